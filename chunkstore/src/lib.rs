@@ -1,0 +1,8 @@
+//! Bytes: keyed, deduplicated, sealed, packed and indexed chunks on a remote. Knows no paths and no terminal.
+
+pub mod error;
+pub mod id;
+pub mod remote;
+
+pub use error::{Error, Result};
+pub use id::{ChunkId, ContentHash, IndexId, MarkId, PackId, RepoId, SessionId, SlotId};

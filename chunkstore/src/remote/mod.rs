@@ -1,0 +1,236 @@
+//! The one plug-point for storage: write-once objects by name. Backends live beside this file.
+//!
+//! Contract every backend keeps (I-2, I-10): a final name appears only with complete bytes; publishing never
+//! replaces an existing name, and of several racing publishers exactly one wins; what `barrier` covered survives a
+//! power cut; a listing that could not be completed is an error, never short (I-9).
+
+mod local;
+mod mem;
+
+pub use local::Local;
+pub use mem::Memory;
+
+use crate::error::{Error, Result};
+use crate::id::{IndexId, MarkId, PackId, SessionId, SlotId};
+use std::fmt;
+use std::sync::Arc;
+
+/// A kind of object, which is also its folder in the repository.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    Config,
+    Key,
+    Pack,
+    Index,
+    Session,
+    Snapshot,
+    Mark,
+    Trash,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 8] = [
+        Kind::Config,
+        Kind::Key,
+        Kind::Pack,
+        Kind::Index,
+        Kind::Session,
+        Kind::Snapshot,
+        Kind::Mark,
+        Kind::Trash,
+    ];
+
+    pub fn folder(self) -> &'static str {
+        match self {
+            Kind::Config => "config",
+            Kind::Key => "keys",
+            Kind::Pack => "packs",
+            Kind::Index => "index",
+            Kind::Session => "sessions",
+            Kind::Snapshot => "snapshots",
+            Kind::Mark => "marks",
+            Kind::Trash => "trash",
+        }
+    }
+
+    /// Length of the hexadecimal name below the folder; 0 for `config`, which is one object.
+    pub fn name_len(self) -> usize {
+        match self {
+            Kind::Config => 0,
+            Kind::Pack | Kind::Index => 64,
+            Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash => 32,
+        }
+    }
+}
+
+/// The name of one object: its kind and, but for `config`, a lower-case hexadecimal id.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ObjectName {
+    kind: Kind,
+    id: String,
+}
+
+impl ObjectName {
+    pub fn config() -> Self {
+        ObjectName {
+            kind: Kind::Config,
+            id: String::new(),
+        }
+    }
+    pub fn key(id: SlotId) -> Self {
+        ObjectName {
+            kind: Kind::Key,
+            id: id.to_hex(),
+        }
+    }
+    pub fn pack(id: PackId) -> Self {
+        ObjectName {
+            kind: Kind::Pack,
+            id: id.to_hex(),
+        }
+    }
+    pub fn index(id: IndexId) -> Self {
+        ObjectName {
+            kind: Kind::Index,
+            id: id.to_hex(),
+        }
+    }
+    pub fn session(id: SessionId) -> Self {
+        ObjectName {
+            kind: Kind::Session,
+            id: id.to_hex(),
+        }
+    }
+    pub fn snapshot(id: SessionId) -> Self {
+        ObjectName {
+            kind: Kind::Snapshot,
+            id: id.to_hex(),
+        }
+    }
+    pub fn mark(id: MarkId) -> Self {
+        ObjectName {
+            kind: Kind::Mark,
+            id: id.to_hex(),
+        }
+    }
+    pub fn trash(id: SessionId) -> Self {
+        ObjectName {
+            kind: Kind::Trash,
+            id: id.to_hex(),
+        }
+    }
+
+    /// `None` unless `id` is lower-case hexadecimal of the kind's length: what else lies in the folder is not ours.
+    pub fn parse(kind: Kind, id: &str) -> Option<Self> {
+        let ours = id.len() == kind.name_len() && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        ours.then(|| ObjectName {
+            kind,
+            id: id.to_string(),
+        })
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Path relative to the repository, `/`-separated.
+    pub fn path(&self) -> String {
+        match self.kind {
+            Kind::Config => "config".to_string(),
+            Kind::Pack => format!("packs/{}/{}", &self.id[..2], self.id),
+            kind => format!("{}/{}", kind.folder(), self.id),
+        }
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path())
+    }
+}
+
+/// What publishing found under the name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Published {
+    Created,
+    /// The name was taken; nothing was changed. Its bytes may differ from ours.
+    Exists,
+}
+
+/// An object being written under no name yet. Dropped unpublished, it leaves nothing that counts.
+pub trait Staged: Send {
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Makes the bytes durable and gives them their name, unless the name is taken. The *name* is durable after
+    /// the next [`Remote::barrier`].
+    fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published>;
+}
+
+/// Storage of one repository. All offsets and lengths are bytes.
+pub trait Remote: Send + Sync {
+    /// Where this is, for messages; never holds a secret.
+    fn location(&self) -> String;
+    fn begin(&self) -> Result<Box<dyn Staged>>;
+    /// Replaces `out` by up to `len` bytes from `offset`: fewer only where the object ends.
+    /// [`Error::Missing`] where there is no such object.
+    fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()>;
+    /// `None` where there is no such object.
+    fn size(&self, name: &ObjectName) -> Result<Option<u64>>;
+    /// Calls `each` with every object of a kind and its size, in no order. What doesn't parse as a name is passed over.
+    fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()>;
+    /// Deleting what is not there is no error.
+    fn delete(&self, name: &ObjectName) -> Result<()>;
+    /// Every publish and delete that returned before this call survives a power cut once it returns.
+    fn barrier(&self) -> Result<()>;
+    /// Removes abandoned unpublished writes older than `age`; returns how many. Never touches named objects.
+    fn sweep_staged(&self, age: std::time::Duration) -> Result<u64>;
+
+    /// Publishes small `bytes` and makes the name durable.
+    fn put(&self, name: &ObjectName, bytes: &[u8]) -> Result<Published> {
+        let mut staged = self.begin()?;
+        staged.write(bytes)?;
+        let published = staged.publish(name)?;
+        self.barrier()?;
+        Ok(published)
+    }
+
+    /// The whole object, refused above `cap` bytes (I-14).
+    fn get(&self, name: &ObjectName, cap: usize) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        self.read(name, 0, cap + 1, &mut out)?;
+        if out.len() > cap {
+            return Err(Error::corrupt(name, format!("larger than {cap} bytes")));
+        }
+        Ok(out)
+    }
+}
+
+/// Opens a remote by URL: a path, `file:PATH` or `mem:` (a private, empty memory; for tests).
+pub fn open(url: &str) -> Result<Arc<dyn Remote>> {
+    if let Some(path) = url.strip_prefix("file:") {
+        return Ok(Arc::new(Local::new(path.strip_prefix("//").unwrap_or(path))));
+    }
+    if url == "mem:" {
+        return Ok(Arc::new(Memory::new()));
+    }
+    if let Some((scheme, _)) = url.split_once(':')
+        && !scheme.contains('/')
+        && scheme.len() > 1
+    {
+        let why = format!("'{scheme}:' is not known here; use a path or file:PATH");
+        return Err(Error::Invalid {
+            what: "repository URL",
+            why,
+        });
+    }
+    if url.is_empty() {
+        return Err(Error::Invalid {
+            what: "repository URL",
+            why: "it is empty".to_string(),
+        });
+    }
+    Ok(Arc::new(Local::new(url)))
+}

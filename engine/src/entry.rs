@@ -1,0 +1,153 @@
+//! One file-system object as a generation records it. No operating system's types here: those end in `fsmeta`.
+
+use chunkstore::{ChunkId, ContentHash};
+use std::sync::Arc;
+
+/// A path as bytes, relative to `/`, components joined by `/`, without a leading or trailing one; the root is empty.
+pub type DirPath = Arc<[u8]>;
+
+/// Whole seconds since 1970 (may be negative) and 0..1_000_000_000 nanoseconds after them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Time {
+    pub secs: i64,
+    pub nanos: u32,
+}
+
+/// What an entry is. Every `match` names all kinds, so that a new one shows where it must be handled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Kind {
+    File,
+    Dir,
+    Symlink { target: Vec<u8> },
+    CharDevice { rdev: u64 },
+    BlockDevice { rdev: u64 },
+    Fifo,
+    Socket,
+}
+
+/// One extended attribute; ACLs are the attributes the system keeps them in.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Xattr {
+    pub name: Vec<u8>,
+    pub value: Vec<u8>,
+}
+
+/// Metadata of an entry. Names of user and group are empty where the system has none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Meta {
+    /// Permission, set-id and sticky bits (`0o7777`).
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub user: Arc<str>,
+    pub group: Arc<str>,
+    /// Bytes of a regular file's content as it was read; 0 for all else.
+    pub size: u64,
+    pub mtime: Time,
+    pub ctime: Time,
+    pub btime: Option<Time>,
+    pub dev: u64,
+    pub ino: u64,
+    pub nlink: u64,
+    /// Sorted by name.
+    pub xattrs: Arc<[Xattr]>,
+}
+
+/// A piece of a chunked file, in file order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// `len` plaintext bytes, the whole chunk.
+    Chunk { id: ChunkId, len: u32 },
+    /// A hole or a run of zeros.
+    Zero { len: u64 },
+}
+
+impl Extent {
+    pub fn len(&self) -> u64 {
+        match self {
+            Extent::Chunk { len, .. } => u64::from(*len),
+            Extent::Zero { len } => *len,
+        }
+    }
+}
+
+/// A run of extents stored as a tree chunk of its own, for files with very many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ExtentList {
+    pub id: ChunkId,
+    /// Extents in the list.
+    pub extents: u32,
+    /// Bytes of the file that they cover.
+    pub bytes: u64,
+}
+
+/// Where a regular file's bytes are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// No bytes: not a regular file, an empty one, or one that could not be read (then there is a problem).
+    None,
+    /// `len` bytes at `offset` of a bundle's plaintext; `hash` is the keyed hash of just these bytes.
+    Bundled {
+        bundle: ChunkId,
+        offset: u32,
+        len: u32,
+        hash: ContentHash,
+    },
+    Extents(Vec<Extent>),
+    Lists(Vec<ExtentList>),
+}
+
+/// Why an entry is not what the source held. An entry with a problem is read again by the next backup.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// Could not be opened or read; `errno` of the failed call. A directory's entries are missing.
+    Unreadable { errno: i32 },
+    /// Its name was listed and it could not be examined; kind and metadata are not known (kind says `File`).
+    Unknown { errno: i32 },
+    /// It changed while it was read, three times; the content is what the last reading gave.
+    Changed,
+    /// Content is whole; extended attributes could not be read.
+    NoXattrs { errno: i32 },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// One component: not empty, not `.` or `..`, no `/`, no NUL.
+    pub name: Vec<u8>,
+    pub kind: Kind,
+    pub meta: Meta,
+    pub content: Content,
+    pub trouble: Option<Trouble>,
+}
+
+/// `dir` and `name` as one path relative to `/`.
+pub fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut path = Vec::with_capacity(dir.len() + 1 + name.len());
+    path.extend_from_slice(dir);
+    if !dir.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path
+}
+
+/// Order of directories in a generation: by components, so that a directory's subtree is one contiguous run
+/// (`a`, `a/b`, `a-b`), which plain byte order would not give.
+pub fn cmp_dirs(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
+    // NUL can't occur in a path, so `/` sorting as NUL orders whole components.
+    let key = |c: &u8| if *c == b'/' { 0 } else { *c };
+    a.iter().map(key).cmp(b.iter().map(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subtrees_are_contiguous() {
+        let mut dirs: Vec<&[u8]> = vec![b"a-b", b"a", b"", b"a/b", b"b", b"a/b/c", b"a.c/x", b"a.c"];
+        dirs.sort_by(|a, b| cmp_dirs(a, b));
+        let want: Vec<&[u8]> = vec![b"", b"a", b"a/b", b"a/b/c", b"a-b", b"a.c", b"a.c/x", b"b"];
+        assert_eq!(dirs, want);
+    }
+}

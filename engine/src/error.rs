@@ -1,0 +1,30 @@
+//! What ends a run. Trouble with single paths is not here: it is data ([`crate::monitor::Problem`], I-12).
+
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] chunkstore::Error),
+    #[error("{0}")]
+    Usage(String),
+    #[error("no snapshot matches '{0}'")]
+    NoSnapshot(String),
+    #[error("'{text}' matches {matches} snapshots")]
+    Ambiguous { text: String, matches: usize },
+    #[error("{path} is not in snapshot {snapshot}")]
+    NoSuchPath { path: String, snapshot: String },
+    #[error("no source could be read: {0}")]
+    NoSource(String),
+    #[error("{what} {}: {source}", path.display())]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("interrupted")]
+    Interrupted,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;

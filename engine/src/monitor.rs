@@ -1,0 +1,81 @@
+//! How the engine tells a caller what happens while it happens. Implementations must be quick and never fail.
+
+use crate::entry::Trouble;
+
+/// The long steps of a command; a caller shows one at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    OpeningRepository,
+    LoadingIndex,
+    BackingUp,
+    Restoring,
+    Verifying,
+    CheckingStructure,
+    ReadingData,
+    FindingReferences,
+    Repacking,
+    Deleting,
+}
+
+/// Totals of the phase so far. A total of 0 is not known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Progress {
+    pub files_done: u64,
+    pub files_total: u64,
+    pub bytes_done: u64,
+    pub bytes_total: u64,
+    pub errors: u64,
+}
+
+/// A path that is not, or not wholly, what it should be. The run goes on (I-12).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// Absolute path or object name, raw bytes: callers escape it when they print.
+    pub path: Vec<u8>,
+    pub what: ProblemKind,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ProblemKind {
+    Source(Trouble),
+    /// A source that is not there at all.
+    SourceMissing {
+        errno: i32,
+    },
+    /// Restore could not write, or had no intact data for, this path.
+    Restore {
+        why: String,
+    },
+    /// Something in the repository is damaged or missing.
+    Damage {
+        why: String,
+    },
+    /// Worth saying, harmful to nothing.
+    Warning {
+        why: String,
+    },
+}
+
+pub trait Monitor: Send + Sync {
+    fn phase(&self, phase: Phase);
+    /// Called often from several threads: must be cheap.
+    fn progress(&self, progress: &Progress);
+    /// A path that is being worked on, for display. Called often.
+    fn current(&self, path: &[u8]);
+    fn problem(&self, problem: &Problem);
+    /// True once the user asked to stop: the run ends at the next safe point with [`crate::Error::Interrupted`].
+    fn interrupted(&self) -> bool;
+}
+
+/// Says nothing, never stops.
+pub struct Quiet;
+
+impl Monitor for Quiet {
+    fn phase(&self, _: Phase) {}
+    fn progress(&self, _: &Progress) {}
+    fn current(&self, _: &[u8]) {}
+    fn problem(&self, _: &Problem) {}
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
