@@ -1,8 +1,16 @@
 //! Bytes: keyed, deduplicated, sealed, packed and indexed chunks on a remote. Knows no paths and no terminal.
 
+pub mod chunker;
+pub mod compress;
+pub mod config;
 pub mod error;
 pub mod id;
+pub mod keys;
+mod object;
 pub mod remote;
+pub mod seal;
+pub mod slot;
+pub mod varint;
 
 pub use error::{Error, Result};
 pub use id::{ChunkId, ContentHash, IndexId, MarkId, PackId, RepoId, SessionId, SlotId};

@@ -1,0 +1,181 @@
+//! Small sealed objects (everything but packs and slots): a clear head, then one sealed body, padded.
+//!
+//! `magic(5) type(1) version(1) suite(1) repository(16) keys(2) sealed session keys(80 each) nonce body tag`.
+//! The body is `length(4) bytes zeros`; the padding follows Padmé (Nikitin et al., PETS 2019), so that a stored
+//! size tells little. The whole head and the object's name are associated data.
+
+use crate::error::{Error, Result};
+use crate::id::RepoId;
+use crate::keys::SealedSessionKey;
+use crate::seal::{FORMAT_VERSION, OVERHEAD, SUITE, SealKey, Sealed};
+
+const MAGIC: &[u8; 5] = b"dedup";
+const HEAD_LEN: usize = 26;
+
+/// Largest stored size of each object, bytes (I-14).
+pub mod cap {
+    pub const CONTROL: usize = 64 << 10;
+    pub const MARK: usize = 32 << 20;
+    pub const INDEX: usize = 32 << 20;
+    pub const MANIFEST: usize = 16 << 20;
+    pub const TRASH: usize = MANIFEST + CONTROL;
+    pub const PACK: u64 = 80 << 20;
+}
+
+/// CBOR of a value. Our encoders raise no error of their own and a vector takes every byte.
+#[allow(clippy::expect_used)]
+pub fn cbor<T: minicbor::Encode<()>>(value: &T) -> Vec<u8> {
+    minicbor::to_vec(value).expect("encoding into a vector")
+}
+
+/// The value whose CBOR is all of `body`; `None` for anything else.
+pub fn from_cbor<'b, T: minicbor::Decode<'b, ()>>(body: &'b [u8]) -> Option<T> {
+    let mut decoder = minicbor::Decoder::new(body);
+    let value = decoder.decode().ok()?;
+    (decoder.position() == body.len()).then_some(value)
+}
+
+/// The Padmé length at or above `len`: at most 12 % more, and few distinct values.
+pub fn padme(len: usize, floor: usize) -> usize {
+    let len = len.max(floor).max(2);
+    let exponent = len.ilog2();
+    let mantissa = exponent.checked_ilog2().unwrap_or(0) + 1;
+    let mask = (1usize << exponent.saturating_sub(mantissa)) - 1;
+    (len + mask) & !mask
+}
+
+/// Seals `body` as an object named `name` (empty for objects named by their own hash).
+pub fn seal(
+    what: Sealed,
+    repo: &RepoId,
+    key: &SealKey,
+    session: Option<&[SealedSessionKey]>,
+    name: &[u8],
+    body: &[u8],
+    floor: usize,
+) -> Result<Vec<u8>> {
+    let keys = session.unwrap_or(&[]);
+    let mut out = Vec::with_capacity(HEAD_LEN + body.len() + 256);
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&[what as u8, FORMAT_VERSION, SUITE]);
+    out.extend_from_slice(repo.as_bytes());
+    let count = u16::try_from(keys.len()).map_err(|_| Error::Invalid {
+        what: "object",
+        why: "too many keys".to_string(),
+    })?;
+    out.extend_from_slice(&count.to_le_bytes());
+    keys.iter().for_each(|key| out.extend_from_slice(key));
+    let aad = [&out[..], name].concat();
+    let total = padme(out.len() + OVERHEAD + 4 + body.len(), floor);
+    let mut plain = Vec::with_capacity(total - out.len() - OVERHEAD);
+    plain.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    plain.extend_from_slice(body);
+    plain.resize(total - out.len() - OVERHEAD, 0);
+    key.seal(&aad, &plain, &mut out)?;
+    Ok(out)
+}
+
+/// The clear head of a stored object.
+pub struct Head<'a> {
+    head: &'a [u8],
+    sealed: &'a [u8],
+    pub keys: Vec<SealedSessionKey>,
+    what: u8,
+}
+
+impl<'a> Head<'a> {
+    pub fn parse(repo: &RepoId, object: &str, bytes: &'a [u8]) -> Result<Self> {
+        let wrong = |what: &str| Error::corrupt(object, what);
+        let fixed = bytes.get(..HEAD_LEN).ok_or_else(|| wrong("cut short"))?;
+        if &fixed[..5] != MAGIC || fixed[8..24] != repo.0 {
+            return Err(wrong("not an object of this repository"));
+        }
+        if fixed[6] != FORMAT_VERSION || fixed[7] != SUITE {
+            return Err(Error::NewerFormat {
+                feature: format!("format {} with suite {}", fixed[6], fixed[7]),
+            });
+        }
+        let count = usize::from(u16::from_le_bytes([fixed[24], fixed[25]]));
+        let end = HEAD_LEN + 80 * count;
+        let (head, sealed) = bytes.split_at_checked(end).ok_or_else(|| wrong("cut short"))?;
+        let keys = head[HEAD_LEN..]
+            .chunks_exact(80)
+            .filter_map(|key| key.try_into().ok())
+            .collect();
+        Ok(Head {
+            head,
+            sealed,
+            keys,
+            what: fixed[5],
+        })
+    }
+
+    pub fn is(&self, what: Sealed) -> bool {
+        self.what == what as u8
+    }
+
+    /// The body, once it is proven to be of this kind, name and repository.
+    pub fn open(&self, what: Sealed, key: &SealKey, name: &[u8], object: &str) -> Result<Vec<u8>> {
+        let wrong = |what: &str| Error::corrupt(object, what);
+        if !self.is(what) {
+            return Err(wrong("of another kind than its name says"));
+        }
+        let aad = [self.head, name].concat();
+        let mut plain = Vec::new();
+        key.open(&aad, self.sealed, &mut plain)
+            .map_err(|_| wrong("its seal is broken"))?;
+        let len = plain
+            .first_chunk()
+            .map(|len| u32::from_le_bytes(*len) as usize)
+            .ok_or_else(|| wrong("cut short"))?;
+        if len > plain.len() - 4 {
+            return Err(wrong("cut short"));
+        }
+        plain.truncate(4 + len);
+        plain.drain(..4);
+        Ok(plain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPO: RepoId = RepoId([5; 16]);
+
+    #[test]
+    fn padme_wastes_at_most_an_eighth_and_never_shrinks() {
+        for len in (1..100_000).chain([1 << 25, (1 << 25) + 1, usize::MAX >> 8]) {
+            let padded = padme(len, 0);
+            assert!(
+                padded >= len && padded <= len.max(2) + len / 8 + 1,
+                "{len} {padded}"
+            );
+            assert_eq!(padme(padded, 0), padded);
+        }
+    }
+
+    #[test]
+    fn opens_only_as_what_it_is_under_its_name() {
+        let key = SealKey::new([1; 32]);
+        let bytes = seal(Sealed::Session, &REPO, &key, None, b"name", b"body", 1024).unwrap();
+        assert_eq!(bytes.len(), 1024);
+        let head = Head::parse(&REPO, "x", &bytes).unwrap();
+        assert_eq!(head.open(Sealed::Session, &key, b"name", "x").unwrap(), b"body");
+        assert!(head.open(Sealed::Mark, &key, b"name", "x").is_err());
+        assert!(head.open(Sealed::Session, &key, b"other", "x").is_err());
+        assert!(Head::parse(&RepoId([6; 16]), "x", &bytes).is_err());
+        for at in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 0x10;
+            let opened =
+                Head::parse(&REPO, "x", &bad).and_then(|h| h.open(Sealed::Session, &key, b"name", "x"));
+            assert!(opened.is_err(), "byte {at}");
+        }
+        for len in 0..bytes.len() {
+            let opened = Head::parse(&REPO, "x", &bytes[..len])
+                .and_then(|h| h.open(Sealed::Session, &key, b"name", "x"));
+            assert!(opened.is_err());
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! Key slots: the master key wrapped under a password, a key file or a recovery phrase. 1 KiB objects in `keys/`.
+//!
+//! A secret yields 64 bytes: a wrapping key and a commitment. The commitment is compared before anything is opened,
+//! since ChaCha20-Poly1305 alone would let a crafted slot open under several passwords (partitioning oracles,
+//! Len et al., USENIX Security 2021). Passwords go through Argon2id (RFC 9106) with bounded parameters.
+//! A slot that is damaged or of an unknown kind is passed over, never fatal.
+
+use crate::error::{Error, Result};
+use crate::id::{RepoId, SlotId, random};
+use crate::keys::MasterKey;
+use crate::object::{cbor, from_cbor};
+use crate::seal::{SealKey, Sealed, aad};
+use subtle::ConstantTimeEq;
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+const MAGIC: &[u8; 8] = b"DEDUPSLT";
+/// Every slot object has this size, so that its kind can't be told from it.
+pub const SLOT_LEN: usize = 1024;
+/// Slots tried at most when opening.
+pub const SLOTS_MAX: usize = 64;
+
+/// What opens a slot. Held in memory that is zeroed; has no `Debug`.
+pub enum Secret {
+    Password(Zeroizing<String>),
+    KeyFile(Zeroizing<[u8; 32]>),
+    Phrase(Zeroizing<[u8; 32]>),
+}
+
+/// Kinds of slots, as stored; numbers are never reused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SlotKind {
+    Password,
+    KeyFile,
+    Recovery,
+}
+
+impl SlotKind {
+    fn tag(self) -> u8 {
+        match self {
+            SlotKind::Password => 1,
+            SlotKind::KeyFile => 2,
+            SlotKind::Recovery => 3,
+        }
+    }
+
+    fn from_tag(tag: u8) -> Option<Self> {
+        [SlotKind::Password, SlotKind::KeyFile, SlotKind::Recovery]
+            .into_iter()
+            .find(|kind| kind.tag() == tag)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            SlotKind::Password => "password",
+            SlotKind::KeyFile => "key-file",
+            SlotKind::Recovery => "recovery",
+        }
+    }
+}
+
+/// Argon2id's cost: memory in KiB, passes, lanes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, minicbor::Encode, minicbor::Decode)]
+pub struct Cost {
+    #[n(0)]
+    pub memory_kib: u32,
+    #[n(1)]
+    pub passes: u32,
+    #[n(2)]
+    pub lanes: u32,
+}
+
+impl Cost {
+    pub const DEFAULT: Cost = Cost {
+        memory_kib: 256 << 10,
+        passes: 3,
+        lanes: 4,
+    };
+    /// The least a new slot may have (RFC 9106, second recommended option).
+    pub const FLOOR: Cost = Cost {
+        memory_kib: 64 << 10,
+        passes: 3,
+        lanes: 4,
+    };
+    /// The most that is ever computed: a hostile slot can't take more.
+    const CEILING: Cost = Cost {
+        memory_kib: 2 << 20,
+        passes: 16,
+        lanes: 16,
+    };
+
+    fn within_ceiling(&self) -> bool {
+        let Cost {
+            memory_kib,
+            passes,
+            lanes,
+        } = Self::CEILING;
+        self.memory_kib <= memory_kib
+            && self.passes <= passes
+            && (1..=lanes).contains(&self.lanes)
+            && self.passes >= 1
+            && self.memory_kib >= 8 * self.lanes
+    }
+}
+
+/// A slot's stored fields.
+#[derive(minicbor::Encode, minicbor::Decode)]
+struct Fields {
+    #[n(0)]
+    kind: u8,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    salt: [u8; 32],
+    #[n(2)]
+    cost: Option<Cost>,
+    #[cbor(n(3), with = "minicbor::bytes")]
+    commitment: [u8; 32],
+    /// Master key under the wrapping key: 32 bytes and the sealing's overhead.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    wrapped: Vec<u8>,
+    /// [`Note`] under the repository's control key.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    note: Vec<u8>,
+}
+
+/// What people are told about a slot; sealed, so that storage learns no names.
+#[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct Note {
+    #[n(0)]
+    pub label: String,
+    /// Seconds since 1970.
+    #[n(1)]
+    pub created: i64,
+}
+
+/// A parsed slot object.
+pub struct Slot {
+    pub id: SlotId,
+    pub kind: SlotKind,
+    fields: Fields,
+}
+
+impl Secret {
+    pub fn kind(&self) -> SlotKind {
+        match self {
+            Secret::Password(_) => SlotKind::Password,
+            Secret::KeyFile(_) => SlotKind::KeyFile,
+            Secret::Phrase(_) => SlotKind::Recovery,
+        }
+    }
+
+    /// Wrapping key and commitment for this secret under a slot's salt.
+    fn stretch(&self, salt: &[u8; 32], cost: Option<Cost>) -> Result<Zeroizing<[u8; 64]>> {
+        let mut out = Zeroizing::new([0; 64]);
+        match self {
+            Secret::Password(password) => {
+                let cost = cost.filter(Cost::within_ceiling).ok_or(Error::WrongKey)?;
+                let normal = Zeroizing::new(password.nfc().collect::<String>());
+                let failed = |e: argon2::Error| Error::Invalid {
+                    what: "Argon2 parameters",
+                    why: e.to_string(),
+                };
+                let params = argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(64))
+                    .map_err(failed)?;
+                argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
+                    .hash_password_into(normal.as_bytes(), salt, &mut out[..])
+                    .map_err(failed)?;
+            }
+            Secret::KeyFile(key) | Secret::Phrase(key) => {
+                let context = format!("dedup 2026 v1 slot {}", self.kind().word());
+                blake3::Hasher::new_derive_key(&context)
+                    .update(&key[..])
+                    .update(salt)
+                    .finalize_xof()
+                    .fill(&mut out[..]);
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Wraps `master` under `secret` as a new slot object.
+pub fn create(
+    master: &MasterKey,
+    control: &SealKey,
+    repo: &RepoId,
+    secret: &Secret,
+    cost: Cost,
+    note: &Note,
+) -> Result<(SlotId, Vec<u8>)> {
+    let id = SlotId(random()?);
+    let kind = secret.kind();
+    let cost = (kind == SlotKind::Password).then_some(cost);
+    if let Some(cost) = cost
+        && (!cost.within_ceiling()
+            || cost.memory_kib < Cost::FLOOR.memory_kib
+            || cost.passes < Cost::FLOOR.passes)
+    {
+        return Err(Error::Invalid {
+            what: "Argon2 cost",
+            why: format!("{cost:?} is outside what a slot may have"),
+        });
+    }
+    let salt = random()?;
+    let keys = secret.stretch(&salt, cost)?;
+    let mut commitment = [0; 32];
+    commitment.copy_from_slice(&keys[32..]);
+    let mut wrapped = Vec::new();
+    wrapping_key(&keys).seal(&slot_aad(Sealed::Slot, repo, &id, kind), &master.0, &mut wrapped)?;
+    let mut sealed_note = Vec::new();
+    control.seal(
+        &slot_aad(Sealed::SlotNote, repo, &id, kind),
+        &cbor(note),
+        &mut sealed_note,
+    )?;
+    let body = cbor(&Fields {
+        kind: kind.tag(),
+        salt,
+        cost,
+        commitment,
+        wrapped,
+        note: sealed_note,
+    });
+    let mut bytes = Vec::with_capacity(SLOT_LEN);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&(body.len() as u16).to_le_bytes());
+    bytes.extend_from_slice(&body);
+    if bytes.len() > SLOT_LEN {
+        return Err(Error::Invalid {
+            what: "slot label",
+            why: "it is too long".to_string(),
+        });
+    }
+    bytes.resize(SLOT_LEN, 0);
+    Ok((id, bytes))
+}
+
+impl Slot {
+    /// Reads a slot object; the error says why it is of no use.
+    pub fn parse(id: SlotId, bytes: &[u8]) -> Result<Slot> {
+        let wrong = |what: &str| Error::corrupt(format!("keys/{id}"), what);
+        let rest = bytes
+            .strip_prefix(MAGIC)
+            .filter(|_| bytes.len() == SLOT_LEN)
+            .ok_or_else(|| wrong("not a slot"))?;
+        let (len, rest) = rest.split_first_chunk().ok_or_else(|| wrong("cut short"))?;
+        let body = rest
+            .get(..usize::from(u16::from_le_bytes(*len)))
+            .ok_or_else(|| wrong("cut short"))?;
+        let fields: Fields = from_cbor(body).ok_or_else(|| wrong("its fields do not decode"))?;
+        if rest[body.len()..].iter().any(|byte| *byte != 0) {
+            return Err(wrong("its padding is not zero"));
+        }
+        let kind = SlotKind::from_tag(fields.kind)
+            .ok_or_else(|| wrong("a kind of slot this version does not know"))?;
+        Ok(Slot { id, kind, fields })
+    }
+
+    /// The master key, or `None` where this secret is not the slot's.
+    pub fn unwrap(&self, secret: &Secret, repo: &RepoId) -> Result<Option<MasterKey>> {
+        if secret.kind() != self.kind {
+            return Ok(None);
+        }
+        let keys = match secret.stretch(&self.fields.salt, self.fields.cost) {
+            Err(Error::WrongKey) => return Ok(None),
+            keys => keys?,
+        };
+        if !bool::from(keys[32..].ct_eq(&self.fields.commitment)) {
+            return Ok(None);
+        }
+        let mut master = Zeroizing::new(Vec::new());
+        let aad = slot_aad(Sealed::Slot, repo, &self.id, self.kind);
+        let opened = wrapping_key(&keys).open(&aad, &self.fields.wrapped, &mut master);
+        Ok(opened
+            .ok()
+            .and_then(|()| master.as_slice().try_into().ok())
+            .map(MasterKey))
+    }
+
+    /// `None` where the note was not made for this repository.
+    pub fn note(&self, control: &SealKey, repo: &RepoId) -> Option<Note> {
+        let mut body = Vec::new();
+        control
+            .open(
+                &slot_aad(Sealed::SlotNote, repo, &self.id, self.kind),
+                &self.fields.note,
+                &mut body,
+            )
+            .ok()?;
+        from_cbor(&body)
+    }
+}
+
+fn wrapping_key(keys: &[u8; 64]) -> SealKey {
+    let mut key = Zeroizing::new([0; 32]);
+    key.copy_from_slice(&keys[..32]);
+    SealKey::new(*key)
+}
+
+fn slot_aad(what: Sealed, repo: &RepoId, id: &SlotId, kind: SlotKind) -> Vec<u8> {
+    let mut aad = aad(what, repo);
+    aad.extend_from_slice(id.as_bytes());
+    aad.push(kind.tag());
+    aad
+}
+
+/// A new recovery phrase: 24 words of the BIP-39 English list, 256 random bits and a checksum.
+pub fn new_phrase() -> Result<Zeroizing<String>> {
+    let entropy = Zeroizing::new(random::<32>()?);
+    let words = bip39::Mnemonic::from_entropy(&entropy[..]).map_err(|e| Error::Invalid {
+        what: "recovery phrase",
+        why: e.to_string(),
+    })?;
+    Ok(Zeroizing::new(words.to_string()))
+}
+
+/// The secret of a recovery phrase; case and spacing don't matter.
+pub fn parse_phrase(phrase: &str) -> Result<Secret> {
+    let normal = Zeroizing::new(
+        phrase
+            .split_whitespace()
+            .map(str::to_lowercase)
+            .collect::<Vec<_>>()
+            .join(" "),
+    );
+    let wrong = |why: String| Error::Invalid {
+        what: "recovery phrase",
+        why,
+    };
+    let words = bip39::Mnemonic::parse_in_normalized(bip39::Language::English, &normal)
+        .map_err(|_| wrong("a word is misspelt, missing or in the wrong place".to_string()))?;
+    let entropy = Zeroizing::new(words.to_entropy());
+    let key = entropy
+        .as_slice()
+        .try_into()
+        .map_err(|_| wrong("it must have 24 words".to_string()))?;
+    Ok(Secret::Phrase(Zeroizing::new(key)))
+}
+
+const KEY_FILE_HEAD: &str = "dedup key file 1";
+
+/// A new key file's text and its secret.
+pub fn new_key_file() -> Result<(Zeroizing<String>, Secret)> {
+    let key = Zeroizing::new(random::<32>()?);
+    let digits = Zeroizing::new(hex::encode(&key[..]));
+    Ok((
+        Zeroizing::new(format!("{KEY_FILE_HEAD}\n{}\n", *digits)),
+        Secret::KeyFile(key),
+    ))
+}
+
+pub fn parse_key_file(text: &str) -> Result<Secret> {
+    let wrong = || Error::Invalid {
+        what: "key file",
+        why: "it is not a dedup key file".to_string(),
+    };
+    let mut lines = text.lines().map(str::trim);
+    if lines.next() != Some(KEY_FILE_HEAD) {
+        return Err(wrong());
+    }
+    let mut key = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(lines.next().unwrap_or(""), &mut key[..]).map_err(|_| wrong())?;
+    Ok(Secret::KeyFile(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPO: RepoId = RepoId([5; 16]);
+    const CHEAP: Cost = Cost {
+        memory_kib: 64 << 10,
+        passes: 3,
+        lanes: 4,
+    };
+
+    fn control() -> SealKey {
+        SealKey::new([8; 32])
+    }
+
+    fn note() -> Note {
+        Note {
+            label: "office".to_string(),
+            created: 1_700_000_000,
+        }
+    }
+
+    #[test]
+    fn each_secret_opens_its_own_slot_only() {
+        let master = MasterKey([4; 32]);
+        let phrase = new_phrase().unwrap();
+        assert_eq!(phrase.split(' ').count(), 24);
+        let (text, key) = new_key_file().unwrap();
+        let secrets = [
+            Secret::Password(Zeroizing::new("caf\u{e9}".to_string())),
+            key,
+            parse_phrase(&phrase.to_uppercase()).unwrap(),
+        ];
+        let slots: Vec<Slot> = secrets
+            .iter()
+            .map(|secret| {
+                let (id, bytes) = create(&master, &control(), &REPO, secret, CHEAP, &note()).unwrap();
+                assert_eq!(bytes.len(), SLOT_LEN);
+                Slot::parse(id, &bytes).unwrap()
+            })
+            .collect();
+        for (i, slot) in slots.iter().enumerate() {
+            assert_eq!(slot.note(&control(), &REPO), Some(note()));
+            for (j, secret) in secrets.iter().enumerate() {
+                assert_eq!(slot.unwrap(secret, &REPO).unwrap().is_some(), i == j);
+            }
+        }
+        // The same password typed as e + combining accent.
+        let decomposed = Secret::Password(Zeroizing::new("cafe\u{301}".to_string()));
+        assert_eq!(slots[0].unwrap(&decomposed, &REPO).unwrap().unwrap().0, [4; 32]);
+        assert!(
+            slots[1]
+                .unwrap(&parse_key_file(&text).unwrap(), &RepoId([6; 16]))
+                .unwrap()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn damaged_and_hostile_slots_are_refused() {
+        let master = MasterKey([4; 32]);
+        let (_, key) = new_key_file().unwrap();
+        let (id, bytes) = create(&master, &control(), &REPO, &key, CHEAP, &note()).unwrap();
+        for at in 0..SLOT_LEN {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            if let Ok(slot) = Slot::parse(id, &bad)
+                && let Ok(Some(opened)) = slot.unwrap(&key, &REPO)
+            {
+                assert_eq!(opened.0, [4; 32]);
+                assert_eq!(slot.note(&control(), &REPO), None, "byte {at}");
+            }
+        }
+        for len in 0..SLOT_LEN {
+            assert!(Slot::parse(id, &bytes[..len]).is_err());
+        }
+        let greedy = Cost {
+            memory_kib: u32::MAX,
+            passes: 1,
+            lanes: 1,
+        };
+        let password = Secret::Password(Zeroizing::new("x".to_string()));
+        assert!(create(&master, &control(), &REPO, &password, greedy, &note()).is_err());
+        assert!(matches!(
+            password.stretch(&[0; 32], Some(greedy)),
+            Err(Error::WrongKey)
+        ));
+        assert!(parse_phrase("abandon abandon").is_err());
+        assert!(parse_key_file("dedup key file 1\nxyz\n").is_err());
+    }
+}
