@@ -5,8 +5,12 @@ pub mod compress;
 pub mod config;
 pub mod error;
 pub mod id;
+pub mod index;
+pub mod indexfile;
 pub mod keys;
 mod object;
+pub mod pack;
+pub mod place;
 pub mod remote;
 pub mod seal;
 pub mod slot;
@@ -14,3 +18,4 @@ pub mod varint;
 
 pub use error::{Error, Result};
 pub use id::{ChunkId, ContentHash, IndexId, MarkId, PackId, RepoId, SessionId, SlotId};
+pub use place::Place;

@@ -1,0 +1,153 @@
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const REPO: RepoId = RepoId([1; 16]);
+
+fn segment(pack: u8, chunks: &[u16]) -> (IndexId, IndexSegment) {
+    let record = PackRecord {
+        id: PackId([pack; 32]),
+        class: Class::Data,
+        size: 1 << 20,
+        sealed_keys: vec![[pack; 80]],
+    };
+    let mut entries: Vec<IndexEntry> = chunks
+        .iter()
+        .map(|chunk| {
+            let mut id = [0; 32];
+            id[..2].copy_from_slice(&chunk.to_be_bytes());
+            let offset = u32::from(*chunk);
+            IndexEntry {
+                id: ChunkId(id),
+                pack: 0,
+                offset,
+                stored_len: 50,
+                plain_len: 60,
+                codec: Codec::Zstd,
+                key: 0,
+            }
+        })
+        .collect();
+    entries.sort_by_key(|entry| entry.id);
+    (
+        IndexId([pack; 32]),
+        IndexSegment {
+            packs: vec![record],
+            entries,
+        },
+    )
+}
+
+fn open(
+    dir: &Path,
+    segments: &BTreeMap<IndexId, IndexSegment>,
+    condemned: &Condemned,
+) -> (LocalIndex, usize) {
+    let listed: Vec<IndexId> = segments.keys().copied().collect();
+    let mut loads = 0;
+    let mut load = |id: IndexId| {
+        loads += 1;
+        Ok(segments[&id].clone())
+    };
+    let index = LocalIndex::open(dir, &REPO, &listed, condemned, &mut load, &mut |_, _| {}).unwrap();
+    (index, loads)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    /// Whatever segments come and go, the index answers as a map built from the listed ones.
+    #[test]
+    fn mirrors_a_map_of_the_listed_segments(steps in prop::collection::vec((0u8..6, prop::collection::vec(0u16..400, 0..80), any::<bool>()), 1..7)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut listed = BTreeMap::new();
+        for (pack, chunks, remove) in steps {
+            if remove {
+                listed.remove(&IndexId([pack; 32]));
+            } else {
+                let (id, segment) = segment(pack, &chunks);
+                listed.entry(id).or_insert(segment);
+            }
+            let (index, _) = open(dir.path(), &listed, &Condemned::new());
+            let mut model: BTreeMap<ChunkId, Vec<PackId>> = BTreeMap::new();
+            for segment in listed.values() {
+                for entry in &segment.entries {
+                    model.entry(entry.id).or_default().push(segment.packs[0].id);
+                }
+            }
+            let mut scanned = Vec::new();
+            index.scan(&mut |id, located| { scanned.push((id, located)); Ok(()) }).unwrap();
+            prop_assert_eq!(scanned.iter().map(|(id, _)| *id).collect::<Vec<_>>(), model.keys().copied().collect::<Vec<_>>());
+            for (id, located) in scanned {
+                prop_assert!(model[&id].contains(&located.place.pack));
+                prop_assert_eq!(located.place.sealed_key, [located.place.pack.0[0]; 80]);
+                prop_assert!(index.contains(&id, &Condemned::new()).unwrap());
+            }
+            prop_assert!(index.locate(&ChunkId([255; 32])).unwrap().is_none());
+        }
+    }
+}
+
+#[test]
+fn condemned_packs_are_readable_but_not_present_and_never_displace() {
+    let dir = tempfile::tempdir().unwrap();
+    let condemned: Condemned = [PackId([9; 32])].into();
+    let listed = BTreeMap::from([segment(1, &[1, 2]), segment(9, &[2, 3])]);
+    let (index, _) = open(dir.path(), &listed, &condemned);
+    let id = |n: u16| segment(0, &[n]).1.entries[0].id;
+    assert!(index.contains(&id(1), &condemned).unwrap());
+    assert!(
+        index.contains(&id(2), &condemned).unwrap(),
+        "the copy in the good pack counts"
+    );
+    assert!(!index.contains(&id(3), &condemned).unwrap());
+    assert!(index.locate(&id(3)).unwrap().is_some());
+    let ids = [id(1), id(3), id(4)];
+    let found: Vec<bool> = index
+        .locate_sorted(&ids)
+        .unwrap()
+        .iter()
+        .map(Option::is_some)
+        .collect();
+    assert_eq!(found, [true, true, false]);
+}
+
+#[test]
+fn bulk_segments_reopening_deletion_and_garbage() {
+    let dir = tempfile::tempdir().unwrap();
+    let many: Vec<u16> = (0..10_000).collect();
+    let listed = BTreeMap::from([segment(1, &many)]);
+    let (index, loads) = open(dir.path(), &listed, &Condemned::new());
+    assert_eq!(loads, 1);
+    let (second, _) = open(dir.path(), &listed, &Condemned::new());
+    assert_ne!(second.dir, index.dir, "another process gets a copy of its own");
+    drop((index, second));
+    let (index, loads) = open(dir.path(), &listed, &Condemned::new());
+    assert_eq!(loads, 0, "what was ingested is still there");
+    let file = KnownFile {
+        bundle: ChunkId([3; 32]),
+        offset: 5,
+        len: 6,
+    };
+    index.remember_files(&[(ContentHash([4; 16]), file)]).unwrap();
+    index.flush().unwrap();
+    drop(index);
+    let (index, _) = open(dir.path(), &listed, &Condemned::new());
+    assert_eq!(
+        index
+            .known_files(&[ContentHash([4; 16]), ContentHash([5; 16])])
+            .unwrap(),
+        [Some(file), None]
+    );
+    let path = index.dir.clone();
+    drop(index);
+    for entry in std::fs::read_dir(&path).unwrap() {
+        std::fs::write(entry.unwrap().path(), b"garbage").unwrap();
+    }
+    let (index, loads) = open(dir.path(), &listed, &Condemned::new());
+    assert_eq!(loads, 1, "garbage is thrown away and rebuilt");
+    assert!(
+        index
+            .contains(&segment(0, &[7]).1.entries[0].id, &Condemned::new())
+            .unwrap()
+    );
+}

@@ -1,0 +1,337 @@
+//! Packs: many frames in one object, and a sealed footer that lists them. Named by the BLAKE3 of their bytes (I-2).
+//!
+//! `"DDUPPACK" version(1) suite(1) class(1) 0 repository(16) salt(16) keys(2) sealed session keys(80 each)
+//! frames padding footer footer-length(4) "DDUPFOOT"`. Frames follow each other from the header's end; a frame is
+//! `nonce ciphertext tag`. Padding brings the whole to a Padmé length. All numbers are little-endian.
+
+use crate::compress::{CHUNK_MAX, Codec};
+use crate::error::{Error, Result};
+use crate::id::{ChunkId, PackId, RepoId, random};
+use crate::keys::{Keys, SealedSessionKey};
+use crate::object::{cap, padme};
+use crate::remote::{ObjectName, Published, Remote, Staged};
+use crate::seal::{FORMAT_VERSION, OVERHEAD, SUITE, Sealed, aad};
+use crate::varint::{self, Bytes};
+
+const HEAD_MAGIC: &[u8; 8] = b"DDUPPACK";
+const FOOT_MAGIC: &[u8; 8] = b"DDUPFOOT";
+const HEAD_LEN: usize = 46;
+const TAIL_LEN: usize = 12;
+/// Smallest stored pack, bytes.
+const FLOOR: usize = 4096;
+/// Sealed keys a pack may carry: one when written, more only after repacking.
+pub const KEYS_MAX: usize = 1024;
+
+/// What a pack's frames hold. Data and trees lie apart, so that reading trees touches no data pack.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Class {
+    Data = 1,
+    Tree = 2,
+}
+
+impl Class {
+    pub fn from_tag(tag: u8) -> Option<Self> {
+        match tag {
+            1 => Some(Class::Data),
+            2 => Some(Class::Tree),
+            _ => None,
+        }
+    }
+
+    pub fn is_tree(self) -> bool {
+        self == Class::Tree
+    }
+}
+
+/// A frame as a footer lists it. `key` counts in the pack's sealed keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Frame {
+    pub id: ChunkId,
+    pub offset: u32,
+    pub stored_len: u32,
+    pub plain_len: u32,
+    pub codec: Codec,
+    pub key: u16,
+}
+
+/// A pack and its frames, in the order they lie.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PackList {
+    pub id: PackId,
+    pub class: Class,
+    pub size: u64,
+    pub sealed_keys: Vec<SealedSessionKey>,
+    pub frames: Vec<Frame>,
+}
+
+/// A pack being written: frames go to the remote as they come, nothing is held but their list.
+pub struct PackWriter {
+    staged: Box<dyn Staged>,
+    hasher: blake3::Hasher,
+    head: Vec<u8>,
+    len: usize,
+    class: Class,
+    sealed_keys: Vec<SealedSessionKey>,
+    frames: Vec<Frame>,
+}
+
+/// A complete pack that has no name yet.
+pub struct ClosedPack {
+    staged: Box<dyn Staged>,
+    pub list: PackList,
+}
+
+impl PackWriter {
+    pub fn begin(
+        remote: &dyn Remote,
+        repo: &RepoId,
+        class: Class,
+        sealed_keys: Vec<SealedSessionKey>,
+    ) -> Result<Self> {
+        let head = header(repo, class, &random()?, &sealed_keys);
+        let mut writer = PackWriter {
+            staged: remote.begin()?,
+            hasher: blake3::Hasher::new(),
+            len: 0,
+            class,
+            sealed_keys,
+            frames: Vec::new(),
+            head: Vec::new(),
+        };
+        writer.write(&head)?;
+        writer.head = head;
+        Ok(writer)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hasher.update(bytes);
+        self.staged.write(bytes)?;
+        self.len += bytes.len();
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// Appends a sealed frame; its `offset` is set here.
+    pub fn append(&mut self, mut frame: Frame, sealed: &[u8]) -> Result<()> {
+        frame.offset = self.len as u32;
+        frame.stored_len = sealed.len() as u32;
+        self.write(sealed)?;
+        self.frames.push(frame);
+        Ok(())
+    }
+
+    /// Writes padding and footer.
+    pub fn finish(mut self, keys: &Keys) -> Result<ClosedPack> {
+        let mut footer = Vec::new();
+        keys.index.seal(
+            &footer_aad(keys.repo(), &self.head),
+            &encode_frames(&self.frames),
+            &mut footer,
+        )?;
+        let bare = self.len + footer.len() + TAIL_LEN;
+        let padding = keys.padding(&self.head, padme(bare, FLOOR) - bare);
+        let mut tail = padding;
+        tail.extend_from_slice(&footer);
+        tail.extend_from_slice(&(footer.len() as u32).to_le_bytes());
+        tail.extend_from_slice(FOOT_MAGIC);
+        self.write(&tail)?;
+        let list = PackList {
+            id: PackId(*self.hasher.finalize().as_bytes()),
+            class: self.class,
+            size: self.len as u64,
+            sealed_keys: self.sealed_keys,
+            frames: self.frames,
+        };
+        Ok(ClosedPack {
+            staged: self.staged,
+            list,
+        })
+    }
+}
+
+impl ClosedPack {
+    /// Makes the bytes durable under their name. The name itself needs the remote's barrier.
+    pub fn publish(self) -> Result<PackList> {
+        // "Exists" means the same bytes: the name is their hash.
+        let (Published::Created | Published::Exists) =
+            self.staged.publish(&ObjectName::pack(self.list.id))?;
+        Ok(self.list)
+    }
+}
+
+fn header(repo: &RepoId, class: Class, salt: &[u8; 16], sealed_keys: &[SealedSessionKey]) -> Vec<u8> {
+    let mut head = Vec::with_capacity(HEAD_LEN + 80 * sealed_keys.len());
+    head.extend_from_slice(HEAD_MAGIC);
+    head.extend_from_slice(&[FORMAT_VERSION, SUITE, class as u8, 0]);
+    head.extend_from_slice(repo.as_bytes());
+    head.extend_from_slice(salt);
+    head.extend_from_slice(&(sealed_keys.len() as u16).to_le_bytes());
+    sealed_keys.iter().for_each(|key| head.extend_from_slice(key));
+    head
+}
+
+/// The whole header is proven by the footer's seal.
+fn footer_aad(repo: &RepoId, head: &[u8]) -> Vec<u8> {
+    let mut aad = aad(Sealed::PackFooter, repo);
+    aad.extend_from_slice(blake3::hash(head).as_bytes());
+    aad
+}
+
+fn encode_frames(frames: &[Frame]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(8 + frames.len() * 44);
+    varint::put(&mut out, frames.len() as u64);
+    for frame in frames {
+        out.extend_from_slice(frame.id.as_bytes());
+        varint::put(&mut out, frame.stored_len.into());
+        varint::put(&mut out, frame.plain_len.into());
+        out.push(frame.codec as u8);
+        varint::put(&mut out, frame.key.into());
+    }
+    out
+}
+
+fn decode_frames(
+    body: &[u8],
+    start: usize,
+    end: usize,
+    keys: usize,
+) -> Result<Vec<Frame>, varint::Malformed> {
+    let mut bytes = Bytes(body);
+    let mut offset = start;
+    let mut frames = Vec::with_capacity(bytes.count(36)?);
+    for _ in 0..frames.capacity() {
+        let id = ChunkId(bytes.array()?);
+        let (stored_len, plain_len) = (bytes.varint_u32()?, bytes.varint_u32()?);
+        let codec = Codec::from_tag(bytes.u8()?).ok_or(varint::Malformed)?;
+        let key = u16::try_from(bytes.varint()?).map_err(|_| varint::Malformed)?;
+        let fits =
+            usize::from(key) < keys && plain_len as usize <= CHUNK_MAX && stored_len as usize >= OVERHEAD;
+        let next = offset + stored_len as usize;
+        if !fits || next > end {
+            return Err(varint::Malformed);
+        }
+        frames.push(Frame {
+            id,
+            offset: offset as u32,
+            stored_len,
+            plain_len,
+            codec,
+            key,
+        });
+        offset = next;
+    }
+    if bytes.is_empty() {
+        Ok(frames)
+    } else {
+        Err(varint::Malformed)
+    }
+}
+
+/// Class and sealed keys of a pack's header, and the header's length. `bytes` may hold more than the header.
+fn parse_header(
+    repo: &RepoId,
+    object: &ObjectName,
+    bytes: &[u8],
+) -> Result<(Class, Vec<SealedSessionKey>, usize)> {
+    let wrong = |what: &str| Error::corrupt(object, what);
+    let fixed = bytes.get(..HEAD_LEN).ok_or_else(|| wrong("cut short"))?;
+    if &fixed[..8] != HEAD_MAGIC || fixed[12..28] != repo.0 {
+        return Err(wrong("not a pack of this repository"));
+    }
+    if fixed[8] != FORMAT_VERSION || fixed[9] != SUITE {
+        return Err(Error::NewerFormat {
+            feature: format!("pack format {} with suite {}", fixed[8], fixed[9]),
+        });
+    }
+    let class = Class::from_tag(fixed[10]).ok_or_else(|| wrong("of an unknown class"))?;
+    let count = usize::from(u16::from_le_bytes([fixed[44], fixed[45]]));
+    if count > KEYS_MAX {
+        return Err(wrong("too many keys"));
+    }
+    let keys = bytes
+        .get(HEAD_LEN..HEAD_LEN + 80 * count)
+        .ok_or_else(|| wrong("cut short"))?;
+    let keys = keys
+        .chunks_exact(80)
+        .filter_map(|key| key.try_into().ok())
+        .collect();
+    Ok((class, keys, HEAD_LEN + 80 * count))
+}
+
+/// Reads a pack's own list of frames: header and footer only, two to four small reads.
+pub fn read_list(remote: &dyn Remote, keys: &Keys, id: PackId) -> Result<PackList> {
+    let object = ObjectName::pack(id);
+    let wrong = |what: &str| Error::corrupt(&object, what);
+    let size = remote.size(&object)?.ok_or_else(|| Error::Missing {
+        object: object.to_string(),
+    })?;
+    if size > cap::PACK || size < (HEAD_LEN + TAIL_LEN) as u64 {
+        return Err(wrong("its size is out of bounds"));
+    }
+    let mut head = Vec::new();
+    remote.read(&object, 0, HEAD_LEN + 80 * KEYS_MAX, &mut head)?;
+    let mut tail = Vec::new();
+    remote.read(&object, size - TAIL_LEN as u64, TAIL_LEN, &mut tail)?;
+    let tail: [u8; TAIL_LEN] = tail.as_slice().try_into().map_err(|_| wrong("cut short"))?;
+    let footer_len = footer_len(&tail).ok_or_else(|| wrong("no footer at its end"))?;
+    let start = (size as usize)
+        .checked_sub(TAIL_LEN + footer_len)
+        .ok_or_else(|| wrong("no footer at its end"))?;
+    let mut footer = Vec::new();
+    remote.read(&object, start as u64, footer_len, &mut footer)?;
+    open_list(keys, id, size, &head, &footer)
+}
+
+/// The list of a pack whose bytes are all at hand.
+pub fn parse_list(keys: &Keys, id: PackId, bytes: &[u8]) -> Result<PackList> {
+    let wrong = |what: &str| Error::corrupt(ObjectName::pack(id), what);
+    let tail = bytes.last_chunk::<TAIL_LEN>().ok_or_else(|| wrong("cut short"))?;
+    let footer_len = footer_len(tail).ok_or_else(|| wrong("no footer at its end"))?;
+    let start = bytes
+        .len()
+        .checked_sub(TAIL_LEN + footer_len)
+        .ok_or_else(|| wrong("no footer at its end"))?;
+    open_list(
+        keys,
+        id,
+        bytes.len() as u64,
+        bytes,
+        &bytes[start..start + footer_len],
+    )
+}
+
+fn footer_len(tail: &[u8; TAIL_LEN]) -> Option<usize> {
+    let magic = &tail[4..] == FOOT_MAGIC;
+    magic.then(|| u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]) as usize)
+}
+
+fn open_list(keys: &Keys, id: PackId, size: u64, head: &[u8], footer: &[u8]) -> Result<PackList> {
+    let object = ObjectName::pack(id);
+    let (class, sealed_keys, head_len) = parse_header(keys.repo(), &object, head)?;
+    let mut body = Vec::new();
+    keys.index
+        .open(&footer_aad(keys.repo(), &head[..head_len]), footer, &mut body)
+        .map_err(|_| Error::corrupt(&object, "its footer's seal is broken"))?;
+    let end = (size as usize).saturating_sub(TAIL_LEN + footer.len());
+    let frames = decode_frames(&body, head_len, end, sealed_keys.len())
+        .map_err(|_| Error::corrupt(&object, "its footer does not decode"))?;
+    Ok(PackList {
+        id,
+        class,
+        size,
+        sealed_keys,
+        frames,
+    })
+}
+
+#[cfg(test)]
+mod tests;
