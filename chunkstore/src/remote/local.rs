@@ -1,34 +1,400 @@
-//! A directory as a remote.
-use super::*;
-pub struct Local;
-impl Local {
-    pub fn new(_root: impl Into<std::path::PathBuf>) -> Self {
-        Local
+//! A directory as a remote: objects at [`ObjectName::path`] below the root, unpublished writes in `tmp/`.
+//!
+//! Sits at the bottom of the flow, called through [`Remote`] only. Keeps I-2 and I-10 by writing to a random name,
+//! syncing the bytes, and renaming without replacing; keeps I-9 by taking only a missing folder below a root that
+//! is there for empty, and every other trouble for an error.
+//!
+//! Names become durable in [`Remote::barrier`], which syncs each touched folder once, however many objects it got.
+
+mod staged;
+
+use self::staged::{StagedFile, sweep_one};
+use super::{Kind, ObjectName, Remote, Staged};
+use crate::error::{Error, Result};
+use parking_lot::Mutex;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Unpublished writes: on the same filesystem as the objects, so that publishing is a rename.
+const STAGING: &str = "tmp";
+/// The root, among the relative folders.
+const ROOT: &str = ".";
+const FOLDER_MODE: Mode = Mode::from_raw_mode(0o700);
+const ROOT_MODE: u32 = 0o700;
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// A repository in a directory. Nothing is created before the first write.
+pub struct Local {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    /// Opened once and kept: what is mounted over or put in place of the path later is not our repository.
+    root: OnceLock<OwnedFd>,
+    unsynced: Mutex<Unsynced>,
+    /// Held for a whole barrier: a second caller may rely on folders that the first one is syncing.
+    barrier: Mutex<()>,
+}
+
+/// Folders, relative to the root, whose entries changed since they were last synced.
+#[derive(Default)]
+struct Unsynced {
+    folders: BTreeSet<String>,
+    /// Folders whose own entries in their parents this process has seen to.
+    known: BTreeSet<String>,
+    /// After a failed sync the system may have dropped what was dirty, so that another sync would succeed without
+    /// having written it: from then on this remote promises nothing.
+    failed: bool,
+}
+
+impl Unsynced {
+    /// An entry of `folder` changed. The first time also the folders above are to be synced: another process may
+    /// have created this one a moment ago and died before its own barrier.
+    fn touch(&mut self, folder: &str, created: bool) {
+        self.folders.insert(folder.to_string());
+        if self.known.insert(folder.to_string()) || created {
+            let mut below = folder;
+            while below != ROOT {
+                below = parent(below);
+                self.folders.insert(below.to_string());
+            }
+        }
     }
 }
+
+/// The folder of a path relative to the root.
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or(ROOT, |(folder, _)| folder)
+}
+
+impl Local {
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Local {
+            shared: Arc::new(Shared {
+                path: root.into(),
+                root: OnceLock::new(),
+                unsynced: Mutex::default(),
+                barrier: Mutex::default(),
+            }),
+        }
+    }
+}
+
+impl Shared {
+    fn root(&self) -> io::Result<BorrowedFd<'_>> {
+        if let Some(root) = self.root.get() {
+            return Ok(root.as_fd());
+        }
+        let opened = rustix::io::retry_on_intr(|| rustix::fs::open(&self.path, FOLDER, Mode::empty()))?;
+        Ok(self.root.get_or_init(|| opened).as_fd())
+    }
+
+    fn existing_root(&self, operation: &'static str) -> Result<BorrowedFd<'_>> {
+        self.root().map_err(|e| failed(operation, self.path.display(), e))
+    }
+
+    fn root_or_create(&self) -> Result<BorrowedFd<'_>> {
+        match self.root() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                create_durably(&self.path).map_err(|e| failed("create", self.path.display(), e))?;
+                self.existing_root("create")
+            }
+            other => other.map_err(|e| failed("create", self.path.display(), e)),
+        }
+    }
+
+    /// Called when something below the root was not found: was it the root that went away?
+    fn check_root(&self, root: BorrowedFd<'_>, operation: &'static str) -> Result<()> {
+        match rustix::fs::fstat(root) {
+            Ok(stat) if stat.st_nlink > 0 => Ok(()),
+            Ok(_) => Err(failed(operation, self.path.display(), Errno::NOENT)),
+            Err(e) => Err(failed(operation, self.path.display(), e)),
+        }
+    }
+
+    /// `None` where the folder is missing below a root that is there.
+    fn open_folder(&self, folder: &str, flags: OFlags) -> Result<Option<Dir>> {
+        let root = self.existing_root("list")?;
+        match open_below(root, folder, FOLDER | flags) {
+            Ok(folder_fd) => Ok(Some(Dir::new(folder_fd).map_err(|e| failed("list", folder, e))?)),
+            Err(Errno::NOENT) => self.check_root(root, "list").map(|()| None),
+            Err(e) => Err(failed("list", folder, e)),
+        }
+    }
+
+    /// Calls `each` with the objects directly in one folder.
+    fn list_folder(
+        &self,
+        folder: &str,
+        kind: Kind,
+        each: &mut dyn FnMut(ObjectName, u64) -> Result<()>,
+    ) -> Result<()> {
+        let Some(mut dir) = self.open_folder(folder, OFlags::empty())? else {
+            return Ok(());
+        };
+        while let Some(entry) = dir.read() {
+            let entry = entry.map_err(|e| failed("list", folder, e))?;
+            let parsed = entry
+                .file_name()
+                .to_str()
+                .ok()
+                .and_then(|id| ObjectName::parse(kind, id));
+            // A pack in another pack's folder can't be read under its name: not an object.
+            let Some(name) = parsed.filter(|name| parent(&name.path()) == folder) else {
+                continue;
+            };
+            let stat = dir
+                .fd()
+                .and_then(|fd| rustix::fs::statat(fd, entry.file_name(), AtFlags::empty()));
+            match stat {
+                Ok(stat) => each(name.clone(), self.object_size(&name, &stat)?)?,
+                // Deleted since the folder was read.
+                Err(Errno::NOENT) => {}
+                Err(e) => return Err(failed("list", name, e)),
+            }
+        }
+        Ok(())
+    }
+
+    fn list_packs(&self, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
+        let packs = Kind::Pack.folder();
+        let Some(mut dir) = self.open_folder(packs, OFlags::empty())? else {
+            return Ok(());
+        };
+        while let Some(entry) = dir.read() {
+            let entry = entry.map_err(|e| failed("list", packs, e))?;
+            let Ok(prefix) = entry.file_name().to_str() else {
+                continue;
+            };
+            if prefix.len() == 2 && is_lower_hex(prefix) {
+                self.list_folder(&format!("{packs}/{prefix}"), Kind::Pack, each)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Something else under an object's name is an error and never passed over: it hides an object (I-9).
+    fn object_size(&self, name: &ObjectName, stat: &Stat) -> Result<u64> {
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(failed("stat", name, io::Error::other("not a regular file")));
+        }
+        Ok(u64::try_from(stat.st_size).unwrap_or(0))
+    }
+
+    fn open_object(&self, name: &ObjectName) -> Result<(File, u64)> {
+        let missing = || Error::Missing {
+            object: name.to_string(),
+        };
+        let root = match self.root() {
+            // No directory at all is how "no repository here" looks; an object's absence is not inferred from it.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && name.kind() == Kind::Config => {
+                return Err(missing());
+            }
+            _ => self.existing_root("read")?,
+        };
+        // Non-blocking: should a FIFO lie under the name, opening it must not wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = match open_below(root, &name.path(), flags) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return self.check_root(root, "read").and_then(|()| Err(missing())),
+            Err(e) => return Err(failed("read", name, e)),
+        };
+        let stat = rustix::fs::fstat(&file).map_err(|e| failed("stat", name, e))?;
+        let size = self.object_size(name, &stat)?;
+        Ok((File::from(file), size))
+    }
+
+    /// Syncs a folder or, where it has been removed since, the nearest one above it that is left.
+    fn open_to_sync(&self, folder: &str) -> Result<File> {
+        let root = self.existing_root("sync")?;
+        let mut nearest = folder;
+        loop {
+            match open_below(root, nearest, FOLDER) {
+                Ok(opened) => return Ok(File::from(opened)),
+                Err(Errno::NOENT) if nearest != ROOT => nearest = parent(nearest),
+                Err(e) => return Err(failed("sync", nearest, e)),
+            }
+        }
+    }
+}
+
 impl Remote for Local {
     fn location(&self) -> String {
-        String::new()
+        self.shared.path.display().to_string()
     }
+
     fn begin(&self) -> Result<Box<dyn Staged>> {
-        Err(Error::Interrupted)
+        Ok(Box::new(StagedFile::create(&self.shared)?))
     }
-    fn read(&self, _: &ObjectName, _: u64, _: usize, _: &mut Vec<u8>) -> Result<()> {
-        Err(Error::Interrupted)
+
+    fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
+        // Whatever `out` holds is overwritten, so a reused buffer is not zeroed again.
+        let (file, size) = self.shared.open_object(name).inspect_err(|_| out.clear())?;
+        let rest = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        out.resize(rest.min(len), 0);
+        let mut filled = 0;
+        while filled < out.len() {
+            match file.read_at(&mut out[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    out.clear();
+                    return Err(failed("read", name, e));
+                }
+            }
+        }
+        out.truncate(filled);
+        Ok(())
     }
-    fn size(&self, _: &ObjectName) -> Result<Option<u64>> {
-        Err(Error::Interrupted)
+
+    fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
+        let root = match self.shared.root() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && name.kind() == Kind::Config => return Ok(None),
+            _ => self.shared.existing_root("stat")?,
+        };
+        match rustix::fs::statat(root, name.path(), AtFlags::empty()) {
+            Ok(stat) => self.shared.object_size(name, &stat).map(Some),
+            Err(Errno::NOENT) => self.shared.check_root(root, "stat").map(|()| None),
+            Err(e) => Err(failed("stat", name, e)),
+        }
     }
-    fn list(&self, _: Kind, _: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
-        Err(Error::Interrupted)
+
+    fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
+        match kind {
+            Kind::Config => {
+                self.shared.existing_root("list")?;
+                match self.size(&ObjectName::config())? {
+                    Some(size) => each(ObjectName::config(), size),
+                    None => Ok(()),
+                }
+            }
+            Kind::Pack => self.shared.list_packs(each),
+            _ => self.shared.list_folder(kind.folder(), kind, each),
+        }
     }
-    fn delete(&self, _: &ObjectName) -> Result<()> {
-        Err(Error::Interrupted)
+
+    fn delete(&self, name: &ObjectName) -> Result<()> {
+        let root = self.shared.existing_root("delete")?;
+        match rustix::fs::unlinkat(root, name.path(), AtFlags::empty()) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => self.shared.check_root(root, "delete")?,
+            Err(e) => return Err(failed("delete", name, e)),
+        }
+        // Also where it was gone already: whoever removed it may not have made that durable.
+        self.shared.unsynced.lock().touch(parent(&name.path()), false);
+        Ok(())
     }
+
     fn barrier(&self) -> Result<()> {
-        Err(Error::Interrupted)
+        let _whole = self.shared.barrier.lock();
+        let refuse = || io::Error::other("an earlier sync of a folder failed; what it covered may be lost");
+        let mut folders = {
+            let mut unsynced = self.shared.unsynced.lock();
+            if unsynced.failed {
+                return Err(failed("sync", self.location(), refuse()));
+            }
+            std::mem::take(&mut unsynced.folders)
+        };
+        while let Some(folder) = folders.pop_last() {
+            let opened = self.shared.open_to_sync(&folder).inspect_err(|_| {
+                // Not yet tried: a later barrier still owes these.
+                let mut unsynced = self.shared.unsynced.lock();
+                unsynced.folders.append(&mut folders);
+                unsynced.folders.insert(folder.clone());
+            })?;
+            if let Err(e) = sync_folder(&opened) {
+                self.shared.unsynced.lock().failed = true;
+                return Err(failed("sync", folder, e));
+            }
+        }
+        Ok(())
     }
-    fn sweep_staged(&self, _: std::time::Duration) -> Result<u64> {
-        Err(Error::Interrupted)
+
+    fn sweep_staged(&self, age: Duration) -> Result<u64> {
+        // A link in place of the folder would have us delete elsewhere.
+        let Some(mut dir) = self.shared.open_folder(STAGING, OFlags::NOFOLLOW)? else {
+            return Ok(0);
+        };
+        let mut swept = 0;
+        while let Some(entry) = dir.read() {
+            let entry = entry.map_err(|e| failed("list", STAGING, e))?;
+            let name = entry.file_name();
+            if !name.to_str().is_ok_and(|n| n.len() == 32 && is_lower_hex(n)) {
+                continue;
+            }
+            match sweep_one(&dir, name, age) {
+                Ok(removed) => swept += u64::from(removed),
+                // Published or swept by another in the meantime.
+                Err(Errno::NOENT) => {}
+                Err(e) => {
+                    let object = format!("{STAGING}/{}", name.to_string_lossy());
+                    return Err(failed("sweep", object, e));
+                }
+            }
+        }
+        Ok(swept)
     }
 }
+
+fn failed(operation: &'static str, object: impl ToString, source: impl Into<io::Error>) -> Error {
+    Error::remote(operation, object, source.into())
+}
+
+fn open_below(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    rustix::io::retry_on_intr(|| rustix::fs::openat(root, path, flags, Mode::empty()))
+}
+
+/// Creates a folder and those above it, as far as they are missing.
+fn make_folder(root: BorrowedFd<'_>, folder: &str) -> rustix::io::Result<()> {
+    if parent(folder) != ROOT {
+        make_folder(root, parent(folder))?;
+    }
+    match rustix::fs::mkdirat(root, folder, FOLDER_MODE) {
+        Err(Errno::EXIST) => Ok(()),
+        other => other,
+    }
+}
+
+/// Creates the root and the directories above it, each durable in the one above.
+fn create_durably(path: &Path) -> io::Result<()> {
+    let above = match path.parent() {
+        Some(above) if above.as_os_str().is_empty() => Path::new(ROOT),
+        Some(above) => above,
+        None => return Err(io::ErrorKind::NotFound.into()),
+    };
+    let create = || DirBuilder::new().mode(ROOT_MODE).create(path);
+    let created = match create() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => create_durably(above).and_then(|()| create()),
+        other => other,
+    };
+    match created {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+        _ => {}
+    }
+    sync_folder(&File::open(above)?)
+}
+
+fn sync_folder(folder: &File) -> io::Result<()> {
+    match rustix::fs::fsync(folder) {
+        // Some network filesystems can't sync a folder and have made the change durable at the server already.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(()),
+        other => other.map_err(io::Error::from),
+    }
+}
+
+fn is_lower_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,35 +1,106 @@
-//! A remote in memory.
-use super::*;
-#[derive(Default)]
-pub struct Memory;
+//! A remote in memory, for tests and dry runs: the contract of [`Remote`] with nothing below it.
+//!
+//! A clone is another handle to the same objects.
+
+use super::{Kind, ObjectName, Published, Remote, Staged};
+use crate::error::{Error, Result};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
+type Objects = Arc<Mutex<BTreeMap<ObjectName, Arc<[u8]>>>>;
+
+/// Objects in memory; gone with the last handle.
+#[derive(Clone, Default)]
+pub struct Memory {
+    objects: Objects,
+}
+
 impl Memory {
     pub fn new() -> Self {
-        Memory
+        Self::default()
+    }
+
+    fn object(&self, name: &ObjectName) -> Option<Arc<[u8]>> {
+        self.objects.lock().get(name).cloned()
     }
 }
+
 impl Remote for Memory {
     fn location(&self) -> String {
-        String::new()
+        "mem:".to_string()
     }
+
     fn begin(&self) -> Result<Box<dyn Staged>> {
-        Err(Error::Interrupted)
+        Ok(Box::new(StagedBytes {
+            objects: self.objects.clone(),
+            bytes: Vec::new(),
+        }))
     }
-    fn read(&self, _: &ObjectName, _: u64, _: usize, _: &mut Vec<u8>) -> Result<()> {
-        Err(Error::Interrupted)
+
+    fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
+        out.clear();
+        let object = self.object(name).ok_or_else(|| Error::Missing {
+            object: name.to_string(),
+        })?;
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(object.len());
+        let end = start.saturating_add(len).min(object.len());
+        out.extend_from_slice(&object[start..end]);
+        Ok(())
     }
-    fn size(&self, _: &ObjectName) -> Result<Option<u64>> {
-        Err(Error::Interrupted)
+
+    fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
+        Ok(self.object(name).map(|object| object.len() as u64))
     }
-    fn list(&self, _: Kind, _: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
-        Err(Error::Interrupted)
+
+    fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
+        // Copied first: `each` may use the remote.
+        let listed: Vec<(ObjectName, u64)> = self
+            .objects
+            .lock()
+            .iter()
+            .filter(|(name, _)| name.kind() == kind)
+            .map(|(name, object)| (name.clone(), object.len() as u64))
+            .collect();
+        listed.into_iter().try_for_each(|(name, size)| each(name, size))
     }
-    fn delete(&self, _: &ObjectName) -> Result<()> {
-        Err(Error::Interrupted)
+
+    fn delete(&self, name: &ObjectName) -> Result<()> {
+        self.objects.lock().remove(name);
+        Ok(())
     }
+
     fn barrier(&self) -> Result<()> {
-        Err(Error::Interrupted)
+        Ok(())
     }
-    fn sweep_staged(&self, _: std::time::Duration) -> Result<u64> {
-        Err(Error::Interrupted)
+
+    fn sweep_staged(&self, _: Duration) -> Result<u64> {
+        // Unpublished bytes are owned by their writer and go with it.
+        Ok(0)
+    }
+}
+
+struct StagedBytes {
+    objects: Objects,
+    bytes: Vec<u8>,
+}
+
+impl Staged for StagedBytes {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published> {
+        let object = Arc::from(self.bytes);
+        match self.objects.lock().entry(name.clone()) {
+            Entry::Occupied(_) => Ok(Published::Exists),
+            Entry::Vacant(vacant) => {
+                vacant.insert(object);
+                Ok(Published::Created)
+            }
+        }
     }
 }

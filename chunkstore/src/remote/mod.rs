@@ -6,9 +6,11 @@
 
 mod local;
 mod mem;
+mod probe;
 
 pub use local::Local;
 pub use mem::Memory;
+pub use probe::{Probe, probe};
 
 use crate::error::{Error, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, SlotId};
@@ -200,7 +202,7 @@ pub trait Remote: Send + Sync {
     /// The whole object, refused above `cap` bytes (I-14).
     fn get(&self, name: &ObjectName, cap: usize) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        self.read(name, 0, cap + 1, &mut out)?;
+        self.read(name, 0, cap.saturating_add(1), &mut out)?;
         if out.len() > cap {
             return Err(Error::corrupt(name, format!("larger than {cap} bytes")));
         }

@@ -1,0 +1,206 @@
+use super::staged::link_exclusive;
+use super::*;
+use crate::id::{PackId, SessionId};
+use crate::remote::Published;
+use std::os::unix::fs::PermissionsExt;
+
+fn session(n: u8) -> ObjectName {
+    ObjectName::session(SessionId([n; 16]))
+}
+
+fn pack(n: u8) -> ObjectName {
+    ObjectName::pack(PackId([n; 32]))
+}
+
+fn listed(remote: &Local, kind: Kind) -> Result<Vec<ObjectName>> {
+    let mut names = Vec::new();
+    remote.list(kind, &mut |name, _| {
+        names.push(name);
+        Ok(())
+    })?;
+    names.sort();
+    Ok(names)
+}
+
+fn mode(path: PathBuf) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn files_and_folders_are_private() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("a/b");
+    let remote = Local::new(&root);
+    remote.put(&pack(0xab), b"x").unwrap();
+    for folder in ["", "tmp", "packs", "packs/ab"] {
+        assert_eq!(mode(root.join(folder)), 0o700, "{folder}");
+    }
+    assert_eq!(mode(root.join(pack(0xab).path())), 0o600);
+}
+
+#[test]
+fn a_missing_root_is_no_repository_and_no_empty_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("none");
+    let remote = Local::new(&root);
+    let config = ObjectName::config();
+    assert!(matches!(remote.get(&config, 10), Err(Error::Missing { .. })));
+    assert_eq!(remote.size(&config).unwrap(), None);
+    assert!(matches!(remote.get(&pack(1), 10), Err(Error::Remote { .. })));
+    assert!(matches!(remote.size(&pack(1)), Err(Error::Remote { .. })));
+    assert!(matches!(remote.delete(&pack(1)), Err(Error::Remote { .. })));
+    for kind in Kind::ALL {
+        assert!(listed(&remote, kind).is_err(), "{kind:?}");
+    }
+    assert!(!root.exists(), "reading creates nothing");
+}
+
+#[test]
+fn a_root_that_went_away_is_not_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("repo");
+    let remote = Local::new(&root);
+    remote.put(&pack(1), b"x").unwrap();
+    std::fs::remove_dir_all(&root).unwrap();
+    for kind in Kind::ALL {
+        assert!(listed(&remote, kind).is_err(), "{kind:?}");
+    }
+    assert!(matches!(remote.get(&pack(1), 10), Err(Error::Remote { .. })));
+    assert!(matches!(remote.size(&pack(1)), Err(Error::Remote { .. })));
+    assert!(remote.begin().is_err(), "a repository is not begun anew halfway");
+    assert!(!root.exists());
+}
+
+#[test]
+fn the_barrier_syncs_each_touched_folder_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let remote = Local::new(dir.path());
+    let owed = |remote: &Local| -> Vec<String> {
+        let unsynced = remote.shared.unsynced.lock();
+        unsynced.folders.iter().cloned().collect()
+    };
+    let publish = |name: &ObjectName| {
+        let mut staged = remote.begin().unwrap();
+        staged.write(b"x").unwrap();
+        staged.publish(name).unwrap()
+    };
+    assert_eq!(publish(&pack(0xab)), Published::Created);
+    assert_eq!(owed(&remote), [".", "packs", "packs/ab"]);
+    remote.barrier().unwrap();
+    assert!(owed(&remote).is_empty());
+    // A taken name is owed as well: it may be another's, not yet durable.
+    assert_eq!(publish(&pack(0xab)), Published::Exists);
+    assert_eq!(owed(&remote), ["packs/ab"]);
+    remote.barrier().unwrap();
+    remote.delete(&pack(0xab)).unwrap();
+    assert_eq!(owed(&remote), ["packs/ab"]);
+    std::fs::remove_dir(dir.path().join("packs/ab")).unwrap();
+    remote.barrier().unwrap();
+    assert_eq!(publish(&pack(0xab)), Published::Created);
+    assert_eq!(owed(&remote), [".", "packs", "packs/ab"], "created again");
+}
+
+#[test]
+fn after_a_failed_sync_no_barrier_succeeds() {
+    let dir = tempfile::tempdir().unwrap();
+    let remote = Local::new(dir.path());
+    remote.put(&session(1), b"x").unwrap();
+    remote.shared.unsynced.lock().failed = true;
+    assert!(remote.barrier().is_err());
+    assert!(remote.put(&session(2), b"x").is_err());
+    assert!(remote.barrier().is_err());
+}
+
+#[test]
+fn a_folder_that_cannot_be_opened_stays_owed() {
+    let dir = tempfile::tempdir().unwrap();
+    let remote = Local::new(dir.path());
+    let mut staged = remote.begin().unwrap();
+    staged.write(b"x").unwrap();
+    staged.publish(&session(1)).unwrap();
+    let folder = dir.path().join("sessions");
+    std::fs::rename(&folder, dir.path().join("away")).unwrap();
+    std::fs::write(&folder, b"in the way").unwrap();
+    assert!(remote.barrier().is_err());
+    assert!(remote.barrier().is_err());
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(dir.path().join("away"), &folder).unwrap();
+    remote.barrier().unwrap();
+    assert!(remote.shared.unsynced.lock().folders.is_empty());
+}
+
+#[test]
+fn publishing_by_link_is_exclusive_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = File::open(dir.path()).unwrap();
+    for n in 0..8 {
+        std::fs::write(dir.path().join(format!("t{n}")), [n]).unwrap();
+    }
+    for round in 0..20 {
+        let target = format!("target{round}");
+        let start = std::sync::Barrier::new(8);
+        let results: Vec<Published> = std::thread::scope(|scope| {
+            let racers: Vec<_> = (0..8)
+                .map(|n| {
+                    let (root, start, target) = (&root, &start, &target);
+                    scope.spawn(move || {
+                        start.wait();
+                        link_exclusive(root.as_fd(), &format!("t{n}"), target).unwrap()
+                    })
+                })
+                .collect();
+            racers.into_iter().map(|r| r.join().unwrap()).collect()
+        });
+        let winners: Vec<u8> = (0..8u8)
+            .filter(|n| results[usize::from(*n)] == Published::Created)
+            .collect();
+        assert_eq!(winners.len(), 1);
+        assert_eq!(std::fs::read(dir.path().join(&target)).unwrap(), winners);
+        // The winner's request repeated, as a network filesystem may do, still has won.
+        let again = link_exclusive(root.as_fd(), &format!("t{}", winners[0]), &target).unwrap();
+        assert_eq!(again, Published::Created);
+    }
+}
+
+#[test]
+fn what_is_not_a_file_under_a_name_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let remote = Local::new(dir.path());
+    std::fs::create_dir_all(dir.path().join(session(1).path())).unwrap();
+    assert!(matches!(
+        listed(&remote, Kind::Session),
+        Err(Error::Remote { .. })
+    ));
+    assert!(matches!(remote.get(&session(1), 10), Err(Error::Remote { .. })));
+    assert!(remote.size(&session(1)).is_err());
+    assert!(remote.delete(&session(1)).is_err());
+    assert_eq!(remote.put(&session(1), b"x").unwrap(), Published::Exists);
+    rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join(session(2).path()), FOLDER_MODE).unwrap();
+    assert!(
+        remote.get(&session(2), 10).is_err(),
+        "and does not wait for a writer"
+    );
+}
+
+#[test]
+fn a_failed_write_is_never_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let remote = Local::new(dir.path());
+    let root = remote.shared.root_or_create().unwrap();
+    let temporary = format!("{STAGING}/{}", "a".repeat(32));
+    std::fs::create_dir(dir.path().join(STAGING)).unwrap();
+    std::fs::write(dir.path().join(&temporary), b"").unwrap();
+    // Opened for reading, so that the write fails.
+    let file = File::from(open_below(root, &temporary, OFlags::RDONLY).unwrap());
+    let mut staged = Box::new(StagedFile {
+        shared: remote.shared.clone(),
+        file,
+        temporary: temporary.clone(),
+        failed: false,
+    });
+    assert!(matches!(staged.write(b"x"), Err(Error::Remote { .. })));
+    assert!(matches!(staged.write(b"x"), Err(Error::WriterFailed)));
+    assert!(matches!(staged.publish(&session(1)), Err(Error::WriterFailed)));
+    assert_eq!(remote.size(&session(1)).unwrap(), None);
+    assert!(!dir.path().join(&temporary).exists());
+}
