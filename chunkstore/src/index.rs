@@ -32,7 +32,6 @@ const CACHE_BYTES: usize = 24 << 20;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Located {
     pub place: Place,
-    pub plain_len: u32,
     pub class: Class,
 }
 
@@ -206,12 +205,12 @@ impl LocalIndex {
             pack: pack.id,
             offset,
             stored_len,
+            plain_len,
             codec,
             sealed_key,
         };
         Ok(Some(Located {
             place,
-            plain_len,
             class: pack.class,
         }))
     }

@@ -77,6 +77,7 @@ impl IndexSegment {
             pack: pack.id,
             offset: entry.offset,
             stored_len: entry.stored_len,
+            plain_len: entry.plain_len,
             codec: entry.codec as u8,
             sealed_key: pack.sealed_keys[usize::from(entry.key)],
         }

@@ -9,6 +9,8 @@ pub struct Place {
     pub pack: PackId,
     pub offset: u32,
     pub stored_len: u32,
+    /// Length of the chunk itself, bytes.
+    pub plain_len: u32,
     pub codec: u8,
     pub sealed_key: SealedSessionKey,
 }

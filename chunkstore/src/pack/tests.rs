@@ -45,7 +45,8 @@ fn a_pack_is_named_by_its_bytes_padded_and_lists_its_frames() {
 fn damage_to_header_or_footer_is_found_and_never_panics() {
     let (keys, _, list, bytes) = sample();
     let frames = list.frames[0].offset as usize;
-    let footer = bytes.len() - 20 * 40;
+    let tail = bytes.last_chunk::<TAIL_LEN>().unwrap();
+    let footer = bytes.len() - TAIL_LEN - footer_len(tail).unwrap();
     for at in (0..frames).chain(footer..bytes.len()) {
         let mut bad = bytes.clone();
         bad[at] ^= 4;

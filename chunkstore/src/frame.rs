@@ -1,0 +1,171 @@
+//! One chunk's way into a frame and back: compress and seal, open and decompress, always with the id proven.
+//! A worker keeps one [`Encoder`] or [`Decoder`]; their buffers and contexts are reused chunk after chunk.
+
+use crate::compress::{Codec, Compressor, Decompressor};
+use crate::error::{Error, Result};
+use crate::id::ChunkId;
+use crate::keys::Keys;
+use crate::pack::{Class, Frame};
+use crate::place::Place;
+use crate::remote::{ObjectName, Remote};
+use crate::seal::{SealKey, frame_aad};
+
+pub struct Encoder {
+    compressor: Compressor,
+    decoder: Decoder,
+    payload: Vec<u8>,
+    sealed: Vec<u8>,
+    proof: Vec<u8>,
+}
+
+impl Encoder {
+    pub fn new(level: i32) -> Result<Self> {
+        let (payload, sealed, proof) = Default::default();
+        Ok(Encoder {
+            compressor: Compressor::new(level)?,
+            decoder: Decoder::new()?,
+            payload,
+            sealed,
+            proof,
+        })
+    }
+
+    /// The frame of `plain` and its stored bytes, opened again and compared before anything leaves (I-3).
+    pub fn encode(
+        &mut self,
+        keys: &Keys,
+        key: &SealKey,
+        class: Class,
+        id: ChunkId,
+        plain: &[u8],
+    ) -> Result<(Frame, &[u8])> {
+        let codec = self.compressor.compress(plain, &mut self.payload)?;
+        let aad = frame_aad(class.is_tree(), keys.repo(), &id, plain.len() as u32, codec as u8);
+        self.sealed.clear();
+        key.seal(&aad, &self.payload, &mut self.sealed)?;
+        let stored_len = self.sealed.len() as u32;
+        let frame = Frame {
+            id,
+            offset: 0,
+            stored_len,
+            plain_len: plain.len() as u32,
+            codec,
+            key: 0,
+        };
+        self.decoder
+            .open(keys, key, class, &frame, &self.sealed, &mut self.proof)
+            .map_err(|e| {
+                Error::corrupt(
+                    format!("new chunk {id}"),
+                    format!("it does not decode to what was read ({e}); check this machine's memory"),
+                )
+            })?;
+        Ok((frame, &self.sealed))
+    }
+}
+
+pub struct Decoder {
+    decompressor: Decompressor,
+    payload: Vec<u8>,
+    stored: Vec<u8>,
+}
+
+impl Decoder {
+    pub fn new() -> Result<Self> {
+        Ok(Decoder {
+            decompressor: Decompressor::new()?,
+            payload: Vec::new(),
+            stored: Vec::new(),
+        })
+    }
+
+    /// Replaces `out` by the chunk of a frame's stored bytes; its id is always verified.
+    pub fn open(
+        &mut self,
+        keys: &Keys,
+        key: &SealKey,
+        class: Class,
+        frame: &Frame,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let damaged = |what: &str| Error::corrupt(format!("chunk {}", frame.id), what);
+        let aad = frame_aad(
+            class.is_tree(),
+            keys.repo(),
+            &frame.id,
+            frame.plain_len,
+            frame.codec as u8,
+        );
+        key.open(&aad, stored, &mut self.payload)
+            .map_err(|_| damaged("its seal is broken"))?;
+        self.decompressor
+            .decompress(frame.codec, &self.payload, frame.plain_len as usize, out)?;
+        if keys.chunk_id(class.is_tree(), out) != frame.id {
+            return Err(damaged("its content is not that of its id"));
+        }
+        Ok(())
+    }
+
+    /// The same for bytes read at a place.
+    pub fn open_at(
+        &mut self,
+        keys: &Keys,
+        class: Class,
+        id: ChunkId,
+        place: &Place,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let session = keys.open_session(&place.sealed_key)?;
+        let codec = Codec::from_tag(place.codec)
+            .ok_or_else(|| Error::corrupt(format!("chunk {id}"), "stored with an unknown codec"))?;
+        let Place {
+            offset,
+            stored_len,
+            plain_len,
+            ..
+        } = *place;
+        let frame = Frame {
+            id,
+            offset,
+            stored_len,
+            plain_len,
+            codec,
+            key: 0,
+        };
+        self.open(keys, session.frame(class.is_tree()), class, &frame, stored, out)
+    }
+
+    /// Reads one frame from the remote and opens it.
+    pub fn read(
+        &mut self,
+        remote: &dyn Remote,
+        keys: &Keys,
+        class: Class,
+        id: ChunkId,
+        place: &Place,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let mut stored = std::mem::take(&mut self.stored);
+        let len = place.stored_len as usize;
+        let read = remote
+            .read(
+                &ObjectName::pack(place.pack),
+                place.offset.into(),
+                len,
+                &mut stored,
+            )
+            .and_then(|()| {
+                if stored.len() < len {
+                    return Err(Error::corrupt(
+                        ObjectName::pack(place.pack),
+                        "it is shorter than the index says",
+                    ));
+                }
+                self.open_at(keys, class, id, place, &stored, out)
+            });
+        self.stored = stored;
+        read
+    }
+}

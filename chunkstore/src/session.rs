@@ -1,0 +1,253 @@
+//! One writer's run as garbage collection sees it (I-1, I-8): the open session, the view read under it, and the
+//! fence that ends a dead one. Also the marks and the trash, the other objects of that protocol.
+//!
+//! Order is everything here: the session exists before the marks are read, and the marks are read before the index.
+//! docs/invariants.md has the argument.
+
+use crate::error::{Error, Result};
+use crate::id::{IndexId, MarkId, PackId, SessionId, random};
+use crate::index::Condemned;
+use crate::keys::{SealedSessionKey, SessionKeys};
+use crate::object::{self, Head, cap, cbor, from_cbor};
+use crate::remote::{Kind, ObjectName, Published};
+use crate::seal::Sealed;
+use crate::store::{Slate, Store, seal_control};
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::PathBuf;
+
+/// Who a session belongs to: for people, and so that a machine can tell that its own process is gone.
+#[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct Owner {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub machine: [u8; 16],
+    #[n(1)]
+    pub host: String,
+    #[n(2)]
+    pub pid: u32,
+    /// Seconds since 1970, by the owner's clock; never used for safety.
+    #[n(3)]
+    pub started: i64,
+}
+
+/// What a writer may refer to: the index segments that were listed, and the packs that marks condemn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Sorted.
+    pub segments: Vec<IndexId>,
+    pub condemned: Condemned,
+}
+
+impl View {
+    /// Marks first, then the index: a mark that is gone has taken its index entries with it (I-5).
+    pub fn read(store: &Store) -> Result<View> {
+        let mut condemned = Condemned::new();
+        for id in store.marks()? {
+            match Mark::load(store, id) {
+                Ok(mark) => condemned.extend(mark.packs),
+                // Its collection ended between the listing and now.
+                Err(Error::Missing { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let mut segments = Vec::new();
+        store.remote.list(Kind::Index, &mut |name, _| {
+            segments.extend(IndexId::from_hex(name.id()));
+            Ok(())
+        })?;
+        segments.sort_unstable();
+        Ok(View { segments, condemned })
+    }
+
+    /// Whether ids that were checked under `earlier` may be used under this view without checking again (I-4):
+    /// every segment of then is still listed, and nothing is condemned that was not.
+    pub fn extends(&self, earlier: &View) -> bool {
+        self.condemned.is_subset(&earlier.condemned)
+            && earlier
+                .segments
+                .iter()
+                .all(|id| self.segments.binary_search(id).is_ok())
+    }
+}
+
+/// An open session. Dropping it does not end it: it is published, or fenced by its writer or by a collection.
+pub struct Session {
+    pub id: SessionId,
+    _alive: File,
+    lock: PathBuf,
+}
+
+impl Session {
+    /// Creates the session object; only then may a view be read under it.
+    pub fn begin(store: &Store, owner: &Owner) -> Result<Session> {
+        let id = SessionId(random()?);
+        let dir = store.cache().join("sessions");
+        std::fs::create_dir_all(&dir).map_err(|e| Error::local("create", &dir, e))?;
+        let lock = dir.join(id.to_hex());
+        let alive = File::create(&lock).map_err(|e| Error::local("create", &lock, e))?;
+        rustix::fs::flock(&alive, rustix::fs::FlockOperation::LockExclusive)
+            .map_err(|e| Error::local("lock", &lock, e.into()))?;
+        let bytes = seal_control(store, Sealed::Session, id.as_bytes(), &cbor(owner))?;
+        match store.remote.put(&ObjectName::session(id), &bytes)? {
+            Published::Created => Ok(Session {
+                id,
+                _alive: alive,
+                lock,
+            }),
+            Published::Exists => Err(Error::Refused(
+                "a random session id was taken; run again".to_string(),
+            )),
+        }
+    }
+
+    /// Publishes the manifest under this session's name: the one act that makes a generation. [`Error::Fenced`] when
+    /// a collection was first.
+    pub fn publish(
+        &self,
+        store: &Store,
+        keys: &SessionKeys,
+        sealed_key: &SealedSessionKey,
+        body: &[u8],
+    ) -> Result<[u8; 32]> {
+        let name = ObjectName::snapshot(self.id);
+        let key = &keys.manifest;
+        let bytes = object::seal(
+            Sealed::Manifest,
+            store.id(),
+            key,
+            Some(&[*sealed_key]),
+            self.id.as_bytes(),
+            body,
+            4096,
+        )?;
+        if bytes.len() > cap::MANIFEST {
+            return Err(Error::Invalid {
+                what: "manifest",
+                why: format!("{} bytes are too many", bytes.len()),
+            });
+        }
+        if store.remote.put(&name, &bytes)? == Published::Exists {
+            // I-13: the reply to an earlier try may have been lost; equal bytes are our own success.
+            let found = store.remote.get(&name, cap::MANIFEST)?;
+            if found != bytes {
+                store.open_slate(self.id, &found)?;
+                return Err(Error::Fenced);
+            }
+        }
+        Ok(*blake3::hash(&bytes).as_bytes())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // A leftover lock file is harmless: whoever looks finds it unlocked.
+        let _ = std::fs::remove_file(&self.lock);
+    }
+}
+
+/// Ends a session without a generation. False when it has published: publish and fence exclude each other by name.
+pub fn fence(store: &Store, id: SessionId) -> Result<bool> {
+    let bytes = seal_control(store, Sealed::Fence, id.as_bytes(), &[])?;
+    match store.remote.put(&ObjectName::snapshot(id), &bytes)? {
+        Published::Created => Ok(true),
+        Published::Exists => Ok(matches!(store.slate(id)?, Slate::Fence)),
+    }
+}
+
+/// Who holds a session; `None` when it has been removed meanwhile.
+pub fn owner(store: &Store, id: SessionId) -> Result<Option<Owner>> {
+    let object = ObjectName::session(id);
+    let bytes = match store.remote.get(&object, cap::CONTROL) {
+        Err(Error::Missing { .. }) => return Ok(None),
+        bytes => bytes?,
+    };
+    let object = object.to_string();
+    let body = Head::parse(store.id(), &object, &bytes)?.open(
+        Sealed::Session,
+        &store.keys.control,
+        id.as_bytes(),
+        &object,
+    )?;
+    from_cbor(&body)
+        .map(Some)
+        .ok_or_else(|| Error::corrupt(object, "its fields do not decode"))
+}
+
+/// Whether a process of this machine still holds the session. Only ever a reason to try a fence, or not yet (I-8).
+pub fn held_here(store: &Store, id: SessionId) -> bool {
+    let path = store.cache().join("sessions").join(id.to_hex());
+    match File::open(path) {
+        Ok(file) => rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err(),
+        Err(_) => false,
+    }
+}
+
+/// The packs that one garbage collection has condemned: readable, but not to be referenced anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub id: MarkId,
+    pub packs: HashSet<PackId>,
+}
+
+impl Mark {
+    pub fn publish(store: &Store, packs: &HashSet<PackId>) -> Result<Mark> {
+        let id = MarkId(random()?);
+        let mut sorted: Vec<&PackId> = packs.iter().collect();
+        sorted.sort_unstable();
+        let body: Vec<u8> = sorted.into_iter().flat_map(|pack| pack.0).collect();
+        let bytes = seal_control(store, Sealed::Mark, id.as_bytes(), &body)?;
+        match store.remote.put(&ObjectName::mark(id), &bytes)? {
+            Published::Created => Ok(Mark {
+                id,
+                packs: packs.clone(),
+            }),
+            Published::Exists => Err(Error::Refused(
+                "a random mark id was taken; run again".to_string(),
+            )),
+        }
+    }
+
+    pub fn load(store: &Store, id: MarkId) -> Result<Mark> {
+        let bytes = store.remote.get(&ObjectName::mark(id), cap::MARK)?;
+        let object = format!("marks/{id}");
+        let body = Head::parse(store.id(), &object, &bytes)?.open(
+            Sealed::Mark,
+            &store.keys.control,
+            id.as_bytes(),
+            &object,
+        )?;
+        if body.len() % PackId::LEN != 0 {
+            return Err(Error::corrupt(object, "its packs do not decode"));
+        }
+        Ok(Mark {
+            id,
+            packs: body
+                .chunks_exact(PackId::LEN)
+                .filter_map(PackId::from_slice)
+                .collect(),
+        })
+    }
+}
+
+/// Stores a manifest's bytes in the trash with the time of forgetting. Done already: nothing changes.
+pub(crate) fn put_trash(store: &Store, id: SessionId, manifest: &[u8], now: i64) -> Result<()> {
+    let body = [&now.to_le_bytes(), manifest].concat();
+    let bytes = seal_control(store, Sealed::Trash, id.as_bytes(), &body)?;
+    let (Published::Created | Published::Exists) = store.remote.put(&ObjectName::trash(id), &bytes)?;
+    Ok(())
+}
+
+pub(crate) fn get_trash(store: &Store, id: SessionId) -> Result<(Vec<u8>, i64)> {
+    let bytes = store.remote.get(&ObjectName::trash(id), cap::TRASH)?;
+    let object = format!("trash/{id}");
+    let body = Head::parse(store.id(), &object, &bytes)?.open(
+        Sealed::Trash,
+        &store.keys.control,
+        id.as_bytes(),
+        &object,
+    )?;
+    let (forgotten, manifest) = body
+        .split_first_chunk()
+        .ok_or_else(|| Error::corrupt(&object, "cut short"))?;
+    Ok((manifest.to_vec(), i64::from_le_bytes(*forgotten)))
+}

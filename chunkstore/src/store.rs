@@ -1,0 +1,341 @@
+//! An opened repository: remote, keys and configuration. Hands out sessions, writers, readers and sweepers.
+//!
+//! Manifests are opaque bytes here; what they mean is the engine's.
+
+use crate::chunker::{Bounds, Chunker};
+use crate::config::{self, Config};
+use crate::error::{Error, Result};
+use crate::id::{IndexId, MarkId, RepoId, SessionId, SlotId, random};
+use crate::index::LocalIndex;
+use crate::indexfile::IndexSegment;
+use crate::keys::{Keys, MasterKey};
+use crate::object::{self, Head, cap};
+use crate::remote::{Kind, ObjectName, Published, Remote};
+use crate::seal::Sealed;
+use crate::session::{self, View};
+use crate::slot::{self, Cost, Note, SLOT_LEN, SLOTS_MAX, Secret, Slot, SlotKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub struct Store {
+    pub(crate) remote: Arc<dyn Remote>,
+    pub(crate) keys: Keys,
+    config: Config,
+    chunker: Chunker,
+    master: MasterKey,
+    opened_with: SlotId,
+    cache: PathBuf,
+}
+
+/// What lies under a session's name in `snapshots/`.
+pub enum Slate {
+    /// The manifest's body, and the hash of its stored bytes.
+    Manifest { body: Vec<u8>, hash: [u8; 32] },
+    /// The session ended without a generation.
+    Fence,
+}
+
+/// A key slot as people see it.
+pub struct SlotInfo {
+    pub id: SlotId,
+    /// `None`: damaged, or of a kind this version does not know.
+    pub kind: Option<SlotKind>,
+    pub note: Option<Note>,
+    /// The one that opened this repository now.
+    pub current: bool,
+}
+
+/// How a new repository is made.
+pub struct NewStore<'a> {
+    pub bounds: Bounds,
+    /// At least one, each with its label.
+    pub secrets: &'a [(Secret, &'a str)],
+    pub cost: Cost,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+impl Store {
+    /// Makes a repository: slots first, `config` last, so that a half-made one is not a repository.
+    pub fn create(remote: &dyn Remote, new: &NewStore<'_>) -> Result<RepoId> {
+        let exists = || Error::RepositoryExists {
+            location: remote.location(),
+        };
+        if remote.size(&ObjectName::config())?.is_some() {
+            return Err(exists());
+        }
+        let (repo, master) = (RepoId(random()?), MasterKey::generate()?);
+        let keys = Keys::new(&master, repo);
+        let mut slots = Vec::new();
+        for (secret, label) in new.secrets {
+            let note = Note {
+                label: (*label).to_string(),
+                created: new.now,
+            };
+            let (id, bytes) = slot::create(&master, &keys.control, &repo, secret, new.cost, &note)?;
+            remote.put(&ObjectName::key(id), &bytes)?;
+            slots.push(id);
+        }
+        let config = config::encode(repo, &Config::new(new.bounds.check()?, new.now), &keys.control)?;
+        match remote.put(&ObjectName::config(), &config)? {
+            Published::Created => Ok(repo),
+            Published::Exists => {
+                slots
+                    .into_iter()
+                    .try_for_each(|id| remote.delete(&ObjectName::key(id)))?;
+                Err(exists())
+            }
+        }
+    }
+
+    /// Opens the repository with the first slot that `secret` fits. `cache_root` gets a folder per repository.
+    pub fn open(remote: Arc<dyn Remote>, secret: &Secret, cache_root: &Path) -> Result<Self> {
+        let bytes = match remote.get(&ObjectName::config(), cap::CONTROL) {
+            Err(Error::Missing { .. }) => {
+                return Err(Error::NoRepository {
+                    location: remote.location(),
+                });
+            }
+            bytes => bytes?,
+        };
+        let repo = config::clear(&bytes)?.repo;
+        let (opened_with, master) = unlock(&*remote, &repo, secret)?;
+        let keys = Keys::new(&master, repo);
+        let config = config::open(&bytes, &repo, &keys.control)?;
+        let chunker = Chunker::new(keys.chunker(), config.bounds)?;
+        let cache = cache_root.join(repo.to_hex());
+        Ok(Store {
+            remote,
+            keys,
+            config,
+            chunker,
+            master,
+            opened_with,
+            cache,
+        })
+    }
+
+    pub fn remote(&self) -> &dyn Remote {
+        &*self.remote
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn chunker(&self) -> &Chunker {
+        &self.chunker
+    }
+
+    pub fn id(&self) -> &RepoId {
+        self.keys.repo()
+    }
+
+    /// This repository's folder of disposable local files.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// The local index, brought to `view`; `progress` is told (segments done, to do) while it is rebuilt.
+    pub fn index(&self, view: &View, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
+        let mut load = |id: IndexId| IndexSegment::load(&*self.remote, &self.keys, id);
+        LocalIndex::open(
+            &self.cache,
+            self.id(),
+            &view.segments,
+            &view.condemned,
+            &mut load,
+            progress,
+        )
+    }
+
+    /// All names under `snapshots/`: manifests and fences.
+    pub fn slates(&self) -> Result<Vec<SessionId>> {
+        self.sessions_in(Kind::Snapshot)
+    }
+
+    pub fn trashed(&self) -> Result<Vec<SessionId>> {
+        self.sessions_in(Kind::Trash)
+    }
+
+    pub(crate) fn sessions_in(&self, kind: Kind) -> Result<Vec<SessionId>> {
+        let mut ids = Vec::new();
+        self.remote.list(kind, &mut |name, _| {
+            ids.extend(SessionId::from_hex(name.id()));
+            Ok(())
+        })?;
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    pub(crate) fn marks(&self) -> Result<Vec<MarkId>> {
+        let mut ids = Vec::new();
+        self.remote.list(Kind::Mark, &mut |name, _| {
+            ids.extend(MarkId::from_hex(name.id()));
+            Ok(())
+        })?;
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    pub fn slate(&self, id: SessionId) -> Result<Slate> {
+        let bytes = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
+        self.open_slate(id, &bytes)
+    }
+
+    pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<Slate> {
+        let object = format!("snapshots/{id}");
+        let head = Head::parse(self.id(), &object, bytes)?;
+        if head.is(Sealed::Fence) {
+            head.open(Sealed::Fence, &self.keys.control, id.as_bytes(), &object)?;
+            return Ok(Slate::Fence);
+        }
+        let sealed = head
+            .keys
+            .first()
+            .ok_or_else(|| Error::corrupt(&object, "it carries no session key"))?;
+        let keys = self.keys.open_session(sealed)?;
+        let body = head.open(Sealed::Manifest, &keys.manifest, id.as_bytes(), &object)?;
+        Ok(Slate::Manifest {
+            body,
+            hash: *blake3::hash(bytes).as_bytes(),
+        })
+    }
+
+    /// Moves a manifest to the trash: it no longer counts as a generation, and still protects its chunks.
+    pub fn forget(&self, id: SessionId, now: i64) -> Result<()> {
+        let manifest = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
+        if let Slate::Fence = self.open_slate(id, &manifest)? {
+            return Err(Error::Missing {
+                object: format!("snapshots/{id}"),
+            });
+        }
+        session::put_trash(self, id, &manifest, now)?;
+        self.remote.delete(&ObjectName::snapshot(id))?;
+        self.remote.barrier()
+    }
+
+    /// A forgotten manifest's body and when it was forgotten (seconds since 1970).
+    pub fn trash(&self, id: SessionId) -> Result<(Vec<u8>, i64)> {
+        let (manifest, forgotten) = session::get_trash(self, id)?;
+        match self.open_slate(id, &manifest)? {
+            Slate::Manifest { body, .. } => Ok((body, forgotten)),
+            Slate::Fence => Err(Error::corrupt(format!("trash/{id}"), "it holds no manifest")),
+        }
+    }
+
+    /// Ends a forgotten manifest for good: its chunks are protected no longer.
+    pub fn discard(&self, id: SessionId) -> Result<()> {
+        self.remote.delete(&ObjectName::trash(id))?;
+        self.remote.barrier()
+    }
+
+    pub fn add_slot(&self, secret: &Secret, cost: Cost, label: &str, now: i64) -> Result<SlotId> {
+        let note = Note {
+            label: label.to_string(),
+            created: now,
+        };
+        let (id, bytes) = slot::create(&self.master, &self.keys.control, self.id(), secret, cost, &note)?;
+        self.remote.put(&ObjectName::key(id), &bytes)?;
+        // Proven to open before anyone relies on it.
+        let stored = Slot::parse(id, &self.remote.get(&ObjectName::key(id), SLOT_LEN)?)?;
+        match stored.unwrap(secret, self.id())? {
+            Some(master) if master.0 == self.master.0 => Ok(id),
+            _ => Err(Error::corrupt(
+                format!("keys/{id}"),
+                "the new slot does not open again",
+            )),
+        }
+    }
+
+    pub fn slots(&self) -> Result<Vec<SlotInfo>> {
+        let mut slots = Vec::new();
+        for id in slot_ids(&*self.remote)? {
+            let slot = self
+                .remote
+                .get(&ObjectName::key(id), SLOT_LEN)
+                .and_then(|bytes| Slot::parse(id, &bytes));
+            let slot = match slot {
+                Err(e) if e.is_damage() => None,
+                slot => Some(slot?),
+            };
+            let note = slot
+                .as_ref()
+                .and_then(|slot| slot.note(&self.keys.control, self.id()));
+            slots.push(SlotInfo {
+                id,
+                kind: slot.map(|slot| slot.kind),
+                note,
+                current: id == self.opened_with,
+            });
+        }
+        Ok(slots)
+    }
+
+    /// Removes a slot; refuses the last one that is sound, since nobody could open the repository again.
+    pub fn remove_slot(&self, id: SlotId) -> Result<()> {
+        let others = self
+            .slots()?
+            .iter()
+            .filter(|slot| slot.id != id && slot.kind.is_some())
+            .count();
+        if others == 0 {
+            return Err(Error::Refused(
+                "this is the last key slot; add another one first".to_string(),
+            ));
+        }
+        self.remote.delete(&ObjectName::key(id))?;
+        self.remote.barrier()
+    }
+
+    /// The slot that opened this repository.
+    pub fn opened_with(&self) -> SlotId {
+        self.opened_with
+    }
+}
+
+fn slot_ids(remote: &dyn Remote) -> Result<Vec<SlotId>> {
+    let mut ids = Vec::new();
+    remote.list(Kind::Key, &mut |name, _| {
+        ids.extend(SlotId::from_hex(name.id()));
+        Ok(())
+    })?;
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// A slot that is damaged never keeps another one from being tried; if none is sound, that is what is said.
+fn unlock(remote: &dyn Remote, repo: &RepoId, secret: &Secret) -> Result<(SlotId, MasterKey)> {
+    let ids = slot_ids(remote)?;
+    let mut damage = None;
+    let mut sound = 0;
+    for id in ids.iter().take(SLOTS_MAX) {
+        let slot = remote
+            .get(&ObjectName::key(*id), SLOT_LEN)
+            .and_then(|bytes| Slot::parse(*id, &bytes));
+        match slot {
+            Ok(slot) => {
+                sound += 1;
+                if let Some(master) = slot.unwrap(secret, repo)? {
+                    return Ok((*id, master));
+                }
+            }
+            Err(e) if e.is_damage() => damage = Some(e),
+            Err(e) => return Err(e),
+        }
+    }
+    match damage {
+        Some(e) if sound == 0 => Err(e),
+        _ if ids.is_empty() => Err(Error::corrupt("keys", "there is no key slot")),
+        _ => Err(Error::WrongKey),
+    }
+}
+
+/// Seals a control object (session, fence, mark, trash) under its own name.
+pub(crate) fn seal_control(store: &Store, what: Sealed, name: &[u8], body: &[u8]) -> Result<Vec<u8>> {
+    object::seal(what, store.id(), &store.keys.control, None, name, body, 1024)
+}

@@ -1,0 +1,491 @@
+//! The write pipeline of one run: hash, claim, compress, seal, verify, append. The only file here that starts a
+//! thread (it makes packs durable while the next ones fill).
+//!
+//! Keeps I-1 (packs, then index segments, then the manifest), I-3 (every frame is opened again before it counts) and
+//! I-4 (an id is referenced only if it was in the view read under this session, or is put by it). After the first
+//! failed write nothing more is written.
+
+use crate::error::{Error, Result};
+use crate::frame::Encoder;
+use crate::id::{ChunkId, ContentHash, PackId, SessionId};
+use crate::index::{KnownFile, LocalIndex, Located};
+use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
+use crate::keys::{SealedSessionKey, SessionKeys};
+use crate::pack::{Class, ClosedPack, PackList, PackWriter};
+use crate::remote::ObjectName;
+use crate::session::{self, Owner, Session, View};
+use crate::store::Store;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::{Mutex, RwLock};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+/// New chunks remembered before an index segment is written in the middle of a run: some 10 MB of memory.
+const CLAIMS_MAX: u64 = 128 << 10;
+const SHARDS: usize = 16;
+
+/// What a put did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Put {
+    pub id: ChunkId,
+    /// Stored bytes, when the chunk was new.
+    pub stored: Option<u32>,
+}
+
+/// New chunks of a run and their bytes, before and after compression.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    pub chunks: u64,
+    pub plain: u64,
+    pub stored: u64,
+    pub packs: u64,
+}
+
+/// Proof that all that was put is durable and indexed; only [`Writer::flush`] makes one (I-1).
+pub struct Flushed(());
+
+#[derive(Default)]
+struct Lane {
+    packs: [Option<PackWriter>; 2],
+}
+
+enum Message {
+    Pack(Box<ClosedPack>),
+    Flush(Sender<()>),
+}
+
+pub struct Writer {
+    shared: Arc<Shared>,
+    session: Mutex<Option<Session>>,
+    lanes: Vec<Mutex<Lane>>,
+    /// Held for reading by every put: whoever holds it for writing sees no chunk half stored.
+    gate: RwLock<()>,
+    committer: Option<Sender<Message>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    owner: Owner,
+    chunks: AtomicU64,
+    plain: AtomicU64,
+    stored: AtomicU64,
+    /// A dry run claims, compresses and counts, and writes nothing.
+    dry: bool,
+}
+
+/// What the workers and the committing thread share.
+struct Shared {
+    store: Arc<Store>,
+    view: View,
+    content: Arc<SessionKeys>,
+    sealed_key: SealedSessionKey,
+    index: OnceLock<LocalIndex>,
+    opening: Mutex<()>,
+    claims: Vec<Mutex<HashSet<ChunkId>>>,
+    claimed: AtomicU64,
+    failed: AtomicBool,
+    failure: Mutex<Option<Error>>,
+    packs: AtomicU64,
+    /// Index segments that this run wrote.
+    segments: Mutex<BTreeSet<crate::id::IndexId>>,
+    /// Packs that this run put.
+    own_packs: Mutex<HashSet<PackId>>,
+}
+
+impl Writer {
+    /// Opens a session and reads its view. `lanes` are the threads that may put at the same time.
+    pub fn begin(store: Arc<Store>, owner: Owner, lanes: usize, dry: bool) -> Result<Writer> {
+        let session = if dry {
+            None
+        } else {
+            Some(Session::begin(&store, &owner)?)
+        };
+        let view = View::read(&store)?;
+        let (content, sealed_key) = store.keys().new_session()?;
+        let shared = Arc::new(Shared {
+            store,
+            view,
+            content,
+            sealed_key,
+            index: OnceLock::new(),
+            opening: Mutex::new(()),
+            claims: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            claimed: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            packs: AtomicU64::new(0),
+            segments: Mutex::default(),
+            own_packs: Mutex::default(),
+        });
+        let (committer, messages) = bounded(1);
+        let thread = std::thread::Builder::new()
+            .name("commit".to_string())
+            .spawn({
+                let shared = shared.clone();
+                move || commit(&shared, &messages)
+            })
+            .map_err(|e| Error::local("start a thread", "", e))?;
+        Ok(Writer {
+            shared,
+            session: Mutex::new(session),
+            lanes: (0..lanes).map(|_| Mutex::default()).collect(),
+            gate: RwLock::new(()),
+            committer: Some(committer),
+            thread: Some(thread),
+            owner,
+            chunks: AtomicU64::new(0),
+            plain: AtomicU64::new(0),
+            stored: AtomicU64::new(0),
+            dry,
+        })
+    }
+
+    pub fn view(&self) -> &View {
+        &self.shared.view
+    }
+
+    /// This writer's session; `None` in a dry run.
+    pub fn session(&self) -> Option<SessionId> {
+        self.session.lock().as_ref().map(|session| session.id)
+    }
+
+    /// The local index under this view, opened when first asked for: a run that changes nothing never needs it.
+    pub fn index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<&LocalIndex> {
+        self.shared.index(progress)
+    }
+
+    /// Hash, claim, and if the chunk is new: compress, seal, verify, append to this lane's pack.
+    pub fn put(&self, lane: usize, encoder: &mut Encoder, class: Class, plain: &[u8]) -> Result<Put> {
+        let _open = self.gate.read();
+        self.shared.alive()?;
+        let id = self.shared.store.keys().chunk_id(class.is_tree(), plain);
+        if !self.shared.claim(&id)? {
+            return Ok(Put { id, stored: None });
+        }
+        // From here on others rely on this chunk being stored: failing fails the run.
+        let stored = self.store_claimed(lane, encoder, class, id, plain);
+        let stored = stored.map_err(|e| self.shared.fail(e))?;
+        self.chunks.fetch_add(1, Relaxed);
+        self.plain.fetch_add(plain.len() as u64, Relaxed);
+        self.stored.fetch_add(stored.into(), Relaxed);
+        Ok(Put {
+            id,
+            stored: Some(stored),
+        })
+    }
+
+    fn store_claimed(
+        &self,
+        lane: usize,
+        encoder: &mut Encoder,
+        class: Class,
+        id: ChunkId,
+        plain: &[u8],
+    ) -> Result<u32> {
+        let Shared {
+            store,
+            content,
+            sealed_key,
+            ..
+        } = &*self.shared;
+        let (frame, sealed) =
+            encoder.encode(store.keys(), content.frame(class.is_tree()), class, id, plain)?;
+        let stored = sealed.len() as u32;
+        if self.dry {
+            self.shared.forget_old_claims();
+            return Ok(stored);
+        }
+        let mut lane = self.lanes[lane].lock();
+        let slot = &mut lane.packs[class as usize - 1];
+        let pack = match slot {
+            Some(pack) => pack,
+            None => slot.insert(PackWriter::begin(
+                store.remote(),
+                store.id(),
+                class,
+                vec![*sealed_key],
+            )?),
+        };
+        pack.append(frame, sealed)?;
+        if pack.len() >= store.config().pack_size as usize
+            && let Some(full) = slot.take()
+        {
+            self.close(full)?;
+        }
+        Ok(stored)
+    }
+
+    fn close(&self, pack: PackWriter) -> Result<()> {
+        let closed = pack.finish(self.shared.store.keys())?;
+        self.send(Message::Pack(Box::new(closed)))
+    }
+
+    fn send(&self, message: Message) -> Result<()> {
+        match &self.committer {
+            Some(committer) => committer.send(message).map_err(|_| Error::WriterFailed),
+            None => Err(Error::WriterFailed),
+        }
+    }
+
+    /// Whether a chunk may be referenced: in the view, or put (or being put) by this run (I-4).
+    pub fn present(&self, id: &ChunkId) -> Result<bool> {
+        self.shared.present(id)
+    }
+
+    /// Known places of small files' content, for sorted hashes. Only bundles that may be referenced are given.
+    pub fn known_files(&self, sorted: &[ContentHash]) -> Result<Vec<Option<KnownFile>>> {
+        let mut known = self.shared.index(&mut |_, _| {})?.known_files(sorted)?;
+        let mut last = None;
+        for slot in &mut known {
+            let Some(file) = slot else { continue };
+            let present = match last {
+                Some((bundle, present)) if bundle == file.bundle => present,
+                _ => self.shared.present(&file.bundle)?,
+            };
+            last = Some((file.bundle, present));
+            if !present {
+                *slot = None;
+            }
+        }
+        Ok(known)
+    }
+
+    pub fn remember_files(&self, files: &[(ContentHash, KnownFile)]) -> Result<()> {
+        if self.dry {
+            Ok(())
+        } else {
+            self.shared.index(&mut |_, _| {})?.remember_files(files)
+        }
+    }
+
+    pub fn written(&self) -> Written {
+        Written {
+            chunks: self.chunks.load(Relaxed),
+            plain: self.plain.load(Relaxed),
+            stored: self.stored.load(Relaxed),
+            packs: self.shared.packs.load(Relaxed),
+        }
+    }
+
+    /// Makes everything that was put durable and indexed: packs, then index segments (I-1).
+    pub fn flush(&self) -> Result<Flushed> {
+        if !self.dry {
+            let _closed = self.gate.write();
+            for lane in &self.lanes {
+                let packs = std::mem::take(&mut lane.lock().packs);
+                packs
+                    .into_iter()
+                    .flatten()
+                    .try_for_each(|pack| self.close(pack))
+                    .map_err(|e| self.shared.fail(e))?;
+            }
+        }
+        let (done, ack) = bounded(1);
+        self.send(Message::Flush(done))?;
+        let acknowledged = ack.recv();
+        self.shared.alive()?;
+        acknowledged.map_err(|_| Error::WriterFailed)?;
+        Ok(Flushed(()))
+    }
+
+    /// Where a chunk that was flushed lies; a hint for the manifest.
+    pub fn place(&self, id: &ChunkId) -> Result<Option<Located>> {
+        match self.shared.index.get() {
+            Some(index) => index.locate(id),
+            None => Ok(None),
+        }
+    }
+
+    /// Publishes `body` as this session's manifest, and ends the session. Returns its id and the hash of its stored
+    /// bytes.
+    pub fn publish(&self, _: Flushed, body: &[u8]) -> Result<(SessionId, [u8; 32])> {
+        let Shared {
+            store,
+            content,
+            sealed_key,
+            ..
+        } = &*self.shared;
+        let mut session = self.session.lock();
+        let open = session.as_ref().ok_or(Error::WriterFailed)?;
+        let hash = open.publish(store, content, sealed_key, body)?;
+        let id = open.id;
+        *session = None;
+        Ok((id, hash))
+    }
+
+    /// Opens the next session after a checkpoint was published. False when the view under it no longer covers what
+    /// was checked before: the caller starts a new run (with the checkpoint as its parent).
+    pub fn next_session(&self) -> Result<bool> {
+        let Shared {
+            store,
+            view,
+            segments,
+            own_packs,
+            ..
+        } = &*self.shared;
+        let next = Session::begin(store, &self.owner)?;
+        let now = View::read(store)?;
+        let extends = now.extends(view)
+            && segments
+                .lock()
+                .iter()
+                .all(|id| now.segments.binary_search(id).is_ok())
+            && own_packs.lock().is_disjoint(&now.condemned);
+        *self.session.lock() = Some(next);
+        Ok(extends)
+    }
+
+    /// The view that covers everything this run refers to, as of its end.
+    pub fn final_view(&self) -> View {
+        let mut view = self.shared.view.clone();
+        view.segments.extend(self.shared.segments.lock().iter());
+        view.segments.sort_unstable();
+        view
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.committer = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic in the thread has already latched the writer as failed by closing its channel.
+            let _ = thread.join();
+        }
+        if let Some(session) = self.session.lock().take() {
+            // Ended without a generation. If the fence can't be written, a collection will write it later.
+            let _ = session::fence(&self.shared.store, session.id);
+        }
+    }
+}
+
+impl Shared {
+    fn index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<&LocalIndex> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let _one = self.opening.lock();
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let index = self.store.index(&self.view, progress)?;
+        Ok(self.index.get_or_init(|| index))
+    }
+
+    fn alive(&self) -> Result<()> {
+        if self.failed.load(Relaxed) {
+            Err(self.failure.lock().take().unwrap_or(Error::WriterFailed))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Remembers the first failure and stops the run; returns what the caller should report.
+    fn fail(&self, error: Error) -> Error {
+        self.failed.store(true, Relaxed);
+        error
+    }
+
+    fn shard(&self, id: &ChunkId) -> &Mutex<HashSet<ChunkId>> {
+        &self.claims[usize::from(id.0[0]) % SHARDS]
+    }
+
+    /// True when the chunk is nowhere yet and the caller must store it; at most one caller is told so.
+    fn claim(&self, id: &ChunkId) -> Result<bool> {
+        let index = self.index(&mut |_, _| {})?;
+        let mut claims = self.shard(id).lock();
+        if claims.contains(id) || index.contains(id, &self.view.condemned)? {
+            return Ok(false);
+        }
+        claims.insert(*id);
+        self.claimed.fetch_add(1, Relaxed);
+        Ok(true)
+    }
+
+    /// Bounds a dry run's memory: nothing takes its claims over, so very many new chunks may be counted twice.
+    fn forget_old_claims(&self) {
+        if self.claimed.load(Relaxed) > 8 * CLAIMS_MAX {
+            self.claims.iter().for_each(|shard| shard.lock().clear());
+            self.claimed.store(0, Relaxed);
+        }
+    }
+
+    fn present(&self, id: &ChunkId) -> Result<bool> {
+        let index = self.index(&mut |_, _| {})?;
+        let claims = self.shard(id).lock();
+        Ok(claims.contains(id) || index.contains(id, &self.view.condemned)?)
+    }
+
+    /// Writes index segments for packs whose names are durable, and lets the local index take over the claims.
+    fn write_index(&self, lists: &mut Vec<PackList>) -> Result<()> {
+        if lists.is_empty() {
+            return Ok(());
+        }
+        self.store.remote().barrier()?;
+        let mut start = 0;
+        while start < lists.len() {
+            let mut end = start + 1;
+            let mut entries = lists[start].frames.len();
+            while end < lists.len() && entries + lists[end].frames.len() <= ENTRIES_PER_SEGMENT {
+                entries += lists[end].frames.len();
+                end += 1;
+            }
+            let segment = IndexSegment::of_packs(&lists[start..end]);
+            let (id, bytes) = segment.seal(self.store.keys())?;
+            self.store.remote().put(&ObjectName::index(id), &bytes)?;
+            self.segments.lock().insert(id);
+            if let Some(index) = self.index.get() {
+                index.ingest(id, &segment, &self.view.condemned)?;
+                for entry in &segment.entries {
+                    self.shard(&entry.id).lock().remove(&entry.id);
+                }
+                self.claimed.fetch_sub(segment.entries.len() as u64, Relaxed);
+            }
+            start = end;
+        }
+        lists.clear();
+        Ok(())
+    }
+}
+
+/// Publishes packs as they come; on a flush, and when many chunks have gathered, writes their index segments.
+/// After a failure it only takes messages off the channel, so that no worker waits for ever.
+fn commit(shared: &Shared, messages: &Receiver<Message>) {
+    let mut lists: Vec<PackList> = Vec::new();
+    let mut waiting = 0;
+    for message in messages {
+        let failed = shared.failed.load(Relaxed);
+        let result = match message {
+            _ if failed => Ok(()),
+            Message::Pack(pack) => pack.publish().map(|list| {
+                shared.packs.fetch_add(1, Relaxed);
+                shared.own_packs.lock().insert(list.id);
+                waiting += list.frames.len() as u64;
+                lists.push(list);
+            }),
+            Message::Flush(done) => {
+                let written = shared.write_index(&mut lists);
+                waiting = 0;
+                if let Err(e) = written {
+                    latch(shared, e);
+                }
+                // Nobody waits any more only when the writer is being dropped.
+                let _ = done.send(());
+                Ok(())
+            }
+        };
+        let result = result.and_then(|()| {
+            if waiting < CLAIMS_MAX || shared.failed.load(Relaxed) {
+                return Ok(());
+            }
+            waiting = 0;
+            shared.write_index(&mut lists)
+        });
+        if let Err(e) = result {
+            latch(shared, e);
+        }
+    }
+}
+
+fn latch(shared: &Shared, error: Error) {
+    let mut failure = shared.failure.lock();
+    shared.failed.store(true, Relaxed);
+    failure.get_or_insert(error);
+}
