@@ -9,6 +9,7 @@ pub mod id;
 pub mod index;
 pub mod indexfile;
 pub mod keys;
+pub mod live;
 mod object;
 pub mod pack;
 pub mod place;
@@ -17,6 +18,7 @@ pub mod seal;
 pub mod session;
 pub mod slot;
 pub mod store;
+pub mod sweep;
 pub mod varint;
 pub mod writer;
 
