@@ -239,6 +239,28 @@ impl SmallDisk {
     }
 }
 
+impl SmallDisk {
+    fn make_read_only(&self) {
+        let done = std::process::Command::new("mount")
+            .args(["-o", "remount,ro"])
+            .arg(self.0.path())
+            .status();
+        assert!(done.unwrap().success());
+    }
+}
+
+/// A small disk, or word on the terminal that a test can't be run here.
+fn small_disk(test: &str) -> Option<SmallDisk> {
+    let disk = SmallDisk::mount();
+    if disk.is_none() {
+        assert!(!rustix::process::geteuid().is_root(), "root can't mount a tmpfs");
+        // Not through the test harness, which would keep it to itself.
+        let word = format!("SKIPPED {test}: mounting a small disk needs root\n");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), word.as_bytes());
+    }
+    disk
+}
+
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = std::process::Command::new("umount")
@@ -250,9 +272,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn local_full_disk() {
-    let Some(disk) = SmallDisk::mount() else {
-        assert!(!rustix::process::geteuid().is_root(), "root can't mount a tmpfs");
-        eprintln!("SKIPPED local_full_disk: mounting a small disk needs root");
+    let Some(disk) = small_disk("local_full_disk") else {
         return;
     };
     let remote = Local::new(disk.0.path().join("repository"));
@@ -298,4 +318,27 @@ fn local_full_disk() {
         listed(&remote, Kind::Pack).unwrap().len(),
         usize::from(stored) - 1
     );
+}
+
+#[test]
+fn local_read_only_disk() {
+    let Some(disk) = small_disk("local_read_only_disk") else {
+        return;
+    };
+    let root = disk.0.path().join("repository");
+    let remote = Local::new(&root);
+    remote.put(&ObjectName::config(), b"config").unwrap();
+    remote.put(&pack(1), b"pack").unwrap();
+    disk.make_read_only();
+    let remote = Local::new(&root);
+    assert_eq!(remote.get(&ObjectName::config(), 10).unwrap(), b"config");
+    assert_eq!(remote.get(&pack(1), 10).unwrap(), b"pack");
+    assert_eq!(remote.size(&pack(2)).unwrap(), None);
+    assert_eq!(listed(&remote, Kind::Pack).unwrap(), [(pack(1), 4)]);
+    assert_eq!(listed(&remote, Kind::Mark).unwrap(), []);
+    assert_eq!(remote.sweep_staged(Duration::ZERO).unwrap(), 0);
+    remote.barrier().unwrap();
+    assert!(matches!(remote.put(&session(1), b"x"), Err(Error::Remote { .. })));
+    assert!(matches!(remote.delete(&pack(1)), Err(Error::Remote { .. })));
+    assert!(chunkstore::remote::probe(&remote).is_err());
 }
