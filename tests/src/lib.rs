@@ -1,1 +1,4 @@
 //! Test kit.
+
+pub mod conformance;
+pub mod remotes;

@@ -57,8 +57,8 @@ fn observe(remote: &dyn Remote, created: &mut Vec<ObjectName>) -> Result<Probe> 
     let listed = is_listed(remote, &name)?;
     let second = remote.put(&name, &[0; LEN])?;
     let kept = reads_back(remote, &name, &bytes)?;
-    let delete = may_delete(remote, &name)?;
-    let gone = !delete || (remote.size(&name)?.is_none() && !is_listed(remote, &name)?);
+    let delete = may_delete(remote, &name)? && remote.size(&name)?.is_none();
+    let gone = !delete || !is_listed(remote, &name)?;
 
     let mut exclusive_create = first == Published::Created && second == Published::Exists && kept;
     for _ in 0..if delete { ROUNDS } else { ROUNDS_WITHOUT_DELETE } {

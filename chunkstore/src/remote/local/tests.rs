@@ -186,18 +186,10 @@ fn what_is_not_a_file_under_a_name_is_an_error() {
 fn a_failed_write_is_never_published() {
     let dir = tempfile::tempdir().unwrap();
     let remote = Local::new(dir.path());
-    let root = remote.shared.root_or_create().unwrap();
-    let temporary = format!("{STAGING}/{}", "a".repeat(32));
-    std::fs::create_dir(dir.path().join(STAGING)).unwrap();
-    std::fs::write(dir.path().join(&temporary), b"").unwrap();
+    let mut staged = Box::new(StagedFile::create(&remote.shared).unwrap());
+    let temporary = staged.temporary.clone();
     // Opened for reading, so that the write fails.
-    let file = File::from(open_below(root, &temporary, OFlags::RDONLY).unwrap());
-    let mut staged = Box::new(StagedFile {
-        shared: remote.shared.clone(),
-        file,
-        temporary: temporary.clone(),
-        failed: false,
-    });
+    staged.file = File::open(dir.path().join(&temporary)).unwrap();
     assert!(matches!(staged.write(b"x"), Err(Error::Remote { .. })));
     assert!(matches!(staged.write(b"x"), Err(Error::WriterFailed)));
     assert!(matches!(staged.publish(&session(1)), Err(Error::WriterFailed)));
