@@ -2,6 +2,9 @@
 
 pub mod entry;
 pub mod error;
+pub mod filter;
+pub mod fsmeta;
 pub mod monitor;
+pub mod walk;
 
 pub use error::{Error, Result};

@@ -1,0 +1,329 @@
+//! What a backup leaves out. `walk` asks by name before it examines an entry, so that what is excluded costs no
+//! system call, and by metadata afterwards; excluded directories are not entered.
+//!
+//! Paths are bytes relative to `/` as in [`DirPath`](crate::entry::DirPath), whatever their encoding.
+
+mod pattern;
+#[cfg(test)]
+mod tests;
+
+use crate::entry::{Kind, Meta};
+use crate::error::{Error, Result};
+use crate::fsmeta::{Names, open_source};
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use pattern::{Pattern, Patterns};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Longest file of patterns that is read, bytes. Beyond it an exclude file is an error and an ignore file in the tree
+/// is not applied, which leaves out less.
+const PATTERN_FILE_MAX: u64 = 16 << 20;
+
+const CACHEDIR_TAG: (&str, &[u8]) = ("CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55");
+
+/// What the user said. The default leaves out nothing.
+#[derive(Clone, Debug)]
+pub struct FilterOptions {
+    /// Globs: `*` and `?` stay within a component, `**` does not. A pattern that begins with `/` is anchored there,
+    /// others match from any component on; one that ends in `/` matches directories only. `!` takes back: the last
+    /// pattern that matches an entry decides.
+    pub excludes: Vec<String>,
+    /// As `excludes`, ASCII letters in either case. They come after `excludes` and the exclude files.
+    pub iexcludes: Vec<String>,
+    /// Files of patterns, one a line; blank lines and those that begin with `#` say nothing.
+    pub exclude_files: Vec<PathBuf>,
+    pub iexclude_files: Vec<PathBuf>,
+    /// Of a directory with a valid CACHEDIR.TAG, store only itself and the tag.
+    pub exclude_caches: bool,
+    /// `NAME` or `NAME:HEADER`: of a directory that holds a file NAME (which begins with HEADER), store only itself
+    /// and that file.
+    pub exclude_if_present: Vec<String>,
+    /// Regular files of more bytes than this are left out.
+    pub exclude_larger_than: Option<u64>,
+    /// Do not enter directories on another file system than the source's; they are stored empty.
+    pub one_file_system: bool,
+    /// Anything but directories with these extensions, with or without the dot, ASCII letters in either case.
+    pub exclude_extensions: Vec<String>,
+    /// Store names that begin with a dot.
+    pub hidden: bool,
+    /// Names of files in the tree (`.gitignore`) whose lines exclude beneath their directory, by gitignore's rules.
+    pub ignore_files: Vec<String>,
+}
+
+impl Default for FilterOptions {
+    fn default() -> Self {
+        FilterOptions {
+            excludes: Vec::new(),
+            iexcludes: Vec::new(),
+            exclude_files: Vec::new(),
+            iexclude_files: Vec::new(),
+            exclude_caches: false,
+            exclude_if_present: Vec::new(),
+            exclude_larger_than: None,
+            one_file_system: false,
+            exclude_extensions: Vec::new(),
+            hidden: true,
+            ignore_files: Vec::new(),
+        }
+    }
+}
+
+/// [`FilterOptions`], ready to match.
+pub struct Filter {
+    patterns: Patterns,
+    /// Lower case, without the dot.
+    extensions: Vec<Vec<u8>>,
+    tags: Vec<Tag>,
+    larger_than: Option<u64>,
+    one_file_system: bool,
+    hidden: bool,
+    ignore_files: Vec<Vec<u8>>,
+}
+
+struct Tag {
+    name: Vec<u8>,
+    header: Vec<u8>,
+}
+
+/// Rules that hold in one directory because of files in it or above it.
+#[derive(Clone, Default)]
+pub struct DirRules {
+    ignores: Option<Arc<IgnoreFile>>,
+    /// The directory is tagged: nothing but this name is stored.
+    only: Option<Vec<u8>>,
+}
+
+/// The ignore files of one directory, and those above it.
+struct IgnoreFile {
+    rules: Gitignore,
+    above: Option<Arc<IgnoreFile>>,
+}
+
+impl Filter {
+    /// Fails on a malformed pattern and on an exclude file that can't be read.
+    pub fn build(options: FilterOptions) -> Result<Filter> {
+        let mut patterns = Vec::new();
+        add_patterns(&mut patterns, &options.excludes, &options.exclude_files, false)?;
+        add_patterns(&mut patterns, &options.iexcludes, &options.iexclude_files, true)?;
+        let mut tags = Vec::new();
+        if options.exclude_caches {
+            tags.push(Tag {
+                name: CACHEDIR_TAG.0.into(),
+                header: CACHEDIR_TAG.1.into(),
+            });
+        }
+        for spec in &options.exclude_if_present {
+            let (name, header) = spec.split_once(':').unwrap_or((spec, ""));
+            tags.push(Tag {
+                name: file_name(name)?,
+                header: header.into(),
+            });
+        }
+        let ignore_files = options.ignore_files.iter().map(|name| file_name(name));
+        let extensions = options.exclude_extensions.iter();
+        Ok(Filter {
+            patterns: Patterns::build(patterns)?,
+            extensions: extensions
+                .map(|e| e.trim_start_matches('.').to_ascii_lowercase().into_bytes())
+                .filter(|e| !e.is_empty())
+                .collect(),
+            tags,
+            larger_than: options.exclude_larger_than,
+            one_file_system: options.one_file_system,
+            hidden: options.hidden,
+            ignore_files: ignore_files.collect::<Result<_>>()?,
+        })
+    }
+
+    pub fn one_file_system(&self) -> bool {
+        self.one_file_system
+    }
+
+    /// No rule looks at names: [`Filter::leaves_out`] need not be asked in a directory with default rules.
+    pub fn keeps_all_names(&self) -> bool {
+        self.patterns.is_empty() && self.extensions.is_empty() && self.hidden
+    }
+
+    /// Whether the entry at `path`, `name` its last component, is left out. `rules` are its directory's; `scratch`
+    /// saves allocations between calls.
+    pub fn leaves_out(&self, rules: &DirRules, path: &[u8], is_dir: bool, scratch: &mut Vec<usize>) -> bool {
+        let name = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
+        if let Some(only) = &rules.only
+            && only != name
+        {
+            return true;
+        }
+        if !self.hidden && name.starts_with(b".") {
+            return true;
+        }
+        if !is_dir && self.has_extension(name) {
+            return true;
+        }
+        self.patterns.exclude(path, is_dir, scratch) || ignored(rules.ignores.as_deref(), path, is_dir)
+    }
+
+    /// Whether the patterns name this source itself. Other rules are not for what the user asked for by name, and
+    /// a pattern that matches a directory above a source says nothing about the source.
+    pub fn leaves_out_source(&self, path: &[u8], is_dir: bool) -> bool {
+        self.patterns.exclude(path, is_dir, &mut Vec::new())
+    }
+
+    /// Whether metadata alone excludes the entry.
+    pub fn too_large(&self, kind: &Kind, meta: &Meta) -> bool {
+        *kind == Kind::File && self.larger_than.is_some_and(|limit| meta.size > limit)
+    }
+
+    /// Rules in the directory at `path`, which lists `names` (sorted), below one with rules `above`.
+    ///
+    /// A tag or ignore file that can't be read has no effect: more is stored, and storing that file reports it.
+    pub fn enter(&self, above: &DirRules, dir: BorrowedFd<'_>, path: &[u8], names: &Names) -> DirRules {
+        let only = self.tags.iter().find(|tag| tag.is_in(dir, names));
+        let mut ignores = above.ignores.clone();
+        let mut present = self
+            .ignore_files
+            .iter()
+            .filter(|name| names.contains(name))
+            .peekable();
+        if present.peek().is_some() {
+            let root = absolute(path);
+            let mut builder = GitignoreBuilder::new(&root);
+            for name in present {
+                add_ignore_file(&mut builder, dir, name);
+            }
+            if let Ok(rules) = builder.build()
+                && !rules.is_empty()
+            {
+                let above = ignores.take();
+                ignores = Some(Arc::new(IgnoreFile { rules, above }));
+            }
+        }
+        DirRules {
+            ignores,
+            only: only.map(|tag| tag.name.clone()),
+        }
+    }
+
+    fn has_extension(&self, name: &[u8]) -> bool {
+        self.extensions.iter().any(|extension| {
+            let Some(stem) = name.len().checked_sub(extension.len() + 1) else {
+                return false;
+            };
+            // A name that is nothing but an extension (`.iso`) is a hidden file's name.
+            let (stem, end) = name.split_at(stem);
+            !stem.is_empty()
+                && end.starts_with(b".")
+                && end.get(1..).is_some_and(|e| e.eq_ignore_ascii_case(extension))
+        })
+    }
+}
+
+impl DirRules {
+    /// Nothing in or above the directory excludes anything.
+    pub fn is_empty(&self) -> bool {
+        self.ignores.is_none() && self.only.is_none()
+    }
+
+    /// The rules that directories below start from.
+    pub fn inherited(&self) -> DirRules {
+        DirRules {
+            ignores: self.ignores.clone(),
+            only: None,
+        }
+    }
+}
+
+impl Tag {
+    fn is_in(&self, dir: BorrowedFd<'_>, names: &Names) -> bool {
+        names.contains(&self.name) && (self.header.is_empty() || self.header_matches(dir).unwrap_or(false))
+    }
+
+    fn header_matches(&self, dir: BorrowedFd<'_>) -> io::Result<bool> {
+        let file = open_source(dir, &self.name)?;
+        if !file.metadata()?.is_file() {
+            return Ok(false);
+        }
+        let mut found = Vec::new();
+        file.take(self.header.len() as u64).read_to_end(&mut found)?;
+        Ok(found == self.header)
+    }
+}
+
+/// The innermost file with something to say decides.
+fn ignored(mut file: Option<&IgnoreFile>, path: &[u8], is_dir: bool) -> bool {
+    if file.is_none() {
+        return false;
+    }
+    let path = absolute(path);
+    while let Some(at) = file {
+        match at.rules.matched(&path, is_dir) {
+            Match::Ignore(_) => return true,
+            Match::Whitelist(_) => return false,
+            Match::None => file = at.above.as_deref(),
+        }
+    }
+    false
+}
+
+fn absolute(path: &[u8]) -> PathBuf {
+    Path::new("/").join(OsStr::from_bytes(path))
+}
+
+fn add_ignore_file(builder: &mut GitignoreBuilder, dir: BorrowedFd<'_>, name: &[u8]) {
+    let read = || -> io::Result<Vec<u8>> {
+        let file = open_source(dir, name)?;
+        if !file.metadata()?.is_file() {
+            return Ok(Vec::new());
+        }
+        read_patterns(file)
+    };
+    for line in read().unwrap_or_default().split(|&b| b == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // As git does, go on after a line that is no valid pattern.
+        let _ = builder.add_line(None, &String::from_utf8_lossy(line));
+    }
+}
+
+fn read_patterns(file: File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.take(PATTERN_FILE_MAX + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > PATTERN_FILE_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too many patterns"));
+    }
+    let start = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    Ok(text.split_off(start))
+}
+
+fn add_patterns(to: &mut Vec<Pattern>, given: &[String], files: &[PathBuf], either_case: bool) -> Result<()> {
+    for text in given {
+        to.push(Pattern::parse(text, either_case)?);
+    }
+    for path in files {
+        let failed = |source| Error::Io {
+            what: "read exclude file",
+            path: path.clone(),
+            source,
+        };
+        let bytes = File::open(path).and_then(read_patterns).map_err(failed)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|e| failed(io::Error::new(io::ErrorKind::InvalidData, e.utf8_error())))?;
+        for line in text.lines().map(str::trim) {
+            if !line.is_empty() && !line.starts_with('#') {
+                to.push(Pattern::parse(line, either_case)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn file_name(name: &str) -> Result<Vec<u8>> {
+    match crate::fsmeta::check_name(name.as_bytes()) {
+        Ok(()) => Ok(name.into()),
+        Err(_) => Err(Error::Usage(format!("'{name}' is not a file name"))),
+    }
+}

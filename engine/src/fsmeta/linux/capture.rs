@@ -1,0 +1,150 @@
+//! Metadata of a source's entry: the cheap part by one statx, the rest only for entries that changed.
+
+use super::{Owners, errno_of, xattr};
+use crate::entry::{Kind, Meta, Time, Trouble, Xattr};
+use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxFlags, StatxTimestamp};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The empty parts of a fresh [`Meta`]. One per listing: a global one would have all threads count references to the
+/// same cache line.
+#[derive(Clone)]
+pub struct Blank {
+    name: Arc<str>,
+    xattrs: Arc<[Xattr]>,
+}
+
+impl Default for Blank {
+    fn default() -> Self {
+        Blank {
+            name: Arc::from(String::new()),
+            xattrs: Arc::from(Vec::new()),
+        }
+    }
+}
+
+impl Blank {
+    /// Metadata of an entry of which nothing is known.
+    pub fn meta(&self) -> Meta {
+        Meta {
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            user: self.name.clone(),
+            group: self.name.clone(),
+            size: 0,
+            mtime: Time::default(),
+            ctime: Time::default(),
+            btime: None,
+            dev: 0,
+            ino: 0,
+            nlink: 0,
+            xattrs: self.xattrs.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Follow {
+    No,
+    /// A symbolic link stands for what it leads to.
+    Yes,
+}
+
+/// Kind and metadata of `name` in `dir`, without a link's target, attributes and names of owners
+/// ([`complete`] adds these). Never mounts an automount.
+pub fn stat(dir: BorrowedFd<'_>, name: &[u8], follow: Follow, blank: &Blank) -> io::Result<(Kind, Meta)> {
+    let link = match follow {
+        Follow::No => AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
+        Follow::Yes => AtFlags::empty(),
+    };
+    let stat = rustix::fs::statx(dir, name, link | AtFlags::STATX_DONT_SYNC, wanted())?;
+    convert(&stat, blank)
+}
+
+/// As [`stat`], of an open file.
+pub fn stat_fd(fd: BorrowedFd<'_>) -> io::Result<(Kind, Meta)> {
+    let stat = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, wanted())?;
+    convert(&stat, &Blank::default())
+}
+
+/// As [`stat`], by path; the last component is not followed.
+pub fn stat_path(path: &Path) -> io::Result<(Kind, Meta)> {
+    let stat = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, wanted())?;
+    convert(&stat, &Blank::default())
+}
+
+fn wanted() -> StatxFlags {
+    StatxFlags::BASIC_STATS | StatxFlags::BTIME
+}
+
+fn convert(stat: &Statx, blank: &Blank) -> io::Result<(Kind, Meta)> {
+    let mode = u32::from(stat.stx_mode);
+    let rdev = || rustix::fs::makedev(stat.stx_rdev_major, stat.stx_rdev_minor);
+    let kind = match FileType::from_raw_mode(mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Dir,
+        FileType::Symlink => Kind::Symlink { target: Vec::new() },
+        FileType::CharacterDevice => Kind::CharDevice { rdev: rdev() },
+        FileType::BlockDevice => Kind::BlockDevice { rdev: rdev() },
+        FileType::Fifo => Kind::Fifo,
+        FileType::Socket => Kind::Socket,
+        FileType::Unknown => return Err(rustix::io::Errno::NOTSUP.into()),
+    };
+    let btime = (stat.stx_mask & StatxFlags::BTIME.bits() != 0).then(|| time(&stat.stx_btime));
+    let meta = Meta {
+        mode: mode & 0o7777,
+        uid: stat.stx_uid,
+        gid: stat.stx_gid,
+        size: if kind == Kind::File { stat.stx_size } else { 0 },
+        mtime: time(&stat.stx_mtime),
+        ctime: time(&stat.stx_ctime),
+        btime,
+        dev: rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor),
+        ino: stat.stx_ino,
+        nlink: u64::from(stat.stx_nlink),
+        ..blank.meta()
+    };
+    Ok((kind, meta))
+}
+
+fn time(t: &StatxTimestamp) -> Time {
+    Time {
+        secs: t.tv_sec,
+        nanos: t.tv_nsec,
+    }
+}
+
+/// Adds what [`stat`] leaves out: a link's target, names of owners, extended attributes. `opened` is the entry's own
+/// descriptor where it is open anyway; it saves resolving the name again.
+///
+/// What could be read is kept also when something is returned.
+pub fn complete(
+    dir: BorrowedFd<'_>,
+    name: &[u8],
+    opened: Option<BorrowedFd<'_>>,
+    owners: &Owners,
+    kind: &mut Kind,
+    meta: &mut Meta,
+) -> Option<Trouble> {
+    meta.user = owners.user(meta.uid);
+    meta.group = owners.group(meta.gid);
+    let (xattrs, failed) = match opened {
+        Some(fd) => xattr::read_all(&xattr::Object::Fd(fd)),
+        None => xattr::read_all(&xattr::Object::named(dir, name)),
+    };
+    meta.xattrs = xattrs.into();
+    if let Kind::Symlink { target } = kind {
+        match rustix::fs::readlinkat(dir, name, Vec::new()) {
+            Ok(text) => *target = text.into_bytes(),
+            Err(errno) => {
+                return Some(Trouble::Unreadable {
+                    errno: errno.raw_os_error(),
+                });
+            }
+        }
+    }
+    failed.map(|e| Trouble::NoXattrs { errno: errno_of(&e) })
+}

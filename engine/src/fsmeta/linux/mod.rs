@@ -1,0 +1,40 @@
+//! Linux: raw system calls by `rustix`, directory descriptors instead of joined paths.
+
+mod apply;
+mod capture;
+mod owners;
+mod read;
+mod target;
+#[cfg(test)]
+mod tests;
+mod xattr;
+
+pub use apply::{At, apply_meta};
+pub use capture::{Blank, Follow, complete, stat, stat_fd, stat_path};
+pub use owners::Owners;
+pub use read::{
+    DataRanges, advise_done, advise_sequential, advise_soon, data_ranges, list_dir, open_ancestor, open_dir,
+    open_root, open_source,
+};
+pub use target::{FileId, Target, TargetDir};
+
+use rustix::io::Errno;
+use std::io;
+
+pub const ENOENT: i32 = Errno::NOENT.raw_os_error();
+pub const ENOTDIR: i32 = Errno::NOTDIR.raw_os_error();
+
+/// The number that [`Trouble`](crate::entry::Trouble) records.
+pub fn errno_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())
+}
+
+/// Whether `error` says that the name is not there any more.
+pub fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
+/// Whether `error` says that too many files are open.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}

@@ -1,0 +1,154 @@
+//! Metadata of file-system objects, read for backup ([`stat`], [`complete`]) and put back for restore ([`Target`],
+//! [`apply_meta`]). Everything of the engine that depends on the operating system is in this folder.
+//!
+//! Upstream: `walk` (lists and stats), backup (opens, completes), restore (creates, applies). Source errors come back
+//! as data ([`Trouble`](crate::entry::Trouble), [`ApplyProblem`]) so that callers can record each path's (I-12).
+
+use std::cmp::Ordering;
+use std::io;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::*;
+#[cfg(not(target_os = "linux"))]
+compile_error!("fsmeta knows Linux only so far: add a folder beside fsmeta/linux");
+
+/// Longest file name that a restore accepts, bytes.
+pub const NAME_MAX: usize = 255;
+
+/// Why something could not be created beneath a restore's target.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The name could lead out of its directory or can't be a file's name.
+    #[error("unsafe name '{}': {why}", name.escape_ascii())]
+    HostileName { name: Vec<u8>, why: &'static str },
+    /// What the name led to is not what was created there: somebody else changes the target meanwhile.
+    #[error("'{}' was replaced while it was restored", name.escape_ascii())]
+    Replaced { name: Vec<u8> },
+    #[error("{call}: {source}")]
+    Io { call: &'static str, source: io::Error },
+}
+
+impl TargetError {
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            TargetError::Io { source, .. } => Some(source.kind()),
+            TargetError::HostileName { .. } | TargetError::Replaced { .. } => None,
+        }
+    }
+}
+
+/// Refuses what is not exactly one ordinary path component.
+pub fn check_name(name: &[u8]) -> Result<(), TargetError> {
+    let why = match name {
+        b"" => "empty",
+        b"." | b".." => "refers to a directory",
+        _ if name.contains(&b'/') => "contains a slash",
+        _ if name.contains(&0) => "contains NUL",
+        _ if name.len() > NAME_MAX => "too long",
+        _ => return Ok(()),
+    };
+    Err(TargetError::HostileName {
+        name: name.to_vec(),
+        why,
+    })
+}
+
+/// Which owner [`apply_meta`] gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// Whoever restores.
+    Keep,
+    /// The recorded numbers.
+    Numeric,
+    /// The numbers that the recorded names have on this machine, the recorded numbers where a name is unknown.
+    ByName,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ApplyOptions {
+    pub owner: Owner,
+    pub xattrs: bool,
+    /// The process may set `security.*` and `trusted.*` attributes; see [`ApplyOptions::for_this_process`].
+    pub privileged: bool,
+}
+
+/// A piece of metadata that could not be put back; the others were.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApplyProblem {
+    /// "open", "owner", "mode", "times", or "attribute".
+    pub what: &'static str,
+    /// The attribute's name; empty for all else.
+    pub attribute: Vec<u8>,
+    /// Of the failed call.
+    pub errno: i32,
+}
+
+/// What a directory's listing says about a name before it is examined. Some file systems say nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hint {
+    Dir,
+    Other,
+    Unknown,
+}
+
+/// The names of one directory, without `.` and `..`, kept in one buffer.
+#[derive(Default)]
+pub struct Names {
+    bytes: Vec<u8>,
+    items: Vec<NameItem>,
+}
+
+#[derive(Clone, Copy)]
+struct NameItem {
+    start: usize,
+    len: u32,
+    hint: Hint,
+}
+
+impl Names {
+    pub fn push(&mut self, name: &[u8], hint: Hint) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        // A name is at most a path long, so the length fits.
+        let len = name.len() as u32;
+        self.items.push(NameItem { start, len, hint });
+    }
+
+    /// Byte order, each name once: a directory that changes while it is read may list a name twice.
+    pub fn sort(&mut self) {
+        let bytes = &self.bytes;
+        let order = |a: &NameItem, b: &NameItem| -> Ordering { slice(bytes, a).cmp(slice(bytes, b)) };
+        self.items.sort_unstable_by(order);
+        self.items.dedup_by(|a, b| slice(bytes, a) == slice(bytes, b));
+    }
+
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Panic-free: past the end there is no name.
+    pub fn get(&self, index: usize) -> Option<(&[u8], Hint)> {
+        self.items
+            .get(index)
+            .map(|item| (slice(&self.bytes, item), item.hint))
+    }
+
+    /// Needs [`Names::sort`] first.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        self.items
+            .binary_search_by(|item| slice(&self.bytes, item).cmp(name))
+            .is_ok()
+    }
+}
+
+fn slice<'a>(bytes: &'a [u8], item: &NameItem) -> &'a [u8] {
+    bytes
+        .get(item.start..item.start + item.len as usize)
+        .unwrap_or_default()
+}

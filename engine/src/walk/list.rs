@@ -1,0 +1,425 @@
+//! One step of the walk: lists a directory, or examines a part of a large one. Runs in helpers and in the consumer.
+
+use super::node::{DirHandle, Handles, Node};
+use super::queue::{Outcome, Work};
+use super::sources::Source;
+use super::{BATCH, Batch, Found};
+use crate::entry::{DirPath, Kind, Meta, Trouble, join};
+use crate::filter::{DirRules, Filter};
+use crate::fsmeta::{Blank, ENOENT, ENOTDIR, Follow, Hint, Names, errno_of, is_gone, list_dir, stat};
+use parking_lot::Mutex;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A directory with more entries than this is examined in parts, as the consumer comes to them.
+pub(super) const WHOLE_MAX: usize = 4096;
+
+/// A directory to be listed.
+pub(super) struct Visit {
+    pub(super) node: Arc<Node>,
+    /// All of it, or only what leads to sources.
+    pub(super) full: bool,
+    /// The file system that one-file-system keeps to.
+    pub(super) dev: u64,
+    /// Sources below this directory.
+    pub(super) sources: Option<Arc<Source>>,
+    /// Rules of the directory above.
+    pub(super) rules: DirRules,
+}
+
+/// A directory whose names are known.
+pub(super) struct Listing {
+    visit: Visit,
+    dir: DirPath,
+    handle: Arc<DirHandle>,
+    names: Names,
+    rules: DirRules,
+    /// Parts not examined yet, and the directories found in those that were. Only for large directories.
+    open_parts: AtomicUsize,
+    found_dirs: Mutex<Vec<(usize, Vec<Visit>)>>,
+}
+
+impl Listing {
+    pub(super) fn is_examined(&self) -> bool {
+        self.open_parts.load(Ordering::Acquire) == 0
+    }
+}
+
+/// What all steps share.
+pub(super) struct Lister {
+    pub(super) filter: Filter,
+    pub(super) handles: Handles,
+    /// Sources that could not be examined, and those that patterns leave out.
+    pub(super) missing: Mutex<Vec<(PathBuf, i32)>>,
+    pub(super) excluded: Mutex<Vec<PathBuf>>,
+}
+
+/// Buffers that a thread keeps between steps.
+#[derive(Default)]
+pub(super) struct Scratch {
+    listing: Vec<u8>,
+    path: Vec<u8>,
+    matches: Vec<usize>,
+}
+
+/// What examining a run of names gives.
+struct Examined {
+    found: Vec<Found>,
+    dirs: Vec<Visit>,
+    blank: Blank,
+}
+
+impl Lister {
+    pub(super) fn perform(&self, work: Work, scratch: &mut Scratch) -> Outcome {
+        match work {
+            Work::Dir(visit) => self.list(visit, scratch),
+            Work::Part { listing, start } => self.part(&listing, start, scratch),
+            Work::Below(listing) => {
+                let mut parts = std::mem::take(&mut *listing.found_dirs.lock());
+                parts.sort_unstable_by_key(|&(start, _)| start);
+                let dirs = parts.into_iter().flat_map(|(_, dirs)| dirs);
+                Outcome {
+                    batches: Vec::new(),
+                    then: dirs.map(Work::Dir).collect(),
+                }
+            }
+        }
+    }
+
+    fn list(&self, visit: Visit, scratch: &mut Scratch) -> Outcome {
+        let dir: DirPath = visit.node.path().into();
+        let handle = match self.handles.open(&visit.node) {
+            Ok(handle) => handle,
+            Err(e) => return self.unreadable(&visit, dir, &e),
+        };
+        let mut names = Names::default();
+        let complete = if visit.full {
+            let listed = list_dir(handle.as_fd(), &mut scratch.listing, &mut names);
+            names.sort();
+            listed
+        } else {
+            let sources = visit.sources.iter().flat_map(|s| &s.children);
+            sources.for_each(|source| names.push(&source.name, Hint::Unknown));
+            Ok(())
+        };
+        let rules = if visit.full {
+            self.filter.enter(&visit.rules, handle.as_fd(), &dir, &names)
+        } else {
+            visit.rules.clone()
+        };
+        let listing = Listing {
+            visit,
+            dir,
+            handle,
+            names,
+            rules,
+            open_parts: AtomicUsize::new(0),
+            found_dirs: Mutex::new(Vec::new()),
+        };
+        self.note_vanished_sources(&listing);
+        let trouble = complete
+            .err()
+            .map(|e| Trouble::Unreadable { errno: errno_of(&e) });
+        if listing.names.len() <= WHOLE_MAX {
+            return self.whole(&listing, trouble, scratch);
+        }
+        self.handles.keep(&listing.handle);
+        in_parts(listing, trouble)
+    }
+
+    fn whole(&self, listing: &Listing, trouble: Option<Trouble>, scratch: &mut Scratch) -> Outcome {
+        let total = listing.names.len();
+        let mut dirs = Vec::new();
+        let mut batches = Vec::with_capacity(total.div_ceil(BATCH).max(1));
+        let mut start = 0;
+        loop {
+            let end = (start + BATCH).min(total);
+            let examined = self.examine(listing, start, end, scratch);
+            dirs.extend(examined.dirs);
+            batches.push(batch(listing, examined.found, end == total));
+            start = end;
+            if end == total {
+                break;
+            }
+        }
+        if let Some(first) = batches.first_mut() {
+            first.trouble = trouble;
+        }
+        if !dirs.is_empty() {
+            self.handles.keep(&listing.handle);
+        }
+        Outcome {
+            batches,
+            then: dirs.into_iter().map(Work::Dir).collect(),
+        }
+    }
+
+    fn part(&self, listing: &Listing, start: usize, scratch: &mut Scratch) -> Outcome {
+        let end = (start + BATCH).min(listing.names.len());
+        let examined = self.examine(listing, start, end, scratch);
+        if !examined.dirs.is_empty() {
+            listing.found_dirs.lock().push((start, examined.dirs));
+        }
+        listing.open_parts.fetch_sub(1, Ordering::AcqRel);
+        Outcome {
+            batches: vec![batch(listing, examined.found, end == listing.names.len())],
+            then: Vec::new(),
+        }
+    }
+
+    fn unreadable(&self, visit: &Visit, dir: DirPath, error: &io::Error) -> Outcome {
+        let errno = errno_of(error);
+        for source in visit.sources.iter().flat_map(|s| &s.children) {
+            self.note_missing(source, &join(&dir, &source.name), errno);
+        }
+        let batch = Batch {
+            dir,
+            handle: None,
+            entries: Vec::new(),
+            trouble: Some(Trouble::Unreadable { errno }),
+            last: true,
+        };
+        Outcome {
+            batches: vec![batch],
+            then: Vec::new(),
+        }
+    }
+
+    /// Examines names `start..end` of a listing.
+    fn examine(&self, listing: &Listing, start: usize, end: usize, scratch: &mut Scratch) -> Examined {
+        let mut to = Examined {
+            found: Vec::with_capacity(end.saturating_sub(start)),
+            dirs: Vec::new(),
+            blank: Blank::default(),
+        };
+        scratch.path.clear();
+        scratch.path.extend_from_slice(&listing.dir);
+        if !listing.dir.is_empty() {
+            scratch.path.push(b'/');
+        }
+        let prefix = scratch.path.len();
+        for (name, hint) in (start..end).map_while(|i| listing.names.get(i)) {
+            scratch.path.truncate(prefix);
+            scratch.path.extend_from_slice(name);
+            match listing.visit.sources.as_ref().and_then(|s| s.child(name)) {
+                Some(source) => self.examine_source(listing, source, scratch, &mut to),
+                None => {
+                    self.examine_name(listing, name, hint, None, scratch, &mut to);
+                }
+            }
+        }
+        to
+    }
+
+    /// One ordinary name, whose path is in `scratch`. True if it was found to be a directory that is entered;
+    /// `sources` are those below it.
+    fn examine_name(
+        &self,
+        listing: &Listing,
+        name: &[u8],
+        hint: Hint,
+        sources: Option<&Arc<Source>>,
+        scratch: &mut Scratch,
+        to: &mut Examined,
+    ) -> bool {
+        let mut left_out = |is_dir| {
+            self.filter
+                .leaves_out(&listing.rules, &scratch.path, is_dir, &mut scratch.matches)
+        };
+        let by_name = !(self.filter.keeps_all_names() && listing.rules.is_empty());
+        if by_name && hint != Hint::Unknown && left_out(hint == Hint::Dir) {
+            return false;
+        }
+        let (kind, meta) = match stat(listing.handle.as_fd(), name, Follow::No, &to.blank) {
+            Ok(known) => known,
+            // Removed since it was listed: as if it had been removed before.
+            Err(e) if is_gone(&e) => return false,
+            Err(e) => {
+                if sources.is_none() {
+                    to.found.push(unknown(name, errno_of(&e), &to.blank));
+                }
+                return false;
+            }
+        };
+        let is_dir = kind == Kind::Dir;
+        if by_name && hint == Hint::Unknown && left_out(is_dir) || self.filter.too_large(&kind, &meta) {
+            return false;
+        }
+        let enter = is_dir && (!self.filter.one_file_system() || meta.dev == listing.visit.dev);
+        if enter {
+            to.dirs.push(Visit {
+                node: Node::new(Some(listing.visit.node.clone()), name, false),
+                full: true,
+                dev: listing.visit.dev,
+                sources: sources.cloned(),
+                rules: listing.rules.inherited(),
+            });
+        }
+        // What leads to a source and is not entered for its own sake is examined again as an ancestor.
+        if enter || sources.is_none() {
+            to.found.push(found(name, kind, meta));
+        }
+        enter
+    }
+
+    /// A name that is a source or leads to some; its path is in `scratch`.
+    fn examine_source(
+        &self,
+        listing: &Listing,
+        source: &Arc<Source>,
+        scratch: &mut Scratch,
+        to: &mut Examined,
+    ) {
+        let ordinary = listing.visit.full && !source.named;
+        let entered = (source.named && self.examine_named(listing, source, scratch, to))
+            || (ordinary
+                && self.examine_name(listing, &source.name, Hint::Unknown, Some(source), scratch, to));
+        if entered || source.children.is_empty() || self.examine_ancestor(listing, source, scratch, to) {
+            return;
+        }
+        if ordinary {
+            self.examine_name(listing, &source.name, Hint::Unknown, None, scratch, to);
+        }
+    }
+
+    /// A source. False if there may be sources below it that are still to be reached.
+    fn examine_named(
+        &self,
+        listing: &Listing,
+        source: &Arc<Source>,
+        scratch: &Scratch,
+        to: &mut Examined,
+    ) -> bool {
+        let (kind, meta) = match stat(listing.handle.as_fd(), &source.name, Follow::No, &to.blank) {
+            Ok(known) => known,
+            Err(e) => {
+                self.note_missing(source, &scratch.path, errno_of(&e));
+                return true;
+            }
+        };
+        let is_dir = kind == Kind::Dir;
+        if self.filter.leaves_out_source(&scratch.path, is_dir) {
+            self.excluded.lock().push(absolute(&scratch.path));
+            return false;
+        }
+        if is_dir {
+            to.dirs.push(Visit {
+                node: Node::new(Some(listing.visit.node.clone()), &source.name, false),
+                full: true,
+                dev: meta.dev,
+                sources: (!source.children.is_empty()).then(|| source.clone()),
+                rules: listing.rules.inherited(),
+            });
+        } else {
+            // A link is stored as a link, so what the user reaches through it has no place.
+            for below in &source.children {
+                let path = join(&scratch.path, &below.name);
+                self.note_missing(below, &path, ENOTDIR);
+            }
+        }
+        to.found.push(found(&source.name, kind, meta));
+        true
+    }
+
+    /// A directory, or a link to one, that holds only what leads to sources. False if it is neither.
+    fn examine_ancestor(
+        &self,
+        listing: &Listing,
+        source: &Arc<Source>,
+        scratch: &Scratch,
+        to: &mut Examined,
+    ) -> bool {
+        let errno = match stat(listing.handle.as_fd(), &source.name, Follow::Yes, &to.blank) {
+            Ok((Kind::Dir, meta)) => {
+                to.dirs.push(Visit {
+                    node: Node::new(Some(listing.visit.node.clone()), &source.name, true),
+                    full: false,
+                    dev: meta.dev,
+                    sources: Some(source.clone()),
+                    rules: listing.rules.inherited(),
+                });
+                to.found.push(found(&source.name, Kind::Dir, meta));
+                return true;
+            }
+            Ok(_) => ENOTDIR,
+            Err(e) => errno_of(&e),
+        };
+        for below in &source.children {
+            self.note_missing(below, &join(&scratch.path, &below.name), errno);
+        }
+        false
+    }
+
+    fn note_missing(&self, source: &Source, path: &[u8], errno: i32) {
+        let mut paths = Vec::new();
+        source.named_paths(path, &mut paths);
+        self.missing.lock().extend(paths.into_iter().map(|p| (p, errno)));
+    }
+
+    /// Sources that existed when the walk began and are no longer listed.
+    fn note_vanished_sources(&self, listing: &Listing) {
+        for source in listing.visit.sources.iter().flat_map(|s| &s.children) {
+            if !listing.names.contains(&source.name) {
+                let path = join(&listing.dir, &source.name);
+                self.note_missing(source, &path, ENOENT);
+            }
+        }
+    }
+}
+
+/// A large directory: its parts, then the directories in it.
+fn in_parts(listing: Listing, trouble: Option<Trouble>) -> Outcome {
+    let starts: Vec<usize> = (0..listing.names.len()).step_by(BATCH).collect();
+    listing.open_parts.store(starts.len(), Ordering::Release);
+    let listing = Arc::new(listing);
+    let mut first = batch(&listing, Vec::new(), false);
+    first.trouble = trouble;
+    let part = |start| Work::Part {
+        listing: listing.clone(),
+        start,
+    };
+    let mut then: Vec<Work> = starts.into_iter().map(part).collect();
+    then.push(Work::Below(listing.clone()));
+    // An empty batch only where there is something to say.
+    let batches = if first.trouble.is_some() {
+        vec![first]
+    } else {
+        Vec::new()
+    };
+    Outcome { batches, then }
+}
+
+fn batch(listing: &Listing, entries: Vec<Found>, last: bool) -> Batch {
+    Batch {
+        dir: listing.dir.clone(),
+        handle: Some(listing.handle.clone()),
+        entries,
+        trouble: None,
+        last,
+    }
+}
+
+fn found(name: &[u8], kind: Kind, meta: Meta) -> Found {
+    Found {
+        name: name.to_vec(),
+        kind,
+        meta,
+        trouble: None,
+    }
+}
+
+fn unknown(name: &[u8], errno: i32, blank: &Blank) -> Found {
+    Found {
+        trouble: Some(Trouble::Unknown { errno }),
+        ..found(name, Kind::File, blank.meta())
+    }
+}
+
+fn absolute(path: &[u8]) -> PathBuf {
+    Path::new("/").join(OsStr::from_bytes(path))
+}

@@ -1,0 +1,281 @@
+//! Lists the sources as one ordered tree of metadata, read ahead by helper threads.
+//!
+//! Downstream: backup, which merges the batches with the parent generation. Upstream: `filter` (what is left out),
+//! `fsmeta` (how to ask the system). Keeps I-12: nothing that could not be read goes unsaid, and no short listing
+//! looks like a complete one.
+//!
+//! Order: the whole listing of a directory, by byte order of names, then its directories in that order, each with all
+//! beneath it. Directories so come in the order of [`cmp_dirs`](crate::entry::cmp_dirs).
+
+mod list;
+mod node;
+mod queue;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+pub use node::DirHandle;
+
+use crate::entry::{DirPath, Kind, Meta, Trouble};
+use crate::error::{Error, Result};
+use crate::filter::{DirRules, Filter};
+use crate::fsmeta::stat_path;
+use list::{Lister, Scratch, Visit};
+use node::{Handles, Node};
+use parking_lot::{Condvar, Mutex};
+use queue::{Queue, Top, Work};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// Most entries of a batch.
+pub const BATCH: usize = 512;
+
+/// A run of one directory's entries. Every directory that is entered has at least one batch, an empty one if need be;
+/// one that is not entered (another file system) has none.
+pub struct Batch {
+    pub dir: DirPath,
+    /// For opening the entries; `None` only where the directory could not be opened.
+    pub handle: Option<Arc<DirHandle>>,
+    /// Sorted by name, and after those of the directory's earlier batches. May be empty.
+    pub entries: Vec<Found>,
+    /// On a directory's first batch: it could not be opened, or its listing is not complete.
+    pub trouble: Option<Trouble>,
+    /// No more batches of this directory follow.
+    pub last: bool,
+}
+
+/// An entry, as far as listing and examining tell: see [`crate::fsmeta::stat`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct Found {
+    pub name: Vec<u8>,
+    pub kind: Kind,
+    pub meta: Meta,
+    /// `Unknown`, or none.
+    pub trouble: Option<Trouble>,
+}
+
+/// The walk; an iterator of batches for one consumer. Dropping it stops it.
+pub struct Walk {
+    shared: Arc<Shared>,
+    helpers: Vec<JoinHandle<()>>,
+    current: std::vec::IntoIter<Batch>,
+    scratch: Scratch,
+}
+
+struct Shared {
+    lister: Lister,
+    stop: AtomicBool,
+    state: Mutex<Progress>,
+    /// There is work, or the walk stops.
+    work: Condvar,
+    /// A step is done, or a helper died.
+    done: Condvar,
+}
+
+struct Progress {
+    queue: Queue,
+    idle_helpers: usize,
+    consumer_waits: bool,
+    /// A helper ended by a panic: its step will never be done.
+    died: bool,
+}
+
+impl Walk {
+    /// Walks `sources`, absolute paths, with `threads` threads of which the consumer's is one.
+    ///
+    /// The tree begins at `/`. A directory above a source appears, links to it followed, with nothing but what leads
+    /// to sources. A source that is a link is stored as a link. A source within another adds nothing, except where
+    /// the outer one would not come to it. Sources that don't exist are no error here: [`Walk::missing_sources`].
+    pub fn start(sources: &[PathBuf], filter: Filter, threads: usize) -> Result<Walk> {
+        let (tree, missing) = sources::collect(sources)?;
+        let list_root = tree.named;
+        let first = Visit {
+            node: Node::new(None, b"", !list_root),
+            full: list_root,
+            dev: root_device()?,
+            sources: Some(tree),
+            rules: DirRules::default(),
+        };
+        let shared = Arc::new(Shared {
+            lister: Lister {
+                filter,
+                handles: Handles::new(list_root),
+                missing: Mutex::new(missing),
+                excluded: Mutex::new(Vec::new()),
+            },
+            stop: AtomicBool::new(false),
+            state: Mutex::new(Progress {
+                queue: Queue::new(Work::Dir(first)),
+                idle_helpers: 0,
+                consumer_waits: false,
+                died: false,
+            }),
+            work: Condvar::new(),
+            done: Condvar::new(),
+        });
+        let mut walk = Walk {
+            shared,
+            helpers: Vec::new(),
+            current: Vec::new().into_iter(),
+            scratch: Scratch::default(),
+        };
+        for _ in 1..threads {
+            walk.helpers.push(spawn_helper(&walk.shared)?);
+        }
+        Ok(walk)
+    }
+
+    /// Sources that were not found, or not on the way there, with the failed call's number: those missing from the
+    /// start, and at the end of the walk also those that vanished before their turn.
+    pub fn missing_sources(&self) -> Vec<(PathBuf, i32)> {
+        self.shared.lister.missing.lock().clone()
+    }
+
+    /// Sources that exclude patterns left out; complete at the end of the walk.
+    pub fn excluded_sources(&self) -> Vec<PathBuf> {
+        self.shared.lister.excluded.lock().clone()
+    }
+
+    /// The next step's batches; `None` at the end. Does itself what no helper has begun.
+    fn advance(&mut self) -> Option<Vec<Batch>> {
+        let shared = self.shared.clone();
+        let mut state = shared.state.lock();
+        loop {
+            if state.died {
+                drop(state);
+                self.pass_on_panic();
+                return None;
+            }
+            match state.queue.pop() {
+                Top::Empty => return None,
+                Top::Ready(batches) => {
+                    shared.call_helpers(&state);
+                    return Some(batches);
+                }
+                Top::NotReady => {}
+            }
+            match state.queue.begin() {
+                Some((id, work)) => {
+                    shared.call_helpers(&state);
+                    drop(state);
+                    let outcome = shared.lister.perform(work, &mut self.scratch);
+                    state = shared.state.lock();
+                    state.queue.finish(id, outcome);
+                }
+                None => {
+                    state.consumer_waits = true;
+                    shared.done.wait(&mut state);
+                    state.consumer_waits = false;
+                }
+            }
+        }
+    }
+
+    /// A walk cut short must not look like one that ended: the consumer gets the helper's panic.
+    fn pass_on_panic(&mut self) {
+        self.shared.stop();
+        for helper in self.helpers.drain(..) {
+            if let Err(panic) = helper.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        loop {
+            if let Some(batch) = self.current.next() {
+                return Some(batch);
+            }
+            self.current = self.advance()?.into_iter();
+        }
+    }
+}
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        self.shared.stop();
+        for helper in self.helpers.drain(..) {
+            // Its panic, if any, ended the walk already.
+            let _panic = helper.join();
+        }
+    }
+}
+
+impl Shared {
+    fn stop(&self) {
+        // Under the lock, so that no helper is between looking and waiting.
+        let _state = self.state.lock();
+        self.stop.store(true, Ordering::Relaxed);
+        self.work.notify_all();
+    }
+
+    fn call_helpers(&self, state: &Progress) {
+        if state.idle_helpers > 0 && state.queue.has_room() {
+            self.work.notify_one();
+        }
+    }
+
+    fn help(&self) {
+        let mut scratch = Scratch::default();
+        let mut state = self.state.lock();
+        while !self.stop.load(Ordering::Relaxed) {
+            let Some((id, work)) = state.queue.begin() else {
+                state.idle_helpers += 1;
+                self.work.wait(&mut state);
+                state.idle_helpers -= 1;
+                continue;
+            };
+            self.call_helpers(&state);
+            drop(state);
+            let outcome = self.lister.perform(work, &mut scratch);
+            state = self.state.lock();
+            state.queue.finish(id, outcome);
+            if state.consumer_waits {
+                self.done.notify_one();
+            }
+        }
+    }
+}
+
+/// Tells the consumer when a helper unwinds.
+struct Watch<'a>(&'a Shared);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.state.lock().died = true;
+            self.0.done.notify_one();
+        }
+    }
+}
+
+fn spawn_helper(shared: &Arc<Shared>) -> Result<JoinHandle<()>> {
+    let shared = shared.clone();
+    let run = move || {
+        let _watch = Watch(&shared);
+        shared.help();
+    };
+    std::thread::Builder::new()
+        .name("walk".into())
+        .spawn(run)
+        .map_err(|source| Error::Io {
+            what: "start a thread for",
+            path: "/".into(),
+            source,
+        })
+}
+
+fn root_device() -> Result<u64> {
+    let (_, meta) = stat_path(Path::new("/")).map_err(|source| Error::Io {
+        what: "examine",
+        path: "/".into(),
+        source,
+    })?;
+    Ok(meta.dev)
+}

@@ -1,0 +1,100 @@
+//! The user's source paths as one tree, so that all sources are one walk and nested ones are met once.
+
+use crate::error::{Error, Result};
+use crate::fsmeta::{errno_of, stat_path};
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// A component on the way to a source, or a source itself.
+#[derive(Default, Debug)]
+pub(super) struct Source {
+    pub(super) name: Vec<u8>,
+    /// The user named this path.
+    pub(super) named: bool,
+    /// Sorted by name.
+    pub(super) children: Vec<Arc<Source>>,
+}
+
+impl Source {
+    pub(super) fn child(&self, name: &[u8]) -> Option<&Arc<Source>> {
+        let at = self
+            .children
+            .binary_search_by(|c| c.name.as_slice().cmp(name))
+            .ok()?;
+        self.children.get(at)
+    }
+
+    /// Paths of the sources here and below; `path` is this one's.
+    pub(super) fn named_paths(&self, path: &[u8], to: &mut Vec<PathBuf>) {
+        if self.named {
+            to.push(Path::new("/").join(OsStr::from_bytes(path)));
+        }
+        for child in &self.children {
+            child.named_paths(&crate::entry::join(path, &child.name), to);
+        }
+    }
+}
+
+/// A source that is not there, and the number of the error that said so.
+pub(super) type Missing = (PathBuf, i32);
+
+/// The tree of the sources that exist, and those that don't with the reason's number.
+pub(super) fn collect(sources: &[PathBuf]) -> Result<(Arc<Source>, Vec<Missing>)> {
+    let mut missing = Vec::new();
+    let mut paths = Vec::new();
+    for source in sources {
+        if !source.is_absolute() {
+            return Err(Error::Usage(format!(
+                "source '{}' is not absolute",
+                source.display()
+            )));
+        }
+        match normal(source).and_then(|path| stat_path(&path).map(|_| path)) {
+            Ok(path) => paths.push(components(&path)),
+            Err(e) => missing.push((source.clone(), errno_of(&e))),
+        }
+    }
+    paths.sort_unstable();
+    paths.dedup();
+    Ok((Arc::new(tree(Vec::new(), &paths, 0)), missing))
+}
+
+/// Without `.`, double slashes and `..`. The latter mean what they mean to the system: links before them count.
+fn normal(path: &Path) -> io::Result<PathBuf> {
+    if !path.components().any(|c| c == Component::ParentDir) {
+        return Ok(path.components().collect());
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok(parent.canonicalize()?.join(name)),
+        _ => path.canonicalize(),
+    }
+}
+
+fn components(path: &Path) -> Vec<Vec<u8>> {
+    let names = path.components().filter_map(|c| match c {
+        Component::Normal(name) => Some(name.as_bytes().to_vec()),
+        Component::RootDir | Component::CurDir | Component::ParentDir | Component::Prefix(_) => None,
+    });
+    names.collect()
+}
+
+/// `paths` are sorted, distinct and equal in their first `depth` components. Depth is bounded by PATH_MAX, as each
+/// path was examined.
+fn tree(name: Vec<u8>, paths: &[Vec<Vec<u8>>], depth: usize) -> Source {
+    let named = paths.first().is_some_and(|p| p.len() == depth);
+    let below = paths.get(usize::from(named)..).unwrap_or_default();
+    let children = below.chunk_by(|a, b| a.get(depth) == b.get(depth));
+    Source {
+        named,
+        children: children
+            .map(|run| {
+                let name = run.first().and_then(|p| p.get(depth)).cloned();
+                Arc::new(tree(name.unwrap_or_default(), run, depth + 1))
+            })
+            .collect(),
+        name,
+    }
+}
