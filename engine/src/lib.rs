@@ -2,6 +2,11 @@
 
 pub mod entry;
 pub mod error;
+pub mod facts;
 pub mod monitor;
+pub mod retain;
+pub mod select;
+pub mod units;
+pub mod when;
 
 pub use error::{Error, Result};
