@@ -13,6 +13,11 @@ pub enum Error {
     NoSnapshot(String),
     #[error("'{text}' matches {matches} snapshots")]
     Ambiguous { text: String, matches: usize },
+    #[error("no snapshot is as old as {at}; the oldest is of {oldest}")]
+    NoSnapshotAt {
+        at: jiff::Timestamp,
+        oldest: jiff::Timestamp,
+    },
     #[error("{path} is not in snapshot {snapshot}")]
     NoSuchPath { path: String, snapshot: String },
     #[error("no source could be read: {0}")]

@@ -6,5 +6,11 @@ pub mod filter;
 pub mod fsmeta;
 pub mod monitor;
 pub mod walk;
+pub mod facts;
+pub mod monitor;
+pub mod retain;
+pub mod select;
+pub mod units;
+pub mod when;
 
 pub use error::{Error, Result};

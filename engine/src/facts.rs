@@ -1,0 +1,148 @@
+//! What retention and selection know of a snapshot, and how snapshots are told apart. Made from manifests; no
+//! content, no clock.
+
+use chunkstore::SessionId;
+use jiff::Timestamp;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// One snapshot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Facts {
+    pub id: SessionId,
+    pub time: Timestamp,
+    pub host: String,
+    pub paths: Vec<Vec<u8>>,
+    pub tags: Vec<String>,
+    pub protected: bool,
+    /// A checkpoint of a backup that did not finish.
+    pub partial: bool,
+}
+
+impl Facts {
+    /// All of `tags` are there; an empty tag stands for a snapshot without any.
+    pub fn has_tags(&self, tags: &[String]) -> bool {
+        let has = |tag: &String| self.tags.contains(tag) || (tag.is_empty() && self.tags.is_empty());
+        tags.iter().all(has)
+    }
+}
+
+/// Newest first; snapshots of one instant by id, so that every order of listing gives the same answer.
+pub fn newest_first(a: &Facts, b: &Facts) -> Ordering {
+    b.time.cmp(&a.time).then_with(|| a.id.cmp(&b.id))
+}
+
+/// By what snapshots are told apart before a policy looks at them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GroupKey {
+    Host,
+    Paths,
+    Tags,
+}
+
+impl GroupKey {
+    /// What is grouped by unless told otherwise.
+    pub const DEFAULT: [GroupKey; 2] = [GroupKey::Host, GroupKey::Paths];
+
+    /// Parses `host,paths,tags` or part of it; nothing is one group of all.
+    pub fn parse_list(text: &str) -> Result<Vec<GroupKey>, GroupByError> {
+        let parts = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
+        parts
+            .map(|part| match part {
+                "host" | "hosts" => Ok(GroupKey::Host),
+                "path" | "paths" => Ok(GroupKey::Paths),
+                "tag" | "tags" => Ok(GroupKey::Tags),
+                _ => Err(GroupByError(part.to_string())),
+            })
+            .collect()
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("'{0}' is not something to group by: write host, paths and tags, separated by commas")]
+pub struct GroupByError(pub String);
+
+/// Snapshots that agree in what they were grouped by; the rest is `None`. Paths and tags are sorted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Group<'a> {
+    pub host: Option<String>,
+    pub paths: Option<Vec<Vec<u8>>>,
+    pub tags: Option<Vec<String>>,
+    /// Newest first.
+    pub members: Vec<&'a Facts>,
+}
+
+/// Groups in the order of their keys.
+pub fn group_by<'a>(list: &[&'a Facts], keys: &[GroupKey]) -> Vec<Group<'a>> {
+    fn sorted<T: Ord + Clone>(items: &[T]) -> Vec<T> {
+        let mut items = items.to_vec();
+        items.sort();
+        items.dedup();
+        items
+    }
+    let mut groups: BTreeMap<_, Vec<&Facts>> = BTreeMap::new();
+    for facts in list {
+        let host = keys.contains(&GroupKey::Host).then(|| facts.host.clone());
+        let paths = keys.contains(&GroupKey::Paths).then(|| sorted(&facts.paths));
+        let tags = keys.contains(&GroupKey::Tags).then(|| sorted(&facts.tags));
+        groups.entry((host, paths, tags)).or_default().push(facts);
+    }
+    let group = |((host, paths, tags), mut members): (_, Vec<&'a Facts>)| {
+        members.sort_by(|a, b| newest_first(a, b));
+        Group {
+            host,
+            paths,
+            tags,
+            members,
+        }
+    };
+    groups.into_iter().map(group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grouping() {
+        let one = |id: u8, host: &str, paths: &[&str], tags: &[&str]| Facts {
+            id: SessionId([id; 16]),
+            time: Timestamp::from_second(i64::from(id)).unwrap(),
+            host: host.into(),
+            paths: paths.iter().map(|p| p.as_bytes().to_vec()).collect(),
+            tags: tags.iter().map(|t| t.to_string()).collect(),
+            protected: false,
+            partial: false,
+        };
+        let list = [
+            one(1, "b", &["/x", "/y"], &["t"]),
+            one(2, "a", &["/x"], &[]),
+            one(3, "b", &["/y", "/x"], &["u", "t"]),
+            one(4, "b", &["/x"], &["t", "u"]),
+        ];
+        let group = |keys: &str| -> Vec<Vec<u8>> {
+            let refs: Vec<&Facts> = list.iter().collect();
+            let groups = group_by(&refs, &GroupKey::parse_list(keys).unwrap());
+            groups
+                .iter()
+                .map(|g| g.members.iter().map(|f| f.id.0[0]).collect())
+                .collect()
+        };
+        assert_eq!(group("host,paths"), [vec![2], vec![4], vec![3, 1]]);
+        assert_eq!(group("host"), [vec![2], vec![4, 3, 1]]);
+        assert_eq!(group("tags"), [vec![2], vec![1], vec![4, 3]]);
+        assert_eq!(group(""), [vec![4, 3, 2, 1]]);
+        assert_eq!(GroupKey::parse_list("host, path").unwrap(), GroupKey::DEFAULT);
+        for text in ["hots", "host,", ",", "host;paths"] {
+            assert!(
+                matches!(GroupKey::parse_list(text), Err(GroupByError(_))),
+                "{text}"
+            );
+        }
+        let refs: Vec<&Facts> = list.iter().collect();
+        let first = &group_by(&refs, &GroupKey::DEFAULT)[2];
+        assert_eq!(first.host.as_deref(), Some("b"));
+        assert_eq!(first.paths, Some(vec![b"/x".to_vec(), b"/y".to_vec()]));
+        assert_eq!(first.tags, None);
+    }
+}

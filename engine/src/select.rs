@@ -1,0 +1,298 @@
+//! Which snapshot a text means: `latest`, `latest~2`, the beginning of an id, or a point in time. Shared by every
+//! command that reads; retention has its own way ([`crate::retain`]).
+//!
+//! `latest` means the newest complete snapshot: a partial one (its backup did not finish) stands in only where there
+//! is no complete one. An id means that snapshot whatever it is, and whatever the filters say.
+
+use crate::error::{Error, Result};
+use crate::facts::{Facts, newest_first};
+use jiff::Timestamp;
+
+/// Which snapshots are looked at; an empty list lets all pass.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Any of these hosts.
+    pub hosts: Vec<String>,
+    /// All of these paths were sources.
+    pub paths: Vec<Vec<u8>>,
+    /// All tags of any of these lists; an empty tag stands for "without tags".
+    pub tags: Vec<Vec<String>>,
+}
+
+impl Filter {
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty() && self.paths.is_empty() && self.tags.is_empty()
+    }
+
+    pub fn lets_pass(&self, facts: &Facts) -> bool {
+        let host = self.hosts.is_empty() || self.hosts.contains(&facts.host);
+        let paths = self.paths.iter().all(|path| facts.paths.contains(path));
+        let tags = self.tags.is_empty() || self.tags.iter().any(|tags| facts.has_tags(tags));
+        host && paths && tags
+    }
+
+    /// What passes, newest first.
+    pub fn matching<'a>(&self, list: &'a [Facts]) -> Vec<&'a Facts> {
+        let mut found: Vec<&Facts> = list.iter().filter(|facts| self.lets_pass(facts)).collect();
+        found.sort_by(|a, b| newest_first(a, b));
+        found
+    }
+}
+
+/// What a text asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// So many before the newest.
+    Latest(usize),
+    /// The beginning of an id: 1 to 32 lower-case hexadecimal digits.
+    Id(String),
+}
+
+impl Wanted {
+    /// `None` for a text that can't name a snapshot.
+    pub fn parse(text: &str) -> Option<Wanted> {
+        if text == "latest" {
+            return Some(Wanted::Latest(0));
+        }
+        if let Some(back) = text.strip_prefix("latest~") {
+            let digits = back.bytes().all(|b| b.is_ascii_digit());
+            return digits.then(|| back.parse().ok()).flatten().map(Wanted::Latest);
+        }
+        let hex = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        hex.then(|| Wanted::Id(text.to_ascii_lowercase()))
+    }
+}
+
+/// The snapshot that `text` means. `at` looks no further forward than that instant; it goes with `latest` only.
+///
+/// [`Error::NoSnapshot`], [`Error::Ambiguous`], [`Error::NoSnapshotAt`], or [`Error::Usage`] for an id with a time.
+pub fn choose<'a>(
+    list: &'a [Facts],
+    text: &str,
+    filter: &Filter,
+    at: Option<Timestamp>,
+) -> Result<&'a Facts> {
+    match (Wanted::parse(text), at) {
+        (None, _) => Err(Error::NoSnapshot(text.to_string())),
+        (Some(Wanted::Latest(back)), at) => latest(list, text, back, filter, at),
+        (Some(Wanted::Id(prefix)), None) => by_id(list, text, &prefix),
+        (Some(Wanted::Id(_)), Some(_)) => Err(Error::Usage(format!(
+            "'{text}' names a snapshot and a time was given too: only one can choose"
+        ))),
+    }
+}
+
+/// Every snapshot that the texts mean, in their order, each once.
+pub fn choose_all<'a>(list: &'a [Facts], texts: &[String], filter: &Filter) -> Result<Vec<&'a Facts>> {
+    let mut chosen: Vec<&Facts> = Vec::new();
+    for text in texts {
+        let facts = choose(list, text, filter, None)?;
+        if !chosen.iter().any(|c| c.id == facts.id) {
+            chosen.push(facts);
+        }
+    }
+    Ok(chosen)
+}
+
+fn by_id<'a>(list: &'a [Facts], text: &str, prefix: &str) -> Result<&'a Facts> {
+    let mut found = list.iter().filter(|facts| facts.id.to_hex().starts_with(prefix));
+    match (found.next(), found.count()) {
+        (None, _) => Err(Error::NoSnapshot(text.to_string())),
+        (Some(facts), 0) => Ok(facts),
+        (Some(_), more) => Err(Error::Ambiguous {
+            text: text.to_string(),
+            matches: more + 1,
+        }),
+    }
+}
+
+fn latest<'a>(
+    list: &'a [Facts],
+    text: &str,
+    back: usize,
+    filter: &Filter,
+    at: Option<Timestamp>,
+) -> Result<&'a Facts> {
+    let passing = filter.matching(list);
+    let old_enough = |facts: &&Facts| at.is_none_or(|at| facts.time <= at);
+    let candidates: Vec<&Facts> = passing.iter().copied().filter(old_enough).collect();
+    let complete: Vec<&Facts> = candidates
+        .iter()
+        .copied()
+        .filter(|facts| !facts.partial)
+        .collect();
+    let from = if complete.is_empty() {
+        &candidates
+    } else {
+        &complete
+    };
+    match (from.get(back), at, passing.last()) {
+        (Some(facts), _, _) => Ok(facts),
+        (None, Some(at), Some(oldest)) if candidates.is_empty() => Err(Error::NoSnapshotAt {
+            at,
+            oldest: oldest.time,
+        }),
+        _ => Err(Error::NoSnapshot(text.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chunkstore::SessionId;
+
+    fn facts(id: u8, time: i64, host: &str, tags: &[&str]) -> Facts {
+        Facts {
+            id: SessionId([id; 16]),
+            time: Timestamp::from_second(time).unwrap(),
+            host: host.into(),
+            paths: vec![b"/home".to_vec(), format!("/{host}").into_bytes()],
+            tags: tags.iter().map(|t| t.to_string()).collect(),
+            protected: false,
+            partial: false,
+        }
+    }
+
+    fn list() -> Vec<Facts> {
+        let mut list = vec![
+            facts(0xab, 100, "a", &["x"]),
+            facts(0xac, 300, "b", &["x", "y"]),
+            facts(0x12, 200, "a", &[]),
+            facts(0x34, 400, "a", &[]),
+        ];
+        list[3].partial = true;
+        list
+    }
+
+    fn at(time: i64) -> Option<Timestamp> {
+        Some(Timestamp::from_second(time).unwrap())
+    }
+
+    fn id(text: &str, filter: &Filter, time: Option<Timestamp>) -> Result<u8> {
+        choose(&list(), text, filter, time).map(|facts| facts.id.0[0])
+    }
+
+    #[test]
+    fn by_word_and_id() {
+        let all = Filter::default();
+        let rows: &[(&str, u8)] = &[
+            ("latest", 0xac),
+            ("latest~0", 0xac),
+            ("latest~1", 0x12),
+            ("latest~2", 0xab),
+            ("1", 0x12),
+            ("3434", 0x34),
+        ];
+        for (text, want) in rows {
+            assert_eq!(id(text, &all, None).unwrap(), *want, "{text}");
+        }
+        assert_eq!(id("AB", &all, None).unwrap(), 0xab);
+        assert_eq!(id(&"12".repeat(16), &all, None).unwrap(), 0x12);
+        assert!(matches!(
+            id("a", &all, None),
+            Err(Error::Ambiguous { matches: 2, .. })
+        ));
+        for text in [
+            "ff",
+            "latest~3",
+            "latest~",
+            "latest~x",
+            "latest~-1",
+            "latest~99999999999999999999",
+            "x",
+            "",
+        ] {
+            assert!(
+                matches!(id(text, &all, None), Err(Error::NoSnapshot(t)) if t == text),
+                "{text}"
+            );
+        }
+        assert!(matches!(
+            id(&"12".repeat(17), &all, None),
+            Err(Error::NoSnapshot(_))
+        ));
+    }
+
+    #[test]
+    fn by_time() {
+        let all = Filter::default();
+        let rows = [
+            (99_999, 0xac),
+            (300, 0xac),
+            (299, 0x12),
+            (200, 0x12),
+            (199, 0xab),
+            (100, 0xab),
+        ];
+        for (time, want) in rows {
+            assert_eq!(id("latest", &all, at(time)).unwrap(), want, "{time}");
+        }
+        assert_eq!(id("latest~1", &all, at(250)).unwrap(), 0xab);
+        let Err(Error::NoSnapshotAt { oldest, .. }) = id("latest", &all, at(99)) else {
+            panic!("too old a time")
+        };
+        assert_eq!(Some(oldest), at(100));
+        assert!(matches!(id("latest~1", &all, at(150)), Err(Error::NoSnapshot(_))));
+        assert!(matches!(id("ab", &all, at(150)), Err(Error::Usage(_))));
+        assert!(matches!(
+            choose(&[], "latest", &all, at(150)),
+            Err(Error::NoSnapshot(_))
+        ));
+    }
+
+    #[test]
+    fn a_partial_snapshot_stands_in_for_none() {
+        let mut list = list();
+        list.retain(|facts| facts.host == "a");
+        let filter = Filter::default();
+        assert_eq!(choose(&list, "latest", &filter, None).unwrap().id.0[0], 0x12);
+        list.retain(|facts| facts.partial);
+        assert_eq!(choose(&list, "latest", &filter, None).unwrap().id.0[0], 0x34);
+    }
+
+    #[test]
+    fn filters() {
+        let by = |hosts: &[&str], paths: &[&str], tags: &[&[&str]]| Filter {
+            hosts: hosts.iter().map(|h| h.to_string()).collect(),
+            paths: paths.iter().map(|p| p.as_bytes().to_vec()).collect(),
+            tags: tags
+                .iter()
+                .map(|l| l.iter().map(|t| t.to_string()).collect())
+                .collect(),
+        };
+        let rows: &[(Filter, &[u8])] = &[
+            (by(&[], &[], &[]), &[0x34, 0xac, 0x12, 0xab]),
+            (by(&["a"], &[], &[]), &[0x34, 0x12, 0xab]),
+            (by(&["a", "b"], &[], &[]), &[0x34, 0xac, 0x12, 0xab]),
+            (by(&["c"], &[], &[]), &[]),
+            (by(&[], &["/home"], &[]), &[0x34, 0xac, 0x12, 0xab]),
+            (by(&[], &["/home", "/b"], &[]), &[0xac]),
+            (by(&[], &[], &[&["x"]]), &[0xac, 0xab]),
+            (by(&[], &[], &[&["x", "y"]]), &[0xac]),
+            (by(&[], &[], &[&["y"], &["x"]]), &[0xac, 0xab]),
+            (by(&[], &[], &[&[""]]), &[0x34, 0x12]),
+            (by(&["a"], &[], &[&["x"]]), &[0xab]),
+        ];
+        for (filter, want) in rows {
+            let list = list();
+            let got: Vec<u8> = filter.matching(&list).iter().map(|f| f.id.0[0]).collect();
+            assert_eq!(got, *want, "{filter:?}");
+        }
+        // An id is that snapshot, whatever the filter says.
+        assert_eq!(id("ac", &by(&["a"], &[], &[]), None).unwrap(), 0xac);
+        assert_eq!(id("latest", &by(&["a"], &[], &[]), None).unwrap(), 0x12);
+    }
+
+    #[test]
+    fn several() {
+        let list = list();
+        let texts = |t: &[&str]| t.iter().map(|t| t.to_string()).collect::<Vec<_>>();
+        let filter = Filter::default();
+        let got = choose_all(&list, &texts(&["12", "latest", "ac", "1212"]), &filter).unwrap();
+        assert_eq!(got.iter().map(|f| f.id.0[0]).collect::<Vec<_>>(), [0x12, 0xac]);
+        assert!(matches!(
+            choose_all(&list, &texts(&["12", "a"]), &filter),
+            Err(Error::Ambiguous { .. })
+        ));
+    }
+}
