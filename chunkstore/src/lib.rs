@@ -2,7 +2,9 @@
 
 pub mod error;
 pub mod id;
+pub mod place;
 pub mod remote;
 
 pub use error::{Error, Result};
 pub use id::{ChunkId, ContentHash, IndexId, MarkId, PackId, RepoId, SessionId, SlotId};
+pub use place::Place;

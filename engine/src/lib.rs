@@ -3,5 +3,6 @@
 pub mod entry;
 pub mod error;
 pub mod monitor;
+pub mod tree;
 
 pub use error::{Error, Result};
