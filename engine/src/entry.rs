@@ -26,7 +26,7 @@ pub enum Kind {
 }
 
 /// One extended attribute; ACLs are the attributes the system keeps them in.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Xattr {
     pub name: Vec<u8>,
     pub value: Vec<u8>,

@@ -1,0 +1,338 @@
+//! The list of a generation's segments: [`Root`], which the manifest embeds, and pages, which are tree chunks between
+//! the root and very many segments.
+//!
+//! Rows are CBOR arrays; packs and sealed keys repeat from row to row and stand in tables before them. A row's
+//! [`Place`] is a hint, so reading a generation takes no index (I-6). Totals and order are checked on reading.
+
+use super::codec::{CodecError, open_piece};
+use super::{LAYOUT, cmp_keys, cut, limits, piece};
+use crate::entry::DirPath;
+use chunkstore::{ChunkId, PackId, Place};
+use minicbor::decode::{Decoder, Error as DecodeError};
+use minicbor::encode::{Encoder, Error as EncodeError, Write};
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// Segments that a root lists by itself; with more it lists pages.
+pub const INLINE_MAX: usize = cut::PAGE_MAX;
+
+/// A stored piece and the stretch of the stream in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SegmentRef {
+    /// Directory and name of the first entry; the stretch goes up to the first of the next.
+    pub first_dir: DirPath,
+    pub first_name: Vec<u8>,
+    /// The piece, a tree chunk.
+    pub id: ChunkId,
+    pub entries: u64,
+    /// Regular files among the entries.
+    pub files: u64,
+    /// Sum of the files' sizes in bytes.
+    pub bytes: u64,
+    /// Bytes of the piece's plaintext.
+    pub plain_len: u32,
+    pub place: Option<Place>,
+}
+
+impl SegmentRef {
+    pub fn first(&self) -> (&[u8], &[u8]) {
+        (&self.first_dir, &self.first_name)
+    }
+}
+
+/// A page: a piece that lists segments. `span` covers all of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PageRef {
+    pub segments: u32,
+    pub span: SegmentRef,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Segments {
+    /// At most [`INLINE_MAX`]; none in an empty generation.
+    Inline(Vec<SegmentRef>),
+    Pages(Vec<PageRef>),
+}
+
+/// All entries of a generation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Root {
+    pub segments: Segments,
+    pub entries: u64,
+    /// Regular files among the entries.
+    pub files: u64,
+    /// Sum of the files' sizes in bytes.
+    pub bytes: u64,
+}
+
+/// Sums over rows. They stop at `u64::MAX`: three sparse files can claim more than that.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Tally {
+    pub(super) entries: u64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+impl Tally {
+    pub(super) fn of<'a>(rows: impl IntoIterator<Item = &'a SegmentRef>) -> Tally {
+        rows.into_iter().fold(Tally::default(), |sum, row| Tally {
+            entries: sum.entries.saturating_add(row.entries),
+            files: sum.files.saturating_add(row.files),
+            bytes: sum.bytes.saturating_add(row.bytes),
+        })
+    }
+}
+
+impl Root {
+    pub(super) fn new(segments: Segments) -> Self {
+        let tally = match &segments {
+            Segments::Inline(rows) => Tally::of(rows),
+            Segments::Pages(pages) => Tally::of(pages.iter().map(|page| &page.span)),
+        };
+        Root {
+            segments,
+            entries: tally.entries,
+            files: tally.files,
+            bytes: tally.bytes,
+        }
+    }
+}
+
+/// Distinct values of rows, in order of first use.
+struct Table<'a, T: ?Sized> {
+    rows: Vec<&'a T>,
+    known: HashMap<&'a T, usize>,
+}
+
+impl<'a, T: Eq + Hash + ?Sized> Table<'a, T> {
+    fn of(values: impl Iterator<Item = &'a T>) -> Self {
+        let mut table = Self {
+            rows: Vec::new(),
+            known: HashMap::new(),
+        };
+        for value in values {
+            if !table.known.contains_key(value) {
+                table.known.insert(value, table.rows.len());
+                table.rows.push(value);
+            }
+        }
+        table
+    }
+
+    fn row(&self, value: &T) -> u64 {
+        self.known.get(value).map_or(0, |row| *row as u64)
+    }
+}
+
+/// `[packs, keys, rows]`; each row `[dir, name, id, entries, files, bytes, plain_len, place, segments]`, the last two
+/// null where there is none; `place` is `[pack, key, offset, stored_len, codec]`.
+fn encode_rows<'a, W: Write>(
+    e: &mut Encoder<W>,
+    rows: impl ExactSizeIterator<Item = (&'a SegmentRef, Option<u32>)> + Clone,
+) -> Result<(), EncodeError<W::Error>> {
+    let places = || rows.clone().filter_map(|(row, _)| row.place.as_ref());
+    let packs = Table::of(places().map(|place| &place.pack));
+    let keys = Table::of(places().map(|place| &place.sealed_key));
+    e.array(3)?.array(packs.rows.len() as u64)?;
+    for pack in &packs.rows {
+        e.encode(pack)?;
+    }
+    e.array(keys.rows.len() as u64)?;
+    for key in &keys.rows {
+        e.bytes(*key)?;
+    }
+    e.array(rows.len() as u64)?;
+    for (row, segments) in rows {
+        e.array(9)?
+            .bytes(&row.first_dir)?
+            .bytes(&row.first_name)?
+            .encode(row.id)?;
+        e.u64(row.entries)?
+            .u64(row.files)?
+            .u64(row.bytes)?
+            .u32(row.plain_len)?;
+        match &row.place {
+            None => e.null()?,
+            Some(place) => e
+                .array(5)?
+                .u64(packs.row(&place.pack))?
+                .u64(keys.row(&place.sealed_key))?
+                .u32(place.offset)?
+                .u32(place.stored_len)?
+                .u8(place.codec)?,
+        };
+        e.encode(segments)?;
+    }
+    Ok(())
+}
+
+/// Length of an array, which must be stated.
+fn array(d: &mut Decoder<'_>) -> Result<u64, DecodeError> {
+    d.array()?
+        .ok_or_else(|| DecodeError::message("array of no stated length"))
+}
+
+fn array_of(d: &mut Decoder<'_>, len: u64) -> Result<(), DecodeError> {
+    if array(d)? == len {
+        Ok(())
+    } else {
+        Err(DecodeError::message("length of an array"))
+    }
+}
+
+/// Values until the stated number; grows with what is really there (I-14).
+fn list<'b, T>(
+    d: &mut Decoder<'b>,
+    mut item: impl FnMut(&mut Decoder<'b>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let count = array(d)?;
+    let mut items = Vec::new();
+    for _ in 0..count {
+        items.push(item(d)?);
+    }
+    Ok(items)
+}
+
+fn sealed_key(d: &mut Decoder<'_>) -> Result<[u8; 80], DecodeError> {
+    d.bytes()?
+        .try_into()
+        .map_err(|_| DecodeError::message("length of a sealed key"))
+}
+
+fn decode_rows(d: &mut Decoder<'_>) -> Result<Vec<(SegmentRef, Option<u32>)>, DecodeError> {
+    array_of(d, 3)?;
+    let packs = list(d, |d| d.decode::<PackId>())?;
+    let keys = list(d, sealed_key)?;
+    let rows = list(d, |d| decode_row(d, &packs, &keys))?;
+    let ordered = rows.is_sorted_by(|(a, _), (b, _)| cmp_keys(a.first(), b.first()).is_lt());
+    if ordered {
+        Ok(rows)
+    } else {
+        Err(DecodeError::message("segments out of order"))
+    }
+}
+
+fn decode_row(
+    d: &mut Decoder<'_>,
+    packs: &[PackId],
+    keys: &[[u8; 80]],
+) -> Result<(SegmentRef, Option<u32>), DecodeError> {
+    array_of(d, 9)?;
+    let mut row = SegmentRef {
+        first_dir: d.bytes()?.into(),
+        first_name: d.bytes()?.to_vec(),
+        id: d.decode()?,
+        entries: d.u64()?,
+        files: d.u64()?,
+        bytes: d.u64()?,
+        plain_len: d.u32()?,
+        place: decode_place(d, packs, keys)?,
+    };
+    // The row says it once for both.
+    if let Some(place) = &mut row.place {
+        place.plain_len = row.plain_len;
+    }
+    let segments = d.decode()?;
+    let names = limits::check_dir(&row.first_dir).and_then(|()| limits::check_name(&row.first_name));
+    if names.is_err() || row.entries == 0 || row.plain_len as usize > limits::PLAIN || segments == Some(0) {
+        return Err(DecodeError::message("description of a segment"));
+    }
+    Ok((row, segments))
+}
+
+fn decode_place(
+    d: &mut Decoder<'_>,
+    packs: &[PackId],
+    keys: &[[u8; 80]],
+) -> Result<Option<Place>, DecodeError> {
+    if d.datatype()? == minicbor::data::Type::Null {
+        d.null()?;
+        return Ok(None);
+    }
+    array_of(d, 5)?;
+    let pack = packs.get(d.u64()? as usize);
+    let key = keys.get(d.u64()? as usize);
+    let (Some(pack), Some(key)) = (pack, key) else {
+        return Err(DecodeError::message("row of a table"));
+    };
+    Ok(Some(Place {
+        pack: *pack,
+        sealed_key: *key,
+        offset: d.u32()?,
+        stored_len: d.u32()?,
+        plain_len: 0,
+        codec: d.u8()?,
+    }))
+}
+
+fn only_segments(rows: Vec<(SegmentRef, Option<u32>)>) -> Result<Vec<SegmentRef>, DecodeError> {
+    let segment = |(row, segments): (SegmentRef, Option<u32>)| match segments {
+        None => Ok(row),
+        Some(_) => Err(DecodeError::message("page instead of a segment")),
+    };
+    rows.into_iter().map(segment).collect()
+}
+
+/// `[rows, entries, files, bytes]`.
+impl<C> minicbor::Encode<C> for Root {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.array(4)?;
+        match &self.segments {
+            Segments::Inline(rows) => encode_rows(e, rows.iter().map(|row| (row, None)))?,
+            Segments::Pages(pages) => {
+                encode_rows(e, pages.iter().map(|page| (&page.span, Some(page.segments))))?
+            }
+        }
+        e.u64(self.entries)?.u64(self.files)?.u64(self.bytes)?;
+        Ok(())
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for Root {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        array_of(d, 4)?;
+        let rows = decode_rows(d)?;
+        let segments = match rows.first() {
+            Some((_, Some(_))) => Segments::Pages(only_pages(rows)?),
+            _ => Segments::Inline(only_segments(rows)?),
+        };
+        let stated = (d.u64()?, d.u64()?, d.u64()?);
+        let root = Root::new(segments);
+        if (root.entries, root.files, root.bytes) == stated {
+            Ok(root)
+        } else {
+            Err(DecodeError::message("totals of a generation"))
+        }
+    }
+}
+
+fn only_pages(rows: Vec<(SegmentRef, Option<u32>)>) -> Result<Vec<PageRef>, DecodeError> {
+    let page = |(span, segments): (SegmentRef, Option<u32>)| match segments {
+        Some(segments) => Ok(PageRef { segments, span }),
+        None => Err(DecodeError::message("segment instead of a page")),
+    };
+    rows.into_iter().map(page).collect()
+}
+
+/// The plaintext of a page that lists `rows`.
+pub fn encode_page<'a>(
+    rows: impl ExactSizeIterator<Item = &'a SegmentRef> + Clone,
+) -> Result<Vec<u8>, CodecError> {
+    let mut encoder = Encoder::new(vec![piece::PAGE, LAYOUT]);
+    match encode_rows(&mut encoder, rows.map(|row| (row, None))) {
+        Ok(()) => Ok(encoder.into_writer()),
+        Err(_) => Err(CodecError::Damaged("list of segments")),
+    }
+}
+
+/// The segments that a page lists, 1 to 1,024 of them, from its plaintext of any origin.
+pub fn decode_page(plain: &[u8]) -> Result<Vec<SegmentRef>, CodecError> {
+    let mut reader = open_piece(plain, piece::PAGE, "page")?;
+    let mut decoder = Decoder::new(reader.take(reader.len())?);
+    let rows = decode_rows(&mut decoder).and_then(only_segments);
+    let rows = rows.map_err(|_| CodecError::Damaged("list of segments"))?;
+    if rows.is_empty() || rows.len() > cut::PAGE_MAX || encode_page(rows.iter())? != plain {
+        return Err(CodecError::Damaged("list of segments"));
+    }
+    Ok(rows)
+}
