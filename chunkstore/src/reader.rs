@@ -1,0 +1,112 @@
+//! The read side: where a chunk is, and its verified plaintext. Holds no write verb.
+//!
+//! Trees are read by their place hints; the local index is opened only when a hint fails or there is none. It is
+//! made anew from the listing each time a reader starts, so a reader never depends on what an old cache says (I-6).
+
+use crate::error::{Error, Result};
+use crate::frame::Decoder;
+use crate::id::ChunkId;
+use crate::index::{LocalIndex, Located};
+use crate::pack::Class;
+use crate::place::Place;
+use crate::session::View;
+use crate::store::Store;
+use crate::writer::Writer;
+use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock};
+
+/// Told (segments done, segments to do) while the local index is brought up to date.
+pub type IndexProgress<'a> = dyn Fn(usize, usize) + Send + Sync + 'a;
+
+enum Source<'a> {
+    Own {
+        index: Box<OnceLock<LocalIndex>>,
+        opening: Mutex<()>,
+    },
+    Writer(&'a Writer),
+}
+
+pub struct Reader<'a> {
+    store: Arc<Store>,
+    source: Source<'a>,
+    progress: Box<IndexProgress<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(store: Arc<Store>, progress: Box<IndexProgress<'a>>) -> Self {
+        let source = Source::Own {
+            index: Box::new(OnceLock::new()),
+            opening: Mutex::new(()),
+        };
+        Reader {
+            store,
+            source,
+            progress,
+        }
+    }
+
+    /// Reads beside a running writer, with its index.
+    pub fn beside(store: Arc<Store>, writer: &'a Writer, progress: Box<IndexProgress<'a>>) -> Self {
+        Reader {
+            store,
+            source: Source::Writer(writer),
+            progress,
+        }
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The local index, opened when first asked for.
+    pub fn index(&self) -> Result<&LocalIndex> {
+        let mut told = |done, total| (self.progress)(done, total);
+        match &self.source {
+            Source::Writer(writer) => writer.index(&mut told),
+            Source::Own { index, opening } => {
+                let _one = opening.lock();
+                if let Some(index) = index.get() {
+                    return Ok(index);
+                }
+                let opened = self.open_index(&mut told)?;
+                Ok(index.get_or_init(|| opened))
+            }
+        }
+    }
+
+    /// A collection may replace segments between the listing and the reading: then the listing is read again.
+    fn open_index(&self, told: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
+        let mut tries = 0;
+        loop {
+            let view = View::read(&self.store)?;
+            match self.store.index(&view, told) {
+                Err(Error::Missing { object }) if object.starts_with("index/") && tries < 5 => tries += 1,
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Where a chunk is, by the index.
+    pub fn locate(&self, id: &ChunkId) -> Result<Option<Located>> {
+        self.index()?.locate(id)
+    }
+
+    /// A tree chunk's plaintext. A hint that does not lead to the chunk costs a look into the index, no more.
+    pub fn tree(&self, decoder: &mut Decoder, id: &ChunkId, hint: Option<&Place>) -> Result<Vec<u8>> {
+        let (remote, keys) = (self.store.remote(), self.store.keys());
+        let mut out = Vec::new();
+        if let Some(place) = hint {
+            match decoder.read(remote, keys, Class::Tree, *id, place, &mut out) {
+                Ok(()) => return Ok(out),
+                Err(e) if e.is_damage() => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let located = self.locate(id)?.filter(|located| located.class == Class::Tree);
+        let located = located.ok_or_else(|| Error::Missing {
+            object: format!("tree chunk {id}"),
+        })?;
+        decoder.read(remote, keys, Class::Tree, *id, &located.place, &mut out)?;
+        Ok(out)
+    }
+}

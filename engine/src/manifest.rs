@@ -1,0 +1,284 @@
+//! A generation's head object: who, when, what, and the root of its tree. CBOR with numbered fields, so that a later
+//! version can add one; bytes are sealed and published by `chunkstore`.
+
+use crate::entry::Time;
+use crate::error::{Error, Result};
+use crate::facts::Facts;
+use crate::tree::Root;
+use chunkstore::object::{cbor, from_cbor};
+use chunkstore::session::View;
+use chunkstore::store::{Slate, Store};
+use chunkstore::{IndexId, SessionId};
+use jiff::Timestamp;
+use minicbor::{Decode, Encode};
+
+/// What a backup found and did. Counters end in their unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+pub struct Summary {
+    #[n(0)]
+    pub files_new: u64,
+    #[n(1)]
+    pub files_changed: u64,
+    #[n(2)]
+    pub files_unmodified: u64,
+    #[n(3)]
+    pub dirs_new: u64,
+    #[n(4)]
+    pub dirs_changed: u64,
+    #[n(5)]
+    pub dirs_unmodified: u64,
+    /// New data and tree chunks.
+    #[n(6)]
+    pub data_blobs: u64,
+    #[n(7)]
+    pub tree_blobs: u64,
+    /// Plaintext bytes of new chunks.
+    #[n(8)]
+    pub data_added: u64,
+    /// The same as stored.
+    #[n(9)]
+    pub data_added_packed: u64,
+    #[n(10)]
+    pub total_files_processed: u64,
+    #[n(11)]
+    pub total_bytes_processed: u64,
+    /// Paths that are not what the source held.
+    #[n(12)]
+    pub errors: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Manifest {
+    #[n(0)]
+    pub host: String,
+    #[n(1)]
+    pub user: String,
+    /// Sources as given, made absolute; raw bytes.
+    #[cbor(n(2), with = "paths")]
+    pub paths: Vec<Vec<u8>>,
+    #[n(3)]
+    pub tags: Vec<String>,
+    #[n(4)]
+    pub description: String,
+    /// The generation's time: when the backup started, or what `--time` said.
+    #[n(5)]
+    time_secs: i64,
+    #[n(6)]
+    time_nanos: u32,
+    /// Start of the walk by this machine's clock: entries as young as this are read again next time.
+    #[n(7)]
+    walk_secs: i64,
+    #[n(8)]
+    pub seconds_taken: u64,
+    /// A checkpoint of a backup that goes on, or did not.
+    #[n(9)]
+    pub partial: bool,
+    #[n(10)]
+    pub protected: bool,
+    #[n(11)]
+    pub parent: Option<SessionId>,
+    /// The generation that this one restates (undelete, tag): its id then.
+    #[n(12)]
+    pub original: Option<SessionId>,
+    /// I-17: machine, its count of manifests, and the hash of its previous one.
+    #[cbor(n(13), with = "minicbor::bytes")]
+    pub machine: [u8; 16],
+    #[n(14)]
+    pub sequence: u64,
+    #[cbor(n(15), with = "minicbor::bytes")]
+    pub previous: [u8; 32],
+    #[n(16)]
+    pub summary: Summary,
+    #[n(17)]
+    pub program: String,
+    /// CBOR of the [`Root`].
+    #[cbor(n(18), with = "minicbor::bytes")]
+    root: Vec<u8>,
+}
+
+/// Paths as CBOR byte strings: names need not be text.
+mod paths {
+    use minicbor::bytes::ByteVec;
+    use minicbor::decode::{Decoder, Error as DecodeError};
+    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+
+    pub fn encode<C, W: Write>(
+        paths: &[Vec<u8>],
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.array(paths.len() as u64)?;
+        for path in paths {
+            e.bytes(path)?;
+        }
+        Ok(())
+    }
+
+    pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Vec<Vec<u8>>, DecodeError> {
+        let list: Vec<ByteVec> = d.decode()?;
+        Ok(list.into_iter().map(Vec::from).collect())
+    }
+}
+
+/// What a backup says of itself when it publishes.
+pub struct Head {
+    pub host: String,
+    pub user: String,
+    pub paths: Vec<Vec<u8>>,
+    pub tags: Vec<String>,
+    pub description: String,
+    pub time: Timestamp,
+    pub walk: Time,
+    pub machine: [u8; 16],
+}
+
+impl Manifest {
+    pub fn new(head: &Head, root: &Root, summary: Summary) -> Self {
+        Manifest {
+            host: head.host.clone(),
+            user: head.user.clone(),
+            paths: head.paths.clone(),
+            tags: head.tags.clone(),
+            description: head.description.clone(),
+            time_secs: head.time.as_second(),
+            time_nanos: head.time.subsec_nanosecond().unsigned_abs(),
+            walk_secs: head.walk.secs,
+            seconds_taken: 0,
+            partial: false,
+            protected: false,
+            parent: None,
+            original: None,
+            machine: head.machine,
+            sequence: 0,
+            previous: [0; 32],
+            summary,
+            program: format!("dedup {}", env!("CARGO_PKG_VERSION")),
+            root: cbor(root),
+        }
+    }
+
+    pub fn time(&self) -> Timestamp {
+        let whole = Timestamp::from_second(self.time_secs).unwrap_or(Timestamp::UNIX_EPOCH);
+        whole
+            .checked_add(jiff::SignedDuration::from_nanos(
+                self.time_nanos.min(999_999_999).into(),
+            ))
+            .unwrap_or(whole)
+    }
+
+    /// Seconds since 1970 when the walk began.
+    pub fn walk_secs(&self) -> i64 {
+        self.walk_secs
+    }
+
+    pub fn root(&self) -> Result<Root> {
+        from_cbor(&self.root).ok_or_else(|| {
+            Error::Store(chunkstore::Error::corrupt(
+                "a manifest",
+                "its root does not decode",
+            ))
+        })
+    }
+
+    pub fn encode(&self) -> Vec<u8> {
+        cbor(self)
+    }
+
+    pub fn decode(id: SessionId, body: &[u8]) -> Result<Self> {
+        from_cbor(body).ok_or_else(|| {
+            Error::Store(chunkstore::Error::corrupt(
+                format!("snapshots/{id}"),
+                "its fields do not decode",
+            ))
+        })
+    }
+
+    pub fn facts(&self, id: SessionId) -> Facts {
+        Facts {
+            id,
+            time: self.time(),
+            host: self.host.clone(),
+            paths: self.paths.clone(),
+            tags: self.tags.clone(),
+            protected: self.protected,
+            partial: self.partial,
+        }
+    }
+}
+
+/// One generation as listed: its manifest without the root, so that long lists stay small.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub id: SessionId,
+    pub manifest: Manifest,
+    /// BLAKE3 of the stored manifest.
+    pub hash: [u8; 32],
+}
+
+impl Snapshot {
+    pub fn facts(&self) -> Facts {
+        self.manifest.facts(self.id)
+    }
+
+    pub fn short_id(&self) -> String {
+        self.id.to_hex()[..8].to_string()
+    }
+}
+
+/// The manifest of one generation, root and all.
+pub fn load(store: &Store, id: SessionId) -> Result<Manifest> {
+    match store.slate(id)? {
+        Slate::Manifest { body, .. } => Manifest::decode(id, &body),
+        Slate::Fence => Err(Error::NoSnapshot(id.to_hex())),
+    }
+}
+
+/// All generations, oldest first, and the names of those that can't be read with why.
+pub fn list(store: &Store) -> Result<(Vec<Snapshot>, Vec<(SessionId, Error)>)> {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for id in store.slates()? {
+        let read = store
+            .slate(id)
+            .map_err(Error::from)
+            .and_then(|slate| match slate {
+                Slate::Fence => Ok(None),
+                Slate::Manifest { body, hash } => {
+                    let mut manifest = Manifest::decode(id, &body)?;
+                    manifest.root = Vec::new();
+                    Ok(Some(Snapshot { id, manifest, hash }))
+                }
+            });
+        match read {
+            Ok(snapshot) => good.extend(snapshot),
+            // Forgotten between the listing and now.
+            Err(Error::Store(chunkstore::Error::Missing { .. })) => {}
+            Err(Error::Store(e)) if e.is_damage() => bad.push((id, Error::Store(e))),
+            Err(e) => return Err(e),
+        }
+    }
+    good.sort_by_key(|snapshot| (snapshot.manifest.time(), snapshot.id));
+    Ok((good, bad))
+}
+
+/// What this machine remembers of the last generation it published to a repository: I-17, and the view that lets
+/// the next run trust its references (I-4). Losing it costs a look-up per chunk.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct Remembered {
+    #[n(0)]
+    pub sequence: u64,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub hash: [u8; 32],
+    #[n(2)]
+    pub snapshot: Option<SessionId>,
+    #[n(3)]
+    pub segments: Vec<IndexId>,
+}
+
+impl Remembered {
+    pub fn view(&self) -> View {
+        View {
+            segments: self.segments.clone(),
+            ..View::default()
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A repository opened on this machine: the store, and the few local facts that are not a cache (machine id, what was
+//! published last). Everything the commands do starts here.
+
+use crate::error::{Error, Result};
+use crate::manifest::{self, Manifest, Remembered, Snapshot};
+use crate::monitor::{Monitor, Phase, Progress};
+use chunkstore::chunker::Bounds;
+use chunkstore::id::random;
+use chunkstore::object::{cbor, from_cbor};
+use chunkstore::reader::Reader;
+use chunkstore::remote;
+use chunkstore::session::Owner;
+use chunkstore::slot::{Cost, Secret};
+use chunkstore::store::{NewStore, Store};
+use chunkstore::{RepoId, SessionId};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where local files go: `cache` may be deleted at any moment, `state` should be kept.
+#[derive(Clone, Debug)]
+pub struct LocalDirs {
+    pub cache: PathBuf,
+    pub state: PathBuf,
+}
+
+pub struct Repo {
+    pub store: Arc<Store>,
+    state: PathBuf,
+    machine: [u8; 16],
+}
+
+/// Makes a repository at `location`. `now` in seconds since 1970.
+pub fn create(
+    location: &str,
+    bounds: Bounds,
+    secrets: &[(Secret, &str)],
+    cost: Cost,
+    now: i64,
+) -> Result<RepoId> {
+    let remote = remote::open(location)?;
+    Ok(Store::create(
+        &*remote,
+        &NewStore {
+            bounds,
+            secrets,
+            cost,
+            now,
+        },
+    )?)
+}
+
+impl Repo {
+    pub fn open(location: &str, secret: &Secret, dirs: &LocalDirs) -> Result<Repo> {
+        Repo::open_on(remote::open(location)?, secret, dirs)
+    }
+
+    pub fn open_on(remote: Arc<dyn remote::Remote>, secret: &Secret, dirs: &LocalDirs) -> Result<Repo> {
+        let store = Store::open(remote, secret, &dirs.cache)?;
+        let state = dirs.state.join("repositories").join(store.id().to_hex());
+        let machine = machine_id(&dirs.state)?;
+        Ok(Repo {
+            store: Arc::new(store),
+            state,
+            machine,
+        })
+    }
+
+    /// Random, kept in the state directory.
+    pub fn machine(&self) -> [u8; 16] {
+        self.machine
+    }
+
+    pub fn owner(&self, host: &str, now: i64) -> Owner {
+        Owner {
+            machine: self.machine,
+            host: host.to_string(),
+            pid: std::process::id(),
+            started: now,
+        }
+    }
+
+    /// A reader that tells `monitor` while it has to rebuild the local index.
+    pub fn reader<'a>(&self, monitor: &'a dyn Monitor) -> Reader<'a> {
+        Reader::new(self.store.clone(), index_progress(monitor))
+    }
+
+    /// Readable generations, oldest first, and those that can't be read.
+    pub fn snapshots(&self) -> Result<(Vec<Snapshot>, Vec<(SessionId, Error)>)> {
+        manifest::list(&self.store)
+    }
+
+    pub fn manifest(&self, id: SessionId) -> Result<Manifest> {
+        manifest::load(&self.store, id)
+    }
+
+    /// Nothing remembered, or not readable: the defaults, which only cost time.
+    pub fn remembered(&self) -> Remembered {
+        std::fs::read(self.state.join("last"))
+            .ok()
+            .and_then(|bytes| from_cbor(&bytes))
+            .unwrap_or_default()
+    }
+
+    pub fn remember(&self, last: &Remembered) -> Result<()> {
+        write_replacing(&self.state.join("last"), &cbor(last))
+    }
+}
+
+/// Passes a reader's or writer's index rebuild on as progress.
+pub fn index_progress(monitor: &dyn Monitor) -> Box<dyn Fn(usize, usize) + Send + Sync + '_> {
+    Box::new(move |done, total| {
+        // A segment or two is no wait worth a word.
+        if total > 2 {
+            if done == 0 {
+                monitor.phase(Phase::LoadingIndex);
+            }
+            let (files_done, files_total) = (done as u64, total as u64);
+            monitor.progress(&Progress {
+                files_done,
+                files_total,
+                ..Progress::default()
+            });
+        }
+    })
+}
+
+/// Replaces a small file whole: a crash leaves the old or the new one.
+pub fn write_replacing(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |what, source| Error::Io {
+        what,
+        path: path.to_path_buf(),
+        source,
+    };
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).map_err(|e| failed("create the folder of", e))?;
+    }
+    let temporary = path.with_extension(format!("{}.new", std::process::id()));
+    std::fs::write(&temporary, bytes).map_err(|e| failed("write", e))?;
+    std::fs::rename(&temporary, path).map_err(|e| failed("replace", e))
+}
+
+/// This machine's random id, made when first asked for.
+fn machine_id(state: &Path) -> Result<[u8; 16]> {
+    let path = state.join("machine");
+    let failed = |what, source| Error::Io {
+        what,
+        path: path.clone(),
+        source,
+    };
+    std::fs::create_dir_all(state).map_err(|e| failed("create the folder of", e))?;
+    loop {
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                if let Ok(id) = bytes.as_slice().try_into() {
+                    return Ok(id);
+                }
+                // Cut short by a crash: as good as none.
+                std::fs::remove_file(&path).map_err(|e| failed("remove", e))?;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(failed("read", e)),
+        }
+        // Of two processes that start at once, one links first and both use its id.
+        let temporary = state.join(format!("machine.{}", std::process::id()));
+        std::fs::write(&temporary, random::<16>()?).map_err(|e| failed("write", e))?;
+        let linked = std::fs::hard_link(&temporary, &path);
+        std::fs::remove_file(&temporary).map_err(|e| failed("remove", e))?;
+        match linked {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed("create", e)),
+            _ => {}
+        }
+    }
+}
