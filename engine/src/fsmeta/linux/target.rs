@@ -95,7 +95,7 @@ impl TargetDir {
         }
     }
 
-    fn open_each(&self, path: &[u8]) -> Result<TargetDir> {
+    pub(super) fn open_each(&self, path: &[u8]) -> Result<TargetDir> {
         let mut names = path.split(|&b| b == b'/');
         let mut dir = self.open_dir(names.next().unwrap_or_default())?;
         for name in names {
