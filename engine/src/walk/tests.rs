@@ -43,6 +43,13 @@ fn gather(walk: &mut Walk) -> BTreeMap<Vec<u8>, Vec<Found>> {
     all
 }
 
+/// In memory where there is such a place: thousands of small files come and go.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 fn plain() -> Filter {
     Filter::build(FilterOptions::default()).unwrap()
 }
@@ -181,7 +188,7 @@ proptest! {
 
     #[test]
     fn same_as_a_naive_walk(tree in tree(), threads in 1usize..5) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         make(dir.path(), &tree);
         let mut walk = walk_with(&[dir.path()], FilterOptions::default(), threads);
         let got = below(&gather(&mut walk), dir.path());
@@ -196,7 +203,7 @@ proptest! {
 
     #[test]
     fn sources_inside_each_other_add_nothing(tree in tree(), picks in prop::collection::vec(any::<prop::sample::Index>(), 1..6)) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         make(dir.path(), &tree);
         let mut want = Facts::new();
         naive(dir.path(), b"", &mut want);
@@ -375,7 +382,7 @@ fn a_listing_that_breaks_off_is_trouble() {
 
 #[test]
 fn large_directories_come_in_parts() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     for i in 0..20_000 {
         let path = dir.path().join(format!("{i:06}"));
         if i % 3000 == 7 {
@@ -492,7 +499,7 @@ fn link_loops_are_links() {
 #[test]
 fn five_thousand_levels() {
     const LEVELS: usize = 5000;
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let target = Target::open(dir.path()).unwrap();
     let mut at = target.root().create_dir(b"d-0123456789").unwrap();
     for _ in 1..LEVELS {
