@@ -28,6 +28,9 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
+    /// What a checkpoint was based on is being collected: the backup starts again from the checkpoint.
+    #[error("garbage collection overtook this backup")]
+    ViewChanged,
     #[error("interrupted")]
     Interrupted,
 }

@@ -1,5 +1,6 @@
 //! Trees of files as generations: walk, backup, restore, retention, prune, check.
 
+pub mod backup;
 pub mod entry;
 pub mod error;
 pub mod facts;

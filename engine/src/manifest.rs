@@ -94,7 +94,13 @@ pub struct Manifest {
     /// CBOR of the [`Root`].
     #[cbor(n(18), with = "minicbor::bytes")]
     root: Vec<u8>,
+    /// Directories that could not be listed, at most [`UNREADABLE_MAX`]; what was in them is not in the tree.
+    #[cbor(n(19), with = "paths")]
+    pub unreadable_dirs: Vec<Vec<u8>>,
 }
+
+/// Unreadable directories that a manifest names; the summary counts all.
+pub const UNREADABLE_MAX: usize = 1000;
 
 /// Paths as CBOR byte strings: names need not be text.
 mod paths {
@@ -154,6 +160,7 @@ impl Manifest {
             summary,
             program: format!("dedup {}", env!("CARGO_PKG_VERSION")),
             root: cbor(root),
+            unreadable_dirs: Vec::new(),
         }
     }
 

@@ -1,0 +1,163 @@
+//! Last stage: takes jobs back in order, writes the tree, and publishes: a checkpoint now and then, the generation at
+//! the end (I-1). Runs on the calling thread.
+
+use super::job::{Job, Slot, State};
+use super::{Outcome, Run};
+use crate::error::{Error, Result};
+use crate::manifest::{Manifest, Remembered};
+use crate::tree::{Root, Segments, TreeWriter};
+use chunkstore::frame::Encoder;
+use chunkstore::pack::Class;
+use chunkstore::{ChunkId, Place, SessionId};
+use crossbeam_channel::{Receiver, Sender};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+pub struct Assembler<'a> {
+    pub run: &'a Run<'a>,
+    pub jobs: Receiver<Job>,
+    pub tokens: Sender<()>,
+    /// Time between checkpoints.
+    pub checkpoint: Duration,
+    pub parent: Option<SessionId>,
+    pub remembered: Remembered,
+    pub started: Instant,
+    pub dry_run: bool,
+    /// Publish nothing when this is the tree (and every byte of it is the same).
+    pub unless: Option<Root>,
+}
+
+impl Assembler<'_> {
+    /// Takes jobs until all stages have ended; then `whole` says whether the generation is to be published.
+    pub fn assemble(mut self, whole: &mut dyn FnMut() -> Result<()>) -> Result<Outcome> {
+        let run = self.run;
+        let mut encoder = Encoder::new(run.level)?;
+        let lane = run.tree_lane;
+        let mut tree = TreeWriter::new(*run.writer_keys().tree_cuts(), |plain: &[u8]| {
+            let put = run.writer.put(lane, &mut encoder, Class::Tree, plain)?;
+            run.counts.tree_blobs.add(u64::from(put.stored.is_some()));
+            Ok((put.id, None))
+        });
+        let mut waiting: BTreeMap<u64, Job> = BTreeMap::new();
+        let mut next = 0;
+        let mut last_checkpoint = Instant::now();
+        while let Ok(job) = self.jobs.recv() {
+            waiting.insert(job.number, job);
+            while let Some(job) = waiting.remove(&next) {
+                next += 1;
+                for slot in job.slots {
+                    push(&mut tree, slot)?;
+                }
+                // The dispatcher has ended when nobody takes the token.
+                let _ = self.tokens.try_send(());
+            }
+            if !self.dry_run && last_checkpoint.elapsed() >= self.checkpoint {
+                let root = tree.checkpoint()?;
+                self.checkpoint_here(root)?;
+                last_checkpoint = Instant::now();
+            }
+        }
+        whole()?;
+        if !waiting.is_empty() {
+            return Err(Error::Store(chunkstore::Error::WriterFailed));
+        }
+        let root = tree.finish()?;
+        if self
+            .unless
+            .as_ref()
+            .is_some_and(|parent| same_tree(parent, &root))
+        {
+            return Ok(Outcome {
+                snapshot: None,
+                root,
+                unchanged: true,
+            });
+        }
+        self.publish(root, false)
+    }
+
+    fn checkpoint_here(&mut self, root: Root) -> Result<()> {
+        let outcome = self.publish(root, true)?;
+        self.parent = outcome.snapshot;
+        if self.run.writer.next_session()? {
+            Ok(())
+        } else {
+            Err(Error::ViewChanged)
+        }
+    }
+
+    fn publish(&mut self, mut root: Root, partial: bool) -> Result<Outcome> {
+        let run = self.run;
+        let flushed = run.writer.flush()?;
+        if self.dry_run {
+            return Ok(Outcome {
+                snapshot: None,
+                root,
+                unchanged: false,
+            });
+        }
+        fill_places(run, &mut root)?;
+        let mut manifest = Manifest::new(&run.head, &root, run.summary());
+        manifest.partial = partial;
+        manifest.parent = self.parent;
+        manifest.unreadable_dirs = run.unreadable_dirs();
+        manifest.seconds_taken = self.started.elapsed().as_secs();
+        manifest.sequence = self.remembered.sequence + 1;
+        manifest.previous = self.remembered.hash;
+        let (id, hash) = run.writer.publish(flushed, &manifest.encode())?;
+        let segments = run.writer.final_view().segments;
+        self.remembered = Remembered {
+            sequence: manifest.sequence,
+            hash,
+            snapshot: Some(id),
+            segments,
+        };
+        run.repo.remember(&self.remembered)?;
+        Ok(Outcome {
+            snapshot: Some(id),
+            root,
+            unchanged: false,
+        })
+    }
+}
+
+fn push<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>>(
+    tree: &mut TreeWriter<F>,
+    slot: Slot,
+) -> Result<()> {
+    let lost = || Error::Store(chunkstore::Error::WriterFailed);
+    match slot.state {
+        State::Same(entry, Some(at)) => tree.push_same(&slot.dir, entry, &at),
+        State::Same(entry, None) => tree.push(&slot.dir, entry),
+        State::Drafted(mut entry, part) => {
+            if let Some(part) = part {
+                entry.content = part.content().ok_or_else(lost)?;
+            }
+            tree.push(&slot.dir, entry)
+        }
+        State::Todo { .. } => Err(lost()),
+    }
+}
+
+/// Two roots list the same segments: then every entry is equal.
+fn same_tree(a: &Root, b: &Root) -> bool {
+    let ids = |root: &Root| -> Vec<ChunkId> {
+        match &root.segments {
+            Segments::Inline(rows) => rows.iter().map(|row| row.id).collect(),
+            Segments::Pages(pages) => pages.iter().map(|page| page.span.id).collect(),
+        }
+    };
+    ids(a) == ids(b)
+}
+
+/// Where new segments lie is known once their packs have names.
+fn fill_places(run: &Run<'_>, root: &mut Root) -> Result<()> {
+    let rows: Box<dyn Iterator<Item = &mut crate::tree::SegmentRef>> = match &mut root.segments {
+        Segments::Inline(rows) => Box::new(rows.iter_mut()),
+        Segments::Pages(pages) => Box::new(pages.iter_mut().map(|page| &mut page.span)),
+    };
+    for row in rows.filter(|row| row.place.is_none()) {
+        row.place = run.writer.place(&row.id)?.map(|located| located.place);
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! First stage: the walk joined with the parent generation, cut into jobs. One thread; reads no file.
+//!
+//! Jobs end where a keyed hash of a file's name says so once enough bytes of small files have gathered, so two
+//! machines that store the same tree for the first time make the same bundles.
+
+use super::job::{Job, Slot, Standing, State};
+use super::parent::{Known, Parent};
+use super::{Counts, Run};
+use crate::entry::{Content, Extent, Kind};
+use crate::error::{Error, Result};
+use crate::monitor::{Problem, ProblemKind};
+use crate::trees;
+use crate::walk::{Batch, DirHandle, Found, Walk};
+use chunkstore::frame::Decoder;
+use chunkstore::reader::Reader;
+use chunkstore::{ChunkId, Place};
+use crossbeam_channel::{Receiver, Sender};
+use std::sync::Arc;
+
+/// Entries of a job at most; with [`super::WINDOW`] this bounds what the pipeline holds.
+const ENTRIES: usize = 1024;
+
+pub struct Dispatcher<'a, L> {
+    pub run: &'a Run<'a>,
+    pub parent: Parent<L>,
+    pub reader: &'a Reader<'a>,
+    pub to_workers: Sender<Job>,
+    pub to_assembler: Sender<Job>,
+    /// A token for every job that is on its way; the assembler gives them back.
+    pub tokens: Receiver<()>,
+    job: Vec<Slot>,
+    small_bytes: u64,
+    todo: bool,
+    number: u64,
+    decoder: Decoder,
+    last_checked: Option<ChunkId>,
+}
+
+impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L> {
+    pub fn new(
+        run: &'a Run<'a>,
+        parent: Parent<L>,
+        reader: &'a Reader<'a>,
+        to_workers: Sender<Job>,
+        to_assembler: Sender<Job>,
+        tokens: Receiver<()>,
+    ) -> Result<Self> {
+        let decoder = Decoder::new()?;
+        let (job, small_bytes, todo, number, last_checked) = Default::default();
+        Ok(Dispatcher {
+            run,
+            parent,
+            reader,
+            to_workers,
+            to_assembler,
+            tokens,
+            job,
+            small_bytes,
+            todo,
+            number,
+            decoder,
+            last_checked,
+        })
+    }
+
+    pub fn walk(mut self, walk: &mut Walk) -> Result<()> {
+        for batch in walk.by_ref() {
+            if self.run.monitor.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            self.batch(batch)?;
+        }
+        self.send()?;
+        for (path, errno) in walk.missing_sources() {
+            let path = std::os::unix::ffi::OsStringExt::into_vec(path.into_os_string());
+            self.problem(path, ProblemKind::SourceMissing { errno });
+        }
+        Ok(())
+    }
+
+    fn problem(&self, path: Vec<u8>, what: ProblemKind) {
+        self.run.problem(&Problem { path, what });
+    }
+
+    fn batch(&mut self, batch: Batch) -> Result<()> {
+        if let Some(trouble) = batch.trouble {
+            let path = [b"/", &batch.dir[..]].concat();
+            self.run.unreadable_dir(&path);
+            self.problem(path, ProblemKind::Source(trouble));
+        }
+        for found in batch.entries {
+            self.entry(&batch.dir, &batch.handle, found)?;
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        dir: &crate::entry::DirPath,
+        handle: &Option<Arc<DirHandle>>,
+        found: Found,
+    ) -> Result<()> {
+        let known = self.parent.take(dir, &found)?;
+        let counts = &self.run.counts;
+        let is_dir = found.kind == Kind::Dir;
+        let mut standing = if known.is_some() {
+            Standing::Changed
+        } else {
+            Standing::New
+        };
+        let mut state = None;
+        if let Some(Known {
+            item,
+            trusted,
+            unchanged: true,
+        }) = known
+            && (trusted || self.references_present(&item.entry.content)?)
+        {
+            standing = Standing::Unmodified;
+            counts.bytes.add(item.entry.meta.size);
+            counts.files.add(u64::from(item.entry.kind == Kind::File));
+            state = Some(State::Same(item.entry, trusted.then_some(item.pos)));
+        }
+        count(counts, is_dir, &found.kind, standing);
+        let size = if found.kind == Kind::File {
+            found.meta.size
+        } else {
+            0
+        };
+        let large = state.is_none() && size >= self.run.small_file;
+        if large {
+            // A large file is a job of its own, so that nothing waits behind it.
+            self.send()?;
+        }
+        let mut cut_here = false;
+        let state = state.unwrap_or_else(|| {
+            self.todo = true;
+            if !large && size > 0 {
+                self.small_bytes += size;
+                cut_here = self.run.ends_job(&found.name);
+            }
+            State::Todo {
+                found,
+                handle: handle.clone(),
+            }
+        });
+        self.job.push(Slot {
+            dir: dir.clone(),
+            standing,
+            state,
+        });
+        let target = u64::from(self.run.bundle_size);
+        let full = (cut_here && self.small_bytes >= target / 2) || self.small_bytes >= 2 * target;
+        if large || full || self.job.len() >= ENTRIES {
+            self.send()?;
+        }
+        Ok(())
+    }
+
+    /// I-4 for a parent that proves nothing by itself: every chunk must be in this session's view.
+    fn references_present(&mut self, content: &Content) -> Result<bool> {
+        let writer = self.run.writer;
+        match content {
+            Content::None => Ok(true),
+            Content::Bundled { bundle, .. } => {
+                if self.last_checked == Some(*bundle) {
+                    return Ok(true);
+                }
+                let present = writer.present(bundle)?;
+                self.last_checked = present.then_some(*bundle);
+                Ok(present)
+            }
+            Content::Extents(_) | Content::Lists(_) => {
+                if let Content::Lists(lists) = content {
+                    for list in lists {
+                        if !writer.present(&list.id)? {
+                            return Ok(false);
+                        }
+                    }
+                }
+                let mut present = true;
+                trees::for_each_extent(self.reader, &mut self.decoder, content, &mut |extent| {
+                    if let Extent::Chunk { id, .. } = extent {
+                        present = present && writer.present(&id)?;
+                    }
+                    Ok(())
+                })?;
+                Ok(present)
+            }
+        }
+    }
+
+    fn send(&mut self) -> Result<()> {
+        if self.job.is_empty() {
+            return Ok(());
+        }
+        // A closed channel means that another stage failed; its error is the one to report.
+        let stopped = || Error::Store(chunkstore::Error::WriterFailed);
+        self.tokens.recv().map_err(|_| stopped())?;
+        let job = Job {
+            number: self.number,
+            slots: std::mem::take(&mut self.job),
+            small_bytes: self.small_bytes,
+        };
+        self.number += 1;
+        self.small_bytes = 0;
+        let to = if std::mem::take(&mut self.todo) {
+            &self.to_workers
+        } else {
+            &self.to_assembler
+        };
+        to.send(job).map_err(|_| stopped())
+    }
+}
+
+fn count(counts: &Counts, is_dir: bool, kind: &Kind, standing: Standing) {
+    let counter = match (is_dir, standing) {
+        (true, Standing::New) => &counts.dirs_new,
+        (true, Standing::Changed) => &counts.dirs_changed,
+        (true, Standing::Unmodified) => &counts.dirs_unmodified,
+        (false, _) if *kind != Kind::File => return,
+        (false, Standing::New) => &counts.files_new,
+        (false, Standing::Changed) => &counts.files_changed,
+        (false, Standing::Unmodified) => &counts.files_unmodified,
+    };
+    counter.add(1);
+}

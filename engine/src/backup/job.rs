@@ -1,0 +1,109 @@
+//! The unit that goes through the pipeline: a run of the stream, in order, with what must still be read.
+//!
+//! The dispatcher fills jobs, a worker replaces `Todo` by drafts, the assembler takes them back in order.
+
+use crate::entry::{Content, DirPath, Entry};
+use crate::tree::ParentPos;
+use crate::walk::{DirHandle, Found};
+use chunkstore::{ChunkId, ContentHash};
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+
+/// How an entry relates to the parent generation, for the summary.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    New,
+    Changed,
+    Unmodified,
+}
+
+pub struct Slot {
+    pub dir: DirPath,
+    pub standing: Standing,
+    pub state: State,
+}
+
+pub enum State {
+    /// As it was; with a position, the parent's segments may be used as they are.
+    Same(Entry, Option<ParentPos>),
+    /// To be examined and, if a file, read.
+    Todo {
+        found: Found,
+        handle: Option<Arc<DirHandle>>,
+    },
+    /// Done, but for a bundle that may still be open.
+    Drafted(Entry, Option<Part>),
+}
+
+/// A file's place in a bundle whose id is known once it is full.
+pub struct Part {
+    pub bundle: Arc<BundleCell>,
+    pub offset: u32,
+    pub len: u32,
+    pub hash: ContentHash,
+}
+
+impl Part {
+    /// Waits for the bundle; `None` when its worker gave up.
+    pub fn content(&self) -> Option<Content> {
+        let bundle = self.bundle.wait()?;
+        Some(Content::Bundled {
+            bundle,
+            offset: self.offset,
+            len: self.len,
+            hash: self.hash,
+        })
+    }
+}
+
+pub struct Job {
+    pub number: u64,
+    pub slots: Vec<Slot>,
+    /// Bytes of small files to be read.
+    pub small_bytes: u64,
+}
+
+enum Cell {
+    Open,
+    Sealed(ChunkId),
+    Failed,
+}
+
+/// The id of a bundle, once it has one. Dropped unsealed by its worker, it says so to who waits.
+pub struct BundleCell {
+    cell: Mutex<Cell>,
+    done: Condvar,
+}
+
+impl BundleCell {
+    pub fn new() -> Arc<Self> {
+        Arc::new(BundleCell {
+            cell: Mutex::new(Cell::Open),
+            done: Condvar::new(),
+        })
+    }
+
+    pub fn seal(&self, id: ChunkId) {
+        *self.cell.lock() = Cell::Sealed(id);
+        self.done.notify_all();
+    }
+
+    pub fn fail(&self) {
+        let mut cell = self.cell.lock();
+        if let Cell::Open = *cell {
+            *cell = Cell::Failed;
+        }
+        self.done.notify_all();
+    }
+
+    fn wait(&self) -> Option<ChunkId> {
+        let mut cell = self.cell.lock();
+        loop {
+            match *cell {
+                Cell::Open => self.done.wait(&mut cell),
+                Cell::Sealed(id) => return Some(id),
+                Cell::Failed => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What an earlier generation knows of an entry, and whether that still holds.
+//!
+//! The parent is read once, in the stream's order, beside the walk. An interrupted backup left a partial generation:
+//! up to its last entry it is the parent, from there on the last complete one is.
+
+use crate::entry::{Content, Entry, Kind};
+use crate::error::Result;
+use crate::manifest::Manifest;
+use crate::tree::{Cursor, Item, cmp_keys};
+use crate::walk::Found;
+use chunkstore::{ChunkId, Place};
+use std::cmp::Ordering;
+
+/// What counts as "the same file as then".
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ignore {
+    pub inode: bool,
+    pub ctime: bool,
+}
+
+/// Entries whose ctime is this close to the start of the walk that saw them may have changed again within the same
+/// tick of the file system's clock; they are read again (as git treats "racily clean" index entries).
+const RACY_SECS: i64 = 2;
+
+struct Generation<L> {
+    cursor: Cursor<L>,
+    racy_from: i64,
+    /// Its ids were checked under a view that still holds (I-4).
+    trusted: bool,
+    last: (Vec<u8>, Vec<u8>),
+}
+
+/// Up to two generations as one sorted stream.
+pub struct Parent<L> {
+    generations: Vec<Generation<L>>,
+    current: usize,
+    ignore: Ignore,
+}
+
+/// An earlier entry under the same name, and whether its references need no look into the index.
+pub struct Known {
+    pub item: Item,
+    pub trusted: bool,
+    pub unchanged: bool,
+}
+
+impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
+    pub fn new(ignore: Ignore) -> Self {
+        Parent {
+            generations: Vec::new(),
+            current: 0,
+            ignore,
+        }
+    }
+
+    /// Adds a generation that takes over where the ones before end.
+    pub fn then(&mut self, manifest: &Manifest, cursor: Cursor<L>, trusted: bool) {
+        let racy_from = manifest.walk_secs() - RACY_SECS;
+        self.generations.push(Generation {
+            cursor,
+            racy_from,
+            trusted,
+            last: Default::default(),
+        });
+    }
+
+    /// The earlier entry at (`dir`, `name`), if there is one. Must be asked in the stream's order.
+    pub fn take(&mut self, dir: &[u8], found: &Found) -> Result<Option<Known>> {
+        while let Some(generation) = self.generations.get_mut(self.current) {
+            loop {
+                let Some(key) = generation.cursor.peek_key() else {
+                    break;
+                };
+                match cmp_keys(key, (dir, &found.name)) {
+                    Ordering::Less => {}
+                    Ordering::Equal => {
+                        let Some(item) = generation.cursor.next()? else {
+                            break;
+                        };
+                        let unchanged = unchanged(&item.entry, found, generation.racy_from, self.ignore);
+                        return Ok(Some(Known {
+                            item,
+                            trusted: generation.trusted,
+                            unchanged,
+                        }));
+                    }
+                    Ordering::Greater => return Ok(None),
+                }
+                if let Some(item) = generation.cursor.next()? {
+                    generation.last = (item.dir.to_vec(), item.entry.name);
+                }
+            }
+            // This one has ended: go on in the next, past what this one covered.
+            self.current += 1;
+            if let Some(next) = self.generations.get_mut(self.current) {
+                next.cursor.seek(dir, &found.name)?;
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Kind, size, mtime, ctime and inode equal: then mode, owner, attributes and content are, since each of them moves
+/// the ctime.
+fn unchanged(then: &Entry, now: &Found, racy_from: i64, ignore: Ignore) -> bool {
+    let same_kind = match (&then.kind, &now.kind) {
+        (Kind::Symlink { .. }, Kind::Symlink { .. }) => true,
+        (a, b) => a == b,
+    };
+    let (a, b) = (&then.meta, &now.meta);
+    let content = match &then.content {
+        Content::None => b.size == 0 || then.kind != Kind::File,
+        Content::Bundled { .. } | Content::Extents(_) | Content::Lists(_) => true,
+    };
+    same_kind
+        && content
+        && then.trouble.is_none()
+        && now.trouble.is_none()
+        && a.mtime == b.mtime
+        && a.size == b.size
+        && (ignore.ctime || (a.ctime == b.ctime && b.ctime.secs < racy_from))
+        && (ignore.inode || a.ino == b.ino)
+        && (!ignore.ctime
+            || (a.mode == b.mode && a.uid == b.uid && a.gid == b.gid && b.mtime.secs < racy_from))
+}

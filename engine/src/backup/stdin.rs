@@ -1,0 +1,110 @@
+//! A stream as a generation of one file: standard input, or what a command prints.
+
+use super::assemble::Assembler;
+use super::job::{Job, Slot, Standing, State};
+use super::work::chunk_stream;
+use super::{Outcome, Run, Stream, WINDOW};
+use crate::entry::{Content, DirPath, Entry, Kind, Meta, Time};
+use crate::error::{Error, Result};
+use crate::fsmeta;
+use crate::tree::ExtentListWriter;
+use chunkstore::frame::Encoder;
+use chunkstore::pack::Class;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::path::PathBuf;
+
+pub fn store<'a>(
+    run: &'a Run<'a>,
+    stream: &mut Stream<'_>,
+    assembler: impl FnOnce(Receiver<Job>, Sender<()>) -> Assembler<'a>,
+) -> Result<Outcome> {
+    let (content, size) = read(run, stream)?;
+    run.counts.files_new.add(1);
+    run.counts.files.add(1);
+    run.counts.bytes.add(size);
+    let now = run.head.time;
+    let time = Time {
+        secs: now.as_second(),
+        nanos: now.subsec_nanosecond().unsigned_abs(),
+    };
+    let blank = fsmeta::Blank::default().meta();
+    let file = Meta {
+        mode: 0o600,
+        size,
+        mtime: time,
+        ctime: time,
+        nlink: 1,
+        ..blank.clone()
+    };
+    let dir = Meta {
+        mode: 0o700,
+        mtime: time,
+        ctime: time,
+        nlink: 1,
+        ..blank
+    };
+    let mut slots = Vec::new();
+    let mut above: Vec<u8> = Vec::new();
+    let mut names = stream
+        .name
+        .split(|b| *b == b'/')
+        .filter(|name| !name.is_empty())
+        .peekable();
+    while let Some(name) = names.next() {
+        let (kind, meta, content) = match names.peek() {
+            Some(_) => (Kind::Dir, dir.clone(), Content::None),
+            None => (Kind::File, file.clone(), content.clone()),
+        };
+        let entry = Entry {
+            name: name.to_vec(),
+            kind,
+            meta,
+            content,
+            trouble: None,
+        };
+        let dir = DirPath::from(&above[..]);
+        slots.push(Slot {
+            dir,
+            standing: Standing::New,
+            state: State::Drafted(entry, None),
+        });
+        above = crate::entry::join(&above, name);
+    }
+    let (to_assembler, jobs) = bounded(1);
+    let (return_token, _tokens) = bounded(WINDOW);
+    to_assembler
+        .send(Job {
+            number: 0,
+            slots,
+            small_bytes: 0,
+        })
+        .map_err(|_| Error::Store(chunkstore::Error::WriterFailed))?;
+    drop(to_assembler);
+    assembler(jobs, return_token).assemble(&mut || Ok(()))
+}
+
+fn read(run: &Run<'_>, stream: &mut Stream<'_>) -> Result<(Content, u64)> {
+    let mut encoder = Encoder::new(run.level)?;
+    let mut list_encoder = Encoder::new(run.level)?;
+    let mut extents = ExtentListWriter::new(|plain: &[u8]| {
+        Ok((
+            run.writer
+                .put(run.tree_lane, &mut list_encoder, Class::Tree, plain)?
+                .id,
+            None,
+        ))
+    });
+    let mut window = Vec::new();
+    let read = chunk_stream(run, 0, &mut encoder, &mut window, stream.source, &mut |extent| {
+        extents.push(extent)
+    })?;
+    let size = read.map_err(|source| {
+        let path = PathBuf::from(String::from_utf8_lossy(&stream.name).into_owned());
+        Error::Io {
+            what: "read",
+            path,
+            source,
+        }
+    })?;
+    Ok((extents.finish()?, size))
+}

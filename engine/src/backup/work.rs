@@ -1,0 +1,541 @@
+//! Second stage: workers read files and put their chunks. Each runs a job to its end, so a chunk stays in the
+//! processor's cache from reading to sealing; buffers are kept from job to job.
+
+use super::Run;
+use super::job::{BundleCell, Job, Part, State};
+use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble, join};
+use crate::error::{Error, Result};
+use crate::fsmeta::{self, Owners};
+use crate::monitor::{Problem, ProblemKind};
+use crate::tree::ExtentListWriter;
+use crate::walk::{DirHandle, Found};
+use chunkstore::ContentHash;
+use chunkstore::frame::Encoder;
+use chunkstore::index::KnownFile;
+use chunkstore::pack::Class;
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// A file that moves under the reader is read at most this often.
+const TRIES: usize = 3;
+/// Read at once from a large file, beside what a chunk may need.
+const READ: usize = 2 << 20;
+
+pub struct Worker<'a> {
+    run: &'a Run<'a>,
+    lane: usize,
+    encoder: Encoder,
+    owners: Owners,
+    /// Contents of the current job's small files, one behind the other.
+    arena: Vec<u8>,
+    bundle: Bundle,
+    /// Window over a large file.
+    window: Vec<u8>,
+}
+
+/// Small files gathered for one chunk.
+struct Bundle {
+    data: Vec<u8>,
+    cell: Arc<BundleCell>,
+    files: Vec<(ContentHash, u32, u32)>,
+}
+
+impl Bundle {
+    fn new() -> Self {
+        Bundle {
+            data: Vec::new(),
+            cell: BundleCell::new(),
+            files: Vec::new(),
+        }
+    }
+}
+
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        self.cell.fail();
+    }
+}
+
+/// A small file read into the arena.
+struct Small {
+    slot: usize,
+    start: usize,
+    len: usize,
+    hash: ContentHash,
+}
+
+impl<'a> Worker<'a> {
+    pub fn new(run: &'a Run<'a>, lane: usize) -> Result<Self> {
+        Ok(Worker {
+            run,
+            lane,
+            encoder: Encoder::new(run.level)?,
+            owners: Owners::default(),
+            arena: Vec::new(),
+            bundle: Bundle::new(),
+            window: Vec::new(),
+        })
+    }
+
+    pub fn work(mut self, jobs: &Receiver<Job>, done: &Sender<Job>) -> Result<()> {
+        loop {
+            let job = match jobs.try_recv() {
+                Ok(job) => job,
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
+                    // Nothing to add to the open bundle, and others may be waiting for it.
+                    self.seal_bundle()?;
+                    match jobs.recv() {
+                        Ok(job) => job,
+                        Err(_) => break,
+                    }
+                }
+            };
+            let job = self.job(job)?;
+            if self.bundle.data.len() >= self.run.bundle_size as usize / 4 {
+                self.seal_bundle()?;
+            }
+            if done.send(job).is_err() {
+                return Err(Error::Store(chunkstore::Error::WriterFailed));
+            }
+        }
+        self.seal_bundle()
+    }
+
+    fn job(&mut self, mut job: Job) -> Result<Job> {
+        let mut small = Vec::new();
+        self.arena.clear();
+        for number in 0..job.slots.len() {
+            let slot = &mut job.slots[number];
+            if !matches!(slot.state, State::Todo { .. }) {
+                continue;
+            }
+            if self.run.stopping() {
+                return Err(Error::Interrupted);
+            }
+            let state = std::mem::replace(&mut slot.state, State::Drafted(placeholder(), None));
+            let State::Todo { found, handle } = state else {
+                continue;
+            };
+            let path = join(&slot.dir, &found.name);
+            self.run.monitor.current(&path);
+            let entry = self.draft(found, handle.as_deref(), number, &mut small)?;
+            if let Some(trouble) = entry.trouble {
+                let path = [b"/", &path[..]].concat();
+                self.run.problem(&Problem {
+                    path,
+                    what: ProblemKind::Source(trouble),
+                });
+            }
+            if entry.kind == Kind::File {
+                self.run.counts.files.add(1);
+                self.run.counts.bytes.add(entry.meta.size);
+            }
+            slot.state = State::Drafted(entry, None);
+            self.run.progress();
+        }
+        self.place_small(&mut job, &small)?;
+        Ok(job)
+    }
+
+    /// Examines and reads one entry. Small files end in the arena and are placed later, all at once.
+    fn draft(
+        &mut self,
+        found: Found,
+        handle: Option<&DirHandle>,
+        slot: usize,
+        small: &mut Vec<Small>,
+    ) -> Result<Entry> {
+        let Found {
+            name,
+            kind,
+            meta,
+            trouble,
+        } = found;
+        let mut entry = Entry {
+            name,
+            kind,
+            meta,
+            content: Content::None,
+            trouble,
+        };
+        let Some(dir) = handle else {
+            entry.trouble = entry.trouble.or(Some(Trouble::Unreadable { errno: 0 }));
+            return Ok(entry);
+        };
+        if entry.trouble.is_some() {
+            entry.meta.size = 0;
+            return Ok(entry);
+        }
+        match entry.kind {
+            Kind::File => self.file(dir, &mut entry, slot, small)?,
+            Kind::Dir
+            | Kind::Symlink { .. }
+            | Kind::CharDevice { .. }
+            | Kind::BlockDevice { .. }
+            | Kind::Fifo
+            | Kind::Socket => {
+                entry.trouble = fsmeta::complete(
+                    dir.as_fd(),
+                    &entry.name,
+                    None,
+                    &self.owners,
+                    &mut entry.kind,
+                    &mut entry.meta,
+                );
+            }
+        }
+        Ok(entry)
+    }
+
+    fn file(
+        &mut self,
+        dir: &DirHandle,
+        entry: &mut Entry,
+        slot: usize,
+        small: &mut Vec<Small>,
+    ) -> Result<()> {
+        let file = match open_file(dir, &entry.name) {
+            Ok(file) => file,
+            Err(e) => {
+                entry.trouble = Some(Trouble::Unreadable {
+                    errno: fsmeta::errno_of(&e),
+                });
+                entry.meta.size = 0;
+                return Ok(());
+            }
+        };
+        let read = self.read_settled(&file, entry, slot, small)?;
+        if let Err(e) = read {
+            entry.trouble = Some(Trouble::Unreadable {
+                errno: fsmeta::errno_of(&e),
+            });
+            entry.content = Content::None;
+            entry.meta.size = 0;
+            return Ok(());
+        }
+        let (mut kind, fd) = (Kind::File, Some(file.as_fd()));
+        let failed = fsmeta::complete(
+            dir.as_fd(),
+            &entry.name,
+            fd,
+            &self.owners,
+            &mut kind,
+            &mut entry.meta,
+        );
+        entry.trouble = entry.trouble.or(failed);
+        Ok(())
+    }
+
+    /// Reads until the file did not move meanwhile, or says that it did. The inner error is the source's (I-12), the
+    /// outer one the repository's (I-11).
+    fn read_settled(
+        &mut self,
+        file: &File,
+        entry: &mut Entry,
+        slot: usize,
+        small: &mut Vec<Small>,
+    ) -> Result<io::Result<()>> {
+        let mut before = match stat_file(file) {
+            Ok(meta) => meta,
+            Err(e) => return Ok(Err(e)),
+        };
+        for attempt in 1..=TRIES {
+            let start = self.arena.len();
+            let read = if before.size < self.run.small_file {
+                self.read_small(file, before.size)
+            } else {
+                let read = self.read_large(file, before.size)?;
+                self.run.large_file_done(self.lane);
+                match read {
+                    Ok((content, bytes)) => {
+                        entry.content = content;
+                        Ok(bytes)
+                    }
+                    Err(e) => Err(e),
+                }
+            };
+            let (bytes, after) = match read.and_then(|bytes| Ok((bytes, stat_file(file)?))) {
+                Ok(read) => read,
+                Err(e) => {
+                    self.arena.truncate(start);
+                    return Ok(Err(e));
+                }
+            };
+            let settled = after.size == before.size
+                && after.mtime == before.mtime
+                && after.ctime == before.ctime
+                && bytes == before.size;
+            if settled || attempt == TRIES {
+                entry.meta = Meta {
+                    size: bytes,
+                    ..before.clone()
+                };
+                if !settled {
+                    entry.trouble = Some(Trouble::Changed);
+                }
+                if self.arena.len() > start {
+                    let hash = self.run.writer_keys().content_hash(&self.arena[start..]);
+                    small.push(Small {
+                        slot,
+                        start,
+                        len: self.arena.len() - start,
+                        hash,
+                    });
+                }
+                return Ok(Ok(()));
+            }
+            self.arena.truncate(start);
+            entry.content = Content::None;
+            before = after;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Appends a small file's bytes to the arena: at most what it had when it was examined.
+    fn read_small(&mut self, file: &File, size: u64) -> io::Result<u64> {
+        let start = self.arena.len();
+        self.arena.resize(start + size as usize, 0);
+        let mut filled = 0;
+        while filled < size as usize {
+            match file.read_at(&mut self.arena[start + filled..], filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    self.arena.truncate(start);
+                    return Err(e);
+                }
+            }
+        }
+        self.arena.truncate(start + filled);
+        Ok(filled as u64)
+    }
+
+    /// Chunks of a large file and the bytes they cover. Holes are extents and are not read.
+    fn read_large(&mut self, file: &File, size: u64) -> Result<io::Result<(Content, u64)>> {
+        let run = self.run;
+        let lane = self.lane;
+        fsmeta::advise_sequential(file);
+        let (encoder, window) = (&mut self.encoder, &mut self.window);
+        // Two encoders: one is busy with lists only when a file has thousands of chunks.
+        let mut list_encoder: Option<Encoder> = None;
+        let mut extents = ExtentListWriter::new(|plain: &[u8]| {
+            let encoder = match &mut list_encoder {
+                Some(encoder) => encoder,
+                None => list_encoder.insert(Encoder::new(run.level)?),
+            };
+            Ok((run.writer.put(lane, encoder, Class::Tree, plain)?.id, None))
+        });
+        let mut at = 0;
+        for range in fsmeta::data_ranges(file, size) {
+            let (start, end) = match range {
+                Ok(range) => range,
+                Err(e) => return Ok(Err(e)),
+            };
+            if start > at {
+                extents.push(Extent::Zero { len: start - at })?;
+            }
+            let mut reader = RangeReader { file, at: start, end };
+            let read = chunk_stream(run, lane, encoder, window, &mut reader, &mut |extent| {
+                extents.push(extent)
+            })?;
+            match read {
+                Ok(bytes) => at = start + bytes,
+                Err(e) => return Ok(Err(e)),
+            }
+            if at < end {
+                // Shorter than it was: what is there has been read.
+                return Ok(Ok((extents.finish()?, at)));
+            }
+        }
+        if size > at {
+            extents.push(Extent::Zero { len: size - at })?;
+        }
+        Ok(Ok((extents.finish()?, size)))
+    }
+
+    /// Finds the job's small files among what is known, and adds the others to the open bundle.
+    fn place_small(&mut self, job: &mut Job, small: &[Small]) -> Result<()> {
+        if small.is_empty() {
+            return Ok(());
+        }
+        let mut hashes: Vec<ContentHash> = small.iter().map(|file| file.hash).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        let known: HashMap<ContentHash, KnownFile> = hashes
+            .iter()
+            .copied()
+            .zip(self.run.writer.known_files(&hashes)?)
+            .filter_map(|(h, k)| Some((h, k?)))
+            .collect();
+        let mut here: HashMap<ContentHash, u32> = HashMap::new();
+        for file in small {
+            let State::Drafted(entry, part) = &mut job.slots[file.slot].state else {
+                continue;
+            };
+            let (hash, len) = (file.hash, file.len as u32);
+            if let Some(known) = known.get(&hash).filter(|known| known.len == len) {
+                entry.content = Content::Bundled {
+                    bundle: known.bundle,
+                    offset: known.offset,
+                    len,
+                    hash,
+                };
+                continue;
+            }
+            let offset = *here.entry(hash).or_insert_with(|| {
+                let offset = self.bundle.data.len() as u32;
+                self.bundle
+                    .data
+                    .extend_from_slice(&self.arena[file.start..file.start + file.len]);
+                self.bundle.files.push((hash, offset, len));
+                offset
+            });
+            *part = Some(Part {
+                bundle: self.bundle.cell.clone(),
+                offset,
+                len,
+                hash,
+            });
+        }
+        Ok(())
+    }
+
+    fn seal_bundle(&mut self) -> Result<()> {
+        if self.bundle.data.is_empty() {
+            return Ok(());
+        }
+        let id = self
+            .run
+            .writer
+            .put(self.lane, &mut self.encoder, Class::Data, &self.bundle.data)?
+            .id;
+        let files = std::mem::take(&mut self.bundle.files);
+        let known: Vec<(ContentHash, KnownFile)> = files
+            .into_iter()
+            .map(|(hash, offset, len)| {
+                (
+                    hash,
+                    KnownFile {
+                        bundle: id,
+                        offset,
+                        len,
+                    },
+                )
+            })
+            .collect();
+        self.run.writer.remember_files(&known)?;
+        self.bundle.cell.seal(id);
+        self.bundle.data.clear();
+        self.bundle.cell = BundleCell::new();
+        Ok(())
+    }
+}
+
+fn placeholder() -> Entry {
+    let meta = fsmeta::Blank::default().meta();
+    Entry {
+        name: Vec::new(),
+        kind: Kind::File,
+        meta,
+        content: Content::None,
+        trouble: None,
+    }
+}
+
+fn stat_file(file: &File) -> io::Result<Meta> {
+    let (_, meta) = fsmeta::stat_fd(file.as_fd())?;
+    Ok(meta)
+}
+
+/// Opens a regular file; one that became something else meanwhile is as good as unreadable.
+fn open_file(dir: &DirHandle, name: &[u8]) -> io::Result<File> {
+    let file = fsmeta::open_source(dir.as_fd(), name)?;
+    match fsmeta::stat_fd(file.as_fd())?.0 {
+        Kind::File => Ok(file),
+        _ => Err(io::Error::from_raw_os_error(
+            rustix::io::Errno::STALE.raw_os_error(),
+        )),
+    }
+}
+
+/// Part of a file as a stream.
+struct RangeReader<'f> {
+    file: &'f File,
+    at: u64,
+    end: u64,
+}
+
+impl io::Read for RangeReader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let len = buf.len().min(left);
+        let read = self.file.read_at(&mut buf[..len], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// Cuts a stream into chunks and puts each; runs of zeros become extents. The inner error is the source's.
+pub fn chunk_stream(
+    run: &Run<'_>,
+    lane: usize,
+    encoder: &mut Encoder,
+    window: &mut Vec<u8>,
+    source: &mut dyn io::Read,
+    each: &mut dyn FnMut(Extent) -> Result<()>,
+) -> Result<io::Result<u64>> {
+    let chunker = run.chunker();
+    let max = chunker.bounds().max as usize;
+    window.resize(max + READ, 0);
+    let (mut start, mut end, mut total, mut ended) = (0, 0, 0u64, false);
+    loop {
+        if !ended && end - start < max {
+            window.copy_within(start..end, 0);
+            (start, end) = (0, end - start);
+            while end < window.len() {
+                match source.read(&mut window[end..]) {
+                    Ok(0) => {
+                        ended = true;
+                        break;
+                    }
+                    Ok(read) => end += read,
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Ok(Err(e)),
+                }
+            }
+        }
+        if start == end {
+            return Ok(Ok(total));
+        }
+        if run.stopping() {
+            return Err(Error::Interrupted);
+        }
+        let len = chunker.cut(&window[start..end]);
+        let chunk = &window[start..start + len];
+        if is_zero(chunk) {
+            each(Extent::Zero { len: len as u64 })?;
+        } else {
+            let id = run.writer.put(lane, encoder, Class::Data, chunk)?.id;
+            each(Extent::Chunk { id, len: len as u32 })?;
+        }
+        start += len;
+        total += len as u64;
+        run.bytes_read(lane, len as u64);
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    // Data almost always shows itself in the first block.
+    let (head, rest) = bytes.split_at(bytes.len().min(64));
+    head.iter().all(|b| *b == 0)
+        && rest
+            .chunks(4096)
+            .all(|block| block.iter().fold(0, |acc, b| acc | b) == 0)
+}
