@@ -9,4 +9,4 @@ pub mod select;
 pub mod units;
 pub mod when;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, StoreError};
