@@ -148,10 +148,12 @@ impl Env {
 
 /// Keeps passwords from a child process: every `DEDUP_*PASSWORD*` variable is taken out of its environment.
 pub fn without_passwords(command: &mut Command) -> &mut Command {
-    for (name, _) in std::env::vars_os() {
-        if is_password(&name) {
-            command.env_remove(name);
-        }
+    hide(command, std::env::vars_os().map(|(name, _)| name))
+}
+
+fn hide(command: &mut Command, names: impl Iterator<Item = OsString>) -> &mut Command {
+    for name in names.filter(|name| is_password(name)) {
+        command.env_remove(name);
     }
     command
 }
@@ -230,5 +232,18 @@ mod tests {
         assert_eq!(hidden, want.collect::<Vec<_>>());
         assert!(is_password(OsStr::new("DEDUP_FROM_PASSWORD")));
         assert!(!is_password(OsStr::new("PASSWORD")) && !is_password(OsStr::new("PGPASSWORD")));
+    }
+
+    #[test]
+    fn children_see_no_password() {
+        let mut command = Command::new("true");
+        hide(
+            &mut command,
+            ["DEDUP_PASSWORD", "DEDUP_HOST", "PATH"]
+                .map(OsString::from)
+                .into_iter(),
+        );
+        let removed: Vec<_> = command.get_envs().collect();
+        assert_eq!(removed, [(OsStr::new("DEDUP_PASSWORD"), None)]);
     }
 }

@@ -48,8 +48,12 @@ fn percent(text: &str) -> Option<u32> {
     {
         return None;
     }
-    let hundredths =
-        whole.parse::<u32>().ok()?.checked_mul(100)? + format!("{fraction:0<2}").parse::<u32>().ok()?;
+    let fraction = format!("{fraction:0<2}").parse::<u32>().ok()?;
+    let hundredths = whole
+        .parse::<u32>()
+        .ok()?
+        .checked_mul(100)?
+        .checked_add(fraction)?;
     (hundredths <= 10_000).then_some(hundredths)
 }
 
@@ -204,6 +208,7 @@ mod tests {
             "1.234%",
             "5%%",
             "99999999999%",
+            "42949672.99%",
             "many",
         ] {
             assert_eq!(text.parse::<MaxUnused>(), Err(ValueError::MaxUnused), "{text}");
