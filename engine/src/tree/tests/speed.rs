@@ -10,7 +10,7 @@ fn tree_speed() {
     const ENTRIES: usize = 100_000;
     let stream = plain_stream(ENTRIES);
     let segments: Vec<Vec<Run>> = stream.chunks(3000).map(|part| runs(&part.to_vec())).collect();
-    let mut best = [f64::MAX; 5];
+    let mut best = [f64::MAX; 6];
     let mut bytes = 0;
     for _ in 0..7 {
         let mut each = |slot: usize, start: Instant| {
@@ -42,17 +42,23 @@ fn tree_speed() {
         each(3, start);
         let start = Instant::now();
         let mut cursor = pieces.cursor(&root);
+        while let Some(item) = cursor.next().unwrap() {
+            black_box(item);
+        }
+        each(4, start);
+        let start = Instant::now();
+        let mut cursor = pieces.cursor(&root);
         let mut writer = TreeWriter::new(KEY, pieces.store());
         while let Some(item) = cursor.next().unwrap() {
             writer.push_same(&item.dir, item.entry, &item.pos).unwrap();
         }
         assert_eq!(writer.finish().unwrap(), root);
-        each(4, start);
+        each(5, start);
     }
-    let [encode, decode, references, push, same] = best;
+    let [encode, decode, references, push, cursor, same] = best;
     println!(
         "ns an entry: encode {encode:.0}, decode {decode:.0} (with drop), references {references:.0}, \
-         push and store {push:.0}, cursor and push_same {same:.0}; plain bytes an entry {:.1}",
+         push and store {push:.0}, cursor {cursor:.0}, cursor and push_same {same:.0}; plain bytes an entry {:.1}",
         bytes as f64 / ENTRIES as f64
     );
 }

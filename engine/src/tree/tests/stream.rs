@@ -9,7 +9,7 @@ fn ids(pieces: &Pieces, root: &Root) -> Vec<ChunkId> {
     let mut ids = Vec::new();
     while let Some(segment) = cursor.segment_ahead().unwrap() {
         ids.push(segment.segment.id);
-        cursor.skip_ahead();
+        cursor.skip_piece();
     }
     ids
 }
@@ -258,6 +258,12 @@ fn very_many_segments_go_on_pages() {
         assert!(pieces.loads.get() - before <= 2);
     }
 
+    let mut cursor = pieces.cursor(&root);
+    let passed = cursor.skip_piece().unwrap();
+    assert_eq!(passed, pages[0].span);
+    let path = crate::entry::join(&stream[3].0, &stream[3].1.name);
+    assert!(cursor.lookup(&path).unwrap().is_some());
+
     // The same again stores neither segments nor pages; a touched entry its segment and its page.
     let rewrite = |touched: Option<usize>| {
         let before = pieces.stores.get();
@@ -374,6 +380,39 @@ fn pieces_that_do_not_fit_are_damage() {
     let mut totals = root.clone();
     totals.bytes += 1;
     assert!(minicbor::decode::<Root>(&minicbor::to_vec(&totals).unwrap()).is_err());
+}
+
+/// A lost segment or page takes its entries along and no others.
+#[test]
+fn damage_is_passed_over() {
+    let stream = plain_stream(3000);
+    let pieces = Pieces::default();
+    for params in [SMALL, SINGLE] {
+        let root = pieces.write(params, &stream);
+        let lost = match &root.segments {
+            Segments::Inline(rows) => rows[7].clone(),
+            Segments::Pages(pages) => pages[1].span.clone(),
+        };
+        let gone = pieces.kept.borrow_mut().remove(&lost.id).unwrap();
+        let mut cursor = pieces.cursor(&root);
+        let (mut read, mut passed) = (Stream::new(), Vec::new());
+        loop {
+            match cursor.next() {
+                Ok(Some(item)) => read.push((item.dir, item.entry)),
+                Ok(None) => break,
+                Err(_) => passed.push(cursor.skip_piece().unwrap()),
+            }
+        }
+        assert_eq!(passed, vec![lost.clone()]);
+        let first = stream
+            .iter()
+            .position(|(_, entry)| entry.name == lost.first_name)
+            .unwrap();
+        let mut want = stream.clone();
+        want.drain(first..first + lost.entries as usize);
+        assert!(read == want);
+        pieces.kept.borrow_mut().insert(lost.id, gone);
+    }
 }
 
 #[test]
