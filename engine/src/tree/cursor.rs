@@ -1,6 +1,6 @@
 //! A [`Root`] in, entries out, in the order of the stream. Loads a segment when its first entry is wanted, so what a
 //! caller skips by [`Cursor::seek`] or [`Cursor::skip_piece`] is never fetched. Above it are the backup (its parent
-//! generation), restore, listings and [`super::diff`].
+//! generation), restore, listings and [`mod@super::diff`].
 //!
 //! What is loaded must fit what lists it: counts, first entry, and nothing at or past the next segment's first.
 
