@@ -1,1 +1,70 @@
-//! The command line.
+//! The command line: what was typed ([`args`]) and the environment ([`env`], [`resolve`], [`secret`]) become a call
+//! of one command ([`cmd`]), whose end becomes an exit code and at most one line of error ([`exit`]).
+
+pub mod args;
+pub mod cmd;
+pub mod env;
+pub mod exit;
+pub mod output;
+pub mod resolve;
+pub mod secret;
+
+use args::{Cli, Command};
+use clap::Parser;
+use exit::{Code, Failure};
+use std::io::Write;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Runs what the process was asked to do.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, to standard output. A closed output leaves nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Code::Usage.into()
+            } else {
+                Code::Ok.into()
+            };
+        }
+    };
+    let json = cli.global.json;
+    match run(cli) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            // A closed standard error leaves nobody to tell; the code still says it.
+            let _ = writeln!(std::io::stderr(), "{}", failure.line(json));
+            failure.code.into()
+        }
+    }
+}
+
+/// The one place where commands are told apart.
+fn run(cli: Cli) -> Result<Code, Failure> {
+    match &cli.command {
+        Command::Completions(args) => cmd::completions::run(args),
+        Command::Version => cmd::version::run(cli.global.json),
+        Command::Help(args) => cmd::help::run(args),
+        // Each of these gets its file in `cmd` and its line here.
+        Command::Init(_)
+        | Command::Backup(_)
+        | Command::Snapshots(_)
+        | Command::Ls(_)
+        | Command::Find(_)
+        | Command::Diff(_)
+        | Command::Dump(_)
+        | Command::Restore(_)
+        | Command::Forget(_)
+        | Command::Undelete(_)
+        | Command::Tag(_)
+        | Command::Prune(_)
+        | Command::Check(_)
+        | Command::Key(_)
+        | Command::Stats(_)
+        | Command::Cache(_) => Err(Failure::new(Code::Failed, "this command is not in this build")),
+    }
+}

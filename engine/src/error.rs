@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+/// What lies under [`Error::Store`], for callers that tell its kinds apart.
+pub use chunkstore::Error as StoreError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]

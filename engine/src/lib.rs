@@ -17,4 +17,4 @@ pub mod units;
 pub mod walk;
 pub mod when;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, StoreError};

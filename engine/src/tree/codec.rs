@@ -5,8 +5,8 @@
 //! 1  layout  runs  entries  sections  (tag, length)*  section*
 //! ```
 //! Integers are varints, tags and the first two are bytes. A section is there when it is not empty, in order of tags;
-//! a tag that is not known names something this version must not pass over (I-15). [`super::meta`] holds the
-//! columns of metadata, [`super::refs`] those of references. Decoding trusts nothing (I-14): a hostile writer may
+//! a tag that is not known names something this version must not pass over (I-15). `meta` holds the
+//! columns of metadata, `refs` those of references. Decoding trusts nothing (I-14): a hostile writer may
 //! hold the keys.
 
 use super::bytes::{Reader, put_varint, shared_prefix};

@@ -1,4 +1,4 @@
-//! The shapes that columns of a segment have, each written and read here side by side ([`super::meta`] fills them).
+//! The shapes that columns of a segment have, each written and read here side by side (`meta` fills them).
 //!
 //! What is nearly always the same is sparse (only entries that differ are listed, by the gap to the one before), what
 //! repeats is a dictionary in order of first use, what grows slowly is a difference from the entry before.

@@ -1,6 +1,6 @@
 //! A [`Root`] in, entries out, in the order of the stream. Loads a segment when its first entry is wanted, so what a
-//! caller skips by [`Cursor::seek`] or [`Cursor::skip_ahead`] is never fetched. Above it are the backup (its parent
-//! generation), restore, listings and [`super::diff`].
+//! caller skips by [`Cursor::seek`] or [`Cursor::skip_piece`] is never fetched. Above it are the backup (its parent
+//! generation), restore, listings and [`mod@super::diff`].
 //!
 //! What is loaded must fit what lists it: counts, first entry, and nothing at or past the next segment's first.
 
@@ -110,8 +110,10 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
         let key = (dir, name);
         let is_before = |first: (&[u8], &[u8])| cmp_keys(first, key).is_le();
         let page = self.pages.partition_point(|page| is_before(page.span.first()));
-        if !self.pages.is_empty() && self.page != Some(page.saturating_sub(1)) {
-            self.load_page(page.saturating_sub(1))?;
+        let page = page.saturating_sub(1);
+        // A page that was passed over is current and has no segments listed.
+        if !self.pages.is_empty() && (self.page != Some(page) || self.segments.is_empty()) {
+            self.load_page(page)?;
         }
         let segment = self
             .segments
@@ -181,20 +183,22 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
         page.map(|page| &**page)
     }
 
-    /// Passes over the segment ahead without loading it.
-    pub fn skip_ahead(&mut self) {
-        if self.open.is_none() && self.ahead < self.segments.len() {
+    /// Passes over the segment ahead, or the page ahead where its segments are not listed yet, without loading it; gives
+    /// what was passed over. Also the way on after an error: the cursor then stands before the piece that gave it.
+    pub fn skip_piece(&mut self) -> Option<SegmentRef> {
+        if self.open.is_some() {
+            return None;
+        }
+        if let Some(segment) = self.segments.get(self.ahead) {
             self.ahead += 1;
+            return Some(segment.segment.clone());
         }
-    }
-
-    /// Passes over the page ahead without loading it.
-    pub fn skip_page(&mut self) {
-        if self.page_ahead().is_some() {
-            self.page = Some(self.next_page());
-            self.segments.clear();
-            self.ahead = 0;
-        }
+        let page = self.next_page();
+        let span = self.pages.get(page)?.span.clone();
+        self.page = Some(page);
+        self.segments.clear();
+        self.ahead = 0;
+        Some(span)
     }
 
     fn next_page(&self) -> usize {
@@ -215,12 +219,12 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
         };
         let plain = (self.load)(&segment.segment.id, segment.segment.place.as_ref())?;
         let runs = decode(&plain).map_err(|e| e.of(&segment.segment.id))?;
-        self.ahead += 1;
-        let limit = match self.segments.get(self.ahead) {
+        let limit = match self.segments.get(self.ahead + 1) {
             Some(next) => Some(next.segment.first()),
             None => self.pages.get(self.next_page()).map(|page| page.span.first()),
         };
         check_runs(&segment.segment, &runs, limit)?;
+        self.ahead += 1;
         self.open = OpenSegment::new(segment, runs);
         Ok(())
     }

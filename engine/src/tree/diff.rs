@@ -133,8 +133,8 @@ where
         if let (Some(old), Some(new)) = (self.old.page_ahead(), self.new.page_ahead())
             && old.span.id == new.span.id
         {
-            self.old.skip_page();
-            self.new.skip_page();
+            self.old.skip_piece();
+            self.new.skip_piece();
             return Ok(true);
         }
         let (Some(old), Some(new)) = (self.old.segment_ahead()?, self.new.segment_ahead()?) else {
@@ -142,8 +142,8 @@ where
         };
         let shared = old.segment.id == new.segment.id;
         if shared {
-            self.old.skip_ahead();
-            self.new.skip_ahead();
+            self.old.skip_piece();
+            self.new.skip_piece();
         }
         Ok(shared)
     }

@@ -3,7 +3,7 @@
 //! Entries come sorted by ([`crate::entry::cmp_dirs`], name): a directory's listing is contiguous, its own entry
 //! stands in its parent's listing. [`cut`] decides from names alone where a segment ends, [`codec`] writes a segment
 //! as columns, [`page`] lists segments, [`writer`] does all three going up to the manifest and [`cursor`] comes back
-//! down; [`diff`] walks two generations and leaves out what they share. Pieces are tree chunks to the store:
+//! down; [`mod@diff`] walks two generations and leaves out what they share. Pieces are tree chunks to the store:
 //! this module sees a closure that keeps or fetches their plaintext and no store.
 //!
 //! Keeps I-14: nothing here reserves memory by a length that the bytes at hand do not bear out.

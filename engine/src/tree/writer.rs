@@ -2,7 +2,7 @@
 //!
 //! Up the flow is the backup, which pushes entries in order; down is the store's closure. A segment of the parent
 //! generation that comes by whole, from one of our cuts to its own end, is taken over by reference: nothing is
-//! encoded, hashed or stored. Memory holds one open segment and at most [`BUFFERED`] segments' references.
+//! encoded, hashed or stored. Memory holds one open segment and at most two thousand segments' references.
 
 use super::cut::{self, Cutter, Params};
 use super::page::{INLINE_MAX, PageRef, Root, SegmentRef, Segments, Tally, encode_page};

@@ -1,0 +1,214 @@
+//! How a command is told which snapshots it is about: filters, a time, `SNAP[:SUBPATH]`.
+
+use super::values::TagList;
+use crate::exit::Failure;
+use clap::Args;
+use engine::select::{Filter, Wanted};
+use engine::when;
+use jiff::{Timestamp, Zoned};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// Which snapshots are looked at.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FilterArgs {
+    /// Only snapshots of this host (may be given several times)
+    #[arg(short = 'H', long, value_name = "HOST")]
+    pub host: Vec<String>,
+    /// Only snapshots with these tags, separated by commas (given several times: with any of the lists)
+    #[arg(long, value_name = "TAG[,TAG]")]
+    pub tag: Vec<TagList>,
+    /// Only snapshots that have this source (given several times: all of them)
+    #[arg(long, value_name = "PATH")]
+    pub path: Vec<PathBuf>,
+}
+
+impl FilterArgs {
+    /// Paths become absolute, as they are recorded.
+    pub fn filter(&self) -> Result<Filter, Failure> {
+        Ok(Filter {
+            hosts: self.host.clone(),
+            paths: self
+                .path
+                .iter()
+                .map(|path| absolute(path))
+                .collect::<Result<_, _>>()?,
+            tags: self.tag.iter().map(|list| list.0.clone()).collect(),
+        })
+    }
+}
+
+/// `path` from the root, without `.` and a trailing slash, as raw bytes. Symbolic links and `..` stay.
+pub fn absolute(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |e| Failure::usage(format!("'{}' is not a path: {e}", path.display()));
+    let path = std::path::absolute(path).map_err(failed)?;
+    let clean: PathBuf = path.components().collect();
+    Ok(clean.into_os_string().into_encoded_bytes())
+}
+
+/// One snapshot by filters and time.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ChoiceArgs {
+    /// As of TIME: the newest snapshot made by then. TIME is 'YYYY-MM-DD[ HH:MM[:SS]]', RFC 3339, an age such as 2h
+    /// or '3d ago', or 'yesterday 18:00'; a date alone means the end of that day
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+impl ChoiceArgs {
+    pub fn at(&self, now: &Zoned) -> Result<Option<Timestamp>, Failure> {
+        let at = self.at.as_deref().filter(|text| !text.is_empty());
+        at.map(|text| when::as_of(text, now))
+            .transpose()
+            .map_err(Failure::from)
+    }
+}
+
+/// What the positional arguments of `restore`, `ls` and `dump` mean.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Spec {
+    /// `latest`, `latest~N` or the beginning of an id.
+    pub snapshot: String,
+    /// What stood behind the snapshot's colon.
+    pub subpath: Option<PathBuf>,
+    pub paths: Vec<PathBuf>,
+}
+
+impl Spec {
+    /// `[SNAP[:SUBPATH]] [PATH...]`. The first argument is a snapshot if it looks like one, so a path that looks
+    /// like an id is written `./cafe`. With a time, an id can't choose: then only `latest` names a snapshot.
+    pub fn parse(args: &[OsString], with_time: bool) -> Spec {
+        let paths = |args: &[OsString]| args.iter().map(PathBuf::from).collect();
+        match args
+            .split_first()
+            .and_then(|(first, rest)| Some((split(first, with_time)?, rest)))
+        {
+            Some(((snapshot, subpath), rest)) => Spec {
+                snapshot,
+                subpath,
+                paths: paths(rest),
+            },
+            None => Spec {
+                snapshot: "latest".to_string(),
+                subpath: None,
+                paths: paths(args),
+            },
+        }
+    }
+}
+
+/// `SNAP` or `SNAP:SUBPATH`; `None` for what is a path. `SNAP:` is the whole snapshot, its content put directly.
+pub fn split(arg: &OsStr, with_time: bool) -> Option<(String, Option<PathBuf>)> {
+    let bytes = arg.as_encoded_bytes();
+    let colon = bytes.iter().position(|&b| b == b':');
+    let name = std::str::from_utf8(&bytes[..colon.unwrap_or(bytes.len())]).ok()?;
+    match Wanted::parse(name)? {
+        Wanted::Id(_) if with_time => return None,
+        Wanted::Id(_) | Wanted::Latest(_) => {}
+    }
+    let subpath = colon.map(|at| {
+        let rest = bytes.get(at + 1..).unwrap_or_default();
+        if rest.is_empty() {
+            PathBuf::from("/")
+        } else {
+            path_from(rest)
+        }
+    });
+    Some((name.to_string(), subpath))
+}
+
+#[cfg(unix)]
+fn path_from(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+#[cfg(not(unix))]
+fn path_from(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(args: &[&str], with_time: bool) -> (String, Option<String>, Vec<String>) {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        let spec = Spec::parse(&args, with_time);
+        let text = |p: PathBuf| p.into_os_string().into_string().unwrap();
+        (
+            spec.snapshot,
+            spec.subpath.map(text),
+            spec.paths.into_iter().map(text).collect(),
+        )
+    }
+
+    #[test]
+    fn positionals() {
+        type Row<'a> = (&'a [&'a str], &'a str, Option<&'a str>, &'a [&'a str]);
+        let rows: &[Row] = &[
+            (&[], "latest", None, &[]),
+            (&["latest"], "latest", None, &[]),
+            (&["latest~2", "a", "/b"], "latest~2", None, &["a", "/b"]),
+            (&["cafe0123"], "cafe0123", None, &[]),
+            (&["CAFE"], "CAFE", None, &[]),
+            (&["./cafe"], "latest", None, &["./cafe"]),
+            (&["latest", "cafe"], "latest", None, &["cafe"]),
+            (&["/home/u", "latest"], "latest", None, &["/home/u", "latest"]),
+            (&["docs"], "latest", None, &["docs"]),
+            (&["latest:/home/u"], "latest", Some("/home/u"), &[]),
+            (&["ab12:home", "x"], "ab12", Some("home"), &["x"]),
+            (&["latest:"], "latest", Some("/"), &[]),
+            (&["latest:/a:b"], "latest", Some("/a:b"), &[]),
+            (&["/a:b"], "latest", None, &["/a:b"]),
+        ];
+        for (args, snapshot, subpath, paths) in rows {
+            let want = (
+                snapshot.to_string(),
+                subpath.map(String::from),
+                paths.iter().map(|p| p.to_string()).collect(),
+            );
+            assert_eq!(spec(args, false), want, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn with_a_time_only_latest_is_a_snapshot() {
+        assert_eq!(
+            spec(&["latest", "x"], true),
+            ("latest".into(), None, vec!["x".into()])
+        );
+        assert_eq!(
+            spec(&["cafe"], true),
+            ("latest".into(), None, vec!["cafe".into()])
+        );
+        assert_eq!(
+            spec(&["latest:/x"], true),
+            ("latest".into(), Some("/x".into()), vec![])
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_need_not_be_utf8() {
+        use std::os::unix::ffi::{OsStrExt, OsStringExt};
+        let args = [
+            OsString::from_vec(b"latest:/a\xff".to_vec()),
+            OsString::from_vec(b"\xfe".to_vec()),
+        ];
+        let spec = Spec::parse(&args, false);
+        assert_eq!(spec.subpath.unwrap().as_os_str().as_bytes(), b"/a\xff");
+        assert_eq!(spec.paths[0].as_os_str().as_bytes(), b"\xfe");
+        assert_eq!(Spec::parse(&args[1..], false).snapshot, "latest");
+    }
+
+    #[test]
+    fn paths_are_absolute_and_clean() {
+        assert_eq!(absolute(Path::new("/a/./b//")).unwrap(), b"/a/b");
+        assert_eq!(absolute(Path::new("/")).unwrap(), b"/");
+        assert!(absolute(Path::new("x/")).unwrap().ends_with(b"/x"));
+        assert!(absolute(Path::new("")).is_err());
+    }
+}

@@ -1,0 +1,204 @@
+use super::*;
+use clap::CommandFactory;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("dedup").chain(line.split_whitespace()))
+}
+
+#[test]
+fn definitions_hold_together() {
+    Cli::command().debug_assert();
+}
+
+/// Every command and its names, as product and documentation promise them: nothing more shows in --help.
+#[test]
+fn commands() {
+    let command = Cli::command();
+    let names = |c: &clap::Command| {
+        c.get_subcommands()
+            .map(|s| s.get_name().to_string())
+            .collect::<Vec<_>>()
+    };
+    let want = "init backup snapshots ls find diff dump restore forget undelete tag prune check key stats cache \
+        completions version help";
+    assert_eq!(names(&command).join(" "), want);
+    let key = command.find_subcommand("key").unwrap();
+    assert_eq!(names(key).join(" "), "add list remove passwd export recovery");
+    assert_eq!(
+        names(command.find_subcommand("cache").unwrap()).join(" "),
+        "info clear"
+    );
+    for alias in ["list", "generations"] {
+        assert_eq!(command.find_subcommand(alias).unwrap().get_name(), "snapshots");
+    }
+}
+
+#[test]
+fn everything_has_a_help_text() {
+    fn walk(command: &clap::Command) {
+        assert!(command.get_about().is_some(), "{}", command.get_name());
+        for arg in command.get_arguments().filter(|a| !a.is_positional()) {
+            assert!(
+                arg.get_help().is_some(),
+                "{} --{}",
+                command.get_name(),
+                arg.get_id()
+            );
+        }
+        command.get_subcommands().for_each(walk);
+    }
+    walk(&Cli::command());
+}
+
+#[test]
+fn no_option_takes_a_password_itself() {
+    fn walk(command: &clap::Command) {
+        for arg in command.get_arguments() {
+            let long = arg.get_long().unwrap_or_default();
+            let secret = ["password", "phrase", "key"]
+                .iter()
+                .any(|word| long.contains(word));
+            assert!(
+                !secret || long.ends_with("-file") || long.ends_with("-command"),
+                "--{long}"
+            );
+        }
+        command.get_subcommands().for_each(walk);
+    }
+    walk(&Cli::command());
+}
+
+#[test]
+fn what_is_accepted() {
+    let lines = [
+        "init",
+        "init -r /x --no-recovery --chunker fine --key-file k",
+        "--repo /x backup /a",
+        "backup /a --repo /x --json",
+        "snapshots",
+        "list --latest 1 --group-by host",
+        "generations -H h --tag a,b --path /p abc",
+        "ls",
+        "ls -l latest /a",
+        "ls --at yesterday --recursive",
+        "find *.txt -i -l -s latest -O 2026-01-01 -N 2h",
+        "diff latest~1 latest:/a --metadata",
+        "dump latest /a",
+        "dump /a -t x",
+        "dump --at 2h latest /a -a tar",
+        "restore -t /x",
+        "restore --target /x latest~1:/a b",
+        "restore -t /x --at 2h -i a -i b -e c --overwrite if-newer --permissions current --verify -n -H h",
+        "forget abc def -n",
+        "forget --keep-daily 7 --keep-tag a --group-by= --prune --yes",
+        "undelete",
+        "undelete abc",
+        "tag --add a,b --remove c",
+        "tag --set a abc -n",
+        "prune",
+        "prune --keep-last -1 --no-gc --keep-trash 0s -n",
+        "prune --gc-only --max-unused unlimited --max-repack 2G",
+        "check",
+        "check --read-data",
+        "check --read-data-subset 1/7",
+        "key add --new-password-file f",
+        "key list",
+        "key remove abc --yes",
+        "key passwd",
+        "key export f",
+        "key recovery",
+        "stats",
+        "cache info",
+        "cache clear",
+        "completions zsh",
+        "version",
+        "help",
+        "help key add",
+        "help env",
+        "-vv check",
+    ];
+    for line in lines {
+        assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+    }
+}
+
+#[test]
+fn what_is_refused() {
+    let lines = [
+        "frobnicate",
+        "backup",
+        "restore",
+        "restore latest",
+        "ls --at",
+        "dump",
+        "dump a b c",
+        "diff latest",
+        "find",
+        "init --chunker coarse",
+        "snapshots --latest 0",
+        "forget abc --keep-last 1",
+        "forget abc --group-by host",
+        "forget --keep-last -2",
+        "forget --keep-within 6m",
+        "prune --gc-only --no-gc",
+        "prune --keep-trash soon",
+        "prune --gc-only --keep-last 1",
+        "prune --max-unused 101%",
+        "prune --max-repack 1X",
+        "prune abc",
+        "check --read-data --read-data-subset 10%",
+        "check --read-data-subset 0/7",
+        "tag abc",
+        "tag --set a --add b",
+        "key",
+        "key frobnicate",
+        "key add --new-password-file f --new-key-file k",
+        "cache",
+        "completions tcsh",
+        "-q -v check",
+        "check --repo a --repository-file b",
+        "check -p a --password-command b",
+        "restore -t x --overwrite no",
+        "check --password secret",
+        "ls --group-by x",
+        "snapshots --group-by hots",
+    ];
+    for line in lines {
+        let error = parse(line).expect_err(line);
+        assert_eq!(error.exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn global_options_may_stand_anywhere() {
+    for line in [
+        "-r /x --json -q snapshots",
+        "snapshots -r /x --json -q",
+        "-r /x snapshots --json -q",
+    ] {
+        let global = parse(line).unwrap().global;
+        assert!(
+            global.repo.is_some_and(|r| r == "/x") && global.json && global.quiet,
+            "{line}"
+        );
+    }
+    assert_eq!(parse("-v ls -v").unwrap().global.verbose, 1);
+    assert_eq!(parse("ls -vv").unwrap().global.verbose, 2);
+}
+
+#[test]
+fn defaults() {
+    let Command::Prune(prune) = parse("prune").unwrap().command else {
+        panic!("not prune")
+    };
+    assert_eq!(prune.keep_trash.fieldwise(), Span::new().days(7).fieldwise());
+    assert_eq!(prune.max_unused, MaxUnused::Share(500));
+    assert_eq!(prune.keep.group_by.0, engine::facts::GroupKey::DEFAULT);
+    let Command::Restore(restore) = parse("restore -t x").unwrap().command else {
+        panic!("not restore")
+    };
+    assert_eq!(
+        (restore.overwrite, restore.permissions),
+        (Overwrite::Always, Permissions::Original)
+    );
+}

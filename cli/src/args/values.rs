@@ -1,0 +1,245 @@
+//! Values that an option can have and that are more than a word: shares, parts, counts, spans. Each parser is given
+//! to clap, so that a bad value is a usage error before anything is opened.
+
+use engine::facts::{GroupByError, GroupKey};
+use engine::retain::Count;
+use engine::units::{self, UnitError};
+use jiff::Span;
+use std::str::FromStr;
+
+/// Not one of the values an option takes; the text says what they are.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ValueError {
+    #[error("write a number, or unlimited")]
+    Count,
+    #[error("write a size such as 2G, a share such as 5%, or unlimited")]
+    MaxUnused,
+    #[error("write a part such as 1/7 (the first of seven), a share such as 10%, or a size such as 50G")]
+    Subset,
+    #[error("m means minutes: write M for months, or hours before the minutes (0h30m) if minutes are meant")]
+    MinutesOrMonths,
+    #[error(transparent)]
+    Unit(#[from] UnitError),
+}
+
+/// How many: `-1` and `unlimited` are without end.
+pub fn count(text: &str) -> Result<Count, ValueError> {
+    match text {
+        "unlimited" | "-1" => Ok(Count::Unlimited),
+        n => n.parse().map(Count::Limited).map_err(|_| ValueError::Count),
+    }
+}
+
+/// A span for `--keep-within*`. Elsewhere `m` is often months, and a policy of minutes where months were meant would
+/// remove nearly everything: minutes need hours before them.
+pub fn keep_span(text: &str) -> Result<Span, ValueError> {
+    if text.contains('m') && !text.contains('h') {
+        return Err(ValueError::MinutesOrMonths);
+    }
+    Ok(units::parse_span(text)?)
+}
+
+/// Hundredths of a per cent, from `5%` or `2.5%`, at most 100 %.
+fn percent(text: &str) -> Option<u32> {
+    let number = text.strip_suffix('%')?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 2 || number.ends_with('.')
+    {
+        return None;
+    }
+    let fraction = format!("{fraction:0<2}").parse::<u32>().ok()?;
+    let hundredths = whole
+        .parse::<u32>()
+        .ok()?
+        .checked_mul(100)?
+        .checked_add(fraction)?;
+    (hundredths <= 10_000).then_some(hundredths)
+}
+
+/// How much unused data may stay in the packs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MaxUnused {
+    Bytes(u64),
+    /// Hundredths of a per cent of what is used.
+    Share(u32),
+    Unlimited,
+}
+
+impl FromStr for MaxUnused {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text == "unlimited" {
+            return Ok(MaxUnused::Unlimited);
+        }
+        if text.ends_with('%') {
+            return percent(text).map(MaxUnused::Share).ok_or(ValueError::MaxUnused);
+        }
+        units::parse_size(text)
+            .map(MaxUnused::Bytes)
+            .map_err(|e| match e {
+                UnitError::Size(_) => ValueError::MaxUnused,
+                e => e.into(),
+            })
+    }
+}
+
+/// Which part of the stored data a check reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subset {
+    /// The `part`th of `of` fixed parts, counted from 1: `of` runs with each part read everything.
+    Part { part: u32, of: u32 },
+    /// So many hundredths of a per cent, chosen at random.
+    Share(u32),
+    /// So many bytes, chosen at random.
+    Bytes(u64),
+}
+
+impl FromStr for Subset {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let natural = |s: &str| {
+            s.bytes()
+                .all(|b| b.is_ascii_digit())
+                .then(|| s.parse::<u32>().ok())
+                .flatten()
+        };
+        if let Some((part, of)) = text.split_once('/') {
+            return match (natural(part), natural(of)) {
+                (Some(part), Some(of)) if 1 <= part && part <= of => Ok(Subset::Part { part, of }),
+                _ => Err(ValueError::Subset),
+            };
+        }
+        if text.ends_with('%') {
+            return percent(text)
+                .filter(|&share| share > 0)
+                .map(Subset::Share)
+                .ok_or(ValueError::Subset);
+        }
+        match units::parse_size(text) {
+            Ok(0) | Err(UnitError::Size(_)) => Err(ValueError::Subset),
+            Ok(bytes) => Ok(Subset::Bytes(bytes)),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+/// By what snapshots are grouped; an empty text is one group of all.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GroupBy(pub Vec<GroupKey>);
+
+impl FromStr for GroupBy {
+    type Err = GroupByError;
+
+    fn from_str(text: &str) -> Result<Self, GroupByError> {
+        GroupKey::parse_list(text).map(GroupBy)
+    }
+}
+
+/// Tags of one option, separated by commas. An empty text is one empty tag: "without tags".
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TagList(pub Vec<String>);
+
+impl FromStr for TagList {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(TagList(
+            text.split(',').map(|tag| tag.trim().to_string()).collect(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts() {
+        assert_eq!(count("7"), Ok(Count::Limited(7)));
+        assert_eq!(count("0"), Ok(Count::Limited(0)));
+        assert_eq!(count("-1"), Ok(Count::Unlimited));
+        assert_eq!(count("unlimited"), Ok(Count::Unlimited));
+        for text in ["", "-2", "x", "1.5", "99999999999", "all"] {
+            assert_eq!(count(text), Err(ValueError::Count), "{text}");
+        }
+    }
+
+    #[test]
+    fn months_are_not_taken_for_minutes() {
+        for text in ["6m", "1y6m", "1y6m3d"] {
+            assert_eq!(
+                keep_span(text).map(|_| ()),
+                Err(ValueError::MinutesOrMonths),
+                "{text}"
+            );
+        }
+        for text in ["6M", "0h6m", "2h30m", "1y2M3d", "90s"] {
+            assert!(keep_span(text).is_ok(), "{text}");
+        }
+        assert!(matches!(keep_span("soon"), Err(ValueError::Unit(_))));
+    }
+
+    #[test]
+    fn unused() {
+        let rows = [
+            ("5%", MaxUnused::Share(500)),
+            ("0%", MaxUnused::Share(0)),
+            ("100%", MaxUnused::Share(10_000)),
+            ("2.5%", MaxUnused::Share(250)),
+            ("0.25%", MaxUnused::Share(25)),
+            ("0", MaxUnused::Bytes(0)),
+            ("2G", MaxUnused::Bytes(2 << 30)),
+            ("unlimited", MaxUnused::Unlimited),
+        ];
+        for (text, want) in rows {
+            assert_eq!(text.parse(), Ok(want), "{text}");
+        }
+        for text in [
+            "",
+            "%",
+            "-1%",
+            "101%",
+            "5 %",
+            "5.%",
+            ".5%",
+            "1.234%",
+            "5%%",
+            "99999999999%",
+            "42949672.99%",
+            "many",
+        ] {
+            assert_eq!(text.parse::<MaxUnused>(), Err(ValueError::MaxUnused), "{text}");
+        }
+        assert!(matches!(
+            "99999P".parse::<MaxUnused>(),
+            Err(ValueError::Unit(UnitError::SizeTooLarge(_)))
+        ));
+    }
+
+    #[test]
+    fn subsets() {
+        let rows = [
+            ("1/7", Subset::Part { part: 1, of: 7 }),
+            ("7/7", Subset::Part { part: 7, of: 7 }),
+            ("10%", Subset::Share(1000)),
+            ("50G", Subset::Bytes(50 << 30)),
+        ];
+        for (text, want) in rows {
+            assert_eq!(text.parse(), Ok(want), "{text}");
+        }
+        for text in [
+            "", "0/7", "8/7", "1/0", "/", "1/", "a/b", "+1/7", "0%", "101%", "0", "some",
+        ] {
+            assert_eq!(text.parse::<Subset>(), Err(ValueError::Subset), "{text}");
+        }
+    }
+
+    #[test]
+    fn tags() {
+        assert_eq!("a, b".parse(), Ok(TagList(vec!["a".into(), "b".into()])));
+        assert_eq!("".parse(), Ok(TagList(vec![String::new()])));
+    }
+}

@@ -1,0 +1,249 @@
+//! The environment as one value, read once: what follows from it is then a function that tests can call.
+
+use crate::exit::Failure;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Every variable that is read, as `dedup help env` prints it. A variable that is empty counts as not set.
+pub const VARIABLES: [(&str, &str); 21] = [
+    ("DEDUP_REPOSITORY", "where the repository is (--repo)"),
+    (
+        "DEDUP_REPOSITORY_FILE",
+        "a file whose first line says where the repository is (--repository-file)",
+    ),
+    ("DEDUP_PASSWORD", "the repository's password"),
+    (
+        "DEDUP_PASSWORD_FILE",
+        "a file whose first line is the password (--password-file)",
+    ),
+    (
+        "DEDUP_PASSWORD_COMMAND",
+        "a command whose first line of output is the password (--password-command)",
+    ),
+    (
+        "DEDUP_PASSWORD_FD",
+        "the number of an open file whose first line is the password",
+    ),
+    ("DEDUP_KEY_FILE", "a key file (--key-file)"),
+    (
+        "DEDUP_NEW_PASSWORD",
+        "for 'key add' and 'key passwd': the new password",
+    ),
+    (
+        "DEDUP_NEW_PASSWORD_FILE",
+        "the same, from a file (--new-password-file)",
+    ),
+    (
+        "DEDUP_NEW_PASSWORD_COMMAND",
+        "the same, from a command (--new-password-command)",
+    ),
+    ("DEDUP_NEW_PASSWORD_FD", "the same, from an open file"),
+    (
+        "DEDUP_NEW_KEY_FILE",
+        "for 'key add' and 'key passwd': the new key file (--new-key-file)",
+    ),
+    (
+        "DEDUP_CACHE_DIR",
+        "the local cache (default: $XDG_CACHE_HOME/dedup)",
+    ),
+    (
+        "DEDUP_STATE_DIR",
+        "local state that is no cache (default: $XDG_STATE_HOME/dedup)",
+    ),
+    ("DEDUP_HOST", "this machine's name in snapshots (backup --host)"),
+    (
+        "DEDUP_PROGRESS_FPS",
+        "how often a second progress is drawn, at most 60 (default: 10)",
+    ),
+    (
+        "XDG_DATA_HOME",
+        "holds dedup/repository, used where no other is given (default: ~/.local/share)",
+    ),
+    (
+        "XDG_CONFIG_HOME",
+        "holds dedup/default.key, which opens that repository (default: ~/.config)",
+    ),
+    ("XDG_CACHE_HOME", "where caches go (default: ~/.cache)"),
+    ("XDG_STATE_HOME", "where state goes (default: ~/.local/state)"),
+    ("NO_COLOR", "print without colour"),
+];
+
+/// The text of `dedup help env`.
+pub fn help() -> String {
+    let width = VARIABLES.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut text = String::from(
+        "Environment variables (an option beats its variable; an empty one counts as not set):\n\n",
+    );
+    for (name, meaning) in VARIABLES {
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "  {name:width$}  {meaning}");
+    }
+    text
+}
+
+/// Variables and the home directory.
+pub struct Env {
+    vars: BTreeMap<OsString, OsString>,
+    home: Option<PathBuf>,
+}
+
+impl Env {
+    pub fn of_process() -> Env {
+        Env {
+            vars: std::env::vars_os().collect(),
+            home: std::env::home_dir(),
+        }
+    }
+
+    #[cfg(test)]
+    pub fn of(vars: &[(&str, &str)]) -> Env {
+        let vars = vars.iter().map(|(name, value)| (name.into(), value.into()));
+        Env {
+            vars: vars.collect(),
+            home: Some(PathBuf::from("/home/u")),
+        }
+    }
+
+    /// `None` for what is not set or empty.
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.vars
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Like [`Env::get`]; what is no UTF-8 is an error that doesn't show the value.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, Failure> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        value
+            .to_str()
+            .map(Some)
+            .ok_or_else(|| Failure::usage(format!("{name} is not UTF-8")))
+    }
+
+    /// `$variable`, or `below` the home directory. The XDG rules say that a relative path counts as not set.
+    pub fn base(&self, variable: &str, below: &str) -> Result<PathBuf, Failure> {
+        let set = self
+            .get(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute());
+        let home = || {
+            self.home
+                .as_ref()
+                .filter(|home| home.is_absolute())
+                .map(|home| home.join(below))
+        };
+        set.or_else(home).ok_or_else(|| {
+            Failure::usage(format!(
+                "there is no home directory: set HOME or {variable} to an absolute path"
+            ))
+        })
+    }
+}
+
+/// Keeps passwords from a child process: every `DEDUP_*PASSWORD*` variable is taken out of its environment.
+pub fn without_passwords(command: &mut Command) -> &mut Command {
+    hide(command, std::env::vars_os().map(|(name, _)| name))
+}
+
+fn hide(command: &mut Command, names: impl Iterator<Item = OsString>) -> &mut Command {
+    for name in names.filter(|name| is_password(name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn is_password(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("DEDUP_") && name.contains("PASSWORD")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_is_not_set() {
+        let env = Env::of(&[("A", ""), ("B", "x")]);
+        assert_eq!(
+            (env.get("A"), env.get("B"), env.get("C")),
+            (None, Some(OsStr::new("x")), None)
+        );
+        assert_eq!(env.text("B").unwrap(), Some("x"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn bad_text_is_an_error_that_does_not_show_it() {
+        use std::os::unix::ffi::OsStringExt;
+        let mut env = Env::of(&[]);
+        env.vars
+            .insert("A".into(), OsString::from_vec(b"secret\xff".to_vec()));
+        let failure = env.text("A").unwrap_err();
+        assert!(failure.message.contains('A') && !failure.message.contains("secret"));
+    }
+
+    #[test]
+    fn bases() {
+        let env = Env::of(&[("XDG_CACHE_HOME", "/c"), ("XDG_DATA_HOME", "relative")]);
+        assert_eq!(env.base("XDG_CACHE_HOME", ".cache").unwrap(), PathBuf::from("/c"));
+        assert_eq!(
+            env.base("XDG_DATA_HOME", ".local/share").unwrap(),
+            PathBuf::from("/home/u/.local/share")
+        );
+        let homeless = Env {
+            vars: BTreeMap::new(),
+            home: None,
+        };
+        assert!(
+            homeless
+                .base("XDG_DATA_HOME", ".local/share")
+                .unwrap_err()
+                .message
+                .contains("XDG_DATA_HOME")
+        );
+    }
+
+    #[test]
+    fn help_names_every_variable() {
+        assert!(
+            VARIABLES
+                .iter()
+                .all(|(name, meaning)| help().contains(name) && help().contains(meaning))
+        );
+    }
+
+    #[test]
+    fn which_variables_are_kept_from_children() {
+        let hidden: Vec<&str> = VARIABLES
+            .iter()
+            .map(|v| v.0)
+            .filter(|name| is_password(OsStr::new(name)))
+            .collect();
+        let want = ["", "_FILE", "_COMMAND", "_FD"];
+        let want = ["DEDUP_PASSWORD", "DEDUP_NEW_PASSWORD"]
+            .iter()
+            .flat_map(|n| want.map(|w| format!("{n}{w}")));
+        assert_eq!(hidden, want.collect::<Vec<_>>());
+        assert!(is_password(OsStr::new("DEDUP_FROM_PASSWORD")));
+        assert!(!is_password(OsStr::new("PASSWORD")) && !is_password(OsStr::new("PGPASSWORD")));
+    }
+
+    #[test]
+    fn children_see_no_password() {
+        let mut command = Command::new("true");
+        hide(
+            &mut command,
+            ["DEDUP_PASSWORD", "DEDUP_HOST", "PATH"]
+                .map(OsString::from)
+                .into_iter(),
+        );
+        let removed: Vec<_> = command.get_envs().collect();
+        assert_eq!(removed, [(OsStr::new("DEDUP_PASSWORD"), None)]);
+    }
+}

@@ -1,0 +1,372 @@
+//! How a run ends: the exit codes, and for everything that ends one early the one line that says what happened, to
+//! what, and what to do about it. The advice lives here; the libraries only say what happened.
+
+use engine::retain::PolicyError;
+use engine::units::{self, UnitError};
+use engine::when::WhenError;
+use engine::{Error, StoreError};
+use std::fmt::Write;
+use std::io;
+use std::process::ExitCode;
+
+/// The whole vocabulary of exit codes; wrappers rely on the numbers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Code {
+    Ok = 0,
+    Failed = 1,
+    Usage = 2,
+    Incomplete = 3,
+    Paused = 4,
+    NoRepository = 10,
+    Busy = 11,
+    WrongKey = 12,
+    Damage = 13,
+    NoSpace = 14,
+    Interrupted = 130,
+}
+
+/// Every code with its meaning, as `dedup help exit-codes` prints it.
+pub const CODES: [(Code, &str); 11] = [
+    (Code::Ok, "all was done"),
+    (
+        Code::Failed,
+        "it failed; the message says why. What was stored before stays whole",
+    ),
+    (
+        Code::Usage,
+        "the command line, a value or a setting is wrong; nothing was done",
+    ),
+    (
+        Code::Incomplete,
+        "done in part: some source could not be read, or some snapshot not removed; the rest is saved",
+    ),
+    (Code::Paused, "not done: paused, or outside its window"),
+    (Code::NoRepository, "there is no repository at that place"),
+    (Code::Busy, "the repository or the cache is in use by another run"),
+    (
+        Code::WrongKey,
+        "the password, key file or recovery phrase does not open the repository",
+    ),
+    (
+        Code::Damage,
+        "something in the repository is damaged or missing; the messages name it",
+    ),
+    (
+        Code::NoSpace,
+        "no space left, at the source, in the cache or in the repository",
+    ),
+    (
+        Code::Interrupted,
+        "interrupted by a signal; what is stored stays whole",
+    ),
+];
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> ExitCode {
+        ExitCode::from(code as u8)
+    }
+}
+
+/// The text of `dedup help exit-codes`.
+pub fn help() -> String {
+    let mut text = String::from("Exit codes:\n\n");
+    for (code, meaning) in CODES {
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "  {:>3}  {meaning}", code as u8);
+    }
+    text
+}
+
+/// Why a run ended early: its code and one line for people, without the program's name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    pub code: Code,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(code: Code, message: impl Into<String>) -> Failure {
+        Failure {
+            code,
+            message: message.into(),
+        }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure::new(Code::Usage, message)
+    }
+
+    /// An operation on a local file failed; a full disk has its own code.
+    pub fn io(what: &str, path: &std::path::Path, error: &io::Error) -> Failure {
+        let code = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::NoSpace,
+            io::ErrorKind::Interrupted => Code::Interrupted,
+            _ => Code::Failed,
+        };
+        Failure::new(code, format!("{what} {}: {error}", path.display()))
+    }
+
+    /// The line for standard error: escaped, so that no name in it can steer a terminal.
+    pub fn line(&self, json: bool) -> String {
+        if json {
+            let code = self.code as u8;
+            let object =
+                serde_json::json!({ "message_type": "exit_error", "code": code, "message": self.message });
+            return object.to_string();
+        }
+        format!("dedup: {}", units::escape(self.message.as_bytes()))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let said = error.to_string();
+        match error {
+            Error::Store(error) => error.into(),
+            Error::Usage(_) => Failure::usage(said),
+            Error::NoSnapshot(_) => Failure::new(
+                Code::Failed,
+                format!("{said}; 'dedup snapshots' lists what there is"),
+            ),
+            Error::Ambiguous { .. } => Failure::new(Code::Failed, format!("{said}; write more of the id")),
+            Error::NoSnapshotAt { oldest, .. } => {
+                let local = oldest
+                    .to_zoned(jiff::tz::TimeZone::system())
+                    .strftime("%Y-%m-%d %H:%M:%S")
+                    .to_string();
+                Failure::new(
+                    Code::Failed,
+                    format!("{said} ({local} here); choose that time or a later one"),
+                )
+            }
+            Error::NoSuchPath { .. } => {
+                Failure::new(Code::Failed, format!("{said}; 'dedup ls' shows what is"))
+            }
+            Error::NoSource(_) => {
+                let advice = "no snapshot was made; is a disk not mounted, or a path misspelt?";
+                Failure::new(Code::Incomplete, format!("{said}; {advice}"))
+            }
+            Error::Io { what, path, source } => Failure::io(what, &path, &source),
+            Error::Interrupted => interrupted(),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        let said = error.to_string();
+        let with = |code, advice: &str| Failure::new(code, format!("{said}; {advice}"));
+        match error {
+            StoreError::Missing { .. } | StoreError::Corrupt { .. } => with(
+                Code::Damage,
+                "'dedup check' tells what else is hurt; everything else can be restored",
+            ),
+            StoreError::NoRepository { .. } => with(
+                Code::NoRepository,
+                "check --repo, or make one there with 'dedup init'",
+            ),
+            StoreError::RepositoryExists { .. } => {
+                with(Code::Failed, "nothing was changed; 'dedup backup' can use it")
+            }
+            StoreError::WrongKey => with(Code::WrongKey, "it opens no slot of this repository"),
+            StoreError::NewerFormat { .. } => {
+                with(Code::Failed, "install a newer dedup; nothing was changed")
+            }
+            StoreError::NoSpace { .. } => with(
+                Code::NoSpace,
+                "make room and run the command again; 'dedup prune' works on a full disk",
+            ),
+            StoreError::Remote { .. } => {
+                with(Code::Failed, "what is stored stays whole; run the command again")
+            }
+            StoreError::Local { what, path, source } => Failure::io(what, &path, &source),
+            StoreError::Index(_) => with(
+                Code::Failed,
+                "'dedup cache clear' removes it, and it is made again",
+            ),
+            StoreError::Invalid { .. } => Failure::usage(said),
+            StoreError::Fenced => with(
+                Code::Failed,
+                "it took too long or was asleep; run the command again",
+            ),
+            StoreError::Interrupted => interrupted(),
+            StoreError::WriterFailed => with(Code::Failed, "no snapshot was made; run the command again"),
+            StoreError::Refused(_) => Failure::new(Code::Failed, said),
+        }
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(
+        Code::Interrupted,
+        "interrupted; what is stored stays whole, and the next run goes on from there",
+    )
+}
+
+impl From<UnitError> for Failure {
+    fn from(error: UnitError) -> Failure {
+        Failure::usage(error.to_string())
+    }
+}
+
+impl From<WhenError> for Failure {
+    fn from(error: WhenError) -> Failure {
+        Failure::usage(error.to_string())
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Failure {
+        let said = error.to_string();
+        match error {
+            PolicyError::Empty => Failure::usage(format!(
+                "{said}: that would remove every snapshot; give a --keep-* rule"
+            )),
+            PolicyError::Tiers | PolicyError::Every(_) => Failure::usage(said),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn other() -> io::Error {
+        io::Error::new(io::ErrorKind::PermissionDenied, "permission denied")
+    }
+
+    #[test]
+    fn numbers_are_the_contract() {
+        let numbers: Vec<u8> = CODES.iter().map(|(code, _)| *code as u8).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 130]);
+        assert!(CODES.iter().all(|(_, meaning)| help().contains(meaning)));
+        assert!(help().contains("   12  the password") && help().contains("  130  interrupted"));
+    }
+
+    #[test]
+    fn store_errors() {
+        let text = || "x".to_string();
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let local = |source| StoreError::Local {
+            what: "writing",
+            path: PathBuf::from("/c"),
+            source,
+        };
+        let rows = [
+            (StoreError::Missing { object: text() }, 13),
+            (
+                StoreError::Corrupt {
+                    object: text(),
+                    what: text(),
+                },
+                13,
+            ),
+            (StoreError::NoRepository { location: text() }, 10),
+            (StoreError::RepositoryExists { location: text() }, 1),
+            (StoreError::WrongKey, 12),
+            (StoreError::NewerFormat { feature: text() }, 1),
+            (StoreError::NoSpace { object: text() }, 14),
+            (
+                StoreError::Remote {
+                    operation: "read",
+                    object: text(),
+                    source: other(),
+                },
+                1,
+            ),
+            (local(other()), 1),
+            (local(full()), 14),
+            (StoreError::Index(text()), 1),
+            (
+                StoreError::Invalid {
+                    what: "URL",
+                    why: text(),
+                },
+                2,
+            ),
+            (StoreError::Fenced, 1),
+            (StoreError::Interrupted, 130),
+            (StoreError::WriterFailed, 1),
+            (StoreError::Refused(text()), 1),
+        ];
+        for (error, code) in rows {
+            let said = error.to_string();
+            let failure = Failure::from(Error::Store(error));
+            assert_eq!(failure.code as u8, code, "{said}");
+            assert!(failure.message.starts_with(&said), "{said}: {}", failure.message);
+            assert!(!failure.message.contains('\n'), "{said}");
+        }
+    }
+
+    #[test]
+    fn engine_errors() {
+        let text = || "x".to_string();
+        let time = jiff::Timestamp::UNIX_EPOCH;
+        let rows = [
+            (Error::Usage(text()), 2),
+            (Error::NoSnapshot(text()), 1),
+            (
+                Error::Ambiguous {
+                    text: text(),
+                    matches: 2,
+                },
+                1,
+            ),
+            (
+                Error::NoSnapshotAt {
+                    at: time,
+                    oldest: time,
+                },
+                1,
+            ),
+            (
+                Error::NoSuchPath {
+                    path: text(),
+                    snapshot: text(),
+                },
+                1,
+            ),
+            (Error::NoSource(text()), 3),
+            (
+                Error::Io {
+                    what: "open",
+                    path: PathBuf::from("/x"),
+                    source: other(),
+                },
+                1,
+            ),
+            (Error::Interrupted, 130),
+        ];
+        for (error, code) in rows {
+            let said = error.to_string();
+            let failure = Failure::from(error);
+            assert_eq!(failure.code as u8, code, "{said}");
+            assert!(failure.message.starts_with(&said), "{said}: {}", failure.message);
+        }
+    }
+
+    #[test]
+    fn values_are_usage() {
+        assert_eq!(Failure::from(UnitError::Size("x".into())).code, Code::Usage);
+        assert_eq!(Failure::from(WhenError::Unknown("x".into())).code, Code::Usage);
+        assert_eq!(Failure::from(PolicyError::Tiers).code, Code::Usage);
+        let empty = Failure::from(PolicyError::Empty);
+        assert!(empty.code == Code::Usage && empty.message.contains("--keep-"));
+    }
+
+    #[test]
+    fn lines() {
+        let failure = Failure::new(Code::Failed, "open /a\n\x1b[2Jb: no \"such\" file");
+        assert_eq!(
+            failure.line(false),
+            "dedup: open /a\\x0a\\x1b[2Jb: no \"such\" file"
+        );
+        let json: serde_json::Value = serde_json::from_str(&failure.line(true)).unwrap();
+        assert_eq!(json["message_type"], "exit_error");
+        assert_eq!(json["code"], 1);
+        assert_eq!(json["message"], failure.message);
+        assert!(!failure.line(true).contains('\n'));
+    }
+}

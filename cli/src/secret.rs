@@ -1,0 +1,268 @@
+//! Reading secrets: from the environment's value, a file, an open file, a command or the terminal, never from
+//! arguments. What was read is wiped when it is dropped and never shown, not even by `{:?}`.
+
+use crate::env::without_passwords;
+use crate::exit::Failure;
+use crate::resolve::Source;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use zeroize::Zeroizing;
+
+/// No password or phrase is longer; what is, is the wrong file.
+const MOST_BYTES: usize = 64 << 10;
+
+/// Text that is wiped after use and not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(Zeroizing<String>);
+
+impl Hidden {
+    pub fn new(text: &str) -> Hidden {
+        Hidden(Zeroizing::new(text.to_string()))
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// What can open a repository. A key file's content is the engine's to read and check.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Secret {
+    Password(Hidden),
+    KeyFile(PathBuf),
+    /// Words separated by one blank each.
+    Phrase(Hidden),
+}
+
+/// What a prompt asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// The password that opens a repository.
+    Known,
+    /// A password that is to be: asked for twice.
+    New,
+}
+
+/// Reads a secret from where it is.
+pub fn read(source: &Source, ask: Ask) -> Result<Secret, Failure> {
+    let password = match source {
+        Source::KeyFile(path) => return Ok(Secret::KeyFile(path.clone())),
+        Source::PhraseFile(path) => {
+            let text = read_file("the recovery phrase", path)?;
+            let words: Vec<&str> = text.split_whitespace().collect();
+            return Ok(Secret::Phrase(Hidden(Zeroizing::new(words.join(" ")))));
+        }
+        Source::Password(password) => password.clone(),
+        Source::PasswordFile(path) => read_first_line("the password", path)?,
+        Source::PasswordFd(fd) => read_first_line("the password", &open_file(*fd)?)?,
+        Source::PasswordCommand(command) => run(command)?,
+        Source::Prompt => prompt(ask)?,
+    };
+    Ok(Secret::Password(password))
+}
+
+/// The path of an open file, which needs no unsafe code to read.
+fn open_file(fd: u32) -> Result<PathBuf, Failure> {
+    if cfg!(unix) {
+        Ok(PathBuf::from(format!("/dev/fd/{fd}")))
+    } else {
+        Err(Failure::usage("passwords from open files work on Unix only"))
+    }
+}
+
+/// The first line of a file, not empty. `what` names it in messages.
+pub fn read_first_line(what: &str, path: &Path) -> Result<Hidden, Failure> {
+    first_line(&read_file(what, path)?)
+        .ok_or_else(|| Failure::usage(format!("{what} in {} is empty", path.display())))
+}
+
+fn read_file(what: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let cannot =
+        |why: &dyn fmt::Display| Failure::usage(format!("can't read {what} from {}: {why}", path.display()));
+    let file = File::open(path).map_err(|e| cannot(&e))?;
+    read_text(file).map_err(|why| cannot(&why))
+}
+
+/// Everything, if it is short and UTF-8. The buffer never grows, so that no copy is left behind.
+fn read_text(from: impl Read) -> Result<Zeroizing<String>, String> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 1));
+    from.take(MOST_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| e.to_string())?;
+    if bytes.len() > MOST_BYTES {
+        return Err(format!("it is longer than {MOST_BYTES} bytes"));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_string())?;
+    Ok(Zeroizing::new(text.to_string()))
+}
+
+fn first_line(text: &str) -> Option<Hidden> {
+    let line = text.split('\n').next().unwrap_or_default();
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    (!line.is_empty()).then(|| Hidden::new(line))
+}
+
+/// The first line that a shell command prints. It sees no password of ours and no standard input, which may be data.
+fn run(line: &OsStr) -> Result<Hidden, Failure> {
+    let failed = |why: &dyn fmt::Display| Failure::usage(format!("the password command failed: {why}"));
+    let (shell, option) = if cfg!(windows) {
+        ("cmd", "/C")
+    } else {
+        ("sh", "-c")
+    };
+    let mut command = Command::new(shell);
+    command
+        .arg(option)
+        .arg(line)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let mut child = without_passwords(&mut command).spawn().map_err(|e| failed(&e))?;
+    let text = match child.stdout.take() {
+        Some(stdout) => read_text(stdout),
+        None => Err("it has no output".to_string()),
+    };
+    let status = child.wait().map_err(|e| failed(&e))?;
+    let text = text.map_err(|why| failed(&why))?;
+    if !status.success() {
+        return Err(failed(&status));
+    }
+    first_line(&text).ok_or_else(|| failed(&"it printed nothing"))
+}
+
+fn prompt(ask: Ask) -> Result<Hidden, Failure> {
+    // Standard input may be data; a run with neither is a scheduled one, where nobody could answer.
+    if !std::io::stdin().is_terminal() && !std::io::stderr().is_terminal() {
+        let ways = "set DEDUP_PASSWORD, DEDUP_PASSWORD_FILE or DEDUP_KEY_FILE, or give --password-file or --key-file";
+        return Err(Failure::usage(format!(
+            "no password or key was given, and there is no terminal to ask at: {ways}"
+        )));
+    }
+    let (first, again) = match ask {
+        Ask::Known => ("Password: ", None),
+        Ask::New => ("New password: ", Some("The same again: ")),
+    };
+    let password = prompt_line(first)?;
+    if password.expose().is_empty() {
+        return Err(Failure::usage("the password is empty"));
+    }
+    match again.map(prompt_line).transpose()? {
+        Some(second) if second != password => Err(Failure::usage("the two passwords differ")),
+        _ => Ok(password),
+    }
+}
+
+fn prompt_line(text: &str) -> Result<Hidden, Failure> {
+    let line = rpassword::prompt_password(text);
+    line.map(|line| Hidden(Zeroizing::new(line)))
+        .map_err(|e| Failure::usage(format!("can't ask for the password: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Code;
+
+    fn password(source: &Source) -> Result<String, Failure> {
+        match read(source, Ask::Known)? {
+            Secret::Password(hidden) => Ok(hidden.expose().to_string()),
+            other => panic!("not a password: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn from_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |content: &[u8]| {
+            let path = dir.path().join("secret");
+            std::fs::write(&path, content).unwrap();
+            path
+        };
+        let rows: &[(&[u8], &str)] = &[
+            (b"word", "word"),
+            (b"word\n", "word"),
+            (b"word\r\nmore\n", "word"),
+            (b" two words \n", " two words "),
+        ];
+        for (content, want) in rows {
+            assert_eq!(
+                password(&Source::PasswordFile(file(content))).as_deref(),
+                Ok(*want)
+            );
+        }
+        for content in [
+            b"".as_slice(),
+            b"\n",
+            b"\r\nlate",
+            b"\xff\xfe",
+            &[b'a'; MOST_BYTES + 1],
+        ] {
+            let failure = password(&Source::PasswordFile(file(content))).unwrap_err();
+            assert_eq!(failure.code, Code::Usage);
+        }
+        let missing = password(&Source::PasswordFile(dir.path().join("none"))).unwrap_err();
+        assert!(missing.message.contains("none"));
+        let phrase = read(&Source::PhraseFile(file(b" one two\n  three\r\n")), Ask::Known).unwrap();
+        assert_eq!(phrase, Secret::Phrase(Hidden::new("one two three")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn from_open_files() {
+        use std::os::fd::AsRawFd;
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("secret"), "word\n").unwrap();
+        let file = File::open(dir.path().join("secret")).unwrap();
+        assert_eq!(
+            password(&Source::PasswordFd(file.as_raw_fd() as u32)).as_deref(),
+            Ok("word")
+        );
+        assert_eq!(
+            password(&Source::PasswordFd(1_000_000)).unwrap_err().code,
+            Code::Usage
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn from_commands() {
+        let run = |line: &str| password(&Source::PasswordCommand(line.into()));
+        assert_eq!(run("echo 'a b'; echo more").as_deref(), Ok("a b"));
+        assert_eq!(
+            run("printf '%s' \"$HOME\" | wc -l | tr -d ' '").as_deref(),
+            Ok("0")
+        );
+        assert_eq!(run("cat; echo read nothing").as_deref(), Ok("read nothing"));
+        for line in [
+            "exit 3",
+            "echo word; exit 1",
+            "true",
+            "echo",
+            "/no/such/command",
+            "yes",
+        ] {
+            let failure = run(line).unwrap_err();
+            assert_eq!(failure.code, Code::Usage, "{line}");
+            assert!(!failure.message.contains("word;"), "{line}");
+        }
+    }
+
+    #[test]
+    fn nothing_shows_a_secret() {
+        let shown = format!(
+            "{:?} {:?}",
+            Source::Password(Hidden::new("sesame")),
+            Secret::Phrase(Hidden::new("sesame"))
+        );
+        assert!(!shown.contains("sesame"), "{shown}");
+    }
+}
