@@ -5,6 +5,10 @@
 //! then index and packs, then manifests; a condemned pack goes only if everything reachable in it has a copy in an
 //! indexed, present pack that no mark names. docs/invariants.md has the argument, step by step.
 //!
+//! Condemning is final: a pack in a mark that is needed after all has its frames moved out, and never becomes good
+//! again. So a collector that was stalled, and whose mark another one has finished, deletes nothing that anyone relies
+//! on when it wakes up.
+//!
 //! Index segments may come to list packs that are gone: a fenced writer's or a second collector's late write. That
 //! harms nobody, because whoever makes new references or deletes counts only packs it listed after reading the marks.
 
@@ -52,12 +56,13 @@ pub enum Unused {
 }
 
 /// What a sweep did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     pub packs: u64,
     pub bytes: u64,
-    /// Condemned packs that turned out to be needed again, and stay.
-    pub spared: u64,
+    /// Condemned packs that hold the only good copy of something, and stay, as do their marks: [`repack`] them under
+    /// this view and sweep again.
+    pub spared: HashSet<PackId>,
 }
 
 /// Sessions that have neither published nor been fenced.
@@ -258,7 +263,7 @@ pub fn sweep(
         packs,
         listed_in: doomed.iter().map(|pack| (*pack, 0)).collect(),
         swept: Swept {
-            spared: spared.len() as u64,
+            spared,
             ..Swept::default()
         },
     };
@@ -268,7 +273,10 @@ pub fn sweep(
     for group in &rewrite {
         sweeper.replace(group, &doomed)?;
     }
-    for mark in marks {
+    for mark in marks
+        .iter()
+        .filter(|mark| mark.packs.is_disjoint(&sweeper.swept.spared))
+    {
         store.remote().delete(&ObjectName::mark(mark.id))?;
         // A note without its mark is a few bytes in a cache.
         let _ = std::fs::remove_file(waiting_path(store, mark.id));

@@ -2,7 +2,6 @@
 //!
 //! Works pack by pack from the packs' own footers, so memory does not grow with what is moved.
 
-use super::plan::Plan;
 use super::write_segments;
 use crate::compress::Codec;
 use crate::error::{Error, Result};
@@ -17,13 +16,14 @@ use crate::place::Place;
 use crate::remote::ObjectName;
 use crate::session::View;
 use crate::store::Store;
+use std::collections::HashSet;
 
 /// Bytes read at once.
 const READ: u64 = 8 << 20;
 /// Sealed keys of one new pack at most: it holds frames of as many sessions.
 const KEYS: usize = 256;
 
-/// Moves the needed frames of the plan's poor packs into new, indexed packs. `moved` is told bytes as they go.
+/// Moves the needed frames of the `poor` packs into new, indexed packs. `moved` is told bytes as they go.
 ///
 /// After [`Error::NoSpace`] nothing that could not be indexed is left behind.
 pub fn repack(
@@ -31,10 +31,10 @@ pub fn repack(
     view: &View,
     index: &LocalIndex,
     live: &LiveSet,
-    plan: &Plan,
+    poor: &HashSet<PackId>,
     moved: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
-    let mut packs: Vec<PackId> = plan.repack.iter().copied().collect();
+    let mut packs: Vec<PackId> = poor.iter().copied().collect();
     packs.sort_unstable();
     let mut mover = Mover {
         store,
