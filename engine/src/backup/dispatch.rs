@@ -3,7 +3,7 @@
 //! Jobs end where a keyed hash of a file's name says so once enough bytes of small files have gathered, so two
 //! machines that store the same tree for the first time make the same bundles.
 
-use super::job::{Job, Slot, Standing, State};
+use super::job::{Job, Slot, State};
 use super::parent::{Known, Parent};
 use super::{Counts, Run};
 use crate::entry::{Content, Extent, Kind};
@@ -146,7 +146,6 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         });
         self.job.push(Slot {
             dir: dir.clone(),
-            standing,
             state,
         });
         let target = u64::from(self.run.bundle_size);
@@ -200,7 +199,6 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         let job = Job {
             number: self.number,
             slots: std::mem::take(&mut self.job),
-            small_bytes: self.small_bytes,
         };
         self.number += 1;
         self.small_bytes = 0;
@@ -211,6 +209,14 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         };
         to.send(job).map_err(|_| stopped())
     }
+}
+
+/// How an entry relates to the parent generation, for the summary.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    New,
+    Changed,
+    Unmodified,
 }
 
 fn count(counts: &Counts, is_dir: bool, kind: &Kind, standing: Standing) {
