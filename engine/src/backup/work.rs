@@ -7,7 +7,7 @@ use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, Owners};
 use crate::monitor::{Problem, ProblemKind};
-use crate::tree::ExtentListWriter;
+use crate::tree::{ExtentListWriter, check_entry};
 use crate::walk::{DirHandle, Found};
 use chunkstore::ContentHash;
 use chunkstore::frame::Encoder;
@@ -83,16 +83,25 @@ impl<'a> Worker<'a> {
     }
 
     pub fn work(mut self, jobs: &Receiver<Job>, done: &Sender<Job>) -> Result<()> {
+        let worked = self.work_until_stopped(jobs, done);
+        // Also when the user stopped the run: entries that are done wait for this bundle.
+        match worked {
+            Ok(()) | Err(Error::Interrupted) => self.seal_bundle().and(worked),
+            failed => failed,
+        }
+    }
+
+    fn work_until_stopped(&mut self, jobs: &Receiver<Job>, done: &Sender<Job>) -> Result<()> {
         loop {
             let job = match jobs.try_recv() {
                 Ok(job) => job,
-                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Disconnected) => return Ok(()),
                 Err(TryRecvError::Empty) => {
                     // Nothing to add to the open bundle, and others may be waiting for it.
                     self.seal_bundle()?;
                     match jobs.recv() {
                         Ok(job) => job,
-                        Err(_) => break,
+                        Err(_) => return Ok(()),
                     }
                 }
             };
@@ -104,7 +113,6 @@ impl<'a> Worker<'a> {
                 return Err(Error::Store(chunkstore::Error::WriterFailed));
             }
         }
-        self.seal_bundle()
     }
 
     fn job(&mut self, mut job: Job) -> Result<Job> {
@@ -118,13 +126,24 @@ impl<'a> Worker<'a> {
             if self.run.stopping() {
                 return Err(Error::Interrupted);
             }
-            let state = std::mem::replace(&mut slot.state, State::Drafted(placeholder(), None));
+            let state = std::mem::replace(&mut slot.state, State::LeftOut);
             let State::Todo { found, handle } = state else {
                 continue;
             };
             let path = join(&slot.dir, &found.name);
             self.run.monitor.current(&path);
             let entry = self.draft(found, handle.as_deref(), number, &mut small)?;
+            if let Err(e) = check_entry(&slot.dir, &entry) {
+                let why = format!("it is left out: {e}");
+                let path = [b"/", &path[..]].concat();
+                self.run.problem(&Problem {
+                    path,
+                    what: ProblemKind::LeftOut { why },
+                });
+                small.retain(|file| file.slot != number);
+                slot.state = State::LeftOut;
+                continue;
+            }
             if let Some(trouble) = entry.trouble {
                 let path = [b"/", &path[..]].concat();
                 self.run.problem(&Problem {
@@ -435,17 +454,6 @@ impl<'a> Worker<'a> {
         self.bundle.data.clear();
         self.bundle.cell = BundleCell::new();
         Ok(())
-    }
-}
-
-fn placeholder() -> Entry {
-    let meta = fsmeta::Blank::default().meta();
-    Entry {
-        name: Vec::new(),
-        kind: Kind::File,
-        meta,
-        content: Content::None,
-        trouble: None,
     }
 }
 
