@@ -3,6 +3,7 @@
 
 use super::Run;
 use super::job::{BundleCell, Job, Part, State};
+use super::share::Extents;
 use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, Owners};
@@ -13,13 +14,14 @@ use chunkstore::ContentHash;
 use chunkstore::frame::Encoder;
 use chunkstore::index::KnownFile;
 use chunkstore::pack::Class;
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender, select};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A file that moves under the reader is read at most this often.
 const TRIES: usize = 3;
@@ -95,17 +97,19 @@ impl<'a> Worker<'a> {
         loop {
             let job = match jobs.try_recv() {
                 Ok(job) => job,
-                Err(TryRecvError::Disconnected) => return Ok(()),
-                Err(TryRecvError::Empty) => {
+                Err(_) => {
                     // Nothing to add to the open bundle, and others may be waiting for it.
                     self.seal_bundle()?;
-                    match jobs.recv() {
-                        Ok(job) => job,
-                        Err(_) => return Ok(()),
+                    match self.help_until_next(jobs)? {
+                        Some(job) => job,
+                        None => return Ok(()),
                     }
                 }
             };
-            let job = self.job(job)?;
+            self.run.share.enter();
+            let job = self.job(job);
+            self.run.share.leave();
+            let job = job?;
             if self.bundle.data.len() >= self.run.bundle_size as usize / 4 {
                 self.seal_bundle()?;
             }
@@ -113,6 +117,30 @@ impl<'a> Worker<'a> {
                 return Err(Error::Store(chunkstore::Error::WriterFailed));
             }
         }
+    }
+
+    /// Stores chunks of other workers' files until there is a job; `None` when there will be none.
+    fn help_until_next(&mut self, jobs: &Receiver<Job>) -> Result<Option<Job>> {
+        let share = &self.run.share;
+        loop {
+            select! {
+                recv(share.tasks()) -> task => {
+                    if let Ok(task) = task {
+                        share.store(self.run, self.lane, &mut self.encoder, task)?;
+                    }
+                }
+                recv(jobs) -> job => match job {
+                    Ok(job) => return Ok(Some(job)),
+                    Err(_) => break,
+                },
+            }
+        }
+        while !share.all_idle() {
+            if let Ok(task) = share.tasks().recv_timeout(Duration::from_millis(2)) {
+                share.store(self.run, self.lane, &mut self.encoder, task)?;
+            }
+        }
+        Ok(None)
     }
 
     fn job(&mut self, mut job: Job) -> Result<Job> {
@@ -499,6 +527,20 @@ pub fn chunk_stream(
     source: &mut dyn io::Read,
     each: &mut dyn FnMut(Extent) -> Result<()>,
 ) -> Result<io::Result<u64>> {
+    let mut extents = Extents::new(run, lane, each);
+    let read = cut_stream(run, lane, encoder, window, source, &mut extents)?;
+    extents.finish(encoder)?;
+    Ok(read)
+}
+
+fn cut_stream<F: FnMut(Extent) -> Result<()>>(
+    run: &Run<'_>,
+    lane: usize,
+    encoder: &mut Encoder,
+    window: &mut Vec<u8>,
+    source: &mut dyn io::Read,
+    extents: &mut Extents<'_, F>,
+) -> Result<io::Result<u64>> {
     let chunker = run.chunker();
     let max = chunker.bounds().max as usize;
     window.resize(max + READ, 0);
@@ -528,10 +570,9 @@ pub fn chunk_stream(
         let len = chunker.cut(&window[start..end]);
         let chunk = &window[start..start + len];
         if is_zero(chunk) {
-            each(Extent::Zero { len: len as u64 })?;
+            extents.zero(len as u64)?;
         } else {
-            let id = run.writer.put(lane, encoder, Class::Data, chunk)?.id;
-            each(Extent::Chunk { id, len: len as u32 })?;
+            extents.chunk(encoder, chunk)?;
         }
         start += len;
         total += len as u64;
