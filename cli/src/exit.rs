@@ -148,6 +148,10 @@ impl From<Error> for Failure {
                 Failure::new(Code::Incomplete, format!("{said}; {advice}"))
             }
             Error::Io { what, path, source } => Failure::io(what, &path, &source),
+            Error::ViewChanged => Failure::new(
+                Code::Busy,
+                format!("{said}, again and again; run it once more when 'dedup prune' is done"),
+            ),
             Error::Interrupted => interrupted(),
         }
     }

@@ -9,17 +9,8 @@ use chunkstore::{ChunkId, ContentHash};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 
-/// How an entry relates to the parent generation, for the summary.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
-    New,
-    Changed,
-    Unmodified,
-}
-
 pub struct Slot {
     pub dir: DirPath,
-    pub standing: Standing,
     pub state: State,
 }
 
@@ -33,6 +24,8 @@ pub enum State {
     },
     /// Done, but for a bundle that may still be open.
     Drafted(Entry, Option<Part>),
+    /// Can't be an entry; reported.
+    LeftOut,
 }
 
 /// A file's place in a bundle whose id is known once it is full.
@@ -59,8 +52,6 @@ impl Part {
 pub struct Job {
     pub number: u64,
     pub slots: Vec<Slot>,
-    /// Bytes of small files to be read.
-    pub small_bytes: u64,
 }
 
 enum Cell {

@@ -1,7 +1,7 @@
 //! A stream as a generation of one file: standard input, or what a command prints.
 
 use super::assemble::Assembler;
-use super::job::{Job, Slot, Standing, State};
+use super::job::{Job, Slot, State};
 use super::work::chunk_stream;
 use super::{Outcome, Run, Stream, WINDOW};
 use crate::entry::{Content, DirPath, Entry, Kind, Meta, Time};
@@ -65,7 +65,6 @@ pub fn store<'a>(
         let dir = DirPath::from(&above[..]);
         slots.push(Slot {
             dir,
-            standing: Standing::New,
             state: State::Drafted(entry, None),
         });
         above = crate::entry::join(&above, name);
@@ -73,11 +72,7 @@ pub fn store<'a>(
     let (to_assembler, jobs) = bounded(1);
     let (return_token, _tokens) = bounded(WINDOW);
     to_assembler
-        .send(Job {
-            number: 0,
-            slots,
-            small_bytes: 0,
-        })
+        .send(Job { number: 0, slots })
         .map_err(|_| Error::Store(chunkstore::Error::WriterFailed))?;
     drop(to_assembler);
     assembler(jobs, return_token).assemble(&mut || Ok(()))
