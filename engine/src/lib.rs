@@ -1,6 +1,7 @@
 //! Trees of files as generations: walk, backup, restore, retention, prune, check.
 
 pub mod backup;
+pub mod check;
 pub mod entry;
 pub mod error;
 pub mod facts;
