@@ -169,7 +169,9 @@ fn content_of(reader: &Reader<'_>, content: &Content) -> Vec<u8> {
 #[test]
 fn a_decoder_written_from_the_document_reads_the_example() {
     let walk = by_hand::read(&objects(), KEY_FILE);
-    assert_eq!(blocks("text")["walk"], walk.text);
+    let blocks = blocks("text");
+    assert_eq!(blocks["walk"], walk.text);
+    assert_eq!(blocks["key-file"], KEY_FILE);
     let want: Vec<(Vec<u8>, Vec<u8>)> = files()
         .into_iter()
         .map(|(dir, name, _, content)| ([dir, b"/", name].concat(), content))
