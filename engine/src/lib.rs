@@ -1,11 +1,13 @@
 //! Trees of files as generations: walk, backup, restore, retention, prune, check.
 
 pub mod backup;
+pub mod cache;
 pub mod entry;
 pub mod error;
 pub mod facts;
 pub mod filter;
 pub mod fsmeta;
+pub mod key;
 pub mod manifest;
 pub mod monitor;
 pub mod repo;
@@ -17,4 +19,5 @@ pub mod units;
 pub mod walk;
 pub mod when;
 
+pub use chunkstore::{RepoId, SessionId};
 pub use error::{Error, Result, StoreError};
