@@ -13,6 +13,7 @@ pub mod monitor;
 pub mod repo;
 pub mod retain;
 pub mod select;
+pub mod tar;
 pub mod tree;
 pub mod trees;
 pub mod units;
