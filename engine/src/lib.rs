@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod cache;
+pub mod dump;
 pub mod entry;
 pub mod error;
 pub mod facts;
@@ -11,6 +12,7 @@ pub mod key;
 pub mod manifest;
 pub mod monitor;
 pub mod repo;
+pub mod restore;
 pub mod retain;
 pub mod select;
 pub mod tar;
