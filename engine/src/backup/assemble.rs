@@ -62,6 +62,9 @@ impl Assembler<'_> {
             return Err(Error::Store(chunkstore::Error::WriterFailed));
         }
         let root = tree.finish()?;
+        if root.entries == 0 {
+            return Err(Error::NoSource("nothing was found to back up".to_string()));
+        }
         if self
             .unless
             .as_ref()
@@ -69,7 +72,6 @@ impl Assembler<'_> {
         {
             return Ok(Outcome {
                 snapshot: None,
-                root,
                 unchanged: true,
             });
         }
@@ -92,7 +94,6 @@ impl Assembler<'_> {
         if self.dry_run {
             return Ok(Outcome {
                 snapshot: None,
-                root,
                 unchanged: false,
             });
         }
@@ -115,7 +116,6 @@ impl Assembler<'_> {
         run.repo.remember(&self.remembered)?;
         Ok(Outcome {
             snapshot: Some(id),
-            root,
             unchanged: false,
         })
     }
