@@ -1,6 +1,8 @@
 //! The one integration binary.
 
 mod conformance;
+mod crash;
 mod faults;
+mod opcount;
 mod property;
 mod sources;

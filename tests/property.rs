@@ -52,7 +52,10 @@ impl Story {
         options.dry_run = true;
         let report = backup::run(&repo, &options, None, &Quiet).unwrap();
         assert_eq!(report.snapshot, None);
-        assert!(contents(&*self.remote).unwrap() == before, "seed {seed}: a dry run wrote");
+        assert!(
+            contents(&*self.remote).unwrap() == before,
+            "seed {seed}: a dry run wrote"
+        );
         assert_same(&tree, &oracle::walk(source), "source after a dry run");
     }
 }
@@ -85,7 +88,9 @@ fn tell(seed: u64, remote: Arc<dyn Remote>, bounds: Bounds, shape: Shape) {
         let told = Noting::default();
         let report = backup::run(&repo, &options, None, &told).unwrap();
         assert_eq!(report.summary.errors, 0, "seed {seed}: {:?}", told.problems());
-        story.taken.push((report.snapshot.unwrap(), oracle::walk(&source)));
+        story
+            .taken
+            .push((report.snapshot.unwrap(), oracle::walk(&source)));
         drop(repo);
         story.mishap();
         story.check(&source, seed);
@@ -122,7 +127,11 @@ impl Settled {
         machine::create(&*remote, Bounds::FINE).unwrap();
         TreeMaker::new(&work.path().join("source"), seed, Shape::SMALL).populate();
         let machine = Machine::new("alpha");
-        let settled = Settled { work, remote, machine };
+        let settled = Settled {
+            work,
+            remote,
+            machine,
+        };
         settled.backup(&settled.machine, false);
         settled
     }
@@ -195,10 +204,19 @@ fn two_machines_store_the_same_tree_once() {
     }
     let remote: Arc<dyn Remote> = Arc::new(Memory::new());
     machine::create(&*remote, Bounds::FINE).unwrap();
-    let first = Machine::new("alpha").backup(remote.clone(), &source).unwrap().summary;
-    let second = Machine::new("beta").backup(remote.clone(), &source).unwrap().summary;
+    let first = Machine::new("alpha")
+        .backup(remote.clone(), &source)
+        .unwrap()
+        .summary;
+    let second = Machine::new("beta")
+        .backup(remote.clone(), &source)
+        .unwrap()
+        .summary;
     assert!(first.data_added > 5 << 20);
-    assert!(second.data_blobs <= 1 && second.data_added < first.data_added / 20, "{second:?}");
+    assert!(
+        second.data_blobs <= 1 && second.data_added < first.data_added / 20,
+        "{second:?}"
+    );
 }
 
 #[test]
@@ -244,5 +262,8 @@ fn a_wrong_key_opens_nothing() {
     let machine = Machine::new("alpha");
     let wrong = chunkstore::slot::Secret::KeyFile([8; 32].into());
     let opened = engine::repo::Repo::open_on(remote, &wrong, &machine.dirs());
-    assert!(matches!(opened.err(), Some(engine::Error::Store(StoreError::WrongKey))));
+    assert!(matches!(
+        opened.err(),
+        Some(engine::Error::Store(StoreError::WrongKey))
+    ));
 }

@@ -50,7 +50,10 @@ impl Bench {
 fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            let (uid, gid) = (rustix::fs::Uid::from_raw(NOBODY), rustix::fs::Gid::from_raw(NOBODY));
+            let (uid, gid) = (
+                rustix::fs::Uid::from_raw(NOBODY),
+                rustix::fs::Gid::from_raw(NOBODY),
+            );
             rustix::thread::set_thread_groups(&[]).unwrap();
             rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
             rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
@@ -65,7 +68,10 @@ fn open_to(path: &Path, mode: u32) {
 }
 
 fn problem_of(problems: &[Problem], path: &Path) -> ProblemKind {
-    let of_path: Vec<_> = problems.iter().filter(|p| p.path == path.as_os_str().as_bytes()).collect();
+    let of_path: Vec<_> = problems
+        .iter()
+        .filter(|p| p.path == path.as_os_str().as_bytes())
+        .collect();
     assert_eq!(of_path.len(), 1, "{}: {problems:?}", path.display());
     of_path[0].what.clone()
 }
@@ -151,7 +157,8 @@ fn a_file_that_never_rests_is_flagged() {
                 let mut round = 0u64;
                 while !stop.load(Ordering::Relaxed) {
                     round += 1;
-                    file.write_all_at(&round.to_le_bytes(), 8 * (round % 1000)).unwrap();
+                    file.write_all_at(&round.to_le_bytes(), 8 * (round % 1000))
+                        .unwrap();
                 }
             });
         }
@@ -231,7 +238,10 @@ fn what_vanishes_or_turns_into_something_else_is_told() {
         fresh();
         let (report, problems) = meddle(&bench, "victim", &|| fs::remove_file(&path).unwrap());
         assert_eq!(report.summary.errors, 1, "{size}");
-        assert_eq!(problem_of(&problems, &path), ProblemKind::Source(Trouble::Unreadable { errno: 2 }));
+        assert_eq!(
+            problem_of(&problems, &path),
+            ProblemKind::Source(Trouble::Unreadable { errno: 2 })
+        );
         // A pipe without a writer must not be waited for.
         fresh();
         let (report, problems) = meddle(&bench, "victim", &|| {
@@ -246,20 +256,32 @@ fn what_vanishes_or_turns_into_something_else_is_told() {
             .unwrap();
         });
         assert_eq!(report.summary.errors, 1, "{size}");
-        assert!(matches!(problem_of(&problems, &path), ProblemKind::Source(Trouble::Unreadable { .. })));
+        assert!(matches!(
+            problem_of(&problems, &path),
+            ProblemKind::Source(Trouble::Unreadable { .. })
+        ));
         fresh();
         let (report, problems) = meddle(&bench, "victim", &|| {
             fs::remove_file(&path).unwrap();
             std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
         });
         assert_eq!(report.summary.errors, 1, "{size}");
-        assert!(matches!(problem_of(&problems, &path), ProblemKind::Source(Trouble::Unreadable { .. })));
+        assert!(matches!(
+            problem_of(&problems, &path),
+            ProblemKind::Source(Trouble::Unreadable { .. })
+        ));
     }
 }
 
 #[test]
 fn files_that_grow_or_shrink_are_held_as_they_end_up() {
-    for (size, then) in [(100_u64, 5_000_u64), (100, 200_000), (200_000, 100), (200_000, 900_000), (50, 0)] {
+    for (size, then) in [
+        (100_u64, 5_000_u64),
+        (100, 200_000),
+        (200_000, 100),
+        (200_000, 900_000),
+        (50, 0),
+    ] {
         let bench = Bench::new();
         let path = bench.source().join("victim");
         fs::write(&path, vec![7; size as usize]).unwrap();
@@ -282,11 +304,18 @@ fn a_source_that_is_not_there() {
     let told = Noting::default();
     let report = backup::run(&repo, &bench.machine.options(&[&there, &missing]), None, &told).unwrap();
     assert_eq!(report.summary.errors, 1);
-    assert_eq!(problem_of(&told.problems(), &missing), ProblemKind::SourceMissing { errno: 2 });
+    assert_eq!(
+        problem_of(&told.problems(), &missing),
+        ProblemKind::SourceMissing { errno: 2 }
+    );
     let before = repo.snapshots().unwrap().0.len();
     let result = backup::run(&repo, &bench.machine.options(&[&missing]), None, &Quiet);
     assert!(matches!(result, Err(Error::NoSource(_))), "{result:?}");
-    assert_eq!(repo.snapshots().unwrap().0.len(), before, "a failed backup made a generation");
+    assert_eq!(
+        repo.snapshots().unwrap().0.len(),
+        before,
+        "a failed backup made a generation"
+    );
 }
 
 /// Everything is excluded: an error, and no generation that says so.
@@ -299,5 +328,9 @@ fn a_source_that_is_left_out_altogether() {
     options.filter.excludes = vec!["/**".to_string()];
     let result = backup::run(&repo, &options, None, &Quiet);
     assert!(matches!(result, Err(Error::NoSource(_))), "{result:?}");
-    assert_eq!(repo.snapshots().unwrap().0.len(), 0, "a failed backup made a generation");
+    assert_eq!(
+        repo.snapshots().unwrap().0.len(),
+        0,
+        "a failed backup made a generation"
+    );
 }

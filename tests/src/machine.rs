@@ -20,6 +20,11 @@ pub fn secret() -> Secret {
     Secret::KeyFile(Zeroizing::new([7; 32]))
 }
 
+/// Another one, for changes of key.
+pub fn other_secret() -> Secret {
+    Secret::KeyFile(Zeroizing::new([9; 32]))
+}
+
 /// Makes a repository that [`secret`] opens.
 pub fn create(remote: &dyn Remote, bounds: Bounds) -> chunkstore::Result<()> {
     let new = NewStore {
@@ -66,6 +71,16 @@ impl Machine {
         Repo::open_on(remote, &secret(), &self.dirs())
     }
 
+    /// Opens with whichever of the two secrets fits.
+    pub fn open_either(&self, remote: Arc<dyn Remote>) -> engine::Result<Repo> {
+        match self.open(remote.clone()) {
+            Err(engine::Error::Store(chunkstore::Error::WrongKey)) => {
+                Repo::open_on(remote, &other_secret(), &self.dirs())
+            }
+            opened => opened,
+        }
+    }
+
     /// Deletes the cache, which may be done at any moment.
     pub fn lose_cache(&self) {
         remove(&self.dirs().cache);
@@ -77,7 +92,10 @@ impl Machine {
 
     pub fn options(&self, sources: &[&Path]) -> Options {
         Options {
-            sources: sources.iter().map(|path| path.to_path_buf()).collect::<Vec<PathBuf>>(),
+            sources: sources
+                .iter()
+                .map(|path| path.to_path_buf())
+                .collect::<Vec<PathBuf>>(),
             filter: FilterOptions::default(),
             host: self.host.clone(),
             user: "tester".to_string(),

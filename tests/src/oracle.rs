@@ -272,7 +272,8 @@ impl<'a> Contents<'a> {
             let keys = self.reader.store().clone();
             let (start, end) = (offset as usize, offset as usize + len as usize);
             let bytes = self.chunk(bundle)?.get(start..end);
-            let bytes = bytes.ok_or_else(|| chunkstore::Error::corrupt(bundle, "shorter than an entry says"))?;
+            let bytes =
+                bytes.ok_or_else(|| chunkstore::Error::corrupt(bundle, "shorter than an entry says"))?;
             if keys.keys().content_hash(bytes) != hash {
                 return Err(chunkstore::Error::corrupt(bundle, "not the bytes of the entry's hash").into());
             }
@@ -324,7 +325,11 @@ pub fn differences(expected: &Tree, found: &Tree) -> Vec<String> {
         }
     }
     for (path, node) in found.iter().filter(|(path, _)| !expected.contains_key(*path)) {
-        lines.push(format!("{}: should not be there ({:?})", path.escape_ascii(), node.what));
+        lines.push(format!(
+            "{}: should not be there ({:?})",
+            path.escape_ascii(),
+            node.what
+        ));
     }
     lines
 }
@@ -345,7 +350,11 @@ fn compare(a: &Node, b: &Node) -> String {
     part("size", &a.size, &b.size);
     let short = |hash: &Option<[u8; 32]>| hash.map(|hash| [hash[0], hash[1], hash[2], hash[3]]);
     part("content", &short(&a.content), &short(&b.content));
-    part("target", &a.target.escape_ascii().to_string(), &b.target.escape_ascii().to_string());
+    part(
+        "target",
+        &a.target.escape_ascii().to_string(),
+        &b.target.escape_ascii().to_string(),
+    );
     part("device", &a.rdev, &b.rdev);
     part("attributes", &a.xattrs, &b.xattrs);
     part("hard links", &a.group, &b.group);
@@ -357,7 +366,11 @@ fn compare(a: &Node, b: &Node) -> String {
 pub fn assert_same(expected: &Tree, found: &Tree, what: &str) {
     let lines = differences(expected, found);
     let shown = lines.iter().take(20).cloned().collect::<Vec<_>>().join("\n  ");
-    assert!(lines.is_empty(), "{what}: {} paths differ\n  {shown}", lines.len());
+    assert!(
+        lines.is_empty(),
+        "{what}: {} paths differ\n  {shown}",
+        lines.len()
+    );
 }
 
 /// What rsync would do to make `b` like `a`: a second opinion on what "the same" means. `None` without rsync.

@@ -176,7 +176,9 @@ impl TreeMaker {
     }
 
     fn size(&mut self) -> u64 {
-        let Shape { boundary, largest, .. } = self.shape;
+        let Shape {
+            boundary, largest, ..
+        } = self.shape;
         match self.random.below(14) {
             0 => 0,
             1..=3 => 1 + self.random.below(200),
@@ -302,7 +304,9 @@ impl TreeMaker {
                 let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
                 rustix::fs::chownat(CWD, &path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).unwrap();
             }
-            3 | 4 if self.shape.special && (file_type.is_file() || file_type.is_dir()) => self.set_xattr(&path),
+            3 | 4 if self.shape.special && (file_type.is_file() || file_type.is_dir()) => {
+                self.set_xattr(&path)
+            }
             _ if !file_type.is_symlink() => {
                 let root = rustix::process::geteuid().is_root();
                 let modes: &[u32] = match root {
@@ -456,7 +460,13 @@ pub fn set_mtime(path: &Path, secs: i64, nanos: i64) {
 /// `system.posix_acl_access` with an entry for user 1234.
 fn acl(rights: u16) -> Vec<u8> {
     let mut bytes = 2u32.to_le_bytes().to_vec();
-    for (tag, perm, id) in [(1, 6, u32::MAX), (2, rights, 1234), (4, 4, u32::MAX), (16, 7, u32::MAX), (32, 0, u32::MAX)] {
+    for (tag, perm, id) in [
+        (1, 6, u32::MAX),
+        (2, rights, 1234),
+        (4, 4, u32::MAX),
+        (16, 7, u32::MAX),
+        (32, 0, u32::MAX),
+    ] {
         bytes.extend(u16::to_le_bytes(tag));
         bytes.extend(u16::to_le_bytes(perm));
         bytes.extend(u32::to_le_bytes(id));
