@@ -57,7 +57,16 @@ impl Assembler<'_> {
                 last_checkpoint = Instant::now();
             }
         }
-        whole()?;
+        if let Err(e) = whole() {
+            // Stopped by the user: what is there becomes a generation to restore from and to go on from.
+            if matches!(e, Error::Interrupted) && !self.dry_run {
+                let root = tree.checkpoint()?;
+                if root.entries > 0 {
+                    self.publish(root, true)?;
+                }
+            }
+            return Err(e);
+        }
         if !waiting.is_empty() {
             return Err(Error::Store(chunkstore::Error::WriterFailed));
         }
@@ -135,6 +144,7 @@ fn push<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>>(
             }
             tree.push(&slot.dir, entry)
         }
+        State::LeftOut => Ok(()),
         State::Todo { .. } => Err(lost()),
     }
 }

@@ -8,6 +8,7 @@ mod assemble;
 mod dispatch;
 mod job;
 mod parent;
+mod share;
 mod stdin;
 mod work;
 
@@ -40,7 +41,7 @@ use std::time::{Duration, Instant};
 use work::Worker;
 
 /// Jobs between dispatcher and assembler at most.
-const WINDOW: usize = 96;
+const WINDOW: usize = 32;
 /// Runs that a garbage collection may overtake before the user is told to try later.
 const RESTARTS: usize = 3;
 
@@ -131,6 +132,7 @@ pub struct Run<'a> {
     bundle_size: u32,
     level: i32,
     tree_lane: usize,
+    share: share::Share,
     stop: AtomicBool,
     unreadable: Mutex<Vec<Vec<u8>>>,
 }
@@ -272,6 +274,7 @@ fn once(
         bundle_size: repo.store.config().bundle_size,
         level: options.level,
         tree_lane: options.threads,
+        share: share::Share::new(),
         stop: AtomicBool::new(false),
         unreadable: Mutex::default(),
     };
