@@ -79,6 +79,11 @@ impl Repo {
         }
     }
 
+    /// This machine's lasting notes on this repository.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// A reader that tells `monitor` while it has to rebuild the local index.
     pub fn reader<'a>(&self, monitor: &'a dyn Monitor) -> Reader<'a> {
         Reader::new(self.store.clone(), index_progress(monitor))
