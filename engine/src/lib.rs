@@ -1,6 +1,7 @@
 //! Trees of files as generations: walk, backup, restore, retention, prune, check.
 
 pub mod backup;
+pub mod dump;
 pub mod entry;
 pub mod error;
 pub mod facts;
@@ -12,6 +13,7 @@ pub mod monitor;
 pub mod prune;
 pub mod references;
 pub mod repo;
+pub mod restore;
 pub mod retain;
 pub mod select;
 pub mod tree;
