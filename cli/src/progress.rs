@@ -199,9 +199,10 @@ impl Monitor for Watcher {
         let tally = match problem.what {
             ProblemKind::Damage { .. } => &shared.damage,
             ProblemKind::Warning { .. } => &shared.warnings,
-            ProblemKind::Source(_) | ProblemKind::SourceMissing { .. } | ProblemKind::Restore { .. } => {
-                &shared.problems
-            }
+            ProblemKind::Source(_)
+            | ProblemKind::SourceMissing { .. }
+            | ProblemKind::LeftOut { .. }
+            | ProblemKind::Restore { .. } => &shared.problems,
         };
         tally.fetch_add(1, Relaxed);
         if shared.json {

@@ -42,6 +42,7 @@ pub fn why(what: &ProblemKind) -> String {
             format!("its extended attributes can't be read: {}", reason(*errno))
         }
         ProblemKind::SourceMissing { errno } => format!("not backed up: {}", reason(*errno)),
+        ProblemKind::LeftOut { why } => format!("not backed up: {why}"),
         ProblemKind::Restore { why } | ProblemKind::Warning { why } => why.clone(),
         ProblemKind::Damage { why } => format!("damaged: {why}"),
     }
