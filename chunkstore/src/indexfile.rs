@@ -119,7 +119,8 @@ impl IndexSegment {
         lists
     }
 
-    fn encode(&self) -> Vec<u8> {
+    /// The body that [`IndexSegment::seal`] seals.
+    pub fn encode(&self) -> Vec<u8> {
         let mut keys: Vec<&SealedSessionKey> = Vec::new();
         let mut numbers: HashMap<&SealedSessionKey, u64> = HashMap::new();
         for key in self.packs.iter().flat_map(|pack| &pack.sealed_keys) {
@@ -153,7 +154,8 @@ impl IndexSegment {
         out
     }
 
-    fn decode(body: &[u8]) -> Result<Self, Malformed> {
+    /// Reads a body whose seal was opened.
+    pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
         let mut bytes = Bytes(body);
         let keys = (0..bytes.count(80)?)
             .map(|_| bytes.array())

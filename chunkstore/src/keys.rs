@@ -32,6 +32,11 @@ impl MasterKey {
         Ok(MasterKey(random()?))
     }
 
+    /// For tests of formats, which need the same key each time.
+    pub fn from_bytes(key: [u8; 32]) -> Self {
+        MasterKey(key)
+    }
+
     fn derive(&self, repo: &RepoId, purpose: &str) -> [u8; 32] {
         let mut material = Zeroizing::new([0; 48]);
         material[..32].copy_from_slice(&self.0);

@@ -199,7 +199,8 @@ fn encode_frames(frames: &[Frame]) -> Vec<u8> {
     out
 }
 
-fn decode_frames(
+/// Reads a footer's body: frames that lie from `start` up to `end`, under one of `keys` sealed keys.
+pub fn decode_frames(
     body: &[u8],
     start: usize,
     end: usize,

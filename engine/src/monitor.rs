@@ -42,6 +42,10 @@ pub enum ProblemKind {
     SourceMissing {
         errno: i32,
     },
+    /// The source's entry can't be recorded.
+    LeftOut {
+        why: String,
+    },
     /// Restore could not write, or had no intact data for, this path.
     Restore {
         why: String,

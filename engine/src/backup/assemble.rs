@@ -57,11 +57,23 @@ impl Assembler<'_> {
                 last_checkpoint = Instant::now();
             }
         }
-        whole()?;
+        if let Err(e) = whole() {
+            // Stopped by the user: what is there becomes a generation to restore from and to go on from.
+            if matches!(e, Error::Interrupted) && !self.dry_run {
+                let root = tree.checkpoint()?;
+                if root.entries > 0 {
+                    self.publish(root, true)?;
+                }
+            }
+            return Err(e);
+        }
         if !waiting.is_empty() {
             return Err(Error::Store(chunkstore::Error::WriterFailed));
         }
         let root = tree.finish()?;
+        if root.entries == 0 {
+            return Err(Error::NoSource("nothing was found to back up".to_string()));
+        }
         if self
             .unless
             .as_ref()
@@ -69,7 +81,6 @@ impl Assembler<'_> {
         {
             return Ok(Outcome {
                 snapshot: None,
-                root,
                 unchanged: true,
             });
         }
@@ -92,7 +103,6 @@ impl Assembler<'_> {
         if self.dry_run {
             return Ok(Outcome {
                 snapshot: None,
-                root,
                 unchanged: false,
             });
         }
@@ -115,7 +125,6 @@ impl Assembler<'_> {
         run.repo.remember(&self.remembered)?;
         Ok(Outcome {
             snapshot: Some(id),
-            root,
             unchanged: false,
         })
     }
@@ -135,6 +144,7 @@ fn push<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>>(
             }
             tree.push(&slot.dir, entry)
         }
+        State::LeftOut => Ok(()),
         State::Todo { .. } => Err(lost()),
     }
 }

@@ -6,7 +6,7 @@
 use super::job::{Job, Slot, State};
 use super::parent::{Known, Parent};
 use super::{Counts, Run};
-use crate::entry::{Content, Extent, Kind};
+use crate::entry::{Content, Extent, Kind, join};
 use crate::error::{Error, Result};
 use crate::monitor::{Problem, ProblemKind};
 use crate::trees;
@@ -34,6 +34,8 @@ pub struct Dispatcher<'a, L> {
     number: u64,
     decoder: Decoder,
     last_checked: Option<ChunkId>,
+    /// Sources, relative to `/`, that lie on another file system than in the parent generation.
+    moved_sources: Vec<Vec<u8>>,
 }
 
 impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L> {
@@ -46,7 +48,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         tokens: Receiver<()>,
     ) -> Result<Self> {
         let decoder = Decoder::new()?;
-        let (job, small_bytes, todo, number, last_checked) = Default::default();
+        let (job, small_bytes, todo, number, last_checked, moved_sources) = Default::default();
         Ok(Dispatcher {
             run,
             parent,
@@ -60,6 +62,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             number,
             decoder,
             last_checked,
+            moved_sources,
         })
     }
 
@@ -71,7 +74,13 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             self.batch(batch)?;
         }
         self.send()?;
-        for (path, errno) in walk.missing_sources() {
+        let missing = walk.missing_sources();
+        if missing.len() + walk.excluded_sources().len() >= self.run.head.paths.len() {
+            // What leads to the sources was found, and none of them: no generation is to say so.
+            let why = "each of them is excluded, or vanished";
+            return Err(Error::NoSource(why.to_string()));
+        }
+        for (path, errno) in missing {
             let path = std::os::unix::ffi::OsStringExt::into_vec(path.into_os_string());
             self.problem(path, ProblemKind::SourceMissing { errno });
         }
@@ -88,10 +97,49 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             self.run.unreadable_dir(&path);
             self.problem(path, ProblemKind::Source(trouble));
         }
+        if batch.last && batch.entries.is_empty() {
+            self.check_unmounted(&batch.dir)?;
+        }
         for found in batch.entries {
             self.entry(&batch.dir, &batch.handle, found)?;
         }
         Ok(())
+    }
+
+    /// A source that held files, is empty now and lies on another file system than then: its disk is not mounted, and
+    /// an empty generation would look like a backup.
+    fn check_unmounted(&mut self, dir: &[u8]) -> Result<()> {
+        if !self.moved_sources.iter().any(|source| source == dir) || !self.parent.has_entries_in(dir)? {
+            return Ok(());
+        }
+        let path = [b"/", dir].concat();
+        if self.run.head.paths.len() == 1 {
+            let path = String::from_utf8_lossy(&path).into_owned();
+            return Err(Error::NoSource(format!(
+                "{path} is empty, and was not in the snapshot before"
+            )));
+        }
+        let what = ProblemKind::SourceMissing {
+            errno: rustix::io::Errno::NODEV.raw_os_error(),
+        };
+        self.problem(path, what);
+        Ok(())
+    }
+
+    fn note_moved_source(&mut self, dir: &[u8], found: &Found, known: Option<&Known>) {
+        let moved = known.is_some_and(|known| known.item.entry.meta.dev != found.meta.dev);
+        if moved && found.kind == Kind::Dir {
+            let path = join(dir, &found.name);
+            if self
+                .run
+                .head
+                .paths
+                .iter()
+                .any(|source| source.strip_prefix(b"/") == Some(&path[..]))
+            {
+                self.moved_sources.push(path);
+            }
+        }
     }
 
     fn entry(
@@ -101,6 +149,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         found: Found,
     ) -> Result<()> {
         let known = self.parent.take(dir, &found)?;
+        self.note_moved_source(dir, &found, known.as_ref());
         let counts = &self.run.counts;
         let is_dir = found.kind == Kind::Dir;
         let mut standing = if known.is_some() {

@@ -24,6 +24,8 @@ pub enum State {
     },
     /// Done, but for a bundle that may still be open.
     Drafted(Entry, Option<Part>),
+    /// Can't be an entry; reported.
+    LeftOut,
 }
 
 /// A file's place in a bundle whose id is known once it is full.

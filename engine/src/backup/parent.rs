@@ -27,7 +27,6 @@ struct Generation<L> {
     racy_from: i64,
     /// Its ids were checked under a view that still holds (I-4).
     trusted: bool,
-    last: (Vec<u8>, Vec<u8>),
 }
 
 /// Up to two generations as one sorted stream.
@@ -60,7 +59,6 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
             cursor,
             racy_from,
             trusted,
-            last: Default::default(),
         });
     }
 
@@ -86,9 +84,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
                     }
                     Ordering::Greater => return Ok(None),
                 }
-                if let Some(item) = generation.cursor.next()? {
-                    generation.last = (item.dir.to_vec(), item.entry.name);
-                }
+                generation.cursor.next()?;
             }
             // This one has ended: go on in the next, past what this one covered.
             self.current += 1;
@@ -97,6 +93,17 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
             }
         }
         Ok(None)
+    }
+}
+
+impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
+    /// Whether the earlier generation had anything in `dir`, to which the stream has just come.
+    pub fn has_entries_in(&mut self, dir: &[u8]) -> Result<bool> {
+        let Some(generation) = self.generations.get_mut(self.current) else {
+            return Ok(false);
+        };
+        generation.cursor.seek(dir, b"")?;
+        Ok(generation.cursor.peek_key().is_some_and(|(at, _)| at == dir))
     }
 }
 

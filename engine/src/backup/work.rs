@@ -3,23 +3,25 @@
 
 use super::Run;
 use super::job::{BundleCell, Job, Part, State};
+use super::share::Extents;
 use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, Owners};
 use crate::monitor::{Problem, ProblemKind};
-use crate::tree::ExtentListWriter;
+use crate::tree::{ExtentListWriter, check_entry};
 use crate::walk::{DirHandle, Found};
 use chunkstore::ContentHash;
 use chunkstore::frame::Encoder;
 use chunkstore::index::KnownFile;
 use chunkstore::pack::Class;
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender, select};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A file that moves under the reader is read at most this often.
 const TRIES: usize = 3;
@@ -83,20 +85,31 @@ impl<'a> Worker<'a> {
     }
 
     pub fn work(mut self, jobs: &Receiver<Job>, done: &Sender<Job>) -> Result<()> {
+        let worked = self.work_until_stopped(jobs, done);
+        // Also when the user stopped the run: entries that are done wait for this bundle.
+        match worked {
+            Ok(()) | Err(Error::Interrupted) => self.seal_bundle().and(worked),
+            failed => failed,
+        }
+    }
+
+    fn work_until_stopped(&mut self, jobs: &Receiver<Job>, done: &Sender<Job>) -> Result<()> {
         loop {
             let job = match jobs.try_recv() {
                 Ok(job) => job,
-                Err(TryRecvError::Disconnected) => break,
-                Err(TryRecvError::Empty) => {
+                Err(_) => {
                     // Nothing to add to the open bundle, and others may be waiting for it.
                     self.seal_bundle()?;
-                    match jobs.recv() {
-                        Ok(job) => job,
-                        Err(_) => break,
+                    match self.help_until_next(jobs)? {
+                        Some(job) => job,
+                        None => return Ok(()),
                     }
                 }
             };
-            let job = self.job(job)?;
+            self.run.share.enter();
+            let job = self.job(job);
+            self.run.share.leave();
+            let job = job?;
             if self.bundle.data.len() >= self.run.bundle_size as usize / 4 {
                 self.seal_bundle()?;
             }
@@ -104,7 +117,30 @@ impl<'a> Worker<'a> {
                 return Err(Error::Store(chunkstore::Error::WriterFailed));
             }
         }
-        self.seal_bundle()
+    }
+
+    /// Stores chunks of other workers' files until there is a job; `None` when there will be none.
+    fn help_until_next(&mut self, jobs: &Receiver<Job>) -> Result<Option<Job>> {
+        let share = &self.run.share;
+        loop {
+            select! {
+                recv(share.tasks()) -> task => {
+                    if let Ok(task) = task {
+                        share.store(self.run, self.lane, &mut self.encoder, task)?;
+                    }
+                }
+                recv(jobs) -> job => match job {
+                    Ok(job) => return Ok(Some(job)),
+                    Err(_) => break,
+                },
+            }
+        }
+        while !share.all_idle() {
+            if let Ok(task) = share.tasks().recv_timeout(Duration::from_millis(2)) {
+                share.store(self.run, self.lane, &mut self.encoder, task)?;
+            }
+        }
+        Ok(None)
     }
 
     fn job(&mut self, mut job: Job) -> Result<Job> {
@@ -118,13 +154,24 @@ impl<'a> Worker<'a> {
             if self.run.stopping() {
                 return Err(Error::Interrupted);
             }
-            let state = std::mem::replace(&mut slot.state, State::Drafted(placeholder(), None));
+            let state = std::mem::replace(&mut slot.state, State::LeftOut);
             let State::Todo { found, handle } = state else {
                 continue;
             };
             let path = join(&slot.dir, &found.name);
             self.run.monitor.current(&path);
             let entry = self.draft(found, handle.as_deref(), number, &mut small)?;
+            if let Err(e) = check_entry(&slot.dir, &entry) {
+                let why = format!("it is left out: {e}");
+                let path = [b"/", &path[..]].concat();
+                self.run.problem(&Problem {
+                    path,
+                    what: ProblemKind::LeftOut { why },
+                });
+                small.retain(|file| file.slot != number);
+                slot.state = State::LeftOut;
+                continue;
+            }
             if let Some(trouble) = entry.trouble {
                 let path = [b"/", &path[..]].concat();
                 self.run.problem(&Problem {
@@ -438,17 +485,6 @@ impl<'a> Worker<'a> {
     }
 }
 
-fn placeholder() -> Entry {
-    let meta = fsmeta::Blank::default().meta();
-    Entry {
-        name: Vec::new(),
-        kind: Kind::File,
-        meta,
-        content: Content::None,
-        trouble: None,
-    }
-}
-
 fn stat_file(file: &File) -> io::Result<Meta> {
     let (_, meta) = fsmeta::stat_fd(file.as_fd())?;
     Ok(meta)
@@ -491,6 +527,20 @@ pub fn chunk_stream(
     source: &mut dyn io::Read,
     each: &mut dyn FnMut(Extent) -> Result<()>,
 ) -> Result<io::Result<u64>> {
+    let mut extents = Extents::new(run, lane, each);
+    let read = cut_stream(run, lane, encoder, window, source, &mut extents)?;
+    extents.finish(encoder)?;
+    Ok(read)
+}
+
+fn cut_stream<F: FnMut(Extent) -> Result<()>>(
+    run: &Run<'_>,
+    lane: usize,
+    encoder: &mut Encoder,
+    window: &mut Vec<u8>,
+    source: &mut dyn io::Read,
+    extents: &mut Extents<'_, F>,
+) -> Result<io::Result<u64>> {
     let chunker = run.chunker();
     let max = chunker.bounds().max as usize;
     window.resize(max + READ, 0);
@@ -520,10 +570,9 @@ pub fn chunk_stream(
         let len = chunker.cut(&window[start..end]);
         let chunk = &window[start..start + len];
         if is_zero(chunk) {
-            each(Extent::Zero { len: len as u64 })?;
+            extents.zero(len as u64)?;
         } else {
-            let id = run.writer.put(lane, encoder, Class::Data, chunk)?.id;
-            each(Extent::Chunk { id, len: len as u32 })?;
+            extents.chunk(encoder, chunk)?;
         }
         start += len;
         total += len as u64;
