@@ -1,6 +1,6 @@
 //! The planner: reads the tree in order, decides about each entry and fills windows.
 
-use super::choose::{Choice, Chooser, contains, normalize};
+use super::choose::{Chooser, contains, normalize};
 use super::crew::{Crew, WAITING, work};
 use super::dirs::{Place, Stack};
 use super::existing::{Decision, decide};
@@ -143,10 +143,6 @@ impl Planner<'_, '_> {
                 Ok(Some(item)) if item.entry.kind == Kind::Dir => {
                     self.enter(&item.dir)?;
                     let choice = self.chooser.choose(self.stack.choice(), dir, true);
-                    let choice = Choice {
-                        selected: false,
-                        ..choice
-                    };
                     self.stack.add(&item.entry.name, item.entry.meta, choice, true);
                     self.enter(&dir.into())?;
                 }
@@ -293,6 +289,7 @@ impl Planner<'_, '_> {
             name,
             action,
             is_file,
+            size: entry.meta.size,
         });
         Ok(())
     }

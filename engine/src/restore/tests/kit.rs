@@ -81,16 +81,6 @@ impl Recorder {
         real.map(|p| String::from_utf8_lossy(&p.path).into_owned())
             .collect()
     }
-
-    pub fn warned(&self) -> BTreeSet<String> {
-        let problems = self.problems.lock();
-        let warnings = problems
-            .iter()
-            .filter(|p| matches!(p.what, ProblemKind::Warning { .. }));
-        warnings
-            .map(|p| String::from_utf8_lossy(&p.path).into_owned())
-            .collect()
-    }
 }
 
 impl Monitor for Recorder {
@@ -117,7 +107,12 @@ pub struct Kit {
 
 impl Kit {
     pub fn new() -> Kit {
-        let dir = tempfile::tempdir().unwrap();
+        // Each restore ends with a sync of its whole file system, which in memory costs nothing.
+        let memory = Path::new("/dev/shm");
+        let dir = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory).unwrap(),
+            false => tempfile::tempdir().unwrap(),
+        };
         let remote = Memory::new();
         let secret = || Secret::KeyFile([7; 32].into());
         let new = NewStore {
@@ -231,6 +226,16 @@ impl Kit {
         });
     }
 
+    pub fn craft_entry(&self, name: &str) -> Entry {
+        Entry {
+            name: name.into(),
+            kind: Kind::File,
+            meta: plain_meta(0),
+            content: Content::None,
+            trouble: None,
+        }
+    }
+
     /// Writes a generation that no walk could have found.
     pub fn craft(&self, make: impl FnOnce(&mut Craft<'_>)) -> Manifest {
         let owner = self.repo.owner("host", 0);
@@ -277,6 +282,11 @@ pub struct Craft<'k> {
 impl Craft<'_> {
     pub fn chunk(&mut self, bytes: &[u8]) -> ChunkId {
         let put = self.writer.put(0, &mut self.encoder, Class::Data, bytes).unwrap();
+        put.id
+    }
+
+    pub fn tree_chunk(&mut self, bytes: &[u8]) -> ChunkId {
+        let put = self.writer.put(0, &mut self.encoder, Class::Tree, bytes).unwrap();
         put.id
     }
 
