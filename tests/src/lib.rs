@@ -1,4 +1,9 @@
 //! Test kit.
 
 pub mod conformance;
+pub mod generation;
+pub mod machine;
+pub mod oracle;
+pub mod random;
 pub mod remotes;
+pub mod tree;
