@@ -231,7 +231,13 @@ mod tests {
 
     #[test]
     fn subpaths_are_from_the_root() {
-        for (path, want) in [("home/u", "/home/u"), ("/", "/"), ("", "/"), ("./a//b/../c/", "/a/c"), ("../x", "/x")] {
+        for (path, want) in [
+            ("home/u", "/home/u"),
+            ("/", "/"),
+            ("", "/"),
+            ("./a//b/../c/", "/a/c"),
+            ("../x", "/x"),
+        ] {
             assert_eq!(from_root(Path::new(path)), want.as_bytes(), "{path}");
         }
     }

@@ -78,7 +78,10 @@ fn tell(s: &Summary, id: &str, args: &RestoreArgs, tally: Tally) -> Result<(), F
         false => format!("Restored {files}, {bytes} of snapshot {id} to {target} in {took}\n"),
     };
     if s.files_skipped > 0 {
-        let (skipped, bytes) = (text::count(s.files_skipped, "file"), format_bytes(s.bytes_skipped));
+        let (skipped, bytes) = (
+            text::count(s.files_skipped, "file"),
+            format_bytes(s.bytes_skipped),
+        );
         out += &format!("Left {skipped}, {bytes} as they are there\n");
     }
     if args.verify && !args.dry_run {
