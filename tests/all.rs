@@ -1,6 +1,10 @@
 //! The one integration binary.
 
 mod conformance;
+mod crash;
 mod faults;
 mod format;
 mod layout;
+mod opcount;
+mod property;
+mod sources;

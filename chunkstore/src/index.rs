@@ -5,6 +5,10 @@
 //! a pack's id to the pack, `segments` lists what was ingested, `files` maps small files' content hashes to the
 //! bundle that holds them. An entry whose pack is not in `packs` counts as absent, so no order of lost writes can
 //! make a chunk look present when its segment was not read.
+//!
+//! Segments may list packs that are gone: damage, or what a writer or collector wrote late, after it was fenced.
+//! Where the present packs are told, entries in others are left out, so that a new reference never rests on them
+//! (I-4, I-7) and a lost chunk is stored again.
 
 use crate::compress::Codec;
 use crate::error::{Error, Result};
@@ -17,11 +21,13 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IngestExternalFileOptions, Options, SstFileWriter,
     WriteBatch, WriteOptions,
 };
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 const SCHEMA: &[u8] = b"dedup index 1";
+/// Key of the packs that were left out, sorted ids one after the other.
+const ABSENT: &[u8] = b"absent";
 /// Processes on one machine that can each have an index of their own open at once.
 const COPIES: usize = 16;
 /// Segments from this size on are ingested as one sorted file.
@@ -43,6 +49,9 @@ pub struct KnownFile {
     pub len: u32,
 }
 
+/// Names of the packs that are there, listed after the view was read, and their sizes.
+pub type Inventory = HashMap<PackId, u64>;
+
 pub struct LocalIndex {
     db: DB,
     dir: PathBuf,
@@ -54,21 +63,24 @@ pub struct LocalIndex {
 pub type Condemned = HashSet<PackId>;
 
 impl LocalIndex {
-    /// Opens this process's copy below `cache` and brings it to exactly the `listed` segments. `progress` is told
+    /// Opens this process's copy below `cache` and brings it to exactly the `listed` segments. With `present`, packs
+    /// that are not there hold nothing; without, what an earlier opening found out is kept. `progress` is told
     /// (segments done, segments to do).
     pub fn open(
         cache: &Path,
         repo: &RepoId,
         listed: &[IndexId],
         condemned: &Condemned,
+        present: Option<&Inventory>,
         load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self> {
         let (dir, lock) = free_copy(cache)?;
         let listed_set: HashSet<IndexId> = listed.iter().copied().collect();
-        let usable = open_db(&dir, repo)
-            .ok()
-            .filter(|db| ingested(db).is_ok_and(|have| have.iter().all(|id| listed_set.contains(id))));
+        let usable = open_db(&dir, repo).ok().filter(|db| {
+            ingested(db).is_ok_and(|have| have.iter().all(|id| listed_set.contains(id)))
+                && present.is_none_or(|present| absent_still_holds(db, present).unwrap_or(false))
+        });
         let db = match usable {
             Some(db) => db,
             None => {
@@ -81,10 +93,31 @@ impl LocalIndex {
         let missing: Vec<IndexId> = listed.iter().copied().filter(|id| !have.contains(id)).collect();
         for (done, id) in missing.iter().enumerate() {
             progress(done, missing.len());
-            index.ingest(*id, &load(*id)?, condemned)?;
+            let mut segment = load(*id)?;
+            index.leave_out_absent(&mut segment, present)?;
+            index.ingest(*id, &segment, condemned)?;
         }
         progress(missing.len(), missing.len());
         Ok(index)
+    }
+
+    /// Drops entries in packs that are not there, and notes the packs: should one come back, the index is rebuilt.
+    fn leave_out_absent(&self, segment: &mut IndexSegment, present: Option<&Inventory>) -> Result<()> {
+        let mut noted = absent(&self.db)?;
+        let is_gone = |pack: &PackRecord| match present {
+            Some(present) => !present.contains_key(&pack.id),
+            None => noted.contains(&pack.id),
+        };
+        let gone: Vec<bool> = segment.packs.iter().map(is_gone).collect();
+        if !gone.contains(&true) {
+            return Ok(());
+        }
+        let packs = segment.packs.iter().zip(&gone);
+        noted.extend(packs.filter(|(_, gone)| **gone).map(|(pack, _)| pack.id));
+        let value: Vec<u8> = noted.iter().flat_map(|id| id.0).collect();
+        self.db.put(ABSENT, value).map_err(failed)?;
+        segment.entries.retain(|entry| !gone[entry.pack as usize]);
+        Ok(())
     }
 
     /// Adds one segment. Entries in condemned packs never displace others.
@@ -111,7 +144,8 @@ impl LocalIndex {
                 batch.put_cf(chunks, entry.id.0, entry_value(segment, entry));
             }
         }
-        for pack in &segment.packs {
+        let absent = absent(&self.db)?;
+        for pack in segment.packs.iter().filter(|pack| !absent.contains(&pack.id)) {
             batch.put_cf(self.cf("packs")?, short(&pack.id), pack_value(pack));
         }
         batch.put_cf(
@@ -383,6 +417,33 @@ fn ingested(db: &DB) -> Result<HashSet<IndexId>> {
             IndexId::from_slice(&key).ok_or_else(|| Error::Index("a key of wrong length".to_string()))
         })
         .collect()
+}
+
+/// Packs that segments list and that were not there when they were ingested.
+fn absent(db: &DB) -> Result<BTreeSet<PackId>> {
+    let value = db.get(ABSENT).map_err(failed)?.unwrap_or_default();
+    Ok(value
+        .chunks_exact(PackId::LEN)
+        .filter_map(PackId::from_slice)
+        .collect())
+}
+
+/// Whether exactly the packs that were absent are absent now.
+fn absent_still_holds(db: &DB, present: &Inventory) -> Result<bool> {
+    if absent(db)?.iter().any(|id| present.contains_key(id)) {
+        return Ok(false);
+    }
+    let cf = db
+        .cf_handle("packs")
+        .ok_or_else(|| Error::Index("no column family packs".to_string()))?;
+    for row in db.iterator_cf(cf, rocksdb::IteratorMode::Start) {
+        let (_, value) = row.map_err(failed)?;
+        let id = value.get(..PackId::LEN).and_then(PackId::from_slice);
+        if id.is_none_or(|id| !present.contains_key(&id)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn short(pack: &PackId) -> [u8; 8] {

@@ -24,6 +24,7 @@ enum Source<'a> {
         opening: Mutex<()>,
     },
     Writer(&'a Writer),
+    Lent(&'a LocalIndex),
 }
 
 pub struct Reader<'a> {
@@ -54,6 +55,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads by an index that the caller has open.
+    pub fn with_index(store: Arc<Store>, index: &'a LocalIndex) -> Self {
+        Reader {
+            store,
+            source: Source::Lent(index),
+            progress: Box::new(|_, _| {}),
+        }
+    }
+
     pub fn store(&self) -> &Arc<Store> {
         &self.store
     }
@@ -63,6 +73,7 @@ impl<'a> Reader<'a> {
         let mut told = |done, total| (self.progress)(done, total);
         match &self.source {
             Source::Writer(writer) => writer.index(&mut told),
+            Source::Lent(index) => Ok(index),
             Source::Own { index, opening } => {
                 let _one = opening.lock();
                 if let Some(index) = index.get() {

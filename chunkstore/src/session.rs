@@ -150,7 +150,11 @@ pub fn fence(store: &Store, id: SessionId) -> Result<bool> {
     let bytes = seal_control(store, Sealed::Fence, id.as_bytes(), &[])?;
     match store.remote.put(&ObjectName::snapshot(id), &bytes)? {
         Published::Created => Ok(true),
-        Published::Exists => Ok(matches!(store.slate(id)?, Slate::Fence)),
+        Published::Exists => match store.slate(id) {
+            // Published, and forgotten since.
+            Err(Error::Missing { .. }) => Ok(false),
+            slate => Ok(matches!(slate?, Slate::Fence)),
+        },
     }
 }
 

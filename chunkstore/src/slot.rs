@@ -21,6 +21,7 @@ pub const SLOT_LEN: usize = 1024;
 pub const SLOTS_MAX: usize = 64;
 
 /// What opens a slot. Held in memory that is zeroed; has no `Debug`.
+#[derive(Clone)]
 pub enum Secret {
     Password(Zeroizing<String>),
     KeyFile(Zeroizing<[u8; 32]>),

@@ -5,8 +5,8 @@
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
-use crate::id::{IndexId, MarkId, RepoId, SessionId, SlotId, random};
-use crate::index::LocalIndex;
+use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
+use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::IndexSegment;
 use crate::keys::{Keys, MasterKey};
 use crate::object::{self, Head, cap};
@@ -142,15 +142,46 @@ impl Store {
 
     /// The local index, brought to `view`; `progress` is told (segments done, to do) while it is rebuilt.
     pub fn index(&self, view: &View, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
+        self.open_index(view, None, progress)
+    }
+
+    /// The same, with only what lies in `present` packs, which were listed after the view was read: for whoever makes
+    /// new references or deletes (I-4, I-7).
+    pub fn index_of(
+        &self,
+        view: &View,
+        present: &Inventory,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<LocalIndex> {
+        self.open_index(view, Some(present), progress)
+    }
+
+    fn open_index(
+        &self,
+        view: &View,
+        present: Option<&Inventory>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<LocalIndex> {
         let mut load = |id: IndexId| IndexSegment::load(&*self.remote, &self.keys, id);
         LocalIndex::open(
             &self.cache,
             self.id(),
             &view.segments,
             &view.condemned,
+            present,
             &mut load,
             progress,
         )
+    }
+
+    /// The packs that are there.
+    pub fn packs(&self) -> Result<Inventory> {
+        let mut packs = Inventory::new();
+        self.remote.list(Kind::Pack, &mut |name, size| {
+            packs.extend(PackId::from_hex(name.id()).map(|id| (id, size)));
+            Ok(())
+        })?;
+        Ok(packs)
     }
 
     /// All names under `snapshots/`: manifests and fences.
@@ -215,6 +246,9 @@ impl Store {
             });
         }
         session::put_trash(self, id, &manifest, now)?;
+        // First, or the session would look open once its manifest is gone.
+        self.remote.delete(&ObjectName::session(id))?;
+        self.remote.barrier()?;
         self.remote.delete(&ObjectName::snapshot(id))?;
         self.remote.barrier()
     }

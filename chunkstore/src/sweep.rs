@@ -4,29 +4,39 @@
 //! Settle: every session listed after the mark was durable must have published or been fenced. Sweep: read marks,
 //! then index and packs, then manifests; a condemned pack goes only if everything reachable in it has a copy in an
 //! indexed, present pack that no mark names. docs/invariants.md has the argument, step by step.
+//!
+//! Condemning is final: a pack in a mark that is needed after all has its frames moved out, and never becomes good
+//! again. So a collector that was stalled, and whose mark another one has finished, deletes nothing that anyone relies
+//! on when it wakes up.
+//!
+//! Index segments may come to list packs that are gone: a fenced writer's or a second collector's late write. That
+//! harms nobody, because whoever makes new references or deletes counts only packs it listed after reading the marks.
+
+mod plan;
+mod repack;
+
+pub use plan::{Plan, plan};
+pub use repack::repack;
 
 use crate::error::{Error, Result};
-use crate::frame::Decoder;
-use crate::id::{ChunkId, IndexId, PackId, SessionId};
-use crate::index::LocalIndex;
+use crate::id::{ChunkId, IndexId, MarkId, PackId, SessionId};
+use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
-use crate::keys::SealedSessionKey;
 use crate::live::LiveSet;
-use crate::pack::{Class, Frame, PackList, PackWriter};
-use crate::place::Place;
+use crate::object::cap;
+use crate::pack::PackList;
 use crate::remote::{Kind, ObjectName};
 use crate::session::{self, Mark, View};
 use crate::store::{Slate, Store};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-/// Bytes read at once when frames are moved.
-const READ: usize = 8 << 20;
-/// Sealed keys of one repacked pack.
-const KEYS: usize = 256;
 /// Segments smaller than this many entries are merged once there are more than [`SMALL_SEGMENTS`].
 const SMALL: usize = ENTRIES_PER_SEGMENT / 8;
 const SMALL_SEGMENTS: usize = 16;
+/// Packs that one mark names at most: half of what its size allows.
+const PACKS_PER_MARK: usize = cap::MARK / PackId::LEN / 2;
 
 /// How far a collection goes.
 #[derive(Clone, Copy, Debug)]
@@ -45,42 +55,14 @@ pub enum Unused {
     Unlimited,
 }
 
-/// What a collection would do, with its cost. All sizes are stored bytes.
-#[derive(Default)]
-pub struct Plan {
-    /// Packs nobody needs.
-    pub unneeded: HashSet<PackId>,
-    /// Packs whose needed frames are moved first.
-    pub repack: HashSet<PackId>,
-    pub packs: u64,
-    pub bytes: u64,
-    pub needed: u64,
-    pub bytes_deleted: u64,
-    pub bytes_moved: u64,
-    /// Unneeded bytes that stay.
-    pub bytes_kept_unused: u64,
-}
-
-impl Plan {
-    pub fn is_empty(&self) -> bool {
-        self.unneeded.is_empty() && self.repack.is_empty()
-    }
-}
-
 /// What a sweep did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     pub packs: u64,
     pub bytes: u64,
-    /// Condemned packs that turned out to be needed again, and stay.
-    pub spared: u64,
-}
-
-#[derive(Default)]
-struct Use {
-    class: Option<Class>,
-    total: u64,
-    needed: u64,
+    /// Condemned packs that hold the only good copy of something, and stay, as do their marks: [`repack`] them under
+    /// this view and sweep again.
+    pub spared: HashSet<PackId>,
 }
 
 /// Sessions that have neither published nor been fenced.
@@ -91,113 +73,19 @@ pub fn open_sessions(store: &Store) -> Result<Vec<SessionId>> {
     Ok(sessions.into_iter().filter(|id| !ended.contains(id)).collect())
 }
 
-/// Present packs and their sizes.
-pub fn inventory(store: &Store) -> Result<HashMap<PackId, u64>> {
-    let mut packs = HashMap::new();
-    store.remote().list(Kind::Pack, &mut |name, size| {
-        if let Some(id) = PackId::from_hex(name.id()) {
-            packs.insert(id, size);
-        }
-        Ok(())
-    })?;
-    Ok(packs)
-}
-
-/// Proves that everything referenced is where the index says, in a pack that is there. Anything else stops deletion
-/// (I-9): it means damage, and a collection would make it worse.
-pub fn all_present(index: &LocalIndex, live: &mut LiveSet, packs: &HashMap<PackId, u64>) -> Result<()> {
+/// Proves that everything referenced is in a pack that is there, as `index` was made to hold ([`Store::index_of`]).
+/// Anything else stops deletion (I-9): it means damage, and a collection would make it worse.
+pub fn all_present(index: &LocalIndex, live: &mut LiveSet) -> Result<()> {
     live.scan(&mut |ids| {
         for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
-            match located {
-                Some(located) if packs.contains_key(&located.place.pack) => {}
-                Some(located) => {
-                    return Err(Error::Missing {
-                        object: ObjectName::pack(located.place.pack).to_string(),
-                    });
-                }
-                None => {
-                    return Err(Error::Missing {
-                        object: format!("chunk {id}"),
-                    });
-                }
+            if located.is_none() {
+                return Err(Error::Missing {
+                    object: format!("chunk {id}"),
+                });
             }
         }
         Ok(())
     })
-}
-
-/// G0: which packs are unneeded, and which are worth repacking.
-pub fn plan(
-    store: &Store,
-    view: &View,
-    index: &LocalIndex,
-    live: &LiveSet,
-    packs: &HashMap<PackId, u64>,
-    policy: &Policy,
-) -> Result<Plan> {
-    let mut uses: HashMap<PackId, Use> = HashMap::new();
-    each_segment(store, view, &mut |_, segment| {
-        for_entries(index, live, &segment, &mut |pack, frame, needed| {
-            let used = uses.entry(pack.id).or_default();
-            used.class = Some(pack.class);
-            used.total += u64::from(frame.stored_len);
-            used.needed += if needed { u64::from(frame.stored_len) } else { 0 };
-        })
-    })?;
-    let mut plan = Plan::default();
-    let mut partial = Vec::new();
-    for (id, size) in packs {
-        if view.condemned.contains(id) {
-            continue;
-        }
-        plan.packs += 1;
-        plan.bytes += size;
-        match uses.get(id) {
-            Some(used) if used.needed > 0 => {
-                plan.needed += used.needed;
-                if used.needed < used.total {
-                    partial.push((*id, used.total - used.needed, used.needed));
-                }
-            }
-            // No segment lists it, or nothing listed in it is needed.
-            _ => {
-                plan.unneeded.insert(*id);
-                plan.bytes_deleted += size;
-            }
-        }
-    }
-    choose(&mut plan, partial, policy, packs);
-    Ok(plan)
-}
-
-/// Most garbage per byte moved first, until little enough is left.
-fn choose(
-    plan: &mut Plan,
-    mut partial: Vec<(PackId, u64, u64)>,
-    policy: &Policy,
-    packs: &HashMap<PackId, u64>,
-) {
-    let allowed = match policy.max_unused {
-        Unused::Percent(percent) => (plan.needed as f64 * percent / 100.0) as u64,
-        Unused::Bytes(bytes) => bytes,
-        Unused::Unlimited => u64::MAX,
-    };
-    let mut unused: u64 = partial.iter().map(|(_, unused, _)| unused).sum();
-    partial.sort_by(|a, b| {
-        (b.1 as f64 / b.2 as f64)
-            .total_cmp(&(a.1 as f64 / a.2 as f64))
-            .then(a.0.cmp(&b.0))
-    });
-    for (id, garbage, needed) in partial {
-        if unused <= allowed || plan.bytes_moved.saturating_add(needed) > policy.max_repack {
-            continue;
-        }
-        unused -= garbage;
-        plan.bytes_moved += needed;
-        plan.bytes_deleted += packs.get(&id).copied().unwrap_or(0);
-        plan.repack.insert(id);
-    }
-    plan.bytes_kept_unused = unused;
 }
 
 fn each_segment(
@@ -211,217 +99,94 @@ fn each_segment(
     Ok(())
 }
 
-/// Calls `each` with every frame of a segment and whether it is the copy that is needed: of several copies of a
-/// chunk exactly the one that the local index names.
-fn for_entries(
-    index: &LocalIndex,
-    live: &LiveSet,
-    segment: &IndexSegment,
-    each: &mut dyn FnMut(&crate::indexfile::PackRecord, &crate::indexfile::IndexEntry, bool),
-) -> Result<()> {
-    for entries in segment.entries.chunks(1024) {
-        let ids: Vec<ChunkId> = entries.iter().map(|entry| entry.id).collect();
-        for (entry, located) in entries.iter().zip(index.locate_sorted(&ids)?) {
-            let pack = &segment.packs[entry.pack as usize];
-            let here = located.is_some_and(|at| at.place.pack == pack.id && at.place.offset == entry.offset);
-            each(pack, entry, here && live.contains(&entry.id)?);
-        }
-    }
-    Ok(())
-}
-
-/// Moves the needed frames of the plan's poor packs into new, indexed packs. `moved` is told bytes as they go.
-pub fn repack(
-    store: &Store,
-    view: &View,
-    index: &LocalIndex,
-    live: &LiveSet,
-    plan: &Plan,
-    moved: &mut dyn FnMut(u64) -> Result<()>,
-) -> Result<()> {
-    if plan.repack.is_empty() {
-        return Ok(());
-    }
-    let mut frames: BTreeMap<(u8, PackId), Vec<(ChunkId, Place)>> = BTreeMap::new();
-    each_segment(store, view, &mut |_, segment| {
-        for_entries(index, live, &segment, &mut |pack, entry, needed| {
-            if needed && plan.repack.contains(&pack.id) {
-                frames
-                    .entry((pack.class as u8, pack.id))
-                    .or_default()
-                    .push((entry.id, segment.place(entry)));
-            }
-        })
-    })?;
-    let mut mover = Mover {
-        store,
-        decoder: Decoder::new()?,
-        open: None,
-        lists: Vec::new(),
-    };
-    for ((class, _), mut places) in frames {
-        let class = Class::from_tag(class).ok_or_else(|| Error::Index("an unknown class".to_string()))?;
-        places.sort_unstable_by_key(|(_, place)| place.offset);
-        mover.move_pack(class, &places, moved)?;
-    }
-    mover.finish()
-}
-
-struct Mover<'a> {
-    store: &'a Store,
-    decoder: Decoder,
-    open: Option<(Class, Vec<SealedSessionKey>, PackWriter)>,
-    lists: Vec<PackList>,
-}
-
-impl Mover<'_> {
-    fn move_pack(
-        &mut self,
-        class: Class,
-        places: &[(ChunkId, Place)],
-        moved: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<()> {
-        let mut keys: Vec<SealedSessionKey> = places.iter().map(|(_, place)| place.sealed_key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let mut rest = places;
-        while let Some((_, first)) = rest.first() {
-            let end = |place: &Place| place.offset as usize + place.stored_len as usize;
-            let run = rest
-                .iter()
-                .take_while(|(_, place)| end(place) - first.offset as usize <= READ)
-                .count()
-                .max(1);
-            let (batch, later) = rest.split_at(run);
-            rest = later;
-            let len = batch.last().map_or(0, |(_, last)| end(last)) - first.offset as usize;
-            let mut bytes = Vec::new();
-            self.store.remote().read(
-                &ObjectName::pack(first.pack),
-                first.offset.into(),
-                len,
-                &mut bytes,
-            )?;
-            for (id, place) in batch {
-                let at = (place.offset - first.offset) as usize;
-                let stored = bytes.get(at..at + place.stored_len as usize);
-                let stored =
-                    stored.ok_or_else(|| Error::corrupt(ObjectName::pack(place.pack), "cut short"))?;
-                self.append(class, &keys, *id, place, stored)?;
-            }
-            moved(len as u64)?;
-        }
-        Ok(())
-    }
-
-    /// Copies one frame bytewise, once it is proven whole: a copy must not give damage a fresh, valid name.
-    fn append(
-        &mut self,
-        class: Class,
-        keys: &[SealedSessionKey],
-        id: ChunkId,
-        place: &Place,
-        stored: &[u8],
-    ) -> Result<()> {
-        let mut plain = Vec::new();
-        self.decoder
-            .open_at(self.store.keys(), class, id, place, stored, &mut plain)?;
-        let fits = self.open.as_ref().is_some_and(|(open, table, pack)| {
-            *open == class
-                && pack.len() < self.store.config().pack_size as usize
-                && table.contains(&place.sealed_key)
-        });
-        if !fits {
-            self.close()?;
-            if keys.len() > KEYS && !keys.contains(&place.sealed_key) {
-                return Err(Error::Index(
-                    "a frame under a key that its pack does not list".to_string(),
-                ));
-            }
-            // The keys of this frame's pack first; those of later packs open a pack of their own.
-            let mut table = vec![place.sealed_key];
-            table.extend(keys.iter().filter(|key| **key != place.sealed_key).take(KEYS - 1));
-            let pack = PackWriter::begin(self.store.remote(), self.store.id(), class, table.clone())?;
-            self.open = Some((class, table, pack));
-        }
-        let Some((_, table, pack)) = &mut self.open else {
-            return Err(Error::WriterFailed);
-        };
-        let key = table.iter().position(|key| *key == place.sealed_key).unwrap_or(0) as u16;
-        let codec = crate::compress::Codec::from_tag(place.codec)
-            .ok_or_else(|| Error::corrupt(id, "unknown codec"))?;
-        let Place {
-            stored_len,
-            plain_len,
-            ..
-        } = *place;
-        pack.append(
-            Frame {
-                id,
-                offset: 0,
-                stored_len,
-                plain_len,
-                codec,
-                key,
-            },
-            stored,
-        )
-    }
-
-    fn close(&mut self) -> Result<()> {
-        if let Some((_, _, pack)) = self.open.take() {
-            self.lists.push(pack.finish(self.store.keys())?.publish()?);
-        }
-        Ok(())
-    }
-
-    /// Packs durable, then their index (I-1).
-    fn finish(mut self) -> Result<()> {
-        self.close()?;
-        self.store.remote().barrier()?;
-        write_segments(self.store, &mut self.lists).map(drop)
-    }
-}
-
-/// Writes index segments for `lists`, which is emptied; returns their ids.
-fn write_segments(store: &Store, lists: &mut Vec<PackList>) -> Result<Vec<IndexId>> {
-    let mut ids = Vec::new();
+/// Writes index segments for `lists`, which is emptied.
+fn write_segments(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
     let mut group = Vec::new();
     let mut entries = 0;
     for list in lists.drain(..) {
         if entries + list.frames.len() > ENTRIES_PER_SEGMENT && !group.is_empty() {
-            ids.push(put_segment(store, &group)?);
+            put_segment(store, &group)?;
             group.clear();
             entries = 0;
         }
         entries += list.frames.len();
         group.push(list);
     }
-    if !group.is_empty() {
-        ids.push(put_segment(store, &group)?);
+    if group.is_empty() {
+        Ok(())
+    } else {
+        put_segment(store, &group)
     }
-    Ok(ids)
 }
 
-fn put_segment(store: &Store, lists: &[PackList]) -> Result<IndexId> {
+fn put_segment(store: &Store, lists: &[PackList]) -> Result<()> {
     let (id, bytes) = IndexSegment::of_packs(lists).seal(store.keys())?;
-    store.remote().put(&ObjectName::index(id), &bytes)?;
-    Ok(id)
+    store.remote().put(&ObjectName::index(id), &bytes).map(drop)
 }
 
-/// G1: publishes the mark. From now on no new session refers to the plan's packs.
-pub fn condemn(store: &Store, plan: &Plan) -> Result<Mark> {
-    let packs: HashSet<PackId> = plan.unneeded.union(&plan.repack).copied().collect();
-    Mark::publish(store, &packs)
-}
-
-/// Marks of earlier collections that were not swept yet.
-pub fn pending_marks(store: &Store) -> Result<Vec<Mark>> {
-    store
-        .marks()?
-        .into_iter()
-        .map(|id| Mark::load(store, id))
+/// G1: publishes the plan's mark, or marks if it condemns very many. From now on no new session refers to the packs.
+pub fn condemn(store: &Store, plan: &Plan) -> Result<Vec<Mark>> {
+    let packs: BTreeSet<PackId> = plan.unneeded.union(&plan.repack).copied().collect();
+    let packs: Vec<PackId> = packs.into_iter().collect();
+    packs
+        .chunks(PACKS_PER_MARK)
+        .map(|packs| Mark::publish(store, &packs.iter().copied().collect()))
         .collect()
+}
+
+/// Marks that were not swept yet.
+pub fn pending_marks(store: &Store) -> Result<Vec<Mark>> {
+    let mut marks = Vec::new();
+    for id in store.marks()? {
+        match Mark::load(store, id) {
+            // Its collection ended between the listing and now.
+            Err(Error::Missing { .. }) => {}
+            mark => marks.push(mark?),
+        }
+    }
+    Ok(marks)
+}
+
+/// Remembers on this machine which sessions were open right after a mark was durable: only those can refer to its
+/// packs, however many have begun since.
+pub fn note_waiting(store: &Store, mark: &Mark, sessions: &[SessionId]) -> Result<()> {
+    let path = waiting_path(store, mark.id);
+    let failed = |e| Error::local("write", &path, e);
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).map_err(failed)?;
+    }
+    let ids: Vec<u8> = sessions.iter().flat_map(|id| id.0).collect();
+    let note = [&waiting_sum(store, mark.id, &ids)[..], &ids].concat();
+    let fresh = path.with_extension("new");
+    std::fs::write(&fresh, note).map_err(failed)?;
+    std::fs::rename(&fresh, &path).map_err(failed)
+}
+
+/// The sessions that a mark has to wait for: as noted, else all that are open now.
+pub fn waiting_for(store: &Store, mark: &Mark) -> Result<Vec<SessionId>> {
+    let note = std::fs::read(waiting_path(store, mark.id)).unwrap_or_default();
+    if let Some((sum, ids)) = note.split_first_chunk::<32>()
+        && waiting_sum(store, mark.id, ids) == *sum
+    {
+        return Ok(ids
+            .chunks_exact(SessionId::LEN)
+            .filter_map(SessionId::from_slice)
+            .collect());
+    }
+    open_sessions(store)
+}
+
+fn waiting_path(store: &Store, mark: MarkId) -> PathBuf {
+    store.cache().join("marks").join(mark.to_hex())
+}
+
+fn waiting_sum(store: &Store, mark: MarkId, ids: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher
+        .update(store.id().as_bytes())
+        .update(mark.as_bytes())
+        .update(ids);
+    *hasher.finalize().as_bytes()
 }
 
 /// Whose sessions may be fenced, and when to try (never whether it is safe, I-8).
@@ -441,10 +206,13 @@ pub fn settle(store: &Store, sessions: &[SessionId], patience: &Patience) -> Res
             Err(Error::Missing { .. }) => {}
             Err(e) => return Err(e),
         }
-        let Some(owner) = session::owner(store, *id)? else {
-            continue;
+        let ours_and_gone = match session::owner(store, *id) {
+            Ok(None) => continue,
+            Ok(Some(owner)) => owner.machine == patience.machine && !session::held_here(store, *id),
+            // Whose it is can't be told: it has the time that any other machine's has.
+            Err(e) if e.is_damage() => false,
+            Err(e) => return Err(e),
         };
-        let ours_and_gone = owner.machine == patience.machine && !session::held_here(store, *id);
         if ours_and_gone || seen_for(store, *id)? > patience.stale {
             session::fence(store, *id)?;
         } else {
@@ -469,101 +237,217 @@ fn seen_for(store: &Store, id: SessionId) -> Result<Duration> {
     }
 }
 
-/// G5 and G6: deletes what may go of one mark, in the order of I-5. `view`, `packs` and `live` were read in that
-/// order after all sessions had settled.
+/// G5 and G6: deletes what may go of the marks, in the order of I-5, and then the marks. `view` (which names them),
+/// `packs` and `live` were read in that order after all sessions had settled; `index` is of that view and those packs.
+///
+/// Goes in steps that free space for the next, so that it works on a full disk.
 pub fn sweep(
     store: &Store,
-    mark: &Mark,
+    marks: &[Mark],
     view: &View,
     index: &LocalIndex,
     live: &mut LiveSet,
-    packs: &HashMap<PackId, u64>,
+    packs: &Inventory,
 ) -> Result<Swept> {
-    all_present(index, live, packs)?;
-    let mut spared = HashSet::new();
-    let mut rewrite = Vec::new();
-    let mut small = Vec::new();
-    each_segment(store, view, &mut |id, segment| {
-        for entry in &segment.entries {
-            let pack = segment.packs[entry.pack as usize].id;
-            if mark.packs.contains(&pack)
-                && live.contains(&entry.id)?
-                && !index.contains(&entry.id, &view.condemned)?
-            {
-                spared.insert(pack);
+    all_present(index, live)?;
+    let condemned: HashSet<PackId> = marks.iter().flat_map(|mark| &mark.packs).copied().collect();
+    if !condemned.is_subset(&view.condemned) {
+        return Err(Error::Refused(
+            "a mark was swept by somebody else meanwhile".to_string(),
+        ));
+    }
+    let spared = needed_again(store, view, index, live, packs, &condemned)?;
+    let doomed: HashSet<PackId> = condemned.difference(&spared).copied().collect();
+    let mut sweeper = Sweeper {
+        store,
+        packs,
+        listed_in: doomed.iter().map(|pack| (*pack, 0)).collect(),
+        swept: Swept {
+            spared,
+            ..Swept::default()
+        },
+    };
+    let (emptied, rewrite) = sweeper.survey(view, &doomed)?;
+    sweeper.delete_unlisted()?;
+    sweeper.replace(&emptied, &doomed)?;
+    for group in &rewrite {
+        sweeper.replace(group, &doomed)?;
+    }
+    for mark in marks
+        .iter()
+        .filter(|mark| mark.packs.is_disjoint(&sweeper.swept.spared))
+    {
+        store.remote().delete(&ObjectName::mark(mark.id))?;
+        // A note without its mark is a few bytes in a cache.
+        let _ = std::fs::remove_file(waiting_path(store, mark.id));
+    }
+    store.remote().barrier()?;
+    Ok(sweeper.swept)
+}
+
+/// Condemned packs that hold the only good copy of something reachable.
+fn needed_again(
+    store: &Store,
+    view: &View,
+    index: &LocalIndex,
+    live: &LiveSet,
+    packs: &Inventory,
+    condemned: &HashSet<PackId>,
+) -> Result<HashSet<PackId>> {
+    let mut doubtful = LiveSet::new(store.cache())?;
+    let mut any = false;
+    let each_condemned = |each: &mut dyn FnMut(PackId, &ChunkId) -> Result<()>| {
+        each_segment(store, view, &mut |_, segment| {
+            for entry in &segment.entries {
+                let pack = segment.packs[entry.pack as usize].id;
+                if condemned.contains(&pack) {
+                    each(pack, &entry.id)?;
+                }
             }
-        }
-        if segment.packs.iter().any(|pack| mark.packs.contains(&pack.id)) {
-            rewrite.push(id);
-        } else if segment.entries.len() < SMALL {
-            small.push(id);
+            Ok(())
+        })
+    };
+    each_condemned(&mut |_, id| {
+        if live.contains(id)? && !index.contains(id, &view.condemned)? {
+            any = true;
+            doubtful.insert(*id)?;
         }
         Ok(())
     })?;
-    let doomed: HashSet<PackId> = mark.packs.difference(&spared).copied().collect();
-    if small.len() > SMALL_SEGMENTS {
-        rewrite.append(&mut small);
+    let mut spared = HashSet::new();
+    if !any {
+        return Ok(spared);
     }
-    supersede(store, &rewrite, &doomed)?;
-    let mut swept = Swept {
-        spared: spared.len() as u64,
-        ..Swept::default()
-    };
-    for pack in &doomed {
-        if let Some(size) = packs.get(pack) {
-            store.remote().delete(&ObjectName::pack(*pack))?;
-            swept.packs += 1;
-            swept.bytes += size;
-        }
-    }
-    store.remote().barrier()?;
-    store.remote().delete(&ObjectName::mark(mark.id))?;
-    store.remote().barrier()?;
-    Ok(swept)
-}
-
-/// Writes segments without the doomed packs, then deletes the old ones.
-fn supersede(store: &Store, old: &[IndexId], doomed: &HashSet<PackId>) -> Result<()> {
-    let mut lists: Vec<PackList> = Vec::new();
-    let mut new = HashSet::new();
-    for id in old {
-        let segment = IndexSegment::load(store.remote(), store.keys(), *id)?;
-        lists.extend(
-            segment
-                .into_lists()
-                .into_iter()
-                .filter(|list| !doomed.contains(&list.id)),
-        );
-        if lists.iter().map(|list| list.frames.len()).sum::<usize>() >= ENTRIES_PER_SEGMENT {
-            new.extend(write_segments(store, &mut lists)?);
-        }
-    }
-    new.extend(write_segments(store, &mut lists)?);
-    store.remote().barrier()?;
-    for id in old {
-        // Content names: a segment that came out unchanged is its own successor.
-        if !new.contains(id) {
-            store.remote().delete(&ObjectName::index(*id))?;
-        }
-    }
-    store.remote().barrier()
-}
-
-/// Removes the session objects of ended sessions, and this machine's notes about them.
-pub fn remove_ended_sessions(store: &Store) -> Result<()> {
-    let open: HashSet<SessionId> = open_sessions(store)?.into_iter().collect();
-    let ended: HashSet<SessionId> = store.slates()?.into_iter().collect();
-    for id in store.sessions_in(Kind::Session)? {
-        if !open.contains(&id) && ended.contains(&id) {
-            store.remote().delete(&ObjectName::session(id))?;
-            let seen = store.cache().join("seen").join(id.to_hex());
-            match std::fs::remove_file(&seen) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::local("remove", seen, e));
-                }
-                _ => {}
+    // The index names one copy of each chunk; there may be a better one.
+    let mut copied = LiveSet::new(store.cache())?;
+    each_segment(store, view, &mut |_, segment| {
+        for entry in &segment.entries {
+            let pack = &segment.packs[entry.pack as usize].id;
+            let good = packs.contains_key(pack) && !view.condemned.contains(pack);
+            if good && doubtful.contains(&entry.id)? {
+                copied.insert(entry.id)?;
             }
         }
+        Ok(())
+    })?;
+    each_condemned(&mut |pack, id| {
+        if doubtful.contains(id)? && !copied.contains(id)? {
+            spared.insert(pack);
+        }
+        Ok(())
+    })?;
+    Ok(spared)
+}
+
+struct Sweeper<'a> {
+    store: &'a Store,
+    packs: &'a Inventory,
+    /// Doomed packs that are not deleted yet, and how many segments list each.
+    listed_in: HashMap<PackId, usize>,
+    swept: Swept,
+}
+
+impl Sweeper<'_> {
+    /// The segments that list only doomed packs, and groups of the others that are to be rewritten.
+    fn survey(&mut self, view: &View, doomed: &HashSet<PackId>) -> Result<(Vec<IndexId>, Vec<Vec<IndexId>>)> {
+        let (mut emptied, mut rewrite, mut small) = (Vec::new(), Vec::new(), Vec::new());
+        each_segment(self.store, view, &mut |id, segment| {
+            let mut gone = 0;
+            for pack in &segment.packs {
+                if let Some(count) = self.listed_in.get_mut(&pack.id) {
+                    *count += 1;
+                    gone += 1;
+                }
+            }
+            let stays = |pack: u32| !doomed.contains(&segment.packs[pack as usize].id);
+            let left = segment.entries.iter().filter(|entry| stays(entry.pack)).count();
+            match gone {
+                0 if segment.entries.len() < SMALL => small.push((id, left)),
+                0 => {}
+                _ if gone == segment.packs.len() => emptied.push(id),
+                _ => rewrite.push((id, left)),
+            }
+            Ok(())
+        })?;
+        if small.len() > SMALL_SEGMENTS {
+            rewrite.append(&mut small);
+        }
+        let mut groups: Vec<Vec<IndexId>> = Vec::new();
+        let mut room = 0;
+        for (id, left) in rewrite {
+            match groups.last_mut() {
+                Some(group) if left <= room => group.push(id),
+                _ => {
+                    groups.push(vec![id]);
+                    room = ENTRIES_PER_SEGMENT;
+                }
+            }
+            room = room.saturating_sub(left);
+        }
+        Ok((emptied, groups))
     }
-    store.remote().barrier()
+
+    /// Replaces segments by ones without the doomed packs, then deletes the packs that no segment lists any more.
+    fn replace(&mut self, old: &[IndexId], doomed: &HashSet<PackId>) -> Result<()> {
+        if old.is_empty() {
+            return Ok(());
+        }
+        let remote = self.store.remote();
+        let mut lists: Vec<PackList> = Vec::new();
+        for id in old {
+            let segment = IndexSegment::load(remote, self.store.keys(), *id)?;
+            for list in segment.into_lists() {
+                if !doomed.contains(&list.id) {
+                    lists.push(list);
+                } else if let Some(count) = self.listed_in.get_mut(&list.id) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+        }
+        write_segments(self.store, &mut lists)?;
+        for id in old {
+            remote.delete(&ObjectName::index(*id))?;
+        }
+        remote.barrier()?;
+        self.delete_unlisted()
+    }
+
+    fn delete_unlisted(&mut self) -> Result<()> {
+        let mut gone: Vec<PackId> = self
+            .listed_in
+            .iter()
+            .filter(|(_, segments)| **segments == 0)
+            .map(|(pack, _)| *pack)
+            .collect();
+        gone.sort_unstable();
+        for pack in &gone {
+            self.listed_in.remove(pack);
+            if let Some(size) = self.packs.get(pack) {
+                self.store.remote().delete(&ObjectName::pack(*pack))?;
+                self.swept.packs += 1;
+                self.swept.bytes += size;
+            }
+        }
+        self.store.remote().barrier()
+    }
+}
+
+/// Removes the session objects of ended sessions, and this machine's notes about them. Returns how many.
+pub fn remove_ended_sessions(store: &Store) -> Result<u64> {
+    let sessions = store.sessions_in(Kind::Session)?;
+    let ended: HashSet<SessionId> = store.slates()?.into_iter().collect();
+    let mut removed = 0;
+    for id in sessions.iter().filter(|id| ended.contains(id)) {
+        store.remote().delete(&ObjectName::session(*id))?;
+        removed += 1;
+        let seen = store.cache().join("seen").join(id.to_hex());
+        match std::fs::remove_file(&seen) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::local("remove", seen, e));
+            }
+            _ => {}
+        }
+    }
+    store.remote().barrier()?;
+    Ok(removed)
 }

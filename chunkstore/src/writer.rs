@@ -365,7 +365,10 @@ impl Shared {
         if let Some(index) = self.index.get() {
             return Ok(index);
         }
-        let index = self.store.index(&self.view, progress)?;
+        // The packs after the marks: what was deleted under a mark that this view misses is not listed any more, even
+        // if an index segment that somebody wrote late still names it.
+        let present = self.store.packs()?;
+        let index = self.store.index_of(&self.view, &present, progress)?;
         Ok(self.index.get_or_init(|| index))
     }
 

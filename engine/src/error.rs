@@ -34,6 +34,14 @@ pub enum Error {
     /// What a checkpoint was based on is being collected: the backup starts again from the checkpoint.
     #[error("garbage collection overtook this backup")]
     ViewChanged,
+    /// Something that generations may refer to is missing or unreadable, so nothing may be deleted (I-9).
+    #[error("nothing more was deleted, because the repository is damaged: {0}; run 'dedup check'")]
+    Damaged(chunkstore::Error),
+    /// A listing lacks what is there (I-9).
+    #[error(
+        "nothing more was deleted: the storage listed its objects incompletely ({0} is there and not listed)"
+    )]
+    ShortListing(String),
     #[error("interrupted")]
     Interrupted,
 }

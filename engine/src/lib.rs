@@ -1,20 +1,29 @@
 //! Trees of files as generations: walk, backup, restore, retention, prune, check.
 
 pub mod backup;
+pub mod cache;
+pub mod dump;
 pub mod entry;
 pub mod error;
 pub mod facts;
 pub mod filter;
 pub mod fsmeta;
+pub mod key;
+mod generations;
 pub mod manifest;
 pub mod monitor;
+pub mod prune;
+pub mod references;
 pub mod repo;
+pub mod restore;
 pub mod retain;
 pub mod select;
+pub mod tar;
 pub mod tree;
 pub mod trees;
 pub mod units;
 pub mod walk;
 pub mod when;
 
+pub use chunkstore::{RepoId, SessionId};
 pub use error::{Error, Result, StoreError};

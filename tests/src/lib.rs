@@ -1,4 +1,8 @@
 //! Test kit.
 
 pub mod conformance;
+pub mod machine;
+pub mod oracle;
+pub mod random;
 pub mod remotes;
+pub mod tree;

@@ -49,7 +49,7 @@ fn open(
         loads += 1;
         Ok(segments[&id].clone())
     };
-    let index = LocalIndex::open(dir, &REPO, &listed, condemned, &mut load, &mut |_, _| {}).unwrap();
+    let index = LocalIndex::open(dir, &REPO, &listed, condemned, None, &mut load, &mut |_, _| {}).unwrap();
     (index, loads)
 }
 
@@ -149,5 +149,47 @@ fn bulk_segments_reopening_deletion_and_garbage() {
         index
             .contains(&segment(0, &[7]).1.entries[0].id, &Condemned::new())
             .unwrap()
+    );
+}
+
+#[test]
+fn what_segments_say_of_absent_packs_does_not_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = BTreeMap::from([segment(1, &[1, 2]), segment(9, &[2, 3])]);
+    let open = |present: Option<&[u8]>| {
+        let listed: Vec<IndexId> = all.keys().copied().collect();
+        let mut load = |id: IndexId| Ok(all[&id].clone());
+        let present = present.map(|packs| {
+            packs
+                .iter()
+                .map(|pack| (PackId([*pack; 32]), 1))
+                .collect::<Inventory>()
+        });
+        let none = Condemned::new();
+        let index = LocalIndex::open(
+            dir.path(),
+            &REPO,
+            &listed,
+            &none,
+            present.as_ref(),
+            &mut load,
+            &mut |_, _| {},
+        )
+        .unwrap();
+        let at = |n: u16| index.locate(&segment(0, &[n]).1.entries[0].id).unwrap();
+        [1, 2, 3].map(|n| at(n).map(|located| located.place.pack.0[0]))
+    };
+    assert_eq!(open(None), [Some(1), Some(9), Some(9)]);
+    assert_eq!(open(Some(&[1, 9])), [Some(1), Some(9), Some(9)]);
+    assert_eq!(
+        open(Some(&[1])),
+        [Some(1), Some(1), None],
+        "the copy that is there counts"
+    );
+    assert_eq!(open(None), [Some(1), Some(1), None], "and is remembered");
+    assert_eq!(
+        open(Some(&[1, 9])),
+        [Some(1), Some(9), Some(9)],
+        "until the pack is back"
     );
 }

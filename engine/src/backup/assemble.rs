@@ -71,6 +71,9 @@ impl Assembler<'_> {
             return Err(Error::Store(chunkstore::Error::WriterFailed));
         }
         let root = tree.finish()?;
+        if root.entries == 0 {
+            return Err(Error::NoSource("nothing was found to back up".to_string()));
+        }
         if self
             .unless
             .as_ref()
@@ -78,7 +81,6 @@ impl Assembler<'_> {
         {
             return Ok(Outcome {
                 snapshot: None,
-                root,
                 unchanged: true,
             });
         }
@@ -101,7 +103,6 @@ impl Assembler<'_> {
         if self.dry_run {
             return Ok(Outcome {
                 snapshot: None,
-                root,
                 unchanged: false,
             });
         }
@@ -124,7 +125,6 @@ impl Assembler<'_> {
         run.repo.remember(&self.remembered)?;
         Ok(Outcome {
             snapshot: Some(id),
-            root,
             unchanged: false,
         })
     }

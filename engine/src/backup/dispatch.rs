@@ -74,7 +74,13 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             self.batch(batch)?;
         }
         self.send()?;
-        for (path, errno) in walk.missing_sources() {
+        let missing = walk.missing_sources();
+        if missing.len() + walk.excluded_sources().len() >= self.run.head.paths.len() {
+            // What leads to the sources was found, and none of them: no generation is to say so.
+            let why = "each of them is excluded, or vanished";
+            return Err(Error::NoSource(why.to_string()));
+        }
+        for (path, errno) in missing {
             let path = std::os::unix::ffi::OsStringExt::into_vec(path.into_os_string());
             self.problem(path, ProblemKind::SourceMissing { errno });
         }

@@ -20,7 +20,6 @@ use crate::filter::{Filter, FilterOptions};
 use crate::manifest::{Head, Manifest, Snapshot, Summary, UNREADABLE_MAX};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 use crate::repo::{Repo, index_progress};
-use crate::tree::Root;
 use crate::trees;
 use crate::walk::Walk;
 use assemble::Assembler;
@@ -89,7 +88,6 @@ pub struct Report {
 
 struct Outcome {
     snapshot: Option<SessionId>,
-    root: Root,
     unchanged: bool,
 }
 
@@ -313,17 +311,13 @@ fn once(
         Some(stream) => stdin::store(&run, stream, assembler)?,
         None => pipeline(&run, options, parent, &reader, assembler)?,
     };
-    let report = Report {
+    Ok(Report {
         snapshot: outcome.snapshot,
         parent: parents.last().map(|(id, _)| *id),
         summary: run.summary(),
         unchanged: outcome.unchanged,
         elapsed: started.elapsed(),
-    };
-    if outcome.root.entries == 0 {
-        return Err(Error::NoSource("nothing was found to back up".to_string()));
-    }
-    Ok(report)
+    })
 }
 
 /// Runs the three stages and reports the error that came first where several fail together.
@@ -340,8 +334,9 @@ where
     let filter = Filter::build(options.filter.clone())?;
     let mut walk = Walk::start(&options.sources, filter, options.threads.min(4))?;
     let missing = walk.missing_sources();
-    if missing.len() >= options.sources.len() {
-        let (path, errno) = &missing[0];
+    if let Some((path, errno)) = missing.first()
+        && missing.len() >= options.sources.len()
+    {
         let why = std::io::Error::from_raw_os_error(*errno);
         return Err(Error::NoSource(format!("{}: {why}", path.display())));
     }

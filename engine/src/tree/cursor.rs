@@ -146,9 +146,10 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
     /// beginning. The directory's own entry is its parent's and not among it.
     pub fn under(&mut self, path: &[u8]) -> Result<()> {
         self.scope = None;
-        self.seek(path, b"")?;
+        let sought = self.seek(path, b"");
+        // Also after an error, from which a caller may go on.
         self.scope = (!path.is_empty()).then(|| path.into());
-        Ok(())
+        sought
     }
 
     /// The entry at `path`; `None` when there is none, and for the root, which has no entry.

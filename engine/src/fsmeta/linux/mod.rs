@@ -4,6 +4,7 @@ mod apply;
 mod capture;
 mod owners;
 mod read;
+mod system;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ pub use read::{
     DataRanges, advise_done, advise_sequential, advise_soon, data_ranges, list_dir, open_ancestor, open_dir,
     open_root, open_source,
 };
+pub use system::{sync_fs, umask};
 pub use target::{FileId, Target, TargetDir};
 
 use rustix::io::Errno;

@@ -1,0 +1,179 @@
+//! What a collection would do and what that costs: G0. Reads the index segments once and writes nothing.
+
+use super::{Policy, Unused, each_segment};
+use crate::error::Result;
+use crate::id::{ChunkId, PackId};
+use crate::index::{Inventory, LocalIndex};
+use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
+use crate::live::LiveSet;
+use crate::pack::Class;
+use crate::session::View;
+use crate::store::Store;
+use std::collections::{HashMap, HashSet};
+
+/// Packs smaller than this part of the configured size are merged once a class has more than [`FEW`] of them.
+const SMALL_PART: u64 = 4;
+const FEW: usize = 16;
+
+/// What a collection would do, with its cost. All sizes are stored bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Packs nobody needs.
+    pub unneeded: HashSet<PackId>,
+    /// Packs whose needed frames are moved first.
+    pub repack: HashSet<PackId>,
+    /// Packs that are there and in no mark yet, and their bytes.
+    pub packs: u64,
+    pub bytes: u64,
+    /// Bytes of frames that are needed.
+    pub needed: u64,
+    /// Bytes of the packs that go; what is freed is this less `bytes_moved`.
+    pub bytes_deleted: u64,
+    pub bytes_moved: u64,
+    /// Unneeded bytes that stay.
+    pub bytes_kept_unused: u64,
+    /// Packs in no index segment that stay because a running writer may be about to list them.
+    pub unlisted_kept: u64,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.unneeded.is_empty() && self.repack.is_empty()
+    }
+
+    /// The same without moving anything, for a remote that has no room.
+    pub fn without_repack(mut self, packs: &Inventory) -> Plan {
+        self.bytes_moved = 0;
+        for id in self.repack.drain() {
+            self.bytes_deleted -= packs.get(&id).copied().unwrap_or(0);
+        }
+        self
+    }
+}
+
+/// One pack by the index. `needed` counts the copies that a collection must keep.
+#[derive(Default)]
+struct Use {
+    class: Option<Class>,
+    total: u64,
+    needed: u64,
+}
+
+/// G0: which packs are unneeded, and which are worth repacking. `index` holds what lies in `packs`. Packs that no
+/// segment lists are unneeded only if `unlisted_are_garbage`.
+pub fn plan(
+    store: &Store,
+    view: &View,
+    index: &LocalIndex,
+    live: &LiveSet,
+    packs: &Inventory,
+    policy: &Policy,
+    unlisted_are_garbage: bool,
+) -> Result<Plan> {
+    let mut uses: HashMap<PackId, Use> = HashMap::new();
+    each_segment(store, view, &mut |_, segment| {
+        for_entries(view, index, live, &segment, &mut |pack, frame, needed| {
+            let used = uses.entry(pack.id).or_default();
+            used.class = Some(pack.class);
+            used.total += u64::from(frame.stored_len);
+            used.needed += if needed { u64::from(frame.stored_len) } else { 0 };
+        })
+    })?;
+    let mut plan = Plan::default();
+    let mut partial = Vec::new();
+    let mut small: [Vec<(u64, u64, PackId)>; 2] = Default::default();
+    for (id, size) in packs.iter().filter(|(id, _)| !view.condemned.contains(id)) {
+        plan.packs += 1;
+        plan.bytes += size;
+        match uses.get(id) {
+            Some(used) if used.needed > 0 => {
+                plan.needed += used.needed;
+                if used.needed < used.total {
+                    partial.push((*id, used.total - used.needed, used.needed));
+                }
+                if *size < u64::from(store.config().pack_size) / SMALL_PART {
+                    small[usize::from(used.class == Some(Class::Tree))].push((*size, used.needed, *id));
+                }
+            }
+            None if !unlisted_are_garbage => plan.unlisted_kept += 1,
+            _ => {
+                plan.unneeded.insert(*id);
+                plan.bytes_deleted += size;
+            }
+        }
+    }
+    choose(&mut plan, partial, policy, packs);
+    for class in small {
+        merge(&mut plan, class, policy, store.config().pack_size.into());
+    }
+    Ok(plan)
+}
+
+/// Most garbage per byte moved first, until little enough is left.
+fn choose(plan: &mut Plan, mut partial: Vec<(PackId, u64, u64)>, policy: &Policy, packs: &Inventory) {
+    let allowed = match policy.max_unused {
+        Unused::Percent(percent) => (plan.needed as f64 * percent / 100.0) as u64,
+        Unused::Bytes(bytes) => bytes,
+        Unused::Unlimited => u64::MAX,
+    };
+    let mut unused: u64 = partial.iter().map(|(_, unused, _)| unused).sum();
+    partial.sort_by(|a, b| {
+        (b.1 as f64 / b.2 as f64)
+            .total_cmp(&(a.1 as f64 / a.2 as f64))
+            .then(a.0.cmp(&b.0))
+    });
+    for (id, garbage, needed) in partial {
+        if unused <= allowed || plan.bytes_moved.saturating_add(needed) > policy.max_repack {
+            continue;
+        }
+        unused -= garbage;
+        plan.bytes_moved += needed;
+        plan.bytes_deleted += packs.get(&id).copied().unwrap_or(0);
+        plan.repack.insert(id);
+    }
+    plan.bytes_kept_unused = unused;
+}
+
+/// Adds small packs of one class, given as (size, needed, id), when there are many: a thousand little generations
+/// should not leave a thousand packs.
+fn merge(plan: &mut Plan, mut small: Vec<(u64, u64, PackId)>, policy: &Policy, pack_size: u64) {
+    small.sort_unstable();
+    let bytes: u64 = small.iter().map(|(_, needed, _)| needed).sum();
+    if small.len() <= FEW || bytes / pack_size.max(1) + 1 > small.len() as u64 / 2 {
+        return;
+    }
+    for (size, needed, id) in small {
+        if plan.bytes_moved.saturating_add(needed) > policy.max_repack {
+            return;
+        }
+        if plan.repack.insert(id) {
+            plan.bytes_moved += needed;
+            plan.bytes_deleted += size;
+        }
+    }
+}
+
+/// Calls `each` with every frame of a segment and whether this copy is needed: of several copies of a chunk the one
+/// that the local index names, or every one when that is condemned already.
+fn for_entries(
+    view: &View,
+    index: &LocalIndex,
+    live: &LiveSet,
+    segment: &IndexSegment,
+    each: &mut dyn FnMut(&PackRecord, &IndexEntry, bool),
+) -> Result<()> {
+    for entries in segment.entries.chunks(1024) {
+        let ids: Vec<ChunkId> = entries.iter().map(|entry| entry.id).collect();
+        for (entry, located) in entries.iter().zip(index.locate_sorted(&ids)?) {
+            let pack = &segment.packs[entry.pack as usize];
+            let counts = match located {
+                Some(at) if !view.condemned.contains(&at.place.pack) => {
+                    at.place.pack == pack.id && at.place.offset == entry.offset
+                }
+                _ => true,
+            };
+            each(pack, entry, counts && live.contains(&entry.id)?);
+        }
+    }
+    Ok(())
+}

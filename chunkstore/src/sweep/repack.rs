@@ -1,0 +1,238 @@
+//! Moves needed frames out of poor packs: copies them bytewise into new packs, then indexes those (I-1).
+//!
+//! Works pack by pack from the packs' own footers, so memory does not grow with what is moved.
+
+use super::write_segments;
+use crate::compress::Codec;
+use crate::error::{Error, Result};
+use crate::frame::Decoder;
+use crate::id::{ChunkId, PackId};
+use crate::index::LocalIndex;
+use crate::indexfile::ENTRIES_PER_SEGMENT;
+use crate::keys::SealedSessionKey;
+use crate::live::LiveSet;
+use crate::pack::{self, Class, Frame, PackList, PackWriter};
+use crate::place::Place;
+use crate::remote::ObjectName;
+use crate::session::View;
+use crate::store::Store;
+use std::collections::HashSet;
+
+/// Bytes read at once.
+const READ: u64 = 8 << 20;
+/// Sealed keys of one new pack at most: it holds frames of as many sessions.
+const KEYS: usize = 256;
+
+/// Moves the needed frames of the `poor` packs into new, indexed packs. `moved` is told bytes as they go.
+///
+/// After [`Error::NoSpace`] nothing that could not be indexed is left behind.
+pub fn repack(
+    store: &Store,
+    view: &View,
+    index: &LocalIndex,
+    live: &LiveSet,
+    poor: &HashSet<PackId>,
+    moved: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let mut packs: Vec<PackId> = poor.iter().copied().collect();
+    packs.sort_unstable();
+    let mut mover = Mover {
+        store,
+        decoder: Decoder::new()?,
+        batches: [Class::Data, Class::Tree].map(Batch::new),
+        lists: Vec::new(),
+        entries: 0,
+    };
+    let result = packs
+        .iter()
+        .try_for_each(|id| {
+            let list = pack::read_list(store.remote(), store.keys(), *id)?;
+            for place in needed(view, index, live, &list)? {
+                mover.add(list.class, place, moved)?;
+            }
+            Ok(())
+        })
+        .and_then(|()| mover.finish(moved));
+    if let Err(Error::NoSpace { .. }) = &result {
+        mover.drop_unlisted()?;
+    }
+    result
+}
+
+/// The frames of a pack that must be kept, in the order they lie; the rule is the plan's.
+fn needed(view: &View, index: &LocalIndex, live: &LiveSet, list: &PackList) -> Result<Vec<(ChunkId, Place)>> {
+    let mut sorted: Vec<&Frame> = list.frames.iter().collect();
+    sorted.sort_unstable_by_key(|frame| (frame.id, frame.offset));
+    let mut needed = Vec::new();
+    for frames in sorted.chunks(1024) {
+        let ids: Vec<ChunkId> = frames.iter().map(|frame| frame.id).collect();
+        for (frame, located) in frames.iter().zip(index.locate_sorted(&ids)?) {
+            let counts = match located {
+                Some(at) if !view.condemned.contains(&at.place.pack) => {
+                    at.place.pack == list.id && at.place.offset == frame.offset
+                }
+                _ => true,
+            };
+            if counts && live.contains(&frame.id)? {
+                needed.push((frame.id, place(list, frame)?));
+            }
+        }
+    }
+    needed.sort_unstable_by_key(|(_, place)| place.offset);
+    Ok(needed)
+}
+
+fn place(list: &PackList, frame: &Frame) -> Result<Place> {
+    let key = list.sealed_keys.get(usize::from(frame.key));
+    Ok(Place {
+        pack: list.id,
+        offset: frame.offset,
+        stored_len: frame.stored_len,
+        plain_len: frame.plain_len,
+        codec: frame.codec as u8,
+        sealed_key: *key.ok_or_else(|| Error::corrupt(ObjectName::pack(list.id), "a key is not listed"))?,
+    })
+}
+
+/// Frames of the next new pack. Its header comes first and lists the keys, so they are gathered before it is begun.
+struct Batch {
+    class: Class,
+    frames: Vec<(ChunkId, Place)>,
+    bytes: u64,
+    keys: Vec<SealedSessionKey>,
+}
+
+impl Batch {
+    fn new(class: Class) -> Self {
+        Batch {
+            class,
+            frames: Vec::new(),
+            bytes: 0,
+            keys: Vec::new(),
+        }
+    }
+}
+
+struct Mover<'a> {
+    store: &'a Store,
+    decoder: Decoder,
+    batches: [Batch; 2],
+    /// New packs that no segment lists yet, and their frames.
+    lists: Vec<PackList>,
+    entries: usize,
+}
+
+impl Mover<'_> {
+    fn add(
+        &mut self,
+        class: Class,
+        (id, place): (ChunkId, Place),
+        moved: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        let batch = &self.batches[class as usize - 1];
+        let known = batch.keys.contains(&place.sealed_key);
+        let size = u64::from(place.stored_len);
+        let full = batch.bytes + size > self.store.config().pack_size.into() && !batch.frames.is_empty();
+        if full || (!known && batch.keys.len() == KEYS) {
+            self.write_batch(class, moved)?;
+        }
+        let batch = &mut self.batches[class as usize - 1];
+        if !batch.keys.contains(&place.sealed_key) {
+            batch.keys.push(place.sealed_key);
+        }
+        batch.bytes += size;
+        batch.frames.push((id, place));
+        Ok(())
+    }
+
+    fn write_batch(&mut self, class: Class, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+        let slot = &mut self.batches[class as usize - 1];
+        let batch = std::mem::replace(slot, Batch::new(class));
+        if batch.frames.is_empty() {
+            return Ok(());
+        }
+        let (remote, keys) = (self.store.remote(), self.store.keys());
+        let mut pack = PackWriter::begin(remote, self.store.id(), class, batch.keys.clone())?;
+        let mut rest = &batch.frames[..];
+        let mut bytes = Vec::new();
+        while let Some((_, first)) = rest.first() {
+            let end = |place: &Place| u64::from(place.offset) + u64::from(place.stored_len);
+            let start = u64::from(first.offset);
+            let fits =
+                |(_, place): &&(ChunkId, Place)| place.pack == first.pack && end(place) - start <= READ;
+            let run = rest.iter().take_while(fits).count().max(1);
+            let (frames, later) = rest.split_at(run);
+            rest = later;
+            let len = frames.last().map_or(0, |(_, last)| end(last) - start);
+            remote.read(&ObjectName::pack(first.pack), start, len as usize, &mut bytes)?;
+            for (id, place) in frames {
+                let at = (u64::from(place.offset) - start) as usize;
+                let stored = bytes.get(at..at + place.stored_len as usize);
+                let stored =
+                    stored.ok_or_else(|| Error::corrupt(ObjectName::pack(place.pack), "cut short"))?;
+                self.append(&mut pack, &batch, *id, place, stored)?;
+            }
+            moved(len)?;
+        }
+        let list = pack.finish(keys)?.publish()?;
+        self.entries += list.frames.len();
+        self.lists.push(list);
+        if self.entries >= ENTRIES_PER_SEGMENT {
+            self.list_packs()?;
+        }
+        Ok(())
+    }
+
+    /// Copies one frame bytewise, once it is proven whole: a copy must not give damage a fresh, valid name.
+    fn append(
+        &mut self,
+        pack: &mut PackWriter,
+        batch: &Batch,
+        id: ChunkId,
+        place: &Place,
+        stored: &[u8],
+    ) -> Result<()> {
+        let mut plain = Vec::new();
+        let keys = self.store.keys();
+        self.decoder
+            .open_at(keys, batch.class, id, place, stored, &mut plain)?;
+        let key = batch.keys.iter().position(|key| *key == place.sealed_key);
+        let (Some(key), Some(codec)) = (key, Codec::from_tag(place.codec)) else {
+            return Err(Error::corrupt(
+                ObjectName::pack(place.pack),
+                "a frame's key or codec is not known",
+            ));
+        };
+        let frame = Frame {
+            id,
+            offset: 0,
+            stored_len: place.stored_len,
+            plain_len: place.plain_len,
+            codec,
+            key: key as u16,
+        };
+        pack.append(frame, stored)
+    }
+
+    fn finish(&mut self, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+        self.write_batch(Class::Data, moved)?;
+        self.write_batch(Class::Tree, moved)?;
+        self.list_packs()
+    }
+
+    /// Packs durable, then their index (I-1).
+    fn list_packs(&mut self) -> Result<()> {
+        self.store.remote().barrier()?;
+        write_segments(self.store, &mut self.lists)?;
+        self.entries = 0;
+        Ok(())
+    }
+
+    /// Takes back new packs: no segment lists them, so nobody can have referred to them.
+    fn drop_unlisted(&mut self) -> Result<()> {
+        for list in self.lists.drain(..) {
+            self.store.remote().delete(&ObjectName::pack(list.id))?;
+        }
+        self.store.remote().barrier()
+    }
+}

@@ -1,0 +1,484 @@
+//! Garbage collection as a command: discard old trash, finish what earlier runs left, plan, move, condemn, wait,
+//! sweep. The steps and why they are safe are [`chunkstore::sweep`]'s; which chunks are needed comes from here.
+//!
+//! Keeps I-5 and I-7 to I-9: every manifest and tree chunk is read, and one that can't be stops deletion. Nothing that
+//! is already right is undone when a step fails: the next run goes on from there.
+
+use crate::error::{Error, Result};
+use crate::generations::Listing;
+use crate::monitor::{Monitor, Phase, Progress};
+use crate::references;
+use crate::repo::Repo;
+use chunkstore::index::{Inventory, LocalIndex};
+use chunkstore::live::LiveSet;
+use chunkstore::reader::Reader;
+use chunkstore::session::{self, Mark, Session, View};
+use chunkstore::store::Store;
+use chunkstore::sweep::{self, Patience, Plan, Policy};
+use chunkstore::{Error as StoreError, SessionId};
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+/// Unpublished writes older than this belong to nobody.
+const STAGED_AGE: Duration = Duration::from_secs(48 * 3600);
+/// Readings of the repository's state that others may overtake.
+const TRIES: usize = 5;
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub gc: Policy,
+    /// Seconds for which forgotten snapshots can be undeleted.
+    pub keep_trash: u64,
+    /// Only plan.
+    pub dry_run: bool,
+    /// A session of another machine is fenced this long after it was first seen here.
+    pub stale_after: Duration,
+    /// Seconds since 1970.
+    pub now: i64,
+    /// Named in the session that the collection holds.
+    pub host: String,
+}
+
+impl Options {
+    pub fn new(gc: Policy, now: i64) -> Self {
+        Options {
+            gc,
+            keep_trash: 7 * 86_400,
+            dry_run: false,
+            stale_after: Duration::from_secs(48 * 3600),
+            now,
+            host: String::new(),
+        }
+    }
+}
+
+/// What a collection did, or with `dry_run` would do. Bytes are stored bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct PruneSummary {
+    pub dry_run: bool,
+    pub snapshots: u64,
+    /// Forgotten snapshots that ended, and those that can still be undeleted.
+    pub trash_discarded: u64,
+    pub trash_kept: u64,
+    /// Before the collection.
+    pub packs_total: u64,
+    pub bytes_total: u64,
+    /// Bytes of chunks that snapshots need.
+    pub bytes_needed: u64,
+    /// The plan: packs that go as they are, packs whose needed part is moved first.
+    pub packs_unneeded: u64,
+    pub packs_repack: u64,
+    pub bytes_moved: u64,
+    /// Bytes that the plan frees once it is carried out.
+    pub bytes_freed: u64,
+    pub bytes_kept_unused: u64,
+    /// Packs that no index lists and that stay while a backup is running.
+    pub packs_unlisted: u64,
+    /// Requests to the remote, about.
+    pub requests: u64,
+    /// Bytes that the remote needs meanwhile beyond what it has now, about.
+    pub bytes_peak_extra: u64,
+    /// What was deleted, of this plan and of earlier ones.
+    pub packs_deleted: u64,
+    pub bytes_deleted: u64,
+    /// The plan was carried out without moving anything, because the remote is full.
+    pub no_space: bool,
+    /// Marks that wait, and the running sessions that they wait for: a later run finishes them.
+    pub pending: bool,
+    pub marks_pending: u64,
+    pub sessions_waited_for: u64,
+    /// Ended sessions and abandoned writes that were tidied up.
+    pub sessions_removed: u64,
+    pub staged_removed: u64,
+}
+
+impl PruneSummary {
+    fn plan(&mut self, plan: &Plan, store: &Store, packs: &Inventory, segments: usize) {
+        let pack_size = u64::from(store.config().pack_size).max(1);
+        self.packs_total = packs.len() as u64;
+        self.bytes_total = packs.values().sum();
+        self.bytes_needed = plan.needed;
+        self.packs_unneeded = plan.unneeded.len() as u64;
+        self.packs_repack = plan.repack.len() as u64;
+        self.bytes_moved = plan.bytes_moved;
+        self.bytes_freed = plan.bytes_deleted.saturating_sub(plan.bytes_moved);
+        self.bytes_kept_unused = plan.bytes_kept_unused;
+        self.packs_unlisted = plan.unlisted_kept;
+        if plan.is_empty() {
+            return;
+        }
+        let new_packs = plan.bytes_moved.div_ceil(pack_size);
+        // Four reads of a poor pack's list and at least one of its frames; two writes of a new pack; each condemned
+        // pack is deleted; each segment is read four times at most, replaced and deleted.
+        self.requests =
+            6 * self.packs_repack + 2 * new_packs + self.packs_unneeded + 6 * segments as u64 + 20;
+        self.bytes_peak_extra = plan.bytes_moved + plan.bytes_moved / 64 + (64 << 10);
+    }
+}
+
+/// Collects garbage. [`Error::Damaged`] or [`Error::ShortListing`] when the repository must not be changed,
+/// [`chunkstore::Error::NoSpace`] when it is full and nothing could be freed.
+pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<PruneSummary> {
+    let mut summary = PruneSummary {
+        dry_run: options.dry_run,
+        ..PruneSummary::default()
+    };
+    let store = &*repo.store;
+    let expired = expired_trash(store, options, &mut summary)?;
+    if options.dry_run {
+        Collection::new(repo, options, monitor, None).dry_run(expired, &mut summary)?;
+        return Ok(summary);
+    }
+    for id in &expired {
+        store.discard(*id)?;
+    }
+    summary.staged_removed = store.remote().sweep_staged(STAGED_AGE)?;
+    // Shows a second collector that one is at work. Without room for it, nothing is moved, only deleted.
+    let session = match Session::begin(store, &repo.owner(&options.host, options.now)) {
+        Err(StoreError::NoSpace { .. }) => None,
+        session => Some(session?),
+    };
+    let own = session.as_ref().map(|session| session.id);
+    let result = Collection::new(repo, options, monitor, own).run(&mut summary);
+    if let Some(session) = session {
+        match session::fence(store, session.id) {
+            // What it held up ends with the process.
+            Err(StoreError::NoSpace { .. }) => {}
+            Err(e) if result.is_ok() => return Err(e.into()),
+            _ => {}
+        }
+    }
+    result?;
+    summary.sessions_removed = sweep::remove_ended_sessions(store)?;
+    summary.pending = summary.marks_pending > 0;
+    Ok(summary)
+}
+
+/// Trash that was kept long enough.
+fn expired_trash(
+    store: &Store,
+    options: &Options,
+    summary: &mut PruneSummary,
+) -> Result<BTreeSet<SessionId>> {
+    let mut expired = BTreeSet::new();
+    for id in store.trashed()? {
+        match store.trash(id) {
+            Ok((_, forgotten)) => {
+                if forgotten.saturating_add_unsigned(options.keep_trash) <= options.now {
+                    expired.insert(id);
+                } else {
+                    summary.trash_kept += 1;
+                }
+            }
+            // Ended by somebody else.
+            Err(StoreError::Missing { .. }) => {}
+            Err(e) if e.is_damage() => return Err(Error::Damaged(e)),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    summary.trash_discarded = expired.len() as u64;
+    Ok(expired)
+}
+
+/// What the repository holds, read in the order that I-7 needs: marks, index, packs, manifests.
+struct State {
+    view: View,
+    packs: Inventory,
+    index: LocalIndex,
+    needed: Needed,
+}
+
+/// Everything that a listing's generations refer to.
+struct Needed {
+    listing: Listing,
+    skipped: BTreeSet<SessionId>,
+    live: LiveSet,
+    snapshots: u64,
+}
+
+struct Collection<'a> {
+    repo: &'a Repo,
+    store: &'a Store,
+    options: &'a Options,
+    monitor: &'a dyn Monitor,
+    /// The session that this collection holds.
+    own: Option<SessionId>,
+}
+
+impl<'a> Collection<'a> {
+    fn new(repo: &'a Repo, options: &'a Options, monitor: &'a dyn Monitor, own: Option<SessionId>) -> Self {
+        Collection {
+            repo,
+            store: &repo.store,
+            options,
+            monitor,
+            own,
+        }
+    }
+
+    fn dry_run(&self, expired: BTreeSet<SessionId>, summary: &mut PruneSummary) -> Result<()> {
+        let marks = sweep::pending_marks(self.store)?;
+        summary.marks_pending = marks.len() as u64;
+        summary.pending = !marks.is_empty();
+        let state = self.read_state(None, expired)?;
+        let plan = self.plan(&state, summary)?;
+        summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
+        Ok(())
+    }
+
+    fn run(&self, summary: &mut PruneSummary) -> Result<()> {
+        let marks = sweep::pending_marks(self.store)?;
+        let needed = self.finish(marks, None, summary)?;
+        let state = self.read_state(needed, BTreeSet::new())?;
+        let plan = self.plan(&state, summary)?;
+        summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
+        let plan = self.move_frames(plan, &state, summary)?;
+        if plan.is_empty() {
+            return Ok(());
+        }
+        self.check_interrupted()?;
+        let marks = sweep::condemn(self.store, &plan)?;
+        // After the marks are durable: whoever is not listed now sees them, or has published already.
+        let waiting = self.others(sweep::open_sessions(self.store)?);
+        for mark in &marks {
+            sweep::note_waiting(self.store, mark, &waiting)?;
+        }
+        let State { index, needed, .. } = state;
+        // One copy of the local index serves one opening at a time.
+        drop(index);
+        self.finish(marks, Some(needed), summary).map(drop)
+    }
+
+    fn check_interrupted(&self) -> Result<()> {
+        if self.monitor.interrupted() {
+            Err(Error::Interrupted)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn others(&self, mut sessions: Vec<SessionId>) -> Vec<SessionId> {
+        sessions.retain(|id| Some(*id) != self.own);
+        sessions
+    }
+
+    fn settle(&self, sessions: Vec<SessionId>) -> Result<Vec<SessionId>> {
+        let patience = Patience {
+            machine: self.repo.machine(),
+            stale: self.options.stale_after,
+        };
+        Ok(sweep::settle(self.store, &self.others(sessions), &patience)?)
+    }
+
+    /// G0. Packs in no segment are garbage only when nobody may be about to list them.
+    fn plan(&self, state: &State, summary: &mut PruneSummary) -> Result<Plan> {
+        summary.snapshots = state.needed.snapshots;
+        let open = sweep::open_sessions(self.store)?;
+        let open = if self.options.dry_run {
+            open
+        } else {
+            self.settle(open)?
+        };
+        let quiet = open.is_empty() && View::read(self.store)?.segments == state.view.segments;
+        let State {
+            view,
+            packs,
+            index,
+            needed,
+        } = state;
+        Ok(sweep::plan(
+            self.store,
+            view,
+            index,
+            &needed.live,
+            packs,
+            &self.options.gc,
+            quiet,
+        )?)
+    }
+
+    /// Moves frames out of poor packs. On a full remote the plan shrinks to what can go as it is.
+    fn move_frames(&self, plan: Plan, state: &State, summary: &mut PruneSummary) -> Result<Plan> {
+        if plan.repack.is_empty() {
+            return Ok(plan);
+        }
+        let result = match self.own {
+            Some(_) => self.repack(&plan.repack, plan.bytes_moved, state),
+            None => Err(StoreError::NoSpace {
+                object: "sessions".to_string(),
+            }
+            .into()),
+        };
+        match result {
+            Err(Error::Store(StoreError::NoSpace { object })) => {
+                summary.no_space = true;
+                let plan = plan.without_repack(&state.packs);
+                if plan.is_empty() && summary.packs_deleted == 0 {
+                    return Err(StoreError::NoSpace { object }.into());
+                }
+                summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
+                Ok(plan)
+            }
+            result => result.map(|()| plan),
+        }
+    }
+
+    fn repack(&self, poor: &HashSet<chunkstore::PackId>, bytes: u64, state: &State) -> Result<()> {
+        self.monitor.phase(Phase::Repacking);
+        let mut bytes_done = 0;
+        let State {
+            view, index, needed, ..
+        } = state;
+        let moved = &mut |more| {
+            bytes_done += more;
+            self.monitor.progress(&Progress {
+                bytes_done,
+                bytes_total: bytes,
+                ..Progress::default()
+            });
+            if self.monitor.interrupted() {
+                return Err(StoreError::Interrupted);
+            }
+            Ok(())
+        };
+        match sweep::repack(self.store, view, index, &needed.live, poor, moved) {
+            Err(StoreError::Interrupted) => Err(Error::Interrupted),
+            Err(e) if e.is_damage() => Err(Error::Damaged(e)),
+            result => Ok(result?),
+        }
+    }
+
+    /// Sweeps those of the marks whose sessions have all ended. Returns what was found to be needed, for reuse.
+    fn finish(
+        &self,
+        marks: Vec<Mark>,
+        mut needed: Option<Needed>,
+        summary: &mut PruneSummary,
+    ) -> Result<Option<Needed>> {
+        let mut ready = Vec::new();
+        let mut waited_for = BTreeSet::new();
+        for mark in marks {
+            let open = self.settle(sweep::waiting_for(self.store, &mark)?)?;
+            if open.is_empty() {
+                ready.push(mark);
+            } else {
+                summary.marks_pending += 1;
+                waited_for.extend(open);
+            }
+        }
+        summary.sessions_waited_for = summary.sessions_waited_for.max(waited_for.len() as u64);
+        let mut tries = 0;
+        while !ready.is_empty() {
+            self.check_interrupted()?;
+            tries += 1;
+            let mut state = self.read_state(needed.take(), BTreeSet::new())?;
+            // Somebody else may have finished one meanwhile.
+            ready.retain(|mark| mark.packs.is_subset(&state.view.condemned));
+            self.monitor.phase(Phase::Deleting);
+            let (view, index, packs) = (&state.view, &state.index, &state.packs);
+            let live = &mut state.needed.live;
+            let swept = match sweep::sweep(self.store, &ready, view, index, live, packs) {
+                Err(e) if overtaken(&e) && tries < TRIES => continue,
+                swept => swept?,
+            };
+            summary.packs_deleted += swept.packs;
+            summary.bytes_deleted += swept.bytes;
+            ready.retain(|mark| !mark.packs.is_disjoint(&swept.spared));
+            if !ready.is_empty() {
+                let moved = match self.own {
+                    Some(_) if tries < TRIES => self.repack(&swept.spared, 0, &state),
+                    _ => Err(StoreError::NoSpace {
+                        object: "packs".to_string(),
+                    }
+                    .into()),
+                };
+                match moved {
+                    // Readable where it is, until there is room.
+                    Err(Error::Store(StoreError::NoSpace { .. })) => {
+                        summary.no_space = true;
+                        summary.marks_pending += ready.len() as u64;
+                        ready.clear();
+                    }
+                    moved => moved?,
+                }
+            }
+            needed = Some(state.needed);
+        }
+        Ok(needed)
+    }
+
+    /// Reads marks, index, packs and manifests, in this order, and proves that nothing that is needed is missing.
+    /// `earlier` is taken over if the generations are still the same.
+    fn read_state(&self, mut earlier: Option<Needed>, skip: BTreeSet<SessionId>) -> Result<State> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let view = View::read(self.store)?;
+            match self.try_read_state(&view, earlier.take(), &skip) {
+                Err(Error::Store(e)) if e.is_damage() => {
+                    // A writer or another collection was at work between our readings: then it is no damage.
+                    if tries == TRIES || View::read(self.store)? == view {
+                        return Err(Error::Damaged(e));
+                    }
+                }
+                state => return state,
+            }
+        }
+    }
+
+    fn try_read_state(
+        &self,
+        view: &View,
+        earlier: Option<Needed>,
+        skip: &BTreeSet<SessionId>,
+    ) -> Result<State> {
+        let packs = self.store.packs()?;
+        let listing = Listing::read(self.repo)?;
+        let progress = crate::repo::index_progress(self.monitor);
+        let index = self
+            .store
+            .index_of(view, &packs, &mut |done, total| progress(done, total))?;
+        let mut needed = match earlier {
+            Some(earlier) if earlier.listing == listing && earlier.skipped == *skip => earlier,
+            _ => self.find_needed(listing, skip, &index)?,
+        };
+        sweep::all_present(&index, &mut needed.live)?;
+        Ok(State {
+            view: view.clone(),
+            packs,
+            index,
+            needed,
+        })
+    }
+
+    fn find_needed(
+        &self,
+        listing: Listing,
+        skip: &BTreeSet<SessionId>,
+        index: &LocalIndex,
+    ) -> Result<Needed> {
+        self.monitor.phase(Phase::FindingReferences);
+        let reader = Reader::with_index(self.repo.store.clone(), index);
+        let mut live = LiveSet::new(self.store.cache())?;
+        let mut snapshots = 0;
+        listing.for_each(self.store, skip, &mut |id, manifest| {
+            snapshots += u64::from(!listing.trash.contains(&id));
+            references::collect(&reader, &[manifest.root()?], &mut live, self.monitor)
+        })?;
+        Ok(Needed {
+            listing,
+            skipped: skip.clone(),
+            live,
+            snapshots,
+        })
+    }
+}
+
+/// A segment or mark went away under us: another collection.
+fn overtaken(error: &StoreError) -> bool {
+    match error {
+        StoreError::Missing { object } => object.starts_with("index/"),
+        StoreError::Refused(_) => true,
+        _ => false,
+    }
+}

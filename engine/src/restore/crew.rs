@@ -1,0 +1,225 @@
+//! Windows under way: hands their tasks to threads over a bounded channel and ends them in order.
+
+use super::job::Failure;
+use super::shared::{Shared, below};
+use super::window::{Builder, DoneDir, Limits, Window};
+use super::write::Hands;
+use crate::entry::{Kind, Meta, join};
+use crate::error::{Error, Result};
+use crate::fsmeta::{At, sync_fs};
+use crossbeam_channel::{Receiver, Sender};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+/// Windows handed over at a time; one more is being planned.
+const UNDER_WAY: usize = 2;
+/// Tasks that wait for a thread at most.
+pub(super) const WAITING: usize = 64;
+/// Entries without chunks that are one task, and parts that are read back as one.
+const BATCH: usize = 64;
+
+pub(super) struct Task {
+    window: Arc<Window>,
+    work: Work,
+}
+
+enum Work {
+    /// A range read, by its number in the window.
+    Read(usize),
+    Loose(Range<usize>),
+    /// Parts to be read back.
+    Check(Range<usize>),
+}
+
+/// What a thread does until there are no more tasks.
+pub(super) fn work(hands: &mut Hands<'_, '_>, tasks: &Receiver<Task>) {
+    for Task { window, work } in tasks {
+        let _done = Done(&window);
+        match work {
+            Work::Read(number) => {
+                if let Some(read) = window.reads.get(number) {
+                    hands.read(&window, read);
+                }
+            }
+            Work::Loose(range) => {
+                let jobs = window.loose.get(range).unwrap_or_default();
+                jobs.iter().for_each(|job| hands.loose(job));
+            }
+            Work::Check(parts) => hands.check(&window, parts),
+        }
+    }
+}
+
+/// Counts a task as done whatever becomes of it, so that nobody waits for a thread that died.
+struct Done<'w>(&'w Window);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.left.done();
+    }
+}
+
+pub(super) struct Crew<'r, 'a> {
+    pub hands: Hands<'r, 'a>,
+    pub limits: Limits,
+    strip: usize,
+    tasks: Sender<Task>,
+    under_way: VecDeque<Arc<Window>>,
+}
+
+impl<'r, 'a> Crew<'r, 'a> {
+    pub fn new(shared: &'r Shared<'a>, strip: usize, limits: Limits, tasks: Sender<Task>) -> Result<Self> {
+        Ok(Crew {
+            hands: Hands::new(shared, strip)?,
+            limits,
+            strip,
+            tasks,
+            under_way: VecDeque::new(),
+        })
+    }
+
+    fn shared(&self) -> &'r Shared<'a> {
+        self.hands.shared
+    }
+
+    /// Hands a window over, once there is room for it.
+    pub fn submit(&mut self, mut builder: Builder) -> Result<()> {
+        if builder.is_empty() {
+            return Ok(());
+        }
+        let located = match self.make_room().and_then(|()| {
+            let index = self.shared().source.reader().index()?;
+            builder.locate(index)
+        }) {
+            Ok(located) => located,
+            Err(e) => {
+                builder.abandon(&mut self.hands);
+                return Err(e);
+            }
+        };
+        let window = Arc::new(builder.build(located, &self.limits));
+        self.under_way.push_back(window.clone());
+        for (parts, why) in &window.lost {
+            let why = Failure::Problem(why.clone());
+            self.hands.lose(&window, parts.clone(), &why);
+        }
+        let loose = batches(window.loose.len()).map(Work::Loose);
+        let reads = (0..window.reads.len()).map(Work::Read);
+        self.send(&window, loose.chain(reads))
+    }
+
+    fn make_room(&mut self) -> Result<()> {
+        while self.under_way.len() >= UNDER_WAY {
+            self.end_first()?;
+        }
+        Ok(())
+    }
+
+    fn send(&self, window: &Arc<Window>, works: impl Iterator<Item = Work>) -> Result<()> {
+        for work in works {
+            window.left.add(1);
+            let task = Task {
+                window: window.clone(),
+                work,
+            };
+            if self.tasks.send(task).is_err() {
+                window.left.done();
+                return Err(Error::Interrupted);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_first(&mut self) -> Result<()> {
+        let Some(window) = self.under_way.front().cloned() else {
+            return Ok(());
+        };
+        window.left.wait();
+        self.shared().check()?;
+        if self.shared().options.verify {
+            self.read_back(&window)?;
+        }
+        self.under_way.pop_front();
+        self.end(&window);
+        self.shared().check()
+    }
+
+    fn read_back(&self, window: &Arc<Window>) -> Result<()> {
+        let shared = self.shared();
+        if let Some(target) = shared.target() {
+            sync_fs(target.root()).map_err(|source| Error::Io {
+                what: "write to disk",
+                path: shared.options.target.clone(),
+                source,
+            })?;
+        }
+        self.send(window, batches(window.parts.len()).map(Work::Check))?;
+        window.left.wait();
+        Ok(())
+    }
+
+    /// What can be done only when all files of a window, and of those before it, are written.
+    fn end(&mut self, window: &Window) {
+        for link in &window.links {
+            self.hands.link(link);
+        }
+        for dir in &window.dirs {
+            self.end_dir(dir);
+        }
+    }
+
+    fn end_dir(&mut self, dir: &DoneDir) {
+        let path = dir.path.get(..dir.end).unwrap_or_default();
+        let path = match &dir.name {
+            Some(name) => join(path, name),
+            None => path.to_vec(),
+        };
+        let shared = self.shared();
+        let opened = shared
+            .writable()
+            .and_then(|target| Ok(target.dir(below(&path, self.strip))?));
+        match opened {
+            Ok(opened) => {
+                let meta = Meta {
+                    mtime: dir.mtime,
+                    ..(*dir.look).clone()
+                };
+                shared.apply_meta(&path, &At::Fd(opened.as_fd()), &Kind::Dir, &meta);
+            }
+            Err(fault) => self.hands.blame(&path, fault),
+        }
+    }
+
+    /// Ends all windows.
+    pub fn end_all(&mut self) -> Result<()> {
+        while !self.under_way.is_empty() {
+            self.end_first()?;
+        }
+        self.shared().check()
+    }
+
+    /// After an error: waits for what was begun, and gives up what can't be completed. An interrupted run keeps what is
+    /// complete, links and directories too.
+    pub fn wind_down(&mut self, why: &Error) {
+        while let Some(window) = self.under_way.pop_front() {
+            window.left.wait();
+            if self.shared().options.verify {
+                for (_, job) in window.jobs_of(0..window.parts.len()) {
+                    job.fail(Failure::Abandoned);
+                    self.hands.part_done(job, None);
+                }
+            }
+            if matches!(why, Error::Interrupted) {
+                self.end(&window);
+            }
+        }
+    }
+}
+
+fn batches(count: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count)
+        .step_by(BATCH)
+        .map(move |start| start..(start + BATCH).min(count))
+}

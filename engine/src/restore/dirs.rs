@@ -1,0 +1,480 @@
+//! Directories on the way: the planner's stack from the target down to the directory whose entries come now.
+//!
+//! A directory's entry comes with its parent's listing, long before its own: until then it waits in its parent's queue.
+//! It is made when it is entered, or passed by, so that one in which nothing is wanted is not made at all, and it gets
+//! its metadata when the window in which it was left has been written: nothing is put into it any more.
+
+use super::Overwrite;
+use super::choose::Choice;
+use super::plan::Planner;
+use super::shared::{Fault, Outcome, Shared, below};
+use super::window::DoneDir;
+use crate::entry::{DirPath, Kind, Meta, Time, join};
+use crate::error::Result;
+use crate::fsmeta::TargetDir;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Directories of the stack that are kept open.
+const OPEN: usize = 32;
+
+/// What is recorded of a directory. Siblings mostly share all but the time.
+pub(super) struct Record {
+    look: Arc<Meta>,
+    mtime: Time,
+    /// Above the sources, or above what is restored: what is there already is not touched.
+    above: bool,
+}
+
+struct Child {
+    name: Box<[u8]>,
+    choice: Choice,
+    record: Record,
+}
+
+enum State {
+    NotMade,
+    Made {
+        /// Closed again when the stack is deep.
+        open: Option<TargetDir>,
+        /// By this run.
+        new: bool,
+    },
+    /// Would be made, in a dry run.
+    Absent,
+    /// Could not be made. It was told, and nothing below it is tried.
+    Failed,
+}
+
+struct Level {
+    /// Length of its path.
+    end: usize,
+    choice: Choice,
+    state: State,
+    /// `None` for what the target stands for, and where the entry is lost.
+    record: Option<Record>,
+    /// Directories in it that were not entered yet, by name.
+    queue: VecDeque<Child>,
+}
+
+/// Never empty: the first level is the target.
+pub(super) struct Stack {
+    /// Of the deepest directory entered last; the levels' paths are beginnings of it.
+    path: DirPath,
+    levels: Vec<Level>,
+    /// Last one, to be shared.
+    look: Option<Arc<Meta>>,
+}
+
+/// The directory that entries go to.
+pub(super) enum Place<'s> {
+    /// Made by this run: its names are free.
+    New,
+    Existing(&'s TargetDir),
+    /// Would be made, in a dry run.
+    Absent,
+    Failed,
+}
+
+impl Stack {
+    /// `base` is the path in the generation that the target stands for.
+    pub fn new(shared: &Shared<'_>, base: &[u8], choice: Choice) -> Outcome<Stack> {
+        let state = match shared.target() {
+            Some(target) => State::Made {
+                open: Some(target.dir(b"")?),
+                new: false,
+            },
+            None => State::Absent,
+        };
+        let level = Level {
+            end: base.len(),
+            choice,
+            state,
+            record: None,
+            queue: VecDeque::new(),
+        };
+        Ok(Stack {
+            path: base.into(),
+            levels: vec![level],
+            look: None,
+        })
+    }
+
+    fn top(&mut self) -> Option<&mut Level> {
+        self.levels.last_mut()
+    }
+
+    /// What was decided about the directory at hand.
+    pub fn choice(&self) -> Choice {
+        self.levels.last().map_or(
+            Choice {
+                selected: false,
+                excluded: true,
+            },
+            |level| level.choice,
+        )
+    }
+
+    /// Whether the directory at `path` is on the stack.
+    pub fn is_inside(&self, path: &[u8]) -> bool {
+        let at = self.levels.iter().any(|level| level.end == path.len());
+        at && self.path.starts_with(path)
+    }
+
+    /// A directory listed in the one at hand.
+    pub fn add(&mut self, name: &[u8], meta: Meta, choice: Choice, above: bool) {
+        let mtime = meta.mtime;
+        let blank = Meta {
+            size: 0,
+            mtime: Time::default(),
+            ctime: Time::default(),
+            btime: None,
+            dev: 0,
+            ino: 0,
+            nlink: 0,
+            ..meta
+        };
+        let look = match &self.look {
+            Some(look) if **look == blank => look.clone(),
+            _ => self.look.insert(Arc::new(blank)).clone(),
+        };
+        let record = Record { look, mtime, above };
+        if let Some(top) = self.top() {
+            top.queue.push_back(Child {
+                name: name.into(),
+                choice,
+                record,
+            });
+        }
+    }
+
+    /// Makes the level at `depth` below the one above it, which is made.
+    fn make(&mut self, shared: &Shared<'_>, strip: usize, depth: usize) -> Outcome<()> {
+        let levels = self.levels.get_mut(..=depth).and_then(|l| l.split_last_mut());
+        let Some((level, [.., parent])) = levels else {
+            return Ok(());
+        };
+        let start = parent.end + usize::from(parent.end > 0);
+        let name = self.path.get(start..level.end).unwrap_or_default();
+        let replaces = level.record.as_ref().is_some_and(|record| !record.above);
+        level.state = match &mut parent.state {
+            State::Made { open, .. } => {
+                let dir = match open {
+                    Some(dir) => dir,
+                    None => {
+                        let path = self.path.get(..parent.end).unwrap_or_default();
+                        open.insert(shared.writable()?.dir(below(path, strip))?)
+                    }
+                };
+                make(shared, dir, name, replaces)?
+            }
+            State::Absent => State::Absent,
+            State::Failed | State::NotMade => State::Failed,
+        };
+        // A deep stack keeps only its lowest directories open.
+        if let Some(far) = depth.checked_sub(OPEN).and_then(|far| self.levels.get_mut(far))
+            && let State::Made { open, .. } = &mut far.state
+        {
+            *open = None;
+        }
+        Ok(())
+    }
+}
+
+/// Makes `name` in `parent`, or opens what is there.
+fn make(shared: &Shared<'_>, parent: &TargetDir, name: &[u8], replaces: bool) -> Outcome<State> {
+    let made = |dir, new| State::Made { open: Some(dir), new };
+    let replaces = replaces && shared.options.overwrite == Overwrite::Always;
+    if shared.options.dry_run {
+        return match parent.open_dir(name) {
+            Ok(dir) => Ok(made(dir, false)),
+            Err(e) if replaces || e.io_kind() == Some(io::ErrorKind::NotFound) => Ok(State::Absent),
+            Err(e) => Err(e.into()),
+        };
+    }
+    match parent.create_dir(name) {
+        Err(e) if e.io_kind() == Some(io::ErrorKind::AlreadyExists) => {}
+        created => return Ok(made(created?, true)),
+    }
+    let (kind, _) = parent.stat(name)?;
+    if kind == Kind::Dir {
+        return Ok(made(parent.open_dir(name)?, false));
+    }
+    if !replaces {
+        let what = match kind {
+            Kind::Symlink { .. } => "a symbolic link, which is not followed,",
+            _ => "something else",
+        };
+        return Err(Fault::Path(format!("{what} is in its place")));
+    }
+    parent.remove(name)?;
+    Ok(made(parent.create_dir(name)?, true))
+}
+
+impl Planner<'_, '_> {
+    /// Goes to the directory at `dir`, which comes after the one at hand.
+    pub fn enter(&mut self, dir: &DirPath) -> Result<()> {
+        if Arc::ptr_eq(&self.stack.path, dir) && self.stack.levels.last().is_some_and(|l| l.end == dir.len())
+        {
+            return Ok(());
+        }
+        let common = common_path(&self.stack.path, dir);
+        while self.stack.levels.len() > 1 && self.stack.levels.last().is_some_and(|l| l.end > common) {
+            self.leave()?;
+        }
+        self.stack.path = dir.clone();
+        while let Some(from) = self
+            .stack
+            .levels
+            .last()
+            .map(|l| l.end)
+            .filter(|end| *end < dir.len())
+        {
+            let start = from + usize::from(from > 0);
+            let rest = dir.get(start..).unwrap_or_default();
+            let len = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
+            self.descend(start, start + len)?;
+        }
+        Ok(())
+    }
+
+    /// One level down, to the directory at `path[..end]`, whose name begins at `start`.
+    fn descend(&mut self, start: usize, end: usize) -> Result<()> {
+        let path = self.stack.path.clone();
+        let name = path.get(start..end).unwrap_or_default();
+        let mut found = None;
+        while let Some(child) = self.stack.top().and_then(|top| top.queue.pop_front()) {
+            if &*child.name < name {
+                self.pass(child)?;
+                continue;
+            }
+            if *child.name == *name {
+                found = Some(child);
+            } else if let Some(top) = self.stack.top() {
+                top.queue.push_front(child);
+            }
+            break;
+        }
+        let above = self.stack.choice();
+        let (choice, record) = match found {
+            Some(child) => (child.choice, Some(child.record)),
+            None => {
+                let whole = path.get(..end).unwrap_or_default();
+                (self.chooser.choose(above, whole, true), None)
+            }
+        };
+        self.stack.levels.push(Level {
+            end,
+            choice,
+            state: State::NotMade,
+            record,
+            queue: VecDeque::new(),
+        });
+        Ok(())
+    }
+
+    /// A directory without entries, or none that were read.
+    fn pass(&mut self, child: Child) -> Result<()> {
+        let Some(end) = self.stack.levels.last().map(|level| level.end) else {
+            return Ok(());
+        };
+        if !child.choice.selected || child.choice.excluded {
+            return Ok(());
+        }
+        // As if it were entered; its path is not that of the stack.
+        let shared = self.shared;
+        let path = join(self.stack.path.get(..end).unwrap_or_default(), &child.name);
+        let made = match self.place()? {
+            Place::New | Place::Existing(_) => self.make_child(&path, &child),
+            Place::Absent => Ok(State::Absent),
+            Place::Failed => return Ok(()),
+        };
+        match made {
+            Ok(State::Made { new, .. }) => {
+                shared.counts.dirs.fetch_add(1, Relaxed);
+                if new || (!child.record.above && shared.updates_dirs()) {
+                    self.done(end, Some(child.name), child.record)?;
+                }
+            }
+            Ok(State::Absent) => {
+                shared.counts.dirs.fetch_add(1, Relaxed);
+            }
+            Ok(State::NotMade | State::Failed) => {}
+            Err(Fault::Path(why)) => shared.problem(&path, why),
+            Err(Fault::Fatal(e)) => return Err(e),
+        }
+        Ok(())
+    }
+
+    fn make_child(&self, path: &[u8], child: &Child) -> Outcome<State> {
+        let replaces = !child.record.above;
+        match self.stack.levels.last().map(|level| &level.state) {
+            Some(State::Made { open: Some(dir), .. }) => make(self.shared, dir, &child.name, replaces),
+            _ => {
+                let parent = path.get(..path.len() - child.name.len()).unwrap_or_default();
+                let parent = parent.strip_suffix(b"/").unwrap_or(parent);
+                let dir = self.shared.writable()?.dir(below(parent, self.strip))?;
+                make(self.shared, &dir, &child.name, replaces)
+            }
+        }
+    }
+
+    /// Ends the directory at hand: nothing more comes into it.
+    pub fn leave(&mut self) -> Result<()> {
+        while let Some(child) = self.stack.top().and_then(|top| top.queue.pop_front()) {
+            self.pass(child)?;
+        }
+        if self.stack.choice().selected && !self.stack.choice().excluded {
+            self.place()?;
+        }
+        let Some(level) = self.stack.levels.pop() else {
+            return Ok(());
+        };
+        if let (State::Made { new, .. }, Some(record)) = (level.state, level.record)
+            && (new || (!record.above && self.shared.updates_dirs()))
+        {
+            self.done(level.end, None, record)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves everything, the target last.
+    pub fn leave_all(&mut self) -> Result<()> {
+        while !self.stack.levels.is_empty() {
+            self.leave()?;
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, end: usize, name: Option<Box<[u8]>>, record: Record) -> Result<()> {
+        if self.shared.options.dry_run {
+            return Ok(());
+        }
+        let Record { look, mtime, .. } = record;
+        let path = self.stack.path.clone();
+        self.window.add_dir(DoneDir {
+            path,
+            end,
+            name,
+            look,
+            mtime,
+        });
+        self.rotate_if_full()
+    }
+
+    /// The directory at hand, made with those above it if they are not yet.
+    pub fn place(&mut self) -> Result<Place<'_>> {
+        let depth = self.stack.levels.len();
+        let to_make = self.stack.levels.iter().rev();
+        let to_make = to_make.take_while(|l| matches!(l.state, State::NotMade)).count();
+        for depth in depth - to_make..depth {
+            self.make_level(depth)?;
+        }
+        let top = self.stack.levels.last();
+        if matches!(
+            top,
+            Some(Level {
+                state: State::Made {
+                    open: None,
+                    new: false
+                },
+                ..
+            })
+        ) {
+            self.reopen()?;
+        }
+        Ok(match self.stack.levels.last().map(|level| &level.state) {
+            Some(State::Made { new: true, .. }) => Place::New,
+            Some(State::Made { open: Some(dir), .. }) => Place::Existing(dir),
+            Some(State::Absent) => Place::Absent,
+            Some(State::Made { open: None, .. } | State::NotMade | State::Failed) | None => Place::Failed,
+        })
+    }
+
+    fn make_level(&mut self, depth: usize) -> Result<()> {
+        let made = self.stack.make(self.shared, self.strip, depth);
+        let Some(level) = self.stack.levels.get_mut(depth) else {
+            return Ok(());
+        };
+        let path = self.stack.path.get(..level.end).unwrap_or_default();
+        match made {
+            Ok(()) => {
+                if matches!(level.state, State::Made { .. } | State::Absent) {
+                    self.shared.counts.dirs.fetch_add(1, Relaxed);
+                    if level.record.is_none() {
+                        let why = "the snapshot's record of this directory is lost: it gets no metadata";
+                        self.shared.problem(path, why);
+                    }
+                }
+            }
+            Err(Fault::Path(why)) => {
+                level.state = State::Failed;
+                let why = format!("{why}; nothing below it was restored");
+                self.shared.problem(path, why);
+            }
+            Err(Fault::Fatal(e)) => return Err(e),
+        }
+        Ok(())
+    }
+
+    /// The directory at hand, an existing one, after a return from far below.
+    fn reopen(&mut self) -> Result<()> {
+        let Some(level) = self.stack.levels.last_mut() else {
+            return Ok(());
+        };
+        let path = self.stack.path.get(..level.end).unwrap_or_default();
+        let opened = self
+            .shared
+            .writable()
+            .and_then(|target| Ok(target.dir(below(path, self.strip))?));
+        level.state = match opened {
+            Ok(dir) => State::Made {
+                open: Some(dir),
+                new: false,
+            },
+            Err(Fault::Path(why)) => {
+                self.shared.problem(path, why);
+                State::Failed
+            }
+            Err(Fault::Fatal(e)) => return Err(e),
+        };
+        Ok(())
+    }
+}
+
+/// Length of the longest beginning of both in whole components.
+fn common_path(a: &[u8], b: &[u8]) -> usize {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let ends = |path: &[u8]| path.len() == same || path.get(same) == Some(&b'/');
+    if ends(a) && ends(b) {
+        return same;
+    }
+    a.get(..same)
+        .and_then(|shared| shared.iter().rposition(|b| *b == b'/'))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::common_path;
+
+    #[test]
+    fn common_paths_end_with_a_component() {
+        for (a, b, want) in [
+            ("", "", 0),
+            ("", "a", 0),
+            ("a", "a", 1),
+            ("a", "a/b", 1),
+            ("a/b", "a/c", 1),
+            ("a/bc", "a/bd", 1),
+            ("a/b", "a/bc", 1),
+            ("ab", "ac", 0),
+            ("a/b/c", "a/b/d/e", 3),
+        ] {
+            assert_eq!(common_path(a.as_bytes(), b.as_bytes()), want, "{a} {b}");
+            assert_eq!(common_path(b.as_bytes(), a.as_bytes()), want, "{b} {a}");
+        }
+    }
+}

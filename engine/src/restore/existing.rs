@@ -1,0 +1,127 @@
+//! What to do about a name that is taken: [`Overwrite`] applied to one entry. Asked by the planner, before anything of
+//! the entry is made.
+
+use super::Overwrite;
+use super::job::Action;
+use super::shared::{Fault, Outcome, Shared};
+use super::verify::holds;
+use crate::entry::{Entry, Kind, Meta};
+use crate::fsmeta::{self, Owners, TargetDir};
+use std::io;
+use std::os::fd::AsFd;
+
+/// Names tried for a file that is restored beside another.
+const BESIDE_MAX: u32 = 1000;
+
+/// What becomes of an entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Decision {
+    /// Restored under this name.
+    Put { name: Vec<u8>, action: Action },
+    /// What is there stays as it is.
+    Skip,
+}
+
+impl Decision {
+    pub fn create(entry: &Entry) -> Decision {
+        Decision::Put {
+            name: entry.name.clone(),
+            action: Action::Create,
+        }
+    }
+}
+
+/// `linked`: the entry will be a link to a file that was just restored, so what is there can't be it.
+pub(super) fn decide(shared: &Shared<'_>, dir: &TargetDir, entry: &Entry, linked: bool) -> Outcome<Decision> {
+    let (kind, meta) = match dir.stat(&entry.name) {
+        Ok(found) => found,
+        Err(e) if e.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(Decision::create(entry)),
+        Err(e) => return Err(e.into()),
+    };
+    let is_dir = kind == Kind::Dir;
+    match shared.options.overwrite {
+        Overwrite::Never => Ok(Decision::Skip),
+        Overwrite::Rename if same_so_far(dir, entry, &kind, &meta) => Ok(Decision::Skip),
+        Overwrite::Rename => beside(dir, entry),
+        Overwrite::IfNewer if meta.mtime >= entry.meta.mtime => Ok(Decision::Skip),
+        Overwrite::Always if is_dir => in_place_of_dir(shared, dir, entry),
+        Overwrite::IfChanged | Overwrite::IfNewer if is_dir => {
+            Err(Fault::Path("a directory is in its place".to_string()))
+        }
+        Overwrite::IfChanged if !linked && unchanged(shared, dir, entry, &kind, &meta)? => {
+            Ok(Decision::Put {
+                name: entry.name.clone(),
+                action: Action::Keep,
+            })
+        }
+        Overwrite::Always | Overwrite::IfChanged | Overwrite::IfNewer => Ok(replace(shared, entry)),
+    }
+}
+
+fn replace(shared: &Shared<'_>, entry: &Entry) -> Decision {
+    Decision::Put {
+        name: entry.name.clone(),
+        action: Action::Replace {
+            temporary: shared.temporary_name(),
+        },
+    }
+}
+
+/// Only an empty directory gives way: what is in it was not asked about.
+fn in_place_of_dir(shared: &Shared<'_>, dir: &TargetDir, entry: &Entry) -> Outcome<Decision> {
+    if !shared.options.dry_run && dir.remove_dir(&entry.name).is_err() {
+        let why = "a directory that is not empty, or can't be removed, is in its place";
+        return Err(Fault::Path(why.to_string()));
+    }
+    Ok(Decision::create(entry))
+}
+
+fn beside(dir: &TargetDir, entry: &Entry) -> Outcome<Decision> {
+    for number in 1..=BESIDE_MAX {
+        let mut name = entry.name.clone();
+        name.extend_from_slice(b".restored");
+        if number > 1 {
+            name.extend_from_slice(format!("-{number}").as_bytes());
+        }
+        match dir.stat(&name) {
+            Ok(_) => {}
+            Err(e) if e.io_kind() == Some(io::ErrorKind::NotFound) => {
+                return Ok(Decision::Put {
+                    name,
+                    action: Action::Create,
+                });
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Err(Fault::Path(format!(
+        "{BESIDE_MAX} restored files are beside it already"
+    )))
+}
+
+/// As far as it can be told without reading content.
+fn same_so_far(dir: &TargetDir, entry: &Entry, kind: &Kind, meta: &Meta) -> bool {
+    let mut kind = kind.clone();
+    if let Kind::Symlink { .. } = kind {
+        let mut meta = meta.clone();
+        // Attributes that can't be read don't matter here; a target that can't be is empty and differs.
+        let _incomplete = fsmeta::complete(
+            dir.as_fd(),
+            &entry.name,
+            None,
+            &Owners::default(),
+            &mut kind,
+            &mut meta,
+        );
+    }
+    let file = entry.kind == Kind::File;
+    kind == entry.kind && (!file || meta.size == entry.meta.size && meta.mtime == entry.meta.mtime)
+}
+
+fn unchanged(shared: &Shared<'_>, dir: &TargetDir, entry: &Entry, kind: &Kind, meta: &Meta) -> Outcome<bool> {
+    let comparable = *kind == Kind::File && entry.kind == Kind::File && meta.size == entry.meta.size;
+    if same_so_far(dir, entry, kind, meta) {
+        return Ok(true);
+    }
+    Ok(comparable && holds(shared.source.reader(), dir, &entry.name, entry)?)
+}

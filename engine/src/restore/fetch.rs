@@ -1,0 +1,120 @@
+//! Data chunks by id, wherever they are by now. Also the source of [`crate::dump`].
+
+use crate::error::Result;
+use crate::monitor::Monitor;
+use crate::repo::Repo;
+use chunkstore::frame::Decoder;
+use chunkstore::pack::Class;
+use chunkstore::reader::Reader;
+use chunkstore::remote::{ObjectName, Remote};
+use chunkstore::{ChunkId, Error, PackId, Place};
+use rustix::io::Errno;
+use std::sync::OnceLock;
+
+pub(crate) struct Source<'a> {
+    reader: Reader<'a>,
+    /// Opened when a pack turns out to be gone: a collection may have moved its chunks since `reader` was.
+    fresh: OnceLock<Reader<'static>>,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(repo: &'a Repo, monitor: &'a dyn Monitor) -> Self {
+        Source {
+            reader: repo.reader(monitor),
+            fresh: OnceLock::new(),
+        }
+    }
+
+    pub fn reader(&self) -> &Reader<'a> {
+        &self.reader
+    }
+
+    /// Replaces `out` by the data chunk `id`.
+    pub fn chunk(&self, decoder: &mut Decoder, id: &ChunkId, out: &mut Vec<u8>) -> Result<()> {
+        let located = self.reader.locate(id)?.filter(|l| l.class == Class::Data);
+        match located {
+            Some(located) => self.frame(decoder, id, &located.place, out),
+            None => Err(missing(id).into()),
+        }
+    }
+
+    /// The same for a chunk that was located.
+    pub fn frame(&self, decoder: &mut Decoder, id: &ChunkId, place: &Place, out: &mut Vec<u8>) -> Result<()> {
+        match self.frame_at(decoder, id, place, out) {
+            Err(gone @ Error::Missing { .. }) => self.moved(decoder, id, place, out, gone),
+            other => Ok(other?),
+        }
+    }
+
+    fn frame_at(
+        &self,
+        decoder: &mut Decoder,
+        id: &ChunkId,
+        place: &Place,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let store = self.reader.store();
+        decoder
+            .read(store.remote(), store.keys(), Class::Data, *id, place, out)
+            .map_err(|e| self.judge(e, place.pack))
+    }
+
+    fn moved(
+        &self,
+        decoder: &mut Decoder,
+        id: &ChunkId,
+        was: &Place,
+        out: &mut Vec<u8>,
+        gone: Error,
+    ) -> Result<()> {
+        let fresh = self
+            .fresh
+            .get_or_init(|| Reader::new(self.reader.store().clone(), Box::new(|_, _| {})));
+        match fresh.locate(id)? {
+            Some(now) if now.class == Class::Data && now.place != *was => {
+                Ok(self.frame_at(decoder, id, &now.place, out)?)
+            }
+            _ => Err(gone.into()),
+        }
+    }
+
+    /// Replaces `out` by bytes of a pack: fewer only where it ends, none where it can't be read and its frames must be
+    /// asked for one by one.
+    pub fn range(&self, pack: PackId, start: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
+        let remote = self.reader.store().remote();
+        let read = remote.read(&ObjectName::pack(pack), start, len, out);
+        match read.map_err(|e| self.judge(e, pack)) {
+            Err(e) if e.is_damage() => {
+                out.clear();
+                Ok(())
+            }
+            read => Ok(read?),
+        }
+    }
+
+    /// A bad sector is damage to one object, a dead disk the end of the run.
+    fn judge(&self, error: Error, pack: PackId) -> Error {
+        match error {
+            Error::Remote { source, .. }
+                if Errno::from_io_error(&source) == Some(Errno::IO) && self.answers() =>
+            {
+                Error::corrupt(ObjectName::pack(pack), format!("it can't be read: {source}"))
+            }
+            other => other,
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let remote: &dyn Remote = self.reader.store().remote();
+        remote
+            .get(&ObjectName::config(), chunkstore::object::cap::CONTROL)
+            .is_ok()
+    }
+}
+
+/// The index knows no data chunk of this id.
+pub(crate) fn missing(id: &ChunkId) -> Error {
+    Error::Missing {
+        object: format!("chunk {id}"),
+    }
+}

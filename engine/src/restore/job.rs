@@ -1,0 +1,120 @@
+//! One thing to be put into the target, but for directories and hard links: what it is, how it takes its place, and how
+//! much of it is still to come.
+
+use super::links::Slot;
+use crate::entry::{DirPath, Entry, Kind, Meta, join};
+use parking_lot::Mutex;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::AcqRel};
+
+/// How a job comes to its name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Action {
+    /// The name is free.
+    Create,
+    /// Written under this name first, then renamed over what is there.
+    Replace { temporary: Vec<u8> },
+    /// It is there already; only metadata is put back.
+    Keep,
+}
+
+/// Why a file is given up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Failure {
+    Problem(String),
+    /// The run ends; the reason is told once, not for each file.
+    Abandoned,
+}
+
+pub(super) struct Job {
+    pub dir: DirPath,
+    /// Its name in the end.
+    pub name: Vec<u8>,
+    pub kind: Kind,
+    pub meta: Meta,
+    pub action: Action,
+    /// Where later links find it.
+    pub slot: Option<Arc<Slot>>,
+    /// All bytes come from one part: created, written and finished in one visit.
+    pub whole: bool,
+    /// Parts that are not done, and one more while parts are being added.
+    left: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// Open between the first and the last part.
+    pub file: Option<Arc<File>>,
+    /// The file exists under its working name.
+    pub made: bool,
+    pub failure: Option<Failure>,
+}
+
+impl Job {
+    /// Takes the entry's metadata; its content is turned into parts by the caller.
+    pub fn new(dir: DirPath, name: Vec<u8>, entry: Entry, action: Action, whole: bool) -> Job {
+        Job {
+            dir,
+            name,
+            kind: entry.kind,
+            meta: entry.meta,
+            action,
+            slot: None,
+            whole,
+            left: AtomicU64::new(1),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Path in the generation (of what it is in the end), for messages.
+    pub fn path(&self) -> Vec<u8> {
+        join(&self.dir, &self.name)
+    }
+
+    /// The name it is written under.
+    pub fn working_name(&self) -> &[u8] {
+        match &self.action {
+            Action::Replace { temporary } => temporary,
+            Action::Create | Action::Keep => &self.name,
+        }
+    }
+
+    /// Memory that grows with the entry, roughly.
+    pub fn text(&self) -> usize {
+        let target = match &self.kind {
+            Kind::Symlink { target } => target.len(),
+            Kind::File
+            | Kind::Dir
+            | Kind::CharDevice { .. }
+            | Kind::BlockDevice { .. }
+            | Kind::Fifo
+            | Kind::Socket => 0,
+        };
+        let xattrs = self.meta.xattrs.iter().map(|x| x.name.len() + x.value.len());
+        self.name.len() + target + xattrs.sum::<usize>()
+    }
+
+    pub fn state(&self) -> parking_lot::MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// The first reason counts.
+    pub fn fail(&self, failure: Failure) {
+        self.state.lock().failure.get_or_insert(failure);
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.state.lock().failure.is_some()
+    }
+
+    pub fn add_part(&self) {
+        self.left.fetch_add(1, AcqRel);
+    }
+
+    /// True for the one who did the last.
+    pub fn part_done(&self) -> bool {
+        self.left.fetch_sub(1, AcqRel) == 1
+    }
+}

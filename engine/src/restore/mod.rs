@@ -1,0 +1,175 @@
+//! From a generation to files below a target.
+//!
+//! `plan` (the calling thread) reads the tree in order, makes directories (`dirs`), decides about what is there already
+//! (`existing`) and fills windows of bounded size (`window`); `crew` hands a window's range reads to threads that
+//! open, verify and write (`write`), and ends windows in order: read back, hard links, directories' metadata. Two
+//! windows are under way at a time and nothing else grows with the generation, but for the names of multiply linked
+//! files whose other links are still to come.
+//!
+//! Trouble with a path is a [`Problem`](crate::monitor::Problem) and the rest goes on (I-12); a repository that can't be asked, or a full disk, ends
+//! the run (I-11). No byte is written that was not proven by its chunk's id, and a file that can't be completed is
+//! removed. Nothing follows a symbolic link below the target.
+
+mod choose;
+mod crew;
+mod dirs;
+mod existing;
+mod fetch;
+mod job;
+mod links;
+mod plan;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod window;
+mod write;
+
+pub(crate) use choose::normalize;
+pub(crate) use fetch::Source;
+
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use crate::monitor::{Monitor, Phase};
+use crate::repo::Repo;
+use choose::Chooser;
+use plan::Scope;
+use serde::Serialize;
+use shared::Shared;
+use std::path::PathBuf;
+use std::time::Instant;
+use window::Limits;
+
+/// What to do with what the target already has. Directories are reused in every case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Overwrite {
+    /// Replace it, in one step once the new one is complete. What is in a directory's place is removed; a directory in
+    /// a file's place only if it is empty.
+    #[default]
+    Always,
+    /// Replace files whose size or modification time differs, unless the content turns out the same; put metadata back
+    /// in any case.
+    IfChanged,
+    /// Replace what is older than the recorded one.
+    IfNewer,
+    /// Leave it.
+    Never,
+    /// Leave it, and restore beside it as `NAME.restored` (`NAME.restored-2`, ...) unless size and time are the same.
+    Rename,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Permissions {
+    /// As recorded: mode, attributes, ACLs, and owners where the process may give files away.
+    #[default]
+    Original,
+    /// As new files of this process: its owner and umask, executable where the owner could execute, no attributes.
+    /// Times are as recorded.
+    Current,
+}
+
+/// Patterns as in [`crate::filter::FilterOptions`]. They match absolute paths in the generation, whatever part of it is restored.
+#[derive(Clone, Debug, Default)]
+pub struct Patterns {
+    pub patterns: Vec<String>,
+    /// The same, ASCII letters in either case.
+    pub either_case: Vec<String>,
+    pub files: Vec<PathBuf>,
+    pub either_case_files: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Made if it is not there. Links in it are followed: it is the user's.
+    pub target: PathBuf,
+    /// Absolute: what is below it lands directly in the target, or itself if it is no directory.
+    pub subpath: Option<Vec<u8>>,
+    /// Absolute: only these and what is below them. Empty: everything.
+    pub paths: Vec<Vec<u8>>,
+    /// These and what is below them are not restored.
+    pub exclude: Patterns,
+    /// Where there are any: only these and what is below them.
+    pub include: Patterns,
+    pub overwrite: Overwrite,
+    pub permissions: Permissions,
+    /// Read everything back from the disk and compare before it gets its metadata.
+    pub verify: bool,
+    /// Count, write nothing.
+    pub dry_run: bool,
+    /// Threads that read and write; 0 is one for each processor, at most 8.
+    pub threads: usize,
+}
+
+impl Options {
+    /// Everything into `target`, which wins over what is there.
+    pub fn new(target: impl Into<PathBuf>) -> Options {
+        Options {
+            target: target.into(),
+            subpath: None,
+            paths: Vec::new(),
+            exclude: Patterns::default(),
+            include: Patterns::default(),
+            overwrite: Overwrite::default(),
+            permissions: Permissions::default(),
+            verify: false,
+            dry_run: false,
+            threads: 0,
+        }
+    }
+}
+
+/// What a restore did. `files` are regular files, each name of a linked one counted; `bytes` are their content.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub struct Summary {
+    /// Chosen, and then restored, skipped (left as they are in the target) or failed.
+    pub total_files: u64,
+    pub files_restored: u64,
+    pub files_skipped: u64,
+    pub files_failed: u64,
+    pub total_bytes: u64,
+    pub bytes_restored: u64,
+    pub bytes_skipped: u64,
+    /// Made or reused.
+    pub dirs: u64,
+    /// Links, devices, FIFOs and sockets.
+    pub others: u64,
+    /// Paths that are not, or not wholly, as recorded.
+    pub problems: u64,
+    pub seconds_elapsed: f64,
+}
+
+/// Restores the generation of `manifest`. [`Error::Interrupted`] leaves what was complete by then.
+pub fn run(repo: &Repo, manifest: &Manifest, options: &Options, monitor: &dyn Monitor) -> Result<Summary> {
+    run_within(repo, manifest, options, monitor, Limits::default())
+}
+
+fn run_within(
+    repo: &Repo,
+    manifest: &Manifest,
+    options: &Options,
+    monitor: &dyn Monitor,
+    limits: Limits,
+) -> Result<Summary> {
+    let started = Instant::now();
+    monitor.phase(Phase::Restoring);
+    let root = manifest.root()?;
+    // What the user got wrong is said before anything is made.
+    let chooser = Chooser::build(options)?;
+    let source = Source::new(repo, monitor);
+    let scope = Scope::find(&source, manifest, &root, options)?;
+    let shared = Shared::new(&source, options, monitor)?;
+    if !shared.narrowed() {
+        shared.expect(root.files, root.bytes);
+    }
+    plan::restore(&shared, manifest, &root, &scope, chooser, limits)?;
+    if let Some(target) = shared.target().filter(|_| !options.dry_run) {
+        crate::fsmeta::sync_fs(target.root()).map_err(|source| Error::Io {
+            what: "write to disk",
+            path: options.target.clone(),
+            source,
+        })?;
+    }
+    let mut summary = shared.summary();
+    summary.seconds_elapsed = started.elapsed().as_secs_f64();
+    Ok(summary)
+}

@@ -1,0 +1,161 @@
+//! Reading back: what a window wrote is compared with the ids of its chunks before its files get their metadata.
+
+use super::job::{Failure, Job};
+use super::shared::{Fault, Outcome};
+use super::window::{Part, Window};
+use super::write::Hands;
+use crate::entry::{Content, Entry, Extent, Kind};
+use crate::error::{Error, Result};
+use crate::fsmeta::{self, DataRanges, TargetDir};
+use crate::trees;
+use chunkstore::compress::CHUNK_MAX;
+use chunkstore::frame::Decoder;
+use chunkstore::keys::Keys;
+use chunkstore::reader::Reader;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+impl Hands<'_, '_> {
+    /// Reads parts back; each is done by that.
+    pub fn check(&mut self, window: &Window, parts: Range<usize>) {
+        for (part, job) in window.jobs_of(parts) {
+            if self.shared.stopping() {
+                job.fail(Failure::Abandoned);
+            }
+            let checked = match job.has_failed() {
+                true => Ok(None),
+                false => self.check_part(part, job),
+            };
+            match checked {
+                Ok(file) => self.part_done(job, file.as_deref()),
+                Err(fault) => {
+                    job.fail(self.failure(fault));
+                    self.part_done(job, None);
+                }
+            }
+        }
+    }
+
+    fn check_part(&mut self, part: &Part, job: &Job) -> Outcome<Option<Arc<File>>> {
+        let open = job.state().file.clone();
+        let file = match open {
+            Some(file) => file,
+            None => Arc::new(self.dir(&job.dir)?.open_file(job.working_name())?),
+        };
+        // The window was written to disk, so this drops what the page cache has and the disk is asked.
+        fsmeta::advise_done(&*file, part.at, part.len.into());
+        let mut bytes = vec![0; part.len as usize];
+        file.read_exact_at(&mut bytes, part.at)
+            .map_err(|e| Fault::target("read back", e))?;
+        let keys = self.shared.source.reader().store().keys();
+        let same = match part.hash {
+            Some(hash) => keys.content_hash(&bytes) == hash,
+            None => keys.chunk_id(false, &bytes) == part.id,
+        };
+        match same {
+            true => Ok(Some(file)),
+            false => Err(Fault::Path(
+                "what was read back is not what was written".to_string(),
+            )),
+        }
+    }
+}
+
+/// Whether the file `name` holds exactly the entry's content. What can't be read does not.
+pub(super) fn holds(reader: &Reader<'_>, dir: &TargetDir, name: &[u8], entry: &Entry) -> Result<bool> {
+    let Ok(file) = dir.open_file(name) else {
+        return Ok(false);
+    };
+    match fsmeta::stat_fd(std::os::fd::AsFd::as_fd(&file)) {
+        Ok((Kind::File, meta)) if meta.size == entry.meta.size => {}
+        _ => return Ok(false),
+    }
+    let keys = reader.store().keys();
+    let mut comparing = Comparing {
+        keys,
+        file: &file,
+        at: 0,
+        buffer: Vec::new(),
+        data: fsmeta::data_ranges(&file, entry.meta.size),
+        range: None,
+    };
+    if let Content::Bundled { len, hash, .. } = &entry.content {
+        return Ok(u64::from(*len) == entry.meta.size
+            && comparing.fill(*len as usize, 0).is_some()
+            && keys.content_hash(&comparing.buffer) == *hash);
+    }
+    let mut same = true;
+    let mut decoder = Decoder::new()?;
+    let read = trees::for_each_extent(reader, &mut decoder, &entry.content, &mut |extent| {
+        same = same && comparing.holds(&extent).is_some_and(|same| same);
+        Ok(())
+    });
+    match read {
+        Ok(()) => Ok(same && comparing.at == entry.meta.size),
+        // Restoring it will tell.
+        Err(Error::Store(e)) if e.is_damage() => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// An existing file that is compared with extents in order.
+struct Comparing<'f> {
+    keys: &'f Keys,
+    file: &'f File,
+    at: u64,
+    buffer: Vec<u8>,
+    data: DataRanges<&'f File>,
+    /// The stretch of data that was last looked at.
+    range: Option<(u64, u64)>,
+}
+
+impl Comparing<'_> {
+    /// `None` where the file can't be read.
+    fn holds(&mut self, extent: &Extent) -> Option<bool> {
+        let same = match extent {
+            Extent::Chunk { id, len } => {
+                self.fill(*len as usize, self.at)?;
+                self.keys.chunk_id(false, &self.buffer) == *id
+            }
+            Extent::Zero { len } => self.is_zero(self.at, self.at.checked_add(*len)?)?,
+        };
+        self.at = self.at.checked_add(extent.len())?;
+        Some(same)
+    }
+
+    /// Holes are not read, however long.
+    fn is_zero(&mut self, start: u64, end: u64) -> Option<bool> {
+        loop {
+            let (from, to) = match self.range {
+                Some(range) if range.1 > start => range,
+                _ => match self.data.next() {
+                    Some(range) => *self.range.insert(range.ok()?),
+                    None => return Some(true),
+                },
+            };
+            let (mut at, stop) = (from.max(start), to.min(end));
+            while at < stop {
+                let step = (stop - at).min(1 << 20);
+                self.fill(step as usize, at)?;
+                if self.buffer.iter().any(|b| *b != 0) {
+                    return Some(false);
+                }
+                at += step;
+            }
+            if to >= end {
+                return Some(true);
+            }
+            self.range = None;
+        }
+    }
+
+    fn fill(&mut self, len: usize, at: u64) -> Option<()> {
+        if len > CHUNK_MAX {
+            return None;
+        }
+        self.buffer.resize(len, 0);
+        self.file.read_exact_at(&mut self.buffer, at).ok()
+    }
+}

@@ -1,0 +1,303 @@
+//! What is restored at one go: a bounded stretch of the generation with its parts sorted by where they lie.
+
+use super::fetch::missing;
+use super::job::{Failure, Job};
+use super::links::Link;
+use super::write::Hands;
+use crate::entry::{DirPath, Meta, Time};
+use crate::error::Result;
+use chunkstore::index::LocalIndex;
+use chunkstore::pack::Class;
+use chunkstore::{ChunkId, ContentHash, PackId, Place};
+use parking_lot::{Condvar, Mutex};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Chunks looked up at once.
+const LOOK_UPS: usize = 1024;
+
+/// Bounds of a window and of its reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Files, links and directories.
+    pub entries: usize,
+    pub parts: usize,
+    /// Plaintext bytes of the parts.
+    pub bytes: u64,
+    /// Bytes of names, link targets and attributes.
+    pub text: usize,
+    /// Files that are written in several parts, and so are open meanwhile.
+    pub open: usize,
+    /// Bytes of one read, unless a single frame is longer.
+    pub read: u64,
+    /// Bytes between two frames that are read along rather than asked for apart.
+    pub gap: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            entries: 16 << 10,
+            parts: 32 << 10,
+            bytes: 128 << 20,
+            text: 8 << 20,
+            open: 200,
+            read: 4 << 20,
+            gap: 128 << 10,
+        }
+    }
+}
+
+/// Bytes of a chunk that go into a file.
+pub(super) struct Part {
+    pub id: ChunkId,
+    /// Counts in the window's jobs.
+    pub job: u32,
+    /// Where in the chunk.
+    pub from: u32,
+    pub len: u32,
+    /// Where in the file.
+    pub at: u64,
+    /// Of these bytes, when they are a file in a bundle; otherwise they are the whole chunk.
+    pub hash: Option<ContentHash>,
+}
+
+/// A chunk that was located, and the parts of it.
+pub(super) struct Frame {
+    pub id: ChunkId,
+    pub place: Place,
+    pub parts: Range<usize>,
+}
+
+/// Frames that are read at once.
+pub(super) struct Read {
+    pub pack: PackId,
+    pub start: u64,
+    pub len: usize,
+    pub frames: Range<usize>,
+}
+
+/// A directory whose content is complete with this window: `path[..end]`, or `name` in it. Sharing `path` keeps a deep
+/// chain of directories from taking memory by the square.
+pub(super) struct DoneDir {
+    pub path: DirPath,
+    pub end: usize,
+    pub name: Option<Box<[u8]>>,
+    pub look: Arc<Meta>,
+    pub mtime: Time,
+}
+
+/// A window that is being filled.
+#[derive(Default)]
+pub(super) struct Builder {
+    jobs: Vec<Arc<Job>>,
+    parts: Vec<Part>,
+    loose: Vec<Arc<Job>>,
+    links: Vec<Link>,
+    dirs: Vec<DoneDir>,
+    bytes: u64,
+    text: usize,
+    open: usize,
+    /// The directory last counted in `text`.
+    dir: Option<DirPath>,
+}
+
+impl Builder {
+    pub fn is_full(&self, limits: &Limits) -> bool {
+        let entries = self.jobs.len() + self.loose.len() + self.links.len() + self.dirs.len();
+        entries >= limits.entries
+            || self.parts.len() >= limits.parts
+            || self.bytes >= limits.bytes
+            || self.text >= limits.text
+            || self.open >= limits.open
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.loose.is_empty() && self.links.is_empty() && self.dirs.is_empty()
+    }
+
+    /// A file of which parts follow; gives its number in this window.
+    pub fn add_job(&mut self, job: &Arc<Job>) -> u32 {
+        self.count(&job.dir, job.text());
+        self.open += usize::from(!job.whole);
+        self.jobs.push(job.clone());
+        // Bounded by the limit of entries.
+        (self.jobs.len() - 1) as u32
+    }
+
+    pub fn add_part(&mut self, part: Part) {
+        if let Some(job) = self.jobs.get(part.job as usize) {
+            job.add_part();
+            self.bytes += u64::from(part.len);
+            self.parts.push(part);
+        }
+    }
+
+    /// Something that needs no chunk.
+    pub fn add_loose(&mut self, job: Job) {
+        self.count(&job.dir, job.text());
+        self.loose.push(Arc::new(job));
+    }
+
+    pub fn add_link(&mut self, link: Link) {
+        self.count(&link.dir, link.name.len());
+        self.links.push(link);
+    }
+
+    pub fn add_dir(&mut self, dir: DoneDir) {
+        self.count(&dir.path, dir.name.as_ref().map_or(0, |name| name.len()));
+        self.dirs.push(dir);
+    }
+
+    /// Entries of one directory share its path.
+    fn count(&mut self, dir: &DirPath, text: usize) {
+        self.text += text;
+        if !self.dir.as_ref().is_some_and(|last| Arc::ptr_eq(last, dir)) {
+            self.text += dir.len();
+            self.dir = Some(dir.clone());
+        }
+    }
+
+    /// Gives up what is in it; nothing was begun but files that earlier windows had parts of.
+    pub fn abandon(self, hands: &mut Hands<'_, '_>) {
+        for part in &self.parts {
+            if let Some(job) = self.jobs.get(part.job as usize) {
+                job.fail(Failure::Abandoned);
+                hands.part_done(job, None);
+            }
+        }
+    }
+
+    /// Looks up where the parts lie and orders them by it.
+    pub fn locate(&mut self, index: &LocalIndex) -> Result<Located> {
+        self.parts.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        let mut groups: Vec<(ChunkId, Range<usize>)> = Vec::new();
+        for (i, part) in self.parts.iter().enumerate() {
+            match groups.last_mut() {
+                Some((id, parts)) if *id == part.id => parts.end = i + 1,
+                _ => groups.push((part.id, i..i + 1)),
+            }
+        }
+        let mut found = Located {
+            frames: Vec::with_capacity(groups.len()),
+            lost: Vec::new(),
+        };
+        for slice in groups.chunks(LOOK_UPS) {
+            let ids: Vec<ChunkId> = slice.iter().map(|(id, _)| *id).collect();
+            let places = index.locate_sorted(&ids)?;
+            for ((id, parts), located) in slice.iter().zip(places) {
+                let (id, parts) = (*id, parts.clone());
+                match located.filter(|l| l.class == Class::Data) {
+                    Some(located) => found.frames.push(Frame {
+                        id,
+                        place: located.place,
+                        parts,
+                    }),
+                    None => found.lost.push((parts, missing(&id).to_string())),
+                }
+            }
+        }
+        found
+            .frames
+            .sort_unstable_by_key(|frame| (frame.place.pack, frame.place.offset));
+        Ok(found)
+    }
+
+    pub fn build(self, located: Located, limits: &Limits) -> Window {
+        Window {
+            jobs: self.jobs,
+            parts: self.parts,
+            reads: coalesce(&located.frames, limits),
+            frames: located.frames,
+            lost: located.lost,
+            loose: self.loose,
+            links: self.links,
+            dirs: self.dirs,
+            left: Left::default(),
+        }
+    }
+}
+
+/// Where a builder's parts lie.
+pub(super) struct Located {
+    frames: Vec<Frame>,
+    lost: Vec<(Range<usize>, String)>,
+}
+
+fn coalesce(frames: &[Frame], limits: &Limits) -> Vec<Read> {
+    let mut reads: Vec<Read> = Vec::new();
+    for (i, Frame { place, .. }) in frames.iter().enumerate() {
+        let start = u64::from(place.offset);
+        let end = start + u64::from(place.stored_len);
+        if let Some(read) = reads.last_mut()
+            && read.pack == place.pack
+            && start <= read.start + read.len as u64 + limits.gap
+            && end - read.start <= limits.read
+        {
+            read.len = read.len.max((end - read.start) as usize);
+            read.frames.end = i + 1;
+            continue;
+        }
+        reads.push(Read {
+            pack: place.pack,
+            start,
+            len: (end - start) as usize,
+            frames: i..i + 1,
+        });
+    }
+    reads
+}
+
+/// A window under way.
+pub(super) struct Window {
+    pub jobs: Vec<Arc<Job>>,
+    /// By chunk id.
+    pub parts: Vec<Part>,
+    /// By place.
+    pub frames: Vec<Frame>,
+    pub reads: Vec<Read>,
+    /// Parts of chunks that are nowhere, and what to say.
+    pub lost: Vec<(Range<usize>, String)>,
+    pub loose: Vec<Arc<Job>>,
+    pub links: Vec<Link>,
+    pub dirs: Vec<DoneDir>,
+    pub left: Left,
+}
+
+impl Window {
+    /// Calls `each` with the jobs of some parts.
+    pub fn jobs_of(&self, parts: Range<usize>) -> impl Iterator<Item = (&Part, &Arc<Job>)> {
+        let parts = self.parts.get(parts).unwrap_or_default();
+        parts
+            .iter()
+            .filter_map(|part| Some((part, self.jobs.get(part.job as usize)?)))
+    }
+}
+
+/// Tasks of a window that are not done.
+#[derive(Default)]
+pub(super) struct Left {
+    tasks: Mutex<usize>,
+    none: Condvar,
+}
+
+impl Left {
+    pub fn add(&self, tasks: usize) {
+        *self.tasks.lock() += tasks;
+    }
+
+    pub fn done(&self) {
+        let mut tasks = self.tasks.lock();
+        *tasks = tasks.saturating_sub(1);
+        if *tasks == 0 {
+            self.none.notify_all();
+        }
+    }
+
+    pub fn wait(&self) {
+        let mut tasks = self.tasks.lock();
+        while *tasks > 0 {
+            self.none.wait(&mut tasks);
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The hands of a restore: what one thread needs to read a range, open its frames and put their bytes into files.
+//!
+//! A file is created under its name with nobody but its owner allowed to read it, and gets its metadata last. One that
+//! replaces another is written beside it and renamed when it is complete. What fails is removed again.
+
+use super::job::{Action, Failure, Job};
+use super::shared::{Fault, Outcome, Shared, below};
+use super::window::{Frame, Part, Read, Window};
+use crate::entry::{DirPath, Kind};
+use crate::error::{Error, Result};
+use crate::fsmeta::{At, FileId, TargetDir, stat_fd};
+use chunkstore::frame::Decoder;
+use chunkstore::pack::Class;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Directories that a thread keeps open.
+const DIRS_OPEN: usize = 16;
+
+pub(super) struct Hands<'r, 'a> {
+    pub shared: &'r Shared<'a>,
+    /// Length of the path that the target stands for.
+    strip: usize,
+    /// Last used first.
+    dirs: Vec<(DirPath, Arc<TargetDir>)>,
+    decoder: Decoder,
+    stored: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl<'r, 'a> Hands<'r, 'a> {
+    pub fn new(shared: &'r Shared<'a>, strip: usize) -> Result<Self> {
+        Ok(Hands {
+            shared,
+            strip,
+            dirs: Vec::new(),
+            decoder: Decoder::new()?,
+            stored: Vec::new(),
+            plain: Vec::new(),
+        })
+    }
+
+    /// The directory at `path` of the generation, opened without following a link.
+    pub fn dir(&mut self, path: &DirPath) -> Outcome<Arc<TargetDir>> {
+        let known = self
+            .dirs
+            .iter()
+            .position(|(p, _)| Arc::ptr_eq(p, path) || **p == **path);
+        let found = match known {
+            Some(i) => self.dirs.remove(i),
+            None => {
+                let dir = self.shared.writable()?.dir(below(path, self.strip))?;
+                self.dirs.truncate(DIRS_OPEN - 1);
+                (path.clone(), Arc::new(dir))
+            }
+        };
+        let dir = found.1.clone();
+        self.dirs.insert(0, found);
+        Ok(dir)
+    }
+
+    /// Reads a range of a pack and puts its chunks where they belong.
+    pub fn read(&mut self, window: &Window, read: &Read) {
+        let frames = window.frames.get(read.frames.clone()).unwrap_or_default();
+        if self.shared.stopping() {
+            return frames
+                .iter()
+                .for_each(|frame| self.give_up(window, frame, &Failure::Abandoned));
+        }
+        let (mut stored, mut plain) = (std::mem::take(&mut self.stored), std::mem::take(&mut self.plain));
+        match self
+            .shared
+            .source
+            .range(read.pack, read.start, read.len, &mut stored)
+        {
+            Ok(()) => {
+                for frame in frames {
+                    let start = (u64::from(frame.place.offset) - read.start) as usize;
+                    let bytes = stored.get(start..start + frame.place.stored_len as usize);
+                    self.frame(window, frame, bytes, &mut plain);
+                }
+            }
+            Err(e) => {
+                self.shared.fail(e);
+                frames
+                    .iter()
+                    .for_each(|frame| self.give_up(window, frame, &Failure::Abandoned));
+            }
+        }
+        (self.stored, self.plain) = (stored, plain);
+    }
+
+    fn frame(&mut self, window: &Window, frame: &Frame, stored: Option<&[u8]>, plain: &mut Vec<u8>) {
+        let source = self.shared.source;
+        let keys = source.reader().store().keys();
+        let Frame { id, place, .. } = frame;
+        let opened = match stored {
+            Some(stored) => self
+                .decoder
+                .open_at(keys, Class::Data, *id, place, stored, plain)
+                .map_err(Error::from),
+            None => source.frame(&mut self.decoder, id, place, plain),
+        };
+        match opened.map_err(Fault::from) {
+            Ok(()) => {
+                for (part, job) in window.jobs_of(frame.parts.clone()) {
+                    self.part(part, job, plain);
+                }
+            }
+            Err(Fault::Path(why)) => self.give_up(window, frame, &Failure::Problem(why)),
+            Err(Fault::Fatal(e)) => {
+                self.shared.fail(e);
+                self.give_up(window, frame, &Failure::Abandoned);
+            }
+        }
+    }
+
+    fn give_up(&mut self, window: &Window, frame: &Frame, why: &Failure) {
+        self.lose(window, frame.parts.clone(), why);
+    }
+
+    /// The files of these parts can't be completed.
+    pub fn lose(&mut self, window: &Window, parts: std::ops::Range<usize>, why: &Failure) {
+        for (_, job) in window.jobs_of(parts) {
+            job.fail(why.clone());
+            self.written(job, None);
+        }
+    }
+
+    fn part(&mut self, part: &Part, job: &Arc<Job>, chunk: &[u8]) {
+        let put = match self.bytes_of(part, chunk) {
+            Some(_) if job.has_failed() => Ok(None),
+            Some(bytes) => self.put(job, part.at, bytes),
+            None => Err(Fault::Path(format!(
+                "chunk {} does not hold its content",
+                part.id
+            ))),
+        };
+        match put {
+            Ok(file) => self.written(job, file.as_deref()),
+            Err(fault) => {
+                job.fail(self.failure(fault));
+                self.written(job, None);
+            }
+        }
+    }
+
+    /// A part's bytes, if they are what the entry says.
+    fn bytes_of<'c>(&self, part: &Part, chunk: &'c [u8]) -> Option<&'c [u8]> {
+        let keys = self.shared.source.reader().store().keys();
+        match part.hash {
+            Some(hash) => {
+                let start = part.from as usize;
+                let bytes = chunk.get(start..start.checked_add(part.len as usize)?)?;
+                (keys.content_hash(bytes) == hash).then_some(bytes)
+            }
+            None => (chunk.len() == part.len as usize).then_some(chunk),
+        }
+    }
+
+    /// Writes into the job's file, which the first to come creates.
+    fn put(&mut self, job: &Job, at: u64, bytes: &[u8]) -> Outcome<Option<Arc<File>>> {
+        let file = match job.whole {
+            true => Arc::new(self.create(job, at + bytes.len() as u64)?),
+            false => {
+                let mut state = job.state();
+                match &state.file {
+                    Some(file) => file.clone(),
+                    None if state.failure.is_some() => return Ok(None),
+                    None => {
+                        let file = Arc::new(self.create_locked(job, &mut state.made, 0)?);
+                        state.file = Some(file.clone());
+                        file
+                    }
+                }
+            }
+        };
+        file.write_all_at(bytes, at)
+            .map_err(|e| Fault::target("write", e))?;
+        self.shared.wrote(bytes.len() as u64);
+        Ok(Some(file))
+    }
+
+    fn create(&mut self, job: &Job, reaches: u64) -> Outcome<File> {
+        let mut made = false;
+        let file = self.create_locked(job, &mut made, reaches);
+        job.state().made = made;
+        file
+    }
+
+    /// Creates the job's file with its size, which makes what is not written a hole. `reaches`: where the one write that
+    /// is to come ends.
+    fn create_locked(&mut self, job: &Job, made: &mut bool, reaches: u64) -> Outcome<File> {
+        let file = self.dir(&job.dir)?.create_file(job.working_name())?;
+        *made = true;
+        if reaches != job.meta.size {
+            file.set_len(job.meta.size)
+                .map_err(|e| Fault::target("set the size", e))?;
+        }
+        Ok(file)
+    }
+
+    /// A part was dealt with; to be read back, it is not done before that.
+    fn written(&mut self, job: &Arc<Job>, file: Option<&File>) {
+        if !self.shared.options.verify {
+            self.part_done(job, file);
+        }
+    }
+
+    /// `file` saves opening what the job doesn't hold open.
+    pub fn part_done(&mut self, job: &Job, file: Option<&File>) {
+        if job.part_done() {
+            self.complete(job, file);
+        }
+    }
+
+    /// All parts are done: finishes the file, or removes it.
+    fn complete(&mut self, job: &Job, file: Option<&File>) {
+        let state = std::mem::take(&mut *job.state());
+        let file = file.or(state.file.as_deref());
+        let result = match (state.failure, file) {
+            (None, Some(file)) => self.finish(job, file).map_err(|fault| self.failure(fault)),
+            (None, None) => Err(Failure::Problem("none of its content came".to_string())),
+            (Some(failure), _) => Err(failure),
+        };
+        match result {
+            Ok(()) => self.restored(job),
+            Err(failure) => {
+                if state.made {
+                    self.remove(job);
+                }
+                self.failed(job, failure);
+            }
+        }
+        self.shared.progress();
+    }
+
+    fn finish(&mut self, job: &Job, file: &File) -> Outcome<()> {
+        let path = job.path();
+        self.shared.monitor.current(&path);
+        self.shared
+            .apply_meta(&path, &At::Fd(file.as_fd()), &job.kind, &job.meta);
+        self.take_place(job)?;
+        if let Some(slot) = &job.slot {
+            let (_, now) = stat_fd(file.as_fd()).map_err(|e| Fault::target("stat", e))?;
+            slot.created(FileId::from(&now));
+        }
+        Ok(())
+    }
+
+    fn take_place(&mut self, job: &Job) -> Outcome<()> {
+        match &job.action {
+            Action::Replace { temporary } => Ok(self.dir(&job.dir)?.rename(temporary, &job.name)?),
+            Action::Create | Action::Keep => Ok(()),
+        }
+    }
+
+    /// Puts what needs no chunk into place: empty files and holes, links, devices, and metadata of what is there.
+    pub fn loose(&mut self, job: &Job) {
+        if self.shared.stopping() {
+            return;
+        }
+        match self.try_loose(job) {
+            Ok(()) if job.action == Action::Keep && job.kind == Kind::File => self.shared.skipped(&job.meta),
+            Ok(()) => self.restored(job),
+            Err(fault) => {
+                if job.state().made {
+                    self.remove(job);
+                }
+                let failure = self.failure(fault);
+                self.failed(job, failure);
+            }
+        }
+        self.shared.progress();
+    }
+
+    fn try_loose(&mut self, job: &Job) -> Outcome<()> {
+        if job.kind == Kind::File && job.action != Action::Keep {
+            let file = self.create(job, 0)?;
+            return self.finish(job, &file);
+        }
+        let dir = self.dir(&job.dir)?;
+        if job.action != Action::Keep {
+            dir.create_special(job.working_name(), &job.kind)?;
+            job.state().made = true;
+        }
+        let at = At::Name(dir.as_fd(), job.working_name());
+        self.shared.apply_meta(&job.path(), &at, &job.kind, &job.meta);
+        self.take_place(job)?;
+        if let Some(slot) = &job.slot {
+            let (_, now) = dir.stat(&job.name)?;
+            slot.created(FileId::from(&now));
+        }
+        Ok(())
+    }
+
+    /// What can't be removed is said, lest half a file pass for a whole one.
+    pub fn remove(&mut self, job: &Job) {
+        let removed = self
+            .dir(&job.dir)
+            .and_then(|dir| Ok(dir.remove(job.working_name())?));
+        if let Err(Fault::Path(why)) = removed {
+            let why = format!("what was written of it could not be removed: {why}");
+            self.shared.problem(&job.path(), why);
+        }
+    }
+
+    fn restored(&self, job: &Job) {
+        let counts = &self.shared.counts;
+        if job.kind == Kind::File {
+            counts.files_restored.fetch_add(1, Relaxed);
+            counts.bytes_restored.fetch_add(job.meta.size, Relaxed);
+        } else {
+            counts.others.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts and tells that the job is given up.
+    pub fn failed(&self, job: &Job, failure: Failure) {
+        if let Failure::Problem(why) = failure {
+            if job.kind == Kind::File {
+                self.shared.counts.files_failed.fetch_add(1, Relaxed);
+            }
+            self.shared.problem(&job.path(), why);
+        }
+    }
+
+    /// Turns what ends the run into the run's end.
+    pub fn failure(&self, fault: Fault) -> Failure {
+        match fault {
+            Fault::Path(why) => Failure::Problem(why),
+            Fault::Fatal(e) => {
+                self.shared.fail(e);
+                Failure::Abandoned
+            }
+        }
+    }
+
+    pub fn blame(&self, path: &[u8], fault: Fault) {
+        if let Failure::Problem(why) = self.failure(fault) {
+            self.shared.problem(path, why);
+        }
+    }
+}

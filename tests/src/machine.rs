@@ -1,0 +1,171 @@
+//! A machine as the engine sees it: local directories of its own, a name, and a way to a repository that may be
+//! shared with others.
+
+use chunkstore::chunker::Bounds;
+use chunkstore::remote::Remote;
+use chunkstore::slot::{Cost, Secret};
+use chunkstore::store::{NewStore, Store};
+use engine::backup::{self, Ignore, Options, Report};
+use engine::filter::FilterOptions;
+use engine::monitor::{Monitor, Phase, Problem, Progress, Quiet};
+use engine::repo::{LocalDirs, Repo};
+use jiff::{SignedDuration, Timestamp};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// A key file: opens at once, where a password takes most of a second.
+pub fn secret() -> Secret {
+    Secret::KeyFile(Zeroizing::new([7; 32]))
+}
+
+/// Another one, for changes of key.
+pub fn other_secret() -> Secret {
+    Secret::KeyFile(Zeroizing::new([9; 32]))
+}
+
+/// Makes a repository that [`secret`] opens.
+pub fn create(remote: &dyn Remote, bounds: Bounds) -> chunkstore::Result<()> {
+    let new = NewStore {
+        bounds,
+        secrets: &[(secret(), "test")],
+        cost: Cost::FLOOR,
+        now: 1_700_000_000,
+    };
+    Store::create(remote, &new).map(drop)
+}
+
+pub struct Machine {
+    pub host: String,
+    home: tempfile::TempDir,
+}
+
+impl Machine {
+    pub fn new(host: &str) -> Self {
+        Machine {
+            host: host.to_string(),
+            home: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub fn dirs(&self) -> LocalDirs {
+        LocalDirs {
+            cache: self.home.path().join("cache"),
+            state: self.home.path().join("state"),
+        }
+    }
+
+    /// Another machine with the same local files: the same one, at an earlier moment.
+    pub fn copy(&self) -> Self {
+        let copy = Machine::new(&self.host);
+        copy_dir(self.home.path(), copy.home.path());
+        copy
+    }
+
+    pub fn open(&self, remote: Arc<dyn Remote>) -> engine::Result<Repo> {
+        Repo::open_on(remote, &secret(), &self.dirs())
+    }
+
+    /// Opens with whichever of the two secrets fits.
+    pub fn open_either(&self, remote: Arc<dyn Remote>) -> engine::Result<Repo> {
+        match self.open(remote.clone()) {
+            Err(engine::Error::Store(chunkstore::Error::WrongKey)) => {
+                Repo::open_on(remote, &other_secret(), &self.dirs())
+            }
+            opened => opened,
+        }
+    }
+
+    /// Deletes the cache, which may be done at any moment.
+    pub fn lose_cache(&self) {
+        remove(&self.dirs().cache);
+    }
+
+    pub fn lose_state(&self) {
+        remove(&self.dirs().state);
+    }
+
+    pub fn options(&self, sources: &[&Path]) -> Options {
+        Options {
+            sources: sources
+                .iter()
+                .map(|path| path.to_path_buf())
+                .collect::<Vec<PathBuf>>(),
+            filter: FilterOptions::default(),
+            host: self.host.clone(),
+            user: "tester".to_string(),
+            tags: Vec::new(),
+            description: String::new(),
+            time: None,
+            now: Timestamp::now(),
+            dry_run: false,
+            force: false,
+            parent: None,
+            ignore: Ignore::default(),
+            skip_if_unchanged: false,
+            threads: 2,
+            level: 1,
+            checkpoint: Duration::from_secs(3600),
+        }
+    }
+
+    pub fn backup(&self, remote: Arc<dyn Remote>, source: &Path) -> engine::Result<Report> {
+        let repo = self.open(remote)?;
+        backup::run(&repo, &self.options(&[source]), None, &Quiet)
+    }
+}
+
+/// Some seconds from now: a backup that is told so takes no file for too young to be trusted next time.
+pub fn settled_now() -> Timestamp {
+    Timestamp::now() + SignedDuration::from_secs(10)
+}
+
+fn remove(dir: &Path) {
+    match std::fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => panic!("{}: {e}", dir.display()),
+        _ => {}
+    }
+}
+
+/// Copies regular files and directories.
+pub fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Remembers the problems it is told.
+#[derive(Default)]
+pub struct Noting {
+    problems: Mutex<Vec<Problem>>,
+}
+
+impl Noting {
+    pub fn problems(&self) -> Vec<Problem> {
+        self.problems.lock().unwrap().clone()
+    }
+}
+
+impl Monitor for Noting {
+    fn phase(&self, _: Phase) {}
+    fn progress(&self, _: &Progress) {}
+    fn current(&self, _: &[u8]) {}
+    fn problem(&self, problem: &Problem) {
+        self.problems.lock().unwrap().push(problem.clone());
+    }
+    fn interrupted(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,53 @@
+//! Random numbers that a seed determines, and the seeds themselves: a failing test names its seed, and a longer
+//! campaign is the same test with more of them.
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough for choosing test cases.
+#[derive(Clone)]
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bf0_3635)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`, which is not 0.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// True in `percent` of 100 cases.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of `choices`; `None` when there are none.
+    pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
+        if choices.is_empty() {
+            return None;
+        }
+        choices.get(self.below(choices.len() as u64) as usize)
+    }
+
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        for word in bytes.chunks_mut(8) {
+            let random = self.next().to_le_bytes();
+            word.copy_from_slice(&random[..word.len()]);
+        }
+    }
+}
+
+/// The seeds that a test runs with: `count` of them from a fixed one on. `DEDUP_TEST_SEED` sets the first,
+/// `DEDUP_TEST_RUNS` how many times `count` there are.
+pub fn seeds(count: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let first = number("DEDUP_TEST_SEED").unwrap_or(1);
+    first..first + count * number("DEDUP_TEST_RUNS").unwrap_or(1)
+}
