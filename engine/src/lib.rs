@@ -2,14 +2,17 @@
 
 pub mod backup;
 pub mod cache;
+pub mod check;
 pub mod dump;
 pub mod entry;
 pub mod error;
 pub mod facts;
 pub mod filter;
+pub mod forget;
 pub mod fsmeta;
 mod generations;
 pub mod key;
+pub mod list;
 pub mod manifest;
 pub mod monitor;
 pub mod prune;
@@ -18,6 +21,7 @@ pub mod repo;
 pub mod restore;
 pub mod retain;
 pub mod select;
+pub mod stats;
 pub mod tar;
 pub mod tree;
 pub mod trees;
