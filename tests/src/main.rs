@@ -1,1 +1,5 @@
-fn main() {}
+//! The program as tests run it: built with them, so never an old one.
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
