@@ -3,6 +3,8 @@
 mod conformance;
 mod crash;
 mod faults;
+mod format;
+mod layout;
 mod opcount;
 mod property;
 mod sources;

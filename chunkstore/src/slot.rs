@@ -21,6 +21,7 @@ pub const SLOT_LEN: usize = 1024;
 pub const SLOTS_MAX: usize = 64;
 
 /// What opens a slot. Held in memory that is zeroed; has no `Debug`.
+#[derive(Clone)]
 pub enum Secret {
     Password(Zeroizing<String>),
     KeyFile(Zeroizing<[u8; 32]>),
@@ -104,7 +105,7 @@ impl Cost {
 }
 
 /// A slot's stored fields.
-#[derive(minicbor::Encode, minicbor::Decode)]
+#[derive(Clone, minicbor::Encode, minicbor::Decode)]
 struct Fields {
     #[n(0)]
     kind: u8,
@@ -206,20 +207,18 @@ pub fn create(
     commitment.copy_from_slice(&keys[32..]);
     let mut wrapped = Vec::new();
     wrapping_key(&keys).seal(&slot_aad(Sealed::Slot, repo, &id, kind), &master.0, &mut wrapped)?;
-    let mut sealed_note = Vec::new();
-    control.seal(
-        &slot_aad(Sealed::SlotNote, repo, &id, kind),
-        &cbor(note),
-        &mut sealed_note,
-    )?;
-    let body = cbor(&Fields {
+    let mut fields = Fields {
         kind: kind.tag(),
         salt,
         cost,
         commitment,
         wrapped,
-        note: sealed_note,
-    });
+        note: Vec::new(),
+    };
+    let mut sealed_note = Vec::new();
+    control.seal(&note_aad(repo, &id, &fields), &cbor(note), &mut sealed_note)?;
+    fields.note = sealed_note;
+    let body = cbor(&fields);
     let mut bytes = Vec::with_capacity(SLOT_LEN);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&(body.len() as u16).to_le_bytes());
@@ -276,16 +275,12 @@ impl Slot {
             .map(MasterKey))
     }
 
-    /// `None` where the note was not made for this repository.
+    /// `None` where the note was not made for this repository, or any part of the slot is not as it was written: so
+    /// that a slot can be checked without its secret.
     pub fn note(&self, control: &SealKey, repo: &RepoId) -> Option<Note> {
         let mut body = Vec::new();
-        control
-            .open(
-                &slot_aad(Sealed::SlotNote, repo, &self.id, self.kind),
-                &self.fields.note,
-                &mut body,
-            )
-            .ok()?;
+        let aad = note_aad(repo, &self.id, &self.fields);
+        control.open(&aad, &self.fields.note, &mut body).ok()?;
         from_cbor(&body)
     }
 }
@@ -294,6 +289,18 @@ fn wrapping_key(keys: &[u8; 64]) -> SealKey {
     let mut key = Zeroizing::new([0; 32]);
     key.copy_from_slice(&keys[..32]);
     SealKey::new(*key)
+}
+
+/// Binds the note to all other fields.
+fn note_aad(repo: &RepoId, id: &SlotId, fields: &Fields) -> Vec<u8> {
+    let mut aad = aad(Sealed::SlotNote, repo);
+    aad.extend_from_slice(id.as_bytes());
+    let others = Fields {
+        note: Vec::new(),
+        ..fields.clone()
+    };
+    aad.extend_from_slice(blake3::hash(&cbor(&others)).as_bytes());
+    aad
 }
 
 fn slot_aad(what: Sealed, repo: &RepoId, id: &SlotId, kind: SlotKind) -> Vec<u8> {

@@ -115,6 +115,13 @@ impl Store {
         })
     }
 
+    /// Reads `config` again, as the next to open the repository will.
+    pub fn check_config(&self) -> Result<()> {
+        let bytes = self.remote.get(&ObjectName::config(), cap::CONTROL)?;
+        config::clear(&bytes)?;
+        config::open(&bytes, self.id(), &self.keys.control).map(drop)
+    }
+
     pub fn remote(&self) -> &dyn Remote {
         &*self.remote
     }

@@ -152,6 +152,14 @@ impl From<Error> for Failure {
                 Code::Busy,
                 format!("{said}, again and again; run it once more when 'dedup prune' is done"),
             ),
+            Error::Damaged(_) => Failure::new(
+                Code::Damage,
+                format!("{said}; run 'dedup check' to see what is hurt, and mend it first"),
+            ),
+            Error::ShortListing(_) => Failure::new(
+                Code::Failed,
+                format!("{said}; try again, and if it stays so, don't trust this storage"),
+            ),
             Error::Interrupted => interrupted(),
         }
     }
@@ -341,6 +349,8 @@ mod tests {
                 },
                 1,
             ),
+            (Error::Damaged(StoreError::Missing { object: text() }), 13),
+            (Error::ShortListing(text()), 1),
             (Error::Interrupted, 130),
         ];
         for (error, code) in rows {

@@ -3,14 +3,22 @@
 
 pub mod args;
 pub mod cmd;
+pub mod confirm;
+pub mod context;
 pub mod env;
 pub mod exit;
+pub mod keyfile;
+pub mod listing;
 pub mod output;
+pub mod progress;
+pub mod render;
 pub mod resolve;
 pub mod secret;
+pub mod signals;
 
 use args::{Cli, Command};
 use clap::Parser;
+use context::Context;
 use exit::{Code, Failure};
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,6 +28,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs what the process was asked to do.
 pub fn main() -> ExitCode {
+    if let Err(e) = signals::heed_status() {
+        output::say(&format!("dedup: can't watch for signals: {e}"));
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -45,15 +56,18 @@ pub fn main() -> ExitCode {
 
 /// The one place where commands are told apart.
 fn run(cli: Cli) -> Result<Code, Failure> {
+    let context = Context::new(cli.global);
     match &cli.command {
+        Command::Init(args) => cmd::init::run(&context, args),
+        Command::Backup(args) => cmd::backup::run(&context, args),
+        Command::Snapshots(args) => cmd::snapshots::run(&context, args),
+        Command::Key(command) => cmd::key::run(&context, command),
+        Command::Cache(command) => cmd::cache::run(&context, command),
         Command::Completions(args) => cmd::completions::run(args),
-        Command::Version => cmd::version::run(cli.global.json),
+        Command::Version => cmd::version::run(context.json()),
         Command::Help(args) => cmd::help::run(args),
         // Each of these gets its file in `cmd` and its line here.
-        Command::Init(_)
-        | Command::Backup(_)
-        | Command::Snapshots(_)
-        | Command::Ls(_)
+        Command::Ls(_)
         | Command::Find(_)
         | Command::Diff(_)
         | Command::Dump(_)
@@ -63,8 +77,6 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         | Command::Tag(_)
         | Command::Prune(_)
         | Command::Check(_)
-        | Command::Key(_)
-        | Command::Stats(_)
-        | Command::Cache(_) => Err(Failure::new(Code::Failed, "this command is not in this build")),
+        | Command::Stats(_) => Err(Failure::new(Code::Failed, "this command is not in this build")),
     }
 }

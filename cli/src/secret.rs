@@ -86,7 +86,8 @@ pub fn read_first_line(what: &str, path: &Path) -> Result<Hidden, Failure> {
         .ok_or_else(|| Failure::usage(format!("{what} in {} is empty", path.display())))
 }
 
-fn read_file(what: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
+/// A short file of text. `what` names it in messages.
+pub fn read_file(what: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
     let cannot =
         |why: &dyn fmt::Display| Failure::usage(format!("can't read {what} from {}: {why}", path.display()));
     let file = File::open(path).map_err(|e| cannot(&e))?;

@@ -35,7 +35,7 @@ pub enum Error {
     #[error("garbage collection overtook this backup")]
     ViewChanged,
     /// Something that generations may refer to is missing or unreadable, so nothing may be deleted (I-9).
-    #[error("nothing more was deleted, because the repository is damaged: {0}; run 'dedup check'")]
+    #[error("nothing more was deleted, because the repository is damaged: {0}")]
     Damaged(chunkstore::Error),
     /// A listing lacks what is there (I-9).
     #[error(

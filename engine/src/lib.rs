@@ -1,13 +1,18 @@
 //! Trees of files as generations: walk, backup, restore, retention, prune, check.
 
 pub mod backup;
+pub mod cache;
+pub mod check;
 pub mod dump;
 pub mod entry;
 pub mod error;
 pub mod facts;
 pub mod filter;
+pub mod forget;
 pub mod fsmeta;
 mod generations;
+pub mod key;
+pub mod list;
 pub mod manifest;
 pub mod monitor;
 pub mod prune;
@@ -16,10 +21,13 @@ pub mod repo;
 pub mod restore;
 pub mod retain;
 pub mod select;
+pub mod stats;
+pub mod tar;
 pub mod tree;
 pub mod trees;
 pub mod units;
 pub mod walk;
 pub mod when;
 
+pub use chunkstore::{RepoId, SessionId};
 pub use error::{Error, Result, StoreError};

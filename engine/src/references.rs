@@ -21,7 +21,7 @@ pub fn collect(reader: &Reader<'_>, roots: &[Root], live: &mut LiveSet, monitor:
         |decoder: &mut Decoder, id: &ChunkId, hint: Option<&Place>| Ok(reader.tree(decoder, id, hint)?);
     let mut walk = Walk::new(&load, references, live, monitor)?;
     for root in roots {
-        walk.root(root, &mut |_, error| Err(error), &mut |_, _| Ok(()))?;
+        walk.root(root, &mut |_, error| Err(error))?;
     }
     Ok(())
 }
@@ -30,8 +30,6 @@ pub fn collect(reader: &Reader<'_>, roots: &[Root], live: &mut LiveSet, monitor:
 pub(crate) type Load<'a> = dyn Fn(&mut Decoder, &ChunkId, Option<&Place>) -> Result<Vec<u8>> + Sync + 'a;
 /// Told of a tree chunk that could not be read; an error ends the walk.
 pub(crate) type OnDamage<'a> = dyn FnMut(ChunkId, Error) -> Result<()> + 'a;
-/// Told of every reference with the tree chunk it stands in.
-pub(crate) type OnReference<'a> = dyn FnMut(&ChunkId, &Reference) -> Result<()> + 'a;
 
 /// A walk over the distinct tree chunks of many generations.
 pub(crate) struct Walk<'a> {
@@ -65,14 +63,9 @@ impl<'a> Walk<'a> {
         })
     }
 
-    pub(crate) fn root(
-        &mut self,
-        root: &Root,
-        damage: &mut OnDamage<'_>,
-        each: &mut OnReference<'_>,
-    ) -> Result<()> {
+    pub(crate) fn root(&mut self, root: &Root, damage: &mut OnDamage<'_>) -> Result<()> {
         match &root.segments {
-            Segments::Inline(rows) => self.segments(rows, damage, each),
+            Segments::Inline(rows) => self.segments(rows, damage),
             Segments::Pages(pages) => {
                 for pages in pages.chunks(BATCH) {
                     let mut new = Vec::new();
@@ -83,7 +76,7 @@ impl<'a> Walk<'a> {
                     }
                     for ((id, _), rows) in new.iter().zip(self.read(&new, decode_page)?) {
                         match rows {
-                            Ok(rows) => self.segments(&rows, damage, each)?,
+                            Ok(rows) => self.segments(&rows, damage)?,
                             Err(error) => damage(*id, error)?,
                         }
                     }
@@ -93,12 +86,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn segments(
-        &mut self,
-        rows: &[SegmentRef],
-        damage: &mut OnDamage<'_>,
-        each: &mut OnReference<'_>,
-    ) -> Result<()> {
+    fn segments(&mut self, rows: &[SegmentRef], damage: &mut OnDamage<'_>) -> Result<()> {
         for rows in rows.chunks(BATCH) {
             let mut new = Vec::new();
             for row in rows {
@@ -106,23 +94,18 @@ impl<'a> Walk<'a> {
                     new.push((row.id, row.place));
                 }
             }
-            let mut lists = self.pieces(&new, damage, each)?;
+            let mut lists = self.pieces(&new, damage)?;
             while !lists.is_empty() {
                 let batch: Vec<Piece> = lists.drain(..lists.len().min(BATCH)).collect();
                 // A list names chunks only: nothing is added here.
-                lists.extend(self.pieces(&batch, damage, each)?);
+                lists.extend(self.pieces(&batch, damage)?);
             }
         }
         Ok(())
     }
 
     /// Reads segments or extent lists and takes in what they refer to; returns the extent lists that are new.
-    fn pieces(
-        &mut self,
-        pieces: &[Piece],
-        damage: &mut OnDamage<'_>,
-        each: &mut OnReference<'_>,
-    ) -> Result<Vec<Piece>> {
+    fn pieces(&mut self, pieces: &[Piece], damage: &mut OnDamage<'_>) -> Result<Vec<Piece>> {
         let mut lists = Vec::new();
         for ((id, _), found) in pieces.iter().zip(self.read(pieces, self.parse)?) {
             let found = match found {
@@ -133,7 +116,6 @@ impl<'a> Walk<'a> {
                 }
             };
             for reference in &found {
-                each(id, reference)?;
                 match reference {
                     Reference::Bundle { id, .. } | Reference::Chunk { id, .. } => {
                         self.live.insert(*id)?;

@@ -4,11 +4,11 @@
 use crate::error::{Error, Result};
 use crate::manifest::{self, Manifest, Remembered, Snapshot};
 use crate::monitor::{Monitor, Phase, Progress};
-use chunkstore::chunker::Bounds;
+pub use chunkstore::chunker::Bounds;
 use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::reader::Reader;
-use chunkstore::remote;
+use chunkstore::remote::{self, ObjectName};
 use chunkstore::session::Owner;
 use chunkstore::slot::{Cost, Secret};
 use chunkstore::store::{NewStore, Store};
@@ -47,6 +47,50 @@ pub fn create(
             now,
         },
     )?)
+}
+
+/// Whether there is a repository at `location`, of whatever version; needs no secret.
+pub fn exists(location: &str) -> Result<bool> {
+    Ok(remote::open(location)?.size(&ObjectName::config())?.is_some())
+}
+
+/// The directory of a repository that lies in one.
+pub fn local_path(location: &str) -> Option<&Path> {
+    remote::local_path(location)
+}
+
+/// What the storage at `location` was seen not to do, in words; nothing for sound storage. Writes there, and removes
+/// what it wrote.
+pub fn weaknesses(location: &str) -> Result<Vec<&'static str>> {
+    let probe = remote::probe(&*remote::open(location)?)?;
+    let found = [
+        (
+            probe.exclusive_create,
+            "of two writers of one name both can win: never prune while a backup runs",
+        ),
+        (probe.read_after_write, "what was written can't be read at once"),
+        (
+            probe.list_after_write,
+            "listings lag behind what was written or deleted: never prune while a backup runs",
+        ),
+        (probe.range_read, "it does not give parts of objects as asked"),
+        (probe.delete, "nothing can be deleted: snapshots can't be removed"),
+    ];
+    Ok(found
+        .into_iter()
+        .filter(|(good, _)| !good)
+        .map(|(_, what)| what)
+        .collect())
+}
+
+/// The name of the user that this process runs as; its number where it has none.
+pub fn user_name() -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let user = uzers::get_user_by_uid(uid);
+    user.map_or_else(
+        || uid.to_string(),
+        |user| user.name().to_string_lossy().into_owned(),
+    )
 }
 
 impl Repo {

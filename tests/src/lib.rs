@@ -1,6 +1,7 @@
 //! Test kit.
 
 pub mod conformance;
+pub mod generation;
 pub mod machine;
 pub mod oracle;
 pub mod random;

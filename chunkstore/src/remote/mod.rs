@@ -15,6 +15,7 @@ pub use probe::{Probe, probe};
 use crate::error::{Error, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, SlotId};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A kind of object, which is also its folder in the repository.
@@ -210,29 +211,37 @@ pub trait Remote: Send + Sync {
     }
 }
 
+/// The directory that a URL names; `None` for what is no directory.
+pub fn local_path(url: &str) -> Option<&Path> {
+    match url.strip_prefix("file:") {
+        Some(path) => Some(Path::new(path.strip_prefix("//").unwrap_or(path))),
+        None => (scheme(url).is_none() && !url.is_empty()).then(|| Path::new(url)),
+    }
+}
+
+/// What stands before the colon of a URL; a single letter is a drive, and a slash before it makes it a path.
+fn scheme(url: &str) -> Option<&str> {
+    let (scheme, _) = url.split_once(':')?;
+    (!scheme.contains('/') && scheme.len() > 1).then_some(scheme)
+}
+
 /// Opens a remote by URL: a path, `file:PATH` or `mem:` (a private, empty memory; for tests).
 pub fn open(url: &str) -> Result<Arc<dyn Remote>> {
-    if let Some(path) = url.strip_prefix("file:") {
-        return Ok(Arc::new(Local::new(path.strip_prefix("//").unwrap_or(path))));
+    if let Some(path) = local_path(url) {
+        return Ok(Arc::new(Local::new(path)));
     }
     if url == "mem:" {
         return Ok(Arc::new(Memory::new()));
     }
-    if let Some((scheme, _)) = url.split_once(':')
-        && !scheme.contains('/')
-        && scheme.len() > 1
-    {
+    if let Some(scheme) = scheme(url) {
         let why = format!("'{scheme}:' is not known here; use a path or file:PATH");
         return Err(Error::Invalid {
             what: "repository URL",
             why,
         });
     }
-    if url.is_empty() {
-        return Err(Error::Invalid {
-            what: "repository URL",
-            why: "it is empty".to_string(),
-        });
-    }
-    Ok(Arc::new(Local::new(url)))
+    Err(Error::Invalid {
+        what: "repository URL",
+        why: "it is empty".to_string(),
+    })
 }

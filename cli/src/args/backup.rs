@@ -1,5 +1,6 @@
 //! `backup`: restic's options and meanings where it has them.
 
+use super::values::compression;
 use clap::Args;
 use engine::units::parse_size;
 use std::ffi::OsString;
@@ -34,6 +35,9 @@ pub struct BackupArgs {
     /// Read and compare, and say what would be saved; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
+    #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = compression)]
+    pub compression: i32,
     #[command(flatten)]
     pub select: SelectArgs,
     #[command(flatten)]

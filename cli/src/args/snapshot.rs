@@ -7,7 +7,7 @@ use engine::select::{Filter, Wanted};
 use engine::when;
 use jiff::{Timestamp, Zoned};
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Which snapshots are looked at.
 #[derive(Args, Clone, Debug, Default)]
@@ -38,11 +38,20 @@ impl FilterArgs {
     }
 }
 
-/// `path` from the root, without `.` and a trailing slash, as raw bytes. Symbolic links and `..` stay.
+/// `path` from the root, without `.`, `..` and a trailing slash, as raw bytes: by its text alone, so that it is the
+/// same name whatever links there are.
 pub fn absolute(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |e| Failure::usage(format!("'{}' is not a path: {e}", path.display()));
     let path = std::path::absolute(path).map_err(failed)?;
-    let clean: PathBuf = path.components().collect();
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            component => clean.push(component),
+        }
+    }
     Ok(clean.into_os_string().into_encoded_bytes())
 }
 
@@ -119,14 +128,15 @@ pub fn split(arg: &OsStr, with_time: bool) -> Option<(String, Option<PathBuf>)> 
     Some((name.to_string(), subpath))
 }
 
+/// A path of raw bytes.
 #[cfg(unix)]
-fn path_from(bytes: &[u8]) -> PathBuf {
+pub fn path_from(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(OsStr::from_bytes(bytes))
 }
 
 #[cfg(not(unix))]
-fn path_from(bytes: &[u8]) -> PathBuf {
+pub fn path_from(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
 
@@ -207,6 +217,7 @@ mod tests {
     #[test]
     fn paths_are_absolute_and_clean() {
         assert_eq!(absolute(Path::new("/a/./b//")).unwrap(), b"/a/b");
+        assert_eq!(absolute(Path::new("/a/../../b/c/..")).unwrap(), b"/b");
         assert_eq!(absolute(Path::new("/")).unwrap(), b"/");
         assert!(absolute(Path::new("x/")).unwrap().ends_with(b"/x"));
         assert!(absolute(Path::new("")).is_err());

@@ -18,6 +18,8 @@ pub enum ValueError {
     Subset,
     #[error("m means minutes: write M for months, or hours before the minutes (0h30m) if minutes are meant")]
     MinutesOrMonths,
+    #[error("write auto, fastest, better, max, or a number from 1 to 19")]
+    Compression,
     #[error(transparent)]
     Unit(#[from] UnitError),
 }
@@ -27,6 +29,21 @@ pub fn count(text: &str) -> Result<Count, ValueError> {
     match text {
         "unlimited" | "-1" => Ok(Count::Unlimited),
         n => n.parse().map(Count::Limited).map_err(|_| ValueError::Count),
+    }
+}
+
+/// zstd's level by name or number.
+pub fn compression(text: &str) -> Result<i32, ValueError> {
+    match text {
+        "auto" => Ok(3),
+        "fastest" => Ok(1),
+        "better" => Ok(9),
+        "max" => Ok(19),
+        n => n
+            .parse()
+            .ok()
+            .filter(|n| (1..=19).contains(n))
+            .ok_or(ValueError::Compression),
     }
 }
 
@@ -164,6 +181,17 @@ mod tests {
         assert_eq!(count("unlimited"), Ok(Count::Unlimited));
         for text in ["", "-2", "x", "1.5", "99999999999", "all"] {
             assert_eq!(count(text), Err(ValueError::Count), "{text}");
+        }
+    }
+
+    #[test]
+    fn compression_levels() {
+        assert_eq!(
+            (compression("auto"), compression("max"), compression("7")),
+            (Ok(3), Ok(19), Ok(7))
+        );
+        for text in ["", "0", "20", "-1", "off", "x"] {
+            assert_eq!(compression(text), Err(ValueError::Compression), "{text}");
         }
     }
 

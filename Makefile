@@ -1,0 +1,48 @@
+# What there is to run. One profile, one target directory, one locked set of dependencies, so that RocksDB is compiled
+# once: docs/decisions/0002-one-profile.md.
+
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/dedup/target
+PREFIX ?= /usr/local
+
+# With ccache the C++ of RocksDB survives a lost target directory. A change of these two compiles it anew.
+ifeq ($(origin CC),default)
+ifneq ($(shell command -v ccache 2>/dev/null),)
+export CC := ccache cc
+export CXX := ccache c++
+endif
+endif
+
+DEDUP := $(CARGO_TARGET_DIR)/release/dedup
+CARGO_FLAGS := --release --locked
+
+.PHONY: help setup build test demo bench install
+
+help:
+	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
+	@echo 'make build              build $(DEDUP)'
+	@echo 'make demo [DIR=...]     back up a copy of DIR, change it, restore it as it was, compare, prune'
+	@echo 'make test               everything that CI runs'
+	@echo 'make bench              measure the stages'
+	@echo 'make install [PREFIX=]  copy the program to $(PREFIX)/bin'
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	cargo build $(CARGO_FLAGS) --package dedup
+
+demo: build
+	@DEDUP='$(DEDUP)' scripts/demo.sh $(if $(DIR),'$(DIR)')
+
+test: setup
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	cargo test $(CARGO_FLAGS) --workspace
+	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
+
+bench: setup
+	cargo bench --profile release --locked --package dedup-benches
+
+install: build
+	install -D -m 755 '$(DEDUP)' '$(DESTDIR)$(PREFIX)/bin/dedup'

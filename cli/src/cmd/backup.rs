@@ -1,0 +1,155 @@
+//! `backup`: one generation of files, or of a stream.
+
+mod sources;
+mod stream;
+
+use crate::args::BackupArgs;
+use crate::args::backup::SelectArgs;
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::progress::{Tally, Watcher};
+use crate::render::{json, text};
+use crate::{output, resolve};
+use engine::backup::{self, Ignore, Options, Report, Stream};
+use engine::filter::FilterOptions;
+use engine::repo::{self, Repo};
+use engine::select::{self, Filter};
+use engine::{SessionId, when};
+use jiff::{Timestamp, Zoned};
+use serde_json::{Value, json};
+use std::time::Duration;
+use stream::Input;
+
+/// Time between checkpoints. Tests shorten it.
+const CHECKPOINT: Duration = Duration::from_secs(5 * 60);
+const CHECKPOINT_VARIABLE: &str = "DEDUP_CHECKPOINT_SECS";
+
+pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
+    let mut options = options(context, args)?;
+    let mut input = Input::new(&args.stdin, &args.paths)?;
+    if input.is_none() {
+        options.sources = sources::collect(&args.paths, &args.select)?;
+        let own = sources::own_places(&context.location()?, &context.dirs()?.cache);
+        options.filter.excludes.extend(own.excludes(&options.sources)?);
+    }
+    let repo = context.open()?;
+    options.parent = parent(&repo, args)?;
+    if let Some(input) = &mut input {
+        input.start()?;
+    }
+    let watcher = Watcher::start(context, "backup")?;
+    let stream = input.as_mut().map(|input| Stream {
+        name: input.name(),
+        source: input,
+    });
+    let report = backup::run(&repo, &options, stream, &watcher)?;
+    let tally = watcher.finish();
+    match context.json() {
+        true => output::object(&summary(&report, &options, &context.now))?,
+        false if context.talks() => tell(&report, &options, tally)?,
+        false => {}
+    }
+    Ok(tally.code())
+}
+
+fn options(context: &Context, args: &BackupArgs) -> Result<Options, Failure> {
+    let describe = &args.describe;
+    let time = describe.time.as_deref().filter(|text| !text.is_empty());
+    let time = time.map(|text| when::start_of(text, &context.now)).transpose()?;
+    Ok(Options {
+        sources: Vec::new(),
+        filter: filter(&args.select),
+        host: resolve::host(describe.host.as_deref(), &context.env)?,
+        user: repo::user_name(),
+        tags: describe.tags(),
+        description: describe.description.clone().unwrap_or_default(),
+        time,
+        now: context.now.timestamp(),
+        dry_run: args.dry_run,
+        force: args.force,
+        parent: None,
+        ignore: Ignore {
+            inode: args.ignore_inode,
+            ctime: args.ignore_ctime,
+        },
+        skip_if_unchanged: args.skip_if_unchanged,
+        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(64)),
+        level: args.compression,
+        checkpoint: checkpoint(context)?,
+    })
+}
+
+fn checkpoint(context: &Context) -> Result<Duration, Failure> {
+    let Some(text) = context.env.text(CHECKPOINT_VARIABLE)? else {
+        return Ok(CHECKPOINT);
+    };
+    let secs = text.parse::<f64>().ok().filter(|secs| (0.0..=1e9).contains(secs));
+    secs.map(Duration::from_secs_f64).ok_or_else(|| {
+        Failure::usage(format!(
+            "{CHECKPOINT_VARIABLE} is '{text}', not a number of seconds"
+        ))
+    })
+}
+
+fn filter(select: &SelectArgs) -> FilterOptions {
+    FilterOptions {
+        excludes: select.exclude.clone(),
+        iexcludes: select.iexclude.clone(),
+        exclude_files: select.exclude_file.clone(),
+        iexclude_files: select.iexclude_file.clone(),
+        exclude_caches: select.exclude_caches,
+        exclude_if_present: select.exclude_if_present.clone(),
+        exclude_larger_than: select.exclude_larger_than,
+        one_file_system: select.one_file_system,
+        exclude_extensions: select.exclude_extension.clone(),
+        hidden: !select.no_hidden,
+        ignore_files: Vec::new(),
+    }
+}
+
+fn parent(repo: &Repo, args: &BackupArgs) -> Result<Option<SessionId>, Failure> {
+    let Some(text) = args.parent.as_deref().filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let (snapshots, _) = repo.snapshots()?;
+    let facts: Vec<_> = snapshots.iter().map(|snapshot| snapshot.facts()).collect();
+    Ok(Some(select::choose(&facts, text, &Filter::default(), None)?.id))
+}
+
+fn tell(report: &Report, options: &Options, tally: Tally) -> Result<(), Failure> {
+    let mut out = String::new();
+    if let Some(parent) = report.parent {
+        out += &format!("Compared with snapshot {}\n", text::short(&parent.to_hex()));
+    }
+    out += &text::backup(&report.summary, report.elapsed, options.dry_run);
+    out += &match (&report.snapshot, report.unchanged) {
+        (Some(id), _) => format!("Snapshot {} saved\n", text::short(&id.to_hex())),
+        (None, true) => "Nothing changed: no snapshot made\n".to_string(),
+        (None, false) => "Dry run: nothing was written\n".to_string(),
+    };
+    if tally.problems > 0 {
+        let problems = text::count(tally.problems, "problem");
+        out += &format!(
+            "{problems}: what is named above could not be saved, or not wholly; the rest is saved\n"
+        );
+    }
+    output::write(out.as_bytes()).map(|_| ())
+}
+
+fn summary(report: &Report, options: &Options, start: &Zoned) -> Value {
+    let mut object = json::summary(&report.summary);
+    let end: Option<Timestamp> = jiff::SignedDuration::try_from(report.elapsed)
+        .ok()
+        .and_then(|elapsed| start.timestamp().checked_add(elapsed).ok());
+    object.insert("message_type".into(), json!("summary"));
+    object.insert("backup_start".into(), json!(start.timestamp().to_string()));
+    object.insert("backup_end".into(), json!(end.map(|end| end.to_string())));
+    object.insert("total_duration".into(), json!(report.elapsed.as_secs_f64()));
+    object.insert("dry_run".into(), json!(options.dry_run));
+    object.insert("unchanged".into(), json!(report.unchanged));
+    object.insert("parent".into(), json!(report.parent.map(|id| id.to_hex())));
+    if let Some(id) = report.snapshot {
+        object.insert("snapshot_id".into(), json!(id.to_hex()));
+    }
+    Value::Object(object)
+}

@@ -1,0 +1,258 @@
+//! `init`: makes a repository, what opens it, and a recovery phrase that is shown this once.
+
+use crate::args::{Chunker, InitArgs};
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::keyfile::KeyFile;
+use crate::output;
+use crate::render::text;
+use crate::resolve::{self, Location, Source};
+use crate::secret::{self, Ask, Secret};
+use engine::repo::{self, Bounds};
+use engine::{Error, RepoId, StoreError, key};
+use serde_json::json;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Folders that a creation cut short leaves behind; what else is there is somebody's.
+const OURS: [&str; 2] = ["keys", "tmp"];
+
+/// What will open the new repository.
+#[derive(Default)]
+struct Keys {
+    file: Option<KeyFile>,
+    password: Option<key::Secret>,
+    phrase: Option<Zeroizing<String>>,
+}
+
+pub fn run(context: &Context, args: &InitArgs) -> Result<Code, Failure> {
+    let location = context.location()?;
+    check_vacant(&location)?;
+    let keys = keys(context, args, &location)?;
+    let id = make(context, args, &location, &keys).inspect_err(|_| {
+        if let Some(file) = &keys.file {
+            file.unmake();
+        }
+    })?;
+    let weak = repo::weaknesses(&location.url);
+    for what in weak.iter().flatten() {
+        warn(context, &format!("this storage is weak: {what}"));
+    }
+    if let Err(e) = &weak {
+        warn(context, &format!("the storage could not be tried out: {e}"));
+    }
+    match context.json() {
+        true => tell_json(&location, id, &keys)?,
+        false => output::write(tell(context, &location, id, &keys).as_bytes()).map(|_| ())?,
+    }
+    Ok(Code::Ok)
+}
+
+fn warn(context: &Context, what: &str) {
+    output::say(&match context.json() {
+        true => {
+            json!({ "message_type": "warning", "error": { "message": what }, "during": "init" }).to_string()
+        }
+        false => format!("dedup: warning: {}", engine::units::escape(what.as_bytes())),
+    });
+}
+
+/// Before any secret is made or asked for.
+fn check_vacant(location: &Location) -> Result<(), Failure> {
+    if repo::exists(&location.url)? {
+        let location = location.url.clone();
+        return Err(Error::Store(StoreError::RepositoryExists { location }).into());
+    }
+    let Some(path) = repo::local_path(&location.url) else {
+        return Ok(());
+    };
+    let list = match std::fs::read_dir(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        list => list.map_err(|e| Failure::io("can't use", path, &e))?,
+    };
+    for entry in list {
+        let name = entry.map_err(|e| Failure::io("list", path, &e))?.file_name();
+        if !OURS.iter().any(|ours| name == *ours) {
+            let path = path.display();
+            return Err(Failure::new(
+                Code::Failed,
+                format!(
+                    "{path} holds other files and is no repository; nothing was changed: choose an empty or \
+                     new directory, such as {path}/dedup"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn keys(context: &Context, args: &InitArgs, location: &Location) -> Result<Keys, Failure> {
+    let sources = resolve::creating(&context.global, &context.env, location)?;
+    let mut keys = Keys::default();
+    // Passwords first: what is asked for may be left, and no file made by then.
+    let (files, others): (Vec<Source>, Vec<Source>) = sources
+        .into_iter()
+        .partition(|source| matches!(source, Source::KeyFile(_)));
+    for source in &others {
+        if let Secret::Password(password) = secret::read(source, Ask::New)? {
+            keys.password = Some(key::Secret::Password(Zeroizing::new(
+                password.expose().to_string(),
+            )));
+        }
+    }
+    if !args.no_recovery {
+        keys.phrase = Some(key::new_phrase().map_err(Error::from)?);
+    }
+    for source in &files {
+        if let Source::KeyFile(path) = source {
+            check_outside(path, location)?;
+            keys.file = Some(KeyFile::read_or_make(path)?);
+        }
+    }
+    Ok(keys)
+}
+
+/// A key beside what it opens protects nothing.
+fn check_outside(key: &Path, location: &Location) -> Result<(), Failure> {
+    let Some(repository) = repo::local_path(&location.url) else {
+        return Ok(());
+    };
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Failure::io("the path", path, &e));
+    match absolute(key)?.starts_with(absolute(repository)?) {
+        true => Err(Failure::usage(
+            "the key file would lie in the repository that it opens: choose another place",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn make(context: &Context, args: &InitArgs, location: &Location, keys: &Keys) -> Result<RepoId, Failure> {
+    let host = resolve::host(None, &context.env).unwrap_or_default();
+    let phrase = keys.phrase.as_ref().map(|phrase| key::parse_phrase(phrase));
+    let phrase = phrase.transpose().map_err(Error::from)?;
+    let bounds = match args.chunker {
+        Chunker::Default => Bounds::DEFAULT,
+        Chunker::Fine => Bounds::FINE,
+    };
+    let mut secrets: Vec<(&key::Secret, &str)> = Vec::new();
+    secrets.extend(keys.file.iter().map(|file| (&file.secret, host.as_str())));
+    secrets.extend(keys.password.iter().map(|password| (password, host.as_str())));
+    secrets.extend(phrase.iter().map(|phrase| (phrase, "")));
+    let secrets: Vec<(key::Secret, &str)> = secrets
+        .into_iter()
+        .map(|(secret, label)| (secret.clone(), label))
+        .collect();
+    let id = repo::create(
+        &location.url,
+        bounds,
+        &secrets,
+        key::Cost::DEFAULT,
+        context.now_secs(),
+    )?;
+    Ok(id)
+}
+
+fn tell_json(location: &Location, id: RepoId, keys: &Keys) -> Result<(), Failure> {
+    let file = keys.file.as_ref().map(|file| file.path.display().to_string());
+    let mut object = json!({
+        "message_type": "initialized",
+        "id": id.to_hex(),
+        "repository": location.url,
+        "key_file": file,
+    });
+    if let Some(phrase) = &keys.phrase {
+        object["recovery_phrase"] = json!(phrase.as_str());
+    }
+    output::object(&object)?;
+    output::object(&json!({
+        "message_type": "summary",
+        "id": id.to_hex(),
+        "repository": location.url,
+        "key_file": file,
+    }))
+}
+
+fn tell(context: &Context, location: &Location, id: RepoId, keys: &Keys) -> Zeroizing<String> {
+    let shown = |text: &str| engine::units::escape(text.as_bytes());
+    let mut out = Zeroizing::new(String::with_capacity(2048));
+    let id = text::short(&id.to_hex());
+    out.push_str(&format!("Created repository {id} at {}\n", shown(&location.url)));
+    if let Some(file) = &keys.file {
+        let path = shown(&file.path.display().to_string());
+        let made = if file.made {
+            "Made the key file"
+        } else {
+            "Opened by the key file"
+        };
+        out.push_str(&format!(
+            "{made} {path}: keep a copy of it elsewhere, it opens the repository\n"
+        ));
+    }
+    if let Some(phrase) = &keys.phrase {
+        out.push_str(&phrase_text(phrase));
+    } else if keys.file.is_none() || keys.password.is_none() {
+        out.push_str(
+            "There is no recovery phrase: without this password or key file nothing can be restored.\n",
+        );
+    }
+    if !context.global.quiet {
+        let option = match location.embedded {
+            true => String::new(),
+            false => format!("-r {} ", shown(&location.url)),
+        };
+        out.push_str(&format!("\nNext: dedup {option}backup DIR\n"));
+    }
+    out
+}
+
+/// The phrase as it is shown, this once: six words a line, so that it can be copied by hand.
+pub fn phrase_text(phrase: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(1024));
+    out.push_str(
+        "\nRecovery phrase. It opens the repository when password and key file are lost, and is not shown\n\
+         again: write it down and keep it away from this machine.\n\n",
+    );
+    let words: Vec<&str> = phrase.split(' ').collect();
+    for line in words.chunks(6) {
+        out.push_str("    ");
+        out.push_str(&line.join(" "));
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vacant_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let check = |path: &Path| {
+            check_vacant(&Location {
+                url: path.to_str().unwrap().to_string(),
+                embedded: false,
+            })
+        };
+        assert_eq!(check(dir.path()), Ok(()));
+        assert_eq!(check(&dir.path().join("new")), Ok(()));
+        std::fs::create_dir(dir.path().join("keys")).unwrap();
+        assert_eq!(check(dir.path()), Ok(()));
+        std::fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+        let failure = check(dir.path()).unwrap_err();
+        assert!(failure.code == Code::Failed && failure.message.contains("nothing was changed"));
+        assert!(check(&dir.path().join("letter.txt")).is_err());
+    }
+
+    #[test]
+    fn the_phrase_is_whole() {
+        let phrase = key::new_phrase().unwrap();
+        let shown = phrase_text(&phrase);
+        let words: Vec<&str> = shown
+            .lines()
+            .filter(|l| l.starts_with("    "))
+            .flat_map(str::split_whitespace)
+            .collect();
+        assert_eq!(words.join(" "), *phrase);
+    }
+}

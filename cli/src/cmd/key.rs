@@ -1,0 +1,253 @@
+//! `key`: what opens the repository. A slot that is added is proven to open before anything is removed.
+
+use crate::args::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
+use crate::cmd::init::phrase_text;
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::keyfile::{self, KeyFile};
+use crate::render::text;
+use crate::secret::{self, Ask, Secret};
+use crate::{confirm, output, resolve};
+use engine::key::{self, SlotInfo, SlotKind};
+use engine::repo::Repo;
+use engine::units::escape;
+use engine::{Error, tar};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+pub fn run(context: &Context, command: &KeyCommand) -> Result<Code, Failure> {
+    match command {
+        KeyCommand::Add(args) => add(context, args),
+        KeyCommand::List => list(context),
+        KeyCommand::Remove(args) => remove(context, args),
+        KeyCommand::Passwd(args) => passwd(context, args),
+        KeyCommand::Export(args) => export(context, args),
+        KeyCommand::Recovery => recovery(context),
+    }
+}
+
+/// A new secret, and the key file it is in if it is one.
+struct New {
+    secret: key::Secret,
+    file: Option<KeyFile>,
+}
+
+fn new_secret(context: &Context, args: &NewSecretArgs) -> Result<New, Failure> {
+    let source = resolve::new_secret(args, &context.env)?;
+    match secret::read(&source, Ask::New)? {
+        Secret::Password(password) => Ok(New {
+            secret: key::Secret::Password(Zeroizing::new(password.expose().to_string())),
+            file: None,
+        }),
+        Secret::KeyFile(path) => {
+            let file = KeyFile::read_or_make(&path)?;
+            Ok(New {
+                secret: file.secret.clone(),
+                file: Some(file),
+            })
+        }
+        Secret::Phrase(_) => Err(Failure::usage(
+            "a recovery phrase is made by 'dedup key recovery'",
+        )),
+    }
+}
+
+/// Adds the slot; a key file made for it is taken back where that fails.
+fn put(context: &Context, repo: &Repo, new: &New) -> Result<String, Failure> {
+    let label = resolve::host(None, &context.env).unwrap_or_default();
+    let added = key::add(repo, &new.secret, &label, context.now_secs());
+    let id = added.inspect_err(|_| {
+        if let Some(file) = &new.file {
+            file.unmake();
+        }
+    })?;
+    Ok(id.to_hex())
+}
+
+fn add(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
+    let repo = context.open()?;
+    let new = new_secret(context, args)?;
+    let id = put(context, &repo, &new)?;
+    let kind = new.secret.kind().word();
+    tell_added(
+        context,
+        &id,
+        kind,
+        &new,
+        &format!("Added {kind} {}", text::short(&id)),
+    )
+}
+
+fn tell_added(context: &Context, id: &str, kind: &str, new: &New, line: &str) -> Result<Code, Failure> {
+    let file = new.file.as_ref().map(|file| file.path.display().to_string());
+    if context.json() {
+        output::object(&json!({ "message_type": "summary", "id": id, "kind": kind, "key_file": file }))?;
+    } else if context.talks() {
+        output::line(line)?;
+        if let Some(file) = file {
+            output::line(&format!("Key file: {}", escape(file.as_bytes())))?;
+        }
+    }
+    Ok(Code::Ok)
+}
+
+fn list(context: &Context) -> Result<Code, Failure> {
+    let repo = context.open()?;
+    let slots = key::list(&repo)?;
+    if context.json() {
+        slots
+            .iter()
+            .try_for_each(|slot| output::object(&slot_json(slot)))?;
+    } else {
+        let rows: Vec<Vec<String>> = slots.iter().map(slot_row).collect();
+        output::write(text::table(&["ID", "Kind", "Host", "Created", ""], &[], &rows).as_bytes())?;
+    }
+    match slots.iter().all(|slot| slot.kind.is_some()) {
+        true => Ok(Code::Ok),
+        false => Ok(Code::Damage),
+    }
+}
+
+fn kind_word(slot: &SlotInfo) -> &'static str {
+    slot.kind.map_or("damaged", SlotKind::word)
+}
+
+fn created(slot: &SlotInfo) -> Option<Timestamp> {
+    let note = slot.note.as_ref()?;
+    Timestamp::from_second(note.created).ok()
+}
+
+fn slot_json(slot: &SlotInfo) -> Value {
+    json!({
+        "id": slot.id.to_hex(),
+        "kind": kind_word(slot),
+        "label": slot.note.as_ref().map(|note| &note.label),
+        "created": created(slot).map(|at| at.to_string()),
+        "current": slot.current,
+    })
+}
+
+fn slot_row(slot: &SlotInfo) -> Vec<String> {
+    let label = slot.note.as_ref().map_or("", |note| &note.label);
+    vec![
+        text::short(&slot.id.to_hex()),
+        kind_word(slot).to_string(),
+        escape(label.as_bytes()),
+        created(slot).map_or(String::new(), text::time),
+        if slot.current { "opened with this" } else { "" }.to_string(),
+    ]
+}
+
+/// The slot whose id begins with `text`.
+fn find<'a>(slots: &'a [SlotInfo], text: &str) -> Result<&'a SlotInfo, Failure> {
+    let prefix = text.to_ascii_lowercase();
+    let mut found = slots
+        .iter()
+        .filter(|slot| !prefix.is_empty() && slot.id.to_hex().starts_with(&prefix));
+    match (found.next(), found.next()) {
+        (Some(slot), None) => Ok(slot),
+        (None, _) => Err(Failure::new(
+            Code::Failed,
+            format!("there is no key '{text}'; 'dedup key list' shows what there is"),
+        )),
+        (Some(_), Some(_)) => Err(Failure::new(
+            Code::Failed,
+            format!("several keys begin with '{text}'; write more of the id"),
+        )),
+    }
+}
+
+fn remove(context: &Context, args: &KeyRemoveArgs) -> Result<Code, Failure> {
+    let repo = context.open()?;
+    let slots = key::list(&repo)?;
+    let slot = find(&slots, &args.slot)?;
+    let (id, kind) = (slot.id.to_hex(), kind_word(slot));
+    let short = text::short(&id);
+    let current = if slot.current {
+        ", with which the repository is open now"
+    } else {
+        ""
+    };
+    confirm::ask(context, args.yes, &format!("Remove {kind} {short}{current}"))?;
+    key::remove(&repo, slot.id)?;
+    tell(
+        context,
+        json!({ "message_type": "summary", "id": id, "kind": kind, "removed": true }),
+        &format!(
+            "Removed {kind} {short}. Whoever kept a copy of the slot and its secret can still open the repository"
+        ),
+    )
+}
+
+fn tell(context: &Context, object: Value, line: &str) -> Result<Code, Failure> {
+    if context.json() {
+        output::object(&object)?;
+    } else if context.talks() {
+        output::line(line)?;
+    }
+    Ok(Code::Ok)
+}
+
+fn passwd(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
+    let repo = context.open()?;
+    let old = repo.store.opened_with();
+    let slots = key::list(&repo)?;
+    let recovery = |slot: &&SlotInfo| slot.id == old && slot.kind == Some(SlotKind::Recovery);
+    if slots.iter().find(recovery).is_some() {
+        return Err(Failure::usage(
+            "the repository was opened with the recovery phrase, which stays: add a password with 'dedup key add'",
+        ));
+    }
+    let new = new_secret(context, args)?;
+    let id = put(context, &repo, &new)?;
+    key::remove(&repo, old)?;
+    let kind = new.secret.kind().word();
+    let line = format!(
+        "The {kind} {} opens the repository now; {} does no longer",
+        text::short(&id),
+        text::short(&old.to_hex())
+    );
+    tell_added(context, &id, kind, &new, &line)
+}
+
+/// A tar archive of sealed objects: unpacked over a repository that lost its keys, it makes it open again.
+fn export(context: &Context, args: &KeyExportArgs) -> Result<Code, Failure> {
+    let repo = context.open()?;
+    let objects = key::export(&repo)?;
+    let archive = tar::of_small_files(&objects, context.now_secs())
+        .map_err(|e| Failure::io("write", &args.file, &e))?;
+    keyfile::create_private(&args.file, &archive).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => keyfile::exists(&args.file),
+        _ => Failure::io("write", &args.file, &e),
+    })?;
+    let file = args.file.display().to_string();
+    let slots = objects.len().saturating_sub(1);
+    tell(
+        context,
+        json!({ "message_type": "summary", "file": file, "keys": slots }),
+        &format!(
+            "Saved {} to {}. Should the repository lose its own, unpack it there: tar -xf FILE -C REPOSITORY",
+            text::count(slots as u64, "sealed key"),
+            escape(file.as_bytes())
+        ),
+    )
+}
+
+fn recovery(context: &Context) -> Result<Code, Failure> {
+    let repo = context.open()?;
+    let phrase = key::new_phrase().map_err(Error::from)?;
+    let secret = key::parse_phrase(&phrase).map_err(Error::from)?;
+    let id = key::add(&repo, &secret, "", context.now_secs())?.to_hex();
+    if context.json() {
+        output::object(&json!({
+            "message_type": "summary",
+            "id": id,
+            "kind": SlotKind::Recovery.word(),
+            "recovery_phrase": phrase.as_str(),
+        }))?;
+        return Ok(Code::Ok);
+    }
+    output::line(&format!("Added recovery phrase {}", text::short(&id)))?;
+    output::write(phrase_text(&phrase).as_bytes())
+}

@@ -1,0 +1,142 @@
+//! `snapshots`: what generations there are.
+
+use crate::args::SnapshotsArgs;
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::output::Lines;
+use crate::render::{json, text};
+use crate::{listing, output};
+use engine::facts::{Facts, Group, GroupKey, group_by};
+use engine::manifest::Snapshot;
+use engine::select;
+use engine::units::{escape, format_bytes};
+use serde_json::{Value, json};
+
+pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Code, Failure> {
+    let filter = args.filter.filter()?;
+    let repo = context.open()?;
+    let all = listing::read(context, &repo)?;
+    let chosen: Vec<&Facts> = match args.snapshots.is_empty() {
+        true => filter.matching(&all.facts),
+        false => select::choose_all(&all.facts, &args.snapshots, &filter)?,
+    };
+    let latest = args.latest.map_or(usize::MAX, |n| n as usize);
+    let chosen = match &args.group_by {
+        Some(_) => chosen,
+        None => newest_of_each(&chosen, latest),
+    };
+    let groups = group_by(&chosen, args.group_by.as_ref().map_or(&[], |by| &by.0));
+    let shown: Vec<(Option<&Group>, Vec<&Snapshot>)> = groups
+        .iter()
+        .map(|group| {
+            let newest = group.members.iter().take(latest);
+            // Oldest first: what is looked for is at the end of a long list.
+            let members = newest.rev().filter_map(|facts| all.snapshot(facts.id)).collect();
+            (args.group_by.as_ref().map(|_| group), members)
+        })
+        .collect();
+    match context.json() {
+        true => print_json(&shown)?,
+        false => print_text(context, &shown)?,
+    }
+    Ok(all.code())
+}
+
+/// The newest `n` of each host and paths.
+fn newest_of_each<'a>(chosen: &[&'a Facts], n: usize) -> Vec<&'a Facts> {
+    let groups = group_by(chosen, &GroupKey::DEFAULT);
+    groups
+        .into_iter()
+        .flat_map(|group| group.members.into_iter().take(n))
+        .collect()
+}
+
+fn print_json(shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure> {
+    let mut out = Lines::new();
+    for (group, snapshots) in shown {
+        for snapshot in snapshots {
+            let mut object = json::snapshot(snapshot);
+            if let Some(group) = group {
+                object["group_key"] = group_json(group);
+            }
+            out.object(&object)?;
+        }
+    }
+    out.finish()
+}
+
+fn group_json(group: &Group) -> Value {
+    json!({
+        "hostname": group.host,
+        "paths": group.paths.as_deref().map(json::names),
+        "tags": group.tags,
+    })
+}
+
+fn print_text(context: &Context, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure> {
+    let mut out = String::new();
+    for (group, snapshots) in shown {
+        if let Some(group) = group {
+            out += &format!("{}\n", group_text(group));
+        }
+        out += &table(snapshots);
+        if context.talks() {
+            out += &format!("{}\n", text::count(snapshots.len() as u64, "snapshot"));
+        }
+    }
+    if shown.is_empty() && context.talks() {
+        out += "No snapshots\n";
+    }
+    output::write(out.as_bytes()).map(|_| ())
+}
+
+fn group_text(group: &Group) -> String {
+    let mut parts = Vec::new();
+    if let Some(host) = &group.host {
+        parts.push(format!("host {}", escape(host.as_bytes())));
+    }
+    if let Some(paths) = &group.paths {
+        parts.push(format!("paths {}", text::paths(paths)));
+    }
+    if let Some(tags) = &group.tags {
+        parts.push(match tags.is_empty() {
+            true => "no tags".to_string(),
+            false => format!("tags {}", text::names(tags)),
+        });
+    }
+    match parts.is_empty() {
+        true => "All snapshots".to_string(),
+        false => format!("Snapshots of {}", parts.join(", ")),
+    }
+}
+
+/// A snapshot's further paths are on lines of their own.
+fn table(snapshots: &[&Snapshot]) -> String {
+    let with_status = snapshots.iter().any(|s| json::status_word(s) != "completed");
+    let mut head = vec!["ID", "Time", "Host", "Tags", "Paths", "Size"];
+    if with_status {
+        head.push("Status");
+    }
+    let mut rows = Vec::new();
+    for snapshot in snapshots {
+        let m = &snapshot.manifest;
+        let mut paths = m.paths.iter().map(|path| escape(path));
+        let mut row = vec![
+            snapshot.short_id(),
+            text::time(m.time()),
+            escape(m.host.as_bytes()),
+            text::names(&m.tags),
+            paths.next().unwrap_or_default(),
+            format_bytes(m.summary.total_bytes_processed),
+        ];
+        if with_status {
+            row.push(match json::status_word(snapshot) {
+                "completed" => String::new(),
+                other => other.to_string(),
+            });
+        }
+        rows.push(row);
+        rows.extend(paths.map(|path| vec![String::new(), String::new(), String::new(), String::new(), path]));
+    }
+    text::table(&head, &[5], &rows)
+}

@@ -1,0 +1,105 @@
+//! What every command starts from: options and environment of this run, and from them an opened repository.
+
+use crate::args::Global;
+use crate::env::Env;
+use crate::exit::{Code, Failure};
+use crate::resolve::{self, Location, Source};
+use crate::secret::{self, Ask};
+use engine::repo::{LocalDirs, Repo};
+use engine::{Error, StoreError, key};
+use jiff::Zoned;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+pub struct Context {
+    pub global: Global,
+    pub env: Env,
+    /// The run's one "now", in the local time zone.
+    pub now: Zoned,
+}
+
+impl Context {
+    pub fn new(global: Global) -> Context {
+        Context {
+            global,
+            env: Env::of_process(),
+            now: Zoned::now(),
+        }
+    }
+
+    pub fn json(&self) -> bool {
+        self.global.json
+    }
+
+    /// Prose may be printed: neither JSON nor quiet was asked for.
+    pub fn talks(&self) -> bool {
+        !self.global.json && !self.global.quiet
+    }
+
+    /// Seconds since 1970.
+    pub fn now_secs(&self) -> i64 {
+        self.now.timestamp().as_second()
+    }
+
+    pub fn dirs(&self) -> Result<LocalDirs, Failure> {
+        Ok(LocalDirs {
+            cache: resolve::cache_dir(&self.env)?,
+            state: resolve::state_dir(&self.env)?,
+        })
+    }
+
+    pub fn location(&self) -> Result<Location, Failure> {
+        resolve::location(&self.global, &self.env)
+    }
+
+    /// Opens the repository. One that isn't there is told before any secret is read or asked for.
+    pub fn open(&self) -> Result<Repo, Failure> {
+        let location = self.location()?;
+        if !engine::repo::exists(&location.url)? {
+            let location = location.url;
+            return Err(Error::Store(StoreError::NoRepository { location }).into());
+        }
+        let dirs = self.dirs()?;
+        let mut refused = None;
+        for source in resolve::opening(&self.global, &self.env, &location)? {
+            if let Source::Prompt = source {
+                self.explain_prompt(&location)?;
+            }
+            let secret = secret::read(&source, Ask::Known)?;
+            match Repo::open(&location.url, &unlocking(&secret)?, &dirs) {
+                Err(Error::Store(StoreError::WrongKey)) => refused = Some(StoreError::WrongKey),
+                opened => return Ok(opened?),
+            }
+        }
+        Err(Error::Store(refused.unwrap_or(StoreError::WrongKey)).into())
+    }
+
+    /// The embedded repository is opened by a key file: that it is gone explains why a password is asked for.
+    fn explain_prompt(&self, location: &Location) -> Result<(), Failure> {
+        if location.embedded {
+            let file = resolve::default_key(&self.env)?;
+            crate::output::say(&format!(
+                "dedup: there is no key file at {}: give another key, a password or the recovery phrase",
+                file.display()
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What the engine takes for what was read. Text that can't be a key or phrase opens nothing.
+pub fn unlocking(secret: &secret::Secret) -> Result<key::Secret, Failure> {
+    let useless = |e: StoreError| Failure::new(Code::WrongKey, e.to_string());
+    match secret {
+        secret::Secret::Password(password) => Ok(key::Secret::Password(Zeroizing::new(
+            password.expose().to_string(),
+        ))),
+        secret::Secret::KeyFile(path) => read_key_file(path),
+        secret::Secret::Phrase(phrase) => key::parse_phrase(phrase.expose()).map_err(useless),
+    }
+}
+
+pub fn read_key_file(path: &Path) -> Result<key::Secret, Failure> {
+    let text = secret::read_file("the key file", path)?;
+    key::parse_key_file(&text).map_err(|e| Failure::new(Code::WrongKey, format!("{}: {e}", path.display())))
+}

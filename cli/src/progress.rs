@@ -1,0 +1,446 @@
+//! How far a long run is: a line that is redrawn on a terminal, one line a minute elsewhere, `status` objects with
+//! `--json`. The engine reports from many threads through [`Monitor`], which here only stores numbers; one ticker
+//! thread draws. Problems are printed as they come, and counted: they decide the exit code (I-12).
+
+use crate::args::Global;
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::render::{json, text};
+use crate::{output, resolve, signals};
+use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::units;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::VecDeque;
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Where nothing can be redrawn, a line is printed this often.
+const LINE_EVERY: Duration = Duration::from_secs(60);
+/// How often a signal is looked for where nothing is drawn.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Problems printed one by one unless `-v` is given; the rest is counted, and recorded in the snapshot.
+const PROBLEMS_SHOWN: u64 = 1000;
+/// The rate is that of the last seconds.
+const RATE_OVER: Duration = Duration::from_secs(15);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Bar,
+    /// A line now and then.
+    Lines,
+    Json,
+    /// Only when a signal asks.
+    Nothing,
+}
+
+/// How many problems there were.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// Something in the repository is damaged or missing.
+    pub damage: u64,
+    /// A path that is not what it should be for another reason.
+    pub problems: u64,
+    pub warnings: u64,
+}
+
+impl Tally {
+    /// The code of a run that came to its end.
+    pub fn code(&self) -> Code {
+        match (self.damage, self.problems) {
+            (0, 0) => Code::Ok,
+            (0, _) => Code::Incomplete,
+            _ => Code::Damage,
+        }
+    }
+}
+
+/// The figures of the phase, as stored by the engine's threads.
+#[derive(Default)]
+struct Figures {
+    phase: AtomicU8,
+    files_done: AtomicU64,
+    files_total: AtomicU64,
+    bytes_done: AtomicU64,
+    bytes_total: AtomicU64,
+    errors: AtomicU64,
+}
+
+struct Shared {
+    shape: Shape,
+    json: bool,
+    /// What the command does, for error objects: "backup", "restore".
+    during: &'static str,
+    verbose: u8,
+    started: Instant,
+    figures: Figures,
+    current: Mutex<Vec<u8>>,
+    damage: AtomicU64,
+    problems: AtomicU64,
+    warnings: AtomicU64,
+    shown: AtomicU64,
+    bar: Option<ProgressBar>,
+    ended: Mutex<bool>,
+    wake: Condvar,
+}
+
+/// Watches one run; give it to the engine as its monitor, then [`Watcher::finish`].
+pub struct Watcher {
+    shared: Arc<Shared>,
+    ticker: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    /// From here on the first Ctrl-C only asks the run to end.
+    pub fn start(context: &Context, during: &'static str) -> Result<Watcher, Failure> {
+        signals::catch()?;
+        let interval = resolve::progress_interval(&context.env)?;
+        let shape = shape(&context.global, std::io::stderr().is_terminal());
+        let interval = match shape {
+            Shape::Json if context.env.get("DEDUP_PROGRESS_FPS").is_none() => Duration::from_secs(1),
+            _ => interval,
+        };
+        let shared = Arc::new(Shared {
+            shape,
+            json: context.json(),
+            during,
+            verbose: context.global.verbose,
+            started: Instant::now(),
+            figures: Figures::default(),
+            current: Mutex::default(),
+            damage: AtomicU64::new(0),
+            problems: AtomicU64::new(0),
+            warnings: AtomicU64::new(0),
+            shown: AtomicU64::new(0),
+            bar: (shape == Shape::Bar).then(bar),
+            ended: Mutex::new(false),
+            wake: Condvar::new(),
+        });
+        let ticker = {
+            let shared = shared.clone();
+            std::thread::Builder::new()
+                .name("progress".into())
+                .spawn(move || Ticker::new(&shared).run(interval))
+        };
+        let ticker = ticker.map_err(|e| Failure::new(Code::Failed, format!("can't start a thread: {e}")))?;
+        Ok(Watcher {
+            shared,
+            ticker: Some(ticker),
+        })
+    }
+
+    /// Ends the display and tells how many problems there were.
+    pub fn finish(mut self) -> Tally {
+        self.end();
+        let shared = &self.shared;
+        let unseen = shared.shown.load(Relaxed).saturating_sub(PROBLEMS_SHOWN);
+        if unseen > 0 && shared.verbose == 0 && !shared.json {
+            output::say(&format!("dedup: {unseen} more problems, not shown: -v shows all"));
+        }
+        Tally {
+            damage: shared.damage.load(Relaxed),
+            problems: shared.problems.load(Relaxed),
+            warnings: shared.warnings.load(Relaxed),
+        }
+    }
+
+    fn end(&mut self) {
+        *lock(&self.shared.ended) = true;
+        self.shared.wake.notify_all();
+        if let Some(ticker) = self.ticker.take() {
+            // It only draws: what it panicked about is of no interest to the run.
+            let _ = ticker.join();
+        }
+        if let Some(bar) = &self.shared.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Monitor for Watcher {
+    fn phase(&self, phase: Phase) {
+        let f = &self.shared.figures;
+        for figure in [&f.files_done, &f.files_total, &f.bytes_done, &f.bytes_total] {
+            figure.store(0, Relaxed);
+        }
+        f.phase.store(number(phase), Relaxed);
+    }
+
+    fn progress(&self, progress: &Progress) {
+        let f = &self.shared.figures;
+        f.files_done.store(progress.files_done, Relaxed);
+        f.files_total.store(progress.files_total, Relaxed);
+        f.bytes_done.store(progress.bytes_done, Relaxed);
+        f.bytes_total.store(progress.bytes_total, Relaxed);
+        f.errors.store(progress.errors, Relaxed);
+    }
+
+    fn current(&self, path: &[u8]) {
+        // Whoever holds it has set a path just now: as good as this one.
+        if let Ok(mut current) = self.shared.current.try_lock() {
+            current.clear();
+            current.extend_from_slice(path);
+        }
+        if self.shared.verbose >= 2 && !self.shared.json {
+            self.shared.print(&units::escape(&text::absolute(path)));
+        }
+    }
+
+    fn problem(&self, problem: &Problem) {
+        let shared = &self.shared;
+        let tally = match problem.what {
+            ProblemKind::Damage { .. } => &shared.damage,
+            ProblemKind::Warning { .. } => &shared.warnings,
+            ProblemKind::Source(_)
+            | ProblemKind::SourceMissing { .. }
+            | ProblemKind::LeftOut { .. }
+            | ProblemKind::Restore { .. } => &shared.problems,
+        };
+        tally.fetch_add(1, Relaxed);
+        if shared.json {
+            output::say(&json::problem(problem, shared.during).to_string());
+        } else if shared.shown.fetch_add(1, Relaxed) < PROBLEMS_SHOWN || shared.verbose > 0 {
+            shared.print(&format!("dedup: {}", text::problem(problem)));
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        signals::interrupted()
+    }
+}
+
+impl Shared {
+    /// To standard error, around the bar.
+    fn print(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| output::say(line)),
+            None => output::say(line),
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let f = &self.figures;
+        Progress {
+            files_done: f.files_done.load(Relaxed),
+            files_total: f.files_total.load(Relaxed),
+            bytes_done: f.bytes_done.load(Relaxed),
+            bytes_total: f.bytes_total.load(Relaxed),
+            errors: f.errors.load(Relaxed),
+        }
+    }
+}
+
+fn shape(global: &Global, terminal: bool) -> Shape {
+    match global {
+        g if g.no_progress || g.quiet => Shape::Nothing,
+        g if g.json => Shape::Json,
+        _ if terminal => Shape::Bar,
+        _ => Shape::Lines,
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(60));
+    match ProgressStyle::with_template("{wide_msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A number or a path that a panicking thread left is still one.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the ticker thread remembers between drawings.
+struct Ticker<'a> {
+    shared: &'a Shared,
+    phase: u8,
+    /// (when, units done), oldest first, over [`RATE_OVER`].
+    samples: VecDeque<(Instant, u64)>,
+    last_line: Instant,
+}
+
+impl<'a> Ticker<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Ticker {
+            shared,
+            phase: 0,
+            samples: VecDeque::new(),
+            last_line: Instant::now(),
+        }
+    }
+
+    fn run(mut self, interval: Duration) {
+        let pause = match self.shared.shape {
+            Shape::Bar | Shape::Json => interval,
+            Shape::Lines | Shape::Nothing => LOOK_EVERY,
+        };
+        let mut ended = lock(&self.shared.ended);
+        while !*ended {
+            let waited = self.shared.wake.wait_timeout(ended, pause);
+            ended = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if !*ended {
+                drop(ended);
+                self.tick();
+                ended = lock(&self.shared.ended);
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let shared = self.shared;
+        let progress = shared.progress();
+        let rate = self.rate(&progress);
+        let elapsed = shared.started.elapsed();
+        let wanted = signals::status_wanted();
+        match shared.shape {
+            Shape::Bar => {
+                let current = lock(&shared.current).clone();
+                let line = text::progress(phase_words(self.phase), &progress, rate, elapsed, &current);
+                if let Some(bar) = &shared.bar {
+                    bar.set_message(line);
+                    bar.tick();
+                }
+            }
+            Shape::Json => {
+                let current = lock(&shared.current).clone();
+                // Nobody reads any more, or the disk is full: the summary will say so.
+                let _ = output::line(&json::status(&progress, elapsed, &current).to_string());
+            }
+            Shape::Lines | Shape::Nothing => {
+                let due = shared.shape == Shape::Lines && self.last_line.elapsed() >= LINE_EVERY;
+                if (due || wanted) && self.phase != 0 {
+                    self.last_line = Instant::now();
+                    let line = text::progress(phase_words(self.phase), &progress, rate, elapsed, b"");
+                    output::say(&format!("dedup: {line}"));
+                }
+            }
+        }
+        if wanted && matches!(shared.shape, Shape::Bar | Shape::Json) {
+            let line = text::progress(phase_words(self.phase), &progress, rate, elapsed, b"");
+            shared.print(&match shared.json {
+                true => json::status(&progress, elapsed, b"").to_string(),
+                false => format!("dedup: {line}"),
+            });
+        }
+    }
+
+    /// Bytes a second (files, where bytes are not counted) of late.
+    fn rate(&mut self, progress: &Progress) -> f64 {
+        let phase = self.shared.figures.phase.load(Relaxed);
+        let done = text::units_done(progress);
+        let now = Instant::now();
+        if phase != self.phase || self.samples.back().is_some_and(|(_, before)| *before > done) {
+            self.phase = phase;
+            self.samples.clear();
+        }
+        self.samples.push_back((now, done));
+        while self.samples.len() > 2 && self.samples.front().is_some_and(|(at, _)| now - *at > RATE_OVER) {
+            self.samples.pop_front();
+        }
+        match self.samples.front() {
+            Some((at, before)) if now > *at => (done - before) as f64 / (now - *at).as_secs_f64(),
+            _ => 0.0,
+        }
+    }
+}
+
+fn number(phase: Phase) -> u8 {
+    match phase {
+        Phase::OpeningRepository => 1,
+        Phase::LoadingIndex => 2,
+        Phase::BackingUp => 3,
+        Phase::Restoring => 4,
+        Phase::Verifying => 5,
+        Phase::CheckingStructure => 6,
+        Phase::ReadingData => 7,
+        Phase::FindingReferences => 8,
+        Phase::Repacking => 9,
+        Phase::Deleting => 10,
+    }
+}
+
+fn phase_words(number: u8) -> &'static str {
+    match number {
+        1 => "opening the repository",
+        2 => "loading the index",
+        3 => "backing up",
+        4 => "restoring",
+        5 => "verifying",
+        6 => "checking the structure",
+        7 => "reading data",
+        8 => "finding what is in use",
+        9 => "rewriting packs",
+        10 => "deleting",
+        _ => "starting",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes() {
+        let global = |line: &str| {
+            use clap::Parser;
+            let words = ["dedup", "version"].into_iter().chain(line.split_whitespace());
+            crate::args::Cli::try_parse_from(words).unwrap().global
+        };
+        let rows = [
+            ("", true, Shape::Bar),
+            ("", false, Shape::Lines),
+            ("--json", true, Shape::Json),
+            ("--json", false, Shape::Json),
+            ("--json -q", true, Shape::Nothing),
+            ("--no-progress", true, Shape::Nothing),
+            ("-q", true, Shape::Nothing),
+        ];
+        for (line, terminal, want) in rows {
+            assert!(shape(&global(line), terminal) == want, "{line} {terminal}");
+        }
+    }
+
+    #[test]
+    fn codes() {
+        let tally = |damage, problems, warnings| {
+            Tally {
+                damage,
+                problems,
+                warnings,
+            }
+            .code()
+        };
+        assert_eq!(tally(0, 0, 9), Code::Ok);
+        assert_eq!(tally(0, 1, 0), Code::Incomplete);
+        assert_eq!(tally(1, 1, 1), Code::Damage);
+    }
+
+    #[test]
+    fn every_phase_has_words() {
+        let all = [
+            Phase::OpeningRepository,
+            Phase::LoadingIndex,
+            Phase::BackingUp,
+            Phase::Restoring,
+            Phase::Verifying,
+            Phase::CheckingStructure,
+            Phase::ReadingData,
+            Phase::FindingReferences,
+            Phase::Repacking,
+            Phase::Deleting,
+        ];
+        let words: std::collections::HashSet<_> = all.iter().map(|p| phase_words(number(*p))).collect();
+        assert_eq!(words.len(), all.len());
+        assert!(!words.contains("starting"));
+    }
+}

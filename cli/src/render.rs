@@ -1,0 +1,4 @@
+//! How results look: [`text`] for people, [`json`] for programs. Both are given the engine's types and do no work.
+
+pub mod json;
+pub mod text;

@@ -1,0 +1,358 @@
+//! Text for people. Every name and path in it is escaped, so that none can steer a terminal.
+
+use engine::entry::Trouble;
+use engine::facts::Facts;
+use engine::manifest::Summary;
+use engine::monitor::{Problem, ProblemKind, Progress};
+use engine::units::{self, escape, format_bytes, format_duration};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::fmt::Write;
+use std::io;
+use std::time::Duration;
+
+/// What the system says of an error number: "permission denied".
+pub fn reason(errno: i32) -> String {
+    let said = io::Error::from_raw_os_error(errno).to_string();
+    let said = said.split(" (os error").next().unwrap_or_default();
+    let mut chars = said.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => format!("error {errno}"),
+    }
+}
+
+/// `path` from the root, as snapshots hold it.
+pub fn absolute(path: &[u8]) -> Vec<u8> {
+    match path.first() {
+        Some(b'/') => path.to_vec(),
+        _ => [b"/", path].concat(),
+    }
+}
+
+/// What is wrong, without the path.
+pub fn why(what: &ProblemKind) -> String {
+    match what {
+        ProblemKind::Source(Trouble::Unreadable { errno }) => format!("can't be read: {}", reason(*errno)),
+        ProblemKind::Source(Trouble::Unknown { errno }) => format!("can't be examined: {}", reason(*errno)),
+        ProblemKind::Source(Trouble::Changed) => {
+            "changed each time it was read; what is saved may be half old, half new".to_string()
+        }
+        ProblemKind::Source(Trouble::NoXattrs { errno }) => {
+            format!("its extended attributes can't be read: {}", reason(*errno))
+        }
+        ProblemKind::SourceMissing { errno } => format!("not backed up: {}", reason(*errno)),
+        ProblemKind::LeftOut { why } => format!("not backed up: {why}"),
+        ProblemKind::Restore { why } | ProblemKind::Warning { why } => why.clone(),
+        ProblemKind::Damage { why } => format!("damaged: {why}"),
+    }
+}
+
+/// One line about a problem.
+pub fn problem(problem: &Problem) -> String {
+    let what = escape(why(&problem.what).as_bytes());
+    let warning = match problem.what {
+        ProblemKind::Warning { .. } => "warning: ",
+        _ => "",
+    };
+    match problem.path.is_empty() {
+        true => format!("{warning}{what}"),
+        false => format!("{warning}{}: {what}", escape(&problem.path)),
+    }
+}
+
+/// Bytes, or files where bytes are not counted.
+pub fn units_done(progress: &Progress) -> u64 {
+    match progress.bytes_done | progress.bytes_total {
+        0 => progress.files_done,
+        _ => progress.bytes_done,
+    }
+}
+
+fn units_total(progress: &Progress) -> u64 {
+    match progress.bytes_done | progress.bytes_total {
+        0 => progress.files_total,
+        _ => progress.bytes_total,
+    }
+}
+
+/// 0 to 1; 0 where the total is not known.
+pub fn share_done(progress: &Progress) -> f64 {
+    match units_total(progress) {
+        0 => 0.0,
+        total => (units_done(progress) as f64 / total as f64).min(1.0),
+    }
+}
+
+/// One line of progress: `rate` in bytes (or files) a second.
+pub fn progress(phase: &str, p: &Progress, rate: f64, elapsed: Duration, current: &[u8]) -> String {
+    let mut line = format!("[{}] {phase}", format_duration(elapsed));
+    let total = units_total(p);
+    // Writing to a String can't fail.
+    if total > 0 {
+        let _ = write!(line, "  {:.1}%", share_done(p) * 100.0);
+    }
+    if p.files_done | p.files_total > 0 {
+        let _ = match p.files_total {
+            0 => write!(line, "  {} files", grouped(p.files_done)),
+            total => write!(line, "  {}/{} files", grouped(p.files_done), grouped(total)),
+        };
+    }
+    if p.bytes_done | p.bytes_total > 0 {
+        let _ = match p.bytes_total {
+            0 => write!(line, "  {}", format_bytes(p.bytes_done)),
+            total => write!(
+                line,
+                "  {} of {}",
+                format_bytes(p.bytes_done),
+                format_bytes(total)
+            ),
+        };
+        let _ = write!(line, "  {}/s", format_bytes(rate as u64));
+    }
+    let left = total.saturating_sub(units_done(p)) as f64;
+    if left > 0.0 && rate > 0.0 && left / rate < 1e7 {
+        let _ = write!(
+            line,
+            "  about {} left",
+            format_duration(Duration::from_secs((left / rate) as u64 + 1))
+        );
+    }
+    if p.errors > 0 {
+        let _ = write!(line, "  {} problems", grouped(p.errors));
+    }
+    if !current.is_empty() {
+        let _ = write!(line, "  {}", escape(&absolute(current)));
+    }
+    line
+}
+
+/// `1,234,567`.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Local date and time, to the second.
+pub fn time(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}
+
+/// The table at the end of a backup.
+pub fn backup(s: &Summary, elapsed: Duration, dry_run: bool) -> String {
+    let row = |name: &str, new: u64, changed: u64, same: u64| {
+        format!(
+            "{name:<8}{:>11} new, {:>11} changed, {:>11} unmodified\n",
+            grouped(new),
+            grouped(changed),
+            grouped(same)
+        )
+    };
+    let mut out = row("Files:", s.files_new, s.files_changed, s.files_unmodified);
+    out += &row("Dirs:", s.dirs_new, s.dirs_changed, s.dirs_unmodified);
+    let would = if dry_run { "Would add" } else { "Added" };
+    let (added, packed) = (format_bytes(s.data_added), format_bytes(s.data_added_packed));
+    let _ = writeln!(out, "{would} to the repository: {added} ({packed} stored)");
+    let (files, bytes) = (
+        grouped(s.total_files_processed),
+        format_bytes(s.total_bytes_processed),
+    );
+    let _ = writeln!(
+        out,
+        "Processed {files} files, {bytes} in {}",
+        format_duration(elapsed)
+    );
+    out
+}
+
+/// Columns padded to the widest cell; the last column is not padded, numbers (`right`) go to the right.
+pub fn table(head: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut out = String::new();
+        for (nr, (cell, width)) in cells.zip(&widths).enumerate() {
+            let gap = if nr == 0 { "" } else { "  " };
+            let _ = match right.contains(&nr) {
+                true => write!(out, "{gap}{cell:>width$}"),
+                false => write!(out, "{gap}{cell:<width$}"),
+            };
+        }
+        format!("{}\n", out.trim_end())
+    };
+    let mut out = line(&mut head.iter().copied());
+    for row in rows {
+        out += &line(&mut row.iter().map(String::as_str));
+    }
+    out
+}
+
+/// Escaped and separated by commas.
+pub fn names(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| escape(name.as_bytes())).collect();
+    names.join(",")
+}
+
+pub fn paths(paths: &[Vec<u8>]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| escape(path)).collect();
+    paths.join(" ")
+}
+
+/// One snapshot in a line: where only a few are named.
+pub fn snapshot_line(facts: &Facts) -> String {
+    let id = short(&facts.id.to_hex());
+    let tags = match facts.tags.is_empty() {
+        true => String::new(),
+        false => format!("  [{}]", names(&facts.tags)),
+    };
+    let (host, paths) = (escape(facts.host.as_bytes()), paths(&facts.paths));
+    format!("{id}  {}  {host}{tags}  {paths}", time(facts.time))
+}
+
+/// The beginning of an id that is shown to people.
+pub fn short(hex: &str) -> String {
+    hex.chars().take(8).collect()
+}
+
+/// `drwxr-xr-x`.
+pub fn mode(letter: char, bits: u32) -> String {
+    let mut out = String::from(letter);
+    for (shift, special, letters) in [
+        (6, 0o4000, ('s', 'S')),
+        (3, 0o2000, ('s', 'S')),
+        (0, 0o1000, ('t', 'T')),
+    ] {
+        let three = bits >> shift;
+        out.push(if three & 4 != 0 { 'r' } else { '-' });
+        out.push(if three & 2 != 0 { 'w' } else { '-' });
+        out.push(match (bits & special != 0, three & 1 != 0) {
+            (true, true) => letters.0,
+            (true, false) => letters.1,
+            (false, true) => 'x',
+            (false, false) => '-',
+        });
+    }
+    out
+}
+
+/// `1 snapshot`, `2 snapshots`.
+pub fn count(n: u64, one: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n => format!("{} {one}s", grouped(n)),
+    }
+}
+
+/// A duration as restic's summary has it, for people.
+pub fn took(elapsed: Duration) -> String {
+    units::format_duration(elapsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_one_safe_line() {
+        let line = |path: &[u8], what| {
+            problem(&Problem {
+                path: path.to_vec(),
+                what,
+            })
+        };
+        assert_eq!(
+            line(
+                b"/a\n\x1b[2J",
+                ProblemKind::Source(Trouble::Unreadable { errno: 13 })
+            ),
+            "/a\\x0a\\x1b[2J: can't be read: permission denied"
+        );
+        assert_eq!(
+            line(b"/x", ProblemKind::SourceMissing { errno: 2 }),
+            "/x: not backed up: no such file or directory"
+        );
+        let why = || "bad\nword".to_string();
+        assert_eq!(
+            line(b"", ProblemKind::Warning { why: why() }),
+            "warning: bad\\x0aword"
+        );
+        assert_eq!(
+            line(b"packs/aa", ProblemKind::Damage { why: why() }),
+            "packs/aa: damaged: bad\\x0aword"
+        );
+    }
+
+    #[test]
+    fn progress_says_what_is_known() {
+        let second = Duration::from_secs(1);
+        let mut p = Progress::default();
+        assert_eq!(progress("backing up", &p, 0.0, second, b""), "[1.0s] backing up");
+        p.files_done = 1234;
+        assert_eq!(
+            progress("backing up", &p, 5.0, second, b""),
+            "[1.0s] backing up  1,234 files"
+        );
+        p.bytes_done = 512 << 20;
+        p.bytes_total = 1 << 30;
+        p.files_total = 2000;
+        p.errors = 2;
+        let line = progress("backing up", &p, f64::from(1 << 20), second, b"home/\x07");
+        assert_eq!(
+            line,
+            "[1.0s] backing up  50.0%  1,234/2,000 files  512.000 MiB of 1.000 GiB  1.000 MiB/s  \
+             about 8m33s left  2 problems  /home/\\x07"
+        );
+        p.bytes_done = 2 << 30;
+        assert_eq!(share_done(&p), 1.0);
+    }
+
+    #[test]
+    fn tables() {
+        let rows = [
+            vec!["a".to_string(), "1".into(), "x".into()],
+            vec!["bb".into(), "22".into(), String::new()],
+        ];
+        assert_eq!(
+            table(&["N", "Size", "P"], &[1], &rows),
+            "N   Size  P\na      1  x\nbb    22\n"
+        );
+    }
+
+    #[test]
+    fn modes() {
+        let rows = [
+            ('d', 0o755, "drwxr-xr-x"),
+            ('-', 0o4755, "-rwsr-xr-x"),
+            ('-', 0o6644, "-rwSr-Sr--"),
+            ('d', 0o1777, "drwxrwxrwt"),
+            ('d', 0o1770, "drwxrwx--T"),
+        ];
+        for (letter, bits, want) in rows {
+            assert_eq!(mode(letter, bits), want);
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        for (n, want) in [(0, "0"), (999, "999"), (1000, "1,000"), (1234567, "1,234,567")] {
+            assert_eq!(grouped(n), want);
+        }
+        assert_eq!(
+            (count(1, "file"), count(2000, "file")),
+            ("1 file".into(), "2,000 files".into())
+        );
+    }
+}

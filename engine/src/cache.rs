@@ -1,0 +1,187 @@
+//! The local cache as a whole: a folder per repository below one root, disposable at any moment. What is in a folder
+//! is `chunkstore`'s; here it is only measured and removed, never beneath a process that uses it.
+
+use crate::error::{Error, Result};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{DirEntry, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One repository's folder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Folder {
+    /// The repository's id, hexadecimal.
+    pub repository: String,
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+/// What [`clear`] did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Cleared {
+    pub bytes: u64,
+    /// Repositories whose folder another process uses: left as they were.
+    pub busy: Vec<String>,
+}
+
+/// Folders below `root`, by repository; what is not named like one is not ours.
+pub fn folders(root: &Path) -> Result<Vec<Folder>> {
+    let mut found = Vec::new();
+    for entry in entries(root)? {
+        let name = entry.file_name();
+        let Some(repository) = name.to_str().filter(|name| is_id(name)) else {
+            continue;
+        };
+        if is_dir(&entry)? {
+            let (path, repository) = (entry.path(), repository.to_string());
+            let bytes = size(&path)?;
+            found.push(Folder {
+                repository,
+                path,
+                bytes,
+            });
+        }
+    }
+    found.sort_by(|a, b| a.repository.cmp(&b.repository));
+    Ok(found)
+}
+
+/// Empties every folder that is not in use.
+pub fn clear(root: &Path) -> Result<Cleared> {
+    let mut cleared = Cleared::default();
+    for folder in folders(root)? {
+        let index = folder.path.join("index");
+        match lock_all(&index)? {
+            Some(locks) => {
+                // The lock files stay: another process may have opened one and be about to lock it.
+                remove_but(&index, |name| name.ends_with(".lock"))?;
+                remove_but(&folder.path, |name| name == "index")?;
+                drop(locks);
+                cleared.bytes += folder.bytes;
+            }
+            None => cleared.busy.push(folder.repository),
+        }
+    }
+    Ok(cleared)
+}
+
+fn is_id(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Io { what, path, source }
+}
+
+/// Nothing where there is no such folder.
+fn entries(dir: &Path) -> Result<Vec<DirEntry>> {
+    match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        list => list.and_then(Iterator::collect).map_err(failed("list", dir)),
+    }
+}
+
+/// A link to a directory is none.
+fn is_dir(entry: &DirEntry) -> Result<bool> {
+    let kind = entry.file_type().map_err(failed("examine", &entry.path()))?;
+    Ok(kind.is_dir())
+}
+
+fn size(dir: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in entries(dir)? {
+        if is_dir(&entry)? {
+            bytes += size(&entry.path())?;
+            continue;
+        }
+        match entry.metadata() {
+            Ok(meta) => bytes += meta.len(),
+            // Removed since it was listed, by the process that uses the cache.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(failed("examine", &entry.path())(e)),
+        }
+    }
+    Ok(bytes)
+}
+
+/// Locks every copy of the index; `None` where one is in use.
+fn lock_all(index: &Path) -> Result<Option<Vec<File>>> {
+    let mut locks = Vec::new();
+    for entry in entries(index)? {
+        let path = entry.path();
+        if path.extension().is_none_or(|end| end != "lock") {
+            continue;
+        }
+        let lock = File::options()
+            .write(true)
+            .open(&path)
+            .map_err(failed("open", &path))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => locks.push(lock),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(e) => return Err(failed("lock", &path)(e.into())),
+        }
+    }
+    Ok(Some(locks))
+}
+
+fn remove_but(dir: &Path, stays: impl Fn(&str) -> bool) -> Result<()> {
+    for entry in entries(dir)? {
+        if entry.file_name().to_str().is_some_and(&stays) {
+            continue;
+        }
+        let path = entry.path();
+        let removed = match is_dir(&entry)? {
+            true => std::fs::remove_dir_all(&path),
+            false => std::fs::remove_file(&path),
+        };
+        match removed {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(e)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measured_and_cleared_but_not_while_in_use() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = |digit: &str| {
+            let copy = root.path().join(digit.repeat(32)).join("index/0");
+            std::fs::create_dir_all(&copy).unwrap();
+            std::fs::write(copy.join("data"), [0; 100]).unwrap();
+            std::fs::write(copy.with_extension("lock"), "").unwrap();
+            copy
+        };
+        let (free, used) = (folder("a"), folder("b"));
+        let foreign = root.path().join("somebody-elses");
+        std::fs::create_dir_all(&foreign).unwrap();
+        let list = folders(root.path()).unwrap();
+        let sizes: Vec<(&str, u64)> = list.iter().map(|f| (&f.repository[..1], f.bytes)).collect();
+        assert_eq!(sizes, [("a", 100), ("b", 100)]);
+        let lock = File::options()
+            .write(true)
+            .open(used.with_extension("lock"))
+            .unwrap();
+        flock(&lock, FlockOperation::LockExclusive).unwrap();
+        let cleared = clear(root.path()).unwrap();
+        assert_eq!((cleared.bytes, cleared.busy), (100, vec!["b".repeat(32)]));
+        assert!(!free.exists() && free.with_extension("lock").exists());
+        assert!(used.join("data").exists() && foreign.exists());
+        drop(lock);
+        assert_eq!(clear(root.path()).unwrap().busy, Vec::<String>::new());
+        assert!(!used.exists());
+    }
+
+    #[test]
+    fn no_cache_is_an_empty_one() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(folders(&root.path().join("none")).unwrap(), []);
+        assert_eq!(clear(&root.path().join("none")).unwrap(), Cleared::default());
+    }
+}

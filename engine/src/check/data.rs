@@ -1,0 +1,354 @@
+//! Reads packs whole: hash of the bytes against the name, the pack's own list of frames against the index, and every
+//! frame opened with its id proven (I-2, I-3). Packs are streamed in pieces, several side by side; memory is a few
+//! pieces a thread.
+
+use super::structure::{Structure, frame_sum};
+use super::{Findings, Options, ReadData, sound};
+use crate::error::{Error, Result};
+use crate::monitor::{Monitor, Progress};
+use crate::repo::Repo;
+use chunkstore::frame::Decoder;
+use chunkstore::indexfile::IndexSegment;
+use chunkstore::pack::{self, Frame, PackList};
+use chunkstore::remote::ObjectName;
+use chunkstore::store::Store;
+use chunkstore::{ChunkId, Error as StoreError, PackId};
+use parking_lot::Mutex;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// Bytes read at once.
+const PIECE: usize = 4 << 20;
+
+/// Reads the packs that the options choose; returns how many and their bytes.
+pub(super) fn read(
+    repo: &Repo,
+    structure: &Structure,
+    options: &Options,
+    findings: &mut Findings,
+    monitor: &dyn Monitor,
+) -> Result<(u64, u64)> {
+    let packs = choose(structure, options.read_data)?;
+    let job = Job {
+        store: &repo.store,
+        structure,
+        monitor,
+        bytes: packs.iter().map(|(_, size)| size).sum(),
+        packs,
+        next: AtomicUsize::new(0),
+        done: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+        findings: Mutex::new(findings),
+        unlistable: Mutex::default(),
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..options.threads.max(1))
+            .map(|_| scope.spawn(|| job.work()))
+            .collect();
+        let mut result = Ok(());
+        for worker in workers {
+            // Nothing in a worker panics by design; if one does, the check has not seen everything.
+            let ended = worker.join().unwrap_or(Err(StoreError::WriterFailed.into()));
+            result = result.and(ended);
+        }
+        result
+    })?;
+    job.frames_by_index()?;
+    Ok((job.packs.len() as u64, job.done.load(Relaxed)))
+}
+
+/// Packs to read, in the order of their names.
+fn choose(structure: &Structure, what: ReadData) -> Result<Vec<(PackId, u64)>> {
+    let mut packs: Vec<(PackId, u64)> = structure.packs.iter().map(|(id, size)| (*id, *size)).collect();
+    packs.sort_unstable();
+    let keep = match what {
+        ReadData::None => 0,
+        ReadData::All => packs.len(),
+        ReadData::Subset { n, of } => {
+            if n == 0 || n > of {
+                return Err(Error::Usage(format!("part {n} of {of}: count from 1 to {of}")));
+            }
+            let part = |id: &PackId| {
+                id.0[..8]
+                    .iter()
+                    .fold(0, |rest, byte| (rest * 256 + u128::from(*byte)) % u128::from(of))
+            };
+            packs.retain(|(id, _)| part(id) == u128::from(n - 1));
+            packs.len()
+        }
+        ReadData::Percent(percent) => {
+            shuffle(&mut packs)?;
+            (packs.len() as f64 * percent / 100.0).ceil() as usize
+        }
+        ReadData::Size(bytes) => {
+            shuffle(&mut packs)?;
+            let mut sum = 0;
+            packs
+                .iter()
+                .take_while(|(_, size)| {
+                    let before = sum;
+                    sum += size;
+                    before < bytes
+                })
+                .count()
+        }
+    };
+    packs.truncate(keep);
+    packs.sort_unstable();
+    Ok(packs)
+}
+
+/// Sorts by a keyed hash under a fresh key.
+fn shuffle(packs: &mut [(PackId, u64)]) -> Result<()> {
+    let key = chunkstore::id::random::<32>()?;
+    packs.sort_by_cached_key(|(id, _)| *blake3::keyed_hash(&key, id.as_bytes()).as_bytes());
+    Ok(())
+}
+
+struct Job<'a> {
+    store: &'a Store,
+    structure: &'a Structure,
+    monitor: &'a dyn Monitor,
+    packs: Vec<(PackId, u64)>,
+    bytes: u64,
+    next: AtomicUsize,
+    done: AtomicU64,
+    stop: AtomicBool,
+    findings: Mutex<&'a mut Findings>,
+    /// Packs whose own list can't be read: their frames are checked by the index.
+    unlistable: Mutex<HashSet<PackId>>,
+}
+
+/// Buffers of one thread.
+struct Hands {
+    decoder: Decoder,
+    piece: Vec<u8>,
+    /// The beginning of a frame that goes on in the next piece.
+    carry: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl Job<'_> {
+    fn work(&self) -> Result<()> {
+        let mut hands = Hands {
+            decoder: Decoder::new()?,
+            piece: Vec::new(),
+            carry: Vec::new(),
+            plain: Vec::new(),
+        };
+        while let Some((id, _)) = self.packs.get(self.next.fetch_add(1, Relaxed)) {
+            if self.stop.load(Relaxed) {
+                return Ok(());
+            }
+            if self.monitor.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let checked = self.pack(&mut hands, *id);
+            if checked.is_err() {
+                self.stop.store(true, Relaxed);
+            }
+            checked?;
+        }
+        Ok(())
+    }
+
+    fn damage(&self, pack: PackId, why: impl ToString) {
+        let mut findings = self.findings.lock();
+        findings.damage(ObjectName::pack(pack), why);
+        for problem in std::mem::take(&mut findings.problems) {
+            self.monitor.problem(&problem);
+        }
+    }
+
+    fn pack(&self, hands: &mut Hands, id: PackId) -> Result<()> {
+        let (remote, keys) = (self.store.remote(), self.store.keys());
+        let list = match sound(pack::read_list(remote, keys, id))? {
+            Ok(list) => Some(list),
+            Err(StoreError::Missing { .. }) if self.collected(id)? => return Ok(()),
+            Err(e) => {
+                self.damage(id, e);
+                if self.structure.listed.contains_key(&id) {
+                    self.unlistable.lock().insert(id);
+                }
+                None
+            }
+        };
+        if let Some(list) = &list {
+            self.compare(list);
+        }
+        match sound(self.stream(hands, id, list.as_ref()).or_else(flatten)?)? {
+            Err(StoreError::Missing { .. }) if self.collected(id)? => Ok(()),
+            Err(e) => {
+                self.damage(id, &e);
+                self.unlistable.lock().insert(id);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Whether a pack that is missing now was deleted by a collection since it was listed.
+    fn collected(&self, id: PackId) -> Result<bool> {
+        let view = chunkstore::session::View::read(self.store)?;
+        Ok(self.store.remote().size(&ObjectName::pack(id))?.is_none()
+            && (view.segments != self.structure.segments() || !self.structure.listed.contains_key(&id)))
+    }
+
+    /// The pack's own list against the index segments'.
+    fn compare(&self, list: &PackList) {
+        let Some(listed) = self.structure.listed.get(&list.id) else {
+            return;
+        };
+        let sum = list.frames.iter().fold(0u128, |sum, frame| {
+            let key = list.sealed_keys.get(usize::from(frame.key)).unwrap_or(&[0; 80]);
+            let numbers = [frame.offset, frame.stored_len, frame.plain_len];
+            sum.wrapping_add(frame_sum(&frame.id, numbers, frame.codec as u8, key))
+        });
+        let same =
+            listed.class == list.class && listed.frames == list.frames.len() as u64 && listed.sum == sum;
+        if !same {
+            self.damage(list.id, "its own list of frames is not what the index says");
+        }
+    }
+
+    /// Reads all bytes: hashes them and opens the frames of `list` as they complete.
+    fn stream(
+        &self,
+        hands: &mut Hands,
+        id: PackId,
+        list: Option<&PackList>,
+    ) -> Result<Result<(), StoreError>> {
+        let name = ObjectName::pack(id);
+        let mut hasher = blake3::Hasher::new();
+        let mut frames = list.map_or(&[][..], |list| &list.frames).iter().peekable();
+        let mut offset = 0u64;
+        hands.carry.clear();
+        loop {
+            let mut piece = std::mem::take(&mut hands.piece);
+            if let Err(e) = self.store.remote().read(&name, offset, PIECE, &mut piece) {
+                return Ok(Err(e));
+            }
+            hasher.update(&piece);
+            let start = offset;
+            offset += piece.len() as u64;
+            while let Some(frame) = frames.peek() {
+                let (from, end) = (
+                    u64::from(frame.offset),
+                    u64::from(frame.offset) + u64::from(frame.stored_len),
+                );
+                if end > offset {
+                    let at = from.max(start);
+                    if at < offset {
+                        hands.carry.extend_from_slice(&piece[(at - start) as usize..]);
+                    }
+                    break;
+                }
+                let rest = &piece[(from.max(start) - start) as usize..(end - start) as usize];
+                if hands.carry.is_empty() {
+                    self.frame(&mut hands.decoder, &mut hands.plain, list, frame, rest)?;
+                } else {
+                    hands.carry.extend_from_slice(rest);
+                    let carry = std::mem::take(&mut hands.carry);
+                    self.frame(&mut hands.decoder, &mut hands.plain, list, frame, &carry)?;
+                    hands.carry = carry;
+                    hands.carry.clear();
+                }
+                frames.next();
+            }
+            self.progress(piece.len() as u64);
+            let ended = piece.len() < PIECE;
+            hands.piece = piece;
+            if ended {
+                break;
+            }
+        }
+        if hasher.finalize().as_bytes() != id.as_bytes() {
+            self.damage(id, "its bytes are not those of its name");
+        }
+        Ok(Ok(()))
+    }
+
+    fn progress(&self, bytes: u64) {
+        let bytes_done = self.done.fetch_add(bytes, Relaxed) + bytes;
+        self.monitor.progress(&Progress {
+            bytes_done,
+            bytes_total: self.bytes,
+            files_done: self.next.load(Relaxed).min(self.packs.len()) as u64,
+            files_total: self.packs.len() as u64,
+            errors: 0,
+        });
+    }
+
+    fn frame(
+        &self,
+        decoder: &mut Decoder,
+        plain: &mut Vec<u8>,
+        list: Option<&PackList>,
+        frame: &Frame,
+        stored: &[u8],
+    ) -> Result<()> {
+        let Some(list) = list else { return Ok(()) };
+        let keys = self.store.keys();
+        let opened = match list.sealed_keys.get(usize::from(frame.key)) {
+            Some(sealed) => keys.open_session(sealed).and_then(|session| {
+                let key = session.frame(list.class.is_tree());
+                decoder.open(keys, key, list.class, frame, stored, plain)
+            }),
+            None => Err(StoreError::corrupt(
+                ObjectName::pack(list.id),
+                "a key is not listed",
+            )),
+        };
+        match sound(opened)? {
+            Ok(()) => Ok(()),
+            Err(e) => {
+                self.damage(list.id, format!("chunk {}: {e}", frame.id));
+                self.bad(list.id, frame.id)
+            }
+        }
+    }
+
+    /// A frame is of no use. Its chunk is, unless the index names another copy.
+    fn bad(&self, pack: PackId, id: ChunkId) -> Result<()> {
+        let here = self.structure.index.locate(&id)?;
+        if here.is_some_and(|located| located.place.pack == pack) {
+            self.findings.lock().bad_chunk(id)?;
+        }
+        Ok(())
+    }
+
+    /// Tries the frames of packs that could not be read in one go, one by one.
+    fn frames_by_index(&self) -> Result<()> {
+        let packs = std::mem::take(&mut *self.unlistable.lock());
+        if packs.is_empty() {
+            return Ok(());
+        }
+        let mut decoder = Decoder::new()?;
+        let mut plain = Vec::new();
+        for id in self.structure.segments() {
+            let loaded = sound(IndexSegment::load(self.store.remote(), self.store.keys(), *id))?;
+            let Ok(segment) = loaded else { continue };
+            for entry in &segment.entries {
+                let pack = &segment.packs[entry.pack as usize];
+                if !packs.contains(&pack.id) {
+                    continue;
+                }
+                let (remote, keys) = (self.store.remote(), self.store.keys());
+                let place = segment.place(entry);
+                let read = decoder.read(remote, keys, pack.class, entry.id, &place, &mut plain);
+                if sound(read)?.is_err() {
+                    self.bad(pack.id, entry.id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An engine error that is only a store's, so that it can be judged as one.
+fn flatten(error: Error) -> Result<Result<(), StoreError>> {
+    match error {
+        Error::Store(error) => Ok(Err(error)),
+        error => Err(error),
+    }
+}

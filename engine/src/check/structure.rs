@@ -1,0 +1,523 @@
+//! Everything but the data packs: control objects, index segments, packs' sizes, manifests, trees, and whether every
+//! reference leads somewhere.
+//!
+//! What others do meanwhile can look like damage (a segment replaced, a generation ended). So what is found is said
+//! only if the repository is still as it was listed, and otherwise looked for again.
+
+use super::{CheckReport, Findings, sound};
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use crate::monitor::Monitor;
+use crate::references::Walk;
+use crate::repo::Repo;
+use crate::tree::{self, CodecError, Reference};
+use chunkstore::frame::Decoder;
+use chunkstore::index::{Condemned, Inventory, LocalIndex};
+use chunkstore::indexfile::{IndexEntry, IndexSegment};
+use chunkstore::live::LiveSet;
+use chunkstore::pack::Class;
+use chunkstore::remote::{Kind, ObjectName};
+use chunkstore::session::{self, Mark};
+use chunkstore::store::{Slate, Store};
+use chunkstore::{ChunkId, Error as StoreError, IndexId, MarkId, PackId, Place, SessionId};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+/// Readings that others may overtake.
+const TRIES: usize = 3;
+
+/// A pack as the index segments have it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub class: Class,
+    pub size: u64,
+    pub frames: u64,
+    /// Sum over the frames, so that a pack's own list can be compared whatever the order.
+    pub sum: u128,
+}
+
+/// Sum of one frame for [`Listed::sum`].
+pub(super) fn frame_sum(id: &ChunkId, numbers: [u32; 3], codec: u8, key: &[u8; 80]) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(id.as_bytes());
+    for number in numbers {
+        hasher.update(&number.to_le_bytes());
+    }
+    hasher.update(&[codec]).update(key);
+    let mut sum = [0; 16];
+    sum.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    u128::from_le_bytes(sum)
+}
+
+/// Names that a reading started from; if they are the same afterwards, nothing went away under it.
+#[derive(Default, PartialEq, Eq)]
+struct Names {
+    slates: Vec<SessionId>,
+    trash: Vec<SessionId>,
+    segments: Vec<IndexId>,
+}
+
+impl Names {
+    fn read(store: &Store) -> Result<Names> {
+        // Manifests before the index: what they refer to was indexed earlier (I-1).
+        Ok(Names {
+            slates: store.slates()?,
+            trash: store.trashed()?,
+            segments: named(store, Kind::Index)?
+                .iter()
+                .filter_map(|id| IndexId::from_hex(id))
+                .collect(),
+        })
+    }
+}
+
+fn named(store: &Store, kind: Kind) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    store.remote().list(kind, &mut |name, _| {
+        ids.push(name.id().to_string());
+        Ok(())
+    })?;
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+pub(super) struct Structure {
+    names: Names,
+    pub packs: Inventory,
+    pub listed: HashMap<PackId, Listed>,
+    pub index: LocalIndex,
+    pub generations: Vec<SessionId>,
+    entries: u64,
+    trash: u64,
+    chunks: u64,
+    tree_chunks: u64,
+    /// Dropped last.
+    _dir: Scratch,
+}
+
+/// A folder in the cache, removed when dropped.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What stays behind is only disk space in a cache.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(super) fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Structure, Findings)> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let names = Names::read(&repo.store)?;
+        let (structure, findings) = read_once(repo, names, monitor)?;
+        if findings.errors == 0 || tries == TRIES || Names::read(&repo.store)? == structure.names {
+            return Ok((structure, findings));
+        }
+    }
+}
+
+fn read_once(repo: &Repo, names: Names, monitor: &dyn Monitor) -> Result<(Structure, Findings)> {
+    let store = &*repo.store;
+    let mut findings = Findings::new(repo)?;
+    let condemned = control_objects(store, &mut findings)?;
+    let packs = store.packs()?;
+    let dir = Scratch(
+        store
+            .cache()
+            .join(format!("check-{}", hex::encode(chunkstore::id::random::<8>()?))),
+    );
+    let mut listed = HashMap::new();
+    let mut entries = 0;
+    let progress = crate::repo::index_progress(monitor);
+    let index = LocalIndex::open(
+        &dir.0,
+        store.id(),
+        &names.segments,
+        &condemned,
+        Some(&packs),
+        &mut |id| segment(store, id, &mut listed, &mut entries, &mut findings),
+        &mut |done, total| progress(done, total),
+    )?;
+    sizes(&listed, &packs, &mut findings);
+    let mut structure = Structure {
+        names,
+        packs,
+        listed,
+        index,
+        generations: Vec::new(),
+        entries,
+        trash: 0,
+        chunks: 0,
+        tree_chunks: 0,
+        _dir: dir,
+    };
+    let mut live = LiveSet::new(store.cache())?;
+    let manifests = generations(repo, &mut structure, &mut live, &mut findings, monitor)?;
+    sequences(repo, &manifests, &mut findings);
+    references(store, &mut structure, &mut live, &mut findings)?;
+    Ok((structure, findings))
+}
+
+/// Config, slots, sessions and marks; gives the packs that marks condemn.
+fn control_objects(store: &Store, findings: &mut Findings) -> Result<Condemned> {
+    if let Err(e) = sound(store.check_config())? {
+        findings.damage("config", e);
+    }
+    for slot in store.slots()? {
+        if slot.kind.is_none() || slot.note.is_none() {
+            findings.damage(ObjectName::key(slot.id), "this key slot is not as it was written");
+        }
+    }
+    for id in named(store, Kind::Session)?
+        .iter()
+        .filter_map(|id| SessionId::from_hex(id))
+    {
+        if let Err(e) = sound(session::owner(store, id))? {
+            findings.damage(ObjectName::session(id), e);
+        }
+    }
+    let mut condemned = Condemned::new();
+    for id in named(store, Kind::Mark)?
+        .iter()
+        .filter_map(|id| MarkId::from_hex(id))
+    {
+        match sound(Mark::load(store, id))? {
+            Ok(mark) => condemned.extend(mark.packs),
+            // Its collection ended.
+            Err(StoreError::Missing { .. }) => {}
+            Err(e) => findings.damage(ObjectName::mark(id), e),
+        }
+    }
+    Ok(condemned)
+}
+
+/// Opens one segment and takes in what it says of its packs; an empty one stands in for a damaged one.
+fn segment(
+    store: &Store,
+    id: IndexId,
+    listed: &mut HashMap<PackId, Listed>,
+    entries: &mut u64,
+    findings: &mut Findings,
+) -> Result<IndexSegment, StoreError> {
+    let segment = match IndexSegment::load(store.remote(), store.keys(), id) {
+        Ok(segment) => segment,
+        Err(e) if super::is_objects_own(&e) => {
+            findings.damage(ObjectName::index(id), e);
+            return Ok(IndexSegment::default());
+        }
+        Err(e) => return Err(e),
+    };
+    *entries += segment.entries.len() as u64;
+    let mut here: Vec<Listed> = segment
+        .packs
+        .iter()
+        .map(|pack| Listed {
+            class: pack.class,
+            size: pack.size,
+            frames: 0,
+            sum: 0,
+        })
+        .collect();
+    for entry in &segment.entries {
+        let IndexEntry {
+            id,
+            offset,
+            stored_len,
+            plain_len,
+            codec,
+            ..
+        } = entry;
+        let key = segment.place(entry).sealed_key;
+        let pack = &mut here[entry.pack as usize];
+        pack.frames += 1;
+        let sum = frame_sum(id, [*offset, *stored_len, *plain_len], *codec as u8, &key);
+        pack.sum = pack.sum.wrapping_add(sum);
+    }
+    for (pack, here) in segment.packs.iter().zip(here) {
+        let first = *listed.entry(pack.id).or_insert(here);
+        if first != here {
+            let why = format!("it lists pack {} otherwise than another segment does", pack.id);
+            findings.damage(ObjectName::index(id), why);
+        }
+    }
+    Ok(segment)
+}
+
+fn sizes(listed: &HashMap<PackId, Listed>, packs: &Inventory, findings: &mut Findings) {
+    for (id, pack) in listed {
+        if let Some(size) = packs.get(id).filter(|size| **size != pack.size) {
+            let why = format!("it has {size} bytes and the index says {}", pack.size);
+            findings.damage(ObjectName::pack(*id), why);
+        }
+    }
+}
+
+/// A manifest and what the chain of its machine needs.
+struct Chained {
+    manifest: Manifest,
+    /// Of the stored bytes; not known of what is in the trash.
+    hash: Option<[u8; 32]>,
+    id: SessionId,
+}
+
+/// Opens every manifest and reads every tree chunk once.
+fn generations(
+    repo: &Repo,
+    structure: &mut Structure,
+    live: &mut LiveSet,
+    findings: &mut Findings,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Chained>> {
+    let store = &*repo.store;
+    let mut chained = Vec::new();
+    let Structure {
+        names,
+        index,
+        generations,
+        trash,
+        tree_chunks,
+        ..
+    } = structure;
+    let load = |decoder: &mut Decoder, id: &ChunkId, _: Option<&Place>| tree_chunk(store, index, decoder, id);
+    let mut walk = Walk::new(&load, whole, live, monitor)?;
+    for (id, forgotten) in names
+        .slates
+        .iter()
+        .map(|id| (*id, false))
+        .chain(names.trash.iter().map(|id| (*id, true)))
+    {
+        let name = if forgotten {
+            ObjectName::trash(id)
+        } else {
+            ObjectName::snapshot(id)
+        };
+        let read = match forgotten {
+            true => store.trash(id).map(|(body, _)| Some((body, None))),
+            false => store.slate(id).map(|slate| match slate {
+                Slate::Manifest { body, hash } => Some((body, Some(hash))),
+                Slate::Fence => None,
+            }),
+        };
+        let (body, hash) = match sound(read)? {
+            Ok(Some(read)) => read,
+            Ok(None) | Err(StoreError::Missing { .. }) => continue,
+            Err(e) => {
+                findings.damage(name, e);
+                continue;
+            }
+        };
+        let decoded = Manifest::decode(id, &body).and_then(|manifest| Ok((manifest.root()?, manifest)));
+        let (root, manifest) = match decoded {
+            Ok(decoded) => decoded,
+            Err(e) => {
+                findings.damage(name, e);
+                continue;
+            }
+        };
+        generations.push(id);
+        *trash += u64::from(forgotten);
+        walk.root(&root, &mut |chunk, error| {
+            let error = match error {
+                Error::Store(error) => sound::<()>(Err(error))?.err(),
+                error => return Err(error),
+            };
+            let object = match index.locate(&chunk)? {
+                Some(located) => ObjectName::pack(located.place.pack).to_string(),
+                // Told of below, with all that the index lacks.
+                None => return findings.bad_chunk(chunk),
+            };
+            if let Some(error) = error {
+                findings.damage(object, format!("tree chunk {chunk}: {error}"));
+            }
+            findings.bad_chunk(chunk)
+        })?;
+        chained.push(Chained { manifest, hash, id });
+    }
+    *tree_chunks = walk.visited;
+    Ok(chained)
+}
+
+/// A tree chunk by the index, which is what counts: the hints in the trees are not relied on.
+pub(super) fn tree_chunk(
+    store: &Store,
+    index: &LocalIndex,
+    decoder: &mut Decoder,
+    id: &ChunkId,
+) -> Result<Vec<u8>> {
+    let located = index.locate(id)?.filter(|located| located.class == Class::Tree);
+    let located = located.ok_or_else(|| StoreError::Missing {
+        object: format!("tree chunk {id}"),
+    })?;
+    let mut out = Vec::new();
+    decoder.read(
+        store.remote(),
+        store.keys(),
+        Class::Tree,
+        *id,
+        &located.place,
+        &mut out,
+    )?;
+    Ok(out)
+}
+
+/// Decodes all of a piece, not only its references.
+fn whole(plain: &[u8]) -> Result<Vec<Reference>, CodecError> {
+    match plain.first() {
+        Some(&tree::piece::SEGMENT) => drop(tree::decode(plain)?),
+        _ => drop(tree::decode_extent_list(plain)?),
+    }
+    tree::references(plain)
+}
+
+/// Whether every chunk that is referred to is in the index, inside a pack that is there.
+fn references(
+    store: &Store,
+    structure: &mut Structure,
+    live: &mut LiveSet,
+    findings: &mut Findings,
+) -> Result<()> {
+    let mut lost = LiveSet::new(store.cache())?;
+    let mut any_lost = false;
+    let Structure {
+        index, packs, chunks, ..
+    } = structure;
+    live.scan(&mut |ids| {
+        *chunks += ids.len() as u64;
+        for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
+            let Some(located) = located else {
+                lost.insert(*id)?;
+                findings.bad.insert(*id)?;
+                any_lost = true;
+                continue;
+            };
+            let end = u64::from(located.place.offset) + u64::from(located.place.stored_len);
+            // A pack of the wrong size was named already.
+            if packs.get(&located.place.pack).is_some_and(|size| end > *size) {
+                findings.bad.insert(*id)?;
+                findings.hurts_paths = true;
+            }
+        }
+        Ok(())
+    })?;
+    if any_lost {
+        findings.hurts_paths = true;
+        name_lost(store, structure, &mut lost, findings)?;
+    }
+    Ok(())
+}
+
+/// Names the missing packs that held lost chunks, and counts what no segment lists at all.
+fn name_lost(
+    store: &Store,
+    structure: &Structure,
+    lost: &mut LiveSet,
+    findings: &mut Findings,
+) -> Result<()> {
+    let mut seen = LiveSet::new(store.cache())?;
+    let mut missing: BTreeMap<PackId, u64> = BTreeMap::new();
+    for id in &structure.names.segments {
+        let Ok(segment) = sound(IndexSegment::load(store.remote(), store.keys(), *id))? else {
+            continue;
+        };
+        for entry in &segment.entries {
+            if lost.contains(&entry.id)? {
+                seen.insert(entry.id)?;
+                *missing.entry(segment.packs[entry.pack as usize].id).or_default() += 1;
+            }
+        }
+    }
+    for (pack, count) in missing {
+        let why = format!("it is missing, and {count} chunks in it are needed");
+        findings.damage(ObjectName::pack(pack), why);
+    }
+    let mut unlisted = 0;
+    lost.scan(&mut |ids| {
+        for id in ids {
+            unlisted += u64::from(!seen.contains(id)?);
+        }
+        Ok(())
+    })?;
+    if unlisted > 0 {
+        let why = format!("{unlisted} chunks that snapshots need are in no index segment");
+        findings.damage("index", why);
+    }
+    Ok(())
+}
+
+/// I-17: each machine numbers its manifests and names the one before.
+fn sequences(repo: &Repo, manifests: &[Chained], findings: &mut Findings) {
+    let mut machines: BTreeMap<[u8; 16], BTreeMap<u64, Vec<&Chained>>> = BTreeMap::new();
+    for chained in manifests.iter().filter(|chained| chained.manifest.sequence > 0) {
+        let machine = machines.entry(chained.manifest.machine).or_default();
+        machine
+            .entry(chained.manifest.sequence)
+            .or_default()
+            .push(chained);
+    }
+    for chain in machines.values() {
+        let (mut gone, mut last) = (0, None::<(u64, &Chained)>);
+        for (number, all) in chain {
+            let originals: Vec<&&Chained> = all.iter().filter(|c| c.manifest.original.is_none()).collect();
+            if let [one, other, ..] = originals[..] {
+                let why = format!(
+                    "it has the same number ({number}) as {} of this machine",
+                    other.id
+                );
+                findings.warn(ObjectName::snapshot(one.id), why);
+            }
+            let Some(here) = all.first() else { continue };
+            if let Some((before, earlier)) = last {
+                gone += number - before - 1;
+                let follows = *number == before + 1 && earlier.manifest.original.is_none();
+                let breaks = |hash| here.manifest.previous != [0; 32] && here.manifest.previous != hash;
+                if follows && earlier.hash.is_some_and(breaks) {
+                    let why = format!("it does not follow {}, which has the number before", earlier.id);
+                    findings.warn(ObjectName::snapshot(here.id), why);
+                }
+            }
+            last = Some((*number, here));
+        }
+        if let Some((_, newest)) = last.filter(|_| gone > 0) {
+            let host = &newest.manifest.host;
+            let why = format!("{gone} snapshots of host {host} between others are gone: forgotten, or lost");
+            findings.warn("snapshots", why);
+        }
+    }
+    let remembered = repo.remembered();
+    let newest = machines
+        .get(&repo.machine())
+        .and_then(|chain| chain.keys().next_back());
+    if let Some(id) = remembered.snapshot
+        && newest.is_none_or(|newest| *newest < remembered.sequence)
+    {
+        let why = "the last snapshot that this machine made is gone: removed on purpose, or lost";
+        findings.warn(ObjectName::snapshot(id), why.to_string());
+    }
+}
+
+impl Structure {
+    pub fn report(&self) -> CheckReport {
+        CheckReport {
+            snapshots: self.generations.len() as u64 - self.trash,
+            trash: self.trash,
+            index_segments: self.names.segments.len() as u64,
+            index_entries: self.entries,
+            packs: self.packs.len() as u64,
+            packs_size: self.packs.values().sum(),
+            packs_unlisted: self
+                .packs
+                .keys()
+                .filter(|id| !self.listed.contains_key(id))
+                .count() as u64,
+            chunks: self.chunks,
+            tree_chunks: self.tree_chunks,
+            ..CheckReport::default()
+        }
+    }
+
+    /// The index segments that this reading was made of.
+    pub fn segments(&self) -> &[IndexId] {
+        &self.names.segments
+    }
+}

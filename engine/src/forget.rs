@@ -1,0 +1,172 @@
+//! Generations leave by way of the trash and come back the same way. What a policy keeps is [`crate::retain`]'s to
+//! say; chunks are freed by [`crate::prune`] alone.
+//!
+//! Keeps I-4 where it is easiest to break: what comes back from the trash is a new generation by a new session, and
+//! every chunk of it is looked up in the view of that session.
+
+use crate::error::{Error, Result};
+use crate::facts::{Facts, GroupKey, group_by};
+use crate::manifest::{Manifest, Snapshot};
+use crate::monitor::{Monitor, Phase};
+use crate::references;
+use crate::repo::{Repo, index_progress};
+use crate::retain::{self, Policy};
+use crate::select::Filter;
+use chunkstore::live::LiveSet;
+use chunkstore::reader::Reader;
+use chunkstore::store::Slate;
+use chunkstore::writer::Writer;
+use chunkstore::{Error as StoreError, SessionId};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Keep,
+    Remove,
+}
+
+/// What a policy does with one snapshot, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyDecision {
+    pub facts: Facts,
+    pub action: Action,
+    pub reasons: Vec<String>,
+}
+
+/// Decides on every snapshot that passes the filter, group by group, each newest first.
+pub fn plan(
+    snapshots: &[Snapshot],
+    policy: &Policy,
+    keys: &[GroupKey],
+    filter: &Filter,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Vec<PolicyDecision> {
+    let facts: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
+    let mut decisions = Vec::with_capacity(facts.len());
+    for group in group_by(&filter.matching(&facts), keys) {
+        for decision in retain::decide(&group.members, policy, zone, now) {
+            let member = group.members.iter().find(|facts| facts.id == decision.id);
+            decisions.extend(member.map(|facts| PolicyDecision {
+                facts: (*facts).clone(),
+                action: if decision.keep {
+                    Action::Keep
+                } else {
+                    Action::Remove
+                },
+                reasons: decision.reasons,
+            }));
+        }
+    }
+    decisions
+}
+
+/// Moves snapshots to the trash. If one of them is protected none is moved.
+pub fn apply(repo: &Repo, ids: &[SessionId], now: i64) -> Result<()> {
+    for id in ids {
+        if repo.manifest(*id)?.protected {
+            let why = format!("snapshot {} is protected", short(*id));
+            return Err(StoreError::Refused(why).into());
+        }
+    }
+    for id in ids {
+        repo.store.forget(*id, now)?;
+    }
+    Ok(())
+}
+
+/// A forgotten snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trashed {
+    pub facts: Facts,
+    /// Seconds since 1970.
+    pub forgotten: i64,
+}
+
+/// Names of what can't be read, and why.
+pub type Unreadable = Vec<(SessionId, Error)>;
+
+/// What is in the trash, last forgotten first.
+pub fn list_trash(repo: &Repo) -> Result<(Vec<Trashed>, Unreadable)> {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for id in repo.store.trashed()? {
+        let read = repo.store.trash(id).map_err(Error::from);
+        let read = read.and_then(|(body, forgotten)| Ok((Manifest::decode(id, &body)?, forgotten)));
+        match read {
+            Ok((manifest, forgotten)) => good.push(Trashed {
+                facts: manifest.facts(id),
+                forgotten,
+            }),
+            // Ended between the listing and now.
+            Err(Error::Store(StoreError::Missing { .. })) => {}
+            Err(Error::Store(e)) if e.is_damage() => bad.push((id, Error::Store(e))),
+            Err(e) => return Err(e),
+        }
+    }
+    good.sort_by_key(|trashed| (std::cmp::Reverse(trashed.forgotten), trashed.facts.id));
+    Ok((good, bad))
+}
+
+/// Publishes a forgotten snapshot anew and returns its new id. Refused when part of it is being collected already.
+pub fn undelete(
+    repo: &Repo,
+    id: SessionId,
+    host: &str,
+    now: i64,
+    monitor: &dyn Monitor,
+) -> Result<SessionId> {
+    let store = &repo.store;
+    let (body, _) = match store.trash(id) {
+        Err(StoreError::Missing { .. }) => return Err(Error::NoSnapshot(id.to_hex())),
+        trash => trash?,
+    };
+    match store.slate(id) {
+        // Forgetting it was cut short: it never left.
+        Ok(Slate::Manifest { .. }) => {
+            store.discard(id)?;
+            return Ok(id);
+        }
+        Ok(Slate::Fence) | Err(StoreError::Missing { .. }) => {}
+        Err(e) => return Err(e.into()),
+    }
+    let mut manifest = Manifest::decode(id, &body)?;
+    let writer = Writer::begin(store.clone(), repo.owner(host, now), 1, false)?;
+    prove_present(repo, &writer, &manifest, id, monitor)?;
+    manifest.original = Some(id);
+    let flushed = writer.flush()?;
+    let (new, _) = writer.publish(flushed, &manifest.encode())?;
+    store.discard(id)?;
+    Ok(new)
+}
+
+/// Looks every chunk up in the view of the writer's session: in the trash they are protected, unless the trash entry
+/// was about to end when this began.
+fn prove_present(
+    repo: &Repo,
+    writer: &Writer,
+    manifest: &Manifest,
+    id: SessionId,
+    monitor: &dyn Monitor,
+) -> Result<()> {
+    monitor.phase(Phase::FindingReferences);
+    let reader = Reader::beside(repo.store.clone(), writer, index_progress(monitor));
+    let mut live = LiveSet::new(repo.store.cache())?;
+    references::collect(&reader, &[manifest.root()?], &mut live, monitor)?;
+    let refused = || {
+        let why = format!("part of snapshot {} is gone or being removed", short(id));
+        StoreError::Refused(why)
+    };
+    live.scan(&mut |ids| {
+        ids.iter().try_for_each(|chunk| match writer.present(chunk)? {
+            true => Ok(()),
+            false => Err(refused()),
+        })
+    })?;
+    Ok(())
+}
+
+fn short(id: SessionId) -> String {
+    id.to_hex()[..8].to_string()
+}

@@ -1,0 +1,39 @@
+//! Key slots for callers that know the engine only: what opens a repository, and changing it. The cryptography and the
+//! slots' form are `chunkstore::slot`'s.
+
+use crate::error::Result;
+use crate::repo::Repo;
+use chunkstore::SlotId;
+use chunkstore::object::cap;
+use chunkstore::remote::ObjectName;
+use chunkstore::slot::SLOT_LEN;
+pub use chunkstore::slot::{Cost, Secret, SlotKind, new_key_file, new_phrase, parse_key_file, parse_phrase};
+pub use chunkstore::store::SlotInfo;
+
+/// Every slot, damaged ones too, in the order of their ids.
+pub fn list(repo: &Repo) -> Result<Vec<SlotInfo>> {
+    Ok(repo.store.slots()?)
+}
+
+/// Adds a slot and proves that it opens. `now` in seconds since 1970.
+pub fn add(repo: &Repo, secret: &Secret, label: &str, now: i64) -> Result<SlotId> {
+    Ok(repo.store.add_slot(secret, Cost::DEFAULT, label, now)?)
+}
+
+/// Removes a slot; the last sound one is refused.
+pub fn remove(repo: &Repo, id: SlotId) -> Result<()> {
+    Ok(repo.store.remove_slot(id)?)
+}
+
+/// The configuration and every slot as they are stored (sealed; a secret is still needed), each under its name in
+/// the repository.
+pub fn export(repo: &Repo) -> Result<Vec<(String, Vec<u8>)>> {
+    let remote = repo.store.remote();
+    let config = ObjectName::config();
+    let mut objects = vec![(config.path(), remote.get(&config, cap::CONTROL)?)];
+    for slot in repo.store.slots()?.iter().filter(|slot| slot.kind.is_some()) {
+        let name = ObjectName::key(slot.id);
+        objects.push((name.path(), remote.get(&name, SLOT_LEN)?));
+    }
+    Ok(objects)
+}

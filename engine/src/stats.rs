@@ -1,0 +1,80 @@
+//! Totals of a repository: what its snapshots hold, what that takes up, and what is waiting to be tidied up.
+
+use crate::error::Result;
+use crate::monitor::Monitor;
+use crate::repo::Repo;
+use chunkstore::pack::Class;
+use chunkstore::sweep;
+
+/// Names as restic has them where it has them; bytes unless the name says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Stats {
+    pub snapshots_count: u64,
+    /// Manifests that can't be read.
+    pub snapshots_unreadable: u64,
+    /// Regular files and their bytes in the newest snapshot, and in all of them together.
+    pub latest_file_count: u64,
+    pub latest_size: u64,
+    pub total_file_count: u64,
+    pub total_restore_size: u64,
+    /// Distinct chunks, their bytes as stored and before compression.
+    pub total_blob_count: u64,
+    pub data_blob_count: u64,
+    pub tree_blob_count: u64,
+    pub total_size: u64,
+    pub total_uncompressed_size: u64,
+    /// Uncompressed by stored bytes; 0 for an empty repository.
+    pub compression_ratio: f64,
+    /// Percent saved by compression.
+    pub compression_space_saving: f64,
+    pub packs_count: u64,
+    pub packs_size: u64,
+    pub index_segments_count: u64,
+    pub trash_count: u64,
+    pub open_sessions_count: u64,
+    /// Collections that wait for a session, and the packs that they condemned.
+    pub marks_count: u64,
+    pub condemned_packs_count: u64,
+}
+
+pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
+    let store = &*repo.store;
+    let mut stats = Stats::default();
+    let (snapshots, unreadable) = repo.snapshots()?;
+    stats.snapshots_count = snapshots.len() as u64;
+    stats.snapshots_unreadable = unreadable.len() as u64;
+    for snapshot in &snapshots {
+        let root = repo.manifest(snapshot.id)?.root()?;
+        stats.total_file_count = stats.total_file_count.saturating_add(root.files);
+        stats.total_restore_size = stats.total_restore_size.saturating_add(root.bytes);
+        // Oldest first.
+        (stats.latest_file_count, stats.latest_size) = (root.files, root.bytes);
+    }
+    let view = chunkstore::session::View::read(store)?;
+    stats.index_segments_count = view.segments.len() as u64;
+    let reader = repo.reader(monitor);
+    reader.index()?.scan(&mut |_, located| {
+        stats.total_blob_count += 1;
+        match located.class {
+            Class::Data => stats.data_blob_count += 1,
+            Class::Tree => stats.tree_blob_count += 1,
+        }
+        stats.total_size += u64::from(located.place.stored_len);
+        stats.total_uncompressed_size += u64::from(located.place.plain_len);
+        Ok(())
+    })?;
+    if stats.total_size > 0 && stats.total_uncompressed_size > 0 {
+        let (stored, plain) = (stats.total_size as f64, stats.total_uncompressed_size as f64);
+        stats.compression_ratio = plain / stored;
+        stats.compression_space_saving = (1.0 - stored / plain) * 100.0;
+    }
+    let packs = store.packs()?;
+    stats.packs_count = packs.len() as u64;
+    stats.packs_size = packs.values().sum();
+    stats.trash_count = store.trashed()?.len() as u64;
+    stats.open_sessions_count = sweep::open_sessions(store)?.len() as u64;
+    let marks = sweep::pending_marks(store)?;
+    stats.marks_count = marks.len() as u64;
+    stats.condemned_packs_count = view.condemned.len() as u64;
+    Ok(stats)
+}

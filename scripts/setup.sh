@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Sees to it that what the build needs is there: Rust, a C and C++ compiler, and libclang, which the bindings of
+# RocksDB are made with. Does nothing, quickly, when all is there.
+set -euo pipefail
+
+say() { printf '%s\n' "$*" >&2; }
+
+# libclang itself and the headers that belong to it.
+have_libclang() {
+    [ -n "${LIBCLANG_PATH:-}" ] && return 0
+    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null &&
+        compgen -G '/usr/lib/llvm-*/lib/clang/*/include/stddef.h' >/dev/null && return 0
+    compgen -G '/usr/lib*/libclang*.so*' >/dev/null &&
+        compgen -G '/usr/lib*/clang/*/include/stddef.h' >/dev/null
+}
+
+missing=()
+have() { command -v "$1" >/dev/null 2>&1; }
+if ! have cc || ! have c++; then missing+=(g++); fi
+have_libclang || missing+=(libclang-dev)
+
+if [ "${#missing[@]}" -gt 0 ]; then
+    if ! have apt-get; then
+        say "These are missing: ${missing[*]} (names of Debian packages)."
+        say "Install a C++ compiler and libclang with its headers. Fedora: gcc-c++ clang-devel; Arch: gcc clang;"
+        say "openSUSE: gcc-c++ clang-devel. Then run this again."
+        exit 1
+    fi
+    sudo=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! have sudo; then
+            say "As root, run: apt-get install ${missing[*]}"
+            exit 1
+        fi
+        sudo=(sudo)
+    fi
+    # Compiles RocksDB from a cache the second time.
+    have ccache || missing+=(ccache)
+    say "Installing ${missing[*]} ..."
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+if ! have cargo; then
+    say "Rust is missing. Get it from https://rustup.rs:"
+    say "    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+    say "and run this again."
+    exit 1
+fi
+if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+    if have rustup; then
+        rustup component add rustfmt clippy
+    else
+        say "rustfmt or clippy is missing: 'make test' needs them."
+    fi
+fi

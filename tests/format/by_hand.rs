@@ -1,0 +1,408 @@
+//! Reads a repository of format 1 as docs/format.md says, with public crates only: no code of `chunkstore` or
+//! `engine`. Sections are named after the document's. It judges nothing: what does not fit panics.
+
+macro_rules! say {
+    ($walk:expr, $($arg:tt)*) => { writeln!($walk.text, $($arg)*).unwrap() };
+}
+
+mod segment;
+
+use super::{Objects, hex, unhex};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use hpke::{Deserializable, Kem as _};
+use minicbor::Decoder as Cbor;
+use minicbor::data::Type;
+use segment::Bytes;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+type Kem = hpke::kem::X25519HkdfSha256;
+type Key = [u8; 32];
+
+/// What was found, as text, and each path with its bytes.
+pub struct Walk {
+    pub text: String,
+    pub files: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+pub fn read(objects: &Objects, key_file: &str) -> Walk {
+    let mut walk = Repository::open(objects, key_file);
+    walk.control_objects();
+    walk.packs();
+    walk.index();
+    let root = walk.manifest();
+    let mut files = Vec::new();
+    for segment in root {
+        walk.segment(&segment, &mut files);
+    }
+    Walk {
+        text: walk.text,
+        files,
+    }
+}
+
+struct Repository<'a> {
+    objects: &'a Objects,
+    text: String,
+    repo: [u8; 16],
+    master: Key,
+    control: Key,
+    index: Key,
+    /// By chunk id: pack, offset, stored length, plain length, codec, sealed key.
+    places: BTreeMap<Vec<u8>, (String, usize, usize, usize, u8, Vec<u8>)>,
+}
+
+impl<'a> Repository<'a> {
+    fn open(objects: &'a Objects, key_file: &str) -> Self {
+        let config = &objects["config"];
+        assert_eq!(&config[..8], b"DEDUPCFG");
+        let len = u16::from_le_bytes([config[8], config[9]]) as usize;
+        let (clear, sealed) = config[10..].split_at(len);
+        let mut cbor = Cbor::new(clear);
+        assert_eq!((cbor.array().unwrap(), cbor.u8().unwrap()), (Some(5), 1));
+        let repo: [u8; 16] = cbor.bytes().unwrap().try_into().unwrap();
+        let (slot, name) = only(objects, "keys/");
+        let master = unlock(&repo, &unhex(name), slot, key_file);
+        let mut walk = Repository {
+            objects,
+            text: String::new(),
+            repo,
+            master,
+            control: derive(&repo, &master, "control"),
+            index: derive(&repo, &master, "index"),
+            places: BTreeMap::new(),
+        };
+        say!(walk, "repository {}", hex(&repo));
+        say!(walk, "master key {}", hex(&master));
+        for purpose in [
+            "control",
+            "index",
+            "data chunk ids",
+            "tree chunk ids",
+            "file content hashes",
+            "chunker",
+        ] {
+            say!(walk, "key '{purpose}' {}", hex(&derive(&repo, &master, purpose)));
+        }
+        let body = open(&walk.control, &[&aad(10, &repo), clear].concat(), sealed);
+        let mut cbor = Cbor::new(&body);
+        assert_eq!(
+            (cbor.array().unwrap(), cbor.u8().unwrap(), cbor.array().unwrap()),
+            (Some(5), 1, Some(3))
+        );
+        let mut number = || cbor.u64().unwrap();
+        say!(
+            walk,
+            "config: bounds {} {} {}, pack {}, bundle {}, created {}",
+            number(),
+            number(),
+            number(),
+            number(),
+            number(),
+            number()
+        );
+        walk
+    }
+
+    /// The body of a small sealed object.
+    fn small(&self, what: u8, path: &str, name: &[u8]) -> Vec<u8> {
+        let bytes = &self.objects[path];
+        let head = [&b"dedup"[..], &[what, 1, 1], &self.repo].concat();
+        assert_eq!(bytes[..24], head);
+        let keys = u16::from_le_bytes([bytes[24], bytes[25]]) as usize;
+        let (head, sealed) = bytes.split_at(26 + 80 * keys);
+        let key = match what {
+            4 => self.index,
+            6 => blake3::derive_key(
+                "dedup 2026 v1 session manifest",
+                &self.session_key(&head[26..106]),
+            ),
+            _ => self.control,
+        };
+        let plain = open(&key, &[head, name].concat(), sealed);
+        let len = u32::from_le_bytes(plain[..4].try_into().unwrap()) as usize;
+        assert!(plain[4 + len..].iter().all(|byte| *byte == 0));
+        plain[4..4 + len].to_vec()
+    }
+
+    fn session_key(&self, sealed: &[u8]) -> Vec<u8> {
+        let (private, _) = Kem::derive_keypair(&derive(&self.repo, &self.master, "repository key pair"));
+        let encapped = <Kem as hpke::Kem>::EncappedKey::from_bytes(&sealed[..32]).unwrap();
+        hpke::single_shot_open::<hpke::aead::ChaCha20Poly1305, hpke::kdf::HkdfSha256, Kem>(
+            &hpke::OpModeR::Base,
+            &private,
+            &encapped,
+            b"dedup 2026 v1 session key",
+            &sealed[32..],
+            &self.repo,
+        )
+        .unwrap()
+    }
+
+    fn control_objects(&mut self) {
+        for path in self.objects.keys().filter(|path| path.starts_with("sessions/")) {
+            let id = unhex(path.strip_prefix("sessions/").unwrap());
+            let body = self.small(5, path, &id);
+            let mut cbor = Cbor::new(&body);
+            assert_eq!(cbor.array().unwrap(), Some(4));
+            let machine = hex(cbor.bytes().unwrap());
+            let host = cbor.str().unwrap();
+            say!(
+                self,
+                "session {}: machine {machine}, host {host}, pid {}, started {}",
+                short(&id),
+                cbor.u64().unwrap(),
+                cbor.i64().unwrap()
+            );
+        }
+        for (path, bytes) in self
+            .objects
+            .iter()
+            .filter(|(path, _)| path.starts_with("snapshots/"))
+        {
+            let id = unhex(path.strip_prefix("snapshots/").unwrap());
+            if bytes[5] == 7 {
+                assert_eq!(self.small(7, path, &id), b"");
+                say!(self, "fence {}", short(&id));
+            }
+        }
+    }
+
+    fn packs(&mut self) {
+        for (path, bytes) in self.objects.iter().filter(|(path, _)| path.starts_with("packs/")) {
+            assert_eq!(
+                path.rsplit('/').next().unwrap(),
+                hex(blake3::hash(bytes).as_bytes())
+            );
+            assert_eq!(&bytes[..10], b"DDUPPACK\x01\x01");
+            assert_eq!(bytes[12..28], self.repo);
+            let keys = u16::from_le_bytes([bytes[44], bytes[45]]) as usize;
+            let head = &bytes[..46 + 80 * keys];
+            let (rest, magic) = bytes.split_at(bytes.len() - 8);
+            assert_eq!(magic, b"DDUPFOOT");
+            let (rest, len) = rest.split_at(rest.len() - 4);
+            let footer = &rest[rest.len() - u32::from_le_bytes(len.try_into().unwrap()) as usize..];
+            let aad = [&aad(3, &self.repo)[..], blake3::hash(head).as_bytes()].concat();
+            let body = open(&self.index, &aad, footer);
+            let class = if bytes[10] == 1 { "data" } else { "tree" };
+            let mut reader = Bytes(&body);
+            let count = reader.number();
+            say!(self, "pack {}: {class}, {count} frames", &path[9..17]);
+            let mut offset = head.len();
+            for _ in 0..count {
+                let id = reader.take(32).to_vec();
+                let (stored, plain, codec, key) = (
+                    reader.number(),
+                    reader.number(),
+                    reader.take(1)[0],
+                    reader.number(),
+                );
+                say!(
+                    self,
+                    "  frame {} at {offset}: {stored} stored, {plain} plain, codec {codec}",
+                    short(&id)
+                );
+                let sealed_key = head[46 + 80 * key..][..80].to_vec();
+                self.places
+                    .insert(id, (path.clone(), offset, stored, plain, codec, sealed_key));
+                offset += stored;
+            }
+            assert!(reader.0.is_empty());
+        }
+    }
+
+    /// The index says the same as the footers.
+    fn index(&mut self) {
+        let (bytes, name) = only(self.objects, "index/");
+        assert_eq!(name, hex(blake3::hash(bytes).as_bytes()));
+        let body = self.small(4, &format!("index/{name}"), b"");
+        let mut reader = Bytes(&body);
+        let keys: Vec<_> = (0..reader.number()).map(|_| reader.take(80).to_vec()).collect();
+        let mut packs = Vec::new();
+        for _ in 0..reader.number() {
+            let (id, _class, size) = (hex(reader.take(32)), reader.take(1)[0], reader.number());
+            let keys: Vec<_> = (0..reader.number())
+                .map(|_| keys[reader.number()].clone())
+                .collect();
+            packs.push((format!("packs/{}/{id}", &id[..2]), size, keys));
+        }
+        let entries = reader.number();
+        for _ in 0..entries {
+            let id = reader.take(32);
+            let (pack, offset, stored, plain) =
+                (reader.number(), reader.number(), reader.number(), reader.number());
+            let (codec, key) = (reader.take(1)[0], reader.number());
+            let (path, size, keys) = &packs[pack];
+            assert_eq!(*size, self.objects[path].len());
+            let place = (path.clone(), offset, stored, plain, codec, keys[key].clone());
+            assert_eq!(self.places[id], place);
+        }
+        assert!(reader.0.is_empty());
+        say!(
+            self,
+            "index {}: {} packs, {entries} entries",
+            &name[..8],
+            packs.len()
+        );
+    }
+
+    fn chunk(&self, tree: bool, id: &[u8]) -> Vec<u8> {
+        let (pack, offset, stored, plain_len, codec, sealed_key) = &self.places[id];
+        let purpose = if tree { "tree" } else { "data" };
+        let key = blake3::derive_key(
+            &format!("dedup 2026 v1 session {purpose}"),
+            &self.session_key(sealed_key),
+        );
+        let what = if tree { 2 } else { 1 };
+        let aad = [
+            &aad(what, &self.repo),
+            id,
+            &(*plain_len as u32).to_le_bytes(),
+            &[*codec],
+        ]
+        .concat();
+        let payload = open(&key, &aad, &self.objects[pack][*offset..][..*stored]);
+        let plain = match codec {
+            0 => payload,
+            _ => zstd::bulk::decompress(&payload, *plain_len).unwrap(),
+        };
+        let ids = derive(&self.repo, &self.master, &format!("{purpose} chunk ids"));
+        assert_eq!(blake3::keyed_hash(&ids, &plain).as_bytes(), id);
+        assert_eq!(plain.len(), *plain_len);
+        plain
+    }
+
+    /// Ids of the segments that the one manifest lists.
+    fn manifest(&mut self) -> Vec<Vec<u8>> {
+        let is_manifest =
+            |(path, bytes): &(&String, &Vec<u8>)| path.starts_with("snapshots/") && bytes[5] == 6;
+        let (path, _) = self.objects.iter().find(is_manifest).unwrap();
+        let id = unhex(path.strip_prefix("snapshots/").unwrap());
+        let body = self.small(6, path, &id);
+        let mut cbor = Cbor::new(&body);
+        assert_eq!(cbor.array().unwrap(), Some(20));
+        let (host, user) = (cbor.str().unwrap(), cbor.str().unwrap());
+        let paths = strings(&mut cbor);
+        let tags = strings(&mut cbor);
+        let description = cbor.str().unwrap();
+        say!(
+            self,
+            "manifest {}: host {host}, user {user}, paths {paths:?}, tags {tags:?}, description {description}",
+            short(&id)
+        );
+        say!(
+            self,
+            "  time {} {}, walk {}",
+            cbor.i64().unwrap(),
+            cbor.u32().unwrap(),
+            cbor.i64().unwrap()
+        );
+        for _ in 8..18 {
+            cbor.skip().unwrap();
+        }
+        let root = cbor.bytes().unwrap();
+        let mut cbor = Cbor::new(root);
+        assert_eq!((cbor.array().unwrap(), cbor.array().unwrap()), (Some(4), Some(3)));
+        let packs: Vec<_> = (0..cbor.array().unwrap().unwrap())
+            .map(|_| hex(cbor.bytes().unwrap()))
+            .collect();
+        let keys = cbor.array().unwrap().unwrap();
+        (0..keys).for_each(|_| assert_eq!(cbor.bytes().unwrap().len(), 80));
+        let mut segments = Vec::new();
+        for _ in 0..cbor.array().unwrap().unwrap() {
+            assert_eq!(cbor.array().unwrap(), Some(9));
+            let (dir, name) = (lossy(cbor.bytes().unwrap()), lossy(cbor.bytes().unwrap()));
+            let segment = cbor.bytes().unwrap().to_vec();
+            let mut number = || cbor.u64().unwrap();
+            say!(
+                self,
+                "  segment {} from '{dir}' '{name}': {} entries, {} files of {} bytes, {} plain",
+                short(&segment),
+                number(),
+                number(),
+                number(),
+                number()
+            );
+            assert_eq!(cbor.array().unwrap(), Some(5));
+            let mut number = || cbor.u64().unwrap() as usize;
+            let (pack, _key, offset, stored, codec) = (number(), number(), number(), number(), number());
+            let place = &self.places[&segment];
+            assert!(
+                place.0.ends_with(&packs[pack])
+                    && (place.1, place.2, usize::from(place.4)) == (offset, stored, codec)
+            );
+            assert_eq!(cbor.datatype().unwrap(), Type::Null);
+            cbor.null().unwrap();
+            segments.push(segment);
+        }
+        segments
+    }
+}
+
+fn derive(repo: &[u8; 16], master: &Key, purpose: &str) -> Key {
+    blake3::derive_key(&format!("dedup 2026 v1 {purpose}"), &[&master[..], repo].concat())
+}
+
+fn aad(what: u8, repo: &[u8; 16]) -> Vec<u8> {
+    [&b"dedup"[..], &[1, what, 1], repo].concat()
+}
+
+fn open(key: &[u8], aad: &[u8], sealed: &[u8]) -> Vec<u8> {
+    let key: Key = key.try_into().unwrap();
+    let nonce: [u8; 24] = sealed[..24].try_into().unwrap();
+    let payload = Payload {
+        msg: &sealed[24..],
+        aad,
+    };
+    chacha20poly1305::XChaCha20Poly1305::new(&key.into())
+        .decrypt(&nonce.into(), payload)
+        .unwrap()
+}
+
+fn unlock(repo: &[u8; 16], id: &[u8], slot: &[u8], key_file: &str) -> Key {
+    assert_eq!((&slot[..8], slot.len()), (&b"DEDUPSLT"[..], 1024));
+    let len = u16::from_le_bytes([slot[8], slot[9]]) as usize;
+    let mut cbor = Cbor::new(&slot[10..10 + len]);
+    assert_eq!((cbor.array().unwrap(), cbor.u8().unwrap()), (Some(6), 2));
+    let salt = cbor.bytes().unwrap();
+    cbor.null().unwrap();
+    let (commitment, wrapped) = (cbor.bytes().unwrap(), cbor.bytes().unwrap());
+    let secret = unhex(key_file.lines().nth(1).unwrap());
+    let mut out = [0; 64];
+    blake3::Hasher::new_derive_key("dedup 2026 v1 slot key-file")
+        .update(&secret)
+        .update(salt)
+        .finalize_xof()
+        .fill(&mut out);
+    assert_eq!(out[32..], *commitment);
+    open(&out[..32], &[&aad(11, repo)[..], id, &[2]].concat(), wrapped)
+        .try_into()
+        .unwrap()
+}
+
+/// The only object below a folder, and its name there.
+fn only<'a>(objects: &'a Objects, folder: &str) -> (&'a [u8], &'a str) {
+    let mut found = objects
+        .iter()
+        .filter_map(|(path, bytes)| Some((&bytes[..], path.strip_prefix(folder)?)));
+    let first = found.next().unwrap();
+    assert!(found.next().is_none());
+    first
+}
+
+fn strings(cbor: &mut Cbor<'_>) -> Vec<String> {
+    let count = cbor.array().unwrap().unwrap();
+    let text = |cbor: &mut Cbor<'_>| match cbor.datatype().unwrap() {
+        Type::Bytes => lossy(cbor.bytes().unwrap()),
+        _ => cbor.str().unwrap().to_string(),
+    };
+    (0..count).map(|_| text(cbor)).collect()
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn short(id: &[u8]) -> String {
+    hex(&id[..4])
+}

@@ -1,0 +1,231 @@
+//! What CONTRIBUTING.md promises about the tree and no compiler checks: sizes, module docs, which crate may see which,
+//! and that documents speak of files, tests and invariants that exist.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Lines of a source file without its test module.
+const BODY_MAX: usize = 500;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
+}
+
+/// Paths relative to the root of all files with this extension, but for what is built or hidden.
+fn files(extension: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if name.starts_with('.') || name == "target" || name == "demo-scratch" {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                let relative = path.strip_prefix(root()).unwrap().to_str().unwrap().to_string();
+                found.insert(relative, std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// Modules that hold nothing but tests: `foo/tests.rs` and `foo/tests/*.rs` below a `src`.
+fn is_test_module(path: &str) -> bool {
+    path.contains("/src/") && (path.ends_with("/tests.rs") || path.contains("/tests/"))
+}
+
+fn body(source: &str) -> usize {
+    let lines: Vec<&str> = source.lines().collect();
+    let tests = lines
+        .windows(2)
+        .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod tests"));
+    tests.unwrap_or(lines.len())
+}
+
+#[track_caller]
+fn none(what: &str, found: Vec<String>) {
+    assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn files_are_short() {
+    let long = files("rs")
+        .into_iter()
+        .filter(|(path, _)| !is_test_module(path))
+        .map(|(path, source)| (path, body(&source)))
+        .filter(|(_, lines)| *lines > BODY_MAX);
+    none(
+        "too long",
+        long.map(|(path, lines)| format!("{path}: {lines}")).collect(),
+    );
+}
+
+#[test]
+fn files_say_what_they_are() {
+    let silent = files("rs")
+        .into_iter()
+        .filter(|(path, source)| !is_test_module(path) && !source.starts_with("//! "));
+    none("no module doc", silent.map(|(path, _)| path).collect());
+}
+
+/// `chunkstore` <- `engine` <- `cli` <- `tests`, and beside them `benches` and `fuzz`: who may name whom among its dependencies.
+#[test]
+fn crates_see_only_those_below() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("chunkstore", &[][..]),
+        ("engine", &["chunkstore"]),
+        ("cli", &["dedup-engine"]),
+        ("tests", &["chunkstore", "dedup-engine", "dedup"]),
+        ("benches", &["chunkstore", "dedup-engine"]),
+        ("fuzz", &["chunkstore", "engine"]),
+    ]);
+    let ours = ["chunkstore", "engine", "dedup-engine", "dedup", "dedup-tests"];
+    let manifests = files("toml");
+    let crates = manifests
+        .iter()
+        .filter_map(|(path, text)| Some((path.strip_suffix("/Cargo.toml")?, text)));
+    let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
+    for (name, text) in crates {
+        let Some(allowed) = allowed.get(name) else {
+            wrong.push(format!("{name}: say here which crates it may see"));
+            continue;
+        };
+        seen.insert(name);
+        let named = text.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+        let edges = named.filter(|found| ours.contains(found) && !allowed.contains(found));
+        wrong.extend(edges.map(|found| format!("{name} -> {found}")));
+    }
+    assert_eq!(seen.len(), allowed.len());
+    none("edges", wrong);
+}
+
+#[test]
+fn every_test_file_is_listed() {
+    let all = std::fs::read_to_string(root().join("tests/all.rs")).unwrap();
+    let unlisted = files("rs").into_keys().filter(|path| {
+        let name = path
+            .strip_prefix("tests/")
+            .and_then(|name| name.strip_suffix(".rs"));
+        name.is_some_and(|name| {
+            name != "all" && !name.contains('/') && !all.contains(&format!("\nmod {name};"))
+        })
+    });
+    none("not in tests/all.rs", unlisted.collect());
+}
+
+/// Paths of this repository in a text, with the item after `::` where one is named. Patterns are passed over.
+fn mentions(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    const FOLDERS: [&str; 9] = [
+        "chunkstore/",
+        "engine/",
+        "cli/",
+        "tests/",
+        "docs/",
+        "benches/",
+        "scripts/",
+        "fuzz/",
+        ".ci/",
+    ];
+    let ends = |c: char| c.is_whitespace() || "`()[],;\"'|".contains(c);
+    let words = text.split(ends).map(|word| word.trim_end_matches(['.', ':']));
+    let paths = words.filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)));
+    paths
+        .filter(|word| !word.contains(['<', '*', '{', '#']))
+        .map(|word| match word.split_once("::") {
+            Some((path, item)) => (path, Some(item)),
+            None => (word, None),
+        })
+}
+
+#[test]
+fn what_is_mentioned_exists() {
+    let missing = |path: &str, item: Option<&str>| {
+        let full = root().join(path);
+        let Some(item) = item else { return !full.exists() };
+        let source = std::fs::read_to_string(full).unwrap_or_default();
+        !source.contains(&format!("fn {item}(")) && !source.contains(&format!("mod {item} "))
+    };
+    let mut wrong = Vec::new();
+    for extension in ["md", "rs", "toml", "sh"] {
+        for (file, text) in files(extension) {
+            // Only documents in code: strings and imports name other things.
+            let prose: String = match extension {
+                "rs" => text
+                    .lines()
+                    .filter(|line| line.trim_start().starts_with("//"))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+                _ => text,
+            };
+            for (path, item) in mentions(&prose).filter(|(path, item)| missing(path, *item)) {
+                wrong.push(format!("{file}: {path} {}", item.unwrap_or_default()));
+            }
+        }
+    }
+    none("mentioned and not there", wrong);
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    for (file, text) in files("md") {
+        let folder = root().join(&file).parent().unwrap().to_path_buf();
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split([')', '#']).next())
+        {
+            if !target.is_empty() && !target.contains("://") && !folder.join(target).exists() {
+                broken.push(format!("{file}: {target}"));
+            }
+        }
+    }
+    none("broken links", broken);
+}
+
+/// Numbers n of every "I-n" in a text.
+fn invariants(text: &str) -> BTreeSet<u32> {
+    let starts = text
+        .match_indices("I-")
+        .filter(|(at, _)| !text[..*at].ends_with(|c: char| c.is_alphanumeric()));
+    let digits = starts.map(|(at, _)| {
+        text[at + 2..]
+            .split(|c: char| !c.is_ascii_digit())
+            .next()
+            .unwrap_or_default()
+    });
+    digits.filter_map(|digits| digits.parse().ok()).collect()
+}
+
+#[test]
+fn invariants_in_code_are_defined() {
+    let text = std::fs::read_to_string(root().join("docs/invariants.md")).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with("### I-"));
+    let defined: BTreeSet<u32> = headings
+        .flat_map(|line| invariants(line).into_iter().next())
+        .collect();
+    assert!(defined.len() >= 17);
+    let mut unknown = Vec::new();
+    for (file, text) in files("rs").into_iter().chain(files("md")) {
+        let numbers: Vec<u32> = invariants(&text).difference(&defined).copied().collect();
+        if !numbers.is_empty() {
+            unknown.push(format!("{file}: {numbers:?}"));
+        }
+    }
+    none("not in docs/invariants.md", unknown);
+}
+
+#[test]
+fn these_tests_find_what_they_look_for() {
+    assert_eq!(invariants("I-3, (I-14) AI-7 I-n"), BTreeSet::from([3, 14]));
+    assert_eq!(body("a\nb\n#[cfg(test)]\nmod tests {\n}\n"), 2);
+    let found: Vec<_> = mentions("see `docs/x.md`. engine/src/a.rs::b, cli/src/<x>.rs other/y").collect();
+    assert_eq!(found, [("docs/x.md", None), ("engine/src/a.rs", Some("b"))]);
+}

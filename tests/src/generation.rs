@@ -1,0 +1,217 @@
+//! Generations made by hand: exactly the files a test names, put by the store's own writer and nothing above it.
+
+use chunkstore::chunker::Bounds;
+use chunkstore::frame::{Decoder, Encoder};
+use chunkstore::pack::Class;
+use chunkstore::remote::Memory;
+use chunkstore::session::Owner;
+use chunkstore::writer::Writer;
+use chunkstore::{ContentHash, Error as StoreError, SessionId};
+use engine::entry::{Content, Entry, Extent, ExtentList, Kind, Meta, Time, join};
+use engine::manifest::{Head, Manifest, Summary};
+use engine::monitor::Quiet;
+use engine::repo::Repo;
+use engine::tree::cut::Params;
+use engine::tree::{TreeWriter, encode_extent_list};
+use engine::{Error, Result};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Another machine than the repository's own.
+pub const ELSEWHERE: [u8; 16] = [0xee; 16];
+
+/// Path to content; all directories are one level deep.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// An empty repository in memory.
+pub fn repository() -> Memory {
+    let remote = Memory::new();
+    crate::machine::create(&remote, Bounds::DEFAULT).unwrap();
+    remote
+}
+
+/// Bytes that no compressor shrinks and that differ by `seed`.
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// Files of `len` bytes, one for each seed, named by it.
+pub fn files(seeds: impl IntoIterator<Item = u64>, len: usize) -> Files {
+    seeds
+        .into_iter()
+        .map(|seed| (format!("d{}/{seed:05}", seed % 3), noise(seed, len)))
+        .collect()
+}
+
+/// A run of another machine, which this one can't tell dead from alive.
+pub fn foreign_writer(repo: &Repo) -> Writer {
+    let owner = Owner {
+        machine: ELSEWHERE,
+        host: "elsewhere".to_string(),
+        pid: 1,
+        started: 0,
+    };
+    Writer::begin(repo.store.clone(), owner, 1, false).unwrap()
+}
+
+/// One whole backup of exactly these files; `number` counts the machine's generations and is their time.
+pub fn generation(repo: &Repo, number: u64, files: &Files) -> Result<SessionId> {
+    let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), 1, false)?;
+    put_all(repo, &writer, number, files).and_then(|manifest| publish(&writer, &manifest))
+}
+
+pub fn publish(writer: &Writer, manifest: &Manifest) -> Result<SessionId> {
+    let flushed = writer.flush()?;
+    Ok(writer.publish(flushed, &manifest.encode())?.0)
+}
+
+/// Puts the files and their tree, and gives the manifest to publish.
+pub fn put_all(repo: &Repo, writer: &Writer, number: u64, files: &Files) -> Result<Manifest> {
+    let mut encoder = Encoder::new(3)?;
+    let mut entries = Vec::new();
+    for (path, bytes) in files {
+        let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let content = put_content(repo, writer, &mut encoder, bytes)?;
+        entries.push((
+            dir.as_bytes().to_vec(),
+            entry(name, Kind::File, content, bytes.len()),
+        ));
+    }
+    let dirs: std::collections::BTreeSet<Vec<u8>> = entries.iter().map(|(dir, _)| dir.clone()).collect();
+    for dir in dirs.iter().filter(|dir| !dir.is_empty()) {
+        let name = std::str::from_utf8(dir).unwrap();
+        entries.push((Vec::new(), entry(name, Kind::Dir, Content::None, 0)));
+    }
+    entries.sort_by(|a, b| engine::tree::cmp_keys((&a.0, &a.1.name), (&b.0, &b.1.name)));
+    // Short segments, so that a few files make several.
+    let params = Params {
+        min_cost: 400,
+        max_cost: 4000,
+        max_entries: 50,
+        mask: 3,
+    };
+    let mut tree = TreeWriter::with_params(*repo.store.keys().tree_cuts(), params, |plain: &[u8]| {
+        Ok((writer.put(0, &mut encoder, Class::Tree, plain)?.id, None))
+    });
+    for (dir, entry) in entries {
+        tree.push(&dir.into(), entry)?;
+    }
+    let root = tree.finish()?;
+    let head = Head {
+        host: "here".to_string(),
+        user: "me".to_string(),
+        paths: vec![b"/".to_vec()],
+        tags: Vec::new(),
+        description: String::new(),
+        time: Timestamp::from_second(1_000_000 + number as i64).unwrap(),
+        walk: Time::default(),
+        machine: repo.machine(),
+    };
+    let mut manifest = Manifest::new(&head, &root, Summary::default());
+    manifest.sequence = number;
+    Ok(manifest)
+}
+
+/// Every kind of content: small files as part of a bundle, large ones as an extent list, others as one chunk.
+fn put_content(repo: &Repo, writer: &Writer, encoder: &mut Encoder, bytes: &[u8]) -> Result<Content> {
+    if bytes.is_empty() {
+        return Ok(Content::None);
+    }
+    let len = bytes.len() as u32;
+    let hash: ContentHash = repo.store.keys().content_hash(bytes);
+    if bytes.len() < 1000 {
+        let bundle = writer
+            .put(0, encoder, Class::Data, &[b"bundle", bytes].concat())?
+            .id;
+        let offset = 6;
+        return Ok(Content::Bundled {
+            bundle,
+            offset,
+            len,
+            hash,
+        });
+    }
+    let id = writer.put(0, encoder, Class::Data, bytes)?.id;
+    let extents = vec![Extent::Chunk { id, len }];
+    if bytes.len() < 20_000 {
+        return Ok(Content::Extents(extents));
+    }
+    let id = writer
+        .put(0, encoder, Class::Tree, &encode_extent_list(&extents))?
+        .id;
+    Ok(Content::Lists(vec![ExtentList {
+        id,
+        extents: 1,
+        bytes: len.into(),
+    }]))
+}
+
+fn entry(name: &str, kind: Kind, content: Content, size: usize) -> Entry {
+    Entry {
+        name: name.as_bytes().to_vec(),
+        kind,
+        meta: Meta {
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            user: "".into(),
+            group: "".into(),
+            size: size as u64,
+            mtime: Time::default(),
+            ctime: Time::default(),
+            btime: None,
+            dev: 1,
+            ino: 1,
+            nlink: 1,
+            xattrs: Arc::from([]),
+        },
+        content,
+        trouble: None,
+    }
+}
+
+/// The files of a generation as they come back.
+pub fn read_back(repo: &Repo, id: SessionId) -> Result<Files> {
+    let reader = repo.reader(&Quiet);
+    let mut cursor = engine::trees::cursor(&reader, &repo.manifest(id)?.root()?)?;
+    let mut decoder = Decoder::new()?;
+    let mut files = Files::new();
+    while let Some(item) = cursor.next()? {
+        if item.entry.kind != Kind::File {
+            continue;
+        }
+        let mut bytes = Vec::new();
+        let mut chunk = |id: chunkstore::ChunkId| -> Result<Vec<u8>> {
+            let located = reader.locate(&id)?.ok_or_else(|| StoreError::Missing {
+                object: format!("chunk {id}"),
+            })?;
+            let mut out = Vec::new();
+            let (remote, keys) = (repo.store.remote(), repo.store.keys());
+            Decoder::new()?.read(remote, keys, Class::Data, id, &located.place, &mut out)?;
+            Ok(out)
+        };
+        if let Content::Bundled {
+            bundle, offset, len, ..
+        } = &item.entry.content
+        {
+            let plain = chunk(*bundle)?;
+            bytes.extend_from_slice(&plain[*offset as usize..(*offset + *len) as usize]);
+        }
+        engine::trees::for_each_extent(&reader, &mut decoder, &item.entry.content, &mut |extent| {
+            if let Extent::Chunk { id, .. } = extent {
+                bytes.extend(chunk(id)?);
+            }
+            Ok(())
+        })?;
+        let path = join(&item.dir, &item.entry.name);
+        files.insert(
+            String::from_utf8(path).map_err(|_| Error::Usage("name".into()))?,
+            bytes,
+        );
+    }
+    Ok(files)
+}
