@@ -11,6 +11,7 @@ pub mod facts;
 pub mod filter;
 pub mod forget;
 pub mod fsmeta;
+mod generations;
 pub mod key;
 pub mod list;
 pub mod manifest;
