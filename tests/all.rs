@@ -2,8 +2,10 @@
 
 mod conformance;
 mod crash;
+mod damage;
 mod faults;
 mod format;
+mod gc;
 mod layout;
 mod opcount;
 mod property;

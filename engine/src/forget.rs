@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::facts::{Facts, GroupKey, group_by};
+use crate::generations;
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::{Monitor, Phase};
 use crate::references;
@@ -74,7 +75,7 @@ pub fn apply(repo: &Repo, ids: &[SessionId], now: i64) -> Result<()> {
     for id in ids {
         repo.store.forget(*id, now)?;
     }
-    Ok(())
+    generations::note(repo, ids)
 }
 
 /// A forgotten snapshot.
