@@ -11,7 +11,7 @@ use chunkstore::ChunkId;
 use chunkstore::frame::Decoder;
 use std::io::Write;
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Writes the regular file at `path` (absolute) to `out` and gives its length. After an error, what was written is the
 /// beginning of the file: nothing unproven is ever written.

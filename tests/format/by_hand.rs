@@ -84,6 +84,8 @@ impl<'a> Repository<'a> {
         ] {
             say!(walk, "key '{purpose}' {}", hex(&derive(&repo, &master, purpose)));
         }
+        let note = open_note(&walk.control, &repo, &unhex(name), slot);
+        say!(walk, "slot {}: {note}", &name[..8]);
         let body = open(&walk.control, &[&aad(10, &repo), clear].concat(), sealed);
         let mut cbor = Cbor::new(&body);
         assert_eq!(
@@ -378,6 +380,20 @@ fn unlock(repo: &[u8; 16], id: &[u8], slot: &[u8], key_file: &str) -> Key {
     open(&out[..32], &[&aad(11, repo)[..], id, &[2]].concat(), wrapped)
         .try_into()
         .unwrap()
+}
+
+/// Label and time of a slot's note.
+fn open_note(control: &Key, repo: &[u8; 16], id: &[u8], slot: &[u8]) -> String {
+    let body = &slot[10..10 + u16::from_le_bytes([slot[8], slot[9]]) as usize];
+    let mut cbor = Cbor::new(body);
+    cbor.array().unwrap();
+    (0..5).for_each(|_| cbor.skip().unwrap());
+    let others = [&body[..cbor.position()], &[0x40]].concat();
+    let aad = [&aad(12, repo)[..], id, blake3::hash(&others).as_bytes()].concat();
+    let note = open(control, &aad, cbor.bytes().unwrap());
+    let mut cbor = Cbor::new(&note);
+    assert_eq!(cbor.array().unwrap(), Some(2));
+    format!("{}, created {}", cbor.str().unwrap(), cbor.i64().unwrap())
 }
 
 /// The only object below a folder, and its name there.

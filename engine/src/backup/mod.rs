@@ -10,6 +10,7 @@ mod job;
 mod parent;
 mod share;
 mod stdin;
+mod stream;
 mod work;
 
 pub use parent::Ignore;
