@@ -292,7 +292,11 @@ fn a_full_repository() {
         return;
     };
     let repository = ["-r", "disk/repo", "--key-file", "key"];
-    let run = |args: &[&str]| home.run(&[&repository[..], args].concat());
+    let run = |args: &[&str]| {
+        let run = home.run(&[&repository[..], args].concat());
+        println!("{args:?}\n{}{}", run.out, run.err);
+        run
+    };
     run(&["init", "--no-recovery"]).ends(0);
     home.write("docs/a", kit::generation::noise(1, 2 << 20));
     run(&["backup", "docs"]).ends(0);
@@ -313,8 +317,9 @@ fn a_full_repository() {
     };
     assert!(!fill().unwrap().status.success(), "the disk is full");
     run(&["backup", "docs"]).ends(14);
-    run(&["prune", "--yes", "--gc-only"]).ends(0);
+    run(&["snapshots"]).ends(0);
     fs::remove_file(&room).unwrap();
+    run(&["prune", "--yes", "--gc-only"]).ends(0);
     run(&["forget", "latest", "--yes"]).ends(0);
     assert!(!fill().unwrap().status.success());
     run(&["prune", "--yes", "--keep-trash", "0s"]).ends(0);

@@ -30,6 +30,14 @@ impl Home {
         }
     }
 
+    /// A home in a folder of the test's choice.
+    pub fn within(program: &str, folder: &str) -> Home {
+        Home {
+            dir: tempfile::tempdir_in(folder).unwrap(),
+            program: program.into(),
+        }
+    }
+
     pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
         self.dir.path().join(below)
     }
