@@ -34,7 +34,11 @@ impl Story {
             let place = tempfile::tempdir().unwrap();
             let target = place.path().join("restored");
             let restored = oracle::restored(&repo, *id, source, &target);
-            assert_same(tree, &restored, &format!("seed {seed}, generation {number} restored"));
+            assert_same(
+                tree,
+                &restored,
+                &format!("seed {seed}, generation {number} restored"),
+            );
             if number + 1 == self.taken.len()
                 && let Some(said) = oracle::rsync_differences(source, &target)
             {

@@ -32,6 +32,7 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
         ));
     }
     let options = options(context, args)?;
+    confirm::possible(context, args.yes || args.dry_run, "Prune")?;
     let repo = context.open()?;
     let mut code = Code::Ok;
     let mut removed = Removed {
@@ -170,7 +171,7 @@ fn tell(
 /// What a collection will do and what it takes, before it begins.
 fn costs(s: &PruneSummary) -> String {
     let mut out = format!(
-        "{} need {} of {} in {}\n",
+        "Needed by {}: {} of {} in {}\n",
         text::count(s.snapshots, "snapshot"),
         format_bytes(s.bytes_needed),
         format_bytes(s.bytes_total),
@@ -179,6 +180,9 @@ fn costs(s: &PruneSummary) -> String {
     if s.trash_discarded > 0 {
         let ended = text::count(s.trash_discarded, "removed snapshot");
         out += &format!("{ended} would end for good\n");
+    }
+    if s.packs_unneeded == 0 && s.packs_repack == 0 {
+        return out + "Nothing to free\n" + &waiting(s);
     }
     out += &format!(
         "To free: {}, by deleting {} and rewriting {}\n",
