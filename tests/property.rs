@@ -31,6 +31,15 @@ impl Story {
         for (number, (id, tree)) in self.taken.iter().enumerate() {
             let found = oracle::generation(&repo, *id, source).unwrap();
             assert_same(tree, &found, &format!("seed {seed}, generation {number}"));
+            let place = tempfile::tempdir().unwrap();
+            let target = place.path().join("restored");
+            let restored = oracle::restored(&repo, *id, source, &target);
+            assert_same(tree, &restored, &format!("seed {seed}, generation {number} restored"));
+            if number + 1 == self.taken.len()
+                && let Some(said) = oracle::rsync_differences(source, &target)
+            {
+                assert_eq!(said, "", "seed {seed}: rsync would change the last generation");
+            }
         }
     }
 

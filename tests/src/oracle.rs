@@ -10,7 +10,9 @@ use engine::entry::{Content, Entry, Extent, Kind, join};
 use engine::error::{Error, Result};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
+use engine::restore;
 use engine::trees;
+use crate::machine::Noting;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Read;
@@ -182,6 +184,17 @@ pub fn generation(repo: &Repo, id: SessionId, root: &Path) -> Result<Tree> {
     }
     groups.number(&mut tree);
     Ok(tree)
+}
+
+/// What `engine::restore` makes of a generation's `source` in `target`, which is made. Nothing may go wrong.
+pub fn restored(repo: &Repo, id: SessionId, source: &Path, target: &Path) -> Tree {
+    let mut options = restore::Options::new(target);
+    options.subpath = Some(source.as_os_str().as_bytes().to_vec());
+    options.verify = true;
+    let told = Noting::default();
+    let summary = restore::run(repo, &repo.manifest(id).unwrap(), &options, &told).unwrap();
+    assert!(summary.problems == 0, "{summary:?} {:?}", told.problems());
+    walk(target)
 }
 
 /// Reads every byte of a generation.
