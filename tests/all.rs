@@ -1,5 +1,6 @@
 //! The one integration binary.
 
+mod concurrency;
 mod conformance;
 mod crash;
 mod faults;
