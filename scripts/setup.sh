@@ -20,6 +20,8 @@ have() { command -v "$1" >/dev/null 2>&1; }
 if ! have cc || ! have c++; then missing+=(g++); fi
 have make || missing+=(make)
 have_libclang || missing+=(libclang-dev)
+# The tests compare restored trees with it, as a second opinion.
+have rsync || missing+=(rsync)
 
 if [ "${#missing[@]}" -gt 0 ]; then
     if ! have apt-get; then

@@ -6,6 +6,7 @@ mod cli_keys;
 mod cli_manage;
 mod cli_run;
 mod cli_start;
+mod concurrency;
 mod conformance;
 mod crash;
 mod damage;

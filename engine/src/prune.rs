@@ -143,7 +143,7 @@ pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Prun
         session => Some(session?),
     };
     let own = session.as_ref().map(|session| session.id);
-    let result = Collection::new(repo, options, monitor, own).run(&mut summary);
+    let result = collect(repo, options, monitor, own, &mut summary);
     if let Some(session) = session {
         match session::fence(store, session.id) {
             // What it held up ends with the process.
@@ -156,6 +156,25 @@ pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Prun
     summary.sessions_removed = sweep::remove_ended_sessions(store)?;
     summary.pending = summary.marks_pending > 0;
     Ok(summary)
+}
+
+/// Collects, from the beginning again when another collection replaces what this one is about to read.
+fn collect(
+    repo: &Repo,
+    options: &Options,
+    monitor: &dyn Monitor,
+    own: Option<SessionId>,
+    summary: &mut PruneSummary,
+) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        summary.marks_pending = 0;
+        match Collection::new(repo, options, monitor, own).run(summary) {
+            Err(Error::Store(e)) if overtaken(&e) && tries < TRIES => {}
+            result => return result,
+        }
+    }
 }
 
 /// Trash that was kept long enough.
