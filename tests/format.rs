@@ -205,7 +205,6 @@ fn text() -> Vec<u8> {
 }
 
 /// Directory, name, kind and bytes, in the stream's order.
-/// Directory, name, kind and content of what the example holds.
 type Sample = (&'static [u8], &'static [u8], Kind, Vec<u8>);
 
 fn files() -> Vec<Sample> {
