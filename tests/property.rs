@@ -31,6 +31,23 @@ impl Story {
         for (number, (id, tree)) in self.taken.iter().enumerate() {
             let found = oracle::generation(&repo, *id, source).unwrap();
             assert_same(tree, &found, &format!("seed {seed}, generation {number}"));
+            let place = tempfile::tempdir().unwrap();
+            let target = place.path().join("restored");
+            let restored = oracle::restored(&repo, *id, source, &target);
+            // The target directory is the user's, and keeps its own metadata.
+            let below = |tree: &Tree| {
+                let mut tree = tree.clone();
+                tree.remove(&b""[..]);
+                tree
+            };
+            let what = format!("seed {seed}, generation {number} restored");
+            assert_same(&below(tree), &below(&restored), &what);
+            if number + 1 == self.taken.len()
+                && let Some(said) = oracle::rsync_differences(source, &target)
+            {
+                let said: Vec<&str> = said.lines().filter(|line| !line.ends_with(" ./")).collect();
+                assert!(said.is_empty(), "seed {seed}: rsync would change {said:?}");
+            }
         }
     }
 

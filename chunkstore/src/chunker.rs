@@ -30,7 +30,9 @@ impl Bounds {
 
     /// Checked when a repository is made and when its configuration is read.
     pub fn check(self) -> Result<Self> {
-        let even = self.min % 2 == 0 && self.avg % 2 == 0 && self.max % 2 == 0;
+        let even = [self.min, self.avg, self.max]
+            .iter()
+            .all(|size| size.is_multiple_of(2));
         let ordered = self.min >= 1024 && self.min < self.avg && self.avg < self.max;
         if even && ordered && self.avg.is_power_of_two() && self.max <= 8 << 20 {
             return Ok(self);

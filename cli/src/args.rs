@@ -115,7 +115,7 @@ pub enum Command {
     #[command(subcommand)]
     Key(KeyCommand),
     /// Show how much the repository holds
-    Stats(StatsArgs),
+    Stats,
     /// Manage what is kept on this machine to be fast; it may be cleared at any time
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -423,15 +423,6 @@ pub struct KeyRemoveArgs {
 #[derive(Args, Clone, Debug)]
 pub struct KeyExportArgs {
     pub file: PathBuf,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct StatsArgs {
-    /// Snapshots to count (default: all)
-    #[arg(value_name = "SNAPSHOT")]
-    pub snapshots: Vec<String>,
-    #[command(flatten)]
-    pub filter: FilterArgs,
 }
 
 #[derive(Subcommand, Debug)]

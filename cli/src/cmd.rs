@@ -2,9 +2,20 @@
 
 pub mod backup;
 pub mod cache;
+pub mod check;
 pub mod completions;
+pub mod diff;
+pub mod dump;
+pub mod find;
+pub mod forget;
 pub mod help;
 pub mod init;
 pub mod key;
+pub mod ls;
+pub mod prune;
+pub mod restore;
 pub mod snapshots;
+pub mod stats;
+pub mod tag;
+pub mod undelete;
 pub mod version;

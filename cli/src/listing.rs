@@ -1,15 +1,17 @@
 //! All generations of a repository, as every command that names some starts from. Those that can't be read are said
 //! and decide the exit code; the others can be used.
 
+use crate::args::snapshot::ChoiceArgs;
 use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::output;
 use crate::render::{json, text};
 use engine::SessionId;
 use engine::facts::Facts;
-use engine::manifest::Snapshot;
+use engine::manifest::{Manifest, Snapshot};
 use engine::monitor::{Problem, ProblemKind};
 use engine::repo::Repo;
+use engine::select::{self, Wanted};
 use std::collections::HashMap;
 
 pub struct Listing {
@@ -58,4 +60,41 @@ impl Listing {
             _ => Code::Damage,
         }
     }
+}
+
+/// One generation that was asked for.
+pub struct Chosen {
+    pub id: SessionId,
+    pub manifest: Manifest,
+    /// For people and messages: the beginning of the id.
+    pub short: String,
+    /// What else is known to be hurt: a manifest that can't be read might have been the one meant by `latest`.
+    pub code: Code,
+}
+
+/// The generation that `snapshot` (`latest`, an id) means among those that `choice` lets pass.
+pub fn choose(
+    context: &Context,
+    repo: &Repo,
+    snapshot: &str,
+    choice: &ChoiceArgs,
+) -> Result<Chosen, Failure> {
+    let at = choice.at(&context.now)?;
+    let filter = choice.filter.filter()?;
+    let all = read(context, repo)?;
+    let id = match select::choose(&all.facts, snapshot, &filter, at) {
+        Ok(facts) => facts.id,
+        // It may be among those that can't be read: then that is the answer.
+        Err(e) if all.damaged > 0 => {
+            return Err(Failure::new(Code::Damage, Failure::from(e).message));
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let by_id = matches!(Wanted::parse(snapshot), Some(Wanted::Id(_)));
+    Ok(Chosen {
+        id,
+        manifest: repo.manifest(id)?,
+        short: text::short(&id.to_hex()),
+        code: if by_id { Code::Ok } else { all.code() },
+    })
 }

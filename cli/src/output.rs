@@ -29,10 +29,11 @@ fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|e| Failure::new(Code::Failed, format!("writing JSON: {e}")))
 }
 
-/// Many lines, buffered.
+/// Many lines, buffered. A failure is kept for [`Lines::finish`], so that loops need only ask [`Lines::closed`].
 pub struct Lines {
     out: BufWriter<Stdout>,
     closed: bool,
+    failure: Option<Failure>,
 }
 
 impl Lines {
@@ -40,35 +41,73 @@ impl Lines {
         Lines {
             out: BufWriter::with_capacity(64 << 10, io::stdout()),
             closed: false,
+            failure: None,
         }
     }
 
-    pub fn line(&mut self, text: &str) -> Result<(), Failure> {
-        self.bytes(text.as_bytes())?;
-        self.bytes(b"\n")
-    }
-
-    pub fn object(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        self.line(&to_json(value)?)
-    }
-
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn line(&mut self, text: &str) {
         if !self.closed {
-            let open = ended(self.out.write_all(bytes))?;
-            self.closed = !open;
+            let written = self
+                .out
+                .write_all(text.as_bytes())
+                .and_then(|()| self.out.write_all(b"\n"));
+            self.note(ended(written));
         }
-        Ok(())
     }
 
-    /// Nobody reads any more: the rest need not be made.
+    pub fn object(&mut self, value: &impl Serialize) {
+        match to_json(value) {
+            Ok(text) => self.line(&text),
+            Err(failure) => self.note(Err(failure)),
+        }
+    }
+
+    fn note(&mut self, open: Result<bool, Failure>) {
+        match open {
+            Ok(true) => {}
+            Ok(false) => self.closed = true,
+            Err(failure) => {
+                self.closed = true;
+                self.failure = Some(failure);
+            }
+        }
+    }
+
+    /// Nobody reads any more, or nothing can be written: the rest need not be made.
     pub fn closed(&self) -> bool {
         self.closed
     }
 
-    pub fn finish(mut self) -> Result<(), Failure> {
+    /// For the engine's callbacks, which end with its own errors; [`Lines::end`] takes this one back.
+    pub fn go_on(&self) -> engine::Result<()> {
         match self.closed {
-            true => Ok(()),
-            false => ended(self.out.flush()).map(|_| ()),
+            true => Err(engine::Error::Interrupted),
+            false => Ok(()),
+        }
+    }
+
+    /// Ends a listing: `result` is what the engine said, and where these lines ended it, theirs is the answer.
+    pub fn end<T>(mut self, result: engine::Result<T>) -> Result<Option<T>, Failure> {
+        match result {
+            Err(engine::Error::Interrupted) if self.closed => {}
+            Err(e) => return Err(e.into()),
+            Ok(value) => {
+                self.flush();
+                return self.failure.map_or(Ok(Some(value)), Err);
+            }
+        }
+        self.failure.map_or(Ok(None), Err)
+    }
+
+    pub fn finish(mut self) -> Result<(), Failure> {
+        self.flush();
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn flush(&mut self) {
+        if !self.closed {
+            let flushed = self.out.flush();
+            self.note(ended(flushed));
         }
     }
 }

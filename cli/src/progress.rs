@@ -135,6 +135,11 @@ impl Watcher {
     pub fn finish(mut self) -> Tally {
         self.end();
         let shared = &self.shared;
+        if shared.shape == Shape::Json && matches!(shared.during, "backup" | "restore") {
+            // The last one, so that even a short run has one. A closed output is found out by the summary.
+            let _ =
+                output::line(&json::status(&shared.progress(), shared.started.elapsed(), b"").to_string());
+        }
         let unseen = shared.shown.load(Relaxed).saturating_sub(PROBLEMS_SHOWN);
         if unseen > 0 && shared.verbose == 0 && !shared.json {
             output::say(&format!("dedup: {unseen} more problems, not shown: -v shows all"));

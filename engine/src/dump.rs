@@ -1,16 +1,17 @@
 //! One file of a generation as a stream: its bytes in order, one chunk in memory.
 
-use crate::entry::{Content, Extent, Kind};
+use crate::entry::{Content, Entry, Extent, Kind};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase, Progress};
 use crate::repo::Repo;
 use crate::restore::{Source, normalize};
 use crate::trees;
+use chunkstore::ChunkId;
 use chunkstore::frame::Decoder;
 use std::io::Write;
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Writes the regular file at `path` (absolute) to `out` and gives its length. After an error, what was written is the
 /// beginning of the file: nothing unproven is ever written.
@@ -36,35 +37,57 @@ pub fn file(
     if entry.kind != Kind::File {
         return Err(Error::Usage(format!("{} is not a regular file", shown())));
     }
-    let mut dump = Dump {
-        source: &source,
-        out,
-        monitor,
-        decoder: Decoder::new()?,
-        chunk: Vec::new(),
-        done: 0,
-        size: entry.meta.size,
-    };
-    dump.content(&entry.content)?;
-    if entry.trouble.is_some() && entry.content == Content::None || dump.done != entry.meta.size {
-        let why = "it could not be read when it was backed up";
-        return Err(chunkstore::Error::corrupt(shown(), why).into());
-    }
-    dump.out.flush().map_err(failed)?;
-    Ok(dump.done)
+    let mut contents = Contents::new(&source, out, monitor)?;
+    contents.size = entry.meta.size;
+    contents.write(&shown(), &entry)?;
+    contents.out.flush().map_err(failed)?;
+    Ok(contents.done)
 }
 
-struct Dump<'d> {
+/// Writes files' bytes, one file after the other.
+pub(crate) struct Contents<'d> {
     source: &'d Source<'d>,
-    out: &'d mut dyn Write,
+    pub(crate) out: &'d mut dyn Write,
     monitor: &'d dyn Monitor,
     decoder: Decoder,
     chunk: Vec<u8>,
+    /// The bundle that `chunk` holds: the next file is often in it too.
+    bundle: Option<ChunkId>,
+    /// Bytes so far, and in all where that is known, for the progress.
     done: u64,
     size: u64,
 }
 
-impl Dump<'_> {
+impl<'d> Contents<'d> {
+    pub(crate) fn new(
+        source: &'d Source<'d>,
+        out: &'d mut dyn Write,
+        monitor: &'d dyn Monitor,
+    ) -> Result<Self> {
+        Ok(Contents {
+            source,
+            out,
+            monitor,
+            decoder: Decoder::new()?,
+            chunk: Vec::new(),
+            bundle: None,
+            done: 0,
+            size: 0,
+        })
+    }
+
+    /// Writes all of a regular file, exactly as many bytes as its entry says; `shown` names it in errors.
+    pub(crate) fn write(&mut self, shown: &str, entry: &Entry) -> Result<()> {
+        let before = self.done;
+        self.content(&entry.content)?;
+        let written = self.done - before;
+        if entry.trouble.is_some() && entry.content == Content::None || written != entry.meta.size {
+            let why = "it could not be read when it was backed up";
+            return Err(chunkstore::Error::corrupt(shown, why).into());
+        }
+        Ok(())
+    }
+
     fn content(&mut self, content: &Content) -> Result<()> {
         let Content::Bundled {
             bundle,
@@ -77,7 +100,11 @@ impl Dump<'_> {
             let mut each = |extent| self.extent(extent);
             return trees::for_each_extent(source.reader(), &mut decoder, content, &mut each);
         };
-        self.source.chunk(&mut self.decoder, bundle, &mut self.chunk)?;
+        if self.bundle != Some(*bundle) {
+            self.bundle = None;
+            self.source.chunk(&mut self.decoder, bundle, &mut self.chunk)?;
+            self.bundle = Some(*bundle);
+        }
         let start = *offset as usize;
         let bytes = self.chunk.get(start..start.saturating_add(*len as usize));
         let keys = self.source.reader().store().keys();
@@ -91,6 +118,7 @@ impl Dump<'_> {
     fn extent(&mut self, extent: Extent) -> Result<()> {
         match extent {
             Extent::Chunk { id, len } => {
+                self.bundle = None;
                 self.source.chunk(&mut self.decoder, &id, &mut self.chunk)?;
                 if self.chunk.len() != len as usize {
                     return Err(misfit(&id));
@@ -125,11 +153,11 @@ impl Dump<'_> {
     }
 }
 
-fn misfit(id: &chunkstore::ChunkId) -> Error {
+fn misfit(id: &ChunkId) -> Error {
     chunkstore::Error::corrupt(format!("chunk {id}"), "it does not hold its content").into()
 }
 
-fn failed(source: std::io::Error) -> Error {
+pub(crate) fn failed(source: std::io::Error) -> Error {
     Error::Io {
         what: "write to",
         path: "the output".into(),

@@ -1,5 +1,6 @@
 //! Trees of files as generations: walk, backup, restore, retention, prune, check.
 
+pub mod archive;
 pub mod backup;
 pub mod cache;
 pub mod check;
@@ -18,6 +19,7 @@ pub mod monitor;
 pub mod prune;
 pub mod references;
 pub mod repo;
+pub mod restate;
 pub mod restore;
 pub mod retain;
 pub mod select;
@@ -29,5 +31,7 @@ pub mod units;
 pub mod walk;
 pub mod when;
 
+/// How far a collection of garbage goes.
+pub use chunkstore::sweep::{Policy as GcPolicy, Unused};
 pub use chunkstore::{RepoId, SessionId};
 pub use error::{Error, Result, StoreError};

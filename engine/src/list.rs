@@ -68,6 +68,21 @@ pub fn entries(
     }
 }
 
+/// Whether the entry at `path` is a directory. [`Error::NoSuchPath`] where there is nothing.
+pub fn is_dir(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result<bool> {
+    let top = relative(path);
+    if top.is_empty() {
+        return Ok(true);
+    }
+    match cursor(reader, &manifest.root()?)?.lookup(top)? {
+        Some(item) => Ok(item.entry.kind == Kind::Dir),
+        None => Err(Error::NoSuchPath {
+            path: format!("/{}", String::from_utf8_lossy(top)),
+            snapshot: format!("of {}", manifest.time()),
+        }),
+    }
+}
+
 /// What a search looks for.
 #[derive(Clone, Debug)]
 pub struct Wanted {

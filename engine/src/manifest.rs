@@ -240,8 +240,11 @@ pub fn load(store: &Store, id: SessionId) -> Result<Manifest> {
     }
 }
 
-/// All generations, oldest first, and the names of those that can't be read with why.
-pub fn list(store: &Store) -> Result<(Vec<Snapshot>, Vec<(SessionId, Error)>)> {
+/// Generations that can be read, oldest first, and the names of those that can't with why.
+pub type Listed = (Vec<Snapshot>, Vec<(SessionId, Error)>);
+
+/// All generations.
+pub fn list(store: &Store) -> Result<Listed> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for id in store.slates()? {
         let read = store

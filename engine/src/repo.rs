@@ -2,7 +2,7 @@
 //! published last). Everything the commands do starts here.
 
 use crate::error::{Error, Result};
-use crate::manifest::{self, Manifest, Remembered, Snapshot};
+use crate::manifest::{self, Listed, Manifest, Remembered};
 use crate::monitor::{Monitor, Phase, Progress};
 pub use chunkstore::chunker::Bounds;
 use chunkstore::id::random;
@@ -134,7 +134,7 @@ impl Repo {
     }
 
     /// Readable generations, oldest first, and those that can't be read.
-    pub fn snapshots(&self) -> Result<(Vec<Snapshot>, Vec<(SessionId, Error)>)> {
+    pub fn snapshots(&self) -> Result<Listed> {
         manifest::list(&self.store)
     }
 

@@ -8,6 +8,7 @@ use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, Place};
 
 /// A cursor over the generation whose root this is.
+#[allow(clippy::type_complexity)] // a closure in a return type has no name
 pub fn cursor<'a>(
     reader: &'a Reader<'a>,
     root: &Root,

@@ -41,6 +41,9 @@ pub fn read(objects: &Objects, key_file: &str) -> Walk {
     }
 }
 
+/// A frame's place: pack, offset, stored and plain length, codec, sealed session key.
+type Where = (String, usize, usize, usize, u8, Vec<u8>);
+
 struct Repository<'a> {
     objects: &'a Objects,
     text: String,
@@ -49,7 +52,7 @@ struct Repository<'a> {
     control: Key,
     index: Key,
     /// By chunk id: pack, offset, stored length, plain length, codec, sealed key.
-    places: BTreeMap<Vec<u8>, (String, usize, usize, usize, u8, Vec<u8>)>,
+    places: BTreeMap<Vec<u8>, Where>,
 }
 
 impl<'a> Repository<'a> {
@@ -84,6 +87,8 @@ impl<'a> Repository<'a> {
         ] {
             say!(walk, "key '{purpose}' {}", hex(&derive(&repo, &master, purpose)));
         }
+        let note = open_note(&walk.control, &repo, &unhex(name), slot);
+        say!(walk, "slot {}: {note}", &name[..8]);
         let body = open(&walk.control, &[&aad(10, &repo), clear].concat(), sealed);
         let mut cbor = Cbor::new(&body);
         assert_eq!(
@@ -378,6 +383,20 @@ fn unlock(repo: &[u8; 16], id: &[u8], slot: &[u8], key_file: &str) -> Key {
     open(&out[..32], &[&aad(11, repo)[..], id, &[2]].concat(), wrapped)
         .try_into()
         .unwrap()
+}
+
+/// Label and time of a slot's note.
+fn open_note(control: &Key, repo: &[u8; 16], id: &[u8], slot: &[u8]) -> String {
+    let body = &slot[10..10 + u16::from_le_bytes([slot[8], slot[9]]) as usize];
+    let mut cbor = Cbor::new(body);
+    cbor.array().unwrap();
+    (0..5).for_each(|_| cbor.skip().unwrap());
+    let others = [&body[..cbor.position()], &[0x40]].concat();
+    let aad = [&aad(12, repo)[..], id, blake3::hash(&others).as_bytes()].concat();
+    let note = open(control, &aad, cbor.bytes().unwrap());
+    let mut cbor = Cbor::new(&note);
+    assert_eq!(cbor.array().unwrap(), Some(2));
+    format!("{}, created {}", cbor.str().unwrap(), cbor.i64().unwrap())
 }
 
 /// The only object below a folder, and its name there.

@@ -2,6 +2,7 @@
 //! generation with the store's read side, into one map that can be compared. Restore is not used here; it is one of
 //! the things under test.
 
+use crate::machine::Noting;
 use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
@@ -10,6 +11,7 @@ use engine::entry::{Content, Entry, Extent, Kind, join};
 use engine::error::{Error, Result};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
+use engine::restore;
 use engine::trees;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -182,6 +184,17 @@ pub fn generation(repo: &Repo, id: SessionId, root: &Path) -> Result<Tree> {
     }
     groups.number(&mut tree);
     Ok(tree)
+}
+
+/// What `engine::restore` makes of a generation's `source` in `target`, which is made. Nothing may go wrong.
+pub fn restored(repo: &Repo, id: SessionId, source: &Path, target: &Path) -> Tree {
+    let mut options = restore::Options::new(target);
+    options.subpath = Some(source.as_os_str().as_bytes().to_vec());
+    options.verify = true;
+    let told = Noting::default();
+    let summary = restore::run(repo, &repo.manifest(id).unwrap(), &options, &told).unwrap();
+    assert!(summary.problems == 0, "{summary:?} {:?}", told.problems());
+    walk(target)
 }
 
 /// Reads every byte of a generation.

@@ -55,8 +55,24 @@ pub fn absolute(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(clean.into_os_string().into_encoded_bytes())
 }
 
+/// `SUBPATH` of `SNAP:SUBPATH`: from the snapshot's root, whatever the current directory is.
+pub fn from_root(path: &Path) -> Vec<u8> {
+    let mut clean = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    clean.into_os_string().into_encoded_bytes()
+}
+
 /// One snapshot by filters and time.
 #[derive(Args, Clone, Debug, Default)]
+#[allow(rustdoc::broken_intra_doc_links)] // the text is what --help prints
 pub struct ChoiceArgs {
     /// As of TIME: the newest snapshot made by then. TIME is 'YYYY-MM-DD[ HH:MM[:SS]]', RFC 3339, an age such as 2h
     /// or '3d ago', or 'yesterday 18:00'; a date alone means the end of that day
@@ -212,6 +228,19 @@ mod tests {
         assert_eq!(spec.subpath.unwrap().as_os_str().as_bytes(), b"/a\xff");
         assert_eq!(spec.paths[0].as_os_str().as_bytes(), b"\xfe");
         assert_eq!(Spec::parse(&args[1..], false).snapshot, "latest");
+    }
+
+    #[test]
+    fn subpaths_are_from_the_root() {
+        for (path, want) in [
+            ("home/u", "/home/u"),
+            ("/", "/"),
+            ("", "/"),
+            ("./a//b/../c/", "/a/c"),
+            ("../x", "/x"),
+        ] {
+            assert_eq!(from_root(Path::new(path)), want.as_bytes(), "{path}");
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn print_json(shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure>
             if let Some(group) = group {
                 object["group_key"] = group_json(group);
             }
-            out.object(&object)?;
+            out.object(&object);
         }
     }
     out.finish()

@@ -2,6 +2,7 @@
 //! what can't be; times are RFC 3339.
 
 use super::text;
+use engine::entry::{Entry, Kind, Time};
 use engine::manifest::{Snapshot, Summary};
 use engine::monitor::{Problem, ProblemKind, Progress};
 use jiff::Timestamp;
@@ -79,6 +80,51 @@ pub fn status_word(snapshot: &Snapshot) -> &'static str {
         (false, 0) => "completed",
         (false, _) => "incomplete",
     }
+}
+
+/// restic's word for what an entry is.
+pub fn kind_word(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Dir => "dir",
+        Kind::Symlink { .. } => "symlink",
+        Kind::CharDevice { .. } => "chardev",
+        Kind::BlockDevice { .. } => "dev",
+        Kind::Fifo => "fifo",
+        Kind::Socket => "socket",
+    }
+}
+
+/// A line of `ls`.
+pub fn node(path: &[u8], entry: &Entry) -> Value {
+    let meta = &entry.meta;
+    let mut object = json!({
+        "message_type": "node",
+        "path": name(&text::absolute(path)),
+        "name": name(&entry.name),
+        "type": kind_word(&entry.kind),
+        "size": meta.size,
+        "mtime": time(meta.mtime),
+        "mode": meta.mode,
+        "permissions": text::mode(text::kind_letter(&entry.kind), meta.mode),
+        "uid": meta.uid,
+        "gid": meta.gid,
+        "user": &*meta.user,
+        "group": &*meta.group,
+    });
+    if let Kind::Symlink { target } = &entry.kind {
+        object["linktarget"] = json!(name(target));
+    }
+    if let Some(trouble) = entry.trouble {
+        object["problem"] = json!(text::why(&ProblemKind::Source(trouble)));
+    }
+    object
+}
+
+/// RFC 3339; nothing for a time that no calendar has.
+pub fn time(time: Time) -> Option<String> {
+    let at = Timestamp::new(time.secs, time.nanos.min(999_999_999).cast_signed()).ok()?;
+    Some(at.to_string())
 }
 
 /// The counters of a backup, as an object that more can be added to.

@@ -1,6 +1,6 @@
 //! Text for people. Every name and path in it is escaped, so that none can steer a terminal.
 
-use engine::entry::Trouble;
+use engine::entry::{Entry, Kind, Trouble};
 use engine::facts::Facts;
 use engine::manifest::Summary;
 use engine::monitor::{Problem, ProblemKind, Progress};
@@ -246,6 +246,45 @@ pub fn mode(letter: char, bits: u32) -> String {
         });
     }
     out
+}
+
+/// What `ls -l` begins a line with.
+pub fn kind_letter(kind: &Kind) -> char {
+    match kind {
+        Kind::File => '-',
+        Kind::Dir => 'd',
+        Kind::Symlink { .. } => 'l',
+        Kind::CharDevice { .. } => 'c',
+        Kind::BlockDevice { .. } => 'b',
+        Kind::Fifo => 'p',
+        Kind::Socket => 's',
+    }
+}
+
+/// A line of `ls -l`: mode, owner, bytes, local time, path.
+pub fn long_entry(path: &[u8], entry: &Entry) -> String {
+    let meta = &entry.meta;
+    let who = |name: &str, number: u32| match name.is_empty() {
+        true => number.to_string(),
+        false => escape(name.as_bytes()),
+    };
+    let at = Timestamp::new(meta.mtime.secs, meta.mtime.nanos.min(999_999_999).cast_signed());
+    let mut line = format!(
+        "{} {:<8} {:<8} {:>13} {:<19} {}",
+        mode(kind_letter(&entry.kind), meta.mode),
+        who(&meta.user, meta.uid),
+        who(&meta.group, meta.gid),
+        meta.size,
+        at.map_or_else(|_| "?".to_string(), time),
+        escape(&absolute(path))
+    );
+    if let Kind::Symlink { target } = &entry.kind {
+        let _ = write!(line, " -> {}", escape(target));
+    }
+    if let Some(trouble) = entry.trouble {
+        let _ = write!(line, " ({})", why(&ProblemKind::Source(trouble)));
+    }
+    line
 }
 
 /// `1 snapshot`, `2 snapshots`.

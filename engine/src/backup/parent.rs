@@ -65,10 +65,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
     /// The earlier entry at (`dir`, `name`), if there is one. Must be asked in the stream's order.
     pub fn take(&mut self, dir: &[u8], found: &Found) -> Result<Option<Known>> {
         while let Some(generation) = self.generations.get_mut(self.current) {
-            loop {
-                let Some(key) = generation.cursor.peek_key() else {
-                    break;
-                };
+            while let Some(key) = generation.cursor.peek_key() {
                 match cmp_keys(key, (dir, &found.name)) {
                     Ordering::Less => {}
                     Ordering::Equal => {

@@ -2,7 +2,7 @@
 
 use super::assemble::Assembler;
 use super::job::{Job, Slot, State};
-use super::work::chunk_stream;
+use super::stream::chunk_stream;
 use super::{Outcome, Run, Stream, WINDOW};
 use crate::entry::{Content, DirPath, Entry, Kind, Meta, Time};
 use crate::error::{Error, Result};

@@ -31,6 +31,7 @@ pub(super) struct Link {
     pub name: Vec<u8>,
     pub action: Action,
     pub is_file: bool,
+    pub size: u64,
 }
 
 /// The file that two names share. Device and inode do for one moment; that the rest is equal too keeps names apart that
@@ -135,6 +136,8 @@ impl Hands<'_, '_> {
                     false => &shared.counts.others,
                 };
                 counter.fetch_add(1, Relaxed);
+                shared.counts.bytes_restored.fetch_add(link.size, Relaxed);
+                shared.wrote(link.size);
             }
             Err(fault) => {
                 if link.is_file {

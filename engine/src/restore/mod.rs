@@ -11,6 +11,7 @@
 //! removed. Nothing follows a symbolic link below the target.
 
 mod choose;
+mod content;
 mod crew;
 mod dirs;
 mod existing;
@@ -18,6 +19,7 @@ mod fetch;
 mod job;
 mod links;
 mod plan;
+mod scope;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -33,7 +35,7 @@ use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase};
 use crate::repo::Repo;
 use choose::Chooser;
-use plan::Scope;
+use scope::Scope;
 use serde::Serialize;
 use shared::Shared;
 use std::path::PathBuf;

@@ -1,76 +1,23 @@
 //! The planner: reads the tree in order, decides about each entry and fills windows.
 
-use super::choose::{Chooser, contains, distinct, normalize};
+use super::choose::{Chooser, contains, normalize};
 use super::crew::{Crew, WAITING, work};
 use super::dirs::{Place, Stack};
 use super::existing::{Decision, decide};
-use super::job::{Action, Failure, Job};
+use super::job::Action;
 use super::links::{Link, Links};
-use super::shared::{Fault, Shared, absolute};
-use super::window::{Builder, Limits, Part};
+use super::scope::Scope;
+use super::shared::{Fault, Shared};
+use super::window::{Builder, Limits};
 use super::write::Hands;
-use super::{Options, Source};
-use crate::entry::{Content, DirPath, Entry, Extent, Kind, Trouble, join};
+use crate::entry::{DirPath, Entry, Kind, Trouble, join};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::tree::{Cursor, Root};
 use crate::trees;
-use chunkstore::frame::Decoder;
 use chunkstore::{ChunkId, Place as ChunkPlace};
 use crossbeam_channel::bounded;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// What of a generation is restored, and what the target stands for.
-pub(super) struct Scope {
-    /// Path of the directory that the target stands for.
-    base: Vec<u8>,
-    /// In the order of the stream; `None`: all that is in `base`.
-    paths: Option<Vec<Vec<u8>>>,
-}
-
-impl Scope {
-    /// Fails when the generation has no such path.
-    pub fn find(source: &Source<'_>, manifest: &Manifest, root: &Root, options: &Options) -> Result<Scope> {
-        let mut cursor = trees::cursor(source.reader(), root)?;
-        // Where the record of a path is lost, what is below it may still be there.
-        let mut is_dir = |path: &[u8]| match cursor.lookup(path) {
-            Ok(Some(item)) => Ok(item.entry.kind == Kind::Dir),
-            Ok(None) => Err(Error::NoSuchPath {
-                path: absolute(path).escape_ascii().to_string(),
-                snapshot: format!("of {}", manifest.time()),
-            }),
-            Err(e) if is_damage(&e) => Ok(true),
-            Err(e) => Err(e),
-        };
-        let subpath = normalize(options.subpath.as_deref().unwrap_or_default())?;
-        let mut paths = distinct(&options.paths)?;
-        let mut base = subpath.clone();
-        if !subpath.is_empty() && !is_dir(&subpath)? {
-            base = parent(&subpath).to_vec();
-            if paths.is_empty() {
-                paths = vec![subpath.clone()];
-            }
-        }
-        for path in paths.iter().filter(|path| !path.is_empty()) {
-            if !contains(&subpath, path) {
-                let (path, subpath) = (path.escape_ascii(), subpath.escape_ascii());
-                return Err(Error::Usage(format!("/{path} is not below /{subpath}")));
-            }
-            is_dir(path)?;
-        }
-        let whole = paths.is_empty() || paths.iter().any(|path| *path == base || path.is_empty());
-        Ok(Scope {
-            base,
-            paths: (!whole).then_some(paths),
-        })
-    }
-}
-
-fn parent(path: &[u8]) -> &[u8] {
-    let slash = path.iter().rposition(|b| *b == b'/').unwrap_or(0);
-    path.get(..slash).unwrap_or_default()
-}
 
 pub(super) fn is_damage(error: &Error) -> bool {
     matches!(error, Error::Store(e) if e.is_damage())
@@ -82,8 +29,8 @@ pub(super) struct Planner<'r, 'a> {
     pub(super) stack: Stack,
     pub(super) window: Builder,
     pub(super) strip: usize,
-    crew: Crew<'r, 'a>,
-    links: Links,
+    pub(super) crew: Crew<'r, 'a>,
+    pub(super) links: Links,
     /// Relative to `/`.
     sources: Vec<Vec<u8>>,
     path: Vec<u8>,
@@ -170,7 +117,7 @@ impl Planner<'_, '_> {
     }
 
     /// Hands over what was planned.
-    fn rotate(&mut self) -> Result<()> {
+    pub(super) fn rotate(&mut self) -> Result<()> {
         self.crew.submit(std::mem::take(&mut self.window))
     }
 
@@ -196,10 +143,6 @@ impl Planner<'_, '_> {
                 Ok(Some(item)) if item.entry.kind == Kind::Dir => {
                     self.enter(&item.dir)?;
                     let choice = self.chooser.choose(self.stack.choice(), dir, true);
-                    let choice = super::choose::Choice {
-                        selected: false,
-                        ..choice
-                    };
                     self.stack.add(&item.entry.name, item.entry.meta, choice, true);
                     self.enter(&dir.into())?;
                 }
@@ -321,207 +264,66 @@ impl Planner<'_, '_> {
             shared.counts.total_files.fetch_add(1, Relaxed);
             shared.counts.total_bytes.fetch_add(entry.meta.size, Relaxed);
         }
-        let failed = |why: Option<&str>| {
-            if is_file {
-                shared.counts.files_failed.fetch_add(1, Relaxed);
-            }
-            if let Some(why) = why {
-                shared.problem(&join(dir, &entry.name), why);
-            }
-            shared.progress();
-        };
         if let Some(why) = nothing_to_restore(&entry) {
-            failed(Some(why));
+            self.give_up(dir, &entry, Some(why));
             return Ok(());
         }
         let slot = self.links.find(&entry);
-        let decision = match self.place()? {
-            Place::New | Place::Absent => Ok(Decision::create(&entry)),
-            Place::Existing(at) => decide(shared, at, &entry, slot.is_some()),
-            Place::Failed => {
-                failed(None);
-                return Ok(());
-            }
-        };
-        let (name, action) = match decision {
-            Ok(Decision::Put { name, action }) => (name, action),
-            Ok(Decision::Skip) => {
-                if is_file {
-                    shared.skipped(&entry.meta);
-                }
-                return Ok(());
-            }
-            Err(Fault::Path(why)) => {
-                failed(Some(&why));
-                return Ok(());
-            }
-            Err(Fault::Fatal(e)) => return Err(e),
+        let Some((name, action)) = self.decided(dir, &entry, slot.is_some())? else {
+            return Ok(());
         };
         if entry.trouble.is_some() {
-            shared.warn(
-                &join(dir, &entry.name),
-                "it changed, or could not be read wholly, when it was backed up",
-            );
+            let why = "it changed, or could not be read wholly, when it was backed up";
+            shared.warn(&join(dir, &entry.name), why);
         }
         if shared.options.dry_run {
             count_dry(shared, &entry, &action);
             return Ok(());
         }
-        if let Some(slot) = slot {
-            self.window.add_link(Link {
-                slot,
-                dir: dir.clone(),
-                name,
-                action,
-                is_file,
-            });
-            return Ok(());
-        }
-        self.put(dir, name, action, entry)
-    }
-
-    /// Plans what is to be written itself.
-    fn put(&mut self, dir: &DirPath, name: Vec<u8>, action: Action, mut entry: Entry) -> Result<()> {
-        let slot = match action {
-            Action::Create | Action::Replace { .. } => self.links.first(&entry, dir, &name),
-            Action::Keep => None,
+        let Some(slot) = slot else {
+            return self.put(dir, name, action, entry);
         };
-        let content = std::mem::replace(&mut entry.content, Content::None);
-        let (chunks, listed) = match &content {
-            _ if action == Action::Keep => (0, false),
-            Content::None => (0, false),
-            Content::Bundled { .. } => (1, false),
-            Content::Extents(extents) => (extents.iter().filter(|e| is_chunk(e)).count(), false),
-            Content::Lists(_) => (0, true),
-        };
-        let mut job = Job::new(dir.clone(), name, entry, action, chunks == 1);
-        job.slot = slot;
-        if chunks == 0 && !listed {
-            let holes = match &content {
-                Content::Extents(extents) => extents.iter().map(Extent::len).sum(),
-                Content::None | Content::Bundled { .. } | Content::Lists(_) => 0,
-            };
-            if holes != job.meta.size && job.action != Action::Keep {
-                let why = Failure::Problem(SIZE_DIFFERS.to_string());
-                self.crew.hands.failed(&job, why);
-            } else {
-                self.window.add_loose(job);
-            }
-            return Ok(());
-        }
-        self.content(&Arc::new(job), &content)
-    }
-
-    /// Plans the parts of a file's content.
-    fn content(&mut self, job: &Arc<Job>, content: &Content) -> Result<()> {
-        let source = self.shared.source;
-        let mut feed = Feed {
-            planner: self,
-            job,
-            number: None,
-            at: 0,
-        };
-        let fed = match content {
-            Content::None => Ok(()),
-            Content::Bundled {
-                bundle,
-                offset,
-                len,
-                hash,
-            } => feed.part(*bundle, *offset, *len, Some(*hash)),
-            Content::Extents(extents) => extents.iter().try_for_each(|extent| feed.extent(*extent)),
-            Content::Lists(_) => Decoder::new().map_err(Error::from).and_then(|mut decoder| {
-                let mut each = |extent| feed.extent(extent);
-                trees::for_each_extent(source.reader(), &mut decoder, content, &mut each)
-            }),
-        };
-        let covered = feed.at;
-        let end = match fed {
-            Ok(()) if covered == job.meta.size => Ok(()),
-            Ok(()) => {
-                job.fail(Failure::Problem(SIZE_DIFFERS.to_string()));
-                Ok(())
-            }
-            Err(e) if is_damage(&e) => {
-                job.fail(Failure::Problem(e.to_string()));
-                Ok(())
-            }
-            Err(e) => {
-                job.fail(Failure::Abandoned);
-                Err(e)
-            }
-        };
-        self.crew.hands.part_done(job, None);
-        end
-    }
-}
-
-const SIZE_DIFFERS: &str = "its recorded size is not that of its content";
-
-/// Adds the parts of one file to windows.
-struct Feed<'f, 'r, 'a> {
-    planner: &'f mut Planner<'r, 'a>,
-    job: &'f Arc<Job>,
-    /// The job's in the window at hand.
-    number: Option<u32>,
-    /// Bytes planned.
-    at: u64,
-}
-
-impl Feed<'_, '_, '_> {
-    fn extent(&mut self, extent: Extent) -> Result<()> {
-        match extent {
-            Extent::Chunk { id, len } => self.part(id, 0, len, None),
-            Extent::Zero { len } => self.advance(len),
-        }
-    }
-
-    fn part(
-        &mut self,
-        id: ChunkId,
-        from: u32,
-        len: u32,
-        hash: Option<chunkstore::ContentHash>,
-    ) -> Result<()> {
-        let at = self.at;
-        self.advance(len.into())?;
-        // One lost part is enough: no more is read for it.
-        if self.job.has_failed() {
-            return Ok(());
-        }
-        let planner = &mut *self.planner;
-        if self.number.is_some() && planner.window.is_full(&planner.crew.limits) {
-            planner.shared.check()?;
-            planner.rotate()?;
-            self.number = None;
-        }
-        let job = match self.number {
-            Some(job) => job,
-            None => *self.number.insert(planner.window.add_job(self.job)),
-        };
-        planner.window.add_part(Part {
-            id,
-            job,
-            from,
-            len,
-            at,
-            hash,
+        self.window.add_link(Link {
+            slot,
+            dir: dir.clone(),
+            name,
+            action,
+            is_file,
+            size: entry.meta.size,
         });
         Ok(())
     }
 
-    /// Nothing is written past the recorded size.
-    fn advance(&mut self, len: u64) -> Result<()> {
-        let next = self.at.checked_add(len).filter(|at| *at <= self.job.meta.size);
-        self.at = next.ok_or_else(|| chunkstore::Error::corrupt("an entry", SIZE_DIFFERS))?;
-        Ok(())
+    /// Name and way of an entry that is restored. `linked`: as a link to an earlier one.
+    fn decided(&mut self, dir: &DirPath, entry: &Entry, linked: bool) -> Result<Option<(Vec<u8>, Action)>> {
+        let shared = self.shared;
+        let decision = match self.place()? {
+            Place::New | Place::Absent => Ok(Decision::create(entry)),
+            Place::Existing(at) => decide(shared, at, entry, linked),
+            Place::Failed => {
+                self.give_up(dir, entry, None);
+                return Ok(None);
+            }
+        };
+        match decision {
+            Ok(Decision::Put { name, action }) => return Ok(Some((name, action))),
+            Ok(Decision::Skip) if entry.kind == Kind::File => shared.skipped(&entry.meta),
+            Ok(Decision::Skip) => {}
+            Err(Fault::Path(why)) => self.give_up(dir, entry, Some(&why)),
+            Err(Fault::Fatal(e)) => return Err(e),
+        }
+        Ok(None)
     }
-}
 
-fn is_chunk(extent: &Extent) -> bool {
-    match extent {
-        Extent::Chunk { .. } => true,
-        Extent::Zero { .. } => false,
+    /// Without `why` the reason was told already.
+    fn give_up(&self, dir: &[u8], entry: &Entry, why: Option<&str>) {
+        if entry.kind == Kind::File {
+            self.shared.counts.files_failed.fetch_add(1, Relaxed);
+        }
+        if let Some(why) = why {
+            self.shared.problem(&join(dir, &entry.name), why);
+        }
+        self.shared.progress();
     }
 }
 

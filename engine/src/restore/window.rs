@@ -170,7 +170,7 @@ impl Builder {
 
     /// Looks up where the parts lie and orders them by it.
     pub fn locate(&mut self, index: &LocalIndex) -> Result<Located> {
-        self.parts.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        self.parts.sort_unstable_by_key(|part| part.id);
         let mut groups: Vec<(ChunkId, Range<usize>)> = Vec::new();
         for (i, part) in self.parts.iter().enumerate() {
             match groups.last_mut() {

@@ -152,8 +152,10 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
         sought
     }
 
-    /// The entry at `path`; `None` when there is none, and for the root, which has no entry.
+    /// The entry at `path`; `None` when there is none, and for the root, which has no entry. Ends what
+    /// [`Cursor::under`] began.
     pub fn lookup(&mut self, path: &[u8]) -> Result<Option<Item>> {
+        self.scope = None;
         let (dir, name) = match path.iter().rposition(|b| *b == b'/') {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
             None => (&path[..0], path),

@@ -271,6 +271,7 @@ impl Pieces {
                 pack: PackId([(id.0[0] % 4); 32]),
                 offset: id.0[1].into(),
                 stored_len: plain.len() as u32,
+                plain_len: plain.len() as u32,
                 codec: 1,
                 sealed_key: [id.0[0] % 2; 80],
             };

@@ -1,0 +1,97 @@
+//! `diff`: what changed between two generations.
+
+use crate::args::DiffArgs;
+use crate::args::snapshot::{ChoiceArgs, from_root, split};
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::listing;
+use crate::output::Lines;
+use crate::render::{json, text};
+use engine::list::{self, DiffSummary, Modifier};
+use engine::monitor::Quiet;
+use engine::units::{escape, format_bytes};
+use serde_json::json;
+use std::ffi::OsStr;
+
+pub fn run(context: &Context, args: &DiffArgs) -> Result<Code, Failure> {
+    let (before, from) = snapshot(&args.before)?;
+    let (after, to) = snapshot(&args.after)?;
+    if from != to {
+        return Err(Failure::usage(
+            "both snapshots must be given with the same :SUBPATH, or none",
+        ));
+    }
+    let repo = context.open()?;
+    let everything = ChoiceArgs::default();
+    let before = listing::choose(context, &repo, &before, &everything)?;
+    let after = listing::choose(context, &repo, &after, &everything)?;
+    let reader = repo.reader(&Quiet);
+    let mut out = Lines::new();
+    let changes = list::diff(
+        &reader,
+        &before.manifest,
+        &after.manifest,
+        from.as_deref(),
+        &mut |row| {
+            if row.modifier != Modifier::Metadata || args.metadata {
+                match context.json() {
+                    true => out.object(&json!({
+                        "message_type": "change",
+                        "path": json::name(&text::absolute(row.path)),
+                        "modifier": row.modifier.sign(),
+                    })),
+                    false => out.line(&format!(
+                        "{:<4} {}",
+                        row.modifier.sign(),
+                        escape(&text::absolute(row.path))
+                    )),
+                }
+            }
+            out.go_on()
+        },
+    );
+    if let Ok(summary) = &changes {
+        match context.json() {
+            true => {
+                let mut object = json!(summary);
+                object["message_type"] = json!("summary");
+                object["source_snapshot"] = json!(before.id.to_hex());
+                object["target_snapshot"] = json!(after.id.to_hex());
+                out.object(&object);
+            }
+            false if context.talks() => out.line(&tell(summary)),
+            false => {}
+        }
+    }
+    out.end(changes)?;
+    Ok(before.code.max(after.code))
+}
+
+/// `SNAP` or `SNAP:SUBPATH`.
+fn snapshot(arg: &OsStr) -> Result<(String, Option<Vec<u8>>), Failure> {
+    let (name, subpath) = split(arg, false).ok_or_else(|| {
+        let arg = escape(arg.as_encoded_bytes());
+        Failure::usage(format!(
+            "'{arg}' is not a snapshot: write latest, latest~N or the beginning of an id"
+        ))
+    })?;
+    Ok((name, subpath.as_deref().map(from_root)))
+}
+
+fn tell(s: &DiffSummary) -> String {
+    let side = |word: &str, side: &list::Side| {
+        format!(
+            "{word}: {}, {}, {}, {}",
+            text::count(side.files, "file"),
+            text::count(side.dirs, "folder"),
+            text::count(side.others, "other"),
+            format_bytes(side.bytes)
+        )
+    };
+    format!(
+        "{}\n{}\nChanged: {}",
+        side("Added", &s.added),
+        side("Removed", &s.removed),
+        text::count(s.changed_files, "file")
+    )
+}

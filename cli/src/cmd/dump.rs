@@ -1,0 +1,74 @@
+//! `dump`: one file of a generation as a stream, or a directory as an archive.
+
+use crate::args::snapshot::{Spec, absolute, from_root};
+use crate::args::{Archive, DumpArgs};
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::listing::{self, Chosen};
+use crate::progress::Watcher;
+use engine::monitor::Monitor;
+use engine::repo::Repo;
+use engine::{Error, archive, dump, list};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+pub fn run(context: &Context, args: &DumpArgs) -> Result<Code, Failure> {
+    let spec = Spec::parse(&args.args, args.choice.at.is_some());
+    let path = match (&spec.subpath, spec.paths.as_slice()) {
+        (None, [path]) => absolute(path)?,
+        (Some(path), []) => from_root(path),
+        (None, []) => return Err(Failure::usage("say which file or directory to dump")),
+        _ => return Err(Failure::usage("only one file or directory can be dumped")),
+    };
+    let repo = context.open()?;
+    let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
+    let watcher = Watcher::start(context, "dump")?;
+    let write = |out: &mut dyn Write| dump_to(&repo, &chosen, &path, args.archive, out, &watcher);
+    match &args.target {
+        Some(target) => to_file(target, write)?,
+        None => match write(&mut io::stdout().lock()) {
+            // A reader that went away has what it wanted.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {}
+            done => done?,
+        },
+    }
+    Ok(watcher.finish().code().max(chosen.code))
+}
+
+fn dump_to(
+    repo: &Repo,
+    chosen: &Chosen,
+    path: &[u8],
+    form: Archive,
+    out: &mut dyn Write,
+    monitor: &dyn Monitor,
+) -> engine::Result<()> {
+    match list::is_dir(&repo.reader(monitor), &chosen.manifest, path)? {
+        true => match form {
+            Archive::Tar => archive::tar(repo, &chosen.manifest, path, out, monitor),
+        },
+        false => dump::file(repo, &chosen.manifest, path, out, monitor).map(|_| ()),
+    }
+}
+
+/// Under another name until it is whole.
+fn to_file(target: &Path, write: impl FnOnce(&mut dyn Write) -> engine::Result<()>) -> Result<(), Failure> {
+    let mut partial = OsString::from(target);
+    partial.push(".partial");
+    let partial = Path::new(&partial);
+    let file = File::create(partial).map_err(|e| Failure::io("create", partial, &e))?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let written = write(&mut out).map_err(Failure::from).and_then(|()| {
+        out.flush()
+            .and_then(|()| out.get_ref().sync_all())
+            .and_then(|()| std::fs::rename(partial, target))
+            .map_err(|e| Failure::io("write", target, &e))
+    });
+    if written.is_err() {
+        // What is wrong is being said; what is left is part of a file at most.
+        let _ = std::fs::remove_file(partial);
+    }
+    written
+}

@@ -1,0 +1,100 @@
+//! `find`: names in all generations.
+
+use crate::args::FindArgs;
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::listing;
+use crate::output::Lines;
+use crate::progress::Watcher;
+use crate::render::{json, text};
+use engine::entry::Entry;
+use engine::list::{self, Wanted};
+use engine::manifest::Snapshot;
+use engine::units::escape;
+use engine::{SessionId, select, when};
+use jiff::Timestamp;
+use serde_json::json;
+
+/// Modified between these, if they are given.
+struct Period {
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
+    let wanted = Wanted::new(&args.patterns, args.ignore_case)?;
+    let filter = args.filter.filter()?;
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let period = Period {
+        from: given(&args.oldest)
+            .map(|t| when::start_of(&t, &context.now))
+            .transpose()?,
+        to: given(&args.newest)
+            .map(|t| when::as_of(&t, &context.now))
+            .transpose()?,
+    };
+    let repo = context.open()?;
+    let all = listing::read(context, &repo)?;
+    let chosen = match args.snapshot.is_empty() {
+        true => filter.matching(&all.facts),
+        false => select::choose_all(&all.facts, &args.snapshot, &filter)?,
+    };
+    let snapshots: Vec<Snapshot> = chosen
+        .iter()
+        .filter_map(|facts| all.snapshot(facts.id).cloned())
+        .collect();
+    let watcher = Watcher::start(context, "find")?;
+    let reader = repo.reader(&watcher);
+    let mut out = Lines::new();
+    let mut hits = 0u64;
+    let mut shown: Option<SessionId> = None;
+    let found = list::find(
+        &repo,
+        &reader,
+        &snapshots,
+        &wanted,
+        &watcher,
+        &mut |snapshot, path, entry| {
+            if period.has(entry) {
+                hits += 1;
+                match context.json() {
+                    true => out.object(&object(snapshot, path, entry)),
+                    false => {
+                        if shown.replace(snapshot.id) != Some(snapshot.id) {
+                            out.line(&format!("In snapshot {}", text::snapshot_line(&snapshot.facts())));
+                        }
+                        out.line(&match args.long {
+                            true => text::long_entry(path, entry),
+                            false => escape(&text::absolute(path)),
+                        });
+                    }
+                }
+            }
+            out.go_on()
+        },
+    );
+    drop(reader);
+    if context.json() && found.is_ok() {
+        out.object(&json!({ "message_type": "summary", "hits": hits }));
+    }
+    out.end(found)?;
+    Ok(watcher.finish().code().max(all.code()))
+}
+
+impl Period {
+    fn has(&self, entry: &Entry) -> bool {
+        let time = entry.meta.mtime;
+        let key = (time.secs, i64::from(time.nanos));
+        let at = |at: &Timestamp| (at.as_second(), i64::from(at.subsec_nanosecond()));
+        self.from.as_ref().is_none_or(|from| key >= at(from))
+            && self.to.as_ref().is_none_or(|to| key <= at(to))
+    }
+}
+
+fn object(snapshot: &Snapshot, path: &[u8], entry: &Entry) -> serde_json::Value {
+    let mut object = json::node(path, entry);
+    object["message_type"] = json!("match");
+    object["snapshot"] = json!(snapshot.id.to_hex());
+    object["snapshot_time"] = json!(snapshot.manifest.time().to_string());
+    object
+}

@@ -1,0 +1,51 @@
+//! `ls`: the files of one generation.
+
+use crate::args::LsArgs;
+use crate::args::snapshot::{Spec, absolute, from_root};
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::listing;
+use crate::output::Lines;
+use crate::render::{json, text};
+use engine::entry::Entry;
+use engine::monitor::Quiet;
+use engine::units::escape;
+use engine::{Error, list};
+
+pub fn run(context: &Context, args: &LsArgs) -> Result<Code, Failure> {
+    let spec = Spec::parse(&args.args, args.choice.at.is_some());
+    let mut paths: Vec<(Option<Vec<u8>>, bool)> = Vec::new();
+    for path in &spec.paths {
+        paths.push((Some(absolute(path)?), args.recursive));
+    }
+    if paths.is_empty() {
+        paths.push((spec.subpath.as_deref().map(from_root), true));
+    }
+    let repo = context.open()?;
+    let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
+    let reader = repo.reader(&Quiet);
+    let mut out = Lines::new();
+    let mut list = || -> engine::Result<()> {
+        for (path, recursive) in &paths {
+            let mut each = |path: &[u8], entry: &Entry| {
+                match (context.json(), args.long) {
+                    (true, _) => out.object(&json::node(path, entry)),
+                    (false, true) => out.line(&text::long_entry(path, entry)),
+                    (false, false) => out.line(&escape(&text::absolute(path))),
+                }
+                out.go_on()
+            };
+            list::entries(&reader, &chosen.manifest, path.as_deref(), *recursive, &mut each)?;
+        }
+        Ok(())
+    };
+    let listed = list().map_err(|e| match e {
+        Error::NoSuchPath { path, .. } => Error::NoSuchPath {
+            path: format!("/{path}"),
+            snapshot: chosen.short.clone(),
+        },
+        e => e,
+    });
+    out.end(listed)?;
+    Ok(chosen.code)
+}

@@ -1,0 +1,248 @@
+//! `prune`: a retention policy if one is given, then the collection of garbage, whose cost is stated first.
+
+use crate::args::PruneArgs;
+use crate::args::values::MaxUnused;
+use crate::cmd::forget::{self, Removed};
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::progress::Watcher;
+use crate::render::text;
+use crate::{confirm, listing, output, resolve};
+use engine::forget::Action;
+use engine::prune::{self, Options, PruneSummary};
+use engine::repo::Repo;
+use engine::units::format_bytes;
+use engine::{GcPolicy, Unused};
+use jiff::Span;
+use serde_json::json;
+
+/// What `prune` does unless told otherwise.
+const KEEP_TRASH_DAYS: i64 = 7;
+
+pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
+    let filter = args.filter.filter()?;
+    let policy = args.keep.policy()?;
+    if policy.is_none() && args.no_gc {
+        return Err(Failure::usage(
+            "--no-gc without a --keep-* rule leaves nothing to do",
+        ));
+    }
+    if policy.is_none() && !filter.is_empty() {
+        return Err(Failure::usage(
+            "--host, --tag and --path say which snapshots a --keep-* rule is for, and none was given",
+        ));
+    }
+    let mut options = options(context, args)?;
+    confirm::possible(context, args.yes || args.dry_run, "Prune")?;
+    let repo = context.open()?;
+    let mut code = Code::Ok;
+    let mut removed = Removed {
+        count: 0,
+        failed: 0,
+        code: Code::Ok,
+    };
+    if let Some(policy) = &policy {
+        let all = listing::read(context, &repo)?;
+        let decisions = forget::by_policy(context, &all, policy, &args.keep, &filter);
+        forget::print(context, &decisions, &args.keep, args.dry_run)?;
+        if args.dry_run {
+            let gone = decisions
+                .iter()
+                .filter(|decision| decision.action == Action::Remove);
+            options.assume_gone = gone.map(|decision| decision.facts.id).collect();
+        }
+        removed = forget::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
+        code = removed.code.max(all.code());
+    }
+    match args.no_gc {
+        false => Ok(code.max(collect(context, &repo, &options, args.yes, &removed)?)),
+        true => {
+            tell(context, None, &removed, args.dry_run)?;
+            Ok(code)
+        }
+    }
+}
+
+fn options(context: &Context, args: &PruneArgs) -> Result<Options, Failure> {
+    let max_unused = match args.max_unused {
+        MaxUnused::Bytes(bytes) => Unused::Bytes(bytes),
+        MaxUnused::Share(hundredths) => Unused::Percent(f64::from(hundredths) / 100.0),
+        MaxUnused::Unlimited => Unused::Unlimited,
+    };
+    let gc = GcPolicy {
+        max_unused,
+        max_repack: args.max_repack.unwrap_or(u64::MAX),
+    };
+    Ok(Options {
+        keep_trash: seconds(context, &args.keep_trash)?,
+        ..with(context, gc, args.dry_run)?
+    })
+}
+
+/// How far back a span reaches from now.
+fn seconds(context: &Context, span: &Span) -> Result<u64, Failure> {
+    let then = context.now.checked_sub(*span);
+    let then = then.map_err(|e| Failure::usage(format!("--keep-trash is too long: {e}")))?;
+    Ok(context
+        .now_secs()
+        .saturating_sub(then.timestamp().as_second())
+        .max(0)
+        .cast_unsigned())
+}
+
+fn with(context: &Context, gc: GcPolicy, dry_run: bool) -> Result<Options, Failure> {
+    Ok(Options {
+        dry_run,
+        host: resolve::host(None, &context.env)?,
+        ..Options::new(gc, context.now_secs())
+    })
+}
+
+/// What `forget --prune` does: as `prune` with no option.
+pub fn gc_only(context: &Context, dry_run: bool) -> Result<Options, Failure> {
+    let gc = GcPolicy {
+        max_unused: Unused::Percent(5.0),
+        max_repack: u64::MAX,
+    };
+    Ok(Options {
+        keep_trash: seconds(context, &Span::new().days(KEEP_TRASH_DAYS))?,
+        ..with(context, gc, dry_run)?
+    })
+}
+
+/// Collects garbage. Where it must ask, it plans first and says what it would cost.
+pub fn collect(
+    context: &Context,
+    repo: &Repo,
+    options: &Options,
+    yes: bool,
+    removed: &Removed,
+) -> Result<Code, Failure> {
+    if !options.dry_run && !yes {
+        let plan = Options {
+            dry_run: true,
+            ..options.clone()
+        };
+        let watcher = Watcher::start(context, "prune")?;
+        let planned = prune::run(repo, &plan, &watcher)?;
+        watcher.finish();
+        if !context.json() {
+            output::say(costs(&planned).trim_end());
+        }
+        confirm::ask(context, false, "Collect garbage")?;
+    }
+    let watcher = Watcher::start(context, "prune")?;
+    let summary = prune::run(repo, options, &watcher)?;
+    let tally = watcher.finish();
+    tell(context, Some(&summary), removed, options.dry_run)?;
+    Ok(tally.code())
+}
+
+fn tell(
+    context: &Context,
+    summary: Option<&PruneSummary>,
+    removed: &Removed,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    if context.json() {
+        let mut object = summary.map_or_else(|| json!({}), |summary| json!(summary));
+        object["message_type"] = json!("summary");
+        object["dry_run"] = json!(dry_run);
+        object["snapshots_removed"] = json!(removed.count);
+        object["snapshots_failed"] = json!(removed.failed);
+        return output::object(&object);
+    }
+    if !context.talks() {
+        return Ok(());
+    }
+    let mut out = String::new();
+    if removed.count > 0 {
+        let what = text::count(removed.count, "snapshot");
+        out += &match dry_run {
+            true => format!("Would remove {what}. What follows is as if they had left the trash:\n"),
+            false => format!("Removed {what}: in the trash, where 'dedup undelete' finds them\n"),
+        };
+    }
+    if let Some(summary) = summary {
+        out += &match dry_run {
+            true => costs(summary),
+            false => done(summary),
+        };
+    }
+    if dry_run {
+        out += "Dry run: nothing was changed\n";
+    }
+    output::write(out.as_bytes()).map(|_| ())
+}
+
+/// What a collection will do and what it takes, before it begins.
+fn costs(s: &PruneSummary) -> String {
+    let mut out = format!(
+        "Needed by {}: {} of {} in {}\n",
+        text::count(s.snapshots, "snapshot"),
+        format_bytes(s.bytes_needed),
+        format_bytes(s.bytes_total),
+        text::count(s.packs_total, "pack"),
+    );
+    if s.trash_discarded > 0 {
+        let ended = text::count(s.trash_discarded, "removed snapshot");
+        out += &format!("{ended} would end for good\n");
+    }
+    if s.packs_unneeded == 0 && s.packs_repack == 0 {
+        return out + "Nothing to free\n" + &waiting(s);
+    }
+    out += &format!(
+        "To free: {}, by deleting {} and rewriting {}\n",
+        format_bytes(s.bytes_freed),
+        text::count(s.packs_unneeded, "pack"),
+        text::count(s.packs_repack, "pack"),
+    );
+    out += &format!(
+        "Cost: {} read and written again, about {}, at most {} more space meanwhile\n",
+        format_bytes(s.bytes_moved),
+        text::count(s.requests, "request"),
+        format_bytes(s.bytes_peak_extra),
+    );
+    out += &waiting(s);
+    out
+}
+
+fn done(s: &PruneSummary) -> String {
+    let mut out = match s.packs_deleted {
+        0 => "No data to delete\n".to_string(),
+        packs => format!(
+            "Deleted {}, {}\n",
+            text::count(packs, "pack"),
+            format_bytes(s.bytes_deleted)
+        ),
+    };
+    if s.bytes_moved > 0 && !s.no_space {
+        out += &format!("Rewrote {}\n", format_bytes(s.bytes_moved));
+    }
+    if s.trash_discarded > 0 {
+        out += &format!(
+            "Ended {} for good\n",
+            text::count(s.trash_discarded, "removed snapshot")
+        );
+    }
+    if s.trash_kept > 0 {
+        let kept = text::count(s.trash_kept, "removed snapshot");
+        out += &format!("{kept} can still be undeleted, and what only they need stays\n");
+    }
+    if s.no_space {
+        out +=
+            "The repository was full, so only whole packs were deleted: run it again to rewrite the others\n";
+    }
+    out += &waiting(s);
+    out
+}
+
+fn waiting(s: &PruneSummary) -> String {
+    match s.pending {
+        false => String::new(),
+        true => format!(
+            "Waiting for {}: run it again when they have ended, to delete the rest\n",
+            text::count(s.sessions_waited_for, "running backup")
+        ),
+    }
+}

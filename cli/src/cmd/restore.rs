@@ -1,0 +1,96 @@
+//! `restore`: files back from one generation.
+
+use crate::args::snapshot::{Spec, absolute, from_root};
+use crate::args::{self, RestoreArgs};
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::progress::{Tally, Watcher};
+use crate::render::text;
+use crate::{listing, output};
+use engine::restore::{self, Options, Overwrite, Patterns, Permissions, Summary};
+use engine::units::{escape, format_bytes};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub fn run(context: &Context, args: &RestoreArgs) -> Result<Code, Failure> {
+    let spec = Spec::parse(&args.args, args.choice.at.is_some());
+    let options = options(args, &spec)?;
+    let repo = context.open()?;
+    let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
+    let watcher = Watcher::start(context, "restore")?;
+    let summary = restore::run(&repo, &chosen.manifest, &options, &watcher)?;
+    let tally = watcher.finish();
+    match context.json() {
+        true => output::object(&object(&summary, &chosen.id.to_hex(), args))?,
+        false if context.talks() => tell(&summary, &chosen.short, args, tally)?,
+        false => {}
+    }
+    Ok(tally.code().max(chosen.code))
+}
+
+fn options(args: &RestoreArgs, spec: &Spec) -> Result<Options, Failure> {
+    let patterns = |list: &[String]| Patterns {
+        patterns: list.to_vec(),
+        ..Patterns::default()
+    };
+    if args.target.as_os_str().is_empty() {
+        return Err(Failure::usage("--target is empty"));
+    }
+    let paths = spec.paths.iter().map(|path| absolute(path));
+    Ok(Options {
+        subpath: spec.subpath.as_deref().map(from_root),
+        paths: paths.collect::<Result<_, _>>()?,
+        exclude: patterns(&args.exclude),
+        include: patterns(&args.include),
+        overwrite: match args.overwrite {
+            args::Overwrite::Always => Overwrite::Always,
+            args::Overwrite::IfChanged => Overwrite::IfChanged,
+            args::Overwrite::IfNewer => Overwrite::IfNewer,
+            args::Overwrite::Never => Overwrite::Never,
+            args::Overwrite::Rename => Overwrite::Rename,
+        },
+        permissions: match args.permissions {
+            args::Permissions::Original => Permissions::Original,
+            args::Permissions::Current => Permissions::Current,
+        },
+        verify: args.verify,
+        dry_run: args.dry_run,
+        ..Options::new(&args.target)
+    })
+}
+
+fn object(summary: &Summary, id: &str, args: &RestoreArgs) -> Value {
+    let mut object = json!(summary);
+    object["message_type"] = json!("summary");
+    object["snapshot_id"] = json!(id);
+    object["target"] = json!(args.target.to_string_lossy());
+    object["dry_run"] = json!(args.dry_run);
+    object
+}
+
+fn tell(s: &Summary, id: &str, args: &RestoreArgs, tally: Tally) -> Result<(), Failure> {
+    let target = escape(args.target.as_os_str().as_encoded_bytes());
+    let took = text::took(Duration::try_from_secs_f64(s.seconds_elapsed).unwrap_or_default());
+    let files = text::count(s.files_restored, "file");
+    let bytes = format_bytes(s.bytes_restored);
+    let mut out = match args.dry_run {
+        true => format!("Would restore {files}, {bytes} of snapshot {id} to {target}\n"),
+        false => format!("Restored {files}, {bytes} of snapshot {id} to {target} in {took}\n"),
+    };
+    if s.files_skipped > 0 {
+        let (skipped, bytes) = (
+            text::count(s.files_skipped, "file"),
+            format_bytes(s.bytes_skipped),
+        );
+        out += &format!("Left {skipped}, {bytes} as they are there\n");
+    }
+    if args.verify && !args.dry_run {
+        out += "What was restored was read again and is as it was saved\n";
+    }
+    let problems = tally.problems + tally.damage;
+    if problems > 0 {
+        let problems = text::count(problems, "problem");
+        out += &format!("{problems}: what is named above was not restored, or not wholly\n");
+    }
+    output::write(out.as_bytes()).map(|_| ())
+}

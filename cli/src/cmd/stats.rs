@@ -1,0 +1,84 @@
+//! `stats`: how much the repository holds.
+
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::output;
+use crate::progress::Watcher;
+use crate::render::text;
+use engine::stats::{self, Stats};
+use engine::units::format_bytes;
+use serde_json::json;
+
+pub fn run(context: &Context) -> Result<Code, Failure> {
+    let repo = context.open()?;
+    let watcher = Watcher::start(context, "stats")?;
+    let stats = stats::run(&repo, &watcher)?;
+    let code = watcher.finish().code();
+    match context.json() {
+        true => {
+            let mut object = json!(stats);
+            object["message_type"] = json!("summary");
+            output::object(&object)?;
+        }
+        false => output::write(tell(&stats).as_bytes()).map(|_| ())?,
+    }
+    match stats.snapshots_unreadable {
+        0 => Ok(code),
+        _ => Ok(Code::Damage),
+    }
+}
+
+fn tell(s: &Stats) -> String {
+    let mut rows = vec![
+        ("Snapshots", text::grouped(s.snapshots_count)),
+        (
+            "Newest",
+            format!(
+                "{}, {}",
+                text::count(s.latest_file_count, "file"),
+                format_bytes(s.latest_size)
+            ),
+        ),
+        (
+            "All together",
+            format!(
+                "{}, {}",
+                text::count(s.total_file_count, "file"),
+                format_bytes(s.total_restore_size)
+            ),
+        ),
+        (
+            "Distinct data",
+            format!(
+                "{}, {}",
+                text::count(s.total_blob_count, "chunk"),
+                format_bytes(s.total_uncompressed_size)
+            ),
+        ),
+        (
+            "Stored",
+            format!(
+                "{} (compression saves {:.1}%)",
+                format_bytes(s.total_size),
+                s.compression_space_saving
+            ),
+        ),
+        (
+            "On the storage",
+            format!(
+                "{}, {}",
+                text::count(s.packs_count, "pack"),
+                format_bytes(s.packs_size)
+            ),
+        ),
+    ];
+    let some = |n: u64, name: &'static str| (n > 0).then(|| (name, text::grouped(n)));
+    rows.extend(some(s.snapshots_unreadable, "Unreadable snapshots"));
+    rows.extend(some(s.trash_count, "Snapshots in the trash"));
+    rows.extend(some(s.open_sessions_count, "Open sessions"));
+    rows.extend(some(s.condemned_packs_count, "Packs to be deleted"));
+    let rows = rows
+        .into_iter()
+        .map(|(name, value)| format!("{name:<23} {value}\n"));
+    rows.collect()
+}

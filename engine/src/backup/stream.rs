@@ -1,0 +1,101 @@
+//! A file or stream cut into chunks: the loop that a worker runs over what is too large for a bundle.
+
+use super::Run;
+use super::share::Extents;
+use crate::entry::Extent;
+use crate::error::{Error, Result};
+use chunkstore::frame::Encoder;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Read at once from a large file, beside what a chunk may need.
+const READ: usize = 2 << 20;
+
+/// Part of a file as a stream.
+pub struct RangeReader<'f> {
+    pub file: &'f File,
+    pub at: u64,
+    pub end: u64,
+}
+
+impl io::Read for RangeReader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let len = buf.len().min(left);
+        let read = self.file.read_at(&mut buf[..len], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// Cuts a stream into chunks and puts each; runs of zeros become extents. The inner error is the source's.
+pub fn chunk_stream(
+    run: &Run<'_>,
+    lane: usize,
+    encoder: &mut Encoder,
+    window: &mut Vec<u8>,
+    source: &mut dyn io::Read,
+    each: &mut dyn FnMut(Extent) -> Result<()>,
+) -> Result<io::Result<u64>> {
+    let mut extents = Extents::new(run, lane, each);
+    let read = cut_stream(run, lane, encoder, window, source, &mut extents)?;
+    extents.finish(encoder)?;
+    Ok(read)
+}
+
+fn cut_stream<F: FnMut(Extent) -> Result<()>>(
+    run: &Run<'_>,
+    lane: usize,
+    encoder: &mut Encoder,
+    window: &mut Vec<u8>,
+    source: &mut dyn io::Read,
+    extents: &mut Extents<'_, F>,
+) -> Result<io::Result<u64>> {
+    let chunker = run.chunker();
+    let max = chunker.bounds().max as usize;
+    window.resize(max + READ, 0);
+    let (mut start, mut end, mut total, mut ended) = (0, 0, 0u64, false);
+    loop {
+        if !ended && end - start < max {
+            window.copy_within(start..end, 0);
+            (start, end) = (0, end - start);
+            while end < window.len() {
+                match source.read(&mut window[end..]) {
+                    Ok(0) => {
+                        ended = true;
+                        break;
+                    }
+                    Ok(read) => end += read,
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Ok(Err(e)),
+                }
+            }
+        }
+        if start == end {
+            return Ok(Ok(total));
+        }
+        if run.stopping() {
+            return Err(Error::Interrupted);
+        }
+        let len = chunker.cut(&window[start..end]);
+        let chunk = &window[start..start + len];
+        if is_zero(chunk) {
+            extents.zero(len as u64)?;
+        } else {
+            extents.chunk(encoder, chunk)?;
+        }
+        start += len;
+        total += len as u64;
+        run.bytes_read(lane, len as u64);
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    // Data almost always shows itself in the first block.
+    let (head, rest) = bytes.split_at(bytes.len().min(64));
+    head.iter().all(|b| *b == 0)
+        && rest
+            .chunks(4096)
+            .all(|block| block.iter().fold(0, |acc, b| acc | b) == 0)
+}

@@ -1,0 +1,157 @@
+//! From a file's content to parts in windows.
+
+use super::job::{Action, Failure, Job};
+use super::plan::{Planner, is_damage};
+use super::window::Part;
+use crate::entry::{Content, DirPath, Entry, Extent};
+use crate::error::{Error, Result};
+use crate::trees;
+use chunkstore::frame::Decoder;
+use chunkstore::{ChunkId, ContentHash};
+use std::sync::Arc;
+
+const SIZE_DIFFERS: &str = "its recorded size is not that of its content";
+
+impl Planner<'_, '_> {
+    /// Plans what is to be written itself.
+    pub(super) fn put(
+        &mut self,
+        dir: &DirPath,
+        name: Vec<u8>,
+        action: Action,
+        mut entry: Entry,
+    ) -> Result<()> {
+        let slot = match action {
+            Action::Create | Action::Replace { .. } => self.links.first(&entry, dir, &name),
+            Action::Keep => None,
+        };
+        let content = std::mem::replace(&mut entry.content, Content::None);
+        let (chunks, listed) = match &content {
+            _ if action == Action::Keep => (0, false),
+            Content::None => (0, false),
+            Content::Bundled { .. } => (1, false),
+            Content::Extents(extents) => (extents.iter().filter(|e| is_chunk(e)).count(), false),
+            Content::Lists(_) => (0, true),
+        };
+        let mut job = Job::new(dir.clone(), name, entry, action, chunks == 1);
+        job.slot = slot;
+        if chunks == 0 && !listed {
+            let holes = match &content {
+                Content::Extents(extents) => extents.iter().map(Extent::len).sum(),
+                Content::None | Content::Bundled { .. } | Content::Lists(_) => 0,
+            };
+            if holes != job.meta.size && job.action != Action::Keep {
+                let why = Failure::Problem(SIZE_DIFFERS.to_string());
+                self.crew.hands.failed(&job, why);
+            } else {
+                self.window.add_loose(job);
+            }
+            return Ok(());
+        }
+        self.content(&Arc::new(job), &content)
+    }
+
+    /// Plans the parts of a file's content.
+    fn content(&mut self, job: &Arc<Job>, content: &Content) -> Result<()> {
+        let source = self.shared.source;
+        let mut feed = Feed {
+            planner: self,
+            job,
+            number: None,
+            at: 0,
+        };
+        let fed = match content {
+            Content::None => Ok(()),
+            Content::Bundled {
+                bundle,
+                offset,
+                len,
+                hash,
+            } => feed.part(*bundle, *offset, *len, Some(*hash)),
+            Content::Extents(extents) => extents.iter().try_for_each(|extent| feed.extent(*extent)),
+            Content::Lists(_) => Decoder::new().map_err(Error::from).and_then(|mut decoder| {
+                let mut each = |extent| feed.extent(extent);
+                trees::for_each_extent(source.reader(), &mut decoder, content, &mut each)
+            }),
+        };
+        let covered = feed.at;
+        let end = match fed {
+            Ok(()) if covered == job.meta.size => Ok(()),
+            Ok(()) => {
+                job.fail(Failure::Problem(SIZE_DIFFERS.to_string()));
+                Ok(())
+            }
+            Err(e) if is_damage(&e) => {
+                job.fail(Failure::Damage(e.to_string()));
+                Ok(())
+            }
+            Err(e) => {
+                job.fail(Failure::Abandoned);
+                Err(e)
+            }
+        };
+        self.crew.hands.part_done(job, None);
+        end
+    }
+}
+
+/// Adds the parts of one file to windows.
+struct Feed<'f, 'r, 'a> {
+    planner: &'f mut Planner<'r, 'a>,
+    job: &'f Arc<Job>,
+    /// The job's in the window at hand.
+    number: Option<u32>,
+    /// Bytes planned.
+    at: u64,
+}
+
+impl Feed<'_, '_, '_> {
+    fn extent(&mut self, extent: Extent) -> Result<()> {
+        match extent {
+            Extent::Chunk { id, len } => self.part(id, 0, len, None),
+            Extent::Zero { len } => self.advance(len),
+        }
+    }
+
+    fn part(&mut self, id: ChunkId, from: u32, len: u32, hash: Option<ContentHash>) -> Result<()> {
+        let at = self.at;
+        self.advance(len.into())?;
+        // One lost part is enough: no more is read for it.
+        if self.job.has_failed() {
+            return Ok(());
+        }
+        let planner = &mut *self.planner;
+        if self.number.is_some() && planner.window.is_full(&planner.crew.limits) {
+            planner.shared.check()?;
+            planner.rotate()?;
+            self.number = None;
+        }
+        let job = match self.number {
+            Some(job) => job,
+            None => *self.number.insert(planner.window.add_job(self.job)),
+        };
+        planner.window.add_part(Part {
+            id,
+            job,
+            from,
+            len,
+            at,
+            hash,
+        });
+        Ok(())
+    }
+
+    /// Nothing is written past the recorded size.
+    fn advance(&mut self, len: u64) -> Result<()> {
+        let next = self.at.checked_add(len).filter(|at| *at <= self.job.meta.size);
+        self.at = next.ok_or_else(|| chunkstore::Error::corrupt("an entry", SIZE_DIFFERS))?;
+        Ok(())
+    }
+}
+
+fn is_chunk(extent: &Extent) -> bool {
+    match extent {
+        Extent::Chunk { .. } => true,
+        Extent::Zero { .. } => false,
+    }
+}

@@ -1,0 +1,62 @@
+//! What part of a generation is restored, as the user's paths say.
+
+use super::choose::{contains, distinct, normalize};
+use super::plan::is_damage;
+use super::shared::absolute;
+use super::{Options, Source};
+use crate::entry::Kind;
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use crate::tree::Root;
+use crate::trees;
+
+/// What of a generation is restored, and what the target stands for.
+pub(super) struct Scope {
+    /// Path of the directory that the target stands for.
+    pub base: Vec<u8>,
+    /// In the order of the stream; `None`: all that is in `base`.
+    pub paths: Option<Vec<Vec<u8>>>,
+}
+
+impl Scope {
+    /// Fails when the generation has no such path.
+    pub fn find(source: &Source<'_>, manifest: &Manifest, root: &Root, options: &Options) -> Result<Scope> {
+        let mut cursor = trees::cursor(source.reader(), root)?;
+        // Where the record of a path is lost, what is below it may still be there.
+        let mut is_dir = |path: &[u8]| match cursor.lookup(path) {
+            Ok(Some(item)) => Ok(item.entry.kind == Kind::Dir),
+            Ok(None) => Err(Error::NoSuchPath {
+                path: absolute(path).escape_ascii().to_string(),
+                snapshot: format!("of {}", manifest.time()),
+            }),
+            Err(e) if is_damage(&e) => Ok(true),
+            Err(e) => Err(e),
+        };
+        let subpath = normalize(options.subpath.as_deref().unwrap_or_default())?;
+        let mut paths = distinct(&options.paths)?;
+        let mut base = subpath.clone();
+        if !subpath.is_empty() && !is_dir(&subpath)? {
+            base = parent(&subpath).to_vec();
+            if paths.is_empty() {
+                paths = vec![subpath.clone()];
+            }
+        }
+        for path in paths.iter().filter(|path| !path.is_empty()) {
+            if !contains(&subpath, path) {
+                let (path, subpath) = (path.escape_ascii(), subpath.escape_ascii());
+                return Err(Error::Usage(format!("/{path} is not below /{subpath}")));
+            }
+            is_dir(path)?;
+        }
+        let whole = paths.is_empty() || paths.iter().any(|path| *path == base || path.is_empty());
+        Ok(Scope {
+            base,
+            paths: (!whole).then_some(paths),
+        })
+    }
+}
+
+fn parent(path: &[u8]) -> &[u8] {
+    let slash = path.iter().rposition(|b| *b == b'/').unwrap_or(0);
+    path.get(..slash).unwrap_or_default()
+}
