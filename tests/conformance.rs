@@ -342,3 +342,15 @@ fn local_read_only_disk() {
     assert!(matches!(remote.delete(&pack(1)), Err(Error::Remote { .. })));
     assert!(chunkstore::remote::probe(&remote).is_err());
 }
+
+/// A listing of a folder that is not there is an error; a new repository has to do without.
+#[test]
+fn a_repository_can_be_made_where_nothing_is_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    let remote = Local::new(dir.path().join("not/there/yet"));
+    kit::machine::create(&remote, chunkstore::chunker::Bounds::DEFAULT).unwrap();
+    assert_eq!(listed(&remote, Kind::Key).unwrap().len(), 1);
+    let again = kit::machine::create(&remote, chunkstore::chunker::Bounds::DEFAULT);
+    assert!(matches!(again, Err(Error::RepositoryExists { .. })));
+    assert_eq!(listed(&remote, Kind::Key).unwrap().len(), 1);
+}

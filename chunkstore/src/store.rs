@@ -69,8 +69,6 @@ impl Store {
         if remote.size(&ObjectName::config())?.is_some() {
             return Err(exists());
         }
-        // Of an earlier try that ended before its `config`: there is none, so nobody opens anything with these.
-        let abandoned = slot_ids(remote)?;
         let (repo, master) = (RepoId(random()?), MasterKey::generate()?);
         let keys = Keys::new(&master, repo);
         let mut slots = Vec::new();
@@ -83,6 +81,10 @@ impl Store {
             remote.put(&ObjectName::key(id), &bytes)?;
             slots.push(id);
         }
+        // Of an earlier try that ended before its `config`: there is none, so nobody opens anything with these. Listed
+        // only now, since before the first write there may be no place to list.
+        let mut abandoned = slot_ids(remote)?;
+        abandoned.retain(|id| !slots.contains(id));
         let config = config::encode(repo, config, &keys.control)?;
         match remote.put(&ObjectName::config(), &config)? {
             Published::Created => {
