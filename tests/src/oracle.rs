@@ -2,6 +2,7 @@
 //! generation with the store's read side, into one map that can be compared. Restore is not used here; it is one of
 //! the things under test.
 
+use crate::machine::Noting;
 use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
@@ -12,7 +13,6 @@ use engine::monitor::Quiet;
 use engine::repo::Repo;
 use engine::restore;
 use engine::trees;
-use crate::machine::Noting;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Read;
