@@ -58,12 +58,19 @@ pub struct NewStore<'a> {
 impl Store {
     /// Makes a repository: slots first, `config` last, so that a half-made one is not a repository.
     pub fn create(remote: &dyn Remote, new: &NewStore<'_>) -> Result<RepoId> {
+        Store::create_with(remote, new, &Config::new(new.bounds.check()?, new.now))
+    }
+
+    /// The same with other sizes of packs and bundles; `config` wins over `new`.
+    pub fn create_with(remote: &dyn Remote, new: &NewStore<'_>, config: &Config) -> Result<RepoId> {
         let exists = || Error::RepositoryExists {
             location: remote.location(),
         };
         if remote.size(&ObjectName::config())?.is_some() {
             return Err(exists());
         }
+        // Of an earlier try that ended before its `config`: there is none, so nobody opens anything with these.
+        let abandoned = slot_ids(remote)?;
         let (repo, master) = (RepoId(random()?), MasterKey::generate()?);
         let keys = Keys::new(&master, repo);
         let mut slots = Vec::new();
@@ -76,9 +83,15 @@ impl Store {
             remote.put(&ObjectName::key(id), &bytes)?;
             slots.push(id);
         }
-        let config = config::encode(repo, &Config::new(new.bounds.check()?, new.now), &keys.control)?;
+        let config = config::encode(repo, config, &keys.control)?;
         match remote.put(&ObjectName::config(), &config)? {
-            Published::Created => Ok(repo),
+            Published::Created => {
+                for id in abandoned {
+                    remote.delete(&ObjectName::key(id))?;
+                }
+                remote.barrier()?;
+                Ok(repo)
+            }
             Published::Exists => {
                 slots
                     .into_iter()
@@ -149,7 +162,13 @@ impl Store {
 
     /// The local index, brought to `view`; `progress` is told (segments done, to do) while it is rebuilt.
     pub fn index(&self, view: &View, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
-        self.open_index(view, None, progress)
+        let index = self.open_index(view, None, progress)?;
+        if !index.leaves_out()? {
+            return Ok(index);
+        }
+        // What was not there may be there now, and a reader must find it.
+        drop(index);
+        self.open_index(view, Some(&self.packs()?), progress)
     }
 
     /// The same, with only what lies in `present` packs, which were listed after the view was read: for whoever makes

@@ -58,6 +58,8 @@ enum Message {
 pub struct Writer {
     shared: Arc<Shared>,
     session: Mutex<Option<Session>>,
+    /// Takes over when the current one ends with a checkpoint.
+    next_session: Mutex<Option<Session>>,
     lanes: Vec<Mutex<Lane>>,
     /// Held for reading by every put: whoever holds it for writing sees no chunk half stored.
     gate: RwLock<()>,
@@ -126,6 +128,7 @@ impl Writer {
         Ok(Writer {
             shared,
             session: Mutex::new(session),
+            next_session: Mutex::new(None),
             lanes: (0..lanes).map(|_| Mutex::default()).collect(),
             gate: RwLock::new(()),
             committer: Some(committer),
@@ -294,7 +297,7 @@ impl Writer {
         }
     }
 
-    /// Publishes `body` as this session's manifest, and ends the session. Returns its id and the hash of its stored
+    /// Publishes `body` as this session's manifest, and ends the session; the next one, if opened, takes over. Returns its id and the hash of its stored
     /// bytes.
     pub fn publish(&self, _: Flushed, body: &[u8]) -> Result<(SessionId, [u8; 32])> {
         let Shared {
@@ -307,13 +310,21 @@ impl Writer {
         let open = session.as_ref().ok_or(Error::WriterFailed)?;
         let hash = open.publish(store, content, sealed_key, body)?;
         let id = open.id;
-        *session = None;
+        *session = self.next_session.lock().take();
         Ok((id, hash))
     }
 
-    /// Opens the next session after a checkpoint was published. False when the view under it no longer covers what
-    /// was checked before: the caller starts a new run (with the checkpoint as its parent).
-    pub fn next_session(&self) -> Result<bool> {
+    /// Opens the session that the next checkpoint's publishing leaves open. It is there before the current one ends:
+    /// packs that are put meanwhile and that no segment lists yet would else be in nobody's care.
+    pub fn open_next_session(&self) -> Result<()> {
+        let next = Session::begin(&self.shared.store, &self.owner)?;
+        *self.next_session.lock() = Some(next);
+        Ok(())
+    }
+
+    /// Whether the view under the session that a checkpoint left open still covers what was checked before. If not,
+    /// the caller starts a new run (with the checkpoint as its parent).
+    pub fn is_covered(&self) -> Result<bool> {
         let Shared {
             store,
             view,
@@ -321,16 +332,13 @@ impl Writer {
             own_packs,
             ..
         } = &*self.shared;
-        let next = Session::begin(store, &self.owner)?;
         let now = View::read(store)?;
-        let extends = now.extends(view)
+        Ok(now.extends(view)
             && segments
                 .lock()
                 .iter()
                 .all(|id| now.segments.binary_search(id).is_ok())
-            && own_packs.lock().is_disjoint(&now.condemned);
-        *self.session.lock() = Some(next);
-        Ok(extends)
+            && own_packs.lock().is_disjoint(&now.condemned))
     }
 
     /// The view that covers everything this run refers to, as of its end.
@@ -349,7 +357,10 @@ impl Drop for Writer {
             // A panic in the thread has already latched the writer as failed by closing its channel.
             let _ = thread.join();
         }
-        if let Some(session) = self.session.lock().take() {
+        for session in [self.session.lock().take(), self.next_session.lock().take()]
+            .into_iter()
+            .flatten()
+        {
             // Ended without a generation. If the fence can't be written, a collection will write it later.
             let _ = session::fence(&self.shared.store, session.id);
         }
@@ -365,11 +376,29 @@ impl Shared {
         if let Some(index) = self.index.get() {
             return Ok(index);
         }
-        // The packs after the marks: what was deleted under a mark that this view misses is not listed any more, even
-        // if an index segment that somebody wrote late still names it.
-        let present = self.store.packs()?;
-        let index = self.store.index_of(&self.view, &present, progress)?;
+        let index = self.open_index(progress)?;
         Ok(self.index.get_or_init(|| index))
+    }
+
+    /// A collection may replace segments between their listing and this: then they are listed again. A later view
+    /// under the same session is as good as the first (I-4).
+    fn open_index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
+        let mut view = self.view.clone();
+        let mut tries = 0;
+        loop {
+            // The packs after the marks: what was deleted under a mark that the view misses is not listed any more,
+            // even if an index segment that somebody wrote late still names it.
+            let present = self.store.packs()?;
+            match self.store.index_of(&view, &present, progress) {
+                Err(Error::Missing { object }) if object.starts_with("index/") && tries < 5 => {
+                    tries += 1;
+                    let later = View::read(&self.store)?;
+                    view.segments = later.segments;
+                    view.condemned.extend(later.condemned);
+                }
+                opened => return opened,
+            }
+        }
     }
 
     fn alive(&self) -> Result<()> {
@@ -457,12 +486,15 @@ fn commit(shared: &Shared, messages: &Receiver<Message>) {
         let failed = shared.failed.load(Relaxed);
         let result = match message {
             _ if failed => Ok(()),
-            Message::Pack(pack) => pack.publish().map(|list| {
-                shared.packs.fetch_add(1, Relaxed);
-                shared.own_packs.lock().insert(list.id);
-                waiting += list.frames.len() as u64;
-                lists.push(list);
-            }),
+            Message::Pack(pack) => {
+                // Before it can be seen, and so condemned, by others.
+                shared.own_packs.lock().insert(pack.list.id);
+                pack.publish().map(|list| {
+                    shared.packs.fetch_add(1, Relaxed);
+                    waiting += list.frames.len() as u64;
+                    lists.push(list);
+                })
+            }
             Message::Flush(done) => {
                 let written = shared.write_index(&mut lists);
                 waiting = 0;

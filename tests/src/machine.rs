@@ -2,12 +2,15 @@
 //! shared with others.
 
 use chunkstore::chunker::Bounds;
+use chunkstore::config::Config;
 use chunkstore::remote::Remote;
 use chunkstore::slot::{Cost, Secret};
 use chunkstore::store::{NewStore, Store};
+use chunkstore::sweep::{Policy, Unused};
 use engine::backup::{self, Ignore, Options, Report};
 use engine::filter::FilterOptions;
 use engine::monitor::{Monitor, Phase, Problem, Progress, Quiet};
+use engine::prune::{self, PruneSummary};
 use engine::repo::{LocalDirs, Repo};
 use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
@@ -27,13 +30,31 @@ pub fn other_secret() -> Secret {
 
 /// Makes a repository that [`secret`] opens.
 pub fn create(remote: &dyn Remote, bounds: Bounds) -> chunkstore::Result<()> {
-    let new = NewStore {
+    Store::create(remote, &new_store(&[(secret(), "test")], bounds)).map(drop)
+}
+
+/// Chunks of a few KiB and the smallest packs there can be: much happens with little data.
+pub fn create_small(remote: &dyn Remote) -> chunkstore::Result<()> {
+    let bounds = Bounds {
+        min: 1 << 10,
+        avg: 4 << 10,
+        max: 16 << 10,
+    };
+    let config = Config {
+        pack_size: 1 << 20,
+        bundle_size: 64 << 10,
+        ..Config::new(bounds, 1_700_000_000)
+    };
+    Store::create_with(remote, &new_store(&[(secret(), "test")], bounds), &config).map(drop)
+}
+
+fn new_store<'a>(secrets: &'a [(Secret, &'a str)], bounds: Bounds) -> NewStore<'a> {
+    NewStore {
         bounds,
-        secrets: &[(secret(), "test")],
+        secrets,
         cost: Cost::FLOOR,
         now: 1_700_000_000,
-    };
-    Store::create(remote, &new).map(drop)
+    }
 }
 
 pub struct Machine {
@@ -45,7 +66,7 @@ impl Machine {
     pub fn new(host: &str) -> Self {
         Machine {
             host: host.to_string(),
-            home: tempfile::tempdir().unwrap(),
+            home: fast_dir(),
         }
     }
 
@@ -118,6 +139,30 @@ impl Machine {
         let repo = self.open(remote)?;
         backup::run(&repo, &self.options(&[source]), None, &Quiet)
     }
+}
+
+/// In memory where there is room for that: databases that live for a second need no disk.
+fn fast_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+/// Forgets everything there is to forget, moves all that is poor, waits for sessions of others as long as `stale`.
+pub fn prune(repo: &Repo, stale: Duration) -> engine::Result<PruneSummary> {
+    prune_leaving(repo, stale, Unused::Bytes(0))
+}
+
+/// The same, but poor packs may stay.
+pub fn prune_leaving(repo: &Repo, stale: Duration, max_unused: Unused) -> engine::Result<PruneSummary> {
+    let policy = Policy {
+        max_unused,
+        max_repack: u64::MAX,
+    };
+    let mut options = prune::Options::new(policy, Timestamp::now().as_second());
+    options.keep_trash = 0;
+    options.stale_after = stale;
+    prune::run(repo, &options, &Quiet)
 }
 
 /// Some seconds from now: a backup that is told so takes no file for too young to be trusted next time.

@@ -88,9 +88,12 @@ impl Assembler<'_> {
     }
 
     fn checkpoint_here(&mut self, root: Root) -> Result<()> {
+        let writer = self.run.writer;
+        // First, so that at every moment one is open: what workers put while this publishes is in its care.
+        writer.open_next_session()?;
         let outcome = self.publish(root, true)?;
         self.parent = outcome.snapshot;
-        if self.run.writer.next_session()? {
+        if writer.is_covered()? {
             Ok(())
         } else {
             Err(Error::ViewChanged)

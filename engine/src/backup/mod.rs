@@ -16,7 +16,7 @@ mod work;
 pub use parent::Ignore;
 
 use crate::entry::Time;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StoreError};
 use crate::filter::{Filter, FilterOptions};
 use crate::manifest::{Head, Manifest, Snapshot, Summary, UNREADABLE_MAX};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
@@ -232,11 +232,44 @@ pub fn run(
     for _ in 0..RESTARTS {
         match once(repo, options, None, monitor, started) {
             // What was stored so far is a partial generation, or at least indexed: the next try is quick.
-            Err(Error::ViewChanged | Error::Store(chunkstore::Error::Fenced)) => continue,
+            Err(e) if overtaken(&e) => continue,
             done => return done,
         }
     }
-    once(repo, options, None, monitor, started)
+    match once(repo, options, None, monitor, started) {
+        Err(e) if overtaken(&e) => Err(Error::ViewChanged),
+        done => done,
+    }
+}
+
+/// A collection was quicker: it took this session for dead, condemned what was put, or replaced an index segment
+/// between its listing and its reading.
+fn overtaken(error: &Error) -> bool {
+    match error {
+        Error::ViewChanged | Error::Store(StoreError::Fenced) => true,
+        Error::Store(StoreError::Missing { object }) => object.starts_with("index/"),
+        _ => false,
+    }
+}
+
+/// Opens the session. A stream can be read but once, so there the index is opened first, as often as it takes.
+fn begin(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn Monitor) -> Result<Writer> {
+    let mut tries = 0;
+    loop {
+        let owner = repo.owner(&options.host, options.now.as_second());
+        // One lane for each worker, one for trees.
+        let writer = Writer::begin(repo.store.clone(), owner, options.threads + 1, options.dry_run)?;
+        if !is_stream {
+            return Ok(writer);
+        }
+        let progress = index_progress(monitor);
+        let opened = writer.index(&mut |done, total| progress(done, total)).map(drop);
+        match opened.map_err(Error::from) {
+            Ok(()) => return Ok(writer),
+            Err(e) if overtaken(&e) && tries < RESTARTS => tries += 1,
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 fn once(
@@ -246,9 +279,7 @@ fn once(
     monitor: &dyn Monitor,
     started: Instant,
 ) -> Result<Report> {
-    let owner = repo.owner(&options.host, options.now.as_second());
-    // One lane for each worker, one for trees.
-    let writer = Writer::begin(repo.store.clone(), owner, options.threads + 1, options.dry_run)?;
+    let writer = begin(repo, options, stream.is_some(), monitor)?;
     let head = head(repo, options, stream.as_deref());
     let (snapshots, _unreadable) = repo.snapshots()?;
     let parents = if options.force || stream.is_some() {

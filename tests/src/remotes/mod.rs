@@ -2,10 +2,12 @@
 
 mod counting;
 mod faulty;
+mod hooked;
 mod lying;
 
 pub use counting::{Count, Counting, Counts, Operation};
 pub use faulty::{Fault, Faulty};
+pub use hooked::{Hook, Hooked};
 pub use lying::{Lie, Lying};
 
 use chunkstore::Result;
