@@ -5,6 +5,7 @@ mod conformance;
 mod crash;
 mod faults;
 mod format;
+mod golden;
 mod layout;
 mod opcount;
 mod property;
