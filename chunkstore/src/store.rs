@@ -69,8 +69,6 @@ impl Store {
         if remote.size(&ObjectName::config())?.is_some() {
             return Err(exists());
         }
-        // Of an earlier try that ended before its `config`: there is none, so nobody opens anything with these.
-        let abandoned = slot_ids(remote)?;
         let (repo, master) = (RepoId(random()?), MasterKey::generate()?);
         let keys = Keys::new(&master, repo);
         let mut slots = Vec::new();
@@ -83,6 +81,9 @@ impl Store {
             remote.put(&ObjectName::key(id), &bytes)?;
             slots.push(id);
         }
+        // Of a try that ended before its `config`, or of one that loses against ours: they will never open anything.
+        let mut abandoned = slot_ids(remote)?;
+        abandoned.retain(|id| !slots.contains(id));
         let config = config::encode(repo, config, &keys.control)?;
         match remote.put(&ObjectName::config(), &config)? {
             Published::Created => {
