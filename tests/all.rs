@@ -13,6 +13,7 @@ mod damage;
 mod faults;
 mod format;
 mod gc;
+mod golden;
 mod layout;
 mod opcount;
 mod property;

@@ -81,8 +81,7 @@ impl Store {
             remote.put(&ObjectName::key(id), &bytes)?;
             slots.push(id);
         }
-        // Of an earlier try that ended before its `config`: there is none, so nobody opens anything with these. Listed
-        // only now, since before the first write there may be no place to list.
+        // Of a try that ended before its `config`, or of one that loses against ours: they will never open anything.
         let mut abandoned = slot_ids(remote)?;
         abandoned.retain(|id| !slots.contains(id));
         let config = config::encode(repo, config, &keys.control)?;
