@@ -5,13 +5,9 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/dedup/target
 PREFIX ?= /usr/local
 
-# With ccache the C++ of RocksDB survives a lost target directory. A change of these two compiles it anew.
-ifeq ($(origin CC),default)
-ifneq ($(shell command -v ccache 2>/dev/null),)
-export CC := ccache cc
-export CXX := ccache c++
-endif
-endif
+# With ccache the C++ of RocksDB survives a lost target directory. A change of these two compiles it anew, so they are
+# looked for when a recipe runs, after setup has installed what it installs.
+CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c++' )cargo
 
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
@@ -30,19 +26,19 @@ setup:
 	@scripts/setup.sh
 
 build: setup
-	cargo build $(CARGO_FLAGS) --package dedup
+	$(CARGO) build $(CARGO_FLAGS) --package dedup
 
 demo: build
 	@DEDUP='$(DEDUP)' scripts/demo.sh $(if $(DIR),'$(DIR)')
 
 test: setup
-	cargo fmt --all --check
-	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
-	cargo test $(CARGO_FLAGS) --workspace
-	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	$(CARGO) test $(CARGO_FLAGS) --workspace
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
 
 bench: setup
-	cargo bench --profile release --locked --package dedup-benches
+	$(CARGO) bench --profile release --locked --package dedup-benches
 
 install: build
 	install -D -m 755 '$(DEDUP)' '$(DESTDIR)$(PREFIX)/bin/dedup'

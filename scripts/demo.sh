@@ -31,7 +31,15 @@ mkdir "$HOME"
 
 step() { printf '\n== %s\n' "$*"; }
 run() {
-    printf '$ %s\n' "${*/#$dedup/dedup}"
+    local word
+    printf '$'
+    for word in "${@/#$dedup/dedup}"; do
+        case $word in
+        *' '*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+    printf '\n'
     "$@" </dev/null
 }
 size() { du -sh "$1" | cut -f1; }
@@ -53,6 +61,8 @@ list() { (cd "$1" && find . -printf '%P\t%y\t%m\t%U:%G\t%n\t%T@\t%l\n' | LC_ALL=
 step "A copy of $from to work on"
 cp -a "$from" "$source"
 printf '%s files, %s\n' "$(find "$source" -type f | wc -l)" "$(size "$source")"
+# What was changed within two seconds of a backup is read again by the next one: these should not be.
+sleep 3.1
 
 step 'Make a repository. The phrase below is the one thing to write down'
 run "$dedup" init

@@ -2,6 +2,7 @@
 # Sees to it that what the build needs is there: Rust, a C and C++ compiler, and libclang, which the bindings of
 # RocksDB are made with. Does nothing, quickly, when all is there.
 set -euo pipefail
+PATH=${HOME:+$HOME/.cargo/bin:}$PATH
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -17,7 +18,10 @@ have_libclang() {
 missing=()
 have() { command -v "$1" >/dev/null 2>&1; }
 if ! have cc || ! have c++; then missing+=(g++); fi
+have make || missing+=(make)
 have_libclang || missing+=(libclang-dev)
+# The tests compare restored trees with it, as a second opinion.
+have rsync || missing+=(rsync)
 
 if [ "${#missing[@]}" -gt 0 ]; then
     if ! have apt-get; then

@@ -205,7 +205,9 @@ fn text() -> Vec<u8> {
 }
 
 /// Directory, name, kind and bytes, in the stream's order.
-fn files() -> Vec<(&'static [u8], &'static [u8], Kind, Vec<u8>)> {
+type Sample = (&'static [u8], &'static [u8], Kind, Vec<u8>);
+
+fn files() -> Vec<Sample> {
     let link = Kind::Symlink {
         target: b"a.txt".to_vec(),
     };

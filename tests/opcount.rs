@@ -111,6 +111,7 @@ fn a_first_backup() {
     assert_eq!(calls(&counts, Operation::Read, Kind::Pack), 0);
     assert_eq!(counts.all(Operation::Delete).calls, 0);
     // Keys, marks, index, generations, and the packs that are there.
+    assert_eq!(calls(&counts, Operation::List, Kind::Pack), 1);
     assert_eq!(counts.all(Operation::List).calls, 5);
 }
 

@@ -64,8 +64,8 @@ pub type Condemned = HashSet<PackId>;
 
 impl LocalIndex {
     /// Opens this process's copy below `cache` and brings it to exactly the `listed` segments. With `present`, packs
-    /// that are not there hold nothing; without, what an earlier opening found out is kept. `progress` is told
-    /// (segments done, segments to do).
+    /// that are not there hold nothing; without, what an earlier opening found out is kept
+    /// ([`LocalIndex::leaves_out`]). `progress` is told (segments done, segments to do).
     pub fn open(
         cache: &Path,
         repo: &RepoId,
@@ -99,6 +99,11 @@ impl LocalIndex {
         }
         progress(missing.len(), missing.len());
         Ok(index)
+    }
+
+    /// Whether it lacks packs that were not there when it was made, and may be there now.
+    pub fn leaves_out(&self) -> Result<bool> {
+        Ok(!absent(&self.db)?.is_empty())
     }
 
     /// Drops entries in packs that are not there, and notes the packs: should one come back, the index is rebuilt.

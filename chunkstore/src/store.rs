@@ -163,7 +163,13 @@ impl Store {
 
     /// The local index, brought to `view`; `progress` is told (segments done, to do) while it is rebuilt.
     pub fn index(&self, view: &View, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
-        self.open_index(view, None, progress)
+        let index = self.open_index(view, None, progress)?;
+        if !index.leaves_out()? {
+            return Ok(index);
+        }
+        // What was not there may be there now, and a reader must find it.
+        drop(index);
+        self.open_index(view, Some(&self.packs()?), progress)
     }
 
     /// The same, with only what lies in `present` packs, which were listed after the view was read: for whoever makes

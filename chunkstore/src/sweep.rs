@@ -60,7 +60,7 @@ pub enum Unused {
 pub struct Swept {
     pub packs: u64,
     pub bytes: u64,
-    /// Condemned packs that hold the only good copy of something, and stay, as do their marks: [`repack`] them under
+    /// Condemned packs that hold the only good copy of something, and stay, as do their marks: [`repack()`] them under
     /// this view and sweep again.
     pub spared: HashSet<PackId>,
 }

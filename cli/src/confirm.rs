@@ -4,17 +4,23 @@ use crate::context::Context;
 use crate::exit::Failure;
 use std::io::{self, BufRead, IsTerminal, Write};
 
+/// Whether [`ask`] could: to be called before long work that ends in a question.
+pub fn possible(context: &Context, yes: bool, what: &str) -> Result<(), Failure> {
+    let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
+    match yes || (terminal && !context.json()) {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "{what}? Nobody can be asked here: --yes says so, --dry-run shows what would be done"
+        ))),
+    }
+}
+
 /// Goes on if `yes` was given or the person at the terminal says so; `what` is a question without its mark.
 pub fn ask(context: &Context, yes: bool, what: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
-    let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
-    if context.json() || !terminal {
-        return Err(Failure::usage(format!(
-            "{what}? Nobody can be asked here: --yes says so, --dry-run shows what would be done"
-        )));
-    }
+    possible(context, yes, what)?;
     let mut err = io::stderr();
     let mut answer = String::new();
     let asked = write!(err, "{what}? [y/N] ")

@@ -1,4 +1,4 @@
-//! The command line: what was typed ([`args`]) and the environment ([`env`], [`resolve`], [`secret`]) become a call
+//! The command line: what was typed ([`args`]) and the environment ([`mod@env`], [`resolve`], [`secret`]) become a call
 //! of one command ([`cmd`]), whose end becomes an exit code and at most one line of error ([`exit`]).
 
 pub mod args;

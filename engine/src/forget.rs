@@ -6,16 +6,14 @@
 
 use crate::error::{Error, Result};
 use crate::facts::{Facts, GroupKey, group_by};
+use crate::generations;
 use crate::manifest::{Manifest, Snapshot};
-use crate::monitor::{Monitor, Phase};
-use crate::references;
-use crate::repo::{Repo, index_progress};
+use crate::monitor::Monitor;
+use crate::repo::Repo;
+use crate::restate;
 use crate::retain::{self, Policy};
 use crate::select::Filter;
-use chunkstore::live::LiveSet;
-use chunkstore::reader::Reader;
 use chunkstore::store::Slate;
-use chunkstore::writer::Writer;
 use chunkstore::{Error as StoreError, SessionId};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -74,7 +72,7 @@ pub fn apply(repo: &Repo, ids: &[SessionId], now: i64) -> Result<()> {
     for id in ids {
         repo.store.forget(*id, now)?;
     }
-    Ok(())
+    generations::note(repo, ids)
 }
 
 /// A forgotten snapshot.
@@ -132,39 +130,10 @@ pub fn undelete(
         Err(e) => return Err(e.into()),
     }
     let mut manifest = Manifest::decode(id, &body)?;
-    let writer = Writer::begin(store.clone(), repo.owner(host, now), 1, false)?;
-    prove_present(repo, &writer, &manifest, id, monitor)?;
     manifest.original = Some(id);
-    let flushed = writer.flush()?;
-    let (new, _) = writer.publish(flushed, &manifest.encode())?;
+    let (new, _) = restate::publish(repo, id, &manifest, host, now, monitor)?;
     store.discard(id)?;
     Ok(new)
-}
-
-/// Looks every chunk up in the view of the writer's session: in the trash they are protected, unless the trash entry
-/// was about to end when this began.
-fn prove_present(
-    repo: &Repo,
-    writer: &Writer,
-    manifest: &Manifest,
-    id: SessionId,
-    monitor: &dyn Monitor,
-) -> Result<()> {
-    monitor.phase(Phase::FindingReferences);
-    let reader = Reader::beside(repo.store.clone(), writer, index_progress(monitor));
-    let mut live = LiveSet::new(repo.store.cache())?;
-    references::collect(&reader, &[manifest.root()?], &mut live, monitor)?;
-    let refused = || {
-        let why = format!("part of snapshot {} is gone or being removed", short(id));
-        StoreError::Refused(why)
-    };
-    live.scan(&mut |ids| {
-        ids.iter().try_for_each(|chunk| match writer.present(chunk)? {
-            true => Ok(()),
-            false => Err(refused()),
-        })
-    })?;
-    Ok(())
 }
 
 fn short(id: SessionId) -> String {

@@ -99,7 +99,18 @@ fn known(repo: &Repo) -> Result<Vec<SessionId>> {
     }
 }
 
+/// Adds what this machine knows to be there to what it listed.
+pub(crate) fn note(repo: &Repo, ids: &[SessionId]) -> Result<()> {
+    let mut all: BTreeSet<SessionId> = known(repo)?.into_iter().collect();
+    all.extend(ids);
+    write(repo, &all)
+}
+
 fn remember(repo: &Repo, listing: &Listing) -> Result<()> {
-    let ids: Vec<u8> = listing.slates.union(&listing.trash).flat_map(|id| id.0).collect();
-    write_replacing(&repo.state().join("generations"), &ids)
+    write(repo, &listing.slates.union(&listing.trash).copied().collect())
+}
+
+fn write(repo: &Repo, ids: &BTreeSet<SessionId>) -> Result<()> {
+    let bytes: Vec<u8> = ids.iter().flat_map(|id| id.0).collect();
+    write_replacing(&repo.state().join("generations"), &bytes)
 }

@@ -31,6 +31,8 @@ pub struct Options {
     pub keep_trash: u64,
     /// Only plan.
     pub dry_run: bool,
+    /// Generations that a plan counts as gone: what a policy would remove.
+    pub assume_gone: BTreeSet<SessionId>,
     /// A session of another machine is fenced this long after it was first seen here.
     pub stale_after: Duration,
     /// Seconds since 1970.
@@ -45,6 +47,7 @@ impl Options {
             gc,
             keep_trash: 7 * 86_400,
             dry_run: false,
+            assume_gone: BTreeSet::new(),
             stale_after: Duration::from_secs(48 * 3600),
             now,
             host: String::new(),
@@ -124,8 +127,9 @@ pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Prun
         ..PruneSummary::default()
     };
     let store = &*repo.store;
-    let expired = expired_trash(store, options, &mut summary)?;
+    let mut expired = expired_trash(store, options, &mut summary)?;
     if options.dry_run {
+        expired.extend(&options.assume_gone);
         Collection::new(repo, options, monitor, None).dry_run(expired, &mut summary)?;
         return Ok(summary);
     }

@@ -1,11 +1,15 @@
-//! A generation said anew with other words about it (tags): manifests are write-once, so a new one is published and
-//! the old one goes to the trash, where it protects the chunks of both until the new one is long listed (I-9).
+//! A generation said anew: with other words about it (tags), or brought back from the trash. Manifests are write-once,
+//! so a new one is published by a session of its own, which proves first that everything is in its view (I-4).
 
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
-use crate::repo::Repo;
-use chunkstore::SessionId;
+use crate::monitor::{Monitor, Phase};
+use crate::references;
+use crate::repo::{Repo, index_progress};
+use chunkstore::live::LiveSet;
+use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
+use chunkstore::{Error as StoreError, SessionId};
 
 /// Publishes the generation `id` as `change` makes it, unless that says that nothing changed. `now` in seconds since
 /// 1970. Gives the new id.
@@ -15,15 +19,14 @@ pub fn run(
     host: &str,
     now: i64,
     change: &dyn Fn(&mut Manifest) -> bool,
+    monitor: &dyn Monitor,
 ) -> Result<Option<SessionId>> {
     let mut manifest = repo.manifest(id)?;
     if !change(&mut manifest) {
         return Ok(None);
     }
     manifest.original = Some(manifest.original.unwrap_or(id));
-    let writer = Writer::begin(repo.store.clone(), repo.owner(host, now), 1, false)?;
-    let flushed = writer.flush()?;
-    let (new, hash) = writer.publish(flushed, &manifest.encode())?;
+    let (new, hash) = publish(repo, id, &manifest, host, now, monitor)?;
     // First: a crash between the two leaves both, and this machine knows the new one.
     follow(repo, id, new, hash)?;
     match repo.store.forget(id, now) {
@@ -31,6 +34,48 @@ pub fn run(
         Err(chunkstore::Error::Missing { .. }) => Ok(Some(new)),
         forgotten => forgotten.map(|()| Some(new)).map_err(Error::from),
     }
+}
+
+/// Publishes `manifest`, which restates the generation `id`, and gives its new id and the hash of its stored bytes.
+/// Refused when part of it is being collected.
+pub(crate) fn publish(
+    repo: &Repo,
+    id: SessionId,
+    manifest: &Manifest,
+    host: &str,
+    now: i64,
+    monitor: &dyn Monitor,
+) -> Result<(SessionId, [u8; 32])> {
+    let writer = Writer::begin(repo.store.clone(), repo.owner(host, now), 1, false)?;
+    prove_present(repo, &writer, manifest, id, monitor)?;
+    let flushed = writer.flush()?;
+    Ok(writer.publish(flushed, &manifest.encode())?)
+}
+
+/// Looks every chunk up in the view of the writer's session: that the generation was listed proves nothing, since a
+/// collection may have begun after it was forgotten.
+fn prove_present(
+    repo: &Repo,
+    writer: &Writer,
+    manifest: &Manifest,
+    id: SessionId,
+    monitor: &dyn Monitor,
+) -> Result<()> {
+    monitor.phase(Phase::FindingReferences);
+    let reader = Reader::beside(repo.store.clone(), writer, index_progress(monitor));
+    let mut live = LiveSet::new(repo.store.cache())?;
+    references::collect(&reader, &[manifest.root()?], &mut live, monitor)?;
+    let refused = || {
+        let why = format!("part of snapshot {} is gone or being removed", &id.to_hex()[..8]);
+        StoreError::Refused(why)
+    };
+    live.scan(&mut |ids| {
+        ids.iter().try_for_each(|chunk| match writer.present(chunk)? {
+            true => Ok(()),
+            false => Err(refused()),
+        })
+    })?;
+    Ok(())
 }
 
 /// What this machine made last (I-17) has another name now.

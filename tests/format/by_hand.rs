@@ -41,6 +41,9 @@ pub fn read(objects: &Objects, key_file: &str) -> Walk {
     }
 }
 
+/// A frame's place: pack, offset, stored and plain length, codec, sealed session key.
+type Where = (String, usize, usize, usize, u8, Vec<u8>);
+
 struct Repository<'a> {
     objects: &'a Objects,
     text: String,
@@ -49,7 +52,7 @@ struct Repository<'a> {
     control: Key,
     index: Key,
     /// By chunk id: pack, offset, stored length, plain length, codec, sealed key.
-    places: BTreeMap<Vec<u8>, (String, usize, usize, usize, u8, Vec<u8>)>,
+    places: BTreeMap<Vec<u8>, Where>,
 }
 
 impl<'a> Repository<'a> {

@@ -3,17 +3,18 @@
 use chunkstore::chunker::Bounds;
 use chunkstore::frame::{Decoder, Encoder};
 use chunkstore::pack::Class;
+use chunkstore::reader::Reader;
 use chunkstore::remote::Memory;
 use chunkstore::session::Owner;
 use chunkstore::writer::Writer;
 use chunkstore::{ContentHash, Error as StoreError, SessionId};
+use engine::Result;
 use engine::entry::{Content, Entry, Extent, ExtentList, Kind, Meta, Time, join};
 use engine::manifest::{Head, Manifest, Summary};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
 use engine::tree::cut::Params;
 use engine::tree::{TreeWriter, encode_extent_list};
-use engine::{Error, Result};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -174,44 +175,72 @@ fn entry(name: &str, kind: Kind, content: Content, size: usize) -> Entry {
     }
 }
 
-/// The files of a generation as they come back.
+/// The files of a generation as they come back; the first that does not is the error.
 pub fn read_back(repo: &Repo, id: SessionId) -> Result<Files> {
+    let mut files = Files::new();
+    each_file(repo, id, &mut |path, bytes| {
+        files.insert(path, bytes?);
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// The files that come back, and the paths of those that do not.
+pub fn read_some(repo: &Repo, id: SessionId) -> Result<(Files, Vec<String>)> {
+    let (mut files, mut lost) = (Files::new(), Vec::new());
+    each_file(repo, id, &mut |path, bytes| {
+        match bytes {
+            Ok(bytes) => drop(files.insert(path, bytes)),
+            Err(_) => lost.push(path),
+        }
+        Ok(())
+    })?;
+    Ok((files, lost))
+}
+
+fn each_file(
+    repo: &Repo,
+    id: SessionId,
+    each: &mut dyn FnMut(String, Result<Vec<u8>>) -> Result<()>,
+) -> Result<()> {
     let reader = repo.reader(&Quiet);
     let mut cursor = engine::trees::cursor(&reader, &repo.manifest(id)?.root()?)?;
-    let mut decoder = Decoder::new()?;
-    let mut files = Files::new();
     while let Some(item) = cursor.next()? {
-        if item.entry.kind != Kind::File {
-            continue;
+        if item.entry.kind == Kind::File {
+            let path = join(&item.dir, &item.entry.name);
+            each(
+                String::from_utf8(path).unwrap(),
+                file(&reader, &item.entry.content),
+            )?;
         }
-        let mut bytes = Vec::new();
-        let mut chunk = |id: chunkstore::ChunkId| -> Result<Vec<u8>> {
-            let located = reader.locate(&id)?.ok_or_else(|| StoreError::Missing {
-                object: format!("chunk {id}"),
-            })?;
-            let mut out = Vec::new();
-            let (remote, keys) = (repo.store.remote(), repo.store.keys());
-            Decoder::new()?.read(remote, keys, Class::Data, id, &located.place, &mut out)?;
-            Ok(out)
-        };
-        if let Content::Bundled {
-            bundle, offset, len, ..
-        } = &item.entry.content
-        {
-            let plain = chunk(*bundle)?;
-            bytes.extend_from_slice(&plain[*offset as usize..(*offset + *len) as usize]);
-        }
-        engine::trees::for_each_extent(&reader, &mut decoder, &item.entry.content, &mut |extent| {
-            if let Extent::Chunk { id, .. } = extent {
-                bytes.extend(chunk(id)?);
-            }
-            Ok(())
-        })?;
-        let path = join(&item.dir, &item.entry.name);
-        files.insert(
-            String::from_utf8(path).map_err(|_| Error::Usage("name".into()))?,
-            bytes,
-        );
     }
-    Ok(files)
+    Ok(())
+}
+
+fn file(reader: &Reader<'_>, content: &Content) -> Result<Vec<u8>> {
+    let mut decoder = Decoder::new()?;
+    let mut bytes = Vec::new();
+    let chunk = |id: chunkstore::ChunkId| -> Result<Vec<u8>> {
+        let located = reader.locate(&id)?.ok_or_else(|| StoreError::Missing {
+            object: format!("chunk {id}"),
+        })?;
+        let mut out = Vec::new();
+        let (remote, keys) = (reader.store().remote(), reader.store().keys());
+        Decoder::new()?.read(remote, keys, Class::Data, id, &located.place, &mut out)?;
+        Ok(out)
+    };
+    if let Content::Bundled {
+        bundle, offset, len, ..
+    } = content
+    {
+        let plain = chunk(*bundle)?;
+        bytes.extend_from_slice(&plain[*offset as usize..(*offset + *len) as usize]);
+    }
+    engine::trees::for_each_extent(reader, &mut decoder, content, &mut |extent| {
+        if let Extent::Chunk { id, .. } = extent {
+            bytes.extend(chunk(id)?);
+        }
+        Ok(())
+    })?;
+    Ok(bytes)
 }

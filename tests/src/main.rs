@@ -1,4 +1,4 @@
-//! The program as tests run it: built with them, so never an old one.
+//! The program under test: `dedup` itself, built here so that the tests know where it is.
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -72,6 +72,7 @@ pub fn from_root(path: &Path) -> Vec<u8> {
 
 /// One snapshot by filters and time.
 #[derive(Args, Clone, Debug, Default)]
+#[allow(rustdoc::broken_intra_doc_links)] // the text is what --help prints
 pub struct ChoiceArgs {
     /// As of TIME: the newest snapshot made by then. TIME is 'YYYY-MM-DD[ HH:MM[:SS]]', RFC 3339, an age such as 2h
     /// or '3d ago', or 'yesterday 18:00'; a date alone means the end of that day

@@ -8,6 +8,7 @@ use crate::exit::{Code, Failure};
 use crate::progress::Watcher;
 use crate::render::text;
 use crate::{confirm, listing, output, resolve};
+use engine::forget::Action;
 use engine::prune::{self, Options, PruneSummary};
 use engine::repo::Repo;
 use engine::units::format_bytes;
@@ -31,7 +32,8 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
             "--host, --tag and --path say which snapshots a --keep-* rule is for, and none was given",
         ));
     }
-    let options = options(context, args)?;
+    let mut options = options(context, args)?;
+    confirm::possible(context, args.yes || args.dry_run, "Prune")?;
     let repo = context.open()?;
     let mut code = Code::Ok;
     let mut removed = Removed {
@@ -43,6 +45,12 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
         let all = listing::read(context, &repo)?;
         let decisions = forget::by_policy(context, &all, policy, &args.keep, &filter);
         forget::print(context, &decisions, &args.keep, args.dry_run)?;
+        if args.dry_run {
+            let gone = decisions
+                .iter()
+                .filter(|decision| decision.action == Action::Remove);
+            options.assume_gone = gone.map(|decision| decision.facts.id).collect();
+        }
         removed = forget::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
         code = removed.code.max(all.code());
     }
@@ -151,7 +159,7 @@ fn tell(
     if removed.count > 0 {
         let what = text::count(removed.count, "snapshot");
         out += &match dry_run {
-            true => format!("Would remove {what}; their data stays until they leave the trash\n"),
+            true => format!("Would remove {what}. What follows is as if they had left the trash:\n"),
             false => format!("Removed {what}: in the trash, where 'dedup undelete' finds them\n"),
         };
     }
@@ -170,7 +178,7 @@ fn tell(
 /// What a collection will do and what it takes, before it begins.
 fn costs(s: &PruneSummary) -> String {
     let mut out = format!(
-        "{} need {} of {} in {}\n",
+        "Needed by {}: {} of {} in {}\n",
         text::count(s.snapshots, "snapshot"),
         format_bytes(s.bytes_needed),
         format_bytes(s.bytes_total),
@@ -179,6 +187,9 @@ fn costs(s: &PruneSummary) -> String {
     if s.trash_discarded > 0 {
         let ended = text::count(s.trash_discarded, "removed snapshot");
         out += &format!("{ended} would end for good\n");
+    }
+    if s.packs_unneeded == 0 && s.packs_repack == 0 {
+        return out + "Nothing to free\n" + &waiting(s);
     }
     out += &format!(
         "To free: {}, by deleting {} and rewriting {}\n",

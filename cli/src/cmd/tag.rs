@@ -7,6 +7,7 @@ use crate::exit::{Code, Failure};
 use crate::render::text;
 use crate::{listing, output, resolve, signals};
 use engine::facts::Facts;
+use engine::monitor::Quiet;
 use engine::{Error, StoreError, restate, select};
 use serde_json::json;
 
@@ -32,10 +33,17 @@ pub fn run(context: &Context, args: &TagArgs) -> Result<Code, Failure> {
         }
         let new = match args.dry_run {
             true => None,
-            false => restate::run(&repo, facts.id, &host, context.now_secs(), &|manifest| {
-                manifest.tags = changed_tags(&manifest.tags, args);
-                true
-            })
+            false => restate::run(
+                &repo,
+                facts.id,
+                &host,
+                context.now_secs(),
+                &|manifest| {
+                    manifest.tags = changed_tags(&manifest.tags, args);
+                    true
+                },
+                &Quiet,
+            )
             .map(Some)
             .or_else(|e| match e {
                 // Gone since it was listed.

@@ -9,6 +9,7 @@ use crate::render::{json, text};
 use crate::resolve;
 use engine::facts::Facts;
 use engine::forget::{self, Trashed};
+use engine::manifest::Snapshot;
 use engine::monitor::{Monitor, Problem, ProblemKind};
 use engine::repo::Repo;
 use engine::select::{self, Filter};
@@ -55,9 +56,10 @@ pub fn run(context: &Context, args: &UndeleteArgs) -> Result<Code, Failure> {
     Ok(code)
 }
 
-/// Without what is there under another name: a snapshot whose tags were changed leaves its old form in the trash.
+/// Without what is there in another form: changing a snapshot's tags leaves its old form in the trash. Of several
+/// forms in the trash, the one that was removed last.
 fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<Vec<Trashed>, Failure> {
-    let (mut trash, damaged) = forget::list_trash(repo)?;
+    let (trash, damaged) = forget::list_trash(repo)?;
     for (id, error) in damaged {
         let why = error.to_string();
         monitor.problem(&Problem {
@@ -66,15 +68,21 @@ fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<Vec<Trashed>, Failure> {
         });
     }
     let (snapshots, _) = repo.snapshots()?;
-    let same = |trashed: &Trashed| {
-        snapshots.iter().any(|snapshot| {
-            let facts = &trashed.facts;
-            let m = &snapshot.manifest;
-            m.original.is_some() && m.time() == facts.time && m.host == facts.host && m.paths == facts.paths
-        })
-    };
-    trash.retain(|trashed| !same(trashed));
-    Ok(trash)
+    let same = |a: &Facts, b: &Facts| a.time == b.time && a.host == b.host && a.paths == b.paths;
+    let restated: Vec<Facts> = snapshots
+        .iter()
+        .filter(|snapshot| snapshot.manifest.original.is_some())
+        .map(Snapshot::facts)
+        .collect();
+    let mut newest: Vec<Trashed> = Vec::new();
+    // Last forgotten first.
+    for trashed in trash {
+        let there = restated.iter().any(|facts| same(facts, &trashed.facts));
+        if !there && !newest.iter().any(|known| same(&known.facts, &trashed.facts)) {
+            newest.push(trashed);
+        }
+    }
+    Ok(newest)
 }
 
 fn list(context: &Context, trash: &[Trashed]) -> Result<(), Failure> {

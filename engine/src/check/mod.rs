@@ -5,6 +5,7 @@
 //! again, only if something is damaged, to say which files that hurts. The local index is not trusted (I-6): a fresh
 //! one is made.
 
+mod chain;
 mod data;
 mod paths;
 mod structure;

@@ -4,6 +4,7 @@
 //! What others do meanwhile can look like damage (a segment replaced, a generation ended). So what is found is said
 //! only if the repository is still as it was listed, and otherwise looked for again.
 
+use super::chain::{self, Chained};
 use super::{CheckReport, Findings, sound};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
@@ -154,7 +155,7 @@ fn read_once(repo: &Repo, names: Names, monitor: &dyn Monitor) -> Result<(Struct
     };
     let mut live = LiveSet::new(store.cache())?;
     let manifests = generations(repo, &mut structure, &mut live, &mut findings, monitor)?;
-    sequences(repo, &manifests, &mut findings);
+    chain::check(repo, &manifests, &mut findings);
     references(store, &mut structure, &mut live, &mut findings)?;
     Ok((structure, findings))
 }
@@ -251,14 +252,6 @@ fn sizes(listed: &HashMap<PackId, Listed>, packs: &Inventory, findings: &mut Fin
             findings.damage(ObjectName::pack(*id), why);
         }
     }
-}
-
-/// A manifest and what the chain of its machine needs.
-struct Chained {
-    manifest: Manifest,
-    /// Of the stored bytes; not known of what is in the trash.
-    hash: Option<[u8; 32]>,
-    id: SessionId,
 }
 
 /// Opens every manifest and reads every tree chunk once.
@@ -443,57 +436,6 @@ fn name_lost(
         findings.damage("index", why);
     }
     Ok(())
-}
-
-/// I-17: each machine numbers its manifests and names the one before.
-fn sequences(repo: &Repo, manifests: &[Chained], findings: &mut Findings) {
-    let mut machines: BTreeMap<[u8; 16], BTreeMap<u64, Vec<&Chained>>> = BTreeMap::new();
-    for chained in manifests.iter().filter(|chained| chained.manifest.sequence > 0) {
-        let machine = machines.entry(chained.manifest.machine).or_default();
-        machine
-            .entry(chained.manifest.sequence)
-            .or_default()
-            .push(chained);
-    }
-    for chain in machines.values() {
-        let (mut gone, mut last) = (0, None::<(u64, &Chained)>);
-        for (number, all) in chain {
-            let originals: Vec<&&Chained> = all.iter().filter(|c| c.manifest.original.is_none()).collect();
-            if let [one, other, ..] = originals[..] {
-                let why = format!(
-                    "it has the same number ({number}) as {} of this machine",
-                    other.id
-                );
-                findings.warn(ObjectName::snapshot(one.id), why);
-            }
-            let Some(here) = all.first() else { continue };
-            if let Some((before, earlier)) = last {
-                gone += number - before - 1;
-                let follows = *number == before + 1 && earlier.manifest.original.is_none();
-                let breaks = |hash| here.manifest.previous != [0; 32] && here.manifest.previous != hash;
-                if follows && earlier.hash.is_some_and(breaks) {
-                    let why = format!("it does not follow {}, which has the number before", earlier.id);
-                    findings.warn(ObjectName::snapshot(here.id), why);
-                }
-            }
-            last = Some((*number, here));
-        }
-        if let Some((_, newest)) = last.filter(|_| gone > 0) {
-            let host = &newest.manifest.host;
-            let why = format!("{gone} snapshots of host {host} between others are gone: forgotten, or lost");
-            findings.warn("snapshots", why);
-        }
-    }
-    let remembered = repo.remembered();
-    let newest = machines
-        .get(&repo.machine())
-        .and_then(|chain| chain.keys().next_back());
-    if let Some(id) = remembered.snapshot
-        && newest.is_none_or(|newest| *newest < remembered.sequence)
-    {
-        let why = "the last snapshot that this machine made is gone: removed on purpose, or lost";
-        findings.warn(ObjectName::snapshot(id), why.to_string());
-    }
 }
 
 impl Structure {

@@ -82,7 +82,7 @@ impl Planner<'_, '_> {
                 Ok(())
             }
             Err(e) if is_damage(&e) => {
-                job.fail(Failure::Problem(e.to_string()));
+                job.fail(Failure::Damage(e.to_string()));
                 Ok(())
             }
             Err(e) => {

@@ -102,7 +102,7 @@ impl<'r, 'a> Crew<'r, 'a> {
         let window = Arc::new(builder.build(located, &self.limits));
         self.under_way.push_back(window.clone());
         for (parts, why) in &window.lost {
-            let why = Failure::Problem(why.clone());
+            let why = Failure::Damage(why.clone());
             self.hands.lose(&window, parts.clone(), &why);
         }
         let loose = batches(window.loose.len()).map(Work::Loose);

@@ -23,6 +23,8 @@ pub(super) enum Action {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Failure {
     Problem(String),
+    /// What the repository holds of it is damaged or missing.
+    Damage(String),
     /// The run ends; the reason is told once, not for each file.
     Abandoned,
 }

@@ -110,7 +110,8 @@ impl<'r, 'a> Hands<'r, 'a> {
                     self.part(part, job, plain);
                 }
             }
-            Err(Fault::Path(why)) => self.give_up(window, frame, &Failure::Problem(why)),
+            // All that can be wrong with a frame alone is damage.
+            Err(Fault::Path(why)) => self.give_up(window, frame, &Failure::Damage(why)),
             Err(Fault::Fatal(e)) => {
                 self.shared.fail(e);
                 self.give_up(window, frame, &Failure::Abandoned);
@@ -134,10 +135,11 @@ impl<'r, 'a> Hands<'r, 'a> {
         let put = match self.bytes_of(part, chunk) {
             Some(_) if job.has_failed() => Ok(None),
             Some(bytes) => self.put(job, part.at, bytes),
-            None => Err(Fault::Path(format!(
-                "chunk {} does not hold its content",
-                part.id
-            ))),
+            None => {
+                let why = format!("chunk {} does not hold its content", part.id);
+                job.fail(Failure::Damage(why));
+                Ok(None)
+            }
         };
         match put {
             Ok(file) => self.written(job, file.as_deref()),
@@ -320,11 +322,13 @@ impl<'r, 'a> Hands<'r, 'a> {
 
     /// Counts and tells that the job is given up.
     pub fn failed(&self, job: &Job, failure: Failure) {
-        if let Failure::Problem(why) = failure {
-            if job.kind == Kind::File {
-                self.shared.counts.files_failed.fetch_add(1, Relaxed);
-            }
-            self.shared.problem(&job.path(), why);
+        if job.kind == Kind::File && failure != Failure::Abandoned {
+            self.shared.counts.files_failed.fetch_add(1, Relaxed);
+        }
+        match failure {
+            Failure::Problem(why) => self.shared.problem(&job.path(), why),
+            Failure::Damage(why) => self.shared.damage(&job.path(), why),
+            Failure::Abandoned => {}
         }
     }
 

@@ -1,0 +1,123 @@
+//! Passwords, key files, the recovery phrase: what opens a repository, and that none of it is ever shown.
+
+use crate::cli_start::phrase;
+use kit::program::{Home, Run, string};
+use std::fs;
+
+fn home() -> Home {
+    Home::new(env!("CARGO_BIN_EXE_dedup-under-test"))
+}
+
+const OLD: &str = "correct horse battery";
+const NEW: &str = "staple of another kind";
+
+fn hides(run: Run) -> Run {
+    for secret in [OLD, NEW] {
+        assert!(!run.out.contains(secret) && !run.err.contains(secret), "{run:?}");
+    }
+    run
+}
+
+#[test]
+fn passwords() {
+    let home = home();
+    home.write("docs/a", "a");
+    let with = |password: &str, args: &[&str]| {
+        let args = [&["-r", "repo"], args].concat();
+        hides(home.run_with(&[("DEDUP_PASSWORD", password)], &args))
+    };
+    let said = with(OLD, &["init", "--no-recovery", "-v"]).ends(0);
+    assert!(said.out.contains("no recovery phrase"), "{}", said.out);
+    with(OLD, &["backup", "docs", "-v"]).ends(0);
+    with("wrong", &["snapshots"])
+        .ends(12)
+        .says(&["wrong password or key"]);
+    with("wrong", &["snapshots", "--json"]).ends(12);
+    // Nobody to ask.
+    home.ends(2, &["-r", "repo", "snapshots"])
+        .says(&["DEDUP_PASSWORD"]);
+    let file = home.write("new password", format!("{NEW}\n"));
+    let passwd = ["key", "passwd", "--new-password-file", file.to_str().unwrap()];
+    with(OLD, &passwd).ends(0);
+    with(OLD, &["snapshots"]).ends(12);
+    with(NEW, &["snapshots"]).ends(0);
+    let list = with(NEW, &["key", "list", "--json"]).ends(0).objects();
+    assert_eq!(list.len(), 1);
+    assert_eq!(list[0]["kind"], "password");
+    let id = string(&list[0], "id");
+    with(NEW, &["key", "remove", &id, "--yes"])
+        .ends(1)
+        .says(&["last key slot"]);
+    for everything in home.contents(&home.path("repo")).into_values() {
+        let text = String::from_utf8_lossy(&everything).into_owned();
+        assert!(!text.contains(OLD) && !text.contains(NEW));
+    }
+}
+
+#[test]
+fn the_phrase_opens_when_all_else_is_lost() {
+    let home = home();
+    let words = phrase(&home.init().out);
+    home.write("docs/a", "a");
+    home.ok(&["backup", "docs"]);
+    fs::remove_file(home.path(".config/dedup/default.key")).unwrap();
+    home.ends(2, &["snapshots"]).says(&["default.key", "no terminal"]);
+    home.write("phrase", words.to_uppercase());
+    let opened = ["--recovery-phrase-file", "phrase"];
+    home.ok(&[&opened[..], &["restore", "--target", "out"]].concat());
+    // A new key file for the time to come; the phrase stays.
+    let key = home.text(".config/dedup/default.key");
+    home.ends(
+        2,
+        &[&opened[..], &["key", "passwd", "--new-key-file", &key]].concat(),
+    );
+    home.ok(&[&opened[..], &["key", "add", "--new-key-file", &key]].concat());
+    home.ok(&["snapshots"]);
+    home.ok(&[&opened[..], &["snapshots"]].concat());
+    home.write("phrase", words.replacen(' ', " abandon ", 1));
+    home.ends(12, &[&opened[..], &["snapshots"]].concat());
+    let second = home.ok(&["key", "recovery"]);
+    home.write("phrase", phrase(&second.out));
+    home.ok(&[&opened[..], &["snapshots"]].concat());
+    let third = home.ok(&["key", "recovery", "--json"]).summary();
+    home.write("phrase", string(&third, "recovery_phrase"));
+    home.ok(&[&opened[..], &["snapshots"]].concat());
+}
+
+#[test]
+fn exported_keys_bring_a_repository_back() {
+    let home = home();
+    home.init();
+    home.write("docs/a", "a");
+    home.ok(&["backup", "docs"]);
+    home.ok(&["key", "export", "keys.tar"]);
+    home.ends(1, &["key", "export", "keys.tar"])
+        .says(&["exists already"]);
+    fs::remove_dir_all(home.repository().join("keys")).unwrap();
+    fs::remove_file(home.repository().join("config")).unwrap();
+    home.ends(10, &["snapshots"]);
+    let tar = std::process::Command::new("tar")
+        .args(["-xf", &home.text("keys.tar"), "-C"])
+        .arg(home.repository())
+        .status();
+    assert!(tar.unwrap().success());
+    assert_eq!(home.snapshots().len(), 1);
+    home.ok(&["check"]);
+}
+
+#[test]
+fn keys_are_found_by_their_beginning() {
+    let home = home();
+    home.init();
+    home.ends(1, &["key", "remove", "zz", "--yes"])
+        .says(&["no key 'zz'"]);
+    home.ends(1, &["key", "remove", "", "--yes"]);
+    let list = home.ok(&["key", "list", "--json"]).objects();
+    let recovery = list.iter().find(|slot| slot["kind"] == "recovery").unwrap();
+    let id = string(recovery, "id");
+    home.ends(2, &["key", "remove", &id[..8]]).says(&["--yes"]);
+    home.ok(&["key", "remove", &id[..8], "--yes"]);
+    let left = home.ok(&["key", "list", "--json"]).objects();
+    assert_eq!(left.len(), 1);
+    assert!(left[0]["current"] == true && left[0]["kind"] == "key-file");
+}

@@ -1,0 +1,592 @@
+//! Garbage collection beside writers, other collectors, crashes, full disks and lying listings. The oracle is always
+//! the same: every generation that was not forgotten comes back byte by byte, and a check finds no damage.
+
+use chunkstore::pack::Class;
+use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
+use chunkstore::session::View;
+use chunkstore::sweep::{self, Policy, Unused};
+use chunkstore::writer::Writer;
+use chunkstore::{Error as StoreError, SessionId};
+use engine::monitor::Quiet;
+use engine::prune::{self, Options, PruneSummary};
+use engine::repo::Repo;
+use engine::{Error, check, forget};
+use kit::generation::{self, Files, files, foreign_writer, noise, put_all, read_back, repository};
+use kit::machine::Machine;
+use kit::remotes::{Fault, Faulty, contents, listed};
+use std::sync::Arc;
+use std::time::Duration;
+
+const DAY: i64 = 86_400;
+
+/// Throws away all that nobody needs, at once.
+fn options() -> Options {
+    let gc = Policy {
+        max_unused: Unused::Bytes(0),
+        max_repack: u64::MAX,
+    };
+    Options {
+        keep_trash: 0,
+        ..Options::new(gc, 100 * DAY)
+    }
+}
+
+fn collect(repo: &Repo) -> engine::Result<PruneSummary> {
+    prune::run(repo, &options(), &Quiet)
+}
+
+fn open(machine: &Machine, remote: &impl Remote2) -> Repo {
+    machine.open(remote.handle()).unwrap()
+}
+
+/// Another handle to the same storage.
+trait Remote2 {
+    fn handle(&self) -> Arc<dyn Remote>;
+}
+
+impl<T: Remote + Clone + 'static> Remote2 for T {
+    fn handle(&self) -> Arc<dyn Remote> {
+        Arc::new(self.clone())
+    }
+}
+
+/// A copy of everything that is stored.
+fn copy(remote: &Memory) -> Memory {
+    let copy = Memory::new();
+    for (name, bytes) in contents(remote).unwrap() {
+        copy.put(&name, &bytes).unwrap();
+    }
+    copy
+}
+
+fn assert_sound(repo: &Repo, expected: &[(SessionId, Files)], what: &str) {
+    for (id, files) in expected {
+        assert_eq!(&read_back(repo, *id).unwrap(), files, "{what}");
+    }
+    let all = check::Options {
+        read_data: check::ReadData::All,
+        threads: 2,
+    };
+    let report = check::run(repo, &all, &Quiet).unwrap();
+    assert_eq!(
+        (report.num_errors, &report.broken_objects),
+        (0, &vec![]),
+        "{what}"
+    );
+}
+
+/// Four generations that share files; the first and third are forgotten, so that whole packs and parts go.
+struct Story {
+    remote: Memory,
+    machine: Machine,
+    kept: Vec<(SessionId, Files)>,
+    forgotten: Vec<(SessionId, Files)>,
+}
+
+impl Story {
+    fn new() -> Story {
+        let (remote, machine) = (repository(), Machine::new("here"));
+        let repo = open(&machine, &remote);
+        let (mut kept, mut forgotten) = (Vec::new(), Vec::new());
+        for number in 1..=4u64 {
+            let mut of = files(number * 20..number * 20 + 12, 5000);
+            of.extend(files(0..6, 30_000 + number as usize % 2));
+            of.extend(files(number * 4..number * 4 + 8, 300));
+            let id = generation::generation(&repo, number, &of).unwrap();
+            let list = if number % 2 == 1 {
+                &mut forgotten
+            } else {
+                &mut kept
+            };
+            list.push((id, of));
+        }
+        Story {
+            remote,
+            machine,
+            kept,
+            forgotten,
+        }
+    }
+
+    fn forget(&self, repo: &Repo) {
+        let ids: Vec<SessionId> = self.forgotten.iter().map(|(id, _)| *id).collect();
+        forget::apply(repo, &ids, 0).unwrap();
+    }
+}
+
+fn stored(remote: &dyn Remote, kind: Kind) -> u64 {
+    listed(remote, kind).unwrap().iter().map(|(_, size)| size).sum()
+}
+
+#[test]
+fn what_nobody_needs_goes_and_the_rest_stays() {
+    let story = Story::new();
+    let repo = open(&story.machine, &story.remote);
+    let nothing = collect(&repo).unwrap();
+    assert_eq!(
+        (nothing.packs_deleted, nothing.bytes_moved, nothing.pending),
+        (0, 0, false)
+    );
+    story.forget(&repo);
+    let before = stored(&story.remote, Kind::Pack);
+    let dry = Options {
+        dry_run: true,
+        ..options()
+    };
+    let untouched = contents(&story.remote).unwrap();
+    let plan = prune::run(&repo, &dry, &Quiet).unwrap();
+    assert_eq!(
+        contents(&story.remote).unwrap(),
+        untouched,
+        "a dry run changes nothing"
+    );
+    let done = collect(&repo).unwrap();
+    let after = stored(&story.remote, Kind::Pack);
+    assert!(done.packs_repack > 0 && done.packs_unneeded > 0, "{done:?}");
+    assert_eq!(
+        (
+            plan.packs_unneeded,
+            plan.packs_repack,
+            plan.bytes_moved,
+            plan.bytes_freed
+        ),
+        (
+            done.packs_unneeded,
+            done.packs_repack,
+            done.bytes_moved,
+            done.bytes_freed
+        )
+    );
+    assert_eq!((done.trash_discarded, done.snapshots), (2, 2));
+    assert!(after < before * 2 / 3, "{before} -> {after}");
+    assert_eq!(listed(&story.remote, Kind::Mark).unwrap(), []);
+    assert_eq!(listed(&story.remote, Kind::Session).unwrap(), []);
+    assert_sound(&repo, &story.kept, "after");
+    let again = collect(&repo).unwrap();
+    assert_eq!((again.packs_deleted, again.bytes_moved), (0, 0), "{again:?}");
+}
+
+#[test]
+fn the_trash_protects_until_its_time_is_over() {
+    let story = Story::new();
+    let repo = open(&story.machine, &story.remote);
+    story.forget(&repo);
+    let later = Options {
+        keep_trash: 200 * DAY as u64,
+        ..options()
+    };
+    let kept = prune::run(&repo, &later, &Quiet).unwrap();
+    assert_eq!(
+        (kept.trash_kept, kept.trash_discarded, kept.packs_deleted),
+        (2, 0, 0)
+    );
+    let (id, of) = &story.forgotten[0];
+    let (trash, unreadable) = forget::list_trash(&repo).unwrap();
+    assert_eq!((trash.len(), unreadable.len()), (2, 0));
+    let back = forget::undelete(&repo, *id, "here", 0, &Quiet).unwrap();
+    assert_ne!(back, *id);
+    assert_eq!(repo.manifest(back).unwrap().original, Some(*id));
+    let mut all = story.kept.clone();
+    all.push((back, of.clone()));
+    collect(&repo).unwrap();
+    assert_sound(&repo, &all, "brought back");
+    assert_eq!(forget::list_trash(&repo).unwrap().0, []);
+    let gone = forget::undelete(&repo, *id, "here", 0, &Quiet);
+    assert!(matches!(gone, Err(Error::NoSnapshot(_))));
+}
+
+#[test]
+fn what_is_being_collected_is_not_brought_back() {
+    let story = Story::new();
+    let repo = open(&story.machine, &story.remote);
+    story.forget(&repo);
+    let packs = repo.store.packs().unwrap();
+    let plan = sweep::Plan {
+        unneeded: packs.into_keys().collect(),
+        ..sweep::Plan::default()
+    };
+    sweep::condemn(&repo.store, &plan).unwrap();
+    let refused = forget::undelete(&repo, story.forgotten[0].0, "here", 0, &Quiet);
+    assert!(
+        matches!(refused, Err(Error::Store(StoreError::Refused(_)))),
+        "{refused:?}"
+    );
+    collect(&repo).unwrap();
+    assert_sound(&repo, &story.kept, "condemned by mistake, and moved out in time");
+}
+
+#[test]
+fn protected_snapshots_are_not_forgotten() {
+    let story = Story::new();
+    let repo = open(&story.machine, &story.remote);
+    let writer = foreign_writer(&repo);
+    let mut manifest = put_all(&repo, &writer, 9, &files(0..3, 100)).unwrap();
+    manifest.protected = true;
+    let id = generation::publish(&writer, &manifest).unwrap();
+    let refused = forget::apply(&repo, &[story.kept[0].0, id], 0);
+    assert!(matches!(refused, Err(Error::Store(StoreError::Refused(_)))));
+    assert_eq!(forget::list_trash(&repo).unwrap().0, [], "none of them");
+}
+
+/// The writer relies on what the first generation stored; then that is forgotten.
+#[test]
+fn a_running_writer_keeps_what_it_found() {
+    let story = Story::new();
+    let repo = open(&story.machine, &story.remote);
+    let other = Machine::new("elsewhere");
+    let theirs = open(&other, &story.remote);
+    let writer = foreign_writer(&theirs);
+    let (_, of) = &story.forgotten[0];
+    let manifest = put_all(&theirs, &writer, 1, of).unwrap();
+    story.forget(&repo);
+    let waits = collect(&repo).unwrap();
+    assert!(waits.pending, "{waits:?}");
+    assert_eq!((waits.sessions_waited_for, waits.packs_deleted), (1, 0));
+    let id = generation::publish(&writer, &manifest).unwrap();
+    let mut all = story.kept.clone();
+    all.push((id, of.clone()));
+    assert_sound(&repo, &all, "condemned and readable");
+    let done = collect(&repo).unwrap();
+    assert!(!done.pending && done.packs_deleted > 0, "{done:?}");
+    assert_sound(&repo, &all, "moved");
+}
+
+/// Only those sessions count that were there when the mark was made.
+#[test]
+fn a_collection_does_not_wait_for_later_sessions() {
+    let story = Story::new();
+    let repo = open(&story.machine, &story.remote);
+    let early = foreign_writer(&repo);
+    story.forget(&repo);
+    assert!(collect(&repo).unwrap().pending);
+    let late = foreign_writer(&repo);
+    drop(early);
+    let done = collect(&repo).unwrap();
+    assert!(done.packs_deleted > 0 && !done.pending, "{done:?}");
+    let manifest = put_all(&repo, &late, 7, &story.forgotten[0].1).unwrap();
+    let id = generation::publish(&late, &manifest).unwrap();
+    let all = [&story.kept[..], &[(id, story.forgotten[0].1.clone())]].concat();
+    assert_sound(&repo, &all, "the late one stored it anew");
+}
+
+/// A writer that was declared dead wakes up: it can't publish, and what it still writes misleads nobody.
+#[test]
+fn a_fenced_writer_harms_nobody() {
+    let story = Story::new();
+    let repo = open(&story.machine, &story.remote);
+    let other = Machine::new("elsewhere");
+    let theirs = open(&other, &story.remote);
+    let writer = foreign_writer(&theirs);
+    let of = files(900..930, 5000);
+    let manifest = put_all(&theirs, &writer, 1, &of).unwrap();
+    let impatient = Options {
+        stale_after: Duration::ZERO,
+        ..options()
+    };
+    std::thread::sleep(Duration::from_millis(5));
+    prune::run(&repo, &impatient, &Quiet).unwrap();
+    std::thread::sleep(Duration::from_millis(5));
+    prune::run(&repo, &impatient, &Quiet).unwrap();
+    let fenced = generation::publish(&writer, &manifest);
+    assert!(
+        matches!(fenced, Err(Error::Store(StoreError::Fenced))),
+        "{fenced:?}"
+    );
+    drop(writer);
+    // It has indexed its packs by now. They go, and a late writer's segment comes back to list them.
+    let segments = contents(&story.remote).unwrap();
+    let done = prune::run(&repo, &impatient, &Quiet).unwrap();
+    assert!(done.packs_deleted > 0, "{done:?}");
+    for (name, bytes) in segments.iter().filter(|(name, _)| name.kind() == Kind::Index) {
+        story.remote.put(name, bytes).unwrap();
+    }
+    for machine in [&story.machine, &other, &Machine::new("third")] {
+        let repo = open(machine, &story.remote);
+        let id = generation::generation(&repo, 50, &of).unwrap();
+        let all = [&story.kept[..], &story.forgotten[..], &[(id, of.clone())]].concat();
+        assert_sound(&repo, &all, "stored anew");
+    }
+    let all = [&story.kept[..], &story.forgotten[..]].concat();
+    collect(&repo).unwrap();
+    assert_sound(&repo, &all, "collected");
+}
+
+#[test]
+fn a_dead_writer_of_this_machine_is_fenced_at_once() {
+    let story = Story::new();
+    let faulty = Faulty::new(story.remote.handle());
+    let repo = open(&story.machine, &faulty);
+    let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), 1, false).unwrap();
+    put_all(&repo, &writer, 5, &files(500..540, 5000)).unwrap();
+    writer.flush().unwrap();
+    faulty.crash_at(0);
+    drop(writer);
+    faulty.restart();
+    let repo = open(&story.machine, &faulty);
+    assert_eq!(sweep::open_sessions(&repo.store).unwrap().len(), 1);
+    let done = collect(&repo).unwrap();
+    assert!(done.packs_deleted > 0 && !done.pending, "{done:?}");
+    let all = [&story.kept[..], &story.forgotten[..]].concat();
+    assert_sound(&repo, &all, "after");
+}
+
+#[test]
+fn two_collectors_at_once() {
+    for round in 0..6 {
+        let story = Story::new();
+        let machines = [&story.machine, &Machine::new("b"), &Machine::new("c")];
+        story.forget(&open(&story.machine, &story.remote));
+        std::thread::scope(|scope| {
+            for machine in machines {
+                let remote = story.remote.clone();
+                scope.spawn(move || {
+                    let repo = open(machine, &remote);
+                    // Overtaken by the other, it may give up; it must not be wrong.
+                    let _ = collect(&repo);
+                });
+            }
+        });
+        let repo = open(machines[round % 3], &story.remote);
+        assert_sound(&repo, &story.kept, &format!("round {round}"));
+        let impatient = Options {
+            stale_after: Duration::ZERO,
+            ..options()
+        };
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_millis(2));
+            prune::run(&repo, &impatient, &Quiet).unwrap();
+        }
+        assert_sound(&repo, &story.kept, &format!("round {round}, finished"));
+        assert_eq!(listed(&story.remote, Kind::Mark).unwrap(), []);
+        let again = collect(&repo).unwrap();
+        assert_eq!((again.packs_deleted, again.pending), (0, false), "{again:?}");
+    }
+}
+
+/// A machine that begins where the story's left off.
+fn scene(story: &Story) -> (Memory, Machine) {
+    (copy(&story.remote), story.machine.copy())
+}
+
+#[test]
+fn a_crash_at_every_step_loses_nothing() {
+    let story = Story::new();
+    story.forget(&open(&story.machine, &story.remote));
+    let (remote, machine) = scene(&story);
+    let whole = Faulty::new(remote.handle());
+    collect(&open(&machine, &whole)).unwrap();
+    let steps = whole.operations();
+    let freed = stored(&remote, Kind::Pack);
+    assert!(steps > 40, "{steps}");
+    for step in 0..steps {
+        for torn in [false, true] {
+            let (remote, machine) = scene(&story);
+            let faulty = Faulty::new(remote.handle());
+            let repo = open(&machine, &faulty);
+            if torn {
+                faulty.crash_torn(step);
+            } else {
+                faulty.crash_at(step);
+            }
+            assert!(collect(&repo).is_err(), "{step}");
+            drop(repo);
+            faulty.restart();
+            if torn {
+                // The machine lost its power: what no barrier covered is gone, or by chance not.
+                faulty
+                    .power_cut(&mut |name| name.id().as_bytes()[0] % 2 == 0)
+                    .unwrap();
+            }
+            let repo = open(&machine, &faulty);
+            assert_sound(&repo, &story.kept, &format!("crash at {step}"));
+            let done = collect(&repo).unwrap();
+            assert!(!done.pending, "{step}: {done:?}");
+            collect(&repo).unwrap();
+            assert_sound(&repo, &story.kept, &format!("crash at {step}, finished"));
+            assert_eq!(listed(&remote, Kind::Mark).unwrap(), [], "{step}");
+            let left = stored(&remote, Kind::Pack);
+            assert!(
+                left <= freed * 11 / 10,
+                "{step}: {left} bytes left, {freed} without a crash"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_at_every_step_loses_nothing() {
+    let story = Story::new();
+    story.forget(&open(&story.machine, &story.remote));
+    let (remote, machine) = scene(&story);
+    let whole = Faulty::new(remote.handle());
+    collect(&open(&machine, &whole)).unwrap();
+    let mut without_moving = 0;
+    for step in 0..whole.operations() {
+        let (remote, machine) = scene(&story);
+        let faulty = Faulty::new(remote.handle());
+        let repo = open(&machine, &faulty);
+        faulty.fail_mutation(step, Fault::NoSpace);
+        if let Ok(done) = collect(&repo) {
+            without_moving += u64::from(done.no_space && done.packs_deleted > 0);
+        }
+        assert_sound(&repo, &story.kept, &format!("full at {step}"));
+        let done = collect(&repo).unwrap();
+        assert!(!done.pending && !done.no_space, "{step}: {done:?}");
+        assert_sound(&repo, &story.kept, &format!("full at {step}, finished"));
+    }
+    assert!(without_moving > 5, "{without_moving}");
+}
+
+/// Whatever a listing leaves out, nothing that a generation needs is deleted.
+#[test]
+fn short_listings_delete_nothing() {
+    let story = Story::new();
+    story.forget(&open(&story.machine, &story.remote));
+    for kind in [Kind::Snapshot, Kind::Pack, Kind::Index, Kind::Trash] {
+        for missing in 1..=4 {
+            for fresh in [false, true] {
+                if fresh && kind == Kind::Trash {
+                    continue;
+                }
+                let (remote, machine) = scene(&story);
+                // A machine that never saw this repository knows only the sessions that are still there.
+                let machine = if fresh { Machine::new("fresh") } else { machine };
+                let faulty = Faulty::new(remote.handle());
+                let repo = open(&machine, &faulty);
+                faulty.shorten(kind, missing);
+                let result = prune::run(
+                    &repo,
+                    &Options {
+                        keep_trash: 1000 * DAY as u64,
+                        ..options()
+                    },
+                    &Quiet,
+                );
+                let all = [&story.kept[..], &story.forgotten[..]].concat();
+                faulty.restart();
+                assert_sound(&repo, &story.kept, &format!("{kind:?} {missing} {result:?}"));
+                for (id, _) in &story.forgotten {
+                    let back = forget::undelete(&repo, *id, "here", 0, &Quiet).unwrap();
+                    let files = &all.iter().find(|(old, _)| old == id).unwrap().1;
+                    assert_eq!(&read_back(&repo, back).unwrap(), files, "{kind:?} {missing}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unreadable_manifest_or_tree_stops_deletion() {
+    let story = Story::new();
+    let repo = open(&story.machine, &story.remote);
+    story.forget(&repo);
+    let whole = contents(&story.remote).unwrap();
+    let located = |class: Class| {
+        let reader = repo.reader(&Quiet);
+        let mut packs = std::collections::BTreeSet::new();
+        reader
+            .index()
+            .unwrap()
+            .scan(&mut |_, located| {
+                if located.class == class {
+                    packs.insert(located.place.pack);
+                }
+                Ok(())
+            })
+            .unwrap();
+        packs
+    };
+    let mut victims: Vec<ObjectName> = vec![ObjectName::snapshot(story.kept[0].0)];
+    victims.extend(located(Class::Tree).into_iter().map(ObjectName::pack));
+    let mut stopped = 0;
+    for victim in victims {
+        let (remote, machine) = scene(&story);
+        let mut bytes = whole.iter().find(|(name, _)| *name == victim).unwrap().1.clone();
+        bytes.iter_mut().skip(200).for_each(|byte| *byte ^= 0x55);
+        remote.delete(&victim).unwrap();
+        remote.put(&victim, &bytes).unwrap();
+        let before = listed(&remote, Kind::Pack).unwrap();
+        match collect(&open(&machine, &remote)) {
+            Err(Error::Damaged(e)) => {
+                assert!(e.is_damage());
+                stopped += 1;
+                assert_eq!(listed(&remote, Kind::Pack).unwrap(), before, "{victim}");
+            }
+            // That tree is the forgotten ones'.
+            result => assert!(result.is_ok() && victim.kind() == Kind::Pack, "{result:?}"),
+        }
+    }
+    assert!(stopped >= 3, "{stopped}");
+}
+
+#[test]
+fn many_small_generations_end_in_few_packs() {
+    let (remote, machine) = (repository(), Machine::new("here"));
+    let repo = open(&machine, &remote);
+    let mut all = Vec::new();
+    for number in 1..=40 {
+        let of = files(number * 3..number * 3 + 3, 2000);
+        all.push((generation::generation(&repo, number, &of).unwrap(), of));
+    }
+    assert!(listed(&remote, Kind::Pack).unwrap().len() >= 80);
+    let done = collect(&repo).unwrap();
+    assert!(done.bytes_moved > 0);
+    assert!(listed(&remote, Kind::Pack).unwrap().len() <= 4, "{done:?}");
+    assert!(listed(&remote, Kind::Index).unwrap().len() <= 4);
+    assert_sound(&repo, &all, "merged");
+    assert_eq!(collect(&repo).unwrap().bytes_moved, 0);
+    assert_eq!(View::read(&repo.store).unwrap().condemned.len(), 0);
+}
+
+/// Random lives of a repository: several machines, backups, forgetting, collecting, writers that stall and die.
+#[test]
+fn random_lives() {
+    for seed in 0..12u64 {
+        let remote = repository();
+        let machines: Vec<Machine> = (0..3).map(|n| Machine::new(&format!("m{n}"))).collect();
+        let mut alive: Vec<(SessionId, Files)> = Vec::new();
+        let mut stalled: Vec<(Writer, engine::manifest::Manifest, Files)> = Vec::new();
+        let draws = noise(seed, 4 * 60);
+        for (step, draw) in draws.chunks_exact(4).enumerate() {
+            let repo = open(&machines[usize::from(draw[0]) % 3], &remote);
+            let what = format!("seed {seed} step {step}");
+            let from = u64::from(draw[2] % 8) * 4;
+            let of = files(from..from + 8, 3000);
+            match draw[1] % 8 {
+                0..=2 => alive.push((generation::generation(&repo, step as u64 + 1, &of).unwrap(), of)),
+                3 if !alive.is_empty() => {
+                    let (id, _) = alive.remove(usize::from(draw[3]) % alive.len());
+                    forget::apply(&repo, &[id], 0).unwrap();
+                }
+                4 if stalled.len() < 2 => {
+                    let writer = foreign_writer(&repo);
+                    let manifest = put_all(&repo, &writer, 0, &of).unwrap();
+                    stalled.push((writer, manifest, of));
+                }
+                5 if !stalled.is_empty() => {
+                    let (writer, manifest, of) = stalled.remove(0);
+                    match generation::publish(&writer, &manifest) {
+                        Ok(id) => alive.push((id, of)),
+                        Err(Error::Store(StoreError::Fenced)) => {}
+                        Err(e) => panic!("{what}: {e}"),
+                    }
+                }
+                _ => {
+                    let stale_after = match draw[3] % 4 {
+                        0 => Duration::ZERO,
+                        _ => Duration::from_secs(3600),
+                    };
+                    let impatient = Options {
+                        stale_after,
+                        ..options()
+                    };
+                    prune::run(&repo, &impatient, &Quiet).unwrap_or_else(|e| panic!("{what}: {e}"));
+                }
+            }
+        }
+        drop(stalled);
+        let repo = open(&machines[0], &remote);
+        collect(&repo).unwrap();
+        assert_sound(&repo, &alive, &format!("seed {seed}"));
+    }
+}
