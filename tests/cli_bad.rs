@@ -11,12 +11,12 @@ fn home() -> Home {
     Home::new(env!("CARGO_BIN_EXE_dedup-under-test"))
 }
 
-/// Two snapshots of different files.
+/// Two snapshots of different files, each small enough to be one chunk in one pack.
 fn saved() -> Home {
     let home = home();
     home.init();
     for name in ["a", "b"] {
-        let noise = kit::generation::noise(u64::from(name.as_bytes()[0]), 300_000);
+        let noise = kit::generation::noise(u64::from(name.as_bytes()[0]), 100_000);
         home.write(&format!("docs-{name}/{name}"), noise);
         home.ok(&["backup", &format!("docs-{name}")]);
     }
@@ -125,7 +125,7 @@ fn name(path: &Path) -> String {
 
 /// Data packs are the large ones.
 fn data_packs(home: &Home) -> Vec<PathBuf> {
-    let large = |path: &PathBuf| fs::metadata(path).unwrap().len() > 200_000;
+    let large = |path: &PathBuf| fs::metadata(path).unwrap().len() > 90_000;
     home.objects("packs").into_iter().filter(large).collect()
 }
 

@@ -137,6 +137,8 @@ fn every_command() {
             "{row:?}"
         );
     }
+    let usage = home.ends(2, &["--json", "prune", "--max-unused", "much"]);
+    assert!(string(&objects(&usage.err)[0], "message").contains("--max-unused"));
     for row in [
         &["restore", "ffff", "--target", "x"][..],
         &["ls", "latest", "nowhere"],

@@ -1,8 +1,9 @@
 //! Garbage collection beside writers, other collectors, crashes, full disks and lying listings. The oracle is always
 //! the same: every generation that was not forgotten comes back byte by byte, and a check finds no damage.
 
-use chunkstore::pack::Class;
-use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
+mod faults;
+
+use chunkstore::remote::{Kind, Memory, Remote};
 use chunkstore::session::View;
 use chunkstore::sweep::{self, Policy, Unused};
 use chunkstore::writer::Writer;
@@ -13,7 +14,7 @@ use engine::repo::Repo;
 use engine::{Error, check, forget};
 use kit::generation::{self, Files, files, foreign_writer, noise, put_all, read_back, repository};
 use kit::machine::Machine;
-use kit::remotes::{Fault, Faulty, contents, listed};
+use kit::remotes::{Faulty, contents, listed};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,19 +36,13 @@ fn collect(repo: &Repo) -> engine::Result<PruneSummary> {
     prune::run(repo, &options(), &Quiet)
 }
 
-fn open(machine: &Machine, remote: &impl Remote2) -> Repo {
-    machine.open(remote.handle()).unwrap()
+fn open<T: Remote + Clone + 'static>(machine: &Machine, remote: &T) -> Repo {
+    machine.open(handle(remote)).unwrap()
 }
 
 /// Another handle to the same storage.
-trait Remote2 {
-    fn handle(&self) -> Arc<dyn Remote>;
-}
-
-impl<T: Remote + Clone + 'static> Remote2 for T {
-    fn handle(&self) -> Arc<dyn Remote> {
-        Arc::new(self.clone())
-    }
+fn handle<T: Remote + Clone + 'static>(remote: &T) -> Arc<dyn Remote> {
+    Arc::new(remote.clone())
 }
 
 /// A copy of everything that is stored.
@@ -229,6 +224,7 @@ fn protected_snapshots_are_not_forgotten() {
 }
 
 /// The writer relies on what the first generation stored; then that is forgotten.
+
 #[test]
 fn a_running_writer_keeps_what_it_found() {
     let story = Story::new();
@@ -252,6 +248,7 @@ fn a_running_writer_keeps_what_it_found() {
 }
 
 /// Only those sessions count that were there when the mark was made.
+
 #[test]
 fn a_collection_does_not_wait_for_later_sessions() {
     let story = Story::new();
@@ -270,6 +267,7 @@ fn a_collection_does_not_wait_for_later_sessions() {
 }
 
 /// A writer that was declared dead wakes up: it can't publish, and what it still writes misleads nobody.
+
 #[test]
 fn a_fenced_writer_harms_nobody() {
     let story = Story::new();
@@ -314,7 +312,7 @@ fn a_fenced_writer_harms_nobody() {
 #[test]
 fn a_dead_writer_of_this_machine_is_fenced_at_once() {
     let story = Story::new();
-    let faulty = Faulty::new(story.remote.handle());
+    let faulty = Faulty::new(handle(&story.remote));
     let repo = open(&story.machine, &faulty);
     let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), 1, false).unwrap();
     put_all(&repo, &writer, 5, &files(500..540, 5000)).unwrap();
@@ -363,161 +361,7 @@ fn two_collectors_at_once() {
     }
 }
 
-/// A machine that begins where the story's left off.
-fn scene(story: &Story) -> (Memory, Machine) {
-    (copy(&story.remote), story.machine.copy())
-}
-
-#[test]
-fn a_crash_at_every_step_loses_nothing() {
-    let story = Story::new();
-    story.forget(&open(&story.machine, &story.remote));
-    let (remote, machine) = scene(&story);
-    let whole = Faulty::new(remote.handle());
-    collect(&open(&machine, &whole)).unwrap();
-    let steps = whole.operations();
-    let freed = stored(&remote, Kind::Pack);
-    assert!(steps > 40, "{steps}");
-    for step in 0..steps {
-        for torn in [false, true] {
-            let (remote, machine) = scene(&story);
-            let faulty = Faulty::new(remote.handle());
-            let repo = open(&machine, &faulty);
-            if torn {
-                faulty.crash_torn(step);
-            } else {
-                faulty.crash_at(step);
-            }
-            assert!(collect(&repo).is_err(), "{step}");
-            drop(repo);
-            faulty.restart();
-            if torn {
-                // The machine lost its power: what no barrier covered is gone, or by chance not.
-                faulty
-                    .power_cut(&mut |name| name.id().as_bytes()[0] % 2 == 0)
-                    .unwrap();
-            }
-            let repo = open(&machine, &faulty);
-            assert_sound(&repo, &story.kept, &format!("crash at {step}"));
-            let done = collect(&repo).unwrap();
-            assert!(!done.pending, "{step}: {done:?}");
-            collect(&repo).unwrap();
-            assert_sound(&repo, &story.kept, &format!("crash at {step}, finished"));
-            assert_eq!(listed(&remote, Kind::Mark).unwrap(), [], "{step}");
-            let left = stored(&remote, Kind::Pack);
-            assert!(
-                left <= freed * 11 / 10,
-                "{step}: {left} bytes left, {freed} without a crash"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_full_disk_at_every_step_loses_nothing() {
-    let story = Story::new();
-    story.forget(&open(&story.machine, &story.remote));
-    let (remote, machine) = scene(&story);
-    let whole = Faulty::new(remote.handle());
-    collect(&open(&machine, &whole)).unwrap();
-    let mut without_moving = 0;
-    for step in 0..whole.operations() {
-        let (remote, machine) = scene(&story);
-        let faulty = Faulty::new(remote.handle());
-        let repo = open(&machine, &faulty);
-        faulty.fail_mutation(step, Fault::NoSpace);
-        if let Ok(done) = collect(&repo) {
-            without_moving += u64::from(done.no_space && done.packs_deleted > 0);
-        }
-        assert_sound(&repo, &story.kept, &format!("full at {step}"));
-        let done = collect(&repo).unwrap();
-        assert!(!done.pending && !done.no_space, "{step}: {done:?}");
-        assert_sound(&repo, &story.kept, &format!("full at {step}, finished"));
-    }
-    assert!(without_moving > 5, "{without_moving}");
-}
-
 /// Whatever a listing leaves out, nothing that a generation needs is deleted.
-#[test]
-fn short_listings_delete_nothing() {
-    let story = Story::new();
-    story.forget(&open(&story.machine, &story.remote));
-    for kind in [Kind::Snapshot, Kind::Pack, Kind::Index, Kind::Trash] {
-        for missing in 1..=4 {
-            for fresh in [false, true] {
-                if fresh && kind == Kind::Trash {
-                    continue;
-                }
-                let (remote, machine) = scene(&story);
-                // A machine that never saw this repository knows only the sessions that are still there.
-                let machine = if fresh { Machine::new("fresh") } else { machine };
-                let faulty = Faulty::new(remote.handle());
-                let repo = open(&machine, &faulty);
-                faulty.shorten(kind, missing);
-                let result = prune::run(
-                    &repo,
-                    &Options {
-                        keep_trash: 1000 * DAY as u64,
-                        ..options()
-                    },
-                    &Quiet,
-                );
-                let all = [&story.kept[..], &story.forgotten[..]].concat();
-                faulty.restart();
-                assert_sound(&repo, &story.kept, &format!("{kind:?} {missing} {result:?}"));
-                for (id, _) in &story.forgotten {
-                    let back = forget::undelete(&repo, *id, "here", 0, &Quiet).unwrap();
-                    let files = &all.iter().find(|(old, _)| old == id).unwrap().1;
-                    assert_eq!(&read_back(&repo, back).unwrap(), files, "{kind:?} {missing}");
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn an_unreadable_manifest_or_tree_stops_deletion() {
-    let story = Story::new();
-    let repo = open(&story.machine, &story.remote);
-    story.forget(&repo);
-    let whole = contents(&story.remote).unwrap();
-    let located = |class: Class| {
-        let reader = repo.reader(&Quiet);
-        let mut packs = std::collections::BTreeSet::new();
-        reader
-            .index()
-            .unwrap()
-            .scan(&mut |_, located| {
-                if located.class == class {
-                    packs.insert(located.place.pack);
-                }
-                Ok(())
-            })
-            .unwrap();
-        packs
-    };
-    let mut victims: Vec<ObjectName> = vec![ObjectName::snapshot(story.kept[0].0)];
-    victims.extend(located(Class::Tree).into_iter().map(ObjectName::pack));
-    let mut stopped = 0;
-    for victim in victims {
-        let (remote, machine) = scene(&story);
-        let mut bytes = whole.iter().find(|(name, _)| *name == victim).unwrap().1.clone();
-        bytes.iter_mut().skip(200).for_each(|byte| *byte ^= 0x55);
-        remote.delete(&victim).unwrap();
-        remote.put(&victim, &bytes).unwrap();
-        let before = listed(&remote, Kind::Pack).unwrap();
-        match collect(&open(&machine, &remote)) {
-            Err(Error::Damaged(e)) => {
-                assert!(e.is_damage());
-                stopped += 1;
-                assert_eq!(listed(&remote, Kind::Pack).unwrap(), before, "{victim}");
-            }
-            // That tree is the forgotten ones'.
-            result => assert!(result.is_ok() && victim.kind() == Kind::Pack, "{result:?}"),
-        }
-    }
-    assert!(stopped >= 3, "{stopped}");
-}
 
 #[test]
 fn many_small_generations_end_in_few_packs() {
@@ -539,6 +383,7 @@ fn many_small_generations_end_in_few_packs() {
 }
 
 /// Random lives of a repository: several machines, backups, forgetting, collecting, writers that stall and die.
+
 #[test]
 fn random_lives() {
     for seed in 0..12u64 {

@@ -183,6 +183,31 @@ impl Store {
         self.open_index(view, Some(present), progress)
     }
 
+    /// The index by which a session makes references. A collection may replace segments between their listing in
+    /// `view` and this: then they are listed again, since a later view under the same session is as good (I-4).
+    pub fn index_for_references(
+        &self,
+        view: &View,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<LocalIndex> {
+        let mut view = view.clone();
+        let mut tries = 0;
+        loop {
+            // The packs after the marks: what was deleted under a mark that the view misses is not listed any more,
+            // even if an index segment that somebody wrote late still names it.
+            let present = self.packs()?;
+            match self.index_of(&view, &present, progress) {
+                Err(Error::Missing { object }) if object.starts_with("index/") && tries < 5 => {
+                    tries += 1;
+                    let later = View::read(self)?;
+                    view.segments = later.segments;
+                    view.condemned.extend(later.condemned);
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     fn open_index(
         &self,
         view: &View,

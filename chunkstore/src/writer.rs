@@ -376,29 +376,8 @@ impl Shared {
         if let Some(index) = self.index.get() {
             return Ok(index);
         }
-        let index = self.open_index(progress)?;
+        let index = self.store.index_for_references(&self.view, progress)?;
         Ok(self.index.get_or_init(|| index))
-    }
-
-    /// A collection may replace segments between their listing and this: then they are listed again. A later view
-    /// under the same session is as good as the first (I-4).
-    fn open_index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
-        let mut view = self.view.clone();
-        let mut tries = 0;
-        loop {
-            // The packs after the marks: what was deleted under a mark that the view misses is not listed any more,
-            // even if an index segment that somebody wrote late still names it.
-            let present = self.store.packs()?;
-            match self.store.index_of(&view, &present, progress) {
-                Err(Error::Missing { object }) if object.starts_with("index/") && tries < 5 => {
-                    tries += 1;
-                    let later = View::read(&self.store)?;
-                    view.segments = later.segments;
-                    view.condemned.extend(later.condemned);
-                }
-                opened => return opened,
-            }
-        }
     }
 
     fn alive(&self) -> Result<()> {

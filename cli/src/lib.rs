@@ -33,15 +33,7 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version come this way too, to standard output. A closed output leaves nobody to tell.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Code::Usage.into()
-            } else {
-                Code::Ok.into()
-            };
-        }
+        Err(error) => return said_by_the_parser(&error),
     };
     let json = cli.global.json;
     match run(cli) {
@@ -52,6 +44,27 @@ pub fn main() -> ExitCode {
             failure.code.into()
         }
     }
+}
+
+/// Help and version come this way too, to standard output. A closed output leaves nobody to tell.
+fn said_by_the_parser(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Code::Ok.into();
+    }
+    // The options were not understood, so this one is looked for as it stands.
+    if std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let message = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
+        output::say(&Failure::usage(message).line(true));
+    } else {
+        let _ = error.print();
+    }
+    Code::Usage.into()
 }
 
 /// The one place where commands are told apart.

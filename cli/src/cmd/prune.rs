@@ -12,7 +12,7 @@ use engine::forget::Action;
 use engine::prune::{self, Options, PruneSummary};
 use engine::repo::Repo;
 use engine::units::format_bytes;
-use engine::{GcPolicy, Unused};
+use engine::{Error, GcPolicy, StoreError, Unused};
 use jiff::Span;
 use serde_json::json;
 
@@ -132,7 +132,13 @@ pub fn collect(
         confirm::ask(context, false, "Collect garbage")?;
     }
     let watcher = Watcher::start(context, "prune")?;
-    let summary = prune::run(repo, options, &watcher)?;
+    let summary = prune::run(repo, options, &watcher).map_err(|e| match e {
+        Error::Store(StoreError::NoSpace { .. }) => Failure::new(
+            Code::NoSpace,
+            format!("{e}: nothing could be freed; a few kilobytes of room are enough to begin"),
+        ),
+        e => e.into(),
+    })?;
     let tally = watcher.finish();
     tell(context, Some(&summary), removed, options.dry_run)?;
     Ok(tally.code())

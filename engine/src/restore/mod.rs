@@ -1,14 +1,14 @@
 //! From a generation to files below a target.
 //!
-//! `plan` (the calling thread) reads the tree in order, makes directories (`dirs`), decides about what is there already
-//! (`existing`) and fills windows of bounded size (`window`); `crew` hands a window's range reads to threads that
-//! open, verify and write (`write`), and ends windows in order: read back, hard links, directories' metadata. Two
-//! windows are under way at a time and nothing else grows with the generation, but for the names of multiply linked
-//! files whose other links are still to come.
+//! `scope` and `choose` say what is wanted. `plan` (the calling thread) reads the tree in order, makes directories
+//! (`dirs`), decides about what is there already (`existing`) and fills windows of bounded size (`content`, `window`);
+//! `crew` hands a window's range reads to threads that open, verify and write (`write`), and ends windows in order: read
+//! back (`verify`), hard links (`links`), directories' metadata. Two windows are under way at a time and nothing else
+//! grows with the generation, but for the names of multiply linked files whose other links are still to come.
 //!
-//! Trouble with a path is a [`Problem`](crate::monitor::Problem) and the rest goes on (I-12); a repository that can't be asked, or a full disk, ends
-//! the run (I-11). No byte is written that was not proven by its chunk's id, and a file that can't be completed is
-//! removed. Nothing follows a symbolic link below the target.
+//! Trouble with a path is a [`Problem`](crate::monitor::Problem) and the rest goes on (I-12); a repository that can't be
+//! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and a file that
+//! can't be completed is removed. Nothing follows a symbolic link below the target.
 
 mod choose;
 mod content;
@@ -70,7 +70,8 @@ pub enum Permissions {
     Current,
 }
 
-/// Patterns as in [`crate::filter::FilterOptions`]. They match absolute paths in the generation, whatever part of it is restored.
+/// Patterns as in [`FilterOptions`](crate::filter::FilterOptions). They match absolute paths in the generation, whatever
+/// part of it is restored.
 #[derive(Clone, Debug, Default)]
 pub struct Patterns {
     pub patterns: Vec<String>,

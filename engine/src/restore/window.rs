@@ -41,7 +41,7 @@ impl Default for Limits {
             parts: 32 << 10,
             bytes: 128 << 20,
             text: 8 << 20,
-            open: 200,
+            open: 100,
             read: 4 << 20,
             gap: 128 << 10,
         }

@@ -5,14 +5,19 @@ use crate::dump;
 use crate::entry::{Content, Extent, ExtentList, Kind};
 use crate::error::{Error, StoreError};
 use crate::monitor::ProblemKind;
-use crate::restore::run_within;
-use crate::restore::window::Limits;
+use crate::restore::job::{Action, Job};
+use crate::restore::shared::Shared;
+use crate::restore::window::{Builder, Limits, Part};
+use crate::restore::write::Hands;
+use crate::restore::{Source, run_within};
 use crate::tree::encode_extent_list;
-use chunkstore::pack::Class;
+use chunkstore::frame::Decoder;
+use chunkstore::remote::{Kind as ObjectKind, Remote};
 use chunkstore::{ChunkId, ContentHash};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 fn set<const N: usize>(paths: [&str; N]) -> BTreeSet<String> {
     paths.into_iter().map(String::from).collect()
@@ -365,7 +370,93 @@ fn the_class_of_a_chunk_counts() {
     let (result, recorder) = kit.restore(&manifest, &options);
     assert_eq!(result.unwrap().files_failed, 1);
     assert_eq!(recorder.hurt(), set(["/file"]));
-    assert!(Class::Tree.is_tree() && file_names(&kit.target()).is_empty());
+    assert!(file_names(&kit.target()).is_empty());
+}
+
+/// A collection moved everything while a restore was under way.
+#[test]
+fn chunks_that_moved_meanwhile() {
+    let kit = Kit::new();
+    let store_chunk = || {
+        let mut id = None;
+        kit.craft(|craft| id = Some(craft.chunk(&noise(1, 900))));
+        id.unwrap()
+    };
+    let delete_all = || {
+        for kind in [ObjectKind::Pack, ObjectKind::Index] {
+            let mut names = Vec::new();
+            let each = &mut |name, _| {
+                names.push(name);
+                Ok(())
+            };
+            kit.remote.list(kind, each).unwrap();
+            names.iter().for_each(|name| kit.remote.delete(name).unwrap());
+        }
+    };
+    let id = store_chunk();
+    let (mut decoder, mut out) = (Decoder::new().unwrap(), Vec::new());
+    for moves in [true, false] {
+        let source = Source::new(&kit.repo, &crate::monitor::Quiet);
+        source.reader().index().unwrap();
+        delete_all();
+        if moves {
+            assert_eq!(store_chunk(), id);
+        }
+        match source.chunk(&mut decoder, &id, &mut out) {
+            Ok(()) => assert!(moves && out == noise(1, 900)),
+            Err(e) => assert!(
+                !moves && matches!(e, Error::Store(StoreError::Missing { .. })),
+                "{e}"
+            ),
+        }
+    }
+}
+
+/// What the disk gives back is compared, whatever was written.
+#[test]
+fn reading_back_finds_what_changed() {
+    let kit = Kit::new();
+    let bytes = noise(1, 900);
+    kit.craft(|craft| {
+        craft.chunk(&bytes);
+    });
+    let mut options = super::super::Options::new(kit.target());
+    options.verify = true;
+    let recorder = Recorder::default();
+    let source = Source::new(&kit.repo, &recorder);
+    let shared = Shared::new(&source, &options, &recorder).unwrap();
+    let mut hands = Hands::new(&shared, 0).unwrap();
+    let mut builder = Builder::default();
+    for name in ["intact", "altered", "shorter", "gone"] {
+        let mut entry = kit.craft_entry(name);
+        entry.meta.size = 900;
+        let job = Job::new((*b"").into(), name.into(), entry, Action::Create, true);
+        let job = Arc::new(job);
+        let number = builder.add_job(&job);
+        builder.add_part(Part {
+            id: kit.repo.store.keys().chunk_id(false, &bytes),
+            job: number,
+            from: 0,
+            len: 900,
+            at: 0,
+            hash: None,
+        });
+        job.part_done();
+    }
+    let located = builder.locate(source.reader().index().unwrap()).unwrap();
+    let window = builder.build(located, &Limits::default());
+    window.reads.iter().for_each(|read| hands.read(&window, read));
+    let path = |name: &str| kit.target().join(name);
+    let file = fs::File::options().write(true).open(path("altered")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"!", 500).unwrap();
+    let file = fs::File::options().write(true).open(path("shorter")).unwrap();
+    file.set_len(899).unwrap();
+    fs::remove_file(path("gone")).unwrap();
+    fs::write(path("gone"), &bytes[1..]).unwrap();
+    hands.check(&window, 0..4);
+    assert_eq!(recorder.hurt(), set(["/altered", "/gone", "/shorter"]));
+    assert_eq!(file_names(&kit.target()), set(["intact"]));
+    assert_eq!(shared.summary().files_restored, 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::dump;
 use crate::entry::Kind;
 use crate::error::Error;
 use crate::restore::window::Limits;
-use crate::restore::{Overwrite, Permissions};
+use crate::restore::{Overwrite, Permissions, run_within};
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions as Bits};
@@ -366,4 +366,49 @@ fn many_empty_directories_and_a_deep_one() {
         assert_same(&facts(&kit.restored()), &wanted);
     }
     assert_eq!(file_names(&kit.restored()).len(), 501);
+}
+
+/// Without root's rights: owners stay, what only root may give is a warning, and modes keep nobody out meanwhile.
+#[test]
+fn as_somebody_else() {
+    const NOBODY: u32 = 65534;
+    let work = || {
+        let (uid, gid) = (
+            rustix::fs::Uid::from_raw(NOBODY),
+            rustix::fs::Gid::from_raw(NOBODY),
+        );
+        rustix::thread::set_thread_groups(&[]).unwrap();
+        rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
+        rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+        let kit = Kit::new();
+        let manifest = kit.craft(|craft| {
+            craft.dir("closed").meta.mode = 0o500;
+            craft.dir("closed/shut").meta.mode = 0o000;
+            craft.file("closed/shut/secret", b"1").meta.mode = 0o000;
+            let pieces = [Ok(&noise(1, 5000)[..]), Ok(&noise(2, 5000))];
+            craft.pieces("closed/large", &pieces).1.meta.mode = 0o444;
+            let program = craft.file("closed/suid", b"2");
+            (program.meta.mode, program.meta.uid) = (0o4755, 0);
+            let device = Kind::CharDevice { rdev: 0x103 };
+            craft.entry("device", device, crate::entry::Content::None, 0);
+        });
+        for (limits, verify) in [(Limits::default(), false), (tiny(), true)] {
+            let mut options = super::super::Options::new(kit.target());
+            options.verify = verify;
+            let recorder = Recorder::default();
+            let summary = run_within(&kit.repo, &manifest, &options, &recorder, limits).unwrap();
+            assert_eq!(summary.files_restored, 3, "{:?}", recorder.problems.lock());
+            assert_eq!(recorder.hurt().into_iter().collect::<Vec<_>>(), ["/device"]);
+            assert!(recorder.problems.lock().len() == 2);
+            let closed = kit.target().join("closed");
+            let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+            assert_eq!(mode(&closed.join("suid")), 0o755);
+            assert_eq!((mode(&closed), mode(&closed.join("shut"))), (0o500, 0o000));
+            for dir in [closed.join("shut"), closed] {
+                fs::set_permissions(dir, Bits::from_mode(0o700)).unwrap();
+            }
+            fs::remove_dir_all(kit.target()).unwrap();
+        }
+    };
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap());
 }
