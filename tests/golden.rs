@@ -185,6 +185,8 @@ fn written_on(remote: &Arc<dyn Remote>, expected: &str) {
     TreeMaker::new(&source, 99, Shape::SMALL).populate();
     let report = machine.backup(remote.clone(), &source).unwrap();
     let repo = machine.open(remote.clone()).unwrap();
+    // The stranger's session is noticed, and the next time taken for dead.
+    assert!(machine::prune(&repo, Duration::ZERO).unwrap().pending);
     let summary = machine::prune(&repo, Duration::ZERO).unwrap();
     assert!(!summary.pending && summary.packs_deleted > 0, "{summary:?}");
     sound(&repo, "written on");

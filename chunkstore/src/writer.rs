@@ -1,21 +1,21 @@
-//! The write pipeline of one run: hash, claim, compress, seal, verify, append. The only file here that starts a
-//! thread (it makes packs durable while the next ones fill).
+//! The write pipeline of one run: hash, claim, compress, seal, verify, append. Starts the one
+//! thread of this crate ([`commit`]).
 //!
 //! Keeps I-1 (packs, then index segments, then the manifest), I-3 (every frame is opened again before it counts) and
 //! I-4 (an id is referenced only if it was in the view read under this session, or is put by it). After the first
 //! failed write nothing more is written.
 
+mod commit;
+
 use crate::error::{Error, Result};
 use crate::frame::Encoder;
 use crate::id::{ChunkId, ContentHash, PackId, SessionId};
 use crate::index::{KnownFile, LocalIndex, Located};
-use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
 use crate::keys::{SealedSessionKey, SessionKeys};
-use crate::pack::{Class, ClosedPack, PackList, PackWriter};
-use crate::remote::ObjectName;
+use crate::pack::{Class, ClosedPack, PackWriter};
 use crate::session::{self, Owner, Session, View};
 use crate::store::Store;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -122,7 +122,7 @@ impl Writer {
             .name("commit".to_string())
             .spawn({
                 let shared = shared.clone();
-                move || commit(&shared, &messages)
+                move || commit::commit(&shared, &messages)
             })
             .map_err(|e| Error::local("start a thread", "", e))?;
         Ok(Writer {
@@ -423,83 +423,4 @@ impl Shared {
         let claims = self.shard(id).lock();
         Ok(claims.contains(id) || index.contains(id, &self.view.condemned)?)
     }
-
-    /// Writes index segments for packs whose names are durable, and lets the local index take over the claims.
-    fn write_index(&self, lists: &mut Vec<PackList>) -> Result<()> {
-        if lists.is_empty() {
-            return Ok(());
-        }
-        self.store.remote().barrier()?;
-        let mut start = 0;
-        while start < lists.len() {
-            let mut end = start + 1;
-            let mut entries = lists[start].frames.len();
-            while end < lists.len() && entries + lists[end].frames.len() <= ENTRIES_PER_SEGMENT {
-                entries += lists[end].frames.len();
-                end += 1;
-            }
-            let segment = IndexSegment::of_packs(&lists[start..end]);
-            let (id, bytes) = segment.seal(self.store.keys())?;
-            self.store.remote().put(&ObjectName::index(id), &bytes)?;
-            self.segments.lock().insert(id);
-            if let Some(index) = self.index.get() {
-                index.ingest(id, &segment, &self.view.condemned)?;
-                for entry in &segment.entries {
-                    self.shard(&entry.id).lock().remove(&entry.id);
-                }
-                self.claimed.fetch_sub(segment.entries.len() as u64, Relaxed);
-            }
-            start = end;
-        }
-        lists.clear();
-        Ok(())
-    }
-}
-
-/// Publishes packs as they come; on a flush, and when many chunks have gathered, writes their index segments.
-/// After a failure it only takes messages off the channel, so that no worker waits for ever.
-fn commit(shared: &Shared, messages: &Receiver<Message>) {
-    let mut lists: Vec<PackList> = Vec::new();
-    let mut waiting = 0;
-    for message in messages {
-        let failed = shared.failed.load(Relaxed);
-        let result = match message {
-            _ if failed => Ok(()),
-            Message::Pack(pack) => {
-                // Before it can be seen, and so condemned, by others.
-                shared.own_packs.lock().insert(pack.list.id);
-                pack.publish().map(|list| {
-                    shared.packs.fetch_add(1, Relaxed);
-                    waiting += list.frames.len() as u64;
-                    lists.push(list);
-                })
-            }
-            Message::Flush(done) => {
-                let written = shared.write_index(&mut lists);
-                waiting = 0;
-                if let Err(e) = written {
-                    latch(shared, e);
-                }
-                // Nobody waits any more only when the writer is being dropped.
-                let _ = done.send(());
-                Ok(())
-            }
-        };
-        let result = result.and_then(|()| {
-            if waiting < CLAIMS_MAX || shared.failed.load(Relaxed) {
-                return Ok(());
-            }
-            waiting = 0;
-            shared.write_index(&mut lists)
-        });
-        if let Err(e) = result {
-            latch(shared, e);
-        }
-    }
-}
-
-fn latch(shared: &Shared, error: Error) {
-    let mut failure = shared.failure.lock();
-    shared.failed.store(true, Relaxed);
-    failure.get_or_insert(error);
 }

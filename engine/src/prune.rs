@@ -4,6 +4,10 @@
 //! Keeps I-5 and I-7 to I-9: every manifest and tree chunk is read, and one that can't be stops deletion. Nothing that
 //! is already right is undone when a step fails: the next run goes on from there.
 
+mod summary;
+
+pub use summary::PruneSummary;
+
 use crate::error::{Error, Result};
 use crate::generations::Listing;
 use crate::monitor::{Monitor, Phase, Progress};
@@ -52,70 +56,6 @@ impl Options {
             now,
             host: String::new(),
         }
-    }
-}
-
-/// What a collection did, or with `dry_run` would do. Bytes are stored bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct PruneSummary {
-    pub dry_run: bool,
-    pub snapshots: u64,
-    /// Forgotten snapshots that ended, and those that can still be undeleted.
-    pub trash_discarded: u64,
-    pub trash_kept: u64,
-    /// Before the collection.
-    pub packs_total: u64,
-    pub bytes_total: u64,
-    /// Bytes of chunks that snapshots need.
-    pub bytes_needed: u64,
-    /// The plan: packs that go as they are, packs whose needed part is moved first.
-    pub packs_unneeded: u64,
-    pub packs_repack: u64,
-    pub bytes_moved: u64,
-    /// Bytes that the plan frees once it is carried out.
-    pub bytes_freed: u64,
-    pub bytes_kept_unused: u64,
-    /// Packs that no index lists and that stay while a backup is running.
-    pub packs_unlisted: u64,
-    /// Requests to the remote, about.
-    pub requests: u64,
-    /// Bytes that the remote needs meanwhile beyond what it has now, about.
-    pub bytes_peak_extra: u64,
-    /// What was deleted, of this plan and of earlier ones.
-    pub packs_deleted: u64,
-    pub bytes_deleted: u64,
-    /// The plan was carried out without moving anything, because the remote is full.
-    pub no_space: bool,
-    /// Marks that wait, and the running sessions that they wait for: a later run finishes them.
-    pub pending: bool,
-    pub marks_pending: u64,
-    pub sessions_waited_for: u64,
-    /// Ended sessions and abandoned writes that were tidied up.
-    pub sessions_removed: u64,
-    pub staged_removed: u64,
-}
-
-impl PruneSummary {
-    fn plan(&mut self, plan: &Plan, store: &Store, packs: &Inventory, segments: usize) {
-        let pack_size = u64::from(store.config().pack_size).max(1);
-        self.packs_total = packs.len() as u64;
-        self.bytes_total = packs.values().sum();
-        self.bytes_needed = plan.needed;
-        self.packs_unneeded = plan.unneeded.len() as u64;
-        self.packs_repack = plan.repack.len() as u64;
-        self.bytes_moved = plan.bytes_moved;
-        self.bytes_freed = plan.bytes_deleted.saturating_sub(plan.bytes_moved);
-        self.bytes_kept_unused = plan.bytes_kept_unused;
-        self.packs_unlisted = plan.unlisted_kept;
-        if plan.is_empty() {
-            return;
-        }
-        let new_packs = plan.bytes_moved.div_ceil(pack_size);
-        // Four reads of a poor pack's list and at least one of its frames; two writes of a new pack; each condemned
-        // pack is deleted; each segment is read four times at most, replaced and deleted.
-        self.requests =
-            6 * self.packs_repack + 2 * new_packs + self.packs_unneeded + 6 * segments as u64 + 20;
-        self.bytes_peak_extra = plan.bytes_moved + plan.bytes_moved / 64 + (64 << 10);
     }
 }
 

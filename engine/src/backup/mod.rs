@@ -6,6 +6,7 @@
 
 mod assemble;
 mod dispatch;
+mod history;
 mod job;
 mod parent;
 mod share;
@@ -18,8 +19,8 @@ pub use parent::Ignore;
 use crate::entry::Time;
 use crate::error::{Error, Result, StoreError};
 use crate::filter::{Filter, FilterOptions};
-use crate::manifest::{Head, Manifest, Snapshot, Summary, UNREADABLE_MAX};
-use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::manifest::{Head, Summary, UNREADABLE_MAX};
+use crate::monitor::{Monitor, Phase, Problem, Progress};
 use crate::repo::{Repo, index_progress};
 use crate::trees;
 use crate::walk::Walk;
@@ -31,6 +32,7 @@ use chunkstore::writer::{Writer, Written};
 use chunkstore::{ChunkId, Place, SessionId};
 use crossbeam_channel::bounded;
 use dispatch::Dispatcher;
+use history::{newest_of_this_machine, parents};
 use jiff::Timestamp;
 use parent::Parent;
 use parking_lot::Mutex;
@@ -436,71 +438,4 @@ fn head(repo: &Repo, options: &Options, stream: Option<&Stream<'_>>) -> Head {
         },
         machine: repo.machine(),
     }
-}
-
-/// The generations to compare with: one, or an interrupted one and the complete one before it.
-fn parents(
-    repo: &Repo,
-    snapshots: &[Snapshot],
-    options: &Options,
-    head: &Head,
-) -> Result<Vec<(SessionId, Manifest)>> {
-    if let Some(id) = options.parent {
-        return Ok(vec![(id, repo.manifest(id)?)]);
-    }
-    let same =
-        |snapshot: &&Snapshot| snapshot.manifest.host == head.host && snapshot.manifest.paths == head.paths;
-    let mut chosen = Vec::new();
-    for snapshot in snapshots.iter().rev().filter(same) {
-        let partial = snapshot.manifest.partial;
-        if partial && !chosen.is_empty() {
-            continue;
-        }
-        chosen.push((snapshot.id, repo.manifest(snapshot.id)?));
-        if !partial {
-            break;
-        }
-    }
-    Ok(chosen)
-}
-
-/// I-17: what this machine published last, and a warning when the repository no longer shows it.
-fn newest_of_this_machine(
-    repo: &Repo,
-    snapshots: &[Snapshot],
-    monitor: &dyn Monitor,
-) -> crate::manifest::Remembered {
-    let mut remembered = repo.remembered();
-    let listed = snapshots
-        .iter()
-        .filter(|s| s.manifest.machine == repo.machine())
-        .max_by_key(|s| s.manifest.sequence);
-    match listed {
-        Some(newest) if newest.manifest.sequence > remembered.sequence => {
-            // Our state is older than the repository: it was restored, or a crash came before it was written.
-            remembered = crate::manifest::Remembered {
-                sequence: newest.manifest.sequence,
-                hash: newest.hash,
-                snapshot: None,
-                segments: Vec::new(),
-            };
-        }
-        _ => {
-            if let Some(last) = remembered.snapshot
-                && !snapshots.iter().any(|s| s.id == last)
-                && !repo.store.trashed().is_ok_and(|trash| trash.contains(&last))
-            {
-                let why = format!(
-                    "the last snapshot that this machine made ({}) is not in the repository any more; unless it was removed on purpose, the storage has lost or rolled back data",
-                    &last.to_hex()[..8]
-                );
-                monitor.problem(&Problem {
-                    path: Vec::new(),
-                    what: ProblemKind::Warning { why },
-                });
-                remembered.snapshot = None;
-            }
-        }
-    }
-    remembered
 }
