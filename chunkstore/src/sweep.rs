@@ -213,7 +213,7 @@ pub fn settle(store: &Store, sessions: &[SessionId], patience: &Patience) -> Res
             Err(e) if e.is_damage() => false,
             Err(e) => return Err(e),
         };
-        if ours_and_gone || seen_for(store, *id)? >= patience.stale {
+        if ours_and_gone || seen_for(store, *id)? > patience.stale {
             session::fence(store, *id)?;
         } else {
             open.push(*id);
