@@ -26,7 +26,7 @@ use std::time::Duration;
 /// Unpublished writes older than this belong to nobody.
 const STAGED_AGE: Duration = Duration::from_secs(48 * 3600);
 /// Readings of the repository's state that others may overtake.
-const TRIES: usize = 5;
+const TRIES: usize = 10;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -373,19 +373,24 @@ impl<'a> Collection<'a> {
     /// Reads marks, index, packs and manifests, in this order, and proves that nothing that is needed is missing.
     /// `earlier` is taken over if the generations are still the same.
     fn read_state(&self, mut earlier: Option<Needed>, skip: BTreeSet<SessionId>) -> Result<State> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
+        let mut failed_under: Option<View> = None;
+        for _ in 1..TRIES {
             let view = View::read(self.store)?;
             match self.try_read_state(&view, earlier.take(), &skip) {
                 Err(Error::Store(e)) if e.is_damage() => {
-                    // A writer or another collection was at work between our readings: then it is no damage.
-                    if tries == TRIES || View::read(self.store)? == view {
+                    // A writer or another collection may have been at work between our readings, and a mark may have
+                    // come and gone: it is damage only if nothing has changed and it is still there.
+                    if failed_under.as_ref() == Some(&view) && View::read(self.store)? == view {
                         return Err(Error::Damaged(e));
                     }
+                    failed_under = Some(view);
                 }
                 state => return state,
             }
+        }
+        match self.try_read_state(&View::read(self.store)?, None, &skip) {
+            Err(Error::Store(e)) if e.is_damage() => Err(Error::Damaged(e)),
+            state => state,
         }
     }
 

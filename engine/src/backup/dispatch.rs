@@ -149,6 +149,11 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         found: Found,
     ) -> Result<()> {
         let known = self.parent.take(dir, &found)?;
+        for damage in std::mem::take(&mut self.parent.damage) {
+            let why = format!("the snapshot before is damaged ({damage}); what it can't tell is read anew");
+            let (path, what) = (Vec::new(), ProblemKind::Warning { why });
+            self.run.monitor.problem(&Problem { path, what });
+        }
         self.note_moved_source(dir, &found, known.as_ref());
         let counts = &self.run.counts;
         let is_dir = found.kind == Kind::Dir;

@@ -4,7 +4,7 @@
 //! up to its last entry it is the parent, from there on the last complete one is.
 
 use crate::entry::{Content, Entry, Kind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::tree::{Cursor, Item, cmp_keys};
 use crate::walk::Found;
@@ -33,7 +33,11 @@ struct Generation<L> {
 pub struct Parent<L> {
     generations: Vec<Generation<L>>,
     current: usize,
+    /// The current generation was just begun, and stands at its first entry.
+    begun: bool,
     ignore: Ignore,
+    /// What could not be read of the generations given up, for the user.
+    pub damage: Vec<String>,
 }
 
 /// An earlier entry under the same name, and whether its references need no look into the index.
@@ -48,7 +52,9 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
         Parent {
             generations: Vec::new(),
             current: 0,
+            begun: false,
             ignore,
+            damage: Vec::new(),
         }
     }
 
@@ -62,9 +68,26 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
         });
     }
 
-    /// The earlier entry at (`dir`, `name`), if there is one. Must be asked in the stream's order.
+    /// The earlier entry at (`dir`, `name`), if there is one. Must be asked in the stream's order. A generation that is
+    /// damaged from here on is given up: its files are read as if they were new, which may heal what was lost.
     pub fn take(&mut self, dir: &[u8], found: &Found) -> Result<Option<Known>> {
+        loop {
+            match self.try_take(dir, found) {
+                Err(Error::Store(e)) if e.is_damage() => {
+                    self.damage.push(e.to_string());
+                    self.current += 1;
+                    self.begun = true;
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    fn try_take(&mut self, dir: &[u8], found: &Found) -> Result<Option<Known>> {
         while let Some(generation) = self.generations.get_mut(self.current) {
+            if std::mem::take(&mut self.begun) {
+                generation.cursor.seek(dir, &found.name)?;
+            }
             while let Some(key) = generation.cursor.peek_key() {
                 match cmp_keys(key, (dir, &found.name)) {
                     Ordering::Less => {}
@@ -85,9 +108,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
             }
             // This one has ended: go on in the next, past what this one covered.
             self.current += 1;
-            if let Some(next) = self.generations.get_mut(self.current) {
-                next.cursor.seek(dir, &found.name)?;
-            }
+            self.begun = true;
         }
         Ok(None)
     }
