@@ -306,6 +306,10 @@ impl<'a> Collection<'a> {
         };
         match sweep::repack(self.store, view, index, &needed.live, poor, moved) {
             Err(StoreError::Interrupted) => Err(Error::Interrupted),
+            // Another collection moved it first: ours begins again with what there is now.
+            Err(e) if e.is_damage() && View::read(self.store)? != *view => {
+                Err(StoreError::Refused(format!("another collection is at work ({e})")).into())
+            }
             Err(e) if e.is_damage() => Err(Error::Damaged(e)),
             result => Ok(result?),
         }
