@@ -34,6 +34,9 @@ pub struct Worker<'a> {
     /// Contents of the current job's small files, one behind the other.
     arena: Vec<u8>,
     bundle: Bundle,
+    /// Nothing in the job was known before: then its bundle ends with it, whichever worker has it, so that two machines
+    /// that store the same tree make the same bundles.
+    all_new: bool,
     /// Window over a large file.
     window: Vec<u8>,
 }
@@ -78,6 +81,7 @@ impl<'a> Worker<'a> {
             owners: Owners::default(),
             arena: Vec::new(),
             bundle: Bundle::new(),
+            all_new: false,
             window: Vec::new(),
         })
     }
@@ -108,7 +112,7 @@ impl<'a> Worker<'a> {
             let job = self.job(job);
             self.run.share.leave();
             let job = job?;
-            if self.bundle.data.len() >= self.run.bundle_size as usize / 4 {
+            if self.all_new || self.bundle.data.len() >= self.run.bundle_size as usize / 4 {
                 self.seal_bundle()?;
             }
             if done.send(job).is_err() {
@@ -143,6 +147,10 @@ impl<'a> Worker<'a> {
 
     fn job(&mut self, mut job: Job) -> Result<Job> {
         let mut small = Vec::new();
+        self.all_new = job
+            .slots
+            .iter()
+            .all(|slot| matches!(slot.state, State::Todo { .. }));
         self.arena.clear();
         for number in 0..job.slots.len() {
             let slot = &mut job.slots[number];
@@ -419,6 +427,7 @@ impl<'a> Worker<'a> {
             .zip(self.run.writer.known_files(&hashes)?)
             .filter_map(|(h, k)| Some((h, k?)))
             .collect();
+        self.all_new &= known.is_empty();
         let mut here: HashMap<ContentHash, u32> = HashMap::new();
         for file in small {
             let State::Drafted(entry, part) = &mut job.slots[file.slot].state else {
