@@ -8,6 +8,7 @@ mod assemble;
 mod dispatch;
 mod history;
 mod job;
+mod open;
 mod parent;
 mod share;
 mod stdin;

@@ -3,6 +3,7 @@
 
 use super::Run;
 use super::job::{BundleCell, Job, Part, State};
+use super::open::{open_file, stat_file};
 use super::stream::{RangeReader, chunk_stream};
 use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble, join};
 use crate::error::{Error, Result};
@@ -489,21 +490,5 @@ impl<'a> Worker<'a> {
         self.bundle.data.clear();
         self.bundle.cell = BundleCell::new();
         Ok(())
-    }
-}
-
-fn stat_file(file: &File) -> io::Result<Meta> {
-    let (_, meta) = fsmeta::stat_fd(file.as_fd())?;
-    Ok(meta)
-}
-
-/// Opens a regular file; one that became something else meanwhile is as good as unreadable.
-fn open_file(dir: &DirHandle, name: &[u8]) -> io::Result<File> {
-    let file = fsmeta::open_source(dir.as_fd(), name)?;
-    match fsmeta::stat_fd(file.as_fd())?.0 {
-        Kind::File => Ok(file),
-        _ => Err(io::Error::from_raw_os_error(
-            rustix::io::Errno::STALE.raw_os_error(),
-        )),
     }
 }

@@ -1,0 +1,24 @@
+//! Opening and examining a regular file that is about to be read; it may have become something else meanwhile.
+
+use crate::entry::{Kind, Meta};
+use crate::fsmeta;
+use crate::walk::DirHandle;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+pub(super) fn stat_file(file: &File) -> io::Result<Meta> {
+    let (_, meta) = fsmeta::stat_fd(file.as_fd())?;
+    Ok(meta)
+}
+
+/// Opens a regular file; one that became something else meanwhile is as good as unreadable.
+pub(super) fn open_file(dir: &DirHandle, name: &[u8]) -> io::Result<File> {
+    let file = fsmeta::open_source(dir.as_fd(), name)?;
+    match fsmeta::stat_fd(file.as_fd())?.0 {
+        Kind::File => Ok(file),
+        _ => Err(io::Error::from_raw_os_error(
+            rustix::io::Errno::STALE.raw_os_error(),
+        )),
+    }
+}
