@@ -12,7 +12,7 @@ CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup build test demo bench install
+.PHONY: help setup build test demo bench bench-peers install
 
 help:
 	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
@@ -20,6 +20,7 @@ help:
 	@echo 'make demo [DIR=...]     back up a copy of DIR, change it, restore it as it was, compare, prune'
 	@echo 'make test               everything that CI runs'
 	@echo 'make bench              measure the stages'
+	@echo 'make bench-peers        compare with restic, rustic, borg, bupstash, kopia; docs/benchmarks is written anew'
 	@echo 'make install [PREFIX=]  copy the program to $(PREFIX)/bin'
 
 setup:
@@ -39,6 +40,16 @@ test: setup
 
 bench: setup
 	$(CARGO) bench --profile release --locked --package dedup-benches
+
+# Half an hour and more; for a quiet machine. PEERS_ROUNDS, PEERS_WORKLOADS and PEERS_DATA change what is run.
+PEERS_DATA ?= $(HOME)/.cache/dedup/bench
+PEERS_ROUNDS ?= 3
+PEERS_WORKLOADS ?= tree,image,noise
+
+bench-peers: build
+	benches/peers/install.sh
+	DEDUP='$(DEDUP)' benches/peers/run.py --data '$(PEERS_DATA)' --rounds $(PEERS_ROUNDS) --workloads $(PEERS_WORKLOADS) --json '$(PEERS_DATA)/figures.json'
+	benches/peers/report.py '$(PEERS_DATA)/figures.json' docs/benchmarks
 
 install: build
 	install -D -m 755 '$(DEDUP)' '$(DESTDIR)$(PREFIX)/bin/dedup'

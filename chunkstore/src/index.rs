@@ -408,6 +408,9 @@ fn table_options(cache: &Cache) -> Options {
     // Keys are random and values small: nothing compresses.
     options.set_compression_type(rocksdb::DBCompressionType::None);
     options.set_write_buffer_size(4 << 20);
+    // Most content that is looked for is new: a bit or two says so, where the memory table would be searched.
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(0.05);
     options.set_level_compaction_dynamic_level_bytes(true);
     options
 }

@@ -17,6 +17,8 @@ const HEAD_MAGIC: &[u8; 8] = b"DDUPPACK";
 const FOOT_MAGIC: &[u8; 8] = b"DDUPFOOT";
 const HEAD_LEN: usize = 46;
 const TAIL_LEN: usize = 12;
+/// A frame in the footer at most: its id, two lengths, codec and key.
+const FRAME_MAX: usize = 32 + 5 + 5 + 1 + 3;
 /// Smallest stored pack, bytes.
 const FLOOR: usize = 4096;
 /// Sealed keys a pack may carry: one when written, more only after repacking.
@@ -119,6 +121,13 @@ impl PackWriter {
 
     pub fn frames(&self) -> &[Frame] {
         &self.frames
+    }
+
+    /// Whether the pack stays within `size` bytes with another `stored` bytes of frame and all that ends a pack. The
+    /// first frame always fits. A pack that is one byte longer than a power of two is padded by a thirty-second of it.
+    pub fn has_room(&self, stored: usize, size: usize) -> bool {
+        let footer = OVERHEAD + 10 + FRAME_MAX * (self.frames.len() + 1);
+        self.frames.is_empty() || self.len + stored + footer + TAIL_LEN <= size
     }
 
     /// Appends a sealed frame; its `offset` is set here.

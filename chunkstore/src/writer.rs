@@ -198,6 +198,10 @@ impl Writer {
         }
         let mut lane = self.lanes[lane].lock();
         let slot = &mut lane.packs[class as usize - 1];
+        let is_full = |pack: &mut PackWriter| !pack.has_room(sealed.len(), store.config().pack_size as usize);
+        if let Some(full) = slot.take_if(is_full) {
+            self.close(full)?;
+        }
         let pack = match slot {
             Some(pack) => pack,
             None => slot.insert(PackWriter::begin(
@@ -208,11 +212,6 @@ impl Writer {
             )?),
         };
         pack.append(frame, sealed)?;
-        if pack.len() >= store.config().pack_size as usize
-            && let Some(full) = slot.take()
-        {
-            self.close(full)?;
-        }
         Ok(stored)
     }
 

@@ -28,6 +28,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs what the process was asked to do.
 pub fn main() -> ExitCode {
+    // Half of a huge page that the allocator begins is memory that nothing uses and that the kernel clears first. Where
+    // the kernel doesn't know the request, it just costs that.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     if let Err(e) = signals::heed_status() {
         output::say(&format!("dedup: can't watch for signals: {e}"));
     }

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 pub struct Assembler<'a> {
     pub run: &'a Run<'a>,
     pub jobs: Receiver<Job>,
-    pub tokens: Sender<()>,
+    /// Back to the dispatcher, for the next job.
+    pub rooms: Sender<Vec<Slot>>,
     /// Time between checkpoints.
     pub checkpoint: Duration,
     pub parent: Option<SessionId>,
@@ -43,13 +44,13 @@ impl Assembler<'_> {
         let mut last_checkpoint = Instant::now();
         while let Ok(job) = self.jobs.recv() {
             waiting.insert(job.number, job);
-            while let Some(job) = waiting.remove(&next) {
+            while let Some(mut job) = waiting.remove(&next) {
                 next += 1;
-                for slot in job.slots {
+                for slot in job.slots.drain(..) {
                     push(&mut tree, slot)?;
                 }
-                // The dispatcher has ended when nobody takes the token.
-                let _ = self.tokens.try_send(());
+                // The dispatcher has ended when nobody takes it.
+                let _ = self.rooms.try_send(job.slots);
             }
             if !self.dry_run && last_checkpoint.elapsed() >= self.checkpoint {
                 let root = tree.checkpoint()?;

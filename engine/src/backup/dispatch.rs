@@ -26,8 +26,8 @@ pub struct Dispatcher<'a, L> {
     pub reader: &'a Reader<'a>,
     pub to_workers: Sender<Job>,
     pub to_assembler: Sender<Job>,
-    /// A token for every job that is on its way; the assembler gives them back.
-    pub tokens: Receiver<()>,
+    /// Room for a job's slots; as many as may be on their way, since the assembler gives them back.
+    pub rooms: Receiver<Vec<Slot>>,
     job: Vec<Slot>,
     small_bytes: u64,
     todo: bool,
@@ -45,7 +45,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         reader: &'a Reader<'a>,
         to_workers: Sender<Job>,
         to_assembler: Sender<Job>,
-        tokens: Receiver<()>,
+        rooms: Receiver<Vec<Slot>>,
     ) -> Result<Self> {
         let decoder = Decoder::new()?;
         let (job, small_bytes, todo, number, last_checked, moved_sources) = Default::default();
@@ -55,7 +55,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             reader,
             to_workers,
             to_assembler,
-            tokens,
+            rooms,
             job,
             small_bytes,
             todo,
@@ -249,10 +249,10 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
         // A closed channel means that another stage failed; its error is the one to report.
         let stopped = || Error::Store(chunkstore::Error::WriterFailed);
-        self.tokens.recv().map_err(|_| stopped())?;
+        let room = self.rooms.recv().map_err(|_| stopped())?;
         let job = Job {
             number: self.number,
-            slots: std::mem::take(&mut self.job),
+            slots: std::mem::replace(&mut self.job, room),
         };
         self.number += 1;
         self.small_bytes = 0;

@@ -4,6 +4,7 @@
 //! a window of jobs between them, so memory does not grow with the number of files. Trouble with a path is counted
 //! and recorded (I-12); trouble with the repository ends the run (I-11).
 
+mod ahead;
 mod assemble;
 mod dispatch;
 mod history;
@@ -331,10 +332,10 @@ fn once(
         _ => None,
     };
     monitor.phase(Phase::BackingUp);
-    let assembler = |jobs, tokens| Assembler {
+    let assembler = |jobs, rooms| Assembler {
         run: &run,
         jobs,
-        tokens,
+        rooms,
         checkpoint: options.checkpoint,
         parent: parents.last().map(|(id, _)| *id),
         remembered: remembered.clone(),
@@ -361,7 +362,10 @@ fn pipeline<'a, L>(
     options: &Options,
     parent: Parent<L>,
     reader: &'a Reader<'a>,
-    assembler: impl FnOnce(crossbeam_channel::Receiver<job::Job>, crossbeam_channel::Sender<()>) -> Assembler<'a>,
+    assembler: impl FnOnce(
+        crossbeam_channel::Receiver<job::Job>,
+        crossbeam_channel::Sender<Vec<job::Slot>>,
+    ) -> Assembler<'a>,
 ) -> Result<Outcome>
 where
     L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>> + Send,
@@ -377,10 +381,10 @@ where
     }
     let (to_workers, for_workers) = bounded(WINDOW);
     let (to_assembler, for_assembler) = bounded(WINDOW);
-    let (return_token, tokens) = bounded(WINDOW);
+    let (return_room, rooms) = bounded(WINDOW);
     for _ in 0..WINDOW {
         // The channel holds exactly this many.
-        let _ = return_token.try_send(());
+        let _ = return_room.try_send(Vec::new());
     }
     let first_error: Mutex<Option<Error>> = Mutex::new(None);
     let failed = |e: Error| {
@@ -392,7 +396,7 @@ where
         }
     };
     std::thread::scope(|scope| {
-        let dispatcher = Dispatcher::new(run, parent, reader, to_workers, to_assembler.clone(), tokens)?;
+        let dispatcher = Dispatcher::new(run, parent, reader, to_workers, to_assembler.clone(), rooms)?;
         let (failed, first_error) = (&failed, &first_error);
         let walk = &mut walk;
         scope.spawn(move || dispatcher.walk(walk).unwrap_or_else(failed));
@@ -406,7 +410,7 @@ where
             Some(e) => Err(e),
             None => Ok(()),
         };
-        let assembled = assembler(for_assembler, return_token).assemble(&mut whole);
+        let assembled = assembler(for_assembler, return_room).assemble(&mut whole);
         if assembled.is_err() {
             run.stop.store(true, Relaxed);
         }

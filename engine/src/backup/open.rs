@@ -12,11 +12,12 @@ pub(super) fn stat_file(file: &File) -> io::Result<Meta> {
     Ok(meta)
 }
 
-/// Opens a regular file; one that became something else meanwhile is as good as unreadable.
-pub(super) fn open_file(dir: &DirHandle, name: &[u8]) -> io::Result<File> {
+/// Opens a regular file, and examines it before it is read; one that became something else meanwhile is as good as
+/// unreadable.
+pub(super) fn open_file(dir: &DirHandle, name: &[u8]) -> io::Result<(File, Meta)> {
     let file = fsmeta::open_source(dir.as_fd(), name)?;
-    match fsmeta::stat_fd(file.as_fd())?.0 {
-        Kind::File => Ok(file),
+    match fsmeta::stat_fd(file.as_fd())? {
+        (Kind::File, meta) => Ok((file, meta)),
         _ => Err(io::Error::from_raw_os_error(
             rustix::io::Errno::STALE.raw_os_error(),
         )),

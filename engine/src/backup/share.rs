@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-const QUEUED: usize = 6;
+const QUEUED: usize = 4;
 
 pub struct Task {
     data: Vec<u8>,
@@ -134,7 +134,8 @@ impl<'a, F: FnMut(Extent) -> Result<()>> Extents<'a, F> {
 
     pub fn chunk(&mut self, encoder: &mut Encoder, chunk: &[u8]) -> Result<()> {
         let share = &self.run.share;
-        let mut data = share.spare.1.try_recv().unwrap_or_default();
+        let whole = || Vec::with_capacity(self.run.chunker().bounds().max as usize);
+        let mut data = share.spare.1.try_recv().unwrap_or_else(|_| whole());
         data.clear();
         data.extend_from_slice(chunk);
         let cell = Arc::new(Cell {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub fn store<'a>(
     run: &'a Run<'a>,
     stream: &mut Stream<'_>,
-    assembler: impl FnOnce(Receiver<Job>, Sender<()>) -> Assembler<'a>,
+    assembler: impl FnOnce(Receiver<Job>, Sender<Vec<super::job::Slot>>) -> Assembler<'a>,
 ) -> Result<Outcome> {
     let (content, size) = read(run, stream)?;
     run.counts.files_new.add(1);
@@ -70,12 +70,12 @@ pub fn store<'a>(
         above = crate::entry::join(&above, name);
     }
     let (to_assembler, jobs) = bounded(1);
-    let (return_token, _tokens) = bounded(WINDOW);
+    let (return_room, _rooms) = bounded(WINDOW);
     to_assembler
         .send(Job { number: 0, slots })
         .map_err(|_| Error::Store(chunkstore::Error::WriterFailed))?;
     drop(to_assembler);
-    assembler(jobs, return_token).assemble(&mut || Ok(()))
+    assembler(jobs, return_room).assemble(&mut || Ok(()))
 }
 
 fn read(run: &Run<'_>, stream: &mut Stream<'_>) -> Result<(Content, u64)> {

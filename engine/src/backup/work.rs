@@ -2,6 +2,7 @@
 //! processor's cache from reading to sealing; buffers are kept from job to job.
 
 use super::Run;
+use super::ahead::{Ahead, Opened};
 use super::job::{BundleCell, Job, Part, State};
 use super::open::{open_file, stat_file};
 use super::stream::{RangeReader, chunk_stream};
@@ -32,6 +33,7 @@ pub struct Worker<'a> {
     lane: usize,
     encoder: Encoder,
     owners: Owners,
+    ahead: Ahead,
     /// Contents of the current job's small files, one behind the other.
     arena: Vec<u8>,
     bundle: Bundle,
@@ -80,6 +82,7 @@ impl<'a> Worker<'a> {
             lane,
             encoder: Encoder::new(run.level)?,
             owners: Owners::default(),
+            ahead: Ahead::default(),
             arena: Vec::new(),
             bundle: Bundle::new(),
             all_new: false,
@@ -153,11 +156,13 @@ impl<'a> Worker<'a> {
             .iter()
             .all(|slot| matches!(slot.state, State::Todo { .. }));
         self.arena.clear();
+        self.ahead.begin();
         for number in 0..job.slots.len() {
-            let slot = &mut job.slots[number];
-            if !matches!(slot.state, State::Todo { .. }) {
+            if !matches!(job.slots[number].state, State::Todo { .. }) {
                 continue;
             }
+            let opened = self.ahead.take(&job.slots, number, self.run.small_file);
+            let slot = &mut job.slots[number];
             if self.run.stopping() {
                 return Err(Error::Interrupted);
             }
@@ -167,7 +172,7 @@ impl<'a> Worker<'a> {
             };
             let path = join(&slot.dir, &found.name);
             self.run.monitor.current(&path);
-            let entry = self.draft(found, handle.as_deref(), number, &mut small)?;
+            let entry = self.draft(found, handle.as_deref(), opened, number, &mut small)?;
             if let Err(e) = check_entry(&slot.dir, &entry) {
                 let why = format!("it is left out: {e}");
                 let path = [b"/", &path[..]].concat();
@@ -202,6 +207,7 @@ impl<'a> Worker<'a> {
         &mut self,
         found: Found,
         handle: Option<&DirHandle>,
+        opened: Option<Opened>,
         slot: usize,
         small: &mut Vec<Small>,
     ) -> Result<Entry> {
@@ -227,7 +233,7 @@ impl<'a> Worker<'a> {
             return Ok(entry);
         }
         match entry.kind {
-            Kind::File => self.file(dir, &mut entry, slot, small)?,
+            Kind::File => self.file(dir, opened, &mut entry, slot, small)?,
             Kind::Dir
             | Kind::Symlink { .. }
             | Kind::CharDevice { .. }
@@ -250,12 +256,13 @@ impl<'a> Worker<'a> {
     fn file(
         &mut self,
         dir: &DirHandle,
+        opened: Option<Opened>,
         entry: &mut Entry,
         slot: usize,
         small: &mut Vec<Small>,
     ) -> Result<()> {
-        let file = match open_file(dir, &entry.name) {
-            Ok(file) => file,
+        let (file, before) = match opened.unwrap_or_else(|| open_file(dir, &entry.name)) {
+            Ok(opened) => opened,
             Err(e) => {
                 entry.trouble = Some(Trouble::Unreadable {
                     errno: fsmeta::errno_of(&e),
@@ -264,7 +271,7 @@ impl<'a> Worker<'a> {
                 return Ok(());
             }
         };
-        let read = self.read_settled(&file, entry, slot, small)?;
+        let read = self.read_settled(&file, before, entry, slot, small)?;
         if let Err(e) = read {
             entry.trouble = Some(Trouble::Unreadable {
                 errno: fsmeta::errno_of(&e),
@@ -291,14 +298,11 @@ impl<'a> Worker<'a> {
     fn read_settled(
         &mut self,
         file: &File,
+        mut before: Meta,
         entry: &mut Entry,
         slot: usize,
         small: &mut Vec<Small>,
     ) -> Result<io::Result<()>> {
-        let mut before = match stat_file(file) {
-            Ok(meta) => meta,
-            Err(e) => return Ok(Err(e)),
-        };
         for attempt in 1..=TRIES {
             let start = self.arena.len();
             let read = if before.size < self.run.small_file {
@@ -328,7 +332,7 @@ impl<'a> Worker<'a> {
             if settled || attempt == TRIES {
                 entry.meta = Meta {
                     size: bytes,
-                    ..before.clone()
+                    ..before
                 };
                 if !settled {
                     entry.trouble = Some(Trouble::Changed);

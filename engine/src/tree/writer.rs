@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// References kept before full pages are stored; twice what a root holds, so that the first page is never premature.
 const BUFFERED: usize = 2 * INLINE_MAX;
+/// Emptied runs kept for the next segment.
+const SPARE: usize = 256;
 
 pub(super) fn invalid(what: &'static str, why: impl ToString) -> crate::Error {
     Error::Invalid {
@@ -133,6 +135,8 @@ struct OpenSegment {
     tally: Tally,
     /// Last entry of the segment before.
     floor: Option<(DirPath, Vec<u8>)>,
+    /// Room for entries, from runs of segments that are done.
+    spare: Vec<Vec<Entry>>,
 }
 
 impl OpenSegment {
@@ -178,9 +182,11 @@ impl OpenSegment {
                 false
             }
             _ => {
+                let mut entries = self.spare.pop().unwrap_or_default();
+                entries.push(entry);
                 self.runs.push(Run {
                     dir: dir.clone(),
-                    entries: vec![entry],
+                    entries,
                 });
                 true
             }
@@ -218,10 +224,15 @@ impl OpenSegment {
     fn clear(&mut self) {
         let last = self
             .runs
-            .pop()
-            .and_then(|mut run| Some((run.dir, run.entries.pop()?.name)));
+            .last_mut()
+            .and_then(|run| Some((run.dir.clone(), run.entries.pop()?.name)));
         self.floor = last.or(self.floor.take());
-        self.runs.clear();
+        for mut run in self.runs.drain(..) {
+            run.entries.clear();
+            if self.spare.len() < SPARE {
+                self.spare.push(run.entries);
+            }
+        }
         self.tally = Tally::default();
     }
 }
