@@ -14,17 +14,17 @@ use kit::remotes::contents;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-struct Scene {
-    remote: Memory,
-    repo: Repo,
-    objects: Vec<(ObjectName, Vec<u8>)>,
-    generations: Vec<SessionId>,
+pub(crate) struct Scene {
+    pub remote: Memory,
+    pub repo: Repo,
+    pub objects: Vec<(ObjectName, Vec<u8>)>,
+    pub generations: Vec<SessionId>,
     _machine: Machine,
 }
 
 impl Scene {
     /// Four generations, one of them in the trash, a running writer, and a mark.
-    fn new() -> Scene {
+    pub fn new() -> Scene {
         let (remote, machine) = (repository(), Machine::new("here"));
         let repo = machine.open(Arc::new(remote.clone())).unwrap();
         let mut generations = Vec::new();
@@ -52,7 +52,7 @@ impl Scene {
         }
     }
 
-    fn check(&self, read_data: ReadData) -> CheckReport {
+    pub fn check(&self, read_data: ReadData) -> CheckReport {
         check::run(
             &self.repo,
             &Options {
@@ -73,7 +73,7 @@ impl Scene {
         report
     }
 
-    fn put(&self, name: &ObjectName, bytes: Option<&[u8]>) {
+    pub fn put(&self, name: &ObjectName, bytes: Option<&[u8]>) {
         self.remote.delete(name).unwrap();
         if let Some(bytes) = bytes {
             self.remote.put(name, bytes).unwrap();

@@ -78,6 +78,18 @@ impl Error {
         }
     }
 
+    /// One object is of no use, and others may be: it is damaged, of another version (or its version is damaged), or its
+    /// sector can't be read.
+    pub fn is_of_one_object(&self) -> bool {
+        match self {
+            Error::Remote { source, .. } => {
+                source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+            }
+            Error::NewerFormat { .. } | Error::Invalid { .. } => true,
+            error => error.is_damage(),
+        }
+    }
+
     /// The object itself is wrong or gone, as opposed to a remote that could not be asked.
     pub fn is_damage(&self) -> bool {
         matches!(self, Error::Missing { .. } | Error::Corrupt { .. })

@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
         loop {
             let view = View::read(&self.store)?;
             match self.store.index(&view, told) {
-                Err(Error::Missing { object }) if object.starts_with("index/") && tries < 5 => tries += 1,
+                Err(e) if self.store.changed_under(&e, &mut tries) => {}
                 opened => return opened,
             }
         }

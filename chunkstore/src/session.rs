@@ -39,7 +39,8 @@ pub struct View {
 }
 
 impl View {
-    /// Marks first, then the index: a mark that is gone has taken its index entries with it (I-5).
+    /// Marks first, then the index: a mark that is gone has taken its index entries with it (I-5). Segments that this
+    /// process found damaged are not in it (I-2).
     pub fn read(store: &Store) -> Result<View> {
         let mut condemned = Condemned::new();
         for id in store.marks()? {
@@ -52,7 +53,7 @@ impl View {
         }
         let mut segments = Vec::new();
         store.remote.list(Kind::Index, &mut |name, _| {
-            segments.extend(IndexId::from_hex(name.id()));
+            segments.extend(IndexId::from_hex(name.id()).filter(|id| !store.is_damaged(id)));
             Ok(())
         })?;
         segments.sort_unstable();

@@ -179,6 +179,23 @@ impl Secret {
     }
 }
 
+/// The name of a slot: 64 random bits, and 64 that say which repository it is of. So a slot that an interrupted `init`
+/// left can be told from one that is damaged.
+fn name_in(repo: &RepoId, random: &[u8; 8]) -> SlotId {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(repo.as_bytes()).update(random);
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(random);
+    id[8..].copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    SlotId(id)
+}
+
+/// Whether a slot's name is one that [`create`] gives in this repository.
+pub fn is_named_in(repo: &RepoId, id: &SlotId) -> bool {
+    id.0.first_chunk()
+        .is_some_and(|random| name_in(repo, random) == *id)
+}
+
 /// Wraps `master` under `secret` as a new slot object.
 pub fn create(
     master: &MasterKey,
@@ -188,7 +205,7 @@ pub fn create(
     cost: Cost,
     note: &Note,
 ) -> Result<(SlotId, Vec<u8>)> {
-    let id = SlotId(random()?);
+    let id = name_in(repo, &random()?);
     let kind = secret.kind();
     let cost = (kind == SlotKind::Password).then_some(cost);
     if let Some(cost) = cost

@@ -14,6 +14,8 @@ use crate::remote::{Kind, ObjectName, Published, Remote};
 use crate::seal::Sealed;
 use crate::session::{self, View};
 use crate::slot::{self, Cost, Note, SLOT_LEN, SLOTS_MAX, Secret, Slot, SlotKind};
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub struct Store {
     master: MasterKey,
     opened_with: SlotId,
     cache: PathBuf,
+    /// Index segments that were found damaged: they count as absent (I-2).
+    damaged: Mutex<BTreeSet<IndexId>>,
 }
 
 /// What lies under a session's name in `snapshots/`.
@@ -91,7 +95,11 @@ impl Store {
                     remote.delete(&ObjectName::key(id))?;
                 }
                 remote.barrier()?;
-                Ok(repo)
+                match remote.set_aside() {
+                    // The next collection tries again.
+                    Ok(()) | Err(Error::NoSpace { .. }) => Ok(repo),
+                    Err(e) => Err(e),
+                }
             }
             Published::Exists => {
                 slots
@@ -126,6 +134,7 @@ impl Store {
             master,
             opened_with,
             cache,
+            damaged: Mutex::default(),
         })
     }
 
@@ -197,8 +206,7 @@ impl Store {
             // even if an index segment that somebody wrote late still names it.
             let present = self.packs()?;
             match self.index_of(&view, &present, progress) {
-                Err(Error::Missing { object }) if object.starts_with("index/") && tries < 5 => {
-                    tries += 1;
+                Err(e) if self.changed_under(&e, &mut tries) => {
                     let later = View::read(self)?;
                     view.segments = later.segments;
                     view.condemned.extend(later.condemned);
@@ -214,7 +222,7 @@ impl Store {
         present: Option<&Inventory>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<LocalIndex> {
-        let mut load = |id: IndexId| IndexSegment::load(&*self.remote, &self.keys, id);
+        let mut load = |id: IndexId| self.segment(id);
         LocalIndex::open(
             &self.cache,
             self.id(),
@@ -224,6 +232,37 @@ impl Store {
             &mut load,
             progress,
         )
+    }
+
+    /// One index segment. That it is damaged is remembered: to the views read from now on it is absent (I-2).
+    pub fn segment(&self, id: IndexId) -> Result<IndexSegment> {
+        let loaded = IndexSegment::load(&*self.remote, &self.keys, id);
+        if let Err(Error::Corrupt { .. }) = &loaded {
+            self.damaged.lock().insert(id);
+        }
+        loaded
+    }
+
+    /// Index segments that were found damaged since the repository was opened.
+    pub fn damaged_segments(&self) -> Vec<IndexId> {
+        self.damaged.lock().iter().copied().collect()
+    }
+
+    pub(crate) fn is_damaged(&self, id: &IndexId) -> bool {
+        self.damaged.lock().contains(id)
+    }
+
+    /// Whether the index is to be read under a view of now: a segment was replaced meanwhile, or found damaged. Damage
+    /// is found once for each segment, so only the other is bounded here.
+    pub(crate) fn changed_under(&self, error: &Error, tries: &mut usize) -> bool {
+        match error {
+            Error::Corrupt { object, .. } => object.starts_with("index/"),
+            Error::Missing { object } if object.starts_with("index/") => {
+                *tries += 1;
+                *tries <= 5
+            }
+            _ => false,
+        }
     }
 
     /// The packs that are there.

@@ -14,9 +14,11 @@
 
 mod plan;
 mod repack;
+mod rescue;
 
 pub use plan::{Plan, plan};
 pub use repack::repack;
+pub use rescue::{Rescued, rescue};
 
 use crate::error::{Error, Result};
 use crate::id::{ChunkId, IndexId, MarkId, PackId, SessionId};
@@ -94,13 +96,13 @@ fn each_segment(
     each: &mut dyn FnMut(IndexId, IndexSegment) -> Result<()>,
 ) -> Result<()> {
     for id in &view.segments {
-        each(*id, IndexSegment::load(store.remote(), store.keys(), *id)?)?;
+        each(*id, store.segment(*id)?)?;
     }
     Ok(())
 }
 
 /// Writes index segments for `lists`, which is emptied.
-fn write_segments(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
+pub fn write_segments(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
     let mut group = Vec::new();
     let mut entries = 0;
     for list in lists.drain(..) {
@@ -395,7 +397,7 @@ impl Sweeper<'_> {
         let remote = self.store.remote();
         let mut lists: Vec<PackList> = Vec::new();
         for id in old {
-            let segment = IndexSegment::load(remote, self.store.keys(), *id)?;
+            let segment = self.store.segment(*id)?;
             for list in segment.into_lists() {
                 if !doomed.contains(&list.id) {
                     lists.push(list);
@@ -430,6 +432,16 @@ impl Sweeper<'_> {
         }
         self.store.remote().barrier()
     }
+}
+
+/// Removes the index segments that were found damaged, once everything needed is listed by others. Returns how many.
+pub fn remove_damaged_segments(store: &Store) -> Result<u64> {
+    let damaged = store.damaged_segments();
+    for id in &damaged {
+        store.remote().delete(&ObjectName::index(*id))?;
+    }
+    store.remote().barrier()?;
+    Ok(damaged.len() as u64)
 }
 
 /// Removes the session objects of ended sessions, and this machine's notes about them. Returns how many.

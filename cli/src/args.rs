@@ -2,6 +2,7 @@
 //! ([`crate::resolve`]), no work; a value that can be judged alone is parsed here, so that it is a usage error.
 
 pub mod backup;
+pub mod repair;
 pub mod retention;
 pub mod snapshot;
 pub mod values;
@@ -111,6 +112,9 @@ pub enum Command {
     Prune(PruneArgs),
     /// Look for damage in the repository
     Check(CheckArgs),
+    /// Mend what 'check' found, as far as it can be: only adds, and deletes nothing
+    #[command(subcommand)]
+    Repair(repair::RepairCommand),
     /// Manage passwords, key files and the recovery phrase
     #[command(subcommand)]
     Key(KeyCommand),

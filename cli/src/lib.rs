@@ -88,6 +88,7 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         Command::Tag(args) => cmd::tag::run(&context, args),
         Command::Prune(args) => cmd::prune::run(&context, args),
         Command::Check(args) => cmd::check::run(&context, args),
+        Command::Repair(command) => cmd::repair::run(&context, command),
         Command::Stats => cmd::stats::run(&context),
         Command::Key(command) => cmd::key::run(&context, command),
         Command::Cache(command) => cmd::cache::run(&context, command),

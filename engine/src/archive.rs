@@ -157,7 +157,8 @@ impl Archive<'_> {
         let path = [b"/", path].concat();
         let what = match lost {
             true => ProblemKind::Restore {
-                why: "not in the archive: it could not be read when it was backed up".to_string(),
+                why: "not in the archive: it could not be read when it was backed up, or its data was lost"
+                    .to_string(),
             },
             false => ProblemKind::Warning {
                 why: "not in the archive: sockets can't be".to_string(),

@@ -82,7 +82,7 @@ impl<'d> Contents<'d> {
         self.content(&entry.content)?;
         let written = self.done - before;
         if entry.trouble.is_some() && entry.content == Content::None || written != entry.meta.size {
-            let why = "it could not be read when it was backed up";
+            let why = "it could not be read when it was backed up, or its data was lost";
             return Err(chunkstore::Error::corrupt(shown, why).into());
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Trees of files as generations: walk, backup, restore, retention, prune, check.
+//! Trees of files as generations: walk, backup, restore, retention, prune, check, repair.
 
 pub mod archive;
 pub mod backup;
@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod monitor;
 pub mod prune;
 pub mod references;
+pub mod repair;
 pub mod repo;
 pub mod restate;
 pub mod restore;

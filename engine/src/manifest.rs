@@ -187,6 +187,11 @@ impl Manifest {
         })
     }
 
+    /// The same generation with another tree.
+    pub fn set_root(&mut self, root: &Root) {
+        self.root = cbor(root);
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         cbor(self)
     }

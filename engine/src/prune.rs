@@ -62,6 +62,25 @@ impl Options {
 /// Collects garbage. [`Error::Damaged`] or [`Error::ShortListing`] when the repository must not be changed,
 /// [`chunkstore::Error::NoSpace`] when it is full and nothing could be freed.
 pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<PruneSummary> {
+    let remote = repo.store.remote();
+    let done = match run_once(repo, options, monitor) {
+        // Not even room to end a dead session: that is what the reserve is for.
+        Err(Error::Store(StoreError::NoSpace { .. })) if !options.dry_run && remote.use_reserve()? => {
+            run_once(repo, options, monitor)?
+        }
+        done => done?,
+    };
+    if !options.dry_run {
+        match remote.set_aside() {
+            // Later, when there is more room.
+            Ok(()) | Err(StoreError::NoSpace { .. }) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(done)
+}
+
+fn run_once(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<PruneSummary> {
     let mut summary = PruneSummary {
         dry_run: options.dry_run,
         ..PruneSummary::default()
@@ -195,6 +214,10 @@ impl<'a> Collection<'a> {
         let state = self.read_state(needed, BTreeSet::new())?;
         let plan = self.plan(&state, summary)?;
         summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
+        if plan.unlisted_kept + plan.unlisted_gone == 0 {
+            // Whatever they listed is listed by others now.
+            summary.segments_removed += sweep::remove_damaged_segments(self.store)?;
+        }
         let plan = self.move_frames(plan, &state, summary)?;
         if plan.is_empty() {
             return Ok(());
@@ -446,10 +469,10 @@ impl<'a> Collection<'a> {
     }
 }
 
-/// A segment or mark went away under us: another collection.
+/// A segment or mark went away under us: another collection. Or a segment was found damaged: from now on it is absent.
 fn overtaken(error: &StoreError) -> bool {
     match error {
-        StoreError::Missing { object } => object.starts_with("index/"),
+        StoreError::Missing { object } | StoreError::Corrupt { object, .. } => object.starts_with("index/"),
         StoreError::Refused(_) => true,
         _ => false,
     }

@@ -6,6 +6,7 @@
 //!
 //! Names become durable in [`Remote::barrier`], which syncs each touched folder once, however many objects it got.
 
+mod reserve;
 mod staged;
 
 use self::staged::{StagedFile, sweep_one};
@@ -343,6 +344,16 @@ impl Remote for Local {
             }
         }
         Ok(swept)
+    }
+
+    fn set_aside(&self) -> Result<()> {
+        let root = self.shared.existing_root("set aside")?;
+        reserve::set_aside(root).map_err(|e| failed("set aside", reserve::PATH, e))
+    }
+
+    fn use_reserve(&self) -> Result<bool> {
+        let root = self.shared.existing_root("free")?;
+        reserve::free(root).map_err(|e| failed("free", reserve::PATH, e))
     }
 }
 

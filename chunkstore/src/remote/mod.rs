@@ -191,6 +191,15 @@ pub trait Remote: Send + Sync {
     /// Removes abandoned unpublished writes older than `age`; returns how many. Never touches named objects.
     fn sweep_staged(&self, age: std::time::Duration) -> Result<u64>;
 
+    /// Sets room aside for a collection on a full disk, where that makes sense and was not done before.
+    fn set_aside(&self) -> Result<()> {
+        Ok(())
+    }
+    /// Frees the room that was set aside; false where there is none.
+    fn use_reserve(&self) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Publishes small `bytes` and makes the name durable.
     fn put(&self, name: &ObjectName, bytes: &[u8]) -> Result<Published> {
         let mut staged = self.begin()?;

@@ -34,6 +34,8 @@ pub struct Plan {
     pub bytes_kept_unused: u64,
     /// Packs in no index segment that stay because a running writer may be about to list them.
     pub unlisted_kept: u64,
+    /// Packs in no index segment that go.
+    pub unlisted_gone: u64,
 }
 
 impl Plan {
@@ -96,7 +98,8 @@ pub fn plan(
                 }
             }
             None if !unlisted_are_garbage => plan.unlisted_kept += 1,
-            _ => {
+            used => {
+                plan.unlisted_gone += u64::from(used.is_none());
                 plan.unneeded.insert(*id);
                 plan.bytes_deleted += size;
             }

@@ -36,13 +36,7 @@ pub fn repack(
 ) -> Result<()> {
     let mut packs: Vec<PackId> = poor.iter().copied().collect();
     packs.sort_unstable();
-    let mut mover = Mover {
-        store,
-        decoder: Decoder::new()?,
-        batches: [Class::Data, Class::Tree].map(Batch::new),
-        lists: Vec::new(),
-        entries: 0,
-    };
+    let mut mover = Mover::new(store)?;
     let result = packs
         .iter()
         .try_for_each(|id| {
@@ -53,10 +47,7 @@ pub fn repack(
             Ok(())
         })
         .and_then(|()| mover.finish(moved));
-    if let Err(Error::NoSpace { .. }) = &result {
-        mover.drop_unlisted()?;
-    }
-    result
+    mover.ended(result)
 }
 
 /// The frames of a pack that must be kept, in the order they lie; the rule is the plan's.
@@ -82,7 +73,7 @@ fn needed(view: &View, index: &LocalIndex, live: &LiveSet, list: &PackList) -> R
     Ok(needed)
 }
 
-fn place(list: &PackList, frame: &Frame) -> Result<Place> {
+pub(super) fn place(list: &PackList, frame: &Frame) -> Result<Place> {
     let key = list.sealed_keys.get(usize::from(frame.key));
     Ok(Place {
         pack: list.id,
@@ -113,7 +104,7 @@ impl Batch {
     }
 }
 
-struct Mover<'a> {
+pub(super) struct Mover<'a> {
     store: &'a Store,
     decoder: Decoder,
     batches: [Batch; 2],
@@ -122,8 +113,26 @@ struct Mover<'a> {
     entries: usize,
 }
 
-impl Mover<'_> {
-    fn add(
+impl<'a> Mover<'a> {
+    pub(super) fn new(store: &'a Store) -> Result<Self> {
+        Ok(Mover {
+            store,
+            decoder: Decoder::new()?,
+            batches: [Class::Data, Class::Tree].map(Batch::new),
+            lists: Vec::new(),
+            entries: 0,
+        })
+    }
+
+    /// What a run of moves ended with; a full remote keeps nothing that could not be indexed.
+    pub(super) fn ended(&mut self, result: Result<()>) -> Result<()> {
+        if let Err(Error::NoSpace { .. }) = &result {
+            self.drop_unlisted()?;
+        }
+        result
+    }
+
+    pub(super) fn add(
         &mut self,
         class: Class,
         (id, place): (ChunkId, Place),
@@ -214,7 +223,7 @@ impl Mover<'_> {
         pack.append(frame, stored)
     }
 
-    fn finish(&mut self, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+    pub(super) fn finish(&mut self, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
         self.write_batch(Class::Data, moved)?;
         self.write_batch(Class::Tree, moved)?;
         self.list_packs()

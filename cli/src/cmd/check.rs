@@ -41,21 +41,26 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<Code, Failure> {
 
 fn print_json(report: &CheckReport) -> Result<(), Failure> {
     let mut out = Lines::new();
-    for hurt in &report.paths {
-        out.object(&json!({
-            "message_type": "damaged_path",
-            "snapshot": hurt.snapshot,
-            "path": json::name(&hurt.path),
-            "entries": hurt.entries,
-        }));
-    }
+    report
+        .paths
+        .iter()
+        .for_each(|hurt| out.object(&damaged_path(hurt)));
     let mut object = json!(report);
     object["message_type"] = json!("summary");
     out.object(&object);
     out.finish()
 }
 
-fn hurt_line(hurt: &DamagedPath) -> String {
+pub fn damaged_path(hurt: &DamagedPath) -> serde_json::Value {
+    json!({
+        "message_type": "damaged_path",
+        "snapshot": hurt.snapshot,
+        "path": json::name(&hurt.path),
+        "entries": hurt.entries,
+    })
+}
+
+pub fn hurt_line(hurt: &DamagedPath) -> String {
     let more = match hurt.entries {
         0 | 1 => String::new(),
         n => format!(" and what follows it, {}", text::count(n, "name")),

@@ -8,6 +8,7 @@ use crate::manifest::{Manifest, Remembered};
 use crate::tree::{Root, Segments, TreeWriter};
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
+use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, Place, SessionId};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
@@ -110,7 +111,7 @@ impl Assembler<'_> {
                 unchanged: false,
             });
         }
-        fill_places(run, &mut root)?;
+        fill_places(run.writer, &mut root)?;
         let mut manifest = Manifest::new(&run.head, &root, run.summary());
         manifest.partial = partial;
         manifest.parent = self.parent;
@@ -165,13 +166,13 @@ fn same_tree(a: &Root, b: &Root) -> bool {
 }
 
 /// Where new segments lie is known once their packs have names.
-fn fill_places(run: &Run<'_>, root: &mut Root) -> Result<()> {
+pub(crate) fn fill_places(writer: &Writer, root: &mut Root) -> Result<()> {
     let rows: Box<dyn Iterator<Item = &mut crate::tree::SegmentRef>> = match &mut root.segments {
         Segments::Inline(rows) => Box::new(rows.iter_mut()),
         Segments::Pages(pages) => Box::new(pages.iter_mut().map(|page| &mut page.span)),
     };
     for row in rows.filter(|row| row.place.is_none()) {
-        row.place = run.writer.place(&row.id)?.map(|located| located.place);
+        row.place = writer.place(&row.id)?.map(|located| located.place);
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod stdin;
 mod stream;
 mod work;
 
+pub(crate) use assemble::fill_places;
 pub use parent::Ignore;
 
 use crate::entry::Time;

@@ -164,22 +164,10 @@ impl Findings {
     }
 }
 
-/// Whether an error says that one object is of no use, so that the check goes on: it is damaged, of another version
-/// (or its version is damaged), or its sector can't be read.
-fn is_objects_own(error: &StoreError) -> bool {
-    match error {
-        StoreError::Remote { source, .. } => {
-            source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
-        }
-        StoreError::NewerFormat { .. } | StoreError::Invalid { .. } => true,
-        error => error.is_damage(),
-    }
-}
-
 /// Splits what is one object's own trouble from what ends the check.
 fn sound<T>(result: Result<T, StoreError>) -> Result<Result<T, StoreError>> {
     match result {
-        Err(e) if !is_objects_own(&e) => Err(e.into()),
+        Err(e) if !e.is_of_one_object() => Err(e.into()),
         result => Ok(result),
     }
 }

@@ -19,6 +19,7 @@ use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, ObjectName};
 use chunkstore::session::{self, Mark};
+use chunkstore::slot::is_named_in;
 use chunkstore::store::{Slate, Store};
 use chunkstore::{ChunkId, Error as StoreError, IndexId, MarkId, PackId, Place, SessionId};
 use std::collections::{BTreeMap, HashMap};
@@ -166,7 +167,11 @@ fn control_objects(store: &Store, findings: &mut Findings) -> Result<Condemned> 
         findings.damage("config", e);
     }
     for slot in store.slots()? {
-        if slot.kind.is_none() || slot.note.is_none() {
+        let sound = slot.kind.is_some() && slot.note.is_some();
+        if !sound && slot.kind.is_some() && !is_named_in(store.id(), &slot.id) {
+            let why = "no slot of this repository: left by an 'init' that was interrupted, or damaged";
+            findings.warn(ObjectName::key(slot.id), why.to_string());
+        } else if !sound {
             findings.damage(ObjectName::key(slot.id), "this key slot is not as it was written");
         }
     }
@@ -203,7 +208,7 @@ fn segment(
 ) -> Result<IndexSegment, StoreError> {
     let segment = match IndexSegment::load(store.remote(), store.keys(), id) {
         Ok(segment) => segment,
-        Err(e) if super::is_objects_own(&e) => {
+        Err(e) if e.is_of_one_object() => {
             findings.damage(ObjectName::index(id), e);
             return Ok(IndexSegment::default());
         }
@@ -278,8 +283,10 @@ fn generations(
         .slates
         .iter()
         .map(|id| (*id, false))
+        // One whose forgetting was interrupted is in both, and is one generation.
         .chain(names.trash.iter().map(|id| (*id, true)))
     {
+        let twice = forgotten && names.slates.binary_search(&id).is_ok() && generations.contains(&id);
         let name = if forgotten {
             ObjectName::trash(id)
         } else {
@@ -308,6 +315,9 @@ fn generations(
                 continue;
             }
         };
+        if twice {
+            continue;
+        }
         generations.push(id);
         *trash += u64::from(forgotten);
         walk.root(&root, &mut |chunk, error| {

@@ -41,6 +41,8 @@ pub struct PruneSummary {
     pub sessions_waited_for: u64,
     /// Ended sessions and abandoned writes that were tidied up.
     pub sessions_removed: u64,
+    /// Damaged index segments that were of no more use.
+    pub segments_removed: u64,
     pub staged_removed: u64,
 }
 

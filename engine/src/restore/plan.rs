@@ -330,9 +330,9 @@ impl Planner<'_, '_> {
 /// Why the generation does not hold what the source had here.
 fn nothing_to_restore(entry: &Entry) -> Option<&'static str> {
     match entry.trouble {
-        Some(Trouble::Unreadable { .. } | Trouble::Unknown { .. }) => {
-            Some("it is not in the snapshot: it could not be read when it was backed up")
-        }
+        Some(Trouble::Unreadable { .. } | Trouble::Unknown { .. }) => Some(
+            "it is not in the snapshot: it could not be read when it was backed up, or its data was lost",
+        ),
         Some(Trouble::Changed | Trouble::NoXattrs { .. }) | None => None,
     }
 }

@@ -1,0 +1,197 @@
+//! `repair`: mends what `check` found, by adding only.
+
+use crate::args::repair::{RepairArgs, RepairCommand, RepairPacksArgs, RepairSnapshotsArgs};
+use crate::cmd::check::{damaged_path, hurt_line};
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::output::Lines;
+use crate::progress::Watcher;
+use crate::render::text;
+use crate::{listing, resolve};
+use engine::SessionId;
+use engine::repair::{self, IndexRepaired, Options, PacksRepaired, SnapshotsRepaired};
+use engine::select::{self, Filter};
+use engine::units::format_bytes;
+use serde_json::{Value, json};
+
+pub fn run(context: &Context, command: &RepairCommand) -> Result<Code, Failure> {
+    match command {
+        RepairCommand::Index(args) => index(context, args),
+        RepairCommand::Packs(args) => packs(context, args),
+        RepairCommand::Snapshots(args) => snapshots(context, args),
+    }
+}
+
+fn options(context: &Context, args: &RepairArgs) -> Result<Options, Failure> {
+    Ok(Options {
+        dry_run: args.dry_run,
+        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
+        host: resolve::host(None, &context.env)?,
+        now: context.now_secs(),
+    })
+}
+
+fn index(context: &Context, args: &RepairArgs) -> Result<Code, Failure> {
+    let options = options(context, args)?;
+    let repo = context.open()?;
+    let watcher = Watcher::start(context, "repair")?;
+    let done = repair::index(&repo, &options, &watcher)?;
+    watcher.finish();
+    let IndexRepaired {
+        segments_damaged,
+        packs_listed,
+        chunks_listed,
+        packs_unreadable,
+    } = done;
+    let mut lines = Vec::new();
+    if segments_damaged > 0 {
+        let segments = text::count(segments_damaged, "damaged index segment");
+        lines.push(format!("{segments}: 'dedup prune' removes what nobody needs"));
+    }
+    lines.push(match packs_listed {
+        0 => "Every readable pack is in the index".to_string(),
+        packs => format!(
+            "{} {} again, with {}",
+            if args.dry_run { "Would list" } else { "Listed" },
+            text::count(packs, "pack"),
+            text::count(chunks_listed, "chunk"),
+        ),
+    });
+    end(context, args, &[], json!(done), lines)?;
+    Ok(code(packs_unreadable))
+}
+
+fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
+    let options = options(context, &args.how)?;
+    let repo = context.open()?;
+    let watcher = Watcher::start(context, "repair")?;
+    let done = repair::packs(&repo, &args.packs, &options, &watcher)?;
+    watcher.finish();
+    let PacksRepaired {
+        packs,
+        packs_lost,
+        chunks_rescued,
+        bytes_rescued,
+        chunks_lost,
+    } = done;
+    let mut lines = Vec::new();
+    if packs == 0 {
+        lines.push("No damaged pack found".to_string());
+    } else {
+        let would = if args.how.dry_run {
+            "Would rescue"
+        } else {
+            "Rescued"
+        };
+        let from = text::count(packs, "damaged pack");
+        let chunks = text::count(chunks_rescued, "chunk");
+        lines.push(format!(
+            "{would} {chunks}, {}, from {from}",
+            format_bytes(bytes_rescued)
+        ));
+    }
+    if packs_lost + chunks_lost > 0 {
+        lines.push(format!(
+            "Lost: {} and {}. A backup of what is still at its source brings it back; \
+             'dedup repair snapshots' makes the best of the rest",
+            text::count(packs_lost, "whole pack"),
+            text::count(chunks_lost, "chunk"),
+        ));
+    }
+    end(context, &args.how, &[], json!(done), lines)?;
+    Ok(code(packs_lost + chunks_lost))
+}
+
+fn snapshots(context: &Context, args: &RepairSnapshotsArgs) -> Result<Code, Failure> {
+    let options = options(context, &args.how)?;
+    let repo = context.open()?;
+    let ids: Vec<SessionId> = match args.snapshots.is_empty() {
+        true => Vec::new(),
+        false => {
+            let all = listing::read(context, &repo)?;
+            let chosen = select::choose_all(&all.facts, &args.snapshots, &Filter::default())?;
+            chosen.iter().map(|facts| facts.id).collect()
+        }
+    };
+    let watcher = Watcher::start(context, "repair")?;
+    let done = repair::snapshots(&repo, &ids, &options, &watcher)?;
+    watcher.finish();
+    let (objects, lines) = told(context, &done);
+    let summary = json!({
+        "snapshots": done.snapshots,
+        "repaired": done.repaired.len(),
+        "unreadable": done.unreadable,
+    });
+    end(context, &args.how, &objects, summary, lines)?;
+    Ok(code(done.unreadable))
+}
+
+/// What is said of each snapshot: as objects, and as lines.
+fn told(context: &Context, done: &SnapshotsRepaired) -> (Vec<Value>, Vec<String>) {
+    let (mut objects, mut lines) = (Vec::new(), Vec::new());
+    for hurt in &done.repaired {
+        let old = hurt.id.to_hex();
+        let new = hurt.successor.map(|id| id.to_hex());
+        if context.json() {
+            objects.extend(hurt.lost.iter().map(damaged_path));
+            objects.push(json!({
+                "message_type": "repaired",
+                "old_snapshot_id": old,
+                "new_snapshot_id": new,
+                "lost_entries": hurt.lost_entries,
+            }));
+            continue;
+        }
+        let lost = text::count(hurt.lost_entries, "path");
+        lines.push(match &new {
+            Some(new) => format!(
+                "{} is repaired as {}, without {lost}:",
+                text::short(&old),
+                text::short(new)
+            ),
+            None => format!("{} would be repaired, without {lost}:", text::short(&old)),
+        });
+        lines.extend(hurt.lost.iter().map(hurt_line));
+        let more = hurt
+            .lost_entries
+            .saturating_sub(hurt.lost.iter().map(|path| path.entries).sum());
+        if more > 0 {
+            lines.push(format!("  and {} more", text::grouped(more)));
+        }
+    }
+    lines.push(match done.repaired.len() as u64 {
+        0 => "No snapshot lost anything that has no successor yet".to_string(),
+        _ => "The old ones stay: 'dedup forget' removes them".to_string(),
+    });
+    (objects, lines)
+}
+
+fn end(
+    context: &Context,
+    args: &RepairArgs,
+    objects: &[Value],
+    mut summary: Value,
+    lines: Vec<String>,
+) -> Result<(), Failure> {
+    let mut out = Lines::new();
+    if context.json() {
+        objects.iter().for_each(|object| out.object(object));
+        summary["message_type"] = json!("summary");
+        summary["dry_run"] = json!(args.dry_run);
+        out.object(&summary);
+    } else if context.talks() {
+        lines.iter().for_each(|line| out.line(line));
+        if args.dry_run {
+            out.line("Dry run: nothing was changed");
+        }
+    }
+    out.finish()
+}
+
+/// Damage that was mended is none; what is lost is.
+fn code(lost: u64) -> Code {
+    match lost {
+        0 => Code::Ok,
+        _ => Code::Damage,
+    }
+}

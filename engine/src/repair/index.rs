@@ -1,0 +1,96 @@
+//! Lists again the packs that no sound index segment lists, by what the packs say of themselves.
+
+use super::{Options, tell, under_session};
+use crate::error::{Error, Result};
+use crate::monitor::{Monitor, Phase, Progress};
+use crate::repo::Repo;
+use chunkstore::indexfile::ENTRIES_PER_SEGMENT;
+use chunkstore::pack::{self, PackList};
+use chunkstore::remote::ObjectName;
+use chunkstore::session::View;
+use chunkstore::store::Store;
+use chunkstore::{Error as StoreError, PackId, sweep};
+use std::collections::HashSet;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct IndexRepaired {
+    /// Index segments that are damaged, and count as absent.
+    pub segments_damaged: u64,
+    /// Packs that no segment listed and that are listed now, and the chunks in them.
+    pub packs_listed: u64,
+    pub chunks_listed: u64,
+    /// Packs that do not say what is in them.
+    pub packs_unreadable: u64,
+}
+
+pub fn index(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<IndexRepaired> {
+    under_session(repo, options, || list_unlisted(&repo.store, options, monitor))
+}
+
+fn list_unlisted(store: &Store, options: &Options, monitor: &dyn Monitor) -> Result<IndexRepaired> {
+    monitor.phase(Phase::CheckingStructure);
+    let mut done = IndexRepaired::default();
+    // Marks, then the index, then the packs: what is being deleted is not listed anew.
+    let view = View::read(store)?;
+    let listed = listed(store, &view, monitor)?;
+    done.segments_damaged = store.damaged_segments().len() as u64;
+    let mut unlisted: Vec<PackId> = store.packs()?.into_keys().collect();
+    unlisted.retain(|id| !listed.contains(id) && !view.condemned.contains(id));
+    unlisted.sort_unstable();
+    let mut lists: Vec<PackList> = Vec::new();
+    let mut waiting = 0;
+    for (number, id) in unlisted.iter().enumerate() {
+        if monitor.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        monitor.progress(&Progress {
+            files_done: number as u64,
+            files_total: unlisted.len() as u64,
+            ..Progress::default()
+        });
+        match pack::read_list(store.remote(), store.keys(), *id) {
+            Ok(list) => {
+                done.packs_listed += 1;
+                done.chunks_listed += list.frames.len() as u64;
+                waiting += list.frames.len();
+                lists.push(list);
+            }
+            // Collected since it was listed.
+            Err(StoreError::Missing { .. }) => {}
+            Err(e) if e.is_of_one_object() => {
+                done.packs_unreadable += 1;
+                tell(monitor, ObjectName::pack(*id), e);
+            }
+            Err(e) => return Err(e.into()),
+        }
+        if waiting >= ENTRIES_PER_SEGMENT {
+            write(store, options, &mut lists)?;
+            waiting = 0;
+        }
+    }
+    write(store, options, &mut lists)?;
+    Ok(done)
+}
+
+fn write(store: &Store, options: &Options, lists: &mut Vec<PackList>) -> Result<()> {
+    match options.dry_run {
+        true => lists.clear(),
+        false => sweep::write_segments(store, lists)?,
+    }
+    Ok(())
+}
+
+/// The packs that sound segments list; tells of the others.
+fn listed(store: &Store, view: &View, monitor: &dyn Monitor) -> Result<HashSet<PackId>> {
+    let mut listed = HashSet::new();
+    for id in &view.segments {
+        match store.segment(*id) {
+            Ok(segment) => listed.extend(segment.packs.iter().map(|pack| pack.id)),
+            // Replaced by a collection since.
+            Err(StoreError::Missing { .. }) => {}
+            Err(e) if e.is_of_one_object() => tell(monitor, ObjectName::index(*id), e),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(listed)
+}

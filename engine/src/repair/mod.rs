@@ -1,0 +1,54 @@
+//! Mending, which only adds (I-16): index segments for packs that none lists ([`index`]), copies of what is whole in
+//! hurt packs ([`packs`]), and successors of snapshots that lost something ([`snapshots`]). What is broken stays where
+//! it is until nobody needs it, and goes with an ordinary collection.
+//!
+//! In this order each makes the next find more. A hurt pack is condemned by a mark, so that a backup which still has
+//! the data stores it again.
+
+mod index;
+mod packs;
+mod snapshots;
+
+pub use index::{IndexRepaired, index};
+pub use packs::{PacksRepaired, packs};
+pub use snapshots::{SnapshotRepaired, SnapshotsRepaired, snapshots};
+
+use crate::error::Result;
+use crate::monitor::{Monitor, Problem, ProblemKind};
+use crate::repo::Repo;
+use chunkstore::session::{self, Session};
+
+/// How to repair.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Packs read side by side.
+    pub threads: usize,
+    /// Named in the session that the repair holds.
+    pub host: String,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// Tells of damage that stays.
+fn tell(monitor: &dyn Monitor, object: impl ToString, why: impl ToString) {
+    monitor.problem(&Problem {
+        path: object.to_string().into_bytes(),
+        what: ProblemKind::Damage { why: why.to_string() },
+    });
+}
+
+/// Does `work` under a session, so that no collection takes what it adds for garbage; without one in a dry run.
+fn under_session<T>(repo: &Repo, options: &Options, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    if options.dry_run {
+        return work();
+    }
+    let session = Session::begin(&repo.store, &repo.owner(&options.host, options.now))?;
+    let done = work();
+    match session::fence(&repo.store, session.id) {
+        Err(e) if done.is_ok() => Err(e.into()),
+        // What went wrong first is what is told; a collection will end the session.
+        _ => done,
+    }
+}
