@@ -12,7 +12,7 @@ fn home() -> Home {
 }
 
 /// Two snapshots of different files, each small enough to be one chunk in one pack.
-fn saved() -> Home {
+pub(crate) fn saved() -> Home {
     let home = home();
     home.init();
     for name in ["a", "b"] {
@@ -124,7 +124,7 @@ fn name(path: &Path) -> String {
 }
 
 /// Data packs are the large ones.
-fn data_packs(home: &Home) -> Vec<PathBuf> {
+pub(crate) fn data_packs(home: &Home) -> Vec<PathBuf> {
     let large = |path: &PathBuf| fs::metadata(path).unwrap().len() > 90_000;
     home.objects("packs").into_iter().filter(large).collect()
 }
@@ -262,13 +262,18 @@ fn a_lost_or_wrong_key_file() {
 }
 
 /// A file system of a few megabytes, for who may mount one.
-struct Disk(PathBuf);
+pub(crate) struct Disk(pub PathBuf);
 
 impl Disk {
     fn new(at: PathBuf) -> Option<Disk> {
+        Disk::of(at, "6m")
+    }
+
+    /// Of this size, and for who may mount one.
+    pub fn of(at: PathBuf, size: &str) -> Option<Disk> {
         fs::create_dir_all(&at).unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(&at)
             .output();
         mounted

@@ -10,6 +10,8 @@ use crate::object::{cbor, from_cbor};
 use crate::seal::{FORMAT_VERSION, SUITE, SealKey, Sealed, aad};
 
 const MAGIC: &[u8; 8] = b"DEDUPCFG";
+/// Optional feature: packs have parity.
+const PARITY: &str = "parity";
 /// Required features that this version knows.
 const KNOWN: &[&str] = &[];
 
@@ -45,6 +47,9 @@ pub struct Config {
     /// Seconds since 1970.
     #[n(4)]
     pub created: i64,
+    /// Percent of each new pack that its parity takes; `None`: it gets none.
+    #[n(5)]
+    pub parity: Option<u8>,
 }
 
 impl Config {
@@ -55,6 +60,7 @@ impl Config {
             pack_size: 32 << 20,
             bundle_size: 1 << 20,
             created,
+            parity: None,
         }
     }
 
@@ -70,7 +76,8 @@ pub fn encode(repo: RepoId, config: &Config, control: &SealKey) -> Result<Vec<u8
         repo,
         suite: SUITE,
         required: Vec::new(),
-        optional: Vec::new(),
+        // Who does not know it makes packs without, which is harmless.
+        optional: config.parity.map(|_| PARITY.to_string()).into_iter().collect(),
     };
     let clear = cbor(&clear);
     let mut out = MAGIC.to_vec();

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod live;
 pub mod object;
 pub mod pack;
+pub mod parity;
 pub mod place;
 pub mod reader;
 pub mod remote;

@@ -20,6 +20,7 @@ pub mod cap {
     pub const MANIFEST: usize = 16 << 20;
     pub const TRASH: usize = MANIFEST + CONTROL;
     pub const PACK: u64 = 80 << 20;
+    pub const PARITY: usize = 96 << 20;
 }
 
 /// CBOR of a value. Our encoders raise no error of their own and a vector takes every byte.

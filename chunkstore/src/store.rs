@@ -10,6 +10,7 @@ use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::IndexSegment;
 use crate::keys::{Keys, MasterKey};
 use crate::object::{self, Head, cap};
+use crate::parity;
 use crate::remote::{Kind, ObjectName, Published, Remote};
 use crate::seal::Sealed;
 use crate::session::{self, View};
@@ -263,6 +264,19 @@ impl Store {
             }
             _ => false,
         }
+    }
+
+    /// Gives a new pack its parity, where the repository has that.
+    pub(crate) fn protect(&self, pack: PackId) -> Result<()> {
+        match self.config.parity {
+            Some(percent) => parity::protect(&*self.remote, self.id(), pack, percent).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// The packs that have parity, and its bytes.
+    pub fn parities(&self) -> Result<Inventory> {
+        parity::list(&*self.remote)
     }
 
     /// The packs that are there.

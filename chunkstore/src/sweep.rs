@@ -444,6 +444,23 @@ pub fn remove_damaged_segments(store: &Store) -> Result<u64> {
     Ok(damaged.len() as u64)
 }
 
+/// Removes parity whose pack is gone. Returns how many.
+pub fn remove_orphaned_parity(store: &Store) -> Result<u64> {
+    // Parity first: what was listed with its pack there, and without it now, was deleted meanwhile.
+    let parities = store.parities()?;
+    if parities.is_empty() {
+        return Ok(0);
+    }
+    let packs = store.packs()?;
+    let mut removed = 0;
+    for id in parities.keys().filter(|id| !packs.contains_key(id)) {
+        store.remote().delete(&ObjectName::parity(*id))?;
+        removed += 1;
+    }
+    store.remote().barrier()?;
+    Ok(removed)
+}
+
 /// Removes the session objects of ended sessions, and this machine's notes about them. Returns how many.
 pub fn remove_ended_sessions(store: &Store) -> Result<u64> {
     let sessions = store.sessions_in(Kind::Session)?;

@@ -139,6 +139,9 @@ pub struct InitArgs {
     /// How files are cut into chunks; it can't be changed later
     #[arg(long, value_enum, default_value_t = Chunker::Default)]
     pub chunker: Chunker,
+    /// Store so much more with each pack, from which damage of up to that much of it can be repaired: 5%
+    #[arg(long, value_name = "N%", value_parser = repair::percent)]
+    pub parity: Option<u8>,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

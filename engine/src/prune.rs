@@ -112,6 +112,7 @@ fn run_once(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Pru
         }
     }
     result?;
+    summary.parity_removed = sweep::remove_orphaned_parity(store)?;
     summary.sessions_removed = sweep::remove_ended_sessions(store)?;
     summary.pending = summary.marks_pending > 0;
     Ok(summary)

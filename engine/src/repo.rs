@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{self, Listed, Manifest, Remembered};
 use crate::monitor::{Monitor, Phase, Progress};
 pub use chunkstore::chunker::Bounds;
+use chunkstore::config::Config;
 use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::reader::Reader;
@@ -29,24 +30,27 @@ pub struct Repo {
     machine: [u8; 16],
 }
 
-/// Makes a repository at `location`. `now` in seconds since 1970.
+/// Makes a repository at `location`. `now` in seconds since 1970; `parity` in percent of each pack.
 pub fn create(
     location: &str,
     bounds: Bounds,
     secrets: &[(Secret, &str)],
     cost: Cost,
     now: i64,
+    parity: Option<u8>,
 ) -> Result<RepoId> {
     let remote = remote::open(location)?;
-    Ok(Store::create(
-        &*remote,
-        &NewStore {
-            bounds,
-            secrets,
-            cost,
-            now,
-        },
-    )?)
+    let new = NewStore {
+        bounds,
+        secrets,
+        cost,
+        now,
+    };
+    let config = Config {
+        parity,
+        ..Config::new(bounds.check()?, now)
+    };
+    Ok(Store::create_with(&*remote, &new, &config)?)
 }
 
 /// Whether there is a repository at `location`, of whatever version; needs no secret.

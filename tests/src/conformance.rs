@@ -42,6 +42,7 @@ fn one_of_each_kind(n: u8) -> Vec<ObjectName> {
         ObjectName::snapshot(SessionId([n; 16])),
         ObjectName::mark(MarkId([n; 16])),
         ObjectName::trash(SessionId([n; 16])),
+        ObjectName::parity(PackId([n; 32])),
     ];
     assert!(names.iter().map(ObjectName::kind).eq(Kind::ALL));
     names

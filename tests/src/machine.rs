@@ -35,6 +35,11 @@ pub fn create(remote: &dyn Remote, bounds: Bounds) -> chunkstore::Result<()> {
 
 /// Chunks of a few KiB and the smallest packs there can be: much happens with little data.
 pub fn create_small(remote: &dyn Remote) -> chunkstore::Result<()> {
+    create_small_with(remote, None)
+}
+
+/// The same, with parity of so many percent.
+pub fn create_small_with(remote: &dyn Remote, parity: Option<u8>) -> chunkstore::Result<()> {
     let bounds = Bounds {
         min: 1 << 10,
         avg: 4 << 10,
@@ -43,6 +48,7 @@ pub fn create_small(remote: &dyn Remote) -> chunkstore::Result<()> {
     let config = Config {
         pack_size: 1 << 20,
         bundle_size: 64 << 10,
+        parity,
         ..Config::new(bounds, 1_700_000_000)
     };
     Store::create_with(remote, &new_store(&[(secret(), "test")], bounds), &config).map(drop)

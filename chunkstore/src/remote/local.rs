@@ -346,6 +346,13 @@ impl Remote for Local {
         Ok(swept)
     }
 
+    fn replace(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+        let mut staged = StagedFile::create(&self.shared)?;
+        staged.write(bytes)?;
+        staged.replace(name)?;
+        self.barrier()
+    }
+
     fn set_aside(&self) -> Result<()> {
         let root = self.shared.existing_root("set aside")?;
         reserve::set_aside(root).map_err(|e| failed("set aside", reserve::PATH, e))

@@ -29,10 +29,11 @@ pub enum Kind {
     Snapshot,
     Mark,
     Trash,
+    Parity,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Config,
         Kind::Key,
         Kind::Pack,
@@ -41,6 +42,7 @@ impl Kind {
         Kind::Snapshot,
         Kind::Mark,
         Kind::Trash,
+        Kind::Parity,
     ];
 
     pub fn folder(self) -> &'static str {
@@ -53,6 +55,7 @@ impl Kind {
             Kind::Snapshot => "snapshots",
             Kind::Mark => "marks",
             Kind::Trash => "trash",
+            Kind::Parity => "parity",
         }
     }
 
@@ -60,7 +63,7 @@ impl Kind {
     pub fn name_len(self) -> usize {
         match self {
             Kind::Config => 0,
-            Kind::Pack | Kind::Index => 64,
+            Kind::Pack | Kind::Index | Kind::Parity => 64,
             Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash => 32,
         }
     }
@@ -113,6 +116,13 @@ impl ObjectName {
     pub fn mark(id: MarkId) -> Self {
         ObjectName {
             kind: Kind::Mark,
+            id: id.to_hex(),
+        }
+    }
+    /// What belongs to the pack of the same name.
+    pub fn parity(id: PackId) -> Self {
+        ObjectName {
+            kind: Kind::Parity,
             id: id.to_hex(),
         }
     }
@@ -191,6 +201,13 @@ pub trait Remote: Send + Sync {
     /// Removes abandoned unpublished writes older than `age`; returns how many. Never touches named objects.
     fn sweep_staged(&self, age: std::time::Duration) -> Result<u64>;
 
+    /// Puts `bytes` in the place of a damaged object, all at once, and durably. Only for what is named by the hash of its
+    /// bytes, or made from what is, so that nobody can have relied on what was there (I-2).
+    fn replace(&self, name: &ObjectName, _: &[u8]) -> Result<()> {
+        Err(Error::Refused(format!(
+            "this storage can't put anything in the place of {name}"
+        )))
+    }
     /// Sets room aside for a collection on a full disk, where that makes sense and was not done before.
     fn set_aside(&self) -> Result<()> {
         Ok(())

@@ -184,6 +184,7 @@ impl<'a> Mover<'a> {
             moved(len)?;
         }
         let list = pack.finish(keys)?.publish()?;
+        self.store.protect(list.id)?;
         self.entries += list.frames.len();
         self.lists.push(list);
         if self.entries >= ENTRIES_PER_SEGMENT {

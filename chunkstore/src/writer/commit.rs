@@ -4,7 +4,7 @@
 use super::{CLAIMS_MAX, Message, Shared};
 use crate::error::{Error, Result};
 use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
-use crate::pack::PackList;
+use crate::pack::{ClosedPack, PackList};
 use crate::remote::ObjectName;
 use crossbeam_channel::Receiver;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,7 +21,7 @@ pub(super) fn commit(shared: &Shared, messages: &Receiver<Message>) {
             Message::Pack(pack) => {
                 // Before it can be seen, and so condemned, by others.
                 shared.own_packs.lock().insert(pack.list.id);
-                pack.publish().map(|list| {
+                shared.publish(*pack).map(|list| {
                     shared.packs.fetch_add(1, Relaxed);
                     waiting += list.frames.len() as u64;
                     lists.push(list);
@@ -58,6 +58,13 @@ fn latch(shared: &Shared, error: Error) {
 }
 
 impl Shared {
+    /// Publishes a pack, and its parity where the repository has that.
+    fn publish(&self, pack: ClosedPack) -> Result<PackList> {
+        let list = pack.publish()?;
+        self.store.protect(list.id)?;
+        Ok(list)
+    }
+
     /// Writes index segments for packs whose names are durable, and lets the local index take over the claims.
     fn write_index(&self, lists: &mut Vec<PackList>) -> Result<()> {
         if lists.is_empty() {

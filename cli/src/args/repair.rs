@@ -5,6 +5,8 @@ use clap::{Args, Subcommand};
 /// In this order each makes the next mend more.
 #[derive(Subcommand, Clone, Debug)]
 pub enum RepairCommand {
+    /// Put damaged packs right from their parity; needs no password or key
+    Parity(RepairParityArgs),
     /// List the packs again that no sound index segment lists
     Index(RepairArgs),
     /// Copy what is whole in damaged packs; what is lost, the next backup stores again if it still has it
@@ -37,4 +39,36 @@ pub struct RepairSnapshotsArgs {
     pub snapshots: Vec<String>,
     #[command(flatten)]
     pub how: RepairArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct RepairParityArgs {
+    /// Also give parity to packs that have none, so much of each: 5%
+    #[arg(long, value_name = "N%", value_parser = percent)]
+    pub add: Option<u8>,
+    #[command(flatten)]
+    pub how: RepairArgs,
+}
+
+/// A whole percentage, 1 to 100, with or without its sign.
+pub fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<u8>();
+    match number {
+        Ok(percent @ 1..=100) => Ok(percent),
+        _ => Err("give 1% to 100%".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn percentages() {
+        assert_eq!(percent("5%"), Ok(5));
+        assert_eq!(percent("100"), Ok(100));
+        for bad in ["", "%", "0", "101%", "-1", "5%%", "1.5%"] {
+            assert!(percent(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -148,6 +148,7 @@ fn make(context: &Context, args: &InitArgs, location: &Location, keys: &Keys) ->
         &secrets,
         key::Cost::DEFAULT,
         context.now_secs(),
+        args.parity,
     )?;
     Ok(id)
 }

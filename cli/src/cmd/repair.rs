@@ -1,6 +1,8 @@
 //! `repair`: mends what `check` found, by adding only.
 
-use crate::args::repair::{RepairArgs, RepairCommand, RepairPacksArgs, RepairSnapshotsArgs};
+use crate::args::repair::{
+    RepairArgs, RepairCommand, RepairPacksArgs, RepairParityArgs, RepairSnapshotsArgs,
+};
 use crate::cmd::check::{damaged_path, hurt_line};
 use crate::context::Context;
 use crate::exit::{Code, Failure};
@@ -16,6 +18,7 @@ use serde_json::{Value, json};
 
 pub fn run(context: &Context, command: &RepairCommand) -> Result<Code, Failure> {
     match command {
+        RepairCommand::Parity(args) => parity(context, args),
         RepairCommand::Index(args) => index(context, args),
         RepairCommand::Packs(args) => packs(context, args),
         RepairCommand::Snapshots(args) => snapshots(context, args),
@@ -29,6 +32,33 @@ fn options(context: &Context, args: &RepairArgs) -> Result<Options, Failure> {
         host: resolve::host(None, &context.env)?,
         now: context.now_secs(),
     })
+}
+
+fn parity(context: &Context, args: &RepairParityArgs) -> Result<Code, Failure> {
+    let location = context.location()?;
+    let watcher = Watcher::start(context, "repair")?;
+    let done = repair::parity(&location.url, args.add, args.how.dry_run, &watcher)?;
+    watcher.finish();
+    let mut lines = vec![format!(
+        "{} with parity: {} repaired, {} of parity made anew, {} beyond repair by it",
+        text::count(done.packs, "pack"),
+        text::grouped(done.packs_repaired),
+        text::grouped(done.parity_repaired),
+        text::grouped(done.packs_beyond),
+    )];
+    if done.packs_protected > 0 {
+        let packs = text::count(done.packs_protected, "more pack");
+        lines.push(match args.how.dry_run {
+            true => format!("Would give parity to {packs}"),
+            false => format!("Gave parity to {packs}: {}", format_bytes(done.bytes_added)),
+        });
+    }
+    let beyond = done.packs_beyond;
+    if beyond > 0 {
+        lines.push("'dedup repair packs' saves what is whole in the others".to_string());
+    }
+    end(context, &args.how, &[], json!(done), lines)?;
+    Ok(code(beyond))
 }
 
 fn index(context: &Context, args: &RepairArgs) -> Result<Code, Failure> {

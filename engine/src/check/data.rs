@@ -8,8 +8,11 @@ use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Progress};
 use crate::repo::Repo;
 use chunkstore::frame::Decoder;
+use chunkstore::index::Inventory;
 use chunkstore::indexfile::IndexSegment;
+use chunkstore::object::cap;
 use chunkstore::pack::{self, Frame, PackList};
+use chunkstore::parity;
 use chunkstore::remote::ObjectName;
 use chunkstore::store::Store;
 use chunkstore::{ChunkId, Error as StoreError, PackId};
@@ -40,6 +43,7 @@ pub(super) fn read(
         stop: AtomicBool::new(false),
         findings: Mutex::new(findings),
         unlistable: Mutex::default(),
+        parities: repo.store.parities()?,
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..options.threads.max(1))
@@ -117,6 +121,8 @@ struct Job<'a> {
     findings: Mutex<&'a mut Findings>,
     /// Packs whose own list can't be read: their frames are checked by the index.
     unlistable: Mutex<HashSet<PackId>>,
+    /// Packs that have parity.
+    parities: Inventory,
 }
 
 /// Buffers of one thread.
@@ -143,7 +149,7 @@ impl Job<'_> {
             if self.monitor.interrupted() {
                 return Err(Error::Interrupted);
             }
-            let checked = self.pack(&mut hands, *id);
+            let checked = self.pack(&mut hands, *id).and_then(|()| self.parity(*id));
             if checked.is_err() {
                 self.stop.store(true, Relaxed);
             }
@@ -153,8 +159,12 @@ impl Job<'_> {
     }
 
     fn damage(&self, pack: PackId, why: impl ToString) {
+        self.damaged(ObjectName::pack(pack), why);
+    }
+
+    fn damaged(&self, object: ObjectName, why: impl ToString) {
         let mut findings = self.findings.lock();
-        findings.damage(ObjectName::pack(pack), why);
+        findings.damage(object, why);
         for problem in std::mem::take(&mut findings.problems) {
             self.monitor.problem(&problem);
         }
@@ -185,6 +195,21 @@ impl Job<'_> {
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// A pack's parity, where it has some.
+    fn parity(&self, id: PackId) -> Result<()> {
+        if !self.parities.contains_key(&id) {
+            return Ok(());
+        }
+        let name = ObjectName::parity(id);
+        let read = self.store.remote().get(&name, cap::PARITY);
+        match sound(read.and_then(|bytes| parity::verify(self.store.id(), id, &bytes)))? {
+            // With its pack, by a collection.
+            Ok(()) | Err(StoreError::Missing { .. }) => {}
+            Err(e) => self.damaged(name, e),
+        }
+        Ok(())
     }
 
     /// Whether a pack that is missing now was deleted by a collection since it was listed.

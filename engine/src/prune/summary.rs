@@ -43,6 +43,8 @@ pub struct PruneSummary {
     pub sessions_removed: u64,
     /// Damaged index segments that were of no more use.
     pub segments_removed: u64,
+    /// Parity of packs that are gone.
+    pub parity_removed: u64,
     pub staged_removed: u64,
 }
 

@@ -2,15 +2,19 @@
 //! hurt packs ([`packs`]), and successors of snapshots that lost something ([`snapshots`]). What is broken stays where
 //! it is until nobody needs it, and goes with an ordinary collection.
 //!
+//! [`parity`] comes before all that: it puts damaged packs right from their parity, and needs no key.
+//!
 //! In this order each makes the next find more. A hurt pack is condemned by a mark, so that a backup which still has
 //! the data stores it again.
 
 mod index;
 mod packs;
+mod parity;
 mod snapshots;
 
 pub use index::{IndexRepaired, index};
 pub use packs::{PacksRepaired, packs};
+pub use parity::{ParityRepaired, on as parity_on, parity};
 pub use snapshots::{SnapshotRepaired, SnapshotsRepaired, snapshots};
 
 use crate::error::Result;

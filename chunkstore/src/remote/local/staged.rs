@@ -69,6 +69,19 @@ impl StagedFile {
     }
 }
 
+impl StagedFile {
+    /// Gives the bytes a name that has others, in one step.
+    pub(super) fn replace(self, name: &ObjectName) -> Result<()> {
+        self.file.sync_data().map_err(|e| failed("sync", name, e))?;
+        let root = self.shared.existing_root("replace")?;
+        let path = name.path();
+        rustix::fs::renameat(root, self.temporary.as_str(), root, path.as_str())
+            .map_err(|e| failed("replace", name, e))?;
+        self.shared.unsynced.lock().touch(parent(&path), false);
+        Ok(())
+    }
+}
+
 impl Staged for StagedFile {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         if self.failed {

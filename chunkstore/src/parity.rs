@@ -1,0 +1,313 @@
+//! Parity of packs: an object beside a pack, from which a damaged pack is rebuilt without any key. Optional, and made
+//! at any time: nothing refers to it.
+//!
+//! `head, recovery shards, head, head length(4) "DDUPRITY"`; the head names the pack and has a short hash of every
+//! shard, so that the damaged ones are known and the others count as good; the pack's name proves the result. The head
+//! stands at both ends, so that one damage never makes all shards useless.
+
+use crate::error::{Error, Result};
+use crate::id::{PackId, RepoId};
+use crate::index::Inventory;
+use crate::object::cap;
+use crate::remote::{Kind, ObjectName, Remote};
+use crate::seal::FORMAT_VERSION;
+use reed_solomon_simd as code;
+
+const MAGIC: &[u8; 8] = b"DDUPRITY";
+/// Magic, version, zeros, repository, pack, size of the pack, length of a shard, data shards, recovery shards.
+const FIXED: usize = 8 + 1 + 3 + 16 + 32 + 8 + 4 + 4 + 4;
+const SUM: usize = 8;
+const CHECK: usize = 32;
+const TAIL: usize = 12;
+/// Data shards that a pack is cut into, about: damage costs whole shards, so many small ones are better than few.
+const SHARDS: usize = 512;
+const SHARD_MAX: usize = 64 << 10;
+/// Recovery shards at least.
+const RECOVERY_MIN: usize = 2;
+/// Percent of a pack that its parity may take.
+pub const PERCENT_MAX: u8 = 100;
+
+/// How a pack is cut, and what every shard should be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Head {
+    size: usize,
+    shard: usize,
+    data: usize,
+    recovery: usize,
+    sums: Vec<[u8; SUM]>,
+}
+
+fn sum(shard: &[u8]) -> [u8; SUM] {
+    let mut sum = [0; SUM];
+    sum.copy_from_slice(&blake3::hash(shard).as_bytes()[..SUM]);
+    sum
+}
+
+/// The pack's shards; the last is filled up with zeros.
+fn shards(pack: &[u8], head: &Head) -> Vec<Vec<u8>> {
+    let mut shards: Vec<Vec<u8>> = pack
+        .chunks(head.shard)
+        .take(head.data)
+        .map(<[u8]>::to_vec)
+        .collect();
+    shards.resize(head.data, Vec::new());
+    shards.iter_mut().for_each(|shard| shard.resize(head.shard, 0));
+    shards
+}
+
+fn broken(object: &ObjectName, why: impl ToString) -> Error {
+    Error::corrupt(object, why)
+}
+
+impl Head {
+    fn plan(size: usize, percent: u8) -> Head {
+        let shard = size.div_ceil(SHARDS).next_multiple_of(64).min(SHARD_MAX);
+        let data = size.div_ceil(shard);
+        let recovery = (data * usize::from(percent)).div_ceil(100).max(RECOVERY_MIN);
+        Head {
+            size,
+            shard,
+            data,
+            recovery,
+            sums: Vec::new(),
+        }
+    }
+
+    fn encode(&self, repo: &RepoId, pack: PackId) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        out.extend_from_slice(&[FORMAT_VERSION, 0, 0, 0]);
+        out.extend_from_slice(repo.as_bytes());
+        out.extend_from_slice(pack.as_bytes());
+        out.extend_from_slice(&(self.size as u64).to_le_bytes());
+        for number in [self.shard, self.data, self.recovery] {
+            out.extend_from_slice(&(number as u32).to_le_bytes());
+        }
+        self.sums.iter().for_each(|sum| out.extend_from_slice(sum));
+        let check = blake3::hash(&out);
+        out.extend_from_slice(check.as_bytes());
+        out
+    }
+
+    /// A head that `bytes` begin with, if its own check holds; and its length.
+    fn parse(repo: &RepoId, pack: PackId, bytes: &[u8]) -> Option<(Head, usize)> {
+        let fixed = bytes.get(..FIXED)?;
+        let number = |at: usize| {
+            let bytes = fixed.get(at..at + 4)?.try_into().ok()?;
+            Some(u32::from_le_bytes(bytes) as usize)
+        };
+        let (shard, data, recovery) = (number(FIXED - 12)?, number(FIXED - 8)?, number(FIXED - 4)?);
+        let size = u64::from_le_bytes(fixed.get(FIXED - 20..FIXED - 12)?.try_into().ok()?);
+        let ours = fixed.starts_with(MAGIC)
+            && fixed[8] == FORMAT_VERSION
+            && fixed[12..28] == repo.0
+            && fixed[28..60] == pack.0;
+        let fits = (1..=cap::PACK).contains(&size)
+            && (64..=SHARD_MAX).contains(&shard)
+            && shard % 64 == 0
+            && data == (size as usize).div_ceil(shard)
+            && (1..=2 * data.max(RECOVERY_MIN)).contains(&recovery);
+        if !ours || !fits {
+            return None;
+        }
+        let end = FIXED + SUM * (data + recovery);
+        let check = bytes.get(end..end + CHECK)?;
+        if blake3::hash(&bytes[..end]).as_bytes() != check {
+            return None;
+        }
+        let sums = bytes[FIXED..end].chunks_exact(SUM);
+        let head = Head {
+            size: size as usize,
+            shard,
+            data,
+            recovery,
+            sums: sums.filter_map(|sum| sum.try_into().ok()).collect(),
+        };
+        Some((head, end + CHECK))
+    }
+
+    fn len(&self) -> usize {
+        FIXED + SUM * (self.data + self.recovery) + CHECK
+    }
+
+    fn object_len(&self) -> usize {
+        2 * self.len() + self.recovery * self.shard + TAIL
+    }
+}
+
+/// The parity object of a pack whose bytes these are.
+pub fn encode(repo: &RepoId, pack: PackId, bytes: &[u8], percent: u8) -> Result<Vec<u8>> {
+    let wrong = |why: String| Error::Invalid { what: "parity", why };
+    if !(1..=PERCENT_MAX).contains(&percent) || bytes.is_empty() || bytes.len() as u64 > cap::PACK {
+        return Err(wrong(format!("{percent} percent of {} bytes", bytes.len())));
+    }
+    let mut head = Head::plan(bytes.len(), percent);
+    let data = shards(bytes, &head);
+    let recovery = code::encode(head.data, head.recovery, &data).map_err(|e| wrong(e.to_string()))?;
+    head.sums = data.iter().chain(&recovery).map(|shard| sum(shard)).collect();
+    let encoded = head.encode(repo, pack);
+    let mut out = Vec::with_capacity(head.object_len());
+    out.extend_from_slice(&encoded);
+    recovery.iter().for_each(|shard| out.extend_from_slice(shard));
+    out.extend_from_slice(&encoded);
+    out.extend_from_slice(&(encoded.len() as u32).to_le_bytes());
+    out.extend_from_slice(MAGIC);
+    Ok(out)
+}
+
+/// Either head of a parity object, and where the recovery shards begin.
+fn find_head(repo: &RepoId, pack: PackId, parity: &[u8]) -> Option<(Head, usize)> {
+    if let Some(found) = Head::parse(repo, pack, parity) {
+        return Some(found);
+    }
+    let tail = parity.last_chunk::<TAIL>().filter(|tail| &tail[4..] == MAGIC)?;
+    let len = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]) as usize;
+    let start = parity.len().checked_sub(TAIL + len)?;
+    let (head, _) = Head::parse(repo, pack, &parity[start..])?;
+    // Counted from the end: what is before may have been cut.
+    let shards = start.checked_sub(head.recovery * head.shard)?;
+    Some((head, shards))
+}
+
+/// Whether a parity object is whole.
+pub fn verify(repo: &RepoId, pack: PackId, parity: &[u8]) -> Result<()> {
+    let object = ObjectName::parity(pack);
+    let (head, start) =
+        find_head(repo, pack, parity).ok_or_else(|| broken(&object, "neither of its heads is whole"))?;
+    let encoded = head.encode(repo, pack);
+    let tail = parity.len().checked_sub(TAIL + encoded.len());
+    let heads = tail.is_some_and(|at| parity[at..at + encoded.len()] == encoded[..])
+        && parity.starts_with(&encoded)
+        && parity.ends_with(MAGIC)
+        && parity.len() == head.object_len()
+        && parity[parity.len() - TAIL..parity.len() - 8] == (encoded.len() as u32).to_le_bytes();
+    let recovery = parity.get(start..).unwrap_or(&[]).chunks_exact(head.shard);
+    let good = recovery
+        .zip(&head.sums[head.data..])
+        .filter(|(shard, expected)| sum(shard) == **expected);
+    match heads && good.count() == head.recovery {
+        true => Ok(()),
+        false => Err(broken(&object, "its bytes are not those of its check")),
+    }
+}
+
+/// The pack's bytes, rebuilt from what is left of it and of its parity, and proven by its name.
+pub fn rebuild(repo: &RepoId, pack: PackId, damaged: &[u8], parity: &[u8]) -> Result<Vec<u8>> {
+    let object = ObjectName::pack(pack);
+    let (head, start) = find_head(repo, pack, parity).ok_or_else(|| {
+        broken(
+            &object,
+            "and its parity is damaged too: neither of its heads is whole",
+        )
+    })?;
+    let data = shards(damaged, &head);
+    let whole: Vec<bool> = data
+        .iter()
+        .zip(&head.sums)
+        .map(|(shard, expected)| sum(shard) == *expected)
+        .collect();
+    let recovery = parity.get(start..).unwrap_or(&[]).chunks_exact(head.shard);
+    let recovery: Vec<(usize, &[u8])> = recovery
+        .zip(&head.sums[head.data..])
+        .enumerate()
+        .filter(|(_, (shard, expected))| sum(shard) == **expected)
+        .map(|(number, (shard, _))| (number, shard))
+        .collect();
+    let missing = whole.iter().filter(|whole| !**whole).count();
+    if missing > recovery.len() {
+        let why = format!(
+            "{missing} of {} parts are, and its parity can replace {}",
+            head.data,
+            recovery.len()
+        );
+        return Err(broken(&object, why));
+    }
+    let mut data = data;
+    if missing > 0 {
+        let original = data.iter().enumerate().filter(|(number, _)| whole[*number]);
+        let restored = code::decode(head.data, head.recovery, original, recovery)
+            .map_err(|e| broken(&object, format!("its parity does not decode: {e}")))?;
+        for (number, shard) in restored {
+            if let Some(slot) = data.get_mut(number) {
+                *slot = shard;
+            }
+        }
+    }
+    let mut bytes = data.concat();
+    bytes.truncate(head.size);
+    match blake3::hash(&bytes).as_bytes() == pack.as_bytes() {
+        true => Ok(bytes),
+        false => Err(broken(&object, "what its parity gives is not what its name says")),
+    }
+}
+
+/// Stores the parity of a pack that is there and whole. Made before: nothing changes.
+pub fn protect(remote: &dyn Remote, repo: &RepoId, pack: PackId, percent: u8) -> Result<u64> {
+    let name = ObjectName::pack(pack);
+    let bytes = remote.get(&name, cap::PACK as usize)?;
+    if blake3::hash(&bytes).as_bytes() != pack.as_bytes() {
+        return Err(broken(&name, "its bytes are not those of its name"));
+    }
+    let parity = encode(repo, pack, &bytes, percent)?;
+    let mut staged = remote.begin()?;
+    staged.write(&parity)?;
+    staged.publish(&ObjectName::parity(pack))?;
+    Ok(parity.len() as u64)
+}
+
+/// The packs that have parity, and its bytes.
+pub fn list(remote: &dyn Remote) -> Result<Inventory> {
+    let mut found = Inventory::new();
+    remote.list(Kind::Parity, &mut |name, size| {
+        found.extend(PackId::from_hex(name.id()).map(|id| (id, size)));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// What [`mend`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mended {
+    Whole,
+    /// The pack was damaged and is whole now.
+    Pack,
+    /// The parity was damaged and was made anew, of so many percent.
+    Parity,
+}
+
+/// Puts right a pack or its parity, whichever is damaged, from what is left of both. No key is needed. What can't be
+/// put right is left as it is, with the reason as the error.
+pub fn mend(remote: &dyn Remote, repo: &RepoId, pack: PackId, percent: u8, dry: bool) -> Result<Mended> {
+    let (name, beside) = (ObjectName::pack(pack), ObjectName::parity(pack));
+    let parity = remote.get(&beside, cap::PARITY)?;
+    let bytes = match remote.get(&name, cap::PACK as usize) {
+        Err(Error::Corrupt { .. }) => {
+            // Grown beyond all bounds: what is too much is not needed.
+            let mut bytes = Vec::new();
+            remote.read(&name, 0, cap::PACK as usize, &mut bytes)?;
+            bytes
+        }
+        bytes => bytes?,
+    };
+    if blake3::hash(&bytes).as_bytes() == pack.as_bytes() {
+        return match verify(repo, pack, &parity) {
+            Ok(()) => Ok(Mended::Whole),
+            Err(_) => {
+                let percent = find_head(repo, pack, &parity).map_or(percent, |(head, _)| {
+                    (head.recovery * 100 / head.data).clamp(1, 100) as u8
+                });
+                if !dry {
+                    remote.replace(&beside, &encode(repo, pack, &bytes, percent)?)?;
+                }
+                Ok(Mended::Parity)
+            }
+        };
+    }
+    let whole = rebuild(repo, pack, &bytes, &parity)?;
+    if !dry {
+        remote.replace(&name, &whole)?;
+    }
+    Ok(Mended::Pack)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Puts damaged packs right from their parity, and gives packs parity that have none. Needs no key: who looks after the
+//! storage can do it.
+
+use crate::error::{Error, Result};
+use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use chunkstore::config;
+use chunkstore::object::cap;
+use chunkstore::parity::{self, Mended};
+use chunkstore::remote::{self, Kind, ObjectName, Remote};
+use chunkstore::{Error as StoreError, PackId};
+use std::collections::BTreeSet;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ParityRepaired {
+    /// Packs that had parity.
+    pub packs: u64,
+    /// Damaged packs that are whole now.
+    pub packs_repaired: u64,
+    /// Damaged parity that was made anew.
+    pub parity_repaired: u64,
+    /// Packs that are damaged beyond what their parity can do.
+    pub packs_beyond: u64,
+    /// Packs that had none and have parity now, and its bytes.
+    pub packs_protected: u64,
+    pub bytes_added: u64,
+}
+
+/// Repairs what is in the repository at `location`. With `percent`, packs without parity get some.
+pub fn parity(
+    location: &str,
+    percent: Option<u8>,
+    dry_run: bool,
+    monitor: &dyn Monitor,
+) -> Result<ParityRepaired> {
+    on(&*remote::open(location)?, percent, dry_run, monitor)
+}
+
+/// The same on an opened remote.
+pub fn on(
+    remote: &dyn Remote,
+    percent: Option<u8>,
+    dry_run: bool,
+    monitor: &dyn Monitor,
+) -> Result<ParityRepaired> {
+    if percent.is_some_and(|percent| !(1..=parity::PERCENT_MAX).contains(&percent)) {
+        return Err(Error::Usage("parity takes 1 to 100 percent".to_string()));
+    }
+    let config = match remote.get(&ObjectName::config(), cap::CONTROL) {
+        Err(StoreError::Missing { .. }) => {
+            let location = remote.location();
+            return Err(StoreError::NoRepository { location }.into());
+        }
+        config => config?,
+    };
+    let repo = config::clear(&config)?.repo;
+    monitor.phase(Phase::ReadingData);
+    let protected = parity::list(remote)?;
+    let mut packs = BTreeSet::new();
+    remote.list(Kind::Pack, &mut |name, _| {
+        packs.extend(PackId::from_hex(name.id()));
+        Ok(())
+    })?;
+    let mut done = ParityRepaired::default();
+    for (number, id) in packs.iter().enumerate() {
+        if monitor.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        monitor.progress(&Progress {
+            files_done: number as u64,
+            files_total: packs.len() as u64,
+            ..Progress::default()
+        });
+        let result = match (protected.contains_key(id), percent) {
+            (true, _) => {
+                done.packs += 1;
+                parity::mend(remote, &repo, *id, percent.unwrap_or(DEFAULT_PERCENT), dry_run).map(|mended| {
+                    match mended {
+                        Mended::Whole => {}
+                        Mended::Pack => done.packs_repaired += 1,
+                        Mended::Parity => done.parity_repaired += 1,
+                    }
+                })
+            }
+            (false, Some(_)) if dry_run => {
+                done.packs_protected += 1;
+                Ok(())
+            }
+            (false, Some(percent)) => parity::protect(remote, &repo, *id, percent).map(|bytes| {
+                done.packs_protected += 1;
+                done.bytes_added += bytes;
+            }),
+            (false, None) => Ok(()),
+        };
+        match result {
+            // Collected since it was listed.
+            Err(StoreError::Missing { .. }) => {}
+            Err(e) if e.is_of_one_object() => {
+                done.packs_beyond += 1;
+                monitor.problem(&Problem {
+                    path: ObjectName::pack(*id).to_string().into_bytes(),
+                    what: ProblemKind::Damage { why: e.to_string() },
+                });
+            }
+            result => result?,
+        }
+    }
+    remote.barrier()?;
+    Ok(done)
+}
+
+/// Of parity that is made anew where it does not say how much it was.
+const DEFAULT_PERCENT: u8 = 5;

@@ -1,0 +1,106 @@
+//! `repair` as a user meets it: what it says, its exit codes, and that the way back from damage is the one that the
+//! README tells.
+
+use crate::cli_bad::{data_packs, saved};
+use kit::program::{hurt, number, string};
+use std::fs;
+
+#[test]
+fn from_damage_to_a_sound_repository() {
+    let home = saved();
+    let packs = data_packs(&home);
+    hurt(&packs[0]);
+    let name = packs[0].file_name().unwrap().to_str().unwrap().to_string();
+    home.ends(13, &["check", "--read-data"]);
+    let before = home.contents(&home.repository());
+    let dry = home
+        .ends(13, &["repair", "packs", "--dry-run", "--json", &name])
+        .summary();
+    assert_eq!((number(&dry, "packs"), number(&dry, "chunks_lost")), (1, 1));
+    assert_eq!(before, home.contents(&home.repository()));
+    assert!(home.ok(&["repair", "index"]).out.contains("Every readable pack"));
+    let run = home.ends(13, &["repair", "packs"]);
+    assert!(run.out.contains("dedup repair snapshots"), "{}", run.out);
+    let dry = home.ok(&["repair", "snapshots", "-n"]);
+    assert!(dry.out.contains("would be repaired"), "{}", dry.out);
+    let old = home.snapshots();
+    let run = home.ok(&["repair", "snapshots", "--json"]);
+    let summary = run.summary();
+    assert_eq!(
+        (number(&summary, "snapshots"), number(&summary, "repaired")),
+        (2, 1)
+    );
+    let mended = run.objects();
+    let mended = mended
+        .iter()
+        .find(|object| string(object, "message_type") == "repaired")
+        .unwrap();
+    assert_eq!(number(mended, "lost_entries"), 1);
+    let (hurt_id, new) = (
+        string(mended, "old_snapshot_id"),
+        string(mended, "new_snapshot_id"),
+    );
+    assert!(old.contains(&hurt_id) && !old.contains(&new));
+    assert_eq!(home.snapshots().len(), 3);
+    home.ends(13, &["restore", &hurt_id, "--target", "hurt"]);
+    home.ends(3, &["restore", &new, "--target", "mended"]);
+    assert!(home.ok(&["repair", "manifests"]).out.contains("No snapshot lost"));
+    // Both files are still there: the next backup stores again what was lost.
+    home.ok(&["backup", "docs-a", "docs-b"]);
+    home.ok(&["restore", &hurt_id, "--target", "healed"]);
+    home.ok(&["prune", "--yes", "--keep-trash", "0s"]);
+    assert!(!packs[0].exists());
+    home.ok(&["check", "--read-data"]);
+}
+
+#[test]
+fn parity_from_the_command_line() {
+    let home = saved();
+    assert!(home.ok(&["repair", "parity"]).out.contains("0 packs"));
+    for bad in ["0", "101%", "x"] {
+        home.ends(2, &["repair", "parity", "--add", bad]);
+    }
+    let done = home.ok(&["repair", "parity", "--add", "5%", "--json"]).summary();
+    assert!(number(&done, "packs_protected") > 2 && number(&done, "bytes_added") > 0);
+    let before = home.contents(&home.repository());
+    let packs = home.objects("packs");
+    packs.iter().for_each(|pack| hurt(pack));
+    home.ends(13, &["check", "--read-data"]);
+    // No key is asked for: there is none to be found.
+    let key = home.path(".config/dedup/default.key");
+    let away = home.path("away");
+    fs::rename(&key, &away).unwrap();
+    let done = home.ok(&["repair", "parity", "--json"]).summary();
+    assert_eq!(number(&done, "packs_repaired"), packs.len() as u64);
+    fs::rename(&away, &key).unwrap();
+    assert!(before == home.contents(&home.repository()));
+    home.ok(&["check", "--read-data"]);
+    // Far too much for five percent.
+    fs::write(
+        &packs[0],
+        vec![0; fs::metadata(&packs[0]).unwrap().len() as usize],
+    )
+    .unwrap();
+    let run = home.ends(13, &["repair", "parity"]);
+    assert!(
+        run.err.contains(packs[0].file_name().unwrap().to_str().unwrap()),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn a_repository_made_with_parity() {
+    let home = kit::program::Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    home.ok(&["init", "--parity", "10%"]);
+    home.write("docs/a", kit::generation::noise(1, 200_000));
+    home.ok(&["backup", "docs"]);
+    assert_eq!(home.objects("parity").len(), home.objects("packs").len());
+    hurt(&home.objects("packs")[0]);
+    home.ok(&["repair", "parity"]);
+    home.ok(&["check", "--read-data"]);
+    hurt(&home.objects("parity")[0]);
+    home.ends(13, &["check", "--read-data"]);
+    home.ok(&["repair", "parity"]);
+    home.ok(&["check", "--read-data"]);
+}
