@@ -104,3 +104,21 @@ fn a_repository_made_with_parity() {
     home.ok(&["repair", "parity"]);
     home.ok(&["check", "--read-data"]);
 }
+
+#[test]
+fn a_damaged_index_is_no_end() {
+    let home = saved();
+    let index = home.objects("index");
+    index.iter().for_each(|segment| hurt(segment));
+    fs::remove_dir_all(home.path(".cache/dedup")).unwrap();
+    let name = index[0].file_name().unwrap().to_str().unwrap();
+    home.write("docs-c/c", "c");
+    home.ok(&["backup", "docs-c"]).says(&[name, "damaged", "absent"]);
+    home.ends(13, &["prune", "--yes"]);
+    let done = home.ok(&["repair", "index", "--json"]).summary();
+    assert_eq!(number(&done, "segments_damaged"), index.len() as u64);
+    home.ok(&["restore", "latest~1", "--target", "out"]);
+    home.ok(&["prune", "--yes"]);
+    assert!(index.iter().all(|segment| !segment.exists()));
+    home.ok(&["check", "--read-data"]);
+}

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::manifest::{self, Listed, Manifest, Remembered};
-use crate::monitor::{Monitor, Phase, Progress};
+use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 pub use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
 use chunkstore::id::random;
@@ -135,6 +135,18 @@ impl Repo {
     /// A reader that tells `monitor` while it has to rebuild the local index.
     pub fn reader<'a>(&self, monitor: &'a dyn Monitor) -> Reader<'a> {
         Reader::new(self.store.clone(), index_progress(monitor))
+    }
+
+    /// Tells of index segments that were found damaged since the repository was opened (I-2).
+    pub fn tell_damaged_index(&self, monitor: &dyn Monitor) {
+        for id in self.store.damaged_segments() {
+            monitor.problem(&Problem {
+                path: ObjectName::index(id).to_string().into_bytes(),
+                what: ProblemKind::Warning {
+                    why: "it is damaged, and what it lists counts as absent".to_string(),
+                },
+            });
+        }
     }
 
     /// Readable generations, oldest first, and those that can't be read.

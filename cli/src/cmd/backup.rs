@@ -43,6 +43,7 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
         source: input,
     });
     let report = backup::run(&repo, &options, stream, &watcher)?;
+    repo.tell_damaged_index(&watcher);
     let tally = watcher.finish();
     match context.json() {
         true => output::object(&summary(&report, &options, &context.now))?,

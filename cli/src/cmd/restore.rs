@@ -19,6 +19,7 @@ pub fn run(context: &Context, args: &RestoreArgs) -> Result<Code, Failure> {
     let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
     let watcher = Watcher::start(context, "restore")?;
     let summary = restore::run(&repo, &chosen.manifest, &options, &watcher)?;
+    repo.tell_damaged_index(&watcher);
     let tally = watcher.finish();
     match context.json() {
         true => output::object(&object(&summary, &chosen.id.to_hex(), args))?,
