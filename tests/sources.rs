@@ -230,13 +230,16 @@ fn what_vanishes_or_turns_into_something_else_is_told() {
     for size in [100, 100_000] {
         let bench = Bench::new();
         let path = bench.source().join("victim");
+        // Files are opened some way ahead of their reading, so it happens well before the victim's turn.
+        let before = |number: usize| bench.source().join(format!("before-{number:02}"));
         let fresh = || {
+            (0..40).for_each(|number| fs::write(before(number), "before").unwrap());
             let _gone = fs::remove_file(&path);
             let _gone = fs::remove_dir(&path);
             fs::write(&path, vec![3; size]).unwrap();
         };
         fresh();
-        let (report, problems) = meddle(&bench, "victim", &|| fs::remove_file(&path).unwrap());
+        let (report, problems) = meddle(&bench, "before-00", &|| fs::remove_file(&path).unwrap());
         assert_eq!(report.summary.errors, 1, "{size}");
         assert_eq!(
             problem_of(&problems, &path),
@@ -244,7 +247,7 @@ fn what_vanishes_or_turns_into_something_else_is_told() {
         );
         // A pipe without a writer must not be waited for.
         fresh();
-        let (report, problems) = meddle(&bench, "victim", &|| {
+        let (report, problems) = meddle(&bench, "before-00", &|| {
             fs::remove_file(&path).unwrap();
             rustix::fs::mknodat(
                 rustix::fs::CWD,
@@ -261,7 +264,7 @@ fn what_vanishes_or_turns_into_something_else_is_told() {
             ProblemKind::Source(Trouble::Unreadable { .. })
         ));
         fresh();
-        let (report, problems) = meddle(&bench, "victim", &|| {
+        let (report, problems) = meddle(&bench, "before-00", &|| {
             fs::remove_file(&path).unwrap();
             std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
         });
