@@ -131,9 +131,17 @@ pub fn undelete(
     }
     let mut manifest = Manifest::decode(id, &body)?;
     manifest.original = Some(id);
-    let (new, _) = restate::publish(repo, id, &manifest, host, now, monitor)?;
-    store.discard(id)?;
-    Ok(new)
+    match restate::publish(repo, id, &manifest, host, now, monitor) {
+        Ok((new, _)) => {
+            store.discard(id)?;
+            Ok(new)
+        }
+        // It was ended for good meanwhile, and what it needs with it.
+        Err(Error::Store(e)) if e.is_damage() && !store.trashed()?.contains(&id) => {
+            Err(Error::NoSnapshot(id.to_hex()))
+        }
+        Err(e) => Err(e),
+    }
 }
 
 fn short(id: SessionId) -> String {

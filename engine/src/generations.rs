@@ -32,13 +32,13 @@ impl Listing {
             if listing.slates.contains(&id) || listing.trash.contains(&id) {
                 continue;
             }
-            // A session may have ended since: then a listing of now shows it.
+            // A session may have ended since: then a listing of now shows it. Or it was forgotten while we look.
             let snapshot = ObjectName::snapshot(id);
-            if store.remote().size(&snapshot)?.is_some() && !store.slates()?.contains(&id) {
+            if still_there(store, &snapshot, &|| Ok(store.slates()?.contains(&id)))? {
                 return Err(Error::ShortListing(snapshot.to_string()));
             }
             let trash = ObjectName::trash(id);
-            if store.remote().size(&trash)?.is_some() && !store.trashed()?.contains(&id) {
+            if still_there(store, &trash, &|| Ok(store.trashed()?.contains(&id)))? {
                 return Err(Error::ShortListing(trash.to_string()));
             }
         }
@@ -67,6 +67,12 @@ impl Listing {
         }
         Ok(())
     }
+}
+
+/// Whether an object is there before a listing that lacks it, and after.
+fn still_there(store: &Store, name: &ObjectName, listed: &dyn Fn() -> Result<bool>) -> Result<bool> {
+    let is_there = || Ok::<_, Error>(store.remote().size(name)?.is_some());
+    Ok(is_there()? && !listed()? && is_there()?)
 }
 
 /// What is neither a snapshot nor in the trash any more was ended for good, and protects nothing.

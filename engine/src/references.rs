@@ -147,6 +147,9 @@ impl<'a> Walk<'a> {
         };
         let share = pieces.len().div_ceil(self.decoders.len()).max(1);
         let results = std::thread::scope(|scope| {
+            if let ([piece], [decoder, ..]) = (pieces, &mut self.decoders[..]) {
+                return Ok(vec![vec![one(decoder, piece)]]);
+            }
             let workers: Vec<_> = pieces
                 .chunks(share)
                 .zip(&mut self.decoders)
