@@ -114,6 +114,9 @@ id!(
 /// Fills `N` bytes from the operating system's generator.
 pub fn random<const N: usize>() -> Result<[u8; N], crate::Error> {
     let mut bytes = [0; N];
+    if crate::simulation::fill(&mut bytes) {
+        return Ok(bytes);
+    }
     getrandom::fill(&mut bytes).map_err(|e| crate::Error::Local {
         what: "random numbers",
         path: Default::default(),

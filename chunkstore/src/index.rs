@@ -16,6 +16,7 @@ use crate::id::{ChunkId, ContentHash, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::pack::Class;
 use crate::place::Place;
+use crate::simulation;
 use crate::varint::Bytes;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IngestExternalFileOptions, Options, SstFileWriter,
@@ -24,6 +25,7 @@ use rocksdb::{
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const SCHEMA: &[u8] = b"dedup index 1";
 /// Key of the packs that were left out, sorted ids one after the other.
@@ -53,7 +55,7 @@ pub struct KnownFile {
 pub type Inventory = HashMap<PackId, u64>;
 
 pub struct LocalIndex {
-    db: DB,
+    db: Arc<DB>,
     dir: PathBuf,
     /// Held locked while this process uses the directory.
     _lock: File,
@@ -359,13 +361,17 @@ fn free_copy(cache: &Path) -> Result<(PathBuf, File)> {
 }
 
 fn wipe(dir: &Path) -> Result<()> {
+    simulation::close(dir);
     match std::fs::remove_dir_all(dir) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::local("remove", dir, e)),
         _ => Ok(()),
     }
 }
 
-fn open_db(dir: &Path, repo: &RepoId) -> Result<DB> {
+fn open_db(dir: &Path, repo: &RepoId) -> Result<Arc<DB>> {
+    if let Some(db) = simulation::still_open(dir) {
+        return Ok(db);
+    }
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let mut options = table_options(&cache);
     options.create_if_missing(true);
@@ -373,18 +379,22 @@ fn open_db(dir: &Path, repo: &RepoId) -> Result<DB> {
     options.set_max_open_files(512);
     options.set_keep_log_file_num(1);
     options.set_max_background_jobs(2);
+    // They are started for each family however few files it has: 16 by default, which takes longer than to open.
+    options.set_max_file_opening_threads(1);
     options.set_skip_stats_update_on_db_open(true);
     options.set_db_write_buffer_size(16 << 20);
     options.set_max_total_wal_size(16 << 20);
+    options.set_manifest_preallocation_size(64 << 10);
     let families = ["default", "chunks", "packs", "segments", "files"]
         .map(|name| ColumnFamilyDescriptor::new(name, table_options(&cache)));
-    let db = DB::open_cf_descriptors(&options, dir, families).map_err(failed)?;
+    let db = Arc::new(DB::open_cf_descriptors(&options, dir, families).map_err(failed)?);
     let stamp = [SCHEMA, repo.as_bytes()].concat();
     match db.get(b"schema").map_err(failed)? {
         None => db.put(b"schema", &stamp).map_err(failed)?,
         Some(found) if found == stamp => {}
         Some(_) => return Err(Error::Index("another schema or repository".to_string())),
     }
+    simulation::keep_open(dir, &db);
     Ok(db)
 }
 

@@ -69,6 +69,8 @@ impl SessionKeys {
 
 type PrivateKey = <X25519HkdfSha256 as Kem>::PrivateKey;
 type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
+/// The sender's half, and what it seals.
+type Encapped = (<X25519HkdfSha256 as Kem>::EncappedKey, Vec<u8>);
 
 /// All keys of an opened repository. Has no `Debug`; keys are zeroed when dropped.
 pub struct Keys {
@@ -144,22 +146,35 @@ impl Keys {
     /// A new session's keys, with its content key sealed to the repository.
     pub fn new_session(&self) -> Result<(Arc<SessionKeys>, SealedSessionKey)> {
         let content = Zeroizing::new(random::<32>()?);
-        let (encapped, ciphertext) =
-            hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-                &OpModeS::Base,
-                &self.public,
-                HPKE_INFO,
-                &content[..],
-                self.repo.as_bytes(),
-            )
-            .map_err(|e| Error::Invalid {
-                what: "session key",
-                why: e.to_string(),
-            })?;
+        let (encapped, ciphertext) = self.seal_session(&content).map_err(|e| Error::Invalid {
+            what: "session key",
+            why: e.to_string(),
+        })?;
         let mut sealed = [0; 80];
         sealed[..32].copy_from_slice(&encapped.to_bytes());
         sealed[32..].copy_from_slice(&ciphertext);
         Ok((Arc::new(SessionKeys::new(&content)), sealed))
+    }
+
+    fn seal_session(&self, content: &[u8; 32]) -> Result<Encapped, hpke::HpkeError> {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::seeded() {
+            return hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+                &OpModeS::Base,
+                &self.public,
+                HPKE_INFO,
+                content,
+                self.repo.as_bytes(),
+                &mut crate::simulation::Seeded,
+            );
+        }
+        hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+            &OpModeS::Base,
+            &self.public,
+            HPKE_INFO,
+            content,
+            self.repo.as_bytes(),
+        )
     }
 
     /// Opens a sealed session key; remembers it, since frames of one session come in runs.

@@ -18,6 +18,7 @@ pub mod reader;
 pub mod remote;
 pub mod seal;
 pub mod session;
+pub mod simulation;
 pub mod slot;
 pub mod store;
 pub mod sweep;

@@ -11,6 +11,7 @@ use crate::keys::{SealedSessionKey, SessionKeys};
 use crate::object::{self, Head, cap, cbor, from_cbor};
 use crate::remote::{Kind, ObjectName, Published};
 use crate::seal::Sealed;
+use crate::simulation::{self, Rule};
 use crate::store::{Slate, Store, seal_control};
 use std::collections::HashSet;
 use std::fs::File;
@@ -42,6 +43,17 @@ impl View {
     /// Marks first, then the index: a mark that is gone has taken its index entries with it (I-5). Segments that this
     /// process found damaged are not in it (I-2).
     pub fn read(store: &Store) -> Result<View> {
+        if simulation::left_out(Rule::MarksFirst) || simulation::left_out(Rule::PacksLast) {
+            let segments = View::list_segments(store)?;
+            let condemned = View::read_marks(store)?;
+            return Ok(View { segments, condemned });
+        }
+        let condemned = View::read_marks(store)?;
+        let segments = View::list_segments(store)?;
+        Ok(View { segments, condemned })
+    }
+
+    fn read_marks(store: &Store) -> Result<Condemned> {
         let mut condemned = Condemned::new();
         for id in store.marks()? {
             match Mark::load(store, id) {
@@ -51,13 +63,17 @@ impl View {
                 Err(e) => return Err(e),
             }
         }
+        Ok(condemned)
+    }
+
+    fn list_segments(store: &Store) -> Result<Vec<IndexId>> {
         let mut segments = Vec::new();
         store.remote.list(Kind::Index, &mut |name, _| {
             segments.extend(IndexId::from_hex(name.id()).filter(|id| !store.is_damaged(id)));
             Ok(())
         })?;
         segments.sort_unstable();
-        Ok(View { segments, condemned })
+        Ok(segments)
     }
 
     /// Whether ids that were checked under `earlier` may be used under this view without checking again (I-4):
@@ -89,7 +105,11 @@ impl Session {
         rustix::fs::flock(&alive, rustix::fs::FlockOperation::LockExclusive)
             .map_err(|e| Error::local("lock", &lock, e.into()))?;
         let bytes = seal_control(store, Sealed::Session, id.as_bytes(), &cbor(owner))?;
-        match store.remote.put(&ObjectName::session(id), &bytes)? {
+        let published = match simulation::left_out(Rule::Session) {
+            true => Published::Created,
+            false => store.remote.put(&ObjectName::session(id), &bytes)?,
+        };
+        match published {
             Published::Created => Ok(Session {
                 id,
                 _alive: alive,

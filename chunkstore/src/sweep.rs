@@ -29,6 +29,7 @@ use crate::object::cap;
 use crate::pack::PackList;
 use crate::remote::{Kind, ObjectName};
 use crate::session::{self, Mark, View};
+use crate::simulation::{self, Rule};
 use crate::store::{Slate, Store};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -96,7 +97,10 @@ fn each_segment(
     each: &mut dyn FnMut(IndexId, IndexSegment) -> Result<()>,
 ) -> Result<()> {
     for id in &view.segments {
-        each(*id, store.segment(*id)?)?;
+        match store.segment(*id) {
+            Err(Error::Missing { .. }) if simulation::left_out(Rule::PacksLast) => {}
+            segment => each(*id, segment?)?,
+        }
     }
     Ok(())
 }
@@ -166,6 +170,9 @@ pub fn note_waiting(store: &Store, mark: &Mark, sessions: &[SessionId]) -> Resul
 
 /// The sessions that a mark has to wait for: as noted, else all that are open now.
 pub fn waiting_for(store: &Store, mark: &Mark) -> Result<Vec<SessionId>> {
+    if simulation::left_out(Rule::Wait) {
+        return Ok(Vec::new());
+    }
     let note = std::fs::read(waiting_path(store, mark.id)).unwrap_or_default();
     if let Some((sum, ids)) = note.split_first_chunk::<32>()
         && waiting_sum(store, mark.id, ids) == *sum
@@ -216,7 +223,9 @@ pub fn settle(store: &Store, sessions: &[SessionId], patience: &Patience) -> Res
             Err(e) => return Err(e),
         };
         if ours_and_gone || seen_for(store, *id)? > patience.stale {
-            session::fence(store, *id)?;
+            if !simulation::left_out(Rule::Fence) {
+                session::fence(store, *id)?;
+            }
         } else {
             open.push(*id);
         }
@@ -258,6 +267,11 @@ pub fn sweep(
             "a mark was swept by somebody else meanwhile".to_string(),
         ));
     }
+    if simulation::left_out(Rule::MarkLast) {
+        for mark in marks {
+            store.remote().delete(&ObjectName::mark(mark.id))?;
+        }
+    }
     let spared = needed_again(store, view, index, live, packs, &condemned)?;
     let doomed: HashSet<PackId> = condemned.difference(&spared).copied().collect();
     let mut sweeper = Sweeper {
@@ -298,6 +312,10 @@ fn needed_again(
 ) -> Result<HashSet<PackId>> {
     let mut doubtful = LiveSet::new(store.cache())?;
     let mut any = false;
+    let no_copy = match simulation::left_out(Rule::OthersMarks) {
+        true => condemned,
+        false => &view.condemned,
+    };
     let each_condemned = |each: &mut dyn FnMut(PackId, &ChunkId) -> Result<()>| {
         each_segment(store, view, &mut |_, segment| {
             for entry in &segment.entries {
@@ -310,7 +328,7 @@ fn needed_again(
         })
     };
     each_condemned(&mut |_, id| {
-        if live.contains(id)? && !index.contains(id, &view.condemned)? {
+        if live.contains(id)? && !index.contains(id, no_copy)? {
             any = true;
             doubtful.insert(*id)?;
         }
@@ -325,7 +343,7 @@ fn needed_again(
     each_segment(store, view, &mut |_, segment| {
         for entry in &segment.entries {
             let pack = &segment.packs[entry.pack as usize].id;
-            let good = packs.contains_key(pack) && !view.condemned.contains(pack);
+            let good = packs.contains_key(pack) && !no_copy.contains(pack);
             if good && doubtful.contains(&entry.id)? {
                 copied.insert(entry.id)?;
             }

@@ -14,6 +14,7 @@ use crate::index::{KnownFile, LocalIndex, Located};
 use crate::keys::{SealedSessionKey, SessionKeys};
 use crate::pack::{Class, ClosedPack, PackWriter};
 use crate::session::{self, Owner, Session, View};
+use crate::simulation::{self, Rule};
 use crate::store::Store;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::{Mutex, RwLock};
@@ -95,12 +96,19 @@ struct Shared {
 impl Writer {
     /// Opens a session and reads its view. `lanes` are the threads that may put at the same time.
     pub fn begin(store: Arc<Store>, owner: Owner, lanes: usize, dry: bool) -> Result<Writer> {
+        let early = match simulation::left_out(Rule::SessionFirst) {
+            true => Some(View::read(&store)?),
+            false => None,
+        };
         let session = if dry {
             None
         } else {
             Some(Session::begin(&store, &owner)?)
         };
-        let view = View::read(&store)?;
+        let view = match early {
+            Some(view) => view,
+            None => View::read(&store)?,
+        };
         let (content, sealed_key) = store.keys().new_session()?;
         let shared = Arc::new(Shared {
             store,
@@ -122,7 +130,11 @@ impl Writer {
             .name("commit".to_string())
             .spawn({
                 let shared = shared.clone();
-                move || commit::commit(&shared, &messages)
+                let take_over = simulation::hand_over();
+                move || {
+                    take_over();
+                    commit::commit(&shared, &messages)
+                }
             })
             .map_err(|e| Error::local("start a thread", "", e))?;
         Ok(Writer {
@@ -229,6 +241,9 @@ impl Writer {
 
     /// Whether a chunk may be referenced: in the view, or put (or being put) by this run (I-4).
     pub fn present(&self, id: &ChunkId) -> Result<bool> {
+        if simulation::left_out(Rule::NoTrust) {
+            return Ok(true);
+        }
         self.shared.present(id)
     }
 

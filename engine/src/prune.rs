@@ -17,6 +17,7 @@ use chunkstore::index::{Inventory, LocalIndex};
 use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
 use chunkstore::session::{self, Mark, Session, View};
+use chunkstore::simulation::{self, Rule};
 use chunkstore::store::Store;
 use chunkstore::sweep::{self, Patience, Plan, Policy};
 use chunkstore::{Error as StoreError, SessionId};
@@ -403,8 +404,12 @@ impl<'a> Collection<'a> {
     fn read_state(&self, mut earlier: Option<Needed>, skip: BTreeSet<SessionId>) -> Result<State> {
         let mut failed_under: Option<View> = None;
         for _ in 1..TRIES {
+            let early = match simulation::left_out(Rule::PacksLast) {
+                true => Some(self.store.packs()?),
+                false => None,
+            };
             let view = View::read(self.store)?;
-            match self.try_read_state(&view, earlier.take(), &skip) {
+            match self.try_read_state(&view, early, earlier.take(), &skip) {
                 Err(Error::Store(e)) if e.is_damage() => {
                     // A writer or another collection may have been at work between our readings, and a mark may have
                     // come and gone: it is damage only if nothing has changed and it is still there.
@@ -416,7 +421,7 @@ impl<'a> Collection<'a> {
                 state => return state,
             }
         }
-        match self.try_read_state(&View::read(self.store)?, None, &skip) {
+        match self.try_read_state(&View::read(self.store)?, None, None, &skip) {
             Err(Error::Store(e)) if e.is_damage() => Err(Error::Damaged(e)),
             state => state,
         }
@@ -425,10 +430,14 @@ impl<'a> Collection<'a> {
     fn try_read_state(
         &self,
         view: &View,
+        packs: Option<Inventory>,
         earlier: Option<Needed>,
         skip: &BTreeSet<SessionId>,
     ) -> Result<State> {
-        let packs = self.store.packs()?;
+        let packs = match packs {
+            Some(packs) => packs,
+            None => self.store.packs()?,
+        };
         let listing = Listing::read(self.repo)?;
         let progress = crate::repo::index_progress(self.monitor);
         let index = self

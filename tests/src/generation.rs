@@ -61,8 +61,13 @@ pub fn foreign_writer(repo: &Repo) -> Writer {
 
 /// One whole backup of exactly these files; `number` counts the machine's generations and is their time.
 pub fn generation(repo: &Repo, number: u64, files: &Files) -> Result<SessionId> {
+    successor(repo, number, files, &Files::new())
+}
+
+/// The same as a backup with a parent does it: what is as it was there is not put again if the view has it.
+pub fn successor(repo: &Repo, number: u64, files: &Files, parent: &Files) -> Result<SessionId> {
     let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), 1, false)?;
-    put_all(repo, &writer, number, files).and_then(|manifest| publish(&writer, &manifest))
+    put_changed(repo, &writer, number, files, parent).and_then(|manifest| publish(&writer, &manifest))
 }
 
 pub fn publish(writer: &Writer, manifest: &Manifest) -> Result<SessionId> {
@@ -72,11 +77,16 @@ pub fn publish(writer: &Writer, manifest: &Manifest) -> Result<SessionId> {
 
 /// Puts the files and their tree, and gives the manifest to publish.
 pub fn put_all(repo: &Repo, writer: &Writer, number: u64, files: &Files) -> Result<Manifest> {
+    put_changed(repo, writer, number, files, &Files::new())
+}
+
+fn put_changed(repo: &Repo, writer: &Writer, number: u64, files: &Files, parent: &Files) -> Result<Manifest> {
     let mut encoder = Encoder::new(3)?;
     let mut entries = Vec::new();
     for (path, bytes) in files {
         let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let content = put_content(repo, writer, &mut encoder, bytes)?;
+        let unchanged = parent.get(path) == Some(bytes);
+        let content = put_content(repo, writer, &mut encoder, bytes, unchanged)?;
         entries.push((
             dir.as_bytes().to_vec(),
             entry(name, Kind::File, content, bytes.len()),
@@ -118,16 +128,27 @@ pub fn put_all(repo: &Repo, writer: &Writer, number: u64, files: &Files) -> Resu
 }
 
 /// Every kind of content: small files as part of a bundle, large ones as an extent list, others as one chunk.
-fn put_content(repo: &Repo, writer: &Writer, encoder: &mut Encoder, bytes: &[u8]) -> Result<Content> {
+fn put_content(
+    repo: &Repo,
+    writer: &Writer,
+    encoder: &mut Encoder,
+    bytes: &[u8],
+    unchanged: bool,
+) -> Result<Content> {
+    let mut put = |plain: &[u8]| -> Result<chunkstore::ChunkId> {
+        let id = repo.store.keys().chunk_id(false, plain);
+        match unchanged && writer.present(&id)? {
+            true => Ok(id),
+            false => Ok(writer.put(0, encoder, Class::Data, plain)?.id),
+        }
+    };
     if bytes.is_empty() {
         return Ok(Content::None);
     }
     let len = bytes.len() as u32;
     let hash: ContentHash = repo.store.keys().content_hash(bytes);
     if bytes.len() < 1000 {
-        let bundle = writer
-            .put(0, encoder, Class::Data, &[b"bundle", bytes].concat())?
-            .id;
+        let bundle = put(&[b"bundle", bytes].concat())?;
         let offset = 6;
         return Ok(Content::Bundled {
             bundle,
@@ -136,7 +157,7 @@ fn put_content(repo: &Repo, writer: &Writer, encoder: &mut Encoder, bytes: &[u8]
             hash,
         });
     }
-    let id = writer.put(0, encoder, Class::Data, bytes)?.id;
+    let id = put(bytes)?;
     let extents = vec![Extent::Chunk { id, len }];
     if bytes.len() < 20_000 {
         return Ok(Content::Extents(extents));

@@ -46,9 +46,10 @@ impl Random {
 }
 
 /// The seeds that a test runs with: `count` of them from a fixed one on. `DEDUP_TEST_SEED` sets the first,
-/// `DEDUP_TEST_RUNS` how many times `count` there are.
+/// `DEDUP_TEST_RUNS` how many times `count` there are, which may be less than once.
 pub fn seeds(count: u64) -> std::ops::Range<u64> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let first = number("DEDUP_TEST_SEED").unwrap_or(1);
-    first..first + count * number("DEDUP_TEST_RUNS").unwrap_or(1)
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<f64>().ok());
+    let first = number("DEDUP_TEST_SEED").unwrap_or(1.0) as u64;
+    let times = number("DEDUP_TEST_RUNS").unwrap_or(1.0);
+    first..first + (count as f64 * times).ceil() as u64
 }

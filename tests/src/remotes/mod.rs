@@ -4,11 +4,15 @@ mod counting;
 mod faulty;
 mod hooked;
 mod lying;
+mod simulated;
+mod turns;
 
 pub use counting::{Count, Counting, Counts, Operation};
 pub use faulty::{Fault, Faulty};
 pub use hooked::{Hook, Hooked};
 pub use lying::{Lie, Lying};
+pub use simulated::{Fault as StorageFault, Simulated, When};
+pub use turns::{Stage, Turns};
 
 use chunkstore::Result;
 use chunkstore::remote::{Kind, ObjectName, Remote};

@@ -1,0 +1,202 @@
+//! Hooks for simulated storage: random numbers that a seed determines, a protocol that leaves one of its rules out,
+//! and databases that stay open.
+//!
+//! All of it is behind the feature `simulation`, which only the test kit asks for. Without the feature nothing here
+//! does anything: [`left_out`] is the constant `false`, and the compiler drops what hangs on it.
+//!
+//! The first two hold for one thread, and for the committing thread of a writer that was begun on it.
+
+use rocksdb::DB;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A rule of the protocol in docs/invariants.md, without which data is lost: each must be missed by the tests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rule {
+    /// A writer has a session object (I-1).
+    Session,
+    /// The session is there before the marks are read (I-1).
+    SessionFirst,
+    /// A writer reads marks before index and packs (I-4).
+    MarksFirst,
+    /// What a parent refers to is looked up in the view, too (I-4).
+    NoTrust,
+    /// Who is taken for dead is fenced first (I-8).
+    Fence,
+    /// A sweep waits for the sessions that were open (I-7).
+    Wait,
+    /// A collection reads marks before packs, so that it sees what another one has finished (I-7).
+    PacksLast,
+    /// A copy in a pack that another collection has condemned is no copy (I-7).
+    OthersMarks,
+    /// A mark goes after what it condemns (I-5).
+    MarkLast,
+}
+
+impl Rule {
+    pub const ALL: [Rule; 9] = [
+        Rule::Session,
+        Rule::SessionFirst,
+        Rule::MarksFirst,
+        Rule::NoTrust,
+        Rule::Fence,
+        Rule::Wait,
+        Rule::PacksLast,
+        Rule::OthersMarks,
+        Rule::MarkLast,
+    ];
+}
+
+#[cfg(feature = "simulation")]
+pub use on::*;
+
+/// Whether a rule is left out: never, outside a simulation.
+#[cfg(not(feature = "simulation"))]
+#[inline(always)]
+pub const fn left_out(_: Rule) -> bool {
+    false
+}
+
+/// Random bytes by the seed, if there is one: never, outside a simulation.
+#[cfg(not(feature = "simulation"))]
+#[inline(always)]
+pub(crate) fn fill(_: &mut [u8]) -> bool {
+    false
+}
+
+/// What a thread that works for this one takes over: nothing, outside a simulation.
+#[cfg(not(feature = "simulation"))]
+#[inline(always)]
+pub(crate) fn hand_over() -> impl FnOnce() + Send {
+    || {}
+}
+
+/// A database that was kept open: none, outside a simulation.
+#[cfg(not(feature = "simulation"))]
+#[inline(always)]
+pub(crate) fn still_open(_: &Path) -> Option<Arc<DB>> {
+    None
+}
+
+/// Nothing, outside a simulation.
+#[cfg(not(feature = "simulation"))]
+#[inline(always)]
+pub(crate) fn keep_open(_: &Path, _: &Arc<DB>) {}
+
+/// Nothing, outside a simulation.
+#[cfg(not(feature = "simulation"))]
+#[inline(always)]
+pub(crate) fn close(_: &Path) {}
+
+#[cfg(feature = "simulation")]
+mod on {
+    use super::{Arc, DB, Path, Rule};
+    use parking_lot::Mutex;
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    /// Opening a database takes longer than most of what is simulated, so those below some folders are kept open:
+    /// folder to databases.
+    static KEPT: Mutex<BTreeMap<PathBuf, BTreeMap<PathBuf, Arc<DB>>>> = Mutex::new(BTreeMap::new());
+
+    /// From now on databases below `folder` stay open, until they are wiped or [`close_below`] is called.
+    pub fn keep_open_below(folder: &Path) {
+        KEPT.lock().insert(folder.to_path_buf(), BTreeMap::new());
+    }
+
+    /// Closes what was kept open below `folder`; what is opened there later is kept open again if `still`.
+    pub fn close_below(folder: &Path, still: bool) {
+        let mut kept = KEPT.lock();
+        let closed = kept.remove(folder);
+        if still && closed.is_some() {
+            kept.insert(folder.to_path_buf(), BTreeMap::new());
+        }
+    }
+
+    pub(crate) fn still_open(dir: &Path) -> Option<Arc<DB>> {
+        let kept = KEPT.lock();
+        kept.values().find_map(|databases| databases.get(dir).cloned())
+    }
+
+    pub(crate) fn keep_open(dir: &Path, db: &Arc<DB>) {
+        let mut kept = KEPT.lock();
+        let folder = kept.iter_mut().find(|(folder, _)| dir.starts_with(folder));
+        if let Some((_, databases)) = folder {
+            databases.insert(dir.to_path_buf(), db.clone());
+        }
+    }
+
+    pub(crate) fn close(dir: &Path) {
+        KEPT.lock().values_mut().for_each(|databases| {
+            databases.remove(dir);
+        });
+    }
+
+    thread_local! {
+        static STREAM: RefCell<Option<blake3::OutputReader>> = const { RefCell::new(None) };
+        static LEFT_OUT: Cell<Option<Rule>> = const { Cell::new(None) };
+    }
+
+    /// From now on this thread's random numbers come from `seed`, until it is `None`.
+    pub fn seed(seed: Option<[u8; 32]>) {
+        let stream = seed.map(|seed| blake3::Hasher::new_keyed(&seed).finalize_xof());
+        STREAM.with(|current| *current.borrow_mut() = stream);
+    }
+
+    /// From now on this thread leaves a rule out.
+    pub fn leave_out(rule: Option<Rule>) {
+        LEFT_OUT.with(|current| current.set(rule));
+    }
+
+    pub fn left_out(rule: Rule) -> bool {
+        LEFT_OUT.with(|current| current.get() == Some(rule))
+    }
+
+    pub(crate) fn fill(bytes: &mut [u8]) -> bool {
+        STREAM.with(|stream| {
+            let mut stream = stream.borrow_mut();
+            stream.as_mut().map(|stream| stream.fill(bytes)).is_some()
+        })
+    }
+
+    pub(crate) fn hand_over() -> impl FnOnce() + Send {
+        let mut next = [0; 32];
+        let next = fill(&mut next).then_some(next);
+        let rule = LEFT_OUT.with(Cell::get);
+        move || {
+            seed(next);
+            leave_out(rule);
+        }
+    }
+
+    /// The source of the sender's half of a session key.
+    pub(crate) struct Seeded;
+
+    impl hpke::rand_core::TryRng for Seeded {
+        type Error = std::convert::Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            let mut bytes = [0; 4];
+            fill(&mut bytes);
+            Ok(u32::from_le_bytes(bytes))
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            let mut bytes = [0; 8];
+            fill(&mut bytes);
+            Ok(u64::from_le_bytes(bytes))
+        }
+
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+            fill(bytes);
+            Ok(())
+        }
+    }
+
+    impl hpke::rand_core::TryCryptoRng for Seeded {}
+
+    pub(crate) fn seeded() -> bool {
+        STREAM.with(|stream| stream.borrow().is_some())
+    }
+}

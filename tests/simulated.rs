@@ -1,0 +1,152 @@
+//! Every job on simulated storage: the process ends before, within or after each change, with and without the power
+//! going, once and again while finishing; and every operation suffers every fault of the matrix. Afterwards every
+//! acknowledged generation is whole, read without the machine's own files, and the job can be done.
+//!
+//! A case is named by its seed, its job, and where it was broken; these give the same case again.
+
+use chunkstore::simulation;
+use kit::random::{Random, seeds};
+use kit::remotes::{StorageFault, When};
+use kit::world::{Job, World, reseed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+const CRASHES: u64 = 10_000;
+const FAULTS: u64 = 7200;
+
+const CRASH: [(When, bool); 6] = [
+    (When::Before, false),
+    (When::Within, false),
+    (When::After, false),
+    (When::Before, true),
+    (When::Within, true),
+    (When::After, true),
+];
+
+/// Ends the job at each of its changes, each way. Returns how many crashes there were.
+fn crash_everywhere(job: Job, seed: u64) -> u64 {
+    let context = format!("{job:?}, seed {seed}");
+    reseed(&context);
+    let world = World::before(job, seed);
+    let mut crashes = 0u64;
+    for at in 0.. {
+        let before = crashes;
+        for (way, (when, power)) in CRASH.into_iter().enumerate() {
+            let context = format!("{context}, {when:?} change {at}, power cut {power}");
+            reseed(&context);
+            let mut fork = world.fork(at * 10 + way as u64);
+            crashes += u64::from(broken_once(&mut fork, job, at, when, power, &context));
+            let mut random = Random::new(seed ^ (at << 8) ^ way as u64);
+            if random.chance(30) {
+                let again = format!("{context}, and again");
+                let (at, (when, power)) = (random.below(12), CRASH[random.below(6) as usize]);
+                crashes += u64::from(broken_once(&mut fork, job, at, when, power, &again));
+            }
+            if random.chance(20) {
+                fork.machine.lose_cache();
+            }
+            let done = fork.run(job);
+            done.unwrap_or_else(|e| panic!("{context}: run again: {e:?}"));
+            fork.verify(&format!("{context}, run again"), random.chance(5));
+        }
+        if crashes == before {
+            return crashes;
+        }
+    }
+    crashes
+}
+
+/// Whether the job came to the change at which it was to end.
+fn broken_once(world: &mut World, job: Job, at: u64, when: When, power: bool, context: &str) -> bool {
+    world.storage.crash(at, when);
+    let result = world.run(job);
+    let crashed = world.storage.crashed();
+    assert!(crashed || result.is_ok(), "{context}: {result:?}");
+    if power {
+        world.storage.lose_power();
+    }
+    world.storage.restart();
+    world.verify(context, false);
+    crashed
+}
+
+/// Lets each operation of the job suffer each fault. Returns how many there were that meant something.
+fn fail_everywhere(job: Job, seed: u64) -> u64 {
+    let context = format!("{job:?}, seed {seed}");
+    reseed(&context);
+    let world = World::before(job, seed);
+    let mut rehearsal = world.fork(0);
+    rehearsal.run(job).unwrap();
+    let mut struck = 0u64;
+    for at in 0..rehearsal.storage.operations() {
+        for (number, fault) in StorageFault::ALL.into_iter().enumerate() {
+            let context = format!("{context}, {fault:?} at operation {at}");
+            reseed(&context);
+            let mut fork = world.fork(at * 100 + number as u64);
+            fork.storage.fail(at, fault);
+            let result = fork.run(job);
+            if !fork.storage.struck() {
+                continue;
+            }
+            struck += 1;
+            fork.storage.restart();
+            fork.verify(&format!("{context}: {result:?}"), false);
+            if result.is_err() {
+                let done = fork.run(job);
+                done.unwrap_or_else(|e| panic!("{context}: run again: {e:?}"));
+                fork.verify(&format!("{context}, run again"), struck.is_multiple_of(40));
+            }
+        }
+    }
+    struck
+}
+
+/// Plays jobs with one seed after another on two threads, until there were enough cases.
+fn campaign(what: &str, wanted: u64, play: fn(Job, u64) -> u64) {
+    let range = seeds(wanted);
+    let (first, wanted) = (range.start, range.end - range.start);
+    let (next, cases) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while cases.load(Relaxed) < wanted {
+                    let unit = next.fetch_add(1, Relaxed);
+                    let job = Job::ALL[(unit % Job::ALL.len() as u64) as usize];
+                    cases.fetch_add(play(job, first + unit / Job::ALL.len() as u64), Relaxed);
+                }
+            });
+        }
+    });
+    let (units, cases) = (next.load(Relaxed), cases.load(Relaxed));
+    let seeds = units.div_ceil(Job::ALL.len() as u64);
+    println!("{what}: {cases} cases, seeds {first} to {}", first + seeds - 1);
+    assert!(cases >= wanted, "{cases}");
+}
+
+#[test]
+fn a_crash_at_every_change_of_every_job() {
+    campaign("crashes", CRASHES, crash_everywhere);
+}
+
+#[test]
+fn every_fault_at_every_operation_of_every_job() {
+    campaign("faults", FAULTS, fail_everywhere);
+}
+
+/// The same case is the same storage in the end.
+#[test]
+fn a_case_can_be_had_again() {
+    let ends = |job: Job| {
+        let context = format!("{job:?} again");
+        reseed(&context);
+        let mut world = World::before(job, 5);
+        world.storage.crash(7, When::After);
+        let _crashed = world.run(job);
+        world.storage.lose_power();
+        world.storage.restart();
+        simulation::seed(None);
+        kit::remotes::contents(&world.storage).unwrap()
+    };
+    for job in Job::ALL {
+        assert!(ends(job) == ends(job), "{job:?}");
+    }
+}

@@ -1,0 +1,123 @@
+//! Reads generations with nothing but the objects: the index segments that are there, the packs that they list, and
+//! no local index. What comes back here comes back on any machine.
+
+use chunkstore::frame::Decoder;
+use chunkstore::indexfile::IndexSegment;
+use chunkstore::pack::Class;
+use chunkstore::remote::Kind;
+use chunkstore::store::Store;
+use chunkstore::{ChunkId, Error as StoreError, IndexId, Place, SessionId};
+use engine::Result;
+use engine::entry::{Content, Extent, Kind as EntryKind, join};
+use engine::repo::Repo;
+use engine::tree::{Cursor, open_extent_list};
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use crate::generation::Files;
+
+/// Where each chunk lies, by all segments, in packs that are there.
+struct Plain<'a> {
+    store: &'a Store,
+    places: HashMap<ChunkId, Vec<(Class, Place)>>,
+    decoder: RefCell<Decoder>,
+}
+
+/// Every file of these generations.
+pub fn read_each(repo: &Repo, ids: &[SessionId]) -> Result<Vec<Result<Files>>> {
+    let plain = Plain::new(&repo.store)?;
+    Ok(ids.iter().map(|id| plain.files(repo, *id)).collect())
+}
+
+impl<'a> Plain<'a> {
+    fn new(store: &'a Store) -> Result<Self> {
+        let present = store.packs()?;
+        let mut ids = Vec::new();
+        store.remote().list(Kind::Index, &mut |name, _| {
+            ids.extend(IndexId::from_hex(name.id()));
+            Ok(())
+        })?;
+        let mut places: HashMap<ChunkId, Vec<(Class, Place)>> = HashMap::new();
+        for id in ids {
+            let segment = IndexSegment::load(store.remote(), store.keys(), id)?;
+            for entry in &segment.entries {
+                let pack = &segment.packs[entry.pack as usize];
+                let place = Place {
+                    pack: pack.id,
+                    offset: entry.offset,
+                    stored_len: entry.stored_len,
+                    plain_len: entry.plain_len,
+                    codec: entry.codec as u8,
+                    sealed_key: pack.sealed_keys[usize::from(entry.key)],
+                };
+                if present.contains_key(&pack.id) {
+                    places.entry(entry.id).or_default().push((pack.class, place));
+                }
+            }
+        }
+        Ok(Plain {
+            store,
+            places,
+            decoder: RefCell::new(Decoder::new()?),
+        })
+    }
+
+    fn chunk(&self, class: Class, id: &ChunkId) -> Result<Vec<u8>> {
+        let found = self
+            .places
+            .get(id)
+            .and_then(|places| places.iter().find(|(of, _)| *of == class));
+        let (_, place) = found.ok_or_else(|| StoreError::Missing {
+            object: format!("chunk {id}"),
+        })?;
+        let mut out = Vec::new();
+        let (remote, keys) = (self.store.remote(), self.store.keys());
+        let mut decoder = self.decoder.borrow_mut();
+        decoder.read(remote, keys, class, *id, place, &mut out)?;
+        Ok(out)
+    }
+
+    fn files(&self, repo: &Repo, id: SessionId) -> Result<Files> {
+        let mut files = Files::new();
+        let root = repo.manifest(id)?.root()?;
+        let mut cursor = Cursor::new(&root, |id: &ChunkId, _: Option<&Place>| {
+            self.chunk(Class::Tree, id)
+        });
+        while let Some(item) = cursor.next()? {
+            if item.entry.kind == EntryKind::File {
+                let path = String::from_utf8(join(&item.dir, &item.entry.name)).unwrap();
+                files.insert(path, self.content(&item.entry.content)?);
+            }
+        }
+        Ok(files)
+    }
+
+    fn content(&self, content: &Content) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut extents = |list: &[Extent]| -> Result<()> {
+            for extent in list {
+                match extent {
+                    Extent::Chunk { id, .. } => bytes.extend(self.chunk(Class::Data, id)?),
+                    Extent::Zero { len } => bytes.resize(bytes.len() + *len as usize, 0),
+                }
+            }
+            Ok(())
+        };
+        match content {
+            Content::None => {}
+            Content::Bundled {
+                bundle, offset, len, ..
+            } => {
+                let plain = self.chunk(Class::Data, bundle)?;
+                return Ok(plain[*offset as usize..(*offset + *len) as usize].to_vec());
+            }
+            Content::Extents(list) => extents(list)?,
+            Content::Lists(lists) => {
+                for list in lists {
+                    extents(&open_extent_list(list, &self.chunk(Class::Tree, &list.id)?)?)?;
+                }
+            }
+        }
+        Ok(bytes)
+    }
+}

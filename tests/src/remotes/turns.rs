@@ -1,0 +1,188 @@
+//! A remote for several actors of which one moves at a time, in an order that a seed determines: whoever is about to
+//! do what others could see waits here for its turn. What an actor does between two turns nobody else disturbs, so a
+//! seed gives the same run again, as long as each actor comes here with one thread at a time.
+//!
+//! Reads of packs, and bytes under no name yet, are no turns: helper threads do these side by side. A pack that
+//! vanishes between two turns is seen all the same.
+
+use chunkstore::Result;
+use chunkstore::remote::{Kind, Memory, ObjectName, Published, Remote, Staged};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use crate::random::Random;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Status {
+    Moving,
+    Waiting,
+    Ended,
+}
+
+struct State {
+    actors: Vec<Status>,
+    random: Random,
+    /// Percent: how often who has the turn keeps it.
+    keep: u64,
+    /// One who gets few turns: a process that hangs.
+    slow: usize,
+    turns: u64,
+    /// A hash of who had which turn.
+    order: u64,
+}
+
+/// Whose turn it is.
+pub struct Stage {
+    state: Mutex<State>,
+    /// One for each actor.
+    calls: Vec<Condvar>,
+}
+
+impl Stage {
+    pub fn new(seed: u64, actors: usize) -> Arc<Stage> {
+        let mut random = Random::new(seed);
+        let keep = [0, 50, 80, 90, 97][random.below(5) as usize];
+        let slow = random.below(actors as u64 * 2) as usize;
+        Arc::new(Stage {
+            calls: (0..actors).map(|_| Condvar::new()).collect(),
+            state: Mutex::new(State {
+                actors: vec![Status::Moving; actors],
+                random,
+                keep,
+                slow,
+                turns: 0,
+                order: 0,
+            }),
+        })
+    }
+
+    /// Waits for the actor's next turn.
+    pub fn turn(&self, actor: usize) {
+        let mut state = self.state.lock().unwrap();
+        assert_eq!(
+            state.actors[actor],
+            Status::Moving,
+            "actor {actor} came twice at once"
+        );
+        state.actors[actor] = Status::Waiting;
+        self.pass_on(&mut state, Some(actor));
+        while state.actors[actor] != Status::Moving {
+            state = self.calls[actor].wait(state).unwrap();
+        }
+    }
+
+    /// The actor will come no more.
+    pub fn end(&self, actor: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.actors[actor] = Status::Ended;
+        self.pass_on(&mut state, None);
+    }
+
+    fn pass_on(&self, state: &mut State, last: Option<usize>) {
+        if state.actors.contains(&Status::Moving) {
+            return;
+        }
+        let waiting: Vec<usize> = (0..state.actors.len())
+            .filter(|actor| state.actors[*actor] == Status::Waiting)
+            .collect();
+        let keep = state.keep;
+        let mut next = match last {
+            // Who comes first to the stage is chance.
+            Some(last) if state.turns > 0 && state.random.chance(keep) => Some(last),
+            _ => state.random.pick(&waiting).copied(),
+        };
+        if next == Some(state.slow) && state.random.chance(80) {
+            next = state.random.pick(&waiting).copied();
+        }
+        let Some(next) = next else { return };
+        state.turns += 1;
+        state.order = (state.order ^ next as u64).wrapping_mul(0x0100_0000_01b3);
+        state.actors[next] = Status::Moving;
+        self.calls[next].notify_all();
+    }
+
+    /// How many turns there were, and a hash of who had them.
+    pub fn order(&self) -> (u64, u64) {
+        let state = self.state.lock().unwrap();
+        (state.turns, state.order)
+    }
+}
+
+/// One actor's way to the memory that all share.
+#[derive(Clone)]
+pub struct Turns {
+    inner: Memory,
+    stage: Arc<Stage>,
+    actor: usize,
+}
+
+impl Turns {
+    pub fn new(inner: Memory, stage: Arc<Stage>, actor: usize) -> Self {
+        Turns { inner, stage, actor }
+    }
+
+    fn turn(&self) {
+        self.stage.turn(self.actor);
+    }
+}
+
+impl Remote for Turns {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    fn begin(&self) -> Result<Box<dyn Staged>> {
+        Ok(Box::new(StagedTurns {
+            inner: self.inner.begin()?,
+            turns: self.clone(),
+        }))
+    }
+
+    fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
+        if !matches!(name.kind(), Kind::Pack | Kind::Config | Kind::Key) {
+            self.turn();
+        }
+        self.inner.read(name, offset, len, out)
+    }
+
+    fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
+        self.turn();
+        self.inner.size(name)
+    }
+
+    fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
+        if kind != Kind::Key {
+            self.turn();
+        }
+        self.inner.list(kind, each)
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<()> {
+        self.turn();
+        self.inner.delete(name)
+    }
+
+    fn barrier(&self) -> Result<()> {
+        self.inner.barrier()
+    }
+
+    fn sweep_staged(&self, age: Duration) -> Result<u64> {
+        self.inner.sweep_staged(age)
+    }
+}
+
+struct StagedTurns {
+    inner: Box<dyn Staged>,
+    turns: Turns,
+}
+
+impl Staged for StagedTurns {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.inner.write(bytes)
+    }
+
+    fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published> {
+        self.turns.turn();
+        self.inner.publish(name)
+    }
+}
