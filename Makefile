@@ -33,6 +33,7 @@ demo: build
 	@DEDUP='$(DEDUP)' scripts/demo.sh $(if $(DIR),'$(DIR)')
 
 test: setup
+	@scripts/servers.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(CARGO) test $(CARGO_FLAGS) --workspace

@@ -20,6 +20,7 @@ mod golden;
 mod hostile;
 mod killed;
 mod layout;
+mod network;
 mod opcount;
 mod parity;
 mod property;

@@ -212,7 +212,7 @@ impl Store {
             // The packs after the marks: what was deleted under a mark that the view misses is not listed any more,
             // even if an index segment that somebody wrote late still names it.
             let present = self.packs()?;
-let opened = match simulation::left_out(Rule::MarksFirst) {
+            let opened = match simulation::left_out(Rule::MarksFirst) {
                 true => self.open_index(&view, None, progress),
                 false => self.index_of(&view, &present, progress),
             };

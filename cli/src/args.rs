@@ -69,6 +69,12 @@ pub struct Global {
     /// Open the repository with the recovery phrase in FILE
     #[arg(long, global = true, value_name = "FILE")]
     pub recovery_phrase_file: Option<OsString>,
+    /// Send at most SIZE a second to a repository on a network, such as 500K or 10M
+    #[arg(long, global = true, value_name = "SIZE", value_parser = rate)]
+    pub limit_upload: Option<u64>,
+    /// Receive at most SIZE a second from a repository on a network
+    #[arg(long, global = true, value_name = "SIZE", value_parser = rate)]
+    pub limit_download: Option<u64>,
     /// Print one JSON object a line; errors too, on standard error
     #[arg(long, global = true)]
     pub json: bool,
@@ -81,6 +87,14 @@ pub struct Global {
     /// Show no progress
     #[arg(long, global = true)]
     pub no_progress: bool,
+}
+
+/// Bytes in a second; nothing could be moved at 0.
+fn rate(text: &str) -> Result<u64, String> {
+    match engine::units::parse_size(text) {
+        Ok(0) => Err("at least 1 byte a second".to_string()),
+        size => size.map_err(|e| e.to_string()),
+    }
 }
 
 #[derive(Subcommand, Debug)]

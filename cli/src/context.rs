@@ -56,7 +56,7 @@ impl Context {
     pub fn open(&self) -> Result<Repo, Failure> {
         let location = self.location()?;
         if !engine::repo::exists(&location.url)? {
-            let location = location.url;
+            let location = engine::repo::shown(&location.url);
             return Err(Error::Store(StoreError::NoRepository { location }).into());
         }
         let dirs = self.dirs()?;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Every variable that is read, as `dedup help env` prints it. A variable that is empty counts as not set.
-pub const VARIABLES: [(&str, &str); 21] = [
+pub const VARIABLES: [(&str, &str); 25] = [
     ("DEDUP_REPOSITORY", "where the repository is (--repo)"),
     (
         "DEDUP_REPOSITORY_FILE",
@@ -68,6 +68,19 @@ pub const VARIABLES: [(&str, &str); 21] = [
     ),
     ("XDG_CACHE_HOME", "where caches go (default: ~/.cache)"),
     ("XDG_STATE_HOME", "where state goes (default: ~/.local/state)"),
+    (
+        "AWS_ACCESS_KEY_ID",
+        "for s3: who asks; also AWS_SESSION_TOKEN, AWS_REGION, AWS_PROFILE and what else the usual programs read",
+    ),
+    ("AWS_SECRET_ACCESS_KEY", "for s3: the secret that belongs to it"),
+    (
+        "AZURE_STORAGE_ACCOUNT_NAME",
+        "for azblob: the account; AZURE_STORAGE_ACCOUNT_KEY its key",
+    ),
+    (
+        "B2_APPLICATION_KEY_ID",
+        "for b2: who asks; B2_APPLICATION_KEY the key that belongs to it",
+    ),
     ("NO_COLOR", "print without colour"),
 ];
 

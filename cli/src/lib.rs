@@ -74,6 +74,7 @@ fn said_by_the_parser(error: &clap::Error) -> ExitCode {
 /// The one place where commands are told apart.
 fn run(cli: Cli) -> Result<Code, Failure> {
     let context = Context::new(cli.global);
+    engine::repo::limit_rates(context.global.limit_upload, context.global.limit_download);
     match &cli.command {
         Command::Init(args) => cmd::init::run(&context, args),
         Command::Backup(args) => cmd::backup::run(&context, args),

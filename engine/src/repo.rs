@@ -9,6 +9,7 @@ use chunkstore::config::Config;
 use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::reader::Reader;
+pub use chunkstore::remote::limit_rates;
 use chunkstore::remote::{self, ObjectName};
 use chunkstore::session::Owner;
 use chunkstore::slot::{Cost, Secret};
@@ -61,6 +62,11 @@ pub fn exists(location: &str) -> Result<bool> {
 /// The directory of a repository that lies in one.
 pub fn local_path(location: &str) -> Option<&Path> {
     remote::local_path(location)
+}
+
+/// A location as it may be printed: without the secrets that its URL may hold.
+pub fn shown(location: &str) -> String {
+    remote::shown(location)
 }
 
 /// What the storage at `location` was seen not to do, in words; nothing for sound storage. Writes there, and removes

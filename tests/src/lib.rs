@@ -8,5 +8,6 @@ pub mod plain;
 pub mod program;
 pub mod random;
 pub mod remotes;
+pub mod servers;
 pub mod tree;
 pub mod world;

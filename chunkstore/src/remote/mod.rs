@@ -4,12 +4,16 @@
 //! replaces an existing name, and of several racing publishers exactly one wins; what `barrier` covered survives a
 //! power cut; a listing that could not be completed is an error, never short (I-9).
 
+mod address;
 mod local;
 mod mem;
+mod network;
 mod probe;
 
+pub use address::shown;
 pub use local::Local;
 pub use mem::Memory;
+pub use network::limit_rates;
 pub use probe::{Probe, probe};
 
 use crate::error::{Error, Result};
@@ -217,6 +221,11 @@ pub trait Remote: Send + Sync {
         Ok(false)
     }
 
+    /// How many requests a caller does well to have under way at once.
+    fn lanes(&self) -> usize {
+        1
+    }
+
     /// Publishes small `bytes` and makes the name durable.
     fn put(&self, name: &ObjectName, bytes: &[u8]) -> Result<Published> {
         let mut staged = self.begin()?;
@@ -251,7 +260,10 @@ fn scheme(url: &str) -> Option<&str> {
     (!scheme.contains('/') && scheme.len() > 1).then_some(scheme)
 }
 
-/// Opens a remote by URL: a path, `file:PATH` or `mem:` (a private, empty memory; for tests).
+/// Beside a path and `mem:`, what a URL can begin with.
+const SCHEMES: &str = "file:, s3://, sftp://, webdav://, webdavs://, gs://, azblob://, b2:// or rclone:";
+
+/// Opens a remote by URL: a path, `file:PATH`, `mem:` (a private, empty memory; for tests), or one on a network.
 pub fn open(url: &str) -> Result<Arc<dyn Remote>> {
     if let Some(path) = local_path(url) {
         return Ok(Arc::new(Local::new(path)));
@@ -260,7 +272,10 @@ pub fn open(url: &str) -> Result<Arc<dyn Remote>> {
         return Ok(Arc::new(Memory::new()));
     }
     if let Some(scheme) = scheme(url) {
-        let why = format!("'{scheme}:' is not known here; use a path or file:PATH");
+        if let Some(network) = network::Network::open(url, scheme)? {
+            return Ok(Arc::new(network));
+        }
+        let why = format!("'{scheme}:' is not known here; use a path, {SCHEMES}");
         return Err(Error::Invalid {
             what: "repository URL",
             why,

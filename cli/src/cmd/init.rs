@@ -60,7 +60,7 @@ fn warn(context: &Context, what: &str) {
 /// Before any secret is made or asked for.
 fn check_vacant(location: &Location) -> Result<(), Failure> {
     if repo::exists(&location.url)? {
-        let location = location.url.clone();
+        let location = repo::shown(&location.url);
         return Err(Error::Store(StoreError::RepositoryExists { location }).into());
     }
     let Some(path) = repo::local_path(&location.url) else {
@@ -158,7 +158,7 @@ fn tell_json(location: &Location, id: RepoId, keys: &Keys) -> Result<(), Failure
     let mut object = json!({
         "message_type": "initialized",
         "id": id.to_hex(),
-        "repository": location.url,
+        "repository": repo::shown(&location.url),
         "key_file": file,
     });
     if let Some(phrase) = &keys.phrase {
@@ -168,7 +168,7 @@ fn tell_json(location: &Location, id: RepoId, keys: &Keys) -> Result<(), Failure
     output::object(&json!({
         "message_type": "summary",
         "id": id.to_hex(),
-        "repository": location.url,
+        "repository": repo::shown(&location.url),
         "key_file": file,
     }))
 }
@@ -177,7 +177,10 @@ fn tell(context: &Context, location: &Location, id: RepoId, keys: &Keys) -> Zero
     let shown = |text: &str| engine::units::escape(text.as_bytes());
     let mut out = Zeroizing::new(String::with_capacity(2048));
     let id = text::short(&id.to_hex());
-    out.push_str(&format!("Created repository {id} at {}\n", shown(&location.url)));
+    out.push_str(&format!(
+        "Created repository {id} at {}\n",
+        shown(&repo::shown(&location.url))
+    ));
     if let Some(file) = &keys.file {
         let path = shown(&file.path.display().to_string());
         let made = if file.made {
@@ -199,7 +202,7 @@ fn tell(context: &Context, location: &Location, id: RepoId, keys: &Keys) -> Zero
     if !context.global.quiet {
         let option = match location.embedded {
             true => String::new(),
-            false => format!("-r {} ", shown(&location.url)),
+            false => format!("-r {} ", shown(&repo::shown(&location.url))),
         };
         out.push_str(&format!("\nNext: dedup {option}backup DIR\n"));
     }

@@ -18,7 +18,7 @@ pub struct ParityRepaired {
     pub packs_repaired: u64,
     /// Damaged parity that was made anew.
     pub parity_repaired: u64,
-    /// Packs that are damaged beyond what their parity can do.
+    /// Packs that are damaged beyond what their parity can do, or where the storage can replace nothing.
     pub packs_beyond: u64,
     /// Packs that had none and have parity now, and its bytes.
     pub packs_protected: u64,
@@ -94,7 +94,8 @@ pub fn on(
         match result {
             // Collected since it was listed.
             Err(StoreError::Missing { .. }) => {}
-            Err(e) if e.is_of_one_object() => {
+            // Refused where the storage replaces nothing: the other packs still get their parity.
+            Err(e) if e.is_of_one_object() || matches!(e, StoreError::Refused(_)) => {
                 done.packs_beyond += 1;
                 monitor.problem(&Problem {
                     path: ObjectName::pack(*id).to_string().into_bytes(),

@@ -130,11 +130,11 @@ impl<'a> Shared<'a> {
         subpath.is_some() || !paths.is_empty() || !exclude.is_empty() || !include.is_empty()
     }
 
-    /// Threads that read and write.
+    /// Threads that read and write: as many as there are cores, or reads that the storage does well to have under way.
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
         match self.options.threads {
-            0 => cores(),
+            0 => cores().max(self.source.reader().store().remote().lanes()),
             given => given,
         }
     }

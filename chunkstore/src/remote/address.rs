@@ -1,0 +1,268 @@
+//! What a repository's URL says, and how it may be shown: everything but its secrets.
+//!
+//! A password in a URL is used and never printed: messages show [`shown`], and texts that servers send back are
+//! cleaned of it ([`Address::cleaned`]).
+
+use crate::error::{Error, Result};
+use percent_encoding::percent_decode_str;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// Put in place of a secret.
+const HIDDEN: &str = "***";
+/// Parameters that hold a secret.
+const SECRET_PARAMETERS: [&str; 4] = ["password", "secret", "token", "key"];
+/// Parameters of every address, beside its scheme's own.
+const COMMON: [&str; 5] = ["ca", "cert", "proxy", "timeout", "retry"];
+/// Seconds a transfer may stand still.
+const STALL: u64 = 60;
+/// Seconds for which a request that fails is tried again, once the storage has been reached.
+const PATIENCE: u64 = 120;
+
+/// A URL taken apart.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub scheme: String,
+    pub user: Option<String>,
+    pub password: Option<Zeroizing<String>>,
+    /// The bucket or container, where the scheme has one.
+    pub host: String,
+    pub port: Option<u16>,
+    /// Without slashes at its ends.
+    pub path: String,
+    parameters: BTreeMap<String, String>,
+    shown: String,
+}
+
+pub(super) fn invalid(why: impl Into<String>) -> Error {
+    Error::Invalid {
+        what: "repository URL",
+        why: why.into(),
+    }
+}
+
+impl Address {
+    /// `own` are the parameters that this scheme knows beside the common ones.
+    pub fn parse(url: &str, own: &[&str]) -> Result<Address> {
+        let parsed = Url::parse(url).map_err(|e| invalid(e.to_string()))?;
+        let scheme = parsed.scheme().to_string();
+        let decode = |text: &str| {
+            let decoded = percent_decode_str(text).decode_utf8();
+            decoded.map(String::from).map_err(|_| invalid("it is not UTF-8"))
+        };
+        let mut parameters = BTreeMap::new();
+        for (name, value) in parsed.query_pairs() {
+            if !own.contains(&&*name) && !COMMON.contains(&&*name) {
+                let known: Vec<&str> = own.iter().chain(&COMMON).copied().collect();
+                let known = known.join(", ");
+                return Err(invalid(format!(
+                    "{scheme}: has no parameter '{name}', but {known}"
+                )));
+            }
+            if parameters.insert(name.to_string(), value.to_string()).is_some() {
+                return Err(invalid(format!("'{name}' is given twice")));
+            }
+        }
+        let host = decode(parsed.host_str().unwrap_or_default())?;
+        if host.is_empty() {
+            return Err(invalid(format!("after {scheme}:// a name is missing")));
+        }
+        let path = decode(parsed.path())?;
+        if path.split('/').any(|part| part == ".." || part == ".") {
+            return Err(invalid("its path may not hold '.' or '..'"));
+        }
+        Ok(Address {
+            user: match parsed.username() {
+                "" => None,
+                user => Some(decode(user)?),
+            },
+            password: parsed.password().map(decode).transpose()?.map(Zeroizing::new),
+            host,
+            port: parsed.port(),
+            path: path.trim_matches('/').to_string(),
+            parameters,
+            shown: shown(url),
+            scheme,
+        })
+    }
+
+    /// `rclone:REMOTE:PATH`, which is rclone's to understand.
+    pub fn of_rclone(url: &str) -> Result<Address> {
+        let path = url.strip_prefix("rclone:").unwrap_or_default();
+        if !path.contains(':') || path.starts_with('-') {
+            return Err(invalid(
+                "after rclone: comes a remote of rclone's, such as rclone:name:path",
+            ));
+        }
+        Ok(Address {
+            scheme: "rclone".to_string(),
+            user: None,
+            password: None,
+            host: String::new(),
+            port: None,
+            path: path.to_string(),
+            parameters: BTreeMap::new(),
+            shown: shown(url),
+        })
+    }
+
+    /// Where a server of our own listens, on this machine.
+    pub fn of_loopback(port: u16, user: &str, password: Zeroizing<String>) -> Address {
+        Address {
+            scheme: "webdav".to_string(),
+            user: Some(user.to_string()),
+            password: Some(password),
+            host: "127.0.0.1".to_string(),
+            port: Some(port),
+            path: String::new(),
+            parameters: BTreeMap::new(),
+            shown: String::new(),
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// For messages.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    fn seconds(&self, name: &str, default: u64) -> Result<Duration> {
+        let seconds = match self.get(name) {
+            None => Some(default),
+            Some(text) => text.parse().ok().filter(|seconds| (1..=86_400).contains(seconds)),
+        };
+        seconds
+            .map(Duration::from_secs)
+            .ok_or_else(|| invalid(format!("'{name}' is a number of seconds, from 1 to 86400")))
+    }
+
+    /// How long a transfer may stand still.
+    pub fn stall(&self) -> Result<Duration> {
+        self.seconds("timeout", STALL)
+    }
+
+    /// How long requests are tried again.
+    pub fn patience(&self) -> Result<Duration> {
+        self.seconds("retry", PATIENCE)
+    }
+
+    /// A text from outside, without the secrets of this address.
+    pub fn cleaned(&self, text: &str) -> String {
+        let parameters = self.parameters.iter();
+        let secret = parameters
+            .filter(|(name, _)| is_secret(name))
+            .map(|(_, value)| value.as_str());
+        let password = self.password.as_ref().map(|password| password.as_str());
+        secret
+            .chain(password)
+            .filter(|secret| !secret.is_empty())
+            .fold(text.to_string(), |text, secret| text.replace(secret, HIDDEN))
+    }
+}
+
+fn is_secret(parameter: &str) -> bool {
+    SECRET_PARAMETERS.contains(&parameter)
+}
+
+/// A URL as it may be printed. What can't be taken apart is cut off before anything that could be a secret.
+pub fn shown(url: &str) -> String {
+    if let Some(remote) = url.strip_prefix("rclone:") {
+        // Settings written into the remote's name can hold anything.
+        return if remote.contains('=') {
+            format!("rclone:{HIDDEN}")
+        } else {
+            url.to_string()
+        };
+    }
+    if super::local_path(url).is_some() || !url.contains("://") {
+        return url.to_string();
+    }
+    let Ok(mut parsed) = Url::parse(url) else {
+        let scheme = url.split("://").next().unwrap_or_default();
+        return format!("{scheme}://{HIDDEN}");
+    };
+    if parsed.password().is_some() && parsed.set_password(Some(HIDDEN)).is_err() {
+        return format!("{}://{HIDDEN}", parsed.scheme());
+    }
+    if parsed.query_pairs().any(|(name, _)| is_secret(&name)) {
+        let hide = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+            let value = if is_secret(&name) {
+                HIDDEN.to_string()
+            } else {
+                value.into_owned()
+            };
+            (name.into_owned(), value)
+        };
+        let pairs: Vec<(String, String)> = parsed.query_pairs().map(hide).collect();
+        parsed.query_pairs_mut().clear().extend_pairs(pairs);
+    }
+    parsed.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        let url = "s3://office/pc%201/x/?endpoint=http://127.0.0.1:83&region=jp&timeout=5";
+        let address = Address::parse(url, &["endpoint", "region"]).unwrap();
+        assert_eq!(
+            (address.host.as_str(), address.path.as_str()),
+            ("office", "pc 1/x")
+        );
+        assert_eq!(address.get("endpoint"), Some("http://127.0.0.1:83"));
+        assert_eq!(address.stall().unwrap(), Duration::from_secs(5));
+        assert_eq!((address.user, address.port), (None, None));
+        let url = "sftp://u%40d:p%2Fw@host:2222/srv/backup";
+        let address = Address::parse(url, &[]).unwrap();
+        assert_eq!(address.user.as_deref(), Some("u@d"));
+        assert_eq!(address.password.as_ref().unwrap().as_str(), "p/w");
+        assert_eq!((address.host.as_str(), address.port), ("host", Some(2222)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (url, word) in [
+            ("s3://bucket?endpiont=x", "endpiont"),
+            ("s3://bucket?region=a&region=b", "twice"),
+            ("s3://", "missing"),
+            ("s3://bucket/a%2F..%2F..", "'..'"),
+        ] {
+            let error = Address::parse(url, &["region"]).err().map(|e| e.to_string());
+            assert!(
+                error.as_ref().is_some_and(|e| e.contains(word)),
+                "{url}: {error:?}"
+            );
+        }
+        for value in ["0", "x", "-1", "86401"] {
+            let address = Address::parse(&format!("s3://b?timeout={value}"), &[]).unwrap();
+            assert!(address.stall().is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        for url in [
+            "webdav://user:hunter2@host/x",
+            "sftp://user:hunter2@host:22/x?timeout=3",
+            "s3://b?secret=hunter2&region=x",
+            "s3://user:hunter2@[broken/x",
+            "rclone::s3,secret_access_key=hunter2:b",
+            "b2://hunter2:hunter2@b",
+        ] {
+            let text = shown(url);
+            assert!(url.starts_with("b2") || !text.contains("hunter2"), "{text}");
+            assert!(text.contains(HIDDEN), "{text}");
+        }
+        assert_eq!(shown("/a:b@c/d"), "/a:b@c/d");
+        assert_eq!(shown("s3://bucket/x?region=jp"), "s3://bucket/x?region=jp");
+        let address = Address::parse("webdav://u:hunter2@host/", &[]).unwrap();
+        assert_eq!(address.cleaned("tried u:hunter2 there"), "tried u:*** there");
+    }
+}

@@ -1,0 +1,233 @@
+//! Remotes that are reached over a network: what each of them can do, under the contract of [`Remote`].
+//!
+//! An object is gathered in memory and sent when it is published, so that a request can be sent again (I-2); memory is
+//! bounded by the packs that the writer has open and under way. Requests that fail are tried again
+//! ([`retry`]). Where a create finds its name taken after an earlier try whose reply was lost, what is there is read
+//! and compared (I-13).
+
+mod cloud;
+mod fault;
+mod http;
+mod rate;
+mod rclone;
+mod retry;
+mod runtime;
+mod sftp;
+mod temporary;
+mod webdav;
+mod wire;
+
+pub use rate::limit_rates;
+
+use self::fault::{Fault, Outcome};
+use self::retry::Sender;
+use self::wire::Wire;
+use super::address::Address;
+use super::{Kind, ObjectName, Published, Remote, Staged};
+use crate::error::{Error, Result};
+use bytes::Bytes;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Requests that a caller does well to have under way.
+const LANES: usize = 4;
+/// Bytes asked for at once: what is longer is read in pieces, so that no more than a piece is sent again.
+const READ: u64 = 16 << 20;
+
+/// No object is this long, and servers misread such numbers.
+const FAR: u64 = 1 << 60;
+
+struct Shared {
+    wire: Wire,
+    sender: Sender,
+    address: Address,
+}
+
+pub(super) struct Network {
+    shared: Arc<Shared>,
+}
+
+impl Network {
+    /// Contacts nobody yet. `None` for a scheme that is none of a network's.
+    pub fn open(url: &str, scheme: &str) -> Result<Option<Network>> {
+        let address = match scheme {
+            "s3" | "gs" | "azblob" | "b2" => Address::parse(url, cloud::parameters(scheme))?,
+            "sftp" => Address::parse(url, sftp::PARAMETERS)?,
+            "webdav" | "webdavs" => Address::parse(url, &[])?,
+            "rclone" => Address::of_rclone(url)?,
+            _ => return Ok(None),
+        };
+        let wire = Wire::new(&address)?;
+        Ok(Some(Network {
+            shared: Arc::new(Shared {
+                wire,
+                sender: Sender::new(address.patience()?),
+                address,
+            }),
+        }))
+    }
+}
+
+impl Shared {
+    fn failed(&self, operation: &'static str, name: impl ToString, fault: &Fault) -> Error {
+        let name = name.to_string();
+        if fault.kind() == ErrorKind::NotFound {
+            return Error::Missing { object: name };
+        }
+        let text = self.address.cleaned(&fault.source.to_string());
+        Error::remote(operation, name, io::Error::new(fault.kind(), text))
+    }
+
+    fn create(&self, name: &ObjectName, bytes: &Bytes) -> Outcome<()> {
+        self.sender.send(|tries| {
+            let created = runtime::run(self.wire.create(name, bytes.clone()));
+            match created {
+                // Of an earlier try, whose reply was lost?
+                Err(fault) if tries > 0 && fault.kind() == ErrorKind::AlreadyExists => {
+                    let mut found = Vec::new();
+                    self.read_once(name, 0, bytes.len() as u64 + 1, &mut found)?;
+                    if found == *bytes { Ok(()) } else { Err(fault) }
+                }
+                created => created,
+            }
+        })
+    }
+
+    fn read_once(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
+        runtime::run(self.wire.read(name, offset, len, out))
+    }
+
+    fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
+        let mut done = 0;
+        while done < len {
+            let (start, piece) = (out.len(), READ.min(len - done));
+            let Some(at) = offset.checked_add(done) else {
+                return Ok(());
+            };
+            self.sender.send(|_| {
+                out.truncate(start);
+                self.read_once(name, at, piece, out)
+            })?;
+            let got = (out.len() - start) as u64;
+            done += got;
+            if got < piece {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn size(&self, name: &ObjectName) -> Outcome<Option<u64>> {
+        self.sender.send(|_| runtime::run(self.wire.size(name)))
+    }
+
+    fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
+        self.sender.send(|_| runtime::run(self.wire.list(kind)))
+    }
+
+    fn delete(&self, name: &ObjectName) -> Outcome<()> {
+        self.sender.send(|_| runtime::run(self.wire.delete(name)))
+    }
+}
+
+impl Remote for Network {
+    fn location(&self) -> String {
+        self.shared.address.shown().to_string()
+    }
+
+    fn lanes(&self) -> usize {
+        LANES
+    }
+
+    fn begin(&self) -> Result<Box<dyn Staged>> {
+        Ok(Box::new(StagedBytes {
+            shared: self.shared.clone(),
+            bytes: Vec::new(),
+        }))
+    }
+
+    fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
+        out.clear();
+        if len == 0 || offset > FAR {
+            let missing = || Error::Missing {
+                object: name.to_string(),
+            };
+            return self.size(name)?.map(drop).ok_or_else(missing);
+        }
+        let read = self.shared.read(name, offset, len as u64, out);
+        read.map_err(|fault| {
+            out.clear();
+            self.shared.failed("read", name, &fault)
+        })
+    }
+
+    fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
+        let size = self.shared.size(name);
+        size.map_err(|fault| self.shared.failed("look up", name, &fault))
+    }
+
+    fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
+        if kind == Kind::Config {
+            return match self.size(&ObjectName::config())? {
+                Some(size) => each(ObjectName::config(), size),
+                None => Ok(()),
+            };
+        }
+        // Whole before the first is told: a listing that breaks off is begun again, and never short (I-9).
+        let listed = self.shared.list(kind);
+        let listed = listed.map_err(|fault| match fault.kind() {
+            ErrorKind::NotFound => Error::remote("list", kind.folder(), fault.source),
+            _ => self.shared.failed("list", kind.folder(), &fault),
+        })?;
+        listed.into_iter().try_for_each(|(name, size)| each(name, size))
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<()> {
+        match self.shared.delete(name) {
+            Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(()),
+            Err(fault) => Err(self.shared.failed("delete", name, &fault)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn barrier(&self) -> Result<()> {
+        // A server answers when it has stored what it was given.
+        Ok(())
+    }
+
+    fn sweep_staged(&self, age: Duration) -> Result<u64> {
+        let before = temporary::now().saturating_sub(age.as_secs());
+        let swept = self
+            .shared
+            .sender
+            .send(|_| runtime::run(self.shared.wire.sweep(before)));
+        swept.map_err(|fault| self.shared.failed("sweep", temporary::FOLDER, &fault))
+    }
+}
+
+struct StagedBytes {
+    shared: Arc<Shared>,
+    bytes: Vec<u8>,
+}
+
+impl Staged for StagedBytes {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published> {
+        let StagedBytes { shared, bytes } = *self;
+        match shared.create(name, &Bytes::from(bytes)) {
+            Ok(()) => Ok(Published::Created),
+            Err(fault) if fault.kind() == ErrorKind::AlreadyExists => Ok(Published::Exists),
+            // No object is missing: it is the bucket, or the folder, that is.
+            Err(Fault { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                let text = shared.address.cleaned(&source.to_string());
+                Err(Error::remote("write", name, io::Error::other(text)))
+            }
+            Err(fault) => Err(shared.failed("write", name, &fault)),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Object stores through one library: S3 and what speaks it, Google, Azure, Backblaze.
+//!
+//! Creation is exclusive where the store offers a conditional write. Elsewhere it looks before it writes, which two
+//! writers can both do at once: the probe tells such a store apart.
+
+use super::fault::{Fault, Outcome};
+use super::http::Http;
+use crate::error::Result;
+use crate::remote::address::{Address, invalid};
+use crate::remote::{Kind, ObjectName};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use opendal::raw::oio::{Read, ReadStream};
+use opendal::raw::{OpRead, Service};
+use opendal::{BytesRange, EntryMode, HttpTransporter, OperationContext, Operator, services};
+use std::io::ErrorKind;
+
+pub(super) struct Cloud {
+    operator: Operator,
+    conditional: bool,
+}
+
+/// Parameters of each scheme.
+pub(super) fn parameters(scheme: &str) -> &'static [&'static str] {
+    match scheme {
+        "s3" => &["endpoint", "region", "style", "profile"],
+        "gs" => &["endpoint", "credential"],
+        "azblob" => &["endpoint", "account"],
+        "b2" => &["bucket-id"],
+        _ => &[],
+    }
+}
+
+impl Cloud {
+    pub fn new(address: &Address) -> Result<Cloud> {
+        let unusable = |e: opendal::Error| invalid(address.cleaned(e.message()));
+        let operator = match address.scheme.as_str() {
+            "s3" => Operator::new(s3(address)?),
+            "gs" => Operator::new(google(address)),
+            "azblob" => Operator::new(azure(address)),
+            _ => Operator::new(backblaze(address)?),
+        };
+        let transport = HttpTransporter::new(Http::new(address)?);
+        let operator = operator.map_err(unusable)?;
+        let context = OperationContext::new().with_http_transport(transport);
+        let operator = operator.with_context(context);
+        Ok(Cloud {
+            conditional: operator.info().capability().write_with_if_not_exists,
+            operator,
+        })
+    }
+
+    pub async fn create(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
+        let path = name.path();
+        if !self.conditional && self.size(name).await?.is_some() {
+            return Err(Fault::lasting(ErrorKind::AlreadyExists, "it exists"));
+        }
+        let write = self
+            .operator
+            .write_with(&path, bytes)
+            .if_not_exists(self.conditional);
+        write.await?;
+        Ok(())
+    }
+
+    /// Below the library's own check of lengths: there what ends with its object counts as cut short. What really is
+    /// shorter than its answer said is found by the transport.
+    pub async fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
+        let (service, context) = (self.operator.base_service(), self.operator.base_context());
+        let reader = service.read(context, &name.path(), OpRead::new())?;
+        let mut stream = match reader.open(BytesRange::new(offset, Some(len))).await {
+            Ok((_, stream)) => stream,
+            Err(e) if e.kind() == opendal::ErrorKind::RangeNotSatisfied => return Ok(()),
+            Err(e) => return Err(e.into()),
+        };
+        loop {
+            let bytes = stream.read().await?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            bytes.for_each(|bytes| out.extend_from_slice(&bytes));
+        }
+    }
+
+    pub async fn size(&self, name: &ObjectName) -> Outcome<Option<u64>> {
+        match self.operator.stat(&name.path()).await {
+            Ok(found) => Ok(Some(found.content_length())),
+            Err(e) if e.kind() == opendal::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    pub async fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
+        let folder = format!("{}/", kind.folder());
+        let lister = self.operator.lister_with(&folder).recursive(true).await?;
+        let mut lister = std::pin::pin!(lister);
+        let mut found = Vec::new();
+        while let Some(entry) = lister.try_next().await? {
+            let size = entry.metadata().content_length();
+            let id = entry.path().rsplit('/').next().unwrap_or_default();
+            let name = ObjectName::parse(kind, id).filter(|name| name.path() == entry.path());
+            if entry.metadata().mode() == EntryMode::FILE {
+                found.extend(name.map(|name| (name, size)));
+            }
+        }
+        Ok(found)
+    }
+
+    pub async fn delete(&self, name: &ObjectName) -> Outcome<()> {
+        Ok(self.operator.delete(&name.path()).await?)
+    }
+}
+
+/// Credentials are in the environment or the profile, as every S3 program takes them, or in the URL.
+fn s3(address: &Address) -> Result<services::S3> {
+    let mut builder = services::S3::default()
+        .bucket(&address.host)
+        .root(&address.path)
+        .checksum_algorithm("crc32c");
+    let default_region = std::env::var_os("AWS_REGION").or_else(|| std::env::var_os("AWS_DEFAULT_REGION"));
+    match address.get("region") {
+        Some(region) => builder = builder.region(region),
+        None if default_region.is_none() => builder = builder.region("us-east-1"),
+        None => {}
+    }
+    if let Some(endpoint) = address.get("endpoint") {
+        builder = builder.endpoint(endpoint);
+    }
+    if let Some(profile) = address.get("profile") {
+        builder = builder.profile(profile);
+    }
+    match address.get("style") {
+        None | Some("path") => {}
+        Some("virtual") => builder = builder.enable_virtual_host_style(),
+        Some(_) => return Err(invalid("'style' is 'path' or 'virtual'")),
+    }
+    if let (Some(key), Some(secret)) = (&address.user, &address.password) {
+        builder = builder.access_key_id(key).secret_access_key(secret);
+    }
+    Ok(builder)
+}
+
+fn google(address: &Address) -> services::Gcs {
+    let mut builder = services::Gcs::default().bucket(&address.host).root(&address.path);
+    if let Some(endpoint) = address.get("endpoint") {
+        builder = builder.endpoint(endpoint);
+    }
+    if let Some(path) = address.get("credential") {
+        builder = builder.credential_path(path);
+    }
+    builder
+}
+
+fn azure(address: &Address) -> services::Azblob {
+    let variable = |name| std::env::var(name).ok();
+    let mut builder = services::Azblob::default()
+        .container(&address.host)
+        .root(&address.path);
+    let account = address.get("account").map(String::from).or(address.user.clone());
+    let account = account.or_else(|| variable("AZURE_STORAGE_ACCOUNT_NAME"));
+    if let Some(account) = &account {
+        builder = builder.account_name(account);
+    }
+    let key = address.password.as_ref().map(|password| password.to_string());
+    if let Some(key) = key.or_else(|| variable("AZURE_STORAGE_ACCOUNT_KEY")) {
+        builder = builder.account_key(&key);
+    }
+    match (address.get("endpoint"), account) {
+        (Some(endpoint), _) => builder.endpoint(endpoint),
+        (None, Some(account)) => builder.endpoint(&format!("https://{account}.blob.core.windows.net")),
+        (None, None) => builder,
+    }
+}
+
+fn backblaze(address: &Address) -> Result<services::B2> {
+    let bucket = address
+        .get("bucket-id")
+        .ok_or_else(|| invalid("b2: needs ?bucket-id=..., as the bucket's page shows it"))?;
+    let credential = |given: Option<&str>, name: &str| {
+        let found = given.map(String::from).or_else(|| std::env::var(name).ok());
+        found.ok_or_else(|| invalid(format!("b2: needs {name}")))
+    };
+    let password = address.password.as_ref().map(|password| password.as_str());
+    Ok(services::B2::default()
+        .bucket(&address.host)
+        .bucket_id(bucket)
+        .root(&address.path)
+        .application_key_id(&credential(address.user.as_deref(), "B2_APPLICATION_KEY_ID")?)
+        .application_key(&credential(password, "B2_APPLICATION_KEY")?))
+}

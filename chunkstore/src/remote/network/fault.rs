@@ -1,0 +1,89 @@
+//! Why one request failed, and whether trying again may help.
+
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
+
+/// A failed request. The kind of `source` says what happened: not found, denied, exists, no space, timed out.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub source: io::Error,
+    /// It may pass: the network, or a server that is busy or restarting.
+    pub passing: bool,
+}
+
+/// Codes by which servers say that there is no room, whatever the status.
+const FULL: [&str; 6] = [
+    "QuotaExceeded",
+    "InsufficientStorage",
+    "InsufficientCapacity",
+    "StorageFull",
+    "storage_cap_exceeded",
+    "no space left",
+];
+
+pub(super) type Outcome<T> = Result<T, Fault>;
+
+impl Fault {
+    pub fn lasting(kind: ErrorKind, text: impl Into<String>) -> Fault {
+        Fault {
+            source: io::Error::new(kind, text.into()),
+            passing: false,
+        }
+    }
+
+    pub fn passing(kind: ErrorKind, text: impl Into<String>) -> Fault {
+        Fault {
+            source: io::Error::new(kind, text.into()),
+            passing: true,
+        }
+    }
+
+    pub fn kind(&self) -> ErrorKind {
+        self.source.kind()
+    }
+}
+
+/// An error with all that caused it, each said once.
+pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        cause = error.source();
+    }
+    said
+}
+
+/// Whether a server's answer says that there is no room.
+pub(super) fn says_full(text: &str) -> bool {
+    FULL.iter().any(|code| text.contains(code))
+}
+
+impl From<opendal::Error> for Fault {
+    fn from(error: opendal::Error) -> Fault {
+        use opendal::ErrorKind as Found;
+        let mut text = error.message().to_string();
+        if let Some(cause) = error.source() {
+            text = format!("{text}: {}", causes(cause));
+        }
+        let kind = match error.kind() {
+            _ if says_full(&text) => ErrorKind::StorageFull,
+            Found::NotFound => ErrorKind::NotFound,
+            Found::PermissionDenied => ErrorKind::PermissionDenied,
+            Found::AlreadyExists | Found::ConditionNotMatch => ErrorKind::AlreadyExists,
+            Found::ConfigInvalid => ErrorKind::InvalidInput,
+            Found::RateLimited | Found::Conflict => ErrorKind::ResourceBusy,
+            Found::Unsupported => ErrorKind::Unsupported,
+            _ => ErrorKind::Other,
+        };
+        // Of two who create one name at once a server may tell the loser to try again.
+        let passing = error.is_temporary() || kind == ErrorKind::ResourceBusy;
+        Fault {
+            passing: passing && kind != ErrorKind::StorageFull,
+            source: io::Error::new(kind, text),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! HTTP for everything that speaks it: TLS and proxies as the address says, rates, and a watch on every transfer.
+//!
+//! A transfer may take as long as it needs, but not stand still: one that moved no byte for the time the address
+//! gives is ended, and tried again like any failure that may pass.
+
+use super::fault::{Fault, Outcome, causes};
+use super::rate::{DOWNLOAD, Rate, UPLOAD};
+use crate::error::{Error, Result};
+use crate::remote::address::{Address, invalid};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use http_body::{Body, Frame, SizeHint};
+use opendal::{Buffer, HttpBody, HttpTransport};
+use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use sync_wrapper::SyncStream;
+use tokio::time::Sleep;
+
+const CONNECT: Duration = Duration::from_secs(20);
+/// Handed to the socket at once: small enough for rates to be even and for the watch to see movement.
+const PIECE: usize = 64 << 10;
+
+#[derive(Clone)]
+pub(super) struct Http {
+    client: reqwest::Client,
+    stall: Duration,
+}
+
+impl Http {
+    pub fn new(address: &Address) -> Result<Http> {
+        // Fails when the process has chosen one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("dedup/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT);
+        if let Some(path) = address.get("ca") {
+            let certificates = reqwest::Certificate::from_pem_bundle(&file(path)?);
+            builder = builder.tls_certs_merge(certificates.map_err(|e| unusable("ca", &e))?);
+        }
+        if let Some(path) = address.get("cert") {
+            let identity = reqwest::Identity::from_pem(&file(path)?);
+            builder = builder.identity(identity.map_err(|e| unusable("cert", &e))?);
+        }
+        if let Some(url) = address.get("proxy") {
+            builder = builder.proxy(reqwest::Proxy::all(url).map_err(|e| unusable("proxy", &e))?);
+        }
+        let client = builder.build();
+        Ok(Http {
+            client: client.map_err(|e| invalid(format!("set up TLS: {}", causes(&e))))?,
+            stall: address.stall()?,
+        })
+    }
+
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// Sends a request up to its answer's head.
+    pub async fn send(&self, request: reqwest::RequestBuilder, body: Bytes) -> Outcome<reqwest::Response> {
+        let moved = Arc::new(AtomicU64::new(0));
+        let request = match body.is_empty() {
+            true => request,
+            false => request.body(reqwest::Body::wrap(Upload {
+                rest: body,
+                moved: moved.clone(),
+                paced: Paced::new(&UPLOAD),
+            })),
+        };
+        let sent = watched(request.send(), &moved, self.stall).await?;
+        sent.map_err(|e| failed(&e))
+    }
+
+    /// The answer's bytes as they come.
+    pub fn body(&self, response: reqwest::Response) -> impl Stream<Item = Outcome<Bytes>> + Send + 'static {
+        let stall = self.stall;
+        let stream = Box::pin(response.bytes_stream());
+        futures_util::stream::unfold(Some(stream), move |stream| async move {
+            let mut stream = stream?;
+            let next = tokio::time::timeout(stall, stream.next()).await;
+            match next {
+                Err(_) => Some((Err(stalled(stall)), None)),
+                Ok(None) => None,
+                Ok(Some(Err(e))) => Some((Err(failed(&e)), None)),
+                Ok(Some(Ok(bytes))) => {
+                    tokio::time::sleep(DOWNLOAD.grant(bytes.len(), Instant::now())).await;
+                    Some((Ok(bytes), Some(stream)))
+                }
+            }
+        })
+    }
+}
+
+fn file(path: &str) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::local("read", Path::new(path), e))
+}
+
+fn unusable(parameter: &str, error: &reqwest::Error) -> Error {
+    invalid(format!("'{parameter}': {}", causes(error)))
+}
+
+fn stalled(stall: Duration) -> Fault {
+    Fault::passing(
+        ErrorKind::TimedOut,
+        format!("nothing moved for {} s", stall.as_secs()),
+    )
+}
+
+/// A wrong certificate stays wrong; all else that keeps a request from its answer may pass.
+fn failed(error: &reqwest::Error) -> Fault {
+    let text = causes(error);
+    if text.contains("certificate") {
+        return Fault::lasting(ErrorKind::PermissionDenied, text);
+    }
+    if error.is_builder() {
+        return Fault::lasting(ErrorKind::InvalidInput, text);
+    }
+    match error.is_timeout() {
+        true => Fault::passing(ErrorKind::TimedOut, text),
+        false => Fault::passing(ErrorKind::ConnectionAborted, text),
+    }
+}
+
+/// Waits for `request` as long as `moved` grows.
+async fn watched<T>(request: impl Future<Output = T>, moved: &AtomicU64, stall: Duration) -> Outcome<T> {
+    let mut request = std::pin::pin!(request);
+    loop {
+        let before = moved.load(Relaxed);
+        match tokio::time::timeout(stall, &mut request).await {
+            Ok(done) => return Ok(done),
+            Err(_) if moved.load(Relaxed) == before => return Err(stalled(stall)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Bytes on their way out, piece by piece.
+struct Upload {
+    rest: Bytes,
+    moved: Arc<AtomicU64>,
+    paced: Paced,
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let upload = self.get_mut();
+        let len = upload.rest.len().min(PIECE);
+        if len == 0 {
+            return Poll::Ready(None);
+        }
+        std::task::ready!(upload.paced.poll(len, context));
+        upload.moved.fetch_add(len as u64, Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(upload.rest.split_to(len)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+/// Holds bytes back until the rate allows them.
+struct Paced {
+    rate: &'static Rate,
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+impl Paced {
+    fn new(rate: &'static Rate) -> Self {
+        Paced { rate, wait: None }
+    }
+
+    fn poll(&mut self, len: usize, context: &mut Context<'_>) -> Poll<()> {
+        if self.wait.is_none() {
+            let wait = self.rate.grant(len, Instant::now());
+            if wait.is_zero() {
+                return Poll::Ready(());
+            }
+            self.wait = Some(Box::pin(tokio::time::sleep(wait)));
+        }
+        if let Some(wait) = &mut self.wait {
+            std::task::ready!(wait.as_mut().poll(context));
+        }
+        self.wait = None;
+        Poll::Ready(())
+    }
+}
+
+/// What the library of storages sends its requests through.
+impl HttpTransport for Http {
+    async fn fetch(&self, request: http::Request<Buffer>) -> opendal::Result<http::Response<HttpBody>> {
+        let uri = request.uri().clone();
+        let is_head = request.method() == http::Method::HEAD;
+        let (parts, body) = request.into_parts();
+        let builder = self
+            .client
+            .request(parts.method, uri.to_string())
+            .headers(parts.headers);
+        let mut response = self.send(builder, body.to_bytes()).await.map_err(to_library)?;
+        let length = response.headers().get(http::header::CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+        let mut answer = http::Response::builder().status(response.status()).extension(uri);
+        if let Some(headers) = answer.headers_mut() {
+            std::mem::swap(headers, response.headers_mut());
+        }
+        let stream = self
+            .body(response)
+            .map(|bytes| bytes.map(Buffer::from).map_err(to_library));
+        // The library wants a stream that threads can share; one that only its owner uses is as good.
+        let stream = SyncStream::new(Box::pin(stream));
+        let body = HttpBody::new(stream, length.filter(|_| !is_head));
+        let unusable = |e: http::Error| opendal::Error::new(opendal::ErrorKind::Unexpected, e.to_string());
+        answer.body(body).map_err(unusable)
+    }
+}
+
+fn to_library(fault: Fault) -> opendal::Error {
+    let kind = match fault.kind() {
+        ErrorKind::PermissionDenied => opendal::ErrorKind::PermissionDenied,
+        ErrorKind::InvalidInput => opendal::ErrorKind::ConfigInvalid,
+        _ => opendal::ErrorKind::Unexpected,
+    };
+    let error = opendal::Error::new(kind, fault.source.to_string());
+    match fault.passing {
+        true => error.set_temporary(),
+        false => error,
+    }
+}

@@ -1,0 +1,250 @@
+//! One `ssh` process and the SFTP session over it: the user's own configuration, keys, agent and known hosts count, as
+//! they do for everything else that goes to that machine.
+
+use super::super::fault::{Fault, Outcome};
+use crate::remote::address::Address;
+use russh_sftp::client::RawSftpSession;
+use russh_sftp::client::error::Error as Said;
+use russh_sftp::client::rawsession::SftpResult;
+use russh_sftp::protocol::{Status, StatusCode};
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::process::{Child, Command};
+use tokio::sync::Notify;
+
+/// Of what `ssh` says before it gives up.
+const COMPLAINT_MAX: usize = 2000;
+/// What it says when trying again can't help.
+const DENIED: [&str; 4] = [
+    "Permission denied",
+    "Host key verification failed",
+    "REMOTE HOST IDENTIFICATION HAS CHANGED",
+    "Too many authentication failures",
+];
+const NAME_IS_TAKEN: &str = "the name is taken";
+
+pub(super) struct Connection {
+    session: RawSftpSession,
+    broken: AtomicBool,
+    gone: Arc<Notify>,
+    syncs: bool,
+    /// Ends with this value.
+    _child: Child,
+}
+
+impl Connection {
+    pub async fn make(address: &Address) -> Outcome<Connection> {
+        let stall = address
+            .stall()
+            .map_err(|e| Fault::lasting(ErrorKind::InvalidInput, e.to_string()))?;
+        let mut child = command(address, stall)
+            .spawn()
+            .map_err(|e| Fault::lasting(ErrorKind::NotFound, format!("start ssh: {e}")))?;
+        let (Some(input), Some(output), Some(complaint)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(Fault::lasting(ErrorKind::Other, "ssh has no pipes"));
+        };
+        let gone = Arc::new(Notify::new());
+        let mut session = RawSftpSession::new(Watched {
+            pipe: tokio::io::join(output, input),
+            gone: gone.clone(),
+        });
+        session.set_timeout(stall.as_secs());
+        let greeted = tokio::select! {
+            greeted = session.init() => greeted.map_err(|e| e.to_string()),
+            () = gone.notified() => Err("the connection was closed".to_string()),
+        };
+        let version = match greeted {
+            Ok(version) => version,
+            Err(e) => return Err(refused(&mut child, complaint, &e).await),
+        };
+        // Read on, or ssh would wait once the pipe is full.
+        tokio::spawn(async move {
+            let mut complaint = complaint;
+            let mut sink = [0; 512];
+            while complaint.read(&mut sink).await.is_ok_and(|n| n > 0) {}
+        });
+        if version.extensions.contains_key("limits@openssh.com") {
+            session.set_limits(session.limits().await.map_err(fault)?.into());
+        }
+        Ok(Connection {
+            session,
+            broken: AtomicBool::new(false),
+            gone,
+            syncs: version.extensions.contains_key("fsync@openssh.com"),
+            _child: child,
+        })
+    }
+
+    pub fn is_open(&self) -> bool {
+        !self.broken.load(Relaxed)
+    }
+
+    /// Asks the server something. An answer that never came ends the connection: the next try makes a new one.
+    pub async fn ask<'s, T, F>(&'s self, request: impl FnOnce(&'s RawSftpSession) -> F) -> SftpResult<T>
+    where
+        F: Future<Output = SftpResult<T>>,
+    {
+        let answer = tokio::select! {
+            biased;
+            answer = request(&self.session) => answer,
+            () = self.gone.notified() => {
+                // The others that wait here are to hear of it too.
+                self.gone.notify_one();
+                Err(Said::IO("the connection was closed".to_string()))
+            }
+        };
+        if matches!(&answer, Err(said) if !matches!(said, Said::Status(_))) {
+            self.broken.store(true, Relaxed);
+        }
+        answer
+    }
+
+    /// Makes a file's bytes durable, where the server can.
+    pub async fn sync(&self, handle: &str) -> SftpResult<()> {
+        match self.syncs {
+            true => self.ask(|sftp| sftp.fsync(handle)).await.map(drop),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The pipes to and from `ssh`; tells when it has closed them.
+struct Watched<P> {
+    pipe: P,
+    gone: Arc<Notify>,
+}
+
+impl<P: AsyncRead + Unpin> AsyncRead for Watched<P> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = std::task::ready!(Pin::new(&mut self.pipe).poll_read(context, buffer));
+        if read.is_err() || buffer.filled().len() == before {
+            self.gone.notify_one();
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl<P: AsyncWrite + Unpin> AsyncWrite for Watched<P> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.pipe).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_shutdown(context)
+    }
+}
+
+fn command(address: &Address, stall: Duration) -> Command {
+    let mut command = Command::new("ssh");
+    command.args([
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "ConnectTimeout=20",
+        "-o",
+        "ServerAliveCountMax=3",
+    ]);
+    command
+        .arg("-o")
+        .arg(format!("ServerAliveInterval={}", (stall.as_secs() / 3).max(1)));
+    if let Some(config) = address.get("config") {
+        command.args(["-F", config]);
+    }
+    if let Some(identity) = address.get("identity") {
+        command.args(["-o", "IdentitiesOnly=yes", "-i", identity]);
+    }
+    if let Some(port) = address.port {
+        command.args(["-p", &port.to_string()]);
+    }
+    if let Some(user) = &address.user {
+        command.args(["-l", user]);
+    }
+    command
+        .args(["-s", "--", &address.host, "sftp"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        // A key typed at the terminal is for this program, which then ends in good order.
+        .process_group(0);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DEDUP_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Why `ssh` ended before it had a session.
+async fn refused(child: &mut Child, complaint: impl AsyncRead + Unpin, otherwise: &str) -> Fault {
+    let mut said = Vec::new();
+    let mut complaint = complaint.take(COMPLAINT_MAX as u64);
+    let read = tokio::time::timeout(Duration::from_secs(5), complaint.read_to_end(&mut said)).await;
+    // It may have ended by itself.
+    let _ = child.start_kill();
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = said
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let text = match (read, lines.is_empty()) {
+        (Ok(Ok(_)), false) => format!("ssh: {}", lines.join("; ")),
+        _ => format!("ssh: {otherwise}"),
+    };
+    match DENIED.iter().any(|word| text.contains(word)) {
+        true => Fault::lasting(ErrorKind::PermissionDenied, text),
+        false => Fault::passing(ErrorKind::ConnectionAborted, text),
+    }
+}
+
+/// The answer to a rename whose target exists.
+pub(super) fn taken() -> Said {
+    Said::Status(Status {
+        id: 0,
+        status_code: StatusCode::Failure,
+        error_message: NAME_IS_TAKEN.to_string(),
+        language_tag: String::new(),
+    })
+}
+
+pub(super) fn fault(said: Said) -> Fault {
+    let text = said.to_string();
+    match said {
+        Said::Status(status) => match status.status_code {
+            StatusCode::NoSuchFile => Fault::lasting(ErrorKind::NotFound, text),
+            StatusCode::PermissionDenied => Fault::lasting(ErrorKind::PermissionDenied, text),
+            StatusCode::Failure if status.error_message == NAME_IS_TAKEN => {
+                Fault::lasting(ErrorKind::AlreadyExists, text)
+            }
+            StatusCode::NoConnection | StatusCode::ConnectionLost => {
+                Fault::passing(ErrorKind::ConnectionAborted, text)
+            }
+            _ => Fault::lasting(ErrorKind::Other, text),
+        },
+        Said::Timeout => Fault::passing(ErrorKind::TimedOut, text),
+        Said::IO(_) | Said::UnexpectedBehavior(_) => Fault::passing(ErrorKind::ConnectionAborted, text),
+        Said::Limited(_) | Said::UnexpectedPacket => Fault::lasting(ErrorKind::InvalidData, text),
+    }
+}

@@ -1,0 +1,402 @@
+//! WebDAV, as RFC 4918 has it: bytes go to a random name in `tmp/` and are then moved with `Overwrite: F`, which never
+//! replaces (I-2). A server may lock what others are moving there: then it says so, and the move is tried again.
+
+use super::fault::{Fault, Outcome, says_full};
+use super::http::Http;
+use super::temporary;
+use crate::error::Result;
+use crate::remote::address::Address;
+use crate::remote::{Kind, ObjectName};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use quick_xml::events::Event;
+use reqwest::{Method, Response, StatusCode};
+use std::io::ErrorKind;
+use std::pin::pin;
+use zeroize::Zeroizing;
+
+const PATH: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+/// Folders of packs that are listed at a time.
+const LISTED_AT_ONCE: usize = 8;
+/// Of one listing: some million entries.
+const LISTING_MAX: usize = 1 << 30;
+/// Of what a server says of an error.
+const COMPLAINT_MAX: usize = 500;
+const PROPERTIES: &str = r#"<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/></prop></propfind>"#;
+
+pub(super) struct WebDav {
+    http: Http,
+    /// Without a slash at its end.
+    base: String,
+    user: Option<(String, Option<Zeroizing<String>>)>,
+}
+
+/// One member of a folder, by its last name.
+struct Member {
+    name: String,
+    /// `None` for a folder.
+    size: Option<u64>,
+}
+
+impl WebDav {
+    pub fn new(address: &Address) -> Result<WebDav> {
+        let scheme = if address.scheme == "webdavs" {
+            "https"
+        } else {
+            "http"
+        };
+        let port = address.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let path = utf8_percent_encode(&address.path, &PATH);
+        let base = format!("{scheme}://{}{port}/{path}", address.host);
+        Ok(WebDav {
+            http: Http::new(address)?,
+            base: base.trim_end_matches('/').to_string(),
+            user: address.user.clone().map(|user| (user, address.password.clone())),
+        })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    fn request(&self, method: &str, url: &str) -> Outcome<reqwest::RequestBuilder> {
+        let method = Method::from_bytes(method.as_bytes());
+        let method = method.map_err(|e| Fault::lasting(ErrorKind::InvalidInput, e.to_string()))?;
+        let request = self.http.client().request(method, url);
+        Ok(match &self.user {
+            Some((user, password)) => request.basic_auth(user, password.as_ref().map(|p| p.as_str())),
+            None => request,
+        })
+    }
+
+    /// Sends a request without a body.
+    async fn ask(&self, method: &str, path: &str) -> Outcome<Response> {
+        let request = self.request(method, &self.url(path))?;
+        self.http.send(request, Bytes::new()).await
+    }
+
+    pub async fn create(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
+        let temporary = temporary::name()?;
+        let put = || async {
+            let request = self.request("PUT", &self.url(&temporary))?;
+            let request = request.header("content-length", bytes.len());
+            self.http.send(request, bytes.clone()).await
+        };
+        let mut sent = put().await?;
+        if lacks_folder(&sent) {
+            self.make_folders(temporary::FOLDER).await?;
+            sent = put().await?;
+        }
+        expect(
+            sent,
+            &[StatusCode::CREATED, StatusCode::NO_CONTENT, StatusCode::OK],
+            &self.http,
+        )
+        .await?;
+        let path = name.path();
+        let mut moved = self.rename(&temporary, &path).await?;
+        // Some servers say of a missing folder that it is forbidden.
+        if lacks_folder(&moved) || moved.status() == StatusCode::FORBIDDEN {
+            self.make_folders(path.rsplit_once('/').map_or("", |(folder, _)| folder))
+                .await?;
+            moved = self.rename(&temporary, &path).await?;
+        }
+        // A move that found the name taken, or failed, leaves the temporary file.
+        if moved.status() != StatusCode::CREATED {
+            self.ask("DELETE", &temporary).await?;
+        }
+        expect(moved, &[StatusCode::CREATED], &self.http).await.map(drop)
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> Outcome<Response> {
+        let request = self.request("MOVE", &self.url(from))?;
+        let request = request
+            .header("destination", self.url(to))
+            .header("overwrite", "F");
+        self.http.send(request, Bytes::new()).await
+    }
+
+    /// Makes `folder` and what is missing above it: its own root too.
+    async fn make_folders(&self, folder: &str) -> Outcome<()> {
+        let url = self.url(folder);
+        let start = url.find("://").map_or(0, |at| at + 3);
+        let ends = url.match_indices('/').map(|(at, _)| at).filter(|at| *at > start);
+        let mut ends: Vec<usize> = ends.chain([url.len()]).collect();
+        // The first of them is the server itself.
+        ends.remove(0);
+        for end in ends {
+            let request = self.request("MKCOL", &format!("{}/", &url[..end]))?;
+            let made = self.http.send(request, Bytes::new()).await?;
+            let there = [
+                StatusCode::CREATED,
+                StatusCode::OK,
+                StatusCode::METHOD_NOT_ALLOWED,
+            ];
+            // Folders that belong to somebody else may be closed to us, and be there.
+            let foreign = end < self.base.len() && made.status() == StatusCode::FORBIDDEN;
+            if !foreign {
+                expect(made, &there, &self.http).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
+        let request = self.request("GET", &self.url(&name.path()))?;
+        let last = offset.saturating_add(len - 1);
+        let request = request.header("range", format!("bytes={offset}-{last}"));
+        let answer = self.http.send(request, Bytes::new()).await?;
+        if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Ok(());
+        }
+        let whole = answer.status() == StatusCode::OK;
+        let answer = expect(answer, &[StatusCode::OK, StatusCode::PARTIAL_CONTENT], &self.http).await?;
+        let (mut skip, mut left) = (if whole { offset } else { 0 }, len);
+        let mut body = pin!(self.http.body(answer));
+        while let Some(mut bytes) = body.next().await.transpose()? {
+            let skipped = bytes.len().min(usize::try_from(skip).unwrap_or(usize::MAX));
+            skip -= skipped as u64;
+            let bytes = bytes.split_off(skipped);
+            let taken = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            out.extend_from_slice(&bytes[..taken]);
+            left -= taken as u64;
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn size(&self, name: &ObjectName) -> Outcome<Option<u64>> {
+        let answer = self.ask("HEAD", &name.path()).await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let answer = expect(answer, &[StatusCode::OK], &self.http).await?;
+        let length = answer.headers().get("content-length");
+        let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+        let silent = || Fault::lasting(ErrorKind::InvalidData, "the server does not say how long it is");
+        length.map(Some).ok_or_else(silent)
+    }
+
+    pub async fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
+        let folder = kind.folder();
+        let mut found = Vec::new();
+        if kind != Kind::Pack {
+            objects(kind, folder, self.members(folder).await?, &mut found);
+            return Ok(found);
+        }
+        let members = self.members(folder).await?;
+        let prefixes = members
+            .into_iter()
+            .filter(|member| member.size.is_none() && member.name.len() == 2);
+        let folders = prefixes.map(|member| format!("{folder}/{}", member.name));
+        let listings = folders.map(|folder| async move {
+            let members = self.members(&folder).await?;
+            Ok::<_, Fault>((folder, members))
+        });
+        let mut listings = futures_util::stream::iter(listings).buffer_unordered(LISTED_AT_ONCE);
+        while let Some((folder, members)) = listings.try_next().await? {
+            objects(kind, &folder, members, &mut found);
+        }
+        Ok(found)
+    }
+
+    /// What lies directly in a folder; nothing where it is missing below a root that is there (I-9).
+    async fn members(&self, folder: &str) -> Outcome<Vec<Member>> {
+        let answer = self.properties(folder, "1").await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            let root = self.properties("", "0").await?;
+            return match root.status() {
+                StatusCode::NOT_FOUND => Err(Fault::lasting(
+                    ErrorKind::NotFound,
+                    "the repository's folder is missing",
+                )),
+                _ => expect(root, &[StatusCode::MULTI_STATUS], &self.http)
+                    .await
+                    .map(|_| Vec::new()),
+            };
+        }
+        let answer = expect(answer, &[StatusCode::MULTI_STATUS], &self.http).await?;
+        let text = self.text(answer, LISTING_MAX).await?;
+        let mut members = parse(&text)?;
+        // The folder is among its own members.
+        let own = folder.rsplit('/').next().unwrap_or_default();
+        members.retain(|member| member.size.is_some() || member.name != own);
+        Ok(members)
+    }
+
+    async fn properties(&self, folder: &str, depth: &str) -> Outcome<Response> {
+        let request = self.request(
+            "PROPFIND",
+            &format!("{}/", self.url(folder).trim_end_matches('/')),
+        )?;
+        let request = request
+            .header("depth", depth)
+            .header("content-type", "application/xml");
+        let request = request.header("content-length", PROPERTIES.len());
+        self.http
+            .send(request, Bytes::from_static(PROPERTIES.as_bytes()))
+            .await
+    }
+
+    async fn text(&self, answer: Response, max: usize) -> Outcome<Vec<u8>> {
+        let mut body = pin!(self.http.body(answer));
+        let mut text = Vec::new();
+        while let Some(bytes) = body.next().await.transpose()? {
+            if text.len() + bytes.len() > max {
+                return Err(Fault::lasting(
+                    ErrorKind::InvalidData,
+                    "the server's answer is too long",
+                ));
+            }
+            text.extend_from_slice(&bytes);
+        }
+        Ok(text)
+    }
+
+    pub async fn delete(&self, name: &ObjectName) -> Outcome<()> {
+        let answer = self.ask("DELETE", &name.path()).await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        expect(answer, &[StatusCode::NO_CONTENT, StatusCode::OK], &self.http)
+            .await
+            .map(drop)
+    }
+
+    /// Unpublished writes that are old by their names.
+    pub async fn sweep(&self, before: u64) -> Outcome<u64> {
+        let members = self.members(temporary::FOLDER).await?;
+        let mut swept = 0;
+        for member in members
+            .iter()
+            .filter(|member| temporary::is_older(&member.name, before))
+        {
+            let path = format!("{}/{}", temporary::FOLDER, member.name);
+            let answer = self.ask("DELETE", &path).await?;
+            if answer.status() != StatusCode::NOT_FOUND {
+                expect(answer, &[StatusCode::NO_CONTENT, StatusCode::OK], &self.http).await?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+}
+
+fn objects(kind: Kind, folder: &str, members: Vec<Member>, found: &mut Vec<(ObjectName, u64)>) {
+    for Member { name, size } in members {
+        let name =
+            ObjectName::parse(kind, &name).filter(|object| object.path() == format!("{folder}/{name}"));
+        found.extend(name.zip(size));
+    }
+}
+
+/// How a server says that the folder above is missing; some say that the file is.
+fn lacks_folder(answer: &Response) -> bool {
+    matches!(answer.status(), StatusCode::CONFLICT | StatusCode::NOT_FOUND)
+}
+
+/// The answer if its status is one of `good`, or what else it means.
+async fn expect(answer: Response, good: &[StatusCode], http: &Http) -> Outcome<Response> {
+    let status = answer.status();
+    if good.contains(&status) {
+        return Ok(answer);
+    }
+    let mut said = Vec::new();
+    let mut body = pin!(http.body(answer));
+    // What can't be read of a complaint is left out of it.
+    while let Some(Ok(bytes)) = body.next().await {
+        said.extend_from_slice(&bytes[..bytes.len().min(COMPLAINT_MAX)]);
+        if said.len() >= COMPLAINT_MAX {
+            break;
+        }
+    }
+    let said = String::from_utf8_lossy(&said);
+    let text = format!("the server says {status}: {}", said.trim());
+    let text = text.trim_end_matches([':', ' ']);
+    Err(match status {
+        StatusCode::INSUFFICIENT_STORAGE => Fault::lasting(ErrorKind::StorageFull, text),
+        _ if says_full(text) => Fault::lasting(ErrorKind::StorageFull, text),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fault::lasting(ErrorKind::PermissionDenied, text),
+        StatusCode::NOT_FOUND => Fault::lasting(ErrorKind::NotFound, text),
+        StatusCode::PRECONDITION_FAILED => Fault::lasting(ErrorKind::AlreadyExists, text),
+        StatusCode::LOCKED | StatusCode::TOO_MANY_REQUESTS => Fault::passing(ErrorKind::ResourceBusy, text),
+        status if status.is_server_error() => Fault::passing(ErrorKind::Other, text),
+        _ => Fault::lasting(ErrorKind::Other, text),
+    })
+}
+
+/// The members that a listing names. Prefixes of names are the server's choice and are passed over.
+fn parse(text: &[u8]) -> Outcome<Vec<Member>> {
+    let wrong = |what: String| {
+        Fault::lasting(
+            ErrorKind::InvalidData,
+            format!("the listing does not parse: {what}"),
+        )
+    };
+    let text = String::from_utf8_lossy(text);
+    let mut reader = quick_xml::Reader::from_str(&text);
+    let (mut members, mut element) = (Vec::new(), String::new());
+    let (mut href, mut length, mut folder) = (String::new(), None, false);
+    loop {
+        match reader.read_event().map_err(|e| wrong(e.to_string()))? {
+            Event::Start(start) => {
+                element = start.local_name().as_ref().to_string();
+                match element.as_str() {
+                    "response" => (href, length, folder) = (String::new(), None, false),
+                    "collection" => folder = true,
+                    _ => {}
+                }
+            }
+            Event::Empty(empty) => folder |= empty.local_name().as_ref() == "collection",
+            Event::Text(text) => match element.as_str() {
+                "href" => href.push_str(&text),
+                "getcontentlength" => {
+                    length = length.or(text.trim().parse::<u64>().ok());
+                }
+                _ => {}
+            },
+            Event::End(end) => {
+                element.clear();
+                if end.local_name().as_ref() == "response" {
+                    let last = href
+                        .trim()
+                        .trim_end_matches('/')
+                        .rsplit('/')
+                        .next()
+                        .unwrap_or_default();
+                    let name = percent_decode_str(last).decode_utf8_lossy().into_owned();
+                    let size = if folder { None } else { Some(length.unwrap_or(0)) };
+                    members.push(Member { name, size });
+                }
+            }
+            Event::Eof => return Ok(members),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listings() {
+        let text = br#"<?xml version="1.0"?><D:multistatus xmlns:D="DAV:">
+            <D:response><D:href>/new/packs/</D:href><D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype>
+            </D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>
+            <D:response><D:href>/new/packs/a%20b</D:href><D:propstat><D:prop><D:getcontentlength>12</D:getcontentlength>
+            <D:resourcetype></D:resourcetype></D:prop></D:propstat></D:response></D:multistatus>"#;
+        let members = parse(text).unwrap();
+        let members: Vec<_> = members.iter().map(|m| (m.name.as_str(), m.size)).collect();
+        assert_eq!(members, [("packs", None), ("a b", Some(12))]);
+        assert!(parse(b"<D:multistatus><D:response></wrong>").is_err());
+    }
+}

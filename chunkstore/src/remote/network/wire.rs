@@ -1,0 +1,88 @@
+//! How a storage is spoken to: one request at a time, tried once. The contract that they make up together is
+//! [`super::Network`]'s.
+
+use super::cloud::Cloud;
+use super::fault::Outcome;
+use super::rclone::Rclone;
+use super::sftp::Sftp;
+use super::webdav::WebDav;
+use crate::error::Result;
+use crate::remote::address::Address;
+use crate::remote::{Kind, ObjectName};
+use bytes::Bytes;
+
+pub(super) enum Wire {
+    Cloud(Cloud),
+    Rclone(Rclone),
+    Sftp(Sftp),
+    WebDav(WebDav),
+}
+
+impl Wire {
+    pub fn new(address: &Address) -> Result<Wire> {
+        Ok(match address.scheme.as_str() {
+            "rclone" => Wire::Rclone(Rclone::new(address)),
+            "sftp" => Wire::Sftp(Sftp::new(address)?),
+            "webdav" | "webdavs" => Wire::WebDav(WebDav::new(address)?),
+            _ => Wire::Cloud(Cloud::new(address)?),
+        })
+    }
+
+    /// Stores an object whole, under a name that nobody has: a taken one is a fault of that kind.
+    pub async fn create(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
+        match self {
+            Wire::Cloud(cloud) => cloud.create(name, bytes).await,
+            Wire::Rclone(rclone) => rclone.server().await?.create(name, bytes).await,
+            Wire::Sftp(sftp) => sftp.create(name, bytes).await,
+            Wire::WebDav(webdav) => webdav.create(name, bytes).await,
+        }
+    }
+
+    /// Appends up to `len` bytes from `offset`; `len` is not 0.
+    pub async fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
+        match self {
+            Wire::Cloud(cloud) => cloud.read(name, offset, len, out).await,
+            Wire::Rclone(rclone) => rclone.server().await?.read(name, offset, len, out).await,
+            Wire::Sftp(sftp) => sftp.read(name, offset, len, out).await,
+            Wire::WebDav(webdav) => webdav.read(name, offset, len, out).await,
+        }
+    }
+
+    pub async fn size(&self, name: &ObjectName) -> Outcome<Option<u64>> {
+        match self {
+            Wire::Cloud(cloud) => cloud.size(name).await,
+            Wire::Rclone(rclone) => rclone.server().await?.size(name).await,
+            Wire::Sftp(sftp) => sftp.size(name).await,
+            Wire::WebDav(webdav) => webdav.size(name).await,
+        }
+    }
+
+    pub async fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
+        match self {
+            Wire::Cloud(cloud) => cloud.list(kind).await,
+            Wire::Rclone(rclone) => rclone.server().await?.list(kind).await,
+            Wire::Sftp(sftp) => sftp.list(kind).await,
+            Wire::WebDav(webdav) => webdav.list(kind).await,
+        }
+    }
+
+    pub async fn delete(&self, name: &ObjectName) -> Outcome<()> {
+        match self {
+            Wire::Cloud(cloud) => cloud.delete(name).await,
+            Wire::Rclone(rclone) => rclone.server().await?.delete(name).await,
+            Wire::Sftp(sftp) => sftp.delete(name).await,
+            Wire::WebDav(webdav) => webdav.delete(name).await,
+        }
+    }
+
+    /// Removes unpublished writes that were begun before a time, in seconds since 1970.
+    pub async fn sweep(&self, before: u64) -> Outcome<u64> {
+        match self {
+            // An unfinished request leaves nothing.
+            Wire::Cloud(_) => Ok(0),
+            Wire::Rclone(rclone) => rclone.server().await?.sweep(before).await,
+            Wire::Sftp(sftp) => sftp.sweep(before).await,
+            Wire::WebDav(webdav) => webdav.sweep(before).await,
+        }
+    }
+}

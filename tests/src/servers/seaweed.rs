@@ -1,0 +1,126 @@
+//! SeaweedFS with its S3 gateway: master, volume server, filer and gateway in one process.
+
+use super::{Process, ports, program, wait_for};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+pub const KEY: &str = "testkey";
+pub const SECRET: &str = "s3cr3t-of-the-tests";
+
+pub struct Seaweed {
+    weed: PathBuf,
+    dir: tempfile::TempDir,
+    ports: [u16; 8],
+    process: Option<Process>,
+    prefixes: AtomicUsize,
+}
+
+impl Seaweed {
+    /// A server with one bucket, `test`.
+    pub fn start(test: &str) -> Option<Seaweed> {
+        let mut server = Seaweed {
+            weed: program("weed", test)?,
+            dir: tempfile::tempdir().unwrap(),
+            ports: ports(),
+            process: None,
+            prefixes: AtomicUsize::new(0),
+        };
+        server.allow(&["Admin", "Read", "Write", "List", "Tagging"]);
+        std::fs::create_dir(server.dir.path().join("data")).unwrap();
+        server.resume();
+        server.make_bucket();
+        Some(server)
+    }
+
+    /// What the one identity may do; read when the server starts.
+    pub fn allow(&self, actions: &[&str]) {
+        let config = serde_json::json!({ "identities": [{
+            "name": "tests",
+            "credentials": [{ "accessKey": KEY, "secretKey": SECRET }],
+            "actions": actions,
+        }]});
+        std::fs::write(self.dir.path().join("s3.json"), config.to_string()).unwrap();
+    }
+
+    /// Ends the server as a power cut would.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again on the same ports, with the data it had.
+    pub fn resume(&mut self) {
+        let dir = self.dir.path();
+        let log = dir.join("log");
+        let options = [
+            "master.port",
+            "master.port.grpc",
+            "volume.port",
+            "volume.port.grpc",
+            "filer.port",
+            "filer.port.grpc",
+            "s3.port",
+            "s3.port.grpc",
+        ];
+        let mut command = Command::new(&self.weed);
+        command.args([
+            "server",
+            "-ip=127.0.0.1",
+            "-filer",
+            "-s3",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+        ]);
+        command.args(["-master.volumeSizeLimitMB=64", "-volume.max=40"]);
+        command.args(
+            options
+                .iter()
+                .zip(self.ports)
+                .map(|(name, port)| format!("-{name}={port}")),
+        );
+        command.arg(format!("-dir={}", dir.join("data").display()));
+        command.arg(format!("-s3.config={}", dir.join("s3.json").display()));
+        self.process = Some(Process::start(&command, &log));
+        wait_for(self.ports[6], &log);
+    }
+
+    fn make_bucket(&self) {
+        let [master, grpc, ..] = self.ports;
+        let started = Instant::now();
+        loop {
+            let mut shell = Command::new(&self.weed)
+                .args(["shell", &format!("-master=127.0.0.1:{master}.{grpc}")])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut stdin = shell.stdin.take().unwrap();
+            stdin.write_all(b"s3.bucket.create -name test\n").unwrap();
+            drop(stdin);
+            let said = shell.wait_with_output().unwrap();
+            if String::from_utf8_lossy(&said.stdout).contains("created bucket") {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "no bucket: {said:?}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// A URL with an empty prefix each time, and with credentials.
+    pub fn url(&self) -> String {
+        self.url_at(self.port())
+    }
+
+    /// The same through something that listens elsewhere.
+    pub fn url_at(&self, port: u16) -> String {
+        let prefix = self.prefixes.fetch_add(1, Relaxed);
+        format!("s3://{KEY}:{SECRET}@test/p{prefix}?endpoint=http://127.0.0.1:{port}")
+    }
+
+    pub fn port(&self) -> u16 {
+        self.ports[6]
+    }
+}
