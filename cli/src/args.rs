@@ -137,6 +137,8 @@ pub enum Command {
     /// Manage what is kept on this machine to be fast; it may be cleared at any time
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Measure this machine, and how much of what it can do a backup and a restore get
+    Bench(BenchArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
     /// Print the version
@@ -164,6 +166,19 @@ pub enum Chunker {
     Default,
     /// 16 to 256 KiB, about 64 KiB: for databases and disk images; more memory and requests
     Fine,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// Where made-up data and a repository may be for a while: the disk that is measured (default: the cache's)
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+    /// How much data of each kind
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
+    pub size: u64,
+    /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
+    #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::compression)]
+    pub compression: i32,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -1,6 +1,7 @@
 //! What commands do: one file each, called by [`crate::main`] with what was typed and the environment.
 
 pub mod backup;
+pub mod bench;
 pub mod cache;
 pub mod check;
 pub mod completions;

@@ -93,6 +93,7 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         Command::Stats => cmd::stats::run(&context),
         Command::Key(command) => cmd::key::run(&context, command),
         Command::Cache(command) => cmd::cache::run(&context, command),
+        Command::Bench(args) => cmd::bench::run(&context, args),
         Command::Completions(args) => cmd::completions::run(args),
         Command::Version => cmd::version::run(context.json()),
         Command::Help(args) => cmd::help::run(args),

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod backup;
+pub mod bench;
 pub mod cache;
 pub mod check;
 pub mod dump;
