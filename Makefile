@@ -12,7 +12,7 @@ CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup build test demo bench bench-peers install
+.PHONY: help setup build test demo bench bench-gate bench-scale bench-peers install
 
 help:
 	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
@@ -20,6 +20,8 @@ help:
 	@echo 'make demo [DIR=...]     back up a copy of DIR, change it, restore it as it was, compare, prune'
 	@echo 'make test               everything that CI runs'
 	@echo 'make bench              measure the stages'
+	@echo 'make bench-gate         whether whole runs still take no longer beside their parts (part of make test)'
+	@echo 'make bench-scale        how time and memory grow: docs/benchmarks/growth.md is written anew'
 	@echo 'make bench-peers        compare with restic, rustic, borg, bupstash, kopia; docs/benchmarks is written anew'
 	@echo 'make install [PREFIX=]  copy the program to $(PREFIX)/bin'
 
@@ -37,10 +39,18 @@ test: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(CARGO) test $(CARGO_FLAGS) --workspace
+	$(CARGO) run $(CARGO_FLAGS) --package dedup-benches --bin gate
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
 
 bench: setup
 	$(CARGO) bench --profile release --locked --package dedup-benches
+
+bench-gate: setup
+	$(CARGO) run $(CARGO_FLAGS) --package dedup-benches --bin gate
+
+bench-scale: build
+	$(CARGO) build $(CARGO_FLAGS) --package dedup-benches --bin scale
+	DEDUP='$(DEDUP)' SCALE='$(CARGO_TARGET_DIR)/release/scale' benches/growth.py docs/benchmarks
 
 # Half an hour and more; for a quiet machine. PEERS_ROUNDS, PEERS_WORKLOADS and PEERS_DATA change what is run.
 PEERS_DATA ?= $(HOME)/.cache/dedup/bench

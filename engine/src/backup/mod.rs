@@ -52,7 +52,7 @@ const WINDOW: usize = 32;
 const RESTARTS: usize = 3;
 
 pub struct Options {
-    /// Absolute.
+    /// Absolute, in their plain form: no `.`, `..`, or empty component.
     pub sources: Vec<PathBuf>,
     pub filter: FilterOptions,
     pub host: String,
@@ -231,6 +231,7 @@ pub fn run(
     monitor: &dyn Monitor,
 ) -> Result<Report> {
     let started = Instant::now();
+    check_sources(&options.sources)?;
     if let Some(stream) = &mut stream {
         return once(repo, options, Some(stream), monitor, started);
     }
@@ -244,6 +245,24 @@ pub fn run(
     match once(repo, options, None, monitor, started) {
         Err(e) if overtaken(&e) => Err(Error::ViewChanged),
         done => done,
+    }
+}
+
+/// A path in another form than the plain one would be recorded under a name that no reader takes.
+fn check_sources(sources: &[PathBuf]) -> Result<()> {
+    let plain = |path: &PathBuf| {
+        let whole: PathBuf = path.components().collect();
+        let up = path
+            .components()
+            .any(|part| part == std::path::Component::ParentDir);
+        path.is_absolute() && !up && whole.as_os_str() == path.as_os_str()
+    };
+    match sources.iter().find(|path| !plain(path)) {
+        Some(path) => Err(Error::Usage(format!(
+            "{} is not a plain absolute path",
+            path.display()
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -193,6 +193,7 @@ impl Bench<'_> {
             &[(secret.clone(), "bench")],
             Cost::FLOOR,
             now,
+            None,
         )?;
         let dirs = LocalDirs {
             cache: at.join("local/cache"),

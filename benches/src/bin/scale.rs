@@ -1,0 +1,270 @@
+//! How time and memory grow where real files would take too long to make: a generation of N entries, or a local index
+//! of N chunks. `scale entries 10000000 DIR`, `scale chunks 20000000 DIR`; one JSON object a line. DIR is scratch.
+//!
+//! Entries go the way of a backup from the dispatcher on: into segments, through the writer into packs; then they
+//! are read back beside the same stream, as in a run that finds nothing changed.
+
+use chunkstore::chunker::Bounds;
+use chunkstore::compress::Codec;
+use chunkstore::frame::Encoder;
+use chunkstore::index::{Condemned, LocalIndex};
+use chunkstore::indexfile::{ENTRIES_PER_SEGMENT, IndexEntry, IndexSegment, PackRecord};
+use chunkstore::pack::Class;
+use chunkstore::reader::Reader;
+use chunkstore::session::Owner;
+use chunkstore::slot::{Cost, new_key_file};
+use chunkstore::store::{NewStore, Store};
+use chunkstore::writer::Writer;
+use chunkstore::{ChunkId, ContentHash, IndexId, PackId, RepoId};
+use corpus::noise;
+use engine::entry::{Content, DirPath, Entry, Kind, Meta, Time};
+use engine::tree::{Root, TreeWriter};
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Entries of a directory.
+const EACH: u64 = 100;
+/// Ids asked for at once.
+const BATCH: usize = 256;
+
+type Done = Result<(), Box<dyn Error>>;
+
+fn main() -> Done {
+    // As the program does (docs/decisions/0011-level-three.md).
+    rustix::thread::disable_transparent_huge_pages(true)?;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["entries", count, dir] => entries(count.parse()?, Path::new(dir)),
+        ["chunks", count, dir] => chunks(count.parse()?, Path::new(dir)),
+        _ => Err("usage: scale entries|chunks N DIR".into()),
+    }
+}
+
+/// Highest resident size so far, MiB.
+fn peak() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    Ok(kib.ok_or("no VmHWM in /proc/self/status")? >> 10)
+}
+
+fn told(what: &str, count: u64, started: Instant) -> Done {
+    let seconds = started.elapsed().as_secs_f64();
+    let rate = count as f64 / seconds;
+    let peak = peak()?;
+    println!(
+        r#"{{"what":"{what}","count":{count},"seconds":{seconds:.3},"per_second":{rate:.0},"peak_mib":{peak}}}"#
+    );
+    Ok(())
+}
+
+/// A stream of `count` small files as a tree of directories holds them.
+fn stream(count: u64) -> impl Iterator<Item = (DirPath, Entry)> {
+    let blank = engine::fsmeta::Blank::default().meta();
+    (0..count.div_ceil(EACH)).flat_map(move |dir| {
+        let path: DirPath = format!("home/user/{:05}/{:03}", dir / 1000, dir % 1000)
+            .into_bytes()
+            .into();
+        let blank = blank.clone();
+        (0..EACH.min(count - dir * EACH)).map(move |name| (path.clone(), entry(&blank, dir * EACH + name)))
+    })
+}
+
+fn entry(blank: &Meta, number: u64) -> Entry {
+    let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number << 29);
+    let mut hash = [0; 16];
+    hash[..8].copy_from_slice(&random.to_le_bytes());
+    hash[8..].copy_from_slice(&random.rotate_left(23).wrapping_mul(31).to_le_bytes());
+    let mut bundle = [7; 32];
+    bundle[..8].copy_from_slice(&(number / 200).wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
+    let size = random % 8192 + 1;
+    let time = Time {
+        secs: 1_700_000_000 + (random % 10_000_000) as i64,
+        nanos: (random % 1_000_000_000) as u32,
+    };
+    Entry {
+        name: format!("document_{:03}.txt", number % EACH).into_bytes(),
+        kind: Kind::File,
+        meta: Meta {
+            mode: 0o644,
+            uid: 1000,
+            gid: 1000,
+            size,
+            mtime: time,
+            ctime: time,
+            btime: Some(time),
+            dev: 2049,
+            ino: 1_000_000 + number,
+            nlink: 1,
+            ..blank.clone()
+        },
+        content: Content::Bundled {
+            bundle: ChunkId(bundle),
+            offset: (number % 200) as u32 * 4096,
+            len: size as u32,
+            hash: ContentHash(hash),
+        },
+        trouble: None,
+    }
+}
+
+fn entries(count: u64, dir: &Path) -> Done {
+    let location = dir.join("repository");
+    let remote = chunkstore::remote::open(location.to_str().ok_or("DIR must be UTF-8")?)?;
+    let (_, secret) = new_key_file()?;
+    let new = NewStore {
+        bounds: Bounds::DEFAULT,
+        secrets: &[(secret.clone(), "scale")],
+        cost: Cost::FLOOR,
+        now: 0,
+    };
+    Store::create(&*remote, &new)?;
+    let store = Arc::new(Store::open(remote, &secret, &dir.join("cache"))?);
+    let owner = Owner {
+        machine: [1; 16],
+        host: "scale".to_string(),
+        pid: std::process::id(),
+        started: 0,
+    };
+    let writer = Writer::begin(store.clone(), owner, 1, false)?;
+    let started = Instant::now();
+    let root = first(&store, &writer, count)?;
+    told("entries, first generation", count, started)?;
+    let started = Instant::now();
+    let again = unchanged(&store, &writer, &root, count)?;
+    told("entries, nothing changed", count, started)?;
+    if again.entries != count || again.segments != root.segments {
+        return Err("the second generation is not the first".into());
+    }
+    Ok(())
+}
+
+fn first(store: &Store, writer: &Writer, count: u64) -> Result<Root, Box<dyn Error>> {
+    let mut encoder = Encoder::new(3)?;
+    let mut tree = TreeWriter::new(*store.keys().tree_cuts(), |plain: &[u8]| {
+        Ok((writer.put(0, &mut encoder, Class::Tree, plain)?.id, None))
+    });
+    for (dir, entry) in stream(count) {
+        tree.push(&dir, entry)?;
+    }
+    let root = tree.finish()?;
+    writer.flush()?;
+    Ok(root)
+}
+
+fn unchanged(store: &Arc<Store>, writer: &Writer, root: &Root, count: u64) -> Result<Root, Box<dyn Error>> {
+    let reader = Reader::beside(store.clone(), writer, Box::new(|_, _| {}));
+    let mut parent = engine::trees::cursor(&reader, root)?;
+    let mut tree = TreeWriter::new(*store.keys().tree_cuts(), |_: &[u8]| {
+        Err(chunkstore::Error::WriterFailed.into())
+    });
+    for (dir, entry) in stream(count) {
+        let item = parent.next()?.ok_or("the parent ended early")?;
+        if item.entry != entry || item.dir != dir {
+            return Err(format!("entry of {} differs", String::from_utf8_lossy(&dir)).into());
+        }
+        tree.push_same(&dir, item.entry, &item.pos)?;
+    }
+    Ok(tree.finish()?)
+}
+
+/// Ids of the chunks of one segment, sorted.
+fn ids(segment: u64, count: usize) -> Vec<ChunkId> {
+    let mut ids: Vec<ChunkId> = noise(segment, count * 32)
+        .chunks_exact(32)
+        .filter_map(ChunkId::from_slice)
+        .collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn segment(number: u64, count: usize) -> IndexSegment {
+    let packs = 32;
+    IndexSegment {
+        packs: (0..packs)
+            .map(|pack| {
+                let mut id = [0; 32];
+                id.copy_from_slice(&noise(number << 8 | u64::from(pack), 32));
+                PackRecord {
+                    id: PackId(id),
+                    class: Class::Data,
+                    size: 32 << 20,
+                    sealed_keys: vec![[1; 80]],
+                }
+            })
+            .collect(),
+        entries: ids(number, count)
+            .into_iter()
+            .enumerate()
+            .map(|(at, id)| IndexEntry {
+                id,
+                pack: at as u32 % packs,
+                offset: at as u32 / packs * 5000,
+                stored_len: 5000,
+                plain_len: 20_000,
+                codec: Codec::Zstd,
+                key: 0,
+            })
+            .collect(),
+    }
+}
+
+fn chunks(count: u64, dir: &Path) -> Done {
+    let segments = count.div_ceil(ENTRIES_PER_SEGMENT as u64);
+    let listed: Vec<IndexId> = (0..segments)
+        .map(|number| {
+            let mut id = [0; 32];
+            id[24..].copy_from_slice(&number.to_be_bytes());
+            IndexId(id)
+        })
+        .collect();
+    let (mut making, started) = (0.0, Instant::now());
+    let mut load = |id: IndexId| {
+        let began = Instant::now();
+        let mut number = [0; 8];
+        number.copy_from_slice(&id.0[24..]);
+        let made = segment(u64::from_be_bytes(number), ENTRIES_PER_SEGMENT);
+        making += began.elapsed().as_secs_f64();
+        Ok(made)
+    };
+    let repo = RepoId([3; 16]);
+    let none = Condemned::new();
+    let index = LocalIndex::open(dir, &repo, &listed, &none, None, &mut load, &mut |_, _| {})?;
+    let entries = segments * ENTRIES_PER_SEGMENT as u64;
+    told("chunks, making them up and rebuild", entries, started)?;
+    let rate = entries as f64 / (started.elapsed().as_secs_f64() - making);
+    println!(r#"{{"what":"chunks, rebuild alone","count":{entries},"per_second":{rate:.0}}}"#);
+    for (what, hit) in [
+        ("chunks, lookup of known ids", true),
+        ("chunks, lookup of new ids", false),
+    ] {
+        // The first round brings blocks and filters in; the second is what a long backup sees.
+        look_up(&index, segments, hit)?;
+        let started = Instant::now();
+        let asked = look_up(&index, segments, hit)?;
+        told(what, asked, started)?;
+    }
+    Ok(())
+}
+
+/// Sorted batches from a few segments; the time to make the ids up is small beside that of the lookups.
+fn look_up(index: &LocalIndex, segments: u64, hit: bool) -> Result<u64, Box<dyn Error>> {
+    let mut asked = 0;
+    for number in (0..segments).step_by(segments.div_ceil(8) as usize) {
+        let seed = if hit { number } else { number | 1 << 60 };
+        for batch in ids(seed, ENTRIES_PER_SEGMENT).chunks(BATCH) {
+            let found = index.locate_sorted(batch)?;
+            if found.iter().any(|found| found.is_some() != hit) {
+                return Err("the index is wrong".into());
+            }
+            asked += batch.len() as u64;
+        }
+    }
+    Ok(asked)
+}
