@@ -41,10 +41,10 @@ impl Compressor {
         };
         set(&mut ctx, CParameter::CompressionLevel(level))?;
         set(&mut ctx, CParameter::ContentSizeFlag(false))?;
-        // The tables of level 3 fill three quarters of a core's second cache, and the chunk wants to be there too. Half of
-        // that is a tenth faster beside a second core, for 0.4 % of size (docs/decisions/0011-level-three.md).
+        // The tables of level 3 fill three quarters of a core's second cache, and the chunk wants to be there too. With
+        // half of the smaller one it is faster beside a second core, at the same size but for a thousandth
+        // (docs/decisions/0011-level-three.md).
         if level == 3 {
-            set(&mut ctx, CParameter::HashLog(16))?;
             set(&mut ctx, CParameter::ChainLog(15))?;
         }
         Ok(Compressor { ctx })

@@ -58,7 +58,7 @@ impl Config {
             chunker: 1,
             bounds,
             pack_size: 32 << 20,
-            bundle_size: 1 << 20,
+            bundle_size: 3 << 19,
             created,
             parity: None,
         }

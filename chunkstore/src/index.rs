@@ -10,17 +10,20 @@
 //! Where the present packs are told, entries in others are left out, so that a new reference never rests on them
 //! (I-4, I-7) and a lost chunk is stored again.
 
+mod files;
+
 use crate::compress::Codec;
 use crate::error::{Error, Result};
-use crate::id::{ChunkId, ContentHash, IndexId, PackId, RepoId};
+use crate::id::{ChunkId, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::pack::Class;
 use crate::place::Place;
 use crate::simulation;
 use crate::varint::Bytes;
+use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IngestExternalFileOptions, Options, SstFileWriter,
-    WriteBatch, WriteOptions,
+    WriteBatch,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
@@ -57,6 +60,8 @@ pub type Inventory = HashMap<PackId, u64>;
 pub struct LocalIndex {
     db: Arc<DB>,
     dir: PathBuf,
+    /// Notes on small files that are not in the database yet.
+    fresh: Mutex<files::Fresh>,
     /// Held locked while this process uses the directory.
     _lock: File,
 }
@@ -90,7 +95,12 @@ impl LocalIndex {
                 open_db(&dir, repo)?
             }
         };
-        let index = LocalIndex { db, dir, _lock: lock };
+        let index = LocalIndex {
+            db,
+            dir,
+            fresh: Mutex::default(),
+            _lock: lock,
+        };
         let have = ingested(&index.db)?;
         let missing: Vec<IndexId> = listed.iter().copied().filter(|id| !have.contains(id)).collect();
         for (done, id) in missing.iter().enumerate() {
@@ -279,47 +289,6 @@ impl LocalIndex {
         }))
     }
 
-    /// Where bytes with this hash were put before. The bundle may be gone: the caller checks that it is present.
-    pub fn known_files(&self, sorted: &[ContentHash]) -> Result<Vec<Option<KnownFile>>> {
-        let keys = sorted.iter().map(|hash| &hash.0);
-        let values = self.db.batched_multi_get_cf(self.cf("files")?, keys, true);
-        values
-            .into_iter()
-            .map(|value| {
-                Ok(value.map_err(failed)?.and_then(|value| {
-                    let mut bytes = Bytes(&value);
-                    let bundle = ChunkId(bytes.array().ok()?);
-                    Some(KnownFile {
-                        bundle,
-                        offset: bytes.u32().ok()?,
-                        len: bytes.u32().ok()?,
-                    })
-                }))
-            })
-            .collect()
-    }
-
-    /// Remembers files; losing this costs an upload, so it is not logged.
-    pub fn remember_files(&self, files: &[(ContentHash, KnownFile)]) -> Result<()> {
-        let cf = self.cf("files")?;
-        let mut batch = WriteBatch::default();
-        for (hash, file) in files {
-            let mut value = [0; 40];
-            value[..32].copy_from_slice(&file.bundle.0);
-            value[32..36].copy_from_slice(&file.offset.to_le_bytes());
-            value[36..].copy_from_slice(&file.len.to_le_bytes());
-            batch.put_cf(cf, hash.0, value);
-        }
-        let mut options = WriteOptions::default();
-        options.disable_wal(true);
-        self.db.write_opt(batch, &options).map_err(failed)
-    }
-
-    /// Writes what is only in memory; called at the end of a session.
-    pub fn flush(&self) -> Result<()> {
-        self.db.flush_cf(self.cf("files")?).map_err(failed)
-    }
-
     /// Calls `each` with every chunk in id order.
     pub fn scan(&self, each: &mut dyn FnMut(ChunkId, Located) -> Result<()>) -> Result<()> {
         for row in self
@@ -418,9 +387,6 @@ fn table_options(cache: &Cache) -> Options {
     // Keys are random and values small: nothing compresses.
     options.set_compression_type(rocksdb::DBCompressionType::None);
     options.set_write_buffer_size(4 << 20);
-    // Most content that is looked for is new: a bit or two says so, where the memory table would be searched.
-    options.set_memtable_whole_key_filtering(true);
-    options.set_memtable_prefix_bloom_ratio(0.05);
     options.set_level_compaction_dynamic_level_bytes(true);
     options
 }

@@ -220,7 +220,7 @@ fn chunks(count: u64, dir: &Path) -> Done {
     let listed: Vec<IndexId> = (0..segments)
         .map(|number| {
             let mut id = [0; 32];
-            id[24..].copy_from_slice(&number.to_be_bytes());
+            id[24..].copy_from_slice(&number.to_le_bytes());
             IndexId(id)
         })
         .collect();
@@ -229,7 +229,7 @@ fn chunks(count: u64, dir: &Path) -> Done {
         let began = Instant::now();
         let mut number = [0; 8];
         number.copy_from_slice(&id.0[24..]);
-        let made = segment(u64::from_be_bytes(number), ENTRIES_PER_SEGMENT);
+        let made = segment(u64::from_le_bytes(number), ENTRIES_PER_SEGMENT);
         making += began.elapsed().as_secs_f64();
         Ok(made)
     };

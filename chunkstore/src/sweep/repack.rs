@@ -22,6 +22,8 @@ use std::collections::HashSet;
 const READ: u64 = 8 << 20;
 /// Sealed keys of one new pack at most: it holds frames of as many sessions.
 const KEYS: usize = 256;
+/// Threads that open frames at most, each with a chunk in memory.
+const PROVERS: usize = 8;
 
 /// Moves the needed frames of the `poor` packs into new, indexed packs. `moved` is told bytes as they go.
 ///
@@ -106,7 +108,8 @@ impl Batch {
 
 pub(super) struct Mover<'a> {
     store: &'a Store,
-    decoder: Decoder,
+    /// One for each thread.
+    provers: Vec<Prover>,
     batches: [Batch; 2],
     /// New packs that no segment lists yet, and their frames.
     lists: Vec<PackList>,
@@ -115,9 +118,10 @@ pub(super) struct Mover<'a> {
 
 impl<'a> Mover<'a> {
     pub(super) fn new(store: &'a Store) -> Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(PROVERS));
         Ok(Mover {
             store,
-            decoder: Decoder::new()?,
+            provers: (0..threads).map(|_| Prover::new()).collect::<Result<_>>()?,
             batches: [Class::Data, Class::Tree].map(Batch::new),
             lists: Vec::new(),
             entries: 0,
@@ -174,12 +178,19 @@ impl<'a> Mover<'a> {
             rest = later;
             let len = frames.last().map_or(0, |(_, last)| end(last) - start);
             remote.read(&ObjectName::pack(first.pack), start, len as usize, &mut bytes)?;
-            for (id, place) in frames {
-                let at = (u64::from(place.offset) - start) as usize;
-                let stored = bytes.get(at..at + place.stored_len as usize);
-                let stored =
-                    stored.ok_or_else(|| Error::corrupt(ObjectName::pack(place.pack), "cut short"))?;
-                self.append(&mut pack, &batch, *id, place, stored)?;
+            let frames: Vec<Read<'_>> = frames
+                .iter()
+                .map(|(id, place)| {
+                    let at = (u64::from(place.offset) - start) as usize;
+                    let stored = bytes.get(at..at + place.stored_len as usize);
+                    let stored =
+                        stored.ok_or_else(|| Error::corrupt(ObjectName::pack(place.pack), "cut short"))?;
+                    Ok((*id, place, stored))
+                })
+                .collect::<Result<_>>()?;
+            prove(&mut self.provers, self.store, batch.class, &frames)?;
+            for frame in &frames {
+                append(&mut pack, &batch, frame)?;
             }
             moved(len)?;
         }
@@ -191,37 +202,6 @@ impl<'a> Mover<'a> {
             self.list_packs()?;
         }
         Ok(())
-    }
-
-    /// Copies one frame bytewise, once it is proven whole: a copy must not give damage a fresh, valid name.
-    fn append(
-        &mut self,
-        pack: &mut PackWriter,
-        batch: &Batch,
-        id: ChunkId,
-        place: &Place,
-        stored: &[u8],
-    ) -> Result<()> {
-        let mut plain = Vec::new();
-        let keys = self.store.keys();
-        self.decoder
-            .open_at(keys, batch.class, id, place, stored, &mut plain)?;
-        let key = batch.keys.iter().position(|key| *key == place.sealed_key);
-        let (Some(key), Some(codec)) = (key, Codec::from_tag(place.codec)) else {
-            return Err(Error::corrupt(
-                ObjectName::pack(place.pack),
-                "a frame's key or codec is not known",
-            ));
-        };
-        let frame = Frame {
-            id,
-            offset: 0,
-            stored_len: place.stored_len,
-            plain_len: place.plain_len,
-            codec,
-            key: key as u16,
-        };
-        pack.append(frame, stored)
     }
 
     pub(super) fn finish(&mut self, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
@@ -245,4 +225,72 @@ impl<'a> Mover<'a> {
         }
         self.store.remote().barrier()
     }
+}
+
+/// A frame of an old pack: its chunk, its place, its stored bytes.
+type Read<'a> = (ChunkId, &'a Place, &'a [u8]);
+
+/// What one thread needs to open frames.
+struct Prover {
+    decoder: Decoder,
+    plain: Vec<u8>,
+}
+
+impl Prover {
+    fn new() -> Result<Self> {
+        Ok(Prover {
+            decoder: Decoder::new()?,
+            plain: Vec::new(),
+        })
+    }
+
+    fn prove<'a>(
+        &mut self,
+        store: &Store,
+        class: Class,
+        mut frames: impl Iterator<Item = &'a Read<'a>>,
+    ) -> Result<()> {
+        frames.try_for_each(|(id, place, stored)| {
+            self.decoder
+                .open_at(store.keys(), class, *id, place, stored, &mut self.plain)
+        })
+    }
+}
+
+/// Opens every frame, on all threads: a copy must not give damage a fresh, valid name.
+fn prove(provers: &mut [Prover], store: &Store, class: Class, frames: &[Read<'_>]) -> Result<()> {
+    let threads = provers.len();
+    std::thread::scope(|scope| {
+        let started: Vec<_> = provers
+            .iter_mut()
+            .enumerate()
+            .map(|(number, prover)| {
+                let share = frames.iter().skip(number).step_by(threads);
+                scope.spawn(move || prover.prove(store, class, share))
+            })
+            .collect();
+        started
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or(Err(Error::WriterFailed)))
+    })
+}
+
+/// Copies one frame bytewise.
+fn append(pack: &mut PackWriter, batch: &Batch, (id, place, stored): &Read<'_>) -> Result<()> {
+    let key = batch.keys.iter().position(|key| *key == place.sealed_key);
+    let (Some(key), Some(codec)) = (key, Codec::from_tag(place.codec)) else {
+        return Err(Error::corrupt(
+            ObjectName::pack(place.pack),
+            "a frame's key or codec is not known",
+        ));
+    };
+    let frame = Frame {
+        id: *id,
+        offset: 0,
+        stored_len: place.stored_len,
+        plain_len: place.plain_len,
+        codec,
+        key: key as u16,
+    };
+    pack.append(frame, stored)
 }

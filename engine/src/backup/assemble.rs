@@ -14,6 +14,9 @@ use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+/// zstd's level for segments at least: they are few bytes beside the data, and every generation has new ones.
+const TREE_LEVEL: i32 = 9;
+
 pub struct Assembler<'a> {
     pub run: &'a Run<'a>,
     pub jobs: Receiver<Job>,
@@ -33,7 +36,7 @@ impl Assembler<'_> {
     /// Takes jobs until all stages have ended; then `whole` says whether the generation is to be published.
     pub fn assemble(mut self, whole: &mut dyn FnMut() -> Result<()>) -> Result<Outcome> {
         let run = self.run;
-        let mut encoder = Encoder::new(run.level)?;
+        let mut encoder = Encoder::new(run.level.max(TREE_LEVEL))?;
         let lane = run.tree_lane;
         let mut tree = TreeWriter::new(*run.writer_keys().tree_cuts(), |plain: &[u8]| {
             let put = run.writer.put(lane, &mut encoder, Class::Tree, plain)?;

@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 
 pub(super) const PATH: &str = "tmp/reserve";
 /// Enough for a session, a fence, a mark and an index segment, each in blocks of its own.
-const BYTES: usize = 1 << 20;
+const BYTES: usize = 256 << 10;
 
 /// Makes the file where there is none.
 pub(super) fn set_aside(root: BorrowedFd<'_>) -> io::Result<()> {

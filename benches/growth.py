@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""How costs grow: the same steps with ten times the files, ten times the chunks, ten times the generations, and the
+simulations of `scale` for what would take too long with real files. Writes FOLDER/growth.md.
+
+    DEDUP=path SCALE=path benches/growth.py FOLDER [--scratch DIR]
+
+Scratch is a tmpfs: costs of the program, not of a disk. A line that grows by much more than ten is a defect.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers"))
+import tools  # noqa: E402
+
+DEDUP = os.environ.get("DEDUP", "dedup")
+SCALE = os.environ.get("SCALE", "scale")
+
+
+class Repository:
+    def __init__(self, scratch, *init):
+        self.at = os.path.join(scratch, "growth")
+        shutil.rmtree(self.at, ignore_errors=True)
+        self.source = os.path.join(self.at, "source")
+        os.makedirs(self.source)
+        home = os.path.join(self.at, "home")
+        self.env = {"HOME": home, "DEDUP_REPOSITORY": self.at + "/repository", "DEDUP_KEY_FILE": self.at + "/key"}
+        self.env.update({f"XDG_{k}_HOME": f"{home}/{k}" for k in ("CACHE", "CONFIG", "DATA", "STATE")})
+        os.makedirs(home)
+        self.run("init", *init)
+
+    def run(self, *words):
+        done = tools.run([DEDUP, *words], env=self.env, log=os.path.join(self.at, "log"))
+        if not done["ok"]:
+            with open(os.path.join(self.at, "log"), encoding="utf-8", errors="replace") as log:
+                sys.exit(f"dedup {' '.join(words)} ended with {done['code']}: {log.read()[-500:]}")
+        return done
+
+    def steps(self, change, keep="1"):
+        """Every step once, on the source as it is; `change` makes the second generation."""
+        done = {"first backup": self.run("backup", self.source)}
+        # A file as young as the backup before counts as just changed.
+        time.sleep(3)
+        self.run("backup", self.source)
+        done["no change"] = self.run("backup", self.source)
+        done["restore"] = self.run("restore", "--target", self.at + "/restored")
+        done["check all data"] = self.run("check", "--read-data")
+        change()
+        done["second backup"] = self.run("backup", self.source)
+        done["prune"] = self.run("prune", "--keep-last", keep, "--keep-trash", "0s", "--yes")
+        shutil.rmtree(self.at)
+        return done
+
+
+def files(scratch, count):
+    repository = Repository(scratch)
+    rng = random.Random(count)
+    paths = []
+    for number in range(count):
+        folder = os.path.join(repository.source, f"{number // 1000}", f"{number // 50 % 20}")
+        os.makedirs(folder, exist_ok=True)
+        paths.append(os.path.join(folder, f"{number}.txt"))
+        with open(paths[-1], "wb") as out:
+            out.write(rng.randbytes(400) * 2)
+
+    def change():
+        for path in paths[::10]:
+            with open(path, "ab") as out:
+                out.write(rng.randbytes(100))
+
+    return repository.steps(change)
+
+
+def chunks(scratch, megabytes):
+    repository = Repository(scratch, "--chunker", "fine")
+    rng = random.Random(megabytes)
+    path = os.path.join(repository.source, "image")
+    with open(path, "wb") as out:
+        for _ in range(megabytes):
+            out.write(rng.randbytes(1 << 20))
+
+    def change():
+        with open(path, "r+b") as out:
+            for megabyte in range(0, megabytes, 10):
+                out.seek(megabyte << 20)
+                out.write(rng.randbytes(4096))
+
+    return repository.steps(change)
+
+
+def generations(scratch, count):
+    repository = Repository(scratch)
+    rng = random.Random(count)
+    for number in range(2000):
+        with open(os.path.join(repository.source, f"{number}"), "wb") as out:
+            out.write(rng.randbytes(2000))
+
+    def change():
+        for number in rng.sample(range(2000), 20):
+            with open(os.path.join(repository.source, f"{number}"), "wb") as out:
+                out.write(rng.randbytes(2000))
+
+    for _ in range(count):
+        last = repository.run("backup", repository.source)
+        change()
+    time.sleep(3)
+    repository.run("backup", repository.source)
+    done = {"last backup": last, "no change": repository.run("backup", repository.source)}
+    done["list"] = repository.run("snapshots")
+    done["restore"] = repository.run("restore", "--target", repository.at + "/restored")
+    done["check all data"] = repository.run("check", "--read-data")
+    done["prune to half"] = repository.run("prune", "--keep-last", str(count // 2), "--keep-trash", "0s", "--yes")
+    shutil.rmtree(repository.at)
+    return done
+
+
+def simulated(scratch, what, count):
+    at = os.path.join(scratch, "scale")
+    shutil.rmtree(at, ignore_errors=True)
+    os.makedirs(at)
+    done = subprocess.run([SCALE, what, str(count), at], capture_output=True, text=True, check=False)
+    shutil.rmtree(at)
+    if done.returncode:
+        sys.exit(f"scale {what}: {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def grown(title, small, large):
+    lines = [f"## {title}", "", "| step | time | ten times as many | factor | memory, MiB | ten times as many |", "|---|---|---|---|---|---|"]
+    for step, one in small.items():
+        ten = large[step]
+        factor = ten["wall"] / one["wall"]
+        lines.append(f"| {step} | {one['wall']:.2f} s | {ten['wall']:.2f} s | {factor:.1f} | {one['rss']:.0f} | {ten['rss']:.0f} |")
+        print(f"{title}: {lines[-1]}", flush=True)
+    return lines + [""]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--scratch", default="/dev/shm")
+    options = parser.parse_args()
+    out = ["# How costs grow", "", f"Made by `make bench-scale` on {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, everything on tmpfs; whole processes, wall time and peak resident memory.", ""]
+    out += grown("Files: 10,000 and 100,000 of 800 bytes", files(options.scratch, 10_000), files(options.scratch, 100_000))
+    out += grown("Chunks: 128 MiB and 1.25 GiB of noise, fine chunks (about 2,000 and 20,000)", chunks(options.scratch, 128), chunks(options.scratch, 1280))
+    out += grown("Generations: 10 and 100 of 2,000 files, 20 changed in each", generations(options.scratch, 10), generations(options.scratch, 100))
+    out += ["## Simulated", "", "`scale` of `benches`: entries of a generation through tree and packs, and chunks in the local index.", "", "| what | count | seconds | a second | peak memory, MiB |", "|---|---|---|---|---|"]
+    for what, counts in (("entries", (1_000_000, 10_000_000)), ("chunks", (2_000_000, 20_000_000))):
+        for count in counts:
+            for row in simulated(options.scratch, what, count):
+                out.append(f"| {row['what']} | {row['count']:,} | {row.get('seconds', '')} | {row['per_second']:,} | {row.get('peak_mib', '')} |")
+                print(out[-1], flush=True)
+    os.makedirs(options.folder, exist_ok=True)
+    with open(os.path.join(options.folder, "growth.md"), "w", encoding="utf-8") as file:
+        file.write("\n".join(out) + "\n")
+
+
+if __name__ == "__main__":
+    main()
