@@ -1,4 +1,5 @@
 use super::*;
+use crate::id::ContentHash;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
