@@ -104,7 +104,10 @@ impl Seaweed {
             if String::from_utf8_lossy(&said.stdout).contains("created bucket") {
                 return;
             }
-            assert!(started.elapsed() < Duration::from_secs(60), "no bucket: {said:?}");
+            assert!(
+                started.elapsed() < Duration::from_secs(180),
+                "no bucket: {said:?}"
+            );
             std::thread::sleep(Duration::from_millis(200));
         }
     }
