@@ -1,8 +1,8 @@
-//! Mending, which only adds (I-16): index segments for packs that none lists ([`index`]), copies of what is whole in
-//! hurt packs ([`packs`]), and successors of snapshots that lost something ([`snapshots`]). What is broken stays where
+//! Mending, which only adds (I-16): index segments for packs that none lists ([`mod@index`]), copies of what is whole in
+//! hurt packs ([`mod@packs`]), and successors of snapshots that lost something ([`mod@snapshots`]). What is broken stays where
 //! it is until nobody needs it, and goes with an ordinary collection.
 //!
-//! [`parity`] comes before all that: it puts damaged packs right from their parity, and needs no key.
+//! [`mod@parity`] comes before all that: it puts damaged packs right from their parity, and needs no key.
 //!
 //! In this order each makes the next find more. A hurt pack is condemned by a mark, so that a backup which still has
 //! the data stores it again.
