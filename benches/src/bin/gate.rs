@@ -47,7 +47,7 @@ fn main() -> Result<()> {
     let mut cases = [
         ("small files of text, backup", 1.75),
         ("small files of text, restore", 3.4),
-        ("small files, nothing changed", 0.45),
+        ("small files, nothing changed", 0.9),
         ("noise, backup", 2.1),
         ("noise, restore", 1.6),
     ]
