@@ -7,8 +7,8 @@
 //! make a chunk look present when its segment was not read.
 //!
 //! Segments may list packs that are gone: damage, or what a writer or collector wrote late, after it was fenced.
-//! Where the present packs are told, entries in others are left out, so that a new reference never rests on them
-//! (I-4, I-7) and a lost chunk is stored again.
+//! Entries in packs that are not there are left out, so that a new reference never rests on them (I-4, I-7), a lost
+//! chunk is stored again, and a reader is led to the copy that is there.
 
 mod files;
 
@@ -70,9 +70,8 @@ pub struct LocalIndex {
 pub type Condemned = HashSet<PackId>;
 
 impl LocalIndex {
-    /// Opens this process's copy below `cache` and brings it to exactly the `listed` segments. With `present`, packs
-    /// that are not there hold nothing; without, what an earlier opening found out is kept
-    /// ([`LocalIndex::leaves_out`]). `progress` is told (segments done, segments to do).
+    /// Opens this process's copy below `cache` and brings it to exactly the `listed` segments, without what they list in
+    /// packs that are not `present`. `progress` is told (segments done, segments to do).
     pub fn open(
         cache: &Path,
         repo: &RepoId,
@@ -111,11 +110,6 @@ impl LocalIndex {
         }
         progress(missing.len(), missing.len());
         Ok(index)
-    }
-
-    /// Whether it lacks packs that were not there when it was made, and may be there now.
-    pub fn leaves_out(&self) -> Result<bool> {
-        Ok(!absent(&self.db)?.is_empty())
     }
 
     /// Drops entries in packs that are not there, and notes the packs: should one come back, the index is rebuilt.

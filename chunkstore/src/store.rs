@@ -177,15 +177,11 @@ impl Store {
         &self.cache
     }
 
-    /// The local index, brought to `view`; `progress` is told (segments done, to do) while it is rebuilt.
+    /// The local index, brought to `view`, of the packs that are there; `progress` is told (segments done, to do) while
+    /// it is rebuilt. A writer that was fenced may list packs after they went: who reads must not be led to those while
+    /// there is another copy.
     pub fn index(&self, view: &View, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
-        let index = self.open_index(view, None, progress)?;
-        if !index.leaves_out()? {
-            return Ok(index);
-        }
-        // What was not there may be there now, and a reader must find it.
-        drop(index);
-        self.open_index(view, Some(&self.packs()?), progress)
+        self.index_of(view, &self.packs()?, progress)
     }
 
     /// The same, with only what lies in `present` packs, which were listed after the view was read: for whoever makes

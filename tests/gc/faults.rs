@@ -6,7 +6,7 @@ use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use engine::monitor::Quiet;
 use engine::prune::{self, Options};
 use engine::{Error, forget};
-use kit::generation::read_back;
+use kit::generation::{files, generation, read_back};
 use kit::machine::Machine;
 use kit::remotes::{Fault, Faulty, contents, listed};
 
@@ -163,4 +163,28 @@ fn an_unreadable_manifest_or_tree_stops_deletion() {
         }
     }
     assert!(stopped >= 3, "{stopped}");
+}
+
+/// Index segments that come back after their packs went, beside packs that hold the same chunks anew: the names decide
+/// which of the two a new machine reads first.
+#[test]
+fn a_late_index_segment_misleads_no_reader() {
+    for round in 0..8 {
+        let story = Story::new();
+        let repo = open(&story.machine, &story.remote);
+        let of = files(900..930, 5000);
+        let first = generation(&repo, 40, &of).unwrap();
+        let late = contents(&story.remote).unwrap();
+        forget::apply(&repo, &[first], 0).unwrap();
+        while collect(&repo).unwrap().packs_deleted > 0 {}
+        let again = generation(&repo, 50, &of).unwrap();
+        let mut came_back = 0;
+        for (name, bytes) in late.iter().filter(|(name, _)| name.kind() == Kind::Index) {
+            came_back += u32::from(story.remote.put(name, bytes).is_ok());
+        }
+        assert!(came_back > 0);
+        let all = [&story.kept[..], &story.forgotten[..], &[(again, of)]].concat();
+        let reader = Machine::new("reader");
+        assert_sound(&open(&reader, &story.remote), &all, &format!("round {round}"));
+    }
 }
