@@ -4,7 +4,10 @@ use chunkstore::chunker::Bounds;
 use chunkstore::remote::{Kind, Memory};
 use engine::backup::{self, Report};
 use engine::monitor::Quiet;
+use engine::repo::Repo;
+use engine::restore;
 use kit::machine::{self, Machine, settled_now};
+use kit::random::Random;
 use kit::remotes::{Counting, Counts, Operation};
 use kit::tree::{Shape, TreeMaker};
 use std::path::{Path, PathBuf};
@@ -18,7 +21,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let remote = Counting::new(Arc::new(Memory::new()));
+        Bench::on(Counting::new(Arc::new(Memory::new())))
+    }
+
+    /// The same on a remote that is far away.
+    fn far() -> Self {
+        Bench::on(Counting::far(Arc::new(Memory::new())))
+    }
+
+    fn on(remote: Counting) -> Self {
         machine::create(&remote, Bounds::FINE).unwrap();
         let work = tempfile::tempdir().unwrap();
         TreeMaker::new(&work.path().join("source"), 21, Shape::SMALL).populate();
@@ -31,6 +42,10 @@ impl Bench {
 
     fn source(&self) -> PathBuf {
         self.work.path().join("source")
+    }
+
+    fn open(&self, machine: &Machine) -> Repo {
+        machine.open(Arc::new(self.remote.clone())).unwrap()
     }
 
     fn backup(&self, source: &Path) -> (Report, Counts) {
@@ -129,4 +144,129 @@ fn a_small_change() {
     assert_eq!(calls(&counts, Operation::Publish, Kind::Index), 1);
     let written = counts.all(Operation::Write).bytes;
     assert!(written < 40_000, "{written} bytes");
+}
+
+#[test]
+fn opening_from_afar() {
+    let bench = Bench::far();
+    let asks = |machine: &Machine| {
+        let (_, counts, rounds) = bench.remote.rounds(|| bench.open(machine));
+        (
+            calls(&counts, Operation::Read, Kind::Config),
+            counts.requests(),
+            rounds,
+        )
+    };
+    // Configuration and the names of the keys, then the one key.
+    assert_eq!(asks(&Machine::new("beta")), (1, 3, 2));
+    assert_eq!(asks(&bench.machine), (1, 3, 2));
+    for _ in 0..15 {
+        assert_eq!(asks(&bench.machine), (0, 1, 1), "the key that is known");
+    }
+    assert_eq!(asks(&bench.machine), (1, 3, 2), "now and then all is asked for");
+    bench.machine.lose_cache();
+    assert_eq!(asks(&bench.machine), (1, 3, 2));
+}
+
+/// What a machine keeps never opens what the repository would not.
+#[test]
+fn kept_copies_are_not_believed() {
+    let bench = Bench::far();
+    bench.backup(&bench.source());
+    let config = chunkstore::remote::ObjectName::config();
+    let stored = chunkstore::remote::Remote::get(&bench.remote, &config, 1 << 20).unwrap();
+    // Without `config` others can't open what would be stored: the next that stores something says so.
+    chunkstore::remote::Remote::delete(&bench.remote, &config).unwrap();
+    std::fs::write(bench.source().join("a new file"), "new").unwrap();
+    let repo = bench.open(&bench.machine);
+    let failed = backup::run(&repo, &bench.machine.options(&[&bench.source()]), None, &Quiet);
+    let said = failed.unwrap_err().to_string();
+    assert!(said.contains("no repository"), "{said}");
+    chunkstore::remote::Remote::put(&bench.remote, &config, &stored).unwrap();
+    bench.backup(&bench.source());
+    // A key that was removed opens nothing, though it was the one that did.
+    let repo = bench.open(&bench.machine);
+    let old = repo.store.opened_with();
+    let cost = chunkstore::slot::Cost::FLOOR;
+    repo.store
+        .add_slot(&machine::other_secret(), cost, "", 0)
+        .unwrap();
+    repo.store.remove_slot(old).unwrap();
+    let refused = bench.machine.open(Arc::new(bench.remote.clone()));
+    assert!(refused.is_err_and(|e| e.to_string().contains("wrong")));
+    // Damage to what is kept costs requests and nothing else.
+    let repo = bench.machine.open_either(Arc::new(bench.remote.clone())).unwrap();
+    let listed = || {
+        let before = bench.remote.counts();
+        let snapshots = repo.snapshots().unwrap().0.len();
+        let manifest = repo.snapshots().unwrap().0.last().unwrap().id;
+        let whole = repo.manifest(manifest).unwrap().root().unwrap();
+        let reader = repo.reader(&Quiet);
+        let mut cursor = engine::trees::cursor(&reader, &whole).unwrap();
+        let mut entries = 0;
+        while cursor.next().unwrap().is_some() {
+            entries += 1;
+        }
+        (
+            snapshots,
+            entries,
+            bench.remote.counts().since(&before).all(Operation::Read).calls,
+        )
+    };
+    let (snapshots, entries, reads) = listed();
+    assert!(snapshots == 2 && entries > 10 && reads == 0, "{entries} {reads}");
+    let kept = std::fs::read_dir(repo.store.cache().join("kept")).unwrap();
+    let kept: Vec<PathBuf> = kept.map(|file| file.unwrap().path()).collect();
+    assert!(kept.len() >= 4, "{kept:?}");
+    kept.iter().for_each(|file| kit::program::hurt(file));
+    let again = listed();
+    assert_eq!((again.0, again.1), (snapshots, entries));
+    assert!(again.2 >= 3);
+    assert_eq!(listed(), (snapshots, entries, 0), "what was damaged is kept anew");
+}
+
+#[test]
+fn a_backup_without_changes_from_afar() {
+    let bench = Bench::far();
+    bench.backup(&bench.source());
+    for _ in 0..4 {
+        bench.unchanged();
+    }
+    for _ in 0..50 {
+        let ((report, _), counts, rounds) = bench.remote.rounds(|| bench.backup(&bench.source()));
+        if report.summary.dirs_changed == 0 && report.summary.tree_blobs == 0 {
+            // The key; the session, marks, index, snapshots; the manifest.
+            assert!(counts.requests() <= 6 && rounds <= 6, "{rounds} {counts:?}");
+            return;
+        }
+    }
+    panic!("something changes all the time");
+}
+
+/// A restore asks for stretches of packs, not for frames, and for several at once.
+#[test]
+fn a_restore_from_afar() {
+    let bench = Bench::far();
+    let source = bench.work.path().join("noise");
+    std::fs::create_dir(&source).unwrap();
+    let total: u64 = 48 << 20;
+    for n in 0..6 {
+        let mut noise = vec![0; (total / 6) as usize];
+        Random::new(n).fill(&mut noise);
+        std::fs::write(source.join(format!("{n}")), noise).unwrap();
+    }
+    let (report, _) = bench.backup(&source);
+    assert!(report.summary.data_blobs > 400, "many frames");
+    let other = Machine::new("beta");
+    let target = bench.work.path().join("target");
+    let (_, counts, rounds) = bench.remote.rounds(|| {
+        let repo = bench.open(&other);
+        let manifest = repo.manifest(report.snapshot.unwrap()).unwrap();
+        restore::run(&repo, &manifest, &restore::Options::new(&target), &Quiet).unwrap()
+    });
+    let reads = counts.of(Operation::Read, Kind::Pack);
+    // Of at most 4 MiB each, and some are cut short by the end of a pack.
+    assert!(reads.calls <= 2 * total / (4 << 20), "{reads:?}");
+    assert!(reads.bytes < total + total / 50, "{reads:?}");
+    assert!(rounds < counts.requests() * 2 / 3, "{rounds} {counts:?}");
 }

@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::frame::Decoder;
-use crate::id::ChunkId;
+use crate::id::{ChunkId, PackId};
 use crate::index::{LocalIndex, Located};
 use crate::pack::Class;
 use crate::place::Place;
@@ -104,10 +104,12 @@ impl<'a> Reader<'a> {
 
     /// A tree chunk's plaintext. A hint that does not lead to the chunk costs a look into the index, no more.
     pub fn tree(&self, decoder: &mut Decoder, id: &ChunkId, hint: Option<&Place>) -> Result<Vec<u8>> {
-        let (remote, keys) = (self.store.remote(), self.store.keys());
         let mut out = Vec::new();
+        if self.kept_tree(decoder, id, &mut out) {
+            return Ok(out);
+        }
         if let Some(place) = hint {
-            match decoder.read(remote, keys, Class::Tree, *id, place, &mut out) {
+            match self.fetch_tree(decoder, id, place, &mut out) {
                 Ok(()) => return Ok(out),
                 Err(e) if e.is_damage() => {}
                 Err(e) => return Err(e),
@@ -117,7 +119,48 @@ impl<'a> Reader<'a> {
         let located = located.ok_or_else(|| Error::Missing {
             object: format!("tree chunk {id}"),
         })?;
-        decoder.read(remote, keys, Class::Tree, *id, &located.place, &mut out)?;
+        self.fetch_tree(decoder, id, &located.place, &mut out)?;
         Ok(out)
+    }
+
+    /// Whether this machine keeps a sound copy.
+    fn kept_tree(&self, decoder: &mut Decoder, id: &ChunkId, out: &mut Vec<u8>) -> bool {
+        let Some(frame) = self.store.kept.as_ref().and_then(|kept| kept.frame(id)) else {
+            return false;
+        };
+        let place = Place {
+            // Where it is stored plays no part in opening it.
+            pack: PackId([0; 32]),
+            offset: 0,
+            stored_len: frame.stored.len() as u32,
+            plain_len: frame.plain_len,
+            codec: frame.codec,
+            sealed_key: frame.sealed_key,
+        };
+        let keys = self.store.keys();
+        decoder
+            .open_at(keys, Class::Tree, *id, &place, &frame.stored, out)
+            .is_ok()
+    }
+
+    fn fetch_tree(
+        &self,
+        decoder: &mut Decoder,
+        id: &ChunkId,
+        place: &Place,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let (remote, keys) = (self.store.remote(), self.store.keys());
+        decoder.read(remote, keys, Class::Tree, *id, place, out)?;
+        if let Some(kept) = &self.store.kept {
+            kept.keep_frame(
+                id,
+                place.codec,
+                place.plain_len,
+                &place.sealed_key,
+                decoder.stored(),
+            );
+        }
+        Ok(())
     }
 }

@@ -155,6 +155,9 @@ impl Session {
                 return Err(Error::Fenced);
             }
         }
+        if let Some(kept) = &store.kept {
+            kept.keep_manifest(self.id, &bytes);
+        }
         Ok(*blake3::hash(&bytes).as_bytes())
     }
 }

@@ -8,29 +8,44 @@ use crate::error::{Error, Result};
 use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
 use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::IndexSegment;
+use crate::kept::Kept;
 use crate::keys::{Keys, MasterKey};
 use crate::object::{self, Head, cap};
+use crate::opening::{self, Found, read_slot, slot_ids};
 use crate::parity;
-use crate::remote::{Kind, ObjectName, Published, Remote};
+use crate::remote::{Kind, ObjectName, Published, Remote, together};
 use crate::seal::Sealed;
 use crate::session::{self, View};
 use crate::simulation::{self, Rule};
-use crate::slot::{self, Cost, Note, SLOT_LEN, SLOTS_MAX, Secret, Slot, SlotKind};
+use crate::slot::{self, Cost, Note, Secret, Slot, SlotKind};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 pub struct Store {
     pub(crate) remote: Arc<dyn Remote>,
     pub(crate) keys: Keys,
     config: Config,
     chunker: Chunker,
-    master: MasterKey,
-    opened_with: SlotId,
+    opened: Opened,
+    /// `config` was seen where it is stored.
+    confirmed: AtomicBool,
     cache: PathBuf,
+    pub(crate) kept: Option<Kept>,
     /// Index segments that were found damaged: they count as absent (I-2).
     damaged: Mutex<BTreeSet<IndexId>>,
+}
+
+/// What a repository was opened with.
+pub(crate) struct Opened {
+    /// As it is stored.
+    pub config: Vec<u8>,
+    /// `config` is a copy that this machine kept.
+    pub is_kept: bool,
+    pub master: MasterKey,
+    pub slot: SlotId,
 }
 
 /// What lies under a session's name in `snapshots/`.
@@ -119,27 +134,27 @@ impl Store {
 
     /// Opens the repository with the first slot that `secret` fits. `cache_root` gets a folder per repository.
     pub fn open(remote: Arc<dyn Remote>, secret: &Secret, cache_root: &Path) -> Result<Self> {
-        let bytes = match remote.get(&ObjectName::config(), cap::CONTROL) {
-            Err(Error::Missing { .. }) => {
-                return Err(Error::NoRepository {
-                    location: remote.location(),
-                });
-            }
-            bytes => bytes?,
-        };
-        let repo = config::clear(&bytes)?.repo;
-        let (opened_with, master) = unlock(&*remote, &repo, secret)?;
-        let keys = Keys::new(&master, repo);
-        let config = config::open(&bytes, &repo, &keys.control)?;
+        Found::look(remote, cache_root)?.open(secret)
+    }
+
+    pub(crate) fn new(
+        remote: Arc<dyn Remote>,
+        repo: RepoId,
+        opened: Opened,
+        cache_root: &Path,
+    ) -> Result<Self> {
+        let keys = Keys::new(&opened.master, repo);
+        let config = config::open(&opened.config, &repo, &keys.control)?;
         let chunker = Chunker::new(keys.chunker(), config.bounds)?;
         let cache = cache_root.join(repo.to_hex());
         Ok(Store {
+            kept: remote.is_far().then(|| Kept::new(&cache)),
             remote,
             keys,
             config,
             chunker,
-            master,
-            opened_with,
+            opened,
+            confirmed: AtomicBool::new(false),
             cache,
             damaged: Mutex::default(),
         })
@@ -147,9 +162,18 @@ impl Store {
 
     /// Reads `config` again, as the next to open the repository will.
     pub fn check_config(&self) -> Result<()> {
-        let bytes = self.remote.get(&ObjectName::config(), cap::CONTROL)?;
+        let bytes = opening::read_config(&*self.remote)?;
         config::clear(&bytes)?;
         config::open(&bytes, self.id(), &self.keys.control).map(drop)
+    }
+
+    /// The same once, if a kept copy was used: nobody shall rely on a repository that others can't open.
+    fn confirm_config(&self) -> Result<()> {
+        if self.opened.is_kept && !self.confirmed.load(Relaxed) {
+            self.check_config()?;
+            self.confirmed.store(true, Relaxed);
+        }
+        Ok(())
     }
 
     pub fn remote(&self) -> &dyn Remote {
@@ -181,7 +205,7 @@ impl Store {
     /// it is rebuilt. A writer that was fenced may list packs after they went: who reads must not be led to those while
     /// there is another copy.
     pub fn index(&self, view: &View, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
-        self.index_of(view, &self.packs()?, progress)
+        self.index_of(view, &self.packs_confirmed()?, progress)
     }
 
     /// The same, with only what lies in `present` packs, which were listed after the view was read: for whoever makes
@@ -207,7 +231,7 @@ impl Store {
         loop {
             // The packs after the marks: what was deleted under a mark that the view misses is not listed any more,
             // even if an index segment that somebody wrote late still names it.
-            let present = self.packs()?;
+            let present = self.packs_confirmed()?;
             let opened = match simulation::left_out(Rule::MarksFirst) {
                 true => self.open_index(&view, None, progress),
                 false => self.index_of(&view, &present, progress),
@@ -285,6 +309,12 @@ impl Store {
         parity::list(&*self.remote)
     }
 
+    /// The packs that are there, of a repository that others find, too.
+    fn packs_confirmed(&self) -> Result<Inventory> {
+        let (packs, config) = together(&*self.remote, || self.packs(), || self.confirm_config());
+        config.and(packs)
+    }
+
     /// The packs that are there.
     pub fn packs(&self) -> Result<Inventory> {
         let mut packs = Inventory::new();
@@ -327,6 +357,23 @@ impl Store {
     pub fn slate(&self, id: SessionId) -> Result<Slate> {
         let bytes = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
         self.open_slate(id, &bytes)
+    }
+
+    /// The same by the copy that this machine keeps of it, where the remote is far: for who wants to know what it says,
+    /// not for who proves, deletes, or asks whether it is still there.
+    pub fn recall(&self, id: SessionId) -> Result<Slate> {
+        let Some(kept) = &self.kept else {
+            return self.slate(id);
+        };
+        if let Some(bytes) = kept.manifest(id)
+            && let Ok(slate) = self.open_slate(id, &bytes)
+        {
+            return Ok(slate);
+        }
+        let bytes = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
+        let slate = self.open_slate(id, &bytes)?;
+        kept.keep_manifest(id, &bytes);
+        Ok(slate)
     }
 
     pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<Slate> {
@@ -384,12 +431,19 @@ impl Store {
             label: label.to_string(),
             created: now,
         };
-        let (id, bytes) = slot::create(&self.master, &self.keys.control, self.id(), secret, cost, &note)?;
+        let (id, bytes) = slot::create(
+            &self.opened.master,
+            &self.keys.control,
+            self.id(),
+            secret,
+            cost,
+            &note,
+        )?;
         self.remote.put(&ObjectName::key(id), &bytes)?;
         // Proven to open before anyone relies on it.
-        let stored = Slot::parse(id, &self.remote.get(&ObjectName::key(id), SLOT_LEN)?)?;
+        let stored = Slot::parse(id, &read_slot(&*self.remote, id)?)?;
         match stored.unwrap(secret, self.id())? {
-            Some(master) if master.0 == self.master.0 => Ok(id),
+            Some(master) if master.0 == self.opened.master.0 => Ok(id),
             _ => Err(Error::corrupt(
                 format!("keys/{id}"),
                 "the new slot does not open again",
@@ -400,10 +454,7 @@ impl Store {
     pub fn slots(&self) -> Result<Vec<SlotInfo>> {
         let mut slots = Vec::new();
         for id in slot_ids(&*self.remote)? {
-            let slot = self
-                .remote
-                .get(&ObjectName::key(id), SLOT_LEN)
-                .and_then(|bytes| Slot::parse(id, &bytes));
+            let slot = read_slot(&*self.remote, id).and_then(|bytes| Slot::parse(id, &bytes));
             let slot = match slot {
                 Err(e) if e.is_damage() => None,
                 slot => Some(slot?),
@@ -415,7 +466,7 @@ impl Store {
                 id,
                 kind: slot.map(|slot| slot.kind),
                 note,
-                current: id == self.opened_with,
+                current: id == self.opened.slot,
             });
         }
         Ok(slots)
@@ -439,44 +490,7 @@ impl Store {
 
     /// The slot that opened this repository.
     pub fn opened_with(&self) -> SlotId {
-        self.opened_with
-    }
-}
-
-fn slot_ids(remote: &dyn Remote) -> Result<Vec<SlotId>> {
-    let mut ids = Vec::new();
-    remote.list(Kind::Key, &mut |name, _| {
-        ids.extend(SlotId::from_hex(name.id()));
-        Ok(())
-    })?;
-    ids.sort_unstable();
-    Ok(ids)
-}
-
-/// A slot that is damaged never keeps another one from being tried; if none is sound, that is what is said.
-fn unlock(remote: &dyn Remote, repo: &RepoId, secret: &Secret) -> Result<(SlotId, MasterKey)> {
-    let ids = slot_ids(remote)?;
-    let mut damage = None;
-    let mut sound = 0;
-    for id in ids.iter().take(SLOTS_MAX) {
-        let slot = remote
-            .get(&ObjectName::key(*id), SLOT_LEN)
-            .and_then(|bytes| Slot::parse(*id, &bytes));
-        match slot {
-            Ok(slot) => {
-                sound += 1;
-                if let Some(master) = slot.unwrap(secret, repo)? {
-                    return Ok((*id, master));
-                }
-            }
-            Err(e) if e.is_damage() => damage = Some(e),
-            Err(e) => return Err(e),
-        }
-    }
-    match damage {
-        Some(e) if sound == 0 => Err(e),
-        _ if ids.is_empty() => Err(Error::corrupt("keys", "there is no key slot")),
-        _ => Err(Error::WrongKey),
+        self.opened.slot
     }
 }
 

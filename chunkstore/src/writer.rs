@@ -224,6 +224,9 @@ impl Writer {
             )?),
         };
         pack.append(frame, sealed)?;
+        if let Some(kept) = store.kept.as_ref().filter(|_| class.is_tree()) {
+            kept.keep_frame(&id, frame.codec as u8, frame.plain_len, sealed_key, sealed);
+        }
         Ok(stored)
     }
 

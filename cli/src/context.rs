@@ -55,18 +55,14 @@ impl Context {
     /// Opens the repository. One that isn't there is told before any secret is read or asked for.
     pub fn open(&self) -> Result<Repo, Failure> {
         let location = self.location()?;
-        if !engine::repo::exists(&location.url)? {
-            let location = engine::repo::shown(&location.url);
-            return Err(Error::Store(StoreError::NoRepository { location }).into());
-        }
-        let dirs = self.dirs()?;
+        let found = Repo::look(&location.url, &self.dirs()?)?;
         let mut refused = None;
         for source in resolve::opening(&self.global, &self.env, &location)? {
             if let Source::Prompt = source {
                 self.explain_prompt(&location)?;
             }
             let secret = secret::read(&source, Ask::Known)?;
-            match Repo::open(&location.url, &unlocking(&secret)?, &dirs) {
+            match found.open(&unlocking(&secret)?) {
                 Err(Error::Store(StoreError::WrongKey)) => refused = Some(StoreError::WrongKey),
                 opened => return Ok(opened?),
             }

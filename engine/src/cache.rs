@@ -2,6 +2,7 @@
 //! is `chunkstore`'s; here it is only measured and removed, never beneath a process that uses it.
 
 use crate::error::{Error, Result};
+use chunkstore::opening;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirEntry, File};
 use std::io;
@@ -49,6 +50,8 @@ pub fn folders(root: &Path) -> Result<Vec<Folder>> {
 /// Empties every folder that is not in use.
 pub fn clear(root: &Path) -> Result<Cleared> {
     let mut cleared = Cleared::default();
+    // What is noted of places is short, and the next opening notes it anew.
+    remove_but(&root.join(opening::NOTES), |_| false)?;
     for folder in folders(root)? {
         let index = folder.path.join("index");
         match lock_all(&index)? {

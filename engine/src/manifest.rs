@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::facts::Facts;
 use crate::tree::Root;
 use chunkstore::object::{cbor, from_cbor};
+use chunkstore::remote::for_all;
 use chunkstore::session::View;
 use chunkstore::store::{Slate, Store};
 use chunkstore::{IndexId, SessionId};
@@ -239,7 +240,7 @@ impl Snapshot {
 
 /// The manifest of one generation, root and all.
 pub fn load(store: &Store, id: SessionId) -> Result<Manifest> {
-    match store.slate(id)? {
+    match store.recall(id)? {
         Slate::Manifest { body, .. } => Manifest::decode(id, &body),
         Slate::Fence => Err(Error::NoSnapshot(id.to_hex())),
     }
@@ -251,18 +252,9 @@ pub type Listed = (Vec<Snapshot>, Vec<(SessionId, Error)>);
 /// All generations.
 pub fn list(store: &Store) -> Result<Listed> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for id in store.slates()? {
-        let read = store
-            .slate(id)
-            .map_err(Error::from)
-            .and_then(|slate| match slate {
-                Slate::Fence => Ok(None),
-                Slate::Manifest { body, hash } => {
-                    let mut manifest = Manifest::decode(id, &body)?;
-                    manifest.root = Vec::new();
-                    Ok(Some(Snapshot { id, manifest, hash }))
-                }
-            });
+    let ids = store.slates()?;
+    let read = for_all(store.remote(), &ids, |id| read_snapshot(store, *id));
+    for (id, read) in ids.into_iter().zip(read) {
         match read {
             Ok(snapshot) => good.extend(snapshot),
             // Forgotten between the listing and now.
@@ -273,6 +265,18 @@ pub fn list(store: &Store) -> Result<Listed> {
     }
     good.sort_by_key(|snapshot| (snapshot.manifest.time(), snapshot.id));
     Ok((good, bad))
+}
+
+/// `None` for a fence.
+fn read_snapshot(store: &Store, id: SessionId) -> Result<Option<Snapshot>> {
+    match store.recall(id)? {
+        Slate::Fence => Ok(None),
+        Slate::Manifest { body, hash } => {
+            let mut manifest = Manifest::decode(id, &body)?;
+            manifest.root = Vec::new();
+            Ok(Some(Snapshot { id, manifest, hash }))
+        }
+    }
 }
 
 /// What this machine remembers of the last generation it published to a repository: I-17, and the view that lets

@@ -8,6 +8,7 @@ pub use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
 use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
+use chunkstore::opening;
 use chunkstore::reader::Reader;
 pub use chunkstore::remote::limit_rates;
 use chunkstore::remote::{self, ObjectName};
@@ -103,20 +104,44 @@ pub fn user_name() -> String {
     )
 }
 
-impl Repo {
-    pub fn open(location: &str, secret: &Secret, dirs: &LocalDirs) -> Result<Repo> {
-        Repo::open_on(remote::open(location)?, secret, dirs)
-    }
+/// A repository that is there, and not opened yet.
+pub struct Found {
+    store: opening::Found,
+    dirs: LocalDirs,
+}
 
-    pub fn open_on(remote: Arc<dyn remote::Remote>, secret: &Secret, dirs: &LocalDirs) -> Result<Repo> {
-        let store = Store::open(remote, secret, &dirs.cache)?;
-        let state = dirs.state.join("repositories").join(store.id().to_hex());
-        let machine = machine_id(&dirs.state)?;
+impl Found {
+    pub fn open(&self, secret: &Secret) -> Result<Repo> {
+        let store = self.store.open(secret)?;
+        let state = self.dirs.state.join("repositories").join(store.id().to_hex());
+        let machine = machine_id(&self.dirs.state)?;
         Ok(Repo {
             store: Arc::new(store),
             state,
             machine,
         })
+    }
+}
+
+impl Repo {
+    /// [`chunkstore::Error::NoRepository`] where there is none; needs no secret.
+    pub fn look(location: &str, dirs: &LocalDirs) -> Result<Found> {
+        Repo::look_on(remote::open(location)?, dirs)
+    }
+
+    fn look_on(remote: Arc<dyn remote::Remote>, dirs: &LocalDirs) -> Result<Found> {
+        Ok(Found {
+            store: opening::Found::look(remote, &dirs.cache)?,
+            dirs: dirs.clone(),
+        })
+    }
+
+    pub fn open(location: &str, secret: &Secret, dirs: &LocalDirs) -> Result<Repo> {
+        Repo::look(location, dirs)?.open(secret)
+    }
+
+    pub fn open_on(remote: Arc<dyn remote::Remote>, secret: &Secret, dirs: &LocalDirs) -> Result<Repo> {
+        Repo::look_on(remote, dirs)?.open(secret)
     }
 
     /// Random, kept in the state directory.

@@ -9,16 +9,16 @@ use kit::servers::{Proxy, Rclone, Seaweed, Serve, Sshd};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-struct Site {
-    home: Home,
-    url: String,
+pub struct Site {
+    pub home: Home,
+    pub url: String,
     key: String,
-    source: String,
+    pub source: String,
 }
 
 impl Site {
     /// A repository with one small snapshot, and a source that grew since.
-    fn new(url: String) -> Site {
+    pub fn new(url: String) -> Site {
         let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
         let site = Site {
             key: home.text("key"),
@@ -37,18 +37,18 @@ impl Site {
         site
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         self.home
             .command(&[&["-r", &self.url, "--key-file", &self.key], args].concat())
     }
 
-    fn args(&self, args: &[&str]) -> Run {
+    pub fn args(&self, args: &[&str]) -> Run {
         self.home
             .run(&[&["-r", self.url.as_str(), "--key-file", &self.key], args].concat())
     }
 
     /// A server that was killed answers some requests before it can answer all: asked until it does, for a while.
-    fn snapshots(&self) -> usize {
+    pub fn snapshots(&self) -> usize {
         let started = std::time::Instant::now();
         let mut run = self.args(&["snapshots", "--json"]);
         while run.code != 0 && started.elapsed() < Duration::from_secs(120) {
@@ -59,17 +59,44 @@ impl Site {
     }
 }
 
+impl Site {
+    /// The latest snapshot comes back whole.
+    #[track_caller]
+    pub fn restored(&self, name: &str) {
+        let target = self.home.text(name);
+        self.args(&["restore", "latest", "--target", &target]).ends(0);
+        self.compare(&target);
+    }
+
+    /// What lies in a target is what the source holds.
+    #[track_caller]
+    pub fn compare(&self, target: &str) {
+        let restored = format!("{target}{}", self.source);
+        for n in 0..6 {
+            let read = |folder: &str| std::fs::read(format!("{folder}/large{n}")).unwrap();
+            assert!(read(&restored) == read(&self.source), "{n}");
+        }
+    }
+}
+
 /// Runs `command`; after a while `server` goes away, and comes back after another.
-fn interrupted(mut command: Command, mut server: impl FnMut(bool)) -> (i32, String) {
+fn interrupted(command: Command, mut server: impl FnMut(bool)) -> (i32, String) {
+    interrupted_by(command, || {
+        server(false);
+        std::thread::sleep(Duration::from_millis(1500));
+        server(true);
+    })
+}
+
+/// Runs `command`, and after a while `happening`.
+pub fn interrupted_by(mut command: Command, happening: impl FnOnce()) -> (i32, String) {
     let child = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_millis(700));
-    server(false);
-    std::thread::sleep(Duration::from_millis(1500));
-    server(true);
+    happening();
     let output = child.wait_with_output().unwrap();
     (
         output.status.code().unwrap(),
@@ -86,11 +113,7 @@ fn restart(site: &Site, mut server: impl FnMut(bool)) {
         &mut server,
     );
     assert_eq!(code, 0, "{said}");
-    let restored = format!("{target}{}", site.source);
-    for n in 0..6 {
-        let read = |folder: &str| std::fs::read(format!("{folder}/large{n}")).unwrap();
-        assert!(read(&restored) == read(&site.source), "{n}");
-    }
+    site.compare(&target);
     assert_eq!(site.snapshots(), 2);
     site.args(&["check"]).ends(0);
 }

@@ -1,11 +1,15 @@
 //! Real servers on loopback, each with a folder and ports of its own. They go with their value, and with the tests'
 //! process however that ends.
 
+mod cluster;
+mod link;
 mod proxy;
 mod rclone;
 mod seaweed;
 mod sshd;
 
+pub use cluster::Cluster;
+pub use link::Link;
 pub use proxy::Proxy;
 pub use rclone::{Rclone, Serve};
 pub use seaweed::{SECRET as SEAWEED_SECRET, Seaweed};

@@ -9,12 +9,15 @@ mod local;
 mod mem;
 mod network;
 mod probe;
+mod several;
 
 pub use address::shown;
 pub use local::Local;
 pub use mem::Memory;
 pub use network::limit_rates;
 pub use probe::{Probe, probe};
+pub use several::for_all;
+pub(crate) use several::together;
 
 use crate::error::{Error, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, SlotId};
@@ -224,6 +227,11 @@ pub trait Remote: Send + Sync {
     /// How many requests a caller does well to have under way at once.
     fn lanes(&self) -> usize {
         1
+    }
+
+    /// Whether a request takes so long that what it brings is worth keeping, and that several had better go at once.
+    fn is_far(&self) -> bool {
+        self.lanes() > 1
     }
 
     /// Publishes small `bytes` and makes the name durable.

@@ -3,6 +3,7 @@
 use chunkstore::Result;
 use chunkstore::remote::{Kind, ObjectName, Published, Remote, Staged};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +47,15 @@ impl Counts {
         sum
     }
 
+    /// All requests: what a network carries to and fro.
+    pub fn requests(&self) -> u64 {
+        use Operation::{Delete, List, Publish, Read, Size, Sweep};
+        [Publish, Read, Size, List, Delete, Sweep]
+            .map(|operation| self.all(operation).calls)
+            .iter()
+            .sum()
+    }
+
     /// What was counted between `earlier` and this.
     pub fn since(&self, earlier: &Counts) -> Counts {
         let mut rest = self.clone();
@@ -59,11 +69,21 @@ impl Counts {
     }
 }
 
+/// What a caller of a far remote has waited for: requests that each began after another one had ended.
+#[derive(Default)]
+struct Rounds {
+    /// How long each request takes, milliseconds.
+    delay: AtomicU64,
+    /// The longest chain that has ended.
+    ended: AtomicU64,
+}
+
 /// A remote that counts. A clone is another handle to the same counts.
 #[derive(Clone)]
 pub struct Counting {
     inner: Arc<dyn Remote>,
     counts: Arc<Mutex<Counts>>,
+    far: Option<Arc<Rounds>>,
 }
 
 impl Counting {
@@ -71,12 +91,52 @@ impl Counting {
         Counting {
             inner,
             counts: Arc::default(),
+            far: None,
         }
+    }
+
+    /// One that behaves as on a network: it bears several requests at once.
+    pub fn far(inner: Arc<dyn Remote>) -> Self {
+        Counting {
+            far: Some(Arc::default()),
+            ..Counting::new(inner)
+        }
+    }
+
+    /// What `run` asks for, and how many round trips it waits for one after the other. Each request takes long enough
+    /// for those that are sent together to overlap.
+    pub fn rounds<T>(&self, run: impl FnOnce() -> T) -> (T, Counts, u64) {
+        let rounds = self.far.clone().unwrap();
+        let before = (self.counts(), rounds.ended.load(SeqCst));
+        rounds.delay.store(150, SeqCst);
+        let result = run();
+        rounds.delay.store(0, SeqCst);
+        (
+            result,
+            self.counts().since(&before.0),
+            rounds.ended.load(SeqCst) - before.1,
+        )
+    }
+
+    /// One request.
+    fn trip<T>(&self, request: impl FnOnce() -> T) -> T {
+        trip(self.far.as_deref(), request)
     }
 
     pub fn counts(&self) -> Counts {
         self.counts.lock().unwrap().clone()
     }
+}
+
+fn trip<T>(far: Option<&Rounds>, request: impl FnOnce() -> T) -> T {
+    let Some(rounds) = far else {
+        return request();
+    };
+    let chain = rounds.ended.load(SeqCst) + 1;
+    std::thread::sleep(Duration::from_millis(rounds.delay.load(SeqCst)));
+    let result = request();
+    rounds.ended.fetch_max(chain, SeqCst);
+    result
 }
 
 fn note(counts: &Mutex<Counts>, operation: Operation, kind: Option<Kind>, bytes: usize) {
@@ -91,17 +151,22 @@ impl Remote for Counting {
         self.inner.location()
     }
 
+    fn lanes(&self) -> usize {
+        self.far.as_ref().map_or(self.inner.lanes(), |_| 4)
+    }
+
     fn begin(&self) -> Result<Box<dyn Staged>> {
         note(&self.counts, Operation::Begin, None, 0);
         Ok(Box::new(StagedCounting {
             inner: self.inner.begin()?,
             counts: self.counts.clone(),
+            far: self.far.clone(),
             bytes: 0,
         }))
     }
 
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
-        let result = self.inner.read(name, offset, len, out);
+        let result = self.trip(|| self.inner.read(name, offset, len, out));
         let bytes = if result.is_ok() { out.len() } else { 0 };
         note(&self.counts, Operation::Read, Some(name.kind()), bytes);
         result
@@ -109,17 +174,17 @@ impl Remote for Counting {
 
     fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
         note(&self.counts, Operation::Size, Some(name.kind()), 0);
-        self.inner.size(name)
+        self.trip(|| self.inner.size(name))
     }
 
     fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
         note(&self.counts, Operation::List, Some(kind), 0);
-        self.inner.list(kind, each)
+        self.trip(|| self.inner.list(kind, each))
     }
 
     fn delete(&self, name: &ObjectName) -> Result<()> {
         note(&self.counts, Operation::Delete, Some(name.kind()), 0);
-        self.inner.delete(name)
+        self.trip(|| self.inner.delete(name))
     }
 
     fn barrier(&self) -> Result<()> {
@@ -136,6 +201,7 @@ impl Remote for Counting {
 struct StagedCounting {
     inner: Box<dyn Staged>,
     counts: Arc<Mutex<Counts>>,
+    far: Option<Arc<Rounds>>,
     bytes: usize,
 }
 
@@ -149,7 +215,8 @@ impl Staged for StagedCounting {
     }
 
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published> {
-        let result = self.inner.publish(name);
+        let inner = self.inner;
+        let result = trip(self.far.as_deref(), || inner.publish(name));
         let published = if result.is_ok() { self.bytes } else { 0 };
         note(&self.counts, Operation::Publish, Some(name.kind()), published);
         result

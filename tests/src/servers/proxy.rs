@@ -1,33 +1,46 @@
-//! Stands between a client and a server, and loses replies when told to: the server has done what it was asked, and the
-//! client finds its connection closed.
+//! Stands between a client and a server, and does to what passes what networks and servers do: replies get lost,
+//! nothing moves any more, a write is answered by an error. Counts requests.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 pub struct Proxy {
     port: u16,
-    lose: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    lose: AtomicUsize,
+    requests: AtomicUsize,
+    frozen: AtomicBool,
+    /// Status and body that are sent for each `PUT`, which the server does not see.
+    answer: Mutex<Option<(String, String)>>,
+    /// Lines of a head that begin so are replaced.
+    header: Mutex<Option<(String, String)>>,
 }
 
 impl Proxy {
-    /// Lives as long as the process.
+    /// For HTTP without TLS. Lives as long as the process.
     pub fn start(server: u16) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Proxy {
             port: listener.local_addr().unwrap().port(),
-            lose: Arc::default(),
+            shared: Arc::default(),
         };
-        let lose = proxy.lose.clone();
+        let shared = proxy.shared.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let server = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], server)));
                 if let Ok(server) = server {
                     let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                    std::thread::spawn(move || pass(from, to, None));
-                    let lose = lose.clone();
-                    std::thread::spawn(move || pass(server, client, Some(&lose)));
+                    let requests = shared.clone();
+                    std::thread::spawn(move || end(&from, &to, requests.pass_requests(&from, &to)));
+                    let replies = shared.clone();
+                    std::thread::spawn(move || end(&server, &client, replies.pass_replies(&server, &client)));
                 }
             }
         });
@@ -40,27 +53,122 @@ impl Proxy {
 
     /// The next so many replies do not arrive.
     pub fn lose_replies(&self, count: usize) {
-        self.lose.store(count, SeqCst);
+        self.shared.lose.store(count, SeqCst);
     }
 
     /// Replies still to be lost.
     pub fn left(&self) -> usize {
-        self.lose.load(SeqCst)
+        self.shared.lose.load(SeqCst)
+    }
+
+    /// Requests so far.
+    pub fn requests(&self) -> usize {
+        self.shared.requests.load(SeqCst)
+    }
+
+    /// From now on nothing passes, and nothing is closed.
+    pub fn freeze(&self, frozen: bool) {
+        self.shared.frozen.store(frozen, SeqCst);
+    }
+
+    /// From now on each `PUT` is answered so, as by a server that can't store anything.
+    pub fn answer_writes(&self, answer: Option<(&str, &str)>) {
+        *self.shared.answer.lock().unwrap() = answer.map(|(status, body)| (status.into(), body.into()));
+    }
+
+    /// From now on a line of each head that begins so is replaced.
+    pub fn replace_header(&self, name: &str, line: &str) {
+        *self.shared.header.lock().unwrap() = Some((name.to_lowercase(), line.to_string()));
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, lose: Option<&AtomicUsize>) {
-    let mut bytes = [0; 64 << 10];
-    while let Ok(n) = from.read(&mut bytes) {
-        let lost = lose.is_some_and(|left| {
-            left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1))
-                .is_ok()
-        });
-        if n == 0 || lost || to.write_all(&bytes[..n]).is_err() {
-            break;
-        }
-    }
-    // Either may be closed already.
+/// The other direction ends with this one, whatever ended it.
+fn end(from: &TcpStream, to: &TcpStream, _: std::io::Result<()>) {
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
+}
+
+impl Shared {
+    fn thaw(&self) {
+        while self.frozen.load(SeqCst) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn pass_requests(&self, from: &TcpStream, mut to: &TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::with_capacity(64 << 10, from);
+        loop {
+            let (head, length) = self.read_head(&mut reader)?;
+            if head.is_empty() {
+                return Ok(());
+            }
+            self.requests.fetch_add(1, SeqCst);
+            let answer = self.answer.lock().unwrap().clone();
+            match answer.filter(|_| head.starts_with("PUT ")) {
+                Some((status, body)) => {
+                    std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink())?;
+                    let length = body.len();
+                    let head = format!(
+                        "HTTP/1.1 {status}\r\ncontent-type: application/xml\r\ncontent-length: {length}\r\n\r\n"
+                    );
+                    let mut client = from;
+                    client.write_all((head + &body).as_bytes())?;
+                }
+                None => {
+                    to.write_all(head.as_bytes())?;
+                    self.pass_body(&mut reader, length, &mut to)?;
+                }
+            }
+        }
+    }
+
+    /// A request's head, and the length of what follows it; an empty one where the client has closed.
+    fn read_head(&self, reader: &mut impl BufRead) -> std::io::Result<(String, u64)> {
+        let (mut head, mut length) = (String::new(), 0);
+        let header = self.header.lock().unwrap().clone();
+        loop {
+            let mut line = String::new();
+            let read = reader.read_line(&mut line)?;
+            let lower = line.to_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            match &header {
+                Some((name, new)) if lower.starts_with(name) => head += &format!("{new}\r\n"),
+                _ => head += &line,
+            }
+            if read == 0 || line == "\r\n" {
+                self.thaw();
+                return Ok((head, length));
+            }
+        }
+    }
+
+    fn pass_body(&self, from: &mut impl Read, mut left: u64, to: &mut impl Write) -> std::io::Result<()> {
+        let mut bytes = vec![0; 64 << 10];
+        while left > 0 {
+            let most = bytes.len().min(left as usize);
+            let n = from.read(&mut bytes[..most])?;
+            self.thaw();
+            if n == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            to.write_all(&bytes[..n])?;
+            left -= n as u64;
+        }
+        Ok(())
+    }
+
+    fn pass_replies(&self, mut from: &TcpStream, mut to: &TcpStream) -> std::io::Result<()> {
+        let mut bytes = vec![0; 64 << 10];
+        loop {
+            let n = from.read(&mut bytes)?;
+            self.thaw();
+            let lost = |left: usize| left.checked_sub(1);
+            if n == 0 || self.lose.fetch_update(SeqCst, SeqCst, lost).is_ok() {
+                return Ok(());
+            }
+            to.write_all(&bytes[..n])?;
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Process, ports, program, wait_for};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -31,18 +31,13 @@ impl Seaweed {
         server.allow(&["Admin", "Read", "Write", "List", "Tagging"]);
         std::fs::create_dir(server.dir.path().join("data")).unwrap();
         server.resume();
-        server.make_bucket();
+        make_bucket(&server.weed, [server.ports[0], server.ports[1]]);
         Some(server)
     }
 
     /// What the one identity may do; read when the server starts.
     pub fn allow(&self, actions: &[&str]) {
-        let config = serde_json::json!({ "identities": [{
-            "name": "tests",
-            "credentials": [{ "accessKey": KEY, "secretKey": SECRET }],
-            "actions": actions,
-        }]});
-        std::fs::write(self.dir.path().join("s3.json"), config.to_string()).unwrap();
+        std::fs::write(self.dir.path().join("s3.json"), identity(actions)).unwrap();
     }
 
     /// Ends the server as a power cut would.
@@ -72,6 +67,8 @@ impl Seaweed {
             "-s3",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
+            // It reports to its makers otherwise.
+            "-master.telemetry=false",
         ]);
         command.args(["-master.volumeSizeLimitMB=64", "-volume.max=40"]);
         command.args(
@@ -86,32 +83,6 @@ impl Seaweed {
         wait_for(self.ports[6], &log);
     }
 
-    fn make_bucket(&self) {
-        let [master, grpc, ..] = self.ports;
-        let started = Instant::now();
-        loop {
-            let mut shell = Command::new(&self.weed)
-                .args(["shell", &format!("-master=127.0.0.1:{master}.{grpc}")])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut stdin = shell.stdin.take().unwrap();
-            stdin.write_all(b"s3.bucket.create -name test\n").unwrap();
-            drop(stdin);
-            let said = shell.wait_with_output().unwrap();
-            if String::from_utf8_lossy(&said.stdout).contains("created bucket") {
-                return;
-            }
-            assert!(
-                started.elapsed() < Duration::from_secs(180),
-                "no bucket: {said:?}"
-            );
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
     /// A URL with an empty prefix each time, and with credentials.
     pub fn url(&self) -> String {
         self.url_at(self.port())
@@ -123,7 +94,55 @@ impl Seaweed {
         format!("s3://{KEY}:{SECRET}@test/p{prefix}?endpoint=http://127.0.0.1:{port}")
     }
 
+    /// What the server's own shell says to a command.
+    pub fn shell(&self, command: &str) -> String {
+        shell(&self.weed, [self.ports[0], self.ports[1]], command)
+    }
+
     pub fn port(&self) -> u16 {
         self.ports[6]
     }
+}
+
+/// The configuration of a gateway that knows one identity.
+pub(super) fn identity(actions: &[&str]) -> String {
+    let config = serde_json::json!({ "identities": [{
+        "name": "tests",
+        "credentials": [{ "accessKey": KEY, "secretKey": SECRET }],
+        "actions": actions,
+    }]});
+    config.to_string()
+}
+
+/// Waits until the servers that belong to a master can make the bucket.
+pub(super) fn make_bucket(weed: &Path, master: [u16; 2]) {
+    let started = Instant::now();
+    loop {
+        let said = shell(weed, master, "s3.bucket.create -name test");
+        if said.contains("created bucket") {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(180), "no bucket: {said}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// What the servers' own shell says to a command.
+fn shell(weed: &Path, [port, grpc]: [u16; 2], command: &str) -> String {
+    let mut shell = Command::new(weed)
+        .args(["shell", &format!("-master=127.0.0.1:{port}.{grpc}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = shell.stdin.take().unwrap();
+    stdin.write_all(format!("{command}\n").as_bytes()).unwrap();
+    drop(stdin);
+    let said = shell.wait_with_output().unwrap();
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr)
+    )
 }

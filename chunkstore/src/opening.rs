@@ -1,0 +1,214 @@
+//! From a remote to an opened repository: its `config`, and a slot that the secret fits.
+//!
+//! A far remote is asked as little as can be. The machine notes which slot opened a repository, and keeps `config`,
+//! which never changes: then one request opens it, that for the slot, since a slot that was removed must open nothing.
+//! Who goes on to read the index has `config` compared with what is stored ([`Store::confirm_config`]), and each
+//! sixteenth opening asks for all. Without a note it is two round trips: `config` and the names of the slots, then the
+//! slots.
+
+use crate::config;
+use crate::error::{Error, Result};
+use crate::id::{RepoId, SlotId};
+use crate::keys::MasterKey;
+use crate::object::{cap, cbor, from_cbor};
+use crate::remote::{Kind, ObjectName, Remote, for_all, together};
+use crate::slot::{SLOT_LEN, SLOTS_MAX, Secret, Slot};
+use crate::store::{Opened, Store};
+use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Openings by one kept `config` at most.
+const USES: u8 = 16;
+/// Folder of the notes, below the root of the caches.
+pub const NOTES: &str = "places";
+
+/// What this machine notes of the repository at a place.
+#[derive(Clone, minicbor::Encode, minicbor::Decode)]
+struct Note {
+    /// The slot that was opened last.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    slot: [u8; 16],
+    /// As it is stored.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    config: Vec<u8>,
+    /// Openings since `config` was read.
+    #[n(2)]
+    uses: u8,
+}
+
+/// A repository that is there, and not opened yet.
+pub struct Found {
+    remote: Arc<dyn Remote>,
+    cache_root: PathBuf,
+    /// By the note, with the slot as it is stored now.
+    noted: Option<(Note, Vec<u8>)>,
+    asked: Mutex<Option<Arc<Asked>>>,
+}
+
+/// What the remote says.
+struct Asked {
+    config: Vec<u8>,
+    /// Those that could not be read are asked for again when their turn comes, which says why.
+    slots: Vec<(SlotId, Option<Vec<u8>>)>,
+}
+
+impl Found {
+    /// Looks for the repository; [`Error::NoRepository`] where there is none. `cache_root` gets a folder per repository.
+    pub fn look(remote: Arc<dyn Remote>, cache_root: &Path) -> Result<Found> {
+        let noted = match Note::read(&*remote, cache_root) {
+            Some(note) => match read_slot(&*remote, SlotId(note.slot)) {
+                Ok(slot) => Some((note, slot)),
+                // Removed since, or another repository is there now.
+                Err(Error::Missing { .. }) => None,
+                Err(e) => return Err(e),
+            },
+            None => None,
+        };
+        let asked = match noted {
+            Some(_) => None,
+            None => Some(Arc::new(Asked::of(&*remote)?)),
+        };
+        Ok(Found {
+            remote,
+            cache_root: cache_root.to_path_buf(),
+            noted,
+            asked: Mutex::new(asked),
+        })
+    }
+
+    /// Opens it with the first slot that `secret` fits. A slot that is damaged never keeps another one from being tried;
+    /// if none is sound, that is what is said.
+    pub fn open(&self, secret: &Secret) -> Result<Store> {
+        if let Some(store) = self.open_by_note(secret) {
+            return Ok(store);
+        }
+        let asked = self.asked()?;
+        let repo = config::clear(&asked.config)?.repo;
+        let (slot, master) = asked.unlock(&*self.remote, &repo, secret)?;
+        let note = Note {
+            slot: slot.0,
+            config: asked.config.clone(),
+            uses: 0,
+        };
+        self.store(repo, slot, master, note)
+    }
+
+    /// `None` where the note is of no use, whyever: then the remote is asked, and says what is wrong.
+    fn open_by_note(&self, secret: &Secret) -> Option<Store> {
+        let (note, slot) = self.noted.as_ref()?;
+        let repo = config::clear(&note.config).ok()?.repo;
+        let id = SlotId(note.slot);
+        let master = Slot::parse(id, slot).ok()?.unwrap(secret, &repo).ok()??;
+        let uses = note.uses + 1;
+        let note = Note { uses, ..note.clone() };
+        self.store(repo, id, master, note).ok()
+    }
+
+    fn store(&self, repo: RepoId, slot: SlotId, master: MasterKey, note: Note) -> Result<Store> {
+        let opened = Opened {
+            config: note.config.clone(),
+            is_kept: note.uses > 0,
+            master,
+            slot,
+        };
+        let store = Store::new(self.remote.clone(), repo, opened, &self.cache_root)?;
+        note.write(&*self.remote, &self.cache_root);
+        Ok(store)
+    }
+
+    fn asked(&self) -> Result<Arc<Asked>> {
+        let mut asked = self.asked.lock();
+        if let Some(asked) = &*asked {
+            return Ok(asked.clone());
+        }
+        let now = Arc::new(Asked::of(&*self.remote)?);
+        Ok(asked.insert(now).clone())
+    }
+}
+
+impl Asked {
+    fn of(remote: &dyn Remote) -> Result<Asked> {
+        let (config, ids) = together(remote, || read_config(remote), || slot_ids(remote));
+        let (config, mut ids) = (config?, ids?);
+        ids.truncate(SLOTS_MAX);
+        let slots = for_all(remote, &ids, |id| (*id, read_slot(remote, *id).ok()));
+        Ok(Asked { config, slots })
+    }
+
+    fn unlock(&self, remote: &dyn Remote, repo: &RepoId, secret: &Secret) -> Result<(SlotId, MasterKey)> {
+        let mut damage = None;
+        let mut sound = 0;
+        for (id, bytes) in &self.slots {
+            let slot = match bytes {
+                Some(bytes) => Slot::parse(*id, bytes),
+                None => read_slot(remote, *id).and_then(|bytes| Slot::parse(*id, &bytes)),
+            };
+            match slot {
+                Ok(slot) => {
+                    sound += 1;
+                    if let Some(master) = slot.unwrap(secret, repo)? {
+                        return Ok((*id, master));
+                    }
+                }
+                Err(e) if e.is_damage() => damage = Some(e),
+                Err(e) => return Err(e),
+            }
+        }
+        match damage {
+            Some(e) if sound == 0 => Err(e),
+            _ if self.slots.is_empty() => Err(Error::corrupt("keys", "there is no key slot")),
+            _ => Err(Error::WrongKey),
+        }
+    }
+}
+
+impl Note {
+    fn path(remote: &dyn Remote, cache_root: &Path) -> PathBuf {
+        let place = blake3::hash(remote.location().as_bytes()).to_hex();
+        cache_root.join(NOTES).join(&place[..32])
+    }
+
+    fn read(remote: &dyn Remote, cache_root: &Path) -> Option<Note> {
+        if !remote.is_far() {
+            return None;
+        }
+        let bytes = std::fs::read(Note::path(remote, cache_root)).ok()?;
+        from_cbor(&bytes).filter(|note: &Note| note.uses + 1 < USES)
+    }
+
+    /// That it could not be written costs requests and nothing else.
+    fn write(&self, remote: &dyn Remote, cache_root: &Path) {
+        if remote.is_far() {
+            let path = Note::path(remote, cache_root);
+            let new = path.with_extension(std::process::id().to_string());
+            let folder = std::fs::create_dir_all(cache_root.join(NOTES));
+            let _ = folder
+                .and_then(|()| std::fs::write(&new, cbor(self)))
+                .and_then(|()| std::fs::rename(&new, &path));
+        }
+    }
+}
+
+pub(crate) fn read_config(remote: &dyn Remote) -> Result<Vec<u8>> {
+    match remote.get(&ObjectName::config(), cap::CONTROL) {
+        Err(Error::Missing { .. }) => Err(Error::NoRepository {
+            location: remote.location(),
+        }),
+        bytes => bytes,
+    }
+}
+
+pub(crate) fn read_slot(remote: &dyn Remote, id: SlotId) -> Result<Vec<u8>> {
+    remote.get(&ObjectName::key(id), SLOT_LEN)
+}
+
+pub(crate) fn slot_ids(remote: &dyn Remote) -> Result<Vec<SlotId>> {
+    let mut ids = Vec::new();
+    remote.list(Kind::Key, &mut |name, _| {
+        ids.extend(SlotId::from_hex(name.id()));
+        Ok(())
+    })?;
+    ids.sort_unstable();
+    Ok(ids)
+}

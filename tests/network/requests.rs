@@ -1,0 +1,38 @@
+//! What the whole program sends over the wire, counted there.
+
+use kit::program::{Home, number};
+use kit::servers::{Proxy, Seaweed};
+use std::time::Duration;
+
+/// A backup without changes is six requests: the key, the session, marks, index and snapshots, and the manifest.
+#[test]
+fn a_backup_without_changes() {
+    let Some(server) = Seaweed::start("a_backup_without_changes") else {
+        return;
+    };
+    let proxy = Proxy::start(server.port());
+    let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    let (url, key, source) = (server.url_at(proxy.port()), home.text("key"), home.text("source"));
+    for n in 0..20 {
+        home.write(&format!("source/{n}/file"), format!("{n}").repeat(1000 * n));
+    }
+    // Files as young as this are read again.
+    std::thread::sleep(Duration::from_secs(3));
+    let with = ["-r", &url, "--key-file", &key];
+    let run = |args: &[&str]| home.ok(&[&with, args].concat());
+    run(&["init", "--no-recovery"]);
+    run(&["backup", &source]);
+    // Folders above the source may be changed by others meanwhile.
+    let fewest = (0..30).find_map(|_| {
+        let before = proxy.requests();
+        let summary = run(&["backup", "--json", &source]).summary();
+        let unchanged = number(&summary, "dirs_changed") == 0 && number(&summary, "tree_blobs") == 0;
+        let requests = proxy.requests() - before;
+        unchanged.then_some(requests)
+    });
+    let requests = fewest.expect("something changes all the time");
+    assert!(requests <= 6, "{requests} requests");
+    let before = proxy.requests();
+    run(&["snapshots"]);
+    assert!(proxy.requests() - before <= 2, "the key, and the names");
+}
