@@ -1,8 +1,6 @@
 //! Remotes on a network, against real servers: the suite that every remote passes, what the probe sees, and the whole
 //! program over each of them, also where the server goes away or lets nobody in.
 
-mod cluster;
-mod crowd;
 mod outages;
 mod requests;
 mod round_trips;
