@@ -14,8 +14,9 @@ use engine::repo::Repo;
 use engine::{Error, check, forget};
 use kit::generation::{self, Files, files, foreign_writer, noise, put_all, read_back, repository};
 use kit::machine::Machine;
-use kit::remotes::{Faulty, contents, listed};
-use std::sync::Arc;
+use kit::remotes::{Faulty, Hooked, contents, listed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const DAY: i64 = 86_400;
@@ -208,6 +209,48 @@ fn what_is_being_collected_is_not_brought_back() {
     );
     collect(&repo).unwrap();
     assert_sound(&repo, &story.kept, "condemned by mistake, and moved out in time");
+}
+
+/// Somebody forgets a snapshot, and stops at each step for somebody else to bring it back: what came back stays.
+#[test]
+fn what_came_back_beside_an_unfinished_forgetting_stays() {
+    let mut tried = 0;
+    for stop in 0.. {
+        let story = Story::new();
+        let (id, files) = story.forgotten[0].clone();
+        let reached = Arc::new(AtomicUsize::new(0));
+        let back: Arc<Mutex<Option<SessionId>>> = Arc::default();
+        let elsewhere = Machine::new("other");
+        let other = open(&elsewhere, &story.remote);
+        let hooked = Hooked::new(handle(&story.remote), {
+            let (reached, back) = (reached.clone(), back.clone());
+            move |_, _| {
+                if reached.fetch_add(1, Relaxed) == stop {
+                    match forget::undelete(&other, id, "here", 0, &Quiet) {
+                        Ok(new) => *back.lock().unwrap() = Some(new),
+                        Err(Error::NoSnapshot(_)) => {}
+                        Err(e) => panic!("{e}"),
+                    }
+                }
+            }
+        });
+        let repo = story.machine.open(Arc::new(hooked)).unwrap();
+        let before = reached.load(Relaxed);
+        match forget::apply(&repo, &[id], 0) {
+            Ok(()) | Err(Error::Store(StoreError::Missing { .. })) => {}
+            Err(e) => panic!("{e}"),
+        }
+        if reached.load(Relaxed) <= stop {
+            break;
+        }
+        let new = *back.lock().unwrap();
+        if let Some(new) = new {
+            let repo = open(&story.machine, &story.remote);
+            assert_eq!(read_back(&repo, new).unwrap(), files, "stopped at {stop}");
+            tried += usize::from(stop >= before);
+        }
+    }
+    assert!(tried >= 3, "{tried}");
 }
 
 #[test]

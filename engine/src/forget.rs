@@ -121,11 +121,12 @@ pub fn undelete(
         trash => trash?,
     };
     match store.slate(id) {
-        // Forgetting it was cut short: it never left.
-        Ok(Slate::Manifest { .. }) => {
-            store.discard(id)?;
-            return Ok(id);
-        }
+        // Forgetting it was cut short, or is under way elsewhere: it goes to its end first. Were the name left as it is,
+        // whoever still forgets it would take what came back.
+        Ok(Slate::Manifest { .. }) => match store.forget(id, now) {
+            Ok(()) | Err(StoreError::Missing { .. }) => {}
+            Err(e) => return Err(e.into()),
+        },
         Ok(Slate::Fence) | Err(StoreError::Missing { .. }) => {}
         Err(e) => return Err(e.into()),
     }
