@@ -12,13 +12,14 @@ CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup build test demo bench bench-gate bench-scale bench-peers install
+.PHONY: help setup build test fuzz demo bench bench-gate bench-scale bench-peers install
 
 help:
 	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
 	@echo 'make build              build $(DEDUP)'
 	@echo 'make demo [DIR=...]     back up a copy of DIR, change it, restore it as it was, compare, prune'
 	@echo 'make test               everything that CI runs'
+	@echo 'make fuzz               every fuzz target for FUZZ_SECONDS each (default 20)'
 	@echo 'make bench              measure the stages'
 	@echo 'make bench-gate         whether whole runs still take no longer beside their parts (part of make test)'
 	@echo 'make bench-scale        how time and memory grow: docs/benchmarks/growth.md is written anew'
@@ -39,8 +40,12 @@ test: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(CARGO) test $(CARGO_FLAGS) --workspace
+	@FUZZ_SECONDS=3 FUZZ_SEED=1 $(CARGO:cargo=) scripts/fuzz.sh
 	$(CARGO) run $(CARGO_FLAGS) --package dedup-benches --bin gate
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
+
+fuzz: setup
+	@$(CARGO:cargo=) scripts/fuzz.sh
 
 bench: setup
 	$(CARGO) bench --profile release --locked --package dedup-benches

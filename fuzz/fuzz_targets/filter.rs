@@ -2,12 +2,15 @@
 #![no_main]
 use engine::filter::{Filter, FilterOptions};
 
-libfuzzer_sys::fuzz_target!(|input: (Vec<String>, Vec<u8>, bool)| {
-    let (excludes, path, is_dir) = input;
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    // A path, then a pattern on each line.
+    let (path, patterns) = text.split_once('\n').unwrap_or((text, ""));
     if let Ok(filter) = Filter::build(FilterOptions {
-        excludes,
+        excludes: patterns.lines().map(str::to_string).collect(),
         ..FilterOptions::default()
     }) {
-        let _ = filter.leaves_out_source(&path, is_dir);
+        for is_dir in [false, true] {
+            let _ = filter.leaves_out_source(path.as_bytes(), is_dir);
+        }
     }
 });

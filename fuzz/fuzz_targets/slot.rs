@@ -1,6 +1,7 @@
-//! A key slot: read before anything is authenticated. Only cheap secrets are tried, so that runs stay short.
+//! A key slot: read before anything is authenticated. Only cheap secrets are tried, so that runs stay short. And what
+//! people type or keep as secrets.
 #![no_main]
-use chunkstore::slot::{Slot, parse_key_file};
+use chunkstore::slot::{Slot, parse_key_file, parse_phrase};
 use chunkstore::{RepoId, SlotId};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -8,5 +9,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let text = "dedup key file 1\n0101010101010101010101010101010101010101010101010101010101010101\n";
         let secret = parse_key_file(text).expect("a key file");
         let _ = slot.unwrap(&secret, &RepoId([1; 16]));
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = (parse_key_file(text), parse_phrase(text));
     }
 });

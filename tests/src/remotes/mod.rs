@@ -12,7 +12,7 @@ pub use faulty::{Fault, Faulty};
 pub use hooked::{Hook, Hooked};
 pub use lying::{Lie, Lying};
 pub use simulated::{Fault as StorageFault, Simulated, When};
-pub use turns::{Stage, Turns};
+pub use turns::{Act, Stage, Turns};
 
 use chunkstore::Result;
 use chunkstore::remote::{Kind, ObjectName, Remote};

@@ -3,7 +3,8 @@
 //! seed gives the same run again, as long as each actor comes here with one thread at a time.
 //!
 //! Reads of packs, and bytes under no name yet, are no turns: helper threads do these side by side. A pack that
-//! vanishes between two turns is seen all the same.
+//! vanishes between two turns is seen all the same. With [`Turns::at`] only some acts are turns, and what an actor does
+//! between two of them is one step: the fewer there are, the more of their orders a few seeds come to.
 
 use chunkstore::Result;
 use chunkstore::remote::{Kind, Memory, ObjectName, Published, Remote, Staged};
@@ -43,6 +44,15 @@ impl Stage {
         let mut random = Random::new(seed);
         let keep = [0, 50, 80, 90, 97][random.below(5) as usize];
         let slow = random.below(actors as u64 * 2) as usize;
+        Stage::with(random, actors, keep, slow)
+    }
+
+    /// Where each turn is anybody's.
+    pub fn fair(seed: u64, actors: usize) -> Arc<Stage> {
+        Stage::with(Random::new(seed), actors, 0, actors)
+    }
+
+    fn with(random: Random, actors: usize, keep: u64, slow: usize) -> Arc<Stage> {
         Arc::new(Stage {
             calls: (0..actors).map(|_| Condvar::new()).collect(),
             state: Mutex::new(State {
@@ -108,21 +118,46 @@ impl Stage {
     }
 }
 
+/// What others may see or change, by the kind of object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Act {
+    Read(Kind),
+    Size(Kind),
+    List(Kind),
+    Put(Kind),
+    Delete(Kind),
+}
+
 /// One actor's way to the memory that all share.
 #[derive(Clone)]
 pub struct Turns {
     inner: Memory,
     stage: Arc<Stage>,
     actor: usize,
+    /// The acts that are turns; `None` for all.
+    points: Option<Arc<[Act]>>,
 }
 
 impl Turns {
     pub fn new(inner: Memory, stage: Arc<Stage>, actor: usize) -> Self {
-        Turns { inner, stage, actor }
+        Turns {
+            inner,
+            stage,
+            actor,
+            points: None,
+        }
     }
 
-    fn turn(&self) {
-        self.stage.turn(self.actor);
+    /// The actor waits for its turn only right before these.
+    pub fn at(mut self, points: &[Act]) -> Self {
+        self.points = Some(points.into());
+        self
+    }
+
+    fn turn(&self, act: Act) {
+        if self.points.as_ref().is_none_or(|points| points.contains(&act)) {
+            self.stage.turn(self.actor);
+        }
     }
 }
 
@@ -140,25 +175,25 @@ impl Remote for Turns {
 
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
         if !matches!(name.kind(), Kind::Pack | Kind::Config | Kind::Key) {
-            self.turn();
+            self.turn(Act::Read(name.kind()));
         }
         self.inner.read(name, offset, len, out)
     }
 
     fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
-        self.turn();
+        self.turn(Act::Size(name.kind()));
         self.inner.size(name)
     }
 
     fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
         if kind != Kind::Key {
-            self.turn();
+            self.turn(Act::List(kind));
         }
         self.inner.list(kind, each)
     }
 
     fn delete(&self, name: &ObjectName) -> Result<()> {
-        self.turn();
+        self.turn(Act::Delete(name.kind()));
         self.inner.delete(name)
     }
 
@@ -182,7 +217,7 @@ impl Staged for StagedTurns {
     }
 
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published> {
-        self.turns.turn();
+        self.turns.turn(Act::Put(name.kind()));
         self.inner.publish(name)
     }
 }

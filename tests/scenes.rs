@@ -1,0 +1,281 @@
+//! Scenes for two or three, in which one step at the wrong moment would lose data: a backup of what a collection is
+//! about to remove, and two collections that each hold another copy of a chunk for the one to go. They take turns only
+//! right before the acts that matter, in an order that a seed determines; so a few hundred seeds come to most orders.
+//!
+//! With all rules of the protocol nothing is lost (I-1, I-4, I-5, I-7, I-8). With any one of them left out something must
+//! be, or the rule is not tested.
+
+use crate::schedules::{Leaves, key, missing};
+use chunkstore::remote::{Kind, Memory};
+use chunkstore::session::View;
+use chunkstore::simulation::{self, Rule};
+use chunkstore::sweep::{Policy, Unused};
+use chunkstore::{Error as StoreError, SessionId};
+use engine::error::{Error, Result};
+use engine::forget;
+use engine::monitor::Quiet;
+use engine::prune::{self, Options};
+use engine::repo::Repo;
+use kit::generation::{self, Files};
+use kit::machine::Machine;
+use kit::random::{Random, seeds};
+use kit::remotes::{Act, Stage, Turns};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const NEVER: Duration = Duration::from_secs(3600);
+const NOW: i64 = 1_700_000_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Plot {
+    /// A generation was forgotten; a collection removes it while its machine backs up the same files again.
+    Return,
+    /// Two machines stored the same chunks at once; of two collections each takes another's copy for the good one.
+    Copies,
+}
+
+impl Plot {
+    /// The plot in which the rule matters.
+    fn of(rule: Rule) -> Plot {
+        match rule {
+            Rule::Session
+            | Rule::SessionFirst
+            | Rule::MarksFirst
+            | Rule::NoTrust
+            | Rule::Fence
+            | Rule::Wait
+            | Rule::MarkLast => Plot::Return,
+            Rule::PacksLast | Rule::OthersMarks => Plot::Copies,
+        }
+    }
+
+    /// The acts that turns are taken at.
+    fn points(self) -> &'static [Act] {
+        match self {
+            Plot::Return => &[
+                Act::Put(Kind::Session),
+                Act::List(Kind::Mark),
+                Act::List(Kind::Index),
+                Act::List(Kind::Pack),
+                Act::Put(Kind::Snapshot),
+                Act::Put(Kind::Mark),
+                Act::List(Kind::Session),
+                Act::Delete(Kind::Index),
+                Act::Delete(Kind::Pack),
+                Act::Delete(Kind::Mark),
+            ],
+            Plot::Copies => &[
+                Act::Put(Kind::Mark),
+                Act::List(Kind::Mark),
+                Act::Delete(Kind::Index),
+            ],
+        }
+    }
+}
+
+/// One seed's scene, set and ready.
+struct Scene {
+    plot: Plot,
+    seed: u64,
+    without: Option<Rule>,
+    memory: Memory,
+    machines: [Machine; 2],
+    points: Vec<Act>,
+    alive: Mutex<BTreeMap<SessionId, Files>>,
+    wrong: Mutex<Vec<String>>,
+}
+
+impl Scene {
+    fn set(plot: Plot, seed: u64, without: Option<Rule>) -> Scene {
+        simulation::seed(Some(key(seed, 99)));
+        let mut random = Random::new(seed);
+        let points = plot.points().iter().copied();
+        // The fewer there are the more of their orders come up: of many, each seed has some.
+        let share = if points.len() > 3 { 60 } else { 100 };
+        let scene = Scene {
+            plot,
+            seed,
+            without,
+            memory: generation::repository(),
+            machines: [Machine::quick("one"), Machine::quick("two")],
+            points: points.filter(|_| random.chance(share)).collect(),
+            alive: Mutex::default(),
+            wrong: Mutex::default(),
+        };
+        match plot {
+            Plot::Return => scene.forget_one(),
+            Plot::Copies => scene.store_twice(),
+        }
+        .unwrap();
+        simulation::seed(None);
+        scene
+    }
+
+    fn files(from: u64) -> Files {
+        generation::files(from..from + 2, 1200)
+    }
+
+    fn quietly(&self, machine: usize) -> Repo {
+        self.machines[machine]
+            .open(Arc::new(self.memory.clone()))
+            .unwrap()
+    }
+
+    fn holds(&self, id: SessionId, files: Files) {
+        self.alive.lock().unwrap().insert(id, files);
+    }
+
+    /// The second machine has a generation that is in the trash, and one that stays.
+    fn forget_one(&self) -> Result<()> {
+        let repo = self.quietly(1);
+        let doomed = generation::generation(&repo, 1, &Scene::files(0))?;
+        let stays = generation::generation(&repo, 2, &Scene::files(10))?;
+        self.holds(stays, Scene::files(10));
+        forget::apply(&repo, &[doomed], NOW)
+    }
+
+    /// Two generations that share nothing, of the same contents under different names: a collection that reads the trees
+    /// again sees nothing wrong. What a local index read last is the copy that it names: the
+    /// first machine reads the second copy first, and the second machine, which made them, the first.
+    fn store_twice(&self) -> Result<()> {
+        let files = Scene::files(0);
+        let moved = files
+            .iter()
+            .map(|(path, bytes)| (format!("{path}-moved"), bytes.clone()));
+        let files = [files.clone(), moved.collect()];
+        let repo = self.quietly(1);
+        let writers = [
+            generation::foreign_writer(&repo),
+            generation::foreign_writer(&repo),
+        ];
+        let manifests = [
+            generation::put_all(&repo, &writers[0], 1, &files[0])?,
+            generation::put_all(&repo, &writers[1], 2, &files[1])?,
+        ];
+        for ((writer, manifest), files) in writers.iter().zip(&manifests).zip(&files).rev() {
+            let id = generation::publish(writer, manifest)?;
+            let store = self.quietly(0).store;
+            let view = View::read(&store)?;
+            store.index_of(&view, &store.packs()?, &mut |_, _| {})?;
+            self.holds(id, files.clone());
+        }
+        Ok(())
+    }
+
+    fn play(&self) {
+        let stage = &match self.plot {
+            Plot::Return => Stage::new(self.seed, 2),
+            Plot::Copies => Stage::fair(self.seed, 2),
+        };
+        std::thread::scope(|scope| {
+            for actor in 0..2 {
+                scope.spawn(move || {
+                    simulation::seed(Some(key(self.seed, actor as u64)));
+                    simulation::leave_out(self.without);
+                    let _leaves = Leaves(stage, actor);
+                    let remote = Turns::new(self.memory.clone(), stage.clone(), actor).at(&self.points);
+                    let repo = self.machines[actor].open(Arc::new(remote)).unwrap();
+                    stage.turn(actor);
+                    let random = Random::new(self.seed * 10 + actor as u64);
+                    match (self.plot, actor) {
+                        (Plot::Return, 1) => self.write(&repo),
+                        _ => self.collect(&repo, random),
+                    }
+                });
+            }
+        });
+    }
+
+    fn write(&self, repo: &Repo) {
+        let files = Scene::files(0);
+        match generation::successor(repo, 3, &files, &files) {
+            Ok(id) => self.holds(id, files),
+            Err(e) => self.failed("backup", &e),
+        }
+    }
+
+    fn collect(&self, repo: &Repo, mut random: Random) {
+        let policy = Policy {
+            max_unused: Unused::Bytes(0),
+            max_repack: u64::MAX,
+        };
+        let mut options = Options::new(policy, NOW);
+        options.keep_trash = 0;
+        // Two collections wait for each other, unless each takes the other for dead.
+        options.stale_after = match self.plot == Plot::Return && random.chance(50) {
+            true => NEVER,
+            false => Duration::ZERO,
+        };
+        for _ in 0..1 + random.below(2) {
+            match prune::run(repo, &options, &Quiet) {
+                Ok(_) => {}
+                Err(e) => self.failed("prune", &e),
+            }
+        }
+    }
+
+    /// What another's work may do to this one's: end it, so that it must be begun again. Nothing else.
+    fn failed(&self, what: &str, error: &Error) {
+        match error {
+            Error::ViewChanged | Error::Store(StoreError::Fenced | StoreError::Refused(_)) => {}
+            e => self.wrong.lock().unwrap().push(format!("{what}: {e:?}")),
+        }
+    }
+
+    /// What was lost; and, with all rules, what else was wrong.
+    fn judge(&self) -> Vec<String> {
+        let mut lost = missing(&self.memory, &self.alive.lock().unwrap());
+        if self.without.is_none() {
+            lost.append(&mut self.wrong.lock().unwrap());
+        }
+        lost
+    }
+}
+
+/// Plays on two threads; the first seed at which something was lost, and what.
+fn first_loss(plot: Plot, seeds: std::ops::Range<u64>, without: Option<Rule>) -> Option<(u64, Vec<String>)> {
+    let next = Mutex::new(seeds);
+    let found: Mutex<Option<(u64, Vec<String>)>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while found.lock().unwrap().is_none() {
+                    let Some(seed) = next.lock().unwrap().next() else {
+                        return;
+                    };
+                    let scene = Scene::set(plot, seed, without);
+                    scene.play();
+                    let lost = scene.judge();
+                    if !lost.is_empty() {
+                        found.lock().unwrap().get_or_insert((seed, lost));
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap()
+}
+
+#[test]
+fn nothing_is_lost_at_any_turn() {
+    for plot in [Plot::Return, Plot::Copies] {
+        let range = seeds(2000);
+        let lost = first_loss(plot, range.clone(), None);
+        assert!(lost.is_none(), "{plot:?}: {lost:?}");
+        println!("scenes: {plot:?}, seeds {range:?}");
+    }
+}
+
+/// Each rule of the protocol carries its weight, which is seen within these seeds.
+#[test]
+fn what_a_rule_prevents_happens_without_it() {
+    let mut unneeded = Vec::new();
+    for rule in Rule::ALL {
+        match first_loss(Plot::of(rule), 1..2001, Some(rule)) {
+            Some((seed, lost)) => println!("without {rule:?}: lost at seed {seed}: {}", lost[0]),
+            None => unneeded.push(rule),
+        }
+    }
+    assert!(unneeded.is_empty(), "{unneeded:?}");
+}
