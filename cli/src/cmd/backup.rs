@@ -20,8 +20,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use stream::Input;
 
-/// Time between checkpoints. Tests shorten it.
-const CHECKPOINT: Duration = Duration::from_secs(5 * 60);
 const CHECKPOINT_VARIABLE: &str = "DEDUP_CHECKPOINT_SECS";
 
 pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
@@ -32,7 +30,11 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
         let own = sources::own_places(&context.location()?, &context.dirs()?.cache);
         options.filter.excludes.extend(own.excludes(&options.sources)?);
     }
-    let repo = context.open()?;
+    let mut begun = None;
+    let repo = context.open_while(&mut || {
+        begun = input.is_none().then(|| backup::begin(&options)).transpose()?;
+        Ok(())
+    })?;
     options.parent = parent(&repo, args)?;
     if let Some(input) = &mut input {
         input.start()?;
@@ -42,7 +44,10 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
         name: input.name(),
         source: input,
     });
-    let report = backup::run(&repo, &options, stream, &watcher)?;
+    let report = match begun {
+        Some(begun) => backup::run_begun(&repo, &options, begun, &watcher)?,
+        None => backup::run(&repo, &options, stream, &watcher)?,
+    };
     repo.tell_damaged_index(&watcher);
     let tally = watcher.finish();
     match context.json() {
@@ -57,39 +62,39 @@ fn options(context: &Context, args: &BackupArgs) -> Result<Options, Failure> {
     let describe = &args.describe;
     let time = describe.time.as_deref().filter(|text| !text.is_empty());
     let time = time.map(|text| when::start_of(text, &context.now)).transpose()?;
+    let host = resolve::host(describe.host.as_deref(), &context.env)?;
+    let options = Options::new(Vec::new(), &host, context.now.timestamp());
     Ok(Options {
-        sources: Vec::new(),
         filter: filter(&args.select),
-        host: resolve::host(describe.host.as_deref(), &context.env)?,
         user: repo::user_name(),
         tags: describe.tags(),
         description: describe.description.clone().unwrap_or_default(),
         time,
-        now: context.now.timestamp(),
         dry_run: args.dry_run,
         force: args.force,
-        parent: None,
         ignore: Ignore {
             inode: args.ignore_inode,
             ctime: args.ignore_ctime,
         },
         skip_if_unchanged: args.skip_if_unchanged,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(64)),
         level: args.compression,
-        checkpoint: checkpoint(context)?,
+        checkpoint: checkpoint(context)?.unwrap_or(options.checkpoint),
+        ..options
     })
 }
 
-fn checkpoint(context: &Context) -> Result<Duration, Failure> {
+/// Another time between checkpoints than the default: tests shorten it.
+fn checkpoint(context: &Context) -> Result<Option<Duration>, Failure> {
     let Some(text) = context.env.text(CHECKPOINT_VARIABLE)? else {
-        return Ok(CHECKPOINT);
+        return Ok(None);
     };
     let secs = text.parse::<f64>().ok().filter(|secs| (0.0..=1e9).contains(secs));
-    secs.map(Duration::from_secs_f64).ok_or_else(|| {
-        Failure::usage(format!(
-            "{CHECKPOINT_VARIABLE} is '{text}', not a number of seconds"
-        ))
-    })
+    secs.map(|secs| Some(Duration::from_secs_f64(secs)))
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "{CHECKPOINT_VARIABLE} is '{text}', not a number of seconds"
+            ))
+        })
 }
 
 fn filter(select: &SelectArgs) -> FilterOptions {

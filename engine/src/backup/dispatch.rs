@@ -6,16 +6,16 @@
 use super::job::{Job, Slot, State};
 use super::parent::{Known, Parent};
 use super::{Counts, Run};
-use crate::entry::{Content, Extent, Kind, join};
+use crate::entry::{Content, Extent, Kind, Trouble, join};
 use crate::error::{Error, Result};
+use crate::fsmeta::errno_of;
 use crate::monitor::{Problem, ProblemKind};
 use crate::trees;
-use crate::walk::{Batch, DirHandle, Found, Walk};
+use crate::walk::{Batch, Found, Lent, Walk};
 use chunkstore::frame::Decoder;
 use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, Place};
 use crossbeam_channel::{Receiver, Sender};
-use std::sync::Arc;
 
 /// Entries of a job at most; with [`super::WINDOW`] this bounds what the pipeline holds.
 const ENTRIES: usize = 1024;
@@ -91,7 +91,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         self.run.problem(&Problem { path, what });
     }
 
-    fn batch(&mut self, batch: Batch) -> Result<()> {
+    fn batch(&mut self, mut batch: Batch) -> Result<()> {
         if let Some(trouble) = batch.trouble {
             let path = [b"/", &batch.dir[..]].concat();
             self.run.unreadable_dir(&path);
@@ -101,7 +101,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             self.check_unmounted(&batch.dir)?;
         }
         for found in batch.entries {
-            self.entry(&batch.dir, &batch.handle, found)?;
+            self.entry(&batch.dir, &mut batch.handle, found)?;
         }
         Ok(())
     }
@@ -142,12 +142,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
     }
 
-    fn entry(
-        &mut self,
-        dir: &crate::entry::DirPath,
-        handle: &Option<Arc<DirHandle>>,
-        found: Found,
-    ) -> Result<()> {
+    fn entry(&mut self, dir: &crate::entry::DirPath, handle: &mut Option<Lent>, found: Found) -> Result<()> {
         let known = self.parent.take(dir, &found)?;
         for damage in std::mem::take(&mut self.parent.damage) {
             let why = format!("the snapshot before is damaged ({damage}); what it can't tell is read anew");
@@ -193,10 +188,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
                 self.small_bytes += size;
                 cut_here = self.run.ends_job(&found.name);
             }
-            State::Todo {
-                found,
-                handle: handle.clone(),
-            }
+            to_read(found, handle.as_mut())
         });
         self.job.push(Slot {
             dir: dir.clone(),
@@ -263,6 +255,20 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         };
         to.send(job).map_err(|_| stopped())
     }
+}
+
+/// An entry that is to be read, with its open directory. One that can't be opened any more is trouble with the entry.
+fn to_read(mut found: Found, handle: Option<&mut Lent>) -> State {
+    let handle = match handle.map(Lent::open) {
+        Some(Ok(handle)) => Some(handle.clone()),
+        Some(Err(e)) => {
+            let errno = errno_of(&e);
+            found.trouble = found.trouble.or(Some(Trouble::Unreadable { errno }));
+            None
+        }
+        None => None,
+    };
+    State::Todo { found, handle }
 }
 
 /// How an entry relates to the parent generation, for the summary.

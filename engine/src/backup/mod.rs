@@ -11,6 +11,7 @@ mod history;
 mod job;
 mod open;
 mod parent;
+mod run;
 mod share;
 mod stdin;
 mod stream;
@@ -22,16 +23,14 @@ pub use parent::Ignore;
 use crate::entry::Time;
 use crate::error::{Error, Result, StoreError};
 use crate::filter::{Filter, FilterOptions};
-use crate::manifest::{Head, Summary, UNREADABLE_MAX};
-use crate::monitor::{Monitor, Phase, Problem, Progress};
+use crate::manifest::{Head, Summary};
+use crate::monitor::{Monitor, Phase};
 use crate::repo::{Repo, index_progress};
 use crate::trees;
 use crate::walk::Walk;
 use assemble::Assembler;
-use chunkstore::chunker::Chunker;
-use chunkstore::keys::Keys;
 use chunkstore::reader::Reader;
-use chunkstore::writer::{Writer, Written};
+use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, Place, SessionId};
 use crossbeam_channel::bounded;
 use dispatch::Dispatcher;
@@ -39,10 +38,11 @@ use history::{newest_of_this_machine, parents};
 use jiff::Timestamp;
 use parent::Parent;
 use parking_lot::Mutex;
+use run::{Counter, Counts, Run};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use work::Worker;
 
@@ -75,6 +75,30 @@ pub struct Options {
     pub checkpoint: Duration,
 }
 
+impl Options {
+    /// A backup of `sources` as it is where nothing else was asked for.
+    pub fn new(sources: Vec<PathBuf>, host: &str, now: Timestamp) -> Self {
+        Options {
+            sources,
+            filter: FilterOptions::default(),
+            host: host.to_string(),
+            user: String::new(),
+            tags: Vec::new(),
+            description: String::new(),
+            time: None,
+            now,
+            dry_run: false,
+            force: false,
+            parent: None,
+            ignore: Ignore::default(),
+            skip_if_unchanged: false,
+            threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(64)),
+            level: 3,
+            checkpoint: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
 /// A stream instead of sources: its name (an absolute path, as bytes) and its bytes.
 pub struct Stream<'a> {
     pub name: Vec<u8>,
@@ -97,155 +121,74 @@ struct Outcome {
     unchanged: bool,
 }
 
-#[derive(Default)]
-pub struct Counter(AtomicU64);
+/// A walk that began before the repository was open: finding the key of a password takes a while, and so may a network.
+pub struct Begun(Walk);
 
-impl Counter {
-    fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
-    }
-    fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
-/// What the stages count together.
-#[derive(Default)]
-struct Counts {
-    files_new: Counter,
-    files_changed: Counter,
-    files_unmodified: Counter,
-    dirs_new: Counter,
-    dirs_changed: Counter,
-    dirs_unmodified: Counter,
-    tree_blobs: Counter,
-    files: Counter,
-    bytes: Counter,
-    errors: Counter,
-}
-
-/// What every stage needs of this run.
-pub struct Run<'a> {
-    repo: &'a Repo,
-    writer: &'a Writer,
-    monitor: &'a dyn Monitor,
-    head: Head,
-    counts: Counts,
-    /// Bytes of large files that are being read, by lane.
-    reading: Vec<Counter>,
-    totals: (u64, u64),
-    small_file: u64,
-    bundle_size: u32,
-    level: i32,
-    tree_lane: usize,
-    share: share::Share,
-    stop: AtomicBool,
-    unreadable: Mutex<Vec<Vec<u8>>>,
-}
-
-impl Run<'_> {
-    fn writer_keys(&self) -> &Keys {
-        self.repo.store.keys()
-    }
-
-    fn chunker(&self) -> &Chunker {
-        self.repo.store.chunker()
-    }
-
-    fn stopping(&self) -> bool {
-        self.stop.load(Relaxed) || self.monitor.interrupted()
-    }
-
-    fn problem(&self, problem: &Problem) {
-        self.counts.errors.add(1);
-        self.monitor.problem(problem);
-    }
-
-    fn unreadable_dir(&self, path: &[u8]) {
-        let mut list = self.unreadable.lock();
-        if list.len() < UNREADABLE_MAX {
-            list.push(path.to_vec());
-        }
-    }
-
-    fn unreadable_dirs(&self) -> Vec<Vec<u8>> {
-        self.unreadable.lock().clone()
-    }
-
-    /// Whether a bundle may end after the small file of this name: one in 32, by the repository's key.
-    fn ends_job(&self, name: &[u8]) -> bool {
-        blake3::keyed_hash(self.writer_keys().tree_cuts(), name).as_bytes()[0] & 31 == 0
-    }
-
-    fn bytes_read(&self, lane: usize, bytes: u64) {
-        self.reading[lane].add(bytes);
-        self.progress();
-    }
-
-    fn large_file_done(&self, lane: usize) {
-        self.reading[lane].0.store(0, Relaxed);
-    }
-
-    fn progress(&self) {
-        let reading: u64 = self.reading.iter().map(Counter::get).sum();
-        self.monitor.progress(&Progress {
-            files_done: self.counts.files.get(),
-            files_total: self.totals.0,
-            bytes_done: self.counts.bytes.get() + reading,
-            bytes_total: self.totals.1,
-            errors: self.counts.errors.get(),
-        });
-    }
-
-    fn summary(&self) -> Summary {
-        let Written {
-            chunks,
-            plain,
-            stored,
-            ..
-        } = self.writer.written();
-        let c = &self.counts;
-        Summary {
-            files_new: c.files_new.get(),
-            files_changed: c.files_changed.get(),
-            files_unmodified: c.files_unmodified.get(),
-            dirs_new: c.dirs_new.get(),
-            dirs_changed: c.dirs_changed.get(),
-            dirs_unmodified: c.dirs_unmodified.get(),
-            data_blobs: chunks.saturating_sub(c.tree_blobs.get()),
-            tree_blobs: c.tree_blobs.get(),
-            data_added: plain,
-            data_added_packed: stored,
-            total_files_processed: c.files.get(),
-            total_bytes_processed: c.bytes.get(),
-            errors: c.errors.get(),
-        }
-    }
+/// Begins to walk `options.sources`.
+pub fn begin(options: &Options) -> Result<Begun> {
+    check_sources(&options.sources)?;
+    walk(options).map(Begun)
 }
 
 /// Backs up `options.sources`, or `stream` when there is one.
 pub fn run(
     repo: &Repo,
     options: &Options,
-    mut stream: Option<Stream<'_>>,
+    stream: Option<Stream<'_>>,
     monitor: &dyn Monitor,
 ) -> Result<Report> {
     let started = Instant::now();
     check_sources(&options.sources)?;
-    if let Some(stream) = &mut stream {
-        return once(repo, options, Some(stream), monitor, started);
+    match stream {
+        Some(mut stream) => once(repo, options, Input::Stream(&mut stream), monitor, started),
+        None => run_files(repo, options, None, monitor, started),
     }
+}
+
+/// Backs up `options.sources`, whose walk has `begun`.
+pub fn run_begun(repo: &Repo, options: &Options, begun: Begun, monitor: &dyn Monitor) -> Result<Report> {
+    run_files(repo, options, Some(begun.0), monitor, Instant::now())
+}
+
+fn run_files(
+    repo: &Repo,
+    options: &Options,
+    mut begun: Option<Walk>,
+    monitor: &dyn Monitor,
+    started: Instant,
+) -> Result<Report> {
     for _ in 0..RESTARTS {
-        match once(repo, options, None, monitor, started) {
+        match once(repo, options, Input::Files(begun.take()), monitor, started) {
             // What was stored so far is a partial generation, or at least indexed: the next try is quick.
             Err(e) if overtaken(&e) => continue,
             done => return done,
         }
     }
-    match once(repo, options, None, monitor, started) {
+    match once(repo, options, Input::Files(None), monitor, started) {
         Err(e) if overtaken(&e) => Err(Error::ViewChanged),
         done => done,
     }
+}
+
+/// What a run reads.
+enum Input<'i, 's> {
+    /// The sources; a walk that has begun, or none.
+    Files(Option<Walk>),
+    Stream(&'i mut Stream<'s>),
+}
+
+impl Input<'_, '_> {
+    fn stream_name(&self) -> Option<&[u8]> {
+        match self {
+            Input::Files(_) => None,
+            Input::Stream(stream) => Some(&stream.name),
+        }
+    }
+}
+
+fn walk(options: &Options) -> Result<Walk> {
+    let filter = Filter::build(options.filter.clone())?;
+    Walk::start(&options.sources, filter, options.threads.min(4))
 }
 
 /// A path in another form than the plain one would be recorded under a name that no reader takes.
@@ -277,7 +220,7 @@ fn overtaken(error: &Error) -> bool {
 }
 
 /// Opens the session. A stream can be read but once, so there the index is opened first, as often as it takes.
-fn begin(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn Monitor) -> Result<Writer> {
+fn open_session(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn Monitor) -> Result<Writer> {
     let mut tries = 0;
     loop {
         let owner = repo.owner(&options.host, options.now.as_second());
@@ -299,14 +242,15 @@ fn begin(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn Monitor)
 fn once(
     repo: &Repo,
     options: &Options,
-    stream: Option<&mut Stream<'_>>,
+    input: Input<'_, '_>,
     monitor: &dyn Monitor,
     started: Instant,
 ) -> Result<Report> {
-    let writer = begin(repo, options, stream.is_some(), monitor)?;
-    let head = head(repo, options, stream.as_deref());
+    let is_stream = input.stream_name().is_some();
+    let writer = open_session(repo, options, is_stream, monitor)?;
+    let head = head(repo, options, input.stream_name());
     let (snapshots, _unreadable) = repo.snapshots()?;
-    let parents = if options.force || stream.is_some() {
+    let parents = if options.force || is_stream {
         Vec::new()
     } else {
         parents(repo, &snapshots, options, &head)?
@@ -363,9 +307,12 @@ fn once(
         dry_run: options.dry_run,
         unless,
     };
-    let outcome = match stream {
-        Some(stream) => stdin::store(&run, stream, assembler)?,
-        None => pipeline(&run, options, parent, &reader, assembler)?,
+    let outcome = match input {
+        Input::Stream(stream) => stdin::store(&run, stream, assembler)?,
+        Input::Files(begun) => {
+            let walk = begun.map_or_else(|| walk(options), Ok)?;
+            pipeline(&run, options, walk, parent, &reader, assembler)?
+        }
     };
     Ok(Report {
         snapshot: outcome.snapshot,
@@ -380,6 +327,7 @@ fn once(
 fn pipeline<'a, L>(
     run: &'a Run<'a>,
     options: &Options,
+    mut walk: Walk,
     parent: Parent<L>,
     reader: &'a Reader<'a>,
     assembler: impl FnOnce(
@@ -390,8 +338,6 @@ fn pipeline<'a, L>(
 where
     L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>> + Send,
 {
-    let filter = Filter::build(options.filter.clone())?;
-    let mut walk = Walk::start(&options.sources, filter, options.threads.min(4))?;
     let missing = walk.missing_sources();
     if let Some((path, errno)) = missing.first()
         && missing.len() >= options.sources.len()
@@ -441,9 +387,9 @@ where
     })
 }
 
-fn head(repo: &Repo, options: &Options, stream: Option<&Stream<'_>>) -> Head {
-    let paths = match stream {
-        Some(stream) => vec![stream.name.clone()],
+fn head(repo: &Repo, options: &Options, stream_name: Option<&[u8]>) -> Head {
+    let paths = match stream_name {
+        Some(name) => vec![name.to_vec()],
         None => options
             .sources
             .iter()

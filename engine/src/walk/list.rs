@@ -1,6 +1,6 @@
 //! One step of the walk: lists a directory, or examines a part of a large one. Runs in helpers and in the consumer.
 
-use super::node::{DirHandle, Handles, Node};
+use super::node::{DirHandle, Handles, Lent, Node};
 use super::queue::{Outcome, Work};
 use super::sources::Source;
 use super::{BATCH, Batch, Found};
@@ -53,7 +53,7 @@ impl Listing {
 /// What all steps share.
 pub(super) struct Lister {
     pub(super) filter: Filter,
-    pub(super) handles: Handles,
+    pub(super) handles: Arc<Handles>,
     /// Sources that could not be examined, and those that patterns leave out.
     pub(super) missing: Mutex<Vec<(PathBuf, i32)>>,
     pub(super) excluded: Mutex<Vec<PathBuf>>,
@@ -129,7 +129,7 @@ impl Lister {
             return self.whole(&listing, trouble, scratch);
         }
         self.handles.keep(&listing.handle);
-        in_parts(listing, trouble)
+        self.in_parts(listing, trouble)
     }
 
     fn whole(&self, listing: &Listing, trouble: Option<Trouble>, scratch: &mut Scratch) -> Outcome {
@@ -141,7 +141,7 @@ impl Lister {
             let end = (start + BATCH).min(total);
             let examined = self.examine(listing, start, end, scratch);
             dirs.extend(examined.dirs);
-            batches.push(batch(listing, examined.found, end == total));
+            batches.push(self.batch(listing, examined.found, end == total));
             start = end;
             if end == total {
                 break;
@@ -167,8 +167,40 @@ impl Lister {
         }
         listing.open_parts.fetch_sub(1, Ordering::AcqRel);
         Outcome {
-            batches: vec![batch(listing, examined.found, end == listing.names.len())],
+            batches: vec![self.batch(listing, examined.found, end == listing.names.len())],
             then: Vec::new(),
+        }
+    }
+
+    /// A large directory: its parts, then the directories in it.
+    fn in_parts(&self, listing: Listing, trouble: Option<Trouble>) -> Outcome {
+        let starts: Vec<usize> = (0..listing.names.len()).step_by(BATCH).collect();
+        listing.open_parts.store(starts.len(), Ordering::Release);
+        let listing = Arc::new(listing);
+        let mut first = self.batch(&listing, Vec::new(), false);
+        first.trouble = trouble;
+        let part = |start| Work::Part {
+            listing: listing.clone(),
+            start,
+        };
+        let mut then: Vec<Work> = starts.into_iter().map(part).collect();
+        then.push(Work::Below(listing.clone()));
+        // An empty batch only where there is something to say.
+        let batches = if first.trouble.is_some() {
+            vec![first]
+        } else {
+            Vec::new()
+        };
+        Outcome { batches, then }
+    }
+
+    fn batch(&self, listing: &Listing, entries: Vec<Found>, last: bool) -> Batch {
+        Batch {
+            dir: listing.dir.clone(),
+            handle: Some(Lent::new(&self.handles, &listing.visit.node, &listing.handle)),
+            entries,
+            trouble: None,
+            last,
         }
     }
 
@@ -369,38 +401,6 @@ impl Lister {
                 self.note_missing(source, &path, ENOENT);
             }
         }
-    }
-}
-
-/// A large directory: its parts, then the directories in it.
-fn in_parts(listing: Listing, trouble: Option<Trouble>) -> Outcome {
-    let starts: Vec<usize> = (0..listing.names.len()).step_by(BATCH).collect();
-    listing.open_parts.store(starts.len(), Ordering::Release);
-    let listing = Arc::new(listing);
-    let mut first = batch(&listing, Vec::new(), false);
-    first.trouble = trouble;
-    let part = |start| Work::Part {
-        listing: listing.clone(),
-        start,
-    };
-    let mut then: Vec<Work> = starts.into_iter().map(part).collect();
-    then.push(Work::Below(listing.clone()));
-    // An empty batch only where there is something to say.
-    let batches = if first.trouble.is_some() {
-        vec![first]
-    } else {
-        Vec::new()
-    };
-    Outcome { batches, then }
-}
-
-fn batch(listing: &Listing, entries: Vec<Found>, last: bool) -> Batch {
-    Batch {
-        dir: listing.dir.clone(),
-        handle: Some(listing.handle.clone()),
-        entries,
-        trouble: None,
-        last,
     }
 }
 

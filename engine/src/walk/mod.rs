@@ -14,7 +14,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
-pub use node::DirHandle;
+pub use node::{DirHandle, Lent};
 
 use crate::entry::{DirPath, Kind, Meta, Trouble};
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub const BATCH: usize = 512;
 pub struct Batch {
     pub dir: DirPath,
     /// For opening the entries; `None` only where the directory could not be opened.
-    pub handle: Option<Arc<DirHandle>>,
+    pub handle: Option<Lent>,
     /// Sorted by name, and after those of the directory's earlier batches. May be empty.
     pub entries: Vec<Found>,
     /// On a directory's first batch: it could not be opened, or its listing is not complete.
@@ -101,7 +101,7 @@ impl Walk {
         let shared = Arc::new(Shared {
             lister: Lister {
                 filter,
-                handles: Handles::new(list_root),
+                handles: Arc::new(Handles::new(list_root)),
                 missing: Mutex::new(missing),
                 excluded: Mutex::new(Vec::new()),
             },

@@ -22,6 +22,35 @@ impl AsFd for DirHandle {
     }
 }
 
+/// A batch's directory: open, or closed for want of descriptors and opened again when it is needed.
+pub struct Lent {
+    handles: Arc<Handles>,
+    node: Arc<Node>,
+    open: Option<Arc<DirHandle>>,
+}
+
+impl Lent {
+    pub(super) fn new(handles: &Arc<Handles>, node: &Arc<Node>, open: &Arc<DirHandle>) -> Self {
+        Lent {
+            handles: handles.clone(),
+            node: node.clone(),
+            open: Some(open.clone()),
+        }
+    }
+
+    pub fn open(&mut self) -> io::Result<&Arc<DirHandle>> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.handles.open(&self.node)?,
+        };
+        Ok(self.open.insert(open))
+    }
+
+    pub(super) fn close(&mut self) {
+        self.open = None;
+    }
+}
+
 /// A directory's place in the tree. No path is kept: in a deep tree all paths together grow with the square of depth.
 pub(super) struct Node {
     /// `None` is `/`.

@@ -5,11 +5,30 @@
 
 use super::Batch;
 use super::list::{Listing, Visit};
+use super::node::Lent;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Results held ahead of the consumer: at most so many steps, and no further step begins beyond so many entries.
-const AHEAD_STEPS: usize = 64;
-const AHEAD_ENTRIES: usize = 32 << 10;
+/// How far results may be ahead of the consumer: at most so many steps, and no further step begins beyond so many
+/// entries.
+struct Lead {
+    steps: usize,
+    entries: usize,
+}
+
+/// Beside a consumer, which the walk only has to be quicker than.
+const LEAD: Lead = Lead {
+    steps: 64,
+    entries: 32 << 10,
+};
+/// Before the first result is asked for: the consumer waits for something else, a key or a network, and what is done by
+/// then it need not wait for. Some 30 MB.
+const EARLY_LEAD: Lead = Lead {
+    steps: 16 << 10,
+    entries: 128 << 10,
+};
+/// Results whose directories stay open for the consumer; each takes a descriptor.
+const OPEN_STEPS: usize = LEAD.steps;
 
 pub(super) enum Work {
     Dir(Visit),
@@ -49,13 +68,17 @@ pub(super) enum Top {
 
 #[derive(Default)]
 pub(super) struct Queue {
-    /// The last is due next.
+    /// Results that are due next, in order.
+    ready: VecDeque<Vec<Batch>>,
+    /// What follows them; the last is due first, and it is not ready.
     items: Vec<Item>,
     next_id: u64,
-    /// Items that are `Busy` or `Ready`; all of them are near the top.
+    /// Steps that are busy or ready; those not in `ready` are all near the top.
     ahead_steps: usize,
-    /// Entries in `Ready` items.
+    /// Entries in results.
     ahead_entries: usize,
+    /// A result was asked for.
+    is_used: bool,
 }
 
 impl Queue {
@@ -66,29 +89,32 @@ impl Queue {
     }
 
     pub(super) fn pop(&mut self) -> Top {
-        match self.items.pop() {
-            None => Top::Empty,
-            Some(Item {
-                state: State::Ready(batches),
-                ..
-            }) => {
+        self.is_used = true;
+        match self.ready.pop_front() {
+            Some(batches) => {
                 self.ahead_steps -= 1;
                 self.ahead_entries -= entries(&batches);
                 Top::Ready(batches)
             }
-            Some(item) => {
-                self.items.push(item);
-                Top::NotReady
-            }
+            None if self.items.is_empty() => Top::Empty,
+            None => Top::NotReady,
+        }
+    }
+
+    fn lead(&self) -> &'static Lead {
+        match self.is_used {
+            true => &LEAD,
+            false => &EARLY_LEAD,
         }
     }
 
     /// The work that is due soonest and that nobody has begun, if results may run this far ahead. What is due next
     /// may always be begun.
     pub(super) fn begin(&mut self) -> Option<(u64, Work)> {
-        let full = self.ahead_steps >= AHEAD_STEPS || self.ahead_entries >= AHEAD_ENTRIES;
+        let lead = self.lead();
+        let full = self.ahead_steps >= lead.steps || self.ahead_entries >= lead.entries;
         for (depth, item) in self.items.iter_mut().rev().enumerate() {
-            if full && depth > 0 {
+            if full && (depth > 0 || !self.ready.is_empty()) {
                 return None;
             }
             match &item.state {
@@ -110,16 +136,42 @@ impl Queue {
         let Some(at) = self.items.iter().rposition(|item| item.id == id) else {
             return;
         };
+        let mut batches = outcome.batches;
+        self.ahead_entries += entries(&batches);
+        if self.ahead_steps > OPEN_STEPS {
+            let handles = batches.iter_mut().filter_map(|batch| batch.handle.as_mut());
+            handles.for_each(Lent::close);
+        }
         if let Some(item) = self.items.get_mut(at) {
-            self.ahead_entries += entries(&outcome.batches);
-            item.state = State::Ready(outcome.batches);
+            item.state = State::Ready(batches);
         }
         self.insert(at, outcome.then);
+        while let Some(batches) = self.take_ready() {
+            self.ready.push_back(batches);
+        }
+    }
+
+    fn take_ready(&mut self) -> Option<Vec<Batch>> {
+        let item = self.items.pop()?;
+        match item.state {
+            State::Ready(batches) => Some(batches),
+            _ => {
+                self.items.push(item);
+                None
+            }
+        }
     }
 
     /// Helpers that found the window full are called back when half of it is used up, not for every step.
     pub(super) fn has_room(&self) -> bool {
-        self.ahead_steps < AHEAD_STEPS / 2 && self.ahead_entries < AHEAD_ENTRIES / 2
+        let lead = self.lead();
+        self.ahead_steps < lead.steps / 2 && self.ahead_entries < lead.entries / 2
+    }
+
+    /// Steps begun or done that the consumer did not take.
+    #[cfg(test)]
+    pub(super) fn is_ahead_by(&self) -> usize {
+        self.ahead_steps
     }
 
     fn insert(&mut self, at: usize, works: Vec<Work>) {

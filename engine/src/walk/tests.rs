@@ -353,7 +353,7 @@ fn a_listing_that_breaks_off_is_trouble() {
     let dir = tempfile::tempdir().unwrap();
     let lister = Lister {
         filter: plain(),
-        handles: Handles::new(true),
+        handles: Arc::new(Handles::new(true)),
         missing: Mutex::default(),
         excluded: Mutex::default(),
     };
@@ -544,13 +544,48 @@ fn handles_open_what_was_found() {
     // Through ancestors, which are open for names only, and through listed directories.
     for source in [dir.path().join("d/f"), dir.path().to_path_buf()] {
         let mut read = Vec::new();
-        for batch in Walk::start(&[source], plain(), 2).unwrap() {
+        for mut batch in Walk::start(&[source], plain(), 2).unwrap() {
             for found in batch.entries.iter().filter(|f| f.name == b"f") {
-                let handle = batch.handle.as_ref().unwrap();
+                let handle = batch.handle.as_mut().unwrap().open().unwrap();
                 let file = crate::fsmeta::open_source(handle.as_fd(), &found.name).unwrap();
                 read.push(std::io::read_to_string(file).unwrap());
             }
         }
         assert_eq!(read, ["content"]);
     }
+}
+
+#[test]
+fn a_walk_that_nobody_reads_yet_goes_on_and_keeps_few_directories_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let total = 600;
+    for number in 0..total {
+        let below = dir.path().join(format!("{number:03}"));
+        fs::create_dir(&below).unwrap();
+        fs::write(below.join("f"), number.to_string()).unwrap();
+    }
+    let open_files = || fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = open_files();
+    let walk = Walk::start(&[dir.path().to_path_buf()], plain(), 2).unwrap();
+    let begun = std::time::Instant::now();
+    let ahead = |walk: &Walk| walk.shared.state.lock().queue.is_ahead_by();
+    while ahead(&walk) < total && begun.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(ahead(&walk) >= total, "{}", ahead(&walk));
+    // Other tests of this process open files too.
+    let open = open_files().saturating_sub(before);
+    assert!(open < 400, "{open} open");
+    let mut read = 0;
+    for mut batch in walk {
+        for found in batch.entries.iter().filter(|found| found.name == b"f") {
+            let handle = batch.handle.as_mut().unwrap().open().unwrap();
+            let file = crate::fsmeta::open_source(handle.as_fd(), &found.name).unwrap();
+            let number = format!("{read:03}");
+            assert!(batch.dir.ends_with(number.as_bytes()));
+            assert_eq!(std::io::read_to_string(file).unwrap(), read.to_string());
+            read += 1;
+        }
+    }
+    assert_eq!(read, total);
 }

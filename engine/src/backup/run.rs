@@ -1,0 +1,136 @@
+//! What the stages of one run share: settings, counters, and the word to stop.
+
+use super::share::Share;
+use crate::manifest::{Head, Summary, UNREADABLE_MAX};
+use crate::monitor::{Monitor, Problem, Progress};
+use crate::repo::Repo;
+use chunkstore::chunker::Chunker;
+use chunkstore::keys::Keys;
+use chunkstore::writer::{Writer, Written};
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What the stages count together.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) files_new: Counter,
+    pub(super) files_changed: Counter,
+    pub(super) files_unmodified: Counter,
+    pub(super) dirs_new: Counter,
+    pub(super) dirs_changed: Counter,
+    pub(super) dirs_unmodified: Counter,
+    pub(super) tree_blobs: Counter,
+    pub(super) files: Counter,
+    pub(super) bytes: Counter,
+    pub(super) errors: Counter,
+}
+
+/// What every stage needs of this run.
+pub struct Run<'a> {
+    pub(super) repo: &'a Repo,
+    pub(super) writer: &'a Writer,
+    pub(super) monitor: &'a dyn Monitor,
+    pub(super) head: Head,
+    pub(super) counts: Counts,
+    /// Bytes of large files that are being read, by lane.
+    pub(super) reading: Vec<Counter>,
+    pub(super) totals: (u64, u64),
+    pub(super) small_file: u64,
+    pub(super) bundle_size: u32,
+    pub(super) level: i32,
+    pub(super) tree_lane: usize,
+    pub(super) share: Share,
+    pub(super) stop: AtomicBool,
+    pub(super) unreadable: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Run<'_> {
+    pub(super) fn writer_keys(&self) -> &Keys {
+        self.repo.store.keys()
+    }
+
+    pub(super) fn chunker(&self) -> &Chunker {
+        self.repo.store.chunker()
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        self.stop.load(Relaxed) || self.monitor.interrupted()
+    }
+
+    pub(super) fn problem(&self, problem: &Problem) {
+        self.counts.errors.add(1);
+        self.monitor.problem(problem);
+    }
+
+    pub(super) fn unreadable_dir(&self, path: &[u8]) {
+        let mut list = self.unreadable.lock();
+        if list.len() < UNREADABLE_MAX {
+            list.push(path.to_vec());
+        }
+    }
+
+    pub(super) fn unreadable_dirs(&self) -> Vec<Vec<u8>> {
+        self.unreadable.lock().clone()
+    }
+
+    /// Whether a bundle may end after the small file of this name: one in 32, by the repository's key.
+    pub(super) fn ends_job(&self, name: &[u8]) -> bool {
+        blake3::keyed_hash(self.writer_keys().tree_cuts(), name).as_bytes()[0] & 31 == 0
+    }
+
+    pub(super) fn bytes_read(&self, lane: usize, bytes: u64) {
+        self.reading[lane].add(bytes);
+        self.progress();
+    }
+
+    pub(super) fn large_file_done(&self, lane: usize) {
+        self.reading[lane].0.store(0, Relaxed);
+    }
+
+    pub(super) fn progress(&self) {
+        let reading: u64 = self.reading.iter().map(Counter::get).sum();
+        self.monitor.progress(&Progress {
+            files_done: self.counts.files.get(),
+            files_total: self.totals.0,
+            bytes_done: self.counts.bytes.get() + reading,
+            bytes_total: self.totals.1,
+            errors: self.counts.errors.get(),
+        });
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        let Written {
+            chunks,
+            plain,
+            stored,
+            ..
+        } = self.writer.written();
+        let c = &self.counts;
+        Summary {
+            files_new: c.files_new.get(),
+            files_changed: c.files_changed.get(),
+            files_unmodified: c.files_unmodified.get(),
+            dirs_new: c.dirs_new.get(),
+            dirs_changed: c.dirs_changed.get(),
+            dirs_unmodified: c.dirs_unmodified.get(),
+            data_blobs: chunks.saturating_sub(c.tree_blobs.get()),
+            tree_blobs: c.tree_blobs.get(),
+            data_added: plain,
+            data_added_packed: stored,
+            total_files_processed: c.files.get(),
+            total_bytes_processed: c.bytes.get(),
+            errors: c.errors.get(),
+        }
+    }
+}
