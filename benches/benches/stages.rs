@@ -3,14 +3,18 @@
 use chunkstore::chunker::{Bounds, Chunker};
 use chunkstore::compress::{Codec, Compressor, Decompressor};
 use chunkstore::frame::{Decoder, Encoder};
+use chunkstore::index::{Condemned, LocalIndex};
 use chunkstore::keys::{Keys, MasterKey};
-use chunkstore::pack::Class;
+use chunkstore::pack::{Class, Frame, PackWriter};
+use chunkstore::remote::Memory;
 use chunkstore::seal::SealKey;
-use chunkstore::{ChunkId, ContentHash, RepoId};
+use chunkstore::{ChunkId, Error as StoreError, IndexId, Place, RepoId};
+use corpus::made::{ids, segment, stream};
 use corpus::{noise, text};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use engine::entry::{Content, Entry, Kind, Meta, Time};
-use engine::tree::{Run, decode, encode, references};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use engine::entry::{DirPath, Entry};
+use engine::tree::{Cursor, Root, Run, TreeWriter, decode, diff, encode, references};
+use std::collections::HashMap;
 use std::hint::black_box;
 
 #[global_allocator]
@@ -103,64 +107,132 @@ fn read_stages(c: &mut Criterion) {
     group.finish();
 }
 
-/// 3000 entries as a source tree has them.
-fn segment() -> Vec<Run> {
-    let entry = |dir: u64, number: u64| {
-        let mut hash = [0; 16];
-        hash.copy_from_slice(&noise(dir << 32 | number, 16));
-        let bundle = ChunkId([dir as u8; 32]);
-        let time = Time {
-            secs: 1_700_000_000 + number as i64,
-            nanos: (number * 7919) as u32,
-        };
-        let len = 1000 + number as u32;
-        Entry {
-            name: format!("file_{number:04}.c").into_bytes(),
-            kind: Kind::File,
-            meta: Meta {
-                mode: 0o644,
-                uid: 1000,
-                gid: 1000,
-                user: "user".into(),
-                group: "user".into(),
-                size: len.into(),
-                mtime: time,
-                ctime: time,
-                btime: Some(time),
-                dev: 1,
-                ino: 1_000_000 + number,
-                nlink: 1,
-                xattrs: [].into(),
-            },
-            content: Content::Bundled {
-                bundle,
-                offset: number as u32 * 1000,
-                len,
-                hash: ContentHash(hash),
-            },
-            trouble: None,
-        }
+/// Closes packs of sealed frames, in memory.
+fn append(c: &mut Criterion) {
+    let mut group = c.benchmark_group("pack");
+    let (keys, remote) = (keys(), Memory::new());
+    let (_, sealed_key) = fail(keys.new_session());
+    let sealed = noise(3, 8192);
+    let frame = |number: u64| Frame {
+        id: keys.chunk_id(false, &number.to_le_bytes()),
+        offset: 0,
+        stored_len: sealed.len() as u32,
+        plain_len: 20_000,
+        codec: Codec::Zstd,
+        key: 0,
     };
-    (0..100)
-        .map(|dir| Run {
-            dir: format!("drivers/net/dir_{dir:03}").into_bytes().into(),
-            entries: (0..30).map(|number| entry(dir, number)).collect(),
+    let frames: Vec<Frame> = (0..1024).map(frame).collect();
+    group.throughput(Throughput::Bytes(8 * MIB as u64));
+    group.bench_function("append and finish", |b| {
+        b.iter(|| {
+            let keys_of_pack = vec![sealed_key];
+            let mut pack = fail(PackWriter::begin(&remote, keys.repo(), Class::Data, keys_of_pack));
+            for frame in &frames {
+                fail(pack.append(*frame, &sealed));
+            }
+            fail(pack.finish(&keys)).list.size
         })
-        .collect()
-}
-
-fn trees(c: &mut Criterion) {
-    let mut group = c.benchmark_group("tree");
-    let runs = segment();
-    let plain = encode(&runs);
-    group.throughput(Throughput::Elements(3000));
-    group.bench_function("encode", |b| b.iter(|| encode(black_box(&runs))));
-    group.bench_function("decode", |b| {
-        b.iter_batched(|| (), |()| fail(decode(&plain)), BatchSize::SmallInput)
     });
-    group.bench_function("references", |b| b.iter(|| fail(references(&plain))));
     group.finish();
 }
 
-criterion_group!(benches, write_stages, read_stages, trees);
+/// An index of a million chunks; the ids asked for are sorted, as a run asks for a batch.
+fn lookup(c: &mut Criterion) {
+    const SEGMENTS: u64 = 8;
+    const EACH: usize = 128 << 10;
+    const BATCH: usize = 256;
+    let mut group = c.benchmark_group("index");
+    let dir = fail(tempfile::tempdir());
+    let listed: Vec<IndexId> = (0..SEGMENTS).map(|number| IndexId([number as u8; 32])).collect();
+    let mut load = |id: IndexId| Ok(segment(id.0[0].into(), EACH));
+    let repo = RepoId([1; 16]);
+    let none = Condemned::new();
+    let index = LocalIndex::open(dir.path(), &repo, &listed, &none, None, &mut load, &mut |_, _| {});
+    let index = fail(index);
+    group.throughput(Throughput::Elements(BATCH as u64));
+    for (what, seed) in [("look up known", 3), ("look up new", SEGMENTS)] {
+        let ids = ids(seed, EACH);
+        let mut batches = ids.chunks_exact(BATCH).cycle();
+        group.bench_function(what, |b| {
+            b.iter(|| fail(index.locate_sorted(batches.next().unwrap_or_default())))
+        });
+    }
+    group.finish();
+}
+
+/// Trees in memory, by chunk id.
+type Stored = HashMap<ChunkId, Vec<u8>>;
+
+fn write_tree(stored: &mut Stored, entries: impl Iterator<Item = (DirPath, Entry)>) -> Root {
+    let mut tree = TreeWriter::new([1; 32], |plain: &[u8]| {
+        let id = ChunkId(*blake3::hash(plain).as_bytes());
+        stored.insert(id, plain.to_vec());
+        Ok((id, None))
+    });
+    for (dir, entry) in entries {
+        fail(tree.push(&dir, entry));
+    }
+    fail(tree.finish())
+}
+
+/// Whole generations: written anew, joined with an equal parent, compared with one of which each hundredth file
+/// differs.
+fn trees(c: &mut Criterion) {
+    const ENTRIES: u64 = 20_000;
+    let mut group = c.benchmark_group("tree");
+    let mut stored = Stored::new();
+    let root = write_tree(&mut stored, stream(ENTRIES));
+    let changed = stream(ENTRIES).enumerate().map(|(number, (dir, mut entry))| {
+        entry.meta.mtime.secs += i64::from(number % 100 == 0);
+        (dir, entry)
+    });
+    let later = write_tree(&mut stored, changed);
+    let load = |id: &ChunkId, _: Option<&Place>| Ok(stored[id].clone());
+    let entries: Vec<(DirPath, Entry)> = stream(ENTRIES).collect();
+    group.throughput(Throughput::Elements(ENTRIES));
+    group.bench_function("write", |b| {
+        b.iter(|| write_tree(&mut Stored::new(), entries.iter().cloned()))
+    });
+    group.bench_function("join with an equal parent", |b| {
+        b.iter(|| {
+            let mut parent = Cursor::new(&root, load);
+            let mut tree = TreeWriter::new([1; 32], |_: &[u8]| Err(StoreError::WriterFailed.into()));
+            while let Some(item) = fail(parent.next()) {
+                fail(tree.push_same(&item.dir, item.entry, &item.pos));
+            }
+            fail(tree.finish())
+        })
+    });
+    group.bench_function("compare", |b| {
+        b.iter(|| {
+            let changes = diff(Cursor::new(&root, load), Cursor::new(&later, load));
+            changes.map(|change| drop(fail(change))).count()
+        })
+    });
+    let some: Vec<&Vec<u8>> = stored.values().filter(|plain| decode(plain).is_ok()).collect();
+    group.throughput(Throughput::Bytes(
+        some.iter().map(|plain| plain.len() as u64).sum(),
+    ));
+    group.bench_function("decode", |b| {
+        b.iter(|| some.iter().map(|plain| fail(decode(plain)).len()).sum::<usize>())
+    });
+    let runs: Vec<Vec<Run>> = some.iter().map(|plain| fail(decode(plain))).collect();
+    group.bench_function("encode", |b| {
+        b.iter(|| {
+            runs.iter()
+                .map(|runs| encode(black_box(runs)).len())
+                .sum::<usize>()
+        })
+    });
+    group.bench_function("references", |b| {
+        b.iter(|| {
+            some.iter()
+                .map(|plain| fail(references(plain)).len())
+                .sum::<usize>()
+        })
+    });
+    group.finish();
+}
+
+criterion_group!(benches, write_stages, read_stages, append, lookup, trees);
 criterion_main!(benches);

@@ -9,8 +9,7 @@ use chunkstore::compress::{Compressor, Decompressor};
 use chunkstore::keys::{Keys, MasterKey};
 use chunkstore::seal::SealKey;
 use corpus::{noise, text};
-use engine::backup::{self, Ignore, Options};
-use engine::filter::FilterOptions;
+use engine::backup::{self, Options};
 use engine::key::{Cost, new_key_file};
 use engine::monitor::Quiet;
 use engine::repo::{self, LocalDirs, Repo};
@@ -258,23 +257,13 @@ impl Backup {
 
     fn backup(&self) -> Result<()> {
         let options = Options {
-            sources: vec![self.source.clone()],
-            filter: FilterOptions::default(),
-            host: "gate".to_string(),
-            user: String::new(),
-            tags: Vec::new(),
-            description: String::new(),
-            time: None,
-            // Later than the files, or all of them would count as just changed.
-            now: jiff::Timestamp::now() + Duration::from_secs(3600),
-            dry_run: false,
-            force: false,
-            parent: None,
-            ignore: Ignore::default(),
-            skip_if_unchanged: false,
             threads: 2,
-            level: 3,
-            checkpoint: Duration::from_secs(3600),
+            // Later than the files, or all of them would count as just changed.
+            ..Options::new(
+                vec![self.source.clone()],
+                "gate",
+                jiff::Timestamp::now() + Duration::from_secs(3600),
+            )
         };
         backup::run(&self.repo, &options, None, &Quiet)?;
         Ok(())

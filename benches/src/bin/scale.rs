@@ -5,19 +5,17 @@
 //! are read back beside the same stream, as in a run that finds nothing changed.
 
 use chunkstore::chunker::Bounds;
-use chunkstore::compress::Codec;
 use chunkstore::frame::Encoder;
 use chunkstore::index::{Condemned, LocalIndex};
-use chunkstore::indexfile::{ENTRIES_PER_SEGMENT, IndexEntry, IndexSegment, PackRecord};
+use chunkstore::indexfile::ENTRIES_PER_SEGMENT;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::session::Owner;
 use chunkstore::slot::{Cost, new_key_file};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, ContentHash, IndexId, PackId, RepoId};
-use corpus::noise;
-use engine::entry::{Content, DirPath, Entry, Kind, Meta, Time};
+use chunkstore::{IndexId, RepoId};
+use corpus::made::{ids, segment, stream};
 use engine::tree::{Root, TreeWriter};
 use std::error::Error;
 use std::path::Path;
@@ -27,8 +25,6 @@ use std::time::Instant;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Entries of a directory.
-const EACH: u64 = 100;
 /// Ids asked for at once.
 const BATCH: usize = 256;
 
@@ -62,56 +58,6 @@ fn told(what: &str, count: u64, started: Instant) -> Done {
         r#"{{"what":"{what}","count":{count},"seconds":{seconds:.3},"per_second":{rate:.0},"peak_mib":{peak}}}"#
     );
     Ok(())
-}
-
-/// A stream of `count` small files as a tree of directories holds them.
-fn stream(count: u64) -> impl Iterator<Item = (DirPath, Entry)> {
-    let blank = engine::fsmeta::Blank::default().meta();
-    (0..count.div_ceil(EACH)).flat_map(move |dir| {
-        let path: DirPath = format!("home/user/{:05}/{:03}", dir / 1000, dir % 1000)
-            .into_bytes()
-            .into();
-        let blank = blank.clone();
-        (0..EACH.min(count - dir * EACH)).map(move |name| (path.clone(), entry(&blank, dir * EACH + name)))
-    })
-}
-
-fn entry(blank: &Meta, number: u64) -> Entry {
-    let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number << 29);
-    let mut hash = [0; 16];
-    hash[..8].copy_from_slice(&random.to_le_bytes());
-    hash[8..].copy_from_slice(&random.rotate_left(23).wrapping_mul(31).to_le_bytes());
-    let mut bundle = [7; 32];
-    bundle[..8].copy_from_slice(&(number / 200).wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
-    let size = random % 8192 + 1;
-    let time = Time {
-        secs: 1_700_000_000 + (random % 10_000_000) as i64,
-        nanos: (random % 1_000_000_000) as u32,
-    };
-    Entry {
-        name: format!("document_{:03}.txt", number % EACH).into_bytes(),
-        kind: Kind::File,
-        meta: Meta {
-            mode: 0o644,
-            uid: 1000,
-            gid: 1000,
-            size,
-            mtime: time,
-            ctime: time,
-            btime: Some(time),
-            dev: 2049,
-            ino: 1_000_000 + number,
-            nlink: 1,
-            ..blank.clone()
-        },
-        content: Content::Bundled {
-            bundle: ChunkId(bundle),
-            offset: (number % 200) as u32 * 4096,
-            len: size as u32,
-            hash: ContentHash(hash),
-        },
-        trouble: None,
-    }
 }
 
 fn entries(count: u64, dir: &Path) -> Done {
@@ -172,47 +118,6 @@ fn unchanged(store: &Arc<Store>, writer: &Writer, root: &Root, count: u64) -> Re
         tree.push_same(&dir, item.entry, &item.pos)?;
     }
     Ok(tree.finish()?)
-}
-
-/// Ids of the chunks of one segment, sorted.
-fn ids(segment: u64, count: usize) -> Vec<ChunkId> {
-    let mut ids: Vec<ChunkId> = noise(segment, count * 32)
-        .chunks_exact(32)
-        .filter_map(ChunkId::from_slice)
-        .collect();
-    ids.sort_unstable();
-    ids
-}
-
-fn segment(number: u64, count: usize) -> IndexSegment {
-    let packs = 32;
-    IndexSegment {
-        packs: (0..packs)
-            .map(|pack| {
-                let mut id = [0; 32];
-                id.copy_from_slice(&noise(number << 8 | u64::from(pack), 32));
-                PackRecord {
-                    id: PackId(id),
-                    class: Class::Data,
-                    size: 32 << 20,
-                    sealed_keys: vec![[1; 80]],
-                }
-            })
-            .collect(),
-        entries: ids(number, count)
-            .into_iter()
-            .enumerate()
-            .map(|(at, id)| IndexEntry {
-                id,
-                pack: at as u32 % packs,
-                offset: at as u32 / packs * 5000,
-                stored_len: 5000,
-                plain_len: 20_000,
-                codec: Codec::Zstd,
-                key: 0,
-            })
-            .collect(),
-    }
 }
 
 fn chunks(count: u64, dir: &Path) -> Done {
