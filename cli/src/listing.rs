@@ -11,7 +11,7 @@ use engine::facts::Facts;
 use engine::manifest::{Manifest, Snapshot};
 use engine::monitor::{Problem, ProblemKind};
 use engine::repo::Repo;
-use engine::select::{self, Wanted};
+use engine::select::{self, Filter, Wanted};
 use std::collections::HashMap;
 
 pub struct Listing {
@@ -51,6 +51,14 @@ pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
 impl Listing {
     pub fn snapshot(&self, id: SessionId) -> Option<&Snapshot> {
         self.snapshots.get(*self.places.get(&id)?)
+    }
+
+    /// Those that `texts` name; without any, all that the filter lets through.
+    pub fn chosen(&self, texts: &[String], filter: &Filter) -> Result<Vec<&Facts>, Failure> {
+        match texts.is_empty() {
+            true => Ok(filter.matching(&self.facts)),
+            false => Ok(select::choose_all(&self.facts, texts, filter)?),
+        }
     }
 
     /// The code of a command that did what it could.

@@ -8,13 +8,12 @@ use chunkstore::simulation;
 use chunkstore::slot::{Cost, Secret};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::sweep::{Policy, Unused};
-use engine::backup::{self, Ignore, Options, Report};
-use engine::filter::FilterOptions;
+use engine::backup::{self, Options, Report};
 use engine::monitor::{Monitor, Phase, Problem, Progress, Quiet};
 use engine::prune::{self, PruneSummary};
 use engine::repo::{LocalDirs, Repo};
 use jiff::{SignedDuration, Timestamp};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -148,25 +147,14 @@ impl Machine {
 
     pub fn options(&self, sources: &[&Path]) -> Options {
         Options {
-            sources: sources
-                .iter()
-                .map(|path| path.to_path_buf())
-                .collect::<Vec<PathBuf>>(),
-            filter: FilterOptions::default(),
-            host: self.host.clone(),
             user: "tester".to_string(),
-            tags: Vec::new(),
-            description: String::new(),
-            time: None,
-            now: Timestamp::now(),
-            dry_run: false,
-            force: false,
-            parent: None,
-            ignore: Ignore::default(),
-            skip_if_unchanged: false,
             threads: 2,
             level: 1,
-            checkpoint: Duration::from_secs(3600),
+            ..Options::new(
+                sources.iter().map(|path| path.to_path_buf()).collect(),
+                &self.host,
+                Timestamp::now(),
+            )
         }
     }
 

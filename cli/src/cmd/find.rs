@@ -11,7 +11,7 @@ use engine::entry::Entry;
 use engine::list::{self, Wanted};
 use engine::manifest::Snapshot;
 use engine::units::escape;
-use engine::{SessionId, select, when};
+use engine::{SessionId, when};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -35,10 +35,7 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
     };
     let repo = context.open()?;
     let all = listing::read(context, &repo)?;
-    let chosen = match args.snapshot.is_empty() {
-        true => filter.matching(&all.facts),
-        false => select::choose_all(&all.facts, &args.snapshot, &filter)?,
-    };
+    let chosen = all.chosen(&args.snapshot, &filter)?;
     let snapshots: Vec<Snapshot> = chosen
         .iter()
         .filter_map(|facts| all.snapshot(facts.id).cloned())

@@ -8,7 +8,6 @@ use crate::render::{json, text};
 use crate::{listing, output};
 use engine::facts::{Facts, Group, GroupKey, group_by};
 use engine::manifest::Snapshot;
-use engine::select;
 use engine::units::{escape, format_bytes};
 use serde_json::{Value, json};
 
@@ -16,10 +15,7 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Code, Failure> {
     let filter = args.filter.filter()?;
     let repo = context.open()?;
     let all = listing::read(context, &repo)?;
-    let chosen: Vec<&Facts> = match args.snapshots.is_empty() {
-        true => filter.matching(&all.facts),
-        false => select::choose_all(&all.facts, &args.snapshots, &filter)?,
-    };
+    let chosen = all.chosen(&args.snapshots, &filter)?;
     let latest = args.latest.map_or(usize::MAX, |n| n as usize);
     let chosen = match &args.group_by {
         Some(_) => chosen,

@@ -8,17 +8,14 @@ use crate::render::text;
 use crate::{listing, output, resolve, signals};
 use engine::facts::Facts;
 use engine::monitor::Quiet;
-use engine::{Error, StoreError, restate, select};
+use engine::{Error, StoreError, restate};
 use serde_json::json;
 
 pub fn run(context: &Context, args: &TagArgs) -> Result<Code, Failure> {
     let filter = args.filter.filter()?;
     let repo = context.open()?;
     let all = listing::read(context, &repo)?;
-    let chosen: Vec<&Facts> = match args.snapshots.is_empty() {
-        true => filter.matching(&all.facts),
-        false => select::choose_all(&all.facts, &args.snapshots, &filter)?,
-    };
+    let chosen = all.chosen(&args.snapshots, &filter)?;
     let host = resolve::host(None, &context.env)?;
     signals::catch()?;
     let mut code = all.code();

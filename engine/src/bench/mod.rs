@@ -10,9 +10,8 @@ mod stages;
 
 pub use corpus::{noise, text};
 
-use crate::backup::{self, Ignore};
+use crate::backup;
 use crate::error::{Error, Result};
-use crate::filter::FilterOptions;
 use crate::key::{self, Cost};
 use crate::monitor::{Monitor, Phase};
 use crate::repo::{self, LocalDirs, Repo};
@@ -204,23 +203,14 @@ impl Bench<'_> {
 
     fn backup(&self, repo: &Repo, source: &Path) -> Result<chunkstore::SessionId> {
         let options = backup::Options {
-            sources: vec![source.to_path_buf()],
-            filter: FilterOptions::default(),
-            host: "bench".to_string(),
-            user: String::new(),
-            tags: Vec::new(),
-            description: String::new(),
-            time: None,
-            // Later than any of the files, or all of them would count as just changed.
-            now: self.options.now + Duration::from_secs(3600),
-            dry_run: false,
-            force: false,
-            parent: None,
-            ignore: Ignore::default(),
-            skip_if_unchanged: false,
             threads: self.options.threads,
             level: self.options.level,
-            checkpoint: Duration::from_secs(3600),
+            // Later than any of the files, or all of them would count as just changed.
+            ..backup::Options::new(
+                vec![source.to_path_buf()],
+                "bench",
+                self.options.now + Duration::from_secs(3600),
+            )
         };
         let report = backup::run(repo, &options, None, self.monitor)?;
         report.snapshot.ok_or(Error::Interrupted)

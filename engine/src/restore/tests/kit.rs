@@ -1,9 +1,9 @@
 //! A repository in memory, ways to fill it, and trees of files as values.
 
 use crate::backup;
+pub use crate::bench::noise;
 use crate::entry::{Content, DirPath, Entry, Extent, Kind, Meta, Time, Trouble};
 use crate::error::Result;
-use crate::filter::FilterOptions;
 use crate::fsmeta::{self, Blank, Follow, Owners};
 use crate::manifest::{Head, Manifest};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
@@ -27,7 +27,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// Chunks of a few KiB, so that small trees have many.
@@ -153,22 +152,10 @@ impl Kit {
 
     pub fn backup(&self) -> Manifest {
         let options = backup::Options {
-            sources: vec![self.source()],
-            filter: FilterOptions::default(),
-            host: "host".to_string(),
-            user: "user".to_string(),
-            tags: Vec::new(),
-            description: String::new(),
-            time: None,
-            now: Timestamp::now(),
-            dry_run: false,
             force: true,
-            parent: None,
-            ignore: backup::Ignore::default(),
-            skip_if_unchanged: false,
             threads: 2,
             level: 1,
-            checkpoint: Duration::from_secs(3600),
+            ..backup::Options::new(vec![self.source()], "host", Timestamp::now())
         };
         let report = backup::run(&self.repo, &options, None, &Recorder::default()).unwrap();
         self.repo.manifest(report.snapshot.unwrap()).unwrap()
@@ -443,16 +430,6 @@ pub fn assert_same(found: &Facts, wanted: &Facts) {
             );
         }
     }
-}
-
-/// Bytes that compress badly and repeat nowhere; the same for the same `seed`.
-pub fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    blake3::Hasher::new()
-        .update(&seed.to_le_bytes())
-        .finalize_xof()
-        .fill(&mut bytes);
-    bytes
 }
 
 pub fn file_names(dir: &Path) -> BTreeSet<String> {
