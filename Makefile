@@ -12,7 +12,7 @@ CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup build test fuzz demo bench bench-gate bench-scale bench-peers install
+.PHONY: help setup build test fuzz demo bench bench-gate bench-scale bench-link bench-peers install
 
 help:
 	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench              measure the stages'
 	@echo 'make bench-gate         whether whole runs still take no longer beside their parts (part of make test)'
 	@echo 'make bench-scale        how time and memory grow: docs/benchmarks/growth.md is written anew'
+	@echo 'make bench-link         how much of a long, thin wire is used: docs/benchmarks/link.md is written anew'
 	@echo 'make bench-peers        compare with restic, rustic, borg, bupstash, kopia; docs/benchmarks is written anew'
 	@echo 'make install [PREFIX=]  copy the program to $(PREFIX)/bin'
 
@@ -56,6 +57,12 @@ bench-gate: setup
 bench-scale: build
 	$(CARGO) build $(CARGO_FLAGS) --package dedup-benches --bin scale
 	DEDUP='$(DEDUP)' SCALE='$(CARGO_TARGET_DIR)/release/scale' benches/growth.py docs/benchmarks
+
+# A quiet minute or two.
+bench-link: build
+	@scripts/servers.sh
+	$(CARGO) build $(CARGO_FLAGS) --package dedup-tests --bin link
+	DEDUP='$(DEDUP)' '$(CARGO_TARGET_DIR)/release/link' docs/benchmarks/link.md
 
 # Half an hour and more; for a quiet machine. PEERS_ROUNDS, PEERS_WORKLOADS and PEERS_DATA change what is run.
 PEERS_DATA ?= $(HOME)/.cache/dedup/bench

@@ -1,9 +1,12 @@
 //! Remotes on a network, against real servers: the suite that every remote passes, what the probe sees, and the whole
 //! program over each of them, also where the server goes away or lets nobody in.
 
+mod cluster;
+mod crowd;
 mod outages;
 mod requests;
 mod round_trips;
+mod trouble;
 
 use chunkstore::remote::{self, Probe, Remote};
 use kit::conformance::conformance;

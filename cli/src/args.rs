@@ -7,6 +7,7 @@ pub mod retention;
 pub mod snapshot;
 pub mod values;
 
+use crate::rates::Rates;
 pub use backup::BackupArgs;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use engine::units::{parse_size, parse_span};
@@ -69,12 +70,12 @@ pub struct Global {
     /// Open the repository with the recovery phrase in FILE
     #[arg(long, global = true, value_name = "FILE")]
     pub recovery_phrase_file: Option<OsString>,
-    /// Send at most SIZE a second to a repository on a network, such as 500K or 10M
-    #[arg(long, global = true, value_name = "SIZE", value_parser = rate)]
-    pub limit_upload: Option<u64>,
-    /// Receive at most SIZE a second from a repository on a network
-    #[arg(long, global = true, value_name = "SIZE", value_parser = rate)]
-    pub limit_download: Option<u64>,
+    /// Send at most RATE bytes a second to a repository on a network: 10M, or by the time of day 08:00=1M,18:00=unlimited
+    #[arg(long, global = true, value_name = "RATE", value_parser = Rates::parse)]
+    pub limit_upload: Option<Rates>,
+    /// Receive at most RATE bytes a second from a repository on a network
+    #[arg(long, global = true, value_name = "RATE", value_parser = Rates::parse)]
+    pub limit_download: Option<Rates>,
     /// Print one JSON object a line; errors too, on standard error
     #[arg(long, global = true)]
     pub json: bool,
@@ -87,14 +88,6 @@ pub struct Global {
     /// Show no progress
     #[arg(long, global = true)]
     pub no_progress: bool,
-}
-
-/// Bytes in a second; nothing could be moved at 0.
-fn rate(text: &str) -> Result<u64, String> {
-    match engine::units::parse_size(text) {
-        Ok(0) => Err("at least 1 byte a second".to_string()),
-        size => size.map_err(|e| e.to_string()),
-    }
 }
 
 #[derive(Subcommand, Debug)]
@@ -397,6 +390,9 @@ pub struct PruneArgs {
     /// Rewrite at most so much in this run
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_repack: Option<u64>,
+    /// No backup runs until this has ended: needed on storage that is weak
+    #[arg(long)]
+    pub exclusive: bool,
     /// Don't ask
     #[arg(long)]
     pub yes: bool,

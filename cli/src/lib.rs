@@ -11,6 +11,7 @@ pub mod keyfile;
 pub mod listing;
 pub mod output;
 pub mod progress;
+pub mod rates;
 pub mod render;
 pub mod resolve;
 pub mod secret;
@@ -74,7 +75,11 @@ fn said_by_the_parser(error: &clap::Error) -> ExitCode {
 /// The one place where commands are told apart.
 fn run(cli: Cli) -> Result<Code, Failure> {
     let context = Context::new(cli.global);
-    engine::repo::limit_rates(context.global.limit_upload, context.global.limit_download);
+    rates::keep(
+        context.global.limit_upload.clone(),
+        context.global.limit_download.clone(),
+    );
+    engine::repo::stop_trying_when(signals::interrupted);
     match &cli.command {
         Command::Init(args) => cmd::init::run(&context, args),
         Command::Backup(args) => cmd::backup::run(&context, args),

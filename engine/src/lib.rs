@@ -26,6 +26,7 @@ pub mod restore;
 pub mod retain;
 pub mod select;
 pub mod stats;
+pub mod storage;
 pub mod tar;
 pub mod tree;
 pub mod trees;

@@ -44,6 +44,8 @@ pub struct Options {
     pub now: i64,
     /// Named in the session that the collection holds.
     pub host: String,
+    /// The caller vouches that nobody writes meanwhile: needed where the storage breaks promises.
+    pub exclusive: bool,
 }
 
 impl Options {
@@ -56,6 +58,7 @@ impl Options {
             stale_after: Duration::from_secs(48 * 3600),
             now,
             host: String::new(),
+            exclusive: false,
         }
     }
 }
@@ -64,6 +67,9 @@ impl Options {
 /// [`chunkstore::Error::NoSpace`] when it is full and nothing could be freed.
 pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<PruneSummary> {
     let remote = repo.store.remote();
+    if !options.dry_run && !options.exclusive {
+        repo.refuse_weak_storage(options.now)?;
+    }
     let done = match run_once(repo, options, monitor) {
         // Not even room to end a dead session: that is what the reserve is for.
         Err(Error::Store(StoreError::NoSpace { .. })) if !options.dry_run && remote.use_reserve()? => {

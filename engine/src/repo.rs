@@ -10,8 +10,8 @@ use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::opening;
 use chunkstore::reader::Reader;
-pub use chunkstore::remote::limit_rates;
 use chunkstore::remote::{self, ObjectName};
+pub use chunkstore::remote::{limit_rates, stop_trying_when};
 use chunkstore::session::Owner;
 use chunkstore::slot::{Cost, Secret};
 use chunkstore::store::{NewStore, Store};
@@ -70,30 +70,6 @@ pub fn shown(location: &str) -> String {
     remote::shown(location)
 }
 
-/// What the storage at `location` was seen not to do, in words; nothing for sound storage. Writes there, and removes
-/// what it wrote.
-pub fn weaknesses(location: &str) -> Result<Vec<&'static str>> {
-    let probe = remote::probe(&*remote::open(location)?)?;
-    let found = [
-        (
-            probe.exclusive_create,
-            "of two writers of one name both can win: never prune while a backup runs",
-        ),
-        (probe.read_after_write, "what was written can't be read at once"),
-        (
-            probe.list_after_write,
-            "listings lag behind what was written or deleted: never prune while a backup runs",
-        ),
-        (probe.range_read, "it does not give parts of objects as asked"),
-        (probe.delete, "nothing can be deleted: snapshots can't be removed"),
-    ];
-    Ok(found
-        .into_iter()
-        .filter(|(good, _)| !good)
-        .map(|(_, what)| what)
-        .collect())
-}
-
 /// The name of the user that this process runs as; its number where it has none.
 pub fn user_name() -> String {
     let uid = rustix::process::geteuid().as_raw();
@@ -102,6 +78,11 @@ pub fn user_name() -> String {
         || uid.to_string(),
         |user| user.name().to_string_lossy().into_owned(),
     )
+}
+
+/// Where this machine's lasting notes on a repository are.
+pub(crate) fn state_of(dirs: &LocalDirs, id: &RepoId) -> PathBuf {
+    dirs.state.join("repositories").join(id.to_hex())
 }
 
 /// A repository that is there, and not opened yet.
@@ -113,7 +94,7 @@ pub struct Found {
 impl Found {
     pub fn open(&self, secret: &Secret) -> Result<Repo> {
         let store = self.store.open(secret)?;
-        let state = self.dirs.state.join("repositories").join(store.id().to_hex());
+        let state = state_of(&self.dirs, store.id());
         let machine = machine_id(&self.dirs.state)?;
         Ok(Repo {
             store: Arc::new(store),

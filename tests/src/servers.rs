@@ -2,6 +2,7 @@
 //! process however that ends.
 
 mod cluster;
+mod forward;
 mod link;
 mod proxy;
 mod rclone;
@@ -9,6 +10,7 @@ mod seaweed;
 mod sshd;
 
 pub use cluster::Cluster;
+pub use forward::Forward;
 pub use link::Link;
 pub use proxy::Proxy;
 pub use rclone::{Rclone, Serve};

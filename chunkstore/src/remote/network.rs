@@ -18,6 +18,7 @@ mod webdav;
 mod wire;
 
 pub use rate::limit_rates;
+pub use retry::stop_trying_when;
 
 use self::fault::{Fault, Outcome};
 use self::retry::Sender;
@@ -72,8 +73,10 @@ impl Network {
 impl Shared {
     fn failed(&self, operation: &'static str, name: impl ToString, fault: &Fault) -> Error {
         let name = name.to_string();
-        if fault.kind() == ErrorKind::NotFound {
-            return Error::Missing { object: name };
+        match fault.kind() {
+            ErrorKind::NotFound => return Error::Missing { object: name },
+            ErrorKind::Interrupted => return Error::Interrupted,
+            _ => {}
         }
         let text = self.address.cleaned(&fault.source.to_string());
         Error::remote(operation, name, io::Error::new(fault.kind(), text))
@@ -181,6 +184,15 @@ impl Remote for Network {
             _ => self.shared.failed("list", kind.folder(), &fault),
         })?;
         listed.into_iter().try_for_each(|(name, size)| each(name, size))
+    }
+
+    fn replace(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let shared = &self.shared;
+        let replaced = shared
+            .sender
+            .send(|_| runtime::run(shared.wire.replace(name, bytes.clone())));
+        replaced.map_err(|fault| shared.failed("replace", name, &fault))
     }
 
     fn delete(&self, name: &ObjectName) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::render::text;
 use crate::resolve::{self, Location, Source};
 use crate::secret::{self, Ask, Secret};
 use engine::repo::{self, Bounds};
-use engine::{Error, RepoId, StoreError, key};
+use engine::{Error, RepoId, StoreError, key, storage};
 use serde_json::json;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -34,12 +34,13 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Code, Failure> {
             file.unmake();
         }
     })?;
-    let weak = repo::weaknesses(&location.url);
-    for what in weak.iter().flatten() {
-        warn(context, &format!("this storage is weak: {what}"));
-    }
-    if let Err(e) = &weak {
-        warn(context, &format!("the storage could not be tried out: {e}"));
+    match storage::try_out(&location.url, &id, &context.dirs()?, context.now_secs()) {
+        Ok(storage) => {
+            for what in storage.weaknesses() {
+                warn(context, &format!("this storage is weak: {what}"));
+            }
+        }
+        Err(e) => warn(context, &format!("the storage could not be tried out: {e}")),
     }
     match context.json() {
         true => tell_json(&location, id, &keys)?,

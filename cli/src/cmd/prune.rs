@@ -75,6 +75,7 @@ fn options(context: &Context, args: &PruneArgs) -> Result<Options, Failure> {
     };
     Ok(Options {
         keep_trash: seconds(context, &args.keep_trash)?,
+        exclusive: args.exclusive,
         ..with(context, gc, args.dry_run)?
     })
 }

@@ -6,6 +6,7 @@ use crate::output;
 use crate::progress::Watcher;
 use crate::render::text;
 use engine::stats::{self, Stats};
+use engine::storage::Storage;
 use engine::units::format_bytes;
 use serde_json::json;
 
@@ -14,13 +15,16 @@ pub fn run(context: &Context) -> Result<Code, Failure> {
     let watcher = Watcher::start(context, "stats")?;
     let stats = stats::run(&repo, &watcher)?;
     let code = watcher.finish().code();
+    let storage = repo.storage();
     match context.json() {
         true => {
             let mut object = json!(stats);
             object["message_type"] = json!("summary");
+            object["storage_tried"] = json!(storage.as_ref().map(|storage| storage.tried));
+            object["storage_weaknesses"] = json!(storage.as_ref().map(Storage::weaknesses));
             output::object(&object)?;
         }
-        false => output::write(tell(&stats).as_bytes()).map(|_| ())?,
+        false => output::write(tell(&stats, storage.as_ref()).as_bytes()).map(|_| ())?,
     }
     match stats.snapshots_unreadable {
         0 => Ok(code),
@@ -28,7 +32,7 @@ pub fn run(context: &Context) -> Result<Code, Failure> {
     }
 }
 
-fn tell(s: &Stats) -> String {
+fn tell(s: &Stats, storage: Option<&Storage>) -> String {
     let mut rows = vec![
         ("Snapshots", text::grouped(s.snapshots_count)),
         (
@@ -72,6 +76,7 @@ fn tell(s: &Stats) -> String {
             ),
         ),
     ];
+    rows.push(("The storage is", soundness(storage)));
     let some = |n: u64, name: &'static str| (n > 0).then(|| (name, text::grouped(n)));
     rows.extend(some(s.snapshots_unreadable, "Unreadable snapshots"));
     rows.extend(some(s.trash_count, "Snapshots in the trash"));
@@ -81,4 +86,13 @@ fn tell(s: &Stats) -> String {
         .into_iter()
         .map(|(name, value)| format!("{name:<23} {value}\n"));
     rows.collect()
+}
+
+/// What was seen of the storage when this machine tried it out.
+fn soundness(storage: Option<&Storage>) -> String {
+    match storage.map(Storage::weaknesses) {
+        None => "not tried out by this machine".to_string(),
+        Some(weak) if weak.is_empty() => "sound".to_string(),
+        Some(weak) => format!("weak: {}", weak.join("; ")),
+    }
 }

@@ -14,7 +14,7 @@ pub struct Cluster {
     master: [u16; 2],
     gateway: [u16; 4],
     volumes: [[u16; 2]; VOLUMES],
-    _servers: [Process; 2],
+    _servers: [Process; 3],
     holding: [Option<Process>; VOLUMES],
     prefixes: AtomicUsize,
 }
@@ -37,12 +37,12 @@ impl Cluster {
             dir: dir.path(),
             master,
         };
-        let started = starter.master();
+        let master_process = starter.master();
         let holding = [0, 1, 2].map(|number| Some(starter.volume(number, volumes[number])));
-        let gateway_started = starter.gateway(gateway);
+        let [filer, s3] = starter.gateway(gateway);
         make_bucket(&weed, master);
         Some(Cluster {
-            _servers: [started, gateway_started],
+            _servers: [master_process, filer, s3],
             holding,
             weed,
             dir,
@@ -132,28 +132,24 @@ impl Starter<'_> {
         self.start(&name, port, &args)
     }
 
-    fn gateway(&self, [port, grpc, s3, s3_grpc]: [u16; 4]) -> Process {
-        let mut args = vec![
-            "filer".to_string(),
-            "-ip=127.0.0.1".to_string(),
-            "-s3".to_string(),
-        ];
+    /// Names of objects, in a server of their own, and S3 before it in another.
+    fn gateway(&self, [port, grpc, s3, s3_grpc]: [u16; 4]) -> [Process; 2] {
+        let mut args = vec!["filer".to_string(), "-ip=127.0.0.1".to_string()];
         args.extend([
             format!("-port={port}"),
             format!("-port.grpc={grpc}"),
             self.at_master(),
         ]);
-        args.extend([format!("-s3.port={s3}"), format!("-s3.port.grpc={s3_grpc}")]);
-        args.extend(
-            [
-                "-s3.port.iceberg=0",
-                "-s3.port.lance=0",
-                "-defaultReplicaPlacement=001",
-            ]
-            .map(String::from),
-        );
-        args.push(format!("-defaultStoreDir={}", self.text("gateway")));
-        args.push(format!("-s3.config={}", self.text("s3.json")));
-        self.start("gateway", s3, &args)
+        args.push("-defaultReplicaPlacement=001".to_string());
+        args.push(format!("-defaultStoreDir={}", self.text("filer")));
+        let filer = self.start("filer", port, &args);
+        let mut args = vec!["s3".to_string(), "-ip.bind=127.0.0.1".to_string()];
+        args.extend([format!("-port={s3}"), format!("-port.grpc={s3_grpc}")]);
+        args.extend(["-port.iceberg=0", "-port.lance=0"].map(String::from));
+        args.extend([
+            format!("-filer=127.0.0.1:{port}.{grpc}"),
+            format!("-config={}", self.text("s3.json")),
+        ]);
+        [filer, self.start("gateway", s3, &args)]
     }
 }

@@ -102,6 +102,11 @@ impl Sshd {
         wait_for(self.port, &log);
     }
 
+    /// What lies below the folder that is served.
+    pub fn served(&self, below: &str) -> PathBuf {
+        self.path("served").join(below)
+    }
+
     /// A URL of an empty place each time, whose parent need not be there.
     pub fn url(&self) -> String {
         let folder = self.folders.fetch_add(1, Relaxed);

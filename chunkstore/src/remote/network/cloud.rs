@@ -63,6 +63,11 @@ impl Cloud {
         Ok(())
     }
 
+    pub async fn replace(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
+        self.operator.write(&name.path(), bytes).await?;
+        Ok(())
+    }
+
     /// Below the library's own check of lengths: there what ends with its object counts as cut short. What really is
     /// shorter than its answer said is found by the transport.
     pub async fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {

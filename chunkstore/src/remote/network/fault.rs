@@ -21,6 +21,9 @@ const FULL: [&str; 6] = [
     "no space left",
 ];
 
+/// Codes by which servers say that a signature is of another time.
+const SKEWED: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
+
 pub(super) type Outcome<T> = Result<T, Fault>;
 
 impl Fault {
@@ -69,8 +72,13 @@ impl From<opendal::Error> for Fault {
         if let Some(cause) = error.source() {
             text = format!("{text}: {}", causes(cause));
         }
+        let skewed = SKEWED.iter().any(|code| text.contains(code));
+        if skewed {
+            text = format!("this machine's clock and the server's differ: set the clock ({text})");
+        }
         let kind = match error.kind() {
             _ if says_full(&text) => ErrorKind::StorageFull,
+            _ if skewed => ErrorKind::PermissionDenied,
             Found::NotFound => ErrorKind::NotFound,
             Found::PermissionDenied => ErrorKind::PermissionDenied,
             Found::AlreadyExists | Found::ConditionNotMatch => ErrorKind::AlreadyExists,

@@ -3,6 +3,8 @@
 
 use super::fault::{Fault, Outcome};
 use parking_lot::{Condvar, Mutex};
+use std::io::ErrorKind;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// While a storage has not answered at all: a mistyped name should not cost minutes.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks at whether to go on.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Requests under way at most, and at first.
 const MOST: usize = 16;
@@ -74,7 +79,9 @@ impl Sender {
             if started.elapsed() + wait > patience {
                 return Err(given_up(fault, tries + 1, started.elapsed()));
             }
-            std::thread::sleep(wait);
+            if !waited(wait) {
+                return Err(Fault::lasting(ErrorKind::Interrupted, fault.source.to_string()));
+            }
             tries += 1;
         }
     }
@@ -108,6 +115,31 @@ impl Sender {
     }
 }
 
+/// Asked while requests wait to be tried again.
+static UNWANTED: OnceLock<fn() -> bool> = OnceLock::new();
+
+/// From now on no request waits to be tried again once `unwanted` says so: whoever was told to stop need not wait for a
+/// storage that does not answer. Said once in a process.
+pub fn stop_trying_when(unwanted: fn() -> bool) {
+    // A second word would be the same one.
+    let _ = UNWANTED.set(unwanted);
+}
+
+/// False where waiting was not wanted any more.
+fn waited(wait: Duration) -> bool {
+    let end = Instant::now() + wait;
+    loop {
+        if UNWANTED.get().is_some_and(|unwanted| unwanted()) {
+            return false;
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        std::thread::sleep(left.min(LOOK));
+    }
+}
+
 /// Between nothing and what doubles each time, so that many clients do not come back at one moment.
 fn jittered(tries: u32) -> Duration {
     let ceiling = FIRST_WAIT.saturating_mul(1 << tries.min(10)).min(LONGEST_WAIT);
@@ -124,7 +156,6 @@ fn given_up(fault: Fault, tries: u32, after: Duration) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::ErrorKind;
     use std::sync::atomic::AtomicUsize;
 
     fn busy() -> Fault {

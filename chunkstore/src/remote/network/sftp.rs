@@ -93,9 +93,19 @@ impl Sftp {
     }
 
     pub async fn create(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
+        self.store(name, bytes, false).await
+    }
+
+    pub async fn replace(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
+        self.store(name, bytes, true).await
+    }
+
+    async fn store(&self, name: &ObjectName, bytes: Bytes, replacing: bool) -> Outcome<()> {
         let connection = self.connection().await?;
         let temporary = self.path(&temporary::name()?);
-        let created = self.create_by(&connection, name, &temporary, &bytes).await;
+        let created = self
+            .store_by(&connection, name, &temporary, &bytes, replacing)
+            .await;
         if created.is_err() && connection.is_open() {
             // What can't be removed counts for nothing and is left to the sweep.
             let _ = connection.ask(|sftp| sftp.remove(temporary.as_str())).await;
@@ -112,12 +122,13 @@ impl Sftp {
         created
     }
 
-    async fn create_by(
+    async fn store_by(
         &self,
         connection: &Connection,
         name: &ObjectName,
         temporary: &str,
         bytes: &Bytes,
+        replacing: bool,
     ) -> Result<(), Said> {
         let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUDE;
         let open = || connection.ask(|sftp| sftp.open(temporary, flags, with_mode(FILE_MODE)));
@@ -142,6 +153,7 @@ impl Sftp {
         let written = futures_util::stream::iter(pieces).buffer_unordered(UNDER_WAY);
         let written = written.try_for_each(|_| async { Ok(()) }).await;
         let published = match written {
+            Ok(()) if replacing => self.put_in_place(connection, &handle, temporary, name).await,
             Ok(()) => self.publish(connection, &handle, temporary, name).await,
             Err(e) => Err(e),
         };
@@ -180,6 +192,20 @@ impl Sftp {
             Err(e) => Err(e),
             Ok(_) => connection.sync(handle).await,
         }
+    }
+
+    async fn put_in_place(
+        &self,
+        connection: &Connection,
+        handle: &str,
+        temporary: &str,
+        name: &ObjectName,
+    ) -> Result<(), Said> {
+        connection.sync(handle).await?;
+        connection
+            .rename_over(temporary, &self.path(&name.path()))
+            .await?;
+        connection.sync(handle).await
     }
 
     /// Makes a folder and what is missing above it.

@@ -82,6 +82,14 @@ impl WebDav {
     }
 
     pub async fn create(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
+        self.store(name, bytes, false).await
+    }
+
+    pub async fn replace(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
+        self.store(name, bytes, true).await
+    }
+
+    async fn store(&self, name: &ObjectName, bytes: Bytes, replacing: bool) -> Outcome<()> {
         let temporary = temporary::name()?;
         let put = || async {
             let request = self.request("PUT", &self.url(&temporary))?;
@@ -100,25 +108,29 @@ impl WebDav {
         )
         .await?;
         let path = name.path();
-        let mut moved = self.rename(&temporary, &path).await?;
+        let mut moved = self.rename(&temporary, &path, replacing).await?;
         // Some servers say of a missing folder that it is forbidden.
         if lacks_folder(&moved) || moved.status() == StatusCode::FORBIDDEN {
             self.make_folders(path.rsplit_once('/').map_or("", |(folder, _)| folder))
                 .await?;
-            moved = self.rename(&temporary, &path).await?;
+            moved = self.rename(&temporary, &path, replacing).await?;
         }
         // A move that found the name taken, or failed, leaves the temporary file.
-        if moved.status() != StatusCode::CREATED {
+        let good: &[StatusCode] = match replacing {
+            true => &[StatusCode::CREATED, StatusCode::NO_CONTENT],
+            false => &[StatusCode::CREATED],
+        };
+        if !good.contains(&moved.status()) {
             self.ask("DELETE", &temporary).await?;
         }
-        expect(moved, &[StatusCode::CREATED], &self.http).await.map(drop)
+        expect(moved, good, &self.http).await.map(drop)
     }
 
-    async fn rename(&self, from: &str, to: &str) -> Outcome<Response> {
+    async fn rename(&self, from: &str, to: &str, replacing: bool) -> Outcome<Response> {
         let request = self.request("MOVE", &self.url(from))?;
         let request = request
             .header("destination", self.url(to))
-            .header("overwrite", "F");
+            .header("overwrite", if replacing { "T" } else { "F" });
         self.http.send(request, Bytes::new()).await
     }
 

@@ -38,6 +38,16 @@ impl Wire {
         }
     }
 
+    /// Stores an object whole in the place of one that is there, if any, in one step.
+    pub async fn replace(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
+        match self {
+            Wire::Cloud(cloud) => cloud.replace(name, bytes).await,
+            Wire::Rclone(rclone) => rclone.server().await?.replace(name, bytes).await,
+            Wire::Sftp(sftp) => sftp.replace(name, bytes).await,
+            Wire::WebDav(webdav) => webdav.replace(name, bytes).await,
+        }
+    }
+
     /// Appends up to `len` bytes from `offset`; `len` is not 0.
     pub async fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
         match self {

@@ -6,7 +6,8 @@ use crate::remote::address::Address;
 use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as Said;
 use russh_sftp::client::rawsession::SftpResult;
-use russh_sftp::protocol::{Status, StatusCode};
+use russh_sftp::extensions::HardlinkExtension;
+use russh_sftp::protocol::{Packet, Status, StatusCode};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::process::Stdio;
@@ -105,6 +106,24 @@ impl Connection {
             self.broken.store(true, Relaxed);
         }
         answer
+    }
+
+    /// A rename that replaces, by OpenSSH's extension: the protocol's own never does.
+    pub async fn rename_over(&self, from: &str, to: &str) -> SftpResult<()> {
+        // Two paths, as that of links has them.
+        let paths = HardlinkExtension {
+            oldpath: from.to_string(),
+            newpath: to.to_string(),
+        };
+        let paths: Vec<u8> = paths.try_into()?;
+        match self
+            .ask(|sftp| sftp.extended("posix-rename@openssh.com", paths))
+            .await?
+        {
+            Packet::Status(status) if status.status_code == StatusCode::Ok => Ok(()),
+            Packet::Status(status) => Err(Said::Status(status)),
+            _ => Err(Said::UnexpectedPacket),
+        }
     }
 
     /// Makes a file's bytes durable, where the server can.

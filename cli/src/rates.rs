@@ -1,0 +1,131 @@
+//! Rates by the time of day: what `--limit-upload` and `--limit-download` say, kept up while a command runs.
+
+use jiff::Zoned;
+use jiff::civil::Time;
+use std::time::Duration;
+
+/// Between two looks at the clock.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Bytes in a second; `None` is no bound.
+type Rate = Option<u64>;
+
+/// One rate, or several, each from a time of day on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rates(Vec<(Time, Rate)>);
+
+impl Rates {
+    /// `10M`, or `08:00=1M,18:00=unlimited`; what holds before the first time is what the last one says.
+    pub fn parse(text: &str) -> Result<Rates, String> {
+        if !text.contains('=') {
+            return Ok(Rates(vec![(Time::midnight(), rate(text)?)]));
+        }
+        let mut rates = Vec::new();
+        for part in text.split(',') {
+            let wrong = || format!("'{part}' is not like 08:00=1M or 18:00=unlimited");
+            let (time, of) = part.trim().split_once('=').ok_or_else(wrong)?;
+            rates.push((time_of_day(time).ok_or_else(wrong)?, rate(of)?));
+        }
+        rates.sort_unstable();
+        match rates.windows(2).find(|two| two[0].0 == two[1].0) {
+            Some(two) => Err(format!("{} is given twice", two[0].0.strftime("%H:%M"))),
+            None => Ok(Rates(rates)),
+        }
+    }
+
+    fn at(&self, time: Time) -> Rate {
+        let past = self.0.iter().rev().find(|(from, _)| *from <= time);
+        past.or(self.0.last()).and_then(|(_, rate)| *rate)
+    }
+
+    fn changes(&self) -> bool {
+        self.0.len() > 1
+    }
+}
+
+fn time_of_day(text: &str) -> Option<Time> {
+    let (hours, minutes) = text.split_once(':')?;
+    let number = |text: &str| (text.len() == 2).then(|| text.parse::<i8>().ok()).flatten();
+    Time::new(number(hours)?, number(minutes)?, 0, 0).ok()
+}
+
+/// Nothing could be moved at 0.
+fn rate(text: &str) -> Result<Rate, String> {
+    if text.eq_ignore_ascii_case("unlimited") {
+        return Ok(None);
+    }
+    match engine::units::parse_size(text) {
+        Ok(0) => Err("at least 1 byte a second".to_string()),
+        size => size.map(Some).map_err(|e| e.to_string()),
+    }
+}
+
+/// Bounds what this process sends and receives, from now to its end.
+pub fn keep(upload: Option<Rates>, download: Option<Rates>) {
+    if upload.is_none() && download.is_none() {
+        return;
+    }
+    let changes = [&upload, &download]
+        .iter()
+        .any(|rates| rates.as_ref().is_some_and(Rates::changes));
+    let set = move || {
+        let now = Zoned::now().time();
+        let of = |rates: &Option<Rates>| rates.as_ref().and_then(|rates| rates.at(now));
+        engine::repo::limit_rates(of(&upload), of(&download));
+    };
+    set();
+    if changes {
+        let watch = std::thread::Builder::new().name("rates".to_string());
+        // Without the thread the rates of the start hold on.
+        let _ = watch.spawn(move || {
+            loop {
+                std::thread::sleep(LOOK);
+                set();
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_hold_from_their_time_on() {
+        let rates = Rates::parse("18:00=unlimited,08:00=1M, 12:30=512K").unwrap();
+        for (hour, minute, rate) in [
+            (0, 0, None),
+            (7, 59, None),
+            (8, 0, Some(1 << 20)),
+            (12, 29, Some(1 << 20)),
+            (12, 30, Some(512 << 10)),
+            (18, 0, None),
+            (23, 59, None),
+        ] {
+            assert_eq!(
+                rates.at(Time::constant(hour, minute, 0, 0)),
+                rate,
+                "{hour}:{minute}"
+            );
+        }
+        assert_eq!(Rates::parse("10M").unwrap().at(Time::midnight()), Some(10 << 20));
+        assert!(!Rates::parse("10M").unwrap().changes());
+        assert_eq!(Rates::parse("unlimited").unwrap().at(Time::midnight()), None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, word) in [
+            ("0", "at least"),
+            ("fast", "fast"),
+            ("8:00=1M", "8:00=1M"),
+            ("24:00=1M", "24:00"),
+            ("08:00=0", "at least"),
+            ("08:00=1M,08:00=2M", "twice"),
+            ("08:00=1M,", "''"),
+        ] {
+            let said = Rates::parse(text).unwrap_err();
+            assert!(said.contains(word), "{text}: {said}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What the storage of a repository was seen to do: tried out when the repository is made, and before a machine collects
+//! garbage there for the first time, and noted on this machine.
+//!
+//! A collection of garbage beside writers rests on promises (docs/invariants.md) that not every storage keeps. Where one
+//! was seen not to, nothing is collected unless the caller vouches that nobody writes meanwhile.
+
+use crate::error::{Error, Result, StoreError};
+use crate::repo::{LocalDirs, Repo, state_of, write_replacing};
+use chunkstore::RepoId;
+use chunkstore::object::{cbor, from_cbor};
+use chunkstore::remote::{self, Probe, Remote};
+use minicbor::{Decode, Encode};
+use std::path::Path;
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Storage {
+    /// Hash of the place: a copy of a repository lies on other storage.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    place: [u8; 32],
+    /// Seconds since 1970.
+    #[n(1)]
+    pub tried: i64,
+    #[n(2)]
+    pub exclusive_create: bool,
+    #[n(3)]
+    pub read_after_write: bool,
+    #[n(4)]
+    pub list_after_write: bool,
+    #[n(5)]
+    pub range_read: bool,
+    #[n(6)]
+    pub delete: bool,
+}
+
+impl Storage {
+    fn of(probe: &Probe, remote: &dyn Remote, now: i64) -> Storage {
+        Storage {
+            place: place(remote),
+            tried: now,
+            exclusive_create: probe.exclusive_create,
+            read_after_write: probe.read_after_write,
+            list_after_write: probe.list_after_write,
+            range_read: probe.range_read,
+            delete: probe.delete,
+        }
+    }
+
+    /// What it was seen not to do, in words; nothing for sound storage.
+    pub fn weaknesses(&self) -> Vec<&'static str> {
+        let found = [
+            (
+                self.exclusive_create,
+                "of two writers of one name both can win: never prune while a backup runs",
+            ),
+            (self.read_after_write, "what was written can't be read at once"),
+            (
+                self.list_after_write,
+                "listings lag behind what was written or deleted: never prune while a backup runs",
+            ),
+            (self.range_read, "it does not give parts of objects as asked"),
+            (self.delete, "nothing can be deleted: snapshots can't be removed"),
+        ];
+        let weak = found.into_iter().filter(|(good, _)| !good);
+        weak.map(|(_, what)| what).collect()
+    }
+
+    /// Garbage can be collected there while others write.
+    fn bears_collections(&self) -> bool {
+        self.exclusive_create && self.read_after_write && self.list_after_write
+    }
+
+    fn note(&self, state: &Path) -> Result<()> {
+        write_replacing(&state.join("storage"), &cbor(self))
+    }
+}
+
+fn place(remote: &dyn Remote) -> [u8; 32] {
+    *blake3::hash(remote.location().as_bytes()).as_bytes()
+}
+
+/// Tries out the storage of the new repository `id` at `location`, and notes what was seen. Writes there, and removes
+/// what it wrote.
+pub fn try_out(location: &str, id: &RepoId, dirs: &LocalDirs, now: i64) -> Result<Storage> {
+    let remote = remote::open(location)?;
+    let storage = Storage::of(&remote::probe(&*remote)?, &*remote, now);
+    storage.note(&state_of(dirs, id))?;
+    Ok(storage)
+}
+
+impl Repo {
+    /// What this machine has noted; `None` where it never tried.
+    pub fn storage(&self) -> Option<Storage> {
+        let bytes = std::fs::read(self.state().join("storage")).ok()?;
+        let noted: Storage = from_cbor(&bytes)?;
+        (noted.place == place(self.store.remote())).then_some(noted)
+    }
+
+    /// Refuses a collection that others could be harmed by. Storage on a network that was never tried is tried now.
+    pub(crate) fn refuse_weak_storage(&self, now: i64) -> Result<()> {
+        let remote = self.store.remote();
+        let storage = match self.storage() {
+            None if remote.is_far() => {
+                let storage = Storage::of(&remote::probe(remote)?, remote, now);
+                storage.note(self.state())?;
+                Some(storage)
+            }
+            noted => noted,
+        };
+        match storage.filter(|storage| !storage.bears_collections()) {
+            Some(storage) => Err(Error::Store(StoreError::Refused(format!(
+                "this storage is weak: {}; see that none runs until this has ended, and say so with --exclusive",
+                storage.weaknesses().join("; ")
+            )))),
+            None => Ok(()),
+        }
+    }
+}
