@@ -67,7 +67,7 @@ bench-link: build
 # Half an hour and more; for a quiet machine. PEERS_ROUNDS, PEERS_WORKLOADS and PEERS_DATA change what is run.
 PEERS_DATA ?= $(HOME)/.cache/dedup/bench
 PEERS_ROUNDS ?= 3
-PEERS_WORKLOADS ?= tree,image,noise
+PEERS_WORKLOADS ?= tree,few,image,noise
 
 bench-peers: build
 	benches/peers/install.sh

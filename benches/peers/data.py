@@ -88,6 +88,24 @@ def generated(data, files=60_000, seed=1):
     return [made(os.path.join(data, f"generated-{generation}"), make(generation)) for generation in range(3)]
 
 
+def few(data, tree):
+    """The first 2000 files of a tree: a small job."""
+
+    def build(into):
+        left = 2000
+        for at, directories, names in os.walk(tree):
+            directories.sort()
+            to = os.path.join(into, os.path.relpath(at, tree))
+            for name in sorted(names)[:left]:
+                os.makedirs(to, exist_ok=True)
+                shutil.copy2(os.path.join(at, name), os.path.join(to, name), follow_symlinks=False)
+                left -= 1
+            if not left:
+                break
+
+    return [made(os.path.join(data, "few"), build)]
+
+
 def image(data, tree):
     """A 2 GiB ext4 image of a tree, then one of the same files in a file system made anew, then the first one shifted
     by a few bytes."""

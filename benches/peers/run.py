@@ -122,6 +122,7 @@ class Bench:
 
     def newest(self, workload, tool):
         self.record(workload, tool.name, "no change", tool.backup(self.source), tool.repo)
+        self.record(workload, tool.name, "no change, password", tool.backup_with_password(self.source))
         with Changes(self.source) as changes:
             if changes.files:
                 self.record(workload, tool.name, "100 changed", tool.backup(self.source), tool.repo)
@@ -153,13 +154,16 @@ class Bench:
 
 def workloads(options):
     wanted = options.workloads.split(",")
-    kernel = data.kernel(options.data) if {"tree", "image"} & set(wanted) else None
-    if kernel is None and {"tree", "image"} & set(wanted):
+    of_tree = {"tree", "few", "image"} & set(wanted)
+    kernel = data.kernel(options.data) if of_tree else None
+    if kernel is None and of_tree:
         print("the kernel's sources can't be had; a generated tree takes their place", file=sys.stderr)
-    tree = kernel or (data.generated(options.data) if {"tree", "image"} & set(wanted) else None)
+    tree = kernel or (data.generated(options.data) if of_tree else None)
     chosen = {}
     if "tree" in wanted:
         chosen["tree"] = tree
+    if "few" in wanted:
+        chosen["few"] = data.few(options.data, tree[0])
     if "generated" in wanted:
         chosen["generated"] = data.generated(options.data)
     if "image" in wanted:
@@ -181,7 +185,7 @@ def main():
     parser.add_argument("--fast", default="/dev/shm/dedup-peers", help="where repositories and restored trees go")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tools", default="dedup,bupstash,rustic,restic,borg,kopia")
-    parser.add_argument("--workloads", default="tree,image,noise")
+    parser.add_argument("--workloads", default="tree,few,image,noise")
     parser.add_argument("--json", help="write all figures here")
     options = parser.parse_args()
     options.data = os.path.abspath(options.data)

@@ -79,6 +79,19 @@ class Tool:
     def version(self):
         return first_line(self.exe, "--version")
 
+    def init(self):
+        return self.call("init")
+
+    def backup(self, source):
+        return self.call("backup", source)
+
+    def check(self):
+        return self.call("check", "--read-data")
+
+    def backup_with_password(self, source):
+        """For a tool that opens with a key file otherwise."""
+        return None
+
     def restored(self, source, target):
         """Where `restore` puts the source's content."""
         return target + source
@@ -93,17 +106,18 @@ class Dedup(Tool):
     def version(self):
         return first_line(self.exe, "version")
 
-    def init(self):
-        return self.call("init")
-
-    def backup(self, source):
-        return self.call("backup", source)
+    def backup_with_password(self, source):
+        self.env["DEDUP_NEW_PASSWORD"] = PASSWORD
+        added = self.call("key", "add")
+        key = self.env.pop("DEDUP_KEY_FILE")
+        self.env["DEDUP_PASSWORD"] = PASSWORD
+        done = self.backup(source) if added["ok"] else added
+        del self.env["DEDUP_PASSWORD"], self.env["DEDUP_NEW_PASSWORD"]
+        self.env["DEDUP_KEY_FILE"] = key
+        return done
 
     def restore(self, source, target):
         return self.call("restore", "--target", target)
-
-    def check(self):
-        return self.call("check", "--read-data")
 
     def prune(self):
         return self.call("prune", "--keep-last", "1", "--keep-trash", "0s", "--max-unused", "0", "--yes")
@@ -118,17 +132,8 @@ class Restic(Tool):
     def version(self):
         return first_line(self.exe, "version")
 
-    def init(self):
-        return self.call("init")
-
-    def backup(self, source):
-        return self.call("backup", source)
-
     def restore(self, source, target):
         return self.call("restore", "latest", "--target", target)
-
-    def check(self):
-        return self.call("check", "--read-data")
 
     def prune(self):
         return self.call("forget", "--keep-last", "1", "--prune", "--max-unused", "0")
@@ -143,17 +148,11 @@ class Rustic(Tool):
     def init(self):
         return self.call("init", "--set-compression", "3")
 
-    def backup(self, source):
-        return self.call("backup", source)
-
     def restore(self, source, target):
         return self.call("restore", "latest:" + source, target)
 
     def restored(self, source, target):
         return target
-
-    def check(self):
-        return self.call("check", "--read-data")
 
     def prune(self):
         return self.call("forget", "--keep-last", "1", "--prune", "--instant-delete", "--max-unused", "0B", "--keep-pack", "0s")
