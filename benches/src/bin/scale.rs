@@ -20,7 +20,7 @@ use engine::tree::{Root, TreeWriter};
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -145,6 +145,7 @@ fn chunks(count: u64, dir: &Path) -> Done {
     told("chunks, making them up and rebuild", entries, started)?;
     let rate = entries as f64 / (started.elapsed().as_secs_f64() - making);
     println!(r#"{{"what":"chunks, rebuild alone","count":{entries},"per_second":{rate:.0}}}"#);
+    settle()?;
     for (what, hit) in [
         ("chunks, lookup of known ids", true),
         ("chunks, lookup of new ids", false),
@@ -156,6 +157,22 @@ fn chunks(count: u64, dir: &Path) -> Done {
         told(what, asked, started)?;
     }
     Ok(())
+}
+
+/// Waits until the database's own threads have put the new files in order: lookups beside that measure both.
+fn settle() -> Done {
+    let used = || {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+    };
+    for _ in 0..600 {
+        let before = used();
+        std::thread::sleep(Duration::from_millis(500));
+        if used() - before < 0.01 {
+            return Ok(());
+        }
+    }
+    Err("the database does not come to rest".into())
 }
 
 /// Sorted batches from a few segments; the time to make the ids up is small beside that of the lookups.
