@@ -1,6 +1,6 @@
 //! Integers and slices of the piece formats. Every integer has one encoding: an overlong varint is damage.
 
-use super::codec::CodecError;
+use super::fault::CodecError;
 
 /// LEB128, least significant group first.
 pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {

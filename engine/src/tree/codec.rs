@@ -10,12 +10,12 @@
 //! hold the keys.
 
 use super::bytes::{Reader, put_varint, shared_prefix};
-use super::columns::damaged;
+use super::fault::{CodecError, damaged};
 use super::meta::{MetaDecoder, MetaEncoder};
 use super::refs::{ContentDecoder, ContentEncoder};
+use super::sections::{Section, Sections};
 use super::{LAYOUT, limits, piece};
 use crate::entry::{DirPath, Entry, cmp_dirs};
-use chunkstore::ChunkId;
 use std::cmp::Ordering;
 
 /// Entries of one directory, sorted by name; all of its listing, or the part in this segment.
@@ -23,151 +23,6 @@ use std::cmp::Ordering;
 pub struct Run {
     pub dir: DirPath,
     pub entries: Vec<Entry>,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum CodecError {
-    #[error("{0}")]
-    Damaged(&'static str),
-    #[error("needs {0}, which this version does not know")]
-    Unknown(String),
-}
-
-impl CodecError {
-    /// The same, said of the piece `id`.
-    pub fn of(self, id: &ChunkId) -> crate::Error {
-        match self {
-            CodecError::Damaged(what) => chunkstore::Error::corrupt(format!("tree chunk {id}"), what).into(),
-            CodecError::Unknown(feature) => chunkstore::Error::NewerFormat { feature }.into(),
-        }
-    }
-
-    /// The same, said of an entry that was to be stored.
-    pub fn of_entry(self, dir: &[u8], name: &[u8]) -> crate::Error {
-        let path = crate::entry::join(dir, name);
-        chunkstore::Error::Invalid {
-            what: "entry",
-            why: format!("{}: {self}", String::from_utf8_lossy(&path)),
-        }
-        .into()
-    }
-}
-
-/// Tags of a segment's sections; written, so never reused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Section {
-    /// Per run: prefix shared with the directory before, length of the rest, entries, the rest.
-    Dirs = 1,
-    /// Per entry: prefix shared with the name before in the directory, length of the rest.
-    NameLens = 2,
-    /// The rests of the names.
-    Names = 3,
-    Attrs = 4,
-    Mtimes = 5,
-    Ctimes = 6,
-    Btimes = 7,
-    Inodes = 8,
-    Devices = 9,
-    Links = 10,
-    Sizes = 11,
-    Xattrs = 12,
-    Targets = 13,
-    Rdevs = 14,
-    Troubles = 15,
-    Bundles = 16,
-    Chunks = 17,
-    Lists = 18,
-    Contents = 19,
-    Hashes = 20,
-}
-
-const SECTIONS: usize = 20;
-
-/// A segment's sections by tag; one that is not there is empty.
-#[derive(Default)]
-pub(super) struct Sections<T = Vec<u8>> {
-    by_tag: [T; SECTIONS + 1],
-}
-
-impl<T> Sections<T> {
-    pub(super) fn set(&mut self, section: Section, body: T) {
-        self.by_tag[section as usize] = body;
-    }
-}
-
-impl Sections {
-    fn append_to(&self, out: &mut Vec<u8>) {
-        let there = || {
-            self.by_tag
-                .iter()
-                .enumerate()
-                .filter(|(_, body)| !body.is_empty())
-        };
-        put_varint(out, there().count() as u64);
-        for (tag, body) in there() {
-            out.push(tag as u8);
-            put_varint(out, body.len() as u64);
-        }
-        out.reserve(there().map(|(_, body)| body.len()).sum());
-        for (_, body) in there() {
-            out.extend_from_slice(body);
-        }
-    }
-}
-
-impl<'a> Sections<&'a [u8]> {
-    pub(super) fn get(&self, section: Section) -> &'a [u8] {
-        self.by_tag[section as usize]
-    }
-
-    /// Finds the sections of a segment without looking into them.
-    pub(super) fn open(plain: &'a [u8]) -> Result<(Header, Self), CodecError> {
-        let mut reader = open_piece(plain, piece::SEGMENT, "segment")?;
-        let runs = reader.up_to(limits::ENTRIES, "too many directories")?;
-        let entries = reader.up_to(limits::ENTRIES, "too many entries")?;
-        let count = reader.up_to(SECTIONS, "too many sections")?;
-        let mut lens = [(0, 0); SECTIONS];
-        let mut last = 0;
-        for slot in lens.iter_mut().take(count) {
-            let tag = usize::from(reader.byte()?);
-            if tag > SECTIONS {
-                return Err(CodecError::Unknown(format!("tree segment section {tag}")));
-            }
-            let len = reader.up_to(limits::PLAIN, "section too long")?;
-            if tag <= last || len == 0 {
-                return damaged("sections out of order or empty");
-            }
-            *slot = (tag, len);
-            last = tag;
-        }
-        let mut sections = Self::default();
-        for (tag, len) in lens.into_iter().take(count) {
-            sections.by_tag[tag] = reader.take(len)?;
-        }
-        reader.end()?;
-        Ok((Header { runs, entries }, sections))
-    }
-}
-
-pub(super) struct Header {
-    runs: usize,
-    pub(super) entries: usize,
-}
-
-/// Reads what every piece begins with: its type and its layout.
-pub(super) fn open_piece<'a>(plain: &'a [u8], kind: u8, name: &str) -> Result<Reader<'a>, CodecError> {
-    if plain.len() > limits::PLAIN {
-        return damaged("piece too long");
-    }
-    let mut reader = Reader::new(plain);
-    let [found, layout] = reader.array()?;
-    if found != kind {
-        return damaged("another type of piece");
-    }
-    if layout != LAYOUT {
-        return Err(CodecError::Unknown(format!("tree {name} layout {layout}")));
-    }
-    Ok(reader)
 }
 
 /// The plaintext of `runs`: sorted, none empty, every entry one that [`super::check_entry`] accepts; what isn't so

@@ -4,15 +4,11 @@
 //! repeats is a dictionary in order of first use, what grows slowly is a difference from the entry before.
 
 use super::bytes::{Reader, put_varint, unzigzag, zigzag};
-use super::codec::CodecError;
+use super::fault::{CodecError, damaged};
 use super::limits;
 use crate::entry::Time;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
-
-pub(super) fn damaged<T>(what: &'static str) -> Result<T, CodecError> {
-    Err(CodecError::Damaged(what))
-}
 
 /// Rows in order of first use, for encoding.
 pub(super) struct Dictionary<K> {

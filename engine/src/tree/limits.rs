@@ -3,7 +3,7 @@
 //! A segment is closed at about 1 MiB of [`super::cut::cost`], so with the largest entry on top its plaintext stays
 //! below [`PLAIN`]; the totals a decoder allows are those plus slack.
 
-use super::codec::CodecError;
+use super::fault::CodecError;
 use crate::entry::{Content, Entry, Extent, ExtentList, Kind, Time, Trouble, Xattr};
 
 /// Bytes of a piece's plaintext.

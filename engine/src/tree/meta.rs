@@ -1,9 +1,10 @@
 //! The columns of metadata of a segment: kinds, owners, times, numbers, attributes; written and read side by side.
 
 use super::bytes::{Reader, put_bytes, put_varint, unzigzag, zigzag};
-use super::codec::{CodecError, Section, Sections};
-use super::columns::{Dictionary, Lookup, Sparse, SparseReader, Times, TimesReader, damaged};
+use super::columns::{Dictionary, Lookup, Sparse, SparseReader, Times, TimesReader};
+use super::fault::{CodecError, damaged};
 use super::limits;
+use super::sections::{Section, Sections};
 use crate::entry::{Content, Entry, Kind, Meta, Time, Trouble, Xattr};
 use std::sync::Arc;
 

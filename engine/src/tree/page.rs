@@ -4,7 +4,8 @@
 //! Rows are CBOR arrays; packs and sealed keys repeat from row to row and stand in tables before them. A row's
 //! [`Place`] is a hint, so reading a generation takes no index (I-6). Totals and order are checked on reading.
 
-use super::codec::{CodecError, open_piece};
+use super::fault::CodecError;
+use super::sections::open_piece;
 use super::{LAYOUT, cmp_keys, cut, limits, piece};
 use crate::entry::DirPath;
 use chunkstore::{ChunkId, PackId, Place};

@@ -6,9 +6,9 @@
 //! last file ended"), which is a constant byte to the compressor.
 
 use super::bytes::{Reader, put_varint};
-use super::codec::{CodecError, Section, Sections, open_piece};
-use super::columns::damaged;
+use super::fault::{CodecError, damaged};
 use super::limits;
+use super::sections::{Section, Sections, open_piece};
 use super::{LAYOUT, piece};
 use crate::entry::{Content, Extent, ExtentList};
 use chunkstore::{ChunkId, ContentHash};
