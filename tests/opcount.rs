@@ -181,7 +181,7 @@ fn kept_copies_are_not_believed() {
     let repo = bench.open(&bench.machine);
     let failed = backup::run(&repo, &bench.machine.options(&[&bench.source()]), None, &Quiet);
     let said = failed.unwrap_err().to_string();
-    assert!(said.contains("no repository"), "{said}");
+    assert!(said.contains("config is missing"), "{said}");
     chunkstore::remote::Remote::put(&bench.remote, &config, &stored).unwrap();
     bench.backup(&bench.source());
     // A key that was removed opens nothing, though it was the one that did.
@@ -269,4 +269,43 @@ fn a_restore_from_afar() {
     assert!(reads.calls <= 2 * total / (4 << 20), "{reads:?}");
     assert!(reads.bytes < total + total / 50, "{reads:?}");
     assert!(rounds < counts.requests() * 2 / 3, "{rounds} {counts:?}");
+}
+
+/// A tree is read in stretches that grow, and not at all by a machine that wrote or read it once.
+#[test]
+fn a_large_tree_from_afar() {
+    let bench = Bench::far();
+    let source = bench.work.path().join("many");
+    for n in 0..30_000 {
+        let folder = source.join(format!("{}", n / 300));
+        if n % 300 == 0 {
+            std::fs::create_dir_all(&folder).unwrap();
+        }
+        std::os::unix::fs::symlink(format!("/to/somewhere/{n}"), folder.join(format!("{n}"))).unwrap();
+    }
+    let (report, _) = bench.backup(&source);
+    let segments = report.summary.tree_blobs;
+    assert!(segments >= 10, "{segments} segments");
+    let reads = |machine: &Machine| {
+        let repo = bench.open(machine);
+        let root = repo.manifest(report.snapshot.unwrap()).unwrap().root().unwrap();
+        let before = bench.remote.counts();
+        let reader = repo.reader(&Quiet);
+        let mut cursor = engine::trees::cursor(&reader, &root).unwrap();
+        let mut entries = 0;
+        while cursor.next().unwrap().is_some() {
+            entries += 1;
+        }
+        assert!(entries > 30_000);
+        bench
+            .remote
+            .counts()
+            .since(&before)
+            .of(Operation::Read, Kind::Pack)
+    };
+    let other = Machine::new("beta");
+    let far = reads(&other);
+    assert!(far.calls <= segments / 3 + 2, "{far:?} for {segments} segments");
+    assert_eq!(reads(&other).calls, 0, "kept as it was read");
+    assert_eq!(reads(&bench.machine).calls, 0, "kept as it was written");
 }

@@ -137,11 +137,6 @@ impl Decoder {
         self.open(keys, session.frame(class.is_tree()), class, &frame, stored, out)
     }
 
-    /// The frame that was read last, as it is stored.
-    pub(crate) fn stored(&self) -> &[u8] {
-        &self.stored
-    }
-
     /// Reads one frame from the remote and opens it.
     pub fn read(
         &mut self,

@@ -9,6 +9,7 @@ use crate::id::{ChunkId, PackId};
 use crate::index::{LocalIndex, Located};
 use crate::pack::Class;
 use crate::place::Place;
+use crate::remote::{ObjectName, Remote};
 use crate::session::View;
 use crate::store::Store;
 use crate::writer::Writer;
@@ -31,6 +32,7 @@ pub struct Reader<'a> {
     store: Arc<Store>,
     source: Source<'a>,
     progress: Box<IndexProgress<'a>>,
+    ahead: Mutex<Ahead>,
 }
 
 impl<'a> Reader<'a> {
@@ -43,6 +45,7 @@ impl<'a> Reader<'a> {
             store,
             source,
             progress,
+            ahead: Mutex::default(),
         }
     }
 
@@ -52,6 +55,7 @@ impl<'a> Reader<'a> {
             store,
             source: Source::Writer(writer),
             progress,
+            ahead: Mutex::default(),
         }
     }
 
@@ -61,6 +65,7 @@ impl<'a> Reader<'a> {
             store,
             source: Source::Lent(index),
             progress: Box::new(|_, _| {}),
+            ahead: Mutex::default(),
         }
     }
 
@@ -151,16 +156,49 @@ impl<'a> Reader<'a> {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let (remote, keys) = (self.store.remote(), self.store.keys());
-        decoder.read(remote, keys, Class::Tree, *id, place, out)?;
-        if let Some(kept) = &self.store.kept {
-            kept.keep_frame(
-                id,
-                place.codec,
-                place.plain_len,
-                &place.sealed_key,
-                decoder.stored(),
-            );
-        }
+        let Some(kept) = &self.store.kept else {
+            return decoder.read(remote, keys, Class::Tree, *id, place, out);
+        };
+        let mut ahead = self.ahead.lock();
+        let stored = ahead.frame(remote, place)?;
+        decoder.open_at(keys, Class::Tree, *id, place, stored, out)?;
+        kept.keep_frame(id, place.codec, place.plain_len, &place.sealed_key, stored);
         Ok(())
+    }
+}
+
+/// Bytes asked for where the frame before was read just now: at first, and at most.
+const AHEAD: [usize; 2] = [256 << 10, 4 << 20];
+
+/// A stretch of a tree pack of a far remote. The frames of a generation lie one after the other, so who reads on is
+/// given more at a time.
+#[derive(Default)]
+struct Ahead {
+    pack: Option<PackId>,
+    start: usize,
+    bytes: Vec<u8>,
+    /// Bytes asked for last, where they were more than was wanted.
+    most: usize,
+}
+
+impl Ahead {
+    /// The bytes at a place, read from the remote unless they are here already.
+    fn frame(&mut self, remote: &dyn Remote, place: &Place) -> Result<&[u8]> {
+        let (offset, len) = (place.offset as usize, place.stored_len as usize);
+        let end = self.start + self.bytes.len();
+        let same_pack = self.pack == Some(place.pack);
+        if !same_pack || offset < self.start || offset + len > end {
+            self.most = match same_pack && (self.start..=end).contains(&offset) {
+                true => (self.most * 2).clamp(AHEAD[0], AHEAD[1]),
+                false => 0,
+            };
+            self.pack = None;
+            let name = ObjectName::pack(place.pack);
+            remote.read(&name, offset as u64, len.max(self.most), &mut self.bytes)?;
+            (self.pack, self.start) = (Some(place.pack), offset);
+        }
+        let from = offset - self.start;
+        let shorter = || Error::corrupt(ObjectName::pack(place.pack), "it is shorter than the index says");
+        self.bytes.get(from..from + len).ok_or_else(shorter)
     }
 }

@@ -11,7 +11,7 @@ use crate::indexfile::IndexSegment;
 use crate::kept::Kept;
 use crate::keys::{Keys, MasterKey};
 use crate::object::{self, Head, cap};
-use crate::opening::{self, Found, read_slot, slot_ids};
+use crate::opening::{Found, read_slot, slot_ids};
 use crate::parity;
 use crate::remote::{Kind, ObjectName, Published, Remote, together};
 use crate::seal::Sealed;
@@ -162,7 +162,7 @@ impl Store {
 
     /// Reads `config` again, as the next to open the repository will.
     pub fn check_config(&self) -> Result<()> {
-        let bytes = opening::read_config(&*self.remote)?;
+        let bytes = self.remote.get(&ObjectName::config(), cap::CONTROL)?;
         config::clear(&bytes)?;
         config::open(&bytes, self.id(), &self.keys.control).map(drop)
     }

@@ -61,7 +61,40 @@ fn interrupted_while_waiting() {
     site.args(&["backup", &site.source]).ends(0);
 }
 
-/// What the gateway says once a bucket's quota is enforced, and what other servers do.
+/// A quota that the servers enforce: this gateway calls it an internal error, so the run asks again for a while. Nothing
+/// is half published, and once there is room the next run goes on.
+#[test]
+fn a_bucket_over_its_quota() {
+    let Some(server) = Seaweed::start("a_bucket_over_its_quota") else {
+        return;
+    };
+    let site = Site::new(format!("{}&retry=3", server.url()));
+    site.args(&["backup", &site.source]).ends(0);
+    let started = Instant::now();
+    server.shell("s3.bucket.quota -name test -op set -sizeMB 1");
+    // What is stored is counted now and then.
+    while !server
+        .shell("s3.bucket.quota.enforce -apply")
+        .contains("read only")
+    {
+        assert!(started.elapsed() < Duration::from_secs(60), "no quota");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    site.home.write("source/more", "more");
+    let refused = site.args(&["backup", &site.source]).ends(1);
+    refused.says(&["InternalError", "run the command again"]);
+    assert_eq!(site.snapshots(), 2, "reading goes on");
+    server.shell("s3.bucket.quota -name test -op set -sizeMB 100000");
+    server.shell("s3.bucket.quota.enforce -apply");
+    let started = Instant::now();
+    while site.args(&["backup", &site.source]).code != 0 {
+        assert!(started.elapsed() < Duration::from_secs(60), "still refused");
+    }
+    assert_eq!(site.snapshots(), 3);
+}
+
+/// What servers say when they can't store anything.
 #[test]
 fn a_full_bucket() {
     let Some(server) = Seaweed::start("a_full_bucket") else {
