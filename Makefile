@@ -1,7 +1,7 @@
 # What there is to run. One profile, one target directory, one locked set of dependencies, so that RocksDB is compiled
 # once: docs/decisions/0002-one-profile.md.
 
-export PATH := $(HOME)/.cargo/bin:$(PATH)
+export PATH := $(HOME)/.cargo/bin:$(HOME)/.cache/dedup/tools/bin:$(PATH)
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/dedup/target
 PREFIX ?= /usr/local
 
@@ -12,7 +12,7 @@ CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup build test fuzz demo bench bench-gate bench-scale bench-link bench-peers install
+.PHONY: help setup build test fuzz torture demo bench bench-gate bench-scale bench-link bench-peers install
 
 help:
 	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
@@ -20,6 +20,7 @@ help:
 	@echo 'make demo [DIR=...]     back up a copy of DIR, change it, restore it as it was, compare, prune'
 	@echo 'make test               everything that CI runs'
 	@echo 'make fuzz               every fuzz target for FUZZ_SECONDS each (default 20)'
+	@echo 'make torture            crashes, faults, orders and kills for TORTURE_HOURS (default 8); goes on where it was'
 	@echo 'make bench              measure the stages'
 	@echo 'make bench-gate         whether whole runs still take no longer beside their parts (part of make test)'
 	@echo 'make bench-scale        how time and memory grow: docs/benchmarks/growth.md is written anew'
@@ -38,6 +39,7 @@ demo: build
 
 test: setup
 	@scripts/servers.sh
+	@scripts/deny.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(CARGO) test $(CARGO_FLAGS) --workspace
@@ -47,6 +49,9 @@ test: setup
 
 fuzz: setup
 	@$(CARGO:cargo=) scripts/fuzz.sh
+
+torture: setup
+	@$(CARGO:cargo=) scripts/torture.sh
 
 bench: setup
 	$(CARGO) bench --profile release --locked --package dedup-benches

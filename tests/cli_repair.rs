@@ -122,3 +122,31 @@ fn a_damaged_index_is_no_end() {
     assert!(index.iter().all(|segment| !segment.exists()));
     home.ok(&["check", "--read-data"]);
 }
+
+/// A manifest that can't be read stops every prune, until it is given up.
+#[test]
+fn an_unreadable_snapshot_is_given_up() {
+    let home = saved();
+    let ids = home.snapshots();
+    hurt(&home.repository().join("snapshots").join(&ids[0]));
+    home.ends(13, &["prune", "--gc-only", "--yes", "--keep-trash", "0s"])
+        .says(&["forget --unreadable"]);
+    home.ends(1, &["forget", "--unreadable", &ids[1], "--yes"])
+        .says(&["can't be read"]);
+    let before = home.contents(&home.repository());
+    home.ok(&["forget", "--unreadable", &ids[0], "--dry-run"]);
+    assert_eq!(before, home.contents(&home.repository()));
+    // Nobody can be asked here.
+    home.ends(2, &["forget", "--unreadable", &ids[0]]);
+    let run = home.ok(&["forget", "--unreadable", &ids[0][..8], "--yes", "--json"]);
+    let kept = string(&run.objects()[0], "kept_at");
+    assert_eq!(
+        fs::read(kept).unwrap(),
+        before[&std::path::PathBuf::from(format!("snapshots/{}", ids[0]))]
+    );
+    assert_eq!(home.snapshots(), ids[1..]);
+    home.ok(&["prune", "--gc-only", "--yes", "--keep-trash", "0s"]);
+    home.ok(&["restore", &ids[1], "--target", "back"]);
+    home.ok(&["check", "--read-data"]);
+    home.ends(1, &["forget", "--unreadable", &ids[0], "--yes"]);
+}

@@ -13,6 +13,7 @@ use kit::machine::{Machine, secret};
 use kit::remotes::contents;
 use std::io::Read;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -171,4 +172,32 @@ fn a_bomb_is_refused_by_the_length_that_it_claims() {
             .decompress(Codec::Zstd, &bomb, usize::MAX, &mut out)
             .is_err()
     );
+}
+
+/// All of the above in a process of its own, by what the system says that it ever had.
+#[test]
+fn hostile_bytes_need_little_memory() {
+    let name = "hostile::all_of_it_in_one_process";
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--ignored", "--test-threads=1"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "run by hostile_bytes_need_little_memory"]
+fn all_of_it_in_one_process() {
+    every_golden_object_cut_at_every_byte_is_refused();
+    no_object_passes_under_another_name_or_as_another_kind();
+    a_bomb_is_refused_by_the_length_that_it_claims();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    println!("hostile: {peak} KiB at most");
+    assert!(peak < 256 << 10, "{peak} KiB");
 }

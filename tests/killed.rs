@@ -183,17 +183,14 @@ impl Victim {
 #[test]
 fn every_acknowledged_generation_survives() {
     let rounds = seeds(200);
-    println!("seed {}", rounds.start);
+    let (seed, count) = (rounds.start, rounds.end - rounds.start);
+    println!("kills: {count} cases, seeds {seed} to {seed}");
     let mut victim = Victim::new(rounds.start);
     victim.backup(true);
     victim.prune(true);
     for number in 1..=rounds.end - rounds.start {
         victim.round(number);
     }
-    println!(
-        "{} of {} died before their end",
-        victim.died,
-        rounds.end - rounds.start
-    );
-    assert!(victim.died > (rounds.end - rounds.start) / 4);
+    println!("{} of {count} died before their end", victim.died);
+    assert!(victim.died > count / 4);
 }

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+const ORDERS: u64 = 10_000;
 const WRITERS: usize = 4;
 const COLLECTORS: usize = 2;
 const HOUR: i64 = 3600;
@@ -339,7 +340,10 @@ fn first_loss(
 
 #[test]
 fn nothing_is_lost_in_any_order() {
-    let (lost, events) = first_loss(seeds(3000), None, true);
+    let range = seeds(ORDERS);
+    let (first, count) = (range.start, range.end - range.start);
+    let (lost, events) = first_loss(range, None, true);
+    println!("orders: {count} cases, seeds {first} to {}", first + count - 1);
     println!("orders: {events:?}");
     assert!(lost.is_none(), "{lost:?}");
     assert!(

@@ -324,6 +324,9 @@ pub struct ForgetArgs {
     /// Snapshots to remove; then no policy may be given
     #[arg(value_name = "SNAPSHOT", conflicts_with = "KeepArgs")]
     pub snapshots: Vec<String>,
+    /// The named snapshots can't be read and are given up: what only they need goes with the next prune
+    #[arg(long, requires = "snapshots", conflicts_with_all = ["KeepArgs", "FilterArgs", "prune"])]
+    pub unreadable: bool,
     #[command(flatten)]
     pub filter: FilterArgs,
     /// Collect garbage afterwards, as 'prune --gc-only' does

@@ -154,7 +154,10 @@ impl From<Error> for Failure {
             ),
             Error::Damaged(_) => Failure::new(
                 Code::Damage,
-                format!("{said}; run 'dedup check' to see what is hurt, and mend it first"),
+                format!(
+                    "{said}; run 'dedup check' to see what is hurt, and mend it first, or give up a snapshot that \
+                     can't be read with 'dedup forget --unreadable'"
+                ),
             ),
             Error::ShortListing(_) => Failure::new(
                 Code::Failed,

@@ -9,14 +9,18 @@ use crate::facts::{Facts, GroupKey, group_by};
 use crate::generations;
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::Monitor;
-use crate::repo::Repo;
+use crate::repo::{Repo, write_replacing};
 use crate::restate;
 use crate::retain::{self, Policy};
 use crate::select::Filter;
+use chunkstore::object::cap;
+use chunkstore::remote::ObjectName;
+use chunkstore::session;
 use chunkstore::store::Slate;
 use chunkstore::{Error as StoreError, SessionId};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::path::PathBuf;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,6 +77,43 @@ pub fn apply(repo: &Repo, ids: &[SessionId], now: i64) -> Result<()> {
         repo.store.forget(*id, now)?;
     }
     generations::note(repo, ids)
+}
+
+/// Ends a snapshot whose manifest can't be read, and which therefore stops every deletion (I-9). Its bytes are kept in
+/// this machine's state, where the path that is given says. A fence takes its place: if the bytes were a fence's, who was
+/// ended by it stays ended (I-8). Refused when it can be read.
+pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
+    let store = &repo.store;
+    let name = ObjectName::snapshot(id);
+    let kept = repo.state().join("unreadable").join(id.to_hex());
+    let read = store
+        .slate(id)
+        .map_err(Error::from)
+        .and_then(|slate| match slate {
+            Slate::Manifest { body, .. } => Manifest::decode(id, &body).map(drop),
+            Slate::Fence => Ok(()),
+        });
+    match read {
+        Ok(()) => {
+            let why = format!("snapshot {} can be read", short(id));
+            return Err(StoreError::Refused(why).into());
+        }
+        // An earlier try was cut short before the fence.
+        Err(Error::Store(StoreError::Missing { .. })) if kept.exists() => {}
+        Err(Error::Store(StoreError::Missing { .. })) => return Err(Error::NoSnapshot(id.to_hex())),
+        Err(Error::Store(e)) if e.is_damage() => {
+            let mut bytes = Vec::new();
+            store.remote().read(&name, 0, cap::MANIFEST, &mut bytes)?;
+            write_replacing(&kept, &bytes)?;
+            store.remote().delete(&name)?;
+            store.remote().barrier()?;
+        }
+        Err(e) => return Err(e),
+    }
+    match session::fence(store, id)? {
+        true => Ok(kept),
+        false => Err(StoreError::Refused(format!("snapshot {} was published again", short(id))).into()),
+    }
 }
 
 /// A forgotten snapshot.

@@ -4,15 +4,15 @@ use crate::generation::{self, Files, noise};
 use crate::machine::{self, Machine};
 use crate::plain;
 use crate::random::Random;
-use crate::remotes::Simulated;
-use chunkstore::remote::{ObjectName, Remote};
+use crate::remotes::{Simulated, listed};
+use chunkstore::remote::{Kind, ObjectName, Remote};
 use chunkstore::simulation;
 use chunkstore::slot::Cost;
 use chunkstore::sweep::Unused;
 use chunkstore::{Error as StoreError, SessionId};
 use engine::error::{Error, Result};
 use engine::monitor::{ProblemKind, Quiet};
-use engine::{check, forget};
+use engine::{check, forget, repair};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,10 +30,11 @@ pub enum Job {
     Repack,
     Key,
     Rebuild,
+    Repair,
 }
 
 impl Job {
-    pub const ALL: [Job; 9] = [
+    pub const ALL: [Job; 10] = [
         Job::Init,
         Job::First,
         Job::Backup,
@@ -43,6 +44,7 @@ impl Job {
         Job::Repack,
         Job::Key,
         Job::Rebuild,
+        Job::Repair,
     ];
 }
 
@@ -56,6 +58,9 @@ pub struct World {
     trash: BTreeMap<SessionId, Files>,
     parent: Files,
     number: u64,
+    parity: Option<u8>,
+    /// Damaged, and not repaired yet: what must hold then is that it can be.
+    hurt: bool,
 }
 
 impl World {
@@ -68,6 +73,8 @@ impl World {
             trash: BTreeMap::new(),
             parent: Files::new(),
             number: 0,
+            parity: None,
+            hurt: false,
         }
     }
 
@@ -77,6 +84,7 @@ impl World {
         if job == Job::Init {
             return world;
         }
+        world.parity = (job == Job::Repair).then_some(20);
         world.init().unwrap();
         let generations = match job {
             Job::First => 0,
@@ -94,6 +102,7 @@ impl World {
                 world.forget().unwrap();
             }
             Job::Rebuild => world.machine.lose_cache(),
+            Job::Repair => world.damage(),
             _ => {}
         }
         world.storage.restart();
@@ -109,6 +118,8 @@ impl World {
             trash: self.trash.clone(),
             parent: self.parent.clone(),
             number: self.number,
+            parity: self.parity,
+            hurt: self.hurt,
         }
     }
 
@@ -126,11 +137,12 @@ impl World {
             Job::Repack => self.collect(Unused::Bytes(0)),
             Job::Key => self.change_key(),
             Job::Rebuild => self.read_by_index(),
+            Job::Repair => self.repair(),
         }
     }
 
     fn init(&mut self) -> Result<()> {
-        match machine::create_small(&self.storage) {
+        match machine::create_small_with(&self.storage, self.parity) {
             Err(StoreError::RepositoryExists { .. }) => Ok(()),
             made => Ok(made?),
         }
@@ -212,8 +224,43 @@ impl World {
         Ok(())
     }
 
+    /// An index segment is gone, and in each pack a byte is another.
+    fn damage(&mut self) {
+        let segments = listed(&self.storage, Kind::Index).unwrap();
+        self.storage.delete(&segments[0].0).unwrap();
+        self.storage.barrier().unwrap();
+        for (number, (pack, size)) in listed(&self.storage, Kind::Pack).unwrap().iter().enumerate() {
+            self.storage
+                .hurt(pack, (*size as usize / 2 + number * 97) % *size as usize);
+        }
+        self.hurt = true;
+    }
+
+    fn repair(&mut self) -> Result<()> {
+        let options = repair::Options {
+            dry_run: false,
+            threads: 1,
+            host: "alpha".to_string(),
+            now: 3,
+        };
+        repair::parity_on(&self.storage, None, false, &Quiet)?;
+        let repo = self.machine.open_either(self.remote())?;
+        repair::index(&repo, &options, &Quiet)?;
+        repair::packs(&repo, &[], &options, &Quiet)?;
+        repair::snapshots(&repo, &[], &options, &Quiet)?;
+        // Storage that hides objects hides what is to be repaired.
+        self.hurt &= self.storage.struck();
+        Ok(())
+    }
+
     /// What must hold at any moment.
     pub fn verify(&self, context: &str, thorough: bool) {
+        if self.hurt {
+            let mut mended = self.fork(self.seed);
+            let done = mended.repair();
+            done.unwrap_or_else(|e| panic!("{context}: to be repaired: {e:?}"));
+            return mended.verify(&format!("{context}, repaired"), thorough);
+        }
         if self.storage.size(&ObjectName::config()).unwrap().is_none() {
             assert!(self.alive.is_empty(), "{context}: the repository is gone");
             return;

@@ -27,6 +27,9 @@ pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
         ));
     }
     let repo = context.open()?;
+    if args.unreadable {
+        return give_up(context, &repo, args);
+    }
     let all = listing::read(context, &repo)?;
     let decisions = match &policy {
         Some(policy) => by_policy(context, &all, policy, &args.keep, &filter),
@@ -48,6 +51,51 @@ pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
         summary(context, &decisions, &removed, args.dry_run)?;
     }
     Ok(code)
+}
+
+/// Ends snapshots that can't be read, so that a prune is possible again.
+fn give_up(context: &Context, repo: &Repo, args: &ForgetArgs) -> Result<Code, Failure> {
+    let (_, damaged) = repo.snapshots()?;
+    let mut chosen = Vec::new();
+    for wanted in &args.snapshots {
+        let meant = damaged.iter().filter(|(id, _)| id.to_hex().starts_with(wanted));
+        match meant.collect::<Vec<_>>()[..] {
+            [(id, _)] => chosen.push(*id),
+            [] => {
+                let why =
+                    format!("no snapshot that can't be read matches '{wanted}'; 'dedup check' names them");
+                return Err(Failure::new(Code::Failed, why));
+            }
+            [_, _, ..] => return Err(Failure::usage(format!("'{wanted}' matches several snapshots"))),
+        }
+    }
+    if !args.dry_run {
+        let what = text::count(chosen.len() as u64, "unreadable snapshot");
+        confirm::ask(context, args.yes, &format!("Give up {what} for good"))?;
+    }
+    for id in chosen {
+        let kept = match args.dry_run {
+            true => None,
+            false => Some(forget::end_unreadable(repo, id)?),
+        };
+        let short = text::short(&id.to_hex());
+        match (context.json(), &kept) {
+            (true, _) => output::object(&json!({
+                "message_type": "given_up",
+                "id": id.to_hex(),
+                "kept_at": kept.as_ref().map(|path| path.to_string_lossy()),
+                "dry_run": args.dry_run,
+            }))?,
+            (false, Some(kept)) => output::line(&format!(
+                "Gave up {short}. What is left of it is kept in {}",
+                escape(kept.as_os_str().as_encoded_bytes())
+            ))?,
+            (false, None) => output::line(&format!(
+                "Dry run: {short} would be given up; nothing was changed"
+            ))?,
+        }
+    }
+    Ok(Code::Ok)
 }
 
 /// What a policy decides on the snapshots that pass the filter.

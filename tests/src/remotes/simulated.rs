@@ -297,6 +297,16 @@ impl Simulated {
         storage.now = left;
     }
 
+    /// One byte of an object is another from now on, wherever it is kept.
+    pub fn hurt(&self, name: &ObjectName, at: usize) {
+        let mut storage = self.storage();
+        let mut bytes = storage.now[name].to_vec();
+        bytes[at] ^= 0x40;
+        storage.now.insert(name.clone(), bytes.into());
+        storage.durable = storage.now.clone();
+        storage.past = storage.now.clone();
+    }
+
     /// From now on nothing fails: the next process on the same storage.
     pub fn restart(&self) {
         let mut storage = self.storage();
@@ -426,6 +436,12 @@ impl Remote for Simulated {
             if storage.now.contains_key(name) {
                 storage.change(name, None);
             }
+        })
+    }
+
+    fn replace(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+        self.whole("replace", name, true, |storage| {
+            storage.change(name, Some(bytes.into()));
         })
     }
 
