@@ -1,5 +1,5 @@
 //! Hooks for simulated storage: random numbers that a seed determines, a protocol that leaves one of its rules out,
-//! and databases that stay open.
+//! processes that end while they write a local file, and databases that stay open.
 //!
 //! All of it is behind the feature `simulation`, which only the test kit asks for. Without the feature nothing here
 //! does anything: [`left_out`] is the constant `false`, and the compiler drops what hangs on it.
@@ -71,6 +71,13 @@ pub(crate) fn hand_over() -> impl FnOnce() + Send {
     || {}
 }
 
+/// Replaces a small local file by way of a temporary one beside it. It is not synced: what is lost of it is a hint.
+#[cfg(not(feature = "simulation"))]
+pub fn replace_local(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    std::fs::write(temporary, bytes)?;
+    std::fs::rename(temporary, path)
+}
+
 /// A database that was kept open: none, outside a simulation.
 #[cfg(not(feature = "simulation"))]
 #[inline(always)]
@@ -95,6 +102,7 @@ mod on {
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
     use std::path::PathBuf;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     /// Opening a database takes longer than most of what is simulated, so those below some folders are kept open:
     /// folder to databases.
@@ -133,7 +141,82 @@ mod on {
         });
     }
 
+    /// How a process leaves the local file in whose writing it ends.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub enum Left {
+        /// As it was.
+        Nothing,
+        /// A temporary file that is cut short.
+        Temporary,
+        /// What was not synced when the power went: the name, and half of the bytes.
+        Torn,
+        /// All of it.
+        All,
+    }
+
+    /// A process that ends in one of its writes of local files.
+    #[derive(Debug)]
+    pub struct LocalEnd {
+        at: u64,
+        left: Left,
+        writes: AtomicU64,
+        ended: AtomicBool,
+    }
+
+    impl LocalEnd {
+        pub fn new(at: u64, left: Left) -> Arc<LocalEnd> {
+            Arc::new(LocalEnd {
+                at,
+                left,
+                writes: AtomicU64::new(0),
+                ended: AtomicBool::new(false),
+            })
+        }
+
+        /// Whether the process came to that write, and is no more.
+        pub fn ended(&self) -> bool {
+            self.ended.load(Ordering::Relaxed)
+        }
+
+        fn replace(&self, path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
+            let over = || Err(std::io::Error::other("crashed in a local file"));
+            if self.ended() {
+                return over();
+            }
+            if self.writes.fetch_add(1, Ordering::Relaxed) != self.at {
+                return replace(path, temporary, bytes);
+            }
+            self.ended.store(true, Ordering::Relaxed);
+            let half = &bytes[..bytes.len() / 2];
+            match self.left {
+                Left::Nothing => {}
+                Left::Temporary => std::fs::write(temporary, half)?,
+                Left::Torn => replace(path, temporary, half)?,
+                Left::All => replace(path, temporary, bytes)?,
+            }
+            over()
+        }
+    }
+
+    fn replace(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
+        std::fs::write(temporary, bytes)?;
+        std::fs::rename(temporary, path)
+    }
+
+    /// From now on this thread's process ends in a local file, until it is `None`.
+    pub fn end_in_local(end: Option<Arc<LocalEnd>>) {
+        LOCAL_END.with(|current| *current.borrow_mut() = end);
+    }
+
+    pub fn replace_local(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
+        match LOCAL_END.with(|end| end.borrow().clone()) {
+            Some(end) => end.replace(path, temporary, bytes),
+            None => replace(path, temporary, bytes),
+        }
+    }
+
     thread_local! {
+        static LOCAL_END: RefCell<Option<Arc<LocalEnd>>> = const { RefCell::new(None) };
         static STREAM: RefCell<Option<blake3::OutputReader>> = const { RefCell::new(None) };
         static LEFT_OUT: Cell<Option<Rule>> = const { Cell::new(None) };
     }

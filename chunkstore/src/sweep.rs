@@ -164,8 +164,7 @@ pub fn note_waiting(store: &Store, mark: &Mark, sessions: &[SessionId]) -> Resul
     let ids: Vec<u8> = sessions.iter().flat_map(|id| id.0).collect();
     let note = [&waiting_sum(store, mark.id, &ids)[..], &ids].concat();
     let fresh = path.with_extension("new");
-    std::fs::write(&fresh, note).map_err(failed)?;
-    std::fs::rename(&fresh, &path).map_err(failed)
+    simulation::replace_local(&path, &fresh, &note).map_err(failed)
 }
 
 /// The sessions that a mark has to wait for: as noted, else all that are open now.
@@ -241,7 +240,8 @@ fn seen_for(store: &Store, id: SessionId) -> Result<Duration> {
     match std::fs::metadata(&path).and_then(|meta| meta.modified()) {
         Ok(first) => Ok(SystemTime::now().duration_since(first).unwrap_or_default()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::write(&path, b"").map_err(|e| Error::local("write", &path, e))?;
+            let fresh = path.with_extension("new");
+            simulation::replace_local(&path, &fresh, b"").map_err(|e| Error::local("write", &path, e))?;
             Ok(Duration::ZERO)
         }
         Err(e) => Err(Error::local("read", &path, e)),

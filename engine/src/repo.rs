@@ -13,6 +13,7 @@ use chunkstore::reader::Reader;
 use chunkstore::remote::{self, ObjectName};
 pub use chunkstore::remote::{limit_rates, stop_trying_when};
 use chunkstore::session::Owner;
+use chunkstore::simulation;
 use chunkstore::slot::{Cost, Secret};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::{RepoId, SessionId};
@@ -212,8 +213,7 @@ pub fn write_replacing(path: &Path, bytes: &[u8]) -> Result<()> {
         std::fs::create_dir_all(dir).map_err(|e| failed("create the folder of", e))?;
     }
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
-    std::fs::write(&temporary, bytes).map_err(|e| failed("write", e))?;
-    std::fs::rename(&temporary, path).map_err(|e| failed("replace", e))
+    simulation::replace_local(path, &temporary, bytes).map_err(|e| failed("replace", e))
 }
 
 /// This machine's random id, made when first asked for.

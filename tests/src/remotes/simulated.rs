@@ -6,6 +6,7 @@
 
 use crate::random::Random;
 use chunkstore::remote::{Kind, ObjectName, Published, Remote, Staged};
+use chunkstore::simulation::LocalEnd;
 use chunkstore::{Error, Result};
 use std::collections::BTreeMap;
 use std::io;
@@ -114,6 +115,8 @@ struct Storage {
     changes: u64,
     crash: Option<(u64, When)>,
     crashed: bool,
+    /// The process that uses the storage ends with this.
+    local_end: Option<Arc<LocalEnd>>,
     faults: BTreeMap<u64, Fault>,
     /// Whether a fault found an operation that it means something to.
     struck: bool,
@@ -130,6 +133,7 @@ struct Verdict {
 impl Storage {
     fn next(&mut self, changes: bool) -> Verdict {
         let verdict = |done, error, fault| Verdict { done, error, fault };
+        self.crashed |= self.local_end.as_ref().is_some_and(|end| end.ended());
         if self.crashed {
             return verdict(Done::Nothing, Some(io::Error::other("crashed before")), None);
         }
@@ -230,6 +234,7 @@ impl Simulated {
             changes: 0,
             crash: None,
             crashed: false,
+            local_end: None,
             faults: BTreeMap::new(),
             struck: false,
             clock: Duration::ZERO,
@@ -260,6 +265,11 @@ impl Simulated {
     /// The process ends in the change number `at`.
     pub fn crash(&self, at: u64, when: When) {
         self.storage().crash = Some((at, when));
+    }
+
+    /// The process ends while it writes a local file: from then on nothing gets here.
+    pub fn crash_with(&self, end: Arc<LocalEnd>) {
+        self.storage().local_end = Some(end);
     }
 
     pub fn crashed(&self) -> bool {
@@ -312,6 +322,7 @@ impl Simulated {
         let mut storage = self.storage();
         storage.crash = None;
         storage.crashed = false;
+        storage.local_end = None;
         storage.faults.clear();
         storage.struck = false;
         storage.operations = 0;
