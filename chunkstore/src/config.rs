@@ -5,7 +5,7 @@
 
 use crate::chunker::Bounds;
 use crate::error::{Error, Result};
-use crate::id::RepoId;
+use crate::id::{ReplicaId, RepoId};
 use crate::object::{cbor, from_cbor};
 use crate::seal::{FORMAT_VERSION, SUITE, SealKey, Sealed, aad};
 
@@ -50,6 +50,9 @@ pub struct Config {
     /// Percent of each new pack that its parity takes; `None`: it gets none.
     #[n(5)]
     pub parity: Option<u8>,
+    /// Which of several replicas this is; `None`: the first.
+    #[n(6)]
+    pub replica: Option<ReplicaId>,
 }
 
 impl Config {
@@ -61,6 +64,7 @@ impl Config {
             bundle_size: 3 << 19,
             created,
             parity: None,
+            replica: None,
         }
     }
 

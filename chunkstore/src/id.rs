@@ -91,6 +91,11 @@ id!(
     16
 );
 id!(
+    /// Random id of a replica that was made from another; the first has none.
+    ReplicaId,
+    16
+);
+id!(
     /// Random id of a session; its manifest (or fence) is published under the same id.
     SessionId,
     16

@@ -32,6 +32,10 @@ impl MasterKey {
         Ok(MasterKey(random()?))
     }
 
+    pub(crate) fn again(&self) -> Self {
+        MasterKey(self.0)
+    }
+
     /// For tests of formats, which need the same key each time.
     pub fn from_bytes(key: [u8; 32]) -> Self {
         MasterKey(key)

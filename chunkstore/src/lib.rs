@@ -24,9 +24,10 @@ pub mod simulation;
 pub mod slot;
 pub mod store;
 pub mod sweep;
+pub mod transfer;
 pub mod varint;
 pub mod writer;
 
 pub use error::{Error, Result};
-pub use id::{ChunkId, ContentHash, IndexId, MarkId, PackId, RepoId, SessionId, SlotId};
+pub use id::{ChunkId, ContentHash, IndexId, MarkId, PackId, ReplicaId, RepoId, SessionId, SlotId};
 pub use place::Place;

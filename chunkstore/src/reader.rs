@@ -2,6 +2,10 @@
 //!
 //! Trees are read by their place hints; the local index is opened only when a hint fails or there is none. It is
 //! made anew from the listing each time a reader starts, so a reader never depends on what an old cache says (I-6).
+//!
+//! A reader may be given other replicas: what its own has lost, or holds damaged, then comes from them, chunk by chunk.
+
+pub mod others;
 
 use crate::error::{Error, Result};
 use crate::frame::Decoder;
@@ -13,6 +17,7 @@ use crate::remote::{ObjectName, Remote};
 use crate::session::View;
 use crate::store::Store;
 use crate::writer::Writer;
+use others::Others;
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
 
@@ -33,6 +38,7 @@ pub struct Reader<'a> {
     source: Source<'a>,
     progress: Box<IndexProgress<'a>>,
     ahead: Mutex<Ahead>,
+    others: Option<Arc<Others>>,
 }
 
 impl<'a> Reader<'a> {
@@ -46,6 +52,7 @@ impl<'a> Reader<'a> {
             source,
             progress,
             ahead: Mutex::default(),
+            others: None,
         }
     }
 
@@ -56,7 +63,17 @@ impl<'a> Reader<'a> {
             source: Source::Writer(writer),
             progress,
             ahead: Mutex::default(),
+            others: None,
         }
+    }
+
+    /// The same, which turns to `others` where its own replica fails.
+    pub fn or_from(self, others: Option<Arc<Others>>) -> Self {
+        Reader { others, ..self }
+    }
+
+    pub fn others(&self) -> Option<&Others> {
+        self.others.as_deref()
     }
 
     /// Reads by an index that the caller has open.
@@ -66,6 +83,7 @@ impl<'a> Reader<'a> {
             source: Source::Lent(index),
             progress: Box::new(|_, _| {}),
             ahead: Mutex::default(),
+            others: None,
         }
     }
 
@@ -109,6 +127,38 @@ impl<'a> Reader<'a> {
 
     /// A tree chunk's plaintext. A hint that does not lead to the chunk costs a look into the index, no more.
     pub fn tree(&self, decoder: &mut Decoder, id: &ChunkId, hint: Option<&Place>) -> Result<Vec<u8>> {
+        let own = match &self.others {
+            Some(others) if others.own_is_down() => Err(Error::Missing {
+                object: format!("tree chunk {id}"),
+            }),
+            _ => self.own_tree(decoder, id, hint),
+        };
+        match own {
+            Err(e) => {
+                let mut out = Vec::new();
+                self.elsewhere(decoder, Class::Tree, id, e, &mut out)?;
+                Ok(out)
+            }
+            read => read,
+        }
+    }
+
+    /// What other replicas have where this one fails with `error`, which is the answer if none has it.
+    pub fn elsewhere(
+        &self,
+        decoder: &mut Decoder,
+        class: Class,
+        id: &ChunkId,
+        error: Error,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        match &self.others {
+            Some(others) => others.read(decoder, class, id, error, out),
+            None => Err(error),
+        }
+    }
+
+    fn own_tree(&self, decoder: &mut Decoder, id: &ChunkId, hint: Option<&Place>) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         if self.kept_tree(decoder, id, &mut out) {
             return Ok(out);

@@ -12,7 +12,7 @@ use crate::object::{self, Head, cap, cbor, from_cbor};
 use crate::remote::{Kind, ObjectName, Published};
 use crate::seal::Sealed;
 use crate::simulation::{self, Rule};
-use crate::store::{Slate, Store, seal_control};
+use crate::store::{Slate, Store};
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
@@ -97,27 +97,34 @@ pub struct Session {
 impl Session {
     /// Creates the session object; only then may a view be read under it.
     pub fn begin(store: &Store, owner: &Owner) -> Result<Session> {
-        let id = SessionId(random()?);
+        let begun = Session::named(store, owner, SessionId(random()?))?;
+        begun.ok_or_else(|| Error::Refused("a random session id was taken; run again".to_string()))
+    }
+
+    /// The same under a given name; `None` where a session has or had it. Whoever creates the object owns the name: two
+    /// that published under one would each rely on a view that the other's end makes worthless.
+    pub fn named(store: &Store, owner: &Owner, id: SessionId) -> Result<Option<Session>> {
         let dir = store.cache().join("sessions");
         std::fs::create_dir_all(&dir).map_err(|e| Error::local("create", &dir, e))?;
         let lock = dir.join(id.to_hex());
         let alive = File::create(&lock).map_err(|e| Error::local("create", &lock, e))?;
-        rustix::fs::flock(&alive, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|e| Error::local("lock", &lock, e.into()))?;
+        match rustix::fs::flock(&alive, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(e) => return Err(Error::local("lock", &lock, e.into())),
+        }
         let bytes = seal_control(store, Sealed::Session, id.as_bytes(), &cbor(owner))?;
         let published = match simulation::left_out(Rule::Session) {
             true => Published::Created,
             false => store.remote.put(&ObjectName::session(id), &bytes)?,
         };
         match published {
-            Published::Created => Ok(Session {
+            Published::Created => Ok(Some(Session {
                 id,
                 _alive: alive,
                 lock,
-            }),
-            Published::Exists => Err(Error::Refused(
-                "a random session id was taken; run again".to_string(),
-            )),
+            })),
+            Published::Exists => Ok(None),
         }
     }
 
@@ -130,7 +137,6 @@ impl Session {
         sealed_key: &SealedSessionKey,
         body: &[u8],
     ) -> Result<[u8; 32]> {
-        let name = ObjectName::snapshot(self.id);
         let key = &keys.manifest;
         let bytes = object::seal(
             Sealed::Manifest,
@@ -141,13 +147,19 @@ impl Session {
             body,
             4096,
         )?;
+        self.publish_sealed(store, &bytes)
+    }
+
+    /// The same for a manifest that another replica has under this name.
+    pub fn publish_sealed(&self, store: &Store, bytes: &[u8]) -> Result<[u8; 32]> {
+        let name = ObjectName::snapshot(self.id);
         if bytes.len() > cap::MANIFEST {
             return Err(Error::Invalid {
                 what: "manifest",
                 why: format!("{} bytes are too many", bytes.len()),
             });
         }
-        if store.remote.put(&name, &bytes)? == Published::Exists {
+        if store.remote.put(&name, bytes)? == Published::Exists {
             // I-13: the reply to an earlier try may have been lost; equal bytes are our own success.
             let found = store.remote.get(&name, cap::MANIFEST)?;
             if found != bytes {
@@ -156,9 +168,9 @@ impl Session {
             }
         }
         if let Some(kept) = &store.kept {
-            kept.keep_manifest(self.id, &bytes);
+            kept.keep_manifest(self.id, bytes);
         }
-        Ok(*blake3::hash(&bytes).as_bytes())
+        Ok(*blake3::hash(bytes).as_bytes())
     }
 }
 
@@ -278,4 +290,9 @@ pub(crate) fn get_trash(store: &Store, id: SessionId) -> Result<(Vec<u8>, i64)> 
         .split_first_chunk()
         .ok_or_else(|| Error::corrupt(&object, "cut short"))?;
     Ok((manifest.to_vec(), i64::from_le_bytes(*forgotten)))
+}
+
+/// Seals a control object (session, fence, mark, trash) under its own name.
+fn seal_control(store: &Store, what: Sealed, name: &[u8], body: &[u8]) -> Result<Vec<u8>> {
+    object::seal(what, store.id(), &store.keys.control, None, name, body, 1024)
 }

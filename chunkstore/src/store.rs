@@ -2,6 +2,8 @@
 //!
 //! Manifests are opaque bytes here; what they mean is the engine's.
 
+pub mod replica;
+
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
@@ -10,7 +12,7 @@ use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::IndexSegment;
 use crate::kept::Kept;
 use crate::keys::{Keys, MasterKey};
-use crate::object::{self, Head, cap};
+use crate::object::{Head, cap};
 use crate::opening::{Found, read_slot, slot_ids};
 use crate::parity;
 use crate::remote::{Kind, ObjectName, Published, Remote, together};
@@ -146,7 +148,7 @@ impl Store {
         let keys = Keys::new(&opened.master, repo);
         let config = config::open(&opened.config, &repo, &keys.control)?;
         let chunker = Chunker::new(keys.chunker(), config.bounds)?;
-        let cache = cache_root.join(repo.to_hex());
+        let cache = cache_root.join(replica::folder(keys.repo(), &config));
         Ok(Store {
             kept: remote.is_far().then(|| Kept::new(&cache)),
             remote,
@@ -492,9 +494,4 @@ impl Store {
     pub fn opened_with(&self) -> SlotId {
         self.opened.slot
     }
-}
-
-/// Seals a control object (session, fence, mark, trash) under its own name.
-pub(crate) fn seal_control(store: &Store, what: Sealed, name: &[u8], body: &[u8]) -> Result<Vec<u8>> {
-    object::seal(what, store.id(), &store.keys.control, None, name, body, 1024)
 }

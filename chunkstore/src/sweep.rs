@@ -13,7 +13,7 @@
 //! harms nobody, because whoever makes new references or deletes counts only packs it listed after reading the marks.
 
 mod plan;
-mod repack;
+pub(crate) mod repack;
 mod rescue;
 
 pub use plan::{Plan, plan};

@@ -12,7 +12,7 @@ use crate::frame::Encoder;
 use crate::id::{ChunkId, ContentHash, PackId, SessionId};
 use crate::index::{KnownFile, LocalIndex, Located};
 use crate::keys::{SealedSessionKey, SessionKeys};
-use crate::pack::{Class, ClosedPack, PackWriter};
+use crate::pack::{Class, ClosedPack, PackList, PackWriter};
 use crate::session::{self, Owner, Session, View};
 use crate::simulation::{self, Rule};
 use crate::store::Store;
@@ -105,6 +105,22 @@ impl Writer {
         } else {
             Some(Session::begin(&store, &owner)?)
         };
+        Writer::with(store, owner, lanes, session, early)
+    }
+
+    /// The same under a session that was begun before.
+    pub fn under(store: Arc<Store>, owner: Owner, session: Session) -> Result<Writer> {
+        Writer::with(store, owner, 1, Some(session), None)
+    }
+
+    fn with(
+        store: Arc<Store>,
+        owner: Owner,
+        lanes: usize,
+        session: Option<Session>,
+        early: Option<View>,
+    ) -> Result<Writer> {
+        let dry = session.is_none();
         let view = match early {
             Some(view) => view,
             None => View::read(&store)?,
@@ -304,6 +320,27 @@ impl Writer {
         self.shared.alive()?;
         acknowledged.map_err(|_| Error::WriterFailed)?;
         Ok(Flushed(()))
+    }
+
+    /// Lists packs that the caller put whole under this session: makes their names durable, then writes their index
+    /// segments (I-1). `lists` is emptied.
+    pub fn adopt(&self, lists: &mut Vec<PackList>) -> Result<()> {
+        let shared = &*self.shared;
+        shared.alive()?;
+        shared.index(&mut |_, _| {})?;
+        shared.own_packs.lock().extend(lists.iter().map(|list| list.id));
+        let chunks: usize = lists.iter().map(|list| list.frames.len()).sum();
+        shared.claimed.fetch_add(chunks as u64, Relaxed);
+        shared.write_index(lists).map_err(|e| shared.fail(e))
+    }
+
+    /// Publishes the manifest that another replica has under this session's name, byte for byte, and ends the session.
+    pub fn publish_sealed(&self, _: Flushed, bytes: &[u8]) -> Result<[u8; 32]> {
+        let mut session = self.session.lock();
+        let open = session.as_ref().ok_or(Error::WriterFailed)?;
+        let hash = open.publish_sealed(&self.shared.store, bytes)?;
+        *session = None;
+        Ok(hash)
     }
 
     /// Where a chunk that was flushed lies; a hint for the manifest.

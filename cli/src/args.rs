@@ -2,6 +2,7 @@
 //! ([`crate::resolve`]), no work; a value that can be judged alone is parsed here, so that it is a usage error.
 
 pub mod backup;
+pub mod remotes;
 pub mod repair;
 pub mod retention;
 pub mod snapshot;
@@ -122,6 +123,11 @@ pub enum Command {
     /// Mend what 'check' found, as far as it can be: only adds, and deletes nothing
     #[command(subcommand)]
     Repair(repair::RepairCommand),
+    /// Give remotes names, and make replicas
+    #[command(subcommand)]
+    Remote(remotes::RemoteCommand),
+    /// Bring replicas up to date
+    Replicate(remotes::ReplicateArgs),
     /// Manage passwords, key files and the recovery phrase
     #[command(subcommand)]
     Key(KeyCommand),
@@ -291,6 +297,9 @@ pub struct RestoreArgs {
     /// Give restored files the permissions they were saved with, or those that new files get here
     #[arg(long, value_enum, default_value_t = Permissions::Original)]
     pub permissions: Permissions,
+    /// Read from this replica what is lost or damaged, or everything if the first is away (may be given several times)
+    #[arg(long, value_name = "NAME|URL")]
+    pub also: Vec<String>,
     /// Read every restored file again and compare it
     #[arg(long)]
     pub verify: bool,

@@ -54,17 +54,24 @@ impl Context {
 
     /// Opens the repository. One that isn't there is told before any secret is read or asked for.
     pub fn open(&self) -> Result<Repo, Failure> {
-        self.open_while(&mut || Ok(()))
+        self.open_at(&self.location()?)
+    }
+
+    pub fn open_at(&self, location: &Location) -> Result<Repo, Failure> {
+        self.open_while(location, &mut || Ok(()))
     }
 
     /// The same; `begin` is called once, when everything that the user is asked for is there and opening takes its time.
-    pub fn open_while(&self, begin: &mut dyn FnMut() -> Result<(), Failure>) -> Result<Repo, Failure> {
-        let location = self.location()?;
+    pub fn open_while(
+        &self,
+        location: &Location,
+        begin: &mut dyn FnMut() -> Result<(), Failure>,
+    ) -> Result<Repo, Failure> {
         let found = Repo::look(&location.url, &self.dirs()?)?;
         let (mut refused, mut begun) = (None, false);
-        for source in resolve::opening(&self.global, &self.env, &location)? {
+        for source in resolve::opening(&self.global, &self.env, location)? {
             if let Source::Prompt = source {
-                self.explain_prompt(&location)?;
+                self.explain_prompt(location)?;
             }
             let secret = secret::read(&source, Ask::Known)?;
             let secret = unlocking(&secret)?;

@@ -4,7 +4,7 @@ use crate::exit::Failure;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every variable that is read, as `dedup help env` prints it. A variable that is empty counts as not set.
@@ -64,7 +64,7 @@ pub const VARIABLES: [(&str, &str); 25] = [
     ),
     (
         "XDG_CONFIG_HOME",
-        "holds dedup/default.key, which opens that repository (default: ~/.config)",
+        "holds dedup/dedup.toml, the settings, and dedup/default.key, which opens that repository (default: ~/.config)",
     ),
     ("XDG_CACHE_HOME", "where caches go (default: ~/.cache)"),
     ("XDG_STATE_HOME", "where state goes (default: ~/.local/state)"),
@@ -137,6 +137,12 @@ impl Env {
             .to_str()
             .map(Some)
             .ok_or_else(|| Failure::usage(format!("{name} is not UTF-8")))
+    }
+
+    /// The home directory.
+    pub fn home(&self) -> Result<&Path, Failure> {
+        let home = self.home.as_deref().filter(|home| home.is_absolute());
+        home.ok_or_else(|| Failure::usage("there is no home directory: set HOME to an absolute path"))
     }
 
     /// `$variable`, or `below` the home directory. The XDG rules say that a relative path counts as not set.

@@ -39,7 +39,7 @@ pub const CODES: [(Code, &str); 11] = [
     ),
     (
         Code::Incomplete,
-        "done in part: some source could not be read, or some snapshot not removed; the rest is saved",
+        "done in part: some source could not be read, some snapshot not removed, or some replica is behind; the rest is saved",
     ),
     (Code::Paused, "not done: paused, or outside its window"),
     (Code::NoRepository, "there is no repository at that place"),
@@ -163,6 +163,7 @@ impl From<Error> for Failure {
                 Code::Failed,
                 format!("{said}; try again, and if it stays so, don't trust this storage"),
             ),
+            Error::Late => Failure::new(Code::Incomplete, said),
             Error::Interrupted => interrupted(),
         }
     }

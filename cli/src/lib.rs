@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod cmd;
+pub mod config;
 pub mod confirm;
 pub mod context;
 pub mod env;
@@ -96,6 +97,8 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         Command::Check(args) => cmd::check::run(&context, args),
         Command::Repair(command) => cmd::repair::run(&context, command),
         Command::Stats => cmd::stats::run(&context),
+        Command::Remote(command) => cmd::remote::run(&context, command),
+        Command::Replicate(args) => cmd::replicate::run(&context, args),
         Command::Key(command) => cmd::key::run(&context, command),
         Command::Cache(command) => cmd::cache::run(&context, command),
         Command::Bench(args) => cmd::bench::run(&context, args),

@@ -371,6 +371,7 @@ fn number(phase: Phase) -> u8 {
         Phase::FindingReferences => 8,
         Phase::Repacking => 9,
         Phase::Deleting => 10,
+        Phase::Replicating => 11,
     }
 }
 
@@ -386,6 +387,7 @@ fn phase_words(number: u8) -> &'static str {
         8 => "finding what is in use",
         9 => "rewriting packs",
         10 => "deleting",
+        11 => "replicating",
         _ => "starting",
     }
 }
@@ -443,6 +445,7 @@ mod tests {
             Phase::FindingReferences,
             Phase::Repacking,
             Phase::Deleting,
+            Phase::Replicating,
         ];
         let words: std::collections::HashSet<_> = all.iter().map(|p| phase_words(number(*p))).collect();
         assert_eq!(words.len(), all.len());

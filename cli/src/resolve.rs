@@ -6,6 +6,7 @@
 //! file `$XDG_CONFIG_HOME/dedup/default.key`, unless a password or another key was given.
 
 use crate::args::{Global, NewSecretArgs};
+use crate::config::{self, Config};
 use crate::env::Env;
 use crate::exit::Failure;
 use crate::secret::{Hidden, read_first_line};
@@ -18,6 +19,19 @@ use std::time::Duration;
 pub struct Location {
     pub url: String,
     pub embedded: bool,
+    /// What the settings say opens it.
+    pub keys: Vec<Source>,
+}
+
+impl Location {
+    /// A place of which no more is known.
+    pub fn of(url: &str) -> Location {
+        Location {
+            url: url.to_string(),
+            embedded: false,
+            keys: Vec::new(),
+        }
+    }
 }
 
 /// Where a secret comes from.
@@ -63,10 +77,49 @@ pub fn location(global: &Global, env: &Env) -> Result<Location, Failure> {
             let url = url.map_err(|_| {
                 Failure::usage("the path of the default repository is not UTF-8; give --repo")
             })?;
-            return Ok(Location { url, embedded: true });
+            let embedded = true;
+            return Ok(Location {
+                embedded,
+                ..Location::of(&url)
+            });
         }
     };
-    Ok(Location { url, embedded: false })
+    place(&url, env)
+}
+
+/// A remote by its name, if one is called so, or else by its URL.
+fn place(text: &str, env: &Env) -> Result<Location, Failure> {
+    if !config::is_name(text) {
+        return Ok(Location::of(text));
+    }
+    let config = Config::read(env)?;
+    Ok(config.remote(text).map_or_else(
+        || Location::of(text),
+        |remote| Location {
+            keys: remote.keys.clone(),
+            ..Location::of(&remote.url)
+        },
+    ))
+}
+
+/// A remote beside the one that this run is about. A word that is no name must at least be a directory.
+pub fn remote(text: &str, env: &Env) -> Result<Location, Failure> {
+    let location = place(text, env)?;
+    if location.url == text && config::is_name(text) && !Path::new(text).exists() {
+        config::named(&Config::read(env)?, text)?;
+    }
+    let url = absolute(&location.url)?;
+    Ok(Location { url, ..location })
+}
+
+/// A directory as it is called from everywhere; any other URL as it is.
+pub fn absolute(url: &str) -> Result<String, Failure> {
+    let Some(path) = engine::repo::local_path(url) else {
+        return Ok(url.to_string());
+    };
+    let path = std::path::absolute(path).map_err(|e| Failure::io("the path", path, &e))?;
+    let path = path.into_os_string().into_string();
+    path.map_err(|_| Failure::usage("the path is not UTF-8"))
 }
 
 /// The key file of the embedded repository.
@@ -93,6 +146,9 @@ pub fn opening(global: &Global, env: &Env, location: &Location) -> Result<Vec<So
         .collect();
     if !sources.is_empty() {
         return Ok(sources);
+    }
+    if !location.keys.is_empty() {
+        return Ok(location.keys.clone());
     }
     let default = default_key(env);
     match default {

@@ -44,6 +44,9 @@ pub enum Error {
     ShortListing(String),
     #[error("interrupted")]
     Interrupted,
+    /// A follower did not end in its time.
+    #[error("its time was over before all had come")]
+    Late,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

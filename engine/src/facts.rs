@@ -17,6 +17,8 @@ pub struct Facts {
     pub protected: bool,
     /// A checkpoint of a backup that did not finish.
     pub partial: bool,
+    /// The id that it first had, where it has another now.
+    pub original: Option<SessionId>,
 }
 
 impl Facts {
@@ -113,6 +115,7 @@ mod tests {
             tags: tags.iter().map(|t| t.to_string()).collect(),
             protected: false,
             partial: false,
+            original: None,
         };
         let list = [
             one(1, "b", &["/x", "/y"], &["t"]),

@@ -20,6 +20,7 @@ pub mod monitor;
 pub mod prune;
 pub mod references;
 pub mod repair;
+pub mod replicate;
 pub mod repo;
 pub mod restate;
 pub mod restore;

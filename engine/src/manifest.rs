@@ -215,6 +215,7 @@ impl Manifest {
             tags: self.tags.clone(),
             protected: self.protected,
             partial: self.partial,
+            original: self.original,
         }
     }
 }

@@ -14,6 +14,7 @@ pub enum Phase {
     ReadingData,
     FindingReferences,
     Repacking,
+    Replicating,
     Deleting,
 }
 

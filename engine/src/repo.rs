@@ -10,11 +10,13 @@ use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::opening;
 use chunkstore::reader::Reader;
+use chunkstore::reader::others::{Opener, Others};
 use chunkstore::remote::{self, ObjectName};
 pub use chunkstore::remote::{limit_rates, stop_trying_when};
 use chunkstore::session::Owner;
 use chunkstore::simulation;
 use chunkstore::slot::{Cost, Secret};
+pub use chunkstore::store::replica::Made;
 use chunkstore::store::{NewStore, Store};
 use chunkstore::{RepoId, SessionId};
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub struct Repo {
     pub store: Arc<Store>,
     state: PathBuf,
     machine: [u8; 16],
+    /// Replicas to read from where this one fails.
+    others: Option<Arc<Others>>,
 }
 
 /// Makes a repository at `location`. `now` in seconds since 1970; `parity` in percent of each pack.
@@ -81,9 +85,9 @@ pub fn user_name() -> String {
     )
 }
 
-/// Where this machine's lasting notes on a repository are.
-pub(crate) fn state_of(dirs: &LocalDirs, id: &RepoId) -> PathBuf {
-    dirs.state.join("repositories").join(id.to_hex())
+/// Where this machine's lasting notes on a replica are, by the name of its folders.
+pub(crate) fn state_of(dirs: &LocalDirs, folder: &str) -> PathBuf {
+    dirs.state.join("repositories").join(folder)
 }
 
 /// A repository that is there, and not opened yet.
@@ -94,18 +98,21 @@ pub struct Found {
 
 impl Found {
     pub fn open(&self, secret: &Secret) -> Result<Repo> {
-        let store = self.store.open(secret)?;
-        let state = state_of(&self.dirs, store.id());
-        let machine = machine_id(&self.dirs.state)?;
-        Ok(Repo {
-            store: Arc::new(store),
-            state,
-            machine,
-        })
+        Repo::of(self.store.open(secret)?, &self.dirs)
     }
 }
 
 impl Repo {
+    fn of(store: Store, dirs: &LocalDirs) -> Result<Repo> {
+        let state = state_of(dirs, &store.folder());
+        let machine = machine_id(&dirs.state)?;
+        Ok(Repo {
+            store: Arc::new(store),
+            state,
+            machine,
+            others: None,
+        })
+    }
     /// [`chunkstore::Error::NoRepository`] where there is none; needs no secret.
     pub fn look(location: &str, dirs: &LocalDirs) -> Result<Found> {
         Repo::look_on(remote::open(location)?, dirs)
@@ -124,6 +131,42 @@ impl Repo {
 
     pub fn open_on(remote: Arc<dyn remote::Remote>, secret: &Secret, dirs: &LocalDirs) -> Result<Repo> {
         Repo::look_on(remote, dirs)?.open(secret)
+    }
+
+    /// Another replica of this repository, for which no secret is needed.
+    pub fn open_replica(&self, location: &str, dirs: &LocalDirs) -> Result<Repo> {
+        self.open_replica_on(remote::open(location)?, dirs)
+    }
+
+    pub fn open_replica_on(&self, remote: Arc<dyn remote::Remote>, dirs: &LocalDirs) -> Result<Repo> {
+        Repo::of(self.store.open_replica(remote, &dirs.cache)?, dirs)
+    }
+
+    /// Makes an empty replica of this repository, unless there is one. `now` in seconds since 1970.
+    pub fn make_replica(&self, location: &str, now: i64) -> Result<Made> {
+        Ok(self.store.make_replica(&*remote::open(location)?, now)?)
+    }
+
+    /// The same, read from these other replicas (name and location) where it fails: each is opened when it is needed.
+    pub fn or_from(self, others: Vec<(String, String)>, dirs: &LocalDirs) -> Repo {
+        let opener = |(name, location): (String, String)| {
+            let (store, cache) = (self.store.clone(), dirs.cache.clone());
+            let open: Opener = Box::new(move || {
+                let remote = remote::open(&location).ok()?;
+                store.open_replica(remote, &cache).ok().map(Arc::new)
+            });
+            (name, open)
+        };
+        let others = Others::new(others.into_iter().map(opener).collect());
+        Repo {
+            others: Some(Arc::new(others)),
+            ..self
+        }
+    }
+
+    /// Where it is, as it may be printed.
+    pub fn location(&self) -> String {
+        self.store.remote().location()
     }
 
     /// Random, kept in the state directory.
@@ -147,7 +190,7 @@ impl Repo {
 
     /// A reader that tells `monitor` while it has to rebuild the local index.
     pub fn reader<'a>(&self, monitor: &'a dyn Monitor) -> Reader<'a> {
-        Reader::new(self.store.clone(), index_progress(monitor))
+        Reader::new(self.store.clone(), index_progress(monitor)).or_from(self.others.clone())
     }
 
     /// Tells of index segments that were found damaged since the repository was opened (I-2).

@@ -2,10 +2,12 @@
 //! command that reads; retention has its own way ([`crate::retain`]).
 //!
 //! `latest` means the newest complete snapshot: a partial one (its backup did not finish) stands in only where there
-//! is no complete one. An id means that snapshot whatever it is, and whatever the filters say.
+//! is no complete one. An id means that snapshot whatever it is, and whatever the filters say; so does the id that it
+//! had before it was restated, undeleted or brought to a replica under another name.
 
 use crate::error::{Error, Result};
 use crate::facts::{Facts, newest_first};
+use chunkstore::SessionId;
 use jiff::Timestamp;
 
 /// Which snapshots are looked at; an empty list lets all pass.
@@ -95,8 +97,13 @@ pub fn choose_all<'a>(list: &'a [Facts], texts: &[String], filter: &Filter) -> R
 }
 
 fn by_id<'a>(list: &'a [Facts], text: &str, prefix: &str) -> Result<&'a Facts> {
-    let mut found = list.iter().filter(|facts| facts.id.to_hex().starts_with(prefix));
-    match (found.next(), found.count()) {
+    let is_meant = |id: SessionId| id.to_hex().starts_with(prefix);
+    let mut found: Vec<&Facts> = list.iter().filter(|facts| is_meant(facts.id)).collect();
+    if found.is_empty() {
+        let first_had = |facts: &&Facts| facts.original.is_some_and(is_meant);
+        found.extend(list.iter().filter(first_had));
+    }
+    match (found.first().copied(), found.len().saturating_sub(1)) {
         (None, _) => Err(Error::NoSnapshot(text.to_string())),
         (Some(facts), 0) => Ok(facts),
         (Some(_), more) => Err(Error::Ambiguous {
@@ -139,7 +146,6 @@ fn latest<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chunkstore::SessionId;
 
     fn facts(id: u8, time: i64, host: &str, tags: &[&str]) -> Facts {
         Facts {
@@ -150,6 +156,7 @@ mod tests {
             tags: tags.iter().map(|t| t.to_string()).collect(),
             protected: false,
             partial: false,
+            original: None,
         }
     }
 
@@ -170,6 +177,15 @@ mod tests {
 
     fn id(text: &str, filter: &Filter, time: Option<Timestamp>) -> Result<u8> {
         choose(&list(), text, filter, time).map(|facts| facts.id.0[0])
+    }
+
+    #[test]
+    fn by_the_id_it_first_had() {
+        let mut list = list();
+        list[0].original = Some(SessionId([0x56; 16]));
+        list[1].original = Some(SessionId([0x12; 16]));
+        let id = |text: &str| choose(&list, text, &Filter::default(), None).unwrap().id.0[0];
+        assert_eq!((id("56"), id("12")), (0xab, 0x12), "an id of now goes first");
     }
 
     #[test]

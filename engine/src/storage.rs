@@ -6,7 +6,6 @@
 
 use crate::error::{Error, Result, StoreError};
 use crate::repo::{LocalDirs, Repo, state_of, write_replacing};
-use chunkstore::RepoId;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::remote::{self, Probe, Remote};
 use minicbor::{Decode, Encode};
@@ -80,10 +79,10 @@ fn place(remote: &dyn Remote) -> [u8; 32] {
 
 /// Tries out the storage of the new repository `id` at `location`, and notes what was seen. Writes there, and removes
 /// what it wrote.
-pub fn try_out(location: &str, id: &RepoId, dirs: &LocalDirs, now: i64) -> Result<Storage> {
+pub fn try_out(location: &str, folder: &str, dirs: &LocalDirs, now: i64) -> Result<Storage> {
     let remote = remote::open(location)?;
     let storage = Storage::of(&remote::probe(&*remote)?, &*remote, now);
-    storage.note(&state_of(dirs, id))?;
+    storage.note(&state_of(dirs, folder))?;
     Ok(storage)
 }
 

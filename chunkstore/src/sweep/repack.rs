@@ -38,7 +38,7 @@ pub fn repack(
 ) -> Result<()> {
     let mut packs: Vec<PackId> = poor.iter().copied().collect();
     packs.sort_unstable();
-    let mut mover = Mover::new(store)?;
+    let mut mover = Mover::within(store)?;
     let result = packs
         .iter()
         .try_for_each(|id| {
@@ -75,7 +75,7 @@ fn needed(view: &View, index: &LocalIndex, live: &LiveSet, list: &PackList) -> R
     Ok(needed)
 }
 
-pub(super) fn place(list: &PackList, frame: &Frame) -> Result<Place> {
+pub(crate) fn place(list: &PackList, frame: &Frame) -> Result<Place> {
     let key = list.sealed_keys.get(usize::from(frame.key));
     Ok(Place {
         pack: list.id,
@@ -106,8 +106,13 @@ impl Batch {
     }
 }
 
-pub(super) struct Mover<'a> {
-    store: &'a Store,
+/// Lists new packs, once their names are durable.
+pub(crate) type ListPacks<'a> = dyn FnMut(&mut Vec<PackList>) -> Result<()> + 'a;
+
+pub(crate) struct Mover<'a> {
+    from: &'a Store,
+    to: &'a Store,
+    list: Box<ListPacks<'a>>,
     /// One for each thread.
     provers: Vec<Prover>,
     batches: [Batch; 2],
@@ -117,10 +122,17 @@ pub(super) struct Mover<'a> {
 }
 
 impl<'a> Mover<'a> {
-    pub(super) fn new(store: &'a Store) -> Result<Self> {
+    pub(super) fn within(store: &'a Store) -> Result<Self> {
+        Mover::between(store, store, Box::new(|lists| list_packs(store, lists)))
+    }
+
+    /// From one replica to another.
+    pub(crate) fn between(from: &'a Store, to: &'a Store, list: Box<ListPacks<'a>>) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(PROVERS));
         Ok(Mover {
-            store,
+            from,
+            to,
+            list,
             provers: (0..threads).map(|_| Prover::new()).collect::<Result<_>>()?,
             batches: [Class::Data, Class::Tree].map(Batch::new),
             lists: Vec::new(),
@@ -129,14 +141,14 @@ impl<'a> Mover<'a> {
     }
 
     /// What a run of moves ended with; a full remote keeps nothing that could not be indexed.
-    pub(super) fn ended(&mut self, result: Result<()>) -> Result<()> {
+    pub(crate) fn ended(&mut self, result: Result<()>) -> Result<()> {
         if let Err(Error::NoSpace { .. }) = &result {
             self.drop_unlisted()?;
         }
         result
     }
 
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         class: Class,
         (id, place): (ChunkId, Place),
@@ -145,7 +157,7 @@ impl<'a> Mover<'a> {
         let batch = &self.batches[class as usize - 1];
         let known = batch.keys.contains(&place.sealed_key);
         let size = u64::from(place.stored_len);
-        let full = batch.bytes + size > self.store.config().pack_size.into() && !batch.frames.is_empty();
+        let full = batch.bytes + size > self.to.config().pack_size.into() && !batch.frames.is_empty();
         if full || (!known && batch.keys.len() == KEYS) {
             self.write_batch(class, moved)?;
         }
@@ -164,8 +176,8 @@ impl<'a> Mover<'a> {
         if batch.frames.is_empty() {
             return Ok(());
         }
-        let (remote, keys) = (self.store.remote(), self.store.keys());
-        let mut pack = PackWriter::begin(remote, self.store.id(), class, batch.keys.clone())?;
+        let keys = self.to.keys();
+        let mut pack = PackWriter::begin(self.to.remote(), self.to.id(), class, batch.keys.clone())?;
         let mut rest = &batch.frames[..];
         let mut bytes = Vec::new();
         while let Some((_, first)) = rest.first() {
@@ -177,7 +189,10 @@ impl<'a> Mover<'a> {
             let (frames, later) = rest.split_at(run);
             rest = later;
             let len = frames.last().map_or(0, |(_, last)| end(last) - start);
-            remote.read(&ObjectName::pack(first.pack), start, len as usize, &mut bytes)?;
+            let object = ObjectName::pack(first.pack);
+            self.from
+                .remote()
+                .read(&object, start, len as usize, &mut bytes)?;
             let frames: Vec<Read<'_>> = frames
                 .iter()
                 .map(|(id, place)| {
@@ -188,14 +203,14 @@ impl<'a> Mover<'a> {
                     Ok((*id, place, stored))
                 })
                 .collect::<Result<_>>()?;
-            prove(&mut self.provers, self.store, batch.class, &frames)?;
+            prove(&mut self.provers, self.from, batch.class, &frames)?;
             for frame in &frames {
                 append(&mut pack, &batch, frame)?;
             }
             moved(len)?;
         }
         let list = pack.finish(keys)?.publish()?;
-        self.store.protect(list.id)?;
+        self.to.protect(list.id)?;
         self.entries += list.frames.len();
         self.lists.push(list);
         if self.entries >= ENTRIES_PER_SEGMENT {
@@ -204,16 +219,14 @@ impl<'a> Mover<'a> {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+    pub(crate) fn finish(&mut self, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
         self.write_batch(Class::Data, moved)?;
         self.write_batch(Class::Tree, moved)?;
         self.list_packs()
     }
 
-    /// Packs durable, then their index (I-1).
     fn list_packs(&mut self) -> Result<()> {
-        self.store.remote().barrier()?;
-        write_segments(self.store, &mut self.lists)?;
+        (self.list)(&mut self.lists)?;
         self.entries = 0;
         Ok(())
     }
@@ -221,10 +234,16 @@ impl<'a> Mover<'a> {
     /// Takes back new packs: no segment lists them, so nobody can have referred to them.
     fn drop_unlisted(&mut self) -> Result<()> {
         for list in self.lists.drain(..) {
-            self.store.remote().delete(&ObjectName::pack(list.id))?;
+            self.to.remote().delete(&ObjectName::pack(list.id))?;
         }
-        self.store.remote().barrier()
+        self.to.remote().barrier()
     }
+}
+
+/// Packs durable, then their index (I-1).
+fn list_packs(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
+    store.remote().barrier()?;
+    write_segments(store, lists)
 }
 
 /// A frame of an old pack: its chunk, its place, its stored bytes.

@@ -28,7 +28,7 @@ pub fn rescue(
     moved: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Rescued> {
     let mut rescued = Rescued::default();
-    let mut mover = Mover::new(store)?;
+    let mut mover = Mover::within(store)?;
     let mut decoder = Decoder::new()?;
     let mut plain = Vec::new();
     let result = hurt

@@ -116,7 +116,7 @@ impl Shared {
     }
 
     /// Writes index segments for packs whose names are durable, and lets the local index take over the claims.
-    fn write_index(&self, lists: &mut Vec<PackList>) -> Result<()> {
+    pub(super) fn write_index(&self, lists: &mut Vec<PackList>) -> Result<()> {
         if lists.is_empty() {
             return Ok(());
         }

@@ -2,7 +2,8 @@
 
 use super::values::compression;
 use clap::Args;
-use engine::units::parse_size;
+use engine::units::{parse_size, parse_span};
+use jiff::Span;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -44,6 +45,20 @@ pub struct BackupArgs {
     pub describe: DescribeArgs,
     #[command(flatten)]
     pub stdin: StdinArgs,
+    #[command(flatten)]
+    pub also: AlsoArgs,
+}
+
+/// Replicas that get the snapshot too.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Replicas")]
+pub struct AlsoArgs {
+    /// Bring the snapshot, and what else is lacking, to this replica too (may be given several times)
+    #[arg(long, value_name = "NAME|URL", conflicts_with = "dry_run")]
+    pub also: Vec<String>,
+    /// How long replicas may go on once the snapshot is saved; what they lack then comes next time
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_span)]
+    pub also_wait: Span,
 }
 
 /// What is saved and what is left out.

@@ -1,5 +1,6 @@
 //! `backup`: one generation of files, or of a stream.
 
+mod also;
 mod sources;
 mod stream;
 
@@ -12,11 +13,13 @@ use crate::render::{json, text};
 use crate::{output, resolve};
 use engine::backup::{self, Ignore, Options, Report, Stream};
 use engine::filter::FilterOptions;
+use engine::replicate::Followed;
 use engine::repo::{self, Repo};
 use engine::select::{self, Filter};
 use engine::{SessionId, when};
 use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use stream::Input;
 
@@ -25,16 +28,21 @@ const CHECKPOINT_VARIABLE: &str = "DEDUP_CHECKPOINT_SECS";
 pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
     let mut options = options(context, args)?;
     let mut input = Input::new(&args.stdin, &args.paths)?;
+    let location = context.location()?;
+    let followers = also::followers(context, &args.also, &location)?;
     if input.is_none() {
         options.sources = sources::collect(&args.paths, &args.select)?;
-        let own = sources::own_places(&context.location()?, &context.dirs()?.cache);
+        let mut places = vec![location.url.as_str()];
+        places.extend(followers.iter().map(|follower| follower.url.as_str()));
+        let own = sources::own_places(&places, &context.dirs()?.cache);
         options.filter.excludes.extend(own.excludes(&options.sources)?);
     }
     let mut begun = None;
-    let repo = context.open_while(&mut || {
+    let repo = context.open_while(&location, &mut || {
         begun = input.is_none().then(|| backup::begin(&options)).transpose()?;
         Ok(())
     })?;
+    let repo = Arc::new(repo);
     options.parent = parent(&repo, args)?;
     if let Some(input) = &mut input {
         input.start()?;
@@ -44,18 +52,32 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
         name: input.name(),
         source: input,
     });
+    let followers = also::start(context, &args.also, &repo, followers)?;
     let report = match begun {
-        Some(begun) => backup::run_begun(&repo, &options, begun, &watcher)?,
-        None => backup::run(&repo, &options, stream, &watcher)?,
+        Some(begun) => backup::run_begun(&repo, &options, begun, &watcher),
+        None => backup::run(&repo, &options, stream, &watcher),
+    };
+    let report = match report {
+        Ok(report) => report,
+        Err(e) => {
+            followers.give_up();
+            return Err(e.into());
+        }
     };
     repo.tell_damaged_index(&watcher);
+    let snapshots = match args.also.also.is_empty() {
+        true => 0,
+        false => repo.snapshots()?.0.len() as u64,
+    };
+    let followed = followers.finish(report.snapshot.is_some(), snapshots, &watcher);
     let tally = watcher.finish();
+    also::tell_problems(context, &followed);
     match context.json() {
-        true => output::object(&summary(&report, &options, &context.now))?,
-        false if context.talks() => tell(&report, &options, tally)?,
+        true => output::object(&summary(&report, &options, &context.now, &followed))?,
+        false if context.talks() => tell(&report, &options, tally, &followed)?,
         false => {}
     }
-    Ok(tally.code())
+    Ok(tally.code().max(also::code(&followed)))
 }
 
 fn options(context: &Context, args: &BackupArgs) -> Result<Options, Failure> {
@@ -122,7 +144,7 @@ fn parent(repo: &Repo, args: &BackupArgs) -> Result<Option<SessionId>, Failure> 
     Ok(Some(select::choose(&facts, text, &Filter::default(), None)?.id))
 }
 
-fn tell(report: &Report, options: &Options, tally: Tally) -> Result<(), Failure> {
+fn tell(report: &Report, options: &Options, tally: Tally, followed: &[Followed]) -> Result<(), Failure> {
     let mut out = String::new();
     if let Some(parent) = report.parent {
         out += &format!("Compared with snapshot {}\n", text::short(&parent.to_hex()));
@@ -133,6 +155,7 @@ fn tell(report: &Report, options: &Options, tally: Tally) -> Result<(), Failure>
         (None, true) => "Nothing changed: no snapshot made\n".to_string(),
         (None, false) => "Dry run: nothing was written\n".to_string(),
     };
+    out += &also::lines(followed);
     if tally.problems > 0 {
         let problems = text::count(tally.problems, "problem");
         out += &format!(
@@ -142,7 +165,7 @@ fn tell(report: &Report, options: &Options, tally: Tally) -> Result<(), Failure>
     output::write(out.as_bytes()).map(|_| ())
 }
 
-fn summary(report: &Report, options: &Options, start: &Zoned) -> Value {
+fn summary(report: &Report, options: &Options, start: &Zoned, followed: &[Followed]) -> Value {
     let mut object = json::summary(&report.summary);
     let end: Option<Timestamp> = jiff::SignedDuration::try_from(report.elapsed)
         .ok()
@@ -154,6 +177,9 @@ fn summary(report: &Report, options: &Options, start: &Zoned) -> Value {
     object.insert("dry_run".into(), json!(options.dry_run));
     object.insert("unchanged".into(), json!(report.unchanged));
     object.insert("parent".into(), json!(report.parent.map(|id| id.to_hex())));
+    if !followed.is_empty() {
+        object.insert("replicas".into(), also::objects(followed));
+    }
     if let Some(id) = report.snapshot {
         object.insert("snapshot_id".into(), json!(id.to_hex()));
     }

@@ -34,14 +34,7 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Code, Failure> {
             file.unmake();
         }
     })?;
-    match storage::try_out(&location.url, &id, &context.dirs()?, context.now_secs()) {
-        Ok(storage) => {
-            for what in storage.weaknesses() {
-                warn(context, &format!("this storage is weak: {what}"));
-            }
-        }
-        Err(e) => warn(context, &format!("the storage could not be tried out: {e}")),
-    }
+    tell_weak(context, &location.url, &id.to_hex(), "init");
     match context.json() {
         true => tell_json(&location, id, &keys)?,
         false => output::write(tell(context, &location, id, &keys).as_bytes()).map(|_| ())?,
@@ -49,17 +42,34 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Code, Failure> {
     Ok(Code::Ok)
 }
 
-fn warn(context: &Context, what: &str) {
+/// Tries the storage of a new replica out, whose local folders are called `folder`.
+pub fn tell_weak(context: &Context, url: &str, folder: &str, during: &str) {
+    let dirs = context.dirs();
+    let tried = dirs.and_then(|dirs| Ok(storage::try_out(url, folder, &dirs, context.now_secs())?));
+    match tried {
+        Ok(storage) => {
+            for what in storage.weaknesses() {
+                warn(context, &format!("this storage is weak: {what}"), during);
+            }
+        }
+        Err(e) => {
+            let why = format!("the storage could not be tried out: {}", e.message);
+            warn(context, &why, during);
+        }
+    }
+}
+
+fn warn(context: &Context, what: &str, during: &str) {
     output::say(&match context.json() {
         true => {
-            json!({ "message_type": "warning", "error": { "message": what }, "during": "init" }).to_string()
+            json!({ "message_type": "warning", "error": { "message": what }, "during": during }).to_string()
         }
         false => format!("dedup: warning: {}", engine::units::escape(what.as_bytes())),
     });
 }
 
 /// Before any secret is made or asked for.
-fn check_vacant(location: &Location) -> Result<(), Failure> {
+pub fn check_vacant(location: &Location) -> Result<(), Failure> {
     if repo::exists(&location.url)? {
         let location = repo::shown(&location.url);
         return Err(Error::Store(StoreError::RepositoryExists { location }).into());
@@ -233,12 +243,7 @@ mod tests {
     #[test]
     fn a_vacant_place() {
         let dir = tempfile::tempdir().unwrap();
-        let check = |path: &Path| {
-            check_vacant(&Location {
-                url: path.to_str().unwrap().to_string(),
-                embedded: false,
-            })
-        };
+        let check = |path: &Path| check_vacant(&Location::of(path.to_str().unwrap()));
         assert_eq!(check(dir.path()), Ok(()));
         assert_eq!(check(&dir.path().join("new")), Ok(()));
         std::fs::create_dir(dir.path().join("keys")).unwrap();

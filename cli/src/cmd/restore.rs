@@ -2,11 +2,15 @@
 
 use crate::args::snapshot::{Spec, absolute, from_root};
 use crate::args::{self, RestoreArgs};
+use crate::config::Config;
 use crate::context::Context;
 use crate::exit::{Code, Failure};
+use crate::listing::{self, Chosen};
+use crate::output;
 use crate::progress::{Tally, Watcher};
 use crate::render::text;
-use crate::{listing, output};
+use crate::resolve::{self, Location};
+use engine::repo::{self, Repo};
 use engine::restore::{self, Options, Overwrite, Patterns, Permissions, Summary};
 use engine::units::{escape, format_bytes};
 use serde_json::{Value, json};
@@ -15,8 +19,7 @@ use std::time::Duration;
 pub fn run(context: &Context, args: &RestoreArgs) -> Result<Code, Failure> {
     let spec = Spec::parse(&args.args, args.choice.at.is_some());
     let options = options(args, &spec)?;
-    let repo = context.open()?;
-    let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
+    let (repo, chosen) = nearest(context, args, &spec)?;
     let watcher = Watcher::start(context, "restore")?;
     let summary = restore::run(&repo, &chosen.manifest, &options, &watcher)?;
     repo.tell_damaged_index(&watcher);
@@ -27,6 +30,57 @@ pub fn run(context: &Context, args: &RestoreArgs) -> Result<Code, Failure> {
         false => {}
     }
     Ok(tally.code().max(chosen.code))
+}
+
+/// The first of the replicas, in the order in which they were named, that can be opened and has the snapshot. It reads
+/// from the others what it lacks, and then from those that have names.
+fn nearest(context: &Context, args: &RestoreArgs, spec: &Spec) -> Result<(Repo, Chosen), Failure> {
+    let mut places = vec![(String::new(), context.location()?)];
+    for name in &args.also {
+        places.push((name.clone(), resolve::remote(name, &context.env)?));
+    }
+    let dirs = context.dirs()?;
+    let mut failures = Vec::new();
+    for (number, (_, place)) in places.iter().enumerate() {
+        let found = context.open_at(place).and_then(|repo| {
+            let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
+            Ok((repo, chosen))
+        });
+        match found {
+            Ok((repo, chosen)) => {
+                for failure in &failures {
+                    output::say(&Failure::line(failure, context.json()));
+                }
+                if number > 0 && context.talks() {
+                    output::say(&format!("dedup: restoring from {}", repo.location()));
+                }
+                let others = others(context, &places, &resolve::absolute(&place.url)?);
+                return Ok((repo.or_from(others, &dirs), chosen));
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    Err(failures.swap_remove(0))
+}
+
+/// Names and places of the replicas to turn to. A remote with a name that is no replica is passed over when it is.
+fn others(context: &Context, places: &[(String, Location)], chosen: &str) -> Vec<(String, String)> {
+    let asked = places
+        .iter()
+        .map(|(name, place)| (name.clone(), place.url.clone()));
+    // Settings that can't be read are no reason to restore nothing.
+    let named = Config::read(&context.env)
+        .map(|config| config.remotes)
+        .unwrap_or_default();
+    let named = named.into_iter().map(|remote| (remote.name, remote.url));
+    let mut others: Vec<(String, String)> = Vec::new();
+    for (name, url) in asked.chain(named) {
+        if url != chosen && !others.iter().any(|(_, known)| *known == url) {
+            let name = if name.is_empty() { repo::shown(&url) } else { name };
+            others.push((name, url));
+        }
+    }
+    others
 }
 
 fn options(args: &RestoreArgs, spec: &Spec) -> Result<Options, Failure> {

@@ -71,10 +71,12 @@ fn key(path: &str) -> Source {
 }
 
 const ELSEWHERE: Location = Location {
+    keys: Vec::new(),
     url: String::new(),
     embedded: false,
 };
 const EMBEDDED: Location = Location {
+    keys: Vec::new(),
     url: String::new(),
     embedded: true,
 };

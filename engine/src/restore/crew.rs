@@ -102,8 +102,7 @@ impl<'r, 'a> Crew<'r, 'a> {
         let window = Arc::new(builder.build(located, &self.limits));
         self.under_way.push_back(window.clone());
         for (parts, why) in &window.lost {
-            let why = Failure::Damage(why.clone());
-            self.hands.lose(&window, parts.clone(), &why);
+            self.hands.missing(&window, parts.clone(), why);
         }
         let loose = batches(window.loose.len()).map(Work::Loose);
         let reads = (0..window.reads.len()).map(Work::Read);

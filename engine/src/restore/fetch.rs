@@ -6,6 +6,7 @@ use crate::repo::Repo;
 use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
+use chunkstore::reader::others::Others;
 use chunkstore::remote::{ObjectName, Remote};
 use chunkstore::{ChunkId, Error, PackId, Place};
 use rustix::io::Errno;
@@ -34,16 +35,48 @@ impl<'a> Source<'a> {
         let located = self.reader.locate(id)?.filter(|l| l.class == Class::Data);
         match located {
             Some(located) => self.frame(decoder, id, &located.place, out),
-            None => Err(missing(id).into()),
+            None => self.elsewhere(decoder, id, out),
         }
     }
 
     /// The same for a chunk that was located.
     pub fn frame(&self, decoder: &mut Decoder, id: &ChunkId, place: &Place, out: &mut Vec<u8>) -> Result<()> {
-        match self.frame_at(decoder, id, place, out) {
-            Err(gone @ Error::Missing { .. }) => self.moved(decoder, id, place, out, gone),
-            other => Ok(other?),
+        if self.own_is_down() {
+            return self.elsewhere(decoder, id, out);
         }
+        let read = match self.frame_at(decoder, id, place, out) {
+            Err(gone @ Error::Missing { .. }) => self.moved(decoder, id, place, out, gone),
+            other => other,
+        };
+        match read {
+            Err(e) => self.instead(decoder, id, e, out),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The same for a chunk that this replica does not have, from the others.
+    pub fn elsewhere(&self, decoder: &mut Decoder, id: &ChunkId, out: &mut Vec<u8>) -> Result<()> {
+        self.instead(decoder, id, missing(id), out)
+    }
+
+    /// The same for a chunk that this replica failed to give with `error`.
+    pub fn instead(
+        &self,
+        decoder: &mut Decoder,
+        id: &ChunkId,
+        error: Error,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        Ok(self.reader.elsewhere(decoder, Class::Data, id, error, out)?)
+    }
+
+    fn own_is_down(&self) -> bool {
+        self.reader.others().is_some_and(Others::own_is_down)
+    }
+
+    /// Whom chunks came from that should have come from here.
+    pub fn served_by_others(&self) -> Vec<(String, u64)> {
+        self.reader.others().map(Others::served).unwrap_or_default()
     }
 
     fn frame_at(
@@ -66,25 +99,35 @@ impl<'a> Source<'a> {
         was: &Place,
         out: &mut Vec<u8>,
         gone: Error,
-    ) -> Result<()> {
+    ) -> Result<(), Error> {
         let fresh = self
             .fresh
             .get_or_init(|| Reader::new(self.reader.store().clone(), Box::new(|_, _| {})));
         match fresh.locate(id)? {
             Some(now) if now.class == Class::Data && now.place != *was => {
-                Ok(self.frame_at(decoder, id, &now.place, out)?)
+                self.frame_at(decoder, id, &now.place, out)
             }
-            _ => Err(gone.into()),
+            _ => Err(gone),
         }
     }
 
     /// Replaces `out` by bytes of a pack: fewer only where it ends, none where it can't be read and its frames must be
     /// asked for one by one.
     pub fn range(&self, pack: PackId, start: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
+        out.clear();
+        if self.own_is_down() {
+            return Ok(());
+        }
         let remote = self.reader.store().remote();
         let read = remote.read(&ObjectName::pack(pack), start, len, out);
         match read.map_err(|e| self.judge(e, pack)) {
             Err(e) if e.is_damage() => {
+                out.clear();
+                Ok(())
+            }
+            // Frame by frame from the others.
+            Err(_) if let Some(others) = self.reader.others() => {
+                others.give_own_up();
                 out.clear();
                 Ok(())
             }

@@ -32,7 +32,7 @@ pub(crate) use fetch::Source;
 
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
-use crate::monitor::{Monitor, Phase};
+use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
 use crate::repo::Repo;
 use choose::Chooser;
 use scope::Scope;
@@ -138,6 +138,8 @@ pub struct Summary {
     pub others: u64,
     /// Paths that are not, or not wholly, as recorded.
     pub problems: u64,
+    /// Chunks that came from other replicas, since this one had lost or damaged them.
+    pub chunks_from_others: u64,
     pub seconds_elapsed: f64,
 }
 
@@ -173,6 +175,14 @@ fn run_within(
         })?;
     }
     let mut summary = shared.summary();
+    for (name, chunks) in source.served_by_others() {
+        summary.chunks_from_others += chunks;
+        let why = format!("{chunks} chunks that are lost, damaged or out of reach here came from {name}");
+        monitor.problem(&Problem {
+            path: repo.location().into_bytes(),
+            what: ProblemKind::Warning { why },
+        });
+    }
     summary.seconds_elapsed = started.elapsed().as_secs_f64();
     Ok(summary)
 }

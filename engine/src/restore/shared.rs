@@ -280,6 +280,7 @@ impl<'a> Shared<'a> {
             bytes_skipped: get(&c.bytes_skipped),
             dirs: get(&c.dirs),
             others: get(&c.others),
+            chunks_from_others: 0,
             problems: get(&c.problems),
             seconds_elapsed: 0.0,
         }

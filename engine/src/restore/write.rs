@@ -7,7 +7,7 @@ use super::job::{Action, Failure, Job};
 use super::shared::{Fault, Outcome, Shared, below};
 use super::window::{Frame, Part, Read, Window};
 use crate::entry::{DirPath, Kind};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fsmeta::{At, FileId, TargetDir, stat_fd};
 use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
@@ -98,10 +98,10 @@ impl<'r, 'a> Hands<'r, 'a> {
         let keys = source.reader().store().keys();
         let Frame { id, place, .. } = frame;
         let opened = match stored {
-            Some(stored) => self
-                .decoder
-                .open_at(keys, Class::Data, *id, place, stored, plain)
-                .map_err(Error::from),
+            Some(stored) => {
+                let opened = self.decoder.open_at(keys, Class::Data, *id, place, stored, plain);
+                opened.or_else(|e| source.instead(&mut self.decoder, id, e, plain))
+            }
             None => source.frame(&mut self.decoder, id, place, plain),
         };
         match opened.map_err(Fault::from) {
@@ -117,6 +117,23 @@ impl<'r, 'a> Hands<'r, 'a> {
                 self.give_up(window, frame, &Failure::Abandoned);
             }
         }
+    }
+
+    /// Chunks that the index does not know: another replica may.
+    pub fn missing(&mut self, window: &Window, parts: std::ops::Range<usize>, why: &str) {
+        let source = self.shared.source;
+        let mut plain = std::mem::take(&mut self.plain);
+        let id = window.parts.get(parts.start).map(|part| part.id);
+        let read = id.map(|id| source.elsewhere(&mut self.decoder, &id, &mut plain));
+        match read {
+            Some(Ok(())) => {
+                for (part, job) in window.jobs_of(parts) {
+                    self.part(part, job, &plain);
+                }
+            }
+            _ => self.lose(window, parts, &Failure::Damage(why.to_string())),
+        }
+        self.plain = plain;
     }
 
     fn give_up(&mut self, window: &Window, frame: &Frame, why: &Failure) {

@@ -25,6 +25,7 @@ fn facts(line: &str, zone: &TimeZone) -> Facts {
         tags: tags.map(|t| t.to_string()).collect(),
         protected: words.contains(&"protected"),
         partial: words.contains(&"partial"),
+        original: None,
     }
 }
 
@@ -630,6 +631,7 @@ fn any_facts() -> impl Strategy<Value = Vec<Facts>> {
             tags: if tag { vec!["a".into()] } else { Vec::new() },
             protected,
             partial,
+            original: None,
         };
         list.into_iter().enumerate().map(facts).collect()
     })

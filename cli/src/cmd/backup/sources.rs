@@ -5,7 +5,6 @@
 use crate::args::backup::SelectArgs;
 use crate::args::snapshot::{absolute, path_from};
 use crate::exit::{Code, Failure};
-use crate::resolve::Location;
 use engine::repo;
 use std::ffi::OsString;
 use std::fs::File;
@@ -95,15 +94,16 @@ fn expand(pattern: &str, line: &[u8], found: &mut Vec<PathBuf>) -> Result<(), Fa
     Ok(())
 }
 
-/// Where the repository and the cache are, links resolved; what doesn't exist is not in any source.
+/// Where the repositories and the cache are, links resolved; what doesn't exist is not in any source.
 pub struct OwnPlaces {
-    repository: Option<PathBuf>,
+    repositories: Vec<PathBuf>,
     cache: Option<PathBuf>,
 }
 
-pub fn own_places(location: &Location, cache: &Path) -> OwnPlaces {
+pub fn own_places(urls: &[&str], cache: &Path) -> OwnPlaces {
+    let directory = |url: &&str| repo::local_path(url).and_then(|path| path.canonicalize().ok());
     OwnPlaces {
-        repository: repo::local_path(&location.url).and_then(|path| path.canonicalize().ok()),
+        repositories: urls.iter().filter_map(directory).collect(),
         cache: cache.canonicalize().ok(),
     }
 }
@@ -114,13 +114,13 @@ impl OwnPlaces {
         let mut patterns = Vec::new();
         for source in sources {
             let Ok(real) = source.canonicalize() else { continue };
-            if self.repository.as_ref().is_some_and(|own| real.starts_with(own)) {
+            if self.repositories.iter().any(|own| real.starts_with(own)) {
                 let source = source.display();
                 return Err(Failure::usage(format!(
                     "{source} is the repository itself, or in it: it can't be backed up into itself"
                 )));
             }
-            for own in [&self.repository, &self.cache].into_iter().flatten() {
+            for own in self.repositories.iter().chain(&self.cache) {
                 match own.strip_prefix(&real) {
                     Ok(below) if !below.as_os_str().is_empty() => patterns.push(literal(&source.join(below))),
                     _ => {}
@@ -222,10 +222,7 @@ mod tests {
         std::fs::create_dir_all(real.join("cache")).unwrap();
         std::os::unix::fs::symlink(real.join("data"), real.join("link")).unwrap();
         let own = own_places(
-            &Location {
-                url: real.join("link/re[po]*").to_str().unwrap().to_string(),
-                embedded: false,
-            },
+            &[real.join("link/re[po]*").to_str().unwrap()],
             &real.join("cache"),
         );
         let excludes = |source: &str| own.excludes(&[real.join(source)]);

@@ -1,0 +1,112 @@
+//! Other replicas, for a reader whose own has lost a chunk, holds it damaged, or can't be asked any more. Each is opened
+//! when it is first needed.
+
+use super::Reader;
+use crate::error::{Error, Result};
+use crate::frame::Decoder;
+use crate::id::ChunkId;
+use crate::pack::Class;
+use crate::store::Store;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// Opens a replica; what can't be opened is passed over.
+pub type Opener = Box<dyn FnOnce() -> Option<Arc<Store>> + Send>;
+
+/// Asked in this order.
+pub struct Others {
+    replicas: Vec<Other>,
+    /// The reader's own could not be asked, and is not asked again.
+    own_is_down: AtomicBool,
+}
+
+struct Other {
+    name: String,
+    opener: Mutex<Option<Opener>>,
+    reader: std::sync::OnceLock<Option<Reader<'static>>>,
+    is_down: AtomicBool,
+    chunks: AtomicU64,
+}
+
+impl Others {
+    /// By the names that people know them by.
+    pub fn new(replicas: Vec<(String, Opener)>) -> Others {
+        let other = |(name, opener)| Other {
+            name,
+            opener: Mutex::new(Some(opener)),
+            reader: std::sync::OnceLock::new(),
+            is_down: AtomicBool::new(false),
+            chunks: AtomicU64::new(0),
+        };
+        Others {
+            replicas: replicas.into_iter().map(other).collect(),
+            own_is_down: AtomicBool::new(false),
+        }
+    }
+
+    pub fn own_is_down(&self) -> bool {
+        self.own_is_down.load(Relaxed)
+    }
+
+    /// From now on only the others are asked.
+    pub fn give_own_up(&self) {
+        self.own_is_down.store(true, Relaxed);
+    }
+
+    /// Replaces `out` by a chunk that the reader's own replica failed to give, with `error`.
+    pub(super) fn read(
+        &self,
+        decoder: &mut Decoder,
+        class: Class,
+        id: &ChunkId,
+        error: Error,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        if !error.is_of_one_object() {
+            self.give_own_up();
+        }
+        for other in self.replicas.iter().filter(|other| !other.is_down.load(Relaxed)) {
+            match other.read(decoder, class, id, out) {
+                Ok(true) => {
+                    other.chunks.fetch_add(1, Relaxed);
+                    return Ok(());
+                }
+                Ok(false) => {}
+                Err(e) if e.is_of_one_object() => {}
+                Err(_) => other.is_down.store(true, Relaxed),
+            }
+        }
+        Err(error)
+    }
+
+    /// Whom chunks came from, and how many.
+    pub fn served(&self) -> Vec<(String, u64)> {
+        let served = |other: &Other| (other.name.clone(), other.chunks.load(Relaxed));
+        let served = self.replicas.iter().map(served);
+        served.filter(|(_, chunks)| *chunks > 0).collect()
+    }
+}
+
+impl Other {
+    fn reader(&self) -> Option<&Reader<'static>> {
+        let open = || {
+            let opener = self.opener.lock().take();
+            let store = opener.and_then(|open| open())?;
+            Some(Reader::new(store, Box::new(|_, _| {})))
+        };
+        self.reader.get_or_init(open).as_ref()
+    }
+
+    /// False where it has none.
+    fn read(&self, decoder: &mut Decoder, class: Class, id: &ChunkId, out: &mut Vec<u8>) -> Result<bool> {
+        let Some(reader) = self.reader() else {
+            return Ok(false);
+        };
+        let located = reader.locate(id)?.filter(|at| at.class == class);
+        let Some(located) = located else { return Ok(false) };
+        let store = reader.store();
+        decoder.read(store.remote(), store.keys(), class, *id, &located.place, out)?;
+        Ok(true)
+    }
+}

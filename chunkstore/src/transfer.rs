@@ -1,0 +1,368 @@
+//! Brings chunks from one replica to another as they are stored: a pack as a whole where most of it is wanted, else
+//! frames, byte for byte, into new packs. A pack whose bytes are those of its name needs no opening; a frame that goes
+//! into a new pack is proven first, so that damage gets no fresh, valid name.
+//!
+//! Runs under the session of a [`Writer`], which lists what came (I-1). What a mark condemns at the target is in no way
+//! relied on (I-4): a chunk in such a pack comes again, in another one.
+
+use crate::error::{Error, Result};
+use crate::frame::Decoder;
+use crate::id::PackId;
+use crate::index::{Inventory, LocalIndex};
+use crate::indexfile::ENTRIES_PER_SEGMENT;
+use crate::live::LiveSet;
+use crate::object::cap;
+use crate::pack::{self, Frame, PackList};
+use crate::remote::{ObjectName, Published};
+use crate::session::View;
+use crate::store::Store;
+use crate::sweep::repack::{Mover, place};
+use crate::writer::Writer;
+use crossbeam_channel::{Sender, bounded};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::Builder;
+
+/// Packs on their way at a time at most; each is in memory meanwhile.
+const LANES: usize = 4;
+/// What header, footer and padding take of the smallest pack, and nobody wants.
+const PADDING: u64 = 8 << 10;
+/// Packs that wait for their index segment at most: so much is done again after a crash.
+const UNLISTED: usize = 32;
+
+/// The replica that chunks come from.
+pub struct Origin {
+    pub store: Arc<Store>,
+    pub index: LocalIndex,
+    packs: Inventory,
+}
+
+impl Origin {
+    /// Reads what it has. A collection may replace segments meanwhile: then it is read again.
+    pub fn open(store: Arc<Store>, progress: &mut dyn FnMut(usize, usize)) -> Result<Self> {
+        let mut tries = 0;
+        loop {
+            let view = View::read(&store)?;
+            let packs = store.packs()?;
+            match store.index_of(&view, &packs, progress) {
+                Err(e) if store.changed_under(&e, &mut tries) => {}
+                index => {
+                    let index = index?;
+                    return Ok(Origin { store, index, packs });
+                }
+            }
+        }
+    }
+}
+
+/// What came, and what did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Brought {
+    /// Whole packs, as they are at the origin.
+    pub packs: u64,
+    /// Chunks that were asked for and came.
+    pub chunks: u64,
+    /// Bytes that were sent.
+    pub bytes: u64,
+    /// Chunks that the origin does not have either, or not whole.
+    pub lost: u64,
+}
+
+/// Told the bytes of each piece as it is there; an error ends the transfer.
+pub type Told<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
+
+/// Brings the `wanted` chunks. Packs to `avoid` at the target count as not being there. What came is listed when this
+/// returns, also after an error, as far as it can be.
+pub fn bring(
+    origin: &Origin,
+    to: &Store,
+    writer: &Writer,
+    wanted: &mut LiveSet,
+    avoid: &HashSet<PackId>,
+    told: &Told<'_>,
+) -> Result<Brought> {
+    let mut transfer = Transfer {
+        origin,
+        to,
+        writer,
+        told,
+        there: to.packs()?,
+        brought: Brought::default(),
+    };
+    let by_pack = transfer.by_pack(wanted)?;
+    let unusable = |id: &PackId| avoid.contains(id) || writer.view().condemned.contains(id);
+    let (whole, part): (Vec<_>, Vec<_>) = by_pack
+        .into_iter()
+        .partition(|(id, (_, bytes))| !unusable(id) && transfer.is_worth_it(id, *bytes));
+    let hurt = transfer.packs(&whole)?;
+    let part: BTreeSet<PackId> = part.into_iter().map(|(id, _)| id).collect();
+    transfer.frames(&part, &hurt, wanted)?;
+    Ok(transfer.brought)
+}
+
+struct Transfer<'a> {
+    origin: &'a Origin,
+    to: &'a Store,
+    writer: &'a Writer,
+    told: &'a Told<'a>,
+    /// Packs at the target, whoever put them.
+    there: Inventory,
+    brought: Brought,
+}
+
+/// Wanted chunks of a pack and their stored bytes.
+type Share = (u64, u64);
+
+impl Transfer<'_> {
+    /// Where the wanted chunks lie at the origin. Memory grows with its packs, not with chunks.
+    fn by_pack(&mut self, wanted: &mut LiveSet) -> Result<BTreeMap<PackId, Share>> {
+        let mut by_pack = BTreeMap::<PackId, Share>::new();
+        let mut lost = 0;
+        wanted.scan(&mut |ids| {
+            for located in self.origin.index.locate_sorted(ids)? {
+                match located {
+                    Some(at) => {
+                        let share = by_pack.entry(at.place.pack).or_default();
+                        share.0 += 1;
+                        share.1 += u64::from(at.place.stored_len);
+                    }
+                    None => lost += 1,
+                }
+            }
+            Ok(())
+        })?;
+        self.brought.lost += lost;
+        Ok(by_pack)
+    }
+
+    /// Whether a pack comes as a whole: half of it is wanted, or it is there already and only has to be listed.
+    fn is_worth_it(&self, id: &PackId, wanted: u64) -> bool {
+        let size = self.origin.packs.get(id).copied().unwrap_or(u64::MAX);
+        self.there.get(id) == Some(&size) || wanted.saturating_mul(2).saturating_add(PADDING) >= size
+    }
+
+    /// Brings whole packs, several at a time, and lists them. Returns those that are hurt at the origin.
+    fn packs(&mut self, packs: &[(PackId, Share)]) -> Result<BTreeSet<PackId>> {
+        let lanes = self.origin.store.remote().lanes().max(self.to.remote().lanes());
+        let (send, arrive) = bounded(LANES);
+        let (next, stop) = (Mutex::new(packs.iter()), AtomicBool::new(false));
+        let this = Courier {
+            origin: self.origin,
+            to: self.to,
+            there: &self.there,
+            told: self.told,
+        };
+        let mut arrivals = Arrivals::default();
+        std::thread::scope(|scope| {
+            for _ in 0..lanes.clamp(1, LANES) {
+                let (send, next, stop, this) = (send.clone(), &next, &stop, &this);
+                let work = move || this.work(&mut || next.lock().next(), stop, &send);
+                let lane = Builder::new().name("transfer".to_string());
+                lane.spawn_scoped(scope, work)
+                    .map_err(|e| Error::local("start a thread", "", e))?;
+            }
+            drop(send);
+            for arrived in arrive {
+                if let Err(e) = arrivals.take(arrived, self.writer) {
+                    stop.store(true, Relaxed);
+                    arrivals.failure.get_or_insert(e);
+                }
+            }
+            Ok::<(), Error>(())
+        })?;
+        let listed = self.writer.adopt(&mut arrivals.lists);
+        self.brought.packs += arrivals.sent.packs;
+        self.brought.bytes += arrivals.sent.bytes;
+        self.brought.chunks += arrivals.sent.chunks;
+        arrivals.failure.map_or(Ok(()), Err)?;
+        listed.map(|()| arrivals.hurt)
+    }
+
+    /// Brings what is wanted of other packs frame by frame; of `hurt` ones what is whole.
+    fn frames(
+        &mut self,
+        part: &BTreeSet<PackId>,
+        hurt: &BTreeSet<PackId>,
+        wanted: &mut LiveSet,
+    ) -> Result<()> {
+        if part.is_empty() && hurt.is_empty() {
+            return Ok(());
+        }
+        let (from, writer) = (&*self.origin.store, self.writer);
+        let mut mover = Mover::between(from, self.to, Box::new(|lists| writer.adopt(lists)))?;
+        let told = self.told;
+        let moved = &mut |bytes| told(bytes);
+        let done = part
+            .union(hurt)
+            .try_for_each(|id| self.frames_of(*id, hurt.contains(id), wanted, &mut mover))
+            .and_then(|()| mover.finish(moved));
+        mover.ended(done)
+    }
+
+    fn frames_of(
+        &mut self,
+        id: PackId,
+        is_hurt: bool,
+        wanted: &mut LiveSet,
+        mover: &mut Mover<'_>,
+    ) -> Result<()> {
+        let from = &*self.origin.store;
+        let (list, is_hurt) = match pack::read_list(from.remote(), from.keys(), id) {
+            Ok(list) => (list, is_hurt),
+            Err(e) if e.is_of_one_object() => return self.frames_by_index(id, wanted, mover),
+            Err(e) => return Err(e),
+        };
+        for frame in &list.frames {
+            if wanted.contains(&frame.id)? && self.is_named(&list, frame)? {
+                self.frame(&list, frame, is_hurt, mover)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of several copies the one that the index names.
+    fn is_named(&self, list: &PackList, frame: &Frame) -> Result<bool> {
+        let located = self.origin.index.locate(&frame.id)?;
+        Ok(located.is_some_and(|at| at.place.pack == list.id && at.place.offset == frame.offset))
+    }
+
+    fn frame(&mut self, list: &PackList, frame: &Frame, is_hurt: bool, mover: &mut Mover<'_>) -> Result<()> {
+        let place = place(list, frame)?;
+        let from = &*self.origin.store;
+        if is_hurt {
+            let mut plain = Vec::new();
+            let read = Decoder::new()?.read(
+                from.remote(),
+                from.keys(),
+                list.class,
+                frame.id,
+                &place,
+                &mut plain,
+            );
+            match read {
+                Ok(()) => {}
+                Err(e) if e.is_of_one_object() => {
+                    self.brought.lost += 1;
+                    return Ok(());
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        self.brought.chunks += 1;
+        self.brought.bytes += u64::from(frame.stored_len);
+        mover.add(list.class, (frame.id, place), &mut |bytes| (self.told)(bytes))
+    }
+
+    /// Of a pack that does not say what is in it any more.
+    fn frames_by_index(&mut self, id: PackId, wanted: &mut LiveSet, mover: &mut Mover<'_>) -> Result<()> {
+        let mut found = Vec::new();
+        wanted.scan(&mut |ids| {
+            for (chunk, located) in ids.iter().zip(self.origin.index.locate_sorted(ids)?) {
+                found.extend(located.filter(|at| at.place.pack == id).map(|at| (*chunk, at)));
+            }
+            Ok(())
+        })?;
+        found.sort_unstable_by_key(|(_, at)| at.place.offset);
+        let from = &*self.origin.store;
+        let (mut decoder, mut plain) = (Decoder::new()?, Vec::new());
+        for (chunk, at) in found {
+            match decoder.read(from.remote(), from.keys(), at.class, chunk, &at.place, &mut plain) {
+                Ok(()) => {
+                    self.brought.chunks += 1;
+                    self.brought.bytes += u64::from(at.place.stored_len);
+                    mover.add(at.class, (chunk, at.place), &mut |bytes| (self.told)(bytes))?;
+                }
+                Err(e) if e.is_of_one_object() => self.brought.lost += 1,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A pack that came, or why it did not.
+type Arrived = (PackId, Share, Result<(PackList, u64)>);
+
+/// What carries whole packs.
+struct Courier<'a> {
+    origin: &'a Origin,
+    to: &'a Store,
+    there: &'a Inventory,
+    told: &'a Told<'a>,
+}
+
+impl Courier<'_> {
+    fn work<'p>(
+        &self,
+        next: &mut dyn FnMut() -> Option<&'p (PackId, Share)>,
+        stop: &AtomicBool,
+        send: &Sender<Arrived>,
+    ) {
+        while !stop.load(Relaxed)
+            && let Some((id, share)) = next()
+        {
+            let carried = self.carry(*id);
+            if send.send((*id, *share, carried)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The pack's list, and the bytes that were sent.
+    fn carry(&self, id: PackId) -> Result<(PackList, u64)> {
+        (self.told)(0)?;
+        let (from, name) = (&*self.origin.store, ObjectName::pack(id));
+        let size = self.origin.packs.get(&id);
+        if size.is_some() && self.there.get(&id) == size {
+            return Ok((pack::read_list(from.remote(), from.keys(), id)?, 0));
+        }
+        let bytes = from.remote().get(&name, cap::PACK as usize)?;
+        if blake3::hash(&bytes).as_bytes() != id.as_bytes() {
+            return Err(Error::corrupt(name, "its bytes are not those of its name"));
+        }
+        let list = pack::parse_list(from.keys(), id, &bytes)?;
+        let mut staged = self.to.remote().begin()?;
+        staged.write(&bytes)?;
+        // "Exists" means the same bytes: the name is their hash.
+        let (Published::Created | Published::Exists) = staged.publish(&name)?;
+        self.to.protect(id)?;
+        (self.told)(bytes.len() as u64)?;
+        Ok((list, bytes.len() as u64))
+    }
+}
+
+/// Packs that came and are to be listed.
+#[derive(Default)]
+struct Arrivals {
+    lists: Vec<PackList>,
+    entries: usize,
+    hurt: BTreeSet<PackId>,
+    sent: Brought,
+    failure: Option<Error>,
+}
+
+impl Arrivals {
+    fn take(&mut self, (id, (chunks, _), arrived): Arrived, writer: &Writer) -> Result<()> {
+        let (list, sent) = match arrived {
+            Ok(arrived) => arrived,
+            // Its whole frames may be had all the same.
+            Err(e) if e.is_of_one_object() => {
+                self.hurt.insert(id);
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
+        self.sent.packs += u64::from(sent > 0);
+        self.sent.bytes += sent;
+        self.sent.chunks += chunks;
+        self.entries += list.frames.len();
+        self.lists.push(list);
+        if self.entries >= ENTRIES_PER_SEGMENT || self.lists.len() >= UNLISTED {
+            self.entries = 0;
+            writer.adopt(&mut self.lists)?;
+        }
+        Ok(())
+    }
+}

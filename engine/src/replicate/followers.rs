@@ -1,0 +1,248 @@
+//! Followers: replicas that a backup also brings its generation to. Each has a thread of its own, which catches up with
+//! older generations while the backup runs, and then brings the new one. Whatever becomes of one is a result, told at
+//! the end: it holds back neither the backup nor the others, and is given up when its time is over.
+
+use super::{Noted, Options, Replicated, note, noted, run};
+use crate::error::{Error, Result};
+use crate::monitor::{Monitor, Phase, Problem, Progress};
+use crate::repo::{LocalDirs, Repo};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether the user asked to stop.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long one that was told to stop has to do so: it ends between two packs.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A replica to follow a backup.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    /// As the user calls it.
+    pub name: String,
+    pub url: String,
+}
+
+/// What became of one.
+#[derive(Debug)]
+pub struct Followed {
+    pub name: String,
+    pub done: Replicated,
+    /// Generations that it is behind by; as last known here, where it could not be reached.
+    pub behind: u64,
+    pub failure: Option<Error>,
+    pub problems: Vec<Problem>,
+}
+
+/// How to follow.
+pub struct Follow {
+    pub dirs: LocalDirs,
+    pub options: Options,
+    /// How long they may go on once the backup has ended.
+    pub wait: Duration,
+}
+
+/// Followers at work.
+pub struct Followers {
+    at_work: Vec<AtWork>,
+    follow: Arc<Follow>,
+}
+
+struct AtWork {
+    follower: Follower,
+    watch: Arc<Watch>,
+    /// Told whether the backup has published.
+    published: Sender<bool>,
+    ended: Receiver<Ended>,
+}
+
+struct Ended {
+    done: Replicated,
+    reached: bool,
+    failure: Option<Error>,
+}
+
+impl Followers {
+    /// Starts them beside a backup to `first`.
+    pub fn start(first: &Arc<Repo>, followers: Vec<Follower>, follow: Follow) -> Result<Followers> {
+        let follow = Arc::new(follow);
+        let start = |follower: Follower| {
+            let (published, wait) = bounded(1);
+            let (end, ended) = bounded(1);
+            let watch = Arc::new(Watch::default());
+            let (first, shared, url) = (first.clone(), follow.clone(), follower.url.clone());
+            let theirs = watch.clone();
+            let thread = Builder::new().name("follower".to_string());
+            let work = move || {
+                // Nobody takes it any more only when this one was given up.
+                let _ = end.send(work(&first, &url, &shared, &theirs, &wait));
+            };
+            thread.spawn(work).map_err(|source| Error::Io {
+                what: "start a thread for",
+                path: follower.name.clone().into(),
+                source,
+            })?;
+            Ok(AtWork {
+                follower,
+                watch,
+                published,
+                ended,
+            })
+        };
+        let at_work = followers.into_iter().map(start).collect::<Result<_>>()?;
+        Ok(Followers { at_work, follow })
+    }
+
+    /// Lets them bring what was published, if anything was, and waits for them. `snapshots` counts what the first
+    /// replica has: one that was never reached lacks all of them.
+    pub fn finish(self, published: bool, snapshots: u64, monitor: &dyn Monitor) -> Vec<Followed> {
+        for one in &self.at_work {
+            // It may have failed already.
+            let _ = one.published.send(published);
+        }
+        let deadline = Instant::now() + self.follow.wait;
+        let follow = self.follow;
+        let end = |one: AtWork| {
+            let ended = one.wait(deadline, monitor);
+            one.tell(ended, published, snapshots, &follow)
+        };
+        self.at_work.into_iter().map(end).collect()
+    }
+}
+
+impl Followers {
+    /// The backup failed: what is under way ends between two packs, and is not waited for longer than that takes.
+    pub fn give_up(self) {
+        for one in &self.at_work {
+            one.watch.stop.store(true, Relaxed);
+            // It may have failed already.
+            let _ = one.published.send(false);
+        }
+        let deadline = Instant::now() + GRACE;
+        for one in &self.at_work {
+            // What does not end is ended with the process, and its session by the next to look.
+            let _ = one.ended.recv_deadline(deadline);
+        }
+    }
+}
+
+impl AtWork {
+    /// `None` for one that does not even stop.
+    fn wait(&self, deadline: Instant, monitor: &dyn Monitor) -> Option<Ended> {
+        loop {
+            match self.ended.recv_timeout(LOOK) {
+                Ok(ended) => return Some(ended),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if monitor.interrupted() || Instant::now() >= deadline {
+                self.watch.stop.store(true, Relaxed);
+                return self.ended.recv_timeout(GRACE).ok();
+            }
+        }
+    }
+
+    fn tell(self, ended: Option<Ended>, published: bool, snapshots: u64, follow: &Follow) -> Followed {
+        let late = || Error::Late;
+        let ended = ended.unwrap_or_else(|| Ended {
+            done: Replicated::default(),
+            reached: false,
+            failure: Some(late()),
+        });
+        let before = noted(&follow.dirs, &self.follower.url);
+        let behind = match (ended.reached, before) {
+            (true, _) => ended.done.behind,
+            (false, Some(noted)) => noted.behind + u64::from(published),
+            (false, None) => snapshots,
+        };
+        let reached = match (ended.reached, before) {
+            (true, _) => follow.options.now,
+            (false, noted) => noted.map_or(0, |noted| noted.reached),
+        };
+        // A note that can't be kept is told by what can: the next listing asks the replica itself.
+        let _ = note(&follow.dirs, &self.follower.url, &Noted { behind, reached });
+        let failure = match ended.failure {
+            // Only the deadline stops one whose run was not stopped.
+            Some(Error::Interrupted) => Some(late()),
+            failure => failure,
+        };
+        Followed {
+            name: self.follower.name,
+            done: ended.done,
+            behind,
+            failure,
+            problems: self.watch.problems.lock().drain(..).collect(),
+        }
+    }
+}
+
+fn work(first: &Repo, url: &str, follow: &Follow, watch: &Watch, published: &Receiver<bool>) -> Ended {
+    let mut ended = Ended {
+        done: Replicated::default(),
+        reached: false,
+        failure: None,
+    };
+    let done = (|| {
+        let to = first.open_replica(url, &follow.dirs)?;
+        let older = run(first, &to, &follow.options, watch, &mut ended.done);
+        ended.reached = older.is_ok() || ended.done.behind > 0;
+        if let Err(e) = older {
+            ended.done.behind += u64::from(published.recv().unwrap_or(false));
+            return Err(e);
+        }
+        if published.recv().unwrap_or(false) {
+            let before = std::mem::take(&mut ended.done);
+            // Unless it is found out what is lacking now, it is that.
+            ended.done.behind = before.behind + 1;
+            let mut new = Replicated::default();
+            let brought = run(first, &to, &follow.options, watch, &mut new);
+            if brought.is_ok() || new.behind > 0 {
+                ended.done.behind = new.behind;
+            }
+            ended.done.add(&before, &new);
+            brought?;
+        }
+        Ok(())
+    })();
+    ended.failure = done.err();
+    ended
+}
+
+impl Replicated {
+    /// The work of two runs; what is lacking stays as it is.
+    fn add(&mut self, before: &Replicated, then: &Replicated) {
+        self.snapshots = before.snapshots + then.snapshots;
+        self.packs = before.packs + then.packs;
+        self.chunks = before.chunks + then.chunks;
+        self.bytes = before.bytes + then.bytes;
+        self.hurt = then.hurt;
+    }
+}
+
+/// What a follower tells, kept for the end; what it shows meanwhile is the backup's.
+#[derive(Default)]
+struct Watch {
+    stop: AtomicBool,
+    problems: Mutex<Vec<Problem>>,
+}
+
+/// Problems that are kept of each.
+const PROBLEMS: usize = 100;
+
+impl Monitor for Watch {
+    fn phase(&self, _: Phase) {}
+    fn progress(&self, _: &Progress) {}
+    fn current(&self, _: &[u8]) {}
+    fn problem(&self, problem: &Problem) {
+        let mut problems = self.problems.lock();
+        if problems.len() < PROBLEMS {
+            problems.push(problem.clone());
+        }
+    }
+    fn interrupted(&self) -> bool {
+        self.stop.load(Relaxed)
+    }
+}

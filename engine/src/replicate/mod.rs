@@ -1,0 +1,342 @@
+//! Brings a replica up to another: the generations that it lacks, oldest first, with the chunks that it lacks.
+//!
+//! Each generation comes under a session of the replica that receives it, so that everything that holds of a backup
+//! there holds of this (I-1, I-4, I-7, I-8): its chunks are looked up in that session's view, what is not there is
+//! brought ([`chunkstore::transfer`]), and only then is the manifest published, byte for byte and under its own name.
+//! Where that name is spent, since an earlier try was cut short and fenced, it is published under another one, as what
+//! comes back from the trash is.
+
+mod followers;
+mod missing;
+mod note;
+
+pub use followers::{Follow, Followed, Follower, Followers};
+pub use missing::{Lacking, lacking};
+pub use note::{Noted, note, noted};
+
+use crate::error::{Error, Result, StoreError};
+use crate::manifest::{Manifest, Snapshot};
+use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::references;
+use crate::repo::{Repo, index_progress};
+use crate::tree::{Root, Segments, decode_page};
+use chunkstore::SessionId;
+use chunkstore::frame::Decoder;
+use chunkstore::live::LiveSet;
+use chunkstore::reader::Reader;
+use chunkstore::remote::ObjectName;
+use chunkstore::session::Session;
+use chunkstore::store::Slate;
+use chunkstore::sweep::{self, Patience};
+use chunkstore::transfer::{self, Brought, Origin};
+use chunkstore::writer::Writer;
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Collections at the origin that may overtake the bringing of one generation.
+const TRIES: usize = 3;
+/// Another machine's session of a generation's name is fenced this long after it was first seen here.
+const STALE: Duration = Duration::from_secs(48 * 3600);
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bring also what the replica is not merely behind by: what it forgot, and what is older than what it has.
+    pub all: bool,
+    /// Only say what would be brought.
+    pub dry_run: bool,
+    /// Named in the sessions that this holds.
+    pub host: String,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// What was done, kept up to date while it is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Replicated {
+    /// Generations that came; in a dry run, that would.
+    pub snapshots: u64,
+    /// Whole packs, chunks and bytes that were sent.
+    pub packs: u64,
+    pub chunks: u64,
+    pub bytes: u64,
+    /// Generations that are still lacking.
+    pub behind: u64,
+    /// Those of them that can't be brought, since the origin lost something of them.
+    pub hurt: u64,
+}
+
+/// Brings `to` up to `from`. After an error `done` says how far it came.
+pub fn run(
+    from: &Repo,
+    to: &Repo,
+    options: &Options,
+    monitor: &dyn Monitor,
+    done: &mut Replicated,
+) -> Result<()> {
+    if !to.store.is_replica_of(&from.store) {
+        let why = format!("{} is no replica of {}", to.location(), from.location());
+        return Err(StoreError::Refused(why).into());
+    }
+    monitor.phase(Phase::FindingReferences);
+    let Lacking {
+        snapshots,
+        mut spent,
+        newest,
+    } = lacking(from, to, options.all)?;
+    done.behind = snapshots.len() as u64;
+    if options.dry_run {
+        done.snapshots = done.behind;
+        return Ok(());
+    }
+    if snapshots.is_empty() {
+        return Ok(());
+    }
+    let mut replication = Replication {
+        from,
+        to,
+        options,
+        monitor,
+        origin: None,
+        parents: newest.into(),
+        bytes: AtomicU64::new(0),
+    };
+    for snapshot in &snapshots {
+        match replication.bring(snapshot, spent.contains(&snapshot.id)) {
+            Ok(Outcome::Came(brought, id)) => {
+                done.snapshots += 1;
+                done.behind -= 1;
+                done.packs += brought.packs;
+                done.chunks += brought.chunks;
+                done.bytes += brought.bytes;
+                spent.insert(id);
+            }
+            Ok(Outcome::Gone) => done.behind -= 1,
+            Ok(Outcome::Busy) => replication.tell_busy(snapshot),
+            Err(Error::Store(e)) if e.is_of_one_object() => {
+                done.hurt += 1;
+                replication.tell_hurt(snapshot, &e);
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+enum Outcome {
+    Came(Brought, SessionId),
+    /// Forgotten at the origin meanwhile, or there by now.
+    Gone,
+    /// Another run is bringing it.
+    Busy,
+}
+
+struct Replication<'a> {
+    from: &'a Repo,
+    to: &'a Repo,
+    options: &'a Options,
+    monitor: &'a dyn Monitor,
+    /// Opened when first needed, and again when a collection went over it.
+    origin: Option<Origin>,
+    /// Generations at the replica that vouch for what they share with one that comes; few.
+    parents: VecDeque<SessionId>,
+    bytes: AtomicU64,
+}
+
+/// Generations that may vouch at most.
+const PARENTS: usize = 16;
+
+impl Replication<'_> {
+    fn bring(&mut self, snapshot: &Snapshot, spent: bool) -> Result<Outcome> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let done = self.try_bring(snapshot, spent);
+            match done {
+                // What the origin's index says may be of before a collection.
+                Err(Error::Store(e)) if e.is_damage() && tries < TRIES => self.origin = None,
+                done => return done,
+            }
+        }
+    }
+
+    fn try_bring(&mut self, snapshot: &Snapshot, spent: bool) -> Result<Outcome> {
+        let (bytes, body) = match self.from.store.sealed_manifest(snapshot.id) {
+            Err(StoreError::Missing { .. }) => return Ok(Outcome::Gone),
+            read => read?,
+        };
+        let mut manifest = Manifest::decode(snapshot.id, &body)?;
+        let session = match self.session(snapshot.id, spent)? {
+            Begun::Session(session) => session,
+            Begun::Busy => return Ok(Outcome::Busy),
+            Begun::Published => return Ok(Outcome::Gone),
+        };
+        let id = session.id;
+        let owner = self.to.owner(&self.options.host, self.options.now);
+        let writer = Writer::under(self.to.store.clone(), owner, session)?;
+        let brought = self.bring_chunks(&manifest, &writer)?;
+        let flushed = writer.flush()?;
+        if id == snapshot.id {
+            writer.publish_sealed(flushed, &bytes)?;
+        } else {
+            manifest.original = Some(manifest.original.unwrap_or(snapshot.id));
+            writer.publish(flushed, &manifest.encode())?;
+        }
+        self.parents.push_front(id);
+        self.parents.truncate(PARENTS);
+        Ok(Outcome::Came(brought, id))
+    }
+
+    /// A session of the generation's own name, or of another where that is spent.
+    fn session(&self, id: SessionId, spent: bool) -> Result<Begun> {
+        let store = &self.to.store;
+        let owner = self.to.owner(&self.options.host, self.options.now);
+        if !spent {
+            if let Some(session) = Session::named(store, &owner, id)? {
+                return Ok(Begun::Session(session));
+            }
+            let patience = Patience {
+                machine: self.to.machine(),
+                stale: STALE,
+            };
+            // A try that was cut short, or one that is under way.
+            if !sweep::settle(store, &[id], &patience)?.is_empty() {
+                return Ok(Begun::Busy);
+            }
+            match store.slate(id) {
+                Ok(Slate::Manifest { .. }) => return Ok(Begun::Published),
+                Ok(Slate::Fence) => {}
+                // On its way: its session is about to be there.
+                Err(StoreError::Missing { .. }) => return Ok(Begun::Busy),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(Begun::Session(Session::begin(store, &owner)?))
+    }
+
+    /// Makes everything that the generation refers to present under the writer's session.
+    fn bring_chunks(&mut self, manifest: &Manifest, writer: &Writer) -> Result<Brought> {
+        let progress = index_progress(self.monitor);
+        let mut told = |done, total| progress(done, total);
+        writer.index(&mut told)?;
+        let origin = match self.origin.take() {
+            Some(origin) => origin,
+            None => Origin::open(self.from.store.clone(), &mut told)?,
+        };
+        let origin = self.origin.insert(origin);
+        let reader = Reader::with_index(self.from.store.clone(), &origin.index);
+        let root = manifest.root()?;
+        let mut live = LiveSet::new(self.to.store.cache())?;
+        if writer.view().condemned.is_empty() {
+            for parent in &self.parents {
+                vouch(self.to, *parent, &root, &reader, &mut live)?;
+            }
+        }
+        self.monitor.phase(Phase::FindingReferences);
+        references::collect(&reader, &[root], &mut live, self.monitor)?;
+        let mut lacking = LiveSet::new(self.to.store.cache())?;
+        live.scan(&mut |ids| {
+            ids.iter().try_for_each(|id| match writer.present(id)? {
+                true => Ok(()),
+                false => lacking.insert(*id).map(drop),
+            })
+        })?;
+        self.monitor.phase(Phase::Replicating);
+        let avoid = HashSet::new();
+        let told = |bytes| tell(self.monitor, &self.bytes, bytes);
+        let brought = transfer::bring(origin, &self.to.store, writer, &mut lacking, &avoid, &told);
+        let brought = brought.map_err(interrupted)?;
+        lacking.scan(&mut |ids| {
+            ids.iter().try_for_each(|id| match writer.present(id)? {
+                true => Ok(()),
+                false => Err(StoreError::Missing {
+                    object: format!("chunk {id}"),
+                }),
+            })
+        })?;
+        Ok(brought)
+    }
+
+    fn tell_busy(&self, snapshot: &Snapshot) {
+        self.warn(snapshot, "another run is bringing it".to_string());
+    }
+
+    fn tell_hurt(&self, snapshot: &Snapshot, error: &StoreError) {
+        let at = self.from.location();
+        self.warn(
+            snapshot,
+            format!("it can't be brought, for what it needs at {at}: {error}"),
+        );
+    }
+
+    fn warn(&self, snapshot: &Snapshot, why: String) {
+        self.monitor.problem(&Problem {
+            path: ObjectName::snapshot(snapshot.id).to_string().into_bytes(),
+            what: ProblemKind::Warning { why },
+        });
+    }
+}
+
+enum Begun {
+    Session(Session),
+    Busy,
+    /// Somebody else was quicker.
+    Published,
+}
+
+/// Counts sent bytes, and ends the transfer when it is to end.
+pub(crate) fn tell(monitor: &dyn Monitor, sent: &AtomicU64, bytes: u64) -> chunkstore::Result<()> {
+    let bytes_done = sent.fetch_add(bytes, Relaxed) + bytes;
+    monitor.progress(&Progress {
+        bytes_done,
+        ..Progress::default()
+    });
+    match monitor.interrupted() {
+        true => Err(StoreError::Interrupted),
+        false => Ok(()),
+    }
+}
+
+pub(crate) fn interrupted(error: StoreError) -> Error {
+    match error {
+        StoreError::Interrupted => Error::Interrupted,
+        error => error.into(),
+    }
+}
+
+/// Adds what a generation at the replica has of pages and segments: they need not be read to know that what they refer
+/// to is there. Sound as the session's view has no marks, and the generation is read after it (I-4): whoever condemns
+/// anything now waits for this session.
+fn vouch(to: &Repo, parent: SessionId, root: &Root, reader: &Reader<'_>, live: &mut LiveSet) -> Result<()> {
+    // As it is stored there now: a kept copy would say nothing of that.
+    let known = match to.store.sealed_manifest(parent) {
+        Ok((_, body)) => Manifest::decode(parent, &body)?.root()?,
+        // Forgotten meanwhile, or damaged: it vouches for nothing.
+        Err(e) if e.is_of_one_object() => return Ok(()),
+        Err(e) => return Err(e.into()),
+    };
+    let own: HashSet<_> = match &root.segments {
+        Segments::Inline(_) => HashSet::new(),
+        Segments::Pages(pages) => pages.iter().map(|page| page.span.id).collect(),
+    };
+    match known.segments {
+        Segments::Inline(rows) => rows.iter().try_for_each(|row| live.insert(row.id).map(drop))?,
+        Segments::Pages(pages) => {
+            let mut decoder = Decoder::new()?;
+            for page in pages {
+                let (id, place) = (page.span.id, page.span.place);
+                if own.contains(&id) {
+                    live.insert(id)?;
+                    continue;
+                }
+                // One that the origin has no more saves nothing.
+                let Ok(plain) = reader.tree(&mut decoder, &id, place.as_ref()) else {
+                    continue;
+                };
+                let rows = decode_page(&plain).map_err(|e| e.of(&id))?;
+                rows.iter().try_for_each(|row| live.insert(row.id).map(drop))?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! Several remotes as somebody uses them: names, replicas that follow a backup or catch up later, and what is said and
+//! which code it ends with when one of them is away.
+
+use kit::program::{Home, Run, number, string};
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+/// A home with the embedded repository, a source, and a replica called `okinawa`.
+fn home() -> Home {
+    let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    home.init();
+    home.write("docs/letter", "dear");
+    home.write("docs/noise", vec![7; 300_000]);
+    let said = home.ok(&["remote", "add", "okinawa", "replica"]);
+    assert!(said.out.contains("Made an empty replica"), "{}", said.out);
+    home
+}
+
+fn settings(home: &Home) -> String {
+    fs::read_to_string(home.path(".config/dedup/dedup.toml")).unwrap()
+}
+
+/// The row of `remote list --json` of a name.
+fn row(home: &Home, name: &str) -> serde_json::Value {
+    let rows = home.ok(&["remote", "list", "--json"]).objects();
+    rows.into_iter().find(|row| row["name"] == name).unwrap()
+}
+
+fn ids(run: Run) -> Vec<String> {
+    run.objects().iter().map(|row| string(row, "id")).collect()
+}
+
+#[test]
+fn a_replica_follows_and_restores_what_was_saved() {
+    let home = home();
+    assert_eq!(row(&home, "okinawa")["behind"], 0);
+    let said = home.ok(&["backup", "docs", "--also", "okinawa"]);
+    assert!(said.out.contains("Replica okinawa: current"), "{}", said.out);
+    home.write("docs/letter", "dear you");
+    let run = home.ok(&[
+        "backup", "docs", "--also", "okinawa", "--also", "replica", "--json",
+    ]);
+    let replicas = run.summary()["replicas"].as_array().unwrap().clone();
+    assert_eq!(replicas.len(), 1, "one by two names: {replicas:?}");
+    assert_eq!(number(&replicas[0], "behind"), 0);
+    assert_eq!(
+        home.snapshots(),
+        ids(home.ok(&["-r", "okinawa", "snapshots", "--json"]))
+    );
+    fs::remove_dir_all(home.repository()).unwrap();
+    home.ok(&["-r", "okinawa", "restore", "--target", "out"]);
+    let restored = home
+        .path("out")
+        .join(home.path("docs").strip_prefix("/").unwrap());
+    assert_eq!(fs::read(restored.join("letter")).unwrap(), b"dear you");
+    home.ok(&["-r", "okinawa", "check", "--read-data"]);
+}
+
+#[test]
+fn one_that_is_away_is_behind_and_catches_up() {
+    let home = home();
+    home.ok(&["backup", "docs", "--also", "okinawa"]);
+    fs::rename(home.path("replica"), home.path("away")).unwrap();
+    for n in 1..=2 {
+        home.write("docs/letter", format!("number {n}"));
+        let run = home.ends(3, &["backup", "docs", "--also", "okinawa", "--json"]);
+        let summary = run.summary();
+        assert_eq!(number(&summary["replicas"][0], "behind"), n, "{summary}");
+        assert!(
+            summary["snapshot_id"].is_string(),
+            "the first has it all the same"
+        );
+        assert!(run.err.contains("no repository"), "{}", run.err);
+    }
+    assert_eq!(row(&home, "okinawa")["reachable"], false);
+    assert_eq!(row(&home, "okinawa")["behind"], 2);
+    assert!(home.ok(&["remote", "list"]).out.contains("behind by 2 snapshots"));
+    home.ends(10, &["replicate"])
+        .says(&["okinawa: ", "no repository"]);
+    fs::rename(home.path("away"), home.path("replica")).unwrap();
+    assert!(
+        home.ok(&["replicate", "--dry-run"])
+            .out
+            .contains("would bring 2 snapshots")
+    );
+    let run = home.ok(&["replicate", "--json"]);
+    assert_eq!(number(&run.summary()["replicas"][0], "snapshots"), 2);
+    assert_eq!(row(&home, "okinawa")["behind"], 0);
+    home.write("docs/letter", "number 3");
+    home.ok(&["backup", "docs"]);
+    // The next run brings the older one too.
+    home.write("docs/letter", "number 4");
+    home.ok(&["backup", "docs", "--also", "okinawa"]);
+    assert_eq!(
+        home.snapshots(),
+        ids(home.ok(&["-r", "okinawa", "snapshots", "--json"]))
+    );
+}
+
+/// Something listens and never answers: it holds up neither the backup nor the other replica.
+#[test]
+fn one_that_hangs_holds_up_nobody() {
+    let home = home();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("webdav://{}/x?timeout=30", silent.local_addr().unwrap());
+    let started = Instant::now();
+    let args = [
+        "backup",
+        "docs",
+        "--also",
+        &url,
+        "--also",
+        "okinawa",
+        "--also-wait",
+        "1s",
+    ];
+    let run = home.ends(3, &args);
+    assert!(
+        started.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(
+        run.out.contains("saved") && run.out.contains("Replica okinawa: current"),
+        "{}",
+        run.out
+    );
+    assert!(run.err.contains("its time was over"), "{}", run.err);
+    home.ok(&["-r", "okinawa", "check"]);
+}
+
+#[test]
+fn each_has_its_own_retention() {
+    let home = home();
+    for n in 0..3 {
+        home.write("docs/letter", format!("number {n}"));
+        home.ok(&["backup", "docs", "--also", "okinawa"]);
+    }
+    home.ok(&[
+        "-r",
+        "okinawa",
+        "prune",
+        "--keep-last",
+        "1",
+        "--keep-trash",
+        "0s",
+        "--yes",
+    ]);
+    assert_eq!(home.snapshots().len(), 3);
+    let at_okinawa = || ids(home.ok(&["-r", "okinawa", "snapshots", "--json"]));
+    assert_eq!(at_okinawa().len(), 1);
+    home.ok(&["replicate"]);
+    assert_eq!(
+        at_okinawa().len(),
+        1,
+        "what it removed does not come back by itself"
+    );
+    home.ok(&["replicate", "--all"]);
+    assert_eq!(at_okinawa().len(), 3);
+    home.ok(&["-r", "okinawa", "check", "--read-data"]);
+}
+
+#[test]
+fn settings_stay_as_they_are_written() {
+    let home = home();
+    let path = home.path(".config/dedup/dedup.toml");
+    let mine = format!("# mine\n{}", settings(&home));
+    fs::write(&path, &mine).unwrap();
+    home.ok(&["remote", "add", "nas", "second", "--like", "okinawa"]);
+    let both = settings(&home);
+    assert!(
+        both.starts_with("# mine\n") && both.contains("[remotes.nas]"),
+        "{both}"
+    );
+    home.ok(&["remote", "remove", "nas"]);
+    assert_eq!(settings(&home).trim_end(), mine.trim_end());
+    assert!(home.path("second/config").exists(), "what is stored stays");
+    // There by now: it only gets its name.
+    assert!(
+        home.ok(&["remote", "add", "nas", "second"])
+            .out
+            .contains("There is a repository")
+    );
+    home.ends(2, &["remote", "add", "nas", "third"])
+        .says(&["already"]);
+    home.ends(2, &["remote", "add", "a/b", "third"]).says(&["name"]);
+    home.ends(2, &["remote", "remove", "nass"])
+        .says(&["did you mean 'nas'?"]);
+    home.ends(2, &["backup", "docs", "--also", "okinaw"])
+        .says(&["did you mean 'okinawa'?"]);
+    home.ends(1, &["remote", "add", "full", "docs"])
+        .says(&["other files"]);
+    fs::write(&path, format!("{mine}\n[remots.x]\nurl = '/x'\n")).unwrap();
+    let line = mine.lines().count() + 2;
+    home.ends(2, &["remote", "list"])
+        .says(&[&format!("dedup.toml:{line}:"), "did you mean 'remotes'?"]);
+    // Who names no remote does not need the file.
+    home.ok(&["snapshots"]);
+}
+
+#[test]
+fn a_replica_opens_with_the_password_of_the_first() {
+    let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    home.write("docs/letter", "dear");
+    home.write("password", "correct horse\n");
+    let file = home.text("password");
+    home.ok(&["-r", "first", "-p", &file, "init", "--no-recovery"]);
+    home.ok(&["-r", "first", "-p", &file, "backup", "docs"]);
+    home.ok(&["-r", "first", "-p", &file, "remote", "add", "main", "first"]);
+    home.ok(&["remote", "add", "second", "second", "--like", "main"]);
+    assert_eq!(settings(&home).matches("password-file").count(), 2);
+    home.ok(&["-r", "main", "replicate"]);
+    assert_eq!(
+        home.ok(&["-r", "second", "snapshots", "--json"]).objects().len(),
+        1
+    );
+    home.write("wrong", "horse\n");
+    home.ends(12, &["-r", "second", "-p", "wrong", "snapshots"]);
+    home.ends(2, &["-r", "main", "backup", "docs", "--also", "main"])
+        .says(&["itself"]);
+}
