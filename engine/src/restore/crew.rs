@@ -90,7 +90,7 @@ impl<'r, 'a> Crew<'r, 'a> {
             return Ok(());
         }
         let located = match self.make_room().and_then(|()| {
-            let index = self.shared().source.reader().index()?;
+            let index = self.shared().source.index()?;
             builder.locate(index)
         }) {
             Ok(located) => located,

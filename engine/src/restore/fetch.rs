@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::repo::Repo;
 use chunkstore::frame::Decoder;
+use chunkstore::index::LocalIndex;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::Others;
@@ -30,9 +31,27 @@ impl<'a> Source<'a> {
         &self.reader
     }
 
+    /// The local index; `None` where this replica can't be asked for it and the others are to be.
+    pub fn index(&self) -> Result<Option<&LocalIndex>> {
+        if self.own_is_down() {
+            return Ok(None);
+        }
+        match (self.reader.index(), self.reader.others()) {
+            (Ok(index), _) => Ok(Some(index)),
+            (Err(_), Some(others)) => {
+                others.give_own_up();
+                Ok(None)
+            }
+            (Err(e), None) => Err(e.into()),
+        }
+    }
+
     /// Replaces `out` by the data chunk `id`.
     pub fn chunk(&self, decoder: &mut Decoder, id: &ChunkId, out: &mut Vec<u8>) -> Result<()> {
-        let located = self.reader.locate(id)?.filter(|l| l.class == Class::Data);
+        let located = match self.index()? {
+            Some(index) => index.locate(id)?.filter(|l| l.class == Class::Data),
+            None => None,
+        };
         match located {
             Some(located) => self.frame(decoder, id, &located.place, out),
             None => self.elsewhere(decoder, id, out),

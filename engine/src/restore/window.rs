@@ -168,8 +168,8 @@ impl Builder {
         }
     }
 
-    /// Looks up where the parts lie and orders them by it.
-    pub fn locate(&mut self, index: &LocalIndex) -> Result<Located> {
+    /// Looks up where the parts lie and orders them by it. Without an index they lie nowhere.
+    pub fn locate(&mut self, index: Option<&LocalIndex>) -> Result<Located> {
         self.parts.sort_unstable_by_key(|part| part.id);
         let mut groups: Vec<(ChunkId, Range<usize>)> = Vec::new();
         for (i, part) in self.parts.iter().enumerate() {
@@ -184,7 +184,10 @@ impl Builder {
         };
         for slice in groups.chunks(LOOK_UPS) {
             let ids: Vec<ChunkId> = slice.iter().map(|(id, _)| *id).collect();
-            let places = index.locate_sorted(&ids)?;
+            let places = match index {
+                Some(index) => index.locate_sorted(&ids)?,
+                None => vec![None; ids.len()],
+            };
             for ((id, parts), located) in slice.iter().zip(places) {
                 let (id, parts) = (*id, parts.clone());
                 match located.filter(|l| l.class == Class::Data) {

@@ -443,7 +443,7 @@ fn reading_back_finds_what_changed() {
         });
         job.part_done();
     }
-    let located = builder.locate(source.reader().index().unwrap()).unwrap();
+    let located = builder.locate(source.index().unwrap()).unwrap();
     let window = builder.build(located, &Limits::default());
     window.reads.iter().for_each(|read| hands.read(&window, read));
     let path = |name: &str| kit.target().join(name);
