@@ -1,7 +1,8 @@
 //! Several remotes as somebody uses them: names, replicas that follow a backup or catch up later, and what is said and
 //! which code it ends with when one of them is away.
 
-use kit::program::{Home, Run, number, string};
+use kit::program::{Home, Run, hurt, number, string};
+use kit::random::Random;
 use std::fs;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -11,7 +12,9 @@ fn home() -> Home {
     let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
     home.init();
     home.write("docs/letter", "dear");
-    home.write("docs/noise", vec![7; 300_000]);
+    let mut noise = vec![0; 300_000];
+    Random::new(1).fill(&mut noise);
+    home.write("docs/noise", noise);
     let said = home.ok(&["remote", "add", "okinawa", "replica"]);
     assert!(said.out.contains("Made an empty replica"), "{}", said.out);
     home
@@ -219,4 +222,91 @@ fn a_replica_opens_with_the_password_of_the_first() {
     home.ends(12, &["-r", "second", "-p", "wrong", "snapshots"]);
     home.ends(2, &["-r", "main", "backup", "docs", "--also", "main"])
         .says(&["itself"]);
+}
+
+/// Chunk by chunk in a restore, then for good.
+#[test]
+fn what_one_lost_comes_from_the_other() {
+    let home = home();
+    home.ok(&["backup", "docs", "--also", "okinawa"]);
+    for pack in home.objects("packs") {
+        hurt(&pack);
+    }
+    // It has a name, so it need not be said.
+    let run = home.ok(&["restore", "--target", "out", "--json"]);
+    assert!(number(&run.summary(), "chunks_from_others") > 0);
+    assert!(run.err.contains("came from okinawa"), "{}", run.err);
+    let restored = home
+        .path("out")
+        .join(home.path("docs").strip_prefix("/").unwrap());
+    assert_eq!(fs::read(restored.join("letter")).unwrap(), b"dear");
+    home.ends(13, &["check", "--read-data"]);
+    let run = home.ok(&["heal", "--read-data"]);
+    assert!(
+        run.out.contains("is there again") && run.out.contains("Mended packs/"),
+        "{}",
+        run.out
+    );
+    home.ok(&["check", "--read-data"]);
+    assert!(home.ok(&["heal", "--read-data"]).out.contains("Nothing"));
+    // The first is away: the other is restored from.
+    fs::rename(home.repository(), home.path("elsewhere")).unwrap();
+    home.ends(10, &["restore", "--target", "out2"]);
+    home.ok(&["restore", "--target", "out2", "--also", "okinawa"]);
+    fs::rename(home.path("elsewhere"), home.repository()).unwrap();
+    // Nobody has it.
+    for pack in home.objects("packs") {
+        hurt(&pack);
+    }
+    for pack in home.contents(&home.path("replica/packs")).into_keys() {
+        hurt(&pack);
+    }
+    let run = home.ends(13, &["heal", "--read-data", "--from", "okinawa", "--json"]);
+    assert_eq!(run.summary()["whole"], false);
+    home.write("docs/more", "more");
+    home.ok(&["backup", "docs"]);
+    home.ok(&["remote", "remove", "okinawa"]);
+    home.ends(2, &["heal"]).says(&["no replica"]);
+}
+
+#[test]
+fn copies_into_a_repository_with_other_keys() {
+    let home = home();
+    home.ok(&["backup", "docs"]);
+    home.write("password", "correct horse\n");
+    let to = ["-r", "other", "-p", "password"];
+    fn both<'a>(to: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+        [to, more].concat()
+    }
+    home.ok(&both(&to, &["init", "--no-recovery"]));
+    let key = home.text(".config/dedup/default.key");
+    let first = home.repository().to_str().unwrap().to_string();
+    let copy = both(&to, &["copy", "--from", &first, "--from-key-file", &key]);
+    assert!(
+        home.ok(&[&copy[..], &["--dry-run"]].concat())
+            .out
+            .contains("nothing was written")
+    );
+    let run = home.ok(&[&copy[..], &["--json"]].concat());
+    assert_eq!(number(&run.summary(), "snapshots"), 1);
+    assert!(home.ok(&copy).out.contains("Nothing to copy"));
+    home.ok(&both(&to, &["check", "--read-data"]));
+    home.ok(&both(&to, &["restore", "--target", "out"]));
+    let restored = home
+        .path("out")
+        .join(home.path("docs").strip_prefix("/").unwrap());
+    assert_eq!(fs::read(restored.join("letter")).unwrap(), b"dear");
+    // By the id that it had at the source.
+    home.ok(&both(&to, &["ls", &home.snapshots()[0]]));
+    home.write("docs/letter", "dear you");
+    home.ok(&["backup", "docs"]);
+    let vars = [
+        ("DEDUP_FROM_REPOSITORY", first.as_str()),
+        ("DEDUP_FROM_KEY_FILE", key.as_str()),
+    ];
+    home.run_with(&vars, &both(&to, &["copy"])).ends(0);
+    assert_eq!(home.ok(&both(&to, &["snapshots", "--json"])).objects().len(), 2);
+    home.ends(2, &both(&to, &["copy"])).says(&["--from"]);
+    home.ends(1, &["copy", "--from", "replica", "--from-key-file", &key])
+        .says(&["replicas"]);
 }

@@ -2,7 +2,7 @@
 //! forgot stays forgotten.
 
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
-use chunkstore::{Error as StoreError, SessionId};
+use chunkstore::{Error as StoreError, SessionId, transfer};
 use engine::error::Error;
 use engine::monitor::{Monitor, ProblemKind, Quiet};
 use engine::replicate::{self, Options, Replicated};
@@ -35,7 +35,7 @@ fn bring(from: &Repo, to: &Repo, monitor: &dyn Monitor) -> engine::Result<Replic
 }
 
 /// The same objects again.
-fn fork(memory: &Memory) -> Memory {
+pub fn fork(memory: &Memory) -> Memory {
     let copy = Memory::new();
     for (name, bytes) in contents(memory).unwrap() {
         copy.put(&name, &bytes).unwrap();
@@ -44,16 +44,16 @@ fn fork(memory: &Memory) -> Memory {
 }
 
 /// A repository with generations, and an empty replica of it.
-struct Pair {
-    machine: Machine,
-    first: Memory,
-    second: Memory,
+pub struct Pair {
+    pub machine: Machine,
+    pub first: Memory,
+    pub second: Memory,
     generations: BTreeMap<SessionId, Files>,
     parent: Files,
 }
 
 impl Pair {
-    fn new(generations: u64) -> Pair {
+    pub fn new(generations: u64) -> Pair {
         let pair = Pair {
             machine: Machine::quick("alpha"),
             first: Memory::new(),
@@ -69,20 +69,20 @@ impl Pair {
         })
     }
 
-    fn first(&self) -> Repo {
+    pub fn first(&self) -> Repo {
         self.machine.open(Arc::new(self.first.clone())).unwrap()
     }
 
-    fn second(&self) -> Repo {
+    pub fn second(&self) -> Repo {
         self.second_on(Arc::new(self.second.clone()))
     }
 
-    fn second_on(&self, remote: Arc<dyn Remote>) -> Repo {
+    pub fn second_on(&self, remote: Arc<dyn Remote>) -> Repo {
         let dirs = self.machine.dirs();
         self.first().open_replica_on(remote, &dirs).unwrap()
     }
 
-    fn backup(&mut self, number: u64) -> SessionId {
+    pub fn backup(&mut self, number: u64) -> SessionId {
         let mut files = self.parent.clone();
         for file in 0..4 {
             let len = [200, 2000, 30_000, 90_000][file as usize];
@@ -97,13 +97,13 @@ impl Pair {
         id
     }
 
-    fn bring(&self) -> Replicated {
+    pub fn bring(&self) -> Replicated {
         bring(&self.first(), &self.second(), &Quiet).unwrap()
     }
 
     /// Every generation at a replica is one of those that were made, and whole; `all` of them are there.
     #[track_caller]
-    fn verify(&self, replica: &Repo, all: bool, context: &str) {
+    pub fn verify(&self, replica: &Repo, all: bool, context: &str) {
         let (snapshots, bad) = replica.snapshots().unwrap();
         assert!(bad.is_empty(), "{context}: {bad:?}");
         let mut found = Vec::new();
@@ -231,6 +231,30 @@ fn moved_chunks_come_alone() {
     // The new files' bytes, which can't be compressed, and a tree.
     assert!(done.bytes < 122_200 + 10_000, "{} bytes", done.bytes);
     pair.verify(&pair.second(), true, "after a collection at the first");
+}
+
+/// Packs may come before it is known what they are for; then they are only listed.
+#[test]
+fn what_came_ahead_is_not_sent_again() {
+    let mut pair = Pair::new(1);
+    pair.bring();
+    let (first, second) = (pair.first().store, pair.second().store);
+    let mut known = first.packs().unwrap().into_keys().collect();
+    pair.backup(2);
+    let owner = pair.first().owner("alpha", 1);
+    let session = chunkstore::session::Session::begin(&second, &owner).unwrap();
+    let sent = transfer::carry_ahead(&first, &second, &mut known, &|_| Ok(())).unwrap();
+    assert!(sent > 100_000, "{sent}");
+    assert_eq!(
+        transfer::carry_ahead(&first, &second, &mut known, &|_| Ok(())).unwrap(),
+        0
+    );
+    // One that waits for its sessions takes nothing of it.
+    machine::prune(&pair.second(), NEVER).unwrap();
+    let done = pair.bring();
+    assert_eq!((done.snapshots, done.packs, done.bytes), (1, 0, 0));
+    assert!(chunkstore::session::fence(&second, session.id).unwrap());
+    pair.verify(&pair.second(), true, "ahead");
 }
 
 /// A crash at every operation that changes the replica: what is there is whole, and the next run brings the rest.

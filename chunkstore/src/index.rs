@@ -133,12 +133,35 @@ impl LocalIndex {
 
     /// Adds one segment. Entries in condemned packs never displace others.
     pub fn ingest(&self, id: IndexId, segment: &IndexSegment, condemned: &Condemned) -> Result<()> {
+        self.add(id, segment, condemned, WriteBatch::default(), &absent(&self.db)?)
+    }
+
+    /// The same for a segment of packs that were just put: one that was noted as absent is there again.
+    pub fn ingest_new(&self, id: IndexId, segment: &IndexSegment, condemned: &Condemned) -> Result<()> {
+        let mut noted = absent(&self.db)?;
+        let before = noted.len();
+        noted.retain(|id| segment.packs.iter().all(|pack| pack.id != *id));
+        let mut batch = WriteBatch::default();
+        if noted.len() < before {
+            let value: Vec<u8> = noted.iter().flat_map(|id| id.0).collect();
+            batch.put(ABSENT, value);
+        }
+        self.add(id, segment, condemned, batch, &noted)
+    }
+
+    fn add(
+        &self,
+        id: IndexId,
+        segment: &IndexSegment,
+        condemned: &Condemned,
+        mut batch: WriteBatch,
+        absent: &BTreeSet<PackId>,
+    ) -> Result<()> {
         let good = |entry: &&IndexEntry| !condemned.contains(&segment.packs[entry.pack as usize].id);
         let (fresh, doomed): (Vec<&IndexEntry>, Vec<&IndexEntry>) = segment.entries.iter().partition(good);
         if fresh.len() >= BULK {
             self.ingest_sorted(id, segment, &fresh)?;
         }
-        let mut batch = WriteBatch::default();
         let chunks = self.cf("chunks")?;
         if fresh.len() < BULK {
             fresh
@@ -155,7 +178,6 @@ impl LocalIndex {
                 batch.put_cf(chunks, entry.id.0, entry_value(segment, entry));
             }
         }
-        let absent = absent(&self.db)?;
         for pack in segment.packs.iter().filter(|pack| !absent.contains(&pack.id)) {
             batch.put_cf(self.cf("packs")?, short(&pack.id), pack_value(pack));
         }

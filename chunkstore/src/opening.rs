@@ -190,7 +190,7 @@ impl Note {
     }
 }
 
-fn read_config(remote: &dyn Remote) -> Result<Vec<u8>> {
+pub(crate) fn read_config(remote: &dyn Remote) -> Result<Vec<u8>> {
     match remote.get(&ObjectName::config(), cap::CONTROL) {
         Err(Error::Missing { .. }) => Err(Error::NoRepository {
             location: remote.location(),

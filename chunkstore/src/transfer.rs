@@ -73,14 +73,15 @@ pub struct Brought {
 /// Told the bytes of each piece as it is there; an error ends the transfer.
 pub type Told<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
 
-/// Brings the `wanted` chunks. Packs to `avoid` at the target count as not being there. What came is listed when this
+/// Brings the `wanted` chunks. To mend a replica, say which of its packs to `avoid`: they count as not being there, and what
+/// is damaged at the origin too is counted as lost. Otherwise such damage in a pack that does not come whole is an error. What came is listed when this
 /// returns, also after an error, as far as it can be.
 pub fn bring(
     origin: &Origin,
     to: &Store,
     writer: &Writer,
     wanted: &mut LiveSet,
-    avoid: &HashSet<PackId>,
+    avoid: Option<&HashSet<PackId>>,
     told: &Told<'_>,
 ) -> Result<Brought> {
     let mut transfer = Transfer {
@@ -92,14 +93,54 @@ pub fn bring(
         brought: Brought::default(),
     };
     let by_pack = transfer.by_pack(wanted)?;
-    let unusable = |id: &PackId| avoid.contains(id) || writer.view().condemned.contains(id);
+    let unusable =
+        |id: &PackId| avoid.is_some_and(|avoid| avoid.contains(id)) || writer.view().condemned.contains(id);
     let (whole, part): (Vec<_>, Vec<_>) = by_pack
         .into_iter()
         .partition(|(id, (_, bytes))| !unusable(id) && transfer.is_worth_it(id, *bytes));
     let hurt = transfer.packs(&whole)?;
     let part: BTreeSet<PackId> = part.into_iter().map(|(id, _)| id).collect();
-    transfer.frames(&part, &hurt, wanted)?;
+    transfer.frames(&part, &hurt, wanted, avoid.is_some())?;
     Ok(transfer.brought)
+}
+
+/// Brings packs that are new at `from` ahead of the generation that will need them: whole, and in no index segment.
+/// Whoever brings that generation finds them there, and only lists them. To be called under a session of the target, or a
+/// collection takes them for garbage. `known` packs are passed over, and what is seen is added. Returns the bytes sent.
+pub fn carry_ahead(from: &Store, to: &Store, known: &mut HashSet<PackId>, told: &Told<'_>) -> Result<u64> {
+    let packs = from.packs()?;
+    let new: Vec<(PackId, u64)> = packs.into_iter().filter(|(id, _)| known.insert(*id)).collect();
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let there = to.packs()?;
+    let mut sent = 0;
+    for (id, _) in new.into_iter().filter(|(id, _)| !there.contains_key(id)) {
+        match carry_pack(from, to, id, told) {
+            Ok((_, bytes)) => sent += bytes,
+            // Collected meanwhile, or hurt: that is for whoever needs it.
+            Err(e) if e.is_of_one_object() => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(sent)
+}
+
+/// The pack's list, and the bytes that were sent.
+fn carry_pack(from: &Store, to: &Store, id: PackId, told: &Told<'_>) -> Result<(PackList, u64)> {
+    let name = ObjectName::pack(id);
+    let bytes = from.remote().get(&name, cap::PACK as usize)?;
+    if blake3::hash(&bytes).as_bytes() != id.as_bytes() {
+        return Err(Error::corrupt(name, "its bytes are not those of its name"));
+    }
+    let list = pack::parse_list(from.keys(), id, &bytes)?;
+    let mut staged = to.remote().begin()?;
+    staged.write(&bytes)?;
+    // "Exists" means the same bytes: the name is their hash.
+    let (Published::Created | Published::Exists) = staged.publish(&name)?;
+    to.protect(id)?;
+    told(bytes.len() as u64)?;
+    Ok((list, bytes.len() as u64))
 }
 
 struct Transfer<'a> {
@@ -186,6 +227,7 @@ impl Transfer<'_> {
         part: &BTreeSet<PackId>,
         hurt: &BTreeSet<PackId>,
         wanted: &mut LiveSet,
+        careful: bool,
     ) -> Result<()> {
         if part.is_empty() && hurt.is_empty() {
             return Ok(());
@@ -196,7 +238,7 @@ impl Transfer<'_> {
         let moved = &mut |bytes| told(bytes);
         let done = part
             .union(hurt)
-            .try_for_each(|id| self.frames_of(*id, hurt.contains(id), wanted, &mut mover))
+            .try_for_each(|id| self.frames_of(*id, careful || hurt.contains(id), wanted, &mut mover))
             .and_then(|()| mover.finish(moved));
         mover.ended(done)
     }
@@ -313,23 +355,12 @@ impl Courier<'_> {
     /// The pack's list, and the bytes that were sent.
     fn carry(&self, id: PackId) -> Result<(PackList, u64)> {
         (self.told)(0)?;
-        let (from, name) = (&*self.origin.store, ObjectName::pack(id));
+        let from = &*self.origin.store;
         let size = self.origin.packs.get(&id);
-        if size.is_some() && self.there.get(&id) == size {
-            return Ok((pack::read_list(from.remote(), from.keys(), id)?, 0));
+        match size.is_some() && self.there.get(&id) == size {
+            true => Ok((pack::read_list(from.remote(), from.keys(), id)?, 0)),
+            false => carry_pack(from, self.to, id, self.told),
         }
-        let bytes = from.remote().get(&name, cap::PACK as usize)?;
-        if blake3::hash(&bytes).as_bytes() != id.as_bytes() {
-            return Err(Error::corrupt(name, "its bytes are not those of its name"));
-        }
-        let list = pack::parse_list(from.keys(), id, &bytes)?;
-        let mut staged = self.to.remote().begin()?;
-        staged.write(&bytes)?;
-        // "Exists" means the same bytes: the name is their hash.
-        let (Published::Created | Published::Exists) = staged.publish(&name)?;
-        self.to.protect(id)?;
-        (self.told)(bytes.len() as u64)?;
-        Ok((list, bytes.len() as u64))
     }
 }
 

@@ -128,6 +128,10 @@ pub enum Command {
     Remote(remotes::RemoteCommand),
     /// Bring replicas up to date
     Replicate(remotes::ReplicateArgs),
+    /// Mend a replica from others: only adds
+    Heal(remotes::HealArgs),
+    /// Copy snapshots from a repository with other keys
+    Copy(remotes::CopyArgs),
     /// Manage passwords, key files and the recovery phrase
     #[command(subcommand)]
     Key(KeyCommand),

@@ -67,9 +67,24 @@ impl Context {
         location: &Location,
         begin: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Result<Repo, Failure> {
+        let sources = resolve::opening(&self.global, &self.env, location)?;
+        self.open_by(location, sources, begin)
+    }
+
+    /// Opens a repository by the first of these that fits.
+    pub fn open_with(&self, location: &Location, sources: Vec<Source>) -> Result<Repo, Failure> {
+        self.open_by(location, sources, &mut || Ok(()))
+    }
+
+    fn open_by(
+        &self,
+        location: &Location,
+        sources: Vec<Source>,
+        begin: &mut dyn FnMut() -> Result<(), Failure>,
+    ) -> Result<Repo, Failure> {
         let found = Repo::look(&location.url, &self.dirs()?)?;
         let (mut refused, mut begun) = (None, false);
-        for source in resolve::opening(&self.global, &self.env, location)? {
+        for source in sources {
             if let Source::Prompt = source {
                 self.explain_prompt(location)?;
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every variable that is read, as `dedup help env` prints it. A variable that is empty counts as not set.
-pub const VARIABLES: [(&str, &str); 25] = [
+pub const VARIABLES: [(&str, &str); 28] = [
     ("DEDUP_REPOSITORY", "where the repository is (--repo)"),
     (
         "DEDUP_REPOSITORY_FILE",
@@ -45,6 +45,12 @@ pub const VARIABLES: [(&str, &str); 25] = [
         "DEDUP_NEW_KEY_FILE",
         "for 'key add' and 'key passwd': the new key file (--new-key-file)",
     ),
+    ("DEDUP_FROM_REPOSITORY", "for 'copy': where to copy from (--from)"),
+    (
+        "DEDUP_FROM_PASSWORD",
+        "its password; also DEDUP_FROM_PASSWORD_FILE, _COMMAND and _FD",
+    ),
+    ("DEDUP_FROM_KEY_FILE", "its key file (--from-key-file)"),
     (
         "DEDUP_CACHE_DIR",
         "the local cache (default: $XDG_CACHE_HOME/dedup)",

@@ -99,6 +99,8 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         Command::Stats => cmd::stats::run(&context),
         Command::Remote(command) => cmd::remote::run(&context, command),
         Command::Replicate(args) => cmd::replicate::run(&context, args),
+        Command::Heal(args) => cmd::heal::run(&context, args),
+        Command::Copy(args) => cmd::copy::run(&context, args),
         Command::Key(command) => cmd::key::run(&context, command),
         Command::Cache(command) => cmd::cache::run(&context, command),
         Command::Bench(args) => cmd::bench::run(&context, args),

@@ -5,6 +5,7 @@
 //! Where nothing says which repository, it is the embedded one: `$XDG_DATA_HOME/dedup/repository`, opened by the key
 //! file `$XDG_CONFIG_HOME/dedup/default.key`, unless a password or another key was given.
 
+use crate::args::remotes::CopyArgs;
 use crate::args::{Global, NewSecretArgs};
 use crate::config::{self, Config};
 use crate::env::Env;
@@ -155,6 +156,27 @@ pub fn opening(global: &Global, env: &Env, location: &Location) -> Result<Vec<So
         Ok(key) if location.embedded && key.exists() => Ok(vec![Source::KeyFile(key)]),
         _ => Ok(vec![Source::Prompt]),
     }
+}
+
+/// What may open the repository that `copy` reads. The options and variables of the target say nothing of it.
+pub fn opening_source(args: &CopyArgs, env: &Env, location: &Location) -> Result<Vec<Source>, Failure> {
+    let key = filled(&args.from_key_file).map(|file| Source::KeyFile(file.into()));
+    let password = filled(&args.from_password_file).map(file);
+    let password = password.or(filled(&args.from_password_command).map(command));
+    let options: Vec<Source> = key.into_iter().chain(password).collect();
+    if !options.is_empty() {
+        return Ok(options);
+    }
+    let key = env
+        .get("DEDUP_FROM_KEY_FILE")
+        .map(|file| Source::KeyFile(file.into()));
+    let password = password_variable(env, "DEDUP_FROM_PASSWORD")?;
+    let variables: Vec<Source> = key.into_iter().chain(password).collect();
+    Ok(match (variables.is_empty(), location.keys.is_empty()) {
+        (false, _) => variables,
+        (true, false) => location.keys.clone(),
+        (true, true) => vec![Source::Prompt],
+    })
 }
 
 /// What will open a repository that is made now: a key file, a password, or both. The embedded one gets the default

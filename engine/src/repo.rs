@@ -119,8 +119,11 @@ impl Repo {
     }
 
     fn look_on(remote: Arc<dyn remote::Remote>, dirs: &LocalDirs) -> Result<Found> {
+        let store = opening::Found::look(remote, &dirs.cache)?;
+        // Whoever walks the sources while the repository is being opened must not meet half of this.
+        machine_id(&dirs.state)?;
         Ok(Found {
-            store: opening::Found::look(remote, &dirs.cache)?,
+            store,
             dirs: dirs.clone(),
         })
     }

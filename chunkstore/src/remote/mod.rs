@@ -209,7 +209,8 @@ pub trait Remote: Send + Sync {
     fn sweep_staged(&self, age: std::time::Duration) -> Result<u64>;
 
     /// Puts `bytes` in the place of a damaged object, all at once, and durably. Only for what is named by the hash of its
-    /// bytes, or made from what is, so that nobody can have relied on what was there (I-2).
+    /// bytes, or made from what is, or that another replica has sealed under this name, so that nobody can have relied on
+    /// what was there (I-2, I-16).
     fn replace(&self, name: &ObjectName, _: &[u8]) -> Result<()> {
         Err(Error::Refused(format!(
             "this storage can't put anything in the place of {name}"

@@ -134,7 +134,7 @@ impl Shared {
             self.store.remote().put(&ObjectName::index(id), &bytes)?;
             self.segments.lock().insert(id);
             if let Some(index) = self.index.get() {
-                index.ingest(id, &segment, &self.view.condemned)?;
+                index.ingest_new(id, &segment, &self.view.condemned)?;
                 for entry in &segment.entries {
                     self.shard(&entry.id).lock().remove(&entry.id);
                 }

@@ -1,6 +1,9 @@
 //! Options of the commands on several remotes.
 
+use super::snapshot::FilterArgs;
+use super::values::compression;
 use clap::{Args, Subcommand};
+use std::ffi::OsString;
 
 /// Remotes that have names, in dedup.toml.
 #[derive(Subcommand, Clone, Debug)]
@@ -41,6 +44,57 @@ pub struct ReplicateArgs {
     #[arg(long)]
     pub all: bool,
     /// Say what would be brought; write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Only adds. What no replica has whole is stored again by the next backup whose source still has \
+    it. Exit code 13 says that something stays lost."
+)]
+pub struct HealArgs {
+    /// Replica to mend it from (may be given several times; default: all that have names)
+    #[arg(long, value_name = "NAME|URL")]
+    pub from: Vec<String>,
+    /// Read all stored data to find what is damaged; otherwise only trees, and what is missing
+    #[arg(long)]
+    pub read_data: bool,
+    /// Say what would be mended; change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "The target is the repository that -r says. Everything is opened, and cut and sealed anew: its keys \
+    are others. For a repository with the same keys see 'dedup remote add' and 'dedup replicate'."
+)]
+pub struct CopyArgs {
+    /// Snapshots to copy (default: what is newer than what the target has of the same host and paths)
+    #[arg(value_name = "SNAPSHOT")]
+    pub snapshots: Vec<String>,
+    /// The repository to copy from (or DEDUP_FROM_REPOSITORY)
+    #[arg(long, value_name = "NAME|URL")]
+    pub from: Option<String>,
+    /// Read the password of --from from the first line of FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "from_password_command")]
+    pub from_password_file: Option<OsString>,
+    /// Run COMMAND in a shell; the first line it prints is the password of --from
+    #[arg(long, value_name = "COMMAND")]
+    pub from_password_command: Option<OsString>,
+    /// Open --from with this key file
+    #[arg(long, value_name = "FILE")]
+    pub from_key_file: Option<OsString>,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Copy also what the target has removed, and what is older than what it has
+    #[arg(long)]
+    pub all: bool,
+    /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
+    #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = compression)]
+    pub compression: i32,
+    /// Read and compare, and say what would be stored; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }

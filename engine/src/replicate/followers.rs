@@ -1,13 +1,17 @@
 //! Followers: replicas that a backup also brings its generation to. Each has a thread of its own, which catches up with
-//! older generations while the backup runs, and then brings the new one. Whatever becomes of one is a result, told at
+//! older generations while the backup runs, takes over the packs that it makes, and at the end brings the new one. Whatever becomes of one is a result, told at
 //! the end: it holds back neither the backup nor the others, and is given up when its time is over.
 
-use super::{Noted, Options, Replicated, note, noted, run};
-use crate::error::{Error, Result};
+use super::{Noted, Options, Replicated, interrupted, note, noted, run};
+use crate::error::{Error, Result, StoreError};
 use crate::monitor::{Monitor, Phase, Problem, Progress};
 use crate::repo::{LocalDirs, Repo};
+use chunkstore::PackId;
+use chunkstore::session::{self, Session};
+use chunkstore::transfer;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::Builder;
@@ -15,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked whether the user asked to stop.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often it is looked for new packs.
+const AHEAD: Duration = Duration::from_secs(1);
 /// How long one that was told to stop has to do so: it ends between two packs.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -186,6 +192,10 @@ fn work(first: &Repo, url: &str, follow: &Follow, watch: &Watch, published: &Rec
         failure: None,
     };
     let done = (|| {
+        let known = match first.store.remote().is_far() {
+            true => None,
+            false => Some(first.store.packs()?.into_keys().collect()),
+        };
         let to = first.open_replica(url, &follow.dirs)?;
         let older = run(first, &to, &follow.options, watch, &mut ended.done);
         ended.reached = older.is_ok() || ended.done.behind > 0;
@@ -193,7 +203,8 @@ fn work(first: &Repo, url: &str, follow: &Follow, watch: &Watch, published: &Rec
             ended.done.behind += u64::from(published.recv().unwrap_or(false));
             return Err(e);
         }
-        if published.recv().unwrap_or(false) {
+        let ahead = carry_ahead(first, &to, known, follow, watch, published, &mut ended.done.bytes);
+        if ahead? {
             let before = std::mem::take(&mut ended.done);
             // Unless it is found out what is lacking now, it is that.
             ended.done.behind = before.behind + 1;
@@ -209,6 +220,44 @@ fn work(first: &Repo, url: &str, follow: &Follow, watch: &Watch, published: &Rec
     })();
     ended.failure = done.err();
     ended
+}
+
+/// Brings the packs of the backup as it makes them, until it has ended; says whether it has published. Not from far
+/// away (where nothing is `known`): what is being sent there would be fetched back at the same time.
+fn carry_ahead(
+    first: &Repo,
+    to: &Repo,
+    known: Option<HashSet<PackId>>,
+    follow: &Follow,
+    watch: &Watch,
+    published: &Receiver<bool>,
+    sent: &mut u64,
+) -> Result<bool> {
+    let Some(mut known) = known else {
+        return Ok(published.recv().unwrap_or(false));
+    };
+    let owner = to.owner(&follow.options.host, follow.options.now);
+    let mut session = None;
+    let told = |_| match watch.interrupted() {
+        true => Err(StoreError::Interrupted),
+        false => Ok(()),
+    };
+    let ended = loop {
+        match published.recv_timeout(AHEAD) {
+            Ok(published) => break published,
+            Err(RecvTimeoutError::Disconnected) => break false,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if session.is_none() {
+            session = Some(Session::begin(&to.store, &owner)?);
+        }
+        let bytes = transfer::carry_ahead(&first.store, &to.store, &mut known, &told);
+        *sent += bytes.map_err(interrupted)?;
+    };
+    if let Some(session) = session {
+        session::fence(&to.store, session.id)?;
+    }
+    Ok(ended)
 }
 
 impl Replicated {

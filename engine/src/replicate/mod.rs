@@ -242,9 +242,8 @@ impl Replication<'_> {
             })
         })?;
         self.monitor.phase(Phase::Replicating);
-        let avoid = HashSet::new();
         let told = |bytes| tell(self.monitor, &self.bytes, bytes);
-        let brought = transfer::bring(origin, &self.to.store, writer, &mut lacking, &avoid, &told);
+        let brought = transfer::bring(origin, &self.to.store, writer, &mut lacking, None, &told);
         let brought = brought.map_err(interrupted)?;
         lacking.scan(&mut |ids| {
             ids.iter().try_for_each(|id| match writer.present(id)? {

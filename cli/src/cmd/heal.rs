@@ -1,0 +1,131 @@
+//! `heal`: mends one replica from others.
+
+use crate::args::remotes::HealArgs;
+use crate::config::Config;
+use crate::context::Context;
+use crate::exit::{Code, Failure};
+use crate::output::{self, Lines};
+use crate::progress::Watcher;
+use crate::render::text;
+use crate::resolve;
+use engine::heal::{self, Healed, Options};
+use engine::repo::Repo;
+use engine::units::{escape, format_bytes};
+use engine::{Error, StoreError};
+use serde_json::json;
+
+pub fn run(context: &Context, args: &HealArgs) -> Result<Code, Failure> {
+    let location = context.location()?;
+    let options = Options {
+        read_data: args.read_data,
+        dry_run: args.dry_run,
+        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
+        host: resolve::host(None, &context.env)?,
+        now: context.now_secs(),
+    };
+    let repo = context.open_at(&location)?;
+    let from = sources(context, args, &repo, &resolve::absolute(&location.url)?)?;
+    let watcher = Watcher::start(context, "heal")?;
+    let healed = heal::run(&repo, &from, &options, &watcher)?;
+    watcher.finish();
+    tell(context, args, &healed)?;
+    Ok(match healed.is_whole() {
+        true => Code::Ok,
+        false => Code::Damage,
+    })
+}
+
+/// The replicas that were named, all of which must be there; or those of all that have names that can be had.
+fn sources(context: &Context, args: &HealArgs, repo: &Repo, own: &str) -> Result<Vec<Repo>, Failure> {
+    let dirs = context.dirs()?;
+    let mut found = Vec::new();
+    for text in &args.from {
+        let url = resolve::remote(text, &context.env)?.url;
+        found.push(repo.open_replica(&url, &dirs)?);
+    }
+    if args.from.is_empty() {
+        for remote in Config::read(&context.env)?.remotes {
+            if remote.url == own {
+                continue;
+            }
+            match repo.open_replica(&remote.url, &dirs) {
+                Ok(replica) => found.push(replica),
+                // Another repository, which has a name too.
+                Err(Error::Store(StoreError::Refused(_))) => {}
+                Err(e) => {
+                    let why = Failure::from(e).message;
+                    let said = Failure::new(Code::Failed, format!("{}: {why}", remote.name));
+                    output::say(&said.line(context.json()));
+                }
+            }
+        }
+    }
+    match found.is_empty() {
+        true => Err(Failure::usage(
+            "there is no replica to mend it from: give --from, or see 'dedup remote list'; a backup stores again what \
+             its source still has",
+        )),
+        false => Ok(found),
+    }
+}
+
+fn tell(context: &Context, args: &HealArgs, healed: &Healed) -> Result<(), Failure> {
+    let mut out = Lines::new();
+    if context.json() {
+        let mut object = json!(healed);
+        object["message_type"] = json!("summary");
+        object["dry_run"] = json!(args.dry_run);
+        object["whole"] = json!(healed.is_whole());
+        out.object(&object);
+    } else if context.talks() {
+        lines(healed, args).iter().for_each(|line| out.line(line));
+    }
+    out.finish()
+}
+
+fn lines(healed: &Healed, args: &HealArgs) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.extend(
+        healed
+            .mended
+            .iter()
+            .map(|name| format!("Mended {}", escape(name.as_bytes()))),
+    );
+    if healed.segments_damaged > 0 {
+        let segments = text::count(healed.segments_damaged, "damaged index segment");
+        let packs = text::count(healed.packs_listed, "pack");
+        lines.push(format!("{segments}: {packs} listed again"));
+    }
+    if healed.packs_damaged > 0 {
+        let packs = text::count(healed.packs_damaged, "damaged pack");
+        lines.push(format!(
+            "{packs}, {} put right in place",
+            text::grouped(healed.packs_mended)
+        ));
+    }
+    if healed.chunks_brought > 0 {
+        let chunks = text::count(healed.chunks_brought, "chunk");
+        let came = if args.dry_run { "would come" } else { "came" };
+        lines.push(format!(
+            "{chunks} {came} from other replicas, {} sent",
+            format_bytes(healed.bytes)
+        ));
+    }
+    lines.push(match (healed.is_whole(), healed.was_whole()) {
+        (true, true) => "Nothing that any snapshot needs is lost or damaged, as far as it was looked".to_string(),
+        (true, false) => "All that any snapshot needs is there again".to_string(),
+        (false, _) => format!(
+            "Still lost: {} and {}. A backup stores again what its source still has; 'dedup repair' makes the best of \
+             the rest",
+            text::count(healed.chunks_lost, "chunk"),
+            text::count(healed.snapshots_lost, "snapshot"),
+        ),
+    });
+    if !args.read_data {
+        lines.push("Only trees and what is missing was looked at: --read-data reads everything".to_string());
+    }
+    if args.dry_run {
+        lines.push("Dry run: nothing was changed".to_string());
+    }
+    lines
+}

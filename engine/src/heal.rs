@@ -1,0 +1,448 @@
+//! Mends one replica from others, by adding (I-16): what its generations refer to and it has lost, or holds damaged,
+//! comes from a replica that has it whole.
+//!
+//! A damaged pack is put right in its place where the storage can do that (I-2); elsewhere its chunks come again in
+//! other packs, and a mark condemns it. A damaged index segment is superseded first, as [`repair::index`] does. A damaged
+//! manifest is put right once everything that it refers to is there.
+
+use crate::check::{self, ReadData};
+use crate::error::{Error, Result, StoreError};
+use crate::manifest::Manifest;
+use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
+use crate::references::{Load, Walk};
+use crate::repair;
+use crate::replicate::{interrupted, tell};
+use crate::repo::{Repo, index_progress};
+use crate::tree::references;
+use chunkstore::frame::Decoder;
+use chunkstore::live::LiveSet;
+use chunkstore::object::cap;
+use chunkstore::pack::Class;
+use chunkstore::reader::Reader;
+use chunkstore::remote::ObjectName;
+use chunkstore::session::Mark;
+use chunkstore::store::Slate;
+use chunkstore::transfer::{self, Origin};
+use chunkstore::writer::Writer;
+use chunkstore::{ChunkId, PackId, Place, SessionId};
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::AtomicU64;
+
+/// Names that a report holds; the rest is counted.
+const LISTED: usize = 1000;
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Read all stored data to find what is damaged, not only trees and what is missing.
+    pub read_data: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Packs read side by side.
+    pub threads: usize,
+    /// Named in the session that this holds.
+    pub host: String,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Healed {
+    /// Index segments that are damaged, and superseded; packs that were listed again.
+    pub segments_damaged: u64,
+    pub packs_listed: u64,
+    /// Damaged packs, and how many of them were put right in their place.
+    pub packs_damaged: u64,
+    pub packs_mended: u64,
+    /// Chunks that were lost or damaged and came from another replica; bytes that were sent for that.
+    pub chunks_brought: u64,
+    pub bytes: u64,
+    /// Damaged manifests that were put right.
+    pub snapshots_mended: u64,
+    /// Names of what was mended, at most a thousand.
+    pub mended: Vec<String>,
+    /// What no replica has whole: chunks, and manifests.
+    pub chunks_lost: u64,
+    pub snapshots_lost: u64,
+}
+
+impl Healed {
+    pub fn is_whole(&self) -> bool {
+        self.chunks_lost == 0 && self.snapshots_lost == 0
+    }
+
+    /// There was nothing to do.
+    pub fn was_whole(&self) -> bool {
+        *self == Healed::default()
+    }
+
+    fn mended(&mut self, name: &ObjectName) {
+        if self.mended.len() < LISTED {
+            self.mended.push(name.to_string());
+        }
+    }
+}
+
+/// Mends `repo` from replicas of it, which are asked in this order.
+pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor) -> Result<Healed> {
+    for other in from {
+        if !other.store.is_replica_of(&repo.store) {
+            let why = format!("{} is no replica of {}", other.location(), repo.location());
+            return Err(StoreError::Refused(why).into());
+        }
+    }
+    let mut healed = Healed::default();
+    let how = repair::Options {
+        dry_run: options.dry_run,
+        threads: options.threads,
+        host: options.host.clone(),
+        now: options.now,
+    };
+    let index = repair::index(repo, &how, &Hush(monitor))?;
+    healed.segments_damaged = index.segments_damaged;
+    healed.packs_listed = match index.segments_damaged {
+        // Others than those that a damaged segment listed are a backup's, or garbage.
+        0 => 0,
+        _ => index.packs_listed,
+    };
+    let hurt = match options.read_data {
+        true => broken_packs(repo, options, monitor)?,
+        false => BTreeSet::new(),
+    };
+    let progress = index_progress(monitor);
+    let origins = from
+        .iter()
+        .map(|other| Origin::open(other.store.clone(), &mut |done, total| progress(done, total)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let owner = repo.owner(&options.host, options.now);
+    let writer = Writer::begin(repo.store.clone(), owner, 1, options.dry_run)?;
+    writer.index(&mut |done, total| progress(done, total))?;
+    let mut healing = Healing {
+        repo,
+        origins: &origins,
+        writer: &writer,
+        options,
+        monitor,
+        hurt: Mutex::new(hurt),
+        bytes: AtomicU64::new(0),
+        healed,
+    };
+    healing.run()?;
+    Ok(healing.healed)
+}
+
+/// Packs that are there and not what their names say.
+fn broken_packs(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<BTreeSet<PackId>> {
+    let options = check::Options {
+        read_data: ReadData::All,
+        threads: options.threads,
+    };
+    let report = check::run(repo, &options, &Hush(monitor))?;
+    let packs = report.broken_packs.iter().filter_map(|id| PackId::from_hex(id));
+    let there = repo.store.packs()?;
+    Ok(packs.filter(|id| there.contains_key(id)).collect())
+}
+
+struct Healing<'a> {
+    repo: &'a Repo,
+    origins: &'a [Origin],
+    /// Holds the session; it publishes nothing, and ends it when dropped.
+    writer: &'a Writer,
+    options: &'a Options,
+    monitor: &'a dyn Monitor,
+    /// Packs that are there and damaged.
+    hurt: Mutex<BTreeSet<PackId>>,
+    bytes: AtomicU64,
+    healed: Healed,
+}
+
+/// A manifest that is damaged here, as another replica has it.
+struct Spare {
+    id: SessionId,
+    bytes: Vec<u8>,
+}
+
+impl Healing<'_> {
+    fn run(&mut self) -> Result<()> {
+        let (mut live, spares) = self.references()?;
+        let hurt = self.put_right()?;
+        let mut wanted = LiveSet::new(self.repo.store.cache())?;
+        self.add_wanted(&mut live, &hurt, &mut wanted)?;
+        self.bring(&mut wanted, &hurt)?;
+        self.condemn(&hurt)?;
+        for spare in spares {
+            self.put_manifest(&spare)?;
+        }
+        Ok(())
+    }
+
+    /// Everything that generations refer to, also those whose manifest only another replica can show.
+    fn references(&mut self) -> Result<(LiveSet, Vec<Spare>)> {
+        self.monitor.phase(Phase::FindingReferences);
+        let store = &self.repo.store;
+        let mut live = LiveSet::new(store.cache())?;
+        let mut spares = Vec::new();
+        let mut ids = store.slates()?;
+        let snapshots = ids.len();
+        ids.extend(store.trashed()?);
+        for (number, id) in ids.into_iter().enumerate() {
+            let manifest = match number < snapshots {
+                true => store.slate(id).map(|slate| match slate {
+                    Slate::Manifest { body, .. } => Some(body),
+                    Slate::Fence => None,
+                }),
+                false => store.trash(id).map(|(body, _)| Some(body)),
+            };
+            let body = match manifest {
+                Ok(Some(body)) => body,
+                // Forgotten or ended meanwhile.
+                Ok(None) | Err(StoreError::Missing { .. }) => continue,
+                Err(e) if e.is_of_one_object() && number < snapshots => match self.spare(id)? {
+                    Some((spare, body)) => {
+                        spares.push(spare);
+                        body
+                    }
+                    None => {
+                        self.lose_manifest(id, &e);
+                        continue;
+                    }
+                },
+                Err(e) if e.is_of_one_object() => {
+                    self.lose_manifest(id, &e);
+                    continue;
+                }
+                Err(e) => return Err(e.into()),
+            };
+            self.walk(&Manifest::decode(id, &body)?, &mut live)?;
+        }
+        Ok((live, spares))
+    }
+
+    /// The manifest of this name at another replica, and its body.
+    fn spare(&self, id: SessionId) -> Result<Option<(Spare, Vec<u8>)>> {
+        for origin in self.origins {
+            match origin.store.sealed_manifest(id) {
+                Ok((bytes, body)) => return Ok(Some((Spare { id, bytes }, body))),
+                Err(e) if e.is_of_one_object() => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    fn lose_manifest(&mut self, id: SessionId, error: &StoreError) {
+        self.healed.snapshots_lost += 1;
+        self.tell_lost(ObjectName::snapshot(id), error);
+    }
+
+    /// Reads a tree, each piece from where it is whole; notes packs that hold a damaged one.
+    fn walk(&mut self, manifest: &Manifest, live: &mut LiveSet) -> Result<()> {
+        let others: Vec<Reader<'_>> = self
+            .origins
+            .iter()
+            .map(|origin| Reader::with_index(origin.store.clone(), &origin.index))
+            .collect();
+        let (store, hurt) = (&self.repo.store, &self.hurt);
+        let index = self.writer.index(&mut |_, _| {})?;
+        // From the storage itself: a copy that this machine keeps would hide that it is damaged there.
+        let load = |decoder: &mut Decoder, id: &ChunkId, _: Option<&Place>| -> Result<Vec<u8>> {
+            let mut error = StoreError::Missing {
+                object: format!("tree chunk {id}"),
+            };
+            if let Some(at) = index.locate(id)? {
+                let mut plain = Vec::new();
+                match decoder.read(
+                    store.remote(),
+                    store.keys(),
+                    Class::Tree,
+                    *id,
+                    &at.place,
+                    &mut plain,
+                ) {
+                    Ok(()) => return Ok(plain),
+                    Err(e) if e.is_of_one_object() => error = e,
+                    Err(e) => return Err(e.into()),
+                }
+                if !matches!(error, StoreError::Missing { .. }) {
+                    hurt.lock().insert(at.place.pack);
+                }
+            }
+            let mut found = others.iter().map(|other| other.tree(decoder, id, None));
+            Ok(found.find_map(Result::ok).ok_or(error)?)
+        };
+        let load: &Load<'_> = &load;
+        let mut walk = Walk::new(load, references, live, self.monitor)?;
+        // What can't be read anywhere is looked up with the rest, and found to be lost.
+        walk.root(&manifest.root()?, &mut |_, error| match error {
+            Error::Store(e) if e.is_of_one_object() => Ok(()),
+            e => Err(e),
+        })
+    }
+
+    /// Puts damaged packs right in their place. Returns those that stay damaged.
+    fn put_right(&mut self) -> Result<HashSet<PackId>> {
+        let hurt = std::mem::take(&mut *self.hurt.lock());
+        self.healed.packs_damaged = hurt.len() as u64;
+        let mut left = HashSet::new();
+        for id in hurt {
+            if self.options.dry_run || !self.put_pack(id)? {
+                left.insert(id);
+            }
+        }
+        Ok(left)
+    }
+
+    fn put_pack(&mut self, id: PackId) -> Result<bool> {
+        let name = ObjectName::pack(id);
+        for origin in self.origins {
+            let bytes = match origin.store.remote().get(&name, cap::PACK as usize) {
+                Ok(bytes) if blake3::hash(&bytes).as_bytes() == id.as_bytes() => bytes,
+                Ok(_) => continue,
+                Err(e) if e.is_of_one_object() => continue,
+                Err(e) => return Err(e.into()),
+            };
+            return match self.repo.store.remote().replace(&name, &bytes) {
+                Ok(()) => {
+                    self.healed.packs_mended += 1;
+                    self.healed.bytes += bytes.len() as u64;
+                    self.healed.mended(&name);
+                    Ok(true)
+                }
+                // This storage replaces nothing.
+                Err(StoreError::Refused(_)) => Ok(false),
+                Err(e) => Err(e.into()),
+            };
+        }
+        Ok(false)
+    }
+
+    /// What of `live` is in no pack that is there and sound.
+    fn add_wanted(&self, live: &mut LiveSet, hurt: &HashSet<PackId>, wanted: &mut LiveSet) -> Result<()> {
+        let index = self.writer.index(&mut |_, _| {})?;
+        live.scan(&mut |ids| {
+            for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
+                if located.is_none_or(|at| hurt.contains(&at.place.pack)) {
+                    wanted.insert(*id)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn bring(&mut self, wanted: &mut LiveSet, hurt: &HashSet<PackId>) -> Result<()> {
+        self.monitor.phase(Phase::Replicating);
+        let mut before = self.count(wanted)?;
+        for origin in self.origins {
+            if before == 0 {
+                return Ok(());
+            }
+            let found = match self.options.dry_run {
+                true => self.would_bring(wanted, origin)?,
+                false => {
+                    let told = |bytes| tell(self.monitor, &self.bytes, bytes);
+                    let store = &self.repo.store;
+                    let brought = transfer::bring(origin, store, self.writer, wanted, Some(hurt), &told);
+                    let brought = brought.map_err(interrupted)?;
+                    self.healed.bytes += brought.bytes;
+                    let mut still = LiveSet::new(store.cache())?;
+                    self.add_wanted(wanted, hurt, &mut still)?;
+                    still
+                }
+            };
+            *wanted = found;
+            let after = self.count(wanted)?;
+            self.healed.chunks_brought += before - after;
+            before = after;
+        }
+        self.healed.chunks_lost = before;
+        if before > 0 {
+            let why = "no replica that was asked has them whole";
+            self.tell_lost(format!("{before} chunks"), why);
+        }
+        Ok(())
+    }
+
+    fn count(&self, set: &mut LiveSet) -> Result<u64> {
+        let mut count = 0;
+        set.scan(&mut |ids| {
+            count += ids.len() as u64;
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    /// What is left when everything has come that the origin lists.
+    fn would_bring(&self, wanted: &mut LiveSet, origin: &Origin) -> Result<LiveSet> {
+        let mut left = LiveSet::new(self.repo.store.cache())?;
+        wanted.scan(&mut |ids| {
+            for (id, located) in ids.iter().zip(origin.index.locate_sorted(ids)?) {
+                if located.is_none() {
+                    left.insert(*id)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(left)
+    }
+
+    /// From now on nobody refers to packs that stay damaged: what could not come is stored again by the next backup
+    /// that has it.
+    fn condemn(&self, hurt: &HashSet<PackId>) -> Result<()> {
+        let new: HashSet<PackId> = hurt.difference(&self.writer.view().condemned).copied().collect();
+        if !self.options.dry_run && !new.is_empty() {
+            Mark::publish(&self.repo.store, &new)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a manifest right, if all that it refers to is there. What lay under the name had no sound seal, so nobody can
+    /// have relied on it; this session stands for it, as its own stood for it at the other replica.
+    fn put_manifest(&mut self, spare: &Spare) -> Result<()> {
+        let name = ObjectName::snapshot(spare.id);
+        let whole = self.healed.chunks_lost == 0;
+        let put = match whole && !self.options.dry_run {
+            true => self.repo.store.remote().replace(&name, &spare.bytes),
+            false if whole => Ok(()),
+            false => Err(StoreError::Refused("part of it is lost".to_string())),
+        };
+        match put {
+            Ok(()) => {
+                self.healed.snapshots_mended += 1;
+                self.healed.mended(&name);
+                Ok(())
+            }
+            Err(e @ StoreError::Refused(_)) => {
+                self.lose_manifest(spare.id, &e);
+                Ok(())
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn tell_lost(&self, object: impl ToString, why: impl ToString) {
+        self.monitor.problem(&Problem {
+            path: object.to_string().into_bytes(),
+            what: ProblemKind::Damage { why: why.to_string() },
+        });
+    }
+}
+
+/// Passes on how far it is, and no problems: what is found damaged here is what is mended.
+struct Hush<'a>(&'a dyn Monitor);
+
+impl Monitor for Hush<'_> {
+    fn phase(&self, phase: Phase) {
+        self.0.phase(phase);
+    }
+    fn progress(&self, progress: &crate::monitor::Progress) {
+        self.0.progress(progress);
+    }
+    fn current(&self, path: &[u8]) {
+        self.0.current(path);
+    }
+    fn problem(&self, _: &Problem) {}
+    fn interrupted(&self) -> bool {
+        self.0.interrupted()
+    }
+}

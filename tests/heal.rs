@@ -1,0 +1,190 @@
+//! Healing: whatever one replica lost comes from the other, only by adding; what nobody has is said to be lost.
+
+use crate::replicas::{Pair, fork};
+use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
+use engine::heal::{self, Healed, Options};
+use engine::monitor::Quiet;
+use engine::repo::Repo;
+use kit::machine;
+use kit::remotes::{Faulty, Hooked, contents, listed};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+const NEVER: Duration = Duration::from_secs(3600);
+
+fn options(read_data: bool) -> Options {
+    Options {
+        read_data,
+        dry_run: false,
+        threads: 1,
+        host: "alpha".to_string(),
+        now: 1_700_000_000,
+    }
+}
+
+fn heal(to: &Repo, from: Repo, read_data: bool) -> engine::Result<Healed> {
+    heal::run(to, &[from], &options(read_data), &Quiet)
+}
+
+fn each(memory: &Memory, kind: Kind, hurt: impl Fn(&ObjectName, usize)) {
+    for (name, size) in listed(memory, kind).unwrap() {
+        hurt(&name, size as usize);
+    }
+}
+
+fn flip(memory: &Memory, kind: Kind) {
+    each(memory, kind, |name, size| {
+        let mut bytes = memory.get(name, size).unwrap();
+        bytes[size / 2] ^= 1;
+        memory.replace(name, &bytes).unwrap();
+    });
+}
+
+fn delete(memory: &Memory, kind: Kind) {
+    each(memory, kind, |name, _| memory.delete(name).unwrap());
+}
+
+fn flip_packs(memory: &Memory) {
+    flip(memory, Kind::Pack);
+}
+fn lose_packs(memory: &Memory) {
+    delete(memory, Kind::Pack);
+}
+fn flip_index(memory: &Memory) {
+    flip(memory, Kind::Index);
+}
+fn lose_index(memory: &Memory) {
+    delete(memory, Kind::Index);
+}
+fn flip_manifests(memory: &Memory) {
+    flip(memory, Kind::Snapshot);
+}
+fn lose_a_pack_and_the_index(memory: &Memory) {
+    let (name, _) = listed(memory, Kind::Pack).unwrap().swap_remove(0);
+    memory.delete(&name).unwrap();
+    flip(memory, Kind::Index);
+}
+
+type Hurt = fn(&Memory);
+const HURTS: [(&str, Hurt); 6] = [
+    ("packs flipped", flip_packs),
+    ("packs lost", lose_packs),
+    ("index flipped", flip_index),
+    ("index lost", lose_index),
+    ("manifests flipped", flip_manifests),
+    ("a pack and the index", lose_a_pack_and_the_index),
+];
+
+/// Everything that hurts, at a storage that can put objects in the place of others and at one that can't.
+#[test]
+fn what_one_has_lost_comes_from_the_other() {
+    let pair = Pair::new(2);
+    pair.bring();
+    for (what, hurt) in HURTS {
+        for replaces in [true, false] {
+            if !replaces && what == "manifests flipped" {
+                continue;
+            }
+            let memory = fork(&pair.second);
+            hurt(&memory);
+            let before: BTreeSet<ObjectName> = contents(&memory)
+                .unwrap()
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect();
+            let remote: Arc<dyn Remote> = match replaces {
+                true => Arc::new(memory.clone()),
+                false => Arc::new(Hooked::new(Arc::new(memory.clone()), |_, _| {})),
+            };
+            let replica = pair.second_on(remote);
+            let context = format!("{what}, replaces: {replaces}");
+            let healed = heal(&replica, pair.first(), true).unwrap_or_else(|e| panic!("{context}: {e}"));
+            assert!(healed.is_whole() && !healed.was_whole(), "{context}: {healed:?}");
+            let after: BTreeSet<ObjectName> = contents(&memory)
+                .unwrap()
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect();
+            assert!(before.is_subset(&after), "{context}: something is gone");
+            // What is broken goes with a collection, and the rest is sound.
+            pair.machine.lose_cache();
+            let replica = pair.second_on(Arc::new(memory));
+            machine::prune(&replica, NEVER).unwrap_or_else(|e| panic!("{context}: {e}"));
+            pair.verify(&replica, true, &context);
+            assert!(
+                heal(&replica, pair.first(), true).unwrap().is_whole(),
+                "{context}: again"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_says_what_would_come() {
+    let pair = Pair::new(1);
+    pair.bring();
+    lose_packs(&pair.second);
+    let before = contents(&pair.second).unwrap();
+    let how = Options {
+        dry_run: true,
+        ..options(true)
+    };
+    let healed = heal::run(&pair.second(), &[pair.first()], &how, &Quiet).unwrap();
+    assert!(healed.is_whole() && healed.chunks_brought > 0, "{healed:?}");
+    assert!(contents(&pair.second).unwrap() == before);
+}
+
+#[test]
+fn what_nobody_has_stays_lost_and_the_rest_comes() {
+    let mut pair = Pair::new(1);
+    let old: Vec<ObjectName> = listed(&pair.first, Kind::Pack)
+        .unwrap()
+        .into_iter()
+        .map(|p| p.0)
+        .collect();
+    pair.backup(2);
+    pair.bring();
+    lose_packs(&pair.second);
+    for name in &old {
+        pair.first.delete(name).unwrap();
+    }
+    let healed = heal(&pair.second(), pair.first(), false).unwrap();
+    assert!(!healed.is_whole() && healed.chunks_brought > 0, "{healed:?}");
+}
+
+/// A crash at every change: what is there afterwards is no worse, and the next run heals the rest.
+#[test]
+fn cut_short_at_every_change() {
+    let pair = Pair::new(2);
+    pair.bring();
+    let hurt = fork(&pair.second);
+    lose_a_pack_and_the_index(&hurt);
+    for torn in [false, true] {
+        let mut at = 0;
+        loop {
+            let context = format!("crashed at {at}, torn: {torn}");
+            let memory = fork(&hurt);
+            let faulty = Faulty::new(Arc::new(memory.clone()));
+            let crashing = pair.second_on(Arc::new(faulty.clone()));
+            match torn {
+                true => faulty.crash_torn(at),
+                false => faulty.crash_at(at),
+            }
+            let result = heal(&crashing, pair.first(), false);
+            let crashed = faulty.crashed();
+            assert!(crashed || result.is_ok(), "{context}: {result:?}");
+            drop(crashing);
+            let replica = pair.second_on(Arc::new(memory));
+            let healed = heal(&replica, pair.first(), false).unwrap_or_else(|e| panic!("{context}: {e}"));
+            assert!(healed.is_whole(), "{context}: {healed:?}");
+            machine::prune(&replica, NEVER).unwrap_or_else(|e| panic!("{context}: {e}"));
+            pair.verify(&replica, true, &context);
+            if !crashed {
+                assert!(at > 5, "{context}: too little happens");
+                break;
+            }
+            at += 1;
+        }
+    }
+}
