@@ -112,10 +112,8 @@ fn what_one_has_lost_comes_from_the_other() {
             let replica = pair.second_on(Arc::new(memory));
             machine::prune(&replica, NEVER).unwrap_or_else(|e| panic!("{context}: {e}"));
             pair.verify(&replica, true, &context);
-            assert!(
-                heal(&replica, pair.first(), true).unwrap().is_whole(),
-                "{context}: again"
-            );
+            let again = heal(&replica, pair.first(), true).unwrap();
+            assert!(again.was_whole(), "{context}: again: {again:?}");
         }
     }
 }

@@ -276,7 +276,7 @@ fn a_restore_from_afar() {
 fn a_large_tree_from_afar() {
     let bench = Bench::far();
     let source = bench.work.path().join("many");
-    for n in 0..30_000 {
+    for n in 0..60_000 {
         let folder = source.join(format!("{}", n / 300));
         if n % 300 == 0 {
             std::fs::create_dir_all(&folder).unwrap();
@@ -296,7 +296,7 @@ fn a_large_tree_from_afar() {
         while cursor.next().unwrap().is_some() {
             entries += 1;
         }
-        assert!(entries > 30_000);
+        assert!(entries > 60_000);
         bench
             .remote
             .counts()

@@ -322,6 +322,25 @@ impl LocalIndex {
     }
 }
 
+/// Throws away all copies of the index that nobody has open: they hold what was read of a segment before it was damaged,
+/// and who goes by them does not see the damage.
+pub fn discard(cache: &Path) -> Result<()> {
+    let root = cache.join("index");
+    for copy in 0..COPIES {
+        let path = root.join(format!("{copy}.lock"));
+        let lock = match File::options().write(true).open(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            lock => lock.map_err(|e| Error::local("open", &path, e))?,
+        };
+        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => wipe(&root.join(copy.to_string()))?,
+            Err(rustix::io::Errno::WOULDBLOCK) => {}
+            Err(e) => return Err(Error::local("lock", &path, e.into())),
+        }
+    }
+    Ok(())
+}
+
 /// The first copy of the index that no other process holds.
 fn free_copy(cache: &Path) -> Result<(PathBuf, File)> {
     let root = cache.join("index");

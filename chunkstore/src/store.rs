@@ -203,9 +203,8 @@ impl Store {
         &self.cache
     }
 
-    /// The local index, brought to `view`, of the packs that are there; `progress` is told (segments done, to do) while
-    /// it is rebuilt. A writer that was fenced may list packs after they went: who reads must not be led to those while
-    /// there is another copy.
+    /// The local index, brought to `view`, of the packs that are there: a fenced writer may list some after they went.
+    /// `progress` is told (segments done, to do) while it is rebuilt.
     pub fn index(&self, view: &View, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
         self.index_of(view, &self.packs_confirmed()?, progress)
     }
@@ -279,6 +278,10 @@ impl Store {
     /// Index segments that were found damaged since the repository was opened.
     pub fn damaged_segments(&self) -> Vec<IndexId> {
         self.damaged.lock().iter().copied().collect()
+    }
+
+    pub(crate) fn forget_damaged(&self, gone: &[IndexId]) {
+        self.damaged.lock().retain(|id| !gone.contains(id));
     }
 
     pub(crate) fn is_damaged(&self, id: &IndexId) -> bool {

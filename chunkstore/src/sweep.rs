@@ -153,8 +153,7 @@ pub fn pending_marks(store: &Store) -> Result<Vec<Mark>> {
     Ok(marks)
 }
 
-/// Remembers on this machine which sessions were open right after a mark was durable: only those can refer to its
-/// packs, however many have begun since.
+/// Remembers on this machine which sessions were open right after a mark was durable: only they can refer to its packs.
 pub fn note_waiting(store: &Store, mark: &Mark, sessions: &[SessionId]) -> Result<()> {
     let path = waiting_path(store, mark.id);
     let failed = |e| Error::local("write", &path, e);
@@ -459,6 +458,7 @@ pub fn remove_damaged_segments(store: &Store) -> Result<u64> {
         store.remote().delete(&ObjectName::index(*id))?;
     }
     store.remote().barrier()?;
+    store.forget_damaged(&damaged);
     Ok(damaged.len() as u64)
 }
 

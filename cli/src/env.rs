@@ -254,8 +254,9 @@ mod tests {
         let want = ["DEDUP_PASSWORD", "DEDUP_NEW_PASSWORD"]
             .iter()
             .flat_map(|n| want.map(|w| format!("{n}{w}")));
+        let want = want.chain(["DEDUP_FROM_PASSWORD".to_string()]);
         assert_eq!(hidden, want.collect::<Vec<_>>());
-        assert!(is_password(OsStr::new("DEDUP_FROM_PASSWORD")));
+        assert!(is_password(OsStr::new("DEDUP_FROM_PASSWORD_COMMAND")));
         assert!(!is_password(OsStr::new("PASSWORD")) && !is_password(OsStr::new("PGPASSWORD")));
     }
 

@@ -48,7 +48,7 @@ pub struct Options {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Healed {
-    /// Index segments that are damaged, and superseded; packs that were listed again.
+    /// Index segments that are damaged, and superseded; packs that no sound one listed, and that are listed again.
     pub segments_damaged: u64,
     pub packs_listed: u64,
     /// Damaged packs, and how many of them were put right in their place.
@@ -100,11 +100,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
     };
     let index = repair::index(repo, &how, &Hush(monitor))?;
     healed.segments_damaged = index.segments_damaged;
-    healed.packs_listed = match index.segments_damaged {
-        // Others than those that a damaged segment listed are a backup's, or garbage.
-        0 => 0,
-        _ => index.packs_listed,
-    };
+    healed.packs_listed = index.packs_listed;
     let hurt = match options.read_data {
         true => broken_packs(repo, options, monitor)?,
         false => BTreeSet::new(),

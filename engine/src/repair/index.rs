@@ -34,6 +34,10 @@ fn list_unlisted(store: &Store, options: &Options, monitor: &dyn Monitor) -> Res
     let view = View::read(store)?;
     let listed = listed(store, &view, monitor)?;
     done.segments_damaged = store.damaged_segments().len() as u64;
+    if done.segments_damaged > 0 {
+        // Or the next collection takes the segment for sound, and leaves it there.
+        chunkstore::index::discard(store.cache())?;
+    }
     let mut unlisted: Vec<PackId> = store.packs()?.into_keys().collect();
     unlisted.retain(|id| !listed.contains(id) && !view.condemned.contains(id));
     unlisted.sort_unstable();
