@@ -6,7 +6,7 @@
 //! back (`verify`), hard links (`links`), directories' metadata. Two windows are under way at a time and nothing else
 //! grows with the generation, but for the names of multiply linked files whose other links are still to come.
 //!
-//! Trouble with a path is a [`Problem`](crate::monitor::Problem) and the rest goes on (I-12); a repository that can't be
+//! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
 //! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and a file that
 //! can't be completed is removed. Nothing follows a symbolic link below the target.
 
