@@ -218,7 +218,12 @@ fn meddle(bench: &Bench, at: &str, act: &(dyn Fn() + Sync)) -> (Report, Vec<Prob
         done: AtomicBool::new(false),
         noting: Noting::default(),
     };
-    let report = bench.backup(&meddler).unwrap();
+    let repo = bench.machine.open(bench.remote.clone()).unwrap();
+    let source = bench.source();
+    let mut options = bench.machine.options(&[source.as_path()]);
+    // Two workers could read the victim before the file at which it happens.
+    options.threads = 1;
+    let report = engine::backup::run(&repo, &options, None, &meddler).unwrap();
     assert!(meddler.done.load(Ordering::Relaxed));
     let repo = bench.machine.open(bench.remote.clone()).unwrap();
     oracle::read_all(&repo, report.snapshot.unwrap()).unwrap();
