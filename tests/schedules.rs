@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const ORDERS: u64 = 10_000;
+const ORDERS: u64 = 5_000;
 const WRITERS: usize = 4;
 const COLLECTORS: usize = 2;
 const HOUR: i64 = 3600;
