@@ -18,7 +18,7 @@ use engine::prune::{self, Options};
 use engine::repo::Repo;
 use kit::generation::{self, Files};
 use kit::machine::Machine;
-use kit::random::{Random, seeds};
+use kit::random::{Random, first_failure, seeds};
 use kit::remotes::{Act, Stage, Turns};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -233,28 +233,12 @@ impl Scene {
     }
 }
 
-/// Plays on two threads; the first seed at which something was lost, and what.
 fn first_loss(plot: Plot, seeds: std::ops::Range<u64>, without: Option<Rule>) -> Option<(u64, Vec<String>)> {
-    let next = Mutex::new(seeds);
-    let found: Mutex<Option<(u64, Vec<String>)>> = Mutex::default();
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while found.lock().unwrap().is_none() {
-                    let Some(seed) = next.lock().unwrap().next() else {
-                        return;
-                    };
-                    let scene = Scene::set(plot, seed, without);
-                    scene.play();
-                    let lost = scene.judge();
-                    if !lost.is_empty() {
-                        found.lock().unwrap().get_or_insert((seed, lost));
-                    }
-                }
-            });
-        }
-    });
-    found.into_inner().unwrap()
+    first_failure(seeds, |seed| {
+        let scene = Scene::set(plot, seed, without);
+        scene.play();
+        scene.judge()
+    })
 }
 
 #[test]

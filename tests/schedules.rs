@@ -4,7 +4,7 @@
 //! `scenes` has fewer actors in orders that come nearer to what can go wrong, with and without the rules of the protocol.
 
 use chunkstore::remote::{Kind, Memory};
-use chunkstore::simulation::{self, Rule};
+use chunkstore::simulation;
 use chunkstore::sweep::{Policy, Unused};
 use chunkstore::{Error as StoreError, SessionId};
 use engine::error::{Error, Result};
@@ -15,13 +15,13 @@ use engine::repo::Repo;
 use kit::generation::{self, Files, noise};
 use kit::machine::{self, Machine};
 use kit::plain;
-use kit::random::{Random, seeds};
+use kit::random::{Random, first_failure, seeds};
 use kit::remotes::{Stage, Turns, listed};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const ORDERS: u64 = 5_000;
+const ORDERS: u64 = 10_000;
 const WRITERS: usize = 4;
 const COLLECTORS: usize = 2;
 const HOUR: i64 = 3600;
@@ -30,7 +30,6 @@ const NOW: i64 = 1_700_000_000;
 /// What happens at one seed.
 struct Drama {
     seed: u64,
-    without: Option<Rule>,
     memory: Memory,
     stage: Arc<Stage>,
     /// What must be there.
@@ -77,13 +76,12 @@ struct Actor<'a> {
 }
 
 impl Drama {
-    fn new(seed: u64, without: Option<Rule>) -> Self {
+    fn new(seed: u64) -> Self {
         simulation::seed(Some(key(seed, 99)));
         let memory = generation::repository();
         simulation::seed(None);
         Drama {
             seed,
-            without,
             memory,
             stage: Stage::new(seed, WRITERS + COLLECTORS),
             alive: Mutex::default(),
@@ -98,7 +96,6 @@ impl Drama {
             for number in 0..WRITERS + COLLECTORS {
                 scope.spawn(move || {
                     simulation::seed(Some(key(self.seed, number as u64)));
-                    simulation::leave_out(self.without);
                     let _leaves = Leaves(&self.stage, number);
                     let mut actor = Actor::new(self, number);
                     self.stage.turn(number);
@@ -300,49 +297,29 @@ impl<'a> Actor<'a> {
     }
 }
 
-/// Plays on two threads; the first seed at which something was lost, and what. Where a rule is left out only loss
-/// counts, not what somebody noticed before.
-fn first_loss(
-    seeds: std::ops::Range<u64>,
-    without: Option<Rule>,
-    thorough: bool,
-) -> (Option<(u64, Vec<String>)>, Events) {
-    let next = Mutex::new(seeds.clone());
-    let found: Mutex<Option<(u64, Vec<String>)>> = Mutex::default();
+/// The first seed at which something was lost, or somebody ended otherwise than another's work explains.
+fn first_loss(seeds: std::ops::Range<u64>) -> (Option<(u64, Vec<String>)>, Events) {
     let sum = Mutex::new(Events::default());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while found.lock().unwrap().is_none() {
-                    let Some(seed) = next.lock().unwrap().next() else {
-                        return;
-                    };
-                    let drama = Drama::new(seed, without);
-                    drama.play();
-                    let mut lost = drama.lost();
-                    if without.is_none() {
-                        lost.append(&mut drama.wrong.lock().unwrap());
-                    }
-                    if lost.is_empty() && thorough && seed.is_multiple_of(10) {
-                        lost.extend(drama.finish().err().map(|e| format!("in peace: {e}")));
-                        lost.extend(drama.lost());
-                    }
-                    sum.lock().unwrap().add(&drama.events.lock().unwrap());
-                    if !lost.is_empty() {
-                        found.lock().unwrap().get_or_insert((seed, lost));
-                    }
-                }
-            });
+    let found = first_failure(seeds, |seed| {
+        let drama = Drama::new(seed);
+        drama.play();
+        let mut lost = drama.lost();
+        lost.append(&mut drama.wrong.lock().unwrap());
+        if lost.is_empty() && seed.is_multiple_of(10) {
+            lost.extend(drama.finish().err().map(|e| format!("in peace: {e}")));
+            lost.extend(drama.lost());
         }
+        sum.lock().unwrap().add(&drama.events.lock().unwrap());
+        lost
     });
-    (found.into_inner().unwrap(), sum.into_inner().unwrap())
+    (found, sum.into_inner().unwrap())
 }
 
 #[test]
 fn nothing_is_lost_in_any_order() {
     let range = seeds(ORDERS);
     let (first, count) = (range.start, range.end - range.start);
-    let (lost, events) = first_loss(range, None, true);
+    let (lost, events) = first_loss(range);
     println!("orders: {count} cases, seeds {first} to {}", first + count - 1);
     println!("orders: {events:?}");
     assert!(lost.is_none(), "{lost:?}");
@@ -357,7 +334,7 @@ fn nothing_is_lost_in_any_order() {
 #[test]
 fn a_seed_is_one_order() {
     let order = |seed: u64| {
-        let drama = Drama::new(seed, None);
+        let drama = Drama::new(seed);
         drama.play();
         let alive: Vec<SessionId> = drama.alive.lock().unwrap().keys().copied().collect();
         (drama.stage.order(), alive)

@@ -28,6 +28,8 @@ enum Source<'a> {
     Own {
         index: Box<OnceLock<LocalIndex>>,
         opening: Mutex<()>,
+        /// Opened when a pack turns out to be gone.
+        fresh: OnceLock<Box<Reader<'static>>>,
     },
     Writer(&'a Writer),
     Lent(&'a LocalIndex),
@@ -46,6 +48,7 @@ impl<'a> Reader<'a> {
         let source = Source::Own {
             index: Box::new(OnceLock::new()),
             opening: Mutex::new(()),
+            fresh: OnceLock::new(),
         };
         Reader {
             store,
@@ -97,7 +100,7 @@ impl<'a> Reader<'a> {
         match &self.source {
             Source::Writer(writer) => writer.index(&mut told),
             Source::Lent(index) => Ok(index),
-            Source::Own { index, opening } => {
+            Source::Own { index, opening, .. } => {
                 let _one = opening.lock();
                 if let Some(index) = index.get() {
                     return Ok(index);
@@ -123,6 +126,19 @@ impl<'a> Reader<'a> {
     /// Where a chunk is, by the index.
     pub fn locate(&self, id: &ChunkId) -> Result<Option<Located>> {
         self.index()?.locate(id)
+    }
+
+    /// Where a chunk is now whose pack is gone: a collection may have moved it since the index was opened. `None` where
+    /// the index is not this reader's own, since a writer trusts but the view of its session (I-4).
+    pub fn moved(&self, class: Class, id: &ChunkId, was: &Place) -> Result<Option<Place>> {
+        let Source::Own { fresh, .. } = &self.source else {
+            return Ok(None);
+        };
+        let fresh = fresh.get_or_init(|| Box::new(Reader::new(self.store.clone(), Box::new(|_, _| {}))));
+        let now = fresh
+            .locate(id)?
+            .filter(|now| now.class == class && now.place != *was);
+        Ok(now.map(|now| now.place))
     }
 
     /// A tree chunk's plaintext. A hint that does not lead to the chunk costs a look into the index, no more.
@@ -174,7 +190,13 @@ impl<'a> Reader<'a> {
         let located = located.ok_or_else(|| Error::Missing {
             object: format!("tree chunk {id}"),
         })?;
-        self.fetch_tree(decoder, id, &located.place, &mut out)?;
+        match self.fetch_tree(decoder, id, &located.place, &mut out) {
+            Err(gone @ Error::Missing { .. }) => match self.moved(Class::Tree, id, &located.place)? {
+                Some(place) => self.fetch_tree(decoder, id, &place, &mut out)?,
+                None => return Err(gone),
+            },
+            fetched => fetched?,
+        }
         Ok(out)
     }
 

@@ -11,6 +11,9 @@ use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
 use chunkstore::{Error as StoreError, SessionId};
 
+/// Sessions that one restating may take.
+const TRIES: usize = 5;
+
 /// Publishes the generation `id` as `change` makes it, unless that says that nothing changed. `now` in seconds since
 /// 1970. Gives the new id.
 pub fn run(
@@ -37,8 +40,37 @@ pub fn run(
 }
 
 /// Publishes `manifest`, which restates the generation `id`, and gives its new id and the hash of its stored bytes.
-/// Refused when part of it is being collected.
+/// Refused when part of it is being collected. Begun again where a collection moves what it is about to read.
 pub(crate) fn publish(
+    repo: &Repo,
+    id: SessionId,
+    manifest: &Manifest,
+    host: &str,
+    now: i64,
+    monitor: &dyn Monitor,
+) -> Result<(SessionId, [u8; 32])> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match publish_once(repo, id, manifest, host, now, monitor) {
+            Err(e) if overtaken(&e) && tries < TRIES => {}
+            published => return published,
+        }
+    }
+}
+
+/// A pack or an index segment of the session's view went away under it, or the session was taken for dead.
+fn overtaken(error: &Error) -> bool {
+    match error {
+        Error::ViewChanged | Error::Store(StoreError::Fenced) => true,
+        Error::Store(StoreError::Missing { object }) => {
+            object.starts_with("packs/") || object.starts_with("index/")
+        }
+        _ => false,
+    }
+}
+
+fn publish_once(
     repo: &Repo,
     id: SessionId,
     manifest: &Manifest,

@@ -1,6 +1,8 @@
 //! Random numbers that a seed determines, and the seeds themselves: a failing test names its seed, and a longer
 //! campaign is the same test with more of them.
 
+use std::sync::Mutex;
+
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough for choosing test cases.
 #[derive(Clone)]
 pub struct Random(u64);
@@ -52,4 +54,29 @@ pub fn seeds(count: u64) -> std::ops::Range<u64> {
     let first = number("DEDUP_TEST_SEED").unwrap_or(1.0) as u64;
     let times = number("DEDUP_TEST_RUNS").unwrap_or(1.0);
     first..first + (count as f64 * times).ceil() as u64
+}
+
+/// Tries seeds on two threads; the first at which something was wrong, and what.
+pub fn first_failure(
+    seeds: std::ops::Range<u64>,
+    wrong: impl Fn(u64) -> Vec<String> + Sync,
+) -> Option<(u64, Vec<String>)> {
+    let next = Mutex::new(seeds);
+    let found: Mutex<Option<(u64, Vec<String>)>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while found.lock().unwrap().is_none() {
+                    let Some(seed) = next.lock().unwrap().next() else {
+                        return;
+                    };
+                    let what = wrong(seed);
+                    if !what.is_empty() {
+                        found.lock().unwrap().get_or_insert((seed, what));
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap()
 }

@@ -11,19 +11,15 @@ use chunkstore::reader::others::Others;
 use chunkstore::remote::{ObjectName, Remote};
 use chunkstore::{ChunkId, Error, PackId, Place};
 use rustix::io::Errno;
-use std::sync::OnceLock;
 
 pub(crate) struct Source<'a> {
     reader: Reader<'a>,
-    /// Opened when a pack turns out to be gone: a collection may have moved its chunks since `reader` was.
-    fresh: OnceLock<Reader<'static>>,
 }
 
 impl<'a> Source<'a> {
     pub fn new(repo: &'a Repo, monitor: &'a dyn Monitor) -> Self {
         Source {
             reader: repo.reader(monitor),
-            fresh: OnceLock::new(),
         }
     }
 
@@ -64,8 +60,11 @@ impl<'a> Source<'a> {
             return self.elsewhere(decoder, id, out);
         }
         let read = match self.frame_at(decoder, id, place, out) {
-            Err(gone @ Error::Missing { .. }) => self.moved(decoder, id, place, out, gone),
-            other => other,
+            Err(gone @ Error::Missing { .. }) => match self.reader.moved(Class::Data, id, place)? {
+                Some(now) => self.frame_at(decoder, id, &now, out),
+                None => Err(gone),
+            },
+            read => read,
         };
         match read {
             Err(e) => self.instead(decoder, id, e, out),
@@ -109,25 +108,6 @@ impl<'a> Source<'a> {
         decoder
             .read(store.remote(), store.keys(), Class::Data, *id, place, out)
             .map_err(|e| self.judge(e, place.pack))
-    }
-
-    fn moved(
-        &self,
-        decoder: &mut Decoder,
-        id: &ChunkId,
-        was: &Place,
-        out: &mut Vec<u8>,
-        gone: Error,
-    ) -> Result<(), Error> {
-        let fresh = self
-            .fresh
-            .get_or_init(|| Reader::new(self.reader.store().clone(), Box::new(|_, _| {})));
-        match fresh.locate(id)? {
-            Some(now) if now.class == Class::Data && now.place != *was => {
-                self.frame_at(decoder, id, &now.place, out)
-            }
-            _ => Err(gone),
-        }
     }
 
     /// Replaces `out` by bytes of a pack: fewer only where it ends, none where it can't be read and its frames must be

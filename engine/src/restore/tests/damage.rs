@@ -382,23 +382,12 @@ fn chunks_that_moved_meanwhile() {
         kit.craft(|craft| id = Some(craft.chunk(&noise(1, 900))));
         id.unwrap()
     };
-    let delete_all = || {
-        for kind in [ObjectKind::Pack, ObjectKind::Index] {
-            let mut names = Vec::new();
-            let each = &mut |name, _| {
-                names.push(name);
-                Ok(())
-            };
-            kit.remote.list(kind, each).unwrap();
-            names.iter().for_each(|name| kit.remote.delete(name).unwrap());
-        }
-    };
     let id = store_chunk();
     let (mut decoder, mut out) = (Decoder::new().unwrap(), Vec::new());
     for moves in [true, false] {
         let source = Source::new(&kit.repo, &crate::monitor::Quiet);
         source.reader().index().unwrap();
-        delete_all();
+        delete_all(&kit);
         if moves {
             assert_eq!(store_chunk(), id);
         }
@@ -409,6 +398,46 @@ fn chunks_that_moved_meanwhile() {
                 "{e}"
             ),
         }
+    }
+}
+
+#[test]
+fn trees_that_moved_meanwhile() {
+    let kit = Kit::new();
+    let store_tree = || {
+        let manifest = kit.craft(|craft| {
+            craft.file("a", b"1");
+        });
+        match manifest.root().unwrap().segments {
+            crate::tree::Segments::Inline(segments) => segments[0].clone(),
+            crate::tree::Segments::Pages(_) => panic!("pages"),
+        }
+    };
+    let segment = store_tree();
+    let mut decoder = Decoder::new().unwrap();
+    for moves in [true, false] {
+        let reader = kit.repo.reader(&crate::monitor::Quiet);
+        reader.index().unwrap();
+        delete_all(&kit);
+        if moves {
+            assert_eq!(store_tree().id, segment.id);
+        }
+        for hint in [None, segment.place.as_ref()] {
+            let read = reader.tree(&mut decoder, &segment.id, hint);
+            assert_eq!(read.is_ok(), moves, "{read:?}");
+        }
+    }
+}
+
+fn delete_all(kit: &Kit) {
+    for kind in [ObjectKind::Pack, ObjectKind::Index] {
+        let mut names = Vec::new();
+        let each = &mut |name, _| {
+            names.push(name);
+            Ok(())
+        };
+        kit.remote.list(kind, each).unwrap();
+        names.iter().for_each(|name| kit.remote.delete(name).unwrap());
     }
 }
 
