@@ -10,9 +10,10 @@ use std::io;
 use std::process::ExitCode;
 
 /// The whole vocabulary of exit codes; wrappers rely on the numbers.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 #[repr(u8)]
 pub enum Code {
+    #[default]
     Ok = 0,
     Failed = 1,
     Usage = 2,

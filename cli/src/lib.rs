@@ -13,6 +13,7 @@ pub mod listing;
 pub mod output;
 pub mod progress;
 pub mod rates;
+pub mod removal;
 pub mod render;
 pub mod resolve;
 pub mod secret;

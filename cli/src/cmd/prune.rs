@@ -2,13 +2,12 @@
 
 use crate::args::PruneArgs;
 use crate::args::values::MaxUnused;
-use crate::cmd::forget::{self, Removed};
 use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::progress::Watcher;
+use crate::removal::{self, Removed, removals};
 use crate::render::text;
 use crate::{confirm, listing, output, resolve};
-use engine::forget::Action;
 use engine::prune::{self, Options, PruneSummary};
 use engine::repo::Repo;
 use engine::units::format_bytes;
@@ -36,22 +35,15 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
     confirm::possible(context, args.yes || args.dry_run, "Prune")?;
     let repo = context.open()?;
     let mut code = Code::Ok;
-    let mut removed = Removed {
-        count: 0,
-        failed: 0,
-        code: Code::Ok,
-    };
+    let mut removed = Removed::default();
     if let Some(policy) = &policy {
         let all = listing::read(context, &repo)?;
-        let decisions = forget::by_policy(context, &all, policy, &args.keep, &filter);
-        forget::print(context, &decisions, &args.keep, args.dry_run)?;
+        let decisions = removal::by_policy(context, &all, policy, &args.keep, &filter);
+        removal::print(context, &decisions, &args.keep, args.dry_run)?;
         if args.dry_run {
-            let gone = decisions
-                .iter()
-                .filter(|decision| decision.action == Action::Remove);
-            options.assume_gone = gone.map(|decision| decision.facts.id).collect();
+            options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
         }
-        removed = forget::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
+        removed = removal::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
         code = removed.code.max(all.code());
     }
     match args.no_gc {
