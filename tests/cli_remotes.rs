@@ -249,6 +249,15 @@ fn what_one_lost_comes_from_the_other() {
     );
     home.ok(&["check", "--read-data"]);
     assert!(home.ok(&["heal", "--read-data"]).out.contains("Nothing"));
+    // The other way round: the usual repository need not be named either.
+    for pack in home.contents(&home.path("replica/packs")).into_keys() {
+        hurt(&pack);
+    }
+    home.ends(13, &["check", "--read-data", "-r", "okinawa"]);
+    let run = home.ok(&["heal", "--read-data", "-r", "okinawa", "--dry-run"]);
+    assert!(run.out.contains("could be had again"), "{}", run.out);
+    home.ok(&["heal", "--read-data", "-r", "okinawa"]);
+    home.ok(&["check", "--read-data", "-r", "okinawa"]);
     // The first is away: the other is restored from.
     fs::rename(home.repository(), home.path("elsewhere")).unwrap();
     home.ends(10, &["restore", "--target", "out2"]);

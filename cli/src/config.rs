@@ -3,7 +3,7 @@
 
 use crate::env::Env;
 use crate::exit::{Code, Failure};
-use crate::resolve::Source;
+use crate::secret::Source;
 use std::ffi::OsString;
 use std::io::Write;
 use std::ops::Range;

@@ -3,8 +3,8 @@
 use crate::args::Global;
 use crate::env::Env;
 use crate::exit::{Code, Failure};
-use crate::resolve::{self, Location, Source};
-use crate::secret::{self, Ask};
+use crate::resolve::{self, Location};
+use crate::secret::{self, Ask, Source};
 use engine::repo::{LocalDirs, Repo};
 use engine::{Error, StoreError, key};
 use jiff::Zoned;

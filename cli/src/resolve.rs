@@ -10,7 +10,7 @@ use crate::args::{Global, NewSecretArgs};
 use crate::config::{self, Config};
 use crate::env::Env;
 use crate::exit::Failure;
-use crate::secret::{Hidden, read_first_line};
+use crate::secret::{Hidden, Source, read_first_line};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,33 +35,26 @@ impl Location {
     }
 }
 
-/// Where a secret comes from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Source {
-    Password(Hidden),
-    PasswordFile(PathBuf),
-    PasswordCommand(OsString),
-    PasswordFd(u32),
-    KeyFile(PathBuf),
-    PhraseFile(PathBuf),
-    /// The person at the terminal.
-    Prompt,
-}
-
 /// Which repository this run is about.
 pub fn location(global: &Global, env: &Env) -> Result<Location, Failure> {
-    let given = match (&global.repo, &global.repository_file) {
-        (None, None) => {
-            let url = env.get("DEDUP_REPOSITORY");
-            let file = env.get("DEDUP_REPOSITORY_FILE");
-            if url.is_some() && file.is_some() {
-                return Err(both("DEDUP_REPOSITORY", "DEDUP_REPOSITORY_FILE"));
-            }
-            (url, file)
-        }
-        (url, file) => (filled(url), filled(file)),
-    };
-    let url = match given {
+    match (&global.repo, &global.repository_file) {
+        (None, None) => usual(env),
+        (url, file) => given(filled(url), filled(file), env),
+    }
+}
+
+/// Which repository a run is about whose options name none.
+pub fn usual(env: &Env) -> Result<Location, Failure> {
+    let url = env.get("DEDUP_REPOSITORY");
+    let file = env.get("DEDUP_REPOSITORY_FILE");
+    match url.is_some() && file.is_some() {
+        true => Err(both("DEDUP_REPOSITORY", "DEDUP_REPOSITORY_FILE")),
+        false => given(url, file, env),
+    }
+}
+
+fn given(url: Option<&OsStr>, file: Option<&OsStr>, env: &Env) -> Result<Location, Failure> {
+    let url = match (url, file) {
         (Some(url), _) => url
             .to_str()
             .ok_or_else(|| Failure::usage("the repository's place is not UTF-8"))?

@@ -3,8 +3,7 @@
 
 use crate::env::without_passwords;
 use crate::exit::Failure;
-use crate::resolve::Source;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{IsTerminal, Read};
@@ -33,6 +32,19 @@ impl fmt::Debug for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(hidden)")
     }
+}
+
+/// Where a secret comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    Password(Hidden),
+    PasswordFile(PathBuf),
+    PasswordCommand(OsString),
+    PasswordFd(u32),
+    KeyFile(PathBuf),
+    PhraseFile(PathBuf),
+    /// The person at the terminal.
+    Prompt,
 }
 
 /// What can open a repository. A key file's content is the engine's to read and check.

@@ -107,7 +107,7 @@ impl Repo {
         };
         match storage.filter(|storage| !storage.bears_collections()) {
             Some(storage) => Err(Error::Store(StoreError::Refused(format!(
-                "this storage is weak: {}; see that none runs until this has ended, and say so with --exclusive",
+                "this storage is weak: {}; see that nothing else uses the repository, and run 'dedup prune --exclusive'",
                 storage.weaknesses().join("; ")
             )))),
             None => Ok(()),

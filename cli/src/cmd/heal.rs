@@ -13,6 +13,7 @@ use engine::repo::Repo;
 use engine::units::{escape, format_bytes};
 use engine::{Error, StoreError};
 use serde_json::json;
+use std::path::Path;
 
 pub fn run(context: &Context, args: &HealArgs) -> Result<Code, Failure> {
     let location = context.location()?;
@@ -35,7 +36,8 @@ pub fn run(context: &Context, args: &HealArgs) -> Result<Code, Failure> {
     })
 }
 
-/// The replicas that were named, all of which must be there; or those of all that have names that can be had.
+/// The replicas that were named, all of which must be there; or what can be had of those that have names, and of the
+/// usual repository.
 fn sources(context: &Context, args: &HealArgs, repo: &Repo, own: &str) -> Result<Vec<Repo>, Failure> {
     let dirs = context.dirs()?;
     let mut found = Vec::new();
@@ -44,17 +46,17 @@ fn sources(context: &Context, args: &HealArgs, repo: &Repo, own: &str) -> Result
         found.push(repo.open_replica(&url, &dirs)?);
     }
     if args.from.is_empty() {
-        for remote in Config::read(&context.env)?.remotes {
-            if remote.url == own {
+        for (name, url) in known(context)? {
+            if url == own {
                 continue;
             }
-            match repo.open_replica(&remote.url, &dirs) {
+            match repo.open_replica(&url, &dirs) {
                 Ok(replica) => found.push(replica),
                 // Another repository, which has a name too.
                 Err(Error::Store(StoreError::Refused(_))) => {}
                 Err(e) => {
                     let why = Failure::from(e).message;
-                    let said = Failure::new(Code::Failed, format!("{}: {why}", remote.name));
+                    let said = Failure::new(Code::Failed, format!("{name}: {why}"));
                     output::say(&said.line(context.json()));
                 }
             }
@@ -67,6 +69,19 @@ fn sources(context: &Context, args: &HealArgs, repo: &Repo, own: &str) -> Result
         )),
         false => Ok(found),
     }
+}
+
+/// Names and URLs of what may be a replica.
+fn known(context: &Context) -> Result<Vec<(String, String)>, Failure> {
+    let location = resolve::usual(&context.env)?;
+    let usual = resolve::absolute(&location.url)?;
+    let remotes = Config::read(&context.env)?.remotes.into_iter();
+    let mut known: Vec<_> = remotes.map(|remote| (remote.name, remote.url)).collect();
+    let is_there = !location.embedded || Path::new(&usual).exists();
+    if is_there && known.iter().all(|(_, url)| *url != usual) {
+        known.push(("the usual repository".to_string(), usual));
+    }
+    Ok(known)
 }
 
 fn tell(context: &Context, args: &HealArgs, healed: &Healed) -> Result<(), Failure> {
@@ -91,10 +106,14 @@ fn lines(healed: &Healed, args: &HealArgs) -> Vec<String> {
             .iter()
             .map(|name| format!("Mended {}", escape(name.as_bytes()))),
     );
-    if healed.segments_damaged > 0 {
-        let segments = text::count(healed.segments_damaged, "damaged index segment");
-        let packs = text::count(healed.packs_listed, "pack");
-        lines.push(format!("{segments}: {packs} listed again"));
+    let packs = text::count(healed.packs_listed, "pack");
+    match (healed.segments_damaged, healed.packs_listed) {
+        (0, 0) => {}
+        (0, _) => lines.push(format!("{packs} that no index segment listed: listed again")),
+        (segments, _) => {
+            let segments = text::count(segments, "damaged index segment");
+            lines.push(format!("{segments}: {packs} listed again"));
+        }
     }
     if healed.packs_damaged > 0 {
         let packs = text::count(healed.packs_damaged, "damaged pack");
@@ -113,6 +132,7 @@ fn lines(healed: &Healed, args: &HealArgs) -> Vec<String> {
     }
     lines.push(match (healed.is_whole(), healed.was_whole()) {
         (true, true) => "Nothing that any snapshot needs is lost or damaged, as far as it was looked".to_string(),
+        (true, false) if args.dry_run => "All that any snapshot needs could be had again".to_string(),
         (true, false) => "All that any snapshot needs is there again".to_string(),
         (false, _) => format!(
             "Still lost: {} and {}. A backup stores again what its source still has; 'dedup repair' makes the best of \
