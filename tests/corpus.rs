@@ -7,7 +7,6 @@ use chunkstore::frame::Decoder;
 use chunkstore::indexfile::IndexSegment;
 use chunkstore::object::cbor;
 use chunkstore::pack::{self, Class};
-use chunkstore::place::Place;
 use chunkstore::remote::{Kind, Local, ObjectName};
 use chunkstore::store::Slate;
 use chunkstore::{IndexId, PackId, RepoId, SessionId, parity, varint};
@@ -242,14 +241,7 @@ fn keep_trees() {
             if pack.class != Class::Tree {
                 continue;
             }
-            let place = Place {
-                pack: pack.id,
-                offset: entry.offset,
-                stored_len: entry.stored_len,
-                plain_len: entry.plain_len,
-                codec: entry.codec as u8,
-                sealed_key: pack.sealed_keys[usize::from(entry.key)],
-            };
+            let place = segment.place(entry);
             let mut plain = Vec::new();
             let read = decoder.read(
                 store.remote(),

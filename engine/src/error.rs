@@ -9,7 +9,7 @@ pub use chunkstore::Error as StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Store(#[from] chunkstore::Error),
+    Store(chunkstore::Error),
     #[error("{0}")]
     Usage(String),
     #[error("no snapshot matches '{0}'")]
@@ -47,6 +47,15 @@ pub enum Error {
     /// A follower did not end in its time.
     #[error("its time was over before all had come")]
     Late,
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Interrupted => Error::Interrupted,
+            error => Error::Store(error),
+        }
+    }
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

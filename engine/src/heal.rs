@@ -8,10 +8,9 @@
 use crate::check::{self, ReadData};
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::Manifest;
-use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
+use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
 use crate::references::{Load, Walk};
 use crate::repair;
-use crate::replicate::{interrupted, tell};
 use crate::repo::{Repo, index_progress};
 use crate::tree::references;
 use chunkstore::frame::Decoder;
@@ -336,10 +335,9 @@ impl Healing<'_> {
             let found = match self.options.dry_run {
                 true => self.would_bring(wanted, origin)?,
                 false => {
-                    let told = |bytes| tell(self.monitor, &self.bytes, bytes);
+                    let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
                     let store = &self.repo.store;
-                    let brought = transfer::bring(origin, store, self.writer, wanted, Some(hurt), &told);
-                    let brought = brought.map_err(interrupted)?;
+                    let brought = transfer::bring(origin, store, self.writer, wanted, Some(hurt), &told)?;
                     self.healed.bytes += brought.bytes;
                     let mut still = LiveSet::new(store.cache())?;
                     self.add_wanted(wanted, hurt, &mut still)?;

@@ -1,6 +1,7 @@
 //! How the engine tells a caller what happens while it happens. Implementations must be quick and never fail.
 
 use crate::entry::Trouble;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The long steps of a command; a caller shows one at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +71,24 @@ pub trait Monitor: Send + Sync {
     fn problem(&self, problem: &Problem);
     /// True once the user asked to stop: the run ends at the next safe point with [`crate::Error::Interrupted`].
     fn interrupted(&self) -> bool;
+}
+
+/// Ends a step of the store's at the user's wish.
+pub(crate) fn carry_on(monitor: &dyn Monitor) -> chunkstore::Result<()> {
+    match monitor.interrupted() {
+        true => Err(chunkstore::Error::Interrupted),
+        false => Ok(()),
+    }
+}
+
+/// Counts bytes that went over, and ends at the user's wish.
+pub(crate) fn sent(monitor: &dyn Monitor, done: &AtomicU64, bytes: u64) -> chunkstore::Result<()> {
+    let bytes_done = done.fetch_add(bytes, Relaxed) + bytes;
+    monitor.progress(&Progress {
+        bytes_done,
+        ..Progress::default()
+    });
+    carry_on(monitor)
 }
 
 /// Says nothing, never stops.

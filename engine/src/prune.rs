@@ -10,7 +10,7 @@ pub use summary::PruneSummary;
 
 use crate::error::{Error, Result};
 use crate::generations::Listing;
-use crate::monitor::{Monitor, Phase, Progress};
+use crate::monitor::{self, Monitor, Phase, Progress};
 use crate::references;
 use crate::repo::Repo;
 use chunkstore::index::{Inventory, LocalIndex};
@@ -330,13 +330,9 @@ impl<'a> Collection<'a> {
                 bytes_total: bytes,
                 ..Progress::default()
             });
-            if self.monitor.interrupted() {
-                return Err(StoreError::Interrupted);
-            }
-            Ok(())
+            monitor::carry_on(self.monitor)
         };
         match sweep::repack(self.store, view, index, &needed.live, poor, moved) {
-            Err(StoreError::Interrupted) => Err(Error::Interrupted),
             // Another collection moved it first: ours begins again with what there is now.
             Err(e) if e.is_damage() && View::read(self.store)? != *view => {
                 Err(StoreError::Refused(format!("another collection is at work ({e})")).into())

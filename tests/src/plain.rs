@@ -42,14 +42,7 @@ impl<'a> Plain<'a> {
             let segment = IndexSegment::load(store.remote(), store.keys(), id)?;
             for entry in &segment.entries {
                 let pack = &segment.packs[entry.pack as usize];
-                let place = Place {
-                    pack: pack.id,
-                    offset: entry.offset,
-                    stored_len: entry.stored_len,
-                    plain_len: entry.plain_len,
-                    codec: entry.codec as u8,
-                    sealed_key: pack.sealed_keys[usize::from(entry.key)],
-                };
+                let place = segment.place(entry);
                 if present.contains_key(&pack.id) {
                     places.entry(entry.id).or_default().push((pack.class, place));
                 }

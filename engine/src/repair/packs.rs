@@ -4,7 +4,7 @@
 use super::{Options, tell, under_session};
 use crate::check::{self, ReadData};
 use crate::error::{Error, Result};
-use crate::monitor::{Monitor, Phase, Progress};
+use crate::monitor::{self, Monitor, Phase};
 use crate::repo::{Repo, index_progress};
 use chunkstore::pack::{self, PackList};
 use chunkstore::remote::ObjectName;
@@ -12,6 +12,7 @@ use chunkstore::session::{Mark, View};
 use chunkstore::store::Store;
 use chunkstore::{Error as StoreError, PackId, sweep};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::AtomicU64;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PacksRepaired {
@@ -80,22 +81,9 @@ fn rescue(
     }
     let progress = index_progress(monitor);
     let index = store.index_of(&view, &present, &mut |done, total| progress(done, total))?;
-    let mut bytes_done = 0;
-    let rescued = sweep::rescue(store, &index, &found, options.dry_run, &mut |more| {
-        bytes_done += more;
-        monitor.progress(&Progress {
-            bytes_done,
-            ..Progress::default()
-        });
-        match monitor.interrupted() {
-            true => Err(StoreError::Interrupted),
-            false => Ok(()),
-        }
-    });
-    let rescued = rescued.map_err(|e| match e {
-        StoreError::Interrupted => Error::Interrupted,
-        e => e.into(),
-    })?;
+    let bytes = AtomicU64::new(0);
+    let mut told = |more| monitor::sent(monitor, &bytes, more);
+    let rescued = sweep::rescue(store, &index, &found, options.dry_run, &mut told)?;
     (done.chunks_rescued, done.bytes_rescued) = (rescued.chunks, rescued.bytes);
     done.chunks_lost = rescued.lost;
     if rescued.lost > 0 {

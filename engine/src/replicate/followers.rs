@@ -2,9 +2,9 @@
 //! older generations while the backup runs, takes over the packs that it makes, and at the end brings the new one. Whatever becomes of one is a result, told at
 //! the end: it holds back neither the backup nor the others, and is given up when its time is over.
 
-use super::{Noted, Options, Replicated, interrupted, note, noted, run};
-use crate::error::{Error, Result, StoreError};
-use crate::monitor::{Monitor, Phase, Problem, Progress};
+use super::{Noted, Options, Replicated, note, noted, run};
+use crate::error::{Error, Result};
+use crate::monitor::{self, Monitor, Phase, Problem, Progress};
 use crate::repo::{LocalDirs, Repo};
 use chunkstore::PackId;
 use chunkstore::session::{self, Session};
@@ -238,10 +238,7 @@ fn carry_ahead(
     };
     let owner = to.owner(&follow.options.host, follow.options.now);
     let mut session = None;
-    let told = |_| match watch.interrupted() {
-        true => Err(StoreError::Interrupted),
-        false => Ok(()),
-    };
+    let told = |_| monitor::carry_on(watch);
     let ended = loop {
         match published.recv_timeout(AHEAD) {
             Ok(published) => break published,
@@ -251,8 +248,7 @@ fn carry_ahead(
         if session.is_none() {
             session = Some(Session::begin(&to.store, &owner)?);
         }
-        let bytes = transfer::carry_ahead(&first.store, &to.store, &mut known, &told);
-        *sent += bytes.map_err(interrupted)?;
+        *sent += transfer::carry_ahead(&first.store, &to.store, &mut known, &told)?;
     };
     if let Some(session) = session {
         session::fence(&to.store, session.id)?;

@@ -16,7 +16,7 @@ pub use note::{Noted, note, noted};
 
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
-use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
 use crate::references;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{Root, Segments, decode_page};
@@ -31,7 +31,7 @@ use chunkstore::sweep::{self, Patience};
 use chunkstore::transfer::{self, Brought, Origin};
 use chunkstore::writer::Writer;
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// Collections at the origin that may overtake the bringing of one generation.
@@ -242,9 +242,8 @@ impl Replication<'_> {
             })
         })?;
         self.monitor.phase(Phase::Replicating);
-        let told = |bytes| tell(self.monitor, &self.bytes, bytes);
-        let brought = transfer::bring(origin, &self.to.store, writer, &mut lacking, None, &told);
-        let brought = brought.map_err(interrupted)?;
+        let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
+        let brought = transfer::bring(origin, &self.to.store, writer, &mut lacking, None, &told)?;
         lacking.scan(&mut |ids| {
             ids.iter().try_for_each(|id| match writer.present(id)? {
                 true => Ok(()),
@@ -281,26 +280,6 @@ enum Begun {
     Busy,
     /// Somebody else was quicker.
     Published,
-}
-
-/// Counts sent bytes, and ends the transfer when it is to end.
-pub(crate) fn tell(monitor: &dyn Monitor, sent: &AtomicU64, bytes: u64) -> chunkstore::Result<()> {
-    let bytes_done = sent.fetch_add(bytes, Relaxed) + bytes;
-    monitor.progress(&Progress {
-        bytes_done,
-        ..Progress::default()
-    });
-    match monitor.interrupted() {
-        true => Err(StoreError::Interrupted),
-        false => Ok(()),
-    }
-}
-
-pub(crate) fn interrupted(error: StoreError) -> Error {
-    match error {
-        StoreError::Interrupted => Error::Interrupted,
-        error => error.into(),
-    }
 }
 
 /// Adds what a generation at the replica has of pages and segments: they need not be read to know that what they refer
