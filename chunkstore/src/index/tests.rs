@@ -1,4 +1,5 @@
 use super::*;
+use crate::compress::Codec;
 use crate::id::ContentHash;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

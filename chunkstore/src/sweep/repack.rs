@@ -9,7 +9,7 @@ use crate::frame::Decoder;
 use crate::id::{ChunkId, PackId};
 use crate::index::LocalIndex;
 use crate::indexfile::ENTRIES_PER_SEGMENT;
-use crate::keys::SealedSessionKey;
+use crate::keys::{Keys, SealedSessionKey};
 use crate::live::LiveSet;
 use crate::pack::{self, Class, Frame, PackList, PackWriter};
 use crate::place::Place;
@@ -19,7 +19,7 @@ use crate::store::Store;
 use std::collections::HashSet;
 
 /// Bytes read at once.
-const READ: u64 = 8 << 20;
+const READ: u64 = 4 << 20;
 /// Sealed keys of one new pack at most: it holds frames of as many sessions.
 const KEYS: usize = 256;
 /// Threads that open frames at most, each with a chunk in memory.
@@ -38,7 +38,7 @@ pub fn repack(
 ) -> Result<()> {
     let mut packs: Vec<PackId> = poor.iter().copied().collect();
     packs.sort_unstable();
-    let mut mover = Mover::within(store)?;
+    let mut mover = Mover::within(store, Proof::Seal)?;
     let result = packs
         .iter()
         .try_for_each(|id| {
@@ -109,9 +109,19 @@ impl Batch {
 /// Lists new packs, once their names are durable.
 pub(crate) type ListPacks<'a> = dyn FnMut(&mut Vec<PackList>) -> Result<()> + 'a;
 
+/// What a frame must show before it is copied: a copy must not give damage a fresh, valid name.
+#[derive(Clone, Copy)]
+pub(crate) enum Proof {
+    /// That it is as its writer sealed it.
+    Seal,
+    /// That its content is that of its id, whoever sealed it.
+    Content,
+}
+
 pub(crate) struct Mover<'a> {
     from: &'a Store,
     to: &'a Store,
+    proof: Proof,
     list: Box<ListPacks<'a>>,
     /// One for each thread.
     provers: Vec<Prover>,
@@ -122,16 +132,22 @@ pub(crate) struct Mover<'a> {
 }
 
 impl<'a> Mover<'a> {
-    pub(super) fn within(store: &'a Store) -> Result<Self> {
-        Mover::between(store, store, Box::new(|lists| list_packs(store, lists)))
+    pub(super) fn within(store: &'a Store, proof: Proof) -> Result<Self> {
+        let list = Box::new(|lists: &mut _| list_packs(store, lists));
+        Mover::new(store, store, proof, list)
     }
 
     /// From one replica to another.
     pub(crate) fn between(from: &'a Store, to: &'a Store, list: Box<ListPacks<'a>>) -> Result<Self> {
+        Mover::new(from, to, Proof::Content, list)
+    }
+
+    fn new(from: &'a Store, to: &'a Store, proof: Proof, list: Box<ListPacks<'a>>) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(PROVERS));
         Ok(Mover {
             from,
             to,
+            proof,
             list,
             provers: (0..threads).map(|_| Prover::new()).collect::<Result<_>>()?,
             batches: [Class::Data, Class::Tree].map(Batch::new),
@@ -177,37 +193,17 @@ impl<'a> Mover<'a> {
             return Ok(());
         }
         let keys = self.to.keys();
-        let mut pack = PackWriter::begin(self.to.remote(), self.to.id(), class, batch.keys.clone())?;
+        let mut pack = PackWriter::begin(self.to.remote(), self.to.id(), batch.class, batch.keys.clone())?;
         let mut rest = &batch.frames[..];
-        let mut bytes = Vec::new();
-        while let Some((_, first)) = rest.first() {
-            let end = |place: &Place| u64::from(place.offset) + u64::from(place.stored_len);
-            let start = u64::from(first.offset);
-            let fits =
-                |(_, place): &&(ChunkId, Place)| place.pack == first.pack && end(place) - start <= READ;
-            let run = rest.iter().take_while(fits).count().max(1);
-            let (frames, later) = rest.split_at(run);
-            rest = later;
-            let len = frames.last().map_or(0, |(_, last)| end(last) - start);
-            let object = ObjectName::pack(first.pack);
-            self.from
-                .remote()
-                .read(&object, start, len as usize, &mut bytes)?;
-            let frames: Vec<Read<'_>> = frames
-                .iter()
-                .map(|(id, place)| {
-                    let at = (u64::from(place.offset) - start) as usize;
-                    let stored = bytes.get(at..at + place.stored_len as usize);
-                    let stored =
-                        stored.ok_or_else(|| Error::corrupt(ObjectName::pack(place.pack), "cut short"))?;
-                    Ok((*id, place, stored))
-                })
-                .collect::<Result<_>>()?;
-            prove(&mut self.provers, self.from, batch.class, &frames)?;
-            for frame in &frames {
-                append(&mut pack, &batch, frame)?;
-            }
-            moved(len)?;
+        let mut run = Run::default();
+        while run.read(self.from, &mut rest)? {
+            prove(
+                &mut self.provers,
+                (self.from.keys(), batch.class, self.proof),
+                &run,
+            )?;
+            run.append(&mut pack, &batch.keys)?;
+            moved(run.bytes.len() as u64)?;
         }
         let list = pack.finish(keys)?.publish()?;
         self.to.protect(list.id)?;
@@ -246,8 +242,62 @@ fn list_packs(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
     write_segments(store, lists)
 }
 
-/// A frame of an old pack: its chunk, its place, its stored bytes.
-type Read<'a> = (ChunkId, &'a Place, &'a [u8]);
+/// Frames that lie together in an old pack, and the bytes from the first to the last.
+#[derive(Default)]
+struct Run<'a> {
+    frames: &'a [(ChunkId, Place)],
+    bytes: Vec<u8>,
+}
+
+impl<'a> Run<'a> {
+    /// Takes the next run off `rest`; false when there is none.
+    fn read(&mut self, from: &Store, rest: &mut &'a [(ChunkId, Place)]) -> Result<bool> {
+        let Some((_, first)) = rest.first() else {
+            return Ok(false);
+        };
+        let end = |place: &Place| u64::from(place.offset) + u64::from(place.stored_len);
+        let start = u64::from(first.offset);
+        let fits = |(_, place): &&(ChunkId, Place)| place.pack == first.pack && end(place) - start <= READ;
+        let count = rest.iter().take_while(fits).count().max(1);
+        let (frames, later) = rest.split_at(count);
+        let len = frames.last().map_or(0, |(_, last)| end(last) - start);
+        let object = ObjectName::pack(first.pack);
+        from.remote()
+            .read(&object, start, len as usize, &mut self.bytes)?;
+        (self.frames, *rest) = (frames, later);
+        Ok(true)
+    }
+
+    fn stored(&self, place: &Place) -> Result<&[u8]> {
+        let start = self.frames.first().map_or(0, |(_, first)| first.offset);
+        let at = (place.offset - start) as usize;
+        let stored = self.bytes.get(at..at + place.stored_len as usize);
+        stored.ok_or_else(|| Error::corrupt(ObjectName::pack(place.pack), "cut short"))
+    }
+
+    /// Copies the frames bytewise.
+    fn append(&self, pack: &mut PackWriter, keys: &[SealedSessionKey]) -> Result<()> {
+        for (id, place) in self.frames {
+            let key = keys.iter().position(|key| *key == place.sealed_key);
+            let (Some(key), Some(codec)) = (key, Codec::from_tag(place.codec)) else {
+                return Err(Error::corrupt(
+                    ObjectName::pack(place.pack),
+                    "a frame's key or codec is not known",
+                ));
+            };
+            let frame = Frame {
+                id: *id,
+                offset: 0,
+                stored_len: place.stored_len,
+                plain_len: place.plain_len,
+                codec,
+                key: key as u16,
+            };
+            pack.append(frame, self.stored(place)?)?;
+        }
+        Ok(())
+    }
+}
 
 /// What one thread needs to open frames.
 struct Prover {
@@ -265,51 +315,36 @@ impl Prover {
 
     fn prove<'a>(
         &mut self,
-        store: &Store,
-        class: Class,
-        mut frames: impl Iterator<Item = &'a Read<'a>>,
+        (keys, class, proof): (&Keys, Class, Proof),
+        run: &Run<'_>,
+        mut frames: impl Iterator<Item = &'a (ChunkId, Place)>,
     ) -> Result<()> {
-        frames.try_for_each(|(id, place, stored)| {
-            self.decoder
-                .open_at(store.keys(), class, *id, place, stored, &mut self.plain)
+        frames.try_for_each(|(id, place)| {
+            let stored = run.stored(place)?;
+            match proof {
+                Proof::Seal => self.decoder.prove_seal(keys, class, *id, place, stored),
+                Proof::Content => self
+                    .decoder
+                    .open_at(keys, class, *id, place, stored, &mut self.plain),
+            }
         })
     }
 }
 
-/// Opens every frame, on all threads: a copy must not give damage a fresh, valid name.
-fn prove(provers: &mut [Prover], store: &Store, class: Class, frames: &[Read<'_>]) -> Result<()> {
+/// Proves every frame, on all threads.
+fn prove(provers: &mut [Prover], how: (&Keys, Class, Proof), run: &Run<'_>) -> Result<()> {
     let threads = provers.len();
     std::thread::scope(|scope| {
         let started: Vec<_> = provers
             .iter_mut()
             .enumerate()
             .map(|(number, prover)| {
-                let share = frames.iter().skip(number).step_by(threads);
-                scope.spawn(move || prover.prove(store, class, share))
+                let share = run.frames.iter().skip(number).step_by(threads);
+                scope.spawn(move || prover.prove(how, run, share))
             })
             .collect();
         started
             .into_iter()
             .try_for_each(|thread| thread.join().unwrap_or(Err(Error::WriterFailed)))
     })
-}
-
-/// Copies one frame bytewise.
-fn append(pack: &mut PackWriter, batch: &Batch, (id, place, stored): &Read<'_>) -> Result<()> {
-    let key = batch.keys.iter().position(|key| *key == place.sealed_key);
-    let (Some(key), Some(codec)) = (key, Codec::from_tag(place.codec)) else {
-        return Err(Error::corrupt(
-            ObjectName::pack(place.pack),
-            "a frame's key or codec is not known",
-        ));
-    };
-    let frame = Frame {
-        id: *id,
-        offset: 0,
-        stored_len: place.stored_len,
-        plain_len: place.plain_len,
-        codec,
-        key: key as u16,
-    };
-    pack.append(frame, stored)
 }

@@ -2,7 +2,7 @@
 //!
 //! Frames are read one by one, so that one sector that can't be read costs one frame.
 
-use super::repack::{Mover, place};
+use super::repack::{Mover, Proof, place};
 use crate::error::Result;
 use crate::frame::Decoder;
 use crate::id::PackId;
@@ -28,7 +28,7 @@ pub fn rescue(
     moved: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Rescued> {
     let mut rescued = Rescued::default();
-    let mut mover = Mover::within(store)?;
+    let mut mover = Mover::within(store, Proof::Content)?;
     let mut decoder = Decoder::new()?;
     let mut plain = Vec::new();
     let result = hurt
