@@ -18,6 +18,7 @@ pub mod parity;
 pub mod place;
 pub mod reader;
 pub mod remote;
+pub mod scratch;
 pub mod seal;
 pub mod session;
 pub mod simulation;

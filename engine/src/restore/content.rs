@@ -22,7 +22,7 @@ impl Planner<'_, '_> {
         mut entry: Entry,
     ) -> Result<()> {
         let slot = match action {
-            Action::Create | Action::Replace { .. } => self.links.first(&entry, dir, &name),
+            Action::Create | Action::Replace { .. } => self.links.first(&entry, dir, &name)?,
             Action::Keep => None,
         };
         let content = std::mem::replace(&mut entry.content, Content::None);

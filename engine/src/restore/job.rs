@@ -1,12 +1,12 @@
 //! One thing to be put into the target, but for directories and hard links: what it is, how it takes its place, and how
 //! much of it is still to come.
 
-use super::links::Slot;
 use crate::entry::{DirPath, Entry, Kind, Meta, join};
+use crate::fsmeta::FileId;
 use parking_lot::Mutex;
 use std::fs::File;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel};
+use std::sync::{Arc, OnceLock};
 
 /// How a job comes to its name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +27,32 @@ pub(super) enum Failure {
     Damage(String),
     /// The run ends; the reason is told once, not for each file.
     Abandoned,
+}
+
+/// The first name of a multiply linked file, and what was created there.
+pub(super) struct Slot {
+    pub dir: DirPath,
+    pub name: Vec<u8>,
+    created: OnceLock<FileId>,
+}
+
+impl Slot {
+    pub fn new(dir: DirPath, name: Vec<u8>) -> Slot {
+        Slot {
+            dir,
+            name,
+            created: OnceLock::new(),
+        }
+    }
+
+    pub fn created(&self, id: FileId) {
+        // Only the one job that makes the file says so.
+        let _first = self.created.set(id);
+    }
+
+    pub fn id(&self) -> Option<FileId> {
+        self.created.get().copied()
+    }
 }
 
 pub(super) struct Job {

@@ -1,28 +1,16 @@
 //! Hard links: which names of a generation are one file. The first name is restored as a file and later ones become
 //! links to it, once the window that they are in has been written.
+//!
+//! Files with names still to come are remembered, beyond a number of them on disk.
 
-use super::job::Action;
-use super::shared::Fault;
-use super::write::Hands;
-use crate::entry::{Content, DirPath, Entry, Extent, Kind, Time, join};
-use crate::fsmeta::{FileId, TargetDir};
+use super::job::{Action, Slot};
+use crate::entry::{Content, DirPath, Entry, Extent, Kind};
+use crate::error::{Error, Result, StoreError};
+use crate::fsmeta::FileId;
+use chunkstore::scratch::Scratch;
 use std::collections::HashMap;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock};
-
-/// The first name of a multiply linked file, and what was created there.
-pub(super) struct Slot {
-    dir: DirPath,
-    name: Vec<u8>,
-    created: OnceLock<FileId>,
-}
-
-impl Slot {
-    pub fn created(&self, id: FileId) {
-        // Only the one job that makes the file says so.
-        let _first = self.created.set(id);
-    }
-}
+use std::path::Path;
+use std::sync::Arc;
 
 /// A name to be linked to what is in the slot.
 pub(super) struct Link {
@@ -34,32 +22,23 @@ pub(super) struct Link {
     pub size: u64,
 }
 
-/// The file that two names share. Device and inode do for one moment; that the rest is equal too keeps names apart that
-/// a busy file system gave the same number one after the other.
-#[derive(PartialEq, Eq, Hash)]
-struct Identity {
-    dev: u64,
-    ino: u64,
-    size: u64,
-    mtime: Time,
-    first: [u8; 16],
-}
+/// Says which file a name shares with others. Device and inode do for one moment; that the rest is equal too keeps names
+/// apart that a busy file system gave the same number one after the other.
+type Identity = [u8; 32];
 
-impl Identity {
-    fn of(entry: &Entry) -> Identity {
-        Identity {
-            dev: entry.meta.dev,
-            ino: entry.meta.ino,
-            size: entry.meta.size,
-            mtime: entry.meta.mtime,
-            first: fingerprint(&entry.kind, &entry.content),
-        }
+fn identity(entry: &Entry) -> Identity {
+    let meta = &entry.meta;
+    let mut hasher = blake3::Hasher::new();
+    for number in [meta.dev, meta.ino, meta.size, meta.mtime.secs.cast_unsigned()] {
+        hasher.update(&number.to_le_bytes());
     }
+    hasher.update(&meta.mtime.nanos.to_le_bytes());
+    add_nature(&mut hasher, &entry.kind, &entry.content);
+    *hasher.finalize().as_bytes()
 }
 
 /// Tells kinds and contents apart.
-fn fingerprint(kind: &Kind, content: &Content) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new();
+fn add_nature(hasher: &mut blake3::Hasher, kind: &Kind, content: &Content) {
     match kind {
         Kind::File => hasher.update(b"f"),
         Kind::Dir => hasher.update(b"d"),
@@ -86,94 +65,103 @@ fn fingerprint(kind: &Kind, content: &Content) -> [u8; 16] {
             hasher.update(&list.id.0);
         }),
     }
-    let mut out = [0; 16];
-    hasher.finalize_xof().fill(&mut out);
-    out
 }
 
-/// Files with names that are still to come. Grows with those only.
-#[derive(Default)]
+/// Files with names that are still to come.
 pub(super) struct Links {
+    /// With the number of those names.
     known: HashMap<Identity, (Arc<Slot>, u64)>,
+    /// Those that were written before, by windows that have ended.
+    older: Scratch,
+    /// How many are in memory.
+    most: usize,
+    /// How many may be before some are moved to disk again.
+    bound: usize,
 }
 
 impl Links {
+    /// Keeps about `most` in memory, the others below `cache`.
+    pub fn new(cache: &Path, most: usize) -> Result<Self> {
+        Ok(Links {
+            known: HashMap::new(),
+            older: Scratch::new(cache, "links")?,
+            most,
+            bound: most,
+        })
+    }
+
     /// The slot of an earlier name of this file, if one was restored.
-    pub fn find(&mut self, entry: &Entry) -> Option<Arc<Slot>> {
-        if entry.meta.nlink < 2 || self.known.is_empty() {
-            return None;
+    pub fn find(&mut self, entry: &Entry) -> Result<Option<Arc<Slot>>> {
+        if entry.meta.nlink < 2 || (self.known.is_empty() && self.older.is_unused()) {
+            return Ok(None);
         }
-        let identity = Identity::of(entry);
-        let (slot, left) = self.known.get_mut(&identity)?;
-        let slot = slot.clone();
-        *left -= 1;
-        if *left == 0 {
-            self.known.remove(&identity);
+        let identity = identity(entry);
+        let found = match self.known.remove(&identity) {
+            Some(known) => Some(known),
+            None => self.older.take(&identity)?.map(|row| decode(&row)).transpose()?,
+        };
+        let Some((slot, left)) = found else {
+            return Ok(None);
+        };
+        if left > 1 {
+            self.remember(identity, slot.clone(), left - 1)?;
         }
-        Some(slot)
+        Ok(Some(slot))
     }
 
     /// The entry will be restored as `name` in `dir`, and has other names.
-    pub fn first(&mut self, entry: &Entry, dir: &DirPath, name: &[u8]) -> Option<Arc<Slot>> {
-        let others = entry.meta.nlink.checked_sub(1).filter(|n| *n > 0)?;
-        let slot = Arc::new(Slot {
-            dir: dir.clone(),
-            name: name.to_vec(),
-            created: OnceLock::new(),
-        });
-        self.known.insert(Identity::of(entry), (slot.clone(), others));
-        Some(slot)
-    }
-}
-
-impl Hands<'_, '_> {
-    pub fn link(&mut self, link: &Link) {
-        let shared = self.shared;
-        match self.try_link(link) {
-            Ok(()) => {
-                let counter = match link.is_file {
-                    true => &shared.counts.files_restored,
-                    false => &shared.counts.others,
-                };
-                counter.fetch_add(1, Relaxed);
-                shared.counts.bytes_restored.fetch_add(link.size, Relaxed);
-                shared.wrote(link.size);
-            }
-            Err(fault) => {
-                if link.is_file {
-                    shared.counts.files_failed.fetch_add(1, Relaxed);
-                }
-                self.blame(&join(&link.dir, &link.name), fault);
-            }
-        }
-        shared.progress();
-    }
-
-    fn try_link(&mut self, link: &Link) -> Result<(), Fault> {
-        let Some(id) = link.slot.created.get() else {
-            let first = join(&link.slot.dir, &link.slot.name);
-            let first = first.escape_ascii();
-            return Err(Fault::Path(format!(
-                "it is a link to /{first}, which was not restored"
-            )));
+    pub fn first(&mut self, entry: &Entry, dir: &DirPath, name: &[u8]) -> Result<Option<Arc<Slot>>> {
+        let Some(others) = entry.meta.nlink.checked_sub(1).filter(|n| *n > 0) else {
+            return Ok(None);
         };
-        let from = self.dir(&link.slot.dir)?;
-        let to = self.dir(&link.dir)?;
-        match &link.action {
-            Action::Create | Action::Keep => Ok(to.hard_link(&link.name, &from, &link.slot.name, *id)?),
-            Action::Replace { temporary } => {
-                to.hard_link(temporary, &from, &link.slot.name, *id)?;
-                if let Err(e) = to.rename(temporary, &link.name) {
-                    discard(&to, temporary);
-                    return Err(e.into());
-                }
-                Ok(())
-            }
+        let slot = Arc::new(Slot::new(dir.clone(), name.to_vec()));
+        self.remember(identity(entry), slot.clone(), others)?;
+        Ok(Some(slot))
+    }
+
+    fn remember(&mut self, identity: Identity, slot: Arc<Slot>, left: u64) -> Result<()> {
+        if self.known.len() >= self.bound {
+            // A slot that nobody else holds is settled: its file was made, or given up.
+            let settled = self.known.extract_if(|_, (slot, _)| Arc::strong_count(slot) == 1);
+            self.older
+                .write(settled.map(|(identity, (slot, left))| (identity, encode(&slot, left))))?;
+            self.bound = self.most.max(self.known.len() * 2);
         }
+        self.known.insert(identity, (slot, left));
+        Ok(())
     }
 }
 
-/// Removes a temporary name whose use has failed for a reason that is reported.
-fn discard(dir: &TargetDir, temporary: &[u8]) {
-    let _reported = dir.remove(temporary);
+/// Names to come, whether there is a file and which (device, inode), the directory's length, the directory, the name.
+fn encode(slot: &Slot, left: u64) -> Vec<u8> {
+    let id = slot.id().map_or([0; 3], |id| [1, id.dev, id.ino]);
+    let mut row = Vec::with_capacity(40 + slot.dir.len() + slot.name.len());
+    for number in [left, id[0], id[1], id[2], slot.dir.len() as u64] {
+        row.extend_from_slice(&number.to_le_bytes());
+    }
+    row.extend_from_slice(&slot.dir);
+    row.extend_from_slice(&slot.name);
+    row
+}
+
+fn decode(row: &[u8]) -> Result<(Arc<Slot>, u64)> {
+    let fields = || {
+        let (head, rest) = row.split_at_checked(40)?;
+        let mut numbers = head
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|bytes| u64::from_le_bytes(*bytes));
+        let [left, made, dev, ino, len] = std::array::from_fn(|_| numbers.next().unwrap_or_default());
+        let (dir, name) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+        let slot = Slot::new(dir.into(), name.to_vec());
+        if made == 1 {
+            slot.created(FileId { dev, ino });
+        }
+        Some((Arc::new(slot), left))
+    };
+    fields().ok_or_else(|| {
+        let why = "what was noted of a hard link does not decode".to_string();
+        Error::Store(StoreError::Index(why))
+    })
 }

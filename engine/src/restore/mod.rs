@@ -4,7 +4,7 @@
 //! (`dirs`), decides about what is there already (`existing`) and fills windows of bounded size (`content`, `window`);
 //! `crew` hands a window's range reads to threads that open, verify and write (`write`), and ends windows in order: read
 //! back (`verify`), hard links (`links`), directories' metadata. Two windows are under way at a time and nothing else
-//! grows with the generation, but for the names of multiply linked files whose other links are still to come.
+//! grows with the generation.
 //!
 //! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
 //! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and a file that

@@ -78,7 +78,7 @@ pub(super) fn restore(
             window: Builder::default(),
             strip,
             crew: Crew::new(shared, strip, limits, tasks)?,
-            links: Links::default(),
+            links: Links::new(shared.source.reader().store().cache(), limits.links)?,
             sources,
             path: Vec::new(),
         };
@@ -268,7 +268,7 @@ impl Planner<'_, '_> {
             self.give_up(dir, &entry, Some(why));
             return Ok(());
         }
-        let slot = self.links.find(&entry);
+        let slot = self.links.find(&entry)?;
         let Some((name, action)) = self.decided(dir, &entry, slot.is_some())? else {
             return Ok(());
         };

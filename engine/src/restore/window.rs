@@ -32,6 +32,8 @@ pub(super) struct Limits {
     pub read: u64,
     /// Bytes between two frames that are read along rather than asked for apart.
     pub gap: u64,
+    /// Multiply linked files in memory.
+    pub links: usize,
 }
 
 impl Default for Limits {
@@ -44,6 +46,7 @@ impl Default for Limits {
             open: 100,
             read: 4 << 20,
             gap: 128 << 10,
+            links: 32 << 10,
         }
     }
 }

@@ -4,9 +4,10 @@
 //! replaces another is written beside it and renamed when it is complete. What fails is removed again.
 
 use super::job::{Action, Failure, Job};
+use super::links::Link;
 use super::shared::{Fault, Outcome, Shared, below};
 use super::window::{Frame, Part, Read, Window};
-use crate::entry::{DirPath, Kind};
+use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
 use crate::fsmeta::{At, FileId, TargetDir, stat_fd};
 use chunkstore::frame::Decoder;
@@ -327,6 +328,52 @@ impl<'r, 'a> Hands<'r, 'a> {
         }
     }
 
+    /// Puts a name beside the first of its file.
+    pub fn link(&mut self, link: &Link) {
+        let shared = self.shared;
+        match self.try_link(link) {
+            Ok(()) => {
+                let counter = match link.is_file {
+                    true => &shared.counts.files_restored,
+                    false => &shared.counts.others,
+                };
+                counter.fetch_add(1, Relaxed);
+                shared.counts.bytes_restored.fetch_add(link.size, Relaxed);
+                shared.wrote(link.size);
+            }
+            Err(fault) => {
+                if link.is_file {
+                    shared.counts.files_failed.fetch_add(1, Relaxed);
+                }
+                self.blame(&join(&link.dir, &link.name), fault);
+            }
+        }
+        shared.progress();
+    }
+
+    fn try_link(&mut self, link: &Link) -> Outcome<()> {
+        let Some(id) = link.slot.id() else {
+            let first = join(&link.slot.dir, &link.slot.name);
+            let first = first.escape_ascii();
+            return Err(Fault::Path(format!(
+                "it is a link to /{first}, which was not restored"
+            )));
+        };
+        let from = self.dir(&link.slot.dir)?;
+        let to = self.dir(&link.dir)?;
+        match &link.action {
+            Action::Create | Action::Keep => Ok(to.hard_link(&link.name, &from, &link.slot.name, id)?),
+            Action::Replace { temporary } => {
+                to.hard_link(temporary, &from, &link.slot.name, id)?;
+                if let Err(e) = to.rename(temporary, &link.name) {
+                    discard(&to, temporary);
+                    return Err(e.into());
+                }
+                Ok(())
+            }
+        }
+    }
+
     fn restored(&self, job: &Job) {
         let counts = &self.shared.counts;
         if job.kind == Kind::File {
@@ -365,4 +412,9 @@ impl<'r, 'a> Hands<'r, 'a> {
             self.shared.problem(path, why);
         }
     }
+}
+
+/// Removes a temporary name whose use has failed for a reason that is reported.
+fn discard(dir: &TargetDir, temporary: &[u8]) {
+    let _reported = dir.remove(temporary);
 }

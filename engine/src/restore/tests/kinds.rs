@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::restore::window::Limits;
 use crate::restore::{Overwrite, Permissions, run_within};
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions as Bits};
 use std::os::unix::ffi::OsStrExt;
@@ -136,6 +137,37 @@ fn everything_comes_back() {
         assert_same(&facts(&kit.restored()), &wanted);
         fs::remove_dir_all(kit.target()).unwrap();
     }
+}
+
+/// All first names come before all others, so that hundreds wait for theirs where one is kept in memory.
+#[test]
+fn more_linked_files_than_memory_holds() {
+    let kit = Kit::new();
+    for dir in ["a", "b", "c"] {
+        fs::create_dir(kit.source().join(dir)).unwrap();
+    }
+    let names: Vec<String> = (0..300).map(|number| format!("{number:03}")).collect();
+    for name in &names {
+        let first = kit.source().join("a").join(name);
+        fs::write(&first, name).unwrap();
+        for dir in ["b", "c"] {
+            fs::hard_link(&first, kit.source().join(dir).join(name)).unwrap();
+        }
+    }
+    let manifest = kit.backup();
+    let summary = kit.restore_well(&manifest, &kit.options(), tiny());
+    assert_eq!(summary.files_restored, 900);
+    let mut inodes = BTreeSet::new();
+    for name in &names {
+        let path = |dir: &str| kit.target().join(dir).join(name);
+        let first = fs::metadata(path("a")).unwrap();
+        assert_eq!(fs::read_to_string(path("c")).unwrap(), *name);
+        for dir in ["b", "c"] {
+            assert_eq!(fs::metadata(path(dir)).unwrap().ino(), first.ino(), "{dir}/{name}");
+        }
+        inodes.insert(first.ino());
+    }
+    assert_eq!(inodes.len(), names.len());
 }
 
 #[test]

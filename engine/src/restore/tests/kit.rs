@@ -46,6 +46,7 @@ pub fn tiny() -> Limits {
         open: 1,
         read: 5000,
         gap: 100,
+        links: 1,
     }
 }
 
