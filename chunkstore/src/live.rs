@@ -18,7 +18,7 @@ impl LiveSet {
     /// An empty set, which goes to the disk below `cache` when it grows.
     pub fn new(cache: &Path) -> Result<Self> {
         Ok(LiveSet {
-            written: Scratch::new(cache, "live")?,
+            written: Scratch::new(cache),
             fresh: BTreeSet::new(),
         })
     }
@@ -95,6 +95,6 @@ mod tests {
         .unwrap();
         assert!(all.len() == 100_000 && all.is_sorted());
         drop(set);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(dir.path().join("scratch")).unwrap().count(), 0);
     }
 }

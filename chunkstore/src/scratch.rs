@@ -1,23 +1,78 @@
-//! A map on disk for one run: what would otherwise grow in memory. Nothing outlives the run that made it.
+//! Room on disk for one run: what would otherwise grow in memory. What a run that was killed left is removed by the next.
 
 use crate::error::{Error, Result};
 use crate::id::random;
 use rocksdb::{BlockBasedOptions, DB, IteratorMode, Options, WriteBatch, WriteOptions};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+/// Younger folders may be about to be locked.
+const SETTLED: Duration = Duration::from_mins(10);
+
+/// A folder of a run's own, removed when dropped.
+pub struct ScratchDir {
+    path: PathBuf,
+    /// Says that the run lives.
+    _lock: File,
+}
+
+impl ScratchDir {
+    /// Makes one below `cache`.
+    pub fn new(cache: &Path) -> Result<Self> {
+        let all = cache.join("scratch");
+        sweep(&all);
+        let path = all.join(hex::encode(random::<8>()?));
+        fs::create_dir_all(&path).map_err(|e| Error::local("create", &path, e))?;
+        let lock = File::open(&path).map_err(|e| Error::local("open", &path, e))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|e| Error::local("lock", &path, e.into()))?;
+        Ok(ScratchDir { path, _lock: lock })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for ScratchDir {
+    fn drop(&mut self) {
+        // What stays behind is only disk space in a cache, and the next run's to remove.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes what nobody holds. What can't be removed now may be another time.
+fn sweep(all: &Path) {
+    let Ok(folders) = fs::read_dir(all) else { return };
+    for folder in folders.flatten() {
+        let made = folder.metadata().and_then(|meta| meta.modified());
+        let settled = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > SETTLED));
+        let free = || {
+            let lock = File::open(folder.path()).ok()?;
+            flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()
+        };
+        if settled && free().is_some() {
+            let _ = fs::remove_dir_all(folder.path());
+        }
+    }
+}
+
+/// A map.
 pub struct Scratch {
-    /// Opened when first written to: most stay empty.
-    db: Option<DB>,
-    dir: PathBuf,
+    /// Opened when first written to: most stay empty. Closed before its folder goes.
+    db: Option<(DB, ScratchDir)>,
+    cache: PathBuf,
 }
 
 impl Scratch {
-    /// An empty map that goes to a folder of its own below `cache`, removed when dropped. `what` begins its name.
-    pub fn new(cache: &Path, what: &str) -> Result<Self> {
-        Ok(Scratch {
+    /// An empty map, which goes to a folder below `cache`.
+    pub fn new(cache: &Path) -> Self {
+        Scratch {
             db: None,
-            dir: cache.join(format!("{what}-{}", hex::encode(random::<8>()?))),
-        })
+            cache: cache.to_path_buf(),
+        }
     }
 
     /// Nothing was ever written.
@@ -27,7 +82,7 @@ impl Scratch {
 
     fn open(&mut self) -> Result<&DB> {
         if self.db.is_none() {
-            std::fs::create_dir_all(&self.dir).map_err(|e| Error::local("create", &self.dir, e))?;
+            let dir = ScratchDir::new(&self.cache)?;
             let mut table = BlockBasedOptions::default();
             table.set_ribbon_filter(10.0);
             let mut options = Options::default();
@@ -36,11 +91,10 @@ impl Scratch {
             options.set_compression_type(rocksdb::DBCompressionType::None);
             options.set_write_buffer_size(8 << 20);
             options.set_keep_log_file_num(1);
-            self.db = Some(DB::open(&options, &self.dir).map_err(failed)?);
+            self.db = Some((DB::open(&options, dir.path()).map_err(failed)?, dir));
         }
-        self.db
-            .as_ref()
-            .ok_or_else(|| Error::Index("the map on disk is closed".to_string()))
+        let db = self.db.as_ref().map(|(db, _)| db);
+        db.ok_or_else(|| Error::Index("the map on disk is closed".to_string()))
     }
 
     pub fn write<V: AsRef<[u8]>>(&mut self, rows: impl IntoIterator<Item = ([u8; 32], V)>) -> Result<()> {
@@ -51,14 +105,14 @@ impl Scratch {
 
     pub fn contains(&self, key: &[u8; 32]) -> Result<bool> {
         match &self.db {
-            Some(db) => Ok(db.get_pinned(key).map_err(failed)?.is_some()),
+            Some((db, _)) => Ok(db.get_pinned(key).map_err(failed)?.is_some()),
             None => Ok(false),
         }
     }
 
     /// Takes a value out.
     pub fn take(&mut self, key: &[u8; 32]) -> Result<Option<Vec<u8>>> {
-        let Some(db) = &self.db else { return Ok(None) };
+        let Some((db, _)) = &self.db else { return Ok(None) };
         let value = db.get(key).map_err(failed)?;
         if value.is_some() {
             db.delete_opt(key, &unlogged()).map_err(failed)?;
@@ -68,19 +122,11 @@ impl Scratch {
 
     /// Calls `each` with the keys in order.
     pub fn keys(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let Some(db) = &self.db else { return Ok(()) };
+        let Some((db, _)) = &self.db else { return Ok(()) };
         db.iterator(IteratorMode::Start).try_for_each(|row| {
             let (key, _) = row.map_err(failed)?;
             each(&key)
         })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        self.db = None;
-        // What stays behind is only disk space in a cache.
-        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
 
@@ -92,4 +138,45 @@ fn unlogged() -> WriteOptions {
 
 fn failed(error: rocksdb::Error) -> Error {
     Error::Index(error.into_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_for_one_run() {
+        let cache = tempfile::tempdir().unwrap();
+        let mut map = Scratch::new(cache.path());
+        assert!(map.is_unused() && map.take(&[1; 32]).unwrap().is_none());
+        map.write([([1; 32], b"one"), ([2; 32], b"two")]).unwrap();
+        assert!(!map.is_unused() && map.contains(&[1; 32]).unwrap());
+        assert_eq!(map.take(&[1; 32]).unwrap().unwrap(), b"one");
+        assert!(map.take(&[1; 32]).unwrap().is_none());
+        let mut keys = Vec::new();
+        map.keys(&mut |key| {
+            keys.push(key[0]);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(keys, [2]);
+        drop(map);
+        assert_eq!(fs::read_dir(cache.path().join("scratch")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_goes_and_what_a_run_has_stays() {
+        let cache = tempfile::tempdir().unwrap();
+        let left = cache.path().join("scratch/left");
+        fs::create_dir_all(&left).unwrap();
+        let held = ScratchDir::new(cache.path()).unwrap();
+        for dir in [&left, held.path()] {
+            let long_ago = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
+            File::open(dir).unwrap().set_times(long_ago).unwrap();
+        }
+        let young = cache.path().join("scratch/young");
+        fs::create_dir(&young).unwrap();
+        let _next = ScratchDir::new(cache.path()).unwrap();
+        assert!(!left.exists() && held.path().exists() && young.exists());
+    }
 }

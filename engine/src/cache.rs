@@ -54,7 +54,7 @@ pub fn clear(root: &Path) -> Result<Cleared> {
     remove_but(&root.join(opening::NOTES), |_| false)?;
     for folder in folders(root)? {
         let index = folder.path.join("index");
-        match lock_all(&index)? {
+        match lock_all(&folder.path)? {
             Some(locks) => {
                 // The lock files stay: another process may have opened one and be about to lock it.
                 remove_but(&index, |name| name.ends_with(".lock"))?;
@@ -108,18 +108,19 @@ fn size(dir: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Locks every copy of the index; `None` where one is in use.
-fn lock_all(index: &Path) -> Result<Option<Vec<File>>> {
+/// Locks every copy of the index and every run's own folder; `None` where one is in use.
+fn lock_all(folder: &Path) -> Result<Option<Vec<File>>> {
+    let copies = entries(&folder.join("index"))?;
+    let copies = copies.iter().map(DirEntry::path);
+    let copies = copies.filter(|path| path.extension().is_some_and(|end| end == "lock"));
+    let runs = entries(&folder.join("scratch"))?;
     let mut locks = Vec::new();
-    for entry in entries(index)? {
-        let path = entry.path();
-        if path.extension().is_none_or(|end| end != "lock") {
-            continue;
-        }
-        let lock = File::options()
-            .write(true)
-            .open(&path)
-            .map_err(failed("open", &path))?;
+    for path in copies.chain(runs.iter().map(DirEntry::path)) {
+        let lock = match File::open(&path) {
+            // Its run has ended.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            lock => lock.map_err(failed("open", &path))?,
+        };
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => locks.push(lock),
             Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
@@ -177,6 +178,9 @@ mod tests {
         assert!(!free.exists() && free.with_extension("lock").exists());
         assert!(used.join("data").exists() && foreign.exists());
         drop(lock);
+        let run = chunkstore::scratch::ScratchDir::new(&root.path().join("b".repeat(32))).unwrap();
+        assert_eq!(clear(root.path()).unwrap().busy, ["b".repeat(32)]);
+        drop(run);
         assert_eq!(clear(root.path()).unwrap().busy, Vec::<String>::new());
         assert!(!used.exists());
     }

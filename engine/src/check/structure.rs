@@ -18,12 +18,12 @@ use chunkstore::indexfile::{IndexEntry, IndexSegment};
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, ObjectName};
+use chunkstore::scratch::ScratchDir;
 use chunkstore::session::{self, Mark};
 use chunkstore::slot::is_named_in;
 use chunkstore::store::{Slate, Store};
 use chunkstore::{ChunkId, Error as StoreError, IndexId, MarkId, PackId, Place, SessionId};
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 
 /// Readings that others may overtake.
 const TRIES: usize = 3;
@@ -94,17 +94,7 @@ pub(super) struct Structure {
     chunks: u64,
     tree_chunks: u64,
     /// Dropped last.
-    _dir: Scratch,
-}
-
-/// A folder in the cache, removed when dropped.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What stays behind is only disk space in a cache.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    _dir: ScratchDir,
 }
 
 pub(super) fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Structure, Findings)> {
@@ -124,16 +114,12 @@ fn read_once(repo: &Repo, names: Names, monitor: &dyn Monitor) -> Result<(Struct
     let mut findings = Findings::new(repo)?;
     let condemned = control_objects(store, &mut findings)?;
     let packs = store.packs()?;
-    let dir = Scratch(
-        store
-            .cache()
-            .join(format!("check-{}", hex::encode(chunkstore::id::random::<8>()?))),
-    );
+    let dir = ScratchDir::new(store.cache())?;
     let mut listed = HashMap::new();
     let mut entries = 0;
     let progress = crate::repo::index_progress(monitor);
     let index = LocalIndex::open(
-        &dir.0,
+        dir.path(),
         store.id(),
         &names.segments,
         &condemned,

@@ -81,13 +81,13 @@ pub(super) struct Links {
 
 impl Links {
     /// Keeps about `most` in memory, the others below `cache`.
-    pub fn new(cache: &Path, most: usize) -> Result<Self> {
-        Ok(Links {
+    pub fn new(cache: &Path, most: usize) -> Self {
+        Links {
             known: HashMap::new(),
-            older: Scratch::new(cache, "links")?,
+            older: Scratch::new(cache),
             most,
             bound: most,
-        })
+        }
     }
 
     /// The slot of an earlier name of this file, if one was restored.

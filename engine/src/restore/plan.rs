@@ -78,7 +78,7 @@ pub(super) fn restore(
             window: Builder::default(),
             strip,
             crew: Crew::new(shared, strip, limits, tasks)?,
-            links: Links::new(shared.source.reader().store().cache(), limits.links)?,
+            links: Links::new(shared.source.reader().store().cache(), limits.links),
             sources,
             path: Vec::new(),
         };

@@ -163,7 +163,11 @@ fn more_linked_files_than_memory_holds() {
         let first = fs::metadata(path("a")).unwrap();
         assert_eq!(fs::read_to_string(path("c")).unwrap(), *name);
         for dir in ["b", "c"] {
-            assert_eq!(fs::metadata(path(dir)).unwrap().ino(), first.ino(), "{dir}/{name}");
+            assert_eq!(
+                fs::metadata(path(dir)).unwrap().ino(),
+                first.ino(),
+                "{dir}/{name}"
+            );
         }
         inodes.insert(first.ino());
     }
