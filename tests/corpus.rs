@@ -90,6 +90,39 @@ fn regenerate_corpus() {
         ],
     );
     keep_texts(
+        "listing",
+        &[
+            r#"<?xml version="1.0"?><D:multistatus xmlns:D="DAV:"><D:response><D:href>/new/packs/</D:href><D:propstat>
+            <D:prop><D:resourcetype><D:collection/></D:resourcetype></D:prop></D:propstat></D:response></D:multistatus>"#,
+            r#"<multistatus xmlns="DAV:"><response><href>/p/a%20b%ff</href><propstat><prop><getcontentlength>12
+            </getcontentlength></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>"#,
+            "<a><response><href>&lt;&#x41;&unknown;</href><![CDATA[x]]></response></a>",
+            "<D:multistatus><D:response></wrong>",
+        ],
+    );
+    keep_texts(
+        "settings",
+        &[
+            "[remotes.main]\nurl = '/mnt/backup'\npassword-file = '~/pass'\n",
+            "[remotes.okinawa]\nurl = 's3://office/pc1'\nkey-file = '/k'\npassword-command = 'pass show x'\n",
+            "remotes.a = { url = 'sftp://u@h/p', key-file = 'relative' }",
+            "[remote.main]\nurl='/a'",
+            "[remotes.a]\npasword-file='/x'\n[remotes.a]\n",
+            "[remotes]\na = 1\n'\\u0000' = []\n",
+        ],
+    );
+    keep_texts(
+        "url",
+        &[
+            "s3://office/pc%201/x/?endpoint=http://127.0.0.1:83&region=jp&timeout=5&secret=s3cr3t",
+            "sftp://u:p%40ss@host:2222/~/backup",
+            "webdavs://u:pass@[::1]:8443/a//b/?ca=/etc/ca.pem&proxy=http://p:1&retry=0",
+            "rclone:name,token=x:path",
+            "azblob://c/../x",
+            "b2://b/%2e%2e/%ff",
+        ],
+    );
+    keep_texts(
         "parameters",
         &[
             "1.5 GiB",

@@ -54,7 +54,8 @@ impl Config {
         })
     }
 
-    fn parse(path: &Path, text: &str, env: &Env) -> Result<Config, Failure> {
+    /// `path` is for messages.
+    pub fn parse(path: &Path, text: &str, env: &Env) -> Result<Config, Failure> {
         let file = File { path, text, env };
         let document = Document::parse(text).map_err(|e| file.wrong(e.span(), e.message()))?;
         let mut remotes = Vec::new();

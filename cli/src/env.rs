@@ -117,7 +117,7 @@ impl Env {
         }
     }
 
-    #[cfg(test)]
+    /// These and no others, for tests.
     pub fn of(vars: &[(&str, &str)]) -> Env {
         let vars = vars.iter().map(|(name, value)| (name.into(), value.into()));
         Env {

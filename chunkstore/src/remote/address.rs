@@ -23,7 +23,7 @@ const PATIENCE: u64 = 120;
 
 /// A URL taken apart.
 #[derive(Clone)]
-pub(super) struct Address {
+pub struct Address {
     pub scheme: String,
     pub user: Option<String>,
     pub password: Option<Zeroizing<String>>,
@@ -46,6 +46,9 @@ pub(super) fn invalid(why: impl Into<String>) -> Error {
 impl Address {
     /// `own` are the parameters that this scheme knows beside the common ones.
     pub fn parse(url: &str, own: &[&str]) -> Result<Address> {
+        if !url.contains("://") {
+            return Err(invalid("after the scheme, :// is missing"));
+        }
         let parsed = Url::parse(url).map_err(|e| invalid(e.to_string()))?;
         let scheme = parsed.scheme().to_string();
         let decode = |text: &str| {
@@ -172,18 +175,21 @@ fn is_secret(parameter: &str) -> bool {
 /// A URL as it may be printed. What can't be taken apart is cut off before anything that could be a secret.
 pub fn shown(url: &str) -> String {
     if let Some(remote) = url.strip_prefix("rclone:") {
-        // Settings written into the remote's name can hold anything.
-        return if remote.contains('=') {
+        // Settings written into the remote's name can hold anything, and so can what is no address of rclone's.
+        return if remote.contains(['=', '@']) {
             format!("rclone:{HIDDEN}")
         } else {
             url.to_string()
         };
     }
-    if super::local_path(url).is_some() || !url.contains("://") {
+    if super::local_path(url).is_some() || url.is_empty() || url.starts_with("mem:") {
         return url.to_string();
     }
+    let Some((scheme, _)) = url.split_once("://") else {
+        let scheme = url.split(':').next().unwrap_or_default();
+        return format!("{scheme}:{HIDDEN}");
+    };
     let Ok(mut parsed) = Url::parse(url) else {
-        let scheme = url.split("://").next().unwrap_or_default();
         return format!("{scheme}://{HIDDEN}");
     };
     if parsed.password().is_some() && parsed.set_password(Some(HIDDEN)).is_err() {
@@ -255,6 +261,8 @@ mod tests {
             "s3://user:hunter2@[broken/x",
             "rclone::s3,secret_access_key=hunter2:b",
             "b2://hunter2:hunter2@b",
+            "ftp:user:hunter2@host/x",
+            "rclone://user:hunter2@host/x",
         ] {
             let text = shown(url);
             assert!(url.starts_with("b2") || !text.contains("hunter2"), "{text}");

@@ -4,9 +4,10 @@
 //! replaces an existing name, and of several racing publishers exactly one wins; what `barrier` covered survives a
 //! power cut; a listing that could not be completed is an error, never short (I-9).
 
-mod address;
+pub mod address;
 mod local;
 mod mem;
+pub mod multistatus;
 mod network;
 mod probe;
 mod several;

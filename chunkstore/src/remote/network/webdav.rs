@@ -6,11 +6,11 @@ use super::http::Http;
 use super::temporary;
 use crate::error::Result;
 use crate::remote::address::Address;
+use crate::remote::multistatus::{self, Member};
 use crate::remote::{Kind, ObjectName};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use quick_xml::events::Event;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, Response, StatusCode};
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -35,13 +35,6 @@ pub(super) struct WebDav {
     /// Without a slash at its end.
     base: String,
     user: Option<(String, Option<Zeroizing<String>>)>,
-}
-
-/// One member of a folder, by its last name.
-struct Member {
-    name: String,
-    /// `None` for a folder.
-    size: Option<u64>,
 }
 
 impl WebDav {
@@ -237,7 +230,10 @@ impl WebDav {
         }
         let answer = expect(answer, &[StatusCode::MULTI_STATUS], &self.http).await?;
         let text = self.text(answer, LISTING_MAX).await?;
-        let mut members = parse(&text)?;
+        let mut members = multistatus::parse(&text).map_err(|e| {
+            let what = format!("the listing does not parse: {e}");
+            Fault::lasting(ErrorKind::InvalidData, what)
+        })?;
         // The folder is among its own members.
         let own = folder.rsplit('/').next().unwrap_or_default();
         members.retain(|member| member.size.is_some() || member.name != own);
@@ -343,72 +339,4 @@ async fn expect(answer: Response, good: &[StatusCode], http: &Http) -> Outcome<R
         status if status.is_server_error() => Fault::passing(ErrorKind::Other, text),
         _ => Fault::lasting(ErrorKind::Other, text),
     })
-}
-
-/// The members that a listing names. Prefixes of names are the server's choice and are passed over.
-fn parse(text: &[u8]) -> Outcome<Vec<Member>> {
-    let wrong = |what: String| {
-        Fault::lasting(
-            ErrorKind::InvalidData,
-            format!("the listing does not parse: {what}"),
-        )
-    };
-    let text = String::from_utf8_lossy(text);
-    let mut reader = quick_xml::Reader::from_str(&text);
-    let (mut members, mut element) = (Vec::new(), String::new());
-    let (mut href, mut length, mut folder) = (String::new(), None, false);
-    loop {
-        match reader.read_event().map_err(|e| wrong(e.to_string()))? {
-            Event::Start(start) => {
-                element = start.local_name().as_ref().to_string();
-                match element.as_str() {
-                    "response" => (href, length, folder) = (String::new(), None, false),
-                    "collection" => folder = true,
-                    _ => {}
-                }
-            }
-            Event::Empty(empty) => folder |= empty.local_name().as_ref() == "collection",
-            Event::Text(text) => match element.as_str() {
-                "href" => href.push_str(&text),
-                "getcontentlength" => {
-                    length = length.or(text.trim().parse::<u64>().ok());
-                }
-                _ => {}
-            },
-            Event::End(end) => {
-                element.clear();
-                if end.local_name().as_ref() == "response" {
-                    let last = href
-                        .trim()
-                        .trim_end_matches('/')
-                        .rsplit('/')
-                        .next()
-                        .unwrap_or_default();
-                    let name = percent_decode_str(last).decode_utf8_lossy().into_owned();
-                    let size = if folder { None } else { Some(length.unwrap_or(0)) };
-                    members.push(Member { name, size });
-                }
-            }
-            Event::Eof => return Ok(members),
-            _ => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn listings() {
-        let text = br#"<?xml version="1.0"?><D:multistatus xmlns:D="DAV:">
-            <D:response><D:href>/new/packs/</D:href><D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype>
-            </D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>
-            <D:response><D:href>/new/packs/a%20b</D:href><D:propstat><D:prop><D:getcontentlength>12</D:getcontentlength>
-            <D:resourcetype></D:resourcetype></D:prop></D:propstat></D:response></D:multistatus>"#;
-        let members = parse(text).unwrap();
-        let members: Vec<_> = members.iter().map(|m| (m.name.as_str(), m.size)).collect();
-        assert_eq!(members, [("packs", None), ("a b", Some(12))]);
-        assert!(parse(b"<D:multistatus><D:response></wrong>").is_err());
-    }
 }

@@ -1,0 +1,31 @@
+//! URLs of repositories as people write them: refused or understood, and no secret of theirs is shown.
+#![no_main]
+use chunkstore::remote::address::{Address, shown};
+use chunkstore::remote::local_path;
+
+libfuzzer_sys::fuzz_target!(|url: &str| {
+    let _ = Address::of_rclone(url);
+    if local_path(url).is_some() || url.starts_with("rclone:") {
+        return;
+    }
+    let Ok(address) = Address::parse(url, &["endpoint", "region", "secret"]) else {
+        let _ = shown(url);
+        return;
+    };
+    assert!(!address.path.split('/').any(|part| part == ".."));
+    let _ = (address.stall(), address.patience(), address.cleaned(url));
+    let again = Address::parse(address.shown(), &["endpoint", "region", "secret"]);
+    let again = again.expect("what is shown is an address");
+    assert_eq!(again.password.is_some(), address.password.is_some());
+    assert!(
+        again
+            .password
+            .as_ref()
+            .is_none_or(|password| password.as_str() == "***"),
+        "{url:?}"
+    );
+    assert!(
+        again.get("secret").is_none_or(|secret| secret == "***"),
+        "{url:?}"
+    );
+});
