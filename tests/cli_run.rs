@@ -165,18 +165,15 @@ fn two_backups_at_once_and_a_prune() {
 
 #[test]
 fn unchanged_and_forced() {
-    // Where nothing but this test changes the directories above.
-    let home = Home::within(
-        env!("CARGO_BIN_EXE_dedup-under-test"),
-        env!("CARGO_TARGET_TMPDIR"),
-    );
-    home.init();
+    let home = home();
     home.write("docs/a", "a");
     // What is as young as the walk is read again.
     std::thread::sleep(Duration::from_millis(3100));
     home.ok(&["backup", "docs"]);
     let first = home.ok(&["backup", "docs", "--json"]).summary();
     assert_eq!(first["files_unmodified"], 1, "{first}");
+    // What lies beside the source is no change of it.
+    home.write("neighbour", "b");
     let skipped = home
         .ok(&["backup", "docs", "--skip-if-unchanged", "--json"])
         .summary();

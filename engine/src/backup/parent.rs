@@ -133,6 +133,11 @@ fn unchanged(then: &Entry, now: &Found, racy_from: i64, ignore: Ignore) -> bool 
         (a, b) => a == b,
     };
     let (a, b) = (&then.meta, &now.meta);
+    if now.above {
+        // Its times and inode change with what is not backed up; a generation is not another one for that.
+        let same_rights = a.mode == b.mode && a.uid == b.uid && a.gid == b.gid;
+        return same_kind && same_rights && then.trouble.is_none();
+    }
     let content = match &then.content {
         Content::None => b.size == 0 || then.kind != Kind::File,
         Content::Bundled { .. } | Content::Extents(_) | Content::Lists(_) => true,

@@ -216,6 +216,7 @@ impl<'a> Worker<'a> {
             kind,
             meta,
             trouble,
+            above: _,
         } = found;
         let mut entry = Entry {
             name,

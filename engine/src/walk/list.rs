@@ -375,7 +375,10 @@ impl Lister {
                     sources: Some(source.clone()),
                     rules: listing.rules.inherited(),
                 });
-                to.found.push(found(&source.name, Kind::Dir, meta));
+                to.found.push(Found {
+                    above: true,
+                    ..found(&source.name, Kind::Dir, meta)
+                });
                 return true;
             }
             Ok(_) => ENOTDIR,
@@ -410,6 +413,7 @@ fn found(name: &[u8], kind: Kind, meta: Meta) -> Found {
         kind,
         meta,
         trouble: None,
+        above: false,
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Found {
     pub meta: Meta,
     /// `Unknown`, or none.
     pub trouble: Option<Trouble>,
+    /// A directory of which only what leads to sources is listed.
+    pub above: bool,
 }
 
 /// The walk; an iterator of batches for one consumer. Dropping it stops it.

@@ -15,7 +15,8 @@ pub struct Proxy {
 #[derive(Default)]
 struct Shared {
     lose: AtomicUsize,
-    requests: AtomicUsize,
+    /// Their first lines.
+    requests: Mutex<Vec<String>>,
     frozen: AtomicBool,
     /// Status and body that are sent for each `PUT`, which the server does not see.
     answer: Mutex<Option<(String, String)>>,
@@ -61,9 +62,9 @@ impl Proxy {
         self.shared.lose.load(SeqCst)
     }
 
-    /// Requests so far.
-    pub fn requests(&self) -> usize {
-        self.shared.requests.load(SeqCst)
+    /// First lines of the requests since this was asked last.
+    pub fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.requests.lock().unwrap())
     }
 
     /// From now on nothing passes, and nothing is closed.
@@ -102,7 +103,8 @@ impl Shared {
             if head.is_empty() {
                 return Ok(());
             }
-            self.requests.fetch_add(1, SeqCst);
+            let line = head.lines().next().unwrap_or_default();
+            self.requests.lock().unwrap().push(line.to_string());
             let answer = self.answer.lock().unwrap().clone();
             match answer.filter(|_| head.starts_with("PUT ")) {
                 Some((status, body)) => {
