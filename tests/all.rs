@@ -1,5 +1,6 @@
 //! The one integration binary.
 
+mod advisories;
 mod cli_bad;
 mod cli_json;
 mod cli_keys;

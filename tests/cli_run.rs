@@ -184,7 +184,7 @@ fn unchanged_and_forced() {
     assert_eq!(home.snapshots().len(), 2);
     let forced = home.ok(&["backup", "docs", "--force", "--json"]).summary();
     assert_eq!(
-        (&forced["files_new"], &forced["data_added"]),
+        (&forced["files_new"], &forced["data_blobs"]),
         (&1.into(), &0.into())
     );
     let parent = home.snapshots()[0].clone();

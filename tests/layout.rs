@@ -84,7 +84,7 @@ fn crates_see_only_those_below() {
         ("cli", &["dedup-engine"]),
         ("tests", &["chunkstore", "dedup-engine", "dedup"]),
         ("benches", &["chunkstore", "dedup-engine"]),
-        ("fuzz", &["chunkstore", "dedup-engine"]),
+        ("fuzz", &["chunkstore", "dedup-engine", "dedup"]),
     ]);
     let ours = ["chunkstore", "engine", "dedup-engine", "dedup", "dedup-tests"];
     let manifests = files("toml");

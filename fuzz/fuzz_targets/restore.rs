@@ -6,7 +6,7 @@ use chunkstore::pack::Class;
 use chunkstore::remote::{Memory, Remote};
 use chunkstore::writer::Writer;
 use engine::entry::{Content, Entry, Kind, Meta, Time};
-use engine::manifest::{Head, Manifest, Summary};
+use engine::manifest::{Manifest, Summary};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
 use engine::restore;
@@ -108,16 +108,7 @@ fn publish(repo: &Repo, entries: Vec<(&'static str, Entry)>, honest: bool) -> en
         }
     }
     let root = tree.finish()?;
-    let head = Head {
-        host: "here".to_string(),
-        user: "me".to_string(),
-        paths: vec![b"/".to_vec()],
-        tags: Vec::new(),
-        description: String::new(),
-        time: jiff::Timestamp::UNIX_EPOCH,
-        walk: Time::default(),
-        machine: repo.machine(),
-    };
+    let head = kit::generation::head(repo, jiff::Timestamp::UNIX_EPOCH);
     let manifest = Manifest::new(&head, &root, Summary::default());
     let flushed = writer.flush()?;
     writer.publish(flushed, &manifest.encode())?;

@@ -112,19 +112,24 @@ fn put_changed(repo: &Repo, writer: &Writer, number: u64, files: &Files, parent:
         tree.push(&dir.into(), entry)?;
     }
     let root = tree.finish()?;
-    let head = Head {
+    let time = Timestamp::from_second(1_000_000 + number as i64).unwrap();
+    let mut manifest = Manifest::new(&head(repo, time), &root, Summary::default());
+    manifest.sequence = number;
+    Ok(manifest)
+}
+
+/// What this machine's generations of everything begin with.
+pub fn head(repo: &Repo, time: Timestamp) -> Head {
+    Head {
         host: "here".to_string(),
         user: "me".to_string(),
         paths: vec![b"/".to_vec()],
         tags: Vec::new(),
         description: String::new(),
-        time: Timestamp::from_second(1_000_000 + number as i64).unwrap(),
+        time,
         walk: Time::default(),
         machine: repo.machine(),
-    };
-    let mut manifest = Manifest::new(&head, &root, Summary::default());
-    manifest.sequence = number;
-    Ok(manifest)
+    }
 }
 
 /// Every kind of content: small files as part of a bundle, large ones as an extent list, others as one chunk.
