@@ -2,7 +2,6 @@
 //! is in what `Cargo.lock` names.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -19,44 +18,21 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
-fn run(command: &mut Command) -> Output {
-    let ended = command.output().unwrap();
-    assert!(
-        ended.status.success(),
-        "{}",
-        String::from_utf8_lossy(&ended.stderr)
-    );
-    ended
-}
-
 /// One advisory in the words of RustSec's own files.
 fn file_of(advisory: &Table) -> String {
-    let mut text = "```toml\n[advisory]\n".to_string();
-    for key in ["id", "package", "date", "informational", "withdrawn"] {
-        if let Some(value) = advisory.get(key) {
-            writeln!(
-                text,
-                "{key} = {}",
-                value.as_value().unwrap().clone().decorated("", "")
-            )
-            .unwrap();
-        }
-    }
-    if let Some(os) = advisory.get("os") {
-        let os = os.as_value().unwrap().clone().decorated("", "");
-        writeln!(text, "\n[affected]\nos = {os}").unwrap();
-    }
-    text += "\n[versions]\n";
-    for key in ["patched", "unaffected"] {
-        if let Some(value) = advisory.get(key) {
-            writeln!(
-                text,
-                "{key} = {}",
-                value.as_value().unwrap().clone().decorated("", "")
-            )
-            .unwrap();
-        }
-    }
+    let lines = |keys: &[&str]| -> String {
+        let line = |key: &&str| {
+            let value = advisory.get(key)?.as_value()?.clone().decorated("", "");
+            Some(format!("{key} = {value}\n"))
+        };
+        keys.iter().filter_map(line).collect()
+    };
+    let text = format!(
+        "```toml\n[advisory]\n{}\n[affected]\n{}\n[versions]\n{}",
+        lines(&["id", "package", "date", "informational", "withdrawn"]),
+        lines(&["os"]),
+        lines(&["patched", "unaffected"]),
+    );
     let title = advisory["title"].as_str().unwrap();
     text + &format!("```\n\n# {title}\n")
 }
@@ -76,8 +52,19 @@ fn database(below: &Path, advisories: &[String]) -> PathBuf {
         fs::write(package.join(field("id") + ".md"), text).unwrap();
     }
     let git = |args: &[&str]| {
-        let name = ["-c", "user.name=tests", "-c", "user.email=tests@localhost"];
-        run(Command::new("git").current_dir(&folder).args(name).args(args));
+        // Whatever the user's own settings are.
+        let ended = Command::new("git")
+            .current_dir(&folder)
+            .args(["-c", "user.name=tests", "-c", "user.email=tests@localhost"])
+            .args(["-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null"])
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(
+            ended.status.success(),
+            "{}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
     };
     git(&["init", "--quiet"]);
     git(&["add", "--all"]);
@@ -91,17 +78,29 @@ fn database(below: &Path, advisories: &[String]) -> PathBuf {
     changed
 }
 
-/// `None` where cargo-deny is not installed.
-fn deny(settings: Option<&Path>) -> Option<Output> {
+/// What cargo-deny says offline; `None` where it is not installed.
+pub fn deny(args: &[&str]) -> Option<Output> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["deny", "--offline"]).current_dir(root());
-    match settings {
-        None => command.arg("--version"),
-        Some(path) => command.arg("--config").arg(path).args(["check", "advisories"]),
+    let run = |args: &[&str]| {
+        let mut command = Command::new(&cargo);
+        command
+            .arg("deny")
+            .args(args)
+            .current_dir(root())
+            .output()
+            .unwrap()
     };
-    let ended = command.output().unwrap();
-    (settings.is_some() || ended.status.success()).then_some(ended)
+    match run(&["--version"]).status.success() {
+        true => Some(run(&[&["--offline"], args].concat())),
+        false => {
+            eprintln!("cargo deny is not installed: not checked");
+            None
+        }
+    }
+}
+
+fn deny_advisories(settings: &Path) -> Option<Output> {
+    deny(&["--config", settings.to_str().unwrap(), "check", "advisories"])
 }
 
 /// Such as `windows-sys` and `winapi-util`.
@@ -127,22 +126,20 @@ fn every_dependency_was_looked_up() {
 
 #[test]
 fn no_dependency_has_a_known_fault() {
-    if deny(None).is_none() {
-        eprintln!("cargo deny is not installed: not checked");
-        return;
-    }
     let known = Document::parse(read("tests/advisories.toml")).unwrap();
     let advisories = known["advisory"].as_array_of_tables().unwrap().iter();
     let mut advisories: Vec<String> = advisories.map(file_of).collect();
     let scratch = tempfile::tempdir().unwrap();
-    let good = deny(Some(&database(&scratch.path().join("good"), &advisories))).unwrap();
+    let Some(good) = deny_advisories(&database(&scratch.path().join("good"), &advisories)) else {
+        return;
+    };
     let said = String::from_utf8_lossy(&good.stderr);
     assert!(good.status.success(), "{said}");
     // That it would be found.
     let made_up = "```toml\n[advisory]\nid = \"RUSTSEC-2026-9999\"\npackage = \"blake3\"\ndate = \"2026-11-22\"\n\
                    \n[versions]\npatched = [\">= 999.0.0\"]\n```\n\n# made up\n";
     advisories.push(made_up.to_string());
-    let bad = deny(Some(&database(&scratch.path().join("bad"), &advisories))).unwrap();
+    let bad = deny_advisories(&database(&scratch.path().join("bad"), &advisories)).unwrap();
     let said = String::from_utf8_lossy(&bad.stderr);
     assert!(!bad.status.success() && said.contains("made up"), "{said}");
 }

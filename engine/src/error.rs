@@ -49,6 +49,18 @@ pub enum Error {
     Late,
 }
 
+impl Error {
+    /// A collection was quicker than a session: it took it for dead, condemned what was put, or replaced an index segment
+    /// between its listing and its reading.
+    pub(crate) fn is_overtaken(&self) -> bool {
+        match self {
+            Error::ViewChanged | Error::Store(StoreError::Fenced) => true,
+            Error::Store(StoreError::Missing { object }) => object.starts_with("index/"),
+            _ => false,
+        }
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {

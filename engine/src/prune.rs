@@ -230,7 +230,7 @@ impl<'a> Collection<'a> {
         if plan.is_empty() {
             return Ok(());
         }
-        self.check_interrupted()?;
+        monitor::carry_on(self.monitor)?;
         let marks = sweep::condemn(self.store, &plan)?;
         // After the marks are durable: whoever is not listed now sees them, or has published already.
         let waiting = self.others(sweep::open_sessions(self.store)?);
@@ -241,14 +241,6 @@ impl<'a> Collection<'a> {
         // One copy of the local index serves one opening at a time.
         drop(index);
         self.finish(marks, Some(needed), summary).map(drop)
-    }
-
-    fn check_interrupted(&self) -> Result<()> {
-        if self.monitor.interrupted() {
-            Err(Error::Interrupted)
-        } else {
-            Ok(())
-        }
     }
 
     fn others(&self, mut sessions: Vec<SessionId>) -> Vec<SessionId> {
@@ -363,7 +355,7 @@ impl<'a> Collection<'a> {
         summary.sessions_waited_for = summary.sessions_waited_for.max(waited_for.len() as u64);
         let mut tries = 0;
         while !ready.is_empty() {
-            self.check_interrupted()?;
+            monitor::carry_on(self.monitor)?;
             tries += 1;
             let mut state = self.read_state(needed.take(), BTreeSet::new())?;
             // Somebody else may have finished one meanwhile.

@@ -49,39 +49,24 @@ pub(crate) fn publish(
     now: i64,
     monitor: &dyn Monitor,
 ) -> Result<(SessionId, [u8; 32])> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match publish_once(repo, id, manifest, host, now, monitor) {
-            Err(e) if overtaken(&e) && tries < TRIES => {}
+    let once = || -> Result<_> {
+        let writer = Writer::begin(repo.store.clone(), repo.owner(host, now), 1, false)?;
+        prove_present(repo, &writer, manifest, id, monitor)?;
+        let flushed = writer.flush()?;
+        Ok(writer.publish(flushed, &manifest.encode())?)
+    };
+    for _ in 1..TRIES {
+        match once() {
+            Err(e) if e.is_overtaken() || lacks_a_pack(&e) => {}
             published => return published,
         }
     }
+    once()
 }
 
-/// A pack or an index segment of the session's view went away under it, or the session was taken for dead.
-fn overtaken(error: &Error) -> bool {
-    match error {
-        Error::ViewChanged | Error::Store(StoreError::Fenced) => true,
-        Error::Store(StoreError::Missing { object }) => {
-            object.starts_with("packs/") || object.starts_with("index/")
-        }
-        _ => false,
-    }
-}
-
-fn publish_once(
-    repo: &Repo,
-    id: SessionId,
-    manifest: &Manifest,
-    host: &str,
-    now: i64,
-    monitor: &dyn Monitor,
-) -> Result<(SessionId, [u8; 32])> {
-    let writer = Writer::begin(repo.store.clone(), repo.owner(host, now), 1, false)?;
-    prove_present(repo, &writer, manifest, id, monitor)?;
-    let flushed = writer.flush()?;
-    Ok(writer.publish(flushed, &manifest.encode())?)
+/// A pack of the session's view went away: its chunks are elsewhere, or it is damage.
+fn lacks_a_pack(error: &Error) -> bool {
+    matches!(error, Error::Store(StoreError::Missing { object }) if object.starts_with("packs/"))
 }
 
 /// Looks every chunk up in the view of the writer's session: that the generation was listed proves nothing, since a

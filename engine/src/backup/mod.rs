@@ -21,7 +21,7 @@ pub(crate) use assemble::fill_places;
 pub use parent::Ignore;
 
 use crate::entry::Time;
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Error, Result};
 use crate::filter::{Filter, FilterOptions};
 use crate::manifest::{Head, Summary};
 use crate::monitor::{Monitor, Phase};
@@ -160,12 +160,12 @@ fn run_files(
     for _ in 0..RESTARTS {
         match once(repo, options, Input::Files(begun.take()), monitor, started) {
             // What was stored so far is a partial generation, or at least indexed: the next try is quick.
-            Err(e) if overtaken(&e) => continue,
+            Err(e) if e.is_overtaken() => continue,
             done => return done,
         }
     }
     match once(repo, options, Input::Files(None), monitor, started) {
-        Err(e) if overtaken(&e) => Err(Error::ViewChanged),
+        Err(e) if e.is_overtaken() => Err(Error::ViewChanged),
         done => done,
     }
 }
@@ -209,16 +209,6 @@ fn check_sources(sources: &[PathBuf]) -> Result<()> {
     }
 }
 
-/// A collection was quicker: it took this session for dead, condemned what was put, or replaced an index segment
-/// between its listing and its reading.
-fn overtaken(error: &Error) -> bool {
-    match error {
-        Error::ViewChanged | Error::Store(StoreError::Fenced) => true,
-        Error::Store(StoreError::Missing { object }) => object.starts_with("index/"),
-        _ => false,
-    }
-}
-
 /// Opens the session. A stream can be read but once, so there the index is opened first, as often as it takes.
 fn open_session(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn Monitor) -> Result<Writer> {
     let mut tries = 0;
@@ -233,7 +223,7 @@ fn open_session(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn M
         let opened = writer.index(&mut |done, total| progress(done, total)).map(drop);
         match opened.map_err(Error::from) {
             Ok(()) => return Ok(writer),
-            Err(e) if overtaken(&e) && tries < RESTARTS => tries += 1,
+            Err(e) if e.is_overtaken() && tries < RESTARTS => tries += 1,
             Err(e) => return Err(e),
         }
     }

@@ -134,7 +134,8 @@ fn unchanged(then: &Entry, now: &Found, racy_from: i64, ignore: Ignore) -> bool 
     };
     let (a, b) = (&then.meta, &now.meta);
     if now.above {
-        // Its times and inode change with what is not backed up; a generation is not another one for that.
+        // Its times and inode change with what is not backed up, and a generation is not another one for that. Attributes
+        // that change without the mode are recorded when the mode or owner does.
         let same_rights = a.mode == b.mode && a.uid == b.uid && a.gid == b.gid;
         return same_kind && same_rights && then.trouble.is_none();
     }

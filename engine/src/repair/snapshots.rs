@@ -9,7 +9,7 @@ use crate::check::DamagedPath;
 use crate::entry::{Content, Entry, Extent, Trouble, join};
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, UNREADABLE_MAX};
-use crate::monitor::{Monitor, Phase};
+use crate::monitor::{self, Monitor, Phase};
 use crate::repo::{Repo, index_progress};
 use crate::tree::{SegmentRef, TreeWriter};
 use crate::trees;
@@ -179,7 +179,7 @@ impl<'a> Mender<'a> {
         let mut cursor = trees::cursor(&reader, &manifest.root()?)?;
         let mut clean = None;
         loop {
-            self.check_interrupted()?;
+            monitor::carry_on(self.monitor)?;
             let ahead = cursor.segment_ahead().map(|ahead| ahead.map(|s| s.segment.id));
             match ahead {
                 Ok(Some(id)) if whole.contains(&id)? => {
@@ -223,7 +223,7 @@ impl<'a> Mender<'a> {
         let reader = Reader::beside(self.repo.store.clone(), self.writer, index_progress(self.monitor));
         let mut cursor = trees::cursor(&reader, &manifest.root()?)?;
         loop {
-            self.check_interrupted()?;
+            monitor::carry_on(self.monitor)?;
             match cursor.next() {
                 Ok(Some(mut item)) => {
                     if self.is_lost(&item.entry.content)? {
@@ -245,13 +245,6 @@ impl<'a> Mender<'a> {
         let root = tree.finish()?;
         manifest.set_root(&root);
         Ok(())
-    }
-
-    fn check_interrupted(&self) -> Result<()> {
-        match self.monitor.interrupted() {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        }
     }
 
     /// A piece of the tree that can't be read. Any other error ends the repair, as does one that nothing can be passed
