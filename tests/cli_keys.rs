@@ -3,6 +3,7 @@
 use crate::cli_start::phrase;
 use kit::program::{Home, Run, string};
 use std::fs;
+use std::time::Duration;
 
 fn home() -> Home {
     Home::new(env!("CARGO_BIN_EXE_dedup-under-test"))
@@ -52,6 +53,54 @@ fn passwords() {
         let text = String::from_utf8_lossy(&everything).into_owned();
         assert!(!text.contains(OLD) && !text.contains(NEW));
     }
+}
+
+/// Whether the kernel keeps what a password gave for this slot.
+fn is_kept(slot: &str) -> bool {
+    let all = fs::read_to_string("/proc/keys").unwrap_or_default();
+    all.contains(&format!("dedup:{slot}"))
+}
+
+/// Other tests have the kernel forget everything, so it is tried again.
+#[test]
+fn the_kernel_keeps_what_lies_on_this_machine() {
+    let home = home();
+    let file = home.write("password", OLD);
+    let file = file.to_str().unwrap();
+    let run =
+        |vars: &[(&str, &str)], args: &[&str]| hides(home.run_with(vars, &[&["-r", "repo"], args].concat()));
+    let command = format!("cat '{file}'");
+    run(&[("DEDUP_PASSWORD", OLD)], &["init", "--no-recovery"]).ends(0);
+    let slot = fs::read_dir(home.path("repo/keys")).unwrap().next().unwrap();
+    let slot = slot.unwrap().file_name().into_string().unwrap();
+    let slot = slot.as_str();
+    let hour = ("DEDUP_KEY_CACHE", "1h");
+    // What is typed or had from elsewhere is asked for each time, and so is all where that is wanted.
+    run(&[hour], &["--password-command", &command, "snapshots"]).ends(0);
+    run(&[], &["-p", file, "snapshots"]).ends(0);
+    assert!(!is_kept(slot));
+    run(&[("DEDUP_KEY_CACHE", "soon")], &["-p", file, "snapshots"])
+        .ends(2)
+        .says(&["DEDUP_KEY_CACHE"]);
+    let kept = (0..3).any(|_| {
+        run(&[hour], &["-p", file, "snapshots"]).ends(0);
+        is_kept(slot)
+    });
+    if !kept {
+        eprintln!("no keyring can be had from this kernel: not tried");
+        return;
+    }
+    run(&[hour], &["-p", file, "backup", "password"]).ends(0);
+    run(&[hour, ("DEDUP_PASSWORD", OLD)], &["snapshots"]).ends(0);
+    run(&[hour, ("DEDUP_PASSWORD", "wrong")], &["snapshots"]).ends(12);
+    run(&[], &["cache", "clear"]).ends(0);
+    // The kernel removes keys that are unlinked when it has the time.
+    let gone = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        !is_kept(slot)
+    });
+    assert!(gone);
+    run(&[hour], &["-p", file, "snapshots"]).ends(0);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
 use chunkstore::remote::{Kind, Local, Remote};
-use chunkstore::slot::{Cost, Secret};
+use chunkstore::slot::{Cost, Password, Secret};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::{SessionId, session::Session};
 use engine::entry::Kind as EntryKind;
@@ -39,7 +39,7 @@ fn golden() -> PathBuf {
 fn secrets() -> [(Secret, &'static str); 3] {
     [
         (machine::secret(), "key file"),
-        (Secret::Password(PASSWORD.to_string().into()), "password"),
+        (Secret::Password(Password::new(PASSWORD)), "password"),
         (Secret::Phrase([5; 32].into()), "phrase"),
     ]
 }

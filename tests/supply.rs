@@ -98,7 +98,7 @@ fn secrets_are_not_shown_and_are_zeroed() {
     is_zeroed::<SealKey>();
     fn holds_zeroizing(secret: &Secret) -> &dyn ZeroizeOnDrop {
         match secret {
-            Secret::Password(text) => text,
+            Secret::Password(password) => password,
             Secret::KeyFile(key) | Secret::Phrase(key) => key,
         }
     }

@@ -7,7 +7,7 @@ import statistics
 import sys
 from html import escape
 
-STEPS = ["backup 1", "backup 2", "backup 3", "no change", "no change, password", "100 changed", "restore", "check", "prune"]
+STEPS = ["backup 1", "backup 2", "backup 3", "no change", "no change, password", "no change, kept key", "100 changed", "restore", "check", "prune"]
 BY_PASSWORD = "no change, password"
 TITLES = {"tree": "Source tree", "few": "2000 files", "generated": "Generated tree", "image": "Disk image of 2 GiB", "noise": "1.5 GB that does not compress"}
 COLOURS = {"dedup": "#1b6ca8", "bupstash": "#e08e0b", "rustic": "#b5651d", "restic": "#7a8b3c", "borg": "#8e5572", "kopia": "#5f6b73"}
@@ -97,7 +97,7 @@ def markdown(figures):
         f"{kept['date']}, {machine['cores']} cores of {machine['cpu']}, {machine['memory'] / 2**30:.0f} GiB, {machine['system']}; repositories and restored"
         " trees on tmpfs, sources in the page cache. dedup and bupstash open with a key file, the others with a password, whose derivation is part of"
         " their time (restic and rustic some 0.5 s, borg 0.3 s, for each command); \"no change, password\" is dedup opened that way (Argon2id,"
-        " whose 256 MiB are not part of the peak below).",
+        " whose 256 MiB are not part of the peak below), and \"no change, kept key\" the next run, which finds the key in the kernel's keyring.",
         "",
         "| tool | version |",
         "|---|---|",

@@ -122,7 +122,8 @@ class Bench:
 
     def newest(self, workload, tool):
         self.record(workload, tool.name, "no change", tool.backup(self.source), tool.repo)
-        self.record(workload, tool.name, "no change, password", tool.backup_with_password(self.source))
+        for step, done in tool.backups_with_password(self.source).items():
+            self.record(workload, tool.name, step, done)
         with Changes(self.source) as changes:
             if changes.files:
                 self.record(workload, tool.name, "100 changed", tool.backup(self.source), tool.repo)

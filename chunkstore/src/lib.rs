@@ -9,6 +9,7 @@ pub mod id;
 pub mod index;
 pub mod indexfile;
 mod kept;
+pub mod keyring;
 pub mod keys;
 pub mod live;
 pub mod object;

@@ -7,12 +7,14 @@
 
 use crate::error::{Error, Result};
 use crate::id::{RepoId, SlotId, random};
+use crate::keyring;
 use crate::keys::MasterKey;
 use crate::object::{cbor, from_cbor};
 use crate::seal::{SealKey, Sealed, aad};
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 const MAGIC: &[u8; 8] = b"DEDUPSLT";
 /// Every slot object has this size, so that its kind can't be told from it.
@@ -23,10 +25,53 @@ pub const SLOTS_MAX: usize = 64;
 /// What opens a slot. Held in memory that is zeroed; has no `Debug`.
 #[derive(Clone)]
 pub enum Secret {
-    Password(Zeroizing<String>),
+    Password(Password),
     KeyFile(Zeroizing<[u8; 32]>),
     Phrase(Zeroizing<[u8; 32]>),
 }
+
+/// A password, and how long the kernel may keep what opening made of it.
+#[derive(Clone)]
+pub struct Password {
+    /// In Unicode form NFC, however it was typed.
+    text: Zeroizing<String>,
+    keep: Duration,
+}
+
+impl Password {
+    pub fn new(text: &str) -> Self {
+        // Form NFC has three times the bytes at most: it never grows, so that no copy is left behind.
+        let mut normal = Zeroizing::new(String::with_capacity(3 * text.len()));
+        normal.extend(text.nfc());
+        Password {
+            text: normal,
+            keep: Duration::ZERO,
+        }
+    }
+
+    /// For so long after each use; zero is not at all.
+    pub fn kept_for(self, keep: Duration) -> Self {
+        Password { keep, ..self }
+    }
+
+    /// The keys of a slot, from the kernel where they are kept and `fit`.
+    fn recall(&self, slot: &SlotId, fit: impl Fn(&[u8; 64]) -> bool) -> Option<Zeroizing<[u8; 64]>> {
+        if self.keep.is_zero() {
+            return None;
+        }
+        keyring::recall(slot, &self.text, self.keep).filter(|keys| fit(keys))
+    }
+
+    /// To be called for keys that fit.
+    fn keep(&self, slot: &SlotId, keys: &[u8; 64]) {
+        if !self.keep.is_zero() {
+            // A hint: where it can't be kept, the next run takes longer.
+            let _ = keyring::keep(slot, &self.text, keys, self.keep);
+        }
+    }
+}
+
+impl ZeroizeOnDrop for Password {}
 
 /// Kinds of slots, as stored; numbers are never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -155,7 +200,6 @@ impl Secret {
         match self {
             Secret::Password(password) => {
                 let cost = cost.filter(Cost::within_ceiling).ok_or(Error::WrongKey)?;
-                let normal = Zeroizing::new(password.nfc().collect::<String>());
                 let failed = |e: argon2::Error| Error::Invalid {
                     what: "Argon2 parameters",
                     why: e.to_string(),
@@ -163,7 +207,7 @@ impl Secret {
                 let params = argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(64))
                     .map_err(failed)?;
                 argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
-                    .hash_password_into(normal.as_bytes(), salt, &mut out[..])
+                    .hash_password_into(password.text.as_bytes(), salt, &mut out[..])
                     .map_err(failed)?;
             }
             Secret::KeyFile(key) | Secret::Phrase(key) => {
@@ -276,13 +320,9 @@ impl Slot {
         if secret.kind() != self.kind {
             return Ok(None);
         }
-        let keys = match secret.stretch(&self.fields.salt, self.fields.cost) {
-            Err(Error::WrongKey) => return Ok(None),
-            keys => keys?,
-        };
-        if !bool::from(keys[32..].ct_eq(&self.fields.commitment)) {
+        let Some(keys) = self.keys(secret)? else {
             return Ok(None);
-        }
+        };
         let mut master = Zeroizing::new(Vec::new());
         let aad = slot_aad(Sealed::Slot, repo, &self.id, self.kind);
         let opened = wrapping_key(&keys).open(&aad, &self.fields.wrapped, &mut master);
@@ -290,6 +330,27 @@ impl Slot {
             .ok()
             .and_then(|()| master.as_slice().try_into().ok())
             .map(MasterKey))
+    }
+
+    /// Wrapping key and commitment, or `None` where this secret is not the slot's.
+    fn keys(&self, secret: &Secret) -> Result<Option<Zeroizing<[u8; 64]>>> {
+        let fit = |keys: &[u8; 64]| bool::from(keys[32..].ct_eq(&self.fields.commitment));
+        if let Secret::Password(password) = secret
+            && let Some(kept) = password.recall(&self.id, fit)
+        {
+            return Ok(Some(kept));
+        }
+        let keys = match secret.stretch(&self.fields.salt, self.fields.cost) {
+            Err(Error::WrongKey) => return Ok(None),
+            keys => keys?,
+        };
+        if !fit(&keys) {
+            return Ok(None);
+        }
+        if let Secret::Password(password) = secret {
+            password.keep(&self.id, &keys);
+        }
+        Ok(Some(keys))
     }
 
     /// `None` where the note was not made for this repository, or any part of the slot is not as it was written: so
@@ -415,7 +476,7 @@ mod tests {
         assert_eq!(phrase.split(' ').count(), 24);
         let (text, key) = new_key_file().unwrap();
         let secrets = [
-            Secret::Password(Zeroizing::new("caf\u{e9}".to_string())),
+            Secret::Password(Password::new("caf\u{e9}")),
             key,
             parse_phrase(&phrase.to_uppercase()).unwrap(),
         ];
@@ -434,7 +495,7 @@ mod tests {
             }
         }
         // The same password typed as e + combining accent.
-        let decomposed = Secret::Password(Zeroizing::new("cafe\u{301}".to_string()));
+        let decomposed = Secret::Password(Password::new("cafe\u{301}"));
         assert_eq!(slots[0].unwrap(&decomposed, &REPO).unwrap().unwrap().0, [4; 32]);
         assert!(
             slots[1]
@@ -442,6 +503,44 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn kept_keys_prove_themselves() {
+        let hour = Duration::from_secs(3600);
+        let kept = |text: &str| Secret::Password(Password::new(text).kept_for(hour));
+        let (id, bytes) = create(
+            &MasterKey([4; 32]),
+            &control(),
+            &REPO,
+            &kept("right"),
+            CHEAP,
+            &note(),
+        )
+        .unwrap();
+        let slot = Slot::parse(id, &bytes).unwrap();
+        assert!(keyring::recall(&id, "right", hour).is_none());
+        assert!(slot.unwrap(&kept("wrong"), &REPO).unwrap().is_none());
+        assert!(keyring::recall(&id, "wrong", hour).is_none());
+        if keyring::keep(&id, "right", &[9; 64], hour).is_none() {
+            eprintln!("no keyring can be had from this kernel: not tried");
+            return;
+        }
+        // What somebody put there is not believed, and replaced.
+        assert_eq!(slot.unwrap(&kept("right"), &REPO).unwrap().unwrap().0, [4; 32]);
+        let keys = keyring::recall(&id, "right", hour).unwrap();
+        assert_eq!(
+            *keys,
+            *slot
+                .keys(&Secret::Password(Password::new("right")))
+                .unwrap()
+                .unwrap()
+        );
+        assert!(keyring::recall(&id, "wrong", hour).is_none());
+        assert!(slot.unwrap(&kept("wrong"), &REPO).unwrap().is_none());
+        assert_eq!(slot.unwrap(&kept("right"), &REPO).unwrap().unwrap().0, [4; 32]);
+        assert!(keyring::forget() > 0);
+        assert!(keyring::recall(&id, "right", hour).is_none());
     }
 
     #[test]
@@ -467,7 +566,7 @@ mod tests {
             passes: 1,
             lanes: 1,
         };
-        let password = Secret::Password(Zeroizing::new("x".to_string()));
+        let password = Secret::Password(Password::new("x"));
         assert!(create(&master, &control(), &REPO, &password, greedy, &note()).is_err());
         assert!(matches!(
             password.stretch(&[0; 32], Some(greedy)),

@@ -9,7 +9,6 @@ use engine::repo::{LocalDirs, Repo};
 use engine::{Error, StoreError, key};
 use jiff::Zoned;
 use std::path::Path;
-use zeroize::Zeroizing;
 
 pub struct Context {
     pub global: Global,
@@ -89,7 +88,7 @@ impl Context {
                 self.explain_prompt(location)?;
             }
             let secret = secret::read(&source, Ask::Known)?;
-            let secret = unlocking(&secret)?;
+            let secret = self.kept(&source, unlocking(&secret)?)?;
             if !std::mem::replace(&mut begun, true) {
                 begin()?;
             }
@@ -99,6 +98,17 @@ impl Context {
             }
         }
         Err(Error::Store(refused.unwrap_or(StoreError::WrongKey)).into())
+    }
+
+    /// What a password that lies on this machine opens may be kept by the kernel. One that was typed, or that a command
+    /// had to be asked for, is needed each time.
+    fn kept(&self, source: &Source, secret: key::Secret) -> Result<key::Secret, Failure> {
+        Ok(match (source, secret) {
+            (Source::Password(_) | Source::PasswordFile(_), key::Secret::Password(password)) => {
+                key::Secret::Password(password.kept_for(resolve::key_cache(&self.env)?))
+            }
+            (_, secret) => secret,
+        })
     }
 
     /// The embedded repository is opened by a key file: that it is gone explains why a password is asked for.
@@ -118,9 +128,9 @@ impl Context {
 pub fn unlocking(secret: &secret::Secret) -> Result<key::Secret, Failure> {
     let useless = |e: StoreError| Failure::new(Code::WrongKey, e.to_string());
     match secret {
-        secret::Secret::Password(password) => Ok(key::Secret::Password(Zeroizing::new(
-            password.expose().to_string(),
-        ))),
+        secret::Secret::Password(password) => {
+            Ok(key::Secret::Password(key::Password::new(password.expose())))
+        }
         secret::Secret::KeyFile(path) => read_key_file(path),
         secret::Secret::Phrase(phrase) => key::parse_phrase(phrase.expose()).map_err(useless),
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every variable that is read, as `dedup help env` prints it. A variable that is empty counts as not set.
-pub const VARIABLES: [(&str, &str); 28] = [
+pub const VARIABLES: [(&str, &str); 29] = [
     ("DEDUP_REPOSITORY", "where the repository is (--repo)"),
     (
         "DEDUP_REPOSITORY_FILE",
@@ -54,6 +54,10 @@ pub const VARIABLES: [(&str, &str); 28] = [
     (
         "DEDUP_CACHE_DIR",
         "the local cache (default: $XDG_CACHE_HOME/dedup)",
+    ),
+    (
+        "DEDUP_KEY_CACHE",
+        "how long after each use the kernel keeps the key that a password in a file or variable gave (default: 2h; 0s: not at all)",
     ),
     (
         "DEDUP_STATE_DIR",

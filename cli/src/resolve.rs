@@ -11,9 +11,13 @@ use crate::config::{self, Config};
 use crate::env::Env;
 use crate::exit::Failure;
 use crate::secret::{Hidden, Source, read_first_line};
+use engine::units::parse_span;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The kernel keeps a key no longer.
+const KEY_CACHE_MOST: Duration = Duration::from_secs(24 * 3600);
 
 /// Which repository, and whether it is the embedded one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -338,6 +342,22 @@ pub fn progress_interval(env: &Env) -> Result<Duration, Failure> {
         ))
     })?;
     Ok(Duration::from_secs_f64(1.0 / fps))
+}
+
+/// How long the kernel keeps what opening made of a password, after each use.
+pub fn key_cache(env: &Env) -> Result<Duration, Failure> {
+    let Some(text) = env.text("DEDUP_KEY_CACHE")? else {
+        return Ok(Duration::from_secs(2 * 3600));
+    };
+    let time = parse_span(&text).ok().and_then(|span| {
+        let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+        Duration::try_from(exact).ok()
+    });
+    time.filter(|time| *time <= KEY_CACHE_MOST).ok_or_else(|| {
+        Failure::usage(format!(
+            "DEDUP_KEY_CACHE is '{text}', not a time such as 30m or 2h, a day at most, or 0s"
+        ))
+    })
 }
 
 #[cfg(test)]

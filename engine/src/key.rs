@@ -4,10 +4,13 @@
 use crate::error::Result;
 use crate::repo::Repo;
 use chunkstore::SlotId;
+pub use chunkstore::keyring::forget as forget_kept;
 use chunkstore::object::cap;
 use chunkstore::remote::ObjectName;
 use chunkstore::slot::SLOT_LEN;
-pub use chunkstore::slot::{Cost, Secret, SlotKind, new_key_file, new_phrase, parse_key_file, parse_phrase};
+pub use chunkstore::slot::{
+    Cost, Password, Secret, SlotKind, new_key_file, new_phrase, parse_key_file, parse_phrase,
+};
 pub use chunkstore::store::SlotInfo;
 
 /// Every slot, damaged ones too, in the order of their ids.

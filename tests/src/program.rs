@@ -69,6 +69,8 @@ impl Home {
             .env("HOME", self.dir.path())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TZ", "Asia/Tokyo")
+            // A user's keyring has room for few.
+            .env("DEDUP_KEY_CACHE", "0s")
             .stdin(Stdio::null());
         command
     }

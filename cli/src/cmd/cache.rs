@@ -5,8 +5,8 @@ use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::render::text;
 use crate::{output, resolve};
-use engine::cache;
 use engine::units::{escape, format_bytes};
+use engine::{cache, key};
 use serde_json::json;
 use std::path::Path;
 
@@ -48,11 +48,13 @@ fn info(context: &Context, root: &Path) -> Result<Code, Failure> {
 
 fn clear(context: &Context, root: &Path) -> Result<Code, Failure> {
     let cleared = cache::clear(root)?;
+    let keys = key::forget_kept();
     if context.json() {
         output::object(&json!({
             "message_type": "summary",
             "bytes_removed": cleared.bytes,
             "in_use": cleared.busy,
+            "keys_forgotten": keys,
         }))?;
     } else if context.talks() {
         output::line(&format!("Removed {}", format_bytes(cleared.bytes)))?;

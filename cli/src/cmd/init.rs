@@ -106,9 +106,7 @@ fn keys(context: &Context, args: &InitArgs, location: &Location) -> Result<Keys,
         .partition(|source| matches!(source, Source::KeyFile(_)));
     for source in &others {
         if let Secret::Password(password) = secret::read(source, Ask::New)? {
-            keys.password = Some(key::Secret::Password(Zeroizing::new(
-                password.expose().to_string(),
-            )));
+            keys.password = Some(key::Secret::Password(key::Password::new(password.expose())));
         }
     }
     if !args.no_recovery {

@@ -14,7 +14,6 @@ use engine::units::escape;
 use engine::{Error, tar};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 pub fn run(context: &Context, command: &KeyCommand) -> Result<Code, Failure> {
     match command {
@@ -37,7 +36,7 @@ fn new_secret(context: &Context, args: &NewSecretArgs) -> Result<New, Failure> {
     let source = resolve::new_secret(args, &context.env)?;
     match secret::read(&source, Ask::New)? {
         Secret::Password(password) => Ok(New {
-            secret: key::Secret::Password(Zeroizing::new(password.expose().to_string())),
+            secret: key::Secret::Password(key::Password::new(password.expose())),
             file: None,
         }),
         Secret::KeyFile(path) => {

@@ -245,6 +245,22 @@ fn names_of_this_machine() {
 }
 
 #[test]
+fn how_long_keys_are_kept() {
+    let time = |text: &str| key_cache(&Env::of(&[("DEDUP_KEY_CACHE", text)]));
+    let hours = |hours: u64| Ok(Duration::from_secs(hours * 3600));
+    assert_eq!(time(""), hours(2));
+    assert_eq!(time("0s"), hours(0));
+    assert_eq!(time("1d"), hours(24));
+    assert_eq!(time("30m"), Ok(Duration::from_secs(1800)));
+    for bad in ["1d1s", "2", "1M", "-1h", "no"] {
+        assert!(
+            time(bad).unwrap_err().message.contains("DEDUP_KEY_CACHE"),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
 fn how_often_progress_is_drawn() {
     let interval = |fps: &str| progress_interval(&Env::of(&[("DEDUP_PROGRESS_FPS", fps)]));
     assert_eq!(interval("").unwrap(), Duration::from_millis(100));

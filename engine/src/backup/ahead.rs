@@ -1,5 +1,6 @@
 //! The next files of a job, opened before it is their turn: where their bytes are not in memory yet, the disk brings
-//! several at once instead of one after the other.
+//! several at once instead of one after the other. Where they are, the system is not asked: it would look for each page
+//! twice.
 
 use super::job::{Slot, State};
 use super::open::open_file;
@@ -8,21 +9,43 @@ use crate::fsmeta;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::time::Duration;
 
 /// Files open ahead, each worker's.
 const AHEAD: usize = 16;
 
+/// A read that took longer was one of the disk.
+const OF_THE_DISK: Duration = Duration::from_micros(200);
+/// So many files are asked of the disk after one that came from there.
+const ASKED: u32 = 256;
+
 pub type Opened = io::Result<(File, Meta)>;
 
-#[derive(Default)]
 pub struct Ahead {
     /// By slot number.
     files: VecDeque<(usize, Opened)>,
     /// The first slot that was not looked at.
     next: usize,
+    /// Files that are still to be asked of the disk.
+    asked: u32,
 }
 
 impl Ahead {
+    pub fn new() -> Self {
+        Ahead {
+            files: VecDeque::with_capacity(AHEAD),
+            next: 0,
+            asked: ASKED,
+        }
+    }
+
+    /// Takes note of how long a small file's bytes took.
+    pub fn took(&mut self, time: Duration) {
+        if time > OF_THE_DISK {
+            self.asked = ASKED;
+        }
+    }
+
     /// Forgets what was opened of the job before.
     pub fn begin(&mut self) {
         self.files.clear();
@@ -42,7 +65,9 @@ impl Ahead {
                 let opened = open_file(dir, &found.name);
                 if let Ok((file, meta)) = &opened
                     && (1..small).contains(&meta.size)
+                    && self.asked > 0
                 {
+                    self.asked -= 1;
                     fsmeta::advise_soon(file, 0, 0);
                 }
                 self.files.push_back((self.next, opened));

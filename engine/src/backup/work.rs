@@ -23,7 +23,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A file that moves under the reader is read at most this often.
 const TRIES: usize = 3;
@@ -82,7 +82,7 @@ impl<'a> Worker<'a> {
             lane,
             encoder: Encoder::new(run.level)?,
             owners: Owners::default(),
-            ahead: Ahead::default(),
+            ahead: Ahead::new(),
             arena: Vec::new(),
             bundle: Bundle::new(),
             all_new: false,
@@ -211,19 +211,12 @@ impl<'a> Worker<'a> {
         slot: usize,
         small: &mut Vec<Small>,
     ) -> Result<Entry> {
-        let Found {
-            name,
-            kind,
-            meta,
-            trouble,
-            above: _,
-        } = found;
         let mut entry = Entry {
-            name,
-            kind,
-            meta,
+            name: found.name,
+            kind: found.kind,
+            meta: found.meta,
             content: Content::None,
-            trouble,
+            trouble: found.trouble,
         };
         let Some(dir) = handle else {
             entry.trouble = entry.trouble.or(Some(Trouble::Unreadable { errno: 0 }));
@@ -307,7 +300,10 @@ impl<'a> Worker<'a> {
         for attempt in 1..=TRIES {
             let start = self.arena.len();
             let read = if before.size < self.run.small_file {
-                self.read_small(file, before.size)
+                let began = Instant::now();
+                let read = self.read_small(file, before.size);
+                self.ahead.took(began.elapsed());
+                read
             } else {
                 let read = self.read_large(file, before.size)?;
                 self.run.large_file_done(self.lane);

@@ -84,8 +84,17 @@ impl WebDav {
 
     async fn store(&self, name: &ObjectName, bytes: Bytes, replacing: bool) -> Outcome<()> {
         let temporary = temporary::name()?;
+        let stored = self.store_by(&temporary, &name.path(), &bytes, replacing).await;
+        if stored.is_err() {
+            // What can't be removed counts for nothing and is left to the sweep.
+            let _ = self.ask("DELETE", &temporary).await;
+        }
+        stored
+    }
+
+    async fn store_by(&self, temporary: &str, path: &str, bytes: &Bytes, replacing: bool) -> Outcome<()> {
         let put = || async {
-            let request = self.request("PUT", &self.url(&temporary))?;
+            let request = self.request("PUT", &self.url(temporary))?;
             let request = request.header("content-length", bytes.len());
             self.http.send(request, bytes.clone()).await
         };
@@ -100,22 +109,17 @@ impl WebDav {
             &self.http,
         )
         .await?;
-        let path = name.path();
-        let mut moved = self.rename(&temporary, &path, replacing).await?;
+        let mut moved = self.rename(temporary, path, replacing).await?;
         // Some servers say of a missing folder that it is forbidden.
         if lacks_folder(&moved) || moved.status() == StatusCode::FORBIDDEN {
             self.make_folders(path.rsplit_once('/').map_or("", |(folder, _)| folder))
                 .await?;
-            moved = self.rename(&temporary, &path, replacing).await?;
+            moved = self.rename(temporary, path, replacing).await?;
         }
-        // A move that found the name taken, or failed, leaves the temporary file.
         let good: &[StatusCode] = match replacing {
             true => &[StatusCode::CREATED, StatusCode::NO_CONTENT],
             false => &[StatusCode::CREATED],
         };
-        if !good.contains(&moved.status()) {
-            self.ask("DELETE", &temporary).await?;
-        }
         expect(moved, good, &self.http).await.map(drop)
     }
 
