@@ -349,7 +349,7 @@ pub fn key_cache(env: &Env) -> Result<Duration, Failure> {
     let Some(text) = env.text("DEDUP_KEY_CACHE")? else {
         return Ok(Duration::from_secs(2 * 3600));
     };
-    let time = parse_span(&text).ok().and_then(|span| {
+    let time = parse_span(text).ok().and_then(|span| {
         let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
         Duration::try_from(exact).ok()
     });
