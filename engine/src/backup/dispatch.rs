@@ -6,9 +6,8 @@
 use super::job::{Job, Slot, State};
 use super::parent::{Known, Parent};
 use super::{Counts, Run};
-use crate::entry::{Content, Extent, Kind, Trouble, join};
+use crate::entry::{Content, DirPath, Extent, Kind, join};
 use crate::error::{Error, Result};
-use crate::fsmeta::errno_of;
 use crate::monitor::{Problem, ProblemKind};
 use crate::trees;
 use crate::walk::{Batch, Found, Lent, Walk};
@@ -16,6 +15,7 @@ use chunkstore::frame::Decoder;
 use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, Place};
 use crossbeam_channel::{Receiver, Sender};
+use std::sync::Arc;
 
 /// Entries of a job at most; with [`super::WINDOW`] this bounds what the pipeline holds.
 const ENTRIES: usize = 1024;
@@ -91,8 +91,9 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         self.run.problem(&Problem { path, what });
     }
 
-    fn batch(&mut self, mut batch: Batch) -> Result<()> {
+    fn batch(&mut self, batch: Batch) -> Result<()> {
         if let Some(trouble) = batch.trouble {
+            trouble.of_the_source(&batch.dir)?;
             let path = [b"/", &batch.dir[..]].concat();
             self.run.unreadable_dir(&path);
             self.problem(path, ProblemKind::Source(trouble));
@@ -101,7 +102,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             self.check_unmounted(&batch.dir)?;
         }
         for found in batch.entries {
-            self.entry(&batch.dir, &mut batch.handle, found)?;
+            self.entry(&batch.dir, batch.handle.as_ref(), found)?;
         }
         Ok(())
     }
@@ -142,7 +143,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
     }
 
-    fn entry(&mut self, dir: &crate::entry::DirPath, handle: &mut Option<Lent>, found: Found) -> Result<()> {
+    fn entry(&mut self, dir: &DirPath, handle: Option<&Arc<Lent>>, found: Found) -> Result<()> {
         let known = self.parent.take(dir, &found)?;
         for damage in std::mem::take(&mut self.parent.damage) {
             let why = format!("the snapshot before is damaged ({damage}); what it can't tell is read anew");
@@ -188,7 +189,10 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
                 self.small_bytes += size;
                 cut_here = self.run.ends_job(&found.name);
             }
-            to_read(found, handle.as_mut())
+            State::Todo {
+                found,
+                dir: handle.cloned(),
+            }
         });
         self.job.push(Slot {
             dir: dir.clone(),
@@ -255,20 +259,6 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         };
         to.send(job).map_err(|_| stopped())
     }
-}
-
-/// An entry that is to be read, with its open directory. One that can't be opened any more is trouble with the entry.
-fn to_read(mut found: Found, handle: Option<&mut Lent>) -> State {
-    let handle = match handle.map(Lent::open) {
-        Some(Ok(handle)) => Some(handle.clone()),
-        Some(Err(e)) => {
-            let errno = errno_of(&e);
-            found.trouble = found.trouble.or(Some(Trouble::Unreadable { errno }));
-            None
-        }
-        None => None,
-    };
-    State::Todo { found, handle }
 }
 
 /// How an entry relates to the parent generation, for the summary.

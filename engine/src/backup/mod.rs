@@ -31,7 +31,7 @@ use crate::walk::Walk;
 use assemble::Assembler;
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, Place, SessionId};
+use chunkstore::{ChunkId, Place, SessionId, descriptors, threads};
 use crossbeam_channel::bounded;
 use dispatch::Dispatcher;
 use history::{newest_of_this_machine, parents};
@@ -188,7 +188,12 @@ impl Input<'_, '_> {
 
 fn walk(options: &Options) -> Result<Walk> {
     let filter = Filter::build(options.filter.clone())?;
-    Walk::start(&options.sources, filter, options.threads.min(4))
+    Walk::start(&options.sources, filter, threads_of(options).min(4))
+}
+
+/// Threads that read and store: as many as have the descriptors they need.
+fn threads_of(options: &Options) -> usize {
+    descriptors::threads(options.threads)
 }
 
 /// A path in another form than the plain one would be recorded under a name that no reader takes.
@@ -215,7 +220,12 @@ fn open_session(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn M
     loop {
         let owner = repo.owner(&options.host, options.now.as_second());
         // One lane for each worker, one for trees.
-        let writer = Writer::begin(repo.store.clone(), owner, options.threads + 1, options.dry_run)?;
+        let writer = Writer::begin(
+            repo.store.clone(),
+            owner,
+            threads_of(options) + 1,
+            options.dry_run,
+        )?;
         if !is_stream {
             return Ok(writer);
         }
@@ -258,12 +268,12 @@ fn once(
         monitor,
         head,
         counts: Counts::default(),
-        reading: (0..=options.threads).map(|_| Counter::default()).collect(),
+        reading: (0..=threads_of(options)).map(|_| Counter::default()).collect(),
         totals,
         small_file: repo.store.config().small_file(),
         bundle_size: repo.store.config().bundle_size,
         level: options.level,
-        tree_lane: options.threads,
+        tree_lane: threads_of(options),
         share: share::Share::new(),
         stop: AtomicBool::new(false),
         unreadable: Mutex::default(),
@@ -298,12 +308,17 @@ fn once(
         unless,
     };
     let outcome = match input {
-        Input::Stream(stream) => stdin::store(&run, stream, assembler)?,
-        Input::Files(begun) => {
-            let walk = begun.map_or_else(|| walk(options), Ok)?;
-            pipeline(&run, options, walk, parent, &reader, assembler)?
-        }
+        Input::Stream(stream) => stdin::store(&run, stream, assembler),
+        Input::Files(begun) => begun
+            .map_or_else(|| walk(options), Ok)
+            .and_then(|walk| pipeline(&run, options, walk, parent, &reader, assembler)),
     };
+    if let Err(Error::Interrupted) = &outcome {
+        // Also where there is nothing to make a generation of yet, inside a first large file, what was stored is listed
+        // for the next run. It was asked to stop, and that is what it reports.
+        let _ = writer.flush();
+    }
+    let outcome = outcome?;
     Ok(Report {
         snapshot: outcome.snapshot,
         parent: parents.last().map(|(id, _)| *id),
@@ -355,11 +370,18 @@ where
         let dispatcher = Dispatcher::new(run, parent, reader, to_workers, to_assembler.clone(), rooms)?;
         let (failed, first_error) = (&failed, &first_error);
         let walk = &mut walk;
-        scope.spawn(move || dispatcher.walk(walk).unwrap_or_else(failed));
-        for lane in 0..options.threads {
+        threads::spawn_in(scope, "dispatch", move || {
+            dispatcher.walk(walk).unwrap_or_else(failed);
+        })?;
+        for lane in 0..threads_of(options) {
             let worker = Worker::new(run, lane)?;
             let (jobs, done) = (for_workers.clone(), to_assembler.clone());
-            scope.spawn(move || worker.work(&jobs, &done).unwrap_or_else(failed));
+            let work = move || worker.work(&jobs, &done).unwrap_or_else(failed);
+            match threads::spawn_in(scope, "worker", work) {
+                // One does what several would.
+                Err(_) if lane > 0 => break,
+                started => drop(started?),
+            }
         }
         drop((to_assembler, for_workers));
         let mut whole = || match first_error.lock().take() {

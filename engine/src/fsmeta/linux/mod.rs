@@ -35,8 +35,3 @@ pub fn errno_of(error: &io::Error) -> i32 {
 pub fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
-
-/// Whether `error` says that too many files are open.
-pub fn is_out_of_descriptors(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-}
