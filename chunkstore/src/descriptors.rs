@@ -133,7 +133,7 @@ pub fn raise_limit() -> io::Result<()> {
 /// A permit to keep one more open that could be opened again; `None` when there are enough.
 pub fn try_keep() -> Option<Permit> {
     let room = &BUDGET.keep;
-    room.try_take().then_some(Permit { room, count: 1 })
+    room.try_take().then(|| Permit { room, count: 1 })
 }
 
 /// Takes up to `most` for long, and `least` in any case. The holder keeps to [`Permit::count`].
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(room.take(8, 100), 8, "at least what was asked for");
         assert_eq!(room.free(), 7);
         let permits: Vec<Permit> = (0..10)
-            .filter_map(|_| room.try_take().then_some(Permit { room, count: 1 }))
+            .filter_map(|_| room.try_take().then(|| Permit { room, count: 1 }))
             .collect();
         assert_eq!((permits.len(), room.free()), (7, 0));
         drop(permits);

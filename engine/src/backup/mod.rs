@@ -367,11 +367,13 @@ where
         }
     };
     std::thread::scope(|scope| {
-        let dispatcher = Dispatcher::new(run, parent, reader, to_workers, to_assembler.clone(), rooms)?;
+        let mut dispatcher = Dispatcher::new(run, parent, reader, to_workers, to_assembler.clone(), rooms)?;
         let (failed, first_error) = (&failed, &first_error);
         let walk = &mut walk;
         threads::spawn_in(scope, "dispatch", move || {
+            // Its error is known before its channels close: else what came through them would pass for the whole.
             dispatcher.walk(walk).unwrap_or_else(failed);
+            drop(dispatcher);
         })?;
         for lane in 0..threads_of(options) {
             let worker = Worker::new(run, lane)?;
