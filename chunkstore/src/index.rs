@@ -12,6 +12,7 @@
 
 mod files;
 mod locate;
+mod lodging;
 
 use crate::error::{Error, Result};
 use crate::id::{ChunkId, IndexId, PackId, RepoId};
@@ -19,6 +20,8 @@ use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::pack::Class;
 use crate::place::Place;
 use crate::simulation;
+pub(crate) use lodging::Lodging;
+use lodging::{COPIES, Room};
 use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IngestExternalFileOptions, Options, SstFileWriter,
@@ -26,14 +29,12 @@ use rocksdb::{
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 const SCHEMA: &[u8] = b"dedup index 1";
 /// Key of the packs that were left out, sorted ids one after the other.
 const ABSENT: &[u8] = b"absent";
-/// Processes on one machine that can each have an index of their own open at once.
-const COPIES: usize = 16;
 /// Segments from this size on are ingested as one sorted file.
 const BULK: usize = 4096;
 const CACHE_BYTES: usize = 24 << 20;
@@ -58,11 +59,9 @@ pub type Inventory = HashMap<PackId, u64>;
 
 pub struct LocalIndex {
     db: Arc<DB>,
-    dir: PathBuf,
+    room: Room,
     /// Notes on small files that are not in the database yet.
     fresh: Mutex<files::Fresh>,
-    /// Held locked while this process uses the directory.
-    _lock: File,
 }
 
 /// The packs of a view that must not be referenced anew.
@@ -80,24 +79,43 @@ impl LocalIndex {
         load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self> {
-        let (dir, lock) = free_copy(cache)?;
+        LocalIndex::open_in(
+            Lodging::Cache.find(cache)?,
+            repo,
+            listed,
+            condemned,
+            present,
+            load,
+            progress,
+        )
+    }
+
+    /// The same, wherever there is room.
+    pub(crate) fn open_in(
+        room: Room,
+        repo: &RepoId,
+        listed: &[IndexId],
+        condemned: &Condemned,
+        present: Option<&Inventory>,
+        load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self> {
         let listed_set: HashSet<IndexId> = listed.iter().copied().collect();
-        let usable = open_db(&dir, repo).ok().filter(|db| {
+        let usable = open_db(&room, repo).ok().filter(|db| {
             ingested(db).is_ok_and(|have| have.iter().all(|id| listed_set.contains(id)))
                 && present.is_none_or(|present| absent_still_holds(db, present).unwrap_or(false))
         });
         let db = match usable {
             Some(db) => db,
             None => {
-                wipe(&dir)?;
-                open_db(&dir, repo)?
+                wipe(room.dir())?;
+                open_db(&room, repo)?
             }
         };
         let index = LocalIndex {
             db,
-            dir,
+            room,
             fresh: Mutex::default(),
-            _lock: lock,
         };
         let have = ingested(&index.db)?;
         let missing: Vec<IndexId> = listed.iter().copied().filter(|id| !have.contains(id)).collect();
@@ -158,11 +176,12 @@ impl LocalIndex {
     ) -> Result<()> {
         let good = |entry: &&IndexEntry| !condemned.contains(&segment.packs[entry.pack as usize].id);
         let (fresh, doomed): (Vec<&IndexEntry>, Vec<&IndexEntry>) = segment.entries.iter().partition(good);
-        if fresh.len() >= BULK {
+        let bulk = fresh.len() >= BULK && self.room.has_files();
+        if bulk {
             self.ingest_sorted(id, segment, &fresh)?;
         }
         let chunks = self.cf("chunks")?;
-        if fresh.len() < BULK {
+        if !bulk {
             fresh
                 .iter()
                 .for_each(|entry| batch.put_cf(chunks, entry.id.0, entry_value(segment, entry)));
@@ -189,7 +208,7 @@ impl LocalIndex {
     }
 
     fn ingest_sorted(&self, id: IndexId, segment: &IndexSegment, entries: &[&IndexEntry]) -> Result<()> {
-        let path = self.dir.join(format!("{}.sst", &id.to_hex()[..16]));
+        let path = self.room.dir().join(format!("{}.sst", &id.to_hex()[..16]));
         let options = table_options(&Cache::new_lru_cache(1 << 20));
         let mut writer = SstFileWriter::create(&options);
         writer.open(&path).map_err(failed)?;
@@ -249,29 +268,6 @@ pub fn discard(cache: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The first copy of the index that no other process holds.
-fn free_copy(cache: &Path) -> Result<(PathBuf, File)> {
-    let root = cache.join("index");
-    std::fs::create_dir_all(&root).map_err(|e| Error::local("create", &root, e))?;
-    for copy in 0..COPIES {
-        let path = root.join(format!("{copy}.lock"));
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let lock = lock.map_err(|e| Error::local("open", &path, e))?;
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok((root.join(copy.to_string()), lock)),
-            Err(rustix::io::Errno::WOULDBLOCK) => continue,
-            Err(e) => return Err(Error::local("lock", &path, e.into())),
-        }
-    }
-    Err(Error::Index(format!(
-        "{COPIES} other processes use this repository's cache; try again later"
-    )))
-}
-
 fn wipe(dir: &Path) -> Result<()> {
     simulation::close(dir);
     match std::fs::remove_dir_all(dir) {
@@ -280,12 +276,16 @@ fn wipe(dir: &Path) -> Result<()> {
     }
 }
 
-fn open_db(dir: &Path, repo: &RepoId) -> Result<Arc<DB>> {
+fn open_db(room: &Room, repo: &RepoId) -> Result<Arc<DB>> {
+    let dir = room.dir();
     if let Some(db) = simulation::still_open(dir) {
         return Ok(db);
     }
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let mut options = table_options(&cache);
+    if let Some(env) = room.env() {
+        options.set_env(env);
+    }
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_max_open_files(512);
@@ -400,8 +400,16 @@ fn pack_value(pack: &PackRecord) -> Vec<u8> {
     value
 }
 
+/// A full disk is told as such, whatever the database was doing.
 fn failed(error: rocksdb::Error) -> Error {
-    Error::Index(error.into_string())
+    let why = error.into_string();
+    let full = ["No space left on device", "Disk quota exceeded"];
+    match full.iter().any(|text| why.contains(text)) {
+        true => Error::NoSpace {
+            object: format!("the local index ({why})"),
+        },
+        false => Error::Index(why),
+    }
 }
 
 #[cfg(test)]

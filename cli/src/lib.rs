@@ -10,6 +10,7 @@ pub mod env;
 pub mod exit;
 pub mod keyfile;
 pub mod listing;
+pub mod outfile;
 pub mod output;
 pub mod progress;
 pub mod rates;
