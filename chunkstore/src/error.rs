@@ -10,6 +10,9 @@ pub enum Error {
     Missing { object: String },
     #[error("{object} is damaged: {what}")]
     Corrupt { object: String, what: String },
+    /// One object, while the storage gives others: nothing is known of its bytes.
+    #[error("{object} can't be read: {why}")]
+    Unreadable { object: String, why: String },
     #[error("no repository at {location}")]
     NoRepository { location: String },
     #[error("a repository already exists at {location}")]
@@ -105,6 +108,14 @@ impl Error {
         let said = error.into_string();
         match said {
             said if said.contains("Too many open files") => Error::too_many_open("the local index"),
+            said if ["No space left on device", "Disk quota exceeded"]
+                .iter()
+                .any(|text| said.contains(text)) =>
+            {
+                Error::NoSpace {
+                    object: format!("the local index ({said})"),
+                }
+            }
             said => Error::Index(said),
         }
     }
@@ -118,6 +129,69 @@ impl Error {
             }
             Error::NewerFormat { .. } | Error::Invalid { .. } => true,
             error => error.is_damage(),
+        }
+    }
+
+    /// The same error once more, for whoever meets its cause again.
+    pub fn again(&self) -> Error {
+        let io = |e: &io::Error| match e.raw_os_error() {
+            Some(number) => io::Error::from_raw_os_error(number),
+            None => io::Error::new(e.kind(), e.to_string()),
+        };
+        match self {
+            Error::Missing { object } => Error::Missing {
+                object: object.clone(),
+            },
+            Error::Corrupt { object, what } => Error::corrupt(object, what),
+            Error::Unreadable { object, why } => Error::Unreadable {
+                object: object.clone(),
+                why: why.clone(),
+            },
+            Error::NoRepository { location } => Error::NoRepository {
+                location: location.clone(),
+            },
+            Error::RepositoryExists { location } => Error::RepositoryExists {
+                location: location.clone(),
+            },
+            Error::WrongKey => Error::WrongKey,
+            Error::NewerFormat { feature } => Error::NewerFormat {
+                feature: feature.clone(),
+            },
+            Error::NoSpace { object } => Error::NoSpace {
+                object: object.clone(),
+            },
+            Error::TooManyOpen { object, limit } => Error::TooManyOpen {
+                object: object.clone(),
+                limit: *limit,
+            },
+            Error::Thread(source) => Error::Thread(io(source)),
+            Error::NoMemory { what, needed } => Error::NoMemory {
+                what,
+                needed: needed.clone(),
+            },
+            Error::Remote {
+                operation,
+                object,
+                source,
+            } => Error::Remote {
+                operation,
+                object: object.clone(),
+                source: io(source),
+            },
+            Error::Local { what, path, source } => Error::Local {
+                what,
+                path: path.clone(),
+                source: io(source),
+            },
+            Error::Index(why) => Error::Index(why.clone()),
+            Error::Invalid { what, why } => Error::Invalid {
+                what,
+                why: why.clone(),
+            },
+            Error::Fenced => Error::Fenced,
+            Error::Interrupted => Error::Interrupted,
+            Error::WriterFailed => Error::WriterFailed,
+            Error::Refused(why) => Error::Refused(why.clone()),
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod files;
 mod locate;
+mod lodging;
 
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
@@ -21,6 +22,8 @@ use crate::pack::Class;
 use crate::place::Place;
 use crate::simulation;
 use crate::threads;
+pub(crate) use lodging::Lodging;
+use lodging::{COPIES, Room};
 use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IngestExternalFileOptions, Options, SstFileWriter,
@@ -28,15 +31,13 @@ use rocksdb::{
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const SCHEMA: &[u8] = b"dedup index 1";
 /// Key of the packs that were left out, sorted ids one after the other.
 const ABSENT: &[u8] = b"absent";
-/// Processes on one machine that can each have an index of their own open at once.
-const COPIES: usize = 16;
 /// Segments from this size on are ingested as one sorted file.
 const BULK: usize = 4096;
 const CACHE_BYTES: usize = 24 << 20;
@@ -67,11 +68,9 @@ pub type Inventory = HashMap<PackId, u64>;
 
 pub struct LocalIndex {
     db: Arc<DB>,
-    dir: PathBuf,
+    room: Room,
     /// Notes on small files that are not in the database yet.
     fresh: Mutex<files::Fresh>,
-    /// Held locked while this process uses the directory.
-    _lock: File,
     /// What the database may keep open.
     _files: Permit,
 }
@@ -91,10 +90,30 @@ impl LocalIndex {
         load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self> {
-        let (dir, lock) = free_copy(cache)?;
+        LocalIndex::open_in(
+            Lodging::Cache.find(cache)?,
+            repo,
+            listed,
+            condemned,
+            present,
+            load,
+            progress,
+        )
+    }
+
+    /// The same, wherever there is room.
+    pub(crate) fn open_in(
+        room: Room,
+        repo: &RepoId,
+        listed: &[IndexId],
+        condemned: &Condemned,
+        present: Option<&Inventory>,
+        load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self> {
         let listed_set: HashSet<IndexId> = listed.iter().copied().collect();
         let files = descriptors::hold(FILES_LEAST, FILES_MOST);
-        let opened = match open_db(&dir, repo, files.count()) {
+        let opened = match open_db(&room, repo, files.count()) {
             // What stands there may be sound.
             Err(e @ (Error::TooManyOpen { .. } | Error::Thread(_))) => return Err(e),
             opened => opened.ok(),
@@ -106,15 +125,14 @@ impl LocalIndex {
         let db = match usable {
             Some(db) => db,
             None => {
-                wipe(&dir)?;
-                open_db(&dir, repo, files.count())?
+                wipe(room.dir())?;
+                open_db(&room, repo, files.count())?
             }
         };
         let index = LocalIndex {
             db,
-            dir,
+            room,
             fresh: Mutex::default(),
-            _lock: lock,
             _files: files,
         };
         let have = ingested(&index.db)?;
@@ -176,11 +194,12 @@ impl LocalIndex {
     ) -> Result<()> {
         let good = |entry: &&IndexEntry| !condemned.contains(&segment.packs[entry.pack as usize].id);
         let (fresh, doomed): (Vec<&IndexEntry>, Vec<&IndexEntry>) = segment.entries.iter().partition(good);
-        if fresh.len() >= BULK {
+        let bulk = fresh.len() >= BULK && self.room.has_files();
+        if bulk {
             self.ingest_sorted(id, segment, &fresh)?;
         }
         let chunks = self.cf("chunks")?;
-        if fresh.len() < BULK {
+        if !bulk {
             fresh
                 .iter()
                 .for_each(|entry| batch.put_cf(chunks, entry.id.0, entry_value(segment, entry)));
@@ -207,7 +226,7 @@ impl LocalIndex {
     }
 
     fn ingest_sorted(&self, id: IndexId, segment: &IndexSegment, entries: &[&IndexEntry]) -> Result<()> {
-        let path = self.dir.join(format!("{}.sst", &id.to_hex()[..16]));
+        let path = self.room.dir().join(format!("{}.sst", &id.to_hex()[..16]));
         let options = table_options(&Cache::new_lru_cache(1 << 20));
         let mut writer = SstFileWriter::create(&options);
         writer.open(&path).map_err(failed)?;
@@ -267,27 +286,6 @@ pub fn discard(cache: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The first copy of the index that no other process holds.
-fn free_copy(cache: &Path) -> Result<(PathBuf, File)> {
-    let root = cache.join("index");
-    std::fs::create_dir_all(&root).map_err(|e| Error::local("create", &root, e))?;
-    for copy in 0..COPIES {
-        let path = root.join(format!("{copy}.lock"));
-        let mut options = File::options();
-        options.create(true).truncate(false).write(true);
-        let lock = descriptors::patiently(|| options.open(&path));
-        let lock = lock.map_err(|e| Error::local("open", &path, e))?;
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok((root.join(copy.to_string()), lock)),
-            Err(rustix::io::Errno::WOULDBLOCK) => continue,
-            Err(e) => return Err(Error::local("lock", &path, e.into())),
-        }
-    }
-    Err(Error::Index(format!(
-        "{COPIES} other processes use this repository's cache; try again later"
-    )))
-}
-
 fn wipe(dir: &Path) -> Result<()> {
     simulation::close(dir);
     match std::fs::remove_dir_all(dir) {
@@ -306,13 +304,17 @@ pub(crate) fn prepare_threads() -> Result<()> {
     Ok(())
 }
 
-fn open_db(dir: &Path, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
+fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
+    let dir = room.dir();
     if let Some(db) = simulation::still_open(dir) {
         return Ok(db);
     }
     prepare_threads()?;
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let mut options = table_options(&cache);
+    if let Some(env) = room.env() {
+        options.set_env(env);
+    }
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_max_open_files(files as i32);

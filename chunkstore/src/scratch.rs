@@ -7,6 +7,7 @@ use crate::index::{FILES_LEAST, FILES_MOST, prepare_threads};
 use rocksdb::{BlockBasedOptions, DB, IteratorMode, Options, WriteBatch, WriteOptions};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,8 +22,20 @@ pub struct ScratchDir {
 }
 
 impl ScratchDir {
-    /// Makes one below `cache`.
+    /// Makes one below `cache`, or among the system's temporary files where that can't be.
     pub fn new(cache: &Path) -> Result<Self> {
+        ScratchDir::below(cache).or_else(|e| ScratchDir::elsewhere().map_err(|_| e))
+    }
+
+    pub(crate) fn elsewhere() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("dedup-{}", hex::encode(random::<8>()?)));
+        let made = fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|e| Error::local("create", &path, e))?;
+        let lock = File::open(&path).map_err(|e| Error::local("open", &path, e))?;
+        Ok(ScratchDir { path, _lock: lock })
+    }
+
+    fn below(cache: &Path) -> Result<Self> {
         let all = cache.join("scratch");
         sweep(&all);
         let path = all.join(hex::encode(random::<8>()?));

@@ -2,6 +2,7 @@
 //!
 //! Manifests are opaque bytes here; what they mean is the engine's.
 
+mod read;
 pub mod replica;
 
 use crate::chunker::{Bounds, Chunker};
@@ -23,8 +24,8 @@ use crate::slot::{self, Cost, Note, Secret, Slot, SlotKind};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 pub struct Store {
     pub(crate) remote: Arc<dyn Remote>,
@@ -38,6 +39,7 @@ pub struct Store {
     pub(crate) kept: Option<Kept>,
     /// Index segments that were found damaged: they count as absent (I-2).
     damaged: Mutex<BTreeSet<IndexId>>,
+    cache_trouble: OnceLock<String>,
 }
 
 /// What a repository was opened with.
@@ -159,6 +161,7 @@ impl Store {
             confirmed: AtomicBool::new(false),
             cache,
             damaged: Mutex::default(),
+            cache_trouble: OnceLock::new(),
         })
     }
 
@@ -203,14 +206,9 @@ impl Store {
         &self.cache
     }
 
-    /// The local index, brought to `view`, of the packs that are there: a fenced writer may list some after they went.
-    /// `progress` is told (segments done, to do) while it is rebuilt.
-    pub fn index(&self, view: &View, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
-        self.index_of(view, &self.packs_confirmed()?, progress)
-    }
-
-    /// The same, with only what lies in `present` packs, which were listed after the view was read: for whoever makes
-    /// new references or deletes (I-4, I-7).
+    /// The local index, brought to `view`, of what lies in the `present` packs, which were listed after the view was read:
+    /// for whoever makes new references or deletes (I-4, I-7). `progress` is told (segments done, to do) while it is
+    /// rebuilt.
     pub fn index_of(
         &self,
         view: &View,

@@ -179,6 +179,10 @@ impl From<StoreError> for Failure {
                 Code::Damage,
                 "'dedup check' tells what else is hurt; everything else can be restored",
             ),
+            StoreError::Unreadable { .. } => with(
+                Code::Failed,
+                "nothing says that it is damaged; make it readable and run the command again",
+            ),
             StoreError::NoRepository { .. } => with(
                 Code::NoRepository,
                 "check --repo, or make one there with 'dedup init'",
@@ -291,6 +295,13 @@ mod tests {
                     what: text(),
                 },
                 13,
+            ),
+            (
+                StoreError::Unreadable {
+                    object: text(),
+                    why: text(),
+                },
+                1,
             ),
             (StoreError::NoRepository { location: text() }, 10),
             (StoreError::RepositoryExists { location: text() }, 1),

@@ -11,6 +11,7 @@ pub mod exit;
 pub mod keyfile;
 pub mod limits;
 pub mod listing;
+pub mod outfile;
 pub mod output;
 pub mod progress;
 pub mod rates;
@@ -83,7 +84,10 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         context.global.limit_download.clone(),
     );
     engine::repo::stop_when(signals::interrupted);
-    if !matches!(cli.command, Command::Completions(_) | Command::Version | Command::Help(_)) {
+    if !matches!(
+        cli.command,
+        Command::Completions(_) | Command::Version | Command::Help(_)
+    ) {
         limits::prepare()?;
     }
     match &cli.command {

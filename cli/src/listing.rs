@@ -1,15 +1,16 @@
 //! All generations of a repository, as every command that names some starts from. Those that can't be read are said
 //! and decide the exit code; the others can be used.
 
-use crate::args::snapshot::ChoiceArgs;
+use crate::args::snapshot::{ChoiceArgs, Spec, absolute};
 use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::output;
 use crate::render::{json, text};
 use engine::SessionId;
 use engine::facts::Facts;
+use engine::list;
 use engine::manifest::{Manifest, Snapshot};
-use engine::monitor::{Problem, ProblemKind};
+use engine::monitor::{Problem, ProblemKind, Quiet};
 use engine::repo::Repo;
 use engine::select::{self, Filter, Wanted};
 use std::collections::HashMap;
@@ -74,10 +75,25 @@ impl Listing {
 pub struct Chosen {
     pub id: SessionId,
     pub manifest: Manifest,
-    /// For people and messages: the beginning of the id.
+    /// For people and messages: the beginning of the id, and when it was made.
     pub short: String,
+    pub time: String,
     /// What else is known to be hurt: a manifest that can't be read might have been the one meant by `latest`.
     pub code: Code,
+    /// It is not what `latest` means.
+    pub is_older: bool,
+}
+
+impl Chosen {
+    /// Says which snapshot was taken for a path that newer ones don't hold.
+    pub fn tell_age(&self, context: &Context, spec: &Spec) {
+        if self.is_older && !spec.is_named && context.talks() {
+            output::say(&format!(
+                "dedup: taken from snapshot {} of {}, the newest that holds it",
+                self.short, self.time
+            ));
+        }
+    }
 }
 
 /// The generation that `snapshot` (`latest`, an id) means among those that `choice` lets pass.
@@ -99,10 +115,72 @@ pub fn choose(
         Err(e) => return Err(e.into()),
     };
     let by_id = matches!(Wanted::parse(snapshot), Some(Wanted::Id(_)));
+    let code = if by_id { Code::Ok } else { all.code() };
+    chosen(repo, id, code, false)
+}
+
+fn chosen(repo: &Repo, id: SessionId, code: Code, is_older: bool) -> Result<Chosen, Failure> {
+    let manifest = repo.manifest(id)?;
     Ok(Chosen {
         id,
-        manifest: repo.manifest(id)?,
         short: text::short(&id.to_hex()),
-        code: if by_id { Code::Ok } else { all.code() },
+        time: text::time(manifest.time()),
+        manifest,
+        code,
+        is_older,
     })
+}
+
+/// The generation that a command is about: the one that was named, or else the newest that holds all the paths.
+pub fn choose_for(
+    context: &Context,
+    repo: &Repo,
+    spec: &Spec,
+    choice: &ChoiceArgs,
+) -> Result<Chosen, Failure> {
+    if spec.is_named || spec.paths.is_empty() {
+        return choose(context, repo, &spec.snapshot, choice);
+    }
+    let paths = spec.paths.iter().map(|path| absolute(path));
+    let paths = paths.collect::<Result<Vec<_>, _>>()?;
+    let at = choice.at(&context.now)?;
+    let all = read(context, repo)?;
+    let filter = choice.filter.filter()?;
+    let candidates = select::candidates(&all.facts, &filter, at);
+    let reader = repo.reader(&Quiet);
+    let mut is_anywhere = vec![false; paths.len()];
+    for (number, facts) in candidates.iter().enumerate() {
+        if !paths.iter().any(|path| facts.may_hold(path)) {
+            continue;
+        }
+        let manifest = repo.manifest(facts.id)?;
+        let mut holds_all = true;
+        for (path, is_anywhere) in paths.iter().zip(&mut is_anywhere) {
+            let holds = facts.may_hold(path) && list::may_hold(&reader, &manifest, path)?;
+            *is_anywhere |= holds;
+            holds_all &= holds;
+        }
+        if holds_all {
+            return chosen(repo, facts.id, all.code(), number > 0);
+        }
+    }
+    if candidates.is_empty() {
+        // That there is none has its own words.
+        return choose(context, repo, &spec.snapshot, choice);
+    }
+    let shown = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    let nowhere = paths
+        .iter()
+        .zip(&is_anywhere)
+        .find(|(_, is_anywhere)| !**is_anywhere);
+    Err(Failure::new(
+        all.code().max(Code::Failed),
+        match nowhere {
+            Some((path, _)) => format!(
+                "{} is in no snapshot; 'dedup find' searches all of them for a name",
+                shown(path)
+            ),
+            None => "no single snapshot holds all these paths; name fewer at a time".to_string(),
+        },
+    ))
 }

@@ -41,6 +41,8 @@ enum Shape {
 pub struct Tally {
     /// Something in the repository is damaged or missing.
     pub damage: u64,
+    /// Something in the repository can't be read.
+    pub unreadable: u64,
     /// A path that is not what it should be for another reason.
     pub problems: u64,
     pub warnings: u64,
@@ -49,9 +51,10 @@ pub struct Tally {
 impl Tally {
     /// The code of a run that came to its end.
     pub fn code(&self) -> Code {
-        match (self.damage, self.problems) {
-            (0, 0) => Code::Ok,
-            (0, _) => Code::Incomplete,
+        match (self.damage, self.unreadable, self.problems) {
+            (0, 0, 0) => Code::Ok,
+            (0, 0, _) => Code::Incomplete,
+            (0, _, _) => Code::Failed,
             _ => Code::Damage,
         }
     }
@@ -78,6 +81,7 @@ struct Shared {
     figures: Figures,
     current: Mutex<Vec<u8>>,
     damage: AtomicU64,
+    unreadable: AtomicU64,
     problems: AtomicU64,
     warnings: AtomicU64,
     shown: AtomicU64,
@@ -111,6 +115,7 @@ impl Watcher {
             figures: Figures::default(),
             current: Mutex::default(),
             damage: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
             problems: AtomicU64::new(0),
             warnings: AtomicU64::new(0),
             shown: AtomicU64::new(0),
@@ -146,6 +151,7 @@ impl Watcher {
         }
         Tally {
             damage: shared.damage.load(Relaxed),
+            unreadable: shared.unreadable.load(Relaxed),
             problems: shared.problems.load(Relaxed),
             warnings: shared.warnings.load(Relaxed),
         }
@@ -203,6 +209,7 @@ impl Monitor for Watcher {
         let shared = &self.shared;
         let tally = match problem.what {
             ProblemKind::Damage { .. } => &shared.damage,
+            ProblemKind::Unreadable { .. } => &shared.unreadable,
             ProblemKind::Warning { .. } => &shared.warnings,
             ProblemKind::Source(_)
             | ProblemKind::SourceMissing { .. }
@@ -422,6 +429,7 @@ mod tests {
         let tally = |damage, problems, warnings| {
             Tally {
                 damage,
+                unreadable: 0,
                 problems,
                 warnings,
             }

@@ -27,6 +27,17 @@ impl Facts {
         let has = |tag: &String| self.tags.contains(tag) || (tag.is_empty() && self.tags.is_empty());
         tags.iter().all(has)
     }
+
+    /// Whether there may be something at `path` (absolute) by what was backed up.
+    pub fn may_hold(&self, path: &[u8]) -> bool {
+        let leads_to = |a: &[u8], b: &[u8]| {
+            let a = a.strip_suffix(b"/").unwrap_or(a);
+            matches!(b.strip_prefix(a), Some([] | [b'/', ..]))
+        };
+        self.paths
+            .iter()
+            .any(|source| leads_to(source, path) || leads_to(path, source))
+    }
 }
 
 /// Newest first; snapshots of one instant by id, so that every order of listing gives the same answer.

@@ -168,6 +168,16 @@ impl Filter {
         self.patterns.exclude(path, is_dir, scratch) || ignored(rules.ignores.as_deref(), path, is_dir)
     }
 
+    /// The patterns that choose something rather than take it back, by number.
+    pub fn choosing(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.patterns.choosing()
+    }
+
+    /// Replaces `matching` by the numbers of the patterns that match the entry at `path`.
+    pub fn matching(&self, path: &[u8], is_dir: bool, matching: &mut Vec<usize>) {
+        self.patterns.matching(path, is_dir, matching);
+    }
+
     /// Whether the patterns name this source itself. Other rules are not for what the user asked for by name, and
     /// a pattern that matches a directory above a source says nothing about the source.
     pub fn leaves_out_source(&self, path: &[u8], is_dir: bool) -> bool {

@@ -1,7 +1,7 @@
 //! What generations hold, path by path: listings, search across generations, and what changed between two.
 
 use crate::entry::{Entry, Kind, join};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::Monitor;
 use crate::repo::Repo;
@@ -83,10 +83,24 @@ pub fn is_dir(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result<b
     }
 }
 
+/// Whether there is something at `path`. Where its record is damaged, or can't be read, there may be.
+pub fn may_hold(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result<bool> {
+    let top = relative(path);
+    if top.is_empty() {
+        return Ok(true);
+    }
+    match cursor(reader, &manifest.root()?).and_then(|mut cursor| cursor.lookup(top)) {
+        Ok(found) => Ok(found.is_some()),
+        Err(Error::Store(e)) if e.is_damage() || matches!(e, StoreError::Unreadable { .. }) => Ok(true),
+        Err(e) => Err(e),
+    }
+}
+
 /// What a search looks for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     globs: GlobSet,
+    patterns: Vec<String>,
 }
 
 impl Wanted {
@@ -108,7 +122,18 @@ impl Wanted {
             set.add(glob.map_err(bad)?);
         }
         let globs = set.build().map_err(|e| Error::Usage(format!("patterns: {e}")))?;
-        Ok(Wanted { globs })
+        let patterns = patterns.to_vec();
+        Ok(Wanted { globs, patterns })
+    }
+
+    /// The patterns, in the order given.
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// The numbers of those that match `path`.
+    pub fn matching(&self, path: &[u8]) -> Vec<usize> {
+        self.globs.matches_candidate(&Candidate::from_bytes(path))
     }
 
     /// `path` is relative to `/`.

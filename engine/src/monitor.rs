@@ -52,6 +52,10 @@ pub enum ProblemKind {
     Restore {
         why: String,
     },
+    /// An object of the repository that is needed for this can't be read: nothing is known of its bytes.
+    Unreadable {
+        why: String,
+    },
     /// Something in the repository is damaged or missing.
     Damage {
         why: String,

@@ -21,6 +21,7 @@ pub use chunkstore::stopping::stop_when;
 pub use chunkstore::store::replica::Made;
 use chunkstore::store::{NewStore, Store};
 use chunkstore::{RepoId, SessionId};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -162,6 +163,9 @@ impl Repo {
             });
             (name, open)
         };
+        if others.is_empty() {
+            return self;
+        }
         let others = Others::new(others.into_iter().map(opener).collect());
         Repo {
             others: Some(Arc::new(others)),
@@ -199,8 +203,17 @@ impl Repo {
         Reader::new(self.store.clone(), index_progress(monitor)).or_from(self.others.clone())
     }
 
-    /// Tells of index segments that were found damaged since the repository was opened (I-2).
-    pub fn tell_damaged_index(&self, monitor: &dyn Monitor) {
+    /// Tells what was found since the repository was opened and does no harm to what is read: damaged index segments (I-2),
+    /// and a cache that can't be used.
+    pub fn tell_index_trouble(&self, monitor: &dyn Monitor) {
+        if let Some(why) = self.store.cache_trouble() {
+            monitor.problem(&Problem {
+                path: self.store.cache().as_os_str().as_bytes().to_vec(),
+                what: ProblemKind::Warning {
+                    why: format!("this run does without the cache: {why}"),
+                },
+            });
+        }
         for id in self.store.damaged_segments() {
             monitor.problem(&Problem {
                 path: ObjectName::index(id).to_string().into_bytes(),

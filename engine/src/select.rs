@@ -84,6 +84,14 @@ pub fn choose<'a>(
     }
 }
 
+/// What `latest` may mean, the likeliest first: the complete snapshots, newest first, and then the partial ones.
+pub fn candidates<'a>(list: &'a [Facts], filter: &Filter, at: Option<Timestamp>) -> Vec<&'a Facts> {
+    let old_enough = |facts: &&Facts| at.is_none_or(|at| facts.time <= at);
+    let passing = filter.matching(list).into_iter().filter(old_enough);
+    let (complete, partial): (Vec<&Facts>, Vec<&Facts>) = passing.partition(|facts| !facts.partial);
+    [complete, partial].concat()
+}
+
 /// Every snapshot that the texts mean, in their order, each once.
 pub fn choose_all<'a>(list: &'a [Facts], texts: &[String], filter: &Filter) -> Result<Vec<&'a Facts>> {
     let mut chosen: Vec<&Facts> = Vec::new();
@@ -264,6 +272,17 @@ mod tests {
         assert_eq!(choose(&list, "latest", &filter, None).unwrap().id.0[0], 0x12);
         list.retain(|facts| facts.partial);
         assert_eq!(choose(&list, "latest", &filter, None).unwrap().id.0[0], 0x34);
+    }
+
+    #[test]
+    fn complete_ones_go_before_partial_ones() {
+        let list = list();
+        let ids = |at| {
+            let found = candidates(&list, &Filter::default(), at);
+            found.iter().map(|facts| facts.id.0[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(None), [0xac, 0x12, 0xab, 0x34]);
+        assert_eq!(ids(at(250)), [0x12, 0xab]);
     }
 
     #[test]

@@ -121,7 +121,11 @@ fn bulk_segments_reopening_deletion_and_garbage() {
     let (index, loads) = open(dir.path(), &listed, &Condemned::new());
     assert_eq!(loads, 1);
     let (second, _) = open(dir.path(), &listed, &Condemned::new());
-    assert_ne!(second.dir, index.dir, "another process gets a copy of its own");
+    assert_ne!(
+        second.room.dir(),
+        index.room.dir(),
+        "another process gets a copy of its own"
+    );
     drop((index, second));
     let (index, loads) = open(dir.path(), &listed, &Condemned::new());
     assert_eq!(loads, 0, "what was ingested is still there");
@@ -140,7 +144,7 @@ fn bulk_segments_reopening_deletion_and_garbage() {
             .unwrap(),
         [Some(file), None]
     );
-    let path = index.dir.clone();
+    let path = index.room.dir().to_path_buf();
     drop(index);
     for entry in std::fs::read_dir(&path).unwrap() {
         std::fs::write(entry.unwrap().path(), b"garbage").unwrap();

@@ -187,7 +187,8 @@ impl Shared {
     /// Something else under an object's name is an error and never passed over: it hides an object (I-9).
     fn object_size(&self, name: &ObjectName, stat: &Stat) -> Result<u64> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(failed("stat", name, io::Error::other("not a regular file")));
+            let why = io::Error::new(io::ErrorKind::InvalidData, "not a regular file");
+            return Err(failed("stat", name, why));
         }
         Ok(u64::try_from(stat.st_size).unwrap_or(0))
     }

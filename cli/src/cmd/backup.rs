@@ -64,7 +64,7 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
             return Err(e.into());
         }
     };
-    repo.tell_damaged_index(&watcher);
+    repo.tell_index_trouble(&watcher);
     let snapshots = match args.also.also.is_empty() {
         true => 0,
         false => repo.snapshots()?.0.len() as u64,

@@ -10,6 +10,7 @@ use crate::render::{json, text};
 use engine::entry::Entry;
 use engine::list::{self, Wanted};
 use engine::manifest::Snapshot;
+use engine::monitor::{Monitor, Problem, ProblemKind};
 use engine::units::escape;
 use engine::{SessionId, when};
 use jiff::Timestamp;
@@ -44,6 +45,7 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
     let reader = repo.reader(&watcher);
     let mut out = Lines::new();
     let mut hits = 0u64;
+    let mut is_found = vec![false; args.patterns.len()];
     let mut shown: Option<SessionId> = None;
     let found = list::find(
         &repo,
@@ -54,6 +56,11 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
         &mut |snapshot, path, entry| {
             if period.has(entry) {
                 hits += 1;
+                for number in wanted.matching(path) {
+                    if let Some(is_found) = is_found.get_mut(number) {
+                        *is_found = true;
+                    }
+                }
                 match context.json() {
                     true => out.object(&object(snapshot, path, entry)),
                     false => {
@@ -75,7 +82,24 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
         out.object(&json!({ "message_type": "summary", "hits": hits }));
     }
     out.end(found)?;
-    Ok(watcher.finish().code().max(all.code()))
+    for (pattern, _) in wanted
+        .patterns()
+        .iter()
+        .zip(&is_found)
+        .filter(|(_, found)| !**found)
+    {
+        watcher.problem(&Problem {
+            path: Vec::new(),
+            what: ProblemKind::Restore {
+                why: format!("nothing in these snapshots matches '{pattern}'"),
+            },
+        });
+    }
+    let code = watcher.finish().code().max(all.code());
+    Ok(match hits {
+        0 if code == Code::Incomplete => Code::Failed,
+        _ => code,
+    })
 }
 
 impl Period {

@@ -22,7 +22,8 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Code, Failure> {
         paths.push((spec.subpath.as_deref().map(from_root), true));
     }
     let repo = context.open()?;
-    let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
+    let chosen = listing::choose_for(context, &repo, &spec, &args.choice)?;
+    chosen.tell_age(context, &spec);
     let reader = repo.reader(&Quiet);
     let mut out = Lines::new();
     let mut list = || -> engine::Result<()> {

@@ -43,7 +43,9 @@ pub fn why(what: &ProblemKind) -> String {
         }
         ProblemKind::SourceMissing { errno } => format!("not backed up: {}", reason(*errno)),
         ProblemKind::LeftOut { why } => format!("not backed up: {why}"),
-        ProblemKind::Restore { why } | ProblemKind::Warning { why } => why.clone(),
+        ProblemKind::Restore { why } | ProblemKind::Unreadable { why } | ProblemKind::Warning { why } => {
+            why.clone()
+        }
         ProblemKind::Damage { why } => format!("damaged: {why}"),
     }
 }

@@ -84,6 +84,15 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             let path = std::os::unix::ffi::OsStringExt::into_vec(path.into_os_string());
             self.problem(path, ProblemKind::SourceMissing { errno });
         }
+        let leftovers = walk.leftovers();
+        if leftovers > 0 {
+            let why = format!(
+                "{leftovers} files named .dedup-restore-... were not backed up: a restore or dump there has not \
+                 ended; the next restore removes what one that died has left"
+            );
+            let (path, what) = (Vec::new(), ProblemKind::Warning { why });
+            self.run.monitor.problem(&Problem { path, what });
+        }
         Ok(())
     }
 

@@ -4,6 +4,8 @@ use crate::error::{Error, Result};
 use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 pub(super) struct Pattern {
+    /// As the user wrote it.
+    text: String,
     glob: Glob,
     /// `!`: takes back what an earlier pattern excludes.
     keeps: bool,
@@ -38,6 +40,7 @@ impl Pattern {
             .build()
             .map_err(|e| refuse(&e.kind().to_string()))?;
         Ok(Pattern {
+            text: text.to_string(),
             glob,
             keeps,
             dirs_only: rest.ends_with('/'),
@@ -81,6 +84,7 @@ pub(super) struct Patterns {
     globs: GlobSet,
     /// (keeps, dirs only) of each.
     flags: Vec<(bool, bool)>,
+    texts: Vec<String>,
     /// No flag is set: any match decides.
     plain: bool,
 }
@@ -89,15 +93,40 @@ impl Patterns {
     pub(super) fn build(patterns: Vec<Pattern>) -> Result<Patterns> {
         let mut globs = GlobSetBuilder::new();
         let mut flags = Vec::with_capacity(patterns.len());
+        let mut texts = Vec::with_capacity(patterns.len());
         for pattern in patterns {
             globs.add(pattern.glob);
             flags.push((pattern.keeps, pattern.dirs_only));
+            texts.push(pattern.text);
         }
         let globs = globs
             .build()
             .map_err(|e| Error::Usage(format!("exclude patterns: {e}")))?;
         let plain = !flags.iter().any(|&(keeps, dirs_only)| keeps || dirs_only);
-        Ok(Patterns { globs, flags, plain })
+        Ok(Patterns {
+            globs,
+            flags,
+            texts,
+            plain,
+        })
+    }
+
+    /// Those that choose something rather than take it back, by number.
+    pub(super) fn choosing(&self) -> impl Iterator<Item = (usize, &str)> {
+        let all = self.flags.iter().zip(&self.texts).enumerate();
+        all.filter(|(_, ((keeps, _), _))| !keeps)
+            .map(|(number, (_, text))| (number, text.as_str()))
+    }
+
+    /// Replaces `matching` by the numbers of the patterns that match `path`.
+    pub(super) fn matching(&self, path: &[u8], is_dir: bool, matching: &mut Vec<usize>) {
+        self.globs
+            .matches_candidate_into(&Candidate::from_bytes(path), matching);
+        matching.retain(|&i| {
+            self.flags
+                .get(i)
+                .is_some_and(|&(_, dirs_only)| is_dir || !dirs_only)
+        });
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -7,6 +7,7 @@ use super::{BATCH, Batch, Found};
 use crate::entry::{DirPath, Kind, Meta, Trouble, join};
 use crate::filter::{DirRules, Filter};
 use crate::fsmeta::{Blank, ENOENT, ENOTDIR, Follow, Hint, Names, errno_of, is_gone, list_dir, stat};
+use crate::restore::is_leftover;
 use parking_lot::Mutex;
 use std::ffi::OsStr;
 use std::io;
@@ -14,7 +15,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// A directory with more entries than this is examined in parts, as the consumer comes to them.
 pub(super) const WHOLE_MAX: usize = 4096;
@@ -57,6 +58,8 @@ pub(super) struct Lister {
     /// Sources that could not be examined, and those that patterns leave out.
     pub(super) missing: Mutex<Vec<(PathBuf, i32)>>,
     pub(super) excluded: Mutex<Vec<PathBuf>>,
+    /// Unfinished files of restores.
+    pub(super) leftovers: AtomicU64,
 }
 
 /// Buffers that a thread keeps between steps.
@@ -244,6 +247,9 @@ impl Lister {
             scratch.path.extend_from_slice(name);
             match listing.visit.sources.as_ref().and_then(|s| s.child(name)) {
                 Some(source) => self.examine_source(listing, source, scratch, &mut to),
+                None if is_leftover(name) => {
+                    self.leftovers.fetch_add(1, Ordering::Relaxed);
+                }
                 None => {
                     self.examine_name(listing, name, hint, None, scratch, &mut to);
                 }

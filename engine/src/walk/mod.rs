@@ -27,7 +27,7 @@ use parking_lot::{Condvar, Mutex};
 use queue::{Queue, Top, Work};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 /// Most entries of a batch.
@@ -107,6 +107,7 @@ impl Walk {
                 handles: Arc::new(Handles::new(list_root)),
                 missing: Mutex::new(missing),
                 excluded: Mutex::new(Vec::new()),
+                leftovers: AtomicU64::new(0),
             },
             stop: AtomicBool::new(false),
             state: Mutex::new(Progress {
@@ -143,6 +144,11 @@ impl Walk {
     /// Sources that exclude patterns left out; complete at the end of the walk.
     pub fn excluded_sources(&self) -> Vec<PathBuf> {
         self.shared.lister.excluded.lock().clone()
+    }
+
+    /// Files that restores had not finished, which are left out; complete at the end of the walk.
+    pub fn leftovers(&self) -> u64 {
+        self.shared.lister.leftovers.load(Ordering::Relaxed)
     }
 
     /// The next step's batches; `None` at the end. Does itself what no helper has begun.

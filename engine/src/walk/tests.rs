@@ -356,6 +356,7 @@ fn a_listing_that_breaks_off_is_trouble() {
         handles: Arc::new(Handles::new(true)),
         missing: Mutex::default(),
         excluded: Mutex::default(),
+        leftovers: AtomicU64::new(0),
     };
     let mut node = Node::new(None, b"", false);
     for name in rel(dir.path()).split(|&b| b == b'/') {

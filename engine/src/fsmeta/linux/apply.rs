@@ -215,6 +215,8 @@ fn apply_mode(handle: &Handle<'_>, kind: &Kind, meta: &Meta, given: Given, probl
     }
     let bits = Mode::from_raw_mode(mode);
     let result = match &handle.pinned {
+        // Giving it away may have cleared bits.
+        _ if handle.now.mode & 0o7777 == mode && mode & 0o6000 == 0 => Ok(()),
         Pinned::Open(fd) => rustix::fs::fchmod(fd, bits),
         Pinned::Path(fd) => rustix::fs::chmodat(CWD, magic_path(fd.as_fd()), bits, AtFlags::empty()),
         // Links have no permissions.
@@ -275,6 +277,8 @@ fn apply_times(handle: &Handle<'_>, meta: &Meta, problems: &mut Problems) {
         last_modification: modified,
     };
     let result = match &handle.pinned {
+        // Nothing else that is put back moves it.
+        _ if handle.now.mtime == meta.mtime => Ok(()),
         Pinned::Open(fd) => rustix::fs::futimens(fd, &times),
         Pinned::Path(fd) => rustix::fs::utimensat(CWD, magic_path(fd.as_fd()), &times, AtFlags::empty()),
         Pinned::Link(_, dir, name) => rustix::fs::utimensat(dir, *name, &times, AtFlags::SYMLINK_NOFOLLOW),

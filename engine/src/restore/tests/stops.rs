@@ -143,12 +143,28 @@ fn a_remote_that_goes_away_ends_the_run() {
     fill(&kit);
     let manifest = kit.backup();
     let wanted = facts(&kit.source());
-    for (verify, limits) in [(false, tiny()), (true, tiny()), (false, Limits::default())] {
+    let cases = [
+        (false, tiny(), false),
+        (true, tiny(), false),
+        (false, Limits::default(), false),
+        (false, tiny(), true),
+        (true, Limits::default(), true),
+    ];
+    for (verify, limits, others) in cases {
         for after in [0, 1, 2, 3, 5, 9, 20] {
             let remote = Wrapped::new(&kit);
             remote.until_error.store(after, Relaxed);
             let remote = Arc::new(remote);
-            let repo = reopened(&kit, remote.clone());
+            let mut repo = reopened(&kit, remote.clone());
+            if others {
+                // One that is away, too: what is wrong is still told by its cause.
+                let away = ("away".to_string(), "/nowhere/at/all".to_string());
+                let dirs = LocalDirs {
+                    cache: kit.source().with_file_name("cache2"),
+                    state: kit.source().with_file_name("state2"),
+                };
+                repo = repo.or_from(vec![away], &dirs);
+            }
             let mut options = kit.options();
             options.verify = verify;
             let recorder = Recorder::default();
