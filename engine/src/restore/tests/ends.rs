@@ -1,9 +1,10 @@
 //! Restores that die: at each of their changes to the target, before, within or after it. What has its own name is whole
 //! at every moment, and the next restore makes everything good and leaves nothing behind.
 
-use super::kit::{Fact, Facts, Kit, facts, file_names, noise, tiny};
+use super::kit::{Fact, Facts, Kit, assert_same, facts, file_names, noise, tiny};
 use crate::entry::Kind;
 use crate::fsmeta::{Changes, End, How};
+use crate::manifest::Manifest;
 use crate::restore::leftovers::is_leftover;
 use crate::restore::window::Limits;
 use crate::restore::{Options, Overwrite, run_within};
@@ -56,6 +57,13 @@ fn files(root: &Path) -> Facts {
     files
 }
 
+/// All but the target itself, which is the user's.
+fn everything(root: &Path) -> Facts {
+    let mut facts = facts(root);
+    facts.remove(Path::new(""));
+    facts
+}
+
 /// The same content and metadata; which of its names stand for one file is known only when all are there.
 fn same(found: &Fact, wanted: &Fact) -> bool {
     let alone = |fact: &Fact| Fact {
@@ -67,6 +75,7 @@ fn same(found: &Fact, wanted: &Fact) -> bool {
 
 struct Death<'k> {
     kit: &'k Kit,
+    manifest: &'k Manifest,
     limits: Limits,
     /// What the target has before: nothing, or what an older restore left there.
     before: Option<&'k Facts>,
@@ -83,7 +92,6 @@ impl Death<'_> {
 
     /// A restore that ends at change `at`; whether it came to that.
     fn die(&self, at: u64, how: How, wanted: &Facts) -> bool {
-        let manifest = self.kit.backup();
         let end = End::new(at, how);
         let mut options = self.options(Overwrite::Always);
         options.changes = Changes {
@@ -91,7 +99,7 @@ impl Death<'_> {
         };
         let recorder = super::kit::Recorder::default();
         // What it says nobody hears.
-        let _dead = run_within(&self.kit.repo, &manifest, &options, &recorder, self.limits);
+        let _dead = run_within(&self.kit.repo, self.manifest, &options, &recorder, self.limits);
         for (path, fact) in files(&self.kit.target()) {
             let was = self.before.and_then(|before| before.get(&path));
             let is_whole = same(&fact, &wanted[&path]) || was.is_some_and(|was| same(&fact, was));
@@ -102,9 +110,8 @@ impl Death<'_> {
 
     /// The restore after it.
     fn make_good(&self, overwrite: Overwrite, wanted: &Facts, what: &str) {
-        let manifest = self.kit.backup();
         self.kit
-            .restore(&manifest, &self.options(overwrite))
+            .restore(self.manifest, &self.options(overwrite))
             .0
             .unwrap_or_else(|e| panic!("{what}: {e}"));
         assert_eq!(leftovers(&self.kit.target()), 0, "{what}");
@@ -114,10 +121,15 @@ impl Death<'_> {
             // What was there before this all, and is to be left, is left.
             let was = self.before.and_then(|before| before.get(path));
             let is_left = overwrite != Overwrite::Always && found.get(path) == was && was.is_some();
-            assert!(is_right || is_left, "{what}: {} is {:?}", path.display(), found.get(path));
+            assert!(
+                is_right || is_left,
+                "{what}: {} is {:?}",
+                path.display(),
+                found.get(path)
+            );
         }
         if overwrite == Overwrite::Always {
-            assert_eq!(facts(&self.kit.target()), facts(&self.kit.source()), "{what}");
+            assert_same(&everything(&self.kit.target()), &everything(&self.kit.source()));
         }
     }
 }
@@ -126,11 +138,13 @@ impl Death<'_> {
 fn a_restore_that_dies_anywhere_is_made_good_by_the_next() {
     let kit = Kit::new();
     fill(&kit);
+    let manifest = kit.backup();
     let wanted = files(&kit.source());
     let mut deaths = 0;
     for (number, limits) in [tiny(), Limits::default()].into_iter().enumerate() {
         let death = Death {
             kit: &kit,
+            manifest: &manifest,
             limits,
             before: None,
         };
@@ -158,12 +172,14 @@ fn a_restore_over_older_files_that_dies_leaves_the_old_or_the_new() {
     for (number, name) in ["a", "d1/large", "d3/d", "empty"].into_iter().enumerate() {
         fs::write(kit.source().join(name), noise(90 + number as u64, 40_000)).unwrap();
     }
+    let manifest = kit.backup();
     let wanted = files(&kit.source());
     for at in 0.. {
         kit.restore_well(&old, &kit.options(), Limits::default());
         let before = files(&kit.target());
         let death = Death {
             kit: &kit,
+            manifest: &manifest,
             limits: tiny(),
             before: Some(&before),
         };
@@ -191,7 +207,11 @@ fn what_a_living_restore_has_begun_stays() {
         fs::write(target.join(format!(".dedup-restore-{run}")), journal).unwrap();
         fs::write(target.join(dir).join(format!(".dedup-restore-{run}-a")), b"half").unwrap();
     }
-    let others = [".dedup-restore-", ".dedup-restore-0000000g", ".dedup-restore-00000002-"];
+    let others = [
+        ".dedup-restore-",
+        ".dedup-restore-0000000g",
+        ".dedup-restore-00000002-",
+    ];
     for name in others {
         fs::write(target.join(name), b"the user's").unwrap();
     }
@@ -210,7 +230,11 @@ fn what_a_living_restore_has_begun_stays() {
     assert_eq!(ours(&target), want);
     assert_eq!(ours(&target.join("d1")).len(), 0);
     assert!(recorder.hurt().is_empty(), "{:?}", recorder.hurt());
-    assert_eq!(recorder.problems.lock().len(), 1, "that something was removed is told");
+    assert_eq!(
+        recorder.problems.lock().len(),
+        1,
+        "that something was removed is told"
+    );
     drop(living);
     let (result, _) = kit.restore(&manifest, &kit.options());
     assert_eq!(result.unwrap().files_restored, 0, "all is there");
@@ -245,7 +269,11 @@ fn equal_files_are_left() {
     // Set-id bits are set again in any case: what gave the file away may have cleared them.
     let changed = stamps();
     for (path, stamp) in &before {
-        assert!(path == Path::new("d1/b") || changed[path] == *stamp, "{}", path.display());
+        assert!(
+            path == Path::new("d1/b") || changed[path] == *stamp,
+            "{}",
+            path.display()
+        );
     }
     // The same size and time, other bytes.
     let hurt = kit.target().join("d1/large");
@@ -259,5 +287,5 @@ fn equal_files_are_left() {
     options.verify = true;
     let summary = kit.restore_well(&manifest, &options, tiny());
     assert_eq!((summary.files_restored, summary.files_verified), (1, 8));
-    assert_eq!(facts(&kit.target()), facts(&kit.source()));
+    assert_same(&everything(&kit.target()), &everything(&kit.source()));
 }
