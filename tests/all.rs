@@ -32,6 +32,7 @@ mod parity;
 mod property;
 mod repair;
 mod replicas;
+mod restoring;
 mod scenes;
 mod schedules;
 mod simulated;

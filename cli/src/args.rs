@@ -202,7 +202,7 @@ pub struct SnapshotsArgs {
 #[derive(Args, Clone, Debug)]
 #[command(override_usage = "dedup ls [OPTIONS] [SNAPSHOT[:SUBPATH]] [PATH]...")]
 pub struct LsArgs {
-    /// Snapshot (default: latest), and the paths to list (default: all)
+    /// Snapshot (default: latest, or the newest that holds the paths), and the paths to list (default: all)
     #[arg(value_name = "SNAPSHOT|PATH")]
     pub args: Vec<OsString>,
     #[command(flatten)]
@@ -255,7 +255,7 @@ pub struct DiffArgs {
 #[derive(Args, Clone, Debug)]
 #[command(override_usage = "dedup dump [OPTIONS] [SNAPSHOT[:SUBPATH]] [PATH]")]
 pub struct DumpArgs {
-    /// Snapshot (default: latest), and the file or directory
+    /// Snapshot (default: the newest that holds it), and the file or directory
     #[arg(value_name = "SNAPSHOT|PATH", required = true, num_args = 1..=2)]
     pub args: Vec<OsString>,
     #[command(flatten)]
@@ -263,7 +263,7 @@ pub struct DumpArgs {
     /// The form in which a directory is written
     #[arg(short, long, value_enum, default_value_t = Archive::Tar)]
     pub archive: Archive,
-    /// Write to FILE instead of standard output
+    /// Write to FILE instead of standard output; a regular file is replaced once it is whole, anything else written to
     #[arg(short, long, value_name = "FILE")]
     pub target: Option<PathBuf>,
 }
@@ -281,7 +281,7 @@ pub enum Archive {
     one: write ./cafe for a path of that name."
 )]
 pub struct RestoreArgs {
-    /// Snapshot (default: latest), and the paths to restore (default: all)
+    /// Snapshot (default: latest, or the newest that holds the paths), and the paths to restore (default: all)
     #[arg(value_name = "SNAPSHOT|PATH")]
     pub args: Vec<OsString>,
     /// Where to put the files
@@ -304,7 +304,7 @@ pub struct RestoreArgs {
     /// Read from this replica what is lost or damaged, or everything if the first is away (may be given several times)
     #[arg(long, value_name = "NAME|URL")]
     pub also: Vec<String>,
-    /// Read every restored file again and compare it
+    /// Read every restored file again and compare it, also those that were equal already
     #[arg(long)]
     pub verify: bool,
     /// Say what would be done; write nothing
@@ -314,9 +314,9 @@ pub struct RestoreArgs {
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overwrite {
-    /// Replace it; what is equal already is not written again
+    /// Replace it unless it is equal
     Always,
-    /// Replace it if size or modification time differ
+    /// Replace it if size or modification time differ and it is not equal
     IfChanged,
     /// Replace it if the saved one was modified later
     IfNewer,

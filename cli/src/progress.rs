@@ -426,17 +426,18 @@ mod tests {
 
     #[test]
     fn codes() {
-        let tally = |damage, problems, warnings| {
+        let tally = |damage, unreadable, problems| {
             Tally {
                 damage,
-                unreadable: 0,
+                unreadable,
                 problems,
-                warnings,
+                warnings: 9,
             }
             .code()
         };
-        assert_eq!(tally(0, 0, 9), Code::Ok);
-        assert_eq!(tally(0, 1, 0), Code::Incomplete);
+        assert_eq!(tally(0, 0, 0), Code::Ok);
+        assert_eq!(tally(0, 0, 1), Code::Incomplete);
+        assert_eq!(tally(0, 1, 1), Code::Failed);
         assert_eq!(tally(1, 1, 1), Code::Damage);
     }
 

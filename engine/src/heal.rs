@@ -262,8 +262,14 @@ impl Healing<'_> {
                     hurt.lock().insert(at.place.pack);
                 }
             }
-            let mut found = others.iter().map(|other| other.tree(decoder, id, None));
-            Ok(found.find_map(Result::ok).ok_or(error)?)
+            for other in &others {
+                match other.tree(decoder, id, None) {
+                    Err(e) if e.is_of_one_object() => {}
+                    // A replica that can't be asked proves nothing lost.
+                    read => return Ok(read?),
+                }
+            }
+            Err(error.into())
         };
         let load: &Load<'_> = &load;
         let mut walk = Walk::new(load, references, live, self.monitor)?;

@@ -199,3 +199,34 @@ fn what_segments_say_of_absent_packs_does_not_count() {
         "until the pack is back"
     );
 }
+
+/// Where nothing may be written, the index is in memory; elsewhere it goes with who used it.
+#[test]
+fn without_a_cache() {
+    let cache = Path::new("/proc/nosuch");
+    assert!(Lodging::Cache.find(cache).is_err());
+    let many: Vec<u16> = (0..10_000).collect();
+    let (id, segment) = segment(1, &many);
+    for lodging in [Lodging::Temporary, Lodging::Memory] {
+        let room = lodging.find(cache).unwrap();
+        let dir = room.dir().to_path_buf();
+        let mut load = |_| Ok(segment.clone());
+        let index = LocalIndex::open_in(
+            room,
+            &REPO,
+            &[id],
+            &Condemned::new(),
+            None,
+            &mut load,
+            &mut |_, _| {},
+        )
+        .unwrap();
+        for entry in segment.entries.iter().step_by(999) {
+            let located = index.locate(&entry.id).unwrap().unwrap();
+            assert_eq!(located.place.offset, entry.offset, "{lodging:?}");
+        }
+        assert_eq!(dir.exists(), lodging == Lodging::Temporary);
+        drop(index);
+        assert!(!dir.exists(), "{lodging:?}");
+    }
+}

@@ -76,6 +76,8 @@ pub(super) struct Crew<'r, 'a> {
     pub limits: Limits,
     tasks: Sender<Task>,
     under_way: VecDeque<Arc<Window>>,
+    /// The run ends before its end.
+    early: bool,
 }
 
 impl<'r, 'a> Crew<'r, 'a> {
@@ -85,6 +87,7 @@ impl<'r, 'a> Crew<'r, 'a> {
             limits,
             tasks,
             under_way: VecDeque::new(),
+            early: false,
         })
     }
 
@@ -170,7 +173,13 @@ impl<'r, 'a> Crew<'r, 'a> {
     /// What can be done only when all files of a window, and of those before it, are written.
     fn end(&mut self, window: &Arc<Window>) -> Result<()> {
         self.place(window)?;
-        for link in &window.links {
+        // When a run ends early, files that it gave up have nothing more to say of their other names.
+        let early = self.early;
+        for link in window
+            .links
+            .iter()
+            .filter(|link| !early || link.slot.id().is_some())
+        {
             self.hands.link(link);
         }
         for dir in &window.dirs {
@@ -231,6 +240,7 @@ impl<'r, 'a> Crew<'r, 'a> {
     /// After an error: waits for what was begun, and gives up what can't be completed. What is complete stays, and its
     /// links and directories are ended, too.
     pub fn wind_down(&mut self) {
+        self.early = true;
         while let Some(window) = self.under_way.pop_front() {
             window.left.wait();
             if self.shared().options.verify {

@@ -10,16 +10,21 @@ use chunkstore::reader::Reader;
 use chunkstore::reader::others::Others;
 use chunkstore::remote::ObjectName;
 use chunkstore::{ChunkId, Error, PackId, Place};
+use parking_lot::Mutex;
 use rustix::io::Errno;
+use std::collections::HashMap;
 
 pub(crate) struct Source<'a> {
     reader: Reader<'a>,
+    /// Packs that can't be read: they are not asked for again, frame by frame.
+    unreadable: Mutex<HashMap<PackId, Error>>,
 }
 
 impl<'a> Source<'a> {
     pub fn new(repo: &'a Repo, monitor: &'a dyn Monitor) -> Self {
         Source {
             reader: repo.reader(monitor),
+            unreadable: Mutex::default(),
         }
     }
 
@@ -105,6 +110,9 @@ impl<'a> Source<'a> {
         place: &Place,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        if let Some(known) = self.unreadable.lock().get(&place.pack) {
+            return Err(known.again());
+        }
         let store = self.reader.store();
         decoder
             .read(store.remote(), store.keys(), Class::Data, *id, place, out)
@@ -144,7 +152,13 @@ impl<'a> Source<'a> {
             {
                 Error::corrupt(ObjectName::pack(pack), format!("it can't be read: {source}"))
             }
-            other => store.judge(other),
+            other => {
+                let judged = store.judge(other);
+                if let Error::Unreadable { .. } = judged {
+                    self.unreadable.lock().insert(pack, judged.again());
+                }
+                judged
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 const PREFIX: &[u8] = b".dedup-restore-";
 /// Digits of a run's own part.
@@ -48,6 +48,8 @@ fn run_of(name: &[u8]) -> Option<(&[u8], bool)> {
 #[derive(Default)]
 pub(super) struct Temporaries {
     number: AtomicU64,
+    /// Something could not be removed.
+    is_left: AtomicBool,
     journal: Mutex<Option<Journal>>,
 }
 
@@ -80,9 +82,15 @@ impl Temporaries {
         Ok([&journal.run, format!("-{number:x}").as_bytes()].concat())
     }
 
-    /// The run has nothing more under such names.
+    /// Something stays under such a name: the journal must stay, too.
+    pub fn leave(&self) {
+        self.is_left.store(true, Relaxed);
+    }
+
+    /// The run has nothing more under such names, unless it has said so.
     pub fn end(&self) {
-        if let Some(journal) = self.journal.lock().take() {
+        let journal = self.journal.lock().take();
+        if let Some(journal) = journal.filter(|_| !self.is_left.load(Relaxed)) {
             // What can't be removed now is removed by the next restore.
             let _left = journal.home.remove(&journal.run);
         }

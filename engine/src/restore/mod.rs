@@ -3,12 +3,13 @@
 //! `scope` and `choose` say what is wanted. `plan` (the calling thread) reads the tree in order, makes directories
 //! (`dirs`), decides about what is there already (`existing`) and fills windows of bounded size (`content`, `window`);
 //! `crew` hands a window's range reads to threads that open, verify and write (`write`), and ends windows in order: read
-//! back (`verify`), hard links (`links`), directories' metadata. Two windows are under way at a time and nothing else
-//! grows with the generation.
+//! back (`verify`), sync and names (`finish`), hard links (`links`), directories' metadata. Two windows are under way at a
+//! time and nothing else grows with the generation.
 //!
 //! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
-//! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and a file that
-//! can't be completed is removed. Nothing follows a symbolic link below the target.
+//! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and what has its
+//! name is whole (I-18): `leftovers` has the names until then, and removes what runs that died have left. `opened` is for
+//! directories without permissions. Nothing follows a symbolic link at or below what was backed up.
 
 mod choose;
 mod content;

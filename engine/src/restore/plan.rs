@@ -336,7 +336,10 @@ impl Planner<'_, '_> {
         match decision {
             Ok(Decision::Put { name, action }) => return Ok(Some((name, action))),
             Ok(Decision::Skip) if entry.kind == Kind::File => shared.skipped(&entry.meta),
-            Ok(Decision::Equal) if entry.kind == Kind::File => shared.unchanged(&entry.meta),
+            Ok(Decision::Equal) if entry.kind == Kind::File => {
+                shared.verified(true);
+                shared.unchanged(&entry.meta);
+            }
             Ok(Decision::Skip | Decision::Equal) => {}
             Err(fault) => self.give_up(dir, entry, fault.apart()?),
         }

@@ -322,6 +322,7 @@ impl<'r, 'a> Hands<'r, 'a> {
             Ok(self.shared.change_in(&job.dir, &dir, remove)?)
         });
         if let Err(Fault::Path(why)) = removed {
+            self.shared.temporaries.leave();
             let why = format!("what was written of it could not be removed: {why}");
             self.shared.problem(&job.path(), why);
         }

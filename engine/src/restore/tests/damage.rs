@@ -300,6 +300,7 @@ fn extent_lists() {
         assert_eq!((summary.files_restored, summary.files_failed), (1, 1));
         assert_eq!(recorder.hurt(), set(["/file"]));
         assert_eq!(file_names(&kit.target()), set(["other"]));
+        fs::remove_dir_all(kit.target()).unwrap();
     }
 }
 
