@@ -203,9 +203,10 @@ impl Monitor for Watcher {
         let shared = &self.shared;
         let tally = match problem.what {
             ProblemKind::Damage { .. } => &shared.damage,
-            ProblemKind::Warning { .. } => &shared.warnings,
+            ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => &shared.warnings,
             ProblemKind::Source(_)
             | ProblemKind::SourceMissing { .. }
+            | ProblemKind::Lost { .. }
             | ProblemKind::LeftOut { .. }
             | ProblemKind::Restore { .. } => &shared.problems,
         };

@@ -98,10 +98,45 @@ pub struct Manifest {
     /// Directories that could not be listed, at most [`UNREADABLE_MAX`]; what was in them is not in the tree.
     #[cbor(n(19), with = "paths")]
     pub unreadable_dirs: Vec<Vec<u8>>,
+    /// Directories on which a file system with something in it was mounted, at most [`MOUNTS_MAX`].
+    #[cbor(n(20), with = "paths", has_nil)]
+    pub mounts: Vec<Vec<u8>>,
+    /// What an earlier generation held, and this one does not because it could not be found, at most [`MISSING_MAX`].
+    #[cbor(n(21), with = "missing", has_nil)]
+    pub missing: Vec<Missing>,
 }
 
 /// Unreadable directories that a manifest names; the summary counts all.
 pub const UNREADABLE_MAX: usize = 1000;
+pub const MOUNTS_MAX: usize = 1000;
+pub const MISSING_MAX: usize = 1000;
+
+/// A source, or a mounted file system below or above one, that was not there to be saved.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Missing {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub path: Vec<u8>,
+    /// The time of the last generation that held it whole, in seconds since 1970.
+    #[n(1)]
+    pub whole: i64,
+    #[n(2)]
+    pub held: Held,
+}
+
+/// What was at a path when it was whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Held {
+    /// Not a directory, or an empty one.
+    #[n(0)]
+    Entry,
+    /// A directory with something in it.
+    #[n(1)]
+    Directory,
+    /// The same, where a file system was mounted.
+    #[n(2)]
+    Mount,
+}
 
 /// Paths as CBOR byte strings: names need not be text.
 mod paths {
@@ -124,6 +159,42 @@ mod paths {
     pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Vec<Vec<u8>>, DecodeError> {
         let list: Vec<ByteVec> = d.decode()?;
         Ok(list.into_iter().map(Vec::from).collect())
+    }
+
+    /// What an older version wrote ends before it.
+    pub fn nil() -> Option<Vec<Vec<u8>>> {
+        Some(Vec::new())
+    }
+
+    pub fn is_nil(paths: &[Vec<u8>]) -> bool {
+        paths.is_empty()
+    }
+}
+
+/// The list of what is missing; none is not written.
+mod missing {
+    use super::Missing;
+    use minicbor::decode::{Decoder, Error as DecodeError};
+    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+
+    pub fn encode<C, W: Write>(
+        list: &[Missing],
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.encode(list)?.ok()
+    }
+
+    pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Vec<Missing>, DecodeError> {
+        d.decode()
+    }
+
+    pub fn nil() -> Option<Vec<Missing>> {
+        Some(Vec::new())
+    }
+
+    pub fn is_nil(list: &[Missing]) -> bool {
+        list.is_empty()
     }
 }
 
@@ -162,6 +233,8 @@ impl Manifest {
             program: format!("dedup {}", env!("CARGO_PKG_VERSION")),
             root: cbor(root),
             unreadable_dirs: Vec::new(),
+            mounts: Vec::new(),
+            missing: Vec::new(),
         }
     }
 

@@ -59,8 +59,9 @@ impl Ahead {
         while self.files.len() < AHEAD
             && let Some(slot) = slots.get(self.next)
         {
-            if let State::Todo { found, handle } = &slot.state
-                && let (Kind::File, None, Some(dir)) = (&found.kind, found.trouble, handle)
+            if let State::Todo { found, handle, .. } = &slot.state
+                && let (Kind::File, false, None, Some(dir)) =
+                    (&found.kind, found.special, found.trouble, handle)
             {
                 let opened = open_file(dir, &found.name);
                 if let Ok((file, meta)) = &opened

@@ -21,6 +21,8 @@ pub enum State {
     Todo {
         found: Found,
         handle: Option<Arc<DirHandle>>,
+        /// What the parent generation has there.
+        known: Option<Box<Entry>>,
     },
     /// Done, but for a bundle that may still be open.
     Drafted(Entry, Option<Part>),
