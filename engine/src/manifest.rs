@@ -99,10 +99,10 @@ pub struct Manifest {
     #[cbor(n(19), with = "paths")]
     pub unreadable_dirs: Vec<Vec<u8>>,
     /// Directories on which a file system with something in it was mounted, at most [`MOUNTS_MAX`].
-    #[cbor(n(20), with = "paths", has_nil)]
-    pub mounts: Vec<Vec<u8>>,
+    #[cbor(n(20), with = "list", has_nil)]
+    pub mounts: Vec<Mounted>,
     /// What an earlier generation held, and this one does not because it could not be found, at most [`MISSING_MAX`].
-    #[cbor(n(21), with = "missing", has_nil)]
+    #[cbor(n(21), with = "list", has_nil)]
     pub missing: Vec<Missing>,
 }
 
@@ -123,6 +123,16 @@ pub struct Missing {
     pub held: Held,
 }
 
+/// A directory on which a file system was mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Mounted {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub path: Vec<u8>,
+    /// [`Held::Directory`] where it was the one that the directory above is on, or else [`Held::Mount`].
+    #[n(1)]
+    pub held: Held,
+}
+
 /// What was at a path when it was whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(index_only)]
@@ -133,7 +143,7 @@ pub enum Held {
     /// A directory with something in it.
     #[n(1)]
     Directory,
-    /// The same, where a file system was mounted.
+    /// The same, on a file system of its own.
     #[n(2)]
     Mount,
 }
@@ -160,40 +170,33 @@ mod paths {
         let list: Vec<ByteVec> = d.decode()?;
         Ok(list.into_iter().map(Vec::from).collect())
     }
-
-    /// What an older version wrote ends before it.
-    pub fn nil() -> Option<Vec<Vec<u8>>> {
-        Some(Vec::new())
-    }
-
-    pub fn is_nil(paths: &[Vec<u8>]) -> bool {
-        paths.is_empty()
-    }
 }
 
-/// The list of what is missing; none is not written.
-mod missing {
-    use super::Missing;
-    use minicbor::decode::{Decoder, Error as DecodeError};
-    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+/// Lists that older versions did not write; an empty one is not written either.
+mod list {
+    use minicbor::decode::{Decode, Decoder, Error as DecodeError};
+    use minicbor::encode::{Encode, Encoder, Error as EncodeError, Write};
 
-    pub fn encode<C, W: Write>(
-        list: &[Missing],
+    pub fn encode<C, T: Encode<C>, W: Write>(
+        list: &[T],
         e: &mut Encoder<W>,
-        _: &mut C,
+        context: &mut C,
     ) -> Result<(), EncodeError<W::Error>> {
-        e.encode(list)?.ok()
+        e.encode_with(list, context)?.ok()
     }
 
-    pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Vec<Missing>, DecodeError> {
-        d.decode()
+    pub fn decode<'b, C, T: Decode<'b, C>>(
+        d: &mut Decoder<'b>,
+        context: &mut C,
+    ) -> Result<Vec<T>, DecodeError> {
+        d.decode_with(context)
     }
 
-    pub fn nil() -> Option<Vec<Missing>> {
+    pub fn nil<T>() -> Option<Vec<T>> {
         Some(Vec::new())
     }
 
-    pub fn is_nil(list: &[Missing]) -> bool {
+    pub fn is_nil<T>(list: &[T]) -> bool {
         list.is_empty()
     }
 }

@@ -4,7 +4,7 @@
 use super::job::{Job, Slot, State};
 use super::{Outcome, Run};
 use crate::error::{Error, Result};
-use crate::manifest::{Manifest, Missing, Remembered};
+use crate::manifest::{Manifest, Missing, Mounted, Remembered};
 use crate::tree::{Root, Segments, TreeWriter};
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
@@ -35,7 +35,7 @@ pub struct Assembler<'a> {
 /// What a generation says of its sources: the tree with every byte of it, and what else the next run relies on.
 pub struct Unless {
     pub root: Root,
-    pub mounts: Vec<Vec<u8>>,
+    pub mounts: Vec<Mounted>,
     pub missing: Vec<Missing>,
 }
 

@@ -11,18 +11,23 @@ use super::run::Standing;
 use crate::entry::{Content, Entry, Extent, Kind, Trouble, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::{Trust, errno_of, sizes_of};
+use crate::manifest::{Held, Mounted};
 use crate::monitor::{Problem, ProblemKind};
 use crate::trees;
-use crate::walk::{Batch, Found, Lent, Walk};
+use crate::walk::{Batch, Found, Lent, Mount, Walk};
 use chunkstore::frame::Decoder;
 use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, Place, SessionId};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 /// Entries of a job at most; with [`super::WINDOW`] this bounds what the pipeline holds.
 const ENTRIES: usize = 1024;
+
+/// Sources that are links or devices, and are told one by one.
+const BARE_TOLD: usize = 10;
 
 pub struct Dispatcher<'a, L> {
     pub run: &'a Run<'a>,
@@ -44,7 +49,7 @@ pub struct Dispatcher<'a, L> {
     /// The parent, where it is one generation.
     parent_id: Option<SessionId>,
     /// Mount points whose listings are to come, and whether only what leads to sources is listed there.
-    mounts: BTreeMap<Vec<u8>, bool>,
+    mounts: BTreeMap<Vec<u8>, (Held, bool)>,
     /// By device, and the last one asked for.
     trust: HashMap<u64, Trust>,
     last_trust: Option<(u64, Trust)>,
@@ -102,12 +107,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             .into_iter()
             .map(|path| path.into_os_string().into_vec());
         self.run.left_out.lock().extend(own);
-        for (path, kind) in walk.bare_sources() {
-            let path = path.into_os_string().into_vec();
-            let link = matches!(kind, Kind::Symlink { .. });
-            let what = ProblemKind::Bare { link };
-            self.run.monitor.problem(&Problem { path, what });
-        }
+        self.tell_bare(walk.bare_sources());
         let there_is_nothing = missing.len() + walk.excluded_sources().len() + self.expected.empty_sources
             >= self.run.head.paths.len();
         for (path, errno) in missing {
@@ -120,6 +120,22 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
                 "each of them is missing, excluded, or empty where it was not before".to_string(),
             )),
             false => Ok(()),
+        }
+    }
+
+    /// A list of sources may hold very many links, which are as they should be.
+    fn tell_bare(&self, bare: Vec<(PathBuf, Kind)>) {
+        let more = bare.len().saturating_sub(BARE_TOLD);
+        for (path, kind) in bare.into_iter().take(BARE_TOLD) {
+            let path = path.into_os_string().into_vec();
+            let link = matches!(kind, Kind::Symlink { .. });
+            let what = ProblemKind::Bare { link };
+            self.run.monitor.problem(&Problem { path, what });
+        }
+        if more > 0 {
+            let why = format!("{more} more sources are symbolic links, devices or FIFOs, and saved as such");
+            let (path, what) = (Vec::new(), ProblemKind::Warning { why });
+            self.run.monitor.problem(&Problem { path, what });
         }
     }
 
@@ -146,11 +162,12 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
     }
 
     fn listed(&mut self, dir: &[u8], empty: bool, no_entries: bool) -> Result<()> {
-        if let Some(above) = self.mounts.remove(dir)
+        if let Some((held, above)) = self.mounts.remove(dir)
             && !empty
             && !(above && no_entries)
         {
-            self.run.mount(&[b"/", dir].concat());
+            let path = [b"/", dir].concat();
+            self.run.mounted(Mounted { path, held });
         }
         if let Some(problem) = self.expected.listed(dir, empty)? {
             self.run.problem(&problem);
@@ -165,9 +182,12 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         if let Some(problem) = self.expected.entry(&path, found, then, self.parent_id)? {
             self.run.problem(&problem);
         }
-        if found.mount {
-            self.mounts.insert(path, found.above);
-        }
+        let held = match found.mount {
+            Mount::None => return Ok(()),
+            Mount::Bound => Held::Directory,
+            Mount::Device => Held::Mount,
+        };
+        self.mounts.insert(path, (held, found.above));
         Ok(())
     }
 
@@ -209,7 +229,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             let (path, what) = (Vec::new(), ProblemKind::Warning { why });
             self.run.monitor.problem(&Problem { path, what });
         }
-        if self.looks_closely || found.mount {
+        if self.looks_closely || found.mount != Mount::None {
             self.note(dir, &found, known.as_ref())?;
         }
         let mut earlier = None;

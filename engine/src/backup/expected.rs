@@ -15,7 +15,7 @@ use crate::manifest::{Head, Held, MISSING_MAX, Missing, Snapshot};
 use crate::monitor::{Lost, Problem, ProblemKind};
 use crate::repo::Repo;
 use crate::tree::Cursor;
-use crate::walk::Found;
+use crate::walk::{Found, Mount};
 use chunkstore::frame::Decoder;
 use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, Place, SessionId};
@@ -26,6 +26,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 type Load<'a> = Box<dyn FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>> + Send + 'a>;
+
+/// How far back sources that no generation names are searched for, in sources of generations.
+const PATHS_LOOKED_AT: usize = 1_000_000;
 
 pub(super) struct Expected<'a> {
     repo: &'a Repo,
@@ -82,10 +85,12 @@ impl<'a> Expected<'a> {
         };
         let mut sources: BTreeSet<&[u8]> = head.paths.iter().map(|path| relative(path)).collect();
         let whole = |snapshot: &&Snapshot| !snapshot.manifest.partial && snapshot.manifest.host == head.host;
+        let mut looked_at = 0;
         for snapshot in snapshots.iter().rev().filter(whole) {
-            if sources.is_empty() {
+            if sources.is_empty() || looked_at > PATHS_LOOKED_AT {
                 break;
             }
+            looked_at += snapshot.manifest.paths.len();
             let paths = snapshot.manifest.paths.iter().map(|path| relative(path));
             let its: BTreeSet<&[u8]> = paths.filter(|path| sources.remove(path)).collect();
             expected.learn(snapshot, &its);
@@ -119,9 +124,9 @@ impl<'a> Expected<'a> {
             }
         }
         for mount in &manifest.mounts {
-            let path = relative(mount);
+            let path = relative(&mount.path);
             if is_near(path, sources) {
-                add(path, time, Some(Held::Mount));
+                add(path, time, Some(mount.held));
             }
         }
         for source in sources {
@@ -156,7 +161,7 @@ impl<'a> Expected<'a> {
         if found.kind != Kind::Dir {
             return self.judge(path, Lost::NotADirectory);
         }
-        if expectation.held == Some(Held::Mount) && !found.mount {
+        if expectation.held == Some(Held::Mount) && found.mount != Mount::Device {
             return self.judge(path, Lost::Unmounted);
         }
         expectation.state = State::Open;

@@ -2,7 +2,7 @@
 
 use super::share::Share;
 use crate::entry::Kind;
-use crate::manifest::{Head, MOUNTS_MAX, Missing, Summary, UNREADABLE_MAX};
+use crate::manifest::{Head, MOUNTS_MAX, Missing, Mounted, Summary, UNREADABLE_MAX};
 use crate::monitor::{Monitor, Problem, Progress};
 use crate::repo::Repo;
 use chunkstore::chunker::Chunker;
@@ -86,7 +86,7 @@ pub struct Run<'a> {
     pub(super) stop: AtomicBool,
     pub(super) unreadable: Mutex<Vec<Vec<u8>>>,
     /// For the manifest.
-    pub(super) mounts: Mutex<Vec<Vec<u8>>>,
+    pub(super) mounts: Mutex<Vec<Mounted>>,
     pub(super) missing: Mutex<Vec<Missing>>,
     /// Places of our own that the walk came to.
     pub(super) left_out: Mutex<Vec<Vec<u8>>>,
@@ -117,10 +117,10 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn mount(&self, path: &[u8]) {
+    pub(super) fn mounted(&self, mounted: Mounted) {
         let mut list = self.mounts.lock();
         if list.len() < MOUNTS_MAX {
-            list.push(path.to_vec());
+            list.push(mounted);
         }
     }
 

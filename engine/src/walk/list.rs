@@ -3,7 +3,7 @@
 use super::node::{DirHandle, Handles, Lent, Node, Way};
 use super::queue::{Outcome, Work};
 use super::sources::{LeftOut, Source};
-use super::{BATCH, Batch, Found};
+use super::{BATCH, Batch, Found, Mount};
 use crate::entry::{DirPath, Kind, Trouble, join};
 use crate::filter::{DirRules, Filter};
 use crate::fsmeta::{Blank, ENOENT, ENOTDIR, Follow, Hint, Names, errno_of, examine, is_gone, list_dir};
@@ -299,7 +299,10 @@ impl Lister {
             self.met.lock().push(absolute(&scratch.path));
             return false;
         }
-        let mount = is_dir && mount.unwrap_or(meta.dev != listing.visit.own_dev);
+        let mount = match is_dir {
+            true => Mount::of(mount, meta.dev, listing.visit.own_dev),
+            false => Mount::None,
+        };
         let enter = is_dir && (!self.filter.one_file_system() || meta.dev == listing.visit.dev);
         if enter {
             to.dirs.push(Visit {
@@ -396,8 +399,12 @@ impl Lister {
         if matches!(kind, Kind::Symlink { .. }) || is_special(&kind) {
             self.bare.lock().push((absolute(&scratch.path), kind.clone()));
         }
+        let mount = match is_dir {
+            true => Mount::of(mount, meta.dev, listing.visit.own_dev),
+            false => Mount::None,
+        };
         to.found.push(Found {
-            mount: is_dir && mount.unwrap_or(meta.dev != listing.visit.own_dev),
+            mount,
             special,
             ..Found::new(&source.name, kind, meta)
         });
@@ -424,7 +431,7 @@ impl Lister {
                 });
                 to.found.push(Found {
                     above: true,
-                    mount: mount.unwrap_or(meta.dev != listing.visit.own_dev),
+                    mount: Mount::of(mount, meta.dev, listing.visit.own_dev),
                     ..Found::new(&source.name, Kind::Dir, meta)
                 });
                 return true;

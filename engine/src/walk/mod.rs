@@ -59,10 +59,30 @@ pub struct Found {
     pub trouble: Option<Trouble>,
     /// A directory of which only what leads to sources is listed.
     pub above: bool,
-    /// A directory on which a file system is mounted.
-    pub mount: bool,
+    pub mount: Mount,
     /// A device or FIFO that is to be read like a file, which its kind says it is.
     pub special: bool,
+}
+
+/// Whether a file system is mounted on a directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mount {
+    None,
+    /// The one that the directory above is on: a second name for part of it.
+    Bound,
+    /// Another one.
+    Device,
+}
+
+impl Mount {
+    /// `is_root` says whether a directory is a mount's root, where the system can tell; without, another device does.
+    fn of(is_root: Option<bool>, device: u64, above: u64) -> Mount {
+        match is_root.unwrap_or(device != above) {
+            false => Mount::None,
+            true if device == above => Mount::Bound,
+            true => Mount::Device,
+        }
+    }
 }
 
 impl Found {
@@ -73,7 +93,7 @@ impl Found {
             meta,
             trouble: None,
             above: false,
-            mount: false,
+            mount: Mount::None,
             special: false,
         }
     }
