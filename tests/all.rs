@@ -26,6 +26,7 @@ mod heal;
 mod hostile;
 mod killed;
 mod layout;
+mod limits;
 mod network;
 mod nights;
 mod opcount;

@@ -189,6 +189,7 @@ fn keep_objects() {
             host: "here".to_string(),
             pid: 1,
             started: -1,
+            packs: None,
         }),
     );
     let digits = "0123456789abcdef".repeat(4);

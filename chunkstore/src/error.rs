@@ -1,5 +1,6 @@
 //! What can go wrong below the engine. Repository errors end a run (I-11); advice to people is the caller's.
 
+use crate::descriptors;
 use std::io;
 use std::path::PathBuf;
 
@@ -31,6 +32,12 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
+    #[error("too many open files: {object} could not be opened (the limit is {limit})")]
+    TooManyOpen { object: String, limit: usize },
+    #[error("no thread could be started: {0}")]
+    Thread(io::Error),
+    #[error("not enough memory to {what}: it needs {needed}")]
+    NoMemory { what: &'static str, needed: String },
     #[error("local index: {0}")]
     Index(String),
     #[error("invalid {what}: {why}")]
@@ -55,9 +62,13 @@ impl Error {
         }
     }
 
-    /// A remote operation failed; a full disk becomes [`Error::NoSpace`] whatever the operation was.
+    /// A remote operation failed; a full disk becomes [`Error::NoSpace`] whatever the operation was, and a lack of
+    /// descriptors [`Error::TooManyOpen`].
     pub fn remote(operation: &'static str, object: impl ToString, source: io::Error) -> Self {
         let object = object.to_string();
+        if descriptors::are_exhausted(&source) {
+            return Error::too_many_open(object);
+        }
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace { object },
             _ => Error::Remote {
@@ -70,11 +81,31 @@ impl Error {
 
     pub fn local(what: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         let path = path.into();
+        if descriptors::are_exhausted(&source) {
+            return Error::too_many_open(path.display());
+        }
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace {
                 object: path.display().to_string(),
             },
             _ => Error::Local { what, path, source },
+        }
+    }
+
+    /// The system gives no more descriptors: nothing is wrong with what was to be opened.
+    pub fn too_many_open(object: impl ToString) -> Self {
+        Error::TooManyOpen {
+            object: object.to_string(),
+            limit: descriptors::limit_in_force(),
+        }
+    }
+
+    /// What the database said, which opens files and writes to disk as we do.
+    pub(crate) fn database(error: rocksdb::Error) -> Self {
+        let said = error.into_string();
+        match said {
+            said if said.contains("Too many open files") => Error::too_many_open("the local index"),
+            said => Error::Index(said),
         }
     }
 

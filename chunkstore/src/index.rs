@@ -13,12 +13,14 @@
 mod files;
 mod locate;
 
+use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
 use crate::id::{ChunkId, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::pack::Class;
 use crate::place::Place;
 use crate::simulation;
+use crate::threads;
 use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IngestExternalFileOptions, Options, SstFileWriter,
@@ -28,6 +30,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const SCHEMA: &[u8] = b"dedup index 1";
 /// Key of the packs that were left out, sorted ids one after the other.
@@ -37,6 +40,12 @@ const COPIES: usize = 16;
 /// Segments from this size on are ingested as one sorted file.
 const BULK: usize = 4096;
 const CACHE_BYTES: usize = 24 << 20;
+/// Open files of one database: fewer than so many it does not bear, and more make nothing quicker.
+pub(crate) const FILES_LEAST: usize = 24;
+pub(crate) const FILES_MOST: usize = 512;
+/// Threads that the database library starts for the process with the first database. It ends the process where it gets
+/// none.
+const DB_THREADS: usize = 4;
 
 /// Where a chunk is, with what reading and checking it needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +72,8 @@ pub struct LocalIndex {
     fresh: Mutex<files::Fresh>,
     /// Held locked while this process uses the directory.
     _lock: File,
+    /// What the database may keep open.
+    _files: Permit,
 }
 
 /// The packs of a view that must not be referenced anew.
@@ -82,7 +93,13 @@ impl LocalIndex {
     ) -> Result<Self> {
         let (dir, lock) = free_copy(cache)?;
         let listed_set: HashSet<IndexId> = listed.iter().copied().collect();
-        let usable = open_db(&dir, repo).ok().filter(|db| {
+        let files = descriptors::hold(FILES_LEAST, FILES_MOST);
+        let opened = match open_db(&dir, repo, files.count()) {
+            // What stands there may be sound.
+            Err(e @ (Error::TooManyOpen { .. } | Error::Thread(_))) => return Err(e),
+            opened => opened.ok(),
+        };
+        let usable = opened.filter(|db| {
             ingested(db).is_ok_and(|have| have.iter().all(|id| listed_set.contains(id)))
                 && present.is_none_or(|present| absent_still_holds(db, present).unwrap_or(false))
         });
@@ -90,7 +107,7 @@ impl LocalIndex {
             Some(db) => db,
             None => {
                 wipe(&dir)?;
-                open_db(&dir, repo)?
+                open_db(&dir, repo, files.count())?
             }
         };
         let index = LocalIndex {
@@ -98,6 +115,7 @@ impl LocalIndex {
             dir,
             fresh: Mutex::default(),
             _lock: lock,
+            _files: files,
         };
         let have = ingested(&index.db)?;
         let missing: Vec<IndexId> = listed.iter().copied().filter(|id| !have.contains(id)).collect();
@@ -255,11 +273,9 @@ fn free_copy(cache: &Path) -> Result<(PathBuf, File)> {
     std::fs::create_dir_all(&root).map_err(|e| Error::local("create", &root, e))?;
     for copy in 0..COPIES {
         let path = root.join(format!("{copy}.lock"));
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        let lock = descriptors::patiently(|| options.open(&path));
         let lock = lock.map_err(|e| Error::local("open", &path, e))?;
         match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok((root.join(copy.to_string()), lock)),
@@ -280,15 +296,29 @@ fn wipe(dir: &Path) -> Result<()> {
     }
 }
 
-fn open_db(dir: &Path, repo: &RepoId) -> Result<Arc<DB>> {
+/// To be called before a database is opened.
+pub(crate) fn prepare_threads() -> Result<()> {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if !STARTED.load(Relaxed) {
+        threads::are_to_be_had(DB_THREADS)?;
+        STARTED.store(true, Relaxed);
+    }
+    Ok(())
+}
+
+fn open_db(dir: &Path, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
     if let Some(db) = simulation::still_open(dir) {
         return Ok(db);
     }
+    prepare_threads()?;
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let mut options = table_options(&cache);
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    options.set_max_open_files(512);
+    options.set_max_open_files(files as i32);
+    // Two threads less.
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
     options.set_keep_log_file_num(1);
     options.set_max_background_jobs(2);
     // They are started for each family however few files it has: 16 by default, which takes longer than to open.
@@ -401,7 +431,7 @@ fn pack_value(pack: &PackRecord) -> Vec<u8> {
 }
 
 fn failed(error: rocksdb::Error) -> Error {
-    Error::Index(error.into_string())
+    Error::database(error)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod chunker;
 pub mod compress;
 pub mod config;
+pub mod descriptors;
 pub mod error;
 pub mod frame;
 pub mod id;
@@ -24,8 +25,10 @@ pub mod seal;
 pub mod session;
 pub mod simulation;
 pub mod slot;
+pub mod stopping;
 pub mod store;
 pub mod sweep;
+pub mod threads;
 pub mod transfer;
 pub mod varint;
 pub mod writer;

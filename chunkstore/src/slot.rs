@@ -11,6 +11,7 @@ use crate::keyring;
 use crate::keys::MasterKey;
 use crate::object::{cbor, from_cbor};
 use crate::seal::{SealKey, Sealed, aad};
+use crate::threads;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
@@ -200,10 +201,19 @@ impl Secret {
         match self {
             Secret::Password(password) => {
                 let cost = cost.filter(Cost::within_ceiling).ok_or(Error::WrongKey)?;
-                let failed = |e: argon2::Error| Error::Invalid {
-                    what: "Argon2 parameters",
-                    why: e.to_string(),
+                let failed = |e: argon2::Error| match e {
+                    argon2::Error::OutOfMemory => Error::NoMemory {
+                        what: "derive the key",
+                        needed: format!("{} MiB", cost.memory_kib / 1024),
+                    },
+                    e => Error::Invalid {
+                        what: "Argon2 parameters",
+                        why: e.to_string(),
+                    },
                 };
+                // The library for its threads ends the process where it gets none.
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                threads::are_to_be_had(cores)?;
                 let params = argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(64))
                     .map_err(failed)?;
                 argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)

@@ -16,6 +16,7 @@ use crate::pack::{Class, ClosedPack, PackList, PackWriter};
 use crate::session::{self, Owner, Session, View};
 use crate::simulation::{self, Rule};
 use crate::store::Store;
+use crate::threads;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeSet, HashSet};
@@ -96,6 +97,11 @@ struct Shared {
 impl Writer {
     /// Opens a session and reads its view. `lanes` are the threads that may put at the same time.
     pub fn begin(store: Arc<Store>, owner: Owner, lanes: usize, dry: bool) -> Result<Writer> {
+        let keys = store.keys().new_session()?;
+        let owner = Owner {
+            packs: Some(session::packs_under(&keys.1)),
+            ..owner
+        };
         let early = match simulation::left_out(Rule::SessionFirst) {
             true => Some(View::read(&store)?),
             false => None,
@@ -105,12 +111,13 @@ impl Writer {
         } else {
             Some(Session::begin(&store, &owner)?)
         };
-        Writer::with(store, owner, lanes, session, early)
+        Writer::with(store, owner, lanes, session, early, keys)
     }
 
     /// The same under a session that was begun before.
     pub fn under(store: Arc<Store>, owner: Owner, session: Session) -> Result<Writer> {
-        Writer::with(store, owner, 1, Some(session), None)
+        let keys = store.keys().new_session()?;
+        Writer::with(store, owner, 1, Some(session), None, keys)
     }
 
     fn with(
@@ -119,13 +126,13 @@ impl Writer {
         lanes: usize,
         session: Option<Session>,
         early: Option<View>,
+        (content, sealed_key): (Arc<SessionKeys>, SealedSessionKey),
     ) -> Result<Writer> {
         let dry = session.is_none();
         let view = match early {
             Some(view) => view,
             None => View::read(&store)?,
         };
-        let (content, sealed_key) = store.keys().new_session()?;
         let shared = Arc::new(Shared {
             store,
             view,
@@ -142,17 +149,14 @@ impl Writer {
             own_packs: Mutex::default(),
         });
         let (committer, messages) = bounded(1);
-        let thread = std::thread::Builder::new()
-            .name("commit".to_string())
-            .spawn({
-                let shared = shared.clone();
-                let take_over = simulation::hand_over();
-                move || {
-                    take_over();
-                    commit::commit(&shared, &messages)
-                }
-            })
-            .map_err(|e| Error::local("start a thread", "", e))?;
+        let thread = threads::spawn("commit", {
+            let shared = shared.clone();
+            let take_over = simulation::hand_over();
+            move || {
+                take_over();
+                commit::commit(&shared, &messages)
+            }
+        })?;
         Ok(Writer {
             shared,
             session: Mutex::new(session),

@@ -205,6 +205,18 @@ impl From<StoreError> for Failure {
                 with(Code::Failed, "what is stored stays whole; run the command again")
             }
             StoreError::Local { what, path, source } => Failure::io(what, &path, &source),
+            StoreError::TooManyOpen { .. } => with(
+                Code::Failed,
+                "nothing is wrong with that file: raise the limit (ulimit -n), or run less beside",
+            ),
+            StoreError::Thread(_) => with(
+                Code::Failed,
+                "raise the limit on processes (ulimit -u, a service's TasksMax), or run less beside",
+            ),
+            StoreError::NoMemory { .. } => with(
+                Code::Failed,
+                "raise the limit on memory (ulimit -v), or run less beside",
+            ),
             StoreError::Index(_) => with(
                 Code::Failed,
                 "'dedup cache clear' removes it, and it is made again",
@@ -302,6 +314,15 @@ mod tests {
             ),
             (local(other()), 1),
             (local(full()), 14),
+            (StoreError::too_many_open("/f"), 1),
+            (StoreError::Thread(other()), 1),
+            (
+                StoreError::NoMemory {
+                    what: "derive the key",
+                    needed: "256 MiB".to_string(),
+                },
+                1,
+            ),
             (StoreError::Index(text()), 1),
             (
                 StoreError::Invalid {

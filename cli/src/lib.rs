@@ -9,6 +9,7 @@ pub mod context;
 pub mod env;
 pub mod exit;
 pub mod keyfile;
+pub mod limits;
 pub mod listing;
 pub mod output;
 pub mod progress;
@@ -81,7 +82,13 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         context.global.limit_upload.clone(),
         context.global.limit_download.clone(),
     );
-    engine::repo::stop_trying_when(signals::interrupted);
+    engine::repo::stop_when(signals::interrupted);
+    if !matches!(
+        cli.command,
+        Command::Completions(_) | Command::Version | Command::Help(_)
+    ) {
+        limits::prepare()?;
+    }
     match &cli.command {
         Command::Init(args) => cmd::init::run(&context, args),
         Command::Backup(args) => cmd::backup::run(&context, args),

@@ -124,10 +124,10 @@ impl Watcher {
                 .name("progress".into())
                 .spawn(move || Ticker::new(&shared).run(interval))
         };
-        let ticker = ticker.map_err(|e| Failure::new(Code::Failed, format!("can't start a thread: {e}")))?;
         Ok(Watcher {
             shared,
-            ticker: Some(ticker),
+            // Without a thread nothing is shown meanwhile, and all at the end.
+            ticker: ticker.ok(),
         })
     }
 

@@ -265,6 +265,9 @@ impl<'a> Collection<'a> {
         } else {
             self.settle(open)?
         };
+        let owner = |id: &SessionId| Ok(session::owner(self.store, *id)?.and_then(|owner| owner.packs));
+        let running = open.iter().filter(|id| Some(**id) != self.own).map(owner);
+        let running = running.filter_map(Result::transpose).collect::<Result<_>>()?;
         let quiet = open.is_empty() && View::read(self.store)?.segments == state.view.segments;
         let State {
             view,
@@ -280,6 +283,7 @@ impl<'a> Collection<'a> {
             packs,
             &self.options.gc,
             quiet,
+            &running,
         )?)
     }
 

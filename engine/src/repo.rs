@@ -6,16 +6,18 @@ use crate::manifest::{self, Listed, Manifest, Remembered};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 pub use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
+pub use chunkstore::descriptors::raise_limit;
 use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::opening;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::{Opener, Others};
+pub use chunkstore::remote::limit_rates;
 use chunkstore::remote::{self, ObjectName};
-pub use chunkstore::remote::{limit_rates, stop_trying_when};
 use chunkstore::session::Owner;
 use chunkstore::simulation;
 use chunkstore::slot::{Cost, Secret};
+pub use chunkstore::stopping::stop_when;
 pub use chunkstore::store::replica::Made;
 use chunkstore::store::{NewStore, Store};
 use chunkstore::{RepoId, SessionId};
@@ -183,6 +185,7 @@ impl Repo {
             host: host.to_string(),
             pid: std::process::id(),
             started: now,
+            packs: None,
         }
     }
 

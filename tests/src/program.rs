@@ -75,6 +75,27 @@ impl Home {
         command
     }
 
+    /// The same under limits that the shell's `ulimit` sets, like `-n 256`.
+    pub fn limited<A: AsRef<OsStr>>(&self, limits: &str, args: &[A]) -> Command {
+        let program = self.command(args);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!(r#"ulimit {limits} && exec "$@""#), "sh"])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .current_dir(self.dir.path())
+            .env_clear()
+            .stdin(Stdio::null());
+        for (name, value) in program.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        shell
+    }
+
+    pub fn run_limited<A: AsRef<OsStr>>(&self, limits: &str, args: &[A]) -> Run {
+        Run::of(self.limited(limits, args).output().unwrap())
+    }
+
     pub fn run<A: AsRef<OsStr>>(&self, args: &[A]) -> Run {
         Run::of(self.command(args).output().unwrap())
     }

@@ -11,6 +11,7 @@ mod staged;
 
 use self::staged::{StagedFile, sweep_one};
 use super::{Kind, ObjectName, Remote, Staged};
+use crate::descriptors::open_patiently;
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
@@ -95,7 +96,7 @@ impl Shared {
         if let Some(root) = self.root.get() {
             return Ok(root.as_fd());
         }
-        let opened = rustix::io::retry_on_intr(|| rustix::fs::open(&self.path, FOLDER, Mode::empty()))?;
+        let opened = open_patiently(|| rustix::fs::open(&self.path, FOLDER, Mode::empty()))?;
         Ok(self.root.get_or_init(|| opened).as_fd())
     }
 
@@ -369,7 +370,7 @@ fn failed(operation: &'static str, object: impl ToString, source: impl Into<io::
 }
 
 fn open_below(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    rustix::io::retry_on_intr(|| rustix::fs::openat(root, path, flags, Mode::empty()))
+    open_patiently(|| rustix::fs::openat(root, path, flags, Mode::empty()))
 }
 
 /// Creates a folder and those above it, as far as they are missing.

@@ -15,7 +15,7 @@ mod several;
 pub use address::shown;
 pub use local::Local;
 pub use mem::Memory;
-pub use network::{limit_rates, stop_trying_when};
+pub use network::limit_rates;
 pub use probe::{Probe, probe};
 pub use several::for_all;
 pub(crate) use several::together;

@@ -18,14 +18,15 @@ mod webdav;
 mod wire;
 
 pub use rate::limit_rates;
-pub use retry::stop_trying_when;
 
 use self::fault::{Fault, Outcome};
 use self::retry::Sender;
 use self::wire::Wire;
 use super::address::Address;
 use super::{Kind, ObjectName, Published, Remote, Staged};
+use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
+use crate::stopping::Work;
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -39,10 +40,18 @@ const READ: u64 = 16 << 20;
 /// No object is this long, and servers misread such numbers.
 const FAR: u64 = 1 << 60;
 
+/// Connections of one remote; beside the requests under way some are just being made.
+const CONNECTIONS_LEAST: usize = 6;
+const CONNECTIONS_MOST: usize = retry::MOST + 8;
+const BEING_MADE: usize = 4;
+/// What is gathered grows by so much at a time, so that little is taken that is not used.
+const GROWTH: usize = 4 << 20;
+
 struct Shared {
     wire: Wire,
     sender: Sender,
     address: Address,
+    _connections: Permit,
 }
 
 pub(super) struct Network {
@@ -60,11 +69,14 @@ impl Network {
             _ => return Ok(None),
         };
         let wire = Wire::new(&address)?;
+        let connections = descriptors::hold(CONNECTIONS_LEAST, CONNECTIONS_MOST);
+        let most = (connections.count() - BEING_MADE).min(retry::MOST);
         Ok(Some(Network {
             shared: Arc::new(Shared {
                 wire,
-                sender: Sender::new(address.patience()?),
+                sender: Sender::new(address.patience()?, most),
                 address,
+                _connections: connections,
             }),
         }))
     }
@@ -83,8 +95,9 @@ impl Shared {
     }
 
     fn create(&self, name: &ObjectName, bytes: &Bytes) -> Outcome<()> {
-        self.sender.send(|tries| {
-            let created = runtime::run(self.wire.create(name, bytes.clone()));
+        let work = work_on(name);
+        self.sender.send(work, |tries| {
+            let created = runtime::run(work, self.wire.create(name, bytes.clone()));
             match created {
                 // Of an earlier try, whose reply was lost?
                 Err(fault) if tries > 0 && fault.kind() == ErrorKind::AlreadyExists => {
@@ -98,7 +111,7 @@ impl Shared {
     }
 
     fn read_once(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
-        runtime::run(self.wire.read(name, offset, len, out))
+        runtime::run(work_on(name), self.wire.read(name, offset, len, out))
     }
 
     fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
@@ -108,7 +121,7 @@ impl Shared {
             let Some(at) = offset.checked_add(done) else {
                 return Ok(());
             };
-            self.sender.send(|_| {
+            self.sender.send(work_on(name), |_| {
                 out.truncate(start);
                 self.read_once(name, at, piece, out)
             })?;
@@ -122,15 +135,22 @@ impl Shared {
     }
 
     fn size(&self, name: &ObjectName) -> Outcome<Option<u64>> {
-        self.sender.send(|_| runtime::run(self.wire.size(name)))
+        self.closing(|| self.wire.size(name))
     }
 
     fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
-        self.sender.send(|_| runtime::run(self.wire.list(kind)))
+        self.sender
+            .send(Work::Bulk, |_| runtime::run(Work::Bulk, self.wire.list(kind)))
     }
 
     fn delete(&self, name: &ObjectName) -> Outcome<()> {
-        self.sender.send(|_| runtime::run(self.wire.delete(name)))
+        self.closing(|| self.wire.delete(name))
+    }
+
+    /// A small request.
+    fn closing<T, F: Future<Output = Outcome<T>>>(&self, request: impl Fn() -> F) -> Outcome<T> {
+        self.sender
+            .send(Work::Closing, |_| runtime::run(Work::Closing, request()))
     }
 }
 
@@ -189,9 +209,9 @@ impl Remote for Network {
     fn replace(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
         let bytes = Bytes::copy_from_slice(bytes);
         let shared = &self.shared;
-        let replaced = shared
-            .sender
-            .send(|_| runtime::run(shared.wire.replace(name, bytes.clone())));
+        let replaced = shared.sender.send(work_on(name), |_| {
+            runtime::run(work_on(name), shared.wire.replace(name, bytes.clone()))
+        });
         replaced.map_err(|fault| shared.failed("replace", name, &fault))
     }
 
@@ -210,11 +230,24 @@ impl Remote for Network {
 
     fn sweep_staged(&self, age: Duration) -> Result<u64> {
         let before = temporary::now().saturating_sub(age.as_secs());
-        let swept = self
-            .shared
-            .sender
-            .send(|_| runtime::run(self.shared.wire.sweep(before)));
+        let swept = self.shared.sender.send(Work::Bulk, |_| {
+            runtime::run(Work::Bulk, self.shared.wire.sweep(before))
+        });
         swept.map_err(|fault| self.shared.failed("sweep", temporary::FOLDER, &fault))
+    }
+}
+
+/// What is to happen to a request for this object when the process is asked to stop.
+fn work_on(name: &ObjectName) -> Work {
+    match name.kind() {
+        Kind::Pack | Kind::Parity => Work::Bulk,
+        Kind::Config
+        | Kind::Key
+        | Kind::Index
+        | Kind::Session
+        | Kind::Snapshot
+        | Kind::Mark
+        | Kind::Trash => Work::Closing,
     }
 }
 
@@ -225,6 +258,14 @@ struct StagedBytes {
 
 impl Staged for StagedBytes {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let free = self.bytes.capacity() - self.bytes.len();
+        if free < bytes.len() {
+            let more = bytes.len().max(GROWTH);
+            self.bytes.try_reserve_exact(more).map_err(|_| Error::NoMemory {
+                what: "gather a pack",
+                needed: format!("{} MiB", (self.bytes.len() + more) >> 20),
+            })?;
+        }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }

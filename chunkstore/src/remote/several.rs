@@ -2,19 +2,23 @@
 //! the other on the calling thread, since a thread costs more there than a request.
 
 use super::Remote;
+use crate::threads;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Both, at once where the remote is far.
 pub(crate) fn together<A: Send, B>(
     remote: &dyn Remote,
-    one: impl FnOnce() -> A + Send,
+    one: impl Fn() -> A + Sync,
     other: impl FnOnce() -> B,
 ) -> (A, B) {
     if !remote.is_far() {
         return (one(), other());
     }
     std::thread::scope(|scope| {
-        let beside = scope.spawn(one);
+        // Without a thread they go one after the other.
+        let Ok(beside) = threads::spawn_in(scope, "beside", &one) else {
+            return (one(), other());
+        };
         let second = other();
         match beside.join() {
             Ok(first) => (first, second),

@@ -72,9 +72,14 @@ impl Assembler<'_> {
         if let Err(e) = whole() {
             // Stopped by the user: what is there becomes a generation to restore from and to go on from.
             if matches!(e, Error::Interrupted) && !self.dry_run {
-                let root = tree.checkpoint()?;
-                if root.entries > 0 {
-                    self.publish(root, true)?;
+                let published = tree.checkpoint().and_then(|root| match root.entries {
+                    0 => Ok(()),
+                    _ => self.publish(root, true).map(drop),
+                });
+                match published {
+                    // What is still to be sent takes too long: the next run does it.
+                    Ok(()) | Err(Error::Interrupted | Error::Store(chunkstore::Error::WriterFailed)) => {}
+                    Err(other) => return Err(other),
                 }
             }
             return Err(e);

@@ -8,9 +8,9 @@ use super::expected::Expected;
 use super::job::{Job, Slot, State};
 use super::parent::{Known, Parent};
 use super::run::Standing;
-use crate::entry::{Content, Entry, Extent, Kind, Trouble, join};
+use crate::entry::{Content, DirPath, Entry, Extent, Kind, join};
 use crate::error::{Error, Result};
-use crate::fsmeta::{Trust, errno_of, sizes_of};
+use crate::fsmeta::{Trust, sizes_of};
 use crate::manifest::{Held, Mounted};
 use crate::monitor::{Problem, ProblemKind};
 use crate::trees;
@@ -22,6 +22,7 @@ use crossbeam_channel::{Receiver, Sender};
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Entries of a job at most; with [`super::WINDOW`] this bounds what the pipeline holds.
 const ENTRIES: usize = 1024;
@@ -89,7 +90,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         })
     }
 
-    pub fn walk(mut self, walk: &mut Walk) -> Result<()> {
+    pub fn walk(&mut self, walk: &mut Walk) -> Result<()> {
         for batch in walk.by_ref() {
             if self.run.monitor.interrupted() {
                 return Err(Error::Interrupted);
@@ -143,8 +144,9 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         self.run.problem(&Problem { path, what });
     }
 
-    fn batch(&mut self, mut batch: Batch) -> Result<()> {
+    fn batch(&mut self, batch: Batch) -> Result<()> {
         if let Some(trouble) = batch.trouble {
+            trouble.of_the_source(&batch.dir)?;
             let path = [b"/", &batch.dir[..]].concat();
             self.run.unreadable_dir(&path);
             self.expected.missing(&batch.dir)?;
@@ -156,7 +158,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
         self.looks_closely = self.expected.looks_into(&batch.dir);
         for found in batch.entries {
-            self.entry(&batch.dir, &mut batch.handle, found)?;
+            self.entry(&batch.dir, batch.handle.as_ref(), found)?;
         }
         Ok(())
     }
@@ -192,7 +194,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
     }
 
     /// Whether what was examined says that the file is as it was: not where sizes and times are made up.
-    fn can_be_told(&mut self, found: &Found, handle: &mut Option<Lent>) -> bool {
+    fn can_be_told(&mut self, found: &Found, handle: Option<&Arc<Lent>>) -> bool {
         if found.kind != Kind::File {
             return true;
         }
@@ -222,7 +224,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
     }
 
-    fn entry(&mut self, dir: &crate::entry::DirPath, handle: &mut Option<Lent>, found: Found) -> Result<()> {
+    fn entry(&mut self, dir: &DirPath, handle: Option<&Arc<Lent>>, found: Found) -> Result<()> {
         let known = self.parent.take(dir, &found)?;
         for damage in std::mem::take(&mut self.parent.damage) {
             let why = format!("the snapshot before is damaged ({damage}); what it can't tell is read anew");
@@ -270,7 +272,11 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
                 self.small_bytes += size;
                 cut_here = self.run.ends_job(&found.name);
             }
-            to_read(found, handle.as_mut(), earlier)
+            State::Todo {
+                found,
+                dir: handle.cloned(),
+                known: earlier,
+            }
         });
         self.job.push(Slot {
             dir: dir.clone(),
@@ -337,18 +343,4 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         };
         to.send(job).map_err(|_| stopped())
     }
-}
-
-/// An entry that is to be read, with its open directory. One that can't be opened any more is trouble with the entry.
-fn to_read(mut found: Found, handle: Option<&mut Lent>, known: Option<Box<Entry>>) -> State {
-    let handle = match handle.map(Lent::open) {
-        Some(Ok(handle)) => Some(handle.clone()),
-        Some(Err(e)) => {
-            let errno = errno_of(&e);
-            found.trouble = found.trouble.or(Some(Trouble::Unreadable { errno }));
-            None
-        }
-        None => None,
-    };
-    State::Todo { found, handle, known }
 }

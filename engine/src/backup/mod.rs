@@ -35,7 +35,7 @@ use crate::walk::{Sources, Walk};
 use assemble::{Assembler, Unless};
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, Place, SessionId};
+use chunkstore::{ChunkId, Place, SessionId, descriptors, threads};
 use crossbeam_channel::bounded;
 use dispatch::Dispatcher;
 use expected::Expected;
@@ -214,7 +214,12 @@ fn walk(options: &Options) -> Result<Walk> {
         read_special: options.read_special,
         left_out: own::left_out(options)?,
     };
-    Walk::start(&sources, filter, options.threads.min(4))
+    Walk::start(&sources, filter, threads_of(options).min(4))
+}
+
+/// Threads that read and store: as many as have the descriptors they need.
+fn threads_of(options: &Options) -> usize {
+    descriptors::threads(options.threads)
 }
 
 /// A path in another form than the plain one would be recorded under a name that no reader takes.
@@ -241,7 +246,12 @@ fn open_session(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn M
     loop {
         let owner = repo.owner(&options.host, options.now.as_second());
         // One lane for each worker, one for trees.
-        let writer = Writer::begin(repo.store.clone(), owner, options.threads + 1, options.dry_run)?;
+        let writer = Writer::begin(
+            repo.store.clone(),
+            owner,
+            threads_of(options) + 1,
+            options.dry_run,
+        )?;
         if !is_stream {
             return Ok(writer);
         }
@@ -284,12 +294,12 @@ fn once(
         monitor,
         head,
         counts: Counts::default(),
-        reading: (0..=options.threads).map(|_| Counter::default()).collect(),
+        reading: (0..=threads_of(options)).map(|_| Counter::default()).collect(),
         totals,
         small_file: repo.store.config().small_file(),
         bundle_size: repo.store.config().bundle_size,
         level: options.level,
-        tree_lane: options.threads,
+        tree_lane: threads_of(options),
         share: share::Share::new(),
         stop: AtomicBool::new(false),
         unreadable: Mutex::default(),
@@ -332,12 +342,9 @@ fn once(
     };
     let outcome = match input {
         Input::Stream(stream) => {
-            let known = streamed_before(
-                &reader,
-                parents.last().map(|(_, manifest)| manifest),
-                &stream.name,
-            )?;
-            stdin::store(&run, options, stream, known.as_ref(), assembler)?
+            let parent = parents.last().map(|(_, manifest)| manifest);
+            let known = streamed_before(&reader, parent, &stream.name)?;
+            stdin::store(&run, options, stream, known.as_ref(), assembler)
         }
         Input::Files(begun) => {
             let walk = begun.map_or_else(|| walk(options), Ok)?;
@@ -346,9 +353,15 @@ fn once(
                 _ => None,
             };
             let expected = Expected::new(repo, &reader, &snapshots, &run.head, options.allow_empty);
-            pipeline(&run, options, walk, (parent, only), expected, &reader, assembler)?
+            pipeline(&run, options, walk, (parent, only), expected, &reader, assembler)
         }
     };
+    if let Err(Error::Interrupted) = &outcome {
+        // Also where there is nothing to make a generation of yet, inside a first large file, what was stored is listed
+        // for the next run. It was asked to stop, and that is what it reports.
+        let _ = writer.flush();
+    }
+    let outcome = outcome?;
     Ok(Report {
         snapshot: outcome.snapshot,
         parent: parents.last().map(|(id, _)| *id),
@@ -412,7 +425,7 @@ where
         }
     };
     std::thread::scope(|scope| {
-        let dispatcher = Dispatcher::new(
+        let mut dispatcher = Dispatcher::new(
             run,
             parent,
             expected,
@@ -423,11 +436,20 @@ where
         )?;
         let (failed, first_error) = (&failed, &first_error);
         let walk = &mut walk;
-        scope.spawn(move || dispatcher.walk(walk).unwrap_or_else(failed));
-        for lane in 0..options.threads {
+        threads::spawn_in(scope, "dispatch", move || {
+            // Its error is known before its channels close: else what came through them would pass for the whole.
+            dispatcher.walk(walk).unwrap_or_else(failed);
+            drop(dispatcher);
+        })?;
+        for lane in 0..threads_of(options) {
             let worker = Worker::new(run, lane)?;
             let (jobs, done) = (for_workers.clone(), to_assembler.clone());
-            scope.spawn(move || worker.work(&jobs, &done).unwrap_or_else(failed));
+            let work = move || worker.work(&jobs, &done).unwrap_or_else(failed);
+            match threads::spawn_in(scope, "worker", work) {
+                // One does what several would.
+                Err(_) if lane > 0 => break,
+                started => drop(started?),
+            }
         }
         drop((to_assembler, for_workers));
         let mut whole = || match first_error.lock().take() {

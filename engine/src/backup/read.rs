@@ -9,7 +9,7 @@ use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble};
 use crate::error::Result;
 use crate::fsmeta;
 use crate::tree::ExtentListWriter;
-use crate::walk::{DirHandle, Found};
+use crate::walk::{DirHandle, Found, Lent};
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
 use std::fs::File;
@@ -46,7 +46,7 @@ impl Worker<'_> {
     }
 
     /// A source that is a device or a FIFO, read to its end as if it were a file.
-    pub(super) fn special(&mut self, found: Found, dir: &DirHandle) -> Result<Entry> {
+    pub(super) fn special(&mut self, found: Found, lent: &Lent) -> Result<Entry> {
         let mut entry = Entry {
             name: found.name,
             kind: Kind::File,
@@ -54,15 +54,17 @@ impl Worker<'_> {
             content: Content::None,
             trouble: None,
         };
-        let opened = fsmeta::open_special(dir.as_fd(), &entry.name).and_then(|file| {
+        let open = || {
+            let dir = lent.open()?;
+            let file = fsmeta::open_special(dir.as_fd(), &entry.name)?;
             let (kind, _) = fsmeta::stat_fd(file.as_fd())?;
             let size = match kind {
                 Kind::BlockDevice { .. } => Some(fsmeta::size_of_device(&file)?),
                 _ => None,
             };
-            Ok((file, size))
-        });
-        let (file, size) = match opened {
+            Ok((dir, file, size))
+        };
+        let (dir, file, size) = match open() {
             Ok(opened) => opened,
             Err(e) => {
                 unreadable(&mut entry, &e);
@@ -81,7 +83,7 @@ impl Worker<'_> {
                 if size.is_some_and(|size| size != bytes) {
                     entry.trouble = Some(Trouble::Changed);
                 }
-                self.complete(dir, &file, &mut entry);
+                self.complete(&dir, &file, &mut entry);
             }
             Err(e) => unreadable(&mut entry, &e),
         }

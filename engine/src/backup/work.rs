@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::fsmeta::{self, Owners};
 use crate::monitor::{Problem, ProblemKind};
 use crate::tree::{Differs, check_entry};
-use crate::walk::{DirHandle, Found};
+use crate::walk::{Found, Lent};
 use chunkstore::ContentHash;
 use chunkstore::frame::Encoder;
 use chunkstore::index::KnownFile;
@@ -182,15 +182,18 @@ impl<'a> Worker<'a> {
                 return Err(Error::Interrupted);
             }
             let state = std::mem::replace(&mut slot.state, State::LeftOut);
-            let State::Todo { found, handle, known } = state else {
+            let State::Todo { found, dir, known } = state else {
                 continue;
             };
             let path = join(&slot.dir, &found.name);
             self.run.monitor.current(&path);
-            let entry = match (&handle, found.special) {
-                (Some(dir), true) => self.special(found, dir)?,
-                _ => self.draft(found, handle.as_deref(), opened, number, &mut small)?,
+            let entry = match &dir {
+                Some(dir) if found.special => self.special(found, dir)?,
+                dir => self.draft(found, dir.as_deref(), opened, number, &mut small)?,
             };
+            if let Some(trouble) = entry.trouble {
+                trouble.of_the_source(&path)?;
+            }
             if let Err(e) = check_entry(&slot.dir, &entry) {
                 let why = format!("it is left out: {e}");
                 let path = [b"/", &path[..]].concat();
@@ -231,7 +234,7 @@ impl<'a> Worker<'a> {
     fn draft(
         &mut self,
         found: Found,
-        handle: Option<&DirHandle>,
+        dir: Option<&Lent>,
         opened: Option<Opened>,
         slot: usize,
         small: &mut Vec<Small>,
@@ -243,16 +246,21 @@ impl<'a> Worker<'a> {
             content: Content::None,
             trouble: found.trouble,
         };
-        let Some(dir) = handle else {
-            entry.trouble = entry.trouble.or(Some(Trouble::Unreadable { errno: 0 }));
-            return Ok(entry);
+        let dir = match dir.map(Lent::open) {
+            Some(Ok(dir)) => dir,
+            failed => {
+                let errno = failed.and_then(Result::err).map_or(0, |e| fsmeta::errno_of(&e));
+                entry.trouble = entry.trouble.or(Some(Trouble::Unreadable { errno }));
+                entry.meta.size = 0;
+                return Ok(entry);
+            }
         };
         if entry.trouble.is_some() {
             entry.meta.size = 0;
             return Ok(entry);
         }
         match entry.kind {
-            Kind::File => self.file(dir, opened, &mut entry, slot, small)?,
+            Kind::File => self.file(&dir, opened, &mut entry, slot, small)?,
             Kind::Dir
             | Kind::Symlink { .. }
             | Kind::CharDevice { .. }

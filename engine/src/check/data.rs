@@ -15,7 +15,7 @@ use chunkstore::pack::{self, Frame, PackList};
 use chunkstore::parity;
 use chunkstore::remote::ObjectName;
 use chunkstore::store::Store;
-use chunkstore::{ChunkId, Error as StoreError, PackId};
+use chunkstore::{ChunkId, Error as StoreError, PackId, descriptors, threads};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -46,13 +46,14 @@ pub(super) fn read(
         parities: repo.store.parities()?,
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..options.threads.max(1))
-            .map(|_| scope.spawn(|| job.work()))
+        // This thread works too, whatever becomes of the others.
+        let others: Vec<_> = (1..descriptors::threads(options.threads))
+            .filter_map(|_| threads::spawn_in(scope, "check", || job.work()).ok())
             .collect();
-        let mut result = Ok(());
-        for worker in workers {
+        let mut result = job.work();
+        for other in others {
             // Nothing in a worker panics by design; if one does, the check has not seen everything.
-            let ended = worker.join().unwrap_or(Err(StoreError::WriterFailed.into()));
+            let ended = other.join().unwrap_or(Err(StoreError::WriterFailed.into()));
             result = result.and(ended);
         }
         result

@@ -14,7 +14,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// Windows handed over at a time; one more is being planned.
-const UNDER_WAY: usize = 2;
+pub(super) const UNDER_WAY: usize = 2;
 /// Tasks that wait for a thread at most.
 pub(super) const WAITING: usize = 64;
 /// Entries without chunks that are one task, and parts that are read back as one.

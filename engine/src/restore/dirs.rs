@@ -12,13 +12,15 @@ use super::window::DoneDir;
 use crate::entry::{DirPath, Kind, Meta, Time, join};
 use crate::error::Result;
 use crate::fsmeta::TargetDir;
+use chunkstore::descriptors::{self, Permit};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Directories of the stack that are kept open.
-const OPEN: usize = 32;
+const OPEN_LEAST: usize = 4;
+const OPEN_MOST: usize = 32;
 
 /// What is recorded of a directory. Siblings mostly share all but the time.
 pub(super) struct Record {
@@ -66,6 +68,8 @@ pub(super) struct Stack {
     levels: Vec<Level>,
     /// Last one, to be shared.
     look: Option<Arc<Meta>>,
+    /// For so many open directories.
+    room: Permit,
 }
 
 /// The directory that entries go to.
@@ -99,6 +103,7 @@ impl Stack {
             path: base.into(),
             levels: vec![level],
             look: None,
+            room: descriptors::hold(OPEN_LEAST, OPEN_MOST),
         })
     }
 
@@ -174,7 +179,9 @@ impl Stack {
             State::Failed | State::NotMade => State::Failed,
         };
         // A deep stack keeps only its lowest directories open.
-        if let Some(far) = depth.checked_sub(OPEN).and_then(|far| self.levels.get_mut(far))
+        if let Some(far) = depth
+            .checked_sub(self.room.count())
+            .and_then(|far| self.levels.get_mut(far))
             && let State::Made { open, .. } = &mut far.state
         {
             *open = None;

@@ -35,6 +35,8 @@ use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
 use crate::repo::Repo;
 use choose::Chooser;
+use chunkstore::descriptors;
+use crew::UNDER_WAY;
 use scope::Scope;
 use serde::Serialize;
 use shared::Shared;
@@ -153,9 +155,11 @@ fn run_within(
     manifest: &Manifest,
     options: &Options,
     monitor: &dyn Monitor,
-    limits: Limits,
+    mut limits: Limits,
 ) -> Result<Summary> {
     let started = Instant::now();
+    let files = descriptors::hold(2 * UNDER_WAY, UNDER_WAY * limits.open);
+    limits.open = limits.open.min(files.count() / UNDER_WAY);
     monitor.phase(Phase::Restoring);
     let root = manifest.root()?;
     // What the user got wrong is said before anything is made.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::tree::{Cursor, Root};
 use crate::trees;
-use chunkstore::{ChunkId, Place as ChunkPlace};
+use chunkstore::{ChunkId, Place as ChunkPlace, threads};
 use crossbeam_channel::bounded;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -55,20 +55,18 @@ pub(super) fn restore(
     let sources = sources.collect::<Result<Vec<_>>>()?;
     std::thread::scope(|scope_of_threads| {
         let (tasks, queue) = bounded(WAITING);
-        let threads = match shared.options.dry_run {
+        let count = match shared.options.dry_run {
             true => 0,
             false => shared.threads(),
         };
-        for _ in 0..threads {
+        for number in 0..count {
             let (mut hands, queue) = (Hands::new(shared, strip)?, queue.clone());
-            std::thread::Builder::new()
-                .name("restore".to_string())
-                .spawn_scoped(scope_of_threads, move || work(&mut hands, &queue))
-                .map_err(|source| Error::Io {
-                    what: "start a thread",
-                    path: Default::default(),
-                    source,
-                })?;
+            let started = threads::spawn_in(scope_of_threads, "restore", move || work(&mut hands, &queue));
+            match started {
+                // One does what several would.
+                Err(_) if number > 0 => break,
+                started => drop(started?),
+            }
         }
         drop(queue);
         let mut planner = Planner {

@@ -6,6 +6,7 @@ use crate::entry::{Kind, Meta};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, ApplyOptions, ApplyProblem, Owner, Owners, Target, TargetError};
 use crate::monitor::{Monitor, Problem, ProblemKind, Progress};
+use chunkstore::descriptors;
 use parking_lot::Mutex;
 use rustix::io::Errno;
 use std::io;
@@ -37,8 +38,11 @@ impl From<TargetError> for Fault {
 }
 
 impl Fault {
-    /// A full disk is everybody's trouble; all else is this path's.
+    /// A full disk and a lack of descriptors are everybody's trouble; all else is this path's.
     pub fn target(call: &'static str, source: io::Error) -> Fault {
+        if descriptors::are_exhausted(&source) {
+            return Fault::Fatal(chunkstore::Error::too_many_open("a file of the restore target").into());
+        }
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Fault::Fatal(chunkstore::Error::local(call, "the restore target", source).into())
@@ -133,10 +137,10 @@ impl<'a> Shared<'a> {
     /// Threads that read and write: as many as there are cores, or reads that the storage does well to have under way.
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
-        match self.options.threads {
+        descriptors::threads(match self.options.threads {
             0 => cores().max(self.source.reader().store().remote().lanes()),
             given => given,
-        }
+        })
     }
 
     /// A name that no other file of this run has; it begins with a dot.
@@ -179,6 +183,9 @@ impl<'a> Shared<'a> {
     }
 
     fn meta_problem(&self, path: &[u8], problem: &ApplyProblem) {
+        if descriptors::is_exhaustion(problem.errno) {
+            return self.fail(chunkstore::Error::too_many_open(path.escape_ascii()).into());
+        }
         let error = io::Error::from_raw_os_error(problem.errno);
         let attribute = problem.attribute.escape_ascii();
         let why = match problem.attribute.is_empty() {

@@ -10,6 +10,7 @@ use super::window::{Frame, Part, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
 use crate::fsmeta::{At, FileId, TargetDir, stat_fd};
+use chunkstore::descriptors::{self, Permit};
 use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
 use std::fs::File;
@@ -19,7 +20,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Directories that a thread keeps open.
-const DIRS_OPEN: usize = 16;
+const DIRS_LEAST: usize = 2;
+const DIRS_MOST: usize = 16;
 
 pub(super) struct Hands<'r, 'a> {
     pub shared: &'r Shared<'a>,
@@ -27,6 +29,8 @@ pub(super) struct Hands<'r, 'a> {
     strip: usize,
     /// Last used first.
     dirs: Vec<(DirPath, Arc<TargetDir>)>,
+    /// For so many.
+    room: Permit,
     decoder: Decoder,
     stored: Vec<u8>,
     plain: Vec<u8>,
@@ -38,6 +42,7 @@ impl<'r, 'a> Hands<'r, 'a> {
             shared,
             strip,
             dirs: Vec::new(),
+            room: descriptors::hold(DIRS_LEAST, DIRS_MOST),
             decoder: Decoder::new()?,
             stored: Vec::new(),
             plain: Vec::new(),
@@ -54,7 +59,7 @@ impl<'r, 'a> Hands<'r, 'a> {
             Some(i) => self.dirs.remove(i),
             None => {
                 let dir = self.shared.writable()?.dir(below(path, self.strip))?;
-                self.dirs.truncate(DIRS_OPEN - 1);
+                self.dirs.truncate(self.room.count() - 1);
                 (path.clone(), Arc::new(dir))
             }
         };

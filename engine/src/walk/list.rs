@@ -208,7 +208,11 @@ impl Lister {
     fn batch(&self, listing: &Listing, entries: Vec<Found>, last: bool) -> Batch {
         Batch {
             dir: listing.dir.clone(),
-            handle: Some(Lent::new(&self.handles, &listing.visit.node, &listing.handle)),
+            handle: Some(Arc::new(Lent::new(
+                &self.handles,
+                &listing.visit.node,
+                &listing.handle,
+            ))),
             entries,
             trouble: None,
             last,

@@ -21,6 +21,7 @@ use crate::entry::{DirPath, Kind, Meta, Trouble};
 use crate::error::{Error, Result};
 use crate::filter::{DirRules, Filter};
 use crate::fsmeta::{Blank, stat_path};
+use chunkstore::threads;
 use list::{Lister, Scratch, Visit};
 use node::{Handles, Node, Way};
 use parking_lot::{Condvar, Mutex};
@@ -38,7 +39,7 @@ pub const BATCH: usize = 512;
 pub struct Batch {
     pub dir: DirPath,
     /// For opening the entries; `None` only where the directory could not be opened.
-    pub handle: Option<Lent>,
+    pub handle: Option<Arc<Lent>>,
     /// Sorted by name, and after those of the directory's earlier batches. May be empty.
     pub entries: Vec<Found>,
     /// On a directory's first batch: it could not be opened, or its listing is not complete.
@@ -182,7 +183,11 @@ impl Walk {
             scratch: Scratch::default(),
         };
         for _ in 1..threads {
-            walk.helpers.push(spawn_helper(&walk.shared)?);
+            match spawn_helper(&walk.shared) {
+                Ok(helper) => walk.helpers.push(helper),
+                // The consumer does what no helper does.
+                Err(_) => break,
+            }
         }
         Ok(walk)
     }
@@ -331,14 +336,7 @@ fn spawn_helper(shared: &Arc<Shared>) -> Result<JoinHandle<()>> {
         let _watch = Watch(&shared);
         shared.help();
     };
-    std::thread::Builder::new()
-        .name("walk".into())
-        .spawn(run)
-        .map_err(|source| Error::Io {
-            what: "start a thread for",
-            path: "/".into(),
-            source,
-        })
+    Ok(threads::spawn("walk", run)?)
 }
 
 fn root_device() -> Result<u64> {

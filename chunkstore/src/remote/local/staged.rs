@@ -3,6 +3,7 @@
 //! Keeps I-2 (bytes are synced before they get a name) and the exclusive creation that I-8 and I-10 stand on.
 
 use super::{ROOT, STAGING, Shared, failed, make_folder, parent};
+use crate::descriptors::open_patiently;
 use crate::error::{Error, Result};
 use crate::remote::{ObjectName, Published, Staged};
 use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
@@ -37,7 +38,7 @@ impl StagedFile {
         let root = shared.root_or_create()?;
         let temporary = format!("{STAGING}/{}", hex::encode(crate::id::random::<16>()?));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = || rustix::fs::openat(root, temporary.as_str(), flags, FILE_MODE);
+        let create = || open_patiently(|| rustix::fs::openat(root, temporary.as_str(), flags, FILE_MODE));
         let created = match create() {
             Err(Errno::NOENT) => make_folder(root, STAGING).and_then(|()| create()),
             other => other,

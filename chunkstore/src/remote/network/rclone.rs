@@ -1,7 +1,7 @@
 //! Whatever rclone can reach: it serves the place as WebDAV on loopback, for as long as this value lives, with a
 //! password that only the two know.
 
-use super::fault::{Fault, Outcome};
+use super::fault::{Fault, Outcome, not_started};
 use super::webdav::WebDav;
 use crate::remote::address::Address;
 use std::io::ErrorKind;
@@ -75,7 +75,7 @@ impl Rclone {
             .kill_on_drop(true)
             .process_group(0)
             .spawn()
-            .map_err(|e| Fault::lasting(ErrorKind::Unsupported, format!("start rclone: {e}")))?;
+            .map_err(|e| not_started("rclone", &e))?;
         let Some(said) = child.stderr.take() else {
             return Err(Fault::lasting(ErrorKind::Other, "rclone has no pipe"));
         };

@@ -2,9 +2,10 @@
 //! help are returned at once.
 
 use super::fault::{Fault, Outcome};
+use super::runtime::stopped;
+use crate::stopping::{self, Work};
 use parking_lot::{Condvar, Mutex};
 use std::io::ErrorKind;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -13,16 +14,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// While a storage has not answered at all: a mistyped name should not cost minutes.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between two looks at whether to go on.
-const LOOK: Duration = Duration::from_millis(100);
-
 /// Requests under way at most, and at first.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 const AT_FIRST: usize = 4;
 
 /// Sends requests: as many at a time as the storage bears, and each until it succeeds or patience ends.
 pub(super) struct Sender {
     patience: Duration,
+    /// Requests under way at most.
+    most: usize,
     reached: AtomicBool,
     slots: Mutex<Slots>,
     freed: Condvar,
@@ -45,25 +45,26 @@ impl Drop for Slot<'_> {
 }
 
 impl Sender {
-    pub fn new(patience: Duration) -> Self {
+    pub fn new(patience: Duration, most: usize) -> Self {
         Sender {
             patience,
+            most,
             reached: AtomicBool::new(false),
             slots: Mutex::new(Slots {
                 taken: 0,
-                limit: AT_FIRST,
+                limit: AT_FIRST.min(most),
                 successes: 0,
             }),
             freed: Condvar::new(),
         }
     }
 
-    /// Calls `request` with the number of the try, from 0.
-    pub fn send<T>(&self, mut request: impl FnMut(u32) -> Outcome<T>) -> Outcome<T> {
+    /// Calls `request` with the number of the try, from 0. Told to stop, it waits no more.
+    pub fn send<T>(&self, work: Work, mut request: impl FnMut(u32) -> Outcome<T>) -> Outcome<T> {
         let started = Instant::now();
         let mut tries = 0;
         loop {
-            let slot = self.slot();
+            let slot = self.slot(work).ok_or_else(stopped)?;
             let outcome = request(tries);
             drop(slot);
             self.learn(&outcome);
@@ -79,20 +80,23 @@ impl Sender {
             if started.elapsed() + wait > patience {
                 return Err(given_up(fault, tries + 1, started.elapsed()));
             }
-            if !waited(wait) {
+            if !stopping::wait_for(work, wait) {
                 return Err(Fault::lasting(ErrorKind::Interrupted, fault.source.to_string()));
             }
             tries += 1;
         }
     }
 
-    fn slot(&self) -> Slot<'_> {
+    fn slot(&self, work: Work) -> Option<Slot<'_>> {
         let mut slots = self.slots.lock();
         while slots.taken >= slots.limit {
-            self.freed.wait(&mut slots);
+            let timed_out = self.freed.wait_for(&mut slots, stopping::LOOK).timed_out();
+            if timed_out && stopping::is_over(work) {
+                return None;
+            }
         }
         slots.taken += 1;
-        Slot(self)
+        Some(Slot(self))
     }
 
     fn learn<T>(&self, outcome: &Outcome<T>) {
@@ -105,38 +109,13 @@ impl Sender {
             _ => {
                 self.reached.store(true, Relaxed);
                 slots.successes += 1;
-                if slots.successes >= slots.limit && slots.limit < MOST {
+                if slots.successes >= slots.limit && slots.limit < self.most {
                     slots.limit += 1;
                     slots.successes = 0;
                     self.freed.notify_one();
                 }
             }
         }
-    }
-}
-
-/// Asked while requests wait to be tried again.
-static UNWANTED: OnceLock<fn() -> bool> = OnceLock::new();
-
-/// From now on no request waits to be tried again once `unwanted` says so: whoever was told to stop need not wait for a
-/// storage that does not answer. Said once in a process.
-pub fn stop_trying_when(unwanted: fn() -> bool) {
-    // A second word would be the same one.
-    let _ = UNWANTED.set(unwanted);
-}
-
-/// False where waiting was not wanted any more.
-fn waited(wait: Duration) -> bool {
-    let end = Instant::now() + wait;
-    loop {
-        if UNWANTED.get().is_some_and(|unwanted| unwanted()) {
-            return false;
-        }
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return true;
-        }
-        std::thread::sleep(left.min(LOOK));
     }
 }
 
@@ -164,11 +143,14 @@ mod tests {
 
     #[test]
     fn what_passes_is_tried_again_and_the_rest_is_not() {
-        let sender = Sender::new(Duration::from_secs(60));
-        let outcome = sender.send(|tries| if tries < 3 { Err(busy()) } else { Ok(tries) });
+        let sender = Sender::new(Duration::from_secs(60), MOST);
+        let outcome = sender.send(
+            Work::Closing,
+            |tries| if tries < 3 { Err(busy()) } else { Ok(tries) },
+        );
         assert_eq!(outcome.unwrap(), 3);
         let mut calls = 0;
-        let denied = sender.send::<()>(|_| {
+        let denied = sender.send::<()>(Work::Closing, |_| {
             calls += 1;
             Err(Fault::lasting(ErrorKind::PermissionDenied, "no"))
         });
@@ -180,9 +162,9 @@ mod tests {
 
     #[test]
     fn patience_ends() {
-        let sender = Sender::new(Duration::from_millis(500));
+        let sender = Sender::new(Duration::from_millis(500), MOST);
         let started = Instant::now();
-        let fault = sender.send::<()>(|_| Err(busy())).unwrap_err();
+        let fault = sender.send::<()>(Work::Closing, |_| Err(busy())).unwrap_err();
         assert_eq!(fault.kind(), ErrorKind::TimedOut);
         assert!(fault.source.to_string().contains("tried"), "{}", fault.source);
         assert!(started.elapsed() < Duration::from_secs(2));
@@ -190,13 +172,13 @@ mod tests {
 
     #[test]
     fn requests_are_bounded_and_adapt() {
-        let sender = Sender::new(Duration::from_secs(60));
+        let sender = Sender::new(Duration::from_secs(60), MOST);
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..32 {
                 scope.spawn(|| {
                     for _ in 0..20 {
-                        let sent = sender.send(|_| {
+                        let sent = sender.send(Work::Closing, |_| {
                             most.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
                             std::thread::yield_now();
                             now.fetch_sub(1, Relaxed);
@@ -209,7 +191,10 @@ mod tests {
         });
         assert!(most.load(Relaxed) <= MOST);
         assert_eq!(sender.slots.lock().limit, MOST);
-        let _ = sender.send(|tries| if tries < 4 { Err(busy()) } else { Ok(()) });
+        let _ = sender.send(
+            Work::Closing,
+            |tries| if tries < 4 { Err(busy()) } else { Ok(()) },
+        );
         assert!(sender.slots.lock().limit <= 2);
     }
 

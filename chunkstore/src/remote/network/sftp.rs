@@ -144,7 +144,7 @@ impl Sftp {
             let piece = bytes.slice(start..(start + PIECE).min(bytes.len()));
             let handle = handle.clone();
             async move {
-                tokio::time::sleep(UPLOAD.grant(piece.len(), Instant::now())).await;
+                tokio::time::sleep(UPLOAD.grant(piece.len(), bytes.len(), Instant::now())).await;
                 connection
                     .ask(|sftp| sftp.write(handle, start as u64, piece.to_vec()))
                     .await
@@ -283,7 +283,7 @@ impl Sftp {
                     read => piece.extend_from_slice(&read?.data),
                 }
             }
-            tokio::time::sleep(DOWNLOAD.grant(piece.len(), Instant::now())).await;
+            tokio::time::sleep(DOWNLOAD.grant(piece.len(), piece.len(), Instant::now())).await;
             Ok::<_, Said>((piece.len() == wanted, piece))
         });
         let mut pieces = std::pin::pin!(futures_util::stream::iter(pieces).buffered(UNDER_WAY));

@@ -5,6 +5,7 @@ use super::xattr::{self, Object, magic_path};
 use super::{Owners, stat_fd};
 use crate::entry::{Kind, Meta, Time};
 use crate::fsmeta::{ApplyOptions, ApplyProblem, Owner, check_name};
+use chunkstore::descriptors::open_patiently;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -98,7 +99,7 @@ impl<'a> Handle<'a> {
             At::Name(dir, name) => {
                 check_name(name).map_err(|_| Errno::INVAL)?;
                 let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+                let fd = open_patiently(|| rustix::fs::openat(dir, name, flags, Mode::empty()))?;
                 match kind {
                     Kind::Symlink { .. } => Pinned::Link(fd, dir, name),
                     Kind::File

@@ -40,8 +40,3 @@ pub fn is_gone(error: &io::Error) -> bool {
 pub fn cannot_seek(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::SPIPE)
 }
-
-/// Whether `error` says that too many files are open.
-pub fn is_out_of_descriptors(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-}

@@ -1,6 +1,7 @@
 //! Opening and reading what is backed up: directories, files, and where a file has data.
 
 use crate::fsmeta::{Hint, Names};
+use chunkstore::descriptors;
 use rustix::fs::{Advice, FileType, Mode, OFlags, RawDir, SeekFrom, openat};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
@@ -51,7 +52,7 @@ pub fn size_of_device(device: impl AsFd) -> io::Result<u64> {
 /// A file to be read. Does not follow a link and does not wait if the name has become a FIFO: callers compare the
 /// kind of what they got ([`super::stat_fd`]).
 pub fn open_source(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
-    open_quietly(dir, name, OFlags::NONBLOCK).map(File::from)
+    descriptors::patiently(|| open_quietly(dir, name, OFlags::NONBLOCK)).map(File::from)
 }
 
 /// Reading must not touch access times; only the owner may ask for that.

@@ -5,8 +5,9 @@
 use super::{Blank, Follow, stat};
 use crate::entry::{Kind, Meta};
 use crate::fsmeta::{TargetError, check_name};
+use chunkstore::descriptors::open_patiently;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, openat, openat2};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -37,7 +38,7 @@ pub struct Target {
 impl Target {
     /// `path` is the user's own and must exist; links in it are followed.
     pub fn open(path: &Path) -> Result<Target> {
-        let fd = rustix::fs::open(path, dir_flags(), Mode::empty()).map_err(io("open"))?;
+        let fd = open_patiently(|| rustix::fs::open(path, dir_flags(), Mode::empty())).map_err(io("open"))?;
         Ok(Target {
             root: TargetDir { fd },
         })
@@ -75,7 +76,7 @@ impl AsFd for TargetDir {
 impl TargetDir {
     pub fn open_dir(&self, name: &[u8]) -> Result<TargetDir> {
         check_name(name)?;
-        let fd = retry_on_intr(|| openat(&self.fd, name, dir_flags() | OFlags::NOFOLLOW, Mode::empty()));
+        let fd = open_patiently(|| openat(&self.fd, name, dir_flags() | OFlags::NOFOLLOW, Mode::empty()));
         fd.map(|fd| TargetDir { fd }).map_err(io("open"))
     }
 
@@ -86,7 +87,7 @@ impl TargetDir {
         }
         let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
         let flags = dir_flags() | OFlags::NOFOLLOW;
-        match retry_on_intr(|| openat2(&self.fd, path, flags, Mode::empty(), beneath)) {
+        match open_patiently(|| openat2(&self.fd, path, flags, Mode::empty(), beneath)) {
             Ok(fd) => Ok(TargetDir { fd }),
             // Old kernel, a sandbox that does not know the call, a rename under way, a path beyond PATH_MAX:
             // the components one by one give the same guarantee.
@@ -118,7 +119,7 @@ impl TargetDir {
         check_name(name)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
-        let fd = retry_on_intr(|| openat(&self.fd, name, flags, mode)).map_err(io("create"))?;
+        let fd = open_patiently(|| openat(&self.fd, name, flags, mode)).map_err(io("create"))?;
         Ok(File::from(fd))
     }
 
@@ -175,7 +176,7 @@ impl TargetDir {
     pub fn open_file(&self, name: &[u8]) -> Result<File> {
         check_name(name)?;
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let fd = retry_on_intr(|| openat(&self.fd, name, flags, Mode::empty())).map_err(io("open"))?;
+        let fd = open_patiently(|| openat(&self.fd, name, flags, Mode::empty())).map_err(io("open"))?;
         Ok(File::from(fd))
     }
 

@@ -1,7 +1,7 @@
 //! One `ssh` process and the SFTP session over it: the user's own configuration, keys, agent and known hosts count, as
 //! they do for everything else that goes to that machine.
 
-use super::super::fault::{Fault, Outcome};
+use super::super::fault::{Fault, Outcome, not_started};
 use crate::remote::address::Address;
 use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as Said;
@@ -46,7 +46,7 @@ impl Connection {
             .map_err(|e| Fault::lasting(ErrorKind::InvalidInput, e.to_string()))?;
         let mut child = command(address, stall)
             .spawn()
-            .map_err(|e| Fault::lasting(ErrorKind::NotFound, format!("start ssh: {e}")))?;
+            .map_err(|e| not_started("ssh", &e))?;
         let (Some(input), Some(output), Some(complaint)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
