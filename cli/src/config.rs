@@ -4,7 +4,7 @@
 use crate::env::Env;
 use crate::exit::{Code, Failure};
 use crate::secret::Source;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -177,9 +177,9 @@ impl File<'_> {
     }
 
     fn file(&self, key: &Key, text: &str) -> Result<PathBuf, Failure> {
-        let path = match text.strip_prefix("~/") {
-            Some(below) => self.env.home()?.join(below),
-            None => PathBuf::from(text),
+        let path = match text.starts_with('~') {
+            true => self.env.expand(OsStr::new(text))?,
+            false => PathBuf::from(text),
         };
         match path.is_absolute() {
             true => Ok(path),

@@ -155,6 +155,24 @@ impl Env {
         home.ok_or_else(|| Failure::usage("there is no home directory: set HOME to an absolute path"))
     }
 
+    /// A path of which `~/` at its beginning is the home directory: who sets a variable or a unit need not have a shell.
+    pub fn expand(&self, path: &OsStr) -> Result<PathBuf, Failure> {
+        let bytes = path.as_encoded_bytes();
+        match bytes {
+            b"~" => Ok(self.home()?.to_path_buf()),
+            [b'~', b'/', ..] => {
+                let below = Path::new(path).strip_prefix("~").unwrap_or(Path::new(path));
+                Ok(self.home()?.join(below))
+            }
+            // A file may be called so.
+            [b'~', ..] if !Path::new(path).exists() => Err(Failure::usage(format!(
+                "'{}': another user's home directory is not looked up, write the whole path",
+                path.to_string_lossy()
+            ))),
+            _ => Ok(PathBuf::from(path)),
+        }
+    }
+
     /// `$variable`, or `below` the home directory. The XDG rules say that a relative path counts as not set.
     pub fn base(&self, variable: &str, below: &str) -> Result<PathBuf, Failure> {
         let set = self

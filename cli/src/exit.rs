@@ -148,6 +148,13 @@ impl From<Error> for Failure {
                 let advice = "no snapshot was made; is a disk not mounted, or a path misspelt?";
                 Failure::new(Code::Incomplete, format!("{said}; {advice}"))
             }
+            Error::EmptyStream(_) => Failure::new(
+                Code::Failed,
+                format!(
+                    "{said}: standard input was empty, or the command printed nothing; no snapshot was made. \
+                     --allow-empty saves an empty file"
+                ),
+            ),
             Error::Io { what, path, source } => Failure::io(what, &path, &source),
             Error::ViewChanged => Failure::new(
                 Code::Busy,
@@ -378,6 +385,7 @@ mod tests {
                 1,
             ),
             (Error::NoSource(text()), 3),
+            (Error::EmptyStream(text()), 1),
             (
                 Error::Io {
                     what: "open",

@@ -210,9 +210,10 @@ impl Monitor for Watcher {
         let tally = match problem.what {
             ProblemKind::Damage { .. } => &shared.damage,
             ProblemKind::Unreadable { .. } => &shared.unreadable,
-            ProblemKind::Warning { .. } => &shared.warnings,
+            ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => &shared.warnings,
             ProblemKind::Source(_)
             | ProblemKind::SourceMissing { .. }
+            | ProblemKind::Lost { .. }
             | ProblemKind::LeftOut { .. }
             | ProblemKind::Restore { .. } => &shared.problems,
         };

@@ -87,6 +87,11 @@ fn given(url: Option<&OsStr>, file: Option<&OsStr>, env: &Env) -> Result<Locatio
 
 /// A remote by its name, if one is called so, or else by its URL.
 fn place(text: &str, env: &Env) -> Result<Location, Failure> {
+    if text.starts_with('~') {
+        let path = env.expand(OsStr::new(text))?.into_os_string().into_string();
+        let path = path.map_err(|_| Failure::usage("the path of the home directory is not UTF-8"))?;
+        return Ok(Location::of(&path));
+    }
     if !config::is_name(text) {
         return Ok(Location::of(text));
     }
@@ -296,6 +301,7 @@ pub fn state_dir(env: &Env) -> Result<PathBuf, Failure> {
 fn directory(env: &Env, own: &str, xdg: &str, below: &str) -> Result<PathBuf, Failure> {
     match env.get(own) {
         Some(path) => {
+            let path = env.expand(path)?;
             std::path::absolute(path).map_err(|e| Failure::usage(format!("{own} is not a path: {e}")))
         }
         None => Ok(env.base(xdg, below)?.join("dedup")),

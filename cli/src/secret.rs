@@ -116,6 +116,8 @@ fn read_text(from: impl Read) -> Result<Zeroizing<String>, String> {
         return Err(format!("it is longer than {MOST_BYTES} bytes"));
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_string())?;
+    // What editors put before a text to say that it is UTF-8.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Ok(Zeroizing::new(text.to_string()))
 }
 
@@ -204,6 +206,7 @@ mod tests {
             (b"word", "word"),
             (b"word\n", "word"),
             (b"word\r\nmore\n", "word"),
+            (b"\xef\xbb\xbfword\n", "word"),
             (b" two words \n", " two words "),
         ];
         for (content, want) in rows {

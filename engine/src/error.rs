@@ -25,6 +25,9 @@ pub enum Error {
     NoSuchPath { path: String, snapshot: String },
     #[error("no source could be read: {0}")]
     NoSource(String),
+    /// A stream that was to be saved under this name ended without a byte.
+    #[error("nothing was read that could be saved as {0}")]
+    EmptyStream(String),
     #[error("{what} {}: {source}", path.display())]
     Io {
         what: &'static str,

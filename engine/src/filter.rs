@@ -13,6 +13,7 @@ use crate::fsmeta::{Names, open_source};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use pattern::{Pattern, Patterns};
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -72,6 +73,11 @@ impl Default for FilterOptions {
             ignore_files: Vec::new(),
         }
     }
+}
+
+/// A pattern as [`FilterOptions`] takes it, of any bytes.
+pub fn pattern_text(bytes: &[u8]) -> Cow<'_, str> {
+    pattern::text_of(bytes)
 }
 
 /// [`FilterOptions`], ready to match.
@@ -320,9 +326,7 @@ fn add_patterns(to: &mut Vec<Pattern>, given: &[String], files: &[PathBuf], eith
             source,
         };
         let bytes = File::open(path).and_then(read_patterns).map_err(failed)?;
-        let text = String::from_utf8(bytes)
-            .map_err(|e| failed(io::Error::new(io::ErrorKind::InvalidData, e.utf8_error())))?;
-        for line in text.lines().map(str::trim) {
+        for line in pattern_text(&bytes).lines().map(str::trim) {
             if !line.is_empty() && !line.starts_with('#') {
                 to.push(Pattern::parse(line, either_case)?);
             }

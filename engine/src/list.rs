@@ -276,6 +276,8 @@ pub struct DiffSummary {
     pub changed_files: u64,
     pub added: Side,
     pub removed: Side,
+    /// Entries that the new generation lacks because it could not look where they were.
+    pub missing: Side,
 }
 
 /// One path that changed; an added one has only a new entry, a removed one only an old.
@@ -295,10 +297,16 @@ pub fn diff(
     path: Option<&[u8]>,
     each: &mut dyn FnMut(Row<'_>) -> Result<()>,
 ) -> Result<DiffSummary> {
+    let missing = new.missing.iter().map(|missing| &missing.path);
+    let unknown: Vec<&[u8]> = missing
+        .chain(&new.unreadable_dirs)
+        .map(|path| relative(path))
+        .collect();
     let mut old = cursor(reader, &old.root()?)?;
     let mut new = cursor(reader, &new.root()?)?;
     let top = relative(path.unwrap_or_default());
     let mut summary = DiffSummary::default();
+    let is_unknown = |path: &[u8]| unknown.iter().any(|above| is_at_or_below(path, above));
     if !top.is_empty() {
         let (was, is) = (old.lookup(top)?, new.lookup(top)?);
         let was = was.map(|item| item.entry);
@@ -307,7 +315,10 @@ pub fn diff(
             (Some(was), Some(is)) => Differs::between(was, is),
             _ => Differs::default(),
         };
-        one(&mut summary, top, was.as_ref(), is.as_ref(), differs, each)?;
+        match (&was, &is) {
+            (Some(was), None) if is_unknown(top) => summary.missing.add(was),
+            _ => one(&mut summary, top, was.as_ref(), is.as_ref(), differs, each)?,
+        }
         old.under(top)?;
         new.under(top)?;
     }
@@ -326,6 +337,10 @@ pub fn diff(
             }
             Change::Removed(item) => {
                 let path = join(&item.dir, &item.entry.name);
+                if is_unknown(&path) {
+                    summary.missing.add(&item.entry);
+                    continue;
+                }
                 one(
                     &mut summary,
                     &path,
@@ -347,6 +362,11 @@ pub fn diff(
         }
     }
     Ok(summary)
+}
+
+fn is_at_or_below(path: &[u8], above: &[u8]) -> bool {
+    let rest = path.strip_prefix(above);
+    above.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 fn one(

@@ -98,10 +98,55 @@ pub struct Manifest {
     /// Directories that could not be listed, at most [`UNREADABLE_MAX`]; what was in them is not in the tree.
     #[cbor(n(19), with = "paths")]
     pub unreadable_dirs: Vec<Vec<u8>>,
+    /// Directories on which a file system with something in it was mounted, at most [`MOUNTS_MAX`].
+    #[cbor(n(20), with = "list", has_nil)]
+    pub mounts: Vec<Mounted>,
+    /// What an earlier generation held, and this one does not because it could not be found, at most [`MISSING_MAX`].
+    #[cbor(n(21), with = "list", has_nil)]
+    pub missing: Vec<Missing>,
 }
 
 /// Unreadable directories that a manifest names; the summary counts all.
 pub const UNREADABLE_MAX: usize = 1000;
+pub const MOUNTS_MAX: usize = 1000;
+pub const MISSING_MAX: usize = 1000;
+
+/// A source, or a mounted file system below or above one, that was not there to be saved.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Missing {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub path: Vec<u8>,
+    /// The time of the last generation that held it whole, in seconds since 1970.
+    #[n(1)]
+    pub whole: i64,
+    #[n(2)]
+    pub held: Held,
+}
+
+/// A directory on which a file system was mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Mounted {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub path: Vec<u8>,
+    /// [`Held::Directory`] where it was the one that the directory above is on, or else [`Held::Mount`].
+    #[n(1)]
+    pub held: Held,
+}
+
+/// What was at a path when it was whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Held {
+    /// Not a directory, or an empty one.
+    #[n(0)]
+    Entry,
+    /// A directory with something in it.
+    #[n(1)]
+    Directory,
+    /// The same, on a file system of its own.
+    #[n(2)]
+    Mount,
+}
 
 /// Paths as CBOR byte strings: names need not be text.
 mod paths {
@@ -124,6 +169,35 @@ mod paths {
     pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Vec<Vec<u8>>, DecodeError> {
         let list: Vec<ByteVec> = d.decode()?;
         Ok(list.into_iter().map(Vec::from).collect())
+    }
+}
+
+/// Lists that older versions did not write; an empty one is not written either.
+mod list {
+    use minicbor::decode::{Decode, Decoder, Error as DecodeError};
+    use minicbor::encode::{Encode, Encoder, Error as EncodeError, Write};
+
+    pub fn encode<C, T: Encode<C>, W: Write>(
+        list: &[T],
+        e: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.encode_with(list, context)?.ok()
+    }
+
+    pub fn decode<'b, C, T: Decode<'b, C>>(
+        d: &mut Decoder<'b>,
+        context: &mut C,
+    ) -> Result<Vec<T>, DecodeError> {
+        d.decode_with(context)
+    }
+
+    pub fn nil<T>() -> Option<Vec<T>> {
+        Some(Vec::new())
+    }
+
+    pub fn is_nil<T>(list: &[T]) -> bool {
+        list.is_empty()
     }
 }
 
@@ -162,6 +236,8 @@ impl Manifest {
             program: format!("dedup {}", env!("CARGO_PKG_VERSION")),
             root: cbor(root),
             unreadable_dirs: Vec::new(),
+            mounts: Vec::new(),
+            missing: Vec::new(),
         }
     }
 

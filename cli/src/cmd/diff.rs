@@ -88,10 +88,15 @@ fn tell(s: &DiffSummary) -> String {
             format_bytes(side.bytes)
         )
     };
-    format!(
+    let mut told = format!(
         "{}\n{}\nChanged: {}",
         side("Added", &s.added),
         side("Removed", &s.removed),
         text::count(s.changed_files, "file")
-    )
+    );
+    if s.missing != list::Side::default() {
+        let missing = side("Missing", &s.missing);
+        told += &format!("\n{missing} (the second snapshot could not read where they were)");
+    }
+    told
 }

@@ -40,7 +40,7 @@ pub fn status(p: &Progress, elapsed: Duration, current: &[u8]) -> Value {
 /// For standard error.
 pub fn problem(problem: &Problem, during: &str) -> Value {
     let kind = match problem.what {
-        ProblemKind::Warning { .. } => "warning",
+        ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => "warning",
         _ => "error",
     };
     json!({

@@ -3,7 +3,7 @@
 use engine::entry::{Entry, Kind, Trouble};
 use engine::facts::Facts;
 use engine::manifest::Summary;
-use engine::monitor::{Problem, ProblemKind, Progress};
+use engine::monitor::{Lost, Problem, ProblemKind, Progress};
 use engine::units::{self, escape, format_bytes, format_duration};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -42,6 +42,24 @@ pub fn why(what: &ProblemKind) -> String {
             format!("its extended attributes can't be read: {}", reason(*errno))
         }
         ProblemKind::SourceMissing { errno } => format!("not backed up: {}", reason(*errno)),
+        ProblemKind::Lost { how, whole } => {
+            let found = match how {
+                Lost::Empty => "empty",
+                Lost::Unmounted => "not a mounted file system any more",
+                Lost::NotADirectory => "not a directory any more",
+            };
+            let then = Timestamp::from_second(*whole).map_or_else(|_| "before".to_string(), time);
+            format!(
+                "it is {found}, and the snapshot of {then} has files there; if that is as it should be, accept it once with --allow-empty"
+            )
+        }
+        ProblemKind::Bare { link: true } => {
+            "only the symbolic link itself is saved; for the directory that it leads to, write a slash after it"
+                .to_string()
+        }
+        ProblemKind::Bare { link: false } => {
+            "only the device or FIFO itself is saved; --read-special saves what can be read from it".to_string()
+        }
         ProblemKind::LeftOut { why } => format!("not backed up: {why}"),
         ProblemKind::Restore { why } | ProblemKind::Unreadable { why } | ProblemKind::Warning { why } => {
             why.clone()
@@ -54,7 +72,7 @@ pub fn why(what: &ProblemKind) -> String {
 pub fn problem(problem: &Problem) -> String {
     let what = escape(why(&problem.what).as_bytes());
     let warning = match problem.what {
-        ProblemKind::Warning { .. } => "warning: ",
+        ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => "warning: ",
         _ => "",
     };
     match problem.path.is_empty() {

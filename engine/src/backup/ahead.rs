@@ -66,8 +66,8 @@ impl Ahead {
         while self.files.len() < AHEAD
             && let Some(slot) = slots.get(self.next)
         {
-            if let State::Todo { found, dir } = &slot.state
-                && let (Kind::File, None, Some(dir)) = (&found.kind, found.trouble, dir)
+            if let State::Todo { found, dir, .. } = &slot.state
+                && let (Kind::File, false, None, Some(dir)) = (&found.kind, found.special, found.trouble, dir)
             {
                 // Without one it is opened when it is its turn.
                 let Some(permit) = descriptors::try_keep() else {

@@ -22,6 +22,8 @@ pub enum State {
         found: Found,
         /// `None`: it could not be opened.
         dir: Option<Arc<Lent>>,
+        /// What the parent generation has there.
+        known: Option<Box<Entry>>,
     },
     /// Done, but for a bundle that may still be open.
     Drafted(Entry, Option<Part>),

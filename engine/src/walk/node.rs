@@ -4,7 +4,7 @@
 //! descriptors allows. Else it is closed and opened again from its nearest open ancestor, component by component and
 //! without following links.
 
-use crate::fsmeta::{open_ancestor, open_dir, open_root};
+use crate::fsmeta::{open_ancestor, open_dir, open_linked_dir, open_root};
 use chunkstore::descriptors::{self, Permit};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -63,22 +63,32 @@ impl Lent {
     }
 }
 
+/// How a directory is come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// As one of the names in its parent; a link is none.
+    Listed,
+    /// As a source named through a link.
+    Linked,
+    /// As an ancestor of a source, where links are followed and nothing is listed.
+    Ancestor,
+}
+
 /// A directory's place in the tree. No path is kept: in a deep tree all paths together grow with the square of depth.
 pub(super) struct Node {
     /// `None` is `/`.
     parent: Option<Arc<Node>>,
     name: Box<[u8]>,
-    /// An ancestor of a source, where links are followed.
-    ancestor: bool,
+    way: Way,
     handle: Mutex<Weak<DirHandle>>,
 }
 
 impl Node {
-    pub(super) fn new(parent: Option<Arc<Node>>, name: &[u8], ancestor: bool) -> Arc<Node> {
+    pub(super) fn new(parent: Option<Arc<Node>>, name: &[u8], way: Way) -> Arc<Node> {
         Arc::new(Node {
             parent,
             name: name.into(),
-            ancestor,
+            way,
             handle: Mutex::new(Weak::new()),
         })
     }
@@ -155,10 +165,10 @@ impl Handles {
             }
         };
         while let Some(next) = closed.pop() {
-            let fd = if next.ancestor {
-                open_ancestor(handle.as_fd(), &next.name)?
-            } else {
-                open_dir(handle.as_fd(), &next.name)?
+            let fd = match next.way {
+                Way::Listed => open_dir(handle.as_fd(), &next.name)?,
+                Way::Linked => open_linked_dir(handle.as_fd(), &next.name)?,
+                Way::Ancestor => open_ancestor(handle.as_fd(), &next.name)?,
             };
             handle = remember(next, fd);
             if !closed.is_empty() {
