@@ -59,7 +59,10 @@ impl Scene {
         let source = self.source();
         let mut options = self.machine.options(&[&source]);
         (options.now, options.force) = (settled_now(), force);
-        backup::run(&self.open(), &options, None, notes).unwrap()
+        let repo = self.open();
+        let report = backup::run(&repo, &options, None, notes).unwrap();
+        repo.tell_damage(notes);
+        report
     }
 
     fn restores(&self, report: &backup::Report) -> bool {
@@ -129,8 +132,15 @@ fn a_backup_relies_on_no_pack_of_the_wrong_size() {
                 let what = format!("{harm:?} {force} {class:?} {warm}");
                 let notes = Noting::default();
                 let report = scene.backup(force, &notes);
-                assert!(warned(&notes, "bytes and the index says"), "{what}: {:?}", notes.problems());
-                assert!(report.summary.data_blobs + report.summary.tree_blobs > 0, "{what}");
+                assert!(
+                    warned(&notes, "bytes and the index says"),
+                    "{what}: {:?}",
+                    notes.problems()
+                );
+                assert!(
+                    report.summary.data_blobs + report.summary.tree_blobs > 0,
+                    "{what}"
+                );
                 assert!(scene.restores(&report), "{what}");
                 let again = scene.backup(false, &Noting::default());
                 assert!(scene.restores(&again), "{what}");
@@ -160,7 +170,8 @@ fn a_collection_that_needs_a_short_pack_deletes_nothing() {
     for harm in [Harm::Emptied, Harm::Cut, Harm::Extended] {
         let scene = Scene::new();
         let first = scene.backup(false, &Noting::default());
-        harm.to(&scene.packs(Class::Data)[0]);
+        let hurt = scene.packs(Class::Data).remove(0);
+        harm.to(&hurt);
         let stale = Duration::from_secs(3600);
         let refused = prune(&scene.open(), stale);
         assert!(matches!(refused, Err(Error::Damaged(_))), "{harm:?}: {refused:?}");
@@ -171,10 +182,9 @@ fn a_collection_that_needs_a_short_pack_deletes_nothing() {
         assert!(check::run(&scene.open(), &options, &Quiet).unwrap().num_errors > 0);
         // A backup stores it again, and then the hurt pack serves nobody.
         let second = scene.backup(false, &Noting::default());
-        let hurt = scene.packs(Class::Data).len();
         engine::forget::apply(&scene.open(), &[first.snapshot.unwrap()], 0).unwrap();
         prune(&scene.open(), stale).unwrap();
-        assert!(scene.packs(Class::Data).len() < hurt, "{harm:?}");
+        assert!(!hurt.exists(), "{harm:?}");
         let report = check::run(&scene.open(), &options, &Quiet).unwrap();
         assert_eq!(report.num_errors, 0, "{harm:?}");
         assert!(scene.restores(&second), "{harm:?}");
@@ -288,7 +298,9 @@ fn what_others_removed_is_not_missed() {
         engine::forget::apply(&repo, &[id], 0).unwrap();
         prune(&repo, Duration::from_secs(3600)).unwrap();
     }
-    let lists = fs::read_dir(scene.work.path().join("repository/forgotten")).unwrap().count();
+    let lists = fs::read_dir(scene.work.path().join("repository/forgotten"))
+        .unwrap()
+        .count();
     assert!(lists < 18, "{lists}");
     assert_eq!(repo.store.forgotten().unwrap().len(), 22);
     quiet("merged");
@@ -320,7 +332,10 @@ fn two_backups_at_once_leave_nothing_to_say() {
     for round in 0..3 {
         let run = |folder: &str| {
             home.write(&format!("{folder}/f"), format!("{folder} {round}"));
-            home.command(&["backup", folder]).stdout(std::process::Stdio::null()).spawn().unwrap()
+            home.command(&["backup", folder])
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
         };
         let both = [run("a"), run("b")];
         for mut one in both {
@@ -397,12 +412,19 @@ fn the_newest_of_each_host_and_paths() {
         home.write(&format!("{folder}/f"), folder);
         home.ok(&["backup", folder]);
     }
-    let rows = |args: &[&str]| home.ok(&[&["snapshots", "--json"], args].concat()).objects().len();
+    let rows = |args: &[&str]| {
+        home.ok(&[&["snapshots", "--json"], args].concat())
+            .objects()
+            .len()
+    };
     assert_eq!(rows(&["--latest", "1"]), 2);
     assert_eq!(rows(&["--latest", "2"]), 3);
     assert_eq!(rows(&["--latest", "1", "--group-by", ""]), 1);
     assert_eq!(rows(&["--latest", "1", "--group-by", "paths"]), 2);
-    assert_eq!(home.ok(&["snapshots", "--latest", "1"]).out.matches("/a").count(), 1);
+    assert_eq!(
+        home.ok(&["snapshots", "--latest", "1"]).out.matches("/a").count(),
+        1
+    );
 }
 
 fn dump(home: &Home) -> String {
@@ -425,7 +447,12 @@ fn a_time_that_is_still_to_come() {
     assert_eq!(home.snapshots().len(), 2, "it pushes nothing out");
     home.write("docs/a", "newest");
     let run = home.ok(&["backup", "docs"]);
-    assert!(!run.out.contains(&format!("Compared with snapshot {}", &future[..8])), "{}", run.out);
+    assert!(
+        !run.out
+            .contains(&format!("Compared with snapshot {}", &future[..8])),
+        "{}",
+        run.out
+    );
     assert_eq!(dump(&home), "newest");
     home.ok(&["forget", "--keep-last", "1", "--yes"]);
     let left = home.snapshots();
@@ -446,7 +473,10 @@ fn a_clock_that_was_set_back() {
         let source = scene.source();
         let mut options = scene.machine.options(&[&source]);
         options.now = at;
-        backup::run(&scene.open(), &options, None, notes).unwrap().snapshot.unwrap()
+        backup::run(&scene.open(), &options, None, notes)
+            .unwrap()
+            .snapshot
+            .unwrap()
     };
     for days in (1..4).rev() {
         backup(now - day * days, &format!("{days} days ago"), &Noting::default());
@@ -457,7 +487,9 @@ fn a_clock_that_was_set_back() {
     let repo = scene.open();
     let facts = engine::order::facts(&repo.snapshots().unwrap().0, now);
     let latest = |facts: &[engine::facts::Facts]| {
-        engine::select::choose(facts, "latest", &Default::default(), None).unwrap().id
+        engine::select::choose(facts, "latest", &Default::default(), None)
+            .unwrap()
+            .id
     };
     assert_eq!(latest(&facts), newest);
     assert_eq!(repo.snapshots().unwrap().0.last().unwrap().id, newest);
@@ -473,8 +505,24 @@ fn a_dry_run_gives_the_figures_of_the_run() {
     let policies: &[&[&str]] = &[
         &["--keep-last", "1", "--keep-trash", "0s"],
         &["--keep-last", "2", "--keep-trash", "0s", "--max-unused", "0"],
-        &["--keep-last", "1", "--keep-trash", "0s", "--max-unused", "unlimited"],
-        &["--keep-last", "1", "--keep-trash", "0s", "--max-repack", "100K", "--max-unused", "0"],
+        &[
+            "--keep-last",
+            "1",
+            "--keep-trash",
+            "0s",
+            "--max-unused",
+            "unlimited",
+        ],
+        &[
+            "--keep-last",
+            "1",
+            "--keep-trash",
+            "0s",
+            "--max-repack",
+            "100K",
+            "--max-unused",
+            "0",
+        ],
         &["--keep-last", "1"],
         &["--keep-tag", "t", "--keep-trash", "0s", "--max-unused", "0"],
         &["--keep-trash", "0s"],
@@ -508,8 +556,7 @@ fn a_dry_run_gives_the_figures_of_the_run() {
         assert_eq!(home.contents(&home.repository()), before, "{policy:?}");
         let (done, deleted) = run(&["--yes"]);
         assert_eq!(said, done, "{policy:?}");
-        let freeing = policy.contains(&"0s") && policy.len() > 2;
-        assert_eq!(deleted > 0, freeing, "{policy:?}: {done}");
+        assert_eq!(deleted > 0, policy.contains(&"0s"), "{policy:?}: {done}");
         let (again, _) = run(&["-n"]);
         assert_eq!(number(&again, "packs_unneeded"), 0, "{policy:?}");
     }
@@ -544,7 +591,10 @@ fn the_last_key_is_not_lost_to_two_removals() {
     let scene = Scene::new();
     let repo = scene.open();
     let cost = chunkstore::slot::Cost::FLOOR;
-    let second = repo.store.add_slot(&machine::other_secret(), cost, "", 0).unwrap();
+    let second = repo
+        .store
+        .add_slot(&machine::other_secret(), cost, "", 0)
+        .unwrap();
     let first = repo.store.opened_with();
     let in_use = engine::key::remove(&repo, first);
     assert!(matches!(in_use, Err(Error::Store(StoreError::Refused(_)))));
@@ -557,7 +607,10 @@ fn the_last_key_is_not_lost_to_two_removals() {
         }
     });
     let repo = scene.machine.open(Arc::new(remote)).unwrap();
-    assert!(matches!(repo.store.remove_slot(first), Err(StoreError::Refused(_))));
+    assert!(matches!(
+        repo.store.remove_slot(first),
+        Err(StoreError::Refused(_))
+    ));
     let slots = scene.open().store.slots().unwrap();
     assert_eq!(slots.iter().map(|slot| slot.id).collect::<Vec<_>>(), [first]);
 }

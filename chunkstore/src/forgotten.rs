@@ -92,7 +92,15 @@ impl Store {
         let id = ListId(random()?);
         let key = &self.keys.control;
         let body = cbor(&list);
-        let bytes = object::seal(Sealed::Forgotten, self.id(), key, None, id.as_bytes(), &body, 1024)?;
+        let bytes = object::seal(
+            Sealed::Forgotten,
+            self.id(),
+            key,
+            None,
+            id.as_bytes(),
+            &body,
+            1024,
+        )?;
         match self.remote.put(&ObjectName::forgotten(id), &bytes)? {
             Published::Created => Ok(()),
             Published::Exists => Err(Error::Refused(

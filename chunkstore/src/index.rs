@@ -147,7 +147,13 @@ impl LocalIndex {
 
     /// Adds one segment. Entries in condemned packs never displace others.
     pub fn ingest(&self, id: IndexId, segment: &IndexSegment, condemned: &Condemned) -> Result<()> {
-        self.add(id, segment, condemned, WriteBatch::default(), &presence::absent(&self.db)?)
+        self.add(
+            id,
+            segment,
+            condemned,
+            WriteBatch::default(),
+            &presence::absent(&self.db)?,
+        )
     }
 
     /// The same for a segment of packs that were just put: one that was noted as absent is there again.

@@ -95,9 +95,9 @@ pub fn bring(
     let by_pack = transfer.by_pack(wanted)?;
     let unusable =
         |id: &PackId| avoid.is_some_and(|avoid| avoid.contains(id)) || writer.view().condemned.contains(id);
-    let (whole, part): (Vec<_>, Vec<_>) = by_pack
-        .into_iter()
-        .partition(|(id, (_, bytes))| !unusable(id) && !transfer.is_hurt_there(id) && transfer.is_worth_it(id, *bytes));
+    let (whole, part): (Vec<_>, Vec<_>) = by_pack.into_iter().partition(|(id, (_, bytes))| {
+        !unusable(id) && !transfer.is_hurt_there(id) && transfer.is_worth_it(id, *bytes)
+    });
     let hurt = transfer.packs(&whole)?;
     let part: BTreeSet<PackId> = part.into_iter().map(|(id, _)| id).collect();
     transfer.frames(&part, &hurt, wanted, avoid.is_some())?;

@@ -7,6 +7,7 @@ use crate::exit::{Code, Failure};
 use crate::listing::{self, Listing};
 use crate::output::{self, Lines};
 use crate::render::text;
+use engine::SessionId;
 use engine::facts::{Facts, group_by};
 use engine::forget::{self, Action, PolicyDecision};
 use engine::repo::Repo;
@@ -14,7 +15,6 @@ use engine::retain::Policy;
 use engine::select::Filter;
 use engine::units::escape;
 use engine::{Error, StoreError};
-use engine::SessionId;
 use serde_json::json;
 use std::collections::HashSet;
 

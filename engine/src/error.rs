@@ -64,10 +64,13 @@ pub fn lost(ids: &[chunkstore::SessionId]) -> String {
         _ => ("snapshots", "are"),
     };
     let names = names.join(", ");
-    format!("{snapshots} {names} {are} gone from the storage, though nobody removed {}", match ids.len() {
-        1 => "it",
-        _ => "them",
-    })
+    format!(
+        "{snapshots} {names} {are} gone from the storage, though nobody removed {}",
+        match ids.len() {
+            1 => "it",
+            _ => "them",
+        }
+    )
 }
 
 impl Error {

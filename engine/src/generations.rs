@@ -102,4 +102,3 @@ fn forgotten(
         Err(e) => Err(e.into()),
     }
 }
-

@@ -273,7 +273,10 @@ pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
         }
     }
     // Without a clock at hand nothing is in the future; who has one asks `order` again.
-    let mut places: Vec<(Facts, Snapshot)> = order::facts(&good, Timestamp::MAX).into_iter().zip(good).collect();
+    let mut places: Vec<(Facts, Snapshot)> = order::facts(&good, Timestamp::MAX)
+        .into_iter()
+        .zip(good)
+        .collect();
     places.sort_by(|(a, _), (b, _)| newest_first(b, a));
     let good = places.into_iter().map(|(_, snapshot)| snapshot).collect();
     Ok((good, bad))

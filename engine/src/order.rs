@@ -41,9 +41,17 @@ pub fn settle(all: &mut [Facts], now: Timestamp) {
 
 /// `chain` in the order of the numbers. Nothing that happened can be later than `end`.
 fn settle_chain(all: &mut [Facts], chain: &[usize], end: Timestamp) {
-    let possible: Vec<usize> = chain.iter().copied().filter(|&i| all[i].made.ended <= end).collect();
+    let possible: Vec<usize> = chain
+        .iter()
+        .copied()
+        .filter(|&i| all[i].made.ended <= end)
+        .collect();
     // If all of it is in the future, it is the reader's clock that is wrong.
-    let possible = if possible.is_empty() { chain.to_vec() } else { possible };
+    let possible = if possible.is_empty() {
+        chain.to_vec()
+    } else {
+        possible
+    };
     let clocks: Vec<Timestamp> = possible.iter().map(|&i| all[i].made.ended).collect();
     let rising: Vec<usize> = longest_rising(&clocks).into_iter().map(|n| possible[n]).collect();
     let Some(&first) = rising.first() else { return };
@@ -61,7 +69,7 @@ fn settle_chain(all: &mut [Facts], chain: &[usize], end: Timestamp) {
             } else {
                 all[i].time
             };
-            anchor = anchor.max(made.started);
+            anchor = anchor.max(made.started).max(all[i].at);
         } else {
             all[i].dated = Dated::Doubtful;
             all[i].at = anchor;
@@ -160,8 +168,20 @@ mod tests {
         // Days of the clock and of --time in the order of making; newest first; days that they count as; `latest`.
         type Row<'a> = (&'a str, &'a [(i64, Option<i64>)], &'a [u8], &'a [i64], u8);
         let rows: &[Row<'_>] = &[
-            ("in order", &[(1, NONE), (2, NONE), (3, NONE)], &[3, 2, 1], &[1, 2, 3], 3),
-            ("set back once", &[(400, NONE), (401, NONE), (36, NONE)], &[3, 2, 1], &[400, 401, 401], 3),
+            (
+                "in order",
+                &[(1, NONE), (2, NONE), (3, NONE)],
+                &[3, 2, 1],
+                &[1, 2, 3],
+                3,
+            ),
+            (
+                "set back once",
+                &[(400, NONE), (401, NONE), (36, NONE)],
+                &[3, 2, 1],
+                &[400, 401, 401],
+                3,
+            ),
             (
                 "set back and right again",
                 &[(400, NONE), (401, NONE), (36, NONE), (403, NONE)],
@@ -183,10 +203,34 @@ mod tests {
                 &[400, 400, 401, 402],
                 4,
             ),
-            ("ahead of now", &[(400, NONE), (30_000, NONE), (401, NONE)], &[3, 2, 1], &[400, 400, 401], 3),
-            ("ahead of now, and last", &[(400, NONE), (30_000, NONE)], &[2, 1], &[400, 400], 1),
-            ("nothing but the future", &[(30_000, NONE), (30_001, NONE)], &[2, 1], &[30_000, 30_001], 2),
-            ("--time in the future", &[(400, NONE), (401, Some(30_000))], &[2, 1], &[400, 401], 1),
+            (
+                "ahead of now",
+                &[(400, NONE), (30_000, NONE), (401, NONE)],
+                &[3, 2, 1],
+                &[400, 400, 401],
+                3,
+            ),
+            (
+                "ahead of now, and last",
+                &[(400, NONE), (30_000, NONE)],
+                &[2, 1],
+                &[400, 400],
+                1,
+            ),
+            (
+                "nothing but the future",
+                &[(30_000, NONE), (30_001, NONE)],
+                &[2, 1],
+                &[30_000, 30_001],
+                2,
+            ),
+            (
+                "--time in the future",
+                &[(400, NONE), (401, Some(30_000))],
+                &[2, 1],
+                &[400, 401],
+                1,
+            ),
             (
                 "--time in the future, and later ones",
                 &[(400, NONE), (401, Some(30_000)), (402, NONE)],
@@ -194,8 +238,20 @@ mod tests {
                 &[400, 401, 402],
                 3,
             ),
-            ("--time that has come", &[(400, Some(500)), (401, NONE)], &[2, 1], &[400, 401], 2),
-            ("--time in the past", &[(400, NONE), (401, Some(9))], &[1, 2], &[400, 9], 1),
+            (
+                "--time that has come",
+                &[(400, Some(500)), (401, NONE)],
+                &[2, 1],
+                &[400, 401],
+                2,
+            ),
+            (
+                "--time in the past",
+                &[(400, NONE), (401, Some(9))],
+                &[1, 2],
+                &[400, 9],
+                1,
+            ),
         ];
         for (what, days, order, counts_as, latest) in rows {
             let facts = settled(days);
@@ -248,7 +304,10 @@ mod tests {
     fn the_longest_part_that_never_falls() {
         let rising = |values: &[i64]| {
             let values: Vec<Timestamp> = values.iter().map(|v| at(*v)).collect();
-            longest_rising(&values).into_iter().map(|i| values[i].as_second()).collect::<Vec<_>>()
+            longest_rising(&values)
+                .into_iter()
+                .map(|i| values[i].as_second())
+                .collect::<Vec<_>>()
         };
         assert_eq!(rising(&[]), []);
         assert_eq!(rising(&[1, 1, 1]), [1, 1, 1]);

@@ -259,7 +259,10 @@ impl Repo {
             warn(ObjectName::pack(*id), why);
         }
         if wrong.len() > PACKS_TOLD {
-            let why = format!("{} more are damaged; 'dedup check' names them", wrong.len() - PACKS_TOLD);
+            let why = format!(
+                "{} more are damaged; 'dedup check' names them",
+                wrong.len() - PACKS_TOLD
+            );
             monitor.problem(&Problem {
                 path: b"packs".to_vec(),
                 what: ProblemKind::Warning { why },

@@ -29,7 +29,11 @@ pub struct WrongSize {
 
 impl std::fmt::Display for WrongSize {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "it has {} bytes and the index says {}", self.listed, self.indexed)
+        write!(
+            f,
+            "it has {} bytes and the index says {}",
+            self.listed, self.indexed
+        )
     }
 }
 

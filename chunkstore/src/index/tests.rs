@@ -231,11 +231,21 @@ fn packs_of_the_wrong_size_are_readable_but_not_present() {
     let whole = ([(Some(1), true), (Some(9), true), (Some(9), true)], vec![]);
     assert_eq!(open(&[(1, size), (9, size)]), whole);
     for listed in [0, size - 1, size + 1] {
-        let hurt = ([(Some(1), true), (Some(1), true), (Some(9), false)], vec![(9, listed)]);
-        assert_eq!(open(&[(1, size), (9, listed)]), hurt, "found in a cache that knew it whole");
+        let hurt = (
+            [(Some(1), true), (Some(1), true), (Some(9), false)],
+            vec![(9, listed)],
+        );
+        assert_eq!(
+            open(&[(1, size), (9, listed)]),
+            hurt,
+            "found in a cache that knew it whole"
+        );
         assert_eq!(open(&[(1, size), (9, listed)]), hurt, "and remembered");
     }
     assert_eq!(open(&[(1, size), (9, size)]), whole, "until it is whole again");
     let both = open(&[(1, 5), (9, 6)]);
-    assert_eq!(both.0.map(|(at, present)| (at.is_some(), present)), [(true, false); 3]);
+    assert_eq!(
+        both.0.map(|(at, present)| (at.is_some(), present)),
+        [(true, false); 3]
+    );
 }

@@ -71,11 +71,19 @@ fn accept_loss(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
         let why = format!("no snapshot that is gone matches '{wanted}'");
         return Err(Failure::new(Code::Failed, why));
     }
-    let is_named = |id: &SessionId| args.snapshots.iter().any(|wanted| id.to_hex().starts_with(wanted));
+    let is_named = |id: &SessionId| {
+        args.snapshots
+            .iter()
+            .any(|wanted| id.to_hex().starts_with(wanted))
+    };
     lost.retain(|id| args.snapshots.is_empty() || is_named(id));
     let what = text::count(lost.len() as u64, "snapshot");
     if !lost.is_empty() && !args.dry_run {
-        confirm::ask(context, args.yes, &format!("Accept that {what} cannot be restored any more"))?;
+        confirm::ask(
+            context,
+            args.yes,
+            &format!("Accept that {what} cannot be restored any more"),
+        )?;
         forget::accept_loss(&repo, &lost)?;
     }
     if context.json() {

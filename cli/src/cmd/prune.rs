@@ -190,7 +190,9 @@ fn costs(s: &PruneSummary) -> String {
     }
     if s.trash_kept > 0 {
         let kept = text::count(s.trash_kept, "removed snapshot");
-        out += &format!("{kept} can be undeleted for now, and what only they need stays ('--keep-trash 0s' frees it)\n");
+        out += &format!(
+            "{kept} can be undeleted for now, and what only they need stays ('--keep-trash 0s' frees it)\n"
+        );
     }
     if s.packs_unneeded == 0 && s.packs_repack == 0 {
         return out + "Nothing to free\n" + &waiting(s);

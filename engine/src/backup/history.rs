@@ -9,7 +9,8 @@ use crate::monitor::{Monitor, Problem, ProblemKind};
 use crate::order;
 use crate::repo::Repo;
 use chunkstore::SessionId;
-use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// The generations to compare with: one, or an interrupted one and the complete one before it.
 pub fn parents(
@@ -25,7 +26,11 @@ pub fn parents(
     let same = |facts: &&Facts| facts.host == head.host && facts.paths == head.paths;
     let mut candidates: Vec<&Facts> = facts.iter().filter(same).collect();
     // A time that is still to come says nothing of what is newest, unless there is nothing else.
-    candidates.sort_by(|a, b| a.is_in_future().cmp(&b.is_in_future()).then_with(|| newest_first(a, b)));
+    candidates.sort_by(|a, b| {
+        a.is_in_future()
+            .cmp(&b.is_in_future())
+            .then_with(|| newest_first(a, b))
+    });
     let mut chosen = Vec::new();
     for facts in candidates {
         if facts.partial && !chosen.is_empty() {
@@ -44,11 +49,15 @@ pub fn tell_clock(repo: &Repo, snapshots: &[Snapshot], options: &Options, monito
     let now = options.now;
     let warn = |why: String| {
         let what = ProblemKind::Warning { why };
-        monitor.problem(&Problem { path: Vec::new(), what });
+        monitor.problem(&Problem {
+            path: Vec::new(),
+            what,
+        });
     };
     if let Some(time) = options.time.filter(|time| *time > order::later(now)) {
         warn(format!(
-            "the time {time} is in the future: until then this snapshot is not 'latest', and no --keep-* rule removes it"
+            "the time {} is in the future: until then this snapshot is not 'latest', and no --keep-* rule removes it",
+            local(time)
         ));
     }
     let ours = snapshots.iter().filter(|s| s.manifest.machine == repo.machine());
@@ -59,14 +68,23 @@ pub fn tell_clock(repo: &Repo, snapshots: &[Snapshot], options: &Options, monito
     let (short, year) = (last.short_id(), SignedDuration::from_hours(366 * 24));
     if ended > order::later(now) {
         warn(format!(
-            "the clock of this machine says {now}, but snapshot {short} was made at {ended}: is the clock right? Snapshots \
-             count in the order in which they are made"
+            "the clock of this machine says {}, but snapshot {short} was made at {}: is the clock right? Snapshots count in \
+             the order in which they are made",
+            local(now),
+            local(ended),
         ));
     } else if now.duration_since(ended) > year {
         warn(format!(
-            "the clock of this machine says {now}, more than a year after the last snapshot {short}: is the clock right?"
+            "the clock of this machine says {}, more than a year after the last snapshot {short}: is the clock right?",
+            local(now)
         ));
     }
+}
+
+/// As people here write it.
+fn local(time: Timestamp) -> String {
+    let local = time.to_zoned(TimeZone::system());
+    local.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// What this machine published last (I-17), and a warning where another one seems to go by its id.

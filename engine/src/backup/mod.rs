@@ -283,12 +283,17 @@ fn once(
     };
     let reader = Reader::beside(repo.store.clone(), &writer, index_progress(monitor));
     let is_last = |id: SessionId| remembered.snapshot == Some(id);
-    let trusted_view = parents.iter().any(|(id, _)| is_last(*id))
-        && writer.trusts(&remembered.view(), remembered.packs)?;
+    let trusted_view =
+        parents.iter().any(|(id, _)| is_last(*id)) && writer.trusts(&remembered.view(), remembered.packs)?;
     let mut parent = Parent::new(options.ignore);
     for (id, manifest) in &parents {
         let trusted = trusted_view && is_last(*id);
-        parent.then(manifest, options.now.as_second(), trees::cursor(&reader, &manifest.root()?)?, trusted);
+        parent.then(
+            manifest,
+            options.now.as_second(),
+            trees::cursor(&reader, &manifest.root()?)?,
+            trusted,
+        );
     }
     if parents.iter().any(|(id, _)| !(trusted_view && is_last(*id))) {
         reader.index()?;

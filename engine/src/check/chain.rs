@@ -111,17 +111,24 @@ fn gaps(repo: &Repo, machines: &BTreeMap<[u8; 16], Chain<'_>>, findings: &mut Fi
         return Ok(());
     }
     let forgotten = repo.store.forgotten()?;
-    let forgotten: BTreeSet<([u8; 16], u64)> =
-        forgotten.iter().map(|f| (f.machine, f.sequence)).collect();
+    let forgotten: BTreeSet<([u8; 16], u64)> = forgotten.iter().map(|f| (f.machine, f.sequence)).collect();
     for (machine, chain) in machines.iter().filter(|(_, chain)| has_gap(chain)) {
         let mut gone = 0;
         for (before, after) in chain.keys().zip(chain.keys().skip(1)) {
-            let between = forgotten.range((*machine, before + 1)..(*machine, *after)).count() as u64;
+            let between = forgotten
+                .range((*machine, before + 1)..(*machine, *after))
+                .count() as u64;
             gone += (after - before - 1).saturating_sub(between);
         }
-        if let Some(newest) = chain.values().next_back().and_then(|all| all.first()).filter(|_| gone > 0) {
+        if let Some(newest) = chain
+            .values()
+            .next_back()
+            .and_then(|all| all.first())
+            .filter(|_| gone > 0)
+        {
             let host = &newest.manifest.host;
-            let why = format!("{gone} snapshots of host {host} between others are gone, and nobody removed them");
+            let why =
+                format!("{gone} snapshots of host {host} between others are gone, and nobody removed them");
             findings.warn("snapshots", why);
         }
     }

@@ -111,7 +111,12 @@ pub(super) fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Structure, Fin
     }
 }
 
-fn read_once(repo: &Repo, known: &Known, names: Names, monitor: &dyn Monitor) -> Result<(Structure, Findings)> {
+fn read_once(
+    repo: &Repo,
+    known: &Known,
+    names: Names,
+    monitor: &dyn Monitor,
+) -> Result<(Structure, Findings)> {
     let store = &*repo.store;
     let mut findings = Findings::new(repo)?;
     let condemned = control_objects(store, &mut findings)?;

@@ -81,7 +81,11 @@ impl Known {
         // In this order: what moves on while this looks is found where it went.
         missing.in_trash = match trash {
             Some(trash) => gone.intersection(trash).copied().collect(),
-            None => store.trashed()?.into_iter().filter(|id| gone.contains(id)).collect(),
+            None => store
+                .trashed()?
+                .into_iter()
+                .filter(|id| gone.contains(id))
+                .collect(),
         };
         gone.retain(|id| !missing.in_trash.contains(id));
         if gone.is_empty() {

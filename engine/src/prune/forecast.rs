@@ -9,7 +9,11 @@ use std::collections::{BTreeSet, HashSet};
 
 impl Collection<'_> {
     /// `expired` is what leaves the trash.
-    pub(super) fn forecast(&self, mut expired: BTreeSet<SessionId>, summary: &mut PruneSummary) -> Result<()> {
+    pub(super) fn forecast(
+        &self,
+        mut expired: BTreeSet<SessionId>,
+        summary: &mut PruneSummary,
+    ) -> Result<()> {
         // What a policy removes goes to the trash, and from there at once where nothing is kept in it.
         let removed = self.options.assume_gone.len() as u64;
         match self.options.keep_trash {

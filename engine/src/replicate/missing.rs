@@ -100,7 +100,10 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
     let facts = order::facts(&snapshots, now);
     let facts: HashMap<SessionId, Facts> = facts.into_iter().map(|facts| (facts.id, facts)).collect();
     let mut complete = BTreeMap::<Group, Timestamp>::new();
-    for facts in facts.values().filter(|facts| !facts.partial && !facts.is_in_future()) {
+    for facts in facts
+        .values()
+        .filter(|facts| !facts.partial && !facts.is_in_future())
+    {
         let newest = complete.entry(group(facts)).or_insert(facts.at);
         *newest = facts.at.max(*newest);
     }
@@ -112,7 +115,11 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
         let superseded = complete.get(&group(facts)).is_some_and(|at| *at >= facts.at);
         have.lacks(facts, all) && !(facts.partial && superseded)
     });
-    let groups: HashSet<Group> = snapshots.iter().filter_map(|s| facts.get(&s.id)).map(group).collect();
+    let groups: HashSet<Group> = snapshots
+        .iter()
+        .filter_map(|s| facts.get(&s.id))
+        .map(group)
+        .collect();
     let newest = have.newest.iter().filter(|(group, _)| groups.contains(*group));
     let newest = newest
         .filter_map(|(_, (_, id))| *id)
