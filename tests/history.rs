@@ -1,6 +1,9 @@
 //! Generations and the evidence for them: packs that are not what the index says (I-4), snapshots that are gone though
 //! nobody removed them (I-9, I-17), clocks that are wrong, and policies that leave nothing.
 
+mod packs;
+mod policies;
+
 use chunkstore::chunker::Bounds;
 use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, Local};
@@ -11,11 +14,11 @@ use engine::monitor::{ProblemKind, Quiet};
 use engine::repo::Repo;
 use engine::{Error, restore};
 use kit::machine::{self, Machine, Noting, prune, settled_now};
-use kit::program::{Home, number};
+use kit::program::Home;
 use kit::remotes::{Hooked, Operation};
 use kit::tree::{Shape, TreeMaker};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -90,105 +93,11 @@ impl Scene {
     }
 }
 
-/// What storage does to a pack.
-#[derive(Clone, Copy, Debug)]
-enum Harm {
-    Emptied,
-    Cut,
-    Extended,
-}
-
-impl Harm {
-    fn to(self, path: &Path) {
-        let mut bytes = fs::read(path).unwrap();
-        match self {
-            Harm::Emptied => bytes.clear(),
-            Harm::Cut => bytes.truncate(bytes.len() / 2),
-            Harm::Extended => bytes.extend_from_slice(&[0; 100]),
-        }
-        fs::write(path, bytes).unwrap();
-    }
-}
-
 fn warned(notes: &Noting, words: &str) -> bool {
     notes
         .problems()
         .iter()
         .any(|problem| matches!(&problem.what, ProblemKind::Warning { why } if why.contains(words)))
-}
-
-#[test]
-fn a_backup_relies_on_no_pack_of_the_wrong_size() {
-    for harm in [Harm::Emptied, Harm::Cut, Harm::Extended] {
-        for (force, class) in [(true, Class::Data), (false, Class::Data), (false, Class::Tree)] {
-            for warm in [true, false] {
-                let scene = Scene::new();
-                scene.backup(false, &Noting::default());
-                scene.backup(false, &Noting::default());
-                harm.to(&scene.packs(class)[0]);
-                if !warm {
-                    scene.machine.lose_cache();
-                }
-                let what = format!("{harm:?} {force} {class:?} {warm}");
-                let notes = Noting::default();
-                let report = scene.backup(force, &notes);
-                assert!(
-                    warned(&notes, "bytes and the index says"),
-                    "{what}: {:?}",
-                    notes.problems()
-                );
-                assert!(
-                    report.summary.data_blobs + report.summary.tree_blobs > 0,
-                    "{what}"
-                );
-                assert!(scene.restores(&report), "{what}");
-                let again = scene.backup(false, &Noting::default());
-                assert!(scene.restores(&again), "{what}");
-            }
-        }
-    }
-}
-
-#[test]
-fn swapped_packs_are_found() {
-    let scene = Scene::new();
-    scene.backup(false, &Noting::default());
-    fs::write(scene.source().join("another"), vec![b'y'; 50_000]).unwrap();
-    scene.backup(false, &Noting::default());
-    let packs = scene.packs(Class::Data);
-    let (one, other) = (fs::read(&packs[0]).unwrap(), fs::read(&packs[1]).unwrap());
-    assert_ne!(one.len(), other.len());
-    fs::write(&packs[0], other).unwrap();
-    fs::write(&packs[1], one).unwrap();
-    let report = scene.backup(false, &Noting::default());
-    assert!(scene.restores(&report));
-}
-
-/// What a snapshot needs of such a pack stops deletion; what none needs goes with the pack.
-#[test]
-fn a_collection_that_needs_a_short_pack_deletes_nothing() {
-    for harm in [Harm::Emptied, Harm::Cut, Harm::Extended] {
-        let scene = Scene::new();
-        let first = scene.backup(false, &Noting::default());
-        let hurt = scene.packs(Class::Data).remove(0);
-        harm.to(&hurt);
-        let stale = Duration::from_secs(3600);
-        let refused = prune(&scene.open(), stale);
-        assert!(matches!(refused, Err(Error::Damaged(_))), "{harm:?}: {refused:?}");
-        let options = check::Options {
-            read_data: ReadData::None,
-            threads: 1,
-        };
-        assert!(check::run(&scene.open(), &options, &Quiet).unwrap().num_errors > 0);
-        // A backup stores it again, and then the hurt pack serves nobody.
-        let second = scene.backup(false, &Noting::default());
-        engine::forget::apply(&scene.open(), &[first.snapshot.unwrap()], 0).unwrap();
-        prune(&scene.open(), stale).unwrap();
-        assert!(!hurt.exists(), "{harm:?}");
-        let report = check::run(&scene.open(), &options, &Quiet).unwrap();
-        assert_eq!(report.num_errors, 0, "{harm:?}");
-        assert!(scene.restores(&second), "{harm:?}");
-    }
 }
 
 /// The newest manifest of a program's repository, moved elsewhere.
@@ -381,52 +290,6 @@ fn a_cloned_machine_is_told() {
     assert_eq!((report.num_errors, report.num_warnings), (0, 0), "{report:?}");
 }
 
-#[test]
-fn a_policy_that_leaves_nothing_is_refused() {
-    let home = two_snapshots();
-    home.write("other/b", "b");
-    home.ok(&["backup", "--tag", "kept", "other"]);
-    for dry in [&["-n"][..], &["--yes"]] {
-        for command in ["forget", "prune"] {
-            let args = [&[command, "--keep-tag", "typo"][..], dry].concat();
-            home.ends(2, &args)
-                .says(&["typo", "no snapshot has", "keeps nothing", "--allow-empty"]);
-            let args = [&[command, "--keep-tag", "kept"][..], dry].concat();
-            let said = home.ends(2, &args).says(&["keeps nothing", "docs"]);
-            assert!(!said.err.contains("no snapshot has"), "{}", said.err);
-        }
-    }
-    assert_eq!(home.snapshots().len(), 3);
-    home.ok(&["forget", "--keep-tag", "kept", "--allow-empty", "--yes"]);
-    assert_eq!(home.snapshots().len(), 1);
-    // A tag that nothing has is said also where the policy goes on.
-    home.ok(&["forget", "--keep-tag", "typo", "--keep-last", "1", "--yes"])
-        .says(&["typo"]);
-}
-
-#[test]
-fn the_newest_of_each_host_and_paths() {
-    let home = home();
-    home.init();
-    for folder in ["a", "b", "a"] {
-        home.write(&format!("{folder}/f"), folder);
-        home.ok(&["backup", folder]);
-    }
-    let rows = |args: &[&str]| {
-        home.ok(&[&["snapshots", "--json"], args].concat())
-            .objects()
-            .len()
-    };
-    assert_eq!(rows(&["--latest", "1"]), 2);
-    assert_eq!(rows(&["--latest", "2"]), 3);
-    assert_eq!(rows(&["--latest", "1", "--group-by", ""]), 1);
-    assert_eq!(rows(&["--latest", "1", "--group-by", "paths"]), 2);
-    assert_eq!(
-        home.ok(&["snapshots", "--latest", "1"]).out.matches("/a").count(),
-        1
-    );
-}
-
 fn dump(home: &Home) -> String {
     home.ok(&["dump", "latest", "docs/a"]).out
 }
@@ -497,69 +360,6 @@ fn a_clock_that_was_set_back() {
     let after = backup(now, "right again", &notes);
     let facts = engine::order::facts(&repo.snapshots().unwrap().0, now);
     assert_eq!(latest(&facts), after);
-}
-
-/// A dry run of a prune gives the figures of the run.
-#[test]
-fn a_dry_run_gives_the_figures_of_the_run() {
-    let policies: &[&[&str]] = &[
-        &["--keep-last", "1", "--keep-trash", "0s"],
-        &["--keep-last", "2", "--keep-trash", "0s", "--max-unused", "0"],
-        &[
-            "--keep-last",
-            "1",
-            "--keep-trash",
-            "0s",
-            "--max-unused",
-            "unlimited",
-        ],
-        &[
-            "--keep-last",
-            "1",
-            "--keep-trash",
-            "0s",
-            "--max-repack",
-            "100K",
-            "--max-unused",
-            "0",
-        ],
-        &["--keep-last", "1"],
-        &["--keep-tag", "t", "--keep-trash", "0s", "--max-unused", "0"],
-        &["--keep-trash", "0s"],
-        &[],
-    ];
-    for policy in policies {
-        let home = home();
-        home.init();
-        for n in 0..4u64 {
-            let mut noise = vec![0; 300_000];
-            kit::random::Random::new(n).fill(&mut noise);
-            home.write(&format!("docs/{n}"), &noise);
-            noise.reverse();
-            home.write("docs/changing", &noise);
-            home.ok(&["backup", "docs", "--tag", "t"]);
-            if n % 2 == 1 {
-                fs::remove_file(home.path(format!("docs/{n}"))).unwrap();
-            }
-        }
-        let oldest = home.snapshots().remove(0);
-        home.ok(&["forget", &oldest, "--yes"]);
-        let run = |more: &[&str]| {
-            let args = [&["prune", "--json"], *policy, more].concat();
-            let mut summary = home.ok(&args).summary();
-            let removed = number(&summary, "packs_deleted");
-            summary.as_object_mut().unwrap().remove("dry_run");
-            (summary, removed)
-        };
-        let before = home.contents(&home.repository());
-        let (said, _) = run(&["-n"]);
-        assert_eq!(home.contents(&home.repository()), before, "{policy:?}");
-        let (done, deleted) = run(&["--yes"]);
-        assert_eq!(said, done, "{policy:?}");
-        assert_eq!(deleted > 0, policy.contains(&"0s"), "{policy:?}: {done}");
-        let (again, _) = run(&["-n"]);
-        assert_eq!(number(&again, "packs_unneeded"), 0, "{policy:?}");
-    }
 }
 
 /// What can't be read is kept on this machine before it goes from the repository.
