@@ -41,39 +41,45 @@ pub fn settle(all: &mut [Facts], now: Timestamp) {
 
 /// `chain` in the order of the numbers. Nothing that happened can be later than `end`.
 fn settle_chain(all: &mut [Facts], chain: &[usize], end: Timestamp) {
-    let possible: Vec<usize> = chain
+    let mut end = end;
+    let mut possible: Vec<usize> = chain
         .iter()
         .copied()
         .filter(|&i| all[i].made.ended <= end)
         .collect();
-    // If all of it is in the future, it is the reader's clock that is wrong.
-    let possible = if possible.is_empty() {
-        chain.to_vec()
-    } else {
-        possible
-    };
+    if possible.is_empty() {
+        // All of it is in the future: it is the reader's clock that is wrong.
+        (possible, end) = (chain.to_vec(), Timestamp::MAX);
+    }
     let clocks: Vec<Timestamp> = possible.iter().map(|&i| all[i].made.ended).collect();
     let rising: Vec<usize> = longest_rising(&clocks).into_iter().map(|n| possible[n]).collect();
     let Some(&first) = rising.first() else { return };
     let rising: HashSet<usize> = rising.into_iter().collect();
+    // What the clock says at the next one that is believed.
+    let mut next = end;
+    let mut nexts: Vec<Timestamp> = Vec::with_capacity(chain.len());
+    for &i in chain.iter().rev() {
+        nexts.push(next);
+        if rising.contains(&i) {
+            next = all[i].made.ended;
+        }
+    }
     let mut anchor = all[first].made.started;
-    let mut clock = all[first].made.ended;
-    for &i in chain {
+    let mut clock = Timestamp::MIN;
+    for (&i, next) in chain.iter().zip(nexts.into_iter().rev()) {
         let made = all[i].made;
-        let agrees = made.ended <= end && made.ended <= later(clock) && later(made.ended) >= clock;
-        if agrees || rising.contains(&i) {
-            clock = clock.max(made.ended);
-            all[i].at = if all[i].time > later(made.started) {
-                // What `--time` says had not come then.
-                made.started
-            } else {
-                all[i].time
-            };
-            anchor = anchor.max(made.started).max(all[i].at);
-        } else {
+        let fits = later(made.ended) >= clock && made.ended <= later(next);
+        if !fits {
             all[i].dated = Dated::Doubtful;
             all[i].at = anchor;
+            continue;
         }
+        clock = clock.max(made.ended);
+        // A time that `--time` says had not come yet is not taken.
+        if all[i].time > later(made.started) {
+            all[i].at = made.started;
+        }
+        anchor = anchor.max(made.started).max(all[i].at);
     }
 }
 

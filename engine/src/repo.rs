@@ -371,10 +371,6 @@ pub fn write_replacing(path: &Path, bytes: &[u8]) -> Result<()> {
     simulation::replace_local(path, &temporary, bytes).map_err(|e| failed("replace", e))
 }
 
-fn machine_file(state: &Path) -> PathBuf {
-    state.join("machine")
-}
-
 /// The same, and the new file survives a power cut: for what is about to be deleted elsewhere.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
     write_replacing(path, bytes)?;
@@ -388,6 +384,10 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+fn machine_file(state: &Path) -> PathBuf {
+    state.join("machine")
 }
 
 /// This machine's random id, made when first asked for.
