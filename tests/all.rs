@@ -23,6 +23,7 @@ mod full_disk;
 mod gc;
 mod golden;
 mod heal;
+mod history;
 mod hostile;
 mod killed;
 mod layout;

@@ -8,11 +8,15 @@
 //!
 //! Segments may list packs that are gone: damage, or what a writer or collector wrote late, after it was fenced.
 //! Entries in packs that are not there are left out, so that a new reference never rests on them (I-4, I-7), a lost
-//! chunk is stored again, and a reader is led to the copy that is there.
+//! chunk is stored again, and a reader is led to the copy that is there. A pack whose listed size is not that which
+//! the index has for it counts as condemned ([`presence`]).
 
 mod files;
 mod locate;
 mod lodging;
+mod presence;
+
+pub use presence::{WrongSize, WrongSizes, fingerprint, trace};
 
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
@@ -35,9 +39,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-const SCHEMA: &[u8] = b"dedup index 1";
-/// Key of the packs that were left out, sorted ids one after the other.
-const ABSENT: &[u8] = b"absent";
+const SCHEMA: &[u8] = b"dedup index 2";
 /// Segments from this size on are ingested as one sorted file.
 const BULK: usize = 4096;
 const CACHE_BYTES: usize = 24 << 20;
@@ -71,6 +73,10 @@ pub struct LocalIndex {
     room: Room,
     /// Notes on small files that are not in the database yet.
     fresh: Mutex<files::Fresh>,
+    /// Packs whose listed size is not that of the index: readable, but not to be referenced anew.
+    wrong: WrongSizes,
+    /// The [`fingerprint`] of the packs that were listed.
+    seen: Option<u64>,
     /// What the database may keep open.
     _files: Permit,
 }
@@ -120,7 +126,7 @@ impl LocalIndex {
         };
         let usable = opened.filter(|db| {
             ingested(db).is_ok_and(|have| have.iter().all(|id| listed_set.contains(id)))
-                && present.is_none_or(|present| absent_still_holds(db, present).unwrap_or(false))
+                && present.is_none_or(|present| presence::still_hold(db, present).unwrap_or(false))
         });
         let db = match usable {
             Some(db) => db,
@@ -129,7 +135,9 @@ impl LocalIndex {
                 open_db(&room, repo, files.count())?
             }
         };
-        let index = LocalIndex {
+        let mut index = LocalIndex {
+            wrong: presence::wrong_sizes(&db)?,
+            seen: present.map(fingerprint),
             db,
             room,
             fresh: Mutex::default(),
@@ -141,45 +149,40 @@ impl LocalIndex {
             progress(done, missing.len());
             let mut segment = load(*id)?;
             index.leave_out_absent(&mut segment, present)?;
+            if let Some(present) = present {
+                index.note_wrong_sizes(&segment, present)?;
+            }
             index.ingest(*id, &segment, condemned)?;
         }
         progress(missing.len(), missing.len());
         Ok(index)
     }
 
-    /// Drops entries in packs that are not there, and notes the packs: should one come back, the index is rebuilt.
-    fn leave_out_absent(&self, segment: &mut IndexSegment, present: Option<&Inventory>) -> Result<()> {
-        let mut noted = absent(&self.db)?;
-        let is_gone = |pack: &PackRecord| match present {
-            Some(present) => !present.contains_key(&pack.id),
-            None => noted.contains(&pack.id),
-        };
-        let gone: Vec<bool> = segment.packs.iter().map(is_gone).collect();
-        if !gone.contains(&true) {
-            return Ok(());
-        }
-        let packs = segment.packs.iter().zip(&gone);
-        noted.extend(packs.filter(|(_, gone)| **gone).map(|(pack, _)| pack.id));
-        let value: Vec<u8> = noted.iter().flat_map(|id| id.0).collect();
-        self.db.put(ABSENT, value).map_err(failed)?;
-        segment.entries.retain(|entry| !gone[entry.pack as usize]);
-        Ok(())
+    /// The [`fingerprint`] of the packs that were listed when this was opened.
+    pub fn seen(&self) -> Option<u64> {
+        self.seen
     }
 
     /// Adds one segment. Entries in condemned packs never displace others.
     pub fn ingest(&self, id: IndexId, segment: &IndexSegment, condemned: &Condemned) -> Result<()> {
-        self.add(id, segment, condemned, WriteBatch::default(), &absent(&self.db)?)
+        self.add(
+            id,
+            segment,
+            condemned,
+            WriteBatch::default(),
+            &presence::absent(&self.db)?,
+        )
     }
 
     /// The same for a segment of packs that were just put: one that was noted as absent is there again.
     pub fn ingest_new(&self, id: IndexId, segment: &IndexSegment, condemned: &Condemned) -> Result<()> {
-        let mut noted = absent(&self.db)?;
+        let mut noted = presence::absent(&self.db)?;
         let before = noted.len();
         noted.retain(|id| segment.packs.iter().all(|pack| pack.id != *id));
         let mut batch = WriteBatch::default();
         if noted.len() < before {
-            let value: Vec<u8> = noted.iter().flat_map(|id| id.0).collect();
-            batch.put(ABSENT, value);
+            let (key, value) = presence::absent_value(&noted);
+            batch.put(key, value);
         }
         self.add(id, segment, condemned, batch, &noted)
     }
@@ -192,7 +195,10 @@ impl LocalIndex {
         mut batch: WriteBatch,
         absent: &BTreeSet<PackId>,
     ) -> Result<()> {
-        let good = |entry: &&IndexEntry| !condemned.contains(&segment.packs[entry.pack as usize].id);
+        let good = |entry: &&IndexEntry| {
+            let pack = &segment.packs[entry.pack as usize].id;
+            !condemned.contains(pack) && !self.wrong.contains_key(pack)
+        };
         let (fresh, doomed): (Vec<&IndexEntry>, Vec<&IndexEntry>) = segment.entries.iter().partition(good);
         let bulk = fresh.len() >= BULK && self.room.has_files();
         if bulk {
@@ -255,15 +261,16 @@ impl LocalIndex {
 
     /// Whether a chunk is present, in a pack that may be referenced anew.
     pub fn contains(&self, id: &ChunkId, condemned: &Condemned) -> Result<bool> {
-        if condemned.is_empty() {
+        if condemned.is_empty() && self.wrong.is_empty() {
             let Some(value) = self.db.get_pinned_cf(self.cf("chunks")?, id.0).map_err(failed)? else {
                 return Ok(false);
             };
             return Ok(value.get(..8).is_some() && self.pack(&value[..8])?.is_some());
         }
-        Ok(self
-            .locate(id)?
-            .is_some_and(|located| !condemned.contains(&located.place.pack)))
+        Ok(self.locate(id)?.is_some_and(|located| {
+            let pack = &located.place.pack;
+            !condemned.contains(pack) && !self.wrong.contains_key(pack)
+        }))
     }
 }
 
@@ -376,33 +383,6 @@ fn ingested(db: &DB) -> Result<HashSet<IndexId>> {
             IndexId::from_slice(&key).ok_or_else(|| Error::Index("a key of wrong length".to_string()))
         })
         .collect()
-}
-
-/// Packs that segments list and that were not there when they were ingested.
-fn absent(db: &DB) -> Result<BTreeSet<PackId>> {
-    let value = db.get(ABSENT).map_err(failed)?.unwrap_or_default();
-    Ok(value
-        .chunks_exact(PackId::LEN)
-        .filter_map(PackId::from_slice)
-        .collect())
-}
-
-/// Whether exactly the packs that were absent are absent now.
-fn absent_still_holds(db: &DB, present: &Inventory) -> Result<bool> {
-    if absent(db)?.iter().any(|id| present.contains_key(id)) {
-        return Ok(false);
-    }
-    let cf = db
-        .cf_handle("packs")
-        .ok_or_else(|| Error::Index("no column family packs".to_string()))?;
-    for row in db.iterator_cf(cf, rocksdb::IteratorMode::Start) {
-        let (_, value) = row.map_err(failed)?;
-        let id = value.get(..PackId::LEN).and_then(PackId::from_slice);
-        if id.is_none_or(|id| !present.contains_key(&id)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 fn short(pack: &PackId) -> [u8; 8] {

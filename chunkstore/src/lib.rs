@@ -5,6 +5,7 @@ pub mod compress;
 pub mod config;
 pub mod descriptors;
 pub mod error;
+pub mod forgotten;
 pub mod frame;
 pub mod id;
 pub mod index;
@@ -34,5 +35,5 @@ pub mod varint;
 pub mod writer;
 
 pub use error::{Error, Result};
-pub use id::{ChunkId, ContentHash, IndexId, MarkId, PackId, ReplicaId, RepoId, SessionId, SlotId};
+pub use id::{ChunkId, ContentHash, IndexId, ListId, MarkId, PackId, ReplicaId, RepoId, SessionId, SlotId};
 pub use place::Place;

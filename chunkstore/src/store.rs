@@ -2,14 +2,16 @@
 //!
 //! Manifests are opaque bytes here; what they mean is the engine's.
 
+mod index;
 mod read;
 pub mod replica;
 
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
+use crate::forgotten::Forgotten;
 use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
-use crate::index::{Inventory, LocalIndex};
+use crate::index::{Inventory, LocalIndex, WrongSizes};
 use crate::indexfile::IndexSegment;
 use crate::kept::Kept;
 use crate::keys::{Keys, MasterKey};
@@ -40,6 +42,8 @@ pub struct Store {
     /// Index segments that were found damaged: they count as absent (I-2).
     damaged: Mutex<BTreeSet<IndexId>>,
     cache_trouble: OnceLock<String>,
+    /// Packs that had the wrong size when the index was opened last.
+    wrong_sizes: Mutex<WrongSizes>,
 }
 
 /// What a repository was opened with.
@@ -162,6 +166,7 @@ impl Store {
             cache,
             damaged: Mutex::default(),
             cache_trouble: OnceLock::new(),
+            wrong_sizes: Mutex::default(),
         })
     }
 
@@ -244,24 +249,6 @@ impl Store {
                 opened => return opened,
             }
         }
-    }
-
-    fn open_index(
-        &self,
-        view: &View,
-        present: Option<&Inventory>,
-        progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<LocalIndex> {
-        let mut load = |id: IndexId| self.segment(id);
-        LocalIndex::open(
-            &self.cache,
-            self.id(),
-            &view.segments,
-            &view.condemned,
-            present,
-            &mut load,
-            progress,
-        )
     }
 
     /// One index segment. That it is damaged is remembered: to the views read from now on it is absent (I-2).
@@ -423,9 +410,12 @@ impl Store {
         }
     }
 
-    /// Ends a forgotten manifest for good: its chunks are protected no longer.
-    pub fn discard(&self, id: SessionId) -> Result<()> {
-        self.remote.delete(&ObjectName::trash(id))?;
+    /// Ends forgotten manifests for good: their chunks are protected no longer. That somebody forgot them stays known.
+    pub fn discard(&self, ended: &[Forgotten]) -> Result<()> {
+        self.list_forgotten(ended)?;
+        for Forgotten { id, .. } in ended {
+            self.remote.delete(&ObjectName::trash(*id))?;
+        }
         self.remote.barrier()
     }
 
@@ -475,20 +465,29 @@ impl Store {
         Ok(slots)
     }
 
-    /// Removes a slot; refuses the last one that is sound, since nobody could open the repository again.
+    /// Removes a slot; refuses the last one that is sound, since nobody could open the repository again. Of several
+    /// removals at once none takes the last: whoever finds no slot afterwards puts its own back.
     pub fn remove_slot(&self, id: SlotId) -> Result<()> {
-        let others = self
-            .slots()?
-            .iter()
-            .filter(|slot| slot.id != id && slot.kind.is_some())
-            .count();
-        if others == 0 {
-            return Err(Error::Refused(
-                "this is the last key slot; add another one first".to_string(),
-            ));
+        let is_last = || -> Result<bool> {
+            let slots = self.slots()?;
+            Ok(!slots.iter().any(|slot| slot.id != id && slot.kind.is_some()))
+        };
+        let refused = || Error::Refused("this is the last key slot; add another one first".to_string());
+        if is_last()? {
+            return Err(refused());
         }
-        self.remote.delete(&ObjectName::key(id))?;
-        self.remote.barrier()
+        let bytes = match read_slot(&*self.remote, id) {
+            Err(e) if e.is_damage() => None,
+            bytes => Some(bytes?),
+        };
+        let name = ObjectName::key(id);
+        self.remote.delete(&name)?;
+        self.remote.barrier()?;
+        if let Some(bytes) = bytes.filter(|_| !matches!(is_last(), Ok(false))) {
+            self.remote.put(&name, &bytes)?;
+            return Err(refused());
+        }
+        Ok(())
     }
 
     /// The slot that opened this repository.

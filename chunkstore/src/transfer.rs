@@ -95,9 +95,9 @@ pub fn bring(
     let by_pack = transfer.by_pack(wanted)?;
     let unusable =
         |id: &PackId| avoid.is_some_and(|avoid| avoid.contains(id)) || writer.view().condemned.contains(id);
-    let (whole, part): (Vec<_>, Vec<_>) = by_pack
-        .into_iter()
-        .partition(|(id, (_, bytes))| !unusable(id) && transfer.is_worth_it(id, *bytes));
+    let (whole, part): (Vec<_>, Vec<_>) = by_pack.into_iter().partition(|(id, (_, bytes))| {
+        !unusable(id) && !transfer.is_hurt_there(id) && transfer.is_worth_it(id, *bytes)
+    });
     let hurt = transfer.packs(&whole)?;
     let part: BTreeSet<PackId> = part.into_iter().map(|(id, _)| id).collect();
     transfer.frames(&part, &hurt, wanted, avoid.is_some())?;
@@ -182,6 +182,13 @@ impl Transfer<'_> {
     fn is_worth_it(&self, id: &PackId, wanted: u64) -> bool {
         let size = self.origin.packs.get(id).copied().unwrap_or(u64::MAX);
         self.there.get(id) == Some(&size) || wanted.saturating_mul(2).saturating_add(PADDING) >= size
+    }
+
+    /// Whether the target holds something else under this pack's name: then nothing can be put there, and its chunks come
+    /// in another pack.
+    fn is_hurt_there(&self, id: &PackId) -> bool {
+        let (here, there) = (self.origin.packs.get(id), self.there.get(id));
+        there.is_some() && there != here
     }
 
     /// Brings whole packs, several at a time, and lists them. Returns those that are hurt at the origin.

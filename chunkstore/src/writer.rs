@@ -6,11 +6,12 @@
 //! failed write nothing more is written.
 
 mod commit;
+mod view;
 
 use crate::error::{Error, Result};
 use crate::frame::Encoder;
 use crate::id::{ChunkId, ContentHash, PackId, SessionId};
-use crate::index::{KnownFile, LocalIndex, Located};
+use crate::index::{self, KnownFile, LocalIndex, Located};
 use crate::keys::{SealedSessionKey, SessionKeys};
 use crate::pack::{Class, ClosedPack, PackList, PackWriter};
 use crate::session::{self, Owner, Session, View};
@@ -92,6 +93,10 @@ struct Shared {
     segments: Mutex<BTreeSet<crate::id::IndexId>>,
     /// Packs that this run put.
     own_packs: Mutex<HashSet<PackId>>,
+    /// What they add to the [`index::fingerprint`] of all packs.
+    own_traces: AtomicU64,
+    /// The fingerprint of the packs under which earlier references were trusted without the index.
+    trusted: OnceLock<u64>,
 }
 
 impl Writer {
@@ -147,6 +152,8 @@ impl Writer {
             packs: AtomicU64::new(0),
             segments: Mutex::default(),
             own_packs: Mutex::default(),
+            own_traces: AtomicU64::new(0),
+            trusted: OnceLock::new(),
         });
         let (committer, messages) = bounded(1);
         let thread = threads::spawn("commit", {
@@ -333,6 +340,7 @@ impl Writer {
         shared.alive()?;
         shared.index(&mut |_, _| {})?;
         shared.own_packs.lock().extend(lists.iter().map(|list| list.id));
+        lists.iter().for_each(|list| shared.add_trace(list));
         let chunks: usize = lists.iter().map(|list| list.frames.len()).sum();
         shared.claimed.fetch_add(chunks as u64, Relaxed);
         shared.write_index(lists).map_err(|e| shared.fail(e))
@@ -379,33 +387,6 @@ impl Writer {
         *self.next_session.lock() = Some(next);
         Ok(())
     }
-
-    /// Whether the view under the session that a checkpoint left open still covers what was checked before. If not,
-    /// the caller starts a new run (with the checkpoint as its parent).
-    pub fn is_covered(&self) -> Result<bool> {
-        let Shared {
-            store,
-            view,
-            segments,
-            own_packs,
-            ..
-        } = &*self.shared;
-        let now = View::read(store)?;
-        Ok(now.extends(view)
-            && segments
-                .lock()
-                .iter()
-                .all(|id| now.segments.binary_search(id).is_ok())
-            && own_packs.lock().is_disjoint(&now.condemned))
-    }
-
-    /// The view that covers everything this run refers to, as of its end.
-    pub fn final_view(&self) -> View {
-        let mut view = self.shared.view.clone();
-        view.segments.extend(self.shared.segments.lock().iter());
-        view.segments.sort_unstable();
-        view
-    }
 }
 
 impl Drop for Writer {
@@ -436,6 +417,11 @@ impl Shared {
         }
         let index = self.store.index_for_references(&self.view, progress)?;
         Ok(self.index.get_or_init(|| index))
+    }
+
+    fn add_trace(&self, pack: &PackList) {
+        self.own_traces
+            .fetch_add(index::trace(&pack.id, pack.size), Relaxed);
     }
 
     fn alive(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 //! ([`crate::resolve`]), no work; a value that can be judged alone is parsed here, so that it is a usage error.
 
 pub mod backup;
+pub mod forget;
 pub mod remotes;
 pub mod repair;
 pub mod retention;
@@ -12,6 +13,7 @@ use crate::rates::Rates;
 pub use backup::BackupArgs;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use engine::units::{parse_size, parse_span};
+pub use forget::ForgetArgs;
 use jiff::Span;
 use retention::KeepArgs;
 use snapshot::{ChoiceArgs, FilterArgs};
@@ -330,29 +332,6 @@ pub enum Overwrite {
 pub enum Permissions {
     Original,
     Current,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct ForgetArgs {
-    /// Snapshots to remove; then no policy may be given
-    #[arg(value_name = "SNAPSHOT", conflicts_with = "KeepArgs")]
-    pub snapshots: Vec<String>,
-    /// The named snapshots can't be read and are given up: what only they need goes with the next prune
-    #[arg(long, requires = "snapshots", conflicts_with_all = ["KeepArgs", "FilterArgs", "prune"])]
-    pub unreadable: bool,
-    #[command(flatten)]
-    pub filter: FilterArgs,
-    /// Collect garbage afterwards, as 'prune --gc-only' does
-    #[arg(long)]
-    pub prune: bool,
-    /// Don't ask
-    #[arg(long)]
-    pub yes: bool,
-    /// Say what would be removed and why; change nothing
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
-    #[command(flatten)]
-    pub keep: KeepArgs,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -167,6 +167,13 @@ impl From<Error> for Failure {
                      can't be read with 'dedup forget --unreadable'"
                 ),
             ),
+            Error::Lost(_) => Failure::new(
+                Code::Damage,
+                format!(
+                    "{said}: the storage has lost them, or was set back. Bring them back there, or accept the loss with \
+                     'dedup forget --lost'"
+                ),
+            ),
             Error::ShortListing(_) => Failure::new(
                 Code::Failed,
                 format!("{said}; try again, and if it stays so, don't trust this storage"),

@@ -11,6 +11,7 @@ use engine::facts::Facts;
 use engine::list;
 use engine::manifest::{Manifest, Snapshot};
 use engine::monitor::{Problem, ProblemKind, Quiet};
+use engine::order;
 use engine::repo::Repo;
 use engine::select::{self, Filter, Wanted};
 use std::collections::HashMap;
@@ -26,20 +27,17 @@ pub struct Listing {
 }
 
 pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
-    let (snapshots, damaged) = repo.snapshots()?;
-    for (id, error) in &damaged {
-        let problem = Problem {
-            path: format!("snapshots/{id}").into_bytes(),
-            what: ProblemKind::Damage {
-                why: error.to_string(),
-            },
-        };
-        output::say(&match context.json() {
-            true => json::problem(&problem, "list").to_string(),
-            false => format!("dedup: {}", text::problem(&problem)),
-        });
+    let survey = repo.survey()?;
+    if let Some(why) = survey.warning() {
+        warn(context, why);
     }
-    let facts: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
+    let (snapshots, damaged) = (survey.snapshots, survey.unreadable);
+    for (id, error) in &damaged {
+        let why = error.to_string();
+        tell(context, format!("snapshots/{id}"), ProblemKind::Damage { why });
+    }
+    let facts = order::facts(&snapshots, context.now.timestamp());
+    tell_future(context, &facts);
     let places = facts.iter().enumerate().map(|(place, facts)| (facts.id, place));
     Ok(Listing {
         places: places.collect(),
@@ -47,6 +45,39 @@ pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
         damaged: damaged.len(),
         snapshots,
     })
+}
+
+/// Snapshots whose time is still to come are not what `latest` means.
+fn tell_future(context: &Context, facts: &[Facts]) {
+    let mut future = facts.iter().filter(|facts| facts.is_in_future());
+    let Some(first) = future.next() else { return };
+    let short = text::short(&first.id.to_hex());
+    let others = match future.count() {
+        0 => String::new(),
+        more => format!(" and {} like it", text::count(more as u64, "snapshot")),
+    };
+    let why = format!(
+        "snapshot {short} says that it was made in the future, at {}{others}: until then it is not 'latest', and no \
+         --keep-* rule removes it; 'dedup forget {short}' does",
+        text::time(first.time),
+    );
+    warn(context, why);
+}
+
+/// One line of warning about the snapshots as a whole.
+pub fn warn(context: &Context, why: String) {
+    tell(context, String::new(), ProblemKind::Warning { why });
+}
+
+fn tell(context: &Context, object: String, what: ProblemKind) {
+    let problem = Problem {
+        path: object.into_bytes(),
+        what,
+    };
+    output::say(&match context.json() {
+        true => json::problem(&problem, "list").to_string(),
+        false => format!("dedup: {}", text::problem(&problem)),
+    });
 }
 
 impl Listing {

@@ -4,9 +4,10 @@ use crate::args::retention::KeepArgs;
 use crate::confirm;
 use crate::context::Context;
 use crate::exit::{Code, Failure};
-use crate::listing::Listing;
+use crate::listing::{self, Listing};
 use crate::output::{self, Lines};
 use crate::render::text;
+use engine::SessionId;
 use engine::facts::{Facts, group_by};
 use engine::forget::{self, Action, PolicyDecision};
 use engine::repo::Repo;
@@ -15,6 +16,7 @@ use engine::select::Filter;
 use engine::units::escape;
 use engine::{Error, StoreError};
 use serde_json::json;
+use std::collections::HashSet;
 
 /// What a policy decides on the snapshots that pass the filter.
 pub fn by_policy(
@@ -27,6 +29,39 @@ pub fn by_policy(
     let zone = context.now.time_zone();
     let now = context.now.timestamp();
     forget::plan(&all.snapshots, policy, &keep.group_by.0, filter, zone, now)
+}
+
+/// Tells of a tag to keep that no snapshot has, and refuses a policy that leaves nothing of a group, which is a mistake
+/// more often than not.
+pub fn check(context: &Context, decisions: &[PolicyDecision], keep: &KeepArgs) -> Result<(), Failure> {
+    for tags in &keep.keep_tag {
+        if !decisions.iter().any(|d| d.facts.has_tags(&tags.0)) {
+            let why = format!("--keep-tag {}: no snapshot has these tags", tags.0.join(","));
+            listing::warn(context, why);
+        }
+    }
+    if keep.allow_empty {
+        return Ok(());
+    }
+    let facts: Vec<&Facts> = decisions.iter().map(|d| &d.facts).collect();
+    let kept: HashSet<SessionId> = decisions
+        .iter()
+        .filter(|d| d.action == Action::Keep)
+        .map(|d| d.facts.id)
+        .collect();
+    let groups = group_by(&facts, &keep.group_by.0);
+    match groups
+        .iter()
+        .find(|group| !group.members.iter().any(|facts| kept.contains(&facts.id)))
+    {
+        None => Ok(()),
+        Some(group) => Err(Failure::usage(format!(
+            "the policy keeps nothing of {}, {}; nothing was removed. Give another --keep-* rule, or --allow-empty if \
+             all of them are to go",
+            text::group(group),
+            text::count(group.members.len() as u64, "snapshot"),
+        ))),
+    }
 }
 
 /// Those that go.

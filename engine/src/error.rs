@@ -45,11 +45,35 @@ pub enum Error {
         "nothing more was deleted: the storage listed its objects incompletely ({0} is there and not listed)"
     )]
     ShortListing(String),
+    /// Generations that this machine made or saw are gone, and nobody forgot them (I-9, I-17).
+    #[error("nothing more was deleted: {}", lost(.0))]
+    Lost(Vec<chunkstore::SessionId>),
     #[error("interrupted")]
     Interrupted,
     /// A follower did not end in its time.
     #[error("its time was over before all had come")]
     Late,
+}
+
+/// What is said of generations that are gone though nobody forgot them.
+pub fn lost(ids: &[chunkstore::SessionId]) -> String {
+    let short = |id: &chunkstore::SessionId| id.to_hex()[..8].to_string();
+    let mut names: Vec<String> = ids.iter().take(3).map(short).collect();
+    if ids.len() > names.len() {
+        names.push(format!("{} more", ids.len() - names.len()));
+    }
+    let (snapshots, are) = match ids.len() {
+        1 => ("snapshot", "is"),
+        _ => ("snapshots", "are"),
+    };
+    let names = names.join(", ");
+    format!(
+        "{snapshots} {names} {are} gone from the storage, though nobody removed {}",
+        match ids.len() {
+            1 => "it",
+            _ => "them",
+        }
+    )
 }
 
 impl Error {

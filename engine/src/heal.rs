@@ -100,7 +100,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
     let index = repair::index(repo, &how, &Hush(monitor))?;
     healed.segments_damaged = index.segments_damaged;
     healed.packs_listed = index.packs_listed;
-    let hurt = match options.read_data {
+    let mut hurt = match options.read_data {
         true => broken_packs(repo, options, monitor)?,
         false => BTreeSet::new(),
     };
@@ -111,7 +111,9 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
         .collect::<Result<Vec<_>, _>>()?;
     let owner = repo.owner(&options.host, options.now);
     let writer = Writer::begin(repo.store.clone(), owner, 1, options.dry_run)?;
-    writer.index(&mut |done, total| progress(done, total))?;
+    let index = writer.index(&mut |done, total| progress(done, total))?;
+    // What a listing shows needs no reading.
+    hurt.extend(index.wrong_sizes().keys());
     let mut healing = Healing {
         repo,
         origins: &origins,

@@ -19,6 +19,7 @@ pub mod key;
 pub mod list;
 pub mod manifest;
 pub mod monitor;
+pub mod order;
 pub mod prune;
 pub mod references;
 pub mod repair;

@@ -3,7 +3,8 @@
 
 use crate::entry::Time;
 use crate::error::{Error, Result};
-use crate::facts::Facts;
+use crate::facts::{Dated, Facts, Made, newest_first};
+use crate::order;
 use crate::tree::Root;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::remote::for_all;
@@ -286,6 +287,14 @@ impl Manifest {
         Facts {
             id,
             time: self.time(),
+            at: self.time(),
+            dated: Dated::default(),
+            made: Made {
+                machine: self.machine,
+                sequence: self.sequence,
+                started: order::at(self.walk_secs),
+                ended: order::at(self.walk_secs.saturating_add_unsigned(self.seconds_taken)),
+            },
             host: self.host.clone(),
             paths: self.paths.clone(),
             tags: self.tags.clone(),
@@ -326,12 +335,11 @@ pub fn load(store: &Store, id: SessionId) -> Result<Manifest> {
 /// Generations that can be read, oldest first, and the names of those that can't with why.
 pub type Listed = (Vec<Snapshot>, Vec<(SessionId, Error)>);
 
-/// All generations.
-pub fn list(store: &Store) -> Result<Listed> {
+/// All generations among these names, which were listed just now.
+pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    let ids = store.slates()?;
-    let read = for_all(store.remote(), &ids, |id| read_snapshot(store, *id));
-    for (id, read) in ids.into_iter().zip(read) {
+    let read = for_all(store.remote(), ids, |id| read_snapshot(store, *id));
+    for (id, read) in ids.iter().copied().zip(read) {
         match read {
             Ok(snapshot) => good.extend(snapshot),
             // Forgotten between the listing and now.
@@ -340,7 +348,13 @@ pub fn list(store: &Store) -> Result<Listed> {
             Err(e) => return Err(e),
         }
     }
-    good.sort_by_key(|snapshot| (snapshot.manifest.time(), snapshot.id));
+    // Without a clock at hand nothing is in the future; who has one asks `order` again.
+    let mut places: Vec<(Facts, Snapshot)> = order::facts(&good, Timestamp::MAX)
+        .into_iter()
+        .zip(good)
+        .collect();
+    places.sort_by(|(a, _), (b, _)| newest_first(b, a));
+    let good = places.into_iter().map(|(_, snapshot)| snapshot).collect();
     Ok((good, bad))
 }
 
@@ -368,6 +382,9 @@ pub struct Remembered {
     pub snapshot: Option<SessionId>,
     #[n(3)]
     pub segments: Vec<IndexId>,
+    /// The fingerprint of the packs that were there, where it is known.
+    #[n(4)]
+    pub packs: Option<u64>,
 }
 
 impl Remembered {

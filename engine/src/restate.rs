@@ -97,6 +97,7 @@ fn prove_present(
 
 /// What this machine made last (I-17) has another name now.
 fn follow(repo: &Repo, old: SessionId, new: SessionId, hash: [u8; 32]) -> Result<()> {
+    let _turn = repo.turn()?;
     let mut last = repo.remembered();
     if last.snapshot == Some(old) {
         (last.snapshot, last.hash) = (Some(new), hash);

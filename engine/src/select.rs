@@ -1,8 +1,8 @@
 //! Which snapshot a text means: `latest`, `latest~2`, the beginning of an id, or a point in time. Shared by every
 //! command that reads; retention has its own way ([`crate::retain`]).
 //!
-//! `latest` means the newest complete snapshot: a partial one (its backup did not finish) stands in only where there
-//! is no complete one. An id means that snapshot whatever it is, and whatever the filters say; so does the id that it
+//! `latest` means the newest complete snapshot, in the order in which they were made ([`crate::order`]): one that is
+//! partial (its backup did not finish) or whose time is still to come stands in only where there is no other. An id means that snapshot whatever it is, and whatever the filters say; so does the id that it
 //! had before it was restated, undeleted or brought to a replica under another name.
 
 use crate::error::{Error, Result};
@@ -129,36 +129,41 @@ fn latest<'a>(
     at: Option<Timestamp>,
 ) -> Result<&'a Facts> {
     let passing = filter.matching(list);
-    let old_enough = |facts: &&Facts| at.is_none_or(|at| facts.time <= at);
+    let old_enough = |facts: &&Facts| at.is_none_or(|at| facts.at <= at);
     let candidates: Vec<&Facts> = passing.iter().copied().filter(old_enough).collect();
-    let complete: Vec<&Facts> = candidates
+    let best = candidates.iter().map(|facts| standing(facts)).min();
+    let from: Vec<&Facts> = candidates
         .iter()
         .copied()
-        .filter(|facts| !facts.partial)
+        .filter(|facts| Some(standing(facts)) == best)
         .collect();
-    let from = if complete.is_empty() {
-        &candidates
-    } else {
-        &complete
-    };
     match (from.get(back), at, passing.last()) {
         (Some(facts), _, _) => Ok(facts),
         (None, Some(at), Some(oldest)) if candidates.is_empty() => Err(Error::NoSnapshotAt {
             at,
-            oldest: oldest.time,
+            oldest: oldest.at,
         }),
         _ => Err(Error::NoSnapshot(text.to_string())),
     }
 }
 
+/// What stands in for what, the least first.
+fn standing(facts: &Facts) -> (bool, bool) {
+    (facts.is_in_future(), facts.partial)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::{Dated, Made};
 
     fn facts(id: u8, time: i64, host: &str, tags: &[&str]) -> Facts {
         Facts {
             id: SessionId([id; 16]),
             time: Timestamp::from_second(time).unwrap(),
+            at: Timestamp::from_second(time).unwrap(),
+            dated: Dated::default(),
+            made: Made::default(),
             host: host.into(),
             paths: vec![b"/home".to_vec(), format!("/{host}").into_bytes()],
             tags: tags.iter().map(|t| t.to_string()).collect(),

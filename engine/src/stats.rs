@@ -40,7 +40,9 @@ pub struct Stats {
 pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
     let store = &*repo.store;
     let mut stats = Stats::default();
-    let (snapshots, unreadable) = repo.snapshots()?;
+    let survey = repo.survey()?;
+    survey.tell_missing(monitor);
+    let (snapshots, unreadable) = (survey.snapshots, survey.unreadable);
     stats.snapshots_count = snapshots.len() as u64;
     stats.snapshots_unreadable = unreadable.len() as u64;
     for snapshot in &snapshots {

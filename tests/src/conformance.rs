@@ -2,7 +2,7 @@
 
 use crate::remotes::listed;
 use chunkstore::remote::{Kind, ObjectName, Published, Remote};
-use chunkstore::{Error, IndexId, MarkId, PackId, SessionId, SlotId};
+use chunkstore::{Error, IndexId, ListId, MarkId, PackId, SessionId, SlotId};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ fn one_of_each_kind(n: u8) -> Vec<ObjectName> {
         ObjectName::mark(MarkId([n; 16])),
         ObjectName::trash(SessionId([n; 16])),
         ObjectName::parity(PackId([n; 32])),
+        ObjectName::forgotten(ListId([n; 16])),
     ];
     assert!(names.iter().map(ObjectName::kind).eq(Kind::ALL));
     names

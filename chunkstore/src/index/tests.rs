@@ -168,7 +168,7 @@ fn what_segments_say_of_absent_packs_does_not_count() {
         let present = present.map(|packs| {
             packs
                 .iter()
-                .map(|pack| (PackId([*pack; 32]), 1))
+                .map(|pack| (PackId([*pack; 32]), 1 << 20))
                 .collect::<Inventory>()
         });
         let none = Condemned::new();
@@ -229,4 +229,58 @@ fn without_a_cache() {
         drop(index);
         assert!(!dir.exists(), "{lodging:?}");
     }
+}
+
+/// A pack of another size than its segment says is read where nothing else is, and nothing new relies on it.
+#[test]
+fn packs_of_the_wrong_size_are_readable_but_not_present() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = BTreeMap::from([segment(1, &[1, 2]), segment(9, &[2, 3])]);
+    let open = |sizes: &[(u8, u64)]| {
+        let listed: Vec<IndexId> = all.keys().copied().collect();
+        let mut load = |id: IndexId| Ok(all[&id].clone());
+        let present: Inventory = sizes
+            .iter()
+            .map(|(pack, size)| (PackId([*pack; 32]), *size))
+            .collect();
+        let none = Condemned::new();
+        let none = &none;
+        let (mut told, at) = (|_: usize, _: usize| {}, dir.path());
+        let index = LocalIndex::open(at, &REPO, &listed, none, Some(&present), &mut load, &mut told).unwrap();
+        let found = [1, 2, 3].map(|n: u16| {
+            let id = segment(0, &[n]).1.entries[0].id;
+            let located = index.locate(&id).unwrap().map(|at| at.place.pack.0[0]);
+            (located, index.contains(&id, none).unwrap())
+        });
+        let wrong: Vec<(u8, u64)> = index
+            .wrong_sizes()
+            .iter()
+            .map(|(id, size)| (id.0[0], size.listed))
+            .collect();
+        for (pack, _) in &wrong {
+            assert!(index.check_size(&PackId([*pack; 32])).is_err());
+        }
+        (found, wrong)
+    };
+    let size = 1 << 20;
+    let whole = ([(Some(1), true), (Some(9), true), (Some(9), true)], vec![]);
+    assert_eq!(open(&[(1, size), (9, size)]), whole);
+    for listed in [0, size - 1, size + 1] {
+        let hurt = (
+            [(Some(1), true), (Some(1), true), (Some(9), false)],
+            vec![(9, listed)],
+        );
+        assert_eq!(
+            open(&[(1, size), (9, listed)]),
+            hurt,
+            "found in a cache that knew it whole"
+        );
+        assert_eq!(open(&[(1, size), (9, listed)]), hurt, "and remembered");
+    }
+    assert_eq!(open(&[(1, size), (9, size)]), whole, "until it is whole again");
+    let both = open(&[(1, 5), (9, 6)]);
+    assert_eq!(
+        both.0.map(|(at, present)| (at.is_some(), present)),
+        [(true, false); 3]
+    );
 }

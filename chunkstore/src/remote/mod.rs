@@ -21,7 +21,7 @@ pub use several::for_all;
 pub(crate) use several::together;
 
 use crate::error::{Error, Result};
-use crate::id::{IndexId, MarkId, PackId, SessionId, SlotId};
+use crate::id::{IndexId, ListId, MarkId, PackId, SessionId, SlotId};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,10 +38,11 @@ pub enum Kind {
     Mark,
     Trash,
     Parity,
+    Forgotten,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Config,
         Kind::Key,
         Kind::Pack,
@@ -51,6 +52,7 @@ impl Kind {
         Kind::Mark,
         Kind::Trash,
         Kind::Parity,
+        Kind::Forgotten,
     ];
 
     pub fn folder(self) -> &'static str {
@@ -64,6 +66,7 @@ impl Kind {
             Kind::Mark => "marks",
             Kind::Trash => "trash",
             Kind::Parity => "parity",
+            Kind::Forgotten => "forgotten",
         }
     }
 
@@ -72,7 +75,7 @@ impl Kind {
         match self {
             Kind::Config => 0,
             Kind::Pack | Kind::Index | Kind::Parity => 64,
-            Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash => 32,
+            Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash | Kind::Forgotten => 32,
         }
     }
 }
@@ -131,6 +134,12 @@ impl ObjectName {
     pub fn parity(id: PackId) -> Self {
         ObjectName {
             kind: Kind::Parity,
+            id: id.to_hex(),
+        }
+    }
+    pub fn forgotten(id: ListId) -> Self {
+        ObjectName {
+            kind: Kind::Forgotten,
             id: id.to_hex(),
         }
     }

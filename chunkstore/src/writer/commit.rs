@@ -183,6 +183,7 @@ impl Shared {
     fn publish(&self, pack: ClosedPack) -> Result<PackList> {
         let list = pack.publish()?;
         self.store.protect(list.id)?;
+        self.add_trace(&list);
         Ok(list)
     }
 

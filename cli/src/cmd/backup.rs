@@ -14,6 +14,7 @@ use crate::render::{json, text};
 use crate::{output, resolve};
 use engine::backup::{self, Ignore, Options, OwnPlaces, Report, Stream};
 use engine::filter::{FilterOptions, pattern_text};
+use engine::order;
 use engine::replicate::Followed;
 use engine::repo::{self, Repo};
 use engine::select::{self, Filter};
@@ -53,7 +54,7 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
         Ok(())
     })?;
     let repo = Arc::new(repo);
-    options.parent = parent(&repo, args)?;
+    options.parent = parent(context, &repo, args)?;
     if let Some(input) = &mut input {
         input.start()?;
     }
@@ -74,7 +75,7 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
             return Err(e.into());
         }
     };
-    repo.tell_index_trouble(&watcher);
+    repo.tell_damage(&watcher);
     let snapshots = match args.also.also.is_empty() {
         true => 0,
         false => repo.snapshots()?.0.len() as u64,
@@ -152,12 +153,12 @@ fn patterns(given: &[OsString]) -> Vec<String> {
     given.iter().map(text).collect()
 }
 
-fn parent(repo: &Repo, args: &BackupArgs) -> Result<Option<SessionId>, Failure> {
+fn parent(context: &Context, repo: &Repo, args: &BackupArgs) -> Result<Option<SessionId>, Failure> {
     let Some(text) = args.parent.as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
     let (snapshots, _) = repo.snapshots()?;
-    let facts: Vec<_> = snapshots.iter().map(|snapshot| snapshot.facts()).collect();
+    let facts = order::facts(&snapshots, context.now.timestamp());
     Ok(Some(select::choose(&facts, text, &Filter::default(), None)?.id))
 }
 

@@ -33,7 +33,7 @@ pub fn run(context: &Context, args: &DumpArgs) -> Result<Code, Failure> {
             done => done?,
         },
     }
-    repo.tell_index_trouble(&watcher);
+    repo.tell_damage(&watcher);
     Ok(watcher.finish().code().max(chosen.code))
 }
 

@@ -8,6 +8,7 @@ use crate::listing::{self, Listing};
 use crate::removal::{self, Removed, removals};
 use crate::render::text;
 use crate::{confirm, output};
+use engine::SessionId;
 use engine::forget::{self, Action, PolicyDecision};
 use engine::repo::Repo;
 use engine::select::{self, Filter};
@@ -17,6 +18,9 @@ use serde_json::json;
 pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
     let filter = args.filter.filter()?;
     let policy = args.keep.policy()?;
+    if args.lost {
+        return accept_loss(context, args);
+    }
     if args.snapshots.is_empty() && policy.is_none() {
         return Err(Failure::usage(
             "say which snapshots to remove, or give a --keep-* rule that says which to keep; nothing was removed",
@@ -32,10 +36,16 @@ pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
         None => named(&all, &args.snapshots, &filter)?,
     };
     removal::print(context, &decisions, &args.keep, args.dry_run)?;
+    if policy.is_some() {
+        removal::check(context, &decisions, &args.keep)?;
+    }
     let removed = removal::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
     let mut code = removed.code.max(all.code());
     if args.prune {
-        let options = prune::gc_only(context, args.dry_run)?;
+        let mut options = prune::gc_only(context, args.dry_run)?;
+        if args.dry_run {
+            options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
+        }
         code = code.max(prune::collect(
             context,
             &repo,
@@ -47,6 +57,49 @@ pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
         summary(context, &decisions, &removed, args.dry_run)?;
     }
     Ok(code)
+}
+
+/// Stops expecting snapshots that are gone from the storage.
+fn accept_loss(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
+    let repo = context.open()?;
+    let mut lost = repo.survey()?.lost?;
+    if let Some(wanted) = args
+        .snapshots
+        .iter()
+        .find(|wanted| !lost.iter().any(|id| id.to_hex().starts_with(*wanted)))
+    {
+        let why = format!("no snapshot that is gone matches '{wanted}'");
+        return Err(Failure::new(Code::Failed, why));
+    }
+    let is_named = |id: &SessionId| {
+        args.snapshots
+            .iter()
+            .any(|wanted| id.to_hex().starts_with(wanted))
+    };
+    lost.retain(|id| args.snapshots.is_empty() || is_named(id));
+    let what = text::count(lost.len() as u64, "snapshot");
+    if !lost.is_empty() && !args.dry_run {
+        confirm::ask(
+            context,
+            args.yes,
+            &format!("Accept that {what} cannot be restored any more"),
+        )?;
+        forget::accept_loss(&repo, &lost)?;
+    }
+    if context.json() {
+        return output::object(&json!({
+            "message_type": "summary",
+            "accepted": lost.iter().map(|id| id.to_hex()).collect::<Vec<_>>(),
+            "dry_run": args.dry_run,
+        }))
+        .map(|()| Code::Ok);
+    }
+    output::line(&match (lost.len(), args.dry_run) {
+        (0, _) => "No snapshot that this machine knows is gone".to_string(),
+        (_, true) => format!("Dry run: the loss of {what} would be accepted; nothing was changed"),
+        (_, false) => format!("Accepted the loss of {what}"),
+    })?;
+    Ok(Code::Ok)
 }
 
 /// Ends snapshots that can't be read, so that a prune is possible again.

@@ -163,12 +163,14 @@ fn remove(context: &Context, args: &KeyRemoveArgs) -> Result<Code, Failure> {
     let slot = find(&slots, &args.slot)?;
     let (id, kind) = (slot.id.to_hex(), kind_word(slot));
     let short = text::short(&id);
-    let current = if slot.current {
-        ", with which the repository is open now"
-    } else {
-        ""
-    };
-    confirm::ask(context, args.yes, &format!("Remove {kind} {short}{current}"))?;
+    if slot.current {
+        let why = format!(
+            "key {short} is in use: this command opened the repository with it. Open the repository with another key to \
+             remove this one, or replace it with 'dedup key passwd'; nothing was removed"
+        );
+        return Err(Failure::new(Code::Failed, why));
+    }
+    confirm::ask(context, args.yes, &format!("Remove {kind} {short}"))?;
     key::remove(&repo, slot.id)?;
     tell(
         context,
@@ -200,7 +202,7 @@ fn passwd(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
     }
     let new = new_secret(context, args)?;
     let id = put(context, &repo, &new)?;
-    key::remove(&repo, old)?;
+    key::retire(&repo)?;
     let kind = new.secret.kind().word();
     let line = format!(
         "The {kind} {} opens the repository now; {} does no longer",

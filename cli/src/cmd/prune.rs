@@ -40,6 +40,7 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
         let all = listing::read(context, &repo)?;
         let decisions = removal::by_policy(context, &all, policy, &args.keep, &filter);
         removal::print(context, &decisions, &args.keep, args.dry_run)?;
+        removal::check(context, &decisions, &args.keep)?;
         if args.dry_run {
             options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
         }
@@ -158,7 +159,7 @@ fn tell(
     if removed.count > 0 {
         let what = text::count(removed.count, "snapshot");
         out += &match dry_run {
-            true => format!("Would remove {what}. What follows is as if they had left the trash:\n"),
+            true => format!("Would remove {what}\n"),
             false => format!("Removed {what}: in the trash, where 'dedup undelete' finds them\n"),
         };
     }
@@ -186,6 +187,12 @@ fn costs(s: &PruneSummary) -> String {
     if s.trash_discarded > 0 {
         let ended = text::count(s.trash_discarded, "removed snapshot");
         out += &format!("{ended} would end for good\n");
+    }
+    if s.trash_kept > 0 {
+        let kept = text::count(s.trash_kept, "removed snapshot");
+        out += &format!(
+            "{kept} can be undeleted for now, and what only they need stays ('--keep-trash 0s' frees it)\n"
+        );
     }
     if s.packs_unneeded == 0 && s.packs_repack == 0 {
         return out + "Nothing to free\n" + &waiting(s);

@@ -201,7 +201,7 @@ fn state(
     }
     let dirs = context.dirs()?;
     let asked = first.open_replica(&remote.url, &dirs).and_then(|replica| {
-        let lacking = replicate::lacking(first, &replica, false)?;
+        let lacking = replicate::lacking(first, &replica, false, context.now.timestamp())?;
         Ok((
             lacking.snapshots.len() as u64,
             replica.snapshots()?.0.len() as u64,

@@ -22,7 +22,7 @@ pub fn run(context: &Context, args: &RestoreArgs) -> Result<Code, Failure> {
     let (repo, chosen) = nearest(context, args, &spec)?;
     let watcher = Watcher::start(context, "restore")?;
     let summary = restore::run(&repo, &chosen.manifest, &options, &watcher)?;
-    repo.tell_index_trouble(&watcher);
+    repo.tell_damage(&watcher);
     let tally = watcher.finish();
     match context.json() {
         true => output::object(&object(&summary, &chosen, args))?,

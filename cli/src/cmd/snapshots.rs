@@ -17,17 +17,15 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Code, Failure> {
     let all = listing::read(context, &repo)?;
     let chosen = all.chosen(&args.snapshots, &filter)?;
     let latest = args.latest.map_or(usize::MAX, |n| n as usize);
-    let chosen = match &args.group_by {
-        Some(_) => chosen,
-        None => newest_of_each(&chosen, latest),
-    };
+    let keys = args.group_by.as_ref().map_or(&GroupKey::DEFAULT[..], |by| &by.0);
+    let chosen = newest_of_each(&chosen, keys, latest);
     let groups = group_by(&chosen, args.group_by.as_ref().map_or(&[], |by| &by.0));
     let shown: Vec<(Option<&Group>, Vec<&Snapshot>)> = groups
         .iter()
         .map(|group| {
-            let newest = group.members.iter().take(latest);
             // Oldest first: what is looked for is at the end of a long list.
-            let members = newest.rev().filter_map(|facts| all.snapshot(facts.id)).collect();
+            let members = group.members.iter().rev();
+            let members = members.filter_map(|facts| all.snapshot(facts.id)).collect();
             (args.group_by.as_ref().map(|_| group), members)
         })
         .collect();
@@ -38,9 +36,9 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Code, Failure> {
     Ok(all.code())
 }
 
-/// The newest `n` of each host and paths.
-fn newest_of_each<'a>(chosen: &[&'a Facts], n: usize) -> Vec<&'a Facts> {
-    let groups = group_by(chosen, &GroupKey::DEFAULT);
+/// The newest `n` of each group.
+fn newest_of_each<'a>(chosen: &[&'a Facts], keys: &[GroupKey], n: usize) -> Vec<&'a Facts> {
+    let groups = group_by(chosen, keys);
     groups
         .into_iter()
         .flat_map(|group| group.members.into_iter().take(n))
@@ -87,22 +85,9 @@ fn print_text(context: &Context, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> 
 }
 
 fn group_text(group: &Group) -> String {
-    let mut parts = Vec::new();
-    if let Some(host) = &group.host {
-        parts.push(format!("host {}", escape(host.as_bytes())));
-    }
-    if let Some(paths) = &group.paths {
-        parts.push(format!("paths {}", text::paths(paths)));
-    }
-    if let Some(tags) = &group.tags {
-        parts.push(match tags.is_empty() {
-            true => "no tags".to_string(),
-            false => format!("tags {}", text::names(tags)),
-        });
-    }
-    match parts.is_empty() {
-        true => "All snapshots".to_string(),
-        false => format!("Snapshots of {}", parts.join(", ")),
+    match text::group(group) {
+        all if all.is_empty() => "All snapshots".to_string(),
+        what => format!("Snapshots of {what}"),
     }
 }
 

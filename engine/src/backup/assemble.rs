@@ -140,6 +140,12 @@ impl Assembler<'_> {
         manifest.mounts = run.mounts.lock().clone();
         manifest.missing = run.missing.lock().clone();
         manifest.seconds_taken = self.started.elapsed().as_secs();
+        let _turn = run.repo.turn()?;
+        let last = run.repo.remembered();
+        if last.sequence > self.remembered.sequence {
+            // Another backup of this machine has published since this one began.
+            self.remembered = last;
+        }
         manifest.sequence = self.remembered.sequence + 1;
         manifest.previous = self.remembered.hash;
         let (id, hash) = run.writer.publish(flushed, &manifest.encode())?;
@@ -149,6 +155,7 @@ impl Assembler<'_> {
             hash,
             snapshot: Some(id),
             segments,
+            packs: run.writer.packs_seen(),
         };
         run.repo.remember(&self.remembered)?;
         Ok(Outcome {

@@ -39,7 +39,7 @@ use chunkstore::{ChunkId, Place, SessionId, descriptors, threads};
 use crossbeam_channel::bounded;
 use dispatch::Dispatcher;
 use expected::Expected;
-use history::{newest_of_this_machine, parents};
+use history::{newest_of_this_machine, parents, tell_clock};
 use jiff::Timestamp;
 use parent::Parent;
 use parking_lot::Mutex;
@@ -275,13 +275,16 @@ fn once(
     let is_stream = input.stream_name().is_some();
     let writer = open_session(repo, options, is_stream, monitor)?;
     let head = head(repo, options, input.stream_name());
-    let (snapshots, _unreadable) = repo.snapshots()?;
+    let survey = repo.survey()?;
+    survey.tell_missing(monitor);
+    tell_clock(repo, &survey.snapshots, options, monitor);
+    let snapshots = &survey.snapshots;
     let parents = if options.force {
         Vec::new()
     } else {
-        parents(repo, &snapshots, options, &head)?
+        parents(repo, snapshots, options, &head)?
     };
-    let remembered = newest_of_this_machine(repo, &snapshots, monitor);
+    let remembered = newest_of_this_machine(repo, snapshots, &options.host, monitor)?;
     let totals = parents.last().map_or((0, 0), |(_, manifest)| {
         (
             manifest.summary.total_files_processed,
@@ -308,16 +311,20 @@ fn once(
         left_out: Mutex::default(),
     };
     let reader = Reader::beside(repo.store.clone(), &writer, index_progress(monitor));
-    let trusted_view = writer.view().extends(&remembered.view());
+    let is_last = |id: SessionId| remembered.snapshot == Some(id);
+    let trusted_view =
+        parents.iter().any(|(id, _)| is_last(*id)) && writer.trusts(&remembered.view(), remembered.packs)?;
     let mut parent = Parent::new(options.ignore);
     for (id, manifest) in &parents {
-        let trusted = trusted_view && remembered.snapshot == Some(*id);
-        parent.then(manifest, trees::cursor(&reader, &manifest.root()?)?, trusted);
+        let trusted = trusted_view && is_last(*id);
+        parent.then(
+            manifest,
+            options.now.as_second(),
+            trees::cursor(&reader, &manifest.root()?)?,
+            trusted,
+        );
     }
-    if parents
-        .iter()
-        .any(|(id, _)| !(trusted_view && remembered.snapshot == Some(*id)))
-    {
+    if parents.iter().any(|(id, _)| !(trusted_view && is_last(*id))) {
         reader.index()?;
     }
     let unless = match parents.last() {

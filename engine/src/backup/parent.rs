@@ -59,8 +59,9 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
     }
 
     /// Adds a generation that takes over where the ones before end.
-    pub fn then(&mut self, manifest: &Manifest, cursor: Cursor<L>, trusted: bool) {
-        let racy_from = manifest.walk_secs() - RACY_SECS;
+    pub fn then(&mut self, manifest: &Manifest, now: i64, cursor: Cursor<L>, trusted: bool) {
+        // A walk that says it was later than now was made with a wrong clock.
+        let racy_from = manifest.walk_secs().min(now) - RACY_SECS;
         self.generations.push(Generation {
             cursor,
             racy_from,

@@ -7,6 +7,7 @@
 use super::chain::{self, Chained};
 use super::{CheckReport, Findings, sound};
 use crate::error::{Error, Result};
+use crate::generations::Known;
 use crate::manifest::Manifest;
 use crate::monitor::Monitor;
 use crate::references::Walk;
@@ -22,7 +23,7 @@ use chunkstore::scratch::ScratchDir;
 use chunkstore::session::{self, Mark};
 use chunkstore::slot::is_named_in;
 use chunkstore::store::{Slate, Store};
-use chunkstore::{ChunkId, Error as StoreError, IndexId, MarkId, PackId, Place, SessionId};
+use chunkstore::{ChunkId, Error as StoreError, IndexId, ListId, MarkId, PackId, Place, SessionId};
 use std::collections::{BTreeMap, HashMap};
 
 /// Readings that others may overtake.
@@ -101,19 +102,25 @@ pub(super) fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Structure, Fin
     let mut tries = 0;
     loop {
         tries += 1;
+        let known = Known::read(repo)?;
         let names = Names::read(&repo.store)?;
-        let (structure, findings) = read_once(repo, names, monitor)?;
+        let (structure, findings) = read_once(repo, &known, names, monitor)?;
         if findings.errors == 0 || tries == TRIES || Names::read(&repo.store)? == structure.names {
             return Ok((structure, findings));
         }
     }
 }
 
-fn read_once(repo: &Repo, names: Names, monitor: &dyn Monitor) -> Result<(Structure, Findings)> {
+fn read_once(
+    repo: &Repo,
+    known: &Known,
+    names: Names,
+    monitor: &dyn Monitor,
+) -> Result<(Structure, Findings)> {
     let store = &*repo.store;
     let mut findings = Findings::new(repo)?;
     let condemned = control_objects(store, &mut findings)?;
-    let packs = store.packs()?;
+    let mut packs = store.packs()?;
     let dir = ScratchDir::new(store.cache())?;
     let mut listed = HashMap::new();
     let mut entries = 0;
@@ -127,6 +134,7 @@ fn read_once(repo: &Repo, names: Names, monitor: &dyn Monitor) -> Result<(Struct
         &mut |id| segment(store, id, &mut listed, &mut entries, &mut findings),
         &mut |done, total| progress(done, total),
     )?;
+    store.ask_sizes(index.wrong_sizes(), &mut packs)?;
     sizes(&listed, &packs, &mut findings);
     let mut structure = Structure {
         names,
@@ -142,7 +150,9 @@ fn read_once(repo: &Repo, names: Names, monitor: &dyn Monitor) -> Result<(Struct
     };
     let mut live = LiveSet::new(store.cache())?;
     let manifests = generations(repo, &mut structure, &mut live, &mut findings, monitor)?;
-    chain::check(repo, &manifests, &mut findings);
+    let Names { slates, trash, .. } = &structure.names;
+    chain::missing(repo, known, slates, trash, &mut findings)?;
+    chain::check(repo, &manifests, &mut findings)?;
     references(store, &mut structure, &mut live, &mut findings)?;
     Ok((structure, findings))
 }
@@ -167,6 +177,16 @@ fn control_objects(store: &Store, findings: &mut Findings) -> Result<Condemned> 
     {
         if let Err(e) = sound(session::owner(store, id))? {
             findings.damage(ObjectName::session(id), e);
+        }
+    }
+    for id in named(store, Kind::Forgotten)?
+        .iter()
+        .filter_map(|id| ListId::from_hex(id))
+    {
+        match sound(store.forgotten_list(id))? {
+            // Merged meanwhile.
+            Ok(_) | Err(StoreError::Missing { .. }) => {}
+            Err(e) => findings.damage(ObjectName::forgotten(id), e),
         }
     }
     let mut condemned = Condemned::new();
