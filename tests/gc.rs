@@ -309,6 +309,27 @@ fn a_collection_does_not_wait_for_later_sessions() {
     assert_sound(&repo, &all, "the late one stored it anew");
 }
 
+/// Were it condemned, it would have to be stored again.
+#[test]
+fn what_a_running_writer_has_listed_is_left_alone() {
+    let (remote, machine) = (repository(), Machine::new("here"));
+    let repo = open(&machine, &remote);
+    let first = (
+        generation::generation(&repo, 1, &files(0..9, 5000)).unwrap(),
+        files(0..9, 5000),
+    );
+    let theirs = open(&Machine::new("elsewhere"), &remote);
+    let (writer, of) = (foreign_writer(&theirs), files(900..930, 5000));
+    let manifest = put_all(&theirs, &writer, 1, &of).unwrap();
+    writer.flush().unwrap();
+    let done = collect(&repo).unwrap();
+    assert!(done.packs_deleted == 0 && !done.pending, "{done:?}");
+    writer.open_next_session().unwrap();
+    let id = generation::publish(&writer, &manifest).unwrap();
+    assert!(writer.is_covered().unwrap());
+    assert_sound(&repo, &[first, (id, of)], "published");
+}
+
 /// A writer that was declared dead wakes up: it can't publish, and what it still writes misleads nobody.
 
 #[test]
