@@ -267,7 +267,6 @@ fn protected_snapshots_are_not_forgotten() {
 }
 
 /// The writer relies on what the first generation stored; then that is forgotten.
-
 #[test]
 fn a_running_writer_keeps_what_it_found() {
     let story = Story::new();
@@ -291,7 +290,6 @@ fn a_running_writer_keeps_what_it_found() {
 }
 
 /// Only those sessions count that were there when the mark was made.
-
 #[test]
 fn a_collection_does_not_wait_for_later_sessions() {
     let story = Story::new();
@@ -331,7 +329,6 @@ fn what_a_running_writer_has_listed_is_left_alone() {
 }
 
 /// A writer that was declared dead wakes up: it can't publish, and what it still writes misleads nobody.
-
 #[test]
 fn a_fenced_writer_harms_nobody() {
     let story = Story::new();
@@ -426,7 +423,6 @@ fn two_collectors_at_once() {
 }
 
 /// Whatever a listing leaves out, nothing that a generation needs is deleted.
-
 #[test]
 fn many_small_generations_end_in_few_packs() {
     let (remote, machine) = (repository(), Machine::new("here"));
@@ -447,7 +443,6 @@ fn many_small_generations_end_in_few_packs() {
 }
 
 /// Random lives of a repository: several machines, backups, forgetting, collecting, writers that stall and die.
-
 #[test]
 fn random_lives() {
     for seed in 0..12u64 {
