@@ -13,7 +13,7 @@ use kit::servers::{Rclone, Seaweed, Serve};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Hard limits too: `ulimit` sets both.
@@ -210,4 +210,68 @@ fn a_stop_while_only_uploads_are_left() {
     let sent = slow.run(&["backup", "source", "--json"]).ends(0).summary();
     assert!(number(&sent, "data_added") < 12 << 20, "{sent}");
     slow.run(&["check", "--read-data"]).ends(0);
+}
+
+#[test]
+fn too_little_memory_is_an_error() {
+    let home = home();
+    let run = home.run_limited("-v 300000", &["init"]).ends(1);
+    run.says(&["not enough memory", "ulimit -v"]);
+    home.run_limited("-v 300000", &["version"]).ends(0);
+    home.init();
+    home.write("source/f", "x");
+    home.run_limited("-v 300000", &["backup", "source"]).ends(1);
+}
+
+/// A user's limit on processes counts threads, and does not hold for root.
+#[test]
+fn too_few_threads_are_an_error_or_make_do() {
+    let home = home();
+    let program = home.path("dedup");
+    let user = ["--reuid=54321", "--regid=54321", "--clear-groups"];
+    let given_up =
+        |done: std::io::Result<std::process::Output>| !done.is_ok_and(|done| done.status.success());
+    if given_up(Command::new("setpriv").args(user).arg("true").output()) {
+        assert!(!rustix::process::geteuid().is_root() || std::env::var_os("CI").is_none());
+        eprintln!("passed over: no other user can be had here");
+        return;
+    }
+    fs::copy(env!("CARGO_BIN_EXE_dedup-under-test"), &program).unwrap();
+    home.write("source/f", noise(1, 3 << 20));
+    let owned = Command::new("chown")
+        .args(["-R", "54321"])
+        .arg(home.path(""))
+        .status();
+    assert!(owned.unwrap().success());
+    let run = |threads: usize, args: &[&str]| {
+        let script = format!(r#"ulimit -u {threads} && exec "$@""#);
+        let mut command = Command::new("setpriv");
+        command
+            .args(user)
+            .args(["sh", "-c", &script, "sh"])
+            .arg(&program)
+            .args(args);
+        for (name, value) in home.command(args).get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        command.current_dir(home.path("")).output().unwrap()
+    };
+    assert!(run(100, &["init"]).status.success());
+    for threads in [3, 5, 6, 7, 8, 9, 10, 12, 100] {
+        for args in [
+            &["backup", "source"][..],
+            &["check", "--read-data"],
+            &["prune", "--yes"],
+        ] {
+            let done = run(threads, args);
+            let said = String::from_utf8_lossy(&done.stderr);
+            match done.status.code() {
+                Some(0) => {}
+                Some(1) if threads < 100 => {
+                    assert!(said.contains("thread") || said.contains("no snapshot"), "{said}")
+                }
+                code => panic!("{threads} {args:?}: {code:?}\n{said}"),
+            }
+        }
+    }
 }

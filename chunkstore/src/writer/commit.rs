@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(200);
 /// What a crash makes the next run send again: packs that no segment lists yet. They are listed after a tenth of the time
 /// that the run has taken, within these bounds, so that a short run loses little and a long one writes few segments.
-const UNLISTED_SOON: Duration = Duration::from_secs(5);
+const UNLISTED_SOON: Duration = Duration::from_secs(2);
 const UNLISTED_LATE: Duration = Duration::from_secs(60);
 /// And after so many bytes, however fast they went.
 const UNLISTED_BYTES: u64 = 4 << 30;

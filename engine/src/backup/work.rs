@@ -191,9 +191,6 @@ impl<'a> Worker<'a> {
                 Some(dir) if found.special => self.special(found, dir)?,
                 dir => self.draft(found, dir.as_deref(), opened, number, &mut small)?,
             };
-            if let Some(trouble) = entry.trouble {
-                trouble.of_the_source(&path)?;
-            }
             if let Err(e) = check_entry(&slot.dir, &entry) {
                 let why = format!("it is left out: {e}");
                 let path = [b"/", &path[..]].concat();
@@ -206,6 +203,7 @@ impl<'a> Worker<'a> {
                 continue;
             }
             if let Some(trouble) = entry.trouble {
+                trouble.of_the_source(&path)?;
                 let path = [b"/", &path[..]].concat();
                 self.run.problem(&Problem {
                     path,
@@ -246,19 +244,15 @@ impl<'a> Worker<'a> {
             content: Content::None,
             trouble: found.trouble,
         };
-        let dir = match dir.map(Lent::open) {
-            Some(Ok(dir)) => dir,
-            failed => {
-                let errno = failed.and_then(Result::err).map_or(0, |e| fsmeta::errno_of(&e));
-                entry.trouble = entry.trouble.or(Some(Trouble::Unreadable { errno }));
-                entry.meta.size = 0;
-                return Ok(entry);
-            }
-        };
-        if entry.trouble.is_some() {
+        let dir = dir.map_or_else(|| Err(io::Error::from_raw_os_error(0)), Lent::open);
+        if let Err(e) = &dir {
+            let errno = fsmeta::errno_of(e);
+            entry.trouble = entry.trouble.or(Some(Trouble::Unreadable { errno }));
+        }
+        let (Ok(dir), None) = (dir, entry.trouble) else {
             entry.meta.size = 0;
             return Ok(entry);
-        }
+        };
         match entry.kind {
             Kind::File => self.file(&dir, opened, &mut entry, slot, small)?,
             Kind::Dir
