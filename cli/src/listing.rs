@@ -20,13 +20,22 @@ pub struct Listing {
     /// Of `snapshots`, in their order.
     pub facts: Vec<Facts>,
     places: HashMap<SessionId, usize>,
-    /// Manifests that can't be read.
+    /// Manifests that are damaged.
     pub damaged: usize,
+    /// Manifests that this user may not read.
+    pub denied: usize,
 }
 
 pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
-    let (snapshots, damaged) = repo.snapshots()?;
-    for (id, error) in &damaged {
+    let (snapshots, unreadable) = repo.snapshots()?;
+    let (mut damaged, mut denied) = (0, 0);
+    for (id, error) in unreadable {
+        if error.is_denied() {
+            denied += 1;
+            output::say(&Failure::from(error).line(context.json()));
+            continue;
+        }
+        damaged += 1;
         let problem = Problem {
             path: format!("snapshots/{id}").into_bytes(),
             what: ProblemKind::Damage {
@@ -43,7 +52,8 @@ pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
     Ok(Listing {
         places: places.collect(),
         facts,
-        damaged: damaged.len(),
+        damaged,
+        denied,
         snapshots,
     })
 }
@@ -63,8 +73,9 @@ impl Listing {
 
     /// The code of a command that did what it could.
     pub fn code(&self) -> Code {
-        match self.damaged {
-            0 => Code::Ok,
+        match (self.damaged, self.denied) {
+            (0, 0) => Code::Ok,
+            (0, _) => Code::Failed,
             _ => Code::Damage,
         }
     }

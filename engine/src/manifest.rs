@@ -260,7 +260,8 @@ pub fn list(store: &Store) -> Result<Listed> {
             Ok(snapshot) => good.extend(snapshot),
             // Forgotten between the listing and now.
             Err(Error::Store(chunkstore::Error::Missing { .. })) => {}
-            Err(Error::Store(e)) if e.is_damage() => bad.push((id, Error::Store(e))),
+            // Damaged, or somebody else's: the others can be used.
+            Err(Error::Store(e)) if e.is_damage() || e.is_denied() => bad.push((id, Error::Store(e))),
             Err(e) => return Err(e),
         }
     }

@@ -216,6 +216,15 @@ impl Repo {
         manifest::list(&self.store)
     }
 
+    /// The same for who judges the repository: what this user may not read is no damage, and ends it.
+    pub(crate) fn snapshots_or_denied(&self) -> Result<Listed> {
+        let (good, mut bad) = self.snapshots()?;
+        match bad.iter().position(|(_, error)| error.is_denied()) {
+            Some(denied) => Err(bad.swap_remove(denied).1),
+            None => Ok((good, bad)),
+        }
+    }
+
     pub fn manifest(&self, id: SessionId) -> Result<Manifest> {
         manifest::load(&self.store, id)
     }

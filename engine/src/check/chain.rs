@@ -16,6 +16,17 @@ pub(super) struct Chained {
     pub id: SessionId,
 }
 
+impl Chained {
+    /// Without the root, so that memory does not grow with the trees.
+    pub fn new(id: SessionId, manifest: Manifest, hash: Option<[u8; 32]>) -> Chained {
+        let manifest = Manifest {
+            root: Vec::new(),
+            ..manifest
+        };
+        Chained { manifest, hash, id }
+    }
+}
+
 /// I-17: each machine numbers its manifests and names the one before.
 pub(super) fn check(repo: &Repo, manifests: &[Chained], findings: &mut Findings) {
     let mut machines: BTreeMap<[u8; 16], BTreeMap<u64, Vec<&Chained>>> = BTreeMap::new();
