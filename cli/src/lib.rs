@@ -83,7 +83,10 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         context.global.limit_download.clone(),
     );
     engine::repo::stop_when(signals::interrupted);
-    if !matches!(cli.command, Command::Completions(_) | Command::Version | Command::Help(_)) {
+    if !matches!(
+        cli.command,
+        Command::Completions(_) | Command::Version | Command::Help(_)
+    ) {
         limits::prepare()?;
     }
     match &cli.command {

@@ -179,6 +179,14 @@ impl Manifest {
         self.walk_secs
     }
 
+    /// All but the tree, for who keeps many.
+    pub(crate) fn without_root(self) -> Manifest {
+        Manifest {
+            root: Vec::new(),
+            ..self
+        }
+    }
+
     pub fn root(&self) -> Result<Root> {
         from_cbor(&self.root).ok_or_else(|| {
             Error::Store(chunkstore::Error::corrupt(
@@ -274,8 +282,7 @@ fn read_snapshot(store: &Store, id: SessionId) -> Result<Option<Snapshot>> {
     match store.recall(id)? {
         Slate::Fence => Ok(None),
         Slate::Manifest { body, hash } => {
-            let mut manifest = Manifest::decode(id, &body)?;
-            manifest.root = Vec::new();
+            let manifest = Manifest::decode(id, &body)?.without_root();
             Ok(Some(Snapshot { id, manifest, hash }))
         }
     }

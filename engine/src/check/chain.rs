@@ -19,11 +19,11 @@ pub(super) struct Chained {
 impl Chained {
     /// Without the root, so that memory does not grow with the trees.
     pub fn new(id: SessionId, manifest: Manifest, hash: Option<[u8; 32]>) -> Chained {
-        let manifest = Manifest {
-            root: Vec::new(),
-            ..manifest
-        };
-        Chained { manifest, hash, id }
+        Chained {
+            manifest: manifest.without_root(),
+            hash,
+            id,
+        }
     }
 }
 
