@@ -1,6 +1,7 @@
 //! What can go wrong below the engine. Repository errors end a run (I-11); advice to people is the caller's.
 
 use crate::descriptors;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -53,6 +54,34 @@ pub enum Error {
     WriterFailed,
     #[error("refused: {0}")]
     Refused(String),
+}
+
+/// Why the system refused an operation in a repository's directory: somebody else owns what is in the way. The source of
+/// an [`Error::Remote`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Foreign {
+    /// The object or folder, relative to the repository.
+    pub path: String,
+    pub owner: u32,
+    /// Whom this process runs as.
+    pub user: u32,
+}
+
+impl std::error::Error for Foreign {}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |id| match id {
+            0 => "root".to_string(),
+            id => format!("user {id}"),
+        };
+        let (owner, user) = (name(self.owner), name(self.user));
+        write!(
+            f,
+            "permission denied: {} belongs to {owner}, not to {user}",
+            self.path
+        )
+    }
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -193,6 +222,19 @@ impl Error {
             Error::WriterFailed => Error::WriterFailed,
             Error::Refused(why) => Error::Refused(why.clone()),
         }
+    }
+
+    /// The storage does not let this user do it.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Error::Remote { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
+    /// The same, because it belongs to somebody else.
+    pub fn is_foreign(&self) -> bool {
+        let Error::Remote { source, .. } = self else {
+            return false;
+        };
+        source.get_ref().is_some_and(|source| source.is::<Foreign>())
     }
 
     /// The object itself is wrong or gone, as opposed to a remote that could not be asked.

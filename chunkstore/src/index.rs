@@ -163,6 +163,11 @@ impl LocalIndex {
         self.seen
     }
 
+    /// Whether some of the segments list packs that were not there.
+    pub fn lists_absent(&self) -> Result<bool> {
+        Ok(!absent(&self.db)?.is_empty())
+    }
+
     /// Adds one segment. Entries in condemned packs never displace others.
     pub fn ingest(&self, id: IndexId, segment: &IndexSegment, condemned: &Condemned) -> Result<()> {
         self.add(

@@ -19,7 +19,7 @@ mod settle;
 
 pub use plan::{Plan, plan};
 pub use repack::repack;
-pub use rescue::{Rescued, rescue};
+pub use rescue::{Rescue, Rescued};
 pub use settle::{Patience, settle};
 
 use crate::error::{Error, Result};
@@ -135,8 +135,12 @@ fn put_segment(store: &Store, lists: &[PackList]) -> Result<()> {
 
 /// G1: publishes the plan's mark, or marks if it condemns very many. From now on no new session refers to the packs.
 pub fn condemn(store: &Store, plan: &Plan) -> Result<Vec<Mark>> {
-    let packs: BTreeSet<PackId> = plan.unneeded.union(&plan.repack).copied().collect();
-    let packs: Vec<PackId> = packs.into_iter().collect();
+    condemn_packs(store, &plan.unneeded.union(&plan.repack).copied().collect())
+}
+
+/// The same for any packs, however many.
+pub fn condemn_packs(store: &Store, packs: &BTreeSet<PackId>) -> Result<Vec<Mark>> {
+    let packs: Vec<PackId> = packs.iter().copied().collect();
     packs
         .chunks(PACKS_PER_MARK)
         .map(|packs| Mark::publish(store, &packs.iter().copied().collect()))

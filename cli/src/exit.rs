@@ -189,17 +189,22 @@ impl From<StoreError> for Failure {
         let said = error.to_string();
         let with = |code, advice: &str| Failure::new(code, format!("{said}; {advice}"));
         match error {
-            StoreError::Missing { .. } | StoreError::Corrupt { .. } => with(
-                Code::Damage,
-                "'dedup check' tells what else is hurt; everything else can be restored",
-            ),
             StoreError::Unreadable { .. } => with(
                 Code::Failed,
                 "nothing says that it is damaged; make it readable and run the command again",
             ),
+            StoreError::Missing { object } | StoreError::Corrupt { object, .. } => {
+                let advice = match object.split('/').next() {
+                    Some("keys") => {
+                        "without a key nothing can be opened: unpack what 'dedup key export' saved, or use a replica"
+                    }
+                    _ => "'dedup check' shows what else is damaged; everything else can be restored",
+                };
+                Failure::new(Code::Damage, format!("{said}; {advice}"))
+            }
             StoreError::NoRepository { .. } => with(
                 Code::NoRepository,
-                "check --repo, or make one there with 'dedup init'",
+                "is a disk not mounted, or --repo wrong? 'dedup init' makes a new repository",
             ),
             StoreError::RepositoryExists { .. } => {
                 with(Code::Failed, "nothing was changed; 'dedup backup' can use it")
@@ -208,12 +213,17 @@ impl From<StoreError> for Failure {
             StoreError::NewerFormat { .. } => {
                 with(Code::Failed, "install a newer dedup; nothing was changed")
             }
+            // A file of this machine: a restore's target, or the cache.
+            StoreError::NoSpace { object } if object.starts_with('/') => Failure::new(
+                Code::NoSpace,
+                format!("{said}; make room there and run the command again"),
+            ),
             StoreError::NoSpace { .. } => with(
                 Code::NoSpace,
                 "make room and run the command again; 'dedup prune' works on a full disk",
             ),
-            StoreError::Remote { .. } => {
-                with(Code::Failed, "what is stored stays whole; run the command again")
+            StoreError::Remote { ref source, .. } => {
+                with(Code::Failed, remedy(source.kind(), error.is_foreign()))
             }
             StoreError::Local { what, path, source } => Failure::io(what, &path, &source),
             StoreError::TooManyOpen { .. } => with(
@@ -241,6 +251,29 @@ impl From<StoreError> for Failure {
             StoreError::WriterFailed => with(Code::Failed, "no snapshot was made; run the command again"),
             StoreError::Refused(_) => Failure::new(Code::Failed, said),
         }
+    }
+}
+
+/// What to do about storage that refused something.
+fn remedy(kind: io::ErrorKind, is_foreign: bool) -> &'static str {
+    use io::ErrorKind as Kind;
+    match kind {
+        Kind::PermissionDenied if is_foreign => {
+            "give it to the owner of the repository's folder with 'chown', or run dedup as the user it belongs to"
+        }
+        Kind::PermissionDenied => {
+            "check the user, keys and passwords for this storage, and what they are allowed to do there"
+        }
+        Kind::ReadOnlyFilesystem => "the storage is mounted read-only: mount it writable",
+        Kind::Unsupported => "install the program, or put it where PATH finds it",
+        Kind::InvalidInput | Kind::NotADirectory => {
+            "check the repository's URL and the settings of its storage"
+        }
+        Kind::HostUnreachable | Kind::AddrNotAvailable => "check the host's name in the URL, and the network",
+        Kind::TimedOut | Kind::ConnectionAborted | Kind::ConnectionRefused | Kind::ConnectionReset => {
+            "what is stored stays whole; check the network and the server, and run the command again"
+        }
+        _ => "what is stored stays whole; run the command again",
     }
 }
 
@@ -361,6 +394,33 @@ mod tests {
             assert!(failure.message.starts_with(&said), "{said}: {}", failure.message);
             assert!(!failure.message.contains('\n'), "{said}");
         }
+    }
+
+    /// Each cause has its own remedy, and none that can't help.
+    #[test]
+    fn storage_that_refuses() {
+        use io::ErrorKind as Kind;
+        let message = |source: io::Error| {
+            let failure = Failure::from(StoreError::Remote {
+                operation: "read",
+                object: "snapshots/x".to_string(),
+                source,
+            });
+            assert_eq!(failure.code, Code::Failed);
+            failure.message
+        };
+        assert!(message(other()).contains("keys and passwords"));
+        assert!(message(Kind::ReadOnlyFilesystem.into()).contains("writable"));
+        assert!(message(Kind::TimedOut.into()).contains("network"));
+        assert!(message(Kind::Unsupported.into()).contains("install"));
+        assert!(message(Kind::Other.into()).contains("again"));
+        assert!(!message(other()).contains("again"));
+        let lost = |object: &str| {
+            let object = object.to_string();
+            Failure::from(StoreError::Missing { object }).message
+        };
+        assert!(lost("keys/00").contains("key export") && !lost("keys/00").contains("restored"));
+        assert!(lost("packs/00").contains("dedup check"));
     }
 
     #[test]

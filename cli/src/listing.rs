@@ -22,8 +22,10 @@ pub struct Listing {
     /// Of `snapshots`, in their order.
     pub facts: Vec<Facts>,
     places: HashMap<SessionId, usize>,
-    /// Manifests that can't be read.
+    /// Manifests that are damaged.
     pub damaged: usize,
+    /// Manifests that this user may not read.
+    pub denied: usize,
 }
 
 pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
@@ -31,8 +33,15 @@ pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
     if let Some(why) = survey.warning() {
         warn(context, why);
     }
-    let (snapshots, damaged) = (survey.snapshots, survey.unreadable);
-    for (id, error) in &damaged {
+    let snapshots = survey.snapshots;
+    let (mut damaged, mut denied) = (0, 0);
+    for (id, error) in survey.unreadable {
+        if error.is_denied() {
+            denied += 1;
+            output::say(&Failure::from(error).line(context.json()));
+            continue;
+        }
+        damaged += 1;
         let why = error.to_string();
         tell(context, format!("snapshots/{id}"), ProblemKind::Damage { why });
     }
@@ -42,7 +51,8 @@ pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
     Ok(Listing {
         places: places.collect(),
         facts,
-        damaged: damaged.len(),
+        damaged,
+        denied,
         snapshots,
     })
 }
@@ -95,8 +105,9 @@ impl Listing {
 
     /// The code of a command that did what it could.
     pub fn code(&self) -> Code {
-        match self.damaged {
-            0 => Code::Ok,
+        match (self.damaged, self.denied) {
+            (0, 0) => Code::Ok,
+            (0, _) => Code::Failed,
             _ => Code::Damage,
         }
     }

@@ -19,16 +19,15 @@ use chunkstore::object::cap;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
-use chunkstore::session::Mark;
 use chunkstore::store::Slate;
 use chunkstore::transfer::{self, Origin};
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, PackId, Place, SessionId};
+use chunkstore::{ChunkId, PackId, Place, SessionId, sweep};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::AtomicU64;
 
-/// Names that a report holds; the rest is counted.
+/// Names that a report shows; the rest is counted.
 const LISTED: usize = 1000;
 
 #[derive(Clone, Debug)]
@@ -53,6 +52,8 @@ pub struct Healed {
     /// Damaged packs, and how many of them were put right in their place.
     pub packs_damaged: u64,
     pub packs_mended: u64,
+    /// Those that stay damaged, and that no snapshot needs anything of: condemned, and a collection removes them.
+    pub packs_unneeded: u64,
     /// Chunks that were lost or damaged and came from another replica; bytes that were sent for that.
     pub chunks_brought: u64,
     pub bytes: u64,
@@ -63,11 +64,13 @@ pub struct Healed {
     /// What no replica has whole: chunks, and manifests.
     pub chunks_lost: u64,
     pub snapshots_lost: u64,
+    /// Paths that still can't be restored, as a check found after all that was mended.
+    pub damaged_paths: u64,
 }
 
 impl Healed {
     pub fn is_whole(&self) -> bool {
-        self.chunks_lost == 0 && self.snapshots_lost == 0
+        self.chunks_lost == 0 && self.snapshots_lost == 0 && self.damaged_paths == 0
     }
 
     /// There was nothing to do.
@@ -104,6 +107,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
         true => broken_packs(repo, options, monitor)?,
         false => BTreeSet::new(),
     };
+    let before: HashSet<PackId> = repo.store.packs()?.into_keys().collect();
     let progress = index_progress(monitor);
     let origins = from
         .iter()
@@ -122,10 +126,39 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
         monitor,
         hurt: Mutex::new(hurt),
         bytes: AtomicU64::new(0),
+        put: HashSet::new(),
         healed,
     };
     healing.run()?;
-    Ok(healing.healed)
+    let Healing { put, mut healed, .. } = healing;
+    drop(writer);
+    if !options.dry_run && !healed.was_whole() {
+        verify(repo, options, before, put, &mut healed, monitor)?;
+    }
+    Ok(healed)
+}
+
+/// Reads what was brought, and all that leads to it: that everything is there again is said of what was seen.
+fn verify(
+    repo: &Repo,
+    options: &Options,
+    before: HashSet<PackId>,
+    put: HashSet<PackId>,
+    healed: &mut Healed,
+    monitor: &dyn Monitor,
+) -> Result<()> {
+    let there = repo.store.packs()?.into_keys();
+    let new: HashSet<PackId> = there
+        .filter(|id| !before.contains(id) || put.contains(id))
+        .collect();
+    let options = check::Options {
+        read_data: ReadData::All,
+        threads: options.threads,
+    };
+    let report = check::run_on(repo, &options, Some(&new), &Hush(monitor))?;
+    healed.damaged_paths = report.damaged_paths;
+    healed.snapshots_lost = healed.snapshots_lost.max(report.snapshots_unreadable);
+    Ok(())
 }
 
 /// Packs that are there and not what their names say.
@@ -135,7 +168,7 @@ fn broken_packs(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result
         threads: options.threads,
     };
     let report = check::run(repo, &options, &Hush(monitor))?;
-    let packs = report.broken_packs.iter().filter_map(|id| PackId::from_hex(id));
+    let packs = report.hurt_packs.into_iter().chain(report.unneeded_packs);
     let there = repo.store.packs()?;
     Ok(packs.filter(|id| there.contains_key(id)).collect())
 }
@@ -150,6 +183,8 @@ struct Healing<'a> {
     /// Packs that are there and damaged.
     hurt: Mutex<BTreeSet<PackId>>,
     bytes: AtomicU64,
+    /// Packs that were put right in their place.
+    put: HashSet<PackId>,
     healed: Healed,
 }
 
@@ -164,7 +199,8 @@ impl Healing<'_> {
         let (mut live, spares) = self.references()?;
         let hurt = self.put_right()?;
         let mut wanted = LiveSet::new(self.repo.store.cache())?;
-        self.add_wanted(&mut live, &hurt, &mut wanted)?;
+        let needed = self.add_wanted(&mut live, &hurt, &mut wanted)?;
+        self.healed.packs_unneeded = hurt.difference(&needed).count() as u64;
         self.bring(&mut wanted, &hurt)?;
         self.condemn(&hurt)?;
         for spare in spares {
@@ -306,6 +342,7 @@ impl Healing<'_> {
             };
             return match self.repo.store.remote().replace(&name, &bytes) {
                 Ok(()) => {
+                    self.put.insert(id);
                     self.healed.packs_mended += 1;
                     self.healed.bytes += bytes.len() as u64;
                     self.healed.mended(&name);
@@ -319,18 +356,31 @@ impl Healing<'_> {
         Ok(false)
     }
 
-    /// What of `live` is in no pack that is there and sound.
-    fn add_wanted(&self, live: &mut LiveSet, hurt: &HashSet<PackId>, wanted: &mut LiveSet) -> Result<()> {
+    /// What of `live` is in no pack that is there and sound. Returns those of the hurt packs that held some of it.
+    fn add_wanted(
+        &self,
+        live: &mut LiveSet,
+        hurt: &HashSet<PackId>,
+        wanted: &mut LiveSet,
+    ) -> Result<HashSet<PackId>> {
         let index = self.writer.index(&mut |_, _| {})?;
+        let mut needed = HashSet::new();
         live.scan(&mut |ids| {
             for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
-                if located.is_none_or(|at| hurt.contains(&at.place.pack)) {
-                    wanted.insert(*id)?;
+                match located.map(|at| at.place.pack) {
+                    Some(pack) if hurt.contains(&pack) => {
+                        needed.insert(pack);
+                        wanted.insert(*id)?;
+                    }
+                    Some(_) => {}
+                    None => {
+                        wanted.insert(*id)?;
+                    }
                 }
             }
             Ok(())
         })?;
-        Ok(())
+        Ok(needed)
     }
 
     fn bring(&mut self, wanted: &mut LiveSet, hurt: &HashSet<PackId>) -> Result<()> {
@@ -391,9 +441,9 @@ impl Healing<'_> {
     /// From now on nobody refers to packs that stay damaged: what could not come is stored again by the next backup
     /// that has it.
     fn condemn(&self, hurt: &HashSet<PackId>) -> Result<()> {
-        let new: HashSet<PackId> = hurt.difference(&self.writer.view().condemned).copied().collect();
-        if !self.options.dry_run && !new.is_empty() {
-            Mark::publish(&self.repo.store, &new)?;
+        if !self.options.dry_run {
+            let new = hurt.difference(&self.writer.view().condemned).copied().collect();
+            sweep::condemn_packs(&self.repo.store, &new)?;
         }
         Ok(())
     }

@@ -256,6 +256,14 @@ impl Manifest {
         self.walk_secs
     }
 
+    /// All but the tree, for who keeps many.
+    pub(crate) fn without_root(self) -> Manifest {
+        Manifest {
+            root: Vec::new(),
+            ..self
+        }
+    }
+
     pub fn root(&self) -> Result<Root> {
         from_cbor(&self.root).ok_or_else(|| {
             Error::Store(chunkstore::Error::corrupt(
@@ -344,7 +352,8 @@ pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
             Ok(snapshot) => good.extend(snapshot),
             // Forgotten between the listing and now.
             Err(Error::Store(chunkstore::Error::Missing { .. })) => {}
-            Err(Error::Store(e)) if e.is_damage() => bad.push((id, Error::Store(e))),
+            // Damaged, or somebody else's: the others can be used.
+            Err(Error::Store(e)) if e.is_damage() || e.is_denied() => bad.push((id, Error::Store(e))),
             Err(e) => return Err(e),
         }
     }
@@ -363,8 +372,7 @@ fn read_snapshot(store: &Store, id: SessionId) -> Result<Option<Snapshot>> {
     match store.recall(id)? {
         Slate::Fence => Ok(None),
         Slate::Manifest { body, hash } => {
-            let mut manifest = Manifest::decode(id, &body)?;
-            manifest.root = Vec::new();
+            let manifest = Manifest::decode(id, &body)?.without_root();
             Ok(Some(Snapshot { id, manifest, hash }))
         }
     }

@@ -28,8 +28,6 @@ use chunkstore::{Error as StoreError, SessionId};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-/// Unpublished writes older than this belong to nobody.
-const STAGED_AGE: Duration = Duration::from_secs(48 * 3600);
 /// Readings of the repository's state that others may overtake.
 const TRIES: usize = 10;
 
@@ -104,7 +102,7 @@ fn run_once(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Pru
         return Ok(summary);
     }
     store.discard(&expired.into_values().collect::<Vec<_>>())?;
-    summary.staged_removed = store.remote().sweep_staged(STAGED_AGE)?;
+    summary.staged_removed = sweep_staged(repo, options)?;
     // Shows a second collector that one is at work. Without room for it, nothing is moved, only deleted.
     let session = match Session::begin(store, &repo.owner(&options.host, options.now)) {
         Err(StoreError::NoSpace { .. }) => None,
@@ -125,6 +123,24 @@ fn run_once(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Pru
     summary.sessions_removed = sweep::remove_ended_sessions(store)?;
     summary.pending = summary.marks_pending > 0;
     Ok(summary)
+}
+
+/// Removes what writers that are gone left unpublished.
+fn sweep_staged(repo: &Repo, options: &Options) -> Result<u64> {
+    let store = &*repo.store;
+    let mut all_ended = || {
+        let open = sweep::open_sessions(store)?;
+        Ok(sweep::settle(store, &open, &patience(repo, options))?.is_empty())
+    };
+    Ok(store.remote().sweep_staged(&mut all_ended)?)
+}
+
+fn patience(repo: &Repo, options: &Options) -> Patience {
+    Patience {
+        machine: repo.machine(),
+        stale: options.stale_after,
+        dry_run: options.dry_run,
+    }
 }
 
 /// Collects, from the beginning again when another collection replaces what this one is about to read.
@@ -216,11 +232,7 @@ impl<'a> Collection<'a> {
 
     /// The sessions that stay open, once those that are dead were fenced; in a dry run, would be.
     fn settle(&self, sessions: Vec<SessionId>) -> Result<Vec<SessionId>> {
-        let patience = Patience {
-            machine: self.repo.machine(),
-            stale: self.options.stale_after,
-            dry_run: self.options.dry_run,
-        };
+        let patience = patience(self.repo, self.options);
         Ok(sweep::settle(self.store, &self.others(sessions), &patience)?)
     }
 

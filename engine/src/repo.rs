@@ -310,6 +310,11 @@ impl Repo {
         })
     }
 
+    /// The same for who judges the repository: what this user may not read is no damage, and ends it.
+    pub(crate) fn snapshots_or_denied(&self) -> Result<Listed> {
+        or_denied(self.snapshots()?)
+    }
+
     pub fn manifest(&self, id: SessionId) -> Result<Manifest> {
         manifest::load(&self.store, id)
     }
@@ -349,6 +354,14 @@ impl Repo {
                 Err(e) => return Err(failed("lock", e.into())),
             }
         }
+    }
+}
+
+/// What was listed, unless this user may not read some of it.
+pub(crate) fn or_denied((good, mut bad): Listed) -> Result<Listed> {
+    match bad.iter().position(|(_, error)| error.is_denied()) {
+        Some(denied) => Err(bad.swap_remove(denied).1),
+        None => Ok((good, bad)),
     }
 }
 

@@ -19,7 +19,7 @@ const COMMON: [&str; 5] = ["ca", "cert", "proxy", "timeout", "retry"];
 /// Seconds a transfer may stand still.
 const STALL: u64 = 60;
 /// Seconds for which a request that fails is tried again, once the storage has been reached.
-const PATIENCE: u64 = 120;
+const PATIENCE: u64 = 300;
 
 /// A URL taken apart.
 #[derive(Clone)]

@@ -199,6 +199,10 @@ pub trait Staged: Send {
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published>;
 }
 
+/// Whether every session but the caller's own has published or been fenced: then nothing that was written before the
+/// answer is anybody's (I-8).
+pub type AllEnded<'a> = dyn FnMut() -> Result<bool> + 'a;
+
 /// Storage of one repository. All offsets and lengths are bytes.
 pub trait Remote: Send + Sync {
     /// Where this is, for messages; never holds a secret.
@@ -215,8 +219,9 @@ pub trait Remote: Send + Sync {
     fn delete(&self, name: &ObjectName) -> Result<()>;
     /// Every publish and delete that returned before this call survives a power cut once it returns.
     fn barrier(&self) -> Result<()>;
-    /// Removes abandoned unpublished writes older than `age`; returns how many. Never touches named objects.
-    fn sweep_staged(&self, age: std::time::Duration) -> Result<u64>;
+    /// Removes unpublished writes that nobody will publish any more; returns how many. Never touches named objects.
+    /// Where the storage can't tell by itself whether a writer lives, `all_ended` is asked after they were listed.
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64>;
 
     /// Puts `bytes` in the place of a damaged object, all at once, and durably. Only for what is named by the hash of its
     /// bytes, or made from what is, or that another replica has sealed under this name, so that nobody can have relied on

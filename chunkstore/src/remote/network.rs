@@ -23,14 +23,13 @@ use self::fault::{Fault, Outcome};
 use self::retry::Sender;
 use self::wire::Wire;
 use super::address::Address;
-use super::{Kind, ObjectName, Published, Remote, Staged};
+use super::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
 use crate::stopping::Work;
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Requests that a caller does well to have under way.
 const LANES: usize = 4;
@@ -74,7 +73,7 @@ impl Network {
         Ok(Some(Network {
             shared: Arc::new(Shared {
                 wire,
-                sender: Sender::new(address.patience()?, most),
+                sender: Sender::new(address.patience()?, address.stall()?, most),
                 address,
                 _connections: connections,
             }),
@@ -228,12 +227,20 @@ impl Remote for Network {
         Ok(())
     }
 
-    fn sweep_staged(&self, age: Duration) -> Result<u64> {
-        let before = temporary::now().saturating_sub(age.as_secs());
-        let swept = self.shared.sender.send(Work::Bulk, |_| {
-            runtime::run(Work::Bulk, self.shared.wire.sweep(before))
-        });
-        swept.map_err(|fault| self.shared.failed("sweep", temporary::FOLDER, &fault))
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
+        let Shared { wire, sender, .. } = &*self.shared;
+        let failed = |fault| self.shared.failed("sweep", temporary::FOLDER, &fault);
+        let listed = sender.send(Work::Bulk, |_| runtime::run(Work::Bulk, wire.staged()));
+        let staged = listed.map_err(failed)?;
+        if staged.is_empty() || !all_ended()? {
+            return Ok(0);
+        }
+        let mut swept = 0;
+        for name in &staged {
+            let removed = sender.send(Work::Bulk, |_| runtime::run(Work::Bulk, wire.remove_staged(name)));
+            swept += u64::from(removed.map_err(failed)?);
+        }
+        Ok(swept)
     }
 }
 

@@ -66,7 +66,7 @@ pub fn for_all<T: Sync, R: Send>(remote: &dyn Remote, items: &[T], each: impl Fn
 mod tests {
     use super::*;
     use crate::error::Result;
-    use crate::remote::{Kind, Memory, ObjectName, Staged};
+    use crate::remote::{AllEnded, Kind, Memory, ObjectName, Staged};
 
     /// A memory that says how many requests do well at once.
     struct Far(Memory, usize);
@@ -93,8 +93,8 @@ mod tests {
         fn barrier(&self) -> Result<()> {
             self.0.barrier()
         }
-        fn sweep_staged(&self, age: std::time::Duration) -> Result<u64> {
-            self.0.sweep_staged(age)
+        fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
+            self.0.sweep_staged(all_ended)
         }
         fn lanes(&self) -> usize {
             self.1

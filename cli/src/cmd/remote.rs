@@ -36,6 +36,10 @@ fn add(context: &Context, args: &RemoteAddArgs) -> Result<Code, Failure> {
         return Err(Failure::usage(format!("'{name}' is the name of {url} already")));
     }
     let url = resolve::absolute(&args.url)?;
+    if let Some(known) = config.remotes.iter().find(|known| known.url == url) {
+        let (known, url) = (&known.name, repo::shown(&url));
+        return Err(Failure::usage(format!("{url} already has the name '{known}'")));
+    }
     let like = match &args.like {
         Some(like) => resolve::remote(like, &context.env)?,
         None => context.location()?,

@@ -99,6 +99,7 @@ fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
     watcher.finish();
     let PacksRepaired {
         packs,
+        packs_unneeded,
         packs_lost,
         chunks_rescued,
         bytes_rescued,
@@ -113,11 +114,17 @@ fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
         } else {
             "Rescued"
         };
-        let from = text::count(packs, "damaged pack");
+        let from = text::count(packs - packs_unneeded, "damaged pack");
         let chunks = text::count(chunks_rescued, "chunk");
         lines.push(format!(
             "{would} {chunks}, {}, from {from}",
             format_bytes(bytes_rescued)
+        ));
+    }
+    if packs_unneeded > 0 {
+        let packs = text::count(packs_unneeded, "damaged pack");
+        lines.push(format!(
+            "{packs} that no snapshot needs: 'dedup prune' removes them"
         ));
     }
     if packs_lost + chunks_lost > 0 {

@@ -1,8 +1,9 @@
 //! `stats`: how much the repository holds.
 
+use crate::cmd::check::hurt_lines;
 use crate::context::Context;
 use crate::exit::{Code, Failure};
-use crate::output;
+use crate::output::{self, Lines};
 use crate::progress::Watcher;
 use crate::render::text;
 use engine::stats::{self, Stats};
@@ -24,9 +25,16 @@ pub fn run(context: &Context) -> Result<Code, Failure> {
             object["storage_weaknesses"] = json!(storage.as_ref().map(Storage::weaknesses));
             output::object(&object)?;
         }
-        false => output::write(tell(&stats, storage.as_ref()).as_bytes()).map(|_| ())?,
+        false => {
+            let mut out = Lines::new();
+            hurt_lines(&stats.paths, stats.damaged_paths)
+                .iter()
+                .for_each(|line| out.line(line));
+            out.finish()?;
+            output::write(tell(&stats, storage.as_ref()).as_bytes()).map(|_| ())?;
+        }
     }
-    match stats.snapshots_unreadable {
+    match stats.snapshots_unreadable + stats.num_errors {
         0 => Ok(code),
         _ => Ok(Code::Damage),
     }
@@ -78,6 +86,7 @@ fn tell(s: &Stats, storage: Option<&Storage>) -> String {
     ];
     rows.push(("The storage is", soundness(storage)));
     let some = |n: u64, name: &'static str| (n > 0).then(|| (name, text::grouped(n)));
+    rows.extend(some(s.num_errors, "Errors ('dedup check')"));
     rows.extend(some(s.snapshots_unreadable, "Unreadable snapshots"));
     rows.extend(some(s.trash_count, "Snapshots in the trash"));
     rows.extend(some(s.open_sessions_count, "Open sessions"));

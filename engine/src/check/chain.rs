@@ -19,6 +19,17 @@ pub(super) struct Chained {
     pub id: SessionId,
 }
 
+impl Chained {
+    /// Without the root, so that memory does not grow with the trees.
+    pub fn new(id: SessionId, manifest: Manifest, hash: Option<[u8; 32]>) -> Chained {
+        Chained {
+            manifest: manifest.without_root(),
+            hash,
+            id,
+        }
+    }
+}
+
 /// The manifests of one machine, by their numbers.
 type Chain<'a> = BTreeMap<u64, Vec<&'a Chained>>;
 
@@ -43,8 +54,6 @@ pub(super) fn missing(
                    'dedup forget --lost' accepts that";
         findings.damage(ObjectName::snapshot(id), why);
     }
-    Ok(())
-}
 
 /// I-17: each machine numbers its manifests and names the one before.
 pub(super) fn check(repo: &Repo, manifests: &[Chained], findings: &mut Findings) -> Result<()> {

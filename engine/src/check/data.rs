@@ -23,15 +23,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// Bytes read at once.
 const PIECE: usize = 4 << 20;
 
-/// Reads the packs that the options choose; returns how many and their bytes.
+/// Reads the packs that the options choose, of `only` these if given; returns how many and their bytes.
 pub(super) fn read(
     repo: &Repo,
     structure: &Structure,
     options: &Options,
+    only: Option<&HashSet<PackId>>,
     findings: &mut Findings,
     monitor: &dyn Monitor,
 ) -> Result<(u64, u64)> {
-    let packs = choose(structure, options.read_data)?;
+    let mut packs = choose(structure, options.read_data)?;
+    packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
     let job = Job {
         store: &repo.store,
         structure,
@@ -160,12 +162,13 @@ impl Job<'_> {
     }
 
     fn damage(&self, pack: PackId, why: impl ToString) {
-        self.damaged(ObjectName::pack(pack), why);
+        self.find(|findings| self.structure.hurt(findings, pack, why));
     }
 
-    fn damaged(&self, object: ObjectName, why: impl ToString) {
+    /// Notes what was found, and tells of it at once.
+    fn find(&self, note: impl FnOnce(&mut Findings)) {
         let mut findings = self.findings.lock();
-        findings.damage(object, why);
+        note(&mut findings);
         for problem in std::mem::take(&mut findings.problems) {
             self.monitor.problem(&problem);
         }
@@ -208,7 +211,7 @@ impl Job<'_> {
         match sound(read.and_then(|bytes| parity::verify(self.store.id(), id, &bytes)))? {
             // With its pack, by a collection.
             Ok(()) | Err(StoreError::Missing { .. }) => {}
-            Err(e) => self.damaged(name, e),
+            Err(e) => self.find(|findings| findings.damage(name, e)),
         }
         Ok(())
     }

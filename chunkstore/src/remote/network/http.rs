@@ -114,7 +114,10 @@ fn stalled(stall: Duration) -> Fault {
     )
 }
 
-/// A wrong certificate stays wrong; all else that keeps a request from its answer may pass.
+/// How resolvers say that a name is not known.
+const UNKNOWN_HOST: [&str; 2] = ["Name or service not known", "Name does not resolve"];
+
+/// A wrong certificate stays wrong, and so does a name that nobody knows; all else that keeps a request from its answer may pass.
 fn failed(error: &reqwest::Error) -> Fault {
     let text = causes(error);
     if text.contains("certificate") {
@@ -122,6 +125,10 @@ fn failed(error: &reqwest::Error) -> Fault {
     }
     if error.is_builder() {
         return Fault::lasting(ErrorKind::InvalidInput, text);
+    }
+    // That there is no such host; that nobody could be asked is told otherwise.
+    if UNKNOWN_HOST.iter().any(|said| text.contains(said)) {
+        return Fault::lasting(ErrorKind::AddrNotAvailable, text);
     }
     match error.is_timeout() {
         true => Fault::passing(ErrorKind::TimedOut, text),
@@ -240,7 +247,7 @@ impl HttpTransport for Http {
 fn to_library(fault: Fault) -> opendal::Error {
     let kind = match fault.kind() {
         ErrorKind::PermissionDenied => opendal::ErrorKind::PermissionDenied,
-        ErrorKind::InvalidInput => opendal::ErrorKind::ConfigInvalid,
+        ErrorKind::InvalidInput | ErrorKind::AddrNotAvailable => opendal::ErrorKind::ConfigInvalid,
         _ => opendal::ErrorKind::Unexpected,
     };
     let error = opendal::Error::new(kind, fault.source.to_string());

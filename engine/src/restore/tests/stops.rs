@@ -6,7 +6,7 @@ use crate::error::{Error, StoreError};
 use crate::repo::{LocalDirs, Repo};
 use crate::restore::window::{Builder, Limits};
 use crate::restore::{Options, run, run_within};
-use chunkstore::remote::{Kind as ObjectKind, Memory, ObjectName, Published, Remote, Staged};
+use chunkstore::remote::{AllEnded, Kind as ObjectKind, Memory, ObjectName, Published, Remote, Staged};
 use chunkstore::slot::Secret;
 use std::fs;
 use std::io;
@@ -121,8 +121,8 @@ impl Remote for Wrapped {
     fn barrier(&self) -> chunkstore::Result<()> {
         self.inner.barrier()
     }
-    fn sweep_staged(&self, age: std::time::Duration) -> chunkstore::Result<u64> {
-        self.inner.sweep_staged(age)
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> chunkstore::Result<u64> {
+        self.inner.sweep_staged(all_ended)
     }
     fn put(&self, name: &ObjectName, bytes: &[u8]) -> chunkstore::Result<Published> {
         self.inner.put(name, bytes)
