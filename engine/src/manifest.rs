@@ -179,6 +179,11 @@ impl Manifest {
         self.walk_secs
     }
 
+    /// A name for the tree: of two generations with the same, all files are the same.
+    pub fn tree(&self) -> String {
+        blake3::hash(&self.root).to_hex().to_string()
+    }
+
     pub fn root(&self) -> Result<Root> {
         from_cbor(&self.root).ok_or_else(|| {
             Error::Store(chunkstore::Error::corrupt(

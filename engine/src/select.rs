@@ -137,6 +137,7 @@ fn latest<'a>(
         (Some(facts), _, _) => Ok(facts),
         (None, Some(at), Some(oldest)) if candidates.is_empty() => Err(Error::NoSnapshotAt {
             at,
+            id: oldest.id,
             oldest: oldest.time,
         }),
         _ => Err(Error::NoSnapshot(text.to_string())),

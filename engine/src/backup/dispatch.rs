@@ -117,7 +117,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         if self.run.head.paths.len() == 1 {
             let path = String::from_utf8_lossy(&path).into_owned();
             return Err(Error::NoSource(format!(
-                "{path} is empty, and was not in the snapshot before"
+                "{path} is empty, but held files in the last snapshot"
             )));
         }
         let what = ProblemKind::SourceMissing {
