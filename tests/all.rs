@@ -2,6 +2,7 @@
 
 mod advisories;
 mod cli_bad;
+mod cli_environment;
 mod cli_json;
 mod cli_keys;
 mod cli_manage;

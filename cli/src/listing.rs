@@ -34,7 +34,7 @@ pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
             },
         };
         output::say(&match context.json() {
-            true => json::problem(&problem, "list").to_string(),
+            true => json::line(&json::problem(&problem, "list")),
             false => format!("dedup: {}", text::problem(&problem)),
         });
     }

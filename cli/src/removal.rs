@@ -6,15 +6,15 @@ use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::listing::Listing;
 use crate::output::{self, Lines};
-use crate::render::text;
-use engine::facts::{Facts, group_by};
+use crate::render::{json, text};
+use engine::facts::{Facts, Group, group_by};
 use engine::forget::{self, Action, PolicyDecision};
 use engine::repo::Repo;
 use engine::retain::Policy;
 use engine::select::Filter;
 use engine::units::escape;
 use engine::{Error, StoreError};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What a policy decides on the snapshots that pass the filter.
 pub fn by_policy(
@@ -34,7 +34,7 @@ pub fn removals(decisions: &[PolicyDecision]) -> impl Iterator<Item = &PolicyDec
     decisions.iter().filter(|d| d.action == Action::Remove)
 }
 
-/// Says of each snapshot what becomes of it, and why.
+/// Says of each snapshot what becomes of it, and why: group by group.
 pub fn print(
     context: &Context,
     decisions: &[PolicyDecision],
@@ -54,11 +54,11 @@ pub fn print(
     } else if context.talks() {
         let facts: Vec<&Facts> = decisions.iter().map(|d| &d.facts).collect();
         for group in group_by(&facts, &keep.group_by.0) {
-            let members = group
-                .members
-                .iter()
-                .filter_map(|facts| decisions.iter().find(|d| d.facts.id == facts.id));
-            let members: Vec<&PolicyDecision> = members.collect();
+            let members = members(&group, decisions);
+            match text::group(&group) {
+                all if all.is_empty() => out.line("All snapshots"),
+                what => out.line(&format!("Snapshots of {what}")),
+            }
             for (action, word) in [(Action::Keep, "Keep"), (Action::Remove, "Remove")] {
                 let word = if dry_run && action == Action::Remove {
                     "Would remove"
@@ -70,6 +70,40 @@ pub fn print(
         }
     }
     out.finish()
+}
+
+/// The decisions on a group, newest first.
+fn members<'a>(group: &Group, decisions: &'a [PolicyDecision]) -> Vec<&'a PolicyDecision> {
+    let members = group
+        .members
+        .iter()
+        .filter_map(|facts| decisions.iter().find(|d| d.facts.id == facts.id));
+    members.collect()
+}
+
+/// The array of groups that restic prints.
+pub fn groups(all: &Listing, decisions: &[PolicyDecision], keep: &KeepArgs) -> Value {
+    let facts: Vec<&Facts> = decisions.iter().map(|d| &d.facts).collect();
+    let groups = group_by(&facts, &keep.group_by.0);
+    let groups = groups.iter().map(|group| {
+        let members = members(group, decisions);
+        let snapshot = |d: &&PolicyDecision| {
+            let snapshot = all.snapshot(d.facts.id);
+            snapshot.map(|snapshot| json::snapshot(snapshot.id, &snapshot.manifest))
+        };
+        let of = |action: Action| members.iter().copied().filter(move |d| d.action == action);
+        let reasons = of(Action::Keep).map(|d| json!({ "snapshot": snapshot(&d), "matches": d.reasons }));
+        let key = json::group_key(group);
+        json!({
+            "tags": key["tags"],
+            "host": key["hostname"],
+            "paths": key["paths"],
+            "keep": of(Action::Keep).map(|d| snapshot(&d)).collect::<Vec<_>>(),
+            "remove": of(Action::Remove).map(|d| snapshot(&d)).collect::<Vec<_>>(),
+            "reasons": reasons.collect::<Vec<_>>(),
+        })
+    });
+    groups.collect()
 }
 
 fn table(out: &mut Lines, members: &[&PolicyDecision], action: Action, word: &str) {
@@ -119,7 +153,7 @@ pub fn remove(
         removed.count = wanted;
         return Ok(removed);
     }
-    confirm::ask(
+    confirm::ask_at_terminal(
         context,
         yes,
         &format!("Remove {}", text::count(wanted, "snapshot")),

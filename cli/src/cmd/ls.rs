@@ -11,6 +11,7 @@ use engine::entry::Entry;
 use engine::monitor::Quiet;
 use engine::units::escape;
 use engine::{Error, list};
+use serde_json::json;
 
 pub fn run(context: &Context, args: &LsArgs) -> Result<Code, Failure> {
     let spec = Spec::parse(&args.args, args.choice.at.is_some());
@@ -25,6 +26,11 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Code, Failure> {
     let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
     let reader = repo.reader(&Quiet);
     let mut out = Lines::new();
+    if context.json() {
+        let mut snapshot = json::object("snapshot", json::snapshot(chosen.id, &chosen.manifest));
+        snapshot["struct_type"] = json!("snapshot");
+        out.object(&snapshot);
+    }
     let mut list = || -> engine::Result<()> {
         for (path, recursive) in &paths {
             let mut each = |path: &[u8], entry: &Entry| {

@@ -57,8 +57,6 @@ impl Rclone {
         let random =
             crate::id::random::<24>().map_err(|e| Fault::lasting(ErrorKind::Other, e.to_string()))?;
         let password = Zeroizing::new(hex::encode(random));
-        let unusable =
-            |e: std::io::Error| Fault::lasting(ErrorKind::Unsupported, format!("start rclone: {e}"));
         let mut command = Command::from(child::command("rclone").map_err(|e| not_started("rclone", &e))?);
         command
             .args([
