@@ -13,6 +13,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Variables of this program begin so.
 const OURS: &str = "DEDUP_";
+/// Where programs are looked for if nothing says where.
+const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A command that sees no variable of ours and ends with us. An error where there is no such program.
 pub fn command(program: impl AsRef<OsStr>) -> io::Result<Command> {
@@ -38,7 +40,7 @@ fn find(program: &OsStr, path: Option<&OsStr>) -> io::Result<PathBuf> {
             _ => Ok(named.to_path_buf()),
         };
     }
-    let folders = path.map(std::env::split_paths).into_iter().flatten();
+    let folders = std::env::split_paths(path.unwrap_or(OsStr::new(USUAL_PATH)));
     let mut files = folders.map(|folder| folder.join(named));
     files.find(|file| is_executable(file)).ok_or_else(|| {
         let why = "it is not installed, or not in a directory of PATH";

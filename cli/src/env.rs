@@ -97,7 +97,7 @@ pub const VARIABLES: [(&str, &str); 29] = [
 pub fn help() -> String {
     let width = VARIABLES.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::from(
-        "Environment variables (an option beats its variable; an empty one counts as not set):\n\n",
+        "Environment variables (an option beats its variable; an empty one counts as not set; an invalid one is an error):\n\n",
     );
     for (name, meaning) in VARIABLES {
         // Writing to a String can't fail.

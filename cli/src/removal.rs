@@ -89,7 +89,7 @@ pub fn groups(all: &Listing, decisions: &[PolicyDecision], keep: &KeepArgs) -> V
         let members = members(group, decisions);
         let snapshot = |d: &&PolicyDecision| {
             let snapshot = all.snapshot(d.facts.id);
-            snapshot.map(|snapshot| json::snapshot(snapshot.id, &snapshot.manifest))
+            snapshot.map(|s| json::snapshot(s.id, &s.manifest, s.tree))
         };
         let of = |action: Action| members.iter().copied().filter(move |d| d.action == action);
         let reasons = of(Action::Keep).map(|d| json!({ "snapshot": snapshot(&d), "matches": d.reasons }));

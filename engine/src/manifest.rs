@@ -180,8 +180,8 @@ impl Manifest {
     }
 
     /// A name for the tree: of two generations with the same, all files are the same.
-    pub fn tree(&self) -> String {
-        blake3::hash(&self.root).to_hex().to_string()
+    pub fn tree(&self) -> [u8; 32] {
+        *blake3::hash(&self.root).as_bytes()
     }
 
     pub fn root(&self) -> Result<Root> {
@@ -232,6 +232,8 @@ pub struct Snapshot {
     pub manifest: Manifest,
     /// BLAKE3 of the stored manifest.
     pub hash: [u8; 32],
+    /// [`Manifest::tree`].
+    pub tree: [u8; 32],
 }
 
 impl Snapshot {
@@ -279,8 +281,14 @@ fn read_snapshot(store: &Store, id: SessionId) -> Result<Option<Snapshot>> {
         Slate::Fence => Ok(None),
         Slate::Manifest { body, hash } => {
             let mut manifest = Manifest::decode(id, &body)?;
+            let tree = manifest.tree();
             manifest.root = Vec::new();
-            Ok(Some(Snapshot { id, manifest, hash }))
+            Ok(Some(Snapshot {
+                id,
+                manifest,
+                hash,
+                tree,
+            }))
         }
     }
 }

@@ -26,14 +26,19 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Code, Failure> {
     let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
     let reader = repo.reader(&Quiet);
     let mut out = Lines::new();
-    if context.json() {
-        let mut snapshot = json::object("snapshot", json::snapshot(chosen.id, &chosen.manifest));
+    // The snapshot comes first, once it is known to hold what was asked for.
+    let mut head = context.json().then(|| {
+        let tree = chosen.manifest.tree();
+        let mut snapshot = json::object("snapshot", json::snapshot(chosen.id, &chosen.manifest, tree));
         snapshot["struct_type"] = json!("snapshot");
-        out.object(&snapshot);
-    }
+        snapshot
+    });
     let mut list = || -> engine::Result<()> {
         for (path, recursive) in &paths {
             let mut each = |path: &[u8], entry: &Entry| {
+                if let Some(head) = head.take() {
+                    out.object(&head);
+                }
                 match (context.json(), args.long) {
                     (true, _) => out.object(&json::node(path, entry)),
                     (false, true) => out.line(&text::long_entry(path, entry)),
@@ -52,6 +57,9 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Code, Failure> {
         },
         e => e,
     });
+    if let (Ok(()), Some(head)) = (&listed, head) {
+        out.object(&head);
+    }
     out.end(listed)?;
     Ok(chosen.code)
 }

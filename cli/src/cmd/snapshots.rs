@@ -50,7 +50,9 @@ fn newest_of_each<'a>(chosen: &[&'a Facts], n: usize) -> Vec<&'a Facts> {
 fn print_json(shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure> {
     let mut all = Vec::new();
     for (group, snapshots) in shown {
-        let snapshots = snapshots.iter().map(|s| json::snapshot(s.id, &s.manifest));
+        let snapshots = snapshots
+            .iter()
+            .map(|s| json::snapshot(s.id, &s.manifest, s.tree));
         match group {
             None => all.extend(snapshots),
             Some(group) => all.push(json!({

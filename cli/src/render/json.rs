@@ -93,11 +93,11 @@ pub fn problem(problem: &Problem, during: &str) -> Value {
 }
 
 /// A snapshot as `snapshots`, `forget` and `ls` show it. What is empty is left out.
-pub fn snapshot(id: SessionId, m: &Manifest) -> Value {
+pub fn snapshot(id: SessionId, m: &Manifest, tree: [u8; 32]) -> Value {
     let hex = id.to_hex();
     let mut object = json!({
         "time": m.time().to_string(),
-        "tree": m.tree(),
+        "tree": hex(&tree),
         "paths": names(&m.paths),
         "hostname": m.host,
         "username": m.user,
@@ -119,6 +119,11 @@ pub fn snapshot(id: SessionId, m: &Manifest) -> Value {
         object["description"] = json!(m.description);
     }
     object
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    digits.collect()
 }
 
 /// What the members of a group have in common; what they were not grouped by is empty.
