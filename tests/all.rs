@@ -1,7 +1,9 @@
 //! The one integration binary.
 
 mod advisories;
+mod cli_answers;
 mod cli_bad;
+mod cli_environment;
 mod cli_json;
 mod cli_keys;
 mod cli_manage;

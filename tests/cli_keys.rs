@@ -128,8 +128,8 @@ fn the_phrase_opens_when_all_else_is_lost() {
     let second = home.ok(&["key", "recovery"]);
     home.write("phrase", phrase(&second.out));
     home.ok(&[&opened[..], &["snapshots"]].concat());
-    let third = home.ok(&["key", "recovery", "--json"]).summary();
-    home.write("phrase", string(&third, "recovery_phrase"));
+    let third = home.ok(&["key", "recovery", "--json"]).objects();
+    home.write("phrase", string(&third[0], "recovery_phrase"));
     home.ok(&[&opened[..], &["snapshots"]].concat());
 }
 

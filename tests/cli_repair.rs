@@ -44,7 +44,11 @@ fn from_damage_to_a_sound_repository() {
     assert_eq!(home.snapshots().len(), 3);
     home.ends(13, &["restore", &hurt_id, "--target", "hurt"]);
     home.ends(3, &["restore", &new, "--target", "mended"]);
-    assert!(home.ok(&["repair", "manifests"]).out.contains("No snapshot lost"));
+    assert!(
+        home.ok(&["repair", "manifests"])
+            .out
+            .contains("No snapshot needs repair")
+    );
     // Both files are still there: the next backup stores again what was lost.
     home.ok(&["backup", "docs-a", "docs-b"]);
     home.ok(&["restore", &hurt_id, "--target", "healed"]);

@@ -1,5 +1,6 @@
 //! Bytes: keyed, deduplicated, sealed, packed and indexed chunks on a remote. Knows no paths and no terminal.
 
+pub mod child;
 pub mod chunker;
 pub mod compress;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod opening;
 pub mod pack;
 pub mod parity;
 pub mod place;
+pub mod private;
 pub mod reader;
 pub mod remote;
 pub mod scratch;

@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod forget;
+pub mod program;
 pub mod remotes;
 pub mod repair;
 pub mod retention;
@@ -15,6 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use engine::units::{parse_size, parse_span};
 pub use forget::ForgetArgs;
 use jiff::Span;
+pub use program::{BenchArgs, CacheCommand, CompletionsArgs, HelpArgs, StatsArgs, StatsMode};
 use retention::KeepArgs;
 use snapshot::{ChoiceArgs, FilterArgs};
 use std::ffi::OsString;
@@ -79,7 +81,7 @@ pub struct Global {
     /// Receive at most RATE bytes a second from a repository on a network
     #[arg(long, global = true, value_name = "RATE", value_parser = Rates::parse)]
     pub limit_download: Option<Rates>,
-    /// Print one JSON object a line; errors too, on standard error
+    /// Print JSON; errors too, on standard error
     #[arg(long, global = true)]
     pub json: bool,
     /// Print only what was asked for, and errors
@@ -138,7 +140,7 @@ pub enum Command {
     #[command(subcommand)]
     Key(KeyCommand),
     /// Show how much the repository holds
-    Stats,
+    Stats(StatsArgs),
     /// Manage what is kept on this machine to be fast; it may be cleared at any time
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -146,10 +148,23 @@ pub enum Command {
     Bench(BenchArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
+    /// Do nothing: there are no locks. For scripts that were written for programs with some
+    #[command(hide = true)]
+    Unlock,
     /// Print the version
     Version,
     /// Explain a command, 'env' or 'exit-codes'
     Help(HelpArgs),
+}
+
+impl Command {
+    /// It must work whatever is wrong with the settings: it uses none, and helps to put them right.
+    pub fn only_explains(&self) -> bool {
+        matches!(
+            self,
+            Command::Help(_) | Command::Version | Command::Completions(_)
+        )
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -157,6 +172,9 @@ pub struct InitArgs {
     /// Make no recovery phrase: without the password or key file nothing can be restored
     #[arg(long)]
     pub no_recovery: bool,
+    /// With --json: make a recovery phrase and print it, which is otherwise not done, as output of programs is often kept
+    #[arg(long, requires = "json", conflicts_with = "no_recovery")]
+    pub print_recovery_phrase: bool,
     /// How files are cut into chunks; it can't be changed later
     #[arg(long, value_enum, default_value_t = Chunker::Default)]
     pub chunker: Chunker,
@@ -171,19 +189,6 @@ pub enum Chunker {
     Default,
     /// 16 to 256 KiB, about 64 KiB: for databases and disk images; more memory and requests
     Fine,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct BenchArgs {
-    /// Where made-up data and a repository may be for a while: the disk that is measured (default: the cache's)
-    #[arg(long, value_name = "DIR")]
-    pub scratch: Option<PathBuf>,
-    /// How much data of each kind
-    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
-    pub size: u64,
-    /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
-    #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::compression)]
-    pub compression: i32,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -450,26 +455,6 @@ pub struct KeyRemoveArgs {
 #[derive(Args, Clone, Debug)]
 pub struct KeyExportArgs {
     pub file: PathBuf,
-}
-
-#[derive(Subcommand, Debug)]
-pub enum CacheCommand {
-    /// Show where the cache is and how large
-    Info,
-    /// Remove the cache; the next command makes it again
-    Clear,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct CompletionsArgs {
-    #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct HelpArgs {
-    /// A command such as 'key add', or env, or exit-codes
-    pub topic: Vec<String>,
 }
 
 #[cfg(test)]

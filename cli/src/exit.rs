@@ -1,6 +1,7 @@
 //! How a run ends: the exit codes, and for everything that ends one early the one line that says what happened, to
 //! what, and what to do about it. The advice lives here; the libraries only say what happened.
 
+use crate::render::{json, text};
 use engine::retain::PolicyError;
 use engine::units::{self, UnitError};
 use engine::when::WhenError;
@@ -98,6 +99,11 @@ impl Failure {
         Failure::new(Code::Usage, message)
     }
 
+    /// The same, and what else is to be said.
+    pub fn with(self, more: &str) -> Failure {
+        Failure::new(self.code, format!("{}; {more}", self.message))
+    }
+
     /// An operation on a local file failed; a full disk has its own code.
     pub fn io(what: &str, path: &std::path::Path, error: &io::Error) -> Failure {
         let code = match error.kind() {
@@ -112,9 +118,8 @@ impl Failure {
     pub fn line(&self, json: bool) -> String {
         if json {
             let code = self.code as u8;
-            let object =
-                serde_json::json!({ "message_type": "exit_error", "code": code, "message": self.message });
-            return object.to_string();
+            let fields = serde_json::json!({ "code": code, "message": self.message });
+            return json::line(&json::object("exit_error", fields));
         }
         format!("dedup: {}", units::escape(self.message.as_bytes()))
     }
@@ -131,14 +136,12 @@ impl From<Error> for Failure {
                 format!("{said}; 'dedup snapshots' lists what there is"),
             ),
             Error::Ambiguous { .. } => Failure::new(Code::Failed, format!("{said}; write more of the id")),
-            Error::NoSnapshotAt { oldest, .. } => {
-                let local = oldest
-                    .to_zoned(jiff::tz::TimeZone::system())
-                    .strftime("%Y-%m-%d %H:%M:%S")
-                    .to_string();
+            Error::NoSnapshotAt { at, id, oldest } => {
+                let (id, oldest) = (text::short(&id.to_hex()), text::time(oldest));
+                let at = text::as_of(at);
                 Failure::new(
                     Code::Failed,
-                    format!("{said} ({local} here); choose that time or a later one"),
+                    format!("no snapshot by {at}; the oldest is {id}, {oldest}"),
                 )
             }
             Error::NoSuchPath { .. } => {
@@ -156,6 +159,18 @@ impl From<Error> for Failure {
                 ),
             ),
             Error::Io { what, path, source } => Failure::io(what, &path, &source),
+            Error::NoState { path, .. } if path.starts_with(crate::resolve::NOWHERE) => Failure::new(
+                Code::Failed,
+                "there is no home directory in which this machine's notes could be kept: set HOME, or \
+                     DEDUP_STATE_DIR to a directory that can be written",
+            ),
+            Error::NoState { source, .. } => Failure::new(
+                match source.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::NoSpace,
+                    _ => Code::Failed,
+                },
+                format!("{said}; set DEDUP_STATE_DIR to a directory that can be written"),
+            ),
             Error::ViewChanged => Failure::new(
                 Code::Busy,
                 format!("{said}, again and again; run it once more when 'dedup prune' is done"),
@@ -426,7 +441,6 @@ mod tests {
     #[test]
     fn engine_errors() {
         let text = || "x".to_string();
-        let time = jiff::Timestamp::UNIX_EPOCH;
         let rows = [
             (Error::Usage(text()), 2),
             (Error::NoSnapshot(text()), 1),
@@ -434,13 +448,6 @@ mod tests {
                 Error::Ambiguous {
                     text: text(),
                     matches: 2,
-                },
-                1,
-            ),
-            (
-                Error::NoSnapshotAt {
-                    at: time,
-                    oldest: time,
                 },
                 1,
             ),
@@ -471,6 +478,22 @@ mod tests {
             assert_eq!(failure.code as u8, code, "{said}");
             assert!(failure.message.starts_with(&said), "{said}: {}", failure.message);
         }
+    }
+
+    #[test]
+    fn times_are_told_as_they_are_given() {
+        let time = |text: &str| {
+            let zone = jiff::tz::TimeZone::system();
+            let local: jiff::civil::DateTime = text.parse().unwrap();
+            local.to_zoned(zone).unwrap().timestamp()
+        };
+        let failure = Failure::from(Error::NoSnapshotAt {
+            at: time("2026-11-01T09:00:59.999999999"),
+            id: engine::SessionId([0xab; 16]),
+            oldest: time("2026-11-26T17:28:03.5"),
+        });
+        let want = "no snapshot by 2026-11-01 09:00; the oldest is abababab, 2026-11-26 17:28:03";
+        assert_eq!((failure.code, failure.message.as_str()), (Code::Failed, want));
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn tell(context: &Context, object: String, what: ProblemKind) {
         what,
     };
     output::say(&match context.json() {
-        true => json::problem(&problem, "list").to_string(),
+        true => json::line(&json::problem(&problem, "list")),
         false => format!("dedup: {}", text::problem(&problem)),
     });
 }

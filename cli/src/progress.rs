@@ -142,12 +142,12 @@ impl Watcher {
         let shared = &self.shared;
         if shared.shape == Shape::Json && matches!(shared.during, "backup" | "restore") {
             // The last one, so that even a short run has one. A closed output is found out by the summary.
-            let _ =
-                output::line(&json::status(&shared.progress(), shared.started.elapsed(), b"").to_string());
+            let _ = output::line(&shared.status(0.0, b""));
         }
         let unseen = shared.shown.load(Relaxed).saturating_sub(PROBLEMS_SHOWN);
         if unseen > 0 && shared.verbose == 0 && !shared.json {
-            output::say(&format!("dedup: {unseen} more problems, not shown: -v shows all"));
+            let more = text::count(unseen, "more problem");
+            output::say(&format!("dedup: {more} not shown: -v shows all"));
         }
         Tally {
             damage: shared.damage.load(Relaxed),
@@ -219,7 +219,7 @@ impl Monitor for Watcher {
         };
         tally.fetch_add(1, Relaxed);
         if shared.json {
-            output::say(&json::problem(problem, shared.during).to_string());
+            output::say(&json::line(&json::problem(problem, shared.during)));
         } else if shared.shown.fetch_add(1, Relaxed) < PROBLEMS_SHOWN || shared.verbose > 0 {
             shared.print(&format!("dedup: {}", text::problem(problem)));
         }
@@ -248,6 +248,19 @@ impl Shared {
             bytes_total: f.bytes_total.load(Relaxed),
             errors: f.errors.load(Relaxed),
         }
+    }
+}
+
+impl Shared {
+    /// A line of JSON about how far it is.
+    fn status(&self, rate: f64, current: &[u8]) -> String {
+        let progress = self.progress();
+        let left = text::time_left(&progress, rate);
+        let status = json::status(&progress, self.started.elapsed(), left, current);
+        json::line(&match self.during {
+            "restore" => json::restoring(status),
+            _ => status,
+        })
     }
 }
 
@@ -327,7 +340,7 @@ impl<'a> Ticker<'a> {
             Shape::Json => {
                 let current = lock(&shared.current).clone();
                 // Nobody reads any more, or the disk is full: the summary will say so.
-                let _ = output::line(&json::status(&progress, elapsed, &current).to_string());
+                let _ = output::line(&shared.status(rate, &current));
             }
             Shape::Lines | Shape::Nothing => {
                 let due = shared.shape == Shape::Lines && self.last_line.elapsed() >= LINE_EVERY;
@@ -341,7 +354,7 @@ impl<'a> Ticker<'a> {
         if wanted && matches!(shared.shape, Shape::Bar | Shape::Json) {
             let line = text::progress(phase_words(self.phase), &progress, rate, elapsed, b"");
             shared.print(&match shared.json {
-                true => json::status(&progress, elapsed, b"").to_string(),
+                true => shared.status(rate, b""),
                 false => format!("dedup: {line}"),
             });
         }

@@ -16,9 +16,10 @@ pub enum Error {
     NoSnapshot(String),
     #[error("'{text}' matches {matches} snapshots")]
     Ambiguous { text: String, matches: usize },
-    #[error("no snapshot is as old as {at}; the oldest is of {oldest}")]
+    #[error("no snapshot by {at}; the oldest is {}, {oldest}", &id.to_hex()[..8])]
     NoSnapshotAt {
         at: jiff::Timestamp,
+        id: chunkstore::SessionId,
         oldest: jiff::Timestamp,
     },
     #[error("{path} is not in snapshot {snapshot}")]
@@ -34,6 +35,9 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
+    /// What this machine must note could not be.
+    #[error("this machine's notes on the repository can't be kept in {}: {source}", path.display())]
+    NoState { path: PathBuf, source: io::Error },
     /// What a checkpoint was based on is being collected: the backup starts again from the checkpoint.
     #[error("garbage collection overtook this backup")]
     ViewChanged,

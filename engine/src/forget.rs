@@ -77,6 +77,7 @@ pub fn apply(repo: &Repo, ids: &[SessionId], now: i64) -> Result<()> {
             return Err(StoreError::Refused(why).into());
         }
     }
+    repo.prove_state()?;
     for id in ids {
         repo.store.forget(*id, now)?;
     }

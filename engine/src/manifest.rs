@@ -264,6 +264,11 @@ impl Manifest {
         }
     }
 
+    /// A name for the tree: of two generations with the same, all files are the same.
+    pub fn tree(&self) -> [u8; 32] {
+        *blake3::hash(&self.root).as_bytes()
+    }
+
     pub fn root(&self) -> Result<Root> {
         from_cbor(&self.root).ok_or_else(|| {
             Error::Store(chunkstore::Error::corrupt(
@@ -320,6 +325,8 @@ pub struct Snapshot {
     pub manifest: Manifest,
     /// BLAKE3 of the stored manifest.
     pub hash: [u8; 32],
+    /// [`Manifest::tree`].
+    pub tree: [u8; 32],
 }
 
 impl Snapshot {
@@ -372,8 +379,15 @@ fn read_snapshot(store: &Store, id: SessionId) -> Result<Option<Snapshot>> {
     match store.recall(id)? {
         Slate::Fence => Ok(None),
         Slate::Manifest { body, hash } => {
-            let manifest = Manifest::decode(id, &body)?.without_root();
-            Ok(Some(Snapshot { id, manifest, hash }))
+            let manifest = Manifest::decode(id, &body)?;
+            let tree = manifest.tree();
+            let manifest = manifest.without_root();
+            Ok(Some(Snapshot {
+                id,
+                manifest,
+                hash,
+                tree,
+            }))
         }
     }
 }

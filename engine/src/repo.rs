@@ -11,6 +11,7 @@ pub use chunkstore::descriptors::raise_limit;
 use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::opening;
+use chunkstore::private;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::{Opener, Others};
 pub use chunkstore::remote::limit_rates;
@@ -109,6 +110,11 @@ pub fn local_path(location: &str) -> Option<&Path> {
     remote::local_path(location)
 }
 
+/// Whether a location can be opened, as far as can be said without contacting anybody.
+pub fn check_location(location: &str) -> Result<()> {
+    Ok(remote::check(location)?)
+}
+
 /// A location as it may be printed: without the secrets that its URL may hold.
 pub fn shown(location: &str) -> String {
     remote::shown(location)
@@ -144,7 +150,8 @@ impl Found {
 impl Repo {
     fn of(store: Store, dirs: &LocalDirs) -> Result<Repo> {
         let state = state_of(dirs, &store.folder());
-        let machine = machine_id(&dirs.state)?;
+        // Where nothing can be kept, this run is a machine of its own. Whoever relies on more proves that it can be.
+        let machine = machine_id(&dirs.state).or_else(|_| random::<16>())?;
         Ok(Repo {
             store: Arc::new(store),
             state,
@@ -160,8 +167,8 @@ impl Repo {
 
     fn look_on(remote: Arc<dyn remote::Remote>, dirs: &LocalDirs) -> Result<Found> {
         let store = opening::Found::look(remote, &dirs.cache)?;
-        // Whoever walks the sources while the repository is being opened must not meet half of this.
-        machine_id(&dirs.state)?;
+        // Whoever walks the sources while the repository is being opened must not meet half of this. Readers do without.
+        let _ = machine_id(&dirs.state);
         Ok(Found {
             store,
             dirs: dirs.clone(),
@@ -213,6 +220,17 @@ impl Repo {
     /// Where it is, as it may be printed.
     pub fn location(&self) -> String {
         self.store.remote().location()
+    }
+
+    /// Proves that this machine can keep notes on the repository, before something is done that must be noted.
+    pub fn prove_state(&self) -> Result<()> {
+        let probe = self.state.join(format!("probe.{}", std::process::id()));
+        let proven = private::create_dir_all(&self.state).and_then(|()| private::write(&probe, b"dedup"));
+        let proven = proven.and_then(|()| std::fs::remove_file(&probe));
+        proven.map_err(|source| Error::NoState {
+            path: self.state.clone(),
+            source,
+        })
     }
 
     /// Random, kept in the state directory.
@@ -391,7 +409,7 @@ pub fn write_replacing(path: &Path, bytes: &[u8]) -> Result<()> {
         source,
     };
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(|e| failed("create the folder of", e))?;
+        private::create_dir_all(dir).map_err(|e| failed("create the folder of", e))?;
     }
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
     simulation::replace_local(path, &temporary, bytes).map_err(|e| failed("replace", e))
@@ -424,7 +442,7 @@ fn machine_id(state: &Path) -> Result<[u8; 16]> {
         path: path.clone(),
         source,
     };
-    std::fs::create_dir_all(state).map_err(|e| failed("create the folder of", e))?;
+    private::create_dir_all(state).map_err(|e| failed("create the folder of", e))?;
     loop {
         match std::fs::read(&path) {
             Ok(bytes) => {
@@ -439,7 +457,7 @@ fn machine_id(state: &Path) -> Result<[u8; 16]> {
         }
         // Of two processes that start at once, one links first and both use its id.
         let temporary = state.join(format!("machine.{}", std::process::id()));
-        std::fs::write(&temporary, random::<16>()?).map_err(|e| failed("write", e))?;
+        private::write(&temporary, &random::<16>()?).map_err(|e| failed("write", e))?;
         let linked = std::fs::hard_link(&temporary, &path);
         std::fs::remove_file(&temporary).map_err(|e| failed("remove", e))?;
         match linked {

@@ -49,6 +49,7 @@ pub(crate) fn publish(
     now: i64,
     monitor: &dyn Monitor,
 ) -> Result<(SessionId, [u8; 32])> {
+    repo.prove_state()?;
     let once = || -> Result<_> {
         let writer = Writer::begin(repo.store.clone(), repo.owner(host, now), 1, false)?;
         prove_present(repo, &writer, manifest, id, monitor)?;

@@ -141,6 +141,7 @@ fn latest<'a>(
         (Some(facts), _, _) => Ok(facts),
         (None, Some(at), Some(oldest)) if candidates.is_empty() => Err(Error::NoSnapshotAt {
             at,
+            id: oldest.id,
             oldest: oldest.at,
         }),
         _ => Err(Error::NoSnapshot(text.to_string())),

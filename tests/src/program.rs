@@ -180,7 +180,7 @@ impl Run {
         self
     }
 
-    /// Standard output as one JSON object a line.
+    /// Standard output as JSON objects: one a line, or those of an array.
     #[track_caller]
     pub fn objects(&self) -> Vec<Value> {
         objects(&self.out)
@@ -195,15 +195,23 @@ impl Run {
     }
 }
 
-/// Every line must be one JSON object.
+/// Every line must be one JSON object, which begins with its type if it has one, or an array of objects.
 #[track_caller]
 pub fn objects(text: &str) -> Vec<Value> {
-    let object = |line: &str| {
-        let value: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        assert!(value.is_object(), "{line}");
-        value
-    };
-    text.lines().map(object).collect()
+    let mut all = Vec::new();
+    for line in text.lines() {
+        match serde_json::from_str(line) {
+            Ok(Value::Array(objects)) => all.extend(objects),
+            Ok(object) => {
+                let typed = object["message_type"].is_null() || line.starts_with("{\"message_type\":");
+                assert!(typed, "{line}");
+                all.push(object);
+            }
+            Err(e) => panic!("{e}: {line}"),
+        }
+    }
+    assert!(all.iter().all(Value::is_object), "{text}");
+    all
 }
 
 #[track_caller]

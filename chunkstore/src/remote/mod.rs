@@ -284,29 +284,64 @@ fn scheme(url: &str) -> Option<&str> {
     (!scheme.contains('/') && scheme.len() > 1).then_some(scheme)
 }
 
-/// Beside a path and `mem:`, what a URL can begin with.
+/// What a URL can begin with, beside a path.
 const SCHEMES: &str = "file:, s3://, sftp://, webdav://, webdavs://, gs://, azblob://, b2:// or rclone:";
 
-/// Opens a remote by URL: a path, `file:PATH`, `mem:` (a private, empty memory; for tests), or one on a network.
+/// Opens a remote by URL: a path, `file:PATH`, or one on a network. For tests also `mem:`, a private, empty memory.
 pub fn open(url: &str) -> Result<Arc<dyn Remote>> {
     if let Some(path) = local_path(url) {
         return Ok(Arc::new(Local::new(path)));
     }
+    #[cfg(feature = "simulation")]
     if url == "mem:" {
         return Ok(Arc::new(Memory::new()));
     }
-    if let Some(scheme) = scheme(url) {
-        if let Some(network) = network::Network::open(url, scheme)? {
-            return Ok(Arc::new(network));
-        }
-        let why = format!("'{scheme}:' is not known here; use a path, {SCHEMES}");
-        return Err(Error::Invalid {
-            what: "repository URL",
-            why,
-        });
+    match network::Network::open(url, known_scheme(url)?)? {
+        Some(network) => Ok(Arc::new(network)),
+        None => Err(unknown(url)),
     }
-    Err(Error::Invalid {
-        what: "repository URL",
-        why: "it is empty".to_string(),
-    })
+}
+
+/// Whether a URL can be opened, as far as can be said without contacting anybody.
+pub fn check(url: &str) -> Result<()> {
+    if local_path(url).is_some() {
+        return Ok(());
+    }
+    match network::Network::address(url, known_scheme(url)?)? {
+        Some(_) => Ok(()),
+        None => Err(unknown(url)),
+    }
+}
+
+fn known_scheme(url: &str) -> Result<&str> {
+    scheme(url).ok_or_else(|| address::invalid("it is empty"))
+}
+
+fn unknown(url: &str) -> Error {
+    let scheme = scheme(url).unwrap_or_default();
+    address::invalid(format!("'{scheme}:' is not known here; use a path, {SCHEMES}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_can_be_opened() {
+        for url in ["/a", "a b", "file:/a", "s3://b", "sftp://h/x", "rclone:a:b"] {
+            assert!(check(url).is_ok(), "{url}");
+        }
+        for url in [
+            "",
+            "ftp://h/x",
+            "s3:b",
+            "s3://b?x=y",
+            "s3://b?timeout=0",
+            "rclone:x",
+        ] {
+            assert!(check(url).is_err() && open(url).is_err(), "{url}");
+        }
+        // A repository in memory is gone with its process: nobody should be able to back up into one.
+        assert_eq!(open("mem:").is_ok(), cfg!(feature = "simulation"));
+    }
 }

@@ -58,14 +58,24 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Contacts nobody yet. `None` for a scheme that is none of a network's.
-    pub fn open(url: &str, scheme: &str) -> Result<Option<Network>> {
+    /// What a URL says. `None` for a scheme that is none of a network's.
+    pub fn address(url: &str, scheme: &str) -> Result<Option<Address>> {
         let address = match scheme {
             "s3" | "gs" | "azblob" | "b2" => Address::parse(url, cloud::parameters(scheme))?,
             "sftp" => Address::parse(url, sftp::PARAMETERS)?,
             "webdav" | "webdavs" => Address::parse(url, &[])?,
             "rclone" => Address::of_rclone(url)?,
             _ => return Ok(None),
+        };
+        address.stall()?;
+        address.patience()?;
+        Ok(Some(address))
+    }
+
+    /// Contacts nobody yet. `None` for a scheme that is none of a network's.
+    pub fn open(url: &str, scheme: &str) -> Result<Option<Network>> {
+        let Some(address) = Network::address(url, scheme)? else {
+            return Ok(None);
         };
         let wire = Wire::new(&address)?;
         let connections = descriptors::hold(CONNECTIONS_LEAST, CONNECTIONS_MOST);

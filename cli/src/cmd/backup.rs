@@ -25,10 +25,7 @@ use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use stream::Input;
-
-const CHECKPOINT_VARIABLE: &str = "DEDUP_CHECKPOINT_SECS";
 
 pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
     let mut options = options(context, args)?;
@@ -113,23 +110,9 @@ fn options(context: &Context, args: &BackupArgs) -> Result<Options, Failure> {
         allow_empty: args.allow_empty,
         read_special: args.select.read_special,
         level: args.compression,
-        checkpoint: checkpoint(context)?.unwrap_or(options.checkpoint),
+        checkpoint: resolve::checkpoint(&context.env)?.unwrap_or(options.checkpoint),
         ..options
     })
-}
-
-/// Another time between checkpoints than the default: tests shorten it.
-fn checkpoint(context: &Context) -> Result<Option<Duration>, Failure> {
-    let Some(text) = context.env.text(CHECKPOINT_VARIABLE)? else {
-        return Ok(None);
-    };
-    let secs = text.parse::<f64>().ok().filter(|secs| (0.0..=1e9).contains(secs));
-    secs.map(|secs| Some(Duration::from_secs_f64(secs)))
-        .ok_or_else(|| {
-            Failure::usage(format!(
-                "{CHECKPOINT_VARIABLE} is '{text}', not a number of seconds"
-            ))
-        })
 }
 
 fn filter(select: &SelectArgs) -> FilterOptions {
@@ -175,7 +158,7 @@ fn tell(
     }
     out += &text::backup(&report.summary, report.elapsed, options.dry_run);
     out += &match (&report.snapshot, report.unchanged) {
-        (Some(id), _) => format!("Snapshot {} saved\n", text::short(&id.to_hex())),
+        (Some(id), _) => format!("snapshot {} saved\n", text::short(&id.to_hex())),
         (None, true) => "Nothing changed: no snapshot made\n".to_string(),
         (None, false) => "Dry run: nothing was written\n".to_string(),
     };
@@ -212,7 +195,9 @@ fn summary(report: &Report, options: &Options, start: &Zoned, followed: &[Follow
     object.insert("dry_run".into(), json!(options.dry_run));
     object.insert("unchanged".into(), json!(report.unchanged));
     object.insert("left_out".into(), json!(json::names(&report.left_out)));
-    object.insert("parent".into(), json!(report.parent.map(|id| id.to_hex())));
+    if let Some(id) = report.parent {
+        object.insert("parent".into(), json!(id.to_hex()));
+    }
     if !followed.is_empty() {
         object.insert("replicas".into(), also::objects(followed));
     }

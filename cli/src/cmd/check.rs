@@ -47,6 +47,12 @@ fn print_json(report: &CheckReport) -> Result<(), Failure> {
         .for_each(|hurt| out.object(&damaged_path(hurt)));
     let mut object = json!(report);
     object["message_type"] = json!("summary");
+    let index_is_hurt = report
+        .broken_objects
+        .iter()
+        .any(|name| name.starts_with("index/"));
+    object["suggest_repair_index"] = json!(index_is_hurt);
+    object["suggest_prune"] = json!(report.num_errors == 0 && report.packs_unlisted > 0);
     out.object(&object);
     out.finish()
 }

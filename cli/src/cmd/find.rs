@@ -14,7 +14,6 @@ use engine::monitor::{Monitor, Problem, ProblemKind};
 use engine::units::escape;
 use engine::{SessionId, when};
 use jiff::Timestamp;
-use serde_json::json;
 
 /// Modified between these, if they are given.
 struct Period {
@@ -47,6 +46,7 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
     let mut hits = 0u64;
     let mut is_found = vec![false; args.patterns.len()];
     let mut shown: Option<SessionId> = None;
+    let mut matches = Matches::default();
     let found = list::find(
         &repo,
         &reader,
@@ -62,7 +62,7 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
                     }
                 }
                 match context.json() {
-                    true => out.object(&object(snapshot, path, entry)),
+                    true => matches.add(snapshot.id, path, entry, &mut out),
                     false => {
                         if shown.replace(snapshot.id) != Some(snapshot.id) {
                             out.line(&format!("In snapshot {}", text::snapshot_line(&snapshot.facts())));
@@ -79,7 +79,7 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
     );
     drop(reader);
     if context.json() && found.is_ok() {
-        out.object(&json!({ "message_type": "summary", "hits": hits }));
+        matches.end(&mut out);
     }
     out.end(found)?;
     for (pattern, _) in wanted
@@ -112,10 +112,37 @@ impl Period {
     }
 }
 
-fn object(snapshot: &Snapshot, path: &[u8], entry: &Entry) -> serde_json::Value {
-    let mut object = json::node(path, entry);
-    object["message_type"] = json!("match");
-    object["snapshot"] = json!(snapshot.id.to_hex());
-    object["snapshot_time"] = json!(snapshot.manifest.time().to_string());
-    object
+/// One array with an object for each snapshot that has matches, written as they are found.
+#[derive(Default)]
+struct Matches {
+    begun: bool,
+    /// The snapshot whose object is open, and its matches.
+    open: Option<(SessionId, u64)>,
+}
+
+impl Matches {
+    fn add(&mut self, id: SessionId, path: &[u8], entry: &Entry, out: &mut Lines) {
+        if self.open.is_some_and(|(open, _)| open != id) {
+            self.close(out);
+        }
+        let (_, hits) = self.open.get_or_insert((id, 0));
+        *hits += 1;
+        out.part(match (*hits, std::mem::replace(&mut self.begun, true)) {
+            (1, false) => "[{\"matches\":[",
+            (1, true) => ",{\"matches\":[",
+            _ => ",",
+        });
+        out.part(&json::entry(path, entry).to_string());
+    }
+
+    fn close(&mut self, out: &mut Lines) {
+        if let Some((id, hits)) = self.open.take() {
+            out.part(&format!("],\"hits\":{hits},\"snapshot\":\"{}\"}}", id.to_hex()));
+        }
+    }
+
+    fn end(mut self, out: &mut Lines) {
+        self.close(out);
+        out.line(if self.begun { "]" } else { "[]" });
+    }
 }

@@ -35,12 +35,17 @@ pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
         Some(policy) => removal::by_policy(context, &all, policy, &args.keep, &filter),
         None => named(&all, &args.snapshots, &filter)?,
     };
-    removal::print(context, &decisions, &args.keep, args.dry_run)?;
+    if !context.json() {
+        removal::print(context, &decisions, &args.keep, args.dry_run)?;
+    }
     if policy.is_some() {
         removal::check(context, &decisions, &args.keep)?;
     }
     let removed = removal::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
     let mut code = removed.code.max(all.code());
+    if context.json() {
+        output::object(&removal::groups(&all, &decisions, &args.keep))?;
+    }
     if args.prune {
         let mut options = prune::gc_only(context, args.dry_run)?;
         if args.dry_run {
@@ -53,8 +58,8 @@ pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
             args.yes || removed.count > 0,
             &removed,
         )?);
-    } else {
-        summary(context, &decisions, &removed, args.dry_run)?;
+    } else if context.talks() {
+        summary(&removed, args.dry_run)?;
     }
     Ok(code)
 }
@@ -157,31 +162,14 @@ fn named(all: &Listing, texts: &[String], filter: &Filter) -> Result<Vec<PolicyD
     Ok(decisions.collect())
 }
 
-fn summary(
-    context: &Context,
-    decisions: &[PolicyDecision],
-    removed: &Removed,
-    dry_run: bool,
-) -> Result<(), Failure> {
-    let kept = decisions.len() as u64 - removals(decisions).count() as u64;
-    if context.json() {
-        return output::object(&json!({
-            "message_type": "summary",
-            "kept": kept,
-            "removed": removed.count,
-            "failed": removed.failed,
-            "dry_run": dry_run,
-        }));
-    }
-    if !context.talks() {
-        return Ok(());
-    }
+fn summary(removed: &Removed, dry_run: bool) -> Result<(), Failure> {
     let what = text::count(removed.count, "snapshot");
+    let them = if removed.count == 1 { "it" } else { "them" };
     match (removed.count, dry_run) {
         (0, _) => output::line("Nothing to remove"),
         (_, true) => output::line(&format!("Dry run: {what} would be removed; nothing was changed")),
         (_, false) => output::line(&format!(
-            "Removed {what}. 'dedup undelete' brings them back until 'dedup prune' ends them, a week from now or later"
+            "Removed {what}. 'dedup undelete' brings {them} back until a 'dedup prune' a week from now or later"
         )),
     }
 }

@@ -131,7 +131,7 @@ fn remove(context: &Context, name: &str) -> Result<Code, Failure> {
     } else if context.talks() {
         let url = escape(url.as_bytes());
         out.line(&format!(
-            "'{name}' is no name any more; what is stored at {url} stays"
+            "Removed the name '{name}'; what is stored at {url} is unchanged"
         ));
     }
     out.finish().map(|()| Code::Ok)
@@ -214,7 +214,8 @@ fn state(
     Ok(match asked {
         Ok((behind, snapshots)) => {
             let reached = context.now_secs();
-            replicate::note(&dirs, &remote.url, &Noted { behind, reached })?;
+            // What can't be noted is not told when this one is away, and harms nothing else.
+            let _ = replicate::note(&dirs, &remote.url, &Noted { behind, reached });
             State::Replica { snapshots, behind }
         }
         // A disk that is not there has nothing on it.

@@ -128,11 +128,13 @@ fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
         ));
     }
     if packs_lost + chunks_lost > 0 {
+        let lost = [(packs_lost, "whole pack"), (chunks_lost, "chunk")];
+        let lost = lost.into_iter().filter(|(n, _)| *n > 0);
+        let lost: Vec<String> = lost.map(|(n, what)| text::count(n, what)).collect();
         lines.push(format!(
-            "Lost: {} and {}. A backup of what is still at its source brings it back; \
-             'dedup repair snapshots' makes the best of the rest",
-            text::count(packs_lost, "whole pack"),
-            text::count(chunks_lost, "chunk"),
+            "Lost: {}. A backup of what is still at its source brings it back; 'dedup repair snapshots' \
+             repairs the snapshots as far as possible",
+            lost.join(" and "),
         ));
     }
     end(context, &args.how, &[], json!(done), lines)?;
@@ -197,7 +199,7 @@ fn told(context: &Context, done: &SnapshotsRepaired) -> (Vec<Value>, Vec<String>
         }
     }
     lines.push(match done.repaired.len() as u64 {
-        0 => "No snapshot lost anything that has no successor yet".to_string(),
+        0 => "No snapshot needs repair".to_string(),
         _ => "The old ones stay: 'dedup forget' removes them".to_string(),
     });
     (objects, lines)

@@ -3,13 +3,12 @@
 use crate::args::SnapshotsArgs;
 use crate::context::Context;
 use crate::exit::{Code, Failure};
-use crate::output::Lines;
 use crate::render::{json, text};
 use crate::{listing, output};
 use engine::facts::{Facts, Group, GroupKey, group_by};
 use engine::manifest::Snapshot;
 use engine::units::{escape, format_bytes};
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Code, Failure> {
     let filter = args.filter.filter()?;
@@ -45,26 +44,22 @@ fn newest_of_each<'a>(chosen: &[&'a Facts], keys: &[GroupKey], n: usize) -> Vec<
         .collect()
 }
 
+/// One array; of groups, where snapshots are grouped.
 fn print_json(shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure> {
-    let mut out = Lines::new();
+    let mut all = Vec::new();
     for (group, snapshots) in shown {
-        for snapshot in snapshots {
-            let mut object = json::snapshot(snapshot);
-            if let Some(group) = group {
-                object["group_key"] = group_json(group);
-            }
-            out.object(&object);
+        let snapshots = snapshots
+            .iter()
+            .map(|s| json::snapshot(s.id, &s.manifest, s.tree));
+        match group {
+            None => all.extend(snapshots),
+            Some(group) => all.push(json!({
+                "group_key": json::group_key(group),
+                "snapshots": snapshots.collect::<Vec<_>>(),
+            })),
         }
     }
-    out.finish()
-}
-
-fn group_json(group: &Group) -> Value {
-    json!({
-        "hostname": group.host,
-        "paths": group.paths.as_deref().map(json::names),
-        "tags": group.tags,
-    })
+    output::object(&all)
 }
 
 fn print_text(context: &Context, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure> {
@@ -93,11 +88,13 @@ fn group_text(group: &Group) -> String {
 
 /// A snapshot's further paths are on lines of their own.
 fn table(snapshots: &[&Snapshot]) -> String {
-    let with_status = snapshots.iter().any(|s| json::status_word(s) != "completed");
+    let with_status = snapshots
+        .iter()
+        .any(|s| json::status_word(&s.manifest) != "completed");
+    let with_description = snapshots.iter().any(|s| !s.manifest.description.is_empty());
     let mut head = vec!["ID", "Time", "Host", "Tags", "Paths", "Size"];
-    if with_status {
-        head.push("Status");
-    }
+    head.extend(with_status.then_some("Status"));
+    head.extend(with_description.then_some("Description"));
     let mut rows = Vec::new();
     for snapshot in snapshots {
         let m = &snapshot.manifest;
@@ -111,10 +108,13 @@ fn table(snapshots: &[&Snapshot]) -> String {
             format_bytes(m.summary.total_bytes_processed),
         ];
         if with_status {
-            row.push(match json::status_word(snapshot) {
+            row.push(match json::status_word(m) {
                 "completed" => String::new(),
                 other => other.to_string(),
             });
+        }
+        if with_description {
+            row.push(escape(m.description.as_bytes()));
         }
         rows.push(row);
         rows.extend(paths.map(|path| vec![String::new(), String::new(), String::new(), String::new(), path]));

@@ -1,5 +1,6 @@
 //! `stats`: how much the repository holds.
 
+use crate::args::{StatsArgs, StatsMode};
 use crate::cmd::check::hurt_lines;
 use crate::context::Context;
 use crate::exit::{Code, Failure};
@@ -11,7 +12,7 @@ use engine::storage::Storage;
 use engine::units::format_bytes;
 use serde_json::json;
 
-pub fn run(context: &Context) -> Result<Code, Failure> {
+pub fn run(context: &Context, args: &StatsArgs) -> Result<Code, Failure> {
     let repo = context.open()?;
     let watcher = Watcher::start(context, "stats")?;
     let stats = stats::run(&repo, &watcher)?;
@@ -21,6 +22,13 @@ pub fn run(context: &Context) -> Result<Code, Failure> {
         true => {
             let mut object = json!(stats);
             object["message_type"] = json!("summary");
+            object["total_stored_size"] = json!(stats.total_size);
+            object["total_size"] = json!(match args.mode {
+                StatsMode::RestoreSize => stats.total_restore_size,
+                StatsMode::RawData => stats.total_size,
+            });
+            // All there is can be compressed.
+            object["compression_progress"] = json!(100);
             object["storage_tried"] = json!(storage.as_ref().map(|storage| storage.tried));
             object["storage_weaknesses"] = json!(storage.as_ref().map(Storage::weaknesses));
             output::object(&object)?;
@@ -88,7 +96,13 @@ fn tell(s: &Stats, storage: Option<&Storage>) -> String {
     let some = |n: u64, name: &'static str| (n > 0).then(|| (name, text::grouped(n)));
     rows.extend(some(s.num_errors, "Errors ('dedup check')"));
     rows.extend(some(s.snapshots_unreadable, "Unreadable snapshots"));
-    rows.extend(some(s.trash_count, "Snapshots in the trash"));
+    rows.extend((s.trash_count > 0).then(|| {
+        let entries = text::grouped(s.trash_count);
+        (
+            "In the trash",
+            format!("{entries} (removed snapshots, and earlier forms of those there are)"),
+        )
+    }));
     rows.extend(some(s.open_sessions_count, "Open sessions"));
     rows.extend(some(s.condemned_packs_count, "Packs to be deleted"));
     let rows = rows

@@ -242,6 +242,9 @@ fn check_sources(sources: &[PathBuf]) -> Result<()> {
 
 /// Opens the session. A stream can be read but once, so there the index is opened first, as often as it takes.
 fn open_session(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn Monitor) -> Result<Writer> {
+    if !options.dry_run {
+        repo.prove_state()?;
+    }
     let mut tries = 0;
     loop {
         let owner = repo.owner(&options.host, options.now.as_second());

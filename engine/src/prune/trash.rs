@@ -18,10 +18,15 @@ pub(super) fn expired_trash(
     for id in store.trashed()? {
         match store.trash(id) {
             Ok((body, forgotten)) => {
-                if forgotten.saturating_add_unsigned(options.keep_trash) <= options.now {
+                let until = forgotten.saturating_add_unsigned(options.keep_trash);
+                if until <= options.now {
                     expired.insert(id, ended(id, &body));
                 } else {
                     summary.trash_kept += 1;
+                    summary.trash_until = match summary.trash_until {
+                        0 => until,
+                        first => first.min(until),
+                    };
                 }
             }
             // Ended by somebody else.
