@@ -165,7 +165,7 @@ impl LocalIndex {
 
     /// Whether some of the segments list packs that were not there.
     pub fn lists_absent(&self) -> Result<bool> {
-        Ok(!absent(&self.db)?.is_empty())
+        Ok(!presence::absent(&self.db)?.is_empty())
     }
 
     /// Adds one segment. Entries in condemned packs never displace others.
