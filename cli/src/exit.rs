@@ -179,10 +179,7 @@ impl From<StoreError> for Failure {
                 Code::Damage,
                 "'dedup check' tells what else is hurt; everything else can be restored",
             ),
-            StoreError::Unreadable { .. } => with(
-                Code::Failed,
-                "nothing says that it is damaged; make it readable and run the command again",
-            ),
+            StoreError::Unreadable { .. } => with(Code::Failed, "make it readable and run the command again"),
             StoreError::NoRepository { .. } => with(
                 Code::NoRepository,
                 "check --repo, or make one there with 'dedup init'",
