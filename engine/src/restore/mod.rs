@@ -189,12 +189,15 @@ fn run_within(
         leftovers::find(&shared)?;
     }
     let planned = plan::restore(&shared, manifest, &root, &scope, chooser, limits);
-    shared.opened.put_all_back(&shared);
     shared.temporaries.end();
+    if planned.is_ok() {
+        shared.dead.end(&shared);
+    }
+    // Last: what was removed just now lay in directories that may be closed again.
+    shared.opened.put_all_back(&shared);
     planned?;
     if !options.dry_run {
         shared.sync_all()?;
-        shared.dead.end(&shared);
     }
     let mut summary = shared.summary();
     for (name, chunks) in source.served_by_others() {
