@@ -131,7 +131,9 @@ impl LocalIndex {
         let db = match usable {
             Some(db) => db,
             None => {
-                wipe(room.dir())?;
+                if let Some(dir) = room.dir() {
+                    wipe(dir)?;
+                }
                 open_db(&room, repo, files.count())?
             }
         };
@@ -205,12 +207,12 @@ impl LocalIndex {
             !condemned.contains(pack) && !self.wrong.contains_key(pack)
         };
         let (fresh, doomed): (Vec<&IndexEntry>, Vec<&IndexEntry>) = segment.entries.iter().partition(good);
-        let bulk = fresh.len() >= BULK && self.room.has_files();
-        if bulk {
-            self.ingest_sorted(id, segment, &fresh)?;
+        let table = self.room.dir().filter(|_| fresh.len() >= BULK);
+        if let Some(dir) = table {
+            self.ingest_sorted(dir, id, segment, &fresh)?;
         }
         let chunks = self.cf("chunks")?;
-        if !bulk {
+        if table.is_none() {
             fresh
                 .iter()
                 .for_each(|entry| batch.put_cf(chunks, entry.id.0, entry_value(segment, entry)));
@@ -236,8 +238,14 @@ impl LocalIndex {
         self.db.write(batch).map_err(failed)
     }
 
-    fn ingest_sorted(&self, id: IndexId, segment: &IndexSegment, entries: &[&IndexEntry]) -> Result<()> {
-        let path = self.room.dir().join(format!("{}.sst", &id.to_hex()[..16]));
+    fn ingest_sorted(
+        &self,
+        dir: &Path,
+        id: IndexId,
+        segment: &IndexSegment,
+        entries: &[&IndexEntry],
+    ) -> Result<()> {
+        let path = dir.join(format!("{}.sst", &id.to_hex()[..16]));
         let options = table_options(&Cache::new_lru_cache(1 << 20));
         let mut writer = SstFileWriter::create(&options);
         writer.open(&path).map_err(failed)?;
@@ -317,7 +325,8 @@ pub(crate) fn prepare_threads() -> Result<()> {
 }
 
 fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
-    let dir = room.dir();
+    // The library makes the directory on disk even where it keeps everything in memory.
+    let dir = room.dir().unwrap_or(Path::new("/"));
     if let Some(db) = simulation::still_open(dir) {
         return Ok(db);
     }
