@@ -25,6 +25,7 @@ mod heal;
 mod hostile;
 mod killed;
 mod layout;
+mod moved;
 mod network;
 mod opcount;
 mod parity;

@@ -33,6 +33,9 @@ enum Plot {
     Return,
     /// Two machines stored the same chunks at once; of two collections each takes another's copy for the good one.
     Copies,
+    /// Two files were stored in one bundle, and one of them was forgotten; a collection moves the other while its machine
+    /// backs up both again.
+    Moved,
 }
 
 impl Plot {
@@ -47,13 +50,14 @@ impl Plot {
             | Rule::Wait
             | Rule::MarkLast => Plot::Return,
             Rule::PacksLast | Rule::OthersMarks => Plot::Copies,
+            Rule::EachFile => Plot::Moved,
         }
     }
 
     /// The acts that turns are taken at.
     fn points(self) -> &'static [Act] {
         match self {
-            Plot::Return => &[
+            Plot::Return | Plot::Moved => &[
                 Act::Put(Kind::Session),
                 Act::List(Kind::Mark),
                 Act::List(Kind::Index),
@@ -106,6 +110,7 @@ impl Scene {
         match plot {
             Plot::Return => scene.forget_one(),
             Plot::Copies => scene.store_twice(),
+            Plot::Moved => scene.forget_half(),
         }
         .unwrap();
         simulation::seed(None);
@@ -132,6 +137,24 @@ impl Scene {
         let doomed = generation::generation(&repo, 1, &Scene::files(0))?;
         let stays = generation::generation(&repo, 2, &Scene::files(10))?;
         self.holds(stays, Scene::files(10));
+        forget::apply(&repo, &[doomed], NOW)
+    }
+
+    fn small(names: &[&str]) -> Files {
+        let content = |name: &str| kit::generation::noise(name.as_bytes()[0].into(), 300);
+        names
+            .iter()
+            .map(|name| (name.to_string(), content(name)))
+            .collect()
+    }
+
+    /// The second machine has a generation of two small files in the trash, and one of the first of them that stays.
+    fn forget_half(&self) -> Result<()> {
+        let repo = self.quietly(1);
+        let both = Scene::small(&["a", "b"]);
+        let doomed = generation::bundled(&repo, 1, &both, &Files::new())?;
+        let stays = generation::bundled(&repo, 2, &Scene::small(&["a"]), &both)?;
+        self.holds(stays, Scene::small(&["a"]));
         forget::apply(&repo, &[doomed], NOW)
     }
 
@@ -165,7 +188,7 @@ impl Scene {
 
     fn play(&self) {
         let stage = &match self.plot {
-            Plot::Return => Stage::new(self.seed, 2),
+            Plot::Return | Plot::Moved => Stage::new(self.seed, 2),
             Plot::Copies => Stage::fair(self.seed, 2),
         };
         std::thread::scope(|scope| {
@@ -179,7 +202,7 @@ impl Scene {
                     stage.turn(actor);
                     let random = Random::new(self.seed * 10 + actor as u64);
                     match (self.plot, actor) {
-                        (Plot::Return, 1) => self.write(&repo),
+                        (Plot::Return | Plot::Moved, 1) => self.write(&repo),
                         _ => self.collect(&repo, random),
                     }
                 });
@@ -188,8 +211,17 @@ impl Scene {
     }
 
     fn write(&self, repo: &Repo) {
-        let files = Scene::files(0);
-        match generation::successor(repo, 3, &files, &files) {
+        let (files, written) = match self.plot {
+            Plot::Moved => {
+                let both = Scene::small(&["a", "b"]);
+                (both.clone(), generation::bundled(repo, 3, &both, &both))
+            }
+            Plot::Return | Plot::Copies => {
+                let files = Scene::files(0);
+                (files.clone(), generation::successor(repo, 3, &files, &files))
+            }
+        };
+        match written {
             Ok(id) => self.holds(id, files),
             Err(e) => self.failed("backup", &e),
         }
@@ -203,7 +235,7 @@ impl Scene {
         let mut options = Options::new(policy, NOW);
         options.keep_trash = 0;
         // Two collections wait for each other, unless each takes the other for dead.
-        options.stale_after = match self.plot == Plot::Return && random.chance(50) {
+        options.stale_after = match self.plot != Plot::Copies && random.chance(50) {
             true => NEVER,
             false => Duration::ZERO,
         };
@@ -243,7 +275,7 @@ fn first_loss(plot: Plot, seeds: std::ops::Range<u64>, without: Option<Rule>) ->
 
 #[test]
 fn nothing_is_lost_at_any_turn() {
-    for plot in [Plot::Return, Plot::Copies] {
+    for plot in [Plot::Return, Plot::Copies, Plot::Moved] {
         let range = seeds(2000);
         let (first, count) = (range.start, range.end - range.start);
         let lost = first_loss(plot, range, None);

@@ -14,6 +14,7 @@ use crate::repair;
 use crate::repo::{Repo, index_progress};
 use crate::tree::references;
 use chunkstore::frame::Decoder;
+use chunkstore::index::Presence;
 use chunkstore::live::LiveSet;
 use chunkstore::object::cap;
 use chunkstore::pack::Class;
@@ -23,7 +24,7 @@ use chunkstore::session::Mark;
 use chunkstore::store::Slate;
 use chunkstore::transfer::{self, Origin};
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, PackId, Place, SessionId};
+use chunkstore::{ChunkId, PackId, Place, SessionId, SmallFile};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::AtomicU64;
@@ -244,7 +245,7 @@ impl Healing<'_> {
             let mut error = StoreError::Missing {
                 object: format!("tree chunk {id}"),
             };
-            if let Some(at) = index.locate(id)? {
+            for at in index.copies(id)?.iter().filter(|at| at.class == Class::Tree) {
                 let mut plain = Vec::new();
                 match decoder.read(
                     store.remote(),
@@ -314,13 +315,21 @@ impl Healing<'_> {
     /// What of `live` is in no pack that is there and sound.
     fn add_wanted(&self, live: &mut LiveSet, hurt: &HashSet<PackId>, wanted: &mut LiveSet) -> Result<()> {
         let index = self.writer.index(&mut |_, _| {})?;
+        // Also in condemned packs: what is to be deleted is not lost.
         live.scan(&mut |ids| {
-            for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
-                if located.is_none_or(|at| hurt.contains(&at.place.pack)) {
+            for id in ids {
+                if !index.contains(id, hurt)? {
                     wanted.insert(*id)?;
                 }
             }
             Ok(())
+        })?;
+        let mut presence = Presence::default();
+        let bundle = &mut |id: &ChunkId| index.contains(id, hurt);
+        let moved = &mut |file: &SmallFile| Ok(index.moved_to(file, hurt)?.is_some());
+        live.scan_files(&mut |file| match presence.of(file, bundle, moved)? {
+            true => Ok(()),
+            false => wanted.insert_file(*file),
         })?;
         Ok(())
     }
@@ -337,7 +346,9 @@ impl Healing<'_> {
                 false => {
                     let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
                     let store = &self.repo.store;
-                    let brought = transfer::bring(origin, store, self.writer, wanted, Some(hurt), &told)?;
+                    let mut asked = transfer::wanted(origin, wanted)?;
+                    let brought =
+                        transfer::bring(origin, store, self.writer, &mut asked, Some(hurt), &told)?;
                     self.healed.bytes += brought.bytes;
                     let mut still = LiveSet::new(store.cache())?;
                     self.add_wanted(wanted, hurt, &mut still)?;
@@ -363,6 +374,11 @@ impl Healing<'_> {
             count += ids.len() as u64;
             Ok(())
         })?;
+        let mut last = None;
+        set.scan_files(&mut |file| {
+            count += u64::from(last.replace(file.bundle) != Some(file.bundle));
+            Ok(())
+        })?;
         Ok(count)
     }
 
@@ -376,6 +392,10 @@ impl Healing<'_> {
                 }
             }
             Ok(())
+        })?;
+        wanted.scan_files(&mut |file| match origin.index.find_file(file)? {
+            Some(_) => Ok(()),
+            None => left.insert_file(*file),
         })?;
         Ok(left)
     }

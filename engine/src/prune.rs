@@ -19,8 +19,8 @@ use chunkstore::reader::Reader;
 use chunkstore::session::{self, Mark, Session, View};
 use chunkstore::simulation::{self, Rule};
 use chunkstore::store::Store;
-use chunkstore::sweep::{self, Patience, Plan, Policy};
-use chunkstore::{Error as StoreError, SessionId};
+use chunkstore::sweep::{self, Confirm, Needs, Patience, Plan, Policy};
+use chunkstore::{Error as StoreError, PackId, SessionId};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -211,22 +211,30 @@ impl<'a> Collection<'a> {
         summary.marks_pending = marks.len() as u64;
         summary.pending = !marks.is_empty();
         let state = self.read_state(None, expired)?;
-        let plan = self.plan(&state, summary)?;
+        let made = HashSet::new();
+        let mut confirm = Confirm::new(self.store, &made)?;
+        let (plan, _) = self.plan(&state, &mut confirm, summary)?;
         summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
         Ok(())
     }
 
     fn run(&self, summary: &mut PruneSummary) -> Result<()> {
         let marks = sweep::pending_marks(self.store)?;
-        let needed = self.finish(marks, None, summary)?;
+        let mut made = HashSet::new();
+        for mark in &marks {
+            made.extend(sweep::made_before(self.store, mark));
+        }
+        let needed = self.finish(marks, None, &mut made, summary)?;
         let state = self.read_state(needed, BTreeSet::new())?;
-        let plan = self.plan(&state, summary)?;
+        let mut confirm = Confirm::new(self.store, &made)?;
+        let (plan, needs) = self.plan(&state, &mut confirm, summary)?;
         summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
         if plan.unlisted_kept + plan.unlisted_gone == 0 {
             // Whatever they listed is listed by others now.
             summary.segments_removed += sweep::remove_damaged_segments(self.store)?;
         }
-        let plan = self.move_frames(plan, &state, summary)?;
+        let (plan, new) = self.move_frames(plan, &needs, &state, summary)?;
+        made.extend(new);
         if plan.is_empty() {
             return Ok(());
         }
@@ -235,12 +243,12 @@ impl<'a> Collection<'a> {
         // After the marks are durable: whoever is not listed now sees them, or has published already.
         let waiting = self.others(sweep::open_sessions(self.store)?);
         for mark in &marks {
-            sweep::note_waiting(self.store, mark, &waiting)?;
+            sweep::note_waiting(self.store, mark, &waiting, &made)?;
         }
         let State { index, needed, .. } = state;
         // One copy of the local index serves one opening at a time.
         drop(index);
-        self.finish(marks, Some(needed), summary).map(drop)
+        self.finish(marks, Some(needed), &mut made, summary).map(drop)
     }
 
     fn others(&self, mut sessions: Vec<SessionId>) -> Vec<SessionId> {
@@ -257,7 +265,12 @@ impl<'a> Collection<'a> {
     }
 
     /// G0. Packs in no segment are garbage only when nobody may be about to list them.
-    fn plan(&self, state: &State, summary: &mut PruneSummary) -> Result<Plan> {
+    fn plan<'s>(
+        &self,
+        state: &'s State,
+        confirm: &mut Confirm<'_>,
+        summary: &mut PruneSummary,
+    ) -> Result<(Plan, Needs<'s>)> {
         summary.snapshots = state.needed.snapshots;
         let open = sweep::open_sessions(self.store)?;
         let open = if self.options.dry_run {
@@ -272,24 +285,27 @@ impl<'a> Collection<'a> {
             index,
             needed,
         } = state;
-        Ok(sweep::plan(
-            self.store,
-            view,
-            index,
-            &needed.live,
-            packs,
-            &self.options.gc,
-            quiet,
-        )?)
+        let mut needs = Needs::find(self.store, view, index, &needed.live, confirm)?;
+        let gc = &self.options.gc;
+        let plan = sweep::plan(self.store, &mut needs, confirm, packs, gc, quiet)?;
+        Ok((plan, needs))
     }
 
     /// Moves frames out of poor packs. On a full remote the plan shrinks to what can go as it is.
-    fn move_frames(&self, plan: Plan, state: &State, summary: &mut PruneSummary) -> Result<Plan> {
+    fn move_frames(
+        &self,
+        plan: Plan,
+        needs: &Needs<'_>,
+        state: &State,
+        summary: &mut PruneSummary,
+    ) -> Result<(Plan, HashSet<PackId>)> {
         if plan.repack.is_empty() {
-            return Ok(plan);
+            return Ok((plan, HashSet::new()));
         }
         let result = match self.own {
-            Some(_) => self.repack(&plan.repack, plan.bytes_moved, state),
+            Some(_) => self.moving(plan.bytes_moved, &state.view, |moved| {
+                sweep::repack(self.store, needs, &plan.repack, moved)
+            }),
             None => Err(StoreError::NoSpace {
                 object: "sessions".to_string(),
             }
@@ -303,18 +319,21 @@ impl<'a> Collection<'a> {
                     return Err(StoreError::NoSpace { object }.into());
                 }
                 summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
-                Ok(plan)
+                Ok((plan, HashSet::new()))
             }
-            result => result.map(|()| plan),
+            result => result.map(|made| (plan, made)),
         }
     }
 
-    fn repack(&self, poor: &HashSet<chunkstore::PackId>, bytes: u64, state: &State) -> Result<()> {
+    /// Moves what is needed to new packs, which it returns.
+    fn moving(
+        &self,
+        bytes: u64,
+        view: &View,
+        work: impl FnOnce(&mut dyn FnMut(u64) -> chunkstore::Result<()>) -> chunkstore::Result<HashSet<PackId>>,
+    ) -> Result<HashSet<PackId>> {
         self.monitor.phase(Phase::Repacking);
         let mut bytes_done = 0;
-        let State {
-            view, index, needed, ..
-        } = state;
         let moved = &mut |more| {
             bytes_done += more;
             self.monitor.progress(&Progress {
@@ -324,7 +343,7 @@ impl<'a> Collection<'a> {
             });
             monitor::carry_on(self.monitor)
         };
-        match sweep::repack(self.store, view, index, &needed.live, poor, moved) {
+        match work(moved) {
             // Another collection moved it first: ours begins again with what there is now.
             Err(e) if e.is_damage() && View::read(self.store)? != *view => {
                 Err(StoreError::Refused(format!("another collection is at work ({e})")).into())
@@ -339,6 +358,7 @@ impl<'a> Collection<'a> {
         &self,
         marks: Vec<Mark>,
         mut needed: Option<Needed>,
+        made: &mut HashSet<PackId>,
         summary: &mut PruneSummary,
     ) -> Result<Option<Needed>> {
         let mut ready = Vec::new();
@@ -363,7 +383,7 @@ impl<'a> Collection<'a> {
             self.monitor.phase(Phase::Deleting);
             let (view, index, packs) = (&state.view, &state.index, &state.packs);
             let live = &mut state.needed.live;
-            let swept = match sweep::sweep(self.store, &ready, view, index, live, packs) {
+            let (swept, mut doubtful) = match sweep::sweep(self.store, &ready, view, index, live, packs, made) {
                 Err(e) if overtaken(&e) && tries < TRIES => continue,
                 swept => swept?,
             };
@@ -372,7 +392,9 @@ impl<'a> Collection<'a> {
             ready.retain(|mark| !mark.packs.is_disjoint(&swept.spared));
             if !ready.is_empty() {
                 let moved = match self.own {
-                    Some(_) if tries < TRIES => self.repack(&swept.spared, 0, &state),
+                    Some(_) if tries < TRIES => self.moving(0, view, |moved| {
+                        sweep::move_out(self.store, &swept.spared, &mut doubtful, moved)
+                    }),
                     _ => Err(StoreError::NoSpace {
                         object: "packs".to_string(),
                     }
@@ -385,7 +407,7 @@ impl<'a> Collection<'a> {
                         summary.marks_pending += ready.len() as u64;
                         ready.clear();
                     }
-                    moved => moved?,
+                    moved => made.extend(moved?),
                 }
             }
             needed = Some(state.needed);

@@ -212,6 +212,8 @@ impl<'a> Repository<'a> {
                     .insert(id, (path.clone(), offset, stored, plain, codec, sealed_key));
                 offset += stored;
             }
+            // No file was moved.
+            assert_eq!(reader.number(), 0);
             assert!(reader.0.is_empty());
         }
     }
@@ -242,6 +244,7 @@ impl<'a> Repository<'a> {
             let place = (path.clone(), offset, stored, plain, codec, keys[key].clone());
             assert_eq!(self.places[id], place);
         }
+        assert_eq!(reader.number(), 0);
         assert!(reader.0.is_empty());
         say!(
             self,

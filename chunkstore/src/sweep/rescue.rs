@@ -7,8 +7,10 @@ use crate::error::Result;
 use crate::frame::Decoder;
 use crate::id::PackId;
 use crate::index::LocalIndex;
-use crate::pack::PackList;
+use crate::pack::{Frame, PackList};
+use crate::smallfile::Part;
 use crate::store::Store;
+use std::collections::HashSet;
 
 /// What became of the frames of hurt packs. Those with another copy, which the index names, are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,14 +30,16 @@ pub fn rescue(
     moved: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Rescued> {
     let mut rescued = Rescued::default();
+    let ids: HashSet<PackId> = hurt.iter().map(|list| list.id).collect();
     let mut mover = Mover::within(store, Proof::Content)?;
     let mut decoder = Decoder::new()?;
     let mut plain = Vec::new();
     let result = hurt
         .iter()
         .try_for_each(|list| {
-            for frame in &list.frames {
-                if elsewhere(index, list.id, frame)? {
+            for (number, frame) in list.frames.iter().enumerate() {
+                let parts = list.parts_of(number);
+                if elsewhere(index, &ids, frame, parts)? {
                     continue;
                 }
                 let place = place(list, frame)?;
@@ -53,7 +57,7 @@ pub fn rescue(
                         rescued.bytes += u64::from(frame.stored_len);
                         match dry {
                             true => moved(frame.stored_len.into())?,
-                            false => mover.add(list.class, (frame.id, place), moved)?,
+                            false => mover.add(list.class, (frame.id, place, parts), moved)?,
                         }
                     }
                     Err(e) if e.is_of_one_object() => rescued.lost += 1,
@@ -69,9 +73,16 @@ pub fn rescue(
     mover.ended(result).map(|()| rescued)
 }
 
-/// Whether the index knows a copy outside this pack.
-fn elsewhere(index: &LocalIndex, pack: PackId, frame: &crate::pack::Frame) -> Result<bool> {
-    Ok(index
-        .locate(&frame.id)?
-        .is_some_and(|located| located.place.pack != pack))
+/// Whether the index knows a copy outside of the hurt packs, and another place of each file that was moved into it.
+fn elsewhere(index: &LocalIndex, hurt: &HashSet<PackId>, frame: &Frame, parts: &[Part]) -> Result<bool> {
+    let copies = index.copies(&frame.id)?;
+    if copies.iter().all(|at| hurt.contains(&at.place.pack)) {
+        return Ok(false);
+    }
+    for part in parts {
+        if index.moved(&part.hash)?.iter().all(|to| hurt.contains(&to.pack)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

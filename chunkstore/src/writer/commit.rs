@@ -85,7 +85,7 @@ impl Uploads<'_, '_> {
     }
 
     fn write_index_of_many(&mut self) -> Result<()> {
-        let waiting: usize = self.lists.iter().map(|list| list.frames.len()).sum();
+        let waiting: usize = self.lists.iter().map(PackList::rows).sum();
         match waiting as u64 >= CLAIMS_MAX {
             true => self.write_index(),
             false => Ok(()),
@@ -124,9 +124,9 @@ impl Shared {
         let mut start = 0;
         while start < lists.len() {
             let mut end = start + 1;
-            let mut entries = lists[start].frames.len();
-            while end < lists.len() && entries + lists[end].frames.len() <= ENTRIES_PER_SEGMENT {
-                entries += lists[end].frames.len();
+            let mut entries = lists[start].rows();
+            while end < lists.len() && entries + lists[end].rows() <= ENTRIES_PER_SEGMENT {
+                entries += lists[end].rows();
                 end += 1;
             }
             let segment = IndexSegment::of_packs(&lists[start..end]);

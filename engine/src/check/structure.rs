@@ -13,16 +13,17 @@ use crate::references::Walk;
 use crate::repo::Repo;
 use crate::tree::{self, CodecError, Reference};
 use chunkstore::frame::Decoder;
-use chunkstore::index::{Condemned, Inventory, LocalIndex};
+use chunkstore::index::{Condemned, Inventory, LocalIndex, Presence};
 use chunkstore::indexfile::{IndexEntry, IndexSegment};
 use chunkstore::live::LiveSet;
-use chunkstore::pack::Class;
+use chunkstore::pack::{Class, PackList};
 use chunkstore::remote::{Kind, ObjectName};
 use chunkstore::scratch::ScratchDir;
 use chunkstore::session::{self, Mark};
 use chunkstore::slot::is_named_in;
+use chunkstore::smallfile::Part;
 use chunkstore::store::{Slate, Store};
-use chunkstore::{ChunkId, Error as StoreError, IndexId, MarkId, PackId, Place, SessionId};
+use chunkstore::{ChunkId, Error as StoreError, IndexId, MarkId, PackId, Place, SessionId, SmallFile};
 use std::collections::{BTreeMap, HashMap};
 
 /// Readings that others may overtake.
@@ -34,12 +35,45 @@ pub(super) struct Listed {
     pub class: Class,
     pub size: u64,
     pub frames: u64,
-    /// Sum over the frames, so that a pack's own list can be compared whatever the order.
+    /// Sum over the frames and moved files, so that a pack's own list can be compared whatever the order.
     pub sum: u128,
 }
 
+impl Listed {
+    /// What a pack's own list comes to.
+    pub fn of(list: &PackList) -> Listed {
+        let frames = list.frames.iter().fold(0u128, |sum, frame| {
+            let key = list.sealed_keys.get(usize::from(frame.key)).unwrap_or(&[0; 80]);
+            let numbers = [frame.offset, frame.stored_len, frame.plain_len];
+            sum.wrapping_add(frame_sum(&frame.id, numbers, frame.codec as u8, key))
+        });
+        let sum = list.parts.iter().fold(frames, |sum, part| {
+            let bundle = list.frames.get(part.at as usize);
+            sum.wrapping_add(part_sum(bundle.map_or(0, |frame| frame.offset), part))
+        });
+        Listed {
+            class: list.class,
+            size: list.size,
+            frames: list.frames.len() as u64,
+            sum,
+        }
+    }
+}
+
+/// Sum of one moved file for [`Listed::sum`], in the bundle whose frame lies at an offset.
+fn part_sum(frame: u32, part: &Part) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(part.hash.as_bytes());
+    for number in [frame, part.offset, part.len] {
+        hasher.update(&number.to_le_bytes());
+    }
+    let mut sum = [0; 16];
+    sum.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    u128::from_le_bytes(sum)
+}
+
 /// Sum of one frame for [`Listed::sum`].
-pub(super) fn frame_sum(id: &ChunkId, numbers: [u32; 3], codec: u8, key: &[u8; 80]) -> u128 {
+fn frame_sum(id: &ChunkId, numbers: [u32; 3], codec: u8, key: &[u8; 80]) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(id.as_bytes());
     for number in numbers {
@@ -226,6 +260,11 @@ fn segment(
         let sum = frame_sum(id, [*offset, *stored_len, *plain_len], *codec as u8, &key);
         pack.sum = pack.sum.wrapping_add(sum);
     }
+    for part in &segment.parts {
+        let bundle = &segment.entries[part.at as usize];
+        let pack = &mut here[bundle.pack as usize];
+        pack.sum = pack.sum.wrapping_add(part_sum(bundle.offset, part));
+    }
     for (pack, here) in segment.packs.iter().zip(here) {
         let first = *listed.entry(pack.id).or_insert(here);
         if first != here {
@@ -334,20 +373,25 @@ pub(super) fn tree_chunk(
     decoder: &mut Decoder,
     id: &ChunkId,
 ) -> Result<Vec<u8>> {
-    let located = index.locate(id)?.filter(|located| located.class == Class::Tree);
-    let located = located.ok_or_else(|| StoreError::Missing {
+    let mut error = StoreError::Missing {
         object: format!("tree chunk {id}"),
-    })?;
+    };
     let mut out = Vec::new();
-    decoder.read(
-        store.remote(),
-        store.keys(),
-        Class::Tree,
-        *id,
-        &located.place,
-        &mut out,
-    )?;
-    Ok(out)
+    for at in index.copies(id)?.iter().filter(|at| at.class == Class::Tree) {
+        match decoder.read(
+            store.remote(),
+            store.keys(),
+            Class::Tree,
+            *id,
+            &at.place,
+            &mut out,
+        ) {
+            Ok(()) => return Ok(out),
+            Err(e) if e.is_of_one_object() => error = e,
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Err(error.into())
 }
 
 /// Decodes all of a piece, not only its references.
@@ -359,7 +403,7 @@ fn whole(plain: &[u8]) -> Result<Vec<Reference>, CodecError> {
     tree::references(plain)
 }
 
-/// Whether every chunk that is referred to is in the index, inside a pack that is there.
+/// Whether every chunk and small file that is referred to is in the index, inside a pack that is there.
 fn references(
     store: &Store,
     structure: &mut Structure,
@@ -386,6 +430,21 @@ fn references(
                 findings.bad.insert(*id)?;
                 findings.hurts_paths = true;
             }
+        }
+        Ok(())
+    })?;
+    let none = Condemned::new();
+    let mut presence = Presence::default();
+    let bundle = &mut |id: &ChunkId| {
+        *chunks += 1;
+        index.contains(id, &none)
+    };
+    let moved = &mut |file: &SmallFile| Ok(index.moved_to(file, &none)?.is_some());
+    live.scan_files(&mut |file| {
+        if !presence.of(file, bundle, moved)? {
+            lost.insert(file.bundle)?;
+            findings.bad.insert(file.bundle)?;
+            any_lost = true;
         }
         Ok(())
     })?;

@@ -28,7 +28,7 @@ mod window;
 mod write;
 
 pub(crate) use choose::normalize;
-pub(crate) use fetch::Source;
+pub(crate) use fetch::{Source, missing};
 
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;

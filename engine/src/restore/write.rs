@@ -112,7 +112,7 @@ impl<'r, 'a> Hands<'r, 'a> {
                 }
             }
             // All that can be wrong with a frame alone is damage.
-            Err(Fault::Path(why)) => self.give_up(window, frame, &Failure::Damage(why)),
+            Err(Fault::Path(why)) => self.piecemeal(window, frame.parts.clone(), &why),
             Err(Fault::Fatal(e)) => {
                 self.shared.fail(e);
                 self.give_up(window, frame, &Failure::Abandoned);
@@ -132,9 +132,28 @@ impl<'r, 'a> Hands<'r, 'a> {
                     self.part(part, job, &plain);
                 }
             }
-            _ => self.lose(window, parts, &Failure::Damage(why.to_string())),
+            _ => self.piecemeal(window, parts, why),
         }
         self.plain = plain;
+    }
+
+    /// Parts of a chunk that can't be had: each small file may be in another place, too.
+    fn piecemeal(&mut self, window: &Window, parts: std::ops::Range<usize>, why: &str) {
+        let mut bytes = Vec::new();
+        for (part, job) in window.jobs_of(parts) {
+            let source = self.shared.source;
+            let read = match &part.file {
+                Some(file) if !job.has_failed() => source.reader().file(&mut self.decoder, file, &mut bytes),
+                _ => Err(super::fetch::missing(&part.id)),
+            };
+            match read {
+                Ok(()) => self.whole_part(part, job, Some(&bytes)),
+                Err(_) => {
+                    job.fail(Failure::Damage(why.to_string()));
+                    self.written(job, None);
+                }
+            }
+        }
     }
 
     fn give_up(&mut self, window: &Window, frame: &Frame, why: &Failure) {
@@ -150,7 +169,23 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     fn part(&mut self, part: &Part, job: &Arc<Job>, chunk: &[u8]) {
-        let put = match self.bytes_of(part, chunk) {
+        let bytes = self.bytes_of(part, chunk);
+        let mut found = Vec::new();
+        // What the chunk does not hold after all may be elsewhere.
+        let found = match (bytes, &part.file) {
+            (None, Some(file)) if !job.has_failed() => {
+                let source = self.shared.source;
+                let read = source.reader().file(&mut self.decoder, file, &mut found);
+                read.is_ok().then_some(&found[..])
+            }
+            (bytes, _) => bytes,
+        };
+        self.whole_part(part, job, found);
+    }
+
+    /// Writes the bytes of a part; without any they are not to be had.
+    fn whole_part(&mut self, part: &Part, job: &Arc<Job>, bytes: Option<&[u8]>) {
+        let put = match bytes {
             Some(_) if job.has_failed() => Ok(None),
             Some(bytes) => self.put(job, part.at, bytes),
             None => {
@@ -171,11 +206,11 @@ impl<'r, 'a> Hands<'r, 'a> {
     /// A part's bytes, if they are what the entry says.
     fn bytes_of<'c>(&self, part: &Part, chunk: &'c [u8]) -> Option<&'c [u8]> {
         let keys = self.shared.source.reader().store().keys();
-        match part.hash {
-            Some(hash) => {
+        match part.file {
+            Some(file) => {
                 let start = part.from as usize;
                 let bytes = chunk.get(start..start.checked_add(part.len as usize)?)?;
-                (keys.content_hash(bytes) == hash).then_some(bytes)
+                (keys.content_hash(bytes) == file.hash).then_some(bytes)
             }
             None => (chunk.len() == part.len as usize).then_some(chunk),
         }
