@@ -25,6 +25,7 @@ mod heal;
 mod hostile;
 mod killed;
 mod layout;
+mod models;
 mod moved;
 mod network;
 mod opcount;

@@ -10,12 +10,12 @@ use chunkstore::remote::{Kind, Memory};
 use chunkstore::session::View;
 use chunkstore::simulation::{self, Rule};
 use chunkstore::sweep::{Policy, Unused};
-use chunkstore::{Error as StoreError, SessionId};
+use chunkstore::{Error as StoreError, PackId, SessionId, pack};
 use engine::error::{Error, Result};
-use engine::forget;
 use engine::monitor::Quiet;
 use engine::prune::{self, Options};
 use engine::repo::Repo;
+use engine::{forget, repair};
 use kit::generation::{self, Files};
 use kit::machine::Machine;
 use kit::random::{Random, first_failure, seeds};
@@ -31,7 +31,7 @@ const NOW: i64 = 1_700_000_000;
 enum Plot {
     /// A generation was forgotten; a collection removes it while its machine backs up the same files again.
     Return,
-    /// Two machines stored the same chunks at once; of two collections each takes another's copy for the good one.
+    /// Two machines stored the same chunks at once; a collection keeps one copy, and a repair takes just that for hurt.
     Copies,
     /// Two files were stored in one bundle, and one of them was forgotten; a collection moves the other while its machine
     /// backs up both again.
@@ -159,8 +159,7 @@ impl Scene {
     }
 
     /// Two generations that share nothing, of the same contents under different names: a collection that reads the trees
-    /// again sees nothing wrong. What a local index read last is the copy that it names: the
-    /// first machine reads the second copy first, and the second machine, which made them, the first.
+    /// again sees nothing wrong.
     fn store_twice(&self) -> Result<()> {
         let files = Scene::files(0);
         let moved = files
@@ -203,6 +202,10 @@ impl Scene {
                     let random = Random::new(self.seed * 10 + actor as u64);
                     match (self.plot, actor) {
                         (Plot::Return | Plot::Moved, 1) => self.write(&repo),
+                        (Plot::Copies, 1) => {
+                            self.take_for_hurt(&repo);
+                            self.collect(&repo, random);
+                        }
                         _ => self.collect(&repo, random),
                     }
                 });
@@ -224,6 +227,26 @@ impl Scene {
         match written {
             Ok(id) => self.holds(id, files),
             Err(e) => self.failed("backup", &e),
+        }
+    }
+
+    /// Condemns the copy that every collection keeps, after a look whether there is another.
+    fn take_for_hurt(&self, repo: &Repo) {
+        let mut packs: Vec<PackId> = repo.store.packs().unwrap().into_keys().collect();
+        packs.sort_unstable();
+        let list = |id: &PackId| pack::read_list(&self.memory, repo.store.keys(), *id);
+        let first = packs
+            .iter()
+            .find(|id| list(id).is_ok_and(|list| !list.class.is_tree()));
+        let options = repair::Options {
+            dry_run: false,
+            threads: 1,
+            host: "two".to_string(),
+            now: NOW,
+        };
+        let hurt: Vec<String> = first.iter().map(|id| id.to_hex()).collect();
+        if let Err(e) = repair::packs(repo, &hurt, &options, &Quiet) {
+            self.failed("repair", &e);
         }
     }
 

@@ -231,8 +231,10 @@ fn open_db(dir: &Path, repo: &RepoId) -> Result<Arc<DB>> {
     options.set_db_write_buffer_size(16 << 20);
     options.set_max_total_wal_size(16 << 20);
     options.set_manifest_preallocation_size(64 << 10);
-    let families = ["default", "chunks", "copies", "packs", "segments", "files", "parts"]
-        .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
+    let families = [
+        "default", "chunks", "copies", "packs", "segments", "files", "parts",
+    ]
+    .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
     let db = Arc::new(DB::open_cf_descriptors(&options, dir, families).map_err(failed)?);
     let stamp = [SCHEMA, repo.as_bytes()].concat();
     match db.get(b"schema").map_err(failed)? {

@@ -83,11 +83,16 @@ impl IndexSegment {
         for (at, entry) in self.entries.iter().enumerate() {
             let list = &lists[entry.pack as usize];
             let frame = list.frames.partition_point(|frame| frame.offset < entry.offset);
-            let moved = list.parts_of(frame).iter();
-            parts.extend(moved.map(|part| Part {
-                at: at as u32,
-                ..*part
-            }));
+            let mut end = 0;
+            for part in list.parts_of(frame) {
+                // Of a list that was wrong, only what can be written is kept.
+                let next = part.offset.saturating_add(part.len);
+                if !list.class.is_tree() && part.offset >= end && next <= entry.plain_len {
+                    let at = at as u32;
+                    parts.push(Part { at, ..*part });
+                    end = next;
+                }
+            }
         }
         parts
     }
@@ -227,10 +232,19 @@ impl IndexSegment {
             .collect::<Result<Vec<_>, _>>()?;
         let sorted = entries.is_sorted_by_key(|entry| (entry.id, entry.pack, entry.offset));
         let of_data = |entry: &&IndexEntry| !packs[entry.pack as usize].class.is_tree();
-        let bundle = |at: u32| entries.get(at as usize).filter(of_data).map(|entry| entry.plain_len);
+        let bundle = |at: u32| {
+            entries
+                .get(at as usize)
+                .filter(of_data)
+                .map(|entry| entry.plain_len)
+        };
         let parts = take_parts(&mut bytes, &bundle)?;
         if bytes.is_empty() && sorted {
-            Ok(IndexSegment { packs, entries, parts })
+            Ok(IndexSegment {
+                packs,
+                entries,
+                parts,
+            })
         } else {
             Err(Malformed)
         }

@@ -107,7 +107,12 @@ pub fn take_parts(
         if len == 0 || plain_len(at).is_none_or(|plain| end > plain) {
             return Err(Malformed);
         }
-        parts.push(Part { at, offset, len, hash });
+        parts.push(Part {
+            at,
+            offset,
+            len,
+            hash,
+        });
     }
     Ok(parts)
 }
@@ -134,10 +139,7 @@ mod tests {
         let mut bytes: Vec<_> = files.iter().map(SmallFile::to_bytes).collect();
         files.sort_unstable();
         bytes.sort_unstable();
-        let back: Vec<_> = bytes
-            .iter()
-            .map(|b| SmallFile::from_bytes(b).unwrap())
-            .collect();
+        let back: Vec<_> = bytes.iter().map(|b| SmallFile::from_bytes(b).unwrap()).collect();
         assert_eq!(back, files);
         assert!(SmallFile::from_bytes(&[0; 55]).is_none());
     }

@@ -378,7 +378,10 @@ impl Sweeper<'_> {
             }
             let stays = |pack: u32| !doomed.contains(&segment.packs[pack as usize].id);
             let left = segment.entries.iter().filter(|entry| stays(entry.pack)).count();
-            let moved = segment.parts.iter().map(|part| &segment.entries[part.at as usize]);
+            let moved = segment
+                .parts
+                .iter()
+                .map(|part| &segment.entries[part.at as usize]);
             let left = left + moved.filter(|entry| stays(entry.pack)).count();
             match gone {
                 0 if segment.entries.len() + segment.parts.len() < SMALL => small.push((id, left)),

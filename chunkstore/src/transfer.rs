@@ -334,7 +334,9 @@ impl Transfer<'_> {
         }
         self.brought.chunks += 1;
         self.brought.bytes += u64::from(frame.stored_len);
-        mover.add(list.class, (frame.id, place, parts), &mut |bytes| (self.told)(bytes))
+        mover.add(list.class, (frame.id, place, parts), &mut |bytes| {
+            (self.told)(bytes)
+        })
     }
 
     /// Of a pack that does not say what is in it any more.
@@ -350,7 +352,9 @@ impl Transfer<'_> {
         for (to, _) in &moved {
             if wanted.names(&to.bundle)? {
                 let copies = self.origin.index.copies(&to.bundle)?;
-                let here = copies.iter().find(|at| at.place.pack == id && at.place.offset == to.frame);
+                let here = copies
+                    .iter()
+                    .find(|at| at.place.pack == id && at.place.offset == to.frame);
                 found.extend(here.map(|at| (to.bundle, *at)));
             }
         }
@@ -365,7 +369,9 @@ impl Transfer<'_> {
                     self.brought.bytes += u64::from(at.place.stored_len);
                     let here = moved.iter().filter(|(to, _)| to.frame == at.place.offset);
                     let parts: Vec<Part> = here.map(|(_, part)| *part).collect();
-                    mover.add(at.class, (chunk, at.place, &parts), &mut |bytes| (self.told)(bytes))?;
+                    mover.add(at.class, (chunk, at.place, &parts), &mut |bytes| {
+                        (self.told)(bytes)
+                    })?;
                 }
                 Err(e) if e.is_of_one_object() => self.brought.lost += 1,
                 Err(e) => return Err(e),

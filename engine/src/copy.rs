@@ -351,7 +351,11 @@ impl Copier<'_> {
     /// A file in a bundle: where the target has its bytes already, or the bundle as it is.
     fn small(&mut self, file: &SmallFile) -> Result<Content> {
         let mut now = self.source.find(file)?;
-        if self.bundle.as_ref().is_none_or(|(known, ..)| *known != now.bundle) {
+        if self
+            .bundle
+            .as_ref()
+            .is_none_or(|(known, ..)| *known != now.bundle)
+        {
             let mut plain = Vec::new();
             let read = self.source.chunk(&mut self.decoder, &now.bundle, &mut plain);
             self.bundle = match read {

@@ -4,13 +4,14 @@
 //! Keeps I-5 and I-7 to I-9: every manifest and tree chunk is read, and one that can't be stops deletion. Nothing that
 //! is already right is undone when a step fails: the next run goes on from there.
 
+mod moving;
 mod summary;
 
 pub use summary::PruneSummary;
 
 use crate::error::{Error, Result};
 use crate::generations::Listing;
-use crate::monitor::{self, Monitor, Phase, Progress};
+use crate::monitor::{self, Monitor, Phase};
 use crate::references;
 use crate::repo::Repo;
 use chunkstore::index::{Inventory, LocalIndex};
@@ -291,68 +292,6 @@ impl<'a> Collection<'a> {
         Ok((plan, needs))
     }
 
-    /// Moves frames out of poor packs. On a full remote the plan shrinks to what can go as it is.
-    fn move_frames(
-        &self,
-        plan: Plan,
-        needs: &Needs<'_>,
-        state: &State,
-        summary: &mut PruneSummary,
-    ) -> Result<(Plan, HashSet<PackId>)> {
-        if plan.repack.is_empty() {
-            return Ok((plan, HashSet::new()));
-        }
-        let result = match self.own {
-            Some(_) => self.moving(plan.bytes_moved, &state.view, |moved| {
-                sweep::repack(self.store, needs, &plan.repack, moved)
-            }),
-            None => Err(StoreError::NoSpace {
-                object: "sessions".to_string(),
-            }
-            .into()),
-        };
-        match result {
-            Err(Error::Store(StoreError::NoSpace { object })) => {
-                summary.no_space = true;
-                let plan = plan.without_repack(&state.packs);
-                if plan.is_empty() && summary.packs_deleted == 0 {
-                    return Err(StoreError::NoSpace { object }.into());
-                }
-                summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
-                Ok((plan, HashSet::new()))
-            }
-            result => result.map(|made| (plan, made)),
-        }
-    }
-
-    /// Moves what is needed to new packs, which it returns.
-    fn moving(
-        &self,
-        bytes: u64,
-        view: &View,
-        work: impl FnOnce(&mut dyn FnMut(u64) -> chunkstore::Result<()>) -> chunkstore::Result<HashSet<PackId>>,
-    ) -> Result<HashSet<PackId>> {
-        self.monitor.phase(Phase::Repacking);
-        let mut bytes_done = 0;
-        let moved = &mut |more| {
-            bytes_done += more;
-            self.monitor.progress(&Progress {
-                bytes_done,
-                bytes_total: bytes,
-                ..Progress::default()
-            });
-            monitor::carry_on(self.monitor)
-        };
-        match work(moved) {
-            // Another collection moved it first: ours begins again with what there is now.
-            Err(e) if e.is_damage() && View::read(self.store)? != *view => {
-                Err(StoreError::Refused(format!("another collection is at work ({e})")).into())
-            }
-            Err(e) if e.is_damage() => Err(Error::Damaged(e)),
-            result => Ok(result?),
-        }
-    }
-
     /// Sweeps those of the marks whose sessions have all ended. Returns what was found to be needed, for reuse.
     fn finish(
         &self,
@@ -383,7 +322,8 @@ impl<'a> Collection<'a> {
             self.monitor.phase(Phase::Deleting);
             let (view, index, packs) = (&state.view, &state.index, &state.packs);
             let live = &mut state.needed.live;
-            let (swept, mut doubtful) = match sweep::sweep(self.store, &ready, view, index, live, packs, made) {
+            let (swept, mut doubtful) = match sweep::sweep(self.store, &ready, view, index, live, packs, made)
+            {
                 Err(e) if overtaken(&e) && tries < TRIES => continue,
                 swept => swept?,
             };

@@ -55,7 +55,15 @@ impl<'a> Plain<'a> {
                 let (bundle, hash) = (entry.id, part.hash);
                 let (offset, len) = (part.offset, part.len);
                 if present.contains_key(&segment.packs[entry.pack as usize].id) {
-                    moved.insert(hash, SmallFile { bundle, offset, len, hash });
+                    moved.insert(
+                        hash,
+                        SmallFile {
+                            bundle,
+                            offset,
+                            len,
+                            hash,
+                        },
+                    );
                 }
             }
         }
@@ -117,7 +125,10 @@ impl<'a> Plain<'a> {
                     true => &file,
                     false => moved,
                 };
-                return Ok(now.slice(&self.chunk(Class::Data, &now.bundle)?).unwrap().to_vec());
+                return Ok(now
+                    .slice(&self.chunk(Class::Data, &now.bundle)?)
+                    .unwrap()
+                    .to_vec());
             }
             Content::Extents(list) => extents(list)?,
             Content::Lists(lists) => {

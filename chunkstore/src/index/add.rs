@@ -3,7 +3,9 @@
 //! The first good copy of a chunk wins: what is listed later is kept beside it, in `copies`, and displaces it only where
 //! the first lies in a condemned pack. So no segment can hide what another one says.
 
-use super::{BULK, Condemned, LocalIndex, copy_key, entry_value, failed, family_options, part_row, record_key};
+use super::{
+    BULK, Condemned, LocalIndex, copy_key, entry_value, failed, family_options, part_row, record_key,
+};
 use crate::error::Result;
 use crate::id::{ChunkId, IndexId, PackId};
 use crate::indexfile::{IndexEntry, IndexSegment};
@@ -108,7 +110,9 @@ impl LocalIndex {
                 }
             }
             Some(known) => {
-                if said.first().is_some_and(|first| first.good && first.value[..] != known[..])
+                if said
+                    .first()
+                    .is_some_and(|first| first.good && first.value[..] != known[..])
                     && !self.is_good(&known, condemned)?
                     && let Some(first) = further.next()
                 {

@@ -90,9 +90,7 @@ impl LocalIndex {
             return Ok(true);
         }
         let copies = self.copies(id)?;
-        Ok(copies
-            .iter()
-            .any(|at| self.is_usable(&at.place.pack, condemned)))
+        Ok(copies.iter().any(|at| self.is_usable(&at.place.pack, condemned)))
     }
 
     /// Whether new references may rest on what is in a pack that is there.
@@ -125,6 +123,28 @@ impl LocalIndex {
         Ok(found)
     }
 
+    /// Calls `each` with the hashes of moved files that are listed more than once.
+    pub fn each_moved_twice(&self, each: &mut dyn FnMut(ContentHash) -> Result<()>) -> Result<()> {
+        let mut last: Option<(ContentHash, bool)> = None;
+        for row in self.db.iterator_cf(self.cf("parts")?, IteratorMode::Start) {
+            let (key, _) = row.map_err(failed)?;
+            let Some(hash) = key.get(..16).and_then(ContentHash::from_slice) else {
+                continue;
+            };
+            let told = match last {
+                Some((same, told)) if same == hash => {
+                    if !told {
+                        each(hash)?;
+                    }
+                    true
+                }
+                _ => false,
+            };
+            last = Some((hash, told));
+        }
+        Ok(())
+    }
+
     /// What one pack lists of moved files, by where their bundles' frames lie: looks through all that is listed.
     pub fn moved_into(&self, pack: &PackId) -> Result<Vec<(Moved, Part)>> {
         let mut found = Vec::new();
@@ -138,7 +158,15 @@ impl LocalIndex {
             found.extend(here.map(|to| {
                 let Moved { offset, len, .. } = *to;
                 let at = 0;
-                (*to, Part { at, offset, len, hash })
+                (
+                    *to,
+                    Part {
+                        at,
+                        offset,
+                        len,
+                        hash,
+                    },
+                )
             }));
         }
         found.sort_unstable();

@@ -264,15 +264,17 @@ fn a_file_is_there_by_its_bundle_or_by_itself() {
     let listed = BTreeMap::from([segment(1, &[1]), with_parts(2, &[7, 8], &[3, 4])]);
     let (index, _) = open(dir.path(), &listed, &Condemned::new());
     let none = Condemned::new();
-    let has = |bundle, hash, condemned: &Condemned| {
-        index.contains_file(&small(bundle, hash), condemned).unwrap()
-    };
+    let has =
+        |bundle, hash, condemned: &Condemned| index.contains_file(&small(bundle, hash), condemned).unwrap();
     assert!(has(1, 9, &none), "its bundle is there");
     assert!(has(6, 3, &none) && has(6, 4, &none), "it was moved");
     assert!(!has(6, 5, &none), "that others of its bundle were says nothing");
     let condemned: Condemned = [PackId([2; 32])].into();
     assert!(!has(6, 3, &condemned) && has(1, 3, &condemned));
-    assert!(index.find_file(&small(6, 3)).unwrap().is_some(), "readable all the same");
+    assert!(
+        index.find_file(&small(6, 3)).unwrap().is_some(),
+        "readable all the same"
+    );
     let mut longer = small(6, 3);
     longer.len = 11;
     assert!(!index.contains_file(&longer, &none).unwrap());

@@ -9,9 +9,10 @@ use super::repack::Run;
 use crate::error::Result;
 use crate::frame::Decoder;
 use crate::id::{ChunkId, PackId};
-use crate::index::{Located, LocalIndex, Moved};
+use crate::index::{LocalIndex, Located, Moved};
 use crate::pack::{self, PackList};
 use crate::place::Place;
+use crate::simulation::{self, Rule};
 use crate::smallfile::SmallFile;
 use crate::store::Store;
 use std::collections::{BTreeMap, HashSet};
@@ -73,17 +74,17 @@ impl<'a> Confirm<'a> {
         Ok(own == at.place && list.class == at.class)
     }
 
-    /// Whether one of these copies of a chunk is sound.
-    pub fn any(&mut self, id: &ChunkId, copies: &[Located]) -> Result<bool> {
-        if copies.iter().any(|at| self.made.contains(&at.place.pack)) {
-            return Ok(true);
+    /// The first of these copies of a chunk that is sound.
+    pub fn any(&mut self, id: &ChunkId, copies: &[Located]) -> Result<Option<Located>> {
+        if let Some(at) = copies.iter().find(|at| self.made.contains(&at.place.pack)) {
+            return Ok(Some(*at));
         }
         for at in copies {
             if self.one(id, at)? {
-                return Ok(true);
+                return Ok(Some(*at));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn one(&mut self, id: &ChunkId, at: &Located) -> Result<bool> {
@@ -106,10 +107,15 @@ impl<'a> Confirm<'a> {
         Ok(true)
     }
 
-    /// Whether a small file is in one of these places that it was moved to.
-    pub fn any_file(&mut self, index: &LocalIndex, file: &SmallFile, places: &[Moved]) -> Result<bool> {
-        if places.iter().any(|to| self.made.contains(&to.pack)) {
-            return Ok(true);
+    /// The first of these places that a small file was moved to where it is.
+    pub fn any_file(
+        &mut self,
+        index: &LocalIndex,
+        file: &SmallFile,
+        places: &[Moved],
+    ) -> Result<Option<Moved>> {
+        if let Some(to) = places.iter().find(|to| self.made.contains(&to.pack)) {
+            return Ok(Some(*to));
         }
         for to in places.iter().filter(|to| to.len == file.len) {
             let copies = index.copies(&to.bundle)?;
@@ -121,11 +127,11 @@ impl<'a> Confirm<'a> {
                 let bytes = to.file(file.hash);
                 let bytes = bytes.slice(&self.plain);
                 if bytes.is_some_and(|bytes| self.store.keys().content_hash(bytes) == file.hash) {
-                    return Ok(true);
+                    return Ok(Some(*to));
                 }
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Whether the pack's footer lists the file there.
@@ -141,18 +147,26 @@ impl<'a> Confirm<'a> {
         Ok(parts.into_iter().any(same))
     }
 
-    /// Those of many chunks of which no copy is sound. Reads the first copies in the order in which they lie, and others
-    /// only where one of these fails.
-    pub fn unsound(&mut self, mut chunks: Vec<(ChunkId, Vec<Located>)>) -> Result<Vec<ChunkId>> {
-        chunks.retain(|(_, copies)| copies.iter().all(|at| !self.made.contains(&at.place.pack)));
+    /// Those of many chunks whose first copy is not sound, with the one that is, if there is one. Reads the first copies in
+    /// the order in which they lie, and others only where one of these fails.
+    pub fn unsound(
+        &mut self,
+        mut chunks: Vec<(ChunkId, Vec<Located>)>,
+    ) -> Result<Vec<(ChunkId, Option<Located>)>> {
+        if simulation::left_out(Rule::PacksLast) {
+            // Reading a pack finds that it is gone, however late the packs were listed.
+            return Ok(Vec::new());
+        }
+        let made = |at: Option<&Located>| at.is_some_and(|at| self.made.contains(&at.place.pack));
+        chunks.retain(|(_, copies)| !made(copies.first()));
         chunks.sort_unstable_by_key(|(_, copies)| copies.first().map(|at| (at.place.pack, at.place.offset)));
         let mut unsound = Vec::new();
         for group in chunks.chunk_by(|a, b| pack_of(a) == pack_of(b)) {
             let sound = self.first_copies(group)?;
             for ((id, copies), sound) in group.iter().zip(sound) {
                 let rest = copies.get(1..).unwrap_or_default();
-                if !sound && !self.any(id, rest)? {
-                    unsound.push(*id);
+                if !sound {
+                    unsound.push((*id, self.any(id, rest)?));
                 }
             }
         }

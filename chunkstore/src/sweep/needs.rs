@@ -7,7 +7,7 @@
 use super::Confirm;
 use crate::error::Result;
 use crate::id::{ChunkId, PackId};
-use crate::index::{Located, LocalIndex, Moved};
+use crate::index::{LocalIndex, Located, Moved};
 use crate::live::LiveSet;
 use crate::scratch::Scratch;
 use crate::session::View;
@@ -36,8 +36,8 @@ pub struct Needs<'a> {
     /// Hashes of files that rest on where they were moved to.
     moved: Keys,
     superseded: Keys,
-    /// Chunks none of whose copies was found sound where one was to be given up: all are kept.
-    unsure: Keys,
+    /// Where not the first copy of a chunk or place of a file is kept, the one that is; all are where none was found sound.
+    chosen: Scratch,
 }
 
 /// What of one copy of a chunk is needed.
@@ -99,7 +99,7 @@ impl<'a> Needs<'a> {
             has_moved: index.has_moved()?,
             moved: Keys::new(store),
             superseded: Keys::new(store),
-            unsure: Keys::new(store),
+            chosen: Scratch::new(store.cache()),
         };
         needs.copied = index.has_copies()?;
         if needs.has_moved {
@@ -156,7 +156,8 @@ impl<'a> Needs<'a> {
     fn supersede(&mut self, bundle: ChunkId, confirm: &mut Confirm<'_>) -> Result<()> {
         let mut sound = !self.live.contains(&bundle)?;
         self.live.files_of(&bundle, &mut |file| {
-            sound = sound && confirm.any_file(self.index, file, &self.places(file)?)?;
+            let places = self.places(file)?;
+            sound = sound && confirm.any_file(self.index, file, &places)?.is_some();
             Ok(())
         })?;
         if sound {
@@ -171,8 +172,8 @@ impl<'a> Needs<'a> {
         self.index.is_usable(pack, &self.view.condemned)
     }
 
-    /// Looks whether a copy that is to be kept is sound where another goes in its favour. Where it is not, all copies are
-    /// kept from now on. True if that is so of any.
+    /// Looks whether a copy that is to be kept is sound where another goes in its favour, or it is to be moved itself. Where
+    /// it is not, another one is kept from now on, or all if none is sound. True if that is so of any.
     pub(super) fn doubt(
         &mut self,
         goes: &dyn Fn(&PackId) -> bool,
@@ -182,12 +183,9 @@ impl<'a> Needs<'a> {
         let mut batch = Vec::new();
         self.index.each_copied(&mut |id| {
             let copies = self.good_copies(&id)?;
-            let Some((first, others)) = copies.split_first() else {
-                return Ok(());
-            };
-            let one_goes = others.iter().any(|at| goes(&at.place.pack));
-            if one_goes && self.is_needed(&id)? && !self.unsure.contains(&id.0)? {
-                batch.push((id, vec![*first]));
+            let one_goes = copies.len() > 1 && copies.iter().any(|at| goes(&at.place.pack));
+            if one_goes && self.is_needed(&id)? && !self.chosen.contains(&id.0)? {
+                batch.push((id, copies));
             }
             if batch.len() >= CONFIRMED {
                 unsound.extend(confirm.unsound(std::mem::take(&mut batch))?);
@@ -195,14 +193,49 @@ impl<'a> Needs<'a> {
             Ok(())
         })?;
         unsound.extend(confirm.unsound(batch)?);
-        unsound
+        let of = |at: &Located| place_key(&at.place.pack, at.place.offset);
+        let mut chosen: Vec<(Vec<u8>, Vec<u8>)> = unsound
             .iter()
-            .try_for_each(|id| self.unsure.insert(&id.0))?;
-        Ok(!unsound.is_empty())
+            .map(|(id, sound)| (id.0.to_vec(), sound.as_ref().map(of).unwrap_or_default()))
+            .collect();
+        self.doubt_files(goes, confirm, &mut chosen)?;
+        let any = !chosen.is_empty();
+        if any {
+            self.chosen.write(chosen)?;
+        }
+        Ok(any)
+    }
+
+    /// The same for the places that files were moved to.
+    fn doubt_files(
+        &self,
+        goes: &dyn Fn(&PackId) -> bool,
+        confirm: &mut Confirm<'_>,
+        chosen: &mut Vec<(Vec<u8>, Vec<u8>)>,
+    ) -> Result<()> {
+        self.index.each_moved_twice(&mut |hash| {
+            if !self.moved.contains(&hash.0)? || self.chosen.contains(&hash.0)? {
+                return Ok(());
+            }
+            let mut places = self.index.moved(&hash)?;
+            places.retain(|to| self.is_good(&to.pack));
+            let Some(first) = places.first().copied() else {
+                return Ok(());
+            };
+            if !places.iter().any(|to| goes(&to.pack)) {
+                return Ok(());
+            }
+            let found = confirm.any_file(self.index, &first.file(hash), &places)?;
+            if found != Some(first) {
+                let of = |to: &Moved| place_key(&to.pack, to.frame);
+                chosen.push((hash.0.to_vec(), found.as_ref().map(of).unwrap_or_default()));
+            }
+            Ok(())
+        })
     }
 
     /// The copies of a chunk that count, the one to keep first.
-    pub(super) fn good_copies(&self, id: &ChunkId) -> Result<Vec<Located>> {
+    fn good_copies(&self, id: &ChunkId) -> Result<Vec<Located>> {
         let mut copies = self.index.copies(id)?;
         copies.retain(|at| self.is_good(&at.place.pack));
         Ok(copies)
@@ -210,17 +243,20 @@ impl<'a> Needs<'a> {
 
     /// Whether this copy of a chunk is one to keep, if the chunk is needed.
     fn is_kept(&self, id: &ChunkId, pack: &PackId, offset: u32) -> Result<bool> {
-        if !self.copied || self.unsure.contains(&id.0)? {
+        if !self.copied {
             return Ok(true);
+        }
+        if let Some(chosen) = self.chosen.get(&id.0)? {
+            return Ok(chosen.is_empty() || chosen == place_key(pack, offset));
         }
         let copies = self.good_copies(id)?;
         let first = copies.first();
         Ok(first.is_none_or(|at| at.place.pack == *pack && at.place.offset == offset))
     }
 
-    /// Whether a chunk is needed at all, whichever copy.
-    pub(super) fn is_needed(&self, id: &ChunkId) -> Result<bool> {
-        Ok(self.live.contains(id)? || self.live.names(id)?)
+    /// Whether a chunk may be needed, whichever copy: by its id, or by a file that is in it.
+    fn is_needed(&self, id: &ChunkId) -> Result<bool> {
+        Ok(self.has_moved || self.live.contains(id)? || self.live.names(id)?)
     }
 
     /// What of a copy is needed: of the chunk `id` at `offset` in `pack`, where `parts` were moved to.
@@ -237,8 +273,15 @@ impl<'a> Needs<'a> {
         };
         if kept && !self.superseded.contains(&id.0)? {
             self.live.files_of(id, &mut |file| {
-                let SmallFile { offset, len, hash, .. } = *file;
-                add(Part { at: 0, offset, len, hash });
+                let SmallFile {
+                    offset, len, hash, ..
+                } = *file;
+                add(Part {
+                    at: 0,
+                    offset,
+                    len,
+                    hash,
+                });
                 Ok(())
             })?;
         }
@@ -268,12 +311,20 @@ impl<'a> Needs<'a> {
         if !self.moved.contains(&part.hash.0)? {
             return Ok(false);
         }
+        if let Some(chosen) = self.chosen.get(&part.hash.0)? {
+            return Ok(chosen.is_empty() || chosen == place_key(pack, offset));
+        }
         let places = self.index.moved(&part.hash)?;
         let first = places
             .iter()
             .find(|to| to.len == part.len && self.is_good(&to.pack));
         Ok(first.is_none_or(|to| (to.pack, to.frame) == (*pack, offset)))
     }
+}
+
+/// A place, as it is noted.
+fn place_key(pack: &PackId, offset: u32) -> Vec<u8> {
+    [&pack.0[..], &offset.to_le_bytes()].concat()
 }
 
 /// A set of keys of one length on disk.

@@ -8,7 +8,7 @@ use super::Confirm;
 use super::needs::CONFIRMED;
 use crate::error::{Error, Result};
 use crate::id::{ChunkId, PackId};
-use crate::index::{Condemned, Located, LocalIndex, Moved, Presence};
+use crate::index::{Condemned, LocalIndex, Located, Moved, Presence};
 use crate::live::LiveSet;
 use crate::simulation::{self, Rule};
 use crate::smallfile::SmallFile;
@@ -107,8 +107,10 @@ impl<'a> Survivors<'a> {
     }
 
     fn settle(&mut self, batch: Vec<(ChunkId, Vec<Located>)>) -> Result<()> {
-        for id in self.confirm.unsound(batch)? {
-            self.doubtful.insert(id)?;
+        for (id, other) in self.confirm.unsound(batch)? {
+            if other.is_none() {
+                self.doubtful.insert(id)?;
+            }
         }
         Ok(())
     }
@@ -133,7 +135,7 @@ impl<'a> Survivors<'a> {
     /// Whether a bundle has a copy that stays.
     fn bundle(&mut self, id: ChunkId) -> Result<Bundle> {
         let (goes, good) = self.copies(&id)?;
-        let stays = !good.is_empty() && (!goes || self.confirm.any(&id, &good)?);
+        let stays = !good.is_empty() && (!goes || self.confirm.any(&id, &good)?.is_some());
         Ok(Bundle {
             id,
             goes,
@@ -148,7 +150,7 @@ impl<'a> Survivors<'a> {
         let places: Vec<Moved> = places.into_iter().filter(|to| to.len == file.len).collect();
         let (good, others): (Vec<Moved>, Vec<Moved>) = places.iter().partition(|to| self.is_good(&to.pack));
         let goes = bundle.goes || others.iter().any(|to| self.condemned.contains(&to.pack));
-        if !good.is_empty() && (!goes || self.confirm.any_file(self.index, file, &good)?) {
+        if !good.is_empty() && (!goes || self.confirm.any_file(self.index, file, &good)?.is_some()) {
             return Ok(true);
         }
         if bundle.goes {

@@ -2,7 +2,8 @@
 //! frame opened with its id proven (I-2, I-3). Packs are streamed in pieces, several side by side; memory is a few
 //! pieces a thread.
 
-use super::structure::{Listed, Structure};
+use super::listed::Listed;
+use super::structure::Structure;
 use super::{Findings, Options, ReadData, sound};
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Progress};

@@ -333,7 +333,14 @@ impl<'a> Mender<'a> {
         self.reader.file(&mut self.decoder, &file, &mut self.plain)?;
         let put = self.writer.put(0, &mut self.encoder, Class::Data, &self.plain)?;
         let (bundle, offset) = (put.id, 0);
-        Ok(Some(SmallFile { bundle, offset, ..file }.into()))
+        Ok(Some(
+            SmallFile {
+                bundle,
+                offset,
+                ..file
+            }
+            .into(),
+        ))
     }
 
     fn any_lost(&mut self, extents: &[Extent]) -> Result<bool> {
