@@ -8,7 +8,7 @@ use chunkstore::parity;
 use chunkstore::remote::{Kind, Local, Memory, ObjectName, Remote};
 use chunkstore::session::{self, Mark};
 use chunkstore::store::Store;
-use chunkstore::{Error, IndexId, MarkId, PackId, SessionId};
+use chunkstore::{Error, IndexId, ListId, MarkId, PackId, SessionId};
 use kit::machine::{Machine, secret};
 use kit::remotes::contents;
 use std::io::Read;
@@ -79,6 +79,10 @@ impl Golden {
             Kind::Session => self.under(name, bytes, || session::owner(store, session()).map(drop)),
             Kind::Snapshot => self.under(name, bytes, || store.slate(session()).map(drop)),
             Kind::Trash => self.under(name, bytes, || store.trash(session()).map(drop)),
+            Kind::Forgotten => {
+                let id = ListId::from_hex(name.id()).unwrap();
+                self.under(name, bytes, || store.forgotten_list(id).map(drop))
+            }
             Kind::Mark => {
                 let id = MarkId::from_hex(name.id()).unwrap();
                 self.under(name, bytes, || Mark::load(store, id).map(drop))

@@ -35,6 +35,7 @@ pub enum Sealed {
     Config = 10,
     Slot = 11,
     SlotNote = 12,
+    Forgotten = 14,
 }
 
 /// A content key and its nonce key. Zeroed when dropped; has no `Debug`.

@@ -18,13 +18,13 @@ use crate::session::View;
 use crate::smallfile::Part;
 use crate::store::Store;
 use crate::sweep::repack::{Mover, place};
+use crate::threads;
 use crate::writer::Writer;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::Builder;
 
 /// Packs on their way at a time at most; each is in memory meanwhile.
 const LANES: usize = 4;
@@ -112,9 +112,9 @@ pub fn bring(
     let by_pack = transfer.by_pack(wanted)?;
     let unusable =
         |id: &PackId| avoid.is_some_and(|avoid| avoid.contains(id)) || writer.view().condemned.contains(id);
-    let (whole, part): (Vec<_>, Vec<_>) = by_pack
-        .into_iter()
-        .partition(|(id, (_, bytes))| !unusable(id) && transfer.is_worth_it(id, *bytes));
+    let (whole, part): (Vec<_>, Vec<_>) = by_pack.into_iter().partition(|(id, (_, bytes))| {
+        !unusable(id) && !transfer.is_hurt_there(id) && transfer.is_worth_it(id, *bytes)
+    });
     let hurt = transfer.packs(&whole)?;
     let part: BTreeSet<PackId> = part.into_iter().map(|(id, _)| id).collect();
     transfer.frames(&part, &hurt, wanted, avoid.is_some())?;
@@ -216,6 +216,13 @@ impl Transfer<'_> {
         self.there.get(id) == Some(&size) || wanted.saturating_mul(2).saturating_add(PADDING) >= size
     }
 
+    /// Whether the target holds something else under this pack's name: then nothing can be put there, and its chunks come
+    /// in another pack.
+    fn is_hurt_there(&self, id: &PackId) -> bool {
+        let (here, there) = (self.origin.packs.get(id), self.there.get(id));
+        there.is_some() && there != here
+    }
+
     /// Brings whole packs, several at a time, and lists them. Returns those that are hurt at the origin.
     fn packs(&mut self, packs: &[(PackId, Share)]) -> Result<BTreeSet<PackId>> {
         let lanes = self.origin.store.remote().lanes().max(self.to.remote().lanes());
@@ -232,9 +239,7 @@ impl Transfer<'_> {
             for _ in 0..lanes.clamp(1, LANES) {
                 let (send, next, stop, this) = (send.clone(), &next, &stop, &this);
                 let work = move || this.work(&mut || next.lock().next(), stop, &send);
-                let lane = Builder::new().name("transfer".to_string());
-                lane.spawn_scoped(scope, work)
-                    .map_err(|e| Error::local("start a thread", "", e))?;
+                threads::spawn_in(scope, "transfer", work)?;
             }
             drop(send);
             for arrived in arrive {

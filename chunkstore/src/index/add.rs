@@ -51,7 +51,7 @@ impl LocalIndex {
                 )?;
             }
         }
-        if firsts.len() >= BULK {
+        if firsts.len() >= BULK && self.room.has_files() {
             let rows = firsts.iter().map(|(id, value)| (id.0, *value));
             self.ingest_sorted("chunks", &id, rows)?;
         } else {
@@ -156,7 +156,7 @@ impl LocalIndex {
                 part_row(part, entry, &records[entry.pack as usize])
             })
             .collect();
-        if rows.len() < BULK {
+        if rows.len() < BULK || !self.room.has_files() {
             let parts = self.cf("parts")?;
             rows.iter()
                 .for_each(|(key, value)| batch.put_cf(parts, key, value));
@@ -173,7 +173,7 @@ impl LocalIndex {
         id: &IndexId,
         rows: impl Iterator<Item = ([u8; K], [u8; V])>,
     ) -> Result<()> {
-        let path = self.dir.join(format!("{family}-{}.sst", &id.to_hex()[..16]));
+        let path = self.room.dir().join(format!("{family}-{}.sst", &id.to_hex()[..16]));
         let options = family_options(family, &Cache::new_lru_cache(1 << 20));
         let mut writer = SstFileWriter::create(&options);
         writer.open(&path).map_err(failed)?;

@@ -93,9 +93,9 @@ impl LocalIndex {
         Ok(copies.iter().any(|at| self.is_usable(&at.place.pack, condemned)))
     }
 
-    /// Whether new references may rest on what is in a pack that is there.
+    /// Whether new references may rest on what is in a pack that is there: it has its size, and is not condemned.
     pub fn is_usable(&self, pack: &PackId, condemned: &Condemned) -> bool {
-        !condemned.contains(pack)
+        !condemned.contains(pack) && !self.wrong.contains_key(pack)
     }
 
     /// Where a collection has moved files with this content, by pack and frame: packs that are there only.

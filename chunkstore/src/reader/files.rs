@@ -20,7 +20,7 @@ impl Reader<'_> {
         error: Error,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        if !error.is_damage() {
+        if !error.is_damage() && !matches!(error, Error::Unreadable { .. }) {
             return Err(error);
         }
         if self.any_copy(self.index()?, decoder, (class, id), Some(tried), out)? {
@@ -51,8 +51,10 @@ impl Reader<'_> {
             .iter()
             .filter(|at| at.class == class && tried != Some(&at.place));
         for at in others {
-            match decoder.read(remote, keys, class, *id, &at.place, out) {
+            let read = decoder.read(remote, keys, class, *id, &at.place, out);
+            match read.map_err(|e| self.store.judge(e)) {
                 Ok(()) => return Ok(true),
+                Err(Error::Unreadable { .. }) => {}
                 Err(e) if e.is_of_one_object() => {}
                 Err(e) => return Err(e),
             }
@@ -63,16 +65,13 @@ impl Reader<'_> {
     /// Replaces `out` by the bytes of a small file, wherever they are by now: each place that is listed is tried, here and
     /// then at the other replicas.
     pub fn file(&self, decoder: &mut Decoder, file: &SmallFile, out: &mut Vec<u8>) -> Result<()> {
-        let missing = || Error::Missing {
-            object: format!("chunk {}", file.bundle),
-        };
-        let down = self.others().is_some_and(|others| others.own_is_down());
+        let down = self.others().and_then(|others| others.own_is_down());
         let error = match down {
-            true => missing(),
-            false => match self.own_file(decoder, file, out) {
+            Some(why) => why,
+            None => match self.own_file(decoder, file, out) {
                 Ok(true) => return Ok(()),
-                Ok(false) => missing(),
-                Err(e) => e,
+                Ok(false) => self.unknown(format!("chunk {}", file.bundle)),
+                Err(e) => self.store.judge(e),
             },
         };
         match self.others() {

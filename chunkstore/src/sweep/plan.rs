@@ -4,7 +4,9 @@ use super::{Confirm, Needs, Policy, Unused, each_segment};
 use crate::error::Result;
 use crate::id::PackId;
 use crate::index::Inventory;
+use crate::indexfile::PackRecord;
 use crate::pack::Class;
+use crate::session::packs_under;
 use crate::store::Store;
 use std::collections::{HashMap, HashSet};
 
@@ -31,6 +33,8 @@ pub struct Plan {
     pub bytes_kept_unused: u64,
     /// Packs in no index segment that stay because a running writer may be about to list them.
     pub unlisted_kept: u64,
+    /// Packs that a running writer has listed and that stay whatever is in them.
+    pub running_kept: u64,
     /// Packs in no index segment that go.
     pub unlisted_gone: u64,
 }
@@ -59,7 +63,8 @@ struct Use {
 }
 
 /// G0: which packs are unneeded, and which are worth repacking. Packs that no segment lists are unneeded only if
-/// `unlisted_are_garbage`. No copy of a chunk goes before the one that stays was found sound.
+/// `unlisted_are_garbage`, and packs of `running` sessions ([`packs_under`]) are left alone: condemned, they would have to
+/// be stored again. No copy of a chunk goes before the one that stays was found sound.
 pub fn plan(
     store: &Store,
     needs: &mut Needs<'_>,
@@ -67,9 +72,10 @@ pub fn plan(
     packs: &Inventory,
     policy: &Policy,
     unlisted_are_garbage: bool,
+    running: &HashSet<u64>,
 ) -> Result<Plan> {
     loop {
-        let plan = draw_up(store, needs, packs, policy, unlisted_are_garbage)?;
+        let plan = draw_up(store, needs, packs, policy, (unlisted_are_garbage, running))?;
         let goes = |pack: &PackId| plan.unneeded.contains(pack) || plan.repack.contains(pack);
         if !needs.doubt(&goes, confirm)? {
             return Ok(plan);
@@ -77,10 +83,23 @@ pub fn plan(
     }
 }
 
-/// What each pack holds and what of that is needed.
-fn uses(store: &Store, needs: &Needs<'_>) -> Result<HashMap<PackId, Use>> {
+/// What each pack holds and what of that is needed; and the packs of running sessions.
+fn uses(
+    store: &Store,
+    needs: &Needs<'_>,
+    running: &HashSet<u64>,
+) -> Result<(HashMap<PackId, Use>, HashSet<PackId>)> {
     let mut uses: HashMap<PackId, Use> = HashMap::new();
+    let mut of_running: HashSet<PackId> = HashSet::new();
     each_segment(store, needs.view, &mut |_, segment| {
+        if !running.is_empty() {
+            let is_running = |pack: &&PackRecord| {
+                pack.sealed_keys
+                    .iter()
+                    .any(|key| running.contains(&packs_under(key)))
+            };
+            of_running.extend(segment.packs.iter().filter(is_running).map(|pack| pack.id));
+        }
         for (number, entry) in segment.entries.iter().enumerate() {
             let pack = &segment.packs[entry.pack as usize];
             let parts = segment.parts_of(number);
@@ -92,7 +111,7 @@ fn uses(store: &Store, needs: &Needs<'_>) -> Result<HashMap<PackId, Use>> {
         }
         Ok(())
     })?;
-    Ok(uses)
+    Ok((uses, of_running))
 }
 
 fn draw_up(
@@ -100,9 +119,9 @@ fn draw_up(
     needs: &Needs<'_>,
     packs: &Inventory,
     policy: &Policy,
-    unlisted_are_garbage: bool,
+    (unlisted_are_garbage, running): (bool, &HashSet<u64>),
 ) -> Result<Plan> {
-    let uses = uses(store, needs)?;
+    let (uses, of_running) = uses(store, needs, running)?;
     let mut plan = Plan::default();
     let mut partial = Vec::new();
     let mut small: [Vec<(u64, u64, PackId)>; 2] = Default::default();
@@ -110,6 +129,10 @@ fn draw_up(
         plan.packs += 1;
         plan.bytes += size;
         match uses.get(id) {
+            used if of_running.contains(id) => {
+                plan.needed += used.map_or(0, |used| used.needed);
+                plan.running_kept += 1;
+            }
             Some(used) if used.needed > 0 => {
                 plan.needed += used.needed;
                 if used.needed < used.total {

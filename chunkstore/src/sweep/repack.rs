@@ -18,6 +18,7 @@ use crate::place::Place;
 use crate::remote::ObjectName;
 use crate::smallfile::Part;
 use crate::store::Store;
+use crate::threads;
 use std::collections::HashSet;
 
 /// Bytes read at once.
@@ -414,11 +415,11 @@ fn prove(provers: &mut [Prover], how: (&Keys, Class, Proof), run: &Run<'_>) -> R
             .enumerate()
             .map(|(number, prover)| {
                 let share = run.frames.iter().skip(number).step_by(threads);
-                scope.spawn(move || prover.prove(how, run, share))
+                threads::spawn_in(scope, "prove", move || prover.prove(how, run, share))
             })
             .collect();
         started
             .into_iter()
-            .try_for_each(|thread| thread.join().unwrap_or(Err(Error::WriterFailed)))
+            .try_for_each(|thread| thread?.join().unwrap_or(Err(Error::WriterFailed)))
     })
 }

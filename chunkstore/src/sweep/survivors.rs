@@ -15,7 +15,7 @@ use crate::smallfile::SmallFile;
 use std::collections::HashSet;
 use std::path::Path;
 
-/// Proves that everything referenced is in a pack that is there, as `index` was made to hold
+/// Proves that everything referenced is in a pack that is there and has its size, as `index` was made to hold
 /// ([`crate::store::Store::index_of`]). Anything else stops deletion (I-9): it means damage, and a collection would make
 /// it worse.
 pub fn all_present(index: &LocalIndex, live: &mut LiveSet) -> Result<()> {
@@ -24,20 +24,30 @@ pub fn all_present(index: &LocalIndex, live: &mut LiveSet) -> Result<()> {
     };
     live.scan(&mut |ids| {
         for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
-            if located.is_none() {
-                return Err(missing(id));
-            }
+            let located = located.ok_or_else(|| missing(id))?;
+            has_size(index, id, &located)?;
         }
         Ok(())
     })?;
     let mut presence = Presence::default();
     let none = Condemned::new();
-    let bundle = &mut |id: &ChunkId| Ok(index.locate(id)?.is_some());
+    let bundle = &mut |id: &ChunkId| index.contains(id, &none);
     let moved = &mut |file: &SmallFile| Ok(index.moved_to(file, &none)?.is_some());
     live.scan_files(&mut |file| match presence.of(file, bundle, moved)? {
         true => Ok(()),
-        false => Err(missing(&file.bundle)),
+        false => match index.locate(&file.bundle)? {
+            Some(located) => has_size(index, &file.bundle, &located),
+            None => Err(missing(&file.bundle)),
+        },
     })
+}
+
+/// An error if no copy is in a pack of the size that the index has for it; `first` is the one that it names.
+fn has_size(index: &LocalIndex, id: &ChunkId, first: &Located) -> Result<()> {
+    match index.check_size(&first.place.pack) {
+        Err(wrong) if !index.contains(id, &Condemned::new())? => Err(wrong),
+        _ => Ok(()),
+    }
 }
 
 /// Looks for what only condemned packs hold.

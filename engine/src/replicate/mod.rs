@@ -17,6 +17,7 @@ pub use note::{Noted, note, noted};
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
+use crate::order;
 use crate::references;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{Root, Segments, decode_page};
@@ -83,7 +84,7 @@ pub fn run(
         snapshots,
         mut spent,
         newest,
-    } = lacking(from, to, options.all)?;
+    } = lacking(from, to, options.all, order::at(options.now))?;
     done.behind = snapshots.len() as u64;
     if options.dry_run {
         done.snapshots = done.behind;
@@ -196,6 +197,7 @@ impl Replication<'_> {
                 return Ok(Begun::Session(session));
             }
             let patience = Patience {
+                dry_run: false,
                 machine: self.to.machine(),
                 stale: STALE,
             };

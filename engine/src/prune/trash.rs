@@ -1,0 +1,53 @@
+//! What leaves the trash for good.
+
+use super::{Options, PruneSummary};
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use chunkstore::forgotten::Forgotten;
+use chunkstore::store::Store;
+use chunkstore::{Error as StoreError, SessionId};
+use std::collections::BTreeMap;
+
+/// Trash that was kept long enough.
+pub(super) fn expired_trash(
+    store: &Store,
+    options: &Options,
+    summary: &mut PruneSummary,
+) -> Result<BTreeMap<SessionId, Forgotten>> {
+    let mut expired = BTreeMap::new();
+    for id in store.trashed()? {
+        match store.trash(id) {
+            Ok((body, forgotten)) => {
+                let until = forgotten.saturating_add_unsigned(options.keep_trash);
+                if until <= options.now {
+                    expired.insert(id, ended(id, &body));
+                } else {
+                    summary.trash_kept += 1;
+                    summary.trash_until = match summary.trash_until {
+                        0 => until,
+                        first => first.min(until),
+                    };
+                }
+            }
+            // Ended by somebody else.
+            Err(StoreError::Missing { .. }) => {}
+            Err(e) if e.is_damage() => return Err(Error::Damaged(e)),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    summary.trash_discarded = expired.len() as u64;
+    Ok(expired)
+}
+
+/// What stays known of a generation that ends for good.
+pub(crate) fn ended(id: SessionId, body: &[u8]) -> Forgotten {
+    match Manifest::decode(id, body) {
+        Ok(manifest) => Forgotten {
+            id,
+            machine: manifest.machine,
+            sequence: manifest.sequence,
+        },
+        // It could not have been brought back either.
+        Err(_) => Forgotten::named(id),
+    }
+}
