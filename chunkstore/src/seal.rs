@@ -35,7 +35,7 @@ pub enum Sealed {
     Config = 10,
     Slot = 11,
     SlotNote = 12,
-    Forgotten = 14,
+    Forgotten = 15,
 }
 
 /// A content key and its nonce key. Zeroed when dropped; has no `Debug`.

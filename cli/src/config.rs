@@ -312,7 +312,7 @@ fn edit(
 /// Replaces the file whole. A URL in it may hold a password, so a new one is only for its owner.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(dir)?;
+    crate::keyfile::make_folder(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(bytes)?;
     if let Ok(meta) = std::fs::metadata(path) {

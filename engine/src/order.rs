@@ -315,7 +315,7 @@ mod tests {
                 .map(|i| values[i].as_second())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(rising(&[]), []);
+        assert!(rising(&[]).is_empty());
         assert_eq!(rising(&[1, 1, 1]), [1, 1, 1]);
         assert_eq!(rising(&[5, 1, 6, 2, 3]), [1, 2, 3]);
         assert_eq!(rising(&[1, 9, 2, 3, 8, 4]), [1, 2, 3, 4]);

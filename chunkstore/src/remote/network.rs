@@ -264,7 +264,8 @@ fn work_on(name: &ObjectName) -> Work {
         | Kind::Session
         | Kind::Snapshot
         | Kind::Mark
-        | Kind::Trash => Work::Closing,
+        | Kind::Trash
+        | Kind::Forgotten => Work::Closing,
     }
 }
 

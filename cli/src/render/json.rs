@@ -97,7 +97,7 @@ pub fn snapshot(id: SessionId, m: &Manifest, tree: [u8; 32]) -> Value {
     let hex = id.to_hex();
     let mut object = json!({
         "time": m.time().to_string(),
-        "tree": hex(&tree),
+        "tree": digits(&tree),
         "paths": names(&m.paths),
         "hostname": m.host,
         "username": m.user,
@@ -121,9 +121,9 @@ pub fn snapshot(id: SessionId, m: &Manifest, tree: [u8; 32]) -> Value {
     object
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-    digits.collect()
+fn digits(bytes: &[u8]) -> String {
+    let pairs = bytes.iter().map(|byte| format!("{byte:02x}"));
+    pairs.collect()
 }
 
 /// What the members of a group have in common; what they were not grouped by is empty.

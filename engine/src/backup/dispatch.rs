@@ -8,7 +8,7 @@ use super::expected::Expected;
 use super::job::{Job, Slot, State};
 use super::parent::{Known, Parent};
 use super::run::Standing;
-use crate::entry::{Content, DirPath, Entry, Extent, Kind, join};
+use crate::entry::{Content, DirPath, Extent, Kind, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::{Trust, sizes_of};
 use crate::manifest::{Held, Mounted};
@@ -219,10 +219,8 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             _ => {
                 let known = self.trust.get(&device).copied();
                 let asked = || {
-                    handle
-                        .as_mut()
-                        .and_then(|dir| dir.open().ok())
-                        .map(|dir| sizes_of(&**dir))
+                    let dir = handle.and_then(|dir| dir.open().ok());
+                    dir.map(|dir| sizes_of(&*dir))
                 };
                 let Some(trust) = known.or_else(asked) else {
                     return false;

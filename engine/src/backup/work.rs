@@ -16,6 +16,7 @@ use chunkstore::frame::Encoder;
 use chunkstore::index::KnownFile;
 use chunkstore::pack::Class;
 use crossbeam_channel::{Receiver, Sender, select};
+use std::io;
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::sync::Arc;

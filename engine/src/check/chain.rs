@@ -54,6 +54,8 @@ pub(super) fn missing(
                    'dedup forget --lost' accepts that";
         findings.damage(ObjectName::snapshot(id), why);
     }
+    Ok(())
+}
 
 /// I-17: each machine numbers its manifests and names the one before.
 pub(super) fn check(repo: &Repo, manifests: &[Chained], findings: &mut Findings) -> Result<()> {

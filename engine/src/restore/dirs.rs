@@ -12,7 +12,7 @@ use super::shared::{Fault, Outcome, Shared, below};
 use super::window::DoneDir;
 use crate::entry::{DirPath, Kind, Meta, Time, join};
 use crate::error::Result;
-use crate::fsmeta::{TargetDir, TargetError};
+use crate::fsmeta::{Target, TargetDir, TargetError};
 use chunkstore::descriptors::{self, Permit};
 use std::collections::VecDeque;
 use std::io;
@@ -36,7 +36,7 @@ pub(super) enum Above {
     Nothing,
     /// What is restored.
     Chosen,
-    /// What was backed up: a link in its place is the user's own, and the backup went through it, too.
+    /// What was backed up: the backup went through links in its place.
     Sources,
 }
 
@@ -218,7 +218,7 @@ fn make(
         return match parent.open_dir(name) {
             Ok(dir) => Ok(made(dir, false)),
             Err(e) if replaces || e.io_kind() == Some(io::ErrorKind::NotFound) => Ok(State::Absent),
-            Err(_) if above == Some(Above::Sources) => Ok(made(parent.follow(name)?, false)),
+            Err(_) if may_follow(shared, above) => Ok(made(parent.follow(name)?, false)),
             Err(e) => Err(e.into()),
         };
     }
@@ -233,7 +233,7 @@ fn make(
             shared.dead.sweep(shared, below(path, shared.strip()), &dir)?;
             Ok(made(dir, false))
         }
-        Kind::Symlink { .. } if above == Some(Above::Sources) => {
+        Kind::Symlink { .. } if may_follow(shared, above) => {
             let dir = parent.follow(name)?;
             shared.writable()?.lead(below(path, shared.strip()), &dir)?;
             Ok(made(dir, false))
@@ -247,6 +247,11 @@ fn make(
         )),
         _ => Err(Fault::Path("something else is in its place".to_string())),
     }
+}
+
+/// A link in the place of such a directory is the user's own, as long as paths in the target are the machine's own paths.
+fn may_follow(shared: &Shared<'_>, above: Option<Above>) -> bool {
+    above == Some(Above::Sources) && shared.target().is_some_and(Target::is_system_root)
 }
 
 /// There is something of this name.

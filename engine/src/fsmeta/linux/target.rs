@@ -2,8 +2,8 @@
 //! without following links, so nothing can be created outside the target: not by hostile names in a generation, and
 //! not by somebody who swaps directories for links meanwhile.
 //!
-//! The exception are links above what was backed up: they are the user's own, and a backup went through them
-//! ([`TargetDir::follow`]).
+//! The exception are links above what was backed up when the target is `/`: they are the user's own, and a backup goes
+//! through them ([`TargetDir::follow`]).
 
 use super::xattr::magic_path;
 use super::{Blank, Follow, list_dir, stat, stat_fd};
@@ -60,6 +60,15 @@ impl Target {
 
     pub fn root(&self) -> &TargetDir {
         &self.root
+    }
+
+    /// It is the root of the file system: paths in it are those that a backup sees.
+    pub fn is_system_root(&self) -> bool {
+        let id = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        match (rustix::fs::fstat(&self.root.fd), rustix::fs::stat("/")) {
+            (Ok(target), Ok(root)) => id(target) == id(root),
+            _ => false,
+        }
     }
 
     pub fn changes(&self) -> &Changes {
