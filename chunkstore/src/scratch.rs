@@ -135,7 +135,9 @@ impl Scratch {
 
     /// Whether a key begins with `prefix`.
     pub fn any_with(&self, prefix: &[u8]) -> Result<bool> {
-        let Some((db, ..)) = &self.db else { return Ok(false) };
+        let Some((db, ..)) = &self.db else {
+            return Ok(false);
+        };
         let mut from = db.iterator(IteratorMode::From(prefix, rocksdb::Direction::Forward));
         let next = from.next().transpose().map_err(failed)?;
         Ok(next.is_some_and(|(key, _)| key.starts_with(prefix)))

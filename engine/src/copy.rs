@@ -380,7 +380,8 @@ impl Copier<'_> {
             (now.bundle, now.offset) = (ChunkId([0; 32]), 0);
             self.bundle = Some((now.bundle, bytes, None));
         }
-        let missing = || StoreError::corrupt(format!("chunk {}", file.bundle), "it does not hold its content");
+        let missing =
+            || StoreError::corrupt(format!("chunk {}", file.bundle), "it does not hold its content");
         let (_, plain, put) = self.bundle.as_mut().ok_or_else(missing)?;
         let (offset, len) = (now.offset, file.len);
         let bytes = now.slice(plain).ok_or_else(missing)?;

@@ -5,6 +5,8 @@
 //! other packs, and a mark condemns it. A damaged index segment is superseded first, as [`repair::index`] does. A damaged
 //! manifest is put right once everything that it refers to is there.
 
+mod wanted;
+
 use crate::check::{self, ReadData};
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::Manifest;
@@ -14,7 +16,6 @@ use crate::repair;
 use crate::repo::{Repo, index_progress};
 use crate::tree::references;
 use chunkstore::frame::Decoder;
-use chunkstore::index::Presence;
 use chunkstore::live::LiveSet;
 use chunkstore::object::cap;
 use chunkstore::pack::Class;
@@ -23,7 +24,7 @@ use chunkstore::remote::ObjectName;
 use chunkstore::store::Slate;
 use chunkstore::transfer::{self, Origin};
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, PackId, Place, SessionId, SmallFile, sweep};
+use chunkstore::{ChunkId, PackId, Place, SessionId, sweep};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::AtomicU64;
@@ -357,40 +358,6 @@ impl Healing<'_> {
         Ok(false)
     }
 
-    /// What of `live` is in no pack that is there and sound. Returns those of the hurt packs that held some of it.
-    fn add_wanted(
-        &self,
-        live: &mut LiveSet,
-        hurt: &HashSet<PackId>,
-        wanted: &mut LiveSet,
-    ) -> Result<HashSet<PackId>> {
-        let index = self.writer.index(&mut |_, _| {})?;
-        let mut needed = HashSet::new();
-        // Also in condemned packs: what is to be deleted is not lost.
-        live.scan(&mut |ids| {
-            for id in ids {
-                if !index.contains(id, hurt)? {
-                    needed.extend(index.copies(id)?.iter().map(|at| at.place.pack));
-                    wanted.insert(*id)?;
-                }
-            }
-            Ok(())
-        })?;
-        let mut presence = Presence::default();
-        let bundle = &mut |id: &ChunkId| index.contains(id, hurt);
-        let moved = &mut |file: &SmallFile| Ok(index.moved_to(file, hurt)?.is_some());
-        live.scan_files(&mut |file| {
-            if presence.of(file, bundle, moved)? {
-                return Ok(());
-            }
-            needed.extend(index.copies(&file.bundle)?.iter().map(|at| at.place.pack));
-            needed.extend(index.moved(&file.hash)?.iter().map(|to| to.pack));
-            wanted.insert_file(*file)
-        })?;
-        needed.retain(|pack| hurt.contains(pack));
-        Ok(needed)
-    }
-
     fn bring(&mut self, wanted: &mut LiveSet, hurt: &HashSet<PackId>) -> Result<()> {
         self.monitor.phase(Phase::Replicating);
         let mut before = self.count(wanted)?;
@@ -422,38 +389,6 @@ impl Healing<'_> {
             self.tell_lost(format!("{before} chunks"), why);
         }
         Ok(())
-    }
-
-    fn count(&self, set: &mut LiveSet) -> Result<u64> {
-        let mut count = 0;
-        set.scan(&mut |ids| {
-            count += ids.len() as u64;
-            Ok(())
-        })?;
-        let mut last = None;
-        set.scan_files(&mut |file| {
-            count += u64::from(last.replace(file.bundle) != Some(file.bundle));
-            Ok(())
-        })?;
-        Ok(count)
-    }
-
-    /// What is left when everything has come that the origin lists.
-    fn would_bring(&self, wanted: &mut LiveSet, origin: &Origin) -> Result<LiveSet> {
-        let mut left = LiveSet::new(self.repo.store.cache())?;
-        wanted.scan(&mut |ids| {
-            for (id, located) in ids.iter().zip(origin.index.locate_sorted(ids)?) {
-                if located.is_none() {
-                    left.insert(*id)?;
-                }
-            }
-            Ok(())
-        })?;
-        wanted.scan_files(&mut |file| match origin.index.find_file(file)? {
-            Some(_) => Ok(()),
-            None => left.insert_file(*file),
-        })?;
-        Ok(left)
     }
 
     /// From now on nobody refers to packs that stay damaged: what could not come is stored again by the next backup

@@ -173,7 +173,10 @@ impl LocalIndex {
         id: &IndexId,
         rows: impl Iterator<Item = ([u8; K], [u8; V])>,
     ) -> Result<()> {
-        let path = self.room.dir().join(format!("{family}-{}.sst", &id.to_hex()[..16]));
+        let path = self
+            .room
+            .dir()
+            .join(format!("{family}-{}.sst", &id.to_hex()[..16]));
         let options = family_options(family, &Cache::new_lru_cache(1 << 20));
         let mut writer = SstFileWriter::create(&options);
         writer.open(&path).map_err(failed)?;

@@ -15,7 +15,7 @@ use crate::references::Walk;
 use crate::repo::Repo;
 use crate::tree::{self, CodecError, Reference, Root};
 use chunkstore::frame::Decoder;
-use chunkstore::index::{Condemned, Inventory, LocalIndex, Presence};
+use chunkstore::index::{Condemned, Inventory, LocalIndex};
 use chunkstore::indexfile::{IndexEntry, IndexSegment};
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
