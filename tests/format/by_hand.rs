@@ -149,7 +149,7 @@ impl<'a> Repository<'a> {
             let id = unhex(path.strip_prefix("sessions/").unwrap());
             let body = self.small(5, path, &id);
             let mut cbor = Cbor::new(&body);
-            assert_eq!(cbor.array().unwrap(), Some(4));
+            assert_eq!(cbor.array().unwrap(), Some(5));
             let machine = hex(cbor.bytes().unwrap());
             let host = cbor.str().unwrap();
             say!(
@@ -159,6 +159,8 @@ impl<'a> Repository<'a> {
                 cbor.u64().unwrap(),
                 cbor.i64().unwrap()
             );
+            // Tells its packs from others.
+            cbor.skip().unwrap();
         }
         for (path, bytes) in self
             .objects
