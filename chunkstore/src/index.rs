@@ -348,7 +348,7 @@ fn part_row(part: &Part, entry: &IndexEntry, record: &[u8; 8]) -> ([u8; 28], [u8
     let (mut key, mut value) = ([0; 28], [0; 40]);
     key[..16].copy_from_slice(&part.hash.0);
     key[16..24].copy_from_slice(record);
-    key[24..].copy_from_slice(&entry.offset.to_be_bytes());
+    key[24..].copy_from_slice(&entry.offset.to_le_bytes());
     value[..32].copy_from_slice(&entry.id.0);
     value[32..36].copy_from_slice(&part.offset.to_le_bytes());
     value[36..].copy_from_slice(&part.len.to_le_bytes());

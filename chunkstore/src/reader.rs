@@ -211,9 +211,8 @@ impl<'a> Reader<'a> {
         }
         let located = self.locate(id)?.filter(|located| located.class == Class::Tree);
         let located = located.ok_or_else(|| self.unknown(format!("tree chunk {id}")))?;
-        match self.fetch_tree(decoder, id, &located.place, &mut out) {
-            Err(e) => self.another_copy(decoder, (Class::Tree, id), &located.place, e, &mut out)?,
-            Ok(()) => {}
+        if let Err(e) = self.fetch_tree(decoder, id, &located.place, &mut out) {
+            self.another_copy(decoder, (Class::Tree, id), &located.place, e, &mut out)?;
         }
         Ok(out)
     }

@@ -20,6 +20,7 @@ impl SmallFile {
     pub const LEN: usize = 56;
 
     /// Bytes that sort as the files do.
+    #[allow(clippy::big_endian_bytes)] // or they would not
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];
         out[..32].copy_from_slice(&self.bundle.0);
@@ -29,6 +30,7 @@ impl SmallFile {
         out
     }
 
+    #[allow(clippy::big_endian_bytes)] // as above
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (bundle, rest) = bytes.split_first_chunk::<32>()?;
         let (offset, rest) = rest.split_first_chunk()?;

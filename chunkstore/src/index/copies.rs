@@ -15,6 +15,9 @@ use rocksdb::{Direction, IteratorMode, ReadOptions};
 /// Copies of one chunk, and places of one moved file, that are looked at.
 const COPIES_MAX: usize = 64;
 
+/// Given a key and its value; false ends the reading.
+type EachRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool> + 'a;
+
 /// A place that a small file was moved to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Moved {
@@ -109,7 +112,7 @@ impl LocalIndex {
                 Ok((ChunkId(bytes.array()?), bytes.u32()?, bytes.u32()?))
             };
             let (bundle, offset, len) = fields().map_err(|_| damaged())?;
-            let frame = u32::from_be_bytes(frame.try_into().map_err(|_| damaged())?);
+            let frame = u32::from_le_bytes(frame.try_into().map_err(|_| damaged())?);
             found.extend(self.pack(record)?.map(|pack| Moved {
                 pack: pack.id,
                 frame,
@@ -207,12 +210,7 @@ impl LocalIndex {
 
     /// Calls `each` with the rows of a family whose keys begin with `prefix`, which is as long as the family's prefixes,
     /// until it says false.
-    fn below(
-        &self,
-        family: &str,
-        prefix: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
-    ) -> Result<()> {
+    fn below(&self, family: &str, prefix: &[u8], each: &mut EachRow<'_>) -> Result<()> {
         let mut options = ReadOptions::default();
         options.set_prefix_same_as_start(true);
         let from = IteratorMode::From(prefix, Direction::Forward);
