@@ -60,7 +60,7 @@ impl Churn {
         let dir = self.source().join(format!("d{}", number % 5));
         std::fs::create_dir_all(&dir).unwrap();
         // Every tenth is cut into chunks of its own.
-        let len = if number % 10 == 0 { 4000 } else { 150 } + self.random.below(700);
+        let len = if number.is_multiple_of(10) { 4000 } else { 150 } + self.random.below(700);
         let mut bytes = vec![0; len as usize];
         self.random.fill(&mut bytes);
         std::fs::write(dir.join(number.to_string()), bytes).unwrap();

@@ -1,8 +1,8 @@
 //! From a file's content to parts in windows.
 
+use super::fault::Fault;
 use super::job::{Action, Failure, Job};
 use super::plan::Planner;
-use super::shared::Fault;
 use super::window::Part;
 use crate::entry::{Content, DirPath, Entry, Extent};
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Reading back: what a window wrote is compared with the ids of its chunks before its files get their metadata.
 
+use super::fault::{Fault, Outcome};
 use super::job::{Failure, Job};
-use super::shared::{Fault, Outcome};
 use super::window::{Part, Window};
 use super::write::Hands;
 use crate::entry::{Content, Entry, Extent, Kind};

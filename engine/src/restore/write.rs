@@ -3,9 +3,10 @@
 //! Everything is made under a temporary name, with nobody but its owner allowed to read it, and gets its metadata; its own
 //! name comes last ([`super::finish`]). What fails is removed again.
 
+use super::fault::{Fault, Outcome};
 use super::job::{Action, Failure, Job};
 use super::links::Link;
-use super::shared::{Fault, Outcome, Shared};
+use super::shared::Shared;
 use super::window::{Frame, Part, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
