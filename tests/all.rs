@@ -30,6 +30,8 @@ mod hostile;
 mod killed;
 mod layout;
 mod limits;
+mod models;
+mod moved;
 mod network;
 mod nights;
 mod opcount;

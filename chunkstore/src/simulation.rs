@@ -31,10 +31,12 @@ pub enum Rule {
     OthersMarks,
     /// A mark goes after what it condemns (I-5).
     MarkLast,
+    /// That one file of a bundle was moved says nothing of the others (I-4, I-7).
+    EachFile,
 }
 
 impl Rule {
-    pub const ALL: [Rule; 9] = [
+    pub const ALL: [Rule; 10] = [
         Rule::Session,
         Rule::SessionFirst,
         Rule::MarksFirst,
@@ -44,6 +46,7 @@ impl Rule {
         Rule::PacksLast,
         Rule::OthersMarks,
         Rule::MarkLast,
+        Rule::EachFile,
     ];
 }
 

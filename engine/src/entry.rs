@@ -1,6 +1,6 @@
 //! One file-system object as a generation records it. No operating system's types here: those end in `fsmeta`.
 
-use chunkstore::{ChunkId, ContentHash, descriptors};
+use chunkstore::{ChunkId, ContentHash, SmallFile, descriptors};
 use std::sync::Arc;
 
 /// A path as bytes, relative to `/`, components joined by `/`, without a leading or trailing one; the root is empty.
@@ -96,6 +96,43 @@ pub enum Content {
     },
     Extents(Vec<Extent>),
     Lists(Vec<ExtentList>),
+}
+
+impl Content {
+    /// The content of a small file.
+    pub fn small_file(&self) -> Option<SmallFile> {
+        match self {
+            Content::Bundled {
+                bundle,
+                offset,
+                len,
+                hash,
+            } => Some(SmallFile {
+                bundle: *bundle,
+                offset: *offset,
+                len: *len,
+                hash: *hash,
+            }),
+            Content::None | Content::Extents(_) | Content::Lists(_) => None,
+        }
+    }
+}
+
+impl From<SmallFile> for Content {
+    fn from(file: SmallFile) -> Content {
+        let SmallFile {
+            bundle,
+            offset,
+            len,
+            hash,
+        } = file;
+        Content::Bundled {
+            bundle,
+            offset,
+            len,
+            hash,
+        }
+    }
 }
 
 /// Why an entry is not what the source held. An entry with a problem is read again by the next backup.

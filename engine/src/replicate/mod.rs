@@ -30,7 +30,7 @@ use chunkstore::session::Session;
 use chunkstore::store::Slate;
 use chunkstore::sweep::{self, Patience};
 use chunkstore::transfer::{self, Brought, Origin};
-use chunkstore::writer::Writer;
+use chunkstore::writer::{Absent, Writer};
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -237,22 +237,17 @@ impl Replication<'_> {
         self.monitor.phase(Phase::FindingReferences);
         references::collect(&reader, &[root], &mut live, self.monitor)?;
         let mut lacking = LiveSet::new(self.to.store.cache())?;
-        live.scan(&mut |ids| {
-            ids.iter().try_for_each(|id| match writer.present(id)? {
-                true => Ok(()),
-                false => lacking.insert(*id).map(drop),
-            })
+        writer.absent(&mut live, &mut |absent| match absent {
+            Absent::Chunk(id) => lacking.insert(id).map(drop),
+            Absent::File(file) => lacking.insert_file(file),
         })?;
+        let mut wanted = transfer::wanted(origin, &mut lacking)?;
         self.monitor.phase(Phase::Replicating);
         let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
-        let brought = transfer::bring(origin, &self.to.store, writer, &mut lacking, None, &told)?;
-        lacking.scan(&mut |ids| {
-            ids.iter().try_for_each(|id| match writer.present(id)? {
-                true => Ok(()),
-                false => Err(StoreError::Missing {
-                    object: format!("chunk {id}"),
-                }),
-            })
+        let brought = transfer::bring(origin, &self.to.store, writer, &mut wanted, None, &told)?;
+        writer.absent(&mut lacking, &mut |absent| {
+            let object = absent.to_string();
+            Err(StoreError::Missing { object })
         })?;
         Ok(brought)
     }
