@@ -70,6 +70,9 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(host: &str) -> Self {
+        // Many machines live in one process here, each with databases of its own. The program itself is tried with few
+        // descriptors elsewhere (`tests/limits.rs`).
+        chunkstore::descriptors::raise_limit().unwrap();
         Machine {
             host: host.to_string(),
             home: fast_dir(),
