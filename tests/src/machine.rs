@@ -132,6 +132,11 @@ impl Machine {
         remove(&self.dirs().cache);
     }
 
+    /// Forgets what it noted of repositories, before one of them is again as it was: else that counts as lost snapshots.
+    pub fn lose_notes(&self) {
+        remove(&self.dirs().state.join("repositories"));
+    }
+
     pub fn lose_state(&self) {
         remove(&self.dirs().state);
     }
