@@ -84,6 +84,9 @@ impl Others {
     }
 
     fn ask(&self, error: Error, read: &mut dyn FnMut(&Other) -> Result<bool>) -> Result<()> {
+        if error.is_of_this_process() {
+            return Err(error);
+        }
         if !error.is_of_one_object() && !matches!(error, Error::Unreadable { .. }) {
             self.give_own_up(&error);
         }
@@ -94,6 +97,7 @@ impl Others {
                     return Ok(());
                 }
                 Ok(false) => {}
+                Err(e) if e.is_of_this_process() => return Err(e),
                 Err(e) if e.is_of_one_object() => {}
                 Err(_) => other.is_down.store(true, Relaxed),
             }
