@@ -8,7 +8,7 @@ use chunkstore::slot::{Cost, new_key_file};
 use chunkstore::store::{NewStore, Store};
 use kit::generation::noise;
 use kit::oracle::{assert_same, walk};
-use kit::program::{Home, Run, number};
+use kit::program::{Home, Run, copy_program, number};
 use kit::servers::{Rclone, Seaweed, Serve};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -244,7 +244,7 @@ fn too_few_threads_are_an_error_or_make_do() {
         eprintln!("passed over: no other user can be had here");
         return;
     }
-    fs::copy(env!("CARGO_BIN_EXE_dedup-under-test"), &program).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_dedup-under-test"), &program);
     home.write("source/f", noise(1, 3 << 20));
     let owned = Command::new("chown")
         .args(["-R", "54321"])

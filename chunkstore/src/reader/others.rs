@@ -135,3 +135,22 @@ impl Other {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn what_this_process_lacks_is_no_reason_to_ask_others() {
+        let others = Others::new(vec![(
+            "other".to_string(),
+            Box::new(|| unreachable!("it is asked")),
+        )]);
+        let refused = Error::Thread(io::Error::from(io::ErrorKind::WouldBlock));
+        let (mut decoder, mut out) = (Decoder::new().unwrap(), Vec::new());
+        let read = others.read(&mut decoder, Class::Data, &ChunkId([7; 32]), refused, &mut out);
+        assert!(matches!(read, Err(Error::Thread(_))));
+        assert!(others.own_is_down().is_none());
+    }
+}
