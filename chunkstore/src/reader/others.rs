@@ -143,10 +143,8 @@ mod tests {
 
     #[test]
     fn what_this_process_lacks_is_no_reason_to_ask_others() {
-        let others = Others::new(vec![(
-            "other".to_string(),
-            Box::new(|| unreachable!("it is asked")),
-        )]);
+        let asked: Opener = Box::new(|| unreachable!("it is asked"));
+        let others = Others::new(vec![("other".to_string(), asked)]);
         let refused = Error::Thread(io::Error::from(io::ErrorKind::WouldBlock));
         let (mut decoder, mut out) = (Decoder::new().unwrap(), Vec::new());
         let read = others.read(&mut decoder, Class::Data, &ChunkId([7; 32]), refused, &mut out);
