@@ -10,7 +10,7 @@ use chunkstore::frame::{Decoder, Encoder};
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::{Kind as ObjectKind, Memory, ObjectName, Remote};
-use chunkstore::session::{self, Owner, Session};
+use chunkstore::session::{self, Owner, Session, View};
 use chunkstore::slot::{Cost, parse_key_file};
 use chunkstore::store::{NewStore, Slate, Store};
 use chunkstore::writer::Writer;
@@ -118,12 +118,20 @@ fn the_library_reads_the_example() {
     let reader = Reader::new(store.clone(), Box::new(|_, _| {}));
     let (mut manifests, mut fences, mut seen) = (0, 0, Vec::new());
     for id in store.slates().unwrap() {
-        assert_eq!(session::owner(&store, id).unwrap().unwrap(), owner());
+        let Owner { packs, .. } = session::owner(&store, id).unwrap().unwrap();
+        let said = Owner { packs, ..owner() };
+        assert_eq!(session::owner(&store, id).unwrap().unwrap(), said);
         let Slate::Manifest { .. } = store.slate(id).unwrap() else {
+            assert_eq!(packs, None);
             fences += 1;
             continue;
         };
         manifests += 1;
+        for segment in View::read(&store).unwrap().segments {
+            let segment = store.segment(segment).unwrap();
+            let mut keys = segment.packs.iter().flat_map(|pack| &pack.sealed_keys);
+            assert!(keys.all(|key| packs == Some(session::packs_under(key))));
+        }
         let root = manifest::load(&store, id).unwrap().root().unwrap();
         let mut cursor = trees::cursor(&reader, &root).unwrap();
         while let Some(item) = cursor.next().unwrap() {
