@@ -189,7 +189,7 @@ fn pieces_of_the_tree() {
     let (result, recorder) = kit.restore(&manifest, &options);
     let summary = result.unwrap();
     assert_eq!(summary.files_failed, lost.files);
-    assert_eq!(summary.files_restored, 60 * 120 - lost.files);
+    assert_eq!(summary.files_restored, 100 * 120 - lost.files);
     let damage = recorder.problems.lock();
     let damage = damage
         .iter()
