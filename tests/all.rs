@@ -1,6 +1,7 @@
 //! The one integration binary.
 
 mod advisories;
+mod causes;
 mod cli_answers;
 mod cli_bad;
 mod cli_environment;
