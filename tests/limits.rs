@@ -3,7 +3,7 @@
 
 use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
-use chunkstore::remote;
+use chunkstore::remote::{self, Link};
 use chunkstore::slot::{Cost, new_key_file};
 use chunkstore::store::{NewStore, Store};
 use kit::generation::noise;
@@ -130,7 +130,7 @@ impl Slow {
             cost: Cost::FLOOR,
             now: 0,
         };
-        Store::create_with(&*remote::open(&url).unwrap(), &new, &config).unwrap();
+        Store::create_with(&*remote::open(&url, &Link::default()).unwrap(), &new, &config).unwrap();
         let below = url.rsplit_once("/new/").unwrap().1.to_string();
         let folder = server.served(Path::new("new").join(below));
         Some(Slow {
