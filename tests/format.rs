@@ -13,6 +13,7 @@ use chunkstore::remote::{Kind as ObjectKind, Memory, ObjectName, Remote};
 use chunkstore::session::{self, Owner, Session};
 use chunkstore::slot::{Cost, parse_key_file};
 use chunkstore::store::{NewStore, Slate, Store};
+use chunkstore::upgrades::Standing;
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, Place};
 use engine::entry::{Content, DirPath, Entry, Extent, Kind, Meta, Time, Trouble};
@@ -315,6 +316,17 @@ fn write_example(remote: &Memory, cache: &Path) {
         row.place = writer.place(&row.id).unwrap().map(|located| located.place);
     }
     writer.publish(flushed, &manifest_of(&root).encode()).unwrap();
+    // A second generation, in the trash; a mark; an upgrade.
+    let writer = Writer::begin(store.clone(), owner(), 1, false).unwrap();
+    let mut second = manifest_of(&root);
+    (second.description, second.sequence) = ("forgotten".to_string(), 2);
+    let flushed = writer.flush().unwrap();
+    let (id, _) = writer.publish(flushed, &second.encode()).unwrap();
+    store.forget(id, NOW + 1).unwrap();
+    let gone = [chunkstore::PackId([1; 32]), chunkstore::PackId([2; 32])];
+    session::Mark::publish(&store, &gone.into()).unwrap();
+    let feature = |standing: &mut Standing| standing.optional.push("an example".to_string());
+    assert!(store.upgrade(NOW + 2, &feature).unwrap());
 }
 
 fn manifest_of(root: &engine::tree::Root) -> Manifest {

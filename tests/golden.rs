@@ -262,6 +262,12 @@ fn regenerate_golden() {
     TreeMaker::new(other, 4, Shape { files: 8, ..shape }).populate();
     write_generation(&beta, &remote, other, &["other"]);
     let repo = alpha.open(remote.clone()).unwrap();
+    // Publishes an upgrade.
+    repo.store
+        .upgrade(1_700_000_100, &|standing| {
+            standing.optional.push("nothing yet".to_string())
+        })
+        .unwrap();
     // A fence, and a session that stays open, for which a mark waits.
     chunkstore::session::fence(&repo.store, SessionId([3; 16])).unwrap();
     let stranger = Machine::new("stranger").open(remote.clone()).unwrap();

@@ -83,9 +83,6 @@ fn what_one_has_lost_comes_from_the_other() {
     pair.bring();
     for (what, hurt) in HURTS {
         for replaces in [true, false] {
-            if !replaces && what == "manifests flipped" {
-                continue;
-            }
             let memory = fork(&pair.second);
             hurt(&memory);
             let before: BTreeSet<ObjectName> = contents(&memory)
@@ -101,6 +98,13 @@ fn what_one_has_lost_comes_from_the_other() {
             let context = format!("{what}, replaces: {replaces}");
             let healed = heal(&replica, pair.first(), true).unwrap_or_else(|e| panic!("{context}: {e}"));
             assert!(healed.is_whole() && !healed.was_whole(), "{context}: {healed:?}");
+            let in_place = healed.packs_mended;
+            let hurts_packs = replaces && what == "packs flipped";
+            assert_eq!(
+                in_place == healed.packs_damaged && in_place > 0,
+                hurts_packs,
+                "{context}"
+            );
             let after: BTreeSet<ObjectName> = contents(&memory)
                 .unwrap()
                 .into_iter()

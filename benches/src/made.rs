@@ -82,7 +82,7 @@ pub fn segment(number: u64, count: usize) -> IndexSegment {
                     id: PackId(id),
                     class: Class::Data,
                     size: 32 << 20,
-                    sealed_keys: vec![[1; 80]],
+                    sealed_keys: vec![chunkstore::keys::SealedSessionKey::dummy(1)],
                 }
             })
             .collect(),

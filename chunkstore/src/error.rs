@@ -90,6 +90,11 @@ impl Error {
         }
     }
 
+    /// The same without what a later version may have written, which is to be left alone: for who mends or replaces.
+    pub fn is_hurt(&self) -> bool {
+        !matches!(self, Error::NewerFormat { .. }) && self.is_of_one_object()
+    }
+
     /// The object itself is wrong or gone, as opposed to a remote that could not be asked.
     pub fn is_damage(&self) -> bool {
         matches!(self, Error::Missing { .. } | Error::Corrupt { .. })

@@ -29,7 +29,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const SCHEMA: &[u8] = b"dedup index 1";
+const SCHEMA: &[u8] = b"dedup index 2";
 /// Key of the packs that were left out, sorted ids one after the other.
 const ABSENT: &[u8] = b"absent";
 /// Processes on one machine that can each have an index of their own open at once.
@@ -396,7 +396,7 @@ fn pack_value(pack: &PackRecord) -> Vec<u8> {
     value.extend_from_slice(&pack.size.to_le_bytes());
     pack.sealed_keys
         .iter()
-        .for_each(|key| value.extend_from_slice(key));
+        .for_each(|key| value.extend_from_slice(key.as_bytes()));
     value
 }
 

@@ -27,6 +27,7 @@ pub mod slot;
 pub mod store;
 pub mod sweep;
 pub mod transfer;
+pub mod upgrades;
 pub mod varint;
 pub mod writer;
 

@@ -1,4 +1,4 @@
-//! Key slots: the master key wrapped under a password, a key file or a recovery phrase. 1 KiB objects in `keys/`.
+//! Key slots: the master key wrapped under a password, a key file or a recovery phrase. Objects of a few KiB in `keys/`.
 //!
 //! A secret yields 64 bytes: a wrapping key and a commitment. The commitment is compared before anything is opened,
 //! since ChaCha20-Poly1305 alone would let a crafted slot open under several passwords (partitioning oracles,
@@ -17,10 +17,12 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 const MAGIC: &[u8; 8] = b"DEDUPSLT";
-/// Every slot object has this size, so that its kind can't be told from it.
-pub const SLOT_LEN: usize = 1024;
-/// Slots tried at most when opening.
-pub const SLOTS_MAX: usize = 64;
+/// Slots are filled up to a multiple of this: all kinds for people have one size.
+const SLOT_STEP: usize = 1024;
+/// Stored size of a slot at most. Kinds for machines may need more than people's.
+pub const SLOT_MAX: usize = 8 << 10;
+/// Slots that a password is stretched for at most when opening.
+pub const STRETCHES_MAX: usize = 64;
 
 /// What opens a slot. Held in memory that is zeroed; has no `Debug`.
 #[derive(Clone)]
@@ -163,7 +165,7 @@ struct Fields {
     /// Master key under the wrapping key: 32 bytes and the sealing's overhead.
     #[cbor(n(4), with = "minicbor::bytes")]
     wrapped: Vec<u8>,
-    /// [`Note`] under the repository's control key.
+    /// [`Note`] under the key of notes.
     #[cbor(n(5), with = "minicbor::bytes")]
     note: Vec<u8>,
 }
@@ -183,6 +185,8 @@ pub struct Slot {
     pub id: SlotId,
     pub kind: SlotKind,
     fields: Fields,
+    /// Hash of the slot as it is stored, with an empty note.
+    bare: [u8; 32],
 }
 
 impl Secret {
@@ -243,7 +247,7 @@ pub fn is_named_in(repo: &RepoId, id: &SlotId) -> bool {
 /// Wraps `master` under `secret` as a new slot object.
 pub fn create(
     master: &MasterKey,
-    control: &SealKey,
+    notes: &SealKey,
     repo: &RepoId,
     secret: &Secret,
     cost: Cost,
@@ -277,20 +281,25 @@ pub fn create(
         note: Vec::new(),
     };
     let mut sealed_note = Vec::new();
-    control.seal(&note_aad(repo, &id, &fields), &cbor(note), &mut sealed_note)?;
+    let bare = blake3::hash(&cbor(&fields));
+    notes.seal(
+        &note_aad(repo, &id, bare.as_bytes()),
+        &cbor(note),
+        &mut sealed_note,
+    )?;
     fields.note = sealed_note;
     let body = cbor(&fields);
-    let mut bytes = Vec::with_capacity(SLOT_LEN);
+    let mut bytes = Vec::with_capacity(SLOT_STEP);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&(body.len() as u16).to_le_bytes());
     bytes.extend_from_slice(&body);
-    if bytes.len() > SLOT_LEN {
+    if bytes.len() > SLOT_STEP {
         return Err(Error::Invalid {
             what: "slot label",
             why: "it is too long".to_string(),
         });
     }
-    bytes.resize(SLOT_LEN, 0);
+    bytes.resize(SLOT_STEP, 0);
     Ok((id, bytes))
 }
 
@@ -300,7 +309,7 @@ impl Slot {
         let wrong = |what: &str| Error::corrupt(format!("keys/{id}"), what);
         let rest = bytes
             .strip_prefix(MAGIC)
-            .filter(|_| bytes.len() == SLOT_LEN)
+            .filter(|_| bytes.len().is_multiple_of(SLOT_STEP) && bytes.len() <= SLOT_MAX)
             .ok_or_else(|| wrong("not a slot"))?;
         let (len, rest) = rest.split_first_chunk().ok_or_else(|| wrong("cut short"))?;
         let body = rest
@@ -310,9 +319,16 @@ impl Slot {
         if rest[body.len()..].iter().any(|byte| *byte != 0) {
             return Err(wrong("its padding is not zero"));
         }
-        let kind = SlotKind::from_tag(fields.kind)
-            .ok_or_else(|| wrong("a kind of slot this version does not know"))?;
-        Ok(Slot { id, kind, fields })
+        let kind = SlotKind::from_tag(fields.kind).ok_or_else(|| Error::NewerFormat {
+            feature: format!("key slots of kind {}", fields.kind),
+        })?;
+        let bare = without_note(body).ok_or_else(|| wrong("its fields do not decode"))?;
+        Ok(Slot {
+            id,
+            kind,
+            bare: *blake3::hash(&bare).as_bytes(),
+            fields,
+        })
     }
 
     /// The master key, or `None` where this secret is not the slot's.
@@ -355,10 +371,10 @@ impl Slot {
 
     /// `None` where the note was not made for this repository, or any part of the slot is not as it was written: so
     /// that a slot can be checked without its secret.
-    pub fn note(&self, control: &SealKey, repo: &RepoId) -> Option<Note> {
+    pub fn note(&self, notes: &SealKey, repo: &RepoId) -> Option<Note> {
         let mut body = Vec::new();
-        let aad = note_aad(repo, &self.id, &self.fields);
-        control.open(&aad, &self.fields.note, &mut body).ok()?;
+        let aad = note_aad(repo, &self.id, &self.bare);
+        notes.open(&aad, &self.fields.note, &mut body).ok()?;
         from_cbor(&body)
     }
 }
@@ -370,15 +386,25 @@ fn wrapping_key(keys: &[u8; 64]) -> SealKey {
 }
 
 /// Binds the note to all other fields.
-fn note_aad(repo: &RepoId, id: &SlotId, fields: &Fields) -> Vec<u8> {
+fn note_aad(repo: &RepoId, id: &SlotId, bare: &[u8; 32]) -> Vec<u8> {
     let mut aad = aad(Sealed::SlotNote, repo);
     aad.extend_from_slice(id.as_bytes());
-    let others = Fields {
-        note: Vec::new(),
-        ..fields.clone()
-    };
-    aad.extend_from_slice(blake3::hash(&cbor(&others)).as_bytes());
+    aad.extend_from_slice(bare);
     aad
+}
+
+/// A slot's fields as they are stored, those that a later version appended too, with an empty note.
+fn without_note(body: &[u8]) -> Option<Vec<u8>> {
+    const NOTE: u64 = 5;
+    let mut decoder = minicbor::Decoder::new(body);
+    decoder.array().ok()??;
+    for _ in 0..NOTE {
+        decoder.skip().ok()?;
+    }
+    let start = decoder.position();
+    decoder.bytes().ok()?;
+    const EMPTY: u8 = 0x40;
+    Some([&body[..start], &[EMPTY], &body[decoder.position()..]].concat())
 }
 
 fn slot_aad(what: Sealed, repo: &RepoId, id: &SlotId, kind: SlotKind) -> Vec<u8> {
@@ -484,7 +510,7 @@ mod tests {
             .iter()
             .map(|secret| {
                 let (id, bytes) = create(&master, &control(), &REPO, secret, CHEAP, &note()).unwrap();
-                assert_eq!(bytes.len(), SLOT_LEN);
+                assert_eq!(bytes.len(), SLOT_STEP);
                 Slot::parse(id, &bytes).unwrap()
             })
             .collect();
@@ -548,7 +574,7 @@ mod tests {
         let master = MasterKey([4; 32]);
         let (_, key) = new_key_file().unwrap();
         let (id, bytes) = create(&master, &control(), &REPO, &key, CHEAP, &note()).unwrap();
-        for at in 0..SLOT_LEN {
+        for at in 0..SLOT_STEP {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
             if let Ok(slot) = Slot::parse(id, &bad)
@@ -558,7 +584,7 @@ mod tests {
                 assert_eq!(slot.note(&control(), &REPO), None, "byte {at}");
             }
         }
-        for len in 0..SLOT_LEN {
+        for len in 0..SLOT_STEP {
             assert!(Slot::parse(id, &bytes[..len]).is_err());
         }
         let greedy = Cost {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::frame::Encoder;
 use crate::id::{ChunkId, ContentHash, PackId, SessionId};
 use crate::index::{KnownFile, LocalIndex, Located};
-use crate::keys::{SealedSessionKey, SessionKeys};
+use crate::keys::SessionKeys;
 use crate::pack::{Class, ClosedPack, PackList, PackWriter};
 use crate::session::{self, Owner, Session, View};
 use crate::simulation::{self, Rule};
@@ -78,8 +78,7 @@ pub struct Writer {
 struct Shared {
     store: Arc<Store>,
     view: View,
-    content: Arc<SessionKeys>,
-    sealed_key: SealedSessionKey,
+    content: SessionKeys,
     index: OnceLock<LocalIndex>,
     opening: Mutex<()>,
     claims: Vec<Mutex<HashSet<ChunkId>>>,
@@ -125,12 +124,11 @@ impl Writer {
             Some(view) => view,
             None => View::read(&store)?,
         };
-        let (content, sealed_key) = store.keys().new_session()?;
+        let content = store.keys().new_session()?;
         let shared = Arc::new(Shared {
             store,
             view,
             content,
-            sealed_key,
             index: OnceLock::new(),
             opening: Mutex::new(()),
             claims: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -211,14 +209,9 @@ impl Writer {
         id: ChunkId,
         plain: &[u8],
     ) -> Result<u32> {
-        let Shared {
-            store,
-            content,
-            sealed_key,
-            ..
-        } = &*self.shared;
-        let (frame, sealed) =
-            encoder.encode(store.keys(), content.frame(class.is_tree()), class, id, plain)?;
+        let Shared { store, content, .. } = &*self.shared;
+        let content = content.frames(class.is_tree());
+        let (frame, sealed) = encoder.encode(store.keys(), &content.key, class, id, plain)?;
         let stored = sealed.len() as u32;
         if self.dry {
             self.shared.forget_old_claims();
@@ -236,12 +229,12 @@ impl Writer {
                 store.remote(),
                 store.id(),
                 class,
-                vec![*sealed_key],
+                vec![content.sealed],
             )?),
         };
         pack.append(frame, sealed)?;
         if let Some(kept) = store.kept.as_ref().filter(|_| class.is_tree()) {
-            kept.keep_frame(&id, frame.codec as u8, frame.plain_len, sealed_key, sealed);
+            kept.keep_frame(&id, frame.codec as u8, frame.plain_len, &content.sealed, sealed);
         }
         Ok(stored)
     }
@@ -334,15 +327,6 @@ impl Writer {
         shared.write_index(lists).map_err(|e| shared.fail(e))
     }
 
-    /// Publishes the manifest that another replica has under this session's name, byte for byte, and ends the session.
-    pub fn publish_sealed(&self, _: Flushed, bytes: &[u8]) -> Result<[u8; 32]> {
-        let mut session = self.session.lock();
-        let open = session.as_ref().ok_or(Error::WriterFailed)?;
-        let hash = open.publish_sealed(&self.shared.store, bytes)?;
-        *session = None;
-        Ok(hash)
-    }
-
     /// Where a chunk that was flushed lies; a hint for the manifest.
     pub fn place(&self, id: &ChunkId) -> Result<Option<Located>> {
         match self.shared.index.get() {
@@ -354,15 +338,10 @@ impl Writer {
     /// Publishes `body` as this session's manifest, and ends the session; the next one, if opened, takes over. Returns its id and the hash of its stored
     /// bytes.
     pub fn publish(&self, _: Flushed, body: &[u8]) -> Result<(SessionId, [u8; 32])> {
-        let Shared {
-            store,
-            content,
-            sealed_key,
-            ..
-        } = &*self.shared;
+        let Shared { store, content, .. } = &*self.shared;
         let mut session = self.session.lock();
         let open = session.as_ref().ok_or(Error::WriterFailed)?;
-        let hash = open.publish(store, content, sealed_key, body)?;
+        let hash = open.publish(store, &content.manifest, body)?;
         let id = open.id;
         *session = self.next_session.lock().take();
         Ok((id, hash))

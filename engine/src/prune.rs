@@ -66,6 +66,7 @@ impl Options {
 /// Collects garbage. [`Error::Damaged`] or [`Error::ShortListing`] when the repository must not be changed,
 /// [`chunkstore::Error::NoSpace`] when it is full and nothing could be freed.
 pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<PruneSummary> {
+    repo.store.check_upgrades()?;
     let remote = repo.store.remote();
     if !options.dry_run && !options.exclusive {
         repo.refuse_weak_storage(options.now)?;
@@ -111,7 +112,7 @@ fn run_once(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Pru
     let own = session.as_ref().map(|session| session.id);
     let result = collect(repo, options, monitor, own, &mut summary);
     if let Some(session) = session {
-        match session::fence(store, session.id) {
+        match session.abandon(store) {
             // What it held up ends with the process.
             Err(StoreError::NoSpace { .. }) => {}
             Err(e) if result.is_ok() => return Err(e.into()),
@@ -154,7 +155,12 @@ fn expired_trash(
     for id in store.trashed()? {
         match store.trash(id) {
             Ok((_, forgotten)) => {
-                if forgotten.saturating_add_unsigned(options.keep_trash) <= options.now {
+                // A grace of none needs no clock.
+                let since = match options.keep_trash {
+                    0 => forgotten.min(options.now),
+                    _ => forgotten.max(session::trashed_since(store, id, options.now)?),
+                };
+                if since.saturating_add_unsigned(options.keep_trash) <= options.now {
                     expired.insert(id);
                 } else {
                     summary.trash_kept += 1;

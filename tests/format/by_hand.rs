@@ -9,14 +9,12 @@ mod segment;
 
 use super::{Objects, hex, unhex};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use hpke::{Deserializable, Kem as _};
 use minicbor::Decoder as Cbor;
 use minicbor::data::Type;
 use segment::Bytes;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-type Kem = hpke::kem::X25519HkdfSha256;
 type Key = [u8; 32];
 
 /// What was found, as text, and each path with its bytes.
@@ -28,6 +26,7 @@ pub struct Walk {
 pub fn read(objects: &Objects, key_file: &str) -> Walk {
     let mut walk = Repository::open(objects, key_file);
     walk.control_objects();
+    walk.others();
     walk.packs();
     walk.index();
     let root = walk.manifest();
@@ -49,7 +48,6 @@ struct Repository<'a> {
     text: String,
     repo: [u8; 16],
     master: Key,
-    control: Key,
     index: Key,
     /// By chunk id: pack, offset, stored length, plain length, codec, sealed key.
     places: BTreeMap<Vec<u8>, Where>,
@@ -71,14 +69,21 @@ impl<'a> Repository<'a> {
             text: String::new(),
             repo,
             master,
-            control: derive(&repo, &master, "control"),
             index: derive(&repo, &master, "index"),
             places: BTreeMap::new(),
         };
         say!(walk, "repository {}", hex(&repo));
         say!(walk, "master key {}", hex(&master));
         for purpose in [
-            "control",
+            "config",
+            "upgrades",
+            "notes",
+            "sessions",
+            "removals",
+            "wrap data",
+            "wrap tree",
+            "wrap manifest",
+            "authors",
             "index",
             "data chunk ids",
             "tree chunk ids",
@@ -87,9 +92,9 @@ impl<'a> Repository<'a> {
         ] {
             say!(walk, "key '{purpose}' {}", hex(&derive(&repo, &master, purpose)));
         }
-        let note = open_note(&walk.control, &repo, &unhex(name), slot);
+        let note = open_note(&walk.key("notes"), &repo, &unhex(name), slot);
         say!(walk, "slot {}: {note}", &name[..8]);
-        let body = open(&walk.control, &[&aad(10, &repo), clear].concat(), sealed);
+        let body = open(&walk.key("config"), &[&aad(10, &repo), clear].concat(), sealed);
         let mut cbor = Cbor::new(&body);
         assert_eq!(
             (cbor.array().unwrap(), cbor.u8().unwrap(), cbor.array().unwrap()),
@@ -109,20 +114,26 @@ impl<'a> Repository<'a> {
         walk
     }
 
+    fn key(&self, purpose: &str) -> Key {
+        derive(&self.repo, &self.master, purpose)
+    }
+
     /// The body of a small sealed object.
-    fn small(&self, what: u8, path: &str, name: &[u8]) -> Vec<u8> {
-        let bytes = &self.objects[path];
-        let head = [&b"dedup"[..], &[what, 1, 1], &self.repo].concat();
-        assert_eq!(bytes[..24], head);
-        let keys = u16::from_le_bytes([bytes[24], bytes[25]]) as usize;
-        let (head, sealed) = bytes.split_at(26 + 80 * keys);
+    fn small(&self, what: u8, bytes: &[u8], name: &[u8]) -> Vec<u8> {
+        let head = [&b"dedup"[..], &[what, 1, 1], &self.repo, &[0, 0]].concat();
+        assert_eq!(bytes[..26], head);
+        let mut rest = Bytes(&bytes[28..]);
+        let count = u16::from_le_bytes([bytes[26], bytes[27]]);
+        let keys: Vec<_> = (0..count).map(|_| sealed_key(&mut rest)).collect();
+        let sealed = rest.0;
+        let head = &bytes[..bytes.len() - sealed.len()];
         let key = match what {
             4 => self.index,
-            6 => blake3::derive_key(
-                "dedup 2026 v1 session manifest",
-                &self.session_key(&head[26..106]),
-            ),
-            _ => self.control,
+            5 | 7 => self.key("sessions"),
+            6 => self.content_key(3, &keys[0]),
+            8 | 9 => self.key("removals"),
+            14 => self.key("upgrades"),
+            _ => panic!("{what}"),
         };
         let plain = open(&key, &[head, name].concat(), sealed);
         let len = u32::from_le_bytes(plain[..4].try_into().unwrap()) as usize;
@@ -130,24 +141,22 @@ impl<'a> Repository<'a> {
         plain[4..4 + len].to_vec()
     }
 
-    fn session_key(&self, sealed: &[u8]) -> Vec<u8> {
-        let (private, _) = Kem::derive_keypair(&derive(&self.repo, &self.master, "repository key pair"));
-        let encapped = <Kem as hpke::Kem>::EncappedKey::from_bytes(&sealed[..32]).unwrap();
-        hpke::single_shot_open::<hpke::aead::ChaCha20Poly1305, hpke::kdf::HkdfSha256, Kem>(
-            &hpke::OpModeR::Base,
-            &private,
-            &encapped,
-            b"dedup 2026 v1 session key",
-            &sealed[32..],
-            &self.repo,
-        )
-        .unwrap()
+    /// The content key of a class, of which the sealed one is of kind 0.
+    fn content_key(&self, class: u8, sealed: &[u8]) -> Key {
+        assert_eq!(sealed[0], 0);
+        let what = [&aad(13, &self.repo)[..], &[0, class]].concat();
+        let author = blake3::keyed_hash(&self.key("authors"), &[0; 16]);
+        let tag = blake3::keyed_hash(author.as_bytes(), &[&what, &sealed[17..]].concat());
+        assert_eq!(sealed[1..17], tag.as_bytes()[..16]);
+        let word = ["data", "tree", "manifest"][usize::from(class) - 1];
+        let wrap = self.key(&format!("wrap {word}"));
+        open(&wrap, &what, &sealed[19..]).try_into().unwrap()
     }
 
     fn control_objects(&mut self) {
         for path in self.objects.keys().filter(|path| path.starts_with("sessions/")) {
             let id = unhex(path.strip_prefix("sessions/").unwrap());
-            let body = self.small(5, path, &id);
+            let body = self.small(5, &self.objects[path], &id);
             let mut cbor = Cbor::new(&body);
             assert_eq!(cbor.array().unwrap(), Some(4));
             let machine = hex(cbor.bytes().unwrap());
@@ -167,8 +176,54 @@ impl<'a> Repository<'a> {
         {
             let id = unhex(path.strip_prefix("snapshots/").unwrap());
             if bytes[5] == 7 {
-                assert_eq!(self.small(7, path, &id), b"");
+                assert_eq!(self.small(7, bytes, &id), b"");
                 say!(self, "fence {}", short(&id));
+            }
+        }
+    }
+
+    /// Upgrades, marks, trash.
+    fn others(&mut self) {
+        for (path, bytes) in self.objects {
+            let Some((folder, name)) = path.split_once('/') else {
+                continue;
+            };
+            let id = unhex(name.rsplit('/').next().unwrap());
+            match folder {
+                "upgrades" => {
+                    let body = self.small(14, bytes, &id);
+                    let mut cbor = Cbor::new(&body);
+                    assert_eq!(cbor.array().unwrap(), Some(4));
+                    let number = u64::from_str_radix(name, 16).unwrap();
+                    let (required, optional) = (strings(&mut cbor), strings(&mut cbor));
+                    cbor.null().unwrap();
+                    let time = cbor.i64().unwrap();
+                    say!(
+                        self,
+                        "upgrade {number}: required {required:?}, optional {optional:?}, no parity, time {time}"
+                    );
+                }
+                "marks" => {
+                    let body = self.small(8, bytes, &id);
+                    let packs: Vec<_> = body.chunks(32).map(short).collect();
+                    say!(self, "mark {}: packs {packs:?}", short(&id));
+                }
+                "trash" => {
+                    let body = self.small(9, bytes, &id);
+                    let (time, manifest) = body.split_at(8);
+                    let time = i64::from_le_bytes(time.try_into().unwrap());
+                    let manifest = self.small(6, manifest, &id);
+                    let mut cbor = Cbor::new(&manifest);
+                    cbor.array().unwrap();
+                    (0..4).for_each(|_| cbor.skip().unwrap());
+                    let description = cbor.str().unwrap();
+                    say!(
+                        self,
+                        "trash {}: forgotten {time}, description {description}",
+                        short(&id)
+                    );
+                }
+                _ => {}
             }
         }
     }
@@ -180,9 +235,14 @@ impl<'a> Repository<'a> {
                 hex(blake3::hash(bytes).as_bytes())
             );
             assert_eq!(&bytes[..10], b"DDUPPACK\x01\x01");
-            assert_eq!(bytes[12..28], self.repo);
-            let keys = u16::from_le_bytes([bytes[44], bytes[45]]) as usize;
-            let head = &bytes[..46 + 80 * keys];
+            assert_eq!(
+                (bytes[11], &bytes[12..28], &bytes[28..30]),
+                (0, &self.repo[..], &[0, 0][..])
+            );
+            let mut rest = Bytes(&bytes[48..]);
+            let count = u16::from_le_bytes([bytes[46], bytes[47]]);
+            let keys: Vec<_> = (0..count).map(|_| sealed_key(&mut rest)).collect();
+            let head = &bytes[..bytes.len() - rest.0.len()];
             let (rest, magic) = bytes.split_at(bytes.len() - 8);
             assert_eq!(magic, b"DDUPFOOT");
             let (rest, len) = rest.split_at(rest.len() - 4);
@@ -207,9 +267,8 @@ impl<'a> Repository<'a> {
                     "  frame {} at {offset}: {stored} stored, {plain} plain, codec {codec}",
                     short(&id)
                 );
-                let sealed_key = head[46 + 80 * key..][..80].to_vec();
-                self.places
-                    .insert(id, (path.clone(), offset, stored, plain, codec, sealed_key));
+                let place = (path.clone(), offset, stored, plain, codec, keys[key].clone());
+                self.places.insert(id, place);
                 offset += stored;
             }
             assert!(reader.0.is_empty());
@@ -220,9 +279,9 @@ impl<'a> Repository<'a> {
     fn index(&mut self) {
         let (bytes, name) = only(self.objects, "index/");
         assert_eq!(name, hex(blake3::hash(bytes).as_bytes()));
-        let body = self.small(4, &format!("index/{name}"), b"");
+        let body = self.small(4, bytes, b"");
         let mut reader = Bytes(&body);
-        let keys: Vec<_> = (0..reader.number()).map(|_| reader.take(80).to_vec()).collect();
+        let keys: Vec<_> = (0..reader.number()).map(|_| sealed_key(&mut reader)).collect();
         let mut packs = Vec::new();
         for _ in 0..reader.number() {
             let (id, _class, size) = (hex(reader.take(32)), reader.take(1)[0], reader.number());
@@ -253,12 +312,8 @@ impl<'a> Repository<'a> {
 
     fn chunk(&self, tree: bool, id: &[u8]) -> Vec<u8> {
         let (pack, offset, stored, plain_len, codec, sealed_key) = &self.places[id];
-        let purpose = if tree { "tree" } else { "data" };
-        let key = blake3::derive_key(
-            &format!("dedup 2026 v1 session {purpose}"),
-            &self.session_key(sealed_key),
-        );
-        let what = if tree { 2 } else { 1 };
+        let (what, purpose) = if tree { (2, "tree") } else { (1, "data") };
+        let key = self.content_key(what, sealed_key);
         let aad = [
             &aad(what, &self.repo),
             id,
@@ -283,9 +338,9 @@ impl<'a> Repository<'a> {
             |(path, bytes): &(&String, &Vec<u8>)| path.starts_with("snapshots/") && bytes[5] == 6;
         let (path, _) = self.objects.iter().find(is_manifest).unwrap();
         let id = unhex(path.strip_prefix("snapshots/").unwrap());
-        let body = self.small(6, path, &id);
+        let body = self.small(6, &self.objects[path], &id);
         let mut cbor = Cbor::new(&body);
-        assert_eq!(cbor.array().unwrap(), Some(20));
+        assert_eq!(cbor.array().unwrap(), Some(21));
         let (host, user) = (cbor.str().unwrap(), cbor.str().unwrap());
         let paths = strings(&mut cbor);
         let tags = strings(&mut cbor);
@@ -306,13 +361,15 @@ impl<'a> Repository<'a> {
             cbor.skip().unwrap();
         }
         let root = cbor.bytes().unwrap();
+        cbor.skip().unwrap();
+        say!(self, "  operating system {}", cbor.u8().unwrap());
         let mut cbor = Cbor::new(root);
         assert_eq!((cbor.array().unwrap(), cbor.array().unwrap()), (Some(4), Some(3)));
         let packs: Vec<_> = (0..cbor.array().unwrap().unwrap())
             .map(|_| hex(cbor.bytes().unwrap()))
             .collect();
         let keys = cbor.array().unwrap().unwrap();
-        (0..keys).for_each(|_| assert_eq!(cbor.bytes().unwrap().len(), 80));
+        (0..keys).for_each(|_| assert_eq!(cbor.bytes().unwrap().len(), 91));
         let mut segments = Vec::new();
         for _ in 0..cbor.array().unwrap().unwrap() {
             assert_eq!(cbor.array().unwrap(), Some(9));
@@ -349,7 +406,14 @@ fn derive(repo: &[u8; 16], master: &Key, purpose: &str) -> Key {
 }
 
 fn aad(what: u8, repo: &[u8; 16]) -> Vec<u8> {
-    [&b"dedup"[..], &[1, what, 1], repo].concat()
+    [&b"dedup"[..], &[1, what, 1], repo, &[0, 0]].concat()
+}
+
+/// Takes a sealed key, of any kind, off the bytes.
+fn sealed_key(bytes: &mut Bytes<'_>) -> Vec<u8> {
+    let head = bytes.take(19);
+    let len = u16::from_le_bytes([head[17], head[18]]) as usize;
+    [head, bytes.take(len)].concat()
 }
 
 fn open(key: &[u8], aad: &[u8], sealed: &[u8]) -> Vec<u8> {

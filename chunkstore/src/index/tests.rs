@@ -1,6 +1,7 @@
 use super::*;
 use crate::compress::Codec;
 use crate::id::ContentHash;
+use crate::keys::SealedSessionKey;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ fn segment(pack: u8, chunks: &[u16]) -> (IndexId, IndexSegment) {
         id: PackId([pack; 32]),
         class: Class::Data,
         size: 1 << 20,
-        sealed_keys: vec![[pack; 80]],
+        sealed_keys: vec![SealedSessionKey::dummy(pack)],
     };
     let mut entries: Vec<IndexEntry> = chunks
         .iter()
@@ -81,7 +82,7 @@ proptest! {
             prop_assert_eq!(scanned.iter().map(|(id, _)| *id).collect::<Vec<_>>(), model.keys().copied().collect::<Vec<_>>());
             for (id, located) in scanned {
                 prop_assert!(model[&id].contains(&located.place.pack));
-                prop_assert_eq!(located.place.sealed_key, [located.place.pack.0[0]; 80]);
+                prop_assert_eq!(located.place.sealed_key, SealedSessionKey::dummy(located.place.pack.0[0]));
                 prop_assert!(index.contains(&id, &Condemned::new()).unwrap());
             }
             prop_assert!(index.locate(&ChunkId([255; 32])).unwrap().is_none());

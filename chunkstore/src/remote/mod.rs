@@ -38,10 +38,11 @@ pub enum Kind {
     Mark,
     Trash,
     Parity,
+    Upgrade,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Config,
         Kind::Key,
         Kind::Pack,
@@ -51,6 +52,7 @@ impl Kind {
         Kind::Mark,
         Kind::Trash,
         Kind::Parity,
+        Kind::Upgrade,
     ];
 
     pub fn folder(self) -> &'static str {
@@ -64,6 +66,7 @@ impl Kind {
             Kind::Mark => "marks",
             Kind::Trash => "trash",
             Kind::Parity => "parity",
+            Kind::Upgrade => "upgrades",
         }
     }
 
@@ -71,6 +74,7 @@ impl Kind {
     pub fn name_len(self) -> usize {
         match self {
             Kind::Config => 0,
+            Kind::Upgrade => 16,
             Kind::Pack | Kind::Index | Kind::Parity => 64,
             Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash => 32,
         }
@@ -125,6 +129,12 @@ impl ObjectName {
         ObjectName {
             kind: Kind::Mark,
             id: id.to_hex(),
+        }
+    }
+    pub fn upgrade(number: u64) -> Self {
+        ObjectName {
+            kind: Kind::Upgrade,
+            id: format!("{number:016x}"),
         }
     }
     /// What belongs to the pack of the same name.

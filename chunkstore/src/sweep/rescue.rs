@@ -56,7 +56,7 @@ pub fn rescue(
                             false => mover.add(list.class, (frame.id, place), moved)?,
                         }
                     }
-                    Err(e) if e.is_of_one_object() => rescued.lost += 1,
+                    Err(e) if e.is_hurt() => rescued.lost += 1,
                     Err(e) => return Err(e),
                 }
             }

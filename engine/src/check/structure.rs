@@ -15,6 +15,7 @@ use crate::tree::{self, CodecError, Reference};
 use chunkstore::frame::Decoder;
 use chunkstore::index::{Condemned, Inventory, LocalIndex};
 use chunkstore::indexfile::{IndexEntry, IndexSegment};
+use chunkstore::keys::SealedSessionKey;
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, ObjectName};
@@ -39,13 +40,14 @@ pub(super) struct Listed {
 }
 
 /// Sum of one frame for [`Listed::sum`].
-pub(super) fn frame_sum(id: &ChunkId, numbers: [u32; 3], codec: u8, key: &[u8; 80]) -> u128 {
+pub(super) fn frame_sum(id: &ChunkId, numbers: [u32; 3], codec: u8, key: Option<&SealedSessionKey>) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(id.as_bytes());
     for number in numbers {
         hasher.update(&number.to_le_bytes());
     }
-    hasher.update(&[codec]).update(key);
+    hasher.update(&[codec]);
+    key.map(|key| hasher.update(key.as_bytes()));
     let mut sum = [0; 16];
     sum.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     u128::from_le_bytes(sum)
@@ -194,7 +196,8 @@ fn segment(
 ) -> Result<IndexSegment, StoreError> {
     let segment = match IndexSegment::load(store.remote(), store.keys(), id) {
         Ok(segment) => segment,
-        Err(e) if e.is_of_one_object() => {
+        // Its bytes are those of its name: what a later version wrote is no damage.
+        Err(e) if e.is_hurt() => {
             findings.damage(ObjectName::index(id), e);
             return Ok(IndexSegment::default());
         }
@@ -223,7 +226,7 @@ fn segment(
         let key = segment.place(entry).sealed_key;
         let pack = &mut here[entry.pack as usize];
         pack.frames += 1;
-        let sum = frame_sum(id, [*offset, *stored_len, *plain_len], *codec as u8, &key);
+        let sum = frame_sum(id, [*offset, *stored_len, *plain_len], *codec as u8, Some(&key));
         pack.sum = pack.sum.wrapping_add(sum);
     }
     for (pack, here) in segment.packs.iter().zip(here) {

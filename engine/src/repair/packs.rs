@@ -72,7 +72,7 @@ fn rescue(
         };
         match list {
             Ok(list) => found.push(list),
-            Err(e) if e.is_of_one_object() => {
+            Err(e) if e.is_hurt() => {
                 done.packs_lost += 1;
                 tell(monitor, ObjectName::pack(*id), e);
             }
@@ -106,7 +106,7 @@ fn lists(store: &Store, view: &View, hurt: &BTreeSet<PackId>) -> Result<BTreeMap
         let segment = match store.segment(*id) {
             Ok(segment) => segment,
             // Told by what repairs the index.
-            Err(e) if e.is_of_one_object() => continue,
+            Err(e) if e.is_hurt() => continue,
             Err(e) => return Err(e.into()),
         };
         if segment.packs.iter().any(|pack| hurt.contains(&pack.id)) {

@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, HashSet};
 pub struct Lacking {
     /// Oldest first.
     pub snapshots: Vec<Snapshot>,
-    /// Names that can't be published under any more.
-    pub spent: HashSet<SessionId>,
     /// The newest at the replica of each host and paths that something comes for.
     pub newest: Vec<SessionId>,
+    /// Names of what the replica has.
+    pub there: HashSet<SessionId>,
 }
 
 type Group = (String, Vec<Vec<u8>>);
@@ -34,6 +34,7 @@ fn group(manifest: &Manifest) -> Group {
 struct Have {
     origins: HashSet<SessionId>,
     trashed: HashSet<SessionId>,
+    names: HashSet<SessionId>,
     newest: BTreeMap<Group, (Timestamp, Option<SessionId>)>,
 }
 
@@ -57,6 +58,8 @@ impl Have {
         let (snapshots, unreadable) = repo.snapshots()?;
         // What they were can't be told, so they count as being there.
         have.origins.extend(unreadable.iter().map(|(id, _)| *id));
+        have.names.clone_from(&have.origins);
+        have.names.extend(snapshots.iter().map(|snapshot| snapshot.id));
         for snapshot in &snapshots {
             have.add(snapshot.id, &snapshot.manifest, false);
         }
@@ -105,11 +108,9 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool) -> Result<Lacking> {
         .filter_map(|(_, (_, id))| *id)
         .take(super::PARENTS)
         .collect();
-    let mut spent: HashSet<SessionId> = to.store.slates()?.into_iter().collect();
-    spent.extend(have.trashed);
     Ok(Lacking {
         snapshots,
-        spent,
         newest,
+        there: have.names,
     })
 }

@@ -72,7 +72,13 @@ impl Repository<'_> {
                     write!(line, " -> {}", lossy(targets.string())).unwrap();
                 }
                 if let Some(column) = troubles.at(at) {
-                    write!(line, ", trouble {}, errno {}", column.take(1)[0], column.number()).unwrap();
+                    let (code, reason) = (column.take(1)[0], column.take(1)[0]);
+                    write!(
+                        line,
+                        ", trouble {code}, reason {reason}, errno {}",
+                        column.number()
+                    )
+                    .unwrap();
                 }
                 say!(self, "{line}");
                 files.push(([&dir[..], b"/", &name].concat(), std::mem::take(&mut bytes)));
