@@ -42,7 +42,8 @@ test: setup
 	@scripts/deny.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
-	$(CARGO) test $(CARGO_FLAGS) --workspace
+	# With as many open files as most systems give.
+	ulimit -Sn 1024 && $(CARGO) test $(CARGO_FLAGS) --workspace
 	@FUZZ_SECONDS=3 FUZZ_SEED=1 $(CARGO:cargo=) scripts/fuzz.sh
 	$(CARGO) run $(CARGO_FLAGS) --package dedup-benches --bin gate
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items

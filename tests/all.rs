@@ -1,13 +1,16 @@
 //! The one integration binary.
 
 mod advisories;
+mod cli_answers;
 mod cli_bad;
+mod cli_environment;
 mod cli_json;
 mod cli_keys;
 mod cli_manage;
 mod cli_remotes;
 mod cli_repair;
 mod cli_run;
+mod cli_sources;
 mod cli_start;
 mod concurrency;
 mod conformance;
@@ -22,17 +25,21 @@ mod full_disk;
 mod gc;
 mod golden;
 mod heal;
+mod history;
 mod hostile;
 mod killed;
 mod layout;
+mod limits;
 mod model;
 mod names;
 mod network;
+mod nights;
 mod opcount;
 mod parity;
 mod property;
 mod repair;
 mod replicas;
+mod restoring;
 mod scenes;
 mod schedules;
 mod simulated;

@@ -128,8 +128,8 @@ fn the_phrase_opens_when_all_else_is_lost() {
     let second = home.ok(&["key", "recovery"]);
     home.write("phrase", phrase(&second.out));
     home.ok(&[&opened[..], &["snapshots"]].concat());
-    let third = home.ok(&["key", "recovery", "--json"]).summary();
-    home.write("phrase", string(&third, "recovery_phrase"));
+    let third = home.ok(&["key", "recovery", "--json"]).objects();
+    home.write("phrase", string(&third[0], "recovery_phrase"));
     home.ok(&[&opened[..], &["snapshots"]].concat());
 }
 
@@ -169,4 +169,31 @@ fn keys_are_found_by_their_beginning() {
     let left = home.ok(&["key", "list", "--json"]).objects();
     assert_eq!(left.len(), 1);
     assert!(left[0]["current"] == true && left[0]["kind"] == "key-file");
+}
+
+/// Whoever removes the key in their hand locks themselves out.
+#[test]
+fn the_key_that_opened_stays() {
+    let home = home();
+    home.init();
+    let slots = home.ok(&["key", "list", "--json"]).objects();
+    let current = slots.iter().find(|slot| slot["current"] == true).unwrap();
+    let id = string(current, "id");
+    home.ends(1, &["key", "remove", &id, "--yes"])
+        .says(&["is in use", "passwd"]);
+    home.ok(&["snapshots"]);
+    // With another key it can go.
+    let phrase = phrase(&home.ok(&["key", "recovery"]).out);
+    home.write("phrase", phrase);
+    home.ok(&["--recovery-phrase-file", "phrase", "key", "remove", &id, "--yes"]);
+    home.ends(12, &["snapshots"]);
+    // Changing a key replaces it.
+    home.write("new", "another password");
+    let opened = ["--recovery-phrase-file", "phrase"];
+    home.ok(&[&opened[..], &["key", "add", "--new-password-file", "new"]].concat());
+    home.write("newer", "yet another password");
+    let passwd = ["-p", "new", "key", "passwd", "--new-password-file", "newer"];
+    home.ok(&passwd);
+    home.ends(12, &["-p", "new", "snapshots"]);
+    home.ok(&["-p", "newer", "snapshots"]);
 }

@@ -199,8 +199,8 @@ fn settings_stay_as_they_are_written() {
     let line = mine.lines().count() + 2;
     home.ends(2, &["remote", "list"])
         .says(&[&format!("dedup.toml:{line}:"), "did you mean 'remotes'?"]);
-    // Who names no remote does not need the file.
-    home.ok(&["snapshots"]);
+    // Also where no remote is named: somebody relies on what is misspelt.
+    home.ends(2, &["snapshots"]);
 }
 
 #[test]

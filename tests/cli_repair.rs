@@ -44,7 +44,11 @@ fn from_damage_to_a_sound_repository() {
     assert_eq!(home.snapshots().len(), 3);
     home.ends(13, &["restore", &hurt_id, "--target", "hurt"]);
     home.ends(3, &["restore", &new, "--target", "mended"]);
-    assert!(home.ok(&["repair", "manifests"]).out.contains("No snapshot lost"));
+    assert!(
+        home.ok(&["repair", "manifests"])
+            .out
+            .contains("No snapshot needs repair")
+    );
     // Both files are still there: the next backup stores again what was lost.
     home.ok(&["backup", "docs-a", "docs-b"]);
     home.ok(&["restore", &hurt_id, "--target", "healed"]);
@@ -167,4 +171,83 @@ fn an_unreadable_snapshot_is_given_up() {
     home.ok(&["restore", &ids[1], "--target", "back"]);
     home.ok(&["check", "--read-data"]);
     home.ends(1, &["forget", "--unreadable", &ids[0], "--yes"]);
+}
+
+/// A lost index is not mistaken for unfinished backups, and what a repair gave up stays damage.
+#[test]
+fn check_names_the_next_command() {
+    let home = saved();
+    let index = home.objects("index");
+    let away: Vec<_> = index.iter().map(|path| (path, fs::read(path).unwrap())).collect();
+    index.iter().for_each(|path| fs::remove_file(path).unwrap());
+    let run = home.ends(13, &["check"]);
+    assert!(run.out.contains("dedup repair index"), "{}", run.out);
+    assert!(
+        !run.out.contains("prune") && !run.out.contains("can be restored"),
+        "{}",
+        run.out
+    );
+    away.iter()
+        .for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    home.ok(&["check"]);
+    hurt(&data_packs(&home)[0]);
+    home.ends(13, &["repair", "packs"]);
+    for command in ["check", "stats"] {
+        let run = home.ends(13, &[command]);
+        assert!(run.out.contains("docs-"), "{command}: {}", run.out);
+        assert!(!run.out.contains("No damage"), "{}", run.out);
+    }
+}
+
+/// What a user may not read is no damage: it is told whose it is, and the rest is read.
+#[test]
+fn an_object_of_another_user() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    if !std::process::Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|id| id.stdout == b"0\n")
+    {
+        return;
+    }
+    let home = saved();
+    let ids = home.snapshots();
+    let theirs = home.repository().join("snapshots").join(&ids[1]);
+    let folder = home.path(".");
+    let all = std::process::Command::new("chown")
+        .args(["-R", "1234:1234"])
+        .arg(&folder)
+        .status();
+    assert!(all.unwrap().success());
+    chown(&theirs, Some(0), Some(0)).unwrap();
+    let mut above = Some(folder.as_path());
+    while let Some(path) = above.filter(|path| path.starts_with("/tmp/")) {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o755)).unwrap();
+        above = path.parent();
+    }
+    // Where it was built that user may not go.
+    let program = home.path("program");
+    fs::copy(env!("CARGO_BIN_EXE_dedup-under-test"), &program).unwrap();
+    let run = |args: &[&str]| {
+        use std::os::unix::process::CommandExt;
+        let asked = home.command(args);
+        let mut command = std::process::Command::new(&program);
+        command.args(args).current_dir(home.path("")).env_clear();
+        command.envs(asked.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.uid(1234).gid(1234).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code().unwrap(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, out, err) = run(&["snapshots"]);
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains(&ids[0][..8]), "{out}");
+    assert!(err.contains("belongs to root") && err.contains("chown"), "{err}");
+    assert!(!err.contains("damaged"), "{err}");
+    let (code, _, err) = run(&["restore", &ids[0], "--target", "out"]);
+    assert_eq!(code, 0, "{err}");
 }

@@ -196,6 +196,7 @@ fn owner() -> Owner {
         host: "example".to_string(),
         pid: 42,
         started: NOW,
+        packs: None,
     }
 }
 

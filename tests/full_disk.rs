@@ -1,6 +1,7 @@
 //! No room: at every write of a backup or a repair, in the cache, and for a collection without a single free byte.
 
 use crate::cli_bad::Disk;
+use chunkstore::forgotten::Forgotten;
 use chunkstore::remote::{Kind, Local, Memory, ObjectName, Remote};
 use chunkstore::session::Session;
 use chunkstore::store::Slate;
@@ -174,7 +175,7 @@ fn a_collection_needs_no_free_byte() {
         )
         .unwrap();
         repo.store.forget(gone, 0).unwrap();
-        repo.store.discard(gone).unwrap();
+        repo.store.discard(&[Forgotten::named(gone)]).unwrap();
         // The backup that was killed.
         let dead = Session::begin(&repo.store, &repo.owner("here", 0)).unwrap();
         let dead_id = dead.id;

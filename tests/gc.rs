@@ -267,7 +267,6 @@ fn protected_snapshots_are_not_forgotten() {
 }
 
 /// The writer relies on what the first generation stored; then that is forgotten.
-
 #[test]
 fn a_running_writer_keeps_what_it_found() {
     let story = Story::new();
@@ -291,7 +290,6 @@ fn a_running_writer_keeps_what_it_found() {
 }
 
 /// Only those sessions count that were there when the mark was made.
-
 #[test]
 fn a_collection_does_not_wait_for_later_sessions() {
     let story = Story::new();
@@ -309,8 +307,28 @@ fn a_collection_does_not_wait_for_later_sessions() {
     assert_sound(&repo, &all, "the late one stored it anew");
 }
 
-/// A writer that was declared dead wakes up: it can't publish, and what it still writes misleads nobody.
+/// Were it condemned, it would have to be stored again.
+#[test]
+fn what_a_running_writer_has_listed_is_left_alone() {
+    let (remote, machine) = (repository(), Machine::new("here"));
+    let repo = open(&machine, &remote);
+    let first = (
+        generation::generation(&repo, 1, &files(0..9, 5000)).unwrap(),
+        files(0..9, 5000),
+    );
+    let theirs = open(&Machine::new("elsewhere"), &remote);
+    let (writer, of) = (foreign_writer(&theirs), files(900..930, 5000));
+    let manifest = put_all(&theirs, &writer, 1, &of).unwrap();
+    writer.flush().unwrap();
+    let done = collect(&repo).unwrap();
+    assert!(done.packs_deleted == 0 && !done.pending, "{done:?}");
+    writer.open_next_session().unwrap();
+    let id = generation::publish(&writer, &manifest).unwrap();
+    assert!(writer.is_covered().unwrap());
+    assert_sound(&repo, &[first, (id, of)], "published");
+}
 
+/// A writer that was declared dead wakes up: it can't publish, and what it still writes misleads nobody.
 #[test]
 fn a_fenced_writer_harms_nobody() {
     let story = Story::new();
@@ -405,7 +423,6 @@ fn two_collectors_at_once() {
 }
 
 /// Whatever a listing leaves out, nothing that a generation needs is deleted.
-
 #[test]
 fn many_small_generations_end_in_few_packs() {
     let (remote, machine) = (repository(), Machine::new("here"));
@@ -426,7 +443,6 @@ fn many_small_generations_end_in_few_packs() {
 }
 
 /// Random lives of a repository: several machines, backups, forgetting, collecting, writers that stall and die.
-
 #[test]
 fn random_lives() {
     for seed in 0..12u64 {

@@ -321,8 +321,9 @@ fn write_generation(machine: &Machine, remote: &Arc<dyn Remote>, source: &Path, 
 /// The golden repository is worth keeping only if everything occurs in it.
 fn covers_everything(machine: &Machine, remote: &Arc<dyn Remote>) {
     let mut size = 0;
-    // Parity is an option, and made of packs alone.
-    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Parity) {
+    // Parity is an option, and made of packs alone; lists of the forgotten are as small as marks.
+    let elsewhere = [Kind::Parity, Kind::Forgotten];
+    for kind in Kind::ALL.into_iter().filter(|kind| !elsewhere.contains(kind)) {
         let objects = listed(&**remote, kind).unwrap();
         assert!(!objects.is_empty(), "no {kind:?}");
         size += objects.iter().map(|(_, size)| size).sum::<u64>();

@@ -2,6 +2,7 @@
 
 use crate::replicas::{Pair, fork};
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
+use engine::check::{self, ReadData};
 use engine::heal::{self, Healed, Options};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
@@ -189,4 +190,52 @@ fn cut_short_at_every_change() {
             at += 1;
         }
     }
+}
+
+/// A damaged pack that no snapshot needs anything of: said so, and from then on no damage.
+#[test]
+fn what_nobody_needs_is_said_to_be_unneeded() {
+    let pair = Pair::new(1);
+    pair.bring();
+    let replica = pair.second();
+    let unneeded: Vec<_> = {
+        let before: BTreeSet<ObjectName> = names(&pair.second);
+        let writer = kit::generation::foreign_writer(&replica);
+        let files = kit::generation::files([77], 40_000);
+        kit::generation::put_all(&replica, &writer, 9, &files).unwrap();
+        writer.flush().unwrap();
+        let added = names(&pair.second)
+            .into_iter()
+            .filter(|name| !before.contains(name));
+        added.filter(|name| name.kind() == Kind::Pack).collect()
+    };
+    assert!(!unneeded.is_empty());
+    for name in &unneeded {
+        let mut bytes = pair.second.get(name, 1 << 20).unwrap();
+        bytes[400] ^= 1;
+        pair.second.replace(name, &bytes).unwrap();
+    }
+    let check = |replica: &Repo| {
+        let options = check::Options {
+            read_data: ReadData::All,
+            threads: 1,
+        };
+        check::run(replica, &options, &Quiet).unwrap()
+    };
+    assert!(check(&replica).num_errors > 0);
+    let healed = heal(&replica, pair.first(), true).unwrap();
+    assert!(healed.is_whole() && !healed.was_whole(), "{healed:?}");
+    assert_eq!(healed.packs_unneeded, unneeded.len() as u64, "{healed:?}");
+    let report = check(&replica);
+    assert_eq!(report.num_errors, 0, "{report:?}");
+    assert!(report.suggest_prune && report.packs_abandoned == unneeded.len() as u64);
+    assert!(heal(&replica, pair.first(), true).unwrap().was_whole());
+}
+
+fn names(memory: &Memory) -> BTreeSet<ObjectName> {
+    contents(memory)
+        .unwrap()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect()
 }

@@ -8,7 +8,7 @@ use chunkstore::parity;
 use chunkstore::remote::{Kind, Local, Memory, ObjectName, Remote};
 use chunkstore::session::{self, Mark};
 use chunkstore::store::Store;
-use chunkstore::{Error, IndexId, MarkId, PackId, SessionId};
+use chunkstore::{Error, IndexId, ListId, MarkId, PackId, SessionId};
 use kit::machine::{Machine, secret};
 use kit::remotes::contents;
 use std::io::Read;
@@ -82,6 +82,10 @@ impl Golden {
             Kind::Upgrade => {
                 let number = u64::from_str_radix(name.id(), 16).unwrap();
                 self.under(name, bytes, || store.read_upgrade(number).map(drop))
+            }
+            Kind::Forgotten => {
+                let id = ListId::from_hex(name.id()).unwrap();
+                self.under(name, bytes, || store.forgotten_list(id).map(drop))
             }
             Kind::Mark => {
                 let id = MarkId::from_hex(name.id()).unwrap();

@@ -222,6 +222,21 @@ fn invariants_in_code_are_defined() {
     none("not in docs/invariants.md", unknown);
 }
 
+/// A child that is started elsewhere would be given our secrets, and could outlive us.
+#[test]
+fn children_are_started_in_one_place() {
+    let ours = ["chunkstore/src/", "engine/src/", "cli/src/"];
+    let started = files("rs").into_iter().filter(|(path, source)| {
+        let lines: Vec<&str> = source.lines().take(body(source)).collect();
+        let is_ours = ours.iter().any(|folder| path.starts_with(folder)) && !is_test_module(path);
+        is_ours && path != "chunkstore/src/child.rs" && lines.join("\n").contains("Command::new(")
+    });
+    none(
+        "use chunkstore/src/child.rs",
+        started.map(|(path, _)| path).collect(),
+    );
+}
+
 #[test]
 fn these_tests_find_what_they_look_for() {
     assert_eq!(invariants("I-3, (I-14) AI-7 I-n"), BTreeSet::from([3, 14]));

@@ -360,3 +360,153 @@ fn what_is_sound_is_left_alone() {
     let done = repair::packs(&scene.repo, &[gone], &options(), &Quiet).unwrap();
     assert_eq!((done.packs, done.packs_lost), (1, 1));
 }
+
+/// More packs than any report names are all acted on.
+#[test]
+fn however_many_packs_are_hurt_all_are_repaired() {
+    let (remote, machine) = (repository(), Machine::new("here"));
+    let repo = machine.open(Arc::new(remote.clone())).unwrap();
+    for number in 1..=520u64 {
+        generation::generation(&repo, number, &files([number], 300)).unwrap();
+    }
+    // In the salt: all frames are whole.
+    let packs = hurt(&remote, Kind::Pack, |_| 30);
+    assert!(packs.len() > 1000);
+    let repo = machine.open(Arc::new(remote.clone())).unwrap();
+    let done = repair::packs(&repo, &[], &options(), &Quiet).unwrap();
+    assert_eq!(
+        (done.packs, done.chunks_lost),
+        (packs.len() as u64, 0),
+        "{done:?}"
+    );
+    let repo = machine.open(Arc::new(remote.clone())).unwrap();
+    prune(&repo, Duration::ZERO).unwrap();
+    let left = objects(&remote);
+    assert!(packs.iter().all(|name| !left.contains_key(name)));
+    assert_eq!(check(&repo).num_errors, 0);
+}
+
+/// A chunk in two hurt packs comes from the one that has it whole.
+#[test]
+fn a_copy_in_another_hurt_pack_counts() {
+    let (remote, machine) = (repository(), Machine::new("here"));
+    let repo = machine.open(Arc::new(remote.clone())).unwrap();
+    let of = files([1], 60_000);
+    // Two writers that don't see each other's packs.
+    let writers = [1, 2].map(|_| generation::foreign_writer(&repo));
+    let manifests: Vec<_> = writers
+        .iter()
+        .zip(1..)
+        .map(|(writer, number)| generation::put_all(&repo, writer, number, &of).unwrap())
+        .collect();
+    for (writer, manifest) in writers.iter().zip(&manifests) {
+        generation::publish(writer, manifest).unwrap();
+    }
+    drop(writers);
+    let data: Vec<(ObjectName, Vec<u8>)> = objects(&remote)
+        .into_iter()
+        .filter(|(name, bytes)| name.kind() == Kind::Pack && bytes.len() > 50_000)
+        .collect();
+    assert_eq!(data.len(), 2);
+    for (whole, broken) in [(0, 1), (1, 0)] {
+        for (at, place) in [(whole, 30), (broken, 400)] {
+            let (name, mut bytes) = data[at].clone();
+            bytes[place] ^= 4;
+            put(&remote, &name, Some(&bytes));
+        }
+        let repo = machine.open(Arc::new(remote.clone())).unwrap();
+        let dry = Options {
+            dry_run: true,
+            ..options()
+        };
+        let done = repair::packs(&repo, &[], &dry, &Quiet).unwrap();
+        assert_eq!(
+            (done.packs, done.chunks_rescued, done.chunks_lost),
+            (2, 1, 0),
+            "{done:?}"
+        );
+    }
+}
+
+/// What a repair had to give up is damage for as long as a snapshot needs it, and for no longer.
+#[test]
+fn what_was_given_up_is_known_to_be_lost() {
+    let mut scene = Scene::new();
+    let data = |scene: &Scene| {
+        let all = objects(&scene.remote).into_iter();
+        let mut packs: Vec<_> = all.filter(|(name, _)| name.kind() == Kind::Pack).collect();
+        packs.sort_by_key(|(_, bytes)| bytes.len());
+        packs.pop().unwrap().0
+    };
+    let name = data(&scene);
+    let mut bytes = objects(&scene.remote).remove(&name).unwrap();
+    bytes[400] ^= 4;
+    put(&scene.remote, &name, Some(&bytes));
+    let done = repair::packs(&scene.repo, &[], &options(), &Quiet).unwrap();
+    assert_eq!(done.chunks_lost, 1, "{done:?}");
+    scene.again();
+    let quick = check::Options {
+        read_data: ReadData::None,
+        threads: 1,
+    };
+    let report = check::run(&scene.repo, &quick, &Quiet).unwrap();
+    assert!(report.num_errors > 0 && !report.paths.is_empty(), "{report:?}");
+    let stats = engine::stats::run(&scene.repo, &Quiet).unwrap();
+    assert!(stats.num_errors > 0 && stats.paths == report.paths, "{stats:?}");
+    let hurt: Vec<SessionId> = scene
+        .generations
+        .iter()
+        .map(|(id, _)| *id)
+        .filter(|id| {
+            report
+                .paths
+                .iter()
+                .any(|path| id.to_hex().starts_with(&path.snapshot))
+        })
+        .collect();
+    assert!(!hurt.is_empty());
+    forget::apply(&scene.repo, &hurt, 0).unwrap();
+    // The trash still needs it; discarded, nobody does.
+    prune(&scene.repo, Duration::ZERO).unwrap();
+    scene.again();
+    let report = check(&scene.repo);
+    assert_eq!(report.num_errors, 0, "{report:?}");
+    assert_eq!(engine::stats::run(&scene.repo, &Quiet).unwrap().num_errors, 0);
+}
+
+/// Packs that no index lists are told from those of unfinished backups.
+#[test]
+fn a_lost_index_is_not_an_unfinished_backup() {
+    let mut scene = Scene::new();
+    let segments: Vec<_> = objects(&scene.remote)
+        .into_iter()
+        .filter(|(name, _)| name.kind() == Kind::Index)
+        .collect();
+    assert!(segments.len() > 1);
+    for lost in 1..=segments.len() {
+        segments
+            .iter()
+            .take(lost)
+            .for_each(|(name, _)| put(&scene.remote, name, None));
+        scene.again();
+        let report = check(&scene.repo);
+        assert!(report.num_errors > 0 && report.packs_unlisted > 0, "{report:?}");
+        assert!(report.suggest_repair_index && !report.suggest_prune, "{report:?}");
+        segments
+            .iter()
+            .for_each(|(name, bytes)| put(&scene.remote, name, Some(bytes)));
+    }
+    let writer = generation::foreign_writer(&scene.repo);
+    generation::put_all(&scene.repo, &writer, 9, &files([900], 40_000)).unwrap();
+    writer.flush().unwrap();
+    for (name, bytes) in objects(&scene.remote) {
+        if name.kind() == Kind::Index && segments.iter().all(|(known, _)| *known != name) {
+            drop(bytes);
+            put(&scene.remote, &name, None);
+        }
+    }
+    scene.again();
+    let report = check(&scene.repo);
+    assert_eq!(report.num_errors, 0, "{report:?}");
+    assert!(report.packs_unlisted > 0 && !report.suggest_repair_index && report.suggest_prune);
+}

@@ -1,5 +1,7 @@
 //! What can go wrong below the engine. Repository errors end a run (I-11); advice to people is the caller's.
 
+use crate::descriptors;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -9,6 +11,9 @@ pub enum Error {
     Missing { object: String },
     #[error("{object} is damaged: {what}")]
     Corrupt { object: String, what: String },
+    /// One object, while the storage gives others: nothing is known of its bytes.
+    #[error("{object} can't be read: {why}")]
+    Unreadable { object: String, why: String },
     #[error("no repository at {location}")]
     NoRepository { location: String },
     #[error("a repository already exists at {location}")]
@@ -31,6 +36,12 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
+    #[error("too many open files: {object} could not be opened (the limit is {limit})")]
+    TooManyOpen { object: String, limit: usize },
+    #[error("no thread could be started: {0}")]
+    Thread(io::Error),
+    #[error("not enough memory to {what}: it needs {needed}")]
+    NoMemory { what: &'static str, needed: String },
     #[error("local index: {0}")]
     Index(String),
     #[error("invalid {what}: {why}")]
@@ -45,6 +56,34 @@ pub enum Error {
     Refused(String),
 }
 
+/// Why the system refused an operation in a repository's directory: somebody else owns what is in the way. The source of
+/// an [`Error::Remote`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Foreign {
+    /// The object or folder, relative to the repository.
+    pub path: String,
+    pub owner: u32,
+    /// Whom this process runs as.
+    pub user: u32,
+}
+
+impl std::error::Error for Foreign {}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |id| match id {
+            0 => "root".to_string(),
+            id => format!("user {id}"),
+        };
+        let (owner, user) = (name(self.owner), name(self.user));
+        write!(
+            f,
+            "permission denied: {} belongs to {owner}, not to {user}",
+            self.path
+        )
+    }
+}
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -55,9 +94,13 @@ impl Error {
         }
     }
 
-    /// A remote operation failed; a full disk becomes [`Error::NoSpace`] whatever the operation was.
+    /// A remote operation failed; a full disk becomes [`Error::NoSpace`] whatever the operation was, and a lack of
+    /// descriptors [`Error::TooManyOpen`].
     pub fn remote(operation: &'static str, object: impl ToString, source: io::Error) -> Self {
         let object = object.to_string();
+        if descriptors::are_exhausted(&source) {
+            return Error::too_many_open(object);
+        }
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace { object },
             _ => Error::Remote {
@@ -70,11 +113,39 @@ impl Error {
 
     pub fn local(what: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         let path = path.into();
+        if descriptors::are_exhausted(&source) {
+            return Error::too_many_open(path.display());
+        }
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace {
                 object: path.display().to_string(),
             },
             _ => Error::Local { what, path, source },
+        }
+    }
+
+    /// The system gives no more descriptors: nothing is wrong with what was to be opened.
+    pub fn too_many_open(object: impl ToString) -> Self {
+        Error::TooManyOpen {
+            object: object.to_string(),
+            limit: descriptors::limit_in_force(),
+        }
+    }
+
+    /// What the database said, which opens files and writes to disk as we do.
+    pub(crate) fn database(error: rocksdb::Error) -> Self {
+        let said = error.into_string();
+        match said {
+            said if said.contains("Too many open files") => Error::too_many_open("the local index"),
+            said if ["No space left on device", "Disk quota exceeded"]
+                .iter()
+                .any(|text| said.contains(text)) =>
+            {
+                Error::NoSpace {
+                    object: format!("the local index ({said})"),
+                }
+            }
+            said => Error::Index(said),
         }
     }
 
@@ -93,6 +164,82 @@ impl Error {
     /// The same without what a later version may have written, which is to be left alone: for who mends or replaces.
     pub fn is_hurt(&self) -> bool {
         !matches!(self, Error::NewerFormat { .. }) && self.is_of_one_object()
+    }
+
+    /// The same error once more, for whoever meets its cause again.
+    pub fn again(&self) -> Error {
+        let io = |e: &io::Error| match e.raw_os_error() {
+            Some(number) => io::Error::from_raw_os_error(number),
+            None => io::Error::new(e.kind(), e.to_string()),
+        };
+        match self {
+            Error::Missing { object } => Error::Missing {
+                object: object.clone(),
+            },
+            Error::Corrupt { object, what } => Error::corrupt(object, what),
+            Error::Unreadable { object, why } => Error::Unreadable {
+                object: object.clone(),
+                why: why.clone(),
+            },
+            Error::NoRepository { location } => Error::NoRepository {
+                location: location.clone(),
+            },
+            Error::RepositoryExists { location } => Error::RepositoryExists {
+                location: location.clone(),
+            },
+            Error::WrongKey => Error::WrongKey,
+            Error::NewerFormat { feature } => Error::NewerFormat {
+                feature: feature.clone(),
+            },
+            Error::NoSpace { object } => Error::NoSpace {
+                object: object.clone(),
+            },
+            Error::TooManyOpen { object, limit } => Error::TooManyOpen {
+                object: object.clone(),
+                limit: *limit,
+            },
+            Error::Thread(source) => Error::Thread(io(source)),
+            Error::NoMemory { what, needed } => Error::NoMemory {
+                what,
+                needed: needed.clone(),
+            },
+            Error::Remote {
+                operation,
+                object,
+                source,
+            } => Error::Remote {
+                operation,
+                object: object.clone(),
+                source: io(source),
+            },
+            Error::Local { what, path, source } => Error::Local {
+                what,
+                path: path.clone(),
+                source: io(source),
+            },
+            Error::Index(why) => Error::Index(why.clone()),
+            Error::Invalid { what, why } => Error::Invalid {
+                what,
+                why: why.clone(),
+            },
+            Error::Fenced => Error::Fenced,
+            Error::Interrupted => Error::Interrupted,
+            Error::WriterFailed => Error::WriterFailed,
+            Error::Refused(why) => Error::Refused(why.clone()),
+        }
+    }
+
+    /// The storage does not let this user do it.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Error::Remote { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
+    /// The same, because it belongs to somebody else.
+    pub fn is_foreign(&self) -> bool {
+        let Error::Remote { source, .. } = self else {
+            return false;
+        };
+        source.get_ref().is_some_and(|source| source.is::<Foreign>())
     }
 
     /// The object itself is wrong or gone, as opposed to a remote that could not be asked.

@@ -106,6 +106,11 @@ id!(
     16
 );
 id!(
+    /// Random id of a list of forgotten generations.
+    ListId,
+    16
+);
+id!(
     /// Random id of a key slot.
     SlotId,
     16

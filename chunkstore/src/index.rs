@@ -8,17 +8,26 @@
 //!
 //! Segments may list packs that are gone: damage, or what a writer or collector wrote late, after it was fenced.
 //! Entries in packs that are not there are left out, so that a new reference never rests on them (I-4, I-7), a lost
-//! chunk is stored again, and a reader is led to the copy that is there.
+//! chunk is stored again, and a reader is led to the copy that is there. A pack whose listed size is not that which
+//! the index has for it counts as condemned ([`presence`]).
 
 mod files;
 mod locate;
+mod lodging;
+mod presence;
 
+pub use presence::{WrongSize, WrongSizes, fingerprint, trace};
+
+use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
 use crate::id::{ChunkId, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::pack::Class;
 use crate::place::Place;
 use crate::simulation;
+use crate::threads;
+pub(crate) use lodging::Lodging;
+use lodging::{COPIES, Room};
 use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IngestExternalFileOptions, Options, SstFileWriter,
@@ -26,17 +35,20 @@ use rocksdb::{
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-const SCHEMA: &[u8] = b"dedup index 2";
-/// Key of the packs that were left out, sorted ids one after the other.
-const ABSENT: &[u8] = b"absent";
-/// Processes on one machine that can each have an index of their own open at once.
-const COPIES: usize = 16;
+const SCHEMA: &[u8] = b"dedup index 3";
 /// Segments from this size on are ingested as one sorted file.
 const BULK: usize = 4096;
 const CACHE_BYTES: usize = 24 << 20;
+/// Open files of one database: fewer than so many it does not bear, and more make nothing quicker.
+pub(crate) const FILES_LEAST: usize = 24;
+pub(crate) const FILES_MOST: usize = 512;
+/// Threads that the database library starts for the process with the first database. It ends the process where it gets
+/// none.
+const DB_THREADS: usize = 4;
 
 /// Where a chunk is, with what reading and checking it needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,11 +70,15 @@ pub type Inventory = HashMap<PackId, u64>;
 
 pub struct LocalIndex {
     db: Arc<DB>,
-    dir: PathBuf,
+    room: Room,
     /// Notes on small files that are not in the database yet.
     fresh: Mutex<files::Fresh>,
-    /// Held locked while this process uses the directory.
-    _lock: File,
+    /// Packs whose listed size is not that of the index: readable, but not to be referenced anew.
+    wrong: WrongSizes,
+    /// The [`fingerprint`] of the packs that were listed.
+    seen: Option<u64>,
+    /// What the database may keep open.
+    _files: Permit,
 }
 
 /// The packs of a view that must not be referenced anew.
@@ -80,24 +96,52 @@ impl LocalIndex {
         load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self> {
-        let (dir, lock) = free_copy(cache)?;
+        LocalIndex::open_in(
+            Lodging::Cache.find(cache)?,
+            repo,
+            listed,
+            condemned,
+            present,
+            load,
+            progress,
+        )
+    }
+
+    /// The same, wherever there is room.
+    pub(crate) fn open_in(
+        room: Room,
+        repo: &RepoId,
+        listed: &[IndexId],
+        condemned: &Condemned,
+        present: Option<&Inventory>,
+        load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self> {
         let listed_set: HashSet<IndexId> = listed.iter().copied().collect();
-        let usable = open_db(&dir, repo).ok().filter(|db| {
+        let files = descriptors::hold(FILES_LEAST, FILES_MOST);
+        let opened = match open_db(&room, repo, files.count()) {
+            // What stands there may be sound.
+            Err(e @ (Error::TooManyOpen { .. } | Error::Thread(_))) => return Err(e),
+            opened => opened.ok(),
+        };
+        let usable = opened.filter(|db| {
             ingested(db).is_ok_and(|have| have.iter().all(|id| listed_set.contains(id)))
-                && present.is_none_or(|present| absent_still_holds(db, present).unwrap_or(false))
+                && present.is_none_or(|present| presence::still_hold(db, present).unwrap_or(false))
         });
         let db = match usable {
             Some(db) => db,
             None => {
-                wipe(&dir)?;
-                open_db(&dir, repo)?
+                wipe(room.dir())?;
+                open_db(&room, repo, files.count())?
             }
         };
-        let index = LocalIndex {
+        let mut index = LocalIndex {
+            wrong: presence::wrong_sizes(&db)?,
+            seen: present.map(fingerprint),
             db,
-            dir,
+            room,
             fresh: Mutex::default(),
-            _lock: lock,
+            _files: files,
         };
         let have = ingested(&index.db)?;
         let missing: Vec<IndexId> = listed.iter().copied().filter(|id| !have.contains(id)).collect();
@@ -105,45 +149,45 @@ impl LocalIndex {
             progress(done, missing.len());
             let mut segment = load(*id)?;
             index.leave_out_absent(&mut segment, present)?;
+            if let Some(present) = present {
+                index.note_wrong_sizes(&segment, present)?;
+            }
             index.ingest(*id, &segment, condemned)?;
         }
         progress(missing.len(), missing.len());
         Ok(index)
     }
 
-    /// Drops entries in packs that are not there, and notes the packs: should one come back, the index is rebuilt.
-    fn leave_out_absent(&self, segment: &mut IndexSegment, present: Option<&Inventory>) -> Result<()> {
-        let mut noted = absent(&self.db)?;
-        let is_gone = |pack: &PackRecord| match present {
-            Some(present) => !present.contains_key(&pack.id),
-            None => noted.contains(&pack.id),
-        };
-        let gone: Vec<bool> = segment.packs.iter().map(is_gone).collect();
-        if !gone.contains(&true) {
-            return Ok(());
-        }
-        let packs = segment.packs.iter().zip(&gone);
-        noted.extend(packs.filter(|(_, gone)| **gone).map(|(pack, _)| pack.id));
-        let value: Vec<u8> = noted.iter().flat_map(|id| id.0).collect();
-        self.db.put(ABSENT, value).map_err(failed)?;
-        segment.entries.retain(|entry| !gone[entry.pack as usize]);
-        Ok(())
+    /// The [`fingerprint`] of the packs that were listed when this was opened.
+    pub fn seen(&self) -> Option<u64> {
+        self.seen
+    }
+
+    /// Whether some of the segments list packs that were not there.
+    pub fn lists_absent(&self) -> Result<bool> {
+        Ok(!presence::absent(&self.db)?.is_empty())
     }
 
     /// Adds one segment. Entries in condemned packs never displace others.
     pub fn ingest(&self, id: IndexId, segment: &IndexSegment, condemned: &Condemned) -> Result<()> {
-        self.add(id, segment, condemned, WriteBatch::default(), &absent(&self.db)?)
+        self.add(
+            id,
+            segment,
+            condemned,
+            WriteBatch::default(),
+            &presence::absent(&self.db)?,
+        )
     }
 
     /// The same for a segment of packs that were just put: one that was noted as absent is there again.
     pub fn ingest_new(&self, id: IndexId, segment: &IndexSegment, condemned: &Condemned) -> Result<()> {
-        let mut noted = absent(&self.db)?;
+        let mut noted = presence::absent(&self.db)?;
         let before = noted.len();
         noted.retain(|id| segment.packs.iter().all(|pack| pack.id != *id));
         let mut batch = WriteBatch::default();
         if noted.len() < before {
-            let value: Vec<u8> = noted.iter().flat_map(|id| id.0).collect();
-            batch.put(ABSENT, value);
+            let (key, value) = presence::absent_value(&noted);
+            batch.put(key, value);
         }
         self.add(id, segment, condemned, batch, &noted)
     }
@@ -156,13 +200,17 @@ impl LocalIndex {
         mut batch: WriteBatch,
         absent: &BTreeSet<PackId>,
     ) -> Result<()> {
-        let good = |entry: &&IndexEntry| !condemned.contains(&segment.packs[entry.pack as usize].id);
+        let good = |entry: &&IndexEntry| {
+            let pack = &segment.packs[entry.pack as usize].id;
+            !condemned.contains(pack) && !self.wrong.contains_key(pack)
+        };
         let (fresh, doomed): (Vec<&IndexEntry>, Vec<&IndexEntry>) = segment.entries.iter().partition(good);
-        if fresh.len() >= BULK {
+        let bulk = fresh.len() >= BULK && self.room.has_files();
+        if bulk {
             self.ingest_sorted(id, segment, &fresh)?;
         }
         let chunks = self.cf("chunks")?;
-        if fresh.len() < BULK {
+        if !bulk {
             fresh
                 .iter()
                 .for_each(|entry| batch.put_cf(chunks, entry.id.0, entry_value(segment, entry)));
@@ -189,7 +237,7 @@ impl LocalIndex {
     }
 
     fn ingest_sorted(&self, id: IndexId, segment: &IndexSegment, entries: &[&IndexEntry]) -> Result<()> {
-        let path = self.dir.join(format!("{}.sst", &id.to_hex()[..16]));
+        let path = self.room.dir().join(format!("{}.sst", &id.to_hex()[..16]));
         let options = table_options(&Cache::new_lru_cache(1 << 20));
         let mut writer = SstFileWriter::create(&options);
         writer.open(&path).map_err(failed)?;
@@ -218,15 +266,16 @@ impl LocalIndex {
 
     /// Whether a chunk is present, in a pack that may be referenced anew.
     pub fn contains(&self, id: &ChunkId, condemned: &Condemned) -> Result<bool> {
-        if condemned.is_empty() {
+        if condemned.is_empty() && self.wrong.is_empty() {
             let Some(value) = self.db.get_pinned_cf(self.cf("chunks")?, id.0).map_err(failed)? else {
                 return Ok(false);
             };
             return Ok(value.get(..8).is_some() && self.pack(&value[..8])?.is_some());
         }
-        Ok(self
-            .locate(id)?
-            .is_some_and(|located| !condemned.contains(&located.place.pack)))
+        Ok(self.locate(id)?.is_some_and(|located| {
+            let pack = &located.place.pack;
+            !condemned.contains(pack) && !self.wrong.contains_key(pack)
+        }))
     }
 }
 
@@ -249,29 +298,6 @@ pub fn discard(cache: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The first copy of the index that no other process holds.
-fn free_copy(cache: &Path) -> Result<(PathBuf, File)> {
-    let root = cache.join("index");
-    std::fs::create_dir_all(&root).map_err(|e| Error::local("create", &root, e))?;
-    for copy in 0..COPIES {
-        let path = root.join(format!("{copy}.lock"));
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let lock = lock.map_err(|e| Error::local("open", &path, e))?;
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok((root.join(copy.to_string()), lock)),
-            Err(rustix::io::Errno::WOULDBLOCK) => continue,
-            Err(e) => return Err(Error::local("lock", &path, e.into())),
-        }
-    }
-    Err(Error::Index(format!(
-        "{COPIES} other processes use this repository's cache; try again later"
-    )))
-}
-
 fn wipe(dir: &Path) -> Result<()> {
     simulation::close(dir);
     match std::fs::remove_dir_all(dir) {
@@ -280,15 +306,33 @@ fn wipe(dir: &Path) -> Result<()> {
     }
 }
 
-fn open_db(dir: &Path, repo: &RepoId) -> Result<Arc<DB>> {
+/// To be called before a database is opened.
+pub(crate) fn prepare_threads() -> Result<()> {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if !STARTED.load(Relaxed) {
+        threads::are_to_be_had(DB_THREADS)?;
+        STARTED.store(true, Relaxed);
+    }
+    Ok(())
+}
+
+fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
+    let dir = room.dir();
     if let Some(db) = simulation::still_open(dir) {
         return Ok(db);
     }
+    prepare_threads()?;
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let mut options = table_options(&cache);
+    if let Some(env) = room.env() {
+        options.set_env(env);
+    }
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    options.set_max_open_files(512);
+    options.set_max_open_files(files as i32);
+    // Two threads less.
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
     options.set_keep_log_file_num(1);
     options.set_max_background_jobs(2);
     // They are started for each family however few files it has: 16 by default, which takes longer than to open.
@@ -346,33 +390,6 @@ fn ingested(db: &DB) -> Result<HashSet<IndexId>> {
         .collect()
 }
 
-/// Packs that segments list and that were not there when they were ingested.
-fn absent(db: &DB) -> Result<BTreeSet<PackId>> {
-    let value = db.get(ABSENT).map_err(failed)?.unwrap_or_default();
-    Ok(value
-        .chunks_exact(PackId::LEN)
-        .filter_map(PackId::from_slice)
-        .collect())
-}
-
-/// Whether exactly the packs that were absent are absent now.
-fn absent_still_holds(db: &DB, present: &Inventory) -> Result<bool> {
-    if absent(db)?.iter().any(|id| present.contains_key(id)) {
-        return Ok(false);
-    }
-    let cf = db
-        .cf_handle("packs")
-        .ok_or_else(|| Error::Index("no column family packs".to_string()))?;
-    for row in db.iterator_cf(cf, rocksdb::IteratorMode::Start) {
-        let (_, value) = row.map_err(failed)?;
-        let id = value.get(..PackId::LEN).and_then(PackId::from_slice);
-        if id.is_none_or(|id| !present.contains_key(&id)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
 fn short(pack: &PackId) -> [u8; 8] {
     let mut short = [0; 8];
     short.copy_from_slice(&pack.0[..8]);
@@ -401,7 +418,7 @@ fn pack_value(pack: &PackRecord) -> Vec<u8> {
 }
 
 fn failed(error: rocksdb::Error) -> Error {
-    Error::Index(error.into_string())
+    Error::database(error)
 }
 
 #[cfg(test)]

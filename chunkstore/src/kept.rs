@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::id::{ChunkId, SessionId};
 use crate::keys::SealedSessionKey;
+use crate::private;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -101,10 +102,10 @@ impl Kept {
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        std::fs::create_dir_all(&self.dir).map_err(|e| Error::local("create", &self.dir, e))?;
+        private::create_dir_all(&self.dir).map_err(|e| Error::local("create", &self.dir, e))?;
         let unique = u64::from_le_bytes(crate::id::random()?);
         let new = path.with_extension(format!("{unique:016x}.new"));
-        std::fs::write(&new, bytes).map_err(|e| Error::local("write", &new, e))?;
+        private::write(&new, bytes).map_err(|e| Error::local("write", &new, e))?;
         std::fs::rename(&new, path).map_err(|e| {
             // It goes with the oldest, too.
             let _ = std::fs::remove_file(&new);

@@ -1,9 +1,12 @@
 //! Bytes: keyed, deduplicated, sealed, packed and indexed chunks on a remote. Knows no paths and no terminal.
 
+pub mod child;
 pub mod chunker;
 pub mod compress;
 pub mod config;
+pub mod descriptors;
 pub mod error;
+pub mod forgotten;
 pub mod frame;
 pub mod id;
 pub mod index;
@@ -17,6 +20,7 @@ pub mod opening;
 pub mod pack;
 pub mod parity;
 pub mod place;
+pub mod private;
 pub mod reader;
 pub mod remote;
 pub mod scratch;
@@ -24,13 +28,15 @@ pub mod seal;
 pub mod session;
 pub mod simulation;
 pub mod slot;
+pub mod stopping;
 pub mod store;
 pub mod sweep;
+pub mod threads;
 pub mod transfer;
 pub mod upgrades;
 pub mod varint;
 pub mod writer;
 
 pub use error::{Error, Result};
-pub use id::{ChunkId, ContentHash, IndexId, MarkId, PackId, ReplicaId, RepoId, SessionId, SlotId};
+pub use id::{ChunkId, ContentHash, IndexId, ListId, MarkId, PackId, ReplicaId, RepoId, SessionId, SlotId};
 pub use place::Place;

@@ -20,6 +20,7 @@ pub mod cap {
     pub const INDEX: usize = 32 << 20;
     pub const MANIFEST: usize = 16 << 20;
     pub const TRASH: usize = MANIFEST + CONTROL;
+    pub const FORGOTTEN: usize = 32 << 20;
     pub const PACK: u64 = 80 << 20;
     pub const PARITY: usize = 96 << 20;
 }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::id::{RepoId, SlotId};
 use crate::keys::MasterKey;
 use crate::object::{cap, cbor, from_cbor};
+use crate::private;
 use crate::remote::{Kind, ObjectName, Remote, for_all, together};
 use crate::slot::{SLOT_MAX, STRETCHES_MAX, Secret, Slot, SlotKind};
 use crate::store::{Opened, Store};
@@ -212,9 +213,9 @@ impl Note {
         if remote.is_far() {
             let path = Note::path(remote, cache_root);
             let new = path.with_extension(std::process::id().to_string());
-            let folder = std::fs::create_dir_all(cache_root.join(NOTES));
+            let folder = private::create_dir_all(&cache_root.join(NOTES));
             let _ = folder
-                .and_then(|()| std::fs::write(&new, cbor(self)))
+                .and_then(|()| private::write(&new, &cbor(self)))
                 .and_then(|()| std::fs::rename(&new, &path));
         }
     }

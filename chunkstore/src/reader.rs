@@ -9,7 +9,7 @@ pub mod others;
 
 use crate::error::{Error, Result};
 use crate::frame::Decoder;
-use crate::id::{ChunkId, PackId};
+use crate::id::{ChunkId, IndexId, PackId};
 use crate::index::{LocalIndex, Located};
 use crate::pack::Class;
 use crate::place::Place;
@@ -19,6 +19,7 @@ use crate::store::Store;
 use crate::writer::Writer;
 use others::Others;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// Told (segments done, segments to do) while the local index is brought up to date.
@@ -41,6 +42,8 @@ pub struct Reader<'a> {
     progress: Box<IndexProgress<'a>>,
     ahead: Mutex<Ahead>,
     others: Option<Arc<Others>>,
+    /// Index segments that could not be read.
+    unreadable: Mutex<BTreeMap<IndexId, Error>>,
 }
 
 impl<'a> Reader<'a> {
@@ -56,6 +59,7 @@ impl<'a> Reader<'a> {
             progress,
             ahead: Mutex::default(),
             others: None,
+            unreadable: Mutex::default(),
         }
     }
 
@@ -67,6 +71,7 @@ impl<'a> Reader<'a> {
             progress,
             ahead: Mutex::default(),
             others: None,
+            unreadable: Mutex::default(),
         }
     }
 
@@ -87,6 +92,7 @@ impl<'a> Reader<'a> {
             progress: Box::new(|_, _| {}),
             ahead: Mutex::default(),
             others: None,
+            unreadable: Mutex::default(),
         }
     }
 
@@ -111,15 +117,32 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A collection may replace segments between the listing and the reading: then the listing is read again.
+    /// A collection may replace segments between the listing and the reading: then the listing is read again. A segment
+    /// that can't be read is left out: the others say where the rest is.
     fn open_index(&self, told: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
         let mut tries = 0;
         loop {
-            let view = View::read(&self.store)?;
-            match self.store.index(&view, told) {
-                Err(e) if self.store.changed_under(&e, &mut tries) => {}
-                opened => return opened,
+            let mut view = View::read(&self.store)?;
+            let mut unreadable = self.unreadable.lock();
+            view.segments.retain(|id| !unreadable.contains_key(id));
+            match self.store.index_to_read(&view, told) {
+                Err((_, e)) if self.store.changed_under(&e, &mut tries) => {}
+                Err((Some(id), e @ Error::Unreadable { .. })) => {
+                    unreadable.insert(id, e);
+                }
+                opened => return opened.map_err(|(_, e)| e),
             }
+        }
+    }
+
+    /// Why a chunk is nowhere in the index: it is missing, unless a segment that could not be read may list it.
+    pub fn unknown(&self, object: String) -> Error {
+        match self.unreadable.lock().values().next() {
+            Some(error) => Error::Unreadable {
+                object,
+                why: format!("where it is stored is not known, since {error}"),
+            },
+            None => Error::Missing { object },
         }
     }
 
@@ -143,16 +166,15 @@ impl<'a> Reader<'a> {
 
     /// A tree chunk's plaintext. A hint that does not lead to the chunk costs a look into the index, no more.
     pub fn tree(&self, decoder: &mut Decoder, id: &ChunkId, hint: Option<&Place>) -> Result<Vec<u8>> {
-        let own = match &self.others {
-            Some(others) if others.own_is_down() => Err(Error::Missing {
-                object: format!("tree chunk {id}"),
-            }),
-            _ => self.own_tree(decoder, id, hint),
+        let own = match self.others.as_ref().and_then(|others| others.own_is_down()) {
+            Some(why) => Err(why),
+            None => self.own_tree(decoder, id, hint),
         };
         match own {
             Err(e) => {
                 let mut out = Vec::new();
-                self.elsewhere(decoder, Class::Tree, id, e, &mut out)?;
+                let error = self.store.judge(e);
+                self.elsewhere(decoder, Class::Tree, id, error, &mut out)?;
                 Ok(out)
             }
             read => read,
@@ -187,9 +209,7 @@ impl<'a> Reader<'a> {
             }
         }
         let located = self.locate(id)?.filter(|located| located.class == Class::Tree);
-        let located = located.ok_or_else(|| Error::Missing {
-            object: format!("tree chunk {id}"),
-        })?;
+        let located = located.ok_or_else(|| self.unknown(format!("tree chunk {id}")))?;
         match self.fetch_tree(decoder, id, &located.place, &mut out) {
             Err(gone @ Error::Missing { .. }) => match self.moved(Class::Tree, id, &located.place)? {
                 Some(place) => self.fetch_tree(decoder, id, &place, &mut out)?,

@@ -1,10 +1,13 @@
 //! Room on disk for one run: what would otherwise grow in memory. What a run that was killed left is removed by the next.
 
+use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
 use crate::id::random;
+use crate::index::{FILES_LEAST, FILES_MOST, prepare_threads};
 use rocksdb::{BlockBasedOptions, DB, IteratorMode, Options, WriteBatch, WriteOptions};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,8 +22,20 @@ pub struct ScratchDir {
 }
 
 impl ScratchDir {
-    /// Makes one below `cache`.
+    /// Makes one below `cache`, or among the system's temporary files where that can't be.
     pub fn new(cache: &Path) -> Result<Self> {
+        ScratchDir::below(cache).or_else(|e| ScratchDir::elsewhere().map_err(|_| e))
+    }
+
+    pub(crate) fn elsewhere() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("dedup-{}", hex::encode(random::<8>()?)));
+        let made = fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|e| Error::local("create", &path, e))?;
+        let lock = File::open(&path).map_err(|e| Error::local("open", &path, e))?;
+        Ok(ScratchDir { path, _lock: lock })
+    }
+
+    fn below(cache: &Path) -> Result<Self> {
         let all = cache.join("scratch");
         sweep(&all);
         let path = all.join(hex::encode(random::<8>()?));
@@ -61,8 +76,8 @@ fn sweep(all: &Path) {
 
 /// A map.
 pub struct Scratch {
-    /// Opened when first written to: most stay empty. Closed before its folder goes.
-    db: Option<(DB, ScratchDir)>,
+    /// Opened when first written to: most stay empty. Closed before its folder goes, with what it may keep open.
+    db: Option<(DB, ScratchDir, Permit)>,
     cache: PathBuf,
 }
 
@@ -83,6 +98,8 @@ impl Scratch {
     fn open(&mut self) -> Result<&DB> {
         if self.db.is_none() {
             let dir = ScratchDir::new(&self.cache)?;
+            let files = descriptors::hold(FILES_LEAST, FILES_MOST);
+            prepare_threads()?;
             let mut table = BlockBasedOptions::default();
             table.set_ribbon_filter(10.0);
             let mut options = Options::default();
@@ -91,9 +108,12 @@ impl Scratch {
             options.set_compression_type(rocksdb::DBCompressionType::None);
             options.set_write_buffer_size(8 << 20);
             options.set_keep_log_file_num(1);
-            self.db = Some((DB::open(&options, dir.path()).map_err(failed)?, dir));
+            options.set_max_open_files(files.count() as i32);
+            options.set_stats_dump_period_sec(0);
+            options.set_stats_persist_period_sec(0);
+            self.db = Some((DB::open(&options, dir.path()).map_err(failed)?, dir, files));
         }
-        let db = self.db.as_ref().map(|(db, _)| db);
+        let db = self.db.as_ref().map(|(db, ..)| db);
         db.ok_or_else(|| Error::Index("the map on disk is closed".to_string()))
     }
 
@@ -105,14 +125,14 @@ impl Scratch {
 
     pub fn contains(&self, key: &[u8; 32]) -> Result<bool> {
         match &self.db {
-            Some((db, _)) => Ok(db.get_pinned(key).map_err(failed)?.is_some()),
+            Some((db, ..)) => Ok(db.get_pinned(key).map_err(failed)?.is_some()),
             None => Ok(false),
         }
     }
 
     /// Takes a value out.
     pub fn take(&mut self, key: &[u8; 32]) -> Result<Option<Vec<u8>>> {
-        let Some((db, _)) = &self.db else { return Ok(None) };
+        let Some((db, ..)) = &self.db else { return Ok(None) };
         let value = db.get(key).map_err(failed)?;
         if value.is_some() {
             db.delete_opt(key, &unlogged()).map_err(failed)?;
@@ -122,7 +142,7 @@ impl Scratch {
 
     /// Calls `each` with the keys in order.
     pub fn keys(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let Some((db, _)) = &self.db else { return Ok(()) };
+        let Some((db, ..)) = &self.db else { return Ok(()) };
         db.iterator(IteratorMode::Start).try_for_each(|row| {
             let (key, _) = row.map_err(failed)?;
             each(&key)
@@ -137,7 +157,7 @@ fn unlogged() -> WriteOptions {
 }
 
 fn failed(error: rocksdb::Error) -> Error {
-    Error::Index(error.into_string())
+    Error::database(error)
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub enum Sealed {
     SlotNote = 12,
     ContentKey = 13,
     Upgrade = 14,
+    Forgotten = 15,
 }
 
 /// A content key and its nonce key. Zeroed when dropped; has no `Debug`.

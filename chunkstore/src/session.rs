@@ -4,6 +4,7 @@
 //! Order is everything here: the session exists before the marks are read, and the marks are read before the index.
 //! docs/invariants.md has the argument.
 
+use crate::descriptors;
 use crate::error::{Error, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, random};
 use crate::index::Condemned;
@@ -13,6 +14,7 @@ use crate::remote::{Kind, ObjectName, Published, together};
 use crate::seal::{SealKey, Sealed};
 use crate::simulation::{self, Rule};
 use crate::store::{Slate, Store};
+use crate::sweep::Patience;
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
@@ -29,6 +31,18 @@ pub struct Owner {
     /// Seconds since 1970, by the owner's clock; never used for safety.
     #[n(3)]
     pub started: i64,
+    /// Tells the packs that the session puts from others ([`packs_under`]), of data and of trees; `None` where it did not
+    /// say.
+    #[n(4)]
+    pub packs: Option<[u64; 2]>,
+}
+
+/// What [`Owner::packs`] is for packs under this key.
+pub fn packs_under(key: &SealedSessionKey) -> u64 {
+    let hash = blake3::hash(key.as_bytes());
+    hash.as_bytes()
+        .first_chunk()
+        .map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 /// What a writer may refer to: the index segments that were listed, and the packs that marks condemn.
@@ -109,7 +123,8 @@ impl Session {
         let dir = store.cache().join("sessions");
         std::fs::create_dir_all(&dir).map_err(|e| Error::local("create", &dir, e))?;
         let lock = dir.join(id.to_hex());
-        let alive = File::create(&lock).map_err(|e| Error::local("create", &lock, e))?;
+        let alive =
+            descriptors::patiently(|| File::create(&lock)).map_err(|e| Error::local("create", &lock, e))?;
         match rustix::fs::flock(&alive, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(taken()),
@@ -242,17 +257,18 @@ pub fn owner(store: &Store, id: SessionId) -> Result<Option<Owner>> {
 /// Whether a process of this machine still holds the session. Only ever a reason to try a fence, or not yet (I-8).
 pub fn held_here(store: &Store, id: SessionId) -> bool {
     let path = store.cache().join("sessions").join(id.to_hex());
-    match File::open(path) {
+    match descriptors::patiently(|| File::open(&path)) {
         Ok(file) => rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err(),
         Err(_) => false,
     }
 }
 
 /// Whether a session is one of this machine's that its process has left; `None` where it has ended.
-pub(crate) fn is_left(store: &Store, id: SessionId, machine: &[u8; 16]) -> Result<Option<bool>> {
+pub(crate) fn is_left(store: &Store, id: SessionId, patience: &Patience) -> Result<Option<bool>> {
     match owner(store, id) {
+        Ok(None) if patience.dry_run => Ok(None),
         Ok(None) => end_lost(store, id).map(|()| None),
-        Ok(Some(owner)) => Ok(Some(owner.machine == *machine && !held_here(store, id))),
+        Ok(Some(owner)) => Ok(Some(owner.machine == patience.machine && !held_here(store, id))),
         // Whose it is can't be told: it has the time that any other machine's has.
         Err(e) if e.is_damage() => Ok(Some(false)),
         Err(e) => Err(e),

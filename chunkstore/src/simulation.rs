@@ -77,7 +77,7 @@ pub(crate) fn hand_over() -> impl FnOnce() + Send {
 /// Replaces a small local file by way of a temporary one beside it. It is not synced: what is lost of it is a hint.
 #[cfg(not(feature = "simulation"))]
 pub fn replace_local(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    std::fs::write(temporary, bytes)?;
+    crate::private::write(temporary, bytes)?;
     std::fs::rename(temporary, path)
 }
 

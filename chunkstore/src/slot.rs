@@ -11,6 +11,7 @@ use crate::keyring;
 use crate::keys::MasterKey;
 use crate::object::{cbor, from_cbor};
 use crate::seal::{SealKey, Sealed, aad};
+use crate::threads;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
@@ -204,10 +205,19 @@ impl Secret {
         match self {
             Secret::Password(password) => {
                 let cost = cost.filter(Cost::within_ceiling).ok_or(Error::WrongKey)?;
-                let failed = |e: argon2::Error| Error::Invalid {
-                    what: "Argon2 parameters",
-                    why: e.to_string(),
+                let failed = |e: argon2::Error| match e {
+                    argon2::Error::OutOfMemory => Error::NoMemory {
+                        what: "derive the key",
+                        needed: format!("{} MiB", cost.memory_kib / 1024),
+                    },
+                    e => Error::Invalid {
+                        what: "Argon2 parameters",
+                        why: e.to_string(),
+                    },
                 };
+                // The library for its threads ends the process where it gets none.
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                threads::are_to_be_had(cores)?;
                 let params = argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(64))
                     .map_err(failed)?;
                 argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
@@ -424,26 +434,47 @@ pub fn new_phrase() -> Result<Zeroizing<String>> {
     Ok(Zeroizing::new(words.to_string()))
 }
 
-/// The secret of a recovery phrase; case and spacing don't matter.
+/// Words of a recovery phrase.
+const PHRASE_WORDS: usize = 24;
+
+/// The secret of a recovery phrase. Case, spacing, commas and the numbers of a list don't matter.
 pub fn parse_phrase(phrase: &str) -> Result<Secret> {
-    let normal = Zeroizing::new(
-        phrase
-            .split_whitespace()
-            .map(str::to_lowercase)
-            .collect::<Vec<_>>()
-            .join(" "),
-    );
     let wrong = |why: String| Error::Invalid {
         what: "recovery phrase",
         why,
     };
+    let is_word = |word: &&str| !word.is_empty() && !word.chars().all(|c| c.is_ascii_digit());
+    let words = phrase.split(|c: char| !c.is_alphanumeric()).filter(is_word);
+    let words = words.map(|word| Zeroizing::new(word.to_lowercase()));
+    let words: Vec<Zeroizing<String>> = words.collect();
+    let known = bip39::Language::English.word_list();
+    for (nr, word) in words.iter().enumerate() {
+        if !known.contains(&word.as_str()) {
+            return Err(wrong(format!(
+                "word {}, '{}', is not one that recovery phrases are made of",
+                nr + 1,
+                word.as_str()
+            )));
+        }
+    }
+    if words.len() != PHRASE_WORDS {
+        return Err(wrong(format!(
+            "it has {} words instead of {PHRASE_WORDS}",
+            words.len()
+        )));
+    }
+    let mut normal = Zeroizing::new(String::with_capacity(PHRASE_WORDS * 9));
+    for word in &words {
+        if !normal.is_empty() {
+            normal.push(' ');
+        }
+        normal.push_str(word);
+    }
     let words = bip39::Mnemonic::parse_in_normalized(bip39::Language::English, &normal)
-        .map_err(|_| wrong("a word is misspelt, missing or in the wrong place".to_string()))?;
+        .map_err(|_| wrong("a word is wrong or in the wrong place: its check fails".to_string()))?;
     let entropy = Zeroizing::new(words.to_entropy());
-    let key = entropy
-        .as_slice()
-        .try_into()
-        .map_err(|_| wrong("it must have 24 words".to_string()))?;
+    let key = entropy.as_slice().try_into();
+    let key = key.map_err(|_| wrong(format!("it must have {PHRASE_WORDS} words")))?;
     Ok(Secret::Phrase(Zeroizing::new(key)))
 }
 
@@ -599,6 +630,40 @@ mod tests {
             Err(Error::WrongKey)
         ));
         assert!(parse_phrase("abandon abandon").is_err());
+    }
+
+    #[test]
+    fn phrases_as_people_write_them() {
+        let phrase = new_phrase().unwrap();
+        let words: Vec<&str> = phrase.split(' ').collect();
+        let same = |text: &str| match (parse_phrase(text), parse_phrase(&phrase)) {
+            (Ok(Secret::Phrase(a)), Ok(Secret::Phrase(b))) => a == b,
+            _ => false,
+        };
+        let numbered = words
+            .iter()
+            .enumerate()
+            .map(|(nr, word)| format!("{}. {word}\n", nr + 1));
+        for text in [
+            phrase.to_uppercase(),
+            words.join(", "),
+            words.join(",\n") + ".",
+            words.join("-"),
+            numbered.collect(),
+        ] {
+            assert!(same(&text), "{text}");
+        }
+        let why = |words: &[&str]| parse_phrase(&words.join(" ")).err().unwrap().to_string();
+        let mut wrong = words.clone();
+        wrong[7] = "abandoned";
+        assert!(why(&wrong).contains("word 8, 'abandoned'"), "{}", why(&wrong));
+        assert!(why(&words[1..]).contains("23 words instead of 24"));
+        wrong[7] = if words[7] == "abandon" {
+            "ability"
+        } else {
+            "abandon"
+        };
+        assert!(why(&wrong).contains("check fails") || parse_phrase(&wrong.join(" ")).is_ok());
         assert!(parse_key_file("dedup key file 1\nxyz\n").is_err());
     }
 }

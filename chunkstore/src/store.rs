@@ -2,6 +2,8 @@
 //!
 //! Manifests are opaque bytes here; what they mean is the engine's.
 
+mod index;
+mod read;
 pub mod replica;
 mod slots;
 
@@ -10,8 +12,9 @@ pub use slots::SlotInfo;
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
+use crate::forgotten::Forgotten;
 use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
-use crate::index::{Inventory, LocalIndex};
+use crate::index::{Inventory, LocalIndex, WrongSizes};
 use crate::indexfile::IndexSegment;
 use crate::kept::Kept;
 use crate::keys::{KeyClass, Keys, MasterKey};
@@ -27,8 +30,8 @@ use crate::upgrades::Standing;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 pub struct Store {
     pub(crate) remote: Arc<dyn Remote>,
@@ -44,6 +47,9 @@ pub struct Store {
     pub(crate) kept: Option<Kept>,
     /// Index segments that were found damaged: they count as absent (I-2).
     damaged: Mutex<BTreeSet<IndexId>>,
+    cache_trouble: OnceLock<String>,
+    /// Packs that had the wrong size when the index was opened last.
+    wrong_sizes: Mutex<WrongSizes>,
 }
 
 /// What a repository was opened with.
@@ -158,6 +164,8 @@ impl Store {
             confirmed: AtomicBool::new(false),
             cache,
             damaged: Mutex::default(),
+            cache_trouble: OnceLock::new(),
+            wrong_sizes: Mutex::default(),
         })
     }
 
@@ -202,14 +210,9 @@ impl Store {
         &self.cache
     }
 
-    /// The local index, brought to `view`, of the packs that are there: a fenced writer may list some after they went.
-    /// `progress` is told (segments done, to do) while it is rebuilt.
-    pub fn index(&self, view: &View, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
-        self.index_of(view, &self.packs_confirmed()?, progress)
-    }
-
-    /// The same, with only what lies in `present` packs, which were listed after the view was read: for whoever makes
-    /// new references or deletes (I-4, I-7).
+    /// The local index, brought to `view`, of what lies in the `present` packs, which were listed after the view was read:
+    /// for whoever makes new references or deletes (I-4, I-7). `progress` is told (segments done, to do) while it is
+    /// rebuilt.
     pub fn index_of(
         &self,
         view: &View,
@@ -245,24 +248,6 @@ impl Store {
                 opened => return opened,
             }
         }
-    }
-
-    fn open_index(
-        &self,
-        view: &View,
-        present: Option<&Inventory>,
-        progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<LocalIndex> {
-        let mut load = |id: IndexId| self.segment(id);
-        LocalIndex::open(
-            &self.cache,
-            self.id(),
-            &view.segments,
-            &view.condemned,
-            present,
-            &mut load,
-            progress,
-        )
     }
 
     /// One index segment. That it is damaged is remembered: to the views read from now on it is absent (I-2).
@@ -438,11 +423,16 @@ impl Store {
         }
     }
 
-    /// Ends a forgotten manifest for good: its chunks are protected no longer.
-    pub fn discard(&self, id: SessionId) -> Result<()> {
-        self.remote.delete(&ObjectName::trash(id))?;
+    /// Ends forgotten manifests for good: their chunks are protected no longer. That somebody forgot them stays known.
+    pub fn discard(&self, ended: &[Forgotten]) -> Result<()> {
+        self.list_forgotten(ended)?;
+        for Forgotten { id, .. } in ended {
+            self.remote.delete(&ObjectName::trash(*id))?;
+        }
         self.remote.barrier()?;
-        session::forget_trashed(self, id);
+        for Forgotten { id, .. } in ended {
+            session::forget_trashed(self, *id);
+        }
         Ok(())
     }
 }

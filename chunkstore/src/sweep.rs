@@ -15,10 +15,12 @@
 mod plan;
 pub(crate) mod repack;
 mod rescue;
+mod settle;
 
 pub use plan::{Plan, plan};
 pub use repack::repack;
-pub use rescue::{Rescued, rescue};
+pub use rescue::{Rescue, Rescued};
+pub use settle::{Patience, settle};
 
 use crate::error::{Error, Result};
 use crate::id::{ChunkId, IndexId, MarkId, PackId, SessionId};
@@ -28,12 +30,11 @@ use crate::live::LiveSet;
 use crate::object::cap;
 use crate::pack::PackList;
 use crate::remote::{Kind, ObjectName};
-use crate::session::{self, Mark, View};
+use crate::session::{Mark, View};
 use crate::simulation::{self, Rule};
-use crate::store::{Slate, Store};
+use crate::store::Store;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
 
 /// Segments smaller than this many entries are merged once there are more than [`SMALL_SEGMENTS`].
 const SMALL: usize = ENTRIES_PER_SEGMENT / 8;
@@ -76,15 +77,17 @@ pub fn open_sessions(store: &Store) -> Result<Vec<SessionId>> {
     Ok(sessions.into_iter().filter(|id| !ended.contains(id)).collect())
 }
 
-/// Proves that everything referenced is in a pack that is there, as `index` was made to hold ([`Store::index_of`]).
+/// Proves that everything referenced is in a pack that is there and has its size, as `index` was made to hold ([`Store::index_of`]).
 /// Anything else stops deletion (I-9): it means damage, and a collection would make it worse.
 pub fn all_present(index: &LocalIndex, live: &mut LiveSet) -> Result<()> {
     live.scan(&mut |ids| {
         for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
-            if located.is_none() {
-                return Err(Error::Missing {
-                    object: format!("chunk {id}"),
-                });
+            match located {
+                Some(located) => index.check_size(&located.place.pack)?,
+                None => {
+                    let object = format!("chunk {id}");
+                    return Err(Error::Missing { object });
+                }
             }
         }
         Ok(())
@@ -132,12 +135,21 @@ fn put_segment(store: &Store, lists: &[PackList]) -> Result<()> {
 
 /// G1: publishes the plan's mark, or marks if it condemns very many. From now on no new session refers to the packs.
 pub fn condemn(store: &Store, plan: &Plan) -> Result<Vec<Mark>> {
-    let packs: BTreeSet<PackId> = plan.unneeded.union(&plan.repack).copied().collect();
-    let packs: Vec<PackId> = packs.into_iter().collect();
+    condemn_packs(store, &plan.unneeded.union(&plan.repack).copied().collect())
+}
+
+/// The same for any packs, however many.
+pub fn condemn_packs(store: &Store, packs: &BTreeSet<PackId>) -> Result<Vec<Mark>> {
+    let packs: Vec<PackId> = packs.iter().copied().collect();
     packs
         .chunks(PACKS_PER_MARK)
         .map(|packs| Mark::publish(store, &packs.iter().copied().collect()))
         .collect()
+}
+
+/// How many marks a plan takes.
+pub fn marks_of(plan: &Plan) -> u64 {
+    plan.unneeded.union(&plan.repack).count().div_ceil(PACKS_PER_MARK) as u64
 }
 
 /// Marks that were not swept yet.
@@ -194,53 +206,6 @@ fn waiting_sum(store: &Store, mark: MarkId, ids: &[u8]) -> [u8; 32] {
         .update(mark.as_bytes())
         .update(ids);
     *hasher.finalize().as_bytes()
-}
-
-/// Whose sessions may be fenced, and when to try (never whether it is safe, I-8).
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    pub machine: [u8; 16],
-    /// A session that this machine first saw longer ago than this is fenced.
-    pub stale: Duration,
-}
-
-/// G3: fences those of the `sessions` that are dead as far as can be told here; returns those that are still open.
-pub fn settle(store: &Store, sessions: &[SessionId], patience: &Patience) -> Result<Vec<SessionId>> {
-    let mut open = Vec::new();
-    for id in sessions {
-        match store.slate(*id) {
-            Ok(Slate::Manifest { .. } | Slate::Fence) => continue,
-            Err(Error::Missing { .. }) => {}
-            Err(e) => return Err(e),
-        }
-        let Some(ours_and_gone) = session::is_left(store, *id, &patience.machine)? else {
-            continue;
-        };
-        if ours_and_gone || seen_for(store, *id)? > patience.stale {
-            if !simulation::left_out(Rule::Fence) {
-                session::fence(store, *id)?;
-            }
-        } else {
-            open.push(*id);
-        }
-    }
-    Ok(open)
-}
-
-/// How long ago this machine first saw a session, by the age of a file it leaves in the cache.
-fn seen_for(store: &Store, id: SessionId) -> Result<Duration> {
-    let dir = store.cache().join("seen");
-    std::fs::create_dir_all(&dir).map_err(|e| Error::local("create", &dir, e))?;
-    let path = dir.join(id.to_hex());
-    match std::fs::metadata(&path).and_then(|meta| meta.modified()) {
-        Ok(first) => Ok(SystemTime::now().duration_since(first).unwrap_or_default()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            let fresh = path.with_extension("new");
-            simulation::replace_local(&path, &fresh, b"").map_err(|e| Error::local("write", &path, e))?;
-            Ok(Duration::ZERO)
-        }
-        Err(e) => Err(Error::local("read", &path, e)),
-    }
 }
 
 /// G5 and G6: deletes what may go of the marks, in the order of I-5, and then the marks. `view` (which names them),
@@ -337,8 +302,8 @@ fn needed_again(
     let mut copied = LiveSet::new(store.cache())?;
     each_segment(store, view, &mut |_, segment| {
         for entry in &segment.entries {
-            let pack = &segment.packs[entry.pack as usize].id;
-            let good = packs.contains_key(pack) && !no_copy.contains(pack);
+            let pack = &segment.packs[entry.pack as usize];
+            let good = packs.get(&pack.id) == Some(&pack.size) && !no_copy.contains(&pack.id);
             if good && doubtful.contains(&entry.id)? {
                 copied.insert(entry.id)?;
             }

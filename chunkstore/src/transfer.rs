@@ -21,13 +21,13 @@ use crate::session::View;
 use crate::simulation::{self, Rule};
 use crate::store::Store;
 use crate::sweep::repack::{Mover, place};
+use crate::threads;
 use crate::writer::Writer;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::Builder;
 
 /// Packs on their way at a time at most; each is in memory meanwhile.
 const LANES: usize = 4;
@@ -231,9 +231,7 @@ impl Transfer<'_> {
             for _ in 0..lanes.clamp(1, LANES) {
                 let (send, next, stop, this) = (send.clone(), &next, &stop, &this);
                 let work = move || this.work(&mut || next.lock().next(), stop, &send);
-                let lane = Builder::new().name("transfer".to_string());
-                lane.spawn_scoped(scope, work)
-                    .map_err(|e| Error::local("start a thread", "", e))?;
+                threads::spawn_in(scope, "transfer", work)?;
             }
             drop(send);
             for arrived in arrive {

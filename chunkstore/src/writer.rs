@@ -6,16 +6,18 @@
 //! failed write nothing more is written.
 
 mod commit;
+mod view;
 
 use crate::error::{Error, Result};
 use crate::frame::Encoder;
 use crate::id::{ChunkId, ContentHash, PackId, SessionId};
-use crate::index::{KnownFile, LocalIndex, Located};
+use crate::index::{self, KnownFile, LocalIndex, Located};
 use crate::keys::SessionKeys;
 use crate::pack::{Class, ClosedPack, PackList, PackWriter};
 use crate::session::{self, Owner, Session, View};
 use crate::simulation::{self, Rule};
 use crate::store::Store;
+use crate::threads;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeSet, HashSet};
@@ -90,11 +92,20 @@ struct Shared {
     segments: Mutex<BTreeSet<crate::id::IndexId>>,
     /// Packs that this run put.
     own_packs: Mutex<HashSet<PackId>>,
+    /// What they add to the [`index::fingerprint`] of all packs.
+    own_traces: AtomicU64,
+    /// The fingerprint of the packs under which earlier references were trusted without the index.
+    trusted: OnceLock<u64>,
 }
 
 impl Writer {
     /// Opens a session and reads its view. `lanes` are the threads that may put at the same time.
     pub fn begin(store: Arc<Store>, owner: Owner, lanes: usize, dry: bool) -> Result<Writer> {
+        let keys = store.keys().new_session()?;
+        let owner = Owner {
+            packs: Some([&keys.data, &keys.tree].map(|key| session::packs_under(&key.sealed))),
+            ..owner
+        };
         let early = match simulation::left_out(Rule::SessionFirst) {
             true => Some(View::read(&store)?),
             false => None,
@@ -104,12 +115,13 @@ impl Writer {
         } else {
             Some(Session::begin(&store, &owner)?)
         };
-        Writer::with(store, owner, lanes, session, early)
+        Writer::with(store, owner, lanes, session, early, keys)
     }
 
     /// The same under a session that was begun before.
     pub fn under(store: Arc<Store>, owner: Owner, session: Session) -> Result<Writer> {
-        Writer::with(store, owner, 1, Some(session), None)
+        let keys = store.keys().new_session()?;
+        Writer::with(store, owner, 1, Some(session), None, keys)
     }
 
     fn with(
@@ -118,13 +130,13 @@ impl Writer {
         lanes: usize,
         session: Option<Session>,
         early: Option<View>,
+        content: SessionKeys,
     ) -> Result<Writer> {
         let dry = session.is_none();
         let view = match early {
             Some(view) => view,
             None => View::read(&store)?,
         };
-        let content = store.keys().new_session()?;
         let shared = Arc::new(Shared {
             store,
             view,
@@ -138,19 +150,18 @@ impl Writer {
             packs: AtomicU64::new(0),
             segments: Mutex::default(),
             own_packs: Mutex::default(),
+            own_traces: AtomicU64::new(0),
+            trusted: OnceLock::new(),
         });
         let (committer, messages) = bounded(1);
-        let thread = std::thread::Builder::new()
-            .name("commit".to_string())
-            .spawn({
-                let shared = shared.clone();
-                let take_over = simulation::hand_over();
-                move || {
-                    take_over();
-                    commit::commit(&shared, &messages)
-                }
-            })
-            .map_err(|e| Error::local("start a thread", "", e))?;
+        let thread = threads::spawn("commit", {
+            let shared = shared.clone();
+            let take_over = simulation::hand_over();
+            move || {
+                take_over();
+                commit::commit(&shared, &messages)
+            }
+        })?;
         Ok(Writer {
             shared,
             session: Mutex::new(session),
@@ -322,6 +333,7 @@ impl Writer {
         shared.alive()?;
         shared.index(&mut |_, _| {})?;
         shared.own_packs.lock().extend(lists.iter().map(|list| list.id));
+        lists.iter().for_each(|list| shared.add_trace(list));
         let chunks: usize = lists.iter().map(|list| list.frames.len()).sum();
         shared.claimed.fetch_add(chunks as u64, Relaxed);
         shared.write_index(lists).map_err(|e| shared.fail(e))
@@ -354,33 +366,6 @@ impl Writer {
         *self.next_session.lock() = Some(next);
         Ok(())
     }
-
-    /// Whether the view under the session that a checkpoint left open still covers what was checked before. If not,
-    /// the caller starts a new run (with the checkpoint as its parent).
-    pub fn is_covered(&self) -> Result<bool> {
-        let Shared {
-            store,
-            view,
-            segments,
-            own_packs,
-            ..
-        } = &*self.shared;
-        let now = View::read(store)?;
-        Ok(now.extends(view)
-            && segments
-                .lock()
-                .iter()
-                .all(|id| now.segments.binary_search(id).is_ok())
-            && own_packs.lock().is_disjoint(&now.condemned))
-    }
-
-    /// The view that covers everything this run refers to, as of its end.
-    pub fn final_view(&self) -> View {
-        let mut view = self.shared.view.clone();
-        view.segments.extend(self.shared.segments.lock().iter());
-        view.segments.sort_unstable();
-        view
-    }
 }
 
 impl Drop for Writer {
@@ -411,6 +396,11 @@ impl Shared {
         }
         let index = self.store.index_for_references(&self.view, progress)?;
         Ok(self.index.get_or_init(|| index))
+    }
+
+    fn add_trace(&self, pack: &PackList) {
+        self.own_traces
+            .fetch_add(index::trace(&pack.id, pack.size), Relaxed);
     }
 
     fn alive(&self) -> Result<()> {

@@ -2,6 +2,8 @@
 //! ([`crate::resolve`]), no work; a value that can be judged alone is parsed here, so that it is a usage error.
 
 pub mod backup;
+pub mod forget;
+pub mod program;
 pub mod remotes;
 pub mod repair;
 pub mod retention;
@@ -12,7 +14,9 @@ use crate::rates::Rates;
 pub use backup::BackupArgs;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use engine::units::{parse_size, parse_span};
+pub use forget::ForgetArgs;
 use jiff::Span;
+pub use program::{BenchArgs, CacheCommand, CompletionsArgs, HelpArgs, StatsArgs, StatsMode};
 use retention::KeepArgs;
 use snapshot::{ChoiceArgs, FilterArgs};
 use std::ffi::OsString;
@@ -77,7 +81,7 @@ pub struct Global {
     /// Receive at most RATE bytes a second from a repository on a network
     #[arg(long, global = true, value_name = "RATE", value_parser = Rates::parse)]
     pub limit_download: Option<Rates>,
-    /// Print one JSON object a line; errors too, on standard error
+    /// Print JSON; errors too, on standard error
     #[arg(long, global = true)]
     pub json: bool,
     /// Print only what was asked for, and errors
@@ -136,7 +140,7 @@ pub enum Command {
     #[command(subcommand)]
     Key(KeyCommand),
     /// Show how much the repository holds
-    Stats,
+    Stats(StatsArgs),
     /// Manage what is kept on this machine to be fast; it may be cleared at any time
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -144,10 +148,23 @@ pub enum Command {
     Bench(BenchArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
+    /// Do nothing: there are no locks. For scripts that were written for programs with some
+    #[command(hide = true)]
+    Unlock,
     /// Print the version
     Version,
     /// Explain a command, 'env' or 'exit-codes'
     Help(HelpArgs),
+}
+
+impl Command {
+    /// It must work whatever is wrong with the settings: it uses none, and helps to put them right.
+    pub fn only_explains(&self) -> bool {
+        matches!(
+            self,
+            Command::Help(_) | Command::Version | Command::Completions(_)
+        )
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -155,6 +172,9 @@ pub struct InitArgs {
     /// Make no recovery phrase: without the password or key file nothing can be restored
     #[arg(long)]
     pub no_recovery: bool,
+    /// With --json: make a recovery phrase and print it, which is otherwise not done, as output of programs is often kept
+    #[arg(long, requires = "json", conflicts_with = "no_recovery")]
+    pub print_recovery_phrase: bool,
     /// How files are cut into chunks; it can't be changed later
     #[arg(long, value_enum, default_value_t = Chunker::Default)]
     pub chunker: Chunker,
@@ -169,19 +189,6 @@ pub enum Chunker {
     Default,
     /// 16 to 256 KiB, about 64 KiB: for databases and disk images; more memory and requests
     Fine,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct BenchArgs {
-    /// Where made-up data and a repository may be for a while: the disk that is measured (default: the cache's)
-    #[arg(long, value_name = "DIR")]
-    pub scratch: Option<PathBuf>,
-    /// How much data of each kind
-    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
-    pub size: u64,
-    /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
-    #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::compression)]
-    pub compression: i32,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -202,7 +209,7 @@ pub struct SnapshotsArgs {
 #[derive(Args, Clone, Debug)]
 #[command(override_usage = "dedup ls [OPTIONS] [SNAPSHOT[:SUBPATH]] [PATH]...")]
 pub struct LsArgs {
-    /// Snapshot (default: latest), and the paths to list (default: all)
+    /// Snapshot (default: latest, or the newest that holds the paths), and the paths to list (default: all)
     #[arg(value_name = "SNAPSHOT|PATH")]
     pub args: Vec<OsString>,
     #[command(flatten)]
@@ -255,7 +262,7 @@ pub struct DiffArgs {
 #[derive(Args, Clone, Debug)]
 #[command(override_usage = "dedup dump [OPTIONS] [SNAPSHOT[:SUBPATH]] [PATH]")]
 pub struct DumpArgs {
-    /// Snapshot (default: latest), and the file or directory
+    /// Snapshot (default: the newest that holds it), and the file or directory
     #[arg(value_name = "SNAPSHOT|PATH", required = true, num_args = 1..=2)]
     pub args: Vec<OsString>,
     #[command(flatten)]
@@ -263,7 +270,7 @@ pub struct DumpArgs {
     /// The form in which a directory is written
     #[arg(short, long, value_enum, default_value_t = Archive::Tar)]
     pub archive: Archive,
-    /// Write to FILE instead of standard output
+    /// Write to FILE instead of standard output; a regular file is replaced once it is whole, anything else written to
     #[arg(short, long, value_name = "FILE")]
     pub target: Option<PathBuf>,
 }
@@ -281,7 +288,7 @@ pub enum Archive {
     one: write ./cafe for a path of that name."
 )]
 pub struct RestoreArgs {
-    /// Snapshot (default: latest), and the paths to restore (default: all)
+    /// Snapshot (default: latest, or the newest that holds the paths), and the paths to restore (default: all)
     #[arg(value_name = "SNAPSHOT|PATH")]
     pub args: Vec<OsString>,
     /// Where to put the files
@@ -304,7 +311,7 @@ pub struct RestoreArgs {
     /// Read from this replica what is lost or damaged, or everything if the first is away (may be given several times)
     #[arg(long, value_name = "NAME|URL")]
     pub also: Vec<String>,
-    /// Read every restored file again and compare it
+    /// Read every restored file again and compare it, also those that were equal already
     #[arg(long)]
     pub verify: bool,
     /// Say what would be done; write nothing
@@ -314,9 +321,9 @@ pub struct RestoreArgs {
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overwrite {
-    /// Replace it; what is equal already is not written again
+    /// Replace it unless it is equal
     Always,
-    /// Replace it if size or modification time differ
+    /// Replace it if size or modification time differ and it is not equal
     IfChanged,
     /// Replace it if the saved one was modified later
     IfNewer,
@@ -330,29 +337,6 @@ pub enum Overwrite {
 pub enum Permissions {
     Original,
     Current,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct ForgetArgs {
-    /// Snapshots to remove; then no policy may be given
-    #[arg(value_name = "SNAPSHOT", conflicts_with = "KeepArgs")]
-    pub snapshots: Vec<String>,
-    /// The named snapshots can't be read and are given up: what only they need goes with the next prune
-    #[arg(long, requires = "snapshots", conflicts_with_all = ["KeepArgs", "FilterArgs", "prune"])]
-    pub unreadable: bool,
-    #[command(flatten)]
-    pub filter: FilterArgs,
-    /// Collect garbage afterwards, as 'prune --gc-only' does
-    #[arg(long)]
-    pub prune: bool,
-    /// Don't ask
-    #[arg(long)]
-    pub yes: bool,
-    /// Say what would be removed and why; change nothing
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
-    #[command(flatten)]
-    pub keep: KeepArgs,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -471,26 +455,6 @@ pub struct KeyRemoveArgs {
 #[derive(Args, Clone, Debug)]
 pub struct KeyExportArgs {
     pub file: PathBuf,
-}
-
-#[derive(Subcommand, Debug)]
-pub enum CacheCommand {
-    /// Show where the cache is and how large
-    Info,
-    /// Remove the cache; the next command makes it again
-    Clear,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct CompletionsArgs {
-    #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct HelpArgs {
-    /// A command such as 'key add', or env, or exit-codes
-    pub topic: Vec<String>,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use crate::env::Env;
 use crate::exit::{Code, Failure};
 use crate::secret::Source;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -40,16 +40,22 @@ fn own(env: &Env) -> Result<PathBuf, Failure> {
 impl Config {
     /// Reads the user's file, or the system's if there is none; no file says nothing.
     pub fn read(env: &Env) -> Result<Config, Failure> {
-        let own = own(env)?;
-        for path in [&own, Path::new(OF_THE_SYSTEM)] {
-            match std::fs::read_to_string(path) {
-                Ok(text) => return Config::parse(path, &text, env),
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => return Err(Failure::usage(format!("can't read {}: {e}", path.display()))),
+        // Where there is no home directory there are no settings of the user's.
+        let own = own(env).ok();
+        for path in own.iter().map(PathBuf::as_path).chain([Path::new(OF_THE_SYSTEM)]) {
+            if !is_there(path) {
+                continue;
             }
+            let bytes = std::fs::read(path);
+            let bytes = bytes.map_err(|e| Failure::usage(format!("can't read {}: {e}", path.display())))?;
+            let text = std::str::from_utf8(&bytes).map_err(|e| {
+                let (line, column) = position(&String::from_utf8_lossy(&bytes[..e.valid_up_to()]));
+                Failure::usage(format!("{}:{line}:{column}: this is not UTF-8", path.display()))
+            })?;
+            return Config::parse(path, text, env);
         }
         Ok(Config {
-            path: own,
+            path: own.unwrap_or_else(|| PathBuf::from(OF_THE_SYSTEM)),
             remotes: Vec::new(),
         })
     }
@@ -86,6 +92,22 @@ impl Config {
     }
 }
 
+/// A file in a folder that can't be entered is not there for this user: `HOME` may be another's, or no folder.
+fn is_there(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    match std::fs::metadata(path) {
+        Ok(_) => true,
+        Err(e) => !matches!(e.kind(), NotFound | NotADirectory | PermissionDenied),
+    }
+}
+
+/// Line and column of the end of a text, from 1.
+fn position(before: &str) -> (usize, usize) {
+    let line = 1 + before.matches('\n').count();
+    let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+    (line, column)
+}
+
 /// Whether a text can be the name of a remote: then it is looked up before it is taken for a path.
 pub fn is_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -106,18 +128,16 @@ struct File<'a> {
 impl File<'_> {
     fn wrong(&self, at: Option<Range<usize>>, what: &str) -> Failure {
         let before = at.and_then(|at| self.text.get(..at.start)).unwrap_or_default();
-        let line = 1 + before.bytes().filter(|b| *b == b'\n').count();
+        let (line, column) = position(before);
         let what = what.lines().collect::<Vec<_>>().join(", ");
-        Failure::usage(format!("{}:{line}: {what}", self.path.display()))
+        Failure::usage(format!("{}:{line}:{column}: {what}", self.path.display()))
     }
 
     fn unknown(&self, key: &Key, known: &[&str]) -> Failure {
         let hint = did_you_mean(key.get(), known);
-        let hint = match hint.is_empty() {
-            true => format!("; known: {}", known.join(", ")),
-            false => hint,
-        };
-        self.wrong(key.span(), &format!("'{}' is not known here{hint}", key.get()))
+        let known = known.join(", ");
+        let what = format!("unknown key '{}'{hint} (allowed here: {known})", key.get());
+        self.wrong(key.span(), &what)
     }
 
     fn remote(&self, name: &Key, settings: &Item) -> Result<Remote, Failure> {
@@ -131,29 +151,29 @@ impl File<'_> {
         let (mut url, mut password, mut keys) = (None, None, Vec::new());
         for (key, item) in entries(table) {
             let known = KEYS.contains(&key.get());
-            let text = match item.as_str() {
-                Some(text) if known => text,
+            let value = match item.as_str() {
+                Some(text) if known => Value { key, item, text },
                 _ if !known => return Err(self.unknown(key, &KEYS)),
                 _ => {
-                    return Err(
-                        self.wrong(item.span().or(key.span()), &format!("'{}' is no text", key.get()))
-                    );
+                    let what = format!("'{}' must be a string", key.get());
+                    return Err(self.wrong(item.span().or(key.span()), &what));
                 }
             };
             let secret = match key.get() {
                 "url" => {
-                    url = Some(self.place(key, text)?);
+                    url = Some(self.place(&value)?);
                     continue;
                 }
                 "key-file" => {
-                    keys.push(Source::KeyFile(self.file(key, text)?));
+                    keys.push(Source::KeyFile(self.file(&value)?));
                     continue;
                 }
-                "password-file" => Source::PasswordFile(self.file(key, text)?),
-                _ => Source::PasswordCommand(OsString::from(text)),
+                "password-file" => Source::PasswordFile(self.file(&value)?),
+                _ => Source::PasswordCommand(OsString::from(value.text)),
             };
             if password.replace(secret).is_some() {
-                return Err(self.wrong(key.span(), "password-file and password-command: only one can be"));
+                let what = "give 'password-file' or 'password-command', not both";
+                return Err(self.wrong(key.span(), what));
             }
         }
         let url =
@@ -167,25 +187,48 @@ impl File<'_> {
     }
 
     /// A directory must not depend on where the program is started.
-    fn place(&self, key: &Key, text: &str) -> Result<String, Failure> {
+    fn place(&self, value: &Value<'_>) -> Result<String, Failure> {
+        let text = value.text;
         if engine::repo::local_path(text).is_none() || text.starts_with("file:") {
+            engine::repo::check_location(text).map_err(|e| self.invalid(value, &e.to_string()))?;
             return Ok(text.to_string());
         }
-        let path = self.file(key, text)?.into_os_string();
+        let path = self.file(value)?.into_os_string();
         path.into_string()
-            .map_err(|_| self.wrong(key.span(), "the path is not UTF-8"))
+            .map_err(|_| self.invalid(value, "the path is not UTF-8"))
     }
 
-    fn file(&self, key: &Key, text: &str) -> Result<PathBuf, Failure> {
-        let path = match text.strip_prefix("~/") {
-            Some(below) => self.env.home()?.join(below),
-            None => PathBuf::from(text),
+    fn file(&self, value: &Value<'_>) -> Result<PathBuf, Failure> {
+        let path = match value.text.starts_with('~') {
+            true => {
+                let expanded = self.env.expand(OsStr::new(value.text));
+                expanded.map_err(|e| self.invalid(value, &e.message))?
+            }
+            false => PathBuf::from(value.text),
         };
         match path.is_absolute() {
             true => Ok(path),
-            false => Err(self.wrong(key.span(), &format!("'{text}' is no absolute path"))),
+            false => {
+                let what = format!(
+                    "'{}' is not an absolute path, or one that begins with ~/",
+                    value.text
+                );
+                Err(self.invalid(value, &what))
+            }
         }
     }
+
+    fn invalid(&self, value: &Value<'_>, why: &str) -> Failure {
+        let at = value.item.span().or(value.key.span());
+        self.wrong(at, &format!("'{}': {why}", value.key.get()))
+    }
+}
+
+/// A string in the file.
+struct Value<'a> {
+    key: &'a Key,
+    item: &'a Item,
+    text: &'a str,
 }
 
 /// ", did you mean ...?" where one of the words is close.
@@ -269,7 +312,7 @@ fn edit(
 /// Replaces the file whole. A URL in it may hold a password, so a new one is only for its owner.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(dir)?;
+    crate::keyfile::make_folder(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(bytes)?;
     if let Ok(meta) = std::fs::metadata(path) {
@@ -322,27 +365,39 @@ mod tests {
         let rows = [
             (
                 "\n[remote.main]\nurl='/a'",
-                "dedup.toml:2: 'remote' is not known here; did you mean 'remotes'?",
+                "dedup.toml:2:2: unknown key 'remote'; did you mean 'remotes'?",
             ),
             (
                 "[remotes.a]\nurl='/a'\npasword-file='/x'",
-                ":3: 'pasword-file' is not known here; did you mean 'password-file'?",
+                ":3:1: unknown key 'pasword-file'; did you mean 'password-file'?",
             ),
             (
                 "[remotes.a]\nurl='/a'\nzzzzzzzz=1",
-                ":3: 'zzzzzzzz' is not known here; known: url, ",
+                ":3:1: unknown key 'zzzzzzzz' (allowed here: url, ",
             ),
-            ("[remotes.a]\nurl=1", ":2: 'url' is no text"),
-            ("[remotes.a]\nurl='a/b'", ":2: 'a/b' is no absolute path"),
-            ("[remotes.a]\nkey-file='/x'", ":1: remote 'a' has no url"),
-            ("[remotes.\"a/b\"]\nurl='/x'", ":1: 'a/b' can't be a name"),
+            ("[remotes.a]\nurl=1", ":2:5: 'url' must be a string"),
+            (
+                "[remotes.a]\n url = 'a/b'",
+                ":2:8: 'url': 'a/b' is not an absolute path",
+            ),
+            (
+                "[remotes.a]\nurl='ftp://h/x'",
+                ":2:5: 'url': invalid repository URL: 'ftp:' is not known",
+            ),
+            (
+                "[remotes.a]\nurl='s3://b?endpiont=x'",
+                "has no parameter 'endpiont'",
+            ),
+            ("[remotes.a]\nurl=''", ":2:5: 'url': "),
+            ("[remotes.a]\nkey-file='/x'", ":1:10: remote 'a' has no url"),
+            ("[remotes.\"a/b\"]\nurl='/x'", ":1:10: 'a/b' can't be a name"),
             (
                 "[remotes.a]\nurl='/x'\npassword-file='/p'\npassword-command='q'",
-                ":4: ",
+                ":4:1: give 'password-file' or 'password-command'",
             ),
-            ("[remotes.a]\nurl='/x'\nurl='/y'", ":3: "),
-            ("remotes = 3", ":1: write [remotes.NAME]"),
-            ("[remotes.a\n", ":1: "),
+            ("[remotes.a]\nurl='/x'\nurl='/y'", ":3:1: "),
+            ("remotes = 3", ":1:1: write [remotes.NAME]"),
+            ("[remotes.a\n", ":1:11: "),
         ];
         for (text, want) in rows {
             let failure = parse(text).unwrap_err();

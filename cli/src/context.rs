@@ -3,18 +3,49 @@
 use crate::args::Global;
 use crate::env::Env;
 use crate::exit::{Code, Failure};
+use crate::output;
 use crate::resolve::{self, Location};
 use crate::secret::{self, Ask, Source};
 use engine::repo::{LocalDirs, Repo};
-use engine::{Error, StoreError, key};
+use engine::{Error, StoreError, cache, key};
 use jiff::Zoned;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+fn is_usable(cache: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    cache::make_root(cache).is_ok() && access(cache, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+/// `None` where there is nowhere to write at all.
+fn temporary_dir(env: &Env) -> Option<TempDir> {
+    let given = env.get("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let places = [std::env::temp_dir()].into_iter().chain(given);
+    let mut places = places.chain(["/var/tmp", "/dev/shm"].map(PathBuf::from));
+    places.find_map(|place| {
+        tempfile::Builder::new()
+            .prefix("dedup-cache.")
+            .tempdir_in(place)
+            .ok()
+    })
+}
+
+/// How often a password is asked for.
+const PROMPTS: u32 = 3;
 
 pub struct Context {
     pub global: Global,
     pub env: Env,
     /// The run's one "now", in the local time zone.
     pub now: Zoned,
+    local: OnceLock<Local>,
+}
+
+struct Local {
+    dirs: LocalDirs,
+    /// Removed when the run ends.
+    temporary: Option<TempDir>,
 }
 
 impl Context {
@@ -23,6 +54,7 @@ impl Context {
             global,
             env: Env::of_process(),
             now: Zoned::now(),
+            local: OnceLock::new(),
         }
     }
 
@@ -40,11 +72,33 @@ impl Context {
         self.now.timestamp().as_second()
     }
 
+    /// Where local files go. They are made here, for their owner only. Whoever only reads can do without: then a
+    /// directory that goes with this run is the cache.
     pub fn dirs(&self) -> Result<LocalDirs, Failure> {
-        Ok(LocalDirs {
-            cache: resolve::cache_dir(&self.env)?,
-            state: resolve::state_dir(&self.env)?,
-        })
+        let cache = resolve::or_nowhere(resolve::cache_dir(&self.env)?, &self.env);
+        let state = resolve::or_nowhere(resolve::state_dir(&self.env)?, &self.env);
+        let made = self.local.get_or_init(|| {
+            // That this fails is told when something must be noted.
+            let _ = cache::make_root(&state);
+            let temporary = match is_usable(&cache) {
+                true => None,
+                false => temporary_dir(&self.env),
+            };
+            let cache = temporary.as_ref().map_or(cache, |dir| dir.path().to_path_buf());
+            let dirs = LocalDirs { cache, state };
+            Local { dirs, temporary }
+        });
+        Ok(made.dirs.clone())
+    }
+
+    /// What was made of local files meanwhile is its owner's only, too.
+    pub fn tighten(&self) {
+        if let Some(Local { dirs, temporary }) = self.local.get() {
+            if temporary.is_none() {
+                cache::tighten(&dirs.cache);
+            }
+            cache::tighten(&dirs.state);
+        }
     }
 
     pub fn location(&self) -> Result<Location, Failure> {
@@ -83,9 +137,16 @@ impl Context {
     ) -> Result<Repo, Failure> {
         let found = Repo::look(&location.url, &self.dirs()?)?;
         let (mut refused, mut begun) = (None, false);
-        for source in sources {
-            if let Source::Prompt = source {
-                self.explain_prompt(location)?;
+        // Who mistypes a password is asked again.
+        let tries = |source: Source| {
+            let times = if source == Source::Prompt { PROMPTS } else { 1 };
+            (1..=times).map(move |nr| (source.clone(), nr))
+        };
+        for (source, nr) in sources.into_iter().flat_map(tries) {
+            match nr {
+                1 if source == Source::Prompt => self.explain_prompt(location)?,
+                1 => {}
+                _ => output::say("dedup: wrong password; try again"),
             }
             let secret = secret::read(&source, Ask::Known)?;
             let secret = self.kept(&source, unlocking(&secret)?)?;
@@ -115,7 +176,7 @@ impl Context {
     fn explain_prompt(&self, location: &Location) -> Result<(), Failure> {
         if location.embedded {
             let file = resolve::default_key(&self.env)?;
-            crate::output::say(&format!(
+            output::say(&format!(
                 "dedup: there is no key file at {}: give another key, a password or the recovery phrase",
                 file.display()
             ));

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Every variable that is read, as `dedup help env` prints it. A variable that is empty counts as not set.
 pub const VARIABLES: [(&str, &str); 29] = [
@@ -98,7 +97,7 @@ pub const VARIABLES: [(&str, &str); 29] = [
 pub fn help() -> String {
     let width = VARIABLES.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::from(
-        "Environment variables (an option beats its variable; an empty one counts as not set):\n\n",
+        "Environment variables (an option beats its variable; an empty one counts as not set; an invalid one is an error):\n\n",
     );
     for (name, meaning) in VARIABLES {
         // Writing to a String can't fail.
@@ -155,6 +154,24 @@ impl Env {
         home.ok_or_else(|| Failure::usage("there is no home directory: set HOME to an absolute path"))
     }
 
+    /// A path of which `~/` at its beginning is the home directory: who sets a variable or a unit need not have a shell.
+    pub fn expand(&self, path: &OsStr) -> Result<PathBuf, Failure> {
+        let bytes = path.as_encoded_bytes();
+        match bytes {
+            b"~" => Ok(self.home()?.to_path_buf()),
+            [b'~', b'/', ..] => {
+                let below = Path::new(path).strip_prefix("~").unwrap_or(Path::new(path));
+                Ok(self.home()?.join(below))
+            }
+            // A file may be called so.
+            [b'~', ..] if !Path::new(path).exists() => Err(Failure::usage(format!(
+                "'{}': another user's home directory is not looked up, write the whole path",
+                path.to_string_lossy()
+            ))),
+            _ => Ok(PathBuf::from(path)),
+        }
+    }
+
     /// `$variable`, or `below` the home directory. The XDG rules say that a relative path counts as not set.
     pub fn base(&self, variable: &str, below: &str) -> Result<PathBuf, Failure> {
         let set = self
@@ -173,23 +190,6 @@ impl Env {
             ))
         })
     }
-}
-
-/// Keeps passwords from a child process: every `DEDUP_*PASSWORD*` variable is taken out of its environment.
-pub fn without_passwords(command: &mut Command) -> &mut Command {
-    hide(command, std::env::vars_os().map(|(name, _)| name))
-}
-
-fn hide(command: &mut Command, names: impl Iterator<Item = OsString>) -> &mut Command {
-    for name in names.filter(|name| is_password(name)) {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn is_password(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    name.starts_with("DEDUP_") && name.contains("PASSWORD")
 }
 
 #[cfg(test)]
@@ -245,35 +245,5 @@ mod tests {
                 .iter()
                 .all(|(name, meaning)| help().contains(name) && help().contains(meaning))
         );
-    }
-
-    #[test]
-    fn which_variables_are_kept_from_children() {
-        let hidden: Vec<&str> = VARIABLES
-            .iter()
-            .map(|v| v.0)
-            .filter(|name| is_password(OsStr::new(name)))
-            .collect();
-        let want = ["", "_FILE", "_COMMAND", "_FD"];
-        let want = ["DEDUP_PASSWORD", "DEDUP_NEW_PASSWORD"]
-            .iter()
-            .flat_map(|n| want.map(|w| format!("{n}{w}")));
-        let want = want.chain(["DEDUP_FROM_PASSWORD".to_string()]);
-        assert_eq!(hidden, want.collect::<Vec<_>>());
-        assert!(is_password(OsStr::new("DEDUP_FROM_PASSWORD_COMMAND")));
-        assert!(!is_password(OsStr::new("PASSWORD")) && !is_password(OsStr::new("PGPASSWORD")));
-    }
-
-    #[test]
-    fn children_see_no_password() {
-        let mut command = Command::new("true");
-        hide(
-            &mut command,
-            ["DEDUP_PASSWORD", "DEDUP_HOST", "PATH"]
-                .map(OsString::from)
-                .into_iter(),
-        );
-        let removed: Vec<_> = command.get_envs().collect();
-        assert_eq!(removed, [(OsStr::new("DEDUP_PASSWORD"), None)]);
     }
 }

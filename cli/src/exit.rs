@@ -1,6 +1,7 @@
 //! How a run ends: the exit codes, and for everything that ends one early the one line that says what happened, to
 //! what, and what to do about it. The advice lives here; the libraries only say what happened.
 
+use crate::render::{json, text};
 use engine::retain::PolicyError;
 use engine::units::{self, UnitError};
 use engine::when::WhenError;
@@ -98,6 +99,11 @@ impl Failure {
         Failure::new(Code::Usage, message)
     }
 
+    /// The same, and what else is to be said.
+    pub fn with(self, more: &str) -> Failure {
+        Failure::new(self.code, format!("{}; {more}", self.message))
+    }
+
     /// An operation on a local file failed; a full disk has its own code.
     pub fn io(what: &str, path: &std::path::Path, error: &io::Error) -> Failure {
         let code = match error.kind() {
@@ -112,9 +118,8 @@ impl Failure {
     pub fn line(&self, json: bool) -> String {
         if json {
             let code = self.code as u8;
-            let object =
-                serde_json::json!({ "message_type": "exit_error", "code": code, "message": self.message });
-            return object.to_string();
+            let fields = serde_json::json!({ "code": code, "message": self.message });
+            return json::line(&json::object("exit_error", fields));
         }
         format!("dedup: {}", units::escape(self.message.as_bytes()))
     }
@@ -131,14 +136,12 @@ impl From<Error> for Failure {
                 format!("{said}; 'dedup snapshots' lists what there is"),
             ),
             Error::Ambiguous { .. } => Failure::new(Code::Failed, format!("{said}; write more of the id")),
-            Error::NoSnapshotAt { oldest, .. } => {
-                let local = oldest
-                    .to_zoned(jiff::tz::TimeZone::system())
-                    .strftime("%Y-%m-%d %H:%M:%S")
-                    .to_string();
+            Error::NoSnapshotAt { at, id, oldest } => {
+                let (id, oldest) = (text::short(&id.to_hex()), text::time(oldest));
+                let at = text::as_of(at);
                 Failure::new(
                     Code::Failed,
-                    format!("{said} ({local} here); choose that time or a later one"),
+                    format!("no snapshot by {at}; the oldest is {id}, {oldest}"),
                 )
             }
             Error::NoSuchPath { .. } => {
@@ -148,7 +151,26 @@ impl From<Error> for Failure {
                 let advice = "no snapshot was made; is a disk not mounted, or a path misspelt?";
                 Failure::new(Code::Incomplete, format!("{said}; {advice}"))
             }
+            Error::EmptyStream(_) => Failure::new(
+                Code::Failed,
+                format!(
+                    "{said}: standard input was empty, or the command printed nothing; no snapshot was made. \
+                     --allow-empty saves an empty file"
+                ),
+            ),
             Error::Io { what, path, source } => Failure::io(what, &path, &source),
+            Error::NoState { path, .. } if path.starts_with(crate::resolve::NOWHERE) => Failure::new(
+                Code::Failed,
+                "there is no home directory in which this machine's notes could be kept: set HOME, or \
+                     DEDUP_STATE_DIR to a directory that can be written",
+            ),
+            Error::NoState { source, .. } => Failure::new(
+                match source.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::NoSpace,
+                    _ => Code::Failed,
+                },
+                format!("{said}; set DEDUP_STATE_DIR to a directory that can be written"),
+            ),
             Error::ViewChanged => Failure::new(
                 Code::Busy,
                 format!("{said}, again and again; run it once more when 'dedup prune' is done"),
@@ -158,6 +180,13 @@ impl From<Error> for Failure {
                 format!(
                     "{said}; run 'dedup check' to see what is hurt, and mend it first, or give up a snapshot that \
                      can't be read with 'dedup forget --unreadable'"
+                ),
+            ),
+            Error::Lost(_) => Failure::new(
+                Code::Damage,
+                format!(
+                    "{said}: the storage has lost them, or was set back. Bring them back there, or accept the loss with \
+                     'dedup forget --lost'"
                 ),
             ),
             Error::ShortListing(_) => Failure::new(
@@ -175,13 +204,22 @@ impl From<StoreError> for Failure {
         let said = error.to_string();
         let with = |code, advice: &str| Failure::new(code, format!("{said}; {advice}"));
         match error {
-            StoreError::Missing { .. } | StoreError::Corrupt { .. } => with(
-                Code::Damage,
-                "'dedup check' tells what else is hurt; everything else can be restored",
+            StoreError::Unreadable { .. } => with(
+                Code::Failed,
+                "nothing says that it is damaged; make it readable and run the command again",
             ),
+            StoreError::Missing { object } | StoreError::Corrupt { object, .. } => {
+                let advice = match object.split('/').next() {
+                    Some("keys") => {
+                        "without a key nothing can be opened: unpack what 'dedup key export' saved, or use a replica"
+                    }
+                    _ => "'dedup check' shows what else is damaged; everything else can be restored",
+                };
+                Failure::new(Code::Damage, format!("{said}; {advice}"))
+            }
             StoreError::NoRepository { .. } => with(
                 Code::NoRepository,
-                "check --repo, or make one there with 'dedup init'",
+                "is a disk not mounted, or --repo wrong? 'dedup init' makes a new repository",
             ),
             StoreError::RepositoryExists { .. } => {
                 with(Code::Failed, "nothing was changed; 'dedup backup' can use it")
@@ -190,14 +228,31 @@ impl From<StoreError> for Failure {
             StoreError::NewerFormat { .. } => {
                 with(Code::Failed, "install a newer dedup; nothing was changed")
             }
+            // A file of this machine: a restore's target, or the cache.
+            StoreError::NoSpace { object } if object.starts_with('/') => Failure::new(
+                Code::NoSpace,
+                format!("{said}; make room there and run the command again"),
+            ),
             StoreError::NoSpace { .. } => with(
                 Code::NoSpace,
                 "make room and run the command again; 'dedup prune' works on a full disk",
             ),
-            StoreError::Remote { .. } => {
-                with(Code::Failed, "what is stored stays whole; run the command again")
+            StoreError::Remote { ref source, .. } => {
+                with(Code::Failed, remedy(source.kind(), error.is_foreign()))
             }
             StoreError::Local { what, path, source } => Failure::io(what, &path, &source),
+            StoreError::TooManyOpen { .. } => with(
+                Code::Failed,
+                "nothing is wrong with that file: raise the limit (ulimit -n), or run less beside",
+            ),
+            StoreError::Thread(_) => with(
+                Code::Failed,
+                "raise the limit on processes (ulimit -u, a service's TasksMax), or run less beside",
+            ),
+            StoreError::NoMemory { .. } => with(
+                Code::Failed,
+                "raise the limit on memory (ulimit -v), or run less beside",
+            ),
             StoreError::Index(_) => with(
                 Code::Failed,
                 "'dedup cache clear' removes it, and it is made again",
@@ -211,6 +266,29 @@ impl From<StoreError> for Failure {
             StoreError::WriterFailed => with(Code::Failed, "no snapshot was made; run the command again"),
             StoreError::Refused(_) => Failure::new(Code::Failed, said),
         }
+    }
+}
+
+/// What to do about storage that refused something.
+fn remedy(kind: io::ErrorKind, is_foreign: bool) -> &'static str {
+    use io::ErrorKind as Kind;
+    match kind {
+        Kind::PermissionDenied if is_foreign => {
+            "give it to the owner of the repository's folder with 'chown', or run dedup as the user it belongs to"
+        }
+        Kind::PermissionDenied => {
+            "check the user, keys and passwords for this storage, and what they are allowed to do there"
+        }
+        Kind::ReadOnlyFilesystem => "the storage is mounted read-only: mount it writable",
+        Kind::Unsupported => "install the program, or put it where PATH finds it",
+        Kind::InvalidInput | Kind::NotADirectory => {
+            "check the repository's URL and the settings of its storage"
+        }
+        Kind::HostUnreachable | Kind::AddrNotAvailable => "check the host's name in the URL, and the network",
+        Kind::TimedOut | Kind::ConnectionAborted | Kind::ConnectionRefused | Kind::ConnectionReset => {
+            "what is stored stays whole; check the network and the server, and run the command again"
+        }
+        _ => "what is stored stays whole; run the command again",
     }
 }
 
@@ -280,6 +358,13 @@ mod tests {
                 },
                 13,
             ),
+            (
+                StoreError::Unreadable {
+                    object: text(),
+                    why: text(),
+                },
+                1,
+            ),
             (StoreError::NoRepository { location: text() }, 10),
             (StoreError::RepositoryExists { location: text() }, 1),
             (StoreError::WrongKey, 12),
@@ -295,6 +380,15 @@ mod tests {
             ),
             (local(other()), 1),
             (local(full()), 14),
+            (StoreError::too_many_open("/f"), 1),
+            (StoreError::Thread(other()), 1),
+            (
+                StoreError::NoMemory {
+                    what: "derive the key",
+                    needed: "256 MiB".to_string(),
+                },
+                1,
+            ),
             (StoreError::Index(text()), 1),
             (
                 StoreError::Invalid {
@@ -317,10 +411,36 @@ mod tests {
         }
     }
 
+    /// Each cause has its own remedy, and none that can't help.
+    #[test]
+    fn storage_that_refuses() {
+        use io::ErrorKind as Kind;
+        let message = |source: io::Error| {
+            let failure = Failure::from(StoreError::Remote {
+                operation: "read",
+                object: "snapshots/x".to_string(),
+                source,
+            });
+            assert_eq!(failure.code, Code::Failed);
+            failure.message
+        };
+        assert!(message(other()).contains("keys and passwords"));
+        assert!(message(Kind::ReadOnlyFilesystem.into()).contains("writable"));
+        assert!(message(Kind::TimedOut.into()).contains("network"));
+        assert!(message(Kind::Unsupported.into()).contains("install"));
+        assert!(message(Kind::Other.into()).contains("again"));
+        assert!(!message(other()).contains("again"));
+        let lost = |object: &str| {
+            let object = object.to_string();
+            Failure::from(StoreError::Missing { object }).message
+        };
+        assert!(lost("keys/00").contains("key export") && !lost("keys/00").contains("restored"));
+        assert!(lost("packs/00").contains("dedup check"));
+    }
+
     #[test]
     fn engine_errors() {
         let text = || "x".to_string();
-        let time = jiff::Timestamp::UNIX_EPOCH;
         let rows = [
             (Error::Usage(text()), 2),
             (Error::NoSnapshot(text()), 1),
@@ -332,13 +452,6 @@ mod tests {
                 1,
             ),
             (
-                Error::NoSnapshotAt {
-                    at: time,
-                    oldest: time,
-                },
-                1,
-            ),
-            (
                 Error::NoSuchPath {
                     path: text(),
                     snapshot: text(),
@@ -346,6 +459,7 @@ mod tests {
                 1,
             ),
             (Error::NoSource(text()), 3),
+            (Error::EmptyStream(text()), 1),
             (
                 Error::Io {
                     what: "open",
@@ -364,6 +478,22 @@ mod tests {
             assert_eq!(failure.code as u8, code, "{said}");
             assert!(failure.message.starts_with(&said), "{said}: {}", failure.message);
         }
+    }
+
+    #[test]
+    fn times_are_told_as_they_are_given() {
+        let time = |text: &str| {
+            let zone = jiff::tz::TimeZone::system();
+            let local: jiff::civil::DateTime = text.parse().unwrap();
+            local.to_zoned(zone).unwrap().timestamp()
+        };
+        let failure = Failure::from(Error::NoSnapshotAt {
+            at: time("2026-11-01T09:00:59.999999999"),
+            id: engine::SessionId([0xab; 16]),
+            oldest: time("2026-11-26T17:28:03.5"),
+        });
+        let want = "no snapshot by 2026-11-01 09:00; the oldest is abababab, 2026-11-26 17:28:03";
+        assert_eq!((failure.code, failure.message.as_str()), (Code::Failed, want));
     }
 
     #[test]

@@ -47,20 +47,32 @@ impl KeyFile {
 pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
+    let new: Vec<PathBuf> = folder
+        .ancestors()
+        .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
+        .map(Path::to_path_buf)
+        .collect();
     make_folder(folder)?;
     let mut file = private().open(path)?;
     let written = file
         .write_all(bytes)
         .and_then(|()| file.sync_all())
-        .and_then(|()| File::open(folder)?.sync_all());
+        .and_then(|()| File::open(folder)?.sync_all())
+        .and_then(|()| new.iter().try_for_each(|dir| sync_parent(dir)));
     if written.is_err() {
         std::fs::remove_file(path)?;
     }
     written
 }
 
+/// Makes the name of a new folder durable.
+fn sync_parent(dir: &Path) -> io::Result<()> {
+    let parent = dir.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 #[cfg(unix)]
-fn make_folder(path: &Path) -> io::Result<()> {
+pub fn make_folder(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -69,7 +81,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn make_folder(path: &Path) -> io::Result<()> {
+pub fn make_folder(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 

@@ -9,7 +9,9 @@ pub mod context;
 pub mod env;
 pub mod exit;
 pub mod keyfile;
+pub mod limits;
 pub mod listing;
+pub mod outfile;
 pub mod output;
 pub mod progress;
 pub mod rates;
@@ -31,6 +33,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs what the process was asked to do.
 pub fn main() -> ExitCode {
+    if let Some(code) = engine::child::launch() {
+        return code;
+    }
     // Half of a huge page that the allocator begins is memory that nothing uses and that the kernel clears first. Where
     // the kernel doesn't know the request, it just costs that.
     #[cfg(target_os = "linux")]
@@ -74,38 +79,55 @@ fn said_by_the_parser(error: &clap::Error) -> ExitCode {
     Code::Usage.into()
 }
 
-/// The one place where commands are told apart.
 fn run(cli: Cli) -> Result<Code, Failure> {
     let context = Context::new(cli.global);
+    if !cli.command.only_explains() {
+        resolve::check_all(&context.env)?;
+        limits::prepare()?;
+    }
     rates::keep(
         context.global.limit_upload.clone(),
         context.global.limit_download.clone(),
     );
-    engine::repo::stop_trying_when(signals::interrupted);
-    match &cli.command {
-        Command::Init(args) => cmd::init::run(&context, args),
-        Command::Backup(args) => cmd::backup::run(&context, args),
-        Command::Snapshots(args) => cmd::snapshots::run(&context, args),
-        Command::Ls(args) => cmd::ls::run(&context, args),
-        Command::Find(args) => cmd::find::run(&context, args),
-        Command::Diff(args) => cmd::diff::run(&context, args),
-        Command::Dump(args) => cmd::dump::run(&context, args),
-        Command::Restore(args) => cmd::restore::run(&context, args),
-        Command::Forget(args) => cmd::forget::run(&context, args),
-        Command::Undelete(args) => cmd::undelete::run(&context, args),
-        Command::Tag(args) => cmd::tag::run(&context, args),
-        Command::Prune(args) => cmd::prune::run(&context, args),
-        Command::Check(args) => cmd::check::run(&context, args),
-        Command::Repair(command) => cmd::repair::run(&context, command),
-        Command::Stats => cmd::stats::run(&context),
-        Command::Remote(command) => cmd::remote::run(&context, command),
-        Command::Replicate(args) => cmd::replicate::run(&context, args),
-        Command::Heal(args) => cmd::heal::run(&context, args),
-        Command::Copy(args) => cmd::copy::run(&context, args),
-        Command::Key(command) => cmd::key::run(&context, command),
-        Command::Cache(command) => cmd::cache::run(&context, command),
-        Command::Bench(args) => cmd::bench::run(&context, args),
+    engine::repo::stop_when(signals::interrupted);
+    if !matches!(
+        cli.command,
+        Command::Completions(_) | Command::Version | Command::Help(_)
+    ) {
+        limits::prepare()?;
+    }
+    let done = call(&context, &cli.command);
+    context.tighten();
+    done
+}
+
+/// The one place where commands are told apart.
+fn call(context: &Context, command: &Command) -> Result<Code, Failure> {
+    match command {
+        Command::Init(args) => cmd::init::run(context, args),
+        Command::Backup(args) => cmd::backup::run(context, args),
+        Command::Snapshots(args) => cmd::snapshots::run(context, args),
+        Command::Ls(args) => cmd::ls::run(context, args),
+        Command::Find(args) => cmd::find::run(context, args),
+        Command::Diff(args) => cmd::diff::run(context, args),
+        Command::Dump(args) => cmd::dump::run(context, args),
+        Command::Restore(args) => cmd::restore::run(context, args),
+        Command::Forget(args) => cmd::forget::run(context, args),
+        Command::Undelete(args) => cmd::undelete::run(context, args),
+        Command::Tag(args) => cmd::tag::run(context, args),
+        Command::Prune(args) => cmd::prune::run(context, args),
+        Command::Check(args) => cmd::check::run(context, args),
+        Command::Repair(command) => cmd::repair::run(context, command),
+        Command::Stats(args) => cmd::stats::run(context, args),
+        Command::Remote(command) => cmd::remote::run(context, command),
+        Command::Replicate(args) => cmd::replicate::run(context, args),
+        Command::Heal(args) => cmd::heal::run(context, args),
+        Command::Copy(args) => cmd::copy::run(context, args),
+        Command::Key(command) => cmd::key::run(context, command),
+        Command::Cache(command) => cmd::cache::run(context, command),
+        Command::Bench(args) => cmd::bench::run(context, args),
         Command::Completions(args) => cmd::completions::run(args),
+        Command::Unlock => Ok(Code::Ok),
         Command::Version => cmd::version::run(context.json()),
         Command::Help(args) => cmd::help::run(args),
     }

@@ -1,6 +1,7 @@
 //! Standard output. A reader that went away (`dedup ls | head`) is the end of the run, not a failure of it.
 
 use crate::exit::{Code, Failure};
+use crate::render::json;
 use serde::Serialize;
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -20,13 +21,47 @@ pub fn object(value: &impl Serialize) -> Result<(), Failure> {
     line(&to_json(value)?)
 }
 
+/// Writes what must have been seen before anything relies on it: a reader that went away is a failure, and so is an
+/// output that leads nowhere.
+pub fn show(bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |why: &dyn std::fmt::Display| {
+        let what = "the recovery phrase could not be printed, and nothing was made";
+        Failure::new(Code::Failed, format!("{what}: standard output: {why}"))
+    };
+    if leads_nowhere() {
+        return Err(failed(&"it is closed, or leads to /dev/null"));
+    }
+    let mut out = io::stdout().lock();
+    let shown = out.write_all(bytes).and_then(|()| out.flush());
+    shown.map_err(|e| failed(&e))
+}
+
+/// Whether nobody can see standard output. One that was closed is /dev/null from the start of the process on.
+#[cfg(unix)]
+pub fn leads_nowhere() -> bool {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let of = |path: &str| std::fs::metadata(path).ok();
+    let (Ok(out), Some(null)) = (rustix::fs::fstat(io::stdout()), of("/dev/null")) else {
+        return false;
+    };
+    let is_device = rustix::fs::FileType::from_raw_mode(out.st_mode).is_char_device();
+    is_device && null.file_type().is_char_device() && out.st_rdev == null.rdev()
+}
+
+#[cfg(not(unix))]
+pub fn leads_nowhere() -> bool {
+    false
+}
+
 /// A line to standard error; a closed one leaves nobody to tell.
 pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|e| Failure::new(Code::Failed, format!("writing JSON: {e}")))
+    let value = serde_json::to_value(value);
+    let value = value.map_err(|e| Failure::new(Code::Failed, format!("writing JSON: {e}")))?;
+    Ok(json::line(&value))
 }
 
 /// Many lines, buffered. A failure is kept for [`Lines::finish`], so that loops need only ask [`Lines::closed`].
@@ -51,6 +86,14 @@ impl Lines {
                 .out
                 .write_all(text.as_bytes())
                 .and_then(|()| self.out.write_all(b"\n"));
+            self.note(ended(written));
+        }
+    }
+
+    /// What does not end a line.
+    pub fn part(&mut self, text: &str) {
+        if !self.closed {
+            let written = self.out.write_all(text.as_bytes());
             self.note(ended(written));
         }
     }

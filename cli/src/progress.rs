@@ -41,6 +41,8 @@ enum Shape {
 pub struct Tally {
     /// Something in the repository is damaged or missing.
     pub damage: u64,
+    /// Something in the repository can't be read.
+    pub unreadable: u64,
     /// A path that is not what it should be for another reason.
     pub problems: u64,
     pub warnings: u64,
@@ -49,9 +51,10 @@ pub struct Tally {
 impl Tally {
     /// The code of a run that came to its end.
     pub fn code(&self) -> Code {
-        match (self.damage, self.problems) {
-            (0, 0) => Code::Ok,
-            (0, _) => Code::Incomplete,
+        match (self.damage, self.unreadable, self.problems) {
+            (0, 0, 0) => Code::Ok,
+            (0, 0, _) => Code::Incomplete,
+            (0, _, _) => Code::Failed,
             _ => Code::Damage,
         }
     }
@@ -78,6 +81,7 @@ struct Shared {
     figures: Figures,
     current: Mutex<Vec<u8>>,
     damage: AtomicU64,
+    unreadable: AtomicU64,
     problems: AtomicU64,
     warnings: AtomicU64,
     shown: AtomicU64,
@@ -111,6 +115,7 @@ impl Watcher {
             figures: Figures::default(),
             current: Mutex::default(),
             damage: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
             problems: AtomicU64::new(0),
             warnings: AtomicU64::new(0),
             shown: AtomicU64::new(0),
@@ -124,10 +129,10 @@ impl Watcher {
                 .name("progress".into())
                 .spawn(move || Ticker::new(&shared).run(interval))
         };
-        let ticker = ticker.map_err(|e| Failure::new(Code::Failed, format!("can't start a thread: {e}")))?;
         Ok(Watcher {
             shared,
-            ticker: Some(ticker),
+            // Without a thread nothing is shown meanwhile, and all at the end.
+            ticker: ticker.ok(),
         })
     }
 
@@ -137,15 +142,16 @@ impl Watcher {
         let shared = &self.shared;
         if shared.shape == Shape::Json && matches!(shared.during, "backup" | "restore") {
             // The last one, so that even a short run has one. A closed output is found out by the summary.
-            let _ =
-                output::line(&json::status(&shared.progress(), shared.started.elapsed(), b"").to_string());
+            let _ = output::line(&shared.status(0.0, b""));
         }
         let unseen = shared.shown.load(Relaxed).saturating_sub(PROBLEMS_SHOWN);
         if unseen > 0 && shared.verbose == 0 && !shared.json {
-            output::say(&format!("dedup: {unseen} more problems, not shown: -v shows all"));
+            let more = text::count(unseen, "more problem");
+            output::say(&format!("dedup: {more} not shown: -v shows all"));
         }
         Tally {
             damage: shared.damage.load(Relaxed),
+            unreadable: shared.unreadable.load(Relaxed),
             problems: shared.problems.load(Relaxed),
             warnings: shared.warnings.load(Relaxed),
         }
@@ -203,15 +209,17 @@ impl Monitor for Watcher {
         let shared = &self.shared;
         let tally = match problem.what {
             ProblemKind::Damage { .. } => &shared.damage,
-            ProblemKind::Warning { .. } => &shared.warnings,
+            ProblemKind::Unreadable { .. } => &shared.unreadable,
+            ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => &shared.warnings,
             ProblemKind::Source(_)
             | ProblemKind::SourceMissing { .. }
+            | ProblemKind::Lost { .. }
             | ProblemKind::LeftOut { .. }
             | ProblemKind::Restore { .. } => &shared.problems,
         };
         tally.fetch_add(1, Relaxed);
         if shared.json {
-            output::say(&json::problem(problem, shared.during).to_string());
+            output::say(&json::line(&json::problem(problem, shared.during)));
         } else if shared.shown.fetch_add(1, Relaxed) < PROBLEMS_SHOWN || shared.verbose > 0 {
             shared.print(&format!("dedup: {}", text::problem(problem)));
         }
@@ -240,6 +248,19 @@ impl Shared {
             bytes_total: f.bytes_total.load(Relaxed),
             errors: f.errors.load(Relaxed),
         }
+    }
+}
+
+impl Shared {
+    /// A line of JSON about how far it is.
+    fn status(&self, rate: f64, current: &[u8]) -> String {
+        let progress = self.progress();
+        let left = text::time_left(&progress, rate);
+        let status = json::status(&progress, self.started.elapsed(), left, current);
+        json::line(&match self.during {
+            "restore" => json::restoring(status),
+            _ => status,
+        })
     }
 }
 
@@ -319,7 +340,7 @@ impl<'a> Ticker<'a> {
             Shape::Json => {
                 let current = lock(&shared.current).clone();
                 // Nobody reads any more, or the disk is full: the summary will say so.
-                let _ = output::line(&json::status(&progress, elapsed, &current).to_string());
+                let _ = output::line(&shared.status(rate, &current));
             }
             Shape::Lines | Shape::Nothing => {
                 let due = shared.shape == Shape::Lines && self.last_line.elapsed() >= LINE_EVERY;
@@ -333,7 +354,7 @@ impl<'a> Ticker<'a> {
         if wanted && matches!(shared.shape, Shape::Bar | Shape::Json) {
             let line = text::progress(phase_words(self.phase), &progress, rate, elapsed, b"");
             shared.print(&match shared.json {
-                true => json::status(&progress, elapsed, b"").to_string(),
+                true => shared.status(rate, b""),
                 false => format!("dedup: {line}"),
             });
         }
@@ -419,16 +440,18 @@ mod tests {
 
     #[test]
     fn codes() {
-        let tally = |damage, problems, warnings| {
+        let tally = |damage, unreadable, problems| {
             Tally {
                 damage,
+                unreadable,
                 problems,
-                warnings,
+                warnings: 9,
             }
             .code()
         };
-        assert_eq!(tally(0, 0, 9), Code::Ok);
-        assert_eq!(tally(0, 1, 0), Code::Incomplete);
+        assert_eq!(tally(0, 0, 0), Code::Ok);
+        assert_eq!(tally(0, 0, 1), Code::Incomplete);
+        assert_eq!(tally(0, 1, 1), Code::Failed);
         assert_eq!(tally(1, 1, 1), Code::Damage);
     }
 

@@ -4,17 +4,19 @@ use crate::args::retention::KeepArgs;
 use crate::confirm;
 use crate::context::Context;
 use crate::exit::{Code, Failure};
-use crate::listing::Listing;
+use crate::listing::{self, Listing};
 use crate::output::{self, Lines};
-use crate::render::text;
-use engine::facts::{Facts, group_by};
+use crate::render::{json, text};
+use engine::SessionId;
+use engine::facts::{Facts, Group, group_by};
 use engine::forget::{self, Action, PolicyDecision};
 use engine::repo::Repo;
 use engine::retain::Policy;
 use engine::select::Filter;
 use engine::units::escape;
 use engine::{Error, StoreError};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// What a policy decides on the snapshots that pass the filter.
 pub fn by_policy(
@@ -29,12 +31,45 @@ pub fn by_policy(
     forget::plan(&all.snapshots, policy, &keep.group_by.0, filter, zone, now)
 }
 
+/// Tells of a tag to keep that no snapshot has, and refuses a policy that leaves nothing of a group, which is a mistake
+/// more often than not.
+pub fn check(context: &Context, decisions: &[PolicyDecision], keep: &KeepArgs) -> Result<(), Failure> {
+    for tags in &keep.keep_tag {
+        if !decisions.iter().any(|d| d.facts.has_tags(&tags.0)) {
+            let why = format!("--keep-tag {}: no snapshot has these tags", tags.0.join(","));
+            listing::warn(context, why);
+        }
+    }
+    if keep.allow_empty {
+        return Ok(());
+    }
+    let facts: Vec<&Facts> = decisions.iter().map(|d| &d.facts).collect();
+    let kept: HashSet<SessionId> = decisions
+        .iter()
+        .filter(|d| d.action == Action::Keep)
+        .map(|d| d.facts.id)
+        .collect();
+    let groups = group_by(&facts, &keep.group_by.0);
+    match groups
+        .iter()
+        .find(|group| !group.members.iter().any(|facts| kept.contains(&facts.id)))
+    {
+        None => Ok(()),
+        Some(group) => Err(Failure::usage(format!(
+            "the policy keeps nothing of {}, {}; nothing was removed. Give another --keep-* rule, or --allow-empty if \
+             all of them are to go",
+            text::group(group),
+            text::count(group.members.len() as u64, "snapshot"),
+        ))),
+    }
+}
+
 /// Those that go.
 pub fn removals(decisions: &[PolicyDecision]) -> impl Iterator<Item = &PolicyDecision> {
     decisions.iter().filter(|d| d.action == Action::Remove)
 }
 
-/// Says of each snapshot what becomes of it, and why.
+/// Says of each snapshot what becomes of it, and why: group by group.
 pub fn print(
     context: &Context,
     decisions: &[PolicyDecision],
@@ -54,11 +89,11 @@ pub fn print(
     } else if context.talks() {
         let facts: Vec<&Facts> = decisions.iter().map(|d| &d.facts).collect();
         for group in group_by(&facts, &keep.group_by.0) {
-            let members = group
-                .members
-                .iter()
-                .filter_map(|facts| decisions.iter().find(|d| d.facts.id == facts.id));
-            let members: Vec<&PolicyDecision> = members.collect();
+            let members = members(&group, decisions);
+            match text::group(&group) {
+                all if all.is_empty() => out.line("All snapshots"),
+                what => out.line(&format!("Snapshots of {what}")),
+            }
             for (action, word) in [(Action::Keep, "Keep"), (Action::Remove, "Remove")] {
                 let word = if dry_run && action == Action::Remove {
                     "Would remove"
@@ -70,6 +105,40 @@ pub fn print(
         }
     }
     out.finish()
+}
+
+/// The decisions on a group, newest first.
+fn members<'a>(group: &Group, decisions: &'a [PolicyDecision]) -> Vec<&'a PolicyDecision> {
+    let members = group
+        .members
+        .iter()
+        .filter_map(|facts| decisions.iter().find(|d| d.facts.id == facts.id));
+    members.collect()
+}
+
+/// The array of groups that restic prints.
+pub fn groups(all: &Listing, decisions: &[PolicyDecision], keep: &KeepArgs) -> Value {
+    let facts: Vec<&Facts> = decisions.iter().map(|d| &d.facts).collect();
+    let groups = group_by(&facts, &keep.group_by.0);
+    let groups = groups.iter().map(|group| {
+        let members = members(group, decisions);
+        let snapshot = |d: &&PolicyDecision| {
+            let snapshot = all.snapshot(d.facts.id);
+            snapshot.map(|s| json::snapshot(s.id, &s.manifest, s.tree))
+        };
+        let of = |action: Action| members.iter().copied().filter(move |d| d.action == action);
+        let reasons = of(Action::Keep).map(|d| json!({ "snapshot": snapshot(&d), "matches": d.reasons }));
+        let key = json::group_key(group);
+        json!({
+            "tags": key["tags"],
+            "host": key["hostname"],
+            "paths": key["paths"],
+            "keep": of(Action::Keep).map(|d| snapshot(&d)).collect::<Vec<_>>(),
+            "remove": of(Action::Remove).map(|d| snapshot(&d)).collect::<Vec<_>>(),
+            "reasons": reasons.collect::<Vec<_>>(),
+        })
+    });
+    groups.collect()
 }
 
 fn table(out: &mut Lines, members: &[&PolicyDecision], action: Action, word: &str) {
@@ -119,7 +188,7 @@ pub fn remove(
         removed.count = wanted;
         return Ok(removed);
     }
-    confirm::ask(
+    confirm::ask_at_terminal(
         context,
         yes,
         &format!("Remove {}", text::count(wanted, "snapshot")),

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// The kernel keeps a key no longer.
 const KEY_CACHE_MOST: Duration = Duration::from_secs(24 * 3600);
 
+/// Below it nothing is ever there, and nobody can make anything.
+pub const NOWHERE: &str = "/proc/nowhere";
+
 /// Which repository, and whether it is the embedded one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Location {
@@ -87,6 +90,11 @@ fn given(url: Option<&OsStr>, file: Option<&OsStr>, env: &Env) -> Result<Locatio
 
 /// A remote by its name, if one is called so, or else by its URL.
 fn place(text: &str, env: &Env) -> Result<Location, Failure> {
+    if text.starts_with('~') {
+        let path = env.expand(OsStr::new(text))?.into_os_string().into_string();
+        let path = path.map_err(|_| Failure::usage("the path of the home directory is not UTF-8"))?;
+        return Ok(Location::of(&path));
+    }
     if !config::is_name(text) {
         return Ok(Location::of(text));
     }
@@ -256,15 +264,26 @@ fn password_variable(env: &Env, name: &str) -> Result<Option<Source>, Failure> {
     let source = match first.strip_prefix(name) {
         Some("_FILE") => file(value),
         Some("_COMMAND") => command(value),
-        Some("_FD") => {
-            let number = env.text(first)?.and_then(|text| text.parse().ok());
-            Source::PasswordFd(
-                number.ok_or_else(|| Failure::usage(format!("{first} is not the number of an open file")))?,
-            )
-        }
+        Some("_FD") => match descriptor(env, first)? {
+            Some(number) => Source::PasswordFd(number),
+            None => return Ok(None),
+        },
         _ => Source::Password(Hidden::new(env.text(first)?.unwrap_or_default())),
     };
     Ok(Some(source))
+}
+
+/// The number of an open file.
+pub fn descriptor(env: &Env, name: &str) -> Result<Option<u32>, Failure> {
+    let Some(text) = env.text(name)? else {
+        return Ok(None);
+    };
+    let number = text.parse().map_err(|_| {
+        Failure::usage(format!(
+            "{name} is '{text}', not the number of an open file, such as 3"
+        ))
+    })?;
+    Ok(Some(number))
 }
 
 fn file(value: &OsStr) -> Source {
@@ -283,7 +302,7 @@ fn both(a: &str, b: &str) -> Failure {
     Failure::usage(format!("{a} and {b} are both set: clear one, or give an option"))
 }
 
-/// The directory of the local cache, absolute.
+/// The directory of the local cache, absolute. It need not be there, nor be one that can be made.
 pub fn cache_dir(env: &Env) -> Result<PathBuf, Failure> {
     directory(env, "DEDUP_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
 }
@@ -296,9 +315,21 @@ pub fn state_dir(env: &Env) -> Result<PathBuf, Failure> {
 fn directory(env: &Env, own: &str, xdg: &str, below: &str) -> Result<PathBuf, Failure> {
     match env.get(own) {
         Some(path) => {
+            let path = env.expand(path)?;
             std::path::absolute(path).map_err(|e| Failure::usage(format!("{own} is not a path: {e}")))
         }
-        None => Ok(env.base(xdg, below)?.join("dedup")),
+        None => {
+            let base = env.base(xdg, below).unwrap_or_else(|_| PathBuf::from(NOWHERE));
+            Ok(base.join("dedup"))
+        }
+    }
+}
+
+/// A directory, unless it would be in a home directory that is not there: that is made by whoever gives it to a user.
+pub fn or_nowhere(directory: PathBuf, env: &Env) -> PathBuf {
+    match env.home() {
+        Ok(home) if directory.starts_with(home) && !home.is_dir() => Path::new(NOWHERE).join("dedup"),
+        _ => directory,
     }
 }
 
@@ -338,7 +369,7 @@ pub fn progress_interval(env: &Env) -> Result<Duration, Failure> {
         .filter(|fps| (0.001..=60.0).contains(fps));
     let fps = fps.ok_or_else(|| {
         Failure::usage(format!(
-            "DEDUP_PROGRESS_FPS is '{text}', not a number from 0.001 to 60"
+            "DEDUP_PROGRESS_FPS is '{text}', not a number of drawings a second from 0.001 to 60"
         ))
     })?;
     Ok(Duration::from_secs_f64(1.0 / fps))
@@ -358,6 +389,37 @@ pub fn key_cache(env: &Env) -> Result<Duration, Failure> {
             "DEDUP_KEY_CACHE is '{text}', not a time such as 30m or 2h, a day at most, or 0s"
         ))
     })
+}
+
+/// Another time between checkpoints than the default: tests shorten it.
+pub fn checkpoint(env: &Env) -> Result<Option<Duration>, Failure> {
+    let name = "DEDUP_CHECKPOINT_SECS";
+    let Some(text) = env.text(name)? else {
+        return Ok(None);
+    };
+    let secs = text.parse::<f64>().ok().filter(|secs| (0.0..=1e9).contains(secs));
+    secs.map(|secs| Some(Duration::from_secs_f64(secs)))
+        .ok_or_else(|| Failure::usage(format!("{name} is '{text}', not a number of seconds")))
+}
+
+/// Whether all that the environment and the file of settings say is valid. Looked at before a command begins, even one
+/// that needs nothing of it: what is wrong and passed over is something that somebody relies on.
+pub fn check_all(env: &Env) -> Result<(), Failure> {
+    for name in ["DEDUP_REPOSITORY", "DEDUP_FROM_REPOSITORY"] {
+        if let Some(url) = env.text(name)? {
+            let checked = engine::repo::check_location(url);
+            checked.map_err(|e| Failure::usage(format!("{name}: {e}")))?;
+        }
+    }
+    for name in ["DEDUP_PASSWORD", "DEDUP_NEW_PASSWORD", "DEDUP_FROM_PASSWORD"] {
+        env.text(name)?;
+        descriptor(env, &format!("{name}_FD"))?;
+    }
+    env.text("DEDUP_HOST")?;
+    progress_interval(env)?;
+    key_cache(env)?;
+    checkpoint(env)?;
+    Config::read(env).map(drop)
 }
 
 #[cfg(test)]

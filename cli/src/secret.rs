@@ -1,14 +1,14 @@
 //! Reading secrets: from the environment's value, a file, an open file, a command or the terminal, never from
 //! arguments. What was read is wiped when it is dropped and never shown, not even by `{:?}`.
 
-use crate::env::without_passwords;
 use crate::exit::Failure;
+use engine::child;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use zeroize::Zeroizing;
 
 /// No password or phrase is longer; what is, is the wrong file.
@@ -52,7 +52,7 @@ pub enum Source {
 pub enum Secret {
     Password(Hidden),
     KeyFile(PathBuf),
-    /// Words separated by one blank each.
+    /// As it was written.
     Phrase(Hidden),
 }
 
@@ -61,8 +61,10 @@ pub enum Secret {
 pub enum Ask {
     /// The password that opens a repository.
     Known,
-    /// A password that is to be: asked for twice.
+    /// A further password that is to be: asked for twice.
     New,
+    /// The same for a repository that is made now.
+    First,
 }
 
 /// Reads a secret from where it is.
@@ -71,8 +73,7 @@ pub fn read(source: &Source, ask: Ask) -> Result<Secret, Failure> {
         Source::KeyFile(path) => return Ok(Secret::KeyFile(path.clone())),
         Source::PhraseFile(path) => {
             let text = read_file("the recovery phrase", path)?;
-            let words: Vec<&str> = text.split_whitespace().collect();
-            return Ok(Secret::Phrase(Hidden(Zeroizing::new(words.join(" ")))));
+            return Ok(Secret::Phrase(Hidden(text)));
         }
         Source::Password(password) => password.clone(),
         Source::PasswordFile(path) => read_first_line("the password", path)?,
@@ -116,6 +117,8 @@ fn read_text(from: impl Read) -> Result<Zeroizing<String>, String> {
         return Err(format!("it is longer than {MOST_BYTES} bytes"));
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_string())?;
+    // What editors put before a text to say that it is UTF-8.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Ok(Zeroizing::new(text.to_string()))
 }
 
@@ -133,13 +136,13 @@ fn run(line: &OsStr) -> Result<Hidden, Failure> {
     } else {
         ("sh", "-c")
     };
-    let mut command = Command::new(shell);
+    let mut command = child::command(shell).map_err(|e| failed(&e))?;
     command
         .arg(option)
         .arg(line)
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let mut child = without_passwords(&mut command).spawn().map_err(|e| failed(&e))?;
+    let mut child = child::start(move || command.spawn()).map_err(|e| failed(&e))?;
     let text = match child.stdout.take() {
         Some(stdout) => read_text(stdout),
         None => Err("it has no output".to_string()),
@@ -152,17 +155,31 @@ fn run(line: &OsStr) -> Result<Hidden, Failure> {
     first_line(&text).ok_or_else(|| failed(&"it printed nothing"))
 }
 
+fn can_ask() -> bool {
+    std::io::stdin().is_terminal() || std::io::stderr().is_terminal()
+}
+
 fn prompt(ask: Ask) -> Result<Hidden, Failure> {
     // Standard input may be data; a run with neither is a scheduled one, where nobody could answer.
-    if !std::io::stdin().is_terminal() && !std::io::stderr().is_terminal() {
-        let ways = "set DEDUP_PASSWORD, DEDUP_PASSWORD_FILE or DEDUP_KEY_FILE, or give --password-file or --key-file";
-        return Err(Failure::usage(format!(
-            "no password or key was given, and there is no terminal to ask at: {ways}"
-        )));
+    if !can_ask() {
+        return Err(Failure::usage(match ask {
+            Ask::Known => {
+                "no password or key was given, and there is no terminal to ask at: set DEDUP_PASSWORD, \
+                 DEDUP_PASSWORD_FILE or DEDUP_KEY_FILE, or give --password-file or --key-file"
+            }
+            Ask::New => {
+                "no new password or key was given, and there is no terminal to ask at: give --new-password-file or \
+                 --new-key-file, or set DEDUP_NEW_PASSWORD"
+            }
+            Ask::First => {
+                "no password or key was given for the new repository, and there is no terminal to ask at: set \
+                 DEDUP_PASSWORD or DEDUP_PASSWORD_FILE, or give --password-file or --key-file"
+            }
+        }));
     }
     let (first, again) = match ask {
         Ask::Known => ("Password: ", None),
-        Ask::New => ("New password: ", Some("The same again: ")),
+        Ask::New | Ask::First => ("New password: ", Some("The same again: ")),
     };
     let password = prompt_line(first)?;
     if password.expose().is_empty() {
@@ -204,6 +221,7 @@ mod tests {
             (b"word", "word"),
             (b"word\n", "word"),
             (b"word\r\nmore\n", "word"),
+            (b"\xef\xbb\xbfword\n", "word"),
             (b" two words \n", " two words "),
         ];
         for (content, want) in rows {
@@ -225,7 +243,7 @@ mod tests {
         let missing = password(&Source::PasswordFile(dir.path().join("none"))).unwrap_err();
         assert!(missing.message.contains("none"));
         let phrase = read(&Source::PhraseFile(file(b" one two\n  three\r\n")), Ask::Known).unwrap();
-        assert_eq!(phrase, Secret::Phrase(Hidden::new("one two three")));
+        assert_eq!(phrase, Secret::Phrase(Hidden::new(" one two\n  three\r\n")));
     }
 
     #[cfg(unix)]

@@ -1,5 +1,6 @@
-//! Signals as flags that long runs look at: the first Ctrl-C (or a request to terminate) asks for a clean end, the
-//! second ends the process at once with 130. SIGUSR1 asks for one line of progress.
+//! Signals as flags that long runs look at: the first Ctrl-C, a request to terminate or a terminal that was closed asks for
+//! a clean end; a second one ends the process at once with 130, but for a closed terminal, of which both shell and kernel
+//! tell. SIGUSR1 asks for one line of progress.
 
 use crate::exit::{Code, Failure};
 use signal_hook::flag;
@@ -27,7 +28,19 @@ pub fn catch() -> Result<(), Failure> {
             .and_then(|_| flag::register(signal, STOP.clone()))
             .map_err(failed)?;
     }
+    // Under nohup the run is to outlive its terminal.
+    if !is_ignored(signal_hook::consts::SIGHUP) {
+        flag::register(signal_hook::consts::SIGHUP, STOP.clone()).map_err(failed)?;
+    }
     Ok(())
+}
+
+/// Whether whoever started this process had it ignore a signal. Where the system doesn't tell, it is not.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// The user asked to stop.

@@ -2,14 +2,18 @@
 //! `walk THREADS DIR...`
 
 use engine::filter::{Filter, FilterOptions};
-use engine::walk::Walk;
+use engine::walk::{Sources, Walk};
 use std::path::PathBuf;
 
 fn main() -> engine::Result<()> {
     let mut args = std::env::args_os().skip(1);
     let threads = args.next().and_then(|t| t.to_str()?.parse().ok()).unwrap_or(2);
     let sources: Vec<PathBuf> = args.map(PathBuf::from).collect();
-    let walk = Walk::start(&sources, Filter::build(FilterOptions::default())?, threads)?;
+    let walk = Walk::start(
+        &Sources::of(&sources),
+        Filter::build(FilterOptions::default())?,
+        threads,
+    )?;
     let mut directories = 0u64;
     let mut entries = 0u64;
     let mut bytes = 0u64;

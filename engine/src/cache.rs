@@ -2,11 +2,14 @@
 //! is `chunkstore`'s; here it is only measured and removed, never beneath a process that uses it.
 
 use crate::error::{Error, Result};
-use chunkstore::opening;
+use chunkstore::{opening, private};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirEntry, File};
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// A folder of this name is ours whatever it holds.
+const OWN_NAME: &str = "dedup";
 
 /// One repository's folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +69,44 @@ pub fn clear(root: &Path) -> Result<Cleared> {
         }
     }
     Ok(cleared)
+}
+
+/// Makes the root of the caches, or of this machine's notes, for its owner only. What was there for others too is taken
+/// from them, unless it is a folder that holds other things.
+pub fn make_root(root: &Path) -> io::Result<()> {
+    private::create_dir_all(root)?;
+    let meta = std::fs::metadata(root)?;
+    let own = rustix::process::geteuid().as_raw() == std::os::unix::fs::MetadataExt::uid(&meta);
+    if own && (root.ends_with(OWN_NAME) || ours(root)?.is_some()) {
+        // It may be a file system that knows no modes.
+        let _ = private::tighten(root);
+    }
+    Ok(())
+}
+
+/// Takes all that is ours in such a folder from everybody but its owner.
+pub fn tighten(root: &Path) {
+    for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_ours) {
+            private::tighten_all(&entry.path());
+        }
+    }
+}
+
+/// Nothing where something else is there too.
+fn ours(root: &Path) -> io::Result<Option<()>> {
+    for entry in std::fs::read_dir(root)? {
+        if !entry?.file_name().to_str().is_some_and(is_ours) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(()))
+}
+
+/// Names that are ours in the roots of the caches and of the notes.
+fn is_ours(name: &str) -> bool {
+    let known = [opening::NOTES, "machine", "repositories", "remotes"];
+    is_id(name) || known.contains(&name)
 }
 
 fn is_id(name: &str) -> bool {
@@ -183,6 +224,29 @@ mod tests {
         drop(run);
         assert_eq!(clear(root.path()).unwrap().busy, Vec::<String>::new());
         assert!(!used.exists());
+    }
+
+    #[test]
+    fn roots_are_the_owners_and_shared_folders_stay() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let open = |path: &Path| std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+        let root = dir.path().join("a/own");
+        make_root(&root).unwrap();
+        assert_eq!(mode(&root), 0o700);
+        std::fs::create_dir(root.join("c".repeat(32))).unwrap();
+        open(&root);
+        make_root(&root).unwrap();
+        assert_eq!(mode(&root), 0o700);
+        std::fs::write(root.join("letter"), "").unwrap();
+        for path in [&root, &root.join("c".repeat(32)), &root.join("letter")] {
+            open(path);
+        }
+        make_root(&root).unwrap();
+        tighten(&root);
+        assert_eq!((mode(&root), mode(&root.join("letter"))), (0o755, 0o755));
+        assert_eq!(mode(&root.join("c".repeat(32))), 0o700);
     }
 
     #[test]

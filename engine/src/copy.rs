@@ -10,6 +10,7 @@ use crate::entry::{Content, Entry, Extent};
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::order;
 use crate::replicate;
 use crate::repo::{Repo, index_progress};
 use crate::restore::Source;
@@ -76,7 +77,7 @@ pub fn run(
         return Err(StoreError::Refused(why.to_string()).into());
     }
     let all = options.all || !ids.is_empty();
-    let mut wanted = replicate::lacking(from, to, all)?.snapshots;
+    let mut wanted = replicate::lacking(from, to, all, order::at(options.now))?.snapshots;
     wanted.retain(|snapshot| ids.is_empty() || ids.contains(&snapshot.id));
     let mut pairs = pairs(from, to)?;
     let mut copied = Copied::default();

@@ -1,6 +1,6 @@
 //! One file-system object as a generation records it. No operating system's types here: those end in `fsmeta`.
 
-use chunkstore::{ChunkId, ContentHash};
+use chunkstore::{ChunkId, ContentHash, descriptors};
 use std::sync::Arc;
 
 /// A path as bytes, relative to `/`, components joined by `/`, without a leading or trailing one; the root is empty.
@@ -111,6 +111,29 @@ pub enum Trouble {
     NoXattrs { errno: i32 },
 }
 
+impl Trouble {
+    /// The failed call's number.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Trouble::Unreadable { errno } | Trouble::Unknown { errno } | Trouble::NoXattrs { errno } => {
+                Some(*errno)
+            }
+            Trouble::Changed => None,
+        }
+    }
+
+    /// Refuses what is no trouble of the path but of this process, which has too many files open: recorded, it would look
+    /// like a file that can't be read (I-11).
+    pub fn of_the_source(&self, path: &[u8]) -> Result<(), chunkstore::Error> {
+        match self.errno() {
+            Some(errno) if descriptors::is_exhaustion(errno) => Err(chunkstore::Error::too_many_open(
+                format!("/{}", path.escape_ascii()),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     /// One component: not empty, not `.` or `..`, no `/`, no NUL.
@@ -143,6 +166,20 @@ pub fn cmp_dirs(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn too_many_open_files_are_no_trouble_of_a_file() {
+        let unreadable = |errno: rustix::io::Errno| Trouble::Unreadable {
+            errno: errno.raw_os_error(),
+        };
+        for errno in [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE] {
+            let refused = unreadable(errno).of_the_source(b"a/b").unwrap_err();
+            assert!(matches!(refused, chunkstore::Error::TooManyOpen { .. }));
+            assert!(refused.to_string().contains("/a/b"), "{refused}");
+        }
+        unreadable(rustix::io::Errno::ACCESS).of_the_source(b"a").unwrap();
+        Trouble::Changed.of_the_source(b"a").unwrap();
+    }
 
     #[test]
     fn subtrees_are_contiguous() {

@@ -16,21 +16,28 @@ pub enum Error {
     NoSnapshot(String),
     #[error("'{text}' matches {matches} snapshots")]
     Ambiguous { text: String, matches: usize },
-    #[error("no snapshot is as old as {at}; the oldest is of {oldest}")]
+    #[error("no snapshot by {at}; the oldest is {}, {oldest}", &id.to_hex()[..8])]
     NoSnapshotAt {
         at: jiff::Timestamp,
+        id: chunkstore::SessionId,
         oldest: jiff::Timestamp,
     },
     #[error("{path} is not in snapshot {snapshot}")]
     NoSuchPath { path: String, snapshot: String },
     #[error("no source could be read: {0}")]
     NoSource(String),
+    /// A stream that was to be saved under this name ended without a byte.
+    #[error("nothing was read that could be saved as {0}")]
+    EmptyStream(String),
     #[error("{what} {}: {source}", path.display())]
     Io {
         what: &'static str,
         path: PathBuf,
         source: io::Error,
     },
+    /// What this machine must note could not be.
+    #[error("this machine's notes on the repository can't be kept in {}: {source}", path.display())]
+    NoState { path: PathBuf, source: io::Error },
     /// What a checkpoint was based on is being collected: the backup starts again from the checkpoint.
     #[error("garbage collection overtook this backup")]
     ViewChanged,
@@ -42,6 +49,9 @@ pub enum Error {
         "nothing more was deleted: the storage listed its objects incompletely ({0} is there and not listed)"
     )]
     ShortListing(String),
+    /// Generations that this machine made or saw are gone, and nobody forgot them (I-9, I-17).
+    #[error("nothing more was deleted: {}", lost(.0))]
+    Lost(Vec<chunkstore::SessionId>),
     #[error("interrupted")]
     Interrupted,
     /// A follower did not end in its time.
@@ -49,7 +59,33 @@ pub enum Error {
     Late,
 }
 
+/// What is said of generations that are gone though nobody forgot them.
+pub fn lost(ids: &[chunkstore::SessionId]) -> String {
+    let short = |id: &chunkstore::SessionId| id.to_hex()[..8].to_string();
+    let mut names: Vec<String> = ids.iter().take(3).map(short).collect();
+    if ids.len() > names.len() {
+        names.push(format!("{} more", ids.len() - names.len()));
+    }
+    let (snapshots, are) = match ids.len() {
+        1 => ("snapshot", "is"),
+        _ => ("snapshots", "are"),
+    };
+    let names = names.join(", ");
+    format!(
+        "{snapshots} {names} {are} gone from the storage, though nobody removed {}",
+        match ids.len() {
+            1 => "it",
+            _ => "them",
+        }
+    )
+}
+
 impl Error {
+    /// The storage does not let this user read or write something: nothing is known of what is there.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Error::Store(e) if e.is_denied())
+    }
+
     /// A collection was quicker than a session: it took it for dead, condemned what was put, or replaced an index segment
     /// between its listing and its reading.
     pub(crate) fn is_overtaken(&self) -> bool {

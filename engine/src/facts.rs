@@ -6,11 +6,37 @@ use jiff::Timestamp;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+/// Where a snapshot stands among those of its machine, and what the clock said when it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Made {
+    pub machine: [u8; 16],
+    /// The machine's count of manifests; 0 where it is not known.
+    pub sequence: u64,
+    pub started: Timestamp,
+    pub ended: Timestamp,
+}
+
+/// How far a snapshot's time is believed ([`crate::order`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Dated {
+    #[default]
+    Believed,
+    /// The clock was wrong: it does not fit to the snapshots that this machine made before and after.
+    Doubtful,
+    /// It is still to come.
+    Future,
+}
+
 /// One snapshot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
     pub id: SessionId,
+    /// As it says itself.
     pub time: Timestamp,
+    /// The time that it counts as, and how far the one that it says is believed.
+    pub at: Timestamp,
+    pub dated: Dated,
+    pub made: Made,
     pub host: String,
     pub paths: Vec<Vec<u8>>,
     pub tags: Vec<String>,
@@ -22,16 +48,34 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Its time is still to come: then it is not the newest of anything, and no rule removes it.
+    pub fn is_in_future(&self) -> bool {
+        self.dated == Dated::Future
+    }
+
     /// All of `tags` are there; an empty tag stands for a snapshot without any.
     pub fn has_tags(&self, tags: &[String]) -> bool {
         let has = |tag: &String| self.tags.contains(tag) || (tag.is_empty() && self.tags.is_empty());
         tags.iter().all(has)
     }
+
+    /// Whether there may be something at `path` (absolute) by what was backed up.
+    pub fn may_hold(&self, path: &[u8]) -> bool {
+        let leads_to = |a: &[u8], b: &[u8]| {
+            let a = a.strip_suffix(b"/").unwrap_or(a);
+            matches!(b.strip_prefix(a), Some([] | [b'/', ..]))
+        };
+        self.paths
+            .iter()
+            .any(|source| leads_to(source, path) || leads_to(path, source))
+    }
 }
 
-/// Newest first; snapshots of one instant by id, so that every order of listing gives the same answer.
+/// Newest first; those of one instant by the order in which their machine made them, and then by id, so that every order of
+/// listing gives the same answer.
 pub fn newest_first(a: &Facts, b: &Facts) -> Ordering {
-    b.time.cmp(&a.time).then_with(|| a.id.cmp(&b.id))
+    let older = |facts: &Facts| (facts.at, facts.made.machine, facts.made.sequence);
+    older(b).cmp(&older(a)).then_with(|| a.id.cmp(&b.id))
 }
 
 /// By what snapshots are told apart before a policy looks at them.
@@ -110,6 +154,9 @@ mod tests {
         let one = |id: u8, host: &str, paths: &[&str], tags: &[&str]| Facts {
             id: SessionId([id; 16]),
             time: Timestamp::from_second(i64::from(id)).unwrap(),
+            at: Timestamp::from_second(i64::from(id)).unwrap(),
+            dated: Dated::default(),
+            made: Made::default(),
             host: host.into(),
             paths: paths.iter().map(|p| p.as_bytes().to_vec()).collect(),
             tags: tags.iter().map(|t| t.to_string()).collect(),

@@ -13,6 +13,7 @@ use crate::fsmeta::{Names, open_source};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use pattern::{Pattern, Patterns};
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -72,6 +73,11 @@ impl Default for FilterOptions {
             ignore_files: Vec::new(),
         }
     }
+}
+
+/// A pattern as [`FilterOptions`] takes it, of any bytes.
+pub fn pattern_text(bytes: &[u8]) -> Cow<'_, str> {
+    pattern::text_of(bytes)
 }
 
 /// [`FilterOptions`], ready to match.
@@ -166,6 +172,16 @@ impl Filter {
             return true;
         }
         self.patterns.exclude(path, is_dir, scratch) || ignored(rules.ignores.as_deref(), path, is_dir)
+    }
+
+    /// The patterns that choose something rather than take it back, by number.
+    pub fn choosing(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.patterns.choosing()
+    }
+
+    /// Replaces `matching` by the numbers of the patterns that match the entry at `path`.
+    pub fn matching(&self, path: &[u8], is_dir: bool, matching: &mut Vec<usize>) {
+        self.patterns.matching(path, is_dir, matching);
     }
 
     /// Whether the patterns name this source itself. Other rules are not for what the user asked for by name, and
@@ -310,9 +326,7 @@ fn add_patterns(to: &mut Vec<Pattern>, given: &[String], files: &[PathBuf], eith
             source,
         };
         let bytes = File::open(path).and_then(read_patterns).map_err(failed)?;
-        let text = String::from_utf8(bytes)
-            .map_err(|e| failed(io::Error::new(io::ErrorKind::InvalidData, e.utf8_error())))?;
-        for line in text.lines().map(str::trim) {
+        for line in pattern_text(&bytes).lines().map(str::trim) {
             if !line.is_empty() && !line.starts_with('#') {
                 to.push(Pattern::parse(line, either_case)?);
             }

@@ -7,12 +7,16 @@
 use crate::error::{Error, Result};
 use crate::facts::{Facts, GroupKey, group_by};
 use crate::generations;
+pub use crate::generations::accept_loss;
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::Monitor;
-use crate::repo::{Repo, write_replacing};
+use crate::order;
+use crate::prune;
+use crate::repo::{Repo, write_durably};
 use crate::restate;
 use crate::retain::{self, Policy};
 use crate::select::Filter;
+use chunkstore::forgotten::Forgotten;
 use chunkstore::object::cap;
 use chunkstore::remote::ObjectName;
 use chunkstore::session;
@@ -46,7 +50,7 @@ pub fn plan(
     zone: &TimeZone,
     now: Timestamp,
 ) -> Vec<PolicyDecision> {
-    let facts: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
+    let facts = order::facts(snapshots, now);
     let mut decisions = Vec::with_capacity(facts.len());
     for group in group_by(&filter.matching(&facts), keys) {
         for decision in retain::decide(&group.members, policy, zone, now) {
@@ -74,10 +78,11 @@ pub fn apply(repo: &Repo, ids: &[SessionId], now: i64) -> Result<()> {
             return Err(StoreError::Refused(why).into());
         }
     }
+    repo.prove_state()?;
     for id in ids {
         repo.store.forget(*id, now)?;
     }
-    generations::note(repo, ids)
+    generations::note_forgotten(repo, ids)
 }
 
 /// Ends a snapshot whose manifest can't be read, and which therefore stops every deletion (I-9). Its bytes are kept in
@@ -106,12 +111,15 @@ pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
         Err(Error::Store(e)) if e.is_damage() => {
             let mut bytes = Vec::new();
             store.remote().read(&name, 0, cap::MANIFEST, &mut bytes)?;
-            write_replacing(&kept, &bytes)?;
+            write_durably(&kept, &bytes)?;
         }
         Err(e) => return Err(e),
     }
     match session::fence_over(store, id)? {
-        true => Ok(kept),
+        true => {
+            store.list_forgotten(&[Forgotten::named(id)])?;
+            Ok(kept)
+        }
         false => Err(StoreError::Refused(format!("snapshot {} was published again", short(id))).into()),
     }
 }
@@ -176,7 +184,7 @@ pub fn undelete(
     manifest.original = Some(id);
     match restate::publish(repo, id, &manifest, host, now, monitor) {
         Ok((new, _)) => {
-            store.discard(id)?;
+            store.discard(&[prune::ended(id, &body)])?;
             Ok(new)
         }
         // It was ended for good meanwhile, and what it needs with it.

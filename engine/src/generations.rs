@@ -1,12 +1,16 @@
 //! All generations there are, forgotten ones included, as garbage collection must see them: none unread, none
 //! unlisted (I-9).
 
+mod known;
+
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
-use crate::repo::{Repo, write_replacing};
+use crate::repo::Repo;
 use chunkstore::remote::ObjectName;
 use chunkstore::store::{Slate, Store};
 use chunkstore::{Error as StoreError, SessionId, sweep};
+pub use known::accept_loss;
+pub(crate) use known::{Known, Missing, note_forgotten};
 use std::collections::BTreeSet;
 
 /// Names of what counts: manifests and fences, and what is in the trash.
@@ -17,43 +21,40 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Lists, and proves the listing by what must be in it: whatever this machine saw before and whatever sessions
-    /// have ended must be listed, or be gone when asked for by name.
+    /// Lists, and proves the listing by what must be in it. What this machine knows to be there, and what a session has
+    /// published, must be listed or be gone when asked for by name; and a generation that is gone must be one that
+    /// somebody forgot.
     pub fn read(repo: &Repo) -> Result<Listing> {
         let store = &repo.store;
-        let mut unlisted: BTreeSet<SessionId> = sweep::open_sessions(store)?.into_iter().collect();
-        unlisted.extend(known(repo)?);
+        let known = Known::read(repo)?;
+        let mut expected: BTreeSet<SessionId> = sweep::open_sessions(store)?.into_iter().collect();
+        expected.extend(&known.trash);
         // Snapshots first: what is forgotten meanwhile is then in the trash.
+        let slates: BTreeSet<SessionId> = store.slates()?.into_iter().collect();
         let listing = Listing {
-            slates: store.slates()?.into_iter().collect(),
             trash: store.trashed()?.into_iter().collect(),
+            slates,
         };
-        for id in unlisted {
-            if listing.slates.contains(&id) || listing.trash.contains(&id) {
-                continue;
-            }
-            // A session may have ended since: then a listing of now shows it. Or it was forgotten while we look.
-            let snapshot = ObjectName::snapshot(id);
-            if still_there(store, &snapshot, &|| Ok(store.slates()?.contains(&id)))? {
-                return Err(Error::ShortListing(snapshot.to_string()));
-            }
-            let trash = ObjectName::trash(id);
-            if still_there(store, &trash, &|| Ok(store.trashed()?.contains(&id)))? {
-                return Err(Error::ShortListing(trash.to_string()));
+        for id in expected {
+            if !listing.slates.contains(&id) && !listing.trash.contains(&id) {
+                refuse_short_listing(store, id)?;
             }
         }
-        remember(repo, &listing)?;
-        Ok(listing)
+        let Missing { lost, .. } = known.missing(store, &listing.slates, Some(&listing.trash))?;
+        match lost.is_empty() {
+            true => Ok(listing),
+            false => Err(Error::Lost(lost)),
+        }
     }
 
-    /// Calls `each` with every generation's manifest, but for those in the trash that `skip` names.
+    /// Calls `each` with every generation's manifest, but for those that `skip` names.
     pub fn for_each(
         &self,
         store: &Store,
         skip: &BTreeSet<SessionId>,
         each: &mut dyn FnMut(SessionId, Manifest) -> Result<()>,
     ) -> Result<()> {
-        for id in self.slates.iter().copied() {
+        for id in self.slates.difference(skip).copied() {
             match store.slate(id) {
                 Ok(Slate::Fence) => {}
                 Ok(Slate::Manifest { body, .. }) => each(id, Manifest::decode(id, &body)?)?,
@@ -66,6 +67,20 @@ impl Listing {
             forgotten(store, *id, each)?;
         }
         Ok(())
+    }
+}
+
+/// [`Error::ShortListing`] for a generation that a listing lacked and that is there.
+fn refuse_short_listing(store: &Store, id: SessionId) -> Result<()> {
+    // A session may have ended since: then a listing of now shows it. Or it was forgotten while we look.
+    let snapshot = ObjectName::snapshot(id);
+    if still_there(store, &snapshot, &|| Ok(store.slates()?.contains(&id)))? {
+        return Err(Error::ShortListing(snapshot.to_string()));
+    }
+    let trash = ObjectName::trash(id);
+    match still_there(store, &trash, &|| Ok(store.trashed()?.contains(&id)))? {
+        true => Err(Error::ShortListing(trash.to_string())),
+        false => Ok(()),
     }
 }
 
@@ -86,37 +101,4 @@ fn forgotten(
         Err(StoreError::Missing { .. }) => Ok(()),
         Err(e) => Err(e.into()),
     }
-}
-
-/// Generations that this machine listed last time. A note that was lost proves less, and harms nothing.
-fn known(repo: &Repo) -> Result<Vec<SessionId>> {
-    let path = repo.state().join("generations");
-    match std::fs::read(&path) {
-        Ok(ids) => Ok(ids
-            .chunks_exact(SessionId::LEN)
-            .filter_map(SessionId::from_slice)
-            .collect()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(Error::Io {
-            what: "read",
-            path,
-            source,
-        }),
-    }
-}
-
-/// Adds what this machine knows to be there to what it listed.
-pub(crate) fn note(repo: &Repo, ids: &[SessionId]) -> Result<()> {
-    let mut all: BTreeSet<SessionId> = known(repo)?.into_iter().collect();
-    all.extend(ids);
-    write(repo, &all)
-}
-
-fn remember(repo: &Repo, listing: &Listing) -> Result<()> {
-    write(repo, &listing.slates.union(&listing.trash).copied().collect())
-}
-
-fn write(repo: &Repo, ids: &BTreeSet<SessionId>) -> Result<()> {
-    let bytes: Vec<u8> = ids.iter().flat_map(|id| id.0).collect();
-    write_replacing(&repo.state().join("generations"), &bytes)
 }

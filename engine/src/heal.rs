@@ -22,16 +22,16 @@ use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
-use chunkstore::session::{self, Mark};
+use chunkstore::session;
 use chunkstore::store::Slate;
 use chunkstore::transfer::{self, Ahead, Origin};
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, PackId, Place, SessionId};
+use chunkstore::{ChunkId, PackId, Place, SessionId, sweep};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::AtomicU64;
 
-/// Names that a report holds; the rest is counted.
+/// Names that a report shows; the rest is counted.
 const LISTED: usize = 1000;
 
 #[derive(Clone, Debug)]
@@ -56,6 +56,8 @@ pub struct Healed {
     /// Damaged packs, and how many of them were put right in their place.
     pub packs_damaged: u64,
     pub packs_mended: u64,
+    /// Those that stay damaged, and that no snapshot needs anything of: condemned, and a collection removes them.
+    pub packs_unneeded: u64,
     /// Chunks that were lost or damaged and came from another replica; bytes that were sent for that.
     pub chunks_brought: u64,
     pub bytes: u64,
@@ -66,11 +68,13 @@ pub struct Healed {
     /// What no replica has whole: chunks, and manifests.
     pub chunks_lost: u64,
     pub snapshots_lost: u64,
+    /// Paths that still can't be restored, as a check found after all that was mended.
+    pub damaged_paths: u64,
 }
 
 impl Healed {
     pub fn is_whole(&self) -> bool {
-        self.chunks_lost == 0 && self.snapshots_lost == 0
+        self.chunks_lost == 0 && self.snapshots_lost == 0 && self.damaged_paths == 0
     }
 
     /// There was nothing to do.
@@ -103,10 +107,11 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
     let index = repair::index(repo, &how, &Hush(monitor))?;
     healed.segments_damaged = index.segments_damaged;
     healed.packs_listed = index.packs_listed;
-    let hurt = match options.read_data {
+    let mut hurt = match options.read_data {
         true => broken_packs(repo, options, monitor)?,
         false => BTreeSet::new(),
     };
+    let before: HashSet<PackId> = repo.store.packs()?.into_keys().collect();
     let progress = index_progress(monitor);
     let origins = from
         .iter()
@@ -114,7 +119,9 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
         .collect::<Result<Vec<_>, _>>()?;
     let owner = repo.owner(&options.host, options.now);
     let writer = Writer::begin(repo.store.clone(), owner, 1, options.dry_run)?;
-    writer.index(&mut |done, total| progress(done, total))?;
+    let index = writer.index(&mut |done, total| progress(done, total))?;
+    // What a listing shows needs no reading.
+    hurt.extend(index.wrong_sizes().keys());
     let mut healing = Healing {
         repo,
         origins: &origins,
@@ -123,10 +130,39 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
         monitor,
         hurt: Mutex::new(hurt),
         bytes: AtomicU64::new(0),
+        put: HashSet::new(),
         healed,
     };
     healing.run()?;
-    Ok(healing.healed)
+    let Healing { put, mut healed, .. } = healing;
+    drop(writer);
+    if !options.dry_run && !healed.was_whole() {
+        verify(repo, options, before, put, &mut healed, monitor)?;
+    }
+    Ok(healed)
+}
+
+/// Reads what was brought, and all that leads to it: that everything is there again is said of what was seen.
+fn verify(
+    repo: &Repo,
+    options: &Options,
+    before: HashSet<PackId>,
+    put: HashSet<PackId>,
+    healed: &mut Healed,
+    monitor: &dyn Monitor,
+) -> Result<()> {
+    let there = repo.store.packs()?.into_keys();
+    let new: HashSet<PackId> = there
+        .filter(|id| !before.contains(id) || put.contains(id))
+        .collect();
+    let options = check::Options {
+        read_data: ReadData::All,
+        threads: options.threads,
+    };
+    let report = check::run_on(repo, &options, Some(&new), &Hush(monitor))?;
+    healed.damaged_paths = report.damaged_paths;
+    healed.snapshots_lost = healed.snapshots_lost.max(report.snapshots_unreadable);
+    Ok(())
 }
 
 /// Packs that are there and not what their names say.
@@ -136,7 +172,7 @@ fn broken_packs(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result
         threads: options.threads,
     };
     let report = check::run(repo, &options, &Hush(monitor))?;
-    let packs = report.broken_packs.iter().filter_map(|id| PackId::from_hex(id));
+    let packs = report.hurt_packs.into_iter().chain(report.unneeded_packs);
     let there = repo.store.packs()?;
     Ok(packs.filter(|id| there.contains_key(id)).collect())
 }
@@ -151,6 +187,8 @@ struct Healing<'a> {
     /// Packs that are there and damaged.
     hurt: Mutex<BTreeSet<PackId>>,
     bytes: AtomicU64,
+    /// Packs that were put right in their place.
+    put: HashSet<PackId>,
     healed: Healed,
 }
 
@@ -184,7 +222,8 @@ impl Healing<'_> {
         let (mut live, spares) = self.references()?;
         let hurt = self.put_right()?;
         let mut wanted = LiveSet::new(self.repo.store.cache())?;
-        self.add_wanted(&mut live, &hurt, &mut wanted)?;
+        let needed = self.add_wanted(&mut live, &hurt, &mut wanted)?;
+        self.healed.packs_unneeded = hurt.difference(&needed).count() as u64;
         self.bring(&mut wanted, &hurt)?;
         self.condemn(&hurt)?;
         for spare in spares {
@@ -320,8 +359,14 @@ impl Healing<'_> {
                     hurt.lock().insert(at.place.pack);
                 }
             }
-            let mut found = others.iter().map(|other| other.tree(decoder, id, None));
-            Ok(found.find_map(Result::ok).ok_or(error)?)
+            for other in &others {
+                match other.tree(decoder, id, None) {
+                    Err(e) if e.is_of_one_object() => {}
+                    // A replica that can't be asked proves nothing lost.
+                    read => return Ok(read?),
+                }
+            }
+            Err(error.into())
         };
         let load: &Load<'_> = &load;
         let mut walk = Walk::new(load, references, live, self.monitor)?;
@@ -332,18 +377,31 @@ impl Healing<'_> {
         })
     }
 
-    /// What of `live` is in no pack that is there and sound.
-    fn add_wanted(&self, live: &mut LiveSet, hurt: &HashSet<PackId>, wanted: &mut LiveSet) -> Result<()> {
+    /// What of `live` is in no pack that is there and sound. Returns those of the hurt packs that held some of it.
+    fn add_wanted(
+        &self,
+        live: &mut LiveSet,
+        hurt: &HashSet<PackId>,
+        wanted: &mut LiveSet,
+    ) -> Result<HashSet<PackId>> {
         let index = self.writer.index(&mut |_, _| {})?;
+        let mut needed = HashSet::new();
         live.scan(&mut |ids| {
             for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
-                if located.is_none_or(|at| hurt.contains(&at.place.pack)) {
-                    wanted.insert(*id)?;
+                match located.map(|at| at.place.pack) {
+                    Some(pack) if hurt.contains(&pack) => {
+                        needed.insert(pack);
+                        wanted.insert(*id)?;
+                    }
+                    Some(_) => {}
+                    None => {
+                        wanted.insert(*id)?;
+                    }
                 }
             }
             Ok(())
         })?;
-        Ok(())
+        Ok(needed)
     }
 
     fn bring(&mut self, wanted: &mut LiveSet, hurt: &HashSet<PackId>) -> Result<()> {
@@ -405,9 +463,9 @@ impl Healing<'_> {
     /// From now on nobody refers to packs that stay damaged: what could not come is stored again by the next backup
     /// that has it.
     fn condemn(&self, hurt: &HashSet<PackId>) -> Result<()> {
-        let new: HashSet<PackId> = hurt.difference(&self.writer.view().condemned).copied().collect();
-        if !self.options.dry_run && !new.is_empty() {
-            Mark::publish(&self.repo.store, &new)?;
+        if !self.options.dry_run {
+            let new = hurt.difference(&self.writer.view().condemned).copied().collect();
+            sweep::condemn_packs(&self.repo.store, &new)?;
         }
         Ok(())
     }

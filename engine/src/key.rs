@@ -1,7 +1,7 @@
 //! Key slots for callers that know the engine only: what opens a repository, and changing it. The cryptography and the
 //! slots' form are `chunkstore::slot`'s.
 
-use crate::error::Result;
+use crate::error::{Error, Result, StoreError};
 use crate::repo::Repo;
 use chunkstore::SlotId;
 pub use chunkstore::keyring::forget as forget_kept;
@@ -23,9 +23,18 @@ pub fn add(repo: &Repo, secret: &Secret, label: &str, now: i64) -> Result<SlotId
     Ok(repo.store.add_slot(secret, Cost::DEFAULT, label, now)?)
 }
 
-/// Removes a slot; the last sound one is refused.
+/// Removes a slot. The one that opened the repository is refused, and so is the last sound one.
 pub fn remove(repo: &Repo, id: SlotId) -> Result<()> {
+    if id == repo.store.opened_with() {
+        let why = "this key is in use: the repository was opened with it";
+        return Err(Error::Store(StoreError::Refused(why.to_string())));
+    }
     Ok(repo.store.remove_slot(id)?)
+}
+
+/// Removes the slot that opened the repository, now that another secret has taken its place.
+pub fn retire(repo: &Repo) -> Result<()> {
+    Ok(repo.store.remove_slot(repo.store.opened_with())?)
 }
 
 /// The configuration and every slot as they are stored (sealed; a secret is still needed), each under its name in

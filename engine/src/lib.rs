@@ -19,6 +19,7 @@ pub mod key;
 pub mod list;
 pub mod manifest;
 pub mod monitor;
+pub mod order;
 pub mod prune;
 pub mod references;
 pub mod repair;
@@ -37,6 +38,8 @@ pub mod units;
 pub mod walk;
 pub mod when;
 
+/// How processes are started.
+pub use chunkstore::child;
 /// How far a collection of garbage goes.
 pub use chunkstore::sweep::{Policy as GcPolicy, Unused};
 pub use chunkstore::{RepoId, SessionId};

@@ -1,7 +1,7 @@
 //! What generations hold, path by path: listings, search across generations, and what changed between two.
 
 use crate::entry::{Entry, Kind, join};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::Monitor;
 use crate::repo::Repo;
@@ -83,10 +83,24 @@ pub fn is_dir(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result<b
     }
 }
 
+/// Whether there is something at `path`. Where its record is damaged, or can't be read, there may be.
+pub fn may_hold(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result<bool> {
+    let top = relative(path);
+    if top.is_empty() {
+        return Ok(true);
+    }
+    match cursor(reader, &manifest.root()?).and_then(|mut cursor| cursor.lookup(top)) {
+        Ok(found) => Ok(found.is_some()),
+        Err(Error::Store(e)) if e.is_damage() || matches!(e, StoreError::Unreadable { .. }) => Ok(true),
+        Err(e) => Err(e),
+    }
+}
+
 /// What a search looks for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     globs: GlobSet,
+    patterns: Vec<String>,
 }
 
 impl Wanted {
@@ -108,7 +122,18 @@ impl Wanted {
             set.add(glob.map_err(bad)?);
         }
         let globs = set.build().map_err(|e| Error::Usage(format!("patterns: {e}")))?;
-        Ok(Wanted { globs })
+        let patterns = patterns.to_vec();
+        Ok(Wanted { globs, patterns })
+    }
+
+    /// The patterns, in the order given.
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// The numbers of those that match `path`.
+    pub fn matching(&self, path: &[u8]) -> Vec<usize> {
+        self.globs.matches_candidate(&Candidate::from_bytes(path))
     }
 
     /// `path` is relative to `/`.
@@ -251,6 +276,8 @@ pub struct DiffSummary {
     pub changed_files: u64,
     pub added: Side,
     pub removed: Side,
+    /// Entries that the new generation lacks because it could not look where they were.
+    pub missing: Side,
 }
 
 /// One path that changed; an added one has only a new entry, a removed one only an old.
@@ -270,10 +297,16 @@ pub fn diff(
     path: Option<&[u8]>,
     each: &mut dyn FnMut(Row<'_>) -> Result<()>,
 ) -> Result<DiffSummary> {
+    let missing = new.missing.iter().map(|missing| &missing.path);
+    let unknown: Vec<&[u8]> = missing
+        .chain(&new.unreadable_dirs)
+        .map(|path| relative(path))
+        .collect();
     let mut old = cursor(reader, &old.root()?)?;
     let mut new = cursor(reader, &new.root()?)?;
     let top = relative(path.unwrap_or_default());
     let mut summary = DiffSummary::default();
+    let is_unknown = |path: &[u8]| unknown.iter().any(|above| is_at_or_below(path, above));
     if !top.is_empty() {
         let (was, is) = (old.lookup(top)?, new.lookup(top)?);
         let was = was.map(|item| item.entry);
@@ -282,7 +315,10 @@ pub fn diff(
             (Some(was), Some(is)) => Differs::between(was, is),
             _ => Differs::default(),
         };
-        one(&mut summary, top, was.as_ref(), is.as_ref(), differs, each)?;
+        match (&was, &is) {
+            (Some(was), None) if is_unknown(top) => summary.missing.add(was),
+            _ => one(&mut summary, top, was.as_ref(), is.as_ref(), differs, each)?,
+        }
         old.under(top)?;
         new.under(top)?;
     }
@@ -301,6 +337,10 @@ pub fn diff(
             }
             Change::Removed(item) => {
                 let path = join(&item.dir, &item.entry.name);
+                if is_unknown(&path) {
+                    summary.missing.add(&item.entry);
+                    continue;
+                }
                 one(
                     &mut summary,
                     &path,
@@ -322,6 +362,11 @@ pub fn diff(
         }
     }
     Ok(summary)
+}
+
+fn is_at_or_below(path: &[u8], above: &[u8]) -> bool {
+    let rest = path.strip_prefix(above);
+    above.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 fn one(

@@ -3,7 +3,8 @@
 
 use crate::entry::Time;
 use crate::error::{Error, Result};
-use crate::facts::Facts;
+use crate::facts::{Dated, Facts, Made, newest_first};
+use crate::order;
 use crate::tree::{CodecError, Root};
 use chunkstore::object::{Tail, cbor, from_cbor};
 use chunkstore::remote::for_all;
@@ -98,8 +99,14 @@ pub struct Manifest {
     /// Directories that could not be listed, at most [`UNREADABLE_MAX`]; what was in them is not in the tree.
     #[cbor(n(19), with = "paths")]
     pub unreadable_dirs: Vec<Vec<u8>>,
+    /// Directories on which a file system with something in it was mounted, at most [`MOUNTS_MAX`].
+    #[cbor(n(20), with = "list", has_nil)]
+    pub mounts: Vec<Mounted>,
+    /// What an earlier generation held, and this one does not because it could not be found, at most [`MISSING_MAX`].
+    #[cbor(n(21), with = "list", has_nil)]
+    pub missing: Vec<Missing>,
     /// The operating system whose conventions its entries follow where they do not say otherwise: [`SYSTEM`].
-    #[n(20)]
+    #[n(22)]
     pub system: u8,
     /// What a later version wrote after the summary's counters, and after all of these: said again where this is.
     #[cbor(skip)]
@@ -107,7 +114,7 @@ pub struct Manifest {
 }
 
 /// Elements of a manifest and of its summary, and which one the summary is.
-const ELEMENTS: u64 = 21;
+const ELEMENTS: u64 = 23;
 const COUNTERS: u64 = 13;
 const SUMMARY: usize = 16;
 
@@ -116,6 +123,45 @@ const SYSTEM: u8 = 1;
 
 /// Unreadable directories that a manifest names; the summary counts all.
 pub const UNREADABLE_MAX: usize = 1000;
+pub const MOUNTS_MAX: usize = 1000;
+pub const MISSING_MAX: usize = 1000;
+
+/// A source, or a mounted file system below or above one, that was not there to be saved.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Missing {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub path: Vec<u8>,
+    /// The time of the last generation that held it whole, in seconds since 1970.
+    #[n(1)]
+    pub whole: i64,
+    #[n(2)]
+    pub held: Held,
+}
+
+/// A directory on which a file system was mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Mounted {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub path: Vec<u8>,
+    /// [`Held::Directory`] where it was the one that the directory above is on, or else [`Held::Mount`].
+    #[n(1)]
+    pub held: Held,
+}
+
+/// What was at a path when it was whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Held {
+    /// Not a directory, or an empty one.
+    #[n(0)]
+    Entry,
+    /// A directory with something in it.
+    #[n(1)]
+    Directory,
+    /// The same, on a file system of its own.
+    #[n(2)]
+    Mount,
+}
 
 /// Paths as CBOR byte strings: names need not be text.
 mod paths {
@@ -138,6 +184,35 @@ mod paths {
     pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Vec<Vec<u8>>, DecodeError> {
         let list: Vec<ByteVec> = d.decode()?;
         Ok(list.into_iter().map(Vec::from).collect())
+    }
+}
+
+/// Lists that older versions did not write; an empty one is not written either.
+mod list {
+    use minicbor::decode::{Decode, Decoder, Error as DecodeError};
+    use minicbor::encode::{Encode, Encoder, Error as EncodeError, Write};
+
+    pub fn encode<C, T: Encode<C>, W: Write>(
+        list: &[T],
+        e: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.encode_with(list, context)?.ok()
+    }
+
+    pub fn decode<'b, C, T: Decode<'b, C>>(
+        d: &mut Decoder<'b>,
+        context: &mut C,
+    ) -> Result<Vec<T>, DecodeError> {
+        d.decode_with(context)
+    }
+
+    pub fn nil<T>() -> Option<Vec<T>> {
+        Some(Vec::new())
+    }
+
+    pub fn is_nil<T>(list: &[T]) -> bool {
+        list.is_empty()
     }
 }
 
@@ -176,6 +251,8 @@ impl Manifest {
             program: format!("dedup {}", env!("CARGO_PKG_VERSION")),
             root: cbor(root),
             unreadable_dirs: Vec::new(),
+            mounts: Vec::new(),
+            missing: Vec::new(),
             system: SYSTEM,
             tails: Default::default(),
         }
@@ -193,6 +270,19 @@ impl Manifest {
     /// Seconds since 1970 when the walk began.
     pub fn walk_secs(&self) -> i64 {
         self.walk_secs
+    }
+
+    /// All but the tree, for who keeps many.
+    pub(crate) fn without_root(self) -> Manifest {
+        Manifest {
+            root: Vec::new(),
+            ..self
+        }
+    }
+
+    /// A name for the tree: of two generations with the same, all files are the same.
+    pub fn tree(&self) -> [u8; 32] {
+        *blake3::hash(&self.root).as_bytes()
     }
 
     pub fn root(&self) -> Result<Root> {
@@ -237,6 +327,14 @@ impl Manifest {
         Facts {
             id,
             time: self.time(),
+            at: self.time(),
+            dated: Dated::default(),
+            made: Made {
+                machine: self.machine,
+                sequence: self.sequence,
+                started: order::at(self.walk_secs),
+                ended: order::at(self.walk_secs.saturating_add_unsigned(self.seconds_taken)),
+            },
             host: self.host.clone(),
             paths: self.paths.clone(),
             tags: self.tags.clone(),
@@ -266,6 +364,8 @@ pub struct Snapshot {
     pub manifest: Manifest,
     /// BLAKE3 of the stored manifest.
     pub hash: [u8; 32],
+    /// [`Manifest::tree`].
+    pub tree: [u8; 32],
 }
 
 impl Snapshot {
@@ -289,21 +389,27 @@ pub fn load(store: &Store, id: SessionId) -> Result<Manifest> {
 /// Generations that can be read, oldest first, and the names of those that can't with why.
 pub type Listed = (Vec<Snapshot>, Vec<(SessionId, Error)>);
 
-/// All generations.
-pub fn list(store: &Store) -> Result<Listed> {
+/// All generations among these names, which were listed just now.
+pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    let ids = store.slates()?;
-    let read = for_all(store.remote(), &ids, |id| read_snapshot(store, *id));
-    for (id, read) in ids.into_iter().zip(read) {
+    let read = for_all(store.remote(), ids, |id| read_snapshot(store, *id));
+    for (id, read) in ids.iter().copied().zip(read) {
         match read {
             Ok(snapshot) => good.extend(snapshot),
             // Forgotten between the listing and now.
             Err(Error::Store(chunkstore::Error::Missing { .. })) => {}
-            Err(Error::Store(e)) if e.is_damage() => bad.push((id, Error::Store(e))),
+            // Damaged, or somebody else's: the others can be used.
+            Err(Error::Store(e)) if e.is_damage() || e.is_denied() => bad.push((id, Error::Store(e))),
             Err(e) => return Err(e),
         }
     }
-    good.sort_by_key(|snapshot| (snapshot.manifest.time(), snapshot.id));
+    // Without a clock at hand nothing is in the future; who has one asks `order` again.
+    let mut places: Vec<(Facts, Snapshot)> = order::facts(&good, Timestamp::MAX)
+        .into_iter()
+        .zip(good)
+        .collect();
+    places.sort_by(|(a, _), (b, _)| newest_first(b, a));
+    let good = places.into_iter().map(|(_, snapshot)| snapshot).collect();
     Ok((good, bad))
 }
 
@@ -312,9 +418,15 @@ fn read_snapshot(store: &Store, id: SessionId) -> Result<Option<Snapshot>> {
     match store.recall(id)? {
         Slate::Fence => Ok(None),
         Slate::Manifest { body, hash } => {
-            let mut manifest = Manifest::decode(id, &body)?;
-            manifest.root = Vec::new();
-            Ok(Some(Snapshot { id, manifest, hash }))
+            let manifest = Manifest::decode(id, &body)?;
+            let tree = manifest.tree();
+            let manifest = manifest.without_root();
+            Ok(Some(Snapshot {
+                id,
+                manifest,
+                hash,
+                tree,
+            }))
         }
     }
 }
@@ -331,6 +443,9 @@ pub struct Remembered {
     pub snapshot: Option<SessionId>,
     #[n(3)]
     pub segments: Vec<IndexId>,
+    /// The fingerprint of the packs that were there, where it is known.
+    #[n(4)]
+    pub packs: Option<u64>,
 }
 
 impl Remembered {

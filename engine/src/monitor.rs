@@ -37,6 +37,17 @@ pub struct Problem {
     pub what: ProblemKind,
 }
 
+/// What is found where something was saved before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lost {
+    /// A directory with nothing in it.
+    Empty,
+    /// A directory on which no file system is mounted any more.
+    Unmounted,
+    /// Something that is not a directory.
+    NotADirectory,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ProblemKind {
     Source(Trouble),
@@ -44,12 +55,26 @@ pub enum ProblemKind {
     SourceMissing {
         errno: i32,
     },
+    /// What an earlier snapshot held of a source, or of a file system mounted below it, is not there.
+    Lost {
+        how: Lost,
+        /// The time of the last snapshot that held it whole, in seconds since 1970.
+        whole: i64,
+    },
+    /// A source that is a symbolic link, a device or a FIFO, which is saved as one and not what it leads to.
+    Bare {
+        link: bool,
+    },
     /// The source's entry can't be recorded.
     LeftOut {
         why: String,
     },
     /// Restore could not write, or had no intact data for, this path.
     Restore {
+        why: String,
+    },
+    /// An object of the repository that is needed for this can't be read: nothing is known of its bytes.
+    Unreadable {
         why: String,
     },
     /// Something in the repository is damaged or missing.

@@ -4,12 +4,16 @@
 //! Keeps I-5 and I-7 to I-9: every manifest and tree chunk is read, and one that can't be stops deletion. Nothing that
 //! is already right is undone when a step fails: the next run goes on from there.
 
+mod forecast;
 mod summary;
+mod trash;
 
 pub use summary::PruneSummary;
+pub(crate) use trash::ended;
+use trash::expired_trash;
 
 use crate::error::{Error, Result};
-use crate::generations::Listing;
+use crate::generations::{Known, Listing};
 use crate::monitor::{self, Monitor, Phase, Progress};
 use crate::references;
 use crate::repo::Repo;
@@ -24,8 +28,6 @@ use chunkstore::{Error as StoreError, SessionId};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-/// Unpublished writes older than this belong to nobody.
-const STAGED_AGE: Duration = Duration::from_secs(48 * 3600);
 /// Readings of the repository's state that others may overtake.
 const TRIES: usize = 10;
 
@@ -36,7 +38,7 @@ pub struct Options {
     pub keep_trash: u64,
     /// Only plan.
     pub dry_run: bool,
-    /// Generations that a plan counts as gone: what a policy would remove.
+    /// Generations that a dry run counts as removed: what a policy would remove.
     pub assume_gone: BTreeSet<SessionId>,
     /// A session of another machine is fenced this long after it was first seen here.
     pub stale_after: Duration,
@@ -94,16 +96,14 @@ fn run_once(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Pru
         ..PruneSummary::default()
     };
     let store = &*repo.store;
-    let mut expired = expired_trash(store, options, &mut summary)?;
+    let expired = expired_trash(store, options, &mut summary)?;
     if options.dry_run {
-        expired.extend(&options.assume_gone);
-        Collection::new(repo, options, monitor, None).dry_run(expired, &mut summary)?;
+        let expired = expired.into_keys().collect();
+        Collection::new(repo, options, monitor, None).forecast(expired, &mut summary)?;
         return Ok(summary);
     }
-    for id in &expired {
-        store.discard(*id)?;
-    }
-    summary.staged_removed = store.remote().sweep_staged(STAGED_AGE)?;
+    store.discard(&expired.into_values().collect::<Vec<_>>())?;
+    summary.staged_removed = sweep_staged(repo, options)?;
     // Shows a second collector that one is at work. Without room for it, nothing is moved, only deleted.
     let session = match Session::begin(store, &repo.owner(&options.host, options.now)) {
         Err(StoreError::NoSpace { .. }) => None,
@@ -126,6 +126,24 @@ fn run_once(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Pru
     Ok(summary)
 }
 
+/// Removes what writers that are gone left unpublished.
+fn sweep_staged(repo: &Repo, options: &Options) -> Result<u64> {
+    let store = &*repo.store;
+    let mut all_ended = || {
+        let open = sweep::open_sessions(store)?;
+        Ok(sweep::settle(store, &open, &patience(repo, options))?.is_empty())
+    };
+    Ok(store.remote().sweep_staged(&mut all_ended)?)
+}
+
+fn patience(repo: &Repo, options: &Options) -> Patience {
+    Patience {
+        machine: repo.machine(),
+        stale: options.stale_after,
+        dry_run: options.dry_run,
+    }
+}
+
 /// Collects, from the beginning again when another collection replaces what this one is about to read.
 fn collect(
     repo: &Repo,
@@ -143,37 +161,6 @@ fn collect(
             result => return result,
         }
     }
-}
-
-/// Trash that was kept long enough.
-fn expired_trash(
-    store: &Store,
-    options: &Options,
-    summary: &mut PruneSummary,
-) -> Result<BTreeSet<SessionId>> {
-    let mut expired = BTreeSet::new();
-    for id in store.trashed()? {
-        match store.trash(id) {
-            Ok((_, forgotten)) => {
-                // A grace of none needs no clock.
-                let since = match options.keep_trash {
-                    0 => forgotten.min(options.now),
-                    _ => forgotten.max(session::trashed_since(store, id, options.now)?),
-                };
-                if since.saturating_add_unsigned(options.keep_trash) <= options.now {
-                    expired.insert(id);
-                } else {
-                    summary.trash_kept += 1;
-                }
-            }
-            // Ended by somebody else.
-            Err(StoreError::Missing { .. }) => {}
-            Err(e) if e.is_damage() => return Err(Error::Damaged(e)),
-            Err(e) => return Err(e.into()),
-        }
-    }
-    summary.trash_discarded = expired.len() as u64;
-    Ok(expired)
 }
 
 /// What the repository holds, read in the order that I-7 needs: marks, index, packs, manifests.
@@ -212,16 +199,6 @@ impl<'a> Collection<'a> {
         }
     }
 
-    fn dry_run(&self, expired: BTreeSet<SessionId>, summary: &mut PruneSummary) -> Result<()> {
-        let marks = sweep::pending_marks(self.store)?;
-        summary.marks_pending = marks.len() as u64;
-        summary.pending = !marks.is_empty();
-        let state = self.read_state(None, expired)?;
-        let plan = self.plan(&state, summary)?;
-        summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
-        Ok(())
-    }
-
     fn run(&self, summary: &mut PruneSummary) -> Result<()> {
         let marks = sweep::pending_marks(self.store)?;
         let needed = self.finish(marks, None, summary)?;
@@ -254,23 +231,20 @@ impl<'a> Collection<'a> {
         sessions
     }
 
+    /// The sessions that stay open, once those that are dead were fenced; in a dry run, would be.
     fn settle(&self, sessions: Vec<SessionId>) -> Result<Vec<SessionId>> {
-        let patience = Patience {
-            machine: self.repo.machine(),
-            stale: self.options.stale_after,
-        };
+        let patience = patience(self.repo, self.options);
         Ok(sweep::settle(self.store, &self.others(sessions), &patience)?)
     }
 
     /// G0. Packs in no segment are garbage only when nobody may be about to list them.
     fn plan(&self, state: &State, summary: &mut PruneSummary) -> Result<Plan> {
         summary.snapshots = state.needed.snapshots;
-        let open = sweep::open_sessions(self.store)?;
-        let open = if self.options.dry_run {
-            open
-        } else {
-            self.settle(open)?
-        };
+        let open = self.settle(sweep::open_sessions(self.store)?)?;
+        let owner = |id: &SessionId| Ok(session::owner(self.store, *id)?.and_then(|owner| owner.packs));
+        let running = open.iter().filter(|id| Some(**id) != self.own).map(owner);
+        let running = running.filter_map(Result::transpose).collect::<Result<Vec<[u64; 2]>>>()?;
+        let running = running.into_iter().flatten().collect();
         let quiet = open.is_empty() && View::read(self.store)?.segments == state.view.segments;
         let State {
             view,
@@ -286,6 +260,7 @@ impl<'a> Collection<'a> {
             packs,
             &self.options.gc,
             quiet,
+            &running,
         )?)
     }
 
@@ -465,11 +440,17 @@ impl<'a> Collection<'a> {
         self.monitor.phase(Phase::FindingReferences);
         let reader = Reader::with_index(self.repo.store.clone(), index);
         let mut live = LiveSet::new(self.store.cache())?;
-        let mut snapshots = 0;
+        let (mut snapshots, mut there) = (0, BTreeSet::new());
         listing.for_each(self.store, skip, &mut |id, manifest| {
-            snapshots += u64::from(!listing.trash.contains(&id));
+            if !listing.trash.contains(&id) {
+                snapshots += 1;
+                there.insert(id);
+            }
             references::collect(&reader, &[manifest.root()?], &mut live, self.monitor)
         })?;
+        let known = Known::read(self.repo)?;
+        let missing = known.missing(self.store, &listing.slates, Some(&listing.trash))?;
+        known.update(self.repo, &there, Some(&listing.trash), &missing)?;
         Ok(Needed {
             listing,
             skipped: skip.clone(),

@@ -8,7 +8,8 @@ use crate::tree::{CodecError, Reference, Root, SegmentRef, Segments, decode_page
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
-use chunkstore::{ChunkId, Place};
+use chunkstore::{ChunkId, Error as StoreError, Place, threads};
+use std::thread::ScopedJoinHandle;
 
 /// Tree chunks read side by side, and threads that do so.
 const BATCH: usize = 64;
@@ -154,16 +155,16 @@ impl<'a> Walk<'a> {
                 .chunks(share)
                 .zip(&mut self.decoders)
                 .map(|(pieces, decoder)| {
-                    scope.spawn(move || pieces.iter().map(|piece| one(decoder, piece)).collect::<Vec<_>>())
+                    let all = move || pieces.iter().map(|piece| one(decoder, piece)).collect::<Vec<_>>();
+                    threads::spawn_in(scope, "trees", all)
                 })
                 .collect();
-            workers
-                .into_iter()
-                .map(|worker| worker.join())
-                .collect::<Result<Vec<_>, _>>()
-        });
-        // Nothing in a worker panics by design; if one does, what it should have read is not known.
-        let results = results.map_err(|_| chunkstore::Error::WriterFailed)?;
+            // Nothing in a worker panics by design; if one does, what it should have read is not known.
+            let ended = |worker: Result<ScopedJoinHandle<'_, _>, StoreError>| {
+                worker?.join().map_err(|_| StoreError::WriterFailed)
+            };
+            workers.into_iter().map(ended).collect::<Result<Vec<_>, _>>()
+        })?;
         self.visited += pieces.len() as u64;
         self.monitor.progress(&Progress {
             files_done: self.visited,

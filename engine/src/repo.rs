@@ -1,24 +1,30 @@
 //! A repository opened on this machine: the store, and the few local facts that are not a cache (machine id, what was
 //! published last). Everything the commands do starts here.
 
-use crate::error::{Error, Result};
-use crate::manifest::{self, Listed, Manifest, Remembered};
+use crate::error::{self, Error, Result};
+use crate::generations::Known;
+use crate::manifest::{self, Listed, Manifest, Remembered, Snapshot};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 pub use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
+pub use chunkstore::descriptors::raise_limit;
 use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::opening;
+use chunkstore::private;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::{Opener, Others};
+pub use chunkstore::remote::limit_rates;
 use chunkstore::remote::{self, ObjectName};
-pub use chunkstore::remote::{limit_rates, stop_trying_when};
 use chunkstore::session::Owner;
 use chunkstore::simulation;
 use chunkstore::slot::{Cost, Secret};
+pub use chunkstore::stopping::stop_when;
 pub use chunkstore::store::replica::Made;
 use chunkstore::store::{NewStore, Store};
 use chunkstore::{RepoId, SessionId};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,10 +35,44 @@ pub struct LocalDirs {
     pub state: PathBuf,
 }
 
+/// Generations as a command that lists them finds them.
+pub struct Survey {
+    /// Oldest first.
+    pub snapshots: Vec<Snapshot>,
+    /// Those that can't be read, and why.
+    pub unreadable: Vec<(SessionId, Error)>,
+    /// Those that this machine made or saw, and that are gone though nobody forgot them; or why that can't be told.
+    pub lost: Result<Vec<SessionId>>,
+}
+
+impl Survey {
+    /// What is to be said of what is missing, in one line.
+    pub fn warning(&self) -> Option<String> {
+        match &self.lost {
+            Ok(lost) if lost.is_empty() => None,
+            Ok(lost) => Some(format!("{}; 'dedup check' says more", error::lost(lost))),
+            Err(e) => Some(format!("whether snapshots are missing can't be told: {e}")),
+        }
+    }
+
+    pub(crate) fn tell_missing(&self, monitor: &dyn Monitor) {
+        if let Some(why) = self.warning() {
+            monitor.problem(&Problem {
+                path: Vec::new(),
+                what: ProblemKind::Warning { why },
+            });
+        }
+    }
+}
+
+/// Damaged packs that are named one by one.
+const PACKS_TOLD: usize = 10;
+
 pub struct Repo {
     pub store: Arc<Store>,
     state: PathBuf,
     machine: [u8; 16],
+    machine_file: PathBuf,
     /// Replicas to read from where this one fails.
     others: Option<Arc<Others>>,
 }
@@ -70,6 +110,11 @@ pub fn local_path(location: &str) -> Option<&Path> {
     remote::local_path(location)
 }
 
+/// Whether a location can be opened, as far as can be said without contacting anybody.
+pub fn check_location(location: &str) -> Result<()> {
+    Ok(remote::check(location)?)
+}
+
 /// A location as it may be printed: without the secrets that its URL may hold.
 pub fn shown(location: &str) -> String {
     remote::shown(location)
@@ -105,11 +150,13 @@ impl Found {
 impl Repo {
     fn of(store: Store, dirs: &LocalDirs) -> Result<Repo> {
         let state = state_of(dirs, &store.folder());
-        let machine = machine_id(&dirs.state)?;
+        // Where nothing can be kept, this run is a machine of its own. Whoever relies on more proves that it can be.
+        let machine = machine_id(&dirs.state).or_else(|_| random::<16>())?;
         Ok(Repo {
             store: Arc::new(store),
             state,
             machine,
+            machine_file: machine_file(&dirs.state),
             others: None,
         })
     }
@@ -120,8 +167,8 @@ impl Repo {
 
     fn look_on(remote: Arc<dyn remote::Remote>, dirs: &LocalDirs) -> Result<Found> {
         let store = opening::Found::look(remote, &dirs.cache)?;
-        // Whoever walks the sources while the repository is being opened must not meet half of this.
-        machine_id(&dirs.state)?;
+        // Whoever walks the sources while the repository is being opened must not meet half of this. Readers do without.
+        let _ = machine_id(&dirs.state);
         Ok(Found {
             store,
             dirs: dirs.clone(),
@@ -160,6 +207,9 @@ impl Repo {
             });
             (name, open)
         };
+        if others.is_empty() {
+            return self;
+        }
         let others = Others::new(others.into_iter().map(opener).collect());
         Repo {
             others: Some(Arc::new(others)),
@@ -172,9 +222,25 @@ impl Repo {
         self.store.remote().location()
     }
 
+    /// Proves that this machine can keep notes on the repository, before something is done that must be noted.
+    pub fn prove_state(&self) -> Result<()> {
+        let probe = self.state.join(format!("probe.{}", std::process::id()));
+        let proven = private::create_dir_all(&self.state).and_then(|()| private::write(&probe, b"dedup"));
+        let proven = proven.and_then(|()| std::fs::remove_file(&probe));
+        proven.map_err(|source| Error::NoState {
+            path: self.state.clone(),
+            source,
+        })
+    }
+
     /// Random, kept in the state directory.
     pub fn machine(&self) -> [u8; 16] {
         self.machine
+    }
+
+    /// Where this machine's id is kept.
+    pub(crate) fn machine_file(&self) -> &Path {
+        &self.machine_file
     }
 
     pub fn owner(&self, host: &str, now: i64) -> Owner {
@@ -183,6 +249,7 @@ impl Repo {
             host: host.to_string(),
             pid: std::process::id(),
             started: now,
+            packs: None,
         }
     }
 
@@ -196,21 +263,74 @@ impl Repo {
         Reader::new(self.store.clone(), index_progress(monitor)).or_from(self.others.clone())
     }
 
-    /// Tells of index segments that were found damaged since the repository was opened (I-2).
-    pub fn tell_damaged_index(&self, monitor: &dyn Monitor) {
-        for id in self.store.damaged_segments() {
+    /// Tells what was found since the repository was opened and does no harm to what is read: a cache that can't be
+    /// used, damaged index segments (I-2), and packs of the wrong size (I-4).
+    pub fn tell_damage(&self, monitor: &dyn Monitor) {
+        if let Some(why) = self.store.cache_trouble() {
             monitor.problem(&Problem {
-                path: ObjectName::index(id).to_string().into_bytes(),
+                path: self.store.cache().as_os_str().as_bytes().to_vec(),
                 what: ProblemKind::Warning {
-                    why: "it is damaged, and what it lists counts as absent".to_string(),
+                    why: format!("this run does without the cache: {why}"),
                 },
+            });
+        }
+        let warn = |object: ObjectName, why: String| {
+            monitor.problem(&Problem {
+                path: object.to_string().into_bytes(),
+                what: ProblemKind::Warning { why },
+            });
+        };
+        for id in self.store.damaged_segments() {
+            let why = "it is damaged, and what it lists counts as absent";
+            warn(ObjectName::index(id), why.to_string());
+        }
+        let wrong = self.store.packs_of_wrong_size();
+        for (id, size) in wrong.iter().take(PACKS_TOLD) {
+            let why = format!("it is damaged: {size}. A backup stores again what the source still has of it");
+            warn(ObjectName::pack(*id), why);
+        }
+        if wrong.len() > PACKS_TOLD {
+            let why = format!(
+                "{} more are damaged; 'dedup check' names them",
+                wrong.len() - PACKS_TOLD
+            );
+            monitor.problem(&Problem {
+                path: b"packs".to_vec(),
+                what: ProblemKind::Warning { why },
             });
         }
     }
 
     /// Readable generations, oldest first, and those that can't be read.
     pub fn snapshots(&self) -> Result<Listed> {
-        manifest::list(&self.store)
+        manifest::list(&self.store, &self.store.slates()?)
+    }
+
+    /// The same, and what this machine misses among them (I-9, I-17).
+    pub fn survey(&self) -> Result<Survey> {
+        let known = Known::read(self);
+        let slates = self.store.slates()?;
+        let (snapshots, unreadable) = manifest::list(&self.store, &slates)?;
+        let listed = slates.into_iter().collect();
+        let bad = unreadable.iter().map(|(id, _)| *id);
+        let there = snapshots.iter().map(|snapshot| snapshot.id).chain(bad).collect();
+        // Trouble here keeps nobody from what is there.
+        let lost = known.and_then(|known| {
+            let missing = known.missing(&self.store, &listed, None)?;
+            // Who only reads may have no place to write: then this machine goes on knowing what it knew.
+            let _ = known.update(self, &there, None, &missing);
+            Ok(missing.lost)
+        });
+        Ok(Survey {
+            snapshots,
+            unreadable,
+            lost,
+        })
+    }
+
+    /// The same for who judges the repository: what this user may not read is no damage, and ends it.
+    pub(crate) fn snapshots_or_denied(&self) -> Result<Listed> {
+        or_denied(self.snapshots()?)
     }
 
     pub fn manifest(&self, id: SessionId) -> Result<Manifest> {
@@ -227,6 +347,39 @@ impl Repo {
 
     pub fn remember(&self, last: &Remembered) -> Result<()> {
         write_replacing(&self.state.join("last"), &cbor(last))
+    }
+
+    /// Waits until no other process of this machine publishes: whoever holds this may number a manifest and say what came
+    /// before (I-17).
+    pub(crate) fn turn(&self) -> Result<File> {
+        let path = self.state.join("last.lock");
+        let failed = |what, source| Error::Io {
+            what,
+            path: path.clone(),
+            source,
+        };
+        std::fs::create_dir_all(&self.state).map_err(|e| failed("create the folder of", e))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
+        let lock = lock.map_err(|e| failed("open", e))?;
+        loop {
+            match rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(lock),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(failed("lock", e.into())),
+            }
+        }
+    }
+}
+
+/// What was listed, unless this user may not read some of it.
+pub(crate) fn or_denied((good, mut bad): Listed) -> Result<Listed> {
+    match bad.iter().position(|(_, error)| error.is_denied()) {
+        Some(denied) => Err(bad.swap_remove(denied).1),
+        None => Ok((good, bad)),
     }
 }
 
@@ -256,21 +409,40 @@ pub fn write_replacing(path: &Path, bytes: &[u8]) -> Result<()> {
         source,
     };
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(|e| failed("create the folder of", e))?;
+        private::create_dir_all(dir).map_err(|e| failed("create the folder of", e))?;
     }
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
     simulation::replace_local(path, &temporary, bytes).map_err(|e| failed("replace", e))
 }
 
+/// The same, and the new file survives a power cut: for what is about to be deleted elsewhere.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_replacing(path, bytes)?;
+    // The file, then the folders that its name hangs on: those below the state directory may be new.
+    for part in path.ancestors().take(4) {
+        let synced = File::open(part).and_then(|part| part.sync_all());
+        synced.map_err(|source| Error::Io {
+            what: "sync",
+            path: part.to_path_buf(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+fn machine_file(state: &Path) -> PathBuf {
+    state.join("machine")
+}
+
 /// This machine's random id, made when first asked for.
 fn machine_id(state: &Path) -> Result<[u8; 16]> {
-    let path = state.join("machine");
+    let path = machine_file(state);
     let failed = |what, source| Error::Io {
         what,
         path: path.clone(),
         source,
     };
-    std::fs::create_dir_all(state).map_err(|e| failed("create the folder of", e))?;
+    private::create_dir_all(state).map_err(|e| failed("create the folder of", e))?;
     loop {
         match std::fs::read(&path) {
             Ok(bytes) => {
@@ -285,7 +457,7 @@ fn machine_id(state: &Path) -> Result<[u8; 16]> {
         }
         // Of two processes that start at once, one links first and both use its id.
         let temporary = state.join(format!("machine.{}", std::process::id()));
-        std::fs::write(&temporary, random::<16>()?).map_err(|e| failed("write", e))?;
+        private::write(&temporary, &random::<16>()?).map_err(|e| failed("write", e))?;
         let linked = std::fs::hard_link(&temporary, &path);
         std::fs::remove_file(&temporary).map_err(|e| failed("remove", e))?;
         match linked {

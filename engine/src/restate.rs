@@ -49,6 +49,7 @@ pub(crate) fn publish(
     now: i64,
     monitor: &dyn Monitor,
 ) -> Result<(SessionId, [u8; 32])> {
+    repo.prove_state()?;
     let once = || -> Result<_> {
         let writer = Writer::begin(repo.store.clone(), repo.owner(host, now), 1, false)?;
         prove_present(repo, &writer, manifest, id, monitor)?;
@@ -97,6 +98,7 @@ fn prove_present(
 
 /// What this machine made last (I-17) has another name now.
 fn follow(repo: &Repo, old: SessionId, new: SessionId, hash: [u8; 32]) -> Result<()> {
+    let _turn = repo.turn()?;
     let mut last = repo.remembered();
     if last.snapshot == Some(old) {
         (last.snapshot, last.hash) = (Some(new), hash);

@@ -9,10 +9,12 @@
 //! - A protected snapshot is always kept.
 //! - A partial snapshot (the checkpoint of a backup that did not finish) uses no slot, so it can't displace a
 //!   complete one. It is kept while no complete snapshot of its group is as new, or for its tags.
+//! - A snapshot whose time is in the future uses no slot either, and is kept until its time comes or it is named.
+//! - One whose clock was wrong (see [`crate::order`]) counts where it was made, and uses no calendar period's slot.
 //! - [`Rule::MaxGenerations`] takes away: the oldest of those that the other rules keep, never tagged or protected
 //!   ones. Alone it keeps the newest.
 
-use crate::facts::{Facts, newest_first};
+use crate::facts::{Dated, Facts, newest_first};
 use crate::units;
 use chunkstore::SessionId;
 use jiff::civil::Date;
@@ -235,14 +237,16 @@ pub struct Decision {
 pub fn decide(group: &[&Facts], policy: &Policy, zone: &TimeZone, now: Timestamp) -> Vec<Decision> {
     let mut list = group.to_vec();
     list.sort_by(|a, b| newest_first(a, b));
-    let complete: Vec<usize> = (0..list.len()).filter(|&i| !list[i].partial).collect();
+    let complete: Vec<usize> = (0..list.len())
+        .filter(|&i| !list[i].partial && !list[i].is_in_future())
+        .collect();
     let mut run = Run {
-        local: list.iter().map(|f| f.time.to_zoned(zone.clone())).collect(),
+        local: list.iter().map(|f| f.at.to_zoned(zone.clone())).collect(),
         newest: complete
             .iter()
             .map(|&i| &list[i])
-            .find(|f| f.time <= now)
-            .map(|f| f.time.to_zoned(zone.clone())),
+            .find(|f| f.at <= now)
+            .map(|f| f.at.to_zoned(zone.clone())),
         counted: vec![Vec::new(); list.len()],
         firm: vec![Vec::new(); list.len()],
         list,
@@ -270,12 +274,15 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn always(&mut self) {
-        let newest_complete = self.complete.first().map(|&i| self.list[i].time);
+        let newest_complete = self.complete.first().map(|&i| self.list[i].at);
         for (facts, firm) in self.list.iter().zip(&mut self.firm) {
             if facts.protected {
                 firm.push("protected".to_string());
             }
-            if facts.partial && newest_complete.is_none_or(|newest| facts.time > newest) {
+            if facts.is_in_future() {
+                firm.push("its time is in the future".to_string());
+            }
+            if facts.partial && newest_complete.is_none_or(|newest| facts.at > newest) {
                 firm.push("incomplete, and no complete snapshot is as new".to_string());
             }
         }
@@ -304,8 +311,11 @@ impl Run<'_> {
         let mut left = count;
         let mut last = None;
         for (place, &i) in self.complete.iter().enumerate() {
-            if left == Count::Limited(0) || after.is_some_and(|after| self.list[i].time <= after) {
+            if left == Count::Limited(0) || after.is_some_and(|after| self.list[i].at <= after) {
                 break;
+            }
+            if bucket != Bucket::EACH && self.list[i].dated == Dated::Doubtful {
+                continue;
             }
             let key = bucket.key(&self.local[i], i);
             let new = last != Some(key);
@@ -336,12 +346,15 @@ impl Run<'_> {
             .collect();
         let mut last = None;
         for &i in &self.complete {
-            let time = self.list[i].time;
+            let time = self.list[i].at;
             let inside = |nr: &usize| tiers[*nr].until.is_none() || time > cut_offs[*nr];
             let Some(nr) = (0..tiers.len()).find(inside) else {
                 break;
             };
             let tier = &tiers[nr];
+            if tier.every != Bucket::EACH && self.list[i].dated == Dated::Doubtful {
+                continue;
+            }
             let key = (nr, tier.every.key(&self.local[i], i));
             if last != Some(key) {
                 last = Some(key);

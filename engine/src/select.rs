@@ -1,8 +1,8 @@
 //! Which snapshot a text means: `latest`, `latest~2`, the beginning of an id, or a point in time. Shared by every
 //! command that reads; retention has its own way ([`crate::retain`]).
 //!
-//! `latest` means the newest complete snapshot: a partial one (its backup did not finish) stands in only where there
-//! is no complete one. An id means that snapshot whatever it is, and whatever the filters say; so does the id that it
+//! `latest` means the newest complete snapshot, in the order in which they were made ([`crate::order`]): one that is
+//! partial (its backup did not finish) or whose time is still to come stands in only where there is no other. An id means that snapshot whatever it is, and whatever the filters say; so does the id that it
 //! had before it was restated, undeleted or brought to a replica under another name.
 
 use crate::error::{Error, Result};
@@ -84,6 +84,14 @@ pub fn choose<'a>(
     }
 }
 
+/// What `latest` may mean, the likeliest first: the complete snapshots, newest first, and then the partial ones.
+pub fn candidates<'a>(list: &'a [Facts], filter: &Filter, at: Option<Timestamp>) -> Vec<&'a Facts> {
+    let old_enough = |facts: &&Facts| at.is_none_or(|at| facts.time <= at);
+    let passing = filter.matching(list).into_iter().filter(old_enough);
+    let (complete, partial): (Vec<&Facts>, Vec<&Facts>) = passing.partition(|facts| !facts.partial);
+    [complete, partial].concat()
+}
+
 /// Every snapshot that the texts mean, in their order, each once.
 pub fn choose_all<'a>(list: &'a [Facts], texts: &[String], filter: &Filter) -> Result<Vec<&'a Facts>> {
     let mut chosen: Vec<&Facts> = Vec::new();
@@ -121,36 +129,42 @@ fn latest<'a>(
     at: Option<Timestamp>,
 ) -> Result<&'a Facts> {
     let passing = filter.matching(list);
-    let old_enough = |facts: &&Facts| at.is_none_or(|at| facts.time <= at);
+    let old_enough = |facts: &&Facts| at.is_none_or(|at| facts.at <= at);
     let candidates: Vec<&Facts> = passing.iter().copied().filter(old_enough).collect();
-    let complete: Vec<&Facts> = candidates
+    let best = candidates.iter().map(|facts| standing(facts)).min();
+    let from: Vec<&Facts> = candidates
         .iter()
         .copied()
-        .filter(|facts| !facts.partial)
+        .filter(|facts| Some(standing(facts)) == best)
         .collect();
-    let from = if complete.is_empty() {
-        &candidates
-    } else {
-        &complete
-    };
     match (from.get(back), at, passing.last()) {
         (Some(facts), _, _) => Ok(facts),
         (None, Some(at), Some(oldest)) if candidates.is_empty() => Err(Error::NoSnapshotAt {
             at,
-            oldest: oldest.time,
+            id: oldest.id,
+            oldest: oldest.at,
         }),
         _ => Err(Error::NoSnapshot(text.to_string())),
     }
 }
 
+/// What stands in for what, the least first.
+fn standing(facts: &Facts) -> (bool, bool) {
+    (facts.is_in_future(), facts.partial)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::{Dated, Made};
 
     fn facts(id: u8, time: i64, host: &str, tags: &[&str]) -> Facts {
         Facts {
             id: SessionId([id; 16]),
             time: Timestamp::from_second(time).unwrap(),
+            at: Timestamp::from_second(time).unwrap(),
+            dated: Dated::default(),
+            made: Made::default(),
             host: host.into(),
             paths: vec![b"/home".to_vec(), format!("/{host}").into_bytes()],
             tags: tags.iter().map(|t| t.to_string()).collect(),
@@ -264,6 +278,17 @@ mod tests {
         assert_eq!(choose(&list, "latest", &filter, None).unwrap().id.0[0], 0x12);
         list.retain(|facts| facts.partial);
         assert_eq!(choose(&list, "latest", &filter, None).unwrap().id.0[0], 0x34);
+    }
+
+    #[test]
+    fn complete_ones_go_before_partial_ones() {
+        let list = list();
+        let ids = |at| {
+            let found = candidates(&list, &Filter::default(), at);
+            found.iter().map(|facts| facts.id.0[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(None), [0xac, 0x12, 0xab, 0x34]);
+        assert_eq!(ids(at(250)), [0x12, 0xab]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Totals of a repository: what its snapshots hold, what that takes up, and what is waiting to be tidied up.
 
+use crate::check::{self, DamagedPath, ReadData};
 use crate::error::Result;
-use crate::monitor::Monitor;
-use crate::repo::Repo;
+use crate::monitor::{Monitor, Quiet};
+use crate::repo::{Repo, or_denied};
 use chunkstore::pack::Class;
 use chunkstore::sweep;
 
@@ -35,12 +36,20 @@ pub struct Stats {
     /// Collections that wait for a session, and the packs that they condemned.
     pub marks_count: u64,
     pub condemned_packs_count: u64,
+    /// What a check finds; it is run only where something shows that data was lost.
+    pub num_errors: u64,
+    pub damaged_paths: u64,
+    /// Some of these paths.
+    #[serde(skip)]
+    pub paths: Vec<DamagedPath>,
 }
 
 pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
     let store = &*repo.store;
     let mut stats = Stats::default();
-    let (snapshots, unreadable) = repo.snapshots()?;
+    let survey = repo.survey()?;
+    survey.tell_missing(monitor);
+    let (snapshots, unreadable) = or_denied((survey.snapshots, survey.unreadable))?;
     stats.snapshots_count = snapshots.len() as u64;
     stats.snapshots_unreadable = unreadable.len() as u64;
     for snapshot in &snapshots {
@@ -53,7 +62,11 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
     let view = chunkstore::session::View::read(store)?;
     stats.index_segments_count = view.segments.len() as u64;
     let reader = repo.reader(monitor);
-    reader.index()?.scan(&mut |_, located| {
+    let index = reader.index()?;
+    // Packs that are listed and gone, or chunks that only condemned packs hold: a repair may have given them up.
+    let mut suspect = index.lists_absent()?;
+    index.scan(&mut |_, located| {
+        suspect |= view.condemned.contains(&located.place.pack);
         stats.total_blob_count += 1;
         match located.class {
             Class::Data => stats.data_blob_count += 1,
@@ -76,5 +89,21 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
     let marks = sweep::pending_marks(store)?;
     stats.marks_count = marks.len() as u64;
     stats.condemned_packs_count = view.condemned.len() as u64;
+    if suspect {
+        add_damage(repo, &mut stats)?;
+    }
     Ok(stats)
+}
+
+/// What is known to be lost is damage until nobody needs it.
+fn add_damage(repo: &Repo, stats: &mut Stats) -> Result<()> {
+    let options = check::Options {
+        read_data: ReadData::None,
+        threads: 1,
+    };
+    let report = check::run(repo, &options, &Quiet)?;
+    stats.num_errors = report.num_errors;
+    stats.damaged_paths = report.damaged_paths;
+    stats.paths = report.paths;
+    Ok(())
 }

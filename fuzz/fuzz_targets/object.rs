@@ -1,6 +1,7 @@
 //! Small sealed objects as storage may hand them out, and what is inside the smallest of them.
 #![no_main]
 use chunkstore::RepoId;
+use chunkstore::forgotten::Forgotten;
 use chunkstore::object::{Head, from_cbor};
 use chunkstore::remote::{Kind, ObjectName};
 use chunkstore::seal::{SealKey, Sealed};
@@ -13,6 +14,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             Sealed::Fence,
             Sealed::Mark,
             Sealed::Trash,
+            Sealed::Forgotten,
             Sealed::Manifest,
         ] {
             let opened = head.open(what, &SealKey::new([1; 32]), b"name", "object");
@@ -20,6 +22,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         }
     }
     let _ = from_cbor::<Owner>(bytes);
+    let _ = from_cbor::<Vec<Forgotten>>(bytes);
     let text = String::from_utf8_lossy(bytes);
     for kind in Kind::ALL {
         if let Some(name) = ObjectName::parse(kind, &text) {

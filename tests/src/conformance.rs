@@ -2,9 +2,9 @@
 
 use crate::remotes::listed;
 use chunkstore::remote::{Kind, ObjectName, Published, Remote};
-use chunkstore::{Error, IndexId, MarkId, PackId, SessionId, SlotId};
+use chunkstore::{Error, IndexId, ListId, MarkId, PackId, SessionId, SlotId};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
 
 const RACERS: u8 = 8;
 const ROUNDS: u8 = 20;
@@ -23,6 +23,7 @@ pub fn conformance(make: &dyn Fn() -> Arc<dyn Remote>) {
     can_be_used_while_listing(&*make());
     deletes_again(&*make());
     drops_what_is_not_published(&*make());
+    a_sweep_harms_no_writer(&*make());
     keeps_empty_objects(&*make());
     joins_pieces(&*make());
     is_read_by_many(&*make());
@@ -44,6 +45,7 @@ fn one_of_each_kind(n: u8) -> Vec<ObjectName> {
         ObjectName::trash(SessionId([n; 16])),
         ObjectName::parity(PackId([n; 32])),
         ObjectName::upgrade(u64::from(n)),
+        ObjectName::forgotten(ListId([n; 16])),
     ];
     assert!(names.iter().map(ObjectName::kind).eq(Kind::ALL));
     names
@@ -279,8 +281,37 @@ fn drops_what_is_not_published(remote: &dyn Remote) {
         let expected = usize::from(kind == Kind::Session);
         assert_eq!(listed(remote, kind).unwrap().len(), expected);
     }
-    let nothing_left = remote.sweep_staged(Duration::ZERO).unwrap();
+    let nothing_left = remote.sweep_staged(&mut || Ok(true)).unwrap();
     assert_eq!(nothing_left, 0);
+}
+
+/// Even one that is told that nobody writes.
+fn a_sweep_harms_no_writer(remote: &dyn Remote) {
+    // There is a repository.
+    publish(remote, &session(250), b"bytes");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sweeper = scope.spawn(|| {
+            while !done.load(SeqCst) {
+                remote.sweep_staged(&mut || Ok(true)).unwrap();
+            }
+        });
+        let writers: Vec<_> = (0..2u8)
+            .map(|writer| {
+                scope.spawn(move || {
+                    for n in 0..20 {
+                        let name = session(writer * 100 + n);
+                        assert_eq!(publish(remote, &name, b"bytes"), Published::Created);
+                    }
+                })
+            })
+            .collect();
+        let ended: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        done.store(true, SeqCst);
+        sweeper.join().unwrap();
+        assert!(ended.iter().all(Result::is_ok));
+    });
+    assert_eq!(listed(remote, Kind::Session).unwrap().len(), 41);
 }
 
 fn keeps_empty_objects(remote: &dyn Remote) {

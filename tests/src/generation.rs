@@ -55,6 +55,7 @@ pub fn foreign_writer(repo: &Repo) -> Writer {
         host: "elsewhere".to_string(),
         pid: 1,
         started: 0,
+        packs: None,
     };
     Writer::begin(repo.store.clone(), owner, 1, false).unwrap()
 }

@@ -75,6 +75,27 @@ impl Home {
         command
     }
 
+    /// The same under limits that the shell's `ulimit` sets, like `-n 256`.
+    pub fn limited<A: AsRef<OsStr>>(&self, limits: &str, args: &[A]) -> Command {
+        let program = self.command(args);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!(r#"ulimit {limits} && exec "$@""#), "sh"])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .current_dir(self.dir.path())
+            .env_clear()
+            .stdin(Stdio::null());
+        for (name, value) in program.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        shell
+    }
+
+    pub fn run_limited<A: AsRef<OsStr>>(&self, limits: &str, args: &[A]) -> Run {
+        Run::of(self.limited(limits, args).output().unwrap())
+    }
+
     pub fn run<A: AsRef<OsStr>>(&self, args: &[A]) -> Run {
         Run::of(self.command(args).output().unwrap())
     }
@@ -135,7 +156,7 @@ impl Home {
 }
 
 impl Run {
-    fn of(output: Output) -> Run {
+    pub fn of(output: Output) -> Run {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Run {
             code: output.status.code().unwrap_or(-1),
@@ -159,7 +180,7 @@ impl Run {
         self
     }
 
-    /// Standard output as one JSON object a line.
+    /// Standard output as JSON objects: one a line, or those of an array.
     #[track_caller]
     pub fn objects(&self) -> Vec<Value> {
         objects(&self.out)
@@ -174,15 +195,23 @@ impl Run {
     }
 }
 
-/// Every line must be one JSON object.
+/// Every line must be one JSON object, which begins with its type if it has one, or an array of objects.
 #[track_caller]
 pub fn objects(text: &str) -> Vec<Value> {
-    let object = |line: &str| {
-        let value: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        assert!(value.is_object(), "{line}");
-        value
-    };
-    text.lines().map(object).collect()
+    let mut all = Vec::new();
+    for line in text.lines() {
+        match serde_json::from_str(line) {
+            Ok(Value::Array(objects)) => all.extend(objects),
+            Ok(object) => {
+                let typed = object["message_type"].is_null() || line.starts_with("{\"message_type\":");
+                assert!(typed, "{line}");
+                all.push(object);
+            }
+            Err(e) => panic!("{e}: {line}"),
+        }
+    }
+    assert!(all.iter().all(Value::is_object), "{text}");
+    all
 }
 
 #[track_caller]

@@ -77,6 +77,7 @@ fn entries(count: u64, dir: &Path) -> Done {
         host: "scale".to_string(),
         pid: std::process::id(),
         started: 0,
+        packs: None,
     };
     let writer = Writer::begin(store.clone(), owner, 1, false)?;
     let started = Instant::now();

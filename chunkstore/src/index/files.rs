@@ -48,13 +48,14 @@ impl LocalIndex {
     }
 
     fn keep(&self, fresh: Fresh) -> Result<()> {
-        if fresh.is_empty() {
+        if fresh.is_empty() || !self.room.has_files() {
             return Ok(());
         }
         let mut files: Vec<(ContentHash, KnownFile)> = fresh.into_iter().collect();
         files.sort_unstable_by_key(|(hash, _)| hash.0);
         let path = self
-            .dir
+            .room
+            .dir()
             .join(format!("files-{}.sst", hex::encode(&files[0].0.0[..8])));
         let options = table_options(&Cache::new_lru_cache(1 << 20));
         let mut table = SstFileWriter::create(&options);

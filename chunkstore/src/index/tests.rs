@@ -122,7 +122,11 @@ fn bulk_segments_reopening_deletion_and_garbage() {
     let (index, loads) = open(dir.path(), &listed, &Condemned::new());
     assert_eq!(loads, 1);
     let (second, _) = open(dir.path(), &listed, &Condemned::new());
-    assert_ne!(second.dir, index.dir, "another process gets a copy of its own");
+    assert_ne!(
+        second.room.dir(),
+        index.room.dir(),
+        "another process gets a copy of its own"
+    );
     drop((index, second));
     let (index, loads) = open(dir.path(), &listed, &Condemned::new());
     assert_eq!(loads, 0, "what was ingested is still there");
@@ -141,7 +145,7 @@ fn bulk_segments_reopening_deletion_and_garbage() {
             .unwrap(),
         [Some(file), None]
     );
-    let path = index.dir.clone();
+    let path = index.room.dir().to_path_buf();
     drop(index);
     for entry in std::fs::read_dir(&path).unwrap() {
         std::fs::write(entry.unwrap().path(), b"garbage").unwrap();
@@ -165,7 +169,7 @@ fn what_segments_say_of_absent_packs_does_not_count() {
         let present = present.map(|packs| {
             packs
                 .iter()
-                .map(|pack| (PackId([*pack; 32]), 1))
+                .map(|pack| (PackId([*pack; 32]), 1 << 20))
                 .collect::<Inventory>()
         });
         let none = Condemned::new();
@@ -194,5 +198,90 @@ fn what_segments_say_of_absent_packs_does_not_count() {
         open(Some(&[1, 9])),
         [Some(1), Some(9), Some(9)],
         "until the pack is back"
+    );
+}
+
+/// Where nothing may be written, the index is in memory; elsewhere it goes with who used it.
+#[test]
+fn without_a_cache() {
+    let cache = Path::new("/proc/nosuch");
+    assert!(Lodging::Cache.find(cache).is_err());
+    let many: Vec<u16> = (0..10_000).collect();
+    let (id, segment) = segment(1, &many);
+    for lodging in [Lodging::Temporary, Lodging::Memory] {
+        let room = lodging.find(cache).unwrap();
+        let dir = room.dir().to_path_buf();
+        let mut load = |_| Ok(segment.clone());
+        let index = LocalIndex::open_in(
+            room,
+            &REPO,
+            &[id],
+            &Condemned::new(),
+            None,
+            &mut load,
+            &mut |_, _| {},
+        )
+        .unwrap();
+        for entry in segment.entries.iter().step_by(999) {
+            let located = index.locate(&entry.id).unwrap().unwrap();
+            assert_eq!(located.place.offset, entry.offset, "{lodging:?}");
+        }
+        assert_eq!(dir.exists(), lodging == Lodging::Temporary);
+        drop(index);
+        assert!(!dir.exists(), "{lodging:?}");
+    }
+}
+
+/// A pack of another size than its segment says is read where nothing else is, and nothing new relies on it.
+#[test]
+fn packs_of_the_wrong_size_are_readable_but_not_present() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = BTreeMap::from([segment(1, &[1, 2]), segment(9, &[2, 3])]);
+    let open = |sizes: &[(u8, u64)]| {
+        let listed: Vec<IndexId> = all.keys().copied().collect();
+        let mut load = |id: IndexId| Ok(all[&id].clone());
+        let present: Inventory = sizes
+            .iter()
+            .map(|(pack, size)| (PackId([*pack; 32]), *size))
+            .collect();
+        let none = Condemned::new();
+        let none = &none;
+        let (mut told, at) = (|_: usize, _: usize| {}, dir.path());
+        let index = LocalIndex::open(at, &REPO, &listed, none, Some(&present), &mut load, &mut told).unwrap();
+        let found = [1, 2, 3].map(|n: u16| {
+            let id = segment(0, &[n]).1.entries[0].id;
+            let located = index.locate(&id).unwrap().map(|at| at.place.pack.0[0]);
+            (located, index.contains(&id, none).unwrap())
+        });
+        let wrong: Vec<(u8, u64)> = index
+            .wrong_sizes()
+            .iter()
+            .map(|(id, size)| (id.0[0], size.listed))
+            .collect();
+        for (pack, _) in &wrong {
+            assert!(index.check_size(&PackId([*pack; 32])).is_err());
+        }
+        (found, wrong)
+    };
+    let size = 1 << 20;
+    let whole = ([(Some(1), true), (Some(9), true), (Some(9), true)], vec![]);
+    assert_eq!(open(&[(1, size), (9, size)]), whole);
+    for listed in [0, size - 1, size + 1] {
+        let hurt = (
+            [(Some(1), true), (Some(1), true), (Some(9), false)],
+            vec![(9, listed)],
+        );
+        assert_eq!(
+            open(&[(1, size), (9, listed)]),
+            hurt,
+            "found in a cache that knew it whole"
+        );
+        assert_eq!(open(&[(1, size), (9, listed)]), hurt, "and remembered");
+    }
+    assert_eq!(open(&[(1, size), (9, size)]), whole, "until it is whole again");
+    let both = open(&[(1, 5), (9, 6)]);
+    assert_eq!(
+        both.0.map(|(at, present)| (at.is_some(), present)),
+        [(true, false); 3]
     );
 }

@@ -8,8 +8,8 @@ use crate::id::ChunkId;
 use crate::pack::Class;
 use crate::store::Store;
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 /// Opens a replica; what can't be opened is passed over.
 pub type Opener = Box<dyn FnOnce() -> Option<Arc<Store>> + Send>;
@@ -17,14 +17,14 @@ pub type Opener = Box<dyn FnOnce() -> Option<Arc<Store>> + Send>;
 /// Asked in this order.
 pub struct Others {
     replicas: Vec<Other>,
-    /// The reader's own could not be asked, and is not asked again.
-    own_is_down: AtomicBool,
+    /// Why the reader's own could not be asked: it is not asked again.
+    own_is_down: OnceLock<Error>,
 }
 
 struct Other {
     name: String,
     opener: Mutex<Option<Opener>>,
-    reader: std::sync::OnceLock<Option<Reader<'static>>>,
+    reader: OnceLock<Option<Reader<'static>>>,
     is_down: AtomicBool,
     chunks: AtomicU64,
 }
@@ -35,23 +35,24 @@ impl Others {
         let other = |(name, opener)| Other {
             name,
             opener: Mutex::new(Some(opener)),
-            reader: std::sync::OnceLock::new(),
+            reader: OnceLock::new(),
             is_down: AtomicBool::new(false),
             chunks: AtomicU64::new(0),
         };
         Others {
             replicas: replicas.into_iter().map(other).collect(),
-            own_is_down: AtomicBool::new(false),
+            own_is_down: OnceLock::new(),
         }
     }
 
-    pub fn own_is_down(&self) -> bool {
-        self.own_is_down.load(Relaxed)
+    /// Why the reader's own is not asked any more, if it is not.
+    pub fn own_is_down(&self) -> Option<Error> {
+        self.own_is_down.get().map(Error::again)
     }
 
-    /// From now on only the others are asked.
-    pub fn give_own_up(&self) {
-        self.own_is_down.store(true, Relaxed);
+    /// From now on only the others are asked. The first reason counts.
+    pub fn give_own_up(&self, why: &Error) {
+        self.own_is_down.get_or_init(|| why.again());
     }
 
     /// Replaces `out` by a chunk that the reader's own replica failed to give, with `error`.
@@ -63,8 +64,8 @@ impl Others {
         error: Error,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        if !error.is_of_one_object() {
-            self.give_own_up();
+        if !error.is_of_one_object() && !matches!(error, Error::Unreadable { .. }) {
+            self.give_own_up(&error);
         }
         for other in self.replicas.iter().filter(|other| !other.is_down.load(Relaxed)) {
             match other.read(decoder, class, id, out) {

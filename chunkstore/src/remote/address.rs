@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 
 /// Put in place of a secret.
 const HIDDEN: &str = "***";
+/// Bytes of a secret from which on it is hidden wherever it stands as a word.
+const WORD_LEN: usize = 8;
 /// Parameters that hold a secret.
 const SECRET_PARAMETERS: [&str; 4] = ["password", "secret", "token", "key"];
 /// Parameters of every address, beside its scheme's own.
@@ -19,7 +21,7 @@ const COMMON: [&str; 5] = ["ca", "cert", "proxy", "timeout", "retry"];
 /// Seconds a transfer may stand still.
 const STALL: u64 = 60;
 /// Seconds for which a request that fails is tried again, once the storage has been reached.
-const PATIENCE: u64 = 120;
+const PATIENCE: u64 = 300;
 
 /// A URL taken apart.
 #[derive(Clone)]
@@ -154,18 +156,42 @@ impl Address {
         self.seconds("retry", PATIENCE)
     }
 
-    /// A text from outside, without the secrets of this address.
+    /// A text from outside, without the secrets of this address: hidden where URLs have them, after the user's name, and
+    /// as words of their own. A short secret, or one that the rest of the URL holds too, is not hidden as a word: that
+    /// would only tell that other words are equal to it.
     pub fn cleaned(&self, text: &str) -> String {
-        let parameters = self.parameters.iter();
-        let secret = parameters
-            .filter(|(name, _)| is_secret(name))
-            .map(|(_, value)| value.as_str());
-        let password = self.password.as_ref().map(|password| password.as_str());
-        secret
-            .chain(password)
-            .filter(|secret| !secret.is_empty())
-            .fold(text.to_string(), |text, secret| text.replace(secret, HIDDEN))
+        let mut text = with_masked_urls(text);
+        let parameters = self.parameters.iter().filter(|(name, _)| is_secret(name));
+        let secrets = parameters.map(|(_, value)| value.as_str());
+        if let (Some(user), Some(password)) = (&self.user, &self.password) {
+            let pair = Zeroizing::new(format!("{user}:{}", password.as_str()));
+            text = replace_word(&text, &pair, &format!("{user}:{HIDDEN}"));
+        }
+        for secret in secrets.chain(self.password.as_ref().map(|password| password.as_str())) {
+            if secret.len() >= WORD_LEN && !self.shown.contains(secret) {
+                text = replace_word(&text, secret, HIDDEN);
+            }
+        }
+        text
     }
+}
+
+/// Replaces `word` where no letter or digit stands beside it.
+fn replace_word(text: &str, word: &str, by: &str) -> String {
+    if word.is_empty() {
+        return text.to_string();
+    }
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once(word) {
+        let joined = before.ends_with(char::is_alphanumeric)
+            || (before.is_empty() && out.ends_with(char::is_alphanumeric))
+            || after.starts_with(char::is_alphanumeric);
+        out.push_str(before);
+        out.push_str(if joined { word } else { by });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 fn is_secret(parameter: &str) -> bool {
@@ -185,29 +211,56 @@ pub fn shown(url: &str) -> String {
     if super::local_path(url).is_some() || url.is_empty() || url.starts_with("mem:") {
         return url.to_string();
     }
-    let Some((scheme, _)) = url.split_once("://") else {
-        let scheme = url.split(':').next().unwrap_or_default();
-        return format!("{scheme}:{HIDDEN}");
-    };
-    let Ok(mut parsed) = Url::parse(url) else {
-        return format!("{scheme}://{HIDDEN}");
-    };
-    if parsed.password().is_some() && parsed.set_password(Some(HIDDEN)).is_err() {
-        return format!("{}://{HIDDEN}", parsed.scheme());
+    match url.split_once("://") {
+        None => format!("{}:{HIDDEN}", url.split(':').next().unwrap_or_default()),
+        Some((scheme, _)) if Url::parse(url).is_err() => format!("{scheme}://{HIDDEN}"),
+        Some((scheme, rest)) => format!("{scheme}://{}", masked(rest)),
     }
-    if parsed.query_pairs().any(|(name, _)| is_secret(&name)) {
-        let hide = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-            let value = if is_secret(&name) {
-                HIDDEN.to_string()
-            } else {
-                value.into_owned()
-            };
-            (name.into_owned(), value)
+}
+
+/// What follows `://`, with its secrets hidden where they stand: the password before the host, and parameters. All else
+/// stays as it is written.
+fn masked(rest: &str) -> String {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let authority = match authority.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((user, _)) => format!("{user}:{HIDDEN}@{host}"),
+            None => authority.to_string(),
+        },
+        None => authority.to_string(),
+    };
+    let Some((path, query)) = path.split_once('?') else {
+        return authority + path;
+    };
+    let parameters = query.split('&').map(|parameter| match parameter.split_once('=') {
+        Some((name, _)) if is_secret(&percent_decode_str(name).decode_utf8_lossy()) => {
+            format!("{name}={HIDDEN}")
+        }
+        _ => parameter.to_string(),
+    });
+    let parameters: Vec<String> = parameters.collect();
+    format!("{authority}{path}?{}", parameters.join("&"))
+}
+
+/// A text, with the secrets hidden in all URLs that stand in it.
+fn with_masked_urls(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once("://") {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '`');
+        let (url, further) = after.split_at(after.find(ends).unwrap_or(after.len()));
+        // A URL within a URL, such as an endpoint, is looked at by itself.
+        let (url, further) = match url.find("://") {
+            Some(at) => after.split_at(at),
+            None => (url, further),
         };
-        let pairs: Vec<(String, String)> = parsed.query_pairs().map(hide).collect();
-        parsed.query_pairs_mut().clear().extend_pairs(pairs);
+        out.push_str(before);
+        out.push_str("://");
+        out.push_str(&masked(url));
+        rest = further;
     }
-    parsed.to_string()
+    out.push_str(rest);
+    out
 }
 
 #[cfg(test)]
@@ -272,5 +325,54 @@ mod tests {
         assert_eq!(shown("s3://bucket/x?region=jp"), "s3://bucket/x?region=jp");
         let address = Address::parse("webdav://u:hunter2@host/", &[]).unwrap();
         assert_eq!(address.cleaned("tried u:hunter2 there"), "tried u:*** there");
+    }
+
+    #[test]
+    fn secrets_are_hidden_by_their_place() {
+        let rows = [
+            ("webdav://e:e@here.example/e/e", "webdav://e:***@here.example/e/e"),
+            (
+                "webdav://u:p%2Fa%40b@Host:80/p%2Fa",
+                "webdav://u:***@Host:80/p%2Fa",
+            ),
+            ("webdav://u:a@b:c@host/x", "webdav://u:***@host/x"),
+            ("webdav://u@host/u:x@y", "webdav://u@host/u:x@y"),
+            ("webdav://u:@host/", "webdav://u:***@host/"),
+            (
+                "s3://key:key@key/key?endpoint=http://key&key=a%26b&region=key",
+                "s3://key:***@key/key?endpoint=http://key&key=***&region=key",
+            ),
+            ("s3://b/x?se%63ret=a#b&region=c", "s3://b/x?se%63ret=***&region=c"),
+        ];
+        for (url, want) in rows {
+            assert_eq!(shown(url), want);
+        }
+        let address = |url: &str| Address::parse(url, &["secret"]).unwrap();
+        let rows = [
+            ("webdav://e:e@host/", "here: see e, e:e", "here: see e, e:***"),
+            (
+                "webdav://backup1:backup1@host/backup1",
+                "/backup1 is denied",
+                "/backup1 is denied",
+            ),
+            (
+                "webdav://u:correct-horse@host/",
+                "'correct-horse', correct-horses",
+                "'***', correct-horses",
+            ),
+            (
+                "webdav://u:p%40ss@host/",
+                "error for url (http://u:p%40ss@host/u?secret=x&y=p) again",
+                "error for url (http://u:***@host/u?secret=***&y=p) again",
+            ),
+            (
+                "s3://b?secret=long-enough-1",
+                "long-enough-1 is wrong",
+                "*** is wrong",
+            ),
+        ];
+        for (url, said, want) in rows {
+            assert_eq!(address(url).cleaned(said), want, "{url}");
+        }
     }
 }

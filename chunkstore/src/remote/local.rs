@@ -7,10 +7,13 @@
 //! Names become durable in [`Remote::barrier`], which syncs each touched folder once, however many objects it got.
 
 mod reserve;
+mod sharing;
 mod staged;
 
-use self::staged::{StagedFile, sweep_one};
-use super::{Kind, ObjectName, Remote, Staged};
+use self::sharing::Sharing;
+use self::staged::StagedFile;
+use super::{AllEnded, Kind, ObjectName, Remote, Staged};
+use crate::descriptors::open_patiently;
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
@@ -22,13 +25,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 /// Unpublished writes: on the same filesystem as the objects, so that publishing is a rename.
 const STAGING: &str = "tmp";
 /// The root, among the relative folders.
 const ROOT: &str = ".";
-const FOLDER_MODE: Mode = Mode::from_raw_mode(0o700);
 const ROOT_MODE: u32 = 0o700;
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -41,6 +42,8 @@ struct Shared {
     path: PathBuf,
     /// Opened once and kept: what is mounted over or put in place of the path later is not our repository.
     root: OnceLock<OwnedFd>,
+    /// Whose new objects are, by the root as it was when something was first written.
+    sharing: OnceLock<Sharing>,
     unsynced: Mutex<Unsynced>,
     /// Held for a whole barrier: a second caller may rely on folders that the first one is syncing.
     barrier: Mutex<()>,
@@ -83,6 +86,7 @@ impl Local {
             shared: Arc::new(Shared {
                 path: root.into(),
                 root: OnceLock::new(),
+                sharing: OnceLock::new(),
                 unsynced: Mutex::default(),
                 barrier: Mutex::default(),
             }),
@@ -95,7 +99,7 @@ impl Shared {
         if let Some(root) = self.root.get() {
             return Ok(root.as_fd());
         }
-        let opened = rustix::io::retry_on_intr(|| rustix::fs::open(&self.path, FOLDER, Mode::empty()))?;
+        let opened = open_patiently(|| rustix::fs::open(&self.path, FOLDER, Mode::empty()))?;
         Ok(self.root.get_or_init(|| opened).as_fd())
     }
 
@@ -110,6 +114,46 @@ impl Shared {
                 self.existing_root("create")
             }
             other => other.map_err(|e| failed("create", self.path.display(), e)),
+        }
+    }
+
+    /// Of a root that can't be looked at nothing is known: new objects are their writer's own.
+    fn sharing(&self, root: BorrowedFd<'_>) -> Sharing {
+        *self
+            .sharing
+            .get_or_init(|| Sharing::of(root).unwrap_or(Sharing::PRIVATE))
+    }
+
+    /// Creates a folder and those above it, as far as they are missing.
+    fn make_folder(&self, root: BorrowedFd<'_>, folder: &str) -> rustix::io::Result<()> {
+        if parent(folder) != ROOT {
+            self.make_folder(root, parent(folder))?;
+        }
+        match rustix::fs::mkdirat(root, folder, Mode::from_raw_mode(ROOT_MODE)) {
+            Err(Errno::EXIST) => Ok(()),
+            Err(e) => Err(e),
+            Ok(()) => {
+                let sharing = self.sharing(root);
+                let made = open_below(root, folder, FOLDER | OFlags::NOFOLLOW)?;
+                sharing.hand_over(&made, sharing.folder);
+                Ok(())
+            }
+        }
+    }
+
+    /// An operation on `object` at `path` failed. Where it was not permitted, the error says whose is what is in the way.
+    fn refused(&self, operation: &'static str, object: impl ToString, path: &str, error: Errno) -> Error {
+        let foreign = match (error, self.root()) {
+            (Errno::ACCESS | Errno::PERM, Ok(root)) => sharing::in_the_way(root, path),
+            _ => None,
+        };
+        match foreign {
+            Some(foreign) => failed(
+                operation,
+                object,
+                io::Error::new(io::ErrorKind::PermissionDenied, foreign),
+            ),
+            None => failed(operation, object, error),
         }
     }
 
@@ -128,7 +172,7 @@ impl Shared {
         match open_below(root, folder, FOLDER | flags) {
             Ok(folder_fd) => Ok(Some(Dir::new(folder_fd).map_err(|e| failed("list", folder, e))?)),
             Err(Errno::NOENT) => self.check_root(root, "list").map(|()| None),
-            Err(e) => Err(failed("list", folder, e)),
+            Err(e) => Err(self.refused("list", folder, folder, e)),
         }
     }
 
@@ -186,7 +230,8 @@ impl Shared {
     /// Something else under an object's name is an error and never passed over: it hides an object (I-9).
     fn object_size(&self, name: &ObjectName, stat: &Stat) -> Result<u64> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(failed("stat", name, io::Error::other("not a regular file")));
+            let why = io::Error::new(io::ErrorKind::InvalidData, "not a regular file");
+            return Err(failed("stat", name, why));
         }
         Ok(u64::try_from(stat.st_size).unwrap_or(0))
     }
@@ -207,7 +252,7 @@ impl Shared {
         let file = match open_below(root, &name.path(), flags) {
             Ok(file) => file,
             Err(Errno::NOENT) => return self.check_root(root, "read").and_then(|()| Err(missing())),
-            Err(e) => return Err(failed("read", name, e)),
+            Err(e) => return Err(self.refused("read", name, &name.path(), e)),
         };
         let stat = rustix::fs::fstat(&file).map_err(|e| failed("stat", name, e))?;
         let size = self.object_size(name, &stat)?;
@@ -266,7 +311,7 @@ impl Remote for Local {
         match rustix::fs::statat(root, name.path(), AtFlags::empty()) {
             Ok(stat) => self.shared.object_size(name, &stat).map(Some),
             Err(Errno::NOENT) => self.shared.check_root(root, "stat").map(|()| None),
-            Err(e) => Err(failed("stat", name, e)),
+            Err(e) => Err(self.shared.refused("stat", name, &name.path(), e)),
         }
     }
 
@@ -289,7 +334,10 @@ impl Remote for Local {
         match rustix::fs::unlinkat(root, name.path(), AtFlags::empty()) {
             Ok(()) => {}
             Err(Errno::NOENT) => self.shared.check_root(root, "delete")?,
-            Err(e) => return Err(failed("delete", name, e)),
+            Err(e) => {
+                let path = name.path();
+                return Err(self.shared.refused("delete", name, parent(&path), e));
+            }
         }
         // Also where it was gone already: whoever removed it may not have made that durable.
         self.shared.unsynced.lock().touch(parent(&name.path()), false);
@@ -321,29 +369,12 @@ impl Remote for Local {
         Ok(())
     }
 
-    fn sweep_staged(&self, age: Duration) -> Result<u64> {
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
         // A link in place of the folder would have us delete elsewhere.
         let Some(mut dir) = self.shared.open_folder(STAGING, OFlags::NOFOLLOW)? else {
             return Ok(0);
         };
-        let mut swept = 0;
-        while let Some(entry) = dir.read() {
-            let entry = entry.map_err(|e| failed("list", STAGING, e))?;
-            let name = entry.file_name();
-            if !name.to_str().is_ok_and(|n| n.len() == 32 && is_lower_hex(n)) {
-                continue;
-            }
-            match sweep_one(&dir, name, age) {
-                Ok(removed) => swept += u64::from(removed),
-                // Published or swept by another in the meantime.
-                Err(Errno::NOENT) => {}
-                Err(e) => {
-                    let object = format!("{STAGING}/{}", name.to_string_lossy());
-                    return Err(failed("sweep", object, e));
-                }
-            }
-        }
-        Ok(swept)
+        staged::sweep(&mut dir, all_ended)
     }
 
     fn replace(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
@@ -355,7 +386,8 @@ impl Remote for Local {
 
     fn set_aside(&self) -> Result<()> {
         let root = self.shared.existing_root("set aside")?;
-        reserve::set_aside(root).map_err(|e| failed("set aside", reserve::PATH, e))
+        reserve::set_aside(root, &self.shared.sharing(root))
+            .map_err(|e| failed("set aside", reserve::PATH, e))
     }
 
     fn use_reserve(&self) -> Result<bool> {
@@ -369,18 +401,7 @@ fn failed(operation: &'static str, object: impl ToString, source: impl Into<io::
 }
 
 fn open_below(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    rustix::io::retry_on_intr(|| rustix::fs::openat(root, path, flags, Mode::empty()))
-}
-
-/// Creates a folder and those above it, as far as they are missing.
-fn make_folder(root: BorrowedFd<'_>, folder: &str) -> rustix::io::Result<()> {
-    if parent(folder) != ROOT {
-        make_folder(root, parent(folder))?;
-    }
-    match rustix::fs::mkdirat(root, folder, FOLDER_MODE) {
-        Err(Errno::EXIST) => Ok(()),
-        other => other,
-    }
+    open_patiently(|| rustix::fs::openat(root, path, flags, Mode::empty()))
 }
 
 /// Creates the root and the directories above it, each durable in the one above.

@@ -2,13 +2,12 @@
 //!
 //! A clone is another handle to the same objects.
 
-use super::{Kind, ObjectName, Published, Remote, Staged};
+use super::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
-use std::time::Duration;
 
 type Objects = Arc<Mutex<BTreeMap<ObjectName, Arc<[u8]>>>>;
 
@@ -81,7 +80,7 @@ impl Remote for Memory {
         Ok(())
     }
 
-    fn sweep_staged(&self, _: Duration) -> Result<u64> {
+    fn sweep_staged(&self, _: &mut AllEnded<'_>) -> Result<u64> {
         // Unpublished bytes are owned by their writer and go with it.
         Ok(0)
     }

@@ -15,13 +15,13 @@ mod several;
 pub use address::shown;
 pub use local::Local;
 pub use mem::Memory;
-pub use network::{limit_rates, stop_trying_when};
+pub use network::limit_rates;
 pub use probe::{Probe, probe};
 pub use several::for_all;
 pub(crate) use several::together;
 
 use crate::error::{Error, Result};
-use crate::id::{IndexId, MarkId, PackId, SessionId, SlotId};
+use crate::id::{IndexId, ListId, MarkId, PackId, SessionId, SlotId};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,10 +39,11 @@ pub enum Kind {
     Trash,
     Parity,
     Upgrade,
+    Forgotten,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Config,
         Kind::Key,
         Kind::Pack,
@@ -53,6 +54,7 @@ impl Kind {
         Kind::Trash,
         Kind::Parity,
         Kind::Upgrade,
+        Kind::Forgotten,
     ];
 
     pub fn folder(self) -> &'static str {
@@ -67,6 +69,7 @@ impl Kind {
             Kind::Trash => "trash",
             Kind::Parity => "parity",
             Kind::Upgrade => "upgrades",
+            Kind::Forgotten => "forgotten",
         }
     }
 
@@ -76,7 +79,7 @@ impl Kind {
             Kind::Config => 0,
             Kind::Upgrade => 16,
             Kind::Pack | Kind::Index | Kind::Parity => 64,
-            Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash => 32,
+            Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash | Kind::Forgotten => 32,
         }
     }
 }
@@ -144,6 +147,12 @@ impl ObjectName {
             id: id.to_hex(),
         }
     }
+    pub fn forgotten(id: ListId) -> Self {
+        ObjectName {
+            kind: Kind::Forgotten,
+            id: id.to_hex(),
+        }
+    }
     pub fn trash(id: SessionId) -> Self {
         ObjectName {
             kind: Kind::Trash,
@@ -200,6 +209,10 @@ pub trait Staged: Send {
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published>;
 }
 
+/// Whether every session but the caller's own has published or been fenced: then nothing that was written before the
+/// answer is anybody's (I-8).
+pub type AllEnded<'a> = dyn FnMut() -> Result<bool> + 'a;
+
 /// Storage of one repository. All offsets and lengths are bytes.
 pub trait Remote: Send + Sync {
     /// Where this is, for messages; never holds a secret.
@@ -216,8 +229,9 @@ pub trait Remote: Send + Sync {
     fn delete(&self, name: &ObjectName) -> Result<()>;
     /// Every publish and delete that returned before this call survives a power cut once it returns.
     fn barrier(&self) -> Result<()>;
-    /// Removes abandoned unpublished writes older than `age`; returns how many. Never touches named objects.
-    fn sweep_staged(&self, age: std::time::Duration) -> Result<u64>;
+    /// Removes unpublished writes that nobody will publish any more; returns how many. Never touches named objects.
+    /// Where the storage can't tell by itself whether a writer lives, `all_ended` is asked after they were listed.
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64>;
 
     /// Puts `bytes` in the place of a damaged object, all at once, and durably. Only for what is named by the hash of its
     /// bytes, or made from what is, or that another replica has sealed under this name, so that nobody can have relied on
@@ -280,29 +294,64 @@ fn scheme(url: &str) -> Option<&str> {
     (!scheme.contains('/') && scheme.len() > 1).then_some(scheme)
 }
 
-/// Beside a path and `mem:`, what a URL can begin with.
+/// What a URL can begin with, beside a path.
 const SCHEMES: &str = "file:, s3://, sftp://, webdav://, webdavs://, gs://, azblob://, b2:// or rclone:";
 
-/// Opens a remote by URL: a path, `file:PATH`, `mem:` (a private, empty memory; for tests), or one on a network.
+/// Opens a remote by URL: a path, `file:PATH`, or one on a network. For tests also `mem:`, a private, empty memory.
 pub fn open(url: &str) -> Result<Arc<dyn Remote>> {
     if let Some(path) = local_path(url) {
         return Ok(Arc::new(Local::new(path)));
     }
+    #[cfg(feature = "simulation")]
     if url == "mem:" {
         return Ok(Arc::new(Memory::new()));
     }
-    if let Some(scheme) = scheme(url) {
-        if let Some(network) = network::Network::open(url, scheme)? {
-            return Ok(Arc::new(network));
-        }
-        let why = format!("'{scheme}:' is not known here; use a path, {SCHEMES}");
-        return Err(Error::Invalid {
-            what: "repository URL",
-            why,
-        });
+    match network::Network::open(url, known_scheme(url)?)? {
+        Some(network) => Ok(Arc::new(network)),
+        None => Err(unknown(url)),
     }
-    Err(Error::Invalid {
-        what: "repository URL",
-        why: "it is empty".to_string(),
-    })
+}
+
+/// Whether a URL can be opened, as far as can be said without contacting anybody.
+pub fn check(url: &str) -> Result<()> {
+    if local_path(url).is_some() {
+        return Ok(());
+    }
+    match network::Network::address(url, known_scheme(url)?)? {
+        Some(_) => Ok(()),
+        None => Err(unknown(url)),
+    }
+}
+
+fn known_scheme(url: &str) -> Result<&str> {
+    scheme(url).ok_or_else(|| address::invalid("it is empty"))
+}
+
+fn unknown(url: &str) -> Error {
+    let scheme = scheme(url).unwrap_or_default();
+    address::invalid(format!("'{scheme}:' is not known here; use a path, {SCHEMES}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_can_be_opened() {
+        for url in ["/a", "a b", "file:/a", "s3://b", "sftp://h/x", "rclone:a:b"] {
+            assert!(check(url).is_ok(), "{url}");
+        }
+        for url in [
+            "",
+            "ftp://h/x",
+            "s3:b",
+            "s3://b?x=y",
+            "s3://b?timeout=0",
+            "rclone:x",
+        ] {
+            assert!(check(url).is_err() && open(url).is_err(), "{url}");
+        }
+        // A repository in memory is gone with its process: nobody should be able to back up into one.
+        assert_eq!(open("mem:").is_ok(), cfg!(feature = "simulation"));
+    }
 }

@@ -18,18 +18,18 @@ mod webdav;
 mod wire;
 
 pub use rate::limit_rates;
-pub use retry::stop_trying_when;
 
 use self::fault::{Fault, Outcome};
 use self::retry::Sender;
 use self::wire::Wire;
 use super::address::Address;
-use super::{Kind, ObjectName, Published, Remote, Staged};
+use super::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
+use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
+use crate::stopping::Work;
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Requests that a caller does well to have under way.
 const LANES: usize = 4;
@@ -39,10 +39,18 @@ const READ: u64 = 16 << 20;
 /// No object is this long, and servers misread such numbers.
 const FAR: u64 = 1 << 60;
 
+/// Connections of one remote; beside the requests under way some are just being made.
+const CONNECTIONS_LEAST: usize = 6;
+const CONNECTIONS_MOST: usize = retry::MOST + 8;
+const BEING_MADE: usize = 4;
+/// What is gathered grows by so much at a time, so that little is taken that is not used.
+const GROWTH: usize = 4 << 20;
+
 struct Shared {
     wire: Wire,
     sender: Sender,
     address: Address,
+    _connections: Permit,
 }
 
 pub(super) struct Network {
@@ -50,8 +58,8 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Contacts nobody yet. `None` for a scheme that is none of a network's.
-    pub fn open(url: &str, scheme: &str) -> Result<Option<Network>> {
+    /// What a URL says. `None` for a scheme that is none of a network's.
+    pub fn address(url: &str, scheme: &str) -> Result<Option<Address>> {
         let address = match scheme {
             "s3" | "gs" | "azblob" | "b2" => Address::parse(url, cloud::parameters(scheme))?,
             "sftp" => Address::parse(url, sftp::PARAMETERS)?,
@@ -59,12 +67,25 @@ impl Network {
             "rclone" => Address::of_rclone(url)?,
             _ => return Ok(None),
         };
+        address.stall()?;
+        address.patience()?;
+        Ok(Some(address))
+    }
+
+    /// Contacts nobody yet. `None` for a scheme that is none of a network's.
+    pub fn open(url: &str, scheme: &str) -> Result<Option<Network>> {
+        let Some(address) = Network::address(url, scheme)? else {
+            return Ok(None);
+        };
         let wire = Wire::new(&address)?;
+        let connections = descriptors::hold(CONNECTIONS_LEAST, CONNECTIONS_MOST);
+        let most = (connections.count() - BEING_MADE).min(retry::MOST);
         Ok(Some(Network {
             shared: Arc::new(Shared {
                 wire,
-                sender: Sender::new(address.patience()?),
+                sender: Sender::new(address.patience()?, address.stall()?, most),
                 address,
+                _connections: connections,
             }),
         }))
     }
@@ -83,8 +104,9 @@ impl Shared {
     }
 
     fn create(&self, name: &ObjectName, bytes: &Bytes) -> Outcome<()> {
-        self.sender.send(|tries| {
-            let created = runtime::run(self.wire.create(name, bytes.clone()));
+        let work = work_on(name);
+        self.sender.send(work, |tries| {
+            let created = runtime::run(work, self.wire.create(name, bytes.clone()));
             match created {
                 // Of an earlier try, whose reply was lost?
                 Err(fault) if tries > 0 && fault.kind() == ErrorKind::AlreadyExists => {
@@ -98,7 +120,7 @@ impl Shared {
     }
 
     fn read_once(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
-        runtime::run(self.wire.read(name, offset, len, out))
+        runtime::run(work_on(name), self.wire.read(name, offset, len, out))
     }
 
     fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
@@ -108,7 +130,7 @@ impl Shared {
             let Some(at) = offset.checked_add(done) else {
                 return Ok(());
             };
-            self.sender.send(|_| {
+            self.sender.send(work_on(name), |_| {
                 out.truncate(start);
                 self.read_once(name, at, piece, out)
             })?;
@@ -122,15 +144,22 @@ impl Shared {
     }
 
     fn size(&self, name: &ObjectName) -> Outcome<Option<u64>> {
-        self.sender.send(|_| runtime::run(self.wire.size(name)))
+        self.closing(|| self.wire.size(name))
     }
 
     fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
-        self.sender.send(|_| runtime::run(self.wire.list(kind)))
+        self.sender
+            .send(Work::Bulk, |_| runtime::run(Work::Bulk, self.wire.list(kind)))
     }
 
     fn delete(&self, name: &ObjectName) -> Outcome<()> {
-        self.sender.send(|_| runtime::run(self.wire.delete(name)))
+        self.closing(|| self.wire.delete(name))
+    }
+
+    /// A small request.
+    fn closing<T, F: Future<Output = Outcome<T>>>(&self, request: impl Fn() -> F) -> Outcome<T> {
+        self.sender
+            .send(Work::Closing, |_| runtime::run(Work::Closing, request()))
     }
 }
 
@@ -189,9 +218,9 @@ impl Remote for Network {
     fn replace(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
         let bytes = Bytes::copy_from_slice(bytes);
         let shared = &self.shared;
-        let replaced = shared
-            .sender
-            .send(|_| runtime::run(shared.wire.replace(name, bytes.clone())));
+        let replaced = shared.sender.send(work_on(name), |_| {
+            runtime::run(work_on(name), shared.wire.replace(name, bytes.clone()))
+        });
         replaced.map_err(|fault| shared.failed("replace", name, &fault))
     }
 
@@ -208,13 +237,35 @@ impl Remote for Network {
         Ok(())
     }
 
-    fn sweep_staged(&self, age: Duration) -> Result<u64> {
-        let before = temporary::now().saturating_sub(age.as_secs());
-        let swept = self
-            .shared
-            .sender
-            .send(|_| runtime::run(self.shared.wire.sweep(before)));
-        swept.map_err(|fault| self.shared.failed("sweep", temporary::FOLDER, &fault))
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
+        let Shared { wire, sender, .. } = &*self.shared;
+        let failed = |fault| self.shared.failed("sweep", temporary::FOLDER, &fault);
+        let listed = sender.send(Work::Bulk, |_| runtime::run(Work::Bulk, wire.staged()));
+        let staged = listed.map_err(failed)?;
+        if staged.is_empty() || !all_ended()? {
+            return Ok(0);
+        }
+        let mut swept = 0;
+        for name in &staged {
+            let removed = sender.send(Work::Bulk, |_| runtime::run(Work::Bulk, wire.remove_staged(name)));
+            swept += u64::from(removed.map_err(failed)?);
+        }
+        Ok(swept)
+    }
+}
+
+/// What is to happen to a request for this object when the process is asked to stop.
+fn work_on(name: &ObjectName) -> Work {
+    match name.kind() {
+        Kind::Pack | Kind::Parity => Work::Bulk,
+        Kind::Config
+        | Kind::Key
+        | Kind::Index
+        | Kind::Session
+        | Kind::Snapshot
+        | Kind::Mark
+        | Kind::Trash
+        | Kind::Forgotten => Work::Closing,
     }
 }
 
@@ -225,6 +276,14 @@ struct StagedBytes {
 
 impl Staged for StagedBytes {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let free = self.bytes.capacity() - self.bytes.len();
+        if free < bytes.len() {
+            let more = bytes.len().max(GROWTH);
+            self.bytes.try_reserve_exact(more).map_err(|_| Error::NoMemory {
+                what: "gather a pack",
+                needed: format!("{} MiB", (self.bytes.len() + more) >> 20),
+            })?;
+        }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }

@@ -4,11 +4,13 @@
 //! where creation is exclusive and listings show what was written. Where they are not, the caller must keep garbage
 //! collection to itself. Touches no object but those it has created, under random names, and removes them again.
 
-use super::{Kind, ObjectName, Published, Remote};
+use super::{Kind, ObjectName, Published, Remote, for_all};
 use crate::error::{Error, Result};
 use crate::id::{self, SessionId};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread::Scope;
 
 /// Races run: a remote that checks and then writes loses some of them by chance only.
 const ROUNDS: usize = 20;
@@ -38,10 +40,12 @@ pub fn probe(remote: &dyn Remote) -> Result<Probe> {
     let mut created = Vec::new();
     let observed = observe(remote, &mut created);
     let may_delete = !matches!(observed, Ok(Probe { delete: false, .. }));
-    let mut cleaned = Ok(());
-    for name in created.iter().filter(|_| may_delete) {
-        cleaned = cleaned.and(remote.delete(name));
-    }
+    let cleaned: Result<()> = match may_delete {
+        true => for_all(remote, &created, |name| remote.delete(name))
+            .into_iter()
+            .collect(),
+        false => Ok(()),
+    };
     let observed = observed?;
     cleaned?;
     remote.barrier()?;
@@ -61,10 +65,10 @@ fn observe(remote: &dyn Remote, created: &mut Vec<ObjectName>) -> Result<Probe> 
     let gone = !delete || !is_listed(remote, &name)?;
 
     let mut exclusive_create = first == Published::Created && second == Published::Exists && kept;
-    for _ in 0..if delete { ROUNDS } else { ROUNDS_WITHOUT_DELETE } {
-        if exclusive_create {
-            exclusive_create = race(remote, &fresh(created)?)?;
-        }
+    if exclusive_create {
+        let rounds = if delete { ROUNDS } else { ROUNDS_WITHOUT_DELETE };
+        let names = (0..rounds).map(|_| fresh(created)).collect::<Result<Vec<_>>>()?;
+        exclusive_create = races(remote, &names)?;
     }
     Ok(Probe {
         exclusive_create,
@@ -120,50 +124,90 @@ fn may_delete(remote: &dyn Remote, name: &ObjectName) -> Result<bool> {
     }
 }
 
-/// Several threads publish different bytes under `name` at one moment: did exactly one win, and do its bytes stand?
-fn race(remote: &dyn Remote, name: &ObjectName) -> Result<bool> {
-    // Racers spin until all are there. Not a `Barrier`: should a thread not start, the others must not wait for it.
-    let missing = AtomicUsize::new(RACERS.into());
-    let racer = |racer: u8| {
-        let staged = remote.begin().and_then(|mut staged| {
-            staged.write(&[racer; LEN])?;
-            Ok(staged)
-        });
-        missing.fetch_sub(1, Ordering::SeqCst);
-        while missing.load(Ordering::SeqCst) > 0 {
-            std::thread::yield_now();
+/// For each of `names` several threads publish different bytes at one moment: did exactly one win, and do its bytes stand?
+///
+/// A race is begun once the one before has a winner. Its losers may come in later: a server that locks names can keep each
+/// of them for a second.
+fn races(remote: &dyn Remote, names: &[ObjectName]) -> Result<bool> {
+    let mut races: Vec<Race> = names.iter().map(|_| Race::default()).collect();
+    let starts: Vec<AtomicUsize> = names.iter().map(|_| AtomicUsize::new(RACERS.into())).collect();
+    let one_winner_each = std::thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        for (number, name) in names.iter().enumerate() {
+            let tell = tell.clone();
+            start(scope, remote, name, &starts[number], move |racer, result| {
+                // Only a receiver that has seen enough is gone.
+                let _ = tell.send((number, racer, result));
+            });
+            while races[number].winners.is_empty() && races[number].answers < RACERS.into() {
+                let Ok((number, racer, result)) = told.recv() else {
+                    break;
+                };
+                races[number].note(racer, result)?;
+            }
+            if races.iter().any(|race| race.winners.len() > 1) {
+                return Ok(false);
+            }
         }
-        staged?.publish(name)
-    };
-    let results: Vec<Result<Published>> = std::thread::scope(|scope| {
-        let racers: Vec<_> = (0..RACERS)
-            .map(|n| {
-                let racer = &racer;
-                let started = std::thread::Builder::new().spawn_scoped(scope, move || racer(n));
-                started.inspect_err(|_| {
-                    missing.fetch_sub(1, Ordering::SeqCst);
-                })
-            })
-            .collect();
-        let lost = |source| Error::remote("race for", name, source);
-        racers
-            .into_iter()
-            .map(|started| match started.map(|racer| racer.join()) {
-                Ok(Ok(result)) => result,
-                Ok(Err(_)) => Err(lost(io::Error::other("a thread died"))),
-                Err(e) => Err(lost(e)),
-            })
-            .collect()
-    });
-    let mut winners = Vec::new();
-    for (racer, result) in (0..RACERS).zip(results) {
-        if result? == Published::Created {
-            winners.push(racer);
-        }
+        drop(tell);
+        told.iter()
+            .try_for_each(|(number, racer, result)| races[number].note(racer, result))
+            .map(|()| races.iter().all(|race| race.winners.len() == 1))
+    })?;
+    if !one_winner_each {
+        return Ok(false);
     }
-    match winners[..] {
+    let ended: Vec<(&ObjectName, &Race)> = names.iter().zip(&races).collect();
+    let stand = for_all(remote, &ended, |(name, race)| match race.winners[..] {
         [winner] => reads_back(remote, name, &[winner; LEN]),
         _ => Ok(false),
+    });
+    stand.into_iter().try_fold(true, |all, stands| Ok(all && stands?))
+}
+
+/// What has come in of one race.
+#[derive(Default)]
+struct Race {
+    answers: usize,
+    winners: Vec<u8>,
+}
+
+impl Race {
+    fn note(&mut self, racer: u8, result: Result<Published>) -> Result<()> {
+        self.answers += 1;
+        if result? == Published::Created {
+            self.winners.push(racer);
+        }
+        Ok(())
+    }
+}
+
+/// Starts the racers for one name; each tells how it went.
+fn start<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    remote: &'env dyn Remote,
+    name: &'env ObjectName,
+    missing: &'env AtomicUsize,
+    tell: impl Fn(u8, Result<Published>) + Clone + Send + 'scope,
+) {
+    for racer in 0..RACERS {
+        let told = tell.clone();
+        let started = std::thread::Builder::new().spawn_scoped(scope, move || {
+            let staged = remote.begin().and_then(|mut staged| {
+                staged.write(&[racer; LEN])?;
+                Ok(staged)
+            });
+            // They spin until all are there. Not a `Barrier`: should a thread not start, the others must not wait for it.
+            missing.fetch_sub(1, Ordering::SeqCst);
+            while missing.load(Ordering::SeqCst) > 0 {
+                std::thread::yield_now();
+            }
+            told(racer, staged.and_then(|staged| staged.publish(name)));
+        });
+        if let Err(e) = started {
+            missing.fetch_sub(1, Ordering::SeqCst);
+            tell(racer, Err(Error::remote("race for", name, e)));
+        }
     }
 }
 

@@ -2,19 +2,23 @@
 //! the other on the calling thread, since a thread costs more there than a request.
 
 use super::Remote;
+use crate::threads;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Both, at once where the remote is far.
 pub(crate) fn together<A: Send, B>(
     remote: &dyn Remote,
-    one: impl FnOnce() -> A + Send,
+    one: impl Fn() -> A + Sync,
     other: impl FnOnce() -> B,
 ) -> (A, B) {
     if !remote.is_far() {
         return (one(), other());
     }
     std::thread::scope(|scope| {
-        let beside = scope.spawn(one);
+        // Without a thread they go one after the other.
+        let Ok(beside) = threads::spawn_in(scope, "beside", &one) else {
+            return (one(), other());
+        };
         let second = other();
         match beside.join() {
             Ok(first) => (first, second),
@@ -62,7 +66,7 @@ pub fn for_all<T: Sync, R: Send>(remote: &dyn Remote, items: &[T], each: impl Fn
 mod tests {
     use super::*;
     use crate::error::Result;
-    use crate::remote::{Kind, Memory, ObjectName, Staged};
+    use crate::remote::{AllEnded, Kind, Memory, ObjectName, Staged};
 
     /// A memory that says how many requests do well at once.
     struct Far(Memory, usize);
@@ -89,8 +93,8 @@ mod tests {
         fn barrier(&self) -> Result<()> {
             self.0.barrier()
         }
-        fn sweep_staged(&self, age: std::time::Duration) -> Result<u64> {
-            self.0.sweep_staged(age)
+        fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
+            self.0.sweep_staged(all_ended)
         }
         fn lanes(&self) -> usize {
             self.1

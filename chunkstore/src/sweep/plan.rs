@@ -7,7 +7,7 @@ use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::live::LiveSet;
 use crate::pack::Class;
-use crate::session::View;
+use crate::session::{View, packs_under};
 use crate::store::Store;
 use std::collections::{HashMap, HashSet};
 
@@ -34,6 +34,8 @@ pub struct Plan {
     pub bytes_kept_unused: u64,
     /// Packs in no index segment that stay because a running writer may be about to list them.
     pub unlisted_kept: u64,
+    /// Packs that a running writer has listed and that stay whatever is in them.
+    pub running_kept: u64,
     /// Packs in no index segment that go.
     pub unlisted_gone: u64,
 }
@@ -62,7 +64,8 @@ struct Use {
 }
 
 /// G0: which packs are unneeded, and which are worth repacking. `index` holds what lies in `packs`. Packs that no
-/// segment lists are unneeded only if `unlisted_are_garbage`.
+/// segment lists are unneeded only if `unlisted_are_garbage`, and packs of `running` sessions ([`packs_under`]) are left
+/// alone: condemned, they would have to be stored again.
 pub fn plan(
     store: &Store,
     view: &View,
@@ -71,9 +74,19 @@ pub fn plan(
     packs: &Inventory,
     policy: &Policy,
     unlisted_are_garbage: bool,
+    running: &HashSet<u64>,
 ) -> Result<Plan> {
     let mut uses: HashMap<PackId, Use> = HashMap::new();
+    let mut of_running: HashSet<PackId> = HashSet::new();
     each_segment(store, view, &mut |_, segment| {
+        if !running.is_empty() {
+            let is_running = |pack: &&PackRecord| {
+                pack.sealed_keys
+                    .iter()
+                    .any(|key| running.contains(&packs_under(key)))
+            };
+            of_running.extend(segment.packs.iter().filter(is_running).map(|pack| pack.id));
+        }
         for_entries(view, index, live, &segment, &mut |pack, frame, needed| {
             let used = uses.entry(pack.id).or_default();
             used.class = Some(pack.class);
@@ -88,6 +101,10 @@ pub fn plan(
         plan.packs += 1;
         plan.bytes += size;
         match uses.get(id) {
+            used if of_running.contains(id) => {
+                plan.needed += used.map_or(0, |used| used.needed);
+                plan.running_kept += 1;
+            }
             Some(used) if used.needed > 0 => {
                 plan.needed += used.needed;
                 if used.needed < used.total {

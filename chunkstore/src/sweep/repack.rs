@@ -16,6 +16,7 @@ use crate::place::Place;
 use crate::remote::ObjectName;
 use crate::session::View;
 use crate::store::Store;
+use crate::threads;
 use std::collections::HashSet;
 
 /// Bytes read at once.
@@ -340,11 +341,11 @@ fn prove(provers: &mut [Prover], how: (&Keys, Class, Proof), run: &Run<'_>) -> R
             .enumerate()
             .map(|(number, prover)| {
                 let share = run.frames.iter().skip(number).step_by(threads);
-                scope.spawn(move || prover.prove(how, run, share))
+                threads::spawn_in(scope, "prove", move || prover.prove(how, run, share))
             })
             .collect();
         started
             .into_iter()
-            .try_for_each(|thread| thread.join().unwrap_or(Err(Error::WriterFailed)))
+            .try_for_each(|thread| thread?.join().unwrap_or(Err(Error::WriterFailed)))
     })
 }

@@ -1,77 +1,116 @@
 //! Brings what is whole in hurt packs to safety: copies it into new packs and indexes those. Deletes nothing (I-16).
 //!
-//! Frames are read one by one, so that one sector that can't be read costs one frame.
+//! Frames are read one by one, so that one sector that can't be read costs one frame. Packs are taken one by one as well:
+//! memory does not grow with how much is hurt.
 
 use super::repack::{Mover, Proof, place};
 use crate::error::Result;
 use crate::frame::Decoder;
 use crate::id::PackId;
 use crate::index::LocalIndex;
-use crate::pack::PackList;
+use crate::live::LiveSet;
+use crate::pack::{Frame, PackList};
 use crate::store::Store;
+use std::collections::HashSet;
 
-/// What became of the frames of hurt packs. Those with another copy, which the index names, are not counted.
+/// What became of the frames of hurt packs. Those with a copy in a pack that is not hurt, which the index names, are not
+/// counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rescued {
     pub chunks: u64,
     pub bytes: u64,
-    /// Frames that no longer hold their chunk.
+    /// Chunks that no frame holds any more.
     pub lost: u64,
 }
 
-/// Copies the intact frames of the `hurt` packs. With `dry`, only says what is intact. `moved` is told bytes as they go.
-pub fn rescue(
-    store: &Store,
-    index: &LocalIndex,
-    hurt: &[PackList],
+/// A rescue under way.
+pub struct Rescue<'a> {
+    store: &'a Store,
+    index: &'a LocalIndex,
+    /// No copy in one of these counts.
+    hurt: &'a HashSet<PackId>,
+    /// Only says what is intact.
     dry: bool,
-    moved: &mut dyn FnMut(u64) -> Result<()>,
-) -> Result<Rescued> {
-    let mut rescued = Rescued::default();
-    let mut mover = Mover::within(store, Proof::Content)?;
-    let mut decoder = Decoder::new()?;
-    let mut plain = Vec::new();
-    let result = hurt
-        .iter()
-        .try_for_each(|list| {
-            for frame in &list.frames {
-                if elsewhere(index, list.id, frame)? {
-                    continue;
-                }
-                let place = place(list, frame)?;
-                let read = decoder.read(
-                    store.remote(),
-                    store.keys(),
-                    list.class,
-                    frame.id,
-                    &place,
-                    &mut plain,
-                );
-                match read {
-                    Ok(()) => {
-                        rescued.chunks += 1;
-                        rescued.bytes += u64::from(frame.stored_len);
-                        match dry {
-                            true => moved(frame.stored_len.into())?,
-                            false => mover.add(list.class, (frame.id, place), moved)?,
-                        }
-                    }
-                    Err(e) if e.is_hurt() => rescued.lost += 1,
-                    Err(e) => return Err(e),
-                }
-            }
-            Ok(())
-        })
-        .and_then(|()| match dry {
-            true => Ok(()),
-            false => mover.finish(moved),
-        });
-    mover.ended(result).map(|()| rescued)
+    mover: Mover<'a>,
+    decoder: Decoder,
+    plain: Vec<u8>,
+    saved: LiveSet,
+    failed: LiveSet,
+    rescued: Rescued,
 }
 
-/// Whether the index knows a copy outside this pack.
-fn elsewhere(index: &LocalIndex, pack: PackId, frame: &crate::pack::Frame) -> Result<bool> {
-    Ok(index
-        .locate(&frame.id)?
-        .is_some_and(|located| located.place.pack != pack))
+impl<'a> Rescue<'a> {
+    /// With `dry`, only says what is intact.
+    pub fn begin(
+        store: &'a Store,
+        index: &'a LocalIndex,
+        hurt: &'a HashSet<PackId>,
+        dry: bool,
+    ) -> Result<Self> {
+        Ok(Rescue {
+            store,
+            index,
+            hurt,
+            dry,
+            mover: Mover::within(store, Proof::Content)?,
+            decoder: Decoder::new()?,
+            plain: Vec::new(),
+            saved: LiveSet::new(store.cache())?,
+            failed: LiveSet::new(store.cache())?,
+            rescued: Rescued::default(),
+        })
+    }
+
+    /// Copies the intact frames of one hurt pack. `moved` is told bytes as they go.
+    pub fn pack(&mut self, list: &PackList, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+        for frame in &list.frames {
+            if self.is_elsewhere(frame)? || self.saved.contains(&frame.id)? {
+                continue;
+            }
+            let place = place(list, frame)?;
+            let (remote, keys) = (self.store.remote(), self.store.keys());
+            let read = self
+                .decoder
+                .read(remote, keys, list.class, frame.id, &place, &mut self.plain);
+            match read {
+                Ok(()) => {
+                    self.saved.insert(frame.id)?;
+                    self.rescued.chunks += 1;
+                    self.rescued.bytes += u64::from(frame.stored_len);
+                    match self.dry {
+                        true => moved(frame.stored_len.into())?,
+                        false => self.mover.add(list.class, (frame.id, place), moved)?,
+                    }
+                }
+                Err(e) if e.is_hurt() => {
+                    self.failed.insert(frame.id)?;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the index knows a copy in a pack that is not hurt.
+    fn is_elsewhere(&self, frame: &Frame) -> Result<bool> {
+        let located = self.index.locate(&frame.id)?;
+        Ok(located.is_some_and(|located| !self.hurt.contains(&located.place.pack)))
+    }
+
+    /// Indexes what was copied; `result` is how the last pack went.
+    pub fn finish(mut self, result: Result<()>, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<Rescued> {
+        let result = result.and_then(|()| match self.dry {
+            true => Ok(()),
+            false => self.mover.finish(moved),
+        });
+        self.mover.ended(result)?;
+        let (saved, rescued) = (&self.saved, &mut self.rescued);
+        self.failed.scan(&mut |ids| {
+            for id in ids {
+                rescued.lost += u64::from(!saved.contains(id)?);
+            }
+            Ok(())
+        })?;
+        Ok(self.rescued)
+    }
 }

@@ -6,14 +6,25 @@ use crate::error::{Error, Result};
 use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
 use crate::pack::{ClosedPack, PackList};
 use crate::remote::ObjectName;
-use crossbeam_channel::Receiver;
+use crate::threads;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread::{Builder, Scope, ScopedJoinHandle};
+use std::thread::{Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
-/// Publishes packs as they come, as many at once as the remote bears; on a flush, and when many chunks have gathered,
-/// writes their index segments. After a failure it only takes messages off the channel, so that no worker waits for
-/// ever.
+/// Between two looks at uploads that are under way.
+const LOOK: Duration = Duration::from_millis(200);
+/// What a crash makes the next run send again: packs that no segment lists yet. They are listed after a tenth of the time
+/// that the run has taken, within these bounds, so that a short run loses little and a long one writes few segments.
+const UNLISTED_SOON: Duration = Duration::from_secs(2);
+const UNLISTED_LATE: Duration = Duration::from_secs(60);
+/// And after so many bytes, however fast they went.
+const UNLISTED_BYTES: u64 = 4 << 30;
+
+/// Publishes packs as they come, as many at once as the remote bears. Their index segments are written on a flush, every
+/// now and then, and when many chunks have gathered. After a failure it only takes messages off the channel, so that no
+/// worker waits for ever. A run that was asked to stop lists what is there by then: the next one need not send it again.
 pub(super) fn commit(shared: &Shared, messages: &Receiver<Message>) {
     std::thread::scope(|scope| {
         let mut uploads = Uploads {
@@ -22,29 +33,27 @@ pub(super) fn commit(shared: &Shared, messages: &Receiver<Message>) {
             lanes: shared.store.remote().lanes(),
             under_way: VecDeque::new(),
             lists: Vec::new(),
+            started: Instant::now(),
+            listed: Instant::now(),
         };
-        for message in messages {
-            let failed = shared.failed.load(Relaxed);
+        loop {
+            let message = match uploads.under_way.is_empty() {
+                true => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => messages.recv_timeout(LOOK),
+            };
             let result = match message {
-                Message::Pack(_) if failed => Ok(()),
-                Message::Pack(pack) => {
-                    // Before it can be seen, and so condemned, by others.
-                    shared.own_packs.lock().insert(pack.list.id);
-                    uploads.begin(*pack).and_then(|()| uploads.write_index_of_many())
-                }
-                Message::Flush(done) => {
-                    let written = if failed { Ok(()) } else { uploads.write_index() };
-                    if let Err(e) = written {
-                        latch(shared, e);
-                    }
-                    // Nobody waits any more only when the writer is being dropped.
-                    let _ = done.send(());
-                    Ok(())
-                }
+                Ok(message) => uploads.take(message),
+                Err(RecvTimeoutError::Timeout) if shared.failed.load(Relaxed) => Ok(()),
+                Err(RecvTimeoutError::Timeout) => uploads.keep_up(),
+                Err(RecvTimeoutError::Disconnected) => break,
             };
             if let Err(e) = result {
-                latch(shared, e);
+                uploads.fail(e);
             }
+        }
+        if !shared.failed.load(Relaxed) {
+            // Of a run that ends without a generation; whether it is listed decides only what the next one sends.
+            let _ = uploads.write_index();
         }
     });
 }
@@ -56,9 +65,34 @@ struct Uploads<'scope, 'env> {
     lanes: usize,
     under_way: VecDeque<ScopedJoinHandle<'scope, Result<PackList>>>,
     lists: Vec<PackList>,
+    started: Instant,
+    /// When the last segment was written.
+    listed: Instant,
 }
 
 impl Uploads<'_, '_> {
+    fn take(&mut self, message: Message) -> Result<()> {
+        let failed = self.shared.failed.load(Relaxed);
+        match message {
+            Message::Pack(_) if failed => Ok(()),
+            Message::Pack(pack) => {
+                // Before it can be seen, and so condemned, by others.
+                self.shared.own_packs.lock().insert(pack.list.id);
+                self.begin(*pack)?;
+                self.keep_up()
+            }
+            Message::Flush(done) => {
+                let written = if failed { Ok(()) } else { self.write_index() };
+                if let Err(e) = written {
+                    self.fail(e);
+                }
+                // Nobody waits any more only when the writer is being dropped.
+                let _ = done.send(());
+                Ok(())
+            }
+        }
+    }
+
     /// Returns when the pack is on its way, or at once when one at a time is enough.
     fn begin(&mut self, pack: ClosedPack) -> Result<()> {
         if self.lanes <= 1 {
@@ -68,36 +102,73 @@ impl Uploads<'_, '_> {
         while self.under_way.len() >= self.lanes {
             self.end_oldest()?;
         }
-        let upload = Builder::new().name("upload".to_string());
         let shared = self.shared;
-        let upload = upload.spawn_scoped(self.scope, move || shared.publish(pack));
-        self.under_way
-            .push_back(upload.map_err(|e| Error::local("start a thread", "", e))?);
+        let upload = threads::spawn_in(self.scope, "upload", move || shared.publish(pack))?;
+        self.under_way.push_back(upload);
         Ok(())
     }
 
     fn end_oldest(&mut self) -> Result<()> {
         if let Some(upload) = self.under_way.pop_front() {
-            let list = upload.join().map_err(|_| Error::WriterFailed)??;
-            self.lists.push(list);
+            self.end(upload)?;
         }
         Ok(())
     }
 
-    fn write_index_of_many(&mut self) -> Result<()> {
-        let waiting: usize = self.lists.iter().map(|list| list.frames.len()).sum();
-        match waiting as u64 >= CLAIMS_MAX {
-            true => self.write_index(),
+    fn end(&mut self, upload: ScopedJoinHandle<'_, Result<PackList>>) -> Result<()> {
+        let list = upload.join().map_err(|_| Error::WriterFailed)??;
+        self.lists.push(list);
+        Ok(())
+    }
+
+    /// Lists the packs that are there, if it is time to.
+    fn keep_up(&mut self) -> Result<()> {
+        let (ended, under_way) = std::mem::take(&mut self.under_way)
+            .into_iter()
+            .partition(ScopedJoinHandle::is_finished);
+        self.under_way = under_way;
+        VecDeque::into_iter(ended).try_for_each(|upload| self.end(upload))?;
+        match self.is_due() {
+            true => self.list(),
             false => Ok(()),
         }
+    }
+
+    fn is_due(&self) -> bool {
+        let chunks: usize = self.lists.iter().map(|list| list.frames.len()).sum();
+        let bytes: u64 = self.lists.iter().map(|list| list.size).sum();
+        let patience = (self.started.elapsed() / 10).clamp(UNLISTED_SOON, UNLISTED_LATE);
+        chunks as u64 >= CLAIMS_MAX || bytes >= UNLISTED_BYTES || self.listed.elapsed() >= patience
     }
 
     fn write_index(&mut self) -> Result<()> {
         while !self.under_way.is_empty() {
             self.end_oldest()?;
         }
+        self.list()
+    }
+
+    fn list(&mut self) -> Result<()> {
         self.shared.packs.fetch_add(self.lists.len() as u64, Relaxed);
+        self.listed = Instant::now();
         self.shared.write_index(&mut self.lists)
+    }
+
+    /// Nothing more is written after a failure (I-11). Being asked to stop is none: what is there by then is listed.
+    fn fail(&mut self, error: Error) {
+        let mut stopped = matches!(error, Error::Interrupted);
+        latch(self.shared, error);
+        if stopped {
+            // These end in a moment, one way or the other.
+            while let Some(upload) = self.under_way.pop_front() {
+                stopped &= matches!(self.end(upload), Ok(()) | Err(Error::Interrupted));
+            }
+        }
+        if stopped {
+            // Whether it is listed decides only what the next run sends.
+            let _ = self.list();
+        }
+        self.lists.clear();
     }
 }
 
@@ -112,6 +183,7 @@ impl Shared {
     fn publish(&self, pack: ClosedPack) -> Result<PackList> {
         let list = pack.publish()?;
         self.store.protect(list.id)?;
+        self.add_trace(&list);
         Ok(list)
     }
 

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[command(group = clap::ArgGroup::new("input").multiple(true).required(true)
     .args(["paths", "stdin", "stdin_from_command", "files_from", "files_from_verbatim", "files_from_raw"]))]
 pub struct BackupArgs {
-    /// Files and directories to save; with --stdin-from-command the command and its arguments
+    /// Files and directories to save (LINK/ saves the directory that a link leads to); with --stdin-from-command the command and its arguments
     #[arg(value_name = "PATH")]
     pub paths: Vec<OsString>,
     /// Compare with this snapshot to find unchanged files (default: the newest of the same host and paths)
@@ -27,6 +27,10 @@ pub struct BackupArgs {
     /// Make no snapshot if nothing changed since the last one
     #[arg(long)]
     pub skip_if_unchanged: bool,
+    /// Accept that a source is empty, not mounted or not a directory any more where the last snapshot has files in it,
+    /// and an empty standard input
+    #[arg(long)]
+    pub allow_empty: bool,
     /// Don't take a file for changed because its inode number is another
     #[arg(long)]
     pub ignore_inode: bool,
@@ -67,10 +71,10 @@ pub struct AlsoArgs {
 pub struct SelectArgs {
     /// Leave out what matches PATTERN; a leading '!' takes it in again (may be given several times)
     #[arg(short, long, value_name = "PATTERN", allow_hyphen_values = true)]
-    pub exclude: Vec<String>,
+    pub exclude: Vec<OsString>,
     /// Like --exclude, upper and lower case being the same
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
-    pub iexclude: Vec<String>,
+    pub iexclude: Vec<OsString>,
     /// Read patterns from FILE, one a line
     #[arg(long, value_name = "FILE")]
     pub exclude_file: Vec<PathBuf>,
@@ -95,6 +99,9 @@ pub struct SelectArgs {
     /// Stay in the file systems of the given paths
     #[arg(short = 'x', long)]
     pub one_file_system: bool,
+    /// Read given paths that are devices or FIFOs, or links to them, and save what they hold as files
+    #[arg(long)]
+    pub read_special: bool,
     /// Also save what FILE lists: one pattern a line, # starts a comment ('-' is standard input)
     #[arg(long, value_name = "FILE")]
     pub files_from: Vec<PathBuf>,

@@ -47,6 +47,9 @@ pub struct KeepArgs {
     /// Keep snapshots with all of these tags (may be given several times)
     #[arg(long, value_name = "TAG[,TAG]")]
     pub keep_tag: Vec<TagList>,
+    /// Go on although the policy keeps no snapshot at all of some group
+    #[arg(long)]
+    pub allow_empty: bool,
     /// Apply the policy to each group of snapshots with the same host, paths or tags; '' puts all in one group
     #[arg(short, long, value_name = "host,paths,tags", default_value = "host,paths")]
     pub group_by: GroupBy,

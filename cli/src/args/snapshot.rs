@@ -96,6 +96,8 @@ impl ChoiceArgs {
 pub struct Spec {
     /// `latest`, `latest~N` or the beginning of an id.
     pub snapshot: String,
+    /// The user said which; otherwise `snapshot` is `latest`.
+    pub is_named: bool,
     /// What stood behind the snapshot's colon.
     pub subpath: Option<PathBuf>,
     pub paths: Vec<PathBuf>,
@@ -112,11 +114,13 @@ impl Spec {
         {
             Some(((snapshot, subpath), rest)) => Spec {
                 snapshot,
+                is_named: true,
                 subpath,
                 paths: paths(rest),
             },
             None => Spec {
                 snapshot: "latest".to_string(),
+                is_named: false,
                 subpath: None,
                 paths: paths(args),
             },

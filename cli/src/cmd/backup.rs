@@ -1,6 +1,7 @@
 //! `backup`: one generation of files, or of a stream.
 
 mod also;
+mod glob;
 mod sources;
 mod stream;
 
@@ -11,19 +12,20 @@ use crate::exit::{Code, Failure};
 use crate::progress::{Tally, Watcher};
 use crate::render::{json, text};
 use crate::{output, resolve};
-use engine::backup::{self, Ignore, Options, Report, Stream};
-use engine::filter::FilterOptions;
+use engine::backup::{self, Ignore, Options, OwnPlaces, Report, Stream};
+use engine::filter::{FilterOptions, pattern_text};
+use engine::order;
 use engine::replicate::Followed;
 use engine::repo::{self, Repo};
 use engine::select::{self, Filter};
+use engine::units::escape;
 use engine::{SessionId, when};
 use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use stream::Input;
-
-const CHECKPOINT_VARIABLE: &str = "DEDUP_CHECKPOINT_SECS";
 
 pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
     let mut options = options(context, args)?;
@@ -31,11 +33,17 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
     let location = context.location()?;
     let followers = also::followers(context, &args.also, &location)?;
     if input.is_none() {
-        options.sources = sources::collect(&args.paths, &args.select)?;
-        let mut places = vec![location.url.as_str()];
-        places.extend(followers.iter().map(|follower| follower.url.as_str()));
-        let own = sources::own_places(&places, &context.dirs()?.cache);
-        options.filter.excludes.extend(own.excludes(&options.sources)?);
+        let collected = sources::collect(&args.paths, &args.select)?;
+        (options.sources, options.followed) = (collected.paths, collected.followed);
+        let urls = std::iter::once(&location.url).chain(followers.iter().map(|follower| &follower.url));
+        let dirs = context.dirs()?;
+        options.own = OwnPlaces {
+            repositories: urls
+                .filter_map(|url| repo::local_path(url))
+                .map(Path::to_path_buf)
+                .collect(),
+            local: vec![dirs.cache, dirs.state],
+        };
     }
     let mut begun = None;
     let repo = context.open_while(&location, &mut || {
@@ -43,7 +51,7 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
         Ok(())
     })?;
     let repo = Arc::new(repo);
-    options.parent = parent(&repo, args)?;
+    options.parent = parent(context, &repo, args)?;
     if let Some(input) = &mut input {
         input.start()?;
     }
@@ -64,7 +72,7 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
             return Err(e.into());
         }
     };
-    repo.tell_damaged_index(&watcher);
+    repo.tell_damage(&watcher);
     let snapshots = match args.also.also.is_empty() {
         true => 0,
         false => repo.snapshots()?.0.len() as u64,
@@ -74,7 +82,7 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
     also::tell_problems(context, &followed);
     match context.json() {
         true => output::object(&summary(&report, &options, &context.now, &followed))?,
-        false if context.talks() => tell(&report, &options, tally, &followed)?,
+        false if context.talks() => tell(context, &report, &options, tally, &followed)?,
         false => {}
     }
     Ok(tally.code().max(also::code(&followed)))
@@ -99,30 +107,18 @@ fn options(context: &Context, args: &BackupArgs) -> Result<Options, Failure> {
             ctime: args.ignore_ctime,
         },
         skip_if_unchanged: args.skip_if_unchanged,
+        allow_empty: args.allow_empty,
+        read_special: args.select.read_special,
         level: args.compression,
-        checkpoint: checkpoint(context)?.unwrap_or(options.checkpoint),
+        checkpoint: resolve::checkpoint(&context.env)?.unwrap_or(options.checkpoint),
         ..options
     })
 }
 
-/// Another time between checkpoints than the default: tests shorten it.
-fn checkpoint(context: &Context) -> Result<Option<Duration>, Failure> {
-    let Some(text) = context.env.text(CHECKPOINT_VARIABLE)? else {
-        return Ok(None);
-    };
-    let secs = text.parse::<f64>().ok().filter(|secs| (0.0..=1e9).contains(secs));
-    secs.map(|secs| Some(Duration::from_secs_f64(secs)))
-        .ok_or_else(|| {
-            Failure::usage(format!(
-                "{CHECKPOINT_VARIABLE} is '{text}', not a number of seconds"
-            ))
-        })
-}
-
 fn filter(select: &SelectArgs) -> FilterOptions {
     FilterOptions {
-        excludes: select.exclude.clone(),
-        iexcludes: select.iexclude.clone(),
+        excludes: patterns(&select.exclude),
+        iexcludes: patterns(&select.iexclude),
         exclude_files: select.exclude_file.clone(),
         iexclude_files: select.iexclude_file.clone(),
         exclude_caches: select.exclude_caches,
@@ -135,26 +131,48 @@ fn filter(select: &SelectArgs) -> FilterOptions {
     }
 }
 
-fn parent(repo: &Repo, args: &BackupArgs) -> Result<Option<SessionId>, Failure> {
+fn patterns(given: &[OsString]) -> Vec<String> {
+    let text = |pattern: &OsString| pattern_text(pattern.as_encoded_bytes()).into_owned();
+    given.iter().map(text).collect()
+}
+
+fn parent(context: &Context, repo: &Repo, args: &BackupArgs) -> Result<Option<SessionId>, Failure> {
     let Some(text) = args.parent.as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
     let (snapshots, _) = repo.snapshots()?;
-    let facts: Vec<_> = snapshots.iter().map(|snapshot| snapshot.facts()).collect();
+    let facts = order::facts(&snapshots, context.now.timestamp());
     Ok(Some(select::choose(&facts, text, &Filter::default(), None)?.id))
 }
 
-fn tell(report: &Report, options: &Options, tally: Tally, followed: &[Followed]) -> Result<(), Failure> {
+fn tell(
+    context: &Context,
+    report: &Report,
+    options: &Options,
+    tally: Tally,
+    followed: &[Followed],
+) -> Result<(), Failure> {
     let mut out = String::new();
     if let Some(parent) = report.parent {
         out += &format!("Compared with snapshot {}\n", text::short(&parent.to_hex()));
     }
     out += &text::backup(&report.summary, report.elapsed, options.dry_run);
     out += &match (&report.snapshot, report.unchanged) {
-        (Some(id), _) => format!("Snapshot {} saved\n", text::short(&id.to_hex())),
+        (Some(id), _) => format!("snapshot {} saved\n", text::short(&id.to_hex())),
         (None, true) => "Nothing changed: no snapshot made\n".to_string(),
         (None, false) => "Dry run: nothing was written\n".to_string(),
     };
+    if !report.left_out.is_empty() {
+        out += &match context.global.verbose {
+            0 => format!(
+                "Left out what belongs to the backup itself: {} (-v names them)\n",
+                text::count(report.left_out.len() as u64, "folder")
+            ),
+            _ => report.left_out.iter().fold(String::new(), |told, path| {
+                told + &format!("Left out, as it belongs to the backup itself: {}\n", escape(path))
+            }),
+        };
+    }
     out += &also::lines(followed);
     if tally.problems > 0 {
         let problems = text::count(tally.problems, "problem");
@@ -176,7 +194,10 @@ fn summary(report: &Report, options: &Options, start: &Zoned, followed: &[Follow
     object.insert("total_duration".into(), json!(report.elapsed.as_secs_f64()));
     object.insert("dry_run".into(), json!(options.dry_run));
     object.insert("unchanged".into(), json!(report.unchanged));
-    object.insert("parent".into(), json!(report.parent.map(|id| id.to_hex())));
+    object.insert("left_out".into(), json!(json::names(&report.left_out)));
+    if let Some(id) = report.parent {
+        object.insert("parent".into(), json!(id.to_hex()));
+    }
     if !followed.is_empty() {
         object.insert("replicas".into(), also::objects(followed));
     }

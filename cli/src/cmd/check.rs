@@ -4,7 +4,7 @@ use crate::args::CheckArgs;
 use crate::args::values::Subset;
 use crate::context::Context;
 use crate::exit::{Code, Failure};
-use crate::output::{self, Lines};
+use crate::output::Lines;
 use crate::progress::Watcher;
 use crate::render::{json, text};
 use engine::check::{self, CheckReport, DamagedPath, Options, ReadData};
@@ -47,6 +47,12 @@ fn print_json(report: &CheckReport) -> Result<(), Failure> {
         .for_each(|hurt| out.object(&damaged_path(hurt)));
     let mut object = json!(report);
     object["message_type"] = json!("summary");
+    let index_is_hurt = report
+        .broken_objects
+        .iter()
+        .any(|name| name.starts_with("index/"));
+    object["suggest_repair_index"] = json!(index_is_hurt);
+    object["suggest_prune"] = json!(report.num_errors == 0 && report.packs_unlisted > 0);
     out.object(&object);
     out.finish()
 }
@@ -68,16 +74,25 @@ pub fn hurt_line(hurt: &DamagedPath) -> String {
     format!("  {}  {}{more}", hurt.snapshot, escape(&hurt.path))
 }
 
+/// What can't be restored whole, named as far as a report does; nothing where all can.
+pub fn hurt_lines(paths: &[DamagedPath], all: u64) -> Vec<String> {
+    if paths.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec!["Can't be restored whole:".to_string()];
+    lines.extend(paths.iter().map(hurt_line));
+    let more = all.saturating_sub(paths.iter().map(|path| path.entries.max(1)).sum());
+    if more > 0 {
+        lines.push(format!("  and {} more", text::grouped(more)));
+    }
+    lines
+}
+
 fn print_text(context: &Context, r: &CheckReport) -> Result<(), Failure> {
     let mut out = Lines::new();
-    if !r.paths.is_empty() {
-        out.line("Can't be restored whole:");
-        r.paths.iter().for_each(|hurt| out.line(&hurt_line(hurt)));
-        let more = r.damaged_paths.saturating_sub(r.paths.len() as u64);
-        if more > 0 {
-            out.line(&format!("  and {} more", text::grouped(more)));
-        }
-    }
+    hurt_lines(&r.paths, r.damaged_paths)
+        .iter()
+        .for_each(|line| out.line(line));
     if context.talks() {
         out.line(&format!(
             "Checked {}, {}, {}, {} with {}",
@@ -91,23 +106,43 @@ fn print_text(context: &Context, r: &CheckReport) -> Result<(), Failure> {
             let packs = text::count(r.packs_read, "pack");
             out.line(&format!("Read {packs}, {}", format_bytes(r.bytes_read)));
         }
-        if r.packs_unlisted > 0 {
-            let packs = text::count(r.packs_unlisted, "pack");
-            out.line(&format!(
-                "{packs} of backups that did not end: 'dedup prune' removes them"
-            ));
-        }
+        advice(r).iter().for_each(|line| out.line(line));
+    }
+    if context.talks() || r.num_errors > 0 {
         out.line(&match r.num_errors {
             0 => "No damage found".to_string(),
-            n => format!(
-                "{} found: everything else can be restored",
-                text::count(n, "damage")
-            ),
+            n => format!("{} found", text::count(n, "error")),
         });
     }
     out.finish()
-        .and_then(|()| match context.talks() || r.num_errors == 0 {
-            true => Ok(()),
-            false => output::line(&format!("{} found", text::count(r.num_errors, "damage"))),
-        })
+}
+
+/// What to do about what was found.
+fn advice(r: &CheckReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    let packs = text::count(r.packs_unlisted, "pack");
+    if r.suggest_repair_index {
+        lines.push(format!(
+            "The index is incomplete: snapshots need chunks that no index segment lists, and {packs} can be listed. Run \
+             'dedup repair index', then 'dedup check' again"
+        ));
+    } else if r.packs_unlisted > 0 {
+        lines.push(format!(
+            "{packs} of unfinished backups: 'dedup prune' removes those that no running backup needs"
+        ));
+    }
+    if r.packs_abandoned > 0 {
+        let packs = text::count(r.packs_abandoned, "damaged pack");
+        lines.push(format!(
+            "{packs} that no snapshot needs: 'dedup prune' removes them"
+        ));
+    }
+    if r.num_errors > 0 && !r.suggest_repair_index {
+        lines.push(
+            "What is not named above can be restored. 'dedup heal' mends the rest from a replica, 'dedup repair' from \
+             what is left"
+                .to_string(),
+        );
+    }
+    lines
 }

@@ -7,7 +7,8 @@ use crate::exit::{Code, Failure};
 use crate::listing;
 use crate::output::Lines;
 use crate::render::{json, text};
-use engine::list::{self, DiffSummary, Modifier};
+use engine::entry::Kind;
+use engine::list::{self, DiffSummary, Modifier, Row};
 use engine::monitor::Quiet;
 use engine::units::{escape, format_bytes};
 use serde_json::json;
@@ -37,7 +38,7 @@ pub fn run(context: &Context, args: &DiffArgs) -> Result<Code, Failure> {
                 match context.json() {
                     true => out.object(&json!({
                         "message_type": "change",
-                        "path": json::name(&text::absolute(row.path)),
+                        "path": json::name(&shown(&row)),
                         "modifier": row.modifier.sign(),
                     })),
                     false => out.line(&format!(
@@ -54,7 +55,7 @@ pub fn run(context: &Context, args: &DiffArgs) -> Result<Code, Failure> {
         match context.json() {
             true => {
                 let mut object = json!(summary);
-                object["message_type"] = json!("summary");
+                object["message_type"] = json!("statistics");
                 object["source_snapshot"] = json!(before.id.to_hex());
                 object["target_snapshot"] = json!(after.id.to_hex());
                 out.object(&object);
@@ -65,6 +66,15 @@ pub fn run(context: &Context, args: &DiffArgs) -> Result<Code, Failure> {
     }
     out.end(changes)?;
     Ok(before.code.max(after.code))
+}
+
+/// A directory's path ends with a slash.
+fn shown(row: &Row<'_>) -> Vec<u8> {
+    let mut path = text::absolute(row.path);
+    if row.new.or(row.old).is_some_and(|entry| entry.kind == Kind::Dir) {
+        path.push(b'/');
+    }
+    path
 }
 
 /// `SNAP` or `SNAP:SUBPATH`.
@@ -88,10 +98,15 @@ fn tell(s: &DiffSummary) -> String {
             format_bytes(side.bytes)
         )
     };
-    format!(
+    let mut told = format!(
         "{}\n{}\nChanged: {}",
         side("Added", &s.added),
         side("Removed", &s.removed),
         text::count(s.changed_files, "file")
-    )
+    );
+    if s.missing != list::Side::default() {
+        let missing = side("Missing", &s.missing);
+        told += &format!("\n{missing} (the second snapshot could not read where they were)");
+    }
+    told
 }

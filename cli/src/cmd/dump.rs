@@ -5,14 +5,12 @@ use crate::args::{Archive, DumpArgs};
 use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::listing::{self, Chosen};
+use crate::outfile;
 use crate::progress::Watcher;
 use engine::monitor::Monitor;
 use engine::repo::Repo;
 use engine::{Error, archive, dump, list};
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 
 pub fn run(context: &Context, args: &DumpArgs) -> Result<Code, Failure> {
     let spec = Spec::parse(&args.args, args.choice.at.is_some());
@@ -23,17 +21,19 @@ pub fn run(context: &Context, args: &DumpArgs) -> Result<Code, Failure> {
         _ => return Err(Failure::usage("only one file or directory can be dumped")),
     };
     let repo = context.open()?;
-    let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
+    let chosen = listing::choose_for(context, &repo, &spec, &args.choice)?;
+    chosen.tell_age(context, &spec);
     let watcher = Watcher::start(context, "dump")?;
     let write = |out: &mut dyn Write| dump_to(&repo, &chosen, &path, args.archive, out, &watcher);
     match &args.target {
-        Some(target) => to_file(target, write)?,
+        Some(target) => outfile::write(target, write)?,
         None => match write(&mut io::stdout().lock()) {
             // A reader that went away has what it wanted.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {}
             done => done?,
         },
     }
+    repo.tell_damage(&watcher);
     Ok(watcher.finish().code().max(chosen.code))
 }
 
@@ -51,24 +51,4 @@ fn dump_to(
         },
         false => dump::file(repo, &chosen.manifest, path, out, monitor).map(|_| ()),
     }
-}
-
-/// Under another name until it is whole.
-fn to_file(target: &Path, write: impl FnOnce(&mut dyn Write) -> engine::Result<()>) -> Result<(), Failure> {
-    let mut partial = OsString::from(target);
-    partial.push(".partial");
-    let partial = Path::new(&partial);
-    let file = File::create(partial).map_err(|e| Failure::io("create", partial, &e))?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    let written = write(&mut out).map_err(Failure::from).and_then(|()| {
-        out.flush()
-            .and_then(|()| out.get_ref().sync_all())
-            .and_then(|()| std::fs::rename(partial, target))
-            .map_err(|e| Failure::io("write", target, &e))
-    });
-    if written.is_err() {
-        // What is wrong is being said; what is left is part of a file at most.
-        let _ = std::fs::remove_file(partial);
-    }
-    written
 }

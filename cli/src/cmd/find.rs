@@ -10,10 +10,10 @@ use crate::render::{json, text};
 use engine::entry::Entry;
 use engine::list::{self, Wanted};
 use engine::manifest::Snapshot;
+use engine::monitor::{Monitor, Problem, ProblemKind};
 use engine::units::escape;
 use engine::{SessionId, when};
 use jiff::Timestamp;
-use serde_json::json;
 
 /// Modified between these, if they are given.
 struct Period {
@@ -44,7 +44,9 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
     let reader = repo.reader(&watcher);
     let mut out = Lines::new();
     let mut hits = 0u64;
+    let mut is_found = vec![false; args.patterns.len()];
     let mut shown: Option<SessionId> = None;
+    let mut matches = Matches::default();
     let found = list::find(
         &repo,
         &reader,
@@ -54,8 +56,13 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
         &mut |snapshot, path, entry| {
             if period.has(entry) {
                 hits += 1;
+                for number in wanted.matching(path) {
+                    if let Some(is_found) = is_found.get_mut(number) {
+                        *is_found = true;
+                    }
+                }
                 match context.json() {
-                    true => out.object(&object(snapshot, path, entry)),
+                    true => matches.add(snapshot.id, path, entry, &mut out),
                     false => {
                         if shown.replace(snapshot.id) != Some(snapshot.id) {
                             out.line(&format!("In snapshot {}", text::snapshot_line(&snapshot.facts())));
@@ -72,10 +79,27 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
     );
     drop(reader);
     if context.json() && found.is_ok() {
-        out.object(&json!({ "message_type": "summary", "hits": hits }));
+        matches.end(&mut out);
     }
     out.end(found)?;
-    Ok(watcher.finish().code().max(all.code()))
+    for (pattern, _) in wanted
+        .patterns()
+        .iter()
+        .zip(&is_found)
+        .filter(|(_, found)| !**found)
+    {
+        watcher.problem(&Problem {
+            path: Vec::new(),
+            what: ProblemKind::Restore {
+                why: format!("nothing in these snapshots matches '{pattern}'"),
+            },
+        });
+    }
+    let code = watcher.finish().code().max(all.code());
+    Ok(match hits {
+        0 if code == Code::Incomplete => Code::Failed,
+        _ => code,
+    })
 }
 
 impl Period {
@@ -88,10 +112,37 @@ impl Period {
     }
 }
 
-fn object(snapshot: &Snapshot, path: &[u8], entry: &Entry) -> serde_json::Value {
-    let mut object = json::node(path, entry);
-    object["message_type"] = json!("match");
-    object["snapshot"] = json!(snapshot.id.to_hex());
-    object["snapshot_time"] = json!(snapshot.manifest.time().to_string());
-    object
+/// One array with an object for each snapshot that has matches, written as they are found.
+#[derive(Default)]
+struct Matches {
+    begun: bool,
+    /// The snapshot whose object is open, and its matches.
+    open: Option<(SessionId, u64)>,
+}
+
+impl Matches {
+    fn add(&mut self, id: SessionId, path: &[u8], entry: &Entry, out: &mut Lines) {
+        if self.open.is_some_and(|(open, _)| open != id) {
+            self.close(out);
+        }
+        let (_, hits) = self.open.get_or_insert((id, 0));
+        *hits += 1;
+        out.part(match (*hits, std::mem::replace(&mut self.begun, true)) {
+            (1, false) => "[{\"matches\":[",
+            (1, true) => ",{\"matches\":[",
+            _ => ",",
+        });
+        out.part(&json::entry(path, entry).to_string());
+    }
+
+    fn close(&mut self, out: &mut Lines) {
+        if let Some((id, hits)) = self.open.take() {
+            out.part(&format!("],\"hits\":{hits},\"snapshot\":\"{}\"}}", id.to_hex()));
+        }
+    }
+
+    fn end(mut self, out: &mut Lines) {
+        self.close(out);
+        out.line(if self.begun { "]" } else { "[]" });
+    }
 }

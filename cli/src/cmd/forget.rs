@@ -8,6 +8,7 @@ use crate::listing::{self, Listing};
 use crate::removal::{self, Removed, removals};
 use crate::render::text;
 use crate::{confirm, output};
+use engine::SessionId;
 use engine::forget::{self, Action, PolicyDecision};
 use engine::repo::Repo;
 use engine::select::{self, Filter};
@@ -17,6 +18,9 @@ use serde_json::json;
 pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
     let filter = args.filter.filter()?;
     let policy = args.keep.policy()?;
+    if args.lost {
+        return accept_loss(context, args);
+    }
     if args.snapshots.is_empty() && policy.is_none() {
         return Err(Failure::usage(
             "say which snapshots to remove, or give a --keep-* rule that says which to keep; nothing was removed",
@@ -31,11 +35,22 @@ pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
         Some(policy) => removal::by_policy(context, &all, policy, &args.keep, &filter),
         None => named(&all, &args.snapshots, &filter)?,
     };
-    removal::print(context, &decisions, &args.keep, args.dry_run)?;
+    if !context.json() {
+        removal::print(context, &decisions, &args.keep, args.dry_run)?;
+    }
+    if policy.is_some() {
+        removal::check(context, &decisions, &args.keep)?;
+    }
     let removed = removal::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
     let mut code = removed.code.max(all.code());
+    if context.json() {
+        output::object(&removal::groups(&all, &decisions, &args.keep))?;
+    }
     if args.prune {
-        let options = prune::gc_only(context, args.dry_run)?;
+        let mut options = prune::gc_only(context, args.dry_run)?;
+        if args.dry_run {
+            options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
+        }
         code = code.max(prune::collect(
             context,
             &repo,
@@ -43,10 +58,53 @@ pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
             args.yes || removed.count > 0,
             &removed,
         )?);
-    } else {
-        summary(context, &decisions, &removed, args.dry_run)?;
+    } else if context.talks() {
+        summary(&removed, args.dry_run)?;
     }
     Ok(code)
+}
+
+/// Stops expecting snapshots that are gone from the storage.
+fn accept_loss(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
+    let repo = context.open()?;
+    let mut lost = repo.survey()?.lost?;
+    if let Some(wanted) = args
+        .snapshots
+        .iter()
+        .find(|wanted| !lost.iter().any(|id| id.to_hex().starts_with(*wanted)))
+    {
+        let why = format!("no snapshot that is gone matches '{wanted}'");
+        return Err(Failure::new(Code::Failed, why));
+    }
+    let is_named = |id: &SessionId| {
+        args.snapshots
+            .iter()
+            .any(|wanted| id.to_hex().starts_with(wanted))
+    };
+    lost.retain(|id| args.snapshots.is_empty() || is_named(id));
+    let what = text::count(lost.len() as u64, "snapshot");
+    if !lost.is_empty() && !args.dry_run {
+        confirm::ask(
+            context,
+            args.yes,
+            &format!("Accept that {what} cannot be restored any more"),
+        )?;
+        forget::accept_loss(&repo, &lost)?;
+    }
+    if context.json() {
+        return output::object(&json!({
+            "message_type": "summary",
+            "accepted": lost.iter().map(|id| id.to_hex()).collect::<Vec<_>>(),
+            "dry_run": args.dry_run,
+        }))
+        .map(|()| Code::Ok);
+    }
+    output::line(&match (lost.len(), args.dry_run) {
+        (0, _) => "No snapshot that this machine knows is gone".to_string(),
+        (_, true) => format!("Dry run: the loss of {what} would be accepted; nothing was changed"),
+        (_, false) => format!("Accepted the loss of {what}"),
+    })?;
+    Ok(Code::Ok)
 }
 
 /// Ends snapshots that can't be read, so that a prune is possible again.
@@ -104,31 +162,14 @@ fn named(all: &Listing, texts: &[String], filter: &Filter) -> Result<Vec<PolicyD
     Ok(decisions.collect())
 }
 
-fn summary(
-    context: &Context,
-    decisions: &[PolicyDecision],
-    removed: &Removed,
-    dry_run: bool,
-) -> Result<(), Failure> {
-    let kept = decisions.len() as u64 - removals(decisions).count() as u64;
-    if context.json() {
-        return output::object(&json!({
-            "message_type": "summary",
-            "kept": kept,
-            "removed": removed.count,
-            "failed": removed.failed,
-            "dry_run": dry_run,
-        }));
-    }
-    if !context.talks() {
-        return Ok(());
-    }
+fn summary(removed: &Removed, dry_run: bool) -> Result<(), Failure> {
     let what = text::count(removed.count, "snapshot");
+    let them = if removed.count == 1 { "it" } else { "them" };
     match (removed.count, dry_run) {
         (0, _) => output::line("Nothing to remove"),
         (_, true) => output::line(&format!("Dry run: {what} would be removed; nothing was changed")),
         (_, false) => output::line(&format!(
-            "Removed {what}. 'dedup undelete' brings them back until 'dedup prune' ends them, a week from now or later"
+            "Removed {what}. 'dedup undelete' brings {them} back until a 'dedup prune' a week from now or later"
         )),
     }
 }

@@ -118,7 +118,7 @@ fn lines(healed: &Healed, args: &HealArgs) -> Vec<String> {
     if healed.packs_damaged > 0 {
         let packs = text::count(healed.packs_damaged, "damaged pack");
         lines.push(format!(
-            "{packs}, {} put right in place",
+            "{packs}, {} replaced by a good copy",
             text::grouped(healed.packs_mended)
         ));
     }
@@ -130,17 +130,13 @@ fn lines(healed: &Healed, args: &HealArgs) -> Vec<String> {
             format_bytes(healed.bytes)
         ));
     }
-    lines.push(match (healed.is_whole(), healed.was_whole()) {
-        (true, true) => "Nothing that any snapshot needs is lost or damaged, as far as it was looked".to_string(),
-        (true, false) if args.dry_run => "All that any snapshot needs could be had again".to_string(),
-        (true, false) => "All that any snapshot needs is there again".to_string(),
-        (false, _) => format!(
-            "Still lost: {} and {}. A backup stores again what its source still has; 'dedup repair' makes the best of \
-             the rest",
-            text::count(healed.chunks_lost, "chunk"),
-            text::count(healed.snapshots_lost, "snapshot"),
-        ),
-    });
+    if healed.packs_unneeded > 0 {
+        let packs = text::count(healed.packs_unneeded, "damaged pack");
+        lines.push(format!(
+            "{packs} that no snapshot needs: 'dedup prune' removes them"
+        ));
+    }
+    lines.push(end(healed, args));
     if !args.read_data {
         lines.push("Only trees and what is missing was looked at: --read-data reads everything".to_string());
     }
@@ -148,4 +144,23 @@ fn lines(healed: &Healed, args: &HealArgs) -> Vec<String> {
         lines.push("Dry run: nothing was changed".to_string());
     }
     lines
+}
+
+/// What can be said in the end, and no more.
+fn end(healed: &Healed, args: &HealArgs) -> String {
+    match (healed.is_whole(), healed.was_whole()) {
+        (true, true) => "Nothing that any snapshot needs was found lost or damaged".to_string(),
+        (true, false) if args.dry_run => {
+            "The replicas hold everything that is lost or damaged here".to_string()
+        }
+        (true, false) if args.read_data => "All that any snapshot needs is there again".to_string(),
+        (true, false) => "All that was found lost or damaged is there again".to_string(),
+        (false, _) => format!(
+            "Still lost: {} and {}, {} damaged. A backup stores again what its source still has; 'dedup repair' \
+             recovers what it can of the rest",
+            text::count(healed.chunks_lost, "chunk"),
+            text::count(healed.snapshots_lost, "snapshot"),
+            text::count(healed.damaged_paths, "path"),
+        ),
+    }
 }

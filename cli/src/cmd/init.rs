@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::keyfile::KeyFile;
 use crate::output;
-use crate::render::text;
+use crate::render::{json, text};
 use crate::resolve::{self, Location};
 use crate::secret::{self, Ask, Secret, Source};
 use engine::repo::{self, Bounds};
@@ -29,7 +29,10 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Code, Failure> {
     let location = context.location()?;
     check_vacant(&location)?;
     let keys = keys(context, args, &location)?;
-    let id = make(context, args, &location, &keys).inspect_err(|_| {
+    // A phrase counts only if it was seen: it is shown before anything relies on it.
+    let shown = show_phrase(context, &keys);
+    let made = shown.and_then(|()| make(context, args, &location, &keys).map_err(|e| unused(e, &keys)));
+    let id = made.inspect_err(|_| {
         if let Some(file) = &keys.file {
             file.unmake();
         }
@@ -40,6 +43,41 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Code, Failure> {
         false => output::write(tell(context, &location, id, &keys).as_bytes()).map(|_| ())?,
     }
     Ok(Code::Ok)
+}
+
+fn show_phrase(context: &Context, keys: &Keys) -> Result<(), Failure> {
+    match &keys.phrase {
+        None => Ok(()),
+        Some(phrase) if context.json() => show_phrase_json(phrase),
+        Some(phrase) => output::show(phrase_text(phrase).as_bytes()),
+    }
+}
+
+pub fn show_phrase_json(phrase: &str) -> Result<(), Failure> {
+    let object = json::object("recovery_phrase", json!({ "recovery_phrase": phrase }));
+    output::show(Zeroizing::new(json::line(&object) + "\n").as_bytes())
+}
+
+/// What was shown must not be kept for something that it isn't.
+fn unused(failure: Failure, keys: &Keys) -> Failure {
+    match &keys.phrase {
+        None => failure,
+        Some(_) => failure.with("the recovery phrase above opens nothing"),
+    }
+}
+
+/// Whether this repository gets a recovery phrase: not one that nobody would see, or that a program would keep.
+fn wants_phrase(context: &Context, args: &InitArgs) -> bool {
+    if args.no_recovery || (context.json() && !args.print_recovery_phrase) {
+        return false;
+    }
+    if output::leads_nowhere() {
+        let what = "no recovery phrase was made, because standard output is closed or leads to /dev/null; \
+                    'dedup key recovery' makes one";
+        warn(context, what, "init");
+        return false;
+    }
+    true
 }
 
 /// Tries the storage of a new replica out, whose local folders are called `folder`.
@@ -61,9 +99,10 @@ pub fn tell_weak(context: &Context, url: &str, folder: &str, during: &str) {
 
 fn warn(context: &Context, what: &str, during: &str) {
     output::say(&match context.json() {
-        true => {
-            json!({ "message_type": "warning", "error": { "message": what }, "during": during }).to_string()
-        }
+        true => json::line(&json::object(
+            "warning",
+            json!({ "error": { "message": what }, "during": during }),
+        )),
         false => format!("dedup: warning: {}", engine::units::escape(what.as_bytes())),
     });
 }
@@ -105,11 +144,11 @@ fn keys(context: &Context, args: &InitArgs, location: &Location) -> Result<Keys,
         .into_iter()
         .partition(|source| matches!(source, Source::KeyFile(_)));
     for source in &others {
-        if let Secret::Password(password) = secret::read(source, Ask::New)? {
+        if let Secret::Password(password) = secret::read(source, Ask::First)? {
             keys.password = Some(key::Secret::Password(key::Password::new(password.expose())));
         }
     }
-    if !args.no_recovery {
+    if wants_phrase(context, args) {
         keys.phrase = Some(key::new_phrase().map_err(Error::from)?);
     }
     for source in &files {
@@ -163,28 +202,19 @@ fn make(context: &Context, args: &InitArgs, location: &Location, keys: &Keys) ->
 }
 
 fn tell_json(location: &Location, id: RepoId, keys: &Keys) -> Result<(), Failure> {
-    let file = keys.file.as_ref().map(|file| file.path.display().to_string());
-    let mut object = json!({
-        "message_type": "initialized",
+    let object = json!({
         "id": id.to_hex(),
         "repository": repo::shown(&location.url),
-        "key_file": file,
+        "key_file": keys.file.as_ref().map(|file| file.path.display().to_string()),
+        "recovery": keys.phrase.is_some(),
     });
-    if let Some(phrase) = &keys.phrase {
-        object["recovery_phrase"] = json!(phrase.as_str());
-    }
-    output::object(&object)?;
-    output::object(&json!({
-        "message_type": "summary",
-        "id": id.to_hex(),
-        "repository": repo::shown(&location.url),
-        "key_file": file,
-    }))
+    output::object(&json::object("initialized", object.clone()))?;
+    output::object(&json::object("summary", object))
 }
 
-fn tell(context: &Context, location: &Location, id: RepoId, keys: &Keys) -> Zeroizing<String> {
+fn tell(context: &Context, location: &Location, id: RepoId, keys: &Keys) -> String {
     let shown = |text: &str| engine::units::escape(text.as_bytes());
-    let mut out = Zeroizing::new(String::with_capacity(2048));
+    let mut out = String::new();
     let id = text::short(&id.to_hex());
     out.push_str(&format!(
         "Created repository {id} at {}\n",
@@ -201,9 +231,7 @@ fn tell(context: &Context, location: &Location, id: RepoId, keys: &Keys) -> Zero
             "{made} {path}: keep a copy of it elsewhere, it opens the repository\n"
         ));
     }
-    if let Some(phrase) = &keys.phrase {
-        out.push_str(&phrase_text(phrase));
-    } else if keys.file.is_none() || keys.password.is_none() {
+    if keys.phrase.is_none() && (keys.file.is_none() || keys.password.is_none()) {
         out.push_str(
             "There is no recovery phrase: without this password or key file nothing can be restored.\n",
         );
@@ -222,7 +250,7 @@ fn tell(context: &Context, location: &Location, id: RepoId, keys: &Keys) -> Zero
 pub fn phrase_text(phrase: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(1024));
     out.push_str(
-        "\nRecovery phrase. It opens the repository when password and key file are lost, and is not shown\n\
+        "Recovery phrase. It opens the repository when password and key file are lost, and is not shown\n\
          again: write it down and keep it away from this machine.\n\n",
     );
     let words: Vec<&str> = phrase.split(' ').collect();
@@ -231,6 +259,7 @@ pub fn phrase_text(phrase: &str) -> Zeroizing<String> {
         out.push_str(&line.join(" "));
         out.push('\n');
     }
+    out.push('\n');
     out
 }
 

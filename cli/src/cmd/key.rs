@@ -1,11 +1,11 @@
 //! `key`: what opens the repository. A slot that is added is proven to open before anything is removed.
 
 use crate::args::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
-use crate::cmd::init::phrase_text;
+use crate::cmd::init::{phrase_text, show_phrase_json};
 use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::keyfile::{self, KeyFile};
-use crate::render::text;
+use crate::render::{json, text};
 use crate::secret::{self, Ask, Secret};
 use crate::{confirm, output, resolve};
 use engine::key::{self, SlotInfo, SlotKind};
@@ -81,7 +81,8 @@ fn add(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
 fn tell_added(context: &Context, id: &str, kind: &str, new: &New, line: &str) -> Result<Code, Failure> {
     let file = new.file.as_ref().map(|file| file.path.display().to_string());
     if context.json() {
-        output::object(&json!({ "message_type": "summary", "id": id, "kind": kind, "key_file": file }))?;
+        let fields = json!({ "id": id, "kind": kind, "key_file": file });
+        output::object(&json::object("summary", fields))?;
     } else if context.talks() {
         output::line(line)?;
         if let Some(file) = file {
@@ -95,9 +96,7 @@ fn list(context: &Context) -> Result<Code, Failure> {
     let repo = context.open()?;
     let slots = key::list(&repo)?;
     if context.json() {
-        slots
-            .iter()
-            .try_for_each(|slot| output::object(&slot_json(slot)))?;
+        output::object(&slots.iter().map(slot_json).collect::<Vec<_>>())?;
     } else {
         let rows: Vec<Vec<String>> = slots.iter().map(slot_row).collect();
         output::write(text::table(&["ID", "Kind", "Host", "Created", ""], &[], &rows).as_bytes())?;
@@ -119,11 +118,12 @@ fn created(slot: &SlotInfo) -> Option<Timestamp> {
 
 fn slot_json(slot: &SlotInfo) -> Value {
     json!({
-        "id": slot.id.to_hex(),
-        "kind": kind_word(slot),
-        "label": slot.note.as_ref().map(|note| &note.label),
-        "created": created(slot).map(|at| at.to_string()),
         "current": slot.current,
+        "id": slot.id.to_hex(),
+        "userName": "",
+        "hostName": slot.note.as_ref().map_or("", |note| &note.label),
+        "created": created(slot).map_or(String::new(), text::time),
+        "kind": kind_word(slot),
     })
 }
 
@@ -163,25 +163,27 @@ fn remove(context: &Context, args: &KeyRemoveArgs) -> Result<Code, Failure> {
     let slot = find(&slots, &args.slot)?;
     let (id, kind) = (slot.id.to_hex(), kind_word(slot));
     let short = text::short(&id);
-    let current = if slot.current {
-        ", with which the repository is open now"
-    } else {
-        ""
-    };
-    confirm::ask(context, args.yes, &format!("Remove {kind} {short}{current}"))?;
+    if slot.current {
+        let why = format!(
+            "key {short} is in use: this command opened the repository with it. Open the repository with another key to \
+             remove this one, or replace it with 'dedup key passwd'; nothing was removed"
+        );
+        return Err(Failure::new(Code::Failed, why));
+    }
+    confirm::ask(context, args.yes, &format!("Remove {kind} {short}"))?;
     key::remove(&repo, slot.id)?;
     tell(
         context,
-        json!({ "message_type": "summary", "id": id, "kind": kind, "removed": true }),
+        json!({ "id": id, "kind": kind, "removed": true }),
         &format!(
             "Removed {kind} {short}. Whoever kept a copy of the slot and its secret can still open the repository"
         ),
     )
 }
 
-fn tell(context: &Context, object: Value, line: &str) -> Result<Code, Failure> {
+fn tell(context: &Context, fields: Value, line: &str) -> Result<Code, Failure> {
     if context.json() {
-        output::object(&object)?;
+        output::object(&json::object("summary", fields))?;
     } else if context.talks() {
         output::line(line)?;
     }
@@ -200,10 +202,10 @@ fn passwd(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
     }
     let new = new_secret(context, args)?;
     let id = put(context, &repo, &new)?;
-    key::remove(&repo, old)?;
+    key::retire(&repo)?;
     let kind = new.secret.kind().word();
     let line = format!(
-        "The {kind} {} opens the repository now; {} does no longer",
+        "The {kind} {} opens the repository now; {} no longer does",
         text::short(&id),
         text::short(&old.to_hex())
     );
@@ -224,7 +226,7 @@ fn export(context: &Context, args: &KeyExportArgs) -> Result<Code, Failure> {
     let slots = objects.len().saturating_sub(1);
     tell(
         context,
-        json!({ "message_type": "summary", "file": file, "keys": slots }),
+        json!({ "file": file, "keys": slots }),
         &format!(
             "Saved {} to {}. Should the repository lose its own, unpack it there: tar -xf FILE -C REPOSITORY",
             text::count(slots as u64, "sealed key"),
@@ -237,16 +239,17 @@ fn recovery(context: &Context) -> Result<Code, Failure> {
     let repo = context.open()?;
     let phrase = key::new_phrase().map_err(Error::from)?;
     let secret = key::parse_phrase(&phrase).map_err(Error::from)?;
-    let id = key::add(&repo, &secret, "", context.now_secs())?.to_hex();
-    if context.json() {
-        output::object(&json!({
-            "message_type": "summary",
-            "id": id,
-            "kind": SlotKind::Recovery.word(),
-            "recovery_phrase": phrase.as_str(),
-        }))?;
-        return Ok(Code::Ok);
+    // A slot whose phrase nobody saw would be taken for one that somebody has.
+    match context.json() {
+        true => show_phrase_json(&phrase)?,
+        false => output::show(phrase_text(&phrase).as_bytes())?,
     }
-    output::line(&format!("Added recovery phrase {}", text::short(&id)))?;
-    output::write(phrase_text(&phrase).as_bytes())
+    let added = key::add(&repo, &secret, "", context.now_secs());
+    let id = added.map_err(|e| Failure::from(e).with("the recovery phrase above opens nothing"))?;
+    let (id, kind) = (id.to_hex(), SlotKind::Recovery.word());
+    match context.json() {
+        true => output::object(&json::object("summary", json!({ "id": id, "kind": kind })))?,
+        false => output::line(&format!("Added recovery phrase {}", text::short(&id)))?,
+    }
+    Ok(Code::Ok)
 }

@@ -11,6 +11,7 @@ use engine::entry::Entry;
 use engine::monitor::Quiet;
 use engine::units::escape;
 use engine::{Error, list};
+use serde_json::json;
 
 pub fn run(context: &Context, args: &LsArgs) -> Result<Code, Failure> {
     let spec = Spec::parse(&args.args, args.choice.at.is_some());
@@ -22,12 +23,23 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Code, Failure> {
         paths.push((spec.subpath.as_deref().map(from_root), true));
     }
     let repo = context.open()?;
-    let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
+    let chosen = listing::choose_for(context, &repo, &spec, &args.choice)?;
+    chosen.tell_age(context, &spec);
     let reader = repo.reader(&Quiet);
     let mut out = Lines::new();
+    // The snapshot comes first, once it is known to hold what was asked for.
+    let mut head = context.json().then(|| {
+        let tree = chosen.manifest.tree();
+        let mut snapshot = json::object("snapshot", json::snapshot(chosen.id, &chosen.manifest, tree));
+        snapshot["struct_type"] = json!("snapshot");
+        snapshot
+    });
     let mut list = || -> engine::Result<()> {
         for (path, recursive) in &paths {
             let mut each = |path: &[u8], entry: &Entry| {
+                if let Some(head) = head.take() {
+                    out.object(&head);
+                }
                 match (context.json(), args.long) {
                     (true, _) => out.object(&json::node(path, entry)),
                     (false, true) => out.line(&text::long_entry(path, entry)),
@@ -46,6 +58,9 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Code, Failure> {
         },
         e => e,
     });
+    if let (Ok(()), Some(head)) = (&listed, head) {
+        out.object(&head);
+    }
     out.end(listed)?;
     Ok(chosen.code)
 }

@@ -12,7 +12,7 @@ use engine::prune::{self, Options, PruneSummary};
 use engine::repo::Repo;
 use engine::units::format_bytes;
 use engine::{Error, GcPolicy, StoreError, Unused};
-use jiff::Span;
+use jiff::{Span, Timestamp};
 use serde_json::json;
 
 /// What `prune` does unless told otherwise.
@@ -32,7 +32,6 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
         ));
     }
     let mut options = options(context, args)?;
-    confirm::possible(context, args.yes || args.dry_run, "Prune")?;
     let repo = context.open()?;
     let mut code = Code::Ok;
     let mut removed = Removed::default();
@@ -40,6 +39,7 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
         let all = listing::read(context, &repo)?;
         let decisions = removal::by_policy(context, &all, policy, &args.keep, &filter);
         removal::print(context, &decisions, &args.keep, args.dry_run)?;
+        removal::check(context, &decisions, &args.keep)?;
         if args.dry_run {
             options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
         }
@@ -111,7 +111,7 @@ pub fn collect(
     yes: bool,
     removed: &Removed,
 ) -> Result<Code, Failure> {
-    if !options.dry_run && !yes {
+    if !options.dry_run && !yes && confirm::can_ask(context) {
         let plan = Options {
             dry_run: true,
             ..options.clone()
@@ -119,10 +119,8 @@ pub fn collect(
         let watcher = Watcher::start(context, "prune")?;
         let planned = prune::run(repo, &plan, &watcher)?;
         watcher.finish();
-        if !context.json() {
-            output::say(costs(&planned).trim_end());
-        }
-        confirm::ask(context, false, "Collect garbage")?;
+        output::say(costs(&planned).trim_end());
+        confirm::ask_at_terminal(context, false, "Collect garbage")?;
     }
     let watcher = Watcher::start(context, "prune")?;
     let summary = prune::run(repo, options, &watcher).map_err(|e| match e {
@@ -158,7 +156,7 @@ fn tell(
     if removed.count > 0 {
         let what = text::count(removed.count, "snapshot");
         out += &match dry_run {
-            true => format!("Would remove {what}. What follows is as if they had left the trash:\n"),
+            true => format!("Would remove {what}\n"),
             false => format!("Removed {what}: in the trash, where 'dedup undelete' finds them\n"),
         };
     }
@@ -185,7 +183,13 @@ fn costs(s: &PruneSummary) -> String {
     );
     if s.trash_discarded > 0 {
         let ended = text::count(s.trash_discarded, "removed snapshot");
-        out += &format!("{ended} would end for good\n");
+        out += &format!("{ended} could no longer be undeleted\n");
+    }
+    if s.trash_kept > 0 {
+        let kept = text::count(s.trash_kept, "removed snapshot");
+        out += &format!(
+            "{kept} can be undeleted for now, and what only they need stays ('--keep-trash 0s' frees it)\n"
+        );
     }
     if s.packs_unneeded == 0 && s.packs_repack == 0 {
         return out + "Nothing to free\n" + &waiting(s);
@@ -208,6 +212,7 @@ fn costs(s: &PruneSummary) -> String {
 
 fn done(s: &PruneSummary) -> String {
     let mut out = match s.packs_deleted {
+        0 if s.trash_kept > 0 && s.trash_discarded == 0 => return nothing_yet(s) + &waiting(s),
         0 => "No data to delete\n".to_string(),
         packs => format!(
             "Deleted {}, {}\n",
@@ -219,14 +224,12 @@ fn done(s: &PruneSummary) -> String {
         out += &format!("Rewrote {}\n", format_bytes(s.bytes_moved));
     }
     if s.trash_discarded > 0 {
-        out += &format!(
-            "Ended {} for good\n",
-            text::count(s.trash_discarded, "removed snapshot")
-        );
+        let ended = text::count(s.trash_discarded, "removed snapshot");
+        out += &format!("{ended} can no longer be undeleted\n");
     }
     if s.trash_kept > 0 {
         let kept = text::count(s.trash_kept, "removed snapshot");
-        out += &format!("{kept} can still be undeleted, and what only they need stays\n");
+        out += &format!("{kept} can still be undeleted, so that their data stays\n");
     }
     if s.no_space {
         out +=
@@ -234,6 +237,18 @@ fn done(s: &PruneSummary) -> String {
     }
     out += &waiting(s);
     out
+}
+
+/// Nothing could be deleted, as what was removed can still be undeleted.
+fn nothing_yet(s: &PruneSummary) -> String {
+    let kept = text::count(s.trash_kept, "snapshot");
+    let until = match (s.trash_kept, Timestamp::from_second(s.trash_until)) {
+        (1, Ok(at)) => format!("is in the trash until {}", text::time(at)),
+        (_, Ok(at)) => format!("are in the trash, the first until {}", text::time(at)),
+        (1, Err(_)) => "is in the trash".to_string(),
+        (_, Err(_)) => "are in the trash".to_string(),
+    };
+    format!("Nothing freed yet: {kept} {until}; '--keep-trash 0s' ends them now\n")
 }
 
 fn waiting(s: &PruneSummary) -> String {

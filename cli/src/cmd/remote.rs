@@ -36,6 +36,10 @@ fn add(context: &Context, args: &RemoteAddArgs) -> Result<Code, Failure> {
         return Err(Failure::usage(format!("'{name}' is the name of {url} already")));
     }
     let url = resolve::absolute(&args.url)?;
+    if let Some(known) = config.remotes.iter().find(|known| known.url == url) {
+        let (known, url) = (&known.name, repo::shown(&url));
+        return Err(Failure::usage(format!("{url} already has the name '{known}'")));
+    }
     let like = match &args.like {
         Some(like) => resolve::remote(like, &context.env)?,
         None => context.location()?,
@@ -127,7 +131,7 @@ fn remove(context: &Context, name: &str) -> Result<Code, Failure> {
     } else if context.talks() {
         let url = escape(url.as_bytes());
         out.line(&format!(
-            "'{name}' is no name any more; what is stored at {url} stays"
+            "Removed the name '{name}'; what is stored at {url} is unchanged"
         ));
     }
     out.finish().map(|()| Code::Ok)
@@ -201,7 +205,7 @@ fn state(
     }
     let dirs = context.dirs()?;
     let asked = first.open_replica(&remote.url, &dirs).and_then(|replica| {
-        let lacking = replicate::lacking(first, &replica, false)?;
+        let lacking = replicate::lacking(first, &replica, false, context.now.timestamp())?;
         Ok((
             lacking.snapshots.len() as u64,
             replica.snapshots()?.0.len() as u64,
@@ -210,7 +214,8 @@ fn state(
     Ok(match asked {
         Ok((behind, snapshots)) => {
             let reached = context.now_secs();
-            replicate::note(&dirs, &remote.url, &Noted { behind, reached })?;
+            // What can't be noted is not told when this one is away, and harms nothing else.
+            let _ = replicate::note(&dirs, &remote.url, &Noted { behind, reached });
             State::Replica { snapshots, behind }
         }
         // A disk that is not there has nothing on it.

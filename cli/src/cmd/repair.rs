@@ -109,6 +109,7 @@ fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
     watcher.finish();
     let PacksRepaired {
         packs,
+        packs_unneeded,
         packs_lost,
         chunks_rescued,
         bytes_rescued,
@@ -123,19 +124,27 @@ fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
         } else {
             "Rescued"
         };
-        let from = text::count(packs, "damaged pack");
+        let from = text::count(packs - packs_unneeded, "damaged pack");
         let chunks = text::count(chunks_rescued, "chunk");
         lines.push(format!(
             "{would} {chunks}, {}, from {from}",
             format_bytes(bytes_rescued)
         ));
     }
-    if packs_lost + chunks_lost > 0 {
+    if packs_unneeded > 0 {
+        let packs = text::count(packs_unneeded, "damaged pack");
         lines.push(format!(
-            "Lost: {} and {}. A backup of what is still at its source brings it back; \
-             'dedup repair snapshots' makes the best of the rest",
-            text::count(packs_lost, "whole pack"),
-            text::count(chunks_lost, "chunk"),
+            "{packs} that no snapshot needs: 'dedup prune' removes them"
+        ));
+    }
+    if packs_lost + chunks_lost > 0 {
+        let lost = [(packs_lost, "whole pack"), (chunks_lost, "chunk")];
+        let lost = lost.into_iter().filter(|(n, _)| *n > 0);
+        let lost: Vec<String> = lost.map(|(n, what)| text::count(n, what)).collect();
+        lines.push(format!(
+            "Lost: {}. A backup of what is still at its source brings it back; 'dedup repair snapshots' \
+             repairs the snapshots as far as possible",
+            lost.join(" and "),
         ));
     }
     end(context, &args.how, &[], json!(done), lines)?;
@@ -200,7 +209,7 @@ fn told(context: &Context, done: &SnapshotsRepaired) -> (Vec<Value>, Vec<String>
         }
     }
     lines.push(match done.repaired.len() as u64 {
-        0 => "No snapshot lost anything that has no successor yet".to_string(),
+        0 => "No snapshot needs repair".to_string(),
         _ => "The old ones stay: 'dedup forget' removes them".to_string(),
     });
     (objects, lines)

@@ -44,13 +44,20 @@ pub fn run(context: &Context, args: &ReplicateArgs) -> Result<Code, Failure> {
     let ended: Vec<Ended> = std::thread::scope(|scope| {
         let one = |target| {
             let (first, options, watcher) = (&first, &options, &watcher);
-            scope.spawn(move || bring(context, first, target, options, watcher))
+            let thread = std::thread::Builder::new().name("replica".to_string());
+            thread.spawn_scoped(scope, move || bring(context, first, target, options, watcher))
         };
         let started: Vec<_> = targets.into_iter().map(one).collect();
-        let joined = started.into_iter().map(|one| one.join());
-        // A panic has been printed by its thread.
-        joined.filter_map(|ended| ended.ok().flatten()).collect()
-    });
+        let joined = started.into_iter().map(|one| {
+            let one =
+                one.map_err(|e| Failure::new(Code::Failed, format!("no thread could be started: {e}")))?;
+            // A panic has been printed by its thread.
+            Ok(one.join().ok().flatten())
+        });
+        joined
+            .filter_map(Result::transpose)
+            .collect::<Result<Vec<Ended>, Failure>>()
+    })?;
     watcher.finish();
     tell(context, &ended, args.dry_run)?;
     Ok(code(&ended, args.dry_run))

@@ -22,11 +22,11 @@ pub fn run(context: &Context, args: &RestoreArgs) -> Result<Code, Failure> {
     let (repo, chosen) = nearest(context, args, &spec)?;
     let watcher = Watcher::start(context, "restore")?;
     let summary = restore::run(&repo, &chosen.manifest, &options, &watcher)?;
-    repo.tell_damaged_index(&watcher);
+    repo.tell_damage(&watcher);
     let tally = watcher.finish();
     match context.json() {
-        true => output::object(&object(&summary, &chosen.id.to_hex(), args))?,
-        false if context.talks() => tell(&summary, &chosen.short, args, tally)?,
+        true => output::object(&object(&summary, &chosen, args))?,
+        false if context.talks() => tell(&summary, &chosen, args, tally)?,
         false => {}
     }
     Ok(tally.code().max(chosen.code))
@@ -43,7 +43,7 @@ fn nearest(context: &Context, args: &RestoreArgs, spec: &Spec) -> Result<(Repo, 
     let mut failures = Vec::new();
     for (number, (_, place)) in places.iter().enumerate() {
         let found = context.open_at(place).and_then(|repo| {
-            let chosen = listing::choose(context, &repo, &spec.snapshot, &args.choice)?;
+            let chosen = listing::choose_for(context, &repo, spec, &args.choice)?;
             Ok((repo, chosen))
         });
         match found {
@@ -114,35 +114,45 @@ fn options(args: &RestoreArgs, spec: &Spec) -> Result<Options, Failure> {
     })
 }
 
-fn object(summary: &Summary, id: &str, args: &RestoreArgs) -> Value {
+fn object(summary: &Summary, chosen: &Chosen, args: &RestoreArgs) -> Value {
     let mut object = json!(summary);
     object["message_type"] = json!("summary");
-    object["snapshot_id"] = json!(id);
+    object["snapshot_id"] = json!(chosen.id.to_hex());
+    object["snapshot_time"] = json!(chosen.manifest.time().to_string());
     object["target"] = json!(args.target.to_string_lossy());
     object["dry_run"] = json!(args.dry_run);
     object
 }
 
-fn tell(s: &Summary, id: &str, args: &RestoreArgs, tally: Tally) -> Result<(), Failure> {
+fn tell(s: &Summary, chosen: &Chosen, args: &RestoreArgs, tally: Tally) -> Result<(), Failure> {
     let target = escape(args.target.as_os_str().as_encoded_bytes());
     let took = text::took(Duration::try_from_secs_f64(s.seconds_elapsed).unwrap_or_default());
     let files = text::count(s.files_restored, "file");
     let bytes = format_bytes(s.bytes_restored);
+    let from = format!("snapshot {} of {}", chosen.short, chosen.time);
     let mut out = match args.dry_run {
-        true => format!("Would restore {files}, {bytes} of snapshot {id} to {target}\n"),
-        false => format!("Restored {files}, {bytes} of snapshot {id} to {target} in {took}\n"),
+        true => format!("Would restore {files}, {bytes} from {from} to {target}\n"),
+        false => format!("Restored {files}, {bytes} from {from} to {target} in {took}\n"),
     };
-    if s.files_skipped > 0 {
-        let (skipped, bytes) = (
-            text::count(s.files_skipped, "file"),
-            format_bytes(s.bytes_skipped),
-        );
-        out += &format!("Left {skipped}, {bytes} as they are there\n");
+    if s.files_unchanged > 0 {
+        let equal = text::grouped(s.files_unchanged);
+        let bytes = format_bytes(s.bytes_unchanged);
+        out += &match args.dry_run {
+            true => format!("Would skip {equal} equal, {bytes}\n"),
+            false => format!("Skipped {equal} equal, {bytes}\n"),
+        };
+    }
+    let left = s.files_skipped - s.files_unchanged.min(s.files_skipped);
+    if left > 0 {
+        let bytes = format_bytes(s.bytes_skipped - s.bytes_unchanged.min(s.bytes_skipped));
+        let left = text::count(left, "file");
+        out += &format!("Left {left}, {bytes} as they are there\n");
     }
     if args.verify && !args.dry_run {
-        out += "What was restored was read again and is as it was saved\n";
+        let verified = text::count(s.files_verified, "file");
+        out += &format!("Verified {verified}: read again from the target, and as they were saved\n");
     }
-    let problems = tally.problems + tally.damage;
+    let problems = tally.problems + tally.unreadable + tally.damage;
     if problems > 0 {
         let problems = text::count(problems, "problem");
         out += &format!("{problems}: what is named above was not restored, or not wholly\n");

@@ -3,13 +3,12 @@
 use crate::args::SnapshotsArgs;
 use crate::context::Context;
 use crate::exit::{Code, Failure};
-use crate::output::Lines;
 use crate::render::{json, text};
 use crate::{listing, output};
 use engine::facts::{Facts, Group, GroupKey, group_by};
 use engine::manifest::Snapshot;
 use engine::units::{escape, format_bytes};
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Code, Failure> {
     let filter = args.filter.filter()?;
@@ -17,17 +16,15 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Code, Failure> {
     let all = listing::read(context, &repo)?;
     let chosen = all.chosen(&args.snapshots, &filter)?;
     let latest = args.latest.map_or(usize::MAX, |n| n as usize);
-    let chosen = match &args.group_by {
-        Some(_) => chosen,
-        None => newest_of_each(&chosen, latest),
-    };
+    let keys = args.group_by.as_ref().map_or(&GroupKey::DEFAULT[..], |by| &by.0);
+    let chosen = newest_of_each(&chosen, keys, latest);
     let groups = group_by(&chosen, args.group_by.as_ref().map_or(&[], |by| &by.0));
     let shown: Vec<(Option<&Group>, Vec<&Snapshot>)> = groups
         .iter()
         .map(|group| {
-            let newest = group.members.iter().take(latest);
             // Oldest first: what is looked for is at the end of a long list.
-            let members = newest.rev().filter_map(|facts| all.snapshot(facts.id)).collect();
+            let members = group.members.iter().rev();
+            let members = members.filter_map(|facts| all.snapshot(facts.id)).collect();
             (args.group_by.as_ref().map(|_| group), members)
         })
         .collect();
@@ -38,35 +35,31 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Code, Failure> {
     Ok(all.code())
 }
 
-/// The newest `n` of each host and paths.
-fn newest_of_each<'a>(chosen: &[&'a Facts], n: usize) -> Vec<&'a Facts> {
-    let groups = group_by(chosen, &GroupKey::DEFAULT);
+/// The newest `n` of each group.
+fn newest_of_each<'a>(chosen: &[&'a Facts], keys: &[GroupKey], n: usize) -> Vec<&'a Facts> {
+    let groups = group_by(chosen, keys);
     groups
         .into_iter()
         .flat_map(|group| group.members.into_iter().take(n))
         .collect()
 }
 
+/// One array; of groups, where snapshots are grouped.
 fn print_json(shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure> {
-    let mut out = Lines::new();
+    let mut all = Vec::new();
     for (group, snapshots) in shown {
-        for snapshot in snapshots {
-            let mut object = json::snapshot(snapshot);
-            if let Some(group) = group {
-                object["group_key"] = group_json(group);
-            }
-            out.object(&object);
+        let snapshots = snapshots
+            .iter()
+            .map(|s| json::snapshot(s.id, &s.manifest, s.tree));
+        match group {
+            None => all.extend(snapshots),
+            Some(group) => all.push(json!({
+                "group_key": json::group_key(group),
+                "snapshots": snapshots.collect::<Vec<_>>(),
+            })),
         }
     }
-    out.finish()
-}
-
-fn group_json(group: &Group) -> Value {
-    json!({
-        "hostname": group.host,
-        "paths": group.paths.as_deref().map(json::names),
-        "tags": group.tags,
-    })
+    output::object(&all)
 }
 
 fn print_text(context: &Context, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure> {
@@ -87,32 +80,21 @@ fn print_text(context: &Context, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> 
 }
 
 fn group_text(group: &Group) -> String {
-    let mut parts = Vec::new();
-    if let Some(host) = &group.host {
-        parts.push(format!("host {}", escape(host.as_bytes())));
-    }
-    if let Some(paths) = &group.paths {
-        parts.push(format!("paths {}", text::paths(paths)));
-    }
-    if let Some(tags) = &group.tags {
-        parts.push(match tags.is_empty() {
-            true => "no tags".to_string(),
-            false => format!("tags {}", text::names(tags)),
-        });
-    }
-    match parts.is_empty() {
-        true => "All snapshots".to_string(),
-        false => format!("Snapshots of {}", parts.join(", ")),
+    match text::group(group) {
+        all if all.is_empty() => "All snapshots".to_string(),
+        what => format!("Snapshots of {what}"),
     }
 }
 
 /// A snapshot's further paths are on lines of their own.
 fn table(snapshots: &[&Snapshot]) -> String {
-    let with_status = snapshots.iter().any(|s| json::status_word(s) != "completed");
+    let with_status = snapshots
+        .iter()
+        .any(|s| json::status_word(&s.manifest) != "completed");
+    let with_description = snapshots.iter().any(|s| !s.manifest.description.is_empty());
     let mut head = vec!["ID", "Time", "Host", "Tags", "Paths", "Size"];
-    if with_status {
-        head.push("Status");
-    }
+    head.extend(with_status.then_some("Status"));
+    head.extend(with_description.then_some("Description"));
     let mut rows = Vec::new();
     for snapshot in snapshots {
         let m = &snapshot.manifest;
@@ -126,10 +108,13 @@ fn table(snapshots: &[&Snapshot]) -> String {
             format_bytes(m.summary.total_bytes_processed),
         ];
         if with_status {
-            row.push(match json::status_word(snapshot) {
+            row.push(match json::status_word(m) {
                 "completed" => String::new(),
                 other => other.to_string(),
             });
+        }
+        if with_description {
+            row.push(escape(m.description.as_bytes()));
         }
         rows.push(row);
         rows.extend(paths.map(|path| vec![String::new(), String::new(), String::new(), String::new(), path]));

@@ -1,8 +1,10 @@
 //! `stats`: how much the repository holds.
 
+use crate::args::{StatsArgs, StatsMode};
+use crate::cmd::check::hurt_lines;
 use crate::context::Context;
 use crate::exit::{Code, Failure};
-use crate::output;
+use crate::output::{self, Lines};
 use crate::progress::Watcher;
 use crate::render::text;
 use engine::stats::{self, Stats};
@@ -10,7 +12,7 @@ use engine::storage::Storage;
 use engine::units::format_bytes;
 use serde_json::json;
 
-pub fn run(context: &Context) -> Result<Code, Failure> {
+pub fn run(context: &Context, args: &StatsArgs) -> Result<Code, Failure> {
     let repo = context.open()?;
     let watcher = Watcher::start(context, "stats")?;
     let stats = stats::run(&repo, &watcher)?;
@@ -20,13 +22,27 @@ pub fn run(context: &Context) -> Result<Code, Failure> {
         true => {
             let mut object = json!(stats);
             object["message_type"] = json!("summary");
+            object["total_stored_size"] = json!(stats.total_size);
+            object["total_size"] = json!(match args.mode {
+                StatsMode::RestoreSize => stats.total_restore_size,
+                StatsMode::RawData => stats.total_size,
+            });
+            // All there is can be compressed.
+            object["compression_progress"] = json!(100);
             object["storage_tried"] = json!(storage.as_ref().map(|storage| storage.tried));
             object["storage_weaknesses"] = json!(storage.as_ref().map(Storage::weaknesses));
             output::object(&object)?;
         }
-        false => output::write(tell(&stats, storage.as_ref()).as_bytes()).map(|_| ())?,
+        false => {
+            let mut out = Lines::new();
+            hurt_lines(&stats.paths, stats.damaged_paths)
+                .iter()
+                .for_each(|line| out.line(line));
+            out.finish()?;
+            output::write(tell(&stats, storage.as_ref()).as_bytes()).map(|_| ())?;
+        }
     }
-    match stats.snapshots_unreadable {
+    match stats.snapshots_unreadable + stats.num_errors {
         0 => Ok(code),
         _ => Ok(Code::Damage),
     }
@@ -78,8 +94,15 @@ fn tell(s: &Stats, storage: Option<&Storage>) -> String {
     ];
     rows.push(("The storage is", soundness(storage)));
     let some = |n: u64, name: &'static str| (n > 0).then(|| (name, text::grouped(n)));
+    rows.extend(some(s.num_errors, "Errors ('dedup check')"));
     rows.extend(some(s.snapshots_unreadable, "Unreadable snapshots"));
-    rows.extend(some(s.trash_count, "Snapshots in the trash"));
+    rows.extend((s.trash_count > 0).then(|| {
+        let entries = text::grouped(s.trash_count);
+        (
+            "In the trash",
+            format!("{entries} (removed snapshots, and earlier forms of those there are)"),
+        )
+    }));
     rows.extend(some(s.open_sessions_count, "Open sessions"));
     rows.extend(some(s.condemned_packs_count, "Packs to be deleted"));
     let rows = rows

@@ -59,7 +59,9 @@ pub fn run(context: &Context, args: &TagArgs) -> Result<Code, Failure> {
         }
     }
     if context.json() {
-        output::object(&json!({ "message_type": "summary", "changed": changed, "dry_run": args.dry_run }))?;
+        output::object(
+            &json!({ "message_type": "summary", "changed_snapshots": changed, "dry_run": args.dry_run }),
+        )?;
     } else if context.talks() {
         let snapshots = text::count(changed, "snapshot");
         output::line(&match args.dry_run {

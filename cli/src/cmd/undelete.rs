@@ -20,10 +20,10 @@ use serde_json::json;
 pub fn run(context: &Context, args: &UndeleteArgs) -> Result<Code, Failure> {
     let repo = context.open()?;
     let watcher = Watcher::start(context, "undelete")?;
-    let trash = read(&repo, &watcher)?;
+    let (trash, earlier) = read(&repo, &watcher)?;
     if args.snapshots.is_empty() {
         let tally = watcher.finish();
-        list(context, &trash)?;
+        list(context, &trash, earlier)?;
         return Ok(tally.code());
     }
     let facts: Vec<Facts> = trash.iter().map(|trashed| trashed.facts.clone()).collect();
@@ -57,8 +57,8 @@ pub fn run(context: &Context, args: &UndeleteArgs) -> Result<Code, Failure> {
 }
 
 /// Without what is there in another form: changing a snapshot's tags leaves its old form in the trash. Of several
-/// forms in the trash, the one that was removed last.
-fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<Vec<Trashed>, Failure> {
+/// forms in the trash, the one that was removed last. And how many there are without being listed.
+fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Vec<Trashed>, u64), Failure> {
     let (trash, damaged) = forget::list_trash(repo)?;
     for (id, error) in damaged {
         let why = error.to_string();
@@ -75,17 +75,20 @@ fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<Vec<Trashed>, Failure> {
         .map(Snapshot::facts)
         .collect();
     let mut newest: Vec<Trashed> = Vec::new();
+    let mut earlier = 0;
     // Last forgotten first.
     for trashed in trash {
         let there = restated.iter().any(|facts| same(facts, &trashed.facts));
         if !there && !newest.iter().any(|known| same(&known.facts, &trashed.facts)) {
             newest.push(trashed);
+        } else {
+            earlier += 1;
         }
     }
-    Ok(newest)
+    Ok((newest, earlier))
 }
 
-fn list(context: &Context, trash: &[Trashed]) -> Result<(), Failure> {
+fn list(context: &Context, trash: &[Trashed], earlier: u64) -> Result<(), Failure> {
     let mut out = Lines::new();
     let forgotten = |trashed: &Trashed| Timestamp::from_second(trashed.forgotten).ok();
     for trashed in trash.iter().filter(|_| context.json()) {
@@ -103,8 +106,13 @@ fn list(context: &Context, trash: &[Trashed]) -> Result<(), Failure> {
     }
     if context.json() {
         out.object(&json!({ "message_type": "summary", "snapshots": trash.len() }));
-    } else if trash.is_empty() {
+    } else if trash.is_empty() && earlier == 0 {
         out.line("The trash is empty");
+    } else if trash.is_empty() {
+        let forms = text::count(earlier, "earlier form");
+        out.line(&format!(
+            "The trash is empty, but for {forms} of snapshots that are still there"
+        ));
     } else {
         let row = |trashed: &Trashed| {
             vec![

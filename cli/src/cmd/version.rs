@@ -2,6 +2,7 @@
 
 use crate::exit::{Code, Failure};
 use crate::output;
+use crate::render::json;
 
 pub fn run(json: bool) -> Result<Code, Failure> {
     output::write(text(json).as_bytes())
@@ -14,9 +15,21 @@ fn text(json: bool) -> String {
         std::env::consts::ARCH,
     );
     if json {
-        let object =
-            serde_json::json!({ "message_type": "version", "version": version, "os": os, "arch": arch });
-        return format!("{object}\n");
+        // Those that begin with `go_` are for readers of restic's.
+        let object = serde_json::json!({
+            "message_type": "version",
+            "version": version,
+            "os": os,
+            "arch": arch,
+            "go_version": "none",
+            "go_os": if os == "macos" { "darwin" } else { os },
+            "go_arch": match arch {
+                "x86_64" => "amd64",
+                "aarch64" => "arm64",
+                other => other,
+            },
+        });
+        return json::line(&object) + "\n";
     }
     format!("dedup {version} on {os}/{arch}\n")
 }

@@ -2,12 +2,39 @@
 //! what can't be; times are RFC 3339.
 
 use super::text;
+use engine::SessionId;
 use engine::entry::{Entry, Kind, Time};
-use engine::manifest::{Snapshot, Summary};
+use engine::facts::Group;
+use engine::manifest::{Manifest, Summary};
 use engine::monitor::{Problem, ProblemKind, Progress};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use std::fmt::Write;
 use std::time::Duration;
+
+const TYPE: &str = "message_type";
+
+/// `fields` as an object of this type.
+pub fn object(message_type: &str, fields: Value) -> Value {
+    let mut object = fields;
+    object[TYPE] = json!(message_type);
+    object
+}
+
+/// One line, in which an object's type comes before all else: readers compare the beginning of the line.
+pub fn line(value: &Value) -> String {
+    let (Some(fields), Some(kind)) = (value.as_object(), value.get(TYPE)) else {
+        return value.to_string();
+    };
+    let rest = fields.iter().filter(|(name, _)| *name != TYPE);
+    let mut line = format!("{{\"{TYPE}\":{kind}");
+    for (name, value) in rest {
+        // Writing to a String can't fail.
+        let _ = write!(line, ",{}:{value}", json!(name));
+    }
+    line.push('}');
+    line
+}
 
 /// Bytes as text.
 pub fn name(bytes: &[u8]) -> String {
@@ -18,14 +45,14 @@ pub fn names(list: &[Vec<u8>]) -> Vec<String> {
     list.iter().map(|bytes| name(bytes)).collect()
 }
 
-/// A progress line of `backup` and `restore`.
-pub fn status(p: &Progress, elapsed: Duration, current: &[u8]) -> Value {
+/// A progress line of `backup` and others.
+pub fn status(p: &Progress, elapsed: Duration, left: Option<Duration>, current: &[u8]) -> Value {
     let current: Vec<String> = match current.is_empty() {
         true => Vec::new(),
         false => vec![name(&text::absolute(current))],
     };
-    json!({
-        "message_type": "status",
+    let mut status = json!({
+        TYPE: "status",
         "percent_done": text::share_done(p),
         "total_files": p.files_total,
         "files_done": p.files_done,
@@ -34,13 +61,27 @@ pub fn status(p: &Progress, elapsed: Duration, current: &[u8]) -> Value {
         "seconds_elapsed": elapsed.as_secs(),
         "error_count": p.errors,
         "current_files": current,
-    })
+    });
+    if let Some(left) = left {
+        status["seconds_remaining"] = json!(left.as_secs());
+    }
+    status
+}
+
+/// The same with the names that it has in a restore.
+pub fn restoring(mut status: Value) -> Value {
+    for (name, other) in [("files_done", "files_restored"), ("bytes_done", "bytes_restored")] {
+        if let Some(value) = status.as_object_mut().and_then(|status| status.remove(name)) {
+            status[other] = value;
+        }
+    }
+    status
 }
 
 /// For standard error.
 pub fn problem(problem: &Problem, during: &str) -> Value {
     let kind = match problem.what {
-        ProblemKind::Warning { .. } => "warning",
+        ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => "warning",
         _ => "error",
     };
     json!({
@@ -51,31 +92,52 @@ pub fn problem(problem: &Problem, during: &str) -> Value {
     })
 }
 
-/// A line of `snapshots`.
-pub fn snapshot(snapshot: &Snapshot) -> Value {
-    let m = &snapshot.manifest;
-    json!({
-        "id": snapshot.id.to_hex(),
-        "short_id": snapshot.short_id(),
+/// A snapshot as `snapshots`, `forget` and `ls` show it. What is empty is left out.
+pub fn snapshot(id: SessionId, m: &Manifest, tree: [u8; 32]) -> Value {
+    let hex = id.to_hex();
+    let mut object = json!({
         "time": m.time().to_string(),
+        "tree": digits(&tree),
+        "paths": names(&m.paths),
         "hostname": m.host,
         "username": m.user,
-        "paths": names(&m.paths),
-        "tags": m.tags,
-        "description": m.description,
-        "set": Value::Null,
-        "status": status_word(snapshot),
-        "protected": m.protected,
-        "parent": m.parent.map(|id| id.to_hex()),
-        "original": m.original.map(|id| id.to_hex()),
         "program_version": m.program,
         "summary": times(summary(&m.summary), m.walk_secs(), m.seconds_taken),
+        "id": hex,
+        "short_id": text::short(&hex),
+        "status": status_word(m),
+        "protected": m.protected,
+    });
+    let ids = [("parent", m.parent), ("original", m.original)];
+    for (name, id) in ids.into_iter().filter_map(|(name, id)| Some((name, id?))) {
+        object[name] = json!(id.to_hex());
+    }
+    if !m.tags.is_empty() {
+        object["tags"] = json!(m.tags);
+    }
+    if !m.description.is_empty() {
+        object["description"] = json!(m.description);
+    }
+    object
+}
+
+fn digits(bytes: &[u8]) -> String {
+    let pairs = bytes.iter().map(|byte| format!("{byte:02x}"));
+    pairs.collect()
+}
+
+/// What the members of a group have in common; what they were not grouped by is empty.
+pub fn group_key(group: &Group) -> Value {
+    json!({
+        "hostname": group.host.as_deref().unwrap_or_default(),
+        "paths": group.paths.as_deref().map(names),
+        "tags": group.tags,
     })
 }
 
 /// How the backup that made it ended.
-pub fn status_word(snapshot: &Snapshot) -> &'static str {
-    match (snapshot.manifest.partial, snapshot.manifest.summary.errors) {
+pub fn status_word(manifest: &Manifest) -> &'static str {
+    match (manifest.partial, manifest.summary.errors) {
         (true, _) => "partial",
         (false, 0) => "completed",
         (false, _) => "incomplete",
@@ -95,29 +157,58 @@ pub fn kind_word(kind: &Kind) -> &'static str {
     }
 }
 
-/// A line of `ls`.
-pub fn node(path: &[u8], entry: &Entry) -> Value {
+/// The bits that Go, and so restic, adds for an entry's type.
+fn go_mode(entry: &Entry) -> u32 {
+    let kind = match entry.kind {
+        Kind::File => 0,
+        Kind::Dir => 1 << 31,
+        Kind::Symlink { .. } => 1 << 27,
+        Kind::BlockDevice { .. } => 1 << 26,
+        Kind::CharDevice { .. } => 1 << 26 | 1 << 21,
+        Kind::Fifo => 1 << 25,
+        Kind::Socket => 1 << 24,
+    };
+    let special = [(0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20)];
+    let special = special.into_iter().filter(|(bit, _)| entry.meta.mode & bit != 0);
+    special.fold(kind | entry.meta.mode & 0o777, |mode, (_, bit)| mode | bit)
+}
+
+/// An entry as `ls` and `find` show it.
+pub fn entry(path: &[u8], entry: &Entry) -> Value {
     let meta = &entry.meta;
     let mut object = json!({
-        "message_type": "node",
         "path": name(&text::absolute(path)),
         "name": name(&entry.name),
         "type": kind_word(&entry.kind),
-        "size": meta.size,
-        "mtime": time(meta.mtime),
-        "mode": meta.mode,
+        "mode": go_mode(entry),
         "permissions": text::mode(text::kind_letter(&entry.kind), meta.mode),
+        "mtime": time(meta.mtime),
+        // No time of reading is kept, and restic's default is this, too.
+        "atime": time(meta.mtime),
+        "ctime": time(meta.ctime),
         "uid": meta.uid,
         "gid": meta.gid,
         "user": &*meta.user,
         "group": &*meta.group,
+        "inode": meta.ino,
+        "device_id": meta.dev,
+        "links": meta.nlink,
     });
-    if let Kind::Symlink { target } = &entry.kind {
-        object["linktarget"] = json!(name(target));
+    match &entry.kind {
+        Kind::File => object["size"] = json!(meta.size),
+        Kind::Symlink { target } => object["linktarget"] = json!(name(target)),
+        Kind::Dir | Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo | Kind::Socket => {}
     }
     if let Some(trouble) = entry.trouble {
         object["problem"] = json!(text::why(&ProblemKind::Source(trouble)));
     }
+    object
+}
+
+/// A line of `ls`.
+pub fn node(path: &[u8], of: &Entry) -> Value {
+    let mut object = object("node", entry(path, of));
+    object["struct_type"] = json!("node");
     object
 }
 
@@ -169,10 +260,16 @@ mod tests {
         ] {
             assert!(fields.contains_key(name), "{name}");
         }
-        let status = status(&Progress::default(), Duration::from_secs(3), b"a\xff");
+        let status = status(&Progress::default(), Duration::from_secs(3), None, b"a\xff");
         assert_eq!(status["percent_done"], 0.0);
         assert_eq!(status["seconds_elapsed"], 3);
         assert_eq!(status["current_files"][0], "/a\u{fffd}");
+        let line = line(&restoring(status));
+        assert!(
+            line.starts_with("{\"message_type\":\"status\",\"bytes_restored\":0,"),
+            "{line}"
+        );
+        assert!(serde_json::from_str::<Value>(&line).is_ok_and(|read| read["files_restored"] == 0));
     }
 
     #[test]

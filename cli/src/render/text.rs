@@ -1,9 +1,9 @@
 //! Text for people. Every name and path in it is escaped, so that none can steer a terminal.
 
 use engine::entry::{Entry, Kind, Trouble};
-use engine::facts::Facts;
+use engine::facts::{Facts, Group};
 use engine::manifest::Summary;
-use engine::monitor::{Problem, ProblemKind, Progress};
+use engine::monitor::{Lost, Problem, ProblemKind, Progress};
 use engine::units::{self, escape, format_bytes, format_duration};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -42,17 +42,55 @@ pub fn why(what: &ProblemKind) -> String {
             format!("its extended attributes can't be read: {}", reason(*errno))
         }
         ProblemKind::SourceMissing { errno } => format!("not backed up: {}", reason(*errno)),
+        ProblemKind::Lost { how, whole } => {
+            let found = match how {
+                Lost::Empty => "empty",
+                Lost::Unmounted => "not a mounted file system any more",
+                Lost::NotADirectory => "not a directory any more",
+            };
+            let then = Timestamp::from_second(*whole).map_or_else(|_| "before".to_string(), time);
+            format!(
+                "it is {found}, and the snapshot of {then} has files there; if that is as it should be, accept it once with --allow-empty"
+            )
+        }
+        ProblemKind::Bare { link: true } => {
+            "only the symbolic link itself is saved; for the directory that it leads to, write a slash after it"
+                .to_string()
+        }
+        ProblemKind::Bare { link: false } => {
+            "only the device or FIFO itself is saved; --read-special saves what can be read from it".to_string()
+        }
         ProblemKind::LeftOut { why } => format!("not backed up: {why}"),
-        ProblemKind::Restore { why } | ProblemKind::Warning { why } => why.clone(),
+        ProblemKind::Restore { why } | ProblemKind::Unreadable { why } | ProblemKind::Warning { why } => {
+            why.clone()
+        }
         ProblemKind::Damage { why } => format!("damaged: {why}"),
     }
+}
+
+/// What the snapshots of a group have in common; empty where they were not told apart.
+pub fn group(group: &Group) -> String {
+    let mut parts = Vec::new();
+    if let Some(host) = &group.host {
+        parts.push(format!("host {}", escape(host.as_bytes())));
+    }
+    if let Some(all) = &group.paths {
+        parts.push(format!("paths {}", paths(all)));
+    }
+    if let Some(tags) = &group.tags {
+        parts.push(match tags.is_empty() {
+            true => "no tags".to_string(),
+            false => format!("tags {}", names(tags)),
+        });
+    }
+    parts.join(", ")
 }
 
 /// One line about a problem.
 pub fn problem(problem: &Problem) -> String {
     let what = escape(why(&problem.what).as_bytes());
     let warning = match problem.what {
-        ProblemKind::Warning { .. } => "warning: ",
+        ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => "warning: ",
         _ => "",
     };
     match problem.path.is_empty() {
@@ -84,6 +122,13 @@ pub fn share_done(progress: &Progress) -> f64 {
     }
 }
 
+/// At this rate, where that can be said.
+pub fn time_left(p: &Progress, rate: f64) -> Option<Duration> {
+    let left = units_total(p).saturating_sub(units_done(p)) as f64;
+    let known = left > 0.0 && rate > 0.0 && left / rate < 1e7;
+    known.then(|| Duration::from_secs((left / rate) as u64 + 1))
+}
+
 /// One line of progress: `rate` in bytes (or files) a second.
 pub fn progress(phase: &str, p: &Progress, rate: f64, elapsed: Duration, current: &[u8]) -> String {
     let mut line = format!("[{}] {phase}", format_duration(elapsed));
@@ -94,7 +139,7 @@ pub fn progress(phase: &str, p: &Progress, rate: f64, elapsed: Duration, current
     }
     if p.files_done | p.files_total > 0 {
         let _ = match p.files_total {
-            0 => write!(line, "  {} files", grouped(p.files_done)),
+            0 => write!(line, "  {}", count(p.files_done, "file")),
             total => write!(line, "  {}/{} files", grouped(p.files_done), grouped(total)),
         };
     }
@@ -110,16 +155,11 @@ pub fn progress(phase: &str, p: &Progress, rate: f64, elapsed: Duration, current
         };
         let _ = write!(line, "  {}/s", format_bytes(rate as u64));
     }
-    let left = total.saturating_sub(units_done(p)) as f64;
-    if left > 0.0 && rate > 0.0 && left / rate < 1e7 {
-        let _ = write!(
-            line,
-            "  about {} left",
-            format_duration(Duration::from_secs((left / rate) as u64 + 1))
-        );
+    if let Some(left) = time_left(p, rate) {
+        let _ = write!(line, "  about {} left", format_duration(left));
     }
     if p.errors > 0 {
-        let _ = write!(line, "  {} problems", grouped(p.errors));
+        let _ = write!(line, "  {}", count(p.errors, "problem"));
     }
     if !current.is_empty() {
         let _ = write!(line, "  {}", escape(&absolute(current)));
@@ -147,31 +187,45 @@ pub fn time(at: Timestamp) -> String {
         .to_string()
 }
 
-/// The table at the end of a backup.
+/// The table at the end of a backup: restic's words and plain numbers, as scripts read them.
 pub fn backup(s: &Summary, elapsed: Duration, dry_run: bool) -> String {
     let row = |name: &str, new: u64, changed: u64, same: u64| {
-        format!(
-            "{name:<8}{:>11} new, {:>11} changed, {:>11} unmodified\n",
-            grouped(new),
-            grouped(changed),
-            grouped(same)
-        )
+        format!("{name:<11}{new:>7} new, {changed:>5} changed, {same:>5} unmodified\n")
     };
     let mut out = row("Files:", s.files_new, s.files_changed, s.files_unmodified);
     out += &row("Dirs:", s.dirs_new, s.dirs_changed, s.dirs_unmodified);
     let would = if dry_run { "Would add" } else { "Added" };
     let (added, packed) = (format_bytes(s.data_added), format_bytes(s.data_added_packed));
-    let _ = writeln!(out, "{would} to the repository: {added} ({packed} stored)");
-    let (files, bytes) = (
-        grouped(s.total_files_processed),
-        format_bytes(s.total_bytes_processed),
-    );
-    let _ = writeln!(
-        out,
-        "Processed {files} files, {bytes} in {}",
-        format_duration(elapsed)
-    );
+    let _ = writeln!(out, "{would} to the repository: {added} ({packed} stored)\n");
+    let files = match s.total_files_processed {
+        1 => "1 file".to_string(),
+        n => format!("{n} files"),
+    };
+    let bytes = format_bytes(s.total_bytes_processed);
+    let _ = writeln!(out, "processed {files}, {bytes} in {}", clock(elapsed));
     out
+}
+
+/// A time that somebody asked for: where it is the end of a minute, the minute was meant.
+pub fn as_of(at: Timestamp) -> String {
+    let at = at.to_zoned(TimeZone::system());
+    let end = at.second() == 59 && at.subsec_nanosecond() == 999_999_999;
+    let form = if end {
+        "%Y-%m-%d %H:%M"
+    } else {
+        "%Y-%m-%d %H:%M:%S"
+    };
+    at.strftime(form).to_string()
+}
+
+/// `0:07`, `1:02:03`.
+pub fn clock(elapsed: Duration) -> String {
+    let secs = elapsed.as_secs();
+    let (hours, minutes, secs) = (secs / 3600, secs / 60 % 60, secs % 60);
+    match hours {
+        0 => format!("{minutes}:{secs:02}"),
+        hours => format!("{hours}:{minutes:02}:{secs:02}"),
+    }
 }
 
 /// Columns padded to the widest cell; the last column is not padded, numbers (`right`) go to the right.
@@ -356,6 +410,24 @@ mod tests {
         );
         p.bytes_done = 2 << 30;
         assert_eq!(share_done(&p), 1.0);
+    }
+
+    #[test]
+    fn times_as_restic_has_them() {
+        for (secs, want) in [(0, "0:00"), (67, "1:07"), (3723, "1:02:03")] {
+            assert_eq!(clock(Duration::from_secs(secs)), want);
+        }
+        let summary = Summary {
+            files_new: 60573,
+            total_files_processed: 1,
+            ..Summary::default()
+        };
+        let said = backup(&summary, Duration::from_millis(57), false);
+        assert!(
+            said.contains("60573 new,     0 changed,     0 unmodified\n"),
+            "{said}"
+        );
+        assert!(said.contains("\nprocessed 1 file, 0 B in 0:00\n"), "{said}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::job::{Slot, State};
 use super::open::open_file;
 use crate::entry::{Kind, Meta};
 use crate::fsmeta;
+use chunkstore::descriptors::{self, Permit};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -21,9 +22,15 @@ const ASKED: u32 = 256;
 
 pub type Opened = io::Result<(File, Meta)>;
 
+/// A file that is open before its turn, and the permit for that.
+struct Early {
+    slot: usize,
+    opened: Opened,
+    _permit: Permit,
+}
+
 pub struct Ahead {
-    /// By slot number.
-    files: VecDeque<(usize, Opened)>,
+    files: VecDeque<Early>,
     /// The first slot that was not looked at.
     next: usize,
     /// Files that are still to be asked of the disk.
@@ -59,10 +66,14 @@ impl Ahead {
         while self.files.len() < AHEAD
             && let Some(slot) = slots.get(self.next)
         {
-            if let State::Todo { found, handle } = &slot.state
-                && let (Kind::File, None, Some(dir)) = (&found.kind, found.trouble, handle)
+            if let State::Todo { found, dir, .. } = &slot.state
+                && let (Kind::File, false, None, Some(dir)) = (&found.kind, found.special, found.trouble, dir)
             {
-                let opened = open_file(dir, &found.name);
+                // Without one it is opened when it is its turn.
+                let Some(permit) = descriptors::try_keep() else {
+                    break;
+                };
+                let opened = dir.open().and_then(|dir| open_file(&dir, &found.name));
                 if let Ok((file, meta)) = &opened
                     && (1..small).contains(&meta.size)
                     && self.asked > 0
@@ -70,12 +81,16 @@ impl Ahead {
                     self.asked -= 1;
                     fsmeta::advise_soon(file, 0, 0);
                 }
-                self.files.push_back((self.next, opened));
+                self.files.push_back(Early {
+                    slot: self.next,
+                    opened,
+                    _permit: permit,
+                });
             }
             self.next += 1;
         }
         match self.files.front() {
-            Some((first, _)) if *first == number => self.files.pop_front().map(|(_, opened)| opened),
+            Some(first) if first.slot == number => self.files.pop_front().map(|early| early.opened),
             _ => None,
         }
     }

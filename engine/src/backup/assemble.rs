@@ -4,7 +4,7 @@
 use super::job::{Job, Slot, State};
 use super::{Outcome, Run};
 use crate::error::{Error, Result};
-use crate::manifest::{Manifest, Remembered};
+use crate::manifest::{Manifest, Missing, Mounted, Remembered};
 use crate::tree::{Root, Segments, TreeWriter};
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
@@ -28,8 +28,15 @@ pub struct Assembler<'a> {
     pub remembered: Remembered,
     pub started: Instant,
     pub dry_run: bool,
-    /// Publish nothing when this is the tree (and every byte of it is the same).
-    pub unless: Option<Root>,
+    /// Publish nothing when this is what would be said.
+    pub unless: Option<Unless>,
+}
+
+/// What a generation says of its sources: the tree with every byte of it, and what else the next run relies on.
+pub struct Unless {
+    pub root: Root,
+    pub mounts: Vec<Mounted>,
+    pub missing: Vec<Missing>,
 }
 
 impl Assembler<'_> {
@@ -65,9 +72,14 @@ impl Assembler<'_> {
         if let Err(e) = whole() {
             // Stopped by the user: what is there becomes a generation to restore from and to go on from.
             if matches!(e, Error::Interrupted) && !self.dry_run {
-                let root = tree.checkpoint()?;
-                if root.entries > 0 {
-                    self.publish(root, true)?;
+                let published = tree.checkpoint().and_then(|root| match root.entries {
+                    0 => Ok(()),
+                    _ => self.publish(root, true).map(drop),
+                });
+                match published {
+                    // What is still to be sent takes too long: the next run does it.
+                    Ok(()) | Err(Error::Interrupted | Error::Store(chunkstore::Error::WriterFailed)) => {}
+                    Err(other) => return Err(other),
                 }
             }
             return Err(e);
@@ -82,7 +94,7 @@ impl Assembler<'_> {
         if self
             .unless
             .as_ref()
-            .is_some_and(|parent| same_tree(parent, &root))
+            .is_some_and(|parent| self.says_the_same(parent, &root))
         {
             return Ok(Outcome {
                 snapshot: None,
@@ -90,6 +102,12 @@ impl Assembler<'_> {
             });
         }
         self.publish(root, false)
+    }
+
+    fn says_the_same(&self, parent: &Unless, root: &Root) -> bool {
+        same_tree(&parent.root, root)
+            && *self.run.mounts.lock() == parent.mounts
+            && *self.run.missing.lock() == parent.missing
     }
 
     fn checkpoint_here(&mut self, root: Root) -> Result<()> {
@@ -119,7 +137,15 @@ impl Assembler<'_> {
         manifest.partial = partial;
         manifest.parent = self.parent;
         manifest.unreadable_dirs = run.unreadable_dirs();
+        manifest.mounts = run.mounts.lock().clone();
+        manifest.missing = run.missing.lock().clone();
         manifest.seconds_taken = self.started.elapsed().as_secs();
+        let _turn = run.repo.turn()?;
+        let last = run.repo.remembered();
+        if last.sequence > self.remembered.sequence {
+            // Another backup of this machine has published since this one began.
+            self.remembered = last;
+        }
         manifest.sequence = self.remembered.sequence + 1;
         manifest.previous = self.remembered.hash;
         let (id, hash) = run.writer.publish(flushed, &manifest.encode())?;
@@ -129,6 +155,7 @@ impl Assembler<'_> {
             hash,
             snapshot: Some(id),
             segments,
+            packs: run.writer.packs_seen(),
         };
         run.repo.remember(&self.remembered)?;
         Ok(Outcome {

@@ -3,22 +3,32 @@
 //! Jobs end where a keyed hash of a file's name says so once enough bytes of small files have gathered, so two
 //! machines that store the same tree for the first time make the same bundles.
 
+use super::Run;
+use super::expected::Expected;
 use super::job::{Job, Slot, State};
 use super::parent::{Known, Parent};
-use super::{Counts, Run};
-use crate::entry::{Content, Extent, Kind, Trouble, join};
+use super::run::Standing;
+use crate::entry::{Content, DirPath, Extent, Kind, join};
 use crate::error::{Error, Result};
-use crate::fsmeta::errno_of;
+use crate::fsmeta::{Trust, sizes_of};
+use crate::manifest::{Held, Mounted};
 use crate::monitor::{Problem, ProblemKind};
 use crate::trees;
-use crate::walk::{Batch, Found, Lent, Walk};
+use crate::walk::{Batch, Found, Lent, Mount, Walk};
 use chunkstore::frame::Decoder;
 use chunkstore::reader::Reader;
-use chunkstore::{ChunkId, Place};
+use chunkstore::{ChunkId, Place, SessionId};
 use crossbeam_channel::{Receiver, Sender};
+use std::collections::{BTreeMap, HashMap};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Entries of a job at most; with [`super::WINDOW`] this bounds what the pipeline holds.
 const ENTRIES: usize = 1024;
+
+/// Sources that are links or devices, and are told one by one.
+const BARE_TOLD: usize = 10;
 
 pub struct Dispatcher<'a, L> {
     pub run: &'a Run<'a>,
@@ -34,21 +44,30 @@ pub struct Dispatcher<'a, L> {
     number: u64,
     decoder: Decoder,
     last_checked: Option<ChunkId>,
-    /// Sources, relative to `/`, that lie on another file system than in the parent generation.
-    moved_sources: Vec<Vec<u8>>,
+    expected: Expected<'a>,
+    /// Something is expected in the directory at hand.
+    looks_closely: bool,
+    /// The parent, where it is one generation.
+    parent_id: Option<SessionId>,
+    /// Mount points whose listings are to come, and whether only what leads to sources is listed there.
+    mounts: BTreeMap<Vec<u8>, (Held, bool)>,
+    /// By device, and the last one asked for.
+    trust: HashMap<u64, Trust>,
+    last_trust: Option<(u64, Trust)>,
 }
 
 impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L> {
     pub fn new(
         run: &'a Run<'a>,
-        parent: Parent<L>,
+        (parent, parent_id): (Parent<L>, Option<SessionId>),
+        expected: Expected<'a>,
         reader: &'a Reader<'a>,
         to_workers: Sender<Job>,
         to_assembler: Sender<Job>,
         rooms: Receiver<Vec<Slot>>,
     ) -> Result<Self> {
         let decoder = Decoder::new()?;
-        let (job, small_bytes, todo, number, last_checked, moved_sources) = Default::default();
+        let (job, small_bytes, todo, number, last_checked, mounts, trust, last_trust) = Default::default();
         Ok(Dispatcher {
             run,
             parent,
@@ -62,11 +81,16 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             number,
             decoder,
             last_checked,
-            moved_sources,
+            expected,
+            looks_closely: false,
+            parent_id,
+            mounts,
+            trust,
+            last_trust,
         })
     }
 
-    pub fn walk(mut self, walk: &mut Walk) -> Result<()> {
+    pub fn walk(&mut self, walk: &mut Walk) -> Result<()> {
         for batch in walk.by_ref() {
             if self.run.monitor.interrupted() {
                 return Err(Error::Interrupted);
@@ -75,108 +99,179 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
         self.send()?;
         let missing = walk.missing_sources();
-        if missing.len() + walk.excluded_sources().len() >= self.run.head.paths.len() {
-            // What leads to the sources was found, and none of them: no generation is to say so.
-            let why = "each of them is excluded, or vanished";
-            return Err(Error::NoSource(why.to_string()));
+        for problem in self.expected.end(&missing)? {
+            self.run.monitor.problem(&problem);
         }
+        *self.run.missing.lock() = self.expected.list();
+        let own = walk
+            .left_out()
+            .into_iter()
+            .map(|path| path.into_os_string().into_vec());
+        self.run.left_out.lock().extend(own);
+        self.tell_bare(walk.bare_sources());
+        let there_is_nothing = missing.len() + walk.excluded_sources().len() + self.expected.empty_sources
+            >= self.run.head.paths.len();
         for (path, errno) in missing {
-            let path = std::os::unix::ffi::OsStringExt::into_vec(path.into_os_string());
+            let path = path.into_os_string().into_vec();
             self.problem(path, ProblemKind::SourceMissing { errno });
         }
-        Ok(())
+        self.tell_leftovers(walk.leftovers());
+        match there_is_nothing {
+            // What leads to the sources was found, and none of them: no generation is to say so.
+            true => Err(Error::NoSource(
+                "each of them is missing, excluded, or empty where it was not before".to_string(),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn tell_leftovers(&self, leftovers: u64) {
+        if leftovers == 0 {
+            return;
+        }
+        let why = format!(
+            "{leftovers} files named .dedup-restore-... were not backed up: a restore or dump there has not ended; \
+             the next restore removes what one that died has left"
+        );
+        let (path, what) = (Vec::new(), ProblemKind::Warning { why });
+        self.run.monitor.problem(&Problem { path, what });
+    }
+
+    /// A list of sources may hold very many links, which are as they should be.
+    fn tell_bare(&self, bare: Vec<(PathBuf, Kind)>) {
+        let more = bare.len().saturating_sub(BARE_TOLD);
+        for (path, kind) in bare.into_iter().take(BARE_TOLD) {
+            let path = path.into_os_string().into_vec();
+            let link = matches!(kind, Kind::Symlink { .. });
+            let what = ProblemKind::Bare { link };
+            self.run.monitor.problem(&Problem { path, what });
+        }
+        if more > 0 {
+            let why = format!("{more} more sources are symbolic links, devices or FIFOs, and saved as such");
+            let (path, what) = (Vec::new(), ProblemKind::Warning { why });
+            self.run.monitor.problem(&Problem { path, what });
+        }
     }
 
     fn problem(&self, path: Vec<u8>, what: ProblemKind) {
         self.run.problem(&Problem { path, what });
     }
 
-    fn batch(&mut self, mut batch: Batch) -> Result<()> {
+    fn batch(&mut self, batch: Batch) -> Result<()> {
         if let Some(trouble) = batch.trouble {
+            trouble.of_the_source(&batch.dir)?;
             let path = [b"/", &batch.dir[..]].concat();
             self.run.unreadable_dir(&path);
+            self.expected.missing(&batch.dir)?;
+            self.mounts.remove(&batch.dir[..]);
             self.problem(path, ProblemKind::Source(trouble));
         }
-        if batch.last && batch.entries.is_empty() {
-            self.check_unmounted(&batch.dir)?;
+        if batch.last {
+            self.listed(&batch.dir, batch.empty, batch.entries.is_empty())?;
         }
+        self.looks_closely = self.expected.looks_into(&batch.dir);
         for found in batch.entries {
-            self.entry(&batch.dir, &mut batch.handle, found)?;
+            self.entry(&batch.dir, batch.handle.as_ref(), found)?;
         }
         Ok(())
     }
 
-    /// A source that held files, is empty now and lies on another file system than then: its disk is not mounted, and
-    /// an empty generation would look like a backup.
-    fn check_unmounted(&mut self, dir: &[u8]) -> Result<()> {
-        if !self.moved_sources.iter().any(|source| source == dir) || !self.parent.has_entries_in(dir)? {
-            return Ok(());
+    fn listed(&mut self, dir: &[u8], empty: bool, no_entries: bool) -> Result<()> {
+        if let Some((held, above)) = self.mounts.remove(dir)
+            && !empty
+            && !(above && no_entries)
+        {
+            let path = [b"/", dir].concat();
+            self.run.mounted(Mounted { path, held });
         }
-        let path = [b"/", dir].concat();
-        if self.run.head.paths.len() == 1 {
-            let path = String::from_utf8_lossy(&path).into_owned();
-            return Err(Error::NoSource(format!(
-                "{path} is empty, and was not in the snapshot before"
-            )));
+        if let Some(problem) = self.expected.listed(dir, empty)? {
+            self.run.problem(&problem);
         }
-        let what = ProblemKind::SourceMissing {
-            errno: rustix::io::Errno::NODEV.raw_os_error(),
+        Ok(())
+    }
+
+    /// What is worth a word about an entry before it is read.
+    fn note(&mut self, dir: &[u8], found: &Found, known: Option<&Known>) -> Result<()> {
+        let path = join(dir, &found.name);
+        let then = known.map(|known| &known.item.entry.kind);
+        if let Some(problem) = self.expected.entry(&path, found, then, self.parent_id)? {
+            self.run.problem(&problem);
+        }
+        let held = match found.mount {
+            Mount::None => return Ok(()),
+            Mount::Bound => Held::Directory,
+            Mount::Device => Held::Mount,
         };
-        self.problem(path, what);
+        self.mounts.insert(path, (held, found.above));
         Ok(())
     }
 
-    fn note_moved_source(&mut self, dir: &[u8], found: &Found, known: Option<&Known>) {
-        let moved = known.is_some_and(|known| known.item.entry.meta.dev != found.meta.dev);
-        if moved && found.kind == Kind::Dir {
-            let path = join(dir, &found.name);
-            if self
-                .run
-                .head
-                .paths
-                .iter()
-                .any(|source| source.strip_prefix(b"/") == Some(&path[..]))
-            {
-                self.moved_sources.push(path);
+    /// Whether what was examined says that the file is as it was: not where sizes and times are made up.
+    fn can_be_told(&mut self, found: &Found, handle: Option<&Arc<Lent>>) -> bool {
+        if found.kind != Kind::File {
+            return true;
+        }
+        let device = found.meta.dev;
+        let trust = match self.last_trust {
+            Some((last, trust)) if last == device => trust,
+            _ => {
+                let known = self.trust.get(&device).copied();
+                let asked = || {
+                    let dir = handle.and_then(|dir| dir.open().ok());
+                    dir.map(|dir| sizes_of(&*dir))
+                };
+                let Some(trust) = known.or_else(asked) else {
+                    return false;
+                };
+                self.trust.insert(device, trust);
+                self.last_trust = Some((device, trust));
+                trust
             }
+        };
+        match trust {
+            Trust::All => true,
+            Trust::NotEmpty => found.meta.size > 0,
+            Trust::None => false,
         }
     }
 
-    fn entry(&mut self, dir: &crate::entry::DirPath, handle: &mut Option<Lent>, found: Found) -> Result<()> {
+    fn entry(&mut self, dir: &DirPath, handle: Option<&Arc<Lent>>, found: Found) -> Result<()> {
         let known = self.parent.take(dir, &found)?;
         for damage in std::mem::take(&mut self.parent.damage) {
             let why = format!("the snapshot before is damaged ({damage}); what it can't tell is read anew");
             let (path, what) = (Vec::new(), ProblemKind::Warning { why });
             self.run.monitor.problem(&Problem { path, what });
         }
-        self.note_moved_source(dir, &found, known.as_ref());
-        let counts = &self.run.counts;
-        let is_dir = found.kind == Kind::Dir;
-        let mut standing = if known.is_some() {
-            Standing::Changed
-        } else {
-            Standing::New
-        };
+        if self.looks_closely || found.mount != Mount::None {
+            self.note(dir, &found, known.as_ref())?;
+        }
+        let mut earlier = None;
         let mut state = None;
         if let Some(Known {
             item,
             trusted,
-            unchanged: true,
+            unchanged,
         }) = known
-            && (trusted || self.references_present(&item.entry.content)?)
         {
-            standing = Standing::Unmodified;
-            counts.bytes.add(item.entry.meta.size);
-            counts.files.add(u64::from(item.entry.kind == Kind::File));
-            state = Some(State::Same(item.entry, trusted.then_some(item.pos)));
+            if unchanged
+                && self.can_be_told(&found, handle)
+                && (trusted || self.references_present(&item.entry.content)?)
+            {
+                let counts = &self.run.counts;
+                counts.bytes.add(item.entry.meta.size);
+                counts.files.add(u64::from(item.entry.kind == Kind::File));
+                counts.count(&item.entry.kind, Standing::Unmodified);
+                state = Some(State::Same(item.entry, trusted.then_some(item.pos)));
+            } else {
+                earlier = Some(Box::new(item.entry));
+            }
         }
-        count(counts, is_dir, &found.kind, standing);
         let size = if found.kind == Kind::File {
             found.meta.size
         } else {
             0
         };
-        let large = state.is_none() && size >= self.run.small_file;
+        let large = state.is_none() && (size >= self.run.small_file || found.special);
         if large {
             // A large file is a job of its own, so that nothing waits behind it.
             self.send()?;
@@ -188,7 +283,11 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
                 self.small_bytes += size;
                 cut_here = self.run.ends_job(&found.name);
             }
-            to_read(found, handle.as_mut())
+            State::Todo {
+                found,
+                dir: handle.cloned(),
+                known: earlier,
+            }
         });
         self.job.push(Slot {
             dir: dir.clone(),
@@ -255,39 +354,4 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         };
         to.send(job).map_err(|_| stopped())
     }
-}
-
-/// An entry that is to be read, with its open directory. One that can't be opened any more is trouble with the entry.
-fn to_read(mut found: Found, handle: Option<&mut Lent>) -> State {
-    let handle = match handle.map(Lent::open) {
-        Some(Ok(handle)) => Some(handle.clone()),
-        Some(Err(e)) => {
-            let errno = errno_of(&e);
-            found.trouble = found.trouble.or(Some(Trouble::Unreadable { errno }));
-            None
-        }
-        None => None,
-    };
-    State::Todo { found, handle }
-}
-
-/// How an entry relates to the parent generation, for the summary.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    New,
-    Changed,
-    Unmodified,
-}
-
-fn count(counts: &Counts, is_dir: bool, kind: &Kind, standing: Standing) {
-    let counter = match (is_dir, standing) {
-        (true, Standing::New) => &counts.dirs_new,
-        (true, Standing::Changed) => &counts.dirs_changed,
-        (true, Standing::Unmodified) => &counts.dirs_unmodified,
-        (false, _) if *kind != Kind::File => return,
-        (false, Standing::New) => &counts.files_new,
-        (false, Standing::Changed) => &counts.files_changed,
-        (false, Standing::Unmodified) => &counts.files_unmodified,
-    };
-    counter.add(1);
 }

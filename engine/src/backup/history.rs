@@ -3,10 +3,14 @@
 
 use super::Options;
 use crate::error::Result;
+use crate::facts::{Facts, newest_first};
 use crate::manifest::{Head, Manifest, Remembered, Snapshot};
 use crate::monitor::{Monitor, Problem, ProblemKind};
+use crate::order;
 use crate::repo::Repo;
 use chunkstore::SessionId;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// The generations to compare with: one, or an interrupted one and the complete one before it.
 pub fn parents(
@@ -18,55 +22,119 @@ pub fn parents(
     if let Some(id) = options.parent {
         return Ok(vec![(id, repo.manifest(id)?)]);
     }
-    let same =
-        |snapshot: &&Snapshot| snapshot.manifest.host == head.host && snapshot.manifest.paths == head.paths;
+    let facts = order::facts(snapshots, options.now);
+    let same = |facts: &&Facts| facts.host == head.host && facts.paths == head.paths;
+    let mut candidates: Vec<&Facts> = facts.iter().filter(same).collect();
+    // A time that is still to come says nothing of what is newest, unless there is nothing else.
+    candidates.sort_by(|a, b| {
+        a.is_in_future()
+            .cmp(&b.is_in_future())
+            .then_with(|| newest_first(a, b))
+    });
     let mut chosen = Vec::new();
-    for snapshot in snapshots.iter().rev().filter(same) {
-        let partial = snapshot.manifest.partial;
-        if partial && !chosen.is_empty() {
+    for facts in candidates {
+        if facts.partial && !chosen.is_empty() {
             continue;
         }
-        chosen.push((snapshot.id, repo.manifest(snapshot.id)?));
-        if !partial {
+        chosen.push((facts.id, repo.manifest(facts.id)?));
+        if !facts.partial {
             break;
         }
     }
     Ok(chosen)
 }
 
-/// I-17: what this machine published last, and a warning when the repository no longer shows it.
-pub fn newest_of_this_machine(repo: &Repo, snapshots: &[Snapshot], monitor: &dyn Monitor) -> Remembered {
-    let mut remembered = repo.remembered();
+/// Warns of a time that is still to come, and of a clock that does not fit to what this machine made last.
+pub fn tell_clock(repo: &Repo, snapshots: &[Snapshot], options: &Options, monitor: &dyn Monitor) {
+    let now = options.now;
+    let warn = |why: String| {
+        let what = ProblemKind::Warning { why };
+        monitor.problem(&Problem {
+            path: Vec::new(),
+            what,
+        });
+    };
+    if let Some(time) = options.time.filter(|time| *time > order::later(now)) {
+        warn(format!(
+            "the time {} is in the future: until then this snapshot is not 'latest', and no --keep-* rule removes it",
+            local(time)
+        ));
+    }
+    let ours = snapshots.iter().filter(|s| s.manifest.machine == repo.machine());
+    let Some(last) = ours.max_by_key(|s| s.manifest.sequence) else {
+        return;
+    };
+    let ended = last.facts().made.ended;
+    let (short, year) = (last.short_id(), SignedDuration::from_hours(366 * 24));
+    if ended > order::later(now) {
+        warn(format!(
+            "the clock of this machine says {}, but snapshot {short} was made at {}: is the clock right? Snapshots count in \
+             the order in which they are made",
+            local(now),
+            local(ended),
+        ));
+    } else if now.duration_since(ended) > year {
+        warn(format!(
+            "the clock of this machine says {}, more than a year after the last snapshot {short}: is the clock right?",
+            local(now)
+        ));
+    }
+}
+
+/// As people here write it.
+fn local(time: Timestamp) -> String {
+    let local = time.to_zoned(TimeZone::system());
+    local.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// What this machine published last (I-17), and a warning where another one seems to go by its id.
+pub fn newest_of_this_machine(
+    repo: &Repo,
+    snapshots: &[Snapshot],
+    host: &str,
+    monitor: &dyn Monitor,
+) -> Result<Remembered> {
+    // Not while another backup of this machine has published and not noted it yet.
+    let remembered = {
+        let _turn = repo.turn()?;
+        repo.remembered()
+    };
     let listed = snapshots
         .iter()
         .filter(|s| s.manifest.machine == repo.machine())
         .max_by_key(|s| s.manifest.sequence);
-    match listed {
+    Ok(match listed {
         Some(newest) if newest.manifest.sequence > remembered.sequence => {
-            // Our state is older than the repository: it was restored, or a crash came before it was written.
-            remembered = Remembered {
-                sequence: newest.manifest.sequence,
-                hash: newest.hash,
-                snapshot: None,
-                segments: Vec::new(),
-            };
-        }
-        _ => {
-            if let Some(last) = remembered.snapshot
-                && !snapshots.iter().any(|s| s.id == last)
-                && !repo.store.trashed().is_ok_and(|trash| trash.contains(&last))
-            {
-                let why = format!(
-                    "the last snapshot that this machine made ({}) is not in the repository any more; unless it was removed on purpose, the storage has lost or rolled back data",
-                    &last.to_hex()[..8]
-                );
+            if is_of_a_clone(&remembered, newest, host) {
                 monitor.problem(&Problem {
                     path: Vec::new(),
-                    what: ProblemKind::Warning { why },
+                    what: ProblemKind::Warning {
+                        why: cloned(repo, newest),
+                    },
                 });
-                remembered.snapshot = None;
+            }
+            Remembered {
+                sequence: newest.manifest.sequence,
+                hash: newest.hash,
+                ..Remembered::default()
             }
         }
-    }
-    remembered
+        _ => remembered,
+    })
+}
+
+/// Whether another machine has made the `newest` of this one's snapshots. A crash leaves one that is not remembered, and
+/// of the same host; without anything remembered, the machine's state is new.
+fn is_of_a_clone(remembered: &Remembered, newest: &Snapshot, host: &str) -> bool {
+    let more = newest.manifest.sequence - remembered.sequence;
+    remembered.sequence > 0 && (more > 1 || newest.manifest.host != host)
+}
+
+fn cloned(repo: &Repo, newest: &Snapshot) -> String {
+    format!(
+        "snapshot {} of host {} was made by a machine with the same id as this one. If one is a clone of the other,          delete {} on one of them; if this machine's files were restored from a backup, nothing is wrong",
+        newest.short_id(),
+        newest.manifest.host,
+        repo.machine_file().display(),
+    )
 }

@@ -4,7 +4,7 @@
 
 use crate::entry::{Content, DirPath, Entry};
 use crate::tree::ParentPos;
-use crate::walk::{DirHandle, Found};
+use crate::walk::{Found, Lent};
 use chunkstore::{ChunkId, ContentHash};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
@@ -20,7 +20,10 @@ pub enum State {
     /// To be examined and, if a file, read.
     Todo {
         found: Found,
-        handle: Option<Arc<DirHandle>>,
+        /// `None`: it could not be opened.
+        dir: Option<Arc<Lent>>,
+        /// What the parent generation has there.
+        known: Option<Box<Entry>>,
     },
     /// Done, but for a bundle that may still be open.
     Drafted(Entry, Option<Part>),

@@ -7,10 +7,13 @@
 mod ahead;
 mod assemble;
 mod dispatch;
+mod expected;
 mod history;
 mod job;
 mod open;
+mod own;
 mod parent;
+mod read;
 mod run;
 mod share;
 mod stdin;
@@ -18,27 +21,30 @@ mod stream;
 mod work;
 
 pub(crate) use assemble::fill_places;
+pub use own::OwnPlaces;
 pub use parent::Ignore;
 
-use crate::entry::Time;
+use crate::entry::{Entry, Time};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, FilterOptions};
-use crate::manifest::{Head, Summary};
+use crate::manifest::{Head, Manifest, Summary};
 use crate::monitor::{Monitor, Phase};
 use crate::repo::{Repo, index_progress};
 use crate::trees;
-use crate::walk::Walk;
-use assemble::Assembler;
+use crate::walk::{Sources, Walk};
+use assemble::{Assembler, Unless};
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, Place, SessionId};
+use chunkstore::{ChunkId, Place, SessionId, descriptors, threads};
 use crossbeam_channel::bounded;
 use dispatch::Dispatcher;
-use history::{newest_of_this_machine, parents};
+use expected::Expected;
+use history::{newest_of_this_machine, parents, tell_clock};
 use jiff::Timestamp;
 use parent::Parent;
 use parking_lot::Mutex;
 use run::{Counter, Counts, Run};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -54,6 +60,14 @@ const RESTARTS: usize = 3;
 pub struct Options {
     /// Absolute, in their plain form: no `.`, `..`, or empty component.
     pub sources: Vec<PathBuf>,
+    /// Those among the sources that mean what a symbolic link leads to, not the link.
+    pub followed: BTreeSet<PathBuf>,
+    /// Read sources that are devices or FIFOs like files.
+    pub read_special: bool,
+    /// A source may be empty, not mounted, or no directory any more, and a stream may have no bytes.
+    pub allow_empty: bool,
+    /// What is not backed up because it is the backup.
+    pub own: OwnPlaces,
     pub filter: FilterOptions,
     pub host: String,
     pub user: String,
@@ -80,6 +94,10 @@ impl Options {
     pub fn new(sources: Vec<PathBuf>, host: &str, now: Timestamp) -> Self {
         Options {
             sources,
+            followed: BTreeSet::new(),
+            read_special: false,
+            allow_empty: false,
+            own: OwnPlaces::default(),
             filter: FilterOptions::default(),
             host: host.to_string(),
             user: String::new(),
@@ -113,6 +131,8 @@ pub struct Report {
     pub parent: Option<SessionId>,
     pub summary: Summary,
     pub unchanged: bool,
+    /// Places of our own that were left out, absolute.
+    pub left_out: Vec<Vec<u8>>,
     pub elapsed: Duration,
 }
 
@@ -188,7 +208,18 @@ impl Input<'_, '_> {
 
 fn walk(options: &Options) -> Result<Walk> {
     let filter = Filter::build(options.filter.clone())?;
-    Walk::start(&options.sources, filter, options.threads.min(4))
+    let sources = Sources {
+        paths: options.sources.clone(),
+        followed: options.followed.clone(),
+        read_special: options.read_special,
+        left_out: own::left_out(options)?,
+    };
+    Walk::start(&sources, filter, threads_of(options).min(4))
+}
+
+/// Threads that read and store: as many as have the descriptors they need.
+fn threads_of(options: &Options) -> usize {
+    descriptors::threads(options.threads)
 }
 
 /// A path in another form than the plain one would be recorded under a name that no reader takes.
@@ -211,11 +242,19 @@ fn check_sources(sources: &[PathBuf]) -> Result<()> {
 
 /// Opens the session. A stream can be read but once, so there the index is opened first, as often as it takes.
 fn open_session(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn Monitor) -> Result<Writer> {
+    if !options.dry_run {
+        repo.prove_state()?;
+    }
     let mut tries = 0;
     loop {
         let owner = repo.owner(&options.host, options.now.as_second());
         // One lane for each worker, one for trees.
-        let writer = Writer::begin(repo.store.clone(), owner, options.threads + 1, options.dry_run)?;
+        let writer = Writer::begin(
+            repo.store.clone(),
+            owner,
+            threads_of(options) + 1,
+            options.dry_run,
+        )?;
         if !is_stream {
             return Ok(writer);
         }
@@ -239,13 +278,16 @@ fn once(
     let is_stream = input.stream_name().is_some();
     let writer = open_session(repo, options, is_stream, monitor)?;
     let head = head(repo, options, input.stream_name());
-    let (snapshots, _unreadable) = repo.snapshots()?;
-    let parents = if options.force || is_stream {
+    let survey = repo.survey()?;
+    survey.tell_missing(monitor);
+    tell_clock(repo, &survey.snapshots, options, monitor);
+    let snapshots = &survey.snapshots;
+    let parents = if options.force {
         Vec::new()
     } else {
-        parents(repo, &snapshots, options, &head)?
+        parents(repo, snapshots, options, &head)?
     };
-    let remembered = newest_of_this_machine(repo, &snapshots, monitor);
+    let remembered = newest_of_this_machine(repo, snapshots, &options.host, monitor)?;
     let totals = parents.last().map_or((0, 0), |(_, manifest)| {
         (
             manifest.summary.total_files_processed,
@@ -258,31 +300,42 @@ fn once(
         monitor,
         head,
         counts: Counts::default(),
-        reading: (0..=options.threads).map(|_| Counter::default()).collect(),
+        reading: (0..=threads_of(options)).map(|_| Counter::default()).collect(),
         totals,
         small_file: repo.store.config().small_file(),
         bundle_size: repo.store.config().bundle_size,
         level: options.level,
-        tree_lane: options.threads,
+        tree_lane: threads_of(options),
         share: share::Share::new(),
         stop: AtomicBool::new(false),
         unreadable: Mutex::default(),
+        mounts: Mutex::default(),
+        missing: Mutex::default(),
+        left_out: Mutex::default(),
     };
     let reader = Reader::beside(repo.store.clone(), &writer, index_progress(monitor));
-    let trusted_view = writer.view().extends(&remembered.view());
+    let is_last = |id: SessionId| remembered.snapshot == Some(id);
+    let trusted_view =
+        parents.iter().any(|(id, _)| is_last(*id)) && writer.trusts(&remembered.view(), remembered.packs)?;
     let mut parent = Parent::new(options.ignore);
     for (id, manifest) in &parents {
-        let trusted = trusted_view && remembered.snapshot == Some(*id);
-        parent.then(manifest, trees::cursor(&reader, &manifest.root()?)?, trusted);
+        let trusted = trusted_view && is_last(*id);
+        parent.then(
+            manifest,
+            options.now.as_second(),
+            trees::cursor(&reader, &manifest.root()?)?,
+            trusted,
+        );
     }
-    if parents
-        .iter()
-        .any(|(id, _)| !(trusted_view && remembered.snapshot == Some(*id)))
-    {
+    if parents.iter().any(|(id, _)| !(trusted_view && is_last(*id))) {
         reader.index()?;
     }
     let unless = match parents.last() {
-        Some((_, manifest)) if options.skip_if_unchanged && !manifest.partial => Some(manifest.root()?),
+        Some((_, manifest)) if options.skip_if_unchanged && !manifest.partial => Some(Unless {
+            root: manifest.root()?,
+            mounts: manifest.mounts.clone(),
+            missing: manifest.missing.clone(),
+        }),
         _ => None,
     };
     monitor.phase(Phase::BackingUp);
@@ -298,19 +351,48 @@ fn once(
         unless,
     };
     let outcome = match input {
-        Input::Stream(stream) => stdin::store(&run, stream, assembler)?,
+        Input::Stream(stream) => {
+            let parent = parents.last().map(|(_, manifest)| manifest);
+            let known = streamed_before(&reader, parent, &stream.name)?;
+            stdin::store(&run, options, stream, known.as_ref(), assembler)
+        }
         Input::Files(begun) => {
             let walk = begun.map_or_else(|| walk(options), Ok)?;
-            pipeline(&run, options, walk, parent, &reader, assembler)?
+            let only = match parents.as_slice() {
+                [(id, _)] => Some(*id),
+                _ => None,
+            };
+            let expected = Expected::new(repo, &reader, &snapshots, &run.head, options.allow_empty);
+            pipeline(&run, options, walk, (parent, only), expected, &reader, assembler)
         }
     };
+    if let Err(Error::Interrupted) = &outcome {
+        // Also where there is nothing to make a generation of yet, inside a first large file, what was stored is listed
+        // for the next run. It was asked to stop, and that is what it reports.
+        let _ = writer.flush();
+    }
+    let outcome = outcome?;
     Ok(Report {
         snapshot: outcome.snapshot,
         parent: parents.last().map(|(id, _)| *id),
         summary: run.summary(),
         unchanged: outcome.unchanged,
+        left_out: run.left_out.into_inner(),
         elapsed: started.elapsed(),
     })
+}
+
+/// What the parent generation has under the name of a stream. Damage to it only means that nothing can be compared.
+fn streamed_before(reader: &Reader<'_>, parent: Option<&Manifest>, name: &[u8]) -> Result<Option<Entry>> {
+    let look = |manifest: &Manifest| -> Result<Option<Entry>> {
+        let name = name.strip_prefix(b"/").unwrap_or(name);
+        let found = trees::cursor(reader, &manifest.root()?)?.lookup(name)?;
+        Ok(found.map(|item| item.entry))
+    };
+    match parent.map(look).transpose() {
+        Err(Error::Store(e)) if e.is_damage() => Ok(None),
+        found => found.map(Option::flatten),
+    }
 }
 
 /// Runs the three stages and reports the error that came first where several fail together.
@@ -318,7 +400,8 @@ fn pipeline<'a, L>(
     run: &'a Run<'a>,
     options: &Options,
     mut walk: Walk,
-    parent: Parent<L>,
+    parent: (Parent<L>, Option<SessionId>),
+    expected: Expected<'a>,
     reader: &'a Reader<'a>,
     assembler: impl FnOnce(
         crossbeam_channel::Receiver<job::Job>,
@@ -352,14 +435,31 @@ where
         }
     };
     std::thread::scope(|scope| {
-        let dispatcher = Dispatcher::new(run, parent, reader, to_workers, to_assembler.clone(), rooms)?;
+        let mut dispatcher = Dispatcher::new(
+            run,
+            parent,
+            expected,
+            reader,
+            to_workers,
+            to_assembler.clone(),
+            rooms,
+        )?;
         let (failed, first_error) = (&failed, &first_error);
         let walk = &mut walk;
-        scope.spawn(move || dispatcher.walk(walk).unwrap_or_else(failed));
-        for lane in 0..options.threads {
+        threads::spawn_in(scope, "dispatch", move || {
+            // Its error is known before its channels close: else what came through them would pass for the whole.
+            dispatcher.walk(walk).unwrap_or_else(failed);
+            drop(dispatcher);
+        })?;
+        for lane in 0..threads_of(options) {
             let worker = Worker::new(run, lane)?;
             let (jobs, done) = (for_workers.clone(), to_assembler.clone());
-            scope.spawn(move || worker.work(&jobs, &done).unwrap_or_else(failed));
+            let work = move || worker.work(&jobs, &done).unwrap_or_else(failed);
+            match threads::spawn_in(scope, "worker", work) {
+                // One does what several would.
+                Err(_) if lane > 0 => break,
+                started => drop(started?),
+            }
         }
         drop((to_assembler, for_workers));
         let mut whole = || match first_error.lock().take() {

@@ -59,8 +59,9 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
     }
 
     /// Adds a generation that takes over where the ones before end.
-    pub fn then(&mut self, manifest: &Manifest, cursor: Cursor<L>, trusted: bool) {
-        let racy_from = manifest.walk_secs() - RACY_SECS;
+    pub fn then(&mut self, manifest: &Manifest, now: i64, cursor: Cursor<L>, trusted: bool) {
+        // A walk that says it was later than now was made with a wrong clock.
+        let racy_from = manifest.walk_secs().min(now) - RACY_SECS;
         self.generations.push(Generation {
             cursor,
             racy_from,
@@ -114,17 +115,6 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
     }
 }
 
-impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
-    /// Whether the earlier generation had anything in `dir`, to which the stream has just come.
-    pub fn has_entries_in(&mut self, dir: &[u8]) -> Result<bool> {
-        let Some(generation) = self.generations.get_mut(self.current) else {
-            return Ok(false);
-        };
-        generation.cursor.seek(dir, b"")?;
-        Ok(generation.cursor.peek_key().is_some_and(|(at, _)| at == dir))
-    }
-}
-
 /// Kind, size, mtime, ctime and inode equal: then mode, owner, attributes and content are, since each of them moves
 /// the ctime.
 fn unchanged(then: &Entry, now: &Found, racy_from: i64, ignore: Ignore) -> bool {
@@ -133,6 +123,9 @@ fn unchanged(then: &Entry, now: &Found, racy_from: i64, ignore: Ignore) -> bool 
         (a, b) => a == b,
     };
     let (a, b) = (&then.meta, &now.meta);
+    if now.special {
+        return false;
+    }
     if now.above {
         // Its times and inode change with what is not backed up, and a generation is not another one for that. Attributes
         // that change without the mode are recorded when the mode or owner does.

@@ -1,7 +1,8 @@
 //! What the stages of one run share: settings, counters, and the word to stop.
 
 use super::share::Share;
-use crate::manifest::{Head, Summary, UNREADABLE_MAX};
+use crate::entry::Kind;
+use crate::manifest::{Head, MOUNTS_MAX, Missing, Mounted, Summary, UNREADABLE_MAX};
 use crate::monitor::{Monitor, Problem, Progress};
 use crate::repo::Repo;
 use chunkstore::chunker::Chunker;
@@ -9,6 +10,7 @@ use chunkstore::keys::Keys;
 use chunkstore::writer::{Writer, Written};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
 #[derive(Default)]
 pub struct Counter(AtomicU64);
 
@@ -36,6 +38,36 @@ pub(super) struct Counts {
     pub(super) errors: Counter,
 }
 
+/// How an entry relates to the parent generation, for the summary.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    New,
+    Changed,
+    Unmodified,
+}
+
+impl Counts {
+    pub(super) fn count(&self, kind: &Kind, standing: Standing) {
+        let counter = match (kind, standing) {
+            (Kind::Dir, Standing::New) => &self.dirs_new,
+            (Kind::Dir, Standing::Changed) => &self.dirs_changed,
+            (Kind::Dir, Standing::Unmodified) => &self.dirs_unmodified,
+            (Kind::File, Standing::New) => &self.files_new,
+            (Kind::File, Standing::Changed) => &self.files_changed,
+            (Kind::File, Standing::Unmodified) => &self.files_unmodified,
+            (
+                Kind::Symlink { .. }
+                | Kind::CharDevice { .. }
+                | Kind::BlockDevice { .. }
+                | Kind::Fifo
+                | Kind::Socket,
+                _,
+            ) => return,
+        };
+        counter.add(1);
+    }
+}
+
 /// What every stage needs of this run.
 pub struct Run<'a> {
     pub(super) repo: &'a Repo,
@@ -53,6 +85,11 @@ pub struct Run<'a> {
     pub(super) share: Share,
     pub(super) stop: AtomicBool,
     pub(super) unreadable: Mutex<Vec<Vec<u8>>>,
+    /// For the manifest.
+    pub(super) mounts: Mutex<Vec<Mounted>>,
+    pub(super) missing: Mutex<Vec<Missing>>,
+    /// Places of our own that the walk came to.
+    pub(super) left_out: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Run<'_> {
@@ -77,6 +114,13 @@ impl Run<'_> {
         let mut list = self.unreadable.lock();
         if list.len() < UNREADABLE_MAX {
             list.push(path.to_vec());
+        }
+    }
+
+    pub(super) fn mounted(&self, mounted: Mounted) {
+        let mut list = self.mounts.lock();
+        if list.len() < MOUNTS_MAX {
+            list.push(mounted);
         }
     }
 

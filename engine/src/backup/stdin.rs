@@ -2,8 +2,9 @@
 
 use super::assemble::Assembler;
 use super::job::{Job, Slot, State};
+use super::run::Standing;
 use super::stream::chunk_stream;
-use super::{Outcome, Run, Stream, WINDOW};
+use super::{Options, Outcome, Run, Stream, WINDOW};
 use crate::entry::{Content, DirPath, Entry, Kind, Meta, Time};
 use crate::error::{Error, Result};
 use crate::fsmeta;
@@ -15,13 +16,37 @@ use std::path::PathBuf;
 
 pub fn store<'a>(
     run: &'a Run<'a>,
+    options: &Options,
     stream: &mut Stream<'_>,
+    known: Option<&Entry>,
     assembler: impl FnOnce(Receiver<Job>, Sender<Vec<super::job::Slot>>) -> Assembler<'a>,
 ) -> Result<Outcome> {
     let (content, size) = read(run, stream)?;
-    run.counts.files_new.add(1);
+    if size == 0 && !options.allow_empty {
+        let name = String::from_utf8_lossy(&stream.name).into_owned();
+        return Err(Error::EmptyStream(name));
+    }
+    // The times are of each run: the same bytes are what makes it the same.
+    let is_same = |known: &Entry| {
+        known.kind == Kind::File
+            && known.trouble.is_none()
+            && known.content == content
+            && known.meta.size == size
+    };
+    let standing = match known {
+        None => Standing::New,
+        Some(known) if is_same(known) => Standing::Unmodified,
+        Some(_) => Standing::Changed,
+    };
+    run.counts.count(&Kind::File, standing);
     run.counts.files.add(1);
     run.counts.bytes.add(size);
+    if standing == Standing::Unmodified && options.skip_if_unchanged {
+        return Ok(Outcome {
+            snapshot: None,
+            unchanged: true,
+        });
+    }
     let now = run.head.time;
     let time = Time {
         secs: now.as_second(),

@@ -1,47 +1,43 @@
 //! Second stage: workers read files and put their chunks. Each runs a job to its end, so a chunk stays in the
-//! processor's cache from reading to sealing; buffers are kept from job to job.
+//! processor's cache from reading to sealing; buffers are kept from job to job. How a file is read is in `read`.
 
 use super::Run;
 use super::ahead::{Ahead, Opened};
 use super::job::{BundleCell, Job, Part, State};
-use super::open::{open_file, stat_file};
-use super::stream::{RangeReader, chunk_stream};
-use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble, join};
+use super::run::Standing;
+use crate::entry::{Content, Entry, Kind, Trouble, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, Owners};
 use crate::monitor::{Problem, ProblemKind};
-use crate::tree::{ExtentListWriter, check_entry};
-use crate::walk::{DirHandle, Found};
+use crate::tree::{Differs, check_entry};
+use crate::walk::{Found, Lent};
 use chunkstore::ContentHash;
 use chunkstore::frame::Encoder;
 use chunkstore::index::KnownFile;
 use chunkstore::pack::Class;
 use crossbeam_channel::{Receiver, Sender, select};
-use std::collections::HashMap;
-use std::fs::File;
 use std::io;
+use std::collections::HashMap;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// A file that moves under the reader is read at most this often.
-const TRIES: usize = 3;
+use std::time::Duration;
 
 pub struct Worker<'a> {
-    run: &'a Run<'a>,
-    lane: usize,
-    encoder: Encoder,
-    owners: Owners,
-    ahead: Ahead,
+    pub(super) run: &'a Run<'a>,
+    pub(super) lane: usize,
+    pub(super) encoder: Encoder,
+    pub(super) owners: Owners,
+    pub(super) ahead: Ahead,
     /// Contents of the current job's small files, one behind the other.
-    arena: Vec<u8>,
+    pub(super) arena: Vec<u8>,
     bundle: Bundle,
     /// Nothing in the job was known before: then its bundle ends with it, whichever worker has it, so that two machines
     /// that store the same tree make the same bundles.
     all_new: bool,
+    /// Bytes that the job's small files may yet have beyond what they were said to have.
+    pub(super) surplus: u64,
     /// Window over a large file.
-    window: Vec<u8>,
+    pub(super) window: Vec<u8>,
 }
 
 /// Small files gathered for one chunk.
@@ -68,11 +64,28 @@ impl Drop for Bundle {
 }
 
 /// A small file read into the arena.
-struct Small {
-    slot: usize,
-    start: usize,
-    len: usize,
-    hash: ContentHash,
+pub(super) struct Small {
+    pub(super) slot: usize,
+    pub(super) start: usize,
+    pub(super) len: usize,
+    pub(super) hash: ContentHash,
+}
+
+/// What became of an entry since the parent generation: one that was read again and is as it was is unmodified.
+fn standing(known: Option<&Entry>, entry: &Entry, part: Option<&Part>) -> Standing {
+    let Some(known) = known else {
+        return Standing::New;
+    };
+    let differs = Differs::between(known, entry);
+    let content = match (part, &known.content) {
+        (None, _) => differs.content,
+        (Some(part), Content::Bundled { len, hash, .. }) => (*len, *hash) != (part.len, part.hash),
+        (Some(_), Content::None | Content::Extents(_) | Content::Lists(_)) => true,
+    };
+    match entry.trouble.is_some() || known.kind != entry.kind || content || differs.metadata {
+        true => Standing::Changed,
+        false => Standing::Unmodified,
+    }
 }
 
 impl<'a> Worker<'a> {
@@ -86,6 +99,7 @@ impl<'a> Worker<'a> {
             arena: Vec::new(),
             bundle: Bundle::new(),
             all_new: false,
+            surplus: 0,
             window: Vec::new(),
         })
     }
@@ -155,7 +169,9 @@ impl<'a> Worker<'a> {
             .slots
             .iter()
             .all(|slot| matches!(slot.state, State::Todo { .. }));
+        let mut knowns = Vec::new();
         self.arena.clear();
+        self.surplus = u64::from(self.run.bundle_size) / 4;
         self.ahead.begin();
         for number in 0..job.slots.len() {
             if !matches!(job.slots[number].state, State::Todo { .. }) {
@@ -167,12 +183,15 @@ impl<'a> Worker<'a> {
                 return Err(Error::Interrupted);
             }
             let state = std::mem::replace(&mut slot.state, State::LeftOut);
-            let State::Todo { found, handle } = state else {
+            let State::Todo { found, dir, known } = state else {
                 continue;
             };
             let path = join(&slot.dir, &found.name);
             self.run.monitor.current(&path);
-            let entry = self.draft(found, handle.as_deref(), opened, number, &mut small)?;
+            let entry = match &dir {
+                Some(dir) if found.special => self.special(found, dir)?,
+                dir => self.draft(found, dir.as_deref(), opened, number, &mut small)?,
+            };
             if let Err(e) = check_entry(&slot.dir, &entry) {
                 let why = format!("it is left out: {e}");
                 let path = [b"/", &path[..]].concat();
@@ -185,6 +204,7 @@ impl<'a> Worker<'a> {
                 continue;
             }
             if let Some(trouble) = entry.trouble {
+                trouble.of_the_source(&path)?;
                 let path = [b"/", &path[..]].concat();
                 self.run.problem(&Problem {
                     path,
@@ -196,9 +216,16 @@ impl<'a> Worker<'a> {
                 self.run.counts.bytes.add(entry.meta.size);
             }
             slot.state = State::Drafted(entry, None);
+            knowns.push((number, known));
             self.run.progress();
         }
         self.place_small(&mut job, &small)?;
+        for (number, known) in knowns {
+            if let State::Drafted(entry, part) = &job.slots[number].state {
+                let standing = standing(known.as_deref(), entry, part.as_ref());
+                self.run.counts.count(&entry.kind, standing);
+            }
+        }
         Ok(job)
     }
 
@@ -206,7 +233,7 @@ impl<'a> Worker<'a> {
     fn draft(
         &mut self,
         found: Found,
-        handle: Option<&DirHandle>,
+        dir: Option<&Lent>,
         opened: Option<Opened>,
         slot: usize,
         small: &mut Vec<Small>,
@@ -218,16 +245,17 @@ impl<'a> Worker<'a> {
             content: Content::None,
             trouble: found.trouble,
         };
-        let Some(dir) = handle else {
-            entry.trouble = entry.trouble.or(Some(Trouble::Unreadable { errno: 0 }));
-            return Ok(entry);
-        };
-        if entry.trouble.is_some() {
+        let dir = dir.map_or_else(|| Err(io::Error::from_raw_os_error(0)), Lent::open);
+        if let Err(e) = &dir {
+            let errno = fsmeta::errno_of(e);
+            entry.trouble = entry.trouble.or(Some(Trouble::Unreadable { errno }));
+        }
+        let (Ok(dir), None) = (dir, entry.trouble) else {
             entry.meta.size = 0;
             return Ok(entry);
-        }
+        };
         match entry.kind {
-            Kind::File => self.file(dir, opened, &mut entry, slot, small)?,
+            Kind::File => self.file(&dir, opened, &mut entry, slot, small)?,
             Kind::Dir
             | Kind::Symlink { .. }
             | Kind::CharDevice { .. }
@@ -245,174 +273,6 @@ impl<'a> Worker<'a> {
             }
         }
         Ok(entry)
-    }
-
-    fn file(
-        &mut self,
-        dir: &DirHandle,
-        opened: Option<Opened>,
-        entry: &mut Entry,
-        slot: usize,
-        small: &mut Vec<Small>,
-    ) -> Result<()> {
-        let (file, before) = match opened.unwrap_or_else(|| open_file(dir, &entry.name)) {
-            Ok(opened) => opened,
-            Err(e) => {
-                entry.trouble = Some(Trouble::Unreadable {
-                    errno: fsmeta::errno_of(&e),
-                });
-                entry.meta.size = 0;
-                return Ok(());
-            }
-        };
-        let read = self.read_settled(&file, before, entry, slot, small)?;
-        if let Err(e) = read {
-            entry.trouble = Some(Trouble::Unreadable {
-                errno: fsmeta::errno_of(&e),
-            });
-            entry.content = Content::None;
-            entry.meta.size = 0;
-            return Ok(());
-        }
-        let (mut kind, fd) = (Kind::File, Some(file.as_fd()));
-        let failed = fsmeta::complete(
-            dir.as_fd(),
-            &entry.name,
-            fd,
-            &self.owners,
-            &mut kind,
-            &mut entry.meta,
-        );
-        entry.trouble = entry.trouble.or(failed);
-        Ok(())
-    }
-
-    /// Reads until the file did not move meanwhile, or says that it did. The inner error is the source's (I-12), the
-    /// outer one the repository's (I-11).
-    fn read_settled(
-        &mut self,
-        file: &File,
-        mut before: Meta,
-        entry: &mut Entry,
-        slot: usize,
-        small: &mut Vec<Small>,
-    ) -> Result<io::Result<()>> {
-        for attempt in 1..=TRIES {
-            let start = self.arena.len();
-            let read = if before.size < self.run.small_file {
-                let began = Instant::now();
-                let read = self.read_small(file, before.size);
-                self.ahead.took(began.elapsed());
-                read
-            } else {
-                let read = self.read_large(file, before.size)?;
-                self.run.large_file_done(self.lane);
-                match read {
-                    Ok((content, bytes)) => {
-                        entry.content = content;
-                        Ok(bytes)
-                    }
-                    Err(e) => Err(e),
-                }
-            };
-            let (bytes, after) = match read.and_then(|bytes| Ok((bytes, stat_file(file)?))) {
-                Ok(read) => read,
-                Err(e) => {
-                    self.arena.truncate(start);
-                    return Ok(Err(e));
-                }
-            };
-            let settled = after.size == before.size
-                && after.mtime == before.mtime
-                && after.ctime == before.ctime
-                && bytes == before.size;
-            if settled || attempt == TRIES {
-                entry.meta = Meta {
-                    size: bytes,
-                    ..before
-                };
-                if !settled {
-                    entry.trouble = Some(Trouble::Changed);
-                }
-                if self.arena.len() > start {
-                    let hash = self.run.writer_keys().content_hash(&self.arena[start..]);
-                    small.push(Small {
-                        slot,
-                        start,
-                        len: self.arena.len() - start,
-                        hash,
-                    });
-                }
-                return Ok(Ok(()));
-            }
-            self.arena.truncate(start);
-            entry.content = Content::None;
-            before = after;
-        }
-        Ok(Ok(()))
-    }
-
-    /// Appends a small file's bytes to the arena: at most what it had when it was examined.
-    fn read_small(&mut self, file: &File, size: u64) -> io::Result<u64> {
-        let start = self.arena.len();
-        self.arena.resize(start + size as usize, 0);
-        let mut filled = 0;
-        while filled < size as usize {
-            match file.read_at(&mut self.arena[start + filled..], filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => {
-                    self.arena.truncate(start);
-                    return Err(e);
-                }
-            }
-        }
-        self.arena.truncate(start + filled);
-        Ok(filled as u64)
-    }
-
-    /// Chunks of a large file and the bytes they cover. Holes are extents and are not read.
-    fn read_large(&mut self, file: &File, size: u64) -> Result<io::Result<(Content, u64)>> {
-        let run = self.run;
-        let lane = self.lane;
-        fsmeta::advise_sequential(file);
-        let (encoder, window) = (&mut self.encoder, &mut self.window);
-        // Two encoders: one is busy with lists only when a file has thousands of chunks.
-        let mut list_encoder: Option<Encoder> = None;
-        let mut extents = ExtentListWriter::new(|plain: &[u8]| {
-            let encoder = match &mut list_encoder {
-                Some(encoder) => encoder,
-                None => list_encoder.insert(Encoder::new(run.level)?),
-            };
-            Ok((run.writer.put(lane, encoder, Class::Tree, plain)?.id, None))
-        });
-        let mut at = 0;
-        for range in fsmeta::data_ranges(file, size) {
-            let (start, end) = match range {
-                Ok(range) => range,
-                Err(e) => return Ok(Err(e)),
-            };
-            if start > at {
-                extents.push(Extent::Zero { len: start - at })?;
-            }
-            let mut reader = RangeReader { file, at: start, end };
-            let read = chunk_stream(run, lane, encoder, window, &mut reader, &mut |extent| {
-                extents.push(extent)
-            })?;
-            match read {
-                Ok(bytes) => at = start + bytes,
-                Err(e) => return Ok(Err(e)),
-            }
-            if at < end {
-                // Shorter than it was: what is there has been read.
-                return Ok(Ok((extents.finish()?, at)));
-            }
-        }
-        if size > at {
-            extents.push(Extent::Zero { len: size - at })?;
-        }
-        Ok(Ok((extents.finish()?, size)))
     }
 
     /// Finds the job's small files among what is known, and adds the others to the open bundle.

@@ -1,12 +1,15 @@
-//! Whether machines' chains of manifests are whole (I-17). Generations that were forgotten leave gaps too, so what is
-//! found here is a warning and never damage.
+//! Whether a generation is gone that nobody forgot (I-9, I-17): of those that this machine knows, that is damage. Machines
+//! also number their manifests and name the one before; a gap in a chain that no forgotten generation explains is a
+//! warning, since a replica or a copy may never have had what is missing there.
 
 use super::Findings;
+use crate::error::{Error, Result};
+use crate::generations::Known;
 use crate::manifest::Manifest;
 use crate::repo::Repo;
 use chunkstore::SessionId;
 use chunkstore::remote::ObjectName;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A manifest and what the chain of its machine needs.
 pub(super) struct Chained {
@@ -16,53 +19,129 @@ pub(super) struct Chained {
     pub id: SessionId,
 }
 
+impl Chained {
+    /// Without the root, so that memory does not grow with the trees.
+    pub fn new(id: SessionId, manifest: Manifest, hash: Option<[u8; 32]>) -> Chained {
+        Chained {
+            manifest: manifest.without_root(),
+            hash,
+            id,
+        }
+    }
+}
+
+/// The manifests of one machine, by their numbers.
+type Chain<'a> = BTreeMap<u64, Vec<&'a Chained>>;
+
+/// Names what this machine knows and misses among the listed names.
+pub(super) fn missing(
+    repo: &Repo,
+    known: &Known,
+    slates: &[SessionId],
+    trash: &[SessionId],
+    findings: &mut Findings,
+) -> Result<()> {
+    let (slates, trash) = (slates.iter().copied().collect(), trash.iter().copied().collect());
+    let lost = match known.missing(&repo.store, &slates, Some(&trash)) {
+        Err(Error::ShortListing(object)) => {
+            findings.damage(object, "the storage has it and does not list it");
+            return Ok(());
+        }
+        missing => missing?.lost,
+    };
+    for id in lost {
+        let why = "this snapshot is gone, though nobody removed it: the storage has lost it, or was set back. \
+                   'dedup forget --lost' accepts that";
+        findings.damage(ObjectName::snapshot(id), why);
+    }
+    Ok(())
+}
+
 /// I-17: each machine numbers its manifests and names the one before.
-pub(super) fn check(repo: &Repo, manifests: &[Chained], findings: &mut Findings) {
-    let mut machines: BTreeMap<[u8; 16], BTreeMap<u64, Vec<&Chained>>> = BTreeMap::new();
+pub(super) fn check(repo: &Repo, manifests: &[Chained], findings: &mut Findings) -> Result<()> {
+    let mut machines: BTreeMap<[u8; 16], Chain<'_>> = BTreeMap::new();
     for chained in manifests.iter().filter(|chained| chained.manifest.sequence > 0) {
         let machine = machines.entry(chained.manifest.machine).or_default();
-        machine
-            .entry(chained.manifest.sequence)
-            .or_default()
-            .push(chained);
+        let same_number = machine.entry(chained.manifest.sequence).or_default();
+        same_number.push(chained);
     }
     for chain in machines.values() {
-        let (mut gone, mut last) = (0, None::<(u64, &Chained)>);
-        for (number, all) in chain {
-            let originals: Vec<&&Chained> = all.iter().filter(|c| c.manifest.original.is_none()).collect();
-            if let [one, other, ..] = originals[..] {
-                let why = format!(
-                    "it has the same number ({number}) as {} of this machine",
-                    other.id
-                );
-                findings.warn(ObjectName::snapshot(one.id), why);
+        links(chain, findings);
+        twins(chain, findings);
+    }
+    // What a replica was never sent leaves gaps there.
+    match repo.store.config().replica {
+        None => gaps(repo, &machines, findings),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Every manifest must name one of those with the number before, where that one is as it was made.
+fn links(chain: &Chain<'_>, findings: &mut Findings) {
+    for (number, all) in chain {
+        let Some(before) = number.checked_sub(1).and_then(|before| chain.get(&before)) else {
+            continue;
+        };
+        let restated = before
+            .iter()
+            .any(|b| b.manifest.original.is_some() || b.hash.is_none());
+        for here in all {
+            let previous = here.manifest.previous;
+            let follows = before.iter().any(|b| b.hash == Some(previous));
+            if previous != [0; 32] && !restated && !follows {
+                let why = format!("it does not follow {}, which has the number before", before[0].id);
+                findings.warn(ObjectName::snapshot(here.id), why);
             }
-            let Some(here) = all.first() else { continue };
-            if let Some((before, earlier)) = last {
-                gone += number - before - 1;
-                let follows = *number == before + 1 && earlier.manifest.original.is_none();
-                let breaks = |hash| here.manifest.previous != [0; 32] && here.manifest.previous != hash;
-                if follows && earlier.hash.is_some_and(breaks) {
-                    let why = format!("it does not follow {}, which has the number before", earlier.id);
-                    findings.warn(ObjectName::snapshot(here.id), why);
-                }
-            }
-            last = Some((*number, here));
         }
-        if let Some((_, newest)) = last.filter(|_| gone > 0) {
+    }
+}
+
+/// Two manifests with the newest number were made by two machines with one id: backups of one machine take turns. Older
+/// ones are history, and nothing is left to do about them.
+fn twins(chain: &Chain<'_>, findings: &mut Findings) {
+    let originals = |all: &Vec<&Chained>| -> Vec<SessionId> {
+        let made = all.iter().filter(|c| c.manifest.original.is_none());
+        made.map(|c| c.id).collect()
+    };
+    if let Some([one, other, ..]) = chain.values().next_back().map(originals).as_deref() {
+        let why = format!(
+            "it and {other} were made by two machines with the same id: if one is a clone of the other, delete \
+             dedup's file 'machine' in the state directory of one of them"
+        );
+        findings.warn(ObjectName::snapshot(*one), why);
+    }
+}
+
+/// Numbers that are missing between others, and that no forgotten generation had.
+fn gaps(repo: &Repo, machines: &BTreeMap<[u8; 16], Chain<'_>>, findings: &mut Findings) -> Result<()> {
+    let has_gap = |chain: &Chain<'_>| match (chain.keys().next(), chain.keys().next_back()) {
+        (Some(first), Some(last)) => last - first >= chain.len() as u64,
+        _ => false,
+    };
+    if !machines.values().any(has_gap) {
+        return Ok(());
+    }
+    let forgotten = repo.store.forgotten()?;
+    let forgotten: BTreeSet<([u8; 16], u64)> = forgotten.iter().map(|f| (f.machine, f.sequence)).collect();
+    for (machine, chain) in machines.iter().filter(|(_, chain)| has_gap(chain)) {
+        let mut gone = 0;
+        for (before, after) in chain.keys().zip(chain.keys().skip(1)) {
+            let between = forgotten
+                .range((*machine, before + 1)..(*machine, *after))
+                .count() as u64;
+            gone += (after - before - 1).saturating_sub(between);
+        }
+        if let Some(newest) = chain
+            .values()
+            .next_back()
+            .and_then(|all| all.first())
+            .filter(|_| gone > 0)
+        {
             let host = &newest.manifest.host;
-            let why = format!("{gone} snapshots of host {host} between others are gone: forgotten, or lost");
+            let why =
+                format!("{gone} snapshots of host {host} between others are gone, and nobody removed them");
             findings.warn("snapshots", why);
         }
     }
-    let remembered = repo.remembered();
-    let newest = machines
-        .get(&repo.machine())
-        .and_then(|chain| chain.keys().next_back());
-    if let Some(id) = remembered.snapshot
-        && newest.is_none_or(|newest| *newest < remembered.sequence)
-    {
-        let why = "the last snapshot that this machine made is gone: removed on purpose, or lost";
-        findings.warn(ObjectName::snapshot(id), why.to_string());
-    }
+    Ok(())
 }

@@ -16,7 +16,7 @@ use chunkstore::pack::{self, Frame, PackList};
 use chunkstore::parity;
 use chunkstore::remote::ObjectName;
 use chunkstore::store::Store;
-use chunkstore::{ChunkId, Error as StoreError, PackId};
+use chunkstore::{ChunkId, Error as StoreError, PackId, descriptors, threads};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -24,15 +24,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// Bytes read at once.
 const PIECE: usize = 4 << 20;
 
-/// Reads the packs that the options choose; returns how many and their bytes.
+/// Reads the packs that the options choose, of `only` these if given; returns how many and their bytes.
 pub(super) fn read(
     repo: &Repo,
     structure: &Structure,
     options: &Options,
+    only: Option<&HashSet<PackId>>,
     findings: &mut Findings,
     monitor: &dyn Monitor,
 ) -> Result<(u64, u64)> {
-    let packs = choose(structure, options.read_data)?;
+    let mut packs = choose(structure, options.read_data)?;
+    packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
     let job = Job {
         store: &repo.store,
         structure,
@@ -47,13 +49,14 @@ pub(super) fn read(
         parities: repo.store.parities()?,
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..options.threads.max(1))
-            .map(|_| scope.spawn(|| job.work()))
+        // This thread works too, whatever becomes of the others.
+        let others: Vec<_> = (1..descriptors::threads(options.threads))
+            .filter_map(|_| threads::spawn_in(scope, "check", || job.work()).ok())
             .collect();
-        let mut result = Ok(());
-        for worker in workers {
+        let mut result = job.work();
+        for other in others {
             // Nothing in a worker panics by design; if one does, the check has not seen everything.
-            let ended = worker.join().unwrap_or(Err(StoreError::WriterFailed.into()));
+            let ended = other.join().unwrap_or(Err(StoreError::WriterFailed.into()));
             result = result.and(ended);
         }
         result
@@ -160,12 +163,13 @@ impl Job<'_> {
     }
 
     fn damage(&self, pack: PackId, why: impl ToString) {
-        self.damaged(ObjectName::pack(pack), why);
+        self.find(|findings| self.structure.hurt(findings, pack, why));
     }
 
-    fn damaged(&self, object: ObjectName, why: impl ToString) {
+    /// Notes what was found, and tells of it at once.
+    fn find(&self, note: impl FnOnce(&mut Findings)) {
         let mut findings = self.findings.lock();
-        findings.damage(object, why);
+        note(&mut findings);
         for problem in std::mem::take(&mut findings.problems) {
             self.monitor.problem(&problem);
         }
@@ -210,7 +214,7 @@ impl Job<'_> {
         match sound(read.and_then(|bytes| parity::verify(self.store.id(), id, &bytes)))? {
             // With its pack, by a collection.
             Ok(()) | Err(StoreError::Missing { .. }) => {}
-            Err(e) => self.damaged(name, e),
+            Err(e) => self.find(|findings| findings.damage(name, e)),
         }
         Ok(())
     }

@@ -1,23 +1,26 @@
 //! Proves a repository: every object opens, every reference leads to a chunk, and on demand every stored byte is what
 //! it was. Never stops at the first damage, changes nothing, and runs beside writers and collections.
 //!
-//! [`structure`] reads everything but the data, [`data`] streams packs, and [`paths`] goes through the generations
+//! [`structure`] reads everything but the data, [`presence`] looks for what that refers to, [`data`] streams packs, and [`paths`] goes through the generations
 //! again, only if something is damaged, to say which files that hurts. The local index is not trusted (I-6): a fresh
 //! one is made.
 
 mod chain;
 mod data;
 mod paths;
+mod presence;
 mod structure;
 
+use self::structure::Structure;
 use crate::error::Result;
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
 use crate::repo::Repo;
 use chunkstore::live::LiveSet;
-use chunkstore::{ChunkId, Error as StoreError};
-use std::collections::BTreeSet;
+use chunkstore::remote::ObjectName;
+use chunkstore::{ChunkId, Error as StoreError, PackId};
+use std::collections::{BTreeSet, HashSet};
 
-/// Problems and names that a report holds; the rest is counted.
+/// Problems and names that a report shows; the rest is counted. Nothing that acts on a report goes by these.
 const LISTED: usize = 1000;
 
 /// Which packs are read whole.
@@ -63,14 +66,28 @@ pub struct CheckReport {
     pub broken_objects: Vec<String>,
     /// Those of them that are packs, by id, as restic lists them.
     pub broken_packs: Vec<String>,
+    /// All hurt packs, to act on: damaged ones, and needed ones that are missing. Memory is that of the packs' names.
+    #[serde(skip)]
+    pub hurt_packs: BTreeSet<PackId>,
+    /// Damaged packs that no snapshot needs anything of, and that are not condemned yet.
+    #[serde(skip)]
+    pub unneeded_packs: BTreeSet<PackId>,
+    /// Packs that are in no index segment may hold what snapshots miss.
+    pub suggest_repair_index: bool,
+    /// There is something that nobody needs and a collection removes.
+    pub suggest_prune: bool,
     pub snapshots: u64,
     pub trash: u64,
+    /// Manifests that can't be read, forgotten ones included.
+    pub snapshots_unreadable: u64,
     pub index_segments: u64,
     pub index_entries: u64,
     pub packs: u64,
     pub packs_size: u64,
-    /// Packs in no index segment: left by an interrupted backup, and for `prune` to collect.
+    /// Packs in no index segment: of a backup that runs or was interrupted, or the index is not whole.
     pub packs_unlisted: u64,
+    /// Damaged packs that are condemned and that nothing needs: warnings, not errors.
+    pub packs_abandoned: u64,
     /// Distinct chunks that snapshots refer to, and how many of them are parts of trees, each of which was read.
     pub chunks: u64,
     pub tree_chunks: u64,
@@ -84,20 +101,40 @@ pub struct CheckReport {
 
 /// Checks. Damage is in the report and told to `monitor` as it is found; an error means that the check itself failed.
 pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<CheckReport> {
+    run_on(repo, options, None, monitor)
+}
+
+/// The same, reading the data of `only` these packs.
+pub(crate) fn run_on(
+    repo: &Repo,
+    options: &Options,
+    only: Option<&HashSet<PackId>>,
+    monitor: &dyn Monitor,
+) -> Result<CheckReport> {
     monitor.phase(Phase::CheckingStructure);
-    let (structure, mut findings) = structure::read(repo, monitor)?;
+    // Who reads all packs reads those that are condemned, too.
+    let reads_all = options.read_data == ReadData::All && only.is_none();
+    let (structure, mut findings) = structure::read(repo, !reads_all, monitor)?;
     let mut report = structure.report();
     for problem in std::mem::take(&mut findings.problems) {
         monitor.problem(&problem);
     }
     if options.read_data != ReadData::None {
         monitor.phase(Phase::ReadingData);
-        let (packs, bytes) = data::read(repo, &structure, options, &mut findings, monitor)?;
+        let (packs, bytes) = data::read(repo, &structure, options, only, &mut findings, monitor)?;
         (report.packs_read, report.bytes_read) = (packs, bytes);
+    }
+    (report.unneeded_packs, report.packs_abandoned) = judge(repo, &structure, &mut findings)?;
+    for problem in std::mem::take(&mut findings.problems) {
+        monitor.problem(&problem);
     }
     if findings.hurts_paths {
         paths::find(repo, &structure, &findings, &mut report, monitor)?;
     }
+    report.suggest_repair_index = findings.index_is_short && structure.has_packs_to_list();
+    let unfinished = report.packs_unlisted > 0 && !report.suggest_repair_index;
+    report.suggest_prune = report.packs_abandoned > 0 || unfinished;
+    report.hurt_packs = findings.hurt_packs;
     report.num_errors = findings.errors;
     report.num_warnings = findings.warnings;
     report.broken_objects = findings.objects.into_iter().collect();
@@ -109,12 +146,36 @@ pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Chec
     Ok(report)
 }
 
+/// Takes the packs that nothing needs from those that are hurt. Returns them, and how many damaged packs only wait for a
+/// collection: these harm nobody.
+fn judge(repo: &Repo, structure: &Structure, findings: &mut Findings) -> Result<(BTreeSet<PackId>, u64)> {
+    let hurt = findings.hurt_packs.union(&findings.abandoned).copied().collect();
+    let mut unneeded = structure.unneeded(&repo.store, &hurt)?;
+    let mut abandoned = 0;
+    for id in std::mem::take(&mut findings.abandoned) {
+        if unneeded.remove(&id) {
+            let why = "it is damaged, and no snapshot needs it: a collection removes it";
+            findings.warn(ObjectName::pack(id), why.to_string());
+            abandoned += 1;
+        } else {
+            findings.hurt_pack(id, "it is damaged");
+        }
+    }
+    findings.hurt_packs.retain(|id| !unneeded.contains(id));
+    Ok((unneeded, abandoned))
+}
+
 /// What is wrong, gathered.
 struct Findings {
     errors: u64,
     warnings: u64,
     problems: Vec<Problem>,
     objects: BTreeSet<String>,
+    hurt_packs: BTreeSet<PackId>,
+    /// Damaged packs that are condemned and, by the index, not needed.
+    abandoned: BTreeSet<PackId>,
+    /// A segment is damaged, or snapshots need what none lists.
+    index_is_short: bool,
     /// Chunks that can't be read.
     bad: LiveSet,
     /// Whether a chunk that a generation may need is bad.
@@ -128,6 +189,9 @@ impl Findings {
             warnings: 0,
             problems: Vec::new(),
             objects: BTreeSet::new(),
+            hurt_packs: BTreeSet::new(),
+            abandoned: BTreeSet::new(),
+            index_is_short: false,
             bad: LiveSet::new(repo.store.cache())?,
             hurts_paths: false,
         })
@@ -145,6 +209,11 @@ impl Findings {
         if self.objects.len() < LISTED {
             self.objects.insert(object);
         }
+    }
+
+    fn hurt_pack(&mut self, id: PackId, why: impl ToString) {
+        self.hurt_packs.insert(id);
+        self.damage(ObjectName::pack(id), why);
     }
 
     fn warn(&mut self, about: impl ToString, why: String) {

@@ -5,13 +5,14 @@
 //! only if the repository is still as it was listed, and otherwise looked for again.
 
 use super::chain::{self, Chained};
-use super::{CheckReport, Findings, sound};
+use super::{CheckReport, Findings, presence, sound};
 use crate::error::{Error, Result};
+use crate::generations::Known;
 use crate::manifest::Manifest;
 use crate::monitor::Monitor;
 use crate::references::Walk;
 use crate::repo::Repo;
-use crate::tree::{self, CodecError, Reference};
+use crate::tree::{self, CodecError, Reference, Root};
 use chunkstore::frame::Decoder;
 use chunkstore::index::{Condemned, Inventory, LocalIndex};
 use chunkstore::indexfile::{IndexEntry, IndexSegment};
@@ -23,8 +24,8 @@ use chunkstore::scratch::ScratchDir;
 use chunkstore::session::{self, Mark};
 use chunkstore::slot::is_named_in;
 use chunkstore::store::{Slate, Store};
-use chunkstore::{ChunkId, Error as StoreError, IndexId, MarkId, PackId, Place, SessionId};
-use std::collections::{BTreeMap, HashMap};
+use chunkstore::{ChunkId, Error as StoreError, IndexId, ListId, MarkId, PackId, Place, SessionId};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Readings that others may overtake.
 const TRIES: usize = 3;
@@ -90,32 +91,53 @@ pub(super) struct Structure {
     pub packs: Inventory,
     pub listed: HashMap<PackId, Listed>,
     pub index: LocalIndex,
+    pub condemned: Condemned,
+    /// What generations refer to, once it is known.
+    live: Option<LiveSet>,
+    /// Packs that hold it, by the index.
+    pub needed: HashSet<PackId>,
+    /// Some manifest or tree chunk can't be read, so that more may be needed.
+    pub needs_more: bool,
     pub generations: Vec<SessionId>,
+    /// Manifests that can't be read.
+    unreadable: u64,
     entries: u64,
     trash: u64,
-    chunks: u64,
+    pub chunks: u64,
     tree_chunks: u64,
     /// Dropped last.
     _dir: ScratchDir,
 }
 
-pub(super) fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Structure, Findings)> {
+/// With `read_condemned`, what snapshots need and only condemned packs hold is read: a repair may have given it up.
+pub(super) fn read(
+    repo: &Repo,
+    read_condemned: bool,
+    monitor: &dyn Monitor,
+) -> Result<(Structure, Findings)> {
     let mut tries = 0;
     loop {
         tries += 1;
+        let known = Known::read(repo)?;
         let names = Names::read(&repo.store)?;
-        let (structure, findings) = read_once(repo, names, monitor)?;
+        let (structure, findings) = read_once(repo, &known, names, read_condemned, monitor)?;
         if findings.errors == 0 || tries == TRIES || Names::read(&repo.store)? == structure.names {
             return Ok((structure, findings));
         }
     }
 }
 
-fn read_once(repo: &Repo, names: Names, monitor: &dyn Monitor) -> Result<(Structure, Findings)> {
+fn read_once(
+    repo: &Repo,
+    known: &Known,
+    names: Names,
+    read_condemned: bool,
+    monitor: &dyn Monitor,
+) -> Result<(Structure, Findings)> {
     let store = &*repo.store;
     let mut findings = Findings::new(repo)?;
     let condemned = control_objects(store, &mut findings)?;
-    let packs = store.packs()?;
+    let mut packs = store.packs()?;
     let dir = ScratchDir::new(store.cache())?;
     let mut listed = HashMap::new();
     let mut entries = 0;
@@ -129,13 +151,18 @@ fn read_once(repo: &Repo, names: Names, monitor: &dyn Monitor) -> Result<(Struct
         &mut |id| segment(store, id, &mut listed, &mut entries, &mut findings),
         &mut |done, total| progress(done, total),
     )?;
-    sizes(&listed, &packs, &mut findings);
+    store.ask_sizes(index.wrong_sizes(), &mut packs)?;
     let mut structure = Structure {
         names,
         packs,
         listed,
         index,
+        condemned,
+        live: None,
+        needed: HashSet::new(),
+        needs_more: false,
         generations: Vec::new(),
+        unreadable: 0,
         entries,
         trash: 0,
         chunks: 0,
@@ -144,8 +171,12 @@ fn read_once(repo: &Repo, names: Names, monitor: &dyn Monitor) -> Result<(Struct
     };
     let mut live = LiveSet::new(store.cache())?;
     let manifests = generations(repo, &mut structure, &mut live, &mut findings, monitor)?;
-    chain::check(repo, &manifests, &mut findings);
-    references(store, &mut structure, &mut live, &mut findings)?;
+    let Names { slates, trash, .. } = &structure.names;
+    chain::missing(repo, known, slates, trash, &mut findings)?;
+    chain::check(repo, &manifests, &mut findings)?;
+    presence::check(store, &mut structure, &mut live, read_condemned, &mut findings)?;
+    structure.live = Some(live);
+    sizes(&structure, &mut findings);
     Ok((structure, findings))
 }
 
@@ -169,6 +200,16 @@ fn control_objects(store: &Store, findings: &mut Findings) -> Result<Condemned> 
     {
         if let Err(e) = sound(session::owner(store, id))? {
             findings.damage(ObjectName::session(id), e);
+        }
+    }
+    for id in named(store, Kind::Forgotten)?
+        .iter()
+        .filter_map(|id| ListId::from_hex(id))
+    {
+        match sound(store.forgotten_list(id))? {
+            // Merged meanwhile.
+            Ok(_) | Err(StoreError::Missing { .. }) => {}
+            Err(e) => findings.damage(ObjectName::forgotten(id), e),
         }
     }
     let mut condemned = Condemned::new();
@@ -199,6 +240,7 @@ fn segment(
         // Its bytes are those of its name: what a later version wrote is no damage.
         Err(e) if e.is_hurt() => {
             findings.damage(ObjectName::index(id), e);
+            findings.index_is_short = true;
             return Ok(IndexSegment::default());
         }
         Err(e) => return Err(e),
@@ -239,11 +281,11 @@ fn segment(
     Ok(segment)
 }
 
-fn sizes(listed: &HashMap<PackId, Listed>, packs: &Inventory, findings: &mut Findings) {
-    for (id, pack) in listed {
-        if let Some(size) = packs.get(id).filter(|size| **size != pack.size) {
+fn sizes(structure: &Structure, findings: &mut Findings) {
+    for (id, pack) in &structure.listed {
+        if let Some(size) = structure.packs.get(id).filter(|size| **size != pack.size) {
             let why = format!("it has {size} bytes and the index says {}", pack.size);
-            findings.damage(ObjectName::pack(*id), why);
+            structure.hurt(findings, *id, why);
         }
     }
 }
@@ -264,6 +306,8 @@ fn generations(
         generations,
         trash,
         tree_chunks,
+        needs_more,
+        unreadable,
         ..
     } = structure;
     let load = |decoder: &mut Decoder, id: &ChunkId, _: Option<&Place>| tree_chunk(store, index, decoder, id);
@@ -276,31 +320,12 @@ fn generations(
         .chain(names.trash.iter().map(|id| (*id, true)))
     {
         let twice = forgotten && names.slates.binary_search(&id).is_ok() && generations.contains(&id);
-        let name = if forgotten {
-            ObjectName::trash(id)
-        } else {
-            ObjectName::snapshot(id)
-        };
-        let read = match forgotten {
-            true => store.trash(id).map(|(body, _)| Some((body, None))),
-            false => store.slate(id).map(|slate| match slate {
-                Slate::Manifest { body, hash } => Some((body, Some(hash))),
-                Slate::Fence => None,
-            }),
-        };
-        let (body, hash) = match sound(read)? {
-            Ok(Some(read)) => read,
-            Ok(None) | Err(StoreError::Missing { .. }) => continue,
-            Err(e) => {
-                findings.damage(name, e);
-                continue;
-            }
-        };
-        let decoded = Manifest::decode(id, &body).and_then(|manifest| Ok((manifest.root()?, manifest)));
-        let (root, manifest) = match decoded {
-            Ok(decoded) => decoded,
-            Err(e) => {
-                findings.damage(name, e);
+        let (root, manifest, hash) = match generation(store, id, forgotten)? {
+            Found::Whole(root, manifest, hash) => (root, *manifest, hash),
+            Found::Nothing => continue,
+            Found::Damaged(why) => {
+                findings.damage(generation_name(id, forgotten), why);
+                *unreadable += 1;
                 continue;
             }
         };
@@ -314,20 +339,58 @@ fn generations(
                 Error::Store(error) => sound::<()>(Err(error))?.err(),
                 error => return Err(error),
             };
-            let object = match index.locate(&chunk)? {
-                Some(located) => ObjectName::pack(located.place.pack).to_string(),
+            *needs_more = true;
+            let pack = match index.locate(&chunk)? {
+                Some(located) => located.place.pack,
                 // Told of below, with all that the index lacks.
                 None => return findings.bad_chunk(chunk),
             };
             if let Some(error) = error {
-                findings.damage(object, format!("tree chunk {chunk}: {error}"));
+                findings.hurt_pack(pack, format!("tree chunk {chunk}: {error}"));
             }
             findings.bad_chunk(chunk)
         })?;
-        chained.push(Chained { manifest, hash, id });
+        chained.push(Chained::new(id, manifest, hash));
     }
     *tree_chunks = walk.visited;
+    *needs_more |= *unreadable > 0;
     Ok(chained)
+}
+
+/// What lies under a generation's name.
+enum Found {
+    /// The hash is of the stored bytes, where it is not in the trash.
+    Whole(Root, Box<Manifest>, Option<[u8; 32]>),
+    /// A fence, or it went meanwhile.
+    Nothing,
+    Damaged(String),
+}
+
+fn generation_name(id: SessionId, forgotten: bool) -> ObjectName {
+    match forgotten {
+        true => ObjectName::trash(id),
+        false => ObjectName::snapshot(id),
+    }
+}
+
+fn generation(store: &Store, id: SessionId, forgotten: bool) -> Result<Found> {
+    let read = match forgotten {
+        true => store.trash(id).map(|(body, _)| Some((body, None))),
+        false => store.slate(id).map(|slate| match slate {
+            Slate::Manifest { body, hash } => Some((body, Some(hash))),
+            Slate::Fence => None,
+        }),
+    };
+    let (body, hash) = match sound(read)? {
+        Ok(Some(read)) => read,
+        Ok(None) | Err(StoreError::Missing { .. }) => return Ok(Found::Nothing),
+        Err(e) => return Ok(Found::Damaged(e.to_string())),
+    };
+    let decoded = Manifest::decode(id, &body).and_then(|manifest| Ok((manifest.root()?, manifest)));
+    Ok(match decoded {
+        Ok((root, manifest)) => Found::Whole(root, Box::new(manifest), hash),
+        Err(e) => Found::Damaged(e.to_string()),
+    })
 }
 
 /// A tree chunk by the index, which is what counts: the hints in the trees are not relied on.
@@ -341,16 +404,7 @@ pub(super) fn tree_chunk(
     let located = located.ok_or_else(|| StoreError::Missing {
         object: format!("tree chunk {id}"),
     })?;
-    let mut out = Vec::new();
-    decoder.read(
-        store.remote(),
-        store.keys(),
-        Class::Tree,
-        *id,
-        &located.place,
-        &mut out,
-    )?;
-    Ok(out)
+    Ok(presence::read_frame(store, decoder, id, &located)?)
 }
 
 /// Decodes all of a piece, not only its references.
@@ -362,86 +416,12 @@ fn whole(plain: &[u8]) -> Result<Vec<Reference>, CodecError> {
     tree::references(plain)
 }
 
-/// Whether every chunk that is referred to is in the index, inside a pack that is there.
-fn references(
-    store: &Store,
-    structure: &mut Structure,
-    live: &mut LiveSet,
-    findings: &mut Findings,
-) -> Result<()> {
-    let mut lost = LiveSet::new(store.cache())?;
-    let mut any_lost = false;
-    let Structure {
-        index, packs, chunks, ..
-    } = structure;
-    live.scan(&mut |ids| {
-        *chunks += ids.len() as u64;
-        for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
-            let Some(located) = located else {
-                lost.insert(*id)?;
-                findings.bad.insert(*id)?;
-                any_lost = true;
-                continue;
-            };
-            let end = u64::from(located.place.offset) + u64::from(located.place.stored_len);
-            // A pack of the wrong size was named already.
-            if packs.get(&located.place.pack).is_some_and(|size| end > *size) {
-                findings.bad.insert(*id)?;
-                findings.hurts_paths = true;
-            }
-        }
-        Ok(())
-    })?;
-    if any_lost {
-        findings.hurts_paths = true;
-        name_lost(store, structure, &mut lost, findings)?;
-    }
-    Ok(())
-}
-
-/// Names the missing packs that held lost chunks, and counts what no segment lists at all.
-fn name_lost(
-    store: &Store,
-    structure: &Structure,
-    lost: &mut LiveSet,
-    findings: &mut Findings,
-) -> Result<()> {
-    let mut seen = LiveSet::new(store.cache())?;
-    let mut missing: BTreeMap<PackId, u64> = BTreeMap::new();
-    for id in &structure.names.segments {
-        let Ok(segment) = sound(IndexSegment::load(store.remote(), store.keys(), *id))? else {
-            continue;
-        };
-        for entry in &segment.entries {
-            if lost.contains(&entry.id)? {
-                seen.insert(entry.id)?;
-                *missing.entry(segment.packs[entry.pack as usize].id).or_default() += 1;
-            }
-        }
-    }
-    for (pack, count) in missing {
-        let why = format!("it is missing, and {count} chunks in it are needed");
-        findings.damage(ObjectName::pack(pack), why);
-    }
-    let mut unlisted = 0;
-    lost.scan(&mut |ids| {
-        for id in ids {
-            unlisted += u64::from(!seen.contains(id)?);
-        }
-        Ok(())
-    })?;
-    if unlisted > 0 {
-        let why = format!("{unlisted} chunks that snapshots need are in no index segment");
-        findings.damage("index", why);
-    }
-    Ok(())
-}
-
 impl Structure {
     pub fn report(&self) -> CheckReport {
         CheckReport {
             snapshots: self.generations.len() as u64 - self.trash,
             trash: self.trash,
+            snapshots_unreadable: self.unreadable,
             index_segments: self.names.segments.len() as u64,
             index_entries: self.entries,
             packs: self.packs.len() as u64,
@@ -455,6 +435,50 @@ impl Structure {
             tree_chunks: self.tree_chunks,
             ..CheckReport::default()
         }
+    }
+
+    /// Packs that no segment lists, and that no collection is about to delete.
+    pub fn has_packs_to_list(&self) -> bool {
+        let is_new = |id: &PackId| !self.listed.contains_key(id) && !self.condemned.contains(id);
+        self.packs.keys().any(is_new)
+    }
+
+    /// Notes that a pack is damaged; of one that may only wait for a collection, to be judged when all is known.
+    pub fn hurt(&self, findings: &mut Findings, pack: PackId, why: impl ToString) {
+        match self.condemned.contains(&pack) && !self.needed.contains(&pack) {
+            true => {
+                findings.abandoned.insert(pack);
+            }
+            false => findings.hurt_pack(pack, why),
+        }
+    }
+
+    /// Which of the `hurt` packs hold nothing that a generation needs: of whatever one refers to there is a copy in a pack
+    /// that is not hurt. None while some of what is needed can't be known.
+    pub fn unneeded(&self, store: &Store, hurt: &BTreeSet<PackId>) -> Result<BTreeSet<PackId>> {
+        let mut left = hurt.clone();
+        left.retain(|id| !self.needed.contains(id));
+        let Some(live) = self.live.as_ref().filter(|_| !self.needs_more) else {
+            return Ok(BTreeSet::new());
+        };
+        if left.is_empty() {
+            return Ok(left);
+        }
+        for id in &self.names.segments {
+            let Ok(segment) = sound(IndexSegment::load(store.remote(), store.keys(), *id))? else {
+                continue;
+            };
+            for entry in &segment.entries {
+                let pack = segment.packs[entry.pack as usize].id;
+                if left.contains(&pack) && live.contains(&entry.id)? {
+                    let copy = self.index.locate(&entry.id)?;
+                    if copy.is_none_or(|copy| hurt.contains(&copy.place.pack)) {
+                        left.remove(&pack);
+                    }
+                }
+            }
+        }
+        Ok(left)
     }
 
     /// The index segments that this reading was made of.

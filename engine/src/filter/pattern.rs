@@ -2,13 +2,40 @@
 
 use crate::error::{Error, Result};
 use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use std::borrow::Cow;
+
+/// Where characters begin that stand for bytes which are none: the last of those for private use.
+const RAW: u32 = 0x10_ff00;
+
+/// A pattern or path as text. Bytes that are not UTF-8 become characters that nobody uses, so that they match only
+/// themselves.
+pub(super) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        let raw = chunk.invalid().iter();
+        text.extend(raw.filter_map(|byte| char::from_u32(RAW + u32::from(*byte))));
+    }
+    Cow::Owned(text)
+}
+
+fn has_raw(text: &str) -> bool {
+    text.chars().any(|c| u32::from(c) >= RAW)
+}
 
 pub(super) struct Pattern {
+    /// As the user wrote it.
+    text: String,
     glob: Glob,
     /// `!`: takes back what an earlier pattern excludes.
     keeps: bool,
     /// Ended in `/`.
     dirs_only: bool,
+    /// Has bytes that are not UTF-8.
+    raw: bool,
 }
 
 impl Pattern {
@@ -38,9 +65,11 @@ impl Pattern {
             .build()
             .map_err(|e| refuse(&e.kind().to_string()))?;
         Ok(Pattern {
+            text: text.to_string(),
             glob,
             keeps,
             dirs_only: rest.ends_with('/'),
+            raw: has_raw(rest),
         })
     }
 }
@@ -79,25 +108,73 @@ enum Class {
 /// All patterns in the order given.
 pub(super) struct Patterns {
     globs: GlobSet,
+    /// Those with bytes that are not UTF-8, for paths that have such bytes too, and their numbers among all.
+    raw: Option<(GlobSet, Vec<usize>)>,
     /// (keeps, dirs only) of each.
     flags: Vec<(bool, bool)>,
+    texts: Vec<String>,
     /// No flag is set: any match decides.
     plain: bool,
 }
 
 impl Patterns {
     pub(super) fn build(patterns: Vec<Pattern>) -> Result<Patterns> {
-        let mut globs = GlobSetBuilder::new();
+        let (mut globs, mut raw) = (GlobSetBuilder::new(), GlobSetBuilder::new());
         let mut flags = Vec::with_capacity(patterns.len());
-        for pattern in patterns {
-            globs.add(pattern.glob);
+        let mut texts = Vec::with_capacity(patterns.len());
+        let mut raw_numbers = Vec::new();
+        for (number, pattern) in patterns.into_iter().enumerate() {
             flags.push((pattern.keeps, pattern.dirs_only));
+            if pattern.raw {
+                raw.add(pattern.glob.clone());
+                raw_numbers.push(number);
+            }
+            // Also a raw one, so that numbers are those of all; it matches no path that is as it is.
+            globs.add(pattern.glob);
+            texts.push(pattern.text);
         }
-        let globs = globs
-            .build()
-            .map_err(|e| Error::Usage(format!("exclude patterns: {e}")))?;
-        let plain = !flags.iter().any(|&(keeps, dirs_only)| keeps || dirs_only);
-        Ok(Patterns { globs, flags, plain })
+        let build = |globs: GlobSetBuilder| {
+            let built = globs.build();
+            built.map_err(|e| Error::Usage(format!("exclude patterns: {e}")))
+        };
+        let raw = match raw_numbers.is_empty() {
+            true => None,
+            false => Some((build(raw)?, raw_numbers)),
+        };
+        let plain = raw.is_none() && !flags.iter().any(|&(keeps, dirs_only)| keeps || dirs_only);
+        let globs = build(globs)?;
+        Ok(Patterns {
+            globs,
+            raw,
+            flags,
+            texts,
+            plain,
+        })
+    }
+
+    /// Those that choose something rather than take it back, by number.
+    pub(super) fn choosing(&self) -> impl Iterator<Item = (usize, &str)> {
+        let all = self.flags.iter().zip(&self.texts).enumerate();
+        all.filter(|(_, ((keeps, _), _))| !keeps)
+            .map(|(number, (_, text))| (number, text.as_str()))
+    }
+
+    /// Replaces `matching` by the numbers of all patterns that match `path`, in order.
+    pub(super) fn matching(&self, path: &[u8], is_dir: bool, matching: &mut Vec<usize>) {
+        self.globs
+            .matches_candidate_into(&Candidate::from_bytes(path), matching);
+        if let Some((globs, numbers)) = &self.raw
+            && let Cow::Owned(text) = text_of(path)
+        {
+            let more = globs.matches_candidate(&Candidate::from_bytes(text.as_bytes()));
+            matching.extend(more.into_iter().filter_map(|at| numbers.get(at)));
+            matching.sort_unstable();
+        }
+        matching.retain(|&i| {
+            self.flags
+                .get(i)
+                .is_some_and(|&(_, dirs_only)| is_dir || !dirs_only)
+        });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -109,16 +186,11 @@ impl Patterns {
         if self.is_empty() {
             return false;
         }
-        let path = Candidate::from_bytes(path);
         if self.plain {
-            return self.globs.is_match_candidate(&path);
+            return self.globs.is_match_candidate(&Candidate::from_bytes(path));
         }
-        self.globs.matches_candidate_into(&path, scratch);
-        let deciding = scratch
-            .iter()
-            .rev()
-            .filter_map(|&i| self.flags.get(i))
-            .find(|&&(_, dirs_only)| is_dir || !dirs_only);
+        self.matching(path, is_dir, scratch);
+        let deciding = scratch.last().and_then(|&i| self.flags.get(i));
         deciding.is_some_and(|&(keeps, _)| !keeps)
     }
 }

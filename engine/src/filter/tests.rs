@@ -117,8 +117,19 @@ fn exclude_files_follow_the_options() {
     assert!(!out(&filter, b"a.c", false));
     assert!(out(&filter, b"#x", false));
 
-    std::fs::write(&list, b"\xff").unwrap();
-    assert!(matches!(Filter::build(options.clone()), Err(Error::Io { .. })));
+    std::fs::write(&list, b"a\xff*\n!a\xff?\n").unwrap();
+    let filter = Filter::build(options.clone()).unwrap();
+    for (path, want) in [
+        (&b"d/a\xff"[..], true),
+        (b"d/a\xffbc", true),
+        (b"d/a\xffb", false),
+        (b"d/a\xfe", false),
+        (b"d/a", false),
+        ("d/a\u{ff}".as_bytes(), false),
+        (b"main.o", true),
+    ] {
+        assert_eq!(out(&filter, path, false), want, "{}", path.escape_ascii());
+    }
     std::fs::remove_file(&list).unwrap();
     assert!(matches!(Filter::build(options), Err(Error::Io { .. })));
 }

@@ -4,8 +4,14 @@
 //! Upstream: `walk` (lists and stats), backup (opens, completes), restore (creates, applies). Source errors come back
 //! as data ([`Trouble`](crate::entry::Trouble), [`ApplyProblem`]) so that callers can record each path's (I-12).
 
+mod changes;
+
 use std::cmp::Ordering;
 use std::io;
+
+pub use changes::Changes;
+#[cfg(test)]
+pub use changes::{End, How};
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -26,6 +32,9 @@ pub enum TargetError {
     /// What the name led to is not what was created there: somebody else changes the target meanwhile.
     #[error("'{}' was replaced while it was restored", name.escape_ascii())]
     Replaced { name: Vec<u8> },
+    /// A link above what is restored belongs to neither root nor whoever restores.
+    #[error("it is a symbolic link of another user (number {owner}), which is not followed")]
+    ForeignLink { owner: u32 },
     #[error("{call}: {source}")]
     Io { call: &'static str, source: io::Error },
 }
@@ -34,7 +43,9 @@ impl TargetError {
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             TargetError::Io { source, .. } => Some(source.kind()),
-            TargetError::HostileName { .. } | TargetError::Replaced { .. } => None,
+            TargetError::HostileName { .. }
+            | TargetError::Replaced { .. }
+            | TargetError::ForeignLink { .. } => None,
         }
     }
 }

@@ -65,6 +65,7 @@ impl Healing<'_> {
             Err(StoreError::Refused(_)) => return Ok(false),
             Err(e) => return Err(e.into()),
         }
+        self.put.insert(id);
         self.healed.packs_mended += 1;
         self.healed.bytes += brought;
         self.healed.mended(&name);

@@ -12,6 +12,8 @@ pub struct PruneSummary {
     /// Forgotten snapshots that ended, and those that can still be undeleted.
     pub trash_discarded: u64,
     pub trash_kept: u64,
+    /// When the first of these can end, in seconds since 1970; 0 where there is none.
+    pub trash_until: i64,
     /// Before the collection.
     pub packs_total: u64,
     pub bytes_total: u64,

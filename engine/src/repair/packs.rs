@@ -6,18 +6,22 @@ use crate::check::{self, ReadData};
 use crate::error::{Error, Result};
 use crate::monitor::{self, Monitor, Phase};
 use crate::repo::{Repo, index_progress};
-use chunkstore::pack::{self, PackList};
+use chunkstore::index::Inventory;
+use chunkstore::pack;
 use chunkstore::remote::ObjectName;
-use chunkstore::session::{Mark, View};
+use chunkstore::session::View;
 use chunkstore::store::Store;
-use chunkstore::{Error as StoreError, PackId, sweep};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use chunkstore::sweep::{self, Rescue, Rescued};
+use chunkstore::{Error as StoreError, PackId};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::AtomicU64;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PacksRepaired {
     /// Packs that were found hurt, or were named.
     pub packs: u64,
+    /// Those of them that no snapshot needs anything of: condemned, and a collection removes them.
+    pub packs_unneeded: u64,
     /// Those of them that are gone, or do not say what is in them and are in no index segment.
     pub packs_lost: u64,
     pub chunks_rescued: u64,
@@ -28,9 +32,10 @@ pub struct PacksRepaired {
 
 /// Rescues the packs with these ids (hexadecimal); where none is given, reads all to find the hurt ones.
 pub fn packs(repo: &Repo, ids: &[String], options: &Options, monitor: &dyn Monitor) -> Result<PacksRepaired> {
-    let mut hurt = BTreeSet::new();
+    let mut hurt = HashSet::new();
+    let mut unneeded = BTreeSet::new();
     for id in ids {
-        let known = PackId::from_hex(id).ok_or_else(|| Error::Usage(format!("'{id}' is no pack's id")))?;
+        let known = PackId::from_hex(id).ok_or_else(|| Error::Usage(format!("'{id}' is not a pack id")))?;
         hurt.insert(known);
     }
     if ids.is_empty() {
@@ -39,83 +44,108 @@ pub fn packs(repo: &Repo, ids: &[String], options: &Options, monitor: &dyn Monit
             threads: options.threads,
         };
         let report = check::run(repo, &options, monitor)?;
-        hurt.extend(report.broken_packs.iter().filter_map(|id| PackId::from_hex(id)));
+        hurt.extend(report.hurt_packs);
+        unneeded = report.unneeded_packs;
     }
-    if hurt.is_empty() {
+    if hurt.is_empty() && unneeded.is_empty() {
         return Ok(PacksRepaired::default());
     }
-    under_session(repo, options, || rescue(&repo.store, &hurt, options, monitor))
+    under_session(repo, options, || {
+        rescue(&repo.store, &hurt, unneeded, options, monitor)
+    })
 }
 
 fn rescue(
     store: &Store,
-    hurt: &BTreeSet<PackId>,
+    hurt: &HashSet<PackId>,
+    unneeded: BTreeSet<PackId>,
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<PacksRepaired> {
     monitor.phase(Phase::Repacking);
     let mut done = PacksRepaired {
-        packs: hurt.len() as u64,
+        packs: (hurt.len() + unneeded.len()) as u64,
+        packs_unneeded: unneeded.len() as u64,
         ..PacksRepaired::default()
     };
     let view = View::read(store)?;
     let present = store.packs()?;
-    let lists = lists(store, &view, hurt)?;
-    let mut found: Vec<PackList> = Vec::new();
-    for id in hurt {
-        let list = match lists.get(id) {
-            _ if !present.contains_key(id) => Err(StoreError::Missing {
-                object: ObjectName::pack(*id).to_string(),
-            }),
-            Some(list) => Ok(list.clone()),
-            None => pack::read_list(store.remote(), store.keys(), *id),
-        };
-        match list {
-            Ok(list) => found.push(list),
-            Err(e) if e.is_hurt() => {
-                done.packs_lost += 1;
-                tell(monitor, ObjectName::pack(*id), e);
-            }
-            Err(e) => return Err(e.into()),
-        }
-    }
     let progress = index_progress(monitor);
     let index = store.index_of(&view, &present, &mut |done, total| progress(done, total))?;
     let bytes = AtomicU64::new(0);
     let mut told = |more| monitor::sent(monitor, &bytes, more);
-    let rescued = sweep::rescue(store, &index, &found, options.dry_run, &mut told)?;
-    (done.chunks_rescued, done.bytes_rescued) = (rescued.chunks, rescued.bytes);
-    done.chunks_lost = rescued.lost;
-    if rescued.lost > 0 {
-        let why = format!("{} chunks in the hurt packs are lost", rescued.lost);
-        tell(monitor, "packs", why);
+    let mut rescue = Rescue::begin(store, &index, hurt, options.dry_run)?;
+    // Also without a rescue all that is unneeded is condemned.
+    let mut condemned = unneeded;
+    let result = each_pack(store, &view, &present, hurt, &mut |id, list| match list {
+        Ok(list) => {
+            condemned.insert(id);
+            rescue.pack(&list, &mut told)
+        }
+        Err(e) => {
+            done.packs_lost += 1;
+            tell(monitor, ObjectName::pack(id), e);
+            Ok(())
+        }
+    });
+    let Rescued { chunks, bytes, lost } = rescue.finish(result, &mut told)?;
+    (done.chunks_rescued, done.bytes_rescued, done.chunks_lost) = (chunks, bytes, lost);
+    if lost > 0 {
+        tell(
+            monitor,
+            "packs",
+            format!("{lost} chunks in the hurt packs are lost"),
+        );
     }
     // Only once the copies are listed: from now on nobody refers to these packs anew.
-    let condemned: HashSet<PackId> = found.iter().map(|list| list.id).collect();
-    let new: HashSet<PackId> = condemned.difference(&view.condemned).copied().collect();
-    if !options.dry_run && !new.is_empty() {
-        Mark::publish(store, &new)?;
+    condemned.retain(|id| !view.condemned.contains(id));
+    if !options.dry_run {
+        sweep::condemn_packs(store, &condemned)?;
     }
     Ok(done)
 }
 
-/// What the index says of these packs.
-fn lists(store: &Store, view: &View, hurt: &BTreeSet<PackId>) -> Result<BTreeMap<PackId, PackList>> {
-    let mut lists = BTreeMap::new();
+type OnList<'a> = dyn FnMut(PackId, Result<pack::PackList, StoreError>) -> Result<(), StoreError> + 'a;
+
+/// Calls `each` with the list of every hurt pack, as the index has it or else the pack; with why, where there is none.
+/// Holds the lists of one index segment at a time.
+fn each_pack(
+    store: &Store,
+    view: &View,
+    present: &Inventory,
+    hurt: &HashSet<PackId>,
+    each: &mut OnList<'_>,
+) -> Result<(), StoreError> {
+    let mut left: BTreeSet<PackId> = hurt.iter().copied().collect();
     for id in &view.segments {
         let segment = match store.segment(*id) {
             Ok(segment) => segment,
             // Told by what repairs the index.
             Err(e) if e.is_hurt() => continue,
-            Err(e) => return Err(e.into()),
+            Err(e) => return Err(e),
         };
-        if segment.packs.iter().any(|pack| hurt.contains(&pack.id)) {
-            let wanted = segment
-                .into_lists()
-                .into_iter()
-                .filter(|list| hurt.contains(&list.id));
-            lists.extend(wanted.map(|list| (list.id, list)));
+        let is_wanted = |pack: &PackId| left.contains(pack) && present.contains_key(pack);
+        if segment.packs.iter().any(|pack| is_wanted(&pack.id)) {
+            let mut lists = segment.into_lists();
+            lists.retain(|list| present.contains_key(&list.id));
+            for list in lists {
+                if left.remove(&list.id) {
+                    each(list.id, Ok(list))?;
+                }
+            }
         }
     }
-    Ok(lists)
+    for id in left {
+        let list = match present.contains_key(&id) {
+            true => pack::read_list(store.remote(), store.keys(), id),
+            false => Err(StoreError::Missing {
+                object: ObjectName::pack(id).to_string(),
+            }),
+        };
+        match list {
+            Err(e) if !e.is_of_one_object() => return Err(e),
+            list => each(id, list)?,
+        }
+    }
+    Ok(())
 }

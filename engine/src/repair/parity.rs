@@ -8,7 +8,7 @@ use chunkstore::config;
 use chunkstore::object::cap;
 use chunkstore::parity::{self, Mended};
 use chunkstore::remote::{self, Kind, ObjectName, Remote};
-use chunkstore::{Error as StoreError, PackId};
+use chunkstore::{Error as StoreError, PackId, RepoId};
 use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -72,24 +72,8 @@ pub fn on(
             ..Progress::default()
         });
         let result = match (protected.contains_key(id), percent) {
-            (true, _) => {
-                done.packs += 1;
-                parity::mend(remote, &repo, *id, percent.unwrap_or(DEFAULT_PERCENT), dry_run).map(|mended| {
-                    match mended {
-                        Mended::Whole => {}
-                        Mended::Pack => done.packs_repaired += 1,
-                        Mended::Parity => done.parity_repaired += 1,
-                    }
-                })
-            }
-            (false, Some(_)) if dry_run => {
-                done.packs_protected += 1;
-                Ok(())
-            }
-            (false, Some(percent)) => parity::protect(remote, &repo, *id, percent).map(|bytes| {
-                done.packs_protected += 1;
-                done.bytes_added += bytes;
-            }),
+            (true, _) => mend(remote, &repo, *id, percent, dry_run, &mut done),
+            (false, Some(percent)) => protect(remote, &repo, *id, percent, dry_run, &mut done),
             (false, None) => Ok(()),
         };
         match result {
@@ -118,6 +102,40 @@ pub fn of_new_packs(repo: &Repo, percent: Option<u8>, now: i64) -> Result<bool> 
     Ok(repo
         .store
         .upgrade(now, &|standing| standing.set_parity(percent))?)
+}
+
+/// Puts a pack right from its parity, or the parity from the pack.
+fn mend(
+    remote: &dyn Remote,
+    repo: &RepoId,
+    id: PackId,
+    percent: Option<u8>,
+    dry_run: bool,
+    done: &mut ParityRepaired,
+) -> Result<(), StoreError> {
+    done.packs += 1;
+    match parity::mend(remote, repo, id, percent.unwrap_or(DEFAULT_PERCENT), dry_run)? {
+        Mended::Whole => {}
+        Mended::Pack => done.packs_repaired += 1,
+        Mended::Parity => done.parity_repaired += 1,
+    }
+    Ok(())
+}
+
+/// Gives parity to a pack that has none.
+fn protect(
+    remote: &dyn Remote,
+    repo: &RepoId,
+    id: PackId,
+    percent: u8,
+    dry_run: bool,
+    done: &mut ParityRepaired,
+) -> Result<(), StoreError> {
+    if !dry_run {
+        done.bytes_added += parity::protect(remote, repo, id, percent)?;
+    }
+    done.packs_protected += 1;
+    Ok(())
 }
 
 /// Of parity that is made anew where it does not say how much it was.

@@ -58,7 +58,7 @@ pub fn snapshots(
 ) -> Result<SnapshotsRepaired> {
     monitor.phase(Phase::FindingReferences);
     let mut done = SnapshotsRepaired::default();
-    let (all, unreadable) = repo.snapshots()?;
+    let (all, unreadable) = repo.snapshots_or_denied()?;
     for (id, error) in &unreadable {
         done.unreadable += 1;
         tell(monitor, ObjectName::snapshot(*id), error);

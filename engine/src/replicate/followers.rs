@@ -8,13 +8,13 @@ use crate::monitor::{self, Monitor, Phase, Problem, Progress};
 use crate::repo::{LocalDirs, Repo};
 use chunkstore::PackId;
 use chunkstore::session::{self, Session};
+use chunkstore::threads;
 use chunkstore::transfer::{self, Ahead};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether the user asked to stop.
@@ -81,16 +81,12 @@ impl Followers {
             let watch = Arc::new(Watch::default());
             let (first, shared, url) = (first.clone(), follow.clone(), follower.url.clone());
             let theirs = watch.clone();
-            let thread = Builder::new().name("follower".to_string());
             let work = move || {
                 // Nobody takes it any more only when this one was given up.
                 let _ = end.send(work(&first, &url, &shared, &theirs, &wait));
             };
-            thread.spawn(work).map_err(|source| Error::Io {
-                what: "start a thread for",
-                path: follower.name.clone().into(),
-                source,
-            })?;
+            // Nobody joins it: one that was given up may be waiting for its storage.
+            let _running = threads::spawn("follower", work)?;
             Ok(AtWork {
                 follower,
                 watch,

@@ -5,11 +5,13 @@
 //! there was forgotten on purpose, by its own retention, and does not come back by itself.
 
 use crate::error::{Result, StoreError};
+use crate::facts::Facts;
 use crate::manifest::{Manifest, Snapshot};
+use crate::order;
 use crate::repo::Repo;
 use chunkstore::SessionId;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What a replica lacks, and what it has.
 pub struct Lacking {
@@ -23,10 +25,10 @@ pub struct Lacking {
 
 type Group = (String, Vec<Vec<u8>>);
 
-fn group(manifest: &Manifest) -> Group {
-    let mut paths = manifest.paths.clone();
+fn group(facts: &Facts) -> Group {
+    let mut paths = facts.paths.clone();
     paths.sort();
-    (manifest.host.clone(), paths)
+    (facts.host.clone(), paths)
 }
 
 /// What is known of a replica's generations.
@@ -39,33 +41,35 @@ struct Have {
 }
 
 impl Have {
-    fn add(&mut self, id: SessionId, manifest: &Manifest, in_trash: bool) {
+    fn add(&mut self, facts: &Facts, in_trash: bool) {
         let origins = match in_trash {
             true => &mut self.trashed,
             false => &mut self.origins,
         };
-        origins.insert(id);
-        origins.extend(manifest.original);
-        let newest = self.newest.entry(group(manifest));
-        let newest = newest.or_insert((manifest.time(), None));
-        if manifest.time() >= newest.0 {
-            *newest = (manifest.time(), (!in_trash).then_some(id));
+        origins.insert(facts.id);
+        origins.extend(facts.original);
+        if facts.is_in_future() {
+            // Or nothing that is made from now on would count as newer.
+            return;
+        }
+        let newest = self.newest.entry(group(facts));
+        let newest = newest.or_insert((facts.at, None));
+        if facts.at >= newest.0 {
+            *newest = (facts.at, (!in_trash).then_some(facts.id));
         }
     }
 
-    fn read(repo: &Repo) -> Result<Have> {
+    fn read(repo: &Repo, now: Timestamp) -> Result<Have> {
         let mut have = Have::default();
         let (snapshots, unreadable) = repo.snapshots()?;
         // What they were can't be told, so they count as being there.
         have.origins.extend(unreadable.iter().map(|(id, _)| *id));
         have.names.clone_from(&have.origins);
         have.names.extend(snapshots.iter().map(|snapshot| snapshot.id));
-        for snapshot in &snapshots {
-            have.add(snapshot.id, &snapshot.manifest, false);
-        }
+        let mut all: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
         for id in repo.store.trashed()? {
             match repo.store.trash(id) {
-                Ok((body, _)) => have.add(id, &Manifest::decode(id, &body)?, true),
+                Ok((body, _)) => all.push(Manifest::decode(id, &body)?.facts(id)),
                 // Ended meanwhile.
                 Err(StoreError::Missing { .. }) => {}
                 Err(e) if e.is_damage() => {
@@ -74,35 +78,51 @@ impl Have {
                 Err(e) => return Err(e.into()),
             }
         }
+        order::settle(&mut all, now);
+        for (number, facts) in all.iter().enumerate() {
+            have.add(facts, number >= snapshots.len());
+        }
         Ok(have)
     }
 
-    fn lacks(&self, snapshot: &Snapshot, all: bool) -> bool {
-        let origin = snapshot.manifest.original.unwrap_or(snapshot.id);
-        let has = |ids: &HashSet<SessionId>| ids.contains(&origin) || ids.contains(&snapshot.id);
+    fn lacks(&self, facts: &Facts, all: bool) -> bool {
+        let origin = facts.original.unwrap_or(facts.id);
+        let has = |ids: &HashSet<SessionId>| ids.contains(&origin) || ids.contains(&facts.id);
         if has(&self.origins) {
             return false;
         }
-        let newest = self.newest.get(&group(&snapshot.manifest));
-        all || !has(&self.trashed) && newest.is_none_or(|(time, _)| snapshot.manifest.time() > *time)
+        let newest = self.newest.get(&group(facts));
+        all || !has(&self.trashed) && newest.is_none_or(|(at, _)| facts.is_in_future() || facts.at > *at)
     }
 }
 
 /// What `to` lacks of the generations of `from`; with `all` also what it forgot.
-pub fn lacking(from: &Repo, to: &Repo, all: bool) -> Result<Lacking> {
-    let have = Have::read(to)?;
+pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lacking> {
+    let have = Have::read(to, now)?;
     let (mut snapshots, _unreadable) = from.snapshots()?;
+    let facts = order::facts(&snapshots, now);
+    let facts: HashMap<SessionId, Facts> = facts.into_iter().map(|facts| (facts.id, facts)).collect();
     let mut complete = BTreeMap::<Group, Timestamp>::new();
-    for snapshot in snapshots.iter().filter(|snapshot| !snapshot.manifest.partial) {
-        complete.insert(group(&snapshot.manifest), snapshot.manifest.time());
+    for facts in facts
+        .values()
+        .filter(|facts| !facts.partial && !facts.is_in_future())
+    {
+        let newest = complete.entry(group(facts)).or_insert(facts.at);
+        *newest = facts.at.max(*newest);
     }
     snapshots.retain(|snapshot| {
+        let Some(facts) = facts.get(&snapshot.id) else {
+            return false;
+        };
         // A part of what came whole later is of no use to anybody.
-        let superseded = complete.get(&group(&snapshot.manifest));
-        let superseded = superseded.is_some_and(|time| *time >= snapshot.manifest.time());
-        have.lacks(snapshot, all) && !(snapshot.manifest.partial && superseded)
+        let superseded = complete.get(&group(facts)).is_some_and(|at| *at >= facts.at);
+        have.lacks(facts, all) && !(facts.partial && superseded)
     });
-    let groups: HashSet<Group> = snapshots.iter().map(|s| group(&s.manifest)).collect();
+    let groups: HashSet<Group> = snapshots
+        .iter()
+        .filter_map(|s| facts.get(&s.id))
+        .map(group)
+        .collect();
     let newest = have.newest.iter().filter(|(group, _)| groups.contains(*group));
     let newest = newest
         .filter_map(|(_, (_, id))| *id)

@@ -16,6 +16,7 @@ pub use note::{Noted, note, noted};
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
+use crate::order;
 use crate::references;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{Root, Segments, decode_page};
@@ -90,7 +91,7 @@ pub fn run_after(
         snapshots,
         newest,
         there,
-    } = lacking(from, to, options.all)?;
+    } = lacking(from, to, options.all, order::at(options.now))?;
     done.behind = snapshots.len() as u64;
     if options.dry_run {
         done.snapshots = done.behind;

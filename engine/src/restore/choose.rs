@@ -4,6 +4,7 @@ use super::{Options, Patterns};
 use crate::entry::cmp_dirs;
 use crate::error::{Error, Result};
 use crate::filter::{DirRules, Filter, FilterOptions};
+use std::collections::BTreeSet;
 
 /// What was decided about an entry, and holds for what is below it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Choice {
 pub(super) struct Chooser {
     exclude: Filter,
     include: Option<Filter>,
+    /// Numbers of include patterns that have matched nothing so far.
+    unmatched: BTreeSet<usize>,
     rules: DirRules,
     scratch: Vec<usize>,
 }
@@ -24,9 +27,12 @@ pub(super) struct Chooser {
 impl Chooser {
     pub fn build(options: &Options) -> Result<Chooser> {
         let include = (!options.include.is_empty()).then(|| options.include.filter());
+        let include = include.transpose().map_err(of_include)?;
+        let choosing = include.iter().flat_map(Filter::choosing);
         Ok(Chooser {
             exclude: options.exclude.filter()?,
-            include: include.transpose().map_err(of_include)?,
+            unmatched: choosing.map(|(number, _)| number).collect(),
+            include,
             rules: DirRules::default(),
             scratch: Vec::new(),
         })
@@ -42,11 +48,25 @@ impl Chooser {
 
     /// About the entry at `path`, in a directory about which `above` was decided.
     pub fn choose(&mut self, above: Choice, path: &[u8], is_dir: bool) -> Choice {
+        if let Some(include) = self.include.as_ref().filter(|_| !self.unmatched.is_empty()) {
+            include.matching(path, is_dir, &mut self.scratch);
+            for number in &self.scratch {
+                self.unmatched.remove(number);
+            }
+        }
         let mut matches = |filter: &Filter| filter.leaves_out(&self.rules, path, is_dir, &mut self.scratch);
         Choice {
             excluded: above.excluded || matches(&self.exclude),
             selected: above.selected || self.include.as_ref().is_some_and(matches),
         }
+    }
+
+    /// The include patterns that matched nothing.
+    pub fn unmatched(&self) -> impl Iterator<Item = &str> {
+        let choosing = self.include.iter().flat_map(Filter::choosing);
+        choosing
+            .filter(|(number, _)| self.unmatched.contains(number))
+            .map(|(_, text)| text)
     }
 
     /// Everything is chosen.

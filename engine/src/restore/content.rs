@@ -1,7 +1,8 @@
 //! From a file's content to parts in windows.
 
 use super::job::{Action, Failure, Job};
-use super::plan::{Planner, is_damage};
+use super::plan::Planner;
+use super::shared::Fault;
 use super::window::Part;
 use crate::entry::{Content, DirPath, Entry, Extent};
 use crate::error::{Error, Result};
@@ -21,26 +22,38 @@ impl Planner<'_, '_> {
         action: Action,
         mut entry: Entry,
     ) -> Result<()> {
-        let slot = match action {
-            Action::Create | Action::Replace { .. } => self.links.first(&entry, dir, &name)?,
-            Action::Keep => None,
+        let temporary = match action {
+            Action::Keep { .. } => Ok(Vec::new()),
+            Action::Create | Action::Replace => self.shared.temporaries.name(self.shared, dir),
         };
+        let temporary = match temporary.map_err(Fault::apart) {
+            Ok(temporary) => temporary,
+            Err(Ok(failure)) => {
+                self.give_up(dir, &entry, failure);
+                return Ok(());
+            }
+            Err(Err(e)) => return Err(e),
+        };
+        let slot = self.links.first(&entry, dir, &name)?;
+        if let (Action::Keep { id }, Some(slot)) = (action, &slot) {
+            slot.created(id);
+        }
         let content = std::mem::replace(&mut entry.content, Content::None);
         let (chunks, listed) = match &content {
-            _ if action == Action::Keep => (0, false),
+            _ if matches!(action, Action::Keep { .. }) => (0, false),
             Content::None => (0, false),
             Content::Bundled { .. } => (1, false),
             Content::Extents(extents) => (extents.iter().filter(|e| is_chunk(e)).count(), false),
             Content::Lists(_) => (0, true),
         };
         let mut job = Job::new(dir.clone(), name, entry, action, chunks == 1);
-        job.slot = slot;
+        (job.slot, job.temporary) = (slot, temporary);
         if chunks == 0 && !listed {
             let holes = match &content {
                 Content::Extents(extents) => extents.iter().map(Extent::len).sum(),
                 Content::None | Content::Bundled { .. } | Content::Lists(_) => 0,
             };
-            if holes != job.meta.size && job.action != Action::Keep {
+            if holes != job.meta.size && !job.is_kept() {
                 let why = Failure::Problem(SIZE_DIFFERS.to_string());
                 self.crew.hands.failed(&job, why);
             } else {
@@ -81,14 +94,16 @@ impl Planner<'_, '_> {
                 job.fail(Failure::Problem(SIZE_DIFFERS.to_string()));
                 Ok(())
             }
-            Err(e) if is_damage(&e) => {
-                job.fail(Failure::Damage(e.to_string()));
-                Ok(())
-            }
-            Err(e) => {
-                job.fail(Failure::Abandoned);
-                Err(e)
-            }
+            Err(e) => match Fault::from(e).apart() {
+                Ok(failure) => {
+                    job.fail(failure);
+                    Ok(())
+                }
+                Err(e) => {
+                    job.fail(Failure::Abandoned);
+                    Err(e)
+                }
+            },
         };
         self.crew.hands.part_done(job, None);
         end

@@ -1,7 +1,8 @@
 //! Windows under way: hands their tasks to threads over a bounded channel and ends them in order.
 
+use super::finish::on_disk;
 use super::job::Failure;
-use super::shared::{Shared, below};
+use super::shared::{Outcome, Shared, below};
 use super::window::{Builder, DoneDir, Limits, Window};
 use super::write::Hands;
 use crate::entry::{Kind, Meta, join};
@@ -14,7 +15,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// Windows handed over at a time; one more is being planned.
-const UNDER_WAY: usize = 2;
+pub(super) const UNDER_WAY: usize = 2;
 /// Tasks that wait for a thread at most.
 pub(super) const WAITING: usize = 64;
 /// Entries without chunks that are one task, and parts that are read back as one.
@@ -31,6 +32,8 @@ enum Work {
     Loose(Range<usize>),
     /// Parts to be read back.
     Check(Range<usize>),
+    /// Finished files that get their names.
+    Place(Range<usize>),
 }
 
 /// What a thread does until there are no more tasks.
@@ -48,6 +51,13 @@ pub(super) fn work(hands: &mut Hands<'_, '_>, tasks: &Receiver<Task>) {
                 jobs.iter().for_each(|job| hands.loose(job));
             }
             Work::Check(parts) => hands.check(&window, parts),
+            Work::Place(range) => {
+                let finished = window.finished.get().and_then(|all| all.get(range));
+                finished
+                    .unwrap_or_default()
+                    .iter()
+                    .for_each(|finished| hands.place(finished));
+            }
         }
     }
 }
@@ -64,19 +74,20 @@ impl Drop for Done<'_> {
 pub(super) struct Crew<'r, 'a> {
     pub hands: Hands<'r, 'a>,
     pub limits: Limits,
-    strip: usize,
     tasks: Sender<Task>,
     under_way: VecDeque<Arc<Window>>,
+    /// The run ends before its end.
+    early: bool,
 }
 
 impl<'r, 'a> Crew<'r, 'a> {
-    pub fn new(shared: &'r Shared<'a>, strip: usize, limits: Limits, tasks: Sender<Task>) -> Result<Self> {
+    pub fn new(shared: &'r Shared<'a>, limits: Limits, tasks: Sender<Task>) -> Result<Self> {
         Ok(Crew {
-            hands: Hands::new(shared, strip)?,
+            hands: Hands::new(shared)?,
             limits,
-            strip,
             tasks,
             under_way: VecDeque::new(),
+            early: false,
         })
     }
 
@@ -101,8 +112,8 @@ impl<'r, 'a> Crew<'r, 'a> {
         };
         let window = Arc::new(builder.build(located, &self.limits));
         self.under_way.push_back(window.clone());
-        for (parts, why) in &window.lost {
-            self.hands.missing(&window, parts.clone(), why);
+        for parts in &window.lost {
+            self.hands.missing(&window, parts.clone());
         }
         let loose = batches(window.loose.len()).map(Work::Loose);
         let reads = (0..window.reads.len()).map(Work::Read);
@@ -141,7 +152,7 @@ impl<'r, 'a> Crew<'r, 'a> {
             self.read_back(&window)?;
         }
         self.under_way.pop_front();
-        self.end(&window);
+        self.end(&window)?;
         self.shared().check()
     }
 
@@ -160,13 +171,32 @@ impl<'r, 'a> Crew<'r, 'a> {
     }
 
     /// What can be done only when all files of a window, and of those before it, are written.
-    fn end(&mut self, window: &Window) {
-        for link in &window.links {
+    fn end(&mut self, window: &Arc<Window>) -> Result<()> {
+        self.place(window)?;
+        // When a run ends early, files that it gave up have nothing more to say of their other names.
+        let early = self.early;
+        for link in window
+            .links
+            .iter()
+            .filter(|link| !early || link.slot.id().is_some())
+        {
             self.hands.link(link);
         }
         for dir in &window.dirs {
             self.end_dir(dir);
         }
+        Ok(())
+    }
+
+    /// Gives names to what is finished so far.
+    fn place(&mut self, window: &Arc<Window>) -> Result<()> {
+        let finished = on_disk(self.hands.shared, &mut self.hands)?;
+        let count = finished.len();
+        // Each window ends once.
+        let _first = window.finished.set(finished);
+        self.send(window, batches(count).map(Work::Place))?;
+        window.left.wait();
+        Ok(())
     }
 
     fn end_dir(&mut self, dir: &DoneDir) {
@@ -175,20 +205,28 @@ impl<'r, 'a> Crew<'r, 'a> {
             Some(name) => join(path, name),
             None => path.to_vec(),
         };
-        let shared = self.shared();
-        let opened = shared
-            .writable()
-            .and_then(|target| Ok(target.dir(below(&path, self.strip))?));
-        match opened {
-            Ok(opened) => {
-                let meta = Meta {
-                    mtime: dir.mtime,
-                    ..(*dir.look).clone()
-                };
-                shared.apply_meta(&path, &At::Fd(opened.as_fd()), &Kind::Dir, &meta);
-            }
-            Err(fault) => self.hands.blame(&path, fault),
+        if let Err(fault) = self.try_end_dir(dir, &path) {
+            self.hands.blame(&path, fault);
         }
+    }
+
+    fn try_end_dir(&self, dir: &DoneDir, path: &[u8]) -> Outcome<()> {
+        let shared = self.shared();
+        let in_target = below(path, shared.strip());
+        let Some(look) = &dir.look else {
+            return match shared.opened.has(in_target) {
+                true => Ok(shared.opened.put_back(in_target, &shared.dir(path)?)?),
+                false => Ok(()),
+            };
+        };
+        let meta = Meta {
+            mtime: dir.mtime,
+            ..(**look).clone()
+        };
+        let opened = shared.dir(path)?;
+        shared.opened.forget(in_target);
+        shared.apply_meta(path, &At::Fd(opened.as_fd()), &Kind::Dir, &meta);
+        Ok(())
     }
 
     /// Ends all windows.
@@ -199,9 +237,10 @@ impl<'r, 'a> Crew<'r, 'a> {
         self.shared().check()
     }
 
-    /// After an error: waits for what was begun, and gives up what can't be completed. An interrupted run keeps what is
-    /// complete, links and directories too.
-    pub fn wind_down(&mut self, why: &Error) {
+    /// After an error: waits for what was begun, and gives up what can't be completed. What is complete stays, and its
+    /// links and directories are ended, too.
+    pub fn wind_down(&mut self) {
+        self.early = true;
         while let Some(window) = self.under_way.pop_front() {
             window.left.wait();
             if self.shared().options.verify {
@@ -210,8 +249,9 @@ impl<'r, 'a> Crew<'r, 'a> {
                     self.hands.part_done(job, None);
                 }
             }
-            if matches!(why, Error::Interrupted) {
-                self.end(&window);
+            if let Err(e) = self.end(&window) {
+                // The first error is the answer.
+                self.shared().fail(e);
             }
         }
     }

@@ -6,26 +6,38 @@
 
 use super::Overwrite;
 use super::choose::Choice;
+use super::job::Failure;
 use super::plan::Planner;
 use super::shared::{Fault, Outcome, Shared, below};
 use super::window::DoneDir;
 use crate::entry::{DirPath, Kind, Meta, Time, join};
 use crate::error::Result;
-use crate::fsmeta::TargetDir;
+use crate::fsmeta::{Target, TargetDir, TargetError};
+use chunkstore::descriptors::{self, Permit};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Directories of the stack that are kept open.
-const OPEN: usize = 32;
+const OPEN_LEAST: usize = 4;
+const OPEN_MOST: usize = 32;
 
 /// What is recorded of a directory. Siblings mostly share all but the time.
 pub(super) struct Record {
     look: Arc<Meta>,
     mtime: Time,
-    /// Above the sources, or above what is restored: what is there already is not touched.
-    above: bool,
+    above: Above,
+}
+
+/// What a directory is above of: then what is there already keeps its metadata and is not replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Above {
+    Nothing,
+    /// What is restored.
+    Chosen,
+    /// What was backed up: the backup went through links in its place.
+    Sources,
 }
 
 struct Child {
@@ -66,6 +78,8 @@ pub(super) struct Stack {
     levels: Vec<Level>,
     /// Last one, to be shared.
     look: Option<Arc<Meta>>,
+    /// For so many open directories.
+    room: Permit,
 }
 
 /// The directory that entries go to.
@@ -99,6 +113,7 @@ impl Stack {
             path: base.into(),
             levels: vec![level],
             look: None,
+            room: descriptors::hold(OPEN_LEAST, OPEN_MOST),
         })
     }
 
@@ -124,7 +139,7 @@ impl Stack {
     }
 
     /// A directory listed in the one at hand.
-    pub fn add(&mut self, name: &[u8], meta: Meta, choice: Choice, above: bool) {
+    pub fn add(&mut self, name: &[u8], meta: Meta, choice: Choice, above: Above) {
         let mtime = meta.mtime;
         let blank = Meta {
             size: 0,
@@ -151,30 +166,33 @@ impl Stack {
     }
 
     /// Makes the level at `depth` below the one above it, which is made.
-    fn make(&mut self, shared: &Shared<'_>, strip: usize, depth: usize) -> Outcome<()> {
+    fn make(&mut self, shared: &Shared<'_>, depth: usize) -> Outcome<()> {
         let levels = self.levels.get_mut(..=depth).and_then(|l| l.split_last_mut());
         let Some((level, [.., parent])) = levels else {
             return Ok(());
         };
         let start = parent.end + usize::from(parent.end > 0);
-        let name = self.path.get(start..level.end).unwrap_or_default();
-        let replaces = level.record.as_ref().is_some_and(|record| !record.above);
+        let path = self.path.get(..level.end).unwrap_or_default();
+        let name = path.get(start..).unwrap_or_default();
+        let above = level.record.as_ref().map(|record| record.above);
         level.state = match &mut parent.state {
             State::Made { open, .. } => {
                 let dir = match open {
                     Some(dir) => dir,
                     None => {
                         let path = self.path.get(..parent.end).unwrap_or_default();
-                        open.insert(shared.writable()?.dir(below(path, strip))?)
+                        open.insert(shared.dir(path)?)
                     }
                 };
-                make(shared, dir, name, replaces)?
+                make(shared, dir, path, name, above)?
             }
             State::Absent => State::Absent,
             State::Failed | State::NotMade => State::Failed,
         };
         // A deep stack keeps only its lowest directories open.
-        if let Some(far) = depth.checked_sub(OPEN).and_then(|far| self.levels.get_mut(far))
+        if let Some(far) = depth
+            .checked_sub(self.room.count())
+            .and_then(|far| self.levels.get_mut(far))
             && let State::Made { open, .. } = &mut far.state
         {
             *open = None;
@@ -183,34 +201,62 @@ impl Stack {
     }
 }
 
-/// Makes `name` in `parent`, or opens what is there.
-fn make(shared: &Shared<'_>, parent: &TargetDir, name: &[u8], replaces: bool) -> Outcome<State> {
+/// Makes `name` in `parent`, or opens what is there: the directory at `path` of the generation. `above`, if it is
+/// recorded at all.
+fn make(
+    shared: &Shared<'_>,
+    parent: &TargetDir,
+    path: &[u8],
+    name: &[u8],
+    above: Option<Above>,
+) -> Outcome<State> {
     let made = |dir, new| State::Made { open: Some(dir), new };
-    let replaces = replaces && shared.options.overwrite == Overwrite::Always;
+    let replaces = above == Some(Above::Nothing) && shared.options.overwrite == Overwrite::Always;
+    let within = path.strip_suffix(name).unwrap_or_default();
+    let within = below(within.strip_suffix(b"/").unwrap_or(within), shared.strip());
     if shared.options.dry_run {
         return match parent.open_dir(name) {
             Ok(dir) => Ok(made(dir, false)),
             Err(e) if replaces || e.io_kind() == Some(io::ErrorKind::NotFound) => Ok(State::Absent),
+            Err(_) if may_follow(shared, above) => Ok(made(parent.follow(name)?, false)),
             Err(e) => Err(e.into()),
         };
     }
-    match parent.create_dir(name) {
-        Err(e) if e.io_kind() == Some(io::ErrorKind::AlreadyExists) => {}
+    match shared.opened.change(within, parent, || parent.create_dir(name)) {
+        Err(e) if is_taken(&e) => {}
         created => return Ok(made(created?, true)),
     }
     let (kind, _) = parent.stat(name)?;
-    if kind == Kind::Dir {
-        return Ok(made(parent.open_dir(name)?, false));
+    match kind {
+        Kind::Dir => {
+            let dir = shared.opened.enter(within, parent, name)?;
+            shared.dead.sweep(shared, below(path, shared.strip()), &dir)?;
+            Ok(made(dir, false))
+        }
+        Kind::Symlink { .. } if may_follow(shared, above) => {
+            let dir = parent.follow(name)?;
+            shared.writable()?.lead(below(path, shared.strip()), &dir)?;
+            Ok(made(dir, false))
+        }
+        _ if replaces => {
+            shared.opened.change(within, parent, || parent.remove(name))?;
+            Ok(made(parent.create_dir(name)?, true))
+        }
+        Kind::Symlink { .. } => Err(Fault::Path(
+            "a symbolic link, which is not followed, is in its place".to_string(),
+        )),
+        _ => Err(Fault::Path("something else is in its place".to_string())),
     }
-    if !replaces {
-        let what = match kind {
-            Kind::Symlink { .. } => "a symbolic link, which is not followed,",
-            _ => "something else",
-        };
-        return Err(Fault::Path(format!("{what} is in its place")));
-    }
-    parent.remove(name)?;
-    Ok(made(parent.create_dir(name)?, true))
+}
+
+/// A link in the place of such a directory is the user's own, as long as paths in the target are the machine's own paths.
+fn may_follow(shared: &Shared<'_>, above: Option<Above>) -> bool {
+    above == Some(Above::Sources) && shared.target().is_some_and(Target::is_system_root)
+}
+
+/// There is something of this name.
+fn is_taken(error: &TargetError) -> bool {
+    error.io_kind() == Some(io::ErrorKind::AlreadyExists)
 }
 
 impl Planner<'_, '_> {
@@ -294,29 +340,26 @@ impl Planner<'_, '_> {
         match made {
             Ok(State::Made { new, .. }) => {
                 shared.counts.dirs.fetch_add(1, Relaxed);
-                if new || (!child.record.above && shared.updates_dirs()) {
-                    self.done(end, Some(child.name), child.record)?;
-                }
+                self.done(end, Some(child.name), child.record, new)?;
             }
             Ok(State::Absent) => {
                 shared.counts.dirs.fetch_add(1, Relaxed);
             }
             Ok(State::NotMade | State::Failed) => {}
-            Err(Fault::Path(why)) => shared.problem(&path, why),
-            Err(Fault::Fatal(e)) => return Err(e),
+            Err(fault) => shared.failed(&path, fault.apart()?),
         }
         Ok(())
     }
 
     fn make_child(&self, path: &[u8], child: &Child) -> Outcome<State> {
-        let replaces = !child.record.above;
+        let above = Some(child.record.above);
         match self.stack.levels.last().map(|level| &level.state) {
-            Some(State::Made { open: Some(dir), .. }) => make(self.shared, dir, &child.name, replaces),
+            Some(State::Made { open: Some(dir), .. }) => make(self.shared, dir, path, &child.name, above),
             _ => {
                 let parent = path.get(..path.len() - child.name.len()).unwrap_or_default();
                 let parent = parent.strip_suffix(b"/").unwrap_or(parent);
-                let dir = self.shared.writable()?.dir(below(parent, self.strip))?;
-                make(self.shared, &dir, &child.name, replaces)
+                let dir = self.shared.dir(parent)?;
+                make(self.shared, &dir, path, &child.name, above)
             }
         }
     }
@@ -332,10 +375,8 @@ impl Planner<'_, '_> {
         let Some(level) = self.stack.levels.pop() else {
             return Ok(());
         };
-        if let (State::Made { new, .. }, Some(record)) = (level.state, level.record)
-            && (new || (!record.above && self.shared.updates_dirs()))
-        {
-            self.done(level.end, None, record)?;
+        if let (State::Made { new, .. }, Some(record)) = (level.state, level.record) {
+            self.done(level.end, None, record, new)?;
         }
         Ok(())
     }
@@ -348,17 +389,20 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    fn done(&mut self, end: usize, name: Option<Box<[u8]>>, record: Record) -> Result<()> {
-        if self.shared.options.dry_run {
+    /// Nothing more comes into a directory. One that was there before this run may keep what it has.
+    fn done(&mut self, end: usize, name: Option<Box<[u8]>>, record: Record, new: bool) -> Result<()> {
+        let shared = self.shared;
+        let Record { look, mtime, above } = record;
+        let is_as_recorded = new || (above == Above::Nothing && shared.updates_dirs());
+        if shared.options.dry_run || !is_as_recorded && shared.opens_all_dirs() {
             return Ok(());
         }
-        let Record { look, mtime, .. } = record;
         let path = self.stack.path.clone();
         self.window.add_dir(DoneDir {
             path,
             end,
             name,
-            look,
+            look: is_as_recorded.then_some(look),
             mtime,
         });
         self.rotate_if_full()
@@ -394,7 +438,7 @@ impl Planner<'_, '_> {
     }
 
     fn make_level(&mut self, depth: usize) -> Result<()> {
-        let made = self.stack.make(self.shared, self.strip, depth);
+        let made = self.stack.make(self.shared, depth);
         let Some(level) = self.stack.levels.get_mut(depth) else {
             return Ok(());
         };
@@ -409,12 +453,16 @@ impl Planner<'_, '_> {
                     }
                 }
             }
-            Err(Fault::Path(why)) => {
+            Err(fault) => {
                 level.state = State::Failed;
-                let why = format!("{why}; nothing below it was restored");
-                self.shared.problem(path, why);
+                let failure = match fault.apart()? {
+                    Failure::Problem(why) => {
+                        Failure::Problem(format!("{why}; nothing below it was restored"))
+                    }
+                    failure => failure,
+                };
+                self.shared.failed(path, failure);
             }
-            Err(Fault::Fatal(e)) => return Err(e),
         }
         Ok(())
     }
@@ -425,20 +473,15 @@ impl Planner<'_, '_> {
             return Ok(());
         };
         let path = self.stack.path.get(..level.end).unwrap_or_default();
-        let opened = self
-            .shared
-            .writable()
-            .and_then(|target| Ok(target.dir(below(path, self.strip))?));
-        level.state = match opened {
+        level.state = match self.shared.dir(path) {
             Ok(dir) => State::Made {
                 open: Some(dir),
                 new: false,
             },
-            Err(Fault::Path(why)) => {
-                self.shared.problem(path, why);
+            Err(fault) => {
+                self.shared.failed(path, fault.apart()?);
                 State::Failed
             }
-            Err(Fault::Fatal(e)) => return Err(e),
         };
         Ok(())
     }

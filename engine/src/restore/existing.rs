@@ -2,11 +2,11 @@
 //! the entry is made.
 
 use super::Overwrite;
-use super::job::Action;
+use super::job::{Action, Slot};
 use super::shared::{Fault, Outcome, Shared};
 use super::verify::holds;
 use crate::entry::{Entry, Kind, Meta};
-use crate::fsmeta::{self, Owners, TargetDir};
+use crate::fsmeta::{self, FileId, Owners, TargetDir};
 use std::io;
 use std::os::fd::AsFd;
 
@@ -20,6 +20,8 @@ pub(super) enum Decision {
     Put { name: Vec<u8>, action: Action },
     /// What is there stays as it is.
     Skip,
+    /// What is there is that very file already.
+    Equal,
 }
 
 impl Decision {
@@ -31,14 +33,23 @@ impl Decision {
     }
 }
 
-/// `linked`: the entry will be a link to a file that was just restored, so what is there can't be it.
-pub(super) fn decide(shared: &Shared<'_>, dir: &TargetDir, entry: &Entry, linked: bool) -> Outcome<Decision> {
+/// `first`: the entry is another name of this file, which was restored or found to be there.
+pub(super) fn decide(
+    shared: &Shared<'_>,
+    dir: &TargetDir,
+    entry: &Entry,
+    first: Option<&Slot>,
+) -> Outcome<Decision> {
     let (kind, meta) = match dir.stat(&entry.name) {
         Ok(found) => found,
         Err(e) if e.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(Decision::create(entry)),
         Err(e) => return Err(e.into()),
     };
     let is_dir = kind == Kind::Dir;
+    let unchanged = || match first {
+        Some(first) => Ok(first.id() == Some(FileId::from(&meta))),
+        None => unchanged(shared, dir, entry, &kind, &meta),
+    };
     match shared.options.overwrite {
         Overwrite::Never => Ok(Decision::Skip),
         Overwrite::Rename if same_so_far(dir, entry, &kind, &meta) => Ok(Decision::Skip),
@@ -48,22 +59,19 @@ pub(super) fn decide(shared: &Shared<'_>, dir: &TargetDir, entry: &Entry, linked
         Overwrite::IfChanged | Overwrite::IfNewer if is_dir => {
             Err(Fault::Path("a directory is in its place".to_string()))
         }
-        Overwrite::IfChanged if !linked && unchanged(shared, dir, entry, &kind, &meta)? => {
-            Ok(Decision::Put {
+        Overwrite::Always | Overwrite::IfChanged if unchanged()? => Ok(match first {
+            Some(_) => Decision::Equal,
+            None => Decision::Put {
                 name: entry.name.clone(),
-                action: Action::Keep,
-            })
-        }
-        Overwrite::Always | Overwrite::IfChanged | Overwrite::IfNewer => Ok(replace(shared, entry)),
-    }
-}
-
-fn replace(shared: &Shared<'_>, entry: &Entry) -> Decision {
-    Decision::Put {
-        name: entry.name.clone(),
-        action: Action::Replace {
-            temporary: shared.temporary_name(),
-        },
+                action: Action::Keep {
+                    id: FileId::from(&meta),
+                },
+            },
+        }),
+        Overwrite::Always | Overwrite::IfChanged | Overwrite::IfNewer => Ok(Decision::Put {
+            name: entry.name.clone(),
+            action: Action::Replace,
+        }),
     }
 }
 
@@ -118,10 +126,14 @@ fn same_so_far(dir: &TargetDir, entry: &Entry, kind: &Kind, meta: &Meta) -> bool
     kind == entry.kind && (!file || meta.size == entry.meta.size && meta.mtime == entry.meta.mtime)
 }
 
+/// Files count as unchanged by their size and time only where the user said so.
 fn unchanged(shared: &Shared<'_>, dir: &TargetDir, entry: &Entry, kind: &Kind, meta: &Meta) -> Outcome<bool> {
-    let comparable = *kind == Kind::File && entry.kind == Kind::File && meta.size == entry.meta.size;
-    if same_so_far(dir, entry, kind, meta) {
+    let trusts_time = shared.options.overwrite == Overwrite::IfChanged && !shared.options.verify;
+    if (trusts_time || entry.kind != Kind::File) && same_so_far(dir, entry, kind, meta) {
         return Ok(true);
     }
-    Ok(comparable && holds(shared.source.reader(), dir, &entry.name, entry)?)
+    let comparable = *kind == Kind::File && entry.kind == Kind::File && meta.size == entry.meta.size;
+    let same = comparable && holds(shared.source.reader(), dir, &entry.name, entry)?;
+    shared.verified(same);
+    Ok(same)
 }

@@ -8,18 +8,23 @@ use chunkstore::index::LocalIndex;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::Others;
-use chunkstore::remote::{ObjectName, Remote};
+use chunkstore::remote::ObjectName;
 use chunkstore::{ChunkId, Error, PackId, Place};
+use parking_lot::Mutex;
 use rustix::io::Errno;
+use std::collections::HashMap;
 
 pub(crate) struct Source<'a> {
     reader: Reader<'a>,
+    /// Packs that can't be read: they are not asked for again, frame by frame.
+    unreadable: Mutex<HashMap<PackId, Error>>,
 }
 
 impl<'a> Source<'a> {
     pub fn new(repo: &'a Repo, monitor: &'a dyn Monitor) -> Self {
         Source {
             reader: repo.reader(monitor),
+            unreadable: Mutex::default(),
         }
     }
 
@@ -29,13 +34,13 @@ impl<'a> Source<'a> {
 
     /// The local index; `None` where this replica can't be asked for it and the others are to be.
     pub fn index(&self) -> Result<Option<&LocalIndex>> {
-        if self.own_is_down() {
+        if self.own_is_down().is_some() {
             return Ok(None);
         }
         match (self.reader.index(), self.reader.others()) {
             (Ok(index), _) => Ok(Some(index)),
-            (Err(_), Some(others)) => {
-                others.give_own_up();
+            (Err(e), Some(others)) => {
+                others.give_own_up(&e);
                 Ok(None)
             }
             (Err(e), None) => Err(e.into()),
@@ -56,7 +61,7 @@ impl<'a> Source<'a> {
 
     /// The same for a chunk that was located.
     pub fn frame(&self, decoder: &mut Decoder, id: &ChunkId, place: &Place, out: &mut Vec<u8>) -> Result<()> {
-        if self.own_is_down() {
+        if self.own_is_down().is_some() {
             return self.elsewhere(decoder, id, out);
         }
         let read = match self.frame_at(decoder, id, place, out) {
@@ -72,9 +77,10 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The same for a chunk that this replica does not have, from the others.
+    /// The same for a chunk that this replica does not have, or can't be asked for, from the others.
     pub fn elsewhere(&self, decoder: &mut Decoder, id: &ChunkId, out: &mut Vec<u8>) -> Result<()> {
-        self.instead(decoder, id, missing(id), out)
+        let unknown = || self.reader.unknown(format!("chunk {id}"));
+        self.instead(decoder, id, self.own_is_down().unwrap_or_else(unknown), out)
     }
 
     /// The same for a chunk that this replica failed to give with `error`.
@@ -88,8 +94,8 @@ impl<'a> Source<'a> {
         Ok(self.reader.elsewhere(decoder, Class::Data, id, error, out)?)
     }
 
-    fn own_is_down(&self) -> bool {
-        self.reader.others().is_some_and(Others::own_is_down)
+    fn own_is_down(&self) -> Option<Error> {
+        self.reader.others().and_then(Others::own_is_down)
     }
 
     /// Whom chunks came from that should have come from here.
@@ -104,6 +110,9 @@ impl<'a> Source<'a> {
         place: &Place,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        if let Some(known) = self.unreadable.lock().get(&place.pack) {
+            return Err(known.again());
+        }
         let store = self.reader.store();
         decoder
             .read(store.remote(), store.keys(), Class::Data, *id, place, out)
@@ -114,49 +123,42 @@ impl<'a> Source<'a> {
     /// asked for one by one.
     pub fn range(&self, pack: PackId, start: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
-        if self.own_is_down() {
+        if self.own_is_down().is_some() {
             return Ok(());
         }
         let remote = self.reader.store().remote();
         let read = remote.read(&ObjectName::pack(pack), start, len, out);
-        match read.map_err(|e| self.judge(e, pack)) {
-            Err(e) if e.is_damage() => {
-                out.clear();
-                Ok(())
-            }
+        let Err(error) = read.map_err(|e| self.judge(e, pack)) else {
+            return Ok(());
+        };
+        out.clear();
+        match self.reader.others() {
+            _ if error.is_damage() || matches!(error, Error::Unreadable { .. }) => Ok(()),
             // Frame by frame from the others.
-            Err(_) if let Some(others) = self.reader.others() => {
-                others.give_own_up();
-                out.clear();
+            Some(others) => {
+                others.give_own_up(&error);
                 Ok(())
             }
-            read => Ok(read?),
+            None => Err(error.into()),
         }
     }
 
     /// A bad sector is damage to one object, a dead disk the end of the run.
     fn judge(&self, error: Error, pack: PackId) -> Error {
+        let store = self.reader.store();
         match error {
             Error::Remote { source, .. }
-                if Errno::from_io_error(&source) == Some(Errno::IO) && self.answers() =>
+                if Errno::from_io_error(&source) == Some(Errno::IO) && store.answers() =>
             {
                 Error::corrupt(ObjectName::pack(pack), format!("it can't be read: {source}"))
             }
-            other => other,
+            other => {
+                let judged = store.judge(other);
+                if let Error::Unreadable { .. } = judged {
+                    self.unreadable.lock().insert(pack, judged.again());
+                }
+                judged
+            }
         }
-    }
-
-    fn answers(&self) -> bool {
-        let remote: &dyn Remote = self.reader.store().remote();
-        remote
-            .get(&ObjectName::config(), chunkstore::object::cap::CONTROL)
-            .is_ok()
-    }
-}
-
-/// The index knows no data chunk of this id.
-pub(crate) fn missing(id: &ChunkId) -> Error {
-    Error::Missing {
-        object: format!("chunk {id}"),
     }
 }

@@ -8,15 +8,15 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel};
 use std::sync::{Arc, OnceLock};
 
-/// How a job comes to its name.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// How a job comes to its name. What is made is made under a temporary name first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Action {
     /// The name is free.
     Create,
-    /// Written under this name first, then renamed over what is there.
-    Replace { temporary: Vec<u8> },
-    /// It is there already; only metadata is put back.
-    Keep,
+    /// Something else has the name and gives way.
+    Replace,
+    /// It is there already, as this file; only metadata is put back.
+    Keep { id: FileId },
 }
 
 /// Why a file is given up.
@@ -25,6 +25,8 @@ pub(super) enum Failure {
     Problem(String),
     /// What the repository holds of it is damaged or missing.
     Damage(String),
+    /// What the repository holds of it can't be read.
+    Unreadable(String),
     /// The run ends; the reason is told once, not for each file.
     Abandoned,
 }
@@ -46,7 +48,7 @@ impl Slot {
     }
 
     pub fn created(&self, id: FileId) {
-        // Only the one job that makes the file says so.
+        // Only the one job that makes or keeps the file says so.
         let _first = self.created.set(id);
     }
 
@@ -62,6 +64,8 @@ pub(super) struct Job {
     pub kind: Kind,
     pub meta: Meta,
     pub action: Action,
+    /// Its name until it is whole; unused where it is kept.
+    pub temporary: Vec<u8>,
     /// Where later links find it.
     pub slot: Option<Arc<Slot>>,
     /// All bytes come from one part: created, written and finished in one visit.
@@ -89,6 +93,7 @@ impl Job {
             kind: entry.kind,
             meta: entry.meta,
             action,
+            temporary: Vec::new(),
             slot: None,
             whole,
             left: AtomicU64::new(1),
@@ -103,9 +108,9 @@ impl Job {
 
     /// The name it is written under.
     pub fn working_name(&self) -> &[u8] {
-        match &self.action {
-            Action::Replace { temporary } => temporary,
-            Action::Create | Action::Keep => &self.name,
+        match self.action {
+            Action::Create | Action::Replace => &self.temporary,
+            Action::Keep { .. } => &self.name,
         }
     }
 
@@ -121,11 +126,16 @@ impl Job {
             | Kind::Socket => 0,
         };
         let xattrs = self.meta.xattrs.iter().map(|x| x.name.len() + x.value.len());
-        self.name.len() + target + xattrs.sum::<usize>()
+        self.name.len() + self.temporary.len() + target + xattrs.sum::<usize>()
     }
 
     pub fn state(&self) -> parking_lot::MutexGuard<'_, State> {
         self.state.lock()
+    }
+
+    /// It is not made.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.action, Action::Keep { .. })
     }
 
     /// The first reason counts.

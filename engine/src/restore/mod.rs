@@ -3,12 +3,14 @@
 //! `scope` and `choose` say what is wanted. `plan` (the calling thread) reads the tree in order, makes directories
 //! (`dirs`), decides about what is there already (`existing`) and fills windows of bounded size (`content`, `window`);
 //! `crew` hands a window's range reads to threads that open, verify and write (`write`), and ends windows in order: read
-//! back (`verify`), hard links (`links`), directories' metadata. Two windows are under way at a time and nothing else
-//! grows with the generation.
+//! back (`verify`), sync and names (`finish`), hard links (`links`), directories' metadata. Two windows are under way at a
+//! time and nothing else grows with the generation.
 //!
 //! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
-//! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and a file that
-//! can't be completed is removed. Nothing follows a symbolic link below the target.
+//! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and what has its
+//! name is whole (I-18): `leftovers` has the names until then, and removes what runs that died have left. `opened` is for
+//! directories without permissions. Nothing follows a symbolic link below the target, but for those above what was
+//! backed up where the target is `/`.
 
 mod choose;
 mod content;
@@ -16,8 +18,11 @@ mod crew;
 mod dirs;
 mod existing;
 mod fetch;
+mod finish;
 mod job;
+mod leftovers;
 mod links;
+mod opened;
 mod plan;
 mod scope;
 mod shared;
@@ -29,12 +34,15 @@ mod write;
 
 pub(crate) use choose::normalize;
 pub(crate) use fetch::Source;
+pub(crate) use leftovers::is_leftover;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
 use crate::repo::Repo;
 use choose::Chooser;
+use chunkstore::descriptors;
+use crew::UNDER_WAY;
 use scope::Scope;
 use serde::Serialize;
 use shared::Shared;
@@ -45,12 +53,11 @@ use window::Limits;
 /// What to do with what the target already has. Directories are reused in every case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Overwrite {
-    /// Replace it, in one step once the new one is complete. What is in a directory's place is removed; a directory in
-    /// a file's place only if it is empty.
+    /// Replace what is not as it is recorded, in one step once the new one is complete. What is in a directory's place is
+    /// removed; a directory in a file's place only if it is empty.
     #[default]
     Always,
-    /// Replace files whose size or modification time differs, unless the content turns out the same; put metadata back
-    /// in any case.
+    /// The same, but files of the recorded size and modification time count as unchanged without being read.
     IfChanged,
     /// Replace what is older than the recorded one.
     IfNewer,
@@ -101,6 +108,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Threads that read and write; 0 is one for each processor, at most 8.
     pub threads: usize,
+    #[cfg(test)]
+    pub changes: crate::fsmeta::Changes,
 }
 
 impl Options {
@@ -117,6 +126,8 @@ impl Options {
             verify: false,
             dry_run: false,
             threads: 0,
+            #[cfg(test)]
+            changes: Default::default(),
         }
     }
 }
@@ -132,6 +143,11 @@ pub struct Summary {
     pub total_bytes: u64,
     pub bytes_restored: u64,
     pub bytes_skipped: u64,
+    /// Of the skipped ones, those that are in the target as they are recorded.
+    pub files_unchanged: u64,
+    pub bytes_unchanged: u64,
+    /// Compared with what is recorded after they were read from the target.
+    pub files_verified: u64,
     /// Made or reused.
     pub dirs: u64,
     /// Links, devices, FIFOs and sockets.
@@ -153,26 +169,31 @@ fn run_within(
     manifest: &Manifest,
     options: &Options,
     monitor: &dyn Monitor,
-    limits: Limits,
+    mut limits: Limits,
 ) -> Result<Summary> {
     let started = Instant::now();
+    let files = descriptors::hold(2 * UNDER_WAY, UNDER_WAY * limits.open);
+    limits.open = limits.open.min(files.count() / UNDER_WAY);
     monitor.phase(Phase::Restoring);
     let root = manifest.root()?;
     // What the user got wrong is said before anything is made.
     let chooser = Chooser::build(options)?;
     let source = Source::new(repo, monitor);
     let scope = Scope::find(&source, manifest, &root, options)?;
-    let shared = Shared::new(&source, options, monitor)?;
+    let shared = Shared::new(&source, options, &scope.base, monitor)?;
     if !shared.narrowed() {
         shared.expect(root.files, root.bytes);
     }
-    plan::restore(&shared, manifest, &root, &scope, chooser, limits)?;
-    if let Some(target) = shared.target().filter(|_| !options.dry_run) {
-        crate::fsmeta::sync_fs(target.root()).map_err(|source| Error::Io {
-            what: "write to disk",
-            path: options.target.clone(),
-            source,
-        })?;
+    if !options.dry_run {
+        leftovers::find(&shared)?;
+    }
+    let planned = plan::restore(&shared, manifest, &root, &scope, chooser, limits);
+    shared.opened.put_all_back(&shared);
+    shared.temporaries.end();
+    planned?;
+    if !options.dry_run {
+        shared.sync_all()?;
+        shared.dead.end(&shared);
     }
     let mut summary = shared.summary();
     for (name, chunks) in source.served_by_others() {

@@ -2,25 +2,37 @@
 
 use super::choose::{Chooser, contains, normalize};
 use super::crew::{Crew, WAITING, work};
-use super::dirs::{Place, Stack};
+use super::dirs::{Above, Place, Stack};
 use super::existing::{Decision, decide};
-use super::job::Action;
+use super::job::{Action, Failure, Slot};
 use super::links::{Link, Links};
 use super::scope::Scope;
 use super::shared::{Fault, Shared};
 use super::window::{Builder, Limits};
 use super::write::Hands;
 use crate::entry::{DirPath, Entry, Kind, Trouble, join};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StoreError};
 use crate::manifest::Manifest;
 use crate::tree::{Cursor, Root};
 use crate::trees;
-use chunkstore::{ChunkId, Place as ChunkPlace};
+use chunkstore::{ChunkId, Place as ChunkPlace, threads};
 use crossbeam_channel::bounded;
 use std::sync::atomic::Ordering::Relaxed;
 
-pub(super) fn is_damage(error: &Error) -> bool {
-    matches!(error, Error::Store(e) if e.is_damage())
+/// A piece of the tree is damaged, missing or can't be read, and others may be had.
+pub(super) fn is_of_one_piece(error: &Error) -> bool {
+    matches!(error, Error::Store(e) if e.is_damage() || matches!(e, StoreError::Unreadable { .. }))
+}
+
+/// Of the target itself.
+fn in_target(shared: &Shared<'_>, fault: Fault) -> Error {
+    match fault.apart() {
+        Ok(Failure::Problem(why) | Failure::Damage(why) | Failure::Unreadable(why)) => {
+            Error::Usage(format!("{}: {why}", shared.options.target.display()))
+        }
+        Ok(Failure::Abandoned) => Error::Interrupted,
+        Err(e) => e,
+    }
 }
 
 pub(super) struct Planner<'r, 'a> {
@@ -28,7 +40,6 @@ pub(super) struct Planner<'r, 'a> {
     pub(super) chooser: Chooser,
     pub(super) stack: Stack,
     pub(super) window: Builder,
-    pub(super) strip: usize,
     pub(super) crew: Crew<'r, 'a>,
     pub(super) links: Links,
     /// Relative to `/`.
@@ -46,29 +57,23 @@ pub(super) fn restore(
     limits: Limits,
 ) -> Result<()> {
     let mut cursor = trees::cursor(shared.source.reader(), root)?;
-    let strip = scope.base.len();
-    let stack = Stack::new(shared, &scope.base, chooser.top()).map_err(|fault| match fault {
-        Fault::Fatal(e) => e,
-        Fault::Path(why) => Error::Usage(format!("{}: {why}", shared.options.target.display())),
-    })?;
+    let stack = Stack::new(shared, &scope.base, chooser.top()).map_err(|fault| in_target(shared, fault))?;
     let sources = manifest.paths.iter().map(|path| normalize(path));
     let sources = sources.collect::<Result<Vec<_>>>()?;
     std::thread::scope(|scope_of_threads| {
         let (tasks, queue) = bounded(WAITING);
-        let threads = match shared.options.dry_run {
+        let count = match shared.options.dry_run {
             true => 0,
             false => shared.threads(),
         };
-        for _ in 0..threads {
-            let (mut hands, queue) = (Hands::new(shared, strip)?, queue.clone());
-            std::thread::Builder::new()
-                .name("restore".to_string())
-                .spawn_scoped(scope_of_threads, move || work(&mut hands, &queue))
-                .map_err(|source| Error::Io {
-                    what: "start a thread",
-                    path: Default::default(),
-                    source,
-                })?;
+        for number in 0..count {
+            let (mut hands, queue) = (Hands::new(shared)?, queue.clone());
+            let started = threads::spawn_in(scope_of_threads, "restore", move || work(&mut hands, &queue));
+            match started {
+                // One does what several would.
+                Err(_) if number > 0 => break,
+                started => drop(started?),
+            }
         }
         drop(queue);
         let mut planner = Planner {
@@ -76,8 +81,7 @@ pub(super) fn restore(
             chooser,
             stack,
             window: Builder::default(),
-            strip,
-            crew: Crew::new(shared, strip, limits, tasks)?,
+            crew: Crew::new(shared, limits, tasks)?,
             links: Links::new(shared.source.reader().store().cache(), limits.links),
             sources,
             path: Vec::new(),
@@ -101,7 +105,11 @@ impl Planner<'_, '_> {
                 }
             }
         }
-        self.leave_all()
+        self.leave_all()?;
+        for pattern in self.chooser.unmatched() {
+            self.shared.matched_nothing(pattern);
+        }
+        Ok(())
     }
 
     fn end(mut self, planned: Result<()>) -> Result<()> {
@@ -109,9 +117,9 @@ impl Planner<'_, '_> {
             self.rotate()?;
             self.crew.end_all()
         });
-        if let Err(e) = &ended {
+        if ended.is_err() {
             std::mem::take(&mut self.window).abandon(&mut self.crew.hands);
-            self.crew.wind_down(e);
+            self.crew.wind_down();
         }
         ended
     }
@@ -136,18 +144,22 @@ impl Planner<'_, '_> {
         let slashes = path.iter().enumerate().filter(|(_, b)| **b == b'/');
         for (end, _) in slashes {
             let dir = path.get(..end).unwrap_or_default();
-            if end <= self.strip || self.stack.is_inside(dir) {
+            if end <= self.shared.strip() || self.stack.is_inside(dir) {
                 continue;
             }
             match cursor.lookup(dir) {
                 Ok(Some(item)) if item.entry.kind == Kind::Dir => {
                     self.enter(&item.dir)?;
                     let choice = self.chooser.choose(self.stack.choice(), dir, true);
-                    self.stack.add(&item.entry.name, item.entry.meta, choice, true);
+                    let above = match self.is_above_sources(dir) {
+                        true => Above::Sources,
+                        false => Above::Chosen,
+                    };
+                    self.stack.add(&item.entry.name, item.entry.meta, choice, above);
                     self.enter(&dir.into())?;
                 }
                 Ok(_) => {}
-                Err(e) if is_damage(&e) => {}
+                Err(e) if is_of_one_piece(&e) => {}
                 Err(e) => return Err(e),
             }
         }
@@ -168,7 +180,7 @@ impl Planner<'_, '_> {
                 }
             }
             Ok(None) => return Ok(()),
-            Err(e) if is_damage(&e) => {}
+            Err(e) if is_of_one_piece(&e) => {}
             Err(e) => return Err(e),
         }
         self.below(cursor, path)
@@ -195,8 +207,8 @@ impl Planner<'_, '_> {
                     self.entry(&item.dir, item.entry)?;
                 }
                 Ok(None) => return Ok(()),
-                Err(e) if is_damage(&e) => match cursor.skip_piece() {
-                    Some(piece) => self.lost(&piece, &e),
+                Err(e) if is_of_one_piece(&e) => match cursor.skip_piece() {
+                    Some(piece) => self.lost(&piece, e)?,
                     None => return Err(e),
                 },
                 Err(e) => return Err(e),
@@ -204,13 +216,20 @@ impl Planner<'_, '_> {
         }
     }
 
-    fn lost(&self, piece: &crate::tree::SegmentRef, why: &Error) {
+    fn lost(&self, piece: &crate::tree::SegmentRef, why: Error) -> Result<()> {
         let path = join(&piece.first_dir, &piece.first_name);
         let (entries, files) = (piece.entries, piece.files);
         self.shared.counts.files_failed.fetch_add(files, Relaxed);
         self.shared.counts.total_files.fetch_add(files, Relaxed);
-        let why = format!("{entries} entries from this one on can't be told ({files} of them files): {why}");
-        self.shared.damage(&path, why);
+        let tell =
+            |why| format!("{entries} entries from this one on can't be told ({files} of them files): {why}");
+        let failure = match Fault::from(why).apart()? {
+            Failure::Unreadable(why) => Failure::Unreadable(tell(why)),
+            Failure::Damage(why) | Failure::Problem(why) => Failure::Damage(tell(why)),
+            Failure::Abandoned => Failure::Abandoned,
+        };
+        self.shared.failed(&path, failure);
+        Ok(())
     }
 
     /// Whether there are sources below this directory and it is in none.
@@ -246,7 +265,10 @@ impl Planner<'_, '_> {
                 self.shared
                     .warn(&path, "it could not be read wholly when it was backed up");
             }
-            let above = self.is_above_sources(&path);
+            let above = match self.is_above_sources(&path) {
+                true => Above::Sources,
+                false => Above::Nothing,
+            };
             self.stack.add(&entry.name, entry.meta, choice, above);
             return Ok(());
         }
@@ -265,11 +287,11 @@ impl Planner<'_, '_> {
             shared.counts.total_bytes.fetch_add(entry.meta.size, Relaxed);
         }
         if let Some(why) = nothing_to_restore(&entry) {
-            self.give_up(dir, &entry, Some(why));
+            self.give_up(dir, &entry, Failure::Problem(why.to_string()));
             return Ok(());
         }
         let slot = self.links.find(&entry)?;
-        let Some((name, action)) = self.decided(dir, &entry, slot.is_some())? else {
+        let Some((name, action)) = self.decided(dir, &entry, slot.as_deref())? else {
             return Ok(());
         };
         if entry.trouble.is_some() {
@@ -294,35 +316,41 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// Name and way of an entry that is restored. `linked`: as a link to an earlier one.
-    fn decided(&mut self, dir: &DirPath, entry: &Entry, linked: bool) -> Result<Option<(Vec<u8>, Action)>> {
+    /// Name and way of an entry that is restored; `first` is an earlier name of it.
+    fn decided(
+        &mut self,
+        dir: &DirPath,
+        entry: &Entry,
+        first: Option<&Slot>,
+    ) -> Result<Option<(Vec<u8>, Action)>> {
         let shared = self.shared;
         let decision = match self.place()? {
             Place::New | Place::Absent => Ok(Decision::create(entry)),
-            Place::Existing(at) => decide(shared, at, entry, linked),
+            Place::Existing(at) => decide(shared, at, entry, first),
             Place::Failed => {
-                self.give_up(dir, entry, None);
+                // The reason was told already.
+                self.give_up(dir, entry, Failure::Abandoned);
                 return Ok(None);
             }
         };
         match decision {
             Ok(Decision::Put { name, action }) => return Ok(Some((name, action))),
             Ok(Decision::Skip) if entry.kind == Kind::File => shared.skipped(&entry.meta),
-            Ok(Decision::Skip) => {}
-            Err(Fault::Path(why)) => self.give_up(dir, entry, Some(&why)),
-            Err(Fault::Fatal(e)) => return Err(e),
+            Ok(Decision::Equal) if entry.kind == Kind::File => {
+                shared.verified(true);
+                shared.unchanged(&entry.meta);
+            }
+            Ok(Decision::Skip | Decision::Equal) => {}
+            Err(fault) => self.give_up(dir, entry, fault.apart()?),
         }
         Ok(None)
     }
 
-    /// Without `why` the reason was told already.
-    fn give_up(&self, dir: &[u8], entry: &Entry, why: Option<&str>) {
+    pub(super) fn give_up(&self, dir: &[u8], entry: &Entry, failure: Failure) {
         if entry.kind == Kind::File {
             self.shared.counts.files_failed.fetch_add(1, Relaxed);
         }
-        if let Some(why) = why {
-            self.shared.problem(&join(dir, &entry.name), why);
-        }
+        self.shared.failed(&join(dir, &entry.name), failure);
         self.shared.progress();
     }
 }
@@ -339,7 +367,7 @@ fn nothing_to_restore(entry: &Entry) -> Option<&'static str> {
 
 fn count_dry(shared: &Shared<'_>, entry: &Entry, action: &Action) {
     match (&entry.kind, action) {
-        (Kind::File, Action::Keep) => shared.skipped(&entry.meta),
+        (Kind::File, Action::Keep { .. }) => shared.unchanged(&entry.meta),
         (Kind::File, _) => {
             shared.counts.files_restored.fetch_add(1, Relaxed);
             shared.counts.bytes_restored.fetch_add(entry.meta.size, Relaxed);

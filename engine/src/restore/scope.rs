@@ -1,7 +1,7 @@
 //! What part of a generation is restored, as the user's paths say.
 
 use super::choose::{contains, distinct, normalize};
-use super::plan::is_damage;
+use super::plan::is_of_one_piece;
 use super::shared::absolute;
 use super::{Options, Source};
 use crate::entry::Kind;
@@ -29,7 +29,7 @@ impl Scope {
                 path: absolute(path).escape_ascii().to_string(),
                 snapshot: format!("of {}", manifest.time()),
             }),
-            Err(e) if is_damage(&e) => Ok(true),
+            Err(e) if is_of_one_piece(&e) => Ok(true),
             Err(e) => Err(e),
         };
         let subpath = normalize(options.subpath.as_deref().unwrap_or_default())?;

@@ -1,27 +1,42 @@
 //! What all threads of one restore share: the target, the source of chunks, counters, and whether to go on.
 
 use super::fetch::Source;
+use super::finish::Finished;
+use super::job::{Failure, Job};
+use super::leftovers::{Dead, Temporaries};
+use super::opened::Opened;
 use super::{Options, Overwrite, Permissions, Summary};
-use crate::entry::{Kind, Meta};
+use crate::entry::{DirPath, Kind, Meta};
 use crate::error::{Error, Result};
-use crate::fsmeta::{self, ApplyOptions, ApplyProblem, Owner, Owners, Target, TargetError};
+use crate::fsmeta::{
+    self, ApplyOptions, ApplyProblem, FileId, Owner, Owners, Target, TargetDir, TargetError,
+};
 use crate::monitor::{Monitor, Problem, ProblemKind, Progress};
+use chunkstore::descriptors;
 use parking_lot::Mutex;
 use rustix::io::Errno;
+use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Why a path could not be restored: the path's own trouble, or what ends the run.
 #[derive(Debug)]
 pub(super) enum Fault {
     Path(String),
+    /// What the repository holds of it is damaged or missing.
+    Damage(String),
+    /// An object of the repository that it needs can't be read.
+    Unreadable(String),
     Fatal(Error),
 }
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {
-            Error::Store(e) if e.is_damage() => Fault::Path(e.to_string()),
+            Error::Store(e) if e.is_damage() => Fault::Damage(e.to_string()),
+            Error::Store(e @ chunkstore::Error::Unreadable { .. }) => Fault::Unreadable(e.to_string()),
             error => Fault::Fatal(error),
         }
     }
@@ -37,8 +52,21 @@ impl From<TargetError> for Fault {
 }
 
 impl Fault {
-    /// A full disk is everybody's trouble; all else is this path's.
+    /// What to say of the path, or what ends the run.
+    pub fn apart(self) -> Result<Failure> {
+        match self {
+            Fault::Path(why) => Ok(Failure::Problem(why)),
+            Fault::Damage(why) => Ok(Failure::Damage(why)),
+            Fault::Unreadable(why) => Ok(Failure::Unreadable(why)),
+            Fault::Fatal(e) => Err(e),
+        }
+    }
+
+    /// A full disk and a lack of descriptors are everybody's trouble; all else is this path's.
     pub fn target(call: &'static str, source: io::Error) -> Fault {
+        if descriptors::are_exhausted(&source) {
+            return Fault::Fatal(chunkstore::Error::too_many_open("a file of the restore target").into());
+        }
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Fault::Fatal(chunkstore::Error::local(call, "the restore target", source).into())
@@ -60,6 +88,9 @@ pub(super) struct Counts {
     pub total_bytes: AtomicU64,
     pub bytes_restored: AtomicU64,
     pub bytes_skipped: AtomicU64,
+    pub files_unchanged: AtomicU64,
+    pub bytes_unchanged: AtomicU64,
+    pub files_verified: AtomicU64,
     pub dirs: AtomicU64,
     pub others: AtomicU64,
     pub problems: AtomicU64,
@@ -78,15 +109,27 @@ pub(super) struct Shared<'a> {
     apply: ApplyOptions,
     owners: Owners,
     umask: u32,
+    /// Length of the path that the target stands for.
+    strip: usize,
     failure: Mutex<Option<Error>>,
     failed: AtomicBool,
-    /// Begins the names of files that will replace others.
-    temporary: String,
-    numbered: AtomicU64,
+    pub temporaries: Temporaries,
+    pub dead: Dead,
+    /// Written whole, and still to get their names.
+    pub finished: Mutex<Vec<Finished>>,
+    pub opened: Opened,
+    /// A directory on each file system that was written to.
+    devices: Mutex<BTreeMap<u64, DirPath>>,
 }
 
 impl<'a> Shared<'a> {
-    pub fn new(source: &'a Source<'a>, options: &'a Options, monitor: &'a dyn Monitor) -> Result<Shared<'a>> {
+    /// The target stands for the directory `base` of the generation.
+    pub fn new(
+        source: &'a Source<'a>,
+        options: &'a Options,
+        base: &[u8],
+        monitor: &'a dyn Monitor,
+    ) -> Result<Shared<'a>> {
         let mut apply = ApplyOptions::for_this_process();
         if options.permissions == Permissions::Current {
             (apply.owner, apply.xattrs) = (Owner::Keep, false);
@@ -100,10 +143,14 @@ impl<'a> Shared<'a> {
             apply,
             owners: Owners::default(),
             umask: fsmeta::umask(),
+            strip: base.len(),
             failure: Mutex::new(None),
             failed: AtomicBool::new(false),
-            temporary: format!(".dedup-restore-{}-", hex::encode(chunkstore::id::random::<4>()?)),
-            numbered: AtomicU64::new(0),
+            temporaries: Temporaries::default(),
+            dead: Dead::default(),
+            finished: Mutex::default(),
+            opened: Opened::default(),
+            devices: Mutex::default(),
         })
     }
 
@@ -116,6 +163,68 @@ impl<'a> Shared<'a> {
         self.target
             .as_ref()
             .ok_or_else(|| Fault::Path("nothing is written in a dry run".to_string()))
+    }
+
+    pub fn strip(&self) -> usize {
+        self.strip
+    }
+
+    /// The directory at `path` of the generation, opened without following a link.
+    pub fn dir(&self, path: &[u8]) -> Outcome<TargetDir> {
+        Ok(self.writable()?.dir(below(path, self.strip))?)
+    }
+
+    /// Makes a change in a directory, `path` in the generation.
+    pub fn change_in<T>(
+        &self,
+        path: &[u8],
+        dir: &TargetDir,
+        change: impl FnMut() -> std::result::Result<T, TargetError>,
+    ) -> std::result::Result<T, TargetError> {
+        self.opened.change(below(path, self.strip), dir, change)
+    }
+
+    /// Written whole under its temporary name, as this file.
+    pub fn finished(&self, job: &Arc<Job>, id: FileId) {
+        let job = job.clone();
+        self.finished.lock().push(Finished { job, id });
+    }
+
+    /// Writes to disk what was written so far on the file systems of `devices`, each named with one of its directories.
+    pub fn sync(&self, devices: BTreeMap<u64, DirPath>) -> Result<()> {
+        for (device, dir) in devices {
+            let synced = match self.dir(&dir) {
+                Ok(opened) => fsmeta::sync_fs(&opened),
+                // It was moved away meanwhile.
+                Err(_) => Ok(()),
+            };
+            synced.map_err(|source| self.not_on_disk(source))?;
+            self.devices.lock().entry(device).or_insert(dir);
+        }
+        Ok(())
+    }
+
+    /// The same for all that this run has written to.
+    pub fn sync_all(&self) -> Result<()> {
+        let devices = self.devices.lock().clone();
+        self.sync(devices)?;
+        match self.target() {
+            Some(target) => fsmeta::sync_fs(target.root()).map_err(|source| self.not_on_disk(source)),
+            None => Ok(()),
+        }
+    }
+
+    fn not_on_disk(&self, source: io::Error) -> Error {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                chunkstore::Error::local("write to disk", &self.options.target, source).into()
+            }
+            _ => Error::Io {
+                what: "write to disk",
+                path: self.options.target.clone(),
+                source,
+            },
+        }
     }
 
     /// Options leave out part of the generation.
@@ -133,16 +242,10 @@ impl<'a> Shared<'a> {
     /// Threads that read and write: as many as there are cores, or reads that the storage does well to have under way.
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
-        match self.options.threads {
+        descriptors::threads(match self.options.threads {
             0 => cores().max(self.source.reader().store().remote().lanes()),
             given => given,
-        }
-    }
-
-    /// A name that no other file of this run has; it begins with a dot.
-    pub fn temporary_name(&self) -> Vec<u8> {
-        let number = self.numbered.fetch_add(1, Relaxed);
-        format!("{}{number:x}", self.temporary).into_bytes()
+        })
     }
 
     /// Existing directories get the recorded metadata.
@@ -153,14 +256,27 @@ impl<'a> Shared<'a> {
         }
     }
 
+    /// No permission keeps this process from writing in a directory.
+    pub fn opens_all_dirs(&self) -> bool {
+        self.apply.privileged
+    }
+
     /// Puts metadata back and reports what could not be.
     pub fn apply_meta(&self, path: &[u8], at: &fsmeta::At<'_>, kind: &Kind, meta: &Meta) {
-        let problems = match self.options.permissions {
+        let apply = || match self.options.permissions {
             Permissions::Original => fsmeta::apply_meta(at, kind, meta, &self.apply, &self.owners),
             Permissions::Current => {
                 let meta = self.as_new(kind, meta);
                 fsmeta::apply_meta(at, kind, &meta, &self.apply, &self.owners)
             }
+        };
+        let applied = self
+            .writable()
+            .map(|target| target.changes().make(|| Ok(apply())));
+        let problems = match applied {
+            Ok(Ok(problems)) => problems,
+            Ok(Err(e)) => return self.problem(path, e.to_string()),
+            Err(_) => return,
         };
         for problem in problems {
             self.meta_problem(path, &problem);
@@ -179,6 +295,9 @@ impl<'a> Shared<'a> {
     }
 
     fn meta_problem(&self, path: &[u8], problem: &ApplyProblem) {
+        if descriptors::is_exhaustion(problem.errno) {
+            return self.fail(chunkstore::Error::too_many_open(path.escape_ascii()).into());
+        }
         let error = io::Error::from_raw_os_error(problem.errno);
         let attribute = problem.attribute.escape_ascii();
         let why = match problem.attribute.is_empty() {
@@ -193,10 +312,46 @@ impl<'a> Shared<'a> {
         }
     }
 
+    /// Tells why a path was given up.
+    pub fn failed(&self, path: &[u8], failure: Failure) {
+        match failure {
+            Failure::Problem(why) => self.problem(path, why),
+            Failure::Damage(why) => self.damage(path, why),
+            Failure::Unreadable(why) => self.tell(path, ProblemKind::Unreadable { why }),
+            Failure::Abandoned => {}
+        }
+    }
+
     /// This path is not, or not wholly, as recorded.
     pub fn problem(&self, path: &[u8], why: impl Into<String>) {
         let why = why.into();
         self.tell(path, ProblemKind::Restore { why });
+    }
+
+    /// An include pattern has chosen nothing.
+    pub fn matched_nothing(&self, pattern: &str) {
+        self.counts.problems.fetch_add(1, Relaxed);
+        let why = format!("nothing in the snapshot matches the include pattern '{pattern}'");
+        let what = ProblemKind::Restore { why };
+        self.monitor.problem(&Problem {
+            path: Vec::new(),
+            what,
+        });
+    }
+
+    pub fn warn_of_target(&self, why: String) {
+        let path = self.options.target.as_os_str().as_bytes().to_vec();
+        let what = ProblemKind::Warning { why };
+        self.monitor.problem(&Problem { path, what });
+    }
+
+    /// The same for a path in the target.
+    pub fn problem_in_target(&self, path: &[u8], why: String) {
+        self.counts.problems.fetch_add(1, Relaxed);
+        let target = self.options.target.as_os_str().as_bytes();
+        let path = [target, b"/", path].concat();
+        let what = ProblemKind::Restore { why };
+        self.monitor.problem(&Problem { path, what });
     }
 
     pub fn damage(&self, path: &[u8], why: impl Into<String>) {
@@ -248,6 +403,20 @@ impl<'a> Shared<'a> {
         self.counts.bytes_written.fetch_add(bytes, Relaxed);
     }
 
+    /// Something was restored, and was read back if that was asked for.
+    pub fn verified(&self, is_file: bool) {
+        if is_file && self.options.verify {
+            self.counts.files_verified.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A chosen file is in the target already as it is recorded.
+    pub fn unchanged(&self, meta: &Meta) {
+        self.counts.files_unchanged.fetch_add(1, Relaxed);
+        self.counts.bytes_unchanged.fetch_add(meta.size, Relaxed);
+        self.skipped(meta);
+    }
+
     /// A chosen file is left as it is in the target.
     pub fn skipped(&self, meta: &Meta) {
         self.counts.files_skipped.fetch_add(1, Relaxed);
@@ -278,6 +447,9 @@ impl<'a> Shared<'a> {
             total_bytes: get(&c.total_bytes),
             bytes_restored: get(&c.bytes_restored),
             bytes_skipped: get(&c.bytes_skipped),
+            files_unchanged: get(&c.files_unchanged),
+            bytes_unchanged: get(&c.bytes_unchanged),
+            files_verified: get(&c.files_verified),
             dirs: get(&c.dirs),
             others: get(&c.others),
             chunks_from_others: 0,
@@ -311,7 +483,11 @@ fn open_target(options: &Options) -> Result<Option<Target>> {
     if !options.dry_run {
         std::fs::create_dir_all(path).map_err(|e| failed("create", e))?;
     }
-    match Target::open(path) {
+    #[cfg(not(test))]
+    let changes = fsmeta::Changes::default();
+    #[cfg(test)]
+    let changes = options.changes.clone();
+    match Target::open_with(path, changes) {
         Ok(target) => Ok(Some(target)),
         Err(e) if options.dry_run && e.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
         Err(TargetError::Io { source, .. }) => Err(failed("open", source)),

@@ -1,6 +1,6 @@
 //! What is restored at one go: a bounded stretch of the generation with its parts sorted by where they lie.
 
-use super::fetch::missing;
+use super::finish::Finished;
 use super::job::{Failure, Job};
 use super::links::Link;
 use super::write::Hands;
@@ -11,7 +11,7 @@ use chunkstore::pack::Class;
 use chunkstore::{ChunkId, ContentHash, PackId, Place};
 use parking_lot::{Condvar, Mutex};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Chunks looked up at once.
 const LOOK_UPS: usize = 1024;
@@ -26,7 +26,7 @@ pub(super) struct Limits {
     pub bytes: u64,
     /// Bytes of names, link targets and attributes.
     pub text: usize,
-    /// Files that are written in several parts, and so are open meanwhile.
+    /// Files that are written in several parts, and so are open meanwhile; fewer where descriptors are few.
     pub open: usize,
     /// Bytes of one read, unless a single frame is longer.
     pub read: u64,
@@ -86,7 +86,8 @@ pub(super) struct DoneDir {
     pub path: DirPath,
     pub end: usize,
     pub name: Option<Box<[u8]>>,
-    pub look: Arc<Meta>,
+    /// `None`: it keeps what it has.
+    pub look: Option<Arc<Meta>>,
     pub mtime: Time,
 }
 
@@ -199,7 +200,7 @@ impl Builder {
                         place: located.place,
                         parts,
                     }),
-                    None => found.lost.push((parts, missing(&id).to_string())),
+                    None => found.lost.push(parts),
                 }
             }
         }
@@ -216,6 +217,7 @@ impl Builder {
             reads: coalesce(&located.frames, limits),
             frames: located.frames,
             lost: located.lost,
+            finished: OnceLock::new(),
             loose: self.loose,
             links: self.links,
             dirs: self.dirs,
@@ -227,7 +229,7 @@ impl Builder {
 /// Where a builder's parts lie.
 pub(super) struct Located {
     frames: Vec<Frame>,
-    lost: Vec<(Range<usize>, String)>,
+    lost: Vec<Range<usize>>,
 }
 
 fn coalesce(frames: &[Frame], limits: &Limits) -> Vec<Read> {
@@ -262,8 +264,10 @@ pub(super) struct Window {
     /// By place.
     pub frames: Vec<Frame>,
     pub reads: Vec<Read>,
-    /// Parts of chunks that are nowhere, and what to say.
-    pub lost: Vec<(Range<usize>, String)>,
+    /// Parts of chunks that the index does not know, chunk by chunk.
+    pub lost: Vec<Range<usize>>,
+    /// What is to get its name with this window.
+    pub finished: OnceLock<Vec<Finished>>,
     pub loose: Vec<Arc<Job>>,
     pub links: Vec<Link>,
     pub dirs: Vec<DoneDir>,

@@ -1,43 +1,44 @@
 //! The hands of a restore: what one thread needs to read a range, open its frames and put their bytes into files.
 //!
-//! A file is created under its name with nobody but its owner allowed to read it, and gets its metadata last. One that
-//! replaces another is written beside it and renamed when it is complete. What fails is removed again.
+//! Everything is made under a temporary name, with nobody but its owner allowed to read it, and gets its metadata; its own
+//! name comes last ([`super::finish`]). What fails is removed again.
 
 use super::job::{Action, Failure, Job};
 use super::links::Link;
-use super::shared::{Fault, Outcome, Shared, below};
+use super::shared::{Fault, Outcome, Shared};
 use super::window::{Frame, Part, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
 use crate::fsmeta::{At, FileId, TargetDir, stat_fd};
+use chunkstore::descriptors::{self, Permit};
 use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Directories that a thread keeps open.
-const DIRS_OPEN: usize = 16;
+const DIRS_LEAST: usize = 2;
+const DIRS_MOST: usize = 16;
 
 pub(super) struct Hands<'r, 'a> {
     pub shared: &'r Shared<'a>,
-    /// Length of the path that the target stands for.
-    strip: usize,
     /// Last used first.
     dirs: Vec<(DirPath, Arc<TargetDir>)>,
+    /// For so many.
+    room: Permit,
     decoder: Decoder,
     stored: Vec<u8>,
     plain: Vec<u8>,
 }
 
 impl<'r, 'a> Hands<'r, 'a> {
-    pub fn new(shared: &'r Shared<'a>, strip: usize) -> Result<Self> {
+    pub fn new(shared: &'r Shared<'a>) -> Result<Self> {
         Ok(Hands {
             shared,
-            strip,
             dirs: Vec::new(),
+            room: descriptors::hold(DIRS_LEAST, DIRS_MOST),
             decoder: Decoder::new()?,
             stored: Vec::new(),
             plain: Vec::new(),
@@ -53,8 +54,8 @@ impl<'r, 'a> Hands<'r, 'a> {
         let found = match known {
             Some(i) => self.dirs.remove(i),
             None => {
-                let dir = self.shared.writable()?.dir(below(path, self.strip))?;
-                self.dirs.truncate(DIRS_OPEN - 1);
+                let dir = self.shared.dir(path)?;
+                self.dirs.truncate(self.room.count() - 1);
                 (path.clone(), Arc::new(dir))
             }
         };
@@ -105,36 +106,33 @@ impl<'r, 'a> Hands<'r, 'a> {
             }
             None => source.frame(&mut self.decoder, id, place, plain),
         };
-        match opened.map_err(Fault::from) {
-            Ok(()) => {
-                for (part, job) in window.jobs_of(frame.parts.clone()) {
-                    self.part(part, job, plain);
-                }
-            }
-            // All that can be wrong with a frame alone is damage.
-            Err(Fault::Path(why)) => self.give_up(window, frame, &Failure::Damage(why)),
-            Err(Fault::Fatal(e)) => {
-                self.shared.fail(e);
-                self.give_up(window, frame, &Failure::Abandoned);
-            }
-        }
+        self.put_parts(window, frame.parts.clone(), opened, plain);
     }
 
-    /// Chunks that the index does not know: another replica may.
-    pub fn missing(&mut self, window: &Window, parts: std::ops::Range<usize>, why: &str) {
-        let source = self.shared.source;
+    /// A chunk that the index does not know: another replica may.
+    pub fn missing(&mut self, window: &Window, parts: std::ops::Range<usize>) {
+        let Some(id) = window.parts.get(parts.start).map(|part| part.id) else {
+            return;
+        };
         let mut plain = std::mem::take(&mut self.plain);
-        let id = window.parts.get(parts.start).map(|part| part.id);
-        let read = id.map(|id| source.elsewhere(&mut self.decoder, &id, &mut plain));
+        let read = self.shared.source.elsewhere(&mut self.decoder, &id, &mut plain);
+        self.put_parts(window, parts, read, &plain);
+        self.plain = plain;
+    }
+
+    /// Puts a chunk into the parts of it, if it could be read.
+    fn put_parts(&mut self, window: &Window, parts: std::ops::Range<usize>, read: Result<()>, chunk: &[u8]) {
         match read {
-            Some(Ok(())) => {
+            Ok(()) => {
                 for (part, job) in window.jobs_of(parts) {
-                    self.part(part, job, &plain);
+                    self.part(part, job, chunk);
                 }
             }
-            _ => self.lose(window, parts, &Failure::Damage(why.to_string())),
+            Err(e) => {
+                let failure = self.failure(Fault::from(e));
+                self.lose(window, parts, &failure);
+            }
         }
-        self.plain = plain;
     }
 
     fn give_up(&mut self, window: &Window, frame: &Frame, why: &Failure) {
@@ -198,7 +196,9 @@ impl<'r, 'a> Hands<'r, 'a> {
                 }
             }
         };
-        file.write_all_at(bytes, at)
+        let changes = self.shared.writable()?.changes();
+        changes
+            .write(&file, bytes, at)
             .map_err(|e| Fault::target("write", e))?;
         self.shared.wrote(bytes.len() as u64);
         Ok(Some(file))
@@ -214,10 +214,14 @@ impl<'r, 'a> Hands<'r, 'a> {
     /// Creates the job's file with its size, which makes what is not written a hole. `reaches`: where the one write that
     /// is to come ends.
     fn create_locked(&mut self, job: &Job, made: &mut bool, reaches: u64) -> Outcome<File> {
-        let file = self.dir(&job.dir)?.create_file(job.working_name())?;
+        let dir = self.dir(&job.dir)?;
+        let create = || dir.create_file(job.working_name());
+        let file = self.shared.change_in(&job.dir, &dir, create)?;
         *made = true;
         if reaches != job.meta.size {
-            file.set_len(job.meta.size)
+            let changes = self.shared.writable()?.changes();
+            changes
+                .make(|| file.set_len(job.meta.size))
                 .map_err(|e| Fault::target("set the size", e))?;
         }
         Ok(file)
@@ -231,14 +235,14 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     /// `file` saves opening what the job doesn't hold open.
-    pub fn part_done(&mut self, job: &Job, file: Option<&File>) {
+    pub fn part_done(&mut self, job: &Arc<Job>, file: Option<&File>) {
         if job.part_done() {
             self.complete(job, file);
         }
     }
 
     /// All parts are done: finishes the file, or removes it.
-    fn complete(&mut self, job: &Job, file: Option<&File>) {
+    fn complete(&mut self, job: &Arc<Job>, file: Option<&File>) {
         let state = std::mem::take(&mut *job.state());
         let file = file.or(state.file.as_deref());
         let result = match (state.failure, file) {
@@ -247,7 +251,7 @@ impl<'r, 'a> Hands<'r, 'a> {
             (Some(failure), _) => Err(failure),
         };
         match result {
-            Ok(()) => self.restored(job),
+            Ok(()) => {}
             Err(failure) => {
                 if state.made {
                     self.remove(job);
@@ -258,34 +262,28 @@ impl<'r, 'a> Hands<'r, 'a> {
         self.shared.progress();
     }
 
-    fn finish(&mut self, job: &Job, file: &File) -> Outcome<()> {
+    fn finish(&mut self, job: &Arc<Job>, file: &File) -> Outcome<()> {
         let path = job.path();
         self.shared.monitor.current(&path);
         self.shared
             .apply_meta(&path, &At::Fd(file.as_fd()), &job.kind, &job.meta);
-        self.take_place(job)?;
-        if let Some(slot) = &job.slot {
-            let (_, now) = stat_fd(file.as_fd()).map_err(|e| Fault::target("stat", e))?;
-            slot.created(FileId::from(&now));
+        let (_, now) = stat_fd(file.as_fd()).map_err(|e| Fault::target("stat", e))?;
+        if now.size != job.meta.size {
+            return Err(Fault::Path("its size is not what was written".to_string()));
         }
+        self.shared.finished(job, FileId::from(&now));
         Ok(())
     }
 
-    fn take_place(&mut self, job: &Job) -> Outcome<()> {
-        match &job.action {
-            Action::Replace { temporary } => Ok(self.dir(&job.dir)?.rename(temporary, &job.name)?),
-            Action::Create | Action::Keep => Ok(()),
-        }
-    }
-
     /// Puts what needs no chunk into place: empty files and holes, links, devices, and metadata of what is there.
-    pub fn loose(&mut self, job: &Job) {
+    pub fn loose(&mut self, job: &Arc<Job>) {
         if self.shared.stopping() {
             return;
         }
         match self.try_loose(job) {
-            Ok(()) if job.action == Action::Keep && job.kind == Kind::File => self.shared.skipped(&job.meta),
-            Ok(()) => self.restored(job),
+            Ok(()) if job.is_kept() && job.kind == Kind::File => self.shared.unchanged(&job.meta),
+            Ok(()) if job.is_kept() => self.restored(job),
+            Ok(()) => {}
             Err(fault) => {
                 if job.state().made {
                     self.remove(job);
@@ -297,32 +295,34 @@ impl<'r, 'a> Hands<'r, 'a> {
         self.shared.progress();
     }
 
-    fn try_loose(&mut self, job: &Job) -> Outcome<()> {
-        if job.kind == Kind::File && job.action != Action::Keep {
+    fn try_loose(&mut self, job: &Arc<Job>) -> Outcome<()> {
+        if job.kind == Kind::File && !job.is_kept() {
             let file = self.create(job, 0)?;
             return self.finish(job, &file);
         }
         let dir = self.dir(&job.dir)?;
-        if job.action != Action::Keep {
-            dir.create_special(job.working_name(), &job.kind)?;
+        if !job.is_kept() {
+            let create = || dir.create_special(job.working_name(), &job.kind);
+            self.shared.change_in(&job.dir, &dir, create)?;
             job.state().made = true;
         }
         let at = At::Name(dir.as_fd(), job.working_name());
         self.shared.apply_meta(&job.path(), &at, &job.kind, &job.meta);
-        self.take_place(job)?;
-        if let Some(slot) = &job.slot {
-            let (_, now) = dir.stat(&job.name)?;
-            slot.created(FileId::from(&now));
+        if !job.is_kept() {
+            let (_, now) = dir.stat(job.working_name())?;
+            self.shared.finished(job, FileId::from(&now));
         }
         Ok(())
     }
 
     /// What can't be removed is said, lest half a file pass for a whole one.
     pub fn remove(&mut self, job: &Job) {
-        let removed = self
-            .dir(&job.dir)
-            .and_then(|dir| Ok(dir.remove(job.working_name())?));
+        let removed = self.dir(&job.dir).and_then(|dir| {
+            let remove = || dir.remove(job.working_name());
+            Ok(self.shared.change_in(&job.dir, &dir, remove)?)
+        });
         if let Err(Fault::Path(why)) = removed {
+            self.shared.temporaries.leave();
             let why = format!("what was written of it could not be removed: {why}");
             self.shared.problem(&job.path(), why);
         }
@@ -338,6 +338,7 @@ impl<'r, 'a> Hands<'r, 'a> {
                     false => &shared.counts.others,
                 };
                 counter.fetch_add(1, Relaxed);
+                shared.verified(link.is_file);
                 shared.counts.bytes_restored.fetch_add(link.size, Relaxed);
                 shared.wrote(link.size);
             }
@@ -361,12 +362,18 @@ impl<'r, 'a> Hands<'r, 'a> {
         };
         let from = self.dir(&link.slot.dir)?;
         let to = self.dir(&link.dir)?;
-        match &link.action {
-            Action::Create | Action::Keep => Ok(to.hard_link(&link.name, &from, &link.slot.name, id)?),
-            Action::Replace { temporary } => {
-                to.hard_link(temporary, &from, &link.slot.name, id)?;
-                if let Err(e) = to.rename(temporary, &link.name) {
-                    discard(&to, temporary);
+        let shared = self.shared;
+        let put = |name: &[u8]| {
+            let put = || to.hard_link(name, &from, &link.slot.name, id);
+            shared.change_in(&link.dir, &to, put)
+        };
+        match link.action {
+            Action::Create | Action::Keep { .. } => Ok(put(&link.name)?),
+            Action::Replace => {
+                let temporary = shared.temporaries.name(shared, &link.dir)?;
+                put(&temporary)?;
+                if let Err(e) = to.rename(&temporary, &link.name) {
+                    discard(&to, &temporary);
                     return Err(e.into());
                 }
                 Ok(())
@@ -374,11 +381,12 @@ impl<'r, 'a> Hands<'r, 'a> {
         }
     }
 
-    fn restored(&self, job: &Job) {
+    pub fn restored(&self, job: &Job) {
         let counts = &self.shared.counts;
         if job.kind == Kind::File {
             counts.files_restored.fetch_add(1, Relaxed);
             counts.bytes_restored.fetch_add(job.meta.size, Relaxed);
+            self.shared.verified(true);
         } else {
             counts.others.fetch_add(1, Relaxed);
         }
@@ -389,28 +397,19 @@ impl<'r, 'a> Hands<'r, 'a> {
         if job.kind == Kind::File && failure != Failure::Abandoned {
             self.shared.counts.files_failed.fetch_add(1, Relaxed);
         }
-        match failure {
-            Failure::Problem(why) => self.shared.problem(&job.path(), why),
-            Failure::Damage(why) => self.shared.damage(&job.path(), why),
-            Failure::Abandoned => {}
-        }
+        self.shared.failed(&job.path(), failure);
     }
 
     /// Turns what ends the run into the run's end.
     pub fn failure(&self, fault: Fault) -> Failure {
-        match fault {
-            Fault::Path(why) => Failure::Problem(why),
-            Fault::Fatal(e) => {
-                self.shared.fail(e);
-                Failure::Abandoned
-            }
-        }
+        fault.apart().unwrap_or_else(|e| {
+            self.shared.fail(e);
+            Failure::Abandoned
+        })
     }
 
     pub fn blame(&self, path: &[u8], fault: Fault) {
-        if let Failure::Problem(why) = self.failure(fault) {
-            self.shared.problem(path, why);
-        }
+        self.shared.failed(path, self.failure(fault));
     }
 }
 

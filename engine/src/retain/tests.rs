@@ -1,4 +1,5 @@
 use super::*;
+use crate::facts::Made;
 use proptest::prelude::*;
 
 /// A snapshot whose id is sixteen times one byte, from `ID TIME [word...]`: words are `partial`, `protected` or tags.
@@ -20,6 +21,9 @@ fn facts(line: &str, zone: &TimeZone) -> Facts {
     Facts {
         id: SessionId([id; 16]),
         time,
+        at: time,
+        dated: Dated::default(),
+        made: Made::default(),
         host: "h".into(),
         paths: vec![b"/p".to_vec()],
         tags: tags.map(|t| t.to_string()).collect(),
@@ -626,6 +630,9 @@ fn any_facts() -> impl Strategy<Value = Vec<Facts>> {
         let facts = |(nr, (time, protected, partial, tag)): (usize, (i64, bool, bool, bool))| Facts {
             id: SessionId([nr as u8; 16]),
             time: Timestamp::from_second(time).unwrap(),
+            at: Timestamp::from_second(time).unwrap(),
+            dated: Dated::default(),
+            made: Made::default(),
             host: String::new(),
             paths: Vec::new(),
             tags: if tag { vec!["a".into()] } else { Vec::new() },

@@ -1,12 +1,13 @@
 //! One step of the walk: lists a directory, or examines a part of a large one. Runs in helpers and in the consumer.
 
-use super::node::{DirHandle, Handles, Lent, Node};
+use super::node::{DirHandle, Handles, Lent, Node, Way};
 use super::queue::{Outcome, Work};
-use super::sources::Source;
-use super::{BATCH, Batch, Found};
-use crate::entry::{DirPath, Kind, Meta, Trouble, join};
+use super::sources::{LeftOut, Source};
+use super::{BATCH, Batch, Found, Mount};
+use crate::entry::{DirPath, Kind, Trouble, join};
 use crate::filter::{DirRules, Filter};
-use crate::fsmeta::{Blank, ENOENT, ENOTDIR, Follow, Hint, Names, errno_of, is_gone, list_dir, stat};
+use crate::fsmeta::{Blank, ENOENT, ENOTDIR, Follow, Hint, Names, errno_of, examine, is_gone, list_dir};
+use crate::restore::is_leftover;
 use parking_lot::Mutex;
 use std::ffi::OsStr;
 use std::io;
@@ -14,7 +15,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// A directory with more entries than this is examined in parts, as the consumer comes to them.
 pub(super) const WHOLE_MAX: usize = 4096;
@@ -26,6 +27,8 @@ pub(super) struct Visit {
     pub(super) full: bool,
     /// The file system that one-file-system keeps to.
     pub(super) dev: u64,
+    /// The one that it is on.
+    pub(super) own_dev: u64,
     /// Sources below this directory.
     pub(super) sources: Option<Arc<Source>>,
     /// Rules of the directory above.
@@ -53,10 +56,18 @@ impl Listing {
 /// What all steps share.
 pub(super) struct Lister {
     pub(super) filter: Filter,
+    pub(super) left_out: LeftOut,
+    pub(super) read_special: bool,
+    /// What of `left_out` was come to.
+    pub(super) met: Mutex<Vec<PathBuf>>,
+    /// Sources of which only a link or a node is saved.
+    pub(super) bare: Mutex<Vec<(PathBuf, Kind)>>,
     pub(super) handles: Arc<Handles>,
     /// Sources that could not be examined, and those that patterns leave out.
     pub(super) missing: Mutex<Vec<(PathBuf, i32)>>,
     pub(super) excluded: Mutex<Vec<PathBuf>>,
+    /// Unfinished files of restores.
+    pub(super) leftovers: AtomicU64,
 }
 
 /// Buffers that a thread keeps between steps.
@@ -142,6 +153,9 @@ impl Lister {
             let examined = self.examine(listing, start, end, scratch);
             dirs.extend(examined.dirs);
             batches.push(self.batch(listing, examined.found, end == total));
+            if let Some(batch) = batches.last_mut() {
+                batch.empty = trouble.is_none() && listing.visit.full && is_empty(&listing.names);
+            }
             start = end;
             if end == total {
                 break;
@@ -197,10 +211,15 @@ impl Lister {
     fn batch(&self, listing: &Listing, entries: Vec<Found>, last: bool) -> Batch {
         Batch {
             dir: listing.dir.clone(),
-            handle: Some(Lent::new(&self.handles, &listing.visit.node, &listing.handle)),
+            handle: Some(Arc::new(Lent::new(
+                &self.handles,
+                &listing.visit.node,
+                &listing.handle,
+            ))),
             entries,
             trouble: None,
             last,
+            empty: false,
         }
     }
 
@@ -215,6 +234,7 @@ impl Lister {
             entries: Vec::new(),
             trouble: Some(Trouble::Unreadable { errno }),
             last: true,
+            empty: false,
         };
         Outcome {
             batches: vec![batch],
@@ -240,6 +260,9 @@ impl Lister {
             scratch.path.extend_from_slice(name);
             match listing.visit.sources.as_ref().and_then(|s| s.child(name)) {
                 Some(source) => self.examine_source(listing, source, scratch, &mut to),
+                None if is_leftover(name) => {
+                    self.leftovers.fetch_add(1, Ordering::Relaxed);
+                }
                 None => {
                     self.examine_name(listing, name, hint, None, scratch, &mut to);
                 }
@@ -267,13 +290,13 @@ impl Lister {
         if by_name && hint != Hint::Unknown && left_out(hint == Hint::Dir) {
             return false;
         }
-        let (kind, meta) = match stat(listing.handle.as_fd(), name, Follow::No, &to.blank) {
+        let (kind, meta, mount) = match examine(listing.handle.as_fd(), name, Follow::No, &to.blank) {
             Ok(known) => known,
             // Removed since it was listed: as if it had been removed before.
             Err(e) if is_gone(&e) => return false,
             Err(e) => {
                 if sources.is_none() {
-                    to.found.push(unknown(name, errno_of(&e), &to.blank));
+                    to.found.push(Found::unknown(name, errno_of(&e), &to.blank));
                 }
                 return false;
             }
@@ -282,19 +305,31 @@ impl Lister {
         if by_name && hint == Hint::Unknown && left_out(is_dir) || self.filter.too_large(&kind, &meta) {
             return false;
         }
+        if is_dir && self.left_out.names(&scratch.path, &meta) {
+            self.met.lock().push(absolute(&scratch.path));
+            return false;
+        }
+        let mount = match is_dir {
+            true => Mount::of(mount, meta.dev, listing.visit.own_dev),
+            false => Mount::None,
+        };
         let enter = is_dir && (!self.filter.one_file_system() || meta.dev == listing.visit.dev);
         if enter {
             to.dirs.push(Visit {
-                node: Node::new(Some(listing.visit.node.clone()), name, false),
+                node: Node::new(Some(listing.visit.node.clone()), name, Way::Listed),
                 full: true,
                 dev: listing.visit.dev,
+                own_dev: meta.dev,
                 sources: sources.cloned(),
                 rules: listing.rules.inherited(),
             });
         }
         // What leads to a source and is not entered for its own sake is examined again as an ancestor.
         if enter || sources.is_none() {
-            to.found.push(found(name, kind, meta));
+            to.found.push(Found {
+                mount,
+                ..Found::new(name, kind, meta)
+            });
         }
         enter
     }
@@ -327,7 +362,12 @@ impl Lister {
         scratch: &Scratch,
         to: &mut Examined,
     ) -> bool {
-        let (kind, meta) = match stat(listing.handle.as_fd(), &source.name, Follow::No, &to.blank) {
+        let handle = listing.handle.as_fd();
+        let follow = match source.followed {
+            true => Follow::Yes,
+            false => Follow::No,
+        };
+        let (mut kind, mut meta, mount) = match examine(handle, &source.name, follow, &to.blank) {
             Ok(known) => known,
             Err(e) => {
                 self.note_missing(source, &scratch.path, errno_of(&e));
@@ -339,11 +379,23 @@ impl Lister {
             self.excluded.lock().push(absolute(&scratch.path));
             return false;
         }
+        let mut special = false;
+        if self.read_special
+            && let Ok((there, of_it, _)) = examine(handle, &source.name, Follow::Yes, &to.blank)
+            && is_special(&there)
+        {
+            (kind, meta, special) = (Kind::File, of_it, true);
+        }
         if is_dir {
+            let way = match source.followed {
+                true => Way::Linked,
+                false => Way::Listed,
+            };
             to.dirs.push(Visit {
-                node: Node::new(Some(listing.visit.node.clone()), &source.name, false),
+                node: Node::new(Some(listing.visit.node.clone()), &source.name, way),
                 full: true,
                 dev: meta.dev,
+                own_dev: meta.dev,
                 sources: (!source.children.is_empty()).then(|| source.clone()),
                 rules: listing.rules.inherited(),
             });
@@ -354,7 +406,18 @@ impl Lister {
                 self.note_missing(below, &path, ENOTDIR);
             }
         }
-        to.found.push(found(&source.name, kind, meta));
+        if matches!(kind, Kind::Symlink { .. }) || is_special(&kind) {
+            self.bare.lock().push((absolute(&scratch.path), kind.clone()));
+        }
+        let mount = match is_dir {
+            true => Mount::of(mount, meta.dev, listing.visit.own_dev),
+            false => Mount::None,
+        };
+        to.found.push(Found {
+            mount,
+            special,
+            ..Found::new(&source.name, kind, meta)
+        });
         true
     }
 
@@ -366,18 +429,20 @@ impl Lister {
         scratch: &Scratch,
         to: &mut Examined,
     ) -> bool {
-        let errno = match stat(listing.handle.as_fd(), &source.name, Follow::Yes, &to.blank) {
-            Ok((Kind::Dir, meta)) => {
+        let errno = match examine(listing.handle.as_fd(), &source.name, Follow::Yes, &to.blank) {
+            Ok((Kind::Dir, meta, mount)) => {
                 to.dirs.push(Visit {
-                    node: Node::new(Some(listing.visit.node.clone()), &source.name, true),
+                    node: Node::new(Some(listing.visit.node.clone()), &source.name, Way::Ancestor),
                     full: false,
                     dev: meta.dev,
+                    own_dev: meta.dev,
                     sources: Some(source.clone()),
                     rules: listing.rules.inherited(),
                 });
                 to.found.push(Found {
                     above: true,
-                    ..found(&source.name, Kind::Dir, meta)
+                    mount: Mount::of(mount, meta.dev, listing.visit.own_dev),
+                    ..Found::new(&source.name, Kind::Dir, meta)
                 });
                 return true;
             }
@@ -407,20 +472,18 @@ impl Lister {
     }
 }
 
-fn found(name: &[u8], kind: Kind, meta: Meta) -> Found {
-    Found {
-        name: name.to_vec(),
-        kind,
-        meta,
-        trouble: None,
-        above: false,
+/// Whether a directory has nothing in it but what making a file system puts there.
+fn is_empty(names: &Names) -> bool {
+    match names.get(0) {
+        None => true,
+        Some((name, _)) => names.len() == 1 && name == b"lost+found",
     }
 }
 
-fn unknown(name: &[u8], errno: i32, blank: &Blank) -> Found {
-    Found {
-        trouble: Some(Trouble::Unknown { errno }),
-        ..found(name, Kind::File, blank.meta())
+fn is_special(kind: &Kind) -> bool {
+    match kind {
+        Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo => true,
+        Kind::File | Kind::Dir | Kind::Symlink { .. } | Kind::Socket => false,
     }
 }
 

@@ -15,18 +15,20 @@ mod sources;
 mod tests;
 
 pub use node::{DirHandle, Lent};
+pub use sources::{LeftOut, Sources};
 
 use crate::entry::{DirPath, Kind, Meta, Trouble};
 use crate::error::{Error, Result};
 use crate::filter::{DirRules, Filter};
-use crate::fsmeta::stat_path;
+use crate::fsmeta::{Blank, stat_path};
+use chunkstore::threads;
 use list::{Lister, Scratch, Visit};
-use node::{Handles, Node};
+use node::{Handles, Node, Way};
 use parking_lot::{Condvar, Mutex};
 use queue::{Queue, Top, Work};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 /// Most entries of a batch.
@@ -37,13 +39,15 @@ pub const BATCH: usize = 512;
 pub struct Batch {
     pub dir: DirPath,
     /// For opening the entries; `None` only where the directory could not be opened.
-    pub handle: Option<Lent>,
+    pub handle: Option<Arc<Lent>>,
     /// Sorted by name, and after those of the directory's earlier batches. May be empty.
     pub entries: Vec<Found>,
     /// On a directory's first batch: it could not be opened, or its listing is not complete.
     pub trouble: Option<Trouble>,
     /// No more batches of this directory follow.
     pub last: bool,
+    /// There is nothing in the directory, not even something that is left out.
+    pub empty: bool,
 }
 
 /// An entry, as far as listing and examining tell: see [`crate::fsmeta::stat`].
@@ -56,6 +60,51 @@ pub struct Found {
     pub trouble: Option<Trouble>,
     /// A directory of which only what leads to sources is listed.
     pub above: bool,
+    pub mount: Mount,
+    /// A device or FIFO that is to be read like a file, which its kind says it is.
+    pub special: bool,
+}
+
+/// Whether a file system is mounted on a directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mount {
+    None,
+    /// The one that the directory above is on: a second name for part of it.
+    Bound,
+    /// Another one.
+    Device,
+}
+
+impl Mount {
+    /// `is_root` says whether a directory is a mount's root, where the system can tell; without, another device does.
+    fn of(is_root: Option<bool>, device: u64, above: u64) -> Mount {
+        match is_root.unwrap_or(device != above) {
+            false => Mount::None,
+            true if device == above => Mount::Bound,
+            true => Mount::Device,
+        }
+    }
+}
+
+impl Found {
+    fn new(name: &[u8], kind: Kind, meta: Meta) -> Found {
+        Found {
+            name: name.to_vec(),
+            kind,
+            meta,
+            trouble: None,
+            above: false,
+            mount: Mount::None,
+            special: false,
+        }
+    }
+
+    fn unknown(name: &[u8], errno: i32, blank: &Blank) -> Found {
+        Found {
+            trouble: Some(Trouble::Unknown { errno }),
+            ..Found::new(name, Kind::File, blank.meta())
+        }
+    }
 }
 
 /// The walk; an iterator of batches for one consumer. Dropping it stops it.
@@ -88,24 +137,35 @@ impl Walk {
     /// Walks `sources`, absolute paths, with `threads` threads of which the consumer's is one.
     ///
     /// The tree begins at `/`. A directory above a source appears, links to it followed, with nothing but what leads
-    /// to sources. A source that is a link is stored as a link. A source within another adds nothing, except where
+    /// to sources. A source that is a link is stored as a link unless it is to be followed. A source within another adds nothing, except where
     /// the outer one would not come to it. Sources that don't exist are no error here: [`Walk::missing_sources`].
-    pub fn start(sources: &[PathBuf], filter: Filter, threads: usize) -> Result<Walk> {
+    pub fn start(sources: &Sources, filter: Filter, threads: usize) -> Result<Walk> {
         let (tree, missing) = sources::collect(sources)?;
         let list_root = tree.named;
+        let way = match list_root {
+            true => Way::Listed,
+            false => Way::Ancestor,
+        };
+        let dev = root_device()?;
         let first = Visit {
-            node: Node::new(None, b"", !list_root),
+            node: Node::new(None, b"", way),
             full: list_root,
-            dev: root_device()?,
+            dev,
+            own_dev: dev,
             sources: Some(tree),
             rules: DirRules::default(),
         };
         let shared = Arc::new(Shared {
             lister: Lister {
                 filter,
+                left_out: sources.left_out.clone(),
+                read_special: sources.read_special,
+                met: Mutex::default(),
+                bare: Mutex::default(),
                 handles: Arc::new(Handles::new(list_root)),
                 missing: Mutex::new(missing),
                 excluded: Mutex::new(Vec::new()),
+                leftovers: AtomicU64::new(0),
             },
             stop: AtomicBool::new(false),
             state: Mutex::new(Progress {
@@ -124,7 +184,11 @@ impl Walk {
             scratch: Scratch::default(),
         };
         for _ in 1..threads {
-            walk.helpers.push(spawn_helper(&walk.shared)?);
+            match spawn_helper(&walk.shared) {
+                Ok(helper) => walk.helpers.push(helper),
+                // The consumer does what no helper does.
+                Err(_) => break,
+            }
         }
         Ok(walk)
     }
@@ -138,6 +202,21 @@ impl Walk {
     /// Sources that exclude patterns left out; complete at the end of the walk.
     pub fn excluded_sources(&self) -> Vec<PathBuf> {
         self.shared.lister.excluded.lock().clone()
+    }
+
+    /// Files that restores had not finished, which are left out; complete at the end of the walk.
+    pub fn leftovers(&self) -> u64 {
+        self.shared.lister.leftovers.load(Ordering::Relaxed)
+    }
+
+    /// Directories of [`LeftOut`] that the walk came to and did not enter, absolute; complete at its end.
+    pub fn left_out(&self) -> Vec<PathBuf> {
+        self.shared.lister.met.lock().clone()
+    }
+
+    /// Sources that are links, devices or FIFOs, and saved as such; complete at the end of the walk.
+    pub fn bare_sources(&self) -> Vec<(PathBuf, Kind)> {
+        self.shared.lister.bare.lock().clone()
     }
 
     /// The next step's batches; `None` at the end. Does itself what no helper has begun.
@@ -263,14 +342,7 @@ fn spawn_helper(shared: &Arc<Shared>) -> Result<JoinHandle<()>> {
         let _watch = Watch(&shared);
         shared.help();
     };
-    std::thread::Builder::new()
-        .name("walk".into())
-        .spawn(run)
-        .map_err(|source| Error::Io {
-            what: "start a thread for",
-            path: "/".into(),
-            source,
-        })
+    Ok(threads::spawn("walk", run)?)
 }
 
 fn root_device() -> Result<u64> {

@@ -1,19 +1,29 @@
 //! Directories of the walk: by name below their parent, opened when needed, only so many open at once.
+//!
+//! A directory stays open while its listing, its files and its subdirectories are dealt with, as long as the budget of
+//! descriptors allows. Else it is closed and opened again from its nearest open ancestor, component by component and
+//! without following links.
 
-use crate::fsmeta::{is_out_of_descriptors, open_ancestor, open_dir, open_root};
+use crate::fsmeta::{open_ancestor, open_dir, open_linked_dir, open_root};
+use chunkstore::descriptors::{self, Permit};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
-/// Directories kept open for their subdirectories. With those in batches this stays far below the usual limit of 1024
-/// descriptors. A directory that fell out is opened again from its nearest open ancestor.
-const KEPT_OPEN: usize = 128;
+/// Directories kept open for their subdirectories.
+const KEPT_LEAST: usize = 16;
+const KEPT_MOST: usize = 128;
 
 /// An open directory. Ancestors of sources are open for names in them only, not for listing.
 pub struct DirHandle {
     fd: OwnedFd,
+    /// With one, it may stay open for what was found in it.
+    permit: Option<Permit>,
+    /// Since it was last due to be closed.
+    used: AtomicBool,
 }
 
 impl AsFd for DirHandle {
@@ -22,7 +32,7 @@ impl AsFd for DirHandle {
     }
 }
 
-/// A batch's directory: open, or closed for want of descriptors and opened again when it is needed.
+/// A directory for whoever opens names in it later: open, or opened again when it is needed.
 pub struct Lent {
     handles: Arc<Handles>,
     node: Arc<Node>,
@@ -34,16 +44,18 @@ impl Lent {
         Lent {
             handles: handles.clone(),
             node: node.clone(),
-            open: Some(open.clone()),
+            open: open.permit.is_some().then(|| open.clone()),
         }
     }
 
-    pub fn open(&mut self) -> io::Result<&Arc<DirHandle>> {
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => self.handles.open(&self.node)?,
-        };
-        Ok(self.open.insert(open))
+    pub fn open(&self) -> io::Result<Arc<DirHandle>> {
+        if let Some(open) = self.open.clone().or_else(|| self.node.if_open()) {
+            return Ok(open);
+        }
+        let opened = self.handles.open(&self.node)?;
+        // Others that were closed may be next to it.
+        self.handles.keep(&opened);
+        Ok(opened)
     }
 
     pub(super) fn close(&mut self) {
@@ -51,24 +63,39 @@ impl Lent {
     }
 }
 
+/// How a directory is come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// As one of the names in its parent; a link is none.
+    Listed,
+    /// As a source named through a link.
+    Linked,
+    /// As an ancestor of a source, where links are followed and nothing is listed.
+    Ancestor,
+}
+
 /// A directory's place in the tree. No path is kept: in a deep tree all paths together grow with the square of depth.
 pub(super) struct Node {
     /// `None` is `/`.
     parent: Option<Arc<Node>>,
     name: Box<[u8]>,
-    /// An ancestor of a source, where links are followed.
-    ancestor: bool,
+    way: Way,
     handle: Mutex<Weak<DirHandle>>,
 }
 
 impl Node {
-    pub(super) fn new(parent: Option<Arc<Node>>, name: &[u8], ancestor: bool) -> Arc<Node> {
+    pub(super) fn new(parent: Option<Arc<Node>>, name: &[u8], way: Way) -> Arc<Node> {
         Arc::new(Node {
             parent,
             name: name.into(),
-            ancestor,
+            way,
             handle: Mutex::new(Weak::new()),
         })
+    }
+
+    fn if_open(&self) -> Option<Arc<DirHandle>> {
+        let open = self.handle.lock().upgrade();
+        open.inspect(|open| open.used.store(true, Relaxed))
     }
 
     /// Relative to `/`.
@@ -97,6 +124,8 @@ impl Drop for Node {
 /// Opens nodes, most recently used ones from memory.
 pub(super) struct Handles {
     kept: Mutex<VecDeque<Arc<DirHandle>>>,
+    /// For so many.
+    room: Permit,
     /// `/` is listed as a source.
     list_root: bool,
 }
@@ -104,26 +133,27 @@ pub(super) struct Handles {
 impl Handles {
     pub(super) fn new(list_root: bool) -> Self {
         Handles {
-            kept: Mutex::new(VecDeque::with_capacity(KEPT_OPEN)),
+            kept: Mutex::default(),
+            room: descriptors::hold(KEPT_LEAST, KEPT_MOST),
             list_root,
         }
     }
 
     pub(super) fn open(&self, node: &Arc<Node>) -> io::Result<Arc<DirHandle>> {
-        match self.try_open(node) {
-            Err(e) if is_out_of_descriptors(&e) => {
+        descriptors::patiently(|| {
+            let opened = self.try_open(node);
+            if opened.as_ref().is_err_and(descriptors::are_exhausted) {
                 self.kept.lock().clear();
-                self.try_open(node)
             }
-            other => other,
-        }
+            opened
+        })
     }
 
     fn try_open(&self, node: &Arc<Node>) -> io::Result<Arc<DirHandle>> {
         let mut closed: Vec<&Node> = Vec::new();
         let mut at: &Node = node;
         let mut handle = loop {
-            if let Some(open) = at.handle.lock().upgrade() {
+            if let Some(open) = at.if_open() {
                 break open;
             }
             match &at.parent {
@@ -135,10 +165,10 @@ impl Handles {
             }
         };
         while let Some(next) = closed.pop() {
-            let fd = if next.ancestor {
-                open_ancestor(handle.as_fd(), &next.name)?
-            } else {
-                open_dir(handle.as_fd(), &next.name)?
+            let fd = match next.way {
+                Way::Listed => open_dir(handle.as_fd(), &next.name)?,
+                Way::Linked => open_linked_dir(handle.as_fd(), &next.name)?,
+                Way::Ancestor => open_ancestor(handle.as_fd(), &next.name)?,
             };
             handle = remember(next, fd);
             if !closed.is_empty() {
@@ -156,14 +186,20 @@ impl Handles {
         Ok(root)
     }
 
-    /// Keeps a directory open whose subdirectories will be opened soon.
+    /// Keeps a directory open whose subdirectories or files will be opened soon. What was used since its turn came last
+    /// has another turn.
     pub(super) fn keep(&self, handle: &Arc<DirHandle>) {
         let mut kept = self.kept.lock();
-        let oldest = if kept.len() >= KEPT_OPEN {
-            kept.pop_front()
-        } else {
-            None
-        };
+        let mut oldest = None;
+        if kept.len() >= self.room.count() {
+            for _ in 0..kept.len() {
+                match kept.front() {
+                    Some(first) if first.used.swap(false, Relaxed) => kept.rotate_left(1),
+                    _ => break,
+                }
+            }
+            oldest = kept.pop_front();
+        }
         kept.push_back(handle.clone());
         drop(kept);
         // Closes, outside the lock.
@@ -172,7 +208,11 @@ impl Handles {
 }
 
 fn remember(node: &Node, fd: OwnedFd) -> Arc<DirHandle> {
-    let handle = Arc::new(DirHandle { fd });
+    let handle = Arc::new(DirHandle {
+        fd,
+        permit: descriptors::try_keep(),
+        used: AtomicBool::new(false),
+    });
     *node.handle.lock() = Arc::downgrade(&handle);
     handle
 }

@@ -140,7 +140,8 @@ impl Queue {
         self.ahead_entries += entries(&batches);
         if self.ahead_steps > OPEN_STEPS {
             let handles = batches.iter_mut().filter_map(|batch| batch.handle.as_mut());
-            handles.for_each(Lent::close);
+            // Nobody else has it yet.
+            handles.filter_map(Arc::get_mut).for_each(Lent::close);
         }
         if let Some(item) = self.items.get_mut(at) {
             item.state = State::Ready(batches);

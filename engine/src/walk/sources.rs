@@ -1,12 +1,52 @@
 //! The user's source paths as one tree, so that all sources are one walk and nested ones are met once.
 
+use crate::entry::Meta;
 use crate::error::{Error, Result};
 use crate::fsmeta::{errno_of, stat_path};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+
+/// What to walk.
+#[derive(Clone, Default, Debug)]
+pub struct Sources {
+    /// Absolute.
+    pub paths: Vec<PathBuf>,
+    /// Those among the paths that mean what a symbolic link leads to, not the link.
+    pub followed: BTreeSet<PathBuf>,
+    /// Read sources that are devices or FIFOs like files.
+    pub read_special: bool,
+    /// Directories that are not entered, whatever patterns say.
+    pub left_out: LeftOut,
+}
+
+impl Sources {
+    pub fn of(paths: &[PathBuf]) -> Sources {
+        Sources {
+            paths: paths.to_vec(),
+            ..Sources::default()
+        }
+    }
+}
+
+/// Directories by their identity, so that another way to one makes no difference, and by their paths for those that
+/// don't exist yet.
+#[derive(Clone, Default, Debug)]
+pub struct LeftOut {
+    /// Device and inode.
+    pub ids: Vec<(u64, u64)>,
+    /// Relative to `/`, as the walk comes to them.
+    pub paths: Vec<Vec<u8>>,
+}
+
+impl LeftOut {
+    pub(super) fn names(&self, path: &[u8], meta: &Meta) -> bool {
+        self.ids.contains(&(meta.dev, meta.ino)) || self.paths.iter().any(|own| own == path)
+    }
+}
 
 /// A component on the way to a source, or a source itself.
 #[derive(Default, Debug)]
@@ -14,6 +54,8 @@ pub(super) struct Source {
     pub(super) name: Vec<u8>,
     /// The user named this path.
     pub(super) named: bool,
+    /// And means what a link of this name leads to.
+    pub(super) followed: bool,
     /// Sorted by name.
     pub(super) children: Vec<Arc<Source>>,
 }
@@ -42,24 +84,43 @@ impl Source {
 pub(super) type Missing = (PathBuf, i32);
 
 /// The tree of the sources that exist, and those that don't with the reason's number.
-pub(super) fn collect(sources: &[PathBuf]) -> Result<(Arc<Source>, Vec<Missing>)> {
+pub(super) fn collect(sources: &Sources) -> Result<(Arc<Source>, Vec<Missing>)> {
     let mut missing = Vec::new();
-    let mut paths = Vec::new();
-    for source in sources {
+    let mut paths: Vec<Named> = Vec::new();
+    for source in &sources.paths {
+        let followed = sources.followed.contains(source);
+        let exists = |path: &PathBuf| match followed {
+            true => std::fs::metadata(path).map(drop),
+            false => stat_path(path).map(drop),
+        };
         if !source.is_absolute() {
             return Err(Error::Usage(format!(
                 "source '{}' is not absolute",
                 source.display()
             )));
         }
-        match normal(source).and_then(|path| stat_path(&path).map(|_| path)) {
-            Ok(path) => paths.push(components(&path)),
+        match normal(source).and_then(|path| exists(&path).map(|()| path)) {
+            Ok(path) => paths.push(Named {
+                names: components(&path),
+                followed,
+            }),
             Err(e) => missing.push((source.clone(), errno_of(&e))),
         }
     }
     paths.sort_unstable();
-    paths.dedup();
+    paths.dedup_by(|again, first| {
+        let same = again.names == first.names;
+        first.followed |= same && again.followed;
+        same
+    });
     Ok((Arc::new(tree(Vec::new(), &paths, 0)), missing))
+}
+
+/// One source's path, component by component.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Named {
+    names: Vec<Vec<u8>>,
+    followed: bool,
 }
 
 /// Without `.`, double slashes and `..`. The latter mean what they mean to the system: links before them count.
@@ -83,15 +144,16 @@ fn components(path: &Path) -> Vec<Vec<u8>> {
 
 /// `paths` are sorted, distinct and equal in their first `depth` components. Depth is bounded by PATH_MAX, as each
 /// path was examined.
-fn tree(name: Vec<u8>, paths: &[Vec<Vec<u8>>], depth: usize) -> Source {
-    let named = paths.first().is_some_and(|p| p.len() == depth);
-    let below = paths.get(usize::from(named)..).unwrap_or_default();
-    let children = below.chunk_by(|a, b| a.get(depth) == b.get(depth));
+fn tree(name: Vec<u8>, paths: &[Named], depth: usize) -> Source {
+    let named = paths.first().filter(|path| path.names.len() == depth);
+    let below = paths.get(usize::from(named.is_some())..).unwrap_or_default();
+    let children = below.chunk_by(|a, b| a.names.get(depth) == b.names.get(depth));
     Source {
-        named,
+        named: named.is_some(),
+        followed: named.is_some_and(|path| path.followed),
         children: children
             .map(|run| {
-                let name = run.first().and_then(|p| p.get(depth)).cloned();
+                let name = run.first().and_then(|path| path.names.get(depth)).cloned();
                 Arc::new(tree(name.unwrap_or_default(), run, depth + 1))
             })
             .collect(),

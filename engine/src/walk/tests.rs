@@ -56,7 +56,7 @@ fn plain() -> Filter {
 
 fn walk_with(sources: &[&Path], options: FilterOptions, threads: usize) -> Walk {
     let sources: Vec<PathBuf> = sources.iter().map(|p| p.to_path_buf()).collect();
-    Walk::start(&sources, Filter::build(options).unwrap(), threads).unwrap()
+    Walk::start(&Sources::of(&sources), Filter::build(options).unwrap(), threads).unwrap()
 }
 
 fn rel(path: &Path) -> Vec<u8> {
@@ -211,7 +211,7 @@ proptest! {
         prop_assume!(!all.is_empty());
         let picked: BTreeSet<&Vec<u8>> = picks.iter().map(|i| i.get(&all)).collect();
         let sources: Vec<PathBuf> = picked.iter().map(|p| dir.path().join(OsStr::from_bytes(p))).collect();
-        let mut walk = Walk::start(&sources, plain(), 2).unwrap();
+        let mut walk = Walk::start(&Sources::of(&sources), plain(), 2).unwrap();
         let got = facts(&below(&gather(&mut walk), dir.path()));
         want.retain(|path, _| {
             picked.iter().any(|p| {
@@ -256,7 +256,7 @@ fn ancestors_hold_only_what_leads_to_sources() {
         root.join("source-link"),
         root.join("real/../real/other"),
     ];
-    let mut walk = Walk::start(&sources, plain(), 2).unwrap();
+    let mut walk = Walk::start(&Sources::of(&sources), plain(), 2).unwrap();
     let got = below(&gather(&mut walk), root);
     assert_eq!(names(&got, b"").unwrap(), ["link", "real", "source-link"]);
     assert_eq!(got[&b""[..]][0].kind, Kind::Dir);
@@ -280,7 +280,7 @@ fn a_source_behind_a_link_in_another_source_is_reached() {
     fs::create_dir_all(root.join("in/d")).unwrap();
     symlink("../out", root.join("in/link")).unwrap();
     let sources = [root.join("in"), root.join("in/link/data")];
-    let mut walk = Walk::start(&sources, plain(), 2).unwrap();
+    let mut walk = Walk::start(&Sources::of(&sources), plain(), 2).unwrap();
     let got = below(&gather(&mut walk), root);
     assert_eq!(names(&got, b"in").unwrap(), ["d", "link"]);
     assert_eq!(names(&got, b"in/link").unwrap(), ["data"]);
@@ -297,7 +297,7 @@ fn missing_sources_are_told() {
         dir.path().join("f/x"),
         dir.path().join("f"),
     ];
-    let mut walk = Walk::start(&sources, plain(), 2).unwrap();
+    let mut walk = Walk::start(&Sources::of(&sources), plain(), 2).unwrap();
     let missing = walk.missing_sources();
     assert_eq!(
         missing,
@@ -306,7 +306,7 @@ fn missing_sources_are_told() {
     let got = below(&gather(&mut walk), dir.path());
     assert_eq!(names(&got, b"").unwrap(), ["f"]);
     assert!(matches!(
-        Walk::start(&["relative".into()], plain(), 1),
+        Walk::start(&Sources::of(&["relative".into()]), plain(), 1),
         Err(Error::Usage(_))
     ));
 }
@@ -316,7 +316,7 @@ fn a_source_that_vanishes_after_the_start_is_told() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir_all(dir.path().join("a/b")).unwrap();
     let source = dir.path().join("a/b");
-    let mut walk = Walk::start(std::slice::from_ref(&source), plain(), 1).unwrap();
+    let mut walk = Walk::start(&Sources::of(std::slice::from_ref(&source)), plain(), 1).unwrap();
     fs::remove_dir_all(dir.path().join("a")).unwrap();
     gather(&mut walk);
     assert_eq!(walk.missing_sources(), [(source, ENOENT)]);
@@ -353,13 +353,18 @@ fn a_listing_that_breaks_off_is_trouble() {
     let dir = tempfile::tempdir().unwrap();
     let lister = Lister {
         filter: plain(),
+        left_out: LeftOut::default(),
+        read_special: false,
+        met: Mutex::default(),
+        bare: Mutex::default(),
         handles: Arc::new(Handles::new(true)),
         missing: Mutex::default(),
         excluded: Mutex::default(),
+        leftovers: AtomicU64::new(0),
     };
-    let mut node = Node::new(None, b"", false);
+    let mut node = Node::new(None, b"", Way::Listed);
     for name in rel(dir.path()).split(|&b| b == b'/') {
-        node = Node::new(Some(node), name, false);
+        node = Node::new(Some(node), name, Way::Listed);
     }
     // The listing of a directory that is removed while it is open fails.
     let _open = lister.handles.open(&node).unwrap();
@@ -368,6 +373,7 @@ fn a_listing_that_breaks_off_is_trouble() {
         node,
         full: true,
         dev: 0,
+        own_dev: 0,
         sources: None,
         rules: DirRules::default(),
     };
@@ -544,7 +550,7 @@ fn handles_open_what_was_found() {
     // Through ancestors, which are open for names only, and through listed directories.
     for source in [dir.path().join("d/f"), dir.path().to_path_buf()] {
         let mut read = Vec::new();
-        for mut batch in Walk::start(&[source], plain(), 2).unwrap() {
+        for mut batch in Walk::start(&Sources::of(&[source]), plain(), 2).unwrap() {
             for found in batch.entries.iter().filter(|f| f.name == b"f") {
                 let handle = batch.handle.as_mut().unwrap().open().unwrap();
                 let file = crate::fsmeta::open_source(handle.as_fd(), &found.name).unwrap();
@@ -566,7 +572,7 @@ fn a_walk_that_nobody_reads_yet_goes_on_and_keeps_few_directories_open() {
     }
     let open_files = || fs::read_dir("/proc/self/fd").unwrap().count();
     let before = open_files();
-    let walk = Walk::start(&[dir.path().to_path_buf()], plain(), 2).unwrap();
+    let walk = Walk::start(&Sources::of(&[dir.path().to_path_buf()]), plain(), 2).unwrap();
     let begun = std::time::Instant::now();
     let ahead = |walk: &Walk| walk.shared.state.lock().queue.is_ahead_by();
     while ahead(&walk) < total && begun.elapsed().as_secs() < 60 {

@@ -1,7 +1,7 @@
 //! Counts what a remote is asked to do, so that a test can say how many requests an operation may cost.
 
 use chunkstore::Result;
-use chunkstore::remote::{Kind, ObjectName, Published, Remote, Staged};
+use chunkstore::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -192,9 +192,9 @@ impl Remote for Counting {
         self.inner.barrier()
     }
 
-    fn sweep_staged(&self, age: Duration) -> Result<u64> {
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
         note(&self.counts, Operation::Sweep, None, 0);
-        self.inner.sweep_staged(age)
+        self.inner.sweep_staged(all_ended)
     }
 }
 

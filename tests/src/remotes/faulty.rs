@@ -5,12 +5,11 @@
 //! behind stays behind: unpublished writes are not tidied up, and [`Faulty::power_cut`] takes away what no barrier
 //! had covered.
 
-use chunkstore::remote::{Kind, ObjectName, Published, Remote, Staged};
+use chunkstore::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use chunkstore::{Error, Result};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
@@ -290,9 +289,9 @@ impl Remote for Faulty {
         })
     }
 
-    fn sweep_staged(&self, age: Duration) -> Result<u64> {
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
         self.run("sweep", &"staged objects", true, &mut |extent| match extent {
-            Extent::All => self.inner.sweep_staged(age),
+            Extent::All => self.inner.sweep_staged(all_ended),
             _ => Ok(0),
         })
     }

@@ -2,9 +2,8 @@
 
 use super::Operation;
 use chunkstore::Result;
-use chunkstore::remote::{Kind, ObjectName, Published, Remote, Staged};
+use chunkstore::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Called before an operation with the kind of object that it is about, where it is about one.
 pub type Hook = dyn Fn(Operation, Option<Kind>) + Send + Sync;
@@ -65,9 +64,9 @@ impl Remote for Hooked {
         self.inner.barrier()
     }
 
-    fn sweep_staged(&self, age: Duration) -> Result<u64> {
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
         (self.hook)(Operation::Sweep, None);
-        self.inner.sweep_staged(age)
+        self.inner.sweep_staged(all_ended)
     }
 }
 

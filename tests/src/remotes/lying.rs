@@ -1,7 +1,7 @@
 //! A remote that breaks one promise of the contract, for the probe to find out.
 
 use chunkstore::id;
-use chunkstore::remote::{Kind, ObjectName, Published, Remote, Staged};
+use chunkstore::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use chunkstore::{Error, Result};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -100,8 +100,8 @@ impl Remote for Lying {
         self.inner.barrier()
     }
 
-    fn sweep_staged(&self, age: Duration) -> Result<u64> {
-        self.inner.sweep_staged(age)
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
+        self.inner.sweep_staged(all_ended)
     }
 }
 

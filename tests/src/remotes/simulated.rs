@@ -5,7 +5,7 @@
 //! Operations are counted from 0, so that a test can run once, ask [`Simulated::operations`], and then break each one.
 
 use crate::random::Random;
-use chunkstore::remote::{Kind, ObjectName, Published, Remote, Staged};
+use chunkstore::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use chunkstore::simulation::LocalEnd;
 use chunkstore::{Error, Result};
 use std::collections::BTreeMap;
@@ -463,7 +463,7 @@ impl Remote for Simulated {
         })
     }
 
-    fn sweep_staged(&self, _: Duration) -> Result<u64> {
+    fn sweep_staged(&self, _: &mut AllEnded<'_>) -> Result<u64> {
         self.whole("sweep", &"staged objects", true, |_| 0)
     }
 }

@@ -7,9 +7,8 @@
 //! between two of them is one step: the fewer there are, the more of their orders a few seeds come to.
 
 use chunkstore::Result;
-use chunkstore::remote::{Kind, Memory, ObjectName, Published, Remote, Staged};
+use chunkstore::remote::{AllEnded, Kind, Memory, ObjectName, Published, Remote, Staged};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
 use crate::random::Random;
 
@@ -201,8 +200,8 @@ impl Remote for Turns {
         self.inner.barrier()
     }
 
-    fn sweep_staged(&self, age: Duration) -> Result<u64> {
-        self.inner.sweep_staged(age)
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
+        self.inner.sweep_staged(all_ended)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Room set aside in a repository's directory, so that a collection can begin on a disk without a free byte: a file
 //! among the unpublished writes, of bytes that no file system compresses.
 
+use super::sharing::Sharing;
 use crate::id::random;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -13,12 +14,13 @@ pub(super) const PATH: &str = "tmp/reserve";
 const BYTES: usize = 256 << 10;
 
 /// Makes the file where there is none.
-pub(super) fn set_aside(root: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn set_aside(root: BorrowedFd<'_>, sharing: &Sharing) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(root, PATH, flags, Mode::from_raw_mode(0o600)) {
         Err(Errno::EXIST) => return Ok(()),
         file => File::from(file?),
     };
+    sharing.hand_over(&file, sharing.file);
     let written = write(file);
     if written.is_err() {
         // Half a reserve would be in the way of a whole one later.

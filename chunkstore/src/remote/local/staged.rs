@@ -1,20 +1,28 @@
 //! Unpublished writes of a [`super::Local`]: from the temporary name to the final one, or to nothing.
 //!
-//! Keeps I-2 (bytes are synced before they get a name) and the exclusive creation that I-8 and I-10 stand on.
+//! Keeps I-2 (bytes are synced before they get a name) and the exclusive creation that I-8 and I-10 stand on. The writer
+//! holds a lock on its file for as long as it lives, so that a sweep takes only what nobody will publish, whatever the
+//! clocks say.
 
-use super::{ROOT, STAGING, Shared, failed, make_folder, parent};
+use super::{ROOT, STAGING, Shared, failed, is_lower_hex, parent};
+use crate::descriptors::open_patiently;
 use crate::error::{Error, Result};
-use crate::remote::{ObjectName, Published, Staged};
+use crate::remote::{AllEnded, ObjectName, Published, Staged};
 use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
-use std::fs::File;
+use std::ffi::{CStr, CString};
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::num::NonZeroU64;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
+/// Hexadecimal digits of a name that was made here, and of one that a writer behind a server made: on that machine there
+/// is no lock of it.
+const OWN_NAME: usize = 32;
+const SERVED_NAME: usize = 34;
+/// Files that sweeps took away before they were locked, until that is an error.
+const TRIES: usize = 10;
 /// Bytes after which the disk is set to work while the rest of a pack is still being made: 1.7 instead of 1.0 GB/s
 /// for packs of 32 MiB by two threads; half of it is no better.
 const WRITEBACK: u64 = 8 << 20;
@@ -35,22 +43,23 @@ pub(super) struct StagedFile {
 impl StagedFile {
     pub(super) fn create(shared: &Arc<Shared>) -> Result<Self> {
         let root = shared.root_or_create()?;
-        let temporary = format!("{STAGING}/{}", hex::encode(crate::id::random::<16>()?));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = || rustix::fs::openat(root, temporary.as_str(), flags, FILE_MODE);
-        let created = match create() {
-            Err(Errno::NOENT) => make_folder(root, STAGING).and_then(|()| create()),
-            other => other,
-        };
-        let file = created.map_err(|e| failed("create", &temporary, e))?;
-        Ok(StagedFile {
-            shared: shared.clone(),
-            file: File::from(file),
-            temporary,
-            failed: false,
-            written: 0,
-            started: 0,
-        })
+        for _ in 0..TRIES {
+            let temporary = format!("{STAGING}/{}", hex::encode(crate::id::random::<16>()?));
+            let created = create_locked(shared, root, &temporary);
+            let created = created.map_err(|e| shared.refused("create", &temporary, parent(&temporary), e))?;
+            if let Some(file) = created {
+                return Ok(StagedFile {
+                    shared: shared.clone(),
+                    file,
+                    temporary,
+                    failed: false,
+                    written: 0,
+                    started: 0,
+                });
+            }
+        }
+        let why = std::io::Error::other("what is written there is removed at once");
+        Err(failed("write to", STAGING, why))
     }
 
     /// Asks for writeback of what was written since the last time. A hint: nothing depends on its success.
@@ -111,14 +120,34 @@ impl Staged for StagedFile {
         let mut published = rename_exclusive(root, &self.temporary, &path);
         if published == Err(Errno::NOENT) && folder != ROOT {
             created = true;
-            published =
-                make_folder(root, folder).and_then(|()| rename_exclusive(root, &self.temporary, &path));
+            published = self
+                .shared
+                .make_folder(root, folder)
+                .and_then(|()| rename_exclusive(root, &self.temporary, &path));
         }
-        let published = published.map_err(|e| failed("publish", name, e))?;
+        let published = published.map_err(|e| self.shared.refused("publish", name, folder, e))?;
         // After the rename, or a barrier in between would take the note and miss the name. A name that exists is
         // noted too: its publisher may not have reached a barrier, and our caller will rely on it.
         self.shared.unsynced.lock().touch(folder, created);
         Ok(published)
+    }
+}
+
+/// Creates a file, hands it to whom it shall belong to, and locks it; `None` where a sweep was quicker than the lock.
+fn create_locked(shared: &Shared, root: BorrowedFd<'_>, temporary: &str) -> rustix::io::Result<Option<File>> {
+    let sharing = shared.sharing(root);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let create = || open_patiently(|| rustix::fs::openat(root, temporary, flags, Mode::from_raw_mode(0o600)));
+    let file = File::from(match create() {
+        Err(Errno::NOENT) => shared.make_folder(root, STAGING).and_then(|()| create())?,
+        created => created?,
+    });
+    sharing.hand_over(&file, sharing.file);
+    match file.try_lock() {
+        Ok(()) if rustix::fs::fstat(&file)?.st_nlink > 0 => Ok(Some(file)),
+        Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
+        // A file system without locks: there a sweep goes by the sessions.
+        Err(TryLockError::Error(_)) => Ok(Some(file)),
     }
 }
 
@@ -166,17 +195,110 @@ pub(super) fn link_exclusive(
     }
 }
 
-/// Removes one file of the staging folder if it is older than `age` by its time of last write.
-pub(super) fn sweep_one(dir: &Dir, name: &std::ffi::CStr, age: Duration) -> rustix::io::Result<bool> {
-    let stat = rustix::fs::statat(dir.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let written = UNIX_EPOCH + Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
-    // A time in the future has no age.
-    let old = SystemTime::now()
-        .duration_since(written)
-        .is_ok_and(|since| since > age);
-    if !old || FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Ok(false);
+/// Whether locks on a file system are seen by everybody who can write there. On a network a lock may be this machine's
+/// own, so only file systems that are known to be on a disk of this machine count.
+#[cfg(target_os = "linux")]
+fn locks_are_seen(folder: impl AsFd) -> bool {
+    /// ext2 to ext4, XFS, Btrfs, ZFS, F2FS, bcachefs, tmpfs, overlayfs, JFS, FAT, exFAT, NTFS.
+    const LOCAL: [u32; 12] = [
+        0xEF53,
+        0x5846_5342,
+        0x9123_683E,
+        0x2FC1_2FC1,
+        0xF2F5_2010,
+        0xCA45_1A4E,
+        0x0102_1994,
+        0x794C_7630,
+        0x3153_464A,
+        0x4D44,
+        0x2011_BAB0,
+        0x7366_746E,
+    ];
+    rustix::fs::fstatfs(folder).is_ok_and(|found| LOCAL.contains(&(found.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn locks_are_seen(_: impl AsFd) -> bool {
+    false
+}
+
+/// What is known of who made an unpublished write.
+enum Writer {
+    /// And so is the file.
+    Gone,
+    /// Alive, or not a file of ours.
+    Keeps,
+    /// Only the sessions can tell.
+    Unknown,
+}
+
+/// Removes the unpublished writes whose writers are gone: those that nobody holds locked where locks can be relied on,
+/// and elsewhere those that were there before every other session had ended.
+pub(super) fn sweep(dir: &mut Dir, all_ended: &mut AllEnded<'_>) -> Result<u64> {
+    let relies_on_locks = locks_are_seen(dir.fd().map_err(|e| failed("list", STAGING, e))?);
+    let mut doubtful = Vec::new();
+    let mut swept = 0;
+    while let Some(entry) = dir.read() {
+        let entry = entry.map_err(|e| failed("list", STAGING, e))?;
+        let name = entry.file_name();
+        let of_length = |len| name.to_str().is_ok_and(|n| n.len() == len && is_lower_hex(n));
+        let own = of_length(OWN_NAME);
+        if !own && !of_length(SERVED_NAME) {
+            continue;
+        }
+        match look_at(dir, name, relies_on_locks && own) {
+            Ok(Writer::Gone) => swept += 1,
+            Ok(Writer::Unknown) => doubtful.push(CString::from(name)),
+            // Published or swept by another in the meantime.
+            Ok(Writer::Keeps) | Err(Errno::NOENT) => {}
+            Err(e) => return Err(failed("sweep", shown(name), e)),
+        }
     }
-    rustix::fs::unlinkat(dir.fd()?, name, AtFlags::empty())?;
-    Ok(true)
+    if !doubtful.is_empty() && all_ended()? {
+        for name in doubtful {
+            swept += remove(dir, &name)?;
+        }
+    }
+    Ok(swept)
+}
+
+/// Removes a file whose writer is known to be gone.
+fn look_at(dir: &Dir, name: &CStr, relies_on_locks: bool) -> rustix::io::Result<Writer> {
+    let stat = rustix::fs::statat(dir.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Ok(Writer::Keeps);
+    }
+    // Some file systems lock only what can be written to.
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let folder = dir.fd()?;
+    let file = match open_patiently(|| rustix::fs::openat(folder, name, flags, Mode::empty())) {
+        // Another user's, or on a disk that can't be written to.
+        Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => return Ok(Writer::Keeps),
+        file => File::from(file?),
+    };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(Writer::Keeps),
+        // While the lock is held: a writer that has created its file and not locked it yet makes another one.
+        Ok(()) if relies_on_locks => {
+            rustix::fs::unlinkat(dir.fd()?, name, AtFlags::empty())?;
+            Ok(Writer::Gone)
+        }
+        _ => Ok(Writer::Unknown),
+    }
+}
+
+/// How many were removed.
+fn remove(dir: &Dir, name: &CStr) -> Result<u64> {
+    let removed = dir
+        .fd()
+        .and_then(|folder| rustix::fs::unlinkat(folder, name, AtFlags::empty()));
+    match removed {
+        Ok(()) => Ok(1),
+        Err(Errno::NOENT) => Ok(0),
+        Err(e) => Err(failed("sweep", shown(name), e)),
+    }
+}
+
+fn shown(name: &CStr) -> String {
+    format!("{STAGING}/{}", name.to_string_lossy())
 }

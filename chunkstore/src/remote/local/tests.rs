@@ -2,7 +2,7 @@ use super::staged::link_exclusive;
 use super::*;
 use crate::id::{PackId, SessionId};
 use crate::remote::Published;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 fn session(n: u8) -> ObjectName {
     ObjectName::session(SessionId([n; 16]))
@@ -36,6 +36,41 @@ fn files_and_folders_are_private() {
         assert_eq!(mode(root.join(folder)), 0o700, "{folder}");
     }
     assert_eq!(mode(root.join(pack(0xab).path())), 0o600);
+}
+
+/// What a group shares stays shared, whatever the umask.
+#[test]
+fn a_shared_repository_stays_shared() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("shared");
+    std::fs::create_dir(&root).unwrap();
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o770)).unwrap();
+    let remote = Local::new(&root);
+    remote.put(&pack(0xab), b"x").unwrap();
+    for folder in ["tmp", "packs", "packs/ab"] {
+        assert_eq!(mode(root.join(folder)), 0o770, "{folder}");
+    }
+    assert_eq!(mode(root.join(pack(0xab).path())), 0o660);
+    remote.set_aside().unwrap();
+    assert_eq!(mode(root.join("tmp/reserve")), 0o660);
+}
+
+/// Only root can give files away, so only root can try.
+#[test]
+fn what_root_writes_belongs_to_the_owner_of_the_repository() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(dir.path(), Some(1234), Some(2345)).unwrap();
+    let remote = Local::new(dir.path());
+    remote.put(&pack(0xab), b"x").unwrap();
+    for path in ["tmp", "packs", "packs/ab", &pack(0xab).path()] {
+        let meta = std::fs::metadata(dir.path().join(path)).unwrap();
+        assert_eq!((meta.uid(), meta.gid()), (1234, 2345), "{path}");
+    }
+    // Nobody but the owner.
+    assert_eq!(mode(dir.path().join(pack(0xab).path())), 0o600);
 }
 
 #[test]
@@ -175,7 +210,8 @@ fn what_is_not_a_file_under_a_name_is_an_error() {
     assert!(remote.size(&session(1)).is_err());
     assert!(remote.delete(&session(1)).is_err());
     assert_eq!(remote.put(&session(1), b"x").unwrap(), Published::Exists);
-    rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join(session(2).path()), FOLDER_MODE).unwrap();
+    let path = dir.path().join(session(2).path());
+    rustix::fs::mkfifoat(rustix::fs::CWD, path, Mode::from_raw_mode(0o600)).unwrap();
     assert!(
         remote.get(&session(2), 10).is_err(),
         "and does not wait for a writer"

@@ -1,5 +1,6 @@
 //! Why one request failed, and whether trying again may help.
 
+use crate::descriptors;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
@@ -43,6 +44,16 @@ impl Fault {
 
     pub fn kind(&self) -> ErrorKind {
         self.source.kind()
+    }
+}
+
+/// Why a program could not be started. For want of descriptors or processes it may start later.
+pub(super) fn not_started(program: &str, error: &io::Error) -> Fault {
+    let text = format!("start {program}: {error}");
+    match error.kind() {
+        _ if descriptors::are_exhausted(error) => Fault::passing(ErrorKind::ResourceBusy, text),
+        ErrorKind::WouldBlock => Fault::passing(ErrorKind::ResourceBusy, text),
+        _ => Fault::lasting(ErrorKind::Unsupported, text),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::fault::{Fault, Outcome, causes};
 use super::rate::{DOWNLOAD, Rate, UPLOAD};
+use super::retry::MOST;
 use crate::error::{Error, Result};
 use crate::remote::address::{Address, invalid};
 use bytes::Bytes;
@@ -38,6 +39,7 @@ impl Http {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("dedup/", env!("CARGO_PKG_VERSION")))
+            .pool_max_idle_per_host(MOST)
             .connect_timeout(CONNECT);
         if let Some(path) = address.get("ca") {
             let certificates = reqwest::Certificate::from_pem_bundle(&file(path)?);
@@ -64,12 +66,13 @@ impl Http {
     /// Sends a request up to its answer's head.
     pub async fn send(&self, request: reqwest::RequestBuilder, body: Bytes) -> Outcome<reqwest::Response> {
         let moved = Arc::new(AtomicU64::new(0));
+        let whole = body.len();
         let request = match body.is_empty() {
             true => request,
             false => request.body(reqwest::Body::wrap(Upload {
                 rest: body,
                 moved: moved.clone(),
-                paced: Paced::new(&UPLOAD),
+                paced: Paced::new(&UPLOAD, whole),
             })),
         };
         let sent = watched(request.send(), &moved, self.stall).await?;
@@ -88,7 +91,7 @@ impl Http {
                 Ok(None) => None,
                 Ok(Some(Err(e))) => Some((Err(failed(&e)), None)),
                 Ok(Some(Ok(bytes))) => {
-                    tokio::time::sleep(DOWNLOAD.grant(bytes.len(), Instant::now())).await;
+                    tokio::time::sleep(DOWNLOAD.grant(bytes.len(), bytes.len(), Instant::now())).await;
                     Some((Ok(bytes), Some(stream)))
                 }
             }
@@ -111,7 +114,10 @@ fn stalled(stall: Duration) -> Fault {
     )
 }
 
-/// A wrong certificate stays wrong; all else that keeps a request from its answer may pass.
+/// How resolvers say that a name is not known.
+const UNKNOWN_HOST: [&str; 2] = ["Name or service not known", "Name does not resolve"];
+
+/// A wrong certificate stays wrong, and so does a name that nobody knows; all else that keeps a request from its answer may pass.
 fn failed(error: &reqwest::Error) -> Fault {
     let text = causes(error);
     if text.contains("certificate") {
@@ -119,6 +125,10 @@ fn failed(error: &reqwest::Error) -> Fault {
     }
     if error.is_builder() {
         return Fault::lasting(ErrorKind::InvalidInput, text);
+    }
+    // That there is no such host; that nobody could be asked is told otherwise.
+    if UNKNOWN_HOST.iter().any(|said| text.contains(said)) {
+        return Fault::lasting(ErrorKind::AddrNotAvailable, text);
     }
     match error.is_timeout() {
         true => Fault::passing(ErrorKind::TimedOut, text),
@@ -176,17 +186,23 @@ impl Body for Upload {
 /// Holds bytes back until the rate allows them.
 struct Paced {
     rate: &'static Rate,
+    /// Bytes in all.
+    whole: usize,
     wait: Option<Pin<Box<Sleep>>>,
 }
 
 impl Paced {
-    fn new(rate: &'static Rate) -> Self {
-        Paced { rate, wait: None }
+    fn new(rate: &'static Rate, whole: usize) -> Self {
+        Paced {
+            rate,
+            whole,
+            wait: None,
+        }
     }
 
     fn poll(&mut self, len: usize, context: &mut Context<'_>) -> Poll<()> {
         if self.wait.is_none() {
-            let wait = self.rate.grant(len, Instant::now());
+            let wait = self.rate.grant(len, self.whole, Instant::now());
             if wait.is_zero() {
                 return Poll::Ready(());
             }
@@ -231,7 +247,7 @@ impl HttpTransport for Http {
 fn to_library(fault: Fault) -> opendal::Error {
     let kind = match fault.kind() {
         ErrorKind::PermissionDenied => opendal::ErrorKind::PermissionDenied,
-        ErrorKind::InvalidInput => opendal::ErrorKind::ConfigInvalid,
+        ErrorKind::InvalidInput | ErrorKind::AddrNotAvailable => opendal::ErrorKind::ConfigInvalid,
         _ => opendal::ErrorKind::Unexpected,
     };
     let error = opendal::Error::new(kind, fault.source.to_string());

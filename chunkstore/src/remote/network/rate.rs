@@ -1,7 +1,11 @@
 //! Bounds on how fast this process sends and receives, shared by all its remotes: they share one link.
 
+use crate::stopping;
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
+
+/// Index segments, manifests and fences are smaller.
+const SMALL: usize = 1 << 20;
 
 /// One direction of the link.
 pub(super) struct Rate(Mutex<Schedule>);
@@ -30,8 +34,12 @@ impl Rate {
         }))
     }
 
-    /// How long to wait before these bytes may go.
-    pub fn grant(&self, bytes: usize, now: Instant) -> Duration {
+    /// How long to wait before these bytes, of `whole`, may go. What is small waits no more once the process was asked to
+    /// stop: it makes count what was sent before.
+    pub fn grant(&self, bytes: usize, whole: usize, now: Instant) -> Duration {
+        if whole <= SMALL && stopping::is_asked() {
+            return Duration::ZERO;
+        }
         let mut schedule = self.0.lock();
         let Some(limit) = schedule.limit else {
             return Duration::ZERO;
@@ -49,10 +57,10 @@ mod tests {
     #[test]
     fn bytes_are_spread_over_time() {
         let (rate, now) = (Rate::unbounded(), Instant::now());
-        assert_eq!(rate.grant(1 << 30, now), Duration::ZERO);
+        assert_eq!(rate.grant(1 << 30, 1 << 30, now), Duration::ZERO);
         rate.0.lock().limit = Some(1000);
-        assert_eq!(rate.grant(500, now), Duration::ZERO);
-        assert_eq!(rate.grant(500, now), Duration::from_millis(500));
-        assert_eq!(rate.grant(1, now + Duration::from_secs(3)), Duration::ZERO);
+        assert_eq!(rate.grant(500, 500, now), Duration::ZERO);
+        assert_eq!(rate.grant(500, 500, now), Duration::from_millis(500));
+        assert_eq!(rate.grant(1, 1, now + Duration::from_secs(3)), Duration::ZERO);
     }
 }

@@ -1,8 +1,9 @@
 //! Whatever rclone can reach: it serves the place as WebDAV on loopback, for as long as this value lives, with a
 //! password that only the two know.
 
-use super::fault::{Fault, Outcome};
+use super::fault::{Fault, Outcome, not_started};
 use super::webdav::WebDav;
+use crate::child;
 use crate::remote::address::Address;
 use std::io::ErrorKind;
 use std::process::Stdio;
@@ -56,7 +57,8 @@ impl Rclone {
         let random =
             crate::id::random::<24>().map_err(|e| Fault::lasting(ErrorKind::Other, e.to_string()))?;
         let password = Zeroizing::new(hex::encode(random));
-        let mut child = Command::new("rclone")
+        let mut command = Command::from(child::command("rclone").map_err(|e| not_started("rclone", &e))?);
+        command
             .args([
                 "serve",
                 "webdav",
@@ -73,9 +75,8 @@ impl Rclone {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .process_group(0)
-            .spawn()
-            .map_err(|e| Fault::lasting(ErrorKind::Unsupported, format!("start rclone: {e}")))?;
+            .process_group(0);
+        let mut child = child::start_async(command).map_err(|e| not_started("rclone", &e))?;
         let Some(said) = child.stderr.take() else {
             return Err(Fault::lasting(ErrorKind::Other, "rclone has no pipe"));
         };

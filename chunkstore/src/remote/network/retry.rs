@@ -1,10 +1,15 @@
 //! Trying again: exponential waits with full jitter, for as long as the address says. Errors that trying again can't
 //! help are returned at once.
+//!
+//! Patience is for a storage that is away, so it counts from the first failure of a request, and only time in which the
+//! storage can have been away: not the wait for a slot, and of a try that moved bytes for minutes no more than the time
+//! for which a transfer may stand still.
 
 use super::fault::{Fault, Outcome};
+use super::runtime::stopped;
+use crate::stopping::{self, Work};
 use parking_lot::{Condvar, Mutex};
 use std::io::ErrorKind;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -13,26 +18,30 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// While a storage has not answered at all: a mistyped name should not cost minutes.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between two looks at whether to go on.
-const LOOK: Duration = Duration::from_millis(100);
-
 /// Requests under way at most, and at first.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 24;
 const AT_FIRST: usize = 4;
 
 /// Sends requests: as many at a time as the storage bears, and each until it succeeds or patience ends.
 pub(super) struct Sender {
     patience: Duration,
+    /// How long a transfer may stand still before it fails.
+    stall: Duration,
+    clock: Clock,
+    /// Requests under way at most.
+    most: usize,
     reached: AtomicBool,
     slots: Mutex<Slots>,
     freed: Condvar,
 }
 
-/// Grows by one for each round of successes and is halved by a failure that may be of load.
+/// Grows by one for each success until something fails, from then on by one for each round of successes, and is halved by
+/// a failure that may be of load.
 struct Slots {
     taken: usize,
     limit: usize,
     successes: usize,
+    has_failed: bool,
 }
 
 struct Slot<'s>(&'s Sender);
@@ -44,55 +53,84 @@ impl Drop for Slot<'_> {
     }
 }
 
+/// Where time comes from; tests have one of their own.
+#[derive(Clone, Copy)]
+struct Clock {
+    now: fn() -> Instant,
+    /// False where waiting was not wanted any more.
+    wait: fn(Work, Duration) -> bool,
+}
+
+const REAL: Clock = Clock {
+    now: Instant::now,
+    wait: stopping::wait_for,
+};
+
 impl Sender {
-    pub fn new(patience: Duration) -> Self {
+    pub fn new(patience: Duration, stall: Duration, most: usize) -> Self {
         Sender {
             patience,
+            stall,
+            clock: REAL,
+            most,
             reached: AtomicBool::new(false),
             slots: Mutex::new(Slots {
                 taken: 0,
-                limit: AT_FIRST,
+                limit: AT_FIRST.min(most),
                 successes: 0,
+                has_failed: false,
             }),
             freed: Condvar::new(),
         }
     }
 
-    /// Calls `request` with the number of the try, from 0.
-    pub fn send<T>(&self, mut request: impl FnMut(u32) -> Outcome<T>) -> Outcome<T> {
-        let started = Instant::now();
+    /// Calls `request` with the number of the try, from 0. Told to stop, it waits no more.
+    pub fn send<T>(&self, work: Work, mut request: impl FnMut(u32) -> Outcome<T>) -> Outcome<T> {
         let mut tries = 0;
+        // For how long the storage has been away, as far as this request can tell.
+        let mut away = Duration::ZERO;
         loop {
-            let slot = self.slot();
+            let slot = self.slot(work).ok_or_else(stopped)?;
+            let began = (self.clock.now)();
             let outcome = request(tries);
+            let lasted = (self.clock.now)().saturating_duration_since(began);
             drop(slot);
             self.learn(&outcome);
             let fault = match outcome {
                 Err(fault) if fault.passing => fault,
                 outcome => return outcome,
             };
-            let patience = match self.reached.load(Relaxed) {
+            let reached = self.reached.load(Relaxed);
+            if tries > 0 || !reached {
+                // Had nothing moved for longer, the try would have been ended.
+                away += lasted.min(self.stall);
+            }
+            let patience = match reached {
                 true => self.patience,
                 false => self.patience.min(FIRST_PATIENCE),
             };
             let wait = jittered(tries);
-            if started.elapsed() + wait > patience {
-                return Err(given_up(fault, tries + 1, started.elapsed()));
+            if away + wait > patience {
+                return Err(given_up(fault, tries + 1, away));
             }
-            if !waited(wait) {
+            if !(self.clock.wait)(work, wait) {
                 return Err(Fault::lasting(ErrorKind::Interrupted, fault.source.to_string()));
             }
+            away += wait;
             tries += 1;
         }
     }
 
-    fn slot(&self) -> Slot<'_> {
+    fn slot(&self, work: Work) -> Option<Slot<'_>> {
         let mut slots = self.slots.lock();
         while slots.taken >= slots.limit {
-            self.freed.wait(&mut slots);
+            let timed_out = self.freed.wait_for(&mut slots, stopping::LOOK).timed_out();
+            if timed_out && stopping::is_over(work) {
+                return None;
+            }
         }
         slots.taken += 1;
-        Slot(self)
+        Some(Slot(self))
     }
 
     fn learn<T>(&self, outcome: &Outcome<T>) {
@@ -101,42 +139,19 @@ impl Sender {
             Err(fault) if fault.passing => {
                 slots.limit = (slots.limit / 2).max(1);
                 slots.successes = 0;
+                slots.has_failed = true;
             }
             _ => {
                 self.reached.store(true, Relaxed);
                 slots.successes += 1;
-                if slots.successes >= slots.limit && slots.limit < MOST {
+                let round = if slots.has_failed { slots.limit } else { 1 };
+                if slots.successes >= round && slots.limit < self.most {
                     slots.limit += 1;
                     slots.successes = 0;
                     self.freed.notify_one();
                 }
             }
         }
-    }
-}
-
-/// Asked while requests wait to be tried again.
-static UNWANTED: OnceLock<fn() -> bool> = OnceLock::new();
-
-/// From now on no request waits to be tried again once `unwanted` says so: whoever was told to stop need not wait for a
-/// storage that does not answer. Said once in a process.
-pub fn stop_trying_when(unwanted: fn() -> bool) {
-    // A second word would be the same one.
-    let _ = UNWANTED.set(unwanted);
-}
-
-/// False where waiting was not wanted any more.
-fn waited(wait: Duration) -> bool {
-    let end = Instant::now() + wait;
-    loop {
-        if UNWANTED.get().is_some_and(|unwanted| unwanted()) {
-            return false;
-        }
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return true;
-        }
-        std::thread::sleep(left.min(LOOK));
     }
 }
 
@@ -148,15 +163,83 @@ fn jittered(tries: u32) -> Duration {
     ceiling.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
-fn given_up(fault: Fault, tries: u32, after: Duration) -> Fault {
-    let text = format!("{} (tried {tries} times in {} s)", fault.source, after.as_secs());
+fn given_up(fault: Fault, tries: u32, away: Duration) -> Fault {
+    let text = format!("{} (tried {tries} times in {} s)", fault.source, away.as_secs());
     Fault::passing(fault.kind(), text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
     use std::sync::atomic::AtomicUsize;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    thread_local! {
+        /// What has passed on the simulated clock of a test.
+        static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+        static START: Instant = Instant::now();
+    }
+
+    fn pass(time: Duration) {
+        PASSED.set(PASSED.get() + time);
+    }
+
+    /// A storage that was reached before, on a simulated clock.
+    fn simulated(patience: Duration) -> Sender {
+        let sender = Sender {
+            clock: Clock {
+                now: || START.with(|start| *start) + PASSED.get(),
+                wait: |_, time| {
+                    pass(time);
+                    true
+                },
+            },
+            ..Sender::new(patience, MINUTE, MOST)
+        };
+        sender.send(Work::Bulk, |_| Ok(())).unwrap();
+        sender
+    }
+
+    /// Of a slow, large put whose server goes away, only what comes after its failure counts.
+    #[test]
+    fn a_long_transfer_that_breaks_is_tried_again() {
+        let sender = simulated(2 * MINUTE);
+        let outcome = sender.send(Work::Bulk, |tries| {
+            pass(3 * MINUTE);
+            if tries < 2 { Err(busy()) } else { Ok(tries) }
+        });
+        assert_eq!(outcome.unwrap(), 2);
+    }
+
+    /// Each try moves bytes and fails in the end: that is not gone on with for ever.
+    #[test]
+    fn a_storage_that_takes_bytes_and_always_fails_is_given_up() {
+        let sender = simulated(2 * MINUTE);
+        let mut calls = 0;
+        let outcome = sender.send::<()>(Work::Bulk, |_| {
+            calls += 1;
+            pass(10 * MINUTE);
+            Err(busy())
+        });
+        assert!((2..=4).contains(&calls), "{calls}");
+        assert!(outcome.unwrap_err().source.to_string().contains("tried"));
+    }
+
+    /// A storage that refuses at once is asked for as long as patience lasts, and little longer.
+    #[test]
+    fn patience_counts_from_the_first_failure() {
+        let sender = simulated(2 * MINUTE);
+        let before = PASSED.get();
+        let outcome = sender.send::<()>(Work::Bulk, |_| Err(busy()));
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TimedOut);
+        let passed = PASSED.get() - before;
+        assert!(
+            passed <= 2 * MINUTE && passed > 2 * MINUTE - LONGEST_WAIT,
+            "{passed:?}"
+        );
+    }
 
     fn busy() -> Fault {
         Fault::passing(ErrorKind::TimedOut, "busy")
@@ -164,11 +247,14 @@ mod tests {
 
     #[test]
     fn what_passes_is_tried_again_and_the_rest_is_not() {
-        let sender = Sender::new(Duration::from_secs(60));
-        let outcome = sender.send(|tries| if tries < 3 { Err(busy()) } else { Ok(tries) });
+        let sender = Sender::new(MINUTE, MINUTE, MOST);
+        let outcome = sender.send(
+            Work::Closing,
+            |tries| if tries < 3 { Err(busy()) } else { Ok(tries) },
+        );
         assert_eq!(outcome.unwrap(), 3);
         let mut calls = 0;
-        let denied = sender.send::<()>(|_| {
+        let denied = sender.send::<()>(Work::Closing, |_| {
             calls += 1;
             Err(Fault::lasting(ErrorKind::PermissionDenied, "no"))
         });
@@ -180,9 +266,9 @@ mod tests {
 
     #[test]
     fn patience_ends() {
-        let sender = Sender::new(Duration::from_millis(500));
+        let sender = Sender::new(Duration::from_millis(500), MINUTE, MOST);
         let started = Instant::now();
-        let fault = sender.send::<()>(|_| Err(busy())).unwrap_err();
+        let fault = sender.send::<()>(Work::Closing, |_| Err(busy())).unwrap_err();
         assert_eq!(fault.kind(), ErrorKind::TimedOut);
         assert!(fault.source.to_string().contains("tried"), "{}", fault.source);
         assert!(started.elapsed() < Duration::from_secs(2));
@@ -190,13 +276,13 @@ mod tests {
 
     #[test]
     fn requests_are_bounded_and_adapt() {
-        let sender = Sender::new(Duration::from_secs(60));
+        let sender = Sender::new(MINUTE, MINUTE, MOST);
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..32 {
                 scope.spawn(|| {
                     for _ in 0..20 {
-                        let sent = sender.send(|_| {
+                        let sent = sender.send(Work::Closing, |_| {
                             most.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
                             std::thread::yield_now();
                             now.fetch_sub(1, Relaxed);
@@ -209,7 +295,10 @@ mod tests {
         });
         assert!(most.load(Relaxed) <= MOST);
         assert_eq!(sender.slots.lock().limit, MOST);
-        let _ = sender.send(|tries| if tries < 4 { Err(busy()) } else { Ok(()) });
+        let _ = sender.send(
+            Work::Closing,
+            |tries| if tries < 4 { Err(busy()) } else { Ok(()) },
+        );
         assert!(sender.slots.lock().limit <= 2);
     }
 

@@ -110,7 +110,11 @@ impl Sftp {
             // What can't be removed counts for nothing and is left to the sweep.
             let _ = connection.ask(|sftp| sftp.remove(temporary.as_str())).await;
         }
-        let created = created.map_err(fault);
+        let created = created.map_err(|said| match is(&said, StatusCode::NoSuchFile) {
+            // The folders are there, or were made.
+            true => temporary::swept(),
+            false => fault(said),
+        });
         if matches!(&created, Err(fault) if fault.kind() == ErrorKind::Other)
             && self.is_full(&connection, bytes.len()).await
         {
@@ -144,7 +148,7 @@ impl Sftp {
             let piece = bytes.slice(start..(start + PIECE).min(bytes.len()));
             let handle = handle.clone();
             async move {
-                tokio::time::sleep(UPLOAD.grant(piece.len(), Instant::now())).await;
+                tokio::time::sleep(UPLOAD.grant(piece.len(), bytes.len(), Instant::now())).await;
                 connection
                     .ask(|sftp| sftp.write(handle, start as u64, piece.to_vec()))
                     .await
@@ -283,7 +287,7 @@ impl Sftp {
                     read => piece.extend_from_slice(&read?.data),
                 }
             }
-            tokio::time::sleep(DOWNLOAD.grant(piece.len(), Instant::now())).await;
+            tokio::time::sleep(DOWNLOAD.grant(piece.len(), piece.len(), Instant::now())).await;
             Ok::<_, Said>((piece.len() == wanted, piece))
         });
         let mut pieces = std::pin::pin!(futures_util::stream::iter(pieces).buffered(UNDER_WAY));
@@ -364,25 +368,21 @@ impl Sftp {
         }
     }
 
-    /// Unpublished writes that are old by their names.
-    pub async fn sweep(&self, before: u64) -> Outcome<u64> {
+    pub async fn staged(&self) -> Outcome<Vec<String>> {
         let connection = self.connection().await?;
-        let mut swept = 0;
-        for (name, _) in self.members(&connection, temporary::FOLDER).await? {
-            if !temporary::is_older(&name, before) {
-                continue;
-            }
-            let path = self.path(&format!("{}/{name}", temporary::FOLDER));
-            match connection.ask(|sftp| sftp.remove(path.as_str())).await {
-                // Published, or swept by another.
-                Err(e) if is(&e, StatusCode::NoSuchFile) => {}
-                removed => {
-                    removed.map_err(fault)?;
-                    swept += 1;
-                }
-            }
+        let members = self.members(&connection, temporary::FOLDER).await?;
+        let names = members.into_iter().map(|(name, _)| name);
+        Ok(names.filter(|name| temporary::is_ours(name)).collect())
+    }
+
+    pub async fn remove_staged(&self, name: &str) -> Outcome<bool> {
+        let connection = self.connection().await?;
+        let path = self.path(&format!("{}/{name}", temporary::FOLDER));
+        match connection.ask(|sftp| sftp.remove(path.as_str())).await {
+            // Published, or swept by another.
+            Err(e) if is(&e, StatusCode::NoSuchFile) => Ok(false),
+            removed => removed.map(|_| true).map_err(fault),
         }
-        Ok(swept)
     }
 }
 

@@ -1,30 +1,33 @@
-//! Names of unpublished writes, for storages that publish by renaming: when it was begun, and something random. The
-//! time is the writer's, and decides only when to tidy up.
+//! Names of unpublished writes, for storages that publish by renaming.
+//!
+//! They are longer than those of a directory's own writer (`local/staged.rs`): the storage may be a directory that others
+//! use as such, and a writer behind a server holds no lock there.
 
 use super::fault::{Fault, Outcome};
 use std::io::ErrorKind;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) const FOLDER: &str = "tmp";
-
-/// Seconds since 1970.
-pub(super) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
-}
+const RANDOM: usize = 17;
 
 /// A path nobody else has.
 pub(super) fn name() -> Outcome<String> {
-    let random = crate::id::random::<12>();
+    let random = crate::id::random::<RANDOM>();
     let random = random.map_err(|e| Fault::lasting(ErrorKind::Other, e.to_string()))?;
-    Ok(format!("{FOLDER}/{:010x}{}", now(), hex::encode(random)))
+    Ok(format!("{FOLDER}/{}", hex::encode(random)))
 }
 
-/// Whether this is the name of a write that was begun before a time.
-pub(super) fn is_older(name: &str, before: u64) -> bool {
-    let ours = name.len() == 34 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    ours && u64::from_str_radix(&name[..10], 16).is_ok_and(|begun| begun < before)
+/// Whether this is the name of such a write.
+pub(super) fn is_ours(name: &str) -> bool {
+    name.len() == 2 * RANDOM && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// An unpublished write is not there any more: a sweep took it for a leftover. The bytes are still here, so all of it is
+/// tried again.
+pub(super) fn swept() -> Fault {
+    Fault::passing(
+        ErrorKind::Other,
+        "what was being written was removed by somebody else",
+    )
 }
 
 #[cfg(test)]
@@ -32,10 +35,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn age_is_in_the_name() {
+    fn names_are_told_from_others() {
         let name = name().unwrap();
-        let name = name.strip_prefix("tmp/").unwrap();
-        assert!(!is_older(name, now() - 60) && is_older(name, now() + 60));
-        assert!(!is_older("README", u64::MAX) && !is_older(&"é".repeat(17), u64::MAX));
+        assert!(is_ours(name.strip_prefix("tmp/").unwrap()));
+        assert!(!is_ours("README") && !is_ours(&"a".repeat(32)) && !is_ours(&"é".repeat(17)));
     }
 }

@@ -115,6 +115,9 @@ impl WebDav {
             self.make_folders(path.rsplit_once('/').map_or("", |(folder, _)| folder))
                 .await?;
             moved = self.rename(temporary, path, replacing).await?;
+            if moved.status() == StatusCode::NOT_FOUND {
+                return Err(temporary::swept());
+            }
         }
         let good: &[StatusCode] = match replacing {
             true => &[StatusCode::CREATED, StatusCode::NO_CONTENT],
@@ -283,22 +286,22 @@ impl WebDav {
             .map(drop)
     }
 
-    /// Unpublished writes that are old by their names.
-    pub async fn sweep(&self, before: u64) -> Outcome<u64> {
+    pub async fn staged(&self) -> Outcome<Vec<String>> {
         let members = self.members(temporary::FOLDER).await?;
-        let mut swept = 0;
-        for member in members
-            .iter()
-            .filter(|member| temporary::is_older(&member.name, before))
-        {
-            let path = format!("{}/{}", temporary::FOLDER, member.name);
-            let answer = self.ask("DELETE", &path).await?;
-            if answer.status() != StatusCode::NOT_FOUND {
-                expect(answer, &[StatusCode::NO_CONTENT, StatusCode::OK], &self.http).await?;
-                swept += 1;
-            }
+        let names = members.into_iter().map(|member| member.name);
+        Ok(names.filter(|name| temporary::is_ours(name)).collect())
+    }
+
+    /// False where it was published, or swept by another.
+    pub async fn remove_staged(&self, name: &str) -> Outcome<bool> {
+        let answer = self
+            .ask("DELETE", &format!("{}/{name}", temporary::FOLDER))
+            .await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(false);
         }
-        Ok(swept)
+        expect(answer, &[StatusCode::NO_CONTENT, StatusCode::OK], &self.http).await?;
+        Ok(true)
     }
 }
 

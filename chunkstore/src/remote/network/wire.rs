@@ -85,14 +85,24 @@ impl Wire {
         }
     }
 
-    /// Removes unpublished writes that were begun before a time, in seconds since 1970.
-    pub async fn sweep(&self, before: u64) -> Outcome<u64> {
+    /// Names of unpublished writes.
+    pub async fn staged(&self) -> Outcome<Vec<String>> {
         match self {
             // An unfinished request leaves nothing.
-            Wire::Cloud(_) => Ok(0),
-            Wire::Rclone(rclone) => rclone.server().await?.sweep(before).await,
-            Wire::Sftp(sftp) => sftp.sweep(before).await,
-            Wire::WebDav(webdav) => webdav.sweep(before).await,
+            Wire::Cloud(_) => Ok(Vec::new()),
+            Wire::Rclone(rclone) => rclone.server().await?.staged().await,
+            Wire::Sftp(sftp) => sftp.staged().await,
+            Wire::WebDav(webdav) => webdav.staged().await,
+        }
+    }
+
+    /// Removes one of them; false where it is gone already.
+    pub async fn remove_staged(&self, name: &str) -> Outcome<bool> {
+        match self {
+            Wire::Cloud(_) => Ok(false),
+            Wire::Rclone(rclone) => rclone.server().await?.remove_staged(name).await,
+            Wire::Sftp(sftp) => sftp.remove_staged(name).await,
+            Wire::WebDav(webdav) => webdav.remove_staged(name).await,
         }
     }
 }

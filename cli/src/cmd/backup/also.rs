@@ -79,7 +79,7 @@ pub fn tell_problems(context: &Context, followed: &[Followed]) {
 
 fn tell_problem(context: &Context, one: &Followed, problem: &Problem) {
     output::say(&match context.json() {
-        true => json::problem(problem, "replicate").to_string(),
+        true => json::line(&json::problem(problem, "replicate")),
         false => format!(
             "dedup: {}: {}",
             escape(one.name.as_bytes()),

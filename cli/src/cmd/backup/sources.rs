@@ -1,11 +1,11 @@
 //! Which paths a backup is about: arguments and `--files-from*`, made absolute, sorted, each once (so that the order
-//! in which they were given does not make another set of sources); and what is never backed up, since it is the
-//! backup.
+//! in which they were given does not make another set of sources).
 
+use super::glob::matching;
 use crate::args::backup::SelectArgs;
 use crate::args::snapshot::{absolute, path_from};
 use crate::exit::{Code, Failure};
-use engine::repo;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -14,26 +14,36 @@ use std::path::{Path, PathBuf};
 /// A list of sources is no larger.
 const LIST_MAX: u64 = 256 << 20;
 
-pub fn collect(paths: &[OsString], select: &SelectArgs) -> Result<Vec<PathBuf>, Failure> {
+pub struct Collected {
+    pub paths: Vec<PathBuf>,
+    /// Those that are links to directories, written with a slash at the end.
+    pub followed: BTreeSet<PathBuf>,
+}
+
+pub fn collect(paths: &[OsString], select: &SelectArgs) -> Result<Collected, Failure> {
     let mut found: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     for file in &select.files_from {
-        for line in lines(&read_list(file)?, b'\n') {
-            let text = String::from_utf8_lossy(line);
-            let text = text.trim();
-            if !text.is_empty() && !text.starts_with('#') {
-                expand(text, line, &mut found)?;
+        for line in lines(without_mark(&read_list(file)?), b'\n') {
+            let line = line.trim_ascii();
+            if !line.is_empty() && !line.starts_with(b"#") {
+                expand(line, &mut found)?;
             }
         }
     }
     for file in &select.files_from_verbatim {
-        found.extend(lines(&read_list(file)?, b'\n').map(path_from));
+        found.extend(lines(without_mark(&read_list(file)?), b'\n').map(path_from));
     }
     for file in &select.files_from_raw {
         found.extend(lines(&read_list(file)?, 0).map(path_from));
     }
     let mut sources = Vec::with_capacity(found.len());
+    let mut followed = BTreeSet::new();
     for path in &found {
-        sources.push(path_from(&absolute(path)?));
+        let source = path_from(&absolute(path)?);
+        if is_link_followed(path, &source) {
+            followed.insert(source.clone());
+        }
+        sources.push(source);
     }
     sources.sort();
     sources.dedup();
@@ -42,8 +52,19 @@ pub fn collect(paths: &[OsString], select: &SelectArgs) -> Result<Vec<PathBuf>, 
             Code::Incomplete,
             "nothing to back up: the lists of files name none; no snapshot was made",
         )),
-        false => Ok(sources),
+        false => Ok(Collected {
+            paths: sources,
+            followed,
+        }),
     }
+}
+
+/// `link/` means what it leads to, as for every program; `link` is the link.
+fn is_link_followed(given: &Path, source: &Path) -> bool {
+    let given = given.as_os_str().as_encoded_bytes();
+    (given.ends_with(b"/") || given.ends_with(b"/."))
+        && source.is_dir()
+        && source.symlink_metadata().is_ok_and(|meta| meta.is_symlink())
 }
 
 fn read_list(file: &Path) -> Result<Vec<u8>, Failure> {
@@ -55,10 +76,19 @@ fn read_list(file: &Path) -> Result<Vec<u8>, Failure> {
     };
     let shown = file.display();
     done.map_err(|e| Failure::usage(format!("can't read the list of files {shown}: {e}")))?;
-    match bytes.len() as u64 > LIST_MAX {
-        true => Err(Failure::usage(format!("the list of files {shown} is too long"))),
-        false => Ok(bytes),
+    if bytes.len() as u64 > LIST_MAX {
+        return Err(Failure::usage(format!("the list of files {shown} is too long")));
     }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        let why = "is UTF-16; save it as UTF-8";
+        return Err(Failure::usage(format!("the list of files {shown} {why}")));
+    }
+    Ok(bytes)
+}
+
+/// What editors put before a text to say that it is UTF-8.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 fn lines(bytes: &[u8], end: u8) -> impl Iterator<Item = &[u8]> {
@@ -75,73 +105,21 @@ fn lines(bytes: &[u8], end: u8) -> impl Iterator<Item = &[u8]> {
         .filter(|line| !line.is_empty())
 }
 
-/// The paths that a pattern matches; one that matches none stays as it is, and is reported as missing.
-fn expand(pattern: &str, line: &[u8], found: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    if !pattern.contains(['*', '?', '[']) {
-        // As bytes, since a plain name need not be UTF-8.
-        found.push(path_from(line.trim_ascii()));
+/// The path itself if there is one of this name, or else the paths that it matches as a pattern; one that matches none
+/// stays as it is, and is reported as missing.
+fn expand(line: &[u8], found: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let path = path_from(line);
+    let is_pattern = line.iter().any(|byte| b"*?[".contains(byte));
+    if !is_pattern || path.symlink_metadata().is_ok() {
+        found.push(path);
         return Ok(());
     }
-    let paths = glob::glob(pattern).map_err(|e| Failure::usage(format!("the pattern '{pattern}': {e}")))?;
     let before = found.len();
-    for path in paths {
-        // What can't be looked into is a source all the same, so that the backup reports it.
-        found.push(path.unwrap_or_else(|e| e.path().to_path_buf()));
-    }
+    matching(line, found)?;
     if found.len() == before {
-        found.push(PathBuf::from(pattern));
+        found.push(path);
     }
     Ok(())
-}
-
-/// Where the repositories and the cache are, links resolved; what doesn't exist is not in any source.
-pub struct OwnPlaces {
-    repositories: Vec<PathBuf>,
-    cache: Option<PathBuf>,
-}
-
-pub fn own_places(urls: &[&str], cache: &Path) -> OwnPlaces {
-    let directory = |url: &&str| repo::local_path(url).and_then(|path| path.canonicalize().ok());
-    OwnPlaces {
-        repositories: urls.iter().filter_map(directory).collect(),
-        cache: cache.canonicalize().ok(),
-    }
-}
-
-impl OwnPlaces {
-    /// Patterns that leave out the repository and the cache below each source, as the walk will name them.
-    pub fn excludes(&self, sources: &[PathBuf]) -> Result<Vec<String>, Failure> {
-        let mut patterns = Vec::new();
-        for source in sources {
-            let Ok(real) = source.canonicalize() else { continue };
-            if self.repositories.iter().any(|own| real.starts_with(own)) {
-                let source = source.display();
-                return Err(Failure::usage(format!(
-                    "{source} is the repository itself, or in it: it can't be backed up into itself"
-                )));
-            }
-            for own in self.repositories.iter().chain(&self.cache) {
-                match own.strip_prefix(&real) {
-                    Ok(below) if !below.as_os_str().is_empty() => patterns.push(literal(&source.join(below))),
-                    _ => {}
-                }
-            }
-        }
-        Ok(patterns)
-    }
-}
-
-/// A pattern that matches just this path. A name that is no UTF-8 matches by the rest of it.
-fn literal(path: &Path) -> String {
-    let mut out = String::new();
-    for c in path.to_string_lossy().chars() {
-        match c {
-            '*' | '?' | '[' | ']' | '{' | '}' | '\\' => out.extend(['\\', c]),
-            char::REPLACEMENT_CHARACTER => out.push('*'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -161,7 +139,11 @@ mod tests {
     fn collected(line: &str) -> Result<Vec<String>, Failure> {
         let (paths, select) = select(line);
         let found = collect(&paths, &select)?;
-        Ok(found.iter().map(|p| p.to_str().unwrap().to_string()).collect())
+        Ok(found
+            .paths
+            .iter()
+            .map(|p| p.to_str().unwrap().to_string())
+            .collect())
     }
 
     #[test]
@@ -211,29 +193,5 @@ mod tests {
             collected(&format!("--files-from {list}")).unwrap_err().code,
             Code::Usage
         );
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_backup_does_not_back_up_itself() {
-        let dir = tempfile::tempdir().unwrap();
-        let real = dir.path().canonicalize().unwrap();
-        std::fs::create_dir_all(real.join("data/re[po]*")).unwrap();
-        std::fs::create_dir_all(real.join("cache")).unwrap();
-        std::os::unix::fs::symlink(real.join("data"), real.join("link")).unwrap();
-        let own = own_places(
-            &[real.join("link/re[po]*").to_str().unwrap()],
-            &real.join("cache"),
-        );
-        let excludes = |source: &str| own.excludes(&[real.join(source)]);
-        let shown = real.display();
-        assert_eq!(excludes("data").unwrap(), [format!("{shown}/data/re\\[po\\]\\*")]);
-        assert_eq!(excludes("link").unwrap(), [format!("{shown}/link/re\\[po\\]\\*")]);
-        assert_eq!(
-            excludes("").unwrap(),
-            [format!("{shown}/data/re\\[po\\]\\*"), format!("{shown}/cache")]
-        );
-        assert!(excludes("cache").unwrap().is_empty());
-        assert_eq!(excludes("data/re[po]*").unwrap_err().code, Code::Usage);
     }
 }

@@ -2,12 +2,12 @@
 //! half of a dump never becomes a snapshot.
 
 use crate::args::backup::StdinArgs;
-use crate::env::without_passwords;
 use crate::exit::{Code, Failure};
 use crate::render::text;
+use engine::child;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
 pub struct Input {
     /// An absolute path, as bytes.
@@ -68,9 +68,9 @@ impl Input {
                         format!("can't run {program}: {e}; no snapshot was made"),
                     )
                 };
-                let mut command = Command::new(program);
+                let mut command = child::command(program).map_err(|e| failed(&e))?;
                 command.args(arguments).stdout(Stdio::piped());
-                let mut child = without_passwords(&mut command).spawn().map_err(|e| failed(&e))?;
+                let mut child = child::start(move || command.spawn()).map_err(|e| failed(&e))?;
                 let out = child.stdout.take().ok_or_else(|| failed(&"it has no output"))?;
                 self.from = From::Running { child, out };
                 Ok(())

@@ -5,6 +5,7 @@ use super::xattr::{self, Object, magic_path};
 use super::{Owners, stat_fd};
 use crate::entry::{Kind, Meta, Time};
 use crate::fsmeta::{ApplyOptions, ApplyProblem, Owner, check_name};
+use chunkstore::descriptors::open_patiently;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -98,7 +99,7 @@ impl<'a> Handle<'a> {
             At::Name(dir, name) => {
                 check_name(name).map_err(|_| Errno::INVAL)?;
                 let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+                let fd = open_patiently(|| rustix::fs::openat(dir, name, flags, Mode::empty()))?;
                 match kind {
                     Kind::Symlink { .. } => Pinned::Link(fd, dir, name),
                     Kind::File
@@ -214,6 +215,8 @@ fn apply_mode(handle: &Handle<'_>, kind: &Kind, meta: &Meta, given: Given, probl
     }
     let bits = Mode::from_raw_mode(mode);
     let result = match &handle.pinned {
+        // Giving it away may have cleared bits.
+        _ if handle.now.mode & 0o7777 == mode && mode & 0o6000 == 0 => Ok(()),
         Pinned::Open(fd) => rustix::fs::fchmod(fd, bits),
         Pinned::Path(fd) => rustix::fs::chmodat(CWD, magic_path(fd.as_fd()), bits, AtFlags::empty()),
         // Links have no permissions.
@@ -274,6 +277,8 @@ fn apply_times(handle: &Handle<'_>, meta: &Meta, problems: &mut Problems) {
         last_modification: modified,
     };
     let result = match &handle.pinned {
+        // Nothing else that is put back moves it.
+        _ if handle.now.mtime == meta.mtime => Ok(()),
         Pinned::Open(fd) => rustix::fs::futimens(fd, &times),
         Pinned::Path(fd) => rustix::fs::utimensat(CWD, magic_path(fd.as_fd()), &times, AtFlags::empty()),
         Pinned::Link(_, dir, name) => rustix::fs::utimensat(dir, *name, &times, AtFlags::SYMLINK_NOFOLLOW),

@@ -2,7 +2,7 @@
 
 use super::{Owners, errno_of, xattr};
 use crate::entry::{Kind, Meta, Time, Trouble, Xattr};
-use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxFlags, StatxTimestamp};
+use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -56,12 +56,27 @@ pub enum Follow {
 /// Kind and metadata of `name` in `dir`, without a link's target, attributes and names of owners
 /// ([`complete`] adds these). Never mounts an automount.
 pub fn stat(dir: BorrowedFd<'_>, name: &[u8], follow: Follow, blank: &Blank) -> io::Result<(Kind, Meta)> {
+    examine(dir, name, follow, blank).map(|(kind, meta, _)| (kind, meta))
+}
+
+/// As [`stat`], and whether a file system is mounted there; `None` where the system can't tell (before Linux 5.8).
+pub fn examine(
+    dir: BorrowedFd<'_>,
+    name: &[u8],
+    follow: Follow,
+    blank: &Blank,
+) -> io::Result<(Kind, Meta, Option<bool>)> {
     let link = match follow {
         Follow::No => AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
         Follow::Yes => AtFlags::empty(),
     };
     let stat = rustix::fs::statx(dir, name, link | AtFlags::STATX_DONT_SYNC, wanted())?;
-    convert(&stat, blank)
+    let mount = stat
+        .stx_attributes_mask
+        .contains(StatxAttributes::MOUNT_ROOT)
+        .then(|| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+    let (kind, meta) = convert(&stat, blank)?;
+    Ok((kind, meta, mount))
 }
 
 /// As [`stat`], of an open file.

@@ -11,13 +11,13 @@ mod tests;
 mod xattr;
 
 pub use apply::{At, apply_meta};
-pub use capture::{Blank, Follow, complete, stat, stat_fd, stat_path};
+pub use capture::{Blank, Follow, complete, examine, stat, stat_fd, stat_path};
 pub use owners::Owners;
 pub use read::{
     DataRanges, advise_done, advise_sequential, advise_soon, data_ranges, list_dir, open_ancestor, open_dir,
-    open_root, open_source,
+    open_linked_dir, open_root, open_source, open_special, size_of_device,
 };
-pub use system::{sync_fs, umask};
+pub use system::{Trust, sizes_of, sync_fs, umask};
 pub use target::{FileId, Target, TargetDir};
 
 use rustix::io::Errno;
@@ -36,7 +36,7 @@ pub fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
 
-/// Whether `error` says that too many files are open.
-pub fn is_out_of_descriptors(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+/// Whether `error` says that the file can only be read from front to back.
+pub fn cannot_seek(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::SPIPE)
 }

@@ -1,6 +1,7 @@
 //! Opening and reading what is backed up: directories, files, and where a file has data.
 
 use crate::fsmeta::{Hint, Names};
+use chunkstore::descriptors;
 use rustix::fs::{Advice, FileType, Mode, OFlags, RawDir, SeekFrom, openat};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
@@ -29,10 +30,29 @@ pub fn open_ancestor(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd>
     Ok(retry_on_intr(|| openat(parent, name, flags, Mode::empty()))?)
 }
 
+/// A directory to be listed that the user named through a link to it, one component below `parent`.
+pub fn open_linked_dir(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(retry_on_intr(|| openat(parent, name, flags, Mode::empty()))?)
+}
+
+/// A device or FIFO to be read like a file, links to it followed. A FIFO is waited for until somebody writes to it.
+pub fn open_special(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+    Ok(File::from(retry_on_intr(|| {
+        openat(dir, name, flags, Mode::empty())
+    })?))
+}
+
+/// Bytes of a block device.
+pub fn size_of_device(device: impl AsFd) -> io::Result<u64> {
+    Ok(rustix::fs::seek(device, SeekFrom::End(0))?)
+}
+
 /// A file to be read. Does not follow a link and does not wait if the name has become a FIFO: callers compare the
 /// kind of what they got ([`super::stat_fd`]).
 pub fn open_source(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
-    open_quietly(dir, name, OFlags::NONBLOCK).map(File::from)
+    descriptors::patiently(|| open_quietly(dir, name, OFlags::NONBLOCK)).map(File::from)
 }
 
 /// Reading must not touch access times; only the owner may ask for that.

@@ -1,13 +1,20 @@
 //! Where a restore writes. Every call names one checked component below an open directory, and directories are opened
 //! without following links, so nothing can be created outside the target: not by hostile names in a generation, and
 //! not by somebody who swaps directories for links meanwhile.
+//!
+//! The exception are links above what was backed up when the target is `/`: they are the user's own, and a backup goes
+//! through them ([`TargetDir::follow`]).
 
-use super::{Blank, Follow, stat};
+use super::xattr::magic_path;
+use super::{Blank, Follow, list_dir, stat, stat_fd};
 use crate::entry::{Kind, Meta};
-use crate::fsmeta::{TargetError, check_name};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, openat, openat2};
-use rustix::io::{Errno, retry_on_intr};
+use crate::fsmeta::{Changes, Names, TargetError, check_name};
+use chunkstore::descriptors::open_patiently;
+use parking_lot::RwLock;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, openat, openat2};
+use rustix::io::Errno;
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -32,14 +39,22 @@ impl From<&Meta> for FileId {
 /// The directory a restore may write beneath.
 pub struct Target {
     root: TargetDir,
+    /// Paths at which a link of the user's was followed, and where it led.
+    followed: RwLock<Vec<(Vec<u8>, TargetDir)>>,
 }
 
 impl Target {
     /// `path` is the user's own and must exist; links in it are followed.
     pub fn open(path: &Path) -> Result<Target> {
-        let fd = rustix::fs::open(path, dir_flags(), Mode::empty()).map_err(io("open"))?;
+        Target::open_with(path, Changes::default())
+    }
+
+    pub fn open_with(path: &Path, changes: Changes) -> Result<Target> {
+        let fd =
+            open_patiently(|| rustix::fs::open(path, dir_flags(), Mode::empty())).map_err(failed("open"))?;
         Ok(Target {
-            root: TargetDir { fd },
+            root: TargetDir { fd, changes },
+            followed: RwLock::default(),
         })
     }
 
@@ -47,23 +62,49 @@ impl Target {
         &self.root
     }
 
+    /// It is the root of the file system: paths in it are those that a backup sees.
+    pub fn is_system_root(&self) -> bool {
+        let id = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        match (rustix::fs::fstat(&self.root.fd), rustix::fs::stat("/")) {
+            (Ok(target), Ok(root)) => id(target) == id(root),
+            _ => false,
+        }
+    }
+
+    pub fn changes(&self) -> &Changes {
+        &self.root.changes
+    }
+
     /// The directory at `path`, components joined by `/`, relative to the target; the empty path is the target.
     pub fn dir(&self, path: &[u8]) -> Result<TargetDir> {
-        if path.is_empty() {
-            let fd = self
-                .root
-                .fd
-                .try_clone()
-                .map_err(|source| TargetError::Io { call: "open", source })?;
-            return Ok(TargetDir { fd });
+        let followed = self.followed.read();
+        let mut from = (&self.root, path);
+        for (link, dir) in followed.iter() {
+            // The last one that fits is the deepest: a link below another was followed after it.
+            match path.strip_prefix(link.as_slice()) {
+                Some([]) => from = (dir, &[]),
+                Some([b'/', rest @ ..]) => from = (dir, rest),
+                _ => {}
+            }
         }
-        self.root.open_path(path)
+        match from {
+            (dir, []) => dir.try_clone(),
+            (dir, path) => dir.open_path(path),
+        }
+    }
+
+    /// From now on `path` leads to `dir`.
+    pub fn lead(&self, path: &[u8], dir: &TargetDir) -> Result<()> {
+        let dir = dir.try_clone()?;
+        self.followed.write().push((path.to_vec(), dir));
+        Ok(())
     }
 }
 
 /// An open directory at or beneath a [`Target`].
 pub struct TargetDir {
     fd: OwnedFd,
+    changes: Changes,
 }
 
 impl AsFd for TargetDir {
@@ -75,8 +116,85 @@ impl AsFd for TargetDir {
 impl TargetDir {
     pub fn open_dir(&self, name: &[u8]) -> Result<TargetDir> {
         check_name(name)?;
-        let fd = retry_on_intr(|| openat(&self.fd, name, dir_flags() | OFlags::NOFOLLOW, Mode::empty()));
-        fd.map(|fd| TargetDir { fd }).map_err(io("open"))
+        let fd = open_patiently(|| openat(&self.fd, name, dir_flags() | OFlags::NOFOLLOW, Mode::empty()));
+        fd.map(|fd| self.beneath(fd)).map_err(failed("open"))
+    }
+
+    fn beneath(&self, fd: OwnedFd) -> TargetDir {
+        let changes = self.changes.clone();
+        TargetDir { fd, changes }
+    }
+
+    pub fn try_clone(&self) -> Result<TargetDir> {
+        let cloned = self.fd.try_clone();
+        cloned
+            .map(|fd| self.beneath(fd))
+            .map_err(|source| TargetError::Io { call: "open", source })
+    }
+
+    /// The directory that the link `name` leads to. Only for what lies above that which is restored, and only through
+    /// links of root or of whoever restores: another user's link could lead anywhere.
+    pub fn follow(&self, name: &[u8]) -> Result<TargetDir> {
+        check_name(name)?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let link = openat(&self.fd, name, flags, Mode::empty()).map_err(failed("open"))?;
+        let owner = rustix::fs::fstat(&link).map_err(failed("stat"))?.st_uid;
+        if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+            return Err(TargetError::ForeignLink { owner });
+        }
+        let to = rustix::fs::readlinkat(&link, c"", Vec::new()).map_err(failed("readlink"))?;
+        let fd = open_patiently(|| openat(&self.fd, to.as_c_str(), dir_flags(), Mode::empty()));
+        fd.map(|fd| self.beneath(fd)).map_err(failed("open"))
+    }
+
+    /// The names in it, sorted.
+    pub fn names(&self) -> Result<Names> {
+        let mut names = Names::default();
+        // A descriptor of its own: reading moves the position, which clones share.
+        let dir = openat(&self.fd, c".", dir_flags(), Mode::empty()).map_err(failed("open"))?;
+        list_dir(dir.as_fd(), &mut Vec::new(), &mut names)
+            .map_err(|source| TargetError::Io { call: "list", source })?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// Lets its owner, if that is this process, create and remove names in it; gives the permissions that it had.
+    pub fn open_up(&self) -> Result<Option<u32>> {
+        let (_, meta) =
+            stat_fd(self.fd.as_fd()).map_err(|source| TargetError::Io { call: "stat", source })?;
+        let Some(mode) = opened_up(&meta) else {
+            return Ok(None);
+        };
+        self.set_mode(mode)?;
+        Ok(Some(meta.mode & 0o7777))
+    }
+
+    /// The same for the directory `name` in it, which can't be opened.
+    pub fn open_up_dir(&self, name: &[u8]) -> Result<Option<u32>> {
+        check_name(name)?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat(&self.fd, name, flags, Mode::empty()).map_err(failed("open"))?;
+        let (_, meta) = stat_fd(dir.as_fd()).map_err(|source| TargetError::Io { call: "stat", source })?;
+        let Some(mode) = opened_up(&meta) else {
+            return Ok(None);
+        };
+        let path = magic_path(dir.as_fd());
+        self.change("chmod", || {
+            rustix::fs::chmodat(CWD, path, Mode::from_raw_mode(mode), AtFlags::empty())
+        })?;
+        Ok(Some(meta.mode & 0o7777))
+    }
+
+    pub fn set_mode(&self, mode: u32) -> Result<()> {
+        self.change("chmod", || {
+            rustix::fs::fchmod(&self.fd, Mode::from_raw_mode(mode))
+        })
+    }
+
+    /// Makes one change to the target.
+    fn change<T>(&self, call: &'static str, change: impl FnOnce() -> rustix::io::Result<T>) -> Result<T> {
+        let changed = self.changes.make(|| Ok(change()?));
+        changed.map_err(|source| TargetError::Io { call, source })
     }
 
     /// Several components at once. A link anywhere in `path` is an error.
@@ -86,12 +204,12 @@ impl TargetDir {
         }
         let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
         let flags = dir_flags() | OFlags::NOFOLLOW;
-        match retry_on_intr(|| openat2(&self.fd, path, flags, Mode::empty(), beneath)) {
-            Ok(fd) => Ok(TargetDir { fd }),
+        match open_patiently(|| openat2(&self.fd, path, flags, Mode::empty(), beneath)) {
+            Ok(fd) => Ok(self.beneath(fd)),
             // Old kernel, a sandbox that does not know the call, a rename under way, a path beyond PATH_MAX:
             // the components one by one give the same guarantee.
             Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN | Errno::NAMETOOLONG) => self.open_each(path),
-            Err(errno) => Err(io("open")(errno)),
+            Err(errno) => Err(failed("open")(errno)),
         }
     }
 
@@ -108,7 +226,7 @@ impl TargetDir {
     /// (`AlreadyExists`).
     pub fn create_dir(&self, name: &[u8]) -> Result<TargetDir> {
         check_name(name)?;
-        rustix::fs::mkdirat(&self.fd, name, Mode::RWXU).map_err(io("mkdir"))?;
+        self.change("mkdir", || rustix::fs::mkdirat(&self.fd, name, Mode::RWXU))?;
         self.open_dir(name)
     }
 
@@ -118,8 +236,8 @@ impl TargetDir {
         check_name(name)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
-        let fd = retry_on_intr(|| openat(&self.fd, name, flags, mode)).map_err(io("create"))?;
-        Ok(File::from(fd))
+        let create = || open_patiently(|| openat(&self.fd, name, flags, mode));
+        Ok(File::from(self.change("create", create)?))
     }
 
     /// Creates anything but a regular file, with no permissions where it has any. `link` is stored as it is and
@@ -127,7 +245,9 @@ impl TargetDir {
     pub fn create_special(&self, name: &[u8], kind: &Kind) -> Result<()> {
         check_name(name)?;
         let node = |file_type, rdev| {
-            rustix::fs::mknodat(&self.fd, name, file_type, Mode::empty(), rdev).map_err(io("mknod"))
+            self.change("mknod", || {
+                rustix::fs::mknodat(&self.fd, name, file_type, Mode::empty(), rdev)
+            })
         };
         match kind {
             Kind::Symlink { target } => {
@@ -137,7 +257,9 @@ impl TargetDir {
                         why: "not a link's target",
                     });
                 }
-                rustix::fs::symlinkat(target.as_slice(), &self.fd, name).map_err(io("symlink"))
+                self.change("symlink", || {
+                    rustix::fs::symlinkat(target.as_slice(), &self.fd, name)
+                })
             }
             Kind::CharDevice { rdev } => node(FileType::CharacterDevice, *rdev),
             Kind::BlockDevice { rdev } => node(FileType::BlockDevice, *rdev),
@@ -153,10 +275,12 @@ impl TargetDir {
     pub fn hard_link(&self, name: &[u8], from: &TargetDir, from_name: &[u8], expect: FileId) -> Result<()> {
         check_name(name)?;
         check_name(from_name)?;
-        rustix::fs::linkat(&from.fd, from_name, &self.fd, name, AtFlags::empty()).map_err(io("link"))?;
+        self.change("link", || {
+            rustix::fs::linkat(&from.fd, from_name, &self.fd, name, AtFlags::empty())
+        })?;
         let (_, meta) = self.stat(name)?;
         if FileId::from(&meta) != expect {
-            rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()).map_err(io("unlink"))?;
+            self.remove(name)?;
             return Err(TargetError::Replaced {
                 name: from_name.to_vec(),
             });
@@ -171,41 +295,88 @@ impl TargetDir {
             .map_err(|source| TargetError::Io { call: "stat", source })
     }
 
-    /// Opens an existing regular file, link or not is checked, for reading and writing.
+    /// Opens what is at `name` for reading; a link is not followed.
     pub fn open_file(&self, name: &[u8]) -> Result<File> {
         check_name(name)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let fd = open_patiently(|| openat(&self.fd, name, flags, Mode::empty())).map_err(failed("open"))?;
+        Ok(File::from(fd))
+    }
+
+    /// Opens what is at `name` for reading and writing, as a lock needs it on some file systems; a link is not followed.
+    pub fn open_to_lock(&self, name: &[u8]) -> Result<File> {
+        check_name(name)?;
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let fd = retry_on_intr(|| openat(&self.fd, name, flags, Mode::empty())).map_err(io("open"))?;
+        let fd = open_patiently(|| openat(&self.fd, name, flags, Mode::empty())).map_err(failed("open"))?;
         Ok(File::from(fd))
     }
 
     /// Removes anything but a directory.
     pub fn remove(&self, name: &[u8]) -> Result<()> {
         check_name(name)?;
-        rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()).map_err(io("unlink"))
+        self.change("unlink", || {
+            rustix::fs::unlinkat(&self.fd, name, AtFlags::empty())
+        })
     }
 
     /// Removes an empty directory.
     pub fn remove_dir(&self, name: &[u8]) -> Result<()> {
         check_name(name)?;
-        rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR).map_err(io("rmdir"))
+        self.change("rmdir", || {
+            rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR)
+        })
     }
 
     /// Gives the object at `from` the name `to` in the same directory, replacing what is there.
     pub fn rename(&self, from: &[u8], to: &[u8]) -> Result<()> {
         check_name(from)?;
         check_name(to)?;
-        rustix::fs::renameat(&self.fd, from, &self.fd, to).map_err(io("rename"))
+        self.change("rename", || rustix::fs::renameat(&self.fd, from, &self.fd, to))
     }
+
+    /// The same, but whatever is there already is an error (`AlreadyExists`).
+    pub fn rename_to_free(&self, from: &[u8], to: &[u8]) -> Result<()> {
+        check_name(from)?;
+        check_name(to)?;
+        self.change("rename", || {
+            match rustix::fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE) {
+                Err(Errno::INVAL | Errno::NOSYS) => self.link_to_free(from, to),
+                renamed => renamed,
+            }
+        })
+    }
+
+    /// For file systems that can't rename so: a second name is refused where it is taken. Where there are no second
+    /// names either, nothing better is left than to look first.
+    fn link_to_free(&self, from: &[u8], to: &[u8]) -> rustix::io::Result<()> {
+        match rustix::fs::linkat(&self.fd, from, &self.fd, to, AtFlags::empty()) {
+            Ok(()) => rustix::fs::unlinkat(&self.fd, from, AtFlags::empty()),
+            Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                match rustix::fs::statat(&self.fd, to, AtFlags::SYMLINK_NOFOLLOW) {
+                    Err(Errno::NOENT) => rustix::fs::renameat(&self.fd, from, &self.fd, to),
+                    Ok(_) => Err(Errno::EXIST),
+                    Err(errno) => Err(errno),
+                }
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+/// The permissions with which its owner may use a directory; `None` where that is somebody else or they suffice.
+fn opened_up(meta: &Meta) -> Option<u32> {
+    let mode = meta.mode & 0o7777;
+    let ours = meta.uid == rustix::process::geteuid().as_raw();
+    (ours && mode & 0o700 != 0o700).then_some(mode | 0o700)
 }
 
 fn dir_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
 }
 
-fn io(call: &'static str) -> impl Fn(Errno) -> TargetError {
+fn failed(call: &'static str) -> impl Fn(Errno) -> TargetError {
     move |errno| TargetError::Io {
         call,
-        source: errno.into(),
+        source: io::Error::from(errno),
     }
 }

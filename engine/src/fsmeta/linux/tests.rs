@@ -489,7 +489,7 @@ fn reading_as_another_user() {
     });
     let walk = |path: &Path| {
         let filter = crate::filter::Filter::build(Default::default()).unwrap();
-        crate::walk::Walk::start(&[path.to_path_buf()], filter, 1).unwrap()
+        crate::walk::Walk::start(&crate::walk::Sources::of(&[path.to_path_buf()]), filter, 1).unwrap()
     };
     let troubles: Vec<Trouble> = as_nobody(|| walk(tmp.path()).filter_map(|b| b.trouble).collect());
     let errno = rustix::io::Errno::ACCESS.raw_os_error();

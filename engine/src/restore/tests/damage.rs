@@ -5,6 +5,7 @@ use crate::dump;
 use crate::entry::{Content, Extent, ExtentList, Kind};
 use crate::error::{Error, StoreError};
 use crate::monitor::ProblemKind;
+use crate::restore::finish::on_disk;
 use crate::restore::job::{Action, Job};
 use crate::restore::shared::Shared;
 use crate::restore::window::{Builder, Limits, Part};
@@ -299,6 +300,7 @@ fn extent_lists() {
         assert_eq!((summary.files_restored, summary.files_failed), (1, 1));
         assert_eq!(recorder.hurt(), set(["/file"]));
         assert_eq!(file_names(&kit.target()), set(["other"]));
+        fs::remove_dir_all(kit.target()).unwrap();
     }
 }
 
@@ -453,13 +455,14 @@ fn reading_back_finds_what_changed() {
     options.verify = true;
     let recorder = Recorder::default();
     let source = Source::new(&kit.repo, &recorder);
-    let shared = Shared::new(&source, &options, &recorder).unwrap();
-    let mut hands = Hands::new(&shared, 0).unwrap();
+    let shared = Shared::new(&source, &options, b"", &recorder).unwrap();
+    let mut hands = Hands::new(&shared).unwrap();
     let mut builder = Builder::default();
     for name in ["intact", "altered", "shorter", "gone"] {
         let mut entry = kit.craft_entry(name);
         entry.meta.size = 900;
-        let job = Job::new((*b"").into(), name.into(), entry, Action::Create, true);
+        let mut job = Job::new((*b"").into(), name.into(), entry, Action::Replace, true);
+        job.temporary = name.into();
         let job = Arc::new(job);
         let number = builder.add_job(&job);
         builder.add_part(Part {
@@ -483,6 +486,9 @@ fn reading_back_finds_what_changed() {
     fs::remove_file(path("gone")).unwrap();
     fs::write(path("gone"), &bytes[1..]).unwrap();
     hands.check(&window, 0..4);
+    for finished in on_disk(&shared, &mut hands).unwrap() {
+        hands.place(&finished);
+    }
     assert_eq!(recorder.hurt(), set(["/altered", "/gone", "/shorter"]));
     assert_eq!(file_names(&kit.target()), set(["intact"]));
     assert_eq!(shared.summary().files_restored, 1);

@@ -71,13 +71,7 @@ fn files_over_files() {
         let names = file_names(&kit.target()).len();
         let kept = ["same", "touched"].map(inode) == inodes;
         let (want, want_kept, want_names, want_restored): (&[&str], _, _, _) = match overwrite {
-            Overwrite::Always => (
-                &["same", "older", "newer", "touched", "size", "gone", "mode"],
-                false,
-                7,
-                7,
-            ),
-            Overwrite::IfChanged => (
+            Overwrite::Always | Overwrite::IfChanged => (
                 &["same", "older", "newer", "touched", "size", "gone", "mode"],
                 true,
                 7,
@@ -91,6 +85,11 @@ fn files_over_files() {
         assert_eq!((kept, names), (want_kept, want_names), "{overwrite:?}");
         assert_eq!(summary.files_restored, want_restored, "{overwrite:?}");
         assert_eq!(summary.files_skipped, 7 - want_restored);
+        let unchanged = match overwrite {
+            Overwrite::Always | Overwrite::IfChanged => 3,
+            Overwrite::IfNewer | Overwrite::Never | Overwrite::Rename => 0,
+        };
+        assert_eq!(summary.files_unchanged, unchanged, "{overwrite:?}");
         for name in ["newer", "size"] {
             let (is, was) = (&after[Path::new(name)], &before[Path::new(name)]);
             assert_eq!(is == was, !want.contains(&name), "{overwrite:?} {name}");
@@ -191,7 +190,7 @@ fn unchanged_links_and_devices_are_not_made_again() {
     let inode = |name: &str| fs::symlink_metadata(kit.target().join(name)).unwrap().ino();
     let before = ["link", "a", "b"].map(inode);
     assert_eq!(before[1], before[2]);
-    for overwrite in [Overwrite::IfChanged, Overwrite::Rename] {
+    for overwrite in [Overwrite::Always, Overwrite::IfChanged, Overwrite::Rename] {
         kit.restore_well(&manifest, &with(&kit, overwrite), Limits::default());
         assert_eq!(["link", "a", "b"].map(inode), before, "{overwrite:?}");
         assert_eq!(file_names(&kit.target()).len(), 3);

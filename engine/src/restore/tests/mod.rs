@@ -3,6 +3,7 @@
 //! Owners and devices need root; run as another user, those tests fail rather than pass without having tested anything.
 
 mod damage;
+mod ends;
 mod existing;
 mod kinds;
 mod kit;

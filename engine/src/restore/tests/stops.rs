@@ -6,7 +6,7 @@ use crate::error::{Error, StoreError};
 use crate::repo::{LocalDirs, Repo};
 use crate::restore::window::{Builder, Limits};
 use crate::restore::{Options, run, run_within};
-use chunkstore::remote::{Kind as ObjectKind, Memory, ObjectName, Published, Remote, Staged};
+use chunkstore::remote::{AllEnded, Kind as ObjectKind, Memory, ObjectName, Published, Remote, Staged};
 use chunkstore::slot::Secret;
 use std::fs;
 use std::io;
@@ -121,8 +121,8 @@ impl Remote for Wrapped {
     fn barrier(&self) -> chunkstore::Result<()> {
         self.inner.barrier()
     }
-    fn sweep_staged(&self, age: std::time::Duration) -> chunkstore::Result<u64> {
-        self.inner.sweep_staged(age)
+    fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> chunkstore::Result<u64> {
+        self.inner.sweep_staged(all_ended)
     }
     fn put(&self, name: &ObjectName, bytes: &[u8]) -> chunkstore::Result<Published> {
         self.inner.put(name, bytes)
@@ -143,12 +143,28 @@ fn a_remote_that_goes_away_ends_the_run() {
     fill(&kit);
     let manifest = kit.backup();
     let wanted = facts(&kit.source());
-    for (verify, limits) in [(false, tiny()), (true, tiny()), (false, Limits::default())] {
+    let cases = [
+        (false, tiny(), false),
+        (true, tiny(), false),
+        (false, Limits::default(), false),
+        (false, tiny(), true),
+        (true, Limits::default(), true),
+    ];
+    for (verify, limits, others) in cases {
         for after in [0, 1, 2, 3, 5, 9, 20] {
             let remote = Wrapped::new(&kit);
             remote.until_error.store(after, Relaxed);
             let remote = Arc::new(remote);
-            let repo = reopened(&kit, remote.clone());
+            let mut repo = reopened(&kit, remote.clone());
+            if others {
+                // One that is away, too: what is wrong is still told by its cause.
+                let away = ("away".to_string(), "/nowhere/at/all".to_string());
+                let dirs = LocalDirs {
+                    cache: kit.source().with_file_name("cache2"),
+                    state: kit.source().with_file_name("state2"),
+                };
+                repo = repo.or_from(vec![away], &dirs);
+            }
             let mut options = kit.options();
             options.verify = verify;
             let recorder = Recorder::default();

@@ -1,7 +1,8 @@
 //! One `ssh` process and the SFTP session over it: the user's own configuration, keys, agent and known hosts count, as
 //! they do for everything else that goes to that machine.
 
-use super::super::fault::{Fault, Outcome};
+use super::super::fault::{Fault, Outcome, not_started};
+use crate::child;
 use crate::remote::address::Address;
 use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as Said;
@@ -45,8 +46,8 @@ impl Connection {
             .stall()
             .map_err(|e| Fault::lasting(ErrorKind::InvalidInput, e.to_string()))?;
         let mut child = command(address, stall)
-            .spawn()
-            .map_err(|e| Fault::lasting(ErrorKind::NotFound, format!("start ssh: {e}")))?;
+            .and_then(child::start_async)
+            .map_err(|e| not_started("ssh", &e))?;
         let (Some(input), Some(output), Some(complaint)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -174,8 +175,8 @@ impl<P: AsyncWrite + Unpin> AsyncWrite for Watched<P> {
     }
 }
 
-fn command(address: &Address, stall: Duration) -> Command {
-    let mut command = Command::new("ssh");
+fn command(address: &Address, stall: Duration) -> io::Result<Command> {
+    let mut command = Command::from(child::command("ssh")?);
     command.args([
         "-o",
         "BatchMode=yes",
@@ -207,12 +208,7 @@ fn command(address: &Address, stall: Duration) -> Command {
         .kill_on_drop(true)
         // A key typed at the terminal is for this program, which then ends in good order.
         .process_group(0);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("DEDUP_") {
-            command.env_remove(name);
-        }
-    }
-    command
+    Ok(command)
 }
 
 /// Why `ssh` ended before it had a session.

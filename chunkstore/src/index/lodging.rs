@@ -1,0 +1,94 @@
+//! Where the local index is kept: in the cache, in a temporary folder where the cache can't be used, or in memory where
+//! nothing can be written at all. Only an index in the cache is there for the next run.
+
+use crate::descriptors;
+use crate::error::{Error, Result};
+use crate::scratch::ScratchDir;
+use rocksdb::Env;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Processes on one machine that can each have an index of their own open at once.
+pub(super) const COPIES: usize = 16;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lodging {
+    Cache,
+    Temporary,
+    Memory,
+}
+
+/// Room for one process's index.
+pub(crate) enum Room {
+    /// A copy in the cache, held locked.
+    Copy {
+        dir: PathBuf,
+        _lock: File,
+    },
+    /// Removed when it is dropped.
+    Temporary(ScratchDir),
+    Memory {
+        dir: PathBuf,
+        env: Env,
+    },
+}
+
+impl Lodging {
+    pub(crate) fn find(self, cache: &Path) -> Result<Room> {
+        match self {
+            Lodging::Cache => free_copy(cache),
+            Lodging::Temporary => Ok(Room::Temporary(ScratchDir::elsewhere()?)),
+            Lodging::Memory => Ok(Room::Memory {
+                dir: PathBuf::from("/index"),
+                env: Env::mem_env().map_err(super::failed)?,
+            }),
+        }
+    }
+}
+
+impl Room {
+    pub(super) fn dir(&self) -> &Path {
+        match self {
+            Room::Copy { dir, .. } | Room::Memory { dir, .. } => dir,
+            Room::Temporary(dir) => dir.path(),
+        }
+    }
+
+    /// Tables can be written as files of their own and taken in.
+    pub(super) fn has_files(&self) -> bool {
+        !matches!(self, Room::Memory { .. })
+    }
+
+    pub(super) fn env(&self) -> Option<&Env> {
+        match self {
+            Room::Memory { env, .. } => Some(env),
+            Room::Copy { .. } | Room::Temporary(_) => None,
+        }
+    }
+}
+
+/// The first copy of the index that no other process holds.
+fn free_copy(cache: &Path) -> Result<Room> {
+    let root = cache.join("index");
+    std::fs::create_dir_all(&root).map_err(|e| Error::local("create", &root, e))?;
+    for copy in 0..COPIES {
+        let path = root.join(format!("{copy}.lock"));
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        let lock = descriptors::patiently(|| options.open(&path));
+        let lock = lock.map_err(|e| Error::local("open", &path, e))?;
+        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                return Ok(Room::Copy {
+                    dir: root.join(copy.to_string()),
+                    _lock: lock,
+                });
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => continue,
+            Err(e) => return Err(Error::local("lock", &path, e.into())),
+        }
+    }
+    Err(Error::Index(format!(
+        "{COPIES} other processes use this repository's cache; try again later"
+    )))
+}

@@ -1,0 +1,95 @@
+//! What one needs who only reads a repository: whatever can be read is, also where the cache can't be used or some object
+//! can't be read, and no such trouble is taken for damage.
+
+use super::Store;
+use crate::error::{Error, Result};
+use crate::id::IndexId;
+use crate::index::{LocalIndex, Lodging};
+use crate::object::cap;
+use crate::remote::ObjectName;
+use crate::session::View;
+use std::io;
+
+impl Store {
+    /// The local index for one who only reads, brought to `view`, of the packs that are there: a fenced writer may list some
+    /// after they went. `progress` is told (segments done, to do) while it is rebuilt. What lies in packs that can't be listed is in it, too, as reading them will tell;
+    /// and where the cache can't hold it, it goes elsewhere. An error is told with the segment that it is about.
+    pub(crate) fn index_to_read(
+        &self,
+        view: &View,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<LocalIndex, (Option<IndexId>, Error)> {
+        let present = match self.packs_confirmed().map_err(|e| self.judge(e)) {
+            Ok(present) => Some(present),
+            Err(Error::Unreadable { .. }) => None,
+            Err(e) => return Err((None, e)),
+        };
+        let mut trouble = None;
+        for lodging in [Lodging::Cache, Lodging::Temporary, Lodging::Memory] {
+            let mut blamed = None;
+            let mut load = |id: IndexId| {
+                self.segment(id).map_err(|e| {
+                    blamed = Some(id);
+                    self.judge(e)
+                })
+            };
+            let (segments, condemned) = (&view.segments, &view.condemned);
+            let opened = lodging.find(&self.cache).and_then(|room| {
+                LocalIndex::open_in(
+                    room,
+                    self.id(),
+                    segments,
+                    condemned,
+                    present.as_ref(),
+                    &mut load,
+                    progress,
+                )
+            });
+            match opened {
+                Err(e) if blamed.is_none() => {
+                    trouble.get_or_insert(e);
+                }
+                Err(e) => return Err((blamed, e)),
+                Ok(index) => {
+                    if let Some(why) = trouble {
+                        self.cache_trouble.get_or_init(|| why.to_string());
+                    }
+                    return Ok(index);
+                }
+            }
+        }
+        let why = trouble.unwrap_or_else(|| Error::Index("there is no room for it".to_string()));
+        Err((None, why))
+    }
+
+    /// Why the cache could not be used, if it could not.
+    pub fn cache_trouble(&self) -> Option<&str> {
+        self.cache_trouble.get().map(String::as_str)
+    }
+
+    /// Tells an object that can't be read from a storage that can't be asked.
+    pub fn judge(&self, error: Error) -> Error {
+        let Error::Remote { object, source, .. } = &error else {
+            return error;
+        };
+        let of_one = matches!(
+            source.kind(),
+            io::ErrorKind::PermissionDenied
+                | io::ErrorKind::IsADirectory
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::InvalidData
+        );
+        match of_one && self.answers() {
+            true => Error::Unreadable {
+                object: object.clone(),
+                why: source.to_string(),
+            },
+            false => error,
+        }
+    }
+
+    /// Whether the storage can be asked at all.
+    pub fn answers(&self) -> bool {
+        self.remote.get(&ObjectName::config(), cap::CONTROL).is_ok()
+    }
+}

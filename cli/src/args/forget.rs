@@ -1,0 +1,32 @@
+//! `forget`: which snapshots go to the trash.
+
+use super::retention::KeepArgs;
+use super::snapshot::FilterArgs;
+use clap::Args;
+
+#[derive(Args, Clone, Debug)]
+pub struct ForgetArgs {
+    /// Snapshots to remove; then no policy may be given
+    #[arg(value_name = "SNAPSHOT", conflicts_with = "KeepArgs")]
+    pub snapshots: Vec<String>,
+    /// The named snapshots can't be read and are given up: what only they need goes with the next prune
+    #[arg(long, requires = "snapshots", conflicts_with_all = ["KeepArgs", "FilterArgs", "prune"])]
+    pub unreadable: bool,
+    /// Accept that snapshots which this machine knows are gone from the storage (all of them, or the named ones): they no
+    /// longer stop 'prune', and nothing warns of them any more
+    #[arg(long, conflicts_with_all = ["KeepArgs", "FilterArgs", "prune", "unreadable"])]
+    pub lost: bool,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Collect garbage afterwards, as 'prune --gc-only' does
+    #[arg(long)]
+    pub prune: bool,
+    /// Don't ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Say what would be removed and why; change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub keep: KeepArgs,
+}

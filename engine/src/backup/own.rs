@@ -1,0 +1,84 @@
+//! Where this program keeps what it writes itself: the repositories of a run, its cache and its state. None of it is
+//! backed up, whatever the patterns say: a repository that holds itself would grow with every run.
+
+use super::Options;
+use crate::error::{Error, Result};
+use crate::walk::LeftOut;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Debug, Default)]
+pub struct OwnPlaces {
+    /// Directories of the repositories that are written to.
+    pub repositories: Vec<PathBuf>,
+    /// Cache and state.
+    pub local: Vec<PathBuf>,
+}
+
+/// What the walk must not enter. A source that is one of the repositories, or in one, is refused.
+pub(super) fn left_out(options: &Options) -> Result<LeftOut> {
+    let own = &options.own;
+    let repositories: Vec<PathBuf> = own.repositories.iter().map(|path| real(path)).collect();
+    let ids: Vec<(u64, u64)> = repositories.iter().filter_map(|path| id(path)).collect();
+    let mut found = LeftOut::default();
+    let places: Vec<PathBuf> = own.local.iter().map(|path| real(path)).collect();
+    found.ids.extend(places.iter().filter_map(|path| id(path)));
+    found.ids.extend(&ids);
+    for source in &options.sources {
+        let there = real_source(source, options.followed.contains(source));
+        let is_own = |above: &Path| repositories.iter().any(|own| own == above) || is_one_of(above, &ids);
+        if there.ancestors().any(is_own) {
+            let source = source.display();
+            return Err(Error::Usage(format!(
+                "{source} is the repository itself, or in it: it can't be backed up into itself"
+            )));
+        }
+        for place in places.iter().chain(&repositories) {
+            match place.strip_prefix(&there) {
+                Ok(below) if !below.as_os_str().is_empty() => {
+                    let path = source.join(below);
+                    let bytes = path.as_os_str().as_bytes();
+                    found
+                        .paths
+                        .push(bytes.strip_prefix(b"/").unwrap_or(bytes).to_vec());
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_one_of(path: &Path, ids: &[(u64, u64)]) -> bool {
+    !ids.is_empty() && id(path).is_some_and(|id| ids.contains(&id))
+}
+
+/// Device and inode of a directory; what is none, or does not exist, has no identity to be known by.
+fn id(path: &Path) -> Option<(u64, u64)> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    meta.is_dir().then(|| (meta.dev(), meta.ino()))
+}
+
+/// A path without links in it, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    for above in path.ancestors() {
+        if let (Ok(found), Ok(rest)) = (above.canonicalize(), path.strip_prefix(above)) {
+            // Joining nothing would add a slash.
+            return match rest.as_os_str().is_empty() {
+                true => found,
+                false => found.join(rest),
+            };
+        }
+    }
+    path
+}
+
+/// The same for a source, which may itself be a link that is saved as one.
+fn real_source(source: &Path, followed: bool) -> PathBuf {
+    match (source.parent(), source.file_name()) {
+        (Some(above), Some(name)) if !followed => real(above).join(name),
+        _ => real(source),
+    }
+}

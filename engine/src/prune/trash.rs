@@ -1,0 +1,59 @@
+//! What leaves the trash for good.
+
+use super::{Options, PruneSummary};
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use chunkstore::forgotten::Forgotten;
+use chunkstore::session;
+use chunkstore::store::Store;
+use chunkstore::{Error as StoreError, SessionId};
+use std::collections::BTreeMap;
+
+/// Trash that was kept long enough.
+pub(super) fn expired_trash(
+    store: &Store,
+    options: &Options,
+    summary: &mut PruneSummary,
+) -> Result<BTreeMap<SessionId, Forgotten>> {
+    let mut expired = BTreeMap::new();
+    for id in store.trashed()? {
+        match store.trash(id) {
+            Ok((body, forgotten)) => {
+                // A grace of none needs no clock.
+                let since = match options.keep_trash {
+                    0 => forgotten.min(options.now),
+                    _ => forgotten.max(session::trashed_since(store, id, options.now)?),
+                };
+                let until = since.saturating_add_unsigned(options.keep_trash);
+                if until <= options.now {
+                    expired.insert(id, ended(id, &body));
+                } else {
+                    summary.trash_kept += 1;
+                    summary.trash_until = match summary.trash_until {
+                        0 => until,
+                        first => first.min(until),
+                    };
+                }
+            }
+            // Ended by somebody else.
+            Err(StoreError::Missing { .. }) => {}
+            Err(e) if e.is_damage() => return Err(Error::Damaged(e)),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    summary.trash_discarded = expired.len() as u64;
+    Ok(expired)
+}
+
+/// What stays known of a generation that ends for good.
+pub(crate) fn ended(id: SessionId, body: &[u8]) -> Forgotten {
+    match Manifest::decode(id, body) {
+        Ok(manifest) => Forgotten {
+            id,
+            machine: manifest.machine,
+            sequence: manifest.sequence,
+        },
+        // It could not have been brought back either.
+        Err(_) => Forgotten::named(id),
+    }
+}

@@ -1,0 +1,68 @@
+//! The last step of everything that was written: once it is on disk, it gets its name.
+//!
+//! Names are given window by window, after one sync for all, so that at no moment, not even after a power failure, a
+//! name leads to less than the whole file.
+
+use super::job::{Action, Failure, Job};
+use super::shared::{Outcome, Shared};
+use super::write::Hands;
+use crate::entry::DirPath;
+use crate::error::Result;
+use crate::fsmeta::FileId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Complete under its temporary name.
+pub(super) struct Finished {
+    pub job: Arc<Job>,
+    pub id: FileId,
+}
+
+/// What was finished so far, written to disk. What can't be is removed.
+pub(super) fn on_disk(shared: &Shared<'_>, hands: &mut Hands<'_, '_>) -> Result<Vec<Finished>> {
+    let finished = std::mem::take(&mut *shared.finished.lock());
+    let mut devices: BTreeMap<u64, DirPath> = BTreeMap::new();
+    for Finished { job, id } in &finished {
+        devices.entry(id.dev).or_insert_with(|| job.dir.clone());
+    }
+    match shared.sync(devices) {
+        Ok(()) => Ok(finished),
+        Err(e) => {
+            for Finished { job, .. } in &finished {
+                hands.remove(job);
+                hands.failed(job, Failure::Abandoned);
+            }
+            Err(e)
+        }
+    }
+}
+
+impl Hands<'_, '_> {
+    /// Gives what was finished its name.
+    pub fn place(&mut self, Finished { job, id }: &Finished) {
+        match self.try_place(job) {
+            Ok(()) => {
+                if let Some(slot) = &job.slot {
+                    slot.created(*id);
+                }
+                self.restored(job);
+            }
+            Err(fault) => {
+                self.remove(job);
+                let failure = self.failure(fault);
+                self.failed(job, failure);
+            }
+        }
+        self.shared.progress();
+    }
+
+    fn try_place(&mut self, job: &Job) -> Outcome<()> {
+        let dir = self.dir(&job.dir)?;
+        let renamed = self.shared.change_in(&job.dir, &dir, || match job.action {
+            Action::Create => dir.rename_to_free(&job.temporary, &job.name),
+            Action::Replace => dir.rename(&job.temporary, &job.name),
+            Action::Keep { .. } => Ok(()),
+        });
+        Ok(renamed?)
+    }
+}
