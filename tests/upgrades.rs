@@ -189,6 +189,7 @@ fn a_lost_session_object_is_no_end() {
     let patience = chunkstore::sweep::Patience {
         machine: repo.machine(),
         stale: Duration::from_secs(3600),
+        dry_run: false,
     };
     let open = chunkstore::sweep::settle(&repo.store, &[session.id], &patience).unwrap();
     assert_eq!(open, []);

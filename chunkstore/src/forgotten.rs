@@ -62,6 +62,7 @@ impl Store {
         if ended.is_empty() {
             return Ok(());
         }
+        self.check_upgrades()?;
         let mut all = ended.to_vec();
         let mut old = Vec::new();
         if self.list_ids()?.len() >= LISTS {
