@@ -116,7 +116,12 @@ impl Store {
         let bytes = self.remote.get(&name, cap::FORGOTTEN)?;
         let object = name.to_string();
         let head = Head::parse(self.id(), &object, &bytes)?;
-        let body = head.open(Sealed::Forgotten, &self.keys.control.removals, id.as_bytes(), &object)?;
+        let body = head.open(
+            Sealed::Forgotten,
+            &self.keys.control.removals,
+            id.as_bytes(),
+            &object,
+        )?;
         from_cbor(&body).ok_or_else(|| Error::corrupt(object, "its fields do not decode"))
     }
 

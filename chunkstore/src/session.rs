@@ -8,7 +8,7 @@ use crate::descriptors;
 use crate::error::{Error, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, random};
 use crate::index::Condemned;
-use crate::keys::ContentKey;
+use crate::keys::{ContentKey, SealedSessionKey};
 use crate::object::{self, Head, cap, cbor, from_cbor};
 use crate::remote::{Kind, ObjectName, Published, together};
 use crate::seal::{SealKey, Sealed};

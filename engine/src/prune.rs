@@ -243,7 +243,9 @@ impl<'a> Collection<'a> {
         let open = self.settle(sweep::open_sessions(self.store)?)?;
         let owner = |id: &SessionId| Ok(session::owner(self.store, *id)?.and_then(|owner| owner.packs));
         let running = open.iter().filter(|id| Some(**id) != self.own).map(owner);
-        let running = running.filter_map(Result::transpose).collect::<Result<Vec<[u64; 2]>>>()?;
+        let running = running
+            .filter_map(Result::transpose)
+            .collect::<Result<Vec<[u64; 2]>>>()?;
         let running = running.into_iter().flatten().collect();
         let quiet = open.is_empty() && View::read(self.store)?.segments == state.view.segments;
         let State {
