@@ -6,8 +6,10 @@
 //! condemns it. A damaged index segment is superseded first, as [`repair::index`] does. The generation of a damaged manifest is published anew, under a name of its own
 //! (I-18), once everything that it refers to is there; a fence then takes the place of what can't be read.
 
+mod manifests;
 mod packs;
 
+use self::manifests::{Known, Spare};
 use crate::check::{self, ReadData};
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::Manifest;
@@ -15,20 +17,18 @@ use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
 use crate::references::{Load, Walk};
 use crate::repair;
 use crate::repo::{Repo, index_progress};
-use crate::restate;
 use crate::tree::references;
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
-use chunkstore::session;
 use chunkstore::store::Slate;
 use chunkstore::transfer::{self, Ahead, Origin};
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, PackId, Place, SessionId, sweep};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::AtomicU64;
 
 /// Names that a report shows; the rest is counted.
@@ -192,31 +192,6 @@ struct Healing<'a> {
     healed: Healed,
 }
 
-/// A generation whose manifest is damaged here, as another replica has it.
-struct Spare {
-    id: SessionId,
-    /// `None` where it was published anew already, and a try was cut short before the fence.
-    manifest: Option<Manifest>,
-}
-
-impl Spare {
-    /// Restates the generation that first had the name `first`.
-    fn of(id: SessionId, first: SessionId, mut manifest: Manifest) -> Spare {
-        manifest.original = Some(first);
-        Spare {
-            id,
-            manifest: Some(manifest),
-        }
-    }
-}
-
-/// What could be read of the manifests here, and which of `snapshots/` could not.
-#[derive(Default)]
-struct Known {
-    origins: HashSet<SessionId>,
-    damaged: Vec<(SessionId, StoreError)>,
-}
-
 impl Healing<'_> {
     fn run(&mut self) -> Result<()> {
         let (mut live, spares) = self.references()?;
@@ -278,48 +253,6 @@ impl Healing<'_> {
             self.walk(&manifest, live)?;
         }
         Ok(())
-    }
-
-    /// The generations of the damaged manifests, as other replicas have them. There they have other names. They say so
-    /// themselves where they came from here; what came here from elsewhere can be told if just as many generations are
-    /// lacking as manifests are damaged.
-    fn spares(&mut self, known: Known) -> Result<Vec<Spare>> {
-        let Known { origins, damaged } = known;
-        if damaged.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut lacking = BTreeMap::<SessionId, Manifest>::new();
-        for origin in self.origins {
-            for id in origin.store.slates()? {
-                let manifest = match origin.store.stored_manifest(id) {
-                    Ok(body) => Manifest::decode(id, &body)?,
-                    Err(e) if e.is_hurt() => continue,
-                    Err(e) => return Err(e.into()),
-                };
-                let first = manifest.original.unwrap_or(id);
-                if !origins.contains(&first) && !origins.contains(&id) {
-                    lacking.entry(first).or_insert(manifest);
-                }
-            }
-        }
-        let mut spares = Vec::new();
-        let mut unknown = Vec::new();
-        for (id, error) in damaged {
-            match lacking.remove(&id) {
-                Some(manifest) => spares.push(Spare::of(id, id, manifest)),
-                None if origins.contains(&id) => spares.push(Spare { id, manifest: None }),
-                None => unknown.push((id, error)),
-            }
-        }
-        if unknown.len() == lacking.len() {
-            let pairs = unknown.into_iter().zip(lacking);
-            spares.extend(pairs.map(|((id, _), (first, manifest))| Spare::of(id, first, manifest)));
-        } else {
-            for (id, error) in unknown {
-                self.lose_manifest(id, &error);
-            }
-        }
-        Ok(spares)
     }
 
     fn lose_manifest(&mut self, id: SessionId, error: &StoreError) {
@@ -467,25 +400,6 @@ impl Healing<'_> {
             let new = hurt.difference(&self.writer.view().condemned).copied().collect();
             sweep::condemn_packs(&self.repo.store, &new)?;
         }
-        Ok(())
-    }
-
-    /// Publishes a generation anew, if all that it refers to is there, and ends the name of its damaged manifest.
-    fn put_manifest(&mut self, spare: &Spare) -> Result<()> {
-        if self.healed.chunks_lost > 0 {
-            let lost = StoreError::Refused("part of it is lost".to_string());
-            self.lose_manifest(spare.id, &lost);
-            return Ok(());
-        }
-        if !self.options.dry_run {
-            let Options { host, now, .. } = self.options;
-            if let Some(manifest) = &spare.manifest {
-                restate::publish(self.repo, spare.id, manifest, host, *now, self.monitor)?;
-            }
-            session::fence_over(&self.repo.store, spare.id)?;
-        }
-        self.healed.snapshots_mended += 1;
-        self.healed.mended(&ObjectName::snapshot(spare.id));
         Ok(())
     }
 
