@@ -31,6 +31,8 @@ mod killed;
 mod layout;
 mod limits;
 mod model;
+mod models;
+mod moved;
 mod names;
 mod network;
 mod nights;

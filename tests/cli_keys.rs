@@ -48,7 +48,7 @@ fn passwords() {
     let id = string(&list[0], "id");
     with(NEW, &["key", "remove", &id, "--yes"])
         .ends(1)
-        .says(&["last key slot"]);
+        .says(&["is in use"]);
     for everything in home.contents(&home.path("repo")).into_values() {
         let text = String::from_utf8_lossy(&everything).into_owned();
         assert!(!text.contains(OLD) && !text.contains(NEW));

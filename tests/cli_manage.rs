@@ -229,5 +229,6 @@ fn changes_between_two() {
     home.ends(2, &["diff", "./x", "latest"]).says(&["not a snapshot"]);
     let found = home.ok(&["find", "NEW", "-i"]).out;
     assert!(found.contains(&home.text("docs/new")), "{found}");
-    assert_eq!(home.ok(&["find", "new", "--newest", "2020-01-01"]).out, "");
+    let none = home.ends(1, &["find", "new", "--newest", "2020-01-01"]);
+    assert_eq!(none.says(&["'new'"]).out, "");
 }

@@ -256,7 +256,11 @@ fn what_one_lost_comes_from_the_other() {
     }
     home.ends(13, &["check", "--read-data", "-r", "okinawa"]);
     let run = home.ok(&["heal", "--read-data", "-r", "okinawa", "--dry-run"]);
-    assert!(run.out.contains("could be had again"), "{}", run.out);
+    assert!(
+        run.out.contains("hold everything that is lost or damaged here"),
+        "{}",
+        run.out
+    );
     home.ok(&["heal", "--read-data", "-r", "okinawa"]);
     home.ok(&["check", "--read-data", "-r", "okinawa"]);
     // The first is away: the other is restored from.

@@ -243,6 +243,7 @@ fn keep_pack(store: &chunkstore::store::Store, name: &ObjectName, short: &str, b
         body.push(frame.codec as u8);
         varint::put(&mut body, frame.key.into());
     }
+    chunkstore::smallfile::put_parts(&mut body, &list.parts);
     keep("pack_footer", &format!("{short}-footer"), &body);
     if bytes.len() <= 8192 && list.frames.len() > 1 {
         let mut ours = bytes.to_vec();

@@ -10,12 +10,12 @@ use chunkstore::remote::{Kind, Memory};
 use chunkstore::session::View;
 use chunkstore::simulation::{self, Rule};
 use chunkstore::sweep::{Policy, Unused};
-use chunkstore::{Error as StoreError, SessionId};
+use chunkstore::{Error as StoreError, PackId, SessionId, pack};
 use engine::error::{Error, Result};
-use engine::forget;
 use engine::monitor::Quiet;
 use engine::prune::{self, Options};
 use engine::repo::Repo;
+use engine::{forget, repair};
 use kit::generation::{self, Files};
 use kit::machine::Machine;
 use kit::random::{Random, first_failure, seeds};
@@ -31,8 +31,11 @@ const NOW: i64 = 1_700_000_000;
 enum Plot {
     /// A generation was forgotten; a collection removes it while its machine backs up the same files again.
     Return,
-    /// Two machines stored the same chunks at once; of two collections each takes another's copy for the good one.
+    /// Two machines stored the same chunks at once; a collection keeps one copy, and a repair takes just that for hurt.
     Copies,
+    /// Two files were stored in one bundle, and one of them was forgotten; a collection moves the other while its machine
+    /// backs up both again.
+    Moved,
 }
 
 impl Plot {
@@ -48,13 +51,14 @@ impl Plot {
             | Rule::MarkLast
             | Rule::FreshNames => Plot::Return,
             Rule::PacksLast | Rule::OthersMarks => Plot::Copies,
+            Rule::EachFile => Plot::Moved,
         }
     }
 
     /// The acts that turns are taken at.
     fn points(self) -> &'static [Act] {
         match self {
-            Plot::Return => &[
+            Plot::Return | Plot::Moved => &[
                 Act::Put(Kind::Session),
                 Act::List(Kind::Mark),
                 Act::List(Kind::Index),
@@ -107,6 +111,7 @@ impl Scene {
         match plot {
             Plot::Return => scene.forget_one(),
             Plot::Copies => scene.store_twice(),
+            Plot::Moved => scene.forget_half(),
         }
         .unwrap();
         simulation::seed(None);
@@ -136,9 +141,26 @@ impl Scene {
         forget::apply(&repo, &[doomed], NOW)
     }
 
+    fn small(names: &[&str]) -> Files {
+        let content = |name: &str| kit::generation::noise(name.as_bytes()[0].into(), 300);
+        names
+            .iter()
+            .map(|name| (name.to_string(), content(name)))
+            .collect()
+    }
+
+    /// The second machine has a generation of two small files in the trash, and one of the first of them that stays.
+    fn forget_half(&self) -> Result<()> {
+        let repo = self.quietly(1);
+        let both = Scene::small(&["a", "b"]);
+        let doomed = generation::bundled(&repo, 1, &both, &Files::new())?;
+        let stays = generation::bundled(&repo, 2, &Scene::small(&["a"]), &both)?;
+        self.holds(stays, Scene::small(&["a"]));
+        forget::apply(&repo, &[doomed], NOW)
+    }
+
     /// Two generations that share nothing, of the same contents under different names: a collection that reads the trees
-    /// again sees nothing wrong. What a local index read last is the copy that it names: the
-    /// first machine reads the second copy first, and the second machine, which made them, the first.
+    /// again sees nothing wrong.
     fn store_twice(&self) -> Result<()> {
         let files = Scene::files(0);
         let moved = files
@@ -166,7 +188,7 @@ impl Scene {
 
     fn play(&self) {
         let stage = &match self.plot {
-            Plot::Return => Stage::new(self.seed, 2),
+            Plot::Return | Plot::Moved => Stage::new(self.seed, 2),
             Plot::Copies => Stage::fair(self.seed, 2),
         };
         std::thread::scope(|scope| {
@@ -180,7 +202,11 @@ impl Scene {
                     stage.turn(actor);
                     let random = Random::new(self.seed * 10 + actor as u64);
                     match (self.plot, actor) {
-                        (Plot::Return, 1) => self.write(&repo),
+                        (Plot::Return | Plot::Moved, 1) => self.write(&repo),
+                        (Plot::Copies, 1) => {
+                            self.take_for_hurt(&repo);
+                            self.collect(&repo, random);
+                        }
                         _ => self.collect(&repo, random),
                     }
                 });
@@ -189,10 +215,39 @@ impl Scene {
     }
 
     fn write(&self, repo: &Repo) {
-        let files = Scene::files(0);
-        match generation::successor(repo, 3, &files, &files) {
+        let (files, written) = match self.plot {
+            Plot::Moved => {
+                let both = Scene::small(&["a", "b"]);
+                (both.clone(), generation::bundled(repo, 3, &both, &both))
+            }
+            Plot::Return | Plot::Copies => {
+                let files = Scene::files(0);
+                (files.clone(), generation::successor(repo, 3, &files, &files))
+            }
+        };
+        match written {
             Ok(id) => self.holds(id, files),
             Err(e) => self.failed("backup", &e),
+        }
+    }
+
+    /// Condemns the copy that every collection keeps, after a look whether there is another.
+    fn take_for_hurt(&self, repo: &Repo) {
+        let mut packs: Vec<PackId> = repo.store.packs().unwrap().into_keys().collect();
+        packs.sort_unstable();
+        let list = |id: &PackId| pack::read_list(&self.memory, repo.store.keys(), *id);
+        let first = packs
+            .iter()
+            .find(|id| list(id).is_ok_and(|list| !list.class.is_tree()));
+        let options = repair::Options {
+            dry_run: false,
+            threads: 1,
+            host: "two".to_string(),
+            now: NOW,
+        };
+        let hurt: Vec<String> = first.iter().map(|id| id.to_hex()).collect();
+        if let Err(e) = repair::packs(repo, &hurt, &options, &Quiet) {
+            self.failed("repair", &e);
         }
     }
 
@@ -204,7 +259,7 @@ impl Scene {
         let mut options = Options::new(policy, NOW);
         options.keep_trash = 0;
         // Two collections wait for each other, unless each takes the other for dead.
-        options.stale_after = match self.plot == Plot::Return && random.chance(50) {
+        options.stale_after = match self.plot != Plot::Copies && random.chance(50) {
             true => NEVER,
             false => Duration::ZERO,
         };
@@ -244,7 +299,7 @@ fn first_loss(plot: Plot, seeds: std::ops::Range<u64>, without: Option<Rule>) ->
 
 #[test]
 fn nothing_is_lost_at_any_turn() {
-    for plot in [Plot::Return, Plot::Copies] {
+    for plot in [Plot::Return, Plot::Copies, Plot::Moved] {
         let range = seeds(2000);
         let (first, count) = (range.start, range.end - range.start);
         let lost = first_loss(plot, range, None);

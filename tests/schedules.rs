@@ -203,7 +203,7 @@ impl<'a> Actor<'a> {
             let content = self.random.below(8);
             files.insert(
                 format!("f{}", self.random.below(4)),
-                noise(content, 300 + content as usize * 100),
+                noise(content, 100 + content as usize * 100),
             );
         }
         files

@@ -99,5 +99,6 @@ pub fn segment(number: u64, count: usize) -> IndexSegment {
                 key: 0,
             })
             .collect(),
+        parts: Vec::new(),
     }
 }

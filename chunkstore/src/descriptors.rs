@@ -80,7 +80,7 @@ impl Room {
 
     fn try_take(&self) -> bool {
         let more = |taken| (taken < self.size).then_some(taken + 1);
-        self.taken.try_update(Relaxed, Relaxed, more).is_ok()
+        self.taken.fetch_update(Relaxed, Relaxed, more).is_ok()
     }
 
     /// A third of what is free, within bounds: others come later.

@@ -1,45 +1,48 @@
 //! The local chunk index in RocksDB: a hint that can be thrown away at any moment (I-6).
 //!
 //! It mirrors exactly the index segments of one listing. A segment that is gone, an unknown schema or any error on
-//! opening ends in a rebuild from the segments. `chunks` maps a chunk id to its frame, `packs` the first 8 bytes of
-//! a pack's id to the pack, `segments` lists what was ingested, `files` maps small files' content hashes to the
-//! bundle that holds them. An entry whose pack is not in `packs` counts as absent, so no order of lost writes can
-//! make a chunk look present when its segment was not read.
+//! opening ends in a rebuild from the segments. `chunks` maps a chunk id to its frame, `copies` has its further copies,
+//! `packs` maps 8 bytes to what a segment says of a pack, `segments` lists what was ingested, `parts` maps the content
+//! hash of a moved file to the bundle that it is in now, and `files` remembers where this machine put small files.
+//! An entry whose pack is not in `packs` counts as absent, so no order of lost writes can make a chunk look present
+//! when its segment was not read. The key in `packs` is a hash of all that is said of a pack: segments that say
+//! different things of one do not get in each other's way.
 //!
 //! Segments may list packs that are gone: damage, or what a writer or collector wrote late, after it was fenced.
 //! Entries in packs that are not there are left out, so that a new reference never rests on them (I-4, I-7), a lost
 //! chunk is stored again, and a reader is led to the copy that is there. A pack whose listed size is not that which
 //! the index has for it counts as condemned ([`presence`]).
 
+mod add;
+mod copies;
 mod files;
 mod locate;
 mod lodging;
 mod presence;
 
+pub use copies::{Moved, Presence};
 pub use presence::{WrongSize, WrongSizes, fingerprint, trace};
 
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
-use crate::id::{ChunkId, IndexId, PackId, RepoId};
+use crate::id::{ChunkId, ContentHash, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::pack::Class;
 use crate::place::Place;
 use crate::simulation;
+use crate::smallfile::Part;
 use crate::threads;
 pub(crate) use lodging::Lodging;
 use lodging::{COPIES, Room};
 use parking_lot::Mutex;
-use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IngestExternalFileOptions, Options, SstFileWriter,
-    WriteBatch,
-};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, Options, SliceTransform, WriteBatch};
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-const SCHEMA: &[u8] = b"dedup index 3";
+const SCHEMA: &[u8] = b"dedup index 4";
 /// Segments from this size on are ingested as one sorted file.
 const BULK: usize = 4096;
 const CACHE_BYTES: usize = 24 << 20;
@@ -73,6 +76,8 @@ pub struct LocalIndex {
     room: Room,
     /// Notes on small files that are not in the database yet.
     fresh: Mutex<files::Fresh>,
+    /// No segment was ingested yet, so no chunk need be looked up.
+    empty: AtomicBool,
     /// Packs whose listed size is not that of the index: readable, but not to be referenced anew.
     wrong: WrongSizes,
     /// The [`fingerprint`] of the packs that were listed.
@@ -131,7 +136,9 @@ impl LocalIndex {
         let db = match usable {
             Some(db) => db,
             None => {
-                wipe(room.dir())?;
+                if let Some(dir) = room.dir() {
+                    wipe(dir)?;
+                }
                 open_db(&room, repo, files.count())?
             }
         };
@@ -141,9 +148,11 @@ impl LocalIndex {
             db,
             room,
             fresh: Mutex::default(),
+            empty: AtomicBool::new(false),
             _files: files,
         };
         let have = ingested(&index.db)?;
+        index.empty.store(have.is_empty(), Relaxed);
         let missing: Vec<IndexId> = listed.iter().copied().filter(|id| !have.contains(id)).collect();
         for (done, id) in missing.iter().enumerate() {
             progress(done, missing.len());
@@ -192,90 +201,10 @@ impl LocalIndex {
         self.add(id, segment, condemned, batch, &noted)
     }
 
-    fn add(
-        &self,
-        id: IndexId,
-        segment: &IndexSegment,
-        condemned: &Condemned,
-        mut batch: WriteBatch,
-        absent: &BTreeSet<PackId>,
-    ) -> Result<()> {
-        let good = |entry: &&IndexEntry| {
-            let pack = &segment.packs[entry.pack as usize].id;
-            !condemned.contains(pack) && !self.wrong.contains_key(pack)
-        };
-        let (fresh, doomed): (Vec<&IndexEntry>, Vec<&IndexEntry>) = segment.entries.iter().partition(good);
-        let bulk = fresh.len() >= BULK && self.room.has_files();
-        if bulk {
-            self.ingest_sorted(id, segment, &fresh)?;
-        }
-        let chunks = self.cf("chunks")?;
-        if !bulk {
-            fresh
-                .iter()
-                .for_each(|entry| batch.put_cf(chunks, entry.id.0, entry_value(segment, entry)));
-        }
-        for entry in doomed {
-            if self
-                .db
-                .get_pinned_cf(chunks, entry.id.0)
-                .map_err(failed)?
-                .is_none()
-            {
-                batch.put_cf(chunks, entry.id.0, entry_value(segment, entry));
-            }
-        }
-        for pack in segment.packs.iter().filter(|pack| !absent.contains(&pack.id)) {
-            batch.put_cf(self.cf("packs")?, short(&pack.id), pack_value(pack));
-        }
-        batch.put_cf(
-            self.cf("segments")?,
-            id.0,
-            (segment.entries.len() as u64).to_le_bytes(),
-        );
-        self.db.write(batch).map_err(failed)
-    }
-
-    fn ingest_sorted(&self, id: IndexId, segment: &IndexSegment, entries: &[&IndexEntry]) -> Result<()> {
-        let path = self.room.dir().join(format!("{}.sst", &id.to_hex()[..16]));
-        let options = table_options(&Cache::new_lru_cache(1 << 20));
-        let mut writer = SstFileWriter::create(&options);
-        writer.open(&path).map_err(failed)?;
-        let mut last = None;
-        for entry in entries {
-            // The same chunk in two packs: any copy will do, and a sorted file takes each key once.
-            if last.replace(entry.id) != Some(entry.id) {
-                writer
-                    .put(entry.id.0, entry_value(segment, entry))
-                    .map_err(failed)?;
-            }
-        }
-        writer.finish().map_err(failed)?;
-        let mut options = IngestExternalFileOptions::default();
-        options.set_move_files(true);
-        self.db
-            .ingest_external_file_cf_opts(self.cf("chunks")?, &options, vec![path])
-            .map_err(failed)
-    }
-
     fn cf(&self, name: &str) -> Result<&rocksdb::ColumnFamily> {
         self.db
             .cf_handle(name)
             .ok_or_else(|| Error::Index(format!("no column family {name}")))
-    }
-
-    /// Whether a chunk is present, in a pack that may be referenced anew.
-    pub fn contains(&self, id: &ChunkId, condemned: &Condemned) -> Result<bool> {
-        if condemned.is_empty() && self.wrong.is_empty() {
-            let Some(value) = self.db.get_pinned_cf(self.cf("chunks")?, id.0).map_err(failed)? else {
-                return Ok(false);
-            };
-            return Ok(value.get(..8).is_some() && self.pack(&value[..8])?.is_some());
-        }
-        Ok(self.locate(id)?.is_some_and(|located| {
-            let pack = &located.place.pack;
-            !condemned.contains(pack) && !self.wrong.contains_key(pack)
-        }))
     }
 }
 
@@ -317,7 +246,8 @@ pub(crate) fn prepare_threads() -> Result<()> {
 }
 
 fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
-    let dir = room.dir();
+    // The library makes the directory on disk even where it keeps everything in memory.
+    let dir = room.dir().unwrap_or(Path::new("/"));
     if let Some(db) = simulation::still_open(dir) {
         return Ok(db);
     }
@@ -341,8 +271,10 @@ fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
     options.set_db_write_buffer_size(16 << 20);
     options.set_max_total_wal_size(16 << 20);
     options.set_manifest_preallocation_size(64 << 10);
-    let families = ["default", "chunks", "packs", "segments", "files"]
-        .map(|name| ColumnFamilyDescriptor::new(name, table_options(&cache)));
+    let families = [
+        "default", "chunks", "copies", "packs", "segments", "files", "parts",
+    ]
+    .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
     let db = Arc::new(DB::open_cf_descriptors(&options, dir, families).map_err(failed)?);
     let stamp = [SCHEMA, repo.as_bytes()].concat();
     match db.get(b"schema").map_err(failed)? {
@@ -352,6 +284,18 @@ fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
     }
     simulation::keep_open(dir, &db);
     Ok(db)
+}
+
+/// What is looked up by the beginning of its key has its filter by that.
+fn family_options(name: &str, cache: &Cache) -> Options {
+    let mut options = table_options(cache);
+    let prefix = match name {
+        "copies" => ChunkId::LEN,
+        "parts" => ContentHash::LEN,
+        _ => return options,
+    };
+    options.set_prefix_extractor(SliceTransform::create_fixed_prefix(prefix));
+    options
 }
 
 fn table_options(cache: &Cache) -> Options {
@@ -390,15 +334,33 @@ fn ingested(db: &DB) -> Result<HashSet<IndexId>> {
         .collect()
 }
 
-fn short(pack: &PackId) -> [u8; 8] {
-    let mut short = [0; 8];
-    short.copy_from_slice(&pack.0[..8]);
-    short
+/// The key in `packs`.
+fn record_key(pack: &PackRecord) -> [u8; 8] {
+    let mut key = [0; 8];
+    key.copy_from_slice(&blake3::hash(&pack_value(pack)).as_bytes()[..8]);
+    key
 }
 
-fn entry_value(segment: &IndexSegment, entry: &IndexEntry) -> [u8; 23] {
+/// The key in `copies` of a chunk's stored entry.
+fn copy_key(id: &ChunkId, value: &[u8]) -> Vec<u8> {
+    [&id.0[..], value.get(..12).unwrap_or_default()].concat()
+}
+
+/// Key and value in `parts` of a moved file in the bundle of this entry.
+fn part_row(part: &Part, entry: &IndexEntry, record: &[u8; 8]) -> ([u8; 28], [u8; 40]) {
+    let (mut key, mut value) = ([0; 28], [0; 40]);
+    key[..16].copy_from_slice(&part.hash.0);
+    key[16..24].copy_from_slice(record);
+    key[24..].copy_from_slice(&entry.offset.to_le_bytes());
+    value[..32].copy_from_slice(&entry.id.0);
+    value[32..36].copy_from_slice(&part.offset.to_le_bytes());
+    value[36..].copy_from_slice(&part.len.to_le_bytes());
+    (key, value)
+}
+
+fn entry_value(record: &[u8; 8], entry: &IndexEntry) -> [u8; 23] {
     let mut value = [0; 23];
-    value[..8].copy_from_slice(&short(&segment.packs[entry.pack as usize].id));
+    value[..8].copy_from_slice(record);
     value[8..12].copy_from_slice(&entry.offset.to_le_bytes());
     value[12..16].copy_from_slice(&entry.stored_len.to_le_bytes());
     value[16..20].copy_from_slice(&entry.plain_len.to_le_bytes());

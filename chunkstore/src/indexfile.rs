@@ -10,10 +10,11 @@ use crate::pack::{Class, PackList};
 use crate::place::Place;
 use crate::remote::{ObjectName, Remote};
 use crate::seal::{OVERHEAD, Sealed};
+use crate::smallfile::{Part, put_parts, take_parts};
 use crate::varint::{self, Bytes, Malformed, Undecodable};
 use std::collections::HashMap;
 
-/// Entries a writer puts in one segment: some 6 MiB.
+/// Entries a writer puts in one segment, each moved file counted as one: some 6 MiB.
 pub const ENTRIES_PER_SEGMENT: usize = 128 << 10;
 
 /// A pack as a segment knows it.
@@ -42,6 +43,8 @@ pub struct IndexSegment {
     pub packs: Vec<PackRecord>,
     /// Sorted by chunk id, then pack.
     pub entries: Vec<IndexEntry>,
+    /// Moved files, by the entry of the bundle that they are in now, and offset.
+    pub parts: Vec<Part>,
 }
 
 impl IndexSegment {
@@ -68,7 +71,56 @@ impl IndexSegment {
         segment
             .entries
             .sort_unstable_by_key(|entry| (entry.id, entry.pack, entry.offset));
+        segment.parts = segment.parts_of_packs(lists);
         segment
+    }
+
+    fn parts_of_packs(&self, lists: &[PackList]) -> Vec<Part> {
+        if lists.iter().all(|list| list.parts.is_empty()) {
+            return Vec::new();
+        }
+        let mut parts = Vec::new();
+        for (at, entry) in self.entries.iter().enumerate() {
+            let list = &lists[entry.pack as usize];
+            let frame = list.frames.partition_point(|frame| frame.offset < entry.offset);
+            let mut end = 0;
+            for part in list.parts_of(frame) {
+                // Of a list that was wrong, only what can be written is kept.
+                let next = part.offset.saturating_add(part.len);
+                if !list.class.is_tree() && part.offset >= end && next <= entry.plain_len {
+                    let at = at as u32;
+                    parts.push(Part { at, ..*part });
+                    end = next;
+                }
+            }
+        }
+        parts
+    }
+
+    /// Keeps only some of the entries, and what was moved into them.
+    pub fn retain(&mut self, mut keep: impl FnMut(&IndexEntry) -> bool) {
+        let mut left = 0u32;
+        let mut now: Vec<Option<u32>> = Vec::with_capacity(self.entries.len());
+        self.entries.retain(|entry| {
+            let kept = keep(entry);
+            now.push(kept.then_some(left));
+            left += u32::from(kept);
+            kept
+        });
+        self.parts.retain_mut(|part| match now[part.at as usize] {
+            Some(at) => {
+                part.at = at;
+                true
+            }
+            None => false,
+        });
+    }
+
+    /// The moved files in an entry's bundle.
+    pub fn parts_of(&self, entry: usize) -> &[Part] {
+        let start = self.parts.partition_point(|part| (part.at as usize) < entry);
+        let end = self.parts.partition_point(|part| part.at as usize <= entry);
+        &self.parts[start..end]
     }
 
     pub fn place(&self, entry: &IndexEntry) -> Place {
@@ -100,10 +152,11 @@ impl IndexSegment {
                     size,
                     sealed_keys,
                     frames: vec![],
+                    parts: vec![],
                 },
             )
             .collect();
-        for entry in self.entries {
+        for entry in &self.entries {
             lists[entry.pack as usize].frames.push(crate::pack::Frame {
                 id: entry.id,
                 offset: entry.offset,
@@ -116,6 +169,16 @@ impl IndexSegment {
         lists
             .iter_mut()
             .for_each(|list| list.frames.sort_unstable_by_key(|frame| frame.offset));
+        for part in &self.parts {
+            let entry = &self.entries[part.at as usize];
+            let list = &mut lists[entry.pack as usize];
+            let frame = list.frames.partition_point(|frame| frame.offset < entry.offset);
+            list.parts.push(Part {
+                at: frame as u32,
+                ..*part
+            });
+        }
+        lists.iter_mut().for_each(|list| list.parts.sort_unstable());
         lists
     }
 
@@ -151,6 +214,7 @@ impl IndexSegment {
             out.push(entry.codec as u8);
             varint::put(&mut out, entry.key.into());
         }
+        put_parts(&mut out, &self.parts);
         out
     }
 
@@ -167,8 +231,20 @@ impl IndexSegment {
             .map(|_| decode_entry(&mut bytes, &packs))
             .collect::<Result<Vec<_>, _>>()?;
         let sorted = entries.is_sorted_by_key(|entry| (entry.id, entry.pack, entry.offset));
+        let of_data = |entry: &&IndexEntry| !packs[entry.pack as usize].class.is_tree();
+        let bundle = |at: u32| {
+            entries
+                .get(at as usize)
+                .filter(of_data)
+                .map(|entry| entry.plain_len)
+        };
+        let parts = take_parts(&mut bytes, &bundle)?;
         if bytes.is_empty() && sorted {
-            Ok(IndexSegment { packs, entries })
+            Ok(IndexSegment {
+                packs,
+                entries,
+                parts,
+            })
         } else {
             Err(Malformed.into())
         }
@@ -262,7 +338,7 @@ mod tests {
         (0..packs)
             .map(|_| {
                 let mut offset = 139;
-                let frames = (0..frames)
+                let frames: Vec<Frame> = (0..frames)
                     .map(|i| {
                         let bytes = draw();
                         let stored_len = 40 + u32::from(bytes[0]);
@@ -289,10 +365,23 @@ mod tests {
                     class: Class::Data,
                     size: 1 << 20,
                     sealed_keys,
+                    parts: parts_in(&frames, draw()[0]),
                     frames,
                 }
             })
             .collect()
+    }
+
+    /// Two moved files in every third frame.
+    fn parts_in(frames: &[Frame], hash: u8) -> Vec<Part> {
+        let part = |at, offset, len| Part {
+            at,
+            offset,
+            len,
+            hash: crate::ContentHash([hash; 16]),
+        };
+        let bundles = (0..frames.len() as u32).step_by(3);
+        bundles.flat_map(|at| [part(at, 1, 2), part(at, 3, 4)]).collect()
     }
 
     proptest! {

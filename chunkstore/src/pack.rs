@@ -11,6 +11,7 @@ use crate::keys::{Keys, SealedSessionKey};
 use crate::object::{cap, padme};
 use crate::remote::{ObjectName, Published, Remote, Staged};
 use crate::seal::{DOMAIN, FORMAT_VERSION, OVERHEAD, SUITE, Sealed, aad};
+use crate::smallfile::{Part, put_parts, take_parts};
 use crate::varint::{self, Bytes, Malformed, Undecodable};
 
 const HEAD_MAGIC: &[u8; 8] = b"DDUPPACK";
@@ -70,6 +71,22 @@ pub struct PackList {
     pub size: u64,
     pub sealed_keys: Vec<SealedSessionKey>,
     pub frames: Vec<Frame>,
+    /// Files that were moved into bundles of this pack, by frame and offset.
+    pub parts: Vec<Part>,
+}
+
+impl PackList {
+    /// What an index segment has of it: frames, and parts of them.
+    pub fn rows(&self) -> usize {
+        self.frames.len() + self.parts.len()
+    }
+
+    /// The moved files in a frame.
+    pub fn parts_of(&self, frame: usize) -> &[Part] {
+        let start = self.parts.partition_point(|part| (part.at as usize) < frame);
+        let end = self.parts.partition_point(|part| part.at as usize <= frame);
+        &self.parts[start..end]
+    }
 }
 
 /// A pack being written: frames go to the remote as they come, nothing is held but their list.
@@ -81,6 +98,7 @@ pub struct PackWriter {
     class: Class,
     sealed_keys: Vec<SealedSessionKey>,
     frames: Vec<Frame>,
+    parts: Vec<Part>,
 }
 
 /// A complete pack that has no name yet.
@@ -104,6 +122,7 @@ impl PackWriter {
             class,
             sealed_keys,
             frames: Vec::new(),
+            parts: Vec::new(),
             head: Vec::new(),
         };
         writer.write(&head)?;
@@ -131,7 +150,13 @@ impl PackWriter {
     /// Whether the pack stays within `size` bytes with another `stored` bytes of frame and all that ends a pack. The
     /// first frame always fits. A pack that is one byte longer than a power of two is padded by a thirty-second of it.
     pub fn has_room(&self, stored: usize, size: usize) -> bool {
-        let footer = OVERHEAD + 10 + FRAME_MAX * (self.frames.len() + 1);
+        self.has_room_for(stored, 0, size)
+    }
+
+    /// The same for a bundle of moved files, which are listed.
+    pub fn has_room_for(&self, stored: usize, parts: usize, size: usize) -> bool {
+        let parts = Part::STORED_MAX * (self.parts.len() + parts);
+        let footer = OVERHEAD + 20 + FRAME_MAX * (self.frames.len() + 1) + parts;
         self.frames.is_empty() || self.len + stored + footer + TAIL_LEN <= size
     }
 
@@ -144,9 +169,18 @@ impl PackWriter {
         Ok(())
     }
 
+    /// The same for a bundle that moved files are in, sorted by offset; which frame it is is set here. Only what was
+    /// compared with its hash may be listed.
+    pub fn append_bundle(&mut self, frame: Frame, sealed: &[u8], parts: &[Part]) -> Result<()> {
+        let at = self.frames.len() as u32;
+        self.append(frame, sealed)?;
+        self.parts.extend(parts.iter().map(|part| Part { at, ..*part }));
+        Ok(())
+    }
+
     /// Writes padding and footer.
     pub fn finish(mut self, keys: &Keys) -> Result<ClosedPack> {
-        let tail = tail(keys, &self.head, &self.frames, self.len)?;
+        let tail = tail(keys, &self.head, (&self.frames, &self.parts), self.len)?;
         self.write(&tail)?;
         let list = PackList {
             id: PackId(*self.hasher.finalize().as_bytes()),
@@ -154,6 +188,7 @@ impl PackWriter {
             size: self.len as u64,
             sealed_keys: self.sealed_keys,
             frames: self.frames,
+            parts: self.parts,
         };
         Ok(ClosedPack {
             staged: self.staged,
@@ -193,7 +228,7 @@ fn footer_aad(repo: &RepoId, head: &[u8]) -> Vec<u8> {
     aad
 }
 
-fn encode_frames(frames: &[Frame]) -> Vec<u8> {
+fn encode_footer(frames: &[Frame], parts: &[Part]) -> Vec<u8> {
     let mut out = Vec::with_capacity(8 + frames.len() * 44);
     varint::put(&mut out, frames.len() as u64);
     for frame in frames {
@@ -203,12 +238,34 @@ fn encode_frames(frames: &[Frame]) -> Vec<u8> {
         out.push(frame.codec as u8);
         varint::put(&mut out, frame.key.into());
     }
+    put_parts(&mut out, parts);
     out
 }
 
-/// Reads a footer's body: frames that lie from `start` up to `end`, under one of `keys` sealed keys.
-pub fn decode_frames(body: &[u8], start: usize, end: usize, keys: usize) -> Result<Vec<Frame>, Undecodable> {
+/// Reads a footer's body: frames that lie from `start` up to `end`, under one of `keys` sealed keys, and the moved
+/// files in them.
+pub fn decode_footer(
+    body: &[u8],
+    class: Class,
+    (start, end): (usize, usize),
+    keys: usize,
+) -> Result<(Vec<Frame>, Vec<Part>), Undecodable> {
     let mut bytes = Bytes(body);
+    let frames = decode_frames(&mut bytes, (start, end), keys)?;
+    let bundle = |at: u32| frames.get(at as usize).map(|frame| frame.plain_len);
+    let parts = take_parts(&mut bytes, &|at| bundle(at).filter(|_| !class.is_tree()))?;
+    if bytes.is_empty() {
+        Ok((frames, parts))
+    } else {
+        Err(Malformed.into())
+    }
+}
+
+fn decode_frames(
+    bytes: &mut Bytes<'_>,
+    (start, end): (usize, usize),
+    keys: usize,
+) -> Result<Vec<Frame>, Undecodable> {
     let mut offset = start;
     let mut frames = Vec::with_capacity(bytes.count(36)?);
     for _ in 0..frames.capacity() {
@@ -232,11 +289,7 @@ pub fn decode_frames(body: &[u8], start: usize, end: usize, keys: usize) -> Resu
         });
         offset = next;
     }
-    if bytes.is_empty() {
-        Ok(frames)
-    } else {
-        Err(Malformed.into())
-    }
+    Ok(frames)
 }
 
 /// A pack's bytes under a new name: with a fresh salt, so that its footer is sealed anew, and every frame as it was. What
@@ -253,7 +306,7 @@ pub fn renew(keys: &Keys, mut list: PackList, mut bytes: Vec<u8>) -> Result<(Pac
     }
     bytes.truncate(end);
     bytes[..head.len()].copy_from_slice(&head);
-    let tail = tail(keys, &head, &list.frames, end)?;
+    let tail = tail(keys, &head, (&list.frames, &list.parts), end)?;
     bytes.extend_from_slice(&tail);
     list.id = PackId(*blake3::hash(&bytes).as_bytes());
     list.size = bytes.len() as u64;
@@ -278,11 +331,11 @@ pub fn mend_padding(keys: &Keys, list: &PackList, bytes: &mut [u8]) {
 }
 
 /// Padding, footer, and what ends a pack whose frames end at `end`.
-fn tail(keys: &Keys, head: &[u8], frames: &[Frame], end: usize) -> Result<Vec<u8>> {
+fn tail(keys: &Keys, head: &[u8], (frames, parts): (&[Frame], &[Part]), end: usize) -> Result<Vec<u8>> {
     let mut footer = Vec::new();
     keys.index.seal(
         &footer_aad(keys.repo(), head),
-        &encode_frames(frames),
+        &encode_footer(frames, parts),
         &mut footer,
     )?;
     let bare = end + footer.len() + TAIL_LEN;
@@ -396,13 +449,15 @@ fn open_list(keys: &Keys, id: PackId, size: u64, head: &[u8], footer: &[u8]) -> 
         .open(&footer_aad(keys.repo(), &head[..head_len]), footer, &mut body)
         .map_err(|_| Error::corrupt(&object, "its footer's seal is broken"))?;
     let end = (size as usize).saturating_sub(TAIL_LEN + footer.len());
-    let frames = decode_frames(&body, head_len, end, sealed_keys.len()).map_err(|e| e.of(&object))?;
+    let (frames, parts) =
+        decode_footer(&body, class, (head_len, end), sealed_keys.len()).map_err(|e| e.of(&object))?;
     Ok(PackList {
         id,
         class,
         size,
         sealed_keys,
         frames,
+        parts,
     })
 }
 

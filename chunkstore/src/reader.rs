@@ -5,6 +5,7 @@
 //!
 //! A reader may be given other replicas: what its own has lost, or holds damaged, then comes from them, chunk by chunk.
 
+mod files;
 pub mod others;
 
 use crate::error::{Error, Result};
@@ -210,12 +211,8 @@ impl<'a> Reader<'a> {
         }
         let located = self.locate(id)?.filter(|located| located.class == Class::Tree);
         let located = located.ok_or_else(|| self.unknown(format!("tree chunk {id}")))?;
-        match self.fetch_tree(decoder, id, &located.place, &mut out) {
-            Err(gone @ Error::Missing { .. }) => match self.moved(Class::Tree, id, &located.place)? {
-                Some(place) => self.fetch_tree(decoder, id, &place, &mut out)?,
-                None => return Err(gone),
-            },
-            fetched => fetched?,
+        if let Err(e) = self.fetch_tree(decoder, id, &located.place, &mut out) {
+            self.another_copy(decoder, (Class::Tree, id), &located.place, e, &mut out)?;
         }
         Ok(out)
     }

@@ -117,21 +117,40 @@ impl Scratch {
         db.ok_or_else(|| Error::Index("the map on disk is closed".to_string()))
     }
 
-    pub fn write<V: AsRef<[u8]>>(&mut self, rows: impl IntoIterator<Item = ([u8; 32], V)>) -> Result<()> {
+    pub fn write<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        rows: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<()> {
         let mut batch = WriteBatch::default();
         rows.into_iter().for_each(|(key, value)| batch.put(key, value));
         self.open()?.write_opt(batch, &unlogged()).map_err(failed)
     }
 
-    pub fn contains(&self, key: &[u8; 32]) -> Result<bool> {
+    pub fn contains(&self, key: &[u8]) -> Result<bool> {
         match &self.db {
             Some((db, ..)) => Ok(db.get_pinned(key).map_err(failed)?.is_some()),
             None => Ok(false),
         }
     }
 
+    /// Whether a key begins with `prefix`.
+    pub fn any_with(&self, prefix: &[u8]) -> Result<bool> {
+        let Some((db, ..)) = &self.db else {
+            return Ok(false);
+        };
+        let mut from = db.iterator(IteratorMode::From(prefix, rocksdb::Direction::Forward));
+        let next = from.next().transpose().map_err(failed)?;
+        Ok(next.is_some_and(|(key, _)| key.starts_with(prefix)))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let Some((db, ..)) = &self.db else { return Ok(None) };
+        db.get(key).map_err(failed)
+    }
+
     /// Takes a value out.
-    pub fn take(&mut self, key: &[u8; 32]) -> Result<Option<Vec<u8>>> {
+    pub fn take(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let Some((db, ..)) = &self.db else { return Ok(None) };
         let value = db.get(key).map_err(failed)?;
         if value.is_some() {
@@ -142,11 +161,20 @@ impl Scratch {
 
     /// Calls `each` with the keys in order.
     pub fn keys(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.keys_with(&[], each)
+    }
+
+    /// The same for those that begin with `prefix`.
+    pub fn keys_with(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let Some((db, ..)) = &self.db else { return Ok(()) };
-        db.iterator(IteratorMode::Start).try_for_each(|row| {
+        for row in db.iterator(IteratorMode::From(prefix, rocksdb::Direction::Forward)) {
             let (key, _) = row.map_err(failed)?;
-            each(&key)
-        })
+            if !key.starts_with(prefix) {
+                break;
+            }
+            each(&key)?;
+        }
+        Ok(())
     }
 }
 

@@ -33,10 +33,12 @@ pub enum Rule {
     MarkLast,
     /// What comes to a replica has a name that was never there (I-18).
     FreshNames,
+    /// That one file of a bundle was moved says nothing of the others (I-4, I-7).
+    EachFile,
 }
 
 impl Rule {
-    pub const ALL: [Rule; 10] = [
+    pub const ALL: [Rule; 11] = [
         Rule::Session,
         Rule::SessionFirst,
         Rule::MarksFirst,
@@ -47,6 +49,7 @@ impl Rule {
         Rule::OthersMarks,
         Rule::MarkLast,
         Rule::FreshNames,
+        Rule::EachFile,
     ];
 }
 

@@ -12,18 +12,25 @@
 //! Index segments may come to list packs that are gone: a fenced writer's or a second collector's late write. That
 //! harms nobody, because whoever makes new references or deletes counts only packs it listed after reading the marks.
 
+mod confirm;
+mod needs;
 mod plan;
+mod rebundle;
 pub(crate) mod repack;
 mod rescue;
 mod settle;
+mod survivors;
 
+pub use confirm::Confirm;
+pub use needs::Needs;
 pub use plan::{Plan, plan};
-pub use repack::repack;
+pub use repack::{move_out, repack};
 pub use rescue::{Rescue, Rescued};
 pub use settle::{Patience, settle};
+pub use survivors::all_present;
 
 use crate::error::{Error, Result};
-use crate::id::{ChunkId, IndexId, MarkId, PackId, SessionId};
+use crate::id::{IndexId, MarkId, PackId, SessionId};
 use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
 use crate::live::LiveSet;
@@ -35,6 +42,7 @@ use crate::simulation::{self, Rule};
 use crate::store::Store;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
+use survivors::Survivors;
 
 /// Segments smaller than this many entries are merged once there are more than [`SMALL_SEGMENTS`].
 const SMALL: usize = ENTRIES_PER_SEGMENT / 8;
@@ -45,7 +53,7 @@ const PACKS_PER_MARK: usize = cap::MARK / PackId::LEN / 2;
 /// How far a collection goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Unneeded bytes that may stay inside packs that are still needed.
+    /// Unneeded bytes that may stay inside packs, and inside bundles, that are still needed.
     pub max_unused: Unused,
     /// Bytes moved at most.
     pub max_repack: u64,
@@ -53,7 +61,7 @@ pub struct Policy {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Unused {
-    /// Percent of the bytes needed.
+    /// Percent of what stays.
     Percent(f64),
     Bytes(u64),
     Unlimited,
@@ -64,8 +72,8 @@ pub enum Unused {
 pub struct Swept {
     pub packs: u64,
     pub bytes: u64,
-    /// Condemned packs that hold the only good copy of something, and stay, as do their marks: [`repack()`] them under
-    /// this view and sweep again.
+    /// Condemned packs that hold the only good copy of something, and stay, as do their marks: [`move_out`] what it is and
+    /// sweep again.
     pub spared: HashSet<PackId>,
 }
 
@@ -75,23 +83,6 @@ pub fn open_sessions(store: &Store) -> Result<Vec<SessionId>> {
     let sessions = store.sessions_in(Kind::Session)?;
     let ended: HashSet<SessionId> = store.slates()?.into_iter().collect();
     Ok(sessions.into_iter().filter(|id| !ended.contains(id)).collect())
-}
-
-/// Proves that everything referenced is in a pack that is there and has its size, as `index` was made to hold ([`Store::index_of`]).
-/// Anything else stops deletion (I-9): it means damage, and a collection would make it worse.
-pub fn all_present(index: &LocalIndex, live: &mut LiveSet) -> Result<()> {
-    live.scan(&mut |ids| {
-        for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
-            match located {
-                Some(located) => index.check_size(&located.place.pack)?,
-                None => {
-                    let object = format!("chunk {id}");
-                    return Err(Error::Missing { object });
-                }
-            }
-        }
-        Ok(())
-    })
 }
 
 fn each_segment(
@@ -113,12 +104,12 @@ pub fn write_segments(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
     let mut group = Vec::new();
     let mut entries = 0;
     for list in lists.drain(..) {
-        if entries + list.frames.len() > ENTRIES_PER_SEGMENT && !group.is_empty() {
+        if entries + list.rows() > ENTRIES_PER_SEGMENT && !group.is_empty() {
             put_segment(store, &group)?;
             group.clear();
             entries = 0;
         }
-        entries += list.frames.len();
+        entries += list.rows();
         group.push(list);
     }
     if group.is_empty() {
@@ -166,13 +157,22 @@ pub fn pending_marks(store: &Store) -> Result<Vec<Mark>> {
 }
 
 /// Remembers on this machine which sessions were open right after a mark was durable: only they can refer to its packs.
-pub fn note_waiting(store: &Store, mark: &Mark, sessions: &[SessionId]) -> Result<()> {
+/// And which packs were made before it, whose content was proven then.
+pub fn note_waiting(
+    store: &Store,
+    mark: &Mark,
+    sessions: &[SessionId],
+    made: &HashSet<PackId>,
+) -> Result<()> {
     let path = waiting_path(store, mark.id);
     let failed = |e| Error::local("write", &path, e);
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(failed)?;
     }
-    let ids: Vec<u8> = sessions.iter().flat_map(|id| id.0).collect();
+    let count = (sessions.len() as u32).to_le_bytes();
+    let made: BTreeSet<&PackId> = made.iter().collect();
+    let ids = count.into_iter().chain(sessions.iter().flat_map(|id| id.0));
+    let ids: Vec<u8> = ids.chain(made.iter().flat_map(|id| id.0)).collect();
     let note = [&waiting_sum(store, mark.id, &ids)[..], &ids].concat();
     let fresh = path.with_extension("new");
     simulation::replace_local(&path, &fresh, &note).map_err(failed)
@@ -183,16 +183,33 @@ pub fn waiting_for(store: &Store, mark: &Mark) -> Result<Vec<SessionId>> {
     if simulation::left_out(Rule::Wait) {
         return Ok(Vec::new());
     }
-    let note = std::fs::read(waiting_path(store, mark.id)).unwrap_or_default();
-    if let Some((sum, ids)) = note.split_first_chunk::<32>()
-        && waiting_sum(store, mark.id, ids) == *sum
-    {
-        return Ok(ids
-            .chunks_exact(SessionId::LEN)
-            .filter_map(SessionId::from_slice)
-            .collect());
+    match noted(store, mark) {
+        Some((sessions, _)) => Ok(sessions),
+        None => open_sessions(store),
     }
-    open_sessions(store)
+}
+
+/// Packs that this machine made before it published the mark.
+pub fn made_before(store: &Store, mark: &Mark) -> HashSet<PackId> {
+    noted(store, mark).map(|(_, made)| made).unwrap_or_default()
+}
+
+/// What was noted with a mark, if this machine did and it is as it was written.
+fn noted(store: &Store, mark: &Mark) -> Option<(Vec<SessionId>, HashSet<PackId>)> {
+    let note = std::fs::read(waiting_path(store, mark.id)).ok()?;
+    let (sum, ids) = note.split_first_chunk::<32>()?;
+    if waiting_sum(store, mark.id, ids) != *sum {
+        return None;
+    }
+    let (count, ids) = ids.split_first_chunk::<4>()?;
+    let sessions = (u32::from_le_bytes(*count) as usize).checked_mul(SessionId::LEN)?;
+    let (sessions, made) = ids.split_at_checked(sessions)?;
+    let sessions = sessions.chunks_exact(SessionId::LEN);
+    let made = made.chunks_exact(PackId::LEN);
+    Some((
+        sessions.filter_map(SessionId::from_slice).collect(),
+        made.filter_map(PackId::from_slice).collect(),
+    ))
 }
 
 fn waiting_path(store: &Store, mark: MarkId) -> PathBuf {
@@ -211,7 +228,9 @@ fn waiting_sum(store: &Store, mark: MarkId, ids: &[u8]) -> [u8; 32] {
 /// G5 and G6: deletes what may go of the marks, in the order of I-5, and then the marks. `view` (which names them),
 /// `packs` and `live` were read in that order after all sessions had settled; `index` is of that view and those packs.
 ///
-/// Goes in steps that free space for the next, so that it works on a full disk.
+/// Goes in steps that free space for the next, so that it works on a full disk. `made` are packs whose content this
+/// collection proved when it wrote them. Also returns the chunks for which packs were spared.
+#[allow(clippy::too_many_arguments)]
 pub fn sweep(
     store: &Store,
     marks: &[Mark],
@@ -219,7 +238,8 @@ pub fn sweep(
     index: &LocalIndex,
     live: &mut LiveSet,
     packs: &Inventory,
-) -> Result<Swept> {
+    made: &HashSet<PackId>,
+) -> Result<(Swept, LiveSet)> {
     all_present(index, live)?;
     let condemned: HashSet<PackId> = marks.iter().flat_map(|mark| &mark.packs).copied().collect();
     if !condemned.is_subset(&view.condemned) {
@@ -232,7 +252,21 @@ pub fn sweep(
             store.remote().delete(&ObjectName::mark(mark.id))?;
         }
     }
-    let spared = needed_again(store, view, index, live, packs, &condemned)?;
+    let no_copy = match simulation::left_out(Rule::OthersMarks) {
+        true => &condemned,
+        false => &view.condemned,
+    };
+    let survivors = Survivors::new(
+        store.cache(),
+        index,
+        (&condemned, no_copy),
+        Confirm::new(store, made)?,
+    )?;
+    let doubtful = survivors.find(live)?;
+    let spared = match doubtful.is_empty()? {
+        true => HashSet::new(),
+        false => holders(store, view, &doubtful, &condemned)?,
+    };
     let doomed: HashSet<PackId> = condemned.difference(&spared).copied().collect();
     let mut sweeper = Sweeper {
         store,
@@ -258,65 +292,27 @@ pub fn sweep(
         let _ = std::fs::remove_file(waiting_path(store, mark.id));
     }
     store.remote().barrier()?;
-    Ok(sweeper.swept)
+    Ok((sweeper.swept, doubtful))
 }
 
-/// Condemned packs that hold the only good copy of something reachable.
-fn needed_again(
+/// Condemned packs that hold one of these chunks.
+fn holders(
     store: &Store,
     view: &View,
-    index: &LocalIndex,
-    live: &LiveSet,
-    packs: &Inventory,
+    doubtful: &LiveSet,
     condemned: &HashSet<PackId>,
 ) -> Result<HashSet<PackId>> {
-    let mut doubtful = LiveSet::new(store.cache())?;
-    let mut any = false;
-    let no_copy = match simulation::left_out(Rule::OthersMarks) {
-        true => condemned,
-        false => &view.condemned,
-    };
-    let each_condemned = |each: &mut dyn FnMut(PackId, &ChunkId) -> Result<()>| {
-        each_segment(store, view, &mut |_, segment| {
-            for entry in &segment.entries {
-                let pack = segment.packs[entry.pack as usize].id;
-                if condemned.contains(&pack) {
-                    each(pack, &entry.id)?;
-                }
-            }
-            Ok(())
-        })
-    };
-    each_condemned(&mut |_, id| {
-        if live.contains(id)? && !index.contains(id, no_copy)? {
-            any = true;
-            doubtful.insert(*id)?;
-        }
-        Ok(())
-    })?;
-    let mut spared = HashSet::new();
-    if !any {
-        return Ok(spared);
-    }
-    // The index names one copy of each chunk; there may be a better one.
-    let mut copied = LiveSet::new(store.cache())?;
+    let mut holders = HashSet::new();
     each_segment(store, view, &mut |_, segment| {
         for entry in &segment.entries {
-            let pack = &segment.packs[entry.pack as usize];
-            let good = packs.get(&pack.id) == Some(&pack.size) && !no_copy.contains(&pack.id);
-            if good && doubtful.contains(&entry.id)? {
-                copied.insert(entry.id)?;
+            let pack = segment.packs[entry.pack as usize].id;
+            if condemned.contains(&pack) && doubtful.contains(&entry.id)? {
+                holders.insert(pack);
             }
         }
         Ok(())
     })?;
-    each_condemned(&mut |pack, id| {
-        if doubtful.contains(id)? && !copied.contains(id)? {
-            spared.insert(pack);
-        }
-        Ok(())
-    })?;
-    Ok(spared)
+    Ok(holders)
 }
 
 struct Sweeper<'a> {
@@ -341,8 +337,13 @@ impl Sweeper<'_> {
             }
             let stays = |pack: u32| !doomed.contains(&segment.packs[pack as usize].id);
             let left = segment.entries.iter().filter(|entry| stays(entry.pack)).count();
+            let moved = segment
+                .parts
+                .iter()
+                .map(|part| &segment.entries[part.at as usize]);
+            let left = left + moved.filter(|entry| stays(entry.pack)).count();
             match gone {
-                0 if segment.entries.len() < SMALL => small.push((id, left)),
+                0 if segment.entries.len() + segment.parts.len() < SMALL => small.push((id, left)),
                 0 => {}
                 _ if gone == segment.packs.len() => emptied.push(id),
                 _ => rewrite.push((id, left)),

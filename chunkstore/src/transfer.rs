@@ -19,6 +19,7 @@ use crate::pack::{self, Frame, PackList};
 use crate::remote::{ObjectName, Published};
 use crate::session::View;
 use crate::simulation::{self, Rule};
+use crate::smallfile::Part;
 use crate::store::Store;
 use crate::sweep::repack::{Mover, place};
 use crate::threads;
@@ -80,9 +81,26 @@ pub struct Brought {
 /// Told the bytes of each piece as it is there; an error ends the transfer.
 pub type Told<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
 
-/// Brings the `wanted` chunks; what came `ahead` is only listed. To mend a replica, be `careful`: then what is damaged at
-/// the origin too is counted as lost, where it is otherwise an error in a pack that does not come whole. What came is
-/// listed when this returns, also after an error, as far as it can be.
+/// What to ask the origin for, so that what is `lacking` is there: a small file's bundle, or the one that a collection
+/// moved it to there. Files that are asked for are named by the latter.
+pub fn wanted(origin: &Origin, lacking: &mut LiveSet) -> Result<LiveSet> {
+    let mut wanted = LiveSet::new(origin.store.cache())?;
+    lacking.scan(&mut |ids| ids.iter().try_for_each(|id| wanted.insert(*id).map(drop)))?;
+    lacking.scan_files(&mut |file| {
+        match origin.index.find_file(file)? {
+            Some((now, _)) if now.bundle != file.bundle => wanted.insert_file(now)?,
+            // Or it is nowhere, and counted as lost.
+            _ => drop(wanted.insert(file.bundle)?),
+        }
+        Ok(())
+    })?;
+    Ok(wanted)
+}
+
+/// Brings the `wanted` chunks, and the bundles of the `wanted` files with what is listed of them; what came `ahead` is only
+/// listed. To mend a replica, be `careful`: then what is damaged at the origin too is counted as lost, where it is otherwise
+/// an error in a pack that does not come whole. What came is listed when this returns, also after an error, as far as it can
+/// be.
 pub fn bring(
     origin: &Origin,
     to: &Store,
@@ -205,6 +223,21 @@ impl Transfer<'_> {
             Ok(())
         })?;
         self.brought.lost += lost;
+        let mut last = None;
+        wanted.scan_files(&mut |file| {
+            if last.replace(file.bundle) == Some(file.bundle) {
+                return Ok(());
+            }
+            let moved = self.origin.index.moved(&file.hash)?;
+            let there = moved.iter().find(|to| to.bundle == file.bundle);
+            let at = self.origin.index.locate(&file.bundle)?;
+            if let (Some(to), Some(at)) = (there, at) {
+                let share = by_pack.entry(to.pack).or_default();
+                share.0 += 1;
+                share.1 += u64::from(at.place.stored_len);
+            }
+            Ok(())
+        })?;
         Ok(by_pack)
     }
 
@@ -285,9 +318,11 @@ impl Transfer<'_> {
             Err(e) if e.is_of_one_object() => return self.frames_by_index(id, wanted, mover),
             Err(e) => return Err(e),
         };
-        for frame in &list.frames {
-            if wanted.contains(&frame.id)? && self.is_named(&list, frame)? {
-                self.frame(&list, frame, is_hurt, mover)?;
+        for (number, frame) in list.frames.iter().enumerate() {
+            let parts = list.parts_of(number);
+            let is_wanted = wanted.contains(&frame.id)? && self.is_named(&list, frame)?;
+            if is_wanted || !parts.is_empty() && wanted.names(&frame.id)? {
+                self.frame(&list, (frame, parts), is_hurt, mover)?;
             }
         }
         Ok(())
@@ -299,7 +334,13 @@ impl Transfer<'_> {
         Ok(located.is_some_and(|at| at.place.pack == list.id && at.place.offset == frame.offset))
     }
 
-    fn frame(&mut self, list: &PackList, frame: &Frame, is_hurt: bool, mover: &mut Mover<'_>) -> Result<()> {
+    fn frame(
+        &mut self,
+        list: &PackList,
+        (frame, parts): (&Frame, &[Part]),
+        is_hurt: bool,
+        mover: &mut Mover<'_>,
+    ) -> Result<()> {
         let place = place(list, frame)?;
         let from = &*self.origin.store;
         if is_hurt {
@@ -323,7 +364,9 @@ impl Transfer<'_> {
         }
         self.brought.chunks += 1;
         self.brought.bytes += u64::from(frame.stored_len);
-        mover.add(list.class, (frame.id, place), &mut |bytes| (self.told)(bytes))
+        mover.add(list.class, (frame.id, place, parts), &mut |bytes| {
+            (self.told)(bytes)
+        })
     }
 
     /// Of a pack that does not say what is in it any more.
@@ -335,7 +378,18 @@ impl Transfer<'_> {
             }
             Ok(())
         })?;
-        found.sort_unstable_by_key(|(_, at)| at.place.offset);
+        let moved = self.origin.index.moved_into(&id)?;
+        for (to, _) in &moved {
+            if wanted.names(&to.bundle)? {
+                let copies = self.origin.index.copies(&to.bundle)?;
+                let here = copies
+                    .iter()
+                    .find(|at| at.place.pack == id && at.place.offset == to.frame);
+                found.extend(here.map(|at| (to.bundle, *at)));
+            }
+        }
+        found.sort_unstable_by_key(|(chunk, at)| (at.place.offset, *chunk));
+        found.dedup_by_key(|(chunk, _)| *chunk);
         let from = &*self.origin.store;
         let (mut decoder, mut plain) = (Decoder::new()?, Vec::new());
         for (chunk, at) in found {
@@ -343,7 +397,11 @@ impl Transfer<'_> {
                 Ok(()) => {
                     self.brought.chunks += 1;
                     self.brought.bytes += u64::from(at.place.stored_len);
-                    mover.add(at.class, (chunk, at.place), &mut |bytes| (self.told)(bytes))?;
+                    let here = moved.iter().filter(|(to, _)| to.frame == at.place.offset);
+                    let parts: Vec<Part> = here.map(|(_, part)| *part).collect();
+                    mover.add(at.class, (chunk, at.place, &parts), &mut |bytes| {
+                        (self.told)(bytes)
+                    })?;
                 }
                 Err(e) if e.is_of_one_object() => self.brought.lost += 1,
                 Err(e) => return Err(e),
@@ -417,7 +475,7 @@ impl Arrivals {
         self.sent.packs += u64::from(sent > 0);
         self.sent.bytes += sent;
         self.sent.chunks += chunks;
-        self.entries += list.frames.len();
+        self.entries += list.rows();
         self.lists.push(list);
         if self.entries >= ENTRIES_PER_SEGMENT || self.lists.len() >= UNLISTED {
             self.entries = 0;

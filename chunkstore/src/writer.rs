@@ -6,12 +6,15 @@
 //! failed write nothing more is written.
 
 mod commit;
+mod files;
 mod view;
+
+pub use files::Absent;
 
 use crate::error::{Error, Result};
 use crate::frame::Encoder;
-use crate::id::{ChunkId, ContentHash, PackId, SessionId};
-use crate::index::{self, KnownFile, LocalIndex, Located};
+use crate::id::{ChunkId, PackId, SessionId};
+use crate::index::{self, LocalIndex, Located};
 use crate::keys::SessionKeys;
 use crate::pack::{Class, ClosedPack, PackList, PackWriter};
 use crate::session::{self, Owner, Session, View};
@@ -268,32 +271,6 @@ impl Writer {
             return Ok(true);
         }
         self.shared.present(id)
-    }
-
-    /// Known places of small files' content, for sorted hashes. Only bundles that may be referenced are given.
-    pub fn known_files(&self, sorted: &[ContentHash]) -> Result<Vec<Option<KnownFile>>> {
-        let mut known = self.shared.index(&mut |_, _| {})?.known_files(sorted)?;
-        let mut last = None;
-        for slot in &mut known {
-            let Some(file) = slot else { continue };
-            let present = match last {
-                Some((bundle, present)) if bundle == file.bundle => present,
-                _ => self.shared.present(&file.bundle)?,
-            };
-            last = Some((file.bundle, present));
-            if !present {
-                *slot = None;
-            }
-        }
-        Ok(known)
-    }
-
-    pub fn remember_files(&self, files: &[(ContentHash, KnownFile)]) -> Result<()> {
-        if self.dry {
-            Ok(())
-        } else {
-            self.shared.index(&mut |_, _| {})?.remember_files(files)
-        }
     }
 
     pub fn written(&self) -> Written {

@@ -204,10 +204,7 @@ impl From<StoreError> for Failure {
         let said = error.to_string();
         let with = |code, advice: &str| Failure::new(code, format!("{said}; {advice}"));
         match error {
-            StoreError::Unreadable { .. } => with(
-                Code::Failed,
-                "nothing says that it is damaged; make it readable and run the command again",
-            ),
+            StoreError::Unreadable { .. } => with(Code::Failed, "make it readable and run the command again"),
             StoreError::Missing { object } | StoreError::Corrupt { object, .. } => {
                 let advice = match object.split('/').next() {
                     Some("keys") => {

@@ -17,12 +17,12 @@ use crate::restore::Source;
 use crate::tree::{Cursor, ExtentListWriter, Root, TreeWriter};
 use crate::trees;
 use chunkstore::frame::{Decoder, Encoder};
-use chunkstore::index::KnownFile;
+use chunkstore::index::{KnownFile, Presence};
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, ContentHash, Place, SessionId};
+use chunkstore::{ChunkId, Place, SessionId, SmallFile};
 use std::collections::HashMap;
 
 /// The lane for trees, beside that for data.
@@ -169,6 +169,7 @@ fn copy(
         encoder: Encoder::new(options.level)?,
         decoder: Decoder::new()?,
         bundle: None,
+        presence: Presence::default(),
         monitor,
         bytes_read: copied.bytes_read,
     };
@@ -252,6 +253,8 @@ struct Copier<'a> {
     decoder: Decoder,
     /// The bundle read last, and its id at the target once it is there.
     bundle: Option<(ChunkId, Vec<u8>, Option<ChunkId>)>,
+    /// Of small files of the copy before.
+    presence: Presence,
     monitor: &'a dyn Monitor,
     bytes_read: u64,
 }
@@ -299,7 +302,10 @@ impl Copier<'_> {
     fn is_present(&mut self, content: &Content) -> Result<bool> {
         match content {
             Content::None => Ok(true),
-            Content::Bundled { bundle, .. } => Ok(self.writer.present(bundle)?),
+            Content::Bundled { .. } => match content.small_file() {
+                Some(file) => Ok(self.writer.present_file(&mut self.presence, &file)?),
+                None => Ok(true),
+            },
             Content::Extents(extents) => self.are_present(extents),
             Content::Lists(lists) => {
                 for list in lists {
@@ -335,33 +341,50 @@ impl Copier<'_> {
     fn content(&mut self, content: &Content) -> Result<Content> {
         match content {
             Content::None => Ok(Content::None),
-            Content::Bundled {
-                bundle,
-                offset,
-                len,
-                hash,
-            } => self.small(*bundle, *offset, *len, *hash),
+            Content::Bundled { .. } => match content.small_file() {
+                Some(file) => self.small(&file),
+                None => Ok(Content::None),
+            },
             Content::Extents(_) | Content::Lists(_) => self.large(content),
         }
     }
 
     /// A file in a bundle: where the target has its bytes already, or the bundle as it is.
-    fn small(&mut self, id: ChunkId, offset: u32, len: u32, hash: ContentHash) -> Result<Content> {
-        if self.bundle.as_ref().is_none_or(|(known, ..)| *known != id) {
+    fn small(&mut self, file: &SmallFile) -> Result<Content> {
+        let mut now = self.source.find(file)?;
+        if self
+            .bundle
+            .as_ref()
+            .is_none_or(|(known, ..)| *known != now.bundle)
+        {
             let mut plain = Vec::new();
-            self.source.chunk(&mut self.decoder, &id, &mut plain)?;
-            self.bytes_read += plain.len() as u64;
-            self.bundle = Some((id, plain, None));
+            let read = self.source.chunk(&mut self.decoder, &now.bundle, &mut plain);
+            self.bundle = match read {
+                Ok(()) => Some((now.bundle, plain, None)),
+                // The file may be elsewhere, too.
+                Err(Error::Store(e)) if e.is_of_one_object() => None,
+                Err(e) => return Err(e),
+            };
+            let read = self.bundle.as_ref().map_or(0, |(_, plain, _)| plain.len());
+            self.bytes_read += read as u64;
         }
-        let short = || StoreError::corrupt(format!("chunk {id}"), "it does not hold its content");
-        let Some((_, plain, put)) = &mut self.bundle else {
-            return Err(short().into());
-        };
-        let end = offset as usize + len as usize;
         let keys = self.from.store.keys();
-        let bytes = plain.get(offset as usize..end);
-        let bytes = bytes.filter(|bytes| keys.content_hash(bytes) == hash);
-        let bytes = bytes.ok_or_else(short)?;
+        let holds = |plain: &[u8]| {
+            let bytes = now.slice(plain);
+            bytes.is_some_and(|bytes| keys.content_hash(bytes) == file.hash)
+        };
+        if !self.bundle.as_ref().is_some_and(|(_, plain, _)| holds(plain)) {
+            let mut bytes = Vec::new();
+            self.source.reader().file(&mut self.decoder, file, &mut bytes)?;
+            // A bundle of its own, which no other file of this name's is looked for in.
+            (now.bundle, now.offset) = (ChunkId([0; 32]), 0);
+            self.bundle = Some((now.bundle, bytes, None));
+        }
+        let missing =
+            || StoreError::corrupt(format!("chunk {}", file.bundle), "it does not hold its content");
+        let (_, plain, put) = self.bundle.as_mut().ok_or_else(missing)?;
+        let (offset, len) = (now.offset, file.len);
+        let bytes = now.slice(plain).ok_or_else(missing)?;
         let hash = self.to.store.keys().content_hash(bytes);
         let known = self.writer.known_files(&[hash])?.into_iter().next().flatten();
         if let Some(known) = known.filter(|known| known.len == len) {

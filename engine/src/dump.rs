@@ -53,6 +53,8 @@ pub(crate) struct Contents<'d> {
     chunk: Vec<u8>,
     /// The bundle that `chunk` holds: the next file is often in it too.
     bundle: Option<ChunkId>,
+    /// A small file that could not be had from its bundle as a whole.
+    small: Vec<u8>,
     /// Bytes so far, and in all where that is known, for the progress.
     done: u64,
     size: u64,
@@ -71,6 +73,7 @@ impl<'d> Contents<'d> {
             decoder: Decoder::new()?,
             chunk: Vec::new(),
             bundle: None,
+            small: Vec::new(),
             done: 0,
             size: 0,
         })
@@ -89,30 +92,19 @@ impl<'d> Contents<'d> {
     }
 
     fn content(&mut self, content: &Content) -> Result<()> {
-        let Content::Bundled {
-            bundle,
-            offset,
-            len,
-            hash,
-        } = content
-        else {
+        let Some(file) = content.small_file() else {
             let (source, mut decoder) = (self.source, Decoder::new()?);
             let mut each = |extent| self.extent(extent);
             return trees::for_each_extent(source.reader(), &mut decoder, content, &mut each);
         };
-        if self.bundle != Some(*bundle) {
-            self.bundle = None;
-            self.source.chunk(&mut self.decoder, bundle, &mut self.chunk)?;
-            self.bundle = Some(*bundle);
-        }
-        let start = *offset as usize;
-        let bytes = self.chunk.get(start..start.saturating_add(*len as usize));
-        let keys = self.source.reader().store().keys();
-        match bytes.filter(|bytes| keys.content_hash(bytes) == *hash) {
-            Some(bytes) => self.out.write_all(bytes).map_err(failed)?,
-            None => return Err(misfit(bundle)),
-        }
-        self.wrote(u64::from(*len))
+        let bytes = self.source.small(
+            &mut self.decoder,
+            &file,
+            (&mut self.bundle, &mut self.chunk),
+            &mut self.small,
+        )?;
+        self.out.write_all(bytes).map_err(failed)?;
+        self.wrote(u64::from(file.len))
     }
 
     fn extent(&mut self, extent: Extent) -> Result<()> {

@@ -1,6 +1,6 @@
 //! One file-system object as a generation records it. No operating system's types here: those end in `fsmeta`.
 
-use chunkstore::{ChunkId, ContentHash, descriptors};
+use chunkstore::{ChunkId, ContentHash, SmallFile, descriptors};
 use std::sync::Arc;
 
 /// A path as bytes, relative to `/`, components joined by `/`, without a leading or trailing one; the root is empty.
@@ -98,6 +98,43 @@ pub enum Content {
     Lists(Vec<ExtentList>),
 }
 
+impl Content {
+    /// The content of a small file.
+    pub fn small_file(&self) -> Option<SmallFile> {
+        match self {
+            Content::Bundled {
+                bundle,
+                offset,
+                len,
+                hash,
+            } => Some(SmallFile {
+                bundle: *bundle,
+                offset: *offset,
+                len: *len,
+                hash: *hash,
+            }),
+            Content::None | Content::Extents(_) | Content::Lists(_) => None,
+        }
+    }
+}
+
+impl From<SmallFile> for Content {
+    fn from(file: SmallFile) -> Content {
+        let SmallFile {
+            bundle,
+            offset,
+            len,
+            hash,
+        } = file;
+        Content::Bundled {
+            bundle,
+            offset,
+            len,
+            hash,
+        }
+    }
+}
+
 /// Why an entry is not what the source held. An entry with a problem is read again by the next backup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trouble {
@@ -155,6 +192,18 @@ pub fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
     path
 }
 
+/// Length of the longest beginning of both in whole components.
+pub(crate) fn common_path(a: &[u8], b: &[u8]) -> usize {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let ends = |path: &[u8]| path.len() == same || path.get(same) == Some(&b'/');
+    if ends(a) && ends(b) {
+        return same;
+    }
+    a.get(..same)
+        .and_then(|shared| shared.iter().rposition(|b| *b == b'/'))
+        .unwrap_or(0)
+}
+
 /// Order of directories in a generation: by components, so that a directory's subtree is one contiguous run
 /// (`a`, `a/b`, `a-b`), which plain byte order would not give.
 pub fn cmp_dirs(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
@@ -187,5 +236,23 @@ mod tests {
         dirs.sort_by(|a, b| cmp_dirs(a, b));
         let want: Vec<&[u8]> = vec![b"", b"a", b"a/b", b"a/b/c", b"a-b", b"a.c", b"a.c/x", b"b"];
         assert_eq!(dirs, want);
+    }
+
+    #[test]
+    fn common_paths_end_with_a_component() {
+        for (a, b, want) in [
+            ("", "", 0),
+            ("", "a", 0),
+            ("a", "a", 1),
+            ("a", "a/b", 1),
+            ("a/b", "a/c", 1),
+            ("a/bc", "a/bd", 1),
+            ("a/b", "a/bc", 1),
+            ("ab", "ac", 0),
+            ("a/b/c", "a/b/d/e", 3),
+        ] {
+            assert_eq!(common_path(a.as_bytes(), b.as_bytes()), want, "{a} {b}");
+            assert_eq!(common_path(b.as_bytes(), a.as_bytes()), want, "{b} {a}");
+        }
     }
 }

@@ -8,6 +8,7 @@
 
 mod manifests;
 mod packs;
+mod wanted;
 
 use self::manifests::{Known, Spare};
 use crate::check::{self, ReadData};
@@ -274,7 +275,7 @@ impl Healing<'_> {
             let mut error = StoreError::Missing {
                 object: format!("tree chunk {id}"),
             };
-            if let Some(at) = index.locate(id)? {
+            for at in index.copies(id)?.iter().filter(|at| at.class == Class::Tree) {
                 let mut plain = Vec::new();
                 match decoder.read(
                     store.remote(),
@@ -310,33 +311,6 @@ impl Healing<'_> {
         })
     }
 
-    /// What of `live` is in no pack that is there and sound. Returns those of the hurt packs that held some of it.
-    fn add_wanted(
-        &self,
-        live: &mut LiveSet,
-        hurt: &HashSet<PackId>,
-        wanted: &mut LiveSet,
-    ) -> Result<HashSet<PackId>> {
-        let index = self.writer.index(&mut |_, _| {})?;
-        let mut needed = HashSet::new();
-        live.scan(&mut |ids| {
-            for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
-                match located.map(|at| at.place.pack) {
-                    Some(pack) if hurt.contains(&pack) => {
-                        needed.insert(pack);
-                        wanted.insert(*id)?;
-                    }
-                    Some(_) => {}
-                    None => {
-                        wanted.insert(*id)?;
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        Ok(needed)
-    }
-
     fn bring(&mut self, wanted: &mut LiveSet, hurt: &HashSet<PackId>) -> Result<()> {
         self.monitor.phase(Phase::Replicating);
         let mut before = self.count(wanted)?;
@@ -349,8 +323,9 @@ impl Healing<'_> {
                 false => {
                     let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
                     let store = &self.repo.store;
+                    let mut asked = transfer::wanted(origin, wanted)?;
                     let brought =
-                        transfer::bring(origin, store, self.writer, wanted, &Ahead::new(), true, &told)?;
+                        transfer::bring(origin, store, self.writer, &mut asked, &Ahead::new(), true, &told)?;
                     self.healed.bytes += brought.bytes;
                     let mut still = LiveSet::new(store.cache())?;
                     self.add_wanted(wanted, hurt, &mut still)?;
@@ -368,29 +343,6 @@ impl Healing<'_> {
             self.tell_lost(format!("{before} chunks"), why);
         }
         Ok(())
-    }
-
-    fn count(&self, set: &mut LiveSet) -> Result<u64> {
-        let mut count = 0;
-        set.scan(&mut |ids| {
-            count += ids.len() as u64;
-            Ok(())
-        })?;
-        Ok(count)
-    }
-
-    /// What is left when everything has come that the origin lists.
-    fn would_bring(&self, wanted: &mut LiveSet, origin: &Origin) -> Result<LiveSet> {
-        let mut left = LiveSet::new(self.repo.store.cache())?;
-        wanted.scan(&mut |ids| {
-            for (id, located) in ids.iter().zip(origin.index.locate_sorted(ids)?) {
-                if located.is_none() {
-                    left.insert(*id)?;
-                }
-            }
-            Ok(())
-        })?;
-        Ok(left)
     }
 
     /// From now on nobody refers to packs that stay damaged: what could not come is stored again by the next backup

@@ -77,7 +77,8 @@ fn settle_chain(all: &mut [Facts], chain: &[usize], end: Timestamp) {
         clock = clock.max(made.ended);
         // A time that `--time` says had not come yet is not taken.
         if all[i].time > later(made.started) {
-            all[i].at = made.started;
+            // Its machine counts seconds, and the one before may have been made within the same.
+            all[i].at = anchor.max(made.started);
         }
         anchor = anchor.max(made.started).max(all[i].at);
     }

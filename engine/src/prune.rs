@@ -5,6 +5,7 @@
 //! is already right is undone when a step fails: the next run goes on from there.
 
 mod forecast;
+mod moving;
 mod summary;
 mod trash;
 
@@ -14,7 +15,7 @@ use trash::expired_trash;
 
 use crate::error::{Error, Result};
 use crate::generations::{Known, Listing};
-use crate::monitor::{self, Monitor, Phase, Progress};
+use crate::monitor::{self, Monitor, Phase};
 use crate::references;
 use crate::repo::Repo;
 use chunkstore::index::{Inventory, LocalIndex};
@@ -23,8 +24,8 @@ use chunkstore::reader::Reader;
 use chunkstore::session::{self, Mark, Session, View};
 use chunkstore::simulation::{self, Rule};
 use chunkstore::store::Store;
-use chunkstore::sweep::{self, Patience, Plan, Policy};
-use chunkstore::{Error as StoreError, SessionId};
+use chunkstore::sweep::{self, Confirm, Needs, Patience, Plan, Policy};
+use chunkstore::{Error as StoreError, PackId, SessionId};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -201,15 +202,21 @@ impl<'a> Collection<'a> {
 
     fn run(&self, summary: &mut PruneSummary) -> Result<()> {
         let marks = sweep::pending_marks(self.store)?;
-        let needed = self.finish(marks, None, summary)?;
+        let mut made = HashSet::new();
+        for mark in &marks {
+            made.extend(sweep::made_before(self.store, mark));
+        }
+        let needed = self.finish(marks, None, &mut made, summary)?;
         let state = self.read_state(needed, BTreeSet::new())?;
-        let plan = self.plan(&state, summary)?;
+        let mut confirm = Confirm::new(self.store, &made)?;
+        let (plan, needs) = self.plan(&state, &mut confirm, summary)?;
         summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
         if plan.unlisted_kept + plan.unlisted_gone == 0 {
             // Whatever they listed is listed by others now.
             summary.segments_removed += sweep::remove_damaged_segments(self.store)?;
         }
-        let plan = self.move_frames(plan, &state, summary)?;
+        let (plan, new) = self.move_frames(plan, &needs, &state, summary)?;
+        made.extend(new);
         if plan.is_empty() {
             return Ok(());
         }
@@ -218,12 +225,12 @@ impl<'a> Collection<'a> {
         // After the marks are durable: whoever is not listed now sees them, or has published already.
         let waiting = self.others(sweep::open_sessions(self.store)?);
         for mark in &marks {
-            sweep::note_waiting(self.store, mark, &waiting)?;
+            sweep::note_waiting(self.store, mark, &waiting, &made)?;
         }
         let State { index, needed, .. } = state;
         // One copy of the local index serves one opening at a time.
         drop(index);
-        self.finish(marks, Some(needed), summary).map(drop)
+        self.finish(marks, Some(needed), &mut made, summary).map(drop)
     }
 
     fn others(&self, mut sessions: Vec<SessionId>) -> Vec<SessionId> {
@@ -238,7 +245,12 @@ impl<'a> Collection<'a> {
     }
 
     /// G0. Packs in no segment are garbage only when nobody may be about to list them.
-    fn plan(&self, state: &State, summary: &mut PruneSummary) -> Result<Plan> {
+    fn plan<'s>(
+        &self,
+        state: &'s State,
+        confirm: &mut Confirm<'_>,
+        summary: &mut PruneSummary,
+    ) -> Result<(Plan, Needs<'s>)> {
         summary.snapshots = state.needed.snapshots;
         let open = self.settle(sweep::open_sessions(self.store)?)?;
         let owner = |id: &SessionId| Ok(session::owner(self.store, *id)?.and_then(|owner| owner.packs));
@@ -254,67 +266,10 @@ impl<'a> Collection<'a> {
             index,
             needed,
         } = state;
-        Ok(sweep::plan(
-            self.store,
-            view,
-            index,
-            &needed.live,
-            packs,
-            &self.options.gc,
-            quiet,
-            &running,
-        )?)
-    }
-
-    /// Moves frames out of poor packs. On a full remote the plan shrinks to what can go as it is.
-    fn move_frames(&self, plan: Plan, state: &State, summary: &mut PruneSummary) -> Result<Plan> {
-        if plan.repack.is_empty() {
-            return Ok(plan);
-        }
-        let result = match self.own {
-            Some(_) => self.repack(&plan.repack, plan.bytes_moved, state),
-            None => Err(StoreError::NoSpace {
-                object: "sessions".to_string(),
-            }
-            .into()),
-        };
-        match result {
-            Err(Error::Store(StoreError::NoSpace { object })) => {
-                summary.no_space = true;
-                let plan = plan.without_repack(&state.packs);
-                if plan.is_empty() && summary.packs_deleted == 0 {
-                    return Err(StoreError::NoSpace { object }.into());
-                }
-                summary.plan(&plan, self.store, &state.packs, state.view.segments.len());
-                Ok(plan)
-            }
-            result => result.map(|()| plan),
-        }
-    }
-
-    fn repack(&self, poor: &HashSet<chunkstore::PackId>, bytes: u64, state: &State) -> Result<()> {
-        self.monitor.phase(Phase::Repacking);
-        let mut bytes_done = 0;
-        let State {
-            view, index, needed, ..
-        } = state;
-        let moved = &mut |more| {
-            bytes_done += more;
-            self.monitor.progress(&Progress {
-                bytes_done,
-                bytes_total: bytes,
-                ..Progress::default()
-            });
-            monitor::carry_on(self.monitor)
-        };
-        match sweep::repack(self.store, view, index, &needed.live, poor, moved) {
-            // Another collection moved it first: ours begins again with what there is now.
-            Err(e) if e.is_damage() && View::read(self.store)? != *view => {
-                Err(StoreError::Refused(format!("another collection is at work ({e})")).into())
-            }
-            Err(e) if e.is_damage() => Err(Error::Damaged(e)),
-            result => Ok(result?),
-        }
+        let mut needs = Needs::find(self.store, view, index, &needed.live, confirm)?;
+        let gc = &self.options.gc;
+        let plan = sweep::plan(self.store, &mut needs, confirm, packs, gc, quiet, &running)?;
+        Ok((plan, needs))
     }
 
     /// Sweeps those of the marks whose sessions have all ended. Returns what was found to be needed, for reuse.
@@ -322,6 +277,7 @@ impl<'a> Collection<'a> {
         &self,
         marks: Vec<Mark>,
         mut needed: Option<Needed>,
+        made: &mut HashSet<PackId>,
         summary: &mut PruneSummary,
     ) -> Result<Option<Needed>> {
         let mut ready = Vec::new();
@@ -346,7 +302,8 @@ impl<'a> Collection<'a> {
             self.monitor.phase(Phase::Deleting);
             let (view, index, packs) = (&state.view, &state.index, &state.packs);
             let live = &mut state.needed.live;
-            let swept = match sweep::sweep(self.store, &ready, view, index, live, packs) {
+            let (swept, mut doubtful) = match sweep::sweep(self.store, &ready, view, index, live, packs, made)
+            {
                 Err(e) if overtaken(&e) && tries < TRIES => continue,
                 swept => swept?,
             };
@@ -355,7 +312,9 @@ impl<'a> Collection<'a> {
             ready.retain(|mark| !mark.packs.is_disjoint(&swept.spared));
             if !ready.is_empty() {
                 let moved = match self.own {
-                    Some(_) if tries < TRIES => self.repack(&swept.spared, 0, &state),
+                    Some(_) if tries < TRIES => self.moving(0, view, |moved| {
+                        sweep::move_out(self.store, &swept.spared, &mut doubtful, moved)
+                    }),
                     _ => Err(StoreError::NoSpace {
                         object: "packs".to_string(),
                     }
@@ -368,7 +327,7 @@ impl<'a> Collection<'a> {
                         summary.marks_pending += ready.len() as u64;
                         ready.clear();
                     }
-                    moved => moved?,
+                    moved => made.extend(moved?),
                 }
             }
             needed = Some(state.needed);

@@ -15,7 +15,7 @@ use std::thread::ScopedJoinHandle;
 const BATCH: usize = 64;
 const THREADS: usize = 2;
 
-/// Adds every chunk that the generations with these roots refer to. What is in `live` already counts as visited, so
+/// Adds every chunk and small file that the generations with these roots refer to. What is in `live` already counts as visited, so
 /// that it can be filled generation by generation.
 pub fn collect(reader: &Reader<'_>, roots: &[Root], live: &mut LiveSet, monitor: &dyn Monitor) -> Result<()> {
     let load =
@@ -118,7 +118,10 @@ impl<'a> Walk<'a> {
             };
             for reference in &found {
                 match reference {
-                    Reference::Bundle { id, .. } | Reference::Chunk { id, .. } => {
+                    Reference::Bundle { files, .. } => {
+                        files.iter().try_for_each(|file| self.live.insert_file(*file))?;
+                    }
+                    Reference::Chunk { id, .. } => {
                         self.live.insert(*id)?;
                     }
                     Reference::ExtentList { id, .. } => {

@@ -24,6 +24,7 @@ pub use chunkstore::store::replica::Made;
 use chunkstore::store::{NewStore, Store};
 use chunkstore::{RepoId, SessionId};
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,6 +52,8 @@ impl Survey {
         match &self.lost {
             Ok(lost) if lost.is_empty() => None,
             Ok(lost) => Some(format!("{}; 'dedup check' says more", error::lost(lost))),
+            // The notes belong to another user, whose home this is. Whoever deletes stops at that; a reader needs none.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => None,
             Err(e) => Some(format!("whether snapshots are missing can't be told: {e}")),
         }
     }

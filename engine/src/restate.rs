@@ -70,7 +70,7 @@ fn lacks_a_pack(error: &Error) -> bool {
     matches!(error, Error::Store(StoreError::Missing { object }) if object.starts_with("packs/"))
 }
 
-/// Looks every chunk up in the view of the writer's session: that the generation was listed proves nothing, since a
+/// Looks every chunk and small file up in the view of the writer's session: that the generation was listed proves nothing, since a
 /// collection may have begun after it was forgotten.
 fn prove_present(
     repo: &Repo,
@@ -87,12 +87,7 @@ fn prove_present(
         let why = format!("part of snapshot {} is gone or being removed", &id.to_hex()[..8]);
         StoreError::Refused(why)
     };
-    live.scan(&mut |ids| {
-        ids.iter().try_for_each(|chunk| match writer.present(chunk)? {
-            true => Ok(()),
-            false => Err(refused()),
-        })
-    })?;
+    writer.absent(&mut live, &mut |_| Err(refused()))?;
     Ok(())
 }
 

@@ -69,7 +69,10 @@ fn objects_without_permission() {
                 fs::remove_dir_all(nobody.home.path("o")).unwrap();
             }
         }
-        for command in [&["check", "--read-data"][..], &["dump", "src/f2"]] {
+        for command in [
+            &["check", "--read-data"][..],
+            &["dump", "src/f2", "--target", "f2"],
+        ] {
             never_called_damage(&run(command));
         }
         set_mode(&object, 0o600);
@@ -156,7 +159,9 @@ fn without_a_cache() {
             );
             assert_eq!(fs::read(home.path("f3")).unwrap(), wanted[Path::new("f3")]);
             if tmp == "/tmp" {
-                nobody.run(&vars, &["check"]).ends(0);
+                // What a check notes on the way needs room that is there.
+                let code = if cache.ends_with("full") { 14 } else { 0 };
+                nobody.run(&vars, &["check"]).ends(code);
             }
         }
     }

@@ -2,12 +2,13 @@
 
 use chunkstore::chunker::Bounds;
 use chunkstore::frame::{Decoder, Encoder};
+use chunkstore::index::Presence;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::Memory;
 use chunkstore::session::Owner;
 use chunkstore::writer::Writer;
-use chunkstore::{ContentHash, Error as StoreError, SessionId};
+use chunkstore::{Error as StoreError, SessionId, SmallFile};
 use engine::Result;
 use engine::entry::{Content, Entry, Extent, ExtentList, Kind, Meta, Time, join};
 use engine::manifest::{Head, Manifest, Summary};
@@ -68,7 +69,14 @@ pub fn generation(repo: &Repo, number: u64, files: &Files) -> Result<SessionId> 
 /// The same as a backup with a parent does it: what is as it was there is not put again if the view has it.
 pub fn successor(repo: &Repo, number: u64, files: &Files, parent: &Files) -> Result<SessionId> {
     let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), 1, false)?;
-    put_changed(repo, &writer, number, files, parent).and_then(|manifest| publish(&writer, &manifest))
+    put_changed(repo, &writer, number, files, (parent, false))
+        .and_then(|manifest| publish(&writer, &manifest))
+}
+
+/// The same where all small files that are new are in one bundle, and those of the parent in that of all of its files.
+pub fn bundled(repo: &Repo, number: u64, files: &Files, parent: &Files) -> Result<SessionId> {
+    let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), 1, false)?;
+    put_changed(repo, &writer, number, files, (parent, true)).and_then(|manifest| publish(&writer, &manifest))
 }
 
 pub fn publish(writer: &Writer, manifest: &Manifest) -> Result<SessionId> {
@@ -78,16 +86,33 @@ pub fn publish(writer: &Writer, manifest: &Manifest) -> Result<SessionId> {
 
 /// Puts the files and their tree, and gives the manifest to publish.
 pub fn put_all(repo: &Repo, writer: &Writer, number: u64, files: &Files) -> Result<Manifest> {
-    put_changed(repo, writer, number, files, &Files::new())
+    put_changed(repo, writer, number, files, (&Files::new(), false))
 }
 
-fn put_changed(repo: &Repo, writer: &Writer, number: u64, files: &Files, parent: &Files) -> Result<Manifest> {
+fn put_changed(
+    repo: &Repo,
+    writer: &Writer,
+    number: u64,
+    files: &Files,
+    (parent, together): (&Files, bool),
+) -> Result<Manifest> {
     let mut encoder = Encoder::new(3)?;
+    let mut presence = Presence::default();
     let mut entries = Vec::new();
     for (path, bytes) in files {
         let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
         let unchanged = parent.get(path) == Some(bytes);
-        let content = put_content(repo, writer, &mut encoder, bytes, unchanged)?;
+        let beside = together.then_some(if unchanged { parent } else { files });
+        let content = match bytes.len() {
+            1..1000 => {
+                let file = small_file(repo, bytes, beside);
+                if !(unchanged && writer.present_file(&mut presence, &file.0)?) {
+                    writer.put(0, &mut encoder, Class::Data, &file.1)?;
+                }
+                file.0.into()
+            }
+            _ => put_content(repo, writer, &mut encoder, bytes, unchanged)?,
+        };
         entries.push((
             dir.as_bytes().to_vec(),
             entry(name, Kind::File, content, bytes.len()),
@@ -133,7 +158,40 @@ pub fn head(repo: &Repo, time: Timestamp) -> Head {
     }
 }
 
-/// Every kind of content: small files as part of a bundle, large ones as an extent list, others as one chunk.
+const BEFORE: &[u8] = b"bundle";
+
+/// A small file, and the bundle that it is in: with all that are to be `beside` it, or in one of its own. There a very
+/// small one is beside another that no generation has, so that a collection which leaves nothing unused moves it.
+fn small_file(repo: &Repo, bytes: &[u8], beside: Option<&Files>) -> (SmallFile, Vec<u8>) {
+    let mut plain = BEFORE.to_vec();
+    let mut offset = BEFORE.len();
+    match beside {
+        Some(files) => {
+            for other in files.values().filter(|other| other.len() < 1000) {
+                if other == bytes {
+                    offset = plain.len();
+                }
+                plain.extend(other);
+            }
+        }
+        None => {
+            plain.extend(bytes);
+            if let Some(seed) = bytes.first_chunk().filter(|_| bytes.len() < 260) {
+                plain.extend(noise(u64::from_le_bytes(*seed), 300));
+            }
+        }
+    }
+    let keys = repo.store.keys();
+    let file = SmallFile {
+        bundle: keys.chunk_id(false, &plain),
+        offset: offset as u32,
+        len: bytes.len() as u32,
+        hash: keys.content_hash(bytes),
+    };
+    (file, plain)
+}
+
+/// Large files as an extent list, others as one chunk.
 fn put_content(
     repo: &Repo,
     writer: &Writer,
@@ -152,17 +210,6 @@ fn put_content(
         return Ok(Content::None);
     }
     let len = bytes.len() as u32;
-    let hash: ContentHash = repo.store.keys().content_hash(bytes);
-    if bytes.len() < 1000 {
-        let bundle = put(&[b"bundle", bytes].concat())?;
-        let offset = 6;
-        return Ok(Content::Bundled {
-            bundle,
-            offset,
-            len,
-            hash,
-        });
-    }
     let id = put(bytes)?;
     let extents = vec![Extent::Chunk { id, len }];
     if bytes.len() < 20_000 {
@@ -256,12 +303,10 @@ fn file(reader: &Reader<'_>, content: &Content) -> Result<Vec<u8>> {
         Decoder::new()?.read(remote, keys, Class::Data, id, &located.place, &mut out)?;
         Ok(out)
     };
-    if let Content::Bundled {
-        bundle, offset, len, ..
-    } = content
-    {
-        let plain = chunk(*bundle)?;
-        bytes.extend_from_slice(&plain[*offset as usize..(*offset + *len) as usize]);
+    if let Some(file) = content.small_file() {
+        let now = reader.index()?.find_file(&file)?.map_or(file, |(now, _)| now);
+        bytes.extend_from_slice(now.slice(&chunk(now.bundle)?).unwrap());
+        assert_eq!(reader.store().keys().content_hash(&bytes), file.hash);
     }
     engine::trees::for_each_extent(reader, &mut decoder, content, &mut |extent| {
         if let Extent::Chunk { id, .. } = extent {

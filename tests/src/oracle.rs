@@ -7,7 +7,7 @@ use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, SessionId};
-use engine::entry::{Content, Entry, Extent, Kind, join};
+use engine::entry::{Entry, Extent, Kind, join};
 use engine::error::{Error, Result};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
@@ -275,20 +275,16 @@ impl<'a> Contents<'a> {
     fn hash(&mut self, entry: &Entry) -> Result<[u8; 32]> {
         let mut hasher = blake3::Hasher::new();
         let mut size = 0;
-        if let Content::Bundled {
-            bundle,
-            offset,
-            len,
-            hash,
-        } = entry.content
-        {
+        if let Some(file) = entry.content.small_file() {
             let keys = self.reader.store().clone();
-            let (start, end) = (offset as usize, offset as usize + len as usize);
-            let bytes = self.chunk(bundle)?.get(start..end);
+            let now = self.reader.index()?.find_file(&file)?;
+            let now = now.map_or(file, |(now, _)| now);
+            let bytes = now.slice(self.chunk(now.bundle)?);
             let bytes =
-                bytes.ok_or_else(|| chunkstore::Error::corrupt(bundle, "shorter than an entry says"))?;
-            if keys.keys().content_hash(bytes) != hash {
-                return Err(chunkstore::Error::corrupt(bundle, "not the bytes of the entry's hash").into());
+                bytes.ok_or_else(|| chunkstore::Error::corrupt(now.bundle, "shorter than an entry says"))?;
+            if keys.keys().content_hash(bytes) != file.hash {
+                let why = "not the bytes of the entry's hash";
+                return Err(chunkstore::Error::corrupt(now.bundle, why).into());
             }
             hasher.update(bytes);
             size = bytes.len() as u64;

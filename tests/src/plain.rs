@@ -6,7 +6,7 @@ use chunkstore::indexfile::IndexSegment;
 use chunkstore::pack::Class;
 use chunkstore::remote::Kind;
 use chunkstore::store::Store;
-use chunkstore::{ChunkId, Error as StoreError, IndexId, Place, SessionId};
+use chunkstore::{ChunkId, ContentHash, Error as StoreError, IndexId, Place, SessionId, SmallFile};
 use engine::Result;
 use engine::entry::{Content, Extent, Kind as EntryKind, join};
 use engine::repo::Repo;
@@ -20,6 +20,8 @@ use crate::generation::Files;
 struct Plain<'a> {
     store: &'a Store,
     places: HashMap<ChunkId, Vec<(Class, Place)>>,
+    /// Where files were moved to.
+    moved: HashMap<ContentHash, SmallFile>,
     decoder: RefCell<Decoder>,
 }
 
@@ -38,6 +40,7 @@ impl<'a> Plain<'a> {
             Ok(())
         })?;
         let mut places: HashMap<ChunkId, Vec<(Class, Place)>> = HashMap::new();
+        let mut moved = HashMap::new();
         for id in ids {
             let segment = IndexSegment::load(store.remote(), store.keys(), id)?;
             for entry in &segment.entries {
@@ -47,10 +50,27 @@ impl<'a> Plain<'a> {
                     places.entry(entry.id).or_default().push((pack.class, place));
                 }
             }
+            for part in &segment.parts {
+                let entry = &segment.entries[part.at as usize];
+                let (bundle, hash) = (entry.id, part.hash);
+                let (offset, len) = (part.offset, part.len);
+                if present.contains_key(&segment.packs[entry.pack as usize].id) {
+                    moved.insert(
+                        hash,
+                        SmallFile {
+                            bundle,
+                            offset,
+                            len,
+                            hash,
+                        },
+                    );
+                }
+            }
         }
         Ok(Plain {
             store,
             places,
+            moved,
             decoder: RefCell::new(Decoder::new()?),
         })
     }
@@ -98,11 +118,17 @@ impl<'a> Plain<'a> {
         };
         match content {
             Content::None => {}
-            Content::Bundled {
-                bundle, offset, len, ..
-            } => {
-                let plain = self.chunk(Class::Data, bundle)?;
-                return Ok(plain[*offset as usize..(*offset + *len) as usize].to_vec());
+            Content::Bundled { .. } => {
+                let file = content.small_file().unwrap();
+                let moved = self.moved.get(&file.hash).unwrap_or(&file);
+                let now = match self.places.contains_key(&file.bundle) {
+                    true => &file,
+                    false => moved,
+                };
+                return Ok(now
+                    .slice(&self.chunk(Class::Data, &now.bundle)?)
+                    .unwrap()
+                    .to_vec());
             }
             Content::Extents(list) => extents(list)?,
             Content::Lists(lists) => {

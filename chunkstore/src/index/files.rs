@@ -48,15 +48,13 @@ impl LocalIndex {
     }
 
     fn keep(&self, fresh: Fresh) -> Result<()> {
-        if fresh.is_empty() || !self.room.has_files() {
+        // Notes on small files are for the next run, which finds nothing of what is in memory.
+        let Some(dir) = self.room.dir().filter(|_| !fresh.is_empty()) else {
             return Ok(());
-        }
+        };
         let mut files: Vec<(ContentHash, KnownFile)> = fresh.into_iter().collect();
         files.sort_unstable_by_key(|(hash, _)| hash.0);
-        let path = self
-            .room
-            .dir()
-            .join(format!("files-{}.sst", hex::encode(&files[0].0.0[..8])));
+        let path = dir.join(format!("files-{}.sst", hex::encode(&files[0].0.0[..8])));
         let options = table_options(&Cache::new_lru_cache(1 << 20));
         let mut table = SstFileWriter::create(&options);
         table.open(&path).map_err(failed)?;

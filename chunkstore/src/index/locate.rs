@@ -13,24 +13,30 @@ use crate::varint::Bytes;
 impl LocalIndex {
     pub fn locate(&self, id: &ChunkId) -> Result<Option<Located>> {
         let value = self.db.get_pinned_cf(self.cf("chunks")?, id.0).map_err(failed)?;
-        value.map_or(Ok(None), |value| self.located(&value))
+        let first = value.map_or(Ok(None), |value| self.located(&value))?;
+        match first {
+            Some(first) => Ok(Some(first)),
+            None => Ok(self.copies(id)?.first().copied()),
+        }
     }
 
     /// Locations of sorted ids, in their order.
     pub fn locate_sorted(&self, ids: &[ChunkId]) -> Result<Vec<Option<Located>>> {
         let keys = ids.iter().map(|id| &id.0);
         let values = self.db.batched_multi_get_cf(self.cf("chunks")?, keys, true);
-        values
-            .into_iter()
-            .map(|value| {
-                value
-                    .map_err(failed)?
-                    .map_or(Ok(None), |value| self.located(&value))
-            })
-            .collect()
+        let found = values.into_iter().zip(ids).map(|(value, id)| {
+            let Some(value) = value.map_err(failed)? else {
+                return Ok(None);
+            };
+            match self.located(&value)? {
+                Some(first) => Ok(Some(first)),
+                None => Ok(self.copies(id)?.first().copied()),
+            }
+        });
+        found.collect()
     }
 
-    fn located(&self, value: &[u8]) -> Result<Option<Located>> {
+    pub(super) fn located(&self, value: &[u8]) -> Result<Option<Located>> {
         let damaged = || Error::Index("an entry does not decode".to_string());
         let mut bytes = Bytes(value);
         let mut fields = || -> Result<_, crate::varint::Malformed> {
@@ -63,8 +69,8 @@ impl LocalIndex {
         }))
     }
 
-    pub(super) fn pack(&self, short: &[u8]) -> Result<Option<PackRecord>> {
-        let Some(value) = self.db.get_pinned_cf(self.cf("packs")?, short).map_err(failed)? else {
+    pub(super) fn pack(&self, record: &[u8]) -> Result<Option<PackRecord>> {
+        let Some(value) = self.db.get_pinned_cf(self.cf("packs")?, record).map_err(failed)? else {
             return Ok(None);
         };
         let mut bytes = Bytes(&value);

@@ -27,10 +27,7 @@ pub(crate) enum Room {
     },
     /// Removed when it is dropped.
     Temporary(ScratchDir),
-    Memory {
-        dir: PathBuf,
-        env: Env,
-    },
+    Memory(Env),
 }
 
 impl Lodging {
@@ -38,30 +35,24 @@ impl Lodging {
         match self {
             Lodging::Cache => free_copy(cache),
             Lodging::Temporary => Ok(Room::Temporary(ScratchDir::elsewhere()?)),
-            Lodging::Memory => Ok(Room::Memory {
-                dir: PathBuf::from("/index"),
-                env: Env::mem_env().map_err(super::failed)?,
-            }),
+            Lodging::Memory => Ok(Room::Memory(Env::mem_env().map_err(super::failed)?)),
         }
     }
 }
 
 impl Room {
-    pub(super) fn dir(&self) -> &Path {
+    /// The directory on disk; in memory there is none.
+    pub(super) fn dir(&self) -> Option<&Path> {
         match self {
-            Room::Copy { dir, .. } | Room::Memory { dir, .. } => dir,
-            Room::Temporary(dir) => dir.path(),
+            Room::Copy { dir, .. } => Some(dir),
+            Room::Temporary(dir) => Some(dir.path()),
+            Room::Memory(_) => None,
         }
-    }
-
-    /// Tables can be written as files of their own and taken in.
-    pub(super) fn has_files(&self) -> bool {
-        !matches!(self, Room::Memory { .. })
     }
 
     pub(super) fn env(&self) -> Option<&Env> {
         match self {
-            Room::Memory { env, .. } => Some(env),
+            Room::Memory(env) => Some(env),
             Room::Copy { .. } | Room::Temporary(_) => None,
         }
     }

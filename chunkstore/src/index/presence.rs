@@ -88,7 +88,7 @@ impl LocalIndex {
         noted.extend(packs.filter(|(_, gone)| **gone).map(|(pack, _)| pack.id));
         let (key, value) = absent_value(&noted);
         self.db.put(key, value).map_err(failed)?;
-        segment.entries.retain(|entry| !gone[entry.pack as usize]);
+        segment.retain(|entry| !gone[entry.pack as usize]);
         Ok(())
     }
 

@@ -37,6 +37,7 @@ fn segment(pack: u8, chunks: &[u16]) -> (IndexId, IndexSegment) {
         IndexSegment {
             packs: vec![record],
             entries,
+            parts: Vec::new(),
         },
     )
 }
@@ -145,7 +146,7 @@ fn bulk_segments_reopening_deletion_and_garbage() {
             .unwrap(),
         [Some(file), None]
     );
-    let path = index.room.dir().to_path_buf();
+    let path = index.room.dir().unwrap().to_path_buf();
     drop(index);
     for entry in std::fs::read_dir(&path).unwrap() {
         std::fs::write(entry.unwrap().path(), b"garbage").unwrap();
@@ -186,8 +187,8 @@ fn what_segments_say_of_absent_packs_does_not_count() {
         let at = |n: u16| index.locate(&segment(0, &[n]).1.entries[0].id).unwrap();
         [1, 2, 3].map(|n| at(n).map(|located| located.place.pack.0[0]))
     };
-    assert_eq!(open(None), [Some(1), Some(9), Some(9)]);
-    assert_eq!(open(Some(&[1, 9])), [Some(1), Some(9), Some(9)]);
+    assert_eq!(open(None), [Some(1), Some(1), Some(9)], "the first copy wins");
+    assert_eq!(open(Some(&[1, 9])), [Some(1), Some(1), Some(9)]);
     assert_eq!(
         open(Some(&[1])),
         [Some(1), Some(1), None],
@@ -196,9 +197,113 @@ fn what_segments_say_of_absent_packs_does_not_count() {
     assert_eq!(open(None), [Some(1), Some(1), None], "and is remembered");
     assert_eq!(
         open(Some(&[1, 9])),
-        [Some(1), Some(9), Some(9)],
+        [Some(1), Some(1), Some(9)],
         "until the pack is back"
     );
+    assert_eq!(
+        open(Some(&[9])),
+        [None, Some(9), Some(9)],
+        "any copy that is there counts"
+    );
+}
+
+/// A segment of one pack, which lists a moved file in each of its chunks.
+fn with_parts(pack: u8, chunks: &[u16], hashes: &[u8]) -> (IndexId, IndexSegment) {
+    let (id, mut segment) = segment(pack, chunks);
+    segment.parts = (0..segment.entries.len() as u32)
+        .zip(hashes)
+        .map(|(at, hash)| crate::smallfile::Part {
+            at,
+            offset: 5,
+            len: 10,
+            hash: ContentHash([*hash; 16]),
+        })
+        .collect();
+    (id, segment)
+}
+
+fn small(bundle: u16, hash: u8) -> crate::SmallFile {
+    crate::SmallFile {
+        bundle: segment(0, &[bundle]).1.entries[0].id,
+        offset: 0,
+        len: 10,
+        hash: ContentHash([hash; 16]),
+    }
+}
+
+#[test]
+fn every_copy_is_known_and_no_segment_hides_another_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let (id, mut lie) = segment(5, &[1, 2]);
+    // It says of pack 1 what is not so, and lists chunks there that are elsewhere.
+    lie.packs[0].id = PackId([1; 32]);
+    lie.packs[0].sealed_keys = vec![SealedSessionKey::dummy(66)];
+    let listed = BTreeMap::from([segment(1, &[1, 3]), segment(7, &[2]), (id, lie)]);
+    let (index, _) = open(dir.path(), &listed, &Condemned::new());
+    let id = |n: u16| segment(0, &[n]).1.entries[0].id;
+    let keys = |n: u16| -> Vec<u8> {
+        let copies = index.copies(&id(n)).unwrap();
+        copies
+            .iter()
+            .map(|at| at.place.sealed_key.as_bytes()[1])
+            .collect()
+    };
+    assert_eq!(keys(3), [1], "what else is in the pack is not touched");
+    for (chunk, good) in [(1, 1), (2, 7)] {
+        let mut found = keys(chunk);
+        found.sort_unstable();
+        assert_eq!(found, if good == 1 { vec![1, 66] } else { vec![7, 66] });
+    }
+    let mut copied = Vec::new();
+    index
+        .each_copied(&mut |id| {
+            copied.push(id);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(copied.len(), 2);
+    let condemned: Condemned = [PackId([7; 32])].into();
+    assert!(index.contains(&id(2), &condemned).unwrap(), "by another copy");
+}
+
+#[test]
+fn a_file_is_there_by_its_bundle_or_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let listed = BTreeMap::from([segment(1, &[1]), with_parts(2, &[7, 8], &[3, 4])]);
+    let (index, _) = open(dir.path(), &listed, &Condemned::new());
+    let none = Condemned::new();
+    let has =
+        |bundle, hash, condemned: &Condemned| index.contains_file(&small(bundle, hash), condemned).unwrap();
+    assert!(has(1, 9, &none), "its bundle is there");
+    assert!(has(6, 3, &none) && has(6, 4, &none), "it was moved");
+    assert!(!has(6, 5, &none), "that others of its bundle were says nothing");
+    let condemned: Condemned = [PackId([2; 32])].into();
+    assert!(!has(6, 3, &condemned) && has(1, 3, &condemned));
+    assert!(
+        index.find_file(&small(6, 3)).unwrap().is_some(),
+        "readable all the same"
+    );
+    let mut longer = small(6, 3);
+    longer.len = 11;
+    assert!(!index.contains_file(&longer, &none).unwrap());
+    let moved = index.moved(&ContentHash([4; 16])).unwrap();
+    assert_eq!((moved[0].bundle, moved[0].offset), (small(8, 4).bundle, 5));
+    drop(index);
+    let bulk: Vec<u16> = (0..9000).collect();
+    let hashes: Vec<u8> = (0..9000).map(|n| (n % 256) as u8).collect();
+    let listed = BTreeMap::from([with_parts(2, &bulk, &hashes)]);
+    let (index, _) = open(dir.path(), &listed, &none);
+    let places = index.moved(&ContentHash([77; 16])).unwrap();
+    assert!(places.len() > 30 && places.iter().all(|to| to.len == 10));
+}
+
+#[test]
+fn what_is_left_out_of_a_segment_takes_its_moved_files_along() {
+    let (_, mut all) = with_parts(2, &[1, 2, 3], &[1, 2, 3]);
+    let gone = all.entries[1].id;
+    all.retain(|entry| entry.id != gone);
+    let left: Vec<(u32, u8)> = all.parts.iter().map(|part| (part.at, part.hash.0[0])).collect();
+    assert_eq!(left, [(0, 1), (1, 3)]);
 }
 
 /// Where nothing may be written, the index is in memory; elsewhere it goes with who used it.
@@ -210,7 +315,7 @@ fn without_a_cache() {
     let (id, segment) = segment(1, &many);
     for lodging in [Lodging::Temporary, Lodging::Memory] {
         let room = lodging.find(cache).unwrap();
-        let dir = room.dir().to_path_buf();
+        let dir = room.dir().map(Path::to_path_buf);
         let mut load = |_| Ok(segment.clone());
         let index = LocalIndex::open_in(
             room,
@@ -226,9 +331,10 @@ fn without_a_cache() {
             let located = index.locate(&entry.id).unwrap().unwrap();
             assert_eq!(located.place.offset, entry.offset, "{lodging:?}");
         }
-        assert_eq!(dir.exists(), lodging == Lodging::Temporary);
+        assert!(dir.as_deref().is_none_or(Path::exists));
+        assert_eq!(dir.is_some(), lodging == Lodging::Temporary);
         drop(index);
-        assert!(!dir.exists(), "{lodging:?}");
+        assert!(dir.is_none_or(|dir| !dir.exists()), "{lodging:?}");
     }
 }
 

@@ -90,9 +90,9 @@ fn what_a_later_version_writes_is_named() {
         assert!(read_list(&hurt, &keys, list.id).unwrap_err().is_damage());
     }
     assert!(read_list(&remote, &keys, list.id).is_ok());
-    let mut frames = encode_frames(&list.frames);
+    let mut frames = encode_footer(&list.frames, &list.parts);
     frames[1 + 32 + 1 + 1] = 7;
-    let decoded = decode_frames(&frames, head, bytes.len(), 2);
+    let decoded = decode_footer(&frames, list.class, (head, bytes.len()), 2);
     assert_eq!(decoded, Err(Undecodable::Newer("frames of codec 7".to_string())));
 }
 

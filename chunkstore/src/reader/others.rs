@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::frame::Decoder;
 use crate::id::ChunkId;
 use crate::pack::Class;
+use crate::smallfile::SmallFile;
 use crate::store::Store;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -64,11 +65,30 @@ impl Others {
         error: Error,
         out: &mut Vec<u8>,
     ) -> Result<()> {
+        let mut read = |other: &Other| other.read(decoder, class, id, out);
+        self.ask(error, &mut read)
+    }
+
+    /// The same for a small file.
+    pub(super) fn read_file(
+        &self,
+        decoder: &mut Decoder,
+        file: &SmallFile,
+        error: Error,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        self.ask(error, &mut |other| match other.reader() {
+            Some(reader) => reader.own_file(decoder, file, out),
+            None => Ok(false),
+        })
+    }
+
+    fn ask(&self, error: Error, read: &mut dyn FnMut(&Other) -> Result<bool>) -> Result<()> {
         if !error.is_of_one_object() && !matches!(error, Error::Unreadable { .. }) {
             self.give_own_up(&error);
         }
         for other in self.replicas.iter().filter(|other| !other.is_down.load(Relaxed)) {
-            match other.read(decoder, class, id, out) {
+            match read(other) {
                 Ok(true) => {
                     other.chunks.fetch_add(1, Relaxed);
                     return Ok(());

@@ -1,13 +1,12 @@
 //! What a collection would do and what that costs: G0. Reads the index segments once and writes nothing.
 
-use super::{Policy, Unused, each_segment};
+use super::{Confirm, Needs, Policy, Unused, each_segment};
 use crate::error::Result;
-use crate::id::{ChunkId, PackId};
-use crate::index::{Inventory, LocalIndex};
-use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
-use crate::live::LiveSet;
+use crate::id::PackId;
+use crate::index::Inventory;
+use crate::indexfile::PackRecord;
 use crate::pack::Class;
-use crate::session::{View, packs_under};
+use crate::session::packs_under;
 use crate::store::Store;
 use std::collections::{HashMap, HashSet};
 
@@ -25,12 +24,12 @@ pub struct Plan {
     /// Packs that are there and in no mark yet, and their bytes.
     pub packs: u64,
     pub bytes: u64,
-    /// Bytes of frames that are needed.
+    /// Bytes that are needed: of a bundle, what its needed files take.
     pub needed: u64,
     /// Bytes of the packs that go; what is freed is this less `bytes_moved`.
     pub bytes_deleted: u64,
     pub bytes_moved: u64,
-    /// Unneeded bytes that stay.
+    /// Unneeded bytes that stay, inside bundles too.
     pub bytes_kept_unused: u64,
     /// Packs in no index segment that stay because a running writer may be about to list them.
     pub unlisted_kept: u64,
@@ -55,7 +54,7 @@ impl Plan {
     }
 }
 
-/// One pack by the index. `needed` counts the copies that a collection must keep.
+/// One pack by the index. `needed` counts what a collection must keep of it.
 #[derive(Default)]
 struct Use {
     class: Option<Class>,
@@ -63,22 +62,36 @@ struct Use {
     needed: u64,
 }
 
-/// G0: which packs are unneeded, and which are worth repacking. `index` holds what lies in `packs`. Packs that no
-/// segment lists are unneeded only if `unlisted_are_garbage`, and packs of `running` sessions ([`packs_under`]) are left
-/// alone: condemned, they would have to be stored again.
+/// G0: which packs are unneeded, and which are worth repacking. Packs that no segment lists are unneeded only if
+/// `unlisted_are_garbage`, and packs of `running` sessions ([`packs_under`]) are left alone: condemned, they would have to
+/// be stored again. No copy of a chunk goes before the one that stays was found sound.
 pub fn plan(
     store: &Store,
-    view: &View,
-    index: &LocalIndex,
-    live: &LiveSet,
+    needs: &mut Needs<'_>,
+    confirm: &mut Confirm<'_>,
     packs: &Inventory,
     policy: &Policy,
     unlisted_are_garbage: bool,
     running: &HashSet<u64>,
 ) -> Result<Plan> {
+    loop {
+        let plan = draw_up(store, needs, packs, policy, (unlisted_are_garbage, running))?;
+        let goes = |pack: &PackId| plan.unneeded.contains(pack) || plan.repack.contains(pack);
+        if !needs.doubt(&goes, confirm)? {
+            return Ok(plan);
+        }
+    }
+}
+
+/// What each pack holds and what of that is needed; and the packs of running sessions.
+fn uses(
+    store: &Store,
+    needs: &Needs<'_>,
+    running: &HashSet<u64>,
+) -> Result<(HashMap<PackId, Use>, HashSet<PackId>)> {
     let mut uses: HashMap<PackId, Use> = HashMap::new();
     let mut of_running: HashSet<PackId> = HashSet::new();
-    each_segment(store, view, &mut |_, segment| {
+    each_segment(store, needs.view, &mut |_, segment| {
         if !running.is_empty() {
             let is_running = |pack: &&PackRecord| {
                 pack.sealed_keys
@@ -87,17 +100,32 @@ pub fn plan(
             };
             of_running.extend(segment.packs.iter().filter(is_running).map(|pack| pack.id));
         }
-        for_entries(view, index, live, &segment, &mut |pack, frame, needed| {
+        for (number, entry) in segment.entries.iter().enumerate() {
+            let pack = &segment.packs[entry.pack as usize];
+            let parts = segment.parts_of(number);
+            let needed = needs.use_of(&entry.id, &pack.id, entry.offset, parts)?;
             let used = uses.entry(pack.id).or_default();
             used.class = Some(pack.class);
-            used.total += u64::from(frame.stored_len);
-            used.needed += if needed { u64::from(frame.stored_len) } else { 0 };
-        })
+            used.total += u64::from(entry.stored_len);
+            used.needed += needed.worth(entry.stored_len, entry.plain_len).needed;
+        }
+        Ok(())
     })?;
+    Ok((uses, of_running))
+}
+
+fn draw_up(
+    store: &Store,
+    needs: &Needs<'_>,
+    packs: &Inventory,
+    policy: &Policy,
+    (unlisted_are_garbage, running): (bool, &HashSet<u64>),
+) -> Result<Plan> {
+    let (uses, of_running) = uses(store, needs, running)?;
     let mut plan = Plan::default();
     let mut partial = Vec::new();
     let mut small: [Vec<(u64, u64, PackId)>; 2] = Default::default();
-    for (id, size) in packs.iter().filter(|(id, _)| !view.condemned.contains(id)) {
+    for (id, size) in packs.iter().filter(|(id, _)| !needs.view.condemned.contains(id)) {
         plan.packs += 1;
         plan.bytes += size;
         match uses.get(id) {
@@ -132,7 +160,9 @@ pub fn plan(
 /// Most garbage per byte moved first, until little enough is left.
 fn choose(plan: &mut Plan, mut partial: Vec<(PackId, u64, u64)>, policy: &Policy, packs: &Inventory) {
     let allowed = match policy.max_unused {
-        Unused::Percent(percent) => (plan.needed as f64 * percent / 100.0) as u64,
+        Unused::Percent(percent) if percent >= 100.0 => u64::MAX,
+        // Of all that stays, as restic has it.
+        Unused::Percent(percent) => (plan.needed as f64 * percent / (100.0 - percent)) as u64,
         Unused::Bytes(bytes) => bytes,
         Unused::Unlimited => u64::MAX,
     };
@@ -171,29 +201,4 @@ fn merge(plan: &mut Plan, mut small: Vec<(u64, u64, PackId)>, policy: &Policy, p
             plan.bytes_deleted += size;
         }
     }
-}
-
-/// Calls `each` with every frame of a segment and whether this copy is needed: of several copies of a chunk the one
-/// that the local index names, or every one when that is condemned already.
-fn for_entries(
-    view: &View,
-    index: &LocalIndex,
-    live: &LiveSet,
-    segment: &IndexSegment,
-    each: &mut dyn FnMut(&PackRecord, &IndexEntry, bool),
-) -> Result<()> {
-    for entries in segment.entries.chunks(1024) {
-        let ids: Vec<ChunkId> = entries.iter().map(|entry| entry.id).collect();
-        for (entry, located) in entries.iter().zip(index.locate_sorted(&ids)?) {
-            let pack = &segment.packs[entry.pack as usize];
-            let counts = match located {
-                Some(at) if !view.condemned.contains(&at.place.pack) => {
-                    at.place.pack == pack.id && at.place.offset == entry.offset
-                }
-                _ => true,
-            };
-            each(pack, entry, counts && live.contains(&entry.id)?);
-        }
-    }
-    Ok(())
 }

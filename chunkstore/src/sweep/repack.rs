@@ -1,20 +1,22 @@
-//! Moves needed frames out of poor packs: copies them bytewise into new packs, then indexes those (I-1).
+//! Moves what is needed out of poor packs into new packs, then indexes those (I-1): frames bytewise, and small files out
+//! of bundles that are mostly dead.
 //!
 //! Works pack by pack from the packs' own footers, so memory does not grow with what is moved.
 
-use super::write_segments;
+use super::needs::Use;
+use super::rebundle::Rebundler;
+use super::{Needs, write_segments};
 use crate::compress::Codec;
 use crate::error::{Error, Result};
 use crate::frame::Decoder;
 use crate::id::{ChunkId, PackId};
-use crate::index::LocalIndex;
 use crate::indexfile::ENTRIES_PER_SEGMENT;
 use crate::keys::{Keys, SealedSessionKey};
 use crate::live::LiveSet;
 use crate::pack::{self, Class, Frame, PackList, PackWriter};
 use crate::place::Place;
 use crate::remote::ObjectName;
-use crate::session::View;
+use crate::smallfile::Part;
 use crate::store::Store;
 use crate::threads;
 use std::collections::HashSet;
@@ -26,54 +28,107 @@ const KEYS: usize = 256;
 /// Threads that open frames at most, each with a chunk in memory.
 const PROVERS: usize = 8;
 
-/// Moves the needed frames of the `poor` packs into new, indexed packs. `moved` is told bytes as they go.
+/// Moves what is needed of the `poor` packs into new, indexed packs: frames bytewise, and the needed files of bundles that
+/// are mostly dead into new bundles. `moved` is told bytes as they go. Returns the new packs.
 ///
 /// After [`Error::NoSpace`] nothing that could not be indexed is left behind.
 pub fn repack(
     store: &Store,
-    view: &View,
-    index: &LocalIndex,
-    live: &LiveSet,
+    needs: &Needs<'_>,
     poor: &HashSet<PackId>,
     moved: &mut dyn FnMut(u64) -> Result<()>,
-) -> Result<()> {
+) -> Result<HashSet<PackId>> {
     let mut packs: Vec<PackId> = poor.iter().copied().collect();
     packs.sort_unstable();
     let mut mover = Mover::within(store, Proof::Seal)?;
+    let mut bundles = Rebundler::new(store)?;
+    let result = packs
+        .iter()
+        .try_for_each(|id| move_pack(store, needs, *id, (&mut mover, &mut bundles), moved))
+        .and_then(|()| {
+            bundles.finish()?;
+            bundles.done.drain(..).try_for_each(|list| mover.made(list))?;
+            mover.finish(moved)
+        });
+    // Or what is there of them is taken for a running backup's.
+    mover.lists.append(&mut bundles.done);
+    mover.ended(result).map(|()| mover.made)
+}
+
+fn move_pack(
+    store: &Store,
+    needs: &Needs<'_>,
+    id: PackId,
+    (mover, bundles): (&mut Mover<'_>, &mut Rebundler<'_>),
+    moved: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let list = pack::read_list(store.remote(), store.keys(), id)?;
+    for (number, frame) in list.frames.iter().enumerate() {
+        let parts = list.parts_of(number);
+        let needed = needs.use_of(&frame.id, &id, frame.offset, parts)?;
+        let place = place(&list, frame)?;
+        match &needed {
+            Use::Nothing => continue,
+            Use::Files(files) if needed.worth(frame.stored_len, frame.plain_len).is_poor => {
+                if bundles.add(frame.id, &place, files)? {
+                    bundles.done.drain(..).try_for_each(|list| mover.made(list))?;
+                    moved(frame.stored_len.into())?;
+                    continue;
+                }
+            }
+            Use::Files(_) | Use::All => {}
+        }
+        mover.add(list.class, (frame.id, place, parts), moved)?;
+    }
+    Ok(())
+}
+
+/// Moves `wanted` chunks out of condemned packs whole, each proven by its content, with what is listed of moved files in
+/// them. Returns the new packs. An error if one of the chunks is in none of the packs any more.
+pub fn move_out(
+    store: &Store,
+    packs: &HashSet<PackId>,
+    wanted: &mut LiveSet,
+    moved: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<HashSet<PackId>> {
+    let mut mover = Mover::within(store, Proof::Content)?;
+    let mut out = LiveSet::new(store.cache())?;
+    let mut decoder = Decoder::new()?;
+    let mut plain = Vec::new();
+    let mut failure = None;
     let result = packs
         .iter()
         .try_for_each(|id| {
             let list = pack::read_list(store.remote(), store.keys(), *id)?;
-            for place in needed(view, index, live, &list)? {
-                mover.add(list.class, place, moved)?;
+            for (number, frame) in list.frames.iter().enumerate() {
+                if !wanted.contains(&frame.id)? {
+                    continue;
+                }
+                let (place, class) = (place(&list, frame)?, list.class);
+                match decoder.read(store.remote(), store.keys(), class, frame.id, &place, &mut plain) {
+                    Ok(()) => {
+                        mover.add(class, (frame.id, place, list.parts_of(number)), moved)?;
+                        out.insert(frame.id)?;
+                    }
+                    // Another copy may be sound.
+                    Err(e) if e.is_of_one_object() => failure = Some(e),
+                    Err(e) => return Err(e),
+                }
             }
             Ok(())
         })
-        .and_then(|()| mover.finish(moved));
-    mover.ended(result)
-}
-
-/// The frames of a pack that must be kept, in the order they lie; the rule is the plan's.
-fn needed(view: &View, index: &LocalIndex, live: &LiveSet, list: &PackList) -> Result<Vec<(ChunkId, Place)>> {
-    let mut sorted: Vec<&Frame> = list.frames.iter().collect();
-    sorted.sort_unstable_by_key(|frame| (frame.id, frame.offset));
-    let mut needed = Vec::new();
-    for frames in sorted.chunks(1024) {
-        let ids: Vec<ChunkId> = frames.iter().map(|frame| frame.id).collect();
-        for (frame, located) in frames.iter().zip(index.locate_sorted(&ids)?) {
-            let counts = match located {
-                Some(at) if !view.condemned.contains(&at.place.pack) => {
-                    at.place.pack == list.id && at.place.offset == frame.offset
-                }
-                _ => true,
-            };
-            if counts && live.contains(&frame.id)? {
-                needed.push((frame.id, place(list, frame)?));
-            }
-        }
-    }
-    needed.sort_unstable_by_key(|(_, place)| place.offset);
-    Ok(needed)
+        .and_then(|()| mover.finish(moved))
+        .and_then(|()| {
+            wanted.scan(&mut |ids| {
+                ids.iter().try_for_each(|id| match out.contains(id)? {
+                    true => Ok(()),
+                    false => Err(failure.take().unwrap_or_else(|| Error::Missing {
+                        object: format!("chunk {id}"),
+                    })),
+                })
+            })
+        });
+    mover.ended(result).map(|()| mover.made)
 }
 
 pub(crate) fn place(list: &PackList, frame: &Frame) -> Result<Place> {
@@ -92,6 +147,8 @@ pub(crate) fn place(list: &PackList, frame: &Frame) -> Result<Place> {
 struct Batch {
     class: Class,
     frames: Vec<(ChunkId, Place)>,
+    /// What was moved into them before.
+    parts: Vec<Part>,
     bytes: u64,
     keys: Vec<SealedSessionKey>,
 }
@@ -101,6 +158,7 @@ impl Batch {
         Batch {
             class,
             frames: Vec::new(),
+            parts: Vec::new(),
             bytes: 0,
             keys: Vec::new(),
         }
@@ -130,6 +188,8 @@ pub(crate) struct Mover<'a> {
     /// New packs that no segment lists yet, and their frames.
     lists: Vec<PackList>,
     entries: usize,
+    /// All new packs.
+    made: HashSet<PackId>,
 }
 
 impl<'a> Mover<'a> {
@@ -154,6 +214,7 @@ impl<'a> Mover<'a> {
             batches: [Class::Data, Class::Tree].map(Batch::new),
             lists: Vec::new(),
             entries: 0,
+            made: HashSet::new(),
         })
     }
 
@@ -165,15 +226,16 @@ impl<'a> Mover<'a> {
         result
     }
 
+    /// Moves a frame, with what its pack lists of the moved files in it.
     pub(crate) fn add(
         &mut self,
         class: Class,
-        (id, place): (ChunkId, Place),
+        (id, place, parts): (ChunkId, Place, &[Part]),
         moved: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<()> {
         let batch = &self.batches[class as usize - 1];
         let known = batch.keys.contains(&place.sealed_key);
-        let size = u64::from(place.stored_len);
+        let size = u64::from(place.stored_len) + (parts.len() * Part::STORED_MAX) as u64;
         let full = batch.bytes + size > self.to.config().pack_size.into() && !batch.frames.is_empty();
         if full || (!known && batch.keys.len() == KEYS) {
             self.write_batch(class, moved)?;
@@ -183,6 +245,8 @@ impl<'a> Mover<'a> {
             batch.keys.push(place.sealed_key);
         }
         batch.bytes += size;
+        let at = batch.frames.len() as u32;
+        batch.parts.extend(parts.iter().map(|part| Part { at, ..*part }));
         batch.frames.push((id, place));
         Ok(())
     }
@@ -203,12 +267,18 @@ impl<'a> Mover<'a> {
                 (self.from.keys(), batch.class, self.proof),
                 &run,
             )?;
-            run.append(&mut pack, &batch.keys)?;
+            run.append(&mut pack, &batch)?;
             moved(run.bytes.len() as u64)?;
         }
         let list = pack.finish(keys)?.publish()?;
         self.to.protect(list.id)?;
-        self.entries += list.frames.len();
+        self.made(list)
+    }
+
+    /// A new pack is there.
+    fn made(&mut self, list: PackList) -> Result<()> {
+        self.entries += list.rows();
+        self.made.insert(list.id);
         self.lists.push(list);
         if self.entries >= ENTRIES_PER_SEGMENT {
             self.list_packs()?;
@@ -245,14 +315,14 @@ fn list_packs(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
 
 /// Frames that lie together in an old pack, and the bytes from the first to the last.
 #[derive(Default)]
-struct Run<'a> {
+pub(super) struct Run<'a> {
     frames: &'a [(ChunkId, Place)],
     bytes: Vec<u8>,
 }
 
 impl<'a> Run<'a> {
     /// Takes the next run off `rest`; false when there is none.
-    fn read(&mut self, from: &Store, rest: &mut &'a [(ChunkId, Place)]) -> Result<bool> {
+    pub(super) fn read(&mut self, from: &Store, rest: &mut &'a [(ChunkId, Place)]) -> Result<bool> {
         let Some((_, first)) = rest.first() else {
             return Ok(false);
         };
@@ -269,7 +339,7 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    fn stored(&self, place: &Place) -> Result<&[u8]> {
+    pub(super) fn stored(&self, place: &Place) -> Result<&[u8]> {
         let start = self.frames.first().map_or(0, |(_, first)| first.offset);
         let at = (place.offset - start) as usize;
         let stored = self.bytes.get(at..at + place.stored_len as usize);
@@ -277,9 +347,9 @@ impl<'a> Run<'a> {
     }
 
     /// Copies the frames bytewise.
-    fn append(&self, pack: &mut PackWriter, keys: &[SealedSessionKey]) -> Result<()> {
+    fn append(&self, pack: &mut PackWriter, batch: &Batch) -> Result<()> {
         for (id, place) in self.frames {
-            let key = keys.iter().position(|key| *key == place.sealed_key);
+            let key = batch.keys.iter().position(|key| *key == place.sealed_key);
             let (Some(key), Some(codec)) = (key, Codec::from_tag(place.codec)) else {
                 return Err(Error::corrupt(
                     ObjectName::pack(place.pack),
@@ -294,7 +364,11 @@ impl<'a> Run<'a> {
                 codec,
                 key: key as u16,
             };
-            pack.append(frame, self.stored(place)?)?;
+            let at = pack.frames().len() as u32;
+            let parts = batch.parts.partition_point(|part| part.at < at);
+            let parts = &batch.parts[parts..];
+            let parts = &parts[..parts.partition_point(|part| part.at == at)];
+            pack.append_bundle(frame, self.stored(place)?, parts)?;
         }
         Ok(())
     }

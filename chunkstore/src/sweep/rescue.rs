@@ -10,6 +10,7 @@ use crate::id::PackId;
 use crate::index::LocalIndex;
 use crate::live::LiveSet;
 use crate::pack::{Frame, PackList};
+use crate::smallfile::Part;
 use crate::store::Store;
 use std::collections::HashSet;
 
@@ -63,8 +64,9 @@ impl<'a> Rescue<'a> {
 
     /// Copies the intact frames of one hurt pack. `moved` is told bytes as they go.
     pub fn pack(&mut self, list: &PackList, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
-        for frame in &list.frames {
-            if self.is_elsewhere(frame)? || self.saved.contains(&frame.id)? {
+        for (number, frame) in list.frames.iter().enumerate() {
+            let parts = list.parts_of(number);
+            if self.is_elsewhere(frame, parts)? || self.saved.contains(&frame.id)? {
                 continue;
             }
             let place = place(list, frame)?;
@@ -79,7 +81,7 @@ impl<'a> Rescue<'a> {
                     self.rescued.bytes += u64::from(frame.stored_len);
                     match self.dry {
                         true => moved(frame.stored_len.into())?,
-                        false => self.mover.add(list.class, (frame.id, place), moved)?,
+                        false => self.mover.add(list.class, (frame.id, place, parts), moved)?,
                     }
                 }
                 Err(e) if e.is_hurt() => {
@@ -91,10 +93,19 @@ impl<'a> Rescue<'a> {
         Ok(())
     }
 
-    /// Whether the index knows a copy in a pack that is not hurt.
-    fn is_elsewhere(&self, frame: &Frame) -> Result<bool> {
-        let located = self.index.locate(&frame.id)?;
-        Ok(located.is_some_and(|located| !self.hurt.contains(&located.place.pack)))
+    /// Whether the index knows a copy in a pack that is not hurt, and another place of each file that was moved into it.
+    fn is_elsewhere(&self, frame: &Frame, parts: &[Part]) -> Result<bool> {
+        let copies = self.index.copies(&frame.id)?;
+        if copies.iter().all(|at| self.hurt.contains(&at.place.pack)) {
+            return Ok(false);
+        }
+        for part in parts {
+            let places = self.index.moved(&part.hash)?;
+            if places.iter().all(|to| self.hurt.contains(&to.pack)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Indexes what was copied; `result` is how the last pack went.

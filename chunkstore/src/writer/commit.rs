@@ -135,7 +135,7 @@ impl Uploads<'_, '_> {
     }
 
     fn is_due(&self) -> bool {
-        let chunks: usize = self.lists.iter().map(|list| list.frames.len()).sum();
+        let chunks: usize = self.lists.iter().map(PackList::rows).sum();
         let bytes: u64 = self.lists.iter().map(|list| list.size).sum();
         let patience = (self.started.elapsed() / 10).clamp(UNLISTED_SOON, UNLISTED_LATE);
         chunks as u64 >= CLAIMS_MAX || bytes >= UNLISTED_BYTES || self.listed.elapsed() >= patience
@@ -196,9 +196,9 @@ impl Shared {
         let mut start = 0;
         while start < lists.len() {
             let mut end = start + 1;
-            let mut entries = lists[start].frames.len();
-            while end < lists.len() && entries + lists[end].frames.len() <= ENTRIES_PER_SEGMENT {
-                entries += lists[end].frames.len();
+            let mut entries = lists[start].rows();
+            while end < lists.len() && entries + lists[end].rows() <= ENTRIES_PER_SEGMENT {
+                entries += lists[end].rows();
                 end += 1;
             }
             let segment = IndexSegment::of_packs(&lists[start..end]);

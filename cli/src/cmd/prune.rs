@@ -206,6 +206,7 @@ fn costs(s: &PruneSummary) -> String {
         text::count(s.requests, "request"),
         format_bytes(s.bytes_peak_extra),
     );
+    out += &format!("Left unused: {}\n", format_bytes(s.bytes_kept_unused));
     out += &waiting(s);
     out
 }

@@ -16,6 +16,7 @@ use crate::monitor::{Problem, ProblemKind};
 use crate::trees;
 use crate::walk::{Batch, Found, Lent, Mount, Walk};
 use chunkstore::frame::Decoder;
+use chunkstore::index::Presence;
 use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, Place, SessionId};
 use crossbeam_channel::{Receiver, Sender};
@@ -43,7 +44,8 @@ pub struct Dispatcher<'a, L> {
     todo: bool,
     number: u64,
     decoder: Decoder,
-    last_checked: Option<ChunkId>,
+    /// Of the small files of the parent generation.
+    presence: Presence,
     expected: Expected<'a>,
     /// Something is expected in the directory at hand.
     looks_closely: bool,
@@ -67,7 +69,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         rooms: Receiver<Vec<Slot>>,
     ) -> Result<Self> {
         let decoder = Decoder::new()?;
-        let (job, small_bytes, todo, number, last_checked, mounts, trust, last_trust) = Default::default();
+        let (job, small_bytes, todo, number, presence, mounts, trust, last_trust) = Default::default();
         Ok(Dispatcher {
             run,
             parent,
@@ -80,7 +82,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             todo,
             number,
             decoder,
-            last_checked,
+            presence,
             expected,
             looks_closely: false,
             parent_id,
@@ -301,19 +303,15 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         Ok(())
     }
 
-    /// I-4 for a parent that proves nothing by itself: every chunk must be in this session's view.
+    /// I-4 for a parent that proves nothing by itself: every chunk and small file must be in this session's view.
     fn references_present(&mut self, content: &Content) -> Result<bool> {
         let writer = self.run.writer;
         match content {
             Content::None => Ok(true),
-            Content::Bundled { bundle, .. } => {
-                if self.last_checked == Some(*bundle) {
-                    return Ok(true);
-                }
-                let present = writer.present(bundle)?;
-                self.last_checked = present.then_some(*bundle);
-                Ok(present)
-            }
+            Content::Bundled { .. } => match content.small_file() {
+                Some(file) => Ok(writer.present_file(&mut self.presence, &file)?),
+                None => Ok(true),
+            },
             Content::Extents(_) | Content::Lists(_) => {
                 if let Content::Lists(lists) = content {
                     for list in lists {

@@ -31,7 +31,7 @@ use crate::manifest::{Head, Manifest, Summary};
 use crate::monitor::{Monitor, Phase};
 use crate::repo::{Repo, index_progress};
 use crate::trees;
-use crate::walk::{Sources, Walk};
+use crate::walk::{self, Sources, Walk};
 use assemble::{Assembler, Unless};
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
@@ -146,8 +146,8 @@ pub struct Begun(Walk);
 
 /// Begins to walk `options.sources`.
 pub fn begin(options: &Options) -> Result<Begun> {
-    check_sources(&options.sources)?;
-    walk(options).map(Begun)
+    walk::check_sources(&options.sources)?;
+    start_walk(options).map(Begun)
 }
 
 /// Backs up `options.sources`, or `stream` when there is one.
@@ -158,7 +158,7 @@ pub fn run(
     monitor: &dyn Monitor,
 ) -> Result<Report> {
     let started = Instant::now();
-    check_sources(&options.sources)?;
+    walk::check_sources(&options.sources)?;
     match stream {
         Some(mut stream) => once(repo, options, Input::Stream(&mut stream), monitor, started),
         None => run_files(repo, options, None, monitor, started),
@@ -206,7 +206,7 @@ impl Input<'_, '_> {
     }
 }
 
-fn walk(options: &Options) -> Result<Walk> {
+fn start_walk(options: &Options) -> Result<Walk> {
     let filter = Filter::build(options.filter.clone())?;
     let sources = Sources {
         paths: options.sources.clone(),
@@ -220,24 +220,6 @@ fn walk(options: &Options) -> Result<Walk> {
 /// Threads that read and store: as many as have the descriptors they need.
 fn threads_of(options: &Options) -> usize {
     descriptors::threads(options.threads)
-}
-
-/// A path in another form than the plain one would be recorded under a name that no reader takes.
-fn check_sources(sources: &[PathBuf]) -> Result<()> {
-    let plain = |path: &PathBuf| {
-        let whole: PathBuf = path.components().collect();
-        let up = path
-            .components()
-            .any(|part| part == std::path::Component::ParentDir);
-        path.is_absolute() && !up && whole.as_os_str() == path.as_os_str()
-    };
-    match sources.iter().find(|path| !plain(path)) {
-        Some(path) => Err(Error::Usage(format!(
-            "{} is not a plain absolute path",
-            path.display()
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// Opens the session. A stream can be read but once, so there the index is opened first, as often as it takes.
@@ -357,7 +339,7 @@ fn once(
             stdin::store(&run, options, stream, known.as_ref(), assembler)
         }
         Input::Files(begun) => {
-            let walk = begun.map_or_else(|| walk(options), Ok)?;
+            let walk = begun.map_or_else(|| start_walk(options), Ok)?;
             let only = match parents.as_slice() {
                 [(id, _)] => Some(*id),
                 _ => None,

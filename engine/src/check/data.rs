@@ -2,7 +2,8 @@
 //! frame opened with its id proven (I-2, I-3). Packs are streamed in pieces, several side by side; memory is a few
 //! pieces a thread.
 
-use super::structure::{Structure, frame_sum};
+use super::listed::Listed;
+use super::structure::Structure;
 use super::{Findings, Options, ReadData, sound};
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Progress};
@@ -15,6 +16,7 @@ use chunkstore::object::cap;
 use chunkstore::pack::{self, Frame, PackList};
 use chunkstore::parity;
 use chunkstore::remote::ObjectName;
+use chunkstore::smallfile::Part;
 use chunkstore::store::Store;
 use chunkstore::{ChunkId, Error as StoreError, PackId, descriptors, threads};
 use parking_lot::Mutex;
@@ -231,13 +233,8 @@ impl Job<'_> {
         let Some(listed) = self.structure.listed.get(&list.id) else {
             return;
         };
-        let sum = list.frames.iter().fold(0u128, |sum, frame| {
-            let key = list.sealed_keys.get(usize::from(frame.key));
-            let numbers = [frame.offset, frame.stored_len, frame.plain_len];
-            sum.wrapping_add(frame_sum(&frame.id, numbers, frame.codec as u8, key))
-        });
-        let same =
-            listed.class == list.class && listed.frames == list.frames.len() as u64 && listed.sum == sum;
+        let own = Listed::of(list);
+        let same = listed.class == own.class && listed.frames == own.frames && listed.sum == own.sum;
         if !same {
             self.damage(list.id, "its own list of frames is not what the index says");
         }
@@ -331,7 +328,10 @@ impl Job<'_> {
             )),
         };
         match sound(opened)? {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.parts(list, frame, plain);
+                Ok(())
+            }
             Err(e) => {
                 self.damage(list.id, format!("chunk {}: {e}", frame.id));
                 self.bad(list.id, frame.id)
@@ -339,10 +339,25 @@ impl Job<'_> {
         }
     }
 
-    /// A frame is of no use. Its chunk is, unless the index names another copy.
+    /// Whether the files that were moved into this frame's bundle are what the pack says.
+    fn parts(&self, list: &PackList, frame: &Frame, plain: &[u8]) {
+        let keys = self.store.keys();
+        let number = list.frames.partition_point(|other| other.offset < frame.offset);
+        let is_it = |part: &&Part| {
+            let bytes = part.slice(plain);
+            bytes.is_some_and(|bytes| keys.content_hash(bytes) == part.hash)
+        };
+        let wrong = list.parts_of(number).iter().filter(|part| !is_it(part)).count();
+        if wrong > 0 {
+            let why = format!("{wrong} files in chunk {} are not what it lists", frame.id);
+            self.damage(list.id, why);
+        }
+    }
+
+    /// A frame is of no use. Its chunk is, unless the index knows another copy.
     fn bad(&self, pack: PackId, id: ChunkId) -> Result<()> {
-        let here = self.structure.index.locate(&id)?;
-        if here.is_some_and(|located| located.place.pack == pack) {
+        let copies = self.structure.index.copies(&id)?;
+        if !copies.is_empty() && copies.iter().all(|at| at.place.pack == pack) {
             self.findings.lock().bad_chunk(id)?;
         }
         Ok(())

@@ -7,6 +7,7 @@
 
 mod chain;
 mod data;
+mod listed;
 mod paths;
 mod presence;
 mod structure;

@@ -10,7 +10,7 @@ use crate::repo::Repo;
 use crate::tree::{Cursor, open_extent_list};
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
-use chunkstore::{ChunkId, Place, SessionId};
+use chunkstore::{ChunkId, Place, SessionId, SmallFile};
 
 pub(super) fn find(
     repo: &Repo,
@@ -121,6 +121,23 @@ impl Search<'_> {
         }
     }
 
+    /// Whether no place of a small file is sound.
+    fn is_file_hurt(&self, file: &SmallFile) -> Result<bool> {
+        let index = &self.structure.index;
+        let sound = |id: &ChunkId| -> Result<bool> {
+            Ok(index.locate(id)?.is_some() && !self.findings.bad.contains(id)?)
+        };
+        if sound(&file.bundle)? {
+            return Ok(false);
+        }
+        for to in index.moved(&file.hash)?.iter().filter(|to| to.len == file.len) {
+            if sound(&to.bundle)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn is_hurt(&mut self, entry: &Entry) -> Result<bool> {
         let bad = &self.findings.bad;
         let any = |extents: &[Extent]| -> Result<bool> {
@@ -135,7 +152,10 @@ impl Search<'_> {
         };
         match &entry.content {
             Content::None => Ok(false),
-            Content::Bundled { bundle, .. } => Ok(bad.contains(bundle)?),
+            Content::Bundled { .. } => match entry.content.small_file() {
+                Some(file) => self.is_file_hurt(&file),
+                None => Ok(false),
+            },
             Content::Extents(extents) => any(extents),
             Content::Lists(lists) => {
                 for list in lists {

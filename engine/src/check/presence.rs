@@ -5,15 +5,15 @@ use super::structure::Structure;
 use super::{Findings, sound};
 use crate::error::Result;
 use chunkstore::frame::Decoder;
-use chunkstore::index::Located;
+use chunkstore::index::{Condemned, Located, Presence};
 use chunkstore::indexfile::IndexSegment;
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::store::Store;
-use chunkstore::{ChunkId, Error as StoreError, PackId};
-use std::collections::BTreeMap;
+use chunkstore::{ChunkId, Error as StoreError, PackId, SmallFile};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether every chunk that is referred to is in the index, inside a pack that is there.
+/// Whether every chunk and small file that is referred to is in the index, inside a pack that is there.
 pub(super) fn check(
     store: &Store,
     structure: &mut Structure,
@@ -59,6 +59,40 @@ pub(super) fn check(
         }
         Ok(())
     })?;
+    let none = Condemned::new();
+    let mut presence = Presence::default();
+    let bundle = &mut |id: &ChunkId| {
+        *chunks += 1;
+        let Some(located) = index.locate(id)? else {
+            return Ok(false);
+        };
+        let pack = located.place.pack;
+        needed.insert(pack);
+        if read_condemned && condemned.contains(&pack) {
+            let read = read_frame(store, &mut decoder, id, &located);
+            if let Err(e) = split(read)? {
+                findings.hurt_pack(pack, format!("chunk {id}: {e}"));
+                findings.bad.insert(*id)?;
+                findings.hurts_paths = true;
+            }
+        }
+        Ok(true)
+    };
+    let mut moved = BTreeSet::new();
+    let to = &mut |file: &SmallFile| {
+        let to = index.moved_to(file, &none)?;
+        moved.extend(to.map(|to| to.pack));
+        Ok(to.is_some())
+    };
+    live.scan_files(&mut |file| {
+        if !presence.of(file, bundle, to)? {
+            lost.insert(file.bundle)?;
+            any_lost = true;
+        }
+        Ok(())
+    })?;
+    needed.extend(moved);
+    lost.scan(&mut |ids| ids.iter().try_for_each(|id| findings.bad.insert(*id).map(drop)))?;
     if any_lost {
         findings.hurts_paths = true;
         name_lost(store, structure, &mut lost, findings)?;

@@ -5,6 +5,7 @@
 //! only if the repository is still as it was listed, and otherwise looked for again.
 
 use super::chain::{self, Chained};
+use super::listed::{Listed, frame_sum, part_sum};
 use super::{CheckReport, Findings, presence, sound};
 use crate::error::{Error, Result};
 use crate::generations::Known;
@@ -16,7 +17,6 @@ use crate::tree::{self, CodecError, Reference, Root};
 use chunkstore::frame::Decoder;
 use chunkstore::index::{Condemned, Inventory, LocalIndex};
 use chunkstore::indexfile::{IndexEntry, IndexSegment};
-use chunkstore::keys::SealedSessionKey;
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, ObjectName};
@@ -29,30 +29,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Readings that others may overtake.
 const TRIES: usize = 3;
-
-/// A pack as the index segments have it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub class: Class,
-    pub size: u64,
-    pub frames: u64,
-    /// Sum over the frames, so that a pack's own list can be compared whatever the order.
-    pub sum: u128,
-}
-
-/// Sum of one frame for [`Listed::sum`].
-pub(super) fn frame_sum(id: &ChunkId, numbers: [u32; 3], codec: u8, key: Option<&SealedSessionKey>) -> u128 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(id.as_bytes());
-    for number in numbers {
-        hasher.update(&number.to_le_bytes());
-    }
-    hasher.update(&[codec]);
-    key.map(|key| hasher.update(key.as_bytes()));
-    let mut sum = [0; 16];
-    sum.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    u128::from_le_bytes(sum)
-}
 
 /// Names that a reading started from; if they are the same afterwards, nothing went away under it.
 #[derive(Default, PartialEq, Eq)]
@@ -271,6 +247,11 @@ fn segment(
         let sum = frame_sum(id, [*offset, *stored_len, *plain_len], *codec as u8, Some(&key));
         pack.sum = pack.sum.wrapping_add(sum);
     }
+    for part in &segment.parts {
+        let bundle = &segment.entries[part.at as usize];
+        let pack = &mut here[bundle.pack as usize];
+        pack.sum = pack.sum.wrapping_add(part_sum(bundle.offset, part));
+    }
     for (pack, here) in segment.packs.iter().zip(here) {
         let first = *listed.entry(pack.id).or_insert(here);
         if first != here {
@@ -400,11 +381,17 @@ pub(super) fn tree_chunk(
     decoder: &mut Decoder,
     id: &ChunkId,
 ) -> Result<Vec<u8>> {
-    let located = index.locate(id)?.filter(|located| located.class == Class::Tree);
-    let located = located.ok_or_else(|| StoreError::Missing {
+    let mut error = StoreError::Missing {
         object: format!("tree chunk {id}"),
-    })?;
-    Ok(presence::read_frame(store, decoder, id, &located)?)
+    };
+    for at in index.copies(id)?.iter().filter(|at| at.class == Class::Tree) {
+        match presence::read_frame(store, decoder, id, at) {
+            Ok(plain) => return Ok(plain),
+            Err(e) if e.is_of_one_object() => error = e,
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Err(error.into())
 }
 
 /// Decodes all of a piece, not only its references.

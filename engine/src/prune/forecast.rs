@@ -4,7 +4,8 @@
 use super::{Collection, PruneSummary};
 use crate::error::Result;
 use chunkstore::remote::Kind;
-use chunkstore::{PackId, SessionId, sweep};
+use chunkstore::sweep::{self, Confirm};
+use chunkstore::{PackId, SessionId};
 use std::collections::{BTreeSet, HashSet};
 
 impl Collection<'_> {
@@ -28,7 +29,9 @@ impl Collection<'_> {
         gone.retain(|pack| state.packs.contains_key(pack));
         summary.packs_deleted = gone.len() as u64;
         summary.bytes_deleted = gone.iter().filter_map(|pack| state.packs.remove(pack)).sum();
-        let plan = self.plan(&state, summary)?;
+        let made = HashSet::new();
+        let mut confirm = Confirm::new(self.store, &made)?;
+        let (plan, _) = self.plan(&state, &mut confirm, summary)?;
         // In the trash they still need their chunks, and are no snapshots.
         let still = self.options.assume_gone.difference(&state.needed.skipped).count() as u64;
         summary.snapshots = summary.snapshots.saturating_sub(still);

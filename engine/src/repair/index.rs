@@ -56,7 +56,7 @@ fn list_unlisted(store: &Store, options: &Options, monitor: &dyn Monitor) -> Res
             Ok(list) => {
                 done.packs_listed += 1;
                 done.chunks_listed += list.frames.len() as u64;
-                waiting += list.frames.len();
+                waiting += list.rows();
                 lists.push(list);
             }
             // Collected since it was listed.

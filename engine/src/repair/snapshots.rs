@@ -14,12 +14,13 @@ use crate::repo::{Repo, index_progress};
 use crate::tree::{SegmentRef, TreeWriter};
 use crate::trees;
 use chunkstore::frame::{Decoder, Encoder};
+use chunkstore::index::Presence;
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, SessionId};
+use chunkstore::{ChunkId, SessionId, SmallFile};
 use std::collections::HashSet;
 
 /// Tag of a successor.
@@ -143,6 +144,7 @@ struct Mender<'a> {
     monitor: &'a dyn Monitor,
     /// The bundle last found whole: neighbours are mostly in the same.
     last_whole: Option<ChunkId>,
+    presence: Presence,
     lost: Vec<DamagedPath>,
     lost_entries: u64,
 }
@@ -159,6 +161,7 @@ impl<'a> Mender<'a> {
             id,
             monitor,
             last_whole: None,
+            presence: Presence::default(),
             lost: Vec::new(),
             lost_entries: 0,
         })
@@ -229,6 +232,8 @@ impl<'a> Mender<'a> {
                     if self.is_lost(&item.entry.content)? {
                         self.lose(&join(&item.dir, &item.entry.name), 1);
                         forsake(&mut item.entry);
+                    } else if let Some(content) = self.place_again(&item.entry.content)? {
+                        item.entry.content = content;
                     }
                     tree.push(&item.dir, item.entry)?;
                 }
@@ -274,7 +279,10 @@ impl<'a> Mender<'a> {
     fn is_lost(&mut self, content: &Content) -> Result<bool> {
         match content {
             Content::None => Ok(false),
-            Content::Bundled { bundle, .. } => Ok(!self.keep(bundle, Class::Data)?),
+            Content::Bundled { .. } => match content.small_file() {
+                Some(file) => self.is_file_lost(&file),
+                None => Ok(false),
+            },
             Content::Extents(extents) => self.any_lost(extents),
             Content::Lists(lists) => {
                 for list in lists {
@@ -294,6 +302,45 @@ impl<'a> Mender<'a> {
                 Ok(false)
             }
         }
+    }
+
+    /// Whether a small file may be referred to; a bundle that can only be read is stored again, and then it may.
+    fn may_refer(&mut self, file: &SmallFile) -> Result<bool> {
+        Ok(self.writer.present_file(&mut self.presence, file)? || self.keep(&file.bundle, Class::Data)?)
+    }
+
+    /// What can be read at all is not lost: [`Mender::rewrite`] puts it where it may be referred to.
+    fn is_file_lost(&mut self, file: &SmallFile) -> Result<bool> {
+        if self.may_refer(file)? {
+            return Ok(false);
+        }
+        let read = self.reader.file(&mut self.decoder, file, &mut self.plain);
+        match read {
+            Ok(()) => Ok(false),
+            Err(e) if e.is_of_one_object() => Ok(true),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The same content by a bundle that may be referred to.
+    fn place_again(&mut self, content: &Content) -> Result<Option<Content>> {
+        let Some(file) = content.small_file() else {
+            return Ok(None);
+        };
+        if self.may_refer(&file)? {
+            return Ok(None);
+        }
+        self.reader.file(&mut self.decoder, &file, &mut self.plain)?;
+        let put = self.writer.put(0, &mut self.encoder, Class::Data, &self.plain)?;
+        let (bundle, offset) = (put.id, 0);
+        Ok(Some(
+            SmallFile {
+                bundle,
+                offset,
+                ..file
+            }
+            .into(),
+        ))
     }
 
     fn any_lost(&mut self, extents: &[Extent]) -> Result<bool> {

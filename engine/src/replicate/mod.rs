@@ -27,7 +27,7 @@ use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
 use chunkstore::session::{self, Session};
 use chunkstore::transfer::{self, Ahead, Brought, Origin};
-use chunkstore::writer::Writer;
+use chunkstore::writer::{Absent, Writer};
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::sync::atomic::AtomicU64;
@@ -267,30 +267,25 @@ impl Replication<'_> {
         self.monitor.phase(Phase::FindingReferences);
         references::collect(&reader, &[root], &mut live, self.monitor)?;
         let mut lacking = LiveSet::new(self.to.store.cache())?;
-        live.scan(&mut |ids| {
-            ids.iter().try_for_each(|id| match writer.present(id)? {
-                true => Ok(()),
-                false => lacking.insert(*id).map(drop),
-            })
+        writer.absent(&mut live, &mut |absent| match absent {
+            Absent::Chunk(id) => lacking.insert(id).map(drop),
+            Absent::File(file) => lacking.insert_file(file),
         })?;
+        let mut wanted = transfer::wanted(origin, &mut lacking)?;
         self.monitor.phase(Phase::Replicating);
         let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
         let brought = transfer::bring(
             origin,
             &self.to.store,
             writer,
-            &mut lacking,
+            &mut wanted,
             &self.ahead,
             false,
             &told,
         )?;
-        lacking.scan(&mut |ids| {
-            ids.iter().try_for_each(|id| match writer.present(id)? {
-                true => Ok(()),
-                false => Err(StoreError::Missing {
-                    object: format!("chunk {id}"),
-                }),
-            })
+        writer.absent(&mut lacking, &mut |absent| {
+            let object = absent.to_string();
+            Err(StoreError::Missing { object })
         })?;
         Ok(brought)
     }

@@ -1,14 +1,14 @@
 //! From a file's content to parts in windows.
 
+use super::fault::Fault;
 use super::job::{Action, Failure, Job};
 use super::plan::Planner;
-use super::shared::Fault;
 use super::window::Part;
 use crate::entry::{Content, DirPath, Entry, Extent};
 use crate::error::{Error, Result};
 use crate::trees;
 use chunkstore::frame::Decoder;
-use chunkstore::{ChunkId, ContentHash};
+use chunkstore::{ChunkId, SmallFile};
 use std::sync::Arc;
 
 const SIZE_DIFFERS: &str = "its recorded size is not that of its content";
@@ -75,12 +75,10 @@ impl Planner<'_, '_> {
         };
         let fed = match content {
             Content::None => Ok(()),
-            Content::Bundled {
-                bundle,
-                offset,
-                len,
-                hash,
-            } => feed.part(*bundle, *offset, *len, Some(*hash)),
+            Content::Bundled { .. } => match content.small_file() {
+                Some(file) => feed.part(file.bundle, file.offset, file.len, Some(file)),
+                None => Ok(()),
+            },
             Content::Extents(extents) => extents.iter().try_for_each(|extent| feed.extent(*extent)),
             Content::Lists(_) => Decoder::new().map_err(Error::from).and_then(|mut decoder| {
                 let mut each = |extent| feed.extent(extent);
@@ -128,7 +126,7 @@ impl Feed<'_, '_, '_> {
         }
     }
 
-    fn part(&mut self, id: ChunkId, from: u32, len: u32, hash: Option<ContentHash>) -> Result<()> {
+    fn part(&mut self, id: ChunkId, from: u32, len: u32, file: Option<SmallFile>) -> Result<()> {
         let at = self.at;
         self.advance(len.into())?;
         // One lost part is enough: no more is read for it.
@@ -151,7 +149,7 @@ impl Feed<'_, '_, '_> {
             from,
             len,
             at,
-            hash,
+            file,
         });
         Ok(())
     }

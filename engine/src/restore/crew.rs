@@ -1,8 +1,9 @@
 //! Windows under way: hands their tasks to threads over a bounded channel and ends them in order.
 
+use super::fault::Outcome;
 use super::finish::on_disk;
 use super::job::Failure;
-use super::shared::{Outcome, Shared, below};
+use super::shared::{Shared, below};
 use super::window::{Builder, DoneDir, Limits, Window};
 use super::write::Hands;
 use crate::entry::{Kind, Meta, join};

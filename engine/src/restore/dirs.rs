@@ -6,11 +6,12 @@
 
 use super::Overwrite;
 use super::choose::Choice;
+use super::fault::{Fault, Outcome};
 use super::job::Failure;
 use super::plan::Planner;
-use super::shared::{Fault, Outcome, Shared, below};
+use super::shared::{Shared, below};
 use super::window::DoneDir;
-use crate::entry::{DirPath, Kind, Meta, Time, join};
+use crate::entry::{DirPath, Kind, Meta, Time, common_path, join};
 use crate::error::Result;
 use crate::fsmeta::{Target, TargetDir, TargetError};
 use chunkstore::descriptors::{self, Permit};
@@ -484,40 +485,5 @@ impl Planner<'_, '_> {
             }
         };
         Ok(())
-    }
-}
-
-/// Length of the longest beginning of both in whole components.
-fn common_path(a: &[u8], b: &[u8]) -> usize {
-    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let ends = |path: &[u8]| path.len() == same || path.get(same) == Some(&b'/');
-    if ends(a) && ends(b) {
-        return same;
-    }
-    a.get(..same)
-        .and_then(|shared| shared.iter().rposition(|b| *b == b'/'))
-        .unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::common_path;
-
-    #[test]
-    fn common_paths_end_with_a_component() {
-        for (a, b, want) in [
-            ("", "", 0),
-            ("", "a", 0),
-            ("a", "a", 1),
-            ("a", "a/b", 1),
-            ("a/b", "a/c", 1),
-            ("a/bc", "a/bd", 1),
-            ("a/b", "a/bc", 1),
-            ("ab", "ac", 0),
-            ("a/b/c", "a/b/d/e", 3),
-        ] {
-            assert_eq!(common_path(a.as_bytes(), b.as_bytes()), want, "{a} {b}");
-            assert_eq!(common_path(b.as_bytes(), a.as_bytes()), want, "{b} {a}");
-        }
     }
 }

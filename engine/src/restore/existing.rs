@@ -2,8 +2,9 @@
 //! the entry is made.
 
 use super::Overwrite;
+use super::fault::{Fault, Outcome};
 use super::job::{Action, Slot};
-use super::shared::{Fault, Outcome, Shared};
+use super::shared::Shared;
 use super::verify::holds;
 use crate::entry::{Entry, Kind, Meta};
 use crate::fsmeta::{self, FileId, Owners, TargetDir};

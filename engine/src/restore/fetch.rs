@@ -9,7 +9,7 @@ use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::Others;
 use chunkstore::remote::ObjectName;
-use chunkstore::{ChunkId, Error, PackId, Place};
+use chunkstore::{ChunkId, Error, PackId, Place, SmallFile};
 use parking_lot::Mutex;
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -64,17 +64,68 @@ impl<'a> Source<'a> {
         if self.own_is_down().is_some() {
             return self.elsewhere(decoder, id, out);
         }
-        let read = match self.frame_at(decoder, id, place, out) {
-            Err(gone @ Error::Missing { .. }) => match self.reader.moved(Class::Data, id, place)? {
-                Some(now) => self.frame_at(decoder, id, &now, out),
-                None => Err(gone),
-            },
-            read => read,
-        };
+        match self.frame_at(decoder, id, place, out) {
+            Err(e) => self.again(decoder, id, place, e, out),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The same for a chunk of which the copy at `place` failed with `error`: from another copy, or another replica.
+    pub fn again(
+        &self,
+        decoder: &mut Decoder,
+        id: &ChunkId,
+        place: &Place,
+        error: Error,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let read = self
+            .reader
+            .another_copy(decoder, (Class::Data, id), place, error, out);
         match read {
             Err(e) => self.instead(decoder, id, e, out),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// The small file by the bundle that it can be read from, as far as the index knows one.
+    pub fn find(&self, file: &SmallFile) -> Result<SmallFile> {
+        let now = match self.index()? {
+            Some(index) => index.find_file(file)?.map(|(now, _)| now),
+            None => None,
+        };
+        Ok(now.unwrap_or(*file))
+    }
+
+    /// The bytes of a small file. `held` is the bundle that was read last, which the next file is often in too; where
+    /// that fails, `out` takes what another place has.
+    pub fn small<'b>(
+        &self,
+        decoder: &mut Decoder,
+        file: &SmallFile,
+        held: (&mut Option<ChunkId>, &'b mut Vec<u8>),
+        out: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8]> {
+        let (holds, plain) = held;
+        let now = self.find(file)?;
+        if *holds != Some(now.bundle) {
+            *holds = None;
+            match self.chunk(decoder, &now.bundle, plain) {
+                Ok(()) => *holds = Some(now.bundle),
+                // The file may be elsewhere, too.
+                Err(crate::Error::Store(e)) if e.is_of_one_object() => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let keys = self.reader.store().keys();
+        let is_it = |bytes: &&[u8]| keys.content_hash(bytes) == file.hash;
+        if *holds == Some(now.bundle)
+            && let Some(bytes) = now.slice(plain).filter(is_it)
+        {
+            return Ok(bytes);
+        }
+        self.reader.file(decoder, file, out)?;
+        Ok(out)
     }
 
     /// The same for a chunk that this replica does not have, or can't be asked for, from the others.

@@ -3,8 +3,9 @@
 //! Names are given window by window, after one sync for all, so that at no moment, not even after a power failure, a
 //! name leads to less than the whole file.
 
+use super::fault::Outcome;
 use super::job::{Action, Failure, Job};
-use super::shared::{Outcome, Shared};
+use super::shared::Shared;
 use super::write::Hands;
 use crate::entry::DirPath;
 use crate::error::Result;

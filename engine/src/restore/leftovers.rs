@@ -5,7 +5,8 @@
 //! called by the same name and a number, in the directory where it will stay, and is renamed when it is whole. So a
 //! journal that nobody holds locked belongs to a run that died, and it says where that run's files are.
 
-use super::shared::{Fault, Outcome, Shared, below};
+use super::fault::{Fault, Outcome};
+use super::shared::{Shared, below};
 use crate::entry::{DirPath, join};
 use crate::error::Result;
 use crate::fsmeta::{Names, TargetDir, TargetError};

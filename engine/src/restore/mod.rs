@@ -8,7 +8,7 @@
 //!
 //! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
 //! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and what has its
-//! name is whole (I-18): `leftovers` has the names until then, and removes what runs that died have left. `opened` is for
+//! name is whole (I-19): `leftovers` has the names until then, and removes what runs that died have left. `opened` is for
 //! directories without permissions. Nothing follows a symbolic link below the target, but for those above what was
 //! backed up where the target is `/`.
 
@@ -17,6 +17,7 @@ mod content;
 mod crew;
 mod dirs;
 mod existing;
+mod fault;
 mod fetch;
 mod finish;
 mod job;
@@ -188,12 +189,15 @@ fn run_within(
         leftovers::find(&shared)?;
     }
     let planned = plan::restore(&shared, manifest, &root, &scope, chooser, limits);
-    shared.opened.put_all_back(&shared);
     shared.temporaries.end();
+    if planned.is_ok() {
+        shared.dead.end(&shared);
+    }
+    // Last: what was removed just now lay in directories that may be closed again.
+    shared.opened.put_all_back(&shared);
     planned?;
     if !options.dry_run {
         shared.sync_all()?;
-        shared.dead.end(&shared);
     }
     let mut summary = shared.summary();
     for (name, chunks) in source.served_by_others() {

@@ -1,7 +1,8 @@
 //! Directories that their owner may not write in, or not even read, and that a restore changes: they are opened up for
 //! as long as it takes and then get their permissions back.
 
-use super::shared::{Fault, Outcome, Shared};
+use super::fault::{Fault, Outcome};
+use super::shared::Shared;
 use crate::entry::join;
 use crate::fsmeta::{TargetDir, TargetError};
 use parking_lot::Mutex;

@@ -1,7 +1,7 @@
 //! Reading back: what a window wrote is compared with the ids of its chunks before its files get their metadata.
 
+use super::fault::{Fault, Outcome};
 use super::job::{Failure, Job};
-use super::shared::{Fault, Outcome};
 use super::window::{Part, Window};
 use super::write::Hands;
 use crate::entry::{Content, Entry, Extent, Kind};
@@ -50,8 +50,8 @@ impl Hands<'_, '_> {
         file.read_exact_at(&mut bytes, part.at)
             .map_err(|e| Fault::target("read back", e))?;
         let keys = self.shared.source.reader().store().keys();
-        let same = match part.hash {
-            Some(hash) => keys.content_hash(&bytes) == hash,
+        let same = match part.file {
+            Some(file) => keys.content_hash(&bytes) == file.hash,
             None => keys.chunk_id(false, &bytes) == part.id,
         };
         match same {

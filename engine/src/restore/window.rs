@@ -8,7 +8,7 @@ use crate::entry::{DirPath, Meta, Time};
 use crate::error::Result;
 use chunkstore::index::LocalIndex;
 use chunkstore::pack::Class;
-use chunkstore::{ChunkId, ContentHash, PackId, Place};
+use chunkstore::{ChunkId, PackId, Place, SmallFile};
 use parking_lot::{Condvar, Mutex};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -61,8 +61,8 @@ pub(super) struct Part {
     pub len: u32,
     /// Where in the file.
     pub at: u64,
-    /// Of these bytes, when they are a file in a bundle; otherwise they are the whole chunk.
-    pub hash: Option<ContentHash>,
+    /// The file that they are, in the bundle that its entry names; otherwise they are the whole chunk.
+    pub file: Option<SmallFile>,
 }
 
 /// A chunk that was located, and the parts of it.
@@ -175,6 +175,9 @@ impl Builder {
     /// Looks up where the parts lie and orders them by it. Without an index they lie nowhere.
     pub fn locate(&mut self, index: Option<&LocalIndex>) -> Result<Located> {
         self.parts.sort_unstable_by_key(|part| part.id);
+        if let Some(index) = index.filter(|index| index.has_moved().unwrap_or(true)) {
+            self.follow_moved(index)?;
+        }
         let mut groups: Vec<(ChunkId, Range<usize>)> = Vec::new();
         for (i, part) in self.parts.iter().enumerate() {
             match groups.last_mut() {
@@ -208,6 +211,24 @@ impl Builder {
             .frames
             .sort_unstable_by_key(|frame| (frame.place.pack, frame.place.offset));
         Ok(found)
+    }
+
+    /// Leads small files whose bundle is gone to the one that a collection moved them to.
+    fn follow_moved(&mut self, index: &LocalIndex) -> Result<()> {
+        let mut last: Option<(ChunkId, bool)> = None;
+        for part in &mut self.parts {
+            let Some(file) = part.file else { continue };
+            let there = match last {
+                Some((id, there)) if id == file.bundle => there,
+                _ => index.locate(&file.bundle)?.is_some(),
+            };
+            last = Some((file.bundle, there));
+            if !there && let Some((now, _)) = index.find_file(&file)? {
+                (part.id, part.from) = (now.bundle, now.offset);
+            }
+        }
+        self.parts.sort_unstable_by_key(|part| part.id);
+        Ok(())
     }
 
     pub fn build(self, located: Located, limits: &Limits) -> Window {

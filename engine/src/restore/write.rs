@@ -3,9 +3,10 @@
 //! Everything is made under a temporary name, with nobody but its owner allowed to read it, and gets its metadata; its own
 //! name comes last ([`super::finish`]). What fails is removed again.
 
+use super::fault::{Fault, Outcome};
 use super::job::{Action, Failure, Job};
 use super::links::Link;
-use super::shared::{Fault, Outcome, Shared};
+use super::shared::Shared;
 use super::window::{Frame, Part, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
@@ -102,7 +103,7 @@ impl<'r, 'a> Hands<'r, 'a> {
         let opened = match stored {
             Some(stored) => {
                 let opened = self.decoder.open_at(keys, Class::Data, *id, place, stored, plain);
-                opened.or_else(|e| source.instead(&mut self.decoder, id, e, plain))
+                opened.or_else(|e| source.again(&mut self.decoder, id, place, e, plain))
             }
             None => source.frame(&mut self.decoder, id, place, plain),
         };
@@ -130,7 +131,29 @@ impl<'r, 'a> Hands<'r, 'a> {
             }
             Err(e) => {
                 let failure = self.failure(Fault::from(e));
-                self.lose(window, parts, &failure);
+                self.piecemeal(window, parts, &failure);
+            }
+        }
+    }
+
+    /// Parts of a chunk that can't be had: each small file may be in another place, too.
+    fn piecemeal(&mut self, window: &Window, parts: std::ops::Range<usize>, why: &Failure) {
+        let mut bytes = Vec::new();
+        for (part, job) in window.jobs_of(parts) {
+            let source = self.shared.source;
+            let found = match &part.file {
+                Some(file) if !job.has_failed() && !self.shared.stopping() => {
+                    // Why the chunk can't be had is told, not why this does not help.
+                    source.reader().file(&mut self.decoder, file, &mut bytes).is_ok()
+                }
+                _ => false,
+            };
+            match found {
+                true => self.whole_part(part, job, Some(&bytes)),
+                false => {
+                    job.fail(why.clone());
+                    self.written(job, None);
+                }
             }
         }
     }
@@ -148,7 +171,23 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     fn part(&mut self, part: &Part, job: &Arc<Job>, chunk: &[u8]) {
-        let put = match self.bytes_of(part, chunk) {
+        let bytes = self.bytes_of(part, chunk);
+        let mut found = Vec::new();
+        // What the chunk does not hold after all may be elsewhere.
+        let found = match (bytes, &part.file) {
+            (None, Some(file)) if !job.has_failed() => {
+                let source = self.shared.source;
+                let read = source.reader().file(&mut self.decoder, file, &mut found);
+                read.is_ok().then_some(&found[..])
+            }
+            (bytes, _) => bytes,
+        };
+        self.whole_part(part, job, found);
+    }
+
+    /// Writes the bytes of a part; without any they are not to be had.
+    fn whole_part(&mut self, part: &Part, job: &Arc<Job>, bytes: Option<&[u8]>) {
+        let put = match bytes {
             Some(_) if job.has_failed() => Ok(None),
             Some(bytes) => self.put(job, part.at, bytes),
             None => {
@@ -169,11 +208,11 @@ impl<'r, 'a> Hands<'r, 'a> {
     /// A part's bytes, if they are what the entry says.
     fn bytes_of<'c>(&self, part: &Part, chunk: &'c [u8]) -> Option<&'c [u8]> {
         let keys = self.shared.source.reader().store().keys();
-        match part.hash {
-            Some(hash) => {
+        match part.file {
+            Some(file) => {
                 let start = part.from as usize;
                 let bytes = chunk.get(start..start.checked_add(part.len as usize)?)?;
-                (keys.content_hash(bytes) == hash).then_some(bytes)
+                (keys.content_hash(bytes) == file.hash).then_some(bytes)
             }
             None => (chunk.len() == part.len as usize).then_some(chunk),
         }

@@ -31,7 +31,7 @@ pub use extents::{ExtentListWriter, open_extent_list};
 pub use fault::CodecError;
 pub use limits::check_entry;
 pub use page::{PageRef, Root, SegmentRef, Segments, decode_page};
-pub use refs::{Part, Reference, decode_extent_list, encode_extent_list, references};
+pub use refs::{Reference, decode_extent_list, encode_extent_list, references};
 pub use writer::TreeWriter;
 
 use std::cmp::Ordering;

@@ -11,7 +11,7 @@ use super::limits;
 use super::sections::{Section, Sections, open_piece};
 use super::{LAYOUT, piece};
 use crate::entry::{Content, Extent, ExtentList};
-use chunkstore::{ChunkId, ContentHash};
+use chunkstore::{ChunkId, ContentHash, SmallFile};
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
@@ -34,18 +34,12 @@ const LIST_ROW: usize = 44;
 /// One distinct thing that a segment or extent list refers to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reference {
-    /// A data chunk of small files, and the distinct parts in use, by offset.
-    Bundle { id: ChunkId, parts: Vec<Part> },
+    /// A data chunk of small files, and the distinct files in use, by offset.
+    Bundle { id: ChunkId, files: Vec<SmallFile> },
     /// A data chunk of `len` bytes that is used whole.
     Chunk { id: ChunkId, len: u32 },
     /// A tree chunk with `extents` more references.
     ExtentList { id: ChunkId, extents: u32, bytes: u64 },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Part {
-    pub offset: u32,
-    pub len: u32,
 }
 
 /// Rows by first use.
@@ -274,10 +268,10 @@ fn list_of(row: &[u8; LIST_ROW]) -> ExtentList {
     }
 }
 
-/// One entry's content with the bundle still as a row, so that parts can be counted by it.
+/// One entry's content, that of a small file with its bundle's row, so that files can be gathered by it.
 enum Raw {
     None,
-    Part { row: u32, part: Part, hash: ContentHash },
+    Part(u32, SmallFile),
     Extents,
     Lists,
 }
@@ -317,10 +311,18 @@ impl<'a> ContentDecoder<'a> {
     pub(super) fn next(&mut self) -> Result<Content, CodecError> {
         Ok(match self.step()? {
             Raw::None => Content::None,
-            Raw::Part { row, part, hash } => Content::Bundled {
-                bundle: ChunkId(self.bundles.rows[row as usize]),
-                offset: part.offset,
-                len: part.len,
+            Raw::Part(
+                _,
+                SmallFile {
+                    bundle,
+                    offset,
+                    len,
+                    hash,
+                },
+            ) => Content::Bundled {
+                bundle,
+                offset,
+                len,
                 hash,
             },
             Raw::Extents => Content::Extents(self.extents.clone()),
@@ -358,11 +360,13 @@ impl<'a> ContentDecoder<'a> {
     fn part(&mut self, row: u32, offset: u32, len: u32) -> Result<Raw, CodecError> {
         limits::check_part(offset, len)?;
         self.last = Some((row, offset + len));
-        Ok(Raw::Part {
-            row,
-            part: Part { offset, len },
+        let file = SmallFile {
+            bundle: ChunkId(self.bundles.rows[row as usize]),
+            offset,
+            len,
             hash: ContentHash(self.hashes.array()?),
-        })
+        };
+        Ok(Raw::Part(row, file))
     }
 
     fn read_extents(&mut self) -> Result<(), CodecError> {
@@ -410,19 +414,19 @@ impl<'a> ContentDecoder<'a> {
 
     /// Reads `entries` contents and keeps only what they refer to.
     fn references(mut self, entries: usize) -> Result<Vec<Reference>, CodecError> {
-        let mut parts = vec![Vec::new(); self.bundles.rows.len()];
+        let mut files = vec![Vec::new(); self.bundles.rows.len()];
         for _ in 0..entries {
-            if let Raw::Part { row, part, .. } = self.step()? {
-                parts[row as usize].push(part);
+            if let Raw::Part(row, file) = self.step()? {
+                files[row as usize].push(file);
             }
         }
         self.end()?;
-        let bundles = self.bundles.rows.iter().zip(parts).map(|(id, mut parts)| {
-            parts.sort_unstable();
-            parts.dedup();
+        let bundles = self.bundles.rows.iter().zip(files).map(|(id, mut files)| {
+            files.sort_unstable();
+            files.dedup();
             Reference::Bundle {
                 id: ChunkId(*id),
-                parts,
+                files,
             }
         });
         let lists = self.lists.rows.iter().map(|row| {

@@ -15,6 +15,7 @@ mod sources;
 mod tests;
 
 pub use node::{DirHandle, Lent};
+pub(crate) use sources::check_sources;
 pub use sources::{LeftOut, Sources};
 
 use crate::entry::{DirPath, Kind, Meta, Trouble};

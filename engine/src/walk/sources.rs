@@ -10,6 +10,22 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+/// A path in another form than the plain one would be recorded under a name that no reader takes.
+pub(crate) fn check_sources(sources: &[PathBuf]) -> Result<()> {
+    let plain = |path: &PathBuf| {
+        let whole: PathBuf = path.components().collect();
+        let up = path.components().any(|part| part == Component::ParentDir);
+        path.is_absolute() && !up && whole.as_os_str() == path.as_os_str()
+    };
+    match sources.iter().find(|path| !plain(path)) {
+        Some(path) => Err(Error::Usage(format!(
+            "{} is not a plain absolute path",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// What to walk.
 #[derive(Clone, Default, Debug)]
 pub struct Sources {

@@ -471,7 +471,7 @@ fn reading_back_finds_what_changed() {
             from: 0,
             len: 900,
             at: 0,
-            hash: None,
+            file: None,
         });
         job.part_done();
     }

@@ -61,6 +61,8 @@ fn files(root: &Path) -> Facts {
 fn everything(root: &Path) -> Facts {
     let mut facts = facts(root);
     facts.remove(Path::new(""));
+    // Which name of a file is met first is chance.
+    facts.values_mut().for_each(|fact| fact.same_as = None);
     facts
 }
 
@@ -120,7 +122,8 @@ impl Death<'_> {
             let is_right = found.get(path).is_some_and(|found| same(found, fact));
             // What was there before this all, and is to be left, is left.
             let was = self.before.and_then(|before| before.get(path));
-            let is_left = overwrite != Overwrite::Always && found.get(path) == was && was.is_some();
+            let is_left = overwrite != Overwrite::Always
+                && was.is_some_and(|was| found.get(path).is_some_and(|found| same(found, was)));
             assert!(
                 is_right || is_left,
                 "{what}: {} is {:?}",

@@ -24,20 +24,26 @@ fn judge(plain: &[u8]) {
     let _ = Root::decode(plain);
 }
 
-fn refs_of(stream: &Stream) -> BTreeSet<(u8, ChunkId, u64, u64)> {
+/// Kind, id, two numbers, and the hash of a small file.
+type Found = (u8, ChunkId, u64, u64, [u8; 16]);
+
+fn refs_of(stream: &Stream) -> BTreeSet<Found> {
     let mut refs = BTreeSet::new();
     for (_, entry) in stream {
         match &entry.content {
             Content::None => {}
             Content::Bundled {
-                bundle, offset, len, ..
+                bundle,
+                offset,
+                len,
+                hash,
             } => {
-                refs.insert((0, *bundle, u64::from(*offset), u64::from(*len)));
+                refs.insert((0, *bundle, u64::from(*offset), u64::from(*len), hash.0));
             }
             Content::Extents(extents) => {
                 for extent in extents {
                     if let Extent::Chunk { id, len } = extent {
-                        refs.insert((1, *id, u64::from(*len), 0));
+                        refs.insert((1, *id, u64::from(*len), 0, [0; 16]));
                     }
                 }
             }
@@ -45,7 +51,7 @@ fn refs_of(stream: &Stream) -> BTreeSet<(u8, ChunkId, u64, u64)> {
                 refs.extend(
                     lists
                         .iter()
-                        .map(|list| (2, list.id, u64::from(list.extents), list.bytes)),
+                        .map(|list| (2, list.id, u64::from(list.extents), list.bytes, [0; 16])),
                 );
             }
         }
@@ -73,12 +79,12 @@ proptest! {
         let mut found = Vec::new();
         for reference in references(&encode(&runs(&stream))).unwrap() {
             match reference {
-                Reference::Bundle { id, parts } => {
-                    prop_assert!(!parts.is_empty());
-                    found.extend(parts.iter().map(|part| (0, id, u64::from(part.offset), u64::from(part.len))));
+                Reference::Bundle { id, files } => {
+                    prop_assert!(!files.is_empty() && files.iter().all(|file| file.bundle == id));
+                    found.extend(files.iter().map(|file| (0, id, u64::from(file.offset), u64::from(file.len), file.hash.0)));
                 }
-                Reference::Chunk { id, len } => found.push((1, id, u64::from(len), 0)),
-                Reference::ExtentList { id, extents, bytes } => found.push((2, id, u64::from(extents), bytes)),
+                Reference::Chunk { id, len } => found.push((1, id, u64::from(len), 0, [0; 16])),
+                Reference::ExtentList { id, extents, bytes } => found.push((2, id, u64::from(extents), bytes, [0; 16])),
             }
         }
         let distinct: BTreeSet<_> = found.iter().copied().collect();
