@@ -22,6 +22,8 @@ have make || missing+=(make)
 have_libclang || missing+=(libclang-dev)
 # The tests compare restored trees with it, as a second opinion.
 have rsync || missing+=(rsync)
+# The models of the protocol (docs/model) are Python.
+have python3 || missing+=(python3)
 # cargo-deny reads advisories from a repository of git's, which the tests make.
 have git || missing+=(git)
 

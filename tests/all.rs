@@ -1,6 +1,7 @@
 //! The one integration binary.
 
 mod advisories;
+mod causes;
 mod cli_answers;
 mod cli_bad;
 mod cli_environment;
@@ -30,7 +31,6 @@ mod hostile;
 mod killed;
 mod layout;
 mod limits;
-mod model;
 mod models;
 mod moved;
 mod names;

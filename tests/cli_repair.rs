@@ -2,7 +2,7 @@
 //! README tells.
 
 use crate::cli_bad::{data_packs, saved};
-use kit::program::{hurt, number, string};
+use kit::program::{copy_program, hurt, number, string};
 use std::fs;
 
 #[test]
@@ -228,7 +228,7 @@ fn an_object_of_another_user() {
     }
     // Where it was built that user may not go.
     let program = home.path("program");
-    fs::copy(env!("CARGO_BIN_EXE_dedup-under-test"), &program).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_dedup-under-test"), &program);
     let run = |args: &[&str]| {
         use std::os::unix::process::CommandExt;
         let asked = home.command(args);

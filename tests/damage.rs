@@ -19,7 +19,7 @@ pub(crate) struct Scene {
     pub repo: Repo,
     pub objects: Vec<(ObjectName, Vec<u8>)>,
     pub generations: Vec<SessionId>,
-    _machine: Machine,
+    machine: Machine,
 }
 
 impl Scene {
@@ -48,8 +48,13 @@ impl Scene {
             repo,
             objects,
             generations,
-            _machine: machine,
+            machine,
         }
+    }
+
+    /// Opens the repository anew, as another run does: an open one remembers which segments it found damaged.
+    pub fn reopen(&mut self) {
+        self.repo = self.machine.open(Arc::new(self.remote.clone())).unwrap();
     }
 
     pub fn check(&self, read_data: ReadData) -> CheckReport {

@@ -82,7 +82,7 @@ fn twenty_thousand_flips_are_all_found() {
 /// Truncated, overwritten, exchanged, grown: found and named, and what is read back is right or refused.
 #[test]
 fn damage_of_all_sorts_is_found_and_never_read_as_something_else() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     let whole: BTreeMap<SessionId, Files> = scene
         .generations
         .iter()
@@ -114,6 +114,7 @@ fn damage_of_all_sorts_is_found_and_never_read_as_something_else() {
             }
         }
         restore(&scene);
+        scene.reopen();
     }
     assert!(read > 500 && refused > 500, "{read} {refused}");
 }

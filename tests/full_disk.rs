@@ -147,7 +147,7 @@ fn disk(at: &Path, size: &str) -> Option<Disk> {
 }
 
 /// Takes all the room there is, to the last byte.
-fn fill(path: &Path) {
+pub(crate) fn fill(path: &Path) {
     let mut file = fs::File::create(path).unwrap();
     for size in [64 << 10, 4096, 1] {
         while file.write_all(&vec![1; size]).is_ok() {}

@@ -1,4 +1,4 @@
-//! Names that come back (I-18): what `model` finds in all orders, played with the real program.
+//! Names that come back (I-18): what `models` finds in all orders, played with the real program.
 
 use crate::replicas::{Pair, options};
 use chunkstore::remote::Kind;

@@ -1,6 +1,8 @@
 //! Replicas: what one lacks comes whole or not at all, whatever is cut short, collected or damaged meanwhile; and what it
 //! forgot stays forgotten.
 
+mod order;
+
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use chunkstore::{Error as StoreError, SessionId, transfer};
 use engine::error::Error;
@@ -37,9 +39,8 @@ fn bring(from: &Repo, to: &Repo, monitor: &dyn Monitor) -> engine::Result<Replic
 /// The same objects again.
 pub fn fork(memory: &Memory) -> Memory {
     let copy = Memory::new();
-    for (name, bytes) in contents(memory).unwrap() {
-        copy.put(&name, &bytes).unwrap();
-    }
+    let each = contents(memory).unwrap().into_iter();
+    each.for_each(|(name, bytes)| assert!(copy.put(&name, &bytes).is_ok()));
     copy
 }
 
@@ -276,6 +277,7 @@ fn cut_short_at_every_change() {
         loop {
             let context = format!("crashed at {at}, torn: {torn}");
             let memory = fork(&pair.second);
+            pair.machine.lose_notes();
             let faulty = Faulty::new(Arc::new(memory.clone()));
             let crashing = pair.second_on(Arc::new(faulty.clone()));
             match torn {
@@ -342,6 +344,7 @@ fn a_hasty_collection_at_every_step() {
     let mut at = 0;
     loop {
         let memory = fork(&pair.second);
+        pair.machine.lose_notes();
         let (count, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let failed = Arc::new(Mutex::new(None));
         let collector = Arc::new(pair.second_on(Arc::new(memory.clone())));

@@ -4,7 +4,7 @@
 mod reading;
 mod rights;
 
-use kit::program::{Home, Run, number};
+use kit::program::{Home, Run, copy_program, number};
 use kit::random::{Random, seeds};
 use std::collections::BTreeMap;
 use std::fs;
@@ -264,7 +264,7 @@ impl Nobody {
     fn new() -> Nobody {
         let home = home();
         let program = home.path("dedup");
-        fs::copy(PROGRAM, &program).unwrap();
+        copy_program(PROGRAM, &program);
         let nobody = Nobody { home, program };
         nobody.owns("");
         nobody

@@ -162,7 +162,7 @@ fn a_file_that_never_rests_is_flagged() {
                 }
             });
         }
-        let report = (0..20).find_map(|_| {
+        let report = (0..200).find_map(|_| {
             let report = bench.backup(&told).unwrap();
             let changed = |path| {
                 told.problems().iter().any(|p| {
@@ -173,7 +173,7 @@ fn a_file_that_never_rests_is_flagged() {
             (changed(&small) && changed(&large)).then_some(report)
         });
         stop.store(true, Ordering::Relaxed);
-        report.expect("both files changed under all of 20 backups' eyes and nobody noticed")
+        report.expect("both files changed under all of 200 backups' eyes and nobody noticed")
     });
     assert!(report.summary.errors >= 1);
     // Some state of it is held, and the next backup, at rest, holds the real one.

@@ -220,7 +220,8 @@ mod tests {
         assert_eq!(room.take(8, 100), 8, "at least what was asked for");
         assert_eq!(room.free(), 7);
         let permits: Vec<Permit> = (0..10)
-            .filter_map(|_| room.try_take().then(|| Permit { room, count: 1 }))
+            .filter(|_| room.try_take())
+            .map(|_| Permit { room, count: 1 })
             .collect();
         assert_eq!((permits.len(), room.free()), (7, 0));
         drop(permits);

@@ -166,6 +166,19 @@ impl Error {
         !matches!(self, Error::NewerFormat { .. }) && self.is_of_one_object()
     }
 
+    /// This process or its machine lacks something, or is asked to stop: it says nothing of any object, and no other
+    /// object or replica would do better.
+    pub fn is_of_this_process(&self) -> bool {
+        matches!(
+            self,
+            Error::Thread(_)
+                | Error::TooManyOpen { .. }
+                | Error::NoMemory { .. }
+                | Error::NoSpace { .. }
+                | Error::Interrupted
+        )
+    }
+
     /// The same error once more, for whoever meets its cause again.
     pub fn again(&self) -> Error {
         let io = |e: &io::Error| match e.raw_os_error() {

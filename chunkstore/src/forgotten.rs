@@ -30,6 +30,9 @@ pub struct Forgotten {
     /// 0 where it is not known.
     #[n(2)]
     pub sequence: u64,
+    /// The name that it first had, where it restates another generation: by that it is known at other replicas.
+    #[n(3)]
+    pub original: Option<SessionId>,
 }
 
 impl Forgotten {
@@ -39,6 +42,7 @@ impl Forgotten {
             id,
             machine: [0; 16],
             sequence: 0,
+            original: None,
         }
     }
 }

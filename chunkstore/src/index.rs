@@ -246,8 +246,9 @@ pub(crate) fn prepare_threads() -> Result<()> {
 }
 
 fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
-    // The library makes the directory on disk even where it keeps everything in memory.
-    let dir = room.dir().unwrap_or(Path::new("/"));
+    // The library makes the directory on disk even where it keeps everything in memory, so that it must be there. And in
+    // memory it finds no files in the root.
+    let dir = room.dir().unwrap_or(Path::new("/dev"));
     if let Some(db) = simulation::still_open(dir) {
         return Ok(db);
     }

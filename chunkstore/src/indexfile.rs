@@ -10,7 +10,7 @@ use crate::pack::{Class, PackList};
 use crate::place::Place;
 use crate::remote::{ObjectName, Remote};
 use crate::seal::{OVERHEAD, Sealed};
-use crate::smallfile::{Part, put_parts, take_parts};
+use crate::smallfile::{Part, parts_at, put_parts, take_parts};
 use crate::varint::{self, Bytes, Malformed, Undecodable};
 use std::collections::HashMap;
 
@@ -118,9 +118,7 @@ impl IndexSegment {
 
     /// The moved files in an entry's bundle.
     pub fn parts_of(&self, entry: usize) -> &[Part] {
-        let start = self.parts.partition_point(|part| (part.at as usize) < entry);
-        let end = self.parts.partition_point(|part| part.at as usize <= entry);
-        &self.parts[start..end]
+        parts_at(&self.parts, entry)
     }
 
     pub fn place(&self, entry: &IndexEntry) -> Place {

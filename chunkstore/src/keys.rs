@@ -400,6 +400,32 @@ mod tests {
         assert!(keys.open_key(KeyClass::Data, &sealed).is_ok());
     }
 
+    /// Who is given some of the keys opens and forges nothing that is sealed with the others.
+    #[test]
+    fn each_purpose_has_a_key_of_its_own() {
+        let keys = keys(1);
+        let control = &keys.control;
+        let all = [
+            &keys.index,
+            &control.config,
+            &control.upgrades,
+            &control.notes,
+            &control.sessions,
+            &control.removals,
+            keys.wrap(KeyClass::Data),
+            keys.wrap(KeyClass::Tree),
+            keys.wrap(KeyClass::Manifest),
+        ];
+        for (number, key) in all.iter().enumerate() {
+            let (mut sealed, mut plain) = (Vec::new(), Vec::new());
+            key.seal(b"aad", b"text", &mut sealed).unwrap();
+            for (other, key) in all.iter().enumerate() {
+                let opened = key.open(b"aad", &sealed, &mut plain).is_ok();
+                assert_eq!(opened, other == number, "{number} {other}");
+            }
+        }
+    }
+
     #[test]
     fn ids_differ_by_purpose_and_repository() {
         let (keys, other) = (keys(1), keys(2));

@@ -11,7 +11,7 @@ use crate::keys::{Keys, SealedSessionKey};
 use crate::object::{cap, padme};
 use crate::remote::{ObjectName, Published, Remote, Staged};
 use crate::seal::{DOMAIN, FORMAT_VERSION, OVERHEAD, SUITE, Sealed, aad};
-use crate::smallfile::{Part, put_parts, take_parts};
+use crate::smallfile::{Part, parts_at, put_parts, take_parts};
 use crate::varint::{self, Bytes, Malformed, Undecodable};
 
 const HEAD_MAGIC: &[u8; 8] = b"DDUPPACK";
@@ -83,9 +83,7 @@ impl PackList {
 
     /// The moved files in a frame.
     pub fn parts_of(&self, frame: usize) -> &[Part] {
-        let start = self.parts.partition_point(|part| (part.at as usize) < frame);
-        let end = self.parts.partition_point(|part| part.at as usize <= frame);
-        &self.parts[start..end]
+        parts_at(&self.parts, frame)
     }
 }
 

@@ -406,7 +406,7 @@ impl Store {
             });
         }
         session::put_trash(self, id, &manifest, now)?;
-        session::trashed_since(self, id, now)?;
+        session::trashed_since(self, id, now);
         // First, or the session would look open once its manifest is gone.
         self.remote.delete(&ObjectName::session(id))?;
         self.remote.barrier()?;

@@ -1,6 +1,7 @@
 //! Brings chunks from one replica to another as they are stored: a pack as a whole where most of it is wanted, else
 //! frames, byte for byte, into new packs. A pack whose bytes are those of its name needs no opening; a frame that goes
-//! into a new pack is proven first, so that damage gets no fresh, valid name.
+//! into a new pack is proven first, so that damage gets no fresh, valid name. What footers list of moved files is compared
+//! with its hash either way.
 //!
 //! What comes has a name that was never at the target before, whole packs too: their old name may have been there, and
 //! somebody may still be about to delete it (I-18).
@@ -14,9 +15,7 @@ use crate::id::PackId;
 use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::ENTRIES_PER_SEGMENT;
 use crate::live::LiveSet;
-use crate::object::cap;
 use crate::pack::{self, Frame, PackList};
-use crate::remote::{ObjectName, Published};
 use crate::session::View;
 use crate::simulation::{self, Rule};
 use crate::smallfile::Part;
@@ -26,9 +25,14 @@ use crate::threads;
 use crate::writer::Writer;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+mod carry;
+
+pub use carry::carry_ahead;
+use carry::carry_pack;
 
 /// Packs on their way at a time at most; each is in memory meanwhile.
 const LANES: usize = 4;
@@ -135,60 +139,6 @@ pub fn bring(
     let part: BTreeSet<PackId> = part.into_iter().map(|(id, _)| id).collect();
     transfer.frames(&part, &hurt, wanted, careful)?;
     Ok(transfer.brought)
-}
-
-/// Brings packs that are new at `from` ahead of the generation that will need them: whole, and in no index segment.
-/// Whoever brings that generation is given `ahead`, and only lists them. To be called under a session of the target, or a
-/// collection takes them for garbage. `known` packs are passed over, and what is seen is added. Returns the bytes sent.
-pub fn carry_ahead(
-    from: &Store,
-    to: &Store,
-    known: &mut HashSet<PackId>,
-    ahead: &mut Ahead,
-    told: &Told<'_>,
-) -> Result<u64> {
-    let packs = from.packs()?;
-    let new: Vec<(PackId, u64)> = packs.into_iter().filter(|(id, _)| known.insert(*id)).collect();
-    let mut sent = 0;
-    for (id, _) in new {
-        match carry_pack(from, to, id, true, told) {
-            Ok((list, bytes)) => {
-                ahead.insert(id, list.id);
-                sent += bytes;
-            }
-            // Collected meanwhile, or hurt: that is for whoever needs it.
-            Err(e) if e.is_of_one_object() => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(sent)
-}
-
-/// The list of what the pack is at the target, and the bytes that were sent.
-fn carry_pack(
-    from: &Store,
-    to: &Store,
-    id: PackId,
-    renews: bool,
-    told: &Told<'_>,
-) -> Result<(PackList, u64)> {
-    let name = ObjectName::pack(id);
-    let bytes = from.remote().get(&name, cap::PACK as usize)?;
-    if blake3::hash(&bytes).as_bytes() != id.as_bytes() {
-        return Err(Error::corrupt(name, "its bytes are not those of its name"));
-    }
-    let list = pack::parse_list(from.keys(), id, &bytes)?;
-    let (list, bytes) = match renews {
-        true => pack::renew(to.keys(), list, bytes)?,
-        false => (list, bytes),
-    };
-    let mut staged = to.remote().begin()?;
-    staged.write(&bytes)?;
-    // "Exists" means the same bytes: the name is their hash.
-    let (Published::Created | Published::Exists) = staged.publish(&ObjectName::pack(list.id))?;
-    to.protect(list.id)?;
-    told(bytes.len() as u64)?;
-    Ok((list, bytes.len() as u64))
 }
 
 struct Transfer<'a> {

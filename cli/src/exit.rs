@@ -225,14 +225,13 @@ impl From<StoreError> for Failure {
             StoreError::NewerFormat { .. } => {
                 with(Code::Failed, "install a newer dedup; nothing was changed")
             }
-            // A file of this machine: a restore's target, or the cache.
-            StoreError::NoSpace { object } if object.starts_with('/') => Failure::new(
+            StoreError::NoSpace { object } if is_of_this_machine(&object) => Failure::new(
                 Code::NoSpace,
                 format!("{said}; make room there and run the command again"),
             ),
             StoreError::NoSpace { .. } => with(
                 Code::NoSpace,
-                "make room and run the command again; 'dedup prune' works on a full disk",
+                "make room and run the command again; 'dedup prune --gc-only' works on a full disk",
             ),
             StoreError::Remote { ref source, .. } => {
                 with(Code::Failed, remedy(source.kind(), error.is_foreign()))
@@ -264,6 +263,12 @@ impl From<StoreError> for Failure {
             StoreError::Refused(_) => Failure::new(Code::Failed, said),
         }
     }
+}
+
+/// A restore's target or the cache, given as a path or described in words, as opposed to an object in the repository:
+/// collecting garbage frees nothing there.
+pub fn is_of_this_machine(object: &str) -> bool {
+    object.starts_with('/') || object.contains(' ')
 }
 
 /// What to do about storage that refused something.
@@ -335,6 +340,21 @@ mod tests {
         assert_eq!(numbers, [0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 130]);
         assert!(CODES.iter().all(|(_, meaning)| help().contains(meaning)));
         assert!(help().contains("   12  the password") && help().contains("  130  interrupted"));
+    }
+
+    #[test]
+    fn collecting_is_advised_only_where_it_frees_space() {
+        for (object, is_advised) in [
+            ("tmp/1f", true),
+            ("config", true),
+            ("/home/u/out", false),
+            ("the local index (IO error)", false),
+            ("the restore target", false),
+        ] {
+            let object = object.to_string();
+            let failure = Failure::from(StoreError::NoSpace { object });
+            assert_eq!(failure.message.contains("prune"), is_advised, "{failure:?}");
+        }
     }
 
     #[test]

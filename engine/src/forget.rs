@@ -181,7 +181,7 @@ pub fn undelete(
         Err(e) => return Err(e.into()),
     }
     let mut manifest = Manifest::decode(id, &body)?;
-    manifest.original = Some(id);
+    manifest.original = Some(manifest.original.unwrap_or(id));
     match restate::publish(repo, id, &manifest, host, now, monitor) {
         Ok((new, _)) => {
             store.discard(&[prune::ended(id, &body)])?;

@@ -2,7 +2,7 @@
 
 use crate::check::{self, DamagedPath, ReadData};
 use crate::error::Result;
-use crate::monitor::{Monitor, Quiet};
+use crate::monitor::{Monitor, Problem, ProblemKind};
 use crate::repo::{Repo, or_denied};
 use chunkstore::pack::Class;
 use chunkstore::sweep;
@@ -89,19 +89,27 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
     let marks = sweep::pending_marks(store)?;
     stats.marks_count = marks.len() as u64;
     stats.condemned_packs_count = view.condemned.len() as u64;
-    if suspect {
-        add_damage(repo, &mut stats)?;
+    match suspect {
+        true => add_damage(repo, &mut stats, monitor)?,
+        false => unreadable.iter().for_each(|(id, error)| {
+            monitor.problem(&Problem {
+                path: format!("snapshots/{id}").into_bytes(),
+                what: ProblemKind::Damage {
+                    why: error.to_string(),
+                },
+            });
+        }),
     }
     Ok(stats)
 }
 
-/// What is known to be lost is damage until nobody needs it.
-fn add_damage(repo: &Repo, stats: &mut Stats) -> Result<()> {
+/// What is known to be lost is damage until nobody needs it. The check names it, and the manifests that can't be read.
+fn add_damage(repo: &Repo, stats: &mut Stats, monitor: &dyn Monitor) -> Result<()> {
     let options = check::Options {
         read_data: ReadData::None,
         threads: 1,
     };
-    let report = check::run(repo, &options, &Quiet)?;
+    let report = check::run(repo, &options, monitor)?;
     stats.num_errors = report.num_errors;
     stats.damaged_paths = report.damaged_paths;
     stats.paths = report.paths;

@@ -153,7 +153,10 @@ pub fn head(repo: &Repo, time: Timestamp) -> Head {
         tags: Vec::new(),
         description: String::new(),
         time,
-        walk: Time::default(),
+        walk: Time {
+            secs: time.as_second(),
+            nanos: 0,
+        },
         machine: repo.machine(),
     }
 }

@@ -70,6 +70,9 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(host: &str) -> Self {
+        // Many machines live in one process here, each with databases of its own. The program itself is tried with few
+        // descriptors elsewhere (`tests/limits.rs`).
+        chunkstore::descriptors::raise_limit().unwrap();
         Machine {
             host: host.to_string(),
             home: fast_dir(),
@@ -127,6 +130,11 @@ impl Machine {
     pub fn lose_cache(&self) {
         simulation::close_below(self.home(), true);
         remove(&self.dirs().cache);
+    }
+
+    /// Forgets what it noted of repositories, before one of them is again as it was: else that counts as lost snapshots.
+    pub fn lose_notes(&self) {
+        remove(&self.dirs().state.join("repositories"));
     }
 
     pub fn lose_state(&self) {

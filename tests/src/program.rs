@@ -214,6 +214,14 @@ pub fn objects(text: &str) -> Vec<Value> {
     all
 }
 
+/// Copies a program. In a process of its own: a child that another test starts meanwhile inherits what this process has
+/// open for writing, and a program that is so can't be run.
+#[track_caller]
+pub fn copy_program(from: impl AsRef<Path>, to: &Path) {
+    let copied = Command::new("cp").arg(from.as_ref()).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
 #[track_caller]
 pub fn string(object: &Value, field: &str) -> String {
     let text = object[field].as_str();

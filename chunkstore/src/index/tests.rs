@@ -370,7 +370,7 @@ fn packs_of_the_wrong_size_are_readable_but_not_present() {
         (found, wrong)
     };
     let size = 1 << 20;
-    let whole = ([(Some(1), true), (Some(9), true), (Some(9), true)], vec![]);
+    let whole = ([(Some(1), true), (Some(1), true), (Some(9), true)], vec![]);
     assert_eq!(open(&[(1, size), (9, size)]), whole);
     for listed in [0, size - 1, size + 1] {
         let hurt = (
@@ -385,6 +385,8 @@ fn packs_of_the_wrong_size_are_readable_but_not_present() {
         assert_eq!(open(&[(1, size), (9, listed)]), hurt, "and remembered");
     }
     assert_eq!(open(&[(1, size), (9, size)]), whole, "until it is whole again");
+    let first = open(&[(1, 5), (9, size)]);
+    assert_eq!(first.0, [(Some(1), false), (Some(9), true), (Some(9), true)]);
     let both = open(&[(1, 5), (9, 6)]);
     assert_eq!(
         both.0.map(|(at, present)| (at.is_some(), present)),

@@ -84,6 +84,9 @@ impl Others {
     }
 
     fn ask(&self, error: Error, read: &mut dyn FnMut(&Other) -> Result<bool>) -> Result<()> {
+        if error.is_of_this_process() {
+            return Err(error);
+        }
         if !error.is_of_one_object() && !matches!(error, Error::Unreadable { .. }) {
             self.give_own_up(&error);
         }
@@ -94,6 +97,7 @@ impl Others {
                     return Ok(());
                 }
                 Ok(false) => {}
+                Err(e) if e.is_of_this_process() => return Err(e),
                 Err(e) if e.is_of_one_object() => {}
                 Err(_) => other.is_down.store(true, Relaxed),
             }
@@ -129,5 +133,22 @@ impl Other {
         let store = reader.store();
         decoder.read(store.remote(), store.keys(), class, *id, &located.place, out)?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn what_this_process_lacks_is_no_reason_to_ask_others() {
+        let asked: Opener = Box::new(|| unreachable!("it is asked"));
+        let others = Others::new(vec![("other".to_string(), asked)]);
+        let refused = Error::Thread(io::Error::from(io::ErrorKind::WouldBlock));
+        let (mut decoder, mut out) = (Decoder::new().unwrap(), Vec::new());
+        let read = others.read(&mut decoder, Class::Data, &ChunkId([7; 32]), refused, &mut out);
+        assert!(matches!(read, Err(Error::Thread(_))));
+        assert!(others.own_is_down().is_none());
     }
 }

@@ -48,11 +48,20 @@ pub(super) fn invalid(why: impl Into<String>) -> Error {
 impl Address {
     /// `own` are the parameters that this scheme knows beside the common ones.
     pub fn parse(url: &str, own: &[&str]) -> Result<Address> {
-        if !url.contains("://") {
+        // They would be left out silently, wherever they stand.
+        if url.contains(char::is_control) {
+            return Err(invalid(
+                "it must not contain tabs, line breaks or other control characters",
+            ));
+        }
+        if parts_of(url).is_none() {
             return Err(invalid("after the scheme, :// is missing"));
         }
         let parsed = Url::parse(url).map_err(|e| invalid(e.to_string()))?;
         let scheme = parsed.scheme().to_string();
+        if ["file", "ftp", "http", "https", "ws", "wss"].contains(&scheme.as_str()) {
+            return Err(invalid(format!("'{scheme}' is not a kind of repository")));
+        }
         let decode = |text: &str| {
             let decoded = percent_decode_str(text).decode_utf8();
             decoded.map(String::from).map_err(|_| invalid("it is not UTF-8"))
@@ -198,8 +207,20 @@ fn is_secret(parameter: &str) -> bool {
     SECRET_PARAMETERS.contains(&parameter)
 }
 
+/// The scheme, and what follows its `://`.
+fn parts_of(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    // Some schemes bear more slashes, or backslashes, before the host: what is where is not for us to guess.
+    let rest = rest.strip_prefix("//")?;
+    (!rest.starts_with(['/', '\\'])).then_some((scheme, rest))
+}
+
 /// A URL as it may be printed. What can't be taken apart is cut off before anything that could be a secret.
 pub fn shown(url: &str) -> String {
+    // As whoever takes it apart: these are left out of a URL, so a parameter's name can't hide behind them.
+    if url.contains("://") && url.contains(['\t', '\n', '\r']) {
+        return shown(&url.replace(['\t', '\n', '\r'], ""));
+    }
     if let Some(remote) = url.strip_prefix("rclone:") {
         // Settings written into the remote's name can hold anything, and so can what is no address of rclone's.
         return if remote.contains(['=', '@']) {
@@ -211,7 +232,7 @@ pub fn shown(url: &str) -> String {
     if super::local_path(url).is_some() || url.is_empty() || url.starts_with("mem:") {
         return url.to_string();
     }
-    match url.split_once("://") {
+    match parts_of(url) {
         None => format!("{}:{HIDDEN}", url.split(':').next().unwrap_or_default()),
         Some((scheme, _)) if Url::parse(url).is_err() => format!("{scheme}://{HIDDEN}"),
         Some((scheme, rest)) => format!("{scheme}://{}", masked(rest)),
@@ -221,12 +242,16 @@ pub fn shown(url: &str) -> String {
 /// What follows `://`, with its secrets hidden where they stand: the password before the host, and parameters. All else
 /// stays as it is written.
 fn masked(rest: &str) -> String {
+    // What follows a # is no part of the address; it may be the end of a secret that should have been escaped.
+    if let Some((rest, _)) = rest.split_once('#') {
+        return format!("{}#{HIDDEN}", masked(rest));
+    }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let authority = match authority.rsplit_once('@') {
         Some((user, host)) => match user.split_once(':') {
-            Some((user, _)) => format!("{user}:{HIDDEN}@{host}"),
-            None => authority.to_string(),
+            Some((user, password)) if !password.is_empty() => format!("{user}:{HIDDEN}@{host}"),
+            _ => authority.to_string(),
         },
         None => authority.to_string(),
     };
@@ -323,6 +348,10 @@ mod tests {
         }
         assert_eq!(shown("/a:b@c/d"), "/a:b@c/d");
         assert_eq!(shown("s3://bucket/x?region=jp"), "s3://bucket/x?region=jp");
+        assert_eq!(shown("webdavs://user:@host/x"), "webdavs://user:@host/x");
+        assert_eq!(shown("ws:/user:pass@host/azblob://x"), "ws:***");
+        assert_eq!(shown("s3://b/x?secret=ab#cd&se"), "s3://b/x?secret=***#***");
+        assert_eq!(shown("s3://b/x?sec\nret=abcd"), "s3://b/x?secret=***");
         let address = Address::parse("webdav://u:hunter2@host/", &[]).unwrap();
         assert_eq!(address.cleaned("tried u:hunter2 there"), "tried u:*** there");
     }
@@ -337,12 +366,13 @@ mod tests {
             ),
             ("webdav://u:a@b:c@host/x", "webdav://u:***@host/x"),
             ("webdav://u@host/u:x@y", "webdav://u@host/u:x@y"),
-            ("webdav://u:@host/", "webdav://u:***@host/"),
+            // Without a password there is none to hide.
+            ("webdav://u:@host/", "webdav://u:@host/"),
             (
                 "s3://key:key@key/key?endpoint=http://key&key=a%26b&region=key",
                 "s3://key:***@key/key?endpoint=http://key&key=***&region=key",
             ),
-            ("s3://b/x?se%63ret=a#b&region=c", "s3://b/x?se%63ret=***&region=c"),
+            ("s3://b/x?se%63ret=a#b&region=c", "s3://b/x?se%63ret=***#***"),
         ];
         for (url, want) in rows {
             assert_eq!(shown(url), want);

@@ -55,11 +55,7 @@ impl<'a> Rebundler<'a> {
         let mut old = std::mem::take(&mut self.old);
         self.decoder
             .read(remote, keys, Class::Data, id, place, &mut old)?;
-        let is_it = |file: &Part| {
-            let bytes = file.slice(&old);
-            bytes.is_some_and(|bytes| keys.content_hash(bytes) == file.hash)
-        };
-        let sound = files.iter().all(is_it);
+        let sound = files.iter().all(|file| file.is_proven(keys, &old));
         if sound {
             for file in files {
                 self.file(file.hash, file.slice(&old).unwrap_or_default())?;

@@ -3,7 +3,7 @@
 use crate::args::PruneArgs;
 use crate::args::values::MaxUnused;
 use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, is_of_this_machine};
 use crate::progress::Watcher;
 use crate::removal::{self, Removed, removals};
 use crate::render::text;
@@ -124,7 +124,7 @@ pub fn collect(
     }
     let watcher = Watcher::start(context, "prune")?;
     let summary = prune::run(repo, options, &watcher).map_err(|e| match e {
-        Error::Store(StoreError::NoSpace { .. }) => Failure::new(
+        Error::Store(StoreError::NoSpace { ref object }) if !is_of_this_machine(object) => Failure::new(
             Code::NoSpace,
             format!("{e}: nothing could be freed; a few kilobytes of room are enough to begin"),
         ),

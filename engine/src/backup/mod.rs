@@ -344,7 +344,7 @@ fn once(
                 [(id, _)] => Some(*id),
                 _ => None,
             };
-            let expected = Expected::new(repo, &reader, &snapshots, &run.head, options.allow_empty);
+            let expected = Expected::new(repo, &reader, snapshots, &run.head, options.allow_empty);
             pipeline(&run, options, walk, (parent, only), expected, &reader, assembler)
         }
     };

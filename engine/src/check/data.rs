@@ -16,7 +16,6 @@ use chunkstore::object::cap;
 use chunkstore::pack::{self, Frame, PackList};
 use chunkstore::parity;
 use chunkstore::remote::ObjectName;
-use chunkstore::smallfile::Part;
 use chunkstore::store::Store;
 use chunkstore::{ChunkId, Error as StoreError, PackId, descriptors, threads};
 use parking_lot::Mutex;
@@ -343,11 +342,8 @@ impl Job<'_> {
     fn parts(&self, list: &PackList, frame: &Frame, plain: &[u8]) {
         let keys = self.store.keys();
         let number = list.frames.partition_point(|other| other.offset < frame.offset);
-        let is_it = |part: &&Part| {
-            let bytes = part.slice(plain);
-            bytes.is_some_and(|bytes| keys.content_hash(bytes) == part.hash)
-        };
-        let wrong = list.parts_of(number).iter().filter(|part| !is_it(part)).count();
+        let parts = list.parts_of(number).iter();
+        let wrong = parts.filter(|part| !part.is_proven(keys, plain)).count();
         if wrong > 0 {
             let why = format!("{wrong} files in chunk {} are not what it lists", frame.id);
             self.damage(list.id, why);

@@ -94,7 +94,7 @@ pub(super) fn read(
     let mut tries = 0;
     loop {
         tries += 1;
-        let known = Known::read(repo)?;
+        let known = Known::read_if_allowed(repo)?;
         let names = Names::read(&repo.store)?;
         let (structure, findings) = read_once(repo, &known, names, read_condemned, monitor)?;
         if findings.errors == 0 || tries == TRIES || Names::read(&repo.store)? == structure.names {

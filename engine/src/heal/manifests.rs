@@ -6,6 +6,7 @@ use crate::error::{Result, StoreError};
 use crate::manifest::Manifest;
 use crate::restate;
 use chunkstore::SessionId;
+use chunkstore::forgotten::Forgotten;
 use chunkstore::remote::ObjectName;
 use chunkstore::session;
 use std::collections::{BTreeMap, HashSet};
@@ -90,6 +91,8 @@ impl Healing<'_> {
             if let Some(manifest) = &spare.manifest {
                 restate::publish(self.repo, spare.id, manifest, host, *now, self.monitor)?;
             }
+            // Or a machine that saw it would miss it (I-9).
+            self.repo.store.list_forgotten(&[Forgotten::named(spare.id)])?;
             session::fence_over(&self.repo.store, spare.id)?;
         }
         self.healed.snapshots_mended += 1;

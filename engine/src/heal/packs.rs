@@ -4,6 +4,7 @@
 use super::Healing;
 use crate::error::{Result, StoreError};
 use chunkstore::frame::Decoder;
+use chunkstore::index::Located;
 use chunkstore::object::cap;
 use chunkstore::pack::{self, Class, Frame, PackList};
 use chunkstore::remote::ObjectName;
@@ -81,22 +82,23 @@ impl Healing<'_> {
         here: &Place,
     ) -> Result<Option<Vec<u8>>> {
         for origin in self.origins {
-            let Some(at) = origin.index.locate(&id)?.filter(|at| at.class == class) else {
-                continue;
-            };
-            let mut stored = Vec::new();
-            let name = ObjectName::pack(at.place.pack);
-            let (offset, len) = (at.place.offset.into(), at.place.stored_len as usize);
-            match origin.store.remote().read(&name, offset, len, &mut stored) {
-                Ok(()) => {}
-                Err(e) if e.is_hurt() => continue,
-                Err(e) => return Err(e.into()),
-            }
-            let keys = self.repo.store.keys();
-            let is_same = stored.len() == here.stored_len as usize
-                && decoder.prove_seal(keys, class, id, here, &stored).is_ok();
-            if is_same {
-                return Ok(Some(stored));
+            // Whichever the index names first may be damaged, or another sealing of the chunk.
+            let could_be = |at: &&Located| at.class == class && at.place.stored_len == here.stored_len;
+            for at in origin.index.copies(&id)?.iter().filter(could_be) {
+                let mut stored = Vec::new();
+                let name = ObjectName::pack(at.place.pack);
+                let (offset, len) = (at.place.offset.into(), at.place.stored_len as usize);
+                match origin.store.remote().read(&name, offset, len, &mut stored) {
+                    Ok(()) => {}
+                    Err(e) if e.is_of_one_object() => continue,
+                    Err(e) => return Err(e.into()),
+                }
+                let keys = self.repo.store.keys();
+                let is_same = stored.len() == here.stored_len as usize
+                    && decoder.prove_seal(keys, class, id, here, &stored).is_ok();
+                if is_same {
+                    return Ok(Some(stored));
+                }
             }
         }
         Ok(None)

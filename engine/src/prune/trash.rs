@@ -22,7 +22,7 @@ pub(super) fn expired_trash(
                 // A grace of none needs no clock.
                 let since = match options.keep_trash {
                     0 => forgotten.min(options.now),
-                    _ => forgotten.max(session::trashed_since(store, id, options.now)?),
+                    _ => forgotten.max(session::trashed_since(store, id, options.now)),
                 };
                 let until = since.saturating_add_unsigned(options.keep_trash);
                 if until <= options.now {
@@ -52,6 +52,7 @@ pub(crate) fn ended(id: SessionId, body: &[u8]) -> Forgotten {
             id,
             machine: manifest.machine,
             sequence: manifest.sequence,
+            original: manifest.original,
         },
         // It could not have been brought back either.
         Err(_) => Forgotten::named(id),

@@ -3,14 +3,19 @@
 //! A generation is the same as another if both have one origin: its id, or the id that it first had. A replica is behind
 //! by what is newer than the newest that it has, or has in its trash, of the same host and paths. What is older and not
 //! there was forgotten on purpose, by its own retention, and does not come back by itself.
+//!
+//! "Newer" is said of the generations of both sides together ([`crate::order`]): a replica that has only the older ones
+//! can't know yet which clock was wrong.
 
 use crate::error::{Result, StoreError};
-use crate::facts::Facts;
+use crate::facts::{Facts, newest_first};
 use crate::manifest::{Manifest, Snapshot};
 use crate::order;
 use crate::repo::Repo;
 use chunkstore::SessionId;
 use jiff::Timestamp;
+use std::cmp::Ordering;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What a replica lacks, and what it has.
@@ -31,45 +36,64 @@ fn group(facts: &Facts) -> Group {
     (facts.host.clone(), paths)
 }
 
+fn origin(facts: &Facts) -> SessionId {
+    facts.original.unwrap_or(facts.id)
+}
+
+/// The newest that a replica has of one host and paths.
+struct Newest {
+    at: Timestamp,
+    /// Not of what is in the trash.
+    id: Option<SessionId>,
+    /// The highest number of each machine.
+    numbers: HashMap<[u8; 16], u64>,
+}
+
+impl Newest {
+    fn add(&mut self, facts: &Facts, id: Option<SessionId>) {
+        if facts.at >= self.at {
+            (self.at, self.id) = (facts.at, id);
+        }
+        if facts.made.sequence > 0 {
+            let number = self.numbers.entry(facts.made.machine).or_default();
+            *number = facts.made.sequence.max(*number);
+        }
+    }
+
+    /// Whether `facts` is newer. Where the times hardly differ, the order in which its machine made them tells.
+    fn is_before(&self, facts: &Facts) -> bool {
+        let made = facts.made;
+        let number = self.numbers.get(&made.machine).filter(|_| made.sequence > 0);
+        facts.at > self.at
+            || match number {
+                Some(number) => made.sequence > *number && order::later(facts.at) >= self.at,
+                None => facts.at == self.at,
+            }
+    }
+}
+
 /// What is known of a replica's generations.
 #[derive(Default)]
 struct Have {
     origins: HashSet<SessionId>,
     trashed: HashSet<SessionId>,
     names: HashSet<SessionId>,
-    newest: BTreeMap<Group, (Timestamp, Option<SessionId>)>,
+    newest: BTreeMap<Group, Newest>,
 }
 
 impl Have {
-    fn add(&mut self, facts: &Facts, in_trash: bool) {
-        let origins = match in_trash {
-            true => &mut self.trashed,
-            false => &mut self.origins,
-        };
-        origins.insert(facts.id);
-        origins.extend(facts.original);
-        if facts.is_in_future() {
-            // Or nothing that is made from now on would count as newer.
-            return;
-        }
-        let newest = self.newest.entry(group(facts));
-        let newest = newest.or_insert((facts.at, None));
-        if facts.at >= newest.0 {
-            *newest = (facts.at, (!in_trash).then_some(facts.id));
-        }
-    }
-
-    fn read(repo: &Repo, now: Timestamp) -> Result<Have> {
+    /// `ours` is all that the other has. Settles the order of all of them.
+    fn read(repo: &Repo, ours: &mut Vec<Facts>, now: Timestamp) -> Result<Have> {
         let mut have = Have::default();
         let (snapshots, unreadable) = repo.snapshots()?;
         // What they were can't be told, so they count as being there.
         have.origins.extend(unreadable.iter().map(|(id, _)| *id));
         have.names.clone_from(&have.origins);
         have.names.extend(snapshots.iter().map(|snapshot| snapshot.id));
-        let mut all: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
+        let mut theirs: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
         for id in repo.store.trashed()? {
             match repo.store.trash(id) {
-                Ok((body, _)) => all.push(Manifest::decode(id, &body)?.facts(id)),
+                Ok((body, _)) => theirs.push(Manifest::decode(id, &body)?.facts(id)),
                 // Ended meanwhile.
                 Err(StoreError::Missing { .. }) => {}
                 Err(e) if e.is_damage() => {
@@ -78,54 +102,93 @@ impl Have {
                 Err(e) => return Err(e.into()),
             }
         }
-        order::settle(&mut all, now);
-        for (number, facts) in all.iter().enumerate() {
-            have.add(facts, number >= snapshots.len());
+        let count = ours.len();
+        let mut places: HashMap<SessionId, usize> = (0..count).map(|n| (origin(&ours[n]), n)).collect();
+        for facts in &theirs {
+            if let Entry::Vacant(place) = places.entry(origin(facts)) {
+                place.insert(ours.len());
+                ours.push(facts.clone());
+            }
         }
+        order::settle(ours, now);
+        for (number, facts) in theirs.iter().enumerate() {
+            let settled = places.get(&origin(facts)).map_or(facts, |place| &ours[*place]);
+            have.add(facts, settled, number >= snapshots.len());
+        }
+        ours.truncate(count);
         Ok(have)
     }
 
+    /// `settled` is the same generation with the time that it counts as; a copy does not have its number.
+    fn add(&mut self, facts: &Facts, settled: &Facts, in_trash: bool) {
+        let origins = match in_trash {
+            true => &mut self.trashed,
+            false => &mut self.origins,
+        };
+        origins.insert(facts.id);
+        origins.extend(facts.original);
+        if settled.is_in_future() {
+            // Or nothing that is made from now on would count as newer.
+            return;
+        }
+        let newest = self.newest.entry(group(facts)).or_insert_with(|| Newest {
+            at: settled.at,
+            id: None,
+            numbers: HashMap::new(),
+        });
+        newest.add(settled, (!in_trash).then_some(facts.id));
+    }
+
     fn lacks(&self, facts: &Facts, all: bool) -> bool {
-        let origin = facts.original.unwrap_or(facts.id);
-        let has = |ids: &HashSet<SessionId>| ids.contains(&origin) || ids.contains(&facts.id);
+        let has = |ids: &HashSet<SessionId>| ids.contains(&origin(facts)) || ids.contains(&facts.id);
         if has(&self.origins) {
             return false;
         }
         let newest = self.newest.get(&group(facts));
-        all || !has(&self.trashed) && newest.is_none_or(|(at, _)| facts.is_in_future() || facts.at > *at)
+        let is_newer = newest.is_none_or(|newest| facts.is_in_future() || newest.is_before(facts));
+        all || !has(&self.trashed) && is_newer
     }
 }
 
 /// What `to` lacks of the generations of `from`; with `all` also what it forgot.
 pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lacking> {
-    let have = Have::read(to, now)?;
     let (mut snapshots, _unreadable) = from.snapshots()?;
-    let facts = order::facts(&snapshots, now);
-    let facts: HashMap<SessionId, Facts> = facts.into_iter().map(|facts| (facts.id, facts)).collect();
-    let mut complete = BTreeMap::<Group, Timestamp>::new();
+    let mut facts: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
+    let have = Have::read(to, &mut facts, now)?;
+    let mut complete = BTreeMap::<Group, &Facts>::new();
     for facts in facts
-        .values()
+        .iter()
         .filter(|facts| !facts.partial && !facts.is_in_future())
     {
-        let newest = complete.entry(group(facts)).or_insert(facts.at);
-        *newest = facts.at.max(*newest);
+        let newest = complete.entry(group(facts)).or_insert(facts);
+        if newest_first(facts, newest) == Ordering::Less {
+            *newest = facts;
+        }
     }
-    snapshots.retain(|snapshot| {
-        let Some(facts) = facts.get(&snapshot.id) else {
-            return false;
-        };
+    let wanted = |facts: &&Facts| {
         // A part of what came whole later is of no use to anybody.
-        let superseded = complete.get(&group(facts)).is_some_and(|at| *at >= facts.at);
-        have.lacks(facts, all) && !(facts.partial && superseded)
-    });
-    let groups: HashSet<Group> = snapshots
+        let superseded = |by: &&Facts| newest_first(by, facts) == Ordering::Less;
+        have.lacks(facts, all) && !(facts.partial && complete.get(&group(facts)).is_some_and(superseded))
+    };
+    let mut wanted: HashMap<SessionId, Group> = facts
         .iter()
-        .filter_map(|s| facts.get(&s.id))
-        .map(group)
+        .filter(wanted)
+        .map(|facts| (facts.id, group(facts)))
         .collect();
-    let newest = have.newest.iter().filter(|(group, _)| groups.contains(*group));
+    if !all && !wanted.is_empty() {
+        // Where only the name is listed, the storage lost or damaged it, and it may come again.
+        let forgotten = to.store.forgotten()?;
+        let known = forgotten.iter().filter(|f| f.machine != [0; 16]);
+        let gone: HashSet<SessionId> = known.flat_map(|f| [f.id, f.original.unwrap_or(f.id)]).collect();
+        for facts in facts.iter().filter(|facts| gone.contains(&origin(facts))) {
+            wanted.remove(&facts.id);
+        }
+    }
+    snapshots.retain(|snapshot| wanted.contains_key(&snapshot.id));
+    let groups: HashSet<&Group> = wanted.values().collect();
+    let newest = have.newest.iter().filter(|(group, _)| groups.contains(group));
     let newest = newest
-        .filter_map(|(_, (_, id))| *id)
+        .filter_map(|(_, newest)| newest.id)
         .take(super::PARENTS)
         .collect();
     Ok(Lacking {

@@ -39,11 +39,11 @@ impl<'a> Source<'a> {
         }
         match (self.reader.index(), self.reader.others()) {
             (Ok(index), _) => Ok(Some(index)),
-            (Err(e), Some(others)) => {
+            (Err(e), Some(others)) if !e.is_of_this_process() => {
                 others.give_own_up(&e);
                 Ok(None)
             }
-            (Err(e), None) => Err(e.into()),
+            (Err(e), _) => Err(e.into()),
         }
     }
 
@@ -186,11 +186,11 @@ impl<'a> Source<'a> {
         match self.reader.others() {
             _ if error.is_damage() || matches!(error, Error::Unreadable { .. }) => Ok(()),
             // Frame by frame from the others.
-            Some(others) => {
+            Some(others) if !error.is_of_this_process() => {
                 others.give_own_up(&error);
                 Ok(())
             }
-            None => Err(error.into()),
+            _ => Err(error.into()),
         }
     }
 

@@ -160,7 +160,7 @@ pub struct Summary {
     pub seconds_elapsed: f64,
 }
 
-/// Restores the generation of `manifest`. [`Error::Interrupted`] leaves what was complete by then.
+/// Restores the generation of `manifest`. [`crate::Error::Interrupted`] leaves what was complete by then.
 pub fn run(repo: &Repo, manifest: &Manifest, options: &Options, monitor: &dyn Monitor) -> Result<Summary> {
     run_within(repo, manifest, options, monitor, Limits::default())
 }

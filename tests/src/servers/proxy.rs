@@ -18,8 +18,8 @@ struct Shared {
     /// Their first lines.
     requests: Mutex<Vec<String>>,
     frozen: AtomicBool,
-    /// Status and body that are sent for each `PUT`, which the server does not see.
-    answer: Mutex<Option<(String, String)>>,
+    /// What the first line of a request holds that the server does not see, and the status and body that are sent.
+    answer: Mutex<Option<(String, String, String)>>,
     /// Lines of a head that begin so are replaced.
     header: Mutex<Option<(String, String)>>,
 }
@@ -74,7 +74,13 @@ impl Proxy {
 
     /// From now on each `PUT` is answered so, as by a server that can't store anything.
     pub fn answer_writes(&self, answer: Option<(&str, &str)>) {
-        *self.shared.answer.lock().unwrap() = answer.map(|(status, body)| (status.into(), body.into()));
+        let answer = answer.map(|(status, body)| ("PUT ".into(), status.into(), body.into()));
+        *self.shared.answer.lock().unwrap() = answer;
+    }
+
+    /// From now on each request whose first line holds this is answered with a status.
+    pub fn refuse(&self, request: &str, status: &str) {
+        *self.shared.answer.lock().unwrap() = Some((request.into(), status.into(), String::new()));
     }
 
     /// From now on a line of each head that begins so is replaced.
@@ -106,8 +112,8 @@ impl Shared {
             let line = head.lines().next().unwrap_or_default();
             self.requests.lock().unwrap().push(line.to_string());
             let answer = self.answer.lock().unwrap().clone();
-            match answer.filter(|_| head.starts_with("PUT ")) {
-                Some((status, body)) => {
+            match answer.filter(|(request, ..)| line.contains(request)) {
+                Some((_, status, body)) => {
                     std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink())?;
                     let length = body.len();
                     let head = format!(

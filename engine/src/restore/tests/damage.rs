@@ -168,7 +168,7 @@ fn a_pack_that_is_gone() {
 #[test]
 fn pieces_of_the_tree() {
     let kit = Kit::new();
-    for dir in 0..60 {
+    for dir in 0..100 {
         let dir = kit.source().join(format!("d{dir:02}"));
         fs::create_dir(&dir).unwrap();
         for file in 0..120 {
@@ -189,7 +189,7 @@ fn pieces_of_the_tree() {
     let (result, recorder) = kit.restore(&manifest, &options);
     let summary = result.unwrap();
     assert_eq!(summary.files_failed, lost.files);
-    assert_eq!(summary.files_restored, 60 * 120 - lost.files);
+    assert_eq!(summary.files_restored, 100 * 120 - lost.files);
     let damage = recorder.problems.lock();
     let damage = damage
         .iter()
