@@ -398,7 +398,7 @@ fn entry(number: u64) -> Entry {
             gid: 1000,
             user: "u".into(),
             group: "u".into(),
-            size: 0,
+            size: if number % 20 == 10 { 77 } else { 0 },
             mtime: time(5),
             ctime: time(6),
             btime: number.is_multiple_of(2).then(|| time(7)),
