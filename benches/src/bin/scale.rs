@@ -158,7 +158,7 @@ fn moved(count: u64, dir: &Path) -> Done {
     let segments = count.div_ceil(each as u64);
     let files = |number: u64| each.min((count - number * each as u64) as usize);
     let repo = RepoId([3; 16]);
-    let keys = Keys::new(&MasterKey([5; 32]), repo);
+    let keys = Keys::new(&MasterKey::from_bytes([5; 32]), repo);
     let (mut sealed, mut rows) = (0, 0);
     let mut load = |id: IndexId| {
         let made = moved_segment(number_of(id), files(number_of(id)));
