@@ -42,7 +42,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-const SCHEMA: &[u8] = b"dedup index 2";
+const SCHEMA: &[u8] = b"dedup index 4";
 /// Segments from this size on are ingested as one sorted file.
 const BULK: usize = 4096;
 const CACHE_BYTES: usize = 24 << 20;
@@ -376,7 +376,7 @@ fn pack_value(pack: &PackRecord) -> Vec<u8> {
     value.extend_from_slice(&pack.size.to_le_bytes());
     pack.sealed_keys
         .iter()
-        .for_each(|key| value.extend_from_slice(key));
+        .for_each(|key| value.extend_from_slice(key.as_bytes()));
     value
 }
 

@@ -34,6 +34,7 @@ pub mod store;
 pub mod sweep;
 pub mod threads;
 pub mod transfer;
+pub mod upgrades;
 pub mod varint;
 pub mod writer;
 

@@ -198,14 +198,21 @@ pub fn prune(repo: &Repo, stale: Duration) -> engine::Result<PruneSummary> {
 
 /// The same, but poor packs may stay.
 pub fn prune_leaving(repo: &Repo, stale: Duration, max_unused: Unused) -> engine::Result<PruneSummary> {
+    let mut options = prune_options(stale);
+    options.gc.max_unused = max_unused;
+    prune::run(repo, &options, &Quiet)
+}
+
+/// What [`prune`] goes by.
+pub fn prune_options(stale: Duration) -> prune::Options {
     let policy = Policy {
-        max_unused,
+        max_unused: Unused::Bytes(0),
         max_repack: u64::MAX,
     };
     let mut options = prune::Options::new(policy, Timestamp::now().as_second());
     options.keep_trash = 0;
     options.stale_after = stale;
-    prune::run(repo, &options, &Quiet)
+    options
 }
 
 /// Some seconds from now: a backup that is told so takes no file for too young to be trusted next time.

@@ -39,11 +39,12 @@ pub enum Kind {
     Mark,
     Trash,
     Parity,
+    Upgrade,
     Forgotten,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Config,
         Kind::Key,
         Kind::Pack,
@@ -53,6 +54,7 @@ impl Kind {
         Kind::Mark,
         Kind::Trash,
         Kind::Parity,
+        Kind::Upgrade,
         Kind::Forgotten,
     ];
 
@@ -67,6 +69,7 @@ impl Kind {
             Kind::Mark => "marks",
             Kind::Trash => "trash",
             Kind::Parity => "parity",
+            Kind::Upgrade => "upgrades",
             Kind::Forgotten => "forgotten",
         }
     }
@@ -75,6 +78,7 @@ impl Kind {
     pub fn name_len(self) -> usize {
         match self {
             Kind::Config => 0,
+            Kind::Upgrade => 16,
             Kind::Pack | Kind::Index | Kind::Parity => 64,
             Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash | Kind::Forgotten => 32,
         }
@@ -129,6 +133,12 @@ impl ObjectName {
         ObjectName {
             kind: Kind::Mark,
             id: id.to_hex(),
+        }
+    }
+    pub fn upgrade(number: u64) -> Self {
+        ObjectName {
+            kind: Kind::Upgrade,
+            id: format!("{number:016x}"),
         }
     }
     /// What belongs to the pack of the same name.

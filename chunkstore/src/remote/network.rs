@@ -266,7 +266,8 @@ fn work_on(name: &ObjectName) -> Work {
         | Kind::Snapshot
         | Kind::Mark
         | Kind::Trash
-        | Kind::Forgotten => Work::Closing,
+        | Kind::Forgotten
+        | Kind::Upgrade => Work::Closing,
     }
 }
 

@@ -2,7 +2,7 @@
 //! older generations while the backup runs, takes over the packs that it makes, and at the end brings the new one. Whatever becomes of one is a result, told at
 //! the end: it holds back neither the backup nor the others, and is given up when its time is over.
 
-use super::{Noted, Options, Replicated, note, noted, run};
+use super::{Noted, Options, Replicated, note, noted, run, run_after};
 use crate::error::{Error, Result};
 use crate::monitor::{self, Monitor, Phase, Problem, Progress};
 use crate::repo::Repo;
@@ -10,7 +10,7 @@ use crate::run::LocalDirs;
 use chunkstore::PackId;
 use chunkstore::session::{self, Session};
 use chunkstore::threads;
-use chunkstore::transfer;
+use chunkstore::transfer::{self, Ahead};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -212,23 +212,29 @@ fn work(first: &Repo, url: &str, follow: &Follow, watch: &Watch, published: &Rec
             return Err(e);
         }
         let ahead = carry_ahead(first, &to, known, follow, watch, published, &mut ended.done.bytes);
-        if ahead? {
+        let (has_published, before_it) = ahead?;
+        if has_published {
             let before = std::mem::take(&mut ended.done);
             // Unless it is found out what is lacking now, it is that.
             ended.done.behind = before.behind + 1;
             let mut new = Replicated::default();
-            let brought = run(first, &to, &follow.options, watch, &mut new);
+            let brought = run_after(first, &to, &follow.options, watch, before_it, &mut new);
             if brought.is_ok() || new.behind > 0 {
                 ended.done.behind = new.behind;
             }
             ended.done.add(&before, &new);
             brought?;
+        } else if let Some((session, _)) = before_it {
+            session::fence(&to.store, session.id)?;
         }
         Ok(())
     })();
     ended.failure = done.err();
     ended
 }
+
+/// Packs that came before their generation, and the session that keeps collections off them.
+type Before = Option<(Session, Ahead)>;
 
 /// Brings the packs of the backup as it makes them, until it has ended; says whether it has published. Not from far
 /// away (where nothing is `known`): what is being sent there would be fetched back at the same time.
@@ -240,12 +246,12 @@ fn carry_ahead(
     watch: &Watch,
     published: &Receiver<bool>,
     sent: &mut u64,
-) -> Result<bool> {
+) -> Result<(bool, Before)> {
     let Some(mut known) = known else {
-        return Ok(published.recv().unwrap_or(false));
+        return Ok((published.recv().unwrap_or(false), None));
     };
     let owner = to.owner(&follow.options.host, follow.options.now);
-    let mut session = None;
+    let mut before: Before = None;
     let told = |_| monitor::carry_on(watch);
     let ended = loop {
         match published.recv_timeout(AHEAD) {
@@ -253,15 +259,13 @@ fn carry_ahead(
             Err(RecvTimeoutError::Disconnected) => break false,
             Err(RecvTimeoutError::Timeout) => {}
         }
-        if session.is_none() {
-            session = Some(Session::begin(&to.store, &owner)?);
-        }
-        *sent += transfer::carry_ahead(&first.store, &to.store, &mut known, &told)?;
+        let (_, ahead) = match &mut before {
+            Some(begun) => begun,
+            None => before.insert((Session::begin(&to.store, &owner)?, Ahead::new())),
+        };
+        *sent += transfer::carry_ahead(&first.store, &to.store, &mut known, ahead, &told)?;
     };
-    if let Some(session) = session {
-        session::fence(&to.store, session.id)?;
-    }
-    Ok(ended)
+    Ok((ended, before))
 }
 
 impl Replicated {
