@@ -98,6 +98,7 @@ impl Death<'_> {
         let mut options = self.options(Overwrite::Always);
         options.changes = Changes {
             end: Some(end.clone()),
+            ..Changes::default()
         };
         let recorder = super::kit::Recorder::default();
         // What it says nobody hears.
