@@ -272,3 +272,26 @@ impl Error {
         matches!(self, Error::Missing { .. } | Error::Corrupt { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_names_a_file() {
+        for (said, file) in [
+            (
+                "IO error: File too large: While appending to file: /a/b: c/0/LOG: File too large",
+                "/a/b: c/0/LOG",
+            ),
+            (
+                "IO error: While open a file for appending: /x: File too large",
+                "/x",
+            ),
+            ("File too large", "of the cache"),
+            ("", "of the cache"),
+        ] {
+            assert_eq!(file_of(said), file);
+        }
+    }
+}

@@ -91,6 +91,8 @@ fn replace(
             .get_ref()
             .sync_all()
             .and_then(|()| fs::rename(&temporary, target));
+        // Where a folder can't be opened or synced, its file system writes the name in its own time.
+        let _durable = File::open(folder(target)).and_then(|folder| folder.sync_all());
         named.map_err(|e| failed(&e))
     });
     if written.is_err() {
