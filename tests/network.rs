@@ -4,6 +4,7 @@
 mod cluster;
 mod crowd;
 mod outages;
+mod pages;
 mod replicas;
 mod requests;
 mod round_trips;

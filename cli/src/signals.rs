@@ -12,10 +12,12 @@ use std::sync::{Arc, LazyLock};
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 static STATUS: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// From now on SIGUSR1 does not end the process. Called first of all.
-pub fn heed_status() -> io::Result<()> {
-    #[cfg(unix)]
+/// From now on SIGUSR1 does not end the process, nor does a file that would grow beyond the limit on file sizes: the write
+/// fails instead, and so does what it was for. Called first of all.
+pub fn outlive() -> io::Result<()> {
     flag::register(signal_hook::consts::SIGUSR1, STATUS.clone())?;
+    // A handler, which children do not inherit.
+    flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
     Ok(())
 }
 

@@ -440,3 +440,11 @@ pub fn file_names(dir: &Path) -> BTreeSet<String> {
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect()
 }
+
+/// The seeds that a test runs with, as `kit::random::seeds` has them for whole-program tests.
+pub fn seeds(count: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<f64>().ok());
+    let first = number("DEDUP_TEST_SEED").unwrap_or(1.0) as u64;
+    let times = number("DEDUP_TEST_RUNS").unwrap_or(1.0);
+    first..first + (count as f64 * times).ceil() as u64
+}
