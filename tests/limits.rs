@@ -8,7 +8,7 @@ use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
-use chunkstore::remote::{self, Memory};
+use chunkstore::remote::{self, Link, Memory};
 use chunkstore::slot::{Cost, new_key_file};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::writer::Writer;
@@ -166,7 +166,7 @@ impl Slow {
             cost: Cost::FLOOR,
             now: 0,
         };
-        Store::create_with(&*remote::open(&url).unwrap(), &new, &config).unwrap();
+        Store::create_with(&*remote::open(&url, &Link::default()).unwrap(), &new, &config).unwrap();
         let below = url.rsplit_once("/new/").unwrap().1.to_string();
         let folder = server.served(Path::new("new").join(below));
         Some(Slow {

@@ -178,6 +178,11 @@ impl Error {
         }
     }
 
+    /// The same without what a later version may have written, which is to be left alone: for who mends or replaces.
+    pub fn is_hurt(&self) -> bool {
+        !matches!(self, Error::NewerFormat { .. }) && self.is_of_one_object()
+    }
+
     /// This process or its machine lacks something, or is asked to stop: it says nothing of any object, and no other
     /// object or replica would do better.
     pub fn is_of_this_process(&self) -> bool {

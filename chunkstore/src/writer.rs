@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::frame::Encoder;
 use crate::id::{ChunkId, PackId, SessionId};
 use crate::index::{self, LocalIndex, Located};
-use crate::keys::{SealedSessionKey, SessionKeys};
+use crate::keys::SessionKeys;
 use crate::pack::{Class, ClosedPack, PackList, PackWriter};
 use crate::session::{self, Owner, Session, View};
 use crate::simulation::{self, Rule};
@@ -98,8 +98,7 @@ pub struct Writer {
 struct Shared {
     store: Arc<Store>,
     view: View,
-    content: Arc<SessionKeys>,
-    sealed_key: SealedSessionKey,
+    content: SessionKeys,
     index: OnceLock<LocalIndex>,
     opening: Mutex<()>,
     claims: Vec<Mutex<HashSet<ChunkId>>>,
@@ -122,7 +121,7 @@ impl Writer {
     pub fn begin(store: Arc<Store>, owner: Owner, lanes: usize, dry: bool) -> Result<Writer> {
         let keys = store.keys().new_session()?;
         let owner = Owner {
-            packs: Some(session::packs_under(&keys.1)),
+            packs: Some([&keys.data, &keys.tree].map(|key| session::packs_under(&key.sealed))),
             ..owner
         };
         let early = match simulation::left_out(Rule::SessionFirst) {
@@ -149,7 +148,7 @@ impl Writer {
         lanes: usize,
         session: Option<Session>,
         early: Option<View>,
-        (content, sealed_key): (Arc<SessionKeys>, SealedSessionKey),
+        content: SessionKeys,
     ) -> Result<Writer> {
         let dry = session.is_none();
         let view = match early {
@@ -160,7 +159,6 @@ impl Writer {
             store,
             view,
             content,
-            sealed_key,
             index: OnceLock::new(),
             opening: Mutex::new(()),
             claims: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -245,14 +243,9 @@ impl Writer {
         id: ChunkId,
         plain: &[u8],
     ) -> Result<u32> {
-        let Shared {
-            store,
-            content,
-            sealed_key,
-            ..
-        } = &*self.shared;
-        let (frame, sealed) =
-            encoder.encode(store.keys(), content.frame(class.is_tree()), class, id, plain)?;
+        let Shared { store, content, .. } = &*self.shared;
+        let content = content.frames(class.is_tree());
+        let (frame, sealed) = encoder.encode(store.keys(), &content.key, class, id, plain)?;
         let stored = sealed.len() as u32;
         if self.dry {
             self.shared.forget_old_claims();
@@ -270,12 +263,12 @@ impl Writer {
                 store.remote(),
                 store.id(),
                 class,
-                vec![*sealed_key],
+                vec![content.sealed],
             )?),
         };
         pack.append(frame, sealed)?;
         if let Some(kept) = store.kept.as_ref().filter(|_| class.is_tree()) {
-            kept.keep_frame(&id, frame.codec as u8, frame.plain_len, sealed_key, sealed);
+            kept.keep_frame(&id, frame.codec as u8, frame.plain_len, &content.sealed, sealed);
         }
         Ok(stored)
     }
@@ -343,15 +336,6 @@ impl Writer {
         shared.write_index(lists).map_err(|e| shared.fail(e))
     }
 
-    /// Publishes the manifest that another replica has under this session's name, byte for byte, and ends the session.
-    pub fn publish_sealed(&self, _: Flushed, bytes: &[u8]) -> Result<[u8; 32]> {
-        let mut session = self.session.lock();
-        let open = session.as_ref().ok_or(Error::WriterFailed)?;
-        let hash = open.publish_sealed(&self.shared.store, bytes)?;
-        *session = None;
-        Ok(hash)
-    }
-
     /// Where a chunk that was flushed lies; a hint for the manifest.
     pub fn place(&self, id: &ChunkId) -> Result<Option<Located>> {
         match self.shared.index.get() {
@@ -363,15 +347,10 @@ impl Writer {
     /// Publishes `body` as this session's manifest, and ends the session; the next one, if opened, takes over. Returns its id and the hash of its stored
     /// bytes.
     pub fn publish(&self, _: Flushed, body: &[u8]) -> Result<(SessionId, [u8; 32])> {
-        let Shared {
-            store,
-            content,
-            sealed_key,
-            ..
-        } = &*self.shared;
+        let Shared { store, content, .. } = &*self.shared;
         let mut session = self.session.lock();
         let open = session.as_ref().ok_or(Error::WriterFailed)?;
-        let hash = open.publish(store, content, sealed_key, body)?;
+        let hash = open.publish(store, &content.manifest, body)?;
         let id = open.id;
         *session = self.next_session.lock().take();
         Ok((id, hash))

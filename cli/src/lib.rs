@@ -86,10 +86,10 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         limits::prepare()?;
     }
     rates::keep(
+        &context.link().bandwidth,
         context.global.limit_upload.clone(),
         context.global.limit_download.clone(),
     );
-    engine::repo::stop_when(signals::interrupted);
     if !matches!(
         cli.command,
         Command::Completions(_) | Command::Version | Command::Help(_)

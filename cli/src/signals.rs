@@ -3,6 +3,7 @@
 //! tell. SIGUSR1 asks for one line of progress.
 
 use crate::exit::{Code, Failure};
+use engine::run::CancelToken;
 use signal_hook::flag;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -43,6 +44,11 @@ fn is_ignored(signal: i32) -> bool {
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Cancelled by the first signal that is caught.
+pub fn cancel_token() -> CancelToken {
+    CancelToken::from_flag(STOP.clone())
 }
 
 /// The user asked to stop.

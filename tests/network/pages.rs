@@ -8,7 +8,8 @@ use chunkstore::remote::{self, Kind, ObjectName, Remote};
 use chunkstore::slot::{Cost, new_key_file};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::writer::Writer;
-use engine::repo::{LocalDirs, Repo};
+use engine::repo::Repo;
+use engine::run::{LocalDirs, RunContext};
 use kit::generation::noise;
 use kit::program::{Home, number};
 use kit::remotes::listed;
@@ -44,12 +45,17 @@ fn fill(home: &Home, url: &str) {
         cost: Cost::FLOOR,
         now: 0,
     };
-    Store::create_with(&*remote::open(url).unwrap(), &new, &config).unwrap();
-    let dirs = LocalDirs {
+    Store::create_with(
+        &*remote::open(url, &remote::Link::default()).unwrap(),
+        &new,
+        &config,
+    )
+    .unwrap();
+    let run = RunContext::new(LocalDirs {
         cache: home.path("kit/cache"),
         state: home.path("kit/state"),
-    };
-    let repo = Repo::open(url, &secrets[0].0, &dirs).unwrap();
+    });
+    let repo = Repo::open(url, &secrets[0].0, &run).unwrap();
     let writer = Writer::begin(repo.store.clone(), repo.owner("kit", 0), 1, false).unwrap();
     let mut encoder = Encoder::new(1).unwrap();
     for n in 0..PACKS {
@@ -89,7 +95,7 @@ fn check_heal_and_prune_see_beyond_the_first_page() {
     // The writer that put the packs has ended; its chunks count all the same.
     let saved = run(&["backup", "source", "--json"]).ends(0).summary();
     assert_eq!(number(&saved, "files_new"), PACKS as u64);
-    let remote = remote::open(&url).unwrap();
+    let remote = remote::open(&url, &remote::Link::default()).unwrap();
     let before = packs(&*remote);
     assert!((PACKS..PACKS + 10).contains(&before.len()), "{}", before.len());
     run(&["check", "--read-data"]).ends(0);

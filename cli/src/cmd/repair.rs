@@ -36,8 +36,21 @@ fn options(context: &Context, args: &RepairArgs) -> Result<Options, Failure> {
 
 fn parity(context: &Context, args: &RepairParityArgs) -> Result<Code, Failure> {
     let location = context.location()?;
+    // First: what a backup makes meanwhile is given its own.
+    let turned_on = match args.add {
+        Some(percent) if args.new_packs && !args.how.dry_run => {
+            repair::parity_of_new_packs(&context.open()?, Some(percent), context.now_secs())?
+        }
+        _ => false,
+    };
     let watcher = Watcher::start(context, "repair")?;
-    let done = repair::parity(&location.url, args.add, args.how.dry_run, &watcher)?;
+    let done = repair::parity(
+        &location.url,
+        &context.run()?,
+        args.add,
+        args.how.dry_run,
+        &watcher,
+    )?;
     watcher.finish();
     let mut lines = vec![format!(
         "{} with parity: {} repaired, {} of parity made anew, {} beyond repair by it",
@@ -52,6 +65,9 @@ fn parity(context: &Context, args: &RepairParityArgs) -> Result<Code, Failure> {
             true => format!("Would give parity to {packs}"),
             false => format!("Gave parity to {packs}: {}", format_bytes(done.bytes_added)),
         });
+    }
+    if turned_on {
+        lines.push("New packs get parity from now on".to_string());
     }
     let beyond = done.packs_beyond;
     if beyond > 0 {

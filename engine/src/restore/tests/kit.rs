@@ -7,9 +7,10 @@ use crate::error::Result;
 use crate::fsmeta::{self, Blank, Follow, Owners};
 use crate::manifest::{Head, Manifest};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
-use crate::repo::{LocalDirs, Repo};
+use crate::repo::Repo;
 use crate::restore::window::Limits;
 use crate::restore::{Options, Summary, run_within};
+use crate::run::{LocalDirs, RunContext};
 use crate::tree::{TreeWriter, cmp_keys};
 use chunkstore::ChunkId;
 use chunkstore::chunker::Bounds;
@@ -122,11 +123,11 @@ impl Kit {
             now: 0,
         };
         Store::create(&remote, &new).unwrap();
-        let dirs = LocalDirs {
+        let run = RunContext::new(LocalDirs {
             cache: dir.path().join("cache"),
             state: dir.path().join("state"),
-        };
-        let repo = Repo::open_on(Arc::new(remote.clone()), &secret(), &dirs).unwrap();
+        });
+        let repo = Repo::open_on(Arc::new(remote.clone()), &secret(), &run).unwrap();
         fs::create_dir(dir.path().join("source")).unwrap();
         Kit { dir, remote, repo }
     }
