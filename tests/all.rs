@@ -1,6 +1,7 @@
 //! The one integration binary.
 
 mod advisories;
+mod cache;
 mod causes;
 mod cli_answers;
 mod cli_bad;

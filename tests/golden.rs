@@ -155,7 +155,7 @@ fn every_golden_repository_is_read_and_written_on() {
         let remote: Arc<dyn Remote> = Arc::new(Local::new(&place));
         for (secret, label) in secrets() {
             let reader = Machine::new("reader");
-            let repo = Repo::open_on(remote.clone(), &secret, &reader.dirs()).unwrap();
+            let repo = Repo::open_on(remote.clone(), &secret, &reader.run()).unwrap();
             assert_eq!(
                 repo.store
                     .slots()

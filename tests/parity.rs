@@ -100,7 +100,7 @@ fn parity_is_turned_on_for_a_repository_that_exists() {
     // A replica that is made now has it from the beginning.
     let replica = Memory::new();
     repo.store.make_replica(&replica, 7).unwrap();
-    let replica = repo.open_replica_on(Arc::new(replica), &here.dirs()).unwrap();
+    let replica = repo.open_replica_on(Arc::new(replica)).unwrap();
     assert_eq!(replica.store.standing().parity, Some(10));
     // And off again.
     assert!(parity_of_new_packs(&repo, None, 8).unwrap());

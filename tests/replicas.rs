@@ -79,8 +79,7 @@ impl Pair {
     }
 
     pub fn second_on(&self, remote: Arc<dyn Remote>) -> Repo {
-        let dirs = self.machine.dirs();
-        self.first().open_replica_on(remote, &dirs).unwrap()
+        self.first().open_replica_on(remote).unwrap()
     }
 
     pub fn backup(&mut self, number: u64) -> SessionId {
@@ -159,10 +158,7 @@ fn a_replica_gets_what_it_lacks() {
     // And back again: the first has lost everything but its keys.
     let lost = Memory::new();
     pair.second().store.make_replica(&lost, 2).unwrap();
-    let third = pair
-        .second()
-        .open_replica_on(Arc::new(lost), &pair.machine.dirs())
-        .unwrap();
+    let third = pair.second().open_replica_on(Arc::new(lost)).unwrap();
     bring(&pair.second(), &third, &Quiet).unwrap();
     pair.verify(&third, true, "the third");
 }
@@ -174,13 +170,9 @@ fn another_repository_is_no_replica() {
     machine::create_small(&other).unwrap();
     let made = pair.first().store.make_replica(&other, 1);
     assert!(matches!(made, Err(StoreError::Refused(_))), "{made:?}");
-    let opened = pair
-        .first()
-        .open_replica_on(Arc::new(other.clone()), &pair.machine.dirs());
+    let opened = pair.first().open_replica_on(Arc::new(other.clone()));
     assert!(matches!(opened, Err(Error::Store(StoreError::Refused(_)))));
-    let itself = pair
-        .first()
-        .open_replica_on(Arc::new(pair.first.clone()), &pair.machine.dirs());
+    let itself = pair.first().open_replica_on(Arc::new(pair.first.clone()));
     assert!(matches!(itself, Err(Error::Store(StoreError::Refused(_)))));
     let other = pair.machine.open(Arc::new(other)).unwrap();
     let refused = bring(&pair.first(), &other, &Quiet);
@@ -412,9 +404,8 @@ fn a_hurt_generation_keeps_no_other() {
 
 /// Restores the newest generation from the first, with the second to turn to.
 fn restored(pair: &Pair, first: Arc<dyn Remote>, second: &str) -> (engine::Result<restore::Summary>, usize) {
-    let dirs = pair.machine.dirs();
     let others = vec![("second".to_string(), second.to_string())];
-    let repo = pair.machine.open(first).unwrap().or_from(others, &dirs);
+    let repo = pair.machine.open(first).unwrap().or_from(others);
     let (snapshots, _) = repo.snapshots().unwrap();
     let target = tempfile::tempdir().unwrap();
     let manifest = repo.manifest(snapshots.last().unwrap().id).unwrap();
@@ -452,7 +443,7 @@ fn a_restore_turns_to_the_other_replica() {
         .backup(Arc::new(pair.first.clone()), &source)
         .unwrap();
     pair.first().make_replica(&url, 1).unwrap();
-    let second = pair.first().open_replica(&url, &pair.machine.dirs()).unwrap();
+    let second = pair.first().open_replica(&url).unwrap();
     bring(&pair.first(), &second, &Quiet).unwrap();
     drop(second);
     let (whole, files) = restored(&pair, Arc::new(pair.first.clone()), &url);

@@ -239,7 +239,7 @@ fn wipe(dir: &Path) -> Result<()> {
 pub(crate) fn prepare_threads() -> Result<()> {
     static STARTED: AtomicBool = AtomicBool::new(false);
     if !STARTED.load(Relaxed) {
-        threads::are_to_be_had(DB_THREADS)?;
+        threads::can_spawn(DB_THREADS)?;
         STARTED.store(true, Relaxed);
     }
     Ok(())

@@ -30,6 +30,14 @@ use std::sync::{Arc, OnceLock};
 /// New chunks remembered before an index segment is written in the middle of a run: some 10 MB of memory.
 const CLAIMS_MAX: u64 = 128 << 10;
 const SHARDS: usize = 16;
+/// Bytes of packs in memory at most, where the remote gathers an object until it is published ([`Remote::is_far`]).
+///
+/// [`Remote::is_far`]: crate::remote::Remote::is_far
+const GATHERED_MAX: usize = 512 << 20;
+/// Each lane has one of data and one of trees.
+const PACKS_OF_LANE: usize = 2;
+/// One waits for the committing thread, and one for room among those under way.
+const PACKS_WAITING: usize = 2;
 
 /// What a put did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +61,14 @@ pub struct Flushed(());
 
 #[derive(Default)]
 struct Lane {
-    packs: [Option<PackWriter>; 2],
+    packs: [Option<PackWriter>; PACKS_OF_LANE],
+}
+
+/// How many lanes have packs of their own: all that are wanted, unless they would take too much memory. Then several
+/// threads share one.
+fn lanes_of(wanted: usize, uploads: usize, pack_size: usize) -> usize {
+    let packs = (GATHERED_MAX / pack_size).saturating_sub(uploads + PACKS_WAITING);
+    wanted.min(packs / PACKS_OF_LANE).max(1)
 }
 
 enum Message {
@@ -165,6 +180,11 @@ impl Writer {
                 commit::commit(&shared, &messages)
             }
         })?;
+        let remote = shared.store.remote();
+        let lanes = match remote.is_far() {
+            true => lanes_of(lanes, remote.lanes(), shared.store.config().pack_size as usize),
+            false => lanes.max(1),
+        };
         Ok(Writer {
             shared,
             session: Mutex::new(session),
@@ -231,7 +251,7 @@ impl Writer {
             self.shared.forget_old_claims();
             return Ok(stored);
         }
-        let mut lane = self.lanes[lane].lock();
+        let mut lane = self.lanes[lane % self.lanes.len()].lock();
         let slot = &mut lane.packs[class as usize - 1];
         let is_full = |pack: &mut PackWriter| !pack.has_room(sealed.len(), store.config().pack_size as usize);
         if let Some(full) = slot.take_if(is_full) {
@@ -422,5 +442,31 @@ impl Shared {
         let index = self.index(&mut |_, _| {})?;
         let claims = self.shard(id).lock();
         Ok(claims.contains(id) || index.contains(id, &self.view.condemned)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packs_in_memory_are_bounded() {
+        let mut shared = false;
+        for pack_size in [1 << 20, 8 << 20, 32 << 20, 64 << 20] {
+            for uploads in [2, 4] {
+                for wanted in [1, 2, 9, 65, 1000] {
+                    let lanes = lanes_of(wanted, uploads, pack_size);
+                    let packs = lanes * PACKS_OF_LANE + uploads + PACKS_WAITING;
+                    assert!((1..=wanted).contains(&lanes));
+                    assert!(
+                        packs * pack_size <= GATHERED_MAX,
+                        "{pack_size} {uploads} {wanted}"
+                    );
+                    shared |= lanes < wanted;
+                }
+            }
+        }
+        assert!(shared);
+        assert_eq!(lanes_of(5, 4, 32 << 20), 5, "four threads and the trees");
     }
 }

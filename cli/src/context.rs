@@ -6,7 +6,9 @@ use crate::exit::{Code, Failure};
 use crate::output;
 use crate::resolve::{self, Location};
 use crate::secret::{self, Ask, Source};
-use engine::repo::{LocalDirs, Repo};
+use crate::signals;
+use engine::repo::Repo;
+use engine::run::{Bandwidth, Link, LocalDirs, RunContext};
 use engine::{Error, StoreError, cache, key};
 use jiff::Zoned;
 use std::path::{Path, PathBuf};
@@ -40,6 +42,7 @@ pub struct Context {
     /// The run's one "now", in the local time zone.
     pub now: Zoned,
     local: OnceLock<Local>,
+    link: Link,
 }
 
 struct Local {
@@ -55,6 +58,10 @@ impl Context {
             env: Env::of_process(),
             now: Zoned::now(),
             local: OnceLock::new(),
+            link: Link {
+                bandwidth: Bandwidth::unlimited(),
+                cancel: signals::cancel_token(),
+            },
         }
     }
 
@@ -91,6 +98,14 @@ impl Context {
         Ok(made.dirs.clone())
     }
 
+    /// What this run opens repositories with. The first signal cancels it.
+    pub fn run(&self) -> Result<RunContext, Failure> {
+        Ok(RunContext {
+            dirs: self.dirs()?,
+            link: self.link.clone(),
+        })
+    }
+
     /// What was made of local files meanwhile is its owner's only, too.
     pub fn tighten(&self) {
         if let Some(Local { dirs, temporary }) = self.local.get() {
@@ -99,6 +114,10 @@ impl Context {
             }
             cache::tighten(&dirs.state);
         }
+    }
+
+    pub fn link(&self) -> &Link {
+        &self.link
     }
 
     pub fn location(&self) -> Result<Location, Failure> {
@@ -135,7 +154,7 @@ impl Context {
         sources: Vec<Source>,
         begin: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Result<Repo, Failure> {
-        let found = Repo::look(&location.url, &self.dirs()?)?;
+        let found = Repo::look(&location.url, &self.run()?)?;
         let (mut refused, mut begun) = (None, false);
         // Who mistypes a password is asked again.
         let tries = |source: Source| {

@@ -104,14 +104,18 @@ impl Failure {
         Failure::new(self.code, format!("{}; {more}", self.message))
     }
 
-    /// An operation on a local file failed; a full disk has its own code.
+    /// An operation on a local file failed; a full disk has its own code, and a limit on the size of files its remedy.
     pub fn io(what: &str, path: &std::path::Path, error: &io::Error) -> Failure {
         let code = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::NoSpace,
             io::ErrorKind::Interrupted => Code::Interrupted,
             _ => Code::Failed,
         };
-        Failure::new(code, format!("{what} {}: {error}", path.display()))
+        let said = Failure::new(code, format!("{what} {}: {error}", path.display()));
+        match error.kind() {
+            io::ErrorKind::FileTooLarge => said.with(TOO_LARGE),
+            _ => said,
+        }
     }
 
     /// The line for standard error: escaped, so that no name in it can steer a terminal.
@@ -271,6 +275,10 @@ pub fn is_of_this_machine(object: &str) -> bool {
     object.starts_with('/') || object.contains(' ')
 }
 
+/// What to do where a file may not grow as long as it must be.
+const TOO_LARGE: &str =
+    "raise the limit on the size of files (ulimit -f), or use a file system that holds larger ones";
+
 /// What to do about storage that refused something.
 fn remedy(kind: io::ErrorKind, is_foreign: bool) -> &'static str {
     use io::ErrorKind as Kind;
@@ -282,6 +290,7 @@ fn remedy(kind: io::ErrorKind, is_foreign: bool) -> &'static str {
             "check the user, keys and passwords for this storage, and what they are allowed to do there"
         }
         Kind::ReadOnlyFilesystem => "the storage is mounted read-only: mount it writable",
+        Kind::FileTooLarge => TOO_LARGE,
         Kind::Unsupported => "install the program, or put it where PATH finds it",
         Kind::InvalidInput | Kind::NotADirectory => {
             "check the repository's URL and the settings of its storage"

@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
     // the kernel doesn't know the request, it just costs that.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
-    if let Err(e) = signals::heed_status() {
+    if let Err(e) = signals::outlive() {
         output::say(&format!("dedup: can't watch for signals: {e}"));
     }
     let cli = match Cli::try_parse() {
@@ -86,10 +86,10 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         limits::prepare()?;
     }
     rates::keep(
+        &context.link().bandwidth,
         context.global.limit_upload.clone(),
         context.global.limit_download.clone(),
     );
-    engine::repo::stop_when(signals::interrupted);
     if !matches!(
         cli.command,
         Command::Completions(_) | Command::Version | Command::Help(_)

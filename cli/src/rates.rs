@@ -1,5 +1,6 @@
 //! Rates by the time of day: what `--limit-upload` and `--limit-download` say, kept up while a command runs.
 
+use engine::run::Bandwidth;
 use jiff::Zoned;
 use jiff::civil::Time;
 use std::time::Duration;
@@ -60,18 +61,19 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// Bounds what this process sends and receives, from now to its end.
-pub fn keep(upload: Option<Rates>, download: Option<Rates>) {
+/// Keeps the limits of `bandwidth` as these say, from now to the end of the process.
+pub fn keep(bandwidth: &Bandwidth, upload: Option<Rates>, download: Option<Rates>) {
     if upload.is_none() && download.is_none() {
         return;
     }
     let changes = [&upload, &download]
         .iter()
         .any(|rates| rates.as_ref().is_some_and(Rates::changes));
+    let bandwidth = bandwidth.clone();
     let set = move || {
         let now = Zoned::now().time();
         let of = |rates: &Option<Rates>| rates.as_ref().and_then(|rates| rates.at(now));
-        engine::repo::limit_rates(of(&upload), of(&download));
+        bandwidth.limit(of(&upload), of(&download));
     };
     set();
     if changes {

@@ -53,7 +53,7 @@ fn objects(name: &str) -> Objects {
 }
 
 fn open(machine: &Machine, remote: &Arc<dyn Remote>) -> Repo {
-    Repo::open_on(remote.clone(), &machine::secret(), &machine.dirs()).unwrap()
+    Repo::open_on(remote.clone(), &machine::secret(), &machine.run()).unwrap()
 }
 
 /// Opens copies of the two, so that what is kept stays as it is.
@@ -219,7 +219,7 @@ fn regenerate_golden_replicas() {
     // A replica, which forgets one of what came.
     repo.store.make_replica(&other, NOW + 2).unwrap();
     let second: Arc<dyn Remote> = Arc::new(other.clone());
-    let replica = repo.open_replica_on(second.clone(), &machine.dirs()).unwrap();
+    let replica = repo.open_replica_on(second.clone()).unwrap();
     let how = replicate::Options {
         all: true,
         dry_run: false,

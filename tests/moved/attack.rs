@@ -248,8 +248,7 @@ fn what_a_footer_lists_comes_to_a_replica_only_if_it_is_so() {
     let second = Memory::new();
     let first = churn.repo();
     first.store.make_replica(&second, 1).unwrap();
-    let dirs = churn.machine.dirs();
-    let replica = first.open_replica_on(Arc::new(second.clone()), &dirs).unwrap();
+    let replica = first.open_replica_on(Arc::new(second.clone())).unwrap();
     let options = replicate::Options {
         all: true,
         dry_run: false,

@@ -65,7 +65,10 @@ fn told(what: &str, count: u64, started: Instant) -> Done {
 
 fn entries(count: u64, dir: &Path) -> Done {
     let location = dir.join("repository");
-    let remote = chunkstore::remote::open(location.to_str().ok_or("DIR must be UTF-8")?)?;
+    let remote = chunkstore::remote::open(
+        location.to_str().ok_or("DIR must be UTF-8")?,
+        &chunkstore::remote::Link::default(),
+    )?;
     let (_, secret) = new_key_file()?;
     let new = NewStore {
         bounds: Bounds::DEFAULT,

@@ -92,7 +92,7 @@ impl Secret {
                 };
                 // The library for its threads ends the process where it gets none.
                 let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                threads::are_to_be_had(cores)?;
+                threads::can_spawn(cores)?;
                 let params = argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(64))
                     .map_err(failed)?;
                 argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)

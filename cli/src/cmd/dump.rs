@@ -26,7 +26,7 @@ pub fn run(context: &Context, args: &DumpArgs) -> Result<Code, Failure> {
     let watcher = Watcher::start(context, "dump")?;
     let write = |out: &mut dyn Write| dump_to(&repo, &chosen, &path, args.archive, out, &watcher);
     match &args.target {
-        Some(target) => outfile::write(target, write)?,
+        Some(target) => outfile::write(context, target, write)?,
         None => match write(&mut io::stdout().lock()) {
             // A reader that went away has what it wanted.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {}

@@ -39,18 +39,17 @@ pub fn run(context: &Context, args: &HealArgs) -> Result<Code, Failure> {
 /// The replicas that were named, all of which must be there; or what can be had of those that have names, and of the
 /// usual repository.
 fn sources(context: &Context, args: &HealArgs, repo: &Repo, own: &str) -> Result<Vec<Repo>, Failure> {
-    let dirs = context.dirs()?;
     let mut found = Vec::new();
     for text in &args.from {
         let url = resolve::remote(text, &context.env)?.url;
-        found.push(repo.open_replica(&url, &dirs)?);
+        found.push(repo.open_replica(&url)?);
     }
     if args.from.is_empty() {
         for (name, url) in known(context)? {
             if url == own {
                 continue;
             }
-            match repo.open_replica(&url, &dirs) {
+            match repo.open_replica(&url) {
                 Ok(replica) => found.push(replica),
                 // Another repository, which has a name too.
                 Err(Error::Store(StoreError::Refused(_))) => {}

@@ -9,6 +9,7 @@ use crate::render::{json, text};
 use crate::resolve::{self, Location};
 use crate::secret::{self, Ask, Secret, Source};
 use engine::repo::{self, Bounds};
+use engine::run::RunContext;
 use engine::{Error, RepoId, StoreError, key, storage};
 use serde_json::json;
 use std::path::Path;
@@ -27,7 +28,7 @@ struct Keys {
 
 pub fn run(context: &Context, args: &InitArgs) -> Result<Code, Failure> {
     let location = context.location()?;
-    check_vacant(&location)?;
+    check_vacant(&context.run()?, &location)?;
     let keys = keys(context, args, &location)?;
     // A phrase counts only if it was seen: it is shown before anything relies on it.
     let shown = show_phrase(context, &keys);
@@ -82,8 +83,8 @@ fn wants_phrase(context: &Context, args: &InitArgs) -> bool {
 
 /// Tries the storage of a new replica out, whose local folders are called `folder`.
 pub fn tell_weak(context: &Context, url: &str, folder: &str, during: &str) {
-    let dirs = context.dirs();
-    let tried = dirs.and_then(|dirs| Ok(storage::try_out(url, folder, &dirs, context.now_secs())?));
+    let run = context.run();
+    let tried = run.and_then(|run| Ok(storage::try_out(url, folder, &run, context.now_secs())?));
     match tried {
         Ok(storage) => {
             for what in storage.weaknesses() {
@@ -108,8 +109,8 @@ fn warn(context: &Context, what: &str, during: &str) {
 }
 
 /// Before any secret is made or asked for.
-pub fn check_vacant(location: &Location) -> Result<(), Failure> {
-    if repo::exists(&location.url)? {
+pub fn check_vacant(run: &RunContext, location: &Location) -> Result<(), Failure> {
+    if repo::exists(&location.url, run)? {
         let location = repo::shown(&location.url);
         return Err(Error::Store(StoreError::RepositoryExists { location }).into());
     }
@@ -192,6 +193,7 @@ fn make(context: &Context, args: &InitArgs, location: &Location, keys: &Keys) ->
         .collect();
     let id = repo::create(
         &location.url,
+        &context.run()?,
         bounds,
         &secrets,
         key::Cost::DEFAULT,
@@ -266,11 +268,16 @@ pub fn phrase_text(phrase: &str) -> Zeroizing<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::run::LocalDirs;
 
     #[test]
     fn a_vacant_place() {
         let dir = tempfile::tempdir().unwrap();
-        let check = |path: &Path| check_vacant(&Location::of(path.to_str().unwrap()));
+        let run = RunContext::new(LocalDirs {
+            cache: "/nowhere".into(),
+            state: "/nowhere".into(),
+        });
+        let check = |path: &Path| check_vacant(&run, &Location::of(path.to_str().unwrap()));
         assert_eq!(check(dir.path()), Ok(()));
         assert_eq!(check(&dir.path().join("new")), Ok(()));
         std::fs::create_dir(dir.path().join("keys")).unwrap();

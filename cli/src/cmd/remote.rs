@@ -46,7 +46,7 @@ fn add(context: &Context, args: &RemoteAddArgs) -> Result<Code, Failure> {
     };
     let location = Location::of(&url);
     let same = resolve::absolute(&like.url)? == url;
-    let there = repo::exists(&url)?;
+    let there = repo::exists(&url, &context.run()?)?;
     let made = if same || (there && args.like.is_none()) {
         if !there {
             let location = repo::shown(&url);
@@ -55,12 +55,12 @@ fn add(context: &Context, args: &RemoteAddArgs) -> Result<Code, Failure> {
         None
     } else {
         if !there {
-            check_vacant(&location)?;
+            check_vacant(&context.run()?, &location)?;
         }
         let first = context.open_at(&like)?;
         let made = first.make_replica(&url, context.now_secs())?;
         if made == Made::New {
-            let folder = first.open_replica(&url, &context.dirs()?)?.store.folder();
+            let folder = first.open_replica(&url)?.store.folder();
             tell_weak(context, &url, &folder, "remote add");
         }
         Some(made)
@@ -166,7 +166,7 @@ fn list(context: &Context) -> Result<Code, Failure> {
     }
     // Without a repository to compare with, the names are still worth listing.
     let location = context.location()?;
-    let first = match repo::exists(&location.url) {
+    let first = match repo::exists(&location.url, &context.run()?) {
         Ok(true) => Some(context.open_at(&location)?),
         _ => None,
     };
@@ -204,7 +204,7 @@ fn state(
         return Ok(State::First);
     }
     let dirs = context.dirs()?;
-    let asked = first.open_replica(&remote.url, &dirs).and_then(|replica| {
+    let asked = first.open_replica(&remote.url).and_then(|replica| {
         let lacking = replicate::lacking(first, &replica, false, context.now.timestamp())?;
         Ok((
             lacking.snapshots.len() as u64,

@@ -44,7 +44,13 @@ fn parity(context: &Context, args: &RepairParityArgs) -> Result<Code, Failure> {
         _ => false,
     };
     let watcher = Watcher::start(context, "repair")?;
-    let done = repair::parity(&location.url, args.add, args.how.dry_run, &watcher)?;
+    let done = repair::parity(
+        &location.url,
+        &context.run()?,
+        args.add,
+        args.how.dry_run,
+        &watcher,
+    )?;
     watcher.finish();
     let mut lines = vec![format!(
         "{} with parity: {} repaired, {} of parity made anew, {} beyond repair by it",

@@ -45,7 +45,7 @@ pub fn run(context: &Context, args: &ReplicateArgs) -> Result<Code, Failure> {
         let one = |target| {
             let (first, options, watcher) = (&first, &options, &watcher);
             let thread = std::thread::Builder::new().name("replica".to_string());
-            thread.spawn_scoped(scope, move || bring(context, first, target, options, watcher))
+            thread.spawn_scoped(scope, move || bring(first, target, options, watcher))
         };
         let started: Vec<_> = targets.into_iter().map(one).collect();
         let joined = started.into_iter().map(|one| {
@@ -89,31 +89,18 @@ fn targets(context: &Context, args: &ReplicateArgs, first: &str) -> Result<Vec<T
 }
 
 /// Nothing for one that is no replica and was not asked for.
-fn bring(
-    context: &Context,
-    first: &Repo,
-    target: Target,
-    options: &Options,
-    watcher: &Watcher,
-) -> Option<Ended> {
+fn bring(first: &Repo, target: Target, options: &Options, watcher: &Watcher) -> Option<Ended> {
     let mut done = Replicated::default();
-    let brought = context.dirs().and_then(|dirs| {
-        let to = first.open_replica(&target.url, &dirs).map_err(|e| (e, &dirs));
-        match to {
-            Err((e, _)) => Ok(Err(e)),
-            Ok(to) => {
-                let run = replicate::run(first, &to, options, watcher, &mut done);
-                let (behind, reached) = (done.behind, options.now);
-                replicate::note(&dirs, &target.url, &Noted { behind, reached })?;
-                Ok(run)
-            }
-        }
+    let brought = first.open_replica(&target.url).and_then(|to| {
+        let run = replicate::run(first, &to, options, watcher, &mut done);
+        let (behind, reached) = (done.behind, options.now);
+        replicate::note(&first.run().dirs, &target.url, &Noted { behind, reached })?;
+        run
     });
     let failure = match brought {
-        Err(failure) => Some(failure),
-        Ok(Err(Error::Store(StoreError::Refused(_)))) if !target.named => return None,
-        Ok(Err(e)) => Some(e.into()),
-        Ok(Ok(())) => None,
+        Err(Error::Store(StoreError::Refused(_))) if !target.named => return None,
+        Err(e) => Some(e.into()),
+        Ok(()) => None,
     };
     Some(Ended {
         name: target.name,

@@ -39,7 +39,6 @@ fn nearest(context: &Context, args: &RestoreArgs, spec: &Spec) -> Result<(Repo, 
     for name in &args.also {
         places.push((name.clone(), resolve::remote(name, &context.env)?));
     }
-    let dirs = context.dirs()?;
     let mut failures = Vec::new();
     for (number, (_, place)) in places.iter().enumerate() {
         let found = context.open_at(place).and_then(|repo| {
@@ -55,7 +54,7 @@ fn nearest(context: &Context, args: &RestoreArgs, spec: &Spec) -> Result<(Repo, 
                     output::say(&format!("dedup: restoring from {}", repo.location()));
                 }
                 let others = others(context, &places, &resolve::absolute(&place.url)?);
-                return Ok((repo.or_from(others, &dirs), chosen));
+                return Ok((repo.or_from(others), chosen));
             }
             Err(failure) => failures.push(failure),
         }

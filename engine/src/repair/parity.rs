@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 use crate::repo::Repo;
+use crate::run::RunContext;
 use chunkstore::config;
 use chunkstore::object::cap;
 use chunkstore::parity::{self, Mended};
@@ -29,11 +30,12 @@ pub struct ParityRepaired {
 /// Repairs what is in the repository at `location`. With `percent`, packs without parity get some.
 pub fn parity(
     location: &str,
+    run: &RunContext,
     percent: Option<u8>,
     dry_run: bool,
     monitor: &dyn Monitor,
 ) -> Result<ParityRepaired> {
-    on(&*remote::open(location)?, percent, dry_run, monitor)
+    on(&*remote::open(location, &run.link)?, percent, dry_run, monitor)
 }
 
 /// The same on an opened remote.

@@ -5,7 +5,8 @@
 use super::{Noted, Options, Replicated, note, noted, run, run_after};
 use crate::error::{Error, Result};
 use crate::monitor::{self, Monitor, Phase, Problem, Progress};
-use crate::repo::{LocalDirs, Repo};
+use crate::repo::Repo;
+use crate::run::LocalDirs;
 use chunkstore::PackId;
 use chunkstore::session::{self, Session};
 use chunkstore::threads;
@@ -45,7 +46,6 @@ pub struct Followed {
 
 /// How to follow.
 pub struct Follow {
-    pub dirs: LocalDirs,
     pub options: Options,
     /// How long they may go on once the backup has ended.
     pub wait: Duration,
@@ -55,6 +55,7 @@ pub struct Follow {
 pub struct Followers {
     at_work: Vec<AtWork>,
     follow: Arc<Follow>,
+    dirs: LocalDirs,
 }
 
 struct AtWork {
@@ -95,7 +96,11 @@ impl Followers {
             })
         };
         let at_work = followers.into_iter().map(start).collect::<Result<_>>()?;
-        Ok(Followers { at_work, follow })
+        Ok(Followers {
+            at_work,
+            follow,
+            dirs: first.run().dirs.clone(),
+        })
     }
 
     /// Lets them bring what was published, if anything was, and waits for them. `snapshots` counts what the first
@@ -106,10 +111,10 @@ impl Followers {
             let _ = one.published.send(published);
         }
         let deadline = Instant::now() + self.follow.wait;
-        let follow = self.follow;
+        let (follow, dirs) = (self.follow, self.dirs);
         let end = |one: AtWork| {
             let ended = one.wait(deadline, monitor);
-            one.tell(ended, published, snapshots, &follow)
+            one.report(ended, published, snapshots, &follow, &dirs)
         };
         self.at_work.into_iter().map(end).collect()
     }
@@ -147,14 +152,21 @@ impl AtWork {
         }
     }
 
-    fn tell(self, ended: Option<Ended>, published: bool, snapshots: u64, follow: &Follow) -> Followed {
+    fn report(
+        self,
+        ended: Option<Ended>,
+        published: bool,
+        snapshots: u64,
+        follow: &Follow,
+        dirs: &LocalDirs,
+    ) -> Followed {
         let late = || Error::Late;
         let ended = ended.unwrap_or_else(|| Ended {
             done: Replicated::default(),
             reached: false,
             failure: Some(late()),
         });
-        let before = noted(&follow.dirs, &self.follower.url);
+        let before = noted(dirs, &self.follower.url);
         let behind = match (ended.reached, before) {
             (true, _) => ended.done.behind,
             (false, Some(noted)) => noted.behind + u64::from(published),
@@ -165,7 +177,7 @@ impl AtWork {
             (false, noted) => noted.map_or(0, |noted| noted.reached),
         };
         // A note that can't be kept is told by what can: the next listing asks the replica itself.
-        let _ = note(&follow.dirs, &self.follower.url, &Noted { behind, reached });
+        let _ = note(dirs, &self.follower.url, &Noted { behind, reached });
         let failure = match ended.failure {
             // Only the deadline stops one whose run was not stopped.
             Some(Error::Interrupted) => Some(late()),
@@ -192,7 +204,7 @@ fn work(first: &Repo, url: &str, follow: &Follow, watch: &Watch, published: &Rec
             true => None,
             false => Some(first.store.packs()?.into_keys().collect()),
         };
-        let to = first.open_replica(url, &follow.dirs)?;
+        let to = first.open_replica(url)?;
         let older = run(first, &to, &follow.options, watch, &mut ended.done);
         ended.reached = older.is_ok() || ended.done.behind > 0;
         if let Err(e) = older {
