@@ -41,7 +41,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Options of every command. An empty value takes back what the environment says.
+/// Options of every command. An empty value overrides the environment.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
@@ -393,14 +393,21 @@ pub struct PruneArgs {
     /// No backup runs until this has ended: needed on storage that is weak
     #[arg(long)]
     pub exclusive: bool,
-    /// Don't ask
-    #[arg(long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub ask: AskArgs,
     /// Say what would be removed, and what it would cost; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     #[command(flatten)]
     pub keep: KeepArgs,
+}
+
+/// Whether to ask before something is removed.
+#[derive(Args, Clone, Debug)]
+pub struct AskArgs {
+    /// Don't ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -447,9 +454,8 @@ pub struct NewSecretArgs {
 pub struct KeyRemoveArgs {
     /// The slot, as 'key list' shows it; the beginning is enough
     pub slot: String,
-    /// Don't ask
-    #[arg(long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub ask: AskArgs,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -33,7 +33,7 @@ pub const CODES: [(Code, &str); 11] = [
     (Code::Ok, "all was done"),
     (
         Code::Failed,
-        "it failed; the message says why. What was stored before stays whole",
+        "it failed; the message says why. What was stored before is safe",
     ),
     (
         Code::Usage,
@@ -60,7 +60,7 @@ pub const CODES: [(Code, &str); 11] = [
     ),
     (
         Code::Interrupted,
-        "interrupted by a signal; what is stored stays whole",
+        "interrupted by a signal; what is already stored is safe",
     ),
 ];
 
@@ -182,8 +182,8 @@ impl From<Error> for Failure {
             Error::Damaged(_) => Failure::new(
                 Code::Damage,
                 format!(
-                    "{said}; run 'dedup check' to see what is hurt, and mend it first, or give up a snapshot that \
-                     can't be read with 'dedup forget --unreadable'"
+                    "{said}; run 'dedup check' to see what is affected, and repair it first; 'dedup forget \
+                     --unreadable' gives up a snapshot that can't be read"
                 ),
             ),
             Error::Lost(_) => Failure::new(
@@ -214,7 +214,7 @@ impl From<StoreError> for Failure {
                     Some("keys") => {
                         "without a key nothing can be opened: unpack what 'dedup key export' saved, or use a replica"
                     }
-                    _ => "'dedup check' shows what else is damaged; everything else can be restored",
+                    _ => "'dedup check' shows what else is damaged; the rest can be restored",
                 };
                 Failure::new(Code::Damage, format!("{said}; {advice}"))
             }
@@ -225,17 +225,15 @@ impl From<StoreError> for Failure {
             StoreError::RepositoryExists { .. } => {
                 with(Code::Failed, "nothing was changed; 'dedup backup' can use it")
             }
-            StoreError::WrongKey => with(Code::WrongKey, "it opens no slot of this repository"),
-            StoreError::NewerFormat { .. } => {
-                with(Code::Failed, "install a newer dedup; nothing was changed")
-            }
+            StoreError::WrongKey => with(Code::WrongKey, "no key of this repository opens with it"),
+            StoreError::NewerFormat { .. } => with(Code::Failed, "install a newer dedup"),
             StoreError::NoSpace { object } if is_of_this_machine(&object) => Failure::new(
                 Code::NoSpace,
-                format!("{said}; make room there and run the command again"),
+                format!("{said}; free some space there and run the command again"),
             ),
             StoreError::NoSpace { .. } => with(
                 Code::NoSpace,
-                "make room and run the command again; 'dedup prune --gc-only' works on a full disk",
+                "free some space and run the command again; 'dedup prune --gc-only' works on a full disk",
             ),
             StoreError::Remote { ref source, .. } => {
                 with(Code::Failed, remedy(source.kind(), error.is_foreign()))
@@ -243,15 +241,15 @@ impl From<StoreError> for Failure {
             StoreError::Local { what, path, source } => Failure::io(what, &path, &source),
             StoreError::TooManyOpen { .. } => with(
                 Code::Failed,
-                "nothing is wrong with that file: raise the limit (ulimit -n), or run less beside",
+                "raise the limit on open files (ulimit -n), or run fewer programs at once",
             ),
             StoreError::Thread(_) => with(
                 Code::Failed,
-                "raise the limit on processes (ulimit -u, a service's TasksMax), or run less beside",
+                "raise the limit on processes (ulimit -u, a service's TasksMax), or run fewer programs at once",
             ),
             StoreError::NoMemory { .. } => with(
                 Code::Failed,
-                "raise the limit on memory (ulimit -v), or run less beside",
+                "raise the limit on memory (ulimit -v), or run fewer programs at once",
             ),
             StoreError::Index(_) => with(
                 Code::Failed,
@@ -266,6 +264,15 @@ impl From<StoreError> for Failure {
             StoreError::WriterFailed => with(Code::Failed, "no snapshot was made; run the command again"),
             StoreError::Refused(_) => Failure::new(Code::Failed, said),
         }
+    }
+}
+
+/// What to do about an object that can't be read, while the others are used.
+pub fn advice(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::Remote { source, .. } => Some(remedy(source.kind(), error.is_foreign())),
+        StoreError::NewerFormat { .. } => Some("install a newer dedup"),
+        _ => None,
     }
 }
 
@@ -297,16 +304,16 @@ fn remedy(kind: io::ErrorKind, is_foreign: bool) -> &'static str {
         }
         Kind::HostUnreachable | Kind::AddrNotAvailable => "check the host's name in the URL, and the network",
         Kind::TimedOut | Kind::ConnectionAborted | Kind::ConnectionRefused | Kind::ConnectionReset => {
-            "what is stored stays whole; check the network and the server, and run the command again"
+            "check the network and the server and run the command again; what is already stored is safe"
         }
-        _ => "what is stored stays whole; run the command again",
+        _ => "run the command again; what is already stored is safe",
     }
 }
 
 fn interrupted() -> Failure {
     Failure::new(
         Code::Interrupted,
-        "interrupted; what is stored stays whole, and the next run goes on from there",
+        "interrupted; what is already stored is safe, and the next run continues from there",
     )
 }
 

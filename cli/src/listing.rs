@@ -3,17 +3,17 @@
 
 use crate::args::snapshot::{ChoiceArgs, Spec, absolute};
 use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, advice};
 use crate::output;
 use crate::render::{json, text};
-use engine::SessionId;
 use engine::facts::Facts;
 use engine::list;
-use engine::manifest::{Manifest, Snapshot};
+use engine::manifest::{self, Manifest, Snapshot};
 use engine::monitor::{Problem, ProblemKind, Quiet};
 use engine::order;
 use engine::repo::Repo;
 use engine::select::{self, Filter, Wanted};
+use engine::{Error, SessionId};
 use std::collections::HashMap;
 
 pub struct Listing {
@@ -24,8 +24,8 @@ pub struct Listing {
     places: HashMap<SessionId, usize>,
     /// Manifests that are damaged.
     pub damaged: usize,
-    /// Manifests that this user may not read.
-    pub denied: usize,
+    /// Manifests that can't be read: somebody else's, on a bad sector, or of a newer version.
+    pub unread: usize,
 }
 
 pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
@@ -34,16 +34,21 @@ pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
         warn(context, why);
     }
     let snapshots = survey.snapshots;
-    let (mut damaged, mut denied) = (0, 0);
+    let (mut damaged, mut unread) = (0, 0);
     for (id, error) in survey.unreadable {
-        if error.is_denied() {
-            denied += 1;
-            output::say(&Failure::from(error).line(context.json()));
-            continue;
+        let mut problem = manifest::problem(id, &error);
+        match &mut problem.what {
+            ProblemKind::Unreadable { why } => {
+                unread += 1;
+                if let Error::Store(error) = &error
+                    && let Some(advice) = advice(error)
+                {
+                    *why = format!("{why}; {advice}");
+                }
+            }
+            _ => damaged += 1,
         }
-        damaged += 1;
-        let why = error.to_string();
-        tell(context, format!("snapshots/{id}"), ProblemKind::Damage { why });
+        say(context, &problem);
     }
     let facts = order::facts(&snapshots, context.now.timestamp());
     tell_future(context, &facts);
@@ -52,7 +57,7 @@ pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
         places: places.collect(),
         facts,
         damaged,
-        denied,
+        unread,
         snapshots,
     })
 }
@@ -84,9 +89,13 @@ fn tell(context: &Context, object: String, what: ProblemKind) {
         path: object.into_bytes(),
         what,
     };
+    say(context, &problem);
+}
+
+fn say(context: &Context, problem: &Problem) {
     output::say(&match context.json() {
-        true => json::line(&json::problem(&problem, "list")),
-        false => format!("dedup: {}", text::problem(&problem)),
+        true => json::line(&json::problem(problem, "list")),
+        false => format!("dedup: {}", text::problem(problem)),
     });
 }
 
@@ -105,7 +114,7 @@ impl Listing {
 
     /// The code of a command that did what it could.
     pub fn code(&self) -> Code {
-        match (self.damaged, self.denied) {
+        match (self.damaged, self.unread) {
             (0, 0) => Code::Ok,
             (0, _) => Code::Failed,
             _ => Code::Damage,

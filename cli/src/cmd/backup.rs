@@ -177,7 +177,7 @@ fn tell(
     if tally.problems > 0 {
         let problems = text::count(tally.problems, "problem");
         out += &format!(
-            "{problems}: what is named above could not be saved, or not wholly; the rest is saved\n"
+            "{problems}: the paths named above were not saved, or not completely; the rest is saved\n"
         );
     }
     output::write(out.as_bytes()).map(|_| ())

@@ -45,8 +45,9 @@ pub fn run(context: &Context, args: &CopyArgs) -> Result<Code, Failure> {
     let copied = copy::run(&from, &to, &chosen, &options, &watcher)?;
     watcher.finish();
     tell(context, args, &copied)?;
-    Ok(match copied.hurt {
-        0 => all.code(),
+    Ok(match (copied.hurt, copied.unread) {
+        (0, 0) => all.code(),
+        (0, _) => all.code().max(Code::Failed),
         _ => Code::Damage,
     })
 }
@@ -86,7 +87,8 @@ fn tell(context: &Context, args: &CopyArgs, copied: &Copied) -> Result<(), Failu
         out.object(&summary(args, copied));
     } else if context.talks() {
         out.line(&match copied.snapshots.len() as u64 {
-            0 => "Nothing to copy: all is there".to_string(),
+            0 if copied.hurt + copied.unread > 0 => "No snapshot was copied".to_string(),
+            0 => "Nothing to copy: every snapshot is there already".to_string(),
             n => format!(
                 "{} {}: {} read, {} new at the target ({} stored)",
                 text::count(n, "snapshot"),
@@ -109,6 +111,7 @@ fn summary(args: &CopyArgs, copied: &Copied) -> Value {
         "dry_run": args.dry_run,
         "snapshots": copied.snapshots.len(),
         "hurt": copied.hurt,
+        "unread": copied.unread,
         "data_blobs": copied.chunks,
         "data_added": copied.data_added,
         "data_added_packed": copied.data_added_packed,

@@ -41,7 +41,7 @@ pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
     if policy.is_some() {
         removal::check(context, &decisions, &args.keep)?;
     }
-    let removed = removal::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
+    let removed = removal::remove(context, &repo, &decisions, args.dry_run, args.ask.yes)?;
     let mut code = removed.code.max(all.code());
     if context.json() {
         output::object(&removal::groups(&all, &decisions, &args.keep))?;
@@ -55,7 +55,7 @@ pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
             context,
             &repo,
             &options,
-            args.yes || removed.count > 0,
+            args.ask.yes || removed.count > 0,
             &removed,
         )?);
     } else if context.talks() {
@@ -86,7 +86,7 @@ fn accept_loss(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
     if !lost.is_empty() && !args.dry_run {
         confirm::ask(
             context,
-            args.yes,
+            args.ask.yes,
             &format!("Accept that {what} cannot be restored any more"),
         )?;
         forget::accept_loss(&repo, &lost)?;
@@ -125,7 +125,7 @@ fn give_up(context: &Context, repo: &Repo, args: &ForgetArgs) -> Result<Code, Fa
     }
     if !args.dry_run {
         let what = text::count(chosen.len() as u64, "unreadable snapshot");
-        confirm::ask(context, args.yes, &format!("Give up {what} for good"))?;
+        confirm::ask(context, args.ask.yes, &format!("Give up {what} for good"))?;
     }
     for id in chosen {
         let kept = match args.dry_run {

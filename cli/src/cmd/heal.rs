@@ -32,7 +32,8 @@ pub fn run(context: &Context, args: &HealArgs) -> Result<Code, Failure> {
     tell(context, args, &healed)?;
     Ok(match healed.is_whole() {
         true => Code::Ok,
-        false => Code::Damage,
+        false if healed.is_lacking() => Code::Damage,
+        false => Code::Failed,
     })
 }
 
@@ -154,6 +155,10 @@ fn end(healed: &Healed, args: &HealArgs) -> String {
         }
         (true, false) if args.read_data => "All that any snapshot needs is there again".to_string(),
         (true, false) => "All that was found lost or damaged is there again".to_string(),
+        (false, _) if !healed.is_lacking() => format!(
+            "{} could not be read, so nothing is known of their content. Run 'dedup heal' again when that is mended",
+            text::count(healed.packs_unreadable, "pack")
+        ),
         (false, _) => format!(
             "Still lost: {} and {}, {} damaged. A backup stores again what its source still has; 'dedup repair' \
              recovers what it can of the rest",

@@ -170,7 +170,7 @@ fn remove(context: &Context, args: &KeyRemoveArgs) -> Result<Code, Failure> {
         );
         return Err(Failure::new(Code::Failed, why));
     }
-    confirm::ask(context, args.yes, &format!("Remove {kind} {short}"))?;
+    confirm::ask(context, args.ask.yes, &format!("Remove {kind} {short}"))?;
     key::remove(&repo, slot.id)?;
     tell(
         context,

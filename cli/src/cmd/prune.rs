@@ -43,11 +43,11 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
         if args.dry_run {
             options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
         }
-        removed = removal::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
+        removed = removal::remove(context, &repo, &decisions, args.dry_run, args.ask.yes)?;
         code = removed.code.max(all.code());
     }
     match args.no_gc {
-        false => Ok(code.max(collect(context, &repo, &options, args.yes, &removed)?)),
+        false => Ok(code.max(collect(context, &repo, &options, args.ask.yes, &removed)?)),
         true => {
             tell(context, None, &removed, args.dry_run)?;
             Ok(code)
@@ -155,9 +155,10 @@ fn tell(
     let mut out = String::new();
     if removed.count > 0 {
         let what = text::count(removed.count, "snapshot");
+        let them = if removed.count == 1 { "it" } else { "them" };
         out += &match dry_run {
             true => format!("Would remove {what}\n"),
-            false => format!("Removed {what}: in the trash, where 'dedup undelete' finds them\n"),
+            false => format!("Removed {what}; 'dedup undelete' brings {them} back\n"),
         };
     }
     if let Some(summary) = summary {

@@ -7,7 +7,7 @@ use crate::cmd::check::{damaged_path, hurt_line};
 use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::output::Lines;
-use crate::progress::Watcher;
+use crate::progress::{Tally, Watcher};
 use crate::render::text;
 use crate::{listing, resolve};
 use engine::SessionId;
@@ -51,7 +51,7 @@ fn parity(context: &Context, args: &RepairParityArgs) -> Result<Code, Failure> {
         args.how.dry_run,
         &watcher,
     )?;
-    watcher.finish();
+    let tally = watcher.finish();
     let mut lines = vec![format!(
         "{} with parity: {} repaired, {} of parity made anew, {} beyond repair by it",
         text::count(done.packs, "pack"),
@@ -74,7 +74,7 @@ fn parity(context: &Context, args: &RepairParityArgs) -> Result<Code, Failure> {
         lines.push("'dedup repair packs' saves what is whole in the others".to_string());
     }
     end(context, &args.how, &[], json!(done), lines)?;
-    Ok(code(beyond))
+    Ok(code(beyond.min(tally.damage), &tally))
 }
 
 fn index(context: &Context, args: &RepairArgs) -> Result<Code, Failure> {
@@ -82,7 +82,7 @@ fn index(context: &Context, args: &RepairArgs) -> Result<Code, Failure> {
     let repo = context.open()?;
     let watcher = Watcher::start(context, "repair")?;
     let done = repair::index(&repo, &options, &watcher)?;
-    watcher.finish();
+    let tally = watcher.finish();
     let IndexRepaired {
         segments_damaged,
         packs_listed,
@@ -104,7 +104,7 @@ fn index(context: &Context, args: &RepairArgs) -> Result<Code, Failure> {
         ),
     });
     end(context, args, &[], json!(done), lines)?;
-    Ok(code(packs_unreadable))
+    Ok(code(packs_unreadable.min(tally.damage), &tally))
 }
 
 fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
@@ -112,7 +112,7 @@ fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
     let repo = context.open()?;
     let watcher = Watcher::start(context, "repair")?;
     let done = repair::packs(&repo, &args.packs, &options, &watcher)?;
-    watcher.finish();
+    let tally = watcher.finish();
     let PacksRepaired {
         packs,
         packs_unneeded,
@@ -154,7 +154,7 @@ fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
         ));
     }
     end(context, &args.how, &[], json!(done), lines)?;
-    Ok(code(packs_lost + chunks_lost))
+    Ok(code(packs_lost + chunks_lost, &tally))
 }
 
 fn snapshots(context: &Context, args: &RepairSnapshotsArgs) -> Result<Code, Failure> {
@@ -170,7 +170,7 @@ fn snapshots(context: &Context, args: &RepairSnapshotsArgs) -> Result<Code, Fail
     };
     let watcher = Watcher::start(context, "repair")?;
     let done = repair::snapshots(&repo, &ids, &options, &watcher)?;
-    watcher.finish();
+    let tally = watcher.finish();
     let (objects, lines) = told(context, &done);
     let summary = json!({
         "snapshots": done.snapshots,
@@ -178,7 +178,7 @@ fn snapshots(context: &Context, args: &RepairSnapshotsArgs) -> Result<Code, Fail
         "unreadable": done.unreadable,
     });
     end(context, &args.how, &objects, summary, lines)?;
-    Ok(code(done.unreadable))
+    Ok(code(tally.damage, &tally))
 }
 
 /// What is said of each snapshot: as objects, and as lines.
@@ -243,10 +243,11 @@ fn end(
     out.finish()
 }
 
-/// Damage that was mended is none; what is lost is.
-fn code(lost: u64) -> Code {
-    match lost {
-        0 => Code::Ok,
+/// Damage that was mended is none; what is lost is. What could not be read is known to be neither.
+fn code(lost: u64, tally: &Tally) -> Code {
+    match (lost, tally.unreadable) {
+        (0, 0) => Code::Ok,
+        (0, _) => Code::Failed,
         _ => Code::Damage,
     }
 }

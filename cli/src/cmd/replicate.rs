@@ -146,7 +146,7 @@ fn line(one: &Ended, dry_run: bool) -> String {
     }
     let came = match done.snapshots {
         0 => String::new(),
-        _ => format!("{snapshots} came, {} sent; ", format_bytes(done.bytes)),
+        _ => format!("{snapshots} replicated, {} sent; ", format_bytes(done.bytes)),
     };
     match &one.failure {
         Some(_) if done.behind == 0 => format!("{name}: {came}failed"),
@@ -159,6 +159,9 @@ fn code(ended: &[Ended], dry_run: bool) -> Code {
     let mut failures = ended.iter().filter_map(|one| one.failure.as_ref());
     if ended.iter().any(|one| one.done.hurt > 0) {
         return Code::Damage;
+    }
+    if ended.iter().any(|one| one.done.unread > 0) {
+        return Code::Failed;
     }
     match (failures.next(), ended.len()) {
         (Some(failure), 1) => failure.code,

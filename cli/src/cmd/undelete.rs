@@ -10,7 +10,7 @@ use crate::resolve;
 use engine::facts::Facts;
 use engine::forget::{self, Trashed};
 use engine::manifest::Snapshot;
-use engine::monitor::{Monitor, Problem, ProblemKind};
+use engine::monitor::{Monitor, Problem};
 use engine::repo::Repo;
 use engine::select::{self, Filter};
 use engine::{Error, StoreError};
@@ -61,11 +61,7 @@ pub fn run(context: &Context, args: &UndeleteArgs) -> Result<Code, Failure> {
 fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Vec<Trashed>, u64), Failure> {
     let (trash, damaged) = forget::list_trash(repo)?;
     for (id, error) in damaged {
-        let why = error.to_string();
-        monitor.problem(&Problem {
-            path: format!("trash/{id}").into_bytes(),
-            what: ProblemKind::Damage { why },
-        });
+        monitor.problem(&Problem::of(format!("trash/{id}"), &error));
     }
     let (snapshots, _) = repo.snapshots()?;
     let same = |a: &Facts, b: &Facts| a.time == b.time && a.host == b.host && a.paths == b.paths;
