@@ -1,7 +1,7 @@
 //! What the system gives this process: as many open files as it may have, and enough memory to work at all.
 
-use crate::exit::{Code, Failure};
 use rustix::process::{Resource, getrlimit};
+use service::{Failure, Status};
 
 /// Address space without which the libraries that the program is made of end it in the middle. Most of it is only
 /// reserved.
@@ -13,7 +13,7 @@ pub fn prepare() -> Result<(), Failure> {
     let _ = engine::repo::raise_limit();
     match getrlimit(Resource::As).current {
         Some(limit) if limit < LEAST_MEMORY => Err(Failure::new(
-            Code::Failed,
+            Status::Failed,
             format!(
                 "not enough memory: the limit on address space (ulimit -v) is {} MiB, and {} MiB are needed",
                 limit >> 20,

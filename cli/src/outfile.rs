@@ -1,7 +1,7 @@
 //! A file that a command writes, at a place of the user's choice. A regular file appears there only when it is whole; a
 //! device, a FIFO or whatever else is there is opened and written through.
 
-use crate::exit::Failure;
+use service::Failure;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt, fchown};

@@ -1,12 +1,10 @@
 //! What `forget` and `prune` share: a policy's decisions on snapshots, said and carried out.
 
 use crate::args::retention::KeepArgs;
-use crate::confirm;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::listing::{self, Listing};
+use crate::exit;
 use crate::output::{self, Lines};
 use crate::render::{json, text};
+use crate::terminal::Terminal;
 use engine::SessionId;
 use engine::facts::{Facts, Group, group_by};
 use engine::forget::{self, Action, PolicyDecision};
@@ -16,28 +14,31 @@ use engine::select::Filter;
 use engine::units::escape;
 use engine::{Error, StoreError};
 use serde_json::{Value, json};
+use service::face::confirm_if_possible;
+use service::listing::{self, Listing};
+use service::{Failure, Status};
 use std::collections::HashSet;
 
 /// What a policy decides on the snapshots that pass the filter.
 pub fn by_policy(
-    context: &Context,
+    terminal: &Terminal,
     all: &Listing,
     policy: &Policy,
     keep: &KeepArgs,
     filter: &Filter,
 ) -> Vec<PolicyDecision> {
-    let zone = context.now.time_zone();
-    let now = context.now.timestamp();
+    let zone = terminal.context.now.time_zone();
+    let now = terminal.context.now.timestamp();
     forget::plan(&all.snapshots, policy, &keep.group_by.0, filter, zone, now)
 }
 
 /// Tells of a tag to keep that no snapshot has, and refuses a policy that leaves nothing of a group, which is a mistake
 /// more often than not.
-pub fn check(context: &Context, decisions: &[PolicyDecision], keep: &KeepArgs) -> Result<(), Failure> {
+pub fn check(terminal: &Terminal, decisions: &[PolicyDecision], keep: &KeepArgs) -> Result<(), Failure> {
     for tags in &keep.keep_tag {
         if !decisions.iter().any(|d| d.facts.has_tags(&tags.0)) {
             let why = format!("--keep-tag {}: no snapshot has these tags", tags.0.join(","));
-            listing::warn(context, why);
+            listing::warn(terminal, why);
         }
     }
     if keep.allow_empty {
@@ -71,13 +72,13 @@ pub fn removals(decisions: &[PolicyDecision]) -> impl Iterator<Item = &PolicyDec
 
 /// Says of each snapshot what becomes of it, and why: group by group.
 pub fn print(
-    context: &Context,
+    terminal: &Terminal,
     decisions: &[PolicyDecision],
     keep: &KeepArgs,
     dry_run: bool,
 ) -> Result<(), Failure> {
     let mut out = Lines::new();
-    if context.json() {
+    if terminal.json() {
         for d in decisions {
             out.object(&json!({
                 "message_type": "policy",
@@ -86,7 +87,7 @@ pub fn print(
                 "reasons": d.reasons,
             }));
         }
-    } else if context.talks() {
+    } else if terminal.talks() {
         let facts: Vec<&Facts> = decisions.iter().map(|d| &d.facts).collect();
         for group in group_by(&facts, &keep.group_by.0) {
             let members = members(&group, decisions);
@@ -168,12 +169,12 @@ fn table(out: &mut Lines, members: &[&PolicyDecision], action: Action, word: &st
 pub struct Removed {
     pub count: u64,
     pub failed: u64,
-    pub code: Code,
+    pub status: Status,
 }
 
 /// Asks, and moves what was decided to the trash. What can't be removed is said; the rest is removed.
 pub fn remove(
-    context: &Context,
+    terminal: &Terminal,
     repo: &Repo,
     decisions: &[PolicyDecision],
     dry_run: bool,
@@ -188,19 +189,19 @@ pub fn remove(
         removed.count = wanted;
         return Ok(removed);
     }
-    confirm::ask_at_terminal(
-        context,
+    confirm_if_possible(
+        terminal,
         yes,
         &format!("Remove {}", text::count(wanted, "snapshot")),
     )?;
     for decision in removals(decisions) {
-        match forget::apply(repo, &[decision.facts.id], context.now_secs()) {
+        match forget::apply(repo, &[decision.facts.id], terminal.context.now_secs()) {
             Ok(()) => removed.count += 1,
             Err(Error::Store(e @ (StoreError::Refused(_) | StoreError::Corrupt { .. }))) => {
                 removed.failed += 1;
-                removed.code = Code::Incomplete;
+                removed.status = Status::Incomplete;
                 let failure = Failure::from(e);
-                output::say(&failure.line(context.json()));
+                output::say(&exit::line(&failure, terminal.json()));
             }
             // Somebody else removed it meanwhile.
             Err(Error::Store(StoreError::Missing { .. }) | Error::NoSnapshot(_)) => {}

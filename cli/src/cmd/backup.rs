@@ -1,17 +1,13 @@
 //! `backup`: one generation of files, or of a stream.
 
 mod also;
-mod glob;
-mod sources;
 mod stream;
 
 use crate::args::BackupArgs;
 use crate::args::backup::SelectArgs;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::progress::{Tally, Watcher};
+use crate::output;
 use crate::render::{json, text};
-use crate::{output, resolve};
+use crate::terminal::Terminal;
 use engine::backup::{self, Ignore, Options, OwnPlaces, Report, Stream};
 use engine::filter::{FilterOptions, pattern_text};
 use engine::order;
@@ -22,21 +18,25 @@ use engine::units::escape;
 use engine::{SessionId, when};
 use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
+use service::face::{Activity, ProblemCounts, Step};
+use service::machine;
+use service::sources;
+use service::{Failure, Status};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use stream::Input;
 
-pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
-    let mut options = options(context, args)?;
+pub fn run(terminal: &Terminal, args: &BackupArgs) -> Result<Status, Failure> {
+    let mut options = options(terminal, args)?;
     let mut input = Input::new(&args.stdin, &args.paths)?;
-    let location = context.location()?;
-    let followers = also::followers(context, &args.also, &location)?;
+    let location = terminal.context.location()?;
+    let followers = also::followers(terminal, &args.also, &location)?;
     if input.is_none() {
-        let collected = sources::collect(&args.paths, &args.select)?;
+        let collected = sources::collect(&args.paths, &args.select.lists())?;
         (options.sources, options.followed) = (collected.paths, collected.followed);
         let urls = std::iter::once(&location.url).chain(followers.iter().map(|follower| &follower.url));
-        let dirs = context.dirs()?;
+        let dirs = terminal.context.dirs()?;
         options.own = OwnPlaces {
             repositories: urls
                 .filter_map(|url| repo::local_path(url))
@@ -46,21 +46,21 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
         };
     }
     let mut begun = None;
-    let repo = context.open_while(&location, &mut || {
+    let repo = terminal.context.open_while(&location, terminal, &mut || {
         begun = input.is_none().then(|| backup::begin(&options)).transpose()?;
         Ok(())
     })?;
     let repo = Arc::new(repo);
-    options.parent = parent(context, &repo, args)?;
+    options.parent = parent(terminal, &repo, args)?;
     if let Some(input) = &mut input {
         input.start()?;
     }
-    let watcher = Watcher::start(context, "backup")?;
+    let watcher = Step::start(terminal, Activity::Backup)?;
     let stream = input.as_mut().map(|input| Stream {
         name: input.name(),
         source: input,
     });
-    let followers = also::start(context, &args.also, &repo, followers)?;
+    let followers = also::start(terminal, &args.also, &repo, followers)?;
     let report = match begun {
         Some(begun) => backup::run_begun(&repo, &options, begun, &watcher),
         None => backup::run(&repo, &options, stream, &watcher),
@@ -79,21 +79,23 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
     };
     let followed = followers.finish(report.snapshot.is_some(), snapshots, &watcher);
     let tally = watcher.finish();
-    also::tell_problems(context, &followed);
-    match context.json() {
-        true => output::object(&summary(&report, &options, &context.now, &followed))?,
-        false if context.talks() => tell(context, &report, &options, tally, &followed)?,
+    also::tell_problems(terminal, &followed);
+    match terminal.json() {
+        true => output::object(&summary(&report, &options, &terminal.context.now, &followed))?,
+        false if terminal.talks() => tell(terminal, &report, &options, tally, &followed)?,
         false => {}
     }
-    Ok(tally.code().max(also::code(&followed)))
+    Ok(tally.status().max(also::code(&followed)))
 }
 
-fn options(context: &Context, args: &BackupArgs) -> Result<Options, Failure> {
+fn options(terminal: &Terminal, args: &BackupArgs) -> Result<Options, Failure> {
     let describe = &args.describe;
     let time = describe.time.as_deref().filter(|text| !text.is_empty());
-    let time = time.map(|text| when::start_of(text, &context.now)).transpose()?;
-    let host = resolve::host(describe.host.as_deref(), &context.env)?;
-    let options = Options::new(Vec::new(), &host, context.now.timestamp());
+    let time = time
+        .map(|text| when::start_of(text, &terminal.context.now))
+        .transpose()?;
+    let host = machine::host(describe.host.as_deref(), &terminal.context.env)?;
+    let options = Options::new(Vec::new(), &host, terminal.context.now.timestamp());
     Ok(Options {
         filter: filter(&args.select),
         user: repo::user_name(),
@@ -110,7 +112,7 @@ fn options(context: &Context, args: &BackupArgs) -> Result<Options, Failure> {
         allow_empty: args.allow_empty,
         read_special: args.select.read_special,
         level: args.compression,
-        checkpoint: resolve::checkpoint(&context.env)?.unwrap_or(options.checkpoint),
+        checkpoint: machine::checkpoint(&terminal.context.env)?.unwrap_or(options.checkpoint),
         ..options
     })
 }
@@ -136,20 +138,20 @@ fn patterns(given: &[OsString]) -> Vec<String> {
     given.iter().map(text).collect()
 }
 
-fn parent(context: &Context, repo: &Repo, args: &BackupArgs) -> Result<Option<SessionId>, Failure> {
+fn parent(terminal: &Terminal, repo: &Repo, args: &BackupArgs) -> Result<Option<SessionId>, Failure> {
     let Some(text) = args.parent.as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
     let (snapshots, _) = repo.snapshots()?;
-    let facts = order::facts(&snapshots, context.now.timestamp());
+    let facts = order::facts(&snapshots, terminal.context.now.timestamp());
     Ok(Some(select::choose(&facts, text, &Filter::default(), None)?.id))
 }
 
 fn tell(
-    context: &Context,
+    terminal: &Terminal,
     report: &Report,
     options: &Options,
-    tally: Tally,
+    tally: ProblemCounts,
     followed: &[Followed],
 ) -> Result<(), Failure> {
     let mut out = String::new();
@@ -163,7 +165,7 @@ fn tell(
         (None, false) => "Dry run: nothing was written\n".to_string(),
     };
     if !report.left_out.is_empty() {
-        out += &match context.global.verbose {
+        out += &match terminal.global.verbose {
             0 => format!(
                 "Left out what belongs to the backup itself: {} (-v names them)\n",
                 text::count(report.left_out.len() as u64, "folder")
@@ -174,8 +176,8 @@ fn tell(
         };
     }
     out += &also::lines(followed);
-    if tally.problems > 0 {
-        let problems = text::count(tally.problems, "problem");
+    if tally.paths > 0 {
+        let problems = text::count(tally.paths, "problem");
         out += &format!(
             "{problems}: what is named above could not be saved, or not wholly; the rest is saved\n"
         );

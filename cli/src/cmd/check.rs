@@ -2,16 +2,16 @@
 
 use crate::args::CheckArgs;
 use crate::args::values::Subset;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
 use crate::output::Lines;
-use crate::progress::Watcher;
 use crate::render::{json, text};
+use crate::terminal::Terminal;
 use engine::check::{self, CheckReport, DamagedPath, Options, ReadData};
 use engine::units::{escape, format_bytes};
 use serde_json::json;
+use service::face::{Activity, Step};
+use service::{Failure, Status};
 
-pub fn run(context: &Context, args: &CheckArgs) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, args: &CheckArgs) -> Result<Status, Failure> {
     let options = Options {
         read_data: match args.read_data_subset {
             None if args.read_data => ReadData::All,
@@ -25,17 +25,17 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<Code, Failure> {
         },
         threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
     };
-    let repo = context.open()?;
-    let watcher = Watcher::start(context, "check")?;
+    let repo = terminal.open()?;
+    let watcher = Step::start(terminal, Activity::Check)?;
     let report = check::run(&repo, &options, &watcher)?;
     let tally = watcher.finish();
-    match context.json() {
+    match terminal.json() {
         true => print_json(&report)?,
-        false => print_text(context, &report)?,
+        false => print_text(terminal, &report)?,
     }
     match report.num_errors {
-        0 => Ok(tally.code()),
-        _ => Ok(Code::Damage),
+        0 => Ok(tally.status()),
+        _ => Ok(Status::Damaged),
     }
 }
 
@@ -88,12 +88,12 @@ pub fn hurt_lines(paths: &[DamagedPath], all: u64) -> Vec<String> {
     lines
 }
 
-fn print_text(context: &Context, r: &CheckReport) -> Result<(), Failure> {
+fn print_text(terminal: &Terminal, r: &CheckReport) -> Result<(), Failure> {
     let mut out = Lines::new();
     hurt_lines(&r.paths, r.damaged_paths)
         .iter()
         .for_each(|line| out.line(line));
-    if context.talks() {
+    if terminal.talks() {
         out.line(&format!(
             "Checked {}, {}, {}, {} with {}",
             text::count(r.snapshots, "snapshot"),
@@ -108,7 +108,7 @@ fn print_text(context: &Context, r: &CheckReport) -> Result<(), Failure> {
         }
         advice(r).iter().for_each(|line| out.line(line));
     }
-    if context.talks() || r.num_errors > 0 {
+    if terminal.talks() || r.num_errors > 0 {
         out.line(&match r.num_errors {
             0 => "No damage found".to_string(),
             n => format!("{} found", text::count(n, "error")),

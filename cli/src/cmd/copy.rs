@@ -1,31 +1,31 @@
 //! `copy`: generations into a repository with other keys.
 
 use crate::args::remotes::CopyArgs;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::listing;
 use crate::output::Lines;
-use crate::progress::Watcher;
 use crate::render::text;
-use crate::resolve::{self, Location};
+use crate::terminal::Terminal;
 use engine::copy::{self, Copied, Options};
 use engine::units::format_bytes;
 use engine::{SessionId, select};
 use serde_json::{Value, json};
+use service::face::{Activity, Step};
+use service::listing;
+use service::resolve::{self, Location};
+use service::{Failure, Status};
 
-pub fn run(context: &Context, args: &CopyArgs) -> Result<Code, Failure> {
-    let source = source(context, args)?;
+pub fn run(terminal: &Terminal, args: &CopyArgs) -> Result<Status, Failure> {
+    let source = source(terminal, args)?;
     let options = Options {
         all: args.all,
         dry_run: args.dry_run,
         level: args.compression,
-        host: resolve::host(None, &context.env)?,
-        now: context.now_secs(),
+        host: terminal.context.host()?,
+        now: terminal.context.now_secs(),
     };
-    let to = context.open()?;
-    let sources = resolve::opening_source(args, &context.env, &source)?;
-    let from = context.open_with(&source, sources)?;
-    let all = listing::read(context, &from)?;
+    let to = terminal.open()?;
+    let sources = resolve::opening_source(&args.into(), &terminal.context.env, &source)?;
+    let from = terminal.context.open_with(&source, sources, terminal)?;
+    let all = listing::read(&terminal.context, &from, terminal)?;
     let filter = args.filter.filter()?;
     let chosen: Vec<SessionId> = match args.snapshots.is_empty() && filter.is_empty() {
         true => Vec::new(),
@@ -37,41 +37,41 @@ pub fn run(context: &Context, args: &CopyArgs) -> Result<Code, Failure> {
     };
     if chosen.is_empty() && !filter.is_empty() {
         return Err(Failure::new(
-            Code::Failed,
+            Status::Failed,
             "no snapshot matches; nothing was copied",
         ));
     }
-    let watcher = Watcher::start(context, "copy")?;
+    let watcher = Step::start(terminal, Activity::Copy)?;
     let copied = copy::run(&from, &to, &chosen, &options, &watcher)?;
     watcher.finish();
-    tell(context, args, &copied)?;
+    tell(terminal, args, &copied)?;
     Ok(match copied.hurt {
-        0 => all.code(),
-        _ => Code::Damage,
+        0 => all.status(),
+        _ => Status::Damaged,
     })
 }
 
 /// Where it is copied from: --from, or DEDUP_FROM_REPOSITORY.
-fn source(context: &Context, args: &CopyArgs) -> Result<Location, Failure> {
+fn source(terminal: &Terminal, args: &CopyArgs) -> Result<Location, Failure> {
     let given = match &args.from {
         Some(text) => Some(text.as_str()),
-        None => context.env.text("DEDUP_FROM_REPOSITORY")?,
+        None => terminal.context.env.text("DEDUP_FROM_REPOSITORY")?,
     };
     match given.filter(|text| !text.is_empty()) {
-        Some(text) => resolve::remote(text, &context.env),
+        Some(text) => terminal.context.remote(text),
         None => Err(Failure::usage(
             "say where to copy from: --from, or DEDUP_FROM_REPOSITORY",
         )),
     }
 }
 
-fn tell(context: &Context, args: &CopyArgs, copied: &Copied) -> Result<(), Failure> {
+fn tell(terminal: &Terminal, args: &CopyArgs, copied: &Copied) -> Result<(), Failure> {
     let mut out = Lines::new();
     for copy in &copied.snapshots {
         let (from, to) = (copy.from.to_hex(), copy.to.map(|id| id.to_hex()));
-        if context.json() {
+        if terminal.json() {
             out.object(&json!({ "message_type": "copied", "source_id": from, "snapshot_id": to }));
-        } else if context.talks() {
+        } else if terminal.talks() {
             out.line(&match to {
                 Some(to) => format!(
                     "Snapshot {} is copied as {}",
@@ -82,9 +82,9 @@ fn tell(context: &Context, args: &CopyArgs, copied: &Copied) -> Result<(), Failu
             });
         }
     }
-    if context.json() {
+    if terminal.json() {
         out.object(&summary(args, copied));
-    } else if context.talks() {
+    } else if terminal.talks() {
         out.line(&match copied.snapshots.len() as u64 {
             0 => "Nothing to copy: all is there".to_string(),
             n => format!(

@@ -2,71 +2,72 @@
 
 use crate::args::ForgetArgs;
 use crate::cmd::prune;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::listing::{self, Listing};
+use crate::output;
 use crate::removal::{self, Removed, removals};
 use crate::render::text;
-use crate::{confirm, output};
+use crate::terminal::Terminal;
 use engine::SessionId;
 use engine::forget::{self, Action, PolicyDecision};
 use engine::repo::Repo;
 use engine::select::{self, Filter};
 use engine::units::escape;
 use serde_json::json;
+use service::face::confirm;
+use service::listing::{self, Listing};
+use service::{Failure, Status};
 
-pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
     let filter = args.filter.filter()?;
     let policy = args.keep.policy()?;
     if args.lost {
-        return accept_loss(context, args);
+        return accept_loss(terminal, args);
     }
     if args.snapshots.is_empty() && policy.is_none() {
         return Err(Failure::usage(
             "say which snapshots to remove, or give a --keep-* rule that says which to keep; nothing was removed",
         ));
     }
-    let repo = context.open()?;
+    let repo = terminal.open()?;
     if args.unreadable {
-        return give_up(context, &repo, args);
+        return give_up(terminal, &repo, args);
     }
-    let all = listing::read(context, &repo)?;
+    let all = listing::read(&terminal.context, &repo, terminal)?;
     let decisions = match &policy {
-        Some(policy) => removal::by_policy(context, &all, policy, &args.keep, &filter),
+        Some(policy) => removal::by_policy(terminal, &all, policy, &args.keep, &filter),
         None => named(&all, &args.snapshots, &filter)?,
     };
-    if !context.json() {
-        removal::print(context, &decisions, &args.keep, args.dry_run)?;
+    if !terminal.json() {
+        removal::print(terminal, &decisions, &args.keep, args.dry_run)?;
     }
     if policy.is_some() {
-        removal::check(context, &decisions, &args.keep)?;
+        removal::check(terminal, &decisions, &args.keep)?;
     }
-    let removed = removal::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
-    let mut code = removed.code.max(all.code());
-    if context.json() {
+    let removed = removal::remove(terminal, &repo, &decisions, args.dry_run, args.yes)?;
+    let mut code = removed.status.max(all.status());
+    if terminal.json() {
         output::object(&removal::groups(&all, &decisions, &args.keep))?;
     }
     if args.prune {
-        let mut options = prune::gc_only(context, args.dry_run)?;
+        let mut options = prune::gc_only(terminal, args.dry_run)?;
         if args.dry_run {
             options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
         }
         code = code.max(prune::collect(
-            context,
+            terminal,
             &repo,
             &options,
             args.yes || removed.count > 0,
             &removed,
         )?);
-    } else if context.talks() {
+    } else if terminal.talks() {
         summary(&removed, args.dry_run)?;
     }
     Ok(code)
 }
 
 /// Stops expecting snapshots that are gone from the storage.
-fn accept_loss(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
+fn accept_loss(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
+    let repo = terminal.open()?;
     let mut lost = repo.survey()?.lost?;
     if let Some(wanted) = args
         .snapshots
@@ -74,7 +75,7 @@ fn accept_loss(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
         .find(|wanted| !lost.iter().any(|id| id.to_hex().starts_with(*wanted)))
     {
         let why = format!("no snapshot that is gone matches '{wanted}'");
-        return Err(Failure::new(Code::Failed, why));
+        return Err(Failure::new(Status::Failed, why));
     }
     let is_named = |id: &SessionId| {
         args.snapshots
@@ -84,31 +85,31 @@ fn accept_loss(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
     lost.retain(|id| args.snapshots.is_empty() || is_named(id));
     let what = text::count(lost.len() as u64, "snapshot");
     if !lost.is_empty() && !args.dry_run {
-        confirm::ask(
-            context,
+        confirm(
+            terminal,
             args.yes,
             &format!("Accept that {what} cannot be restored any more"),
         )?;
         forget::accept_loss(&repo, &lost)?;
     }
-    if context.json() {
+    if terminal.json() {
         return output::object(&json!({
             "message_type": "summary",
             "accepted": lost.iter().map(|id| id.to_hex()).collect::<Vec<_>>(),
             "dry_run": args.dry_run,
         }))
-        .map(|()| Code::Ok);
+        .map(|()| Status::Completed);
     }
     output::line(&match (lost.len(), args.dry_run) {
         (0, _) => "No snapshot that this machine knows is gone".to_string(),
         (_, true) => format!("Dry run: the loss of {what} would be accepted; nothing was changed"),
         (_, false) => format!("Accepted the loss of {what}"),
     })?;
-    Ok(Code::Ok)
+    Ok(Status::Completed)
 }
 
 /// Ends snapshots that can't be read, so that a prune is possible again.
-fn give_up(context: &Context, repo: &Repo, args: &ForgetArgs) -> Result<Code, Failure> {
+fn give_up(terminal: &Terminal, repo: &Repo, args: &ForgetArgs) -> Result<Status, Failure> {
     let (_, damaged) = repo.snapshots()?;
     let mut chosen = Vec::new();
     for wanted in &args.snapshots {
@@ -118,14 +119,14 @@ fn give_up(context: &Context, repo: &Repo, args: &ForgetArgs) -> Result<Code, Fa
             [] => {
                 let why =
                     format!("no snapshot that can't be read matches '{wanted}'; 'dedup check' names them");
-                return Err(Failure::new(Code::Failed, why));
+                return Err(Failure::new(Status::Failed, why));
             }
             [_, _, ..] => return Err(Failure::usage(format!("'{wanted}' matches several snapshots"))),
         }
     }
     if !args.dry_run {
         let what = text::count(chosen.len() as u64, "unreadable snapshot");
-        confirm::ask(context, args.yes, &format!("Give up {what} for good"))?;
+        confirm(terminal, args.yes, &format!("Give up {what} for good"))?;
     }
     for id in chosen {
         let kept = match args.dry_run {
@@ -133,7 +134,7 @@ fn give_up(context: &Context, repo: &Repo, args: &ForgetArgs) -> Result<Code, Fa
             false => Some(forget::end_unreadable(repo, id)?),
         };
         let short = text::short(&id.to_hex());
-        match (context.json(), &kept) {
+        match (terminal.json(), &kept) {
             (true, _) => output::object(&json!({
                 "message_type": "given_up",
                 "id": id.to_hex(),
@@ -149,7 +150,7 @@ fn give_up(context: &Context, repo: &Repo, args: &ForgetArgs) -> Result<Code, Fa
             ))?,
         }
     }
-    Ok(Code::Ok)
+    Ok(Status::Completed)
 }
 
 fn named(all: &Listing, texts: &[String], filter: &Filter) -> Result<Vec<PolicyDecision>, Failure> {

@@ -1,52 +1,52 @@
 //! `heal`: mends one replica from others.
 
 use crate::args::remotes::HealArgs;
-use crate::config::Config;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::exit;
 use crate::output::{self, Lines};
-use crate::progress::Watcher;
 use crate::render::text;
-use crate::resolve;
+use crate::terminal::Terminal;
 use engine::heal::{self, Healed, Options};
 use engine::repo::Repo;
 use engine::units::{escape, format_bytes};
 use engine::{Error, StoreError};
 use serde_json::json;
+use service::face::{Activity, Step};
+use service::resolve;
+use service::{Failure, Status};
 use std::path::Path;
 
-pub fn run(context: &Context, args: &HealArgs) -> Result<Code, Failure> {
-    let location = context.location()?;
+pub fn run(terminal: &Terminal, args: &HealArgs) -> Result<Status, Failure> {
+    let location = terminal.context.location()?;
     let options = Options {
         read_data: args.read_data,
         dry_run: args.dry_run,
         threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
-        host: resolve::host(None, &context.env)?,
-        now: context.now_secs(),
+        host: terminal.context.host()?,
+        now: terminal.context.now_secs(),
     };
-    let repo = context.open_at(&location)?;
-    let from = sources(context, args, &repo, &resolve::absolute(&location.url)?)?;
-    let watcher = Watcher::start(context, "heal")?;
+    let repo = terminal.context.open_at(&location, terminal)?;
+    let from = sources(terminal, args, &repo, &resolve::absolute(&location.url)?)?;
+    let watcher = Step::start(terminal, Activity::Heal)?;
     let healed = heal::run(&repo, &from, &options, &watcher)?;
     watcher.finish();
-    tell(context, args, &healed)?;
+    tell(terminal, args, &healed)?;
     Ok(match healed.is_whole() {
-        true => Code::Ok,
-        false => Code::Damage,
+        true => Status::Completed,
+        false => Status::Damaged,
     })
 }
 
 /// The replicas that were named, all of which must be there; or what can be had of those that have names, and of the
 /// usual repository.
-fn sources(context: &Context, args: &HealArgs, repo: &Repo, own: &str) -> Result<Vec<Repo>, Failure> {
-    let dirs = context.dirs()?;
+fn sources(terminal: &Terminal, args: &HealArgs, repo: &Repo, own: &str) -> Result<Vec<Repo>, Failure> {
+    let dirs = terminal.context.dirs()?;
     let mut found = Vec::new();
     for text in &args.from {
-        let url = resolve::remote(text, &context.env)?.url;
+        let url = terminal.context.remote(text)?.url;
         found.push(repo.open_replica(&url, &dirs)?);
     }
     if args.from.is_empty() {
-        for (name, url) in known(context)? {
+        for (name, url) in known(terminal)? {
             if url == own {
                 continue;
             }
@@ -56,8 +56,8 @@ fn sources(context: &Context, args: &HealArgs, repo: &Repo, own: &str) -> Result
                 Err(Error::Store(StoreError::Refused(_))) => {}
                 Err(e) => {
                     let why = Failure::from(e).message;
-                    let said = Failure::new(Code::Failed, format!("{name}: {why}"));
-                    output::say(&said.line(context.json()));
+                    let said = Failure::new(Status::Failed, format!("{name}: {why}"));
+                    output::say(&exit::line(&said, terminal.json()));
                 }
             }
         }
@@ -72,10 +72,10 @@ fn sources(context: &Context, args: &HealArgs, repo: &Repo, own: &str) -> Result
 }
 
 /// Names and URLs of what may be a replica.
-fn known(context: &Context) -> Result<Vec<(String, String)>, Failure> {
-    let location = resolve::usual(&context.env)?;
+fn known(terminal: &Terminal) -> Result<Vec<(String, String)>, Failure> {
+    let location = resolve::usual(&terminal.context.env, &terminal.context.settings)?;
     let usual = resolve::absolute(&location.url)?;
-    let remotes = Config::read(&context.env)?.remotes.into_iter();
+    let remotes = terminal.context.settings.remotes.clone().into_iter();
     let mut known: Vec<_> = remotes.map(|remote| (remote.name, remote.url)).collect();
     let is_there = !location.embedded || Path::new(&usual).exists();
     if is_there && known.iter().all(|(_, url)| *url != usual) {
@@ -84,15 +84,15 @@ fn known(context: &Context) -> Result<Vec<(String, String)>, Failure> {
     Ok(known)
 }
 
-fn tell(context: &Context, args: &HealArgs, healed: &Healed) -> Result<(), Failure> {
+fn tell(terminal: &Terminal, args: &HealArgs, healed: &Healed) -> Result<(), Failure> {
     let mut out = Lines::new();
-    if context.json() {
+    if terminal.json() {
         let mut object = json!(healed);
         object["message_type"] = json!("summary");
         object["dry_run"] = json!(args.dry_run);
         object["whole"] = json!(healed.is_whole());
         out.object(&object);
-    } else if context.talks() {
+    } else if terminal.talks() {
         lines(healed, args).iter().for_each(|line| out.line(line));
     }
     out.finish()

@@ -1,16 +1,16 @@
 //! `init`: makes a repository, what opens it, and a recovery phrase that is shown this once.
 
 use crate::args::{Chunker, InitArgs};
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::keyfile::KeyFile;
 use crate::output;
 use crate::render::{json, text};
-use crate::resolve::{self, Location};
-use crate::secret::{self, Ask, Secret, Source};
+use crate::terminal::Terminal;
 use engine::repo::{self, Bounds};
 use engine::{Error, RepoId, StoreError, key, storage};
 use serde_json::json;
+use service::key_file::KeyFile;
+use service::resolve::{self, Location};
+use service::secret::{self, Credential, PasswordPrompt, SecretSource};
+use service::{Failure, Status};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -25,30 +25,30 @@ struct Keys {
     phrase: Option<Zeroizing<String>>,
 }
 
-pub fn run(context: &Context, args: &InitArgs) -> Result<Code, Failure> {
-    let location = context.location()?;
+pub fn run(terminal: &Terminal, args: &InitArgs) -> Result<Status, Failure> {
+    let location = terminal.context.location()?;
     check_vacant(&location)?;
-    let keys = keys(context, args, &location)?;
+    let keys = keys(terminal, args, &location)?;
     // A phrase counts only if it was seen: it is shown before anything relies on it.
-    let shown = show_phrase(context, &keys);
-    let made = shown.and_then(|()| make(context, args, &location, &keys).map_err(|e| unused(e, &keys)));
+    let shown = show_phrase(terminal, &keys);
+    let made = shown.and_then(|()| make(terminal, args, &location, &keys).map_err(|e| unused(e, &keys)));
     let id = made.inspect_err(|_| {
         if let Some(file) = &keys.file {
             file.unmake();
         }
     })?;
-    tell_weak(context, &location.url, &id.to_hex(), "init");
-    match context.json() {
+    tell_weak(terminal, &location.url, &id.to_hex(), "init");
+    match terminal.json() {
         true => tell_json(&location, id, &keys)?,
-        false => output::write(tell(context, &location, id, &keys).as_bytes()).map(|_| ())?,
+        false => output::write(tell(terminal, &location, id, &keys).as_bytes()).map(|_| ())?,
     }
-    Ok(Code::Ok)
+    Ok(Status::Completed)
 }
 
-fn show_phrase(context: &Context, keys: &Keys) -> Result<(), Failure> {
+fn show_phrase(terminal: &Terminal, keys: &Keys) -> Result<(), Failure> {
     match &keys.phrase {
         None => Ok(()),
-        Some(phrase) if context.json() => show_phrase_json(phrase),
+        Some(phrase) if terminal.json() => show_phrase_json(phrase),
         Some(phrase) => output::show(phrase_text(phrase).as_bytes()),
     }
 }
@@ -67,38 +67,38 @@ fn unused(failure: Failure, keys: &Keys) -> Failure {
 }
 
 /// Whether this repository gets a recovery phrase: not one that nobody would see, or that a program would keep.
-fn wants_phrase(context: &Context, args: &InitArgs) -> bool {
-    if args.no_recovery || (context.json() && !args.print_recovery_phrase) {
+fn wants_phrase(terminal: &Terminal, args: &InitArgs) -> bool {
+    if args.no_recovery || (terminal.json() && !args.print_recovery_phrase) {
         return false;
     }
     if output::leads_nowhere() {
         let what = "no recovery phrase was made, because standard output is closed or leads to /dev/null; \
                     'dedup key recovery' makes one";
-        warn(context, what, "init");
+        warn(terminal, what, "init");
         return false;
     }
     true
 }
 
 /// Tries the storage of a new replica out, whose local folders are called `folder`.
-pub fn tell_weak(context: &Context, url: &str, folder: &str, during: &str) {
-    let dirs = context.dirs();
-    let tried = dirs.and_then(|dirs| Ok(storage::try_out(url, folder, &dirs, context.now_secs())?));
+pub fn tell_weak(terminal: &Terminal, url: &str, folder: &str, during: &str) {
+    let dirs = terminal.context.dirs();
+    let tried = dirs.and_then(|dirs| Ok(storage::try_out(url, folder, &dirs, terminal.context.now_secs())?));
     match tried {
         Ok(storage) => {
             for what in storage.weaknesses() {
-                warn(context, &format!("this storage is weak: {what}"), during);
+                warn(terminal, &format!("this storage is weak: {what}"), during);
             }
         }
         Err(e) => {
             let why = format!("the storage could not be tried out: {}", e.message);
-            warn(context, &why, during);
+            warn(terminal, &why, during);
         }
     }
 }
 
-fn warn(context: &Context, what: &str, during: &str) {
-    output::say(&match context.json() {
+fn warn(terminal: &Terminal, what: &str, during: &str) {
+    output::say(&match terminal.json() {
         true => json::line(&json::object(
             "warning",
             json!({ "error": { "message": what }, "during": during }),
@@ -125,7 +125,7 @@ pub fn check_vacant(location: &Location) -> Result<(), Failure> {
         if !OURS.iter().any(|ours| name == *ours) {
             let path = path.display();
             return Err(Failure::new(
-                Code::Failed,
+                Status::Failed,
                 format!(
                     "{path} holds other files and is no repository; nothing was changed: choose an empty or \
                      new directory, such as {path}/dedup"
@@ -136,23 +136,23 @@ pub fn check_vacant(location: &Location) -> Result<(), Failure> {
     Ok(())
 }
 
-fn keys(context: &Context, args: &InitArgs, location: &Location) -> Result<Keys, Failure> {
-    let sources = resolve::creating(&context.global, &context.env, location)?;
+fn keys(terminal: &Terminal, args: &InitArgs, location: &Location) -> Result<Keys, Failure> {
+    let sources = resolve::creating(&terminal.context.options, &terminal.context.env, location)?;
     let mut keys = Keys::default();
     // Passwords first: what is asked for may be left, and no file made by then.
-    let (files, others): (Vec<Source>, Vec<Source>) = sources
+    let (files, others): (Vec<SecretSource>, Vec<SecretSource>) = sources
         .into_iter()
-        .partition(|source| matches!(source, Source::KeyFile(_)));
+        .partition(|source| matches!(source, SecretSource::KeyFile(_)));
     for source in &others {
-        if let Secret::Password(password) = secret::read(source, Ask::First)? {
+        if let Credential::Password(password) = secret::read(source, PasswordPrompt::First, terminal)? {
             keys.password = Some(key::Secret::Password(key::Password::new(password.expose())));
         }
     }
-    if wants_phrase(context, args) {
+    if wants_phrase(terminal, args) {
         keys.phrase = Some(key::new_phrase().map_err(Error::from)?);
     }
     for source in &files {
-        if let Source::KeyFile(path) = source {
+        if let SecretSource::KeyFile(path) = source {
             check_outside(path, location)?;
             keys.file = Some(KeyFile::read_or_make(path)?);
         }
@@ -174,8 +174,8 @@ fn check_outside(key: &Path, location: &Location) -> Result<(), Failure> {
     }
 }
 
-fn make(context: &Context, args: &InitArgs, location: &Location, keys: &Keys) -> Result<RepoId, Failure> {
-    let host = resolve::host(None, &context.env).unwrap_or_default();
+fn make(terminal: &Terminal, args: &InitArgs, location: &Location, keys: &Keys) -> Result<RepoId, Failure> {
+    let host = terminal.context.host().unwrap_or_default();
     let phrase = keys.phrase.as_ref().map(|phrase| key::parse_phrase(phrase));
     let phrase = phrase.transpose().map_err(Error::from)?;
     let bounds = match args.chunker {
@@ -195,7 +195,7 @@ fn make(context: &Context, args: &InitArgs, location: &Location, keys: &Keys) ->
         bounds,
         &secrets,
         key::Cost::DEFAULT,
-        context.now_secs(),
+        terminal.context.now_secs(),
         args.parity,
     )?;
     Ok(id)
@@ -212,7 +212,7 @@ fn tell_json(location: &Location, id: RepoId, keys: &Keys) -> Result<(), Failure
     output::object(&json::object("summary", object))
 }
 
-fn tell(context: &Context, location: &Location, id: RepoId, keys: &Keys) -> String {
+fn tell(terminal: &Terminal, location: &Location, id: RepoId, keys: &Keys) -> String {
     let shown = |text: &str| engine::units::escape(text.as_bytes());
     let mut out = String::new();
     let id = text::short(&id.to_hex());
@@ -236,7 +236,7 @@ fn tell(context: &Context, location: &Location, id: RepoId, keys: &Keys) -> Stri
             "There is no recovery phrase: without this password or key file nothing can be restored.\n",
         );
     }
-    if !context.global.quiet {
+    if !terminal.global.quiet {
         let option = match location.embedded {
             true => String::new(),
             false => format!("-r {} ", shown(&repo::shown(&location.url))),
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(check(dir.path()), Ok(()));
         std::fs::write(dir.path().join("letter.txt"), "dear").unwrap();
         let failure = check(dir.path()).unwrap_err();
-        assert!(failure.code == Code::Failed && failure.message.contains("nothing was changed"));
+        assert!(failure.status == Status::Failed && failure.message.contains("nothing was changed"));
         assert!(check(&dir.path().join("letter.txt")).is_err());
     }
 

@@ -2,27 +2,29 @@
 
 use crate::args::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
 use crate::cmd::init::{phrase_text, show_phrase_json};
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::keyfile::{self, KeyFile};
+use crate::output;
 use crate::render::{json, text};
-use crate::secret::{self, Ask, Secret};
-use crate::{confirm, output, resolve};
+use crate::terminal::Terminal;
 use engine::key::{self, SlotInfo, SlotKind};
 use engine::repo::Repo;
 use engine::units::escape;
 use engine::{Error, tar};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use service::face::confirm;
+use service::key_file::{self, KeyFile};
+use service::resolve;
+use service::secret::{self, Credential, PasswordPrompt};
+use service::{Failure, Status};
 
-pub fn run(context: &Context, command: &KeyCommand) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, command: &KeyCommand) -> Result<Status, Failure> {
     match command {
-        KeyCommand::Add(args) => add(context, args),
-        KeyCommand::List => list(context),
-        KeyCommand::Remove(args) => remove(context, args),
-        KeyCommand::Passwd(args) => passwd(context, args),
-        KeyCommand::Export(args) => export(context, args),
-        KeyCommand::Recovery => recovery(context),
+        KeyCommand::Add(args) => add(terminal, args),
+        KeyCommand::List => list(terminal),
+        KeyCommand::Remove(args) => remove(terminal, args),
+        KeyCommand::Passwd(args) => passwd(terminal, args),
+        KeyCommand::Export(args) => export(terminal, args),
+        KeyCommand::Recovery => recovery(terminal),
     }
 }
 
@@ -32,30 +34,30 @@ struct New {
     file: Option<KeyFile>,
 }
 
-fn new_secret(context: &Context, args: &NewSecretArgs) -> Result<New, Failure> {
-    let source = resolve::new_secret(args, &context.env)?;
-    match secret::read(&source, Ask::New)? {
-        Secret::Password(password) => Ok(New {
+fn new_secret(terminal: &Terminal, args: &NewSecretArgs) -> Result<New, Failure> {
+    let source = resolve::new_secret(&args.into(), &terminal.context.env)?;
+    match secret::read(&source, PasswordPrompt::New, terminal)? {
+        Credential::Password(password) => Ok(New {
             secret: key::Secret::Password(key::Password::new(password.expose())),
             file: None,
         }),
-        Secret::KeyFile(path) => {
+        Credential::KeyFile(path) => {
             let file = KeyFile::read_or_make(&path)?;
             Ok(New {
                 secret: file.secret.clone(),
                 file: Some(file),
             })
         }
-        Secret::Phrase(_) => Err(Failure::usage(
+        Credential::Phrase(_) => Err(Failure::usage(
             "a recovery phrase is made by 'dedup key recovery'",
         )),
     }
 }
 
 /// Adds the slot; a key file made for it is taken back where that fails.
-fn put(context: &Context, repo: &Repo, new: &New) -> Result<String, Failure> {
-    let label = resolve::host(None, &context.env).unwrap_or_default();
-    let added = key::add(repo, &new.secret, &label, context.now_secs());
+fn put(terminal: &Terminal, repo: &Repo, new: &New) -> Result<String, Failure> {
+    let label = terminal.context.host().unwrap_or_default();
+    let added = key::add(repo, &new.secret, &label, terminal.context.now_secs());
     let id = added.inspect_err(|_| {
         if let Some(file) = &new.file {
             file.unmake();
@@ -64,13 +66,13 @@ fn put(context: &Context, repo: &Repo, new: &New) -> Result<String, Failure> {
     Ok(id.to_hex())
 }
 
-fn add(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
-    let new = new_secret(context, args)?;
-    let id = put(context, &repo, &new)?;
+fn add(terminal: &Terminal, args: &NewSecretArgs) -> Result<Status, Failure> {
+    let repo = terminal.open()?;
+    let new = new_secret(terminal, args)?;
+    let id = put(terminal, &repo, &new)?;
     let kind = new.secret.kind().word();
     tell_added(
-        context,
+        terminal,
         &id,
         kind,
         &new,
@@ -78,32 +80,32 @@ fn add(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
     )
 }
 
-fn tell_added(context: &Context, id: &str, kind: &str, new: &New, line: &str) -> Result<Code, Failure> {
+fn tell_added(terminal: &Terminal, id: &str, kind: &str, new: &New, line: &str) -> Result<Status, Failure> {
     let file = new.file.as_ref().map(|file| file.path.display().to_string());
-    if context.json() {
+    if terminal.json() {
         let fields = json!({ "id": id, "kind": kind, "key_file": file });
         output::object(&json::object("summary", fields))?;
-    } else if context.talks() {
+    } else if terminal.talks() {
         output::line(line)?;
         if let Some(file) = file {
             output::line(&format!("Key file: {}", escape(file.as_bytes())))?;
         }
     }
-    Ok(Code::Ok)
+    Ok(Status::Completed)
 }
 
-fn list(context: &Context) -> Result<Code, Failure> {
-    let repo = context.open()?;
+fn list(terminal: &Terminal) -> Result<Status, Failure> {
+    let repo = terminal.open()?;
     let slots = key::list(&repo)?;
-    if context.json() {
+    if terminal.json() {
         output::object(&slots.iter().map(slot_json).collect::<Vec<_>>())?;
     } else {
         let rows: Vec<Vec<String>> = slots.iter().map(slot_row).collect();
         output::write(text::table(&["ID", "Kind", "Host", "Created", ""], &[], &rows).as_bytes())?;
     }
     match slots.iter().all(|slot| slot.kind.is_some()) {
-        true => Ok(Code::Ok),
-        false => Ok(Code::Damage),
+        true => Ok(Status::Completed),
+        false => Ok(Status::Damaged),
     }
 }
 
@@ -147,18 +149,18 @@ fn find<'a>(slots: &'a [SlotInfo], text: &str) -> Result<&'a SlotInfo, Failure> 
     match (found.next(), found.next()) {
         (Some(slot), None) => Ok(slot),
         (None, _) => Err(Failure::new(
-            Code::Failed,
+            Status::Failed,
             format!("there is no key '{text}'; 'dedup key list' shows what there is"),
         )),
         (Some(_), Some(_)) => Err(Failure::new(
-            Code::Failed,
+            Status::Failed,
             format!("several keys begin with '{text}'; write more of the id"),
         )),
     }
 }
 
-fn remove(context: &Context, args: &KeyRemoveArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
+fn remove(terminal: &Terminal, args: &KeyRemoveArgs) -> Result<Status, Failure> {
+    let repo = terminal.open()?;
     let slots = key::list(&repo)?;
     let slot = find(&slots, &args.slot)?;
     let (id, kind) = (slot.id.to_hex(), kind_word(slot));
@@ -168,12 +170,12 @@ fn remove(context: &Context, args: &KeyRemoveArgs) -> Result<Code, Failure> {
             "key {short} is in use: this command opened the repository with it. Open the repository with another key to \
              remove this one, or replace it with 'dedup key passwd'; nothing was removed"
         );
-        return Err(Failure::new(Code::Failed, why));
+        return Err(Failure::new(Status::Failed, why));
     }
-    confirm::ask(context, args.yes, &format!("Remove {kind} {short}"))?;
+    confirm(terminal, args.yes, &format!("Remove {kind} {short}"))?;
     key::remove(&repo, slot.id)?;
     tell(
-        context,
+        terminal,
         json!({ "id": id, "kind": kind, "removed": true }),
         &format!(
             "Removed {kind} {short}. Whoever kept a copy of the slot and its secret can still open the repository"
@@ -181,17 +183,17 @@ fn remove(context: &Context, args: &KeyRemoveArgs) -> Result<Code, Failure> {
     )
 }
 
-fn tell(context: &Context, fields: Value, line: &str) -> Result<Code, Failure> {
-    if context.json() {
+fn tell(terminal: &Terminal, fields: Value, line: &str) -> Result<Status, Failure> {
+    if terminal.json() {
         output::object(&json::object("summary", fields))?;
-    } else if context.talks() {
+    } else if terminal.talks() {
         output::line(line)?;
     }
-    Ok(Code::Ok)
+    Ok(Status::Completed)
 }
 
-fn passwd(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
+fn passwd(terminal: &Terminal, args: &NewSecretArgs) -> Result<Status, Failure> {
+    let repo = terminal.open()?;
     let old = repo.store.opened_with();
     let slots = key::list(&repo)?;
     let recovery = |slot: &&SlotInfo| slot.id == old && slot.kind == Some(SlotKind::Recovery);
@@ -200,8 +202,8 @@ fn passwd(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
             "the repository was opened with the recovery phrase, which stays: add a password with 'dedup key add'",
         ));
     }
-    let new = new_secret(context, args)?;
-    let id = put(context, &repo, &new)?;
+    let new = new_secret(terminal, args)?;
+    let id = put(terminal, &repo, &new)?;
     key::retire(&repo)?;
     let kind = new.secret.kind().word();
     let line = format!(
@@ -209,23 +211,23 @@ fn passwd(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
         text::short(&id),
         text::short(&old.to_hex())
     );
-    tell_added(context, &id, kind, &new, &line)
+    tell_added(terminal, &id, kind, &new, &line)
 }
 
 /// A tar archive of sealed objects: unpacked over a repository that lost its keys, it makes it open again.
-fn export(context: &Context, args: &KeyExportArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
+fn export(terminal: &Terminal, args: &KeyExportArgs) -> Result<Status, Failure> {
+    let repo = terminal.open()?;
     let objects = key::export(&repo)?;
-    let archive = tar::of_small_files(&objects, context.now_secs())
+    let archive = tar::of_small_files(&objects, terminal.context.now_secs())
         .map_err(|e| Failure::io("write", &args.file, &e))?;
-    keyfile::create_private(&args.file, &archive).map_err(|e| match e.kind() {
-        std::io::ErrorKind::AlreadyExists => keyfile::exists(&args.file),
+    key_file::create_private(&args.file, &archive).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => key_file::exists(&args.file),
         _ => Failure::io("write", &args.file, &e),
     })?;
     let file = args.file.display().to_string();
     let slots = objects.len().saturating_sub(1);
     tell(
-        context,
+        terminal,
         json!({ "file": file, "keys": slots }),
         &format!(
             "Saved {} to {}. Should the repository lose its own, unpack it there: tar -xf FILE -C REPOSITORY",
@@ -235,21 +237,21 @@ fn export(context: &Context, args: &KeyExportArgs) -> Result<Code, Failure> {
     )
 }
 
-fn recovery(context: &Context) -> Result<Code, Failure> {
-    let repo = context.open()?;
+fn recovery(terminal: &Terminal) -> Result<Status, Failure> {
+    let repo = terminal.open()?;
     let phrase = key::new_phrase().map_err(Error::from)?;
     let secret = key::parse_phrase(&phrase).map_err(Error::from)?;
     // A slot whose phrase nobody saw would be taken for one that somebody has.
-    match context.json() {
+    match terminal.json() {
         true => show_phrase_json(&phrase)?,
         false => output::show(phrase_text(&phrase).as_bytes())?,
     }
-    let added = key::add(&repo, &secret, "", context.now_secs());
+    let added = key::add(&repo, &secret, "", terminal.context.now_secs());
     let id = added.map_err(|e| Failure::from(e).with("the recovery phrase above opens nothing"))?;
     let (id, kind) = (id.to_hex(), SlotKind::Recovery.word());
-    match context.json() {
+    match terminal.json() {
         true => output::object(&json::object("summary", json!({ "id": id, "kind": kind })))?,
         false => output::line(&format!("Added recovery phrase {}", text::short(&id)))?,
     }
-    Ok(Code::Ok)
+    Ok(Status::Completed)
 }

@@ -2,23 +2,25 @@
 
 use crate::args::PruneArgs;
 use crate::args::values::MaxUnused;
-use crate::context::Context;
-use crate::exit::{Code, Failure, is_of_this_machine};
-use crate::progress::Watcher;
+use crate::output;
 use crate::removal::{self, Removed, removals};
 use crate::render::text;
-use crate::{confirm, listing, output, resolve};
+use crate::terminal::Terminal;
 use engine::prune::{self, Options, PruneSummary};
 use engine::repo::Repo;
 use engine::units::format_bytes;
 use engine::{Error, GcPolicy, StoreError, Unused};
 use jiff::{Span, Timestamp};
 use serde_json::json;
+use service::face::{Activity, Face, Step, confirm_if_possible};
+use service::failure::is_of_this_machine;
+use service::{Failure, Status};
+use service::{listing, resolve};
 
 /// What `prune` does unless told otherwise.
 const KEEP_TRASH_DAYS: i64 = 7;
 
-pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, args: &PruneArgs) -> Result<Status, Failure> {
     let filter = args.filter.filter()?;
     let policy = args.keep.policy()?;
     if policy.is_none() && args.no_gc {
@@ -31,31 +33,31 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
             "--host, --tag and --path say which snapshots a --keep-* rule is for, and none was given",
         ));
     }
-    let mut options = options(context, args)?;
-    let repo = context.open()?;
-    let mut code = Code::Ok;
+    let mut options = options(terminal, args)?;
+    let repo = terminal.open()?;
+    let mut code = Status::Completed;
     let mut removed = Removed::default();
     if let Some(policy) = &policy {
-        let all = listing::read(context, &repo)?;
-        let decisions = removal::by_policy(context, &all, policy, &args.keep, &filter);
-        removal::print(context, &decisions, &args.keep, args.dry_run)?;
-        removal::check(context, &decisions, &args.keep)?;
+        let all = listing::read(&terminal.context, &repo, terminal)?;
+        let decisions = removal::by_policy(terminal, &all, policy, &args.keep, &filter);
+        removal::print(terminal, &decisions, &args.keep, args.dry_run)?;
+        removal::check(terminal, &decisions, &args.keep)?;
         if args.dry_run {
             options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
         }
-        removed = removal::remove(context, &repo, &decisions, args.dry_run, args.yes)?;
-        code = removed.code.max(all.code());
+        removed = removal::remove(terminal, &repo, &decisions, args.dry_run, args.yes)?;
+        code = removed.status.max(all.status());
     }
     match args.no_gc {
-        false => Ok(code.max(collect(context, &repo, &options, args.yes, &removed)?)),
+        false => Ok(code.max(collect(terminal, &repo, &options, args.yes, &removed)?)),
         true => {
-            tell(context, None, &removed, args.dry_run)?;
+            tell(terminal, None, &removed, args.dry_run)?;
             Ok(code)
         }
     }
 }
 
-fn options(context: &Context, args: &PruneArgs) -> Result<Options, Failure> {
+fn options(terminal: &Terminal, args: &PruneArgs) -> Result<Options, Failure> {
     let max_unused = match args.max_unused {
         MaxUnused::Bytes(bytes) => Unused::Bytes(bytes),
         MaxUnused::Share(hundredths) => Unused::Percent(f64::from(hundredths) / 100.0),
@@ -66,82 +68,83 @@ fn options(context: &Context, args: &PruneArgs) -> Result<Options, Failure> {
         max_repack: args.max_repack.unwrap_or(u64::MAX),
     };
     Ok(Options {
-        keep_trash: seconds(context, &args.keep_trash)?,
+        keep_trash: seconds(terminal, &args.keep_trash)?,
         exclusive: args.exclusive,
-        ..with(context, gc, args.dry_run)?
+        ..with(terminal, gc, args.dry_run)?
     })
 }
 
 /// How far back a span reaches from now.
-fn seconds(context: &Context, span: &Span) -> Result<u64, Failure> {
-    let then = context.now.checked_sub(*span);
+fn seconds(terminal: &Terminal, span: &Span) -> Result<u64, Failure> {
+    let then = terminal.context.now.checked_sub(*span);
     let then = then.map_err(|e| Failure::usage(format!("--keep-trash is too long: {e}")))?;
-    Ok(context
+    Ok(terminal
+        .context
         .now_secs()
         .saturating_sub(then.timestamp().as_second())
         .max(0)
         .cast_unsigned())
 }
 
-fn with(context: &Context, gc: GcPolicy, dry_run: bool) -> Result<Options, Failure> {
+fn with(terminal: &Terminal, gc: GcPolicy, dry_run: bool) -> Result<Options, Failure> {
     Ok(Options {
         dry_run,
-        host: resolve::host(None, &context.env)?,
-        ..Options::new(gc, context.now_secs())
+        host: terminal.context.host()?,
+        ..Options::new(gc, terminal.context.now_secs())
     })
 }
 
 /// What `forget --prune` does: as `prune` with no option.
-pub fn gc_only(context: &Context, dry_run: bool) -> Result<Options, Failure> {
+pub fn gc_only(terminal: &Terminal, dry_run: bool) -> Result<Options, Failure> {
     let gc = GcPolicy {
         max_unused: Unused::Percent(5.0),
         max_repack: u64::MAX,
     };
     Ok(Options {
-        keep_trash: seconds(context, &Span::new().days(KEEP_TRASH_DAYS))?,
-        ..with(context, gc, dry_run)?
+        keep_trash: seconds(terminal, &Span::new().days(KEEP_TRASH_DAYS))?,
+        ..with(terminal, gc, dry_run)?
     })
 }
 
 /// Collects garbage. Where it must ask, it plans first and says what it would cost.
 pub fn collect(
-    context: &Context,
+    terminal: &Terminal,
     repo: &Repo,
     options: &Options,
     yes: bool,
     removed: &Removed,
-) -> Result<Code, Failure> {
-    if !options.dry_run && !yes && confirm::can_ask(context) {
+) -> Result<Status, Failure> {
+    if !options.dry_run && !yes && terminal.can_confirm() {
         let plan = Options {
             dry_run: true,
             ..options.clone()
         };
-        let watcher = Watcher::start(context, "prune")?;
+        let watcher = Step::start(terminal, Activity::Prune)?;
         let planned = prune::run(repo, &plan, &watcher)?;
         watcher.finish();
         output::say(costs(&planned).trim_end());
-        confirm::ask_at_terminal(context, false, "Collect garbage")?;
+        confirm_if_possible(terminal, false, "Collect garbage")?;
     }
-    let watcher = Watcher::start(context, "prune")?;
+    let watcher = Step::start(terminal, Activity::Prune)?;
     let summary = prune::run(repo, options, &watcher).map_err(|e| match e {
         Error::Store(StoreError::NoSpace { ref object }) if !is_of_this_machine(object) => Failure::new(
-            Code::NoSpace,
+            Status::OutOfSpace,
             format!("{e}: nothing could be freed; a few kilobytes of room are enough to begin"),
         ),
         e => e.into(),
     })?;
     let tally = watcher.finish();
-    tell(context, Some(&summary), removed, options.dry_run)?;
-    Ok(tally.code())
+    tell(terminal, Some(&summary), removed, options.dry_run)?;
+    Ok(tally.status())
 }
 
 fn tell(
-    context: &Context,
+    terminal: &Terminal,
     summary: Option<&PruneSummary>,
     removed: &Removed,
     dry_run: bool,
 ) -> Result<(), Failure> {
-    if context.json() {
+    if terminal.json() {
         let mut object = summary.map_or_else(|| json!({}), |summary| json!(summary));
         object["message_type"] = json!("summary");
         object["dry_run"] = json!(dry_run);
@@ -149,7 +152,7 @@ fn tell(
         object["snapshots_failed"] = json!(removed.failed);
         return output::object(&object);
     }
-    if !context.talks() {
+    if !terminal.talks() {
         return Ok(());
     }
     let mut out = String::new();

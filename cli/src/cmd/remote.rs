@@ -2,47 +2,47 @@
 
 use crate::args::remotes::{RemoteAddArgs, RemoteCommand};
 use crate::cmd::init::{check_vacant, tell_weak};
-use crate::config::{self, Config, Remote};
-use crate::context::Context;
-use crate::exit::{Code, Failure};
 use crate::output::Lines;
 use crate::render::text;
-use crate::resolve::{self, Location};
-use crate::secret::Source;
+use crate::terminal::Terminal;
 use engine::replicate::{self, Noted};
 use engine::repo::{self, Made, Repo};
 use engine::units::escape;
 use engine::{Error, StoreError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use service::resolve::{self, Location};
+use service::secret::SecretSource;
+use service::settings::{self, Remote};
+use service::{Failure, Status};
 
-pub fn run(context: &Context, command: &RemoteCommand) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, command: &RemoteCommand) -> Result<Status, Failure> {
     match command {
-        RemoteCommand::Add(args) => add(context, args),
-        RemoteCommand::List => list(context),
-        RemoteCommand::Remove(args) => remove(context, &args.name),
+        RemoteCommand::Add(args) => add(terminal, args),
+        RemoteCommand::List => list(terminal),
+        RemoteCommand::Remove(args) => remove(terminal, &args.name),
     }
 }
 
-fn add(context: &Context, args: &RemoteAddArgs) -> Result<Code, Failure> {
+fn add(terminal: &Terminal, args: &RemoteAddArgs) -> Result<Status, Failure> {
     let name = &args.name;
-    let config = Config::read(&context.env)?;
-    if !config::is_name(name) {
+    let settings = &terminal.context.settings;
+    if !settings::is_name(name) {
         let what = format!("'{name}' can't be a name: write letters, digits, - and _");
         return Err(Failure::usage(what));
     }
-    if let Some(known) = config.remote(name) {
+    if let Some(known) = settings.remote(name) {
         let url = repo::shown(&known.url);
         return Err(Failure::usage(format!("'{name}' is the name of {url} already")));
     }
     let url = resolve::absolute(&args.url)?;
-    if let Some(known) = config.remotes.iter().find(|known| known.url == url) {
+    if let Some(known) = settings.remotes.iter().find(|known| known.url == url) {
         let (known, url) = (&known.name, repo::shown(&url));
         return Err(Failure::usage(format!("{url} already has the name '{known}'")));
     }
     let like = match &args.like {
-        Some(like) => resolve::remote(like, &context.env)?,
-        None => context.location()?,
+        Some(like) => terminal.context.remote(like)?,
+        None => terminal.context.location()?,
     };
     let location = Location::of(&url);
     let same = resolve::absolute(&like.url)? == url;
@@ -57,22 +57,25 @@ fn add(context: &Context, args: &RemoteAddArgs) -> Result<Code, Failure> {
         if !there {
             check_vacant(&location)?;
         }
-        let first = context.open_at(&like)?;
-        let made = first.make_replica(&url, context.now_secs())?;
+        let first = terminal.context.open_at(&like, terminal)?;
+        let made = first.make_replica(&url, terminal.context.now_secs())?;
         if made == Made::New {
-            let folder = first.open_replica(&url, &context.dirs()?)?.store.folder();
-            tell_weak(context, &url, &folder, "remote add");
+            let folder = first
+                .open_replica(&url, &terminal.context.dirs()?)?
+                .store
+                .folder();
+            tell_weak(terminal, &url, &folder, "remote add");
         }
         Some(made)
     };
     let remote = Remote {
         name: name.clone(),
         url,
-        keys: keys(context, &like)?,
+        keys: keys(terminal, &like)?,
     };
-    let path = config::add(&context.env, &remote)?;
+    let path = settings::edit::add_remote(&terminal.context.env, &remote)?;
     let mut out = Lines::new();
-    if context.json() {
+    if terminal.json() {
         out.object(&json!({
             "message_type": "summary",
             "name": name,
@@ -80,7 +83,7 @@ fn add(context: &Context, args: &RemoteAddArgs) -> Result<Code, Failure> {
             "made": made == Some(Made::New),
             "config": path.to_string_lossy(),
         }));
-    } else if context.talks() {
+    } else if terminal.talks() {
         let shown = escape(repo::shown(&remote.url).as_bytes());
         out.line(&match made {
             Some(Made::New) => {
@@ -99,42 +102,47 @@ fn add(context: &Context, args: &RemoteAddArgs) -> Result<Code, Failure> {
             ));
         }
     }
-    out.finish().map(|()| Code::Ok)
+    out.finish().map(|()| Status::Completed)
 }
 
 /// What is written down as opening it: the secrets that were given, or those of the remote that it is like.
-fn keys(context: &Context, like: &Location) -> Result<Vec<Source>, Failure> {
-    let sources = resolve::opening(&context.global, &context.env, like)?;
+fn keys(terminal: &Terminal, like: &Location) -> Result<Vec<SecretSource>, Failure> {
+    let sources = resolve::opening(&terminal.context.options, &terminal.context.env, like)?;
     let absolute =
         |path: std::path::PathBuf| std::path::absolute(&path).map_err(|e| Failure::io("the path", &path, &e));
     sources
         .into_iter()
         .filter(|source| match source {
-            Source::KeyFile(_) | Source::PasswordFile(_) | Source::PasswordCommand(_) => true,
-            Source::Password(_) | Source::PasswordFd(_) | Source::PhraseFile(_) | Source::Prompt => false,
+            SecretSource::KeyFile(_) | SecretSource::PasswordFile(_) | SecretSource::PasswordCommand(_) => {
+                true
+            }
+            SecretSource::Password(_)
+            | SecretSource::PasswordFd(_)
+            | SecretSource::PhraseFile(_)
+            | SecretSource::Prompt => false,
         })
         .map(|source| match source {
-            Source::KeyFile(path) => Ok(Source::KeyFile(absolute(path)?)),
-            Source::PasswordFile(path) => Ok(Source::PasswordFile(absolute(path)?)),
+            SecretSource::KeyFile(path) => Ok(SecretSource::KeyFile(absolute(path)?)),
+            SecretSource::PasswordFile(path) => Ok(SecretSource::PasswordFile(absolute(path)?)),
             other => Ok(other),
         })
         .collect()
 }
 
-fn remove(context: &Context, name: &str) -> Result<Code, Failure> {
-    let config = Config::read(&context.env)?;
-    let url = repo::shown(&config::named(&config, name)?.url);
-    config::remove(&context.env, name)?;
+fn remove(terminal: &Terminal, name: &str) -> Result<Status, Failure> {
+    let settings = &terminal.context.settings;
+    let url = repo::shown(&settings.named(name)?.url);
+    settings::edit::remove_remote(&terminal.context.env, name)?;
     let mut out = Lines::new();
-    if context.json() {
+    if terminal.json() {
         out.object(&json!({ "message_type": "summary", "name": name, "url": url }));
-    } else if context.talks() {
+    } else if terminal.talks() {
         let url = escape(url.as_bytes());
         out.line(&format!(
             "Removed the name '{name}'; what is stored at {url} is unchanged"
         ));
     }
-    out.finish().map(|()| Code::Ok)
+    out.finish().map(|()| Status::Completed)
 }
 
 /// How a remote stands to the repository that this run is about.
@@ -155,25 +163,25 @@ enum State {
     Unknown,
 }
 
-fn list(context: &Context) -> Result<Code, Failure> {
-    let config = Config::read(&context.env)?;
+fn list(terminal: &Terminal) -> Result<Status, Failure> {
+    let settings = &terminal.context.settings;
     let mut out = Lines::new();
-    if config.remotes.is_empty() {
-        if context.talks() {
+    if settings.remotes.is_empty() {
+        if terminal.talks() {
             out.line("No remote has a name; 'dedup remote add NAME URL' gives one");
         }
-        return out.finish().map(|()| Code::Ok);
+        return out.finish().map(|()| Status::Completed);
     }
     // Without a repository to compare with, the names are still worth listing.
-    let location = context.location()?;
+    let location = terminal.context.location()?;
     let first = match repo::exists(&location.url) {
-        Ok(true) => Some(context.open_at(&location)?),
+        Ok(true) => Some(terminal.context.open_at(&location, terminal)?),
         _ => None,
     };
     let mut rows = Vec::new();
-    for remote in &config.remotes {
-        let state = state(context, first.as_ref(), &location, remote)?;
-        if context.json() {
+    for remote in &settings.remotes {
+        let state = state(terminal, first.as_ref(), &location, remote)?;
+        if terminal.json() {
             out.object(&object(remote, &state));
             continue;
         }
@@ -185,14 +193,14 @@ fn list(context: &Context) -> Result<Code, Failure> {
             words,
         ]);
     }
-    if !context.json() {
+    if !terminal.json() {
         out.line(text::table(&["Name", "URL", "Snapshots", "State"], &[2], &rows).trim_end());
     }
-    out.finish().map(|()| Code::Ok)
+    out.finish().map(|()| Status::Completed)
 }
 
 fn state(
-    context: &Context,
+    terminal: &Terminal,
     first: Option<&Repo>,
     location: &Location,
     remote: &Remote,
@@ -203,9 +211,9 @@ fn state(
     if remote.url == resolve::absolute(&location.url)? {
         return Ok(State::First);
     }
-    let dirs = context.dirs()?;
+    let dirs = terminal.context.dirs()?;
     let asked = first.open_replica(&remote.url, &dirs).and_then(|replica| {
-        let lacking = replicate::lacking(first, &replica, false, context.now.timestamp())?;
+        let lacking = replicate::lacking(first, &replica, false, terminal.context.now.timestamp())?;
         Ok((
             lacking.snapshots.len() as u64,
             replica.snapshots()?.0.len() as u64,
@@ -213,7 +221,7 @@ fn state(
     });
     Ok(match asked {
         Ok((behind, snapshots)) => {
-            let reached = context.now_secs();
+            let reached = terminal.context.now_secs();
             // What can't be noted is not told when this one is away, and harms nothing else.
             let _ = replicate::note(&dirs, &remote.url, &Noted { behind, reached });
             State::Replica { snapshots, behind }

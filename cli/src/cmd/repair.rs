@@ -4,39 +4,39 @@ use crate::args::repair::{
     RepairArgs, RepairCommand, RepairPacksArgs, RepairParityArgs, RepairSnapshotsArgs,
 };
 use crate::cmd::check::{damaged_path, hurt_line};
-use crate::context::Context;
-use crate::exit::{Code, Failure};
 use crate::output::Lines;
-use crate::progress::Watcher;
 use crate::render::text;
-use crate::{listing, resolve};
+use crate::terminal::Terminal;
 use engine::SessionId;
 use engine::repair::{self, IndexRepaired, Options, PacksRepaired, SnapshotsRepaired};
 use engine::select::{self, Filter};
 use engine::units::format_bytes;
 use serde_json::{Value, json};
+use service::face::{Activity, Step};
+use service::{Failure, Status};
+use service::{listing, resolve};
 
-pub fn run(context: &Context, command: &RepairCommand) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, command: &RepairCommand) -> Result<Status, Failure> {
     match command {
-        RepairCommand::Parity(args) => parity(context, args),
-        RepairCommand::Index(args) => index(context, args),
-        RepairCommand::Packs(args) => packs(context, args),
-        RepairCommand::Snapshots(args) => snapshots(context, args),
+        RepairCommand::Parity(args) => parity(terminal, args),
+        RepairCommand::Index(args) => index(terminal, args),
+        RepairCommand::Packs(args) => packs(terminal, args),
+        RepairCommand::Snapshots(args) => snapshots(terminal, args),
     }
 }
 
-fn options(context: &Context, args: &RepairArgs) -> Result<Options, Failure> {
+fn options(terminal: &Terminal, args: &RepairArgs) -> Result<Options, Failure> {
     Ok(Options {
         dry_run: args.dry_run,
         threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
-        host: resolve::host(None, &context.env)?,
-        now: context.now_secs(),
+        host: terminal.context.host()?,
+        now: terminal.context.now_secs(),
     })
 }
 
-fn parity(context: &Context, args: &RepairParityArgs) -> Result<Code, Failure> {
-    let location = context.location()?;
-    let watcher = Watcher::start(context, "repair")?;
+fn parity(terminal: &Terminal, args: &RepairParityArgs) -> Result<Status, Failure> {
+    let location = terminal.context.location()?;
+    let watcher = Step::start(terminal, Activity::Repair)?;
     let done = repair::parity(&location.url, args.add, args.how.dry_run, &watcher)?;
     watcher.finish();
     let mut lines = vec![format!(
@@ -57,14 +57,14 @@ fn parity(context: &Context, args: &RepairParityArgs) -> Result<Code, Failure> {
     if beyond > 0 {
         lines.push("'dedup repair packs' saves what is whole in the others".to_string());
     }
-    end(context, &args.how, &[], json!(done), lines)?;
+    end(terminal, &args.how, &[], json!(done), lines)?;
     Ok(code(beyond))
 }
 
-fn index(context: &Context, args: &RepairArgs) -> Result<Code, Failure> {
-    let options = options(context, args)?;
-    let repo = context.open()?;
-    let watcher = Watcher::start(context, "repair")?;
+fn index(terminal: &Terminal, args: &RepairArgs) -> Result<Status, Failure> {
+    let options = options(terminal, args)?;
+    let repo = terminal.open()?;
+    let watcher = Step::start(terminal, Activity::Repair)?;
     let done = repair::index(&repo, &options, &watcher)?;
     watcher.finish();
     let IndexRepaired {
@@ -87,14 +87,14 @@ fn index(context: &Context, args: &RepairArgs) -> Result<Code, Failure> {
             text::count(chunks_listed, "chunk"),
         ),
     });
-    end(context, args, &[], json!(done), lines)?;
+    end(terminal, args, &[], json!(done), lines)?;
     Ok(code(packs_unreadable))
 }
 
-fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
-    let options = options(context, &args.how)?;
-    let repo = context.open()?;
-    let watcher = Watcher::start(context, "repair")?;
+fn packs(terminal: &Terminal, args: &RepairPacksArgs) -> Result<Status, Failure> {
+    let options = options(terminal, &args.how)?;
+    let repo = terminal.open()?;
+    let watcher = Step::start(terminal, Activity::Repair)?;
     let done = repair::packs(&repo, &args.packs, &options, &watcher)?;
     watcher.finish();
     let PacksRepaired {
@@ -137,41 +137,41 @@ fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
             lost.join(" and "),
         ));
     }
-    end(context, &args.how, &[], json!(done), lines)?;
+    end(terminal, &args.how, &[], json!(done), lines)?;
     Ok(code(packs_lost + chunks_lost))
 }
 
-fn snapshots(context: &Context, args: &RepairSnapshotsArgs) -> Result<Code, Failure> {
-    let options = options(context, &args.how)?;
-    let repo = context.open()?;
+fn snapshots(terminal: &Terminal, args: &RepairSnapshotsArgs) -> Result<Status, Failure> {
+    let options = options(terminal, &args.how)?;
+    let repo = terminal.open()?;
     let ids: Vec<SessionId> = match args.snapshots.is_empty() {
         true => Vec::new(),
         false => {
-            let all = listing::read(context, &repo)?;
+            let all = listing::read(&terminal.context, &repo, terminal)?;
             let chosen = select::choose_all(&all.facts, &args.snapshots, &Filter::default())?;
             chosen.iter().map(|facts| facts.id).collect()
         }
     };
-    let watcher = Watcher::start(context, "repair")?;
+    let watcher = Step::start(terminal, Activity::Repair)?;
     let done = repair::snapshots(&repo, &ids, &options, &watcher)?;
     watcher.finish();
-    let (objects, lines) = told(context, &done);
+    let (objects, lines) = told(terminal, &done);
     let summary = json!({
         "snapshots": done.snapshots,
         "repaired": done.repaired.len(),
         "unreadable": done.unreadable,
     });
-    end(context, &args.how, &objects, summary, lines)?;
+    end(terminal, &args.how, &objects, summary, lines)?;
     Ok(code(done.unreadable))
 }
 
 /// What is said of each snapshot: as objects, and as lines.
-fn told(context: &Context, done: &SnapshotsRepaired) -> (Vec<Value>, Vec<String>) {
+fn told(terminal: &Terminal, done: &SnapshotsRepaired) -> (Vec<Value>, Vec<String>) {
     let (mut objects, mut lines) = (Vec::new(), Vec::new());
     for hurt in &done.repaired {
         let old = hurt.id.to_hex();
         let new = hurt.successor.map(|id| id.to_hex());
-        if context.json() {
+        if terminal.json() {
             objects.extend(hurt.lost.iter().map(damaged_path));
             objects.push(json!({
                 "message_type": "repaired",
@@ -206,19 +206,19 @@ fn told(context: &Context, done: &SnapshotsRepaired) -> (Vec<Value>, Vec<String>
 }
 
 fn end(
-    context: &Context,
+    terminal: &Terminal,
     args: &RepairArgs,
     objects: &[Value],
     mut summary: Value,
     lines: Vec<String>,
 ) -> Result<(), Failure> {
     let mut out = Lines::new();
-    if context.json() {
+    if terminal.json() {
         objects.iter().for_each(|object| out.object(object));
         summary["message_type"] = json!("summary");
         summary["dry_run"] = json!(args.dry_run);
         out.object(&summary);
-    } else if context.talks() {
+    } else if terminal.talks() {
         lines.iter().for_each(|line| out.line(line));
         if args.dry_run {
             out.line("Dry run: nothing was changed");
@@ -228,9 +228,9 @@ fn end(
 }
 
 /// Damage that was mended is none; what is lost is.
-fn code(lost: u64) -> Code {
+fn code(lost: u64) -> Status {
     match lost {
-        0 => Code::Ok,
-        _ => Code::Damage,
+        0 => Status::Completed,
+        _ => Status::Damaged,
     }
 }

@@ -2,18 +2,18 @@
 
 use crate::args::remotes::ReplicateArgs;
 use crate::cmd::remote::behind_by;
-use crate::config::Config;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::exit;
 use crate::output::{self, Lines};
-use crate::progress::Watcher;
 use crate::render::text;
-use crate::resolve;
+use crate::terminal::Terminal;
 use engine::replicate::{self, Noted, Options, Replicated};
 use engine::repo::Repo;
 use engine::units::{escape, format_bytes};
 use engine::{Error, StoreError};
 use serde_json::{Value, json};
+use service::face::{Activity, Step};
+use service::resolve;
+use service::{Failure, Status};
 
 /// One replica to be brought up to date.
 struct Target {
@@ -30,27 +30,27 @@ struct Ended {
     failure: Option<Failure>,
 }
 
-pub fn run(context: &Context, args: &ReplicateArgs) -> Result<Code, Failure> {
-    let location = context.location()?;
-    let targets = targets(context, args, &resolve::absolute(&location.url)?)?;
+pub fn run(terminal: &Terminal, args: &ReplicateArgs) -> Result<Status, Failure> {
+    let location = terminal.context.location()?;
+    let targets = targets(terminal, args, &resolve::absolute(&location.url)?)?;
     let options = Options {
         all: args.all,
         dry_run: args.dry_run,
-        host: resolve::host(None, &context.env)?,
-        now: context.now_secs(),
+        host: terminal.context.host()?,
+        now: terminal.context.now_secs(),
     };
-    let first = context.open_at(&location)?;
-    let watcher = Watcher::start(context, "replicate")?;
+    let first = terminal.context.open_at(&location, terminal)?;
+    let watcher = Step::start(terminal, Activity::Replicate)?;
     let ended: Vec<Ended> = std::thread::scope(|scope| {
         let one = |target| {
             let (first, options, watcher) = (&first, &options, &watcher);
             let thread = std::thread::Builder::new().name("replica".to_string());
-            thread.spawn_scoped(scope, move || bring(context, first, target, options, watcher))
+            thread.spawn_scoped(scope, move || bring(terminal, first, target, options, watcher))
         };
         let started: Vec<_> = targets.into_iter().map(one).collect();
         let joined = started.into_iter().map(|one| {
             let one =
-                one.map_err(|e| Failure::new(Code::Failed, format!("no thread could be started: {e}")))?;
+                one.map_err(|e| Failure::new(Status::Failed, format!("no thread could be started: {e}")))?;
             // A panic has been printed by its thread.
             Ok(one.join().ok().flatten())
         });
@@ -59,21 +59,21 @@ pub fn run(context: &Context, args: &ReplicateArgs) -> Result<Code, Failure> {
             .collect::<Result<Vec<Ended>, Failure>>()
     })?;
     watcher.finish();
-    tell(context, &ended, args.dry_run)?;
+    tell(terminal, &ended, args.dry_run)?;
     Ok(code(&ended, args.dry_run))
 }
 
-fn targets(context: &Context, args: &ReplicateArgs, first: &str) -> Result<Vec<Target>, Failure> {
+fn targets(terminal: &Terminal, args: &ReplicateArgs, first: &str) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for text in &args.to {
         targets.push(Target {
             name: text.clone(),
-            url: resolve::remote(text, &context.env)?.url,
+            url: terminal.context.remote(text)?.url,
             named: true,
         });
     }
     if args.to.is_empty() {
-        let all = Config::read(&context.env)?.remotes.into_iter();
+        let all = terminal.context.settings.remotes.clone().into_iter();
         targets.extend(all.filter(|remote| remote.url != first).map(|remote| Target {
             name: remote.name,
             url: remote.url,
@@ -90,14 +90,14 @@ fn targets(context: &Context, args: &ReplicateArgs, first: &str) -> Result<Vec<T
 
 /// Nothing for one that is no replica and was not asked for.
 fn bring(
-    context: &Context,
+    terminal: &Terminal,
     first: &Repo,
     target: Target,
     options: &Options,
-    watcher: &Watcher,
+    watcher: &Step<'_>,
 ) -> Option<Ended> {
     let mut done = Replicated::default();
-    let brought = context.dirs().and_then(|dirs| {
+    let brought = terminal.context.dirs().and_then(|dirs| {
         let to = first.open_replica(&target.url, &dirs).map_err(|e| (e, &dirs));
         match to {
             Err((e, _)) => Ok(Err(e)),
@@ -122,20 +122,20 @@ fn bring(
     })
 }
 
-fn tell(context: &Context, ended: &[Ended], dry_run: bool) -> Result<(), Failure> {
+fn tell(terminal: &Terminal, ended: &[Ended], dry_run: bool) -> Result<(), Failure> {
     let mut out = Lines::new();
     for one in ended {
         if let Some(failure) = &one.failure {
-            let said = Failure::new(failure.code, format!("{}: {}", one.name, failure.message));
-            output::say(&said.line(context.json()));
+            let said = Failure::new(failure.status, format!("{}: {}", one.name, failure.message));
+            output::say(&exit::line(&said, terminal.json()));
         }
-        if context.json() {
+        if terminal.json() {
             out.object(&object(one));
-        } else if context.talks() {
+        } else if terminal.talks() {
             out.line(&line(one, dry_run));
         }
     }
-    if context.json() {
+    if terminal.json() {
         let replicas: Vec<Value> = ended.iter().map(object).collect();
         out.object(&json!({ "message_type": "summary", "dry_run": dry_run, "replicas": replicas }));
     }
@@ -168,15 +168,15 @@ fn line(one: &Ended, dry_run: bool) -> String {
 }
 
 /// Damage first, then what one failure alone says, and else that it was done in part.
-fn code(ended: &[Ended], dry_run: bool) -> Code {
+fn code(ended: &[Ended], dry_run: bool) -> Status {
     let mut failures = ended.iter().filter_map(|one| one.failure.as_ref());
     if ended.iter().any(|one| one.done.hurt > 0) {
-        return Code::Damage;
+        return Status::Damaged;
     }
     match (failures.next(), ended.len()) {
-        (Some(failure), 1) => failure.code,
-        (Some(_), _) => Code::Incomplete,
-        _ if !dry_run && ended.iter().any(|one| one.done.behind > 0) => Code::Incomplete,
-        _ => Code::Ok,
+        (Some(failure), 1) => failure.status,
+        (Some(_), _) => Status::Incomplete,
+        _ if !dry_run && ended.iter().any(|one| one.done.behind > 0) => Status::Incomplete,
+        _ => Status::Completed,
     }
 }

@@ -1,60 +1,65 @@
 //! `restore`: files back from one generation.
 
-use crate::args::snapshot::{Spec, absolute, from_root};
 use crate::args::{self, RestoreArgs};
-use crate::config::Config;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::listing::{self, Chosen};
-use crate::output;
-use crate::progress::{Tally, Watcher};
 use crate::render::text;
-use crate::resolve::{self, Location};
+use crate::terminal::Terminal;
+use crate::{exit, output};
 use engine::repo::{self, Repo};
 use engine::restore::{self, Options, Overwrite, Patterns, Permissions, Summary};
 use engine::units::{escape, format_bytes};
 use serde_json::{Value, json};
+use service::face::{Activity, ProblemCounts, Step};
+use service::listing::{self, Among, Chosen};
+use service::paths::{SnapshotSpec, absolute, from_root};
+use service::resolve::{self, Location};
+use service::{Failure, Status};
 use std::time::Duration;
 
-pub fn run(context: &Context, args: &RestoreArgs) -> Result<Code, Failure> {
-    let spec = Spec::parse(&args.args, args.choice.at.is_some());
+pub fn run(terminal: &Terminal, args: &RestoreArgs) -> Result<Status, Failure> {
+    let spec = SnapshotSpec::parse(&args.args, args.choice.at.is_some());
     let options = options(args, &spec)?;
-    let (repo, chosen) = nearest(context, args, &spec)?;
-    let watcher = Watcher::start(context, "restore")?;
+    let among = args.choice.among(&terminal.context.now)?;
+    let (repo, chosen) = nearest(terminal, args, &spec, &among)?;
+    let watcher = Step::start(terminal, Activity::Restore)?;
     let summary = restore::run(&repo, &chosen.manifest, &options, &watcher)?;
     repo.tell_damage(&watcher);
     let tally = watcher.finish();
-    match context.json() {
+    match terminal.json() {
         true => output::object(&object(&summary, &chosen, args))?,
-        false if context.talks() => tell(&summary, &chosen, args, tally)?,
+        false if terminal.talks() => tell(&summary, &chosen, args, tally)?,
         false => {}
     }
-    Ok(tally.code().max(chosen.code))
+    Ok(tally.status().max(chosen.status))
 }
 
 /// The first of the replicas, in the order in which they were named, that can be opened and has the snapshot. It reads
 /// from the others what it lacks, and then from those that have names.
-fn nearest(context: &Context, args: &RestoreArgs, spec: &Spec) -> Result<(Repo, Chosen), Failure> {
-    let mut places = vec![(String::new(), context.location()?)];
+fn nearest(
+    terminal: &Terminal,
+    args: &RestoreArgs,
+    spec: &SnapshotSpec,
+    among: &Among,
+) -> Result<(Repo, Chosen), Failure> {
+    let mut places = vec![(String::new(), terminal.context.location()?)];
     for name in &args.also {
-        places.push((name.clone(), resolve::remote(name, &context.env)?));
+        places.push((name.clone(), terminal.context.remote(name)?));
     }
-    let dirs = context.dirs()?;
+    let dirs = terminal.context.dirs()?;
     let mut failures = Vec::new();
     for (number, (_, place)) in places.iter().enumerate() {
-        let found = context.open_at(place).and_then(|repo| {
-            let chosen = listing::choose_for(context, &repo, spec, &args.choice)?;
+        let found = terminal.context.open_at(place, terminal).and_then(|repo| {
+            let chosen = listing::choose_for(&terminal.context, &repo, spec, among, terminal)?;
             Ok((repo, chosen))
         });
         match found {
             Ok((repo, chosen)) => {
                 for failure in &failures {
-                    output::say(&Failure::line(failure, context.json()));
+                    output::say(&exit::line(failure, terminal.json()));
                 }
-                if number > 0 && context.talks() {
+                if number > 0 && terminal.talks() {
                     output::say(&format!("dedup: restoring from {}", repo.location()));
                 }
-                let others = others(context, &places, &resolve::absolute(&place.url)?);
+                let others = others(terminal, &places, &resolve::absolute(&place.url)?);
                 return Ok((repo.or_from(others, &dirs), chosen));
             }
             Err(failure) => failures.push(failure),
@@ -64,15 +69,12 @@ fn nearest(context: &Context, args: &RestoreArgs, spec: &Spec) -> Result<(Repo, 
 }
 
 /// Names and places of the replicas to turn to. A remote with a name that is no replica is passed over when it is.
-fn others(context: &Context, places: &[(String, Location)], chosen: &str) -> Vec<(String, String)> {
+fn others(terminal: &Terminal, places: &[(String, Location)], chosen: &str) -> Vec<(String, String)> {
     let asked = places
         .iter()
         .map(|(name, place)| (name.clone(), place.url.clone()));
-    // Settings that can't be read are no reason to restore nothing.
-    let named = Config::read(&context.env)
-        .map(|config| config.remotes)
-        .unwrap_or_default();
-    let named = named.into_iter().map(|remote| (remote.name, remote.url));
+    let named = terminal.context.settings.remotes.iter();
+    let named = named.map(|remote| (remote.name.clone(), remote.url.clone()));
     let mut others: Vec<(String, String)> = Vec::new();
     for (name, url) in asked.chain(named) {
         if url != chosen && !others.iter().any(|(_, known)| *known == url) {
@@ -83,7 +85,7 @@ fn others(context: &Context, places: &[(String, Location)], chosen: &str) -> Vec
     others
 }
 
-fn options(args: &RestoreArgs, spec: &Spec) -> Result<Options, Failure> {
+fn options(args: &RestoreArgs, spec: &SnapshotSpec) -> Result<Options, Failure> {
     let patterns = |list: &[String]| Patterns {
         patterns: list.to_vec(),
         ..Patterns::default()
@@ -124,7 +126,7 @@ fn object(summary: &Summary, chosen: &Chosen, args: &RestoreArgs) -> Value {
     object
 }
 
-fn tell(s: &Summary, chosen: &Chosen, args: &RestoreArgs, tally: Tally) -> Result<(), Failure> {
+fn tell(s: &Summary, chosen: &Chosen, args: &RestoreArgs, tally: ProblemCounts) -> Result<(), Failure> {
     let target = escape(args.target.as_os_str().as_encoded_bytes());
     let took = text::took(Duration::try_from_secs_f64(s.seconds_elapsed).unwrap_or_default());
     let files = text::count(s.files_restored, "file");
@@ -152,7 +154,7 @@ fn tell(s: &Summary, chosen: &Chosen, args: &RestoreArgs, tally: Tally) -> Resul
         let verified = text::count(s.files_verified, "file");
         out += &format!("Verified {verified}: read again from the target, and as they were saved\n");
     }
-    let problems = tally.problems + tally.unreadable + tally.damage;
+    let problems = tally.paths + tally.unreadable + tally.damage;
     if problems > 0 {
         let problems = text::count(problems, "problem");
         out += &format!("{problems}: what is named above was not restored, or not wholly\n");

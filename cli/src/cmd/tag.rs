@@ -2,23 +2,25 @@
 
 use crate::args::TagArgs;
 use crate::args::values::TagList;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::exit;
 use crate::render::text;
-use crate::{listing, output, resolve, signals};
+use crate::terminal::Terminal;
+use crate::{output, signals};
 use engine::facts::Facts;
 use engine::monitor::Quiet;
 use engine::{Error, StoreError, restate};
 use serde_json::json;
+use service::{Failure, Status};
+use service::{listing, resolve};
 
-pub fn run(context: &Context, args: &TagArgs) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, args: &TagArgs) -> Result<Status, Failure> {
     let filter = args.filter.filter()?;
-    let repo = context.open()?;
-    let all = listing::read(context, &repo)?;
+    let repo = terminal.open()?;
+    let all = listing::read(&terminal.context, &repo, terminal)?;
     let chosen = all.chosen(&args.snapshots, &filter)?;
-    let host = resolve::host(None, &context.env)?;
+    let host = terminal.context.host()?;
     signals::catch()?;
-    let mut code = all.code();
+    let mut code = all.status();
     let mut changed = 0u64;
     for facts in chosen {
         if signals::interrupted() {
@@ -34,7 +36,7 @@ pub fn run(context: &Context, args: &TagArgs) -> Result<Code, Failure> {
                 &repo,
                 facts.id,
                 &host,
-                context.now_secs(),
+                terminal.context.now_secs(),
                 &|manifest| {
                     manifest.tags = changed_tags(&manifest.tags, args);
                     true
@@ -45,8 +47,8 @@ pub fn run(context: &Context, args: &TagArgs) -> Result<Code, Failure> {
             .or_else(|e| match e {
                 // Gone since it was listed.
                 Error::Store(StoreError::Missing { .. }) | Error::NoSnapshot(_) => {
-                    code = code.max(Code::Incomplete);
-                    output::say(&Failure::from(e).line(context.json()));
+                    code = code.max(Status::Incomplete);
+                    output::say(&exit::line(&Failure::from(e), terminal.json()));
                     Ok(None)
                 }
                 e => Err(e),
@@ -55,14 +57,14 @@ pub fn run(context: &Context, args: &TagArgs) -> Result<Code, Failure> {
         };
         if args.dry_run || new.is_some() {
             changed += 1;
-            tell(context, facts, new, &tags)?;
+            tell(terminal, facts, new, &tags)?;
         }
     }
-    if context.json() {
+    if terminal.json() {
         output::object(
             &json!({ "message_type": "summary", "changed_snapshots": changed, "dry_run": args.dry_run }),
         )?;
-    } else if context.talks() {
+    } else if terminal.talks() {
         let snapshots = text::count(changed, "snapshot");
         output::line(&match args.dry_run {
             true => format!("Dry run: {snapshots} would be changed"),
@@ -73,13 +75,13 @@ pub fn run(context: &Context, args: &TagArgs) -> Result<Code, Failure> {
 }
 
 fn tell(
-    context: &Context,
+    terminal: &Terminal,
     facts: &Facts,
     new: Option<engine::SessionId>,
     tags: &[String],
 ) -> Result<(), Failure> {
     let old = facts.id.to_hex();
-    if context.json() {
+    if terminal.json() {
         return output::object(&json!({
             "message_type": "changed",
             "old_snapshot_id": old,
@@ -87,7 +89,7 @@ fn tell(
             "tags": tags,
         }));
     }
-    if !context.talks() {
+    if !terminal.talks() {
         return Ok(());
     }
     let now = new.map_or(String::new(), |id| {

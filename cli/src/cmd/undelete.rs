@@ -1,12 +1,10 @@
 //! `undelete`: forgotten snapshots back from the trash.
 
 use crate::args::UndeleteArgs;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::exit;
 use crate::output::{self, Lines};
-use crate::progress::Watcher;
 use crate::render::{json, text};
-use crate::resolve;
+use crate::terminal::Terminal;
 use engine::facts::Facts;
 use engine::forget::{self, Trashed};
 use engine::manifest::Snapshot;
@@ -16,43 +14,46 @@ use engine::select::{self, Filter};
 use engine::{Error, StoreError};
 use jiff::Timestamp;
 use serde_json::json;
+use service::face::{Activity, Step};
+use service::resolve;
+use service::{Failure, Status};
 
-pub fn run(context: &Context, args: &UndeleteArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
-    let watcher = Watcher::start(context, "undelete")?;
+pub fn run(terminal: &Terminal, args: &UndeleteArgs) -> Result<Status, Failure> {
+    let repo = terminal.open()?;
+    let watcher = Step::start(terminal, Activity::Undelete)?;
     let (trash, earlier) = read(&repo, &watcher)?;
     if args.snapshots.is_empty() {
         let tally = watcher.finish();
-        list(context, &trash, earlier)?;
-        return Ok(tally.code());
+        list(terminal, &trash, earlier)?;
+        return Ok(tally.status());
     }
     let facts: Vec<Facts> = trash.iter().map(|trashed| trashed.facts.clone()).collect();
     let chosen = select::choose_all(&facts, &args.snapshots, &Filter::default()).map_err(|e| match e {
         Error::NoSnapshot(text) => Failure::new(
-            Code::Failed,
+            Status::Failed,
             format!("no snapshot in the trash matches '{text}'; 'dedup undelete' lists those that do"),
         ),
         e => e.into(),
     })?;
-    let host = resolve::host(None, &context.env)?;
-    let mut code = Code::Ok;
+    let host = terminal.context.host()?;
+    let mut code = Status::Completed;
     let mut done = Vec::new();
     for facts in chosen {
         if args.dry_run {
             done.push((facts.clone(), facts.id));
             continue;
         }
-        match forget::undelete(&repo, facts.id, &host, context.now_secs(), &watcher) {
+        match forget::undelete(&repo, facts.id, &host, terminal.context.now_secs(), &watcher) {
             Ok(new) => done.push((facts.clone(), new)),
             Err(Error::Store(e @ StoreError::Refused(_))) => {
-                code = Code::Incomplete;
-                output::say(&Failure::from(e).line(context.json()));
+                code = Status::Incomplete;
+                output::say(&exit::line(&Failure::from(e), terminal.json()));
             }
             Err(e) => return Err(e.into()),
         }
     }
-    code = code.max(watcher.finish().code());
-    tell(context, &done, args.dry_run)?;
+    code = code.max(watcher.finish().status());
+    tell(terminal, &done, args.dry_run)?;
     Ok(code)
 }
 
@@ -88,10 +89,10 @@ fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Vec<Trashed>, u64), Failu
     Ok((newest, earlier))
 }
 
-fn list(context: &Context, trash: &[Trashed], earlier: u64) -> Result<(), Failure> {
+fn list(terminal: &Terminal, trash: &[Trashed], earlier: u64) -> Result<(), Failure> {
     let mut out = Lines::new();
     let forgotten = |trashed: &Trashed| Timestamp::from_second(trashed.forgotten).ok();
-    for trashed in trash.iter().filter(|_| context.json()) {
+    for trashed in trash.iter().filter(|_| terminal.json()) {
         let facts = &trashed.facts;
         out.object(&json!({
             "message_type": "trash",
@@ -104,7 +105,7 @@ fn list(context: &Context, trash: &[Trashed], earlier: u64) -> Result<(), Failur
             "forgotten": forgotten(trashed).map(|at| at.to_string()),
         }));
     }
-    if context.json() {
+    if terminal.json() {
         out.object(&json!({ "message_type": "summary", "snapshots": trash.len() }));
     } else if trash.is_empty() && earlier == 0 {
         out.line("The trash is empty");
@@ -131,8 +132,8 @@ fn list(context: &Context, trash: &[Trashed], earlier: u64) -> Result<(), Failur
     out.finish()
 }
 
-fn tell(context: &Context, done: &[(Facts, engine::SessionId)], dry_run: bool) -> Result<(), Failure> {
-    if context.json() {
+fn tell(terminal: &Terminal, done: &[(Facts, engine::SessionId)], dry_run: bool) -> Result<(), Failure> {
+    if terminal.json() {
         for (facts, new) in done {
             output::object(&json!({
                 "message_type": "undeleted",
@@ -146,7 +147,7 @@ fn tell(context: &Context, done: &[(Facts, engine::SessionId)], dry_run: bool) -
             "dry_run": dry_run,
         }));
     }
-    for (facts, new) in done.iter().filter(|_| context.talks()) {
+    for (facts, new) in done.iter().filter(|_| terminal.talks()) {
         let old = text::short(&facts.id.to_hex());
         output::line(&match dry_run {
             true => format!("Would bring back {}", text::snapshot_line(facts)),

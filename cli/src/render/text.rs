@@ -6,7 +6,7 @@ use engine::manifest::Summary;
 use engine::monitor::{Lost, Problem, ProblemKind, Progress};
 use engine::units::{self, escape, format_bytes, format_duration};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+pub use service::text::{count, grouped, short, time};
 use std::fmt::Write;
 use std::io;
 use std::time::Duration;
@@ -167,26 +167,6 @@ pub fn progress(phase: &str, p: &Progress, rate: f64, elapsed: Duration, current
     line
 }
 
-/// `1,234,567`.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Local date and time, to the second.
-pub fn time(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system())
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
-}
-
 /// The table at the end of a backup: restic's words and plain numbers, as scripts read them.
 pub fn backup(s: &Summary, elapsed: Duration, dry_run: bool) -> String {
     let row = |name: &str, new: u64, changed: u64, same: u64| {
@@ -204,18 +184,6 @@ pub fn backup(s: &Summary, elapsed: Duration, dry_run: bool) -> String {
     let bytes = format_bytes(s.total_bytes_processed);
     let _ = writeln!(out, "processed {files}, {bytes} in {}", clock(elapsed));
     out
-}
-
-/// A time that somebody asked for: where it is the end of a minute, the minute was meant.
-pub fn as_of(at: Timestamp) -> String {
-    let at = at.to_zoned(TimeZone::system());
-    let end = at.second() == 59 && at.subsec_nanosecond() == 999_999_999;
-    let form = if end {
-        "%Y-%m-%d %H:%M"
-    } else {
-        "%Y-%m-%d %H:%M:%S"
-    };
-    at.strftime(form).to_string()
 }
 
 /// `0:07`, `1:02:03`.
@@ -276,11 +244,6 @@ pub fn snapshot_line(facts: &Facts) -> String {
     format!("{id}  {}  {host}{tags}  {paths}", time(facts.time))
 }
 
-/// The beginning of an id that is shown to people.
-pub fn short(hex: &str) -> String {
-    hex.chars().take(8).collect()
-}
-
 /// `drwxr-xr-x`.
 pub fn mode(letter: char, bits: u32) -> String {
     let mut out = String::from(letter);
@@ -339,14 +302,6 @@ pub fn long_entry(path: &[u8], entry: &Entry) -> String {
         let _ = write!(line, " ({})", why(&ProblemKind::Source(trouble)));
     }
     line
-}
-
-/// `1 snapshot`, `2 snapshots`.
-pub fn count(n: u64, one: &str) -> String {
-    match n {
-        1 => format!("1 {one}"),
-        n => format!("{} {one}s", grouped(n)),
-    }
 }
 
 /// A duration as restic's summary has it, for people.
@@ -454,16 +409,5 @@ mod tests {
         for (letter, bits, want) in rows {
             assert_eq!(mode(letter, bits), want);
         }
-    }
-
-    #[test]
-    fn numbers() {
-        for (n, want) in [(0, "0"), (999, "999"), (1000, "1,000"), (1234567, "1,234,567")] {
-            assert_eq!(grouped(n), want);
-        }
-        assert_eq!(
-            (count(1, "file"), count(2000, "file")),
-            ("1 file".into(), "2,000 files".into())
-        );
     }
 }

@@ -2,26 +2,27 @@
 
 use crate::args::backup::AlsoArgs;
 use crate::cmd::remote::behind_by;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::output;
 use crate::render::{json, text};
-use crate::resolve::Location;
-use crate::{output, resolve};
+use crate::terminal::Terminal;
 use engine::monitor::Problem;
 use engine::replicate::{Follow, Followed, Follower, Followers, Options};
 use engine::repo::Repo;
 use engine::units::{escape, format_bytes};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use service::resolve;
+use service::resolve::Location;
+use service::{Failure, Status};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The remotes that were named, each once.
-pub fn followers(context: &Context, args: &AlsoArgs, first: &Location) -> Result<Vec<Follower>, Failure> {
+pub fn followers(terminal: &Terminal, args: &AlsoArgs, first: &Location) -> Result<Vec<Follower>, Failure> {
     let mut followers: Vec<Follower> = Vec::new();
     let first = resolve::absolute(&first.url)?;
     for name in &args.also {
-        let url = resolve::remote(name, &context.env)?.url;
+        let url = terminal.context.remote(name)?.url;
         if url == first {
             let why = format!("--also {name}: that is the repository itself");
             return Err(Failure::usage(why));
@@ -35,7 +36,7 @@ pub fn followers(context: &Context, args: &AlsoArgs, first: &Location) -> Result
 }
 
 pub fn start(
-    context: &Context,
+    terminal: &Terminal,
     args: &AlsoArgs,
     first: &Arc<Repo>,
     followers: Vec<Follower>,
@@ -43,12 +44,12 @@ pub fn start(
     let wait = SignedDuration::try_from(args.also_wait);
     let wait = wait.map_err(|e| Failure::usage(format!("--also-wait: {e}")))?;
     let follow = Follow {
-        dirs: context.dirs()?,
+        dirs: terminal.context.dirs()?,
         options: Options {
             all: false,
             dry_run: false,
-            host: resolve::host(None, &context.env)?,
-            now: context.now_secs(),
+            host: terminal.context.host()?,
+            now: terminal.context.now_secs(),
         },
         wait: Duration::try_from(wait).unwrap_or_default(),
     };
@@ -56,14 +57,14 @@ pub fn start(
 }
 
 /// Says what went wrong, on standard error.
-pub fn tell_problems(context: &Context, followed: &[Followed]) {
+pub fn tell_problems(terminal: &Terminal, followed: &[Followed]) {
     for one in followed {
         for problem in &one.problems {
-            tell_problem(context, one, problem);
+            tell_problem(terminal, one, problem);
         }
         if let Some(failure) = &one.failure {
             let message = format!("{}: {failure}", one.name);
-            output::say(&match context.json() {
+            output::say(&match terminal.json() {
                 true => json!({
                     "message_type": "error",
                     "error": { "message": message },
@@ -77,8 +78,8 @@ pub fn tell_problems(context: &Context, followed: &[Followed]) {
     }
 }
 
-fn tell_problem(context: &Context, one: &Followed, problem: &Problem) {
-    output::say(&match context.json() {
+fn tell_problem(terminal: &Terminal, one: &Followed, problem: &Problem) {
+    output::say(&match terminal.json() {
         true => json::line(&json::problem(problem, "replicate")),
         false => format!(
             "dedup: {}: {}",
@@ -119,9 +120,9 @@ fn object(one: &Followed) -> Value {
 }
 
 /// The snapshot is saved; but who asked for several places and does not have them must not be told that all is done.
-pub fn code(followed: &[Followed]) -> Code {
+pub fn code(followed: &[Followed]) -> Status {
     match followed.iter().any(|one| one.behind > 0 || one.failure.is_some()) {
-        true => Code::Incomplete,
-        false => Code::Ok,
+        true => Status::Incomplete,
+        false => Status::Completed,
     }
 }

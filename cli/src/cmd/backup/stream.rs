@@ -2,9 +2,9 @@
 //! half of a dump never becomes a snapshot.
 
 use crate::args::backup::StdinArgs;
-use crate::exit::{Code, Failure};
 use crate::render::text;
 use engine::child;
+use service::{Failure, Status};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read};
 use std::process::{Child, ChildStdout, Stdio};
@@ -64,7 +64,7 @@ impl Input {
                 let failed = |e: &dyn std::fmt::Display| {
                     let program = program.to_string_lossy();
                     Failure::new(
-                        Code::Failed,
+                        Status::Failed,
                         format!("can't run {program}: {e}; no snapshot was made"),
                     )
                 };
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(named("stdin").unwrap(), b"/stdin");
         assert_eq!(named("/a/b").unwrap(), b"/a/b");
         for name in ["", "/", "..", "a/../b", "."] {
-            assert_eq!(named(name).unwrap_err().code, Code::Usage, "{name}");
+            assert_eq!(named(name).unwrap_err().status, Status::BadSettings, "{name}");
         }
     }
 }

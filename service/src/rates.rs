@@ -1,4 +1,4 @@
-//! Rates by the time of day: what `--limit-upload` and `--limit-download` say, kept up while a command runs.
+//! RateSchedule by the time of day: what `--limit-upload` and `--limit-download` say, kept up while a command runs.
 
 use jiff::Zoned;
 use jiff::civil::Time;
@@ -12,13 +12,13 @@ type Rate = Option<u64>;
 
 /// One rate, or several, each from a time of day on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rates(Vec<(Time, Rate)>);
+pub struct RateSchedule(Vec<(Time, Rate)>);
 
-impl Rates {
+impl RateSchedule {
     /// `10M`, or `08:00=1M,18:00=unlimited`; what holds before the first time is what the last one says.
-    pub fn parse(text: &str) -> Result<Rates, String> {
+    pub fn parse(text: &str) -> Result<RateSchedule, String> {
         if !text.contains('=') {
-            return Ok(Rates(vec![(Time::midnight(), rate(text)?)]));
+            return Ok(RateSchedule(vec![(Time::midnight(), rate(text)?)]));
         }
         let mut rates = Vec::new();
         for part in text.split(',') {
@@ -29,7 +29,7 @@ impl Rates {
         rates.sort_unstable();
         match rates.windows(2).find(|two| two[0].0 == two[1].0) {
             Some(two) => Err(format!("{} is given twice", two[0].0.strftime("%H:%M"))),
-            None => Ok(Rates(rates)),
+            None => Ok(RateSchedule(rates)),
         }
     }
 
@@ -49,7 +49,7 @@ fn time_of_day(text: &str) -> Option<Time> {
     Time::new(number(hours)?, number(minutes)?, 0, 0).ok()
 }
 
-/// Nothing could be moved at 0.
+/// At 0 nothing could be moved.
 fn rate(text: &str) -> Result<Rate, String> {
     if text.eq_ignore_ascii_case("unlimited") {
         return Ok(None);
@@ -61,16 +61,16 @@ fn rate(text: &str) -> Result<Rate, String> {
 }
 
 /// Bounds what this process sends and receives, from now to its end.
-pub fn keep(upload: Option<Rates>, download: Option<Rates>) {
+pub fn apply(upload: Option<RateSchedule>, download: Option<RateSchedule>) {
     if upload.is_none() && download.is_none() {
         return;
     }
     let changes = [&upload, &download]
         .iter()
-        .any(|rates| rates.as_ref().is_some_and(Rates::changes));
+        .any(|rates| rates.as_ref().is_some_and(RateSchedule::changes));
     let set = move || {
         let now = Zoned::now().time();
-        let of = |rates: &Option<Rates>| rates.as_ref().and_then(|rates| rates.at(now));
+        let of = |rates: &Option<RateSchedule>| rates.as_ref().and_then(|rates| rates.at(now));
         engine::repo::limit_rates(of(&upload), of(&download));
     };
     set();
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn rates_hold_from_their_time_on() {
-        let rates = Rates::parse("18:00=unlimited,08:00=1M, 12:30=512K").unwrap();
+        let rates = RateSchedule::parse("18:00=unlimited,08:00=1M, 12:30=512K").unwrap();
         for (hour, minute, rate) in [
             (0, 0, None),
             (7, 59, None),
@@ -108,9 +108,15 @@ mod tests {
                 "{hour}:{minute}"
             );
         }
-        assert_eq!(Rates::parse("10M").unwrap().at(Time::midnight()), Some(10 << 20));
-        assert!(!Rates::parse("10M").unwrap().changes());
-        assert_eq!(Rates::parse("unlimited").unwrap().at(Time::midnight()), None);
+        assert_eq!(
+            RateSchedule::parse("10M").unwrap().at(Time::midnight()),
+            Some(10 << 20)
+        );
+        assert!(!RateSchedule::parse("10M").unwrap().changes());
+        assert_eq!(
+            RateSchedule::parse("unlimited").unwrap().at(Time::midnight()),
+            None
+        );
     }
 
     #[test]
@@ -124,7 +130,7 @@ mod tests {
             ("08:00=1M,08:00=2M", "twice"),
             ("08:00=1M,", "''"),
         ] {
-            let said = Rates::parse(text).unwrap_err();
+            let said = RateSchedule::parse(text).unwrap_err();
             assert!(said.contains(word), "{text}: {said}");
         }
     }
