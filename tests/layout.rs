@@ -82,7 +82,7 @@ fn crates_see_only_those_below() {
         ("chunkstore", &[][..]),
         ("engine", &["chunkstore"]),
         ("service", &["dedup-engine"]),
-        ("cli", &["dedup-engine", "dedup-service"]),
+        ("cli", &["dedup-service"]),
         ("tests", &["chunkstore", "dedup-engine", "dedup"]),
         ("benches", &["chunkstore", "dedup-engine"]),
         ("fuzz", &["chunkstore", "dedup-engine", "dedup-service"]),
@@ -230,6 +230,52 @@ fn invariants_in_code_are_defined() {
         }
     }
     none("not in docs/invariants.md", unknown);
+}
+
+/// A face translates: it reaches `service` and what that re-exports, not past it. And `service` knows no face.
+#[test]
+fn faces_and_service_keep_apart() {
+    let source = files("rs");
+    let bodies = |folder: &'static str| {
+        let ours = source.iter().filter(move |(path, _)| path.starts_with(folder));
+        ours.map(|(path, source)| {
+            let lines: Vec<&str> = source.lines().take(body(source)).collect();
+            (path, lines.join("\n"))
+        })
+    };
+    let named = |folder, words: &[&str]| -> Vec<String> {
+        let named = |text: &str| words.iter().find(|word| text.contains(**word)).copied();
+        let found = bodies(folder).filter_map(|(path, text)| Some(format!("{path}: {}", named(&text)?)));
+        found.collect()
+    };
+    none(
+        "a face reaches past service",
+        named("cli/src/", &["chunkstore", "engine::", ".store.", ".store\n"]),
+    );
+    none(
+        "service knows a face",
+        named(
+            "service/src/",
+            &[
+                "clap",
+                "indicatif",
+                "rpassword",
+                "is_terminal",
+                "exit_code",
+                "ExitCode",
+            ],
+        ),
+    );
+    let manifest = std::fs::read_to_string(root().join("service/Cargo.toml")).unwrap();
+    let faces = ["clap", "indicatif", "rpassword"];
+    none(
+        "service depends on what is a face's",
+        faces
+            .iter()
+            .filter(|name| manifest.contains(**name))
+            .map(|name| name.to_string())
+            .collect(),
+    );
 }
 
 /// A child that is started elsewhere would be given our secrets, and could outlive us.

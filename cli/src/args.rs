@@ -12,13 +12,13 @@ pub mod values;
 
 pub use backup::BackupArgs;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use engine::units::{parse_size, parse_span};
 pub use forget::ForgetArgs;
 use jiff::Span;
 pub use program::{BenchArgs, CacheCommand, CompletionsArgs, HelpArgs, StatsArgs, StatsMode};
 use retention::KeepArgs;
 use service::rates::RateSchedule;
 use service::resolve::{NewSecretOptions, RepositoryOptions};
+use service::units::{parse_size, parse_span};
 use snapshot::{ChoiceArgs, FilterArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;

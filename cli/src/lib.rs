@@ -8,7 +8,6 @@ pub mod limits;
 pub mod outfile;
 pub mod output;
 pub mod progress;
-pub mod removal;
 pub mod render;
 pub mod signals;
 pub mod terminal;
@@ -30,7 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs what the process was asked to do.
 pub fn main() -> ExitCode {
-    if let Some(code) = engine::child::launch() {
+    if let Some(code) = service::child::launch() {
         return code;
     }
     // Half of a huge page that the allocator begins is memory that nothing uses and that the kernel clears first. Where
@@ -98,7 +97,7 @@ fn run(cli: Cli) -> Result<Status, Failure> {
             .clone()
             .or_else(|| settings.limits.download.clone()),
     );
-    engine::repo::stop_when(signals::interrupted);
+    service::repo::stop_when(signals::interrupted);
     let options = RepositoryOptions::from(&global);
     let terminal = Terminal {
         context: Context::new(env, settings, options, Zoned::now()),

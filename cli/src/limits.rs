@@ -10,7 +10,7 @@ const LEAST_MEMORY: u64 = 2 << 30;
 /// Raises the limit on open files, and refuses a limit on memory that no run would survive.
 pub fn prepare() -> Result<(), Failure> {
     // Where it can't be raised, what there is has to do.
-    let _ = engine::repo::raise_limit();
+    let _ = service::repo::raise_limit();
     match getrlimit(Resource::As).current {
         Some(limit) if limit < LEAST_MEMORY => Err(Failure::new(
             Status::Failed,

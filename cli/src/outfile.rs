@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 const LINKS_MAX: usize = 40;
 
 /// Has `write` write what is to be at `target`.
-pub fn write(target: &Path, write: impl FnOnce(&mut dyn Write) -> engine::Result<()>) -> Result<(), Failure> {
+pub fn write(
+    target: &Path,
+    write: impl FnOnce(&mut dyn Write) -> service::Result<()>,
+) -> Result<(), Failure> {
     let there = fs::metadata(target);
     if there.as_ref().is_ok_and(Metadata::is_dir) {
         return Err(Failure::usage(format!("{} is a directory", target.display())));
@@ -36,7 +39,7 @@ fn real(target: &Path) -> Option<PathBuf> {
     Some(path)
 }
 
-fn through(target: &Path, write: impl FnOnce(&mut dyn Write) -> engine::Result<()>) -> Result<(), Failure> {
+fn through(target: &Path, write: impl FnOnce(&mut dyn Write) -> service::Result<()>) -> Result<(), Failure> {
     let failed = |what: &str, e: &io::Error| Failure::io(what, target, e);
     let file = OpenOptions::new().write(true).open(target);
     let mut out = BufWriter::with_capacity(1 << 20, file.map_err(|e| failed("open", &e))?);
@@ -53,7 +56,7 @@ fn through(target: &Path, write: impl FnOnce(&mut dyn Write) -> engine::Result<(
 fn replace(
     target: &Path,
     there: Option<Metadata>,
-    write: impl FnOnce(&mut dyn Write) -> engine::Result<()>,
+    write: impl FnOnce(&mut dyn Write) -> service::Result<()>,
 ) -> Result<(), Failure> {
     let failed = |e: &io::Error| Failure::io("write", target, e);
     let (temporary, file) = beside(target)?;

@@ -122,17 +122,17 @@ impl Lines {
     }
 
     /// For the engine's callbacks, which end with its own errors; [`Lines::end`] takes this one back.
-    pub fn go_on(&self) -> engine::Result<()> {
+    pub fn go_on(&self) -> service::Result<()> {
         match self.closed {
-            true => Err(engine::Error::Interrupted),
+            true => Err(service::Error::Interrupted),
             false => Ok(()),
         }
     }
 
     /// Ends a listing: `result` is what the engine said, and where these lines ended it, theirs is the answer.
-    pub fn end<T>(mut self, result: engine::Result<T>) -> Result<Option<T>, Failure> {
+    pub fn end<T>(mut self, result: service::Result<T>) -> Result<Option<T>, Failure> {
         match result {
-            Err(engine::Error::Interrupted) if self.closed => {}
+            Err(service::Error::Interrupted) if self.closed => {}
             Err(e) => return Err(e.into()),
             Ok(value) => {
                 self.flush();

@@ -7,12 +7,11 @@ use crate::render::{json, text};
 use crate::terminal::Terminal;
 use crate::{output, signals};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use service::face::Watch;
+use service::Failure;
+use service::face::{Activity, Watch};
 use service::machine;
 use service::monitor::{Monitor, Phase, Problem, Progress};
-use service::resolve;
 use service::units;
-use service::{Failure, Status};
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -73,10 +72,15 @@ pub struct Watcher {
 
 impl Watcher {
     /// From here on the first Ctrl-C only asks the run to end.
-    pub fn start(terminal: &Terminal, during: &'static str) -> Result<Watcher, Failure> {
+    pub fn start(terminal: &Terminal, activity: Activity) -> Result<Watcher, Failure> {
         signals::catch()?;
         let interval = machine::progress_interval(&terminal.context.env)?;
-        let shape = shape(&terminal.global, std::io::stderr().is_terminal());
+        let during = activity.word();
+        let shape = match activity {
+            // Says what it does as it does it.
+            Activity::Tag => Shape::Nothing,
+            _ => shape(&terminal.global, std::io::stderr().is_terminal()),
+        };
         let interval = match shape {
             Shape::Json if terminal.context.env.get("DEDUP_PROGRESS_FPS").is_none() => Duration::from_secs(1),
             _ => interval,

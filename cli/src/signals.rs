@@ -2,6 +2,7 @@
 //! a clean end; a second one ends the process at once with 130, but for a closed terminal, of which both shell and kernel
 //! tell. SIGUSR1 asks for one line of progress.
 
+use crate::exit::Code;
 use service::{Failure, Status};
 use signal_hook::flag;
 use std::io;
@@ -24,7 +25,7 @@ pub fn catch() -> Result<(), Failure> {
     let failed = |e: io::Error| Failure::new(Status::Failed, format!("can't watch for signals: {e}"));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // In this order: the second signal finds the flag set by the first.
-        flag::register_conditional_shutdown(signal, i32::from(Status::Interrupted as u8), STOP.clone())
+        flag::register_conditional_shutdown(signal, i32::from(Code::Interrupted as u8), STOP.clone())
             .and_then(|_| flag::register(signal, STOP.clone()))
             .map_err(failed)?;
     }

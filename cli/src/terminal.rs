@@ -4,13 +4,15 @@
 use crate::args::Global;
 use crate::output;
 use crate::progress::Watcher;
-use crate::render::{json, text};
-use engine::repo::Repo;
+use crate::render::{decisions, json, text};
 use serde_json::json;
 use service::face::{Activity, Face, Notice, Watch};
+use service::removal::Decisions;
+use service::repo::Repo;
 use service::secret::{Hidden, PasswordPrompt};
 use service::{Context, Failure};
 use std::io::{self, BufRead, IsTerminal, Write};
+use zeroize::Zeroizing;
 
 pub struct Terminal {
     pub global: Global,
@@ -64,6 +66,30 @@ impl Face for Terminal {
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
+    fn decided(&self, decisions: &Decisions) -> Result<(), Failure> {
+        match (self.json(), decisions.during) {
+            // It prints restic's array in the end.
+            (true, Activity::Forget) => Ok(()),
+            (true, _) => decisions::objects(decisions),
+            (false, _) if self.talks() => decisions::tables(decisions),
+            (false, _) => Ok(()),
+        }
+    }
+
+    fn can_show_phrase(&self) -> bool {
+        !output::leads_nowhere()
+    }
+
+    fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {
+        match self.json() {
+            false => output::show(phrase_text(phrase).as_bytes()),
+            true => {
+                let object = json::object("recovery_phrase", json!({ "recovery_phrase": phrase }));
+                output::show(Zeroizing::new(json::line(&object) + "\n").as_bytes())
+            }
+        }
+    }
+
     fn notice(&self, notice: &Notice<'_>) {
         match notice {
             Notice::WrongPassword => output::say("dedup: wrong password; try again"),
@@ -90,11 +116,12 @@ impl Face for Terminal {
                 )),
                 false => format!("dedup: warning: {}", service::units::escape(why.as_bytes())),
             }),
+            Notice::PruneCosts(planned) => output::say(crate::cmd::prune::costs(planned).trim_end()),
         }
     }
 
     fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
-        Ok(Box::new(Watcher::start(self, activity.word())?))
+        Ok(Box::new(Watcher::start(self, activity)?))
     }
 }
 
@@ -102,4 +129,38 @@ fn prompt_line(text: &str) -> Result<Hidden, Failure> {
     let line = rpassword::prompt_password(text);
     line.map(Hidden::take)
         .map_err(|e| Failure::usage(format!("can't ask for the password: {e}")))
+}
+
+/// The phrase as it is shown, this once: six words a line, so that it can be copied by hand.
+fn phrase_text(phrase: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(1024));
+    out.push_str(
+        "Recovery phrase. It opens the repository when password and key file are lost, and is not shown\n\
+         again: write it down and keep it away from this machine.\n\n",
+    );
+    let words: Vec<&str> = phrase.split(' ').collect();
+    for line in words.chunks(6) {
+        out.push_str("    ");
+        out.push_str(&line.join(" "));
+        out.push('\n');
+    }
+    out.push('\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phrase_is_whole() {
+        let phrase = (0..24).map(|n| format!("word{n}")).collect::<Vec<_>>().join(" ");
+        let shown = phrase_text(&phrase);
+        let words: Vec<&str> = shown
+            .lines()
+            .filter(|l| l.starts_with("    "))
+            .flat_map(str::split_whitespace)
+            .collect();
+        assert_eq!(words.join(" "), phrase);
+    }
 }

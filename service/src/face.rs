@@ -2,9 +2,11 @@
 //! the console each have one; a scheduled run has one that nobody is in front of.
 
 use crate::failure::Failure;
+use crate::removal::Decisions;
 use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
 use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::prune::PruneSummary;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -18,6 +20,17 @@ pub trait Face: Send + Sync {
 
     /// Asks a question, without its question mark, that is answered by yes or no.
     fn confirm(&self, question: &str) -> Result<bool, Failure>;
+
+    /// Shows what a policy decides, before anything is removed. An error stops that.
+    fn decided(&self, _: &Decisions) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Whether a recovery phrase would be seen.
+    fn can_show_phrase(&self) -> bool;
+
+    /// Shows a recovery phrase, this once, before anything relies on it. An error: it was not seen.
+    fn show_phrase(&self, phrase: &str) -> Result<(), Failure>;
 
     /// Something to be said at once.
     fn notice(&self, notice: &Notice<'_>);
@@ -41,12 +54,14 @@ pub enum Activity {
     Copy,
     Dump,
     Find,
+    Forget,
     Heal,
     Prune,
     Repair,
     Replicate,
     Restore,
     Stats,
+    Tag,
     Undelete,
 }
 
@@ -60,12 +75,14 @@ impl Activity {
             Activity::Copy => "copy",
             Activity::Dump => "dump",
             Activity::Find => "find",
+            Activity::Forget => "forget",
             Activity::Heal => "heal",
             Activity::Prune => "prune",
             Activity::Repair => "repair",
             Activity::Replicate => "replicate",
             Activity::Restore => "restore",
             Activity::Stats => "stats",
+            Activity::Tag => "tag",
             Activity::Undelete => "undelete",
         }
     }
@@ -88,6 +105,8 @@ pub enum Notice<'a> {
     OlderSnapshot { short: &'a str, time: &'a str },
     /// Said during this command, of no path.
     Warning { during: &'static str, why: &'a str },
+    /// What a collection of garbage would do, before the question whether it may.
+    PruneCosts(&'a PruneSummary),
 }
 
 /// A face that nobody is in front of.
@@ -104,6 +123,15 @@ impl Face for Nobody {
 
     fn confirm(&self, _: &str) -> Result<bool, Failure> {
         Ok(false)
+    }
+
+    fn can_show_phrase(&self) -> bool {
+        false
+    }
+
+    fn show_phrase(&self, _: &str) -> Result<(), Failure> {
+        let why = "nobody would see the recovery phrase, so none was made";
+        Err(Failure::new(Status::Failed, why))
     }
 
     fn notice(&self, _: &Notice<'_>) {}
@@ -131,7 +159,7 @@ impl Monitor for Unwatched {
 
 /// Asks before something is removed, where somebody can answer. Where nobody can, what was asked for in so many words,
 /// such as a policy, is the answer.
-pub fn confirm_if_possible(face: &dyn Face, yes: bool, question: &str) -> Result<(), Failure> {
+pub(crate) fn confirm_if_possible(face: &dyn Face, yes: bool, question: &str) -> Result<(), Failure> {
     match face.can_confirm() {
         true => confirm(face, yes, question),
         false => Ok(()),
@@ -139,7 +167,7 @@ pub fn confirm_if_possible(face: &dyn Face, yes: bool, question: &str) -> Result
 }
 
 /// Asks before something that can't be taken back, unless `yes` was given.
-pub fn confirm(face: &dyn Face, yes: bool, question: &str) -> Result<(), Failure> {
+pub(crate) fn confirm(face: &dyn Face, yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
@@ -266,7 +294,7 @@ mod tests {
         let unreadable = ProblemKind::Unreadable { why: why() };
         let damage = ProblemKind::Damage { why: why() };
         assert_eq!(step(&[]), Status::Completed);
-        assert_eq!(step(&[warning.clone()]), Status::Completed);
+        assert_eq!(step(std::slice::from_ref(&warning)), Status::Completed);
         assert_eq!(step(&[warning, path.clone()]), Status::Incomplete);
         assert_eq!(step(&[path.clone(), unreadable.clone()]), Status::AccessDenied);
         assert_eq!(step(&[path, unreadable, damage]), Status::Damaged);

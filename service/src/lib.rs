@@ -12,18 +12,33 @@ pub mod context;
 pub mod env;
 pub mod face;
 pub mod failure;
-mod glob;
 pub mod key_file;
 pub mod listing;
 pub mod machine;
 pub mod paths;
 pub mod rates;
+pub mod removal;
 pub mod resolve;
 pub mod secret;
 pub mod settings;
-pub mod sources;
 pub mod status;
 pub mod text;
+
+// The jobs.
+pub mod backup;
+pub mod check;
+pub mod copy;
+pub mod forget;
+pub mod heal;
+pub mod init;
+pub mod keys;
+pub mod prune;
+pub mod remotes;
+pub mod repair;
+pub mod replicate;
+pub mod restore;
+pub mod tags;
+pub mod trash;
 
 pub use context::Context;
 pub use face::Face;
@@ -33,7 +48,7 @@ pub use status::Status;
 /// The words of the engine that requests and reports are made of.
 pub use engine::{Error, RepoId, Result, SessionId, StoreError};
 /// Reading, where a face streams what it gets: listings, archives, single files.
-pub use engine::{archive, dump, list, stats, storage};
+pub use engine::{archive, dump, list, repo, stats, storage};
 /// What belongs to this machine rather than to a repository.
 pub use engine::{bench, cache, child};
 /// What snapshots and their files are, and how they are chosen, measured and shown.

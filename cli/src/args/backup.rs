@@ -2,9 +2,9 @@
 
 use super::values::compression;
 use clap::Args;
-use engine::units::{parse_size, parse_span};
 use jiff::Span;
-use service::sources::SourceLists;
+use service::backup::SourceLists;
+use service::units::{parse_size, parse_span};
 use std::ffi::OsString;
 use std::path::PathBuf;
 

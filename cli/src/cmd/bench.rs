@@ -4,13 +4,12 @@ use crate::args::BenchArgs;
 use crate::output;
 use crate::render::text;
 use crate::terminal::Terminal;
-use engine::bench::{self, Options, Report};
-use engine::units::format_bytes;
 use jiff::Timestamp;
 use serde_json::json;
+use service::bench::{self, Options, Report};
 use service::face::{Activity, Step};
 use service::machine;
-use service::resolve;
+use service::units::format_bytes;
 use service::{Failure, Status};
 use std::io;
 use std::path::PathBuf;
@@ -48,7 +47,7 @@ pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
 }
 
 fn failed(dir: &std::path::Path, source: io::Error) -> Failure {
-    engine::Error::Io {
+    service::Error::Io {
         what: "use for scratch",
         path: PathBuf::from(dir),
         source,

@@ -4,12 +4,11 @@ use crate::args::CacheCommand;
 use crate::output;
 use crate::render::text;
 use crate::terminal::Terminal;
-use engine::units::{escape, format_bytes};
-use engine::{cache, key};
 use serde_json::json;
 use service::machine;
-use service::resolve;
+use service::units::{escape, format_bytes};
 use service::{Failure, Status};
+use service::{cache, keys};
 use std::path::Path;
 
 pub fn run(terminal: &Terminal, command: &CacheCommand) -> Result<Status, Failure> {
@@ -50,7 +49,7 @@ fn info(terminal: &Terminal, root: &Path) -> Result<Status, Failure> {
 
 fn clear(terminal: &Terminal, root: &Path) -> Result<Status, Failure> {
     let cleared = cache::clear(root)?;
-    let keys = key::forget_kept();
+    let keys = keys::forget_kept();
     if terminal.json() {
         output::object(&json!({
             "message_type": "summary",

@@ -5,38 +5,28 @@ use crate::args::values::Subset;
 use crate::output::Lines;
 use crate::render::{json, text};
 use crate::terminal::Terminal;
-use engine::check::{self, CheckReport, DamagedPath, Options, ReadData};
-use engine::units::{escape, format_bytes};
 use serde_json::json;
-use service::face::{Activity, Step};
+use service::check::{self, CheckReport, DamagedPath, ReadData, Request};
+use service::units::{escape, format_bytes};
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &CheckArgs) -> Result<Status, Failure> {
-    let options = Options {
-        read_data: match args.read_data_subset {
-            None if args.read_data => ReadData::All,
-            None => ReadData::None,
-            Some(Subset::Part { part, of }) => ReadData::Subset {
-                n: part.into(),
-                of: of.into(),
-            },
-            Some(Subset::Share(hundredths)) => ReadData::Percent(f64::from(hundredths) / 100.0),
-            Some(Subset::Bytes(bytes)) => ReadData::Size(bytes),
+    let read_data = match args.read_data_subset {
+        None if args.read_data => ReadData::All,
+        None => ReadData::None,
+        Some(Subset::Part { part, of }) => ReadData::Subset {
+            n: part.into(),
+            of: of.into(),
         },
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
+        Some(Subset::Share(hundredths)) => ReadData::Percent(f64::from(hundredths) / 100.0),
+        Some(Subset::Bytes(bytes)) => ReadData::Size(bytes),
     };
-    let repo = terminal.open()?;
-    let watcher = Step::start(terminal, Activity::Check)?;
-    let report = check::run(&repo, &options, &watcher)?;
-    let tally = watcher.finish();
+    let report = check::run(&terminal.context, Request { read_data }, terminal)?;
     match terminal.json() {
-        true => print_json(&report)?,
-        false => print_text(terminal, &report)?,
+        true => print_json(&report.found)?,
+        false => print_text(terminal, &report.found)?,
     }
-    match report.num_errors {
-        0 => Ok(tally.status()),
-        _ => Ok(Status::Damaged),
-    }
+    Ok(report.status())
 }
 
 fn print_json(report: &CheckReport) -> Result<(), Failure> {

@@ -4,65 +4,24 @@ use crate::args::remotes::CopyArgs;
 use crate::output::Lines;
 use crate::render::text;
 use crate::terminal::Terminal;
-use engine::copy::{self, Copied, Options};
-use engine::units::format_bytes;
-use engine::{SessionId, select};
 use serde_json::{Value, json};
-use service::face::{Activity, Step};
-use service::listing;
-use service::resolve::{self, Location};
+use service::copy::{self, Copied, Request};
+use service::units::format_bytes;
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &CopyArgs) -> Result<Status, Failure> {
-    let source = source(terminal, args)?;
-    let options = Options {
+    let request = Request {
+        from: args.from.clone(),
+        opening: args.into(),
+        snapshots: args.snapshots.clone(),
+        filter: args.filter.filter()?,
         all: args.all,
-        dry_run: args.dry_run,
         level: args.compression,
-        host: terminal.context.host()?,
-        now: terminal.context.now_secs(),
+        dry_run: args.dry_run,
     };
-    let to = terminal.open()?;
-    let sources = resolve::opening_source(&args.into(), &terminal.context.env, &source)?;
-    let from = terminal.context.open_with(&source, sources, terminal)?;
-    let all = listing::read(&terminal.context, &from, terminal)?;
-    let filter = args.filter.filter()?;
-    let chosen: Vec<SessionId> = match args.snapshots.is_empty() && filter.is_empty() {
-        true => Vec::new(),
-        false if args.snapshots.is_empty() => filter.matching(&all.facts).iter().map(|f| f.id).collect(),
-        false => {
-            let chosen = select::choose_all(&all.facts, &args.snapshots, &filter)?;
-            chosen.iter().map(|facts| facts.id).collect()
-        }
-    };
-    if chosen.is_empty() && !filter.is_empty() {
-        return Err(Failure::new(
-            Status::Failed,
-            "no snapshot matches; nothing was copied",
-        ));
-    }
-    let watcher = Step::start(terminal, Activity::Copy)?;
-    let copied = copy::run(&from, &to, &chosen, &options, &watcher)?;
-    watcher.finish();
-    tell(terminal, args, &copied)?;
-    Ok(match copied.hurt {
-        0 => all.status(),
-        _ => Status::Damaged,
-    })
-}
-
-/// Where it is copied from: --from, or DEDUP_FROM_REPOSITORY.
-fn source(terminal: &Terminal, args: &CopyArgs) -> Result<Location, Failure> {
-    let given = match &args.from {
-        Some(text) => Some(text.as_str()),
-        None => terminal.context.env.text("DEDUP_FROM_REPOSITORY")?,
-    };
-    match given.filter(|text| !text.is_empty()) {
-        Some(text) => terminal.context.remote(text),
-        None => Err(Failure::usage(
-            "say where to copy from: --from, or DEDUP_FROM_REPOSITORY",
-        )),
-    }
+    let report = copy::run(&terminal.context, &request, terminal)?;
+    tell(terminal, args, &report.copied)?;
+    Ok(report.status())
 }
 
 fn tell(terminal: &Terminal, args: &CopyArgs, copied: &Copied) -> Result<(), Failure> {

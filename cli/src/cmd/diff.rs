@@ -4,14 +4,14 @@ use crate::args::DiffArgs;
 use crate::output::Lines;
 use crate::render::{json, text};
 use crate::terminal::Terminal;
-use engine::entry::Kind;
-use engine::list::{self, DiffSummary, Modifier, Row};
-use engine::monitor::Quiet;
-use engine::units::{escape, format_bytes};
 use serde_json::json;
+use service::entry::Kind;
+use service::list::{self, DiffSummary, Modifier, Row};
 use service::listing;
 use service::listing::Among;
+use service::monitor::Quiet;
 use service::paths::{from_root, split};
+use service::units::{escape, format_bytes};
 use service::{Failure, Status};
 use std::ffi::OsStr;
 

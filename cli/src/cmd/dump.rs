@@ -3,12 +3,12 @@
 use crate::args::{Archive, DumpArgs};
 use crate::outfile;
 use crate::terminal::Terminal;
-use engine::monitor::Monitor;
-use engine::repo::Repo;
-use engine::{Error, archive, dump, list};
 use service::face::{Activity, Step};
 use service::listing::{self, Chosen};
+use service::monitor::Monitor;
 use service::paths::{SnapshotSpec, absolute, from_root};
+use service::repo::Repo;
+use service::{Error, archive, dump, list};
 use service::{Failure, Status};
 use std::io::{self, Write};
 
@@ -45,7 +45,7 @@ fn dump_to(
     form: Archive,
     out: &mut dyn Write,
     monitor: &dyn Monitor,
-) -> engine::Result<()> {
+) -> service::Result<()> {
     match list::is_dir(&repo.reader(monitor), &chosen.manifest, path)? {
         true => match form {
             Archive::Tar => archive::tar(repo, &chosen.manifest, path, out, monitor),

@@ -4,16 +4,16 @@ use crate::args::FindArgs;
 use crate::output::Lines;
 use crate::render::{json, text};
 use crate::terminal::Terminal;
-use engine::entry::Entry;
-use engine::list::{self, Wanted};
-use engine::manifest::Snapshot;
-use engine::monitor::{Monitor, Problem, ProblemKind};
-use engine::units::escape;
-use engine::{SessionId, when};
 use jiff::Timestamp;
+use service::entry::Entry;
 use service::face::{Activity, Step};
+use service::list::{self, Wanted};
 use service::listing;
+use service::manifest::Snapshot;
+use service::monitor::{Monitor, Problem, ProblemKind};
+use service::units::escape;
 use service::{Failure, Status};
+use service::{SessionId, when};
 
 /// Modified between these, if they are given.
 struct Period {

@@ -1,87 +1,23 @@
 //! `heal`: mends one replica from others.
 
 use crate::args::remotes::HealArgs;
-use crate::exit;
-use crate::output::{self, Lines};
+use crate::output::Lines;
 use crate::render::text;
 use crate::terminal::Terminal;
-use engine::heal::{self, Healed, Options};
-use engine::repo::Repo;
-use engine::units::{escape, format_bytes};
-use engine::{Error, StoreError};
 use serde_json::json;
-use service::face::{Activity, Step};
-use service::resolve;
+use service::heal::{self, Healed, Request};
+use service::units::{escape, format_bytes};
 use service::{Failure, Status};
-use std::path::Path;
 
 pub fn run(terminal: &Terminal, args: &HealArgs) -> Result<Status, Failure> {
-    let location = terminal.context.location()?;
-    let options = Options {
+    let request = Request {
+        from: args.from.clone(),
         read_data: args.read_data,
         dry_run: args.dry_run,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
-        host: terminal.context.host()?,
-        now: terminal.context.now_secs(),
     };
-    let repo = terminal.context.open_at(&location, terminal)?;
-    let from = sources(terminal, args, &repo, &resolve::absolute(&location.url)?)?;
-    let watcher = Step::start(terminal, Activity::Heal)?;
-    let healed = heal::run(&repo, &from, &options, &watcher)?;
-    watcher.finish();
-    tell(terminal, args, &healed)?;
-    Ok(match healed.is_whole() {
-        true => Status::Completed,
-        false => Status::Damaged,
-    })
-}
-
-/// The replicas that were named, all of which must be there; or what can be had of those that have names, and of the
-/// usual repository.
-fn sources(terminal: &Terminal, args: &HealArgs, repo: &Repo, own: &str) -> Result<Vec<Repo>, Failure> {
-    let dirs = terminal.context.dirs()?;
-    let mut found = Vec::new();
-    for text in &args.from {
-        let url = terminal.context.remote(text)?.url;
-        found.push(repo.open_replica(&url, &dirs)?);
-    }
-    if args.from.is_empty() {
-        for (name, url) in known(terminal)? {
-            if url == own {
-                continue;
-            }
-            match repo.open_replica(&url, &dirs) {
-                Ok(replica) => found.push(replica),
-                // Another repository, which has a name too.
-                Err(Error::Store(StoreError::Refused(_))) => {}
-                Err(e) => {
-                    let why = Failure::from(e).message;
-                    let said = Failure::new(Status::Failed, format!("{name}: {why}"));
-                    output::say(&exit::line(&said, terminal.json()));
-                }
-            }
-        }
-    }
-    match found.is_empty() {
-        true => Err(Failure::usage(
-            "there is no replica to mend it from: give --from, or see 'dedup remote list'; a backup stores again what \
-             its source still has",
-        )),
-        false => Ok(found),
-    }
-}
-
-/// Names and URLs of what may be a replica.
-fn known(terminal: &Terminal) -> Result<Vec<(String, String)>, Failure> {
-    let location = resolve::usual(&terminal.context.env, &terminal.context.settings)?;
-    let usual = resolve::absolute(&location.url)?;
-    let remotes = terminal.context.settings.remotes.clone().into_iter();
-    let mut known: Vec<_> = remotes.map(|remote| (remote.name, remote.url)).collect();
-    let is_there = !location.embedded || Path::new(&usual).exists();
-    if is_there && known.iter().all(|(_, url)| *url != usual) {
-        known.push(("the usual repository".to_string(), usual));
-    }
-    Ok(known)
+    let report = heal::run(&terminal.context, &request, terminal)?;
+    tell(terminal, args, &report.healed)?;
+    Ok(report.status())
 }
 
 fn tell(terminal: &Terminal, args: &HealArgs, healed: &Healed) -> Result<(), Failure> {

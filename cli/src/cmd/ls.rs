@@ -4,13 +4,13 @@ use crate::args::LsArgs;
 use crate::output::Lines;
 use crate::render::{json, text};
 use crate::terminal::Terminal;
-use engine::entry::Entry;
-use engine::monitor::Quiet;
-use engine::units::escape;
-use engine::{Error, list};
 use serde_json::json;
+use service::entry::Entry;
 use service::listing;
+use service::monitor::Quiet;
 use service::paths::{SnapshotSpec, absolute, from_root};
+use service::units::escape;
+use service::{Error, list};
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
@@ -35,7 +35,7 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
         snapshot["struct_type"] = json!("snapshot");
         snapshot
     });
-    let mut list = || -> engine::Result<()> {
+    let mut list = || -> service::Result<()> {
         for (path, recursive) in &paths {
             let mut each = |path: &[u8], entry: &Entry| {
                 if let Some(head) = head.take() {

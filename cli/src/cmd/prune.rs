@@ -3,142 +3,44 @@
 use crate::args::PruneArgs;
 use crate::args::values::MaxUnused;
 use crate::output;
-use crate::removal::{self, Removed, removals};
 use crate::render::text;
 use crate::terminal::Terminal;
-use engine::prune::{self, Options, PruneSummary};
-use engine::repo::Repo;
-use engine::units::format_bytes;
-use engine::{Error, GcPolicy, StoreError, Unused};
-use jiff::{Span, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
-use service::face::{Activity, Face, Step, confirm_if_possible};
-use service::failure::is_of_this_machine;
+use service::prune::{self, Collection, PruneSummary, Request, Unused};
+use service::removal::Removed;
+use service::units::format_bytes;
 use service::{Failure, Status};
-use service::{listing, resolve};
-
-/// What `prune` does unless told otherwise.
-const KEEP_TRASH_DAYS: i64 = 7;
 
 pub fn run(terminal: &Terminal, args: &PruneArgs) -> Result<Status, Failure> {
-    let filter = args.filter.filter()?;
-    let policy = args.keep.policy()?;
-    if policy.is_none() && args.no_gc {
-        return Err(Failure::usage(
-            "--no-gc without a --keep-* rule leaves nothing to do",
-        ));
-    }
-    if policy.is_none() && !filter.is_empty() {
-        return Err(Failure::usage(
-            "--host, --tag and --path say which snapshots a --keep-* rule is for, and none was given",
-        ));
-    }
-    let mut options = options(terminal, args)?;
-    let repo = terminal.open()?;
-    let mut code = Status::Completed;
-    let mut removed = Removed::default();
-    if let Some(policy) = &policy {
-        let all = listing::read(&terminal.context, &repo, terminal)?;
-        let decisions = removal::by_policy(terminal, &all, policy, &args.keep, &filter);
-        removal::print(terminal, &decisions, &args.keep, args.dry_run)?;
-        removal::check(terminal, &decisions, &args.keep)?;
-        if args.dry_run {
-            options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
-        }
-        removed = removal::remove(terminal, &repo, &decisions, args.dry_run, args.yes)?;
-        code = removed.status.max(all.status());
-    }
-    match args.no_gc {
-        false => Ok(code.max(collect(terminal, &repo, &options, args.yes, &removed)?)),
-        true => {
-            tell(terminal, None, &removed, args.dry_run)?;
-            Ok(code)
-        }
-    }
+    let request = Request {
+        filter: args.filter.filter()?,
+        retention: args.keep.retention()?,
+        collection: (!args.no_gc).then(|| collection(args)),
+        yes: args.yes,
+        dry_run: args.dry_run,
+    };
+    let report = prune::run(&terminal.context, &request, terminal)?;
+    let summary = report.collected.as_ref().map(|collected| &collected.summary);
+    tell(terminal, summary, &report.removed, args.dry_run)?;
+    Ok(report.status())
 }
 
-fn options(terminal: &Terminal, args: &PruneArgs) -> Result<Options, Failure> {
-    let max_unused = match args.max_unused {
-        MaxUnused::Bytes(bytes) => Unused::Bytes(bytes),
-        MaxUnused::Share(hundredths) => Unused::Percent(f64::from(hundredths) / 100.0),
-        MaxUnused::Unlimited => Unused::Unlimited,
-    };
-    let gc = GcPolicy {
-        max_unused,
+fn collection(args: &PruneArgs) -> Collection {
+    Collection {
+        keep_trash: args.keep_trash,
+        max_unused: match args.max_unused {
+            MaxUnused::Bytes(bytes) => Unused::Bytes(bytes),
+            MaxUnused::Share(hundredths) => Unused::Percent(f64::from(hundredths) / 100.0),
+            MaxUnused::Unlimited => Unused::Unlimited,
+        },
         max_repack: args.max_repack.unwrap_or(u64::MAX),
-    };
-    Ok(Options {
-        keep_trash: seconds(terminal, &args.keep_trash)?,
         exclusive: args.exclusive,
-        ..with(terminal, gc, args.dry_run)?
-    })
-}
-
-/// How far back a span reaches from now.
-fn seconds(terminal: &Terminal, span: &Span) -> Result<u64, Failure> {
-    let then = terminal.context.now.checked_sub(*span);
-    let then = then.map_err(|e| Failure::usage(format!("--keep-trash is too long: {e}")))?;
-    Ok(terminal
-        .context
-        .now_secs()
-        .saturating_sub(then.timestamp().as_second())
-        .max(0)
-        .cast_unsigned())
-}
-
-fn with(terminal: &Terminal, gc: GcPolicy, dry_run: bool) -> Result<Options, Failure> {
-    Ok(Options {
-        dry_run,
-        host: terminal.context.host()?,
-        ..Options::new(gc, terminal.context.now_secs())
-    })
-}
-
-/// What `forget --prune` does: as `prune` with no option.
-pub fn gc_only(terminal: &Terminal, dry_run: bool) -> Result<Options, Failure> {
-    let gc = GcPolicy {
-        max_unused: Unused::Percent(5.0),
-        max_repack: u64::MAX,
-    };
-    Ok(Options {
-        keep_trash: seconds(terminal, &Span::new().days(KEEP_TRASH_DAYS))?,
-        ..with(terminal, gc, dry_run)?
-    })
-}
-
-/// Collects garbage. Where it must ask, it plans first and says what it would cost.
-pub fn collect(
-    terminal: &Terminal,
-    repo: &Repo,
-    options: &Options,
-    yes: bool,
-    removed: &Removed,
-) -> Result<Status, Failure> {
-    if !options.dry_run && !yes && terminal.can_confirm() {
-        let plan = Options {
-            dry_run: true,
-            ..options.clone()
-        };
-        let watcher = Step::start(terminal, Activity::Prune)?;
-        let planned = prune::run(repo, &plan, &watcher)?;
-        watcher.finish();
-        output::say(costs(&planned).trim_end());
-        confirm_if_possible(terminal, false, "Collect garbage")?;
     }
-    let watcher = Step::start(terminal, Activity::Prune)?;
-    let summary = prune::run(repo, options, &watcher).map_err(|e| match e {
-        Error::Store(StoreError::NoSpace { ref object }) if !is_of_this_machine(object) => Failure::new(
-            Status::OutOfSpace,
-            format!("{e}: nothing could be freed; a few kilobytes of room are enough to begin"),
-        ),
-        e => e.into(),
-    })?;
-    let tally = watcher.finish();
-    tell(terminal, Some(&summary), removed, options.dry_run)?;
-    Ok(tally.status())
 }
 
-fn tell(
+/// What was removed and collected.
+pub fn tell(
     terminal: &Terminal,
     summary: Option<&PruneSummary>,
     removed: &Removed,
@@ -176,7 +78,7 @@ fn tell(
 }
 
 /// What a collection will do and what it takes, before it begins.
-fn costs(s: &PruneSummary) -> String {
+pub fn costs(s: &PruneSummary) -> String {
     let mut out = format!(
         "Needed by {}: {} of {} in {}\n",
         text::count(s.snapshots, "snapshot"),

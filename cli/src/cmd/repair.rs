@@ -7,14 +7,12 @@ use crate::cmd::check::{damaged_path, hurt_line};
 use crate::output::Lines;
 use crate::render::text;
 use crate::terminal::Terminal;
-use engine::SessionId;
-use engine::repair::{self, IndexRepaired, Options, PacksRepaired, SnapshotsRepaired};
-use engine::select::{self, Filter};
-use engine::units::format_bytes;
 use serde_json::{Value, json};
-use service::face::{Activity, Step};
+use service::repair::{
+    self, IndexRepaired, PacksRepaired, PacksRequest, ParityRequest, SnapshotsRepaired, SnapshotsRequest,
+};
+use service::units::format_bytes;
 use service::{Failure, Status};
-use service::{listing, resolve};
 
 pub fn run(terminal: &Terminal, command: &RepairCommand) -> Result<Status, Failure> {
     match command {
@@ -25,20 +23,13 @@ pub fn run(terminal: &Terminal, command: &RepairCommand) -> Result<Status, Failu
     }
 }
 
-fn options(terminal: &Terminal, args: &RepairArgs) -> Result<Options, Failure> {
-    Ok(Options {
-        dry_run: args.dry_run,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
-        host: terminal.context.host()?,
-        now: terminal.context.now_secs(),
-    })
-}
-
 fn parity(terminal: &Terminal, args: &RepairParityArgs) -> Result<Status, Failure> {
-    let location = terminal.context.location()?;
-    let watcher = Step::start(terminal, Activity::Repair)?;
-    let done = repair::parity(&location.url, args.add, args.how.dry_run, &watcher)?;
-    watcher.finish();
+    let request = ParityRequest {
+        add: args.add,
+        dry_run: args.how.dry_run,
+    };
+    let report = repair::parity(&terminal.context, request, terminal)?;
+    let done = &report.done;
     let mut lines = vec![format!(
         "{} with parity: {} repaired, {} of parity made anew, {} beyond repair by it",
         text::count(done.packs, "pack"),
@@ -58,20 +49,17 @@ fn parity(terminal: &Terminal, args: &RepairParityArgs) -> Result<Status, Failur
         lines.push("'dedup repair packs' saves what is whole in the others".to_string());
     }
     end(terminal, &args.how, &[], json!(done), lines)?;
-    Ok(code(beyond))
+    Ok(report.status())
 }
 
 fn index(terminal: &Terminal, args: &RepairArgs) -> Result<Status, Failure> {
-    let options = options(terminal, args)?;
-    let repo = terminal.open()?;
-    let watcher = Step::start(terminal, Activity::Repair)?;
-    let done = repair::index(&repo, &options, &watcher)?;
-    watcher.finish();
-    let IndexRepaired {
+    let report = repair::index(&terminal.context, args.dry_run, terminal)?;
+    let done = &report.done;
+    let &IndexRepaired {
         segments_damaged,
         packs_listed,
         chunks_listed,
-        packs_unreadable,
+        packs_unreadable: _,
     } = done;
     let mut lines = Vec::new();
     if segments_damaged > 0 {
@@ -88,16 +76,17 @@ fn index(terminal: &Terminal, args: &RepairArgs) -> Result<Status, Failure> {
         ),
     });
     end(terminal, args, &[], json!(done), lines)?;
-    Ok(code(packs_unreadable))
+    Ok(report.status())
 }
 
 fn packs(terminal: &Terminal, args: &RepairPacksArgs) -> Result<Status, Failure> {
-    let options = options(terminal, &args.how)?;
-    let repo = terminal.open()?;
-    let watcher = Step::start(terminal, Activity::Repair)?;
-    let done = repair::packs(&repo, &args.packs, &options, &watcher)?;
-    watcher.finish();
-    let PacksRepaired {
+    let request = PacksRequest {
+        packs: args.packs.clone(),
+        dry_run: args.how.dry_run,
+    };
+    let report = repair::packs(&terminal.context, &request, terminal)?;
+    let done = &report.done;
+    let &PacksRepaired {
         packs,
         packs_unneeded,
         packs_lost,
@@ -138,31 +127,24 @@ fn packs(terminal: &Terminal, args: &RepairPacksArgs) -> Result<Status, Failure>
         ));
     }
     end(terminal, &args.how, &[], json!(done), lines)?;
-    Ok(code(packs_lost + chunks_lost))
+    Ok(report.status())
 }
 
 fn snapshots(terminal: &Terminal, args: &RepairSnapshotsArgs) -> Result<Status, Failure> {
-    let options = options(terminal, &args.how)?;
-    let repo = terminal.open()?;
-    let ids: Vec<SessionId> = match args.snapshots.is_empty() {
-        true => Vec::new(),
-        false => {
-            let all = listing::read(&terminal.context, &repo, terminal)?;
-            let chosen = select::choose_all(&all.facts, &args.snapshots, &Filter::default())?;
-            chosen.iter().map(|facts| facts.id).collect()
-        }
+    let request = SnapshotsRequest {
+        snapshots: args.snapshots.clone(),
+        dry_run: args.how.dry_run,
     };
-    let watcher = Step::start(terminal, Activity::Repair)?;
-    let done = repair::snapshots(&repo, &ids, &options, &watcher)?;
-    watcher.finish();
-    let (objects, lines) = told(terminal, &done);
+    let report = repair::snapshots(&terminal.context, &request, terminal)?;
+    let done = &report.done;
+    let (objects, lines) = told(terminal, done);
     let summary = json!({
         "snapshots": done.snapshots,
         "repaired": done.repaired.len(),
         "unreadable": done.unreadable,
     });
     end(terminal, &args.how, &objects, summary, lines)?;
-    Ok(code(done.unreadable))
+    Ok(report.status())
 }
 
 /// What is said of each snapshot: as objects, and as lines.
@@ -225,12 +207,4 @@ fn end(
         }
     }
     out.finish()
-}
-
-/// Damage that was mended is none; what is lost is.
-fn code(lost: u64) -> Status {
-    match lost {
-        0 => Status::Completed,
-        _ => Status::Damaged,
-    }
 }

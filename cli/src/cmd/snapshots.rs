@@ -4,11 +4,12 @@ use crate::args::SnapshotsArgs;
 use crate::output;
 use crate::render::{json, text};
 use crate::terminal::Terminal;
-use engine::facts::{Facts, Group, GroupKey, group_by};
-use engine::manifest::Snapshot;
-use engine::units::{escape, format_bytes};
 use serde_json::json;
+use service::facts::{Facts, Group, GroupKey, group_by};
 use service::listing;
+use service::manifest::Snapshot;
+use service::removal::in_common;
+use service::units::{escape, format_bytes};
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &SnapshotsArgs) -> Result<Status, Failure> {
@@ -81,7 +82,7 @@ fn print_text(terminal: &Terminal, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -
 }
 
 fn group_text(group: &Group) -> String {
-    match text::group(group) {
+    match in_common(group) {
         all if all.is_empty() => "All snapshots".to_string(),
         what => format!("Snapshots of {what}"),
     }

@@ -5,11 +5,11 @@ use crate::cmd::check::hurt_lines;
 use crate::output::{self, Lines};
 use crate::render::text;
 use crate::terminal::Terminal;
-use engine::stats::{self, Stats};
-use engine::storage::Storage;
-use engine::units::format_bytes;
 use serde_json::json;
 use service::face::{Activity, Step};
+use service::stats::{self, Stats};
+use service::storage::Storage;
+use service::units::format_bytes;
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &StatsArgs) -> Result<Status, Failure> {

@@ -1,12 +1,12 @@
 //! Text for people. Every name and path in it is escaped, so that none can steer a terminal.
 
-use engine::entry::{Entry, Kind, Trouble};
-use engine::facts::{Facts, Group};
-use engine::manifest::Summary;
-use engine::monitor::{Lost, Problem, ProblemKind, Progress};
-use engine::units::{self, escape, format_bytes, format_duration};
 use jiff::Timestamp;
+use service::entry::{Entry, Kind, Trouble};
+use service::facts::Facts;
+use service::manifest::Summary;
+use service::monitor::{Lost, Problem, ProblemKind, Progress};
 pub use service::text::{count, grouped, short, time};
+use service::units::{self, escape, format_bytes, format_duration};
 use std::fmt::Write;
 use std::io;
 use std::time::Duration;
@@ -66,24 +66,6 @@ pub fn why(what: &ProblemKind) -> String {
         }
         ProblemKind::Damage { why } => format!("damaged: {why}"),
     }
-}
-
-/// What the snapshots of a group have in common; empty where they were not told apart.
-pub fn group(group: &Group) -> String {
-    let mut parts = Vec::new();
-    if let Some(host) = &group.host {
-        parts.push(format!("host {}", escape(host.as_bytes())));
-    }
-    if let Some(all) = &group.paths {
-        parts.push(format!("paths {}", paths(all)));
-    }
-    if let Some(tags) = &group.tags {
-        parts.push(match tags.is_empty() {
-            true => "no tags".to_string(),
-            false => format!("tags {}", names(tags)),
-        });
-    }
-    parts.join(", ")
 }
 
 /// One line about a problem.

@@ -1,8 +1,8 @@
 //! Which paths a backup is about: arguments and lists of files, made absolute, sorted, each once (so that the order
 //! in which they were given does not make another set of sources).
 
+use super::glob::matching;
 use crate::failure::Failure;
-use crate::glob::matching;
 use crate::paths::{absolute, path_from};
 use crate::status::Status;
 use std::collections::BTreeSet;

@@ -1,0 +1,127 @@
+//! The jobs `repair`: mend what `check` found, by adding only.
+
+use crate::context::Context;
+use crate::face::{Activity, Face, Step};
+use crate::failure::Failure;
+use crate::listing;
+use crate::machine;
+use crate::status::Status;
+use engine::SessionId;
+use engine::repair as run;
+pub use engine::repair::{IndexRepaired, PacksRepaired, ParityRepaired, SnapshotsRepaired};
+use engine::select::{self, Filter};
+
+/// Damage that was mended is none; what is lost is.
+fn status(lost: u64) -> Status {
+    match lost {
+        0 => Status::Completed,
+        _ => Status::Damaged,
+    }
+}
+
+/// What was repaired, and what could not be.
+#[derive(Debug)]
+pub struct Report<T> {
+    pub done: T,
+    lost: u64,
+}
+
+impl<T> Report<T> {
+    pub fn status(&self) -> Status {
+        status(self.lost)
+    }
+}
+
+/// Repair of packs from their parity.
+#[derive(Clone, Copy, Debug)]
+pub struct ParityRequest {
+    /// Also give so many per cent of parity to packs that have none.
+    pub add: Option<u8>,
+    pub dry_run: bool,
+}
+
+/// Needs no password or key.
+pub fn parity(
+    context: &Context,
+    request: ParityRequest,
+    face: &dyn Face,
+) -> Result<Report<ParityRepaired>, Failure> {
+    let location = context.location()?;
+    let step = Step::start(face, Activity::Repair)?;
+    let done = run::parity(&location.url, request.add, request.dry_run, &step)?;
+    step.finish();
+    let lost = done.packs_beyond;
+    Ok(Report { done, lost })
+}
+
+/// Lists packs again that no sound index segment lists.
+pub fn index(context: &Context, dry_run: bool, face: &dyn Face) -> Result<Report<IndexRepaired>, Failure> {
+    let options = options(context, dry_run)?;
+    let repo = context.open(face)?;
+    let step = Step::start(face, Activity::Repair)?;
+    let done = run::index(&repo, &options, &step)?;
+    step.finish();
+    let lost = done.packs_unreadable;
+    Ok(Report { done, lost })
+}
+
+/// Rescue of what is whole in damaged packs.
+#[derive(Clone, Debug)]
+pub struct PacksRequest {
+    /// Ids; empty: all data is read to find those that are damaged.
+    pub packs: Vec<String>,
+    pub dry_run: bool,
+}
+
+pub fn packs(
+    context: &Context,
+    request: &PacksRequest,
+    face: &dyn Face,
+) -> Result<Report<PacksRepaired>, Failure> {
+    let options = options(context, request.dry_run)?;
+    let repo = context.open(face)?;
+    let step = Step::start(face, Activity::Repair)?;
+    let done = run::packs(&repo, &request.packs, &options, &step)?;
+    step.finish();
+    let lost = done.packs_lost + done.chunks_lost;
+    Ok(Report { done, lost })
+}
+
+/// Successors of snapshots that lost something.
+#[derive(Clone, Debug)]
+pub struct SnapshotsRequest {
+    /// Empty for all.
+    pub snapshots: Vec<String>,
+    pub dry_run: bool,
+}
+
+pub fn snapshots(
+    context: &Context,
+    request: &SnapshotsRequest,
+    face: &dyn Face,
+) -> Result<Report<SnapshotsRepaired>, Failure> {
+    let options = options(context, request.dry_run)?;
+    let repo = context.open(face)?;
+    let ids: Vec<SessionId> = match request.snapshots.is_empty() {
+        true => Vec::new(),
+        false => {
+            let all = listing::read(context, &repo, face)?;
+            let chosen = select::choose_all(&all.facts, &request.snapshots, &Filter::default())?;
+            chosen.iter().map(|facts| facts.id).collect()
+        }
+    };
+    let step = Step::start(face, Activity::Repair)?;
+    let done = run::snapshots(&repo, &ids, &options, &step)?;
+    step.finish();
+    let lost = done.unreadable;
+    Ok(Report { done, lost })
+}
+
+fn options(context: &Context, dry_run: bool) -> Result<run::Options, Failure> {
+    Ok(run::Options {
+        dry_run,
+        threads: machine::threads(),
+        host: context.host()?,
+        now: context.now_secs(),
+    })
+}
