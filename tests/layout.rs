@@ -83,7 +83,7 @@ fn crates_see_only_those_below() {
         ("engine", &["chunkstore"]),
         ("service", &["dedup-engine"]),
         ("cli", &["dedup-service"]),
-        ("tests", &["chunkstore", "dedup-engine", "dedup"]),
+        ("tests", &["chunkstore", "dedup-engine", "dedup-service", "dedup"]),
         ("benches", &["chunkstore", "dedup-engine"]),
         ("fuzz", &["chunkstore", "dedup-engine", "dedup-service"]),
     ]);
@@ -274,6 +274,42 @@ fn faces_and_service_keep_apart() {
             .iter()
             .filter(|name| manifest.contains(**name))
             .map(|name| name.to_string())
+            .collect(),
+    );
+}
+
+/// Names of the types that a crate's own code defines.
+fn types(source: &str) -> impl Iterator<Item = &str> {
+    let lines = source.lines().take(body(source));
+    lines.filter_map(|line| {
+        let line = line
+            .strip_prefix("pub ")
+            .or(line.strip_prefix("pub(crate) "))
+            .unwrap_or(line);
+        let keywords = ["struct ", "enum ", "trait "];
+        let name = keywords.iter().find_map(|keyword| line.strip_prefix(keyword))?;
+        name.split(|c: char| !c.is_alphanumeric()).next()
+    })
+}
+
+/// One name for one idea. A request and a report are each job's own.
+#[test]
+fn types_have_names_of_their_own() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, source) in files("rs") {
+        let is_ours = path.starts_with("cli/src/") || path.starts_with("service/src/");
+        for name in types(&source).filter(|_| is_ours && !is_test_module(&path)) {
+            places.entry(name.to_string()).or_default().push(path.clone());
+        }
+    }
+    assert!(places.get("Request").is_some_and(|places| places.len() > 5));
+    let shared = places
+        .into_iter()
+        .filter(|(name, places)| places.len() > 1 && !["Request", "Report"].contains(&name.as_str()));
+    none(
+        "defined more than once",
+        shared
+            .map(|(name, places)| format!("{name}: {}", places.join(", ")))
             .collect(),
     );
 }

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::face::{Activity, Face, confirm};
 use crate::failure::Failure;
 use crate::listing::{self, Listing};
-use crate::prune::{self, Collected};
+use crate::prune::{self, CollectedGarbage};
 use crate::removal::{self, Action, Decisions, PolicyDecision, Removed, Retention};
 use crate::status::Status;
 use crate::text;
@@ -56,7 +56,7 @@ impl Report {
         context: &Context,
         yes: bool,
         face: &dyn Face,
-    ) -> Result<Collected, Failure> {
+    ) -> Result<CollectedGarbage, Failure> {
         let yes = yes || self.removed.count > 0;
         prune::collect_after(context, &self.repo, &self.decisions, yes, face)
     }

@@ -57,13 +57,13 @@ impl Default for Collection {
 #[derive(Debug)]
 pub struct Report {
     pub removed: Removed,
-    pub collected: Option<Collected>,
+    pub collected: Option<CollectedGarbage>,
     listed: Status,
 }
 
 /// What a collection of garbage did, or would do.
 #[derive(Debug)]
-pub struct Collected {
+pub struct CollectedGarbage {
     pub summary: PruneSummary,
     pub problems: ProblemCounts,
 }
@@ -133,7 +133,7 @@ pub(crate) fn collect_after(
     decisions: &Decisions,
     yes: bool,
     face: &dyn Face,
-) -> Result<Collected, Failure> {
+) -> Result<CollectedGarbage, Failure> {
     let mut options = options_of(context, &Collection::default(), decisions.dry_run)?;
     options.assume_gone = assumed(decisions);
     collect(repo, &options, yes, face)
@@ -162,7 +162,12 @@ fn seconds(context: &Context, span: &Span) -> Result<u64, Failure> {
 }
 
 /// Where it must ask, it plans first and says what it would cost.
-fn collect(repo: &Repo, options: &run::Options, yes: bool, face: &dyn Face) -> Result<Collected, Failure> {
+fn collect(
+    repo: &Repo,
+    options: &run::Options,
+    yes: bool,
+    face: &dyn Face,
+) -> Result<CollectedGarbage, Failure> {
     if !options.dry_run && !yes && face.can_confirm() {
         let plan = run::Options {
             dry_run: true,
@@ -183,5 +188,5 @@ fn collect(repo: &Repo, options: &run::Options, yes: bool, face: &dyn Face) -> R
         e => e.into(),
     })?;
     let problems = step.finish();
-    Ok(Collected { summary, problems })
+    Ok(CollectedGarbage { summary, problems })
 }

@@ -16,7 +16,7 @@ use service::{Failure, Status};
 use service::{SessionId, when};
 
 /// Modified between these, if they are given.
-struct Period {
+struct Modified {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
 }
@@ -25,7 +25,7 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
     let wanted = Wanted::new(&args.patterns, args.ignore_case)?;
     let filter = args.filter.filter()?;
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let period = Period {
+    let period = Modified {
         from: given(&args.oldest)
             .map(|t| when::start_of(&t, &terminal.context.now))
             .transpose()?,
@@ -102,7 +102,7 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
     })
 }
 
-impl Period {
+impl Modified {
     fn has(&self, entry: &Entry) -> bool {
         let time = entry.meta.mtime;
         let key = (time.secs, i64::from(time.nanos));

@@ -16,7 +16,7 @@ pub use engine::backup::Ignore;
 pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
 use engine::manifest::Summary;
-pub use engine::replicate::Followed as ReplicaReport;
+pub use engine::replicate::Followed as FollowerReport;
 use engine::replicate::Follower;
 use engine::repo::{self, Repo};
 use engine::select::{self, Filter};
@@ -69,14 +69,14 @@ pub struct Report {
     pub left_out: Vec<Vec<u8>>,
     pub elapsed: Duration,
     pub problems: ProblemCounts,
-    pub replicas: Vec<ReplicaReport>,
+    pub replicas: Vec<FollowerReport>,
 }
 
 impl Report {
     /// The snapshot is saved; but who asked for several places and does not have them must not be told that all is
     /// done.
     pub fn status(&self) -> Status {
-        let is_behind = |one: &ReplicaReport| one.behind > 0 || one.failure.is_some();
+        let is_behind = |one: &FollowerReport| one.behind > 0 || one.failure.is_some();
         let replicas = match self.replicas.iter().any(is_behind) {
             true => Status::Incomplete,
             false => Status::Completed,

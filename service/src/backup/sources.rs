@@ -25,13 +25,13 @@ pub struct SourceLists {
     pub raw: Vec<PathBuf>,
 }
 
-pub struct Collected {
+pub struct CollectedSources {
     pub paths: Vec<PathBuf>,
     /// Those that are links to directories, written with a slash at the end.
     pub followed: BTreeSet<PathBuf>,
 }
 
-pub fn collect(paths: &[OsString], lists: &SourceLists) -> Result<Collected, Failure> {
+pub fn collect(paths: &[OsString], lists: &SourceLists) -> Result<CollectedSources, Failure> {
     let mut found: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     for file in &lists.patterns {
         for line in lines(without_mark(&read_list(file)?), b'\n') {
@@ -63,7 +63,7 @@ pub fn collect(paths: &[OsString], lists: &SourceLists) -> Result<Collected, Fai
             Status::Incomplete,
             "nothing to back up: the lists of files name none; no snapshot was made",
         )),
-        false => Ok(Collected {
+        false => Ok(CollectedSources {
             paths: sources,
             followed,
         }),

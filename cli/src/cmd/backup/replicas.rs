@@ -4,12 +4,12 @@ use crate::output;
 use crate::render::{json, text};
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
-use service::backup::ReplicaReport;
+use service::backup::FollowerReport;
 use service::monitor::Problem;
 use service::units::{escape, format_bytes};
 
 /// Says what went wrong, on standard error.
-pub fn tell_problems(terminal: &Terminal, replicas: &[ReplicaReport]) {
+pub fn tell_problems(terminal: &Terminal, replicas: &[FollowerReport]) {
     for one in replicas {
         for problem in &one.problems {
             tell_problem(terminal, one, problem);
@@ -30,7 +30,7 @@ pub fn tell_problems(terminal: &Terminal, replicas: &[ReplicaReport]) {
     }
 }
 
-fn tell_problem(terminal: &Terminal, one: &ReplicaReport, problem: &Problem) {
+fn tell_problem(terminal: &Terminal, one: &FollowerReport, problem: &Problem) {
     output::say(&match terminal.json() {
         true => json::line(&json::problem(problem, "replicate")),
         false => format!(
@@ -42,7 +42,7 @@ fn tell_problem(terminal: &Terminal, one: &ReplicaReport, problem: &Problem) {
 }
 
 /// One line for each.
-pub fn lines(replicas: &[ReplicaReport]) -> String {
+pub fn lines(replicas: &[FollowerReport]) -> String {
     let mut out = String::new();
     for one in replicas {
         let sent = match one.done.bytes {
@@ -59,11 +59,11 @@ pub fn lines(replicas: &[ReplicaReport]) -> String {
     out
 }
 
-pub fn objects(replicas: &[ReplicaReport]) -> Value {
+pub fn objects(replicas: &[FollowerReport]) -> Value {
     replicas.iter().map(object).collect()
 }
 
-fn object(one: &ReplicaReport) -> Value {
+fn object(one: &FollowerReport) -> Value {
     let mut object = json!(one.done);
     object["name"] = json!(one.name);
     object["behind"] = json!(one.behind);
