@@ -404,7 +404,7 @@ pub struct PruneArgs {
     /// Rewrite at most so much in this run
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_repack: Option<u64>,
-    /// No backup runs until this has ended: needed on storage that is weak
+    /// Assume exclusive access to the repository: required on storage without atomic create
     #[arg(long)]
     pub exclusive: bool,
     /// Don't ask

@@ -73,13 +73,12 @@ impl From<Status> for Code {
             Status::Damaged => Code::Damage,
             Status::OutOfSpace => Code::NoSpace,
             Status::Interrupted => Code::Interrupted,
-            // A command does not end while it runs; a status that came later than this has no code of its own.
-            Status::Failed
+            // A command that ends does not run.
+            Status::Running
+            | Status::Failed
             | Status::AccessDenied
             | Status::Network
-            | Status::OutOfMemory
-            | Status::Running
-            | _ => Code::Failed,
+            | Status::OutOfMemory => Code::Failed,
         }
     }
 }

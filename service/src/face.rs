@@ -1,5 +1,5 @@
-//! What a job needs of whoever started it: somebody to ask, and somewhere to show how it goes. The command line and
-//! the console each have one; a scheduled run has one that nobody is in front of.
+//! What a job needs from its caller: someone to ask, and somewhere to report progress. The command line and the console
+//! each implement [`Face`]; a scheduled run uses [`Nobody`].
 
 use crate::failure::Failure;
 use crate::removal::Decisions;
@@ -10,42 +10,42 @@ use engine::prune::PruneSummary;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Must answer from any thread, and not fail for being closed.
+/// Methods may be called from any thread. A closed terminal or connection is not an error.
 pub trait Face: Send + Sync {
-    /// Asks for a password, a new one twice. `None` where nobody can be asked.
+    /// Asks for a password; a new one is asked for twice. `None` if nobody can be asked.
     fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure>;
 
     /// Whether somebody can answer [`Face::confirm`].
     fn can_confirm(&self) -> bool;
 
-    /// Asks a question, without its question mark, that is answered by yes or no.
+    /// Asks a yes-or-no question, given without its question mark.
     fn confirm(&self, question: &str) -> Result<bool, Failure>;
 
-    /// Shows what a policy decides, before anything is removed. An error stops that.
+    /// Shows the decisions of a policy before anything is removed. An error cancels the removal.
     fn decided(&self, _: &Decisions) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// Whether a recovery phrase would be seen.
+    /// Whether somebody would see a recovery phrase.
     fn can_show_phrase(&self) -> bool;
 
-    /// Shows a recovery phrase, this once, before anything relies on it. An error: it was not seen.
+    /// Shows a recovery phrase, once, before it becomes valid. An error means that nobody saw it.
     fn show_phrase(&self, phrase: &str) -> Result<(), Failure>;
 
-    /// Something to be said at once.
+    /// Reports something immediately.
     fn notice(&self, notice: &Notice<'_>);
 
-    /// A long step begins, after everything that has to be asked is known. From here on the person may ask it to stop.
+    /// Starts to show a long step. Nothing is asked from here on, and the user may interrupt.
     fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure>;
 }
 
-/// Shows how one long step goes, from [`Face::start`] until it is dropped.
+/// Shows the progress of one long step, from [`Face::start`] until it is dropped.
 pub trait Watch: Monitor {
-    /// The step came to its end.
+    /// The step completed.
     fn finish(self: Box<Self>);
 }
 
-/// What is going on.
+/// What a long step does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Activity {
     Backup,
@@ -88,28 +88,28 @@ impl Activity {
     }
 }
 
-/// What a job says while it goes on.
+/// What a job reports while it runs.
 #[derive(Debug)]
 pub enum Notice<'a> {
-    /// The password that was typed opens nothing; another is asked for.
+    /// The password is wrong; it will be asked for again.
     WrongPassword,
-    /// The embedded repository has no key file at this place, so something else is asked for.
+    /// The default repository has no key file at this path, so a password will be asked for.
     NoKeyFile(&'a Path),
-    /// About the snapshots of a repository as a whole.
+    /// A problem with the list of snapshots.
     Listing(&'a Problem),
-    /// A part failed; the job goes on with the rest.
+    /// A part of the job failed; the rest continues.
     PartFailed(&'a Failure),
-    /// A replica is read, as the first repository can't be.
+    /// Reading from this replica because the first repository cannot be read.
     RestoringFrom(&'a str),
-    /// An older snapshot than the latest was taken, as the latest does not hold what was asked for.
+    /// An older snapshot was chosen because the latest does not contain the requested paths.
     OlderSnapshot { short: &'a str, time: &'a str },
-    /// Said during this command, of no path.
+    /// A warning that concerns no path.
     Warning { during: &'static str, why: &'a str },
-    /// What a collection of garbage would do, before the question whether it may.
+    /// What garbage collection would do, before asking for confirmation.
     PruneCosts(&'a PruneSummary),
 }
 
-/// A face that nobody is in front of.
+/// The face of an unattended run.
 pub struct Nobody;
 
 impl Face for Nobody {
@@ -157,8 +157,7 @@ impl Monitor for Unwatched {
     }
 }
 
-/// Asks before something is removed, where somebody can answer. Where nobody can, what was asked for in so many words,
-/// such as a policy, is the answer.
+/// Asks for confirmation if somebody can answer. Otherwise an explicit request, such as a policy, counts as a yes.
 pub(crate) fn confirm_if_possible(face: &dyn Face, yes: bool, question: &str) -> Result<(), Failure> {
     match face.can_confirm() {
         true => confirm(face, yes, question),
@@ -166,7 +165,7 @@ pub(crate) fn confirm_if_possible(face: &dyn Face, yes: bool, question: &str) ->
     }
 }
 
-/// Asks before something that can't be taken back, unless `yes` was given.
+/// Asks for confirmation of something irreversible, unless `yes` was given.
 pub(crate) fn confirm(face: &dyn Face, yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
@@ -182,20 +181,20 @@ pub(crate) fn confirm(face: &dyn Face, yes: bool, question: &str) -> Result<(), 
     }
 }
 
-/// How many problems there were.
+/// Number of problems by kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ProblemCounts {
     /// Something in the repository is damaged or missing.
     pub damage: u64,
-    /// Something in the repository can't be read.
+    /// Something in the repository cannot be read.
     pub unreadable: u64,
-    /// A path that is not what it should be for another reason.
+    /// Problems with single paths.
     pub paths: u64,
     pub warnings: u64,
 }
 
 impl ProblemCounts {
-    /// The status of a job that came to its end.
+    /// The status of a job that ran to completion.
     pub fn status(&self) -> Status {
         match (self.damage, self.unreadable, self.paths) {
             (0, 0, 0) => Status::Completed,
@@ -206,7 +205,7 @@ impl ProblemCounts {
     }
 }
 
-/// A long step that is shown, and whose problems are counted: they decide its status (I-12).
+/// A long step. Counts its problems, which determine its status (I-12), and passes everything on to its [`Watch`].
 pub struct Step<'a> {
     watch: Box<dyn Watch + 'a>,
     damage: AtomicU64,
@@ -226,7 +225,7 @@ impl<'a> Step<'a> {
         })
     }
 
-    /// Ends it, and tells how many problems there were.
+    /// Completes the step.
     pub fn finish(self) -> ProblemCounts {
         let counts = ProblemCounts {
             damage: self.damage.load(Relaxed),

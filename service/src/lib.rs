@@ -1,11 +1,10 @@
-//! What a person can ask for, whoever asks: the command line, the scheduler or the console. Settings ([`settings`]), the
-//! environment ([`mod@env`]), where a repository is and what opens it ([`resolve`], [`secret`], [`context`]), and one
-//! job for each request. A job is a function of a [`Context`], a typed request and a [`Face`], and returns a typed
-//! report or a [`Failure`]; either has a [`Status`].
+//! Everything a user can ask for, independent of the interface: settings ([`settings`]), environment ([`mod@env`]),
+//! finding and opening a repository ([`resolve`], [`secret`], [`context`]), and one job per request. A job takes a
+//! [`Context`], a typed request and a [`Face`], and returns a typed report or a [`Failure`]. Both have a [`Status`].
 //!
-//! Stands between `engine`, which knows no settings and no language, and the faces, which only translate: what was
-//! typed or clicked into a request, a report into text or JSON. Knows no terminal, no option parser and no exit code.
-//! Faces name neither `chunkstore` nor `engine`; of what those define they use what is re-exported here
+//! `service` sits between `engine`, which knows no settings and no language, and the faces (command line, console),
+//! which translate arguments or clicks into requests and reports into text or JSON. It knows no terminal, argument
+//! parser or exit code. Faces depend on neither `chunkstore` nor `engine`; they use the types re-exported here
 //! (docs/decisions/0030-service.md).
 
 pub mod context;
@@ -45,11 +44,11 @@ pub use face::Face;
 pub use failure::Failure;
 pub use status::Status;
 
-/// The words of the engine that requests and reports are made of.
+/// Types of the engine that requests and reports are made of.
 pub use engine::{Error, RepoId, Result, SessionId, StoreError};
-/// Reading, where a face streams what it gets: listings, archives, single files.
+/// Reading for faces that stream their output: listings, archives, single files.
 pub use engine::{archive, dump, list, repo, stats, storage};
-/// What belongs to this machine rather than to a repository.
+/// What concerns this machine rather than a repository.
 pub use engine::{bench, cache, child};
-/// What snapshots and their files are, and how they are chosen, measured and shown.
+/// Snapshots and files, and how they are selected and formatted.
 pub use engine::{entry, facts, manifest, monitor, order, retain, select, units, when};

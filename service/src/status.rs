@@ -1,24 +1,23 @@
-//! How a job stands or ended: one vocabulary for exit codes, the history, mails and the console.
+//! The status of a job: one vocabulary for exit codes, history, mail and console.
 
-/// Ordered by weight: of several, the greatest is the status of the whole.
+/// Ordered by severity: the status of a whole is the greatest of its parts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-#[non_exhaustive]
 pub enum Status {
     Running,
     #[default]
     Completed,
-    /// It ended early for a reason that has no variant of its own.
+    /// Failed for a reason that has no variant of its own.
     Failed,
     /// The storage or the operating system refused access.
     AccessDenied,
     /// The storage could not be reached, or stopped answering.
     Network,
     OutOfMemory,
-    /// The request, a value or a setting is wrong; nothing was done.
+    /// The request or the settings are invalid; nothing was done.
     BadSettings,
-    /// A name that the destination can't hold.
+    /// The destination cannot store a name.
     ForbiddenName,
-    /// Done in part, for one or several reasons, which the problems tell.
+    /// Partly done; the problems say why.
     Incomplete,
     /// Paused, or outside its window.
     NotRun,
@@ -52,7 +51,7 @@ impl Status {
         Status::Interrupted,
     ];
 
-    /// The word that people and programs see first.
+    /// The status in one word.
     pub fn word(self) -> &'static str {
         match self {
             Status::Running => "running",
@@ -74,7 +73,7 @@ impl Status {
         }
     }
 
-    /// Why it is incomplete.
+    /// Why the job is incomplete.
     pub fn reason(self) -> Option<&'static str> {
         Some(match self {
             Status::Running | Status::Completed | Status::NotRun => return None,

@@ -166,3 +166,20 @@ fn waiting(s: &PruneSummary) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use clap::Parser;
+
+    /// What `--help` shows as defaults are the defaults of a job.
+    #[test]
+    fn defaults_are_those_of_the_job() {
+        let Command::Prune(args) = Cli::try_parse_from(["dedup", "prune"]).unwrap().command else {
+            panic!("not prune")
+        };
+        let (typed, own) = (collection(&args), Collection::default());
+        assert_eq!(format!("{typed:?}"), format!("{own:?}"));
+    }
+}

@@ -10,6 +10,7 @@ use service::units::{self, escape, format_bytes, format_duration};
 use std::fmt::Write;
 use std::io;
 use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
 
 /// What the system says of an error number: "permission denied".
 pub fn reason(errno: i32) -> String {
@@ -178,21 +179,23 @@ pub fn clock(elapsed: Duration) -> String {
     }
 }
 
-/// Columns padded to the widest cell; the last column is not padded, numbers (`right`) go to the right.
+/// Columns padded to the widest cell; the last column is not padded, numbers (`right`) are aligned right. Widths are
+/// those of a terminal, where an ideograph takes two columns.
 pub fn table(head: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.width()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(cell.width());
         }
     }
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut out = String::new();
         for (nr, (cell, width)) in cells.zip(&widths).enumerate() {
             let gap = if nr == 0 { "" } else { "  " };
+            let padding = " ".repeat(width - cell.width());
             let _ = match right.contains(&nr) {
-                true => write!(out, "{gap}{cell:>width$}"),
-                false => write!(out, "{gap}{cell:<width$}"),
+                true => write!(out, "{gap}{padding}{cell}"),
+                false => write!(out, "{gap}{cell}{padding}"),
             };
         }
         format!("{}\n", out.trim_end())
@@ -377,6 +380,11 @@ mod tests {
             table(&["N", "Size", "P"], &[1], &rows),
             "N   Size  P\na      1  x\nbb    22\n"
         );
+        let wide = [
+            vec!["日本".to_string(), "x".into()],
+            vec!["abcde".into(), "y".into()],
+        ];
+        assert_eq!(table(&["N", "P"], &[], &wide), "N      P\n日本   x\nabcde  y\n");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! From the text of the file to [`Settings`], or to the one error that says where it is wrong: first what no version
-//! would take (syntax, unknown keys, wrong values, names that nothing has), then what this one does not support yet.
+//! Parses and checks the file. Errors that concern every version come first (syntax, unknown keys, invalid values,
+//! references to remotes that do not exist), then keys that this version does not support yet.
 
 use super::schema;
 use super::tables::{Named, RemoteTable, SetTable, Tables};
@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// How deep tables lie in each other at most; the parser has a bound of its own.
 type Document<'a> = Spanned<DeTable<'a>>;
 
 pub fn settings(path: &Path, text: &str, env: &Env) -> Result<Settings, Failure> {

@@ -1,4 +1,4 @@
-//! Changes to the file of settings that leave everything else in it as it is.
+//! Edits of the settings file that keep comments, order and formatting.
 
 use super::{Remote, own_file};
 use crate::env::Env;

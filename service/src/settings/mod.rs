@@ -1,6 +1,6 @@
-//! The settings, from `dedup.toml`. They are read and checked once, before anything else, even by a job that needs
-//! nothing of them: a misspelt setting that is passed over is one that somebody relies on. An error says where it is,
-//! and what may have been meant.
+//! Settings, read from `dedup.toml`. The file is read and checked once, before anything else, even if the job needs
+//! nothing from it, because a misspelt setting that is silently ignored is one that somebody relies on. Errors name the
+//! file, line, column and key, and suggest what may have been meant.
 
 pub mod edit;
 pub mod schedule;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use tables::{ConsoleTable, LimitsTable, MaintenanceTable, Named, NotifyTable, SetTable};
 pub use values::is_name;
 
-/// Where the file is looked for if the user has none.
+/// The fallback for users without a file of their own.
 const OF_THE_SYSTEM: &str = "/etc/dedup/dedup.toml";
 
 /// A remote that has a name.
@@ -29,7 +29,7 @@ pub struct Remote {
     pub keys: Vec<SecretSource>,
 }
 
-/// What the file says.
+/// The contents of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The file, if there is one.
@@ -44,7 +44,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the user's file, or the system's if there is none; no file says nothing.
+    /// Reads the user's file, or else the system's. Without either, everything has its default.
     pub fn read(env: &Env) -> Result<Settings, Failure> {
         // Where there is no home directory there are no settings of the user's.
         let own = own_file(env).ok();

@@ -1,20 +1,20 @@
-//! Every key of the file of settings: what `docs/settings.md` says of it, and whether this version does anything with
-//! it. What it does nothing with is refused, not passed over: somebody would rely on it.
+//! Every key of the settings file: its documentation, from which `docs/settings.md` is generated, and whether this
+//! version supports it. Unsupported keys are refused rather than ignored: somebody would rely on them.
 
 /// One key, or a table.
 pub struct KeyInfo {
-    /// From the top of the file; NAME is of the user's choice.
+    /// From the top of the file; `NAME` is chosen by the user.
     pub path: &'static str,
-    /// What it can be, in words.
+    /// Its type, in words.
     pub kind: &'static str,
-    /// What holds where it is not given; empty where it must be.
+    /// Its default; empty if the key is required.
     pub default: &'static str,
     pub example: &'static str,
     pub meaning: &'static str,
     pub supported: bool,
 }
 
-/// What a key can be.
+/// Types of values.
 mod kind {
     pub const TEXT: &str = "string";
     pub const TEXTS: &str = "array of strings";
@@ -30,7 +30,7 @@ mod kind {
 }
 use kind::{AGE, COMMAND, PATH, PATHS, PERCENT, RATE, SIZE, TEXT, TEXTS, YES_NO};
 
-/// What is said of a key that nothing is done without it.
+/// The default of keys that have no effect unless set.
 const NONE: &str = "none";
 
 const fn key(
@@ -50,7 +50,7 @@ const fn key(
     }
 }
 
-/// A key that no feature of this version reads.
+/// A key whose feature this version does not have.
 const fn later(
     path: &'static str,
     kind: &'static str,
@@ -71,57 +71,57 @@ const fn later(
 /// In the order of the documentation, those of one table together.
 #[rustfmt::skip]
 pub const KEYS: &[KeyInfo] = &[
-    key("remotes.NAME.url", "URL or path", "", "\"/mnt/backup/repo\"", "Where the repository is."),
-    key("remotes.NAME.password-file", PATH, NONE, "\"~/.config/dedup/password\"", "A file whose first line is the password. Not together with `password-command`."),
-    key("remotes.NAME.password-command", COMMAND, NONE, "\"secret-tool lookup dedup main\"", "A command whose first line of output is the password."),
-    key("remotes.NAME.key-file", PATH, NONE, "\"/etc/dedup/main.key\"", "A key file that opens the repository. It is tried before the password."),
-    later("remotes.NAME.quota", SIZE, NONE, "\"500G\"", "How much the repository may hold."),
-    later("remotes.NAME.append-only", YES_NO, "`false`", "true", "Never delete anything there."),
+    key("remotes.NAME.url", "URL or path", "", "\"/mnt/backup/repo\"", "Location of the repository."),
+    key("remotes.NAME.password-file", PATH, NONE, "\"~/.config/dedup/password\"", "File whose first line is the password. Cannot be combined with `password-command`."),
+    key("remotes.NAME.password-command", COMMAND, NONE, "\"secret-tool lookup dedup main\"", "Command whose first line of output is the password."),
+    key("remotes.NAME.key-file", PATH, NONE, "\"/etc/dedup/main.key\"", "Key file that opens the repository. Tried before the password."),
+    later("remotes.NAME.quota", SIZE, NONE, "\"500G\"", "Maximum size of the repository."),
+    later("remotes.NAME.append-only", YES_NO, "`false`", "true", "Never delete anything from this repository."),
     later("sets.NAME.sources", PATHS, "", "[\"~/Documents\", \"~/Pictures\"]", "Files and directories to back up."),
-    later("sets.NAME.exclude", TEXTS, NONE, "[\"*.tmp\", \"!keep.tmp\"]", "Patterns of what is left out; `!` takes it in again."),
-    later("sets.NAME.exclude-extensions", TEXTS, NONE, "[\"iso\"]", "Extensions of files that are left out."),
-    later("sets.NAME.hidden", YES_NO, "`true`", "false", "Whether hidden files are backed up."),
-    later("sets.NAME.destinations", "array of names of remotes", "", "[\"main\"]", "Where each snapshot is stored."),
-    later("sets.NAME.priority", "whole number", "`0`", "10", "Sets with a greater number run first."),
-    later("sets.NAME.schedule", "`\"daily 12:30\"`, `\"mon,thu 22:00\"`, `\"every 15m mon..fri 09:00-18:00\"`, `\"cron 0 3 * * *\"` or `\"manual\"`", "`\"manual\"`", "\"daily 12:30\"", "When the set runs by itself."),
+    later("sets.NAME.exclude", TEXTS, NONE, "[\"*.tmp\", \"!keep.tmp\"]", "Patterns to exclude; a leading `!` includes again."),
+    later("sets.NAME.exclude-extensions", TEXTS, NONE, "[\"iso\"]", "File name extensions to exclude."),
+    later("sets.NAME.hidden", YES_NO, "`true`", "false", "Whether to back up hidden files."),
+    later("sets.NAME.destinations", "array of names of remotes", "", "[\"main\"]", "Remotes that receive each snapshot."),
+    later("sets.NAME.priority", "whole number", "`0`", "10", "Sets with a higher priority run first."),
+    later("sets.NAME.schedule", "`\"daily 12:30\"`, `\"mon,thu 22:00\"`, `\"every 15m mon..fri 09:00-18:00\"`, `\"cron 0 3 * * *\"` or `\"manual\"`", "`\"manual\"`", "\"daily 12:30\"", "When the set runs automatically."),
     later("sets.NAME.tags", TEXTS, NONE, "[\"office\"]", "Tags of its snapshots."),
     later("sets.NAME.run-before", COMMAND, NONE, "\"pg_dump app > /var/tmp/app.sql\"", "Runs before the backup."),
     later("sets.NAME.run-after", COMMAND, NONE, "\"rm /var/tmp/app.sql\"", "Runs after a backup that completed."),
     later("sets.NAME.run-failed", COMMAND, NONE, "\"logger backup failed\"", "Runs after a backup that did not complete."),
     later("sets.NAME.run-finally", COMMAND, NONE, "\"umount /mnt/usb\"", "Runs after every backup."),
-    later("sets.NAME.retention.tiers", "array of tables", NONE, "[{ until = \"7d\", keep-every = \"1h\" }, { keep-every = \"1M\" }]", "What is kept, by the age of the snapshot, youngest first."),
-    later("sets.NAME.retention.tiers[].until", AGE, "for ever", "\"7d\"", "Up to which age; only the last tier may be without."),
-    later("sets.NAME.retention.tiers[].keep-every", "period, such as `\"1d\"`", "", "\"1h\"", "Of each period one snapshot is kept."),
-    later("sets.NAME.retention.deleted-files", "duration, or `\"forever\"`", "`\"forever\"`", "\"90d\"", "How long files are kept that are gone from their source."),
-    later("sets.NAME.retention.max-generations", "whole number, at least 1", NONE, "1000", "How many snapshots are kept at most."),
-    later("sets.NAME.retention.keep-tags", TEXTS, NONE, "[\"keep\"]", "Snapshots with one of these tags are kept."),
-    later("maintenance.light", AGE, NONE, "\"1d\"", "How often retention and collection of garbage run."),
-    later("maintenance.full", AGE, NONE, "\"30d\"", "How often stored data is checked, too."),
-    key("limits.upload", RATE, "`\"unlimited\"`", "\"10M\"", "How much is sent to repositories on a network. `--limit-upload` beats it."),
-    key("limits.download", RATE, "`\"unlimited\"`", "\"10M\"", "How much is received from them. `--limit-download` beats it."),
-    later("limits.upload-idle", RATE, "as `upload`", "\"unlimited\"", "The same while nobody uses the machine."),
-    later("limits.download-idle", RATE, "as `download`", "\"unlimited\"", "The same while nobody uses the machine."),
-    later("limits.cpu-active", PERCENT, NONE, "30", "Per cent of the processor while somebody uses the machine."),
-    later("limits.cpu-idle", PERCENT, NONE, "80", "Per cent of the processor while nobody does."),
-    later("limits.battery-min", PERCENT, NONE, "20", "Nothing runs below this charge of the battery, in per cent."),
-    later("limits.skip-wifi", TEXTS, NONE, "[\"Tethering\"]", "Wireless networks in which nothing runs."),
-    later("limits.skip-interfaces", TEXTS, NONE, "[\"wwan0\"]", "Network interfaces over which nothing runs."),
-    later("limits.proxy", "URL, `http` or `https`", NONE, "\"http://proxy:8080\"", "The proxy through which repositories are reached."),
-    later("notify.on", "`\"failure\"`, `\"always\"` or `\"never\"`", "`\"failure\"`", "\"failure\"", "When a message is sent."),
-    later("notify.overdue-after", AGE, NONE, "\"3d\"", "Warn when there was no backup for so long."),
-    later("notify.overdue-again", AGE, NONE, "\"7d\"", "Warn again after so long."),
-    later("notify.monthly-usage", YES_NO, "`false`", "true", "Tell once a month how much is stored."),
-    later("notify.mail.server", "name or address of a host", "", "\"smtp.example.jp\"", "The mail server."),
-    later("notify.mail.port", "whole number from 1 to 65535", "`587`", "587", "Its port."),
+    later("sets.NAME.retention.tiers", "array of tables", NONE, "[{ until = \"7d\", keep-every = \"1h\" }, { keep-every = \"1M\" }]", "How many snapshots are kept by age, youngest tier first."),
+    later("sets.NAME.retention.tiers[].until", AGE, "for ever", "\"7d\"", "Age up to which the tier applies; only the last tier may omit it."),
+    later("sets.NAME.retention.tiers[].keep-every", "period, such as `\"1d\"`", "", "\"1h\"", "Keep one snapshot per period."),
+    later("sets.NAME.retention.deleted-files", "duration, or `\"forever\"`", "`\"forever\"`", "\"90d\"", "How long files that were deleted from the source are kept."),
+    later("sets.NAME.retention.max-generations", "whole number, at least 1", NONE, "1000", "Maximum number of snapshots."),
+    later("sets.NAME.retention.keep-tags", TEXTS, NONE, "[\"keep\"]", "Always keep snapshots with one of these tags."),
+    later("maintenance.light", AGE, NONE, "\"1d\"", "How often to apply retention and collect garbage."),
+    later("maintenance.full", AGE, NONE, "\"30d\"", "How often to check stored data as well."),
+    key("limits.upload", RATE, "`\"unlimited\"`", "\"10M\"", "Upload rate limit for repositories on a network. `--limit-upload` overrides it."),
+    key("limits.download", RATE, "`\"unlimited\"`", "\"10M\"", "Download rate limit for repositories on a network. `--limit-download` overrides it."),
+    later("limits.upload-idle", RATE, "as `upload`", "\"unlimited\"", "Upload rate limit while nobody uses the machine."),
+    later("limits.download-idle", RATE, "as `download`", "\"unlimited\"", "Download rate limit while nobody uses the machine."),
+    later("limits.cpu-active", PERCENT, NONE, "30", "Percentage of CPU time to use while somebody uses the machine."),
+    later("limits.cpu-idle", PERCENT, NONE, "80", "Percentage of CPU time to use while nobody uses the machine."),
+    later("limits.battery-min", PERCENT, NONE, "20", "Do not run below this battery charge, in percent."),
+    later("limits.skip-wifi", TEXTS, NONE, "[\"Tethering\"]", "Do not run while connected to one of these wireless networks."),
+    later("limits.skip-interfaces", TEXTS, NONE, "[\"wwan0\"]", "Do not run over these network interfaces."),
+    later("limits.proxy", "URL, `http` or `https`", NONE, "\"http://proxy:8080\"", "HTTP proxy for repositories on a network."),
+    later("notify.on", "`\"failure\"`, `\"always\"` or `\"never\"`", "`\"failure\"`", "\"failure\"", "Which runs send a message."),
+    later("notify.overdue-after", AGE, NONE, "\"3d\"", "Warn when the last backup is older than this."),
+    later("notify.overdue-again", AGE, NONE, "\"7d\"", "Repeat the warning after this time."),
+    later("notify.monthly-usage", YES_NO, "`false`", "true", "Send a report of storage usage every month."),
+    later("notify.mail.server", "name or address of a host", "", "\"smtp.example.jp\"", "SMTP server."),
+    later("notify.mail.port", "whole number from 1 to 65535", "`587`", "587", "SMTP port."),
     later("notify.mail.tls", "`\"starttls\"`, `\"implicit\"` or `\"none\"`", "`\"starttls\"`", "\"starttls\"", "How the connection is secured."),
-    later("notify.mail.user", TEXT, NONE, "\"backup@example.jp\"", "The user to log in as."),
-    later("notify.mail.password-file", PATH, NONE, "\"/etc/dedup/smtp\"", "A file whose first line is that user's password."),
-    later("notify.mail.from", "mail address", "", "\"backup@example.jp\"", "The sender."),
-    later("notify.mail.to", "array of mail addresses, at least one", "", "[\"a@example.jp\", \"b@example.jp\"]", "The recipients."),
-    later("notify.webhook.url", "URL, `http` or `https`", "", "\"https://hooks.example.jp/x\"", "Where messages are posted."),
-    later("notify.prometheus.textfile", PATH, "", "\"/var/lib/node_exporter/dedup.prom\"", "The file in which Prometheus finds how the last runs ended."),
-    later("console.listen", "address and port", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Where the console listens."),
-    later("console.lang", "`\"en\"` or `\"ja\"`", "the environment's", "\"ja\"", "The console's language."),
+    later("notify.mail.user", TEXT, NONE, "\"backup@example.jp\"", "SMTP user name."),
+    later("notify.mail.password-file", PATH, NONE, "\"/etc/dedup/smtp\"", "File whose first line is the SMTP password."),
+    later("notify.mail.from", "mail address", "", "\"backup@example.jp\"", "Sender address."),
+    later("notify.mail.to", "array of mail addresses, at least one", "", "[\"a@example.jp\", \"b@example.jp\"]", "Recipient addresses."),
+    later("notify.webhook.url", "URL, `http` or `https`", "", "\"https://hooks.example.jp/x\"", "URL that messages are posted to."),
+    later("notify.prometheus.textfile", PATH, "", "\"/var/lib/node_exporter/dedup.prom\"", "File for the textfile collector of Prometheus' node exporter."),
+    later("console.listen", "address and port", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Address and port that the console listens on."),
+    later("console.lang", "`\"en\"` or `\"ja\"`", "the environment's", "\"ja\"", "Language of the console."),
 ];
 
 /// The parts of a key's path; tiers are tables in an array.
@@ -152,7 +152,7 @@ pub fn is_supported(place: &[&str]) -> bool {
     })
 }
 
-/// The page on the file of settings, `docs/settings.md`.
+/// The text of `docs/settings.md`.
 pub fn page() -> String {
     let mut page = String::from(include_str!("settings.md.in"));
     let mut table = "";

@@ -1,5 +1,5 @@
-//! The tables of the file of settings as serde reads them, one type for each. Their keys are described in
-//! [`super::schema`]; a test holds the two together.
+//! The tables of the settings file as serde reads them. Their keys are documented in [`super::schema`]; a test compares
+//! the two.
 
 use super::schedule::Schedule;
 use super::values::{

@@ -1,5 +1,5 @@
-//! What a value in the file of settings can be, beyond a string or a number. Each is checked as it is read, so that an
-//! error has the value's line and column.
+//! Types of values in the settings file. Each is validated as it is parsed, so that an error has the line and column of
+//! the value.
 
 use crate::env::Env;
 use crate::failure::Failure;
