@@ -11,27 +11,34 @@ lanes=${TORTURE_LANES:-$((($(nproc) + 1) / 2))}
 end=$(awk -v hours="${TORTURE_HOURS:-8}" 'BEGIN { print int(systime() + hours * 3600) }')
 mkdir -p "$dir"
 
-# Name, test, and what each turn of it does.
+# Name, the program of tests that it is in, and the test. As it prints it, each turn goes on with the seeds of the last.
 campaigns=(
-    'crashes simulated::a_crash_at_every_change_of_every_job'
-    'faults simulated::every_fault_at_every_operation_of_every_job'
-    'orders schedules::nothing_is_lost_in_any_order'
-    'scenes scenes::nothing_is_lost_at_any_turn'
-    'kills killed::'
+    'crashes whole simulated::a_crash_at_every_change_of_every_job'
+    'faults whole simulated::every_fault_at_every_operation_of_every_job'
+    'orders whole schedules::nothing_is_lost_in_any_order'
+    'scenes whole scenes::nothing_is_lost_at_any_turn'
+    'kills whole killed::'
+    'restores engine restore::tests::deaths::'
+    'power engine restore::tests::power::'
 )
-program=$(cargo test --release --locked --package dedup-tests --test all --no-run --message-format=json |
-    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
+tests_of() {
+    cargo test --release --locked "$@" --no-run --message-format=json |
+        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+}
+declare -A programs
+programs[whole]=$(tests_of --package dedup-tests --test all)
+programs[engine]=$(tests_of --package dedup-engine --lib)
 
 # A lane has seeds of its own: a million for each lane and campaign.
 lane() {
-    local lane=$1 name test next log
+    local lane=$1 name of test next log
     while true; do
         for campaign in "${campaigns[@]}"; do
-            read -r name test <<<"$campaign"
+            read -r name of test <<<"$campaign"
             [ "$(date +%s)" -lt "$end" ] && [ ! -e "$dir/failed" ] || return 0
             next=$(cat "$dir/$name.$lane.next" 2>/dev/null || echo $((lane * 1000000 + 1)))
             log=$dir/$name.$lane.log
-            if ! DEDUP_TEST_SEED=$next DEDUP_TEST_RUNS=${TORTURE_RUNS:-1} "$program" "$test" --nocapture >"$log" 2>&1; then
+            if ! DEDUP_TEST_SEED=$next DEDUP_TEST_RUNS=${TORTURE_RUNS:-1} "${programs[$of]}" "$test" --nocapture >"$log" 2>&1; then
                 cp "$log" "$dir/failed"
                 echo "$name: FAILED at seeds from $next on; see $dir/failed"
                 return 1

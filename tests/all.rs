@@ -1,6 +1,7 @@
 //! The one integration binary.
 
 mod advisories;
+mod cache;
 mod causes;
 mod cli_answers;
 mod cli_bad;
@@ -34,6 +35,7 @@ mod layout;
 mod limits;
 mod models;
 mod moved;
+mod names;
 mod network;
 mod nights;
 mod opcount;
@@ -45,5 +47,7 @@ mod restoring;
 mod scenes;
 mod schedules;
 mod simulated;
+mod slots;
 mod sources;
 mod supply;
+mod upgrades;

@@ -94,6 +94,25 @@ fn parity_from_the_command_line() {
 }
 
 #[test]
+fn parity_for_the_packs_of_later_backups() {
+    let home = saved();
+    home.ends(2, &["repair", "parity", "--new-packs"]);
+    home.ok(&["repair", "parity", "--add", "5%", "--new-packs", "--dry-run"]);
+    assert!(home.objects("upgrades").is_empty() && home.objects("parity").is_empty());
+    let run = home.ok(&["repair", "parity", "--add", "5%", "--new-packs"]);
+    assert!(
+        run.out.contains("New packs get parity from now on"),
+        "{}",
+        run.out
+    );
+    home.write("docs/later", "later");
+    home.ok(&["backup", "docs"]);
+    assert_eq!(home.objects("parity").len(), home.objects("packs").len());
+    let again = home.ok(&["repair", "parity", "--add", "5%", "--new-packs"]);
+    assert!(!again.out.contains("from now on"), "{}", again.out);
+}
+
+#[test]
 fn a_repository_made_with_parity() {
     let home = kit::program::Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
     home.ok(&["init", "--parity", "10%"]);

@@ -189,9 +189,7 @@ fn replicas_are_not_copied_and_removed_copies_stay_away() {
     let replica = Memory::new();
     let first = scene.open(&scene.from);
     first.store.make_replica(&replica, 1).unwrap();
-    let replica = first
-        .open_replica_on(Arc::new(replica), &scene.machine.dirs())
-        .unwrap();
+    let replica = first.open_replica_on(Arc::new(replica)).unwrap();
     let options = Options {
         all: false,
         dry_run: false,

@@ -156,7 +156,13 @@ fn missing_objects_are_found() {
                 assert_eq!(report.num_warnings, u64::from(!first), "{report:?}");
             }
             // These end in the course of things.
-            Kind::Key | Kind::Session | Kind::Mark | Kind::Trash | Kind::Parity | Kind::Forgotten => {
+            Kind::Key
+            | Kind::Session
+            | Kind::Mark
+            | Kind::Trash
+            | Kind::Parity
+            | Kind::Upgrade
+            | Kind::Forgotten => {
                 assert_eq!(report.num_errors, 0)
             }
         }

@@ -1,7 +1,11 @@
 //! Healing: whatever one replica lost comes from the other, only by adding; what nobody has is said to be lost.
 
 use crate::replicas::{Pair, fork};
+use chunkstore::PackId;
+use chunkstore::indexfile::IndexSegment;
+use chunkstore::pack::{self, PackList};
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
+use chunkstore::transfer::Origin;
 use engine::check::{self, ReadData};
 use engine::heal::{self, Healed, Options};
 use engine::monitor::Quiet;
@@ -84,10 +88,9 @@ fn what_one_has_lost_comes_from_the_other() {
     pair.bring();
     for (what, hurt) in HURTS {
         for replaces in [true, false] {
-            if !replaces && what == "manifests flipped" {
-                continue;
-            }
             let memory = fork(&pair.second);
+            // As it was before it was healed the last time, under new names.
+            pair.machine.lose_notes();
             hurt(&memory);
             let before: BTreeSet<ObjectName> = contents(&memory)
                 .unwrap()
@@ -102,6 +105,13 @@ fn what_one_has_lost_comes_from_the_other() {
             let context = format!("{what}, replaces: {replaces}");
             let healed = heal(&replica, pair.first(), true).unwrap_or_else(|e| panic!("{context}: {e}"));
             assert!(healed.is_whole() && !healed.was_whole(), "{context}: {healed:?}");
+            let in_place = healed.packs_mended;
+            let hurts_packs = replaces && what == "packs flipped";
+            assert_eq!(
+                in_place == healed.packs_damaged && in_place > 0,
+                hurts_packs,
+                "{context}"
+            );
             let after: BTreeSet<ObjectName> = contents(&memory)
                 .unwrap()
                 .into_iter()
@@ -188,6 +198,50 @@ fn cut_short_at_every_change() {
     }
 }
 
+/// The replica that is asked has everything twice, and the copy that its index names first is damaged.
+#[test]
+fn a_frame_comes_from_whichever_copy_is_whole() {
+    let pair = Pair::new(2);
+    pair.bring();
+    let first = pair.first();
+    let store = &first.store;
+    let lists = store.packs().unwrap().into_keys();
+    let lists: Vec<PackList> = lists
+        .map(|id| pack::read_list(store.remote(), store.keys(), id).unwrap())
+        .collect();
+    for list in &lists {
+        let bytes = store.remote().get(&ObjectName::pack(list.id), 80 << 20).unwrap();
+        let (copy, bytes) = pack::renew(store.keys(), list.clone(), bytes).unwrap();
+        store.remote().put(&ObjectName::pack(copy.id), &bytes).unwrap();
+        let (id, bytes) = IndexSegment::of_packs(&[copy]).seal(store.keys()).unwrap();
+        store.remote().put(&ObjectName::index(id), &bytes).unwrap();
+    }
+    let origin = Origin::open(store.clone(), &mut |_, _| {}).unwrap();
+    for frame in lists.iter().flat_map(|list| &list.frames) {
+        let copies = origin.index.copies(&frame.id).unwrap();
+        assert_eq!(copies.len(), 2);
+        let named = origin.index.locate(&frame.id).unwrap().unwrap().place;
+        hurt_at(&pair.first, &ObjectName::pack(named.pack), named.offset);
+    }
+    for (id, _) in pair.second().store.packs().unwrap() {
+        let second = pair.second();
+        let list = pack::read_list(second.store.remote(), second.store.keys(), id).unwrap();
+        hurt_at(&pair.second, &ObjectName::pack(id), list.frames[0].offset);
+    }
+    drop((origin, first));
+    let healed = heal(&pair.second(), pair.first(), true).unwrap();
+    assert!(healed.is_whole() && healed.packs_damaged > 1, "{healed:?}");
+    assert_eq!(healed.packs_mended, healed.packs_damaged, "{healed:?}");
+    pair.verify(&pair.second(), true, "healed");
+}
+
+/// Changes a byte of what is sealed in the frame that begins at an offset.
+fn hurt_at(memory: &Memory, name: &ObjectName, offset: u32) {
+    let mut bytes = memory.get(name, 80 << 20).unwrap();
+    bytes[offset as usize + 30] ^= 1;
+    memory.replace(name, &bytes).unwrap();
+}
+
 /// A damaged pack that no snapshot needs anything of: said so, and from then on no damage.
 #[test]
 fn what_nobody_needs_is_said_to_be_unneeded() {
@@ -207,9 +261,12 @@ fn what_nobody_needs_is_said_to_be_unneeded() {
     };
     assert!(!unneeded.is_empty());
     for name in &unneeded {
-        let mut bytes = pair.second.get(name, 1 << 20).unwrap();
-        bytes[400] ^= 1;
-        pair.second.replace(name, &bytes).unwrap();
+        let list = pack::read_list(
+            &pair.second,
+            replica.store.keys(),
+            PackId::from_hex(name.id()).unwrap(),
+        );
+        hurt_at(&pair.second, name, list.unwrap().frames[0].offset);
     }
     let check = |replica: &Repo| {
         let options = check::Options {

@@ -79,6 +79,10 @@ impl Golden {
             Kind::Session => self.under(name, bytes, || session::owner(store, session()).map(drop)),
             Kind::Snapshot => self.under(name, bytes, || store.slate(session()).map(drop)),
             Kind::Trash => self.under(name, bytes, || store.trash(session()).map(drop)),
+            Kind::Upgrade => {
+                let number = u64::from_str_radix(name.id(), 16).unwrap();
+                self.under(name, bytes, || store.read_upgrade(number).map(drop))
+            }
             Kind::Forgotten => {
                 let id = ListId::from_hex(name.id()).unwrap();
                 self.under(name, bytes, || store.forgotten_list(id).map(drop))

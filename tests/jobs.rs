@@ -15,6 +15,7 @@ use service::removal::Retention;
 use service::resolve::{NewSecretOptions, RepositoryOptions};
 use service::restore::{self, Overwrite, Permissions};
 use service::retain::{Bucket, Count, Policy, Rule};
+use service::run::CancelToken;
 use service::secret::{Hidden, PasswordPrompt};
 use service::select::Filter;
 use service::settings::Settings;
@@ -52,7 +53,8 @@ impl Place {
         ];
         let env = Env::of(&[&own[..], vars].concat());
         let options = RepositoryOptions::default();
-        Context::new(env, Settings::default(), options, Zoned::now())
+        let cancel = CancelToken::new();
+        Context::new(env, Settings::default(), options, Zoned::now(), cancel)
     }
 
     fn backup(&self) -> backup::Request {

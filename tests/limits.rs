@@ -1,19 +1,28 @@
 //! What the system gives a process is little: descriptors, threads, memory. And what a run has to show for itself when
 //! it is stopped or killed while it still uploads.
 
+mod cost;
+mod file_size;
+
 use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
-use chunkstore::remote;
+use chunkstore::frame::Encoder;
+use chunkstore::pack::Class;
+use chunkstore::remote::{self, Link, Memory};
 use chunkstore::slot::{Cost, new_key_file};
 use chunkstore::store::{NewStore, Store};
+use chunkstore::writer::Writer;
 use kit::generation::noise;
+use kit::machine::{self, Machine};
 use kit::oracle::{assert_same, walk};
 use kit::program::{Home, Run, copy_program, number};
-use kit::servers::{Rclone, Seaweed, Serve};
+use kit::remotes::Counting;
+use kit::servers::{Rclone, Seaweed, Serve, Sshd};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Hard limits too: `ulimit` sets both.
@@ -68,10 +77,23 @@ fn backup_and_restore_with_few_descriptors() {
     run(&["backup", "source"]);
     run(&["prune", "--keep-last", "1", "--keep-trash", "0s", "--yes"]);
     run(&["check", "--read-data"]);
+    let copied = |args: &[&str]| run(&[&["-r", "copied", "--key-file", "copied-key"], args].concat());
+    copied(&["init", "--no-recovery"]);
+    let repository = home.repository();
+    let key = home.text(".config/dedup/default.key");
+    copied(&[
+        "copy",
+        "--from",
+        repository.to_str().unwrap(),
+        "--from-key-file",
+        &key,
+    ]);
+    copied(&["check", "--read-data"]);
 }
 
-/// A run to a server with few descriptors: backup, unchanged backup, restore, check, prune, and a copy to a folder.
-fn over_a_network(url: &str) {
+/// Runs to a server with few descriptors: backup, unchanged backup, restore, check, prune, and a copy to another place
+/// there, `second`.
+fn over_a_network(url: &str, second: &str) {
     let home = home();
     folders(&home, 500, 300);
     let key = home.text("key");
@@ -86,19 +108,33 @@ fn over_a_network(url: &str) {
     run(&["restore", "--target", "target"]);
     run(&["check", "--read-data"]);
     run(&["prune", "--keep-last", "1", "--keep-trash", "0s", "--yes"]);
+    let copied = |args: &[&str]| {
+        let given = ["-r", second, "--key-file", "second-key"];
+        home.run_limited(FEW_FILES, &[&given[..], args].concat()).ends(0)
+    };
+    copied(&["init", "--no-recovery"]);
+    copied(&["copy", "--from", url, "--from-key-file", &key]);
+    copied(&["check", "--read-data"]);
 }
 
 #[test]
 fn seaweedfs_with_few_descriptors() {
     if let Some(server) = Seaweed::start("seaweedfs_with_few_descriptors") {
-        over_a_network(&server.url());
+        over_a_network(&server.url(), &server.url());
     }
 }
 
 #[test]
 fn webdav_with_few_descriptors() {
     if let Some(server) = Rclone::start(Serve::WebDav, &[], "webdav_with_few_descriptors") {
-        over_a_network(&server.url());
+        over_a_network(&server.url(), &server.url());
+    }
+}
+
+#[test]
+fn sftp_with_few_descriptors() {
+    if let Some(server) = Sshd::start("sftp_with_few_descriptors") {
+        over_a_network(&server.url(), &server.url());
     }
 }
 
@@ -130,7 +166,7 @@ impl Slow {
             cost: Cost::FLOOR,
             now: 0,
         };
-        Store::create_with(&*remote::open(&url).unwrap(), &new, &config).unwrap();
+        Store::create_with(&*remote::open(&url, &Link::default()).unwrap(), &new, &config).unwrap();
         let below = url.rsplit_once("/new/").unwrap().1.to_string();
         let folder = server.served(Path::new("new").join(below));
         Some(Slow {
@@ -218,6 +254,43 @@ fn a_stop_while_only_uploads_are_left() {
     let sent = slow.run(&["backup", "source", "--json"]).ends(0).summary();
     assert!(number(&sent, "data_added") < 12 << 20, "{sent}");
     slow.run(&["check", "--read-data"]).ends(0);
+}
+
+/// Where packs are gathered in memory, threads share them rather than have each its own, if these would be many.
+#[test]
+fn packs_under_way_take_bounded_memory() {
+    const THREADS: usize = 16;
+    for (pack_size, lanes) in [(64 << 20, 1), (32 << 20, 5), (1 << 20, THREADS as u64)] {
+        let far = Counting::far(Arc::new(Memory::new()));
+        let config = Config {
+            pack_size,
+            ..Config::new(Bounds::DEFAULT, 0)
+        };
+        let new = NewStore {
+            bounds: Bounds::DEFAULT,
+            secrets: &[(machine::secret(), "test")],
+            cost: Cost::FLOOR,
+            now: 0,
+        };
+        Store::create_with(&far, &new, &config).unwrap();
+        let repo = Machine::new("here").open(Arc::new(far.clone())).unwrap();
+        let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), THREADS, false).unwrap();
+        std::thread::scope(|scope| {
+            for lane in 0..THREADS {
+                let writer = &writer;
+                scope.spawn(move || {
+                    let mut encoder = Encoder::new(1).unwrap();
+                    let bytes = noise(lane as u64, 1000);
+                    writer.put(lane, &mut encoder, Class::Data, &bytes).unwrap();
+                });
+            }
+        });
+        // The others are small objects, of which one is written at a time.
+        let most = far.most_staged();
+        assert!((lanes..=lanes + 1).contains(&most), "{pack_size}: {most}");
+        writer.flush().unwrap();
+        assert_eq!(writer.written().packs, lanes);
+    }
 }
 
 #[test]

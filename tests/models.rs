@@ -1,5 +1,7 @@
 //! The models of docs/model: each goes through every state of a protocol, finds it safe with all of its rules, and
-//! finds the way to a loss without any one of them.
+//! finds the way to a loss without any one of them. [`names`] is one more, written here.
+
+mod names;
 
 use std::path::Path;
 use std::process::Command;

@@ -286,13 +286,7 @@ fn replicas_get_it_and_heal_each_other() {
     churn.prune();
     let second = Memory::new();
     churn.repo().store.make_replica(&second, 1).unwrap();
-    let open = |remote: &Memory| {
-        let dirs = churn.machine.dirs();
-        churn
-            .repo()
-            .open_replica_on(Arc::new(remote.clone()), &dirs)
-            .unwrap()
-    };
+    let open = |remote: &Memory| churn.repo().open_replica_on(Arc::new(remote.clone())).unwrap();
     let bring = |from: &Repo, to: &Repo| {
         let how = replicate::Options {
             all: true,
@@ -335,11 +329,7 @@ fn replicas_get_it_and_heal_each_other() {
     let next = churn.backup();
     forget::apply(&churn.repo(), &[last], 0).unwrap();
     churn.prune();
-    let dirs = churn.machine.dirs();
-    let to = churn
-        .repo()
-        .open_replica_on(Arc::new(second.clone()), &dirs)
-        .unwrap();
+    let to = churn.repo().open_replica_on(Arc::new(second.clone())).unwrap();
     let mut done = replicate::Replicated::default();
     let how = replicate::Options {
         all: false,

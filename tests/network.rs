@@ -4,12 +4,14 @@
 mod cluster;
 mod crowd;
 mod outages;
+mod pages;
 mod replicas;
 mod requests;
 mod round_trips;
+mod runs;
 mod trouble;
 
-use chunkstore::remote::{self, Probe, Remote};
+use chunkstore::remote::{self, Link, Probe, Remote};
 use kit::conformance::conformance;
 use kit::servers::{Rclone, Seaweed, Serve, Sshd};
 use std::sync::Arc;
@@ -24,7 +26,7 @@ const SOUND: Probe = Probe {
 
 #[track_caller]
 fn sound(url: &dyn Fn() -> String) {
-    let open = || -> Arc<dyn Remote> { remote::open(&url()).unwrap() };
+    let open = || -> Arc<dyn Remote> { remote::open(&url(), &Link::default()).unwrap() };
     conformance(&open);
     assert_eq!(remote::probe(&*open()).unwrap(), SOUND);
 }
@@ -56,7 +58,7 @@ fn the_probe_catches_rclones_s3() {
     let Some(server) = Rclone::start(Serve::S3, &[], "the_probe_catches_rclones_s3") else {
         return;
     };
-    let remote = remote::open(&server.url()).unwrap();
+    let remote = remote::open(&server.url(), &Link::default()).unwrap();
     let weak = Probe {
         exclusive_create: false,
         ..SOUND

@@ -5,7 +5,7 @@ use chunkstore::remote::{Kind, Local, Memory, ObjectName, Remote};
 use engine::check::{self, CheckReport, ReadData};
 use engine::forget;
 use engine::monitor::Quiet;
-use engine::repair::parity_on;
+use engine::repair::{parity_of_new_packs, parity_on};
 use engine::repo::Repo;
 use kit::generation::noise;
 use kit::machine::{Machine, create_small, create_small_with, prune};
@@ -75,6 +75,38 @@ fn backups_and_collections_keep_every_pack_protected() {
     assert!(summary.packs_deleted > 0 && summary.parity_removed == summary.packs_deleted);
     assert!(all_protected(&remote) > 0 && before > 0);
     assert_eq!(check(&repo).num_errors, 0);
+}
+
+/// `config` is written once; an upgrade says what holds from now on, also to who opened the repository before.
+#[test]
+fn parity_is_turned_on_for_a_repository_that_exists() {
+    let remote = Memory::new();
+    create_small(&remote).unwrap();
+    let (here, there) = (Machine::new("here"), Machine::new("there"));
+    backup(&here, &remote, 1);
+    let before = there.open(Arc::new(remote.clone())).unwrap();
+    let repo = here.open(Arc::new(remote.clone())).unwrap();
+    assert!(parity_of_new_packs(&repo, Some(10), 5).unwrap());
+    assert!(!parity_of_new_packs(&repo, Some(10), 6).unwrap(), "it is on");
+    assert!(parity_of_new_packs(&repo, Some(0), 6).is_err());
+    let old = objects(&remote, Kind::Pack);
+    let source = tempfile::tempdir().unwrap();
+    std::fs::write(source.path().join("f"), noise(50, 100_000)).unwrap();
+    let options = there.options(&[source.path()]);
+    engine::backup::run(&before, &options, None, &Quiet).unwrap();
+    let new = objects(&remote, Kind::Pack).len() - old.len();
+    assert!(new > 0);
+    assert_eq!(objects(&remote, Kind::Parity).len(), new);
+    // A replica that is made now has it from the beginning.
+    let replica = Memory::new();
+    repo.store.make_replica(&replica, 7).unwrap();
+    let replica = repo.open_replica_on(Arc::new(replica)).unwrap();
+    assert_eq!(replica.store.standing().parity, Some(10));
+    // And off again.
+    assert!(parity_of_new_packs(&repo, None, 8).unwrap());
+    backup(&there, &remote, 200);
+    assert_eq!(objects(&remote, Kind::Parity).len(), new);
+    assert_eq!(objects(&remote, Kind::Upgrade).len(), 2);
 }
 
 #[test]

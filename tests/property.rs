@@ -278,7 +278,7 @@ fn a_wrong_key_opens_nothing() {
     machine::create(&*remote, Bounds::FINE).unwrap();
     let machine = Machine::new("alpha");
     let wrong = chunkstore::slot::Secret::KeyFile([8; 32].into());
-    let opened = engine::repo::Repo::open_on(remote, &wrong, &machine.dirs());
+    let opened = engine::repo::Repo::open_on(remote, &wrong, &machine.run());
     assert!(matches!(
         opened.err(),
         Some(engine::Error::Store(StoreError::WrongKey))

@@ -35,7 +35,7 @@ fn within(home: &Home, target: &str, name: &str) -> PathBuf {
 }
 
 /// Paths below `root` that have a restore's temporary names.
-fn leftovers(root: &Path) -> Vec<PathBuf> {
+pub(crate) fn leftovers(root: &Path) -> Vec<PathBuf> {
     let (mut found, mut dirs) = (Vec::new(), vec![root.to_path_buf()]);
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).into_iter().flatten() {
@@ -159,13 +159,15 @@ fn a_backup_leaves_out_what_a_restore_has_not_finished() {
     home.write("src/.dedup-restore-0123abcd", b"journal");
     home.write("src/d/.dedup-restore-0123abcd-1f", b"half a file");
     home.write("src/d/.dedup-restore-mine", b"a user's");
+    home.write("src/d/.dedup-dump-0123abcd-0", b"half a file");
+    home.write("src/d/.dedup-dump-0123abcd", b"a user's");
     let run = home
         .ok(&["backup", "src"])
-        .says(&["2 files named .dedup-restore-"]);
+        .says(&["3 files named .dedup-restore-... or .dedup-dump-..."]);
     assert!(run.err.contains("warning"), "{}", run.err);
     let listed = home.ok(&["ls"]).out;
     assert!(
-        listed.contains("mine") && !listed.contains("0123abcd"),
+        listed.contains("mine") && listed.contains("d/.dedup-dump-0123abcd\n") && !listed.contains("abcd-"),
         "{listed}"
     );
 }
@@ -359,4 +361,64 @@ fn dumps_into_what_is_there() {
     home.ends(1, &["dump", "src/nosuch", "--target", "out"]);
     assert_eq!(fs::read(home.path("out")).unwrap(), bytes);
     assert_eq!(leftovers(&home.path("")), Vec::<PathBuf>::new());
+}
+
+/// A dump that is killed leaves part of a file under a name of its own; the next one into the same folder removes it, and
+/// nothing else.
+#[test]
+fn a_dump_removes_what_a_dead_one_has_left() {
+    let home = home();
+    home.init();
+    home.write("src/large", noise(1, 48 << 20));
+    home.write("src/small", b"small");
+    home.ok(&["backup", "src"]);
+    fs::create_dir(home.path("out")).unwrap();
+    let begun = || {
+        let names = fs::read_dir(home.path("out")).unwrap();
+        let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.find(|name| name.starts_with(".dedup-dump-"))
+    };
+    let left = loop {
+        let mut child = home
+            .command(&["dump", "src/large", "--target", "out/large"])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while begun().is_none() && child.try_wait().unwrap().is_none() {}
+        let _over = child.kill();
+        child.wait().unwrap();
+        // Where it was quicker than we, again.
+        if let Some(left) = begun() {
+            break left;
+        }
+    };
+    assert!(!home.path("out/large").exists());
+    let kept = [
+        ".dedup-dump-mine",
+        ".dedup-dump-0123abcd",
+        ".dedup-dump-0123abcd-",
+        ".dedup-dump-0123abcd-0",
+        ".dedup-restore-0123abcd-0",
+    ];
+    for name in kept {
+        home.write(&format!("out/{name}"), b"not a dead dump's");
+    }
+    symlink("small", home.path("out/.dedup-dump-0123abcd-1")).unwrap();
+    fs::create_dir(home.path("out/.dedup-dump-0123abcd-2")).unwrap();
+    // Another process writes it.
+    let living = fs::File::open(home.path("out/.dedup-dump-0123abcd-0")).unwrap();
+    rustix::fs::flock(&living, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    home.ok(&["dump", "src/small", "--target", "out/small"])
+        .says(&["warning", "an earlier dump did not end: 1 unfinished"]);
+    assert!(!home.path(format!("out/{left}")).exists());
+    assert_eq!(fs::read(home.path("out/small")).unwrap(), b"small");
+    for name in kept {
+        let bytes = fs::read(home.path(format!("out/{name}"))).unwrap();
+        assert_eq!(bytes, b"not a dead dump's", "{name}");
+    }
+    assert_eq!(fs::read_dir(home.path("out")).unwrap().count(), kept.len() + 3);
+    drop(living);
+    let run = home.ok(&["dump", "src/small", "--target", "out/small"]);
+    assert!(run.err.contains("1 unfinished"), "{}", run.err);
+    assert!(!home.path("out/.dedup-dump-0123abcd-0").exists());
 }

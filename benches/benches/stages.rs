@@ -69,14 +69,14 @@ fn write_stages(c: &mut Criterion) {
             fail(key.seal(b"associated", &random[..MIB], &mut out))
         })
     });
-    let (session, _) = fail(keys.new_session());
+    let session = fail(keys.new_session());
     let mut encoder = fail(Encoder::new(3));
     let id = keys.chunk_id(false, &source);
     group.bench_function("encode and verify text", |b| {
         b.iter(|| {
             fail(
                 encoder
-                    .encode(&keys, &session.data, Class::Data, id, &source)
+                    .encode(&keys, &session.data.key, Class::Data, id, &source)
                     .map(|(frame, _)| frame),
             )
         })
@@ -89,15 +89,15 @@ fn read_stages(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(MIB as u64));
     let keys = keys();
     let source = text(2, MIB);
-    let (session, _) = fail(keys.new_session());
+    let session = fail(keys.new_session());
     let mut encoder = fail(Encoder::new(3));
     let id = keys.chunk_id(false, &source);
-    let (frame, sealed) = fail(encoder.encode(&keys, &session.data, Class::Data, id, &source));
+    let (frame, sealed) = fail(encoder.encode(&keys, &session.data.key, Class::Data, id, &source));
     let sealed = sealed.to_vec();
     let mut decoder = fail(Decoder::new());
     let mut out = Vec::new();
     group.bench_function("open frame", |b| {
-        b.iter(|| fail(decoder.open(&keys, &session.data, Class::Data, &frame, &sealed, &mut out)))
+        b.iter(|| fail(decoder.open(&keys, &session.data.key, Class::Data, &frame, &sealed, &mut out)))
     });
     let (mut payload, mut decompressor) = (Vec::new(), fail(Decompressor::new()));
     fail(fail(Compressor::new(3)).compress(&source, &mut payload));
@@ -111,7 +111,7 @@ fn read_stages(c: &mut Criterion) {
 fn append(c: &mut Criterion) {
     let mut group = c.benchmark_group("pack");
     let (keys, remote) = (keys(), Memory::new());
-    let (_, sealed_key) = fail(keys.new_session());
+    let sealed_key = fail(keys.new_session()).data.sealed;
     let sealed = noise(3, 8192);
     let frame = |number: u64| Frame {
         id: keys.chunk_id(false, &number.to_le_bytes()),

@@ -4,6 +4,7 @@ use crate::noise;
 use chunkstore::compress::Codec;
 use chunkstore::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use chunkstore::pack::Class;
+use chunkstore::smallfile::Part;
 use chunkstore::{ChunkId, ContentHash, PackId};
 use engine::entry::{Content, DirPath, Entry, Kind, Meta, Time};
 
@@ -70,6 +71,37 @@ pub fn ids(segment: u64, count: usize) -> Vec<ChunkId> {
     ids
 }
 
+/// Files in a bundle that a collection has made: of 5 KiB each, as a tree of source files has them.
+const BUNDLED: usize = 300;
+
+/// Hashes of the moved files of one segment, in the order of their bundles.
+pub fn moved_hashes(segment: u64, count: usize) -> Vec<ContentHash> {
+    let bytes = noise(segment | 1 << 50, count * ContentHash::LEN);
+    let hashes = bytes.chunks_exact(ContentHash::LEN);
+    hashes.filter_map(ContentHash::from_slice).collect()
+}
+
+/// An index segment of bundles that `count` small files were moved into.
+pub fn moved_segment(number: u64, count: usize) -> IndexSegment {
+    let hashes = moved_hashes(number, count);
+    let mut segment = segment(number, count.div_ceil(BUNDLED));
+    for (at, (entry, files)) in segment.entries.iter_mut().zip(hashes.chunks(BUNDLED)).enumerate() {
+        let mut offset = 0;
+        for hash in files {
+            let len = 200 + u32::from(hash.as_bytes()[0]) * 38;
+            segment.parts.push(Part {
+                at: at as u32,
+                offset,
+                len,
+                hash: *hash,
+            });
+            offset += len;
+        }
+        (entry.plain_len, entry.stored_len) = (offset, offset / 3);
+    }
+    segment
+}
+
 /// An index segment of `count` chunks in 32 packs.
 pub fn segment(number: u64, count: usize) -> IndexSegment {
     let packs = 32;
@@ -82,7 +114,7 @@ pub fn segment(number: u64, count: usize) -> IndexSegment {
                     id: PackId(id),
                     class: Class::Data,
                     size: 32 << 20,
-                    sealed_keys: vec![[1; 80]],
+                    sealed_keys: vec![chunkstore::keys::SealedSessionKey::dummy(1)],
                 }
             })
             .collect(),

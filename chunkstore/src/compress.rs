@@ -2,6 +2,7 @@
 //! authenticated plain length (I-14).
 
 use crate::error::{Error, Result};
+use crate::varint::Undecodable;
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, DParameter};
 
 /// How a frame's payload is encoded; the number is on disk and never reused.
@@ -19,6 +20,11 @@ impl Codec {
             1 => Some(Codec::Zstd),
             _ => None,
         }
+    }
+
+    /// Of a tag as it is stored.
+    pub fn read(tag: u8) -> Result<Self, Undecodable> {
+        Codec::from_tag(tag).ok_or_else(|| Undecodable::newer("frames of codec", tag))
     }
 }
 

@@ -6,14 +6,13 @@
 use crate::chunker::Bounds;
 use crate::error::{Error, Result};
 use crate::id::{ReplicaId, RepoId};
-use crate::object::{cbor, from_cbor};
+use crate::object::{Tail, cbor, from_cbor};
 use crate::seal::{FORMAT_VERSION, SUITE, SealKey, Sealed, aad};
+use crate::upgrades::{Standing, check_required};
 
 const MAGIC: &[u8; 8] = b"DEDUPCFG";
-/// Optional feature: packs have parity.
-const PARITY: &str = "parity";
-/// Required features that this version knows.
-const KNOWN: &[&str] = &[];
+/// Elements of [`Config`].
+const ELEMENTS: u64 = 7;
 
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Clear {
@@ -30,7 +29,7 @@ pub struct Clear {
     pub optional: Vec<String>,
 }
 
-/// Sealed with the control key.
+/// What an upgrade does not change. Sealed with a key of its own.
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Config {
     /// 1: FastCDC with a keyed gear table.
@@ -53,6 +52,9 @@ pub struct Config {
     /// Which of several replicas this is; `None`: the first.
     #[n(6)]
     pub replica: Option<ReplicaId>,
+    /// What a later version wrote after these.
+    #[cbor(skip)]
+    pub tail: Tail,
 }
 
 impl Config {
@@ -65,6 +67,7 @@ impl Config {
             created,
             parity: None,
             replica: None,
+            tail: Tail::default(),
         }
     }
 
@@ -74,21 +77,26 @@ impl Config {
     }
 }
 
-pub fn encode(repo: RepoId, config: &Config, control: &SealKey) -> Result<Vec<u8>> {
+/// The `config` of a repository in which `standing` holds from the beginning.
+pub fn encode(repo: RepoId, config: &Config, standing: &Standing, key: &SealKey) -> Result<Vec<u8>> {
     let clear = Clear {
         format: FORMAT_VERSION,
         repo,
         suite: SUITE,
-        required: Vec::new(),
-        // Who does not know it makes packs without, which is harmless.
-        optional: config.parity.map(|_| PARITY.to_string()).into_iter().collect(),
+        required: standing.required.clone(),
+        optional: standing.optional.clone(),
     };
     let clear = cbor(&clear);
+    let config = Config {
+        parity: standing.parity,
+        ..config.clone()
+    };
     let mut out = MAGIC.to_vec();
     out.extend_from_slice(&(clear.len() as u16).to_le_bytes());
     out.extend_from_slice(&clear);
     let aad = [&aad(Sealed::Config, &repo), &clear[..]].concat();
-    control.seal(&aad, &cbor(config), &mut out)?;
+    let body = config.tail.append_to(cbor(&config), ELEMENTS);
+    key.seal(&aad, &body, &mut out)?;
     Ok(out)
 }
 
@@ -116,27 +124,19 @@ pub fn clear(bytes: &[u8]) -> Result<Clear> {
             feature: format!("cipher suite {}", clear.suite),
         });
     }
-    match clear
-        .required
-        .iter()
-        .find(|feature| !KNOWN.contains(&feature.as_str()))
-    {
-        Some(feature) => Err(Error::NewerFormat {
-            feature: format!("the feature '{feature}'"),
-        }),
-        None => Ok(clear),
-    }
+    check_required(&clear.required)?;
+    Ok(clear)
 }
 
-pub fn open(bytes: &[u8], repo: &RepoId, control: &SealKey) -> Result<Config> {
+pub fn open(bytes: &[u8], repo: &RepoId, key: &SealKey) -> Result<Config> {
     let wrong = |what: &str| Error::corrupt("config", what);
     let (clear, sealed) = split(bytes)?;
     let aad = [&aad(Sealed::Config, repo), clear].concat();
     let mut body = Vec::new();
-    control
-        .open(&aad, sealed, &mut body)
+    key.open(&aad, sealed, &mut body)
         .map_err(|_| wrong("its seal is broken"))?;
-    let config: Config = from_cbor(&body).ok_or_else(|| wrong("its fields do not decode"))?;
+    let mut config: Config = from_cbor(&body).ok_or_else(|| wrong("its fields do not decode"))?;
+    config.tail = Tail::of(&body, ELEMENTS);
     if config.chunker != 1 {
         return Err(Error::NewerFormat {
             feature: format!("chunker {}", config.chunker),
@@ -158,15 +158,15 @@ mod tests {
 
     #[test]
     fn round_trip_tampering_and_unknown_features() {
-        let (repo, control) = (RepoId([3; 16]), SealKey::new([1; 32]));
+        let (repo, key) = (RepoId([3; 16]), SealKey::new([1; 32]));
         let config = Config::new(Bounds::DEFAULT, 12);
-        let bytes = encode(repo, &config, &control).unwrap();
+        let bytes = encode(repo, &config, &Standing::new(None), &key).unwrap();
         assert_eq!(clear(&bytes).unwrap().repo, repo);
-        assert_eq!(open(&bytes, &repo, &control).unwrap(), config);
+        assert_eq!(open(&bytes, &repo, &key).unwrap(), config);
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
-            let opened = clear(&bad).and_then(|clear| open(&bad, &clear.repo, &control));
+            let opened = clear(&bad).and_then(|clear| open(&bad, &clear.repo, &key));
             assert!(opened.is_err(), "byte {at}");
         }
         let clear_part = Clear {
@@ -179,5 +179,21 @@ mod tests {
         let body = cbor(&clear_part);
         let newer = [&MAGIC[..], &(body.len() as u16).to_le_bytes(), &body].concat();
         assert!(clear(&newer).unwrap_err().to_string().contains("time-travel"));
+    }
+
+    #[test]
+    fn what_a_later_version_appended_is_written_again() {
+        let (repo, key) = (RepoId([3; 16]), SealKey::new([1; 32]));
+        let config = Config::new(Bounds::DEFAULT, 12);
+        let standing = Standing::new(Some(7));
+        let longer = Tail::of(&cbor(&(0, 0, 0, 0, 0, 0, 0, "later")), ELEMENTS);
+        let newer = Config {
+            tail: longer,
+            ..config
+        };
+        let read = open(&encode(repo, &newer, &standing, &key).unwrap(), &repo, &key).unwrap();
+        assert_eq!((&read.tail, read.parity), (&newer.tail, Some(7)));
+        let again = open(&encode(repo, &read, &standing, &key).unwrap(), &repo, &key).unwrap();
+        assert_eq!(again, read);
     }
 }

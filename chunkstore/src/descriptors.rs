@@ -9,7 +9,6 @@
 //! Should the system refuse one all the same, because something else took it, [`patiently`] waits for a while. What then
 //! fails is the run, never the file that was to be opened.
 
-use crate::stopping;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
@@ -158,9 +157,10 @@ pub fn patiently<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         match open() {
             Err(e) if are_exhausted(&e) => {
                 let started = *started.get_or_insert_with(Instant::now);
-                if started.elapsed() >= PATIENCE || !stopping::wait(wait) {
+                if started.elapsed() >= PATIENCE {
                     return Err(e);
                 }
+                std::thread::sleep(wait);
                 wait = (wait * 2).min(LONGEST_WAIT);
             }
             done => return done,

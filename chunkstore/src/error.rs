@@ -84,6 +84,18 @@ impl fmt::Display for Foreign {
     }
 }
 
+/// What the system's words for it are, in which the database tells it.
+const FILE_TOO_LARGE: &str = "File too large";
+
+/// The file that the database speaks of: "IO error: While appending to file: /a/b: File too large".
+fn file_of(said: &str) -> &str {
+    let path = said
+        .split_once(": /")
+        .map(|(before, _)| &said[before.len() + 2..]);
+    let path = path.and_then(|path| path.rsplit_once(": "));
+    path.map_or("of the cache", |(path, _)| path)
+}
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -137,6 +149,11 @@ impl Error {
         let said = error.into_string();
         match said {
             said if said.contains("Too many open files") => Error::too_many_open("the local index"),
+            said if said.contains(FILE_TOO_LARGE) => Error::Local {
+                what: "write the local index",
+                path: file_of(&said).into(),
+                source: rustix::io::Errno::FBIG.into(),
+            },
             said if ["No space left on device", "Disk quota exceeded"]
                 .iter()
                 .any(|text| said.contains(text)) =>
@@ -159,6 +176,11 @@ impl Error {
             Error::NewerFormat { .. } | Error::Invalid { .. } => true,
             error => error.is_damage(),
         }
+    }
+
+    /// The same without what a later version may have written, which is to be left alone: for who mends or replaces.
+    pub fn is_hurt(&self) -> bool {
+        !matches!(self, Error::NewerFormat { .. }) && self.is_of_one_object()
     }
 
     /// This process or its machine lacks something, or is asked to stop: it says nothing of any object, and no other
@@ -253,5 +275,28 @@ impl Error {
     /// The object itself is wrong or gone, as opposed to a remote that could not be asked.
     pub fn is_damage(&self) -> bool {
         matches!(self, Error::Missing { .. } | Error::Corrupt { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_names_a_file() {
+        for (said, file) in [
+            (
+                "IO error: File too large: While appending to file: /a/b: c/0/LOG: File too large",
+                "/a/b: c/0/LOG",
+            ),
+            (
+                "IO error: While open a file for appending: /x: File too large",
+                "/x",
+            ),
+            ("File too large", "of the cache"),
+            ("", "of the cache"),
+        ] {
+            assert_eq!(file_of(said), file);
+        }
     }
 }

@@ -30,6 +30,9 @@ pub struct Forgotten {
     /// 0 where it is not known.
     #[n(2)]
     pub sequence: u64,
+    /// The name that it first had, where it restates another generation: by that it is known at other replicas.
+    #[n(3)]
+    pub original: Option<SessionId>,
 }
 
 impl Forgotten {
@@ -39,6 +42,7 @@ impl Forgotten {
             id,
             machine: [0; 16],
             sequence: 0,
+            original: None,
         }
     }
 }
@@ -62,6 +66,7 @@ impl Store {
         if ended.is_empty() {
             return Ok(());
         }
+        self.check_upgrades()?;
         let mut all = ended.to_vec();
         let mut old = Vec::new();
         if self.list_ids()?.len() >= LISTS {
@@ -90,7 +95,7 @@ impl Store {
 
     fn put_list(&self, list: &[Forgotten]) -> Result<()> {
         let id = ListId(random()?);
-        let key = &self.keys.control;
+        let key = &self.keys.control.removals;
         let body = cbor(&list);
         let bytes = object::seal(
             Sealed::Forgotten,
@@ -115,7 +120,12 @@ impl Store {
         let bytes = self.remote.get(&name, cap::FORGOTTEN)?;
         let object = name.to_string();
         let head = Head::parse(self.id(), &object, &bytes)?;
-        let body = head.open(Sealed::Forgotten, &self.keys.control, id.as_bytes(), &object)?;
+        let body = head.open(
+            Sealed::Forgotten,
+            &self.keys.control.removals,
+            id.as_bytes(),
+            &object,
+        )?;
         from_cbor(&body).ok_or_else(|| Error::corrupt(object, "its fields do not decode"))
     }
 

@@ -4,11 +4,12 @@
 use crate::compress::{Codec, Compressor, Decompressor};
 use crate::error::{Error, Result};
 use crate::id::ChunkId;
-use crate::keys::Keys;
+use crate::keys::{KeyClass, Keys};
 use crate::pack::{Class, Frame};
 use crate::place::Place;
 use crate::remote::{ObjectName, Remote};
 use crate::seal::{SealKey, frame_aad};
+use std::sync::Arc;
 
 pub struct Encoder {
     compressor: Compressor,
@@ -127,8 +128,8 @@ impl Decoder {
         stored: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        let (session, frame) = (keys.open_session(&place.sealed_key)?, frame_at(id, place)?);
-        self.open(keys, session.frame(class.is_tree()), class, &frame, stored, out)
+        let (key, frame) = (content_key(keys, class, place)?, frame_at(id, place)?);
+        self.open(keys, &key, class, &frame, stored, out)
     }
 
     /// Whether the seal of bytes read at a place holds: then they are what their writer sealed, and opened again before
@@ -141,8 +142,8 @@ impl Decoder {
         place: &Place,
         stored: &[u8],
     ) -> Result<()> {
-        let (session, frame) = (keys.open_session(&place.sealed_key)?, frame_at(id, place)?);
-        self.unseal(keys, session.frame(class.is_tree()), class, &frame, stored)
+        let (key, frame) = (content_key(keys, class, place)?, frame_at(id, place)?);
+        self.unseal(keys, &key, class, &frame, stored)
     }
 
     /// Reads one frame from the remote and opens it.
@@ -178,9 +179,12 @@ impl Decoder {
     }
 }
 
+fn content_key(keys: &Keys, class: Class, place: &Place) -> Result<Arc<SealKey>> {
+    keys.open_key(KeyClass::of_frames(class.is_tree()), &place.sealed_key)
+}
+
 fn frame_at(id: ChunkId, place: &Place) -> Result<Frame> {
-    let codec = Codec::from_tag(place.codec)
-        .ok_or_else(|| Error::corrupt(format!("chunk {id}"), "stored with an unknown codec"))?;
+    let codec = Codec::read(place.codec).map_err(|e| e.of(format!("chunk {id}")))?;
     let Place {
         offset,
         stored_len,

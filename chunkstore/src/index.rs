@@ -42,7 +42,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-const SCHEMA: &[u8] = b"dedup index 2";
+const SCHEMA: &[u8] = b"dedup index 4";
 /// Segments from this size on are ingested as one sorted file.
 const BULK: usize = 4096;
 const CACHE_BYTES: usize = 24 << 20;
@@ -239,7 +239,7 @@ fn wipe(dir: &Path) -> Result<()> {
 pub(crate) fn prepare_threads() -> Result<()> {
     static STARTED: AtomicBool = AtomicBool::new(false);
     if !STARTED.load(Relaxed) {
-        threads::are_to_be_had(DB_THREADS)?;
+        threads::can_spawn(DB_THREADS)?;
         STARTED.store(true, Relaxed);
     }
     Ok(())
@@ -376,7 +376,7 @@ fn pack_value(pack: &PackRecord) -> Vec<u8> {
     value.extend_from_slice(&pack.size.to_le_bytes());
     pack.sealed_keys
         .iter()
-        .for_each(|key| value.extend_from_slice(key));
+        .for_each(|key| value.extend_from_slice(key.as_bytes()));
     value
 }
 

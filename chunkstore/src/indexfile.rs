@@ -10,8 +10,8 @@ use crate::pack::{Class, PackList};
 use crate::place::Place;
 use crate::remote::{ObjectName, Remote};
 use crate::seal::{OVERHEAD, Sealed};
-use crate::smallfile::{Part, put_parts, take_parts};
-use crate::varint::{self, Bytes, Malformed};
+use crate::smallfile::{Part, parts_at, put_parts, take_parts};
+use crate::varint::{self, Bytes, Malformed, Undecodable};
 use std::collections::HashMap;
 
 /// Entries a writer puts in one segment, each moved file counted as one: some 6 MiB.
@@ -118,9 +118,7 @@ impl IndexSegment {
 
     /// The moved files in an entry's bundle.
     pub fn parts_of(&self, entry: usize) -> &[Part] {
-        let start = self.parts.partition_point(|part| (part.at as usize) < entry);
-        let end = self.parts.partition_point(|part| part.at as usize <= entry);
-        &self.parts[start..end]
+        parts_at(&self.parts, entry)
     }
 
     pub fn place(&self, entry: &IndexEntry) -> Place {
@@ -194,7 +192,7 @@ impl IndexSegment {
         }
         let mut out = Vec::with_capacity(self.entries.len() * 48 + 1024);
         varint::put(&mut out, keys.len() as u64);
-        keys.iter().for_each(|key| out.extend_from_slice(&key[..]));
+        keys.iter().for_each(|key| out.extend_from_slice(key.as_bytes()));
         varint::put(&mut out, self.packs.len() as u64);
         for pack in &self.packs {
             out.extend_from_slice(pack.id.as_bytes());
@@ -219,11 +217,11 @@ impl IndexSegment {
     }
 
     /// Reads a body whose seal was opened.
-    pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
+    pub fn decode(body: &[u8]) -> Result<Self, Undecodable> {
         let mut bytes = Bytes(body);
-        let keys = (0..bytes.count(80)?)
-            .map(|_| bytes.array())
-            .collect::<Result<Vec<SealedSessionKey>, _>>()?;
+        let keys = (0..bytes.count(SealedSessionKey::LEN_MIN)?)
+            .map(|_| SealedSessionKey::read(&mut bytes))
+            .collect::<Result<Vec<_>, _>>()?;
         let packs = (0..bytes.count(35)?)
             .map(|_| decode_pack(&mut bytes, &keys))
             .collect::<Result<Vec<_>, _>>()?;
@@ -246,7 +244,7 @@ impl IndexSegment {
                 parts,
             })
         } else {
-            Err(Malformed)
+            Err(Malformed.into())
         }
     }
 
@@ -271,7 +269,7 @@ impl IndexSegment {
         }
         let body =
             Head::parse(keys.repo(), &object, bytes)?.open(Sealed::Index, &keys.index, b"", &object)?;
-        Self::decode(&body).map_err(|_| Error::corrupt(object, "its entries do not decode"))
+        Self::decode(&body).map_err(|e| e.of(object))
     }
 
     pub fn load(remote: &dyn Remote, keys: &Keys, id: IndexId) -> Result<Self> {
@@ -279,9 +277,9 @@ impl IndexSegment {
     }
 }
 
-fn decode_pack(bytes: &mut Bytes<'_>, keys: &[SealedSessionKey]) -> Result<PackRecord, Malformed> {
+fn decode_pack(bytes: &mut Bytes<'_>, keys: &[SealedSessionKey]) -> Result<PackRecord, Undecodable> {
     let id = PackId(bytes.array()?);
-    let class = Class::from_tag(bytes.u8()?).ok_or(Malformed)?;
+    let class = Class::read(bytes.u8()?)?;
     let size = bytes.varint()?;
     let sealed_keys = (0..bytes.count(1)?)
         .map(|_| keys.get(bytes.varint_u32()? as usize).copied().ok_or(Malformed))
@@ -295,18 +293,18 @@ fn decode_pack(bytes: &mut Bytes<'_>, keys: &[SealedSessionKey]) -> Result<PackR
             sealed_keys,
         })
     } else {
-        Err(Malformed)
+        Err(Malformed.into())
     }
 }
 
-fn decode_entry(bytes: &mut Bytes<'_>, packs: &[PackRecord]) -> Result<IndexEntry, Malformed> {
+fn decode_entry(bytes: &mut Bytes<'_>, packs: &[PackRecord]) -> Result<IndexEntry, Undecodable> {
     let entry = IndexEntry {
         id: ChunkId(bytes.array()?),
         pack: bytes.varint_u32()?,
         offset: bytes.varint_u32()?,
         stored_len: bytes.varint_u32()?,
         plain_len: bytes.varint_u32()?,
-        codec: Codec::from_tag(bytes.u8()?).ok_or(Malformed)?,
+        codec: Codec::read(bytes.u8()?)?,
         key: u16::try_from(bytes.varint()?).map_err(|_| Malformed)?,
     };
     let pack = packs.get(entry.pack as usize).ok_or(Malformed)?;
@@ -316,7 +314,7 @@ fn decode_entry(bytes: &mut Bytes<'_>, packs: &[PackRecord]) -> Result<IndexEntr
     if inside && usize::from(entry.key) < pack.sealed_keys.len() {
         Ok(entry)
     } else {
-        Err(Malformed)
+        Err(Malformed.into())
     }
 }
 
@@ -337,7 +335,7 @@ mod tests {
         };
         (0..packs)
             .map(|_| {
-                let mut offset = 126;
+                let mut offset = 139;
                 let frames: Vec<Frame> = (0..frames)
                     .map(|i| {
                         let bytes = draw();
@@ -359,7 +357,7 @@ mod tests {
                         frame
                     })
                     .collect();
-                let sealed_keys = vec![[draw()[0]; 80], [draw()[0]; 80]];
+                let sealed_keys = [0, 1].map(|_| SealedSessionKey::dummy(draw()[0])).to_vec();
                 PackList {
                     id: PackId(draw()),
                     class: Class::Data,

@@ -56,9 +56,9 @@ impl Kept {
         let mut bytes = self.read(&frame_name(id))?;
         let (codec, rest) = bytes.split_first()?;
         let (plain_len, rest) = rest.split_first_chunk()?;
-        let sealed_key: &SealedSessionKey = rest.first_chunk()?;
-        let (codec, plain_len, sealed_key) = (*codec, u32::from_le_bytes(*plain_len), *sealed_key);
-        let stored = bytes.split_off(1 + 4 + sealed_key.len());
+        let sealed_key = SealedSessionKey::from_slice(rest.get(..SealedSessionKey::LEN)?).ok()?;
+        let (codec, plain_len) = (*codec, u32::from_le_bytes(*plain_len));
+        let stored = bytes.split_off(1 + 4 + SealedSessionKey::LEN);
         Some(KeptFrame {
             codec,
             plain_len,
@@ -70,7 +70,7 @@ impl Kept {
     pub fn keep_frame(&self, id: &ChunkId, codec: u8, plain_len: u32, key: &SealedSessionKey, stored: &[u8]) {
         self.write(
             &frame_name(id),
-            &[&[codec], &plain_len.to_le_bytes(), key, stored],
+            &[&[codec], &plain_len.to_le_bytes(), key.as_bytes(), stored],
         );
     }
 
@@ -159,9 +159,10 @@ mod tests {
         let id = |n: u8| ChunkId([n; 32]);
         let stored = vec![7; 1 << 20];
         for n in 0..100 {
-            kept.keep_frame(&id(n), 3, 9, &[n; 80], &stored);
+            kept.keep_frame(&id(n), 3, 9, &SealedSessionKey::dummy(n), &stored);
             let first = kept.frame(&id(0)).unwrap();
-            assert_eq!((first.codec, first.plain_len, first.sealed_key), (3, 9, [0; 80]));
+            assert_eq!((first.codec, first.plain_len), (3, 9));
+            assert_eq!(first.sealed_key, SealedSessionKey::dummy(0));
             assert!(first.stored == stored);
             // Times of files are not finer than this.
             std::thread::sleep(std::time::Duration::from_millis(5));
@@ -179,7 +180,7 @@ mod tests {
         let kept = Kept::new(dir.path());
         let id = ChunkId([1; 32]);
         assert!(kept.frame(&id).is_none() && kept.manifest(SessionId([1; 16])).is_none());
-        kept.keep_frame(&id, 1, 1, &[2; 80], &[]);
+        kept.keep_frame(&id, 1, 1, &SealedSessionKey::dummy(2), &[]);
         assert!(kept.frame(&id).unwrap().stored.is_empty());
         std::fs::write(dir.path().join("kept").join(frame_name(&id)), [1; 84]).unwrap();
         assert!(kept.frame(&id).is_none());

@@ -1,27 +1,139 @@
 //! From the repository master key to the keys in use. The master key exists only inside slots; what is here is
 //! derived, per purpose, with BLAKE3 `derive_key`.
 //!
-//! Content is sealed with a random key per session, itself sealed (HPKE, RFC 9180: X25519, HKDF-SHA256,
-//! ChaCha20-Poly1305) to the repository's public key, so that a machine that may only write can't read.
+//! Content is sealed with random keys that a session draws, one for each class, so that who may read one class need not
+//! be able to read another. Each is stored sealed, in the objects that it opens and nowhere else. Sealed keys have a
+//! kind: this version writes and opens kind 0, a symmetric wrap for holders of the master key. Kinds for machines that
+//! may only write are defined in docs/format.md and refused by name here (I-15).
 
 use crate::error::{Error, Result};
 use crate::id::{ChunkId, ContentHash, RepoId, random};
-use crate::seal::SealKey;
-use hpke::aead::ChaCha20Poly1305;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
+use crate::seal::{SealKey, Sealed, aad};
+use crate::varint::{Bytes, Malformed, Undecodable};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// A session's content key, sealed to the repository: 32 bytes of encapsulated key, 32 + 16 of ciphertext.
-pub type SealedSessionKey = [u8; 80];
-
-const HPKE_INFO: &[u8] = b"dedup 2026 v1 session key";
-/// Opened session keys kept at most; each costs some 200 bytes, opening one some 50 us.
+/// Opened content keys kept at most; each costs some 200 bytes, opening one some microseconds.
 const OPENED_MAX: usize = 4096;
+/// The only kind of sealed key that this version knows: a wrap under a key of the master key's.
+const OWNERS: u8 = 0;
+/// A content key as kind 0 wraps it: 32 bytes and what sealing adds.
+const WRAPPED_LEN: usize = 32 + crate::seal::OVERHEAD;
+const TAG_LEN: usize = 16;
+/// The author of what a holder of the master key writes.
+const OWNER: [u8; 16] = [0; 16];
+
+/// What a content key opens, as stored. Frames carry keys of their pack's class.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum KeyClass {
+    Data = 1,
+    Tree = 2,
+    Manifest = 3,
+}
+
+impl KeyClass {
+    const ALL: [KeyClass; 3] = [KeyClass::Data, KeyClass::Tree, KeyClass::Manifest];
+
+    pub fn of_frames(tree: bool) -> Self {
+        if tree { KeyClass::Tree } else { KeyClass::Data }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            KeyClass::Data => "data",
+            KeyClass::Tree => "tree",
+            KeyClass::Manifest => "manifest",
+        }
+    }
+}
+
+/// A content key of one class as it is stored: `kind(1) author-tag(16) length(2) bytes`. Always of kind 0: reading
+/// another one says that it is of a newer format.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SealedSessionKey([u8; SealedSessionKey::LEN]);
+
+impl SealedSessionKey {
+    const HEAD: usize = 1 + TAG_LEN + 2;
+    /// Stored bytes of a key of any kind at least.
+    pub const LEN_MIN: usize = SealedSessionKey::HEAD;
+    /// Stored bytes of a key of kind 0.
+    pub const LEN: usize = SealedSessionKey::HEAD + WRAPPED_LEN;
+
+    pub fn as_bytes(&self) -> &[u8; SealedSessionKey::LEN] {
+        &self.0
+    }
+
+    /// Takes one off `bytes`.
+    pub fn read(bytes: &mut Bytes<'_>) -> Result<Self, Undecodable> {
+        let head: [u8; SealedSessionKey::HEAD] = bytes.array()?;
+        let len = usize::from(u16::from_le_bytes([head[TAG_LEN + 1], head[TAG_LEN + 2]]));
+        if head[0] != OWNERS {
+            return Err(Undecodable::newer("sealed keys of kind", head[0]));
+        }
+        let wrapped = bytes.take(len)?;
+        let mut key = [0; SealedSessionKey::LEN];
+        key[..SealedSessionKey::HEAD].copy_from_slice(&head);
+        let body = &mut key[SealedSessionKey::HEAD..];
+        if wrapped.len() != body.len() {
+            return Err(Malformed.into());
+        }
+        body.copy_from_slice(wrapped);
+        Ok(SealedSessionKey(key))
+    }
+
+    /// One that is all of `bytes`.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, Undecodable> {
+        let mut bytes = Bytes(bytes);
+        let key = SealedSessionKey::read(&mut bytes)?;
+        match bytes.is_empty() {
+            true => Ok(key),
+            false => Err(Malformed.into()),
+        }
+    }
+
+    /// One that opens nothing, for tests of what only carries keys along.
+    pub fn dummy(fill: u8) -> Self {
+        let mut key = [fill; SealedSessionKey::LEN];
+        key[0] = OWNERS;
+        key[TAG_LEN + 1..SealedSessionKey::HEAD].copy_from_slice(&(WRAPPED_LEN as u16).to_le_bytes());
+        SealedSessionKey(key)
+    }
+
+    fn new(author: &[u8; 32], class: KeyClass, repo: &RepoId, wrapped: &[u8]) -> Self {
+        let mut key = SealedSessionKey::dummy(0);
+        key.0[SealedSessionKey::HEAD..].copy_from_slice(wrapped);
+        let tag = key.tag(author, class, repo);
+        key.0[1..=TAG_LEN].copy_from_slice(&tag);
+        key
+    }
+
+    fn wrapped(&self) -> &[u8] {
+        &self.0[SealedSessionKey::HEAD..]
+    }
+
+    /// Who sealed it proves it by this: only the writer and the owner have the author's secret. It does not depend on
+    /// where the key lies, so it holds after frames were moved.
+    fn tag(&self, author: &[u8; 32], class: KeyClass, repo: &RepoId) -> [u8; TAG_LEN] {
+        let mut hasher = blake3::Hasher::new_keyed(author);
+        hasher
+            .update(&aad(Sealed::ContentKey, repo))
+            .update(&[self.0[0], class as u8])
+            .update(&self.0[1 + TAG_LEN..]);
+        let mut tag = [0; TAG_LEN];
+        hasher.finalize_xof().fill(&mut tag);
+        tag
+    }
+}
+
+impl std::fmt::Debug for SealedSessionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealedSessionKey({})", hex::encode(&self.0[1..5]))
+    }
+}
 
 /// 256 random bits; everything else follows from them and the repository's id.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -49,32 +161,24 @@ impl MasterKey {
     }
 }
 
-/// Keys of one session's content, by what they seal.
+/// A content key that this session drew, and how it is stored.
+pub struct ContentKey {
+    pub key: SealKey,
+    pub sealed: SealedSessionKey,
+}
+
+/// Keys of one session's content, one for each class.
 pub struct SessionKeys {
-    pub data: SealKey,
-    pub tree: SealKey,
-    pub manifest: SealKey,
+    pub data: ContentKey,
+    pub tree: ContentKey,
+    pub manifest: ContentKey,
 }
 
 impl SessionKeys {
-    fn new(content: &[u8; 32]) -> Self {
-        let derive = |purpose| SealKey::new(blake3::derive_key(purpose, content));
-        SessionKeys {
-            data: derive("dedup 2026 v1 session data"),
-            tree: derive("dedup 2026 v1 session tree"),
-            manifest: derive("dedup 2026 v1 session manifest"),
-        }
-    }
-
-    pub fn frame(&self, tree: bool) -> &SealKey {
+    pub fn frames(&self, tree: bool) -> &ContentKey {
         if tree { &self.tree } else { &self.data }
     }
 }
-
-type PrivateKey = <X25519HkdfSha256 as Kem>::PrivateKey;
-type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
-/// The sender's half, and what it seals.
-type Encapped = (<X25519HkdfSha256 as Kem>::EncappedKey, Vec<u8>);
 
 /// All keys of an opened repository. Has no `Debug`; keys are zeroed when dropped.
 pub struct Keys {
@@ -85,18 +189,33 @@ pub struct Keys {
     chunker: Zeroizing<[u8; 32]>,
     tree_cuts: Zeroizing<[u8; 32]>,
     padding: Zeroizing<[u8; 32]>,
+    fingerprint: Zeroizing<[u8; 32]>,
     pub(crate) index: SealKey,
-    pub(crate) control: SealKey,
-    public: PublicKey,
-    private: PrivateKey,
-    opened: Mutex<HashMap<SealedSessionKey, Arc<SessionKeys>>>,
+    pub(crate) control: ControlKeys,
+    /// By class, of what wraps content keys.
+    wraps: [SealKey; 3],
+    /// The owner's secret as an author.
+    author: Zeroizing<[u8; 32]>,
+    opened: Mutex<HashMap<(KeyClass, SealedSessionKey), Arc<SealKey>>>,
+}
+
+/// Keys of what is no content, each its own, so that who may do one thing need not be able to do another.
+pub(crate) struct ControlKeys {
+    pub config: SealKey,
+    pub upgrades: SealKey,
+    /// Notes of slots.
+    pub notes: SealKey,
+    /// Sessions and fences.
+    pub sessions: SealKey,
+    /// Marks and trash.
+    pub removals: SealKey,
 }
 
 impl Keys {
     pub fn new(master: &MasterKey, repo: RepoId) -> Self {
         let derive = |purpose| Zeroizing::new(master.derive(&repo, purpose));
-        let pair = derive("repository key pair");
-        let (private, public) = X25519HkdfSha256::derive_keypair(&pair[..]);
+        let seal = |purpose: &str| SealKey::new(master.derive(&repo, purpose));
+        let authors = derive("authors");
         Keys {
             data_ids: derive("data chunk ids"),
             tree_ids: derive("tree chunk ids"),
@@ -104,10 +223,17 @@ impl Keys {
             chunker: derive("chunker"),
             tree_cuts: derive("tree cuts"),
             padding: derive("padding"),
-            index: SealKey::new(master.derive(&repo, "index")),
-            control: SealKey::new(master.derive(&repo, "control")),
-            public,
-            private,
+            fingerprint: derive("fingerprint"),
+            index: seal("index"),
+            control: ControlKeys {
+                config: seal("config"),
+                upgrades: seal("upgrades"),
+                notes: seal("notes"),
+                sessions: seal("sessions"),
+                removals: seal("removals"),
+            },
+            wraps: KeyClass::ALL.map(|class| seal(&format!("wrap {}", class.word()))),
+            author: Zeroizing::new(*blake3::keyed_hash(&authors, &OWNER).as_bytes()),
             opened: Mutex::default(),
             repo,
         }
@@ -115,6 +241,12 @@ impl Keys {
 
     pub fn repo(&self) -> &RepoId {
         &self.repo
+    }
+
+    /// Tells repositories apart by their master key. Somebody who has only the storage can't make two with one
+    /// fingerprint, as he can with one id.
+    pub fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
     }
 
     pub fn chunk_id(&self, tree: bool, plain: &[u8]) -> ChunkId {
@@ -147,66 +279,59 @@ impl Keys {
         bytes
     }
 
-    /// A new session's keys, with its content key sealed to the repository.
-    pub fn new_session(&self) -> Result<(Arc<SessionKeys>, SealedSessionKey)> {
+    fn wrap(&self, class: KeyClass) -> &SealKey {
+        &self.wraps[class as usize - 1]
+    }
+
+    fn wrap_aad(&self, class: KeyClass) -> Vec<u8> {
+        let mut aad = aad(Sealed::ContentKey, &self.repo);
+        aad.extend_from_slice(&[OWNERS, class as u8]);
+        aad
+    }
+
+    /// A new session's keys, each sealed for those who hold the master key.
+    pub fn new_session(&self) -> Result<SessionKeys> {
+        let [data, tree, manifest] = KeyClass::ALL.map(|class| self.new_key(class));
+        Ok(SessionKeys {
+            data: data?,
+            tree: tree?,
+            manifest: manifest?,
+        })
+    }
+
+    fn new_key(&self, class: KeyClass) -> Result<ContentKey> {
         let content = Zeroizing::new(random::<32>()?);
-        let (encapped, ciphertext) = self.seal_session(&content).map_err(|e| Error::Invalid {
-            what: "session key",
-            why: e.to_string(),
-        })?;
-        let mut sealed = [0; 80];
-        sealed[..32].copy_from_slice(&encapped.to_bytes());
-        sealed[32..].copy_from_slice(&ciphertext);
-        Ok((Arc::new(SessionKeys::new(&content)), sealed))
+        let mut wrapped = Vec::new();
+        self.wrap(class)
+            .seal(&self.wrap_aad(class), &content[..], &mut wrapped)?;
+        Ok(ContentKey {
+            key: SealKey::new(*content),
+            sealed: SealedSessionKey::new(&self.author, class, &self.repo, &wrapped),
+        })
     }
 
-    fn seal_session(&self, content: &[u8; 32]) -> Result<Encapped, hpke::HpkeError> {
-        #[cfg(feature = "simulation")]
-        if crate::simulation::seeded() {
-            return hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-                &OpModeS::Base,
-                &self.public,
-                HPKE_INFO,
-                content,
-                self.repo.as_bytes(),
-                &mut crate::simulation::Seeded,
-            );
+    /// Opens a sealed content key; remembers it, since frames of one session come in runs.
+    pub fn open_key(&self, class: KeyClass, sealed: &SealedSessionKey) -> Result<Arc<SealKey>> {
+        if let Some(key) = self.opened.lock().get(&(class, *sealed)) {
+            return Ok(key.clone());
         }
-        hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeS::Base,
-            &self.public,
-            HPKE_INFO,
-            content,
-            self.repo.as_bytes(),
-        )
-    }
-
-    /// Opens a sealed session key; remembers it, since frames of one session come in runs.
-    pub fn open_session(&self, sealed: &SealedSessionKey) -> Result<Arc<SessionKeys>> {
-        if let Some(keys) = self.opened.lock().get(sealed) {
-            return Ok(keys.clone());
+        let wrong = |what| Error::corrupt("a sealed content key", what);
+        let tag = sealed.tag(&self.author, class, &self.repo);
+        if !bool::from(tag.ct_eq(&sealed.0[1..=TAG_LEN])) {
+            return Err(wrong("nobody known here sealed it"));
         }
-        let wrong = || Error::corrupt("a sealed session key", "it does not open");
-        let encapped =
-            <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(&sealed[..32]).map_err(|_| wrong())?;
-        let content = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeR::Base,
-            &self.private,
-            &encapped,
-            HPKE_INFO,
-            &sealed[32..],
-            self.repo.as_bytes(),
-        )
-        .map(Zeroizing::new)
-        .map_err(|_| wrong())?;
-        let content: &[u8; 32] = content.as_slice().try_into().map_err(|_| wrong())?;
-        let keys = Arc::new(SessionKeys::new(content));
+        let mut content = Zeroizing::new(Vec::new());
+        self.wrap(class)
+            .open(&self.wrap_aad(class), sealed.wrapped(), &mut content)
+            .map_err(|_| wrong("it does not open"))?;
+        let content = content.as_slice().try_into();
+        let key = Arc::new(SealKey::new(content.map_err(|_| wrong("it has another length"))?));
         let mut opened = self.opened.lock();
         if opened.len() >= OPENED_MAX {
             opened.clear();
         }
-        opened.insert(*sealed, keys.clone());
-        Ok(keys)
+        opened.insert((class, *sealed), key.clone());
+        Ok(key)
     }
 }
 
@@ -214,32 +339,100 @@ impl Keys {
 mod tests {
     use super::*;
 
+    fn keys(repo: u8) -> Keys {
+        Keys::new(&MasterKey([7; 32]), RepoId([repo; 16]))
+    }
+
     #[test]
-    fn session_keys_open_only_in_their_repository() {
-        let master = MasterKey([7; 32]);
-        let keys = Keys::new(&master, RepoId([1; 16]));
-        let other = Keys::new(&master, RepoId([2; 16]));
-        let (session, sealed) = keys.new_session().unwrap();
+    fn content_keys_open_only_their_class_in_their_repository() {
+        let keys_of_one = keys(1);
+        let session = keys_of_one.new_session().unwrap();
         let mut frame = Vec::new();
-        session.data.seal(b"", b"hello", &mut frame).unwrap();
-        let opened = Keys::new(&master, RepoId([1; 16])).open_session(&sealed).unwrap();
+        session.data.key.seal(b"", b"hello", &mut frame).unwrap();
+        let again = keys(1);
+        let opened = again.open_key(KeyClass::Data, &session.data.sealed).unwrap();
         let mut plain = Vec::new();
-        opened.data.open(b"", &frame, &mut plain).unwrap();
+        opened.open(b"", &frame, &mut plain).unwrap();
         assert_eq!(plain, b"hello");
-        assert!(opened.tree.open(b"", &frame, &mut plain).is_err());
-        assert!(other.open_session(&sealed).is_err());
-        let mut bad = sealed;
-        bad[40] ^= 1;
-        assert!(keys.open_session(&bad).is_err());
+        // No key of a session opens what another class holds, nor follows from it.
+        let tree = again.open_key(KeyClass::Tree, &session.tree.sealed).unwrap();
+        assert!(tree.open(b"", &frame, &mut plain).is_err());
+        for class in [KeyClass::Tree, KeyClass::Manifest] {
+            assert!(again.open_key(class, &session.data.sealed).is_err());
+        }
+        assert!(keys(2).open_key(KeyClass::Data, &session.data.sealed).is_err());
+    }
+
+    #[test]
+    fn a_changed_sealed_key_is_refused_and_an_unknown_kind_named() {
+        let keys = keys(1);
+        let sealed = keys.new_session().unwrap().tree.sealed;
+        for at in 0..SealedSessionKey::LEN {
+            let mut bad = *sealed.as_bytes();
+            bad[at] ^= 1;
+            match SealedSessionKey::from_slice(&bad) {
+                Ok(bad) => assert!(keys.open_key(KeyClass::Tree, &bad).is_err(), "byte {at}"),
+                // The kind and the length.
+                Err(_) => assert!(at == 0 || at == 17 || at == 18, "byte {at}"),
+            }
+        }
+        // Of any length: X25519 and X-Wing have other ones.
+        for (kind, len) in [(1u8, 80usize), (2, 1168), (200, 0)] {
+            let mut newer = vec![kind];
+            newer.extend_from_slice(&[5; TAG_LEN]);
+            newer.extend_from_slice(&(len as u16).to_le_bytes());
+            newer.resize(newer.len() + len, 9);
+            let error = SealedSessionKey::from_slice(&newer).unwrap_err().of("an object");
+            assert!(matches!(&error, Error::NewerFormat { feature } if feature.contains(&kind.to_string())));
+            assert!(!error.is_damage());
+        }
+    }
+
+    /// Whoever has another secret than the author's can't pass a key off as his.
+    #[test]
+    fn the_author_tag_does_not_depend_on_where_the_key_lies() {
+        let keys = keys(1);
+        let sealed = keys.new_session().unwrap().data.sealed;
+        let mut forged = sealed;
+        let tag = sealed.tag(&[3; 32], KeyClass::Data, &RepoId([1; 16]));
+        forged.0[1..=TAG_LEN].copy_from_slice(&tag);
+        assert!(keys.open_key(KeyClass::Data, &forged).is_err());
+        assert!(keys.open_key(KeyClass::Data, &sealed).is_ok());
+    }
+
+    /// Who is given some of the keys opens and forges nothing that is sealed with the others.
+    #[test]
+    fn each_purpose_has_a_key_of_its_own() {
+        let keys = keys(1);
+        let control = &keys.control;
+        let all = [
+            &keys.index,
+            &control.config,
+            &control.upgrades,
+            &control.notes,
+            &control.sessions,
+            &control.removals,
+            keys.wrap(KeyClass::Data),
+            keys.wrap(KeyClass::Tree),
+            keys.wrap(KeyClass::Manifest),
+        ];
+        for (number, key) in all.iter().enumerate() {
+            let (mut sealed, mut plain) = (Vec::new(), Vec::new());
+            key.seal(b"aad", b"text", &mut sealed).unwrap();
+            for (other, key) in all.iter().enumerate() {
+                let opened = key.open(b"aad", &sealed, &mut plain).is_ok();
+                assert_eq!(opened, other == number, "{number} {other}");
+            }
+        }
     }
 
     #[test]
     fn ids_differ_by_purpose_and_repository() {
-        let keys = Keys::new(&MasterKey([7; 32]), RepoId([1; 16]));
-        let other = Keys::new(&MasterKey([7; 32]), RepoId([2; 16]));
+        let (keys, other) = (keys(1), keys(2));
         assert_ne!(keys.chunk_id(true, b"x"), keys.chunk_id(false, b"x"));
         assert_ne!(keys.chunk_id(false, b"x"), other.chunk_id(false, b"x"));
         assert_eq!(keys.chunk_id(false, b"x"), keys.chunk_id(false, b"x"));
         assert_ne!(keys.content_hash(b"x").0, keys.chunk_id(false, b"x").0[..16]);
+        assert_ne!(keys.fingerprint(), other.fingerprint());
     }
 }

@@ -1,5 +1,6 @@
 //! Bytes: keyed, deduplicated, sealed, packed and indexed chunks on a remote. Knows no paths and no terminal.
 
+pub mod cancel;
 pub mod child;
 pub mod chunker;
 pub mod compress;
@@ -29,11 +30,11 @@ pub mod session;
 pub mod simulation;
 pub mod slot;
 pub mod smallfile;
-pub mod stopping;
 pub mod store;
 pub mod sweep;
 pub mod threads;
 pub mod transfer;
+pub mod upgrades;
 pub mod varint;
 pub mod writer;
 

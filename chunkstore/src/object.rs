@@ -1,16 +1,17 @@
 //! Small sealed objects (everything but packs and slots): a clear head, then one sealed body, padded.
 //!
-//! `magic(5) type(1) version(1) suite(1) repository(16) keys(2) sealed session keys(80 each) nonce body tag`.
+//! `magic(5) type(1) version(1) suite(1) repository(16) domain(1) generation(1) keys(2) sealed-keys nonce body tag`.
 //! The body is `length(4) bytes zeros`; the padding follows Padmé (Nikitin et al., PETS 2019), so that a stored
 //! size tells little. The whole head and the object's name are associated data.
 
 use crate::error::{Error, Result};
 use crate::id::RepoId;
 use crate::keys::SealedSessionKey;
-use crate::seal::{FORMAT_VERSION, OVERHEAD, SUITE, SealKey, Sealed};
+use crate::seal::{DOMAIN, FORMAT_VERSION, OVERHEAD, SUITE, SealKey, Sealed};
+use crate::varint::Bytes;
 
 const MAGIC: &[u8; 5] = b"dedup";
-const HEAD_LEN: usize = 26;
+const HEAD_LEN: usize = 28;
 
 /// Largest stored size of each object, bytes (I-14).
 pub mod cap {
@@ -28,6 +29,52 @@ pub mod cap {
 #[allow(clippy::expect_used)]
 pub fn cbor<T: minicbor::Encode<()>>(value: &T) -> Vec<u8> {
     minicbor::to_vec(value).expect("encoding into a vector")
+}
+
+/// Elements that a later version appended to a structure, as they were stored: they say something harmless, which must
+/// not be lost where the structure is written again (docs/format.md, section 1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail(Vec<Vec<u8>>);
+
+impl Tail {
+    /// What follows the first `known` elements of the array at the beginning of `body`; nothing where there is none.
+    pub fn of(body: &[u8], known: u64) -> Self {
+        let mut decoder = minicbor::Decoder::new(body);
+        let Ok(Some(count)) = decoder.array() else {
+            return Tail::default();
+        };
+        let mut elements = Vec::new();
+        for number in 0..count {
+            let start = decoder.position();
+            if decoder.skip().is_err() {
+                return Tail::default();
+            }
+            if number >= known {
+                elements.push(body[start..decoder.position()].to_vec());
+            }
+        }
+        Tail(elements)
+    }
+
+    /// The CBOR `body` of a structure of `known` elements, of which it may lack the last, with these after them.
+    pub fn append_to(&self, body: Vec<u8>, known: u64) -> Vec<u8> {
+        if self.0.is_empty() {
+            return body;
+        }
+        let mut decoder = minicbor::Decoder::new(&body);
+        let Ok(Some(count)) = decoder.array() else {
+            return body;
+        };
+        let mut encoder = minicbor::Encoder::new(Vec::with_capacity(body.len() + 64));
+        // A vector takes every byte.
+        let _ = encoder.array(known + self.0.len() as u64);
+        let mut out = encoder.into_writer();
+        out.extend_from_slice(&body[decoder.position()..]);
+        const NULL: u8 = 0xf6;
+        out.extend((count..known).map(|_| NULL));
+        self.0.iter().for_each(|element| out.extend_from_slice(element));
+        out
+    }
 }
 
 /// The value whose CBOR is all of `body`; `None` for anything else.
@@ -61,12 +108,13 @@ pub fn seal(
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&[what as u8, FORMAT_VERSION, SUITE]);
     out.extend_from_slice(repo.as_bytes());
+    out.extend_from_slice(&DOMAIN);
     let count = u16::try_from(keys.len()).map_err(|_| Error::Invalid {
         what: "object",
         why: "too many keys".to_string(),
     })?;
     out.extend_from_slice(&count.to_le_bytes());
-    keys.iter().for_each(|key| out.extend_from_slice(key));
+    keys.iter().for_each(|key| out.extend_from_slice(key.as_bytes()));
     let aad = [&out[..], name].concat();
     let total = padme(out.len() + OVERHEAD + 4 + body.len(), floor);
     let mut plain = Vec::with_capacity(total - out.len() - OVERHEAD);
@@ -75,6 +123,20 @@ pub fn seal(
     plain.resize(total - out.len() - OVERHEAD, 0);
     key.seal(&aad, &plain, &mut out)?;
     Ok(out)
+}
+
+/// The same bytes with a head as this version writes it, to tell damage to a head from a later version's.
+pub(crate) fn with_own_head(bytes: &[u8]) -> Vec<u8> {
+    let mut own = bytes.to_vec();
+    if let Some(head) = own.get_mut(..HEAD_LEN) {
+        head[6..8].copy_from_slice(&[FORMAT_VERSION, SUITE]);
+        head[24..26].copy_from_slice(&DOMAIN);
+    }
+    if own.get(26..28) == Some(&[1, 0]) {
+        // The kind of its sealed key.
+        own.iter_mut().skip(HEAD_LEN).take(1).for_each(|kind| *kind = 0);
+    }
+    own
 }
 
 /// The clear head of a stored object.
@@ -97,13 +159,19 @@ impl<'a> Head<'a> {
                 feature: format!("format {} with suite {}", fixed[6], fixed[7]),
             });
         }
-        let count = usize::from(u16::from_le_bytes([fixed[24], fixed[25]]));
-        let end = HEAD_LEN + 80 * count;
-        let (head, sealed) = bytes.split_at_checked(end).ok_or_else(|| wrong("cut short"))?;
-        let keys = head[HEAD_LEN..]
-            .chunks_exact(80)
-            .filter_map(|key| key.try_into().ok())
-            .collect();
+        if fixed[24..26] != DOMAIN {
+            return Err(Error::NewerFormat {
+                feature: format!("key domain {}, generation {}", fixed[24], fixed[25]),
+            });
+        }
+        let count = usize::from(u16::from_le_bytes([fixed[26], fixed[27]]));
+        let mut rest = Bytes(&bytes[HEAD_LEN..]);
+        let keys = (0..count)
+            .map(|_| SealedSessionKey::read(&mut rest))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| e.of(object))?;
+        let sealed = rest.0;
+        let head = &bytes[..bytes.len() - sealed.len()];
         Ok(Head {
             head,
             sealed,
@@ -155,6 +223,31 @@ mod tests {
             );
             assert_eq!(padme(padded, 0), padded);
         }
+    }
+
+    #[test]
+    fn what_is_appended_is_kept() {
+        #[derive(minicbor::Encode, minicbor::Decode)]
+        struct Known {
+            #[n(0)]
+            a: u8,
+            #[n(1)]
+            b: Option<u8>,
+        }
+        // As a later version writes it: two elements more.
+        let newer = [0x84, 1, 0xf6, 7, 0x62, b'h', b'i'];
+        let known: Known = from_cbor(&newer).unwrap();
+        let tail = Tail::of(&newer, 2);
+        assert_eq!(tail.append_to(cbor(&known), 2), newer);
+        let changed = Known { a: 2, ..known };
+        assert_eq!(
+            tail.append_to(cbor(&changed), 2),
+            [0x84, 2, 0xf6, 7, 0x62, b'h', b'i']
+        );
+        let plain = cbor(&changed);
+        assert_eq!(Tail::of(&plain, 2).append_to(plain.clone(), 2), plain);
+        assert_eq!(Tail::of(b"\x9f\xff", 2), Tail::default());
+        assert_eq!(Tail::of(&[0x84, 1], 1), Tail::default());
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! From a remote to an opened repository: its `config`, and a slot that the secret fits.
 //!
 //! A far remote is asked as little as can be. The machine notes which slot opened a repository, and keeps `config`,
-//! which never changes: then one request opens it, that for the slot, since a slot that was removed must open nothing.
-//! Who goes on to read the index has `config` compared with what is stored ([`Store::confirm_config`]), and each
-//! sixteenth opening asks for all. Without a note it is two round trips: `config` and the names of the slots, then the
-//! slots.
+//! which never changes: then one round trip opens it, for the slot, since a slot that was removed must open nothing, and
+//! for the names of upgrades, which a kept `config` must not hide. Who goes on to read the index has `config` compared
+//! with what is stored ([`Store::confirm_config`]), and each sixteenth opening asks for all. Without a note it is two
+//! round trips: `config` and the names of slots and upgrades, then the slots.
 
 use crate::config;
 use crate::error::{Error, Result};
@@ -13,8 +13,9 @@ use crate::keys::MasterKey;
 use crate::object::{cap, cbor, from_cbor};
 use crate::private;
 use crate::remote::{Kind, ObjectName, Remote, for_all, together};
-use crate::slot::{SLOT_LEN, SLOTS_MAX, Secret, Slot};
+use crate::slot::{SLOT_MAX, STRETCHES_MAX, Secret, Slot, SlotKind};
 use crate::store::{Opened, Store};
+use crate::upgrades;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,12 +45,16 @@ pub struct Found {
     cache_root: PathBuf,
     /// By the note, with the slot as it is stored now.
     noted: Option<(Note, Vec<u8>)>,
+    /// The highest upgrade that was listed with that slot.
+    upgrade: u64,
     asked: Mutex<Option<Arc<Asked>>>,
 }
 
 /// What the remote says.
 struct Asked {
     config: Vec<u8>,
+    /// The highest upgrade.
+    upgrade: u64,
     /// Those that could not be read are asked for again when their turn comes, which says why.
     slots: Vec<(SlotId, Option<Vec<u8>>)>,
 }
@@ -57,13 +62,21 @@ struct Asked {
 impl Found {
     /// Looks for the repository; [`Error::NoRepository`] where there is none. `cache_root` gets a folder per repository.
     pub fn look(remote: Arc<dyn Remote>, cache_root: &Path) -> Result<Found> {
+        let mut upgrade = 0;
         let noted = match Note::read(&*remote, cache_root) {
-            Some(note) => match read_slot(&*remote, SlotId(note.slot)) {
-                Ok(slot) => Some((note, slot)),
-                // Removed since, or another repository is there now.
-                Err(Error::Missing { .. }) => None,
-                Err(e) => return Err(e),
-            },
+            Some(note) => {
+                let slot = || read_slot(&*remote, SlotId(note.slot));
+                let (slot, listed) = together(&*remote, slot, || upgrades::highest(&*remote));
+                match slot {
+                    Ok(slot) => {
+                        upgrade = listed?;
+                        Some((note, slot))
+                    }
+                    // Removed since, or another repository is there now.
+                    Err(Error::Missing { .. }) => None,
+                    Err(e) => return Err(e),
+                }
+            }
             None => None,
         };
         let asked = match noted {
@@ -74,6 +87,7 @@ impl Found {
             remote,
             cache_root: cache_root.to_path_buf(),
             noted,
+            upgrade,
             asked: Mutex::new(asked),
         })
     }
@@ -82,6 +96,7 @@ impl Found {
     /// if none is sound, that is what is said.
     pub fn open(&self, secret: &Secret) -> Result<Store> {
         if let Some(store) = self.open_by_note(secret) {
+            store.take_upgrade(self.upgrade)?;
             return Ok(store);
         }
         let asked = self.asked()?;
@@ -92,7 +107,9 @@ impl Found {
             config: asked.config.clone(),
             uses: 0,
         };
-        self.store(repo, slot, master, note)
+        let store = self.store(repo, slot, master, note)?;
+        store.take_upgrade(asked.upgrade)?;
+        Ok(store)
     }
 
     /// `None` where the note is of no use, whyever: then the remote is asked, and says what is wrong.
@@ -130,16 +147,20 @@ impl Found {
 
 impl Asked {
     fn of(remote: &dyn Remote) -> Result<Asked> {
-        let (config, ids) = together(remote, || read_config(remote), || slot_ids(remote));
-        let (config, mut ids) = (config?, ids?);
-        ids.truncate(SLOTS_MAX);
+        let listed = || together(remote, || upgrades::highest(remote), || slot_ids(remote));
+        let (config, (upgrade, ids)) = together(remote, || read_config(remote), listed);
+        let (config, upgrade, ids) = (config?, upgrade?, ids?);
         let slots = for_all(remote, &ids, |id| (*id, read_slot(remote, *id).ok()));
-        Ok(Asked { config, slots })
+        Ok(Asked {
+            config,
+            upgrade,
+            slots,
+        })
     }
 
     fn unlock(&self, remote: &dyn Remote, repo: &RepoId, secret: &Secret) -> Result<(SlotId, MasterKey)> {
-        let mut damage = None;
-        let mut sound = 0;
+        let mut unusable = None;
+        let (mut sound, mut stretches) = (0, 0);
         for (id, bytes) in &self.slots {
             let slot = match bytes {
                 Some(bytes) => Slot::parse(*id, bytes),
@@ -148,15 +169,24 @@ impl Asked {
             match slot {
                 Ok(slot) => {
                     sound += 1;
+                    // Whoever may add can add slots: those of other kinds cost nothing, and don't count. Only a password
+                    // is worth a bound, since a third of a second goes into each.
+                    if slot.kind == secret.kind() && slot.kind == SlotKind::Password {
+                        stretches += 1;
+                        if stretches > STRETCHES_MAX {
+                            continue;
+                        }
+                    }
                     if let Some(master) = slot.unwrap(secret, repo)? {
                         return Ok((*id, master));
                     }
                 }
-                Err(e) if e.is_damage() => damage = Some(e),
+                // Damaged, or of a kind for others than people.
+                Err(e) if e.is_of_one_object() => unusable = Some(e),
                 Err(e) => return Err(e),
             }
         }
-        match damage {
+        match unusable {
             Some(e) if sound == 0 => Err(e),
             _ if self.slots.is_empty() => Err(Error::corrupt("keys", "there is no key slot")),
             _ => Err(Error::WrongKey),
@@ -201,7 +231,7 @@ pub(crate) fn read_config(remote: &dyn Remote) -> Result<Vec<u8>> {
 }
 
 pub(crate) fn read_slot(remote: &dyn Remote, id: SlotId) -> Result<Vec<u8>> {
-    remote.get(&ObjectName::key(id), SLOT_LEN)
+    remote.get(&ObjectName::key(id), SLOT_MAX)
 }
 
 pub(crate) fn slot_ids(remote: &dyn Remote) -> Result<Vec<SlotId>> {

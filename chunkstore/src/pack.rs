@@ -1,6 +1,6 @@
 //! Packs: many frames in one object, and a sealed footer that lists them. Named by the BLAKE3 of their bytes (I-2).
 //!
-//! `"DDUPPACK" version(1) suite(1) class(1) 0 repository(16) salt(16) keys(2) sealed session keys(80 each)
+//! `"DDUPPACK" version(1) suite(1) class(1) 0 repository(16) domain(1) generation(1) salt(16) keys(2) sealed-keys
 //! frames padding footer footer-length(4) "DDUPFOOT"`. Frames follow each other from the header's end; a frame is
 //! `nonce ciphertext tag`. Padding brings the whole to a Padmé length. All numbers are little-endian.
 
@@ -10,13 +10,13 @@ use crate::id::{ChunkId, PackId, RepoId, random};
 use crate::keys::{Keys, SealedSessionKey};
 use crate::object::{cap, padme};
 use crate::remote::{ObjectName, Published, Remote, Staged};
-use crate::seal::{FORMAT_VERSION, OVERHEAD, SUITE, Sealed, aad};
-use crate::smallfile::{Part, put_parts, take_parts};
-use crate::varint::{self, Bytes};
+use crate::seal::{DOMAIN, FORMAT_VERSION, OVERHEAD, SUITE, Sealed, aad};
+use crate::smallfile::{Part, parts_at, put_parts, take_parts};
+use crate::varint::{self, Bytes, Malformed, Undecodable};
 
 const HEAD_MAGIC: &[u8; 8] = b"DDUPPACK";
 const FOOT_MAGIC: &[u8; 8] = b"DDUPFOOT";
-const HEAD_LEN: usize = 46;
+const HEAD_LEN: usize = 48;
 const TAIL_LEN: usize = 12;
 /// A frame in the footer at most: its id, two lengths, codec and key.
 const FRAME_MAX: usize = 32 + 5 + 5 + 1 + 3;
@@ -40,6 +40,11 @@ impl Class {
             2 => Some(Class::Tree),
             _ => None,
         }
+    }
+
+    /// Of a tag as it is stored.
+    pub fn read(tag: u8) -> Result<Self, Undecodable> {
+        Class::from_tag(tag).ok_or_else(|| Undecodable::newer("packs of class", tag))
     }
 
     pub fn is_tree(self) -> bool {
@@ -78,9 +83,7 @@ impl PackList {
 
     /// The moved files in a frame.
     pub fn parts_of(&self, frame: usize) -> &[Part] {
-        let start = self.parts.partition_point(|part| (part.at as usize) < frame);
-        let end = self.parts.partition_point(|part| part.at as usize <= frame);
-        &self.parts[start..end]
+        parts_at(&self.parts, frame)
     }
 }
 
@@ -175,18 +178,7 @@ impl PackWriter {
 
     /// Writes padding and footer.
     pub fn finish(mut self, keys: &Keys) -> Result<ClosedPack> {
-        let mut footer = Vec::new();
-        keys.index.seal(
-            &footer_aad(keys.repo(), &self.head),
-            &encode_footer(&self.frames, &self.parts),
-            &mut footer,
-        )?;
-        let bare = self.len + footer.len() + TAIL_LEN;
-        let padding = keys.padding(&self.head, padme(bare, FLOOR) - bare);
-        let mut tail = padding;
-        tail.extend_from_slice(&footer);
-        tail.extend_from_slice(&(footer.len() as u32).to_le_bytes());
-        tail.extend_from_slice(FOOT_MAGIC);
+        let tail = tail(keys, &self.head, (&self.frames, &self.parts), self.len)?;
         self.write(&tail)?;
         let list = PackList {
             id: PackId(*self.hasher.finalize().as_bytes()),
@@ -214,13 +206,16 @@ impl ClosedPack {
 }
 
 fn header(repo: &RepoId, class: Class, salt: &[u8; 16], sealed_keys: &[SealedSessionKey]) -> Vec<u8> {
-    let mut head = Vec::with_capacity(HEAD_LEN + 80 * sealed_keys.len());
+    let mut head = Vec::with_capacity(HEAD_LEN + SealedSessionKey::LEN * sealed_keys.len());
     head.extend_from_slice(HEAD_MAGIC);
     head.extend_from_slice(&[FORMAT_VERSION, SUITE, class as u8, 0]);
     head.extend_from_slice(repo.as_bytes());
+    head.extend_from_slice(&DOMAIN);
     head.extend_from_slice(salt);
     head.extend_from_slice(&(sealed_keys.len() as u16).to_le_bytes());
-    sealed_keys.iter().for_each(|key| head.extend_from_slice(key));
+    sealed_keys
+        .iter()
+        .for_each(|key| head.extend_from_slice(key.as_bytes()));
     head
 }
 
@@ -252,7 +247,7 @@ pub fn decode_footer(
     class: Class,
     (start, end): (usize, usize),
     keys: usize,
-) -> Result<(Vec<Frame>, Vec<Part>), varint::Malformed> {
+) -> Result<(Vec<Frame>, Vec<Part>), Undecodable> {
     let mut bytes = Bytes(body);
     let frames = decode_frames(&mut bytes, (start, end), keys)?;
     let bundle = |at: u32| frames.get(at as usize).map(|frame| frame.plain_len);
@@ -260,7 +255,7 @@ pub fn decode_footer(
     if bytes.is_empty() {
         Ok((frames, parts))
     } else {
-        Err(varint::Malformed)
+        Err(Malformed.into())
     }
 }
 
@@ -268,19 +263,19 @@ fn decode_frames(
     bytes: &mut Bytes<'_>,
     (start, end): (usize, usize),
     keys: usize,
-) -> Result<Vec<Frame>, varint::Malformed> {
+) -> Result<Vec<Frame>, Undecodable> {
     let mut offset = start;
     let mut frames = Vec::with_capacity(bytes.count(36)?);
     for _ in 0..frames.capacity() {
         let id = ChunkId(bytes.array()?);
         let (stored_len, plain_len) = (bytes.varint_u32()?, bytes.varint_u32()?);
-        let codec = Codec::from_tag(bytes.u8()?).ok_or(varint::Malformed)?;
-        let key = u16::try_from(bytes.varint()?).map_err(|_| varint::Malformed)?;
+        let codec = Codec::read(bytes.u8()?)?;
+        let key = u16::try_from(bytes.varint()?).map_err(|_| Malformed)?;
         let fits =
             usize::from(key) < keys && plain_len as usize <= CHUNK_MAX && stored_len as usize >= OVERHEAD;
         let next = offset + stored_len as usize;
         if !fits || next > end {
-            return Err(varint::Malformed);
+            return Err(Malformed.into());
         }
         frames.push(Frame {
             id,
@@ -293,6 +288,60 @@ fn decode_frames(
         offset = next;
     }
     Ok(frames)
+}
+
+/// A pack's bytes under a new name: with a fresh salt, so that its footer is sealed anew, and every frame as it was. What
+/// goes to another replica gets one, since the old name may have been there before and be about to be deleted (I-18).
+pub fn renew(keys: &Keys, mut list: PackList, mut bytes: Vec<u8>) -> Result<(PackList, Vec<u8>)> {
+    let salt = random()?;
+    let head = header(keys.repo(), list.class, &salt, &list.sealed_keys);
+    let end = list
+        .frames
+        .last()
+        .map_or(head.len(), |last| last.offset as usize + last.stored_len as usize);
+    if bytes.len() < end || end < head.len() {
+        return Err(Error::corrupt(ObjectName::pack(list.id), "cut short"));
+    }
+    bytes.truncate(end);
+    bytes[..head.len()].copy_from_slice(&head);
+    let tail = tail(keys, &head, (&list.frames, &list.parts), end)?;
+    bytes.extend_from_slice(&tail);
+    list.id = PackId(*blake3::hash(&bytes).as_bytes());
+    list.size = bytes.len() as u64;
+    Ok((list, bytes))
+}
+
+/// Puts the padding of a pack right, which follows from its header; its frames and footer stay as they are.
+pub fn mend_padding(keys: &Keys, list: &PackList, bytes: &mut [u8]) {
+    let head_len = HEAD_LEN + SealedSessionKey::LEN * list.sealed_keys.len();
+    let start = list
+        .frames
+        .last()
+        .map_or(head_len, |last| last.offset as usize + last.stored_len as usize);
+    let tail = bytes.last_chunk::<TAIL_LEN>().and_then(footer_len);
+    let end = tail.and_then(|footer| bytes.len().checked_sub(TAIL_LEN + footer));
+    if let (Some(head), Some(end)) = (bytes.get(..head_len), end)
+        && start <= end
+    {
+        let padding = keys.padding(head, end - start);
+        bytes[start..end].copy_from_slice(&padding);
+    }
+}
+
+/// Padding, footer, and what ends a pack whose frames end at `end`.
+fn tail(keys: &Keys, head: &[u8], (frames, parts): (&[Frame], &[Part]), end: usize) -> Result<Vec<u8>> {
+    let mut footer = Vec::new();
+    keys.index.seal(
+        &footer_aad(keys.repo(), head),
+        &encode_footer(frames, parts),
+        &mut footer,
+    )?;
+    let bare = end + footer.len() + TAIL_LEN;
+    let mut tail = keys.padding(head, padme(bare, FLOOR) - bare);
+    tail.extend_from_slice(&footer);
+    tail.extend_from_slice(&(footer.len() as u32).to_le_bytes());
+    tail.extend_from_slice(FOOT_MAGIC);
+    Ok(tail)
 }
 
 /// Class and sealed keys of a pack's header, and the header's length. `bytes` may hold more than the header.
@@ -311,22 +360,29 @@ fn parse_header(
             feature: format!("pack format {} with suite {}", fixed[8], fixed[9]),
         });
     }
-    let class = Class::from_tag(fixed[10]).ok_or_else(|| wrong("of an unknown class"))?;
-    let count = usize::from(u16::from_le_bytes([fixed[44], fixed[45]]));
+    let class = Class::read(fixed[10]).map_err(|e| e.of(object))?;
+    if fixed[11] != 0 || fixed[28..30] != DOMAIN {
+        return Err(Error::NewerFormat {
+            feature: format!(
+                "packs with {}, {} and {} in their header",
+                fixed[11], fixed[28], fixed[29]
+            ),
+        });
+    }
+    let count = usize::from(u16::from_le_bytes([fixed[46], fixed[47]]));
     if count > KEYS_MAX {
         return Err(wrong("too many keys"));
     }
-    let keys = bytes
-        .get(HEAD_LEN..HEAD_LEN + 80 * count)
-        .ok_or_else(|| wrong("cut short"))?;
-    let keys = keys
-        .chunks_exact(80)
-        .filter_map(|key| key.try_into().ok())
-        .collect();
-    Ok((class, keys, HEAD_LEN + 80 * count))
+    let mut rest = Bytes(&bytes[HEAD_LEN..]);
+    let keys = (0..count)
+        .map(|_| SealedSessionKey::read(&mut rest))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| e.of(object))?;
+    Ok((class, keys, bytes.len() - rest.0.len()))
 }
 
-/// Reads a pack's own list of frames: header and footer only, two to four small reads.
+/// Reads a pack's own list of frames: header and footer only, two to four small reads. [`Error::NewerFormat`] is said only
+/// of a pack whose bytes are those of its name.
 pub fn read_list(remote: &dyn Remote, keys: &Keys, id: PackId) -> Result<PackList> {
     let object = ObjectName::pack(id);
     let wrong = |what: &str| Error::corrupt(&object, what);
@@ -337,7 +393,7 @@ pub fn read_list(remote: &dyn Remote, keys: &Keys, id: PackId) -> Result<PackLis
         return Err(wrong("its size is out of bounds"));
     }
     let mut head = Vec::new();
-    remote.read(&object, 0, HEAD_LEN + 80 * KEYS_MAX, &mut head)?;
+    remote.read(&object, 0, HEAD_LEN + SealedSessionKey::LEN * KEYS_MAX, &mut head)?;
     let mut tail = Vec::new();
     remote.read(&object, size - TAIL_LEN as u64, TAIL_LEN, &mut tail)?;
     let tail: [u8; TAIL_LEN] = tail.as_slice().try_into().map_err(|_| wrong("cut short"))?;
@@ -347,7 +403,17 @@ pub fn read_list(remote: &dyn Remote, keys: &Keys, id: PackId) -> Result<PackLis
         .ok_or_else(|| wrong("no footer at its end"))?;
     let mut footer = Vec::new();
     remote.read(&object, start as u64, footer_len, &mut footer)?;
-    open_list(keys, id, size, &head, &footer)
+    match open_list(keys, id, size, &head, &footer) {
+        // A header that was hurt can look like a later version's.
+        Err(newer @ Error::NewerFormat { .. }) => {
+            let bytes = remote.get(&object, cap::PACK as usize)?;
+            match blake3::hash(&bytes).as_bytes() == id.as_bytes() {
+                true => Err(newer),
+                false => Err(wrong("its bytes are not those of its name")),
+            }
+        }
+        list => list,
+    }
 }
 
 /// The list of a pack whose bytes are all at hand.
@@ -381,8 +447,8 @@ fn open_list(keys: &Keys, id: PackId, size: u64, head: &[u8], footer: &[u8]) -> 
         .open(&footer_aad(keys.repo(), &head[..head_len]), footer, &mut body)
         .map_err(|_| Error::corrupt(&object, "its footer's seal is broken"))?;
     let end = (size as usize).saturating_sub(TAIL_LEN + footer.len());
-    let (frames, parts) = decode_footer(&body, class, (head_len, end), sealed_keys.len())
-        .map_err(|_| Error::corrupt(&object, "its footer does not decode"))?;
+    let (frames, parts) =
+        decode_footer(&body, class, (head_len, end), sealed_keys.len()).map_err(|e| e.of(&object))?;
     Ok(PackList {
         id,
         class,

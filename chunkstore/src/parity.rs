@@ -16,6 +16,8 @@ use reed_solomon_simd as code;
 const MAGIC: &[u8; 8] = b"DDUPRITY";
 /// Magic, version, zeros, repository, pack, size of the pack, length of a shard, data shards, recovery shards.
 const FIXED: usize = 8 + 1 + 3 + 16 + 32 + 8 + 4 + 4 + 4;
+/// Version, and what later versions may use.
+const KIND: [u8; 4] = [FORMAT_VERSION, 0, 0, 0];
 const SUM: usize = 8;
 const CHECK: usize = 32;
 const TAIL: usize = 12;
@@ -75,7 +77,7 @@ impl Head {
 
     fn encode(&self, repo: &RepoId, pack: PackId) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        out.extend_from_slice(&[FORMAT_VERSION, 0, 0, 0]);
+        out.extend_from_slice(&KIND);
         out.extend_from_slice(repo.as_bytes());
         out.extend_from_slice(pack.as_bytes());
         out.extend_from_slice(&(self.size as u64).to_le_bytes());
@@ -98,7 +100,7 @@ impl Head {
         let (shard, data, recovery) = (number(FIXED - 12)?, number(FIXED - 8)?, number(FIXED - 4)?);
         let size = u64::from_le_bytes(fixed.get(FIXED - 20..FIXED - 12)?.try_into().ok()?);
         let ours = fixed.starts_with(MAGIC)
-            && fixed[8] == FORMAT_VERSION
+            && fixed[8..12] == KIND
             && fixed[12..28] == repo.0
             && fixed[28..60] == pack.0;
         let fits = (1..=cap::PACK).contains(&size)
@@ -168,8 +170,27 @@ fn find_head(repo: &RepoId, pack: PackId, parity: &[u8]) -> Option<(Head, usize)
     Some((head, shards))
 }
 
+/// Refuses parity that a later version made. That both heads say so tells it from damage.
+fn refuse_newer(parity: &[u8]) -> Result<()> {
+    let kind_at = |at: usize| {
+        let head = parity.get(at..at.checked_add(12)?)?;
+        head.starts_with(MAGIC).then_some(&head[8..])
+    };
+    let last = parity.last_chunk::<TAIL>().and_then(|tail| {
+        let len = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]) as usize;
+        kind_at(parity.len().checked_sub(TAIL + len)?)
+    });
+    match (kind_at(0), last) {
+        (Some(first), Some(last)) if first == last && first != KIND => Err(Error::NewerFormat {
+            feature: format!("parity of version {}", first[0]),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Whether a parity object is whole.
 pub fn verify(repo: &RepoId, pack: PackId, parity: &[u8]) -> Result<()> {
+    refuse_newer(parity)?;
     let object = ObjectName::parity(pack);
     let (head, start) =
         find_head(repo, pack, parity).ok_or_else(|| broken(&object, "neither of its heads is whole"))?;
@@ -192,6 +213,7 @@ pub fn verify(repo: &RepoId, pack: PackId, parity: &[u8]) -> Result<()> {
 
 /// The pack's bytes, rebuilt from what is left of it and of its parity, and proven by its name.
 pub fn rebuild(repo: &RepoId, pack: PackId, damaged: &[u8], parity: &[u8]) -> Result<Vec<u8>> {
+    refuse_newer(parity)?;
     let object = ObjectName::pack(pack);
     let (head, start) = find_head(repo, pack, parity).ok_or_else(|| {
         broken(
@@ -291,6 +313,7 @@ pub fn mend(remote: &dyn Remote, repo: &RepoId, pack: PackId, percent: u8, dry: 
     if blake3::hash(&bytes).as_bytes() == pack.as_bytes() {
         return match verify(repo, pack, &parity) {
             Ok(()) => Ok(Mended::Whole),
+            Err(e @ Error::NewerFormat { .. }) => Err(e),
             Err(_) => {
                 let percent = find_head(repo, pack, &parity).map_or(percent, |(head, _)| {
                     (head.recovery * 100 / head.data).clamp(1, 100) as u8

@@ -15,7 +15,7 @@ pub const NONCE_LEN: usize = 24;
 pub const TAG_LEN: usize = 16;
 /// Bytes that sealing adds.
 pub const OVERHEAD: usize = NONCE_LEN + TAG_LEN;
-/// Suite 1: BLAKE3, XChaCha20-Poly1305, HPKE with X25519, Argon2id.
+/// Suite 1: BLAKE3, XChaCha20-Poly1305, Argon2id.
 pub const SUITE: u8 = 1;
 pub const FORMAT_VERSION: u8 = 1;
 
@@ -35,6 +35,8 @@ pub enum Sealed {
     Config = 10,
     Slot = 11,
     SlotNote = 12,
+    ContentKey = 13,
+    Upgrade = 14,
     Forgotten = 15,
 }
 
@@ -112,38 +114,49 @@ impl SealKey {
     fn cipher(&self, nonce: &[u8; NONCE_LEN]) -> (LessSafeKey, Nonce) {
         let mut head = [0; 16];
         head.copy_from_slice(&nonce[..16]);
-        let subkey: [u8; 32] = hchacha::<R20>(&self.content.into(), &head.into()).into();
+        let mut content = self.content.into();
+        let mut subkey = hchacha::<R20>(&content, &head.into());
         let mut iv = [0; 12];
         iv[4..].copy_from_slice(&nonce[16..]);
         #[allow(clippy::expect_used)] // a 32-byte key is what the algorithm takes
         let key = UnboundKey::new(&CHACHA20_POLY1305, &subkey).expect("ChaCha20-Poly1305 takes 32 bytes");
+        // What ring keeps of it goes with its key, and is not zeroed there.
+        subkey.as_mut_slice().zeroize();
+        content.as_mut_slice().zeroize();
         (LessSafeKey::new(key), Nonce::assume_unique_for_key(iv))
     }
 }
 
-/// Associated data that every sealed thing starts with: magic, format version, what it is, suite, repository.
+/// Key domain and generation: there is one of each. Stored in heads and part of all associated data, so that a later
+/// version can give a machine keys of its own, or a repository new ones.
+pub const DOMAIN: [u8; 2] = [0, 0];
+
+/// Associated data that every sealed thing starts with: magic, format version, what it is, suite, repository, key domain
+/// and generation.
 pub fn aad(what: Sealed, repo: &RepoId) -> Vec<u8> {
     let mut aad = Vec::with_capacity(64);
     aad.extend_from_slice(b"dedup");
     aad.extend_from_slice(&[FORMAT_VERSION, what as u8, SUITE]);
     aad.extend_from_slice(repo.as_bytes());
+    aad.extend_from_slice(&DOMAIN);
     aad
 }
 
 /// Associated data of a frame: position is not in it, so garbage collection can move frames bytewise.
-pub fn frame_aad(tree: bool, repo: &RepoId, id: &ChunkId, plain_len: u32, codec: u8) -> [u8; 61] {
+pub fn frame_aad(tree: bool, repo: &RepoId, id: &ChunkId, plain_len: u32, codec: u8) -> [u8; 63] {
     let what = if tree {
         Sealed::TreeFrame
     } else {
         Sealed::DataFrame
     };
-    let mut aad = [0; 61];
+    let mut aad = [0; 63];
     aad[..5].copy_from_slice(b"dedup");
     aad[5..8].copy_from_slice(&[FORMAT_VERSION, what as u8, SUITE]);
     aad[8..24].copy_from_slice(repo.as_bytes());
-    aad[24..56].copy_from_slice(id.as_bytes());
-    aad[56..60].copy_from_slice(&plain_len.to_le_bytes());
-    aad[60] = codec;
+    aad[24..26].copy_from_slice(&DOMAIN);
+    aad[26..58].copy_from_slice(id.as_bytes());
+    aad[58..62].copy_from_slice(&plain_len.to_le_bytes());
+    aad[62] = codec;
     aad
 }
 

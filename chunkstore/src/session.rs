@@ -8,12 +8,13 @@ use crate::descriptors;
 use crate::error::{Error, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, random};
 use crate::index::Condemned;
-use crate::keys::{SealedSessionKey, SessionKeys};
+use crate::keys::{ContentKey, SealedSessionKey};
 use crate::object::{self, Head, cap, cbor, from_cbor};
-use crate::remote::{Kind, ObjectName, Published};
-use crate::seal::Sealed;
+use crate::remote::{Kind, ObjectName, Published, together};
+use crate::seal::{SealKey, Sealed};
 use crate::simulation::{self, Rule};
 use crate::store::{Slate, Store};
+use crate::sweep::Patience;
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
@@ -30,14 +31,15 @@ pub struct Owner {
     /// Seconds since 1970, by the owner's clock; never used for safety.
     #[n(3)]
     pub started: i64,
-    /// Tells the packs that the session puts from others ([`packs_under`]); `None` where it did not say.
+    /// Tells the packs that the session puts from others ([`packs_under`]), of data and of trees; `None` where it did not
+    /// say.
     #[n(4)]
-    pub packs: Option<u64>,
+    pub packs: Option<[u64; 2]>,
 }
 
 /// What [`Owner::packs`] is for packs under this key.
 pub fn packs_under(key: &SealedSessionKey) -> u64 {
-    let hash = blake3::hash(key);
+    let hash = blake3::hash(key.as_bytes());
     hash.as_bytes()
         .first_chunk()
         .map_or(0, |first| u64::from_le_bytes(*first))
@@ -61,8 +63,14 @@ impl View {
             return Ok(View { segments, condemned });
         }
         let condemned = View::read_marks(store)?;
-        let segments = View::list_segments(store)?;
-        Ok(View { segments, condemned })
+        // Whoever goes on to write or delete does so by what holds now: an upgrade costs no round trip of its own.
+        let listed = || View::list_segments(store);
+        let (segments, known) = together(store.remote(), listed, || store.check_upgrades());
+        known?;
+        Ok(View {
+            segments: segments?,
+            condemned,
+        })
     }
 
     fn read_marks(store: &Store) -> Result<Condemned> {
@@ -109,13 +117,9 @@ pub struct Session {
 impl Session {
     /// Creates the session object; only then may a view be read under it.
     pub fn begin(store: &Store, owner: &Owner) -> Result<Session> {
-        let begun = Session::named(store, owner, SessionId(random()?))?;
-        begun.ok_or_else(|| Error::Refused("a random session id was taken; run again".to_string()))
-    }
-
-    /// The same under a given name; `None` where a session has or had it. Whoever creates the object owns the name: two
-    /// that published under one would each rely on a view that the other's end makes worthless.
-    pub fn named(store: &Store, owner: &Owner, id: SessionId) -> Result<Option<Session>> {
+        // Never a name that was there before: whoever still removes what it named would remove this (I-18).
+        let id = SessionId(random()?);
+        let taken = || Error::Refused("a random session id was taken; run again".to_string());
         let dir = store.cache().join("sessions");
         std::fs::create_dir_all(&dir).map_err(|e| Error::local("create", &dir, e))?;
         let lock = dir.join(id.to_hex());
@@ -123,7 +127,7 @@ impl Session {
             descriptors::patiently(|| File::create(&lock)).map_err(|e| Error::local("create", &lock, e))?;
         match rustix::fs::flock(&alive, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(taken()),
             Err(e) => return Err(Error::local("lock", &lock, e.into())),
         }
         let bytes = seal_control(store, Sealed::Session, id.as_bytes(), &cbor(owner))?;
@@ -132,39 +136,27 @@ impl Session {
             false => store.remote.put(&ObjectName::session(id), &bytes)?,
         };
         match published {
-            Published::Created => Ok(Some(Session {
+            Published::Created => Ok(Session {
                 id,
                 _alive: alive,
                 lock,
-            })),
-            Published::Exists => Ok(None),
+            }),
+            Published::Exists => Err(taken()),
         }
     }
 
     /// Publishes the manifest under this session's name: the one act that makes a generation. [`Error::Fenced`] when
     /// a collection was first.
-    pub fn publish(
-        &self,
-        store: &Store,
-        keys: &SessionKeys,
-        sealed_key: &SealedSessionKey,
-        body: &[u8],
-    ) -> Result<[u8; 32]> {
-        let key = &keys.manifest;
+    pub fn publish(&self, store: &Store, manifest: &ContentKey, body: &[u8]) -> Result<[u8; 32]> {
         let bytes = object::seal(
             Sealed::Manifest,
             store.id(),
-            key,
-            Some(&[*sealed_key]),
+            &manifest.key,
+            Some(&[manifest.sealed]),
             self.id.as_bytes(),
             body,
             4096,
         )?;
-        self.publish_sealed(store, &bytes)
-    }
-
-    /// The same for a manifest that another replica has under this name.
-    pub fn publish_sealed(&self, store: &Store, bytes: &[u8]) -> Result<[u8; 32]> {
         let name = ObjectName::snapshot(self.id);
         if bytes.len() > cap::MANIFEST {
             return Err(Error::Invalid {
@@ -172,7 +164,7 @@ impl Session {
                 why: format!("{} bytes are too many", bytes.len()),
             });
         }
-        if store.remote.put(&name, bytes)? == Published::Exists {
+        if store.remote.put(&name, &bytes)? == Published::Exists {
             // I-13: the reply to an earlier try may have been lost; equal bytes are our own success.
             let found = store.remote.get(&name, cap::MANIFEST)?;
             if found != bytes {
@@ -181,9 +173,18 @@ impl Session {
             }
         }
         if let Some(kept) = &store.kept {
-            kept.keep_manifest(self.id, bytes);
+            kept.keep_manifest(self.id, &bytes);
         }
-        Ok(*blake3::hash(bytes).as_bytes())
+        Ok(*blake3::hash(&bytes).as_bytes())
+    }
+}
+
+impl Session {
+    /// Ends a session that never tried to publish, and leaves nothing of it: no manifest of its name can be on its way,
+    /// so none has to be kept out by a fence. Only for collections and repairs, which may delete (I-10).
+    pub fn abandon(self, store: &Store) -> Result<()> {
+        store.remote.delete(&ObjectName::session(self.id))?;
+        store.remote.barrier()
     }
 }
 
@@ -207,6 +208,33 @@ pub fn fence(store: &Store, id: SessionId) -> Result<bool> {
     }
 }
 
+/// Ends a session whose object is gone though it has neither published nor been fenced. Its absence proves nothing (I-9):
+/// the storage may have lost it while its writer lives.
+pub fn end_lost(store: &Store, id: SessionId) -> Result<()> {
+    match store.remote.size(&ObjectName::trash(id))? {
+        // Forgotten: its object went after the copy in the trash was there.
+        Some(_) => Ok(()),
+        None => fence(store, id).map(drop),
+    }
+}
+
+/// Puts a fence in the place of what can't be read under a session's name, in one step where the storage can: so there
+/// is no moment at which the name is free for a session that was ended by what lay there (I-8).
+pub fn fence_over(store: &Store, id: SessionId) -> Result<bool> {
+    let name = ObjectName::snapshot(id);
+    let bytes = seal_control(store, Sealed::Fence, id.as_bytes(), &[])?;
+    match store.remote.replace(&name, &bytes) {
+        Ok(()) => Ok(true),
+        // This storage replaces nothing.
+        Err(Error::Refused(_)) => {
+            store.remote.delete(&name)?;
+            store.remote.barrier()?;
+            fence(store, id)
+        }
+        Err(e) => Err(e),
+    }
+}
+
 /// Who holds a session; `None` when it has been removed meanwhile.
 pub fn owner(store: &Store, id: SessionId) -> Result<Option<Owner>> {
     let object = ObjectName::session(id);
@@ -217,7 +245,7 @@ pub fn owner(store: &Store, id: SessionId) -> Result<Option<Owner>> {
     let object = object.to_string();
     let body = Head::parse(store.id(), &object, &bytes)?.open(
         Sealed::Session,
-        &store.keys.control,
+        control_key(store, Sealed::Session),
         id.as_bytes(),
         &object,
     )?;
@@ -232,6 +260,18 @@ pub fn held_here(store: &Store, id: SessionId) -> bool {
     match descriptors::patiently(|| File::open(&path)) {
         Ok(file) => rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err(),
         Err(_) => false,
+    }
+}
+
+/// Whether a session is one of this machine's that its process has left; `None` where it has ended.
+pub(crate) fn is_left(store: &Store, id: SessionId, patience: &Patience) -> Result<Option<bool>> {
+    match owner(store, id) {
+        Ok(None) if patience.dry_run => Ok(None),
+        Ok(None) => end_lost(store, id).map(|()| None),
+        Ok(Some(owner)) => Ok(Some(owner.machine == patience.machine && !held_here(store, id))),
+        // Whose it is can't be told: it has the time that any other machine's has.
+        Err(e) if e.is_damage() => Ok(Some(false)),
+        Err(e) => Err(e),
     }
 }
 
@@ -265,7 +305,7 @@ impl Mark {
         let object = format!("marks/{id}");
         let body = Head::parse(store.id(), &object, &bytes)?.open(
             Sealed::Mark,
-            &store.keys.control,
+            control_key(store, Sealed::Mark),
             id.as_bytes(),
             &object,
         )?;
@@ -290,12 +330,35 @@ pub(crate) fn put_trash(store: &Store, id: SessionId, manifest: &[u8], now: i64)
     Ok(())
 }
 
+/// When this machine first saw a manifest in the trash, by its own clock; from `now` on, if it has not before. The time in
+/// the trash is the forgetter's, whose clock may be wrong, so it never shortens the grace. A note that was lost only
+/// makes it longer.
+pub fn trashed_since(store: &Store, id: SessionId, now: i64) -> i64 {
+    let path = store.cache().join("trash").join(id.to_hex());
+    let noted = std::fs::read(&path).ok();
+    if let Some(seen) = noted.and_then(|bytes| Some(i64::from_le_bytes(bytes.try_into().ok()?))) {
+        return seen;
+    }
+    if let Some(dir) = path.parent() {
+        // One that can't be written is one that was lost: whoever needs the cache for more says why.
+        let _ = std::fs::create_dir_all(dir)
+            .and_then(|()| simulation::replace_local(&path, &path.with_extension("new"), &now.to_le_bytes()));
+    }
+    now
+}
+
+/// A manifest left the trash.
+pub(crate) fn forget_trashed(store: &Store, id: SessionId) {
+    // A note without its object is a few bytes in a cache.
+    let _ = std::fs::remove_file(store.cache().join("trash").join(id.to_hex()));
+}
+
 pub(crate) fn get_trash(store: &Store, id: SessionId) -> Result<(Vec<u8>, i64)> {
     let bytes = store.remote.get(&ObjectName::trash(id), cap::TRASH)?;
     let object = format!("trash/{id}");
     let body = Head::parse(store.id(), &object, &bytes)?.open(
         Sealed::Trash,
-        &store.keys.control,
+        control_key(store, Sealed::Trash),
         id.as_bytes(),
         &object,
     )?;
@@ -306,6 +369,14 @@ pub(crate) fn get_trash(store: &Store, id: SessionId) -> Result<(Vec<u8>, i64)> 
 }
 
 /// Seals a control object (session, fence, mark, trash) under its own name.
-fn seal_control(store: &Store, what: Sealed, name: &[u8], body: &[u8]) -> Result<Vec<u8>> {
-    object::seal(what, store.id(), &store.keys.control, None, name, body, 1024)
+pub(crate) fn seal_control(store: &Store, what: Sealed, name: &[u8], body: &[u8]) -> Result<Vec<u8>> {
+    object::seal(what, store.id(), control_key(store, what), None, name, body, 1024)
+}
+
+/// Who may only add has the key of sessions and fences, and none of what condemns and removes.
+fn control_key(store: &Store, what: Sealed) -> &SealKey {
+    match what {
+        Sealed::Mark | Sealed::Trash => &store.keys.control.removals,
+        _ => &store.keys.control.sessions,
+    }
 }

@@ -31,12 +31,14 @@ pub enum Rule {
     OthersMarks,
     /// A mark goes after what it condemns (I-5).
     MarkLast,
+    /// What comes to a replica has a name that was never there (I-18).
+    FreshNames,
     /// That one file of a bundle was moved says nothing of the others (I-4, I-7).
     EachFile,
 }
 
 impl Rule {
-    pub const ALL: [Rule; 10] = [
+    pub const ALL: [Rule; 11] = [
         Rule::Session,
         Rule::SessionFirst,
         Rule::MarksFirst,
@@ -46,6 +48,7 @@ impl Rule {
         Rule::PacksLast,
         Rule::OthersMarks,
         Rule::MarkLast,
+        Rule::FreshNames,
         Rule::EachFile,
     ];
 }
@@ -254,35 +257,5 @@ mod on {
             seed(next);
             leave_out(rule);
         }
-    }
-
-    /// The source of the sender's half of a session key.
-    pub(crate) struct Seeded;
-
-    impl hpke::rand_core::TryRng for Seeded {
-        type Error = std::convert::Infallible;
-
-        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-            let mut bytes = [0; 4];
-            fill(&mut bytes);
-            Ok(u32::from_le_bytes(bytes))
-        }
-
-        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-            let mut bytes = [0; 8];
-            fill(&mut bytes);
-            Ok(u64::from_le_bytes(bytes))
-        }
-
-        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
-            fill(bytes);
-            Ok(())
-        }
-    }
-
-    impl hpke::rand_core::TryCryptoRng for Seeded {}
-
-    pub(crate) fn seeded() -> bool {
-        STREAM.with(|stream| stream.borrow().is_some())
     }
 }

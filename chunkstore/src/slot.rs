@@ -1,78 +1,29 @@
-//! Key slots: the master key wrapped under a password, a key file or a recovery phrase. 1 KiB objects in `keys/`.
+//! Key slots: the master key wrapped under a password, a key file or a recovery phrase. Objects of a few KiB in `keys/`.
 //!
 //! A secret yields 64 bytes: a wrapping key and a commitment. The commitment is compared before anything is opened,
 //! since ChaCha20-Poly1305 alone would let a crafted slot open under several passwords (partitioning oracles,
-//! Len et al., USENIX Security 2021). Passwords go through Argon2id (RFC 9106) with bounded parameters.
+//! Len et al., USENIX Security 2021).
 //! A slot that is damaged or of an unknown kind is passed over, never fatal.
 
 use crate::error::{Error, Result};
 use crate::id::{RepoId, SlotId, random};
-use crate::keyring;
 use crate::keys::MasterKey;
 use crate::object::{cbor, from_cbor};
 use crate::seal::{SealKey, Sealed, aad};
-use crate::threads;
-use std::time::Duration;
 use subtle::ConstantTimeEq;
-use unicode_normalization::UnicodeNormalization;
-use zeroize::{ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
+
+mod secret;
+
+pub use secret::{Password, Secret, new_key_file, new_phrase, parse_key_file, parse_phrase};
 
 const MAGIC: &[u8; 8] = b"DEDUPSLT";
-/// Every slot object has this size, so that its kind can't be told from it.
-pub const SLOT_LEN: usize = 1024;
-/// Slots tried at most when opening.
-pub const SLOTS_MAX: usize = 64;
-
-/// What opens a slot. Held in memory that is zeroed; has no `Debug`.
-#[derive(Clone)]
-pub enum Secret {
-    Password(Password),
-    KeyFile(Zeroizing<[u8; 32]>),
-    Phrase(Zeroizing<[u8; 32]>),
-}
-
-/// A password, and how long the kernel may keep what opening made of it.
-#[derive(Clone)]
-pub struct Password {
-    /// In Unicode form NFC, however it was typed.
-    text: Zeroizing<String>,
-    keep: Duration,
-}
-
-impl Password {
-    pub fn new(text: &str) -> Self {
-        // Form NFC has three times the bytes at most: it never grows, so that no copy is left behind.
-        let mut normal = Zeroizing::new(String::with_capacity(3 * text.len()));
-        normal.extend(text.nfc());
-        Password {
-            text: normal,
-            keep: Duration::ZERO,
-        }
-    }
-
-    /// For so long after each use; zero is not at all.
-    pub fn kept_for(self, keep: Duration) -> Self {
-        Password { keep, ..self }
-    }
-
-    /// The keys of a slot, from the kernel where they are kept and `fit`.
-    fn recall(&self, slot: &SlotId, fit: impl Fn(&[u8; 64]) -> bool) -> Option<Zeroizing<[u8; 64]>> {
-        if self.keep.is_zero() {
-            return None;
-        }
-        keyring::recall(slot, &self.text, self.keep).filter(|keys| fit(keys))
-    }
-
-    /// To be called for keys that fit.
-    fn keep(&self, slot: &SlotId, keys: &[u8; 64]) {
-        if !self.keep.is_zero() {
-            // A hint: where it can't be kept, the next run takes longer.
-            let _ = keyring::keep(slot, &self.text, keys, self.keep);
-        }
-    }
-}
-
-impl ZeroizeOnDrop for Password {}
+/// Slots are filled up to a multiple of this: all kinds for people have one size.
+const SLOT_STEP: usize = 1024;
+/// Stored size of a slot at most. Kinds for machines may need more than people's.
+pub const SLOT_MAX: usize = 8 << 10;
+/// Slots that a password is stretched for at most when opening.
+pub const STRETCHES_MAX: usize = 64;
 
 /// Kinds of slots, as stored; numbers are never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -164,7 +115,7 @@ struct Fields {
     /// Master key under the wrapping key: 32 bytes and the sealing's overhead.
     #[cbor(n(4), with = "minicbor::bytes")]
     wrapped: Vec<u8>,
-    /// [`Note`] under the repository's control key.
+    /// [`Note`] under the key of notes.
     #[cbor(n(5), with = "minicbor::bytes")]
     note: Vec<u8>,
 }
@@ -184,53 +135,8 @@ pub struct Slot {
     pub id: SlotId,
     pub kind: SlotKind,
     fields: Fields,
-}
-
-impl Secret {
-    pub fn kind(&self) -> SlotKind {
-        match self {
-            Secret::Password(_) => SlotKind::Password,
-            Secret::KeyFile(_) => SlotKind::KeyFile,
-            Secret::Phrase(_) => SlotKind::Recovery,
-        }
-    }
-
-    /// Wrapping key and commitment for this secret under a slot's salt.
-    fn stretch(&self, salt: &[u8; 32], cost: Option<Cost>) -> Result<Zeroizing<[u8; 64]>> {
-        let mut out = Zeroizing::new([0; 64]);
-        match self {
-            Secret::Password(password) => {
-                let cost = cost.filter(Cost::within_ceiling).ok_or(Error::WrongKey)?;
-                let failed = |e: argon2::Error| match e {
-                    argon2::Error::OutOfMemory => Error::NoMemory {
-                        what: "derive the key",
-                        needed: format!("{} MiB", cost.memory_kib / 1024),
-                    },
-                    e => Error::Invalid {
-                        what: "Argon2 parameters",
-                        why: e.to_string(),
-                    },
-                };
-                // The library for its threads ends the process where it gets none.
-                let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                threads::are_to_be_had(cores)?;
-                let params = argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(64))
-                    .map_err(failed)?;
-                argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
-                    .hash_password_into(password.text.as_bytes(), salt, &mut out[..])
-                    .map_err(failed)?;
-            }
-            Secret::KeyFile(key) | Secret::Phrase(key) => {
-                let context = format!("dedup 2026 v1 slot {}", self.kind().word());
-                blake3::Hasher::new_derive_key(&context)
-                    .update(&key[..])
-                    .update(salt)
-                    .finalize_xof()
-                    .fill(&mut out[..]);
-            }
-        }
-        Ok(out)
-    }
+    /// Hash of the slot as it is stored, with an empty note.
+    bare: [u8; 32],
 }
 
 /// The name of a slot: 64 random bits, and 64 that say which repository it is of. So a slot that an interrupted `init`
@@ -253,7 +159,7 @@ pub fn is_named_in(repo: &RepoId, id: &SlotId) -> bool {
 /// Wraps `master` under `secret` as a new slot object.
 pub fn create(
     master: &MasterKey,
-    control: &SealKey,
+    notes: &SealKey,
     repo: &RepoId,
     secret: &Secret,
     cost: Cost,
@@ -287,20 +193,25 @@ pub fn create(
         note: Vec::new(),
     };
     let mut sealed_note = Vec::new();
-    control.seal(&note_aad(repo, &id, &fields), &cbor(note), &mut sealed_note)?;
+    let bare = blake3::hash(&cbor(&fields));
+    notes.seal(
+        &note_aad(repo, &id, bare.as_bytes()),
+        &cbor(note),
+        &mut sealed_note,
+    )?;
     fields.note = sealed_note;
     let body = cbor(&fields);
-    let mut bytes = Vec::with_capacity(SLOT_LEN);
+    let mut bytes = Vec::with_capacity(SLOT_STEP);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&(body.len() as u16).to_le_bytes());
     bytes.extend_from_slice(&body);
-    if bytes.len() > SLOT_LEN {
+    if bytes.len() > SLOT_STEP {
         return Err(Error::Invalid {
             what: "slot label",
             why: "it is too long".to_string(),
         });
     }
-    bytes.resize(SLOT_LEN, 0);
+    bytes.resize(SLOT_STEP, 0);
     Ok((id, bytes))
 }
 
@@ -310,7 +221,7 @@ impl Slot {
         let wrong = |what: &str| Error::corrupt(format!("keys/{id}"), what);
         let rest = bytes
             .strip_prefix(MAGIC)
-            .filter(|_| bytes.len() == SLOT_LEN)
+            .filter(|_| bytes.len().is_multiple_of(SLOT_STEP) && bytes.len() <= SLOT_MAX)
             .ok_or_else(|| wrong("not a slot"))?;
         let (len, rest) = rest.split_first_chunk().ok_or_else(|| wrong("cut short"))?;
         let body = rest
@@ -320,9 +231,16 @@ impl Slot {
         if rest[body.len()..].iter().any(|byte| *byte != 0) {
             return Err(wrong("its padding is not zero"));
         }
-        let kind = SlotKind::from_tag(fields.kind)
-            .ok_or_else(|| wrong("a kind of slot this version does not know"))?;
-        Ok(Slot { id, kind, fields })
+        let kind = SlotKind::from_tag(fields.kind).ok_or_else(|| Error::NewerFormat {
+            feature: format!("key slots of kind {}", fields.kind),
+        })?;
+        let bare = without_note(body).ok_or_else(|| wrong("its fields do not decode"))?;
+        Ok(Slot {
+            id,
+            kind,
+            bare: *blake3::hash(&bare).as_bytes(),
+            fields,
+        })
     }
 
     /// The master key, or `None` where this secret is not the slot's.
@@ -365,10 +283,10 @@ impl Slot {
 
     /// `None` where the note was not made for this repository, or any part of the slot is not as it was written: so
     /// that a slot can be checked without its secret.
-    pub fn note(&self, control: &SealKey, repo: &RepoId) -> Option<Note> {
+    pub fn note(&self, notes: &SealKey, repo: &RepoId) -> Option<Note> {
         let mut body = Vec::new();
-        let aad = note_aad(repo, &self.id, &self.fields);
-        control.open(&aad, &self.fields.note, &mut body).ok()?;
+        let aad = note_aad(repo, &self.id, &self.bare);
+        notes.open(&aad, &self.fields.note, &mut body).ok()?;
         from_cbor(&body)
     }
 }
@@ -380,15 +298,25 @@ fn wrapping_key(keys: &[u8; 64]) -> SealKey {
 }
 
 /// Binds the note to all other fields.
-fn note_aad(repo: &RepoId, id: &SlotId, fields: &Fields) -> Vec<u8> {
+fn note_aad(repo: &RepoId, id: &SlotId, bare: &[u8; 32]) -> Vec<u8> {
     let mut aad = aad(Sealed::SlotNote, repo);
     aad.extend_from_slice(id.as_bytes());
-    let others = Fields {
-        note: Vec::new(),
-        ..fields.clone()
-    };
-    aad.extend_from_slice(blake3::hash(&cbor(&others)).as_bytes());
+    aad.extend_from_slice(bare);
     aad
+}
+
+/// A slot's fields as they are stored, those that a later version appended too, with an empty note.
+fn without_note(body: &[u8]) -> Option<Vec<u8>> {
+    const NOTE: u64 = 5;
+    let mut decoder = minicbor::Decoder::new(body);
+    decoder.array().ok()??;
+    for _ in 0..NOTE {
+        decoder.skip().ok()?;
+    }
+    let start = decoder.position();
+    decoder.bytes().ok()?;
+    const EMPTY: u8 = 0x40;
+    Some([&body[..start], &[EMPTY], &body[decoder.position()..]].concat())
 }
 
 fn slot_aad(what: Sealed, repo: &RepoId, id: &SlotId, kind: SlotKind) -> Vec<u8> {
@@ -398,89 +326,11 @@ fn slot_aad(what: Sealed, repo: &RepoId, id: &SlotId, kind: SlotKind) -> Vec<u8>
     aad
 }
 
-/// A new recovery phrase: 24 words of the BIP-39 English list, 256 random bits and a checksum.
-pub fn new_phrase() -> Result<Zeroizing<String>> {
-    let entropy = Zeroizing::new(random::<32>()?);
-    let words = bip39::Mnemonic::from_entropy(&entropy[..]).map_err(|e| Error::Invalid {
-        what: "recovery phrase",
-        why: e.to_string(),
-    })?;
-    Ok(Zeroizing::new(words.to_string()))
-}
-
-/// Words of a recovery phrase.
-const PHRASE_WORDS: usize = 24;
-
-/// The secret of a recovery phrase. Case, spacing, commas and the numbers of a list don't matter.
-pub fn parse_phrase(phrase: &str) -> Result<Secret> {
-    let wrong = |why: String| Error::Invalid {
-        what: "recovery phrase",
-        why,
-    };
-    let is_word = |word: &&str| !word.is_empty() && !word.chars().all(|c| c.is_ascii_digit());
-    let words = phrase.split(|c: char| !c.is_alphanumeric()).filter(is_word);
-    let words = words.map(|word| Zeroizing::new(word.to_lowercase()));
-    let words: Vec<Zeroizing<String>> = words.collect();
-    let known = bip39::Language::English.word_list();
-    for (nr, word) in words.iter().enumerate() {
-        if !known.contains(&word.as_str()) {
-            return Err(wrong(format!(
-                "word {}, '{}', is not one that recovery phrases are made of",
-                nr + 1,
-                word.as_str()
-            )));
-        }
-    }
-    if words.len() != PHRASE_WORDS {
-        return Err(wrong(format!(
-            "it has {} words instead of {PHRASE_WORDS}",
-            words.len()
-        )));
-    }
-    let mut normal = Zeroizing::new(String::with_capacity(PHRASE_WORDS * 9));
-    for word in &words {
-        if !normal.is_empty() {
-            normal.push(' ');
-        }
-        normal.push_str(word);
-    }
-    let words = bip39::Mnemonic::parse_in_normalized(bip39::Language::English, &normal)
-        .map_err(|_| wrong("a word is wrong or in the wrong place: its check fails".to_string()))?;
-    let entropy = Zeroizing::new(words.to_entropy());
-    let key = entropy.as_slice().try_into();
-    let key = key.map_err(|_| wrong(format!("it must have {PHRASE_WORDS} words")))?;
-    Ok(Secret::Phrase(Zeroizing::new(key)))
-}
-
-const KEY_FILE_HEAD: &str = "dedup key file 1";
-
-/// A new key file's text and its secret.
-pub fn new_key_file() -> Result<(Zeroizing<String>, Secret)> {
-    let key = Zeroizing::new(random::<32>()?);
-    let digits = Zeroizing::new(hex::encode(&key[..]));
-    Ok((
-        Zeroizing::new(format!("{KEY_FILE_HEAD}\n{}\n", *digits)),
-        Secret::KeyFile(key),
-    ))
-}
-
-pub fn parse_key_file(text: &str) -> Result<Secret> {
-    let wrong = || Error::Invalid {
-        what: "key file",
-        why: "it is not a dedup key file".to_string(),
-    };
-    let mut lines = text.lines().map(str::trim);
-    if lines.next() != Some(KEY_FILE_HEAD) {
-        return Err(wrong());
-    }
-    let mut key = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(lines.next().unwrap_or(""), &mut key[..]).map_err(|_| wrong())?;
-    Ok(Secret::KeyFile(key))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyring;
+    use std::time::Duration;
 
     const REPO: RepoId = RepoId([5; 16]);
     const CHEAP: Cost = Cost {
@@ -515,7 +365,7 @@ mod tests {
             .iter()
             .map(|secret| {
                 let (id, bytes) = create(&master, &control(), &REPO, secret, CHEAP, &note()).unwrap();
-                assert_eq!(bytes.len(), SLOT_LEN);
+                assert_eq!(bytes.len(), SLOT_STEP);
                 Slot::parse(id, &bytes).unwrap()
             })
             .collect();
@@ -579,7 +429,7 @@ mod tests {
         let master = MasterKey([4; 32]);
         let (_, key) = new_key_file().unwrap();
         let (id, bytes) = create(&master, &control(), &REPO, &key, CHEAP, &note()).unwrap();
-        for at in 0..SLOT_LEN {
+        for at in 0..SLOT_STEP {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
             if let Ok(slot) = Slot::parse(id, &bad)
@@ -589,7 +439,7 @@ mod tests {
                 assert_eq!(slot.note(&control(), &REPO), None, "byte {at}");
             }
         }
-        for len in 0..SLOT_LEN {
+        for len in 0..SLOT_STEP {
             assert!(Slot::parse(id, &bytes[..len]).is_err());
         }
         let greedy = Cost {
@@ -603,41 +453,5 @@ mod tests {
             password.stretch(&[0; 32], Some(greedy)),
             Err(Error::WrongKey)
         ));
-        assert!(parse_phrase("abandon abandon").is_err());
-    }
-
-    #[test]
-    fn phrases_as_people_write_them() {
-        let phrase = new_phrase().unwrap();
-        let words: Vec<&str> = phrase.split(' ').collect();
-        let same = |text: &str| match (parse_phrase(text), parse_phrase(&phrase)) {
-            (Ok(Secret::Phrase(a)), Ok(Secret::Phrase(b))) => a == b,
-            _ => false,
-        };
-        let numbered = words
-            .iter()
-            .enumerate()
-            .map(|(nr, word)| format!("{}. {word}\n", nr + 1));
-        for text in [
-            phrase.to_uppercase(),
-            words.join(", "),
-            words.join(",\n") + ".",
-            words.join("-"),
-            numbered.collect(),
-        ] {
-            assert!(same(&text), "{text}");
-        }
-        let why = |words: &[&str]| parse_phrase(&words.join(" ")).err().unwrap().to_string();
-        let mut wrong = words.clone();
-        wrong[7] = "abandoned";
-        assert!(why(&wrong).contains("word 8, 'abandoned'"), "{}", why(&wrong));
-        assert!(why(&words[1..]).contains("23 words instead of 24"));
-        wrong[7] = if words[7] == "abandon" {
-            "ability"
-        } else {
-            "abandon"
-        };
-        assert!(why(&wrong).contains("check fails") || parse_phrase(&wrong.join(" ")).is_ok());
-        assert!(parse_key_file("dedup key file 1\nxyz\n").is_err());
     }
 }

@@ -5,6 +5,7 @@
 //! needed out of a bundle stores it in a new one, whose pack lists each file under its hash ([`Part`]).
 
 use crate::id::{ChunkId, ContentHash};
+use crate::keys::Keys;
 use crate::varint::{self, Bytes, Malformed};
 
 /// A small file that a generation refers to.
@@ -66,6 +67,19 @@ impl Part {
     pub fn slice<'b>(&self, bundle: &'b [u8]) -> Option<&'b [u8]> {
         slice(bundle, self.offset, self.len)
     }
+
+    /// Whether these bytes of its bundle are those of its hash. Only such a part may be listed in a new footer.
+    pub fn is_proven(&self, keys: &Keys, bundle: &[u8]) -> bool {
+        let bytes = self.slice(bundle);
+        bytes.is_some_and(|bytes| keys.content_hash(bytes) == self.hash)
+    }
+}
+
+/// Those of a sorted table that are in the frame or entry with this number.
+pub fn parts_at(parts: &[Part], at: usize) -> &[Part] {
+    let start = parts.partition_point(|part| (part.at as usize) < at);
+    let end = parts.partition_point(|part| part.at as usize <= at);
+    &parts[start..end]
 }
 
 fn slice(bundle: &[u8], offset: u32, len: u32) -> Option<&[u8]> {

@@ -5,6 +5,9 @@
 mod index;
 mod read;
 pub mod replica;
+mod slots;
+
+pub use slots::SlotInfo;
 
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
@@ -14,15 +17,16 @@ use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
 use crate::index::{Inventory, LocalIndex, WrongSizes};
 use crate::indexfile::IndexSegment;
 use crate::kept::Kept;
-use crate::keys::{Keys, MasterKey};
-use crate::object::{Head, cap};
-use crate::opening::{Found, read_slot, slot_ids};
+use crate::keys::{KeyClass, Keys, MasterKey};
+use crate::object::{self, Head, cap};
+use crate::opening::{Found, slot_ids};
 use crate::parity;
 use crate::remote::{Kind, ObjectName, Published, Remote, together};
 use crate::seal::Sealed;
 use crate::session::{self, View};
 use crate::simulation::{self, Rule};
-use crate::slot::{self, Cost, Note, Secret, Slot, SlotKind};
+use crate::slot::{self, Cost, Note, Secret};
+use crate::upgrades::Standing;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -33,6 +37,8 @@ pub struct Store {
     pub(crate) remote: Arc<dyn Remote>,
     pub(crate) keys: Keys,
     config: Config,
+    /// The number of the upgrade that counts, and what holds by it.
+    pub(crate) standing: Mutex<(u64, Standing)>,
     chunker: Chunker,
     opened: Opened,
     /// `config` was seen where it is stored.
@@ -62,16 +68,6 @@ pub enum Slate {
     Manifest { body: Vec<u8>, hash: [u8; 32] },
     /// The session ended without a generation.
     Fence,
-}
-
-/// A key slot as people see it.
-pub struct SlotInfo {
-    pub id: SlotId,
-    /// `None`: damaged, or of a kind this version does not know.
-    pub kind: Option<SlotKind>,
-    pub note: Option<Note>,
-    /// The one that opened this repository now.
-    pub current: bool,
 }
 
 /// How a new repository is made.
@@ -106,14 +102,15 @@ impl Store {
                 label: (*label).to_string(),
                 created: new.now,
             };
-            let (id, bytes) = slot::create(&master, &keys.control, &repo, secret, new.cost, &note)?;
+            let (id, bytes) = slot::create(&master, &keys.control.notes, &repo, secret, new.cost, &note)?;
             remote.put(&ObjectName::key(id), &bytes)?;
             slots.push(id);
         }
         // Of a try that ended before its `config`, or of one that loses against ours: they will never open anything.
         let mut abandoned = slot_ids(remote)?;
         abandoned.retain(|id| !slots.contains(id));
-        let config = config::encode(repo, config, &keys.control)?;
+        let standing = Standing::new(config.parity);
+        let config = config::encode(repo, config, &standing, &keys.control.config)?;
         let ours = match remote.put(&ObjectName::config(), &config)? {
             Published::Created => true,
             // I-13: equal bytes are our own, from a try whose reply was lost.
@@ -152,14 +149,16 @@ impl Store {
         cache_root: &Path,
     ) -> Result<Self> {
         let keys = Keys::new(&opened.master, repo);
-        let config = config::open(&opened.config, &repo, &keys.control)?;
+        let config = config::open(&opened.config, &repo, &keys.control.config)?;
+        let standing = Standing::of(config::clear(&opened.config)?, config.parity);
         let chunker = Chunker::new(keys.chunker(), config.bounds)?;
-        let cache = cache_root.join(replica::folder(keys.repo(), &config));
+        let cache = cache_root.join(replica::folder(&keys, &config));
         Ok(Store {
             kept: remote.is_far().then(|| Kept::new(&cache)),
             remote,
             keys,
             config,
+            standing: Mutex::new((0, standing)),
             chunker,
             opened,
             confirmed: AtomicBool::new(false),
@@ -174,7 +173,7 @@ impl Store {
     pub fn check_config(&self) -> Result<()> {
         let bytes = self.remote.get(&ObjectName::config(), cap::CONTROL)?;
         config::clear(&bytes)?;
-        config::open(&bytes, self.id(), &self.keys.control).map(drop)
+        config::open(&bytes, self.id(), &self.keys.control.config).map(drop)
     }
 
     /// The same once, if a kept copy was used: nobody shall rely on a repository that others can't open.
@@ -288,7 +287,7 @@ impl Store {
 
     /// Gives a new pack its parity, where the repository has that.
     pub(crate) fn protect(&self, pack: PackId) -> Result<()> {
-        match self.config.parity {
+        match self.standing.lock().1.parity {
             Some(percent) => parity::protect(&*self.remote, self.id(), pack, percent).map(drop),
             None => Ok(()),
         }
@@ -367,18 +366,31 @@ impl Store {
     }
 
     pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<Slate> {
+        match self.read_slate(id, bytes) {
+            // A head that was hurt can look like a later version's: then its seal holds for the head that we would write.
+            Err(newer @ Error::NewerFormat { .. }) => {
+                match self.read_slate(id, &object::with_own_head(bytes)) {
+                    Ok(_) => Err(Error::corrupt(ObjectName::snapshot(id), "its head is damaged")),
+                    Err(_) => Err(newer),
+                }
+            }
+            slate => slate,
+        }
+    }
+
+    fn read_slate(&self, id: SessionId, bytes: &[u8]) -> Result<Slate> {
         let object = format!("snapshots/{id}");
         let head = Head::parse(self.id(), &object, bytes)?;
         if head.is(Sealed::Fence) {
-            head.open(Sealed::Fence, &self.keys.control, id.as_bytes(), &object)?;
+            head.open(Sealed::Fence, &self.keys.control.sessions, id.as_bytes(), &object)?;
             return Ok(Slate::Fence);
         }
         let sealed = head
             .keys
             .first()
             .ok_or_else(|| Error::corrupt(&object, "it carries no session key"))?;
-        let keys = self.keys.open_session(sealed)?;
-        let body = head.open(Sealed::Manifest, &keys.manifest, id.as_bytes(), &object)?;
+        let key = self.keys.open_key(KeyClass::Manifest, sealed)?;
+        let body = head.open(Sealed::Manifest, &key, id.as_bytes(), &object)?;
         Ok(Slate::Manifest {
             body,
             hash: *blake3::hash(bytes).as_bytes(),
@@ -394,6 +406,7 @@ impl Store {
             });
         }
         session::put_trash(self, id, &manifest, now)?;
+        session::trashed_since(self, id, now);
         // First, or the session would look open once its manifest is gone.
         self.remote.delete(&ObjectName::session(id))?;
         self.remote.barrier()?;
@@ -416,82 +429,10 @@ impl Store {
         for Forgotten { id, .. } in ended {
             self.remote.delete(&ObjectName::trash(*id))?;
         }
-        self.remote.barrier()
-    }
-
-    pub fn add_slot(&self, secret: &Secret, cost: Cost, label: &str, now: i64) -> Result<SlotId> {
-        let note = Note {
-            label: label.to_string(),
-            created: now,
-        };
-        let (id, bytes) = slot::create(
-            &self.opened.master,
-            &self.keys.control,
-            self.id(),
-            secret,
-            cost,
-            &note,
-        )?;
-        self.remote.put(&ObjectName::key(id), &bytes)?;
-        // Proven to open before anyone relies on it.
-        let stored = Slot::parse(id, &read_slot(&*self.remote, id)?)?;
-        match stored.unwrap(secret, self.id())? {
-            Some(master) if master.0 == self.opened.master.0 => Ok(id),
-            _ => Err(Error::corrupt(
-                format!("keys/{id}"),
-                "the new slot does not open again",
-            )),
-        }
-    }
-
-    pub fn slots(&self) -> Result<Vec<SlotInfo>> {
-        let mut slots = Vec::new();
-        for id in slot_ids(&*self.remote)? {
-            let slot = read_slot(&*self.remote, id).and_then(|bytes| Slot::parse(id, &bytes));
-            let slot = match slot {
-                Err(e) if e.is_damage() => None,
-                slot => Some(slot?),
-            };
-            let note = slot
-                .as_ref()
-                .and_then(|slot| slot.note(&self.keys.control, self.id()));
-            slots.push(SlotInfo {
-                id,
-                kind: slot.map(|slot| slot.kind),
-                note,
-                current: id == self.opened.slot,
-            });
-        }
-        Ok(slots)
-    }
-
-    /// Removes a slot; refuses the last one that is sound, since nobody could open the repository again. Of several
-    /// removals at once none takes the last: whoever finds no slot afterwards puts its own back.
-    pub fn remove_slot(&self, id: SlotId) -> Result<()> {
-        let is_last = || -> Result<bool> {
-            let slots = self.slots()?;
-            Ok(!slots.iter().any(|slot| slot.id != id && slot.kind.is_some()))
-        };
-        let refused = || Error::Refused("this is the last key slot; add another one first".to_string());
-        if is_last()? {
-            return Err(refused());
-        }
-        let bytes = match read_slot(&*self.remote, id) {
-            Err(e) if e.is_damage() => None,
-            bytes => Some(bytes?),
-        };
-        let name = ObjectName::key(id);
-        self.remote.delete(&name)?;
         self.remote.barrier()?;
-        if let Some(bytes) = bytes.filter(|_| !matches!(is_last(), Ok(false))) {
-            self.remote.put(&name, &bytes)?;
-            return Err(refused());
+        for Forgotten { id, .. } in ended {
+            session::forget_trashed(self, *id);
         }
         Ok(())
-    }
-
-    /// The slot that opened this repository.
-    pub fn opened_with(&self) -> SlotId {
-        self.opened.slot
     }
 }

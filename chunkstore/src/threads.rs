@@ -24,9 +24,9 @@ pub fn spawn_in<'scope, T: Send + 'scope>(
     builder.spawn_scoped(scope, work).map_err(Error::Thread)
 }
 
-/// Whether the system would give `count` more threads now. For libraries that end the process when they get none: it
-/// is no promise, but where a limit is set low it says so in time.
-pub(crate) fn are_to_be_had(count: usize) -> Result<()> {
+/// An error unless the system lets this process start `count` more threads now. For libraries that panic without them;
+/// it promises nothing for later, but finds a limit that is set low.
+pub(crate) fn can_spawn(count: usize) -> Result<()> {
     let gate = parking_lot::RwLock::new(());
     std::thread::scope(|scope| {
         // All at once: each waits until the last one is there.

@@ -1,6 +1,10 @@
 //! Brings chunks from one replica to another as they are stored: a pack as a whole where most of it is wanted, else
 //! frames, byte for byte, into new packs. A pack whose bytes are those of its name needs no opening; a frame that goes
-//! into a new pack is proven first, so that damage gets no fresh, valid name.
+//! into a new pack is proven first, so that damage gets no fresh, valid name. What footers list of moved files is compared
+//! with its hash either way.
+//!
+//! What comes has a name that was never at the target before, whole packs too: their old name may have been there, and
+//! somebody may still be about to delete it (I-18).
 //!
 //! Runs under the session of a [`Writer`], which lists what came (I-1). What a mark condemns at the target is in no way
 //! relied on (I-4): a chunk in such a pack comes again, in another one.
@@ -11,10 +15,9 @@ use crate::id::PackId;
 use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::ENTRIES_PER_SEGMENT;
 use crate::live::LiveSet;
-use crate::object::cap;
 use crate::pack::{self, Frame, PackList};
-use crate::remote::{ObjectName, Published};
 use crate::session::View;
+use crate::simulation::{self, Rule};
 use crate::smallfile::Part;
 use crate::store::Store;
 use crate::sweep::repack::{Mover, place};
@@ -22,14 +25,22 @@ use crate::threads;
 use crate::writer::Writer;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+mod carry;
+
+pub use carry::carry_ahead;
+use carry::carry_pack;
 
 /// Packs on their way at a time at most; each is in memory meanwhile.
 const LANES: usize = 4;
 /// What header, footer and padding take of the smallest pack, and nobody wants.
 const PADDING: u64 = 8 << 10;
+/// Packs that came ahead of what needs them: their names at the origin, and those that they have at the target.
+pub type Ahead = HashMap<PackId, PackId>;
+
 /// Packs that wait for their index segment at most: so much is done again after a crash.
 const UNLISTED: usize = 32;
 
@@ -61,7 +72,7 @@ impl Origin {
 /// What came, and what did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Brought {
-    /// Whole packs, as they are at the origin.
+    /// Whole packs.
     pub packs: u64,
     /// Chunks that were asked for and came.
     pub chunks: u64,
@@ -90,74 +101,44 @@ pub fn wanted(origin: &Origin, lacking: &mut LiveSet) -> Result<LiveSet> {
     Ok(wanted)
 }
 
-/// Brings the `wanted` chunks, and the bundles of the `wanted` files with what is listed of them. To mend a replica, say which of its packs to `avoid`: they count as not being there, and what
-/// is damaged at the origin too is counted as lost. Otherwise such damage in a pack that does not come whole is an error. What came is listed when this
-/// returns, also after an error, as far as it can be.
+/// Brings the `wanted` chunks, and the bundles of the `wanted` files with what is listed of them; what came `ahead` is only
+/// listed. To mend a replica, be `careful`: then what is damaged at the origin too is counted as lost, where it is otherwise
+/// an error in a pack that does not come whole. What came is listed when this returns, also after an error, as far as it can
+/// be.
 pub fn bring(
     origin: &Origin,
     to: &Store,
     writer: &Writer,
     wanted: &mut LiveSet,
-    avoid: Option<&HashSet<PackId>>,
+    ahead: &Ahead,
+    careful: bool,
     told: &Told<'_>,
 ) -> Result<Brought> {
+    // Listed after the marks of the writer's view: what is there now and in none of them stays (I-4).
+    let there = to.packs()?;
+    let condemned = &writer.view().condemned;
+    let stays = |(_, new): &(&PackId, &PackId)| there.contains_key(*new) && !condemned.contains(*new);
+    let ahead = ahead
+        .iter()
+        .filter(stays)
+        .map(|(old, new)| (*old, *new))
+        .collect();
     let mut transfer = Transfer {
         origin,
         to,
         writer,
         told,
-        there: to.packs()?,
+        ahead,
         brought: Brought::default(),
     };
     let by_pack = transfer.by_pack(wanted)?;
-    let unusable =
-        |id: &PackId| avoid.is_some_and(|avoid| avoid.contains(id)) || writer.view().condemned.contains(id);
-    let (whole, part): (Vec<_>, Vec<_>) = by_pack.into_iter().partition(|(id, (_, bytes))| {
-        !unusable(id) && !transfer.is_hurt_there(id) && transfer.is_worth_it(id, *bytes)
-    });
+    let (whole, part): (Vec<_>, Vec<_>) = by_pack
+        .into_iter()
+        .partition(|(id, (_, bytes))| transfer.is_worth_it(id, *bytes));
     let hurt = transfer.packs(&whole)?;
     let part: BTreeSet<PackId> = part.into_iter().map(|(id, _)| id).collect();
-    transfer.frames(&part, &hurt, wanted, avoid.is_some())?;
+    transfer.frames(&part, &hurt, wanted, careful)?;
     Ok(transfer.brought)
-}
-
-/// Brings packs that are new at `from` ahead of the generation that will need them: whole, and in no index segment.
-/// Whoever brings that generation finds them there, and only lists them. To be called under a session of the target, or a
-/// collection takes them for garbage. `known` packs are passed over, and what is seen is added. Returns the bytes sent.
-pub fn carry_ahead(from: &Store, to: &Store, known: &mut HashSet<PackId>, told: &Told<'_>) -> Result<u64> {
-    let packs = from.packs()?;
-    let new: Vec<(PackId, u64)> = packs.into_iter().filter(|(id, _)| known.insert(*id)).collect();
-    if new.is_empty() {
-        return Ok(0);
-    }
-    let there = to.packs()?;
-    let mut sent = 0;
-    for (id, _) in new.into_iter().filter(|(id, _)| !there.contains_key(id)) {
-        match carry_pack(from, to, id, told) {
-            Ok((_, bytes)) => sent += bytes,
-            // Collected meanwhile, or hurt: that is for whoever needs it.
-            Err(e) if e.is_of_one_object() => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(sent)
-}
-
-/// The pack's list, and the bytes that were sent.
-fn carry_pack(from: &Store, to: &Store, id: PackId, told: &Told<'_>) -> Result<(PackList, u64)> {
-    let name = ObjectName::pack(id);
-    let bytes = from.remote().get(&name, cap::PACK as usize)?;
-    if blake3::hash(&bytes).as_bytes() != id.as_bytes() {
-        return Err(Error::corrupt(name, "its bytes are not those of its name"));
-    }
-    let list = pack::parse_list(from.keys(), id, &bytes)?;
-    let mut staged = to.remote().begin()?;
-    staged.write(&bytes)?;
-    // "Exists" means the same bytes: the name is their hash.
-    let (Published::Created | Published::Exists) = staged.publish(&name)?;
-    to.protect(id)?;
-    told(bytes.len() as u64)?;
-    Ok((list, bytes.len() as u64))
 }
 
 struct Transfer<'a> {
@@ -165,8 +146,8 @@ struct Transfer<'a> {
     to: &'a Store,
     writer: &'a Writer,
     told: &'a Told<'a>,
-    /// Packs at the target, whoever put them.
-    there: Inventory,
+    /// What came before and may be listed.
+    ahead: Ahead,
     brought: Brought,
 }
 
@@ -210,17 +191,10 @@ impl Transfer<'_> {
         Ok(by_pack)
     }
 
-    /// Whether a pack comes as a whole: half of it is wanted, or it is there already and only has to be listed.
+    /// Whether a pack comes as a whole: half of it is wanted, or it came ahead and only has to be listed.
     fn is_worth_it(&self, id: &PackId, wanted: u64) -> bool {
         let size = self.origin.packs.get(id).copied().unwrap_or(u64::MAX);
-        self.there.get(id) == Some(&size) || wanted.saturating_mul(2).saturating_add(PADDING) >= size
-    }
-
-    /// Whether the target holds something else under this pack's name: then nothing can be put there, and its chunks come
-    /// in another pack.
-    fn is_hurt_there(&self, id: &PackId) -> bool {
-        let (here, there) = (self.origin.packs.get(id), self.there.get(id));
-        there.is_some() && there != here
+        self.ahead.contains_key(id) || wanted.saturating_mul(2).saturating_add(PADDING) >= size
     }
 
     /// Brings whole packs, several at a time, and lists them. Returns those that are hurt at the origin.
@@ -231,7 +205,8 @@ impl Transfer<'_> {
         let this = Courier {
             origin: self.origin,
             to: self.to,
-            there: &self.there,
+            ahead: &self.ahead,
+            renews: !simulation::left_out(Rule::FreshNames),
             told: self.told,
         };
         let mut arrivals = Arrivals::default();
@@ -393,7 +368,9 @@ type Arrived = (PackId, Share, Result<(PackList, u64)>);
 struct Courier<'a> {
     origin: &'a Origin,
     to: &'a Store,
-    there: &'a Inventory,
+    ahead: &'a Ahead,
+    /// Always, but to see what happens otherwise.
+    renews: bool,
     told: &'a Told<'a>,
 }
 
@@ -417,11 +394,9 @@ impl Courier<'_> {
     /// The pack's list, and the bytes that were sent.
     fn carry(&self, id: PackId) -> Result<(PackList, u64)> {
         (self.told)(0)?;
-        let from = &*self.origin.store;
-        let size = self.origin.packs.get(&id);
-        match size.is_some() && self.there.get(&id) == size {
-            true => Ok((pack::read_list(from.remote(), from.keys(), id)?, 0)),
-            false => carry_pack(from, self.to, id, self.told),
+        match self.ahead.get(&id) {
+            Some(there) => Ok((pack::read_list(self.to.remote(), self.to.keys(), *there)?, 0)),
+            None => carry_pack(&self.origin.store, self.to, id, self.renews, self.told),
         }
     }
 }

@@ -1,9 +1,40 @@
 //! Bounded reading and writing of little numbers: LEB128 varints and fixed little-endian fields.
 //! Nothing here allocates by a length it reads (I-14).
 
+use crate::error::Error;
+
 /// The bytes ended early, or a number was not in its shortest form.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed;
+
+/// Why a structure can't be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Undecodable {
+    /// Nobody wrote it so.
+    Malformed,
+    /// It has something that a later version has defined (I-15): never damage, and never as good as absent.
+    Newer(String),
+}
+
+impl Undecodable {
+    pub fn newer(what: &str, tag: u8) -> Self {
+        Undecodable::Newer(format!("{what} {tag}"))
+    }
+
+    /// As the error of reading `object`.
+    pub fn of(self, object: impl ToString) -> Error {
+        match self {
+            Undecodable::Malformed => Error::corrupt(object, "it does not decode"),
+            Undecodable::Newer(feature) => Error::NewerFormat { feature },
+        }
+    }
+}
+
+impl From<Malformed> for Undecodable {
+    fn from(_: Malformed) -> Self {
+        Undecodable::Malformed
+    }
+}
 
 pub fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {

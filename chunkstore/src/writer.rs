@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::frame::Encoder;
 use crate::id::{ChunkId, PackId, SessionId};
 use crate::index::{self, LocalIndex, Located};
-use crate::keys::{SealedSessionKey, SessionKeys};
+use crate::keys::SessionKeys;
 use crate::pack::{Class, ClosedPack, PackList, PackWriter};
 use crate::session::{self, Owner, Session, View};
 use crate::simulation::{self, Rule};
@@ -30,6 +30,14 @@ use std::sync::{Arc, OnceLock};
 /// New chunks remembered before an index segment is written in the middle of a run: some 10 MB of memory.
 const CLAIMS_MAX: u64 = 128 << 10;
 const SHARDS: usize = 16;
+/// Bytes of packs in memory at most, where the remote gathers an object until it is published ([`Remote::is_far`]).
+///
+/// [`Remote::is_far`]: crate::remote::Remote::is_far
+const GATHERED_MAX: usize = 512 << 20;
+/// Each lane has one of data and one of trees.
+const PACKS_OF_LANE: usize = 2;
+/// One waits for the committing thread, and one for room among those under way.
+const PACKS_WAITING: usize = 2;
 
 /// What a put did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +61,14 @@ pub struct Flushed(());
 
 #[derive(Default)]
 struct Lane {
-    packs: [Option<PackWriter>; 2],
+    packs: [Option<PackWriter>; PACKS_OF_LANE],
+}
+
+/// How many lanes have packs of their own: all that are wanted, unless they would take too much memory. Then several
+/// threads share one.
+fn lanes_of(wanted: usize, uploads: usize, pack_size: usize) -> usize {
+    let packs = (GATHERED_MAX / pack_size).saturating_sub(uploads + PACKS_WAITING);
+    wanted.min(packs / PACKS_OF_LANE).max(1)
 }
 
 enum Message {
@@ -83,8 +98,7 @@ pub struct Writer {
 struct Shared {
     store: Arc<Store>,
     view: View,
-    content: Arc<SessionKeys>,
-    sealed_key: SealedSessionKey,
+    content: SessionKeys,
     index: OnceLock<LocalIndex>,
     opening: Mutex<()>,
     claims: Vec<Mutex<HashSet<ChunkId>>>,
@@ -107,7 +121,7 @@ impl Writer {
     pub fn begin(store: Arc<Store>, owner: Owner, lanes: usize, dry: bool) -> Result<Writer> {
         let keys = store.keys().new_session()?;
         let owner = Owner {
-            packs: Some(session::packs_under(&keys.1)),
+            packs: Some([&keys.data, &keys.tree].map(|key| session::packs_under(&key.sealed))),
             ..owner
         };
         let early = match simulation::left_out(Rule::SessionFirst) {
@@ -134,7 +148,7 @@ impl Writer {
         lanes: usize,
         session: Option<Session>,
         early: Option<View>,
-        (content, sealed_key): (Arc<SessionKeys>, SealedSessionKey),
+        content: SessionKeys,
     ) -> Result<Writer> {
         let dry = session.is_none();
         let view = match early {
@@ -145,7 +159,6 @@ impl Writer {
             store,
             view,
             content,
-            sealed_key,
             index: OnceLock::new(),
             opening: Mutex::new(()),
             claims: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -167,6 +180,11 @@ impl Writer {
                 commit::commit(&shared, &messages)
             }
         })?;
+        let remote = shared.store.remote();
+        let lanes = match remote.is_far() {
+            true => lanes_of(lanes, remote.lanes(), shared.store.config().pack_size as usize),
+            false => lanes.max(1),
+        };
         Ok(Writer {
             shared,
             session: Mutex::new(session),
@@ -225,20 +243,15 @@ impl Writer {
         id: ChunkId,
         plain: &[u8],
     ) -> Result<u32> {
-        let Shared {
-            store,
-            content,
-            sealed_key,
-            ..
-        } = &*self.shared;
-        let (frame, sealed) =
-            encoder.encode(store.keys(), content.frame(class.is_tree()), class, id, plain)?;
+        let Shared { store, content, .. } = &*self.shared;
+        let content = content.frames(class.is_tree());
+        let (frame, sealed) = encoder.encode(store.keys(), &content.key, class, id, plain)?;
         let stored = sealed.len() as u32;
         if self.dry {
             self.shared.forget_old_claims();
             return Ok(stored);
         }
-        let mut lane = self.lanes[lane].lock();
+        let mut lane = self.lanes[lane % self.lanes.len()].lock();
         let slot = &mut lane.packs[class as usize - 1];
         let is_full = |pack: &mut PackWriter| !pack.has_room(sealed.len(), store.config().pack_size as usize);
         if let Some(full) = slot.take_if(is_full) {
@@ -250,12 +263,12 @@ impl Writer {
                 store.remote(),
                 store.id(),
                 class,
-                vec![*sealed_key],
+                vec![content.sealed],
             )?),
         };
         pack.append(frame, sealed)?;
         if let Some(kept) = store.kept.as_ref().filter(|_| class.is_tree()) {
-            kept.keep_frame(&id, frame.codec as u8, frame.plain_len, sealed_key, sealed);
+            kept.keep_frame(&id, frame.codec as u8, frame.plain_len, &content.sealed, sealed);
         }
         Ok(stored)
     }
@@ -323,15 +336,6 @@ impl Writer {
         shared.write_index(lists).map_err(|e| shared.fail(e))
     }
 
-    /// Publishes the manifest that another replica has under this session's name, byte for byte, and ends the session.
-    pub fn publish_sealed(&self, _: Flushed, bytes: &[u8]) -> Result<[u8; 32]> {
-        let mut session = self.session.lock();
-        let open = session.as_ref().ok_or(Error::WriterFailed)?;
-        let hash = open.publish_sealed(&self.shared.store, bytes)?;
-        *session = None;
-        Ok(hash)
-    }
-
     /// Where a chunk that was flushed lies; a hint for the manifest.
     pub fn place(&self, id: &ChunkId) -> Result<Option<Located>> {
         match self.shared.index.get() {
@@ -343,15 +347,10 @@ impl Writer {
     /// Publishes `body` as this session's manifest, and ends the session; the next one, if opened, takes over. Returns its id and the hash of its stored
     /// bytes.
     pub fn publish(&self, _: Flushed, body: &[u8]) -> Result<(SessionId, [u8; 32])> {
-        let Shared {
-            store,
-            content,
-            sealed_key,
-            ..
-        } = &*self.shared;
+        let Shared { store, content, .. } = &*self.shared;
         let mut session = self.session.lock();
         let open = session.as_ref().ok_or(Error::WriterFailed)?;
-        let hash = open.publish(store, content, sealed_key, body)?;
+        let hash = open.publish(store, &content.manifest, body)?;
         let id = open.id;
         *session = self.next_session.lock().take();
         Ok((id, hash))
@@ -443,5 +442,31 @@ impl Shared {
         let index = self.index(&mut |_, _| {})?;
         let claims = self.shard(id).lock();
         Ok(claims.contains(id) || index.contains(id, &self.view.condemned)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packs_in_memory_are_bounded() {
+        let mut shared = false;
+        for pack_size in [1 << 20, 8 << 20, 32 << 20, 64 << 20] {
+            for uploads in [2, 4] {
+                for wanted in [1, 2, 9, 65, 1000] {
+                    let lanes = lanes_of(wanted, uploads, pack_size);
+                    let packs = lanes * PACKS_OF_LANE + uploads + PACKS_WAITING;
+                    assert!((1..=wanted).contains(&lanes));
+                    assert!(
+                        packs * pack_size <= GATHERED_MAX,
+                        "{pack_size} {uploads} {wanted}"
+                    );
+                    shared |= lanes < wanted;
+                }
+            }
+        }
+        assert!(shared);
+        assert_eq!(lanes_of(5, 4, 32 << 20), 5, "four threads and the trees");
     }
 }

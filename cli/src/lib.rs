@@ -36,7 +36,7 @@ pub fn main() -> ExitCode {
     // the kernel doesn't know the request, it just costs that.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
-    if let Err(e) = signals::heed_status() {
+    if let Err(e) = signals::outlive() {
         output::say(&format!("dedup: can't watch for signals: {e}"));
     }
     let cli = match Cli::try_parse() {
@@ -87,22 +87,15 @@ fn run(cli: Cli) -> Result<Status, Failure> {
         }
     };
     let global = cli.global;
-    rates::apply(
-        global
-            .limit_upload
-            .clone()
-            .or_else(|| settings.limits.upload.clone()),
-        global
-            .limit_download
-            .clone()
-            .or_else(|| settings.limits.download.clone()),
-    );
-    service::repo::stop_when(signals::interrupted);
     let options = RepositoryOptions::from(&global);
-    let terminal = Terminal {
-        context: Context::new(env, settings, options, Zoned::now()),
-        global,
-    };
+    let context = Context::new(env, settings, options, Zoned::now(), signals::cancel_token());
+    let limits = &context.settings.limits;
+    rates::apply(
+        context.bandwidth(),
+        global.limit_upload.clone().or_else(|| limits.upload.clone()),
+        global.limit_download.clone().or_else(|| limits.download.clone()),
+    );
+    let terminal = Terminal { global, context };
     let done = call(&terminal, &cli.command);
     terminal.context.tighten();
     done

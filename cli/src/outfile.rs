@@ -1,10 +1,19 @@
 //! A file that a command writes, at a place of the user's choice. A regular file appears there only when it is whole; a
 //! device, a FIFO or whatever else is there is opened and written through.
+//!
+//! Until it is whole it has a name of our own beside its final one, and is locked. So one that nobody holds locked belongs
+//! to a run that died; the next one that writes into the same folder removes it.
 
-use service::Failure;
+use crate::terminal::Terminal;
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+use service::dump::{OUTPUT, is_temporary, temporary_name};
+use service::listing;
+use service::{Error, Failure};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Links followed at most, as the kernel does.
@@ -12,6 +21,7 @@ const LINKS_MAX: usize = 40;
 
 /// Has `write` write what is to be at `target`.
 pub fn write(
+    terminal: &Terminal,
     target: &Path,
     write: impl FnOnce(&mut dyn Write) -> service::Result<()>,
 ) -> Result<(), Failure> {
@@ -21,7 +31,15 @@ pub fn write(
     }
     let is_special = there.as_ref().is_ok_and(|there| !there.is_file());
     match real(target).filter(|_| !is_special) {
-        Some(real) => replace(&real, there.ok(), write),
+        Some(real) => {
+            let removed = remove_leftovers(folder(&real));
+            if removed > 0 {
+                let why =
+                    format!("an earlier dump did not end: {removed} unfinished files of it were removed");
+                listing::warn(terminal, why);
+            }
+            replace(&real, there.ok(), write)
+        }
         None => through(target, write),
     }
 }
@@ -43,7 +61,7 @@ fn through(target: &Path, write: impl FnOnce(&mut dyn Write) -> service::Result<
     let failed = |what: &str, e: &io::Error| Failure::io(what, target, e);
     let file = OpenOptions::new().write(true).open(target);
     let mut out = BufWriter::with_capacity(1 << 20, file.map_err(|e| failed("open", &e))?);
-    write(&mut out)?;
+    write(&mut out).map_err(|e| named(target, e))?;
     out.flush().map_err(|e| failed("write to", &e))?;
     match out.get_ref().sync_all() {
         // Nothing that could be synced.
@@ -61,7 +79,7 @@ fn replace(
     let failed = |e: &io::Error| Failure::io("write", target, e);
     let (temporary, file) = beside(target)?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
-    let written = write(&mut out).map_err(Failure::from).and_then(|()| {
+    let written = write(&mut out).map_err(|e| named(target, e)).and_then(|()| {
         out.flush().map_err(|e| failed(&e))?;
         if let Some(there) = there {
             // Only root may give files away; the content is what was asked for.
@@ -72,6 +90,8 @@ fn replace(
             .get_ref()
             .sync_all()
             .and_then(|()| fs::rename(&temporary, target));
+        // Where a folder can't be opened or synced, its file system writes the name in its own time.
+        let _durable = File::open(folder(target)).and_then(|folder| folder.sync_all());
         named.map_err(|e| failed(&e))
     });
     if written.is_err() {
@@ -81,15 +101,38 @@ fn replace(
     written
 }
 
-/// A new file with a name that backups leave out, in the folder of `target`.
+/// What is wrong with the output is told with its path.
+fn named(target: &Path, error: Error) -> Failure {
+    match error {
+        Error::Io { what, path, source } if path == Path::new(OUTPUT) => Failure::io(what, target, &source),
+        error => error.into(),
+    }
+}
+
+/// The folder that a file is or will be in.
+fn folder(path: &Path) -> &Path {
+    let parent = path.parent().unwrap_or(Path::new(""));
+    match parent.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => parent,
+    }
+}
+
+/// A new file with a name that backups leave out, in the folder of `target`, locked.
 fn beside(target: &Path) -> Result<(PathBuf, File), Failure> {
-    let own = std::process::id();
     for number in 0u32.. {
-        let path = target.with_file_name(format!(".dedup-restore-{own:08x}-{number:x}"));
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => return Ok((path, file)),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        let path = target.with_file_name(temporary_name(std::process::id(), number));
+        let file = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(e) => return Err(Failure::io("create", target, &e)),
+        };
+        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        // Before it was locked, another run may have taken it for a dead one's. Where locks are unknown, no run is ever
+        // taken for dead.
+        let lost = file.metadata().is_ok_and(|meta| meta.nlink() == 0);
+        if locked != Err(Errno::WOULDBLOCK) && !lost {
+            return Ok((path, file));
         }
     }
     Err(Failure::io(
@@ -97,4 +140,34 @@ fn beside(target: &Path) -> Result<(PathBuf, File), Failure> {
         target,
         &io::ErrorKind::AlreadyExists.into(),
     ))
+}
+
+/// Removes what runs that died have left in a folder; how many files that were. What can't be removed is left to the next
+/// run.
+fn remove_leftovers(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else {
+        // Entering it may be all that is allowed.
+        return 0;
+    };
+    let ours = entries
+        .flatten()
+        .filter(|entry| is_temporary(entry.file_name().as_bytes()));
+    ours.map(|entry| u64::from(remove_dead(&entry.path()))).sum()
+}
+
+/// Removes the file at `path` if the run that wrote it has died.
+fn remove_dead(path: &Path) -> bool {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path);
+    let Ok(file) = opened else { return false };
+    let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
+    let same = |meta: Metadata| {
+        let named = fs::symlink_metadata(path);
+        meta.is_file() && named.is_ok_and(|named| (named.dev(), named.ino()) == (meta.dev(), meta.ino()))
+    };
+    locked.is_ok() && file.metadata().is_ok_and(same) && fs::remove_file(path).is_ok()
 }

@@ -3,6 +3,7 @@
 //! tell. SIGUSR1 asks for one line of progress.
 
 use crate::exit::Code;
+use service::run::CancelToken;
 use service::{Failure, Status};
 use signal_hook::flag;
 use std::io;
@@ -12,10 +13,12 @@ use std::sync::{Arc, LazyLock};
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 static STATUS: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// From now on SIGUSR1 does not end the process. Called first of all.
-pub fn heed_status() -> io::Result<()> {
-    #[cfg(unix)]
+/// From now on SIGUSR1 does not end the process, nor does a file that would grow beyond the limit on file sizes: the write
+/// fails instead, and so does what it was for. Called first of all.
+pub fn outlive() -> io::Result<()> {
     flag::register(signal_hook::consts::SIGUSR1, STATUS.clone())?;
+    // A handler, which children do not inherit.
+    flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
     Ok(())
 }
 
@@ -42,6 +45,11 @@ fn is_ignored(signal: i32) -> bool {
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Cancelled by the first signal that is caught.
+pub fn cancel_token() -> CancelToken {
+    CancelToken::from_flag(STOP.clone())
 }
 
 /// The user asked to stop.

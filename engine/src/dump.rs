@@ -11,6 +11,29 @@ use chunkstore::ChunkId;
 use chunkstore::frame::Decoder;
 use std::io::Write;
 
+/// Stands for the path of what a dump is written to in [`Error::Io`].
+pub const OUTPUT: &str = "the output";
+
+const TEMPORARY: &str = ".dedup-dump-";
+
+/// The name that a process gives to a file that it dumps until it is whole. A backup leaves out such names.
+pub fn temporary_name(process: u32, number: u32) -> String {
+    format!("{TEMPORARY}{process:08x}-{number:x}")
+}
+
+/// Whether it is such a name.
+pub fn is_temporary(name: &[u8]) -> bool {
+    let hex =
+        |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let Some(numbers) = name.strip_prefix(TEMPORARY.as_bytes()) else {
+        return false;
+    };
+    match numbers.split_at_checked(8) {
+        Some((process, [b'-', number @ ..])) => hex(process) && hex(number),
+        _ => false,
+    }
+}
+
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Writes the regular file at `path` (absolute) to `out` and gives its length. After an error, what was written is the
@@ -152,7 +175,7 @@ fn misfit(id: &ChunkId) -> Error {
 pub(crate) fn failed(source: std::io::Error) -> Error {
     Error::Io {
         what: "write to",
-        path: "the output".into(),
+        path: OUTPUT.into(),
         source,
     }
 }

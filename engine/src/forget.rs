@@ -71,6 +71,7 @@ pub fn plan(
 
 /// Moves snapshots to the trash. If one of them is protected none is moved.
 pub fn apply(repo: &Repo, ids: &[SessionId], now: i64) -> Result<()> {
+    repo.store.check_upgrades()?;
     for id in ids {
         if repo.manifest(*id)?.protected {
             let why = format!("snapshot {} is protected", short(*id));
@@ -89,6 +90,7 @@ pub fn apply(repo: &Repo, ids: &[SessionId], now: i64) -> Result<()> {
 /// ended by it stays ended (I-8). Refused when it can be read.
 pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
     let store = &repo.store;
+    store.check_upgrades()?;
     let name = ObjectName::snapshot(id);
     let kept = repo.state().join("unreadable").join(id.to_hex());
     let read = store
@@ -103,19 +105,17 @@ pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
             let why = format!("snapshot {} can be read", short(id));
             return Err(StoreError::Refused(why).into());
         }
-        // An earlier try was cut short before the fence.
+        // An earlier try was cut short before the fence, where the storage replaces nothing.
         Err(Error::Store(StoreError::Missing { .. })) if kept.exists() => {}
         Err(Error::Store(StoreError::Missing { .. })) => return Err(Error::NoSnapshot(id.to_hex())),
         Err(Error::Store(e)) if e.is_damage() => {
             let mut bytes = Vec::new();
             store.remote().read(&name, 0, cap::MANIFEST, &mut bytes)?;
             write_durably(&kept, &bytes)?;
-            store.remote().delete(&name)?;
-            store.remote().barrier()?;
         }
         Err(e) => return Err(e),
     }
-    match session::fence(store, id)? {
+    match session::fence_over(store, id)? {
         true => {
             store.list_forgotten(&[Forgotten::named(id)])?;
             Ok(kept)
@@ -165,6 +165,7 @@ pub fn undelete(
     monitor: &dyn Monitor,
 ) -> Result<SessionId> {
     let store = &repo.store;
+    store.check_upgrades()?;
     let (body, _) = match store.trash(id) {
         Err(StoreError::Missing { .. }) => return Err(Error::NoSnapshot(id.to_hex())),
         trash => trash?,
@@ -180,7 +181,7 @@ pub fn undelete(
         Err(e) => return Err(e.into()),
     }
     let mut manifest = Manifest::decode(id, &body)?;
-    manifest.original = Some(id);
+    manifest.original = Some(manifest.original.unwrap_or(id));
     match restate::publish(repo, id, &manifest, host, now, monitor) {
         Ok((new, _)) => {
             store.discard(&[prune::ended(id, &body)])?;

@@ -1,12 +1,16 @@
 //! Mends one replica from others, by adding (I-16): what its generations refer to and it has lost, or holds damaged,
 //! comes from a replica that has it whole.
 //!
-//! A damaged pack is put right in its place where the storage can do that (I-2); elsewhere its chunks come again in
-//! other packs, and a mark condemns it. A damaged index segment is superseded first, as [`repair::index`] does. A damaged
-//! manifest is put right once everything that it refers to is there.
+//! A damaged pack is put right in its place where the storage can do that (I-2), with the frames of another replica: they
+//! are the same bytes, whatever pack they lie in there. Elsewhere its chunks come again in other packs, and a mark
+//! condemns it. A damaged index segment is superseded first, as [`repair::index`] does. The generation of a damaged manifest is published anew, under a name of its own
+//! (I-18), once everything that it refers to is there; a fence then takes the place of what can't be read.
 
+mod manifests;
+mod packs;
 mod wanted;
 
+use self::manifests::{Known, Spare};
 use crate::check::{self, ReadData};
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::Manifest;
@@ -17,12 +21,11 @@ use crate::repo::{Repo, index_progress};
 use crate::tree::references;
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
-use chunkstore::object::cap;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
 use chunkstore::store::Slate;
-use chunkstore::transfer::{self, Origin};
+use chunkstore::transfer::{self, Ahead, Origin};
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, PackId, Place, SessionId, sweep};
 use parking_lot::Mutex;
@@ -59,7 +62,7 @@ pub struct Healed {
     /// Chunks that were lost or damaged and came from another replica; bytes that were sent for that.
     pub chunks_brought: u64,
     pub bytes: u64,
-    /// Damaged manifests that were put right.
+    /// Generations whose manifest was damaged, and which were published anew.
     pub snapshots_mended: u64,
     /// Names of what was mended, at most a thousand.
     pub mended: Vec<String>,
@@ -190,12 +193,6 @@ struct Healing<'a> {
     healed: Healed,
 }
 
-/// A manifest that is damaged here, as another replica has it.
-struct Spare {
-    id: SessionId,
-    bytes: Vec<u8>,
-}
-
 impl Healing<'_> {
     fn run(&mut self) -> Result<()> {
         let (mut live, spares) = self.references()?;
@@ -214,9 +211,18 @@ impl Healing<'_> {
     /// Everything that generations refer to, also those whose manifest only another replica can show.
     fn references(&mut self) -> Result<(LiveSet, Vec<Spare>)> {
         self.monitor.phase(Phase::FindingReferences);
+        let mut live = LiveSet::new(self.repo.store.cache())?;
+        let mut known = Known::default();
+        self.own_references(&mut live, &mut known)?;
+        let spares = self.spares(known)?;
+        for manifest in spares.iter().filter_map(|spare| spare.manifest.as_ref()) {
+            self.walk(manifest, &mut live)?;
+        }
+        Ok((live, spares))
+    }
+
+    fn own_references(&mut self, live: &mut LiveSet, known: &mut Known) -> Result<()> {
         let store = &self.repo.store;
-        let mut live = LiveSet::new(store.cache())?;
-        let mut spares = Vec::new();
         let mut ids = store.slates()?;
         let snapshots = ids.len();
         ids.extend(store.trashed()?);
@@ -232,37 +238,22 @@ impl Healing<'_> {
                 Ok(Some(body)) => body,
                 // Forgotten or ended meanwhile.
                 Ok(None) | Err(StoreError::Missing { .. }) => continue,
-                Err(e) if e.is_of_one_object() && number < snapshots => match self.spare(id)? {
-                    Some((spare, body)) => {
-                        spares.push(spare);
-                        body
-                    }
-                    None => {
-                        self.lose_manifest(id, &e);
-                        continue;
-                    }
-                },
-                Err(e) if e.is_of_one_object() => {
+                Err(e) if e.is_hurt() && number < snapshots => {
+                    known.damaged.push((id, e));
+                    continue;
+                }
+                Err(e) if e.is_hurt() => {
                     self.lose_manifest(id, &e);
                     continue;
                 }
                 Err(e) => return Err(e.into()),
             };
-            self.walk(&Manifest::decode(id, &body)?, &mut live)?;
+            let manifest = Manifest::decode(id, &body)?;
+            known.origins.insert(id);
+            known.origins.extend(manifest.original);
+            self.walk(&manifest, live)?;
         }
-        Ok((live, spares))
-    }
-
-    /// The manifest of this name at another replica, and its body.
-    fn spare(&self, id: SessionId) -> Result<Option<(Spare, Vec<u8>)>> {
-        for origin in self.origins {
-            match origin.store.sealed_manifest(id) {
-                Ok((bytes, body)) => return Ok(Some((Spare { id, bytes }, body))),
-                Err(e) if e.is_of_one_object() => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(None)
+        Ok(())
     }
 
     fn lose_manifest(&mut self, id: SessionId, error: &StoreError) {
@@ -295,7 +286,7 @@ impl Healing<'_> {
                     &mut plain,
                 ) {
                     Ok(()) => return Ok(plain),
-                    Err(e) if e.is_of_one_object() => error = e,
+                    Err(e) if e.is_hurt() => error = e,
                     Err(e) => return Err(e.into()),
                 }
                 if !matches!(error, StoreError::Missing { .. }) {
@@ -315,47 +306,9 @@ impl Healing<'_> {
         let mut walk = Walk::new(load, references, live, self.monitor)?;
         // What can't be read anywhere is looked up with the rest, and found to be lost.
         walk.root(&manifest.root()?, &mut |_, error| match error {
-            Error::Store(e) if e.is_of_one_object() => Ok(()),
+            Error::Store(e) if e.is_hurt() => Ok(()),
             e => Err(e),
         })
-    }
-
-    /// Puts damaged packs right in their place. Returns those that stay damaged.
-    fn put_right(&mut self) -> Result<HashSet<PackId>> {
-        let hurt = std::mem::take(&mut *self.hurt.lock());
-        self.healed.packs_damaged = hurt.len() as u64;
-        let mut left = HashSet::new();
-        for id in hurt {
-            if self.options.dry_run || !self.put_pack(id)? {
-                left.insert(id);
-            }
-        }
-        Ok(left)
-    }
-
-    fn put_pack(&mut self, id: PackId) -> Result<bool> {
-        let name = ObjectName::pack(id);
-        for origin in self.origins {
-            let bytes = match origin.store.remote().get(&name, cap::PACK as usize) {
-                Ok(bytes) if blake3::hash(&bytes).as_bytes() == id.as_bytes() => bytes,
-                Ok(_) => continue,
-                Err(e) if e.is_of_one_object() => continue,
-                Err(e) => return Err(e.into()),
-            };
-            return match self.repo.store.remote().replace(&name, &bytes) {
-                Ok(()) => {
-                    self.put.insert(id);
-                    self.healed.packs_mended += 1;
-                    self.healed.bytes += bytes.len() as u64;
-                    self.healed.mended(&name);
-                    Ok(true)
-                }
-                // This storage replaces nothing.
-                Err(StoreError::Refused(_)) => Ok(false),
-                Err(e) => Err(e.into()),
-            };
-        }
-        Ok(false)
     }
 
     fn bring(&mut self, wanted: &mut LiveSet, hurt: &HashSet<PackId>) -> Result<()> {
@@ -371,7 +324,8 @@ impl Healing<'_> {
                     let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
                     let store = &self.repo.store;
                     let mut asked = transfer::wanted(origin, wanted)?;
-                    let brought = transfer::bring(origin, store, self.writer, &mut asked, Some(hurt), &told)?;
+                    let brought =
+                        transfer::bring(origin, store, self.writer, &mut asked, &Ahead::new(), true, &told)?;
                     self.healed.bytes += brought.bytes;
                     let mut still = LiveSet::new(store.cache())?;
                     self.add_wanted(wanted, hurt, &mut still)?;
@@ -399,30 +353,6 @@ impl Healing<'_> {
             sweep::condemn_packs(&self.repo.store, &new)?;
         }
         Ok(())
-    }
-
-    /// Puts a manifest right, if all that it refers to is there. What lay under the name had no sound seal, so nobody can
-    /// have relied on it; this session stands for it, as its own stood for it at the other replica.
-    fn put_manifest(&mut self, spare: &Spare) -> Result<()> {
-        let name = ObjectName::snapshot(spare.id);
-        let whole = self.healed.chunks_lost == 0;
-        let put = match whole && !self.options.dry_run {
-            true => self.repo.store.remote().replace(&name, &spare.bytes),
-            false if whole => Ok(()),
-            false => Err(StoreError::Refused("part of it is lost".to_string())),
-        };
-        match put {
-            Ok(()) => {
-                self.healed.snapshots_mended += 1;
-                self.healed.mended(&name);
-                Ok(())
-            }
-            Err(e @ StoreError::Refused(_)) => {
-                self.lose_manifest(spare.id, &e);
-                Ok(())
-            }
-            Err(e) => Err(e.into()),
-        }
     }
 
     fn tell_lost(&self, object: impl ToString, why: impl ToString) {

@@ -7,7 +7,7 @@ use chunkstore::SlotId;
 pub use chunkstore::keyring::forget as forget_kept;
 use chunkstore::object::cap;
 use chunkstore::remote::ObjectName;
-use chunkstore::slot::SLOT_LEN;
+use chunkstore::slot::SLOT_MAX;
 pub use chunkstore::slot::{
     Cost, Password, Secret, SlotKind, new_key_file, new_phrase, parse_key_file, parse_phrase,
 };
@@ -45,7 +45,7 @@ pub fn export(repo: &Repo) -> Result<Vec<(String, Vec<u8>)>> {
     let mut objects = vec![(config.path(), remote.get(&config, cap::CONTROL)?)];
     for slot in repo.store.slots()?.iter().filter(|slot| slot.kind.is_some()) {
         let name = ObjectName::key(slot.id);
-        objects.push((name.path(), remote.get(&name, SLOT_LEN)?));
+        objects.push((name.path(), remote.get(&name, SLOT_MAX)?));
     }
     Ok(objects)
 }

@@ -28,6 +28,7 @@ pub mod repo;
 pub mod restate;
 pub mod restore;
 pub mod retain;
+pub mod run;
 pub mod select;
 pub mod stats;
 pub mod storage;

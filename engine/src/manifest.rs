@@ -5,8 +5,8 @@ use crate::entry::Time;
 use crate::error::{Error, Result};
 use crate::facts::{Dated, Facts, Made, newest_first};
 use crate::order;
-use crate::tree::Root;
-use chunkstore::object::{cbor, from_cbor};
+use crate::tree::{CodecError, Root};
+use chunkstore::object::{Tail, cbor, from_cbor};
 use chunkstore::remote::for_all;
 use chunkstore::session::View;
 use chunkstore::store::{Slate, Store};
@@ -105,7 +105,21 @@ pub struct Manifest {
     /// What an earlier generation held, and this one does not because it could not be found, at most [`MISSING_MAX`].
     #[cbor(n(21), with = "list", has_nil)]
     pub missing: Vec<Missing>,
+    /// The operating system whose conventions its entries follow where they do not say otherwise: [`SYSTEM`].
+    #[n(22)]
+    pub system: u8,
+    /// What a later version wrote after the summary's counters, and after all of these: said again where this is.
+    #[cbor(skip)]
+    tails: [Tail; 2],
 }
+
+/// Elements of a manifest and of its summary, and which one the summary is.
+const ELEMENTS: u64 = 23;
+const COUNTERS: u64 = 13;
+const SUMMARY: usize = 16;
+
+/// Linux, as docs/format.md numbers operating systems.
+const SYSTEM: u8 = 1;
 
 /// Unreadable directories that a manifest names; the summary counts all.
 pub const UNREADABLE_MAX: usize = 1000;
@@ -239,6 +253,8 @@ impl Manifest {
             unreadable_dirs: Vec::new(),
             mounts: Vec::new(),
             missing: Vec::new(),
+            system: SYSTEM,
+            tails: Default::default(),
         }
     }
 
@@ -270,11 +286,13 @@ impl Manifest {
     }
 
     pub fn root(&self) -> Result<Root> {
-        from_cbor(&self.root).ok_or_else(|| {
-            Error::Store(chunkstore::Error::corrupt(
-                "a manifest",
-                "its root does not decode",
-            ))
+        Root::decode(&self.root).map_err(|e| {
+            Error::Store(match e {
+                CodecError::Damaged(what) => {
+                    chunkstore::Error::corrupt("a manifest", format!("its root does not decode ({what})"))
+                }
+                CodecError::Unknown(feature) => chunkstore::Error::NewerFormat { feature },
+            })
         })
     }
 
@@ -284,16 +302,25 @@ impl Manifest {
     }
 
     pub fn encode(&self) -> Vec<u8> {
-        cbor(self)
+        let [counters, fields] = &self.tails;
+        let mut body = cbor(self);
+        if let Some(summary) = element(&body, SUMMARY) {
+            let longer = counters.append_to(body[summary.clone()].to_vec(), COUNTERS);
+            body.splice(summary, longer);
+        }
+        fields.append_to(body, ELEMENTS)
     }
 
     pub fn decode(id: SessionId, body: &[u8]) -> Result<Self> {
-        from_cbor(body).ok_or_else(|| {
+        let mut manifest: Manifest = from_cbor(body).ok_or_else(|| {
             Error::Store(chunkstore::Error::corrupt(
                 format!("snapshots/{id}"),
                 "its fields do not decode",
             ))
-        })
+        })?;
+        let counters = element(body, SUMMARY).map(|at| Tail::of(&body[at], COUNTERS));
+        manifest.tails = [counters.unwrap_or_default(), Tail::of(body, ELEMENTS)];
+        Ok(manifest)
     }
 
     pub fn facts(&self, id: SessionId) -> Facts {
@@ -316,6 +343,18 @@ impl Manifest {
             original: self.original,
         }
     }
+}
+
+/// Where the n-th element of the array `body` stands.
+fn element(body: &[u8], n: usize) -> Option<std::ops::Range<usize>> {
+    let mut decoder = minicbor::Decoder::new(body);
+    decoder.array().ok()??;
+    for _ in 0..n {
+        decoder.skip().ok()?;
+    }
+    let start = decoder.position();
+    decoder.skip().ok()?;
+    Some(start..decoder.position())
 }
 
 /// One generation as listed: its manifest without the root, so that long lists stay small.
@@ -415,5 +454,40 @@ impl Remembered {
             segments: self.segments.clone(),
             ..View::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A later version appended a counter and a field: who restates the generation loses neither.
+    #[test]
+    fn what_a_later_version_appended_is_said_again() {
+        let head = Head {
+            host: "h".to_string(),
+            user: "u".to_string(),
+            paths: vec![b"/a".to_vec()],
+            tags: Vec::new(),
+            description: String::new(),
+            time: Timestamp::UNIX_EPOCH,
+            walk: Time::default(),
+            machine: [1; 16],
+        };
+        let root = Root::new(crate::tree::Segments::Inline(Vec::new()));
+        let mut newer = Manifest::new(&head, &root, Summary::default());
+        newer.tails = [
+            Tail::of(&cbor(&([0u8; 13].as_slice(), 14u8)), 1),
+            Tail::of(&cbor(&(0u8, "later")), 1),
+        ];
+        let body = newer.encode();
+        let mut read = Manifest::decode(SessionId([1; 16]), &body).unwrap();
+        assert_eq!(read, newer);
+        assert_eq!(read.encode(), body);
+        read.tags.push("tag".to_string());
+        let again = Manifest::decode(SessionId([1; 16]), &read.encode()).unwrap();
+        assert_eq!((&again.tails, &again.tags), (&newer.tails, &read.tags));
+        let mut decoder = minicbor::Decoder::new(&body);
+        assert_eq!(decoder.array().unwrap(), Some(ELEMENTS + 1));
     }
 }

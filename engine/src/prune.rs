@@ -69,6 +69,7 @@ impl Options {
 /// Collects garbage. [`Error::Damaged`] or [`Error::ShortListing`] when the repository must not be changed,
 /// [`chunkstore::Error::NoSpace`] when it is full and nothing could be freed.
 pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<PruneSummary> {
+    repo.store.check_upgrades()?;
     let remote = repo.store.remote();
     if !options.dry_run && !options.exclusive {
         repo.refuse_weak_storage(options.now)?;
@@ -112,7 +113,7 @@ fn run_once(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Pru
     let own = session.as_ref().map(|session| session.id);
     let result = collect(repo, options, monitor, own, &mut summary);
     if let Some(session) = session {
-        match session::fence(store, session.id) {
+        match session.abandon(store) {
             // What it held up ends with the process.
             Err(StoreError::NoSpace { .. }) => {}
             Err(e) if result.is_ok() => return Err(e.into()),
@@ -254,7 +255,10 @@ impl<'a> Collection<'a> {
         let open = self.settle(sweep::open_sessions(self.store)?)?;
         let owner = |id: &SessionId| Ok(session::owner(self.store, *id)?.and_then(|owner| owner.packs));
         let running = open.iter().filter(|id| Some(**id) != self.own).map(owner);
-        let running = running.filter_map(Result::transpose).collect::<Result<_>>()?;
+        let running = running
+            .filter_map(Result::transpose)
+            .collect::<Result<Vec<[u64; 2]>>>()?;
+        let running = running.into_iter().flatten().collect();
         let quiet = open.is_empty() && View::read(self.store)?.segments == state.view.segments;
         let State {
             view,

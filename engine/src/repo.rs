@@ -5,6 +5,7 @@ use crate::error::{self, Error, Result};
 use crate::generations::Known;
 use crate::manifest::{self, Listed, Manifest, Remembered, Snapshot};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::run::{LocalDirs, RunContext};
 pub use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
 pub use chunkstore::descriptors::raise_limit;
@@ -14,12 +15,10 @@ use chunkstore::opening;
 use chunkstore::private;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::{Opener, Others};
-pub use chunkstore::remote::limit_rates;
 use chunkstore::remote::{self, ObjectName};
 use chunkstore::session::Owner;
 use chunkstore::simulation;
 use chunkstore::slot::{Cost, Secret};
-pub use chunkstore::stopping::stop_when;
 pub use chunkstore::store::replica::Made;
 use chunkstore::store::{NewStore, Store};
 use chunkstore::{RepoId, SessionId};
@@ -28,13 +27,6 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Where local files go: `cache` may be deleted at any moment, `state` should be kept.
-#[derive(Clone, Debug)]
-pub struct LocalDirs {
-    pub cache: PathBuf,
-    pub state: PathBuf,
-}
 
 /// Generations as a command that lists them finds them.
 pub struct Survey {
@@ -78,18 +70,20 @@ pub struct Repo {
     machine_file: PathBuf,
     /// Replicas to read from where this one fails.
     others: Option<Arc<Others>>,
+    run: RunContext,
 }
 
 /// Makes a repository at `location`. `now` in seconds since 1970; `parity` in percent of each pack.
 pub fn create(
     location: &str,
+    run: &RunContext,
     bounds: Bounds,
     secrets: &[(Secret, &str)],
     cost: Cost,
     now: i64,
     parity: Option<u8>,
 ) -> Result<RepoId> {
-    let remote = remote::open(location)?;
+    let remote = remote::open(location, &run.link)?;
     let new = NewStore {
         bounds,
         secrets,
@@ -104,8 +98,10 @@ pub fn create(
 }
 
 /// Whether there is a repository at `location`, of whatever version; needs no secret.
-pub fn exists(location: &str) -> Result<bool> {
-    Ok(remote::open(location)?.size(&ObjectName::config())?.is_some())
+pub fn exists(location: &str, run: &RunContext) -> Result<bool> {
+    Ok(remote::open(location, &run.link)?
+        .size(&ObjectName::config())?
+        .is_some())
 }
 
 /// The directory of a repository that lies in one.
@@ -141,72 +137,75 @@ pub(crate) fn state_of(dirs: &LocalDirs, folder: &str) -> PathBuf {
 /// A repository that is there, and not opened yet.
 pub struct Found {
     store: opening::Found,
-    dirs: LocalDirs,
+    run: RunContext,
 }
 
 impl Found {
     pub fn open(&self, secret: &Secret) -> Result<Repo> {
-        Repo::of(self.store.open(secret)?, &self.dirs)
+        Repo::of(self.store.open(secret)?, &self.run)
     }
 }
 
 impl Repo {
-    fn of(store: Store, dirs: &LocalDirs) -> Result<Repo> {
-        let state = state_of(dirs, &store.folder());
+    fn of(store: Store, run: &RunContext) -> Result<Repo> {
+        let state = state_of(&run.dirs, &store.folder());
         // Where nothing can be kept, this run is a machine of its own. Whoever relies on more proves that it can be.
-        let machine = machine_id(&dirs.state).or_else(|_| random::<16>())?;
+        let machine = machine_id(&run.dirs.state).or_else(|_| random::<16>())?;
         Ok(Repo {
             store: Arc::new(store),
             state,
             machine,
-            machine_file: machine_file(&dirs.state),
+            machine_file: machine_file(&run.dirs.state),
             others: None,
+            run: run.clone(),
         })
     }
     /// [`chunkstore::Error::NoRepository`] where there is none; needs no secret.
-    pub fn look(location: &str, dirs: &LocalDirs) -> Result<Found> {
-        Repo::look_on(remote::open(location)?, dirs)
+    pub fn look(location: &str, run: &RunContext) -> Result<Found> {
+        Repo::look_on(remote::open(location, &run.link)?, run)
     }
 
-    fn look_on(remote: Arc<dyn remote::Remote>, dirs: &LocalDirs) -> Result<Found> {
-        let store = opening::Found::look(remote, &dirs.cache)?;
+    fn look_on(remote: Arc<dyn remote::Remote>, run: &RunContext) -> Result<Found> {
+        let store = opening::Found::look(remote, &run.dirs.cache)?;
         // Whoever walks the sources while the repository is being opened must not meet half of this. Readers do without.
-        let _ = machine_id(&dirs.state);
+        let _ = machine_id(&run.dirs.state);
         Ok(Found {
             store,
-            dirs: dirs.clone(),
+            run: run.clone(),
         })
     }
 
-    pub fn open(location: &str, secret: &Secret, dirs: &LocalDirs) -> Result<Repo> {
-        Repo::look(location, dirs)?.open(secret)
+    pub fn open(location: &str, secret: &Secret, run: &RunContext) -> Result<Repo> {
+        Repo::look(location, run)?.open(secret)
     }
 
-    pub fn open_on(remote: Arc<dyn remote::Remote>, secret: &Secret, dirs: &LocalDirs) -> Result<Repo> {
-        Repo::look_on(remote, dirs)?.open(secret)
+    pub fn open_on(remote: Arc<dyn remote::Remote>, secret: &Secret, run: &RunContext) -> Result<Repo> {
+        Repo::look_on(remote, run)?.open(secret)
     }
 
     /// Another replica of this repository, for which no secret is needed.
-    pub fn open_replica(&self, location: &str, dirs: &LocalDirs) -> Result<Repo> {
-        self.open_replica_on(remote::open(location)?, dirs)
+    pub fn open_replica(&self, location: &str) -> Result<Repo> {
+        self.open_replica_on(remote::open(location, &self.run.link)?)
     }
 
-    pub fn open_replica_on(&self, remote: Arc<dyn remote::Remote>, dirs: &LocalDirs) -> Result<Repo> {
-        Repo::of(self.store.open_replica(remote, &dirs.cache)?, dirs)
+    pub fn open_replica_on(&self, remote: Arc<dyn remote::Remote>) -> Result<Repo> {
+        Repo::of(self.store.open_replica(remote, &self.run.dirs.cache)?, &self.run)
     }
 
     /// Makes an empty replica of this repository, unless there is one. `now` in seconds since 1970.
     pub fn make_replica(&self, location: &str, now: i64) -> Result<Made> {
-        Ok(self.store.make_replica(&*remote::open(location)?, now)?)
+        Ok(self
+            .store
+            .make_replica(&*remote::open(location, &self.run.link)?, now)?)
     }
 
     /// The same, read from these other replicas (name and location) where it fails: each is opened when it is needed.
-    pub fn or_from(self, others: Vec<(String, String)>, dirs: &LocalDirs) -> Repo {
+    pub fn or_from(self, others: Vec<(String, String)>) -> Repo {
         let opener = |(name, location): (String, String)| {
-            let (store, cache) = (self.store.clone(), dirs.cache.clone());
+            let (store, run) = (self.store.clone(), self.run.clone());
             let open: Opener = Box::new(move || {
-                let remote = remote::open(&location).ok()?;
-                store.open_replica(remote, &cache).ok().map(Arc::new)
+                let remote = remote::open(&location, &run.link).ok()?;
+                store.open_replica(remote, &run.dirs.cache).ok().map(Arc::new)
             });
             (name, open)
         };
@@ -218,6 +217,11 @@ impl Repo {
             others: Some(Arc::new(others)),
             ..self
         }
+    }
+
+    /// The run that this was opened for.
+    pub fn run(&self) -> &RunContext {
+        &self.run
     }
 
     /// Where it is, as it may be printed.

@@ -5,7 +5,8 @@
 //! was seen not to, nothing is collected unless the caller vouches that nobody writes meanwhile.
 
 use crate::error::{Error, Result, StoreError};
-use crate::repo::{LocalDirs, Repo, state_of, write_replacing};
+use crate::repo::{Repo, state_of, write_replacing};
+use crate::run::RunContext;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::remote::{self, Probe, Remote};
 use minicbor::{Decode, Encode};
@@ -79,10 +80,10 @@ fn place(remote: &dyn Remote) -> [u8; 32] {
 
 /// Tries out the storage of the new repository `id` at `location`, and notes what was seen. Writes there, and removes
 /// what it wrote.
-pub fn try_out(location: &str, folder: &str, dirs: &LocalDirs, now: i64) -> Result<Storage> {
-    let remote = remote::open(location)?;
+pub fn try_out(location: &str, folder: &str, run: &RunContext, now: i64) -> Result<Storage> {
+    let remote = remote::open(location, &run.link)?;
     let storage = Storage::of(&remote::probe(&*remote)?, &*remote, now);
-    storage.note(&state_of(dirs, folder))?;
+    storage.note(&state_of(&run.dirs, folder))?;
     Ok(storage)
 }
 

@@ -1,10 +1,10 @@
 //! The root inside a manifest.
 #![no_main]
-use chunkstore::object::{cbor, from_cbor};
+use chunkstore::object::cbor;
 use engine::tree::Root;
 
 libfuzzer_sys::fuzz_target!(|body: &[u8]| {
-    if let Some(root) = from_cbor::<Root>(body) {
-        assert_eq!(from_cbor::<Root>(&cbor(&root)).as_ref(), Some(&root));
+    if let Ok(root) = Root::decode(body) {
+        assert_eq!(Root::decode(&cbor(&root)).as_ref(), Ok(&root));
     }
 });

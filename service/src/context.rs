@@ -8,7 +8,8 @@ use crate::machine;
 use crate::resolve::{self, Location, RepositoryOptions};
 use crate::secret::{self, PasswordPrompt, SecretSource};
 use crate::settings::Settings;
-use engine::repo::{LocalDirs, Repo};
+use engine::repo::Repo;
+use engine::run::{Bandwidth, CancelToken, Link, LocalDirs, RunContext};
 use engine::{Error, StoreError, cache, key};
 use jiff::Zoned;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub struct Context {
     /// The job's one "now", in the local time zone.
     pub now: Zoned,
     local: OnceLock<LocalFiles>,
+    link: Link,
 }
 
 struct LocalFiles {
@@ -35,13 +37,24 @@ struct LocalFiles {
 }
 
 impl Context {
-    pub fn new(env: Env, settings: Settings, options: RepositoryOptions, now: Zoned) -> Context {
+    /// `cancel` ends what is done from here, at its next safe point.
+    pub fn new(
+        env: Env,
+        settings: Settings,
+        options: RepositoryOptions,
+        now: Zoned,
+        cancel: CancelToken,
+    ) -> Context {
         Context {
             env,
             settings,
             options,
             now,
             local: OnceLock::new(),
+            link: Link {
+                bandwidth: Bandwidth::unlimited(),
+                cancel,
+            },
         }
     }
 
@@ -72,6 +85,19 @@ impl Context {
             LocalFiles { dirs, temporary }
         });
         Ok(made.dirs.clone())
+    }
+
+    /// What repositories are opened with.
+    pub(crate) fn run(&self) -> Result<RunContext, Failure> {
+        Ok(RunContext {
+            dirs: self.dirs()?,
+            link: self.link.clone(),
+        })
+    }
+
+    /// How much may be sent and received.
+    pub fn bandwidth(&self) -> &Bandwidth {
+        &self.link.bandwidth
     }
 
     /// Gives what was made of local files meanwhile to their owner only, too.
@@ -131,7 +157,7 @@ impl Context {
         face: &dyn Face,
         begin: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Result<Repo, Failure> {
-        let found = Repo::look(&location.url, &self.dirs()?)?;
+        let found = Repo::look(&location.url, &self.run()?)?;
         let mut begun = false;
         // Who mistypes a password is asked again.
         let tries = |source: SecretSource| {

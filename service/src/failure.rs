@@ -33,7 +33,7 @@ impl Failure {
         Failure::new(self.status, format!("{}; {more}", self.message))
     }
 
-    /// An operation on a local file failed; a full disk has its own status.
+    /// An operation on a local file failed; a full disk has its own status, and a limit on the size of files its remedy.
     pub fn io(what: &str, path: &std::path::Path, error: &io::Error) -> Failure {
         let status = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Status::OutOfSpace,
@@ -41,7 +41,11 @@ impl Failure {
             io::ErrorKind::PermissionDenied => Status::AccessDenied,
             _ => Status::Failed,
         };
-        Failure::new(status, format!("{what} {}: {error}", path.display()))
+        let failure = Failure::new(status, format!("{what} {}: {error}", path.display()));
+        match error.kind() {
+            io::ErrorKind::FileTooLarge => failure.with(TOO_LARGE),
+            _ => failure,
+        }
     }
 }
 
@@ -193,6 +197,10 @@ pub fn is_of_this_machine(object: &str) -> bool {
     object.starts_with('/') || object.contains(' ')
 }
 
+/// What to do where a file may not grow as long as it must be.
+const TOO_LARGE: &str =
+    "raise the limit on the size of files (ulimit -f), or use a file system that holds larger ones";
+
 /// What it means that storage refused something.
 fn refusal(kind: io::ErrorKind) -> Status {
     use io::ErrorKind as Kind;
@@ -219,6 +227,7 @@ fn remedy(kind: io::ErrorKind, is_foreign: bool) -> &'static str {
             "check the user, keys and passwords for this storage, and what they are allowed to do there"
         }
         Kind::ReadOnlyFilesystem => "the storage is mounted read-only: mount it writable",
+        Kind::FileTooLarge => TOO_LARGE,
         Kind::Unsupported => "install the program, or put it where PATH finds it",
         Kind::InvalidInput | Kind::NotADirectory => {
             "check the repository's URL and the settings of its storage"

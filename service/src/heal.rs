@@ -62,18 +62,17 @@ fn sources(
     own: &str,
     face: &dyn Face,
 ) -> Result<Vec<Repo>, Failure> {
-    let dirs = context.dirs()?;
     let mut found = Vec::new();
     for text in &request.from {
         let url = context.remote(text)?.url;
-        found.push(repo.open_replica(&url, &dirs)?);
+        found.push(repo.open_replica(&url)?);
     }
     if request.from.is_empty() {
         for (name, url) in known(context)? {
             if url == own {
                 continue;
             }
-            match repo.open_replica(&url, &dirs) {
+            match repo.open_replica(&url) {
                 Ok(replica) => found.push(replica),
                 // Another repository, which has a name too.
                 Err(Error::Store(StoreError::Refused(_))) => {}

@@ -9,6 +9,7 @@ use crate::secret::{self, Credential, PasswordPrompt, SecretSource};
 use crate::status::Status;
 use engine::repo;
 pub use engine::repo::Bounds;
+use engine::run::RunContext;
 use engine::{Error, RepoId, StoreError, key, storage};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -45,7 +46,7 @@ struct Keys {
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let location = context.location()?;
-    check_vacant(&location)?;
+    check_vacant(&context.run()?, &location)?;
     let keys = keys(context, request, &location, face)?;
     // A phrase counts only if it was seen: it is shown before anything relies on it.
     let shown = keys
@@ -98,8 +99,8 @@ pub(crate) fn warn_of_weak_storage(
     face: &dyn Face,
 ) {
     let warn = |why: String| face.notice(&Notice::Warning { during, why: &why });
-    let dirs = context.dirs();
-    let tried = dirs.and_then(|dirs| Ok(storage::try_out(url, folder, &dirs, context.now_secs())?));
+    let run = context.run();
+    let tried = run.and_then(|run| Ok(storage::try_out(url, folder, &run, context.now_secs())?));
     match tried {
         Ok(storage) => {
             for what in storage.weaknesses() {
@@ -111,8 +112,8 @@ pub(crate) fn warn_of_weak_storage(
 }
 
 /// Before any secret is made or asked for.
-pub(crate) fn check_vacant(location: &Location) -> Result<(), Failure> {
-    if repo::exists(&location.url)? {
+pub(crate) fn check_vacant(run: &RunContext, location: &Location) -> Result<(), Failure> {
+    if repo::exists(&location.url, run)? {
         let location = repo::shown(&location.url);
         return Err(Error::Store(StoreError::RepositoryExists { location }).into());
     }
@@ -191,6 +192,7 @@ fn make(context: &Context, request: &Request, location: &Location, keys: &Keys) 
     secrets.extend(phrase.map(|phrase| (phrase, "")));
     let id = repo::create(
         &location.url,
+        &context.run()?,
         request.bounds,
         &secrets,
         key::Cost::DEFAULT,
@@ -203,11 +205,16 @@ fn make(context: &Context, request: &Request, location: &Location, keys: &Keys) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::run::LocalDirs;
 
     #[test]
     fn a_vacant_place() {
         let dir = tempfile::tempdir().unwrap();
-        let check = |path: &Path| check_vacant(&Location::of(path.to_str().unwrap()));
+        let run = RunContext::new(LocalDirs {
+            cache: "/nowhere".into(),
+            state: "/nowhere".into(),
+        });
+        let check = |path: &Path| check_vacant(&run, &Location::of(path.to_str().unwrap()));
         assert_eq!(check(dir.path()), Ok(()));
         assert_eq!(check(&dir.path().join("new")), Ok(()));
         std::fs::create_dir(dir.path().join("keys")).unwrap();

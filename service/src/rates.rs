@@ -1,5 +1,6 @@
 //! RateSchedule by the time of day: what `--limit-upload` and `--limit-download` say, kept up while a command runs.
 
+use engine::run::Bandwidth;
 use jiff::Zoned;
 use jiff::civil::Time;
 use std::time::Duration;
@@ -60,18 +61,19 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// Bounds what this process sends and receives, from now to its end.
-pub fn apply(upload: Option<RateSchedule>, download: Option<RateSchedule>) {
+/// Keeps the limits of `bandwidth` at these rates, from now to the end of the process.
+pub fn apply(bandwidth: &Bandwidth, upload: Option<RateSchedule>, download: Option<RateSchedule>) {
     if upload.is_none() && download.is_none() {
         return;
     }
     let changes = [&upload, &download]
         .iter()
         .any(|rates| rates.as_ref().is_some_and(RateSchedule::changes));
+    let bandwidth = bandwidth.clone();
     let set = move || {
         let now = Zoned::now().time();
         let of = |rates: &Option<RateSchedule>| rates.as_ref().and_then(|rates| rates.at(now));
-        engine::repo::limit_rates(of(&upload), of(&download));
+        bandwidth.limit(of(&upload), of(&download));
     };
     set();
     if changes {

@@ -47,7 +47,7 @@ pub fn add(context: &Context, request: &AddRequest, face: &dyn Face) -> Result<A
         None => context.location()?,
     };
     let same = resolve::absolute(&like.url)? == url;
-    let there = repo::exists(&url)?;
+    let there = repo::exists(&url, &context.run()?)?;
     let found = if same || (there && request.like.is_none()) {
         if !there {
             let location = repo::shown(&url);
@@ -56,12 +56,12 @@ pub fn add(context: &Context, request: &AddRequest, face: &dyn Face) -> Result<A
         Found::Repository
     } else {
         if !there {
-            check_vacant(&Location::of(&url))?;
+            check_vacant(&context.run()?, &Location::of(&url))?;
         }
         let first = context.open_at(&like, face)?;
         match first.make_replica(&url, context.now_secs())? {
             Made::New => {
-                let folder = first.open_replica(&url, &context.dirs()?)?.store.folder();
+                let folder = first.open_replica(&url)?.store.folder();
                 warn_of_weak_storage(context, &url, &folder, "remote add", face);
                 Found::NewReplica
             }
@@ -152,7 +152,7 @@ pub fn list<'a>(context: &'a Context, face: &dyn Face) -> Result<Vec<(&'a Remote
     }
     // Without a repository to compare with, the names are still worth listing.
     let location = context.location()?;
-    let first = match repo::exists(&location.url) {
+    let first = match repo::exists(&location.url, &context.run()?) {
         Ok(true) => Some(context.open_at(&location, face)?),
         _ => None,
     };
@@ -173,7 +173,7 @@ fn state(
         return Ok(RemoteState::First);
     }
     let dirs = context.dirs()?;
-    let asked = first.open_replica(&remote.url, &dirs).and_then(|replica| {
+    let asked = first.open_replica(&remote.url).and_then(|replica| {
         let lacking = replicate::lacking(first, &replica, false, context.now.timestamp())?;
         Ok((
             lacking.snapshots.len() as u64,

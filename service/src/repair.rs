@@ -37,20 +37,44 @@ impl<T> Report<T> {
 pub struct ParityRequest {
     /// Also give so many per cent of parity to packs that have none.
     pub add: Option<u8>,
+    /// Give it to the packs of later backups, too; needs a password or key.
+    pub new_packs: bool,
     pub dry_run: bool,
 }
 
-/// Needs no password or key.
+/// What parity repaired.
+#[derive(Debug)]
+pub struct ParityReport {
+    pub repaired: ParityRepaired,
+    /// New packs get parity from now on.
+    pub turned_on: bool,
+}
+
+/// Needs no password or key, unless new packs are to get parity.
 pub fn parity(
     context: &Context,
     request: ParityRequest,
     face: &dyn Face,
-) -> Result<Report<ParityRepaired>, Failure> {
+) -> Result<Report<ParityReport>, Failure> {
     let location = context.location()?;
+    // First: what a backup makes meanwhile is given its own.
+    let turned_on = match request.add {
+        Some(percent) if request.new_packs && !request.dry_run => {
+            run::parity_of_new_packs(&context.open(face)?, Some(percent), context.now_secs())?
+        }
+        _ => false,
+    };
     let step = Step::start(face, Activity::Repair)?;
-    let done = run::parity(&location.url, request.add, request.dry_run, &step)?;
+    let repaired = run::parity(
+        &location.url,
+        &context.run()?,
+        request.add,
+        request.dry_run,
+        &step,
+    )?;
     step.finish();
-    let lost = done.packs_beyond;
+    let lost = repaired.packs_beyond;
+    let done = ParityReport { repaired, turned_on };
     Ok(Report { done, lost })
 }
 

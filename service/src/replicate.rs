@@ -73,7 +73,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         let one = |target| {
             let (first, options, step) = (&first, &options, &step);
             let thread = std::thread::Builder::new().name("replica".to_string());
-            thread.spawn_scoped(scope, move || bring(context, first, target, options, step))
+            thread.spawn_scoped(scope, move || bring(first, target, options, step))
         };
         let started: Vec<_> = targets.into_iter().map(one).collect();
         let joined = started.into_iter().map(|one| {
@@ -119,30 +119,18 @@ fn targets(context: &Context, request: &Request, first: &str) -> Result<Vec<Targ
 }
 
 /// Nothing for one that is no replica and was not asked for.
-fn bring(
-    context: &Context,
-    first: &Repo,
-    target: Target,
-    options: &Options,
-    step: &Step<'_>,
-) -> Option<ReplicaReport> {
+fn bring(first: &Repo, target: Target, options: &Options, step: &Step<'_>) -> Option<ReplicaReport> {
     let mut done = Replicated::default();
-    let brought = context
-        .dirs()
-        .and_then(|dirs| match first.open_replica(&target.url, &dirs) {
-            Err(e) => Ok(Err(e)),
-            Ok(to) => {
-                let run = run::run(first, &to, options, step, &mut done);
-                let (behind, reached) = (done.behind, options.now);
-                run::note(&dirs, &target.url, &Noted { behind, reached })?;
-                Ok(run)
-            }
-        });
+    let brought = first.open_replica(&target.url).and_then(|to| {
+        let run = run::run(first, &to, options, step, &mut done);
+        let (behind, reached) = (done.behind, options.now);
+        run::note(&first.run().dirs, &target.url, &Noted { behind, reached })?;
+        run
+    });
     let failure = match brought {
-        Err(failure) => Some(failure),
-        Ok(Err(Error::Store(StoreError::Refused(_)))) if !target.named => return None,
-        Ok(Err(e)) => Some(e.into()),
-        Ok(Ok(())) => None,
+        Err(Error::Store(StoreError::Refused(_))) if !target.named => return None,
+        Err(e) => Some(e.into()),
+        Ok(()) => None,
     };
     Some(ReplicaReport {
         name: target.name,

@@ -62,7 +62,6 @@ fn nearest(context: &Context, request: &Request, face: &dyn Face) -> Result<(Rep
     for name in &request.also {
         places.push((name.clone(), context.remote(name)?));
     }
-    let dirs = context.dirs()?;
     let mut failures = Vec::new();
     for (number, (_, place)) in places.iter().enumerate() {
         let found = context.open_at(place, face).and_then(|repo| {
@@ -78,7 +77,7 @@ fn nearest(context: &Context, request: &Request, face: &dyn Face) -> Result<(Rep
                     face.notice(&Notice::RestoringFrom(&repo.location()));
                 }
                 let others = others(context, &places, &resolve::absolute(&place.url)?);
-                return Ok((repo.or_from(others, &dirs), chosen));
+                return Ok((repo.or_from(others), chosen));
             }
             Err(failure) => failures.push(failure),
         }

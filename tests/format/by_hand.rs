@@ -5,58 +5,94 @@ macro_rules! say {
     ($walk:expr, $($arg:tt)*) => { writeln!($walk.text, $($arg)*).unwrap() };
 }
 
+mod control;
+mod manifest;
+mod packs;
 mod segment;
 
 use super::{Objects, hex, unhex};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use hpke::{Deserializable, Kem as _};
 use minicbor::Decoder as Cbor;
 use minicbor::data::Type;
 use segment::Bytes;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-type Kem = hpke::kem::X25519HkdfSha256;
 type Key = [u8; 32];
 
-/// What was found, as text, and each path with its bytes.
-pub struct Walk {
-    pub text: String,
-    pub files: Vec<(Vec<u8>, Vec<u8>)>,
+/// What opens a repository, as its holder has it.
+pub enum Secret<'a> {
+    KeyFile(&'a str),
+    Password(&'a str),
+    /// The 32 bytes that the words stand for.
+    Recovery([u8; 32]),
 }
 
-pub fn read(objects: &Objects, key_file: &str) -> Walk {
-    let mut walk = Repository::open(objects, key_file);
-    walk.control_objects();
+/// Paths and their bytes.
+pub type Files = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// What was found, as text, and each generation's paths with their bytes.
+pub struct Walk {
+    pub text: String,
+    pub generations: BTreeMap<String, Files>,
+    /// What was met of all that the document defines, as `type 4` or `section 12`.
+    pub met: BTreeSet<String>,
+}
+
+pub fn read(objects: &Objects, secret: &Secret<'_>) -> Walk {
+    let mut walk = Repository::open(objects, secret);
     walk.packs();
+    walk.parity();
     walk.index();
-    let root = walk.manifest();
-    let mut files = Vec::new();
-    for segment in root {
-        walk.segment(&segment, &mut files);
+    walk.control_objects();
+    walk.others();
+    let mut generations = BTreeMap::new();
+    for id in walk.manifests() {
+        let mut files = Vec::new();
+        for segment in walk.manifest(&id) {
+            walk.segment(&segment, &mut files);
+        }
+        generations.insert(hex(&id), files);
     }
     Walk {
         text: walk.text,
-        files,
+        generations,
+        met: walk.met.into_inner(),
     }
 }
 
-/// A frame's place: pack, offset, stored and plain length, codec, sealed session key.
-type Where = (String, usize, usize, usize, u8, Vec<u8>);
+/// A frame's place.
+#[derive(Clone, PartialEq, Debug)]
+struct Place {
+    pack: String,
+    offset: usize,
+    stored: usize,
+    plain: usize,
+    codec: u8,
+    sealed_key: Vec<u8>,
+}
+
+/// A file that a collection has moved: chunk id of the bundle, offset, length.
+type Moved = (Vec<u8>, usize, usize);
 
 struct Repository<'a> {
     objects: &'a Objects,
     text: String,
     repo: [u8; 16],
     master: Key,
-    control: Key,
     index: Key,
-    /// By chunk id: pack, offset, stored length, plain length, codec, sealed key.
-    places: BTreeMap<Vec<u8>, Where>,
+    /// By chunk id.
+    places: BTreeMap<Vec<u8>, Vec<Place>>,
+    /// By the hash of the content.
+    parts: BTreeMap<Vec<u8>, BTreeSet<Moved>>,
+    /// Packs and their sealed keys.
+    keys: Vec<(String, Vec<Vec<u8>>)>,
+    met: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Repository<'a> {
-    fn open(objects: &'a Objects, key_file: &str) -> Self {
+    fn open(objects: &'a Objects, secret: &Secret<'_>) -> Self {
         let config = &objects["config"];
         assert_eq!(&config[..8], b"DEDUPCFG");
         let len = u16::from_le_bytes([config[8], config[9]]) as usize;
@@ -64,21 +100,40 @@ impl<'a> Repository<'a> {
         let mut cbor = Cbor::new(clear);
         assert_eq!((cbor.array().unwrap(), cbor.u8().unwrap()), (Some(5), 1));
         let repo: [u8; 16] = cbor.bytes().unwrap().try_into().unwrap();
-        let (slot, name) = only(objects, "keys/");
-        let master = unlock(&repo, &unhex(name), slot, key_file);
+        assert_eq!(cbor.u8().unwrap(), 1);
+        let features = (strings(&mut cbor), strings(&mut cbor));
+        let slots = || {
+            objects
+                .iter()
+                .filter_map(|(path, bytes)| Some((unhex(path.strip_prefix("keys/")?), bytes)))
+        };
+        let opened = slots().filter_map(|(id, slot)| control::unlock(&repo, &id, slot, secret));
+        let opened: Vec<Key> = opened.collect();
+        assert_eq!(opened.len(), 1, "slots that the secret opens");
+        let master = opened[0];
         let mut walk = Repository {
             objects,
             text: String::new(),
             repo,
             master,
-            control: derive(&repo, &master, "control"),
             index: derive(&repo, &master, "index"),
             places: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            keys: Vec::new(),
+            met: RefCell::default(),
         };
         say!(walk, "repository {}", hex(&repo));
         say!(walk, "master key {}", hex(&master));
         for purpose in [
-            "control",
+            "config",
+            "upgrades",
+            "notes",
+            "sessions",
+            "removals",
+            "wrap data",
+            "wrap tree",
+            "wrap manifest",
+            "authors",
             "index",
             "data chunk ids",
             "tree chunk ids",
@@ -87,18 +142,29 @@ impl<'a> Repository<'a> {
         ] {
             say!(walk, "key '{purpose}' {}", hex(&derive(&repo, &master, purpose)));
         }
-        let note = open_note(&walk.control, &repo, &unhex(name), slot);
-        say!(walk, "slot {}: {note}", &name[..8]);
-        let body = open(&walk.control, &[&aad(10, &repo), clear].concat(), sealed);
-        let mut cbor = Cbor::new(&body);
-        assert_eq!(
-            (cbor.array().unwrap(), cbor.u8().unwrap(), cbor.array().unwrap()),
-            (Some(5), 1, Some(3))
+        for (id, slot) in slots() {
+            walk.slot(&id, slot);
+        }
+        walk.config(clear, sealed, &features);
+        walk
+    }
+
+    fn config(&mut self, clear: &[u8], sealed: &[u8], (required, optional): &(Vec<String>, Vec<String>)) {
+        assert!(required.is_empty());
+        self.meet("type 10");
+        let body = open(
+            &self.key("config"),
+            &[&aad(10, &self.repo), clear].concat(),
+            sealed,
         );
+        let mut cbor = Cbor::new(&body);
+        let elements = cbor.array().unwrap().unwrap();
+        assert!((5..=7).contains(&elements));
+        assert_eq!((cbor.u8().unwrap(), cbor.array().unwrap()), (1, Some(3)));
         let mut number = || cbor.u64().unwrap();
         say!(
-            walk,
-            "config: bounds {} {} {}, pack {}, bundle {}, created {}",
+            self,
+            "config: bounds {} {} {}, pack {}, bundle {}, created {}, optional {optional:?}",
             number(),
             number(),
             number(),
@@ -106,249 +172,67 @@ impl<'a> Repository<'a> {
             number(),
             number()
         );
-        walk
+        if elements > 5 {
+            say!(
+                self,
+                "  parity: {:?} percent",
+                nullable(&mut cbor, |c| c.u8().unwrap())
+            );
+        }
+        if elements > 6
+            && let Some(replica) = nullable(&mut cbor, |c| hex(c.bytes().unwrap()))
+        {
+            self.meet("replica");
+            say!(self, "  replica {replica}");
+        }
+    }
+
+    fn meet(&self, what: impl ToString) {
+        self.met.borrow_mut().insert(what.to_string());
+    }
+
+    fn key(&self, purpose: &str) -> Key {
+        derive(&self.repo, &self.master, purpose)
     }
 
     /// The body of a small sealed object.
-    fn small(&self, what: u8, path: &str, name: &[u8]) -> Vec<u8> {
-        let bytes = &self.objects[path];
-        let head = [&b"dedup"[..], &[what, 1, 1], &self.repo].concat();
-        assert_eq!(bytes[..24], head);
-        let keys = u16::from_le_bytes([bytes[24], bytes[25]]) as usize;
-        let (head, sealed) = bytes.split_at(26 + 80 * keys);
+    fn small(&self, what: u8, bytes: &[u8], name: &[u8]) -> Vec<u8> {
+        self.meet(format!("type {what}"));
+        let head = [&b"dedup"[..], &[what, 1, 1], &self.repo, &[0, 0]].concat();
+        assert_eq!(bytes[..26], head);
+        let mut rest = Bytes(&bytes[28..]);
+        let count = u16::from_le_bytes([bytes[26], bytes[27]]);
+        assert_eq!(count, u16::from(what == 6));
+        let keys: Vec<_> = (0..count).map(|_| sealed_key(&mut rest)).collect();
+        let sealed = rest.0;
+        let head = &bytes[..bytes.len() - sealed.len()];
         let key = match what {
             4 => self.index,
-            6 => blake3::derive_key(
-                "dedup 2026 v1 session manifest",
-                &self.session_key(&head[26..106]),
-            ),
-            _ => self.control,
+            5 | 7 => self.key("sessions"),
+            6 => self.content_key(3, &keys[0]),
+            8 | 9 | 15 => self.key("removals"),
+            14 => self.key("upgrades"),
+            _ => panic!("{what}"),
         };
         let plain = open(&key, &[head, name].concat(), sealed);
         let len = u32::from_le_bytes(plain[..4].try_into().unwrap()) as usize;
         assert!(plain[4 + len..].iter().all(|byte| *byte == 0));
+        let floor = if matches!(what, 4 | 6) { 4096 } else { 1024 };
+        assert!(bytes.len() >= floor && bytes.len() == padme(bytes.len()));
         plain[4..4 + len].to_vec()
     }
 
-    fn session_key(&self, sealed: &[u8]) -> Vec<u8> {
-        let (private, _) = Kem::derive_keypair(&derive(&self.repo, &self.master, "repository key pair"));
-        let encapped = <Kem as hpke::Kem>::EncappedKey::from_bytes(&sealed[..32]).unwrap();
-        hpke::single_shot_open::<hpke::aead::ChaCha20Poly1305, hpke::kdf::HkdfSha256, Kem>(
-            &hpke::OpModeR::Base,
-            &private,
-            &encapped,
-            b"dedup 2026 v1 session key",
-            &sealed[32..],
-            &self.repo,
-        )
-        .unwrap()
-    }
-
-    fn control_objects(&mut self) {
-        for path in self.objects.keys().filter(|path| path.starts_with("sessions/")) {
-            let id = unhex(path.strip_prefix("sessions/").unwrap());
-            let body = self.small(5, path, &id);
-            let mut cbor = Cbor::new(&body);
-            let elements = cbor.array().unwrap().unwrap();
-            assert!((4..=5).contains(&elements));
-            let machine = hex(cbor.bytes().unwrap());
-            let host = cbor.str().unwrap();
-            say!(
-                self,
-                "session {}: machine {machine}, host {host}, pid {}, started {}",
-                short(&id),
-                cbor.u64().unwrap(),
-                cbor.i64().unwrap()
-            );
-            if elements == 5 {
-                // Tells its packs from others.
-                cbor.skip().unwrap();
-            }
-        }
-        for (path, bytes) in self
-            .objects
-            .iter()
-            .filter(|(path, _)| path.starts_with("snapshots/"))
-        {
-            let id = unhex(path.strip_prefix("snapshots/").unwrap());
-            if bytes[5] == 7 {
-                assert_eq!(self.small(7, path, &id), b"");
-                say!(self, "fence {}", short(&id));
-            }
-        }
-    }
-
-    fn packs(&mut self) {
-        for (path, bytes) in self.objects.iter().filter(|(path, _)| path.starts_with("packs/")) {
-            assert_eq!(
-                path.rsplit('/').next().unwrap(),
-                hex(blake3::hash(bytes).as_bytes())
-            );
-            assert_eq!(&bytes[..10], b"DDUPPACK\x01\x01");
-            assert_eq!(bytes[12..28], self.repo);
-            let keys = u16::from_le_bytes([bytes[44], bytes[45]]) as usize;
-            let head = &bytes[..46 + 80 * keys];
-            let (rest, magic) = bytes.split_at(bytes.len() - 8);
-            assert_eq!(magic, b"DDUPFOOT");
-            let (rest, len) = rest.split_at(rest.len() - 4);
-            let footer = &rest[rest.len() - u32::from_le_bytes(len.try_into().unwrap()) as usize..];
-            let aad = [&aad(3, &self.repo)[..], blake3::hash(head).as_bytes()].concat();
-            let body = open(&self.index, &aad, footer);
-            let class = if bytes[10] == 1 { "data" } else { "tree" };
-            let mut reader = Bytes(&body);
-            let count = reader.number();
-            say!(self, "pack {}: {class}, {count} frames", &path[9..17]);
-            let mut offset = head.len();
-            for _ in 0..count {
-                let id = reader.take(32).to_vec();
-                let (stored, plain, codec, key) = (
-                    reader.number(),
-                    reader.number(),
-                    reader.take(1)[0],
-                    reader.number(),
-                );
-                say!(
-                    self,
-                    "  frame {} at {offset}: {stored} stored, {plain} plain, codec {codec}",
-                    short(&id)
-                );
-                let sealed_key = head[46 + 80 * key..][..80].to_vec();
-                self.places
-                    .insert(id, (path.clone(), offset, stored, plain, codec, sealed_key));
-                offset += stored;
-            }
-            // No file was moved.
-            assert_eq!(reader.number(), 0);
-            assert!(reader.0.is_empty());
-        }
-    }
-
-    /// The index says the same as the footers.
-    fn index(&mut self) {
-        let (bytes, name) = only(self.objects, "index/");
-        assert_eq!(name, hex(blake3::hash(bytes).as_bytes()));
-        let body = self.small(4, &format!("index/{name}"), b"");
-        let mut reader = Bytes(&body);
-        let keys: Vec<_> = (0..reader.number()).map(|_| reader.take(80).to_vec()).collect();
-        let mut packs = Vec::new();
-        for _ in 0..reader.number() {
-            let (id, _class, size) = (hex(reader.take(32)), reader.take(1)[0], reader.number());
-            let keys: Vec<_> = (0..reader.number())
-                .map(|_| keys[reader.number()].clone())
-                .collect();
-            packs.push((format!("packs/{}/{id}", &id[..2]), size, keys));
-        }
-        let entries = reader.number();
-        for _ in 0..entries {
-            let id = reader.take(32);
-            let (pack, offset, stored, plain) =
-                (reader.number(), reader.number(), reader.number(), reader.number());
-            let (codec, key) = (reader.take(1)[0], reader.number());
-            let (path, size, keys) = &packs[pack];
-            assert_eq!(*size, self.objects[path].len());
-            let place = (path.clone(), offset, stored, plain, codec, keys[key].clone());
-            assert_eq!(self.places[id], place);
-        }
-        assert_eq!(reader.number(), 0);
-        assert!(reader.0.is_empty());
-        say!(
-            self,
-            "index {}: {} packs, {entries} entries",
-            &name[..8],
-            packs.len()
-        );
-    }
-
-    fn chunk(&self, tree: bool, id: &[u8]) -> Vec<u8> {
-        let (pack, offset, stored, plain_len, codec, sealed_key) = &self.places[id];
-        let purpose = if tree { "tree" } else { "data" };
-        let key = blake3::derive_key(
-            &format!("dedup 2026 v1 session {purpose}"),
-            &self.session_key(sealed_key),
-        );
-        let what = if tree { 2 } else { 1 };
-        let aad = [
-            &aad(what, &self.repo),
-            id,
-            &(*plain_len as u32).to_le_bytes(),
-            &[*codec],
-        ]
-        .concat();
-        let payload = open(&key, &aad, &self.objects[pack][*offset..][..*stored]);
-        let plain = match codec {
-            0 => payload,
-            _ => zstd::bulk::decompress(&payload, *plain_len).unwrap(),
-        };
-        let ids = derive(&self.repo, &self.master, &format!("{purpose} chunk ids"));
-        assert_eq!(blake3::keyed_hash(&ids, &plain).as_bytes(), id);
-        assert_eq!(plain.len(), *plain_len);
-        plain
-    }
-
-    /// Ids of the segments that the one manifest lists.
-    fn manifest(&mut self) -> Vec<Vec<u8>> {
-        let is_manifest =
-            |(path, bytes): &(&String, &Vec<u8>)| path.starts_with("snapshots/") && bytes[5] == 6;
-        let (path, _) = self.objects.iter().find(is_manifest).unwrap();
-        let id = unhex(path.strip_prefix("snapshots/").unwrap());
-        let body = self.small(6, path, &id);
-        let mut cbor = Cbor::new(&body);
-        assert_eq!(cbor.array().unwrap(), Some(20));
-        let (host, user) = (cbor.str().unwrap(), cbor.str().unwrap());
-        let paths = strings(&mut cbor);
-        let tags = strings(&mut cbor);
-        let description = cbor.str().unwrap();
-        say!(
-            self,
-            "manifest {}: host {host}, user {user}, paths {paths:?}, tags {tags:?}, description {description}",
-            short(&id)
-        );
-        say!(
-            self,
-            "  time {} {}, walk {}",
-            cbor.i64().unwrap(),
-            cbor.u32().unwrap(),
-            cbor.i64().unwrap()
-        );
-        for _ in 8..18 {
-            cbor.skip().unwrap();
-        }
-        let root = cbor.bytes().unwrap();
-        let mut cbor = Cbor::new(root);
-        assert_eq!((cbor.array().unwrap(), cbor.array().unwrap()), (Some(4), Some(3)));
-        let packs: Vec<_> = (0..cbor.array().unwrap().unwrap())
-            .map(|_| hex(cbor.bytes().unwrap()))
-            .collect();
-        let keys = cbor.array().unwrap().unwrap();
-        (0..keys).for_each(|_| assert_eq!(cbor.bytes().unwrap().len(), 80));
-        let mut segments = Vec::new();
-        for _ in 0..cbor.array().unwrap().unwrap() {
-            assert_eq!(cbor.array().unwrap(), Some(9));
-            let (dir, name) = (lossy(cbor.bytes().unwrap()), lossy(cbor.bytes().unwrap()));
-            let segment = cbor.bytes().unwrap().to_vec();
-            let mut number = || cbor.u64().unwrap();
-            say!(
-                self,
-                "  segment {} from '{dir}' '{name}': {} entries, {} files of {} bytes, {} plain",
-                short(&segment),
-                number(),
-                number(),
-                number(),
-                number()
-            );
-            assert_eq!(cbor.array().unwrap(), Some(5));
-            let mut number = || cbor.u64().unwrap() as usize;
-            let (pack, _key, offset, stored, codec) = (number(), number(), number(), number(), number());
-            let place = &self.places[&segment];
-            assert!(
-                place.0.ends_with(&packs[pack])
-                    && (place.1, place.2, usize::from(place.4)) == (offset, stored, codec)
-            );
-            assert_eq!(cbor.datatype().unwrap(), Type::Null);
-            cbor.null().unwrap();
-            segments.push(segment);
-        }
-        segments
+    /// The content key of a class, of which the sealed one is of kind 0.
+    fn content_key(&self, class: u8, sealed: &[u8]) -> Key {
+        self.meet("type 13");
+        assert_eq!(sealed[0], 0);
+        let what = [&aad(13, &self.repo)[..], &[0, class]].concat();
+        let author = blake3::keyed_hash(&self.key("authors"), &[0; 16]);
+        let tag = blake3::keyed_hash(author.as_bytes(), &[&what, &sealed[17..]].concat());
+        assert_eq!(sealed[1..17], tag.as_bytes()[..16]);
+        let word = ["data", "tree", "manifest"][usize::from(class) - 1];
+        let wrap = self.key(&format!("wrap {word}"));
+        open(&wrap, &what, &sealed[19..]).try_into().unwrap()
     }
 }
 
@@ -357,10 +241,28 @@ fn derive(repo: &[u8; 16], master: &Key, purpose: &str) -> Key {
 }
 
 fn aad(what: u8, repo: &[u8; 16]) -> Vec<u8> {
-    [&b"dedup"[..], &[1, what, 1], repo].concat()
+    [&b"dedup"[..], &[1, what, 1], repo, &[0, 0]].concat()
+}
+
+/// The least Padmé length that is not below `n`.
+fn padme(n: usize) -> usize {
+    let e = n.ilog2();
+    let s = e.ilog2() + 1;
+    n.next_multiple_of(1 << (e - s))
+}
+
+/// Takes a sealed key, of any kind, off the bytes.
+fn sealed_key(bytes: &mut Bytes<'_>) -> Vec<u8> {
+    let head = bytes.take(19);
+    let len = u16::from_le_bytes([head[17], head[18]]) as usize;
+    [head, bytes.take(len)].concat()
 }
 
 fn open(key: &[u8], aad: &[u8], sealed: &[u8]) -> Vec<u8> {
+    try_open(key, aad, sealed).unwrap()
+}
+
+fn try_open(key: &[u8], aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     let key: Key = key.try_into().unwrap();
     let nonce: [u8; 24] = sealed[..24].try_into().unwrap();
     let payload = Payload {
@@ -369,52 +271,17 @@ fn open(key: &[u8], aad: &[u8], sealed: &[u8]) -> Vec<u8> {
     };
     chacha20poly1305::XChaCha20Poly1305::new(&key.into())
         .decrypt(&nonce.into(), payload)
-        .unwrap()
+        .ok()
 }
 
-fn unlock(repo: &[u8; 16], id: &[u8], slot: &[u8], key_file: &str) -> Key {
-    assert_eq!((&slot[..8], slot.len()), (&b"DEDUPSLT"[..], 1024));
-    let len = u16::from_le_bytes([slot[8], slot[9]]) as usize;
-    let mut cbor = Cbor::new(&slot[10..10 + len]);
-    assert_eq!((cbor.array().unwrap(), cbor.u8().unwrap()), (Some(6), 2));
-    let salt = cbor.bytes().unwrap();
-    cbor.null().unwrap();
-    let (commitment, wrapped) = (cbor.bytes().unwrap(), cbor.bytes().unwrap());
-    let secret = unhex(key_file.lines().nth(1).unwrap());
-    let mut out = [0; 64];
-    blake3::Hasher::new_derive_key("dedup 2026 v1 slot key-file")
-        .update(&secret)
-        .update(salt)
-        .finalize_xof()
-        .fill(&mut out);
-    assert_eq!(out[32..], *commitment);
-    open(&out[..32], &[&aad(11, repo)[..], id, &[2]].concat(), wrapped)
-        .try_into()
-        .unwrap()
-}
-
-/// Label and time of a slot's note.
-fn open_note(control: &Key, repo: &[u8; 16], id: &[u8], slot: &[u8]) -> String {
-    let body = &slot[10..10 + u16::from_le_bytes([slot[8], slot[9]]) as usize];
-    let mut cbor = Cbor::new(body);
-    cbor.array().unwrap();
-    (0..5).for_each(|_| cbor.skip().unwrap());
-    let others = [&body[..cbor.position()], &[0x40]].concat();
-    let aad = [&aad(12, repo)[..], id, blake3::hash(&others).as_bytes()].concat();
-    let note = open(control, &aad, cbor.bytes().unwrap());
-    let mut cbor = Cbor::new(&note);
-    assert_eq!(cbor.array().unwrap(), Some(2));
-    format!("{}, created {}", cbor.str().unwrap(), cbor.i64().unwrap())
-}
-
-/// The only object below a folder, and its name there.
-fn only<'a>(objects: &'a Objects, folder: &str) -> (&'a [u8], &'a str) {
-    let mut found = objects
-        .iter()
-        .filter_map(|(path, bytes)| Some((&bytes[..], path.strip_prefix(folder)?)));
-    let first = found.next().unwrap();
-    assert!(found.next().is_none());
-    first
+fn nullable<T>(cbor: &mut Cbor<'_>, read: impl FnOnce(&mut Cbor<'_>) -> T) -> Option<T> {
+    match cbor.datatype().unwrap() {
+        Type::Null => {
+            cbor.null().unwrap();
+            None
+        }
+        _ => Some(read(cbor)),
+    }
 }
 
 fn strings(cbor: &mut Cbor<'_>) -> Vec<String> {

@@ -1,21 +1,29 @@
 //! What somebody who may only add to a repository tries, and what rots by itself: copies that are not what the index says.
 
 use super::{Churn, NEVER};
+use chunkstore::frame::Decoder;
 use chunkstore::index::Inventory;
 use chunkstore::indexfile::{IndexEntry, IndexSegment};
 use chunkstore::pack::{self, PackWriter};
-use chunkstore::remote::{Kind, ObjectName, Remote};
+use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use chunkstore::session::View;
 use chunkstore::smallfile::Part;
 use engine::monitor::Quiet;
 use engine::repo::Repo;
-use engine::{forget, restore};
+use engine::{forget, replicate, restore};
 use kit::machine::{self, Machine};
 use kit::oracle;
-use kit::remotes::contents;
+use kit::remotes::{contents, listed};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Where packs whose footers lie are put.
+#[derive(PartialEq, Eq)]
+enum Lies {
+    Beside,
+    Instead,
+}
 
 /// Whoever may add to the index and to nothing else.
 struct Attacker<'a> {
@@ -87,6 +95,54 @@ impl<'a> Attacker<'a> {
         }
         parts.sort_unstable();
         parts
+    }
+
+    /// A copy of every pack of data, with sound frames and a footer that lists every moved file at a place where it is not.
+    /// In the `place` of the pack, or beside it.
+    fn lying_footers(&self, shift: usize, place: &Lies) {
+        let store = &self.repo.store;
+        let mut files: Vec<Part> = self.segments.iter().flat_map(|s| s.parts.clone()).collect();
+        assert!(!files.is_empty());
+        let by = shift % files.len();
+        files.rotate_left(by);
+        let mut copies = Vec::new();
+        for id in self.packs.keys() {
+            let list = pack::read_list(store.remote(), store.keys(), *id).unwrap();
+            let bytes = store.remote().get(&ObjectName::pack(*id), 80 << 20).unwrap();
+            let keys = list.sealed_keys.clone();
+            let mut writer = PackWriter::begin(store.remote(), store.id(), list.class, keys).unwrap();
+            for (number, frame) in list.frames.iter().enumerate() {
+                let start = frame.offset as usize;
+                let sealed = &bytes[start..start + frame.stored_len as usize];
+                let honest = list.parts_of(number);
+                let mut parts = match (place, honest) {
+                    (Lies::Instead, [.., last]) => vec![*last],
+                    _ => Vec::new(),
+                };
+                // Before the honest one: they may not overlap.
+                let end = parts.first().map_or(frame.plain_len, |part| part.offset);
+                let mut at = u32::from(!parts.is_empty());
+                for file in files.iter().filter(|_| !list.class.is_tree()) {
+                    if honest.iter().all(|part| part.hash != file.hash) && at + file.len <= end {
+                        parts.push(Part { offset: at, ..*file });
+                        at += file.len;
+                    }
+                }
+                parts.sort_unstable_by_key(|part| part.offset);
+                writer.append_bundle(*frame, sealed, &parts).unwrap();
+            }
+            copies.push(writer.finish(store.keys()).unwrap().publish().unwrap());
+        }
+        if *place == Lies::Instead {
+            for kind in [Kind::Index, Kind::Pack] {
+                for (name, _) in listed(store.remote(), kind).unwrap() {
+                    if copies.iter().all(|copy| ObjectName::pack(copy.id) != name) {
+                        store.remote().delete(&name).unwrap();
+                    }
+                }
+            }
+        }
+        self.put(&IndexSegment::of_packs(&copies));
     }
 
     /// A copy of every pack whose frames have rotted, listed as if they had not.
@@ -166,6 +222,75 @@ fn rotten_copies_displace_no_good_ones() {
     for seed in 20..23 {
         survives(seed, seed % 2 == 0, |attacker| attacker.rotten_copies());
     }
+}
+
+/// A collection may move a frame of a pack whose footer lies: what that lists of other files does not come with it, or the
+/// new pack, which the collection takes for proven, would stand for where the files really are.
+#[test]
+fn lying_footers_make_nobody_delete_anything_needed() {
+    for seed in 40..44 {
+        survives(seed, true, |attacker| {
+            (0..2).for_each(|shift| attacker.lying_footers(seed as usize + shift, &Lies::Beside));
+        });
+    }
+}
+
+/// A pack comes to a replica whole, without that it is opened: but for what its footer lists of moved files.
+#[test]
+fn what_a_footer_lists_comes_to_a_replica_only_if_it_is_so() {
+    let (mut churn, _) = Churn::lived(50);
+    churn.prune();
+    churn.edit(10);
+    churn.backup();
+    Attacker::new(&churn.repo()).lying_footers(1, &Lies::Instead);
+    let (lies, _) = count_parts(&churn.repo());
+    assert!(lies > 0);
+    let second = Memory::new();
+    let first = churn.repo();
+    first.store.make_replica(&second, 1).unwrap();
+    let replica = first.open_replica_on(Arc::new(second.clone())).unwrap();
+    let options = replicate::Options {
+        all: true,
+        dry_run: false,
+        host: "alpha".to_string(),
+        now: 1 << 40,
+    };
+    let mut done = replicate::Replicated::default();
+    // Files that nothing but a lie says the place of can't come.
+    let _ = replicate::run(&first, &replica, &options, &Quiet, &mut done);
+    let (lies, honest) = count_parts(&replica);
+    assert!(lies == 0 && honest > 0, "{lies} {honest}");
+}
+
+/// Parts that footers list and whose content is another's, and others.
+fn count_parts(repo: &Repo) -> (usize, usize) {
+    let store = &repo.store;
+    let (mut lies, mut honest) = (0, 0);
+    for id in store.packs().unwrap().into_keys() {
+        let list = pack::read_list(store.remote(), store.keys(), id).unwrap();
+        for part in &list.parts {
+            let frame = &list.frames[part.at as usize];
+            let reader = repo.reader(&Quiet);
+            let at = reader.locate(&frame.id).unwrap().unwrap();
+            let mut plain = Vec::new();
+            Decoder::new()
+                .unwrap()
+                .read(
+                    store.remote(),
+                    store.keys(),
+                    list.class,
+                    frame.id,
+                    &at.place,
+                    &mut plain,
+                )
+                .unwrap();
+            match part.is_proven(store.keys(), &plain) {
+                true => honest += 1,
+                false => lies += 1,
+            }
+        }
+    }
+    (lies, honest)
 }
 
 /// The same beside an honest copy of everything, which a collection may choose between.

@@ -2,7 +2,7 @@
 //! goes on.
 
 use chunkstore::SessionId;
-use chunkstore::remote::{self, ObjectName, Published};
+use chunkstore::remote::{self, Link, ObjectName, Published};
 use kit::program::{Home, Run};
 use kit::random::Random;
 use kit::servers::{Proxy, Rclone, Seaweed, Serve, Sshd};
@@ -236,7 +236,7 @@ fn lost_replies() {
         return;
     };
     let proxy = Proxy::start(server.port());
-    let remote = remote::open(&server.url_at(proxy.port())).unwrap();
+    let remote = remote::open(&server.url_at(proxy.port()), &Link::default()).unwrap();
     let name = |n| ObjectName::session(SessionId([n; 16]));
     remote.put(&name(1), b"theirs").unwrap();
     for (n, bytes, expected) in [

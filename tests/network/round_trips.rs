@@ -135,7 +135,7 @@ fn parity_in_s3() {
     let Some(server) = Seaweed::start("parity_in_s3") else {
         return;
     };
-    let remote = chunkstore::remote::open(&server.url()).unwrap();
+    let remote = chunkstore::remote::open(&server.url(), &chunkstore::remote::Link::default()).unwrap();
     let name = chunkstore::remote::ObjectName::pack(chunkstore::PackId([7; 32]));
     remote.put(&name, b"damaged").unwrap();
     remote.replace(&name, b"whole again").unwrap();

@@ -44,6 +44,7 @@ fn one_of_each_kind(n: u8) -> Vec<ObjectName> {
         ObjectName::mark(MarkId([n; 16])),
         ObjectName::trash(SessionId([n; 16])),
         ObjectName::parity(PackId([n; 32])),
+        ObjectName::upgrade(u64::from(n)),
         ObjectName::forgotten(ListId([n; 16])),
     ];
     assert!(names.iter().map(ObjectName::kind).eq(Kind::ALL));

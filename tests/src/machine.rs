@@ -11,7 +11,8 @@ use chunkstore::sweep::{Policy, Unused};
 use engine::backup::{self, Options, Report};
 use engine::monitor::{Monitor, Phase, Problem, Progress, Quiet};
 use engine::prune::{self, PruneSummary};
-use engine::repo::{LocalDirs, Repo};
+use engine::repo::Repo;
+use engine::run::{LocalDirs, RunContext};
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -90,6 +91,11 @@ impl Machine {
         self.home.path()
     }
 
+    /// Nobody cancels what this machine does.
+    pub fn run(&self) -> RunContext {
+        RunContext::new(self.dirs())
+    }
+
     pub fn dirs(&self) -> LocalDirs {
         LocalDirs {
             cache: self.home.path().join("cache"),
@@ -113,14 +119,14 @@ impl Machine {
     }
 
     pub fn open(&self, remote: Arc<dyn Remote>) -> engine::Result<Repo> {
-        Repo::open_on(remote, &secret(), &self.dirs())
+        Repo::open_on(remote, &secret(), &self.run())
     }
 
     /// Opens with whichever of the two secrets fits.
     pub fn open_either(&self, remote: Arc<dyn Remote>) -> engine::Result<Repo> {
         match self.open(remote.clone()) {
             Err(engine::Error::Store(chunkstore::Error::WrongKey)) => {
-                Repo::open_on(remote, &other_secret(), &self.dirs())
+                Repo::open_on(remote, &other_secret(), &self.run())
             }
             opened => opened,
         }
@@ -192,14 +198,21 @@ pub fn prune(repo: &Repo, stale: Duration) -> engine::Result<PruneSummary> {
 
 /// The same, but poor packs may stay.
 pub fn prune_leaving(repo: &Repo, stale: Duration, max_unused: Unused) -> engine::Result<PruneSummary> {
+    let mut options = prune_options(stale);
+    options.gc.max_unused = max_unused;
+    prune::run(repo, &options, &Quiet)
+}
+
+/// What [`prune`] goes by.
+pub fn prune_options(stale: Duration) -> prune::Options {
     let policy = Policy {
-        max_unused,
+        max_unused: Unused::Bytes(0),
         max_repack: u64::MAX,
     };
     let mut options = prune::Options::new(policy, Timestamp::now().as_second());
     options.keep_trash = 0;
     options.stale_after = stale;
-    prune::run(repo, &options, &Quiet)
+    options
 }
 
 /// Some seconds from now: a backup that is told so takes no file for too young to be trusted next time.

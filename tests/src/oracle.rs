@@ -7,7 +7,7 @@ use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, SessionId};
-use engine::entry::{Entry, Extent, Kind, join};
+use engine::entry::{Entry, Extent, Kind, Trouble, join};
 use engine::error::{Error, Result};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
@@ -313,7 +313,9 @@ impl<'a> Contents<'a> {
                 }
             }
         }
-        if size != entry.meta.size {
+        // A repair leaves the size of what it could not keep.
+        let is_lost = matches!(entry.trouble, Some(Trouble::Unreadable { .. }));
+        if size != entry.meta.size && !is_lost {
             let name = entry.name.escape_ascii().to_string();
             let why = format!("{size} bytes where the entry says {}", entry.meta.size);
             return Err(Error::Store(chunkstore::Error::corrupt(name, why)));

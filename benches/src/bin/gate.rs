@@ -12,8 +12,9 @@ use corpus::{noise, text};
 use engine::backup::{self, Options};
 use engine::key::{Cost, new_key_file};
 use engine::monitor::Quiet;
-use engine::repo::{self, LocalDirs, Repo};
+use engine::repo::{self, Repo};
 use engine::restore;
+use engine::run::{LocalDirs, RunContext};
 use std::error::Error;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -244,13 +245,13 @@ impl Backup {
         let location = location.to_str().ok_or("the scratch folder must be UTF-8")?;
         let (_, secret) = new_key_file()?;
         let slots = [(secret.clone(), "gate")];
-        repo::create(location, Bounds::DEFAULT, &slots, Cost::FLOOR, 0, None)?;
-        let dirs = LocalDirs {
+        let run = RunContext::new(LocalDirs {
             cache: at.join("cache"),
             state: at.join("state"),
-        };
+        });
+        repo::create(location, &run, Bounds::DEFAULT, &slots, Cost::FLOOR, 0, None)?;
         Ok(Backup {
-            repo: Repo::open(location, &secret, &dirs)?,
+            repo: Repo::open(location, &secret, &run)?,
             source: source.to_path_buf(),
         })
     }

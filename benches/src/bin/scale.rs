@@ -1,5 +1,6 @@
 //! How time and memory grow where real files would take too long to make: a generation of N entries, or a local index
-//! of N chunks. `scale entries 10000000 DIR`, `scale chunks 20000000 DIR`; one JSON object a line. DIR is scratch.
+//! of N chunks, or of N small files that collections have moved. `scale entries 10000000 DIR`, `scale chunks 20000000 DIR`,
+//! `scale moved 10000000 DIR`; one JSON object a line. DIR is scratch.
 //!
 //! Entries go the way of a backup from the dispatcher on: into segments, through the writer into packs; then they
 //! are read back beside the same stream, as in a run that finds nothing changed.
@@ -8,6 +9,7 @@ use chunkstore::chunker::Bounds;
 use chunkstore::frame::Encoder;
 use chunkstore::index::{Condemned, LocalIndex};
 use chunkstore::indexfile::ENTRIES_PER_SEGMENT;
+use chunkstore::keys::{Keys, MasterKey};
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::session::Owner;
@@ -15,7 +17,7 @@ use chunkstore::slot::{Cost, new_key_file};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::writer::Writer;
 use chunkstore::{IndexId, RepoId};
-use corpus::made::{ids, segment, stream};
+use corpus::made::{ids, moved_hashes, moved_segment, segment, stream};
 use engine::tree::{Root, TreeWriter};
 use std::error::Error;
 use std::path::Path;
@@ -38,7 +40,8 @@ fn main() -> Done {
     match words[..] {
         ["entries", count, dir] => entries(count.parse()?, Path::new(dir)),
         ["chunks", count, dir] => chunks(count.parse()?, Path::new(dir)),
-        _ => Err("usage: scale entries|chunks N DIR".into()),
+        ["moved", count, dir] => moved(count.parse()?, Path::new(dir)),
+        _ => Err("usage: scale entries|chunks|moved N DIR".into()),
     }
 }
 
@@ -62,7 +65,10 @@ fn told(what: &str, count: u64, started: Instant) -> Done {
 
 fn entries(count: u64, dir: &Path) -> Done {
     let location = dir.join("repository");
-    let remote = chunkstore::remote::open(location.to_str().ok_or("DIR must be UTF-8")?)?;
+    let remote = chunkstore::remote::open(
+        location.to_str().ok_or("DIR must be UTF-8")?,
+        &chunkstore::remote::Link::default(),
+    )?;
     let (_, secret) = new_key_file()?;
     let new = NewStore {
         bounds: Bounds::DEFAULT,
@@ -121,21 +127,82 @@ fn unchanged(store: &Arc<Store>, writer: &Writer, root: &Root, count: u64) -> Re
     Ok(tree.finish()?)
 }
 
+fn numbered(segments: u64) -> Vec<IndexId> {
+    let id = |number: u64| {
+        let mut id = [0; 32];
+        id[24..].copy_from_slice(&number.to_le_bytes());
+        IndexId(id)
+    };
+    (0..segments).map(id).collect()
+}
+
+fn number_of(id: IndexId) -> u64 {
+    let mut number = [0; 8];
+    number.copy_from_slice(&id.0[24..]);
+    u64::from_le_bytes(number)
+}
+
+/// Bytes of a folder's files.
+fn stored(dir: &Path) -> Result<u64, Box<dyn Error>> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        sum += match entry.file_type()?.is_dir() {
+            true => stored(&entry.path())?,
+            false => entry.metadata()?.len(),
+        };
+    }
+    Ok(sum)
+}
+
+/// What small files cost in the index once each of them was moved: stored, in the local database, and to look up.
+fn moved(count: u64, dir: &Path) -> Done {
+    let each = ENTRIES_PER_SEGMENT - ENTRIES_PER_SEGMENT / 256;
+    let segments = count.div_ceil(each as u64);
+    let files = |number: u64| each.min((count - number * each as u64) as usize);
+    let repo = RepoId([3; 16]);
+    let keys = Keys::new(&MasterKey::from_bytes([5; 32]), repo);
+    let (mut sealed, mut rows) = (0, 0);
+    let mut load = |id: IndexId| {
+        let made = moved_segment(number_of(id), files(number_of(id)));
+        sealed += made.seal(&keys)?.1.len() as u64;
+        rows += made.entries.len() as u64;
+        Ok(made)
+    };
+    let started = Instant::now();
+    let (listed, none) = (numbered(segments), Condemned::new());
+    let index = LocalIndex::open(dir, &repo, &listed, &none, None, &mut load, &mut |_, _| {})?;
+    told("moved, making them up, sealing and rebuild", count, started)?;
+    settle()?;
+    let local = stored(dir)?;
+    println!(
+        r#"{{"what":"moved, bytes","files":{count},"bundles":{rows},"segments":{segments},"stored":{sealed},"stored_per_file":{:.1},"local":{local},"local_per_file":{:.1}}}"#,
+        sealed as f64 / count as f64,
+        local as f64 / count as f64,
+    );
+    for (what, hit) in [("moved, lookup of known", true), ("moved, lookup of new", false)] {
+        let (mut asked, started) = (0, Instant::now());
+        for number in (0..segments).step_by(segments.div_ceil(8) as usize) {
+            let seed = if hit { number } else { number | 1 << 60 };
+            for hash in moved_hashes(seed, files(number)).iter().step_by(16) {
+                if index.moved(hash)?.is_empty() == hit {
+                    return Err("the index is wrong".into());
+                }
+                asked += 1;
+            }
+        }
+        told(what, asked, started)?;
+    }
+    Ok(())
+}
+
 fn chunks(count: u64, dir: &Path) -> Done {
     let segments = count.div_ceil(ENTRIES_PER_SEGMENT as u64);
-    let listed: Vec<IndexId> = (0..segments)
-        .map(|number| {
-            let mut id = [0; 32];
-            id[24..].copy_from_slice(&number.to_le_bytes());
-            IndexId(id)
-        })
-        .collect();
+    let listed = numbered(segments);
     let (mut making, started) = (0.0, Instant::now());
     let mut load = |id: IndexId| {
         let began = Instant::now();
-        let mut number = [0; 8];
-        number.copy_from_slice(&id.0[24..]);
-        let made = segment(u64::from_le_bytes(number), ENTRIES_PER_SEGMENT);
+        let made = segment(number_of(id), ENTRIES_PER_SEGMENT);
         making += began.elapsed().as_secs_f64();
         Ok(made)
     };

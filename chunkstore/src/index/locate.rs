@@ -5,6 +5,7 @@ use crate::compress::Codec;
 use crate::error::{Error, Result};
 use crate::id::{ChunkId, PackId};
 use crate::indexfile::PackRecord;
+use crate::keys::SealedSessionKey;
 use crate::pack::Class;
 use crate::place::Place;
 use crate::varint::Bytes;
@@ -73,11 +74,12 @@ impl LocalIndex {
             return Ok(None);
         };
         let mut bytes = Bytes(&value);
-        let mut fields = || -> Result<_, crate::varint::Malformed> {
+        let mut fields = || -> Result<_, crate::varint::Undecodable> {
             let head = (bytes.array::<32>()?, bytes.u8()?, bytes.array::<8>()?);
-            let keys = (0..bytes.0.len() / 80)
-                .map(|_| bytes.array::<80>())
-                .collect::<Result<Vec<_>, _>>()?;
+            let mut keys = Vec::new();
+            while !bytes.is_empty() {
+                keys.push(SealedSessionKey::read(&mut bytes)?);
+            }
             Ok((head, keys))
         };
         let damaged = || Error::Index("a pack's record does not decode".to_string());

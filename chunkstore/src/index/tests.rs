@@ -1,6 +1,7 @@
 use super::*;
 use crate::compress::Codec;
 use crate::id::ContentHash;
+use crate::keys::SealedSessionKey;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ fn segment(pack: u8, chunks: &[u16]) -> (IndexId, IndexSegment) {
         id: PackId([pack; 32]),
         class: Class::Data,
         size: 1 << 20,
-        sealed_keys: vec![[pack; 80]],
+        sealed_keys: vec![SealedSessionKey::dummy(pack)],
     };
     let mut entries: Vec<IndexEntry> = chunks
         .iter()
@@ -82,7 +83,7 @@ proptest! {
             prop_assert_eq!(scanned.iter().map(|(id, _)| *id).collect::<Vec<_>>(), model.keys().copied().collect::<Vec<_>>());
             for (id, located) in scanned {
                 prop_assert!(model[&id].contains(&located.place.pack));
-                prop_assert_eq!(located.place.sealed_key, [located.place.pack.0[0]; 80]);
+                prop_assert_eq!(located.place.sealed_key, SealedSessionKey::dummy(located.place.pack.0[0]));
                 prop_assert!(index.contains(&id, &Condemned::new()).unwrap());
             }
             prop_assert!(index.locate(&ChunkId([255; 32])).unwrap().is_none());
@@ -236,13 +237,16 @@ fn every_copy_is_known_and_no_segment_hides_another_ones() {
     let (id, mut lie) = segment(5, &[1, 2]);
     // It says of pack 1 what is not so, and lists chunks there that are elsewhere.
     lie.packs[0].id = PackId([1; 32]);
-    lie.packs[0].sealed_keys = vec![[66; 80]];
+    lie.packs[0].sealed_keys = vec![SealedSessionKey::dummy(66)];
     let listed = BTreeMap::from([segment(1, &[1, 3]), segment(7, &[2]), (id, lie)]);
     let (index, _) = open(dir.path(), &listed, &Condemned::new());
     let id = |n: u16| segment(0, &[n]).1.entries[0].id;
     let keys = |n: u16| -> Vec<u8> {
         let copies = index.copies(&id(n)).unwrap();
-        copies.iter().map(|at| at.place.sealed_key[0]).collect()
+        copies
+            .iter()
+            .map(|at| at.place.sealed_key.as_bytes()[1])
+            .collect()
     };
     assert_eq!(keys(3), [1], "what else is in the pack is not touched");
     for (chunk, good) in [(1, 1), (2, 7)] {

@@ -162,6 +162,19 @@ fn every_flip_of_a_parity_object_is_found_and_mended() {
             );
         }
     }
+    // What a later version made is named, and left as it is.
+    let last = pack.parity.len() - TAIL - pack.head.len();
+    for (at, is_newer) in [(8, true), (9, true), (11, true), (7, false), (20, false)] {
+        let mut other = pack.parity.clone();
+        other[at] ^= 6;
+        other[last + at] ^= 6;
+        let refused = verify(&REPO, pack.id, &other).unwrap_err();
+        assert_eq!(
+            matches!(refused, Error::NewerFormat { .. }),
+            is_newer,
+            "byte {at}"
+        );
+    }
     assert!(verify(&RepoId([4; 16]), pack.id, &pack.parity).is_err());
     assert!(verify(&REPO, PackId([1; 32]), &pack.parity).is_err());
 }

@@ -5,6 +5,7 @@
 //! power cut; a listing that could not be completed is an error, never short (I-9).
 
 pub mod address;
+mod link;
 mod local;
 mod mem;
 pub mod multistatus;
@@ -13,9 +14,9 @@ mod probe;
 mod several;
 
 pub use address::shown;
+pub use link::{Bandwidth, Link};
 pub use local::Local;
 pub use mem::Memory;
-pub use network::limit_rates;
 pub use probe::{Probe, probe};
 pub use several::for_all;
 pub(crate) use several::together;
@@ -38,11 +39,12 @@ pub enum Kind {
     Mark,
     Trash,
     Parity,
+    Upgrade,
     Forgotten,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Config,
         Kind::Key,
         Kind::Pack,
@@ -52,6 +54,7 @@ impl Kind {
         Kind::Mark,
         Kind::Trash,
         Kind::Parity,
+        Kind::Upgrade,
         Kind::Forgotten,
     ];
 
@@ -66,6 +69,7 @@ impl Kind {
             Kind::Mark => "marks",
             Kind::Trash => "trash",
             Kind::Parity => "parity",
+            Kind::Upgrade => "upgrades",
             Kind::Forgotten => "forgotten",
         }
     }
@@ -74,6 +78,7 @@ impl Kind {
     pub fn name_len(self) -> usize {
         match self {
             Kind::Config => 0,
+            Kind::Upgrade => 16,
             Kind::Pack | Kind::Index | Kind::Parity => 64,
             Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash | Kind::Forgotten => 32,
         }
@@ -128,6 +133,12 @@ impl ObjectName {
         ObjectName {
             kind: Kind::Mark,
             id: id.to_hex(),
+        }
+    }
+    pub fn upgrade(number: u64) -> Self {
+        ObjectName {
+            kind: Kind::Upgrade,
+            id: format!("{number:016x}"),
         }
     }
     /// What belongs to the pack of the same name.
@@ -288,7 +299,7 @@ fn scheme(url: &str) -> Option<&str> {
 const SCHEMES: &str = "file:, s3://, sftp://, webdav://, webdavs://, gs://, azblob://, b2:// or rclone:";
 
 /// Opens a remote by URL: a path, `file:PATH`, or one on a network. For tests also `mem:`, a private, empty memory.
-pub fn open(url: &str) -> Result<Arc<dyn Remote>> {
+pub fn open(url: &str, link: &Link) -> Result<Arc<dyn Remote>> {
     if let Some(path) = local_path(url) {
         return Ok(Arc::new(Local::new(path)));
     }
@@ -296,7 +307,7 @@ pub fn open(url: &str) -> Result<Arc<dyn Remote>> {
     if url == "mem:" {
         return Ok(Arc::new(Memory::new()));
     }
-    match network::Network::open(url, known_scheme(url)?)? {
+    match network::Network::open(url, known_scheme(url)?, link)? {
         Some(network) => Ok(Arc::new(network)),
         None => Err(unknown(url)),
     }
@@ -339,9 +350,15 @@ mod tests {
             "s3://b?timeout=0",
             "rclone:x",
         ] {
-            assert!(check(url).is_err() && open(url).is_err(), "{url}");
+            assert!(
+                check(url).is_err() && open(url, &Link::default()).is_err(),
+                "{url}"
+            );
         }
         // A repository in memory is gone with its process: nobody should be able to back up into one.
-        assert_eq!(open("mem:").is_ok(), cfg!(feature = "simulation"));
+        assert_eq!(
+            open("mem:", &Link::default()).is_ok(),
+            cfg!(feature = "simulation")
+        );
     }
 }

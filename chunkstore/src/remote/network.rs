@@ -8,7 +8,6 @@
 mod cloud;
 mod fault;
 mod http;
-mod rate;
 mod rclone;
 mod retry;
 mod runtime;
@@ -17,16 +16,15 @@ mod temporary;
 mod webdav;
 mod wire;
 
-pub use rate::limit_rates;
-
 use self::fault::{Fault, Outcome};
 use self::retry::Sender;
 use self::wire::Wire;
 use super::address::Address;
+use super::link::Link;
 use super::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
+use crate::cancel::Work;
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
-use crate::stopping::Work;
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -73,17 +71,17 @@ impl Network {
     }
 
     /// Contacts nobody yet. `None` for a scheme that is none of a network's.
-    pub fn open(url: &str, scheme: &str) -> Result<Option<Network>> {
+    pub fn open(url: &str, scheme: &str, link: &Link) -> Result<Option<Network>> {
         let Some(address) = Network::address(url, scheme)? else {
             return Ok(None);
         };
-        let wire = Wire::new(&address)?;
+        let wire = Wire::new(&address, link)?;
         let connections = descriptors::hold(CONNECTIONS_LEAST, CONNECTIONS_MOST);
         let most = (connections.count() - BEING_MADE).min(retry::MOST);
         Ok(Some(Network {
             shared: Arc::new(Shared {
                 wire,
-                sender: Sender::new(address.patience()?, address.stall()?, most),
+                sender: Sender::new(&address, link.cancel.clone(), most)?,
                 address,
                 _connections: connections,
             }),
@@ -106,7 +104,7 @@ impl Shared {
     fn create(&self, name: &ObjectName, bytes: &Bytes) -> Outcome<()> {
         let work = work_on(name);
         self.sender.send(work, |tries| {
-            let created = runtime::run(work, self.wire.create(name, bytes.clone()));
+            let created = self.sender.run(work, self.wire.create(name, bytes.clone()));
             match created {
                 // Of an earlier try, whose reply was lost?
                 Err(fault) if tries > 0 && fault.kind() == ErrorKind::AlreadyExists => {
@@ -120,7 +118,8 @@ impl Shared {
     }
 
     fn read_once(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
-        runtime::run(work_on(name), self.wire.read(name, offset, len, out))
+        self.sender
+            .run(work_on(name), self.wire.read(name, offset, len, out))
     }
 
     fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
@@ -149,7 +148,7 @@ impl Shared {
 
     fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
         self.sender
-            .send(Work::Bulk, |_| runtime::run(Work::Bulk, self.wire.list(kind)))
+            .send(Work::Bulk, |_| self.sender.run(Work::Bulk, self.wire.list(kind)))
     }
 
     fn delete(&self, name: &ObjectName) -> Outcome<()> {
@@ -159,7 +158,7 @@ impl Shared {
     /// A small request.
     fn closing<T, F: Future<Output = Outcome<T>>>(&self, request: impl Fn() -> F) -> Outcome<T> {
         self.sender
-            .send(Work::Closing, |_| runtime::run(Work::Closing, request()))
+            .send(Work::Closing, |_| self.sender.run(Work::Closing, request()))
     }
 }
 
@@ -219,7 +218,9 @@ impl Remote for Network {
         let bytes = Bytes::copy_from_slice(bytes);
         let shared = &self.shared;
         let replaced = shared.sender.send(work_on(name), |_| {
-            runtime::run(work_on(name), shared.wire.replace(name, bytes.clone()))
+            shared
+                .sender
+                .run(work_on(name), shared.wire.replace(name, bytes.clone()))
         });
         replaced.map_err(|fault| shared.failed("replace", name, &fault))
     }
@@ -240,14 +241,14 @@ impl Remote for Network {
     fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
         let Shared { wire, sender, .. } = &*self.shared;
         let failed = |fault| self.shared.failed("sweep", temporary::FOLDER, &fault);
-        let listed = sender.send(Work::Bulk, |_| runtime::run(Work::Bulk, wire.staged()));
+        let listed = sender.send(Work::Bulk, |_| sender.run(Work::Bulk, wire.staged()));
         let staged = listed.map_err(failed)?;
         if staged.is_empty() || !all_ended()? {
             return Ok(0);
         }
         let mut swept = 0;
         for name in &staged {
-            let removed = sender.send(Work::Bulk, |_| runtime::run(Work::Bulk, wire.remove_staged(name)));
+            let removed = sender.send(Work::Bulk, |_| sender.run(Work::Bulk, wire.remove_staged(name)));
             swept += u64::from(removed.map_err(failed)?);
         }
         Ok(swept)
@@ -265,7 +266,8 @@ fn work_on(name: &ObjectName) -> Work {
         | Kind::Snapshot
         | Kind::Mark
         | Kind::Trash
-        | Kind::Forgotten => Work::Closing,
+        | Kind::Forgotten
+        | Kind::Upgrade => Work::Closing,
     }
 }
 

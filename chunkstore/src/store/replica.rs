@@ -1,20 +1,23 @@
-//! Replicas: several remotes that hold one repository, with the same id and the same keys. A pack of one is a pack of
-//! each; sessions, marks, index and generations are every replica's own (I-10).
+//! Replicas: several remotes that hold one repository, with the same id and the same keys. Chunks are the same in each;
+//! packs, sessions, marks, index and generations are every replica's own (I-10), under names of their own (I-18).
 
 use super::{Opened, Slate, Store};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
-use crate::id::{ReplicaId, RepoId, SessionId, random};
-use crate::object::cap;
-use crate::opening::{read_config, slot_ids};
+use crate::id::{ReplicaId, SessionId, random};
+use crate::keys::Keys;
+use crate::opening::{read_config, read_slot, slot_ids};
 use crate::remote::{ObjectName, Published, Remote};
-use crate::slot::{SLOT_LEN, Slot};
+use crate::slot::Slot;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The name of a replica's folders on this machine: what is noted of one must not be taken for another's.
-pub(super) fn folder(repo: &RepoId, config: &Config) -> String {
-    config.replica.map_or_else(|| repo.to_hex(), ReplicaId::to_hex)
+/// The name of a replica's folders on this machine: what is noted of one must not be taken for another's. It follows
+/// from the master key, so that a repository that somebody made with another one's id gets folders of its own.
+pub(super) fn folder(keys: &Keys, config: &Config) -> String {
+    let replica = config.replica.map_or([0; 16], |replica| replica.0);
+    let name = blake3::keyed_hash(keys.fingerprint(), &replica);
+    hex::encode(&name.as_bytes()[..16])
 }
 
 /// What became of the making of a replica.
@@ -28,19 +31,21 @@ pub enum Made {
 impl Store {
     /// The name of this replica's folders on this machine.
     pub fn folder(&self) -> String {
-        folder(self.id(), &self.config)
+        folder(&self.keys, &self.config)
     }
 
     /// Makes an empty replica of this repository on `remote`: the slots first, `config` last, as
     /// [`Store::create_with`] does. What opens this one opens that. `now` in seconds since 1970.
     pub fn make_replica(&self, remote: &dyn Remote, now: i64) -> Result<Made> {
+        self.check_upgrades()?;
         if remote.size(&ObjectName::config())?.is_some() {
             return self.own_config(remote).map(|_| Made::Before);
         }
         for id in slot_ids(self.remote())? {
-            let bytes = self.remote.get(&ObjectName::key(id), SLOT_LEN)?;
+            let bytes = read_slot(self.remote(), id)?;
             match Slot::parse(id, &bytes) {
-                Ok(_) => {}
+                // Of a kind that is not for people: whoever has its secret can use it there, too.
+                Ok(_) | Err(Error::NewerFormat { .. }) => {}
                 // It opens nothing here either.
                 Err(e) if e.is_damage() => continue,
                 Err(e) => return Err(e),
@@ -52,7 +57,7 @@ impl Store {
             replica: Some(ReplicaId(random()?)),
             ..self.config.clone()
         };
-        let bytes = config::encode(*self.id(), &config, &self.keys.control)?;
+        let bytes = config::encode(*self.id(), &config, &self.standing(), &self.keys.control.config)?;
         if remote.put(&ObjectName::config(), &bytes)? == Published::Exists {
             // I-13: our own, from a try whose reply was lost, or somebody was quicker.
             self.own_config(remote)?;
@@ -74,7 +79,7 @@ impl Store {
                 remote.location()
             )));
         }
-        let config = config::open(&bytes, self.id(), &self.keys.control)?;
+        let config = config::open(&bytes, self.id(), &self.keys.control.config)?;
         Ok((bytes, config))
     }
 
@@ -94,17 +99,17 @@ impl Store {
             master: self.opened.master.again(),
             slot: self.opened.slot,
         };
-        Store::new(remote, *self.id(), opened, cache_root)
+        let store = Store::new(remote, *self.id(), opened, cache_root)?;
+        store.check_upgrades()?;
+        Ok(store)
     }
 
-    /// A manifest as it is stored here, byte for byte, and its body; [`Error::Missing`] for a fence.
-    pub fn sealed_manifest(&self, id: SessionId) -> Result<(Vec<u8>, Vec<u8>)> {
-        let name = ObjectName::snapshot(id);
-        let bytes = self.remote.get(&name, cap::MANIFEST)?;
-        match self.open_slate(id, &bytes)? {
-            Slate::Manifest { body, .. } => Ok((bytes, body)),
+    /// A manifest's body, as it is stored here now; [`Error::Missing`] for a fence.
+    pub fn stored_manifest(&self, id: SessionId) -> Result<Vec<u8>> {
+        match self.slate(id)? {
+            Slate::Manifest { body, .. } => Ok(body),
             Slate::Fence => Err(Error::Missing {
-                object: name.to_string(),
+                object: ObjectName::snapshot(id).to_string(),
             }),
         }
     }

@@ -5,13 +5,12 @@ use super::needs::PARTS_MAX;
 use crate::error::Result;
 use crate::frame::{Decoder, Encoder};
 use crate::id::{ChunkId, ContentHash};
-use crate::keys::{SealedSessionKey, SessionKeys};
+use crate::keys::ContentKey;
 use crate::pack::{Class, PackList, PackWriter};
 use crate::place::Place;
 use crate::smallfile::Part;
 use crate::store::Store;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// What a backup compresses with unless told otherwise.
 const LEVEL: i32 = 3;
@@ -20,8 +19,7 @@ pub(super) struct Rebundler<'a> {
     store: &'a Store,
     encoder: Encoder,
     decoder: Decoder,
-    content: Arc<SessionKeys>,
-    sealed_key: SealedSessionKey,
+    content: ContentKey,
     /// The bundle that was read last.
     old: Vec<u8>,
     /// The new bundle, and the files in it.
@@ -36,13 +34,11 @@ pub(super) struct Rebundler<'a> {
 
 impl<'a> Rebundler<'a> {
     pub fn new(store: &'a Store) -> Result<Self> {
-        let (content, sealed_key) = store.keys().new_session()?;
         Ok(Rebundler {
             store,
             encoder: Encoder::new(LEVEL)?,
             decoder: Decoder::new()?,
-            content,
-            sealed_key,
+            content: store.keys().new_session()?.data,
             old: Vec::new(),
             data: Vec::new(),
             parts: Vec::new(),
@@ -59,11 +55,7 @@ impl<'a> Rebundler<'a> {
         let mut old = std::mem::take(&mut self.old);
         self.decoder
             .read(remote, keys, Class::Data, id, place, &mut old)?;
-        let is_it = |file: &Part| {
-            let bytes = file.slice(&old);
-            bytes.is_some_and(|bytes| keys.content_hash(bytes) == file.hash)
-        };
-        let sound = files.iter().all(is_it);
+        let sound = files.iter().all(|file| file.is_proven(keys, &old));
         if sound {
             for file in files {
                 self.file(file.hash, file.slice(&old).unwrap_or_default())?;
@@ -99,7 +91,7 @@ impl<'a> Rebundler<'a> {
         }
         let (store, keys) = (self.store, self.store.keys());
         let id = keys.chunk_id(false, &self.data);
-        let key = self.content.frame(false);
+        let key = &self.content.key;
         let (frame, sealed) = self.encoder.encode(keys, key, Class::Data, id, &self.data)?;
         let size = store.config().pack_size as usize;
         let fits = |pack: &PackWriter| pack.has_room_for(sealed.len(), self.parts.len(), size);
@@ -110,7 +102,7 @@ impl<'a> Rebundler<'a> {
                 store.remote(),
                 store.id(),
                 Class::Data,
-                vec![self.sealed_key],
+                vec![self.content.sealed],
             )?),
         };
         pack.append_bundle(frame, sealed, &self.parts)?;

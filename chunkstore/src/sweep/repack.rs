@@ -16,7 +16,7 @@ use crate::live::LiveSet;
 use crate::pack::{self, Class, Frame, PackList, PackWriter};
 use crate::place::Place;
 use crate::remote::ObjectName;
-use crate::smallfile::Part;
+use crate::smallfile::{Part, parts_at};
 use crate::store::Store;
 use crate::threads;
 use std::collections::HashSet;
@@ -262,12 +262,13 @@ impl<'a> Mover<'a> {
         let mut rest = &batch.frames[..];
         let mut run = Run::default();
         while run.read(self.from, &mut rest)? {
-            prove(
+            let first = pack.frames().len();
+            let parts = prove(
                 &mut self.provers,
                 (self.from.keys(), batch.class, self.proof),
-                &run,
+                (&run, first, &batch.parts),
             )?;
-            run.append(&mut pack, &batch)?;
+            run.append(&mut pack, &batch.keys, &parts)?;
             moved(run.bytes.len() as u64)?;
         }
         let list = pack.finish(keys)?.publish()?;
@@ -346,10 +347,10 @@ impl<'a> Run<'a> {
         stored.ok_or_else(|| Error::corrupt(ObjectName::pack(place.pack), "cut short"))
     }
 
-    /// Copies the frames bytewise.
-    fn append(&self, pack: &mut PackWriter, batch: &Batch) -> Result<()> {
+    /// Copies the frames bytewise, and lists these parts of them.
+    fn append(&self, pack: &mut PackWriter, keys: &[SealedSessionKey], parts: &[Part]) -> Result<()> {
         for (id, place) in self.frames {
-            let key = batch.keys.iter().position(|key| *key == place.sealed_key);
+            let key = keys.iter().position(|key| *key == place.sealed_key);
             let (Some(key), Some(codec)) = (key, Codec::from_tag(place.codec)) else {
                 return Err(Error::corrupt(
                     ObjectName::pack(place.pack),
@@ -364,10 +365,7 @@ impl<'a> Run<'a> {
                 codec,
                 key: key as u16,
             };
-            let at = pack.frames().len() as u32;
-            let parts = batch.parts.partition_point(|part| part.at < at);
-            let parts = &batch.parts[parts..];
-            let parts = &parts[..parts.partition_point(|part| part.at == at)];
+            let parts = parts_at(parts, pack.frames().len());
             pack.append_bundle(frame, self.stored(place)?, parts)?;
         }
         Ok(())
@@ -388,38 +386,61 @@ impl Prover {
         })
     }
 
+    /// Proves frames, each given with its parts, and adds to `proven` those of the parts that are what they say. A seal
+    /// proves nothing of a table that somebody else may have written: a part counts once its content was compared.
     fn prove<'a>(
         &mut self,
         (keys, class, proof): (&Keys, Class, Proof),
         run: &Run<'_>,
-        mut frames: impl Iterator<Item = &'a (ChunkId, Place)>,
+        mut frames: impl Iterator<Item = (&'a (ChunkId, Place), &'a [Part])>,
+        proven: &mut Vec<Part>,
     ) -> Result<()> {
-        frames.try_for_each(|(id, place)| {
+        frames.try_for_each(|((id, place), parts)| {
             let stored = run.stored(place)?;
+            let (decoder, plain) = (&mut self.decoder, &mut self.plain);
             match proof {
-                Proof::Seal => self.decoder.prove_seal(keys, class, *id, place, stored),
-                Proof::Content => self
-                    .decoder
-                    .open_at(keys, class, *id, place, stored, &mut self.plain),
+                Proof::Seal => {
+                    decoder.prove_seal(keys, class, *id, place, stored)?;
+                    if parts.is_empty() || decoder.open_at(keys, class, *id, place, stored, plain).is_err() {
+                        return Ok(());
+                    }
+                }
+                Proof::Content => decoder.open_at(keys, class, *id, place, stored, plain)?,
             }
+            proven.extend(parts.iter().filter(|part| part.is_proven(keys, plain)));
+            Ok(())
         })
     }
 }
 
-/// Proves every frame, on all threads.
-fn prove(provers: &mut [Prover], how: (&Keys, Class, Proof), run: &Run<'_>) -> Result<()> {
+/// Proves every frame of a run, on all threads. `first` is the number of its first frame, by which `parts` are listed.
+/// Returns those parts that were proven.
+fn prove(
+    provers: &mut [Prover],
+    how: (&Keys, Class, Proof),
+    (run, first, parts): (&Run<'_>, usize, &[Part]),
+) -> Result<Vec<Part>> {
     let threads = provers.len();
+    let mut all = Vec::new();
     std::thread::scope(|scope| {
         let started: Vec<_> = provers
             .iter_mut()
             .enumerate()
             .map(|(number, prover)| {
-                let share = run.frames.iter().skip(number).step_by(threads);
-                threads::spawn_in(scope, "prove", move || prover.prove(how, run, share))
+                let frames = run.frames.iter().enumerate();
+                let frames = frames.map(move |(at, frame)| (frame, parts_at(parts, first + at)));
+                let share = frames.skip(number).step_by(threads);
+                threads::spawn_in(scope, "prove", move || {
+                    let mut proven = Vec::new();
+                    prover.prove(how, run, share, &mut proven).map(|()| proven)
+                })
             })
             .collect();
-        started
-            .into_iter()
-            .try_for_each(|thread| thread?.join().unwrap_or(Err(Error::WriterFailed)))
-    })
+        started.into_iter().try_for_each(|thread| {
+            all.extend(thread?.join().unwrap_or(Err(Error::WriterFailed))?);
+            Ok::<(), Error>(())
+        })
+    })?;
+    all.sort_unstable();
+    Ok(all)
 }

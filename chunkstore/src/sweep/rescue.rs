@@ -84,7 +84,7 @@ impl<'a> Rescue<'a> {
                         false => self.mover.add(list.class, (frame.id, place, parts), moved)?,
                     }
                 }
-                Err(e) if e.is_of_one_object() => {
+                Err(e) if e.is_hurt() => {
                     self.failed.insert(frame.id)?;
                 }
                 Err(e) => return Err(e),

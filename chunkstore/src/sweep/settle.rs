@@ -26,12 +26,8 @@ pub fn settle(store: &Store, sessions: &[SessionId], patience: &Patience) -> Res
             Err(Error::Missing { .. }) => {}
             Err(e) => return Err(e),
         }
-        let ours_and_gone = match session::owner(store, *id) {
-            Ok(None) => continue,
-            Ok(Some(owner)) => owner.machine == patience.machine && !session::held_here(store, *id),
-            // Whose it is can't be told: it has the time that any other machine's has.
-            Err(e) if e.is_damage() => false,
-            Err(e) => return Err(e),
+        let Some(ours_and_gone) = session::is_left(store, *id, patience)? else {
+            continue;
         };
         if ours_and_gone || seen_for(store, *id)? > patience.stale {
             if !simulation::left_out(Rule::Fence) && !patience.dry_run {

@@ -46,6 +46,9 @@ pub struct RepairParityArgs {
     /// Also give parity to packs that have none, so much of each: 5%
     #[arg(long, value_name = "N%", value_parser = percent)]
     pub add: Option<u8>,
+    /// Give it to the packs of later backups, too; needs a password or key
+    #[arg(long, requires = "add")]
+    pub new_packs: bool,
     #[command(flatten)]
     pub how: RepairArgs,
 }

@@ -27,7 +27,7 @@ pub fn run(terminal: &Terminal, args: &DumpArgs) -> Result<Status, Failure> {
     let watcher = Step::start(terminal, Activity::Dump)?;
     let write = |out: &mut dyn Write| dump_to(&repo, &chosen, &path, args.archive, out, &watcher);
     match &args.target {
-        Some(target) => outfile::write(target, write)?,
+        Some(target) => outfile::write(terminal, target, write)?,
         None => match write(&mut io::stdout().lock()) {
             // A reader that went away has what it wanted.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {}

@@ -26,10 +26,11 @@ pub fn run(terminal: &Terminal, command: &RepairCommand) -> Result<Status, Failu
 fn parity(terminal: &Terminal, args: &RepairParityArgs) -> Result<Status, Failure> {
     let request = ParityRequest {
         add: args.add,
+        new_packs: args.new_packs,
         dry_run: args.how.dry_run,
     };
     let report = repair::parity(&terminal.context, request, terminal)?;
-    let done = &report.done;
+    let done = &report.done.repaired;
     let mut lines = vec![format!(
         "{} with parity: {} repaired, {} of parity made anew, {} beyond repair by it",
         text::count(done.packs, "pack"),
@@ -43,6 +44,9 @@ fn parity(terminal: &Terminal, args: &RepairParityArgs) -> Result<Status, Failur
             true => format!("Would give parity to {packs}"),
             false => format!("Gave parity to {packs}: {}", format_bytes(done.bytes_added)),
         });
+    }
+    if report.done.turned_on {
+        lines.push("New packs get parity from now on".to_string());
     }
     let beyond = done.packs_beyond;
     if beyond > 0 {

@@ -132,8 +132,8 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             return;
         }
         let why = format!(
-            "{leftovers} files named .dedup-restore-... were not backed up: a restore or dump there has not ended; \
-             the next restore removes what one that died has left"
+            "{leftovers} files named .dedup-restore-... or .dedup-dump-... were not backed up: a restore or dump there \
+             has not ended; the next one there removes what one that died has left"
         );
         let (path, what) = (Vec::new(), ProblemKind::Warning { why });
         self.run.monitor.problem(&Problem { path, what });

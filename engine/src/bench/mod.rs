@@ -14,8 +14,9 @@ use crate::backup;
 use crate::error::{Error, Result};
 use crate::key::{self, Cost};
 use crate::monitor::{Monitor, Phase};
-use crate::repo::{self, LocalDirs, Repo};
+use crate::repo::{self, Repo};
 use crate::restore;
+use crate::run::{LocalDirs, RunContext};
 use chunkstore::chunker::Bounds;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -186,19 +187,20 @@ impl Bench<'_> {
         // A key that nobody keeps: the repository is gone at the end.
         let (_, secret) = key::new_key_file()?;
         let now = self.options.now.as_second();
+        let run = RunContext::new(LocalDirs {
+            cache: at.join("local/cache"),
+            state: at.join("local/state"),
+        });
         repo::create(
             &location,
+            &run,
             Bounds::DEFAULT,
             &[(secret.clone(), "bench")],
             Cost::FLOOR,
             now,
             None,
         )?;
-        let dirs = LocalDirs {
-            cache: at.join("local/cache"),
-            state: at.join("local/state"),
-        };
-        Repo::open(&location, &secret, &dirs)
+        Repo::open(&location, &secret, &run)
     }
 
     fn backup(&self, repo: &Repo, source: &Path) -> Result<chunkstore::SessionId> {

@@ -1,6 +1,7 @@
 //! What a pack's own list and the index segments say of it, so that the two can be compared.
 
 use chunkstore::ChunkId;
+use chunkstore::keys::SealedSessionKey;
 use chunkstore::pack::{Class, PackList};
 use chunkstore::smallfile::Part;
 
@@ -18,7 +19,7 @@ impl Listed {
     /// What a pack's own list comes to.
     pub fn of(list: &PackList) -> Listed {
         let frames = list.frames.iter().fold(0u128, |sum, frame| {
-            let key = list.sealed_keys.get(usize::from(frame.key)).unwrap_or(&[0; 80]);
+            let key = list.sealed_keys.get(usize::from(frame.key));
             let numbers = [frame.offset, frame.stored_len, frame.plain_len];
             sum.wrapping_add(frame_sum(&frame.id, numbers, frame.codec as u8, key))
         });
@@ -48,13 +49,14 @@ pub(super) fn part_sum(frame: u32, part: &Part) -> u128 {
 }
 
 /// Sum of one frame for [`Listed::sum`].
-pub(super) fn frame_sum(id: &ChunkId, numbers: [u32; 3], codec: u8, key: &[u8; 80]) -> u128 {
+pub(super) fn frame_sum(id: &ChunkId, numbers: [u32; 3], codec: u8, key: Option<&SealedSessionKey>) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(id.as_bytes());
     for number in numbers {
         hasher.update(&number.to_le_bytes());
     }
-    hasher.update(&[codec]).update(key);
+    hasher.update(&[codec]);
+    key.map(|key| hasher.update(key.as_bytes()));
     let mut sum = [0; 16];
     sum.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     u128::from_le_bytes(sum)

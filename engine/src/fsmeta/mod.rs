@@ -11,7 +11,7 @@ use std::io;
 
 pub use changes::Changes;
 #[cfg(test)]
-pub use changes::{End, How};
+pub use changes::{End, Event, How, Watch};
 
 #[cfg(target_os = "linux")]
 mod linux;

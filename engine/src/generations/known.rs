@@ -161,6 +161,7 @@ pub fn accept_loss(repo: &Repo, lost: &[SessionId]) -> Result<()> {
             id: *id,
             machine: repo.machine(),
             sequence: last.sequence,
+            original: None,
         },
         false => Forgotten::named(*id),
     });

@@ -84,8 +84,7 @@ impl Collection<'_> {
             sessions += u64::from(ended);
             Ok(())
         })?;
-        // And the collection's own.
-        summary.sessions_removed = sessions + 1;
+        summary.sessions_removed = sessions;
         let parities = self.store.parities()?;
         if !parities.is_empty() {
             let packs = self.store.packs()?;

@@ -4,6 +4,7 @@ use super::{Options, PruneSummary};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use chunkstore::forgotten::Forgotten;
+use chunkstore::session;
 use chunkstore::store::Store;
 use chunkstore::{Error as StoreError, SessionId};
 use std::collections::BTreeMap;
@@ -18,7 +19,12 @@ pub(super) fn expired_trash(
     for id in store.trashed()? {
         match store.trash(id) {
             Ok((body, forgotten)) => {
-                let until = forgotten.saturating_add_unsigned(options.keep_trash);
+                // A grace of none needs no clock.
+                let since = match options.keep_trash {
+                    0 => forgotten.min(options.now),
+                    _ => forgotten.max(session::trashed_since(store, id, options.now)),
+                };
+                let until = since.saturating_add_unsigned(options.keep_trash);
                 if until <= options.now {
                     expired.insert(id, ended(id, &body));
                 } else {
@@ -46,6 +52,7 @@ pub(crate) fn ended(id: SessionId, body: &[u8]) -> Forgotten {
             id,
             machine: manifest.machine,
             sequence: manifest.sequence,
+            original: manifest.original,
         },
         // It could not have been brought back either.
         Err(_) => Forgotten::named(id),

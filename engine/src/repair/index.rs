@@ -61,7 +61,7 @@ fn list_unlisted(store: &Store, options: &Options, monitor: &dyn Monitor) -> Res
             }
             // Collected since it was listed.
             Err(StoreError::Missing { .. }) => {}
-            Err(e) if e.is_of_one_object() => {
+            Err(e) if e.is_hurt() => {
                 done.packs_unreadable += 1;
                 tell(monitor, ObjectName::pack(*id), e);
             }
@@ -92,7 +92,7 @@ fn listed(store: &Store, view: &View, monitor: &dyn Monitor) -> Result<HashSet<P
             Ok(segment) => listed.extend(segment.packs.iter().map(|pack| pack.id)),
             // Replaced by a collection since.
             Err(StoreError::Missing { .. }) => {}
-            Err(e) if e.is_of_one_object() => tell(monitor, ObjectName::index(*id), e),
+            Err(e) if e.is_hurt() => tell(monitor, ObjectName::index(*id), e),
             Err(e) => return Err(e.into()),
         }
     }

@@ -14,13 +14,13 @@ mod snapshots;
 
 pub use index::{IndexRepaired, index};
 pub use packs::{PacksRepaired, packs};
-pub use parity::{ParityRepaired, on as parity_on, parity};
+pub use parity::{ParityRepaired, of_new_packs as parity_of_new_packs, on as parity_on, parity};
 pub use snapshots::{SnapshotRepaired, SnapshotsRepaired, snapshots};
 
 use crate::error::Result;
 use crate::monitor::{Monitor, Problem, ProblemKind};
 use crate::repo::Repo;
-use chunkstore::session::{self, Session};
+use chunkstore::session::Session;
 
 /// How to repair.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ fn under_session<T>(repo: &Repo, options: &Options, work: impl FnOnce() -> Resul
     }
     let session = Session::begin(&repo.store, &repo.owner(&options.host, options.now))?;
     let done = work();
-    match session::fence(&repo.store, session.id) {
+    match session.abandon(&repo.store) {
         Err(e) if done.is_ok() => Err(e.into()),
         // What went wrong first is what is told; a collection will end the session.
         _ => done,

@@ -121,7 +121,7 @@ fn each_pack(
         let segment = match store.segment(*id) {
             Ok(segment) => segment,
             // Told by what repairs the index.
-            Err(e) if e.is_of_one_object() => continue,
+            Err(e) if e.is_hurt() => continue,
             Err(e) => return Err(e),
         };
         let is_wanted = |pack: &PackId| left.contains(pack) && present.contains_key(pack);

@@ -3,6 +3,8 @@
 
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::repo::Repo;
+use crate::run::RunContext;
 use chunkstore::config;
 use chunkstore::object::cap;
 use chunkstore::parity::{self, Mended};
@@ -28,11 +30,12 @@ pub struct ParityRepaired {
 /// Repairs what is in the repository at `location`. With `percent`, packs without parity get some.
 pub fn parity(
     location: &str,
+    run: &RunContext,
     percent: Option<u8>,
     dry_run: bool,
     monitor: &dyn Monitor,
 ) -> Result<ParityRepaired> {
-    on(&*remote::open(location)?, percent, dry_run, monitor)
+    on(&*remote::open(location, &run.link)?, percent, dry_run, monitor)
 }
 
 /// The same on an opened remote.
@@ -79,7 +82,7 @@ pub fn on(
             // Collected since it was listed.
             Err(StoreError::Missing { .. }) => {}
             // Refused where the storage replaces nothing: the other packs still get their parity.
-            Err(e) if e.is_of_one_object() || matches!(e, StoreError::Refused(_)) => {
+            Err(e) if e.is_hurt() || matches!(e, StoreError::Refused(_)) => {
                 done.packs_beyond += 1;
                 monitor.problem(&Problem {
                     path: ObjectName::pack(*id).to_string().into_bytes(),
@@ -91,6 +94,16 @@ pub fn on(
     }
     remote.barrier()?;
     Ok(done)
+}
+
+/// From now on new packs get so much parity, or none. `now` in seconds since 1970. False where that was so before.
+pub fn of_new_packs(repo: &Repo, percent: Option<u8>, now: i64) -> Result<bool> {
+    if percent.is_some_and(|percent| !(1..=parity::PERCENT_MAX).contains(&percent)) {
+        return Err(Error::Usage("parity takes 1 to 100 percent".to_string()));
+    }
+    Ok(repo
+        .store
+        .upgrade(now, &|standing| standing.set_parity(percent))?)
 }
 
 /// Puts a pack right from its parity, or the parity from the pack.

@@ -256,7 +256,7 @@ impl<'a> Mender<'a> {
     /// over for.
     fn lose_piece(&mut self, error: Error, piece: Option<SegmentRef>) -> Result<()> {
         match (&error, piece) {
-            (Error::Store(e), Some(piece)) if e.is_of_one_object() => {
+            (Error::Store(e), Some(piece)) if e.is_hurt() => {
                 let (dir, name) = piece.first();
                 self.lose(&join(dir, name), piece.entries);
                 Ok(())
@@ -292,7 +292,7 @@ impl<'a> Mender<'a> {
                     let read = self.reader.tree(&mut self.decoder, &list.id, None);
                     let extents = match read {
                         Ok(plain) => crate::tree::open_extent_list(list, &plain)?,
-                        Err(e) if e.is_of_one_object() => return Ok(true),
+                        Err(e) if e.is_hurt() => return Ok(true),
                         Err(e) => return Err(e.into()),
                     };
                     if self.any_lost(&extents)? {
@@ -378,7 +378,7 @@ impl<'a> Mender<'a> {
                 self.writer.put(0, &mut self.encoder, class, &self.plain)?;
                 Ok(true)
             }
-            Err(e) if e.is_of_one_object() => Ok(false),
+            Err(e) if e.is_hurt() => Ok(false),
             Err(e) => Err(e.into()),
         }
     }

@@ -2,14 +2,15 @@
 //! older generations while the backup runs, takes over the packs that it makes, and at the end brings the new one. Whatever becomes of one is a result, told at
 //! the end: it holds back neither the backup nor the others, and is given up when its time is over.
 
-use super::{Noted, Options, Replicated, note, noted, run};
+use super::{Noted, Options, Replicated, note, noted, run, run_after};
 use crate::error::{Error, Result};
 use crate::monitor::{self, Monitor, Phase, Problem, Progress};
-use crate::repo::{LocalDirs, Repo};
+use crate::repo::Repo;
+use crate::run::LocalDirs;
 use chunkstore::PackId;
 use chunkstore::session::{self, Session};
 use chunkstore::threads;
-use chunkstore::transfer;
+use chunkstore::transfer::{self, Ahead};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -45,7 +46,6 @@ pub struct Followed {
 
 /// How to follow.
 pub struct Follow {
-    pub dirs: LocalDirs,
     pub options: Options,
     /// How long they may go on once the backup has ended.
     pub wait: Duration,
@@ -55,6 +55,7 @@ pub struct Follow {
 pub struct Followers {
     at_work: Vec<AtWork>,
     follow: Arc<Follow>,
+    dirs: LocalDirs,
 }
 
 struct AtWork {
@@ -95,7 +96,11 @@ impl Followers {
             })
         };
         let at_work = followers.into_iter().map(start).collect::<Result<_>>()?;
-        Ok(Followers { at_work, follow })
+        Ok(Followers {
+            at_work,
+            follow,
+            dirs: first.run().dirs.clone(),
+        })
     }
 
     /// Lets them bring what was published, if anything was, and waits for them. `snapshots` counts what the first
@@ -106,10 +111,10 @@ impl Followers {
             let _ = one.published.send(published);
         }
         let deadline = Instant::now() + self.follow.wait;
-        let follow = self.follow;
+        let (follow, dirs) = (self.follow, self.dirs);
         let end = |one: AtWork| {
             let ended = one.wait(deadline, monitor);
-            one.tell(ended, published, snapshots, &follow)
+            one.report(ended, published, snapshots, &follow, &dirs)
         };
         self.at_work.into_iter().map(end).collect()
     }
@@ -147,14 +152,21 @@ impl AtWork {
         }
     }
 
-    fn tell(self, ended: Option<Ended>, published: bool, snapshots: u64, follow: &Follow) -> Followed {
+    fn report(
+        self,
+        ended: Option<Ended>,
+        published: bool,
+        snapshots: u64,
+        follow: &Follow,
+        dirs: &LocalDirs,
+    ) -> Followed {
         let late = || Error::Late;
         let ended = ended.unwrap_or_else(|| Ended {
             done: Replicated::default(),
             reached: false,
             failure: Some(late()),
         });
-        let before = noted(&follow.dirs, &self.follower.url);
+        let before = noted(dirs, &self.follower.url);
         let behind = match (ended.reached, before) {
             (true, _) => ended.done.behind,
             (false, Some(noted)) => noted.behind + u64::from(published),
@@ -165,7 +177,7 @@ impl AtWork {
             (false, noted) => noted.map_or(0, |noted| noted.reached),
         };
         // A note that can't be kept is told by what can: the next listing asks the replica itself.
-        let _ = note(&follow.dirs, &self.follower.url, &Noted { behind, reached });
+        let _ = note(dirs, &self.follower.url, &Noted { behind, reached });
         let failure = match ended.failure {
             // Only the deadline stops one whose run was not stopped.
             Some(Error::Interrupted) => Some(late()),
@@ -192,7 +204,7 @@ fn work(first: &Repo, url: &str, follow: &Follow, watch: &Watch, published: &Rec
             true => None,
             false => Some(first.store.packs()?.into_keys().collect()),
         };
-        let to = first.open_replica(url, &follow.dirs)?;
+        let to = first.open_replica(url)?;
         let older = run(first, &to, &follow.options, watch, &mut ended.done);
         ended.reached = older.is_ok() || ended.done.behind > 0;
         if let Err(e) = older {
@@ -200,23 +212,29 @@ fn work(first: &Repo, url: &str, follow: &Follow, watch: &Watch, published: &Rec
             return Err(e);
         }
         let ahead = carry_ahead(first, &to, known, follow, watch, published, &mut ended.done.bytes);
-        if ahead? {
+        let (has_published, before_it) = ahead?;
+        if has_published {
             let before = std::mem::take(&mut ended.done);
             // Unless it is found out what is lacking now, it is that.
             ended.done.behind = before.behind + 1;
             let mut new = Replicated::default();
-            let brought = run(first, &to, &follow.options, watch, &mut new);
+            let brought = run_after(first, &to, &follow.options, watch, before_it, &mut new);
             if brought.is_ok() || new.behind > 0 {
                 ended.done.behind = new.behind;
             }
             ended.done.add(&before, &new);
             brought?;
+        } else if let Some((session, _)) = before_it {
+            session::fence(&to.store, session.id)?;
         }
         Ok(())
     })();
     ended.failure = done.err();
     ended
 }
+
+/// Packs that came before their generation, and the session that keeps collections off them.
+type Before = Option<(Session, Ahead)>;
 
 /// Brings the packs of the backup as it makes them, until it has ended; says whether it has published. Not from far
 /// away (where nothing is `known`): what is being sent there would be fetched back at the same time.
@@ -228,12 +246,12 @@ fn carry_ahead(
     watch: &Watch,
     published: &Receiver<bool>,
     sent: &mut u64,
-) -> Result<bool> {
+) -> Result<(bool, Before)> {
     let Some(mut known) = known else {
-        return Ok(published.recv().unwrap_or(false));
+        return Ok((published.recv().unwrap_or(false), None));
     };
     let owner = to.owner(&follow.options.host, follow.options.now);
-    let mut session = None;
+    let mut before: Before = None;
     let told = |_| monitor::carry_on(watch);
     let ended = loop {
         match published.recv_timeout(AHEAD) {
@@ -241,15 +259,13 @@ fn carry_ahead(
             Err(RecvTimeoutError::Disconnected) => break false,
             Err(RecvTimeoutError::Timeout) => {}
         }
-        if session.is_none() {
-            session = Some(Session::begin(&to.store, &owner)?);
-        }
-        *sent += transfer::carry_ahead(&first.store, &to.store, &mut known, &told)?;
+        let (_, ahead) = match &mut before {
+            Some(begun) => begun,
+            None => before.insert((Session::begin(&to.store, &owner)?, Ahead::new())),
+        };
+        *sent += transfer::carry_ahead(&first.store, &to.store, &mut known, ahead, &told)?;
     };
-    if let Some(session) = session {
-        session::fence(&to.store, session.id)?;
-    }
-    Ok(ended)
+    Ok((ended, before))
 }
 
 impl Replicated {

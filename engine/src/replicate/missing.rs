@@ -22,10 +22,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub struct Lacking {
     /// Oldest first.
     pub snapshots: Vec<Snapshot>,
-    /// Names that can't be published under any more.
-    pub spent: HashSet<SessionId>,
     /// The newest at the replica of each host and paths that something comes for.
     pub newest: Vec<SessionId>,
+    /// Names of what the replica has.
+    pub there: HashSet<SessionId>,
 }
 
 type Group = (String, Vec<Vec<u8>>);
@@ -77,6 +77,7 @@ impl Newest {
 struct Have {
     origins: HashSet<SessionId>,
     trashed: HashSet<SessionId>,
+    names: HashSet<SessionId>,
     newest: BTreeMap<Group, Newest>,
 }
 
@@ -87,6 +88,8 @@ impl Have {
         let (snapshots, unreadable) = repo.snapshots()?;
         // What they were can't be told, so they count as being there.
         have.origins.extend(unreadable.iter().map(|(id, _)| *id));
+        have.names.clone_from(&have.origins);
+        have.names.extend(snapshots.iter().map(|snapshot| snapshot.id));
         let mut theirs: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
         for id in repo.store.trashed()? {
             match repo.store.trash(id) {
@@ -174,8 +177,11 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
         .collect();
     if !all && !wanted.is_empty() {
         // Where only the name is listed, the storage lost or damaged it, and it may come again.
-        for forgotten in to.store.forgotten()?.iter().filter(|f| f.machine != [0; 16]) {
-            wanted.remove(&forgotten.id);
+        let forgotten = to.store.forgotten()?;
+        let known = forgotten.iter().filter(|f| f.machine != [0; 16]);
+        let gone: HashSet<SessionId> = known.flat_map(|f| [f.id, f.original.unwrap_or(f.id)]).collect();
+        for facts in facts.iter().filter(|facts| gone.contains(&origin(facts))) {
+            wanted.remove(&facts.id);
         }
     }
     snapshots.retain(|snapshot| wanted.contains_key(&snapshot.id));
@@ -185,11 +191,9 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
         .filter_map(|(_, newest)| newest.id)
         .take(super::PARENTS)
         .collect();
-    let mut spent: HashSet<SessionId> = to.store.slates()?.into_iter().collect();
-    spent.extend(have.trashed);
     Ok(Lacking {
         snapshots,
-        spent,
         newest,
+        there: have.names,
     })
 }

@@ -2,9 +2,8 @@
 //!
 //! Each generation comes under a session of the replica that receives it, so that everything that holds of a backup
 //! there holds of this (I-1, I-4, I-7, I-8): its chunks are looked up in that session's view, what is not there is
-//! brought ([`chunkstore::transfer`]), and only then is the manifest published, byte for byte and under its own name.
-//! Where that name is spent, since an earlier try was cut short and fenced, it is published under another one, as what
-//! comes back from the trash is.
+//! brought ([`chunkstore::transfer`]), and only then is the manifest published. Its name there is the session's, which
+//! was never there before (I-18); it says which generation it restates, as what comes back from the trash does.
 
 mod followers;
 mod missing;
@@ -26,19 +25,15 @@ use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
-use chunkstore::session::Session;
-use chunkstore::store::Slate;
-use chunkstore::sweep::{self, Patience};
-use chunkstore::transfer::{self, Brought, Origin};
+use chunkstore::session::{self, Session};
+use chunkstore::transfer::{self, Ahead, Brought, Origin};
 use chunkstore::writer::{Absent, Writer};
 use std::collections::{HashSet, VecDeque};
+use std::fs::File;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 /// Collections at the origin that may overtake the bringing of one generation.
 const TRIES: usize = 3;
-/// Another machine's session of a generation's name is fenced this long after it was first seen here.
-const STALE: Duration = Duration::from_secs(48 * 3600);
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -75,6 +70,18 @@ pub fn run(
     monitor: &dyn Monitor,
     done: &mut Replicated,
 ) -> Result<()> {
+    run_after(from, to, options, monitor, None, done)
+}
+
+/// The same where some packs came before, under a session of `to` that is still open.
+pub fn run_after(
+    from: &Repo,
+    to: &Repo,
+    options: &Options,
+    monitor: &dyn Monitor,
+    before: Option<(Session, Ahead)>,
+    done: &mut Replicated,
+) -> Result<()> {
     if !to.store.is_replica_of(&from.store) {
         let why = format!("{} is no replica of {}", to.location(), from.location());
         return Err(StoreError::Refused(why).into());
@@ -82,50 +89,36 @@ pub fn run(
     monitor.phase(Phase::FindingReferences);
     let Lacking {
         snapshots,
-        mut spent,
         newest,
+        there,
     } = lacking(from, to, options.all, order::at(options.now))?;
     done.behind = snapshots.len() as u64;
     if options.dry_run {
         done.snapshots = done.behind;
         return Ok(());
     }
-    if snapshots.is_empty() {
-        return Ok(());
-    }
+    let (session, ahead) = before.map_or((None, Ahead::new()), |(session, ahead)| (Some(session), ahead));
     let mut replication = Replication {
         from,
         to,
         options,
         monitor,
         origin: None,
+        session,
+        ahead,
+        there,
         parents: newest.into(),
         bytes: AtomicU64::new(0),
     };
-    for snapshot in &snapshots {
-        match replication.bring(snapshot, spent.contains(&snapshot.id)) {
-            Ok(Outcome::Came(brought, id)) => {
-                done.snapshots += 1;
-                done.behind -= 1;
-                done.packs += brought.packs;
-                done.chunks += brought.chunks;
-                done.bytes += brought.bytes;
-                spent.insert(id);
-            }
-            Ok(Outcome::Gone) => done.behind -= 1,
-            Ok(Outcome::Busy) => replication.tell_busy(snapshot),
-            Err(Error::Store(e)) if e.is_of_one_object() => {
-                done.hurt += 1;
-                replication.tell_hurt(snapshot, &e);
-            }
-            Err(e) => return Err(e),
-        }
+    let brought = replication.bring_all(&snapshots, done);
+    if let Some(session) = replication.session.take() {
+        session::fence(&to.store, session.id)?;
     }
-    Ok(())
+    brought
 }
 
 enum Outcome {
-    Came(Brought, SessionId),
+    Came(Brought),
     /// Forgotten at the origin meanwhile, or there by now.
     Gone,
     /// Another run is bringing it.
@@ -139,6 +132,11 @@ struct Replication<'a> {
     monitor: &'a dyn Monitor,
     /// Opened when first needed, and again when a collection went over it.
     origin: Option<Origin>,
+    /// The session that packs came under already, and what those are.
+    session: Option<Session>,
+    ahead: Ahead,
+    /// Generations at the replica that were looked at.
+    there: HashSet<SessionId>,
     /// Generations at the replica that vouch for what they share with one that comes; few.
     parents: VecDeque<SessionId>,
     bytes: AtomicU64,
@@ -148,11 +146,33 @@ struct Replication<'a> {
 const PARENTS: usize = 16;
 
 impl Replication<'_> {
-    fn bring(&mut self, snapshot: &Snapshot, spent: bool) -> Result<Outcome> {
+    fn bring_all(&mut self, snapshots: &[Snapshot], done: &mut Replicated) -> Result<()> {
+        for snapshot in snapshots {
+            match self.bring(snapshot) {
+                Ok(Outcome::Came(brought)) => {
+                    done.snapshots += 1;
+                    done.behind -= 1;
+                    done.packs += brought.packs;
+                    done.chunks += brought.chunks;
+                    done.bytes += brought.bytes;
+                }
+                Ok(Outcome::Gone) => done.behind -= 1,
+                Ok(Outcome::Busy) => self.tell_busy(snapshot),
+                Err(Error::Store(e)) if e.is_of_one_object() => {
+                    done.hurt += 1;
+                    self.tell_hurt(snapshot, &e);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    fn bring(&mut self, snapshot: &Snapshot) -> Result<Outcome> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let done = self.try_bring(snapshot, spent);
+            let done = self.try_bring(snapshot);
             match done {
                 // What the origin's index says may be of before a collection.
                 Err(Error::Store(e)) if e.is_damage() && tries < TRIES => self.origin = None,
@@ -161,59 +181,69 @@ impl Replication<'_> {
         }
     }
 
-    fn try_bring(&mut self, snapshot: &Snapshot, spent: bool) -> Result<Outcome> {
-        let (bytes, body) = match self.from.store.sealed_manifest(snapshot.id) {
+    fn try_bring(&mut self, snapshot: &Snapshot) -> Result<Outcome> {
+        let body = match self.from.store.stored_manifest(snapshot.id) {
             Err(StoreError::Missing { .. }) => return Ok(Outcome::Gone),
             read => read?,
         };
         let mut manifest = Manifest::decode(snapshot.id, &body)?;
-        let session = match self.session(snapshot.id, spent)? {
-            Begun::Session(session) => session,
-            Begun::Busy => return Ok(Outcome::Busy),
-            Begun::Published => return Ok(Outcome::Gone),
+        let origin = manifest.original.unwrap_or(snapshot.id);
+        let Some(_alone) = self.alone(origin)? else {
+            return Ok(Outcome::Busy);
+        };
+        let owner = self.to.owner(&self.options.host, self.options.now);
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => Session::begin(&self.to.store, &owner)?,
         };
         let id = session.id;
-        let owner = self.to.owner(&self.options.host, self.options.now);
         let writer = Writer::under(self.to.store.clone(), owner, session)?;
         let brought = self.bring_chunks(&manifest, &writer)?;
         let flushed = writer.flush()?;
-        if id == snapshot.id {
-            writer.publish_sealed(flushed, &bytes)?;
-        } else {
-            manifest.original = Some(manifest.original.unwrap_or(snapshot.id));
-            writer.publish(flushed, &manifest.encode())?;
+        if self.came_meanwhile(origin)? {
+            return Ok(Outcome::Gone);
         }
+        manifest.original = Some(origin);
+        writer.publish(flushed, &manifest.encode())?;
+        self.there.insert(id);
         self.parents.push_front(id);
         self.parents.truncate(PARENTS);
-        Ok(Outcome::Came(brought, id))
+        Ok(Outcome::Came(brought))
     }
 
-    /// A session of the generation's own name, or of another where that is spent.
-    fn session(&self, id: SessionId, spent: bool) -> Result<Begun> {
+    /// Held while a generation is brought, so that no other process of this machine brings it, too.
+    fn alone(&self, origin: SessionId) -> Result<Option<File>> {
+        let dir = self.to.store.cache().join("bringing");
+        let path = dir.join(origin.to_hex());
+        let failed = |what| {
+            let path = path.clone();
+            move |source| Error::Io { what, path, source }
+        };
+        std::fs::create_dir_all(&dir).map_err(failed("create the folder of"))?;
+        let file = File::create(&path).map_err(failed("create"))?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(e) => Err(failed("lock")(e.into())),
+        }
+    }
+
+    /// Whether another machine brought it since it was found lacking. Should two do so at the same moment, both are
+    /// there, which costs a manifest and does no harm.
+    fn came_meanwhile(&mut self, origin: SessionId) -> Result<bool> {
         let store = &self.to.store;
-        let owner = self.to.owner(&self.options.host, self.options.now);
-        if !spent {
-            if let Some(session) = Session::named(store, &owner, id)? {
-                return Ok(Begun::Session(session));
+        for id in store.slates()? {
+            if !self.there.insert(id) {
+                continue;
             }
-            let patience = Patience {
-                dry_run: false,
-                machine: self.to.machine(),
-                stale: STALE,
-            };
-            // A try that was cut short, or one that is under way.
-            if !sweep::settle(store, &[id], &patience)?.is_empty() {
-                return Ok(Begun::Busy);
-            }
-            match store.slate(id) {
-                Ok(Slate::Manifest { .. }) => return Ok(Begun::Published),
-                Ok(Slate::Fence) => {}
-                // On its way: its session is about to be there.
-                Err(StoreError::Missing { .. }) => return Ok(Begun::Busy),
+            match store.stored_manifest(id) {
+                Ok(body) if Manifest::decode(id, &body)?.original == Some(origin) => return Ok(true),
+                Ok(_) => {}
+                Err(e) if e.is_of_one_object() => {}
                 Err(e) => return Err(e.into()),
             }
         }
-        Ok(Begun::Session(Session::begin(store, &owner)?))
+        Ok(false)
     }
 
     /// Makes everything that the generation refers to present under the writer's session.
@@ -244,7 +274,15 @@ impl Replication<'_> {
         let mut wanted = transfer::wanted(origin, &mut lacking)?;
         self.monitor.phase(Phase::Replicating);
         let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
-        let brought = transfer::bring(origin, &self.to.store, writer, &mut wanted, None, &told)?;
+        let brought = transfer::bring(
+            origin,
+            &self.to.store,
+            writer,
+            &mut wanted,
+            &self.ahead,
+            false,
+            &told,
+        )?;
         writer.absent(&mut lacking, &mut |absent| {
             let object = absent.to_string();
             Err(StoreError::Missing { object })
@@ -272,20 +310,13 @@ impl Replication<'_> {
     }
 }
 
-enum Begun {
-    Session(Session),
-    Busy,
-    /// Somebody else was quicker.
-    Published,
-}
-
 /// Adds what a generation at the replica has of pages and segments: they need not be read to know that what they refer
 /// to is there. Sound as the session's view has no marks, and the generation is read after it (I-4): whoever condemns
 /// anything now waits for this session.
 fn vouch(to: &Repo, parent: SessionId, root: &Root, reader: &Reader<'_>, live: &mut LiveSet) -> Result<()> {
     // As it is stored there now: a kept copy would say nothing of that.
-    let known = match to.store.sealed_manifest(parent) {
-        Ok((_, body)) => Manifest::decode(parent, &body)?.root()?,
+    let known = match to.store.stored_manifest(parent) {
+        Ok(body) => Manifest::decode(parent, &body)?.root()?,
         // Forgotten meanwhile, or damaged: it vouches for nothing.
         Err(e) if e.is_of_one_object() => return Ok(()),
         Err(e) => return Err(e.into()),

@@ -2,7 +2,8 @@
 //! kept of it goes by an id that only it can say. Losing a note harms nothing.
 
 use crate::error::Result;
-use crate::repo::{LocalDirs, write_replacing};
+use crate::repo::write_replacing;
+use crate::run::LocalDirs;
 use chunkstore::object::{cbor, from_cbor};
 use minicbor::{Decode, Encode};
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ use super::window::{Builder, DoneDir, Limits, Window};
 use super::write::Hands;
 use crate::entry::{Kind, Meta, join};
 use crate::error::{Error, Result};
-use crate::fsmeta::{At, sync_fs};
+use crate::fsmeta::At;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -160,7 +160,7 @@ impl<'r, 'a> Crew<'r, 'a> {
     fn read_back(&self, window: &Arc<Window>) -> Result<()> {
         let shared = self.shared();
         if let Some(target) = shared.target() {
-            sync_fs(target.root()).map_err(|source| Error::Io {
+            target.root().sync_fs().map_err(|source| Error::Io {
                 what: "write to disk",
                 path: shared.options.target.clone(),
                 source,
@@ -211,12 +211,12 @@ impl<'r, 'a> Crew<'r, 'a> {
         }
     }
 
-    fn try_end_dir(&self, dir: &DoneDir, path: &[u8]) -> Outcome<()> {
+    fn try_end_dir(&mut self, dir: &DoneDir, path: &[u8]) -> Outcome<()> {
         let shared = self.shared();
         let in_target = below(path, shared.strip());
         let Some(look) = &dir.look else {
             return match shared.opened.has(in_target) {
-                true => Ok(shared.opened.put_back(in_target, &shared.dir(path)?)?),
+                true => Ok(shared.opened.put_back(in_target, &self.hands.reach(path)?)?),
                 false => Ok(()),
             };
         };
@@ -224,7 +224,7 @@ impl<'r, 'a> Crew<'r, 'a> {
             mtime: dir.mtime,
             ..(**look).clone()
         };
-        let opened = shared.dir(path)?;
+        let opened = self.hands.reach(path)?;
         shared.opened.forget(in_target);
         shared.apply_meta(path, &At::Fd(opened.as_fd()), &Kind::Dir, &meta);
         Ok(())

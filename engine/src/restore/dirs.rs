@@ -9,6 +9,7 @@ use super::choose::Choice;
 use super::fault::{Fault, Outcome};
 use super::job::Failure;
 use super::plan::Planner;
+use super::route::Route;
 use super::shared::{Shared, below};
 use super::window::DoneDir;
 use crate::entry::{DirPath, Kind, Meta, Time, common_path, join};
@@ -79,8 +80,10 @@ pub(super) struct Stack {
     levels: Vec<Level>,
     /// Last one, to be shared.
     look: Option<Arc<Meta>>,
-    /// For so many open directories.
+    /// For so many open directories, and for those of the route.
     room: Permit,
+    /// To those that were closed meanwhile.
+    route: Route,
 }
 
 /// The directory that entries go to.
@@ -110,11 +113,13 @@ impl Stack {
             record: None,
             queue: VecDeque::new(),
         };
+        let room = descriptors::hold(OPEN_LEAST, OPEN_MOST);
         Ok(Stack {
             path: base.into(),
             levels: vec![level],
             look: None,
-            room: descriptors::hold(OPEN_LEAST, OPEN_MOST),
+            route: Route::new(room.count() / 4),
+            room,
         })
     }
 
@@ -182,7 +187,7 @@ impl Stack {
                     Some(dir) => dir,
                     None => {
                         let path = self.path.get(..parent.end).unwrap_or_default();
-                        open.insert(shared.dir(path)?)
+                        open.insert(self.route.dir(shared.writable()?, below(path, shared.strip()))?)
                     }
                 };
                 make(shared, dir, path, name, above)?
@@ -192,7 +197,7 @@ impl Stack {
         };
         // A deep stack keeps only its lowest directories open.
         if let Some(far) = depth
-            .checked_sub(self.room.count())
+            .checked_sub(self.room.count() - self.room.count() / 4)
             .and_then(|far| self.levels.get_mut(far))
             && let State::Made { open, .. } = &mut far.state
         {
@@ -352,14 +357,15 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    fn make_child(&self, path: &[u8], child: &Child) -> Outcome<State> {
+    fn make_child(&mut self, path: &[u8], child: &Child) -> Outcome<State> {
         let above = Some(child.record.above);
         match self.stack.levels.last().map(|level| &level.state) {
             Some(State::Made { open: Some(dir), .. }) => make(self.shared, dir, path, &child.name, above),
             _ => {
                 let parent = path.get(..path.len() - child.name.len()).unwrap_or_default();
                 let parent = parent.strip_suffix(b"/").unwrap_or(parent);
-                let dir = self.shared.dir(parent)?;
+                let target = self.shared.writable()?;
+                let dir = self.stack.route.dir(target, below(parent, self.shared.strip()))?;
                 make(self.shared, &dir, path, &child.name, above)
             }
         }
@@ -470,17 +476,22 @@ impl Planner<'_, '_> {
 
     /// The directory at hand, an existing one, after a return from far below.
     fn reopen(&mut self) -> Result<()> {
-        let Some(level) = self.stack.levels.last_mut() else {
+        let (shared, stack) = (self.shared, &mut self.stack);
+        let Some(level) = stack.levels.last_mut() else {
             return Ok(());
         };
-        let path = self.stack.path.get(..level.end).unwrap_or_default();
-        level.state = match self.shared.dir(path) {
+        let path = stack.path.get(..level.end).unwrap_or_default();
+        let opened = shared.writable().and_then(|target| {
+            let path = below(path, shared.strip());
+            Ok(stack.route.dir(target, path)?)
+        });
+        level.state = match opened {
             Ok(dir) => State::Made {
                 open: Some(dir),
                 new: false,
             },
             Err(fault) => {
-                self.shared.failed(path, fault.apart()?);
+                shared.failed(path, fault.apart()?);
                 State::Failed
             }
         };

@@ -6,6 +6,7 @@
 //! journal that nobody holds locked belongs to a run that died, and it says where that run's files are.
 
 use super::fault::{Fault, Outcome};
+use super::route::Route;
 use super::shared::{Shared, below};
 use crate::entry::{DirPath, join};
 use crate::error::Result;
@@ -23,6 +24,8 @@ const PREFIX: &[u8] = b".dedup-restore-";
 const RUN: usize = 8;
 /// Longest path in a journal: longer ones can't be opened as a whole by anybody.
 const PATH_MAX: u64 = 1 << 20;
+/// Directories that stay open on the way to what a journal names.
+const ROUTE: usize = 4;
 
 /// Whether this is the name of a restore's journal, or one that a restore uses until what it writes is whole.
 pub(crate) fn is_leftover(name: &[u8]) -> bool {
@@ -169,6 +172,7 @@ impl Dead {
 
     fn remove_noted(&self, shared: &Shared<'_>, run: &[u8], journal: &File) -> Outcome<()> {
         let target = shared.writable()?;
+        let mut route = Route::new(ROUTE);
         let mut lines = BufReader::new(journal);
         let mut path = Vec::new();
         loop {
@@ -179,7 +183,7 @@ impl Dead {
                 Ok(_) => {}
             }
             if path.pop() == Some(0)
-                && let Ok(dir) = target.dir(&path)
+                && let Ok(dir) = route.dir(target, &path)
             {
                 self.remove_from(shared, &path, &dir, &[run])?;
             }

@@ -9,7 +9,7 @@
 //! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
 //! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and what has its
 //! name is whole (I-19): `leftovers` has the names until then, and removes what runs that died have left. `opened` is for
-//! directories without permissions. Nothing follows a symbolic link below the target, but for those above what was
+//! directories without permissions, `route` for deep ones. Nothing follows a symbolic link below the target, but for those above what was
 //! backed up where the target is `/`.
 
 mod choose;
@@ -25,6 +25,7 @@ mod leftovers;
 mod links;
 mod opened;
 mod plan;
+mod route;
 mod scope;
 mod shared;
 #[cfg(test)]

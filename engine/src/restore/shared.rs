@@ -138,7 +138,7 @@ impl<'a> Shared<'a> {
     pub fn sync(&self, devices: BTreeMap<u64, DirPath>) -> Result<()> {
         for (device, dir) in devices {
             let synced = match self.dir(&dir) {
-                Ok(opened) => fsmeta::sync_fs(&opened),
+                Ok(opened) => opened.sync_fs(),
                 // It was moved away meanwhile.
                 Err(_) => Ok(()),
             };
@@ -153,7 +153,7 @@ impl<'a> Shared<'a> {
         let devices = self.devices.lock().clone();
         self.sync(devices)?;
         match self.target() {
-            Some(target) => fsmeta::sync_fs(target.root()).map_err(|source| self.not_on_disk(source)),
+            Some(target) => target.root().sync_fs().map_err(|source| self.not_on_disk(source)),
             None => Ok(()),
         }
     }

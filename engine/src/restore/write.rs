@@ -6,7 +6,8 @@
 use super::fault::{Fault, Outcome};
 use super::job::{Action, Failure, Job};
 use super::links::Link;
-use super::shared::Shared;
+use super::route::Route;
+use super::shared::{Shared, below};
 use super::window::{Frame, Part, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
@@ -27,8 +28,9 @@ pub(super) struct Hands<'r, 'a> {
     pub shared: &'r Shared<'a>,
     /// Last used first.
     dirs: Vec<(DirPath, Arc<TargetDir>)>,
-    /// For so many.
+    /// For so many, and for those of the route.
     room: Permit,
+    route: Route,
     decoder: Decoder,
     stored: Vec<u8>,
     plain: Vec<u8>,
@@ -36,10 +38,12 @@ pub(super) struct Hands<'r, 'a> {
 
 impl<'r, 'a> Hands<'r, 'a> {
     pub fn new(shared: &'r Shared<'a>) -> Result<Self> {
+        let room = descriptors::hold(DIRS_LEAST, DIRS_MOST);
         Ok(Hands {
             shared,
             dirs: Vec::new(),
-            room: descriptors::hold(DIRS_LEAST, DIRS_MOST),
+            route: Route::new(room.count() / 2),
+            room,
             decoder: Decoder::new()?,
             stored: Vec::new(),
             plain: Vec::new(),
@@ -55,14 +59,21 @@ impl<'r, 'a> Hands<'r, 'a> {
         let found = match known {
             Some(i) => self.dirs.remove(i),
             None => {
-                let dir = self.shared.dir(path)?;
-                self.dirs.truncate(self.room.count() - 1);
-                (path.clone(), Arc::new(dir))
+                let dir = Arc::new(self.reach(path)?);
+                let room = self.room.count().saturating_sub(self.route.len());
+                self.dirs.truncate(room.saturating_sub(1));
+                (path.clone(), dir)
             }
         };
         let dir = found.1.clone();
         self.dirs.insert(0, found);
         Ok(dir)
+    }
+
+    /// The same for one that is not used again soon.
+    pub fn reach(&mut self, path: &[u8]) -> Outcome<TargetDir> {
+        let target = self.shared.writable()?;
+        Ok(self.route.dir(target, below(path, self.shared.strip()))?)
     }
 
     /// Reads a range of a pack and puts its chunks where they belong.

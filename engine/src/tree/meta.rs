@@ -5,7 +5,8 @@ use super::columns::{Dictionary, Lookup, Sparse, SparseReader, Times, TimesReade
 use super::fault::{CodecError, damaged};
 use super::limits;
 use super::sections::{Section, Sections};
-use crate::entry::{Content, Entry, Kind, Meta, Time, Trouble, Xattr};
+use super::troubles::{put_trouble, read_trouble};
+use crate::entry::{Content, Entry, Kind, Meta, Time, Xattr};
 use std::sync::Arc;
 
 fn kind_code(kind: &Kind) -> u8 {
@@ -68,41 +69,6 @@ fn owner(reader: &mut Reader<'_>) -> Result<Arc<str>, CodecError> {
     match std::str::from_utf8(bytes) {
         Ok(name) => Ok(name.into()),
         Err(_) => damaged("owner's name is not UTF-8"),
-    }
-}
-
-// Troubles by code; each but `CHANGED` is followed by an errno.
-const UNREADABLE: u8 = 1;
-const UNKNOWN: u8 = 2;
-const CHANGED: u8 = 3;
-const NO_XATTRS: u8 = 4;
-
-fn put_trouble(out: &mut Vec<u8>, trouble: Trouble) {
-    let (code, errno) = match trouble {
-        Trouble::Unreadable { errno } => (UNREADABLE, Some(errno)),
-        Trouble::Unknown { errno } => (UNKNOWN, Some(errno)),
-        Trouble::Changed => (CHANGED, None),
-        Trouble::NoXattrs { errno } => (NO_XATTRS, Some(errno)),
-    };
-    out.push(code);
-    if let Some(errno) = errno {
-        put_varint(out, u64::from(errno as u32));
-    }
-}
-
-fn read_trouble(reader: &mut Reader<'_>) -> Result<Trouble, CodecError> {
-    let code = reader.byte()?;
-    if code == CHANGED {
-        return Ok(Trouble::Changed);
-    }
-    let Ok(errno) = i32::try_from(reader.varint()?) else {
-        return damaged("errno");
-    };
-    match code {
-        UNREADABLE => Ok(Trouble::Unreadable { errno }),
-        UNKNOWN => Ok(Trouble::Unknown { errno }),
-        NO_XATTRS => Ok(Trouble::NoXattrs { errno }),
-        _ => Err(CodecError::Unknown(format!("trouble of type {code}"))),
     }
 }
 

@@ -21,7 +21,8 @@ mod meta;
 pub mod page;
 mod refs;
 mod sections;
-pub mod writer;
+mod troubles;
+mod writer;
 
 pub use codec::{Run, decode, encode};
 pub use cursor::{Cursor, Item, ParentPos, ParentSegment};

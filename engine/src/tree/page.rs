@@ -8,6 +8,8 @@ use super::fault::CodecError;
 use super::sections::open_piece;
 use super::{LAYOUT, cmp_keys, cut, limits, piece};
 use crate::entry::DirPath;
+use chunkstore::keys::SealedSessionKey;
+use chunkstore::varint::Undecodable;
 use chunkstore::{ChunkId, PackId, Place};
 use minicbor::decode::{Decoder, Error as DecodeError};
 use minicbor::encode::{Encoder, Error as EncodeError, Write};
@@ -85,7 +87,7 @@ impl Tally {
 }
 
 impl Root {
-    pub(super) fn new(segments: Segments) -> Self {
+    pub(crate) fn new(segments: Segments) -> Self {
         let tally = match &segments {
             Segments::Inline(rows) => Tally::of(rows),
             Segments::Pages(pages) => Tally::of(pages.iter().map(|page| &page.span)),
@@ -140,7 +142,7 @@ fn encode_rows<'a, W: Write>(
     }
     e.array(keys.rows.len() as u64)?;
     for key in &keys.rows {
-        e.bytes(*key)?;
+        e.bytes(key.as_bytes())?;
     }
     e.array(rows.len() as u64)?;
     for (row, segments) in rows {
@@ -167,25 +169,47 @@ fn encode_rows<'a, W: Write>(
     Ok(())
 }
 
-/// Length of an array, which must be stated.
-fn array(d: &mut Decoder<'_>) -> Result<u64, DecodeError> {
-    d.array()?
-        .ok_or_else(|| DecodeError::message("array of no stated length"))
+/// Why rows can't be read.
+enum Fault {
+    Damaged,
+    /// A later version wrote them (I-15).
+    Newer(String),
 }
 
-fn array_of(d: &mut Decoder<'_>, len: u64) -> Result<(), DecodeError> {
-    if array(d)? == len {
-        Ok(())
-    } else {
-        Err(DecodeError::message("length of an array"))
+impl From<DecodeError> for Fault {
+    fn from(_: DecodeError) -> Self {
+        Fault::Damaged
+    }
+}
+
+impl From<Fault> for CodecError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Damaged => CodecError::Damaged("list of segments"),
+            Fault::Newer(what) => CodecError::Unknown(what),
+        }
+    }
+}
+
+/// Length of an array, which must be stated.
+fn array(d: &mut Decoder<'_>) -> Result<u64, Fault> {
+    d.array()?.ok_or(Fault::Damaged)
+}
+
+/// Rows have exactly these elements: they are told apart by their bytes, so nothing in them can be passed over.
+fn array_of(d: &mut Decoder<'_>, len: u64) -> Result<(), Fault> {
+    match array(d)? {
+        found if found == len => Ok(()),
+        found if found > len => Err(Fault::Newer(format!("rows of {found} elements instead of {len}"))),
+        _ => Err(Fault::Damaged),
     }
 }
 
 /// Values until the stated number; grows with what is really there (I-14).
 fn list<'b, T>(
     d: &mut Decoder<'b>,
-    mut item: impl FnMut(&mut Decoder<'b>) -> Result<T, DecodeError>,
-) -> Result<Vec<T>, DecodeError> {
+    mut item: impl FnMut(&mut Decoder<'b>) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
     let count = array(d)?;
     let mut items = Vec::new();
     for _ in 0..count {
@@ -194,30 +218,27 @@ fn list<'b, T>(
     Ok(items)
 }
 
-fn sealed_key(d: &mut Decoder<'_>) -> Result<[u8; 80], DecodeError> {
-    d.bytes()?
-        .try_into()
-        .map_err(|_| DecodeError::message("length of a sealed key"))
+fn sealed_key(d: &mut Decoder<'_>) -> Result<SealedSessionKey, Fault> {
+    SealedSessionKey::from_slice(d.bytes()?).map_err(|e| match e {
+        Undecodable::Malformed => Fault::Damaged,
+        Undecodable::Newer(what) => Fault::Newer(what),
+    })
 }
 
-fn decode_rows(d: &mut Decoder<'_>) -> Result<Vec<(SegmentRef, Option<u32>)>, DecodeError> {
+fn decode_rows(d: &mut Decoder<'_>) -> Result<Vec<(SegmentRef, Option<u32>)>, Fault> {
     array_of(d, 3)?;
-    let packs = list(d, |d| d.decode::<PackId>())?;
+    let packs = list(d, |d| Ok(d.decode::<PackId>()?))?;
     let keys = list(d, sealed_key)?;
     let rows = list(d, |d| decode_row(d, &packs, &keys))?;
     let ordered = rows.is_sorted_by(|(a, _), (b, _)| cmp_keys(a.first(), b.first()).is_lt());
-    if ordered {
-        Ok(rows)
-    } else {
-        Err(DecodeError::message("segments out of order"))
-    }
+    if ordered { Ok(rows) } else { Err(Fault::Damaged) }
 }
 
 fn decode_row(
     d: &mut Decoder<'_>,
     packs: &[PackId],
-    keys: &[[u8; 80]],
-) -> Result<(SegmentRef, Option<u32>), DecodeError> {
+    keys: &[SealedSessionKey],
+) -> Result<(SegmentRef, Option<u32>), Fault> {
     array_of(d, 9)?;
     let mut row = SegmentRef {
         first_dir: d.bytes()?.into(),
@@ -236,7 +257,7 @@ fn decode_row(
     let segments = d.decode()?;
     let names = limits::check_dir(&row.first_dir).and_then(|()| limits::check_name(&row.first_name));
     if names.is_err() || row.entries == 0 || row.plain_len as usize > limits::PLAIN || segments == Some(0) {
-        return Err(DecodeError::message("description of a segment"));
+        return Err(Fault::Damaged);
     }
     Ok((row, segments))
 }
@@ -244,8 +265,8 @@ fn decode_row(
 fn decode_place(
     d: &mut Decoder<'_>,
     packs: &[PackId],
-    keys: &[[u8; 80]],
-) -> Result<Option<Place>, DecodeError> {
+    keys: &[SealedSessionKey],
+) -> Result<Option<Place>, Fault> {
     if d.datatype()? == minicbor::data::Type::Null {
         d.null()?;
         return Ok(None);
@@ -254,7 +275,7 @@ fn decode_place(
     let pack = packs.get(d.u64()? as usize);
     let key = keys.get(d.u64()? as usize);
     let (Some(pack), Some(key)) = (pack, key) else {
-        return Err(DecodeError::message("row of a table"));
+        return Err(Fault::Damaged);
     };
     Ok(Some(Place {
         pack: *pack,
@@ -266,10 +287,10 @@ fn decode_place(
     }))
 }
 
-fn only_segments(rows: Vec<(SegmentRef, Option<u32>)>) -> Result<Vec<SegmentRef>, DecodeError> {
+fn only_segments(rows: Vec<(SegmentRef, Option<u32>)>) -> Result<Vec<SegmentRef>, Fault> {
     let segment = |(row, segments): (SegmentRef, Option<u32>)| match segments {
         None => Ok(row),
-        Some(_) => Err(DecodeError::message("page instead of a segment")),
+        Some(_) => Err(Fault::Damaged),
     };
     rows.into_iter().map(segment).collect()
 }
@@ -289,8 +310,18 @@ impl<C> minicbor::Encode<C> for Root {
     }
 }
 
-impl<'b, C> minicbor::Decode<'b, C> for Root {
-    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+impl Root {
+    /// Reads the CBOR of a root, of any origin.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut decoder = Decoder::new(bytes);
+        let root = Root::read(&mut decoder)?;
+        match decoder.position() == bytes.len() {
+            true => Ok(root),
+            false => Err(Fault::Damaged.into()),
+        }
+    }
+
+    fn read(d: &mut Decoder<'_>) -> Result<Self, Fault> {
         array_of(d, 4)?;
         let rows = decode_rows(d)?;
         let segments = match rows.first() {
@@ -302,15 +333,15 @@ impl<'b, C> minicbor::Decode<'b, C> for Root {
         if (root.entries, root.files, root.bytes) == stated {
             Ok(root)
         } else {
-            Err(DecodeError::message("totals of a generation"))
+            Err(Fault::Damaged)
         }
     }
 }
 
-fn only_pages(rows: Vec<(SegmentRef, Option<u32>)>) -> Result<Vec<PageRef>, DecodeError> {
+fn only_pages(rows: Vec<(SegmentRef, Option<u32>)>) -> Result<Vec<PageRef>, Fault> {
     let page = |(span, segments): (SegmentRef, Option<u32>)| match segments {
         Some(segments) => Ok(PageRef { segments, span }),
-        None => Err(DecodeError::message("segment instead of a page")),
+        None => Err(Fault::Damaged),
     };
     rows.into_iter().map(page).collect()
 }
@@ -330,8 +361,7 @@ pub fn encode_page<'a>(
 pub fn decode_page(plain: &[u8]) -> Result<Vec<SegmentRef>, CodecError> {
     let mut reader = open_piece(plain, piece::PAGE, "page")?;
     let mut decoder = Decoder::new(reader.take(reader.len())?);
-    let rows = decode_rows(&mut decoder).and_then(only_segments);
-    let rows = rows.map_err(|_| CodecError::Damaged("list of segments"))?;
+    let rows = decode_rows(&mut decoder).and_then(only_segments)?;
     if rows.is_empty() || rows.len() > cut::PAGE_MAX || encode_page(rows.iter())? != plain {
         return Err(CodecError::Damaged("list of segments"));
     }

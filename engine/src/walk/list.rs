@@ -4,6 +4,7 @@ use super::node::{DirHandle, Handles, Lent, Node, Way};
 use super::queue::{Outcome, Work};
 use super::sources::{LeftOut, Source};
 use super::{BATCH, Batch, Found, Mount};
+use crate::dump::is_temporary;
 use crate::entry::{DirPath, Kind, Trouble, join};
 use crate::filter::{DirRules, Filter};
 use crate::fsmeta::{Blank, ENOENT, ENOTDIR, Follow, Hint, Names, errno_of, examine, is_gone, list_dir};
@@ -260,7 +261,7 @@ impl Lister {
             scratch.path.extend_from_slice(name);
             match listing.visit.sources.as_ref().and_then(|s| s.child(name)) {
                 Some(source) => self.examine_source(listing, source, scratch, &mut to),
-                None if is_leftover(name) => {
+                None if is_leftover(name) || is_temporary(name) => {
                     self.leftovers.fetch_add(1, Ordering::Relaxed);
                 }
                 None => {

@@ -37,7 +37,6 @@ pub fn start(
     let wait = SignedDuration::try_from(wait);
     let wait = wait.map_err(|e| Failure::usage(format!("--also-wait: {e}")))?;
     let follow = Follow {
-        dirs: context.dirs()?,
         options: Options {
             all: false,
             dry_run: false,

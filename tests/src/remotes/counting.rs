@@ -84,6 +84,31 @@ pub struct Counting {
     inner: Arc<dyn Remote>,
     counts: Arc<Mutex<Counts>>,
     far: Option<Arc<Rounds>>,
+    staged: Arc<Staging>,
+}
+
+/// Objects that are begun and neither published nor given up.
+#[derive(Default)]
+struct Staging {
+    now: AtomicU64,
+    most: AtomicU64,
+}
+
+/// One of them.
+struct Begun(Arc<Staging>);
+
+impl Begun {
+    fn new(staging: &Arc<Staging>) -> Self {
+        let now = staging.now.fetch_add(1, SeqCst) + 1;
+        staging.most.fetch_max(now, SeqCst);
+        Begun(staging.clone())
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, SeqCst);
+    }
 }
 
 impl Counting {
@@ -92,6 +117,7 @@ impl Counting {
             inner,
             counts: Arc::default(),
             far: None,
+            staged: Arc::default(),
         }
     }
 
@@ -116,6 +142,11 @@ impl Counting {
             self.counts().since(&before.0),
             rounds.ended.load(SeqCst) - before.1,
         )
+    }
+
+    /// How many objects were being written at once at most.
+    pub fn most_staged(&self) -> u64 {
+        self.staged.most.load(SeqCst)
     }
 
     /// One request.
@@ -161,6 +192,7 @@ impl Remote for Counting {
             inner: self.inner.begin()?,
             counts: self.counts.clone(),
             far: self.far.clone(),
+            begun: Begun::new(&self.staged),
             bytes: 0,
         }))
     }
@@ -202,6 +234,7 @@ struct StagedCounting {
     inner: Box<dyn Staged>,
     counts: Arc<Mutex<Counts>>,
     far: Option<Arc<Rounds>>,
+    begun: Begun,
     bytes: usize,
 }
 
@@ -215,10 +248,17 @@ impl Staged for StagedCounting {
     }
 
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published> {
-        let inner = self.inner;
-        let result = trip(self.far.as_deref(), || inner.publish(name));
-        let published = if result.is_ok() { self.bytes } else { 0 };
-        note(&self.counts, Operation::Publish, Some(name.kind()), published);
+        let StagedCounting {
+            inner,
+            counts,
+            far,
+            begun,
+            bytes,
+        } = *self;
+        let result = trip(far.as_deref(), || inner.publish(name));
+        let published = if result.is_ok() { bytes } else { 0 };
+        note(&counts, Operation::Publish, Some(name.kind()), published);
+        drop(begun);
         result
     }
 }

@@ -7,6 +7,7 @@ use super::fault::{Fault, Outcome};
 use super::http::Http;
 use crate::error::Result;
 use crate::remote::address::{Address, invalid};
+use crate::remote::link::Link;
 use crate::remote::{Kind, ObjectName};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -32,7 +33,7 @@ pub(super) fn parameters(scheme: &str) -> &'static [&'static str] {
 }
 
 impl Cloud {
-    pub fn new(address: &Address) -> Result<Cloud> {
+    pub fn new(address: &Address, link: &Link) -> Result<Cloud> {
         let unusable = |e: opendal::Error| invalid(address.cleaned(e.message()));
         let operator = match address.scheme.as_str() {
             "s3" => Operator::new(s3(address)?),
@@ -40,7 +41,7 @@ impl Cloud {
             "azblob" => Operator::new(azure(address)),
             _ => Operator::new(backblaze(address)?),
         };
-        let transport = HttpTransporter::new(Http::new(address)?);
+        let transport = HttpTransporter::new(Http::new(address, link)?);
         let operator = operator.map_err(unusable)?;
         let context = OperationContext::new().with_http_transport(transport);
         let operator = operator.with_context(context);

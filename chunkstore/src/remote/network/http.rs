@@ -4,10 +4,11 @@
 //! gives is ended, and tried again like any failure that may pass.
 
 use super::fault::{Fault, Outcome, causes};
-use super::rate::{DOWNLOAD, Rate, UPLOAD};
 use super::retry::MOST;
 use crate::error::{Error, Result};
 use crate::remote::address::{Address, invalid};
+use crate::remote::link::Direction::{Download, Upload};
+use crate::remote::link::Link;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http_body::{Body, Frame, SizeHint};
@@ -19,7 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use sync_wrapper::SyncStream;
 use tokio::time::Sleep;
 
@@ -30,11 +31,12 @@ const PIECE: usize = 64 << 10;
 #[derive(Clone)]
 pub(super) struct Http {
     client: reqwest::Client,
+    link: Link,
     stall: Duration,
 }
 
 impl Http {
-    pub fn new(address: &Address) -> Result<Http> {
+    pub fn new(address: &Address, link: &Link) -> Result<Http> {
         // Fails when the process has chosen one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -55,6 +57,7 @@ impl Http {
         let client = builder.build();
         Ok(Http {
             client: client.map_err(|e| invalid(format!("set up TLS: {}", causes(&e))))?,
+            link: link.clone(),
             stall: address.stall()?,
         })
     }
@@ -69,10 +72,10 @@ impl Http {
         let whole = body.len();
         let request = match body.is_empty() {
             true => request,
-            false => request.body(reqwest::Body::wrap(Upload {
+            false => request.body(reqwest::Body::wrap(UploadBody {
                 rest: body,
                 moved: moved.clone(),
-                paced: Paced::new(&UPLOAD, whole),
+                paced: Paced::new(self.link.clone(), whole),
             })),
         };
         let sent = watched(request.send(), &moved, self.stall).await?;
@@ -81,18 +84,18 @@ impl Http {
 
     /// The answer's bytes as they come.
     pub fn body(&self, response: reqwest::Response) -> impl Stream<Item = Outcome<Bytes>> + Send + 'static {
-        let stall = self.stall;
+        let (stall, link) = (self.stall, self.link.clone());
         let stream = Box::pin(response.bytes_stream());
-        futures_util::stream::unfold(Some(stream), move |stream| async move {
-            let mut stream = stream?;
+        futures_util::stream::unfold(Some((stream, link)), move |state| async move {
+            let (mut stream, link) = state?;
             let next = tokio::time::timeout(stall, stream.next()).await;
             match next {
                 Err(_) => Some((Err(stalled(stall)), None)),
                 Ok(None) => None,
                 Ok(Some(Err(e))) => Some((Err(failed(&e)), None)),
                 Ok(Some(Ok(bytes))) => {
-                    tokio::time::sleep(DOWNLOAD.grant(bytes.len(), bytes.len(), Instant::now())).await;
-                    Some((Ok(bytes), Some(stream)))
+                    link.pace(Download, bytes.len(), bytes.len()).await;
+                    Some((Ok(bytes), Some((stream, link))))
                 }
             }
         })
@@ -150,13 +153,13 @@ async fn watched<T>(request: impl Future<Output = T>, moved: &AtomicU64, stall: 
 }
 
 /// Bytes on their way out, piece by piece.
-struct Upload {
+struct UploadBody {
     rest: Bytes,
     moved: Arc<AtomicU64>,
     paced: Paced,
 }
 
-impl Body for Upload {
+impl Body for UploadBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -185,16 +188,16 @@ impl Body for Upload {
 
 /// Holds bytes back until the rate allows them.
 struct Paced {
-    rate: &'static Rate,
+    link: Link,
     /// Bytes in all.
     whole: usize,
     wait: Option<Pin<Box<Sleep>>>,
 }
 
 impl Paced {
-    fn new(rate: &'static Rate, whole: usize) -> Self {
+    fn new(link: Link, whole: usize) -> Self {
         Paced {
-            rate,
+            link,
             whole,
             wait: None,
         }
@@ -202,7 +205,7 @@ impl Paced {
 
     fn poll(&mut self, len: usize, context: &mut Context<'_>) -> Poll<()> {
         if self.wait.is_none() {
-            let wait = self.rate.grant(len, self.whole, Instant::now());
+            let wait = self.link.delay(Upload, len, self.whole);
             if wait.is_zero() {
                 return Poll::Ready(());
             }

@@ -5,6 +5,7 @@ use super::fault::{Fault, Outcome, not_started};
 use super::webdav::WebDav;
 use crate::child;
 use crate::remote::address::Address;
+use crate::remote::link::Link;
 use std::io::ErrorKind;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ const LINES: usize = 100;
 
 pub(super) struct Rclone {
     place: String,
+    link: Link,
     running: Mutex<Option<Running>>,
 }
 
@@ -32,9 +34,10 @@ struct Running {
 }
 
 impl Rclone {
-    pub fn new(address: &Address) -> Rclone {
+    pub fn new(address: &Address, link: &Link) -> Rclone {
         Rclone {
             place: address.path.clone(),
+            link: link.clone(),
             running: Mutex::new(None),
         }
     }
@@ -89,7 +92,8 @@ impl Rclone {
             while said.read(&mut sink).await.is_ok_and(|n| n > 0) {}
         });
         let address = Address::of_loopback(port, USER, password);
-        let server = WebDav::new(&address).map_err(|e| Fault::lasting(ErrorKind::Other, e.to_string()))?;
+        let server =
+            WebDav::new(&address, &self.link).map_err(|e| Fault::lasting(ErrorKind::Other, e.to_string()))?;
         Ok(Running {
             child,
             server: Arc::new(server),

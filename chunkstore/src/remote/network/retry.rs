@@ -6,8 +6,10 @@
 //! for which a transfer may stand still.
 
 use super::fault::{Fault, Outcome};
-use super::runtime::stopped;
-use crate::stopping::{self, Work};
+use super::runtime;
+use crate::cancel::{CancelToken, POLL, Work};
+use crate::error::Result;
+use crate::remote::address::Address;
 use parking_lot::{Condvar, Mutex};
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -27,6 +29,7 @@ pub(super) struct Sender {
     patience: Duration,
     /// How long a transfer may stand still before it fails.
     stall: Duration,
+    cancel: CancelToken,
     clock: Clock,
     /// Requests under way at most.
     most: usize,
@@ -58,19 +61,24 @@ impl Drop for Slot<'_> {
 struct Clock {
     now: fn() -> Instant,
     /// False where waiting was not wanted any more.
-    wait: fn(Work, Duration) -> bool,
+    wait: fn(&CancelToken, Work, Duration) -> bool,
 }
 
 const REAL: Clock = Clock {
     now: Instant::now,
-    wait: stopping::wait_for,
+    wait: CancelToken::wait,
 };
 
 impl Sender {
-    pub fn new(patience: Duration, stall: Duration, most: usize) -> Self {
+    pub fn new(address: &Address, cancel: CancelToken, most: usize) -> Result<Self> {
+        Ok(Sender::with(address.patience()?, address.stall()?, cancel, most))
+    }
+
+    fn with(patience: Duration, stall: Duration, cancel: CancelToken, most: usize) -> Self {
         Sender {
             patience,
             stall,
+            cancel,
             clock: REAL,
             most,
             reached: AtomicBool::new(false),
@@ -84,13 +92,18 @@ impl Sender {
         }
     }
 
-    /// Calls `request` with the number of the try, from 0. Told to stop, it waits no more.
+    /// Runs one try of a request.
+    pub fn run<T>(&self, work: Work, request: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+        runtime::run(&self.cancel, work, request)
+    }
+
+    /// Calls `request` with the number of the try, from 0. Once cancelled, it waits no more.
     pub fn send<T>(&self, work: Work, mut request: impl FnMut(u32) -> Outcome<T>) -> Outcome<T> {
         let mut tries = 0;
         // For how long the storage has been away, as far as this request can tell.
         let mut away = Duration::ZERO;
         loop {
-            let slot = self.slot(work).ok_or_else(stopped)?;
+            let slot = self.slot(work).ok_or_else(runtime::interrupted)?;
             let began = (self.clock.now)();
             let outcome = request(tries);
             let lasted = (self.clock.now)().saturating_duration_since(began);
@@ -113,7 +126,7 @@ impl Sender {
             if away + wait > patience {
                 return Err(given_up(fault, tries + 1, away));
             }
-            if !(self.clock.wait)(work, wait) {
+            if !(self.clock.wait)(&self.cancel, work, wait) {
                 return Err(Fault::lasting(ErrorKind::Interrupted, fault.source.to_string()));
             }
             away += wait;
@@ -124,8 +137,8 @@ impl Sender {
     fn slot(&self, work: Work) -> Option<Slot<'_>> {
         let mut slots = self.slots.lock();
         while slots.taken >= slots.limit {
-            let timed_out = self.freed.wait_for(&mut slots, stopping::LOOK).timed_out();
-            if timed_out && stopping::is_over(work) {
+            let timed_out = self.freed.wait_for(&mut slots, POLL).timed_out();
+            if timed_out && self.cancel.is_over(work) {
                 return None;
             }
         }
@@ -191,12 +204,12 @@ mod tests {
         let sender = Sender {
             clock: Clock {
                 now: || START.with(|start| *start) + PASSED.get(),
-                wait: |_, time| {
+                wait: |_, _, time| {
                     pass(time);
                     true
                 },
             },
-            ..Sender::new(patience, MINUTE, MOST)
+            ..Sender::with(patience, MINUTE, CancelToken::new(), MOST)
         };
         sender.send(Work::Bulk, |_| Ok(())).unwrap();
         sender
@@ -247,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_passes_is_tried_again_and_the_rest_is_not() {
-        let sender = Sender::new(MINUTE, MINUTE, MOST);
+        let sender = Sender::with(MINUTE, MINUTE, CancelToken::new(), MOST);
         let outcome = sender.send(
             Work::Closing,
             |tries| if tries < 3 { Err(busy()) } else { Ok(tries) },
@@ -266,7 +279,7 @@ mod tests {
 
     #[test]
     fn patience_ends() {
-        let sender = Sender::new(Duration::from_millis(500), MINUTE, MOST);
+        let sender = Sender::with(Duration::from_millis(500), MINUTE, CancelToken::new(), MOST);
         let started = Instant::now();
         let fault = sender.send::<()>(Work::Closing, |_| Err(busy())).unwrap_err();
         assert_eq!(fault.kind(), ErrorKind::TimedOut);
@@ -276,7 +289,7 @@ mod tests {
 
     #[test]
     fn requests_are_bounded_and_adapt() {
-        let sender = Sender::new(MINUTE, MINUTE, MOST);
+        let sender = Sender::with(MINUTE, MINUTE, CancelToken::new(), MOST);
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..32 {

@@ -6,10 +6,11 @@ mod connection;
 
 use self::connection::{Connection, fault};
 use super::fault::{Fault, Outcome};
-use super::rate::{DOWNLOAD, UPLOAD};
 use super::temporary;
 use crate::error::Result;
 use crate::remote::address::{Address, invalid};
+use crate::remote::link::Direction::{Download, Upload};
+use crate::remote::link::Link;
 use crate::remote::{Kind, ObjectName};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
@@ -18,7 +19,6 @@ use russh_sftp::client::error::Error as Said;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Bytes of one request, which every server takes, and requests of one object under way.
 const PIECE: usize = 32 << 10;
@@ -32,6 +32,7 @@ pub(super) const PARAMETERS: &[&str] = &["identity", "config"];
 
 pub(super) struct Sftp {
     address: Address,
+    link: Link,
     /// Without a slash at its end.
     root: String,
     connection: Mutex<Option<Arc<Connection>>>,
@@ -46,7 +47,7 @@ fn with_mode(permissions: u32) -> FileAttributes {
 }
 
 impl Sftp {
-    pub fn new(address: &Address) -> Result<Sftp> {
+    pub fn new(address: &Address, link: &Link) -> Result<Sftp> {
         if address.password.is_some() {
             return Err(invalid(
                 "sftp: takes keys and agents as 'ssh' does, and no password",
@@ -59,6 +60,7 @@ impl Sftp {
         };
         Ok(Sftp {
             address: address.clone(),
+            link: link.clone(),
             root,
             connection: Mutex::new(None),
             connecting: tokio::sync::Mutex::new(()),
@@ -148,7 +150,7 @@ impl Sftp {
             let piece = bytes.slice(start..(start + PIECE).min(bytes.len()));
             let handle = handle.clone();
             async move {
-                tokio::time::sleep(UPLOAD.grant(piece.len(), bytes.len(), Instant::now())).await;
+                self.link.pace(Upload, piece.len(), bytes.len()).await;
                 connection
                     .ask(|sftp| sftp.write(handle, start as u64, piece.to_vec()))
                     .await
@@ -287,7 +289,7 @@ impl Sftp {
                     read => piece.extend_from_slice(&read?.data),
                 }
             }
-            tokio::time::sleep(DOWNLOAD.grant(piece.len(), piece.len(), Instant::now())).await;
+            self.link.pace(Download, piece.len(), piece.len()).await;
             Ok::<_, Said>((piece.len() == wanted, piece))
         });
         let mut pieces = std::pin::pin!(futures_util::stream::iter(pieces).buffered(UNDER_WAY));

@@ -6,6 +6,7 @@ use super::http::Http;
 use super::temporary;
 use crate::error::Result;
 use crate::remote::address::Address;
+use crate::remote::link::Link;
 use crate::remote::multistatus::{self, Member};
 use crate::remote::{Kind, ObjectName};
 use bytes::Bytes;
@@ -38,7 +39,7 @@ pub(super) struct WebDav {
 }
 
 impl WebDav {
-    pub fn new(address: &Address) -> Result<WebDav> {
+    pub fn new(address: &Address, link: &Link) -> Result<WebDav> {
         let scheme = if address.scheme == "webdavs" {
             "https"
         } else {
@@ -48,7 +49,7 @@ impl WebDav {
         let path = utf8_percent_encode(&address.path, &PATH);
         let base = format!("{scheme}://{}{port}/{path}", address.host);
         Ok(WebDav {
-            http: Http::new(address)?,
+            http: Http::new(address, link)?,
             base: base.trim_end_matches('/').to_string(),
             user: address.user.clone().map(|user| (user, address.password.clone())),
         })

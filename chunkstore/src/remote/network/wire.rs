@@ -8,6 +8,7 @@ use super::sftp::Sftp;
 use super::webdav::WebDav;
 use crate::error::Result;
 use crate::remote::address::Address;
+use crate::remote::link::Link;
 use crate::remote::{Kind, ObjectName};
 use bytes::Bytes;
 
@@ -19,12 +20,12 @@ pub(super) enum Wire {
 }
 
 impl Wire {
-    pub fn new(address: &Address) -> Result<Wire> {
+    pub fn new(address: &Address, link: &Link) -> Result<Wire> {
         Ok(match address.scheme.as_str() {
-            "rclone" => Wire::Rclone(Rclone::new(address)),
-            "sftp" => Wire::Sftp(Sftp::new(address)?),
-            "webdav" | "webdavs" => Wire::WebDav(WebDav::new(address)?),
-            _ => Wire::Cloud(Cloud::new(address)?),
+            "rclone" => Wire::Rclone(Rclone::new(address, link)),
+            "sftp" => Wire::Sftp(Sftp::new(address, link)?),
+            "webdav" | "webdavs" => Wire::WebDav(WebDav::new(address, link)?),
+            _ => Wire::Cloud(Cloud::new(address, link)?),
         })
     }
 

@@ -6,7 +6,7 @@
 //! through them ([`TargetDir::follow`]).
 
 use super::xattr::magic_path;
-use super::{Blank, Follow, list_dir, stat, stat_fd};
+use super::{Blank, Follow, list_dir, stat, stat_fd, sync_fs};
 use crate::entry::{Kind, Meta};
 use crate::fsmeta::{Changes, Names, TargetError, check_name};
 use chunkstore::descriptors::open_patiently;
@@ -77,19 +77,24 @@ impl Target {
 
     /// The directory at `path`, components joined by `/`, relative to the target; the empty path is the target.
     pub fn dir(&self, path: &[u8]) -> Result<TargetDir> {
+        self.dir_from(None, path)
+    }
+
+    /// The same. `open` is a directory on the way that is open, and the length of its path.
+    pub fn dir_from(&self, open: Option<(usize, &TargetDir)>, path: &[u8]) -> Result<TargetDir> {
         let followed = self.followed.read();
-        let mut from = (&self.root, path);
+        let (mut start, mut from) = open.unwrap_or((0, &self.root));
         for (link, dir) in followed.iter() {
             // The last one that fits is the deepest: a link below another was followed after it.
-            match path.strip_prefix(link.as_slice()) {
-                Some([]) => from = (dir, &[]),
-                Some([b'/', rest @ ..]) => from = (dir, rest),
-                _ => {}
+            let leads = matches!(path.strip_prefix(link.as_slice()), Some([] | [b'/', ..]));
+            if leads && link.len() >= start {
+                (start, from) = (link.len(), dir);
             }
         }
-        match from {
-            (dir, []) => dir.try_clone(),
-            (dir, path) => dir.open_path(path),
+        match path.get(start..).unwrap_or_default() {
+            [] => from.try_clone(),
+            [b'/', rest @ ..] if start > 0 => from.open_path(rest),
+            rest => from.open_path(rest),
         }
     }
 
@@ -145,6 +150,11 @@ impl TargetDir {
         let to = rustix::fs::readlinkat(&link, c"", Vec::new()).map_err(failed("readlink"))?;
         let fd = open_patiently(|| openat(&self.fd, to.as_c_str(), dir_flags(), Mode::empty()));
         fd.map(|fd| self.beneath(fd)).map_err(failed("open"))
+    }
+
+    /// Writes all that is not yet on the disk of the file system that it is on.
+    pub fn sync_fs(&self) -> io::Result<()> {
+        self.changes.sync(|| sync_fs(&self.fd))
     }
 
     /// The names in it, sorted.
@@ -204,11 +214,16 @@ impl TargetDir {
         }
         let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
         let flags = dir_flags() | OFlags::NOFOLLOW;
+        self.changes.walked(path.split(|&b| b == b'/').count());
         match open_patiently(|| openat2(&self.fd, path, flags, Mode::empty(), beneath)) {
             Ok(fd) => Ok(self.beneath(fd)),
-            // Old kernel, a sandbox that does not know the call, a rename under way, a path beyond PATH_MAX:
-            // the components one by one give the same guarantee.
-            Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN | Errno::NAMETOOLONG) => self.open_each(path),
+            // A path beyond PATH_MAX.
+            Err(Errno::NAMETOOLONG) if let Some((high, low)) = halves(path) => {
+                self.open_path(high)?.open_path(low)
+            }
+            // Old kernel, a sandbox that does not know the call, a rename under way: the components one by one give the
+            // same guarantee.
+            Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => self.open_each(path),
             Err(errno) => Err(failed("open")(errno)),
         }
     }
@@ -368,6 +383,16 @@ fn opened_up(meta: &Meta) -> Option<u32> {
     let mode = meta.mode & 0o7777;
     let ours = meta.uid == rustix::process::geteuid().as_raw();
     (ours && mode & 0o700 != 0o700).then_some(mode | 0o700)
+}
+
+/// A path of several components as two.
+fn halves(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (first, second) = path.split_at(path.len() / 2);
+    let middle = match second.iter().position(|b| *b == b'/') {
+        Some(at) => first.len() + at,
+        None => first.iter().rposition(|b| *b == b'/')?,
+    };
+    Some((path.get(..middle)?, path.get(middle + 1..)?))
 }
 
 fn dir_flags() -> OFlags {

@@ -7,9 +7,10 @@ use crate::error::Result;
 use crate::fsmeta::{self, Blank, Follow, Owners};
 use crate::manifest::{Head, Manifest};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
-use crate::repo::{LocalDirs, Repo};
+use crate::repo::Repo;
 use crate::restore::window::Limits;
 use crate::restore::{Options, Summary, run_within};
+use crate::run::{LocalDirs, RunContext};
 use crate::tree::{TreeWriter, cmp_keys};
 use chunkstore::ChunkId;
 use chunkstore::chunker::Bounds;
@@ -122,11 +123,11 @@ impl Kit {
             now: 0,
         };
         Store::create(&remote, &new).unwrap();
-        let dirs = LocalDirs {
+        let run = RunContext::new(LocalDirs {
             cache: dir.path().join("cache"),
             state: dir.path().join("state"),
-        };
-        let repo = Repo::open_on(Arc::new(remote.clone()), &secret(), &dirs).unwrap();
+        });
+        let repo = Repo::open_on(Arc::new(remote.clone()), &secret(), &run).unwrap();
         fs::create_dir(dir.path().join("source")).unwrap();
         Kit { dir, remote, repo }
     }
@@ -438,4 +439,12 @@ pub fn file_names(dir: &Path) -> BTreeSet<String> {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect()
+}
+
+/// The seeds that a test runs with, as `kit::random::seeds` has them for whole-program tests.
+pub fn seeds(count: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<f64>().ok());
+    let first = number("DEDUP_TEST_SEED").unwrap_or(1.0) as u64;
+    let times = number("DEDUP_TEST_RUNS").unwrap_or(1.0);
+    first..first + (count as f64 * times).ceil() as u64
 }

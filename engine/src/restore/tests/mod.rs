@@ -3,8 +3,10 @@
 //! Owners and devices need root; run as another user, those tests fail rather than pass without having tested anything.
 
 mod damage;
+mod deaths;
 mod ends;
 mod existing;
 mod kinds;
 mod kit;
+mod power;
 mod stops;

@@ -3,9 +3,10 @@
 use super::kit::{Kit, Recorder, assert_same, facts, noise, tiny};
 use crate::entry::{Content, Kind};
 use crate::error::{Error, StoreError};
-use crate::repo::{LocalDirs, Repo};
+use crate::repo::Repo;
 use crate::restore::window::{Builder, Limits};
 use crate::restore::{Options, run, run_within};
+use crate::run::{LocalDirs, RunContext};
 use chunkstore::remote::{AllEnded, Kind as ObjectKind, Memory, ObjectName, Published, Remote, Staged};
 use chunkstore::slot::Secret;
 use std::fs;
@@ -130,11 +131,11 @@ impl Remote for Wrapped {
 }
 
 fn reopened(kit: &Kit, remote: Arc<Wrapped>) -> Repo {
-    let dirs = LocalDirs {
+    let run = RunContext::new(LocalDirs {
         cache: kit.source().with_file_name("cache2"),
         state: kit.source().with_file_name("state2"),
-    };
-    Repo::open_on(remote, &Secret::KeyFile([7; 32].into()), &dirs).unwrap()
+    });
+    Repo::open_on(remote, &Secret::KeyFile([7; 32].into()), &run).unwrap()
 }
 
 #[test]
@@ -159,11 +160,7 @@ fn a_remote_that_goes_away_ends_the_run() {
             if others {
                 // One that is away, too: what is wrong is still told by its cause.
                 let away = ("away".to_string(), "/nowhere/at/all".to_string());
-                let dirs = LocalDirs {
-                    cache: kit.source().with_file_name("cache2"),
-                    state: kit.source().with_file_name("state2"),
-                };
-                repo = repo.or_from(vec![away], &dirs);
+                repo = repo.or_from(vec![away]);
             }
             let mut options = kit.options();
             options.verify = verify;

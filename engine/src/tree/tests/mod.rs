@@ -7,6 +7,7 @@ mod stream;
 use super::*;
 use crate::Result;
 use crate::entry::{Content, DirPath, Entry, Extent, ExtentList, Kind, Meta, Time, Trouble, Xattr};
+use chunkstore::keys::SealedSessionKey;
 use chunkstore::{ChunkId, ContentHash, PackId, Place};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -273,7 +274,7 @@ impl Pieces {
                 stored_len: plain.len() as u32,
                 plain_len: plain.len() as u32,
                 codec: 1,
-                sealed_key: [id.0[0] % 2; 80],
+                sealed_key: SealedSessionKey::dummy(id.0[0] % 2),
             };
             Ok((id, id.0[2].is_multiple_of(2).then_some(place)))
         }

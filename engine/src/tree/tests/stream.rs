@@ -49,7 +49,7 @@ proptest! {
         let bytes = stream.iter().fold(0u64, |sum, (_, entry)| sum.saturating_add(entry.meta.size));
         prop_assert_eq!(root.bytes, bytes);
         let coded = minicbor::to_vec(&root).unwrap();
-        prop_assert_eq!(minicbor::decode::<Root>(&coded).unwrap(), root.clone());
+        prop_assert_eq!(Root::decode(&coded).unwrap(), root.clone());
         prop_assert_eq!(pieces.read(&root), stream);
     }
 
@@ -240,10 +240,7 @@ fn very_many_segments_go_on_pages() {
     };
     assert!((5..40).contains(&pages.len()), "{}", pages.len());
     assert_eq!(pages.iter().map(|page| page.segments).sum::<u32>(), 5000);
-    assert_eq!(
-        minicbor::decode::<Root>(&minicbor::to_vec(&root).unwrap()).unwrap(),
-        root
-    );
+    assert_eq!(Root::decode(&minicbor::to_vec(&root).unwrap()).unwrap(), root);
     assert_eq!(pieces.read(&root), stream);
 
     let mut cursor = pieces.cursor(&root);
@@ -320,10 +317,7 @@ fn no_entries() {
     let pieces = Pieces::default();
     let root = pieces.write(SMALL, &Stream::new());
     assert_eq!((root.entries, pieces.stores.get()), (0, 0));
-    assert_eq!(
-        minicbor::decode::<Root>(&minicbor::to_vec(&root).unwrap()).unwrap(),
-        root
-    );
+    assert_eq!(Root::decode(&minicbor::to_vec(&root).unwrap()).unwrap(), root);
     let mut cursor = pieces.cursor(&root);
     assert!(cursor.lookup(b"a").unwrap().is_none() && cursor.next().unwrap().is_none());
 }
@@ -379,7 +373,7 @@ fn pieces_that_do_not_fit_are_damage() {
     assert!(decode(&swapped).is_err());
     let mut totals = root.clone();
     totals.bytes += 1;
-    assert!(minicbor::decode::<Root>(&minicbor::to_vec(&totals).unwrap()).is_err());
+    assert!(Root::decode(&minicbor::to_vec(&totals).unwrap()).is_err());
 }
 
 /// A lost segment or page takes its entries along and no others.

@@ -1,0 +1,99 @@
+//! The slots of an opened repository: which there are, one more, one less.
+
+use super::Store;
+use crate::error::{Error, Result};
+use crate::id::SlotId;
+use crate::opening::{read_slot, slot_ids};
+use crate::remote::ObjectName;
+use crate::slot::{self, Cost, Note, SLOT_MAX, Secret, Slot, SlotKind};
+
+/// A key slot as people see it.
+pub struct SlotInfo {
+    pub id: SlotId,
+    /// `None`: damaged, or of a kind this version does not know.
+    pub kind: Option<SlotKind>,
+    pub note: Option<Note>,
+    /// The one that opened this repository now.
+    pub current: bool,
+}
+
+impl Store {
+    pub fn add_slot(&self, secret: &Secret, cost: Cost, label: &str, now: i64) -> Result<SlotId> {
+        self.check_upgrades()?;
+        let note = Note {
+            label: label.to_string(),
+            created: now,
+        };
+        let (id, bytes) = slot::create(
+            &self.opened.master,
+            &self.keys.control.notes,
+            self.id(),
+            secret,
+            cost,
+            &note,
+        )?;
+        self.remote.put(&ObjectName::key(id), &bytes)?;
+        // Proven to open before anyone relies on it.
+        let stored = Slot::parse(id, &read_slot(&*self.remote, id)?)?;
+        match stored.unwrap(secret, self.id())? {
+            Some(master) if master.0 == self.opened.master.0 => Ok(id),
+            _ => Err(Error::corrupt(
+                format!("keys/{id}"),
+                "the new slot does not open again",
+            )),
+        }
+    }
+
+    pub fn slots(&self) -> Result<Vec<SlotInfo>> {
+        let mut slots = Vec::new();
+        for id in slot_ids(&*self.remote)? {
+            let slot = read_slot(&*self.remote, id).and_then(|bytes| Slot::parse(id, &bytes));
+            let slot = match slot {
+                // Damaged, or of a kind that is not for people.
+                Err(e) if e.is_of_one_object() => None,
+                slot => Some(slot?),
+            };
+            let note = slot
+                .as_ref()
+                .and_then(|slot| slot.note(&self.keys.control.notes, self.id()));
+            slots.push(SlotInfo {
+                id,
+                kind: slot.map(|slot| slot.kind),
+                note,
+                current: id == self.opened.slot,
+            });
+        }
+        Ok(slots)
+    }
+
+    /// Removes a slot; refuses the last one that is sound, since nobody could open the repository again.
+    pub fn remove_slot(&self, id: SlotId) -> Result<()> {
+        self.check_upgrades()?;
+        let last = || Error::Refused("this is the last key slot; add another one first".to_string());
+        if !self.has_slot_beside(id)? {
+            return Err(last());
+        }
+        let name = ObjectName::key(id);
+        let bytes = self.remote.get(&name, SLOT_MAX);
+        self.remote.delete(&name)?;
+        self.remote.barrier()?;
+        // Of two who each remove the other's last one, at least one sees that none is left.
+        if let Ok(bytes) = bytes
+            && !self.has_slot_beside(id)?
+        {
+            self.remote.put(&name, &bytes)?;
+            return Err(last());
+        }
+        Ok(())
+    }
+
+    fn has_slot_beside(&self, id: SlotId) -> Result<bool> {
+        let sound = |slot: &SlotInfo| slot.id != id && slot.kind.is_some();
+        Ok(self.slots()?.iter().any(sound))
+    }
+
+    /// The slot that opened this repository.
+    pub fn opened_with(&self) -> SlotId {
+        self.opened.slot
+    }
+}

@@ -1,0 +1,95 @@
+//! Packs that go to another replica whole. Their bytes prove themselves by the pack's name, and no frame is opened but for
+//! what the footer lists of moved files.
+
+use super::{Ahead, Told};
+use crate::error::{Error, Result};
+use crate::frame::Decoder;
+use crate::id::PackId;
+use crate::object::cap;
+use crate::pack::{self, PackList};
+use crate::remote::{ObjectName, Published};
+use crate::store::Store;
+use crate::sweep::repack::place;
+use std::collections::HashSet;
+
+/// Brings packs that are new at `from` ahead of the generation that will need them: whole, and in no index segment.
+/// Whoever brings that generation is given `ahead`, and only lists them. To be called under a session of the target, or a
+/// collection takes them for garbage. `known` packs are passed over, and what is seen is added. Returns the bytes sent.
+pub fn carry_ahead(
+    from: &Store,
+    to: &Store,
+    known: &mut HashSet<PackId>,
+    ahead: &mut Ahead,
+    told: &Told<'_>,
+) -> Result<u64> {
+    let packs = from.packs()?;
+    let new: Vec<(PackId, u64)> = packs.into_iter().filter(|(id, _)| known.insert(*id)).collect();
+    let mut sent = 0;
+    for (id, _) in new {
+        match carry_pack(from, to, id, true, told) {
+            Ok((list, bytes)) => {
+                ahead.insert(id, list.id);
+                sent += bytes;
+            }
+            // Collected meanwhile, or hurt: that is for whoever needs it.
+            Err(e) if e.is_of_one_object() => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(sent)
+}
+
+/// The list of what the pack is at the target, and the bytes that were sent.
+pub(super) fn carry_pack(
+    from: &Store,
+    to: &Store,
+    id: PackId,
+    renews: bool,
+    told: &Told<'_>,
+) -> Result<(PackList, u64)> {
+    let name = ObjectName::pack(id);
+    let bytes = from.remote().get(&name, cap::PACK as usize)?;
+    if blake3::hash(&bytes).as_bytes() != id.as_bytes() {
+        return Err(Error::corrupt(name, "its bytes are not those of its name"));
+    }
+    let mut list = pack::parse_list(from.keys(), id, &bytes)?;
+    prove_parts(from, &mut list, &bytes)?;
+    let (list, bytes) = match renews {
+        true => pack::renew(to.keys(), list, bytes)?,
+        false => (list, bytes),
+    };
+    let mut staged = to.remote().begin()?;
+    staged.write(&bytes)?;
+    // "Exists" means the same bytes: the name is their hash.
+    let (Published::Created | Published::Exists) = staged.publish(&ObjectName::pack(list.id))?;
+    to.protect(list.id)?;
+    told(bytes.len() as u64)?;
+    Ok((list, bytes.len() as u64))
+}
+
+/// Leaves only those parts on a pack's list whose content is that of their hash: who made the footer may have listed any.
+/// Frames are not opened otherwise; an id is compared whenever its chunk is read, and so is a hash, but a part that is listed
+/// stands for its bundle when a collection decides what may go (I-4, I-7).
+fn prove_parts(from: &Store, list: &mut PackList, bytes: &[u8]) -> Result<()> {
+    if list.parts.is_empty() {
+        return Ok(());
+    }
+    let (mut decoder, mut plain) = (Decoder::new()?, Vec::new());
+    let mut proven = Vec::with_capacity(list.parts.len());
+    for parts in list.parts.chunk_by(|a, b| a.at == b.at) {
+        let frame = parts.first().and_then(|part| list.frames.get(part.at as usize));
+        let Some(frame) = frame else { continue };
+        let place = place(list, frame)?;
+        let start = frame.offset as usize;
+        let stored = bytes
+            .get(start..start + frame.stored_len as usize)
+            .unwrap_or_default();
+        match decoder.open_at(from.keys(), list.class, frame.id, &place, stored, &mut plain) {
+            Ok(()) => proven.extend(parts.iter().filter(|part| part.is_proven(from.keys(), &plain))),
+            Err(e) if e.is_of_one_object() => {}
+            Err(e) => return Err(e),
+        }
+    }
+    list.parts = proven;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Generations whose manifest is damaged here, published anew as another replica has them. Their names differ (I-18); a
+//! fence takes the place of what can't be read (I-16).
+
+use super::{Healing, Options};
+use crate::error::{Result, StoreError};
+use crate::manifest::Manifest;
+use crate::restate;
+use chunkstore::SessionId;
+use chunkstore::forgotten::Forgotten;
+use chunkstore::remote::ObjectName;
+use chunkstore::session;
+use std::collections::{BTreeMap, HashSet};
+
+/// A generation whose manifest is damaged here, as another replica has it.
+pub(super) struct Spare {
+    pub(super) id: SessionId,
+    /// `None` where it was published anew already, and a try was cut short before the fence.
+    pub(super) manifest: Option<Manifest>,
+}
+
+impl Spare {
+    /// Restates the generation that first had the name `first`.
+    fn of(id: SessionId, first: SessionId, mut manifest: Manifest) -> Spare {
+        manifest.original = Some(first);
+        Spare {
+            id,
+            manifest: Some(manifest),
+        }
+    }
+}
+
+/// What could be read of the manifests here, and which of `snapshots/` could not.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) origins: HashSet<SessionId>,
+    pub(super) damaged: Vec<(SessionId, StoreError)>,
+}
+
+impl Healing<'_> {
+    /// The generations of the damaged manifests, as other replicas have them. There they have other names. They say so
+    /// themselves where they came from here; what came here from elsewhere can be told if just as many generations are
+    /// lacking as manifests are damaged.
+    pub(super) fn spares(&mut self, known: Known) -> Result<Vec<Spare>> {
+        let Known { origins, damaged } = known;
+        if damaged.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut lacking = BTreeMap::<SessionId, Manifest>::new();
+        for origin in self.origins {
+            for id in origin.store.slates()? {
+                let manifest = match origin.store.stored_manifest(id) {
+                    Ok(body) => Manifest::decode(id, &body)?,
+                    Err(e) if e.is_hurt() => continue,
+                    Err(e) => return Err(e.into()),
+                };
+                let first = manifest.original.unwrap_or(id);
+                if !origins.contains(&first) && !origins.contains(&id) {
+                    lacking.entry(first).or_insert(manifest);
+                }
+            }
+        }
+        let mut spares = Vec::new();
+        let mut unknown = Vec::new();
+        for (id, error) in damaged {
+            match lacking.remove(&id) {
+                Some(manifest) => spares.push(Spare::of(id, id, manifest)),
+                None if origins.contains(&id) => spares.push(Spare { id, manifest: None }),
+                None => unknown.push((id, error)),
+            }
+        }
+        if unknown.len() == lacking.len() {
+            let pairs = unknown.into_iter().zip(lacking);
+            spares.extend(pairs.map(|((id, _), (first, manifest))| Spare::of(id, first, manifest)));
+        } else {
+            for (id, error) in unknown {
+                self.lose_manifest(id, &error);
+            }
+        }
+        Ok(spares)
+    }
+
+    /// Publishes a generation anew, if all that it refers to is there, and ends the name of its damaged manifest.
+    pub(super) fn put_manifest(&mut self, spare: &Spare) -> Result<()> {
+        if self.healed.chunks_lost > 0 {
+            let lost = StoreError::Refused("part of it is lost".to_string());
+            self.lose_manifest(spare.id, &lost);
+            return Ok(());
+        }
+        if !self.options.dry_run {
+            let Options { host, now, .. } = self.options;
+            if let Some(manifest) = &spare.manifest {
+                restate::publish(self.repo, spare.id, manifest, host, *now, self.monitor)?;
+            }
+            // Or a machine that saw it would miss it (I-9).
+            self.repo.store.list_forgotten(&[Forgotten::named(spare.id)])?;
+            session::fence_over(&self.repo.store, spare.id)?;
+        }
+        self.healed.snapshots_mended += 1;
+        self.healed.mended(&ObjectName::snapshot(spare.id));
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! What was wrong with an entry, in bytes: an errno of the system that read it, and beside it what that means anywhere.
+
+use super::bytes::{Reader, put_varint};
+use super::fault::{CodecError, damaged};
+use crate::entry::Trouble;
+
+// Troubles by code; each but `CHANGED` is followed by a reason and an errno.
+const UNREADABLE: u8 = 1;
+const UNKNOWN: u8 = 2;
+const CHANGED: u8 = 3;
+const NO_XATTRS: u8 = 4;
+
+/// What an errno of Linux says, in numbers that every system can write (docs/format.md, section 9).
+fn reason(errno: i32) -> u8 {
+    match errno {
+        // EPERM, EACCES
+        1 | 13 => 1,
+        // ENOENT, ENOTDIR, ESTALE
+        2 | 20 | 116 => 2,
+        // EIO, ENXIO, ENODATA, EBADMSG, EUCLEAN, EREMOTEIO
+        5 | 6 | 61 | 74 | 117 | 121 => 3,
+        // EAGAIN, EBUSY, ETXTBSY, EDEADLK
+        11 | 16 | 26 | 35 => 4,
+        // E2BIG, EFBIG, ERANGE, ENAMETOOLONG, ELOOP, EOVERFLOW
+        7 | 27 | 34 | 36 | 40 | 75 => 5,
+        // EINVAL, ENOTTY, ENOSYS, EOPNOTSUPP
+        22 | 25 | 38 | 95 => 6,
+        // ENOMEM, ENFILE, EMFILE, ENOSPC, EDQUOT
+        12 | 23 | 24 | 28 | 122 => 7,
+        // ENETUNREACH, ECONNRESET, ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH
+        101 | 104 | 107 | 110 | 112 | 113 => 8,
+        _ => 0,
+    }
+}
+
+pub(super) fn put_trouble(out: &mut Vec<u8>, trouble: Trouble) {
+    let (code, errno) = match trouble {
+        Trouble::Unreadable { errno } => (UNREADABLE, Some(errno)),
+        Trouble::Unknown { errno } => (UNKNOWN, Some(errno)),
+        Trouble::Changed => (CHANGED, None),
+        Trouble::NoXattrs { errno } => (NO_XATTRS, Some(errno)),
+    };
+    out.push(code);
+    if let Some(errno) = errno {
+        out.push(reason(errno));
+        put_varint(out, u64::from(errno as u32));
+    }
+}
+
+pub(super) fn read_trouble(reader: &mut Reader<'_>) -> Result<Trouble, CodecError> {
+    let code = reader.byte()?;
+    if code == CHANGED {
+        return Ok(Trouble::Changed);
+    }
+    let said = reader.byte()?;
+    let Ok(errno) = i32::try_from(reader.varint()?) else {
+        return damaged("errno");
+    };
+    // Other systems have other numbers; a later version that reads what they wrote keeps both.
+    if said != reason(errno) {
+        return Err(CodecError::Unknown(format!("reason {said} for errno {errno}")));
+    }
+    match code {
+        UNREADABLE => Ok(Trouble::Unreadable { errno }),
+        UNKNOWN => Ok(Trouble::Unknown { errno }),
+        NO_XATTRS => Ok(Trouble::NoXattrs { errno }),
+        _ => Err(CodecError::Unknown(format!("trouble of type {code}"))),
+    }
+}
