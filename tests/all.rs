@@ -29,6 +29,7 @@ mod golden;
 mod heal;
 mod history;
 mod hostile;
+mod jobs;
 mod killed;
 mod layout;
 mod limits;

@@ -71,6 +71,18 @@ fn a_wrong_setting_stops_every_command() {
         ),
         ("[remotes.a]\nurl = 3\n", "dedup.toml:2:7: 'url' must be a string"),
         ("[remotes.a]\nurl = 'ftp://h'\n", "dedup.toml:2:7: 'url': "),
+        (
+            "[remotes.a]\nurl = '/a'\nquota = 'much'\n",
+            "dedup.toml:3:9: 'quota': 'much' is not a size",
+        ),
+        (
+            "[console]\nlisten = '127.0.0.1:4280'\n",
+            "dedup.toml:1:2: 'console' is not supported yet",
+        ),
+        (
+            "[limits]\nupload = 'fast'\n",
+            "dedup.toml:2:10: 'upload': 'fast' is not a size",
+        ),
     ] {
         home.write(".config/dedup/dedup.toml", text);
         for args in ANY {
@@ -87,6 +99,32 @@ fn a_wrong_setting_stops_every_command() {
     fs::remove_file(home.path(".config/dedup/dedup.toml")).unwrap();
     home.ok(&["snapshots"]);
     assert_eq!(before, home.contents(&home.repository()));
+}
+
+/// Neither a unit nor a crontab has a shell that would put the home directory for a tilde.
+#[test]
+fn a_tilde_is_the_home_directory_everywhere() {
+    let home = home();
+    home.write("secrets/password", "sesame\n");
+    home.write("secrets/place", "~/repo\n");
+    let by_file = [
+        ("DEDUP_REPOSITORY_FILE", "~/secrets/place"),
+        ("DEDUP_PASSWORD_FILE", "~/secrets/password"),
+    ];
+    home.run_with(&by_file, &["init", "--no-recovery"]).ends(0);
+    assert!(home.path("repo/config").exists());
+    let added = [&by_file[..], &[("DEDUP_NEW_KEY_FILE", "~/secrets/key")]].concat();
+    home.run_with(&added, &["key", "add"]).ends(0);
+    assert!(home.path("secrets/key").exists());
+    home.ok(&["snapshots", "-r", "~/repo", "--key-file", "~/secrets/key"]);
+    home.ok(&["snapshots", "-r", "~/repo", "--password-file=~/secrets/password"]);
+    home.write(
+        ".config/dedup/dedup.toml",
+        "[remotes.a]\nurl = '~/repo'\nkey-file = '~/secrets/key'\n[limits]\nupload = '100M'\n",
+    );
+    home.ok(&["snapshots", "-r", "a"]);
+    home.ends(2, &["snapshots", "-r", "~/repo", "--key-file", "~nobody/key"])
+        .says(&["another user's home directory"]);
 }
 
 /// What reads.

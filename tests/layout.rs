@@ -75,18 +75,27 @@ fn files_say_what_they_are() {
     none("no module doc", silent.map(|(path, _)| path).collect());
 }
 
-/// `chunkstore` <- `engine` <- `cli` <- `tests`, and beside them `benches` and `fuzz`: who may name whom among its dependencies.
+/// `chunkstore` <- `engine` <- `service` <- `cli` <- `tests`, and beside them `benches` and `fuzz`: who may name whom among its dependencies.
 #[test]
 fn crates_see_only_those_below() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("chunkstore", &[][..]),
         ("engine", &["chunkstore"]),
-        ("cli", &["dedup-engine"]),
-        ("tests", &["chunkstore", "dedup-engine", "dedup"]),
+        ("service", &["dedup-engine"]),
+        ("cli", &["dedup-service"]),
+        ("tests", &["chunkstore", "dedup-engine", "dedup-service", "dedup"]),
         ("benches", &["chunkstore", "dedup-engine"]),
-        ("fuzz", &["chunkstore", "dedup-engine", "dedup"]),
+        ("fuzz", &["chunkstore", "dedup-engine", "dedup-service"]),
     ]);
-    let ours = ["chunkstore", "engine", "dedup-engine", "dedup", "dedup-tests"];
+    let ours = [
+        "chunkstore",
+        "engine",
+        "dedup-engine",
+        "service",
+        "dedup-service",
+        "dedup",
+        "dedup-tests",
+    ];
     let manifests = files("toml");
     let crates = manifests
         .iter()
@@ -122,9 +131,10 @@ fn every_test_file_is_listed() {
 
 /// Paths of this repository in a text, with the item after `::` where one is named. Patterns are passed over.
 fn mentions(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    const FOLDERS: [&str; 9] = [
+    const FOLDERS: [&str; 10] = [
         "chunkstore/",
         "engine/",
+        "service/",
         "cli/",
         "tests/",
         "docs/",
@@ -222,10 +232,92 @@ fn invariants_in_code_are_defined() {
     none("not in docs/invariants.md", unknown);
 }
 
+/// A face translates: it reaches `service` and what that re-exports, not past it. And `service` knows no face.
+#[test]
+fn faces_and_service_keep_apart() {
+    let source = files("rs");
+    let bodies = |folder: &'static str| {
+        let ours = source.iter().filter(move |(path, _)| path.starts_with(folder));
+        ours.map(|(path, source)| {
+            let lines: Vec<&str> = source.lines().take(body(source)).collect();
+            (path, lines.join("\n"))
+        })
+    };
+    let named = |folder, words: &[&str]| -> Vec<String> {
+        let named = |text: &str| words.iter().find(|word| text.contains(**word)).copied();
+        let found = bodies(folder).filter_map(|(path, text)| Some(format!("{path}: {}", named(&text)?)));
+        found.collect()
+    };
+    none(
+        "a face reaches past service",
+        named("cli/src/", &["chunkstore", "engine::", ".store.", ".store\n"]),
+    );
+    none(
+        "service knows a face",
+        named(
+            "service/src/",
+            &[
+                "clap",
+                "indicatif",
+                "rpassword",
+                "is_terminal",
+                "exit_code",
+                "ExitCode",
+            ],
+        ),
+    );
+    let manifest = std::fs::read_to_string(root().join("service/Cargo.toml")).unwrap();
+    let faces = ["clap", "indicatif", "rpassword"];
+    none(
+        "service depends on what is a face's",
+        faces
+            .iter()
+            .filter(|name| manifest.contains(**name))
+            .map(|name| name.to_string())
+            .collect(),
+    );
+}
+
+/// Names of the types that a crate's own code defines.
+fn types(source: &str) -> impl Iterator<Item = &str> {
+    let lines = source.lines().take(body(source));
+    lines.filter_map(|line| {
+        let line = line
+            .strip_prefix("pub ")
+            .or(line.strip_prefix("pub(crate) "))
+            .unwrap_or(line);
+        let keywords = ["struct ", "enum ", "trait "];
+        let name = keywords.iter().find_map(|keyword| line.strip_prefix(keyword))?;
+        name.split(|c: char| !c.is_alphanumeric()).next()
+    })
+}
+
+/// One name for one idea. A request and a report are each job's own.
+#[test]
+fn types_have_names_of_their_own() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, source) in files("rs") {
+        let is_ours = path.starts_with("cli/src/") || path.starts_with("service/src/");
+        for name in types(&source).filter(|_| is_ours && !is_test_module(&path)) {
+            places.entry(name.to_string()).or_default().push(path.clone());
+        }
+    }
+    assert!(places.get("Request").is_some_and(|places| places.len() > 5));
+    let shared = places
+        .into_iter()
+        .filter(|(name, places)| places.len() > 1 && !["Request", "Report"].contains(&name.as_str()));
+    none(
+        "defined more than once",
+        shared
+            .map(|(name, places)| format!("{name}: {}", places.join(", ")))
+            .collect(),
+    );
+}
+
 /// A child that is started elsewhere would be given our secrets, and could outlive us.
 #[test]
 fn children_are_started_in_one_place() {
-    let ours = ["chunkstore/src/", "engine/src/", "cli/src/"];
+    let ours = ["chunkstore/src/", "engine/src/", "service/src/", "cli/src/"];
     let started = files("rs").into_iter().filter(|(path, source)| {
         let lines: Vec<&str> = source.lines().take(body(source)).collect();
         let is_ours = ours.iter().any(|folder| path.starts_with(folder)) && !is_test_module(path);

@@ -43,7 +43,7 @@ fn code(source: &str) -> impl Iterator<Item = String> {
 #[test]
 fn unsafe_code_is_where_it_may_be() {
     let mut found = Vec::new();
-    for folder in ["chunkstore/src", "engine/src", "cli/src"] {
+    for folder in ["chunkstore/src", "engine/src", "service/src", "cli/src"] {
         sources(&root().join(folder), &mut found);
     }
     assert!(found.len() > 50);
@@ -66,6 +66,7 @@ fn the_program_has_no_hooks_for_tests() {
     for (manifest, expected) in [
         ("Cargo.toml", 0),
         ("engine/Cargo.toml", 0),
+        ("service/Cargo.toml", 0),
         ("cli/Cargo.toml", 0),
         ("benches/Cargo.toml", 0),
         ("chunkstore/Cargo.toml", 1),

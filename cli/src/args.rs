@@ -1,5 +1,5 @@
 //! What was typed: the commands and their options, as clap reads them. No defaults from the environment here
-//! ([`crate::resolve`]), no work; a value that can be judged alone is parsed here, so that it is a usage error.
+//! ([`service::resolve`]), no work; a value that can be judged alone is parsed here, so that it is a usage error.
 
 pub mod backup;
 pub mod forget;
@@ -10,14 +10,15 @@ pub mod retention;
 pub mod snapshot;
 pub mod values;
 
-use crate::rates::Rates;
 pub use backup::BackupArgs;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use engine::units::{parse_size, parse_span};
 pub use forget::ForgetArgs;
 use jiff::Span;
 pub use program::{BenchArgs, CacheCommand, CompletionsArgs, HelpArgs, StatsArgs, StatsMode};
 use retention::KeepArgs;
+use service::rates::RateSchedule;
+use service::resolve::{NewSecretOptions, RepositoryOptions};
+use service::units::{parse_size, parse_span};
 use snapshot::{ChoiceArgs, FilterArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -76,11 +77,11 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub recovery_phrase_file: Option<OsString>,
     /// Send at most RATE bytes a second to a repository on a network: 10M, or by the time of day 08:00=1M,18:00=unlimited
-    #[arg(long, global = true, value_name = "RATE", value_parser = Rates::parse)]
-    pub limit_upload: Option<Rates>,
+    #[arg(long, global = true, value_name = "RATE", value_parser = RateSchedule::parse)]
+    pub limit_upload: Option<RateSchedule>,
     /// Receive at most RATE bytes a second from a repository on a network
-    #[arg(long, global = true, value_name = "RATE", value_parser = Rates::parse)]
-    pub limit_download: Option<Rates>,
+    #[arg(long, global = true, value_name = "RATE", value_parser = RateSchedule::parse)]
+    pub limit_download: Option<RateSchedule>,
     /// Print JSON; errors too, on standard error
     #[arg(long, global = true)]
     pub json: bool,
@@ -93,6 +94,19 @@ pub struct Global {
     /// Show no progress
     #[arg(long, global = true)]
     pub no_progress: bool,
+}
+
+impl From<&Global> for RepositoryOptions {
+    fn from(global: &Global) -> RepositoryOptions {
+        RepositoryOptions {
+            repo: global.repo.clone(),
+            repository_file: global.repository_file.clone(),
+            password_file: global.password_file.clone(),
+            password_command: global.password_command.clone(),
+            key_file: global.key_file.clone(),
+            recovery_phrase_file: global.recovery_phrase_file.clone(),
+        }
+    }
 }
 
 #[derive(Subcommand, Debug)]
@@ -390,7 +404,7 @@ pub struct PruneArgs {
     /// Rewrite at most so much in this run
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_repack: Option<u64>,
-    /// No backup runs until this has ended: needed on storage that is weak
+    /// Assume exclusive access to the repository: required on storage without atomic create
     #[arg(long)]
     pub exclusive: bool,
     #[command(flatten)]
@@ -448,6 +462,16 @@ pub struct NewSecretArgs {
     /// Use this key file; it is made where there is none
     #[arg(long, value_name = "FILE")]
     pub new_key_file: Option<OsString>,
+}
+
+impl From<&NewSecretArgs> for NewSecretOptions {
+    fn from(args: &NewSecretArgs) -> NewSecretOptions {
+        NewSecretOptions {
+            password_file: args.new_password_file.clone(),
+            password_command: args.new_password_command.clone(),
+            key_file: args.new_key_file.clone(),
+        }
+    }
 }
 
 #[derive(Args, Clone, Debug)]

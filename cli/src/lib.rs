@@ -1,39 +1,35 @@
-//! The command line: what was typed ([`args`]) and the environment ([`mod@env`], [`resolve`], [`secret`]) become a call
-//! of one command ([`cmd`]), whose end becomes an exit code and at most one line of error ([`exit`]).
+//! The command line: what was typed ([`args`]) becomes a request to `service` ([`cmd`]), its report text or JSON
+//! ([`render`]), and its status an exit code and at most one line of error ([`exit`]).
 
 pub mod args;
 pub mod cmd;
-pub mod config;
-pub mod confirm;
-pub mod context;
-pub mod env;
 pub mod exit;
-pub mod keyfile;
 pub mod limits;
-pub mod listing;
 pub mod outfile;
 pub mod output;
 pub mod progress;
-pub mod rates;
-pub mod removal;
 pub mod render;
-pub mod resolve;
-pub mod secret;
 pub mod signals;
+pub mod terminal;
 
 use args::{Cli, Command};
 use clap::Parser;
-use context::Context;
-use exit::{Code, Failure};
+use exit::Code;
+use jiff::Zoned;
+use service::env::Env;
+use service::resolve::RepositoryOptions;
+use service::settings::Settings;
+use service::{Context, Failure, Status, machine, rates};
 use std::io::Write;
 use std::process::ExitCode;
+use terminal::Terminal;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs what the process was asked to do.
 pub fn main() -> ExitCode {
-    if let Some(code) = engine::child::launch() {
+    if let Some(code) = service::child::launch() {
         return code;
     }
     // Half of a huge page that the allocator begins is memory that nothing uses and that the kernel clears first. Where
@@ -49,11 +45,11 @@ pub fn main() -> ExitCode {
     };
     let json = cli.global.json;
     match run(cli) {
-        Ok(code) => code.into(),
+        Ok(status) => Code::from(status).into(),
         Err(failure) => {
             // A closed standard error leaves nobody to tell; the code still says it.
-            let _ = writeln!(std::io::stderr(), "{}", failure.line(json));
-            failure.code.into()
+            let _ = writeln!(std::io::stderr(), "{}", exit::line(&failure, json));
+            Code::from(failure.status).into()
         }
     }
 }
@@ -72,63 +68,67 @@ fn said_by_the_parser(error: &clap::Error) -> ExitCode {
             .next()
             .unwrap_or_default()
             .trim_start_matches("error: ");
-        output::say(&Failure::usage(message).line(true));
+        output::say(&exit::line(&Failure::usage(message), true));
     } else {
         let _ = error.print();
     }
     Code::Usage.into()
 }
 
-fn run(cli: Cli) -> Result<Code, Failure> {
-    let context = Context::new(cli.global);
-    if !cli.command.only_explains() {
-        resolve::check_all(&context.env)?;
-        limits::prepare()?;
-    }
-    rates::keep(
-        &context.link().bandwidth,
-        context.global.limit_upload.clone(),
-        context.global.limit_download.clone(),
+fn run(cli: Cli) -> Result<Status, Failure> {
+    let env = Env::of_process();
+    let settings = match cli.command.only_explains() {
+        true => Settings::default(),
+        false => {
+            machine::check_environment(&env)?;
+            let settings = Settings::read(&env)?;
+            limits::prepare()?;
+            settings
+        }
+    };
+    let global = cli.global;
+    let options = RepositoryOptions::from(&global);
+    let context = Context::new(env, settings, options, Zoned::now(), signals::cancel_token());
+    let limits = &context.settings.limits;
+    rates::apply(
+        context.bandwidth(),
+        global.limit_upload.clone().or_else(|| limits.upload.clone()),
+        global.limit_download.clone().or_else(|| limits.download.clone()),
     );
-    if !matches!(
-        cli.command,
-        Command::Completions(_) | Command::Version | Command::Help(_)
-    ) {
-        limits::prepare()?;
-    }
-    let done = call(&context, &cli.command);
-    context.tighten();
+    let terminal = Terminal { global, context };
+    let done = call(&terminal, &cli.command);
+    terminal.context.tighten();
     done
 }
 
 /// The one place where commands are told apart.
-fn call(context: &Context, command: &Command) -> Result<Code, Failure> {
+fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
     match command {
-        Command::Init(args) => cmd::init::run(context, args),
-        Command::Backup(args) => cmd::backup::run(context, args),
-        Command::Snapshots(args) => cmd::snapshots::run(context, args),
-        Command::Ls(args) => cmd::ls::run(context, args),
-        Command::Find(args) => cmd::find::run(context, args),
-        Command::Diff(args) => cmd::diff::run(context, args),
-        Command::Dump(args) => cmd::dump::run(context, args),
-        Command::Restore(args) => cmd::restore::run(context, args),
-        Command::Forget(args) => cmd::forget::run(context, args),
-        Command::Undelete(args) => cmd::undelete::run(context, args),
-        Command::Tag(args) => cmd::tag::run(context, args),
-        Command::Prune(args) => cmd::prune::run(context, args),
-        Command::Check(args) => cmd::check::run(context, args),
-        Command::Repair(command) => cmd::repair::run(context, command),
-        Command::Stats(args) => cmd::stats::run(context, args),
-        Command::Remote(command) => cmd::remote::run(context, command),
-        Command::Replicate(args) => cmd::replicate::run(context, args),
-        Command::Heal(args) => cmd::heal::run(context, args),
-        Command::Copy(args) => cmd::copy::run(context, args),
-        Command::Key(command) => cmd::key::run(context, command),
-        Command::Cache(command) => cmd::cache::run(context, command),
-        Command::Bench(args) => cmd::bench::run(context, args),
+        Command::Init(args) => cmd::init::run(terminal, args),
+        Command::Backup(args) => cmd::backup::run(terminal, args),
+        Command::Snapshots(args) => cmd::snapshots::run(terminal, args),
+        Command::Ls(args) => cmd::ls::run(terminal, args),
+        Command::Find(args) => cmd::find::run(terminal, args),
+        Command::Diff(args) => cmd::diff::run(terminal, args),
+        Command::Dump(args) => cmd::dump::run(terminal, args),
+        Command::Restore(args) => cmd::restore::run(terminal, args),
+        Command::Forget(args) => cmd::forget::run(terminal, args),
+        Command::Undelete(args) => cmd::undelete::run(terminal, args),
+        Command::Tag(args) => cmd::tag::run(terminal, args),
+        Command::Prune(args) => cmd::prune::run(terminal, args),
+        Command::Check(args) => cmd::check::run(terminal, args),
+        Command::Repair(command) => cmd::repair::run(terminal, command),
+        Command::Stats(args) => cmd::stats::run(terminal, args),
+        Command::Remote(command) => cmd::remote::run(terminal, command),
+        Command::Replicate(args) => cmd::replicate::run(terminal, args),
+        Command::Heal(args) => cmd::heal::run(terminal, args),
+        Command::Copy(args) => cmd::copy::run(terminal, args),
+        Command::Key(command) => cmd::key::run(terminal, command),
+        Command::Cache(command) => cmd::cache::run(terminal, command),
+        Command::Bench(args) => cmd::bench::run(terminal, args),
         Command::Completions(args) => cmd::completions::run(args),
-        Command::Unlock => Ok(Code::Ok),
-        Command::Version => cmd::version::run(context.json()),
+        Command::Unlock => Ok(Status::Completed),
+        Command::Version => cmd::version::run(terminal.json()),
         Command::Help(args) => cmd::help::run(args),
     }
 }

@@ -1,7 +1,7 @@
 //! What the system gives this process: as many open files as it may have, and enough memory to work at all.
 
-use crate::exit::{Code, Failure};
 use rustix::process::{Resource, getrlimit};
+use service::{Failure, Status};
 
 /// Address space without which the libraries that the program is made of end it in the middle. Most of it is only
 /// reserved.
@@ -10,10 +10,10 @@ const LEAST_MEMORY: u64 = 2 << 30;
 /// Raises the limit on open files, and refuses a limit on memory that no run would survive.
 pub fn prepare() -> Result<(), Failure> {
     // Where it can't be raised, what there is has to do.
-    let _ = engine::repo::raise_limit();
+    let _ = service::repo::raise_limit();
     match getrlimit(Resource::As).current {
         Some(limit) if limit < LEAST_MEMORY => Err(Failure::new(
-            Code::Failed,
+            Status::Failed,
             format!(
                 "not enough memory: the limit on address space (ulimit -v) is {} MiB, and {} MiB are needed",
                 limit >> 20,

@@ -4,13 +4,12 @@
 //! Until it is whole it has a name of our own beside its final one, and is locked. So one that nobody holds locked belongs
 //! to a run that died; the next one that writes into the same folder removes it.
 
-use crate::context::Context;
-use crate::exit::Failure;
-use crate::listing;
-use engine::Error;
-use engine::dump::{OUTPUT, is_temporary, temporary_name};
+use crate::terminal::Terminal;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
+use service::dump::{OUTPUT, is_temporary, temporary_name};
+use service::listing;
+use service::{Error, Failure};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -22,9 +21,9 @@ const LINKS_MAX: usize = 40;
 
 /// Has `write` write what is to be at `target`.
 pub fn write(
-    context: &Context,
+    terminal: &Terminal,
     target: &Path,
-    write: impl FnOnce(&mut dyn Write) -> engine::Result<()>,
+    write: impl FnOnce(&mut dyn Write) -> service::Result<()>,
 ) -> Result<(), Failure> {
     let there = fs::metadata(target);
     if there.as_ref().is_ok_and(Metadata::is_dir) {
@@ -37,7 +36,7 @@ pub fn write(
             if removed > 0 {
                 let why =
                     format!("an earlier dump did not end: {removed} unfinished files of it were removed");
-                listing::warn(context, why);
+                listing::warn(terminal, why);
             }
             replace(&real, there.ok(), write)
         }
@@ -58,7 +57,7 @@ fn real(target: &Path) -> Option<PathBuf> {
     Some(path)
 }
 
-fn through(target: &Path, write: impl FnOnce(&mut dyn Write) -> engine::Result<()>) -> Result<(), Failure> {
+fn through(target: &Path, write: impl FnOnce(&mut dyn Write) -> service::Result<()>) -> Result<(), Failure> {
     let failed = |what: &str, e: &io::Error| Failure::io(what, target, e);
     let file = OpenOptions::new().write(true).open(target);
     let mut out = BufWriter::with_capacity(1 << 20, file.map_err(|e| failed("open", &e))?);
@@ -75,7 +74,7 @@ fn through(target: &Path, write: impl FnOnce(&mut dyn Write) -> engine::Result<(
 fn replace(
     target: &Path,
     there: Option<Metadata>,
-    write: impl FnOnce(&mut dyn Write) -> engine::Result<()>,
+    write: impl FnOnce(&mut dyn Write) -> service::Result<()>,
 ) -> Result<(), Failure> {
     let failed = |e: &io::Error| Failure::io("write", target, e);
     let (temporary, file) = beside(target)?;

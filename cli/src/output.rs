@@ -1,14 +1,14 @@
 //! Standard output. A reader that went away (`dedup ls | head`) is the end of the run, not a failure of it.
 
-use crate::exit::{Code, Failure};
 use crate::render::json;
 use serde::Serialize;
+use service::{Failure, Status};
 use std::io::{self, BufWriter, Stdout, Write};
 
 /// Writes all of `bytes`.
-pub fn write(bytes: &[u8]) -> Result<Code, Failure> {
+pub fn write(bytes: &[u8]) -> Result<Status, Failure> {
     let mut out = io::stdout().lock();
-    ended(out.write_all(bytes).and_then(|()| out.flush())).map(|_| Code::Ok)
+    ended(out.write_all(bytes).and_then(|()| out.flush())).map(|_| Status::Completed)
 }
 
 /// Writes one line.
@@ -26,7 +26,7 @@ pub fn object(value: &impl Serialize) -> Result<(), Failure> {
 pub fn show(bytes: &[u8]) -> Result<(), Failure> {
     let failed = |why: &dyn std::fmt::Display| {
         let what = "the recovery phrase could not be printed, and nothing was made";
-        Failure::new(Code::Failed, format!("{what}: standard output: {why}"))
+        Failure::new(Status::Failed, format!("{what}: standard output: {why}"))
     };
     if leads_nowhere() {
         return Err(failed(&"it is closed, or leads to /dev/null"));
@@ -60,7 +60,7 @@ pub fn say(text: &str) {
 
 fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     let value = serde_json::to_value(value);
-    let value = value.map_err(|e| Failure::new(Code::Failed, format!("writing JSON: {e}")))?;
+    let value = value.map_err(|e| Failure::new(Status::Failed, format!("writing JSON: {e}")))?;
     Ok(json::line(&value))
 }
 
@@ -122,17 +122,17 @@ impl Lines {
     }
 
     /// For the engine's callbacks, which end with its own errors; [`Lines::end`] takes this one back.
-    pub fn go_on(&self) -> engine::Result<()> {
+    pub fn go_on(&self) -> service::Result<()> {
         match self.closed {
-            true => Err(engine::Error::Interrupted),
+            true => Err(service::Error::Interrupted),
             false => Ok(()),
         }
     }
 
     /// Ends a listing: `result` is what the engine said, and where these lines ended it, theirs is the answer.
-    pub fn end<T>(mut self, result: engine::Result<T>) -> Result<Option<T>, Failure> {
+    pub fn end<T>(mut self, result: service::Result<T>) -> Result<Option<T>, Failure> {
         match result {
-            Err(engine::Error::Interrupted) if self.closed => {}
+            Err(service::Error::Interrupted) if self.closed => {}
             Err(e) => return Err(e.into()),
             Ok(value) => {
                 self.flush();
@@ -167,11 +167,11 @@ fn ended(result: io::Result<()>) -> Result<bool, Failure> {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(e) if e.kind() == io::ErrorKind::StorageFull => Err(Failure::new(
-            Code::NoSpace,
+            Status::OutOfSpace,
             format!("writing to standard output: {e}"),
         )),
         Err(e) => Err(Failure::new(
-            Code::Failed,
+            Status::Failed,
             format!("writing to standard output: {e}"),
         )),
     }
@@ -185,12 +185,12 @@ mod tests {
     fn a_reader_that_went_away_is_no_failure() {
         assert_eq!(ended(Err(io::ErrorKind::BrokenPipe.into())), Ok(false));
         assert_eq!(
-            ended(Err(io::ErrorKind::StorageFull.into())).unwrap_err().code,
-            Code::NoSpace
+            ended(Err(io::ErrorKind::StorageFull.into())).unwrap_err().status,
+            Status::OutOfSpace
         );
         assert_eq!(
-            ended(Err(io::ErrorKind::Other.into())).unwrap_err().code,
-            Code::Failed
+            ended(Err(io::ErrorKind::Other.into())).unwrap_err().status,
+            Status::Failed
         );
     }
 }

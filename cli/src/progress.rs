@@ -1,15 +1,17 @@
 //! How far a long run is: a line that is redrawn on a terminal, one line a minute elsewhere, `status` objects with
 //! `--json`. The engine reports from many threads through [`Monitor`], which here only stores numbers; one ticker
-//! thread draws. Problems are printed as they come, and counted: they decide the exit code (I-12).
+//! thread draws. Problems are printed as they come.
 
 use crate::args::Global;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
 use crate::render::{json, text};
-use crate::{output, resolve, signals};
-use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
-use engine::units;
+use crate::terminal::Terminal;
+use crate::{output, signals};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use service::Failure;
+use service::face::{Activity, Watch};
+use service::machine;
+use service::monitor::{Monitor, Phase, Problem, Progress};
+use service::units;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -36,30 +38,6 @@ enum Shape {
     Nothing,
 }
 
-/// How many problems there were.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Tally {
-    /// Something in the repository is damaged or missing.
-    pub damage: u64,
-    /// Something in the repository can't be read.
-    pub unreadable: u64,
-    /// A path that is not what it should be for another reason.
-    pub problems: u64,
-    pub warnings: u64,
-}
-
-impl Tally {
-    /// The code of a run that came to its end.
-    pub fn code(&self) -> Code {
-        match (self.damage, self.unreadable, self.problems) {
-            (0, 0, 0) => Code::Ok,
-            (0, 0, _) => Code::Incomplete,
-            (0, _, _) => Code::Failed,
-            _ => Code::Damage,
-        }
-    }
-}
-
 /// The figures of the phase, as stored by the engine's threads.
 #[derive(Default)]
 struct Figures {
@@ -80,17 +58,13 @@ struct Shared {
     started: Instant,
     figures: Figures,
     current: Mutex<Vec<u8>>,
-    damage: AtomicU64,
-    unreadable: AtomicU64,
-    problems: AtomicU64,
-    warnings: AtomicU64,
     shown: AtomicU64,
     bar: Option<ProgressBar>,
     ended: Mutex<bool>,
     wake: Condvar,
 }
 
-/// Watches one run; give it to the engine as its monitor, then [`Watcher::finish`].
+/// Shows one long step of a job.
 pub struct Watcher {
     shared: Arc<Shared>,
     ticker: Option<JoinHandle<()>>,
@@ -98,26 +72,27 @@ pub struct Watcher {
 
 impl Watcher {
     /// From here on the first Ctrl-C only asks the run to end.
-    pub fn start(context: &Context, during: &'static str) -> Result<Watcher, Failure> {
+    pub fn start(terminal: &Terminal, activity: Activity) -> Result<Watcher, Failure> {
         signals::catch()?;
-        let interval = resolve::progress_interval(&context.env)?;
-        let shape = shape(&context.global, std::io::stderr().is_terminal());
+        let interval = machine::progress_interval(&terminal.context.env)?;
+        let during = activity.word();
+        let shape = match activity {
+            // Says what it does as it does it.
+            Activity::Tag => Shape::Nothing,
+            _ => shape(&terminal.global, std::io::stderr().is_terminal()),
+        };
         let interval = match shape {
-            Shape::Json if context.env.get("DEDUP_PROGRESS_FPS").is_none() => Duration::from_secs(1),
+            Shape::Json if terminal.context.env.get("DEDUP_PROGRESS_FPS").is_none() => Duration::from_secs(1),
             _ => interval,
         };
         let shared = Arc::new(Shared {
             shape,
-            json: context.json(),
+            json: terminal.json(),
             during,
-            verbose: context.global.verbose,
+            verbose: terminal.global.verbose,
             started: Instant::now(),
             figures: Figures::default(),
             current: Mutex::default(),
-            damage: AtomicU64::new(0),
-            unreadable: AtomicU64::new(0),
-            problems: AtomicU64::new(0),
-            warnings: AtomicU64::new(0),
             shown: AtomicU64::new(0),
             bar: (shape == Shape::Bar).then(bar),
             ended: Mutex::new(false),
@@ -136,8 +111,21 @@ impl Watcher {
         })
     }
 
-    /// Ends the display and tells how many problems there were.
-    pub fn finish(mut self) -> Tally {
+    fn end(&mut self) {
+        *lock(&self.shared.ended) = true;
+        self.shared.wake.notify_all();
+        if let Some(ticker) = self.ticker.take() {
+            // It only draws: what it panicked about is of no interest to the run.
+            let _ = ticker.join();
+        }
+        if let Some(bar) = &self.shared.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Watch for Watcher {
+    fn finish(mut self: Box<Self>) {
         self.end();
         let shared = &self.shared;
         if shared.shape == Shape::Json && matches!(shared.during, "backup" | "restore") {
@@ -148,24 +136,6 @@ impl Watcher {
         if unseen > 0 && shared.verbose == 0 && !shared.json {
             let more = text::count(unseen, "more problem");
             output::say(&format!("dedup: {more} not shown: -v shows all"));
-        }
-        Tally {
-            damage: shared.damage.load(Relaxed),
-            unreadable: shared.unreadable.load(Relaxed),
-            problems: shared.problems.load(Relaxed),
-            warnings: shared.warnings.load(Relaxed),
-        }
-    }
-
-    fn end(&mut self) {
-        *lock(&self.shared.ended) = true;
-        self.shared.wake.notify_all();
-        if let Some(ticker) = self.ticker.take() {
-            // It only draws: what it panicked about is of no interest to the run.
-            let _ = ticker.join();
-        }
-        if let Some(bar) = &self.shared.bar {
-            bar.finish_and_clear();
         }
     }
 }
@@ -207,17 +177,6 @@ impl Monitor for Watcher {
 
     fn problem(&self, problem: &Problem) {
         let shared = &self.shared;
-        let tally = match problem.what {
-            ProblemKind::Damage { .. } => &shared.damage,
-            ProblemKind::Unreadable { .. } => &shared.unreadable,
-            ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => &shared.warnings,
-            ProblemKind::Source(_)
-            | ProblemKind::SourceMissing { .. }
-            | ProblemKind::Lost { .. }
-            | ProblemKind::LeftOut { .. }
-            | ProblemKind::Restore { .. } => &shared.problems,
-        };
-        tally.fetch_add(1, Relaxed);
         if shared.json {
             output::say(&json::line(&json::problem(problem, shared.during)));
         } else if shared.shown.fetch_add(1, Relaxed) < PROBLEMS_SHOWN || shared.verbose > 0 {
@@ -436,23 +395,6 @@ mod tests {
         for (line, terminal, want) in rows {
             assert!(shape(&global(line), terminal) == want, "{line} {terminal}");
         }
-    }
-
-    #[test]
-    fn codes() {
-        let tally = |damage, unreadable, problems| {
-            Tally {
-                damage,
-                unreadable,
-                problems,
-                warnings: 9,
-            }
-            .code()
-        };
-        assert_eq!(tally(0, 0, 0), Code::Ok);
-        assert_eq!(tally(0, 0, 1), Code::Incomplete);
-        assert_eq!(tally(0, 1, 1), Code::Failed);
-        assert_eq!(tally(1, 1, 1), Code::Damage);
     }
 
     #[test]

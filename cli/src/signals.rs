@@ -2,8 +2,9 @@
 //! a clean end; a second one ends the process at once with 130, but for a closed terminal, of which both shell and kernel
 //! tell. SIGUSR1 asks for one line of progress.
 
-use crate::exit::{Code, Failure};
-use engine::run::CancelToken;
+use crate::exit::Code;
+use service::run::CancelToken;
+use service::{Failure, Status};
 use signal_hook::flag;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -24,7 +25,7 @@ pub fn outlive() -> io::Result<()> {
 /// From now on the first signal only sets a flag, so whoever calls this must ask [`interrupted`]. Not before secrets
 /// were read: a prompt is left by Ctrl-C.
 pub fn catch() -> Result<(), Failure> {
-    let failed = |e: io::Error| Failure::new(Code::Failed, format!("can't watch for signals: {e}"));
+    let failed = |e: io::Error| Failure::new(Status::Failed, format!("can't watch for signals: {e}"));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // In this order: the second signal finds the flag set by the first.
         flag::register_conditional_shutdown(signal, i32::from(Code::Interrupted as u8), STOP.clone())

@@ -2,8 +2,9 @@
 
 use super::values::compression;
 use clap::Args;
-use engine::units::{parse_size, parse_span};
 use jiff::Span;
+use service::backup::SourceLists;
+use service::units::{parse_size, parse_span};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -111,6 +112,16 @@ pub struct SelectArgs {
     /// Also save what FILE lists: paths taken as they are, each ended by a NUL byte
     #[arg(long, value_name = "FILE")]
     pub files_from_raw: Vec<PathBuf>,
+}
+
+impl SelectArgs {
+    pub fn lists(&self) -> SourceLists {
+        SourceLists {
+            patterns: self.files_from.clone(),
+            verbatim: self.files_from_verbatim.clone(),
+            raw: self.files_from_raw.clone(),
+        }
+    }
 }
 
 /// What is written on the snapshot.

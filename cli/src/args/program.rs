@@ -2,7 +2,7 @@
 
 use super::values;
 use clap::{Args, Subcommand, ValueEnum};
-use engine::units::parse_size;
+use service::units::parse_size;
 use std::path::PathBuf;
 
 #[derive(Args, Clone, Debug)]

@@ -3,6 +3,7 @@
 use super::snapshot::FilterArgs;
 use super::values::compression;
 use clap::{Args, Subcommand};
+use service::resolve::CopySourceOptions;
 use std::ffi::OsString;
 
 /// Remotes that have names, in dedup.toml.
@@ -97,4 +98,14 @@ pub struct CopyArgs {
     /// Read and compare, and show what would be stored; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+}
+
+impl From<&CopyArgs> for CopySourceOptions {
+    fn from(args: &CopyArgs) -> CopySourceOptions {
+        CopySourceOptions {
+            password_file: args.from_password_file.clone(),
+            password_command: args.from_password_command.clone(),
+            key_file: args.from_key_file.clone(),
+        }
+    }
 }

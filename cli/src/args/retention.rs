@@ -2,8 +2,9 @@
 
 use super::values::{GroupBy, TagList, count, keep_span};
 use clap::Args;
-use engine::retain::{Bucket, Count, Policy, PolicyError, Rule};
 use jiff::Span;
+use service::removal::Retention;
+use service::retain::{Bucket, Count, Policy, PolicyError, Rule};
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Retention policy")]
@@ -57,7 +58,18 @@ pub struct KeepArgs {
 
 impl KeepArgs {
     /// `None` where no rule was given; an error where those given keep nothing.
-    pub fn policy(&self) -> Result<Option<Policy>, PolicyError> {
+    pub fn retention(&self) -> Result<Option<Retention>, PolicyError> {
+        let policy = self.policy()?;
+        Ok(policy.map(|policy| Retention {
+            policy,
+            group_by: self.group_by.0.clone(),
+            tags: self.keep_tag.iter().map(|list| list.0.clone()).collect(),
+            allow_empty: self.allow_empty,
+        }))
+    }
+
+    /// The rules alone.
+    fn policy(&self) -> Result<Option<Policy>, PolicyError> {
         let rules = self.rules();
         if rules.is_empty() {
             Ok(None)
@@ -98,7 +110,7 @@ impl KeepArgs {
 mod tests {
     use crate::args::{Cli, Command};
     use clap::Parser;
-    use engine::retain::PolicyError;
+    use service::retain::PolicyError;
 
     fn rules(text: &str) -> Result<String, PolicyError> {
         let cli =
@@ -127,7 +139,7 @@ mod tests {
             ("--keep-within-monthly 2d", "MONTH 2d"),
             ("--keep-within-yearly 2d", "YEAR 2d"),
         ];
-        use engine::retain::Bucket;
+        use service::retain::Bucket;
         let buckets = [
             ("EACH", Bucket::EACH),
             ("HOUR", Bucket::HOUR),

@@ -197,7 +197,7 @@ fn defaults() {
     };
     assert_eq!(prune.keep_trash.fieldwise(), Span::new().days(7).fieldwise());
     assert_eq!(prune.max_unused, MaxUnused::Share(500));
-    assert_eq!(prune.keep.group_by.0, engine::facts::GroupKey::DEFAULT);
+    assert_eq!(prune.keep.group_by.0, service::facts::GroupKey::DEFAULT);
     let Command::Restore(restore) = parse("restore -t x").unwrap().command else {
         panic!("not restore")
     };

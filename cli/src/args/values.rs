@@ -1,10 +1,10 @@
 //! Values that an option can have and that are more than a word: shares, parts, counts, spans. Each parser is given
 //! to clap, so that a bad value is a usage error before anything is opened.
 
-use engine::facts::{GroupByError, GroupKey};
-use engine::retain::Count;
-use engine::units::{self, UnitError};
 use jiff::Span;
+use service::facts::{GroupByError, GroupKey};
+use service::retain::Count;
+use service::units::{self, UnitError};
 use std::str::FromStr;
 
 /// Not one of the values an option takes; the text says what they are.

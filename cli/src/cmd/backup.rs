@@ -1,107 +1,45 @@
 //! `backup`: one generation of files, or of a stream.
 
-mod also;
-mod glob;
-mod sources;
-mod stream;
+mod replicas;
 
 use crate::args::BackupArgs;
 use crate::args::backup::SelectArgs;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::progress::{Tally, Watcher};
+use crate::output;
 use crate::render::{json, text};
-use crate::{output, resolve};
-use engine::backup::{self, Ignore, Options, OwnPlaces, Report, Stream};
-use engine::filter::{FilterOptions, pattern_text};
-use engine::order;
-use engine::replicate::Followed;
-use engine::repo::{self, Repo};
-use engine::select::{self, Filter};
-use engine::units::escape;
-use engine::{SessionId, when};
-use jiff::{Timestamp, Zoned};
+use crate::terminal::Terminal;
 use serde_json::{Value, json};
-use std::ffi::OsString;
-use std::path::Path;
-use std::sync::Arc;
-use stream::Input;
+use service::backup::{self, FilterOptions, Ignore, Input, Report, Request, patterns};
+use service::units::escape;
+use service::{Failure, Status, when};
+use std::io::{self, IsTerminal};
 
-pub fn run(context: &Context, args: &BackupArgs) -> Result<Code, Failure> {
-    let mut options = options(context, args)?;
-    let mut input = Input::new(&args.stdin, &args.paths)?;
-    let location = context.location()?;
-    let followers = also::followers(context, &args.also, &location)?;
-    if input.is_none() {
-        let collected = sources::collect(&args.paths, &args.select)?;
-        (options.sources, options.followed) = (collected.paths, collected.followed);
-        let urls = std::iter::once(&location.url).chain(followers.iter().map(|follower| &follower.url));
-        let dirs = context.dirs()?;
-        options.own = OwnPlaces {
-            repositories: urls
-                .filter_map(|url| repo::local_path(url))
-                .map(Path::to_path_buf)
-                .collect(),
-            local: vec![dirs.cache, dirs.state],
-        };
-    }
-    let mut begun = None;
-    let repo = context.open_while(&location, &mut || {
-        begun = input.is_none().then(|| backup::begin(&options)).transpose()?;
-        Ok(())
-    })?;
-    let repo = Arc::new(repo);
-    options.parent = parent(context, &repo, args)?;
-    if let Some(input) = &mut input {
-        input.start()?;
-    }
-    let watcher = Watcher::start(context, "backup")?;
-    let stream = input.as_mut().map(|input| Stream {
-        name: input.name(),
-        source: input,
-    });
-    let followers = also::start(context, &args.also, &repo, followers)?;
-    let report = match begun {
-        Some(begun) => backup::run_begun(&repo, &options, begun, &watcher),
-        None => backup::run(&repo, &options, stream, &watcher),
-    };
-    let report = match report {
-        Ok(report) => report,
-        Err(e) => {
-            followers.give_up();
-            return Err(e.into());
-        }
-    };
-    repo.tell_damage(&watcher);
-    let snapshots = match args.also.also.is_empty() {
-        true => 0,
-        false => repo.snapshots()?.0.len() as u64,
-    };
-    let followed = followers.finish(report.snapshot.is_some(), snapshots, &watcher);
-    let tally = watcher.finish();
-    also::tell_problems(context, &followed);
-    match context.json() {
-        true => output::object(&summary(&report, &options, &context.now, &followed))?,
-        false if context.talks() => tell(context, &report, &options, tally, &followed)?,
+pub use replicas::behind_by;
+
+pub fn run(terminal: &Terminal, args: &BackupArgs) -> Result<Status, Failure> {
+    let report = backup::run(&terminal.context, request(terminal, args)?, terminal)?;
+    replicas::tell_problems(terminal, &report.replicas);
+    match terminal.json() {
+        true => output::object(&summary(terminal, &report, args))?,
+        false if terminal.talks() => tell(terminal, &report, args)?,
         false => {}
     }
-    Ok(tally.code().max(also::code(&followed)))
+    Ok(report.status())
 }
 
-fn options(context: &Context, args: &BackupArgs) -> Result<Options, Failure> {
+fn request(terminal: &Terminal, args: &BackupArgs) -> Result<Request, Failure> {
     let describe = &args.describe;
     let time = describe.time.as_deref().filter(|text| !text.is_empty());
-    let time = time.map(|text| when::start_of(text, &context.now)).transpose()?;
-    let host = resolve::host(describe.host.as_deref(), &context.env)?;
-    let options = Options::new(Vec::new(), &host, context.now.timestamp());
-    Ok(Options {
+    let time = time.map(|text| when::start_of(text, &terminal.context.now));
+    Ok(Request {
+        input: input(args)?,
         filter: filter(&args.select),
-        user: repo::user_name(),
+        host: describe.host.clone(),
         tags: describe.tags(),
         description: describe.description.clone().unwrap_or_default(),
-        time,
+        time: time.transpose()?,
         dry_run: args.dry_run,
         force: args.force,
+        parent: args.parent.clone(),
         ignore: Ignore {
             inode: args.ignore_inode,
             ctime: args.ignore_ctime,
@@ -110,8 +48,31 @@ fn options(context: &Context, args: &BackupArgs) -> Result<Options, Failure> {
         allow_empty: args.allow_empty,
         read_special: args.select.read_special,
         level: args.compression,
-        checkpoint: resolve::checkpoint(&context.env)?.unwrap_or(options.checkpoint),
-        ..options
+        also: args.also.also.clone(),
+        also_wait: args.also.also_wait,
+    })
+}
+
+fn input(args: &BackupArgs) -> Result<Input, Failure> {
+    let name = args.stdin.stdin_filename.clone();
+    Ok(match (args.stdin.stdin, args.stdin.stdin_from_command) {
+        (true, _) if io::stdin().is_terminal() => {
+            return Err(Failure::usage(
+                "--stdin reads standard input, which is the terminal: pipe something into it",
+            ));
+        }
+        (true, _) => Input::Stream {
+            name,
+            from: Box::new(io::stdin()),
+        },
+        (_, true) => Input::Command {
+            name,
+            command: args.paths.clone(),
+        },
+        (false, false) => Input::Files {
+            paths: args.paths.clone(),
+            lists: args.select.lists(),
+        },
     })
 }
 
@@ -131,39 +92,19 @@ fn filter(select: &SelectArgs) -> FilterOptions {
     }
 }
 
-fn patterns(given: &[OsString]) -> Vec<String> {
-    let text = |pattern: &OsString| pattern_text(pattern.as_encoded_bytes()).into_owned();
-    given.iter().map(text).collect()
-}
-
-fn parent(context: &Context, repo: &Repo, args: &BackupArgs) -> Result<Option<SessionId>, Failure> {
-    let Some(text) = args.parent.as_deref().filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let (snapshots, _) = repo.snapshots()?;
-    let facts = order::facts(&snapshots, context.now.timestamp());
-    Ok(Some(select::choose(&facts, text, &Filter::default(), None)?.id))
-}
-
-fn tell(
-    context: &Context,
-    report: &Report,
-    options: &Options,
-    tally: Tally,
-    followed: &[Followed],
-) -> Result<(), Failure> {
+fn tell(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Result<(), Failure> {
     let mut out = String::new();
     if let Some(parent) = report.parent {
         out += &format!("Compared with snapshot {}\n", text::short(&parent.to_hex()));
     }
-    out += &text::backup(&report.summary, report.elapsed, options.dry_run);
+    out += &text::backup(&report.summary, report.elapsed, args.dry_run);
     out += &match (&report.snapshot, report.unchanged) {
         (Some(id), _) => format!("snapshot {} saved\n", text::short(&id.to_hex())),
         (None, true) => "Nothing changed: no snapshot made\n".to_string(),
         (None, false) => "Dry run: nothing was written\n".to_string(),
     };
     if !report.left_out.is_empty() {
-        out += &match context.global.verbose {
+        out += &match terminal.global.verbose {
             0 => format!(
                 "Left out what belongs to the backup itself: {} (-v names them)\n",
                 text::count(report.left_out.len() as u64, "folder")
@@ -173,9 +114,9 @@ fn tell(
             }),
         };
     }
-    out += &also::lines(followed);
-    if tally.problems > 0 {
-        let problems = text::count(tally.problems, "problem");
+    out += &replicas::lines(&report.replicas);
+    if report.problems.paths > 0 {
+        let problems = text::count(report.problems.paths, "problem");
         out += &format!(
             "{problems}: the paths named above were not saved, or not completely; the rest is saved\n"
         );
@@ -183,23 +124,22 @@ fn tell(
     output::write(out.as_bytes()).map(|_| ())
 }
 
-fn summary(report: &Report, options: &Options, start: &Zoned, followed: &[Followed]) -> Value {
+fn summary(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Value {
     let mut object = json::summary(&report.summary);
-    let end: Option<Timestamp> = jiff::SignedDuration::try_from(report.elapsed)
-        .ok()
-        .and_then(|elapsed| start.timestamp().checked_add(elapsed).ok());
+    let start = terminal.context.now.timestamp();
+    let end = backup::ended(start, report.elapsed);
     object.insert("message_type".into(), json!("summary"));
-    object.insert("backup_start".into(), json!(start.timestamp().to_string()));
+    object.insert("backup_start".into(), json!(start.to_string()));
     object.insert("backup_end".into(), json!(end.map(|end| end.to_string())));
     object.insert("total_duration".into(), json!(report.elapsed.as_secs_f64()));
-    object.insert("dry_run".into(), json!(options.dry_run));
+    object.insert("dry_run".into(), json!(args.dry_run));
     object.insert("unchanged".into(), json!(report.unchanged));
     object.insert("left_out".into(), json!(json::names(&report.left_out)));
     if let Some(id) = report.parent {
         object.insert("parent".into(), json!(id.to_hex()));
     }
-    if !followed.is_empty() {
-        object.insert("replicas".into(), also::objects(followed));
+    if !report.replicas.is_empty() {
+        object.insert("replicas".into(), replicas::objects(&report.replicas));
     }
     if let Some(id) = report.snapshot {
         object.insert("snapshot_id".into(), json!(id.to_hex()));

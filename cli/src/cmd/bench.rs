@@ -1,28 +1,29 @@
 //! `bench`: what this machine can do, and what a backup and a restore get of it.
 
 use crate::args::BenchArgs;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::progress::Watcher;
+use crate::output;
 use crate::render::text;
-use crate::{output, resolve};
-use engine::bench::{self, Options, Report};
-use engine::units::format_bytes;
+use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::json;
+use service::bench::{self, Options, Report};
+use service::face::{Activity, Step};
+use service::machine;
+use service::units::format_bytes;
+use service::{Failure, Status};
 use std::io;
 use std::path::PathBuf;
 
-pub fn run(context: &Context, args: &BenchArgs) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
     let on = match &args.scratch {
         Some(dir) => dir.clone(),
-        None => resolve::cache_dir(&context.env)?,
+        None => machine::cache_dir(&terminal.context.env)?,
     };
     // Goes with everything in it, however this ends.
     let scratch = std::fs::create_dir_all(&on)
         .and_then(|()| tempfile::Builder::new().prefix("bench-").tempdir_in(&on))
         .map_err(|e| failed(&on, e))?;
-    let watcher = Watcher::start(context, "bench")?;
+    let watcher = Step::start(terminal, Activity::Bench)?;
     let options = Options {
         scratch: scratch.path().to_path_buf(),
         size: args.size,
@@ -31,10 +32,10 @@ pub fn run(context: &Context, args: &BenchArgs) -> Result<Code, Failure> {
         now: Timestamp::now(),
     };
     let report = bench::run(&options, &watcher);
-    let code = watcher.finish().code();
+    let code = watcher.finish().status();
     let report = report?;
     scratch.close().map_err(|e| failed(&on, e))?;
-    match context.json() {
+    match terminal.json() {
         true => {
             let mut object = json!(report);
             object["message_type"] = json!("summary");
@@ -46,7 +47,7 @@ pub fn run(context: &Context, args: &BenchArgs) -> Result<Code, Failure> {
 }
 
 fn failed(dir: &std::path::Path, source: io::Error) -> Failure {
-    engine::Error::Io {
+    service::Error::Io {
         what: "use for scratch",
         path: PathBuf::from(dir),
         source,

@@ -1,28 +1,29 @@
 //! `cache`: what is kept on this machine to be fast.
 
 use crate::args::CacheCommand;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::output;
 use crate::render::text;
-use crate::{output, resolve};
-use engine::units::{escape, format_bytes};
-use engine::{cache, key};
+use crate::terminal::Terminal;
 use serde_json::json;
+use service::machine;
+use service::units::{escape, format_bytes};
+use service::{Failure, Status};
+use service::{cache, keys};
 use std::path::Path;
 
-pub fn run(context: &Context, command: &CacheCommand) -> Result<Code, Failure> {
-    let root = resolve::cache_dir(&context.env)?;
+pub fn run(terminal: &Terminal, command: &CacheCommand) -> Result<Status, Failure> {
+    let root = machine::cache_dir(&terminal.context.env)?;
     match command {
-        CacheCommand::Info => info(context, &root),
-        CacheCommand::Clear => clear(context, &root),
+        CacheCommand::Info => info(terminal, &root),
+        CacheCommand::Clear => clear(terminal, &root),
     }
 }
 
-fn info(context: &Context, root: &Path) -> Result<Code, Failure> {
+fn info(terminal: &Terminal, root: &Path) -> Result<Status, Failure> {
     let folders = cache::folders(root)?;
     let total: u64 = folders.iter().map(|folder| folder.bytes).sum();
     let path = root.display().to_string();
-    if context.json() {
+    if terminal.json() {
         for folder in &folders {
             output::object(&json!({
                 "message_type": "cache",
@@ -32,7 +33,7 @@ fn info(context: &Context, root: &Path) -> Result<Code, Failure> {
             }))?;
         }
         output::object(&json!({ "message_type": "summary", "path": path, "bytes": total }))?;
-        return Ok(Code::Ok);
+        return Ok(Status::Completed);
     }
     let rows: Vec<Vec<String>> = folders
         .iter()
@@ -46,25 +47,25 @@ fn info(context: &Context, root: &Path) -> Result<Code, Failure> {
     output::write(out.as_bytes())
 }
 
-fn clear(context: &Context, root: &Path) -> Result<Code, Failure> {
+fn clear(terminal: &Terminal, root: &Path) -> Result<Status, Failure> {
     let cleared = cache::clear(root)?;
-    let keys = key::forget_kept();
-    if context.json() {
+    let keys = keys::forget_kept();
+    if terminal.json() {
         output::object(&json!({
             "message_type": "summary",
             "bytes_removed": cleared.bytes,
             "in_use": cleared.busy,
             "keys_forgotten": keys,
         }))?;
-    } else if context.talks() {
+    } else if terminal.talks() {
         output::line(&format!("Removed {}", format_bytes(cleared.bytes)))?;
     }
     match cleared.busy.is_empty() {
-        true => Ok(Code::Ok),
+        true => Ok(Status::Completed),
         false => {
             let busy: Vec<String> = cleared.busy.iter().map(|id| text::short(id)).collect();
             let message = format!("the cache of {} is in use and was left", busy.join(", "));
-            Err(Failure::new(Code::Busy, message))
+            Err(Failure::new(Status::Busy, message))
         }
     }
 }

@@ -2,41 +2,31 @@
 
 use crate::args::CheckArgs;
 use crate::args::values::Subset;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
 use crate::output::Lines;
-use crate::progress::Watcher;
 use crate::render::{json, text};
-use engine::check::{self, CheckReport, DamagedPath, Options, ReadData};
-use engine::units::{escape, format_bytes};
+use crate::terminal::Terminal;
 use serde_json::json;
+use service::check::{self, CheckReport, DamagedPath, ReadData, Request};
+use service::units::{escape, format_bytes};
+use service::{Failure, Status};
 
-pub fn run(context: &Context, args: &CheckArgs) -> Result<Code, Failure> {
-    let options = Options {
-        read_data: match args.read_data_subset {
-            None if args.read_data => ReadData::All,
-            None => ReadData::None,
-            Some(Subset::Part { part, of }) => ReadData::Subset {
-                n: part.into(),
-                of: of.into(),
-            },
-            Some(Subset::Share(hundredths)) => ReadData::Percent(f64::from(hundredths) / 100.0),
-            Some(Subset::Bytes(bytes)) => ReadData::Size(bytes),
+pub fn run(terminal: &Terminal, args: &CheckArgs) -> Result<Status, Failure> {
+    let read_data = match args.read_data_subset {
+        None if args.read_data => ReadData::All,
+        None => ReadData::None,
+        Some(Subset::Part { part, of }) => ReadData::Subset {
+            n: part.into(),
+            of: of.into(),
         },
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
+        Some(Subset::Share(hundredths)) => ReadData::Percent(f64::from(hundredths) / 100.0),
+        Some(Subset::Bytes(bytes)) => ReadData::Size(bytes),
     };
-    let repo = context.open()?;
-    let watcher = Watcher::start(context, "check")?;
-    let report = check::run(&repo, &options, &watcher)?;
-    let tally = watcher.finish();
-    match context.json() {
-        true => print_json(&report)?,
-        false => print_text(context, &report)?,
+    let report = check::run(&terminal.context, Request { read_data }, terminal)?;
+    match terminal.json() {
+        true => print_json(&report.found)?,
+        false => print_text(terminal, &report.found)?,
     }
-    match report.num_errors {
-        0 => Ok(tally.code()),
-        _ => Ok(Code::Damage),
-    }
+    Ok(report.status())
 }
 
 fn print_json(report: &CheckReport) -> Result<(), Failure> {
@@ -105,14 +95,14 @@ fn path_lines(head: &str, paths: &[DamagedPath], all: u64) -> Vec<String> {
     lines
 }
 
-fn print_text(context: &Context, r: &CheckReport) -> Result<(), Failure> {
+fn print_text(terminal: &Terminal, r: &CheckReport) -> Result<(), Failure> {
     let mut out = Lines::new();
     let unproven = "Not checked, because an object that they need can't be read:";
     hurt_lines(&r.paths, r.damaged_paths)
         .iter()
         .chain(&path_lines(unproven, &r.unproven, r.unproven_paths))
         .for_each(|line| out.line(line));
-    if context.talks() {
+    if terminal.talks() {
         out.line(&format!(
             "Checked {}, {}, {}, {} with {}",
             text::count(r.snapshots, "snapshot"),
@@ -127,7 +117,7 @@ fn print_text(context: &Context, r: &CheckReport) -> Result<(), Failure> {
         }
         advice(r).iter().for_each(|line| out.line(line));
     }
-    if context.talks() || r.num_errors + r.num_unreadable > 0 {
+    if terminal.talks() || r.num_errors + r.num_unreadable > 0 {
         out.line(&verdict(r));
     }
     out.finish()

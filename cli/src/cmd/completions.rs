@@ -1,11 +1,11 @@
 //! `completions`: a shell's completion script, made from the same definitions as the parser.
 
 use crate::args::{Cli, CompletionsArgs};
-use crate::exit::{Code, Failure};
 use crate::output;
 use clap::CommandFactory;
+use service::{Failure, Status};
 
-pub fn run(args: &CompletionsArgs) -> Result<Code, Failure> {
+pub fn run(args: &CompletionsArgs) -> Result<Status, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "dedup", &mut script);
     output::write(&script)

@@ -1,78 +1,36 @@
 //! `copy`: generations into a repository with other keys.
 
 use crate::args::remotes::CopyArgs;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::listing;
 use crate::output::Lines;
-use crate::progress::Watcher;
 use crate::render::text;
-use crate::resolve::{self, Location};
-use engine::copy::{self, Copied, Options};
-use engine::units::format_bytes;
-use engine::{SessionId, select};
+use crate::terminal::Terminal;
 use serde_json::{Value, json};
+use service::copy::{self, Copied, Request};
+use service::units::format_bytes;
+use service::{Failure, Status};
 
-pub fn run(context: &Context, args: &CopyArgs) -> Result<Code, Failure> {
-    let source = source(context, args)?;
-    let options = Options {
+pub fn run(terminal: &Terminal, args: &CopyArgs) -> Result<Status, Failure> {
+    let request = Request {
+        from: args.from.clone(),
+        opening: args.into(),
+        snapshots: args.snapshots.clone(),
+        filter: args.filter.filter()?,
         all: args.all,
-        dry_run: args.dry_run,
         level: args.compression,
-        host: resolve::host(None, &context.env)?,
-        now: context.now_secs(),
+        dry_run: args.dry_run,
     };
-    let to = context.open()?;
-    let sources = resolve::opening_source(args, &context.env, &source)?;
-    let from = context.open_with(&source, sources)?;
-    let all = listing::read(context, &from)?;
-    let filter = args.filter.filter()?;
-    let chosen: Vec<SessionId> = match args.snapshots.is_empty() && filter.is_empty() {
-        true => Vec::new(),
-        false if args.snapshots.is_empty() => filter.matching(&all.facts).iter().map(|f| f.id).collect(),
-        false => {
-            let chosen = select::choose_all(&all.facts, &args.snapshots, &filter)?;
-            chosen.iter().map(|facts| facts.id).collect()
-        }
-    };
-    if chosen.is_empty() && !filter.is_empty() {
-        return Err(Failure::new(
-            Code::Failed,
-            "no snapshot matches; nothing was copied",
-        ));
-    }
-    let watcher = Watcher::start(context, "copy")?;
-    let copied = copy::run(&from, &to, &chosen, &options, &watcher)?;
-    watcher.finish();
-    tell(context, args, &copied)?;
-    Ok(match (copied.hurt, copied.unread) {
-        (0, 0) => all.code(),
-        (0, _) => all.code().max(Code::Failed),
-        _ => Code::Damage,
-    })
+    let report = copy::run(&terminal.context, &request, terminal)?;
+    tell(terminal, args, &report.copied)?;
+    Ok(report.status())
 }
 
-/// Where it is copied from: --from, or DEDUP_FROM_REPOSITORY.
-fn source(context: &Context, args: &CopyArgs) -> Result<Location, Failure> {
-    let given = match &args.from {
-        Some(text) => Some(text.as_str()),
-        None => context.env.text("DEDUP_FROM_REPOSITORY")?,
-    };
-    match given.filter(|text| !text.is_empty()) {
-        Some(text) => resolve::remote(text, &context.env),
-        None => Err(Failure::usage(
-            "say where to copy from: --from, or DEDUP_FROM_REPOSITORY",
-        )),
-    }
-}
-
-fn tell(context: &Context, args: &CopyArgs, copied: &Copied) -> Result<(), Failure> {
+fn tell(terminal: &Terminal, args: &CopyArgs, copied: &Copied) -> Result<(), Failure> {
     let mut out = Lines::new();
     for copy in &copied.snapshots {
         let (from, to) = (copy.from.to_hex(), copy.to.map(|id| id.to_hex()));
-        if context.json() {
+        if terminal.json() {
             out.object(&json!({ "message_type": "copied", "source_id": from, "snapshot_id": to }));
-        } else if context.talks() {
+        } else if terminal.talks() {
             out.line(&match to {
                 Some(to) => format!(
                     "Snapshot {} is copied as {}",
@@ -83,9 +41,9 @@ fn tell(context: &Context, args: &CopyArgs, copied: &Copied) -> Result<(), Failu
             });
         }
     }
-    if context.json() {
+    if terminal.json() {
         out.object(&summary(args, copied));
-    } else if context.talks() {
+    } else if terminal.talks() {
         out.line(&match copied.snapshots.len() as u64 {
             0 if copied.hurt + copied.unread > 0 => "No snapshot was copied".to_string(),
             0 => "Nothing to copy: every snapshot is there already".to_string(),

@@ -1,20 +1,21 @@
 //! `diff`: what changed between two generations.
 
 use crate::args::DiffArgs;
-use crate::args::snapshot::{ChoiceArgs, from_root, split};
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::listing;
 use crate::output::Lines;
 use crate::render::{json, text};
-use engine::entry::Kind;
-use engine::list::{self, DiffSummary, Modifier, Row};
-use engine::monitor::Quiet;
-use engine::units::{escape, format_bytes};
+use crate::terminal::Terminal;
 use serde_json::json;
+use service::entry::Kind;
+use service::list::{self, DiffSummary, Modifier, Row};
+use service::listing;
+use service::listing::Among;
+use service::monitor::Quiet;
+use service::paths::{from_root, split};
+use service::units::{escape, format_bytes};
+use service::{Failure, Status};
 use std::ffi::OsStr;
 
-pub fn run(context: &Context, args: &DiffArgs) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, args: &DiffArgs) -> Result<Status, Failure> {
     let (before, from) = snapshot(&args.before)?;
     let (after, to) = snapshot(&args.after)?;
     if from != to {
@@ -22,10 +23,10 @@ pub fn run(context: &Context, args: &DiffArgs) -> Result<Code, Failure> {
             "both snapshots must be given with the same :SUBPATH, or none",
         ));
     }
-    let repo = context.open()?;
-    let everything = ChoiceArgs::default();
-    let before = listing::choose(context, &repo, &before, &everything)?;
-    let after = listing::choose(context, &repo, &after, &everything)?;
+    let repo = terminal.open()?;
+    let everything = Among::default();
+    let before = listing::choose(&terminal.context, &repo, &before, &everything, terminal)?;
+    let after = listing::choose(&terminal.context, &repo, &after, &everything, terminal)?;
     let reader = repo.reader(&Quiet);
     let mut out = Lines::new();
     let changes = list::diff(
@@ -35,7 +36,7 @@ pub fn run(context: &Context, args: &DiffArgs) -> Result<Code, Failure> {
         from.as_deref(),
         &mut |row| {
             if row.modifier != Modifier::Metadata || args.metadata {
-                match context.json() {
+                match terminal.json() {
                     true => out.object(&json!({
                         "message_type": "change",
                         "path": json::name(&shown(&row)),
@@ -52,7 +53,7 @@ pub fn run(context: &Context, args: &DiffArgs) -> Result<Code, Failure> {
         },
     );
     if let Ok(summary) = &changes {
-        match context.json() {
+        match terminal.json() {
             true => {
                 let mut object = json!(summary);
                 object["message_type"] = json!("statistics");
@@ -60,12 +61,12 @@ pub fn run(context: &Context, args: &DiffArgs) -> Result<Code, Failure> {
                 object["target_snapshot"] = json!(after.id.to_hex());
                 out.object(&object);
             }
-            false if context.talks() => out.line(&tell(summary)),
+            false if terminal.talks() => out.line(&tell(summary)),
             false => {}
         }
     }
     out.end(changes)?;
-    Ok(before.code.max(after.code))
+    Ok(before.status.max(after.status))
 }
 
 /// A directory's path ends with a slash.

@@ -1,32 +1,33 @@
 //! `dump`: one file of a generation as a stream, or a directory as an archive.
 
-use crate::args::snapshot::{Spec, absolute, from_root};
 use crate::args::{Archive, DumpArgs};
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::listing::{self, Chosen};
 use crate::outfile;
-use crate::progress::Watcher;
-use engine::monitor::Monitor;
-use engine::repo::Repo;
-use engine::{Error, archive, dump, list};
+use crate::terminal::Terminal;
+use service::face::{Activity, Step};
+use service::listing::{self, Chosen};
+use service::monitor::Monitor;
+use service::paths::{SnapshotSpec, absolute, from_root};
+use service::repo::Repo;
+use service::{Error, archive, dump, list};
+use service::{Failure, Status};
 use std::io::{self, Write};
 
-pub fn run(context: &Context, args: &DumpArgs) -> Result<Code, Failure> {
-    let spec = Spec::parse(&args.args, args.choice.at.is_some());
+pub fn run(terminal: &Terminal, args: &DumpArgs) -> Result<Status, Failure> {
+    let spec = SnapshotSpec::parse(&args.args, args.choice.at.is_some());
     let path = match (&spec.subpath, spec.paths.as_slice()) {
         (None, [path]) => absolute(path)?,
         (Some(path), []) => from_root(path),
         (None, []) => return Err(Failure::usage("say which file or directory to dump")),
         _ => return Err(Failure::usage("only one file or directory can be dumped")),
     };
-    let repo = context.open()?;
-    let chosen = listing::choose_for(context, &repo, &spec, &args.choice)?;
-    chosen.tell_age(context, &spec);
-    let watcher = Watcher::start(context, "dump")?;
+    let among = args.choice.among(&terminal.context.now)?;
+    let repo = terminal.open()?;
+    let chosen = listing::choose_for(&terminal.context, &repo, &spec, &among, terminal)?;
+    chosen.tell_age(&spec, terminal);
+    let watcher = Step::start(terminal, Activity::Dump)?;
     let write = |out: &mut dyn Write| dump_to(&repo, &chosen, &path, args.archive, out, &watcher);
     match &args.target {
-        Some(target) => outfile::write(context, target, write)?,
+        Some(target) => outfile::write(terminal, target, write)?,
         None => match write(&mut io::stdout().lock()) {
             // A reader that went away has what it wanted.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {}
@@ -34,7 +35,7 @@ pub fn run(context: &Context, args: &DumpArgs) -> Result<Code, Failure> {
         },
     }
     repo.tell_damage(&watcher);
-    Ok(watcher.finish().code().max(chosen.code))
+    Ok(watcher.finish().status().max(chosen.status))
 }
 
 fn dump_to(
@@ -44,7 +45,7 @@ fn dump_to(
     form: Archive,
     out: &mut dyn Write,
     monitor: &dyn Monitor,
-) -> engine::Result<()> {
+) -> service::Result<()> {
     match list::is_dir(&repo.reader(monitor), &chosen.manifest, path)? {
         true => match form {
             Archive::Tar => archive::tar(repo, &chosen.manifest, path, out, monitor),

@@ -1,46 +1,46 @@
 //! `find`: names in all generations.
 
 use crate::args::FindArgs;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::listing;
 use crate::output::Lines;
-use crate::progress::Watcher;
 use crate::render::{json, text};
-use engine::entry::Entry;
-use engine::list::{self, Wanted};
-use engine::manifest::Snapshot;
-use engine::monitor::{Monitor, Problem, ProblemKind};
-use engine::units::escape;
-use engine::{SessionId, when};
+use crate::terminal::Terminal;
 use jiff::Timestamp;
+use service::entry::Entry;
+use service::face::{Activity, Step};
+use service::list::{self, Wanted};
+use service::listing;
+use service::manifest::Snapshot;
+use service::monitor::{Monitor, Problem, ProblemKind};
+use service::units::escape;
+use service::{Failure, Status};
+use service::{SessionId, when};
 
 /// Modified between these, if they are given.
-struct Period {
+struct Modified {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
 }
 
-pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
     let wanted = Wanted::new(&args.patterns, args.ignore_case)?;
     let filter = args.filter.filter()?;
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let period = Period {
+    let period = Modified {
         from: given(&args.oldest)
-            .map(|t| when::start_of(&t, &context.now))
+            .map(|t| when::start_of(&t, &terminal.context.now))
             .transpose()?,
         to: given(&args.newest)
-            .map(|t| when::as_of(&t, &context.now))
+            .map(|t| when::as_of(&t, &terminal.context.now))
             .transpose()?,
     };
-    let repo = context.open()?;
-    let all = listing::read(context, &repo)?;
+    let repo = terminal.open()?;
+    let all = listing::read(&terminal.context, &repo, terminal)?;
     let chosen = all.chosen(&args.snapshot, &filter)?;
     let snapshots: Vec<Snapshot> = chosen
         .iter()
         .filter_map(|facts| all.snapshot(facts.id).cloned())
         .collect();
-    let watcher = Watcher::start(context, "find")?;
+    let watcher = Step::start(terminal, Activity::Find)?;
     let reader = repo.reader(&watcher);
     let mut out = Lines::new();
     let mut hits = 0u64;
@@ -61,7 +61,7 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
                         *is_found = true;
                     }
                 }
-                match context.json() {
+                match terminal.json() {
                     true => matches.add(snapshot.id, path, entry, &mut out),
                     false => {
                         if shown.replace(snapshot.id) != Some(snapshot.id) {
@@ -78,7 +78,7 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
         },
     );
     drop(reader);
-    if context.json() && found.is_ok() {
+    if terminal.json() && found.is_ok() {
         matches.end(&mut out);
     }
     out.end(found)?;
@@ -95,14 +95,14 @@ pub fn run(context: &Context, args: &FindArgs) -> Result<Code, Failure> {
             },
         });
     }
-    let code = watcher.finish().code().max(all.code());
+    let code = watcher.finish().status().max(all.status());
     Ok(match hits {
-        0 if code == Code::Incomplete => Code::Failed,
+        0 if code == Status::Incomplete => Status::Failed,
         _ => code,
     })
 }
 
-impl Period {
+impl Modified {
     fn has(&self, entry: &Entry) -> bool {
         let time = entry.meta.mtime;
         let key = (time.secs, i64::from(time.nanos));

@@ -2,164 +2,102 @@
 
 use crate::args::ForgetArgs;
 use crate::cmd::prune;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::listing::{self, Listing};
-use crate::removal::{self, Removed, removals};
-use crate::render::text;
-use crate::{confirm, output};
-use engine::SessionId;
-use engine::forget::{self, Action, PolicyDecision};
-use engine::repo::Repo;
-use engine::select::{self, Filter};
-use engine::units::escape;
+use crate::output;
+use crate::render::{decisions, text};
+use crate::terminal::Terminal;
 use serde_json::json;
+use service::forget::{self, GiveUpRequest, GivenUp, LossRequest, Request, Which};
+use service::removal::Removed;
+use service::units::escape;
+use service::{Failure, Status};
 
-pub fn run(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
-    let filter = args.filter.filter()?;
-    let policy = args.keep.policy()?;
-    if args.lost {
-        return accept_loss(context, args);
-    }
-    if args.snapshots.is_empty() && policy.is_none() {
-        return Err(Failure::usage(
-            "say which snapshots to remove, or give a --keep-* rule that says which to keep; nothing was removed",
-        ));
-    }
-    let repo = context.open()?;
-    if args.unreadable {
-        return give_up(context, &repo, args);
-    }
-    let all = listing::read(context, &repo)?;
-    let decisions = match &policy {
-        Some(policy) => removal::by_policy(context, &all, policy, &args.keep, &filter),
-        None => named(&all, &args.snapshots, &filter)?,
+pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
+    let retention = args.keep.retention()?;
+    let request = Request {
+        filter: args.filter.filter()?,
+        which: match retention {
+            Some(retention) => Which::NotKept(retention),
+            None => Which::Named {
+                snapshots: args.snapshots.clone(),
+                group_by: args.keep.group_by.0.clone(),
+            },
+        },
+        yes: args.ask.yes,
+        dry_run: args.dry_run,
     };
-    if !context.json() {
-        removal::print(context, &decisions, &args.keep, args.dry_run)?;
+    if args.lost {
+        return accept_loss(terminal, args);
     }
-    if policy.is_some() {
-        removal::check(context, &decisions, &args.keep)?;
+    if args.unreadable {
+        return give_up(terminal, args);
     }
-    let removed = removal::remove(context, &repo, &decisions, args.dry_run, args.ask.yes)?;
-    let mut code = removed.code.max(all.code());
-    if context.json() {
-        output::object(&removal::groups(&all, &decisions, &args.keep))?;
+    let report = forget::run(&terminal.context, &request, terminal)?;
+    if terminal.json() {
+        output::object(&decisions::groups(&report.listing, &report.decisions))?;
     }
+    let mut status = report.status();
     if args.prune {
-        let mut options = prune::gc_only(context, args.dry_run)?;
-        if args.dry_run {
-            options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
-        }
-        code = code.max(prune::collect(
-            context,
-            &repo,
-            &options,
-            args.ask.yes || removed.count > 0,
-            &removed,
-        )?);
-    } else if context.talks() {
-        summary(&removed, args.dry_run)?;
+        let collected = report.collect_garbage(&terminal.context, args.ask.yes, terminal)?;
+        prune::tell(terminal, Some(&collected.summary), &report.removed, args.dry_run)?;
+        status = status.max(collected.problems.status());
+    } else if terminal.talks() {
+        summary(&report.removed, args.dry_run)?;
     }
-    Ok(code)
+    Ok(status)
 }
 
 /// Stops expecting snapshots that are gone from the storage.
-fn accept_loss(context: &Context, args: &ForgetArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
-    let mut lost = repo.survey()?.lost?;
-    if let Some(wanted) = args
-        .snapshots
-        .iter()
-        .find(|wanted| !lost.iter().any(|id| id.to_hex().starts_with(*wanted)))
-    {
-        let why = format!("no snapshot that is gone matches '{wanted}'");
-        return Err(Failure::new(Code::Failed, why));
-    }
-    let is_named = |id: &SessionId| {
-        args.snapshots
-            .iter()
-            .any(|wanted| id.to_hex().starts_with(wanted))
+fn accept_loss(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
+    let request = LossRequest {
+        snapshots: args.snapshots.clone(),
+        yes: args.ask.yes,
+        dry_run: args.dry_run,
     };
-    lost.retain(|id| args.snapshots.is_empty() || is_named(id));
+    let lost = forget::accept_loss(&terminal.context, &request, terminal)?;
     let what = text::count(lost.len() as u64, "snapshot");
-    if !lost.is_empty() && !args.dry_run {
-        confirm::ask(
-            context,
-            args.ask.yes,
-            &format!("Accept that {what} cannot be restored any more"),
-        )?;
-        forget::accept_loss(&repo, &lost)?;
-    }
-    if context.json() {
-        return output::object(&json!({
+    if terminal.json() {
+        output::object(&json!({
             "message_type": "summary",
             "accepted": lost.iter().map(|id| id.to_hex()).collect::<Vec<_>>(),
             "dry_run": args.dry_run,
-        }))
-        .map(|()| Code::Ok);
+        }))?;
+        return Ok(Status::Completed);
     }
     output::line(&match (lost.len(), args.dry_run) {
         (0, _) => "No snapshot that this machine knows is gone".to_string(),
         (_, true) => format!("Dry run: the loss of {what} would be accepted; nothing was changed"),
         (_, false) => format!("Accepted the loss of {what}"),
     })?;
-    Ok(Code::Ok)
+    Ok(Status::Completed)
 }
 
 /// Ends snapshots that can't be read, so that a prune is possible again.
-fn give_up(context: &Context, repo: &Repo, args: &ForgetArgs) -> Result<Code, Failure> {
-    let (_, damaged) = repo.snapshots()?;
-    let mut chosen = Vec::new();
-    for wanted in &args.snapshots {
-        let meant = damaged.iter().filter(|(id, _)| id.to_hex().starts_with(wanted));
-        match meant.collect::<Vec<_>>()[..] {
-            [(id, _)] => chosen.push(*id),
-            [] => {
-                let why =
-                    format!("no snapshot that can't be read matches '{wanted}'; 'dedup check' names them");
-                return Err(Failure::new(Code::Failed, why));
-            }
-            [_, _, ..] => return Err(Failure::usage(format!("'{wanted}' matches several snapshots"))),
-        }
-    }
-    if !args.dry_run {
-        let what = text::count(chosen.len() as u64, "unreadable snapshot");
-        confirm::ask(context, args.ask.yes, &format!("Give up {what} for good"))?;
-    }
-    for id in chosen {
-        let kept = match args.dry_run {
-            true => None,
-            false => Some(forget::end_unreadable(repo, id)?),
-        };
-        let short = text::short(&id.to_hex());
-        match (context.json(), &kept) {
-            (true, _) => output::object(&json!({
+fn give_up(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
+    let request = GiveUpRequest {
+        snapshots: args.snapshots.clone(),
+        yes: args.ask.yes,
+        dry_run: args.dry_run,
+    };
+    let mut each = |one: &GivenUp| {
+        let short = text::short(&one.id.to_hex());
+        match (terminal.json(), &one.kept_at) {
+            (true, kept) => output::object(&json!({
                 "message_type": "given_up",
-                "id": id.to_hex(),
+                "id": one.id.to_hex(),
                 "kept_at": kept.as_ref().map(|path| path.to_string_lossy()),
                 "dry_run": args.dry_run,
-            }))?,
+            })),
             (false, Some(kept)) => output::line(&format!(
                 "Gave up {short}. What is left of it is kept in {}",
                 escape(kept.as_os_str().as_encoded_bytes())
-            ))?,
+            )),
             (false, None) => output::line(&format!(
                 "Dry run: {short} would be given up; nothing was changed"
-            ))?,
+            )),
         }
-    }
-    Ok(Code::Ok)
-}
-
-fn named(all: &Listing, texts: &[String], filter: &Filter) -> Result<Vec<PolicyDecision>, Failure> {
-    let chosen = select::choose_all(&all.facts, texts, filter)?;
-    let decisions = chosen.into_iter().map(|facts| PolicyDecision {
-        facts: facts.clone(),
-        action: Action::Remove,
-        reasons: vec!["named".to_string()],
-    });
-    Ok(decisions.collect())
+    };
+    forget::give_up(&terminal.context, &request, terminal, &mut each)?;
+    Ok(Status::Completed)
 }
 
 fn summary(removed: &Removed, dry_run: bool) -> Result<(), Failure> {

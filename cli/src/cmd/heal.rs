@@ -1,98 +1,34 @@
 //! `heal`: mends one replica from others.
 
 use crate::args::remotes::HealArgs;
-use crate::config::Config;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::output::{self, Lines};
-use crate::progress::Watcher;
+use crate::output::Lines;
 use crate::render::text;
-use crate::resolve;
-use engine::heal::{self, Healed, Options};
-use engine::repo::Repo;
-use engine::units::{escape, format_bytes};
-use engine::{Error, StoreError};
+use crate::terminal::Terminal;
 use serde_json::json;
-use std::path::Path;
+use service::heal::{self, Healed, Request};
+use service::units::{escape, format_bytes};
+use service::{Failure, Status};
 
-pub fn run(context: &Context, args: &HealArgs) -> Result<Code, Failure> {
-    let location = context.location()?;
-    let options = Options {
+pub fn run(terminal: &Terminal, args: &HealArgs) -> Result<Status, Failure> {
+    let request = Request {
+        from: args.from.clone(),
         read_data: args.read_data,
         dry_run: args.dry_run,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
-        host: resolve::host(None, &context.env)?,
-        now: context.now_secs(),
     };
-    let repo = context.open_at(&location)?;
-    let from = sources(context, args, &repo, &resolve::absolute(&location.url)?)?;
-    let watcher = Watcher::start(context, "heal")?;
-    let healed = heal::run(&repo, &from, &options, &watcher)?;
-    watcher.finish();
-    tell(context, args, &healed)?;
-    Ok(match healed.is_whole() {
-        true => Code::Ok,
-        false if healed.is_lacking() => Code::Damage,
-        false => Code::Failed,
-    })
+    let report = heal::run(&terminal.context, &request, terminal)?;
+    tell(terminal, args, &report.healed)?;
+    Ok(report.status())
 }
 
-/// The replicas that were named, all of which must be there; or what can be had of those that have names, and of the
-/// usual repository.
-fn sources(context: &Context, args: &HealArgs, repo: &Repo, own: &str) -> Result<Vec<Repo>, Failure> {
-    let mut found = Vec::new();
-    for text in &args.from {
-        let url = resolve::remote(text, &context.env)?.url;
-        found.push(repo.open_replica(&url)?);
-    }
-    if args.from.is_empty() {
-        for (name, url) in known(context)? {
-            if url == own {
-                continue;
-            }
-            match repo.open_replica(&url) {
-                Ok(replica) => found.push(replica),
-                // Another repository, which has a name too.
-                Err(Error::Store(StoreError::Refused(_))) => {}
-                Err(e) => {
-                    let why = Failure::from(e).message;
-                    let said = Failure::new(Code::Failed, format!("{name}: {why}"));
-                    output::say(&said.line(context.json()));
-                }
-            }
-        }
-    }
-    match found.is_empty() {
-        true => Err(Failure::usage(
-            "there is no replica to mend it from: give --from, or see 'dedup remote list'; a backup stores again what \
-             its source still has",
-        )),
-        false => Ok(found),
-    }
-}
-
-/// Names and URLs of what may be a replica.
-fn known(context: &Context) -> Result<Vec<(String, String)>, Failure> {
-    let location = resolve::usual(&context.env)?;
-    let usual = resolve::absolute(&location.url)?;
-    let remotes = Config::read(&context.env)?.remotes.into_iter();
-    let mut known: Vec<_> = remotes.map(|remote| (remote.name, remote.url)).collect();
-    let is_there = !location.embedded || Path::new(&usual).exists();
-    if is_there && known.iter().all(|(_, url)| *url != usual) {
-        known.push(("the usual repository".to_string(), usual));
-    }
-    Ok(known)
-}
-
-fn tell(context: &Context, args: &HealArgs, healed: &Healed) -> Result<(), Failure> {
+fn tell(terminal: &Terminal, args: &HealArgs, healed: &Healed) -> Result<(), Failure> {
     let mut out = Lines::new();
-    if context.json() {
+    if terminal.json() {
         let mut object = json!(healed);
         object["message_type"] = json!("summary");
         object["dry_run"] = json!(args.dry_run);
         object["whole"] = json!(healed.is_whole());
         out.object(&object);
-    } else if context.talks() {
+    } else if terminal.talks() {
         lines(healed, args).iter().for_each(|line| out.line(line));
     }
     out.finish()

@@ -1,11 +1,13 @@
 //! `help`: a command's long help, or one of the topics that belong to none.
 
 use crate::args::{Cli, HelpArgs};
-use crate::exit::{self, Code, Failure};
-use crate::{env, output};
+use crate::exit;
+use crate::output;
 use clap::CommandFactory;
+use service::env;
+use service::{Failure, Status};
 
-pub fn run(args: &HelpArgs) -> Result<Code, Failure> {
+pub fn run(args: &HelpArgs) -> Result<Status, Failure> {
     output::write(text(&args.topic)?.as_bytes())
 }
 
@@ -48,7 +50,7 @@ mod tests {
         assert!(help("key add").unwrap().contains("dedup key add"));
         assert!(help("list").unwrap().contains("dedup snapshots"));
         for topic in ["frobnicate", "backup add", "env env"] {
-            assert_eq!(help(topic).unwrap_err().code, Code::Usage, "{topic}");
+            assert_eq!(help(topic).unwrap_err().status, Status::BadSettings, "{topic}");
         }
     }
 }

@@ -1,302 +1,74 @@
 //! `init`: makes a repository, what opens it, and a recovery phrase that is shown this once.
 
 use crate::args::{Chunker, InitArgs};
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::keyfile::KeyFile;
 use crate::output;
 use crate::render::{json, text};
-use crate::resolve::{self, Location};
-use crate::secret::{self, Ask, Secret, Source};
-use engine::repo::{self, Bounds};
-use engine::run::RunContext;
-use engine::{Error, RepoId, StoreError, key, storage};
+use crate::terminal::Terminal;
 use serde_json::json;
-use std::path::Path;
-use zeroize::Zeroizing;
+use service::init::{self, Bounds, Report, Request};
+use service::repo;
+use service::units::escape;
+use service::{Failure, Status};
 
-/// Folders that a creation cut short leaves behind; what else is there is somebody's.
-const OURS: [&str; 2] = ["keys", "tmp"];
-
-/// What will open the new repository.
-#[derive(Default)]
-struct Keys {
-    file: Option<KeyFile>,
-    password: Option<key::Secret>,
-    phrase: Option<Zeroizing<String>>,
-}
-
-pub fn run(context: &Context, args: &InitArgs) -> Result<Code, Failure> {
-    let location = context.location()?;
-    check_vacant(&context.run()?, &location)?;
-    let keys = keys(context, args, &location)?;
-    // A phrase counts only if it was seen: it is shown before anything relies on it.
-    let shown = show_phrase(context, &keys);
-    let made = shown.and_then(|()| make(context, args, &location, &keys).map_err(|e| unused(e, &keys)));
-    let id = made.inspect_err(|_| {
-        if let Some(file) = &keys.file {
-            file.unmake();
-        }
-    })?;
-    tell_weak(context, &location.url, &id.to_hex(), "init");
-    match context.json() {
-        true => tell_json(&location, id, &keys)?,
-        false => output::write(tell(context, &location, id, &keys).as_bytes()).map(|_| ())?,
-    }
-    Ok(Code::Ok)
-}
-
-fn show_phrase(context: &Context, keys: &Keys) -> Result<(), Failure> {
-    match &keys.phrase {
-        None => Ok(()),
-        Some(phrase) if context.json() => show_phrase_json(phrase),
-        Some(phrase) => output::show(phrase_text(phrase).as_bytes()),
-    }
-}
-
-pub fn show_phrase_json(phrase: &str) -> Result<(), Failure> {
-    let object = json::object("recovery_phrase", json!({ "recovery_phrase": phrase }));
-    output::show(Zeroizing::new(json::line(&object) + "\n").as_bytes())
-}
-
-/// What was shown must not be kept for something that it isn't.
-fn unused(failure: Failure, keys: &Keys) -> Failure {
-    match &keys.phrase {
-        None => failure,
-        Some(_) => failure.with("the recovery phrase above opens nothing"),
-    }
-}
-
-/// Whether this repository gets a recovery phrase: not one that nobody would see, or that a program would keep.
-fn wants_phrase(context: &Context, args: &InitArgs) -> bool {
-    if args.no_recovery || (context.json() && !args.print_recovery_phrase) {
-        return false;
-    }
-    if output::leads_nowhere() {
-        let what = "no recovery phrase was made, because standard output is closed or leads to /dev/null; \
-                    'dedup key recovery' makes one";
-        warn(context, what, "init");
-        return false;
-    }
-    true
-}
-
-/// Tries the storage of a new replica out, whose local folders are called `folder`.
-pub fn tell_weak(context: &Context, url: &str, folder: &str, during: &str) {
-    let run = context.run();
-    let tried = run.and_then(|run| Ok(storage::try_out(url, folder, &run, context.now_secs())?));
-    match tried {
-        Ok(storage) => {
-            for what in storage.weaknesses() {
-                warn(context, &format!("this storage is weak: {what}"), during);
-            }
-        }
-        Err(e) => {
-            let why = format!("the storage could not be tried out: {}", e.message);
-            warn(context, &why, during);
-        }
-    }
-}
-
-fn warn(context: &Context, what: &str, during: &str) {
-    output::say(&match context.json() {
-        true => json::line(&json::object(
-            "warning",
-            json!({ "error": { "message": what }, "during": during }),
-        )),
-        false => format!("dedup: warning: {}", engine::units::escape(what.as_bytes())),
-    });
-}
-
-/// Before any secret is made or asked for.
-pub fn check_vacant(run: &RunContext, location: &Location) -> Result<(), Failure> {
-    if repo::exists(&location.url, run)? {
-        let location = repo::shown(&location.url);
-        return Err(Error::Store(StoreError::RepositoryExists { location }).into());
-    }
-    let Some(path) = repo::local_path(&location.url) else {
-        return Ok(());
+pub fn run(terminal: &Terminal, args: &InitArgs) -> Result<Status, Failure> {
+    let request = Request {
+        // A program would keep what it is given.
+        recovery_phrase: !args.no_recovery && (!terminal.json() || args.print_recovery_phrase),
+        bounds: match args.chunker {
+            Chunker::Default => Bounds::DEFAULT,
+            Chunker::Fine => Bounds::FINE,
+        },
+        parity: args.parity,
     };
-    let list = match std::fs::read_dir(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        list => list.map_err(|e| Failure::io("can't use", path, &e))?,
-    };
-    for entry in list {
-        let name = entry.map_err(|e| Failure::io("list", path, &e))?.file_name();
-        if !OURS.iter().any(|ours| name == *ours) {
-            let path = path.display();
-            return Err(Failure::new(
-                Code::Failed,
-                format!(
-                    "{path} holds other files and is no repository; nothing was changed: choose an empty or \
-                     new directory, such as {path}/dedup"
-                ),
-            ));
-        }
+    let made = init::run(&terminal.context, &request, terminal)?;
+    match terminal.json() {
+        true => tell_json(&made)?,
+        false => output::write(tell(terminal, &made).as_bytes()).map(|_| ())?,
     }
-    Ok(())
+    Ok(Status::Completed)
 }
 
-fn keys(context: &Context, args: &InitArgs, location: &Location) -> Result<Keys, Failure> {
-    let sources = resolve::creating(&context.global, &context.env, location)?;
-    let mut keys = Keys::default();
-    // Passwords first: what is asked for may be left, and no file made by then.
-    let (files, others): (Vec<Source>, Vec<Source>) = sources
-        .into_iter()
-        .partition(|source| matches!(source, Source::KeyFile(_)));
-    for source in &others {
-        if let Secret::Password(password) = secret::read(source, Ask::First)? {
-            keys.password = Some(key::Secret::Password(key::Password::new(password.expose())));
-        }
-    }
-    if wants_phrase(context, args) {
-        keys.phrase = Some(key::new_phrase().map_err(Error::from)?);
-    }
-    for source in &files {
-        if let Source::KeyFile(path) = source {
-            check_outside(path, location)?;
-            keys.file = Some(KeyFile::read_or_make(path)?);
-        }
-    }
-    Ok(keys)
-}
-
-/// A key beside what it opens protects nothing.
-fn check_outside(key: &Path, location: &Location) -> Result<(), Failure> {
-    let Some(repository) = repo::local_path(&location.url) else {
-        return Ok(());
-    };
-    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Failure::io("the path", path, &e));
-    match absolute(key)?.starts_with(absolute(repository)?) {
-        true => Err(Failure::usage(
-            "the key file would lie in the repository that it opens: choose another place",
-        )),
-        false => Ok(()),
-    }
-}
-
-fn make(context: &Context, args: &InitArgs, location: &Location, keys: &Keys) -> Result<RepoId, Failure> {
-    let host = resolve::host(None, &context.env).unwrap_or_default();
-    let phrase = keys.phrase.as_ref().map(|phrase| key::parse_phrase(phrase));
-    let phrase = phrase.transpose().map_err(Error::from)?;
-    let bounds = match args.chunker {
-        Chunker::Default => Bounds::DEFAULT,
-        Chunker::Fine => Bounds::FINE,
-    };
-    let mut secrets: Vec<(&key::Secret, &str)> = Vec::new();
-    secrets.extend(keys.file.iter().map(|file| (&file.secret, host.as_str())));
-    secrets.extend(keys.password.iter().map(|password| (password, host.as_str())));
-    secrets.extend(phrase.iter().map(|phrase| (phrase, "")));
-    let secrets: Vec<(key::Secret, &str)> = secrets
-        .into_iter()
-        .map(|(secret, label)| (secret.clone(), label))
-        .collect();
-    let id = repo::create(
-        &location.url,
-        &context.run()?,
-        bounds,
-        &secrets,
-        key::Cost::DEFAULT,
-        context.now_secs(),
-        args.parity,
-    )?;
-    Ok(id)
-}
-
-fn tell_json(location: &Location, id: RepoId, keys: &Keys) -> Result<(), Failure> {
+fn tell_json(made: &Report) -> Result<(), Failure> {
     let object = json!({
-        "id": id.to_hex(),
-        "repository": repo::shown(&location.url),
-        "key_file": keys.file.as_ref().map(|file| file.path.display().to_string()),
-        "recovery": keys.phrase.is_some(),
+        "id": made.id.to_hex(),
+        "repository": repo::shown(&made.location.url),
+        "key_file": made.key_file.as_ref().map(|file| file.path.display().to_string()),
+        "recovery": made.has_recovery_phrase,
     });
     output::object(&json::object("initialized", object.clone()))?;
     output::object(&json::object("summary", object))
 }
 
-fn tell(context: &Context, location: &Location, id: RepoId, keys: &Keys) -> String {
-    let shown = |text: &str| engine::units::escape(text.as_bytes());
+fn tell(terminal: &Terminal, made: &Report) -> String {
+    let shown = |text: &str| escape(text.as_bytes());
     let mut out = String::new();
-    let id = text::short(&id.to_hex());
+    let id = text::short(&made.id.to_hex());
     out.push_str(&format!(
         "Created repository {id} at {}\n",
-        shown(&repo::shown(&location.url))
+        shown(&repo::shown(&made.location.url))
     ));
-    if let Some(file) = &keys.file {
+    if let Some(file) = &made.key_file {
         let path = shown(&file.path.display().to_string());
-        let made = if file.made {
+        let opens = if file.made {
             "Made the key file"
         } else {
             "Opened by the key file"
         };
         out.push_str(&format!(
-            "{made} {path}: keep a copy of it elsewhere, it opens the repository\n"
+            "{opens} {path}: keep a copy of it elsewhere, it opens the repository\n"
         ));
     }
-    if keys.phrase.is_none() && (keys.file.is_none() || keys.password.is_none()) {
+    if !made.has_recovery_phrase && (made.key_file.is_none() || !made.has_password) {
         out.push_str(
             "There is no recovery phrase: without this password or key file nothing can be restored.\n",
         );
     }
-    if !context.global.quiet {
-        let option = match location.embedded {
+    if !terminal.global.quiet {
+        let option = match made.location.embedded {
             true => String::new(),
-            false => format!("-r {} ", shown(&repo::shown(&location.url))),
+            false => format!("-r {} ", shown(&repo::shown(&made.location.url))),
         };
         out.push_str(&format!("\nNext: dedup {option}backup DIR\n"));
     }
     out
-}
-
-/// The phrase as it is shown, this once: six words a line, so that it can be copied by hand.
-pub fn phrase_text(phrase: &str) -> Zeroizing<String> {
-    let mut out = Zeroizing::new(String::with_capacity(1024));
-    out.push_str(
-        "Recovery phrase. It opens the repository when password and key file are lost, and is not shown\n\
-         again: write it down and keep it away from this machine.\n\n",
-    );
-    let words: Vec<&str> = phrase.split(' ').collect();
-    for line in words.chunks(6) {
-        out.push_str("    ");
-        out.push_str(&line.join(" "));
-        out.push('\n');
-    }
-    out.push('\n');
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use engine::run::LocalDirs;
-
-    #[test]
-    fn a_vacant_place() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = RunContext::new(LocalDirs {
-            cache: "/nowhere".into(),
-            state: "/nowhere".into(),
-        });
-        let check = |path: &Path| check_vacant(&run, &Location::of(path.to_str().unwrap()));
-        assert_eq!(check(dir.path()), Ok(()));
-        assert_eq!(check(&dir.path().join("new")), Ok(()));
-        std::fs::create_dir(dir.path().join("keys")).unwrap();
-        assert_eq!(check(dir.path()), Ok(()));
-        std::fs::write(dir.path().join("letter.txt"), "dear").unwrap();
-        let failure = check(dir.path()).unwrap_err();
-        assert!(failure.code == Code::Failed && failure.message.contains("nothing was changed"));
-        assert!(check(&dir.path().join("letter.txt")).is_err());
-    }
-
-    #[test]
-    fn the_phrase_is_whole() {
-        let phrase = key::new_phrase().unwrap();
-        let shown = phrase_text(&phrase);
-        let words: Vec<&str> = shown
-            .lines()
-            .filter(|l| l.starts_with("    "))
-            .flat_map(str::split_whitespace)
-            .collect();
-        assert_eq!(words.join(" "), *phrase);
-    }
 }

@@ -1,114 +1,69 @@
-//! `key`: what opens the repository. A slot that is added is proven to open before anything is removed.
+//! `key`: what opens the repository.
 
 use crate::args::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
-use crate::cmd::init::{phrase_text, show_phrase_json};
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::keyfile::{self, KeyFile};
+use crate::output;
 use crate::render::{json, text};
-use crate::secret::{self, Ask, Secret};
-use crate::{confirm, output, resolve};
-use engine::key::{self, SlotInfo, SlotKind};
-use engine::repo::Repo;
-use engine::units::escape;
-use engine::{Error, tar};
+use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use service::keys::{self, AddedKey, SlotInfo, kind_word};
+use service::units::escape;
+use service::{Failure, Status};
 
-pub fn run(context: &Context, command: &KeyCommand) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, command: &KeyCommand) -> Result<Status, Failure> {
     match command {
-        KeyCommand::Add(args) => add(context, args),
-        KeyCommand::List => list(context),
-        KeyCommand::Remove(args) => remove(context, args),
-        KeyCommand::Passwd(args) => passwd(context, args),
-        KeyCommand::Export(args) => export(context, args),
-        KeyCommand::Recovery => recovery(context),
+        KeyCommand::Add(args) => add(terminal, args),
+        KeyCommand::List => list(terminal),
+        KeyCommand::Remove(args) => remove(terminal, args),
+        KeyCommand::Passwd(args) => passwd(terminal, args),
+        KeyCommand::Export(args) => export(terminal, args),
+        KeyCommand::Recovery => recovery(terminal),
     }
 }
 
-/// A new secret, and the key file it is in if it is one.
-struct New {
-    secret: key::Secret,
-    file: Option<KeyFile>,
+fn add(terminal: &Terminal, args: &NewSecretArgs) -> Result<Status, Failure> {
+    let added = keys::add(&terminal.context, &args.into(), terminal)?;
+    let line = format!("Added {} {}", added.kind.word(), text::short(&added.id));
+    tell_added(terminal, &added, &line)
 }
 
-fn new_secret(context: &Context, args: &NewSecretArgs) -> Result<New, Failure> {
-    let source = resolve::new_secret(args, &context.env)?;
-    match secret::read(&source, Ask::New)? {
-        Secret::Password(password) => Ok(New {
-            secret: key::Secret::Password(key::Password::new(password.expose())),
-            file: None,
-        }),
-        Secret::KeyFile(path) => {
-            let file = KeyFile::read_or_make(&path)?;
-            Ok(New {
-                secret: file.secret.clone(),
-                file: Some(file),
-            })
-        }
-        Secret::Phrase(_) => Err(Failure::usage(
-            "a recovery phrase is made by 'dedup key recovery'",
-        )),
-    }
+fn passwd(terminal: &Terminal, args: &NewSecretArgs) -> Result<Status, Failure> {
+    let added = keys::replace(&terminal.context, &args.into(), terminal)?;
+    let line = format!(
+        "The {} {} opens the repository now; {} no longer does",
+        added.kind.word(),
+        text::short(&added.id),
+        text::short(added.replaced.as_deref().unwrap_or_default())
+    );
+    tell_added(terminal, &added, &line)
 }
 
-/// Adds the slot; a key file made for it is taken back where that fails.
-fn put(context: &Context, repo: &Repo, new: &New) -> Result<String, Failure> {
-    let label = resolve::host(None, &context.env).unwrap_or_default();
-    let added = key::add(repo, &new.secret, &label, context.now_secs());
-    let id = added.inspect_err(|_| {
-        if let Some(file) = &new.file {
-            file.unmake();
-        }
-    })?;
-    Ok(id.to_hex())
-}
-
-fn add(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
-    let new = new_secret(context, args)?;
-    let id = put(context, &repo, &new)?;
-    let kind = new.secret.kind().word();
-    tell_added(
-        context,
-        &id,
-        kind,
-        &new,
-        &format!("Added {kind} {}", text::short(&id)),
-    )
-}
-
-fn tell_added(context: &Context, id: &str, kind: &str, new: &New, line: &str) -> Result<Code, Failure> {
-    let file = new.file.as_ref().map(|file| file.path.display().to_string());
-    if context.json() {
-        let fields = json!({ "id": id, "kind": kind, "key_file": file });
+fn tell_added(terminal: &Terminal, added: &AddedKey, line: &str) -> Result<Status, Failure> {
+    let file = added.key_file.as_ref().map(|file| file.display().to_string());
+    if terminal.json() {
+        let fields = json!({ "id": added.id, "kind": added.kind.word(), "key_file": file });
         output::object(&json::object("summary", fields))?;
-    } else if context.talks() {
+    } else if terminal.talks() {
         output::line(line)?;
         if let Some(file) = file {
             output::line(&format!("Key file: {}", escape(file.as_bytes())))?;
         }
     }
-    Ok(Code::Ok)
+    Ok(Status::Completed)
 }
 
-fn list(context: &Context) -> Result<Code, Failure> {
-    let repo = context.open()?;
-    let slots = key::list(&repo)?;
-    if context.json() {
+fn list(terminal: &Terminal) -> Result<Status, Failure> {
+    let slots = keys::list(&terminal.context, terminal)?;
+    if terminal.json() {
         output::object(&slots.iter().map(slot_json).collect::<Vec<_>>())?;
     } else {
         let rows: Vec<Vec<String>> = slots.iter().map(slot_row).collect();
         output::write(text::table(&["ID", "Kind", "Host", "Created", ""], &[], &rows).as_bytes())?;
     }
     match slots.iter().all(|slot| slot.kind.is_some()) {
-        true => Ok(Code::Ok),
-        false => Ok(Code::Damage),
+        true => Ok(Status::Completed),
+        false => Ok(Status::Damaged),
     }
-}
-
-fn kind_word(slot: &SlotInfo) -> &'static str {
-    slot.kind.map_or("damaged", SlotKind::word)
 }
 
 fn created(slot: &SlotInfo) -> Option<Timestamp> {
@@ -138,118 +93,48 @@ fn slot_row(slot: &SlotInfo) -> Vec<String> {
     ]
 }
 
-/// The slot whose id begins with `text`.
-fn find<'a>(slots: &'a [SlotInfo], text: &str) -> Result<&'a SlotInfo, Failure> {
-    let prefix = text.to_ascii_lowercase();
-    let mut found = slots
-        .iter()
-        .filter(|slot| !prefix.is_empty() && slot.id.to_hex().starts_with(&prefix));
-    match (found.next(), found.next()) {
-        (Some(slot), None) => Ok(slot),
-        (None, _) => Err(Failure::new(
-            Code::Failed,
-            format!("there is no key '{text}'; 'dedup key list' shows what there is"),
-        )),
-        (Some(_), Some(_)) => Err(Failure::new(
-            Code::Failed,
-            format!("several keys begin with '{text}'; write more of the id"),
-        )),
-    }
-}
-
-fn remove(context: &Context, args: &KeyRemoveArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
-    let slots = key::list(&repo)?;
-    let slot = find(&slots, &args.slot)?;
-    let (id, kind) = (slot.id.to_hex(), kind_word(slot));
-    let short = text::short(&id);
-    if slot.current {
-        let why = format!(
-            "key {short} is in use: this command opened the repository with it. Open the repository with another key to \
-             remove this one, or replace it with 'dedup key passwd'; nothing was removed"
-        );
-        return Err(Failure::new(Code::Failed, why));
-    }
-    confirm::ask(context, args.ask.yes, &format!("Remove {kind} {short}"))?;
-    key::remove(&repo, slot.id)?;
+fn remove(terminal: &Terminal, args: &KeyRemoveArgs) -> Result<Status, Failure> {
+    let removed = keys::remove(&terminal.context, &args.slot, args.ask.yes, terminal)?;
+    let short = text::short(&removed.id);
     tell(
-        context,
-        json!({ "id": id, "kind": kind, "removed": true }),
+        terminal,
+        json!({ "id": removed.id, "kind": removed.kind, "removed": true }),
         &format!(
-            "Removed {kind} {short}. Whoever kept a copy of the slot and its secret can still open the repository"
+            "Removed {} {short}. Whoever kept a copy of the slot and its secret can still open the repository",
+            removed.kind
         ),
     )
 }
 
-fn tell(context: &Context, fields: Value, line: &str) -> Result<Code, Failure> {
-    if context.json() {
+fn tell(terminal: &Terminal, fields: Value, line: &str) -> Result<Status, Failure> {
+    if terminal.json() {
         output::object(&json::object("summary", fields))?;
-    } else if context.talks() {
+    } else if terminal.talks() {
         output::line(line)?;
     }
-    Ok(Code::Ok)
+    Ok(Status::Completed)
 }
 
-fn passwd(context: &Context, args: &NewSecretArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
-    let old = repo.store.opened_with();
-    let slots = key::list(&repo)?;
-    let recovery = |slot: &&SlotInfo| slot.id == old && slot.kind == Some(SlotKind::Recovery);
-    if slots.iter().find(recovery).is_some() {
-        return Err(Failure::usage(
-            "the repository was opened with the recovery phrase, which stays: add a password with 'dedup key add'",
-        ));
-    }
-    let new = new_secret(context, args)?;
-    let id = put(context, &repo, &new)?;
-    key::retire(&repo)?;
-    let kind = new.secret.kind().word();
-    let line = format!(
-        "The {kind} {} opens the repository now; {} no longer does",
-        text::short(&id),
-        text::short(&old.to_hex())
-    );
-    tell_added(context, &id, kind, &new, &line)
-}
-
-/// A tar archive of sealed objects: unpacked over a repository that lost its keys, it makes it open again.
-fn export(context: &Context, args: &KeyExportArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
-    let objects = key::export(&repo)?;
-    let archive = tar::of_small_files(&objects, context.now_secs())
-        .map_err(|e| Failure::io("write", &args.file, &e))?;
-    keyfile::create_private(&args.file, &archive).map_err(|e| match e.kind() {
-        std::io::ErrorKind::AlreadyExists => keyfile::exists(&args.file),
-        _ => Failure::io("write", &args.file, &e),
-    })?;
+fn export(terminal: &Terminal, args: &KeyExportArgs) -> Result<Status, Failure> {
+    let keys = keys::export(&terminal.context, &args.file, terminal)?;
     let file = args.file.display().to_string();
-    let slots = objects.len().saturating_sub(1);
     tell(
-        context,
-        json!({ "file": file, "keys": slots }),
+        terminal,
+        json!({ "file": file, "keys": keys }),
         &format!(
             "Saved {} to {}. Should the repository lose its own, unpack it there: tar -xf FILE -C REPOSITORY",
-            text::count(slots as u64, "sealed key"),
+            text::count(keys as u64, "sealed key"),
             escape(file.as_bytes())
         ),
     )
 }
 
-fn recovery(context: &Context) -> Result<Code, Failure> {
-    let repo = context.open()?;
-    let phrase = key::new_phrase().map_err(Error::from)?;
-    let secret = key::parse_phrase(&phrase).map_err(Error::from)?;
-    // A slot whose phrase nobody saw would be taken for one that somebody has.
-    match context.json() {
-        true => show_phrase_json(&phrase)?,
-        false => output::show(phrase_text(&phrase).as_bytes())?,
-    }
-    let added = key::add(&repo, &secret, "", context.now_secs());
-    let id = added.map_err(|e| Failure::from(e).with("the recovery phrase above opens nothing"))?;
-    let (id, kind) = (id.to_hex(), SlotKind::Recovery.word());
-    match context.json() {
+fn recovery(terminal: &Terminal) -> Result<Status, Failure> {
+    let added = keys::recovery(&terminal.context, terminal)?;
+    let (id, kind) = (added.id, added.kind.word());
+    match terminal.json() {
         true => output::object(&json::object("summary", json!({ "id": id, "kind": kind })))?,
         false => output::line(&format!("Added recovery phrase {}", text::short(&id)))?,
     }
-    Ok(Code::Ok)
+    Ok(Status::Completed)
 }

@@ -2,146 +2,51 @@
 
 use crate::args::PruneArgs;
 use crate::args::values::MaxUnused;
-use crate::context::Context;
-use crate::exit::{Code, Failure, is_of_this_machine};
-use crate::progress::Watcher;
-use crate::removal::{self, Removed, removals};
+use crate::output;
 use crate::render::text;
-use crate::{confirm, listing, output, resolve};
-use engine::prune::{self, Options, PruneSummary};
-use engine::repo::Repo;
-use engine::units::format_bytes;
-use engine::{Error, GcPolicy, StoreError, Unused};
-use jiff::{Span, Timestamp};
+use crate::terminal::Terminal;
+use jiff::Timestamp;
 use serde_json::json;
+use service::prune::{self, Collection, PruneSummary, Request, Unused};
+use service::removal::Removed;
+use service::units::format_bytes;
+use service::{Failure, Status};
 
-/// What `prune` does unless told otherwise.
-const KEEP_TRASH_DAYS: i64 = 7;
-
-pub fn run(context: &Context, args: &PruneArgs) -> Result<Code, Failure> {
-    let filter = args.filter.filter()?;
-    let policy = args.keep.policy()?;
-    if policy.is_none() && args.no_gc {
-        return Err(Failure::usage(
-            "--no-gc without a --keep-* rule leaves nothing to do",
-        ));
-    }
-    if policy.is_none() && !filter.is_empty() {
-        return Err(Failure::usage(
-            "--host, --tag and --path say which snapshots a --keep-* rule is for, and none was given",
-        ));
-    }
-    let mut options = options(context, args)?;
-    let repo = context.open()?;
-    let mut code = Code::Ok;
-    let mut removed = Removed::default();
-    if let Some(policy) = &policy {
-        let all = listing::read(context, &repo)?;
-        let decisions = removal::by_policy(context, &all, policy, &args.keep, &filter);
-        removal::print(context, &decisions, &args.keep, args.dry_run)?;
-        removal::check(context, &decisions, &args.keep)?;
-        if args.dry_run {
-            options.assume_gone = removals(&decisions).map(|gone| gone.facts.id).collect();
-        }
-        removed = removal::remove(context, &repo, &decisions, args.dry_run, args.ask.yes)?;
-        code = removed.code.max(all.code());
-    }
-    match args.no_gc {
-        false => Ok(code.max(collect(context, &repo, &options, args.ask.yes, &removed)?)),
-        true => {
-            tell(context, None, &removed, args.dry_run)?;
-            Ok(code)
-        }
-    }
+pub fn run(terminal: &Terminal, args: &PruneArgs) -> Result<Status, Failure> {
+    let request = Request {
+        filter: args.filter.filter()?,
+        retention: args.keep.retention()?,
+        collection: (!args.no_gc).then(|| collection(args)),
+        yes: args.ask.yes,
+        dry_run: args.dry_run,
+    };
+    let report = prune::run(&terminal.context, &request, terminal)?;
+    let summary = report.collected.as_ref().map(|collected| &collected.summary);
+    tell(terminal, summary, &report.removed, args.dry_run)?;
+    Ok(report.status())
 }
 
-fn options(context: &Context, args: &PruneArgs) -> Result<Options, Failure> {
-    let max_unused = match args.max_unused {
-        MaxUnused::Bytes(bytes) => Unused::Bytes(bytes),
-        MaxUnused::Share(hundredths) => Unused::Percent(f64::from(hundredths) / 100.0),
-        MaxUnused::Unlimited => Unused::Unlimited,
-    };
-    let gc = GcPolicy {
-        max_unused,
+fn collection(args: &PruneArgs) -> Collection {
+    Collection {
+        keep_trash: args.keep_trash,
+        max_unused: match args.max_unused {
+            MaxUnused::Bytes(bytes) => Unused::Bytes(bytes),
+            MaxUnused::Share(hundredths) => Unused::Percent(f64::from(hundredths) / 100.0),
+            MaxUnused::Unlimited => Unused::Unlimited,
+        },
         max_repack: args.max_repack.unwrap_or(u64::MAX),
-    };
-    Ok(Options {
-        keep_trash: seconds(context, &args.keep_trash)?,
         exclusive: args.exclusive,
-        ..with(context, gc, args.dry_run)?
-    })
-}
-
-/// How far back a span reaches from now.
-fn seconds(context: &Context, span: &Span) -> Result<u64, Failure> {
-    let then = context.now.checked_sub(*span);
-    let then = then.map_err(|e| Failure::usage(format!("--keep-trash is too long: {e}")))?;
-    Ok(context
-        .now_secs()
-        .saturating_sub(then.timestamp().as_second())
-        .max(0)
-        .cast_unsigned())
-}
-
-fn with(context: &Context, gc: GcPolicy, dry_run: bool) -> Result<Options, Failure> {
-    Ok(Options {
-        dry_run,
-        host: resolve::host(None, &context.env)?,
-        ..Options::new(gc, context.now_secs())
-    })
-}
-
-/// What `forget --prune` does: as `prune` with no option.
-pub fn gc_only(context: &Context, dry_run: bool) -> Result<Options, Failure> {
-    let gc = GcPolicy {
-        max_unused: Unused::Percent(5.0),
-        max_repack: u64::MAX,
-    };
-    Ok(Options {
-        keep_trash: seconds(context, &Span::new().days(KEEP_TRASH_DAYS))?,
-        ..with(context, gc, dry_run)?
-    })
-}
-
-/// Collects garbage. Where it must ask, it plans first and says what it would cost.
-pub fn collect(
-    context: &Context,
-    repo: &Repo,
-    options: &Options,
-    yes: bool,
-    removed: &Removed,
-) -> Result<Code, Failure> {
-    if !options.dry_run && !yes && confirm::can_ask(context) {
-        let plan = Options {
-            dry_run: true,
-            ..options.clone()
-        };
-        let watcher = Watcher::start(context, "prune")?;
-        let planned = prune::run(repo, &plan, &watcher)?;
-        watcher.finish();
-        output::say(costs(&planned).trim_end());
-        confirm::ask_at_terminal(context, false, "Collect garbage")?;
     }
-    let watcher = Watcher::start(context, "prune")?;
-    let summary = prune::run(repo, options, &watcher).map_err(|e| match e {
-        Error::Store(StoreError::NoSpace { ref object }) if !is_of_this_machine(object) => Failure::new(
-            Code::NoSpace,
-            format!("{e}: nothing could be freed; a few kilobytes of room are enough to begin"),
-        ),
-        e => e.into(),
-    })?;
-    let tally = watcher.finish();
-    tell(context, Some(&summary), removed, options.dry_run)?;
-    Ok(tally.code())
 }
 
-fn tell(
-    context: &Context,
+/// What was removed and collected.
+pub fn tell(
+    terminal: &Terminal,
     summary: Option<&PruneSummary>,
     removed: &Removed,
     dry_run: bool,
 ) -> Result<(), Failure> {
-    if context.json() {
+    if terminal.json() {
         let mut object = summary.map_or_else(|| json!({}), |summary| json!(summary));
         object["message_type"] = json!("summary");
         object["dry_run"] = json!(dry_run);
@@ -149,7 +54,7 @@ fn tell(
         object["snapshots_failed"] = json!(removed.failed);
         return output::object(&object);
     }
-    if !context.talks() {
+    if !terminal.talks() {
         return Ok(());
     }
     let mut out = String::new();
@@ -174,7 +79,7 @@ fn tell(
 }
 
 /// What a collection will do and what it takes, before it begins.
-fn costs(s: &PruneSummary) -> String {
+pub fn costs(s: &PruneSummary) -> String {
     let mut out = format!(
         "Needed by {}: {} of {} in {}\n",
         text::count(s.snapshots, "snapshot"),
@@ -260,5 +165,22 @@ fn waiting(s: &PruneSummary) -> String {
             "Waiting for {}: run it again when they have ended, to delete the rest\n",
             text::count(s.sessions_waited_for, "running backup")
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use clap::Parser;
+
+    /// What `--help` shows as defaults are the defaults of a job.
+    #[test]
+    fn defaults_are_those_of_the_job() {
+        let Command::Prune(args) = Cli::try_parse_from(["dedup", "prune"]).unwrap().command else {
+            panic!("not prune")
+        };
+        let (typed, own) = (collection(&args), Collection::default());
+        assert_eq!(format!("{typed:?}"), format!("{own:?}"));
     }
 }

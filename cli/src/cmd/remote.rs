@@ -1,183 +1,96 @@
 //! `remote`: names for remotes, and the making of replicas.
 
 use crate::args::remotes::{RemoteAddArgs, RemoteCommand};
-use crate::cmd::init::{check_vacant, tell_weak};
-use crate::config::{self, Config, Remote};
-use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::cmd::backup::behind_by;
 use crate::output::Lines;
 use crate::render::text;
-use crate::resolve::{self, Location};
-use crate::secret::Source;
-use engine::replicate::{self, Noted};
-use engine::repo::{self, Made, Repo};
-use engine::units::escape;
-use engine::{Error, StoreError};
+use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use service::remotes::{self, AddRequest, Found, RemoteState};
+use service::repo;
+use service::settings::Remote;
+use service::units::escape;
+use service::{Failure, Status};
 
-pub fn run(context: &Context, command: &RemoteCommand) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, command: &RemoteCommand) -> Result<Status, Failure> {
     match command {
-        RemoteCommand::Add(args) => add(context, args),
-        RemoteCommand::List => list(context),
-        RemoteCommand::Remove(args) => remove(context, &args.name),
+        RemoteCommand::Add(args) => add(terminal, args),
+        RemoteCommand::List => list(terminal),
+        RemoteCommand::Remove(args) => remove(terminal, &args.name),
     }
 }
 
-fn add(context: &Context, args: &RemoteAddArgs) -> Result<Code, Failure> {
+fn add(terminal: &Terminal, args: &RemoteAddArgs) -> Result<Status, Failure> {
     let name = &args.name;
-    let config = Config::read(&context.env)?;
-    if !config::is_name(name) {
-        let what = format!("'{name}' can't be a name: write letters, digits, - and _");
-        return Err(Failure::usage(what));
-    }
-    if let Some(known) = config.remote(name) {
-        let url = repo::shown(&known.url);
-        return Err(Failure::usage(format!("'{name}' is the name of {url} already")));
-    }
-    let url = resolve::absolute(&args.url)?;
-    if let Some(known) = config.remotes.iter().find(|known| known.url == url) {
-        let (known, url) = (&known.name, repo::shown(&url));
-        return Err(Failure::usage(format!("{url} already has the name '{known}'")));
-    }
-    let like = match &args.like {
-        Some(like) => resolve::remote(like, &context.env)?,
-        None => context.location()?,
-    };
-    let location = Location::of(&url);
-    let same = resolve::absolute(&like.url)? == url;
-    let there = repo::exists(&url, &context.run()?)?;
-    let made = if same || (there && args.like.is_none()) {
-        if !there {
-            let location = repo::shown(&url);
-            return Err(Error::Store(StoreError::NoRepository { location }).into());
-        }
-        None
-    } else {
-        if !there {
-            check_vacant(&context.run()?, &location)?;
-        }
-        let first = context.open_at(&like)?;
-        let made = first.make_replica(&url, context.now_secs())?;
-        if made == Made::New {
-            let folder = first.open_replica(&url)?.store.folder();
-            tell_weak(context, &url, &folder, "remote add");
-        }
-        Some(made)
-    };
-    let remote = Remote {
+    let request = AddRequest {
         name: name.clone(),
-        url,
-        keys: keys(context, &like)?,
+        url: args.url.clone(),
+        like: args.like.clone(),
     };
-    let path = config::add(&context.env, &remote)?;
+    let added = remotes::add(&terminal.context, &request, terminal)?;
+    let url = repo::shown(&added.remote.url);
     let mut out = Lines::new();
-    if context.json() {
+    if terminal.json() {
         out.object(&json!({
             "message_type": "summary",
             "name": name,
-            "url": repo::shown(&remote.url),
-            "made": made == Some(Made::New),
-            "config": path.to_string_lossy(),
+            "url": url,
+            "made": added.found == Found::NewReplica,
+            "config": added.settings.to_string_lossy(),
         }));
-    } else if context.talks() {
-        let shown = escape(repo::shown(&remote.url).as_bytes());
-        out.line(&match made {
-            Some(Made::New) => {
+    } else if terminal.talks() {
+        let shown = escape(url.as_bytes());
+        out.line(&match added.found {
+            Found::NewReplica => {
                 format!("Made an empty replica at {shown}; it opens with the same passwords and keys")
             }
-            Some(Made::Before) => format!("There is a replica at {shown}"),
-            None => format!("There is a repository at {shown}"),
+            Found::Replica => format!("There is a replica at {shown}"),
+            Found::Repository => format!("There is a repository at {shown}"),
         });
         out.line(&format!(
             "It is called '{name}' in {}",
-            escape(path.to_string_lossy().as_bytes())
+            escape(added.settings.to_string_lossy().as_bytes())
         ));
-        if made.is_some() {
+        if added.found != Found::Repository {
             out.line(&format!(
                 "Next: dedup replicate --to {name}, or dedup backup DIR --also {name}"
             ));
         }
     }
-    out.finish().map(|()| Code::Ok)
+    out.finish().map(|()| Status::Completed)
 }
 
-/// What is written down as opening it: the secrets that were given, or those of the remote that it is like.
-fn keys(context: &Context, like: &Location) -> Result<Vec<Source>, Failure> {
-    let sources = resolve::opening(&context.global, &context.env, like)?;
-    let absolute =
-        |path: std::path::PathBuf| std::path::absolute(&path).map_err(|e| Failure::io("the path", &path, &e));
-    sources
-        .into_iter()
-        .filter(|source| match source {
-            Source::KeyFile(_) | Source::PasswordFile(_) | Source::PasswordCommand(_) => true,
-            Source::Password(_) | Source::PasswordFd(_) | Source::PhraseFile(_) | Source::Prompt => false,
-        })
-        .map(|source| match source {
-            Source::KeyFile(path) => Ok(Source::KeyFile(absolute(path)?)),
-            Source::PasswordFile(path) => Ok(Source::PasswordFile(absolute(path)?)),
-            other => Ok(other),
-        })
-        .collect()
-}
-
-fn remove(context: &Context, name: &str) -> Result<Code, Failure> {
-    let config = Config::read(&context.env)?;
-    let url = repo::shown(&config::named(&config, name)?.url);
-    config::remove(&context.env, name)?;
+fn remove(terminal: &Terminal, name: &str) -> Result<Status, Failure> {
+    let url = repo::shown(&remotes::remove(&terminal.context, name)?.url);
     let mut out = Lines::new();
-    if context.json() {
+    if terminal.json() {
         out.object(&json!({ "message_type": "summary", "name": name, "url": url }));
-    } else if context.talks() {
+    } else if terminal.talks() {
         let url = escape(url.as_bytes());
         out.line(&format!(
             "Removed the name '{name}'; what is stored at {url} is unchanged"
         ));
     }
-    out.finish().map(|()| Code::Ok)
+    out.finish().map(|()| Status::Completed)
 }
 
-/// How a remote stands to the repository that this run is about.
-enum State {
-    /// This is the one.
-    First,
-    Replica {
-        snapshots: u64,
-        behind: u64,
-    },
-    /// It holds no repository, or another one.
-    Other(&'static str),
-    Unreachable {
-        why: String,
-        noted: Option<Noted>,
-    },
-    /// There is nothing to compare it with.
-    Unknown,
-}
-
-fn list(context: &Context) -> Result<Code, Failure> {
-    let config = Config::read(&context.env)?;
+fn list(terminal: &Terminal) -> Result<Status, Failure> {
+    let remotes = remotes::list(&terminal.context, terminal)?;
     let mut out = Lines::new();
-    if config.remotes.is_empty() {
-        if context.talks() {
+    if remotes.is_empty() {
+        if terminal.talks() {
             out.line("No remote has a name; 'dedup remote add NAME URL' gives one");
         }
-        return out.finish().map(|()| Code::Ok);
+        return out.finish().map(|()| Status::Completed);
     }
-    // Without a repository to compare with, the names are still worth listing.
-    let location = context.location()?;
-    let first = match repo::exists(&location.url, &context.run()?) {
-        Ok(true) => Some(context.open_at(&location)?),
-        _ => None,
-    };
     let mut rows = Vec::new();
-    for remote in &config.remotes {
-        let state = state(context, first.as_ref(), &location, remote)?;
-        if context.json() {
-            out.object(&object(remote, &state));
+    for (remote, state) in &remotes {
+        if terminal.json() {
+            out.object(&object(remote, state));
             continue;
         }
-        let (snapshots, words) = words(&state);
+        let (snapshots, words) = words(state);
         rows.push(vec![
             remote.name.clone(),
             escape(repo::shown(&remote.url).as_bytes()),
@@ -185,84 +98,37 @@ fn list(context: &Context) -> Result<Code, Failure> {
             words,
         ]);
     }
-    if !context.json() {
+    if !terminal.json() {
         out.line(text::table(&["Name", "URL", "Snapshots", "State"], &[2], &rows).trim_end());
     }
-    out.finish().map(|()| Code::Ok)
+    out.finish().map(|()| Status::Completed)
 }
 
-fn state(
-    context: &Context,
-    first: Option<&Repo>,
-    location: &Location,
-    remote: &Remote,
-) -> Result<State, Failure> {
-    let Some(first) = first else {
-        return Ok(State::Unknown);
-    };
-    if remote.url == resolve::absolute(&location.url)? {
-        return Ok(State::First);
-    }
-    let dirs = context.dirs()?;
-    let asked = first.open_replica(&remote.url).and_then(|replica| {
-        let lacking = replicate::lacking(first, &replica, false, context.now.timestamp())?;
-        Ok((
-            lacking.snapshots.len() as u64,
-            replica.snapshots()?.0.len() as u64,
-        ))
-    });
-    Ok(match asked {
-        Ok((behind, snapshots)) => {
-            let reached = context.now_secs();
-            // What can't be noted is not told when this one is away, and harms nothing else.
-            let _ = replicate::note(&dirs, &remote.url, &Noted { behind, reached });
-            State::Replica { snapshots, behind }
-        }
-        // A disk that is not there has nothing on it.
-        Err(Error::Store(StoreError::NoRepository { .. }))
-            if replicate::noted(&dirs, &remote.url).is_none() =>
-        {
-            State::Other("no repository")
-        }
-        Err(Error::Store(StoreError::Refused(_))) => State::Other("another repository"),
-        Err(e) => State::Unreachable {
-            why: Failure::from(e).message,
-            noted: replicate::noted(&dirs, &remote.url),
-        },
-    })
-}
-
-fn words(state: &State) -> (String, String) {
+fn words(state: &RemoteState) -> (String, String) {
+    let without = |words: &str| (String::new(), words.to_string());
     match state {
-        State::First => (String::new(), "this repository".to_string()),
-        State::Replica { snapshots, behind: 0 } => (text::grouped(*snapshots), "current".to_string()),
-        State::Replica { snapshots, behind } => (text::grouped(*snapshots), behind_by(*behind)),
-        State::Other(what) => (String::new(), (*what).to_string()),
-        State::Unknown => (String::new(), "not compared".to_string()),
-        State::Unreachable { why, noted } => {
+        RemoteState::First => without("this repository"),
+        RemoteState::Replica { snapshots, behind } => (text::grouped(*snapshots), behind_by(*behind)),
+        RemoteState::Empty => without("no repository"),
+        RemoteState::OtherRepository => without("another repository"),
+        RemoteState::NotCompared => without("not compared"),
+        RemoteState::Unreachable { failure, noted } => {
             let was = noted.filter(|noted| noted.reached > 0).map(|noted| {
                 let at = Timestamp::from_second(noted.reached)
                     .map(text::time)
                     .unwrap_or_default();
                 format!("; {}, last reached {at}", behind_by(noted.behind))
             });
-            (
-                String::new(),
-                format!("not reached: {why}{}", was.unwrap_or_default()),
-            )
+            without(&format!(
+                "not reached: {}{}",
+                failure.message,
+                was.unwrap_or_default()
+            ))
         }
     }
 }
 
-/// How far behind, in words.
-pub fn behind_by(behind: u64) -> String {
-    match behind {
-        0 => "current".to_string(),
-        behind => format!("behind by {}", text::count(behind, "snapshot")),
-    }
-}
-
-fn object(remote: &Remote, state: &State) -> Value {
+fn object(remote: &Remote, state: &RemoteState) -> Value {
     let mut object = json!({
         "message_type": "remote",
         "name": remote.name,
@@ -270,21 +136,22 @@ fn object(remote: &Remote, state: &State) -> Value {
         "reachable": true,
     });
     match state {
-        State::First => object["state"] = json!("first"),
-        State::Replica { snapshots, behind } => {
+        RemoteState::First => object["state"] = json!("first"),
+        RemoteState::Replica { snapshots, behind } => {
             object["state"] = json!("replica");
             object["snapshots"] = json!(snapshots);
             object["behind"] = json!(behind);
         }
-        State::Other(what) => object["state"] = json!(what),
-        State::Unknown => {
+        RemoteState::Empty => object["state"] = json!("no repository"),
+        RemoteState::OtherRepository => object["state"] = json!("another repository"),
+        RemoteState::NotCompared => {
             object["state"] = json!("not compared");
             object["reachable"] = Value::Null;
         }
-        State::Unreachable { why, noted } => {
+        RemoteState::Unreachable { failure, noted } => {
             object["state"] = json!("not reached");
             object["reachable"] = json!(false);
-            object["error"] = json!(why);
+            object["error"] = json!(failure.message);
             object["behind"] = json!(noted.map(|noted| noted.behind));
         }
     }

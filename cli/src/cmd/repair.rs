@@ -4,54 +4,33 @@ use crate::args::repair::{
     RepairArgs, RepairCommand, RepairPacksArgs, RepairParityArgs, RepairSnapshotsArgs,
 };
 use crate::cmd::check::{damaged_path, hurt_line};
-use crate::context::Context;
-use crate::exit::{Code, Failure};
 use crate::output::Lines;
-use crate::progress::{Tally, Watcher};
 use crate::render::text;
-use crate::{listing, resolve};
-use engine::SessionId;
-use engine::repair::{self, IndexRepaired, Options, PacksRepaired, SnapshotsRepaired};
-use engine::select::{self, Filter};
-use engine::units::format_bytes;
+use crate::terminal::Terminal;
 use serde_json::{Value, json};
+use service::repair::{
+    self, IndexRepaired, PacksRepaired, PacksRequest, ParityRequest, SnapshotsRepaired, SnapshotsRequest,
+};
+use service::units::format_bytes;
+use service::{Failure, Status};
 
-pub fn run(context: &Context, command: &RepairCommand) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, command: &RepairCommand) -> Result<Status, Failure> {
     match command {
-        RepairCommand::Parity(args) => parity(context, args),
-        RepairCommand::Index(args) => index(context, args),
-        RepairCommand::Packs(args) => packs(context, args),
-        RepairCommand::Snapshots(args) => snapshots(context, args),
+        RepairCommand::Parity(args) => parity(terminal, args),
+        RepairCommand::Index(args) => index(terminal, args),
+        RepairCommand::Packs(args) => packs(terminal, args),
+        RepairCommand::Snapshots(args) => snapshots(terminal, args),
     }
 }
 
-fn options(context: &Context, args: &RepairArgs) -> Result<Options, Failure> {
-    Ok(Options {
-        dry_run: args.dry_run,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
-        host: resolve::host(None, &context.env)?,
-        now: context.now_secs(),
-    })
-}
-
-fn parity(context: &Context, args: &RepairParityArgs) -> Result<Code, Failure> {
-    let location = context.location()?;
-    // First: what a backup makes meanwhile is given its own.
-    let turned_on = match args.add {
-        Some(percent) if args.new_packs && !args.how.dry_run => {
-            repair::parity_of_new_packs(&context.open()?, Some(percent), context.now_secs())?
-        }
-        _ => false,
+fn parity(terminal: &Terminal, args: &RepairParityArgs) -> Result<Status, Failure> {
+    let request = ParityRequest {
+        add: args.add,
+        new_packs: args.new_packs,
+        dry_run: args.how.dry_run,
     };
-    let watcher = Watcher::start(context, "repair")?;
-    let done = repair::parity(
-        &location.url,
-        &context.run()?,
-        args.add,
-        args.how.dry_run,
-        &watcher,
-    )?;
-    let tally = watcher.finish();
+    let report = repair::parity(&terminal.context, request, terminal)?;
+    let done = &report.done.repaired;
     let mut lines = vec![format!(
         "{} with parity: {} repaired, {} of parity made anew, {} beyond repair by it",
         text::count(done.packs, "pack"),
@@ -66,28 +45,25 @@ fn parity(context: &Context, args: &RepairParityArgs) -> Result<Code, Failure> {
             false => format!("Gave parity to {packs}: {}", format_bytes(done.bytes_added)),
         });
     }
-    if turned_on {
+    if report.done.turned_on {
         lines.push("New packs get parity from now on".to_string());
     }
     let beyond = done.packs_beyond;
     if beyond > 0 {
         lines.push("'dedup repair packs' saves what is whole in the others".to_string());
     }
-    end(context, &args.how, &[], json!(done), lines)?;
-    Ok(code(beyond.min(tally.damage), &tally))
+    end(terminal, &args.how, &[], json!(done), lines)?;
+    Ok(report.status())
 }
 
-fn index(context: &Context, args: &RepairArgs) -> Result<Code, Failure> {
-    let options = options(context, args)?;
-    let repo = context.open()?;
-    let watcher = Watcher::start(context, "repair")?;
-    let done = repair::index(&repo, &options, &watcher)?;
-    let tally = watcher.finish();
-    let IndexRepaired {
+fn index(terminal: &Terminal, args: &RepairArgs) -> Result<Status, Failure> {
+    let report = repair::index(&terminal.context, args.dry_run, terminal)?;
+    let done = &report.done;
+    let &IndexRepaired {
         segments_damaged,
         packs_listed,
         chunks_listed,
-        packs_unreadable,
+        packs_unreadable: _,
     } = done;
     let mut lines = Vec::new();
     if segments_damaged > 0 {
@@ -103,17 +79,18 @@ fn index(context: &Context, args: &RepairArgs) -> Result<Code, Failure> {
             text::count(chunks_listed, "chunk"),
         ),
     });
-    end(context, args, &[], json!(done), lines)?;
-    Ok(code(packs_unreadable.min(tally.damage), &tally))
+    end(terminal, args, &[], json!(done), lines)?;
+    Ok(report.status())
 }
 
-fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
-    let options = options(context, &args.how)?;
-    let repo = context.open()?;
-    let watcher = Watcher::start(context, "repair")?;
-    let done = repair::packs(&repo, &args.packs, &options, &watcher)?;
-    let tally = watcher.finish();
-    let PacksRepaired {
+fn packs(terminal: &Terminal, args: &RepairPacksArgs) -> Result<Status, Failure> {
+    let request = PacksRequest {
+        packs: args.packs.clone(),
+        dry_run: args.how.dry_run,
+    };
+    let report = repair::packs(&terminal.context, &request, terminal)?;
+    let done = &report.done;
+    let &PacksRepaired {
         packs,
         packs_unneeded,
         packs_lost,
@@ -153,41 +130,34 @@ fn packs(context: &Context, args: &RepairPacksArgs) -> Result<Code, Failure> {
             lost.join(" and "),
         ));
     }
-    end(context, &args.how, &[], json!(done), lines)?;
-    Ok(code(packs_lost + chunks_lost, &tally))
+    end(terminal, &args.how, &[], json!(done), lines)?;
+    Ok(report.status())
 }
 
-fn snapshots(context: &Context, args: &RepairSnapshotsArgs) -> Result<Code, Failure> {
-    let options = options(context, &args.how)?;
-    let repo = context.open()?;
-    let ids: Vec<SessionId> = match args.snapshots.is_empty() {
-        true => Vec::new(),
-        false => {
-            let all = listing::read(context, &repo)?;
-            let chosen = select::choose_all(&all.facts, &args.snapshots, &Filter::default())?;
-            chosen.iter().map(|facts| facts.id).collect()
-        }
+fn snapshots(terminal: &Terminal, args: &RepairSnapshotsArgs) -> Result<Status, Failure> {
+    let request = SnapshotsRequest {
+        snapshots: args.snapshots.clone(),
+        dry_run: args.how.dry_run,
     };
-    let watcher = Watcher::start(context, "repair")?;
-    let done = repair::snapshots(&repo, &ids, &options, &watcher)?;
-    let tally = watcher.finish();
-    let (objects, lines) = told(context, &done);
+    let report = repair::snapshots(&terminal.context, &request, terminal)?;
+    let done = &report.done;
+    let (objects, lines) = told(terminal, done);
     let summary = json!({
         "snapshots": done.snapshots,
         "repaired": done.repaired.len(),
         "unreadable": done.unreadable,
     });
-    end(context, &args.how, &objects, summary, lines)?;
-    Ok(code(tally.damage, &tally))
+    end(terminal, &args.how, &objects, summary, lines)?;
+    Ok(report.status())
 }
 
 /// What is said of each snapshot: as objects, and as lines.
-fn told(context: &Context, done: &SnapshotsRepaired) -> (Vec<Value>, Vec<String>) {
+fn told(terminal: &Terminal, done: &SnapshotsRepaired) -> (Vec<Value>, Vec<String>) {
     let (mut objects, mut lines) = (Vec::new(), Vec::new());
     for hurt in &done.repaired {
         let old = hurt.id.to_hex();
         let new = hurt.successor.map(|id| id.to_hex());
-        if context.json() {
+        if terminal.json() {
             objects.extend(hurt.lost.iter().map(damaged_path));
             objects.push(json!({
                 "message_type": "repaired",
@@ -222,32 +192,23 @@ fn told(context: &Context, done: &SnapshotsRepaired) -> (Vec<Value>, Vec<String>
 }
 
 fn end(
-    context: &Context,
+    terminal: &Terminal,
     args: &RepairArgs,
     objects: &[Value],
     mut summary: Value,
     lines: Vec<String>,
 ) -> Result<(), Failure> {
     let mut out = Lines::new();
-    if context.json() {
+    if terminal.json() {
         objects.iter().for_each(|object| out.object(object));
         summary["message_type"] = json!("summary");
         summary["dry_run"] = json!(args.dry_run);
         out.object(&summary);
-    } else if context.talks() {
+    } else if terminal.talks() {
         lines.iter().for_each(|line| out.line(line));
         if args.dry_run {
             out.line("Dry run: nothing was changed");
         }
     }
     out.finish()
-}
-
-/// Damage that was mended is none; what is lost is. What could not be read is known to be neither.
-fn code(lost: u64, tally: &Tally) -> Code {
-    match (lost, tally.unreadable) {
-        (0, 0) => Code::Ok,
-        (0, _) => Code::Failed,
-        _ => Code::Damage,
-    }
 }

@@ -1,135 +1,48 @@
-//! `replicate`: brings replicas up to the repository, each on a thread of its own.
+//! `replicate`: brings replicas up to the repository.
 
 use crate::args::remotes::ReplicateArgs;
-use crate::cmd::remote::behind_by;
-use crate::config::Config;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::cmd::backup::behind_by;
+use crate::exit;
 use crate::output::{self, Lines};
-use crate::progress::Watcher;
 use crate::render::text;
-use crate::resolve;
-use engine::replicate::{self, Noted, Options, Replicated};
-use engine::repo::Repo;
-use engine::units::{escape, format_bytes};
-use engine::{Error, StoreError};
+use crate::terminal::Terminal;
 use serde_json::{Value, json};
+use service::replicate::{self, ReplicaReport, Request};
+use service::units::{escape, format_bytes};
+use service::{Failure, Status};
 
-/// One replica to be brought up to date.
-struct Target {
-    name: String,
-    url: String,
-    /// It was asked for, not just found among those that have names.
-    named: bool,
-}
-
-/// What became of one.
-struct Ended {
-    name: String,
-    done: Replicated,
-    failure: Option<Failure>,
-}
-
-pub fn run(context: &Context, args: &ReplicateArgs) -> Result<Code, Failure> {
-    let location = context.location()?;
-    let targets = targets(context, args, &resolve::absolute(&location.url)?)?;
-    let options = Options {
+pub fn run(terminal: &Terminal, args: &ReplicateArgs) -> Result<Status, Failure> {
+    let request = Request {
+        to: args.to.clone(),
         all: args.all,
         dry_run: args.dry_run,
-        host: resolve::host(None, &context.env)?,
-        now: context.now_secs(),
     };
-    let first = context.open_at(&location)?;
-    let watcher = Watcher::start(context, "replicate")?;
-    let ended: Vec<Ended> = std::thread::scope(|scope| {
-        let one = |target| {
-            let (first, options, watcher) = (&first, &options, &watcher);
-            let thread = std::thread::Builder::new().name("replica".to_string());
-            thread.spawn_scoped(scope, move || bring(first, target, options, watcher))
-        };
-        let started: Vec<_> = targets.into_iter().map(one).collect();
-        let joined = started.into_iter().map(|one| {
-            let one =
-                one.map_err(|e| Failure::new(Code::Failed, format!("no thread could be started: {e}")))?;
-            // A panic has been printed by its thread.
-            Ok(one.join().ok().flatten())
-        });
-        joined
-            .filter_map(Result::transpose)
-            .collect::<Result<Vec<Ended>, Failure>>()
-    })?;
-    watcher.finish();
-    tell(context, &ended, args.dry_run)?;
-    Ok(code(&ended, args.dry_run))
+    let report = replicate::run(&terminal.context, &request, terminal)?;
+    tell(terminal, &report.replicas, args.dry_run)?;
+    Ok(report.status())
 }
 
-fn targets(context: &Context, args: &ReplicateArgs, first: &str) -> Result<Vec<Target>, Failure> {
-    let mut targets = Vec::new();
-    for text in &args.to {
-        targets.push(Target {
-            name: text.clone(),
-            url: resolve::remote(text, &context.env)?.url,
-            named: true,
-        });
-    }
-    if args.to.is_empty() {
-        let all = Config::read(&context.env)?.remotes.into_iter();
-        targets.extend(all.filter(|remote| remote.url != first).map(|remote| Target {
-            name: remote.name,
-            url: remote.url,
-            named: false,
-        }));
-    }
-    match targets.is_empty() {
-        true => Err(Failure::usage(
-            "no other remote has a name: give --to, or see 'dedup remote add'",
-        )),
-        false => Ok(targets),
-    }
-}
-
-/// Nothing for one that is no replica and was not asked for.
-fn bring(first: &Repo, target: Target, options: &Options, watcher: &Watcher) -> Option<Ended> {
-    let mut done = Replicated::default();
-    let brought = first.open_replica(&target.url).and_then(|to| {
-        let run = replicate::run(first, &to, options, watcher, &mut done);
-        let (behind, reached) = (done.behind, options.now);
-        replicate::note(&first.run().dirs, &target.url, &Noted { behind, reached })?;
-        run
-    });
-    let failure = match brought {
-        Err(Error::Store(StoreError::Refused(_))) if !target.named => return None,
-        Err(e) => Some(e.into()),
-        Ok(()) => None,
-    };
-    Some(Ended {
-        name: target.name,
-        done,
-        failure,
-    })
-}
-
-fn tell(context: &Context, ended: &[Ended], dry_run: bool) -> Result<(), Failure> {
+fn tell(terminal: &Terminal, ended: &[ReplicaReport], dry_run: bool) -> Result<(), Failure> {
     let mut out = Lines::new();
     for one in ended {
         if let Some(failure) = &one.failure {
-            let said = Failure::new(failure.code, format!("{}: {}", one.name, failure.message));
-            output::say(&said.line(context.json()));
+            let said = Failure::new(failure.status, format!("{}: {}", one.name, failure.message));
+            output::say(&exit::line(&said, terminal.json()));
         }
-        if context.json() {
+        if terminal.json() {
             out.object(&object(one));
-        } else if context.talks() {
+        } else if terminal.talks() {
             out.line(&line(one, dry_run));
         }
     }
-    if context.json() {
+    if terminal.json() {
         let replicas: Vec<Value> = ended.iter().map(object).collect();
         out.object(&json!({ "message_type": "summary", "dry_run": dry_run, "replicas": replicas }));
     }
     out.finish()
 }
 
-fn object(one: &Ended) -> Value {
+fn object(one: &ReplicaReport) -> Value {
     let mut object = json!(one.done);
     object["message_type"] = json!("replica");
     object["name"] = json!(one.name);
@@ -137,7 +50,7 @@ fn object(one: &Ended) -> Value {
     object
 }
 
-fn line(one: &Ended, dry_run: bool) -> String {
+fn line(one: &ReplicaReport, dry_run: bool) -> String {
     let name = escape(one.name.as_bytes());
     let done = &one.done;
     let snapshots = text::count(done.snapshots, "snapshot");
@@ -151,22 +64,5 @@ fn line(one: &Ended, dry_run: bool) -> String {
     match &one.failure {
         Some(_) if done.behind == 0 => format!("{name}: {came}failed"),
         _ => format!("{name}: {came}{}", behind_by(done.behind)),
-    }
-}
-
-/// Damage first, then what one failure alone says, and else that it was done in part.
-fn code(ended: &[Ended], dry_run: bool) -> Code {
-    let mut failures = ended.iter().filter_map(|one| one.failure.as_ref());
-    if ended.iter().any(|one| one.done.hurt > 0) {
-        return Code::Damage;
-    }
-    if ended.iter().any(|one| one.done.unread > 0) {
-        return Code::Failed;
-    }
-    match (failures.next(), ended.len()) {
-        (Some(failure), 1) => failure.code,
-        (Some(_), _) => Code::Incomplete,
-        _ if !dry_run && ended.iter().any(|one| one.done.behind > 0) => Code::Incomplete,
-        _ => Code::Ok,
     }
 }

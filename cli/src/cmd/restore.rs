@@ -1,101 +1,35 @@
 //! `restore`: files back from one generation.
 
-use crate::args::snapshot::{Spec, absolute, from_root};
 use crate::args::{self, RestoreArgs};
-use crate::config::Config;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
-use crate::listing::{self, Chosen};
 use crate::output;
-use crate::progress::{Tally, Watcher};
 use crate::render::text;
-use crate::resolve::{self, Location};
-use engine::repo::{self, Repo};
-use engine::restore::{self, Options, Overwrite, Patterns, Permissions, Summary};
-use engine::units::{escape, format_bytes};
+use crate::terminal::Terminal;
 use serde_json::{Value, json};
+use service::face::ProblemCounts;
+use service::listing::Chosen;
+use service::paths::SnapshotSpec;
+use service::restore::{self, Overwrite, Permissions, Request, Summary};
+use service::units::{escape, format_bytes};
+use service::{Failure, Status};
 use std::time::Duration;
 
-pub fn run(context: &Context, args: &RestoreArgs) -> Result<Code, Failure> {
-    let spec = Spec::parse(&args.args, args.choice.at.is_some());
-    let options = options(args, &spec)?;
-    let (repo, chosen) = nearest(context, args, &spec)?;
-    let watcher = Watcher::start(context, "restore")?;
-    let summary = restore::run(&repo, &chosen.manifest, &options, &watcher)?;
-    repo.tell_damage(&watcher);
-    let tally = watcher.finish();
-    match context.json() {
-        true => output::object(&object(&summary, &chosen, args))?,
-        false if context.talks() => tell(&summary, &chosen, args, tally)?,
+pub fn run(terminal: &Terminal, args: &RestoreArgs) -> Result<Status, Failure> {
+    let report = restore::run(&terminal.context, &request(terminal, args)?, terminal)?;
+    match terminal.json() {
+        true => output::object(&object(&report.summary, &report.snapshot, args))?,
+        false if terminal.talks() => tell(&report.summary, &report.snapshot, args, &report.problems)?,
         false => {}
     }
-    Ok(tally.code().max(chosen.code))
+    Ok(report.status())
 }
 
-/// The first of the replicas, in the order in which they were named, that can be opened and has the snapshot. It reads
-/// from the others what it lacks, and then from those that have names.
-fn nearest(context: &Context, args: &RestoreArgs, spec: &Spec) -> Result<(Repo, Chosen), Failure> {
-    let mut places = vec![(String::new(), context.location()?)];
-    for name in &args.also {
-        places.push((name.clone(), resolve::remote(name, &context.env)?));
-    }
-    let mut failures = Vec::new();
-    for (number, (_, place)) in places.iter().enumerate() {
-        let found = context.open_at(place).and_then(|repo| {
-            let chosen = listing::choose_for(context, &repo, spec, &args.choice)?;
-            Ok((repo, chosen))
-        });
-        match found {
-            Ok((repo, chosen)) => {
-                for failure in &failures {
-                    output::say(&Failure::line(failure, context.json()));
-                }
-                if number > 0 && context.talks() {
-                    output::say(&format!("dedup: restoring from {}", repo.location()));
-                }
-                let others = others(context, &places, &resolve::absolute(&place.url)?);
-                return Ok((repo.or_from(others), chosen));
-            }
-            Err(failure) => failures.push(failure),
-        }
-    }
-    Err(failures.swap_remove(0))
-}
-
-/// Names and places of the replicas to turn to. A remote with a name that is no replica is passed over when it is.
-fn others(context: &Context, places: &[(String, Location)], chosen: &str) -> Vec<(String, String)> {
-    let asked = places
-        .iter()
-        .map(|(name, place)| (name.clone(), place.url.clone()));
-    // Settings that can't be read are no reason to restore nothing.
-    let named = Config::read(&context.env)
-        .map(|config| config.remotes)
-        .unwrap_or_default();
-    let named = named.into_iter().map(|remote| (remote.name, remote.url));
-    let mut others: Vec<(String, String)> = Vec::new();
-    for (name, url) in asked.chain(named) {
-        if url != chosen && !others.iter().any(|(_, known)| *known == url) {
-            let name = if name.is_empty() { repo::shown(&url) } else { name };
-            others.push((name, url));
-        }
-    }
-    others
-}
-
-fn options(args: &RestoreArgs, spec: &Spec) -> Result<Options, Failure> {
-    let patterns = |list: &[String]| Patterns {
-        patterns: list.to_vec(),
-        ..Patterns::default()
-    };
-    if args.target.as_os_str().is_empty() {
-        return Err(Failure::usage("--target is empty"));
-    }
-    let paths = spec.paths.iter().map(|path| absolute(path));
-    Ok(Options {
-        subpath: spec.subpath.as_deref().map(from_root),
-        paths: paths.collect::<Result<_, _>>()?,
-        exclude: patterns(&args.exclude),
-        include: patterns(&args.include),
+fn request(terminal: &Terminal, args: &RestoreArgs) -> Result<Request, Failure> {
+    Ok(Request {
+        spec: SnapshotSpec::parse(&args.args, args.choice.at.is_some()),
+        among: args.choice.among(&terminal.context.now)?,
+        target: args.target.clone(),
+        include: args.include.clone(),
+        exclude: args.exclude.clone(),
         overwrite: match args.overwrite {
             args::Overwrite::Always => Overwrite::Always,
             args::Overwrite::IfChanged => Overwrite::IfChanged,
@@ -107,9 +41,9 @@ fn options(args: &RestoreArgs, spec: &Spec) -> Result<Options, Failure> {
             args::Permissions::Original => Permissions::Original,
             args::Permissions::Current => Permissions::Current,
         },
+        also: args.also.clone(),
         verify: args.verify,
         dry_run: args.dry_run,
-        ..Options::new(&args.target)
     })
 }
 
@@ -123,7 +57,7 @@ fn object(summary: &Summary, chosen: &Chosen, args: &RestoreArgs) -> Value {
     object
 }
 
-fn tell(s: &Summary, chosen: &Chosen, args: &RestoreArgs, tally: Tally) -> Result<(), Failure> {
+fn tell(s: &Summary, chosen: &Chosen, args: &RestoreArgs, problems: &ProblemCounts) -> Result<(), Failure> {
     let target = escape(args.target.as_os_str().as_encoded_bytes());
     let took = text::took(Duration::try_from_secs_f64(s.seconds_elapsed).unwrap_or_default());
     let files = text::count(s.files_restored, "file");
@@ -151,7 +85,7 @@ fn tell(s: &Summary, chosen: &Chosen, args: &RestoreArgs, tally: Tally) -> Resul
         let verified = text::count(s.files_verified, "file");
         out += &format!("Verified {verified}: read again from the target, and as they were saved\n");
     }
-    let problems = tally.problems + tally.unreadable + tally.damage;
+    let problems = problems.paths + problems.unreadable + problems.damage;
     if problems > 0 {
         let problems = text::count(problems, "problem");
         out += &format!("{problems}: the paths named above were not restored, or not completely\n");

@@ -1,19 +1,21 @@
 //! `snapshots`: what generations there are.
 
 use crate::args::SnapshotsArgs;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
+use crate::output;
 use crate::render::{json, text};
-use crate::{listing, output};
-use engine::facts::{Facts, Group, GroupKey, group_by};
-use engine::manifest::Snapshot;
-use engine::units::{escape, format_bytes};
+use crate::terminal::Terminal;
 use serde_json::json;
+use service::facts::{Facts, Group, GroupKey, group_by};
+use service::listing;
+use service::manifest::Snapshot;
+use service::removal::in_common;
+use service::units::{escape, format_bytes};
+use service::{Failure, Status};
 
-pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Code, Failure> {
+pub fn run(terminal: &Terminal, args: &SnapshotsArgs) -> Result<Status, Failure> {
     let filter = args.filter.filter()?;
-    let repo = context.open()?;
-    let all = listing::read(context, &repo)?;
+    let repo = terminal.open()?;
+    let all = listing::read(&terminal.context, &repo, terminal)?;
     let chosen = all.chosen(&args.snapshots, &filter)?;
     let latest = args.latest.map_or(usize::MAX, |n| n as usize);
     let keys = args.group_by.as_ref().map_or(&GroupKey::DEFAULT[..], |by| &by.0);
@@ -28,11 +30,11 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Code, Failure> {
             (args.group_by.as_ref().map(|_| group), members)
         })
         .collect();
-    match context.json() {
+    match terminal.json() {
         true => print_json(&shown)?,
-        false => print_text(context, &shown)?,
+        false => print_text(terminal, &shown)?,
     }
-    Ok(all.code())
+    Ok(all.status())
 }
 
 /// The newest `n` of each group.
@@ -62,25 +64,25 @@ fn print_json(shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure>
     output::object(&all)
 }
 
-fn print_text(context: &Context, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure> {
+fn print_text(terminal: &Terminal, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure> {
     let mut out = String::new();
     for (group, snapshots) in shown {
         if let Some(group) = group {
             out += &format!("{}\n", group_text(group));
         }
         out += &table(snapshots);
-        if context.talks() {
+        if terminal.talks() {
             out += &format!("{}\n", text::count(snapshots.len() as u64, "snapshot"));
         }
     }
-    if shown.is_empty() && context.talks() {
+    if shown.is_empty() && terminal.talks() {
         out += "No snapshots\n";
     }
     output::write(out.as_bytes()).map(|_| ())
 }
 
 fn group_text(group: &Group) -> String {
-    match text::group(group) {
+    match in_common(group) {
         all if all.is_empty() => "All snapshots".to_string(),
         what => format!("Snapshots of {what}"),
     }

@@ -2,23 +2,23 @@
 
 use crate::args::{StatsArgs, StatsMode};
 use crate::cmd::check::hurt_lines;
-use crate::context::Context;
-use crate::exit::{Code, Failure};
 use crate::output::{self, Lines};
-use crate::progress::Watcher;
 use crate::render::text;
-use engine::stats::{self, Stats};
-use engine::storage::Storage;
-use engine::units::format_bytes;
+use crate::terminal::Terminal;
 use serde_json::json;
+use service::face::{Activity, Step};
+use service::stats::{self, Stats};
+use service::storage::Storage;
+use service::units::format_bytes;
+use service::{Failure, Status};
 
-pub fn run(context: &Context, args: &StatsArgs) -> Result<Code, Failure> {
-    let repo = context.open()?;
-    let watcher = Watcher::start(context, "stats")?;
+pub fn run(terminal: &Terminal, args: &StatsArgs) -> Result<Status, Failure> {
+    let repo = terminal.open()?;
+    let watcher = Step::start(terminal, Activity::Stats)?;
     let stats = stats::run(&repo, &watcher)?;
-    let code = watcher.finish().code();
+    let code = watcher.finish().status();
     let storage = repo.storage();
-    match context.json() {
+    match terminal.json() {
         true => {
             let mut object = json!(stats);
             object["message_type"] = json!("summary");
@@ -44,7 +44,7 @@ pub fn run(context: &Context, args: &StatsArgs) -> Result<Code, Failure> {
     }
     match stats.num_errors {
         0 => Ok(code),
-        _ => Ok(Code::Damage),
+        _ => Ok(Status::Damaged),
     }
 }
 

@@ -1,10 +1,10 @@
 //! `version`: which build this is.
 
-use crate::exit::{Code, Failure};
 use crate::output;
 use crate::render::json;
+use service::{Failure, Status};
 
-pub fn run(json: bool) -> Result<Code, Failure> {
+pub fn run(json: bool) -> Result<Status, Failure> {
     output::write(text(json).as_bytes())
 }
 

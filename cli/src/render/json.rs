@@ -2,13 +2,13 @@
 //! what can't be; times are RFC 3339.
 
 use super::text;
-use engine::SessionId;
-use engine::entry::{Entry, Kind, Time};
-use engine::facts::Group;
-use engine::manifest::{Manifest, Summary};
-use engine::monitor::{Problem, ProblemKind, Progress};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use service::SessionId;
+use service::entry::{Entry, Kind, Time};
+use service::facts::Group;
+use service::manifest::{Manifest, Summary};
+use service::monitor::{Problem, ProblemKind, Progress};
 use std::fmt::Write;
 use std::time::Duration;
 

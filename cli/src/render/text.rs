@@ -1,15 +1,16 @@
 //! Text for people. Every name and path in it is escaped, so that none can steer a terminal.
 
-use engine::entry::{Entry, Kind, Trouble};
-use engine::facts::{Facts, Group};
-use engine::manifest::Summary;
-use engine::monitor::{Lost, Problem, ProblemKind, Progress};
-use engine::units::{self, escape, format_bytes, format_duration};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use service::entry::{Entry, Kind, Trouble};
+use service::facts::Facts;
+use service::manifest::Summary;
+use service::monitor::{Lost, Problem, ProblemKind, Progress};
+pub use service::text::{count, grouped, short, time};
+use service::units::{self, escape, format_bytes, format_duration};
 use std::fmt::Write;
 use std::io;
 use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
 
 /// What the system says of an error number: "permission denied".
 pub fn reason(errno: i32) -> String {
@@ -68,24 +69,6 @@ pub fn why(what: &ProblemKind) -> String {
         ProblemKind::Damage { why } if why.starts_with("missing") => why.clone(),
         ProblemKind::Damage { why } => format!("damaged: {why}"),
     }
-}
-
-/// What the snapshots of a group have in common; empty where they were not told apart.
-pub fn group(group: &Group) -> String {
-    let mut parts = Vec::new();
-    if let Some(host) = &group.host {
-        parts.push(format!("host {}", escape(host.as_bytes())));
-    }
-    if let Some(all) = &group.paths {
-        parts.push(format!("paths {}", paths(all)));
-    }
-    if let Some(tags) = &group.tags {
-        parts.push(match tags.is_empty() {
-            true => "no tags".to_string(),
-            false => format!("tags {}", names(tags)),
-        });
-    }
-    parts.join(", ")
 }
 
 /// One line about a problem.
@@ -169,26 +152,6 @@ pub fn progress(phase: &str, p: &Progress, rate: f64, elapsed: Duration, current
     line
 }
 
-/// `1,234,567`.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Local date and time, to the second.
-pub fn time(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system())
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
-}
-
 /// The table at the end of a backup: restic's words and plain numbers, as scripts read them.
 pub fn backup(s: &Summary, elapsed: Duration, dry_run: bool) -> String {
     let row = |name: &str, new: u64, changed: u64, same: u64| {
@@ -208,18 +171,6 @@ pub fn backup(s: &Summary, elapsed: Duration, dry_run: bool) -> String {
     out
 }
 
-/// A time that somebody asked for: where it is the end of a minute, the minute was meant.
-pub fn as_of(at: Timestamp) -> String {
-    let at = at.to_zoned(TimeZone::system());
-    let end = at.second() == 59 && at.subsec_nanosecond() == 999_999_999;
-    let form = if end {
-        "%Y-%m-%d %H:%M"
-    } else {
-        "%Y-%m-%d %H:%M:%S"
-    };
-    at.strftime(form).to_string()
-}
-
 /// `0:07`, `1:02:03`.
 pub fn clock(elapsed: Duration) -> String {
     let secs = elapsed.as_secs();
@@ -230,21 +181,23 @@ pub fn clock(elapsed: Duration) -> String {
     }
 }
 
-/// Columns padded to the widest cell; the last column is not padded, numbers (`right`) go to the right.
+/// Columns padded to the widest cell; the last column is not padded, numbers (`right`) are aligned right. Widths are
+/// those of a terminal, where an ideograph takes two columns.
 pub fn table(head: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.width()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(cell.width());
         }
     }
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut out = String::new();
         for (nr, (cell, width)) in cells.zip(&widths).enumerate() {
             let gap = if nr == 0 { "" } else { "  " };
+            let padding = " ".repeat(width - cell.width());
             let _ = match right.contains(&nr) {
-                true => write!(out, "{gap}{cell:>width$}"),
-                false => write!(out, "{gap}{cell:<width$}"),
+                true => write!(out, "{gap}{padding}{cell}"),
+                false => write!(out, "{gap}{cell}{padding}"),
             };
         }
         format!("{}\n", out.trim_end())
@@ -276,11 +229,6 @@ pub fn snapshot_line(facts: &Facts) -> String {
     };
     let (host, paths) = (escape(facts.host.as_bytes()), paths(&facts.paths));
     format!("{id}  {}  {host}{tags}  {paths}", time(facts.time))
-}
-
-/// The beginning of an id that is shown to people.
-pub fn short(hex: &str) -> String {
-    hex.chars().take(8).collect()
 }
 
 /// `drwxr-xr-x`.
@@ -341,14 +289,6 @@ pub fn long_entry(path: &[u8], entry: &Entry) -> String {
         let _ = write!(line, " ({})", why(&ProblemKind::Source(trouble)));
     }
     line
-}
-
-/// `1 snapshot`, `2 snapshots`.
-pub fn count(n: u64, one: &str) -> String {
-    match n {
-        1 => format!("1 {one}"),
-        n => format!("{} {one}s", grouped(n)),
-    }
 }
 
 /// A duration as restic's summary has it, for people.
@@ -447,6 +387,11 @@ mod tests {
             table(&["N", "Size", "P"], &[1], &rows),
             "N   Size  P\na      1  x\nbb    22\n"
         );
+        let wide = [
+            vec!["日本".to_string(), "x".into()],
+            vec!["abcde".into(), "y".into()],
+        ];
+        assert_eq!(table(&["N", "P"], &[], &wide), "N      P\n日本   x\nabcde  y\n");
     }
 
     #[test]
@@ -461,16 +406,5 @@ mod tests {
         for (letter, bits, want) in rows {
             assert_eq!(mode(letter, bits), want);
         }
-    }
-
-    #[test]
-    fn numbers() {
-        for (n, want) in [(0, "0"), (999, "999"), (1000, "1,000"), (1234567, "1,234,567")] {
-            assert_eq!(grouped(n), want);
-        }
-        assert_eq!(
-            (count(1, "file"), count(2000, "file")),
-            ("1 file".into(), "2,000 files".into())
-        );
     }
 }

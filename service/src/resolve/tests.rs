@@ -1,18 +1,32 @@
 use super::*;
-use crate::args::{Cli, Command, KeyCommand};
-use crate::exit::Code;
-use clap::Parser;
+use crate::status::Status;
 
-fn cli(options: &[&str], command: &[&str]) -> Cli {
-    Cli::try_parse_from(["dedup"].iter().chain(options).chain(command)).unwrap()
-}
-
-fn global(options: &[&str]) -> Global {
-    cli(options, &["check"]).global
+/// Options as they are typed.
+fn global(words: &[&str]) -> RepositoryOptions {
+    let mut options = RepositoryOptions::default();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, value),
+            None => (*word, *words.next().unwrap()),
+        };
+        let option = match name {
+            "-r" | "--repo" => &mut options.repo,
+            "--repository-file" => &mut options.repository_file,
+            "-p" => &mut options.password_file,
+            "--password-command" => &mut options.password_command,
+            "--key-file" => &mut options.key_file,
+            "--recovery-phrase-file" => &mut options.recovery_phrase_file,
+            other => panic!("{other}"),
+        };
+        *option = Some(value.into());
+    }
+    options
 }
 
 fn url(options: &[&str], vars: &[(&str, &str)]) -> Result<(String, bool), Failure> {
-    location(&global(options), &Env::of(vars)).map(|l| (l.url, l.embedded))
+    let found = location(&global(options), &Env::of(vars), &Settings::default());
+    found.map(|l| (l.url, l.embedded))
 }
 
 #[test]
@@ -51,23 +65,23 @@ fn which_repository() {
         );
     }
     let both = url(&[], &[env, ("DEDUP_REPOSITORY_FILE", file)]).unwrap_err();
-    assert!(both.code == Code::Usage && both.message.contains("DEDUP_REPOSITORY_FILE"));
+    assert!(both.status == Status::BadSettings && both.message.contains("DEDUP_REPOSITORY_FILE"));
     assert_eq!(
-        url(&["--repository-file", "/no/such"], &[]).unwrap_err().code,
-        Code::Usage
+        url(&["--repository-file", "/no/such"], &[]).unwrap_err().status,
+        Status::BadSettings
     );
 }
 
-fn password_is(text: &str) -> Source {
-    Source::Password(Hidden::new(text))
+fn password_is(text: &str) -> SecretSource {
+    SecretSource::Password(Hidden::new(text))
 }
 
-fn in_file(path: &str) -> Source {
-    Source::PasswordFile(path.into())
+fn in_file(path: &str) -> SecretSource {
+    SecretSource::PasswordFile(path.into())
 }
 
-fn key(path: &str) -> Source {
-    Source::KeyFile(path.into())
+fn key(path: &str) -> SecretSource {
+    SecretSource::KeyFile(path.into())
 }
 
 const ELSEWHERE: Location = Location {
@@ -85,19 +99,23 @@ const EMBEDDED: Location = Location {
 fn what_opens() {
     let var = ("DEDUP_PASSWORD", "secret");
     let key_var = ("DEDUP_KEY_FILE", "/k");
-    let command = Source::PasswordCommand("pass show x".into());
-    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], Vec<Source>);
+    let command = SecretSource::PasswordCommand("pass show x".into());
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], Vec<SecretSource>);
     let rows: &[Row] = &[
-        (&[], &[], vec![Source::Prompt]),
+        (&[], &[], vec![SecretSource::Prompt]),
         (&[], &[var], vec![password_is("secret")]),
-        (&[], &[("DEDUP_PASSWORD", "")], vec![Source::Prompt]),
+        (&[], &[("DEDUP_PASSWORD", "")], vec![SecretSource::Prompt]),
         (&[], &[("DEDUP_PASSWORD_FILE", "/p")], vec![in_file("/p")]),
         (
             &[],
             &[("DEDUP_PASSWORD_COMMAND", "pass show x")],
             vec![command.clone()],
         ),
-        (&[], &[("DEDUP_PASSWORD_FD", "7")], vec![Source::PasswordFd(7)]),
+        (
+            &[],
+            &[("DEDUP_PASSWORD_FD", "7")],
+            vec![SecretSource::PasswordFd(7)],
+        ),
         (&[], &[key_var], vec![key("/k")]),
         (&[], &[key_var, var], vec![key("/k"), password_is("secret")]),
         (&["-p", "/p"], &[var], vec![in_file("/p")]),
@@ -113,7 +131,7 @@ fn what_opens() {
         (
             &["--recovery-phrase-file", "/r"],
             &[key_var, var],
-            vec![Source::PhraseFile("/r".into())],
+            vec![SecretSource::PhraseFile("/r".into())],
         ),
         (
             &["--key-file", "/o", "-p", "/p"],
@@ -121,7 +139,7 @@ fn what_opens() {
             vec![key("/o"), in_file("/p")],
         ),
         // An empty option clears its own kind.
-        (&["-p", ""], &[var], vec![Source::Prompt]),
+        (&["-p", ""], &[var], vec![SecretSource::Prompt]),
         (&["-p", ""], &[var, key_var], vec![key("/k")]),
         (&["--key-file="], &[var, key_var], vec![password_is("secret")]),
     ];
@@ -136,12 +154,12 @@ fn what_opens() {
     )
     .unwrap_err();
     assert!(
-        two.code == Code::Usage && two.message.contains("DEDUP_PASSWORD and DEDUP_PASSWORD_FILE"),
+        two.status == Status::BadSettings && two.message.contains("DEDUP_PASSWORD and DEDUP_PASSWORD_FILE"),
         "{two:?}"
     );
     for fd in ["x", "-1", "1.0"] {
         let bad = opening(&global(&[]), &Env::of(&[("DEDUP_PASSWORD_FD", fd)]), &ELSEWHERE).unwrap_err();
-        assert!(bad.code == Code::Usage && bad.message.contains("DEDUP_PASSWORD_FD"));
+        assert!(bad.status == Status::BadSettings && bad.message.contains("DEDUP_PASSWORD_FD"));
     }
 }
 
@@ -154,16 +172,16 @@ fn the_embedded_repository_opens_with_its_key() {
         opening(&global(options), &Env::of(vars), &EMBEDDED).unwrap()
     };
     // Made with a password: there is no default key.
-    assert_eq!(open(&[], &vars), [Source::Prompt]);
+    assert_eq!(open(&[], &vars), [SecretSource::Prompt]);
     let file = default_key(&Env::of(&vars)).unwrap();
     assert_eq!(file, dir.path().join("dedup/default.key"));
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, "key").unwrap();
-    assert_eq!(open(&[], &vars), [Source::KeyFile(file.clone())]);
+    assert_eq!(open(&[], &vars), [SecretSource::KeyFile(file.clone())]);
     assert_eq!(open(&[], &[vars[0], ("DEDUP_PASSWORD", "x")]), [password_is("x")]);
     assert_eq!(
         opening(&global(&[]), &Env::of(&vars), &ELSEWHERE).unwrap(),
-        [Source::Prompt]
+        [SecretSource::Prompt]
     );
 }
 
@@ -176,7 +194,7 @@ fn what_a_new_repository_gets() {
     let var = ("DEDUP_PASSWORD", "x");
     assert_eq!(create(&[], &[], &EMBEDDED), Ok(vec![default]));
     assert_eq!(create(&[], &[var], &EMBEDDED), Ok(vec![password_is("x")]));
-    assert_eq!(create(&[], &[], &ELSEWHERE), Ok(vec![Source::Prompt]));
+    assert_eq!(create(&[], &[], &ELSEWHERE), Ok(vec![SecretSource::Prompt]));
     assert_eq!(
         create(&["--key-file", "/k"], &[var], &ELSEWHERE),
         Ok(vec![key("/k"), password_is("x")])
@@ -186,27 +204,33 @@ fn what_a_new_repository_gets() {
         Ok(vec![key("/k"), in_file("/p")])
     );
     let phrase = create(&["--recovery-phrase-file", "/r"], &[], &ELSEWHERE).unwrap_err();
-    assert_eq!(phrase.code, Code::Usage);
+    assert_eq!(phrase.status, Status::BadSettings);
 }
 
 #[test]
 fn the_new_secret() {
     let new = |options: &[&str], vars: &[(&str, &str)]| {
-        let Command::Key(KeyCommand::Add(args)) = cli(&["key", "add"], options).command else {
-            panic!("not key add")
-        };
+        let mut args = NewSecretOptions::default();
+        if let [name, value] = options {
+            let option = match *name {
+                "--new-password-file" => &mut args.password_file,
+                "--new-key-file" => &mut args.key_file,
+                other => panic!("{other}"),
+            };
+            *option = Some(value.into());
+        }
         new_secret(&args, &Env::of(vars))
     };
-    assert_eq!(new(&[], &[]), Ok(Source::Prompt));
+    assert_eq!(new(&[], &[]), Ok(SecretSource::Prompt));
     // What opens the repository is not what is put in.
     assert_eq!(
         new(&[], &[("DEDUP_PASSWORD", "old"), ("DEDUP_KEY_FILE", "/old")]),
-        Ok(Source::Prompt)
+        Ok(SecretSource::Prompt)
     );
     assert_eq!(new(&[], &[("DEDUP_NEW_PASSWORD", "x")]), Ok(password_is("x")));
     assert_eq!(
         new(&[], &[("DEDUP_NEW_PASSWORD_FD", "3")]),
-        Ok(Source::PasswordFd(3))
+        Ok(SecretSource::PasswordFd(3))
     );
     assert_eq!(new(&[], &[("DEDUP_NEW_KEY_FILE", "/k")]), Ok(key("/k")));
     assert_eq!(
@@ -218,55 +242,41 @@ fn the_new_secret() {
         Ok(key("/k"))
     );
     assert_eq!(
-        new(&["--new-password-file="], &[("DEDUP_NEW_PASSWORD", "x")]),
-        Ok(Source::Prompt)
+        new(&["--new-password-file", ""], &[("DEDUP_NEW_PASSWORD", "x")]),
+        Ok(SecretSource::Prompt)
     );
     let both = new(&[], &[("DEDUP_NEW_PASSWORD", "x"), ("DEDUP_NEW_KEY_FILE", "/k")]).unwrap_err();
-    assert_eq!(both.code, Code::Usage);
+    assert_eq!(both.status, Status::BadSettings);
 }
 
 #[test]
-fn directories() {
-    let env = Env::of(&[("DEDUP_CACHE_DIR", "/c"), ("XDG_STATE_HOME", "/s")]);
-    assert_eq!(cache_dir(&env).unwrap(), PathBuf::from("/c"));
-    assert_eq!(state_dir(&env).unwrap(), PathBuf::from("/s/dedup"));
-    let env = Env::of(&[("DEDUP_CACHE_DIR", ""), ("DEDUP_STATE_DIR", "rel")]);
-    assert_eq!(cache_dir(&env).unwrap(), PathBuf::from("/home/u/.cache/dedup"));
-    assert!(state_dir(&env).unwrap().is_absolute());
-}
-
-#[test]
-fn names_of_this_machine() {
-    let env = Env::of(&[("DEDUP_HOST", "env")]);
-    assert_eq!(host(Some("option"), &env).unwrap(), "option");
-    assert_eq!(host(None, &env).unwrap(), "env");
-    assert_eq!(host(Some(""), &env).unwrap(), system_host());
-    assert_eq!(host(None, &Env::of(&[])).unwrap(), system_host());
-}
-
-#[test]
-fn how_long_keys_are_kept() {
-    let time = |text: &str| key_cache(&Env::of(&[("DEDUP_KEY_CACHE", text)]));
-    let hours = |hours: u64| Ok(Duration::from_secs(hours * 3600));
-    assert_eq!(time(""), hours(2));
-    assert_eq!(time("0s"), hours(0));
-    assert_eq!(time("1d"), hours(24));
-    assert_eq!(time("30m"), Ok(Duration::from_secs(1800)));
-    for bad in ["1d1s", "2", "1M", "-1h", "no"] {
-        assert!(
-            time(bad).unwrap_err().message.contains("DEDUP_KEY_CACHE"),
-            "{bad}"
-        );
+fn a_tilde_is_the_home_directory_wherever_a_path_is_given() {
+    let home = |name: &str| format!("/home/u/{name}");
+    let none = Location::of("/r");
+    for (options, vars, want) in [
+        (&["-p", "~/p"][..], &[][..], in_file(&home("p"))),
+        (&["--key-file=~/k"], &[], key(&home("k"))),
+        (
+            &["--recovery-phrase-file=~/r"],
+            &[],
+            SecretSource::PhraseFile(home("r").into()),
+        ),
+        (&[], &[("DEDUP_PASSWORD_FILE", "~/p")], in_file(&home("p"))),
+        (&[], &[("DEDUP_KEY_FILE", "~/k")], key(&home("k"))),
+    ] {
+        let got = opening(&global(options), &Env::of(vars), &none);
+        assert_eq!(got, Ok(vec![want]), "{options:?} {vars:?}");
     }
-}
-
-#[test]
-fn how_often_progress_is_drawn() {
-    let interval = |fps: &str| progress_interval(&Env::of(&[("DEDUP_PROGRESS_FPS", fps)]));
-    assert_eq!(interval("").unwrap(), Duration::from_millis(100));
-    assert_eq!(interval("2").unwrap(), Duration::from_millis(500));
-    assert_eq!(interval("0.5").unwrap(), Duration::from_secs(2));
-    for bad in ["0", "-1", "61", "NaN", "inf", "many"] {
-        assert_eq!(interval(bad).unwrap_err().code, Code::Usage, "{bad}");
-    }
+    let env = Env::of(&[("DEDUP_NEW_KEY_FILE", "~/n"), ("DEDUP_FROM_KEY_FILE", "~/f")]);
+    assert_eq!(
+        new_secret(&NewSecretOptions::default(), &env),
+        Ok(key(&home("n")))
+    );
+    assert_eq!(
+        opening_source(&CopySourceOptions::default(), &env, &none),
+        Ok(vec![key(&home("f"))])
+    );
+    assert_eq!(url(&["-r", "~/repo"], &[]).unwrap().0, home("repo"));
+    let missing = url(&["--repository-file", "~/no/such"], &[]).unwrap_err();
+    assert!(missing.message.contains("/home/u/no/such"), "{missing:?}");
 }

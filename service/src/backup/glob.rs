@@ -1,7 +1,7 @@
-//! The patterns of `--files-from`: `*` and `?` stay within a component, `**` is any number of directories. Names are
+//! The patterns of lists of files: `*` and `?` stay within a component, `**` is any number of directories. Names are
 //! bytes, so one that is not UTF-8 is matched like every other.
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 

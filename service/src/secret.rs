@@ -1,12 +1,14 @@
-//! Reading secrets: from the environment's value, a file, an open file, a command or the terminal, never from
-//! arguments. What was read is wiped when it is dropped and never shown, not even by `{:?}`.
+//! Reading secrets: from the environment's value, a file, an open file, a command or the person in front of the face,
+//! never from arguments. What was read is wiped when it is dropped and never shown, not even by `{:?}`.
 
-use crate::exit::Failure;
-use engine::child;
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::status::Status;
+use engine::{StoreError, child, key};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use zeroize::Zeroizing;
@@ -23,6 +25,11 @@ impl Hidden {
         Hidden(Zeroizing::new(text.to_string()))
     }
 
+    /// Takes a text over, without a copy.
+    pub fn take(text: String) -> Hidden {
+        Hidden(Zeroizing::new(text))
+    }
+
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -36,20 +43,20 @@ impl fmt::Debug for Hidden {
 
 /// Where a secret comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Source {
+pub enum SecretSource {
     Password(Hidden),
     PasswordFile(PathBuf),
     PasswordCommand(OsString),
     PasswordFd(u32),
     KeyFile(PathBuf),
     PhraseFile(PathBuf),
-    /// The person at the terminal.
+    /// The person in front of the face.
     Prompt,
 }
 
 /// What can open a repository. A key file's content is the engine's to read and check.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Secret {
+pub enum Credential {
     Password(Hidden),
     KeyFile(PathBuf),
     /// As it was written.
@@ -58,7 +65,7 @@ pub enum Secret {
 
 /// What a prompt asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ask {
+pub enum PasswordPrompt {
     /// The password that opens a repository.
     Known,
     /// A further password that is to be: asked for twice.
@@ -68,20 +75,20 @@ pub enum Ask {
 }
 
 /// Reads a secret from where it is.
-pub fn read(source: &Source, ask: Ask) -> Result<Secret, Failure> {
+pub fn read(source: &SecretSource, prompt: PasswordPrompt, face: &dyn Face) -> Result<Credential, Failure> {
     let password = match source {
-        Source::KeyFile(path) => return Ok(Secret::KeyFile(path.clone())),
-        Source::PhraseFile(path) => {
+        SecretSource::KeyFile(path) => return Ok(Credential::KeyFile(path.clone())),
+        SecretSource::PhraseFile(path) => {
             let text = read_file("the recovery phrase", path)?;
-            return Ok(Secret::Phrase(Hidden(text)));
+            return Ok(Credential::Phrase(Hidden(text)));
         }
-        Source::Password(password) => password.clone(),
-        Source::PasswordFile(path) => read_first_line("the password", path)?,
-        Source::PasswordFd(fd) => read_first_line("the password", &open_file(*fd)?)?,
-        Source::PasswordCommand(command) => run(command)?,
-        Source::Prompt => prompt(ask)?,
+        SecretSource::Password(password) => password.clone(),
+        SecretSource::PasswordFile(path) => read_first_line("the password", path)?,
+        SecretSource::PasswordFd(fd) => read_first_line("the password", &open_file(*fd)?)?,
+        SecretSource::PasswordCommand(command) => run(command)?,
+        SecretSource::Prompt => ask(prompt, face)?,
     };
-    Ok(Secret::Password(password))
+    Ok(Credential::Password(password))
 }
 
 /// The path of an open file, which needs no unsafe code to read.
@@ -155,56 +162,53 @@ fn run(line: &OsStr) -> Result<Hidden, Failure> {
     first_line(&text).ok_or_else(|| failed(&"it printed nothing"))
 }
 
-fn can_ask() -> bool {
-    std::io::stdin().is_terminal() || std::io::stderr().is_terminal()
-}
-
-fn prompt(ask: Ask) -> Result<Hidden, Failure> {
-    // Standard input may be data; a run with neither is a scheduled one, where nobody could answer.
-    if !can_ask() {
-        return Err(Failure::usage(match ask {
-            Ask::Known => {
+/// Asks the person in front of the face.
+fn ask(prompt: PasswordPrompt, face: &dyn Face) -> Result<Hidden, Failure> {
+    let Some(password) = face.password(prompt)? else {
+        return Err(Failure::usage(match prompt {
+            PasswordPrompt::Known => {
                 "no password or key was given, and there is no terminal to ask at: set DEDUP_PASSWORD, \
                  DEDUP_PASSWORD_FILE or DEDUP_KEY_FILE, or give --password-file or --key-file"
             }
-            Ask::New => {
+            PasswordPrompt::New => {
                 "no new password or key was given, and there is no terminal to ask at: give --new-password-file or \
                  --new-key-file, or set DEDUP_NEW_PASSWORD"
             }
-            Ask::First => {
+            PasswordPrompt::First => {
                 "no password or key was given for the new repository, and there is no terminal to ask at: set \
                  DEDUP_PASSWORD or DEDUP_PASSWORD_FILE, or give --password-file or --key-file"
             }
         }));
-    }
-    let (first, again) = match ask {
-        Ask::Known => ("Password: ", None),
-        Ask::New | Ask::First => ("New password: ", Some("The same again: ")),
     };
-    let password = prompt_line(first)?;
-    if password.expose().is_empty() {
-        return Err(Failure::usage("the password is empty"));
-    }
-    match again.map(prompt_line).transpose()? {
-        Some(second) if second != password => Err(Failure::usage("the two passwords differ")),
-        _ => Ok(password),
+    match password.expose().is_empty() {
+        true => Err(Failure::usage("the password is empty")),
+        false => Ok(password),
     }
 }
 
-fn prompt_line(text: &str) -> Result<Hidden, Failure> {
-    let line = rpassword::prompt_password(text);
-    line.map(|line| Hidden(Zeroizing::new(line)))
-        .map_err(|e| Failure::usage(format!("can't ask for the password: {e}")))
+/// What the engine takes for what was read. Text that can't be a key or phrase opens nothing.
+pub fn unlocking(credential: &Credential) -> Result<key::Secret, Failure> {
+    let useless = |e: StoreError| Failure::new(Status::WrongKey, e.to_string());
+    match credential {
+        Credential::Password(password) => Ok(key::Secret::Password(key::Password::new(password.expose()))),
+        Credential::KeyFile(path) => read_key_file(path),
+        Credential::Phrase(phrase) => key::parse_phrase(phrase.expose()).map_err(useless),
+    }
+}
+
+pub fn read_key_file(path: &Path) -> Result<key::Secret, Failure> {
+    let text = read_file("the key file", path)?;
+    key::parse_key_file(&text).map_err(|e| Failure::new(Status::WrongKey, format!("{}: {e}", path.display())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Code;
+    use crate::face::Nobody;
 
-    fn password(source: &Source) -> Result<String, Failure> {
-        match read(source, Ask::Known)? {
-            Secret::Password(hidden) => Ok(hidden.expose().to_string()),
+    fn password(source: &SecretSource) -> Result<String, Failure> {
+        match read(source, PasswordPrompt::Known, &Nobody)? {
+            Credential::Password(hidden) => Ok(hidden.expose().to_string()),
             other => panic!("not a password: {other:?}"),
         }
     }
@@ -226,7 +230,7 @@ mod tests {
         ];
         for (content, want) in rows {
             assert_eq!(
-                password(&Source::PasswordFile(file(content))).as_deref(),
+                password(&SecretSource::PasswordFile(file(content))).as_deref(),
                 Ok(*want)
             );
         }
@@ -237,13 +241,18 @@ mod tests {
             b"\xff\xfe",
             &[b'a'; MOST_BYTES + 1],
         ] {
-            let failure = password(&Source::PasswordFile(file(content))).unwrap_err();
-            assert_eq!(failure.code, Code::Usage);
+            let failure = password(&SecretSource::PasswordFile(file(content))).unwrap_err();
+            assert_eq!(failure.status, Status::BadSettings);
         }
-        let missing = password(&Source::PasswordFile(dir.path().join("none"))).unwrap_err();
+        let missing = password(&SecretSource::PasswordFile(dir.path().join("none"))).unwrap_err();
         assert!(missing.message.contains("none"));
-        let phrase = read(&Source::PhraseFile(file(b" one two\n  three\r\n")), Ask::Known).unwrap();
-        assert_eq!(phrase, Secret::Phrase(Hidden::new(" one two\n  three\r\n")));
+        let phrase = read(
+            &SecretSource::PhraseFile(file(b" one two\n  three\r\n")),
+            PasswordPrompt::Known,
+            &Nobody,
+        )
+        .unwrap();
+        assert_eq!(phrase, Credential::Phrase(Hidden::new(" one two\n  three\r\n")));
     }
 
     #[cfg(unix)]
@@ -254,19 +263,19 @@ mod tests {
         std::fs::write(dir.path().join("secret"), "word\n").unwrap();
         let file = File::open(dir.path().join("secret")).unwrap();
         assert_eq!(
-            password(&Source::PasswordFd(file.as_raw_fd() as u32)).as_deref(),
+            password(&SecretSource::PasswordFd(file.as_raw_fd() as u32)).as_deref(),
             Ok("word")
         );
         assert_eq!(
-            password(&Source::PasswordFd(1_000_000)).unwrap_err().code,
-            Code::Usage
+            password(&SecretSource::PasswordFd(1_000_000)).unwrap_err().status,
+            Status::BadSettings
         );
     }
 
     #[cfg(unix)]
     #[test]
     fn from_commands() {
-        let run = |line: &str| password(&Source::PasswordCommand(line.into()));
+        let run = |line: &str| password(&SecretSource::PasswordCommand(line.into()));
         assert_eq!(run("echo 'a b'; echo more").as_deref(), Ok("a b"));
         assert_eq!(
             run("printf '%s' \"$HOME\" | wc -l | tr -d ' '").as_deref(),
@@ -282,7 +291,7 @@ mod tests {
             "yes",
         ] {
             let failure = run(line).unwrap_err();
-            assert_eq!(failure.code, Code::Usage, "{line}");
+            assert_eq!(failure.status, Status::BadSettings, "{line}");
             assert!(!failure.message.contains("word;"), "{line}");
         }
     }
@@ -291,8 +300,8 @@ mod tests {
     fn nothing_shows_a_secret() {
         let shown = format!(
             "{:?} {:?}",
-            Source::Password(Hidden::new("sesame")),
-            Secret::Phrase(Hidden::new("sesame"))
+            SecretSource::Password(Hidden::new("sesame")),
+            Credential::Phrase(Hidden::new("sesame"))
         );
         assert!(!shown.contains("sesame"), "{shown}");
     }

@@ -1,11 +1,12 @@
-//! All generations of a repository, as every command that names some starts from. Those that can't be read are said
-//! and decide the exit code; the others can be used.
+//! All generations of a repository, as every job that names some starts from. Those that can't be read are said and
+//! decide the status; the others can be used.
 
-use crate::args::snapshot::{ChoiceArgs, Spec, absolute};
 use crate::context::Context;
-use crate::exit::{Code, Failure, advice};
-use crate::output;
-use crate::render::{json, text};
+use crate::face::{Face, Notice};
+use crate::failure::{Failure, advice};
+use crate::paths::{SnapshotSpec, absolute};
+use crate::status::Status;
+use crate::text;
 use engine::facts::Facts;
 use engine::list;
 use engine::manifest::{self, Manifest, Snapshot};
@@ -14,6 +15,7 @@ use engine::order;
 use engine::repo::Repo;
 use engine::select::{self, Filter, Wanted};
 use engine::{Error, SessionId};
+use jiff::Timestamp;
 use std::collections::HashMap;
 
 pub struct Listing {
@@ -28,10 +30,17 @@ pub struct Listing {
     pub unread: usize,
 }
 
-pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
+/// Which snapshots a choice is among: those made by then, and those that the filter lets through.
+#[derive(Clone, Debug, Default)]
+pub struct Among {
+    pub at: Option<Timestamp>,
+    pub filter: Filter,
+}
+
+pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, Failure> {
     let survey = repo.survey()?;
     if let Some(why) = survey.warning() {
-        warn(context, why);
+        warn(face, why);
     }
     let snapshots = survey.snapshots;
     let (mut damaged, mut unread) = (0, 0);
@@ -48,10 +57,10 @@ pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
             }
             _ => damaged += 1,
         }
-        say(context, &problem);
+        face.notice(&Notice::Listing(&problem));
     }
     let facts = order::facts(&snapshots, context.now.timestamp());
-    tell_future(context, &facts);
+    tell_future(face, &facts);
     let places = facts.iter().enumerate().map(|(place, facts)| (facts.id, place));
     Ok(Listing {
         places: places.collect(),
@@ -63,7 +72,7 @@ pub fn read(context: &Context, repo: &Repo) -> Result<Listing, Failure> {
 }
 
 /// Snapshots whose time is still to come are not what `latest` means.
-fn tell_future(context: &Context, facts: &[Facts]) {
+fn tell_future(face: &dyn Face, facts: &[Facts]) {
     let mut future = facts.iter().filter(|facts| facts.is_in_future());
     let Some(first) = future.next() else { return };
     let short = text::short(&first.id.to_hex());
@@ -76,27 +85,20 @@ fn tell_future(context: &Context, facts: &[Facts]) {
          --keep-* rule removes it; 'dedup forget {short}' does",
         text::time(first.time),
     );
-    warn(context, why);
+    warn(face, why);
 }
 
 /// One line of warning about the snapshots as a whole.
-pub fn warn(context: &Context, why: String) {
-    tell(context, String::new(), ProblemKind::Warning { why });
+pub fn warn(face: &dyn Face, why: String) {
+    tell(face, String::new(), ProblemKind::Warning { why });
 }
 
-fn tell(context: &Context, object: String, what: ProblemKind) {
+fn tell(face: &dyn Face, object: String, what: ProblemKind) {
     let problem = Problem {
         path: object.into_bytes(),
         what,
     };
-    say(context, &problem);
-}
-
-fn say(context: &Context, problem: &Problem) {
-    output::say(&match context.json() {
-        true => json::line(&json::problem(problem, "list")),
-        false => format!("dedup: {}", text::problem(problem)),
-    });
+    face.notice(&Notice::Listing(&problem));
 }
 
 impl Listing {
@@ -112,12 +114,12 @@ impl Listing {
         }
     }
 
-    /// The code of a command that did what it could.
-    pub fn code(&self) -> Code {
+    /// The status of a job that did what it could.
+    pub fn status(&self) -> Status {
         match (self.damaged, self.unread) {
-            (0, 0) => Code::Ok,
-            (0, _) => Code::Failed,
-            _ => Code::Damage,
+            (0, 0) => Status::Completed,
+            (0, _) => Status::AccessDenied,
+            _ => Status::Damaged,
         }
     }
 }
@@ -130,54 +132,51 @@ pub struct Chosen {
     pub short: String,
     pub time: String,
     /// What else is known to be hurt: a manifest that can't be read might have been the one meant by `latest`.
-    pub code: Code,
+    pub status: Status,
     /// It is not what `latest` means.
     pub is_older: bool,
 }
 
 impl Chosen {
     /// Says which snapshot was taken for a path that newer ones don't hold.
-    pub fn tell_age(&self, context: &Context, spec: &Spec) {
-        if self.is_older && !spec.is_named && context.talks() {
-            output::say(&format!(
-                "dedup: taken from snapshot {} of {}, the newest that holds it",
-                self.short, self.time
-            ));
+    pub fn tell_age(&self, spec: &SnapshotSpec, face: &dyn Face) {
+        if self.is_older && !spec.is_named {
+            let (short, time) = (&self.short, &self.time);
+            face.notice(&Notice::OlderSnapshot { short, time });
         }
     }
 }
 
-/// The generation that `snapshot` (`latest`, an id) means among those that `choice` lets pass.
+/// The generation that `snapshot` (`latest`, an id) means.
 pub fn choose(
     context: &Context,
     repo: &Repo,
     snapshot: &str,
-    choice: &ChoiceArgs,
+    among: &Among,
+    face: &dyn Face,
 ) -> Result<Chosen, Failure> {
-    let at = choice.at(&context.now)?;
-    let filter = choice.filter.filter()?;
-    let all = read(context, repo)?;
-    let id = match select::choose(&all.facts, snapshot, &filter, at) {
+    let all = read(context, repo, face)?;
+    let id = match select::choose(&all.facts, snapshot, &among.filter, among.at) {
         Ok(facts) => facts.id,
         // It may be among those that can't be read: then that is the answer.
         Err(e) if all.damaged > 0 => {
-            return Err(Failure::new(Code::Damage, Failure::from(e).message));
+            return Err(Failure::new(Status::Damaged, Failure::from(e).message));
         }
         Err(e) => return Err(e.into()),
     };
     let by_id = matches!(Wanted::parse(snapshot), Some(Wanted::Id(_)));
-    let code = if by_id { Code::Ok } else { all.code() };
-    chosen(repo, id, code, false)
+    let status = if by_id { Status::Completed } else { all.status() };
+    chosen(repo, id, status, false)
 }
 
-fn chosen(repo: &Repo, id: SessionId, code: Code, is_older: bool) -> Result<Chosen, Failure> {
+fn chosen(repo: &Repo, id: SessionId, status: Status, is_older: bool) -> Result<Chosen, Failure> {
     let manifest = repo.manifest(id)?;
     Ok(Chosen {
         id,
         short: text::short(&id.to_hex()),
         time: text::time(manifest.time()),
         manifest,
-        code,
+        status,
         is_older,
     })
 }
@@ -186,18 +185,17 @@ fn chosen(repo: &Repo, id: SessionId, code: Code, is_older: bool) -> Result<Chos
 pub fn choose_for(
     context: &Context,
     repo: &Repo,
-    spec: &Spec,
-    choice: &ChoiceArgs,
+    spec: &SnapshotSpec,
+    among: &Among,
+    face: &dyn Face,
 ) -> Result<Chosen, Failure> {
     if spec.is_named || spec.paths.is_empty() {
-        return choose(context, repo, &spec.snapshot, choice);
+        return choose(context, repo, &spec.snapshot, among, face);
     }
     let paths = spec.paths.iter().map(|path| absolute(path));
     let paths = paths.collect::<Result<Vec<_>, _>>()?;
-    let at = choice.at(&context.now)?;
-    let all = read(context, repo)?;
-    let filter = choice.filter.filter()?;
-    let candidates = select::candidates(&all.facts, &filter, at);
+    let all = read(context, repo, face)?;
+    let candidates = select::candidates(&all.facts, &among.filter, among.at);
     let reader = repo.reader(&Quiet);
     let mut is_anywhere = vec![false; paths.len()];
     for (number, facts) in candidates.iter().enumerate() {
@@ -212,12 +210,12 @@ pub fn choose_for(
             holds_all &= holds;
         }
         if holds_all {
-            return chosen(repo, facts.id, all.code(), number > 0);
+            return chosen(repo, facts.id, all.status(), number > 0);
         }
     }
     if candidates.is_empty() {
         // That there is none has its own words.
-        return choose(context, repo, &spec.snapshot, choice);
+        return choose(context, repo, &spec.snapshot, among, face);
     }
     let shown = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
     let nowhere = paths
@@ -225,7 +223,7 @@ pub fn choose_for(
         .zip(&is_anywhere)
         .find(|(_, is_anywhere)| !**is_anywhere);
     Err(Failure::new(
-        all.code().max(Code::Failed),
+        all.status().max(Status::Failed),
         match nowhere {
             Some((path, _)) => format!(
                 "{} is in no snapshot; 'dedup find' searches all of them for a name",

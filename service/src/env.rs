@@ -1,6 +1,6 @@
 //! The environment as one value, read once: what follows from it is then a function that tests can call.
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! Rates by the time of day: what `--limit-upload` and `--limit-download` say, kept up while a command runs.
+//! RateSchedule by the time of day: what `--limit-upload` and `--limit-download` say, kept up while a command runs.
 
 use engine::run::Bandwidth;
 use jiff::Zoned;
@@ -13,13 +13,13 @@ type Rate = Option<u64>;
 
 /// One rate, or several, each from a time of day on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rates(Vec<(Time, Rate)>);
+pub struct RateSchedule(Vec<(Time, Rate)>);
 
-impl Rates {
+impl RateSchedule {
     /// `10M`, or `08:00=1M,18:00=unlimited`; what holds before the first time is what the last one says.
-    pub fn parse(text: &str) -> Result<Rates, String> {
+    pub fn parse(text: &str) -> Result<RateSchedule, String> {
         if !text.contains('=') {
-            return Ok(Rates(vec![(Time::midnight(), rate(text)?)]));
+            return Ok(RateSchedule(vec![(Time::midnight(), rate(text)?)]));
         }
         let mut rates = Vec::new();
         for part in text.split(',') {
@@ -30,7 +30,7 @@ impl Rates {
         rates.sort_unstable();
         match rates.windows(2).find(|two| two[0].0 == two[1].0) {
             Some(two) => Err(format!("{} is given twice", two[0].0.strftime("%H:%M"))),
-            None => Ok(Rates(rates)),
+            None => Ok(RateSchedule(rates)),
         }
     }
 
@@ -50,7 +50,7 @@ fn time_of_day(text: &str) -> Option<Time> {
     Time::new(number(hours)?, number(minutes)?, 0, 0).ok()
 }
 
-/// Nothing could be moved at 0.
+/// At 0 nothing could be moved.
 fn rate(text: &str) -> Result<Rate, String> {
     if text.eq_ignore_ascii_case("unlimited") {
         return Ok(None);
@@ -61,18 +61,18 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// Keeps the limits of `bandwidth` as these say, from now to the end of the process.
-pub fn keep(bandwidth: &Bandwidth, upload: Option<Rates>, download: Option<Rates>) {
+/// Keeps the limits of `bandwidth` at these rates, from now to the end of the process.
+pub fn apply(bandwidth: &Bandwidth, upload: Option<RateSchedule>, download: Option<RateSchedule>) {
     if upload.is_none() && download.is_none() {
         return;
     }
     let changes = [&upload, &download]
         .iter()
-        .any(|rates| rates.as_ref().is_some_and(Rates::changes));
+        .any(|rates| rates.as_ref().is_some_and(RateSchedule::changes));
     let bandwidth = bandwidth.clone();
     let set = move || {
         let now = Zoned::now().time();
-        let of = |rates: &Option<Rates>| rates.as_ref().and_then(|rates| rates.at(now));
+        let of = |rates: &Option<RateSchedule>| rates.as_ref().and_then(|rates| rates.at(now));
         bandwidth.limit(of(&upload), of(&download));
     };
     set();
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn rates_hold_from_their_time_on() {
-        let rates = Rates::parse("18:00=unlimited,08:00=1M, 12:30=512K").unwrap();
+        let rates = RateSchedule::parse("18:00=unlimited,08:00=1M, 12:30=512K").unwrap();
         for (hour, minute, rate) in [
             (0, 0, None),
             (7, 59, None),
@@ -110,9 +110,15 @@ mod tests {
                 "{hour}:{minute}"
             );
         }
-        assert_eq!(Rates::parse("10M").unwrap().at(Time::midnight()), Some(10 << 20));
-        assert!(!Rates::parse("10M").unwrap().changes());
-        assert_eq!(Rates::parse("unlimited").unwrap().at(Time::midnight()), None);
+        assert_eq!(
+            RateSchedule::parse("10M").unwrap().at(Time::midnight()),
+            Some(10 << 20)
+        );
+        assert!(!RateSchedule::parse("10M").unwrap().changes());
+        assert_eq!(
+            RateSchedule::parse("unlimited").unwrap().at(Time::midnight()),
+            None
+        );
     }
 
     #[test]
@@ -126,7 +132,7 @@ mod tests {
             ("08:00=1M,08:00=2M", "twice"),
             ("08:00=1M,", "''"),
         ] {
-            let said = Rates::parse(text).unwrap_err();
+            let said = RateSchedule::parse(text).unwrap_err();
             assert!(said.contains(word), "{text}: {said}");
         }
     }

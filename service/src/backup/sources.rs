@@ -1,10 +1,10 @@
-//! Which paths a backup is about: arguments and `--files-from*`, made absolute, sorted, each once (so that the order
+//! Which paths a backup is about: arguments and lists of files, made absolute, sorted, each once (so that the order
 //! in which they were given does not make another set of sources).
 
 use super::glob::matching;
-use crate::args::backup::SelectArgs;
-use crate::args::snapshot::{absolute, path_from};
-use crate::exit::{Code, Failure};
+use crate::failure::Failure;
+use crate::paths::{absolute, path_from};
+use crate::status::Status;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,15 +14,26 @@ use std::path::{Path, PathBuf};
 /// A list of sources is no larger.
 const LIST_MAX: u64 = 256 << 20;
 
-pub struct Collected {
+/// Lists of further sources, which are files, or `-` for standard input.
+#[derive(Clone, Debug, Default)]
+pub struct SourceLists {
+    /// One pattern a line; `#` begins a comment.
+    pub patterns: Vec<PathBuf>,
+    /// One path a line, taken as it is.
+    pub verbatim: Vec<PathBuf>,
+    /// Paths taken as they are, each ended by a NUL byte.
+    pub raw: Vec<PathBuf>,
+}
+
+pub struct CollectedSources {
     pub paths: Vec<PathBuf>,
     /// Those that are links to directories, written with a slash at the end.
     pub followed: BTreeSet<PathBuf>,
 }
 
-pub fn collect(paths: &[OsString], select: &SelectArgs) -> Result<Collected, Failure> {
+pub fn collect(paths: &[OsString], lists: &SourceLists) -> Result<CollectedSources, Failure> {
     let mut found: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    for file in &select.files_from {
+    for file in &lists.patterns {
         for line in lines(without_mark(&read_list(file)?), b'\n') {
             let line = line.trim_ascii();
             if !line.is_empty() && !line.starts_with(b"#") {
@@ -30,10 +41,10 @@ pub fn collect(paths: &[OsString], select: &SelectArgs) -> Result<Collected, Fai
             }
         }
     }
-    for file in &select.files_from_verbatim {
+    for file in &lists.verbatim {
         found.extend(lines(without_mark(&read_list(file)?), b'\n').map(path_from));
     }
-    for file in &select.files_from_raw {
+    for file in &lists.raw {
         found.extend(lines(&read_list(file)?, 0).map(path_from));
     }
     let mut sources = Vec::with_capacity(found.len());
@@ -49,10 +60,10 @@ pub fn collect(paths: &[OsString], select: &SelectArgs) -> Result<Collected, Fai
     sources.dedup();
     match sources.is_empty() {
         true => Err(Failure::new(
-            Code::Incomplete,
+            Status::Incomplete,
             "nothing to back up: the lists of files name none; no snapshot was made",
         )),
-        false => Ok(Collected {
+        false => Ok(CollectedSources {
             paths: sources,
             followed,
         }),
@@ -125,20 +136,19 @@ fn expand(line: &[u8], found: &mut Vec<PathBuf>) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Cli, Command};
-    use clap::Parser;
-
-    fn select(line: &str) -> (Vec<OsString>, SelectArgs) {
-        let words = ["dedup", "backup"].into_iter().chain(line.split_whitespace());
-        let Command::Backup(args) = Cli::try_parse_from(words).unwrap().command else {
-            panic!("not backup")
-        };
-        (args.paths, args.select)
-    }
 
     fn collected(line: &str) -> Result<Vec<String>, Failure> {
-        let (paths, select) = select(line);
-        let found = collect(&paths, &select)?;
+        let (mut paths, mut lists) = (Vec::new(), SourceLists::default());
+        let mut words = line.split_whitespace();
+        while let Some(word) = words.next() {
+            match word {
+                "--files-from" => lists.patterns.push(words.next().unwrap().into()),
+                "--files-from-verbatim" => lists.verbatim.push(words.next().unwrap().into()),
+                "--files-from-raw" => lists.raw.push(words.next().unwrap().into()),
+                path => paths.push(path.into()),
+            }
+        }
+        let found = collect(&paths, &lists)?;
         Ok(found
             .paths
             .iter()
@@ -183,15 +193,15 @@ mod tests {
         );
         std::fs::write(&list, "# nothing\n").unwrap();
         assert_eq!(
-            collected(&format!("--files-from {list}")).unwrap_err().code,
-            Code::Incomplete
+            collected(&format!("--files-from {list}")).unwrap_err().status,
+            Status::Incomplete
         );
         let missing = collected(&format!("--files-from {}", at("no-list"))).unwrap_err();
-        assert!(missing.code == Code::Usage && missing.message.contains("no-list"));
+        assert!(missing.status == Status::BadSettings && missing.message.contains("no-list"));
         std::fs::write(&list, "/a/[\n").unwrap();
         assert_eq!(
-            collected(&format!("--files-from {list}")).unwrap_err().code,
-            Code::Usage
+            collected(&format!("--files-from {list}")).unwrap_err().status,
+            Status::BadSettings
         );
     }
 }

@@ -1,7 +1,8 @@
 //! Files that hold a secret or what it seals: made new, for the owner only, and durable before anything relies on them.
 
-use crate::context::read_key_file;
-use crate::exit::{Code, Failure};
+use crate::failure::Failure;
+use crate::secret;
+use crate::status::Status;
 use engine::key;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -26,7 +27,7 @@ impl KeyFile {
                 made: true,
             }),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(KeyFile {
-                secret: read_key_file(&path)?,
+                secret: secret::read_key_file(&path)?,
                 path,
                 made: false,
             }),
@@ -103,7 +104,7 @@ fn private() -> OpenOptions {
 /// A failure to write a file of this kind that is there already.
 pub fn exists(path: &Path) -> Failure {
     Failure::new(
-        Code::Failed,
+        Status::Failed,
         format!("{} exists already; nothing was changed", path.display()),
     )
 }
@@ -133,7 +134,7 @@ mod tests {
         assert!(!path.exists());
         std::fs::write(&path, "no key").unwrap();
         let failure = KeyFile::read_or_make(&path).err().unwrap();
-        assert_eq!(failure.code, Code::WrongKey);
+        assert_eq!(failure.status, Status::WrongKey);
         assert_eq!(std::fs::read(&path).unwrap(), b"no key");
     }
 }

@@ -1,0 +1,166 @@
+//! The face of the command line: the options of every command, the person at the terminal who can be asked, and
+//! standard error, where everything that is not the answer goes.
+
+use crate::args::Global;
+use crate::output;
+use crate::progress::Watcher;
+use crate::render::{decisions, json, text};
+use serde_json::json;
+use service::face::{Activity, Face, Notice, Watch};
+use service::removal::Decisions;
+use service::repo::Repo;
+use service::secret::{Hidden, PasswordPrompt};
+use service::{Context, Failure};
+use std::io::{self, BufRead, IsTerminal, Write};
+use zeroize::Zeroizing;
+
+pub struct Terminal {
+    pub global: Global,
+    pub context: Context,
+}
+
+impl Terminal {
+    pub fn json(&self) -> bool {
+        self.global.json
+    }
+
+    /// Prose may be printed: neither JSON nor quiet was asked for.
+    pub fn talks(&self) -> bool {
+        !self.global.json && !self.global.quiet
+    }
+
+    /// Opens the repository. One that isn't there is told before any secret is read or asked for.
+    pub fn open(&self) -> Result<Repo, Failure> {
+        self.context.open(self)
+    }
+}
+
+impl Face for Terminal {
+    fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
+        // Standard input may be data; a run with neither is a scheduled one, where nobody could answer.
+        if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
+            return Ok(None);
+        }
+        let (first, again) = match prompt {
+            PasswordPrompt::Known => ("Password: ", None),
+            PasswordPrompt::New | PasswordPrompt::First => ("New password: ", Some("Repeat password: ")),
+        };
+        let password = prompt_line(first)?;
+        match again.filter(|_| !password.expose().is_empty()) {
+            Some(again) if prompt_line(again)? != password => Err(Failure::usage("the two passwords differ")),
+            _ => Ok(Some(password)),
+        }
+    }
+
+    fn can_confirm(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal() && !self.json()
+    }
+
+    fn confirm(&self, question: &str) -> Result<bool, Failure> {
+        let mut err = io::stderr();
+        let mut answer = String::new();
+        let asked = write!(err, "{question}? [y/N] ")
+            .and_then(|()| err.flush())
+            .and_then(|()| io::stdin().lock().read_line(&mut answer));
+        asked.map_err(|e| Failure::usage(format!("can't ask: {e}; add --yes")))?;
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    fn decided(&self, decisions: &Decisions) -> Result<(), Failure> {
+        match (self.json(), decisions.during) {
+            // It prints restic's array in the end.
+            (true, Activity::Forget) => Ok(()),
+            (true, _) => decisions::objects(decisions),
+            (false, _) if self.talks() => decisions::tables(decisions),
+            (false, _) => Ok(()),
+        }
+    }
+
+    fn can_show_phrase(&self) -> bool {
+        !output::leads_nowhere()
+    }
+
+    fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {
+        match self.json() {
+            false => output::show(phrase_text(phrase).as_bytes()),
+            true => {
+                let object = json::object("recovery_phrase", json!({ "recovery_phrase": phrase }));
+                output::show(Zeroizing::new(json::line(&object) + "\n").as_bytes())
+            }
+        }
+    }
+
+    fn notice(&self, notice: &Notice<'_>) {
+        match notice {
+            Notice::WrongPassword => output::say("dedup: wrong password; try again"),
+            Notice::NoKeyFile(path) => output::say(&format!(
+                "dedup: there is no key file at {}: give another key, a password or the recovery phrase",
+                path.display()
+            )),
+            Notice::Listing(problem) => output::say(&match self.json() {
+                true => json::line(&json::problem(problem, "list")),
+                false => format!("dedup: {}", text::problem(problem)),
+            }),
+            Notice::PartFailed(failure) => output::say(&crate::exit::line(failure, self.json())),
+            Notice::RestoringFrom(location) if self.talks() => {
+                output::say(&format!("dedup: restoring from {location}"));
+            }
+            Notice::OlderSnapshot { short, time } if self.talks() => output::say(&format!(
+                "dedup: taken from snapshot {short} of {time}, the newest that holds it"
+            )),
+            Notice::RestoringFrom(_) | Notice::OlderSnapshot { .. } => {}
+            Notice::Warning { during, why } => output::say(&match self.json() {
+                true => json::line(&json::object(
+                    "warning",
+                    json!({ "error": { "message": why }, "during": during }),
+                )),
+                false => format!("dedup: warning: {}", service::units::escape(why.as_bytes())),
+            }),
+            Notice::PruneCosts(planned) => output::say(crate::cmd::prune::costs(planned).trim_end()),
+        }
+    }
+
+    fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
+        Ok(Box::new(Watcher::start(self, activity)?))
+    }
+}
+
+fn prompt_line(text: &str) -> Result<Hidden, Failure> {
+    let line = rpassword::prompt_password(text);
+    line.map(Hidden::take)
+        .map_err(|e| Failure::usage(format!("can't ask for the password: {e}")))
+}
+
+/// The phrase as it is shown, this once: six words a line, so that it can be copied by hand.
+fn phrase_text(phrase: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(1024));
+    out.push_str(
+        "Recovery phrase. It opens the repository when password and key file are lost, and is not shown\n\
+         again: write it down and keep it away from this machine.\n\n",
+    );
+    let words: Vec<&str> = phrase.split(' ').collect();
+    for line in words.chunks(6) {
+        out.push_str("    ");
+        out.push_str(&line.join(" "));
+        out.push('\n');
+    }
+    out.push('\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phrase_is_whole() {
+        let phrase = (0..24).map(|n| format!("word{n}")).collect::<Vec<_>>().join(" ");
+        let shown = phrase_text(&phrase);
+        let words: Vec<&str> = shown
+            .lines()
+            .filter(|l| l.starts_with("    "))
+            .flat_map(str::split_whitespace)
+            .collect();
+        assert_eq!(words.join(" "), phrase);
+    }
+}

@@ -1,0 +1,203 @@
+//! The job `backup`: one snapshot of files or of a stream, and the replicas that get it too.
+
+mod also;
+mod glob;
+mod sources;
+mod stream;
+
+use crate::context::Context;
+use crate::face::{Activity, Face, ProblemCounts, Step};
+use crate::failure::Failure;
+use crate::machine;
+use crate::resolve::Location;
+use crate::status::Status;
+use engine::backup as run;
+pub use engine::backup::Ignore;
+pub use engine::filter::FilterOptions;
+use engine::filter::pattern_text;
+use engine::manifest::Summary;
+pub use engine::replicate::Followed as FollowerReport;
+use engine::replicate::Follower;
+use engine::repo::{self, Repo};
+use engine::select::{self, Filter};
+use engine::{SessionId, order};
+use jiff::{SignedDuration, Span, Timestamp};
+pub use sources::SourceLists;
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+pub use stream::Input;
+use stream::RunningInput;
+
+/// What to back up, and how.
+pub struct Request {
+    pub input: Input,
+    pub filter: FilterOptions,
+    /// This machine's name in the snapshot; without one, the environment's or the system's.
+    pub host: Option<String>,
+    pub tags: Vec<String>,
+    pub description: String,
+    /// The snapshot's time; without one, now.
+    pub time: Option<Timestamp>,
+    pub dry_run: bool,
+    /// Read every file again.
+    pub force: bool,
+    /// The snapshot to compare with; without one, the newest of the same host and paths.
+    pub parent: Option<String>,
+    pub ignore: Ignore,
+    pub skip_if_unchanged: bool,
+    pub allow_empty: bool,
+    pub read_special: bool,
+    /// zstd's level.
+    pub level: i32,
+    /// Names or URLs of replicas that get the snapshot too.
+    pub also: Vec<String>,
+    /// How long they may go on once it is saved.
+    pub also_wait: Span,
+}
+
+/// What a backup did.
+#[derive(Debug)]
+pub struct Report {
+    /// `None` in a dry run, or when nothing changed and that was to be skipped.
+    pub snapshot: Option<SessionId>,
+    pub parent: Option<SessionId>,
+    pub summary: Summary,
+    pub unchanged: bool,
+    /// Places of our own that were left out, absolute.
+    pub left_out: Vec<Vec<u8>>,
+    pub elapsed: Duration,
+    pub problems: ProblemCounts,
+    pub replicas: Vec<FollowerReport>,
+}
+
+impl Report {
+    /// The snapshot is saved; but who asked for several places and does not have them must not be told that all is
+    /// done.
+    pub fn status(&self) -> Status {
+        let is_behind = |one: &FollowerReport| one.behind > 0 || one.failure.is_some();
+        let replicas = match self.replicas.iter().any(is_behind) {
+            true => Status::Incomplete,
+            false => Status::Completed,
+        };
+        self.problems.status().max(replicas)
+    }
+}
+
+/// Patterns as they were given, which need not be UTF-8.
+pub fn patterns(given: &[OsString]) -> Vec<String> {
+    let text = |pattern: &OsString| pattern_text(pattern.as_encoded_bytes()).into_owned();
+    given.iter().map(text).collect()
+}
+
+pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Report, Failure> {
+    let mut options = options(context, &request)?;
+    let mut stream = RunningInput::of(&request.input)?;
+    let location = context.location()?;
+    let followers = also::followers(context, &request.also, &location)?;
+    if let Input::Files { paths, lists } = &request.input {
+        let collected = sources::collect(paths, lists)?;
+        (options.sources, options.followed) = (collected.paths, collected.followed);
+        options.own = own_places(context, &location, &followers)?;
+    }
+    let mut begun = None;
+    let repo = context.open_while(&location, face, &mut || {
+        begun = stream.is_none().then(|| run::begin(&options)).transpose()?;
+        Ok(())
+    })?;
+    let repo = Arc::new(repo);
+    options.parent = parent(context, &repo, request.parent.as_deref())?;
+    if let Some(stream) = &mut stream {
+        stream.start(request.input)?;
+    }
+    let step = Step::start(face, Activity::Backup)?;
+    let with_replicas = !followers.is_empty();
+    let followers = also::start(context, request.also_wait, &repo, followers)?;
+    let done = match (begun, &mut stream) {
+        (Some(begun), _) => run::run_begun(&repo, &options, begun, &step),
+        (None, stream) => {
+            let stream = stream.as_mut().map(|stream| run::Stream {
+                name: stream.name(),
+                source: stream,
+            });
+            run::run(&repo, &options, stream, &step)
+        }
+    };
+    let done = match done {
+        Ok(done) => done,
+        Err(e) => {
+            followers.give_up();
+            return Err(e.into());
+        }
+    };
+    repo.tell_damage(&step);
+    let snapshots = match with_replicas {
+        false => 0,
+        true => repo.snapshots()?.0.len() as u64,
+    };
+    let replicas = followers.finish(done.snapshot.is_some(), snapshots, &step);
+    Ok(Report {
+        snapshot: done.snapshot,
+        parent: done.parent,
+        summary: done.summary,
+        unchanged: done.unchanged,
+        left_out: done.left_out,
+        elapsed: done.elapsed,
+        problems: step.finish(),
+        replicas,
+    })
+}
+
+fn options(context: &Context, request: &Request) -> Result<run::Options, Failure> {
+    let host = machine::host(request.host.as_deref(), &context.env)?;
+    let options = run::Options::new(Vec::new(), &host, context.now.timestamp());
+    Ok(run::Options {
+        filter: request.filter.clone(),
+        user: repo::user_name(),
+        tags: request.tags.clone(),
+        description: request.description.clone(),
+        time: request.time,
+        dry_run: request.dry_run,
+        force: request.force,
+        ignore: request.ignore,
+        skip_if_unchanged: request.skip_if_unchanged,
+        allow_empty: request.allow_empty,
+        read_special: request.read_special,
+        level: request.level,
+        checkpoint: machine::checkpoint(&context.env)?.unwrap_or(options.checkpoint),
+        ..options
+    })
+}
+
+/// What is not backed up because it is the backup.
+fn own_places(
+    context: &Context,
+    location: &Location,
+    followers: &[Follower],
+) -> Result<run::OwnPlaces, Failure> {
+    let urls = std::iter::once(&location.url).chain(followers.iter().map(|follower| &follower.url));
+    let dirs = context.dirs()?;
+    Ok(run::OwnPlaces {
+        repositories: urls
+            .filter_map(|url| repo::local_path(url))
+            .map(Path::to_path_buf)
+            .collect(),
+        local: vec![dirs.cache, dirs.state],
+    })
+}
+
+fn parent(context: &Context, repo: &Repo, given: Option<&str>) -> Result<Option<SessionId>, Failure> {
+    let Some(text) = given.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let (snapshots, _) = repo.snapshots()?;
+    let facts = order::facts(&snapshots, context.now.timestamp());
+    Ok(Some(select::choose(&facts, text, &Filter::default(), None)?.id))
+}
+
+/// When the backup ended, whose start is the job's "now".
+pub fn ended(start: Timestamp, elapsed: Duration) -> Option<Timestamp> {
+    let elapsed = SignedDuration::try_from(elapsed).ok()?;
+    start.checked_add(elapsed).ok()
+}

@@ -1,0 +1,226 @@
+//! What every job starts from: settings, environment and the repository that was asked for, and from them an opened
+//! repository.
+
+use crate::env::Env;
+use crate::face::{Face, Notice};
+use crate::failure::Failure;
+use crate::machine;
+use crate::resolve::{self, Location, RepositoryOptions};
+use crate::secret::{self, PasswordPrompt, SecretSource};
+use crate::settings::Settings;
+use engine::repo::Repo;
+use engine::run::{Bandwidth, CancelToken, Link, LocalDirs, RunContext};
+use engine::{Error, StoreError, cache, key};
+use jiff::Zoned;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+/// How often a password is asked for.
+const PROMPTS: u32 = 3;
+
+pub struct Context {
+    pub env: Env,
+    pub settings: Settings,
+    /// The repository that was asked for, and what was given to open it.
+    pub options: RepositoryOptions,
+    /// The job's one "now", in the local time zone.
+    pub now: Zoned,
+    local: OnceLock<LocalFiles>,
+    link: Link,
+}
+
+struct LocalFiles {
+    dirs: LocalDirs,
+    /// Removed when the process ends.
+    temporary: Option<TempDir>,
+}
+
+impl Context {
+    /// `cancel` ends what is done from here, at its next safe point.
+    pub fn new(
+        env: Env,
+        settings: Settings,
+        options: RepositoryOptions,
+        now: Zoned,
+        cancel: CancelToken,
+    ) -> Context {
+        Context {
+            env,
+            settings,
+            options,
+            now,
+            local: OnceLock::new(),
+            link: Link {
+                bandwidth: Bandwidth::unlimited(),
+                cancel,
+            },
+        }
+    }
+
+    /// Seconds since 1970.
+    pub fn now_secs(&self) -> i64 {
+        self.now.timestamp().as_second()
+    }
+
+    /// This machine's name in snapshots and keys.
+    pub fn host(&self) -> Result<String, Failure> {
+        machine::host(None, &self.env)
+    }
+
+    /// Where local files go. They are made here, for their owner only. Whoever only reads can do without: then a
+    /// directory that goes with this process is the cache.
+    pub fn dirs(&self) -> Result<LocalDirs, Failure> {
+        let cache = machine::or_nowhere(machine::cache_dir(&self.env)?, &self.env);
+        let state = machine::or_nowhere(machine::state_dir(&self.env)?, &self.env);
+        let made = self.local.get_or_init(|| {
+            // That this fails is told when something must be noted.
+            let _ = cache::make_root(&state);
+            let temporary = match is_usable(&cache) {
+                true => None,
+                false => temporary_dir(&self.env),
+            };
+            let cache = temporary.as_ref().map_or(cache, |dir| dir.path().to_path_buf());
+            let dirs = LocalDirs { cache, state };
+            LocalFiles { dirs, temporary }
+        });
+        Ok(made.dirs.clone())
+    }
+
+    /// What repositories are opened with.
+    pub(crate) fn run(&self) -> Result<RunContext, Failure> {
+        Ok(RunContext {
+            dirs: self.dirs()?,
+            link: self.link.clone(),
+        })
+    }
+
+    /// How much may be sent and received.
+    pub fn bandwidth(&self) -> &Bandwidth {
+        &self.link.bandwidth
+    }
+
+    /// Gives what was made of local files meanwhile to their owner only, too.
+    pub fn tighten(&self) {
+        if let Some(LocalFiles { dirs, temporary }) = self.local.get() {
+            if temporary.is_none() {
+                cache::tighten(&dirs.cache);
+            }
+            cache::tighten(&dirs.state);
+        }
+    }
+
+    /// The repository that was asked for.
+    pub fn location(&self) -> Result<Location, Failure> {
+        resolve::location(&self.options, &self.env, &self.settings)
+    }
+
+    /// A remote beside it, by name or URL.
+    pub fn remote(&self, name_or_url: &str) -> Result<Location, Failure> {
+        resolve::remote(name_or_url, &self.env, &self.settings)
+    }
+
+    /// Opens the repository. One that isn't there is told before any secret is read or asked for.
+    pub fn open(&self, face: &dyn Face) -> Result<Repo, Failure> {
+        self.open_at(&self.location()?, face)
+    }
+
+    pub fn open_at(&self, location: &Location, face: &dyn Face) -> Result<Repo, Failure> {
+        self.open_while(location, face, &mut || Ok(()))
+    }
+
+    /// The same; `begin` is called once, when everything that has to be asked is there and opening takes its time.
+    pub fn open_while(
+        &self,
+        location: &Location,
+        face: &dyn Face,
+        begin: &mut dyn FnMut() -> Result<(), Failure>,
+    ) -> Result<Repo, Failure> {
+        let sources = resolve::opening(&self.options, &self.env, location)?;
+        self.open_by(location, sources, face, begin)
+    }
+
+    /// Opens a repository by the first of these that fits.
+    pub fn open_with(
+        &self,
+        location: &Location,
+        sources: Vec<SecretSource>,
+        face: &dyn Face,
+    ) -> Result<Repo, Failure> {
+        self.open_by(location, sources, face, &mut || Ok(()))
+    }
+
+    fn open_by(
+        &self,
+        location: &Location,
+        sources: Vec<SecretSource>,
+        face: &dyn Face,
+        begin: &mut dyn FnMut() -> Result<(), Failure>,
+    ) -> Result<Repo, Failure> {
+        let found = Repo::look(&location.url, &self.run()?)?;
+        let mut begun = false;
+        // Who mistypes a password is asked again.
+        let tries = |source: SecretSource| {
+            let times = if source == SecretSource::Prompt {
+                PROMPTS
+            } else {
+                1
+            };
+            (1..=times).map(move |nr| (source.clone(), nr))
+        };
+        for (source, nr) in sources.into_iter().flat_map(tries) {
+            match nr {
+                1 if source == SecretSource::Prompt => self.explain_prompt(location, face)?,
+                1 => {}
+                _ => face.notice(&Notice::WrongPassword),
+            }
+            let secret = secret::read(&source, PasswordPrompt::Known, face)?;
+            let secret = self.kept(&source, secret::unlocking(&secret)?)?;
+            if !std::mem::replace(&mut begun, true) {
+                begin()?;
+            }
+            match found.open(&secret) {
+                Err(Error::Store(StoreError::WrongKey)) => {}
+                opened => return Ok(opened?),
+            }
+        }
+        Err(Error::Store(StoreError::WrongKey).into())
+    }
+
+    /// The kernel may keep what a password that lies on this machine opens. One that was typed, or that a command had
+    /// to be asked for, is needed each time.
+    fn kept(&self, source: &SecretSource, secret: key::Secret) -> Result<key::Secret, Failure> {
+        Ok(match (source, secret) {
+            (SecretSource::Password(_) | SecretSource::PasswordFile(_), key::Secret::Password(password)) => {
+                key::Secret::Password(password.kept_for(machine::key_cache(&self.env)?))
+            }
+            (_, secret) => secret,
+        })
+    }
+
+    /// The embedded repository is opened by a key file: that it is gone explains why a password is asked for.
+    fn explain_prompt(&self, location: &Location, face: &dyn Face) -> Result<(), Failure> {
+        if location.embedded {
+            face.notice(&Notice::NoKeyFile(&resolve::default_key(&self.env)?));
+        }
+        Ok(())
+    }
+}
+
+fn is_usable(cache: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    cache::make_root(cache).is_ok() && access(cache, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+/// `None` where there is nowhere to write at all.
+fn temporary_dir(env: &Env) -> Option<TempDir> {
+    let given = env.get("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let places = [std::env::temp_dir()].into_iter().chain(given);
+    let mut places = places.chain(["/var/tmp", "/dev/shm"].map(PathBuf::from));
+    places.find_map(|place| {
+        tempfile::Builder::new()
+            .prefix("dedup-cache.")
+            .tempdir_in(place)
+            .ok()
+    })
+}

@@ -1,0 +1,309 @@
+//! What a job needs from its caller: someone to ask, and somewhere to report progress. The command line and the console
+//! each implement [`Face`]; a scheduled run uses [`Nobody`].
+
+use crate::failure::Failure;
+use crate::removal::Decisions;
+use crate::secret::{Hidden, PasswordPrompt};
+use crate::status::Status;
+use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::prune::PruneSummary;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Methods may be called from any thread. A closed terminal or connection is not an error.
+pub trait Face: Send + Sync {
+    /// Asks for a password; a new one is asked for twice. `None` if nobody can be asked.
+    fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure>;
+
+    /// Whether somebody can answer [`Face::confirm`].
+    fn can_confirm(&self) -> bool;
+
+    /// Asks a yes-or-no question, given without its question mark.
+    fn confirm(&self, question: &str) -> Result<bool, Failure>;
+
+    /// Shows the decisions of a policy before anything is removed. An error cancels the removal.
+    fn decided(&self, _: &Decisions) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Whether somebody would see a recovery phrase.
+    fn can_show_phrase(&self) -> bool;
+
+    /// Shows a recovery phrase, once, before it becomes valid. An error means that nobody saw it.
+    fn show_phrase(&self, phrase: &str) -> Result<(), Failure>;
+
+    /// Reports something immediately.
+    fn notice(&self, notice: &Notice<'_>);
+
+    /// Starts to show a long step. Nothing is asked from here on, and the user may interrupt.
+    fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure>;
+}
+
+/// Shows the progress of one long step, from [`Face::start`] until it is dropped.
+pub trait Watch: Monitor {
+    /// The step completed.
+    fn finish(self: Box<Self>);
+}
+
+/// What a long step does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Activity {
+    Backup,
+    Bench,
+    Check,
+    Copy,
+    Dump,
+    Find,
+    Forget,
+    Heal,
+    Prune,
+    Repair,
+    Replicate,
+    Restore,
+    Stats,
+    Tag,
+    Undelete,
+}
+
+impl Activity {
+    /// The command's name, as JSON has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Activity::Backup => "backup",
+            Activity::Bench => "bench",
+            Activity::Check => "check",
+            Activity::Copy => "copy",
+            Activity::Dump => "dump",
+            Activity::Find => "find",
+            Activity::Forget => "forget",
+            Activity::Heal => "heal",
+            Activity::Prune => "prune",
+            Activity::Repair => "repair",
+            Activity::Replicate => "replicate",
+            Activity::Restore => "restore",
+            Activity::Stats => "stats",
+            Activity::Tag => "tag",
+            Activity::Undelete => "undelete",
+        }
+    }
+}
+
+/// What a job reports while it runs.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// The password is wrong; it will be asked for again.
+    WrongPassword,
+    /// The default repository has no key file at this path, so a password will be asked for.
+    NoKeyFile(&'a Path),
+    /// A problem with the list of snapshots.
+    Listing(&'a Problem),
+    /// A part of the job failed; the rest continues.
+    PartFailed(&'a Failure),
+    /// Reading from this replica because the first repository cannot be read.
+    RestoringFrom(&'a str),
+    /// An older snapshot was chosen because the latest does not contain the requested paths.
+    OlderSnapshot { short: &'a str, time: &'a str },
+    /// A warning that concerns no path.
+    Warning { during: &'static str, why: &'a str },
+    /// What garbage collection would do, before asking for confirmation.
+    PruneCosts(&'a PruneSummary),
+}
+
+/// The face of an unattended run.
+pub struct Nobody;
+
+impl Face for Nobody {
+    fn password(&self, _: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
+        Ok(None)
+    }
+
+    fn can_confirm(&self) -> bool {
+        false
+    }
+
+    fn confirm(&self, _: &str) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
+    fn can_show_phrase(&self) -> bool {
+        false
+    }
+
+    fn show_phrase(&self, _: &str) -> Result<(), Failure> {
+        let why = "nobody would see the recovery phrase, so none was made";
+        Err(Failure::new(Status::Failed, why))
+    }
+
+    fn notice(&self, _: &Notice<'_>) {}
+
+    fn start(&self, _: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
+        Ok(Box::new(Unwatched))
+    }
+}
+
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn finish(self: Box<Self>) {}
+}
+
+impl Monitor for Unwatched {
+    fn phase(&self, _: Phase) {}
+    fn progress(&self, _: &Progress) {}
+    fn current(&self, _: &[u8]) {}
+    fn problem(&self, _: &Problem) {}
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// Asks for confirmation if somebody can answer. Otherwise an explicit request, such as a policy, counts as a yes.
+pub(crate) fn confirm_if_possible(face: &dyn Face, yes: bool, question: &str) -> Result<(), Failure> {
+    match face.can_confirm() {
+        true => confirm(face, yes, question),
+        false => Ok(()),
+    }
+}
+
+/// Asks for confirmation of something irreversible, unless `yes` was given.
+pub(crate) fn confirm(face: &dyn Face, yes: bool, question: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !face.can_confirm() {
+        return Err(Failure::usage(format!(
+            "{question}? This is not a terminal, so nobody can answer: add --yes"
+        )));
+    }
+    match face.confirm(question)? {
+        true => Ok(()),
+        false => Err(Failure::usage("not confirmed; nothing was changed")),
+    }
+}
+
+/// Number of problems by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ProblemCounts {
+    /// Something in the repository is damaged or missing.
+    pub damage: u64,
+    /// Something in the repository cannot be read.
+    pub unreadable: u64,
+    /// Problems with single paths.
+    pub paths: u64,
+    pub warnings: u64,
+}
+
+impl ProblemCounts {
+    /// The status of a job that ran to completion.
+    pub fn status(&self) -> Status {
+        match (self.damage, self.unreadable, self.paths) {
+            (0, 0, 0) => Status::Completed,
+            (0, 0, _) => Status::Incomplete,
+            (0, _, _) => Status::AccessDenied,
+            _ => Status::Damaged,
+        }
+    }
+}
+
+/// A long step. Counts its problems, which determine its status (I-12), and passes everything on to its [`Watch`].
+pub struct Step<'a> {
+    watch: Box<dyn Watch + 'a>,
+    damage: AtomicU64,
+    unreadable: AtomicU64,
+    paths: AtomicU64,
+    warnings: AtomicU64,
+}
+
+impl<'a> Step<'a> {
+    pub fn start(face: &'a dyn Face, activity: Activity) -> Result<Step<'a>, Failure> {
+        Ok(Step {
+            watch: face.start(activity)?,
+            damage: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
+            paths: AtomicU64::new(0),
+            warnings: AtomicU64::new(0),
+        })
+    }
+
+    /// Completes the step.
+    pub fn finish(self) -> ProblemCounts {
+        let counts = ProblemCounts {
+            damage: self.damage.load(Relaxed),
+            unreadable: self.unreadable.load(Relaxed),
+            paths: self.paths.load(Relaxed),
+            warnings: self.warnings.load(Relaxed),
+        };
+        self.watch.finish();
+        counts
+    }
+}
+
+impl Monitor for Step<'_> {
+    fn phase(&self, phase: Phase) {
+        self.watch.phase(phase);
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.watch.progress(progress);
+    }
+
+    fn current(&self, path: &[u8]) {
+        self.watch.current(path);
+    }
+
+    fn problem(&self, problem: &Problem) {
+        let counter = match problem.what {
+            ProblemKind::Damage { .. } => &self.damage,
+            ProblemKind::Unreadable { .. } => &self.unreadable,
+            ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => &self.warnings,
+            ProblemKind::Source(_)
+            | ProblemKind::SourceMissing { .. }
+            | ProblemKind::Lost { .. }
+            | ProblemKind::LeftOut { .. }
+            | ProblemKind::Restore { .. } => &self.paths,
+        };
+        counter.fetch_add(1, Relaxed);
+        self.watch.problem(problem);
+    }
+
+    fn interrupted(&self) -> bool {
+        self.watch.interrupted()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_decide_the_status() {
+        let step = |problems: &[ProblemKind]| {
+            let step = Step::start(&Nobody, Activity::Check).unwrap();
+            for what in problems {
+                step.problem(&Problem {
+                    path: b"/a".to_vec(),
+                    what: what.clone(),
+                });
+            }
+            step.finish().status()
+        };
+        let why = || "x".to_string();
+        let warning = ProblemKind::Warning { why: why() };
+        let path = ProblemKind::SourceMissing { errno: 2 };
+        let unreadable = ProblemKind::Unreadable { why: why() };
+        let damage = ProblemKind::Damage { why: why() };
+        assert_eq!(step(&[]), Status::Completed);
+        assert_eq!(step(std::slice::from_ref(&warning)), Status::Completed);
+        assert_eq!(step(&[warning, path.clone()]), Status::Incomplete);
+        assert_eq!(step(&[path.clone(), unreadable.clone()]), Status::AccessDenied);
+        assert_eq!(step(&[path, unreadable, damage]), Status::Damaged);
+    }
+
+    #[test]
+    fn what_nobody_can_confirm() {
+        assert_eq!(confirm_if_possible(&Nobody, false, "Remove 1 snapshot"), Ok(()));
+        assert_eq!(confirm(&Nobody, true, "Remove it"), Ok(()));
+        let refused = confirm(&Nobody, false, "Remove it").unwrap_err();
+        assert!(refused.status == Status::BadSettings && refused.message.contains("--yes"));
+    }
+}

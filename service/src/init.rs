@@ -1,0 +1,227 @@
+//! The job `init`: makes a repository, what opens it, and a recovery phrase that is shown this once.
+
+use crate::context::Context;
+use crate::face::{Face, Notice};
+use crate::failure::Failure;
+use crate::key_file::KeyFile;
+use crate::resolve::{self, Location};
+use crate::secret::{self, Credential, PasswordPrompt, SecretSource};
+use crate::status::Status;
+use engine::repo;
+pub use engine::repo::Bounds;
+use engine::run::RunContext;
+use engine::{Error, RepoId, StoreError, key, storage};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Folders that a creation cut short leaves behind; what else is there is somebody's.
+const OURS: [&str; 2] = ["keys", "tmp"];
+
+/// What the new repository is to be.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Make a recovery phrase, and show it.
+    pub recovery_phrase: bool,
+    pub bounds: Bounds,
+    /// So many per cent of parity with each pack.
+    pub parity: Option<u8>,
+}
+
+/// The repository that was made, and what opens it.
+pub struct Report {
+    pub id: RepoId,
+    pub location: Location,
+    pub key_file: Option<KeyFile>,
+    pub has_password: bool,
+    pub has_recovery_phrase: bool,
+}
+
+/// What will open the new repository.
+#[derive(Default)]
+struct Keys {
+    file: Option<KeyFile>,
+    password: Option<key::Secret>,
+    phrase: Option<Zeroizing<String>>,
+}
+
+pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    let location = context.location()?;
+    check_vacant(&context.run()?, &location)?;
+    let keys = keys(context, request, &location, face)?;
+    // A phrase counts only if it was seen: it is shown before anything relies on it.
+    let shown = keys
+        .phrase
+        .as_ref()
+        .map_or(Ok(()), |phrase| face.show_phrase(phrase));
+    let made = shown.and_then(|()| make(context, request, &location, &keys).map_err(|e| unused(e, &keys)));
+    let id = made.inspect_err(|_| {
+        if let Some(file) = &keys.file {
+            file.unmake();
+        }
+    })?;
+    warn_of_weak_storage(context, &location.url, &id.to_hex(), "init", face);
+    Ok(Report {
+        id,
+        location,
+        key_file: keys.file,
+        has_password: keys.password.is_some(),
+        has_recovery_phrase: keys.phrase.is_some(),
+    })
+}
+
+/// What was shown must not be kept for something that it isn't.
+fn unused(failure: Failure, keys: &Keys) -> Failure {
+    match &keys.phrase {
+        None => failure,
+        Some(_) => failure.with("the recovery phrase above opens nothing"),
+    }
+}
+
+/// Whether this repository gets a recovery phrase: not one that nobody would see.
+fn wants_phrase(request: &Request, face: &dyn Face) -> bool {
+    if request.recovery_phrase && !face.can_show_phrase() {
+        face.notice(&Notice::Warning {
+            during: "init",
+            why: "no recovery phrase was made, because standard output is closed or leads to /dev/null; \
+                  'dedup key recovery' makes one",
+        });
+        return false;
+    }
+    request.recovery_phrase
+}
+
+/// Tries the storage of a new replica out, whose local folders are called `folder`.
+pub(crate) fn warn_of_weak_storage(
+    context: &Context,
+    url: &str,
+    folder: &str,
+    during: &'static str,
+    face: &dyn Face,
+) {
+    let warn = |why: String| face.notice(&Notice::Warning { during, why: &why });
+    let run = context.run();
+    let tried = run.and_then(|run| Ok(storage::try_out(url, folder, &run, context.now_secs())?));
+    match tried {
+        Ok(storage) => {
+            for what in storage.weaknesses() {
+                warn(format!("this storage is weak: {what}"));
+            }
+        }
+        Err(e) => warn(format!("the storage could not be tried out: {}", e.message)),
+    }
+}
+
+/// Before any secret is made or asked for.
+pub(crate) fn check_vacant(run: &RunContext, location: &Location) -> Result<(), Failure> {
+    if repo::exists(&location.url, run)? {
+        let location = repo::shown(&location.url);
+        return Err(Error::Store(StoreError::RepositoryExists { location }).into());
+    }
+    let Some(path) = repo::local_path(&location.url) else {
+        return Ok(());
+    };
+    let list = match std::fs::read_dir(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        list => list.map_err(|e| Failure::io("can't use", path, &e))?,
+    };
+    for entry in list {
+        let name = entry.map_err(|e| Failure::io("list", path, &e))?.file_name();
+        if !OURS.iter().any(|ours| name == *ours) {
+            let path = path.display();
+            return Err(Failure::new(
+                Status::Failed,
+                format!(
+                    "{path} holds other files and is no repository; nothing was changed: choose an empty or \
+                     new directory, such as {path}/dedup"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn keys(context: &Context, request: &Request, location: &Location, face: &dyn Face) -> Result<Keys, Failure> {
+    let sources = resolve::creating(&context.options, &context.env, location)?;
+    let mut keys = Keys::default();
+    // Passwords first: what is asked for may be left, and no file made by then.
+    let (files, others): (Vec<SecretSource>, Vec<SecretSource>) = sources
+        .into_iter()
+        .partition(|source| matches!(source, SecretSource::KeyFile(_)));
+    for source in &others {
+        if let Credential::Password(password) = secret::read(source, PasswordPrompt::First, face)? {
+            keys.password = Some(key::Secret::Password(key::Password::new(password.expose())));
+        }
+    }
+    if wants_phrase(request, face) {
+        keys.phrase = Some(key::new_phrase().map_err(Error::from)?);
+    }
+    for source in &files {
+        if let SecretSource::KeyFile(path) = source {
+            check_outside(path, location)?;
+            keys.file = Some(KeyFile::read_or_make(path)?);
+        }
+    }
+    Ok(keys)
+}
+
+/// A key beside what it opens protects nothing.
+fn check_outside(key: &Path, location: &Location) -> Result<(), Failure> {
+    let Some(repository) = repo::local_path(&location.url) else {
+        return Ok(());
+    };
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Failure::io("the path", path, &e));
+    match absolute(key)?.starts_with(absolute(repository)?) {
+        true => Err(Failure::usage(
+            "the key file would lie in the repository that it opens: choose another place",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn make(context: &Context, request: &Request, location: &Location, keys: &Keys) -> Result<RepoId, Failure> {
+    let host = context.host().unwrap_or_default();
+    let phrase = keys.phrase.as_ref().map(|phrase| key::parse_phrase(phrase));
+    let phrase = phrase.transpose().map_err(Error::from)?;
+    let mut secrets: Vec<(key::Secret, &str)> = Vec::new();
+    secrets.extend(keys.file.iter().map(|file| (file.secret.clone(), host.as_str())));
+    secrets.extend(
+        keys.password
+            .iter()
+            .map(|password| (password.clone(), host.as_str())),
+    );
+    secrets.extend(phrase.map(|phrase| (phrase, "")));
+    let id = repo::create(
+        &location.url,
+        &context.run()?,
+        request.bounds,
+        &secrets,
+        key::Cost::DEFAULT,
+        context.now_secs(),
+        request.parity,
+    )?;
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::run::LocalDirs;
+
+    #[test]
+    fn a_vacant_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunContext::new(LocalDirs {
+            cache: "/nowhere".into(),
+            state: "/nowhere".into(),
+        });
+        let check = |path: &Path| check_vacant(&run, &Location::of(path.to_str().unwrap()));
+        assert_eq!(check(dir.path()), Ok(()));
+        assert_eq!(check(&dir.path().join("new")), Ok(()));
+        std::fs::create_dir(dir.path().join("keys")).unwrap();
+        assert_eq!(check(dir.path()), Ok(()));
+        std::fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+        let failure = check(dir.path()).unwrap_err();
+        assert!(failure.status == Status::Failed && failure.message.contains("nothing was changed"));
+        assert!(check(&dir.path().join("letter.txt")).is_err());
+    }
+}

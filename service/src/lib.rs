@@ -1,0 +1,54 @@
+//! Everything a user can ask for, independent of the interface: settings ([`settings`]), environment ([`mod@env`]),
+//! finding and opening a repository ([`resolve`], [`secret`], [`context`]), and one job per request. A job takes a
+//! [`Context`], a typed request and a [`Face`], and returns a typed report or a [`Failure`]. Both have a [`Status`].
+//!
+//! `service` sits between `engine`, which knows no settings and no language, and the faces (command line, console),
+//! which translate arguments or clicks into requests and reports into text or JSON. It knows no terminal, argument
+//! parser or exit code. Faces depend on neither `chunkstore` nor `engine`; they use the types re-exported here
+//! (docs/decisions/0030-service.md).
+
+pub mod context;
+pub mod env;
+pub mod face;
+pub mod failure;
+pub mod key_file;
+pub mod listing;
+pub mod machine;
+pub mod paths;
+pub mod rates;
+pub mod removal;
+pub mod resolve;
+pub mod secret;
+pub mod settings;
+pub mod status;
+pub mod text;
+
+// The jobs.
+pub mod backup;
+pub mod check;
+pub mod copy;
+pub mod forget;
+pub mod heal;
+pub mod init;
+pub mod keys;
+pub mod prune;
+pub mod remotes;
+pub mod repair;
+pub mod replicate;
+pub mod restore;
+pub mod tags;
+pub mod trash;
+
+pub use context::Context;
+pub use face::Face;
+pub use failure::Failure;
+pub use status::Status;
+
+/// Types of the engine that requests and reports are made of.
+pub use engine::{Error, RepoId, Result, SessionId, StoreError};
+/// Reading for faces that stream their output: listings, archives, single files.
+pub use engine::{archive, dump, list, repo, run, stats, storage};
+/// What concerns this machine rather than a repository.
+pub use engine::{bench, cache, child};
+/// Snapshots and files, and how they are selected and formatted.
+pub use engine::{entry, facts, manifest, monitor, order, retain, select, units, when};

@@ -1,0 +1,190 @@
+//! What the environment says of this machine: its directories, its name, and how a run behaves on it.
+
+use crate::env::Env;
+use crate::failure::Failure;
+use crate::resolve::descriptor;
+use engine::units::parse_span;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The kernel keeps a key no longer.
+const KEY_CACHE_MOST: Duration = Duration::from_secs(24 * 3600);
+
+/// Below it nothing is ever there, and nobody can make anything.
+pub const NOWHERE: &str = "/proc/nowhere";
+
+/// The directory of the local cache, absolute. It need not be there, nor be one that can be made.
+pub fn cache_dir(env: &Env) -> Result<PathBuf, Failure> {
+    directory(env, "DEDUP_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
+}
+
+/// The directory of local state that is not a cache, absolute.
+pub fn state_dir(env: &Env) -> Result<PathBuf, Failure> {
+    directory(env, "DEDUP_STATE_DIR", "XDG_STATE_HOME", ".local/state")
+}
+
+fn directory(env: &Env, own: &str, xdg: &str, below: &str) -> Result<PathBuf, Failure> {
+    match env.get(own) {
+        Some(path) => {
+            let path = env.expand(path)?;
+            std::path::absolute(path).map_err(|e| Failure::usage(format!("{own} is not a path: {e}")))
+        }
+        None => {
+            let base = env.base(xdg, below).unwrap_or_else(|_| PathBuf::from(NOWHERE));
+            Ok(base.join("dedup"))
+        }
+    }
+}
+
+/// A directory, unless it would be in a home directory that is not there: that is made by whoever gives it to a user.
+pub fn or_nowhere(directory: PathBuf, env: &Env) -> PathBuf {
+    match env.home() {
+        Ok(home) if directory.starts_with(home) && !home.is_dir() => Path::new(NOWHERE).join("dedup"),
+        _ => directory,
+    }
+}
+
+/// Threads that read and check stored data side by side.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(8))
+}
+
+/// The name that this machine has in snapshots.
+pub fn host(option: Option<&str>, env: &Env) -> Result<String, Failure> {
+    let given = match option {
+        Some(name) => Some(name).filter(|name| !name.is_empty()),
+        None => env.text("DEDUP_HOST")?,
+    };
+    let name = given.map_or_else(system_host, String::from);
+    if name.is_empty() {
+        return Err(Failure::usage(
+            "this machine has no name: give --host or set DEDUP_HOST",
+        ));
+    }
+    Ok(name)
+}
+
+#[cfg(unix)]
+fn system_host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(windows)]
+fn system_host() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// Time between two drawings of progress.
+pub fn progress_interval(env: &Env) -> Result<Duration, Failure> {
+    let Some(text) = env.text("DEDUP_PROGRESS_FPS")? else {
+        return Ok(Duration::from_millis(100));
+    };
+    let fps = text
+        .parse::<f64>()
+        .ok()
+        .filter(|fps| (0.001..=60.0).contains(fps));
+    let fps = fps.ok_or_else(|| {
+        Failure::usage(format!(
+            "DEDUP_PROGRESS_FPS is '{text}', not a number of drawings a second from 0.001 to 60"
+        ))
+    })?;
+    Ok(Duration::from_secs_f64(1.0 / fps))
+}
+
+/// How long the kernel keeps what opening made of a password, after each use.
+pub fn key_cache(env: &Env) -> Result<Duration, Failure> {
+    let Some(text) = env.text("DEDUP_KEY_CACHE")? else {
+        return Ok(Duration::from_secs(2 * 3600));
+    };
+    let time = parse_span(text).ok().and_then(|span| {
+        let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+        Duration::try_from(exact).ok()
+    });
+    time.filter(|time| *time <= KEY_CACHE_MOST).ok_or_else(|| {
+        Failure::usage(format!(
+            "DEDUP_KEY_CACHE is '{text}', not a time such as 30m or 2h, a day at most, or 0s"
+        ))
+    })
+}
+
+/// Another time between checkpoints than the default: tests shorten it.
+pub fn checkpoint(env: &Env) -> Result<Option<Duration>, Failure> {
+    let name = "DEDUP_CHECKPOINT_SECS";
+    let Some(text) = env.text(name)? else {
+        return Ok(None);
+    };
+    let secs = text.parse::<f64>().ok().filter(|secs| (0.0..=1e9).contains(secs));
+    secs.map(|secs| Some(Duration::from_secs_f64(secs)))
+        .ok_or_else(|| Failure::usage(format!("{name} is '{text}', not a number of seconds")))
+}
+
+/// Whether all that the environment says is valid. Looked at before a command begins, even one that needs nothing of it:
+/// what is wrong and passed over is something that somebody relies on.
+pub fn check_environment(env: &Env) -> Result<(), Failure> {
+    for name in ["DEDUP_REPOSITORY", "DEDUP_FROM_REPOSITORY"] {
+        if let Some(url) = env.text(name)? {
+            let checked = engine::repo::check_location(url);
+            checked.map_err(|e| Failure::usage(format!("{name}: {e}")))?;
+        }
+    }
+    for name in ["DEDUP_PASSWORD", "DEDUP_NEW_PASSWORD", "DEDUP_FROM_PASSWORD"] {
+        env.text(name)?;
+        descriptor(env, &format!("{name}_FD"))?;
+    }
+    env.text("DEDUP_HOST")?;
+    progress_interval(env)?;
+    key_cache(env)?;
+    checkpoint(env).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::Status;
+
+    #[test]
+    fn directories() {
+        let env = Env::of(&[("DEDUP_CACHE_DIR", "/c"), ("XDG_STATE_HOME", "/s")]);
+        assert_eq!(cache_dir(&env).unwrap(), PathBuf::from("/c"));
+        assert_eq!(state_dir(&env).unwrap(), PathBuf::from("/s/dedup"));
+        let env = Env::of(&[("DEDUP_CACHE_DIR", ""), ("DEDUP_STATE_DIR", "rel")]);
+        assert_eq!(cache_dir(&env).unwrap(), PathBuf::from("/home/u/.cache/dedup"));
+        assert!(state_dir(&env).unwrap().is_absolute());
+    }
+
+    #[test]
+    fn names_of_this_machine() {
+        let env = Env::of(&[("DEDUP_HOST", "env")]);
+        assert_eq!(host(Some("option"), &env).unwrap(), "option");
+        assert_eq!(host(None, &env).unwrap(), "env");
+        assert_eq!(host(Some(""), &env).unwrap(), system_host());
+        assert_eq!(host(None, &Env::of(&[])).unwrap(), system_host());
+    }
+
+    #[test]
+    fn how_long_keys_are_kept() {
+        let time = |text: &str| key_cache(&Env::of(&[("DEDUP_KEY_CACHE", text)]));
+        let hours = |hours: u64| Ok(Duration::from_secs(hours * 3600));
+        assert_eq!(time(""), hours(2));
+        assert_eq!(time("0s"), hours(0));
+        assert_eq!(time("1d"), hours(24));
+        assert_eq!(time("30m"), Ok(Duration::from_secs(1800)));
+        for bad in ["1d1s", "2", "1M", "-1h", "no"] {
+            assert!(
+                time(bad).unwrap_err().message.contains("DEDUP_KEY_CACHE"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn how_often_progress_is_drawn() {
+        let interval = |fps: &str| progress_interval(&Env::of(&[("DEDUP_PROGRESS_FPS", fps)]));
+        assert_eq!(interval("").unwrap(), Duration::from_millis(100));
+        assert_eq!(interval("2").unwrap(), Duration::from_millis(500));
+        assert_eq!(interval("0.5").unwrap(), Duration::from_secs(2));
+        for bad in ["0", "-1", "61", "NaN", "inf", "many"] {
+            assert_eq!(interval(bad).unwrap_err().status, Status::BadSettings, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The job `prune`: a retention policy if one is given, then the collection of garbage, whose cost is stated before it
+//! is asked for.
+
+use crate::context::Context;
+use crate::face::{Activity, Face, Notice, ProblemCounts, Step, confirm_if_possible};
+use crate::failure::{Failure, is_of_this_machine};
+use crate::listing;
+use crate::removal::{self, Decisions, Removed, Retention};
+use crate::status::Status;
+pub use engine::Unused;
+use engine::prune as run;
+pub use engine::prune::PruneSummary;
+use engine::repo::Repo;
+use engine::select::Filter;
+use engine::{Error, GcPolicy, SessionId, StoreError};
+use jiff::Span;
+use std::collections::BTreeSet;
+
+/// What is removed, and what is collected.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Without one, no snapshot is removed.
+    pub retention: Option<Retention>,
+    /// The snapshots that the policy is for.
+    pub filter: Filter,
+    /// Without one, the data of removed snapshots goes with a later prune.
+    pub collection: Option<Collection>,
+    pub yes: bool,
+    pub dry_run: bool,
+}
+
+/// How far a collection of garbage goes.
+#[derive(Clone, Debug)]
+pub struct Collection {
+    /// How long removed snapshots can be brought back.
+    pub keep_trash: Span,
+    /// How much unused data is left rather than rewritten.
+    pub max_unused: Unused,
+    /// Rewrite at most so many bytes.
+    pub max_repack: u64,
+    /// No backup runs meanwhile.
+    pub exclusive: bool,
+}
+
+impl Default for Collection {
+    fn default() -> Collection {
+        Collection {
+            keep_trash: Span::new().days(7),
+            max_unused: Unused::Percent(5.0),
+            max_repack: u64::MAX,
+            exclusive: false,
+        }
+    }
+}
+
+/// What a prune did, or would do.
+#[derive(Debug)]
+pub struct Report {
+    pub removed: Removed,
+    pub collected: Option<CollectedGarbage>,
+    listed: Status,
+}
+
+/// What a collection of garbage did, or would do.
+#[derive(Debug)]
+pub struct CollectedGarbage {
+    pub summary: PruneSummary,
+    pub problems: ProblemCounts,
+}
+
+impl Report {
+    pub fn status(&self) -> Status {
+        let collected = self.collected.as_ref().map(|done| done.problems.status());
+        let removed = self.removed.status().max(self.listed);
+        removed.max(collected.unwrap_or_default())
+    }
+}
+
+pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    if request.retention.is_none() && request.collection.is_none() {
+        return Err(Failure::usage(
+            "--no-gc without a --keep-* rule leaves nothing to do",
+        ));
+    }
+    if request.retention.is_none() && !request.filter.is_empty() {
+        return Err(Failure::usage(
+            "--host, --tag and --path say which snapshots a --keep-* rule is for, and none was given",
+        ));
+    }
+    let options = request.collection.as_ref();
+    let options = options.map(|collection| options_of(context, collection, request.dry_run));
+    let mut options = options.transpose()?;
+    let repo = context.open(face)?;
+    let mut report = Report {
+        removed: Removed::default(),
+        collected: None,
+        listed: Status::Completed,
+    };
+    if let Some(retention) = &request.retention {
+        let all = listing::read(context, &repo, face)?;
+        let decisions = Decisions {
+            all: removal::by_policy(context, &all, retention, &request.filter),
+            group_by: retention.group_by.clone(),
+            during: Activity::Prune,
+            dry_run: request.dry_run,
+        };
+        face.decided(&decisions)?;
+        removal::check(&decisions.all, retention, face)?;
+        if let Some(options) = &mut options {
+            options.assume_gone = assumed(&decisions);
+        }
+        report.removed = removal::remove(context, &repo, &decisions, request.yes, face)?;
+        report.listed = all.status();
+    }
+    if let Some(options) = &options {
+        report.collected = Some(collect(&repo, options, request.yes, face)?);
+    }
+    Ok(report)
+}
+
+/// What a dry run counts as removed.
+fn assumed(decisions: &Decisions) -> BTreeSet<SessionId> {
+    match decisions.dry_run {
+        true => decisions.removed_ids(),
+        false => BTreeSet::new(),
+    }
+}
+
+/// Collects garbage after `decisions` were carried out.
+pub(crate) fn collect_after(
+    context: &Context,
+    repo: &Repo,
+    decisions: &Decisions,
+    yes: bool,
+    face: &dyn Face,
+) -> Result<CollectedGarbage, Failure> {
+    let mut options = options_of(context, &Collection::default(), decisions.dry_run)?;
+    options.assume_gone = assumed(decisions);
+    collect(repo, &options, yes, face)
+}
+
+fn options_of(context: &Context, collection: &Collection, dry_run: bool) -> Result<run::Options, Failure> {
+    let gc = GcPolicy {
+        max_unused: collection.max_unused,
+        max_repack: collection.max_repack,
+    };
+    Ok(run::Options {
+        keep_trash: seconds(context, &collection.keep_trash)?,
+        exclusive: collection.exclusive,
+        dry_run,
+        host: context.host()?,
+        ..run::Options::new(gc, context.now_secs())
+    })
+}
+
+/// How far back a span reaches from now.
+fn seconds(context: &Context, span: &Span) -> Result<u64, Failure> {
+    let then = context.now.checked_sub(*span);
+    let then = then.map_err(|e| Failure::usage(format!("--keep-trash is too long: {e}")))?;
+    let seconds = context.now_secs().saturating_sub(then.timestamp().as_second());
+    Ok(seconds.max(0).cast_unsigned())
+}
+
+/// Where it must ask, it plans first and says what it would cost.
+fn collect(
+    repo: &Repo,
+    options: &run::Options,
+    yes: bool,
+    face: &dyn Face,
+) -> Result<CollectedGarbage, Failure> {
+    if !options.dry_run && !yes && face.can_confirm() {
+        let plan = run::Options {
+            dry_run: true,
+            ..options.clone()
+        };
+        let step = Step::start(face, Activity::Prune)?;
+        let planned = run::run(repo, &plan, &step)?;
+        step.finish();
+        face.notice(&Notice::PruneCosts(&planned));
+        confirm_if_possible(face, false, "Collect garbage")?;
+    }
+    let step = Step::start(face, Activity::Prune)?;
+    let summary = run::run(repo, options, &step).map_err(|e| match e {
+        Error::Store(StoreError::NoSpace { ref object }) if !is_of_this_machine(object) => Failure::new(
+            Status::OutOfSpace,
+            format!("{e}: nothing could be freed; a few kilobytes of room are enough to begin"),
+        ),
+        e => e.into(),
+    })?;
+    let problems = step.finish();
+    Ok(CollectedGarbage { summary, problems })
+}

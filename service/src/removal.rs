@@ -1,0 +1,189 @@
+//! What `forget` and `prune` share: a policy's decisions on snapshots, shown, asked about and carried out.
+
+use crate::context::Context;
+use crate::face::{Activity, Face, Notice, confirm_if_possible};
+use crate::failure::Failure;
+use crate::listing::{self, Listing};
+use crate::status::Status;
+use crate::text;
+use engine::facts::{Facts, Group, GroupKey, group_by};
+use engine::forget;
+pub use engine::forget::{Action, PolicyDecision};
+use engine::repo::Repo;
+use engine::retain::Policy;
+use engine::select::Filter;
+use engine::units::escape;
+use engine::{Error, SessionId, StoreError};
+use std::collections::{BTreeSet, HashSet};
+
+/// Which snapshots are kept, of those that have something in common.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    pub policy: Policy,
+    /// The policy is applied to each group of snapshots that have these in common.
+    pub group_by: Vec<GroupKey>,
+    /// Tags that the policy keeps, to warn of those that no snapshot has.
+    pub tags: Vec<Vec<String>>,
+    /// It may leave nothing of a group.
+    pub allow_empty: bool,
+}
+
+/// What becomes of each snapshot, and why.
+#[derive(Debug)]
+pub struct Decisions {
+    pub all: Vec<PolicyDecision>,
+    pub group_by: Vec<GroupKey>,
+    pub during: Activity,
+    pub dry_run: bool,
+}
+
+impl Decisions {
+    /// Those that go.
+    pub fn removals(&self) -> impl Iterator<Item = &PolicyDecision> {
+        self.all.iter().filter(|d| d.action == Action::Remove)
+    }
+
+    /// The ids of those that go.
+    pub(crate) fn removed_ids(&self) -> BTreeSet<SessionId> {
+        self.removals().map(|gone| gone.facts.id).collect()
+    }
+
+    /// What the snapshots that were decided on have in common, and each group's decisions, newest first.
+    pub fn groups<'a>(&'a self) -> Vec<(Group<'a>, Vec<&'a PolicyDecision>)> {
+        let facts: Vec<&Facts> = self.all.iter().map(|d| &d.facts).collect();
+        let with_members = |group: Group<'a>| {
+            let members = group.members.iter();
+            let members = members.filter_map(|facts| self.all.iter().find(|d| d.facts.id == facts.id));
+            let members = members.collect();
+            (group, members)
+        };
+        let groups = group_by(&facts, &self.group_by);
+        groups.into_iter().map(with_members).collect()
+    }
+}
+
+/// What a policy decides on the snapshots that pass the filter.
+pub(crate) fn by_policy(
+    context: &Context,
+    all: &Listing,
+    retention: &Retention,
+    filter: &Filter,
+) -> Vec<PolicyDecision> {
+    let zone = context.now.time_zone();
+    let now = context.now.timestamp();
+    forget::plan(
+        &all.snapshots,
+        &retention.policy,
+        &retention.group_by,
+        filter,
+        zone,
+        now,
+    )
+}
+
+/// Warns of a tag to keep that no snapshot has, and refuses a policy that leaves nothing of a group, which is a mistake
+/// more often than not.
+pub(crate) fn check(
+    decisions: &[PolicyDecision],
+    retention: &Retention,
+    face: &dyn Face,
+) -> Result<(), Failure> {
+    for tags in &retention.tags {
+        if !decisions.iter().any(|d| d.facts.has_tags(tags)) {
+            let why = format!("--keep-tag {}: no snapshot has these tags", tags.join(","));
+            listing::warn(face, why);
+        }
+    }
+    if retention.allow_empty {
+        return Ok(());
+    }
+    let facts: Vec<&Facts> = decisions.iter().map(|d| &d.facts).collect();
+    let kept: HashSet<SessionId> = decisions
+        .iter()
+        .filter(|d| d.action == Action::Keep)
+        .map(|d| d.facts.id)
+        .collect();
+    let groups = group_by(&facts, &retention.group_by);
+    match groups
+        .iter()
+        .find(|group| !group.members.iter().any(|facts| kept.contains(&facts.id)))
+    {
+        None => Ok(()),
+        Some(group) => Err(Failure::usage(format!(
+            "the policy keeps nothing of {}, {}; nothing was removed. Give another --keep-* rule, or --allow-empty if \
+             all of them are to go",
+            in_common(group),
+            text::count(group.members.len() as u64, "snapshot"),
+        ))),
+    }
+}
+
+/// What the snapshots of a group have in common; empty where they were not told apart.
+pub fn in_common(group: &Group<'_>) -> String {
+    let mut parts = Vec::new();
+    if let Some(host) = &group.host {
+        parts.push(format!("host {}", escape(host.as_bytes())));
+    }
+    if let Some(paths) = &group.paths {
+        let paths: Vec<String> = paths.iter().map(|path| escape(path)).collect();
+        parts.push(format!("paths {}", paths.join(" ")));
+    }
+    if let Some(tags) = &group.tags {
+        let tags: Vec<String> = tags.iter().map(|tag| escape(tag.as_bytes())).collect();
+        parts.push(match tags.is_empty() {
+            true => "no tags".to_string(),
+            false => format!("tags {}", tags.join(",")),
+        });
+    }
+    parts.join(", ")
+}
+
+/// What [`remove`] did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Removed {
+    pub count: u64,
+    pub failed: u64,
+}
+
+impl Removed {
+    pub fn status(&self) -> Status {
+        match self.failed {
+            0 => Status::Completed,
+            _ => Status::Incomplete,
+        }
+    }
+}
+
+/// Asks, and moves what was decided to the trash. What can't be removed is said; the rest is removed.
+pub(crate) fn remove(
+    context: &Context,
+    repo: &Repo,
+    decisions: &Decisions,
+    yes: bool,
+    face: &dyn Face,
+) -> Result<Removed, Failure> {
+    let mut removed = Removed::default();
+    let wanted = decisions.removals().count() as u64;
+    if wanted == 0 {
+        return Ok(removed);
+    }
+    if decisions.dry_run {
+        removed.count = wanted;
+        return Ok(removed);
+    }
+    let question = format!("Remove {}", text::count(wanted, "snapshot"));
+    confirm_if_possible(face, yes, &question)?;
+    for decision in decisions.removals() {
+        match forget::apply(repo, &[decision.facts.id], context.now_secs()) {
+            Ok(()) => removed.count += 1,
+            Err(Error::Store(e @ (StoreError::Refused(_) | StoreError::Corrupt { .. }))) => {
+                removed.failed += 1;
+                face.notice(&Notice::PartFailed(&e.into()));
+            }
+            // Somebody else removed it meanwhile.
+            Err(Error::Store(StoreError::Missing { .. }) | Error::NoSnapshot(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,143 @@
+//! The job `replicate`: brings replicas up to the repository, each on a thread of its own.
+
+use crate::context::Context;
+use crate::face::{Activity, Face, Step};
+use crate::failure::Failure;
+use crate::resolve;
+use crate::status::Status;
+pub use engine::replicate::Replicated;
+use engine::replicate::{self as run, Noted, Options};
+use engine::repo::Repo;
+use engine::{Error, StoreError};
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Names or URLs of replicas; empty for all that have names.
+    pub to: Vec<String>,
+    /// Bring also what a replica has removed, and what is older than what it has.
+    pub all: bool,
+    pub dry_run: bool,
+}
+
+/// What became of one replica.
+#[derive(Debug)]
+pub struct ReplicaReport {
+    pub name: String,
+    pub done: Replicated,
+    pub failure: Option<Failure>,
+}
+
+#[derive(Debug)]
+pub struct Report {
+    pub replicas: Vec<ReplicaReport>,
+    dry_run: bool,
+}
+
+impl Report {
+    /// Damage first, then what one failure alone says, and else that it was done in part.
+    pub fn status(&self) -> Status {
+        let replicas = &self.replicas;
+        let mut failures = replicas.iter().filter_map(|one| one.failure.as_ref());
+        if replicas.iter().any(|one| one.done.hurt > 0) {
+            return Status::Damaged;
+        }
+        if replicas.iter().any(|one| one.done.unread > 0) {
+            return Status::AccessDenied;
+        }
+        match (failures.next(), replicas.len()) {
+            (Some(failure), 1) => failure.status,
+            (Some(_), _) => Status::Incomplete,
+            _ if !self.dry_run && replicas.iter().any(|one| one.done.behind > 0) => Status::Incomplete,
+            _ => Status::Completed,
+        }
+    }
+}
+
+/// One replica to be brought up to date.
+struct Target {
+    name: String,
+    url: String,
+    /// It was asked for, not just found among those that have names.
+    named: bool,
+}
+
+pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    let location = context.location()?;
+    let targets = targets(context, request, &resolve::absolute(&location.url)?)?;
+    let options = Options {
+        all: request.all,
+        dry_run: request.dry_run,
+        host: context.host()?,
+        now: context.now_secs(),
+    };
+    let first = context.open_at(&location, face)?;
+    let step = Step::start(face, Activity::Replicate)?;
+    let replicas = std::thread::scope(|scope| {
+        let one = |target| {
+            let (first, options, step) = (&first, &options, &step);
+            let thread = std::thread::Builder::new().name("replica".to_string());
+            thread.spawn_scoped(scope, move || bring(first, target, options, step))
+        };
+        let started: Vec<_> = targets.into_iter().map(one).collect();
+        let joined = started.into_iter().map(|one| {
+            let failed = |e| Failure::new(Status::Failed, format!("no thread could be started: {e}"));
+            // A panic has been printed by its thread.
+            Ok(one.map_err(failed)?.join().ok().flatten())
+        });
+        let replicas = joined.filter_map(Result::transpose);
+        replicas.collect::<Result<Vec<ReplicaReport>, Failure>>()
+    })?;
+    step.finish();
+    let dry_run = request.dry_run;
+    Ok(Report { replicas, dry_run })
+}
+
+fn targets(context: &Context, request: &Request, first: &str) -> Result<Vec<Target>, Failure> {
+    let mut targets = Vec::new();
+    for text in &request.to {
+        targets.push(Target {
+            name: text.clone(),
+            url: context.remote(text)?.url,
+            named: true,
+        });
+    }
+    if request.to.is_empty() {
+        let others = context
+            .settings
+            .remotes
+            .iter()
+            .filter(|remote| remote.url != first);
+        targets.extend(others.map(|remote| Target {
+            name: remote.name.clone(),
+            url: remote.url.clone(),
+            named: false,
+        }));
+    }
+    match targets.is_empty() {
+        true => Err(Failure::usage(
+            "no other remote has a name: give --to, or see 'dedup remote add'",
+        )),
+        false => Ok(targets),
+    }
+}
+
+/// Nothing for one that is no replica and was not asked for.
+fn bring(first: &Repo, target: Target, options: &Options, step: &Step<'_>) -> Option<ReplicaReport> {
+    let mut done = Replicated::default();
+    let brought = first.open_replica(&target.url).and_then(|to| {
+        let run = run::run(first, &to, options, step, &mut done);
+        let (behind, reached) = (done.behind, options.now);
+        run::note(&first.run().dirs, &target.url, &Noted { behind, reached })?;
+        run
+    });
+    let failure = match brought {
+        Err(Error::Store(StoreError::Refused(_))) if !target.named => return None,
+        Err(e) => Some(e.into()),
+        Ok(()) => None,
+    };
+    Some(ReplicaReport {
+        name: target.name,
+        done,
+        failure,
+    })
+}

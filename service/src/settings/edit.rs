@@ -1,0 +1,121 @@
+//! Edits of the settings file that keep comments, order and formatting.
+
+use super::{Remote, own_file};
+use crate::env::Env;
+use crate::failure::Failure;
+use crate::secret::SecretSource;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use toml_edit::{DocumentMut, Item, Table, TableLike, value};
+
+const REMOTES: &str = "remotes";
+
+/// Puts a remote into the user's file; everything else in it stays as it is.
+pub fn add_remote(env: &Env, remote: &Remote) -> Result<PathBuf, Failure> {
+    edit(env, |remotes| {
+        let mut table = Table::new();
+        table.insert("url", value(&remote.url));
+        for key in &remote.keys {
+            let (name, text) = match key {
+                SecretSource::KeyFile(path) => ("key-file", path.as_os_str()),
+                SecretSource::PasswordFile(path) => ("password-file", path.as_os_str()),
+                SecretSource::PasswordCommand(command) => ("password-command", command.as_os_str()),
+                // What can't be written down is asked for, or in the environment again.
+                SecretSource::Password(_)
+                | SecretSource::PasswordFd(_)
+                | SecretSource::PhraseFile(_)
+                | SecretSource::Prompt => {
+                    continue;
+                }
+            };
+            let text = text.to_str();
+            let text = text.ok_or_else(|| Failure::usage(format!("{name} is not UTF-8")))?;
+            table.insert(name, value(text));
+        }
+        remotes.insert(&remote.name, Item::Table(table));
+        Ok(())
+    })
+}
+
+/// Takes a remote out of the user's file.
+pub fn remove_remote(env: &Env, name: &str) -> Result<PathBuf, Failure> {
+    edit(env, |remotes| match remotes.remove(name) {
+        Some(_) => Ok(()),
+        None => Err(Failure::usage(format!("no remote is called '{name}' there"))),
+    })
+}
+
+fn edit(
+    env: &Env,
+    change: impl FnOnce(&mut dyn TableLike) -> Result<(), Failure>,
+) -> Result<PathBuf, Failure> {
+    let path = own_file(env)?;
+    let text = match std::fs::read_to_string(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        text => text.map_err(|e| Failure::io("can't read", &path, &e))?,
+    };
+    let wrong = |e: &dyn std::fmt::Display| Failure::usage(format!("{}: {e}", path.display()));
+    let mut document: DocumentMut = text
+        .parse()
+        .map_err(|e: toml_edit::TomlError| wrong(&e.message()))?;
+    let mut remotes = Table::new();
+    remotes.set_implicit(true);
+    let remotes = document.entry(REMOTES).or_insert(Item::Table(remotes));
+    let remotes = remotes.as_table_like_mut();
+    change(remotes.ok_or_else(|| wrong(&"'remotes' must be a table"))?)?;
+    write(&path, document.to_string().as_bytes()).map_err(|e| Failure::io("can't write", &path, &e))?;
+    Ok(path)
+}
+
+/// Replaces the file whole, where a symbolic link leads to it there. A URL in it may hold a password, so a new one is
+/// only for its owner.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    crate::key_file::make_folder(dir)?;
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(bytes)?;
+    if let Ok(meta) = std::fs::metadata(path) {
+        file.as_file().set_permissions(meta.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    std::fs::File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Comments, order and spelling of what is not changed stay.
+    #[test]
+    fn the_rest_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = Env::of(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]);
+        let file = dir.path().join("dedup/dedup.toml");
+        let remote = Remote {
+            name: "b".to_string(),
+            url: "/b".to_string(),
+            keys: vec![SecretSource::KeyFile("/k".into())],
+        };
+        assert_eq!(add_remote(&env, &remote).unwrap(), file);
+        remove_remote(&env, "b").unwrap();
+        let mine = "# mine\n[remotes.a] # first\nurl   = '/a'\n\n[limits]\nupload = '1M' # slow\n";
+        let kept = dir.path().join("kept.toml");
+        std::fs::write(&kept, mine).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(&kept, &file).unwrap();
+        add_remote(&env, &remote).unwrap();
+        let added = std::fs::read_to_string(&kept).unwrap();
+        assert!(
+            added.contains("[remotes.b]\nurl = \"/b\"\nkey-file = \"/k\"\n"),
+            "{added}"
+        );
+        assert!(mine.lines().all(|line| added.contains(line)), "{added}");
+        remove_remote(&env, "b").unwrap();
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), mine);
+        assert!(file.symlink_metadata().unwrap().is_symlink());
+        assert!(remove_remote(&env, "b").unwrap_err().message.contains("'b'"));
+    }
+}

@@ -1,0 +1,117 @@
+//! Settings, read from `dedup.toml`. The file is read and checked once, before anything else, even if the job needs
+//! nothing from it, because a misspelt setting that is silently ignored is one that somebody relies on. Errors name the
+//! file, line, column and key, and suggest what may have been meant.
+
+pub mod edit;
+pub mod schedule;
+pub mod schema;
+pub mod tables;
+pub mod values;
+
+mod check;
+
+use crate::env::Env;
+use crate::failure::Failure;
+use crate::secret::SecretSource;
+use std::path::{Path, PathBuf};
+use tables::{ConsoleTable, LimitsTable, MaintenanceTable, Named, NotifyTable, SetTable};
+pub use values::is_name;
+
+/// The fallback for users without a file of their own.
+const OF_THE_SYSTEM: &str = "/etc/dedup/dedup.toml";
+
+/// A remote that has a name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remote {
+    pub name: String,
+    pub url: String,
+    /// What opens it.
+    pub keys: Vec<SecretSource>,
+}
+
+/// The contents of the file.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The file, if there is one.
+    pub path: Option<PathBuf>,
+    /// In the file's order.
+    pub remotes: Vec<Remote>,
+    pub sets: Named<SetTable>,
+    pub maintenance: MaintenanceTable,
+    pub limits: LimitsTable,
+    pub notify: NotifyTable,
+    pub console: ConsoleTable,
+}
+
+impl Settings {
+    /// Reads the user's file, or else the system's. Without either, everything has its default.
+    pub fn read(env: &Env) -> Result<Settings, Failure> {
+        // Where there is no home directory there are no settings of the user's.
+        let own = own_file(env).ok();
+        for path in own.iter().map(PathBuf::as_path).chain([Path::new(OF_THE_SYSTEM)]) {
+            if !is_there(path) {
+                continue;
+            }
+            let bytes = std::fs::read(path);
+            let bytes = bytes.map_err(|e| Failure::usage(format!("can't read {}: {e}", path.display())))?;
+            return Settings::from_bytes(path, &bytes, env);
+        }
+        Ok(Settings::default())
+    }
+
+    /// `path` is for messages.
+    fn from_bytes(path: &Path, bytes: &[u8], env: &Env) -> Result<Settings, Failure> {
+        let text = std::str::from_utf8(bytes).map_err(|e| {
+            let (line, column) = check::position(&String::from_utf8_lossy(&bytes[..e.valid_up_to()]));
+            Failure::usage(format!("{}:{line}:{column}: this is not UTF-8", path.display()))
+        })?;
+        Settings::parse(path, text, env)
+    }
+
+    /// `path` is for messages.
+    pub fn parse(path: &Path, text: &str, env: &Env) -> Result<Settings, Failure> {
+        check::settings(path, text, env)
+    }
+
+    pub fn remote(&self, name: &str) -> Option<&Remote> {
+        self.remotes.iter().find(|remote| remote.name == name)
+    }
+
+    /// A remote that must have a name.
+    pub fn named(&self, name: &str) -> Result<&Remote, Failure> {
+        self.remote(name).ok_or_else(|| {
+            let names: Vec<&str> = self.remotes.iter().map(|remote| remote.name.as_str()).collect();
+            let hint = did_you_mean(name, &names);
+            Failure::usage(format!("no remote is called '{name}'{hint}"))
+        })
+    }
+}
+
+/// The user's file.
+fn own_file(env: &Env) -> Result<PathBuf, Failure> {
+    Ok(env.base("XDG_CONFIG_HOME", ".config")?.join("dedup/dedup.toml"))
+}
+
+/// A file in a folder that can't be entered is not there for this user: `HOME` may be another's, or no folder.
+fn is_there(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    match std::fs::metadata(path) {
+        Ok(_) => true,
+        Err(e) => !matches!(e.kind(), NotFound | NotADirectory | PermissionDenied),
+    }
+}
+
+/// "; did you mean ...?" where one of the words is close.
+pub fn did_you_mean(word: &str, known: &[&str]) -> String {
+    let near = known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(word, known), known))
+        .min();
+    match near {
+        Some((distance, known)) if distance <= 2.max(word.len() / 3) => format!("; did you mean '{known}'?"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! When a set runs by itself: `daily 12:30`, `mon,thu 22:00`, `every 15m mon..fri 09:00-18:00`, `cron 0 3 * * *`,
+//! `manual`. Only what is written; when that is due is another matter.
+
+use super::values::from_text;
+use jiff::civil::{Time, Weekday};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use std::fmt;
+
+const FORMS: &str = "write \"daily 12:30\", \"mon,thu 22:00\", \"every 15m mon..fri 09:00-18:00\", \
+    \"cron 0 3 * * *\" or \"manual\"";
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Schedule {
+    /// Only when somebody asks.
+    Manual,
+    /// Once on each of these days.
+    At { days: Days, time: Time },
+    /// Again and again, within a window if there is one.
+    Every {
+        minutes: u32,
+        days: Days,
+        window: Option<(Time, Time)>,
+    },
+    /// Minute, hour, day of the month, month, day of the week.
+    Cron(String),
+}
+
+/// Days of the week, Monday first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Days([bool; 7]);
+
+impl Days {
+    const ALL: Days = Days([true; 7]);
+
+    pub fn has(self, day: Weekday) -> bool {
+        let place = usize::from(day.to_monday_zero_offset().unsigned_abs());
+        self.0.get(place).copied().unwrap_or_default()
+    }
+
+    /// `mon,thu`, `mon..fri`.
+    fn parse(text: &str) -> Option<Days> {
+        const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        let place = |name: &str| NAMES.iter().position(|known| *known == name);
+        let mut days = [false; 7];
+        for part in text.split(',') {
+            let (first, last) = match part.split_once("..") {
+                Some((first, last)) => (place(first)?, place(last)?),
+                None => (place(part)?, place(part)?),
+            };
+            let mut at = first;
+            loop {
+                *days.get_mut(at)? = true;
+                if at == last {
+                    break;
+                }
+                at = (at + 1) % 7;
+            }
+        }
+        Some(Days(days))
+    }
+}
+
+impl Schedule {
+    pub fn parse(text: &str) -> Result<Schedule, String> {
+        let wrong = || format!("'{text}' is not a schedule: {FORMS}");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match words[..] {
+            ["manual"] => Ok(Schedule::Manual),
+            ["daily", time] => Ok(Schedule::At {
+                days: Days::ALL,
+                time: clock(time).ok_or_else(wrong)?,
+            }),
+            ["every", interval, ref rest @ ..] => every(interval, rest).ok_or_else(wrong),
+            ["cron", ref fields @ ..] => match is_cron(fields) {
+                true => Ok(Schedule::Cron(fields.join(" "))),
+                false => Err(wrong()),
+            },
+            [days, time] => Ok(Schedule::At {
+                days: Days::parse(days).ok_or_else(wrong)?,
+                time: clock(time).ok_or_else(wrong)?,
+            }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+from_text!(Schedule, "a string such as \"daily 12:30\"", Schedule::parse);
+
+fn every(interval: &str, rest: &[&str]) -> Option<Schedule> {
+    let number = interval.get(..interval.len().checked_sub(1)?)?;
+    let number = number.parse::<u32>().ok()?;
+    let minutes = match interval.get(interval.len() - 1..)? {
+        "m" => number,
+        "h" => number.checked_mul(60)?,
+        _ => return None,
+    };
+    let window = |text: &str| {
+        let (from, to) = text.split_once('-')?;
+        let (from, to) = (clock(from)?, clock(to)?);
+        (from != to).then_some((from, to))
+    };
+    let (days, window) = match rest {
+        [] => (Days::ALL, None),
+        [one] => match window(one) {
+            Some(window) => (Days::ALL, Some(window)),
+            None => (Days::parse(one)?, None),
+        },
+        [days, hours] => (Days::parse(days)?, Some(window(hours)?)),
+        _ => return None,
+    };
+    (1..=24 * 60).contains(&minutes).then_some(Schedule::Every {
+        minutes,
+        days,
+        window,
+    })
+}
+
+/// `09:05`.
+fn clock(text: &str) -> Option<Time> {
+    let (hours, minutes) = text.split_once(':')?;
+    let number = |text: &str| {
+        let digits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| text.parse::<i8>().ok()).flatten()
+    };
+    Time::new(number(hours)?, number(minutes)?, 0, 0).ok()
+}
+
+fn is_cron(fields: &[&str]) -> bool {
+    const RANGES: [(u32, u32); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)];
+    let is_field = |(text, range): (&&str, (u32, u32))| text.split(',').all(|part| is_cron_part(part, range));
+    fields.len() == RANGES.len() && fields.iter().zip(RANGES).all(is_field)
+}
+
+/// `*`, `5`, `1-5`, each also with `/2`.
+fn is_cron_part(text: &str, (least, most): (u32, u32)) -> bool {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|n| (least..=most).contains(n));
+    let (range, step) = match text.split_once('/') {
+        Some((range, step)) => (range, Some(step)),
+        None => (text, None),
+    };
+    let is_range = range == "*"
+        || match range.split_once('-') {
+            Some((from, to)) => matches!((number(from), number(to)), (Some(from), Some(to)) if from <= to),
+            None => number(range).is_some(),
+        };
+    is_range && step.is_none_or(|step| step.parse::<u32>().is_ok_and(|step| (1..=most).contains(&step)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        let at = |hour, minute| Time::constant(hour, minute, 0, 0);
+        let days = |text: &str| Days::parse(text).unwrap();
+        let rows = [
+            ("manual", Schedule::Manual),
+            (
+                "daily 12:30",
+                Schedule::At {
+                    days: Days::ALL,
+                    time: at(12, 30),
+                },
+            ),
+            (
+                "mon,thu 22:00",
+                Schedule::At {
+                    days: days("mon,thu"),
+                    time: at(22, 0),
+                },
+            ),
+            (
+                "every 15m",
+                Schedule::Every {
+                    minutes: 15,
+                    days: Days::ALL,
+                    window: None,
+                },
+            ),
+            (
+                "every 2h 09:00-18:00",
+                Schedule::Every {
+                    minutes: 120,
+                    days: Days::ALL,
+                    window: Some((at(9, 0), at(18, 0))),
+                },
+            ),
+            (
+                "every 15m mon..fri 22:00-06:00",
+                Schedule::Every {
+                    minutes: 15,
+                    days: days("mon,tue,wed,thu,fri"),
+                    window: Some((at(22, 0), at(6, 0))),
+                },
+            ),
+            ("cron 0 3 * * 1-5", Schedule::Cron("0 3 * * 1-5".to_string())),
+            (
+                "cron */15 0-6,20 1 1-12/2 7",
+                Schedule::Cron("*/15 0-6,20 1 1-12/2 7".to_string()),
+            ),
+        ];
+        for (text, want) in rows {
+            assert_eq!(Schedule::parse(text), Ok(want), "{text}");
+        }
+        let weekend = days("sat..sun");
+        assert!(weekend.has(Weekday::Sunday) && !weekend.has(Weekday::Monday));
+        assert_eq!(days("sat..mon"), days("mon,sat,sun"));
+    }
+
+    #[test]
+    fn what_is_no_schedule() {
+        for text in [
+            "",
+            "daily",
+            "daily 24:00",
+            "daily 9:00",
+            "monday 10:00",
+            "mon 10:00 x",
+            "every",
+            "every 0m",
+            "every m",
+            "every 15",
+            "every 15s",
+            "every 25h",
+            "every 15m 09:00",
+            "every 15m 09:00-09:00",
+            "every é",
+            "cron 0 3 * *",
+            "cron 60 3 * * *",
+            "cron 0 3 * * 8",
+            "cron 5-1 * * * *",
+            "cron */0 * * * *",
+            "hourly",
+        ] {
+            let why = Schedule::parse(text).unwrap_err();
+            assert!(why.contains("not a schedule"), "{text}: {why}");
+        }
+    }
+}

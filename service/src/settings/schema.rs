@@ -1,0 +1,262 @@
+//! Every key of the settings file: its documentation, from which `docs/settings.md` is generated, and whether this
+//! version supports it. Unsupported keys are refused rather than ignored: somebody would rely on them.
+
+/// One key, or a table.
+pub struct KeyInfo {
+    /// From the top of the file; `NAME` is chosen by the user.
+    pub path: &'static str,
+    /// Its type, in words.
+    pub kind: &'static str,
+    /// Its default; empty if the key is required.
+    pub default: &'static str,
+    pub example: &'static str,
+    pub meaning: &'static str,
+    pub supported: bool,
+}
+
+/// Types of values.
+mod kind {
+    pub const TEXT: &str = "string";
+    pub const TEXTS: &str = "array of strings";
+    pub const PATH: &str = "path: absolute, or below the home directory with `~/`";
+    pub const PATHS: &str = "array of paths";
+    pub const YES_NO: &str = "`true` or `false`";
+    pub const SIZE: &str = "size, such as `\"500G\"`";
+    pub const AGE: &str = "duration, such as `\"3d\"`";
+    pub const PERCENT: &str = "whole number from 1 to 100";
+    pub const RATE: &str =
+        "bytes a second, `\"unlimited\"`, or by time of day `\"08:00=1M,18:00=unlimited\"`";
+    pub const COMMAND: &str = "shell command";
+}
+use kind::{AGE, COMMAND, PATH, PATHS, PERCENT, RATE, SIZE, TEXT, TEXTS, YES_NO};
+
+/// The default of keys that have no effect unless set.
+const NONE: &str = "none";
+
+const fn key(
+    path: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    example: &'static str,
+    meaning: &'static str,
+) -> KeyInfo {
+    KeyInfo {
+        path,
+        kind,
+        default,
+        example,
+        meaning,
+        supported: true,
+    }
+}
+
+/// A key whose feature this version does not have.
+const fn later(
+    path: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    example: &'static str,
+    meaning: &'static str,
+) -> KeyInfo {
+    KeyInfo {
+        path,
+        kind,
+        default,
+        example,
+        meaning,
+        supported: false,
+    }
+}
+
+/// In the order of the documentation, those of one table together.
+#[rustfmt::skip]
+pub const KEYS: &[KeyInfo] = &[
+    key("remotes.NAME.url", "URL or path", "", "\"/mnt/backup/repo\"", "Location of the repository."),
+    key("remotes.NAME.password-file", PATH, NONE, "\"~/.config/dedup/password\"", "File whose first line is the password. Cannot be combined with `password-command`."),
+    key("remotes.NAME.password-command", COMMAND, NONE, "\"secret-tool lookup dedup main\"", "Command whose first line of output is the password."),
+    key("remotes.NAME.key-file", PATH, NONE, "\"/etc/dedup/main.key\"", "Key file that opens the repository. Tried before the password."),
+    later("remotes.NAME.quota", SIZE, NONE, "\"500G\"", "Maximum size of the repository."),
+    later("remotes.NAME.append-only", YES_NO, "`false`", "true", "Never delete anything from this repository."),
+    later("sets.NAME.sources", PATHS, "", "[\"~/Documents\", \"~/Pictures\"]", "Files and directories to back up."),
+    later("sets.NAME.exclude", TEXTS, NONE, "[\"*.tmp\", \"!keep.tmp\"]", "Patterns to exclude; a leading `!` includes again."),
+    later("sets.NAME.exclude-extensions", TEXTS, NONE, "[\"iso\"]", "File name extensions to exclude."),
+    later("sets.NAME.hidden", YES_NO, "`true`", "false", "Whether to back up hidden files."),
+    later("sets.NAME.destinations", "array of names of remotes", "", "[\"main\"]", "Remotes that receive each snapshot."),
+    later("sets.NAME.priority", "whole number", "`0`", "10", "Sets with a higher priority run first."),
+    later("sets.NAME.schedule", "`\"daily 12:30\"`, `\"mon,thu 22:00\"`, `\"every 15m mon..fri 09:00-18:00\"`, `\"cron 0 3 * * *\"` or `\"manual\"`", "`\"manual\"`", "\"daily 12:30\"", "When the set runs automatically."),
+    later("sets.NAME.tags", TEXTS, NONE, "[\"office\"]", "Tags of its snapshots."),
+    later("sets.NAME.run-before", COMMAND, NONE, "\"pg_dump app > /var/tmp/app.sql\"", "Runs before the backup."),
+    later("sets.NAME.run-after", COMMAND, NONE, "\"rm /var/tmp/app.sql\"", "Runs after a backup that completed."),
+    later("sets.NAME.run-failed", COMMAND, NONE, "\"logger backup failed\"", "Runs after a backup that did not complete."),
+    later("sets.NAME.run-finally", COMMAND, NONE, "\"umount /mnt/usb\"", "Runs after every backup."),
+    later("sets.NAME.retention.tiers", "array of tables", NONE, "[{ until = \"7d\", keep-every = \"1h\" }, { keep-every = \"1M\" }]", "How many snapshots are kept by age, youngest tier first."),
+    later("sets.NAME.retention.tiers[].until", AGE, "for ever", "\"7d\"", "Age up to which the tier applies; only the last tier may omit it."),
+    later("sets.NAME.retention.tiers[].keep-every", "period, such as `\"1d\"`", "", "\"1h\"", "Keep one snapshot per period."),
+    later("sets.NAME.retention.deleted-files", "duration, or `\"forever\"`", "`\"forever\"`", "\"90d\"", "How long files that were deleted from the source are kept."),
+    later("sets.NAME.retention.max-generations", "whole number, at least 1", NONE, "1000", "Maximum number of snapshots."),
+    later("sets.NAME.retention.keep-tags", TEXTS, NONE, "[\"keep\"]", "Always keep snapshots with one of these tags."),
+    later("maintenance.light", AGE, NONE, "\"1d\"", "How often to apply retention and collect garbage."),
+    later("maintenance.full", AGE, NONE, "\"30d\"", "How often to check stored data as well."),
+    key("limits.upload", RATE, "`\"unlimited\"`", "\"10M\"", "Upload rate limit for repositories on a network. `--limit-upload` overrides it."),
+    key("limits.download", RATE, "`\"unlimited\"`", "\"10M\"", "Download rate limit for repositories on a network. `--limit-download` overrides it."),
+    later("limits.upload-idle", RATE, "as `upload`", "\"unlimited\"", "Upload rate limit while nobody uses the machine."),
+    later("limits.download-idle", RATE, "as `download`", "\"unlimited\"", "Download rate limit while nobody uses the machine."),
+    later("limits.cpu-active", PERCENT, NONE, "30", "Percentage of CPU time to use while somebody uses the machine."),
+    later("limits.cpu-idle", PERCENT, NONE, "80", "Percentage of CPU time to use while nobody uses the machine."),
+    later("limits.battery-min", PERCENT, NONE, "20", "Do not run below this battery charge, in percent."),
+    later("limits.skip-wifi", TEXTS, NONE, "[\"Tethering\"]", "Do not run while connected to one of these wireless networks."),
+    later("limits.skip-interfaces", TEXTS, NONE, "[\"wwan0\"]", "Do not run over these network interfaces."),
+    later("limits.proxy", "URL, `http` or `https`", NONE, "\"http://proxy:8080\"", "HTTP proxy for repositories on a network."),
+    later("notify.on", "`\"failure\"`, `\"always\"` or `\"never\"`", "`\"failure\"`", "\"failure\"", "Which runs send a message."),
+    later("notify.overdue-after", AGE, NONE, "\"3d\"", "Warn when the last backup is older than this."),
+    later("notify.overdue-again", AGE, NONE, "\"7d\"", "Repeat the warning after this time."),
+    later("notify.monthly-usage", YES_NO, "`false`", "true", "Send a report of storage usage every month."),
+    later("notify.mail.server", "name or address of a host", "", "\"smtp.example.jp\"", "SMTP server."),
+    later("notify.mail.port", "whole number from 1 to 65535", "`587`", "587", "SMTP port."),
+    later("notify.mail.tls", "`\"starttls\"`, `\"implicit\"` or `\"none\"`", "`\"starttls\"`", "\"starttls\"", "How the connection is secured."),
+    later("notify.mail.user", TEXT, NONE, "\"backup@example.jp\"", "SMTP user name."),
+    later("notify.mail.password-file", PATH, NONE, "\"/etc/dedup/smtp\"", "File whose first line is the SMTP password."),
+    later("notify.mail.from", "mail address", "", "\"backup@example.jp\"", "Sender address."),
+    later("notify.mail.to", "array of mail addresses, at least one", "", "[\"a@example.jp\", \"b@example.jp\"]", "Recipient addresses."),
+    later("notify.webhook.url", "URL, `http` or `https`", "", "\"https://hooks.example.jp/x\"", "URL that messages are posted to."),
+    later("notify.prometheus.textfile", PATH, "", "\"/var/lib/node_exporter/dedup.prom\"", "File for the textfile collector of Prometheus' node exporter."),
+    later("console.listen", "address and port", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Address and port that the console listens on."),
+    later("console.lang", "`\"en\"` or `\"ja\"`", "the environment's", "\"ja\"", "Language of the console."),
+];
+
+/// The parts of a key's path; tiers are tables in an array.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split('.').map(|part| part.trim_end_matches("[]"))
+}
+
+/// The keys at a place, given by the parts of its path: what comes next in the paths of those below it.
+pub fn below(place: &[&str]) -> Vec<&'static str> {
+    let mut found: Vec<&'static str> = Vec::new();
+    for key in KEYS {
+        let mut parts = parts(key.path);
+        if place.iter().all(|part| parts.next() == Some(part))
+            && let Some(next) = parts.next()
+            && !found.contains(&next)
+        {
+            found.push(next);
+        }
+    }
+    found
+}
+
+/// Whether anything at a place, or below it, does something in this version.
+pub fn is_supported(place: &[&str]) -> bool {
+    KEYS.iter().any(|key| {
+        let mut parts = parts(key.path);
+        key.supported && place.iter().all(|part| parts.next() == Some(part))
+    })
+}
+
+/// The text of `docs/settings.md`.
+pub fn page() -> String {
+    let mut page = String::from(include_str!("settings.md.in"));
+    let mut table = "";
+    for key in KEYS {
+        let (parent, name) = key.path.rsplit_once('.').unwrap_or_default();
+        if parent != table {
+            table = parent;
+            page += &match parent.strip_suffix("[]") {
+                Some(array) => format!("\n## Each table in the array `{array}`\n"),
+                None => format!("\n## `[{parent}]`\n"),
+            };
+        }
+        let default = match key.default {
+            "" => "required".to_string(),
+            default => format!("default: {default}"),
+        };
+        let later = match key.supported {
+            true => "",
+            false => " *Not supported yet.*",
+        };
+        page += &format!(
+            "\n- **`{name}`** — {} ({}; {default}).{later}\n\n      {name} = {}\n",
+            key.meaning.trim_end_matches('.'),
+            key.kind,
+            key.example
+        );
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tables::{self, fields};
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn places() {
+        assert_eq!(
+            below(&[]),
+            ["remotes", "sets", "maintenance", "limits", "notify", "console"]
+        );
+        assert_eq!(
+            below(&["sets", "NAME", "retention", "tiers"]),
+            ["until", "keep-every"]
+        );
+        assert!(below(&["remotes", "NAME", "url"]).is_empty());
+        assert!(is_supported(&["remotes"]) && is_supported(&["limits", "upload"]));
+        assert!(!is_supported(&["sets"]) && !is_supported(&["remotes", "NAME", "quota"]));
+    }
+
+    /// A field that no key describes would be refused; a key without a field, too.
+    #[test]
+    fn every_field_is_described() {
+        let rows = [
+            ("", fields::of::<tables::Tables>()),
+            ("remotes.NAME", fields::of::<tables::RemoteTable>()),
+            ("sets.NAME", fields::of::<tables::SetTable>()),
+            ("sets.NAME.retention", fields::of::<tables::RetentionTable>()),
+            ("sets.NAME.retention.tiers", fields::of::<tables::TierTable>()),
+            ("maintenance", fields::of::<tables::MaintenanceTable>()),
+            ("limits", fields::of::<tables::LimitsTable>()),
+            ("notify", fields::of::<tables::NotifyTable>()),
+            ("notify.mail", fields::of::<tables::MailTable>()),
+            ("notify.webhook", fields::of::<tables::WebhookTable>()),
+            ("notify.prometheus", fields::of::<tables::PrometheusTable>()),
+            ("console", fields::of::<tables::ConsoleTable>()),
+        ];
+        let mut described = 0;
+        for (place, fields) in rows {
+            let place: Vec<&str> = place.split('.').filter(|part| !part.is_empty()).collect();
+            let (mut want, mut got) = (fields.to_vec(), below(&place));
+            want.sort_unstable();
+            got.sort_unstable();
+            assert_eq!(got, want, "{place:?}");
+            described += want.len();
+        }
+        // Every key, and the eight tables that are keys themselves.
+        let tables = [
+            "remotes",
+            "sets",
+            "retention",
+            "maintenance",
+            "limits",
+            "notify",
+            "mail",
+            "webhook",
+        ];
+        assert_eq!(
+            described,
+            KEYS.len() + tables.len() + ["prometheus", "console"].len()
+        );
+    }
+
+    /// `DEDUP_WRITE_DOCS=1 cargo test -p dedup-service settings::schema` writes it anew.
+    #[test]
+    fn the_page_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/settings.md");
+        if std::env::var_os("DEDUP_WRITE_DOCS").is_some() {
+            std::fs::write(&path, page()).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(&path).unwrap() == page(),
+            "write docs/settings.md anew"
+        );
+    }
+}

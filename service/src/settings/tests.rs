@@ -1,0 +1,367 @@
+use super::*;
+use crate::status::Status;
+
+fn parse(text: &str) -> Result<Settings, Failure> {
+    Settings::parse(Path::new("/x/dedup.toml"), text, &Env::of(&[]))
+}
+
+/// Every key that there is to be, as a user would write it.
+const EVERYTHING: &str = r#"
+[remotes.main]
+url = "/mnt/backup/repo"
+password-command = "secret-tool lookup dedup main"
+quota = "500G"
+[remotes.okinawa]
+url = "s3://office/pc1?endpoint=https://s3.example.jp&region=jp"
+append-only = true
+password-file = "/etc/dedup/okinawa"
+key-file = "~/okinawa.key"
+
+[sets.documents]
+sources = ["~/Documents", "~/Pictures"]
+exclude = ["*.tmp", "!keep.tmp"]
+exclude-extensions = ["iso"]
+hidden = true
+destinations = ["main", "okinawa"]
+priority = 10
+schedule = "daily 12:30"
+tags = ["office"]
+run-before = "pg_dump app > /var/tmp/app.sql"
+run-after = "a"
+run-failed = "b"
+run-finally = "c"
+[sets.documents.retention]
+tiers = [
+  { until = "7d", keep-every = "1h" },
+  { until = "90d", keep-every = "1d" },
+  { until = "365d", keep-every = "1w" },
+  { keep-every = "1M" },
+]
+deleted-files = "90d"
+max-generations = 1000
+keep-tags = ["keep"]
+
+[maintenance]
+light = "1d"
+full = "30d"
+[limits]
+upload = "10M"
+download = "08:00=1M,18:00=unlimited"
+upload-idle = "unlimited"
+download-idle = "unlimited"
+cpu-active = 30
+cpu-idle = 80
+battery-min = 20
+skip-wifi = ["Tethering"]
+skip-interfaces = ["wwan0"]
+proxy = "http://proxy:8080"
+[notify]
+on = "failure"
+overdue-after = "3d"
+overdue-again = "7d"
+monthly-usage = true
+[notify.mail]
+server = "smtp.example.jp"
+port = 587
+tls = "starttls"
+user = "backup@example.jp"
+password-file = "/etc/dedup/smtp"
+from = "backup@example.jp"
+to = ["a@example.jp", "b@example.jp"]
+[notify.webhook]
+url = "https://hooks.example.jp/x"
+[notify.prometheus]
+textfile = "/var/lib/node_exporter/dedup.prom"
+[console]
+listen = "127.0.0.1:4280"
+lang = "ja"
+"#;
+
+#[test]
+fn remotes_and_what_opens_them() {
+    let settings = parse(
+        "# mine\n[remotes.main]\nurl = '/mnt/backup'\npassword-file = '~/pass'\n\
+         [remotes.okinawa]\nurl = 's3://office/pc1'\nkey-file = '/k'\npassword-command = 'pass show x'\n\
+         [remotes.a]\nurl = '~/a'\nkey-file = '~/k'\n",
+    );
+    let settings = settings.unwrap();
+    let names: Vec<&str> = settings
+        .remotes
+        .iter()
+        .map(|remote| remote.name.as_str())
+        .collect();
+    assert_eq!(names, ["main", "okinawa", "a"]);
+    let main = settings.remote("main").unwrap();
+    assert_eq!(main.keys, [SecretSource::PasswordFile("/home/u/pass".into())]);
+    let other = settings.remote("okinawa").unwrap();
+    let keys = [
+        SecretSource::KeyFile("/k".into()),
+        SecretSource::PasswordCommand("pass show x".into()),
+    ];
+    assert_eq!(
+        (other.url.as_str(), &other.keys[..]),
+        ("s3://office/pc1", &keys[..])
+    );
+    let home = settings.named("a").unwrap();
+    assert_eq!(home.url, "/home/u/a");
+    assert_eq!(home.keys, [SecretSource::KeyFile("/home/u/k".into())]);
+    assert!(parse("").unwrap().remotes.is_empty());
+    assert!(
+        settings
+            .named("mian")
+            .unwrap_err()
+            .message
+            .contains("did you mean 'main'?")
+    );
+}
+
+/// Everything is understood; what nothing is done with is refused all the same.
+#[test]
+fn everything_is_understood() {
+    let failure = parse(EVERYTHING).unwrap_err();
+    let want = "/x/dedup.toml:5:1: 'quota' is not supported yet by this version of dedup";
+    assert!(failure.message.starts_with(want), "{}", failure.message);
+    let key = |line: &str| line.split(['=', ' ']).next().unwrap_or_default().to_string();
+    let written: Vec<String> = EVERYTHING.lines().map(key).collect();
+    for key in schema::KEYS {
+        let (_, name) = key.path.rsplit_once('.').unwrap();
+        let is_written =
+            written.iter().any(|word| word == name) || EVERYTHING.contains(&format!(" {name} = "));
+        assert!(is_written, "{}", key.path);
+    }
+}
+
+/// Each key alone, with its documented example: taken if it is supported, and otherwise refused at its place.
+#[test]
+fn every_example_is_right() {
+    for key in schema::KEYS {
+        let (table, name) = key.path.rsplit_once('.').unwrap();
+        let path = table.replace("NAME", "main");
+        let mut text = String::from("[remotes.main]\n");
+        if key.path != "remotes.NAME.url" {
+            text += "url = '/r'\n";
+        }
+        text += &match path.as_str() {
+            "remotes.main" => String::new(),
+            "sets.main.retention.tiers[]" => "[[sets.main.retention.tiers]]\n".to_string(),
+            path => format!("[{path}]\n"),
+        };
+        text += &format!("{name} = {}\n", key.example);
+        let others = [
+            ("sets.NAME", "sources = ['/a']\ndestinations = ['main']\n"),
+            ("notify.mail", "server = 'h'\nfrom = 'a@h'\nto = ['b@h']\n"),
+            ("sets.NAME.retention.tiers[]", "keep-every = '1d'\n"),
+        ];
+        for (place, lines) in others.iter().filter(|(place, _)| *place == table) {
+            let lines = lines
+                .lines()
+                .filter(|line| !line.starts_with(&format!("{name} ")));
+            text += &lines.map(|line| format!("{line}\n")).collect::<String>();
+            assert!(key.path.starts_with(place));
+        }
+        if table.starts_with("sets.NAME.") {
+            text += "[sets.main]\nsources = ['/a']\ndestinations = ['main']\n";
+        }
+        match (parse(&text), key.supported) {
+            (Ok(_), true) => {}
+            (Err(failure), false) => assert!(
+                failure.message.contains("is not supported yet"),
+                "{text}\n{}",
+                failure.message
+            ),
+            (got, _) => panic!("{text}\n{:?}", got.map(drop)),
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    let set = "[remotes.main]\nurl='/r'\n[sets.a]\n";
+    let rows = [
+        (
+            "\n[remote.main]\nurl='/a'",
+            "dedup.toml:2:2: unknown key 'remote'; did you mean 'remotes'?",
+        ),
+        (
+            "[remotes.a]\nurl='/a'\npasword-file='/x'",
+            ":3:1: unknown key 'pasword-file'; did you mean 'password-file'?",
+        ),
+        (
+            "[remotes.a]\nurl='/a'\nzzzzzzzz=1",
+            ":3:1: unknown key 'zzzzzzzz' (allowed here: url, ",
+        ),
+        (
+            "[remotes.a]\nurl=1",
+            ":2:5: 'url' must be a string (found integer `1`)",
+        ),
+        (
+            "[remotes.a]\n url = 'a/b'",
+            ":2:8: 'url': 'a/b' is not an absolute path",
+        ),
+        (
+            "[remotes.a]\nurl='/a'\nkey-file='k'",
+            ":3:10: 'key-file': 'k' is not an absolute path",
+        ),
+        (
+            "[remotes.a]\nurl='/a'\npassword-file='~you/p'",
+            ":3:15: 'password-file': '~you/p': another user's",
+        ),
+        (
+            "[remotes.a]\nurl='ftp://h/x'",
+            ":2:5: 'url': invalid repository URL: 'ftp:' is not known",
+        ),
+        (
+            "[remotes.a]\nurl='s3://b?endpiont=x'",
+            "has no parameter 'endpiont'",
+        ),
+        ("[remotes.a]\nurl=''", ":2:5: 'url': "),
+        ("[remotes.a]\nkey-file='/x'", ":1:10: remote 'a' has no url"),
+        (
+            "[remotes.\"a/b\"]\nurl='/x'",
+            ":1:10: 'a/b': 'a/b' can't be a name",
+        ),
+        (
+            "[remotes.a]\nurl='/x'\npassword-file='/p'\npassword-command='q'",
+            ":4:18: give 'password-file' or 'password-command'",
+        ),
+        (
+            "[remotes.a]\nurl='/x'\nquota='many'",
+            ":3:7: 'quota': 'many' is not a size",
+        ),
+        (
+            "[remotes.a]\nurl='/x'\nquota=5",
+            ":3:7: 'quota' must be a string such as \"500G\" (found integer",
+        ),
+        (
+            "[remotes.a]\nurl='/x'\nappend-only='yes'",
+            ":3:13: 'append-only' must be a boolean",
+        ),
+        ("[remotes.a]\nurl='/x'\nurl='/y'", ":3:1: "),
+        (
+            "remotes = 3",
+            ":1:11: 'remotes' must be a table with a table of its own for each NAME",
+        ),
+        ("[remotes]\na = 3", ":2:5: 'a' must be a table"),
+        ("[remotes.a\n", ":1:11: "),
+        (
+            &format!("{set}sources=['/a']\ndestinations=['main','mian']"),
+            ":5:22: 'destinations': no remote is called 'mian'; did you mean 'main'?",
+        ),
+        (
+            &format!("{set}sources=['/a','b']\ndestinations=['main']"),
+            ":4:15: 'sources': 'b' is not an absolute path",
+        ),
+        (
+            &format!("{set}sources=['/a']"),
+            ":3:7: set 'a' has no destinations",
+        ),
+        (
+            &format!("{set}destinations=['main']"),
+            ":3:7: set 'a' has no sources",
+        ),
+        (
+            &format!("{set}schedule='hourly'"),
+            ":4:10: 'schedule': 'hourly' is not a schedule",
+        ),
+        (&format!("{set}priority='high'"), ":4:10: 'priority' must be "),
+        (
+            &format!("{set}soruces=['/a']"),
+            ":4:1: unknown key 'soruces'; did you mean 'sources'?",
+        ),
+        (
+            &format!(
+                "{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\ntiers=[{{until='9d',keep-every='1d'}},{{until='7d',keep-every='1w'}}]"
+            ),
+            ":7:7: 'tiers': tiers must have ascending ages",
+        ),
+        (
+            &format!("{set}[sets.a.retention]\ntiers=[{{until='9d'}}]"),
+            ":5:8: [tiers] has no 'keep-every', which is required",
+        ),
+        (
+            &format!("{set}[sets.a.retention]\ntiers=[{{untill='9d',keep-every='1d'}}]"),
+            ":5:9: unknown key 'untill'; did you mean 'until'?",
+        ),
+        (
+            &format!("{set}[sets.a.retention]\nmax-generations=0"),
+            ":5:17: 'max-generations': 0 is not a whole number from 1",
+        ),
+        ("[limits]\nupload='fast'", ":2:8: 'upload': 'fast' is not a size"),
+        (
+            "[limits]\ncpu-idle=101",
+            ":2:10: 'cpu-idle': 101 is not a whole number from 1 to 100",
+        ),
+        ("[limits]\nproxy='proxy:8080'", ":2:7: 'proxy': write a URL"),
+        (
+            "[maintenance]\nlight='often'",
+            ":2:7: 'light': 'often' is not a duration",
+        ),
+        (
+            "[notify]\non='failures'",
+            ":2:4: 'on': 'failures' is not one of \"failure\", \"always\", \"never\"; did you mean 'failure'?",
+        ),
+        (
+            "[notify.mail]\nserver='h'\nfrom='a@h'\nto=[]",
+            ":4:4: 'to' names nobody",
+        ),
+        (
+            "[notify.mail]\nserver='h'\nto=['a@h']",
+            "[mail] has no 'from', which is required",
+        ),
+        (
+            "[console]\nlisten='4280'",
+            ":2:8: 'listen': '4280' is not an address and port",
+        ),
+        (
+            "[console]\nlang='fr'",
+            ":2:6: 'lang': 'fr' is not one of \"en\", \"ja\"",
+        ),
+        ("[console]\nlang='ja'", ":1:2: 'console' is not supported yet"),
+        ("[notify]\non='never'", ":1:2: 'notify' is not supported yet"),
+        (
+            "[limits]\nupload='1M'\ncpu-idle=80",
+            ":3:1: 'cpu-idle' is not supported yet",
+        ),
+        (
+            &format!("{set}sources=['/a']\ndestinations=['main']"),
+            ":3:2: 'sets' is not supported yet",
+        ),
+    ];
+    for (text, want) in rows {
+        let failure = parse(text).unwrap_err();
+        assert_eq!(failure.status, Status::BadSettings);
+        assert!(failure.message.contains(want), "{text}\n{}", failure.message);
+        assert!(
+            failure.message.starts_with("/x/dedup.toml:"),
+            "{}",
+            failure.message
+        );
+        assert!(!failure.message.contains('\n'), "{}", failure.message);
+    }
+}
+
+#[test]
+fn limits_are_read() {
+    let settings = parse("[limits]\nupload = '10M'\n").unwrap();
+    assert!(settings.limits.upload.is_some() && settings.limits.download.is_none());
+}
+
+#[test]
+fn what_is_not_utf8_has_its_place() {
+    let env = Env::of(&[]);
+    let failure = Settings::from_bytes(Path::new("/x/dedup.toml"), b"[remotes.a]\nurl = '/\xff'\n", &env);
+    let message = failure.unwrap_err().message;
+    assert!(
+        message.starts_with("/x/dedup.toml:2:9: ") && message.contains("UTF-8"),
+        "{message}"
+    );
+}
+
+#[test]
+fn suggestions() {
+    assert_eq!(
+        did_you_mean("man", &["main", "okinawa"]),
+        "; did you mean 'main'?"
+    );
+    assert_eq!(did_you_mean("tokyo", &["main", "okinawa"]), "");
+}

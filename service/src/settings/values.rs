@@ -1,0 +1,379 @@
+//! Types of values in the settings file. Each is validated as it is parsed, so that an error has the line and column of
+//! the value.
+
+use crate::env::Env;
+use crate::failure::Failure;
+use crate::rates::RateSchedule;
+use crate::settings::did_you_mean;
+use engine::retain::Bucket;
+use engine::units::{parse_size, parse_span};
+use jiff::Span;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A value that is written as a string. `$parse` makes it of the text, or says why it can't.
+macro_rules! from_text {
+    ($name:ty, $expecting:literal, $parse:expr) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl Visitor<'_> for Text {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($expecting)
+                    }
+
+                    fn visit_str<E: Error>(self, text: &str) -> Result<$name, E> {
+                        let parse: fn(&str) -> Result<$name, String> = $parse;
+                        parse(text).map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
+            }
+        }
+    };
+}
+pub(super) use from_text;
+
+/// One of a few words.
+macro_rules! one_of {
+    ($(#[$doc:meta])* $name:ident: $($variant:ident = $word:literal),+ $(,)?) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum $name {
+            $($variant),+
+        }
+
+        impl $name {
+            pub const WORDS: &[&str] = &[$($word),+];
+        }
+
+        from_text!($name, "a string", |text| match text {
+            $($word => Ok($name::$variant),)+
+            other => Err(not_one_of(other, $name::WORDS)),
+        });
+    };
+}
+
+fn not_one_of(word: &str, known: &[&str]) -> String {
+    let list: Vec<String> = known.iter().map(|known| format!("\"{known}\"")).collect();
+    format!(
+        "'{word}' is not one of {}{}",
+        list.join(", "),
+        did_you_mean(word, known)
+    )
+}
+
+/// Letters, digits, `-` and `_`: what is called so is looked up before it is taken for a path.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Name(pub String);
+
+/// Whether a text can be the name of a remote or a set.
+pub fn is_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
+}
+
+from_text!(Name, "a name", |text| match is_name(text) {
+    true => Ok(Name(text.to_string())),
+    false => Err(format!(
+        "'{text}' can't be a name: write letters, digits, - and _"
+    )),
+});
+
+/// A path that does not depend on where the program is started: absolute, or below the home directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AbsolutePath(String);
+
+impl AbsolutePath {
+    pub fn parse(text: &str) -> Result<AbsolutePath, String> {
+        if text == "~" || text.starts_with("~/") || PathBuf::from(text).is_absolute() {
+            return Ok(AbsolutePath(text.to_string()));
+        }
+        Err(match text.starts_with('~') {
+            true => format!("'{text}': another user's home directory is not looked up, write the whole path"),
+            false => format!("'{text}' is not an absolute path, or one that begins with ~/"),
+        })
+    }
+
+    /// With the home directory for `~`.
+    pub fn expand(&self, env: &Env) -> Result<PathBuf, Failure> {
+        env.expand(self.0.as_ref())
+    }
+}
+
+from_text!(AbsolutePath, "a string", AbsolutePath::parse);
+
+/// Bytes: `500G`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Size(pub u64);
+
+from_text!(Size, "a string such as \"500G\"", |text| {
+    parse_size(text).map(Size).map_err(|e| e.to_string())
+});
+
+/// A calendar span of some length: `3d`.
+#[derive(Clone, Copy, Debug)]
+pub struct Age(pub Span);
+
+from_text!(Age, "a string such as \"3d\"", |text| age(text).map(Age));
+
+/// Elsewhere `m` is often months, and minutes where months were meant would remove nearly everything.
+fn age(text: &str) -> Result<Span, String> {
+    if text.contains('m') && !text.contains('h') {
+        let why =
+            "m means minutes: write M for months, or hours before the minutes (0h30m) if minutes are meant";
+        return Err(why.to_string());
+    }
+    let span = parse_span(text).map_err(|e| e.to_string())?;
+    match span.is_positive() {
+        true => Ok(span),
+        false => Err(format!("'{text}' is no time at all")),
+    }
+}
+
+/// How long: a span, or without end.
+#[derive(Clone, Copy, Debug)]
+pub enum Lasting {
+    For(Span),
+    Forever,
+}
+
+from_text!(
+    Lasting,
+    "a string such as \"90d\", or \"forever\"",
+    |text| match text {
+        "forever" => Ok(Lasting::Forever),
+        text => age(text).map(Lasting::For),
+    }
+);
+
+/// A calendar period, of which one snapshot is kept: `1d`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Period(pub Bucket);
+
+from_text!(Period, "a string such as \"1d\"", |text| {
+    Bucket::every(&age(text)?).map(Period).map_err(|e| e.to_string())
+});
+
+from_text!(
+    RateSchedule,
+    "a string such as \"10M\", or \"unlimited\"",
+    |text| { RateSchedule::parse(text) }
+);
+
+/// Whole per cents, from 1 to 100.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Percent(pub u8);
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = WholeNumber { least: 1, most: 100 };
+        let number = deserializer.deserialize_i64(number)?;
+        u8::try_from(number).map(Percent).map_err(D::Error::custom)
+    }
+}
+
+/// A TCP port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Port(pub u16);
+
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = WholeNumber {
+            least: 1,
+            most: i64::from(u16::MAX),
+        };
+        let number = deserializer.deserialize_i64(number)?;
+        u16::try_from(number).map(Port).map_err(D::Error::custom)
+    }
+}
+
+/// How many, at least 1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Many(pub u32);
+
+impl<'de> Deserialize<'de> for Many {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = WholeNumber {
+            least: 1,
+            most: i64::from(u32::MAX),
+        };
+        let number = deserializer.deserialize_i64(number)?;
+        u32::try_from(number).map(Many).map_err(D::Error::custom)
+    }
+}
+
+struct WholeNumber {
+    least: i64,
+    most: i64,
+}
+
+impl Visitor<'_> for WholeNumber {
+    type Value = i64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {} to {}", self.least, self.most)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<i64, E> {
+        match (self.least..=self.most).contains(&number) {
+            true => Ok(number),
+            false => Err(E::custom(format!(
+                "{number} is not a whole number from {} to {}",
+                self.least, self.most
+            ))),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<i64, E> {
+        self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+/// An `http` or `https` URL.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WebUrl(pub String);
+
+from_text!(WebUrl, "a string", |text| {
+    let rest = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    let host = rest
+        .and_then(|rest| rest.split(['/', '?', '#']).next())
+        .unwrap_or_default();
+    let is_host = !host.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    match is_host {
+        true => Ok(WebUrl(text.to_string())),
+        false => Err("write a URL that begins with https:// or http:// and names a host".to_string()),
+    }
+});
+
+/// The name of a host, or its address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Host(pub String);
+
+from_text!(Host, "a string", |text| {
+    let plain = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => Ok(Host(text.to_string())),
+        false => Err(format!("'{text}' is not the name of a host")),
+    }
+});
+
+/// An address of mail: `user@example.jp`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MailAddress(pub String);
+
+from_text!(MailAddress, "a string", |text| {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || "<>,;\"()".contains(c);
+    match text.rsplit_once('@') {
+        Some((user, host)) if !user.is_empty() && !host.is_empty() && !text.contains(bad) => {
+            Ok(MailAddress(text.to_string()))
+        }
+        _ => Err(format!(
+            "'{text}' is not an address of mail such as user@example.jp"
+        )),
+    }
+});
+
+/// Where the console listens: address and port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listen(pub SocketAddr);
+
+from_text!(Listen, "a string such as \"127.0.0.1:4280\"", |text| {
+    let address = text.parse().map(Listen);
+    address.map_err(|_| format!("'{text}' is not an address and port such as 127.0.0.1:4280"))
+});
+
+one_of! {
+    /// When a message is sent.
+    NotifyOn: Failure = "failure", Always = "always", Never = "never"
+}
+one_of! {
+    /// How the connection to the mail server is secured.
+    MailTls: StartTls = "starttls", Implicit = "implicit", None = "none"
+}
+one_of! {
+    /// The language of the console and of mails.
+    Language: English = "en", Japanese = "ja"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What reading `text` as the value of a key says.
+    fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+        #[derive(serde::Deserialize)]
+        struct One<T> {
+            x: T,
+        }
+        let read: Result<One<T>, toml::de::Error> = toml::from_str(&format!("x = {text}"));
+        read.map(|one| one.x).map_err(|e| e.message().to_string())
+    }
+
+    #[test]
+    fn names() {
+        for good in ["main", "a", "nas-2", "x_y", "2nd"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "-a", "a/b", "./a", "s3:", "a b", "a.b", "ä"] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn good_values() {
+        assert_eq!(read::<Size>("'500G'").unwrap(), Size(500 << 30));
+        assert_eq!(read::<Percent>("30").unwrap(), Percent(30));
+        assert_eq!(read::<Port>("587").unwrap(), Port(587));
+        assert_eq!(read::<MailTls>("'starttls'").unwrap(), MailTls::StartTls);
+        assert_eq!(read::<Language>("'ja'").unwrap(), Language::Japanese);
+        assert_eq!(read::<Period>("'1d'").unwrap(), Period(Bucket::DAY));
+        assert!(matches!(read("'forever'"), Ok(Lasting::Forever)));
+        assert!(matches!(read("'90d'"), Ok(Lasting::For(_))));
+        assert_eq!(read::<Listen>("'[::1]:80'").unwrap().0.port(), 80);
+        for url in ["'https://h'", "'http://h:8080/x?y=z'"] {
+            assert!(read::<WebUrl>(url).is_ok(), "{url}");
+        }
+        let env = Env::of(&[]);
+        let path = |text: &str| read::<AbsolutePath>(text).unwrap().expand(&env).unwrap();
+        assert_eq!(path("'~/a'"), PathBuf::from("/home/u/a"));
+        assert_eq!(path("'/a'"), PathBuf::from("/a"));
+    }
+
+    #[test]
+    fn bad_values() {
+        let says = |read: Result<(), String>, want: &str| {
+            let why = read.unwrap_err();
+            assert!(why.contains(want), "{why}");
+        };
+        says(read::<Size>("'many'").map(drop), "not a size");
+        says(read::<Size>("5").map(drop), "expected a string such as");
+        says(read::<Age>("'soon'").map(drop), "not a duration");
+        says(read::<Age>("'0s'").map(drop), "no time at all");
+        says(read::<Age>("'6m'").map(drop), "M for months");
+        says(read::<Period>("'1d2h'").map(drop), "not a period");
+        for number in ["0", "101", "-1"] {
+            says(read::<Percent>(number).map(drop), "from 1 to 100");
+        }
+        says(read::<Percent>("'30'").map(drop), "a whole number");
+        says(read::<Port>("65536").map(drop), "65535");
+        says(read::<MailTls>("'startls'").map(drop), "did you mean 'starttls'?");
+        for url in ["'ftp://h'", "'https://'", "'https://a b'", "'h'"] {
+            says(read::<WebUrl>(url).map(drop), "https://");
+        }
+        for mail in ["'a'", "'@h'", "'a@'", "'a b@h'", "'A <a@h>'"] {
+            says(read::<MailAddress>(mail).map(drop), "address of mail");
+        }
+        says(read::<Listen>("'4280'").map(drop), "address and port");
+        for path in ["'a/b'", "''", "'./a'"] {
+            says(read::<AbsolutePath>(path).map(drop), "not an absolute path");
+        }
+        says(read::<AbsolutePath>("'~other/a'").map(drop), "another user's");
+    }
+}

@@ -1,0 +1,126 @@
+//! The job `undelete`: removed snapshots back from the trash.
+
+use crate::context::Context;
+use crate::face::{Activity, Face, Notice, ProblemCounts, Step};
+use crate::failure::Failure;
+use crate::status::Status;
+use engine::facts::Facts;
+use engine::forget as run;
+pub use engine::forget::Trashed;
+use engine::manifest::Snapshot;
+use engine::monitor::{Monitor, Problem};
+use engine::repo::Repo;
+use engine::select::{self, Filter};
+use engine::{Error, SessionId, StoreError};
+
+/// What is in the trash.
+#[derive(Debug)]
+pub struct Trash {
+    /// What can be brought back, last removed first.
+    pub snapshots: Vec<Trashed>,
+    /// Earlier forms of snapshots that are still there, or listed.
+    pub earlier: u64,
+    pub problems: ProblemCounts,
+}
+
+pub fn list(context: &Context, face: &dyn Face) -> Result<Trash, Failure> {
+    let repo = context.open(face)?;
+    let step = Step::start(face, Activity::Undelete)?;
+    let (snapshots, earlier) = read(&repo, &step)?;
+    let problems = step.finish();
+    Ok(Trash {
+        snapshots,
+        earlier,
+        problems,
+    })
+}
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The beginnings of ids.
+    pub snapshots: Vec<String>,
+    pub dry_run: bool,
+}
+
+/// What was, or would be, brought back.
+#[derive(Debug)]
+pub struct Report {
+    /// As it was in the trash, and its id now.
+    pub snapshots: Vec<(Facts, SessionId)>,
+    refused: bool,
+    problems: ProblemCounts,
+}
+
+impl Report {
+    pub fn status(&self) -> Status {
+        let refused = match self.refused {
+            true => Status::Incomplete,
+            false => Status::Completed,
+        };
+        self.problems.status().max(refused)
+    }
+}
+
+pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    let repo = context.open(face)?;
+    let step = Step::start(face, Activity::Undelete)?;
+    let (trash, _) = read(&repo, &step)?;
+    let facts: Vec<Facts> = trash.iter().map(|trashed| trashed.facts.clone()).collect();
+    let chosen = select::choose_all(&facts, &request.snapshots, &Filter::default()).map_err(|e| match e {
+        Error::NoSnapshot(text) => Failure::new(
+            Status::Failed,
+            format!("no snapshot in the trash matches '{text}'; 'dedup undelete' lists those that do"),
+        ),
+        e => e.into(),
+    })?;
+    let host = context.host()?;
+    let (mut snapshots, mut refused) = (Vec::new(), false);
+    for facts in chosen {
+        if request.dry_run {
+            snapshots.push((facts.clone(), facts.id));
+            continue;
+        }
+        match run::undelete(&repo, facts.id, &host, context.now_secs(), &step) {
+            Ok(new) => snapshots.push((facts.clone(), new)),
+            Err(Error::Store(e @ StoreError::Refused(_))) => {
+                refused = true;
+                face.notice(&Notice::PartFailed(&e.into()));
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let problems = step.finish();
+    Ok(Report {
+        snapshots,
+        refused,
+        problems,
+    })
+}
+
+/// Without what is there in another form: changing a snapshot's tags leaves its old form in the trash. Of several
+/// forms in the trash, the one that was removed last. And how many there are without being listed.
+fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Vec<Trashed>, u64), Failure> {
+    let (trash, damaged) = run::list_trash(repo)?;
+    for (id, error) in damaged {
+        monitor.problem(&Problem::of(format!("trash/{id}"), &error));
+    }
+    let (snapshots, _) = repo.snapshots()?;
+    let same = |a: &Facts, b: &Facts| a.time == b.time && a.host == b.host && a.paths == b.paths;
+    let restated: Vec<Facts> = snapshots
+        .iter()
+        .filter(|snapshot| snapshot.manifest.original.is_some())
+        .map(Snapshot::facts)
+        .collect();
+    let mut newest: Vec<Trashed> = Vec::new();
+    let mut earlier = 0;
+    // Last forgotten first.
+    for trashed in trash {
+        let there = restated.iter().any(|facts| same(facts, &trashed.facts));
+        if !there && !newest.iter().any(|known| same(&known.facts, &trashed.facts)) {
+            newest.push(trashed);
+        } else {
+            earlier += 1;
+        }
+    }
+    Ok((newest, earlier))
+}
