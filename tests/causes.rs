@@ -1,20 +1,22 @@
 //! Every cause of trouble against every command: the exit code, what is said, and that nothing is called damaged that is
 //! not. The table of expectations is the one in docs/reliability.md.
 
+mod table;
+
+use self::table::{Row, rows};
 use crate::cli_bad::Disk;
 use crate::full_disk::fill;
 use kit::generation::noise;
 use kit::program::{Home, Run};
 use kit::servers::{Proxy, Rclone, Serve, ports};
 use rustix::process::geteuid;
-use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dedup-under-test");
 const NOBODY: u32 = 65_534;
@@ -22,8 +24,9 @@ const NOBODY: u32 = 65_534;
 const AT_ONCE: usize = 8;
 
 /// The columns: names of commands, and their arguments.
-const COMMANDS: [(&str, &[&str]); 13] = [
+const COMMANDS: [(&str, &[&str]); 14] = [
     ("backup", &["backup", "docs"]),
+    ("backup --also", &["backup", "docs", "--also", "BEHIND"]),
     ("restore", &["restore", "latest", "--target", "out"]),
     ("dump", &["dump", "latest", "FILE", "--target", "out/a"]),
     ("ls", &["ls", "latest"]),
@@ -62,10 +65,12 @@ struct Cell {
     /// A file as it was saved.
     file: String,
     disk: Option<Disk>,
+    /// Of the cell's own, which the command is to outlive.
+    server: Option<Arc<Mutex<Rclone>>>,
 }
 
 /// A machine with two snapshots in `repo`, all of it in the replica `current`, the first one in `behind`, an empty
-/// repository `other`, and a file that is not saved yet. Its cache is lost.
+/// repository `other`, one with other data, `foreign`, and a file that is not saved yet. Its cache is lost.
 fn template(program: &str) -> Home {
     let home = Home::new(program);
     let of = |args: &[&str]| home.ok(&[&["-r", "repo", "--key-file", "key"], args].concat());
@@ -82,6 +87,9 @@ fn template(program: &str) -> Home {
     home.write("docs/b", noise(3, 100_000));
     of(&["backup", "docs"]);
     of(&["replicate", "--to", "current"]);
+    let foreign = ["-r", "foreign", "--key-file", "other-key"];
+    home.ok(&[&foreign[..], &["init", "--no-recovery"]].concat());
+    home.ok(&[&foreign[..], &["backup", "docs"]].concat());
     home.write("docs/new", noise(4, 100_000));
     fs::create_dir(home.path("out")).unwrap();
     fs::remove_dir_all(home.path(".cache")).unwrap();
@@ -122,6 +130,7 @@ impl Cell {
             other,
             file: template.text("docs/a"),
             disk: None,
+            server: None,
         }
     }
 
@@ -154,9 +163,13 @@ impl Cell {
 
     /// Objects of a kind in the repository, the largest first.
     fn objects(&self, kind: &str) -> Vec<PathBuf> {
+        self.objects_of("repo", kind)
+    }
+
+    fn objects_of(&self, repository: &str, kind: &str) -> Vec<PathBuf> {
         let mut found: Vec<(u64, PathBuf)> = self
             .home
-            .contents(&self.home.path("repo").join(kind))
+            .contents(&self.home.path(repository).join(kind))
             .into_iter()
             .map(|(path, bytes)| (bytes.len() as u64, path))
             .collect();
@@ -208,6 +221,14 @@ impl Cell {
         at
     }
 
+    /// A loss that a repair could not mend, and declared.
+    fn lose_for_good(&self) {
+        flip(&self.data());
+        let args = ["-r", &self.repo, "--key-file", &self.key, "repair", "packs"];
+        self.home.ends(13, &args);
+        fs::remove_dir_all(self.home.path(".cache")).unwrap();
+    }
+
     fn full(&mut self, name: &str) {
         let at = self.mounted(name);
         fill(&at.join("filler"));
@@ -238,22 +259,57 @@ fn nothing_listens() -> String {
     impatient(&format!("webdav://127.0.0.1:{}/x", ports::<1>()[0]))
 }
 
-/// The repository on a server that answers requests like this with an error.
-fn refusing(cell: &mut Cell, server: &Rclone, request: &str) {
-    let url = server.url();
-    let (before, after) = url.split_once("@127.0.0.1:").unwrap();
-    let (port, folder) = after.split_once('/').unwrap();
-    copy(&cell.home.path("repo"), &server.served(folder));
-    let proxy = Proxy::start(port.parse().unwrap());
+impl Cell {
+    /// Where the repository of this name is.
+    fn place(&mut self, name: &str) -> &mut String {
+        match name {
+            "behind" => &mut self.behind,
+            "current" => &mut self.current,
+            "other" => &mut self.other,
+            _ => &mut self.repo,
+        }
+    }
+
+    /// Has a server serve a repository, through something that stands between.
+    fn serve(&mut self, name: &str, server: &Rclone) -> Proxy {
+        let url = server.url();
+        let (before, after) = url.split_once("@127.0.0.1:").unwrap();
+        let (port, folder) = after.split_once('/').unwrap();
+        copy(&self.home.path(name), &server.served(folder));
+        let proxy = Proxy::start(port.parse().unwrap());
+        *self.place(name) = impatient(&format!("{before}@127.0.0.1:{}/{folder}", proxy.port()));
+        proxy
+    }
+}
+
+/// A repository on a server that answers requests like this with an error.
+fn refusing(cell: &mut Cell, name: &str, server: &Rclone, request: &str) {
+    let proxy = cell.serve(name, server);
     proxy.refuse(request, "503 Service Unavailable");
-    cell.repo = impatient(&format!("{before}@127.0.0.1:{}/{folder}", proxy.port()));
+}
+
+/// A repository on a server of the cell's own, which is killed by the first request for this.
+fn dying(cell: &mut Cell, name: &str, request: &str) {
+    let server = Rclone::start(Serve::WebDav, &["--dir-cache-time=1ms"], "dying").unwrap();
+    let proxy = cell.serve(name, &server);
+    let server = Arc::new(Mutex::new(server));
+    cell.server = Some(server.clone());
+    proxy.at(request, move || server.lock().unwrap().kill());
+}
+
+/// As a later version may write an object: its head says so, and this version can't open the rest.
+fn newer(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[6] = 200;
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(path, bytes).unwrap();
 }
 
 /// Makes one cause happen in a cell.
 fn arrange(cause: &str, command: &str, cell: &mut Cell, server: &Rclone) {
     let target = match command {
         "copy" => "other",
-        "replicate" => "behind",
+        "replicate" | "backup --also" => "behind",
         _ => "out",
     };
     match cause {
@@ -263,9 +319,20 @@ fn arrange(cause: &str, command: &str, cell: &mut Cell, server: &Rclone) {
                 *place = nothing_listens();
             }
         }
-        "the server answers 503 for packs" => refusing(cell, server, "/packs/"),
-        "the server answers 503 to writes" => refusing(cell, server, "PUT "),
+        "the server answers 503 for packs" => refusing(cell, "repo", server, "/packs/"),
+        "the server answers 503 for one pack" => {
+            let pack = cell.data();
+            let name = pack.file_name().unwrap().to_str().unwrap();
+            refusing(cell, "repo", server, name);
+        }
+        "the server is killed in mid-run" if command == "snapshots" => dying(cell, "repo", "/snapshots/"),
+        "the server is killed in mid-run" => dying(cell, "repo", "/packs/"),
+        "the other server answers 503 to writes" => refusing(cell, target, server, "PUT "),
+        "the other server is killed in mid-run" if command == "heal" => dying(cell, "current", "/packs/"),
+        "the other server is killed in mid-run" => dying(cell, target, "/packs/"),
+        "the server answers 503 to writes" => refusing(cell, "repo", server, "PUT "),
         "no permission to read a pack" => cell.closed(vec![cell.data()]),
+        "no permission to read packs of trees" => cell.closed(cell.trees()),
         "no permission to read the index" => cell.closed(cell.objects("index")),
         "no permission to read a manifest" => cell.closed(vec![cell.manifest()]),
         "the repository's disk is full" => cell.full("repo"),
@@ -281,87 +348,15 @@ fn arrange(cause: &str, command: &str, cell: &mut Cell, server: &Rclone) {
         "wrong bytes in packs of trees" => cell.trees().iter().for_each(|pack| flip(pack)),
         "wrong bytes in the index" => cell.objects("index").iter().for_each(|segment| flip(segment)),
         "wrong bytes in a manifest" => flip(&cell.manifest()),
+        "a manifest of a newer version" => newer(&cell.manifest()),
+        "another repository's pack in place of one" => {
+            let other = cell.objects_of("foreign", "packs").swap_remove(0);
+            assert!(fs::copy(other, cell.data()).unwrap() > 0);
+        }
+        "a loss that a repair declared" => cell.lose_for_good(),
         "a pack is gone" => fs::remove_file(cell.data()).unwrap(),
         cause => panic!("docs/reliability.md has a cause that is not tested: {cause}"),
     }
-}
-
-/// A row of the table in the document.
-struct Row {
-    cause: String,
-    /// By command, each that is allowed; commands that the cause does not concern are left out.
-    codes: BTreeMap<String, Vec<i32>>,
-    /// What may be said with a code.
-    phrases: Vec<(i32, String)>,
-}
-
-impl Row {
-    fn is_damage(&self) -> bool {
-        self.phrases.iter().any(|(code, _)| *code == 13)
-    }
-
-    /// What is wrong with a run.
-    fn judge(&self, codes: &[i32], run: &Run) -> Option<String> {
-        let mut phrases = self.phrases.iter().filter(|(of, _)| *of == run.code);
-        if !codes.contains(&run.code) {
-            return Some(format!("ended with {} instead of {codes:?}", run.code));
-        }
-        if run.code != 0 && !phrases.any(|(_, phrase)| run.err.contains(phrase)) {
-            return Some("says something else".to_string());
-        }
-        // A success may say on standard output that no damage was found.
-        let out = if run.code == 0 { "" } else { &run.out };
-        let blames = |text: &str| ["damage", "missing"].iter().any(|word| text.contains(word));
-        (!self.is_damage() && (blames(&run.err) || blames(out))).then(|| "speaks of damage".to_string())
-    }
-}
-
-/// The rows of the table under "Causes and what is said".
-fn rows() -> Vec<Row> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reliability.md");
-    let text = fs::read_to_string(path).unwrap();
-    let (_, section) = text.split_once("\n## Causes and what is said\n").unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    let mut lines = section.lines().filter(|line| line.starts_with('|'));
-    let cells = |line: &str| -> Vec<String> {
-        let inner = line.trim_matches('|').split('|');
-        inner.map(|cell| cell.trim().to_string()).collect()
-    };
-    let columns = cells(lines.next().unwrap());
-    let names = COMMANDS.map(|(name, _)| name);
-    assert_eq!(columns[1..columns.len() - 1], names);
-    lines
-        .skip(1)
-        .map(|line| {
-            let cells = cells(line);
-            assert_eq!(cells.len(), columns.len(), "{line}");
-            let codes = names.iter().zip(&cells[1..]).filter(|(_, code)| *code != "-");
-            Row {
-                cause: cells[0].clone(),
-                codes: codes
-                    .map(|(name, codes)| {
-                        let codes = codes.split('/').map(|code| code.parse().unwrap());
-                        (name.to_string(), codes.collect())
-                    })
-                    .collect(),
-                phrases: phrases(&cells[cells.len() - 1]),
-            }
-        })
-        .collect()
-}
-
-/// Of "1: `a`, `b`; 13: `c`".
-fn phrases(text: &str) -> Vec<(i32, String)> {
-    let of_a_code = |part: &str| {
-        let (code, phrases) = part.split_once(':').unwrap();
-        let code: i32 = code.trim().parse().unwrap();
-        let phrases = phrases.split('`').skip(1).step_by(2);
-        phrases
-            .map(|phrase| (code, phrase.to_string()))
-            .collect::<Vec<_>>()
-    };
-    let parts = text.split("; ").filter(|part| !part.is_empty());
-    parts.flat_map(of_a_code).collect()
 }
 
 #[test]
@@ -380,15 +375,18 @@ fn each_cause_is_told_as_itself_by_each_command() {
     }
     let shared = tempfile::tempdir().unwrap();
     let program = open_to_all(shared.path());
-    let (rows, template) = (rows(), template(&program));
+    let names = COMMANDS.map(|(name, _)| name);
+    let (rows, template) = (rows(&names), template(&program));
     let only = std::env::var("DEDUP_TEST_CAUSE").unwrap_or_default();
+    // To read all that people are told.
+    let shows = std::env::var_os("DEDUP_TEST_SHOW").is_some();
     let cells: Vec<(&Row, &str, &[&str])> = rows
         .iter()
         .filter(|row| row.cause.contains(&only))
         .flat_map(|row| COMMANDS.map(|(name, args)| (row, name, args)))
         .filter(|(row, name, _)| row.codes.contains_key(*name))
         .collect();
-    assert!(rows.len() >= 20 && !cells.is_empty());
+    assert!(rows.len() >= 28 && !cells.is_empty());
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -397,8 +395,14 @@ fn each_cause_is_told_as_itself_by_each_command() {
                     let mut cell = Cell::new(&program, &template);
                     arrange(&row.cause, name, &mut cell, &server);
                     let run = cell.run(name, args);
+                    let (cause, err, out) = (&row.cause, &run.err, &run.out);
+                    if shows {
+                        eprintln!(
+                            "{cause}: {name} ended with {}\n--- err\n{err}--- out\n{out}",
+                            run.code
+                        );
+                    }
                     if let Some(what) = row.judge(&row.codes[*name], &run) {
-                        let (cause, err, out) = (&row.cause, &run.err, &run.out);
                         let said = format!("{cause}: {name} {what}\n--- err\n{err}--- out\n{out}");
                         wrong.lock().unwrap().push(said);
                     }

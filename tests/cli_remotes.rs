@@ -130,7 +130,7 @@ fn one_that_hangs_holds_up_nobody() {
         "{}",
         run.out
     );
-    assert!(run.err.contains("its time was over"), "{}", run.err);
+    assert!(run.err.contains("its time ran out"), "{}", run.err);
     home.ok(&["-r", "okinawa", "check"]);
 }
 

@@ -1,5 +1,7 @@
 //! Damage of every kind of object is found, named, and traced to the paths it hurts.
 
+mod unread;
+
 use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use chunkstore::sweep;

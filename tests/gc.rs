@@ -2,6 +2,7 @@
 //! the same: every generation that was not forgotten comes back byte by byte, and a check finds no damage.
 
 mod faults;
+mod lies;
 
 use chunkstore::remote::{Kind, Memory, Remote};
 use chunkstore::session::View;

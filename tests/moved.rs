@@ -79,6 +79,8 @@ impl Churn {
         let source = self.source();
         let mut options = self.machine.options(&[&source]);
         options.now = settled_now();
+        // Of two readers it would hang on which is first what goes into which pack.
+        options.threads = 1;
         let report = engine::backup::run(&repo, &options, None, &Quiet).unwrap();
         report.snapshot.unwrap()
     }
@@ -167,9 +169,10 @@ fn what_dead_small_files_took_is_given_back() {
         (done.bytes_freed, done.bytes_moved, done.bytes_kept_unused),
         "what is said before is what is done"
     );
+    // At most 10 KiB more than the 90 KiB of a fresh one: moved files are listed twice, and every pack is padded.
     let after = stored(&churn.remote);
     assert!(
-        after * 100 <= fresh * 115,
+        after * 100 <= fresh * 112,
         "{before} -> {after}, {fresh} when new"
     );
     assert!(moved_files(&churn.repo()) > 20);
@@ -184,9 +187,8 @@ fn what_dead_small_files_took_is_given_back() {
         forget::apply(&churn.repo(), &[keep], 0).unwrap();
         churn.prune();
         churn.verify(&churn.repo(), next, &format!("round {round}"));
-        // What goes into which pack hangs on the order in which files were read.
         let (after, fresh) = (stored(&churn.remote), churn.fresh());
-        assert!(after * 100 <= fresh * 122, "round {round}: {after} to {fresh}");
+        assert!(after * 100 <= fresh * 112, "round {round}: {after} to {fresh}");
         keep = next;
     }
 }
@@ -208,8 +210,8 @@ fn a_backup_after_it_stores_nothing_again() {
         packs.into_keys().filter(|id| class(id)).collect()
     };
     let (before, data_before) = (packs(&churn.remote), data(&churn.repo()));
-    // By its parent, by its parent without notes of its own, and on a machine that has neither: how that one groups
-    // small files depends on which of its threads comes first, so it may store some of them again.
+    // By its parent, by its parent without notes of its own, and on a machine that has neither: one reader puts the same
+    // small files into the same bundles.
     let same = churn.backup();
     assert_eq!(packs(&churn.remote), before, "unchanged");
     churn.machine.lose_state();
@@ -221,8 +223,10 @@ fn a_backup_after_it_stores_nothing_again() {
         work: churn.work,
         random: Random::new(1),
     };
+    let before_other = data(&elsewhere.repo());
     let other = elsewhere.backup();
     let repo = elsewhere.repo();
+    assert_eq!(data(&repo), before_other, "nor on a machine without notes");
     for id in [same, known, other] {
         elsewhere.verify(&repo, id, "referred to by what was moved");
     }

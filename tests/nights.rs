@@ -11,15 +11,13 @@ use engine::error::Error;
 use engine::list;
 use engine::manifest::{Held, Manifest};
 use engine::monitor::{Lost, Problem, ProblemKind, Quiet};
-use kit::machine::{self, Machine, Noting};
+use kit::machine::{self, Machine, Noting, as_nobody};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-
-const NOBODY: u32 = 65534;
 
 /// Two sources, of which `disk` is the one that changes.
 struct Nights {
@@ -137,23 +135,6 @@ impl Drop for Mounted {
         let done = Command::new("umount").arg("-l").arg(&self.0).status();
         assert!(done.is_ok_and(|status| status.success()), "{}", self.0.display());
     }
-}
-
-/// Runs `work` in a thread without root's rights.
-fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            let (uid, gid) = (
-                rustix::fs::Uid::from_raw(NOBODY),
-                rustix::fs::Gid::from_raw(NOBODY),
-            );
-            rustix::thread::set_thread_groups(&[]).unwrap();
-            rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
-            rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
-            work()
-        });
-        thread.join().unwrap()
-    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

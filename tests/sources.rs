@@ -2,20 +2,19 @@
 
 use chunkstore::chunker::Bounds;
 use chunkstore::remote::{Memory, Remote};
+use chunkstore::simulation;
 use engine::backup::{self, Report};
 use engine::entry::Trouble;
 use engine::error::Error;
 use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress, Quiet};
-use kit::machine::{self, Machine, Noting};
+use kit::machine::{self, Machine, Noting, as_nobody};
 use kit::oracle;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-const NOBODY: u32 = 65534;
 
 struct Bench {
     work: tempfile::TempDir,
@@ -44,23 +43,6 @@ impl Bench {
         let repo = self.machine.open(self.remote.clone())?;
         backup::run(&repo, &self.machine.options(&[&self.source()]), None, monitor)
     }
-}
-
-/// Runs `work` in a thread without root's rights, and so in the threads that it starts.
-fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            let (uid, gid) = (
-                rustix::fs::Uid::from_raw(NOBODY),
-                rustix::fs::Gid::from_raw(NOBODY),
-            );
-            rustix::thread::set_thread_groups(&[]).unwrap();
-            rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
-            rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
-            work()
-        });
-        thread.join().unwrap()
-    })
 }
 
 fn open_to(path: &Path, mode: u32) {
@@ -147,35 +129,17 @@ fn a_file_that_never_rests_is_flagged() {
     let (small, large) = (bench.source().join("small"), bench.source().join("large"));
     fs::write(&small, vec![1; 10_000]).unwrap();
     fs::write(&large, vec![1; 3_000_000]).unwrap();
-    let stop = AtomicBool::new(false);
     let told = Noting::default();
-    let report = std::thread::scope(|scope| {
-        for path in [&small, &large] {
-            let stop = &stop;
-            scope.spawn(move || {
-                let file = fs::File::options().write(true).open(path).unwrap();
-                let mut round = 0u64;
-                while !stop.load(Ordering::Relaxed) {
-                    round += 1;
-                    file.write_all_at(&round.to_le_bytes(), 8 * (round % 1000))
-                        .unwrap();
-                }
-            });
-        }
-        let report = (0..200).find_map(|_| {
-            let report = bench.backup(&told).unwrap();
-            let changed = |path| {
-                told.problems().iter().any(|p| {
-                    p.path == std::path::Path::as_os_str(path).as_bytes()
-                        && p.what == ProblemKind::Source(Trouble::Changed)
-                })
-            };
-            (changed(&small) && changed(&large)).then_some(report)
-        });
-        stop.store(true, Ordering::Relaxed);
-        report.expect("both files changed under all of 200 backups' eyes and nobody noticed")
-    });
-    assert!(report.summary.errors >= 1);
+    for path in [&small, &large] {
+        simulation::set_restless(path, true).unwrap();
+    }
+    let report = bench.backup(&told).unwrap();
+    let changed = ProblemKind::Source(Trouble::Changed);
+    for path in [&small, &large] {
+        assert_eq!(problem_of(&told.problems(), path), changed);
+        simulation::set_restless(path, false).unwrap();
+    }
+    assert_eq!(report.summary.errors, 2);
     // Some state of it is held, and the next backup, at rest, holds the real one.
     let repo = bench.machine.open(bench.remote.clone()).unwrap();
     oracle::read_all(&repo, report.snapshot.unwrap()).unwrap();

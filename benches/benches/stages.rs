@@ -3,7 +3,7 @@
 use chunkstore::chunker::{Bounds, Chunker};
 use chunkstore::compress::{Codec, Compressor, Decompressor};
 use chunkstore::frame::{Decoder, Encoder};
-use chunkstore::index::{Condemned, LocalIndex};
+use chunkstore::index::{Condemned, LocalIndex, Room};
 use chunkstore::keys::{Keys, MasterKey};
 use chunkstore::pack::{Class, Frame, PackWriter};
 use chunkstore::remote::Memory;
@@ -147,7 +147,15 @@ fn lookup(c: &mut Criterion) {
     let mut load = |id: IndexId| Ok(segment(id.0[0].into(), EACH));
     let repo = RepoId([1; 16]);
     let none = Condemned::new();
-    let index = LocalIndex::open(dir.path(), &repo, &listed, &none, None, &mut load, &mut |_, _| {});
+    let index = LocalIndex::open(
+        fail(Room::cached(dir.path())),
+        &repo,
+        &listed,
+        &none,
+        None,
+        &mut load,
+        &mut |_, _| {},
+    );
     let index = fail(index);
     group.throughput(Throughput::Elements(BATCH as u64));
     for (what, seed) in [("look up known", 3), ("look up new", SEGMENTS)] {

@@ -60,7 +60,7 @@ pub enum Error {
 /// an [`Error::Remote`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Foreign {
-    /// The object or folder, relative to the repository.
+    /// The object or folder, relative to the repository; "it" where that is named already.
     pub path: String,
     pub owner: u32,
     /// Whom this process runs as.
@@ -81,6 +81,14 @@ impl fmt::Display for Foreign {
             "permission denied: {} belongs to {owner}, not to {user}",
             self.path
         )
+    }
+}
+
+/// What the database could not write, as far as it says so.
+fn database_object(said: &str) -> String {
+    match file_of(said) {
+        path if path.starts_with('/') => format!("the local index, {path}"),
+        _ => "the local index".to_string(),
     }
 }
 
@@ -108,8 +116,13 @@ impl Error {
 
     /// A remote operation failed; a full disk becomes [`Error::NoSpace`] whatever the operation was, and a lack of
     /// descriptors [`Error::TooManyOpen`].
-    pub fn remote(operation: &'static str, object: impl ToString, source: io::Error) -> Self {
+    pub fn remote(operation: &'static str, object: impl ToString, mut source: io::Error) -> Self {
         let object = object.to_string();
+        if let Some(foreign) = source.get_mut().and_then(|e| e.downcast_mut::<Foreign>())
+            && foreign.path == object
+        {
+            foreign.path = "it".to_string();
+        }
         if descriptors::are_exhausted(&source) {
             return Error::too_many_open(object);
         }
@@ -159,7 +172,7 @@ impl Error {
                 .any(|text| said.contains(text)) =>
             {
                 Error::NoSpace {
-                    object: format!("the local index ({said})"),
+                    object: database_object(&said),
                 }
             }
             said => Error::Index(said),
@@ -170,12 +183,56 @@ impl Error {
     /// sector can't be read.
     pub fn is_of_one_object(&self) -> bool {
         match self {
-            Error::Remote { source, .. } => {
-                source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
-            }
             Error::NewerFormat { .. } | Error::Invalid { .. } => true,
-            error => error.is_damage(),
+            error => error.is_bad_sector() || error.is_damage(),
         }
+    }
+
+    /// What is wrong with this object, to be said after its name. Of another one, the name of that is in it.
+    pub fn about(&self, object: &str) -> String {
+        match self {
+            Error::Missing { object: of } if of == object => "missing".to_string(),
+            Error::Corrupt { object: of, what } if of == object => what.clone(),
+            Error::Unreadable { object: of, why } if of == object => format!("can't be read: {why}"),
+            Error::Remote {
+                object: of, source, ..
+            } if of == object => format!("can't be read: {source}"),
+            Error::NewerFormat { feature } => {
+                format!("can't be read: it needs {feature}, which this version does not know")
+            }
+            error => error.to_string(),
+        }
+    }
+
+    /// Trouble with one object, of whatever kind, while others can be used.
+    pub fn concerns_one_object(&self) -> bool {
+        self.is_of_one_object() || self.is_unreadable()
+    }
+
+    /// One object can't be read, and others can: nothing is known of its bytes.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Error::Unreadable { .. })
+    }
+
+    /// A place on this machine has no room, or does not let this process write: another may do.
+    pub(crate) fn is_about_room(&self) -> bool {
+        match self {
+            Error::NoSpace { .. } => true,
+            Error::Local { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::NotFound
+                    | io::ErrorKind::FileTooLarge
+            ),
+            _ => false,
+        }
+    }
+
+    /// The storage failed to read a sector. Whether what is stored there is lost, nobody knows yet.
+    pub fn is_bad_sector(&self) -> bool {
+        let io = rustix::io::Errno::IO.raw_os_error();
+        matches!(self, Error::Remote { source, .. } if source.raw_os_error() == Some(io))
     }
 
     /// The same without what a later version may have written, which is to be left alone: for who mends or replaces.
@@ -259,12 +316,7 @@ impl Error {
         }
     }
 
-    /// The storage does not let this user do it.
-    pub fn is_denied(&self) -> bool {
-        matches!(self, Error::Remote { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
-    }
-
-    /// The same, because it belongs to somebody else.
+    /// The storage does not let this user do it, because it belongs to somebody else.
     pub fn is_foreign(&self) -> bool {
         let Error::Remote { source, .. } = self else {
             return false;
@@ -282,6 +334,58 @@ impl Error {
 mod tests {
     use super::*;
 
+    /// What is said of an object after its name does not say the name again.
+    #[test]
+    fn about_an_object() {
+        let name = || "index/ab".to_string();
+        let remote = |source| Error::remote("read", name(), source);
+        let foreign = Foreign {
+            path: name(),
+            owner: 0,
+            user: 1000,
+        };
+        let rows = [
+            (Error::corrupt(name(), "its seal is broken"), "its seal is broken"),
+            (Error::Missing { object: name() }, "missing"),
+            (
+                remote(rustix::io::Errno::IO.into()),
+                "can't be read: Input/output error (os error 5)",
+            ),
+            (
+                remote(io::Error::new(io::ErrorKind::PermissionDenied, foreign)),
+                "can't be read: permission denied: it belongs to root, not to user 1000",
+            ),
+            (
+                Error::Unreadable {
+                    object: name(),
+                    why: "no answer".to_string(),
+                },
+                "can't be read: no answer",
+            ),
+            (
+                Error::NewerFormat {
+                    feature: "format 9".to_string(),
+                },
+                "can't be read: it needs format 9, which this version does not know",
+            ),
+            (
+                Error::corrupt("packs/cd", "cut short"),
+                "packs/cd is damaged: cut short",
+            ),
+        ];
+        for (error, want) in rows {
+            assert_eq!(error.about("index/ab"), want);
+        }
+    }
+
+    /// The database says the same thing three times.
+    #[test]
+    fn a_full_disk_is_told_with_its_place() {
+        let said = "IO error: No space left on device: While appending to file: /c/index/0/4.log: No space left on device";
+        let object = database_object(said);
+        assert_eq!(object, "the local index, /c/index/0/4.log");
+        assert_eq!(database_object("No space left on device"), "the local index");
+    }
     #[test]
     fn the_database_names_a_file() {
         for (said, file) in [

@@ -32,8 +32,9 @@ use crate::place::Place;
 use crate::simulation;
 use crate::smallfile::Part;
 use crate::threads;
+use lodging::COPIES;
 pub(crate) use lodging::Lodging;
-use lodging::{COPIES, Room};
+pub use lodging::Room;
 use parking_lot::Mutex;
 use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, Options, SliceTransform, WriteBatch};
 use std::collections::{HashMap, HashSet};
@@ -90,30 +91,9 @@ pub struct LocalIndex {
 pub type Condemned = HashSet<PackId>;
 
 impl LocalIndex {
-    /// Opens this process's copy below `cache` and brings it to exactly the `listed` segments, without what they list in
-    /// packs that are not `present`. `progress` is told (segments done, segments to do).
+    /// Opens the index in this room and brings it to exactly the `listed` segments, without what they list in packs that
+    /// are not `present`. `progress` is told (segments done, segments to do).
     pub fn open(
-        cache: &Path,
-        repo: &RepoId,
-        listed: &[IndexId],
-        condemned: &Condemned,
-        present: Option<&Inventory>,
-        load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
-        progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Self> {
-        LocalIndex::open_in(
-            Lodging::Cache.find(cache)?,
-            repo,
-            listed,
-            condemned,
-            present,
-            load,
-            progress,
-        )
-    }
-
-    /// The same, wherever there is room.
-    pub(crate) fn open_in(
         room: Room,
         repo: &RepoId,
         listed: &[IndexId],

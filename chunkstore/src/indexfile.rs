@@ -265,7 +265,7 @@ impl IndexSegment {
     pub fn open(keys: &Keys, id: IndexId, bytes: &[u8]) -> Result<Self> {
         let object = format!("index/{id}");
         if blake3::hash(bytes).as_bytes() != id.as_bytes() {
-            return Err(Error::corrupt(object, "its bytes are not those of its name"));
+            return Err(Error::corrupt(object, "its content does not match its name"));
         }
         let body =
             Head::parse(keys.repo(), &object, bytes)?.open(Sealed::Index, &keys.index, b"", &object)?;

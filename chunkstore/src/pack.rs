@@ -409,7 +409,7 @@ pub fn read_list(remote: &dyn Remote, keys: &Keys, id: PackId) -> Result<PackLis
             let bytes = remote.get(&object, cap::PACK as usize)?;
             match blake3::hash(&bytes).as_bytes() == id.as_bytes() {
                 true => Err(newer),
-                false => Err(wrong("its bytes are not those of its name")),
+                false => Err(wrong("its content does not match its name")),
             }
         }
         list => list,

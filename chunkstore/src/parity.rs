@@ -267,7 +267,7 @@ pub fn protect(remote: &dyn Remote, repo: &RepoId, pack: PackId, percent: u8) ->
     let name = ObjectName::pack(pack);
     let bytes = remote.get(&name, cap::PACK as usize)?;
     if blake3::hash(&bytes).as_bytes() != pack.as_bytes() {
-        return Err(broken(&name, "its bytes are not those of its name"));
+        return Err(broken(&name, "its content does not match its name"));
     }
     let parity = encode(repo, pack, &bytes, percent)?;
     let mut staged = remote.begin()?;

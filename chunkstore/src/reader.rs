@@ -141,10 +141,19 @@ impl<'a> Reader<'a> {
         match self.unreadable.lock().values().next() {
             Some(error) => Error::Unreadable {
                 object,
-                why: format!("where it is stored is not known, since {error}"),
+                why: format!("its location is not known, because {error}"),
             },
             None => Error::Missing { object },
         }
+    }
+
+    /// Index segments that could not be read, and why, once the index is open.
+    pub fn unreadable_segments(&self) -> Vec<(IndexId, Error)> {
+        let unreadable = self.unreadable.lock();
+        unreadable
+            .iter()
+            .map(|(id, error)| (*id, error.again()))
+            .collect()
     }
 
     /// Where a chunk is, by the index.
@@ -205,7 +214,7 @@ impl<'a> Reader<'a> {
         if let Some(place) = hint {
             match self.fetch_tree(decoder, id, place, &mut out) {
                 Ok(()) => return Ok(out),
-                Err(e) if e.is_damage() => {}
+                Err(e) if e.concerns_one_object() => {}
                 Err(e) => return Err(e),
             }
         }
@@ -238,6 +247,17 @@ impl<'a> Reader<'a> {
     }
 
     fn fetch_tree(
+        &self,
+        decoder: &mut Decoder,
+        id: &ChunkId,
+        place: &Place,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let fetched = self.try_fetch_tree(decoder, id, place, out);
+        fetched.map_err(|e| self.store.judge(e))
+    }
+
+    fn try_fetch_tree(
         &self,
         decoder: &mut Decoder,
         id: &ChunkId,

@@ -3,7 +3,7 @@
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
 use crate::id::random;
-use crate::index::{FILES_LEAST, FILES_MOST, prepare_threads};
+use crate::index::{FILES_LEAST, FILES_MOST, Lodging, Room, prepare_threads};
 use rocksdb::{BlockBasedOptions, DB, IteratorMode, Options, WriteBatch, WriteOptions};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
@@ -74,19 +74,28 @@ fn sweep(all: &Path) {
     }
 }
 
+/// Where a map may be, each instead of the one before where that has no room for it.
+const LODGINGS: [Lodging; 3] = [Lodging::Scratch, Lodging::Temporary, Lodging::Memory];
+/// Bytes of keys and values that go to another place together.
+const MOVED: usize = 1 << 20;
+
 /// A map.
 pub struct Scratch {
     /// Opened when first written to: most stay empty. Closed before its folder goes, with what it may keep open.
-    db: Option<(DB, ScratchDir, Permit)>,
+    db: Option<(DB, Room, Permit)>,
     cache: PathBuf,
+    /// Places that turned out to have no room.
+    full: usize,
 }
 
 impl Scratch {
-    /// An empty map, which goes to a folder below `cache`.
+    /// An empty map, which goes to a folder below `cache`; to one among the system's temporary files, or into memory,
+    /// where there is no room for it.
     pub fn new(cache: &Path) -> Self {
         Scratch {
             db: None,
             cache: cache.to_path_buf(),
+            full: 0,
         }
     }
 
@@ -95,23 +104,33 @@ impl Scratch {
         self.db.is_none()
     }
 
-    fn open(&mut self) -> Result<&DB> {
+    fn open(&self) -> Result<(DB, Room, Permit)> {
+        let lodging = LODGINGS.get(self.full).unwrap_or(&Lodging::Memory);
+        let room = lodging.find(&self.cache)?;
+        let files = descriptors::hold(FILES_LEAST, FILES_MOST);
+        prepare_threads()?;
+        let mut table = BlockBasedOptions::default();
+        table.set_ribbon_filter(10.0);
+        let mut options = Options::default();
+        if let Some(env) = room.env() {
+            options.set_env(env);
+        }
+        options.create_if_missing(true);
+        options.set_block_based_table_factory(&table);
+        options.set_compression_type(rocksdb::DBCompressionType::None);
+        options.set_write_buffer_size(8 << 20);
+        options.set_keep_log_file_num(1);
+        options.set_max_open_files(files.count() as i32);
+        options.set_stats_dump_period_sec(0);
+        options.set_stats_persist_period_sec(0);
+        // In memory it needs a directory that is there, and finds no files in it.
+        let db = DB::open(&options, room.dir().unwrap_or(Path::new("/dev"))).map_err(failed)?;
+        Ok((db, room, files))
+    }
+
+    fn db(&mut self) -> Result<&DB> {
         if self.db.is_none() {
-            let dir = ScratchDir::new(&self.cache)?;
-            let files = descriptors::hold(FILES_LEAST, FILES_MOST);
-            prepare_threads()?;
-            let mut table = BlockBasedOptions::default();
-            table.set_ribbon_filter(10.0);
-            let mut options = Options::default();
-            options.create_if_missing(true);
-            options.set_block_based_table_factory(&table);
-            options.set_compression_type(rocksdb::DBCompressionType::None);
-            options.set_write_buffer_size(8 << 20);
-            options.set_keep_log_file_num(1);
-            options.set_max_open_files(files.count() as i32);
-            options.set_stats_dump_period_sec(0);
-            options.set_stats_persist_period_sec(0);
-            self.db = Some((DB::open(&options, dir.path()).map_err(failed)?, dir, files));
+            self.db = Some(self.open()?);
         }
         let db = self.db.as_ref().map(|(db, ..)| db);
         db.ok_or_else(|| Error::Index("the map on disk is closed".to_string()))
@@ -123,7 +142,43 @@ impl Scratch {
     ) -> Result<()> {
         let mut batch = WriteBatch::default();
         rows.into_iter().for_each(|(key, value)| batch.put(key, value));
-        self.open()?.write_opt(batch, &unlogged()).map_err(failed)
+        loop {
+            let again = WriteBatch::from_data(batch.data());
+            let written = self
+                .db()
+                .and_then(|db| db.write_opt(again, &unlogged()).map_err(failed));
+            match written {
+                Err(e) if self.may_move_on(&e) => match self.move_on() {
+                    Err(e) if !self.may_move_on(&e) => return Err(e),
+                    _ => {}
+                },
+                written => return written,
+            }
+        }
+    }
+
+    fn may_move_on(&self, error: &Error) -> bool {
+        error.is_about_room() && self.full + 1 < LODGINGS.len()
+    }
+
+    /// Goes on at the next place, with all that is here: what was written can be read, also where there is no more room.
+    fn move_on(&mut self) -> Result<()> {
+        self.full += 1;
+        let Some((old, ..)) = &self.db else { return Ok(()) };
+        let new = self.open()?;
+        let mut batch = WriteBatch::default();
+        for row in old.iterator(IteratorMode::Start) {
+            let (key, value) = row.map_err(failed)?;
+            batch.put(key, value);
+            if batch.size_in_bytes() > MOVED {
+                new.0
+                    .write_opt(std::mem::take(&mut batch), &unlogged())
+                    .map_err(failed)?;
+            }
+        }
+        new.0.write_opt(batch, &unlogged()).map_err(failed)?;
+        self.db = Some(new);
+        Ok(())
     }
 
     pub fn contains(&self, key: &[u8]) -> Result<bool> {
@@ -210,6 +265,33 @@ mod tests {
         assert_eq!(keys, [2]);
         drop(map);
         assert_eq!(fs::read_dir(cache.path().join("scratch")).unwrap().count(), 0);
+    }
+
+    /// Where there is no room any more, all that was written goes on elsewhere.
+    #[test]
+    fn a_map_moves_on_with_all_it_has() {
+        let cache = tempfile::tempdir().unwrap();
+        let mut map = Scratch::new(cache.path());
+        let row = |n: u32| (n.to_le_bytes(), vec![n as u8; 1000]);
+        let mut written = 0;
+        for places in 1..=LODGINGS.len() {
+            map.write((written..written + 3000).map(row)).unwrap();
+            written += 3000;
+            let (_, room, _) = map.db.as_ref().unwrap();
+            assert_eq!(room.dir().is_some(), places < LODGINGS.len());
+            for n in (0..written).step_by(97) {
+                assert_eq!(map.get(&row(n).0).unwrap(), Some(row(n).1), "{places}");
+            }
+            let full = Error::NoSpace {
+                object: "x".to_string(),
+            };
+            assert_eq!(map.may_move_on(&full), places < LODGINGS.len());
+            if places < LODGINGS.len() {
+                map.move_on().unwrap();
+            }
+        }
+        let left = fs::read_dir(cache.path().join("scratch")).unwrap().count();
+        assert_eq!(left, 0, "what it left is removed");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Hooks for simulated storage: random numbers that a seed determines, a protocol that leaves one of its rules out,
-//! processes that end while they write a local file, and databases that stay open.
+//! processes that end while they write a local file, databases that stay open, and sources that change under their reader.
 //!
 //! All of it is behind the feature `simulation`, which only the test kit asks for. Without the feature nothing here
 //! does anything: [`left_out`] is the constant `false`, and the compiler drops what hangs on it.
@@ -7,6 +7,7 @@
 //! The first two hold for one thread, and for the committing thread of a writer that was begun on it.
 
 use rocksdb::DB;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -101,18 +102,52 @@ pub(crate) fn keep_open(_: &Path, _: &Arc<DB>) {}
 #[inline(always)]
 pub(crate) fn close(_: &Path) {}
 
+/// Called after a source was read: nothing, outside a simulation.
+#[cfg(not(feature = "simulation"))]
+#[inline(always)]
+pub fn source_was_read(_: &File) {}
+
 #[cfg(feature = "simulation")]
 mod on {
-    use super::{Arc, DB, Path, Rule};
+    use super::{Arc, DB, File, Path, Rule};
     use parking_lot::Mutex;
     use std::cell::{Cell, RefCell};
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::os::unix::fs::MetadataExt;
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::time::{Duration, SystemTime};
 
     /// Opening a database takes longer than most of what is simulated, so those below some folders are kept open:
     /// folder to databases.
     static KEPT: Mutex<BTreeMap<PathBuf, BTreeMap<PathBuf, Arc<DB>>>> = Mutex::new(BTreeMap::new());
+
+    /// Files that change each time they are read, by device and inode.
+    static RESTLESS: Mutex<BTreeSet<(u64, u64)>> = Mutex::new(BTreeSet::new());
+
+    fn inode(file: &File) -> std::io::Result<(u64, u64)> {
+        let meta = file.metadata()?;
+        Ok((meta.dev(), meta.ino()))
+    }
+
+    /// From now on a file changes each time a backup reads it, or does so no more.
+    pub fn set_restless(path: &Path, restless: bool) -> std::io::Result<()> {
+        let inode = inode(&File::open(path)?)?;
+        match restless {
+            true => RESTLESS.lock().insert(inode),
+            false => RESTLESS.lock().remove(&inode),
+        };
+        Ok(())
+    }
+
+    pub fn source_was_read(file: &File) {
+        static ROUND: AtomicU64 = AtomicU64::new(1);
+        if inode(file).is_ok_and(|inode| RESTLESS.lock().contains(&inode)) {
+            let round = Duration::from_secs(ROUND.fetch_add(1, Ordering::Relaxed));
+            // Where it can't be changed, the test that asked for it says so.
+            let _changed = file.set_modified(SystemTime::UNIX_EPOCH + round);
+        }
+    }
 
     /// From now on databases below `folder` stay open, until they are wiped or [`close_below`] is called.
     pub fn keep_open_below(folder: &Path) {

@@ -42,7 +42,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Options of every command. An empty value takes back what the environment says.
+/// Options of every command. An empty value overrides the environment.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
@@ -407,14 +407,21 @@ pub struct PruneArgs {
     /// Assume exclusive access to the repository: required on storage without atomic create
     #[arg(long)]
     pub exclusive: bool,
-    /// Don't ask
-    #[arg(long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub ask: AskArgs,
     /// Say what would be removed, and what it would cost; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     #[command(flatten)]
     pub keep: KeepArgs,
+}
+
+/// Whether to ask before something is removed.
+#[derive(Args, Clone, Debug)]
+pub struct AskArgs {
+    /// Don't ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -471,9 +478,8 @@ impl From<&NewSecretArgs> for NewSecretOptions {
 pub struct KeyRemoveArgs {
     /// The slot, as 'key list' shows it; the beginning is enough
     pub slot: String,
-    /// Don't ask
-    #[arg(long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub ask: AskArgs,
 }
 
 #[derive(Args, Clone, Debug)]

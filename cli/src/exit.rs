@@ -29,7 +29,7 @@ pub const CODES: [(Code, &str); 11] = [
     (Code::Ok, "all was done"),
     (
         Code::Failed,
-        "it failed; the message says why. What was stored before stays whole",
+        "it failed; the message says why. What was stored before is safe",
     ),
     (
         Code::Usage,
@@ -56,7 +56,7 @@ pub const CODES: [(Code, &str); 11] = [
     ),
     (
         Code::Interrupted,
-        "interrupted by a signal; what is stored stays whole",
+        "interrupted by a signal; what is already stored is safe",
     ),
 ];
 

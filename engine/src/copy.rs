@@ -32,7 +32,7 @@ const TREES: usize = 1;
 pub struct Options {
     /// Copy also what the target has removed, and what is older than what it has.
     pub all: bool,
-    /// Read and compare, and say what would be stored; write nothing.
+    /// Read and compare, and show what would be stored; write nothing.
     pub dry_run: bool,
     /// zstd's level.
     pub level: i32,
@@ -55,6 +55,8 @@ pub struct Copied {
     pub snapshots: Vec<Copy>,
     /// Generations that could not be copied, since the source lost something of them.
     pub hurt: u64,
+    /// Those that were left out since something that they need can't be read.
+    pub unread: u64,
     /// New chunks at the target, and their bytes before and after compression.
     pub chunks: u64,
     pub data_added: u64,
@@ -91,12 +93,15 @@ pub fn run(
                 });
                 pairs.extend(new.map(|to| Pair::new(snapshot, to)));
             }
-            Err(Error::Store(e)) if e.is_of_one_object() => {
-                copied.hurt += 1;
+            Err(Error::Store(e)) if e.concerns_one_object() => {
+                match e.is_damage() {
+                    true => copied.hurt += 1,
+                    false => copied.unread += 1,
+                }
                 monitor.problem(&Problem {
                     path: ObjectName::snapshot(snapshot.id).to_string().into_bytes(),
                     what: ProblemKind::Warning {
-                        why: format!("it can't be copied: {e}"),
+                        why: format!("not copied: {e}"),
                     },
                 });
             }

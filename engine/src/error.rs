@@ -55,7 +55,7 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
     /// A follower did not end in its time.
-    #[error("its time was over before all had come")]
+    #[error("its time ran out before everything was replicated")]
     Late,
 }
 
@@ -81,11 +81,6 @@ pub fn lost(ids: &[chunkstore::SessionId]) -> String {
 }
 
 impl Error {
-    /// The storage does not let this user read or write something: nothing is known of what is there.
-    pub fn is_denied(&self) -> bool {
-        matches!(self, Error::Store(e) if e.is_denied())
-    }
-
     /// A collection was quicker than a session: it took it for dead, condemned what was put, or replaced an index segment
     /// between its listing and its reading.
     pub(crate) fn is_overtaken(&self) -> bool {

@@ -133,7 +133,7 @@ pub struct Trashed {
 }
 
 /// Names of what can't be read, and why.
-pub type Unreadable = Vec<(SessionId, Error)>;
+pub type Unreadable = Vec<(SessionId, StoreError)>;
 
 /// What is in the trash, last forgotten first.
 pub fn list_trash(repo: &Repo) -> Result<(Vec<Trashed>, Unreadable)> {
@@ -148,7 +148,9 @@ pub fn list_trash(repo: &Repo) -> Result<(Vec<Trashed>, Unreadable)> {
             }),
             // Ended between the listing and now.
             Err(Error::Store(StoreError::Missing { .. })) => {}
-            Err(Error::Store(e)) if e.is_damage() => bad.push((id, Error::Store(e))),
+            Err(Error::Store(e)) if e.is_of_one_object() || repo.store.judge(e.again()).is_unreadable() => {
+                bad.push((id, e));
+            }
             Err(e) => return Err(e),
         }
     }

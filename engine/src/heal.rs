@@ -69,13 +69,20 @@ pub struct Healed {
     /// What no replica has whole: chunks, and manifests.
     pub chunks_lost: u64,
     pub snapshots_lost: u64,
+    /// Packs that can't be read, so that nothing is known of what is in them.
+    pub packs_unreadable: u64,
     /// Paths that still can't be restored, as a check found after all that was mended.
     pub damaged_paths: u64,
 }
 
 impl Healed {
     pub fn is_whole(&self) -> bool {
-        self.chunks_lost == 0 && self.snapshots_lost == 0 && self.damaged_paths == 0
+        !self.is_lacking() && self.packs_unreadable == 0
+    }
+
+    /// Something is known to be lost.
+    pub fn is_lacking(&self) -> bool {
+        self.chunks_lost > 0 || self.snapshots_lost > 0 || self.damaged_paths > 0
     }
 
     /// There was nothing to do.
@@ -109,7 +116,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
     healed.segments_damaged = index.segments_damaged;
     healed.packs_listed = index.packs_listed;
     let mut hurt = match options.read_data {
-        true => broken_packs(repo, options, monitor)?,
+        true => broken_packs(repo, options, &mut healed, monitor)?,
         false => BTreeSet::new(),
     };
     let before: HashSet<PackId> = repo.store.packs()?.into_keys().collect();
@@ -167,12 +174,18 @@ fn verify(
 }
 
 /// Packs that are there and not what their names say.
-fn broken_packs(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<BTreeSet<PackId>> {
+fn broken_packs(
+    repo: &Repo,
+    options: &Options,
+    healed: &mut Healed,
+    monitor: &dyn Monitor,
+) -> Result<BTreeSet<PackId>> {
     let options = check::Options {
         read_data: ReadData::All,
         threads: options.threads,
     };
     let report = check::run(repo, &options, &Hush(monitor))?;
+    healed.packs_unreadable = report.packs_unreadable;
     let packs = report.hurt_packs.into_iter().chain(report.unneeded_packs);
     let there = repo.store.packs()?;
     Ok(packs.filter(|id| there.contains_key(id)).collect())
@@ -363,7 +376,7 @@ impl Healing<'_> {
     }
 }
 
-/// Passes on how far it is, and no problems: what is found damaged here is what is mended.
+/// Passes on how far it is, and of problems only packs that can't be read: what is found damaged here is what is mended.
 struct Hush<'a>(&'a dyn Monitor);
 
 impl Monitor for Hush<'_> {
@@ -376,7 +389,12 @@ impl Monitor for Hush<'_> {
     fn current(&self, path: &[u8]) {
         self.0.current(path);
     }
-    fn problem(&self, _: &Problem) {}
+    fn problem(&self, problem: &Problem) {
+        let is_unreadable = matches!(problem.what, ProblemKind::Unreadable { .. });
+        if is_unreadable && problem.path.starts_with(b"packs/") {
+            self.0.problem(problem);
+        }
+    }
     fn interrupted(&self) -> bool {
         self.0.interrupted()
     }

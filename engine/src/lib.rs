@@ -19,6 +19,8 @@ pub mod key;
 pub mod list;
 pub mod manifest;
 pub mod monitor;
+#[cfg(test)]
+mod nobody;
 pub mod order;
 pub mod prune;
 pub mod references;

@@ -1,7 +1,7 @@
 //! What generations hold, path by path: listings, search across generations, and what changed between two.
 
 use crate::entry::{Entry, Kind, join};
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::Monitor;
 use crate::repo::Repo;
@@ -91,7 +91,7 @@ pub fn may_hold(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result
     }
     match cursor(reader, &manifest.root()?).and_then(|mut cursor| cursor.lookup(top)) {
         Ok(found) => Ok(found.is_some()),
-        Err(Error::Store(e)) if e.is_damage() || matches!(e, StoreError::Unreadable { .. }) => Ok(true),
+        Err(Error::Store(e)) if e.concerns_one_object() => Ok(true),
         Err(e) => Err(e),
     }
 }

@@ -4,10 +4,11 @@
 use crate::entry::Time;
 use crate::error::{Error, Result};
 use crate::facts::{Dated, Facts, Made, newest_first};
+use crate::monitor::{Problem, ProblemKind};
 use crate::order;
 use crate::tree::{CodecError, Root};
 use chunkstore::object::{Tail, cbor, from_cbor};
-use chunkstore::remote::for_all;
+use chunkstore::remote::{ObjectName, for_all};
 use chunkstore::session::View;
 use chunkstore::store::{Slate, Store};
 use chunkstore::{IndexId, SessionId};
@@ -398,8 +399,10 @@ pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
             Ok(snapshot) => good.extend(snapshot),
             // Forgotten between the listing and now.
             Err(Error::Store(chunkstore::Error::Missing { .. })) => {}
-            // Damaged, or somebody else's: the others can be used.
-            Err(Error::Store(e)) if e.is_damage() || e.is_denied() => bad.push((id, Error::Store(e))),
+            // Damaged, of a newer version, on a bad sector, or somebody else's: the others can be used.
+            Err(Error::Store(e)) if e.is_of_one_object() || store.judge(e.again()).is_unreadable() => {
+                bad.push((id, Error::Store(e)));
+            }
             Err(e) => return Err(e),
         }
     }
@@ -411,6 +414,20 @@ pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
     places.sort_by(|(a, _), (b, _)| newest_first(b, a));
     let good = places.into_iter().map(|(_, snapshot)| snapshot).collect();
     Ok((good, bad))
+}
+
+/// What is to be said of a manifest in the second part of [`Listed`].
+pub fn problem(id: SessionId, error: &Error) -> Problem {
+    let name = ObjectName::snapshot(id);
+    match error {
+        Error::Store(error) => Problem::of(name, error),
+        error => Problem {
+            path: name.to_string().into_bytes(),
+            what: ProblemKind::Unreadable {
+                why: error.to_string(),
+            },
+        },
+    }
 }
 
 /// `None` for a fence.

@@ -1,6 +1,7 @@
 //! How the engine tells a caller what happens while it happens. Implementations must be quick and never fail.
 
 use crate::entry::Trouble;
+use crate::error::StoreError;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The long steps of a command; a caller shows one at a time.
@@ -35,6 +36,22 @@ pub struct Problem {
     /// Absolute path or object name, raw bytes: callers escape it when they print.
     pub path: Vec<u8>,
     pub what: ProblemKind,
+}
+
+impl Problem {
+    /// Of one object of the repository. Damage is only what was read and did not prove itself, or is known to be missing.
+    pub fn of(object: impl ToString, error: &StoreError) -> Problem {
+        let object = object.to_string();
+        let why = error.about(&object);
+        let what = match error.is_damage() {
+            true => ProblemKind::Damage { why },
+            false => ProblemKind::Unreadable { why },
+        };
+        Problem {
+            path: object.into_bytes(),
+            what,
+        }
+    }
 }
 
 /// What is found where something was saved before.

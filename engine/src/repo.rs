@@ -24,7 +24,6 @@ use chunkstore::store::{NewStore, Store};
 use chunkstore::{RepoId, SessionId};
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,10 +42,10 @@ impl Survey {
     pub fn warning(&self) -> Option<String> {
         match &self.lost {
             Ok(lost) if lost.is_empty() => None,
-            Ok(lost) => Some(format!("{}; 'dedup check' says more", error::lost(lost))),
+            Ok(lost) => Some(format!("{}; 'dedup check' shows details", error::lost(lost))),
             // The notes belong to another user, whose home this is. Whoever deletes stops at that; a reader needs none.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => None,
-            Err(e) => Some(format!("whether snapshots are missing can't be told: {e}")),
+            Err(e) => Some(format!("can't tell whether snapshots are missing: {e}")),
         }
     }
 
@@ -275,9 +274,9 @@ impl Repo {
     pub fn tell_damage(&self, monitor: &dyn Monitor) {
         if let Some(why) = self.store.cache_trouble() {
             monitor.problem(&Problem {
-                path: self.store.cache().as_os_str().as_bytes().to_vec(),
+                path: Vec::new(),
                 what: ProblemKind::Warning {
-                    why: format!("this run does without the cache: {why}"),
+                    why: format!("the cache is not used: {why}"),
                 },
             });
         }
@@ -288,7 +287,7 @@ impl Repo {
             });
         };
         for id in self.store.damaged_segments() {
-            let why = "it is damaged, and what it lists counts as absent";
+            let why = "damaged, and ignored by this run; 'dedup repair index' repairs it";
             warn(ObjectName::index(id), why.to_string());
         }
         let wrong = self.store.packs_of_wrong_size();
@@ -335,11 +334,6 @@ impl Repo {
         })
     }
 
-    /// The same for who judges the repository: what this user may not read is no damage, and ends it.
-    pub(crate) fn snapshots_or_denied(&self) -> Result<Listed> {
-        or_denied(self.snapshots()?)
-    }
-
     pub fn manifest(&self, id: SessionId) -> Result<Manifest> {
         manifest::load(&self.store, id)
     }
@@ -379,14 +373,6 @@ impl Repo {
                 Err(e) => return Err(failed("lock", e.into())),
             }
         }
-    }
-}
-
-/// What was listed, unless this user may not read some of it.
-pub(crate) fn or_denied((good, mut bad): Listed) -> Result<Listed> {
-    match bad.iter().position(|(_, error)| error.is_denied()) {
-        Some(denied) => Err(bad.swap_remove(denied).1),
-        None => Ok((good, bad)),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use crate::check::{self, DamagedPath, ReadData};
 use crate::error::Result;
-use crate::monitor::{Monitor, Problem, ProblemKind};
-use crate::repo::{Repo, or_denied};
+use crate::manifest;
+use crate::monitor::{Monitor, Problem};
+use crate::repo::Repo;
 use chunkstore::pack::Class;
+use chunkstore::remote::ObjectName;
 use chunkstore::sweep;
 
 /// Names as restic has them where it has them; bytes unless the name says otherwise.
@@ -49,7 +51,7 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
     let mut stats = Stats::default();
     let survey = repo.survey()?;
     survey.tell_missing(monitor);
-    let (snapshots, unreadable) = or_denied((survey.snapshots, survey.unreadable))?;
+    let (snapshots, unreadable) = (survey.snapshots, survey.unreadable);
     stats.snapshots_count = snapshots.len() as u64;
     stats.snapshots_unreadable = unreadable.len() as u64;
     for snapshot in &snapshots {
@@ -64,7 +66,10 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
     let reader = repo.reader(monitor);
     let index = reader.index()?;
     // Packs that are listed and gone, or chunks that only condemned packs hold: a repair may have given them up.
-    let mut suspect = index.lists_absent()?;
+    let mut suspect = index.lists_absent()? || !store.damaged_segments().is_empty();
+    for (id, error) in reader.unreadable_segments() {
+        monitor.problem(&Problem::of(ObjectName::index(id), &error));
+    }
     index.scan(&mut |_, located| {
         suspect |= view.condemned.contains(&located.place.pack);
         stats.total_blob_count += 1;
@@ -91,14 +96,9 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
     stats.condemned_packs_count = view.condemned.len() as u64;
     match suspect {
         true => add_damage(repo, &mut stats, monitor)?,
-        false => unreadable.iter().for_each(|(id, error)| {
-            monitor.problem(&Problem {
-                path: format!("snapshots/{id}").into_bytes(),
-                what: ProblemKind::Damage {
-                    why: error.to_string(),
-                },
-            });
-        }),
+        false => unreadable
+            .iter()
+            .for_each(|(id, error)| monitor.problem(&manifest::problem(*id, error))),
     }
     Ok(stats)
 }

@@ -17,7 +17,7 @@ pub enum WhenError {
          today, yesterday, 'yesterday 18:00', or an age such as 2h or '3d ago'"
     )]
     Unknown(String),
-    #[error("'{0}' is outside the years that can be told")]
+    #[error("'{0}' is outside the range of years that is supported")]
     OutOfRange(String),
 }
 

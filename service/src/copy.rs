@@ -34,8 +34,9 @@ pub struct Report {
 
 impl Report {
     pub fn status(&self) -> Status {
-        match self.copied.hurt {
-            0 => self.listed,
+        match (self.copied.hurt, self.copied.unread) {
+            (0, 0) => self.listed,
+            (0, _) => self.listed.max(Status::Failed),
             _ => Status::Damaged,
         }
     }

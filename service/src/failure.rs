@@ -102,8 +102,8 @@ impl From<Error> for Failure {
             Error::Damaged(_) => Failure::new(
                 Status::Damaged,
                 format!(
-                    "{said}; run 'dedup check' to see what is hurt, and mend it first, or give up a snapshot that \
-                     can't be read with 'dedup forget --unreadable'"
+                    "{said}; run 'dedup check' to see what is affected, and repair it first; 'dedup forget \
+                     --unreadable' gives up a snapshot that can't be read"
                 ),
             ),
             Error::Lost(_) => Failure::new(
@@ -136,7 +136,7 @@ impl From<StoreError> for Failure {
                     Some("keys") => {
                         "without a key nothing can be opened: unpack what 'dedup key export' saved, or use a replica"
                     }
-                    _ => "'dedup check' shows what else is damaged; everything else can be restored",
+                    _ => "'dedup check' shows what else is damaged; the rest can be restored",
                 };
                 Failure::new(Status::Damaged, format!("{said}; {advice}"))
             }
@@ -147,17 +147,15 @@ impl From<StoreError> for Failure {
             StoreError::RepositoryExists { .. } => {
                 with(Status::Failed, "nothing was changed; 'dedup backup' can use it")
             }
-            StoreError::WrongKey => with(Status::WrongKey, "it opens no slot of this repository"),
-            StoreError::NewerFormat { .. } => {
-                with(Status::Failed, "install a newer dedup; nothing was changed")
-            }
+            StoreError::WrongKey => with(Status::WrongKey, "no key of this repository opens with it"),
+            StoreError::NewerFormat { .. } => with(Status::Failed, "install a newer dedup"),
             StoreError::NoSpace { object } if is_of_this_machine(&object) => Failure::new(
                 Status::OutOfSpace,
-                format!("{said}; make room there and run the command again"),
+                format!("{said}; free some space there and run the command again"),
             ),
             StoreError::NoSpace { .. } => with(
                 Status::OutOfSpace,
-                "make room and run the command again; 'dedup prune --gc-only' works on a full disk",
+                "free some space and run the command again; 'dedup prune --gc-only' works on a full disk",
             ),
             StoreError::Remote { ref source, .. } => {
                 with(refusal(source.kind()), remedy(source.kind(), error.is_foreign()))
@@ -165,15 +163,15 @@ impl From<StoreError> for Failure {
             StoreError::Local { what, path, source } => Failure::io(what, &path, &source),
             StoreError::TooManyOpen { .. } => with(
                 Status::Failed,
-                "nothing is wrong with that file: raise the limit (ulimit -n), or run less beside",
+                "raise the limit on open files (ulimit -n), or run fewer programs at once",
             ),
             StoreError::Thread(_) => with(
                 Status::Failed,
-                "raise the limit on processes (ulimit -u, a service's TasksMax), or run less beside",
+                "raise the limit on processes (ulimit -u, a service's TasksMax), or run fewer programs at once",
             ),
             StoreError::NoMemory { .. } => with(
                 Status::OutOfMemory,
-                "raise the limit on memory (ulimit -v), or run less beside",
+                "raise the limit on memory (ulimit -v), or run fewer programs at once",
             ),
             StoreError::Index(_) => with(
                 Status::Failed,
@@ -188,6 +186,15 @@ impl From<StoreError> for Failure {
             StoreError::WriterFailed => with(Status::Failed, "no snapshot was made; run the command again"),
             StoreError::Refused(_) => Failure::new(Status::Failed, said),
         }
+    }
+}
+
+/// What to do about an object that can't be read, while the others are used.
+pub fn advice(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::Remote { source, .. } => Some(remedy(source.kind(), error.is_foreign())),
+        StoreError::NewerFormat { .. } => Some("install a newer dedup"),
+        _ => None,
     }
 }
 
@@ -234,16 +241,16 @@ fn remedy(kind: io::ErrorKind, is_foreign: bool) -> &'static str {
         }
         Kind::HostUnreachable | Kind::AddrNotAvailable => "check the host's name in the URL, and the network",
         Kind::TimedOut | Kind::ConnectionAborted | Kind::ConnectionRefused | Kind::ConnectionReset => {
-            "what is stored stays whole; check the network and the server, and run the command again"
+            "check the network and the server and run the command again; what is already stored is safe"
         }
-        _ => "what is stored stays whole; run the command again",
+        _ => "run the command again; what is already stored is safe",
     }
 }
 
 fn interrupted() -> Failure {
     Failure::new(
         Status::Interrupted,
-        "interrupted; what is stored stays whole, and the next run goes on from there",
+        "interrupted; what is already stored is safe, and the next run continues from there",
     )
 }
 

@@ -31,7 +31,8 @@ impl Report {
     pub fn status(&self) -> Status {
         match self.healed.is_whole() {
             true => Status::Completed,
-            false => Status::Damaged,
+            false if self.healed.is_lacking() => Status::Damaged,
+            false => Status::Failed,
         }
     }
 }

@@ -3,18 +3,18 @@
 
 use crate::context::Context;
 use crate::face::{Face, Notice};
-use crate::failure::Failure;
+use crate::failure::{Failure, advice};
 use crate::paths::{SnapshotSpec, absolute};
 use crate::status::Status;
 use crate::text;
-use engine::SessionId;
 use engine::facts::Facts;
 use engine::list;
-use engine::manifest::{Manifest, Snapshot};
+use engine::manifest::{self, Manifest, Snapshot};
 use engine::monitor::{Problem, ProblemKind, Quiet};
 use engine::order;
 use engine::repo::Repo;
 use engine::select::{self, Filter, Wanted};
+use engine::{Error, SessionId};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -26,8 +26,8 @@ pub struct Listing {
     places: HashMap<SessionId, usize>,
     /// Manifests that are damaged.
     pub damaged: usize,
-    /// Manifests that this user may not read.
-    pub denied: usize,
+    /// Manifests that can't be read: somebody else's, on a bad sector, or of a newer version.
+    pub unread: usize,
 }
 
 /// Which snapshots a choice is among: those made by then, and those that the filter lets through.
@@ -43,16 +43,21 @@ pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, 
         warn(face, why);
     }
     let snapshots = survey.snapshots;
-    let (mut damaged, mut denied) = (0, 0);
+    let (mut damaged, mut unread) = (0, 0);
     for (id, error) in survey.unreadable {
-        if error.is_denied() {
-            denied += 1;
-            face.notice(&Notice::PartFailed(&Failure::from(error)));
-            continue;
+        let mut problem = manifest::problem(id, &error);
+        match &mut problem.what {
+            ProblemKind::Unreadable { why } => {
+                unread += 1;
+                if let Error::Store(error) = &error
+                    && let Some(advice) = advice(error)
+                {
+                    *why = format!("{why}; {advice}");
+                }
+            }
+            _ => damaged += 1,
         }
-        damaged += 1;
-        let why = error.to_string();
-        tell(face, format!("snapshots/{id}"), ProblemKind::Damage { why });
+        face.notice(&Notice::Listing(&problem));
     }
     let facts = order::facts(&snapshots, context.now.timestamp());
     tell_future(face, &facts);
@@ -61,7 +66,7 @@ pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, 
         places: places.collect(),
         facts,
         damaged,
-        denied,
+        unread,
         snapshots,
     })
 }
@@ -111,7 +116,7 @@ impl Listing {
 
     /// The status of a job that did what it could.
     pub fn status(&self) -> Status {
-        match (self.damaged, self.denied) {
+        match (self.damaged, self.unread) {
             (0, 0) => Status::Completed,
             (0, _) => Status::AccessDenied,
             _ => Status::Damaged,

@@ -1,7 +1,7 @@
 //! The jobs `repair`: mend what `check` found, by adding only.
 
 use crate::context::Context;
-use crate::face::{Activity, Face, Step};
+use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
 use crate::listing;
 use crate::machine;
@@ -11,24 +11,22 @@ use engine::repair as run;
 pub use engine::repair::{IndexRepaired, PacksRepaired, ParityRepaired, SnapshotsRepaired};
 use engine::select::{self, Filter};
 
-/// Damage that was mended is none; what is lost is.
-fn status(lost: u64) -> Status {
-    match lost {
-        0 => Status::Completed,
-        _ => Status::Damaged,
-    }
-}
-
 /// What was repaired, and what could not be.
 #[derive(Debug)]
 pub struct Report<T> {
     pub done: T,
     lost: u64,
+    problems: ProblemCounts,
 }
 
 impl<T> Report<T> {
+    /// Damage that was mended is none; what is lost is. What could not be read is known to be neither.
     pub fn status(&self) -> Status {
-        status(self.lost)
+        match (self.lost, self.problems.unreadable) {
+            (0, 0) => Status::Completed,
+            (0, _) => Status::AccessDenied,
+            _ => Status::Damaged,
+        }
     }
 }
 
@@ -72,10 +70,10 @@ pub fn parity(
         request.dry_run,
         &step,
     )?;
-    step.finish();
-    let lost = repaired.packs_beyond;
+    let problems = step.finish();
+    let lost = repaired.packs_beyond.min(problems.damage);
     let done = ParityReport { repaired, turned_on };
-    Ok(Report { done, lost })
+    Ok(Report { done, lost, problems })
 }
 
 /// Lists packs again that no sound index segment lists.
@@ -84,9 +82,9 @@ pub fn index(context: &Context, dry_run: bool, face: &dyn Face) -> Result<Report
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Repair)?;
     let done = run::index(&repo, &options, &step)?;
-    step.finish();
-    let lost = done.packs_unreadable;
-    Ok(Report { done, lost })
+    let problems = step.finish();
+    let lost = done.packs_unreadable.min(problems.damage);
+    Ok(Report { done, lost, problems })
 }
 
 /// Rescue of what is whole in damaged packs.
@@ -106,9 +104,9 @@ pub fn packs(
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Repair)?;
     let done = run::packs(&repo, &request.packs, &options, &step)?;
-    step.finish();
+    let problems = step.finish();
     let lost = done.packs_lost + done.chunks_lost;
-    Ok(Report { done, lost })
+    Ok(Report { done, lost, problems })
 }
 
 /// Successors of snapshots that lost something.
@@ -136,9 +134,9 @@ pub fn snapshots(
     };
     let step = Step::start(face, Activity::Repair)?;
     let done = run::snapshots(&repo, &ids, &options, &step)?;
-    step.finish();
-    let lost = done.unreadable;
-    Ok(Report { done, lost })
+    let problems = step.finish();
+    let lost = problems.damage;
+    Ok(Report { done, lost, problems })
 }
 
 fn options(context: &Context, dry_run: bool) -> Result<run::Options, Failure> {

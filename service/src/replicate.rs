@@ -41,6 +41,9 @@ impl Report {
         if replicas.iter().any(|one| one.done.hurt > 0) {
             return Status::Damaged;
         }
+        if replicas.iter().any(|one| one.done.unread > 0) {
+            return Status::Failed;
+        }
         match (failures.next(), replicas.len()) {
             (Some(failure), 1) => failure.status,
             (Some(_), _) => Status::Incomplete,

@@ -8,7 +8,7 @@ use engine::facts::Facts;
 use engine::forget as run;
 pub use engine::forget::Trashed;
 use engine::manifest::Snapshot;
-use engine::monitor::{Monitor, Problem, ProblemKind};
+use engine::monitor::{Monitor, Problem};
 use engine::repo::Repo;
 use engine::select::{self, Filter};
 use engine::{Error, SessionId, StoreError};
@@ -102,11 +102,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
 fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Vec<Trashed>, u64), Failure> {
     let (trash, damaged) = run::list_trash(repo)?;
     for (id, error) in damaged {
-        let why = error.to_string();
-        monitor.problem(&Problem {
-            path: format!("trash/{id}").into_bytes(),
-            what: ProblemKind::Damage { why },
-        });
+        monitor.problem(&Problem::of(format!("trash/{id}"), &error));
     }
     let (snapshots, _) = repo.snapshots()?;
     let same = |a: &Facts, b: &Facts| a.time == b.time && a.host == b.host && a.paths == b.paths;

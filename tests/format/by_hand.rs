@@ -8,6 +8,7 @@ macro_rules! say {
 mod control;
 mod manifest;
 mod packs;
+mod parity;
 mod segment;
 
 use super::{Objects, hex, unhex};

@@ -47,7 +47,7 @@ fn a_backup_relies_on_no_pack_of_the_wrong_size() {
                 let notes = Noting::default();
                 let report = scene.backup(force, &notes);
                 assert!(
-                    warned(&notes, "bytes and the index says"),
+                    warned(&notes, "bytes, but the index says"),
                     "{what}: {:?}",
                     notes.problems()
                 );

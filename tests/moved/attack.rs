@@ -284,7 +284,8 @@ fn count_parts(repo: &Repo) -> (usize, usize) {
                     &mut plain,
                 )
                 .unwrap();
-            match part.is_proven(store.keys(), &plain) {
+            let bytes = part.slice(&plain).unwrap();
+            match store.keys().content_hash(bytes) == part.hash {
                 true => honest += 1,
                 false => lies += 1,
             }

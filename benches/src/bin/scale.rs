@@ -7,7 +7,7 @@
 
 use chunkstore::chunker::Bounds;
 use chunkstore::frame::Encoder;
-use chunkstore::index::{Condemned, LocalIndex};
+use chunkstore::index::{Condemned, LocalIndex, Room};
 use chunkstore::indexfile::ENTRIES_PER_SEGMENT;
 use chunkstore::keys::{Keys, MasterKey};
 use chunkstore::pack::Class;
@@ -171,7 +171,15 @@ fn moved(count: u64, dir: &Path) -> Done {
     };
     let started = Instant::now();
     let (listed, none) = (numbered(segments), Condemned::new());
-    let index = LocalIndex::open(dir, &repo, &listed, &none, None, &mut load, &mut |_, _| {})?;
+    let index = LocalIndex::open(
+        Room::cached(dir)?,
+        &repo,
+        &listed,
+        &none,
+        None,
+        &mut load,
+        &mut |_, _| {},
+    )?;
     told("moved, making them up, sealing and rebuild", count, started)?;
     settle()?;
     let local = stored(dir)?;
@@ -208,7 +216,15 @@ fn chunks(count: u64, dir: &Path) -> Done {
     };
     let repo = RepoId([3; 16]);
     let none = Condemned::new();
-    let index = LocalIndex::open(dir, &repo, &listed, &none, None, &mut load, &mut |_, _| {})?;
+    let index = LocalIndex::open(
+        Room::cached(dir)?,
+        &repo,
+        &listed,
+        &none,
+        None,
+        &mut load,
+        &mut |_, _| {},
+    )?;
     let entries = segments * ENTRIES_PER_SEGMENT as u64;
     told("chunks, making them up and rebuild", entries, started)?;
     let rate = entries as f64 / (started.elapsed().as_secs_f64() - making);

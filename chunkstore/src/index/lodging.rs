@@ -13,13 +13,16 @@ pub(super) const COPIES: usize = 16;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lodging {
+    /// A copy that the next run finds again.
     Cache,
+    /// A folder in the cache that only this run has.
+    Scratch,
     Temporary,
     Memory,
 }
 
 /// Room for one process's index.
-pub(crate) enum Room {
+pub enum Room {
     /// A copy in the cache, held locked.
     Copy {
         dir: PathBuf,
@@ -34,6 +37,7 @@ impl Lodging {
     pub(crate) fn find(self, cache: &Path) -> Result<Room> {
         match self {
             Lodging::Cache => free_copy(cache),
+            Lodging::Scratch => Ok(Room::Temporary(ScratchDir::new(cache)?)),
             Lodging::Temporary => Ok(Room::Temporary(ScratchDir::elsewhere()?)),
             Lodging::Memory => Ok(Room::Memory(Env::mem_env().map_err(super::failed)?)),
         }
@@ -41,8 +45,13 @@ impl Lodging {
 }
 
 impl Room {
+    /// This process's copy below `cache`, which the next run finds again.
+    pub fn cached(cache: &Path) -> Result<Room> {
+        Lodging::Cache.find(cache)
+    }
+
     /// The directory on disk; in memory there is none.
-    pub(super) fn dir(&self) -> Option<&Path> {
+    pub(crate) fn dir(&self) -> Option<&Path> {
         match self {
             Room::Copy { dir, .. } => Some(dir),
             Room::Temporary(dir) => Some(dir.path()),
@@ -50,7 +59,7 @@ impl Room {
         }
     }
 
-    pub(super) fn env(&self) -> Option<&Env> {
+    pub(crate) fn env(&self) -> Option<&Env> {
         match self {
             Room::Memory(env) => Some(env),
             Room::Copy { .. } | Room::Temporary(_) => None,

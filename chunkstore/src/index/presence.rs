@@ -31,7 +31,7 @@ impl std::fmt::Display for WrongSize {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "it has {} bytes and the index says {}",
+            "it has {} bytes, but the index says {}",
             self.listed, self.indexed
         )
     }

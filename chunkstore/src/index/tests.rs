@@ -53,7 +53,16 @@ fn open(
         loads += 1;
         Ok(segments[&id].clone())
     };
-    let index = LocalIndex::open(dir, &REPO, &listed, condemned, None, &mut load, &mut |_, _| {}).unwrap();
+    let index = LocalIndex::open(
+        Room::cached(dir).unwrap(),
+        &REPO,
+        &listed,
+        condemned,
+        None,
+        &mut load,
+        &mut |_, _| {},
+    )
+    .unwrap();
     (index, loads)
 }
 
@@ -175,7 +184,7 @@ fn what_segments_say_of_absent_packs_does_not_count() {
         });
         let none = Condemned::new();
         let index = LocalIndex::open(
-            dir.path(),
+            Room::cached(dir.path()).unwrap(),
             &REPO,
             &listed,
             &none,
@@ -317,7 +326,7 @@ fn without_a_cache() {
         let room = lodging.find(cache).unwrap();
         let dir = room.dir().map(Path::to_path_buf);
         let mut load = |_| Ok(segment.clone());
-        let index = LocalIndex::open_in(
+        let index = LocalIndex::open(
             room,
             &REPO,
             &[id],
@@ -353,7 +362,16 @@ fn packs_of_the_wrong_size_are_readable_but_not_present() {
         let none = Condemned::new();
         let none = &none;
         let (mut told, at) = (|_: usize, _: usize| {}, dir.path());
-        let index = LocalIndex::open(at, &REPO, &listed, none, Some(&present), &mut load, &mut told).unwrap();
+        let index = LocalIndex::open(
+            Room::cached(at).unwrap(),
+            &REPO,
+            &listed,
+            none,
+            Some(&present),
+            &mut load,
+            &mut told,
+        )
+        .unwrap();
         let found = [1, 2, 3].map(|n: u16| {
             let id = segment(0, &[n]).1.entries[0].id;
             let located = index.locate(&id).unwrap().map(|at| at.place.pack.0[0]);

@@ -20,10 +20,10 @@ impl Reader<'_> {
         error: Error,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        if !error.is_damage() && !matches!(error, Error::Unreadable { .. }) {
+        if !error.concerns_one_object() {
             return Err(error);
         }
-        if self.any_copy(self.index()?, decoder, (class, id), Some(tried), out)? {
+        if let Found::Whole = self.any_copy(self.index()?, decoder, (class, id), Some(tried), out)? {
             return Ok(());
         }
         // A collection may have moved it since the index was opened.
@@ -36,7 +36,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether a copy other than `tried` is sound, and then the chunk in `out`.
+    /// Whether a copy other than `tried` is sound; then the chunk is in `out`.
     fn any_copy(
         &self,
         index: &LocalIndex,
@@ -44,7 +44,8 @@ impl Reader<'_> {
         (class, id): (Class, &ChunkId),
         tried: Option<&Place>,
         out: &mut Vec<u8>,
-    ) -> Result<bool> {
+    ) -> Result<Found> {
+        let mut found = Found::Nothing;
         let (remote, keys) = (self.store.remote(), self.store.keys());
         let copies = index.copies(id)?;
         let others = copies
@@ -53,13 +54,12 @@ impl Reader<'_> {
         for at in others {
             let read = decoder.read(remote, keys, class, *id, &at.place, out);
             match read.map_err(|e| self.store.judge(e)) {
-                Ok(()) => return Ok(true),
-                Err(Error::Unreadable { .. }) => {}
-                Err(e) if e.is_of_one_object() => {}
+                Ok(()) => return Ok(Found::Whole),
+                Err(e) if e.concerns_one_object() => found = found.or(e),
                 Err(e) => return Err(e),
             }
         }
-        Ok(false)
+        Ok(found)
     }
 
     /// Replaces `out` by the bytes of a small file, wherever they are by now: each place that is listed is tried, here and
@@ -69,8 +69,9 @@ impl Reader<'_> {
         let error = match down {
             Some(why) => why,
             None => match self.own_file(decoder, file, out) {
-                Ok(true) => return Ok(()),
-                Ok(false) => self.unknown(format!("chunk {}", file.bundle)),
+                Ok(Found::Whole) => return Ok(()),
+                Ok(Found::Useless(e)) => e,
+                Ok(Found::Nothing) => self.unknown(format!("chunk {}", file.bundle)),
                 Err(e) => self.store.judge(e),
             },
         };
@@ -80,20 +81,21 @@ impl Reader<'_> {
         }
     }
 
-    /// The same without other replicas; false where no place holds it.
+    /// The same without other replicas.
     pub(super) fn own_file(
         &self,
         decoder: &mut Decoder,
         file: &SmallFile,
         out: &mut Vec<u8>,
-    ) -> Result<bool> {
-        if self.file_by(self.index()?, decoder, file, out)? {
-            return Ok(true);
-        }
+    ) -> Result<Found> {
+        let found = self.file_by(self.index()?, decoder, file, out)?;
         // A collection may have moved it since the index was opened.
         let Source::Own { fresh, .. } = &self.source else {
-            return Ok(false);
+            return Ok(found);
         };
+        if let Found::Whole = found {
+            return Ok(found);
+        }
         let fresh = fresh.get_or_init(|| Box::new(Reader::new(self.store.clone(), Box::new(|_, _| {}))));
         self.file_by(fresh.index()?, decoder, file, out)
     }
@@ -104,21 +106,46 @@ impl Reader<'_> {
         decoder: &mut Decoder,
         file: &SmallFile,
         out: &mut Vec<u8>,
-    ) -> Result<bool> {
+    ) -> Result<Found> {
+        let mut found = Found::Nothing;
         let moved = index.moved(&file.hash)?;
         let moved = moved.iter().map(|to| to.file(file.hash));
         let mut plain = Vec::new();
         for place in std::iter::once(*file).chain(moved) {
-            if !self.any_copy(index, decoder, (Class::Data, &place.bundle), None, &mut plain)? {
-                continue;
+            match self.any_copy(index, decoder, (Class::Data, &place.bundle), None, &mut plain)? {
+                Found::Whole => {}
+                Found::Useless(e) => {
+                    found = found.or(e);
+                    continue;
+                }
+                Found::Nothing => continue,
             }
             let bytes = place.slice(&plain).filter(|_| place.len == file.len);
             if let Some(bytes) = bytes.filter(|bytes| self.store.keys().content_hash(bytes) == file.hash) {
                 out.clear();
                 out.extend_from_slice(bytes);
-                return Ok(true);
+                return Ok(Found::Whole);
             }
         }
-        Ok(false)
+        Ok(found)
+    }
+}
+
+/// What became of the search for a chunk or file.
+pub(super) enum Found {
+    Whole,
+    /// It is in a place that is of no use, and why: it is not missing.
+    Useless(Error),
+    /// No place that is known has it.
+    Nothing,
+}
+
+impl Found {
+    /// Of several failures the one that proves the least: what can't be read may be whole.
+    fn or(self, error: Error) -> Found {
+        match self {
+            Found::Useless(known) if !known.is_damage() || error.is_damage() => Found::Useless(known),
+            _ => Found::Useless(error),
+        }
     }
 }

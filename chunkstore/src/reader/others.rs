@@ -2,6 +2,7 @@
 //! when it is first needed.
 
 use super::Reader;
+use super::files::Found;
 use crate::error::{Error, Result};
 use crate::frame::Decoder;
 use crate::id::ChunkId;
@@ -78,7 +79,7 @@ impl Others {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         self.ask(error, &mut |other| match other.reader() {
-            Some(reader) => reader.own_file(decoder, file, out),
+            Some(reader) => Ok(matches!(reader.own_file(decoder, file, out)?, Found::Whole)),
             None => Ok(false),
         })
     }
@@ -87,7 +88,7 @@ impl Others {
         if error.is_of_this_process() {
             return Err(error);
         }
-        if !error.is_of_one_object() && !matches!(error, Error::Unreadable { .. }) {
+        if !error.concerns_one_object() {
             self.give_own_up(&error);
         }
         for other in self.replicas.iter().filter(|other| !other.is_down.load(Relaxed)) {

@@ -259,7 +259,10 @@ fn masked(rest: &str) -> String {
         return authority + path;
     };
     let parameters = query.split('&').map(|parameter| match parameter.split_once('=') {
-        Some((name, _)) if is_secret(&percent_decode_str(name).decode_utf8_lossy()) => {
+        // Without a value there is nothing to hide.
+        Some((name, value))
+            if !value.is_empty() && is_secret(&percent_decode_str(name).decode_utf8_lossy()) =>
+        {
             format!("{name}={HIDDEN}")
         }
         _ => parameter.to_string(),
@@ -349,6 +352,10 @@ mod tests {
         assert_eq!(shown("/a:b@c/d"), "/a:b@c/d");
         assert_eq!(shown("s3://bucket/x?region=jp"), "s3://bucket/x?region=jp");
         assert_eq!(shown("webdavs://user:@host/x"), "webdavs://user:@host/x");
+        for url in ["s3://b/x?secret", "s3://b/x?secret=", "s3://b/x?secret&region=jp"] {
+            assert_eq!(shown(url), url, "nothing to hide");
+        }
+        assert_eq!(shown("s3://b/x?secret&secret=ab"), "s3://b/x?secret&secret=***");
         assert_eq!(shown("ws:/user:pass@host/azblob://x"), "ws:***");
         assert_eq!(shown("s3://b/x?secret=ab#cd&se"), "s3://b/x?secret=***#***");
         assert_eq!(shown("s3://b/x?sec\nret=abcd"), "s3://b/x?secret=***");

@@ -3,7 +3,7 @@
 use super::Store;
 use crate::error::Result;
 use crate::id::{IndexId, PackId};
-use crate::index::{Inventory, LocalIndex, WrongSizes};
+use crate::index::{Inventory, LocalIndex, Room, WrongSizes};
 use crate::remote::{ObjectName, for_all};
 use crate::session::View;
 
@@ -17,8 +17,8 @@ impl Store {
         let mut open = |present| {
             let mut load = |id: IndexId| self.segment(id);
             let (segments, condemned) = (&view.segments, &view.condemned);
-            let (cache, id) = (&self.cache, self.id());
-            LocalIndex::open(cache, id, segments, condemned, present, &mut load, &mut *progress)
+            let (room, id) = (Room::cached(&self.cache)?, self.id());
+            LocalIndex::open(room, id, segments, condemned, present, &mut load, &mut *progress)
         };
         let mut index = open(present)?;
         if let Some(present) = present.filter(|_| !index.wrong_sizes().is_empty()) {

@@ -4,16 +4,17 @@
 use super::Store;
 use crate::error::{Error, Result};
 use crate::id::IndexId;
-use crate::index::{LocalIndex, Lodging};
+use crate::index::{Inventory, LocalIndex, Lodging};
+use crate::indexfile::IndexSegment;
 use crate::object::cap;
 use crate::remote::ObjectName;
 use crate::session::View;
 use std::io;
 
 impl Store {
-    /// The local index for one who only reads, brought to `view`, of the packs that are there: a fenced writer may list some
-    /// after they went. `progress` is told (segments done, to do) while it is rebuilt. What lies in packs that can't be listed is in it, too, as reading them will tell;
-    /// and where the cache can't hold it, it goes elsewhere. An error is told with the segment that it is about.
+    /// The local index for one who only reads, brought to `view`, of the packs that are there: a fenced writer may list
+    /// some after they went. `progress` is told (segments done, to do) while it is rebuilt. What lies in packs that can't
+    /// be listed is in it, too, as reading them will tell. An error comes with the segment that it is about.
     pub(crate) fn index_to_read(
         &self,
         view: &View,
@@ -24,26 +25,46 @@ impl Store {
             Err(Error::Unreadable { .. }) => None,
             Err(e) => return Err((None, e)),
         };
+        let load = &mut |id| self.segment(id).map_err(|e| self.judge(e));
+        self.index_in(
+            [Lodging::Cache, Lodging::Temporary, Lodging::Memory],
+            view,
+            present.as_ref(),
+            load,
+            progress,
+        )
+    }
+
+    /// An index of this run's own, for one who trusts nothing that was read before. `load` may be asked for a segment
+    /// more than once.
+    pub fn fresh_index(
+        &self,
+        view: &View,
+        present: &Inventory,
+        load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<LocalIndex> {
+        let lodgings = [Lodging::Scratch, Lodging::Temporary, Lodging::Memory];
+        let opened = self.index_in(lodgings, view, Some(present), load, progress);
+        opened.map_err(|(_, e)| e)
+    }
+
+    /// The index at the first of these places that can hold it.
+    fn index_in(
+        &self,
+        lodgings: [Lodging; 3],
+        view: &View,
+        present: Option<&Inventory>,
+        load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<LocalIndex, (Option<IndexId>, Error)> {
         let mut trouble = None;
-        for lodging in [Lodging::Cache, Lodging::Temporary, Lodging::Memory] {
+        for lodging in lodgings {
             let mut blamed = None;
-            let mut load = |id: IndexId| {
-                self.segment(id).map_err(|e| {
-                    blamed = Some(id);
-                    self.judge(e)
-                })
-            };
+            let mut load = |id: IndexId| load(id).inspect_err(|_| blamed = Some(id));
             let (segments, condemned) = (&view.segments, &view.condemned);
             let opened = lodging.find(&self.cache).and_then(|room| {
-                LocalIndex::open_in(
-                    room,
-                    self.id(),
-                    segments,
-                    condemned,
-                    present.as_ref(),
-                    &mut load,
-                    progress,
-                )
+                LocalIndex::open(room, self.id(), segments, condemned, present, &mut load, progress)
             });
             match opened {
                 Err(e) if blamed.is_none() => {

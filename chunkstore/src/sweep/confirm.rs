@@ -2,8 +2,8 @@
 //!
 //! An index segment may be wrong: whoever may write to the index can list any chunk anywhere, and a listed copy may have
 //! rotted since. So a copy counts as the one that stays only once its pack's own footer lists it, and it was read and
-//! compared with its id; a moved file only once its bytes were compared with its hash, too. Copies in packs that this run
-//! made were proven when they were written.
+//! compared with its id; a moved file only once its bytes were compared with its hash, too. What the footers of packs that
+//! this run made list was proven when it was written, and need not be read. What the index lists in them need not be so.
 
 use super::repack::Run;
 use crate::error::Result;
@@ -17,13 +17,15 @@ use crate::smallfile::SmallFile;
 use crate::store::Store;
 use std::collections::{BTreeMap, HashSet};
 
-/// Footers that are kept.
-const LISTS: usize = 16;
+/// Frames and parts of the footers that are kept, some 50 MiB. Files come in the order of their old bundles, and so from
+/// all packs that were made in turn.
+const ROWS: usize = 1 << 20;
 
 pub struct Confirm<'a> {
     store: &'a Store,
     made: &'a HashSet<PackId>,
     lists: BTreeMap<PackId, Option<PackList>>,
+    rows: usize,
     decoder: Decoder,
     plain: Vec<u8>,
     /// The copy that `plain` holds.
@@ -37,6 +39,7 @@ impl<'a> Confirm<'a> {
             store,
             made,
             lists: BTreeMap::new(),
+            rows: 0,
             decoder: Decoder::new()?,
             plain: Vec::new(),
             held: None,
@@ -51,8 +54,12 @@ impl<'a> Confirm<'a> {
                 Err(e) if e.is_of_one_object() => None,
                 Err(e) => return Err(e),
             };
-            if self.lists.len() >= LISTS {
-                self.lists.pop_first();
+            let rows = |list: &Option<PackList>| 1 + list.as_ref().map_or(0, PackList::rows);
+            self.rows += rows(&list);
+            while self.rows > ROWS
+                && let Some((_, old)) = self.lists.pop_first()
+            {
+                self.rows -= rows(&old);
             }
             self.lists.insert(pack, list);
         }
@@ -76,8 +83,10 @@ impl<'a> Confirm<'a> {
 
     /// The first of these copies of a chunk that is sound.
     pub fn any(&mut self, id: &ChunkId, copies: &[Located]) -> Result<Option<Located>> {
-        if let Some(at) = copies.iter().find(|at| self.made.contains(&at.place.pack)) {
-            return Ok(Some(*at));
+        for at in copies.iter().filter(|at| self.made.contains(&at.place.pack)) {
+            if self.is_listed(id, at)? {
+                return Ok(Some(*at));
+            }
         }
         for at in copies {
             if self.one(id, at)? {
@@ -114,8 +123,10 @@ impl<'a> Confirm<'a> {
         file: &SmallFile,
         places: &[Moved],
     ) -> Result<Option<Moved>> {
-        if let Some(to) = places.iter().find(|to| self.made.contains(&to.pack)) {
-            return Ok(Some(*to));
+        for to in places.iter().filter(|to| self.made.contains(&to.pack)) {
+            if self.lists_file(file, to)? {
+                return Ok(Some(*to));
+            }
         }
         for to in places.iter().filter(|to| to.len == file.len) {
             let copies = index.copies(&to.bundle)?;
@@ -140,11 +151,15 @@ impl<'a> Confirm<'a> {
             return Ok(false);
         };
         let number = list.frames.partition_point(|frame| frame.offset < to.frame);
+        let bundle = list.frames.get(number).map(|frame| (frame.id, frame.offset));
+        if bundle != Some((to.bundle, to.frame)) {
+            return Ok(false);
+        }
         let parts = list.parts_of(number).iter();
         let same = |part: &crate::smallfile::Part| {
             (part.hash, part.offset, part.len) == (file.hash, to.offset, to.len)
         };
-        Ok(parts.into_iter().any(same))
+        Ok(parts.into_iter().any(same) && to.len == file.len)
     }
 
     /// Those of many chunks whose first copy is not sound, with the one that is, if there is one. Reads the first copies in
@@ -157,8 +172,6 @@ impl<'a> Confirm<'a> {
             // Reading a pack finds that it is gone, however late the packs were listed.
             return Ok(Vec::new());
         }
-        let made = |at: Option<&Located>| at.is_some_and(|at| self.made.contains(&at.place.pack));
-        chunks.retain(|(_, copies)| !made(copies.first()));
         chunks.sort_unstable_by_key(|(_, copies)| copies.first().map(|at| (at.place.pack, at.place.offset)));
         let mut unsound = Vec::new();
         for group in chunks.chunk_by(|a, b| pack_of(a) == pack_of(b)) {
@@ -176,6 +189,16 @@ impl<'a> Confirm<'a> {
     /// Which of these chunks' first copies, which lie in one pack, are sound.
     fn first_copies(&mut self, group: &[(ChunkId, Vec<Located>)]) -> Result<Vec<bool>> {
         let mut sound = vec![false; group.len()];
+        if group
+            .first()
+            .and_then(pack_of)
+            .is_some_and(|pack| self.made.contains(&pack))
+        {
+            for ((id, copies), sound) in group.iter().zip(&mut sound) {
+                *sound = copies.first().map_or(Ok(false), |at| self.is_listed(id, at))?;
+            }
+            return Ok(sound);
+        }
         let (mut frames, mut numbers) = (Vec::new(), Vec::new());
         let mut class = None;
         for (number, (id, copies)) in group.iter().enumerate() {

@@ -50,7 +50,7 @@ pub(super) fn carry_pack(
     let name = ObjectName::pack(id);
     let bytes = from.remote().get(&name, cap::PACK as usize)?;
     if blake3::hash(&bytes).as_bytes() != id.as_bytes() {
-        return Err(Error::corrupt(name, "its bytes are not those of its name"));
+        return Err(Error::corrupt(name, "its content does not match its name"));
     }
     let mut list = pack::parse_list(from.keys(), id, &bytes)?;
     prove_parts(from, &mut list, &bytes)?;

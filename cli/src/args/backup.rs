@@ -38,7 +38,7 @@ pub struct BackupArgs {
     /// Don't take a file for changed because its ctime is another
     #[arg(long)]
     pub ignore_ctime: bool,
-    /// Read and compare, and say what would be saved; write nothing
+    /// Read and compare, and show what would be saved; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
@@ -58,7 +58,7 @@ pub struct BackupArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Replicas")]
 pub struct AlsoArgs {
-    /// Bring the snapshot, and what else is lacking, to this replica too (may be given several times)
+    /// Replicate the snapshot, and others that are missing there, to this replica too (may be given several times)
     #[arg(long, value_name = "NAME|URL", conflicts_with = "dry_run")]
     pub also: Vec<String>,
     /// How long replicas may go on once the snapshot is saved; what they lack then comes next time

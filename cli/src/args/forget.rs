@@ -1,5 +1,6 @@
 //! `forget`: which snapshots go to the trash.
 
+use super::AskArgs;
 use super::retention::KeepArgs;
 use super::snapshot::FilterArgs;
 use clap::Args;
@@ -21,9 +22,8 @@ pub struct ForgetArgs {
     /// Collect garbage afterwards, as 'prune --gc-only' does
     #[arg(long)]
     pub prune: bool,
-    /// Don't ask
-    #[arg(long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub ask: AskArgs,
     /// Say what would be removed and why; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,

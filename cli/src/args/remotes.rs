@@ -22,7 +22,7 @@ pub struct RemoteAddArgs {
     /// Letters, digits, - and _
     pub name: String,
     pub url: String,
-    /// The remote to make a replica of (default: the repository that -r says)
+    /// The remote to make a replica of (default: the repository given with -r)
     #[arg(long, value_name = "NAME|URL")]
     pub like: Option<String>,
 }
@@ -44,7 +44,7 @@ pub struct ReplicateArgs {
     /// Bring also what the replica has removed, and what is older than what it has
     #[arg(long)]
     pub all: bool,
-    /// Say what would be brought; write nothing
+    /// Show what would be replicated; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
@@ -55,20 +55,20 @@ pub struct ReplicateArgs {
     it. Exit code 13 says that something stays lost."
 )]
 pub struct HealArgs {
-    /// Replica to mend it from (may be given several times; default: all that have names)
+    /// Replica to repair it from (may be given several times; default: all named remotes)
     #[arg(long, value_name = "NAME|URL")]
     pub from: Vec<String>,
     /// Read all stored data to find what is damaged; otherwise only trees, and what is missing
     #[arg(long)]
     pub read_data: bool,
-    /// Say what would be mended; change nothing
+    /// Show what would be repaired; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
 
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "The target is the repository that -r says. Everything is opened, and cut and sealed anew: its keys \
+    after_help = "The target is the repository given with -r. Everything is opened, and cut and sealed anew: its keys \
     are others. For a repository with the same keys see 'dedup remote add' and 'dedup replicate'."
 )]
 pub struct CopyArgs {
@@ -95,7 +95,7 @@ pub struct CopyArgs {
     /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
     #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = compression)]
     pub compression: i32,
-    /// Read and compare, and say what would be stored; write nothing
+    /// Read and compare, and show what would be stored; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }

@@ -118,7 +118,7 @@ fn tell(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Result<(), F
     if report.problems.paths > 0 {
         let problems = text::count(report.problems.paths, "problem");
         out += &format!(
-            "{problems}: what is named above could not be saved, or not wholly; the rest is saved\n"
+            "{problems}: the paths named above were not saved, or not completely; the rest is saved\n"
         );
     }
     output::write(out.as_bytes()).map(|_| ())

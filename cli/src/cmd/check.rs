@@ -35,6 +35,11 @@ fn print_json(report: &CheckReport) -> Result<(), Failure> {
         .paths
         .iter()
         .for_each(|hurt| out.object(&damaged_path(hurt)));
+    for path in &report.unproven {
+        let mut object = damaged_path(path);
+        object["message_type"] = json!("unproven_path");
+        out.object(&object);
+    }
     let mut object = json!(report);
     object["message_type"] = json!("summary");
     let index_is_hurt = report
@@ -42,7 +47,8 @@ fn print_json(report: &CheckReport) -> Result<(), Failure> {
         .iter()
         .any(|name| name.starts_with("index/"));
     object["suggest_repair_index"] = json!(index_is_hurt);
-    object["suggest_prune"] = json!(report.num_errors == 0 && report.packs_unlisted > 0);
+    object["suggest_prune"] =
+        json!(report.num_errors == 0 && report.suggest_prune && report.packs_unlisted > 0);
     out.object(&object);
     out.finish()
 }
@@ -59,17 +65,28 @@ pub fn damaged_path(hurt: &DamagedPath) -> serde_json::Value {
 pub fn hurt_line(hurt: &DamagedPath) -> String {
     let more = match hurt.entries {
         0 | 1 => String::new(),
-        n => format!(" and what follows it, {}", text::count(n, "name")),
+        n => format!(" and {} after it", entries(n - 1)),
     };
     format!("  {}  {}{more}", hurt.snapshot, escape(&hurt.path))
 }
 
+fn entries(n: u64) -> String {
+    match n {
+        1 => "1 entry".to_string(),
+        n => format!("{} entries", text::grouped(n)),
+    }
+}
+
 /// What can't be restored whole, named as far as a report does; nothing where all can.
 pub fn hurt_lines(paths: &[DamagedPath], all: u64) -> Vec<String> {
+    path_lines("Can't be restored whole:", paths, all)
+}
+
+fn path_lines(head: &str, paths: &[DamagedPath], all: u64) -> Vec<String> {
     if paths.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec!["Can't be restored whole:".to_string()];
+    let mut lines = vec![head.to_string()];
     lines.extend(paths.iter().map(hurt_line));
     let more = all.saturating_sub(paths.iter().map(|path| path.entries.max(1)).sum());
     if more > 0 {
@@ -80,8 +97,10 @@ pub fn hurt_lines(paths: &[DamagedPath], all: u64) -> Vec<String> {
 
 fn print_text(terminal: &Terminal, r: &CheckReport) -> Result<(), Failure> {
     let mut out = Lines::new();
+    let unproven = "Not checked, because an object that they need can't be read:";
     hurt_lines(&r.paths, r.damaged_paths)
         .iter()
+        .chain(&path_lines(unproven, &r.unproven, r.unproven_paths))
         .for_each(|line| out.line(line));
     if terminal.talks() {
         out.line(&format!(
@@ -98,13 +117,25 @@ fn print_text(terminal: &Terminal, r: &CheckReport) -> Result<(), Failure> {
         }
         advice(r).iter().for_each(|line| out.line(line));
     }
-    if terminal.talks() || r.num_errors > 0 {
-        out.line(&match r.num_errors {
-            0 => "No damage found".to_string(),
-            n => format!("{} found", text::count(n, "error")),
-        });
+    if terminal.talks() || r.num_errors + r.num_unreadable > 0 {
+        out.line(&verdict(r));
     }
     out.finish()
+}
+
+/// What was found, and no more than was looked at.
+fn verdict(r: &CheckReport) -> String {
+    let errors = text::count(r.num_errors, "error");
+    let unreadable = text::count(r.num_unreadable, "object");
+    match (r.num_errors, r.num_unreadable) {
+        (0, 0) => "No damage found".to_string(),
+        (_, 0) => format!("{errors} found"),
+        (n, _) => format!(
+            "{} found, but the check is incomplete: {unreadable} could not be read. Run 'dedup check' again when that \
+             is mended",
+            if n == 0 { "No errors".to_string() } else { errors }
+        ),
+    }
 }
 
 /// What to do about what was found.
@@ -116,7 +147,7 @@ fn advice(r: &CheckReport) -> Vec<String> {
             "The index is incomplete: snapshots need chunks that no index segment lists, and {packs} can be listed. Run \
              'dedup repair index', then 'dedup check' again"
         ));
-    } else if r.packs_unlisted > 0 {
+    } else if r.packs_unlisted > 0 && r.suggest_prune {
         lines.push(format!(
             "{packs} of unfinished backups: 'dedup prune' removes those that no running backup needs"
         ));

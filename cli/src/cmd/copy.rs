@@ -45,7 +45,8 @@ fn tell(terminal: &Terminal, args: &CopyArgs, copied: &Copied) -> Result<(), Fai
         out.object(&summary(args, copied));
     } else if terminal.talks() {
         out.line(&match copied.snapshots.len() as u64 {
-            0 => "Nothing to copy: all is there".to_string(),
+            0 if copied.hurt + copied.unread > 0 => "No snapshot was copied".to_string(),
+            0 => "Nothing to copy: every snapshot is there already".to_string(),
             n => format!(
                 "{} {}: {} read, {} new at the target ({} stored)",
                 text::count(n, "snapshot"),
@@ -68,6 +69,7 @@ fn summary(args: &CopyArgs, copied: &Copied) -> Value {
         "dry_run": args.dry_run,
         "snapshots": copied.snapshots.len(),
         "hurt": copied.hurt,
+        "unread": copied.unread,
         "data_blobs": copied.chunks,
         "data_added": copied.data_added,
         "data_added_packed": copied.data_added_packed,

@@ -22,7 +22,7 @@ pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
                 group_by: args.keep.group_by.0.clone(),
             },
         },
-        yes: args.yes,
+        yes: args.ask.yes,
         dry_run: args.dry_run,
     };
     if args.lost {
@@ -37,7 +37,7 @@ pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
     }
     let mut status = report.status();
     if args.prune {
-        let collected = report.collect_garbage(&terminal.context, args.yes, terminal)?;
+        let collected = report.collect_garbage(&terminal.context, args.ask.yes, terminal)?;
         prune::tell(terminal, Some(&collected.summary), &report.removed, args.dry_run)?;
         status = status.max(collected.problems.status());
     } else if terminal.talks() {
@@ -50,7 +50,7 @@ pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
 fn accept_loss(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
     let request = LossRequest {
         snapshots: args.snapshots.clone(),
-        yes: args.yes,
+        yes: args.ask.yes,
         dry_run: args.dry_run,
     };
     let lost = forget::accept_loss(&terminal.context, &request, terminal)?;
@@ -75,7 +75,7 @@ fn accept_loss(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure
 fn give_up(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
     let request = GiveUpRequest {
         snapshots: args.snapshots.clone(),
-        yes: args.yes,
+        yes: args.ask.yes,
         dry_run: args.dry_run,
     };
     let mut each = |one: &GivenUp| {

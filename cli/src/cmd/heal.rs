@@ -91,6 +91,10 @@ fn end(healed: &Healed, args: &HealArgs) -> String {
         }
         (true, false) if args.read_data => "All that any snapshot needs is there again".to_string(),
         (true, false) => "All that was found lost or damaged is there again".to_string(),
+        (false, _) if !healed.is_lacking() => format!(
+            "{} could not be read, so nothing is known of their content. Run 'dedup heal' again when that is mended",
+            text::count(healed.packs_unreadable, "pack")
+        ),
         (false, _) => format!(
             "Still lost: {} and {}, {} damaged. A backup stores again what its source still has; 'dedup repair' \
              recovers what it can of the rest",

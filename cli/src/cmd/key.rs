@@ -94,7 +94,7 @@ fn slot_row(slot: &SlotInfo) -> Vec<String> {
 }
 
 fn remove(terminal: &Terminal, args: &KeyRemoveArgs) -> Result<Status, Failure> {
-    let removed = keys::remove(&terminal.context, &args.slot, args.yes, terminal)?;
+    let removed = keys::remove(&terminal.context, &args.slot, args.ask.yes, terminal)?;
     let short = text::short(&removed.id);
     tell(
         terminal,

@@ -17,7 +17,7 @@ pub fn run(terminal: &Terminal, args: &PruneArgs) -> Result<Status, Failure> {
         filter: args.filter.filter()?,
         retention: args.keep.retention()?,
         collection: (!args.no_gc).then(|| collection(args)),
-        yes: args.yes,
+        yes: args.ask.yes,
         dry_run: args.dry_run,
     };
     let report = prune::run(&terminal.context, &request, terminal)?;
@@ -60,9 +60,10 @@ pub fn tell(
     let mut out = String::new();
     if removed.count > 0 {
         let what = text::count(removed.count, "snapshot");
+        let them = if removed.count == 1 { "it" } else { "them" };
         out += &match dry_run {
             true => format!("Would remove {what}\n"),
-            false => format!("Removed {what}: in the trash, where 'dedup undelete' finds them\n"),
+            false => format!("Removed {what}; 'dedup undelete' brings {them} back\n"),
         };
     }
     if let Some(summary) = summary {

@@ -59,7 +59,7 @@ fn line(one: &ReplicaReport, dry_run: bool) -> String {
     }
     let came = match done.snapshots {
         0 => String::new(),
-        _ => format!("{snapshots} came, {} sent; ", format_bytes(done.bytes)),
+        _ => format!("{snapshots} replicated, {} sent; ", format_bytes(done.bytes)),
     };
     match &one.failure {
         Some(_) if done.behind == 0 => format!("{name}: {came}failed"),

@@ -79,7 +79,7 @@ fn tell(s: &Summary, chosen: &Chosen, args: &RestoreArgs, problems: &ProblemCoun
     if left > 0 {
         let bytes = format_bytes(s.bytes_skipped - s.bytes_unchanged.min(s.bytes_skipped));
         let left = text::count(left, "file");
-        out += &format!("Left {left}, {bytes} as they are there\n");
+        out += &format!("Left {left}, {bytes} as they are\n");
     }
     if args.verify && !args.dry_run {
         let verified = text::count(s.files_verified, "file");
@@ -88,7 +88,7 @@ fn tell(s: &Summary, chosen: &Chosen, args: &RestoreArgs, problems: &ProblemCoun
     let problems = problems.paths + problems.unreadable + problems.damage;
     if problems > 0 {
         let problems = text::count(problems, "problem");
-        out += &format!("{problems}: what is named above was not restored, or not wholly\n");
+        out += &format!("{problems}: the paths named above were not restored, or not completely\n");
     }
     output::write(out.as_bytes()).map(|_| ())
 }

@@ -42,7 +42,7 @@ pub fn run(terminal: &Terminal, args: &StatsArgs) -> Result<Status, Failure> {
             output::write(tell(&stats, storage.as_ref()).as_bytes()).map(|_| ())?;
         }
     }
-    match stats.snapshots_unreadable + stats.num_errors {
+    match stats.num_errors {
         0 => Ok(code),
         _ => Ok(Status::Damaged),
     }
@@ -114,7 +114,7 @@ fn tell(s: &Stats, storage: Option<&Storage>) -> String {
 /// What was seen of the storage when this machine tried it out.
 fn soundness(storage: Option<&Storage>) -> String {
     match storage.map(Storage::weaknesses) {
-        None => "not tried out by this machine".to_string(),
+        None => "not tested by this machine".to_string(),
         Some(weak) if weak.is_empty() => "sound".to_string(),
         Some(weak) => format!("weak: {}", weak.join("; ")),
     }

@@ -65,6 +65,8 @@ pub fn why(what: &ProblemKind) -> String {
         ProblemKind::Restore { why } | ProblemKind::Unreadable { why } | ProblemKind::Warning { why } => {
             why.clone()
         }
+        // "missing" alone, or with what is missing for whom.
+        ProblemKind::Damage { why } if why.starts_with("missing") => why.clone(),
         ProblemKind::Damage { why } => format!("damaged: {why}"),
     }
 }
@@ -325,6 +327,11 @@ mod tests {
         assert_eq!(
             line(b"packs/aa", ProblemKind::Damage { why: why() }),
             "packs/aa: damaged: bad\\x0aword"
+        );
+        let why = "missing, but 1 chunk in it is needed".to_string();
+        assert_eq!(
+            line(b"packs/aa", ProblemKind::Damage { why }),
+            "packs/aa: missing, but 1 chunk in it is needed"
         );
     }
 

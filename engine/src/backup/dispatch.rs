@@ -240,7 +240,9 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
     fn entry(&mut self, dir: &DirPath, handle: Option<&Arc<Lent>>, found: Found) -> Result<()> {
         let known = self.parent.take(dir, &found)?;
         for damage in std::mem::take(&mut self.parent.damage) {
-            let why = format!("the snapshot before is damaged ({damage}); what it can't tell is read anew");
+            let why = format!(
+                "part of the previous snapshot can't be used ({damage}); the files in it are read again"
+            );
             let (path, what) = (Vec::new(), ProblemKind::Warning { why });
             self.run.monitor.problem(&Problem { path, what });
         }

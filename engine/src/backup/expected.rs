@@ -270,7 +270,7 @@ impl<'a> Expected<'a> {
         }
         let held = match self.look_up(expectation.generation, path) {
             // What can't be read proves nothing; that it is damaged is told where it matters.
-            Err(Error::Store(e)) if e.is_damage() => Held::Entry,
+            Err(Error::Store(e)) if e.concerns_one_object() => Held::Entry,
             held => held?,
         };
         if let Some(expectation) = self.paths.get_mut(path) {

@@ -372,7 +372,7 @@ fn streamed_before(reader: &Reader<'_>, parent: Option<&Manifest>, name: &[u8]) 
         Ok(found.map(|item| item.entry))
     };
     match parent.map(look).transpose() {
-        Err(Error::Store(e)) if e.is_damage() => Ok(None),
+        Err(Error::Store(e)) if e.concerns_one_object() => Ok(None),
         found => found.map(Option::flatten),
     }
 }

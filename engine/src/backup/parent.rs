@@ -70,11 +70,11 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
     }
 
     /// The earlier entry at (`dir`, `name`), if there is one. Must be asked in the stream's order. A generation that is
-    /// damaged from here on is given up: its files are read as if they were new, which may heal what was lost.
+    /// damaged from here on, or can't be read, is given up: its files are read as if they were new, which may heal what was lost.
     pub fn take(&mut self, dir: &[u8], found: &Found) -> Result<Option<Known>> {
         loop {
             match self.try_take(dir, found) {
-                Err(Error::Store(e)) if e.is_damage() => {
+                Err(Error::Store(e)) if e.concerns_one_object() => {
                     self.damage.push(e.to_string());
                     self.current += 1;
                     self.begun = true;

@@ -3,8 +3,9 @@
 //! warning, since a replica or a copy may never have had what is missing there.
 
 use super::Findings;
+use super::triage::Triage;
 use crate::error::{Error, Result};
-use crate::generations::Known;
+use crate::generations::{Known, Missing};
 use crate::manifest::Manifest;
 use crate::repo::Repo;
 use chunkstore::SessionId;
@@ -36,6 +37,7 @@ type Chain<'a> = BTreeMap<u64, Vec<&'a Chained>>;
 /// Names what this machine knows and misses among the listed names.
 pub(super) fn missing(
     repo: &Repo,
+    triage: &Triage<'_>,
     known: &Known,
     slates: &[SessionId],
     trash: &[SessionId],
@@ -47,6 +49,14 @@ pub(super) fn missing(
             findings.damage(object, "the storage has it and does not list it");
             return Ok(());
         }
+        // The lists of what was forgotten can't be read.
+        Err(Error::Store(e)) => match triage.sound("forgotten", Err(e))? {
+            Ok(Missing { lost, .. }) => lost,
+            Err(e) => {
+                findings.trouble("forgotten", &e);
+                return Ok(());
+            }
+        },
         missing => missing?.lost,
     };
     for id in lost {
@@ -58,7 +68,12 @@ pub(super) fn missing(
 }
 
 /// I-17: each machine numbers its manifests and names the one before.
-pub(super) fn check(repo: &Repo, manifests: &[Chained], findings: &mut Findings) -> Result<()> {
+pub(super) fn check(
+    repo: &Repo,
+    triage: &Triage<'_>,
+    manifests: &[Chained],
+    findings: &mut Findings,
+) -> Result<()> {
     let mut machines: BTreeMap<[u8; 16], Chain<'_>> = BTreeMap::new();
     for chained in manifests.iter().filter(|chained| chained.manifest.sequence > 0) {
         let machine = machines.entry(chained.manifest.machine).or_default();
@@ -71,7 +86,7 @@ pub(super) fn check(repo: &Repo, manifests: &[Chained], findings: &mut Findings)
     }
     // What a replica was never sent leaves gaps there.
     match repo.store.config().replica {
-        None => gaps(repo, &machines, findings),
+        None => gaps(repo, triage, &machines, findings),
         Some(_) => Ok(()),
     }
 }
@@ -113,7 +128,12 @@ fn twins(chain: &Chain<'_>, findings: &mut Findings) {
 }
 
 /// Numbers that are missing between others, and that no forgotten generation had.
-fn gaps(repo: &Repo, machines: &BTreeMap<[u8; 16], Chain<'_>>, findings: &mut Findings) -> Result<()> {
+fn gaps(
+    repo: &Repo,
+    triage: &Triage<'_>,
+    machines: &BTreeMap<[u8; 16], Chain<'_>>,
+    findings: &mut Findings,
+) -> Result<()> {
     let has_gap = |chain: &Chain<'_>| match (chain.keys().next(), chain.keys().next_back()) {
         (Some(first), Some(last)) => last - first >= chain.len() as u64,
         _ => false,
@@ -121,7 +141,13 @@ fn gaps(repo: &Repo, machines: &BTreeMap<[u8; 16], Chain<'_>>, findings: &mut Fi
     if !machines.values().any(has_gap) {
         return Ok(());
     }
-    let forgotten = repo.store.forgotten()?;
+    let forgotten = match triage.sound("forgotten", repo.store.forgotten())? {
+        Ok(forgotten) => forgotten,
+        Err(e) => {
+            findings.trouble("forgotten", &e);
+            return Ok(());
+        }
+    };
     let forgotten: BTreeSet<([u8; 16], u64)> = forgotten.iter().map(|f| (f.machine, f.sequence)).collect();
     for (machine, chain) in machines.iter().filter(|(_, chain)| has_gap(chain)) {
         let mut gone = 0;

@@ -3,14 +3,14 @@
 //! pieces a thread.
 
 use super::listed::Listed;
-use super::structure::Structure;
-use super::{Findings, Options, ReadData, sound};
+use super::structure::{Structure, of_chunk};
+use super::triage::Triage;
+use super::{Findings, Options, ReadData};
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Progress};
 use crate::repo::Repo;
 use chunkstore::frame::Decoder;
 use chunkstore::index::Inventory;
-use chunkstore::indexfile::IndexSegment;
 use chunkstore::keys::KeyClass;
 use chunkstore::object::cap;
 use chunkstore::pack::{self, Frame, PackList};
@@ -28,6 +28,7 @@ const PIECE: usize = 4 << 20;
 /// Reads the packs that the options choose, of `only` these if given; returns how many and their bytes.
 pub(super) fn read(
     repo: &Repo,
+    triage: &Triage<'_>,
     structure: &Structure,
     options: &Options,
     only: Option<&HashSet<PackId>>,
@@ -38,6 +39,7 @@ pub(super) fn read(
     packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
     let job = Job {
         store: &repo.store,
+        triage,
         structure,
         monitor,
         bytes: packs.iter().map(|(_, size)| size).sum(),
@@ -116,6 +118,7 @@ fn shuffle(packs: &mut [(PackId, u64)]) -> Result<()> {
 
 struct Job<'a> {
     store: &'a Store,
+    triage: &'a Triage<'a>,
     structure: &'a Structure,
     monitor: &'a dyn Monitor,
     packs: Vec<(PackId, u64)>,
@@ -178,14 +181,12 @@ impl Job<'_> {
 
     fn pack(&self, hands: &mut Hands, id: PackId) -> Result<()> {
         let (remote, keys) = (self.store.remote(), self.store.keys());
-        let list = match sound(pack::read_list(remote, keys, id))? {
-            // Its bytes are those of its name: what a later version wrote is no damage.
-            Err(e @ StoreError::NewerFormat { .. }) => return Err(e.into()),
+        let list = match self.triage.pack(id, || pack::read_list(remote, keys, id))? {
             Ok(list) => Some(list),
             Err(StoreError::Missing { .. }) if self.collected(id)? => return Ok(()),
             Err(e) => {
-                self.damage(id, e);
-                if self.structure.listed.contains_key(&id) {
+                self.trouble(id, &e);
+                if e.is_damage() && self.structure.listed.contains_key(&id) {
                     self.unlistable.lock().insert(id);
                 }
                 None
@@ -194,14 +195,25 @@ impl Job<'_> {
         if let Some(list) = &list {
             self.compare(list);
         }
-        match sound(self.stream(hands, id, list.as_ref()).or_else(flatten)?)? {
+        let read = self.stream(hands, id, list.as_ref()).or_else(flatten)?;
+        match self.triage.pack(id, || read)? {
             Err(StoreError::Missing { .. }) if self.collected(id)? => Ok(()),
             Err(e) => {
-                self.damage(id, &e);
-                self.unlistable.lock().insert(id);
+                self.trouble(id, &e);
+                if e.is_damage() {
+                    self.unlistable.lock().insert(id);
+                }
                 Ok(())
             }
             Ok(()) => Ok(()),
+        }
+    }
+
+    fn trouble(&self, id: PackId, error: &StoreError) {
+        let name = ObjectName::pack(id).to_string();
+        match error.is_damage() {
+            true => self.damage(id, error.about(&name)),
+            false => self.find(|findings| findings.trouble(name, error)),
         }
     }
 
@@ -212,10 +224,11 @@ impl Job<'_> {
         }
         let name = ObjectName::parity(id);
         let read = self.store.remote().get(&name, cap::PARITY);
-        match sound(read.and_then(|bytes| parity::verify(self.store.id(), id, &bytes)))? {
+        let read = read.and_then(|bytes| parity::verify(self.store.id(), id, &bytes));
+        match self.triage.sound(&name, read)? {
             // With its pack, by a collection.
             Ok(()) | Err(StoreError::Missing { .. }) => {}
-            Err(e) => self.find(|findings| findings.damage(name, e)),
+            Err(e) => self.find(|findings| findings.trouble(name, &e)),
         }
         Ok(())
     }
@@ -235,7 +248,7 @@ impl Job<'_> {
         let own = Listed::of(list);
         let same = listed.class == own.class && listed.frames == own.frames && listed.sum == own.sum;
         if !same {
-            self.damage(list.id, "its own list of frames is not what the index says");
+            self.damage(list.id, "its list of frames differs from the index");
         }
     }
 
@@ -291,7 +304,7 @@ impl Job<'_> {
             }
         }
         if hasher.finalize().as_bytes() != id.as_bytes() {
-            self.damage(id, "its bytes are not those of its name");
+            self.damage(id, "its content does not match its name");
         }
         Ok(Ok(()))
     }
@@ -326,15 +339,17 @@ impl Job<'_> {
                 "a key is not listed",
             )),
         };
-        match sound(opened)? {
+        match opened {
             Ok(()) => {
                 self.parts(list, frame, plain);
                 Ok(())
             }
-            Err(e) => {
-                self.damage(list.id, format!("chunk {}: {e}", frame.id));
+            // What it says of itself is proven, so it is no newer form of anything.
+            Err(e) if e.is_of_one_object() => {
+                self.damage(list.id, of_chunk(&frame.id, &e));
                 self.bad(list.id, frame.id)
             }
+            Err(e) => Err(e.into()),
         }
     }
 
@@ -367,23 +382,24 @@ impl Job<'_> {
         }
         let mut decoder = Decoder::new()?;
         let mut plain = Vec::new();
-        for id in self.structure.segments() {
-            let loaded = sound(IndexSegment::load(self.store.remote(), self.store.keys(), *id))?;
-            let Ok(segment) = loaded else { continue };
-            for entry in &segment.entries {
-                let pack = &segment.packs[entry.pack as usize];
-                if !packs.contains(&pack.id) {
-                    continue;
+        let (remote, keys) = (self.store.remote(), self.store.keys());
+        self.triage
+            .each_segment(self.structure.segments(), &mut |segment| {
+                for entry in &segment.entries {
+                    let pack = &segment.packs[entry.pack as usize];
+                    if !packs.contains(&pack.id) {
+                        continue;
+                    }
+                    let place = segment.place(entry);
+                    let read = self.triage.pack(pack.id, || {
+                        decoder.read(remote, keys, pack.class, entry.id, &place, &mut plain)
+                    });
+                    if read?.is_err_and(|e| e.is_damage()) {
+                        self.bad(pack.id, entry.id)?;
+                    }
                 }
-                let (remote, keys) = (self.store.remote(), self.store.keys());
-                let place = segment.place(entry);
-                let read = decoder.read(remote, keys, pack.class, entry.id, &place, &mut plain);
-                if sound(read)?.is_err() {
-                    self.bad(pack.id, entry.id)?;
-                }
-            }
-        }
-        Ok(())
+                Ok(())
+            })
     }
 }
 

@@ -1,18 +1,23 @@
 //! Proves a repository: every object opens, every reference leads to a chunk, and on demand every stored byte is what
-//! it was. Never stops at the first damage, changes nothing, and runs beside writers and collections.
+//! it was. Never stops at the first damage, nor at an object that can't be read, changes nothing, and runs beside writers
+//! and collections.
 //!
-//! [`structure`] reads everything but the data, [`presence`] looks for what that refers to, [`data`] streams packs, and [`paths`] goes through the generations
-//! again, only if something is damaged, to say which files that hurts. The local index is not trusted (I-6): a fresh
+//! [`structure`] reads everything but the data, [`presence`] looks for what that refers to, [`data`] streams packs, and
+//! [`paths`] goes through the generations again, only if something is damaged or could not be read, to say which files that
+//! hurts. [`triage`] tells the two apart. The local index is not trusted (I-6): a fresh
 //! one is made.
 
 mod chain;
 mod data;
+mod ingest;
 mod listed;
 mod paths;
 mod presence;
 mod structure;
+mod triage;
 
 use self::structure::Structure;
+use self::triage::Triage;
 use crate::error::Result;
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
 use crate::repo::Repo;
@@ -65,7 +70,12 @@ pub struct CheckReport {
     pub num_warnings: u64,
     /// Names of damaged objects, at most a thousand.
     pub broken_objects: Vec<String>,
-    /// Those of them that are packs, by id, as restic lists them.
+    /// Objects that can't be read, of which nothing is known, and the names of the first thousand.
+    pub num_unreadable: u64,
+    pub unreadable_objects: Vec<String>,
+    /// Those of them that are packs.
+    pub packs_unreadable: u64,
+    /// Those of `broken_objects` that are packs, by id, as restic lists them.
     pub broken_packs: Vec<String>,
     /// All hurt packs, to act on: damaged ones, and needed ones that are missing. Memory is that of the packs' names.
     #[serde(skip)]
@@ -98,6 +108,10 @@ pub struct CheckReport {
     pub damaged_paths: u64,
     #[serde(skip)]
     pub paths: Vec<DamagedPath>,
+    /// The same for paths that could not be checked, since something that they need can't be read.
+    pub unproven_paths: u64,
+    #[serde(skip)]
+    pub unproven: Vec<DamagedPath>,
 }
 
 /// Checks. Damage is in the report and told to `monitor` as it is found; an error means that the check itself failed.
@@ -115,29 +129,36 @@ pub(crate) fn run_on(
     monitor.phase(Phase::CheckingStructure);
     // Who reads all packs reads those that are condemned, too.
     let reads_all = options.read_data == ReadData::All && only.is_none();
-    let (structure, mut findings) = structure::read(repo, !reads_all, monitor)?;
+    let triage = Triage::new(&repo.store);
+    let (structure, mut findings) = structure::read(repo, &triage, !reads_all, monitor)?;
     let mut report = structure.report();
     for problem in std::mem::take(&mut findings.problems) {
         monitor.problem(&problem);
     }
     if options.read_data != ReadData::None {
         monitor.phase(Phase::ReadingData);
-        let (packs, bytes) = data::read(repo, &structure, options, only, &mut findings, monitor)?;
+        let (packs, bytes) = data::read(repo, &triage, &structure, options, only, &mut findings, monitor)?;
         (report.packs_read, report.bytes_read) = (packs, bytes);
     }
-    (report.unneeded_packs, report.packs_abandoned) = judge(repo, &structure, &mut findings)?;
+    (report.unneeded_packs, report.packs_abandoned) = judge(&triage, &structure, &mut findings)?;
+    structure.add_unproven(&triage, &mut findings)?;
     for problem in std::mem::take(&mut findings.problems) {
         monitor.problem(&problem);
     }
     if findings.hurts_paths {
-        paths::find(repo, &structure, &findings, &mut report, monitor)?;
+        paths::find(repo, &triage, &structure, &findings, &mut report, monitor)?;
     }
     report.suggest_repair_index = findings.index_is_short && structure.has_packs_to_list();
     let unfinished = report.packs_unlisted > 0 && !report.suggest_repair_index;
-    report.suggest_prune = report.packs_abandoned > 0 || unfinished;
+    // Packs that only a segment which can't be read lists look like those of unfinished backups.
+    report.suggest_prune = report.packs_abandoned > 0 || unfinished && !triage.index_is_unread();
     report.hurt_packs = findings.hurt_packs;
     report.num_errors = findings.errors;
     report.num_warnings = findings.warnings;
+    let is_pack = |name: &&String| name.starts_with("packs/");
+    report.packs_unreadable = findings.unreadable.iter().filter(is_pack).count() as u64;
+    report.num_unreadable = findings.unreadable.len() as u64;
+    report.unreadable_objects = findings.unreadable.into_iter().take(LISTED).collect();
     report.broken_objects = findings.objects.into_iter().collect();
     report.broken_packs = report
         .broken_objects
@@ -149,9 +170,13 @@ pub(crate) fn run_on(
 
 /// Takes the packs that nothing needs from those that are hurt. Returns them, and how many damaged packs only wait for a
 /// collection: these harm nobody.
-fn judge(repo: &Repo, structure: &Structure, findings: &mut Findings) -> Result<(BTreeSet<PackId>, u64)> {
+fn judge(
+    triage: &Triage<'_>,
+    structure: &Structure,
+    findings: &mut Findings,
+) -> Result<(BTreeSet<PackId>, u64)> {
     let hurt = findings.hurt_packs.union(&findings.abandoned).copied().collect();
-    let mut unneeded = structure.unneeded(&repo.store, &hurt)?;
+    let mut unneeded = structure.unneeded(triage, &hurt)?;
     let mut abandoned = 0;
     for id in std::mem::take(&mut findings.abandoned) {
         if unneeded.remove(&id) {
@@ -171,15 +196,21 @@ struct Findings {
     errors: u64,
     warnings: u64,
     problems: Vec<Problem>,
+    /// Objects and what is wrong with them, as far as it is told.
+    told: HashSet<(String, String)>,
     objects: BTreeSet<String>,
     hurt_packs: BTreeSet<PackId>,
     /// Damaged packs that are condemned and, by the index, not needed.
     abandoned: BTreeSet<PackId>,
     /// A segment is damaged, or snapshots need what none lists.
     index_is_short: bool,
-    /// Chunks that can't be read.
+    /// Names of objects that can't be read. Memory is that of the names.
+    unreadable: BTreeSet<String>,
+    /// Chunks that are damaged or missing.
     bad: LiveSet,
-    /// Whether a chunk that a generation may need is bad.
+    /// Chunks of which nothing is known, since each copy is in a pack that can't be read.
+    unproven: LiveSet,
+    /// Whether a chunk that a generation may need is one of these.
     hurts_paths: bool,
 }
 
@@ -189,26 +220,50 @@ impl Findings {
             errors: 0,
             warnings: 0,
             problems: Vec::new(),
+            told: HashSet::new(),
             objects: BTreeSet::new(),
             hurt_packs: BTreeSet::new(),
             abandoned: BTreeSet::new(),
             index_is_short: false,
+            unreadable: BTreeSet::new(),
             bad: LiveSet::new(repo.store.cache())?,
+            unproven: LiveSet::new(repo.store.cache())?,
             hurts_paths: false,
         })
     }
 
     fn damage(&mut self, object: impl ToString, why: impl ToString) {
+        let (object, why) = (object.to_string(), why.to_string());
+        // A pack of trees is met twice: when they are read, and with the data.
+        if self.told.len() < LISTED && !self.told.insert((object.clone(), why.clone())) {
+            return;
+        }
         self.errors += 1;
-        let object = object.to_string();
         if self.problems.len() < LISTED {
             self.problems.push(Problem {
                 path: object.clone().into_bytes(),
-                what: ProblemKind::Damage { why: why.to_string() },
+                what: ProblemKind::Damage { why },
             });
         }
         if self.objects.len() < LISTED {
             self.objects.insert(object);
+        }
+    }
+
+    /// Notes what [`Triage`] says of an object.
+    fn trouble(&mut self, object: impl ToString, error: &StoreError) {
+        let object = object.to_string();
+        match error {
+            error if error.is_damage() => self.damage(&object, error.about(&object)),
+            StoreError::Unreadable { object, .. } => self.unread(object.clone(), error),
+            error => self.unread(object, error),
+        }
+    }
+
+    fn unread(&mut self, object: String, error: &StoreError) {
+        let problem = Problem::of(&object, error);
+        if self.unreadable.insert(object) && self.problems.len() < LISTED {
+            self.problems.push(problem);
         }
     }
 
@@ -232,12 +287,10 @@ impl Findings {
         self.bad.insert(id)?;
         Ok(())
     }
-}
 
-/// Splits what is one object's own trouble from what ends the check.
-fn sound<T>(result: Result<T, StoreError>) -> Result<Result<T, StoreError>> {
-    match result {
-        Err(e) if !e.is_of_one_object() => Err(e.into()),
-        result => Ok(result),
+    fn unproven_chunk(&mut self, id: ChunkId) -> Result<()> {
+        self.hurts_paths = true;
+        self.unproven.insert(id)?;
+        Ok(())
     }
 }

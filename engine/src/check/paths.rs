@@ -1,6 +1,8 @@
-//! Which paths of which snapshots damage hurts. Runs only when there is some; passes over segments that are whole.
+//! Which paths of which snapshots damage hurts, and which can't be checked. Runs only when there is some; passes over
+//! segments that are whole.
 
 use super::structure::{Structure, tree_chunk};
+use super::triage::Triage;
 use super::{CheckReport, DamagedPath, Findings, LISTED};
 use crate::entry::{Content, Entry, Extent, join};
 use crate::error::{Error, Result};
@@ -10,10 +12,11 @@ use crate::repo::Repo;
 use crate::tree::{Cursor, open_extent_list};
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
-use chunkstore::{ChunkId, Place, SessionId, SmallFile};
+use chunkstore::{ChunkId, Error as StoreError, Place, SessionId, SmallFile};
 
 pub(super) fn find(
     repo: &Repo,
+    triage: &Triage<'_>,
     structure: &Structure,
     findings: &Findings,
     report: &mut CheckReport,
@@ -23,15 +26,14 @@ pub(super) fn find(
     for id in &structure.generations {
         let manifest = match manifest::load(&repo.store, *id) {
             Ok(manifest) => manifest,
-            // In the trash, or gone since.
+            // In the trash, gone since, or named already.
             Err(_) => continue,
         };
         let mut decoder = Decoder::new()?;
-        let load = |chunk: &ChunkId, _: Option<&Place>| {
-            tree_chunk(&repo.store, &structure.index, &mut decoder, chunk)
-        };
+        let load =
+            |chunk: &ChunkId, _: Option<&Place>| tree_chunk(triage, &structure.index, &mut decoder, chunk);
         let mut search = Search {
-            repo,
+            triage,
             structure,
             findings,
             report,
@@ -44,8 +46,30 @@ pub(super) fn find(
     Ok(())
 }
 
+/// What is known of a path, or of what it needs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum State {
+    Whole,
+    /// Something that it needs can't be read.
+    Unproven,
+    Damaged,
+}
+
+impl State {
+    /// Of what could not be read for this reason. What is neither damage nor one object's trouble ends the search.
+    fn of(error: Error) -> Result<State> {
+        match error {
+            Error::Store(e) if e.is_damage() => Ok(State::Damaged),
+            Error::Store(StoreError::Unreadable { .. } | StoreError::NewerFormat { .. }) => {
+                Ok(State::Unproven)
+            }
+            error => Err(error),
+        }
+    }
+}
+
 struct Search<'a> {
-    repo: &'a Repo,
+    triage: &'a Triage<'a>,
     structure: &'a Structure,
     findings: &'a Findings,
     report: &'a mut CheckReport,
@@ -74,26 +98,29 @@ impl Search<'_> {
                 }
                 Ok(Some(id)) => clean = Some(id),
                 Ok(None) => {}
-                Err(_) => {
-                    self.unreadable(cursor.skip_piece());
+                Err(e) => {
+                    let state = State::of(e)?;
+                    self.piece(cursor.skip_piece(), state);
                     continue;
                 }
             }
             let item = match cursor.next() {
                 Ok(Some(item)) => item,
                 Ok(None) => return Ok(()),
-                Err(_) => {
+                Err(e) => {
+                    let state = State::of(e)?;
                     let skipped = cursor.skip_piece();
                     if skipped.is_none() {
                         return Ok(());
                     }
-                    self.unreadable(skipped);
+                    self.piece(skipped, state);
                     continue;
                 }
             };
-            if self.is_hurt(&item.entry)? {
+            let state = self.entry(&item.entry)?;
+            if state != State::Whole {
                 clean = None;
-                self.add(&join(&item.dir, &item.entry.name), 1);
+                self.add(&join(&item.dir, &item.entry.name), 1, state);
             }
             if item.pos.last
                 && let Some(id) = clean.take()
@@ -103,17 +130,22 @@ impl Search<'_> {
         }
     }
 
-    fn unreadable(&mut self, piece: Option<crate::tree::SegmentRef>) {
+    fn piece(&mut self, piece: Option<crate::tree::SegmentRef>, state: State) {
         if let Some(piece) = piece {
             let (dir, name) = piece.first();
-            self.add(&join(dir, name), piece.entries);
+            self.add(&join(dir, name), piece.entries, state);
         }
     }
 
-    fn add(&mut self, path: &[u8], entries: u64) {
-        self.report.damaged_paths = self.report.damaged_paths.saturating_add(entries);
-        if self.report.paths.len() < LISTED {
-            self.report.paths.push(DamagedPath {
+    fn add(&mut self, path: &[u8], entries: u64, state: State) {
+        let report = &mut *self.report;
+        let (count, paths) = match state {
+            State::Damaged => (&mut report.damaged_paths, &mut report.paths),
+            State::Whole | State::Unproven => (&mut report.unproven_paths, &mut report.unproven),
+        };
+        *count = count.saturating_add(entries);
+        if paths.len() < LISTED {
+            paths.push(DamagedPath {
                 snapshot: self.snapshot.to_hex()[..8].to_string(),
                 path: [b"/", path].concat(),
                 entries,
@@ -121,58 +153,65 @@ impl Search<'_> {
         }
     }
 
-    /// Whether no place of a small file is sound.
-    fn is_file_hurt(&self, file: &SmallFile) -> Result<bool> {
-        let index = &self.structure.index;
-        let sound = |id: &ChunkId| -> Result<bool> {
-            Ok(index.locate(id)?.is_some() && !self.findings.bad.contains(id)?)
-        };
-        if sound(&file.bundle)? {
-            return Ok(false);
-        }
-        for to in index.moved(&file.hash)?.iter().filter(|to| to.len == file.len) {
-            if sound(&to.bundle)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    fn chunk(&self, id: &ChunkId) -> Result<State> {
+        Ok(match () {
+            () if self.findings.bad.contains(id)? => State::Damaged,
+            () if self.findings.unproven.contains(id)? => State::Unproven,
+            () => State::Whole,
+        })
     }
 
-    fn is_hurt(&mut self, entry: &Entry) -> Result<bool> {
-        let bad = &self.findings.bad;
-        let any = |extents: &[Extent]| -> Result<bool> {
-            for extent in extents {
-                if let Extent::Chunk { id, .. } = extent
-                    && bad.contains(id)?
-                {
-                    return Ok(true);
-                }
+    /// The same for a chunk that the index may not have.
+    fn bundle(&self, id: &ChunkId) -> Result<State> {
+        match self.structure.index.locate(id)? {
+            Some(_) => self.chunk(id),
+            None if self.triage.index_is_unread() => Ok(State::Unproven),
+            None => Ok(State::Damaged),
+        }
+    }
+
+    /// The best of all places of a small file.
+    fn small(&self, file: &SmallFile) -> Result<State> {
+        let mut best = self.bundle(&file.bundle)?;
+        if best == State::Whole {
+            return Ok(best);
+        }
+        let moved = self.structure.index.moved(&file.hash)?;
+        for to in moved.iter().filter(|to| to.len == file.len) {
+            best = best.min(self.bundle(&to.bundle)?);
+        }
+        Ok(best)
+    }
+
+    /// The worst of all that a file consists of.
+    fn extents(&self, extents: &[Extent]) -> Result<State> {
+        let mut worst = State::Whole;
+        for extent in extents {
+            if let Extent::Chunk { id, .. } = extent {
+                worst = worst.max(self.chunk(id)?);
             }
-            Ok(false)
-        };
+        }
+        Ok(worst)
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Result<State> {
         match &entry.content {
-            Content::None => Ok(false),
+            Content::None => Ok(State::Whole),
             Content::Bundled { .. } => match entry.content.small_file() {
-                Some(file) => self.is_file_hurt(&file),
-                None => Ok(false),
+                Some(file) => self.small(&file),
+                None => Ok(State::Whole),
             },
-            Content::Extents(extents) => any(extents),
+            Content::Extents(extents) => self.extents(extents),
             Content::Lists(lists) => {
+                let mut worst = State::Whole;
                 for list in lists {
-                    let plain = tree_chunk(
-                        &self.repo.store,
-                        &self.structure.index,
-                        &mut self.decoder,
-                        &list.id,
-                    );
-                    let Ok(extents) = plain.and_then(|plain| open_extent_list(list, &plain)) else {
-                        return Ok(true);
-                    };
-                    if any(&extents)? {
-                        return Ok(true);
-                    }
+                    let plain = tree_chunk(self.triage, &self.structure.index, &mut self.decoder, &list.id);
+                    worst = worst.max(match plain.and_then(|plain| open_extent_list(list, &plain)) {
+                        Ok(extents) => self.extents(&extents)?,
+                        Err(e) => State::of(e)?,
+                    });
                 }
-                Ok(false)
+                Ok(worst)
             }
         }
     }

@@ -1,14 +1,15 @@
 //! Whether everything that generations refer to is there: in the index, in a pack that is there and long enough. What only
 //! condemned packs hold is read: a repair condemns what it had to give up, and that is lost until nobody needs it.
 
-use super::structure::Structure;
-use super::{Findings, sound};
+use super::Findings;
+use super::structure::{Structure, of_chunk};
+use super::triage::Triage;
 use crate::error::Result;
 use chunkstore::frame::Decoder;
 use chunkstore::index::{Condemned, Located, Presence};
-use chunkstore::indexfile::IndexSegment;
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
+use chunkstore::remote::ObjectName;
 use chunkstore::store::Store;
 use chunkstore::{ChunkId, Error as StoreError, PackId, SmallFile};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Whether every chunk and small file that is referred to is in the index, inside a pack that is there.
 pub(super) fn check(
     store: &Store,
+    triage: &Triage<'_>,
     structure: &mut Structure,
     live: &mut LiveSet,
     read_condemned: bool,
@@ -37,7 +39,6 @@ pub(super) fn check(
         for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
             let Some(located) = located else {
                 lost.insert(*id)?;
-                findings.bad.insert(*id)?;
                 any_lost = true;
                 continue;
             };
@@ -49,12 +50,7 @@ pub(super) fn check(
                 findings.bad.insert(*id)?;
                 findings.hurts_paths = true;
             } else if read_condemned && located.class == Class::Data && condemned.contains(&pack) {
-                let read = read_frame(store, &mut decoder, id, &located);
-                if let Err(e) = split(read)? {
-                    findings.hurt_pack(pack, format!("chunk {id}: {e}"));
-                    findings.bad.insert(*id)?;
-                    findings.hurts_paths = true;
-                }
+                read_condemned_frame(triage, &mut decoder, id, &located, findings)?;
             }
         }
         Ok(())
@@ -69,12 +65,7 @@ pub(super) fn check(
         let pack = located.place.pack;
         needed.insert(pack);
         if read_condemned && condemned.contains(&pack) {
-            let read = read_frame(store, &mut decoder, id, &located);
-            if let Err(e) = split(read)? {
-                findings.hurt_pack(pack, format!("chunk {id}: {e}"));
-                findings.bad.insert(*id)?;
-                findings.hurts_paths = true;
-            }
+            read_condemned_frame(triage, &mut decoder, id, &located, findings)?;
         }
         Ok(true)
     };
@@ -92,69 +83,84 @@ pub(super) fn check(
         Ok(())
     })?;
     needed.extend(moved);
-    lost.scan(&mut |ids| ids.iter().try_for_each(|id| findings.bad.insert(*id).map(drop)))?;
     if any_lost {
         findings.hurts_paths = true;
-        name_lost(store, structure, &mut lost, findings)?;
+        name_lost(store, triage, structure, &mut lost, findings)?;
     }
     Ok(())
 }
 
-pub(super) fn read_frame(
-    store: &Store,
+/// What a repair had to give up is in a condemned pack, and damaged.
+fn read_condemned_frame(
+    triage: &Triage<'_>,
     decoder: &mut Decoder,
     id: &ChunkId,
     at: &Located,
-) -> Result<Vec<u8>, StoreError> {
-    let mut out = Vec::new();
-    decoder.read(store.remote(), store.keys(), at.class, *id, &at.place, &mut out)?;
-    Ok(out)
-}
-
-/// As [`sound`], below the engine.
-fn split<T>(result: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
-    match result {
-        Err(e) if !e.is_of_one_object() => Err(e),
-        result => Ok(result),
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let pack = at.place.pack;
+    match triage.frame(decoder, id, at)? {
+        Ok(_) => return Ok(()),
+        Err(e) if e.is_damage() => {
+            findings.hurt_pack(pack, of_chunk(id, &e));
+            findings.bad.insert(*id)?;
+        }
+        Err(e) => {
+            findings.trouble(ObjectName::pack(pack), &e);
+            findings.unproven.insert(*id)?;
+        }
     }
+    findings.hurts_paths = true;
+    Ok(())
 }
 
-/// Names the missing packs that held lost chunks, and counts what no segment lists at all.
+/// Names the missing packs that held lost chunks, and counts what no segment lists at all. A segment that can't be read
+/// may list those.
 fn name_lost(
     store: &Store,
+    triage: &Triage<'_>,
     structure: &mut Structure,
     lost: &mut LiveSet,
     findings: &mut Findings,
 ) -> Result<()> {
     let mut seen = LiveSet::new(store.cache())?;
     let mut missing: BTreeMap<PackId, u64> = BTreeMap::new();
-    for id in structure.segments() {
-        let Ok(segment) = sound(IndexSegment::load(store.remote(), store.keys(), *id))? else {
-            continue;
-        };
+    triage.each_segment(structure.segments(), &mut |segment| {
         for entry in &segment.entries {
             if lost.contains(&entry.id)? {
                 seen.insert(entry.id)?;
                 *missing.entry(segment.packs[entry.pack as usize].id).or_default() += 1;
             }
         }
-    }
+        Ok(())
+    })?;
     for (pack, count) in missing {
-        let why = format!("it is missing, and {count} chunks in it are needed");
+        let chunks = match count {
+            1 => "1 chunk in it is".to_string(),
+            n => format!("{n} chunks in it are"),
+        };
+        let why = format!("missing, but {chunks} needed");
         findings.hurt_pack(pack, why);
     }
     let mut unlisted = 0;
     lost.scan(&mut |ids| {
         for id in ids {
-            unlisted += u64::from(!seen.contains(id)?);
+            let is_seen = seen.contains(id)?;
+            match is_seen || !triage.index_is_unread() {
+                true => findings.bad.insert(*id)?,
+                false => findings.unproven.insert(*id)?,
+            };
+            unlisted += u64::from(!is_seen);
         }
         Ok(())
     })?;
     if unlisted > 0 {
+        structure.needs_more = true;
+    }
+    if unlisted > 0 && !triage.index_is_unread() {
         let why = format!("{unlisted} chunks that snapshots need are in no index segment");
         findings.damage("index", why);
         findings.index_is_short = true;
-        structure.needs_more = true;
     }
     Ok(())
 }

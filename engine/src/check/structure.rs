@@ -5,8 +5,10 @@
 //! only if the repository is still as it was listed, and otherwise looked for again.
 
 use super::chain::{self, Chained};
-use super::listed::{Listed, frame_sum, part_sum};
-use super::{CheckReport, Findings, presence, sound};
+use super::ingest::Ingest;
+use super::listed::Listed;
+use super::triage::Triage;
+use super::{CheckReport, Findings, presence};
 use crate::error::{Error, Result};
 use crate::generations::Known;
 use crate::manifest::Manifest;
@@ -16,12 +18,10 @@ use crate::repo::Repo;
 use crate::tree::{self, CodecError, Reference, Root};
 use chunkstore::frame::Decoder;
 use chunkstore::index::{Condemned, Inventory, LocalIndex};
-use chunkstore::indexfile::{IndexEntry, IndexSegment};
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, ObjectName};
-use chunkstore::scratch::ScratchDir;
-use chunkstore::session::{self, Mark};
+use chunkstore::session::{self, Mark, View};
 use chunkstore::slot::is_named_in;
 use chunkstore::store::{Slate, Store};
 use chunkstore::{ChunkId, Error as StoreError, IndexId, ListId, MarkId, PackId, Place, SessionId};
@@ -81,13 +81,12 @@ pub(super) struct Structure {
     trash: u64,
     pub chunks: u64,
     tree_chunks: u64,
-    /// Dropped last.
-    _dir: ScratchDir,
 }
 
 /// With `read_condemned`, what snapshots need and only condemned packs hold is read: a repair may have given it up.
 pub(super) fn read(
     repo: &Repo,
+    triage: &Triage<'_>,
     read_condemned: bool,
     monitor: &dyn Monitor,
 ) -> Result<(Structure, Findings)> {
@@ -96,7 +95,7 @@ pub(super) fn read(
         tries += 1;
         let known = Known::read_if_allowed(repo)?;
         let names = Names::read(&repo.store)?;
-        let (structure, findings) = read_once(repo, &known, names, read_condemned, monitor)?;
+        let (structure, findings) = read_once(repo, triage, &known, names, read_condemned, monitor)?;
         if findings.errors == 0 || tries == TRIES || Names::read(&repo.store)? == structure.names {
             return Ok((structure, findings));
         }
@@ -105,6 +104,7 @@ pub(super) fn read(
 
 fn read_once(
     repo: &Repo,
+    triage: &Triage<'_>,
     known: &Known,
     names: Names,
     read_condemned: bool,
@@ -112,21 +112,22 @@ fn read_once(
 ) -> Result<(Structure, Findings)> {
     let store = &*repo.store;
     let mut findings = Findings::new(repo)?;
-    let condemned = control_objects(store, &mut findings)?;
+    let condemned = control_objects(store, triage, &mut findings)?;
     let mut packs = store.packs()?;
-    let dir = ScratchDir::new(store.cache())?;
-    let mut listed = HashMap::new();
-    let mut entries = 0;
+    let mut ingest = Ingest::default();
     let progress = crate::repo::index_progress(monitor);
-    let index = LocalIndex::open(
-        dir.path(),
-        store.id(),
-        &names.segments,
-        &condemned,
-        Some(&packs),
-        &mut |id| segment(store, id, &mut listed, &mut entries, &mut findings),
+    let view = View {
+        segments: names.segments.clone(),
+        condemned,
+    };
+    let index = store.fresh_index(
+        &view,
+        &packs,
+        &mut |id| ingest.segment(store, triage, id),
         &mut |done, total| progress(done, total),
     )?;
+    let View { condemned, .. } = view;
+    let (listed, entries) = ingest.finish(triage, &mut findings);
     store.ask_sizes(index.wrong_sizes(), &mut packs)?;
     let mut structure = Structure {
         names,
@@ -143,25 +144,77 @@ fn read_once(
         trash: 0,
         chunks: 0,
         tree_chunks: 0,
-        _dir: dir,
     };
     let mut live = LiveSet::new(store.cache())?;
-    let manifests = generations(repo, &mut structure, &mut live, &mut findings, monitor)?;
+    let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;
     let Names { slates, trash, .. } = &structure.names;
-    chain::missing(repo, known, slates, trash, &mut findings)?;
-    chain::check(repo, &manifests, &mut findings)?;
-    presence::check(store, &mut structure, &mut live, read_condemned, &mut findings)?;
+    chain::missing(repo, triage, known, slates, trash, &mut findings)?;
+    chain::check(repo, triage, &manifests, &mut findings)?;
+    presence::check(
+        store,
+        triage,
+        &mut structure,
+        &mut live,
+        read_condemned,
+        &mut findings,
+    )?;
     structure.live = Some(live);
     sizes(&structure, &mut findings);
     Ok((structure, findings))
 }
 
 /// Config, slots, sessions and marks; gives the packs that marks condemn.
-fn control_objects(store: &Store, findings: &mut Findings) -> Result<Condemned> {
-    if let Err(e) = sound(store.check_config())? {
-        findings.damage("config", e);
+fn control_objects(store: &Store, triage: &Triage<'_>, findings: &mut Findings) -> Result<Condemned> {
+    let config = ObjectName::config();
+    if let Err(e) = triage.sound(&config, store.check_config())? {
+        findings.trouble(config, &e);
     }
-    for slot in store.slots()? {
+    slots(store, triage, findings)?;
+    for id in named(store, Kind::Session)?
+        .iter()
+        .filter_map(|id| SessionId::from_hex(id))
+    {
+        let name = ObjectName::session(id);
+        if let Err(e) = triage.sound(&name, session::owner(store, id))? {
+            findings.trouble(name, &e);
+        }
+    }
+    for id in named(store, Kind::Forgotten)?
+        .iter()
+        .filter_map(|id| ListId::from_hex(id))
+    {
+        let name = ObjectName::forgotten(id);
+        match triage.sound(&name, store.forgotten_list(id))? {
+            // Merged meanwhile.
+            Ok(_) | Err(StoreError::Missing { .. }) => {}
+            Err(e) => findings.trouble(name, &e),
+        }
+    }
+    let mut condemned = Condemned::new();
+    for id in named(store, Kind::Mark)?
+        .iter()
+        .filter_map(|id| MarkId::from_hex(id))
+    {
+        let name = ObjectName::mark(id);
+        match triage.sound(&name, Mark::load(store, id))? {
+            Ok(mark) => condemned.extend(mark.packs),
+            // Its collection ended.
+            Err(StoreError::Missing { .. }) => {}
+            Err(e) => findings.trouble(name, &e),
+        }
+    }
+    Ok(condemned)
+}
+
+fn slots(store: &Store, triage: &Triage<'_>, findings: &mut Findings) -> Result<()> {
+    let slots = match triage.sound("keys", store.slots())? {
+        Ok(slots) => slots,
+        Err(e) => {
+            findings.trouble("keys", &e);
+            return Ok(());
+        }
+    };
+    for slot in slots {
         let sound = slot.kind.is_some() && slot.note.is_some();
         if !sound && slot.kind.is_some() && !is_named_in(store.id(), &slot.id) {
             let why = "no slot of this repository: left by an 'init' that was interrupted, or damaged";
@@ -170,102 +223,13 @@ fn control_objects(store: &Store, findings: &mut Findings) -> Result<Condemned> 
             findings.damage(ObjectName::key(slot.id), "this key slot is not as it was written");
         }
     }
-    for id in named(store, Kind::Session)?
-        .iter()
-        .filter_map(|id| SessionId::from_hex(id))
-    {
-        if let Err(e) = sound(session::owner(store, id))? {
-            findings.damage(ObjectName::session(id), e);
-        }
-    }
-    for id in named(store, Kind::Forgotten)?
-        .iter()
-        .filter_map(|id| ListId::from_hex(id))
-    {
-        match sound(store.forgotten_list(id))? {
-            // Merged meanwhile.
-            Ok(_) | Err(StoreError::Missing { .. }) => {}
-            Err(e) => findings.damage(ObjectName::forgotten(id), e),
-        }
-    }
-    let mut condemned = Condemned::new();
-    for id in named(store, Kind::Mark)?
-        .iter()
-        .filter_map(|id| MarkId::from_hex(id))
-    {
-        match sound(Mark::load(store, id))? {
-            Ok(mark) => condemned.extend(mark.packs),
-            // Its collection ended.
-            Err(StoreError::Missing { .. }) => {}
-            Err(e) => findings.damage(ObjectName::mark(id), e),
-        }
-    }
-    Ok(condemned)
-}
-
-/// Opens one segment and takes in what it says of its packs; an empty one stands in for a damaged one.
-fn segment(
-    store: &Store,
-    id: IndexId,
-    listed: &mut HashMap<PackId, Listed>,
-    entries: &mut u64,
-    findings: &mut Findings,
-) -> Result<IndexSegment, StoreError> {
-    let segment = match IndexSegment::load(store.remote(), store.keys(), id) {
-        Ok(segment) => segment,
-        // Its bytes are those of its name: what a later version wrote is no damage.
-        Err(e) if e.is_hurt() => {
-            findings.damage(ObjectName::index(id), e);
-            findings.index_is_short = true;
-            return Ok(IndexSegment::default());
-        }
-        Err(e) => return Err(e),
-    };
-    *entries += segment.entries.len() as u64;
-    let mut here: Vec<Listed> = segment
-        .packs
-        .iter()
-        .map(|pack| Listed {
-            class: pack.class,
-            size: pack.size,
-            frames: 0,
-            sum: 0,
-        })
-        .collect();
-    for entry in &segment.entries {
-        let IndexEntry {
-            id,
-            offset,
-            stored_len,
-            plain_len,
-            codec,
-            ..
-        } = entry;
-        let key = segment.place(entry).sealed_key;
-        let pack = &mut here[entry.pack as usize];
-        pack.frames += 1;
-        let sum = frame_sum(id, [*offset, *stored_len, *plain_len], *codec as u8, Some(&key));
-        pack.sum = pack.sum.wrapping_add(sum);
-    }
-    for part in &segment.parts {
-        let bundle = &segment.entries[part.at as usize];
-        let pack = &mut here[bundle.pack as usize];
-        pack.sum = pack.sum.wrapping_add(part_sum(bundle.offset, part));
-    }
-    for (pack, here) in segment.packs.iter().zip(here) {
-        let first = *listed.entry(pack.id).or_insert(here);
-        if first != here {
-            let why = format!("it lists pack {} otherwise than another segment does", pack.id);
-            findings.damage(ObjectName::index(id), why);
-        }
-    }
-    Ok(segment)
+    Ok(())
 }
 
 fn sizes(structure: &Structure, findings: &mut Findings) {
     for (id, pack) in &structure.listed {
         if let Some(size) = structure.packs.get(id).filter(|size| **size != pack.size) {
-            let why = format!("it has {size} bytes and the index says {}", pack.size);
+            let why = format!("it has {size} bytes, but the index says {}", pack.size);
             structure.hurt(findings, *id, why);
         }
     }
@@ -274,6 +238,7 @@ fn sizes(structure: &Structure, findings: &mut Findings) {
 /// Opens every manifest and reads every tree chunk once.
 fn generations(
     repo: &Repo,
+    triage: &Triage<'_>,
     structure: &mut Structure,
     live: &mut LiveSet,
     findings: &mut Findings,
@@ -291,7 +256,8 @@ fn generations(
         unreadable,
         ..
     } = structure;
-    let load = |decoder: &mut Decoder, id: &ChunkId, _: Option<&Place>| tree_chunk(store, index, decoder, id);
+    let load =
+        |decoder: &mut Decoder, id: &ChunkId, _: Option<&Place>| tree_chunk(triage, index, decoder, id);
     let mut walk = Walk::new(&load, whole, live, monitor)?;
     for (id, forgotten) in names
         .slates
@@ -301,11 +267,11 @@ fn generations(
         .chain(names.trash.iter().map(|id| (*id, true)))
     {
         let twice = forgotten && names.slates.binary_search(&id).is_ok() && generations.contains(&id);
-        let (root, manifest, hash) = match generation(store, id, forgotten)? {
+        let (root, manifest, hash) = match generation(store, triage, id, forgotten)? {
             Found::Whole(root, manifest, hash) => (root, *manifest, hash),
             Found::Nothing => continue,
-            Found::Damaged(why) => {
-                findings.damage(generation_name(id, forgotten), why);
+            Found::Trouble(error) => {
+                findings.trouble(generation_name(id, forgotten), &error);
                 *unreadable += 1;
                 continue;
             }
@@ -316,20 +282,8 @@ fn generations(
         generations.push(id);
         *trash += u64::from(forgotten);
         walk.root(&root, &mut |chunk, error| {
-            let error = match error {
-                Error::Store(error) => sound::<()>(Err(error))?.err(),
-                error => return Err(error),
-            };
             *needs_more = true;
-            let pack = match index.locate(&chunk)? {
-                Some(located) => located.place.pack,
-                // Told of below, with all that the index lacks.
-                None => return findings.bad_chunk(chunk),
-            };
-            if let Some(error) = error {
-                findings.hurt_pack(pack, format!("tree chunk {chunk}: {error}"));
-            }
-            findings.bad_chunk(chunk)
+            note_tree_chunk(findings, index, chunk, error)
         })?;
         chained.push(Chained::new(id, manifest, hash));
     }
@@ -338,13 +292,46 @@ fn generations(
     Ok(chained)
 }
 
+/// A tree chunk could not be read, or not understood.
+fn note_tree_chunk(findings: &mut Findings, index: &LocalIndex, chunk: ChunkId, error: Error) -> Result<()> {
+    let Error::Store(error) = error else {
+        return Err(error);
+    };
+    let pack = index.locate(&chunk)?.map(|located| located.place.pack);
+    match (&error, pack) {
+        // The index segment that may list it was named.
+        (StoreError::Unreadable { .. }, None) => return findings.unproven_chunk(chunk),
+        (StoreError::Unreadable { object, .. }, Some(_)) => {
+            findings.unread(object.clone(), &error);
+            return findings.unproven_chunk(chunk);
+        }
+        (StoreError::NewerFormat { .. }, _) => {
+            findings.unread(format!("tree chunk {chunk}"), &error);
+            return findings.unproven_chunk(chunk);
+        }
+        (error, _) if !error.is_damage() => return Err(Error::Store(error.again())),
+        (error, Some(pack)) => findings.hurt_pack(pack, of_chunk(&chunk, error)),
+        // With all that the index lacks, it is looked for below.
+        (_, None) => {}
+    }
+    findings.bad_chunk(chunk)
+}
+
+/// What is wrong with a chunk, to be said of its pack.
+pub(super) fn of_chunk(id: &ChunkId, error: &StoreError) -> String {
+    match error {
+        StoreError::Corrupt { what, .. } => format!("chunk {id}: {what}"),
+        error => format!("chunk {id}: {error}"),
+    }
+}
+
 /// What lies under a generation's name.
 enum Found {
     /// The hash is of the stored bytes, where it is not in the trash.
     Whole(Root, Box<Manifest>, Option<[u8; 32]>),
     /// A fence, or it went meanwhile.
     Nothing,
-    Damaged(String),
+    Trouble(StoreError),
 }
 
 fn generation_name(id: SessionId, forgotten: bool) -> ObjectName {
@@ -354,7 +341,7 @@ fn generation_name(id: SessionId, forgotten: bool) -> ObjectName {
     }
 }
 
-fn generation(store: &Store, id: SessionId, forgotten: bool) -> Result<Found> {
+fn generation(store: &Store, triage: &Triage<'_>, id: SessionId, forgotten: bool) -> Result<Found> {
     let read = match forgotten {
         true => store.trash(id).map(|(body, _)| Some((body, None))),
         false => store.slate(id).map(|slate| match slate {
@@ -362,34 +349,37 @@ fn generation(store: &Store, id: SessionId, forgotten: bool) -> Result<Found> {
             Slate::Fence => None,
         }),
     };
-    let (body, hash) = match sound(read)? {
+    let name = generation_name(id, forgotten);
+    let (body, hash) = match triage.sound(name, read)? {
         Ok(Some(read)) => read,
         Ok(None) | Err(StoreError::Missing { .. }) => return Ok(Found::Nothing),
-        Err(e) => return Ok(Found::Damaged(e.to_string())),
+        Err(e) => return Ok(Found::Trouble(e)),
     };
     let decoded = Manifest::decode(id, &body).and_then(|manifest| Ok((manifest.root()?, manifest)));
-    Ok(match decoded {
-        Ok((root, manifest)) => Found::Whole(root, Box::new(manifest), hash),
-        Err(e) => Found::Damaged(e.to_string()),
-    })
+    match decoded {
+        Ok((root, manifest)) => Ok(Found::Whole(root, Box::new(manifest), hash)),
+        Err(Error::Store(e)) if e.is_damage() => Ok(Found::Trouble(e)),
+        Err(e) => Err(e),
+    }
 }
 
 /// A tree chunk by the index, which is what counts: the hints in the trees are not relied on.
 pub(super) fn tree_chunk(
-    store: &Store,
+    triage: &Triage<'_>,
     index: &LocalIndex,
     decoder: &mut Decoder,
     id: &ChunkId,
 ) -> Result<Vec<u8>> {
-    let mut error = StoreError::Missing {
-        object: format!("tree chunk {id}"),
-    };
+    let mut error = triage.unlisted(id);
+    let mut is_listed = false;
     for at in index.copies(id)?.iter().filter(|at| at.class == Class::Tree) {
-        match presence::read_frame(store, decoder, id, at) {
+        match triage.frame(decoder, id, at)? {
             Ok(plain) => return Ok(plain),
-            Err(e) if e.is_of_one_object() => error = e,
-            Err(e) => return Err(e.into()),
+            // A copy that can't be read may be sound.
+            Err(e) if !is_listed || !error.is_unreadable() => error = e,
+            Err(_) => {}
         }
+        is_listed = true;
     }
     Err(error.into())
 }
@@ -442,7 +432,7 @@ impl Structure {
 
     /// Which of the `hurt` packs hold nothing that a generation needs: of whatever one refers to there is a copy in a pack
     /// that is not hurt. None while some of what is needed can't be known.
-    pub fn unneeded(&self, store: &Store, hurt: &BTreeSet<PackId>) -> Result<BTreeSet<PackId>> {
+    pub fn unneeded(&self, triage: &Triage<'_>, hurt: &BTreeSet<PackId>) -> Result<BTreeSet<PackId>> {
         let mut left = hurt.clone();
         left.retain(|id| !self.needed.contains(id));
         let Some(live) = self.live.as_ref().filter(|_| !self.needs_more) else {
@@ -451,10 +441,7 @@ impl Structure {
         if left.is_empty() {
             return Ok(left);
         }
-        for id in &self.names.segments {
-            let Ok(segment) = sound(IndexSegment::load(store.remote(), store.keys(), *id))? else {
-                continue;
-            };
+        triage.each_segment(&self.names.segments, &mut |segment| {
             for entry in &segment.entries {
                 let pack = segment.packs[entry.pack as usize].id;
                 if left.contains(&pack) && live.contains(&entry.id)? {
@@ -464,8 +451,32 @@ impl Structure {
                     }
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok(left)
+    }
+
+    /// Notes the chunks of which nothing is known, as each copy is in a pack that can't be read or is damaged, and one in a
+    /// pack that can't be read.
+    pub fn add_unproven(&self, triage: &Triage<'_>, findings: &mut Findings) -> Result<()> {
+        if !triage.any_unreadable_pack() {
+            return Ok(());
+        }
+        triage.each_segment(&self.names.segments, &mut |segment| {
+            for entry in &segment.entries {
+                let pack = segment.packs[entry.pack as usize].id;
+                if !triage.is_unreadable(&pack) {
+                    continue;
+                }
+                let is_of_no_use =
+                    |pack: &PackId| triage.is_unreadable(pack) || findings.hurt_packs.contains(pack);
+                let copies = self.index.copies(&entry.id)?;
+                if copies.iter().all(|at| is_of_no_use(&at.place.pack)) {
+                    findings.unproven_chunk(entry.id)?;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// The index segments that this reading was made of.

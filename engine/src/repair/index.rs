@@ -1,6 +1,6 @@
 //! Lists again the packs that no sound index segment lists, by what the packs say of themselves.
 
-use super::{Options, tell, under_session};
+use super::{Options, tell_of, under_session};
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Phase, Progress};
 use crate::repo::Repo;
@@ -63,7 +63,7 @@ fn list_unlisted(store: &Store, options: &Options, monitor: &dyn Monitor) -> Res
             Err(StoreError::Missing { .. }) => {}
             Err(e) if e.is_hurt() => {
                 done.packs_unreadable += 1;
-                tell(monitor, ObjectName::pack(*id), e);
+                tell_of(monitor, ObjectName::pack(*id), &e);
             }
             Err(e) => return Err(e.into()),
         }
@@ -92,7 +92,7 @@ fn listed(store: &Store, view: &View, monitor: &dyn Monitor) -> Result<HashSet<P
             Ok(segment) => listed.extend(segment.packs.iter().map(|pack| pack.id)),
             // Replaced by a collection since.
             Err(StoreError::Missing { .. }) => {}
-            Err(e) if e.is_hurt() => tell(monitor, ObjectName::index(*id), e),
+            Err(e) if e.is_hurt() => tell_of(monitor, ObjectName::index(*id), &e),
             Err(e) => return Err(e.into()),
         }
     }

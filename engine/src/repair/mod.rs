@@ -18,6 +18,7 @@ pub use parity::{ParityRepaired, of_new_packs as parity_of_new_packs, on as pari
 pub use snapshots::{SnapshotRepaired, SnapshotsRepaired, snapshots};
 
 use crate::error::Result;
+use crate::error::StoreError;
 use crate::monitor::{Monitor, Problem, ProblemKind};
 use crate::repo::Repo;
 use chunkstore::session::Session;
@@ -41,6 +42,11 @@ fn tell(monitor: &dyn Monitor, object: impl ToString, why: impl ToString) {
         path: object.to_string().into_bytes(),
         what: ProblemKind::Damage { why: why.to_string() },
     });
+}
+
+/// Tells of an object that stays as it is: damaged, or not to be read.
+fn tell_of(monitor: &dyn Monitor, object: impl ToString, error: &StoreError) {
+    monitor.problem(&Problem::of(object, error));
 }
 
 /// Does `work` under a session, so that no collection takes what it adds for garbage; without one in a dry run.

@@ -1,7 +1,7 @@
 //! Copies what is whole in hurt packs into new ones, and condemns the hurt: then a backup that still has what was lost
 //! stores it again, and a collection deletes the pack once nobody needs it.
 
-use super::{Options, tell, under_session};
+use super::{Options, tell, tell_of, under_session};
 use crate::check::{self, ReadData};
 use crate::error::{Error, Result};
 use crate::monitor::{self, Monitor, Phase};
@@ -84,7 +84,7 @@ fn rescue(
         }
         Err(e) => {
             done.packs_lost += 1;
-            tell(monitor, ObjectName::pack(id), e);
+            tell_of(monitor, ObjectName::pack(id), &e);
             Ok(())
         }
     });
@@ -94,7 +94,7 @@ fn rescue(
         tell(
             monitor,
             "packs",
-            format!("{lost} chunks in the hurt packs are lost"),
+            format!("{lost} chunks in the damaged packs are lost"),
         );
     }
     // Only once the copies are listed: from now on nobody refers to these packs anew.

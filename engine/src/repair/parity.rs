@@ -1,8 +1,9 @@
 //! Puts damaged packs right from their parity, and gives packs parity that have none. Needs no key: who looks after the
 //! storage can do it.
 
+use super::{tell, tell_of};
 use crate::error::{Error, Result};
-use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::monitor::{Monitor, Phase, Progress};
 use crate::repo::Repo;
 use crate::run::RunContext;
 use chunkstore::config;
@@ -84,10 +85,10 @@ pub fn on(
             // Refused where the storage replaces nothing: the other packs still get their parity.
             Err(e) if e.is_hurt() || matches!(e, StoreError::Refused(_)) => {
                 done.packs_beyond += 1;
-                monitor.problem(&Problem {
-                    path: ObjectName::pack(*id).to_string().into_bytes(),
-                    what: ProblemKind::Damage { why: e.to_string() },
-                });
+                match &e {
+                    StoreError::Refused(why) => tell(monitor, ObjectName::pack(*id), why),
+                    e => tell_of(monitor, ObjectName::pack(*id), e),
+                }
             }
             result => result?,
         }

@@ -3,12 +3,12 @@
 //! Lost is what can't be read. What can be read and not be referred to anew (I-4), because its pack is condemned, is
 //! stored again.
 
-use super::{Options, tell};
+use super::Options;
 use crate::backup::fill_places;
 use crate::check::DamagedPath;
 use crate::entry::{Content, Entry, Extent, Trouble, join};
 use crate::error::{Error, Result};
-use crate::manifest::{Manifest, UNREADABLE_MAX};
+use crate::manifest::{self, Manifest, UNREADABLE_MAX};
 use crate::monitor::{self, Monitor, Phase};
 use crate::repo::{Repo, index_progress};
 use crate::tree::{SegmentRef, TreeWriter};
@@ -18,7 +18,6 @@ use chunkstore::index::Presence;
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
-use chunkstore::remote::ObjectName;
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, SessionId, SmallFile};
 use std::collections::HashSet;
@@ -59,10 +58,10 @@ pub fn snapshots(
 ) -> Result<SnapshotsRepaired> {
     monitor.phase(Phase::FindingReferences);
     let mut done = SnapshotsRepaired::default();
-    let (all, unreadable) = repo.snapshots_or_denied()?;
+    let (all, unreadable) = repo.snapshots()?;
     for (id, error) in &unreadable {
         done.unreadable += 1;
-        tell(monitor, ObjectName::snapshot(*id), error);
+        monitor.problem(&manifest::problem(*id, error));
     }
     let succeeded: HashSet<SessionId> = all
         .iter()

@@ -276,6 +276,7 @@ impl Replicated {
         self.chunks = before.chunks + then.chunks;
         self.bytes = before.bytes + then.bytes;
         self.hurt = then.hurt;
+        self.unread = then.unread;
     }
 }
 
@@ -295,7 +296,7 @@ impl Monitor for Watch {
     fn current(&self, _: &[u8]) {}
     fn problem(&self, problem: &Problem) {
         let mut problems = self.problems.lock();
-        if problems.len() < PROBLEMS {
+        if problems.len() < PROBLEMS && !problems.contains(problem) {
             problems.push(problem.clone());
         }
     }

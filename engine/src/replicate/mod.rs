@@ -60,6 +60,8 @@ pub struct Replicated {
     pub behind: u64,
     /// Those of them that can't be brought, since the origin lost something of them.
     pub hurt: u64,
+    /// And those that can't be brought since something that they need can't be read at the origin.
+    pub unread: u64,
 }
 
 /// Brings `to` up to `from`. After an error `done` says how far it came.
@@ -158,8 +160,19 @@ impl Replication<'_> {
                 }
                 Ok(Outcome::Gone) => done.behind -= 1,
                 Ok(Outcome::Busy) => self.tell_busy(snapshot),
-                Err(Error::Store(e)) if e.is_of_one_object() => {
-                    done.hurt += 1;
+                Err(Error::Store(e)) => {
+                    // Only what is read from the origin: that this replica can't be written is no snapshot's trouble.
+                    let e = match &e {
+                        StoreError::Remote {
+                            operation: "read", ..
+                        } => self.from.store.judge(e),
+                        _ => e,
+                    };
+                    match &e {
+                        e if e.is_damage() => done.hurt += 1,
+                        e if e.concerns_one_object() => done.unread += 1,
+                        _ => return Err(e.into()),
+                    }
                     self.tell_hurt(snapshot, &e);
                 }
                 Err(e) => return Err(e),
@@ -291,15 +304,12 @@ impl Replication<'_> {
     }
 
     fn tell_busy(&self, snapshot: &Snapshot) {
-        self.warn(snapshot, "another run is bringing it".to_string());
+        self.warn(snapshot, "another run is replicating it".to_string());
     }
 
     fn tell_hurt(&self, snapshot: &Snapshot, error: &StoreError) {
         let at = self.from.location();
-        self.warn(
-            snapshot,
-            format!("it can't be brought, for what it needs at {at}: {error}"),
-        );
+        self.warn(snapshot, format!("not replicated: at {at}, {error}"));
     }
 
     fn warn(&self, snapshot: &Snapshot, why: String) {

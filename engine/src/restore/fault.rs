@@ -21,7 +21,7 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {
             Error::Store(e) if e.is_damage() => Fault::Damage(e.to_string()),
-            Error::Store(e @ chunkstore::Error::Unreadable { .. }) => Fault::Unreadable(e.to_string()),
+            Error::Store(e) if e.concerns_one_object() => Fault::Unreadable(e.to_string()),
             error => Fault::Fatal(error),
         }
     }

@@ -194,14 +194,16 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// A bad sector is damage to one object, a dead disk the end of the run.
+    /// A pack that this user may not read is not asked for again. A bad sector is of one object too, and other frames of
+    /// the pack can be read; a dead disk is the end of the run.
     fn judge(&self, error: Error, pack: PackId) -> Error {
         let store = self.reader.store();
         match error {
-            Error::Remote { source, .. }
+            Error::Remote { object, source, .. }
                 if Errno::from_io_error(&source) == Some(Errno::IO) && store.answers() =>
             {
-                Error::corrupt(ObjectName::pack(pack), format!("it can't be read: {source}"))
+                let why = source.to_string();
+                Error::Unreadable { object, why }
             }
             other => {
                 let judged = store.judge(other);

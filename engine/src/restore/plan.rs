@@ -12,7 +12,7 @@ use super::shared::Shared;
 use super::window::{Builder, Limits};
 use super::write::Hands;
 use crate::entry::{DirPath, Entry, Kind, Trouble, join};
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::tree::{Cursor, Root};
 use crate::trees;
@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// A piece of the tree is damaged, missing or can't be read, and others may be had.
 pub(super) fn is_of_one_piece(error: &Error) -> bool {
-    matches!(error, Error::Store(e) if e.is_damage() || matches!(e, StoreError::Unreadable { .. }))
+    matches!(error, Error::Store(e) if e.concerns_one_object())
 }
 
 /// Of the target itself.
@@ -222,8 +222,11 @@ impl Planner<'_, '_> {
         let (entries, files) = (piece.entries, piece.files);
         self.shared.counts.files_failed.fetch_add(files, Relaxed);
         self.shared.counts.total_files.fetch_add(files, Relaxed);
-        let tell =
-            |why| format!("{entries} entries from this one on can't be told ({files} of them files): {why}");
+        let tell = |why| {
+            format!(
+                "this entry and those that follow, {entries} in all ({files} of them files), can't be read: {why}"
+            )
+        };
         let failure = match Fault::from(why).apart()? {
             Failure::Unreadable(why) => Failure::Unreadable(tell(why)),
             Failure::Damage(why) | Failure::Problem(why) => Failure::Damage(tell(why)),
@@ -264,7 +267,7 @@ impl Planner<'_, '_> {
             let path = join(dir, &entry.name);
             if choice.selected && !choice.excluded && entry.trouble.is_some() {
                 self.shared
-                    .warn(&path, "it could not be read wholly when it was backed up");
+                    .warn(&path, "it could not be read completely when it was backed up");
             }
             let above = match self.is_above_sources(&path) {
                 true => Above::Sources,
@@ -296,7 +299,7 @@ impl Planner<'_, '_> {
             return Ok(());
         };
         if entry.trouble.is_some() {
-            let why = "it changed, or could not be read wholly, when it was backed up";
+            let why = "it changed, or could not be read completely, when it was backed up";
             shared.warn(&join(dir, &entry.name), why);
         }
         if shared.options.dry_run {

@@ -297,7 +297,7 @@ impl<'r, 'a> Hands<'r, 'a> {
         let file = file.or(state.file.as_deref());
         let result = match (state.failure, file) {
             (None, Some(file)) => self.finish(job, file).map_err(|fault| self.failure(fault)),
-            (None, None) => Err(Failure::Problem("none of its content came".to_string())),
+            (None, None) => Err(Failure::Problem("none of its content could be read".to_string())),
             (Some(failure), _) => Err(failure),
         };
         match result {

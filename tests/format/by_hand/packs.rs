@@ -178,47 +178,6 @@ impl Repository<'_> {
         ids
     }
 
-    /// Heads, and the hashes in them, of parity beside packs that are there.
-    pub fn parity(&mut self) {
-        for (path, bytes) in self
-            .objects
-            .iter()
-            .filter(|(path, _)| path.starts_with("parity/"))
-        {
-            let name = path.strip_prefix("parity/").unwrap();
-            let (rest, magic) = bytes.split_at(bytes.len() - 8);
-            assert_eq!(magic, b"DDUPRITY");
-            let (rest, len) = rest.split_at(rest.len() - 4);
-            let len = u32::from_le_bytes(len.try_into().unwrap()) as usize;
-            let (head, shards) = rest[..rest.len() - len].split_at(len);
-            assert_eq!(head, &rest[rest.len() - len..]);
-            assert_eq!(&head[..12], b"DDUPRITY\x01\0\0\0");
-            assert_eq!(
-                (&head[12..28], hex(&head[28..60])),
-                (&self.repo[..], name.to_string())
-            );
-            let number = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().unwrap()) as usize;
-            let size = number(60);
-            let (shard, k, m) = (number(68), number(72), number(76));
-            let (hashes, end) = head[80..].split_at(8 * (k + m));
-            assert_eq!(blake3::hash(&head[..head.len() - 32]).as_bytes(), end);
-            let mut pack = self.objects[&format!("packs/{}/{name}", &name[..2])].clone();
-            assert_eq!((pack.len(), number(64), pack.len().div_ceil(shard)), (size, 0, k));
-            pack.resize(k * shard, 0);
-            assert_eq!(shards.len(), m * shard);
-            let all = pack.chunks(shard).chain(shards.chunks(shard));
-            for (shard, hash) in all.zip(hashes.chunks(8)) {
-                assert_eq!(blake3::hash(shard).as_bytes()[..8], *hash);
-            }
-            self.meet("parity");
-            say!(
-                self,
-                "parity {}: {k} shards of {shard} bytes, {m} more",
-                &name[..8]
-            );
-        }
-    }
-
     pub fn chunk(&self, tree: bool, id: &[u8]) -> Vec<u8> {
         let Place {
             pack,

@@ -4,6 +4,7 @@ mod counting;
 mod faulty;
 mod hooked;
 mod lying;
+mod refusing;
 mod simulated;
 mod turns;
 
@@ -11,6 +12,7 @@ pub use counting::{Count, Counting, Counts, Operation};
 pub use faulty::{Fault, Faulty};
 pub use hooked::{Hook, Hooked};
 pub use lying::{Lie, Lying};
+pub use refusing::{Refusing, Why};
 pub use simulated::{Fault as StorageFault, Simulated, When};
 pub use turns::{Act, Stage, Turns};
 

@@ -20,9 +20,13 @@ struct Shared {
     frozen: AtomicBool,
     /// What the first line of a request holds that the server does not see, and the status and body that are sent.
     answer: Mutex<Option<(String, String, String)>>,
+    /// What the first line of a request holds on which this is called, before the server sees it.
+    hook: Mutex<Option<(String, Hook)>>,
     /// Lines of a head that begin so are replaced.
     header: Mutex<Option<(String, String)>>,
 }
+
+type Hook = Box<dyn FnOnce() + Send>;
 
 impl Proxy {
     /// For HTTP without TLS. Lives as long as the process.
@@ -83,6 +87,11 @@ impl Proxy {
         *self.shared.answer.lock().unwrap() = Some((request.into(), status.into(), String::new()));
     }
 
+    /// Calls this at the next request whose first line holds this, before the server sees it.
+    pub fn at(&self, request: &str, hook: impl FnOnce() + Send + 'static) {
+        *self.shared.hook.lock().unwrap() = Some((request.into(), Box::new(hook)));
+    }
+
     /// From now on a line of each head that begins so is replaced.
     pub fn replace_header(&self, name: &str, line: &str) {
         *self.shared.header.lock().unwrap() = Some((name.to_lowercase(), line.to_string()));
@@ -111,6 +120,14 @@ impl Shared {
             }
             let line = head.lines().next().unwrap_or_default();
             self.requests.lock().unwrap().push(line.to_string());
+            let hook = self
+                .hook
+                .lock()
+                .unwrap()
+                .take_if(|(request, _)| line.contains(&*request));
+            if let Some((_, hook)) = hook {
+                hook();
+            }
             let answer = self.answer.lock().unwrap().clone();
             match answer.filter(|(request, ..)| line.contains(request)) {
                 Some((_, status, body)) => {

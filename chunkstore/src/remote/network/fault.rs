@@ -57,18 +57,30 @@ pub(super) fn not_started(program: &str, error: &io::Error) -> Fault {
     }
 }
 
-/// An error with all that caused it, each said once.
+/// How libraries begin to say that something below them failed, which says why.
+const WRAPPERS: [&str; 4] = [
+    "error sending request",
+    "client error",
+    "tcp connect error",
+    "http request failed",
+];
+
+/// An error with all that caused it, each said once, and without layers that only pass it on.
 pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
+    let mut said: Vec<String> = Vec::new();
+    let mut cause = Some(error);
     while let Some(error) = cause {
         let text = error.to_string();
-        if !said.contains(&text) {
-            said = format!("{said}: {text}");
+        if !said.iter().any(|said| said.contains(&text)) {
+            said.push(text);
         }
         cause = error.source();
     }
-    said
+    let passes_on = |text: &String| WRAPPERS.iter().any(|wrapper| text.starts_with(wrapper));
+    if said.last().is_some_and(|last| !passes_on(last)) {
+        said.retain(|text| !passes_on(text));
+    }
+    said.join(": ")
 }
 
 /// Whether a server's answer says that there is no room.

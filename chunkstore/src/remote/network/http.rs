@@ -122,7 +122,12 @@ const UNKNOWN_HOST: [&str; 2] = ["Name or service not known", "Name does not res
 
 /// A wrong certificate stays wrong, and so does a name that nobody knows; all else that keeps a request from its answer may pass.
 fn failed(error: &reqwest::Error) -> Fault {
-    let text = causes(error);
+    let place = error.url().filter(|_| error.is_connect());
+    let place = place.and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+    let text = match place {
+        Some((host, port)) => format!("connect to {host}:{port}: {}", causes(error)),
+        None => causes(error),
+    };
     if text.contains("certificate") {
         return Fault::lasting(ErrorKind::PermissionDenied, text);
     }

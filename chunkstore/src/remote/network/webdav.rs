@@ -335,7 +335,7 @@ async fn expect(answer: Response, good: &[StatusCode], http: &Http) -> Outcome<R
         }
     }
     let said = String::from_utf8_lossy(&said);
-    let text = format!("the server says {status}: {}", said.trim());
+    let text = format!("the server answered {status}: {}", said.trim());
     let text = text.trim_end_matches([':', ' ']);
     Err(match status {
         StatusCode::INSUFFICIENT_STORAGE => Fault::lasting(ErrorKind::StorageFull, text),

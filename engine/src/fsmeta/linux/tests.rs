@@ -4,14 +4,13 @@
 use super::*;
 use crate::entry::{Kind, Meta, Time, Trouble, Xattr};
 use crate::fsmeta::{ApplyOptions, Names, Owner, TargetError};
+use crate::nobody::{NOBODY, as_nobody};
 use rustix::fs::{CWD, RenameFlags};
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-const NOBODY: u32 = 65534;
 
 fn root_options() -> ApplyOptions {
     ApplyOptions {
@@ -68,23 +67,6 @@ fn record(dir: &TargetDir, name: &[u8]) -> (Kind, Meta) {
     let trouble = complete(dir.as_fd(), name, None, &Owners::default(), &mut kind, &mut meta);
     assert_eq!(trouble, None);
     (kind, meta)
-}
-
-/// Runs `work` in a thread without root's rights; other threads keep theirs.
-fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            let (uid, gid) = (
-                rustix::fs::Uid::from_raw(NOBODY),
-                rustix::fs::Gid::from_raw(NOBODY),
-            );
-            rustix::thread::set_thread_groups(&[]).unwrap();
-            rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
-            rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
-            work()
-        });
-        thread.join().unwrap()
-    })
 }
 
 fn open_to_all(path: &Path, mode: u32) {

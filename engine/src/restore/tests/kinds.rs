@@ -411,15 +411,7 @@ fn many_empty_directories_and_a_deep_one() {
 /// Without root's rights: owners stay, what only root may give is a warning, and modes keep nobody out meanwhile.
 #[test]
 fn as_somebody_else() {
-    const NOBODY: u32 = 65534;
-    let work = || {
-        let (uid, gid) = (
-            rustix::fs::Uid::from_raw(NOBODY),
-            rustix::fs::Gid::from_raw(NOBODY),
-        );
-        rustix::thread::set_thread_groups(&[]).unwrap();
-        rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
-        rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+    crate::nobody::as_nobody(|| {
         let kit = Kit::new();
         let manifest = kit.craft(|craft| {
             craft.dir("closed").meta.mode = 0o500;
@@ -449,6 +441,5 @@ fn as_somebody_else() {
             }
             fs::remove_dir_all(kit.target()).unwrap();
         }
-    };
-    std::thread::scope(|scope| scope.spawn(work).join().unwrap());
+    });
 }

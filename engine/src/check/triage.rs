@@ -1,0 +1,159 @@
+//! Tells three things apart: damage, which is proven; one object that can't be read, of which nothing is known, so that the
+//! rest is checked without it; and storage that can't be asked at all, which ends the check.
+
+use crate::error::Result;
+use chunkstore::frame::Decoder;
+use chunkstore::index::Located;
+use chunkstore::indexfile::IndexSegment;
+use chunkstore::remote::ObjectName;
+use chunkstore::store::Store;
+use chunkstore::{ChunkId, Error as StoreError, IndexId, PackId};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::io::ErrorKind as Kind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+/// So many objects in a row for which the storage does not answer, and it is taken to be down: each costs all the patience
+/// that the remote has.
+const OUTAGES: usize = 3;
+
+pub(super) struct Triage<'a> {
+    store: &'a Store,
+    outages: AtomicUsize,
+    /// Some index segment can't be read: what no other lists may be there.
+    index_is_unread: AtomicBool,
+    /// Packs that can't be read, which are not asked for again.
+    unreadable: Mutex<HashMap<PackId, StoreError>>,
+}
+
+impl<'a> Triage<'a> {
+    pub fn new(store: &'a Store) -> Triage<'a> {
+        Triage {
+            store,
+            outages: AtomicUsize::new(0),
+            index_is_unread: AtomicBool::new(false),
+            unreadable: Mutex::default(),
+        }
+    }
+
+    /// Splits the trouble of one object, which is damage or [`StoreError::Unreadable`], from what ends the check.
+    pub fn sound<T>(
+        &self,
+        object: impl ToString,
+        result: Result<T, StoreError>,
+    ) -> Result<Result<T, StoreError>, StoreError> {
+        match result {
+            Err(e) => Ok(Err(self.of_one(&object.to_string(), e)?)),
+            Ok(read) => {
+                self.outages.store(0, Relaxed);
+                Ok(Ok(read))
+            }
+        }
+    }
+
+    fn of_one(&self, object: &str, error: StoreError) -> Result<StoreError, StoreError> {
+        let unreadable = |why: String| StoreError::Unreadable {
+            object: object.to_string(),
+            why,
+        };
+        let (of, source) = match &error {
+            StoreError::Remote { object, source, .. } => (object, source),
+            StoreError::NewerFormat { feature } => {
+                return Ok(unreadable(format!(
+                    "it needs {feature}, which this version does not know"
+                )));
+            }
+            StoreError::Invalid { .. } => return Ok(unreadable(error.to_string())),
+            StoreError::Unreadable { .. } => return Ok(error),
+            _ if error.is_damage() => return Ok(error),
+            _ => return Err(error),
+        };
+        let is_of_one = match source.kind() {
+            Kind::PermissionDenied | Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidData => true,
+            Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable => false,
+            _ if error.is_bad_sector() => true,
+            _ => self.outages.fetch_add(1, Relaxed) < OUTAGES,
+        };
+        match is_of_one && self.store.answers() {
+            true => Ok(StoreError::Unreadable {
+                object: of.clone(),
+                why: source.to_string(),
+            }),
+            false => Err(error),
+        }
+    }
+
+    /// The same of a pack, which is not asked for again once it can't be read.
+    pub fn pack<T>(
+        &self,
+        id: PackId,
+        read: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<Result<T, StoreError>, StoreError> {
+        if let Some(known) = self.unreadable.lock().get(&id) {
+            return Ok(Err(known.again()));
+        }
+        let read = self.sound(ObjectName::pack(id), read())?;
+        if let Err(e @ StoreError::Unreadable { .. }) = &read {
+            self.unreadable.lock().insert(id, e.again());
+        }
+        Ok(read)
+    }
+
+    /// A frame, by where the index says that it is.
+    pub fn frame(
+        &self,
+        decoder: &mut Decoder,
+        id: &ChunkId,
+        at: &Located,
+    ) -> Result<Result<Vec<u8>, StoreError>, StoreError> {
+        let (remote, keys) = (self.store.remote(), self.store.keys());
+        self.pack(at.place.pack, || {
+            let mut plain = Vec::new();
+            decoder.read(remote, keys, at.class, *id, &at.place, &mut plain)?;
+            Ok(plain)
+        })
+    }
+
+    pub fn note_unread_index(&self) {
+        self.index_is_unread.store(true, Relaxed);
+    }
+
+    pub fn index_is_unread(&self) -> bool {
+        self.index_is_unread.load(Relaxed)
+    }
+
+    /// What is wrong with a tree chunk that no index segment lists.
+    pub fn unlisted(&self, id: &ChunkId) -> StoreError {
+        let object = format!("tree chunk {id}");
+        match self.index_is_unread() {
+            true => StoreError::Unreadable {
+                object,
+                why: "its location is not known".to_string(),
+            },
+            false => StoreError::Missing { object },
+        }
+    }
+
+    /// Calls `each` with every one of these segments that is sound; the others were named when the index was made.
+    pub fn each_segment(
+        &self,
+        ids: &[IndexId],
+        each: &mut dyn FnMut(IndexSegment) -> Result<()>,
+    ) -> Result<()> {
+        for id in ids {
+            let read = IndexSegment::load(self.store.remote(), self.store.keys(), *id);
+            if let Ok(segment) = self.sound(ObjectName::index(*id), read)? {
+                each(segment)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn is_unreadable(&self, id: &PackId) -> bool {
+        self.unreadable.lock().contains_key(id)
+    }
+
+    pub fn any_unreadable_pack(&self) -> bool {
+        !self.unreadable.lock().is_empty()
+    }
+}
