@@ -36,7 +36,7 @@ impl Report {
     pub fn status(&self) -> Status {
         match (self.copied.hurt, self.copied.unread) {
             (0, 0) => self.listed,
-            (0, _) => self.listed.max(Status::AccessDenied),
+            (0, _) => self.listed.max(Status::Failed),
             _ => Status::Damaged,
         }
     }

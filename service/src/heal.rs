@@ -32,7 +32,7 @@ impl Report {
         match self.healed.is_whole() {
             true => Status::Completed,
             false if self.healed.is_lacking() => Status::Damaged,
-            false => Status::AccessDenied,
+            false => Status::Failed,
         }
     }
 }

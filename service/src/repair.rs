@@ -11,15 +11,6 @@ use engine::repair as run;
 pub use engine::repair::{IndexRepaired, PacksRepaired, ParityRepaired, SnapshotsRepaired};
 use engine::select::{self, Filter};
 
-/// Repaired damage counts as none; what is lost does. An object that could not be read is not known to be either.
-fn status(lost: u64, problems: ProblemCounts) -> Status {
-    match (lost, problems.unreadable) {
-        (0, 0) => Status::Completed,
-        (0, _) => Status::AccessDenied,
-        _ => Status::Damaged,
-    }
-}
-
 /// What was repaired, and what could not be.
 #[derive(Debug)]
 pub struct Report<T> {
@@ -29,8 +20,13 @@ pub struct Report<T> {
 }
 
 impl<T> Report<T> {
+    /// Damage that was mended is none; what is lost is. What could not be read is known to be neither.
     pub fn status(&self) -> Status {
-        status(self.lost, self.problems)
+        match (self.lost, self.problems.unreadable) {
+            (0, 0) => Status::Completed,
+            (0, _) => Status::AccessDenied,
+            _ => Status::Damaged,
+        }
     }
 }
 

@@ -42,7 +42,7 @@ impl Report {
             return Status::Damaged;
         }
         if replicas.iter().any(|one| one.done.unread > 0) {
-            return Status::AccessDenied;
+            return Status::Failed;
         }
         match (failures.next(), replicas.len()) {
             (Some(failure), 1) => failure.status,
