@@ -145,7 +145,7 @@ impl Arena {
             oracle::read_all(&repo, snapshot.id)
                 .unwrap_or_else(|e| panic!("{context}: {}: {e}", snapshot.id));
         }
-        let options = check::Options {
+        let options = check::CheckOptions {
             read_data: check::ReadData::None,
             threads: 1,
         };

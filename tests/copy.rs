@@ -3,7 +3,7 @@
 
 use chunkstore::chunker::Bounds;
 use chunkstore::remote::{Kind, Memory, Remote};
-use engine::copy::{self, Copied, Options};
+use engine::copy::{self, Copied, CopyOptions};
 use engine::error::Error;
 use engine::monitor::Quiet;
 use engine::repo::Repo;
@@ -60,7 +60,7 @@ impl Scene {
     }
 
     fn copy(&self, dry_run: bool) -> Copied {
-        let options = Options {
+        let options = CopyOptions {
             all: false,
             dry_run,
             level: 1,
@@ -85,7 +85,7 @@ impl Scene {
         let found = oracle::generation(&repo, newest.id, &self.source).unwrap();
         assert_same(&oracle::walk(&self.source), &found, context);
         let told = Noting::default();
-        let how = engine::check::Options {
+        let how = engine::check::CheckOptions {
             read_data: engine::check::ReadData::All,
             threads: 1,
         };
@@ -142,7 +142,7 @@ fn copies_share_with_what_was_backed_up() {
     // At the source it is another generation, of the same files.
     let source = Scene::new(42);
     source.backup(&source.from);
-    let options = Options {
+    let options = CopyOptions {
         all: true,
         dry_run: false,
         level: 1,
@@ -190,7 +190,7 @@ fn replicas_are_not_copied_and_removed_copies_stay_away() {
     let first = scene.open(&scene.from);
     first.store.make_replica(&replica, 1).unwrap();
     let replica = first.open_replica_on(Arc::new(replica)).unwrap();
-    let options = Options {
+    let options = CopyOptions {
         all: false,
         dry_run: false,
         level: 1,
@@ -204,7 +204,7 @@ fn replicas_are_not_copied_and_removed_copies_stay_away() {
     let id = to.snapshots().unwrap().0[0].id;
     forget::apply(&to, &[id], 1).unwrap();
     assert_eq!(scene.copy(false), Copied::default());
-    let all = Options { all: true, ..options };
+    let all = CopyOptions { all: true, ..options };
     let again = copy::run(&first, &to, &[], &all, &Quiet).unwrap();
     assert_eq!(
         (again.snapshots.len(), again.chunks),

@@ -8,7 +8,7 @@ use chunkstore::indexfile::IndexSegment;
 use chunkstore::object::cbor;
 use chunkstore::pack::{self, Class};
 use chunkstore::remote::{Kind, Local, ObjectName};
-use chunkstore::store::Slate;
+use chunkstore::store::SnapshotObject;
 use chunkstore::{IndexId, PackId, RepoId, SessionId, parity, varint};
 use engine::manifest::Manifest;
 use kit::machine::Machine;
@@ -173,7 +173,7 @@ fn keep_objects() {
             }
             Kind::Snapshot => {
                 let id = SessionId::from_hex(name.id()).unwrap();
-                if let Slate::Manifest { body, .. } = store.slate(id).unwrap() {
+                if let SnapshotObject::Manifest { body, .. } = store.slate(id).unwrap() {
                     keep("manifest", &short, &body);
                     let root = Manifest::decode(id, &body).unwrap().root().unwrap();
                     keep("root", &short, &cbor(&root));

@@ -138,7 +138,7 @@ impl World {
         for id in ids.iter().filter(|id| !self.acknowledged.contains_key(id)) {
             oracle::read_all(&repo, *id).unwrap_or_else(|e| panic!("{context}: unacknowledged {id}: {e}"));
         }
-        let options = check::Options {
+        let options = check::CheckOptions {
             read_data: check::ReadData::None,
             threads: 1,
         };

@@ -6,7 +6,7 @@ use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use chunkstore::sweep;
 use chunkstore::{PackId, SessionId};
-use engine::check::{self, CheckReport, Options, ReadData};
+use engine::check::{self, CheckOptions, CheckReport, ReadData};
 use engine::forget;
 use engine::monitor::Quiet;
 use engine::repo::Repo;
@@ -62,7 +62,7 @@ impl Scene {
     pub fn check(&self, read_data: ReadData) -> CheckReport {
         check::run(
             &self.repo,
-            &Options {
+            &CheckOptions {
                 read_data,
                 threads: 2,
             },
@@ -240,7 +240,7 @@ fn parts_of_the_data_make_up_the_whole() {
     assert_eq!(scene.check(ReadData::Percent(0.0)).packs_read, 0);
     assert_eq!(scene.check(ReadData::Size(1)).packs_read, 1);
     assert_eq!(scene.check(ReadData::Size(u64::MAX)).packs_read, all.packs);
-    let bad = Options {
+    let bad = CheckOptions {
         read_data: ReadData::Subset { n: 4, of: 3 },
         threads: 2,
     };

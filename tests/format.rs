@@ -13,7 +13,7 @@ use chunkstore::reader::Reader;
 use chunkstore::remote::{Kind as ObjectKind, Memory, ObjectName, Remote};
 use chunkstore::session::{self, Owner, Session, View};
 use chunkstore::slot::{Cost, parse_key_file};
-use chunkstore::store::{NewStore, Slate, Store};
+use chunkstore::store::{NewStore, SnapshotObject, Store};
 use chunkstore::upgrades::Standing;
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, Place};
@@ -123,7 +123,7 @@ fn the_library_reads_the_example() {
         let Owner { packs, .. } = session::owner(&store, id).unwrap().unwrap();
         let said = Owner { packs, ..owner() };
         assert_eq!(session::owner(&store, id).unwrap().unwrap(), said);
-        let Slate::Manifest { .. } = store.slate(id).unwrap() else {
+        let SnapshotObject::Manifest { .. } = store.slate(id).unwrap() else {
             assert_eq!(packs, None);
             fences += 1;
             continue;

@@ -4,11 +4,11 @@ use crate::cli_bad::Disk;
 use chunkstore::forgotten::Forgotten;
 use chunkstore::remote::{Kind, Local, Memory, ObjectName, Remote};
 use chunkstore::session::Session;
-use chunkstore::store::Slate;
+use chunkstore::store::SnapshotObject;
 use chunkstore::{Error as StoreError, SessionId};
 use engine::check::{self, ReadData};
 use engine::monitor::Quiet;
-use engine::repair::{self, Options};
+use engine::repair::{self, RepairOptions};
 use engine::repo::Repo;
 use engine::{Error, backup};
 use kit::generation::{Files, files, generation, noise, read_back, repository};
@@ -25,7 +25,7 @@ fn is_no_space(error: &Error) -> bool {
 }
 
 fn sound(repo: &Repo) {
-    let options = check::Options {
+    let options = check::CheckOptions {
         read_data: ReadData::All,
         threads: 1,
     };
@@ -103,7 +103,7 @@ fn a_repair_without_room_loses_nothing_at_any_step() {
             first.replace(&name, &bytes).unwrap();
         }
     }
-    let options = Options {
+    let options = RepairOptions {
         dry_run: false,
         threads: 1,
         host: "here".to_string(),
@@ -190,7 +190,7 @@ fn a_collection_needs_no_free_byte() {
         ));
         let summary = prune(&repo, Duration::from_secs(3600)).unwrap();
         assert!(summary.packs_deleted > 0, "{round}: {summary:?}");
-        assert!(matches!(repo.store.slate(dead_id), Ok(Slate::Fence)));
+        assert!(matches!(repo.store.slate(dead_id), Ok(SnapshotObject::Fence)));
         fs::remove_file(&room).unwrap();
         // With room again, the next one fills the reserve up.
         prune(&repo, Duration::ZERO).unwrap();

@@ -10,7 +10,7 @@ use chunkstore::sweep::{self, Policy, Unused};
 use chunkstore::writer::Writer;
 use chunkstore::{Error as StoreError, SessionId};
 use engine::monitor::Quiet;
-use engine::prune::{self, Options, PruneSummary};
+use engine::prune::{self, PruneOptions, PruneSummary};
 use engine::repo::Repo;
 use engine::{Error, check, forget};
 use kit::generation::{self, Files, files, foreign_writer, noise, put_all, read_back, repository};
@@ -23,14 +23,14 @@ use std::time::Duration;
 const DAY: i64 = 86_400;
 
 /// Throws away all that nobody needs, at once.
-fn options() -> Options {
+fn options() -> PruneOptions {
     let gc = Policy {
         max_unused: Unused::Bytes(0),
         max_repack: u64::MAX,
     };
-    Options {
+    PruneOptions {
         keep_trash: 0,
-        ..Options::new(gc, 100 * DAY)
+        ..PruneOptions::new(gc, 100 * DAY)
     }
 }
 
@@ -60,7 +60,7 @@ fn assert_sound(repo: &Repo, expected: &[(SessionId, Files)], what: &str) {
     for (id, files) in expected {
         assert_eq!(&read_back(repo, *id).unwrap(), files, "{what}");
     }
-    let all = check::Options {
+    let all = check::CheckOptions {
         read_data: check::ReadData::All,
         threads: 2,
     };
@@ -126,7 +126,7 @@ fn what_nobody_needs_goes_and_the_rest_stays() {
     );
     story.forget(&repo);
     let before = stored(&story.remote, Kind::Pack);
-    let dry = Options {
+    let dry = PruneOptions {
         dry_run: true,
         ..options()
     };
@@ -168,7 +168,7 @@ fn the_trash_protects_until_its_time_is_over() {
     let story = Story::new();
     let repo = open(&story.machine, &story.remote);
     story.forget(&repo);
-    let later = Options {
+    let later = PruneOptions {
         keep_trash: 200 * DAY as u64,
         ..options()
     };
@@ -339,7 +339,7 @@ fn a_fenced_writer_harms_nobody() {
     let writer = foreign_writer(&theirs);
     let of = files(900..930, 5000);
     let manifest = put_all(&theirs, &writer, 1, &of).unwrap();
-    let impatient = Options {
+    let impatient = PruneOptions {
         stale_after: Duration::ZERO,
         ..options()
     };
@@ -408,7 +408,7 @@ fn two_collectors_at_once() {
         });
         let repo = open(machines[round % 3], &story.remote);
         assert_sound(&repo, &story.kept, &format!("round {round}"));
-        let impatient = Options {
+        let impatient = PruneOptions {
             stale_after: Duration::ZERO,
             ..options()
         };
@@ -481,7 +481,7 @@ fn random_lives() {
                         0 => Duration::ZERO,
                         _ => Duration::from_secs(3600),
                     };
-                    let impatient = Options {
+                    let impatient = PruneOptions {
                         stale_after,
                         ..options()
                     };

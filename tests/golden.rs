@@ -106,7 +106,7 @@ fn line(path: &[u8], node: &Node) -> String {
 }
 
 fn sound(repo: &Repo, context: &str) {
-    let options = check::Options {
+    let options = check::CheckOptions {
         read_data: check::ReadData::All,
         threads: 1,
     };
@@ -118,7 +118,7 @@ fn sound(repo: &Repo, context: &str) {
 /// Restores a generation and compares, as far as this process's rights go.
 fn restores(repo: &Repo, id: SessionId, paths: &[Vec<u8>]) {
     let place = tempfile::tempdir().unwrap();
-    let mut options = restore::Options::new(place.path().join("target"));
+    let mut options = restore::RestoreOptions::new(place.path().join("target"));
     options.subpath = Some(paths[0].clone());
     options.verify = true;
     let told = Noting::default();

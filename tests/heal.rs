@@ -7,7 +7,7 @@ use chunkstore::pack::{self, PackList};
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use chunkstore::transfer::Origin;
 use engine::check::{self, ReadData};
-use engine::heal::{self, Healed, Options};
+use engine::heal::{self, HealOptions, Healed};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
 use kit::machine;
@@ -18,8 +18,8 @@ use std::time::Duration;
 
 const NEVER: Duration = Duration::from_secs(3600);
 
-fn options(read_data: bool) -> Options {
-    Options {
+fn options(read_data: bool) -> HealOptions {
+    HealOptions {
         read_data,
         dry_run: false,
         threads: 1,
@@ -135,7 +135,7 @@ fn a_dry_run_changes_nothing_and_says_what_would_come() {
     pair.bring();
     lose_packs(&pair.second);
     let before = contents(&pair.second).unwrap();
-    let how = Options {
+    let how = HealOptions {
         dry_run: true,
         ..options(true)
     };
@@ -269,7 +269,7 @@ fn what_nobody_needs_is_said_to_be_unneeded() {
         hurt_at(&pair.second, name, list.unwrap().frames[0].offset);
     }
     let check = |replica: &Repo| {
-        let options = check::Options {
+        let options = check::CheckOptions {
             read_data: ReadData::All,
             threads: 1,
         };

@@ -58,7 +58,7 @@ impl Scene {
     }
 
     /// Backs up by a clock under which no file is too young to be trusted.
-    fn backup(&self, force: bool, notes: &Noting) -> backup::Report {
+    fn backup(&self, force: bool, notes: &Noting) -> backup::BackupReport {
         let source = self.source();
         let mut options = self.machine.options(&[&source]);
         (options.now, options.force) = (settled_now(), force);
@@ -68,12 +68,12 @@ impl Scene {
         report
     }
 
-    fn restores(&self, report: &backup::Report) -> bool {
+    fn restores(&self, report: &backup::BackupReport) -> bool {
         let repo = self.open();
         let manifest = repo.manifest(report.snapshot.unwrap()).unwrap();
         let target = self.work.path().join("target");
         let _ = fs::remove_dir_all(&target);
-        let restored = restore::run(&repo, &manifest, &restore::Options::new(&target), &Quiet);
+        let restored = restore::run(&repo, &manifest, &restore::RestoreOptions::new(&target), &Quiet);
         restored.is_ok_and(|summary| summary.problems == 0)
     }
 
@@ -187,7 +187,7 @@ fn what_others_removed_is_not_missed() {
     quiet("in the trash");
     prune(&repo, Duration::from_secs(3600)).unwrap();
     quiet("gone for good");
-    let options = check::Options {
+    let options = check::CheckOptions {
         read_data: ReadData::None,
         threads: 1,
     };
@@ -282,7 +282,7 @@ fn a_cloned_machine_is_told() {
         assert_eq!(backup(&clone, "gamma").problems(), []);
         assert_eq!(backup(&scene.machine, "alpha").problems(), []);
     }
-    let options = check::Options {
+    let options = check::CheckOptions {
         read_data: ReadData::None,
         threads: 1,
     };
@@ -349,7 +349,7 @@ fn a_clock_that_was_set_back() {
     assert!(warned(&notes, "clock"), "{:?}", notes.problems());
     let repo = scene.open();
     let facts = engine::order::facts(&repo.snapshots().unwrap().0, now);
-    let latest = |facts: &[engine::facts::Facts]| {
+    let latest = |facts: &[engine::facts::SnapshotInfo]| {
         engine::select::choose(facts, "latest", &Default::default(), None)
             .unwrap()
             .id

@@ -114,7 +114,7 @@ impl Golden {
         let start = Instant::now();
         let read = self.read(name, bytes);
         assert!(start.elapsed() < SOON, "{name} {what}");
-        let typed = |e: &Error| e.is_of_one_object();
+        let typed = |e: &Error| e.is_object_local();
         assert!(read.as_ref().is_err_and(typed), "{name} {what}: {read:?}");
     }
 }

@@ -282,9 +282,10 @@ fn faces_and_service_keep_apart() {
 fn types(source: &str) -> impl Iterator<Item = &str> {
     let lines = source.lines().take(body(source));
     lines.filter_map(|line| {
-        let line = line
-            .strip_prefix("pub ")
-            .or(line.strip_prefix("pub(crate) "))
+        let scopes = ["pub ", "pub(crate) ", "pub(super) "];
+        let line = scopes
+            .iter()
+            .find_map(|scope| line.strip_prefix(scope))
             .unwrap_or(line);
         let keywords = ["struct ", "enum ", "trait "];
         let name = keywords.iter().find_map(|keyword| line.strip_prefix(keyword))?;
@@ -292,24 +293,27 @@ fn types(source: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// One name for one idea. A request and a report are each job's own.
+/// One name for one idea in each crate. Requests and reports are each job's own.
 #[test]
 fn types_have_names_of_their_own() {
-    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut places: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for (path, source) in files("rs") {
-        let is_ours = path.starts_with("cli/src/") || path.starts_with("service/src/");
+        let folder = path.split('/').next().unwrap_or_default();
+        let is_ours = ["chunkstore", "engine", "service", "cli"].contains(&folder);
         for name in types(&source).filter(|_| is_ours && !is_test_module(&path)) {
-            places.entry(name.to_string()).or_default().push(path.clone());
+            let key = (folder.to_string(), name.to_string());
+            places.entry(key).or_default().push(path.clone());
         }
     }
-    assert!(places.get("Request").is_some_and(|places| places.len() > 5));
+    let requests = places.get(&("service".to_string(), "Request".to_string()));
+    assert!(requests.is_some_and(|places| places.len() > 5));
     let shared = places
         .into_iter()
-        .filter(|(name, places)| places.len() > 1 && !["Request", "Report"].contains(&name.as_str()));
+        .filter(|((_, name), places)| places.len() > 1 && !["Request", "Report"].contains(&name.as_str()));
     none(
         "defined more than once",
         shared
-            .map(|(name, places)| format!("{name}: {}", places.join(", ")))
+            .map(|((_, name), places)| format!("{name}: {}", places.join(", ")))
             .collect(),
     );
 }

@@ -121,7 +121,7 @@ impl Churn {
 
 #[track_caller]
 fn sound(repo: &Repo, what: &str) {
-    let all = check::Options {
+    let all = check::CheckOptions {
         read_data: check::ReadData::All,
         threads: 1,
     };
@@ -156,7 +156,7 @@ fn what_dead_small_files_took_is_given_back() {
         max_unused: Unused::Bytes(0),
         max_repack: u64::MAX,
     };
-    let mut dry = prune::Options::new(gc, 1 << 40);
+    let mut dry = prune::PruneOptions::new(gc, 1 << 40);
     (dry.keep_trash, dry.dry_run) = (0, true);
     let planned = prune::run(&churn.repo(), &dry, &Quiet).unwrap();
     let done = churn.prune();
@@ -243,7 +243,7 @@ fn every_reader_finds_what_was_moved() {
     let repo = churn.repo();
     let manifest = repo.manifest(last).unwrap();
     let target = churn.work.path().join("target");
-    let mut options = restore::Options::new(&target);
+    let mut options = restore::RestoreOptions::new(&target);
     options.verify = true;
     restore::run(&repo, &manifest, &options, &Quiet).unwrap();
     let back = target.join(churn.source().strip_prefix("/").unwrap());
@@ -273,7 +273,7 @@ fn every_reader_finds_what_was_moved() {
     let other = Memory::new();
     machine::create_small(&other).unwrap();
     let to = churn.machine.open(Arc::new(other)).unwrap();
-    let how = copy::Options {
+    let how = copy::CopyOptions {
         all: true,
         dry_run: false,
         level: 1,
@@ -292,7 +292,7 @@ fn replicas_get_it_and_heal_each_other() {
     churn.repo().store.make_replica(&second, 1).unwrap();
     let open = |remote: &Memory| churn.repo().open_replica_on(Arc::new(remote.clone())).unwrap();
     let bring = |from: &Repo, to: &Repo| {
-        let how = replicate::Options {
+        let how = replicate::ReplicateOptions {
             all: true,
             dry_run: false,
             host: "alpha".to_string(),
@@ -315,7 +315,7 @@ fn replicas_get_it_and_heal_each_other() {
             bytes[at] ^= 1;
             hurt.replace(name, &bytes).unwrap();
         }
-        let how = heal::Options {
+        let how = heal::HealOptions {
             read_data: true,
             dry_run: false,
             threads: 1,
@@ -335,7 +335,7 @@ fn replicas_get_it_and_heal_each_other() {
     churn.prune();
     let to = churn.repo().open_replica_on(Arc::new(second.clone())).unwrap();
     let mut done = replicate::Replicated::default();
-    let how = replicate::Options {
+    let how = replicate::ReplicateOptions {
         all: false,
         dry_run: false,
         host: "alpha".to_string(),

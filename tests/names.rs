@@ -5,7 +5,7 @@ use chunkstore::remote::Kind;
 use chunkstore::simulation::{self, Rule};
 use engine::forget;
 use engine::monitor::Quiet;
-use engine::replicate::{self, Options, Replicated};
+use engine::replicate::{self, ReplicateOptions, Replicated};
 use kit::generation;
 use kit::machine;
 use kit::remotes::{Hooked, Operation};
@@ -35,7 +35,7 @@ fn brought_back_before_a_stalled_deletion(rule_left_out: Option<Rule>) -> bool {
             }
             let summary = machine::prune(&again, NEVER).unwrap();
             assert!(summary.packs_deleted > 0 && !summary.pending, "{summary:?}");
-            let all = Options {
+            let all = ReplicateOptions {
                 all: true,
                 ..options()
             };

@@ -5,7 +5,7 @@ mod mounts;
 
 use chunkstore::chunker::Bounds;
 use chunkstore::remote::{Memory, Remote};
-use engine::backup::{self, Report};
+use engine::backup::{self, BackupReport};
 use engine::entry::Trouble;
 use engine::error::Error;
 use engine::list;
@@ -58,7 +58,7 @@ impl Nights {
         self.work.path().join("other")
     }
 
-    fn of(&self, sources: &[&Path]) -> (engine::Result<Report>, Vec<Problem>) {
+    fn of(&self, sources: &[&Path]) -> (engine::Result<BackupReport>, Vec<Problem>) {
         let told = Noting::default();
         let repo = self.machine.open(self.remote.clone()).unwrap();
         let mut options = self.machine.options(sources);

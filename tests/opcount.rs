@@ -2,7 +2,7 @@
 
 use chunkstore::chunker::Bounds;
 use chunkstore::remote::{Kind, Memory};
-use engine::backup::{self, Report};
+use engine::backup::{self, BackupReport};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
 use engine::restore;
@@ -48,7 +48,7 @@ impl Bench {
         machine.open(Arc::new(self.remote.clone())).unwrap()
     }
 
-    fn backup(&self, source: &Path) -> (Report, Counts) {
+    fn backup(&self, source: &Path) -> (BackupReport, Counts) {
         let before = self.remote.counts();
         let repo = self.machine.open(Arc::new(self.remote.clone())).unwrap();
         let mut options = self.machine.options(&[source]);
@@ -266,7 +266,7 @@ fn a_restore_from_afar() {
     let (_, counts, rounds) = bench.remote.rounds(|| {
         let repo = bench.open(&other);
         let manifest = repo.manifest(report.snapshot.unwrap()).unwrap();
-        restore::run(&repo, &manifest, &restore::Options::new(&target), &Quiet).unwrap()
+        restore::run(&repo, &manifest, &restore::RestoreOptions::new(&target), &Quiet).unwrap()
     });
     let reads = counts.of(Operation::Read, Kind::Pack);
     // Of at most 4 MiB each, and some are cut short by the end of a pack.

@@ -23,7 +23,7 @@ fn objects(remote: &dyn Remote, kind: Kind) -> Objects {
 }
 
 fn check(repo: &Repo) -> CheckReport {
-    let options = check::Options {
+    let options = check::CheckOptions {
         read_data: ReadData::All,
         threads: 2,
     };

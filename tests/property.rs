@@ -157,7 +157,7 @@ impl Settled {
         self.work.path().join("source")
     }
 
-    fn backup(&self, machine: &Machine, force: bool) -> backup::Report {
+    fn backup(&self, machine: &Machine, force: bool) -> backup::BackupReport {
         let repo = machine.open(self.remote.clone()).unwrap();
         let mut options = machine.options(&[&self.source()]);
         options.now = settled_now();

@@ -8,7 +8,7 @@ use chunkstore::{PackId, SessionId};
 use engine::check::{self, CheckReport, ReadData};
 use engine::forget;
 use engine::monitor::Quiet;
-use engine::repair::{self, Options};
+use engine::repair::{self, RepairOptions};
 use engine::repo::Repo;
 use kit::generation::{self, Files, files, noise, read_back, read_some, repository};
 use kit::machine::{Machine, prune};
@@ -24,8 +24,8 @@ fn objects(remote: &dyn Remote) -> Objects {
     contents(remote).unwrap().into_iter().collect()
 }
 
-fn options() -> Options {
-    Options {
+fn options() -> RepairOptions {
+    RepairOptions {
         dry_run: false,
         threads: 2,
         host: "here".to_string(),
@@ -34,7 +34,7 @@ fn options() -> Options {
 }
 
 fn check(repo: &Repo) -> CheckReport {
-    let options = check::Options {
+    let options = check::CheckOptions {
         read_data: ReadData::All,
         threads: 2,
     };
@@ -129,7 +129,7 @@ fn a_lost_index_is_made_from_the_packs() {
         put(&scene.remote, name, None);
     }
     assert!(check(&scene.repo).num_errors > 0);
-    let dry = Options {
+    let dry = RepairOptions {
         dry_run: true,
         ..options()
     };
@@ -417,7 +417,7 @@ fn a_copy_in_another_hurt_pack_counts() {
             put(&remote, &name, Some(&bytes));
         }
         let repo = machine.open(Arc::new(remote.clone())).unwrap();
-        let dry = Options {
+        let dry = RepairOptions {
             dry_run: true,
             ..options()
         };

@@ -7,7 +7,7 @@ use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use chunkstore::{Error as StoreError, SessionId, transfer};
 use engine::error::Error;
 use engine::monitor::{Monitor, ProblemKind, Quiet};
-use engine::replicate::{self, Options, Replicated};
+use engine::replicate::{self, ReplicateOptions, Replicated};
 use engine::repo::Repo;
 use engine::{check, forget, restore};
 use kit::generation::{self, Files, noise};
@@ -22,8 +22,8 @@ use std::time::Duration;
 
 const NEVER: Duration = Duration::from_secs(3600);
 
-pub fn options() -> Options {
-    Options {
+pub fn options() -> ReplicateOptions {
+    ReplicateOptions {
         all: false,
         dry_run: false,
         host: "alpha".to_string(),
@@ -124,7 +124,7 @@ impl Pair {
             "{context}: {found:?} are there, not {expected:?}"
         );
         let told = Noting::default();
-        let options = check::Options {
+        let options = check::CheckOptions {
             read_data: check::ReadData::All,
             threads: 1,
         };
@@ -200,7 +200,7 @@ fn what_a_replica_forgot_stays_forgotten_unless_asked_for() {
     pair.backup(5);
     assert_eq!(pair.bring().snapshots, 1);
     assert_eq!(pair.second().snapshots().unwrap().0.len(), 3);
-    let all = Options {
+    let all = ReplicateOptions {
         all: true,
         ..options()
     };
@@ -409,7 +409,7 @@ fn restored(pair: &Pair, first: Arc<dyn Remote>, second: &str) -> (engine::Resul
     let (snapshots, _) = repo.snapshots().unwrap();
     let target = tempfile::tempdir().unwrap();
     let manifest = repo.manifest(snapshots.last().unwrap().id).unwrap();
-    let options = restore::Options::new(target.path());
+    let options = restore::RestoreOptions::new(target.path());
     let told = Noting::default();
     let summary = restore::run(&repo, &manifest, &options, &told);
     let files = oracle::walk(target.path()).len();

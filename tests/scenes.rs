@@ -13,7 +13,7 @@ use chunkstore::sweep::{Policy, Unused};
 use chunkstore::{Error as StoreError, PackId, SessionId, pack};
 use engine::error::{Error, Result};
 use engine::monitor::Quiet;
-use engine::prune::{self, Options};
+use engine::prune::{self, PruneOptions};
 use engine::repo::Repo;
 use engine::{forget, repair};
 use kit::generation::{self, Files};
@@ -239,7 +239,7 @@ impl Scene {
         let first = packs
             .iter()
             .find(|id| list(id).is_ok_and(|list| !list.class.is_tree()));
-        let options = repair::Options {
+        let options = repair::RepairOptions {
             dry_run: false,
             threads: 1,
             host: "two".to_string(),
@@ -256,7 +256,7 @@ impl Scene {
             max_unused: Unused::Bytes(0),
             max_repack: u64::MAX,
         };
-        let mut options = Options::new(policy, NOW);
+        let mut options = PruneOptions::new(policy, NOW);
         options.keep_trash = 0;
         // Two collections wait for each other, unless each takes the other for dead.
         options.stale_after = match self.plot != Plot::Copies && random.chance(50) {

@@ -10,7 +10,7 @@ use chunkstore::{Error as StoreError, SessionId};
 use engine::error::{Error, Result};
 use engine::forget;
 use engine::monitor::Quiet;
-use engine::prune::{self, Options};
+use engine::prune::{self, PruneOptions};
 use engine::repo::Repo;
 use kit::generation::{self, Files, noise};
 use kit::machine::{self, Machine};
@@ -264,7 +264,7 @@ impl<'a> Actor<'a> {
         for _ in 0..3 {
             let repo = self.open();
             let hours = [0, 24, 49][self.random.below(3) as usize];
-            let mut options = Options::new(
+            let mut options = PruneOptions::new(
                 Policy {
                     max_unused: Unused::Bytes(0),
                     max_repack: u64::MAX,

@@ -3,7 +3,7 @@
 use chunkstore::chunker::Bounds;
 use chunkstore::remote::{Memory, Remote};
 use chunkstore::simulation;
-use engine::backup::{self, Report};
+use engine::backup::{self, BackupReport};
 use engine::entry::Trouble;
 use engine::error::Error;
 use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress, Quiet};
@@ -39,7 +39,7 @@ impl Bench {
         self.work.path().join("source")
     }
 
-    fn backup(&self, monitor: &dyn Monitor) -> engine::Result<Report> {
+    fn backup(&self, monitor: &dyn Monitor) -> engine::Result<BackupReport> {
         let repo = self.machine.open(self.remote.clone())?;
         backup::run(&repo, &self.machine.options(&[&self.source()]), None, monitor)
     }
@@ -175,7 +175,7 @@ impl Monitor for Meddler<'_> {
     }
 }
 
-fn meddle(bench: &Bench, at: &str, act: &(dyn Fn() + Sync)) -> (Report, Vec<Problem>) {
+fn meddle(bench: &Bench, at: &str, act: &(dyn Fn() + Sync)) -> (BackupReport, Vec<Problem>) {
     let meddler = Meddler {
         at: at.as_bytes().to_vec(),
         act,

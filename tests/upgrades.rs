@@ -8,7 +8,7 @@ use chunkstore::slot::Cost;
 use chunkstore::{Error as StoreError, SessionId};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
-use engine::{Error, backup, forget, heal, prune, repair, restate, restore};
+use engine::{Error, backup, forget, heal, prune, repair, restore, rewrite};
 use kit::machine::{self, Machine};
 use kit::remotes::{Counting, contents};
 use std::collections::BTreeMap;
@@ -99,7 +99,7 @@ fn what_a_later_version_needs_stops_everybody_before_anything_changes() {
     // Who had it open.
     scene.write("more");
     is_newer(scene.backup(&repo), "a backup");
-    let options = prune::Options {
+    let options = prune::PruneOptions {
         keep_trash: 0,
         ..machine::prune_options(Duration::ZERO)
     };
@@ -114,10 +114,10 @@ fn what_a_later_version_needs_stops_everybody_before_anything_changes() {
         true
     };
     is_newer(
-        restate::run(&repo, snapshots[1].id, "alpha", 3, &tag, &Quiet),
+        rewrite::run(&repo, snapshots[1].id, "alpha", 3, &tag, &Quiet),
         "a tag",
     );
-    let how = repair::Options {
+    let how = repair::RepairOptions {
         dry_run: false,
         threads: 1,
         host: "alpha".to_string(),
@@ -186,12 +186,12 @@ fn a_lost_session_object_is_no_end() {
     let session = Session::begin(&repo.store, &owner).unwrap();
     let remote: &dyn chunkstore::remote::Remote = &scene.memory;
     remote.delete(&ObjectName::session(session.id)).unwrap();
-    let patience = chunkstore::sweep::Patience {
+    let patience = chunkstore::sweep::FencePolicy {
         machine: repo.machine(),
         stale: Duration::from_secs(3600),
         dry_run: false,
     };
-    let open = chunkstore::sweep::settle(&repo.store, &[session.id], &patience).unwrap();
+    let open = chunkstore::sweep::fence_stale_sessions(&repo.store, &[session.id], &patience).unwrap();
     assert_eq!(open, []);
     let keys = repo.store.keys().new_session().unwrap();
     let published = session.publish(&repo.store, &keys.manifest, b"body");
@@ -231,7 +231,7 @@ fn a_wrong_clock_does_not_shorten_the_grace() {
     forget::apply(&wrong, &[id], 3600).unwrap();
     let day = 86_400;
     let prune_at = |now: i64| {
-        let options = prune::Options {
+        let options = prune::PruneOptions {
             keep_trash: 7 * day as u64,
             now,
             ..machine::prune_options(Duration::ZERO)
@@ -254,10 +254,10 @@ fn optional_features_are_passed_over() {
     let repo = scene.open().unwrap();
     let manifest = repo.manifest(repo.snapshots().unwrap().0[0].id).unwrap();
     let target = scene.work.path().join("target");
-    restore::run(&repo, &manifest, &restore::Options::new(&target), &Quiet).unwrap();
+    restore::run(&repo, &manifest, &restore::RestoreOptions::new(&target), &Quiet).unwrap();
     scene.write("more");
     scene.backup(&repo).unwrap();
-    let how = heal::Options {
+    let how = heal::HealOptions {
         read_data: true,
         dry_run: true,
         threads: 1,

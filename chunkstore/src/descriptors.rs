@@ -38,18 +38,18 @@ static BUDGET: LazyLock<Budget> = LazyLock::new(|| {
 /// What is left of the limit beside the reserve, in two halves, so that neither kind of use starves the other.
 struct Budget {
     limit: usize,
-    keep: Room,
-    hold: Room,
+    keep: Allotment,
+    hold: Allotment,
 }
 
-struct Room {
+struct Allotment {
     size: usize,
     taken: AtomicUsize,
 }
 
 /// Descriptors that whoever has this may keep open; given back when dropped.
 pub struct Permit {
-    room: &'static Room,
+    room: &'static Allotment,
     count: usize,
 }
 
@@ -65,9 +65,9 @@ impl Drop for Permit {
     }
 }
 
-impl Room {
+impl Allotment {
     fn new(size: usize) -> Self {
-        Room {
+        Allotment {
             size,
             taken: AtomicUsize::new(0),
         }
@@ -96,8 +96,8 @@ impl Budget {
         let room = limit.saturating_sub(reserve).max(limit / 4);
         Budget {
             limit,
-            keep: Room::new((room / 2).min(KEPT_MOST)),
-            hold: Room::new(room / 2),
+            keep: Allotment::new((room / 2).min(KEPT_MOST)),
+            hold: Allotment::new(room / 2),
         }
     }
 }
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn permits_are_bounded_and_come_back() {
-        let room = Box::leak(Box::new(Room::new(30)));
+        let room = Box::leak(Box::new(Allotment::new(30)));
         assert_eq!(room.take(4, 100), 10);
         assert_eq!(room.take(4, 5), 5);
         assert_eq!(room.take(8, 100), 8, "at least what was asked for");

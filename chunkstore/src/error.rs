@@ -181,7 +181,7 @@ impl Error {
 
     /// One object is of no use, and others may be: it is damaged, of another version (or its version is damaged), or its
     /// sector can't be read.
-    pub fn is_of_one_object(&self) -> bool {
+    pub fn is_object_local(&self) -> bool {
         match self {
             Error::NewerFormat { .. } | Error::Invalid { .. } => true,
             error => error.is_bad_sector() || error.is_damage(),
@@ -206,7 +206,7 @@ impl Error {
 
     /// Trouble with one object, of whatever kind, while others can be used.
     pub fn concerns_one_object(&self) -> bool {
-        self.is_of_one_object() || self.is_unreadable()
+        self.is_object_local() || self.is_unreadable()
     }
 
     /// One object can't be read, and others can: nothing is known of its bytes.
@@ -237,7 +237,7 @@ impl Error {
 
     /// The same without what a later version may have written, which is to be left alone: for who mends or replaces.
     pub fn is_hurt(&self) -> bool {
-        !matches!(self, Error::NewerFormat { .. }) && self.is_of_one_object()
+        !matches!(self, Error::NewerFormat { .. }) && self.is_object_local()
     }
 
     /// This process or its machine lacks something, or is asked to stop: it says nothing of any object, and no other

@@ -27,17 +27,17 @@ pub(crate) struct KeptFrame {
     pub stored: Vec<u8>,
 }
 
-pub(crate) struct Kept {
+pub(crate) struct ObjectCache {
     dir: PathBuf,
     most: u64,
     /// Since the last look; the first is due with the first that is kept.
     written: AtomicU64,
 }
 
-impl Kept {
+impl ObjectCache {
     /// Below a repository's folder of disposable files.
-    pub fn new(cache: &Path) -> Kept {
-        Kept {
+    pub fn new(cache: &Path) -> ObjectCache {
+        ObjectCache {
             dir: cache.join("kept"),
             most: MOST,
             written: AtomicU64::new(STEP),
@@ -152,9 +152,9 @@ mod tests {
     #[test]
     fn what_is_used_stays_and_the_rest_goes() {
         let dir = tempfile::tempdir().unwrap();
-        let kept = Kept {
+        let kept = ObjectCache {
             most: 10 << 20,
-            ..Kept::new(dir.path())
+            ..ObjectCache::new(dir.path())
         };
         let id = |n: u8| ChunkId([n; 32]);
         let stored = vec![7; 1 << 20];
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn damaged_files_are_none() {
         let dir = tempfile::tempdir().unwrap();
-        let kept = Kept::new(dir.path());
+        let kept = ObjectCache::new(dir.path());
         let id = ChunkId([1; 32]);
         assert!(kept.frame(&id).is_none() && kept.manifest(SessionId([1; 16])).is_none());
         kept.keep_frame(&id, 1, 1, &SealedSessionKey::dummy(2), &[]);

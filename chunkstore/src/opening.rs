@@ -12,7 +12,7 @@ use crate::id::{RepoId, SlotId};
 use crate::keys::MasterKey;
 use crate::object::{cap, cbor, from_cbor};
 use crate::private;
-use crate::remote::{Kind, ObjectName, Remote, for_all, together};
+use crate::remote::{Kind, ObjectName, Remote, for_all, join_concurrent};
 use crate::slot::{SLOT_MAX, STRETCHES_MAX, Secret, Slot, SlotKind};
 use crate::store::{Opened, Store};
 use crate::upgrades;
@@ -27,7 +27,7 @@ pub const NOTES: &str = "places";
 
 /// What this machine notes of the repository at a place.
 #[derive(Clone, minicbor::Encode, minicbor::Decode)]
-struct Note {
+struct OpeningNote {
     /// The slot that was opened last.
     #[cbor(n(0), with = "minicbor::bytes")]
     slot: [u8; 16],
@@ -44,7 +44,7 @@ pub struct Found {
     remote: Arc<dyn Remote>,
     cache_root: PathBuf,
     /// By the note, with the slot as it is stored now.
-    noted: Option<(Note, Vec<u8>)>,
+    noted: Option<(OpeningNote, Vec<u8>)>,
     /// The highest upgrade that was listed with that slot.
     upgrade: u64,
     asked: Mutex<Option<Arc<Asked>>>,
@@ -63,10 +63,10 @@ impl Found {
     /// Looks for the repository; [`Error::NoRepository`] where there is none. `cache_root` gets a folder per repository.
     pub fn look(remote: Arc<dyn Remote>, cache_root: &Path) -> Result<Found> {
         let mut upgrade = 0;
-        let noted = match Note::read(&*remote, cache_root) {
+        let noted = match OpeningNote::read(&*remote, cache_root) {
             Some(note) => {
                 let slot = || read_slot(&*remote, SlotId(note.slot));
-                let (slot, listed) = together(&*remote, slot, || upgrades::highest(&*remote));
+                let (slot, listed) = join_concurrent(&*remote, slot, || upgrades::highest(&*remote));
                 match slot {
                     Ok(slot) => {
                         upgrade = listed?;
@@ -102,7 +102,7 @@ impl Found {
         let asked = self.asked()?;
         let repo = config::clear(&asked.config)?.repo;
         let (slot, master) = asked.unlock(&*self.remote, &repo, secret)?;
-        let note = Note {
+        let note = OpeningNote {
             slot: slot.0,
             config: asked.config.clone(),
             uses: 0,
@@ -119,11 +119,11 @@ impl Found {
         let id = SlotId(note.slot);
         let master = Slot::parse(id, slot).ok()?.unwrap(secret, &repo).ok()??;
         let uses = note.uses + 1;
-        let note = Note { uses, ..note.clone() };
+        let note = OpeningNote { uses, ..note.clone() };
         self.store(repo, id, master, note).ok()
     }
 
-    fn store(&self, repo: RepoId, slot: SlotId, master: MasterKey, note: Note) -> Result<Store> {
+    fn store(&self, repo: RepoId, slot: SlotId, master: MasterKey, note: OpeningNote) -> Result<Store> {
         let opened = Opened {
             config: note.config.clone(),
             is_kept: note.uses > 0,
@@ -147,8 +147,8 @@ impl Found {
 
 impl Asked {
     fn of(remote: &dyn Remote) -> Result<Asked> {
-        let listed = || together(remote, || upgrades::highest(remote), || slot_ids(remote));
-        let (config, (upgrade, ids)) = together(remote, || read_config(remote), listed);
+        let listed = || join_concurrent(remote, || upgrades::highest(remote), || slot_ids(remote));
+        let (config, (upgrade, ids)) = join_concurrent(remote, || read_config(remote), listed);
         let (config, upgrade, ids) = (config?, upgrade?, ids?);
         let slots = for_all(remote, &ids, |id| (*id, read_slot(remote, *id).ok()));
         Ok(Asked {
@@ -182,7 +182,7 @@ impl Asked {
                     }
                 }
                 // Damaged, or of a kind for others than people.
-                Err(e) if e.is_of_one_object() => unusable = Some(e),
+                Err(e) if e.is_object_local() => unusable = Some(e),
                 Err(e) => return Err(e),
             }
         }
@@ -194,24 +194,24 @@ impl Asked {
     }
 }
 
-impl Note {
+impl OpeningNote {
     fn path(remote: &dyn Remote, cache_root: &Path) -> PathBuf {
         let place = blake3::hash(remote.location().as_bytes()).to_hex();
         cache_root.join(NOTES).join(&place[..32])
     }
 
-    fn read(remote: &dyn Remote, cache_root: &Path) -> Option<Note> {
-        if !remote.is_far() {
+    fn read(remote: &dyn Remote, cache_root: &Path) -> Option<OpeningNote> {
+        if !remote.is_high_latency() {
             return None;
         }
-        let bytes = std::fs::read(Note::path(remote, cache_root)).ok()?;
-        from_cbor(&bytes).filter(|note: &Note| note.uses + 1 < USES)
+        let bytes = std::fs::read(OpeningNote::path(remote, cache_root)).ok()?;
+        from_cbor(&bytes).filter(|note: &OpeningNote| note.uses + 1 < USES)
     }
 
     /// That it could not be written costs requests and nothing else.
     fn write(&self, remote: &dyn Remote, cache_root: &Path) {
-        if remote.is_far() {
-            let path = Note::path(remote, cache_root);
+        if remote.is_high_latency() {
+            let path = OpeningNote::path(remote, cache_root);
             let new = path.with_extension(std::process::id().to_string());
             let folder = private::create_dir_all(&cache_root.join(NOTES));
             let _ = folder

@@ -31,7 +31,7 @@ pub const PERCENT_MAX: u8 = 100;
 
 /// How a pack is cut, and what every shard should be.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Head {
+struct ParityHeader {
     size: usize,
     shard: usize,
     data: usize,
@@ -46,7 +46,7 @@ fn sum(shard: &[u8]) -> [u8; SUM] {
 }
 
 /// The pack's shards; the last is filled up with zeros.
-fn shards(pack: &[u8], head: &Head) -> Vec<Vec<u8>> {
+fn shards(pack: &[u8], head: &ParityHeader) -> Vec<Vec<u8>> {
     let mut shards: Vec<Vec<u8>> = pack
         .chunks(head.shard)
         .take(head.data)
@@ -61,12 +61,12 @@ fn broken(object: &ObjectName, why: impl ToString) -> Error {
     Error::corrupt(object, why)
 }
 
-impl Head {
-    fn plan(size: usize, percent: u8) -> Head {
+impl ParityHeader {
+    fn plan(size: usize, percent: u8) -> ParityHeader {
         let shard = size.div_ceil(SHARDS).next_multiple_of(64).min(SHARD_MAX);
         let data = size.div_ceil(shard);
         let recovery = (data * usize::from(percent)).div_ceil(100).max(RECOVERY_MIN);
-        Head {
+        ParityHeader {
             size,
             shard,
             data,
@@ -91,7 +91,7 @@ impl Head {
     }
 
     /// A head that `bytes` begin with, if its own check holds; and its length.
-    fn parse(repo: &RepoId, pack: PackId, bytes: &[u8]) -> Option<(Head, usize)> {
+    fn parse(repo: &RepoId, pack: PackId, bytes: &[u8]) -> Option<(ParityHeader, usize)> {
         let fixed = bytes.get(..FIXED)?;
         let number = |at: usize| {
             let bytes = fixed.get(at..at + 4)?.try_into().ok()?;
@@ -117,7 +117,7 @@ impl Head {
             return None;
         }
         let sums = bytes[FIXED..end].chunks_exact(SUM);
-        let head = Head {
+        let head = ParityHeader {
             size: size as usize,
             shard,
             data,
@@ -142,7 +142,7 @@ pub fn encode(repo: &RepoId, pack: PackId, bytes: &[u8], percent: u8) -> Result<
     if !(1..=PERCENT_MAX).contains(&percent) || bytes.is_empty() || bytes.len() as u64 > cap::PACK {
         return Err(wrong(format!("{percent} percent of {} bytes", bytes.len())));
     }
-    let mut head = Head::plan(bytes.len(), percent);
+    let mut head = ParityHeader::plan(bytes.len(), percent);
     let data = shards(bytes, &head);
     let recovery = code::encode(head.data, head.recovery, &data).map_err(|e| wrong(e.to_string()))?;
     head.sums = data.iter().chain(&recovery).map(|shard| sum(shard)).collect();
@@ -157,14 +157,14 @@ pub fn encode(repo: &RepoId, pack: PackId, bytes: &[u8], percent: u8) -> Result<
 }
 
 /// Either head of a parity object, and where the recovery shards begin.
-fn find_head(repo: &RepoId, pack: PackId, parity: &[u8]) -> Option<(Head, usize)> {
-    if let Some(found) = Head::parse(repo, pack, parity) {
+fn find_head(repo: &RepoId, pack: PackId, parity: &[u8]) -> Option<(ParityHeader, usize)> {
+    if let Some(found) = ParityHeader::parse(repo, pack, parity) {
         return Some(found);
     }
     let tail = parity.last_chunk::<TAIL>().filter(|tail| &tail[4..] == MAGIC)?;
     let len = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]) as usize;
     let start = parity.len().checked_sub(TAIL + len)?;
-    let (head, _) = Head::parse(repo, pack, &parity[start..])?;
+    let (head, _) = ParityHeader::parse(repo, pack, &parity[start..])?;
     // Counted from the end: what is before may have been cut.
     let shards = start.checked_sub(head.recovery * head.shard)?;
     Some((head, shards))

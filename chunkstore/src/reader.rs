@@ -41,7 +41,7 @@ pub struct Reader<'a> {
     store: Arc<Store>,
     source: Source<'a>,
     progress: Box<IndexProgress<'a>>,
-    ahead: Mutex<Ahead>,
+    ahead: Mutex<ReadAhead>,
     others: Option<Arc<Others>>,
     /// Index segments that could not be read.
     unreadable: Mutex<BTreeMap<IndexId, Error>>,
@@ -282,7 +282,7 @@ const AHEAD: [usize; 2] = [256 << 10, 4 << 20];
 /// A stretch of a tree pack of a far remote. The frames of a generation lie one after the other, so who reads on is
 /// given more at a time.
 #[derive(Default)]
-struct Ahead {
+struct ReadAhead {
     pack: Option<PackId>,
     start: usize,
     bytes: Vec<u8>,
@@ -290,7 +290,7 @@ struct Ahead {
     most: usize,
 }
 
-impl Ahead {
+impl ReadAhead {
     /// The bytes at a place, read from the remote unless they are here already.
     fn frame(&mut self, remote: &dyn Remote, place: &Place) -> Result<&[u8]> {
         let (offset, len) = (place.offset as usize, place.stored_len as usize);

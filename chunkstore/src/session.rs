@@ -10,11 +10,11 @@ use crate::id::{IndexId, MarkId, PackId, SessionId, random};
 use crate::index::Condemned;
 use crate::keys::{ContentKey, SealedSessionKey};
 use crate::object::{self, Head, cap, cbor, from_cbor};
-use crate::remote::{Kind, ObjectName, Published, together};
+use crate::remote::{Kind, ObjectName, Published, join_concurrent};
 use crate::seal::{SealKey, Sealed};
 use crate::simulation::{self, Rule};
-use crate::store::{Slate, Store};
-use crate::sweep::Patience;
+use crate::store::{SnapshotObject, Store};
+use crate::sweep::FencePolicy;
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ impl View {
         let condemned = View::read_marks(store)?;
         // Whoever goes on to write or delete does so by what holds now: an upgrade costs no round trip of its own.
         let listed = || View::list_segments(store);
-        let (segments, known) = together(store.remote(), listed, || store.check_upgrades());
+        let (segments, known) = join_concurrent(store.remote(), listed, || store.check_upgrades());
         known?;
         Ok(View {
             segments: segments?,
@@ -203,7 +203,7 @@ pub fn fence(store: &Store, id: SessionId) -> Result<bool> {
         Published::Exists => match store.slate(id) {
             // Published, and forgotten since.
             Err(Error::Missing { .. }) => Ok(false),
-            slate => Ok(matches!(slate?, Slate::Fence)),
+            slate => Ok(matches!(slate?, SnapshotObject::Fence)),
         },
     }
 }
@@ -264,7 +264,7 @@ pub fn held_here(store: &Store, id: SessionId) -> bool {
 }
 
 /// Whether a session is one of this machine's that its process has left; `None` where it has ended.
-pub(crate) fn is_left(store: &Store, id: SessionId, patience: &Patience) -> Result<Option<bool>> {
+pub(crate) fn is_left(store: &Store, id: SessionId, patience: &FencePolicy) -> Result<Option<bool>> {
     match owner(store, id) {
         Ok(None) if patience.dry_run => Ok(None),
         Ok(None) => end_lost(store, id).map(|()| None),
@@ -342,7 +342,7 @@ pub fn trashed_since(store: &Store, id: SessionId, now: i64) -> i64 {
     if let Some(dir) = path.parent() {
         // One that can't be written is one that was lost: whoever needs the cache for more says why.
         let _ = std::fs::create_dir_all(dir)
-            .and_then(|()| simulation::replace_local(&path, &path.with_extension("new"), &now.to_le_bytes()));
+            .and_then(|()| simulation::atomic_write(&path, &path.with_extension("new"), &now.to_le_bytes()));
     }
     now
 }

@@ -80,7 +80,7 @@ pub(crate) fn hand_over() -> impl FnOnce() + Send {
 
 /// Replaces a small local file by way of a temporary one beside it. It is not synced: what is lost of it is a hint.
 #[cfg(not(feature = "simulation"))]
-pub fn replace_local(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub fn atomic_write(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
     crate::private::write(temporary, bytes)?;
     std::fs::rename(temporary, path)
 }
@@ -249,7 +249,7 @@ mod on {
         LOCAL_END.with(|current| *current.borrow_mut() = end);
     }
 
-    pub fn replace_local(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    pub fn atomic_write(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
         match LOCAL_END.with(|end| end.borrow().clone()) {
             Some(end) => end.replace(path, temporary, bytes),
             None => replace(path, temporary, bytes),

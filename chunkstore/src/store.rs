@@ -16,12 +16,12 @@ use crate::forgotten::Forgotten;
 use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
 use crate::index::{Inventory, LocalIndex, WrongSizes};
 use crate::indexfile::IndexSegment;
-use crate::kept::Kept;
+use crate::kept::ObjectCache;
 use crate::keys::{KeyClass, Keys, MasterKey};
 use crate::object::{self, Head, cap};
 use crate::opening::{Found, slot_ids};
 use crate::parity;
-use crate::remote::{Kind, ObjectName, Published, Remote, together};
+use crate::remote::{Kind, ObjectName, Published, Remote, join_concurrent};
 use crate::seal::Sealed;
 use crate::session::{self, View};
 use crate::simulation::{self, Rule};
@@ -44,7 +44,7 @@ pub struct Store {
     /// `config` was seen where it is stored.
     confirmed: AtomicBool,
     cache: PathBuf,
-    pub(crate) kept: Option<Kept>,
+    pub(crate) kept: Option<ObjectCache>,
     /// Index segments that were found damaged: they count as absent (I-2).
     damaged: Mutex<BTreeSet<IndexId>>,
     cache_trouble: OnceLock<String>,
@@ -63,7 +63,7 @@ pub(crate) struct Opened {
 }
 
 /// What lies under a session's name in `snapshots/`.
-pub enum Slate {
+pub enum SnapshotObject {
     /// The manifest's body, and the hash of its stored bytes.
     Manifest { body: Vec<u8>, hash: [u8; 32] },
     /// The session ended without a generation.
@@ -122,7 +122,7 @@ impl Store {
                     remote.delete(&ObjectName::key(id))?;
                 }
                 remote.barrier()?;
-                match remote.set_aside() {
+                match remote.create_reserve() {
                     // The next collection tries again.
                     Ok(()) | Err(Error::NoSpace { .. }) => Ok(repo),
                     Err(e) => Err(e),
@@ -154,7 +154,7 @@ impl Store {
         let chunker = Chunker::new(keys.chunker(), config.bounds)?;
         let cache = cache_root.join(replica::folder(&keys, &config));
         Ok(Store {
-            kept: remote.is_far().then(|| Kept::new(&cache)),
+            kept: remote.is_high_latency().then(|| ObjectCache::new(&cache)),
             remote,
             keys,
             config,
@@ -300,7 +300,7 @@ impl Store {
 
     /// The packs that are there, of a repository that others find, too.
     fn packs_confirmed(&self) -> Result<Inventory> {
-        let (packs, config) = together(&*self.remote, || self.packs(), || self.confirm_config());
+        let (packs, config) = join_concurrent(&*self.remote, || self.packs(), || self.confirm_config());
         config.and(packs)
     }
 
@@ -343,14 +343,14 @@ impl Store {
         Ok(ids)
     }
 
-    pub fn slate(&self, id: SessionId) -> Result<Slate> {
+    pub fn slate(&self, id: SessionId) -> Result<SnapshotObject> {
         let bytes = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
         self.open_slate(id, &bytes)
     }
 
     /// The same by the copy that this machine keeps of it, where the remote is far: for who wants to know what it says,
     /// not for who proves, deletes, or asks whether it is still there.
-    pub fn recall(&self, id: SessionId) -> Result<Slate> {
+    pub fn recall(&self, id: SessionId) -> Result<SnapshotObject> {
         let Some(kept) = &self.kept else {
             return self.slate(id);
         };
@@ -365,7 +365,7 @@ impl Store {
         Ok(slate)
     }
 
-    pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<Slate> {
+    pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
         match self.read_slate(id, bytes) {
             // A head that was hurt can look like a later version's: then its seal holds for the head that we would write.
             Err(newer @ Error::NewerFormat { .. }) => {
@@ -378,12 +378,12 @@ impl Store {
         }
     }
 
-    fn read_slate(&self, id: SessionId, bytes: &[u8]) -> Result<Slate> {
+    fn read_slate(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
         let object = format!("snapshots/{id}");
         let head = Head::parse(self.id(), &object, bytes)?;
         if head.is(Sealed::Fence) {
             head.open(Sealed::Fence, &self.keys.control.sessions, id.as_bytes(), &object)?;
-            return Ok(Slate::Fence);
+            return Ok(SnapshotObject::Fence);
         }
         let sealed = head
             .keys
@@ -391,7 +391,7 @@ impl Store {
             .ok_or_else(|| Error::corrupt(&object, "it carries no session key"))?;
         let key = self.keys.open_key(KeyClass::Manifest, sealed)?;
         let body = head.open(Sealed::Manifest, &key, id.as_bytes(), &object)?;
-        Ok(Slate::Manifest {
+        Ok(SnapshotObject::Manifest {
             body,
             hash: *blake3::hash(bytes).as_bytes(),
         })
@@ -400,7 +400,7 @@ impl Store {
     /// Moves a manifest to the trash: it no longer counts as a generation, and still protects its chunks.
     pub fn forget(&self, id: SessionId, now: i64) -> Result<()> {
         let manifest = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
-        if let Slate::Fence = self.open_slate(id, &manifest)? {
+        if let SnapshotObject::Fence = self.open_slate(id, &manifest)? {
             return Err(Error::Missing {
                 object: format!("snapshots/{id}"),
             });
@@ -418,8 +418,8 @@ impl Store {
     pub fn trash(&self, id: SessionId) -> Result<(Vec<u8>, i64)> {
         let (manifest, forgotten) = session::get_trash(self, id)?;
         match self.open_slate(id, &manifest)? {
-            Slate::Manifest { body, .. } => Ok((body, forgotten)),
-            Slate::Fence => Err(Error::corrupt(format!("trash/{id}"), "it holds no manifest")),
+            SnapshotObject::Manifest { body, .. } => Ok((body, forgotten)),
+            SnapshotObject::Fence => Err(Error::corrupt(format!("trash/{id}"), "it holds no manifest")),
         }
     }
 

@@ -13,20 +13,20 @@
 //! harms nobody, because whoever makes new references or deletes counts only packs it listed after reading the marks.
 
 mod confirm;
+mod fence;
 mod needs;
 mod plan;
 mod rebundle;
 pub(crate) mod repack;
 mod rescue;
-mod settle;
 mod survivors;
 
 pub use confirm::Confirm;
+pub use fence::{FencePolicy, fence_stale_sessions};
 pub use needs::Needs;
 pub use plan::{Plan, plan};
 pub use repack::{move_out, repack};
 pub use rescue::{Rescue, Rescued};
-pub use settle::{Patience, settle};
 pub use survivors::all_present;
 
 use crate::error::{Error, Result};
@@ -175,7 +175,7 @@ pub fn note_waiting(
     let ids: Vec<u8> = ids.chain(made.iter().flat_map(|id| id.0)).collect();
     let note = [&waiting_sum(store, mark.id, &ids)[..], &ids].concat();
     let fresh = path.with_extension("new");
-    simulation::replace_local(&path, &fresh, &note).map_err(failed)
+    simulation::atomic_write(&path, &fresh, &note).map_err(failed)
 }
 
 /// The sessions that a mark has to wait for: as noted, else all that are open now.

@@ -71,7 +71,7 @@ impl Origin {
 
 /// What came, and what did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Brought {
+pub struct TransferStats {
     /// Whole packs.
     pub packs: u64,
     /// Chunks that were asked for and came.
@@ -83,7 +83,7 @@ pub struct Brought {
 }
 
 /// Told the bytes of each piece as it is there; an error ends the transfer.
-pub type Told<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
+pub type OnProgress<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
 
 /// What to ask the origin for, so that what is `lacking` is there: a small file's bundle, or the one that a collection
 /// moved it to there. Files that are asked for are named by the latter.
@@ -105,15 +105,15 @@ pub fn wanted(origin: &Origin, lacking: &mut LiveSet) -> Result<LiveSet> {
 /// listed. To mend a replica, be `careful`: then what is damaged at the origin too is counted as lost, where it is otherwise
 /// an error in a pack that does not come whole. What came is listed when this returns, also after an error, as far as it can
 /// be.
-pub fn bring(
+pub fn transfer(
     origin: &Origin,
     to: &Store,
     writer: &Writer,
     wanted: &mut LiveSet,
     ahead: &Ahead,
     careful: bool,
-    told: &Told<'_>,
-) -> Result<Brought> {
+    told: &OnProgress<'_>,
+) -> Result<TransferStats> {
     // Listed after the marks of the writer's view: what is there now and in none of them stays (I-4).
     let there = to.packs()?;
     let condemned = &writer.view().condemned;
@@ -129,7 +129,7 @@ pub fn bring(
         writer,
         told,
         ahead,
-        brought: Brought::default(),
+        brought: TransferStats::default(),
     };
     let by_pack = transfer.by_pack(wanted)?;
     let (whole, part): (Vec<_>, Vec<_>) = by_pack
@@ -145,10 +145,10 @@ struct Transfer<'a> {
     origin: &'a Origin,
     to: &'a Store,
     writer: &'a Writer,
-    told: &'a Told<'a>,
+    told: &'a OnProgress<'a>,
     /// What came before and may be listed.
     ahead: Ahead,
-    brought: Brought,
+    brought: TransferStats,
 }
 
 /// Wanted chunks of a pack and their stored bytes.
@@ -199,7 +199,12 @@ impl Transfer<'_> {
 
     /// Brings whole packs, several at a time, and lists them. Returns those that are hurt at the origin.
     fn packs(&mut self, packs: &[(PackId, Share)]) -> Result<BTreeSet<PackId>> {
-        let lanes = self.origin.store.remote().lanes().max(self.to.remote().lanes());
+        let lanes = self
+            .origin
+            .store
+            .remote()
+            .max_concurrency()
+            .max(self.to.remote().max_concurrency());
         let (send, arrive) = bounded(LANES);
         let (next, stop) = (Mutex::new(packs.iter()), AtomicBool::new(false));
         let this = Courier {
@@ -265,7 +270,7 @@ impl Transfer<'_> {
         let from = &*self.origin.store;
         let (list, is_hurt) = match pack::read_list(from.remote(), from.keys(), id) {
             Ok(list) => (list, is_hurt),
-            Err(e) if e.is_of_one_object() => return self.frames_by_index(id, wanted, mover),
+            Err(e) if e.is_object_local() => return self.frames_by_index(id, wanted, mover),
             Err(e) => return Err(e),
         };
         for (number, frame) in list.frames.iter().enumerate() {
@@ -305,7 +310,7 @@ impl Transfer<'_> {
             );
             match read {
                 Ok(()) => {}
-                Err(e) if e.is_of_one_object() => {
+                Err(e) if e.is_object_local() => {
                     self.brought.lost += 1;
                     return Ok(());
                 }
@@ -353,7 +358,7 @@ impl Transfer<'_> {
                         (self.told)(bytes)
                     })?;
                 }
-                Err(e) if e.is_of_one_object() => self.brought.lost += 1,
+                Err(e) if e.is_object_local() => self.brought.lost += 1,
                 Err(e) => return Err(e),
             }
         }
@@ -371,7 +376,7 @@ struct Courier<'a> {
     ahead: &'a Ahead,
     /// Always, but to see what happens otherwise.
     renews: bool,
-    told: &'a Told<'a>,
+    told: &'a OnProgress<'a>,
 }
 
 impl Courier<'_> {
@@ -407,7 +412,7 @@ struct Arrivals {
     lists: Vec<PackList>,
     entries: usize,
     hurt: BTreeSet<PackId>,
-    sent: Brought,
+    sent: TransferStats,
     failure: Option<Error>,
 }
 
@@ -416,7 +421,7 @@ impl Arrivals {
         let (list, sent) = match arrived {
             Ok(arrived) => arrived,
             // Its whole frames may be had all the same.
-            Err(e) if e.is_of_one_object() => {
+            Err(e) if e.is_object_local() => {
                 self.hurt.insert(id);
                 return Ok(());
             }

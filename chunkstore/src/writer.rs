@@ -30,9 +30,9 @@ use std::sync::{Arc, OnceLock};
 /// New chunks remembered before an index segment is written in the middle of a run: some 10 MB of memory.
 const CLAIMS_MAX: u64 = 128 << 10;
 const SHARDS: usize = 16;
-/// Bytes of packs in memory at most, where the remote gathers an object until it is published ([`Remote::is_far`]).
+/// Bytes of packs in memory at most, where the remote gathers an object until it is published ([`Remote::is_high_latency`]).
 ///
-/// [`Remote::is_far`]: crate::remote::Remote::is_far
+/// [`Remote::is_high_latency`]: crate::remote::Remote::is_far
 const GATHERED_MAX: usize = 512 << 20;
 /// Each lane has one of data and one of trees.
 const PACKS_OF_LANE: usize = 2;
@@ -77,7 +77,7 @@ enum Message {
 }
 
 pub struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<WriterState>,
     session: Mutex<Option<Session>>,
     /// Takes over when the current one ends with a checkpoint.
     next_session: Mutex<Option<Session>>,
@@ -95,7 +95,7 @@ pub struct Writer {
 }
 
 /// What the workers and the committing thread share.
-struct Shared {
+struct WriterState {
     store: Arc<Store>,
     view: View,
     content: SessionKeys,
@@ -155,7 +155,7 @@ impl Writer {
             Some(view) => view,
             None => View::read(&store)?,
         };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(WriterState {
             store,
             view,
             content,
@@ -181,8 +181,12 @@ impl Writer {
             }
         })?;
         let remote = shared.store.remote();
-        let lanes = match remote.is_far() {
-            true => lanes_of(lanes, remote.lanes(), shared.store.config().pack_size as usize),
+        let lanes = match remote.is_high_latency() {
+            true => lanes_of(
+                lanes,
+                remote.max_concurrency(),
+                shared.store.config().pack_size as usize,
+            ),
             false => lanes.max(1),
         };
         Ok(Writer {
@@ -243,7 +247,7 @@ impl Writer {
         id: ChunkId,
         plain: &[u8],
     ) -> Result<u32> {
-        let Shared { store, content, .. } = &*self.shared;
+        let WriterState { store, content, .. } = &*self.shared;
         let content = content.frames(class.is_tree());
         let (frame, sealed) = encoder.encode(store.keys(), &content.key, class, id, plain)?;
         let stored = sealed.len() as u32;
@@ -347,7 +351,7 @@ impl Writer {
     /// Publishes `body` as this session's manifest, and ends the session; the next one, if opened, takes over. Returns its id and the hash of its stored
     /// bytes.
     pub fn publish(&self, _: Flushed, body: &[u8]) -> Result<(SessionId, [u8; 32])> {
-        let Shared { store, content, .. } = &*self.shared;
+        let WriterState { store, content, .. } = &*self.shared;
         let mut session = self.session.lock();
         let open = session.as_ref().ok_or(Error::WriterFailed)?;
         let hash = open.publish(store, &content.manifest, body)?;
@@ -382,7 +386,7 @@ impl Drop for Writer {
     }
 }
 
-impl Shared {
+impl WriterState {
     fn index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<&LocalIndex> {
         if let Some(index) = self.index.get() {
             return Ok(index);

@@ -8,7 +8,7 @@ use crate::list;
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
 use crate::repo::Repo;
-use crate::restore::Source;
+use crate::restore::ChunkSource;
 use crate::tar::{self, Member, Type};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -28,7 +28,7 @@ pub fn tar(
     monitor: &dyn Monitor,
 ) -> Result<()> {
     monitor.phase(Phase::Restoring);
-    let source = Source::new(repo, monitor);
+    let source = ChunkSource::new(repo, monitor);
     let mut writer = Archive {
         contents: Contents::new(&source, out, monitor)?,
         monitor,

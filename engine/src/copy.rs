@@ -13,7 +13,7 @@ use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 use crate::order;
 use crate::replicate;
 use crate::repo::{Repo, index_progress};
-use crate::restore::Source;
+use crate::restore::ChunkSource;
 use crate::tree::{Cursor, ExtentListWriter, Root, TreeWriter};
 use crate::trees;
 use chunkstore::frame::{Decoder, Encoder};
@@ -29,7 +29,7 @@ use std::collections::HashMap;
 const TREES: usize = 1;
 
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct CopyOptions {
     /// Copy also what the target has removed, and what is older than what it has.
     pub all: bool,
     /// Read and compare, and show what would be stored; write nothing.
@@ -71,7 +71,7 @@ pub fn run(
     from: &Repo,
     to: &Repo,
     ids: &[SessionId],
-    options: &Options,
+    options: &CopyOptions,
     monitor: &dyn Monitor,
 ) -> Result<Copied> {
     if to.store.is_replica_of(&from.store) {
@@ -154,14 +154,14 @@ fn copy(
     to: &Repo,
     snapshot: &Snapshot,
     base: Option<&Pair>,
-    options: &Options,
+    options: &CopyOptions,
     monitor: &dyn Monitor,
     copied: &mut Copied,
 ) -> Result<Option<SessionId>> {
     let mut manifest = from.manifest(snapshot.id)?;
     let owner = to.owner(&options.host, options.now);
     let writer = Writer::begin(to.store.clone(), owner, 2, options.dry_run)?;
-    let source = Source::new(from, monitor);
+    let source = ChunkSource::new(from, monitor);
     let target = Reader::beside(to.store.clone(), &writer, index_progress(monitor));
     target.index()?;
     monitor.phase(Phase::Replicating);
@@ -206,7 +206,7 @@ fn publish(
     manifest: &mut Manifest,
     mut root: Root,
     snapshot: &Snapshot,
-    options: &Options,
+    options: &CopyOptions,
 ) -> Result<Option<SessionId>> {
     let flushed = writer.flush()?;
     if options.dry_run {
@@ -252,7 +252,7 @@ struct Copier<'a> {
     from: &'a Repo,
     to: &'a Repo,
     writer: &'a Writer,
-    source: &'a Source<'a>,
+    source: &'a ChunkSource<'a>,
     level: i32,
     encoder: Encoder,
     decoder: Decoder,
@@ -367,7 +367,7 @@ impl Copier<'_> {
             self.bundle = match read {
                 Ok(()) => Some((now.bundle, plain, None)),
                 // The file may be elsewhere, too.
-                Err(Error::Store(e)) if e.is_of_one_object() => None,
+                Err(Error::Store(e)) if e.is_object_local() => None,
                 Err(e) => return Err(e),
             };
             let read = self.bundle.as_ref().map_or(0, |(_, plain, _)| plain.len());

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase, Progress};
 use crate::repo::Repo;
-use crate::restore::{Source, normalize};
+use crate::restore::{ChunkSource, normalize};
 use crate::trees;
 use chunkstore::ChunkId;
 use chunkstore::frame::Decoder;
@@ -47,7 +47,7 @@ pub fn file(
 ) -> Result<u64> {
     monitor.phase(Phase::Restoring);
     let path = normalize(path)?;
-    let source = Source::new(repo, monitor);
+    let source = ChunkSource::new(repo, monitor);
     let root = manifest.root()?;
     let entry = trees::cursor(source.reader(), &root)?.lookup(&path)?;
     let shown = || format!("/{}", path.escape_ascii());
@@ -69,7 +69,7 @@ pub fn file(
 
 /// Writes files' bytes, one file after the other.
 pub(crate) struct Contents<'d> {
-    source: &'d Source<'d>,
+    source: &'d ChunkSource<'d>,
     pub(crate) out: &'d mut dyn Write,
     monitor: &'d dyn Monitor,
     decoder: Decoder,
@@ -85,7 +85,7 @@ pub(crate) struct Contents<'d> {
 
 impl<'d> Contents<'d> {
     pub(crate) fn new(
-        source: &'d Source<'d>,
+        source: &'d ChunkSource<'d>,
         out: &'d mut dyn Write,
         monitor: &'d dyn Monitor,
     ) -> Result<Self> {

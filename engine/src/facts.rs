@@ -29,7 +29,7 @@ pub enum Dated {
 
 /// One snapshot.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Facts {
+pub struct SnapshotInfo {
     pub id: SessionId,
     /// As it says itself.
     pub time: Timestamp,
@@ -47,7 +47,7 @@ pub struct Facts {
     pub original: Option<SessionId>,
 }
 
-impl Facts {
+impl SnapshotInfo {
     /// Its time is still to come: then it is not the newest of anything, and no rule removes it.
     pub fn is_in_future(&self) -> bool {
         self.dated == Dated::Future
@@ -73,8 +73,8 @@ impl Facts {
 
 /// Newest first; those of one instant by the order in which their machine made them, and then by id, so that every order of
 /// listing gives the same answer.
-pub fn newest_first(a: &Facts, b: &Facts) -> Ordering {
-    let older = |facts: &Facts| (facts.at, facts.made.machine, facts.made.sequence);
+pub fn newest_first(a: &SnapshotInfo, b: &SnapshotInfo) -> Ordering {
+    let older = |facts: &SnapshotInfo| (facts.at, facts.made.machine, facts.made.sequence);
     older(b).cmp(&older(a)).then_with(|| a.id.cmp(&b.id))
 }
 
@@ -115,25 +115,25 @@ pub struct Group<'a> {
     pub paths: Option<Vec<Vec<u8>>>,
     pub tags: Option<Vec<String>>,
     /// Newest first.
-    pub members: Vec<&'a Facts>,
+    pub members: Vec<&'a SnapshotInfo>,
 }
 
 /// Groups in the order of their keys.
-pub fn group_by<'a>(list: &[&'a Facts], keys: &[GroupKey]) -> Vec<Group<'a>> {
+pub fn group_by<'a>(list: &[&'a SnapshotInfo], keys: &[GroupKey]) -> Vec<Group<'a>> {
     fn sorted<T: Ord + Clone>(items: &[T]) -> Vec<T> {
         let mut items = items.to_vec();
         items.sort();
         items.dedup();
         items
     }
-    let mut groups: BTreeMap<_, Vec<&Facts>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<&SnapshotInfo>> = BTreeMap::new();
     for facts in list {
         let host = keys.contains(&GroupKey::Host).then(|| facts.host.clone());
         let paths = keys.contains(&GroupKey::Paths).then(|| sorted(&facts.paths));
         let tags = keys.contains(&GroupKey::Tags).then(|| sorted(&facts.tags));
         groups.entry((host, paths, tags)).or_default().push(facts);
     }
-    let group = |((host, paths, tags), mut members): (_, Vec<&'a Facts>)| {
+    let group = |((host, paths, tags), mut members): (_, Vec<&'a SnapshotInfo>)| {
         members.sort_by(|a, b| newest_first(a, b));
         Group {
             host,
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn grouping() {
-        let one = |id: u8, host: &str, paths: &[&str], tags: &[&str]| Facts {
+        let one = |id: u8, host: &str, paths: &[&str], tags: &[&str]| SnapshotInfo {
             id: SessionId([id; 16]),
             time: Timestamp::from_second(i64::from(id)).unwrap(),
             at: Timestamp::from_second(i64::from(id)).unwrap(),
@@ -171,7 +171,7 @@ mod tests {
             one(4, "b", &["/x"], &["t", "u"]),
         ];
         let group = |keys: &str| -> Vec<Vec<u8>> {
-            let refs: Vec<&Facts> = list.iter().collect();
+            let refs: Vec<&SnapshotInfo> = list.iter().collect();
             let groups = group_by(&refs, &GroupKey::parse_list(keys).unwrap());
             groups
                 .iter()
@@ -189,7 +189,7 @@ mod tests {
                 "{text}"
             );
         }
-        let refs: Vec<&Facts> = list.iter().collect();
+        let refs: Vec<&SnapshotInfo> = list.iter().collect();
         let first = &group_by(&refs, &GroupKey::DEFAULT)[2];
         assert_eq!(first.host.as_deref(), Some("b"));
         assert_eq!(first.paths, Some(vec![b"/x".to_vec(), b"/y".to_vec()]));

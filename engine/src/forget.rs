@@ -5,7 +5,7 @@
 //! every chunk of it is looked up in the view of that session.
 
 use crate::error::{Error, Result};
-use crate::facts::{Facts, GroupKey, group_by};
+use crate::facts::{GroupKey, SnapshotInfo, group_by};
 use crate::generations;
 pub use crate::generations::accept_loss;
 use crate::manifest::{Manifest, Snapshot};
@@ -13,14 +13,14 @@ use crate::monitor::Monitor;
 use crate::order;
 use crate::prune;
 use crate::repo::{Repo, write_durably};
-use crate::restate;
 use crate::retain::{self, Policy};
+use crate::rewrite;
 use crate::select::Filter;
 use chunkstore::forgotten::Forgotten;
 use chunkstore::object::cap;
 use chunkstore::remote::ObjectName;
 use chunkstore::session;
-use chunkstore::store::Slate;
+use chunkstore::store::SnapshotObject;
 use chunkstore::{Error as StoreError, SessionId};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Action {
+pub enum ForgetAction {
     Keep,
     Remove,
 }
@@ -36,8 +36,8 @@ pub enum Action {
 /// What a policy does with one snapshot, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyDecision {
-    pub facts: Facts,
-    pub action: Action,
+    pub facts: SnapshotInfo,
+    pub action: ForgetAction,
     pub reasons: Vec<String>,
 }
 
@@ -58,9 +58,9 @@ pub fn plan(
             decisions.extend(member.map(|facts| PolicyDecision {
                 facts: (*facts).clone(),
                 action: if decision.keep {
-                    Action::Keep
+                    ForgetAction::Keep
                 } else {
-                    Action::Remove
+                    ForgetAction::Remove
                 },
                 reasons: decision.reasons,
             }));
@@ -97,8 +97,8 @@ pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
         .slate(id)
         .map_err(Error::from)
         .and_then(|slate| match slate {
-            Slate::Manifest { body, .. } => Manifest::decode(id, &body).map(drop),
-            Slate::Fence => Ok(()),
+            SnapshotObject::Manifest { body, .. } => Manifest::decode(id, &body).map(drop),
+            SnapshotObject::Fence => Ok(()),
         });
     match read {
         Ok(()) => {
@@ -127,7 +127,7 @@ pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
 /// A forgotten snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trashed {
-    pub facts: Facts,
+    pub facts: SnapshotInfo,
     /// Seconds since 1970.
     pub forgotten: i64,
 }
@@ -148,7 +148,7 @@ pub fn list_trash(repo: &Repo) -> Result<(Vec<Trashed>, Unreadable)> {
             }),
             // Ended between the listing and now.
             Err(Error::Store(StoreError::Missing { .. })) => {}
-            Err(Error::Store(e)) if e.is_of_one_object() || repo.store.judge(e.again()).is_unreadable() => {
+            Err(Error::Store(e)) if e.is_object_local() || repo.store.judge(e.again()).is_unreadable() => {
                 bad.push((id, e));
             }
             Err(e) => return Err(e),
@@ -175,16 +175,16 @@ pub fn undelete(
     match store.slate(id) {
         // Forgetting it was cut short, or is under way elsewhere: it goes to its end first. Were the name left as it is,
         // whoever still forgets it would take what came back.
-        Ok(Slate::Manifest { .. }) => match store.forget(id, now) {
+        Ok(SnapshotObject::Manifest { .. }) => match store.forget(id, now) {
             Ok(()) | Err(StoreError::Missing { .. }) => {}
             Err(e) => return Err(e.into()),
         },
-        Ok(Slate::Fence) | Err(StoreError::Missing { .. }) => {}
+        Ok(SnapshotObject::Fence) | Err(StoreError::Missing { .. }) => {}
         Err(e) => return Err(e.into()),
     }
     let mut manifest = Manifest::decode(id, &body)?;
     manifest.original = Some(manifest.original.unwrap_or(id));
-    match restate::publish(repo, id, &manifest, host, now, monitor) {
+    match rewrite::publish(repo, id, &manifest, host, now, monitor) {
         Ok((new, _)) => {
             store.discard(&[prune::ended(id, &body)])?;
             Ok(new)

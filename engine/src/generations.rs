@@ -7,10 +7,10 @@ use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::repo::Repo;
 use chunkstore::remote::ObjectName;
-use chunkstore::store::{Slate, Store};
+use chunkstore::store::{SnapshotObject, Store};
 use chunkstore::{Error as StoreError, SessionId, sweep};
 pub use known::accept_loss;
-pub(crate) use known::{Known, Missing, note_forgotten};
+pub(crate) use known::{Known, MissingSnapshots, note_forgotten};
 use std::collections::BTreeSet;
 
 /// Names of what counts: manifests and fences, and what is in the trash.
@@ -40,7 +40,7 @@ impl Listing {
                 refuse_short_listing(store, id)?;
             }
         }
-        let Missing { lost, .. } = known.missing(store, &listing.slates, Some(&listing.trash))?;
+        let MissingSnapshots { lost, .. } = known.missing(store, &listing.slates, Some(&listing.trash))?;
         match lost.is_empty() {
             true => Ok(listing),
             false => Err(Error::Lost(lost)),
@@ -56,8 +56,8 @@ impl Listing {
     ) -> Result<()> {
         for id in self.slates.difference(skip).copied() {
             match store.slate(id) {
-                Ok(Slate::Fence) => {}
-                Ok(Slate::Manifest { body, .. }) => each(id, Manifest::decode(id, &body)?)?,
+                Ok(SnapshotObject::Fence) => {}
+                Ok(SnapshotObject::Manifest { body, .. }) => each(id, Manifest::decode(id, &body)?)?,
                 // Forgotten since: its place is the trash now.
                 Err(StoreError::Missing { .. }) => forgotten(store, id, each)?,
                 Err(e) => return Err(e.into()),

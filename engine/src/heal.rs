@@ -10,7 +10,7 @@ mod manifests;
 mod packs;
 mod wanted;
 
-use self::manifests::{Known, Spare};
+use self::manifests::{KnownManifests, Spare};
 use crate::check::{self, ReadData};
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::Manifest;
@@ -24,7 +24,7 @@ use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
-use chunkstore::store::Slate;
+use chunkstore::store::SnapshotObject;
 use chunkstore::transfer::{self, Ahead, Origin};
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, PackId, Place, SessionId, sweep};
@@ -36,7 +36,7 @@ use std::sync::atomic::AtomicU64;
 const LISTED: usize = 1000;
 
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct HealOptions {
     /// Read all stored data to find what is damaged, not only trees and what is missing.
     pub read_data: bool,
     /// Only say what would be done.
@@ -98,7 +98,7 @@ impl Healed {
 }
 
 /// Mends `repo` from replicas of it, which are asked in this order.
-pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor) -> Result<Healed> {
+pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Monitor) -> Result<Healed> {
     for other in from {
         if !other.store.is_replica_of(&repo.store) {
             let why = format!("{} is no replica of {}", other.location(), repo.location());
@@ -106,7 +106,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
         }
     }
     let mut healed = Healed::default();
-    let how = repair::Options {
+    let how = repair::RepairOptions {
         dry_run: options.dry_run,
         threads: options.threads,
         host: options.host.clone(),
@@ -153,7 +153,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &Options, monitor: &dyn Monitor)
 /// Reads what was brought, and all that leads to it: that everything is there again is said of what was seen.
 fn verify(
     repo: &Repo,
-    options: &Options,
+    options: &HealOptions,
     before: HashSet<PackId>,
     put: HashSet<PackId>,
     healed: &mut Healed,
@@ -163,7 +163,7 @@ fn verify(
     let new: HashSet<PackId> = there
         .filter(|id| !before.contains(id) || put.contains(id))
         .collect();
-    let options = check::Options {
+    let options = check::CheckOptions {
         read_data: ReadData::All,
         threads: options.threads,
     };
@@ -176,11 +176,11 @@ fn verify(
 /// Packs that are there and not what their names say.
 fn broken_packs(
     repo: &Repo,
-    options: &Options,
+    options: &HealOptions,
     healed: &mut Healed,
     monitor: &dyn Monitor,
 ) -> Result<BTreeSet<PackId>> {
-    let options = check::Options {
+    let options = check::CheckOptions {
         read_data: ReadData::All,
         threads: options.threads,
     };
@@ -196,7 +196,7 @@ struct Healing<'a> {
     origins: &'a [Origin],
     /// Holds the session; it publishes nothing, and ends it when dropped.
     writer: &'a Writer,
-    options: &'a Options,
+    options: &'a HealOptions,
     monitor: &'a dyn Monitor,
     /// Packs that are there and damaged.
     hurt: Mutex<BTreeSet<PackId>>,
@@ -225,7 +225,7 @@ impl Healing<'_> {
     fn references(&mut self) -> Result<(LiveSet, Vec<Spare>)> {
         self.monitor.phase(Phase::FindingReferences);
         let mut live = LiveSet::new(self.repo.store.cache())?;
-        let mut known = Known::default();
+        let mut known = KnownManifests::default();
         self.own_references(&mut live, &mut known)?;
         let spares = self.spares(known)?;
         for manifest in spares.iter().filter_map(|spare| spare.manifest.as_ref()) {
@@ -234,7 +234,7 @@ impl Healing<'_> {
         Ok((live, spares))
     }
 
-    fn own_references(&mut self, live: &mut LiveSet, known: &mut Known) -> Result<()> {
+    fn own_references(&mut self, live: &mut LiveSet, known: &mut KnownManifests) -> Result<()> {
         let store = &self.repo.store;
         let mut ids = store.slates()?;
         let snapshots = ids.len();
@@ -242,8 +242,8 @@ impl Healing<'_> {
         for (number, id) in ids.into_iter().enumerate() {
             let manifest = match number < snapshots {
                 true => store.slate(id).map(|slate| match slate {
-                    Slate::Manifest { body, .. } => Some(body),
-                    Slate::Fence => None,
+                    SnapshotObject::Manifest { body, .. } => Some(body),
+                    SnapshotObject::Fence => None,
                 }),
                 false => store.trash(id).map(|(body, _)| Some(body)),
             };
@@ -308,7 +308,7 @@ impl Healing<'_> {
             }
             for other in &others {
                 match other.tree(decoder, id, None) {
-                    Err(e) if e.is_of_one_object() => {}
+                    Err(e) if e.is_object_local() => {}
                     // A replica that can't be asked proves nothing lost.
                     read => return Ok(read?),
                 }
@@ -337,8 +337,15 @@ impl Healing<'_> {
                     let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
                     let store = &self.repo.store;
                     let mut asked = transfer::wanted(origin, wanted)?;
-                    let brought =
-                        transfer::bring(origin, store, self.writer, &mut asked, &Ahead::new(), true, &told)?;
+                    let brought = transfer::transfer(
+                        origin,
+                        store,
+                        self.writer,
+                        &mut asked,
+                        &Ahead::new(),
+                        true,
+                        &told,
+                    )?;
                     self.healed.bytes += brought.bytes;
                     let mut still = LiveSet::new(store.cache())?;
                     self.add_wanted(wanted, hurt, &mut still)?;

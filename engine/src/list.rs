@@ -98,15 +98,15 @@ pub fn may_hold(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result
 
 /// What a search looks for.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct FindQuery {
     globs: GlobSet,
     patterns: Vec<String>,
 }
 
-impl Wanted {
+impl FindQuery {
     /// Any of these globs. `*` and `?` stay within a component, `**` does not. One without `/` is compared with names,
     /// one with `/` with whole paths.
-    pub fn new(patterns: &[String], ignore_case: bool) -> Result<Wanted> {
+    pub fn new(patterns: &[String], ignore_case: bool) -> Result<FindQuery> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
             let bad = |e: globset::Error| Error::Usage(format!("pattern '{pattern}': {}", e.kind()));
@@ -123,7 +123,7 @@ impl Wanted {
         }
         let globs = set.build().map_err(|e| Error::Usage(format!("patterns: {e}")))?;
         let patterns = patterns.to_vec();
-        Ok(Wanted { globs, patterns })
+        Ok(FindQuery { globs, patterns })
     }
 
     /// The patterns, in the order given.
@@ -150,7 +150,7 @@ pub fn find(
     repo: &Repo,
     reader: &Reader<'_>,
     snapshots: &[Snapshot],
-    wanted: &Wanted,
+    wanted: &FindQuery,
     monitor: &dyn Monitor,
     each: &mut OnMatch<'_>,
 ) -> Result<()> {

@@ -3,14 +3,14 @@
 
 use crate::entry::Time;
 use crate::error::{Error, Result};
-use crate::facts::{Dated, Facts, Made, newest_first};
+use crate::facts::{Dated, Made, SnapshotInfo, newest_first};
 use crate::monitor::{Problem, ProblemKind};
 use crate::order;
 use crate::tree::{CodecError, Root};
 use chunkstore::object::{Tail, cbor, from_cbor};
 use chunkstore::remote::{ObjectName, for_all};
 use chunkstore::session::View;
-use chunkstore::store::{Slate, Store};
+use chunkstore::store::{SnapshotObject, Store};
 use chunkstore::{IndexId, SessionId};
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
@@ -324,8 +324,8 @@ impl Manifest {
         Ok(manifest)
     }
 
-    pub fn facts(&self, id: SessionId) -> Facts {
-        Facts {
+    pub fn facts(&self, id: SessionId) -> SnapshotInfo {
+        SnapshotInfo {
             id,
             time: self.time(),
             at: self.time(),
@@ -370,7 +370,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub fn facts(&self) -> Facts {
+    pub fn facts(&self) -> SnapshotInfo {
         self.manifest.facts(self.id)
     }
 
@@ -382,8 +382,8 @@ impl Snapshot {
 /// The manifest of one generation, root and all.
 pub fn load(store: &Store, id: SessionId) -> Result<Manifest> {
     match store.recall(id)? {
-        Slate::Manifest { body, .. } => Manifest::decode(id, &body),
-        Slate::Fence => Err(Error::NoSnapshot(id.to_hex())),
+        SnapshotObject::Manifest { body, .. } => Manifest::decode(id, &body),
+        SnapshotObject::Fence => Err(Error::NoSnapshot(id.to_hex())),
     }
 }
 
@@ -400,14 +400,14 @@ pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
             // Forgotten between the listing and now.
             Err(Error::Store(chunkstore::Error::Missing { .. })) => {}
             // Damaged, of a newer version, on a bad sector, or somebody else's: the others can be used.
-            Err(Error::Store(e)) if e.is_of_one_object() || store.judge(e.again()).is_unreadable() => {
+            Err(Error::Store(e)) if e.is_object_local() || store.judge(e.again()).is_unreadable() => {
                 bad.push((id, Error::Store(e)));
             }
             Err(e) => return Err(e),
         }
     }
     // Without a clock at hand nothing is in the future; who has one asks `order` again.
-    let mut places: Vec<(Facts, Snapshot)> = order::facts(&good, Timestamp::MAX)
+    let mut places: Vec<(SnapshotInfo, Snapshot)> = order::facts(&good, Timestamp::MAX)
         .into_iter()
         .zip(good)
         .collect();
@@ -433,8 +433,8 @@ pub fn problem(id: SessionId, error: &Error) -> Problem {
 /// `None` for a fence.
 fn read_snapshot(store: &Store, id: SessionId) -> Result<Option<Snapshot>> {
     match store.recall(id)? {
-        Slate::Fence => Ok(None),
-        Slate::Manifest { body, hash } => {
+        SnapshotObject::Fence => Ok(None),
+        SnapshotObject::Manifest { body, hash } => {
             let manifest = Manifest::decode(id, &body)?;
             let tree = manifest.tree();
             let manifest = manifest.without_root();

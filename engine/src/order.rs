@@ -5,7 +5,7 @@
 //! Along each machine's chain the clock should only go forward. The most generations for which it does are believed; one
 //! that breaks the order counts as made when the one before it was. A time that is still to come is never the newest.
 
-use crate::facts::{Dated, Facts};
+use crate::facts::{Dated, SnapshotInfo};
 use crate::manifest::Snapshot;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashSet};
@@ -14,14 +14,14 @@ use std::collections::{BTreeMap, HashSet};
 pub const SLACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is known of all these snapshots, which must be all that there are: the order needs the whole chains.
-pub fn facts(snapshots: &[Snapshot], now: Timestamp) -> Vec<Facts> {
-    let mut facts: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
+pub fn facts(snapshots: &[Snapshot], now: Timestamp) -> Vec<SnapshotInfo> {
+    let mut facts: Vec<SnapshotInfo> = snapshots.iter().map(Snapshot::facts).collect();
     settle(&mut facts, now);
     facts
 }
 
 /// Decides which time each of all generations counts as.
-pub fn settle(all: &mut [Facts], now: Timestamp) {
+pub fn settle(all: &mut [SnapshotInfo], now: Timestamp) {
     let mut chains: BTreeMap<[u8; 16], Vec<usize>> = BTreeMap::new();
     for (i, facts) in all.iter_mut().enumerate() {
         (facts.at, facts.dated) = (facts.time, Dated::Believed);
@@ -40,7 +40,7 @@ pub fn settle(all: &mut [Facts], now: Timestamp) {
 }
 
 /// `chain` in the order of the numbers. Nothing that happened can be later than `end`.
-fn settle_chain(all: &mut [Facts], chain: &[usize], end: Timestamp) {
+fn settle_chain(all: &mut [SnapshotInfo], chain: &[usize], end: Timestamp) {
     let mut end = end;
     let mut possible: Vec<usize> = chain
         .iter()
@@ -124,10 +124,10 @@ mod tests {
     const NOW: i64 = 20_000 * DAY;
 
     /// Snapshots in the order in which one machine made them, by day of its clock; a second number is what `--time` said.
-    fn chain(days: &[(i64, Option<i64>)]) -> Vec<Facts> {
+    fn chain(days: &[(i64, Option<i64>)]) -> Vec<SnapshotInfo> {
         let facts = |(nr, (clock, said)): (usize, &(i64, Option<i64>))| {
             let (made, said) = (at(clock * DAY), at(said.unwrap_or(*clock) * DAY));
-            Facts {
+            SnapshotInfo {
                 id: SessionId([nr as u8 + 1; 16]),
                 time: said,
                 at: said,
@@ -149,18 +149,18 @@ mod tests {
         days.iter().enumerate().map(facts).collect()
     }
 
-    fn settled(days: &[(i64, Option<i64>)]) -> Vec<Facts> {
+    fn settled(days: &[(i64, Option<i64>)]) -> Vec<SnapshotInfo> {
         let mut facts = chain(days);
         settle(&mut facts, at(NOW));
         facts
     }
 
-    fn ids(facts: &[&Facts]) -> Vec<u8> {
+    fn ids(facts: &[&SnapshotInfo]) -> Vec<u8> {
         facts.iter().map(|facts| facts.id.0[0]).collect()
     }
 
-    fn kept(facts: &[Facts], rule: Rule) -> Vec<u8> {
-        let group: Vec<&Facts> = facts.iter().collect();
+    fn kept(facts: &[SnapshotInfo], rule: Rule) -> Vec<u8> {
+        let group: Vec<&SnapshotInfo> = facts.iter().collect();
         let policy = Policy::new(vec![rule]).unwrap();
         let decided = retain::decide(&group, &policy, &TimeZone::UTC, at(NOW));
         let mut kept: Vec<u8> = decided.iter().filter(|d| d.keep).map(|d| d.id.0[0]).collect();
@@ -262,7 +262,7 @@ mod tests {
         ];
         for (what, days, order, counts_as, latest) in rows {
             let facts = settled(days);
-            let mut sorted: Vec<&Facts> = facts.iter().collect();
+            let mut sorted: Vec<&SnapshotInfo> = facts.iter().collect();
             sorted.sort_by(|a, b| newest_first(a, b));
             assert_eq!(ids(&sorted), *order, "{what}");
             let days: Vec<i64> = facts.iter().map(|f| f.at.as_second() / DAY).collect();

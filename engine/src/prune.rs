@@ -24,7 +24,7 @@ use chunkstore::reader::Reader;
 use chunkstore::session::{self, Mark, Session, View};
 use chunkstore::simulation::{self, Rule};
 use chunkstore::store::Store;
-use chunkstore::sweep::{self, Confirm, Needs, Patience, Plan, Policy};
+use chunkstore::sweep::{self, Confirm, FencePolicy, Needs, Plan, Policy};
 use chunkstore::{Error as StoreError, PackId, SessionId};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -33,7 +33,7 @@ use std::time::Duration;
 const TRIES: usize = 10;
 
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct PruneOptions {
     pub gc: Policy,
     /// Seconds for which forgotten snapshots can be undeleted.
     pub keep_trash: u64,
@@ -51,9 +51,9 @@ pub struct Options {
     pub exclusive: bool,
 }
 
-impl Options {
+impl PruneOptions {
     pub fn new(gc: Policy, now: i64) -> Self {
-        Options {
+        PruneOptions {
             gc,
             keep_trash: 7 * 86_400,
             dry_run: false,
@@ -68,7 +68,7 @@ impl Options {
 
 /// Collects garbage. [`Error::Damaged`] or [`Error::ShortListing`] when the repository must not be changed,
 /// [`chunkstore::Error::NoSpace`] when it is full and nothing could be freed.
-pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<PruneSummary> {
+pub fn run(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Result<PruneSummary> {
     repo.store.check_upgrades()?;
     let remote = repo.store.remote();
     if !options.dry_run && !options.exclusive {
@@ -76,13 +76,13 @@ pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Prun
     }
     let done = match run_once(repo, options, monitor) {
         // Not even room to end a dead session: that is what the reserve is for.
-        Err(Error::Store(StoreError::NoSpace { .. })) if !options.dry_run && remote.use_reserve()? => {
+        Err(Error::Store(StoreError::NoSpace { .. })) if !options.dry_run && remote.release_reserve()? => {
             run_once(repo, options, monitor)?
         }
         done => done?,
     };
     if !options.dry_run {
-        match remote.set_aside() {
+        match remote.create_reserve() {
             // Later, when there is more room.
             Ok(()) | Err(StoreError::NoSpace { .. }) => {}
             Err(e) => return Err(e.into()),
@@ -91,7 +91,7 @@ pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Prun
     Ok(done)
 }
 
-fn run_once(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<PruneSummary> {
+fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Result<PruneSummary> {
     let mut summary = PruneSummary {
         dry_run: options.dry_run,
         ..PruneSummary::default()
@@ -128,17 +128,17 @@ fn run_once(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<Pru
 }
 
 /// Removes what writers that are gone left unpublished.
-fn sweep_staged(repo: &Repo, options: &Options) -> Result<u64> {
+fn sweep_staged(repo: &Repo, options: &PruneOptions) -> Result<u64> {
     let store = &*repo.store;
     let mut all_ended = || {
         let open = sweep::open_sessions(store)?;
-        Ok(sweep::settle(store, &open, &patience(repo, options))?.is_empty())
+        Ok(sweep::fence_stale_sessions(store, &open, &patience(repo, options))?.is_empty())
     };
     Ok(store.remote().sweep_staged(&mut all_ended)?)
 }
 
-fn patience(repo: &Repo, options: &Options) -> Patience {
-    Patience {
+fn patience(repo: &Repo, options: &PruneOptions) -> FencePolicy {
+    FencePolicy {
         machine: repo.machine(),
         stale: options.stale_after,
         dry_run: options.dry_run,
@@ -148,7 +148,7 @@ fn patience(repo: &Repo, options: &Options) -> Patience {
 /// Collects, from the beginning again when another collection replaces what this one is about to read.
 fn collect(
     repo: &Repo,
-    options: &Options,
+    options: &PruneOptions,
     monitor: &dyn Monitor,
     own: Option<SessionId>,
     summary: &mut PruneSummary,
@@ -165,7 +165,7 @@ fn collect(
 }
 
 /// What the repository holds, read in the order that I-7 needs: marks, index, packs, manifests.
-struct State {
+struct PruneState {
     view: View,
     packs: Inventory,
     index: LocalIndex,
@@ -183,14 +183,19 @@ struct Needed {
 struct Collection<'a> {
     repo: &'a Repo,
     store: &'a Store,
-    options: &'a Options,
+    options: &'a PruneOptions,
     monitor: &'a dyn Monitor,
     /// The session that this collection holds.
     own: Option<SessionId>,
 }
 
 impl<'a> Collection<'a> {
-    fn new(repo: &'a Repo, options: &'a Options, monitor: &'a dyn Monitor, own: Option<SessionId>) -> Self {
+    fn new(
+        repo: &'a Repo,
+        options: &'a PruneOptions,
+        monitor: &'a dyn Monitor,
+        own: Option<SessionId>,
+    ) -> Self {
         Collection {
             repo,
             store: &repo.store,
@@ -227,7 +232,7 @@ impl<'a> Collection<'a> {
         for mark in &marks {
             sweep::note_waiting(self.store, mark, &waiting, &made)?;
         }
-        let State { index, needed, .. } = state;
+        let PruneState { index, needed, .. } = state;
         // One copy of the local index serves one opening at a time.
         drop(index);
         self.finish(marks, Some(needed), &mut made, summary).map(drop)
@@ -241,13 +246,17 @@ impl<'a> Collection<'a> {
     /// The sessions that stay open, once those that are dead were fenced; in a dry run, would be.
     fn settle(&self, sessions: Vec<SessionId>) -> Result<Vec<SessionId>> {
         let patience = patience(self.repo, self.options);
-        Ok(sweep::settle(self.store, &self.others(sessions), &patience)?)
+        Ok(sweep::fence_stale_sessions(
+            self.store,
+            &self.others(sessions),
+            &patience,
+        )?)
     }
 
     /// G0. Packs in no segment are garbage only when nobody may be about to list them.
     fn plan<'s>(
         &self,
-        state: &'s State,
+        state: &'s PruneState,
         confirm: &mut Confirm<'_>,
         summary: &mut PruneSummary,
     ) -> Result<(Plan, Needs<'s>)> {
@@ -260,7 +269,7 @@ impl<'a> Collection<'a> {
             .collect::<Result<Vec<[u64; 2]>>>()?;
         let running = running.into_iter().flatten().collect();
         let quiet = open.is_empty() && View::read(self.store)?.segments == state.view.segments;
-        let State {
+        let PruneState {
             view,
             packs,
             index,
@@ -337,7 +346,7 @@ impl<'a> Collection<'a> {
 
     /// Reads marks, index, packs and manifests, in this order, and proves that nothing that is needed is missing.
     /// `earlier` is taken over if the generations are still the same.
-    fn read_state(&self, mut earlier: Option<Needed>, skip: BTreeSet<SessionId>) -> Result<State> {
+    fn read_state(&self, mut earlier: Option<Needed>, skip: BTreeSet<SessionId>) -> Result<PruneState> {
         let mut failed_under: Option<View> = None;
         for _ in 1..TRIES {
             let early = match simulation::left_out(Rule::PacksLast) {
@@ -369,7 +378,7 @@ impl<'a> Collection<'a> {
         packs: Option<Inventory>,
         earlier: Option<Needed>,
         skip: &BTreeSet<SessionId>,
-    ) -> Result<State> {
+    ) -> Result<PruneState> {
         let packs = match packs {
             Some(packs) => packs,
             None => self.store.packs()?,
@@ -384,7 +393,7 @@ impl<'a> Collection<'a> {
             _ => self.find_needed(listing, skip, &index)?,
         };
         sweep::all_present(&index, &mut needed.live)?;
-        Ok(State {
+        Ok(PruneState {
             view: view.clone(),
             packs,
             index,

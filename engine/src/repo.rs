@@ -405,7 +405,7 @@ pub fn write_replacing(path: &Path, bytes: &[u8]) -> Result<()> {
         private::create_dir_all(dir).map_err(|e| failed("create the folder of", e))?;
     }
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
-    simulation::replace_local(path, &temporary, bytes).map_err(|e| failed("replace", e))
+    simulation::atomic_write(path, &temporary, bytes).map_err(|e| failed("replace", e))
 }
 
 /// The same, and the new file survives a power cut: for what is about to be deleted elsewhere.

@@ -14,7 +14,7 @@
 //! - [`Rule::MaxGenerations`] takes away: the oldest of those that the other rules keep, never tagged or protected
 //!   ones. Alone it keeps the newest.
 
-use crate::facts::{Dated, Facts, newest_first};
+use crate::facts::{Dated, SnapshotInfo, newest_first};
 use crate::units;
 use chunkstore::SessionId;
 use jiff::civil::Date;
@@ -234,13 +234,13 @@ pub struct Decision {
 }
 
 /// Decides on every snapshot of one group, newest first. Calendar periods are those of `zone`.
-pub fn decide(group: &[&Facts], policy: &Policy, zone: &TimeZone, now: Timestamp) -> Vec<Decision> {
+pub fn decide(group: &[&SnapshotInfo], policy: &Policy, zone: &TimeZone, now: Timestamp) -> Vec<Decision> {
     let mut list = group.to_vec();
     list.sort_by(|a, b| newest_first(a, b));
     let complete: Vec<usize> = (0..list.len())
         .filter(|&i| !list[i].partial && !list[i].is_in_future())
         .collect();
-    let mut run = Run {
+    let mut run = PolicyRun {
         local: list.iter().map(|f| f.at.to_zoned(zone.clone())).collect(),
         newest: complete
             .iter()
@@ -261,8 +261,8 @@ pub fn decide(group: &[&Facts], policy: &Policy, zone: &TimeZone, now: Timestamp
 }
 
 /// One evaluation. Indices are places in `list`, which is newest first.
-struct Run<'a> {
-    list: Vec<&'a Facts>,
+struct PolicyRun<'a> {
+    list: Vec<&'a SnapshotInfo>,
     local: Vec<Zoned>,
     complete: Vec<usize>,
     /// From where ages and spans count back; `None` if everything lies in the future.
@@ -272,7 +272,7 @@ struct Run<'a> {
     firm: Vec<Vec<String>>,
 }
 
-impl Run<'_> {
+impl PolicyRun<'_> {
     fn always(&mut self) {
         let newest_complete = self.complete.first().map(|&i| self.list[i].at);
         for (facts, firm) in self.list.iter().zip(&mut self.firm) {
@@ -407,7 +407,7 @@ impl Run<'_> {
     }
 
     fn decisions(self) -> Vec<Decision> {
-        let why_not = |facts: &Facts| match facts.partial {
+        let why_not = |facts: &SnapshotInfo| match facts.partial {
             true => "incomplete, and a complete snapshot is as new",
             false => "no rule keeps it",
         };
@@ -416,7 +416,7 @@ impl Run<'_> {
             .into_iter()
             .zip(self.counted)
             .map(|(firm, counted)| [firm, counted].concat());
-        let decide = |(facts, mut reasons): (&&Facts, Vec<String>)| {
+        let decide = |(facts, mut reasons): (&&SnapshotInfo, Vec<String>)| {
             let keep = !reasons.is_empty();
             if !keep {
                 reasons.push(why_not(facts).to_string());

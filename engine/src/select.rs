@@ -6,7 +6,7 @@
 //! had before it was restated, undeleted or brought to a replica under another name.
 
 use crate::error::{Error, Result};
-use crate::facts::{Facts, newest_first};
+use crate::facts::{SnapshotInfo, newest_first};
 use chunkstore::SessionId;
 use jiff::Timestamp;
 
@@ -26,7 +26,7 @@ impl Filter {
         self.hosts.is_empty() && self.paths.is_empty() && self.tags.is_empty()
     }
 
-    pub fn lets_pass(&self, facts: &Facts) -> bool {
+    pub fn lets_pass(&self, facts: &SnapshotInfo) -> bool {
         let host = self.hosts.is_empty() || self.hosts.contains(&facts.host);
         let paths = self.paths.iter().all(|path| facts.paths.contains(path));
         let tags = self.tags.is_empty() || self.tags.iter().any(|tags| facts.has_tags(tags));
@@ -34,8 +34,8 @@ impl Filter {
     }
 
     /// What passes, newest first.
-    pub fn matching<'a>(&self, list: &'a [Facts]) -> Vec<&'a Facts> {
-        let mut found: Vec<&Facts> = list.iter().filter(|facts| self.lets_pass(facts)).collect();
+    pub fn matching<'a>(&self, list: &'a [SnapshotInfo]) -> Vec<&'a SnapshotInfo> {
+        let mut found: Vec<&SnapshotInfo> = list.iter().filter(|facts| self.lets_pass(facts)).collect();
         found.sort_by(|a, b| newest_first(a, b));
         found
     }
@@ -69,11 +69,11 @@ impl Wanted {
 ///
 /// [`Error::NoSnapshot`], [`Error::Ambiguous`], [`Error::NoSnapshotAt`], or [`Error::Usage`] for an id with a time.
 pub fn choose<'a>(
-    list: &'a [Facts],
+    list: &'a [SnapshotInfo],
     text: &str,
     filter: &Filter,
     at: Option<Timestamp>,
-) -> Result<&'a Facts> {
+) -> Result<&'a SnapshotInfo> {
     match (Wanted::parse(text), at) {
         (None, _) => Err(Error::NoSnapshot(text.to_string())),
         (Some(Wanted::Latest(back)), at) => latest(list, text, back, filter, at),
@@ -85,16 +85,25 @@ pub fn choose<'a>(
 }
 
 /// What `latest` may mean, the likeliest first: the complete snapshots, newest first, and then the partial ones.
-pub fn candidates<'a>(list: &'a [Facts], filter: &Filter, at: Option<Timestamp>) -> Vec<&'a Facts> {
-    let old_enough = |facts: &&Facts| at.is_none_or(|at| facts.time <= at);
+pub fn candidates<'a>(
+    list: &'a [SnapshotInfo],
+    filter: &Filter,
+    at: Option<Timestamp>,
+) -> Vec<&'a SnapshotInfo> {
+    let old_enough = |facts: &&SnapshotInfo| at.is_none_or(|at| facts.time <= at);
     let passing = filter.matching(list).into_iter().filter(old_enough);
-    let (complete, partial): (Vec<&Facts>, Vec<&Facts>) = passing.partition(|facts| !facts.partial);
+    let (complete, partial): (Vec<&SnapshotInfo>, Vec<&SnapshotInfo>) =
+        passing.partition(|facts| !facts.partial);
     [complete, partial].concat()
 }
 
 /// Every snapshot that the texts mean, in their order, each once.
-pub fn choose_all<'a>(list: &'a [Facts], texts: &[String], filter: &Filter) -> Result<Vec<&'a Facts>> {
-    let mut chosen: Vec<&Facts> = Vec::new();
+pub fn choose_all<'a>(
+    list: &'a [SnapshotInfo],
+    texts: &[String],
+    filter: &Filter,
+) -> Result<Vec<&'a SnapshotInfo>> {
+    let mut chosen: Vec<&SnapshotInfo> = Vec::new();
     for text in texts {
         let facts = choose(list, text, filter, None)?;
         if !chosen.iter().any(|c| c.id == facts.id) {
@@ -104,11 +113,11 @@ pub fn choose_all<'a>(list: &'a [Facts], texts: &[String], filter: &Filter) -> R
     Ok(chosen)
 }
 
-fn by_id<'a>(list: &'a [Facts], text: &str, prefix: &str) -> Result<&'a Facts> {
+fn by_id<'a>(list: &'a [SnapshotInfo], text: &str, prefix: &str) -> Result<&'a SnapshotInfo> {
     let is_meant = |id: SessionId| id.to_hex().starts_with(prefix);
-    let mut found: Vec<&Facts> = list.iter().filter(|facts| is_meant(facts.id)).collect();
+    let mut found: Vec<&SnapshotInfo> = list.iter().filter(|facts| is_meant(facts.id)).collect();
     if found.is_empty() {
-        let first_had = |facts: &&Facts| facts.original.is_some_and(is_meant);
+        let first_had = |facts: &&SnapshotInfo| facts.original.is_some_and(is_meant);
         found.extend(list.iter().filter(first_had));
     }
     match (found.first().copied(), found.len().saturating_sub(1)) {
@@ -122,17 +131,17 @@ fn by_id<'a>(list: &'a [Facts], text: &str, prefix: &str) -> Result<&'a Facts> {
 }
 
 fn latest<'a>(
-    list: &'a [Facts],
+    list: &'a [SnapshotInfo],
     text: &str,
     back: usize,
     filter: &Filter,
     at: Option<Timestamp>,
-) -> Result<&'a Facts> {
+) -> Result<&'a SnapshotInfo> {
     let passing = filter.matching(list);
-    let old_enough = |facts: &&Facts| at.is_none_or(|at| facts.at <= at);
-    let candidates: Vec<&Facts> = passing.iter().copied().filter(old_enough).collect();
+    let old_enough = |facts: &&SnapshotInfo| at.is_none_or(|at| facts.at <= at);
+    let candidates: Vec<&SnapshotInfo> = passing.iter().copied().filter(old_enough).collect();
     let best = candidates.iter().map(|facts| standing(facts)).min();
-    let from: Vec<&Facts> = candidates
+    let from: Vec<&SnapshotInfo> = candidates
         .iter()
         .copied()
         .filter(|facts| Some(standing(facts)) == best)
@@ -149,7 +158,7 @@ fn latest<'a>(
 }
 
 /// What stands in for what, the least first.
-fn standing(facts: &Facts) -> (bool, bool) {
+fn standing(facts: &SnapshotInfo) -> (bool, bool) {
     (facts.is_in_future(), facts.partial)
 }
 
@@ -158,8 +167,8 @@ mod tests {
     use super::*;
     use crate::facts::{Dated, Made};
 
-    fn facts(id: u8, time: i64, host: &str, tags: &[&str]) -> Facts {
-        Facts {
+    fn facts(id: u8, time: i64, host: &str, tags: &[&str]) -> SnapshotInfo {
+        SnapshotInfo {
             id: SessionId([id; 16]),
             time: Timestamp::from_second(time).unwrap(),
             at: Timestamp::from_second(time).unwrap(),
@@ -174,7 +183,7 @@ mod tests {
         }
     }
 
-    fn list() -> Vec<Facts> {
+    fn list() -> Vec<SnapshotInfo> {
         let mut list = vec![
             facts(0xab, 100, "a", &["x"]),
             facts(0xac, 300, "b", &["x", "y"]),

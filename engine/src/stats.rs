@@ -105,7 +105,7 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
 
 /// What is known to be lost is damage until nobody needs it. The check names it, and the manifests that can't be read.
 fn add_damage(repo: &Repo, stats: &mut Stats, monitor: &dyn Monitor) -> Result<()> {
-    let options = check::Options {
+    let options = check::CheckOptions {
         read_data: ReadData::None,
         threads: 1,
     };

@@ -99,7 +99,7 @@ impl Repo {
     pub(crate) fn refuse_weak_storage(&self, now: i64) -> Result<()> {
         let remote = self.store.remote();
         let storage = match self.storage() {
-            None if remote.is_far() => {
+            None if remote.is_high_latency() => {
                 let storage = Storage::of(&remote::probe(remote)?, remote, now);
                 storage.note(self.state())?;
                 Some(storage)

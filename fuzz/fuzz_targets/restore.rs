@@ -142,7 +142,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         .expect("a folder");
     fs::create_dir(home.path().join("outside")).expect("a folder");
     fs::write(home.path().join("outside/file"), "mine").expect("a file");
-    let mut options = restore::Options::new(home.path().join("target"));
+    let mut options = restore::RestoreOptions::new(home.path().join("target"));
     options.threads = 1;
     options.verify = first & 2 != 0;
     // The second goes over what the first has made.

@@ -31,7 +31,7 @@ impl Report {
 }
 
 pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Report, Failure> {
-    let options = run::Options {
+    let options = run::CheckOptions {
         read_data: request.read_data,
         threads: machine::threads(),
     };

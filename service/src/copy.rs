@@ -44,7 +44,7 @@ impl Report {
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let source = source(context, request)?;
-    let options = run::Options {
+    let options = run::CopyOptions {
         all: request.all,
         dry_run: request.dry_run,
         level: request.level,

@@ -6,7 +6,7 @@ use crate::face::{Activity, Face, confirm};
 use crate::failure::Failure;
 use crate::listing::{self, Listing};
 use crate::prune::{self, CollectedGarbage};
-use crate::removal::{self, Action, Decisions, PolicyDecision, Removed, Retention};
+use crate::removal::{self, Decisions, ForgetAction, PolicyDecision, Removed, Retention};
 use crate::status::Status;
 use crate::text;
 use engine::SessionId;
@@ -104,7 +104,7 @@ fn named(all: &Listing, texts: &[String], filter: &Filter) -> Result<Vec<PolicyD
     let chosen = select::choose_all(&all.facts, texts, filter)?;
     let decisions = chosen.into_iter().map(|facts| PolicyDecision {
         facts: facts.clone(),
-        action: Action::Remove,
+        action: ForgetAction::Remove,
         reasons: vec!["named".to_string()],
     });
     Ok(decisions.collect())

@@ -39,7 +39,7 @@ impl Report {
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let location = context.location()?;
-    let options = run::Options {
+    let options = run::HealOptions {
         read_data: request.read_data,
         dry_run: request.dry_run,
         threads: machine::threads(),

@@ -7,7 +7,7 @@ use crate::failure::{Failure, advice};
 use crate::paths::{SnapshotSpec, absolute};
 use crate::status::Status;
 use crate::text;
-use engine::facts::Facts;
+use engine::facts::SnapshotInfo;
 use engine::list;
 use engine::manifest::{self, Manifest, Snapshot};
 use engine::monitor::{Problem, ProblemKind, Quiet};
@@ -22,7 +22,7 @@ pub struct Listing {
     /// Oldest first.
     pub snapshots: Vec<Snapshot>,
     /// Of `snapshots`, in their order.
-    pub facts: Vec<Facts>,
+    pub facts: Vec<SnapshotInfo>,
     places: HashMap<SessionId, usize>,
     /// Manifests that are damaged.
     pub damaged: usize,
@@ -72,7 +72,7 @@ pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, 
 }
 
 /// Snapshots whose time is still to come are not what `latest` means.
-fn tell_future(face: &dyn Face, facts: &[Facts]) {
+fn tell_future(face: &dyn Face, facts: &[SnapshotInfo]) {
     let mut future = facts.iter().filter(|facts| facts.is_in_future());
     let Some(first) = future.next() else { return };
     let short = text::short(&first.id.to_hex());
@@ -107,7 +107,7 @@ impl Listing {
     }
 
     /// Those that `texts` name; without any, all that the filter lets through.
-    pub fn chosen(&self, texts: &[String], filter: &Filter) -> Result<Vec<&Facts>, Failure> {
+    pub fn chosen(&self, texts: &[String], filter: &Filter) -> Result<Vec<&SnapshotInfo>, Failure> {
         match texts.is_empty() {
             true => Ok(filter.matching(&self.facts)),
             false => Ok(select::choose_all(&self.facts, texts, filter)?),

@@ -139,17 +139,21 @@ pub(crate) fn collect_after(
     collect(repo, &options, yes, face)
 }
 
-fn options_of(context: &Context, collection: &Collection, dry_run: bool) -> Result<run::Options, Failure> {
+fn options_of(
+    context: &Context,
+    collection: &Collection,
+    dry_run: bool,
+) -> Result<run::PruneOptions, Failure> {
     let gc = GcPolicy {
         max_unused: collection.max_unused,
         max_repack: collection.max_repack,
     };
-    Ok(run::Options {
+    Ok(run::PruneOptions {
         keep_trash: seconds(context, &collection.keep_trash)?,
         exclusive: collection.exclusive,
         dry_run,
         host: context.host()?,
-        ..run::Options::new(gc, context.now_secs())
+        ..run::PruneOptions::new(gc, context.now_secs())
     })
 }
 
@@ -164,12 +168,12 @@ fn seconds(context: &Context, span: &Span) -> Result<u64, Failure> {
 /// Where it must ask, it plans first and says what it would cost.
 fn collect(
     repo: &Repo,
-    options: &run::Options,
+    options: &run::PruneOptions,
     yes: bool,
     face: &dyn Face,
 ) -> Result<CollectedGarbage, Failure> {
     if !options.dry_run && !yes && face.can_confirm() {
-        let plan = run::Options {
+        let plan = run::PruneOptions {
             dry_run: true,
             ..options.clone()
         };

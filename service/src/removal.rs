@@ -6,9 +6,9 @@ use crate::failure::Failure;
 use crate::listing::{self, Listing};
 use crate::status::Status;
 use crate::text;
-use engine::facts::{Facts, Group, GroupKey, group_by};
+use engine::facts::{Group, GroupKey, SnapshotInfo, group_by};
 use engine::forget;
-pub use engine::forget::{Action, PolicyDecision};
+pub use engine::forget::{ForgetAction, PolicyDecision};
 use engine::repo::Repo;
 use engine::retain::Policy;
 use engine::select::Filter;
@@ -40,7 +40,7 @@ pub struct Decisions {
 impl Decisions {
     /// Those that go.
     pub fn removals(&self) -> impl Iterator<Item = &PolicyDecision> {
-        self.all.iter().filter(|d| d.action == Action::Remove)
+        self.all.iter().filter(|d| d.action == ForgetAction::Remove)
     }
 
     /// The ids of those that go.
@@ -50,7 +50,7 @@ impl Decisions {
 
     /// What the snapshots that were decided on have in common, and each group's decisions, newest first.
     pub fn groups<'a>(&'a self) -> Vec<(Group<'a>, Vec<&'a PolicyDecision>)> {
-        let facts: Vec<&Facts> = self.all.iter().map(|d| &d.facts).collect();
+        let facts: Vec<&SnapshotInfo> = self.all.iter().map(|d| &d.facts).collect();
         let with_members = |group: Group<'a>| {
             let members = group.members.iter();
             let members = members.filter_map(|facts| self.all.iter().find(|d| d.facts.id == facts.id));
@@ -97,10 +97,10 @@ pub(crate) fn check(
     if retention.allow_empty {
         return Ok(());
     }
-    let facts: Vec<&Facts> = decisions.iter().map(|d| &d.facts).collect();
+    let facts: Vec<&SnapshotInfo> = decisions.iter().map(|d| &d.facts).collect();
     let kept: HashSet<SessionId> = decisions
         .iter()
-        .filter(|d| d.action == Action::Keep)
+        .filter(|d| d.action == ForgetAction::Keep)
         .map(|d| d.facts.id)
         .collect();
     let groups = group_by(&facts, &retention.group_by);

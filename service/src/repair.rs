@@ -139,8 +139,8 @@ pub fn snapshots(
     Ok(Report { done, lost, problems })
 }
 
-fn options(context: &Context, dry_run: bool) -> Result<run::Options, Failure> {
-    Ok(run::Options {
+fn options(context: &Context, dry_run: bool) -> Result<run::RepairOptions, Failure> {
+    Ok(run::RepairOptions {
         dry_run,
         threads: machine::threads(),
         host: context.host()?,

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::resolve;
 use crate::status::Status;
 pub use engine::replicate::Replicated;
-use engine::replicate::{self as run, Noted, Options};
+use engine::replicate::{self as run, Noted, ReplicateOptions};
 use engine::repo::Repo;
 use engine::{Error, StoreError};
 
@@ -64,7 +64,7 @@ struct Target {
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let location = context.location()?;
     let targets = targets(context, request, &resolve::absolute(&location.url)?)?;
-    let options = Options {
+    let options = ReplicateOptions {
         all: request.all,
         dry_run: request.dry_run,
         host: context.host()?,
@@ -122,7 +122,7 @@ fn targets(context: &Context, request: &Request, first: &str) -> Result<Vec<Targ
 }
 
 /// Nothing for one that is no replica and was not asked for.
-fn bring(first: &Repo, target: Target, options: &Options, step: &Step<'_>) -> Option<ReplicaReport> {
+fn bring(first: &Repo, target: Target, options: &ReplicateOptions, step: &Step<'_>) -> Option<ReplicaReport> {
     let mut done = Replicated::default();
     let brought = first.open_replica(&target.url).and_then(|to| {
         let run = run::run(first, &to, options, step, &mut done);

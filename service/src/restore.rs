@@ -102,7 +102,7 @@ fn others(context: &Context, places: &[(String, Location)], chosen: &str) -> Vec
     others
 }
 
-fn options(request: &Request) -> Result<run::Options, Failure> {
+fn options(request: &Request) -> Result<run::RestoreOptions, Failure> {
     let patterns = |list: &[String]| Patterns {
         patterns: list.to_vec(),
         ..Patterns::default()
@@ -111,7 +111,7 @@ fn options(request: &Request) -> Result<run::Options, Failure> {
         return Err(Failure::usage("--target is empty"));
     }
     let paths = request.spec.paths.iter().map(|path| absolute(path));
-    Ok(run::Options {
+    Ok(run::RestoreOptions {
         subpath: request.spec.subpath.as_deref().map(from_root),
         paths: paths.collect::<Result<_, _>>()?,
         exclude: patterns(&request.exclude),
@@ -120,6 +120,6 @@ fn options(request: &Request) -> Result<run::Options, Failure> {
         permissions: request.permissions,
         verify: request.verify,
         dry_run: request.dry_run,
-        ..run::Options::new(&request.target)
+        ..run::RestoreOptions::new(&request.target)
     })
 }

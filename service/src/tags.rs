@@ -5,10 +5,10 @@ use crate::face::{Activity, Face, Notice, Step};
 use crate::failure::Failure;
 use crate::listing;
 use crate::status::Status;
-use engine::facts::Facts;
+use engine::facts::SnapshotInfo;
 use engine::monitor::{Monitor, Quiet};
 use engine::select::Filter;
-use engine::{Error, SessionId, StoreError, restate};
+use engine::{Error, SessionId, StoreError, rewrite};
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -48,7 +48,7 @@ impl TagChange {
 
 /// A snapshot whose tags were, or would be, changed.
 pub struct TaggedSnapshot<'a> {
-    pub old: &'a Facts,
+    pub old: &'a SnapshotInfo,
     /// `None` in a dry run.
     pub new: Option<SessionId>,
     pub tags: Vec<String>,
@@ -91,7 +91,7 @@ pub fn run(
                     manifest.tags = request.change.apply(&manifest.tags);
                     true
                 };
-                match restate::run(&repo, old.id, &host, context.now_secs(), &change, &Quiet) {
+                match rewrite::run(&repo, old.id, &host, context.now_secs(), &change, &Quiet) {
                     Ok(new) => new,
                     // Gone since it was listed.
                     Err(e @ (Error::Store(StoreError::Missing { .. }) | Error::NoSnapshot(_))) => {

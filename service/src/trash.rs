@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step};
 use crate::failure::Failure;
 use crate::status::Status;
-use engine::facts::Facts;
+use engine::facts::SnapshotInfo;
 use engine::forget as run;
 pub use engine::forget::Trashed;
 use engine::manifest::Snapshot;
@@ -46,7 +46,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Report {
     /// As it was in the trash, and its id now.
-    pub snapshots: Vec<(Facts, SessionId)>,
+    pub snapshots: Vec<(SnapshotInfo, SessionId)>,
     refused: bool,
     problems: ProblemCounts,
 }
@@ -65,7 +65,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Undelete)?;
     let (trash, _) = read(&repo, &step)?;
-    let facts: Vec<Facts> = trash.iter().map(|trashed| trashed.facts.clone()).collect();
+    let facts: Vec<SnapshotInfo> = trash.iter().map(|trashed| trashed.facts.clone()).collect();
     let chosen = select::choose_all(&facts, &request.snapshots, &Filter::default()).map_err(|e| match e {
         Error::NoSnapshot(text) => Failure::new(
             Status::Failed,
@@ -105,8 +105,9 @@ fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Vec<Trashed>, u64), Failu
         monitor.problem(&Problem::of(format!("trash/{id}"), &error));
     }
     let (snapshots, _) = repo.snapshots()?;
-    let same = |a: &Facts, b: &Facts| a.time == b.time && a.host == b.host && a.paths == b.paths;
-    let restated: Vec<Facts> = snapshots
+    let same =
+        |a: &SnapshotInfo, b: &SnapshotInfo| a.time == b.time && a.host == b.host && a.paths == b.paths;
+    let restated: Vec<SnapshotInfo> = snapshots
         .iter()
         .filter(|snapshot| snapshot.manifest.original.is_some())
         .map(Snapshot::facts)

@@ -26,7 +26,7 @@ fn checked(repo: &Repo) -> engine::Result<CheckReport> {
     let read_data = ReadData::All;
     check::run(
         repo,
-        &Options {
+        &CheckOptions {
             read_data,
             threads: 2,
         },
@@ -162,7 +162,7 @@ fn a_restore_goes_on_beside_a_bad_sector() {
         remote.refuse(packs, why);
         let target = tempfile::tempdir().unwrap();
         let told = Noting::default();
-        let options = restore::Options::new(target.path());
+        let options = restore::RestoreOptions::new(target.path());
         restore::run(&repo, &manifest, &options, &told).unwrap();
         let problems = told.problems();
         assert!(!problems.is_empty());

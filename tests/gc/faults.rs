@@ -4,7 +4,7 @@ use super::{DAY, Story, assert_sound, collect, copy, handle, open, options, stor
 use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use engine::monitor::Quiet;
-use engine::prune::{self, Options};
+use engine::prune::{self, PruneOptions};
 use engine::{Error, forget};
 use kit::generation::{files, generation, read_back};
 use kit::machine::Machine;
@@ -102,7 +102,7 @@ fn short_listings_delete_nothing() {
                 faulty.shorten(kind, missing);
                 let result = prune::run(
                     &repo,
-                    &Options {
+                    &PruneOptions {
                         keep_trash: 1000 * DAY as u64,
                         ..options()
                     },

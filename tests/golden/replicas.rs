@@ -220,7 +220,7 @@ fn regenerate_golden_replicas() {
     repo.store.make_replica(&other, NOW + 2).unwrap();
     let second: Arc<dyn Remote> = Arc::new(other.clone());
     let replica = repo.open_replica_on(second.clone()).unwrap();
-    let how = replicate::Options {
+    let how = replicate::ReplicateOptions {
         all: true,
         dry_run: false,
         host: "alpha".to_string(),

@@ -89,7 +89,7 @@ fn a_collection_that_needs_a_short_pack_deletes_nothing() {
         let stale = Duration::from_secs(3600);
         let refused = prune(&scene.open(), stale);
         assert!(matches!(refused, Err(Error::Damaged(_))), "{harm:?}: {refused:?}");
-        let options = check::Options {
+        let options = check::CheckOptions {
             read_data: ReadData::None,
             threads: 1,
         };

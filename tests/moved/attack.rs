@@ -187,7 +187,7 @@ fn survives(seed: u64, moved_before: bool, attack: impl Fn(&Attacker<'_>)) {
                 .unwrap();
             let manifest = repo.manifest(last).unwrap();
             let target = tempfile::tempdir().unwrap();
-            let options = restore::Options::new(target.path());
+            let options = restore::RestoreOptions::new(target.path());
             let summary = restore::run(&repo, &manifest, &options, &Quiet).unwrap();
             assert_eq!(summary.files_failed, 0, "round {round}");
             assert_eq!(summary.files_restored, count_files(&churn.source()));
@@ -249,7 +249,7 @@ fn what_a_footer_lists_comes_to_a_replica_only_if_it_is_so() {
     let first = churn.repo();
     first.store.make_replica(&second, 1).unwrap();
     let replica = first.open_replica_on(Arc::new(second.clone())).unwrap();
-    let options = replicate::Options {
+    let options = replicate::ReplicateOptions {
         all: true,
         dry_run: false,
         host: "alpha".to_string(),
@@ -315,7 +315,7 @@ fn of_several_copies_a_sound_one_stays() {
             let repo = churn.repo();
             let found = oracle::generation(&repo, last, &churn.source());
             let target = tempfile::tempdir().unwrap();
-            let options = restore::Options::new(target.path());
+            let options = restore::RestoreOptions::new(target.path());
             let manifest = repo.manifest(last).unwrap();
             let summary = restore::run(&repo, &manifest, &options, &Quiet).unwrap();
             assert_eq!(summary.files_failed, 0, "{found:?}");

@@ -55,7 +55,7 @@ impl Side {
         }
     }
 
-    fn backup(&self) -> engine::Result<backup::Report> {
+    fn backup(&self) -> engine::Result<backup::BackupReport> {
         let repo = Repo::open_on(self.remote.clone(), &machine::secret(), &self.run)?;
         let source = self.machine.home().join("source");
         let options = self.machine.options(&[Path::new(&source)]);

@@ -19,7 +19,7 @@ fn what_was_given_up_is_known_to_be_lost() {
     let done = repair::packs(&scene.repo, &[], &options(), &Quiet).unwrap();
     assert_eq!(done.chunks_lost, 1, "{done:?}");
     scene.again();
-    let quick = check::Options {
+    let quick = check::CheckOptions {
         read_data: ReadData::None,
         threads: 1,
     };

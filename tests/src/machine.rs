@@ -8,7 +8,7 @@ use chunkstore::simulation;
 use chunkstore::slot::{Cost, Secret};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::sweep::{Policy, Unused};
-use engine::backup::{self, Options, Report};
+use engine::backup::{self, BackupOptions, BackupReport};
 use engine::monitor::{Monitor, Phase, Problem, Progress, Quiet};
 use engine::prune::{self, PruneSummary};
 use engine::repo::Repo;
@@ -159,12 +159,12 @@ impl Machine {
         }
     }
 
-    pub fn options(&self, sources: &[&Path]) -> Options {
-        Options {
+    pub fn options(&self, sources: &[&Path]) -> BackupOptions {
+        BackupOptions {
             user: "tester".to_string(),
             threads: 2,
             level: 1,
-            ..Options::new(
+            ..BackupOptions::new(
                 sources.iter().map(|path| path.to_path_buf()).collect(),
                 &self.host,
                 Timestamp::now(),
@@ -172,7 +172,7 @@ impl Machine {
         }
     }
 
-    pub fn backup(&self, remote: Arc<dyn Remote>, source: &Path) -> engine::Result<Report> {
+    pub fn backup(&self, remote: Arc<dyn Remote>, source: &Path) -> engine::Result<BackupReport> {
         let repo = self.open(remote)?;
         backup::run(&repo, &self.options(&[source]), None, &Quiet)
     }
@@ -204,12 +204,12 @@ pub fn prune_leaving(repo: &Repo, stale: Duration, max_unused: Unused) -> engine
 }
 
 /// What [`prune`] goes by.
-pub fn prune_options(stale: Duration) -> prune::Options {
+pub fn prune_options(stale: Duration) -> prune::PruneOptions {
     let policy = Policy {
         max_unused: Unused::Bytes(0),
         max_repack: u64::MAX,
     };
-    let mut options = prune::Options::new(policy, Timestamp::now().as_second());
+    let mut options = prune::PruneOptions::new(policy, Timestamp::now().as_second());
     options.keep_trash = 0;
     options.stale_after = stale;
     options

@@ -188,7 +188,7 @@ pub fn generation(repo: &Repo, id: SessionId, root: &Path) -> Result<Tree> {
 
 /// What `engine::restore` makes of a generation's `source` in `target`, which is made. Nothing may go wrong.
 pub fn restored(repo: &Repo, id: SessionId, source: &Path, target: &Path) -> Tree {
-    let mut options = restore::Options::new(target);
+    let mut options = restore::RestoreOptions::new(target);
     options.subpath = Some(source.as_os_str().as_bytes().to_vec());
     options.verify = true;
     let told = Noting::default();

@@ -237,7 +237,7 @@ impl World {
     }
 
     fn repair(&mut self) -> Result<()> {
-        let options = repair::Options {
+        let options = repair::RepairOptions {
             dry_run: false,
             threads: 1,
             host: "alpha".to_string(),
@@ -282,7 +282,7 @@ impl World {
             );
         }
         if thorough {
-            let options = check::Options {
+            let options = check::CheckOptions {
                 read_data: check::ReadData::All,
                 threads: 1,
             };

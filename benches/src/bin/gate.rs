@@ -9,7 +9,7 @@ use chunkstore::compress::{Compressor, Decompressor};
 use chunkstore::keys::{Keys, MasterKey};
 use chunkstore::seal::SealKey;
 use corpus::{noise, text};
-use engine::backup::{self, Options};
+use engine::backup::{self, BackupOptions};
 use engine::key::{Cost, new_key_file};
 use engine::monitor::Quiet;
 use engine::repo::{self, Repo};
@@ -257,10 +257,10 @@ impl Backup {
     }
 
     fn backup(&self) -> Result<()> {
-        let options = Options {
+        let options = BackupOptions {
             threads: 2,
             // Later than the files, or all of them would count as just changed.
-            ..Options::new(
+            ..BackupOptions::new(
                 vec![self.source.clone()],
                 "gate",
                 jiff::Timestamp::now() + Duration::from_secs(3600),
@@ -273,9 +273,9 @@ impl Backup {
     fn restore(&self, target: &Path) -> Result<()> {
         let listed = self.repo.snapshots()?.0;
         let newest = listed.last().ok_or("no snapshot")?;
-        let options = restore::Options {
+        let options = restore::RestoreOptions {
             threads: 2,
-            ..restore::Options::new(target)
+            ..restore::RestoreOptions::new(target)
         };
         restore::run(&self.repo, &self.repo.manifest(newest.id)?, &options, &Quiet)?;
         Ok(())

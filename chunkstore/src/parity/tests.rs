@@ -28,7 +28,7 @@ struct Pack {
     id: PackId,
     bytes: Vec<u8>,
     parity: Vec<u8>,
-    head: Head,
+    head: ParityHeader,
 }
 
 fn pack(size: usize, percent: u8) -> Pack {
@@ -47,7 +47,7 @@ fn pack(size: usize, percent: u8) -> Pack {
 /// Damages up to `shards` shards of the pack and its parity together.
 fn damage(pack: &Pack, draw: &mut Draw, shards: usize) -> (Vec<u8>, Vec<u8>) {
     let (mut bytes, mut parity) = (pack.bytes.clone(), pack.parity.clone());
-    let Head {
+    let ParityHeader {
         shard,
         data,
         recovery,
@@ -199,7 +199,7 @@ fn hostile_parity_is_refused() {
         let end = head.len() - CHECK;
         let check = *blake3::hash(&head[..end]).as_bytes();
         head[end..].copy_from_slice(&check);
-        assert!(Head::parse(&REPO, pack.id, &head).is_none());
+        assert!(ParityHeader::parse(&REPO, pack.id, &head).is_none());
     }
     assert!(encode(&REPO, pack.id, &pack.bytes, 0).is_err());
     assert!(encode(&REPO, pack.id, &[], 5).is_err());

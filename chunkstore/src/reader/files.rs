@@ -23,7 +23,7 @@ impl Reader<'_> {
         if !error.concerns_one_object() {
             return Err(error);
         }
-        if let Found::Whole = self.any_copy(self.index()?, decoder, (class, id), Some(tried), out)? {
+        if let FoundFile::Whole = self.any_copy(self.index()?, decoder, (class, id), Some(tried), out)? {
             return Ok(());
         }
         // A collection may have moved it since the index was opened.
@@ -44,8 +44,8 @@ impl Reader<'_> {
         (class, id): (Class, &ChunkId),
         tried: Option<&Place>,
         out: &mut Vec<u8>,
-    ) -> Result<Found> {
-        let mut found = Found::Nothing;
+    ) -> Result<FoundFile> {
+        let mut found = FoundFile::Nothing;
         let (remote, keys) = (self.store.remote(), self.store.keys());
         let copies = index.copies(id)?;
         let others = copies
@@ -54,7 +54,7 @@ impl Reader<'_> {
         for at in others {
             let read = decoder.read(remote, keys, class, *id, &at.place, out);
             match read.map_err(|e| self.store.judge(e)) {
-                Ok(()) => return Ok(Found::Whole),
+                Ok(()) => return Ok(FoundFile::Whole),
                 Err(e) if e.concerns_one_object() => found = found.or(e),
                 Err(e) => return Err(e),
             }
@@ -69,9 +69,9 @@ impl Reader<'_> {
         let error = match down {
             Some(why) => why,
             None => match self.own_file(decoder, file, out) {
-                Ok(Found::Whole) => return Ok(()),
-                Ok(Found::Useless(e)) => e,
-                Ok(Found::Nothing) => self.unknown(format!("chunk {}", file.bundle)),
+                Ok(FoundFile::Whole) => return Ok(()),
+                Ok(FoundFile::Useless(e)) => e,
+                Ok(FoundFile::Nothing) => self.unknown(format!("chunk {}", file.bundle)),
                 Err(e) => self.store.judge(e),
             },
         };
@@ -87,13 +87,13 @@ impl Reader<'_> {
         decoder: &mut Decoder,
         file: &SmallFile,
         out: &mut Vec<u8>,
-    ) -> Result<Found> {
+    ) -> Result<FoundFile> {
         let found = self.file_by(self.index()?, decoder, file, out)?;
         // A collection may have moved it since the index was opened.
         let Source::Own { fresh, .. } = &self.source else {
             return Ok(found);
         };
-        if let Found::Whole = found {
+        if let FoundFile::Whole = found {
             return Ok(found);
         }
         let fresh = fresh.get_or_init(|| Box::new(Reader::new(self.store.clone(), Box::new(|_, _| {}))));
@@ -106,25 +106,25 @@ impl Reader<'_> {
         decoder: &mut Decoder,
         file: &SmallFile,
         out: &mut Vec<u8>,
-    ) -> Result<Found> {
-        let mut found = Found::Nothing;
+    ) -> Result<FoundFile> {
+        let mut found = FoundFile::Nothing;
         let moved = index.moved(&file.hash)?;
         let moved = moved.iter().map(|to| to.file(file.hash));
         let mut plain = Vec::new();
         for place in std::iter::once(*file).chain(moved) {
             match self.any_copy(index, decoder, (Class::Data, &place.bundle), None, &mut plain)? {
-                Found::Whole => {}
-                Found::Useless(e) => {
+                FoundFile::Whole => {}
+                FoundFile::Useless(e) => {
                     found = found.or(e);
                     continue;
                 }
-                Found::Nothing => continue,
+                FoundFile::Nothing => continue,
             }
             let bytes = place.slice(&plain).filter(|_| place.len == file.len);
             if let Some(bytes) = bytes.filter(|bytes| self.store.keys().content_hash(bytes) == file.hash) {
                 out.clear();
                 out.extend_from_slice(bytes);
-                return Ok(Found::Whole);
+                return Ok(FoundFile::Whole);
             }
         }
         Ok(found)
@@ -132,7 +132,7 @@ impl Reader<'_> {
 }
 
 /// What became of the search for a chunk or file.
-pub(super) enum Found {
+pub(super) enum FoundFile {
     Whole,
     /// It is in a place that is of no use, and why: it is not missing.
     Useless(Error),
@@ -140,12 +140,12 @@ pub(super) enum Found {
     Nothing,
 }
 
-impl Found {
+impl FoundFile {
     /// Of several failures the one that proves the least: what can't be read may be whole.
-    fn or(self, error: Error) -> Found {
+    fn or(self, error: Error) -> FoundFile {
         match self {
-            Found::Useless(known) if !known.is_damage() || error.is_damage() => Found::Useless(known),
-            _ => Found::Useless(error),
+            FoundFile::Useless(known) if !known.is_damage() || error.is_damage() => FoundFile::Useless(known),
+            _ => FoundFile::Useless(error),
         }
     }
 }

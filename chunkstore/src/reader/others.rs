@@ -2,7 +2,7 @@
 //! when it is first needed.
 
 use super::Reader;
-use super::files::Found;
+use super::files::FoundFile;
 use crate::error::{Error, Result};
 use crate::frame::Decoder;
 use crate::id::ChunkId;
@@ -79,7 +79,7 @@ impl Others {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         self.ask(error, &mut |other| match other.reader() {
-            Some(reader) => Ok(matches!(reader.own_file(decoder, file, out)?, Found::Whole)),
+            Some(reader) => Ok(matches!(reader.own_file(decoder, file, out)?, FoundFile::Whole)),
             None => Ok(false),
         })
     }
@@ -99,7 +99,7 @@ impl Others {
                 }
                 Ok(false) => {}
                 Err(e) if e.is_of_this_process() => return Err(e),
-                Err(e) if e.is_of_one_object() => {}
+                Err(e) if e.is_object_local() => {}
                 Err(_) => other.is_down.store(true, Relaxed),
             }
         }

@@ -35,10 +35,10 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 
 /// A repository in a directory. Nothing is created before the first write.
 pub struct Local {
-    shared: Arc<Shared>,
+    shared: Arc<LocalState>,
 }
 
-struct Shared {
+struct LocalState {
     path: PathBuf,
     /// Opened once and kept: what is mounted over or put in place of the path later is not our repository.
     root: OnceLock<OwnedFd>,
@@ -83,7 +83,7 @@ fn parent(path: &str) -> &str {
 impl Local {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Local {
-            shared: Arc::new(Shared {
+            shared: Arc::new(LocalState {
                 path: root.into(),
                 root: OnceLock::new(),
                 sharing: OnceLock::new(),
@@ -94,7 +94,7 @@ impl Local {
     }
 }
 
-impl Shared {
+impl LocalState {
     fn root(&self) -> io::Result<BorrowedFd<'_>> {
         if let Some(root) = self.root.get() {
             return Ok(root.as_fd());
@@ -384,13 +384,13 @@ impl Remote for Local {
         self.barrier()
     }
 
-    fn set_aside(&self) -> Result<()> {
+    fn create_reserve(&self) -> Result<()> {
         let root = self.shared.existing_root("set aside")?;
-        reserve::set_aside(root, &self.shared.sharing(root))
+        reserve::create_reserve(root, &self.shared.sharing(root))
             .map_err(|e| failed("set aside", reserve::PATH, e))
     }
 
-    fn use_reserve(&self) -> Result<bool> {
+    fn release_reserve(&self) -> Result<bool> {
         let root = self.shared.existing_root("free")?;
         reserve::free(root).map_err(|e| failed("free", reserve::PATH, e))
     }

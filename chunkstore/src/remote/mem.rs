@@ -33,7 +33,7 @@ impl Remote for Memory {
     }
 
     fn begin(&self) -> Result<Box<dyn Staged>> {
-        Ok(Box::new(StagedBytes {
+        Ok(Box::new(StagedInMemory {
             objects: self.objects.clone(),
             bytes: Vec::new(),
         }))
@@ -86,12 +86,12 @@ impl Remote for Memory {
     }
 }
 
-struct StagedBytes {
+struct StagedInMemory {
     objects: Objects,
     bytes: Vec<u8>,
 }
 
-impl Staged for StagedBytes {
+impl Staged for StagedInMemory {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes.extend_from_slice(bytes);
         Ok(())

@@ -19,7 +19,7 @@ pub use local::Local;
 pub use mem::Memory;
 pub use probe::{Probe, probe};
 pub use several::for_all;
-pub(crate) use several::together;
+pub(crate) use several::join_concurrent;
 
 use crate::error::{Error, Result};
 use crate::id::{IndexId, ListId, MarkId, PackId, SessionId, SlotId};
@@ -243,22 +243,22 @@ pub trait Remote: Send + Sync {
         )))
     }
     /// Sets room aside for a collection on a full disk, where that makes sense and was not done before.
-    fn set_aside(&self) -> Result<()> {
+    fn create_reserve(&self) -> Result<()> {
         Ok(())
     }
     /// Frees the room that was set aside; false where there is none.
-    fn use_reserve(&self) -> Result<bool> {
+    fn release_reserve(&self) -> Result<bool> {
         Ok(false)
     }
 
     /// How many requests a caller does well to have under way at once.
-    fn lanes(&self) -> usize {
+    fn max_concurrency(&self) -> usize {
         1
     }
 
     /// Whether a request takes so long that what it brings is worth keeping, and that several had better go at once.
-    fn is_far(&self) -> bool {
-        self.lanes() > 1
+    fn is_high_latency(&self) -> bool {
+        self.max_concurrency() > 1
     }
 
     /// Publishes small `bytes` and makes the name durable.

@@ -17,7 +17,7 @@ mod webdav;
 mod wire;
 
 use self::fault::{Fault, Outcome};
-use self::retry::Sender;
+use self::retry::RetryingClient;
 use self::wire::Wire;
 use super::address::Address;
 use super::link::Link;
@@ -30,7 +30,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 /// Requests that a caller does well to have under way.
-const LANES: usize = 4;
+const MAX_CONCURRENCY: usize = 4;
 /// Bytes asked for at once: what is longer is read in pieces, so that no more than a piece is sent again.
 const READ: u64 = 16 << 20;
 
@@ -44,15 +44,15 @@ const BEING_MADE: usize = 4;
 /// What is gathered grows by so much at a time, so that little is taken that is not used.
 const GROWTH: usize = 4 << 20;
 
-struct Shared {
+struct NetworkState {
     wire: Wire,
-    sender: Sender,
+    sender: RetryingClient,
     address: Address,
     _connections: Permit,
 }
 
 pub(super) struct Network {
-    shared: Arc<Shared>,
+    shared: Arc<NetworkState>,
 }
 
 impl Network {
@@ -79,9 +79,9 @@ impl Network {
         let connections = descriptors::hold(CONNECTIONS_LEAST, CONNECTIONS_MOST);
         let most = (connections.count() - BEING_MADE).min(retry::MOST);
         Ok(Some(Network {
-            shared: Arc::new(Shared {
+            shared: Arc::new(NetworkState {
                 wire,
-                sender: Sender::new(&address, link.cancel.clone(), most)?,
+                sender: RetryingClient::new(&address, link.cancel.clone(), most)?,
                 address,
                 _connections: connections,
             }),
@@ -89,7 +89,7 @@ impl Network {
     }
 }
 
-impl Shared {
+impl NetworkState {
     fn failed(&self, operation: &'static str, name: impl ToString, fault: &Fault) -> Error {
         let name = name.to_string();
         match fault.kind() {
@@ -167,12 +167,12 @@ impl Remote for Network {
         self.shared.address.shown().to_string()
     }
 
-    fn lanes(&self) -> usize {
-        LANES
+    fn max_concurrency(&self) -> usize {
+        MAX_CONCURRENCY
     }
 
     fn begin(&self) -> Result<Box<dyn Staged>> {
-        Ok(Box::new(StagedBytes {
+        Ok(Box::new(StagedUpload {
             shared: self.shared.clone(),
             bytes: Vec::new(),
         }))
@@ -239,7 +239,7 @@ impl Remote for Network {
     }
 
     fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
-        let Shared { wire, sender, .. } = &*self.shared;
+        let NetworkState { wire, sender, .. } = &*self.shared;
         let failed = |fault| self.shared.failed("sweep", temporary::FOLDER, &fault);
         let listed = sender.send(Work::Bulk, |_| sender.run(Work::Bulk, wire.staged()));
         let staged = listed.map_err(failed)?;
@@ -271,12 +271,12 @@ fn work_on(name: &ObjectName) -> Work {
     }
 }
 
-struct StagedBytes {
-    shared: Arc<Shared>,
+struct StagedUpload {
+    shared: Arc<NetworkState>,
     bytes: Vec<u8>,
 }
 
-impl Staged for StagedBytes {
+impl Staged for StagedUpload {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let free = self.bytes.capacity() - self.bytes.len();
         if free < bytes.len() {
@@ -291,7 +291,7 @@ impl Staged for StagedBytes {
     }
 
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published> {
-        let StagedBytes { shared, bytes } = *self;
+        let StagedUpload { shared, bytes } = *self;
         match shared.create(name, &Bytes::from(bytes)) {
             Ok(()) => Ok(Published::Created),
             Err(fault) if fault.kind() == ErrorKind::AlreadyExists => Ok(Published::Exists),

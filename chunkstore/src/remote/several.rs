@@ -6,12 +6,12 @@ use crate::threads;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Both, at once where the remote is far.
-pub(crate) fn together<A: Send, B>(
+pub(crate) fn join_concurrent<A: Send, B>(
     remote: &dyn Remote,
     one: impl Fn() -> A + Sync,
     other: impl FnOnce() -> B,
 ) -> (A, B) {
-    if !remote.is_far() {
+    if !remote.is_high_latency() {
         return (one(), other());
     }
     std::thread::scope(|scope| {
@@ -29,8 +29,8 @@ pub(crate) fn together<A: Send, B>(
 
 /// `each` for all of `items`, as many at a time as the remote does well with. Results are in the order of the items.
 pub fn for_all<T: Sync, R: Send>(remote: &dyn Remote, items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let lanes = remote.lanes().min(items.len());
-    if lanes <= 1 {
+    let concurrency = remote.max_concurrency().min(items.len());
+    if concurrency <= 1 {
         return items.iter().map(each).collect();
     }
     let next = AtomicUsize::new(0);
@@ -46,7 +46,7 @@ pub fn for_all<T: Sync, R: Send>(remote: &dyn Remote, items: &[T], each: impl Fn
     };
     let mut done = std::thread::scope(|scope| {
         // Those that could not be started are not missed: the calling thread takes what is left.
-        let threads: Vec<_> = (1..lanes)
+        let threads: Vec<_> = (1..concurrency)
             .filter_map(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
         let mut done = work();
@@ -96,15 +96,15 @@ mod tests {
         fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
             self.0.sweep_staged(all_ended)
         }
-        fn lanes(&self) -> usize {
+        fn max_concurrency(&self) -> usize {
             self.1
         }
     }
 
     #[test]
     fn results_keep_their_order_and_threads_their_bound() {
-        for lanes in [1, 3, 200] {
-            let remote = Far(Memory::new(), lanes);
+        for concurrency in [1, 3, 200] {
+            let remote = Far(Memory::new(), concurrency);
             let items: Vec<usize> = (0..100).collect();
             let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let results = for_all(&remote, &items, |item| {
@@ -114,8 +114,8 @@ mod tests {
                 item * 2
             });
             assert_eq!(results, items.iter().map(|item| item * 2).collect::<Vec<_>>());
-            assert!(most.load(Relaxed) <= lanes);
-            assert_eq!(together(&remote, || 1, || 2), (1, 2));
+            assert!(most.load(Relaxed) <= concurrency);
+            assert_eq!(join_concurrent(&remote, || 1, || 2), (1, 2));
         }
         assert!(for_all(&Far(Memory::new(), 4), &[], |item: &usize| *item).is_empty());
     }

@@ -1,7 +1,7 @@
 //! Replicas: several remotes that hold one repository, with the same id and the same keys. Chunks are the same in each;
 //! packs, sessions, marks, index and generations are every replica's own (I-10), under names of their own (I-18).
 
-use super::{Opened, Slate, Store};
+use super::{Opened, SnapshotObject, Store};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::id::{ReplicaId, SessionId, random};
@@ -63,7 +63,7 @@ impl Store {
             self.own_config(remote)?;
         }
         remote.barrier()?;
-        match remote.set_aside() {
+        match remote.create_reserve() {
             // The next collection tries again.
             Ok(()) | Err(Error::NoSpace { .. }) => Ok(Made::New),
             Err(e) => Err(e),
@@ -107,8 +107,8 @@ impl Store {
     /// A manifest's body, as it is stored here now; [`Error::Missing`] for a fence.
     pub fn stored_manifest(&self, id: SessionId) -> Result<Vec<u8>> {
         match self.slate(id)? {
-            Slate::Manifest { body, .. } => Ok(body),
-            Slate::Fence => Err(Error::Missing {
+            SnapshotObject::Manifest { body, .. } => Ok(body),
+            SnapshotObject::Fence => Err(Error::Missing {
                 object: ObjectName::snapshot(id).to_string(),
             }),
         }

@@ -50,7 +50,7 @@ impl Store {
             let slot = read_slot(&*self.remote, id).and_then(|bytes| Slot::parse(id, &bytes));
             let slot = match slot {
                 // Damaged, or of a kind that is not for people.
-                Err(e) if e.is_of_one_object() => None,
+                Err(e) if e.is_object_local() => None,
                 slot => Some(slot?),
             };
             let note = slot

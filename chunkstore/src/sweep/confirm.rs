@@ -51,7 +51,7 @@ impl<'a> Confirm<'a> {
         if !self.lists.contains_key(&pack) {
             let list = match pack::read_list(self.store.remote(), self.store.keys(), pack) {
                 Ok(list) => Some(list),
-                Err(e) if e.is_of_one_object() => None,
+                Err(e) if e.is_object_local() => None,
                 Err(e) => return Err(e),
             };
             let rows = |list: &Option<PackList>| 1 + list.as_ref().map_or(0, PackList::rows);
@@ -110,7 +110,7 @@ impl<'a> Confirm<'a> {
             .read(remote, keys, at.class, *id, &at.place, &mut self.plain);
         match read {
             Ok(()) => self.held = Some(at.place),
-            Err(e) if e.is_of_one_object() => return Ok(false),
+            Err(e) if e.is_object_local() => return Ok(false),
             Err(e) => return Err(e),
         }
         Ok(true)
@@ -219,7 +219,7 @@ impl<'a> Confirm<'a> {
                 Ok(true) => {}
                 Ok(false) => return Ok(sound),
                 // One by one, or not at all.
-                Err(e) if e.is_of_one_object() => return Ok(sound),
+                Err(e) if e.is_object_local() => return Ok(sound),
                 Err(e) => return Err(e),
             }
             let keys = self.store.keys();
@@ -232,7 +232,7 @@ impl<'a> Confirm<'a> {
                 self.held = None;
                 match opened {
                     Ok(()) => sound[number] = true,
-                    Err(e) if e.is_of_one_object() => {}
+                    Err(e) if e.is_object_local() => {}
                     Err(e) => return Err(e),
                 }
             }

@@ -34,14 +34,14 @@ pub struct Needs<'a> {
     /// Whether any moved file is listed.
     has_moved: bool,
     /// Hashes of files that rest on where they were moved to.
-    moved: Keys,
-    superseded: Keys,
+    moved: NeededKeys,
+    superseded: NeededKeys,
     /// Where not the first copy of a chunk or place of a file is kept, the one that is; all are where none was found sound.
     chosen: Scratch,
 }
 
 /// What of one copy of a chunk is needed.
-pub(super) enum Use {
+pub(super) enum PackUse {
     Nothing,
     All,
     /// These files, by offset.
@@ -56,7 +56,7 @@ pub(super) struct Worth {
     pub is_poor: bool,
 }
 
-impl Use {
+impl PackUse {
     /// `stored` and `plain` are lengths of the chunk.
     pub fn worth(&self, stored: u32, plain: u32) -> Worth {
         let whole = Worth {
@@ -64,9 +64,9 @@ impl Use {
             is_poor: false,
         };
         let files = match self {
-            Use::Nothing => return Worth { needed: 0, ..whole },
-            Use::All => return whole,
-            Use::Files(files) => files,
+            PackUse::Nothing => return Worth { needed: 0, ..whole },
+            PackUse::All => return whole,
+            PackUse::Files(files) => files,
         };
         let live: u64 = files.iter().map(|file| u64::from(file.len)).sum();
         let dead = u64::from(plain).saturating_sub(live);
@@ -97,8 +97,8 @@ impl<'a> Needs<'a> {
             live,
             copied: false,
             has_moved: index.has_moved()?,
-            moved: Keys::new(store),
-            superseded: Keys::new(store),
+            moved: NeededKeys::new(store),
+            superseded: NeededKeys::new(store),
             chosen: Scratch::new(store.cache()),
         };
         needs.copied = index.has_copies()?;
@@ -260,10 +260,10 @@ impl<'a> Needs<'a> {
     }
 
     /// What of a copy is needed: of the chunk `id` at `offset` in `pack`, where `parts` were moved to.
-    pub(super) fn use_of(&self, id: &ChunkId, pack: &PackId, offset: u32, parts: &[Part]) -> Result<Use> {
+    pub(super) fn use_of(&self, id: &ChunkId, pack: &PackId, offset: u32, parts: &[Part]) -> Result<PackUse> {
         let kept = self.is_kept(id, pack, offset)?;
         if kept && self.live.contains(id)? {
-            return Ok(Use::All);
+            return Ok(PackUse::All);
         }
         let mut files = Vec::new();
         let mut too_many = false;
@@ -291,7 +291,7 @@ impl<'a> Needs<'a> {
             }
         }
         if too_many {
-            return Ok(Use::All);
+            return Ok(PackUse::All);
         }
         files.sort_unstable();
         files.dedup();
@@ -299,10 +299,10 @@ impl<'a> Needs<'a> {
             .windows(2)
             .all(|pair| pair[0].offset.saturating_add(pair[0].len) <= pair[1].offset);
         match (files.is_empty(), apart) {
-            (true, _) => Ok(Use::Nothing),
-            (false, true) => Ok(Use::Files(files)),
+            (true, _) => Ok(PackUse::Nothing),
+            (false, true) => Ok(PackUse::Files(files)),
             // What no writer makes is kept as it is.
-            (false, false) => Ok(Use::All),
+            (false, false) => Ok(PackUse::All),
         }
     }
 
@@ -328,14 +328,14 @@ fn place_key(pack: &PackId, offset: u32) -> Vec<u8> {
 }
 
 /// A set of keys of one length on disk.
-struct Keys {
+struct NeededKeys {
     written: Scratch,
     fresh: std::collections::BTreeSet<Vec<u8>>,
 }
 
-impl Keys {
+impl NeededKeys {
     fn new(store: &Store) -> Self {
-        Keys {
+        NeededKeys {
             written: Scratch::new(store.cache()),
             fresh: Default::default(),
         }

@@ -56,7 +56,7 @@ impl Plan {
 
 /// One pack by the index. `needed` counts what a collection must keep of it.
 #[derive(Default)]
-struct Use {
+struct SegmentUse {
     class: Option<Class>,
     total: u64,
     needed: u64,
@@ -88,8 +88,8 @@ fn uses(
     store: &Store,
     needs: &Needs<'_>,
     running: &HashSet<u64>,
-) -> Result<(HashMap<PackId, Use>, HashSet<PackId>)> {
-    let mut uses: HashMap<PackId, Use> = HashMap::new();
+) -> Result<(HashMap<PackId, SegmentUse>, HashSet<PackId>)> {
+    let mut uses: HashMap<PackId, SegmentUse> = HashMap::new();
     let mut of_running: HashSet<PackId> = HashSet::new();
     each_segment(store, needs.view, &mut |_, segment| {
         if !running.is_empty() {

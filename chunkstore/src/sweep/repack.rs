@@ -3,7 +3,7 @@
 //!
 //! Works pack by pack from the packs' own footers, so memory does not grow with what is moved.
 
-use super::needs::Use;
+use super::needs::PackUse;
 use super::rebundle::Rebundler;
 use super::{Needs, write_segments};
 use crate::compress::Codec;
@@ -68,15 +68,15 @@ fn move_pack(
         let needed = needs.use_of(&frame.id, &id, frame.offset, parts)?;
         let place = place(&list, frame)?;
         match &needed {
-            Use::Nothing => continue,
-            Use::Files(files) if needed.worth(frame.stored_len, frame.plain_len).is_poor => {
+            PackUse::Nothing => continue,
+            PackUse::Files(files) if needed.worth(frame.stored_len, frame.plain_len).is_poor => {
                 if bundles.add(frame.id, &place, files)? {
                     bundles.done.drain(..).try_for_each(|list| mover.made(list))?;
                     moved(frame.stored_len.into())?;
                     continue;
                 }
             }
-            Use::Files(_) | Use::All => {}
+            PackUse::Files(_) | PackUse::All => {}
         }
         mover.add(list.class, (frame.id, place, parts), moved)?;
     }
@@ -111,7 +111,7 @@ pub fn move_out(
                         out.insert(frame.id)?;
                     }
                     // Another copy may be sound.
-                    Err(e) if e.is_of_one_object() => failure = Some(e),
+                    Err(e) if e.is_object_local() => failure = Some(e),
                     Err(e) => return Err(e),
                 }
             }

@@ -1,7 +1,7 @@
 //! Packs that go to another replica whole. Their bytes prove themselves by the pack's name, and no frame is opened but for
 //! what the footer lists of moved files.
 
-use super::{Ahead, Told};
+use super::{Ahead, OnProgress};
 use crate::error::{Error, Result};
 use crate::frame::Decoder;
 use crate::id::PackId;
@@ -20,7 +20,7 @@ pub fn carry_ahead(
     to: &Store,
     known: &mut HashSet<PackId>,
     ahead: &mut Ahead,
-    told: &Told<'_>,
+    told: &OnProgress<'_>,
 ) -> Result<u64> {
     let packs = from.packs()?;
     let new: Vec<(PackId, u64)> = packs.into_iter().filter(|(id, _)| known.insert(*id)).collect();
@@ -32,7 +32,7 @@ pub fn carry_ahead(
                 sent += bytes;
             }
             // Collected meanwhile, or hurt: that is for whoever needs it.
-            Err(e) if e.is_of_one_object() => {}
+            Err(e) if e.is_object_local() => {}
             Err(e) => return Err(e),
         }
     }
@@ -45,7 +45,7 @@ pub(super) fn carry_pack(
     to: &Store,
     id: PackId,
     renews: bool,
-    told: &Told<'_>,
+    told: &OnProgress<'_>,
 ) -> Result<(PackList, u64)> {
     let name = ObjectName::pack(id);
     let bytes = from.remote().get(&name, cap::PACK as usize)?;
@@ -86,7 +86,7 @@ fn prove_parts(from: &Store, list: &mut PackList, bytes: &[u8]) -> Result<()> {
             .unwrap_or_default();
         match decoder.open_at(from.keys(), list.class, frame.id, &place, stored, &mut plain) {
             Ok(()) => proven.extend(parts.iter().filter(|part| part.is_proven(from.keys(), &plain))),
-            Err(e) if e.is_of_one_object() => {}
+            Err(e) if e.is_object_local() => {}
             Err(e) => return Err(e),
         }
     }

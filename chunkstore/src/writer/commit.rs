@@ -1,7 +1,7 @@
 //! The writer's other thread: publishes packs while the next ones fill, and then the index segments that list them
 //! (I-1).
 
-use super::{CLAIMS_MAX, Message, Shared};
+use super::{CLAIMS_MAX, Message, WriterState};
 use crate::error::{Error, Result};
 use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
 use crate::pack::{ClosedPack, PackList};
@@ -25,12 +25,12 @@ const UNLISTED_BYTES: u64 = 4 << 30;
 /// Publishes packs as they come, as many at once as the remote bears. Their index segments are written on a flush, every
 /// now and then, and when many chunks have gathered. After a failure it only takes messages off the channel, so that no
 /// worker waits for ever. A run that was asked to stop lists what is there by then: the next one need not send it again.
-pub(super) fn commit(shared: &Shared, messages: &Receiver<Message>) {
+pub(super) fn commit(shared: &WriterState, messages: &Receiver<Message>) {
     std::thread::scope(|scope| {
         let mut uploads = Uploads {
             scope,
             shared,
-            lanes: shared.store.remote().lanes(),
+            lanes: shared.store.remote().max_concurrency(),
             under_way: VecDeque::new(),
             lists: Vec::new(),
             started: Instant::now(),
@@ -61,7 +61,7 @@ pub(super) fn commit(shared: &Shared, messages: &Receiver<Message>) {
 /// Packs on their way to the remote, oldest first, and the lists of those that are there and in no index segment yet.
 struct Uploads<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
-    shared: &'env Shared,
+    shared: &'env WriterState,
     lanes: usize,
     under_way: VecDeque<ScopedJoinHandle<'scope, Result<PackList>>>,
     lists: Vec<PackList>,
@@ -172,13 +172,13 @@ impl Uploads<'_, '_> {
     }
 }
 
-fn latch(shared: &Shared, error: Error) {
+fn latch(shared: &WriterState, error: Error) {
     let mut failure = shared.failure.lock();
     shared.failed.store(true, Relaxed);
     failure.get_or_insert(error);
 }
 
-impl Shared {
+impl WriterState {
     /// Publishes a pack, and its parity where the repository has that.
     fn publish(&self, pack: ClosedPack) -> Result<PackList> {
         let list = pack.publish()?;

@@ -1,6 +1,6 @@
 //! Small files as a writer sees them: which may be referenced (I-4), and where content that it reads is already.
 
-use super::{Shared, Writer};
+use super::{Writer, WriterState};
 use crate::error::Result;
 use crate::id::{ChunkId, ContentHash};
 use crate::index::{KnownFile, Presence};
@@ -85,7 +85,7 @@ impl Writer {
     }
 }
 
-impl Shared {
+impl WriterState {
     /// A place that a collection moved this content to, as one that may be referenced by its new bundle.
     fn known_by_move(&self, hash: &ContentHash) -> Result<Option<KnownFile>> {
         let index = self.index(&mut |_, _| {})?;

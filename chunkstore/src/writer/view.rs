@@ -1,6 +1,6 @@
 //! What a writer's references rest on (I-4): its view, the packs that were there, and what became of both since.
 
-use super::{Shared, Writer};
+use super::{Writer, WriterState};
 use crate::error::Result;
 use crate::index::{self, LocalIndex};
 use crate::session::View;
@@ -10,7 +10,7 @@ impl Writer {
     /// Whether the view under the session that a checkpoint left open still covers what was checked before. If not,
     /// the caller starts a new run (with the checkpoint as its parent).
     pub fn is_covered(&self) -> Result<bool> {
-        let Shared {
+        let WriterState {
             store,
             view,
             segments,
@@ -30,10 +30,10 @@ impl Writer {
     /// without a look into the index (I-4). Where listing is cheap it is also seen that every pack is still there and has
     /// its size; on a far remote that is left to `check`.
     pub fn trusts(&self, earlier: &View, packs: Option<u64>) -> Result<bool> {
-        let Shared {
+        let WriterState {
             store, view, trusted, ..
         } = &*self.shared;
-        if !view.extends(earlier) || store.remote().is_far() {
+        if !view.extends(earlier) || store.remote().is_high_latency() {
             return Ok(view.extends(earlier));
         }
         let now = index::fingerprint(&store.packs()?);

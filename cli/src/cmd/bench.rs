@@ -6,7 +6,7 @@ use crate::render::text;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::json;
-use service::bench::{self, Options, Report};
+use service::bench::{self, BenchOptions, BenchReport};
 use service::face::{Activity, Step};
 use service::machine;
 use service::units::format_bytes;
@@ -24,7 +24,7 @@ pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
         .and_then(|()| tempfile::Builder::new().prefix("bench-").tempdir_in(&on))
         .map_err(|e| failed(&on, e))?;
     let watcher = Step::start(terminal, Activity::Bench)?;
-    let options = Options {
+    let options = BenchOptions {
         scratch: scratch.path().to_path_buf(),
         size: args.size,
         threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(64)),
@@ -59,7 +59,7 @@ fn per_second(rate: f64) -> String {
     format!("{}/s", format_bytes(rate as u64))
 }
 
-fn tell(report: &Report) -> String {
+fn tell(report: &BenchReport) -> String {
     let s = &report.stages;
     let rates = [
         ("read from memory", s.read),

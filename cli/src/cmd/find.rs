@@ -7,7 +7,7 @@ use crate::terminal::Terminal;
 use jiff::Timestamp;
 use service::entry::Entry;
 use service::face::{Activity, Step};
-use service::list::{self, Wanted};
+use service::list::{self, FindQuery};
 use service::listing;
 use service::manifest::Snapshot;
 use service::monitor::{Monitor, Problem, ProblemKind};
@@ -22,7 +22,7 @@ struct Modified {
 }
 
 pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
-    let wanted = Wanted::new(&args.patterns, args.ignore_case)?;
+    let wanted = FindQuery::new(&args.patterns, args.ignore_case)?;
     let filter = args.filter.filter()?;
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let period = Modified {

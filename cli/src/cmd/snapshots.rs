@@ -5,7 +5,7 @@ use crate::output;
 use crate::render::{json, text};
 use crate::terminal::Terminal;
 use serde_json::json;
-use service::facts::{Facts, Group, GroupKey, group_by};
+use service::facts::{Group, GroupKey, SnapshotInfo, group_by};
 use service::listing;
 use service::manifest::Snapshot;
 use service::removal::in_common;
@@ -38,7 +38,7 @@ pub fn run(terminal: &Terminal, args: &SnapshotsArgs) -> Result<Status, Failure>
 }
 
 /// The newest `n` of each group.
-fn newest_of_each<'a>(chosen: &[&'a Facts], keys: &[GroupKey], n: usize) -> Vec<&'a Facts> {
+fn newest_of_each<'a>(chosen: &[&'a SnapshotInfo], keys: &[GroupKey], n: usize) -> Vec<&'a SnapshotInfo> {
     let groups = group_by(chosen, keys);
     groups
         .into_iter()

@@ -6,7 +6,7 @@ use crate::render::{json, text};
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::json;
-use service::facts::Facts;
+use service::facts::SnapshotInfo;
 use service::trash::{self, Request, Trashed};
 use service::units::escape;
 use service::{Failure, SessionId, Status};
@@ -69,7 +69,7 @@ fn list(terminal: &Terminal, trash: &[Trashed], earlier: u64) -> Result<(), Fail
     out.finish()
 }
 
-fn tell(terminal: &Terminal, done: &[(Facts, SessionId)], dry_run: bool) -> Result<(), Failure> {
+fn tell(terminal: &Terminal, done: &[(SnapshotInfo, SessionId)], dry_run: bool) -> Result<(), Failure> {
     if terminal.json() {
         for (facts, new) in done {
             output::object(&json!({
@@ -88,7 +88,7 @@ fn tell(terminal: &Terminal, done: &[(Facts, SessionId)], dry_run: bool) -> Resu
         let old = text::short(&facts.id.to_hex());
         output::line(&match dry_run {
             true => format!("Would bring back {}", text::snapshot_line(facts)),
-            false => format!("Brought back {old} as {}", text::short(&new.to_hex())),
+            false => format!("TransferStats back {old} as {}", text::short(&new.to_hex())),
         })?;
     }
     Ok(())

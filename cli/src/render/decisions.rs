@@ -6,7 +6,7 @@ use crate::output::Lines;
 use serde_json::{Value, json};
 use service::Failure;
 use service::listing::Listing;
-use service::removal::{Action, Decisions, PolicyDecision, in_common};
+use service::removal::{Decisions, ForgetAction, PolicyDecision, in_common};
 use service::units::escape;
 
 /// One line for each snapshot.
@@ -36,14 +36,14 @@ pub fn tables(decisions: &Decisions) -> Result<(), Failure> {
         } else {
             "Remove"
         };
-        for (action, word) in [(Action::Keep, "Keep"), (Action::Remove, remove)] {
+        for (action, word) in [(ForgetAction::Keep, "Keep"), (ForgetAction::Remove, remove)] {
             table(&mut out, &members, action, word);
         }
     }
     out.finish()
 }
 
-fn table(out: &mut Lines, members: &[&PolicyDecision], action: Action, word: &str) {
+fn table(out: &mut Lines, members: &[&PolicyDecision], action: ForgetAction, word: &str) {
     let rows: Vec<Vec<String>> = members
         .iter()
         .filter(|d| d.action == action)
@@ -73,15 +73,16 @@ pub fn groups(all: &Listing, decisions: &Decisions) -> Value {
             let snapshot = all.snapshot(d.facts.id);
             snapshot.map(|s| json::snapshot(s.id, &s.manifest, s.tree))
         };
-        let of = |action: Action| members.iter().copied().filter(move |d| d.action == action);
-        let reasons = of(Action::Keep).map(|d| json!({ "snapshot": snapshot(&d), "matches": d.reasons }));
+        let of = |action: ForgetAction| members.iter().copied().filter(move |d| d.action == action);
+        let reasons =
+            of(ForgetAction::Keep).map(|d| json!({ "snapshot": snapshot(&d), "matches": d.reasons }));
         let key = json::group_key(group);
         json!({
             "tags": key["tags"],
             "host": key["hostname"],
             "paths": key["paths"],
-            "keep": of(Action::Keep).map(|d| snapshot(&d)).collect::<Vec<_>>(),
-            "remove": of(Action::Remove).map(|d| snapshot(&d)).collect::<Vec<_>>(),
+            "keep": of(ForgetAction::Keep).map(|d| snapshot(&d)).collect::<Vec<_>>(),
+            "remove": of(ForgetAction::Remove).map(|d| snapshot(&d)).collect::<Vec<_>>(),
             "reasons": reasons.collect::<Vec<_>>(),
         })
     });

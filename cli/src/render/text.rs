@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use service::entry::{Entry, Kind, Trouble};
-use service::facts::Facts;
+use service::facts::SnapshotInfo;
 use service::manifest::Summary;
 use service::monitor::{Lost, Problem, ProblemKind, Progress};
 pub use service::text::{count, grouped, short, time};
@@ -221,7 +221,7 @@ pub fn paths(paths: &[Vec<u8>]) -> String {
 }
 
 /// One snapshot in a line: where only a few are named.
-pub fn snapshot_line(facts: &Facts) -> String {
+pub fn snapshot_line(facts: &SnapshotInfo) -> String {
     let id = short(&facts.id.to_hex());
     let tags = match facts.tags.is_empty() {
         true => String::new(),

@@ -2,7 +2,7 @@
 //! several at once instead of one after the other. Where they are, the system is not asked: it would look for each page
 //! twice.
 
-use super::job::{Slot, State};
+use super::job::{BackupSlot, EntryState};
 use super::open::open_file;
 use crate::entry::{Kind, Meta};
 use crate::fsmeta;
@@ -61,12 +61,12 @@ impl Ahead {
 
     /// The file of this slot, if it is one to read; slots are asked for in order. Those up to `small` bytes are asked
     /// of the disk at once; a large one is read by a sequential reader, for which the system looks ahead by itself.
-    pub fn take(&mut self, slots: &[Slot], number: usize, small: u64) -> Option<Opened> {
+    pub fn take(&mut self, slots: &[BackupSlot], number: usize, small: u64) -> Option<Opened> {
         self.next = self.next.max(number);
         while self.files.len() < AHEAD
             && let Some(slot) = slots.get(self.next)
         {
-            if let State::Todo { found, dir, .. } = &slot.state
+            if let EntryState::Todo { found, dir, .. } = &slot.state
                 && let (Kind::File, false, None, Some(dir)) = (&found.kind, found.special, found.trouble, dir)
             {
                 // Without one it is opened when it is its turn.

@@ -1,8 +1,8 @@
 //! Last stage: takes jobs back in order, writes the tree, and publishes: a checkpoint now and then, the generation at
 //! the end (I-1). Runs on the calling thread.
 
-use super::job::{Job, Slot, State};
-use super::{Outcome, Run};
+use super::job::{BackupJob, BackupSlot, EntryState};
+use super::{BackupRun, RunOutcome};
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Missing, Mounted, Remembered};
 use crate::tree::{Root, Segments, TreeWriter};
@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 const TREE_LEVEL: i32 = 9;
 
 pub struct Assembler<'a> {
-    pub run: &'a Run<'a>,
-    pub jobs: Receiver<Job>,
+    pub run: &'a BackupRun<'a>,
+    pub jobs: Receiver<BackupJob>,
     /// Back to the dispatcher, for the next job.
-    pub rooms: Sender<Vec<Slot>>,
+    pub rooms: Sender<Vec<BackupSlot>>,
     /// Time between checkpoints.
     pub checkpoint: Duration,
     pub parent: Option<SessionId>,
@@ -41,7 +41,7 @@ pub struct Unless {
 
 impl Assembler<'_> {
     /// Takes jobs until all stages have ended; then `whole` says whether the generation is to be published.
-    pub fn assemble(mut self, whole: &mut dyn FnMut() -> Result<()>) -> Result<Outcome> {
+    pub fn assemble(mut self, whole: &mut dyn FnMut() -> Result<()>) -> Result<RunOutcome> {
         let run = self.run;
         let mut encoder = Encoder::new(run.level.max(TREE_LEVEL))?;
         let lane = run.tree_lane;
@@ -50,7 +50,7 @@ impl Assembler<'_> {
             run.counts.tree_blobs.add(u64::from(put.stored.is_some()));
             Ok((put.id, None))
         });
-        let mut waiting: BTreeMap<u64, Job> = BTreeMap::new();
+        let mut waiting: BTreeMap<u64, BackupJob> = BTreeMap::new();
         let mut next = 0;
         let mut last_checkpoint = Instant::now();
         while let Ok(job) = self.jobs.recv() {
@@ -96,7 +96,7 @@ impl Assembler<'_> {
             .as_ref()
             .is_some_and(|parent| self.says_the_same(parent, &root))
         {
-            return Ok(Outcome {
+            return Ok(RunOutcome {
                 snapshot: None,
                 unchanged: true,
             });
@@ -123,11 +123,11 @@ impl Assembler<'_> {
         }
     }
 
-    fn publish(&mut self, mut root: Root, partial: bool) -> Result<Outcome> {
+    fn publish(&mut self, mut root: Root, partial: bool) -> Result<RunOutcome> {
         let run = self.run;
         let flushed = run.writer.flush()?;
         if self.dry_run {
-            return Ok(Outcome {
+            return Ok(RunOutcome {
                 snapshot: None,
                 unchanged: false,
             });
@@ -158,7 +158,7 @@ impl Assembler<'_> {
             packs: run.writer.packs_seen(),
         };
         run.repo.remember(&self.remembered)?;
-        Ok(Outcome {
+        Ok(RunOutcome {
             snapshot: Some(id),
             unchanged: false,
         })
@@ -167,20 +167,20 @@ impl Assembler<'_> {
 
 fn push<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>>(
     tree: &mut TreeWriter<F>,
-    slot: Slot,
+    slot: BackupSlot,
 ) -> Result<()> {
     let lost = || Error::Store(chunkstore::Error::WriterFailed);
     match slot.state {
-        State::Same(entry, Some(at)) => tree.push_same(&slot.dir, entry, &at),
-        State::Same(entry, None) => tree.push(&slot.dir, entry),
-        State::Drafted(mut entry, part) => {
+        EntryState::Same(entry, Some(at)) => tree.push_same(&slot.dir, entry, &at),
+        EntryState::Same(entry, None) => tree.push(&slot.dir, entry),
+        EntryState::Drafted(mut entry, part) => {
             if let Some(part) = part {
                 entry.content = part.content().ok_or_else(lost)?;
             }
             tree.push(&slot.dir, entry)
         }
-        State::LeftOut => Ok(()),
-        State::Todo { .. } => Err(lost()),
+        EntryState::LeftOut => Ok(()),
+        EntryState::Todo { .. } => Err(lost()),
     }
 }
 

@@ -3,10 +3,10 @@
 //! Jobs end where a keyed hash of a file's name says so once enough bytes of small files have gathered, so two
 //! machines that store the same tree for the first time make the same bundles.
 
-use super::Run;
+use super::BackupRun;
 use super::expected::Expected;
-use super::job::{Job, Slot, State};
-use super::parent::{Known, Parent};
+use super::job::{BackupJob, BackupSlot, EntryState};
+use super::parent::{Parent, ParentEntry};
 use super::run::Standing;
 use crate::entry::{Content, DirPath, Extent, Kind, join};
 use crate::error::{Error, Result};
@@ -32,14 +32,14 @@ const ENTRIES: usize = 1024;
 const BARE_TOLD: usize = 10;
 
 pub struct Dispatcher<'a, L> {
-    pub run: &'a Run<'a>,
+    pub run: &'a BackupRun<'a>,
     pub parent: Parent<L>,
     pub reader: &'a Reader<'a>,
-    pub to_workers: Sender<Job>,
-    pub to_assembler: Sender<Job>,
+    pub to_workers: Sender<BackupJob>,
+    pub to_assembler: Sender<BackupJob>,
     /// Room for a job's slots; as many as may be on their way, since the assembler gives them back.
-    pub rooms: Receiver<Vec<Slot>>,
-    job: Vec<Slot>,
+    pub rooms: Receiver<Vec<BackupSlot>>,
+    job: Vec<BackupSlot>,
     small_bytes: u64,
     todo: bool,
     number: u64,
@@ -60,13 +60,13 @@ pub struct Dispatcher<'a, L> {
 
 impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L> {
     pub fn new(
-        run: &'a Run<'a>,
+        run: &'a BackupRun<'a>,
         (parent, parent_id): (Parent<L>, Option<SessionId>),
         expected: Expected<'a>,
         reader: &'a Reader<'a>,
-        to_workers: Sender<Job>,
-        to_assembler: Sender<Job>,
-        rooms: Receiver<Vec<Slot>>,
+        to_workers: Sender<BackupJob>,
+        to_assembler: Sender<BackupJob>,
+        rooms: Receiver<Vec<BackupSlot>>,
     ) -> Result<Self> {
         let decoder = Decoder::new()?;
         let (job, small_bytes, todo, number, presence, mounts, trust, last_trust) = Default::default();
@@ -193,7 +193,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
     }
 
     /// What is worth a word about an entry before it is read.
-    fn note(&mut self, dir: &[u8], found: &Found, known: Option<&Known>) -> Result<()> {
+    fn note(&mut self, dir: &[u8], found: &Found, known: Option<&ParentEntry>) -> Result<()> {
         let path = join(dir, &found.name);
         let then = known.map(|known| &known.item.entry.kind);
         if let Some(problem) = self.expected.entry(&path, found, then, self.parent_id)? {
@@ -251,7 +251,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
         let mut earlier = None;
         let mut state = None;
-        if let Some(Known {
+        if let Some(ParentEntry {
             item,
             trusted,
             unchanged,
@@ -265,7 +265,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
                 counts.bytes.add(item.entry.meta.size);
                 counts.files.add(u64::from(item.entry.kind == Kind::File));
                 counts.count(&item.entry.kind, Standing::Unmodified);
-                state = Some(State::Same(item.entry, trusted.then_some(item.pos)));
+                state = Some(EntryState::Same(item.entry, trusted.then_some(item.pos)));
             } else {
                 earlier = Some(Box::new(item.entry));
             }
@@ -287,13 +287,13 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
                 self.small_bytes += size;
                 cut_here = self.run.ends_job(&found.name);
             }
-            State::Todo {
+            EntryState::Todo {
                 found,
                 dir: handle.cloned(),
                 known: earlier,
             }
         });
-        self.job.push(Slot {
+        self.job.push(BackupSlot {
             dir: dir.clone(),
             state,
         });
@@ -341,7 +341,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         // A closed channel means that another stage failed; its error is the one to report.
         let stopped = || Error::Store(chunkstore::Error::WriterFailed);
         let room = self.rooms.recv().map_err(|_| stopped())?;
-        let job = Job {
+        let job = BackupJob {
             number: self.number,
             slots: std::mem::replace(&mut self.job, room),
         };

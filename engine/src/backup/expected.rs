@@ -25,7 +25,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-type Load<'a> = Box<dyn FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>> + Send + 'a>;
+type TreeLoad<'a> = Box<dyn FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>> + Send + 'a>;
 
 /// How far back sources that no generation names are searched for, in sources of generations.
 const PATHS_LOOKED_AT: usize = 1_000_000;
@@ -39,7 +39,7 @@ pub(super) struct Expected<'a> {
     paths: BTreeMap<Vec<u8>, Expectation>,
     /// The directories that these are in.
     dirs: HashSet<Vec<u8>>,
-    cursors: HashMap<SessionId, Cursor<Load<'a>>>,
+    cursors: HashMap<SessionId, Cursor<TreeLoad<'a>>>,
     /// Sources with nothing in them that is worth a generation.
     pub empty_sources: usize,
 }
@@ -51,11 +51,11 @@ struct Expectation {
     held: Option<Held>,
     generation: SessionId,
     is_source: bool,
-    state: State,
+    state: ExpectedState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ExpectedState {
     /// Not come to yet.
     Unseen,
     /// A directory whose listing tells.
@@ -111,7 +111,7 @@ impl<'a> Expected<'a> {
                 held,
                 generation: snapshot.id,
                 is_source: sources.contains(path),
-                state: State::Unseen,
+                state: ExpectedState::Unseen,
             };
             let slash = path.iter().rposition(|byte| *byte == b'/');
             self.dirs.insert(path[..slash.unwrap_or(0)].to_vec());
@@ -164,18 +164,18 @@ impl<'a> Expected<'a> {
         if expectation.held == Some(Held::Mount) && found.mount != Mount::Device {
             return self.judge(path, Lost::Unmounted);
         }
-        expectation.state = State::Open;
+        expectation.state = ExpectedState::Open;
         Ok(None)
     }
 
     /// The directory `dir` was listed to its end; `empty` if there is nothing in it.
     pub fn listed(&mut self, dir: &[u8], empty: bool) -> Result<Option<Problem>> {
         match self.paths.get_mut(dir) {
-            Some(expectation) if expectation.state == State::Open || dir.is_empty() => {
+            Some(expectation) if expectation.state == ExpectedState::Open || dir.is_empty() => {
                 if empty {
                     return self.judge(dir, Lost::Empty);
                 }
-                expectation.state = State::Found;
+                expectation.state = ExpectedState::Found;
                 Ok(None)
             }
             _ => Ok(None),
@@ -187,7 +187,7 @@ impl<'a> Expected<'a> {
         if self.paths.contains_key(path) {
             self.held(path)?;
             if let Some(expectation) = self.paths.get_mut(path) {
-                expectation.state = State::Missing;
+                expectation.state = ExpectedState::Missing;
             }
         }
         Ok(())
@@ -201,18 +201,18 @@ impl<'a> Expected<'a> {
         let lost: BTreeSet<Vec<u8>> = self
             .paths
             .iter()
-            .filter(|(_, expectation)| expectation.state == State::Missing)
+            .filter(|(_, expectation)| expectation.state == ExpectedState::Missing)
             .map(|(path, _)| path.clone())
             .collect();
         let lost: BTreeSet<&[u8]> = lost.iter().map(Vec::as_slice).collect();
         let mut problems = Vec::new();
         for (path, expectation) in &mut self.paths {
-            if expectation.state != State::Unseen || expectation.is_source {
+            if expectation.state != ExpectedState::Unseen || expectation.is_source {
                 continue;
             }
             let absolute = Path::new("/").join(OsStr::from_bytes(path));
             match std::fs::symlink_metadata(&absolute) {
-                _ if is_near(path, &lost) => expectation.state = State::Missing,
+                _ if is_near(path, &lost) => expectation.state = ExpectedState::Missing,
                 // Left out by the user.
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -222,7 +222,7 @@ impl<'a> Expected<'a> {
                         what: ProblemKind::Warning { why },
                     });
                 }
-                Err(_) => expectation.state = State::Missing,
+                Err(_) => expectation.state = ExpectedState::Missing,
             }
         }
         Ok(problems)
@@ -231,7 +231,7 @@ impl<'a> Expected<'a> {
     /// What the generation will say is missing.
     pub fn list(&self) -> Vec<Missing> {
         let missing = |(path, expectation): (&Vec<u8>, &Expectation)| {
-            (expectation.state == State::Missing).then(|| Missing {
+            (expectation.state == ExpectedState::Missing).then(|| Missing {
                 path: [b"/", &path[..]].concat(),
                 whole: expectation.whole,
                 held: expectation.held.unwrap_or(Held::Entry),
@@ -249,10 +249,10 @@ impl<'a> Expected<'a> {
             return Ok(None);
         };
         if !is_lost {
-            expectation.state = State::Found;
+            expectation.state = ExpectedState::Found;
             return Ok(None);
         }
-        expectation.state = State::Missing;
+        expectation.state = ExpectedState::Missing;
         let whole = expectation.whole;
         self.empty_sources += usize::from(expectation.is_source && how == Lost::Empty);
         Ok(Some(Problem {
@@ -282,7 +282,7 @@ impl<'a> Expected<'a> {
     fn look_up(&mut self, generation: SessionId, path: &[u8]) -> Result<Held> {
         if !self.cursors.contains_key(&generation) {
             let (reader, mut decoder) = (self.reader, Decoder::new()?);
-            let load: Load<'a> = Box::new(move |id, hint| Ok(reader.tree(&mut decoder, id, hint)?));
+            let load: TreeLoad<'a> = Box::new(move |id, hint| Ok(reader.tree(&mut decoder, id, hint)?));
             let root = self.repo.manifest(generation)?.root()?;
             self.cursors.insert(generation, Cursor::new(&root, load));
         }

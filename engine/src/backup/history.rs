@@ -1,9 +1,9 @@
 //! What is known of earlier runs when one begins: the generations to compare with, and what this machine published
 //! last (I-17).
 
-use super::Options;
+use super::BackupOptions;
 use crate::error::Result;
-use crate::facts::{Facts, newest_first};
+use crate::facts::{SnapshotInfo, newest_first};
 use crate::manifest::{Head, Manifest, Remembered, Snapshot};
 use crate::monitor::{Monitor, Problem, ProblemKind};
 use crate::order;
@@ -16,15 +16,15 @@ use jiff::{SignedDuration, Timestamp};
 pub fn parents(
     repo: &Repo,
     snapshots: &[Snapshot],
-    options: &Options,
+    options: &BackupOptions,
     head: &Head,
 ) -> Result<Vec<(SessionId, Manifest)>> {
     if let Some(id) = options.parent {
         return Ok(vec![(id, repo.manifest(id)?)]);
     }
     let facts = order::facts(snapshots, options.now);
-    let same = |facts: &&Facts| facts.host == head.host && facts.paths == head.paths;
-    let mut candidates: Vec<&Facts> = facts.iter().filter(same).collect();
+    let same = |facts: &&SnapshotInfo| facts.host == head.host && facts.paths == head.paths;
+    let mut candidates: Vec<&SnapshotInfo> = facts.iter().filter(same).collect();
     // A time that is still to come says nothing of what is newest, unless there is nothing else.
     candidates.sort_by(|a, b| {
         a.is_in_future()
@@ -45,7 +45,7 @@ pub fn parents(
 }
 
 /// Warns of a time that is still to come, and of a clock that does not fit to what this machine made last.
-pub fn tell_clock(repo: &Repo, snapshots: &[Snapshot], options: &Options, monitor: &dyn Monitor) {
+pub fn tell_clock(repo: &Repo, snapshots: &[Snapshot], options: &BackupOptions, monitor: &dyn Monitor) {
     let now = options.now;
     let warn = |why: String| {
         let what = ProblemKind::Warning { why };

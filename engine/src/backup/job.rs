@@ -9,12 +9,12 @@ use chunkstore::{ChunkId, ContentHash};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 
-pub struct Slot {
+pub struct BackupSlot {
     pub dir: DirPath,
-    pub state: State,
+    pub state: EntryState,
 }
 
-pub enum State {
+pub enum EntryState {
     /// As it was; with a position, the parent's segments may be used as they are.
     Same(Entry, Option<ParentPos>),
     /// To be examined and, if a file, read.
@@ -26,20 +26,20 @@ pub enum State {
         known: Option<Box<Entry>>,
     },
     /// Done, but for a bundle that may still be open.
-    Drafted(Entry, Option<Part>),
+    Drafted(Entry, Option<JobPart>),
     /// Can't be an entry; reported.
     LeftOut,
 }
 
 /// A file's place in a bundle whose id is known once it is full.
-pub struct Part {
+pub struct JobPart {
     pub bundle: Arc<BundleCell>,
     pub offset: u32,
     pub len: u32,
     pub hash: ContentHash,
 }
 
-impl Part {
+impl JobPart {
     /// Waits for the bundle; `None` when its worker gave up.
     pub fn content(&self) -> Option<Content> {
         let bundle = self.bundle.wait()?;
@@ -52,9 +52,9 @@ impl Part {
     }
 }
 
-pub struct Job {
+pub struct BackupJob {
     pub number: u64,
-    pub slots: Vec<Slot>,
+    pub slots: Vec<BackupSlot>,
 }
 
 enum Cell {

@@ -43,7 +43,7 @@ use history::{newest_of_this_machine, parents, tell_clock};
 use jiff::Timestamp;
 use parent::Parent;
 use parking_lot::Mutex;
-use run::{Counter, Counts, Run};
+use run::{BackupCounts, BackupRun, Counter};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -57,7 +57,7 @@ const WINDOW: usize = 32;
 /// Runs that a garbage collection may overtake before the user is told to try later.
 const RESTARTS: usize = 3;
 
-pub struct Options {
+pub struct BackupOptions {
     /// Absolute, in their plain form: no `.`, `..`, or empty component.
     pub sources: Vec<PathBuf>,
     /// Those among the sources that mean what a symbolic link leads to, not the link.
@@ -89,10 +89,10 @@ pub struct Options {
     pub checkpoint: Duration,
 }
 
-impl Options {
+impl BackupOptions {
     /// A backup of `sources` as it is where nothing else was asked for.
     pub fn new(sources: Vec<PathBuf>, host: &str, now: Timestamp) -> Self {
-        Options {
+        BackupOptions {
             sources,
             followed: BTreeSet::new(),
             read_special: false,
@@ -125,7 +125,7 @@ pub struct Stream<'a> {
 
 /// What a backup did.
 #[derive(Debug)]
-pub struct Report {
+pub struct BackupReport {
     /// `None` in a dry run, or when nothing changed and that was to be skipped.
     pub snapshot: Option<SessionId>,
     pub parent: Option<SessionId>,
@@ -136,7 +136,7 @@ pub struct Report {
     pub elapsed: Duration,
 }
 
-struct Outcome {
+struct RunOutcome {
     snapshot: Option<SessionId>,
     unchanged: bool,
 }
@@ -145,7 +145,7 @@ struct Outcome {
 pub struct Begun(Walk);
 
 /// Begins to walk `options.sources`.
-pub fn begin(options: &Options) -> Result<Begun> {
+pub fn begin(options: &BackupOptions) -> Result<Begun> {
     walk::check_sources(&options.sources)?;
     start_walk(options).map(Begun)
 }
@@ -153,10 +153,10 @@ pub fn begin(options: &Options) -> Result<Begun> {
 /// Backs up `options.sources`, or `stream` when there is one.
 pub fn run(
     repo: &Repo,
-    options: &Options,
+    options: &BackupOptions,
     stream: Option<Stream<'_>>,
     monitor: &dyn Monitor,
-) -> Result<Report> {
+) -> Result<BackupReport> {
     let started = Instant::now();
     walk::check_sources(&options.sources)?;
     match stream {
@@ -166,17 +166,22 @@ pub fn run(
 }
 
 /// Backs up `options.sources`, whose walk has `begun`.
-pub fn run_begun(repo: &Repo, options: &Options, begun: Begun, monitor: &dyn Monitor) -> Result<Report> {
+pub fn run_begun(
+    repo: &Repo,
+    options: &BackupOptions,
+    begun: Begun,
+    monitor: &dyn Monitor,
+) -> Result<BackupReport> {
     run_files(repo, options, Some(begun.0), monitor, Instant::now())
 }
 
 fn run_files(
     repo: &Repo,
-    options: &Options,
+    options: &BackupOptions,
     mut begun: Option<Walk>,
     monitor: &dyn Monitor,
     started: Instant,
-) -> Result<Report> {
+) -> Result<BackupReport> {
     for _ in 0..RESTARTS {
         match once(repo, options, Input::Files(begun.take()), monitor, started) {
             // What was stored so far is a partial generation, or at least indexed: the next try is quick.
@@ -206,7 +211,7 @@ impl Input<'_, '_> {
     }
 }
 
-fn start_walk(options: &Options) -> Result<Walk> {
+fn start_walk(options: &BackupOptions) -> Result<Walk> {
     let filter = Filter::build(options.filter.clone())?;
     let sources = Sources {
         paths: options.sources.clone(),
@@ -218,12 +223,17 @@ fn start_walk(options: &Options) -> Result<Walk> {
 }
 
 /// Threads that read and store: as many as have the descriptors they need.
-fn threads_of(options: &Options) -> usize {
+fn threads_of(options: &BackupOptions) -> usize {
     descriptors::threads(options.threads)
 }
 
 /// Opens the session. A stream can be read but once, so there the index is opened first, as often as it takes.
-fn open_session(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn Monitor) -> Result<Writer> {
+fn open_session(
+    repo: &Repo,
+    options: &BackupOptions,
+    is_stream: bool,
+    monitor: &dyn Monitor,
+) -> Result<Writer> {
     if !options.dry_run {
         repo.prove_state()?;
     }
@@ -252,11 +262,11 @@ fn open_session(repo: &Repo, options: &Options, is_stream: bool, monitor: &dyn M
 
 fn once(
     repo: &Repo,
-    options: &Options,
+    options: &BackupOptions,
     input: Input<'_, '_>,
     monitor: &dyn Monitor,
     started: Instant,
-) -> Result<Report> {
+) -> Result<BackupReport> {
     let is_stream = input.stream_name().is_some();
     let writer = open_session(repo, options, is_stream, monitor)?;
     let head = head(repo, options, input.stream_name());
@@ -276,12 +286,12 @@ fn once(
             manifest.summary.total_bytes_processed,
         )
     });
-    let run = Run {
+    let run = BackupRun {
         repo,
         writer: &writer,
         monitor,
         head,
-        counts: Counts::default(),
+        counts: BackupCounts::default(),
         reading: (0..=threads_of(options)).map(|_| Counter::default()).collect(),
         totals,
         small_file: repo.store.config().small_file(),
@@ -354,7 +364,7 @@ fn once(
         let _ = writer.flush();
     }
     let outcome = outcome?;
-    Ok(Report {
+    Ok(BackupReport {
         snapshot: outcome.snapshot,
         parent: parents.last().map(|(id, _)| *id),
         summary: run.summary(),
@@ -379,17 +389,17 @@ fn streamed_before(reader: &Reader<'_>, parent: Option<&Manifest>, name: &[u8]) 
 
 /// Runs the three stages and reports the error that came first where several fail together.
 fn pipeline<'a, L>(
-    run: &'a Run<'a>,
-    options: &Options,
+    run: &'a BackupRun<'a>,
+    options: &BackupOptions,
     mut walk: Walk,
     parent: (Parent<L>, Option<SessionId>),
     expected: Expected<'a>,
     reader: &'a Reader<'a>,
     assembler: impl FnOnce(
-        crossbeam_channel::Receiver<job::Job>,
-        crossbeam_channel::Sender<Vec<job::Slot>>,
+        crossbeam_channel::Receiver<job::BackupJob>,
+        crossbeam_channel::Sender<Vec<job::BackupSlot>>,
     ) -> Assembler<'a>,
-) -> Result<Outcome>
+) -> Result<RunOutcome>
 where
     L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>> + Send,
 {
@@ -459,7 +469,7 @@ where
     })
 }
 
-fn head(repo: &Repo, options: &Options, stream_name: Option<&[u8]>) -> Head {
+fn head(repo: &Repo, options: &BackupOptions, stream_name: Option<&[u8]>) -> Head {
     let paths = match stream_name {
         Some(name) => vec![name.to_vec()],
         None => options

@@ -1,7 +1,7 @@
 //! Where this program keeps what it writes itself: the repositories of a run, its cache and its state. None of it is
 //! backed up, whatever the patterns say: a repository that holds itself would grow with every run.
 
-use super::Options;
+use super::BackupOptions;
 use crate::error::{Error, Result};
 use crate::walk::LeftOut;
 use std::os::unix::ffi::OsStrExt;
@@ -17,7 +17,7 @@ pub struct OwnPlaces {
 }
 
 /// What the walk must not enter. A source that is one of the repositories, or in one, is refused.
-pub(super) fn left_out(options: &Options) -> Result<LeftOut> {
+pub(super) fn left_out(options: &BackupOptions) -> Result<LeftOut> {
     let own = &options.own;
     let repositories: Vec<PathBuf> = own.repositories.iter().map(|path| real(path)).collect();
     let ids: Vec<(u64, u64)> = repositories.iter().filter_map(|path| id(path)).collect();

@@ -41,7 +41,7 @@ pub struct Parent<L> {
 }
 
 /// An earlier entry under the same name, and whether its references need no look into the index.
-pub struct Known {
+pub struct ParentEntry {
     pub item: Item,
     pub trusted: bool,
     pub unchanged: bool,
@@ -71,7 +71,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
 
     /// The earlier entry at (`dir`, `name`), if there is one. Must be asked in the stream's order. A generation that is
     /// damaged from here on, or can't be read, is given up: its files are read as if they were new, which may heal what was lost.
-    pub fn take(&mut self, dir: &[u8], found: &Found) -> Result<Option<Known>> {
+    pub fn take(&mut self, dir: &[u8], found: &Found) -> Result<Option<ParentEntry>> {
         loop {
             match self.try_take(dir, found) {
                 Err(Error::Store(e)) if e.concerns_one_object() => {
@@ -84,7 +84,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
         }
     }
 
-    fn try_take(&mut self, dir: &[u8], found: &Found) -> Result<Option<Known>> {
+    fn try_take(&mut self, dir: &[u8], found: &Found) -> Result<Option<ParentEntry>> {
         while let Some(generation) = self.generations.get_mut(self.current) {
             if std::mem::take(&mut self.begun) {
                 generation.cursor.seek(dir, &found.name)?;
@@ -97,7 +97,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
                             break;
                         };
                         let unchanged = unchanged(&item.entry, found, generation.racy_from, self.ignore);
-                        return Ok(Some(Known {
+                        return Ok(Some(ParentEntry {
                             item,
                             trusted: generation.trusted,
                             unchanged,

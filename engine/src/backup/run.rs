@@ -25,7 +25,7 @@ impl Counter {
 
 /// What the stages count together.
 #[derive(Default)]
-pub(super) struct Counts {
+pub(super) struct BackupCounts {
     pub(super) files_new: Counter,
     pub(super) files_changed: Counter,
     pub(super) files_unmodified: Counter,
@@ -46,7 +46,7 @@ pub(super) enum Standing {
     Unmodified,
 }
 
-impl Counts {
+impl BackupCounts {
     pub(super) fn count(&self, kind: &Kind, standing: Standing) {
         let counter = match (kind, standing) {
             (Kind::Dir, Standing::New) => &self.dirs_new,
@@ -69,12 +69,12 @@ impl Counts {
 }
 
 /// What every stage needs of this run.
-pub struct Run<'a> {
+pub struct BackupRun<'a> {
     pub(super) repo: &'a Repo,
     pub(super) writer: &'a Writer,
     pub(super) monitor: &'a dyn Monitor,
     pub(super) head: Head,
-    pub(super) counts: Counts,
+    pub(super) counts: BackupCounts,
     /// Bytes of large files that are being read, by lane.
     pub(super) reading: Vec<Counter>,
     pub(super) totals: (u64, u64),
@@ -92,7 +92,7 @@ pub struct Run<'a> {
     pub(super) left_out: Mutex<Vec<Vec<u8>>>,
 }
 
-impl Run<'_> {
+impl BackupRun<'_> {
     pub(super) fn writer_keys(&self) -> &Keys {
         self.repo.store.keys()
     }

@@ -3,7 +3,7 @@
 //!
 //! Memory: [`QUEUED`] chunks in the queue and as many open results per file, in buffers that are used again.
 
-use super::Run;
+use super::BackupRun;
 use crate::entry::Extent;
 use crate::error::{Error, Result};
 use chunkstore::ChunkId;
@@ -17,45 +17,45 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 const QUEUED: usize = 4;
 
-pub struct Task {
+pub struct ShareTask {
     data: Vec<u8>,
-    cell: Arc<Cell>,
+    cell: Arc<SharedCell>,
 }
 
-enum Outcome {
+enum ShareOutcome {
     Open,
     Stored(ChunkId),
     Failed,
 }
 
-struct Cell {
-    outcome: Mutex<Outcome>,
+struct SharedCell {
+    outcome: Mutex<ShareOutcome>,
     done: Condvar,
 }
 
-impl Cell {
+impl SharedCell {
     fn is_open(&self) -> bool {
-        matches!(*self.outcome.lock(), Outcome::Open)
+        matches!(*self.outcome.lock(), ShareOutcome::Open)
     }
 
     fn wait(&self) -> Result<ChunkId> {
         let mut outcome = self.outcome.lock();
         loop {
             match *outcome {
-                Outcome::Open => self.done.wait(&mut outcome),
-                Outcome::Stored(id) => return Ok(id),
-                Outcome::Failed => return Err(Error::Store(chunkstore::Error::WriterFailed)),
+                ShareOutcome::Open => self.done.wait(&mut outcome),
+                ShareOutcome::Stored(id) => return Ok(id),
+                ShareOutcome::Failed => return Err(Error::Store(chunkstore::Error::WriterFailed)),
             }
         }
     }
 }
 
-impl Drop for Task {
+impl Drop for ShareTask {
     /// A task that was never stored must not leave its reader waiting.
     fn drop(&mut self) {
         let mut outcome = self.cell.outcome.lock();
-        if let Outcome::Open = *outcome {
-            *outcome = Outcome::Failed;
+        if let ShareOutcome::Open = *outcome {
+            *outcome = ShareOutcome::Failed;
         }
         self.cell.done.notify_all();
     }
@@ -63,7 +63,7 @@ impl Drop for Task {
 
 /// What the workers of a run share.
 pub struct Share {
-    tasks: (Sender<Task>, Receiver<Task>),
+    tasks: (Sender<ShareTask>, Receiver<ShareTask>),
     spare: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
     /// Workers that are in the middle of a job, and may yet have chunks to share.
     busy: AtomicUsize,
@@ -78,7 +78,7 @@ impl Share {
         }
     }
 
-    pub fn tasks(&self) -> &Receiver<Task> {
+    pub fn tasks(&self) -> &Receiver<ShareTask> {
         &self.tasks.1
     }
 
@@ -95,9 +95,15 @@ impl Share {
     }
 
     /// Stores a shared chunk on behalf of its reader.
-    pub fn store(&self, run: &Run<'_>, lane: usize, encoder: &mut Encoder, mut task: Task) -> Result<()> {
+    pub fn store(
+        &self,
+        run: &BackupRun<'_>,
+        lane: usize,
+        encoder: &mut Encoder,
+        mut task: ShareTask,
+    ) -> Result<()> {
         let put = run.writer.put(lane, encoder, Class::Data, &task.data)?;
-        *task.cell.outcome.lock() = Outcome::Stored(put.id);
+        *task.cell.outcome.lock() = ShareOutcome::Stored(put.id);
         // Keeps the buffer if there is room for it.
         let _ = self.spare.0.try_send(std::mem::take(&mut task.data));
         Ok(())
@@ -106,19 +112,19 @@ impl Share {
 
 enum Pending {
     Ready(Extent),
-    Waiting(Arc<Cell>, u32),
+    Waiting(Arc<SharedCell>, u32),
 }
 
 /// The extents of one file in order, as their chunks get stored.
 pub struct Extents<'a, F> {
-    run: &'a Run<'a>,
+    run: &'a BackupRun<'a>,
     lane: usize,
     each: F,
     pending: VecDeque<Pending>,
 }
 
 impl<'a, F: FnMut(Extent) -> Result<()>> Extents<'a, F> {
-    pub fn new(run: &'a Run<'a>, lane: usize, each: F) -> Self {
+    pub fn new(run: &'a BackupRun<'a>, lane: usize, each: F) -> Self {
         Extents {
             run,
             lane,
@@ -138,13 +144,13 @@ impl<'a, F: FnMut(Extent) -> Result<()>> Extents<'a, F> {
         let mut data = share.spare.1.try_recv().unwrap_or_else(|_| whole());
         data.clear();
         data.extend_from_slice(chunk);
-        let cell = Arc::new(Cell {
-            outcome: Mutex::new(Outcome::Open),
+        let cell = Arc::new(SharedCell {
+            outcome: Mutex::new(ShareOutcome::Open),
             done: Condvar::new(),
         });
         self.pending
             .push_back(Pending::Waiting(cell.clone(), chunk.len() as u32));
-        if let Err(full) = share.tasks.0.try_send(Task { data, cell }) {
+        if let Err(full) = share.tasks.0.try_send(ShareTask { data, cell }) {
             share.store(self.run, self.lane, encoder, full.into_inner())?;
         }
         while self.pending.len() > 2 * QUEUED {

@@ -1,10 +1,10 @@
 //! A stream as a generation of one file: standard input, or what a command prints.
 
 use super::assemble::Assembler;
-use super::job::{Job, Slot, State};
+use super::job::{BackupJob, BackupSlot, EntryState};
 use super::run::Standing;
 use super::stream::chunk_stream;
-use super::{Options, Outcome, Run, Stream, WINDOW};
+use super::{BackupOptions, BackupRun, RunOutcome, Stream, WINDOW};
 use crate::entry::{Content, DirPath, Entry, Kind, Meta, Time};
 use crate::error::{Error, Result};
 use crate::fsmeta;
@@ -15,12 +15,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::PathBuf;
 
 pub fn store<'a>(
-    run: &'a Run<'a>,
-    options: &Options,
+    run: &'a BackupRun<'a>,
+    options: &BackupOptions,
     stream: &mut Stream<'_>,
     known: Option<&Entry>,
-    assembler: impl FnOnce(Receiver<Job>, Sender<Vec<super::job::Slot>>) -> Assembler<'a>,
-) -> Result<Outcome> {
+    assembler: impl FnOnce(Receiver<BackupJob>, Sender<Vec<super::job::BackupSlot>>) -> Assembler<'a>,
+) -> Result<RunOutcome> {
     let (content, size) = read(run, stream)?;
     if size == 0 && !options.allow_empty {
         let name = String::from_utf8_lossy(&stream.name).into_owned();
@@ -42,7 +42,7 @@ pub fn store<'a>(
     run.counts.files.add(1);
     run.counts.bytes.add(size);
     if standing == Standing::Unmodified && options.skip_if_unchanged {
-        return Ok(Outcome {
+        return Ok(RunOutcome {
             snapshot: None,
             unchanged: true,
         });
@@ -88,22 +88,22 @@ pub fn store<'a>(
             trouble: None,
         };
         let dir = DirPath::from(&above[..]);
-        slots.push(Slot {
+        slots.push(BackupSlot {
             dir,
-            state: State::Drafted(entry, None),
+            state: EntryState::Drafted(entry, None),
         });
         above = crate::entry::join(&above, name);
     }
     let (to_assembler, jobs) = bounded(1);
     let (return_room, _rooms) = bounded(WINDOW);
     to_assembler
-        .send(Job { number: 0, slots })
+        .send(BackupJob { number: 0, slots })
         .map_err(|_| Error::Store(chunkstore::Error::WriterFailed))?;
     drop(to_assembler);
     assembler(jobs, return_room).assemble(&mut || Ok(()))
 }
 
-fn read(run: &Run<'_>, stream: &mut Stream<'_>) -> Result<(Content, u64)> {
+fn read(run: &BackupRun<'_>, stream: &mut Stream<'_>) -> Result<(Content, u64)> {
     let mut encoder = Encoder::new(run.level)?;
     let mut list_encoder = Encoder::new(run.level)?;
     let mut extents = ExtentListWriter::new(|plain: &[u8]| {

@@ -1,6 +1,6 @@
 //! A file or stream cut into chunks: the loop that a worker runs over what is too large for a bundle.
 
-use super::Run;
+use super::BackupRun;
 use super::share::Extents;
 use crate::entry::Extent;
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ impl io::Read for RangeReader<'_> {
 
 /// Cuts a stream into chunks and puts each; runs of zeros become extents. The inner error is the source's.
 pub fn chunk_stream(
-    run: &Run<'_>,
+    run: &BackupRun<'_>,
     lane: usize,
     encoder: &mut Encoder,
     window: &mut Vec<u8>,
@@ -45,7 +45,7 @@ pub fn chunk_stream(
 }
 
 fn cut_stream<F: FnMut(Extent) -> Result<()>>(
-    run: &Run<'_>,
+    run: &BackupRun<'_>,
     lane: usize,
     encoder: &mut Encoder,
     window: &mut Vec<u8>,

@@ -1,9 +1,9 @@
 //! Second stage: workers read files and put their chunks. Each runs a job to its end, so a chunk stays in the
 //! processor's cache from reading to sealing; buffers are kept from job to job. How a file is read is in `read`.
 
-use super::Run;
+use super::BackupRun;
 use super::ahead::{Ahead, Opened};
-use super::job::{BundleCell, Job, Part, State};
+use super::job::{BackupJob, BundleCell, EntryState, JobPart};
 use super::run::Standing;
 use crate::entry::{Content, Entry, Kind, Trouble, join};
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub struct Worker<'a> {
-    pub(super) run: &'a Run<'a>,
+    pub(super) run: &'a BackupRun<'a>,
     pub(super) lane: usize,
     pub(super) encoder: Encoder,
     pub(super) owners: Owners,
@@ -72,7 +72,7 @@ pub(super) struct Small {
 }
 
 /// What became of an entry since the parent generation: one that was read again and is as it was is unmodified.
-fn standing(known: Option<&Entry>, entry: &Entry, part: Option<&Part>) -> Standing {
+fn standing(known: Option<&Entry>, entry: &Entry, part: Option<&JobPart>) -> Standing {
     let Some(known) = known else {
         return Standing::New;
     };
@@ -89,7 +89,7 @@ fn standing(known: Option<&Entry>, entry: &Entry, part: Option<&Part>) -> Standi
 }
 
 impl<'a> Worker<'a> {
-    pub fn new(run: &'a Run<'a>, lane: usize) -> Result<Self> {
+    pub fn new(run: &'a BackupRun<'a>, lane: usize) -> Result<Self> {
         Ok(Worker {
             run,
             lane,
@@ -104,7 +104,7 @@ impl<'a> Worker<'a> {
         })
     }
 
-    pub fn work(mut self, jobs: &Receiver<Job>, done: &Sender<Job>) -> Result<()> {
+    pub fn work(mut self, jobs: &Receiver<BackupJob>, done: &Sender<BackupJob>) -> Result<()> {
         let worked = self.work_until_stopped(jobs, done);
         // Also when the user stopped the run: entries that are done wait for this bundle.
         match worked {
@@ -113,7 +113,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn work_until_stopped(&mut self, jobs: &Receiver<Job>, done: &Sender<Job>) -> Result<()> {
+    fn work_until_stopped(&mut self, jobs: &Receiver<BackupJob>, done: &Sender<BackupJob>) -> Result<()> {
         loop {
             let job = match jobs.try_recv() {
                 Ok(job) => job,
@@ -140,7 +140,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Stores chunks of other workers' files until there is a job; `None` when there will be none.
-    fn help_until_next(&mut self, jobs: &Receiver<Job>) -> Result<Option<Job>> {
+    fn help_until_next(&mut self, jobs: &Receiver<BackupJob>) -> Result<Option<BackupJob>> {
         let share = &self.run.share;
         loop {
             select! {
@@ -163,18 +163,18 @@ impl<'a> Worker<'a> {
         Ok(None)
     }
 
-    fn job(&mut self, mut job: Job) -> Result<Job> {
+    fn job(&mut self, mut job: BackupJob) -> Result<BackupJob> {
         let mut small = Vec::new();
         self.all_new = job
             .slots
             .iter()
-            .all(|slot| matches!(slot.state, State::Todo { .. }));
+            .all(|slot| matches!(slot.state, EntryState::Todo { .. }));
         let mut knowns = Vec::new();
         self.arena.clear();
         self.surplus = u64::from(self.run.bundle_size) / 4;
         self.ahead.begin();
         for number in 0..job.slots.len() {
-            if !matches!(job.slots[number].state, State::Todo { .. }) {
+            if !matches!(job.slots[number].state, EntryState::Todo { .. }) {
                 continue;
             }
             let opened = self.ahead.take(&job.slots, number, self.run.small_file);
@@ -182,8 +182,8 @@ impl<'a> Worker<'a> {
             if self.run.stopping() {
                 return Err(Error::Interrupted);
             }
-            let state = std::mem::replace(&mut slot.state, State::LeftOut);
-            let State::Todo { found, dir, known } = state else {
+            let state = std::mem::replace(&mut slot.state, EntryState::LeftOut);
+            let EntryState::Todo { found, dir, known } = state else {
                 continue;
             };
             let path = join(&slot.dir, &found.name);
@@ -200,7 +200,7 @@ impl<'a> Worker<'a> {
                     what: ProblemKind::LeftOut { why },
                 });
                 small.retain(|file| file.slot != number);
-                slot.state = State::LeftOut;
+                slot.state = EntryState::LeftOut;
                 continue;
             }
             if let Some(trouble) = entry.trouble {
@@ -215,13 +215,13 @@ impl<'a> Worker<'a> {
                 self.run.counts.files.add(1);
                 self.run.counts.bytes.add(entry.meta.size);
             }
-            slot.state = State::Drafted(entry, None);
+            slot.state = EntryState::Drafted(entry, None);
             knowns.push((number, known));
             self.run.progress();
         }
         self.place_small(&mut job, &small)?;
         for (number, known) in knowns {
-            if let State::Drafted(entry, part) = &job.slots[number].state {
+            if let EntryState::Drafted(entry, part) = &job.slots[number].state {
                 let standing = standing(known.as_deref(), entry, part.as_ref());
                 self.run.counts.count(&entry.kind, standing);
             }
@@ -276,7 +276,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Finds the job's small files among what is known, and adds the others to the open bundle.
-    fn place_small(&mut self, job: &mut Job, small: &[Small]) -> Result<()> {
+    fn place_small(&mut self, job: &mut BackupJob, small: &[Small]) -> Result<()> {
         if small.is_empty() {
             return Ok(());
         }
@@ -292,7 +292,7 @@ impl<'a> Worker<'a> {
         self.all_new &= known.is_empty();
         let mut here: HashMap<ContentHash, u32> = HashMap::new();
         for file in small {
-            let State::Drafted(entry, part) = &mut job.slots[file.slot].state else {
+            let EntryState::Drafted(entry, part) = &mut job.slots[file.slot].state else {
                 continue;
             };
             let (hash, len) = (file.hash, file.len as u32);
@@ -313,7 +313,7 @@ impl<'a> Worker<'a> {
                 self.bundle.files.push((hash, offset, len));
                 offset
             });
-            *part = Some(Part {
+            *part = Some(JobPart {
                 bundle: self.bundle.cell.clone(),
                 offset,
                 len,

@@ -28,7 +28,7 @@ pub(crate) const MIB: usize = 1 << 20;
 const LARGE: usize = 16 * MIB;
 const SMALL: usize = 8 << 10;
 
-pub struct Options {
+pub struct BenchOptions {
     /// An empty directory of the caller's, on the disk to be measured.
     pub scratch: PathBuf,
     /// Bytes of source data of each kind.
@@ -73,14 +73,14 @@ pub struct Achieved {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct BenchReport {
     pub threads: usize,
     pub stages: Stages,
     pub runs: Vec<Achieved>,
 }
 
 pub(crate) struct Bench<'a> {
-    options: &'a Options,
+    options: &'a BenchOptions,
     monitor: &'a dyn Monitor,
 }
 
@@ -93,7 +93,7 @@ enum Data {
 }
 
 /// Measures; leaves nothing in the scratch directory unless it fails.
-pub fn run(options: &Options, monitor: &dyn Monitor) -> Result<Report> {
+pub fn run(options: &BenchOptions, monitor: &dyn Monitor) -> Result<BenchReport> {
     let bench = Bench { options, monitor };
     monitor.phase(Phase::BackingUp);
     let stages = Stages::measure(&bench)?;
@@ -102,7 +102,7 @@ pub fn run(options: &Options, monitor: &dyn Monitor) -> Result<Report> {
         bench.go_on()?;
         runs.extend(bench.runs(data, &stages)?);
     }
-    Ok(Report {
+    Ok(BenchReport {
         threads: options.threads,
         stages,
         runs,
@@ -131,9 +131,9 @@ impl Bench<'_> {
         let (backed_up, seconds) = timed(|| self.backup(&repo, &source))?;
         let manifest = repo.manifest(backed_up)?;
         let (_, again) = timed(|| self.backup(&repo, &source))?;
-        let options = restore::Options {
+        let options = restore::RestoreOptions {
             threads: self.options.threads,
-            ..restore::Options::new(&target)
+            ..restore::RestoreOptions::new(&target)
         };
         let (_, restored) = timed(|| restore::run(&repo, &manifest, &options, self.monitor))?;
         drop(repo);
@@ -204,11 +204,11 @@ impl Bench<'_> {
     }
 
     fn backup(&self, repo: &Repo, source: &Path) -> Result<chunkstore::SessionId> {
-        let options = backup::Options {
+        let options = backup::BackupOptions {
             threads: self.options.threads,
             level: self.options.level,
             // Later than any of the files, or all of them would count as just changed.
-            ..backup::Options::new(
+            ..backup::BackupOptions::new(
                 vec![source.to_path_buf()],
                 "bench",
                 self.options.now + Duration::from_secs(3600),
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn measures_and_leaves_nothing() {
         let scratch = tempfile::tempdir().unwrap();
-        let options = Options {
+        let options = BenchOptions {
             scratch: scratch.path().to_path_buf(),
             size: 4 << 20,
             threads: 2,

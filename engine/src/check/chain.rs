@@ -5,7 +5,7 @@
 use super::Findings;
 use super::triage::Triage;
 use crate::error::{Error, Result};
-use crate::generations::{Known, Missing};
+use crate::generations::{Known, MissingSnapshots};
 use crate::manifest::Manifest;
 use crate::repo::Repo;
 use chunkstore::SessionId;
@@ -51,7 +51,7 @@ pub(super) fn missing(
         }
         // The lists of what was forgotten can't be read.
         Err(Error::Store(e)) => match triage.sound("forgotten", Err(e))? {
-            Ok(Missing { lost, .. }) => lost,
+            Ok(MissingSnapshots { lost, .. }) => lost,
             Err(e) => {
                 findings.trouble("forgotten", &e);
                 return Ok(());

@@ -2,10 +2,10 @@
 //! frame opened with its id proven (I-2, I-3). Packs are streamed in pieces, several side by side; memory is a few
 //! pieces a thread.
 
-use super::listed::Listed;
+use super::listed::ListedPacks;
 use super::structure::{Structure, of_chunk};
 use super::triage::Triage;
-use super::{Findings, Options, ReadData};
+use super::{CheckOptions, Findings, ReadData};
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Progress};
 use crate::repo::Repo;
@@ -30,14 +30,14 @@ pub(super) fn read(
     repo: &Repo,
     triage: &Triage<'_>,
     structure: &Structure,
-    options: &Options,
+    options: &CheckOptions,
     only: Option<&HashSet<PackId>>,
     findings: &mut Findings,
     monitor: &dyn Monitor,
 ) -> Result<(u64, u64)> {
     let mut packs = choose(structure, options.read_data)?;
     packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
-    let job = Job {
+    let job = PackCheck {
         store: &repo.store,
         triage,
         structure,
@@ -116,7 +116,7 @@ fn shuffle(packs: &mut [(PackId, u64)]) -> Result<()> {
     Ok(())
 }
 
-struct Job<'a> {
+struct PackCheck<'a> {
     store: &'a Store,
     triage: &'a Triage<'a>,
     structure: &'a Structure,
@@ -134,7 +134,7 @@ struct Job<'a> {
 }
 
 /// Buffers of one thread.
-struct Hands {
+struct CheckWorker {
     decoder: Decoder,
     piece: Vec<u8>,
     /// The beginning of a frame that goes on in the next piece.
@@ -142,9 +142,9 @@ struct Hands {
     plain: Vec<u8>,
 }
 
-impl Job<'_> {
+impl PackCheck<'_> {
     fn work(&self) -> Result<()> {
-        let mut hands = Hands {
+        let mut hands = CheckWorker {
             decoder: Decoder::new()?,
             piece: Vec::new(),
             carry: Vec::new(),
@@ -179,7 +179,7 @@ impl Job<'_> {
         }
     }
 
-    fn pack(&self, hands: &mut Hands, id: PackId) -> Result<()> {
+    fn pack(&self, hands: &mut CheckWorker, id: PackId) -> Result<()> {
         let (remote, keys) = (self.store.remote(), self.store.keys());
         let list = match self.triage.pack(id, || pack::read_list(remote, keys, id))? {
             Ok(list) => Some(list),
@@ -245,7 +245,7 @@ impl Job<'_> {
         let Some(listed) = self.structure.listed.get(&list.id) else {
             return;
         };
-        let own = Listed::of(list);
+        let own = ListedPacks::of(list);
         let same = listed.class == own.class && listed.frames == own.frames && listed.sum == own.sum;
         if !same {
             self.damage(list.id, "its list of frames differs from the index");
@@ -255,7 +255,7 @@ impl Job<'_> {
     /// Reads all bytes: hashes them and opens the frames of `list` as they complete.
     fn stream(
         &self,
-        hands: &mut Hands,
+        hands: &mut CheckWorker,
         id: PackId,
         list: Option<&PackList>,
     ) -> Result<Result<(), StoreError>> {
@@ -345,7 +345,7 @@ impl Job<'_> {
                 Ok(())
             }
             // What it says of itself is proven, so it is no newer form of anything.
-            Err(e) if e.is_of_one_object() => {
+            Err(e) if e.is_object_local() => {
                 self.damage(list.id, of_chunk(&frame.id, &e));
                 self.bad(list.id, frame.id)
             }

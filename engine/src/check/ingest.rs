@@ -2,7 +2,7 @@
 //! can't be read.
 
 use super::Findings;
-use super::listed::{Listed, frame_sum, part_sum};
+use super::listed::{ListedPacks, frame_sum, part_sum};
 use super::triage::Triage;
 use chunkstore::indexfile::{IndexEntry, IndexSegment};
 use chunkstore::remote::ObjectName;
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// What index segments say of packs, taken in while the local index is made; a segment may come more than once.
 #[derive(Default)]
 pub(super) struct Ingest {
-    listed: HashMap<PackId, Listed>,
+    listed: HashMap<PackId, ListedPacks>,
     entries: HashMap<IndexId, u64>,
     trouble: BTreeMap<IndexId, StoreError>,
     /// Segments, and a pack that each lists otherwise than another one does.
@@ -48,7 +48,7 @@ impl Ingest {
     }
 
     /// The packs that segments list, and the number of entries in all.
-    pub fn finish(self, triage: &Triage<'_>, findings: &mut Findings) -> (HashMap<PackId, Listed>, u64) {
+    pub fn finish(self, triage: &Triage<'_>, findings: &mut Findings) -> (HashMap<PackId, ListedPacks>, u64) {
         for (id, error) in self.trouble {
             match error.is_damage() {
                 true => findings.index_is_short = true,
@@ -65,11 +65,11 @@ impl Ingest {
 }
 
 /// What a segment says of each of its packs.
-fn packs_of(segment: &IndexSegment) -> Vec<Listed> {
-    let mut here: Vec<Listed> = segment
+fn packs_of(segment: &IndexSegment) -> Vec<ListedPacks> {
+    let mut here: Vec<ListedPacks> = segment
         .packs
         .iter()
-        .map(|pack| Listed {
+        .map(|pack| ListedPacks {
             class: pack.class,
             size: pack.size,
             frames: 0,

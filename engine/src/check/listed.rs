@@ -7,7 +7,7 @@ use chunkstore::smallfile::Part;
 
 /// A pack as the index segments have it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listed {
+pub(super) struct ListedPacks {
     pub class: Class,
     pub size: u64,
     pub frames: u64,
@@ -15,9 +15,9 @@ pub(super) struct Listed {
     pub sum: u128,
 }
 
-impl Listed {
+impl ListedPacks {
     /// What a pack's own list comes to.
-    pub fn of(list: &PackList) -> Listed {
+    pub fn of(list: &PackList) -> ListedPacks {
         let frames = list.frames.iter().fold(0u128, |sum, frame| {
             let key = list.sealed_keys.get(usize::from(frame.key));
             let numbers = [frame.offset, frame.stored_len, frame.plain_len];
@@ -27,7 +27,7 @@ impl Listed {
             let bundle = list.frames.get(part.at as usize);
             sum.wrapping_add(part_sum(bundle.map_or(0, |frame| frame.offset), part))
         });
-        Listed {
+        ListedPacks {
             class: list.class,
             size: list.size,
             frames: list.frames.len() as u64,
@@ -36,7 +36,7 @@ impl Listed {
     }
 }
 
-/// Sum of one moved file for [`Listed::sum`], in the bundle whose frame lies at an offset.
+/// Sum of one moved file for [`ListedPacks::sum`], in the bundle whose frame lies at an offset.
 pub(super) fn part_sum(frame: u32, part: &Part) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(part.hash.as_bytes());
@@ -48,7 +48,7 @@ pub(super) fn part_sum(frame: u32, part: &Part) -> u128 {
     u128::from_le_bytes(sum)
 }
 
-/// Sum of one frame for [`Listed::sum`].
+/// Sum of one frame for [`ListedPacks::sum`].
 pub(super) fn frame_sum(id: &ChunkId, numbers: [u32; 3], codec: u8, key: Option<&SealedSessionKey>) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(id.as_bytes());

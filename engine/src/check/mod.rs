@@ -46,7 +46,7 @@ pub enum ReadData {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct CheckOptions {
     pub read_data: ReadData,
     /// Packs read side by side.
     pub threads: usize,
@@ -115,14 +115,14 @@ pub struct CheckReport {
 }
 
 /// Checks. Damage is in the report and told to `monitor` as it is found; an error means that the check itself failed.
-pub fn run(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<CheckReport> {
+pub fn run(repo: &Repo, options: &CheckOptions, monitor: &dyn Monitor) -> Result<CheckReport> {
     run_on(repo, options, None, monitor)
 }
 
 /// The same, reading the data of `only` these packs.
 pub(crate) fn run_on(
     repo: &Repo,
-    options: &Options,
+    options: &CheckOptions,
     only: Option<&HashSet<PackId>>,
     monitor: &dyn Monitor,
 ) -> Result<CheckReport> {

@@ -6,7 +6,7 @@
 
 use super::chain::{self, Chained};
 use super::ingest::Ingest;
-use super::listed::Listed;
+use super::listed::ListedPacks;
 use super::triage::Triage;
 use super::{CheckReport, Findings, presence};
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, ObjectName};
 use chunkstore::session::{self, Mark, View};
 use chunkstore::slot::is_named_in;
-use chunkstore::store::{Slate, Store};
+use chunkstore::store::{SnapshotObject, Store};
 use chunkstore::{ChunkId, Error as StoreError, IndexId, ListId, MarkId, PackId, Place, SessionId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -32,16 +32,16 @@ const TRIES: usize = 3;
 
 /// Names that a reading started from; if they are the same afterwards, nothing went away under it.
 #[derive(Default, PartialEq, Eq)]
-struct Names {
+struct ObjectNames {
     slates: Vec<SessionId>,
     trash: Vec<SessionId>,
     segments: Vec<IndexId>,
 }
 
-impl Names {
-    fn read(store: &Store) -> Result<Names> {
+impl ObjectNames {
+    fn read(store: &Store) -> Result<ObjectNames> {
         // Manifests before the index: what they refer to was indexed earlier (I-1).
-        Ok(Names {
+        Ok(ObjectNames {
             slates: store.slates()?,
             trash: store.trashed()?,
             segments: named(store, Kind::Index)?
@@ -63,9 +63,9 @@ fn named(store: &Store, kind: Kind) -> Result<Vec<String>> {
 }
 
 pub(super) struct Structure {
-    names: Names,
+    names: ObjectNames,
     pub packs: Inventory,
-    pub listed: HashMap<PackId, Listed>,
+    pub listed: HashMap<PackId, ListedPacks>,
     pub index: LocalIndex,
     pub condemned: Condemned,
     /// What generations refer to, once it is known.
@@ -94,9 +94,9 @@ pub(super) fn read(
     loop {
         tries += 1;
         let known = Known::read_if_allowed(repo)?;
-        let names = Names::read(&repo.store)?;
+        let names = ObjectNames::read(&repo.store)?;
         let (structure, findings) = read_once(repo, triage, &known, names, read_condemned, monitor)?;
-        if findings.errors == 0 || tries == TRIES || Names::read(&repo.store)? == structure.names {
+        if findings.errors == 0 || tries == TRIES || ObjectNames::read(&repo.store)? == structure.names {
             return Ok((structure, findings));
         }
     }
@@ -106,7 +106,7 @@ fn read_once(
     repo: &Repo,
     triage: &Triage<'_>,
     known: &Known,
-    names: Names,
+    names: ObjectNames,
     read_condemned: bool,
     monitor: &dyn Monitor,
 ) -> Result<(Structure, Findings)> {
@@ -147,7 +147,7 @@ fn read_once(
     };
     let mut live = LiveSet::new(store.cache())?;
     let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;
-    let Names { slates, trash, .. } = &structure.names;
+    let ObjectNames { slates, trash, .. } = &structure.names;
     chain::missing(repo, triage, known, slates, trash, &mut findings)?;
     chain::check(repo, triage, &manifests, &mut findings)?;
     presence::check(
@@ -268,9 +268,9 @@ fn generations(
     {
         let twice = forgotten && names.slates.binary_search(&id).is_ok() && generations.contains(&id);
         let (root, manifest, hash) = match generation(store, triage, id, forgotten)? {
-            Found::Whole(root, manifest, hash) => (root, *manifest, hash),
-            Found::Nothing => continue,
-            Found::Trouble(error) => {
+            StructureReport::Whole(root, manifest, hash) => (root, *manifest, hash),
+            StructureReport::Nothing => continue,
+            StructureReport::Trouble(error) => {
                 findings.trouble(generation_name(id, forgotten), &error);
                 *unreadable += 1;
                 continue;
@@ -326,7 +326,7 @@ pub(super) fn of_chunk(id: &ChunkId, error: &StoreError) -> String {
 }
 
 /// What lies under a generation's name.
-enum Found {
+enum StructureReport {
     /// The hash is of the stored bytes, where it is not in the trash.
     Whole(Root, Box<Manifest>, Option<[u8; 32]>),
     /// A fence, or it went meanwhile.
@@ -341,24 +341,24 @@ fn generation_name(id: SessionId, forgotten: bool) -> ObjectName {
     }
 }
 
-fn generation(store: &Store, triage: &Triage<'_>, id: SessionId, forgotten: bool) -> Result<Found> {
+fn generation(store: &Store, triage: &Triage<'_>, id: SessionId, forgotten: bool) -> Result<StructureReport> {
     let read = match forgotten {
         true => store.trash(id).map(|(body, _)| Some((body, None))),
         false => store.slate(id).map(|slate| match slate {
-            Slate::Manifest { body, hash } => Some((body, Some(hash))),
-            Slate::Fence => None,
+            SnapshotObject::Manifest { body, hash } => Some((body, Some(hash))),
+            SnapshotObject::Fence => None,
         }),
     };
     let name = generation_name(id, forgotten);
     let (body, hash) = match triage.sound(name, read)? {
         Ok(Some(read)) => read,
-        Ok(None) | Err(StoreError::Missing { .. }) => return Ok(Found::Nothing),
-        Err(e) => return Ok(Found::Trouble(e)),
+        Ok(None) | Err(StoreError::Missing { .. }) => return Ok(StructureReport::Nothing),
+        Err(e) => return Ok(StructureReport::Trouble(e)),
     };
     let decoded = Manifest::decode(id, &body).and_then(|manifest| Ok((manifest.root()?, manifest)));
     match decoded {
-        Ok((root, manifest)) => Ok(Found::Whole(root, Box::new(manifest), hash)),
-        Err(Error::Store(e)) if e.is_damage() => Ok(Found::Trouble(e)),
+        Ok((root, manifest)) => Ok(StructureReport::Whole(root, Box::new(manifest), hash)),
+        Err(Error::Store(e)) if e.is_damage() => Ok(StructureReport::Trouble(e)),
         Err(e) => Err(e),
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Known {
 
 /// Generations that were there and are no longer.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Missing {
+pub(crate) struct MissingSnapshots {
     pub in_trash: BTreeSet<SessionId>,
     pub forgotten: BTreeSet<SessionId>,
     pub lost: Vec<SessionId>,
@@ -82,8 +82,8 @@ impl Known {
         store: &Store,
         listed: &BTreeSet<SessionId>,
         trash: Option<&BTreeSet<SessionId>>,
-    ) -> Result<Missing> {
-        let mut missing = Missing::default();
+    ) -> Result<MissingSnapshots> {
+        let mut missing = MissingSnapshots::default();
         let mut gone: BTreeSet<SessionId> = self.there.difference(listed).copied().collect();
         if gone.is_empty() {
             return Ok(missing);
@@ -120,7 +120,7 @@ impl Known {
         repo: &Repo,
         there: &BTreeSet<SessionId>,
         trash: Option<&BTreeSet<SessionId>>,
-        missing: &Missing,
+        missing: &MissingSnapshots,
     ) -> Result<()> {
         let mut now = self.clone();
         now.there

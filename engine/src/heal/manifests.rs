@@ -1,10 +1,10 @@
 //! Generations whose manifest is damaged here, published anew as another replica has them. Their names differ (I-18); a
 //! fence takes the place of what can't be read (I-16).
 
-use super::{Healing, Options};
+use super::{HealOptions, Healing};
 use crate::error::{Result, StoreError};
 use crate::manifest::Manifest;
-use crate::restate;
+use crate::rewrite;
 use chunkstore::SessionId;
 use chunkstore::forgotten::Forgotten;
 use chunkstore::remote::ObjectName;
@@ -31,7 +31,7 @@ impl Spare {
 
 /// What could be read of the manifests here, and which of `snapshots/` could not.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct KnownManifests {
     pub(super) origins: HashSet<SessionId>,
     pub(super) damaged: Vec<(SessionId, StoreError)>,
 }
@@ -40,8 +40,8 @@ impl Healing<'_> {
     /// The generations of the damaged manifests, as other replicas have them. There they have other names. They say so
     /// themselves where they came from here; what came here from elsewhere can be told if just as many generations are
     /// lacking as manifests are damaged.
-    pub(super) fn spares(&mut self, known: Known) -> Result<Vec<Spare>> {
-        let Known { origins, damaged } = known;
+    pub(super) fn spares(&mut self, known: KnownManifests) -> Result<Vec<Spare>> {
+        let KnownManifests { origins, damaged } = known;
         if damaged.is_empty() {
             return Ok(Vec::new());
         }
@@ -87,9 +87,9 @@ impl Healing<'_> {
             return Ok(());
         }
         if !self.options.dry_run {
-            let Options { host, now, .. } = self.options;
+            let HealOptions { host, now, .. } = self.options;
             if let Some(manifest) = &spare.manifest {
-                restate::publish(self.repo, spare.id, manifest, host, *now, self.monitor)?;
+                rewrite::publish(self.repo, spare.id, manifest, host, *now, self.monitor)?;
             }
             // Or a machine that saw it would miss it (I-9).
             self.repo.store.list_forgotten(&[Forgotten::named(spare.id)])?;

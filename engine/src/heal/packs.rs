@@ -90,7 +90,7 @@ impl Healing<'_> {
                 let (offset, len) = (at.place.offset.into(), at.place.stored_len as usize);
                 match origin.store.remote().read(&name, offset, len, &mut stored) {
                     Ok(()) => {}
-                    Err(e) if e.is_of_one_object() => continue,
+                    Err(e) if e.is_object_local() => continue,
                     Err(e) => return Err(e.into()),
                 }
                 let keys = self.repo.store.keys();

@@ -1,7 +1,7 @@
 //! Moves what is needed out of packs that go: before they are condemned, or after, where a pack turns out to hold the only
 //! good copy of something.
 
-use super::{Collection, State};
+use super::{Collection, PruneState};
 use crate::error::{Error, Result};
 use crate::monitor::{self, Phase, Progress};
 use crate::prune::PruneSummary;
@@ -16,7 +16,7 @@ impl Collection<'_> {
         &self,
         plan: Plan,
         needs: &Needs<'_>,
-        state: &State,
+        state: &PruneState,
         summary: &mut PruneSummary,
     ) -> Result<(Plan, HashSet<PackId>)> {
         if plan.repack.is_empty() {

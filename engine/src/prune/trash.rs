@@ -1,6 +1,6 @@
 //! What leaves the trash for good.
 
-use super::{Options, PruneSummary};
+use super::{PruneOptions, PruneSummary};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use chunkstore::forgotten::Forgotten;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Trash that was kept long enough.
 pub(super) fn expired_trash(
     store: &Store,
-    options: &Options,
+    options: &PruneOptions,
     summary: &mut PruneSummary,
 ) -> Result<BTreeMap<SessionId, Forgotten>> {
     let mut expired = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! Lists again the packs that no sound index segment lists, by what the packs say of themselves.
 
-use super::{Options, tell_of, under_session};
+use super::{RepairOptions, tell_of, under_session};
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Phase, Progress};
 use crate::repo::Repo;
@@ -23,11 +23,11 @@ pub struct IndexRepaired {
     pub packs_unreadable: u64,
 }
 
-pub fn index(repo: &Repo, options: &Options, monitor: &dyn Monitor) -> Result<IndexRepaired> {
+pub fn index(repo: &Repo, options: &RepairOptions, monitor: &dyn Monitor) -> Result<IndexRepaired> {
     under_session(repo, options, || list_unlisted(&repo.store, options, monitor))
 }
 
-fn list_unlisted(store: &Store, options: &Options, monitor: &dyn Monitor) -> Result<IndexRepaired> {
+fn list_unlisted(store: &Store, options: &RepairOptions, monitor: &dyn Monitor) -> Result<IndexRepaired> {
     monitor.phase(Phase::CheckingStructure);
     let mut done = IndexRepaired::default();
     // Marks, then the index, then the packs: what is being deleted is not listed anew.
@@ -76,7 +76,7 @@ fn list_unlisted(store: &Store, options: &Options, monitor: &dyn Monitor) -> Res
     Ok(done)
 }
 
-fn write(store: &Store, options: &Options, lists: &mut Vec<PackList>) -> Result<()> {
+fn write(store: &Store, options: &RepairOptions, lists: &mut Vec<PackList>) -> Result<()> {
     match options.dry_run {
         true => lists.clear(),
         false => sweep::write_segments(store, lists)?,

@@ -25,7 +25,7 @@ use chunkstore::session::Session;
 
 /// How to repair.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct RepairOptions {
     /// Only say what would be done.
     pub dry_run: bool,
     /// Packs read side by side.
@@ -50,7 +50,7 @@ fn tell_of(monitor: &dyn Monitor, object: impl ToString, error: &StoreError) {
 }
 
 /// Does `work` under a session, so that no collection takes what it adds for garbage; without one in a dry run.
-fn under_session<T>(repo: &Repo, options: &Options, work: impl FnOnce() -> Result<T>) -> Result<T> {
+fn under_session<T>(repo: &Repo, options: &RepairOptions, work: impl FnOnce() -> Result<T>) -> Result<T> {
     if options.dry_run {
         return work();
     }

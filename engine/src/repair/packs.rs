@@ -1,7 +1,7 @@
 //! Copies what is whole in hurt packs into new ones, and condemns the hurt: then a backup that still has what was lost
 //! stores it again, and a collection deletes the pack once nobody needs it.
 
-use super::{Options, tell, tell_of, under_session};
+use super::{RepairOptions, tell, tell_of, under_session};
 use crate::check::{self, ReadData};
 use crate::error::{Error, Result};
 use crate::monitor::{self, Monitor, Phase};
@@ -31,7 +31,12 @@ pub struct PacksRepaired {
 }
 
 /// Rescues the packs with these ids (hexadecimal); where none is given, reads all to find the hurt ones.
-pub fn packs(repo: &Repo, ids: &[String], options: &Options, monitor: &dyn Monitor) -> Result<PacksRepaired> {
+pub fn packs(
+    repo: &Repo,
+    ids: &[String],
+    options: &RepairOptions,
+    monitor: &dyn Monitor,
+) -> Result<PacksRepaired> {
     let mut hurt = HashSet::new();
     let mut unneeded = BTreeSet::new();
     for id in ids {
@@ -39,7 +44,7 @@ pub fn packs(repo: &Repo, ids: &[String], options: &Options, monitor: &dyn Monit
         hurt.insert(known);
     }
     if ids.is_empty() {
-        let options = check::Options {
+        let options = check::CheckOptions {
             read_data: ReadData::All,
             threads: options.threads,
         };
@@ -59,7 +64,7 @@ fn rescue(
     store: &Store,
     hurt: &HashSet<PackId>,
     unneeded: BTreeSet<PackId>,
-    options: &Options,
+    options: &RepairOptions,
     monitor: &dyn Monitor,
 ) -> Result<PacksRepaired> {
     monitor.phase(Phase::Repacking);
@@ -143,7 +148,7 @@ fn each_pack(
             }),
         };
         match list {
-            Err(e) if !e.is_of_one_object() => return Err(e),
+            Err(e) if !e.is_object_local() => return Err(e),
             list => each(id, list)?,
         }
     }

@@ -3,7 +3,7 @@
 //! Lost is what can't be read. What can be read and not be referred to anew (I-4), because its pack is condemned, is
 //! stored again.
 
-use super::Options;
+use super::RepairOptions;
 use crate::backup::fill_places;
 use crate::check::DamagedPath;
 use crate::entry::{Content, Entry, Extent, Trouble, join};
@@ -53,7 +53,7 @@ pub struct SnapshotsRepaired {
 pub fn snapshots(
     repo: &Repo,
     ids: &[SessionId],
-    options: &Options,
+    options: &RepairOptions,
     monitor: &dyn Monitor,
 ) -> Result<SnapshotsRepaired> {
     monitor.phase(Phase::FindingReferences);
@@ -106,7 +106,7 @@ fn succeed(
     repo: &Repo,
     mut manifest: Manifest,
     id: SessionId,
-    options: &Options,
+    options: &RepairOptions,
     monitor: &dyn Monitor,
 ) -> Result<SnapshotRepaired> {
     let writer = Writer::begin(
@@ -316,7 +316,7 @@ impl<'a> Mender<'a> {
         let read = self.reader.file(&mut self.decoder, file, &mut self.plain);
         match read {
             Ok(()) => Ok(false),
-            Err(e) if e.is_of_one_object() => Ok(true),
+            Err(e) if e.is_object_local() => Ok(true),
             Err(e) => Err(e.into()),
         }
     }

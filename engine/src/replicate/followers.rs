@@ -2,7 +2,7 @@
 //! older generations while the backup runs, takes over the packs that it makes, and at the end brings the new one. Whatever becomes of one is a result, told at
 //! the end: it holds back neither the backup nor the others, and is given up when its time is over.
 
-use super::{Noted, Options, Replicated, note, noted, run, run_after};
+use super::{Noted, ReplicateOptions, Replicated, note, noted, run, run_after};
 use crate::error::{Error, Result};
 use crate::monitor::{self, Monitor, Phase, Problem, Progress};
 use crate::repo::Repo;
@@ -46,7 +46,7 @@ pub struct Followed {
 
 /// How to follow.
 pub struct Follow {
-    pub options: Options,
+    pub options: ReplicateOptions,
     /// How long they may go on once the backup has ended.
     pub wait: Duration,
 }
@@ -60,7 +60,7 @@ pub struct Followers {
 
 struct AtWork {
     follower: Follower,
-    watch: Arc<Watch>,
+    watch: Arc<FollowerWatch>,
     /// Told whether the backup has published.
     published: Sender<bool>,
     ended: Receiver<Ended>,
@@ -79,7 +79,7 @@ impl Followers {
         let start = |follower: Follower| {
             let (published, wait) = bounded(1);
             let (end, ended) = bounded(1);
-            let watch = Arc::new(Watch::default());
+            let watch = Arc::new(FollowerWatch::default());
             let (first, shared, url) = (first.clone(), follow.clone(), follower.url.clone());
             let theirs = watch.clone();
             let work = move || {
@@ -193,14 +193,20 @@ impl AtWork {
     }
 }
 
-fn work(first: &Repo, url: &str, follow: &Follow, watch: &Watch, published: &Receiver<bool>) -> Ended {
+fn work(
+    first: &Repo,
+    url: &str,
+    follow: &Follow,
+    watch: &FollowerWatch,
+    published: &Receiver<bool>,
+) -> Ended {
     let mut ended = Ended {
         done: Replicated::default(),
         reached: false,
         failure: None,
     };
     let done = (|| {
-        let known = match first.store.remote().is_far() {
+        let known = match first.store.remote().is_high_latency() {
             true => None,
             false => Some(first.store.packs()?.into_keys().collect()),
         };
@@ -243,7 +249,7 @@ fn carry_ahead(
     to: &Repo,
     known: Option<HashSet<PackId>>,
     follow: &Follow,
-    watch: &Watch,
+    watch: &FollowerWatch,
     published: &Receiver<bool>,
     sent: &mut u64,
 ) -> Result<(bool, Before)> {
@@ -282,7 +288,7 @@ impl Replicated {
 
 /// What a follower tells, kept for the end; what it shows meanwhile is the backup's.
 #[derive(Default)]
-struct Watch {
+struct FollowerWatch {
     stop: AtomicBool,
     problems: Mutex<Vec<Problem>>,
 }
@@ -290,7 +296,7 @@ struct Watch {
 /// Problems that are kept of each.
 const PROBLEMS: usize = 100;
 
-impl Monitor for Watch {
+impl Monitor for FollowerWatch {
     fn phase(&self, _: Phase) {}
     fn progress(&self, _: &Progress) {}
     fn current(&self, _: &[u8]) {}

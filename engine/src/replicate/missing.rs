@@ -8,7 +8,7 @@
 //! can't know yet which clock was wrong.
 
 use crate::error::{Result, StoreError};
-use crate::facts::{Facts, newest_first};
+use crate::facts::{SnapshotInfo, newest_first};
 use crate::manifest::{Manifest, Snapshot};
 use crate::order;
 use crate::repo::Repo;
@@ -28,15 +28,15 @@ pub struct Lacking {
     pub there: HashSet<SessionId>,
 }
 
-type Group = (String, Vec<Vec<u8>>);
+type OriginGroup = (String, Vec<Vec<u8>>);
 
-fn group(facts: &Facts) -> Group {
+fn group(facts: &SnapshotInfo) -> OriginGroup {
     let mut paths = facts.paths.clone();
     paths.sort();
     (facts.host.clone(), paths)
 }
 
-fn origin(facts: &Facts) -> SessionId {
+fn origin(facts: &SnapshotInfo) -> SessionId {
     facts.original.unwrap_or(facts.id)
 }
 
@@ -50,7 +50,7 @@ struct Newest {
 }
 
 impl Newest {
-    fn add(&mut self, facts: &Facts, id: Option<SessionId>) {
+    fn add(&mut self, facts: &SnapshotInfo, id: Option<SessionId>) {
         if facts.at >= self.at {
             (self.at, self.id) = (facts.at, id);
         }
@@ -61,7 +61,7 @@ impl Newest {
     }
 
     /// Whether `facts` is newer. Where the times hardly differ, the order in which its machine made them tells.
-    fn is_before(&self, facts: &Facts) -> bool {
+    fn is_before(&self, facts: &SnapshotInfo) -> bool {
         let made = facts.made;
         let number = self.numbers.get(&made.machine).filter(|_| made.sequence > 0);
         facts.at > self.at
@@ -78,19 +78,19 @@ struct Have {
     origins: HashSet<SessionId>,
     trashed: HashSet<SessionId>,
     names: HashSet<SessionId>,
-    newest: BTreeMap<Group, Newest>,
+    newest: BTreeMap<OriginGroup, Newest>,
 }
 
 impl Have {
     /// `ours` is all that the other has. Settles the order of all of them.
-    fn read(repo: &Repo, ours: &mut Vec<Facts>, now: Timestamp) -> Result<Have> {
+    fn read(repo: &Repo, ours: &mut Vec<SnapshotInfo>, now: Timestamp) -> Result<Have> {
         let mut have = Have::default();
         let (snapshots, unreadable) = repo.snapshots()?;
         // What they were can't be told, so they count as being there.
         have.origins.extend(unreadable.iter().map(|(id, _)| *id));
         have.names.clone_from(&have.origins);
         have.names.extend(snapshots.iter().map(|snapshot| snapshot.id));
-        let mut theirs: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
+        let mut theirs: Vec<SnapshotInfo> = snapshots.iter().map(Snapshot::facts).collect();
         for id in repo.store.trashed()? {
             match repo.store.trash(id) {
                 Ok((body, _)) => theirs.push(Manifest::decode(id, &body)?.facts(id)),
@@ -120,7 +120,7 @@ impl Have {
     }
 
     /// `settled` is the same generation with the time that it counts as; a copy does not have its number.
-    fn add(&mut self, facts: &Facts, settled: &Facts, in_trash: bool) {
+    fn add(&mut self, facts: &SnapshotInfo, settled: &SnapshotInfo, in_trash: bool) {
         let origins = match in_trash {
             true => &mut self.trashed,
             false => &mut self.origins,
@@ -139,7 +139,7 @@ impl Have {
         newest.add(settled, (!in_trash).then_some(facts.id));
     }
 
-    fn lacks(&self, facts: &Facts, all: bool) -> bool {
+    fn lacks(&self, facts: &SnapshotInfo, all: bool) -> bool {
         let has = |ids: &HashSet<SessionId>| ids.contains(&origin(facts)) || ids.contains(&facts.id);
         if has(&self.origins) {
             return false;
@@ -153,9 +153,9 @@ impl Have {
 /// What `to` lacks of the generations of `from`; with `all` also what it forgot.
 pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lacking> {
     let (mut snapshots, _unreadable) = from.snapshots()?;
-    let mut facts: Vec<Facts> = snapshots.iter().map(Snapshot::facts).collect();
+    let mut facts: Vec<SnapshotInfo> = snapshots.iter().map(Snapshot::facts).collect();
     let have = Have::read(to, &mut facts, now)?;
-    let mut complete = BTreeMap::<Group, &Facts>::new();
+    let mut complete = BTreeMap::<OriginGroup, &SnapshotInfo>::new();
     for facts in facts
         .iter()
         .filter(|facts| !facts.partial && !facts.is_in_future())
@@ -165,12 +165,12 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
             *newest = facts;
         }
     }
-    let wanted = |facts: &&Facts| {
+    let wanted = |facts: &&SnapshotInfo| {
         // A part of what came whole later is of no use to anybody.
-        let superseded = |by: &&Facts| newest_first(by, facts) == Ordering::Less;
+        let superseded = |by: &&SnapshotInfo| newest_first(by, facts) == Ordering::Less;
         have.lacks(facts, all) && !(facts.partial && complete.get(&group(facts)).is_some_and(superseded))
     };
-    let mut wanted: HashMap<SessionId, Group> = facts
+    let mut wanted: HashMap<SessionId, OriginGroup> = facts
         .iter()
         .filter(wanted)
         .map(|facts| (facts.id, group(facts)))
@@ -185,7 +185,7 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
         }
     }
     snapshots.retain(|snapshot| wanted.contains_key(&snapshot.id));
-    let groups: HashSet<&Group> = wanted.values().collect();
+    let groups: HashSet<&OriginGroup> = wanted.values().collect();
     let newest = have.newest.iter().filter(|(group, _)| groups.contains(group));
     let newest = newest
         .filter_map(|(_, newest)| newest.id)

@@ -26,7 +26,7 @@ use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
 use chunkstore::session::{self, Session};
-use chunkstore::transfer::{self, Ahead, Brought, Origin};
+use chunkstore::transfer::{self, Ahead, Origin, TransferStats};
 use chunkstore::writer::{Absent, Writer};
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
@@ -36,7 +36,7 @@ use std::sync::atomic::AtomicU64;
 const TRIES: usize = 3;
 
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ReplicateOptions {
     /// Bring also what the replica is not merely behind by: what it forgot, and what is older than what it has.
     pub all: bool,
     /// Only say what would be brought.
@@ -68,7 +68,7 @@ pub struct Replicated {
 pub fn run(
     from: &Repo,
     to: &Repo,
-    options: &Options,
+    options: &ReplicateOptions,
     monitor: &dyn Monitor,
     done: &mut Replicated,
 ) -> Result<()> {
@@ -79,7 +79,7 @@ pub fn run(
 pub fn run_after(
     from: &Repo,
     to: &Repo,
-    options: &Options,
+    options: &ReplicateOptions,
     monitor: &dyn Monitor,
     before: Option<(Session, Ahead)>,
     done: &mut Replicated,
@@ -119,8 +119,8 @@ pub fn run_after(
     brought
 }
 
-enum Outcome {
-    Came(Brought),
+enum SnapshotOutcome {
+    Came(TransferStats),
     /// Forgotten at the origin meanwhile, or there by now.
     Gone,
     /// Another run is bringing it.
@@ -130,7 +130,7 @@ enum Outcome {
 struct Replication<'a> {
     from: &'a Repo,
     to: &'a Repo,
-    options: &'a Options,
+    options: &'a ReplicateOptions,
     monitor: &'a dyn Monitor,
     /// Opened when first needed, and again when a collection went over it.
     origin: Option<Origin>,
@@ -151,15 +151,15 @@ impl Replication<'_> {
     fn bring_all(&mut self, snapshots: &[Snapshot], done: &mut Replicated) -> Result<()> {
         for snapshot in snapshots {
             match self.bring(snapshot) {
-                Ok(Outcome::Came(brought)) => {
+                Ok(SnapshotOutcome::Came(brought)) => {
                     done.snapshots += 1;
                     done.behind -= 1;
                     done.packs += brought.packs;
                     done.chunks += brought.chunks;
                     done.bytes += brought.bytes;
                 }
-                Ok(Outcome::Gone) => done.behind -= 1,
-                Ok(Outcome::Busy) => self.tell_busy(snapshot),
+                Ok(SnapshotOutcome::Gone) => done.behind -= 1,
+                Ok(SnapshotOutcome::Busy) => self.tell_busy(snapshot),
                 Err(Error::Store(e)) => {
                     // Only what is read from the origin: that this replica can't be written is no snapshot's trouble.
                     let e = match &e {
@@ -181,7 +181,7 @@ impl Replication<'_> {
         Ok(())
     }
 
-    fn bring(&mut self, snapshot: &Snapshot) -> Result<Outcome> {
+    fn bring(&mut self, snapshot: &Snapshot) -> Result<SnapshotOutcome> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -194,15 +194,15 @@ impl Replication<'_> {
         }
     }
 
-    fn try_bring(&mut self, snapshot: &Snapshot) -> Result<Outcome> {
+    fn try_bring(&mut self, snapshot: &Snapshot) -> Result<SnapshotOutcome> {
         let body = match self.from.store.stored_manifest(snapshot.id) {
-            Err(StoreError::Missing { .. }) => return Ok(Outcome::Gone),
+            Err(StoreError::Missing { .. }) => return Ok(SnapshotOutcome::Gone),
             read => read?,
         };
         let mut manifest = Manifest::decode(snapshot.id, &body)?;
         let origin = manifest.original.unwrap_or(snapshot.id);
         let Some(_alone) = self.alone(origin)? else {
-            return Ok(Outcome::Busy);
+            return Ok(SnapshotOutcome::Busy);
         };
         let owner = self.to.owner(&self.options.host, self.options.now);
         let session = match self.session.take() {
@@ -214,14 +214,14 @@ impl Replication<'_> {
         let brought = self.bring_chunks(&manifest, &writer)?;
         let flushed = writer.flush()?;
         if self.came_meanwhile(origin)? {
-            return Ok(Outcome::Gone);
+            return Ok(SnapshotOutcome::Gone);
         }
         manifest.original = Some(origin);
         writer.publish(flushed, &manifest.encode())?;
         self.there.insert(id);
         self.parents.push_front(id);
         self.parents.truncate(PARENTS);
-        Ok(Outcome::Came(brought))
+        Ok(SnapshotOutcome::Came(brought))
     }
 
     /// Held while a generation is brought, so that no other process of this machine brings it, too.
@@ -252,7 +252,7 @@ impl Replication<'_> {
             match store.stored_manifest(id) {
                 Ok(body) if Manifest::decode(id, &body)?.original == Some(origin) => return Ok(true),
                 Ok(_) => {}
-                Err(e) if e.is_of_one_object() => {}
+                Err(e) if e.is_object_local() => {}
                 Err(e) => return Err(e.into()),
             }
         }
@@ -260,7 +260,7 @@ impl Replication<'_> {
     }
 
     /// Makes everything that the generation refers to present under the writer's session.
-    fn bring_chunks(&mut self, manifest: &Manifest, writer: &Writer) -> Result<Brought> {
+    fn bring_chunks(&mut self, manifest: &Manifest, writer: &Writer) -> Result<TransferStats> {
         let progress = index_progress(self.monitor);
         let mut told = |done, total| progress(done, total);
         writer.index(&mut told)?;
@@ -287,7 +287,7 @@ impl Replication<'_> {
         let mut wanted = transfer::wanted(origin, &mut lacking)?;
         self.monitor.phase(Phase::Replicating);
         let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
-        let brought = transfer::bring(
+        let brought = transfer::transfer(
             origin,
             &self.to.store,
             writer,
@@ -328,7 +328,7 @@ fn vouch(to: &Repo, parent: SessionId, root: &Root, reader: &Reader<'_>, live: &
     let known = match to.store.stored_manifest(parent) {
         Ok(body) => Manifest::decode(parent, &body)?.root()?,
         // Forgotten meanwhile, or damaged: it vouches for nothing.
-        Err(e) if e.is_of_one_object() => return Ok(()),
+        Err(e) if e.is_object_local() => return Ok(()),
         Err(e) => return Err(e.into()),
     };
     let own: HashSet<_> = match &root.segments {

@@ -1,6 +1,6 @@
 //! Which entries of a generation are wanted: paths as the user gave them, and patterns.
 
-use super::{Options, Patterns};
+use super::{Patterns, RestoreOptions};
 use crate::entry::cmp_dirs;
 use crate::error::{Error, Result};
 use crate::filter::{DirRules, Filter, FilterOptions};
@@ -25,7 +25,7 @@ pub(super) struct Chooser {
 }
 
 impl Chooser {
-    pub fn build(options: &Options) -> Result<Chooser> {
+    pub fn build(options: &RestoreOptions) -> Result<Chooser> {
         let include = (!options.include.is_empty()).then(|| options.include.filter());
         let include = include.transpose().map_err(of_include)?;
         let choosing = include.iter().flat_map(Filter::choosing);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn chooser(exclude: &[&str], include: &[&str]) -> Chooser {
-        let mut options = Options::new("x");
+        let mut options = RestoreOptions::new("x");
         options.exclude.patterns = exclude.iter().map(|s| s.to_string()).collect();
         options.include.patterns = include.iter().map(|s| s.to_string()).collect();
         Chooser::build(&options).unwrap()
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_bad_pattern_is_named() {
-        let mut options = Options::new("x");
+        let mut options = RestoreOptions::new("x");
         options.include.patterns = vec!["[".to_string()];
         let error = Chooser::build(&options).err().unwrap().to_string();
         assert!(error.starts_with("include pattern '['"), "{error}");

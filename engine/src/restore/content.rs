@@ -1,9 +1,9 @@
 //! From a file's content to parts in windows.
 
 use super::fault::Fault;
-use super::job::{Action, Failure, Job};
+use super::job::{Action, Failure, FileJob};
 use super::plan::Planner;
-use super::window::Part;
+use super::window::FilePart;
 use crate::entry::{Content, DirPath, Entry, Extent};
 use crate::error::{Error, Result};
 use crate::trees;
@@ -46,7 +46,7 @@ impl Planner<'_, '_> {
             Content::Extents(extents) => (extents.iter().filter(|e| is_chunk(e)).count(), false),
             Content::Lists(_) => (0, true),
         };
-        let mut job = Job::new(dir.clone(), name, entry, action, chunks == 1);
+        let mut job = FileJob::new(dir.clone(), name, entry, action, chunks == 1);
         (job.slot, job.temporary) = (slot, temporary);
         if chunks == 0 && !listed {
             let holes = match &content {
@@ -65,7 +65,7 @@ impl Planner<'_, '_> {
     }
 
     /// Plans the parts of a file's content.
-    fn content(&mut self, job: &Arc<Job>, content: &Content) -> Result<()> {
+    fn content(&mut self, job: &Arc<FileJob>, content: &Content) -> Result<()> {
         let source = self.shared.source;
         let mut feed = Feed {
             planner: self,
@@ -111,7 +111,7 @@ impl Planner<'_, '_> {
 /// Adds the parts of one file to windows.
 struct Feed<'f, 'r, 'a> {
     planner: &'f mut Planner<'r, 'a>,
-    job: &'f Arc<Job>,
+    job: &'f Arc<FileJob>,
     /// The job's in the window at hand.
     number: Option<u32>,
     /// Bytes planned.
@@ -143,7 +143,7 @@ impl Feed<'_, '_, '_> {
             Some(job) => job,
             None => *self.number.insert(planner.window.add_job(self.job)),
         };
-        planner.window.add_part(Part {
+        planner.window.add_part(FilePart {
             id,
             job,
             from,

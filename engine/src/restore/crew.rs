@@ -1,11 +1,11 @@
 //! Windows under way: hands their tasks to threads over a bounded channel and ends them in order.
 
-use super::fault::Outcome;
+use super::fault::RestoreOutcome;
 use super::finish::on_disk;
 use super::job::Failure;
 use super::shared::{Shared, below};
 use super::window::{Builder, DoneDir, Limits, Window};
-use super::write::Hands;
+use super::write::RestoreWorker;
 use crate::entry::{Kind, Meta, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::At;
@@ -22,12 +22,12 @@ pub(super) const WAITING: usize = 64;
 /// Entries without chunks that are one task, and parts that are read back as one.
 const BATCH: usize = 64;
 
-pub(super) struct Task {
+pub(super) struct PoolTask {
     window: Arc<Window>,
-    work: Work,
+    work: PoolWork,
 }
 
-enum Work {
+enum PoolWork {
     /// A range read, by its number in the window.
     Read(usize),
     Loose(Range<usize>),
@@ -38,21 +38,21 @@ enum Work {
 }
 
 /// What a thread does until there are no more tasks.
-pub(super) fn work(hands: &mut Hands<'_, '_>, tasks: &Receiver<Task>) {
-    for Task { window, work } in tasks {
+pub(super) fn work(hands: &mut RestoreWorker<'_, '_>, tasks: &Receiver<PoolTask>) {
+    for PoolTask { window, work } in tasks {
         let _done = Done(&window);
         match work {
-            Work::Read(number) => {
+            PoolWork::Read(number) => {
                 if let Some(read) = window.reads.get(number) {
                     hands.read(&window, read);
                 }
             }
-            Work::Loose(range) => {
+            PoolWork::Loose(range) => {
                 let jobs = window.loose.get(range).unwrap_or_default();
                 jobs.iter().for_each(|job| hands.loose(job));
             }
-            Work::Check(parts) => hands.check(&window, parts),
-            Work::Place(range) => {
+            PoolWork::Check(parts) => hands.check(&window, parts),
+            PoolWork::Place(range) => {
                 let finished = window.finished.get().and_then(|all| all.get(range));
                 finished
                     .unwrap_or_default()
@@ -72,19 +72,19 @@ impl Drop for Done<'_> {
     }
 }
 
-pub(super) struct Crew<'r, 'a> {
-    pub hands: Hands<'r, 'a>,
+pub(super) struct WorkerPool<'r, 'a> {
+    pub hands: RestoreWorker<'r, 'a>,
     pub limits: Limits,
-    tasks: Sender<Task>,
+    tasks: Sender<PoolTask>,
     under_way: VecDeque<Arc<Window>>,
     /// The run ends before its end.
     early: bool,
 }
 
-impl<'r, 'a> Crew<'r, 'a> {
-    pub fn new(shared: &'r Shared<'a>, limits: Limits, tasks: Sender<Task>) -> Result<Self> {
-        Ok(Crew {
-            hands: Hands::new(shared)?,
+impl<'r, 'a> WorkerPool<'r, 'a> {
+    pub fn new(shared: &'r Shared<'a>, limits: Limits, tasks: Sender<PoolTask>) -> Result<Self> {
+        Ok(WorkerPool {
+            hands: RestoreWorker::new(shared)?,
             limits,
             tasks,
             under_way: VecDeque::new(),
@@ -116,8 +116,8 @@ impl<'r, 'a> Crew<'r, 'a> {
         for parts in &window.lost {
             self.hands.missing(&window, parts.clone());
         }
-        let loose = batches(window.loose.len()).map(Work::Loose);
-        let reads = (0..window.reads.len()).map(Work::Read);
+        let loose = batches(window.loose.len()).map(PoolWork::Loose);
+        let reads = (0..window.reads.len()).map(PoolWork::Read);
         self.send(&window, loose.chain(reads))
     }
 
@@ -128,10 +128,10 @@ impl<'r, 'a> Crew<'r, 'a> {
         Ok(())
     }
 
-    fn send(&self, window: &Arc<Window>, works: impl Iterator<Item = Work>) -> Result<()> {
+    fn send(&self, window: &Arc<Window>, works: impl Iterator<Item = PoolWork>) -> Result<()> {
         for work in works {
             window.left.add(1);
-            let task = Task {
+            let task = PoolTask {
                 window: window.clone(),
                 work,
             };
@@ -166,7 +166,7 @@ impl<'r, 'a> Crew<'r, 'a> {
                 source,
             })?;
         }
-        self.send(window, batches(window.parts.len()).map(Work::Check))?;
+        self.send(window, batches(window.parts.len()).map(PoolWork::Check))?;
         window.left.wait();
         Ok(())
     }
@@ -195,7 +195,7 @@ impl<'r, 'a> Crew<'r, 'a> {
         let count = finished.len();
         // Each window ends once.
         let _first = window.finished.set(finished);
-        self.send(window, batches(count).map(Work::Place))?;
+        self.send(window, batches(count).map(PoolWork::Place))?;
         window.left.wait();
         Ok(())
     }
@@ -211,7 +211,7 @@ impl<'r, 'a> Crew<'r, 'a> {
         }
     }
 
-    fn try_end_dir(&mut self, dir: &DoneDir, path: &[u8]) -> Outcome<()> {
+    fn try_end_dir(&mut self, dir: &DoneDir, path: &[u8]) -> RestoreOutcome<()> {
         let shared = self.shared();
         let in_target = below(path, shared.strip());
         let Some(look) = &dir.look else {

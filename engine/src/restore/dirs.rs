@@ -6,7 +6,7 @@
 
 use super::Overwrite;
 use super::choose::Choice;
-use super::fault::{Fault, Outcome};
+use super::fault::{Fault, RestoreOutcome};
 use super::job::Failure;
 use super::plan::Planner;
 use super::route::Route;
@@ -48,7 +48,7 @@ struct Child {
     record: Record,
 }
 
-enum State {
+enum DirState {
     NotMade,
     Made {
         /// Closed again when the stack is deep.
@@ -66,7 +66,7 @@ struct Level {
     /// Length of its path.
     end: usize,
     choice: Choice,
-    state: State,
+    state: DirState,
     /// `None` for what the target stands for, and where the entry is lost.
     record: Option<Record>,
     /// Directories in it that were not entered yet, by name.
@@ -98,13 +98,13 @@ pub(super) enum Place<'s> {
 
 impl Stack {
     /// `base` is the path in the generation that the target stands for.
-    pub fn new(shared: &Shared<'_>, base: &[u8], choice: Choice) -> Outcome<Stack> {
+    pub fn new(shared: &Shared<'_>, base: &[u8], choice: Choice) -> RestoreOutcome<Stack> {
         let state = match shared.target() {
-            Some(target) => State::Made {
+            Some(target) => DirState::Made {
                 open: Some(target.dir(b"")?),
                 new: false,
             },
-            None => State::Absent,
+            None => DirState::Absent,
         };
         let level = Level {
             end: base.len(),
@@ -172,7 +172,7 @@ impl Stack {
     }
 
     /// Makes the level at `depth` below the one above it, which is made.
-    fn make(&mut self, shared: &Shared<'_>, depth: usize) -> Outcome<()> {
+    fn make(&mut self, shared: &Shared<'_>, depth: usize) -> RestoreOutcome<()> {
         let levels = self.levels.get_mut(..=depth).and_then(|l| l.split_last_mut());
         let Some((level, [.., parent])) = levels else {
             return Ok(());
@@ -182,7 +182,7 @@ impl Stack {
         let name = path.get(start..).unwrap_or_default();
         let above = level.record.as_ref().map(|record| record.above);
         level.state = match &mut parent.state {
-            State::Made { open, .. } => {
+            DirState::Made { open, .. } => {
                 let dir = match open {
                     Some(dir) => dir,
                     None => {
@@ -192,14 +192,14 @@ impl Stack {
                 };
                 make(shared, dir, path, name, above)?
             }
-            State::Absent => State::Absent,
-            State::Failed | State::NotMade => State::Failed,
+            DirState::Absent => DirState::Absent,
+            DirState::Failed | DirState::NotMade => DirState::Failed,
         };
         // A deep stack keeps only its lowest directories open.
         if let Some(far) = depth
             .checked_sub(self.room.count() - self.room.count() / 4)
             .and_then(|far| self.levels.get_mut(far))
-            && let State::Made { open, .. } = &mut far.state
+            && let DirState::Made { open, .. } = &mut far.state
         {
             *open = None;
         }
@@ -215,15 +215,15 @@ fn make(
     path: &[u8],
     name: &[u8],
     above: Option<Above>,
-) -> Outcome<State> {
-    let made = |dir, new| State::Made { open: Some(dir), new };
+) -> RestoreOutcome<DirState> {
+    let made = |dir, new| DirState::Made { open: Some(dir), new };
     let replaces = above == Some(Above::Nothing) && shared.options.overwrite == Overwrite::Always;
     let within = path.strip_suffix(name).unwrap_or_default();
     let within = below(within.strip_suffix(b"/").unwrap_or(within), shared.strip());
     if shared.options.dry_run {
         return match parent.open_dir(name) {
             Ok(dir) => Ok(made(dir, false)),
-            Err(e) if replaces || e.io_kind() == Some(io::ErrorKind::NotFound) => Ok(State::Absent),
+            Err(e) if replaces || e.io_kind() == Some(io::ErrorKind::NotFound) => Ok(DirState::Absent),
             Err(_) if may_follow(shared, above) => Ok(made(parent.follow(name)?, false)),
             Err(e) => Err(e.into()),
         };
@@ -320,7 +320,7 @@ impl Planner<'_, '_> {
         self.stack.levels.push(Level {
             end,
             choice,
-            state: State::NotMade,
+            state: DirState::NotMade,
             record,
             queue: VecDeque::new(),
         });
@@ -340,27 +340,27 @@ impl Planner<'_, '_> {
         let path = join(self.stack.path.get(..end).unwrap_or_default(), &child.name);
         let made = match self.place()? {
             Place::New | Place::Existing(_) => self.make_child(&path, &child),
-            Place::Absent => Ok(State::Absent),
+            Place::Absent => Ok(DirState::Absent),
             Place::Failed => return Ok(()),
         };
         match made {
-            Ok(State::Made { new, .. }) => {
+            Ok(DirState::Made { new, .. }) => {
                 shared.counts.dirs.fetch_add(1, Relaxed);
                 self.done(end, Some(child.name), child.record, new)?;
             }
-            Ok(State::Absent) => {
+            Ok(DirState::Absent) => {
                 shared.counts.dirs.fetch_add(1, Relaxed);
             }
-            Ok(State::NotMade | State::Failed) => {}
+            Ok(DirState::NotMade | DirState::Failed) => {}
             Err(fault) => shared.failed(&path, fault.apart()?),
         }
         Ok(())
     }
 
-    fn make_child(&mut self, path: &[u8], child: &Child) -> Outcome<State> {
+    fn make_child(&mut self, path: &[u8], child: &Child) -> RestoreOutcome<DirState> {
         let above = Some(child.record.above);
         match self.stack.levels.last().map(|level| &level.state) {
-            Some(State::Made { open: Some(dir), .. }) => make(self.shared, dir, path, &child.name, above),
+            Some(DirState::Made { open: Some(dir), .. }) => make(self.shared, dir, path, &child.name, above),
             _ => {
                 let parent = path.get(..path.len() - child.name.len()).unwrap_or_default();
                 let parent = parent.strip_suffix(b"/").unwrap_or(parent);
@@ -382,7 +382,7 @@ impl Planner<'_, '_> {
         let Some(level) = self.stack.levels.pop() else {
             return Ok(());
         };
-        if let (State::Made { new, .. }, Some(record)) = (level.state, level.record) {
+        if let (DirState::Made { new, .. }, Some(record)) = (level.state, level.record) {
             self.done(level.end, None, record, new)?;
         }
         Ok(())
@@ -419,7 +419,9 @@ impl Planner<'_, '_> {
     pub fn place(&mut self) -> Result<Place<'_>> {
         let depth = self.stack.levels.len();
         let to_make = self.stack.levels.iter().rev();
-        let to_make = to_make.take_while(|l| matches!(l.state, State::NotMade)).count();
+        let to_make = to_make
+            .take_while(|l| matches!(l.state, DirState::NotMade))
+            .count();
         for depth in depth - to_make..depth {
             self.make_level(depth)?;
         }
@@ -427,7 +429,7 @@ impl Planner<'_, '_> {
         if matches!(
             top,
             Some(Level {
-                state: State::Made {
+                state: DirState::Made {
                     open: None,
                     new: false
                 },
@@ -437,10 +439,12 @@ impl Planner<'_, '_> {
             self.reopen()?;
         }
         Ok(match self.stack.levels.last().map(|level| &level.state) {
-            Some(State::Made { new: true, .. }) => Place::New,
-            Some(State::Made { open: Some(dir), .. }) => Place::Existing(dir),
-            Some(State::Absent) => Place::Absent,
-            Some(State::Made { open: None, .. } | State::NotMade | State::Failed) | None => Place::Failed,
+            Some(DirState::Made { new: true, .. }) => Place::New,
+            Some(DirState::Made { open: Some(dir), .. }) => Place::Existing(dir),
+            Some(DirState::Absent) => Place::Absent,
+            Some(DirState::Made { open: None, .. } | DirState::NotMade | DirState::Failed) | None => {
+                Place::Failed
+            }
         })
     }
 
@@ -452,7 +456,7 @@ impl Planner<'_, '_> {
         let path = self.stack.path.get(..level.end).unwrap_or_default();
         match made {
             Ok(()) => {
-                if matches!(level.state, State::Made { .. } | State::Absent) {
+                if matches!(level.state, DirState::Made { .. } | DirState::Absent) {
                     self.shared.counts.dirs.fetch_add(1, Relaxed);
                     if level.record.is_none() {
                         let why = "the snapshot's record of this directory is lost: it gets no metadata";
@@ -461,7 +465,7 @@ impl Planner<'_, '_> {
                 }
             }
             Err(fault) => {
-                level.state = State::Failed;
+                level.state = DirState::Failed;
                 let failure = match fault.apart()? {
                     Failure::Problem(why) => {
                         Failure::Problem(format!("{why}; nothing below it was restored"))
@@ -486,13 +490,13 @@ impl Planner<'_, '_> {
             Ok(stack.route.dir(target, path)?)
         });
         level.state = match opened {
-            Ok(dir) => State::Made {
+            Ok(dir) => DirState::Made {
                 open: Some(dir),
                 new: false,
             },
             Err(fault) => {
                 shared.failed(path, fault.apart()?);
-                State::Failed
+                DirState::Failed
             }
         };
         Ok(())

@@ -2,8 +2,8 @@
 //! the entry is made.
 
 use super::Overwrite;
-use super::fault::{Fault, Outcome};
-use super::job::{Action, Slot};
+use super::fault::{Fault, RestoreOutcome};
+use super::job::{Action, EntrySlot};
 use super::shared::Shared;
 use super::verify::holds;
 use crate::entry::{Entry, Kind, Meta};
@@ -16,7 +16,7 @@ const BESIDE_MAX: u32 = 1000;
 
 /// What becomes of an entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Decision {
+pub(super) enum ConflictDecision {
     /// Restored under this name.
     Put { name: Vec<u8>, action: Action },
     /// What is there stays as it is.
@@ -25,9 +25,9 @@ pub(super) enum Decision {
     Equal,
 }
 
-impl Decision {
-    pub fn create(entry: &Entry) -> Decision {
-        Decision::Put {
+impl ConflictDecision {
+    pub fn create(entry: &Entry) -> ConflictDecision {
+        ConflictDecision::Put {
             name: entry.name.clone(),
             action: Action::Create,
         }
@@ -39,11 +39,11 @@ pub(super) fn decide(
     shared: &Shared<'_>,
     dir: &TargetDir,
     entry: &Entry,
-    first: Option<&Slot>,
-) -> Outcome<Decision> {
+    first: Option<&EntrySlot>,
+) -> RestoreOutcome<ConflictDecision> {
     let (kind, meta) = match dir.stat(&entry.name) {
         Ok(found) => found,
-        Err(e) if e.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(Decision::create(entry)),
+        Err(e) if e.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(ConflictDecision::create(entry)),
         Err(e) => return Err(e.into()),
     };
     let is_dir = kind == Kind::Dir;
@@ -52,24 +52,24 @@ pub(super) fn decide(
         None => unchanged(shared, dir, entry, &kind, &meta),
     };
     match shared.options.overwrite {
-        Overwrite::Never => Ok(Decision::Skip),
-        Overwrite::Rename if same_so_far(dir, entry, &kind, &meta) => Ok(Decision::Skip),
+        Overwrite::Never => Ok(ConflictDecision::Skip),
+        Overwrite::Rename if same_so_far(dir, entry, &kind, &meta) => Ok(ConflictDecision::Skip),
         Overwrite::Rename => beside(dir, entry),
-        Overwrite::IfNewer if meta.mtime >= entry.meta.mtime => Ok(Decision::Skip),
+        Overwrite::IfNewer if meta.mtime >= entry.meta.mtime => Ok(ConflictDecision::Skip),
         Overwrite::Always if is_dir => in_place_of_dir(shared, dir, entry),
         Overwrite::IfChanged | Overwrite::IfNewer if is_dir => {
             Err(Fault::Path("a directory is in its place".to_string()))
         }
         Overwrite::Always | Overwrite::IfChanged if unchanged()? => Ok(match first {
-            Some(_) => Decision::Equal,
-            None => Decision::Put {
+            Some(_) => ConflictDecision::Equal,
+            None => ConflictDecision::Put {
                 name: entry.name.clone(),
                 action: Action::Keep {
                     id: FileId::from(&meta),
                 },
             },
         }),
-        Overwrite::Always | Overwrite::IfChanged | Overwrite::IfNewer => Ok(Decision::Put {
+        Overwrite::Always | Overwrite::IfChanged | Overwrite::IfNewer => Ok(ConflictDecision::Put {
             name: entry.name.clone(),
             action: Action::Replace,
         }),
@@ -77,15 +77,15 @@ pub(super) fn decide(
 }
 
 /// Only an empty directory gives way: what is in it was not asked about.
-fn in_place_of_dir(shared: &Shared<'_>, dir: &TargetDir, entry: &Entry) -> Outcome<Decision> {
+fn in_place_of_dir(shared: &Shared<'_>, dir: &TargetDir, entry: &Entry) -> RestoreOutcome<ConflictDecision> {
     if !shared.options.dry_run && dir.remove_dir(&entry.name).is_err() {
         let why = "a directory that is not empty, or can't be removed, is in its place";
         return Err(Fault::Path(why.to_string()));
     }
-    Ok(Decision::create(entry))
+    Ok(ConflictDecision::create(entry))
 }
 
-fn beside(dir: &TargetDir, entry: &Entry) -> Outcome<Decision> {
+fn beside(dir: &TargetDir, entry: &Entry) -> RestoreOutcome<ConflictDecision> {
     for number in 1..=BESIDE_MAX {
         let mut name = entry.name.clone();
         name.extend_from_slice(b".restored");
@@ -95,7 +95,7 @@ fn beside(dir: &TargetDir, entry: &Entry) -> Outcome<Decision> {
         match dir.stat(&name) {
             Ok(_) => {}
             Err(e) if e.io_kind() == Some(io::ErrorKind::NotFound) => {
-                return Ok(Decision::Put {
+                return Ok(ConflictDecision::Put {
                     name,
                     action: Action::Create,
                 });
@@ -128,7 +128,13 @@ fn same_so_far(dir: &TargetDir, entry: &Entry, kind: &Kind, meta: &Meta) -> bool
 }
 
 /// Files count as unchanged by their size and time only where the user said so.
-fn unchanged(shared: &Shared<'_>, dir: &TargetDir, entry: &Entry, kind: &Kind, meta: &Meta) -> Outcome<bool> {
+fn unchanged(
+    shared: &Shared<'_>,
+    dir: &TargetDir,
+    entry: &Entry,
+    kind: &Kind,
+    meta: &Meta,
+) -> RestoreOutcome<bool> {
     let trusts_time = shared.options.overwrite == Overwrite::IfChanged && !shared.options.verify;
     if (trusts_time || entry.kind != Kind::File) && same_so_far(dir, entry, kind, meta) {
         return Ok(true);

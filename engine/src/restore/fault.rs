@@ -61,4 +61,4 @@ impl Fault {
     }
 }
 
-pub(super) type Outcome<T> = std::result::Result<T, Fault>;
+pub(super) type RestoreOutcome<T> = std::result::Result<T, Fault>;

@@ -14,15 +14,15 @@ use parking_lot::Mutex;
 use rustix::io::Errno;
 use std::collections::HashMap;
 
-pub(crate) struct Source<'a> {
+pub(crate) struct ChunkSource<'a> {
     reader: Reader<'a>,
     /// Packs that can't be read: they are not asked for again, frame by frame.
     unreadable: Mutex<HashMap<PackId, Error>>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ChunkSource<'a> {
     pub fn new(repo: &'a Repo, monitor: &'a dyn Monitor) -> Self {
-        Source {
+        ChunkSource {
             reader: repo.reader(monitor),
             unreadable: Mutex::default(),
         }
@@ -113,7 +113,7 @@ impl<'a> Source<'a> {
             match self.chunk(decoder, &now.bundle, plain) {
                 Ok(()) => *holds = Some(now.bundle),
                 // The file may be elsewhere, too.
-                Err(crate::Error::Store(e)) if e.is_of_one_object() => {}
+                Err(crate::Error::Store(e)) if e.is_object_local() => {}
                 Err(e) => return Err(e),
             }
         }

@@ -3,10 +3,10 @@
 //! Names are given window by window, after one sync for all, so that at no moment, not even after a power failure, a
 //! name leads to less than the whole file.
 
-use super::fault::Outcome;
-use super::job::{Action, Failure, Job};
+use super::fault::RestoreOutcome;
+use super::job::{Action, Failure, FileJob};
 use super::shared::Shared;
-use super::write::Hands;
+use super::write::RestoreWorker;
 use crate::entry::DirPath;
 use crate::error::Result;
 use crate::fsmeta::FileId;
@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 /// Complete under its temporary name.
 pub(super) struct Finished {
-    pub job: Arc<Job>,
+    pub job: Arc<FileJob>,
     pub id: FileId,
 }
 
 /// What was finished so far, written to disk. What can't be is removed.
-pub(super) fn on_disk(shared: &Shared<'_>, hands: &mut Hands<'_, '_>) -> Result<Vec<Finished>> {
+pub(super) fn on_disk(shared: &Shared<'_>, hands: &mut RestoreWorker<'_, '_>) -> Result<Vec<Finished>> {
     let finished = std::mem::take(&mut *shared.finished.lock());
     let mut devices: BTreeMap<u64, DirPath> = BTreeMap::new();
     for Finished { job, id } in &finished {
@@ -38,7 +38,7 @@ pub(super) fn on_disk(shared: &Shared<'_>, hands: &mut Hands<'_, '_>) -> Result<
     }
 }
 
-impl Hands<'_, '_> {
+impl RestoreWorker<'_, '_> {
     /// Gives what was finished its name.
     pub fn place(&mut self, Finished { job, id }: &Finished) {
         match self.try_place(job) {
@@ -57,7 +57,7 @@ impl Hands<'_, '_> {
         self.shared.progress();
     }
 
-    fn try_place(&mut self, job: &Job) -> Outcome<()> {
+    fn try_place(&mut self, job: &FileJob) -> RestoreOutcome<()> {
         let dir = self.dir(&job.dir)?;
         let renamed = self.shared.change_in(&job.dir, &dir, || match job.action {
             Action::Create => dir.rename_to_free(&job.temporary, &job.name),

@@ -32,15 +32,15 @@ pub(super) enum Failure {
 }
 
 /// The first name of a multiply linked file, and what was created there.
-pub(super) struct Slot {
+pub(super) struct EntrySlot {
     pub dir: DirPath,
     pub name: Vec<u8>,
     created: OnceLock<FileId>,
 }
 
-impl Slot {
-    pub fn new(dir: DirPath, name: Vec<u8>) -> Slot {
-        Slot {
+impl EntrySlot {
+    pub fn new(dir: DirPath, name: Vec<u8>) -> EntrySlot {
+        EntrySlot {
             dir,
             name,
             created: OnceLock::new(),
@@ -57,7 +57,7 @@ impl Slot {
     }
 }
 
-pub(super) struct Job {
+pub(super) struct FileJob {
     pub dir: DirPath,
     /// Its name in the end.
     pub name: Vec<u8>,
@@ -67,16 +67,16 @@ pub(super) struct Job {
     /// Its name until it is whole; unused where it is kept.
     pub temporary: Vec<u8>,
     /// Where later links find it.
-    pub slot: Option<Arc<Slot>>,
+    pub slot: Option<Arc<EntrySlot>>,
     /// All bytes come from one part: created, written and finished in one visit.
     pub whole: bool,
     /// Parts that are not done, and one more while parts are being added.
     left: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<JobState>,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct JobState {
     /// Open between the first and the last part.
     pub file: Option<Arc<File>>,
     /// The file exists under its working name.
@@ -84,10 +84,10 @@ pub(super) struct State {
     pub failure: Option<Failure>,
 }
 
-impl Job {
+impl FileJob {
     /// Takes the entry's metadata; its content is turned into parts by the caller.
-    pub fn new(dir: DirPath, name: Vec<u8>, entry: Entry, action: Action, whole: bool) -> Job {
-        Job {
+    pub fn new(dir: DirPath, name: Vec<u8>, entry: Entry, action: Action, whole: bool) -> FileJob {
+        FileJob {
             dir,
             name,
             kind: entry.kind,
@@ -129,7 +129,7 @@ impl Job {
         self.name.len() + self.temporary.len() + target + xattrs.sum::<usize>()
     }
 
-    pub fn state(&self) -> parking_lot::MutexGuard<'_, State> {
+    pub fn state(&self) -> parking_lot::MutexGuard<'_, JobState> {
         self.state.lock()
     }
 

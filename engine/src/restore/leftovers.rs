@@ -5,7 +5,7 @@
 //! called by the same name and a number, in the directory where it will stay, and is renamed when it is whole. So a
 //! journal that nobody holds locked belongs to a run that died, and it says where that run's files are.
 
-use super::fault::{Fault, Outcome};
+use super::fault::{Fault, RestoreOutcome};
 use super::route::Route;
 use super::shared::{Shared, below};
 use crate::entry::{DirPath, join};
@@ -68,7 +68,7 @@ struct Journal {
 
 impl Temporaries {
     /// A name for something that will be written in the directory `dir` of the generation.
-    pub fn name(&self, shared: &Shared<'_>, dir: &DirPath) -> Outcome<Vec<u8>> {
+    pub fn name(&self, shared: &Shared<'_>, dir: &DirPath) -> RestoreOutcome<Vec<u8>> {
         let mut journal = self.journal.lock();
         let journal = match &mut *journal {
             Some(journal) => journal,
@@ -102,7 +102,7 @@ impl Temporaries {
 }
 
 /// Begins a journal in the target, or where that is not ours to write in, in the directory that is written in first.
-fn begin(shared: &Shared<'_>, dir: &DirPath) -> Outcome<Journal> {
+fn begin(shared: &Shared<'_>, dir: &DirPath) -> RestoreOutcome<Journal> {
     let path = below(dir, shared.strip());
     let target = shared.writable()?;
     match Journal::begin(shared, b"", target.dir(b"")?) {
@@ -156,7 +156,7 @@ pub(super) struct Dead {
 
 impl Dead {
     /// Looks in `home` for journals of runs that died and removes what those runs have left.
-    pub fn find(&self, shared: &Shared<'_>, home: &TargetDir) -> Outcome<()> {
+    pub fn find(&self, shared: &Shared<'_>, home: &TargetDir) -> RestoreOutcome<()> {
         let Ok(names) = home.names() else {
             // Entering it may be all that is allowed.
             return Ok(());
@@ -170,7 +170,7 @@ impl Dead {
         Ok(())
     }
 
-    fn remove_noted(&self, shared: &Shared<'_>, run: &[u8], journal: &File) -> Outcome<()> {
+    fn remove_noted(&self, shared: &Shared<'_>, run: &[u8], journal: &File) -> RestoreOutcome<()> {
         let target = shared.writable()?;
         let mut route = Route::new(ROUTE);
         let mut lines = BufReader::new(journal);
@@ -192,7 +192,7 @@ impl Dead {
 
     /// Removes what runs that died have left in a directory that this run comes to: of the last moments before a power
     /// failure their journals may know nothing.
-    pub fn sweep(&self, shared: &Shared<'_>, path: &[u8], dir: &TargetDir) -> Outcome<()> {
+    pub fn sweep(&self, shared: &Shared<'_>, path: &[u8], dir: &TargetDir) -> RestoreOutcome<()> {
         let runs = self.runs.lock();
         if runs.is_empty() {
             return Ok(());
@@ -201,7 +201,13 @@ impl Dead {
         self.remove_from(shared, path, dir, &runs)
     }
 
-    fn remove_from(&self, shared: &Shared<'_>, path: &[u8], dir: &TargetDir, runs: &[&[u8]]) -> Outcome<()> {
+    fn remove_from(
+        &self,
+        shared: &Shared<'_>,
+        path: &[u8],
+        dir: &TargetDir,
+        runs: &[&[u8]],
+    ) -> RestoreOutcome<()> {
         let names = dir.names().unwrap_or_else(|_| Names::default());
         for (name, _) in (0..names.len()).map_while(|i| names.get(i)) {
             let Some((run, false)) = run_of(name) else {
@@ -240,7 +246,7 @@ impl Dead {
 
 /// Removes what runs that died have left in the target.
 pub(super) fn find(shared: &Shared<'_>) -> Result<()> {
-    let found = || -> Outcome<()> {
+    let found = || -> RestoreOutcome<()> {
         let target = shared.writable()?.dir(b"")?;
         shared.dead.find(shared, &target)?;
         shared.dead.sweep(shared, b"", &target)

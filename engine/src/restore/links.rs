@@ -3,7 +3,7 @@
 //!
 //! Files with names still to come are remembered, beyond a number of them on disk.
 
-use super::job::{Action, Slot};
+use super::job::{Action, EntrySlot};
 use crate::entry::{Content, DirPath, Entry, Extent, Kind};
 use crate::error::{Error, Result, StoreError};
 use crate::fsmeta::FileId;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// A name to be linked to what is in the slot.
 pub(super) struct Link {
-    pub slot: Arc<Slot>,
+    pub slot: Arc<EntrySlot>,
     pub dir: DirPath,
     pub name: Vec<u8>,
     pub action: Action,
@@ -70,7 +70,7 @@ fn add_nature(hasher: &mut blake3::Hasher, kind: &Kind, content: &Content) {
 /// Files with names that are still to come.
 pub(super) struct Links {
     /// With the number of those names.
-    known: HashMap<Identity, (Arc<Slot>, u64)>,
+    known: HashMap<Identity, (Arc<EntrySlot>, u64)>,
     /// Those that were written before, by windows that have ended.
     older: Scratch,
     /// How many are in memory.
@@ -91,7 +91,7 @@ impl Links {
     }
 
     /// The slot of an earlier name of this file, if one was restored.
-    pub fn find(&mut self, entry: &Entry) -> Result<Option<Arc<Slot>>> {
+    pub fn find(&mut self, entry: &Entry) -> Result<Option<Arc<EntrySlot>>> {
         if entry.meta.nlink < 2 || (self.known.is_empty() && self.older.is_unused()) {
             return Ok(None);
         }
@@ -110,16 +110,16 @@ impl Links {
     }
 
     /// The entry will be restored as `name` in `dir`, and has other names.
-    pub fn first(&mut self, entry: &Entry, dir: &DirPath, name: &[u8]) -> Result<Option<Arc<Slot>>> {
+    pub fn first(&mut self, entry: &Entry, dir: &DirPath, name: &[u8]) -> Result<Option<Arc<EntrySlot>>> {
         let Some(others) = entry.meta.nlink.checked_sub(1).filter(|n| *n > 0) else {
             return Ok(None);
         };
-        let slot = Arc::new(Slot::new(dir.clone(), name.to_vec()));
+        let slot = Arc::new(EntrySlot::new(dir.clone(), name.to_vec()));
         self.remember(identity(entry), slot.clone(), others)?;
         Ok(Some(slot))
     }
 
-    fn remember(&mut self, identity: Identity, slot: Arc<Slot>, left: u64) -> Result<()> {
+    fn remember(&mut self, identity: Identity, slot: Arc<EntrySlot>, left: u64) -> Result<()> {
         if self.known.len() >= self.bound {
             // A slot that nobody else holds is settled: its file was made, or given up.
             let settled = self.known.extract_if(|_, (slot, _)| Arc::strong_count(slot) == 1);
@@ -133,7 +133,7 @@ impl Links {
 }
 
 /// Names to come, whether there is a file and which (device, inode), the directory's length, the directory, the name.
-fn encode(slot: &Slot, left: u64) -> Vec<u8> {
+fn encode(slot: &EntrySlot, left: u64) -> Vec<u8> {
     let id = slot.id().map_or([0; 3], |id| [1, id.dev, id.ino]);
     let mut row = Vec::with_capacity(40 + slot.dir.len() + slot.name.len());
     for number in [left, id[0], id[1], id[2], slot.dir.len() as u64] {
@@ -144,7 +144,7 @@ fn encode(slot: &Slot, left: u64) -> Vec<u8> {
     row
 }
 
-fn decode(row: &[u8]) -> Result<(Arc<Slot>, u64)> {
+fn decode(row: &[u8]) -> Result<(Arc<EntrySlot>, u64)> {
     let fields = || {
         let (head, rest) = row.split_at_checked(40)?;
         let mut numbers = head
@@ -154,7 +154,7 @@ fn decode(row: &[u8]) -> Result<(Arc<Slot>, u64)> {
             .map(|bytes| u64::from_le_bytes(*bytes));
         let [left, made, dev, ino, len] = std::array::from_fn(|_| numbers.next().unwrap_or_default());
         let (dir, name) = rest.split_at_checked(usize::try_from(len).ok()?)?;
-        let slot = Slot::new(dir.into(), name.to_vec());
+        let slot = EntrySlot::new(dir.into(), name.to_vec());
         if made == 1 {
             slot.created(FileId { dev, ino });
         }

@@ -35,7 +35,7 @@ mod window;
 mod write;
 
 pub(crate) use choose::normalize;
-pub(crate) use fetch::Source;
+pub(crate) use fetch::ChunkSource;
 pub(crate) use leftovers::is_leftover;
 
 use crate::error::Result;
@@ -91,7 +91,7 @@ pub struct Patterns {
 }
 
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct RestoreOptions {
     /// Made if it is not there. Links in it are followed: it is the user's.
     pub target: PathBuf,
     /// Absolute: what is below it lands directly in the target, or itself if it is no directory.
@@ -114,10 +114,10 @@ pub struct Options {
     pub changes: crate::fsmeta::Changes,
 }
 
-impl Options {
+impl RestoreOptions {
     /// Everything into `target`, which wins over what is there.
-    pub fn new(target: impl Into<PathBuf>) -> Options {
-        Options {
+    pub fn new(target: impl Into<PathBuf>) -> RestoreOptions {
+        RestoreOptions {
             target: target.into(),
             subpath: None,
             paths: Vec::new(),
@@ -162,14 +162,19 @@ pub struct Summary {
 }
 
 /// Restores the generation of `manifest`. [`crate::Error::Interrupted`] leaves what was complete by then.
-pub fn run(repo: &Repo, manifest: &Manifest, options: &Options, monitor: &dyn Monitor) -> Result<Summary> {
+pub fn run(
+    repo: &Repo,
+    manifest: &Manifest,
+    options: &RestoreOptions,
+    monitor: &dyn Monitor,
+) -> Result<Summary> {
     run_within(repo, manifest, options, monitor, Limits::default())
 }
 
 fn run_within(
     repo: &Repo,
     manifest: &Manifest,
-    options: &Options,
+    options: &RestoreOptions,
     monitor: &dyn Monitor,
     mut limits: Limits,
 ) -> Result<Summary> {
@@ -180,7 +185,7 @@ fn run_within(
     let root = manifest.root()?;
     // What the user got wrong is said before anything is made.
     let chooser = Chooser::build(options)?;
-    let source = Source::new(repo, monitor);
+    let source = ChunkSource::new(repo, monitor);
     let scope = Scope::find(&source, manifest, &root, options)?;
     let shared = Shared::new(&source, options, &scope.base, monitor)?;
     if !shared.narrowed() {

@@ -1,7 +1,7 @@
 //! Directories that their owner may not write in, or not even read, and that a restore changes: they are opened up for
 //! as long as it takes and then get their permissions back.
 
-use super::fault::{Fault, Outcome};
+use super::fault::{Fault, RestoreOutcome};
 use super::shared::Shared;
 use crate::entry::join;
 use crate::fsmeta::{TargetDir, TargetError};
@@ -13,11 +13,11 @@ type Result<T> = std::result::Result<T, TargetError>;
 
 /// By their path in the target, with the permissions that they had.
 #[derive(Default)]
-pub(super) struct Opened {
+pub(super) struct OpenTarget {
     modes: Mutex<HashMap<Vec<u8>, u32>>,
 }
 
-impl Opened {
+impl OpenTarget {
     /// Makes a change in `dir`, which is opened up for it if need be and if this process owns it.
     pub fn change<T>(
         &self,
@@ -82,7 +82,7 @@ impl Opened {
         // The lowest first: those above may not be entered afterwards.
         modes.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
         for (path, mode) in modes {
-            let put_back = || -> Outcome<()> { Ok(shared.writable()?.dir(&path)?.set_mode(mode)?) };
+            let put_back = || -> RestoreOutcome<()> { Ok(shared.writable()?.dir(&path)?.set_mode(mode)?) };
             if let Err(Fault::Path(why)) = put_back() {
                 let why =
                     format!("its permissions were changed for the restore and can't be put back: {why}");

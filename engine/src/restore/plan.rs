@@ -1,16 +1,16 @@
 //! The planner: reads the tree in order, decides about each entry and fills windows.
 
 use super::choose::{Chooser, contains, normalize};
-use super::crew::{Crew, WAITING, work};
+use super::crew::{WAITING, WorkerPool, work};
 use super::dirs::{Above, Place, Stack};
-use super::existing::{Decision, decide};
+use super::existing::{ConflictDecision, decide};
 use super::fault::Fault;
-use super::job::{Action, Failure, Slot};
+use super::job::{Action, EntrySlot, Failure};
 use super::links::{Link, Links};
 use super::scope::Scope;
 use super::shared::Shared;
 use super::window::{Builder, Limits};
-use super::write::Hands;
+use super::write::RestoreWorker;
 use crate::entry::{DirPath, Entry, Kind, Trouble, join};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
@@ -41,7 +41,7 @@ pub(super) struct Planner<'r, 'a> {
     pub(super) chooser: Chooser,
     pub(super) stack: Stack,
     pub(super) window: Builder,
-    pub(super) crew: Crew<'r, 'a>,
+    pub(super) crew: WorkerPool<'r, 'a>,
     pub(super) links: Links,
     /// Relative to `/`.
     sources: Vec<Vec<u8>>,
@@ -68,7 +68,7 @@ pub(super) fn restore(
             false => shared.threads(),
         };
         for number in 0..count {
-            let (mut hands, queue) = (Hands::new(shared)?, queue.clone());
+            let (mut hands, queue) = (RestoreWorker::new(shared)?, queue.clone());
             let started = threads::spawn_in(scope_of_threads, "restore", move || work(&mut hands, &queue));
             match started {
                 // One does what several would.
@@ -82,7 +82,7 @@ pub(super) fn restore(
             chooser,
             stack,
             window: Builder::default(),
-            crew: Crew::new(shared, limits, tasks)?,
+            crew: WorkerPool::new(shared, limits, tasks)?,
             links: Links::new(shared.source.reader().store().cache(), limits.links),
             sources,
             path: Vec::new(),
@@ -325,11 +325,11 @@ impl Planner<'_, '_> {
         &mut self,
         dir: &DirPath,
         entry: &Entry,
-        first: Option<&Slot>,
+        first: Option<&EntrySlot>,
     ) -> Result<Option<(Vec<u8>, Action)>> {
         let shared = self.shared;
         let decision = match self.place()? {
-            Place::New | Place::Absent => Ok(Decision::create(entry)),
+            Place::New | Place::Absent => Ok(ConflictDecision::create(entry)),
             Place::Existing(at) => decide(shared, at, entry, first),
             Place::Failed => {
                 // The reason was told already.
@@ -338,13 +338,13 @@ impl Planner<'_, '_> {
             }
         };
         match decision {
-            Ok(Decision::Put { name, action }) => return Ok(Some((name, action))),
-            Ok(Decision::Skip) if entry.kind == Kind::File => shared.skipped(&entry.meta),
-            Ok(Decision::Equal) if entry.kind == Kind::File => {
+            Ok(ConflictDecision::Put { name, action }) => return Ok(Some((name, action))),
+            Ok(ConflictDecision::Skip) if entry.kind == Kind::File => shared.skipped(&entry.meta),
+            Ok(ConflictDecision::Equal) if entry.kind == Kind::File => {
                 shared.verified(true);
                 shared.unchanged(&entry.meta);
             }
-            Ok(Decision::Skip | Decision::Equal) => {}
+            Ok(ConflictDecision::Skip | ConflictDecision::Equal) => {}
             Err(fault) => self.give_up(dir, entry, fault.apart()?),
         }
         Ok(None)

@@ -3,7 +3,7 @@
 use super::choose::{contains, distinct, normalize};
 use super::plan::is_of_one_piece;
 use super::shared::absolute;
-use super::{Options, Source};
+use super::{ChunkSource, RestoreOptions};
 use crate::entry::Kind;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
@@ -20,7 +20,12 @@ pub(super) struct Scope {
 
 impl Scope {
     /// Fails when the generation has no such path.
-    pub fn find(source: &Source<'_>, manifest: &Manifest, root: &Root, options: &Options) -> Result<Scope> {
+    pub fn find(
+        source: &ChunkSource<'_>,
+        manifest: &Manifest,
+        root: &Root,
+        options: &RestoreOptions,
+    ) -> Result<Scope> {
         let mut cursor = trees::cursor(source.reader(), root)?;
         // Where the record of a path is lost, what is below it may still be there.
         let mut is_dir = |path: &[u8]| match cursor.lookup(path) {

@@ -1,12 +1,12 @@
 //! What all threads of one restore share: the target, the source of chunks, counters, and whether to go on.
 
-use super::fault::{Fault, Outcome};
-use super::fetch::Source;
+use super::fault::{Fault, RestoreOutcome};
+use super::fetch::ChunkSource;
 use super::finish::Finished;
-use super::job::{Failure, Job};
+use super::job::{Failure, FileJob};
 use super::leftovers::{Dead, Temporaries};
-use super::opened::Opened;
-use super::{Options, Overwrite, Permissions, Summary};
+use super::opened::OpenTarget;
+use super::{Overwrite, Permissions, RestoreOptions, Summary};
 use crate::entry::{DirPath, Kind, Meta};
 use crate::error::{Error, Result};
 use crate::fsmeta::{
@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Counters of [`Summary`], and bytes written so far.
 #[derive(Default)]
-pub(super) struct Counts {
+pub(super) struct RestoreCounts {
     pub total_files: AtomicU64,
     pub files_restored: AtomicU64,
     pub files_skipped: AtomicU64,
@@ -44,10 +44,10 @@ pub(super) struct Counts {
 }
 
 pub(super) struct Shared<'a> {
-    pub options: &'a Options,
+    pub options: &'a RestoreOptions,
     pub monitor: &'a dyn Monitor,
-    pub source: &'a Source<'a>,
-    pub counts: Counts,
+    pub source: &'a ChunkSource<'a>,
+    pub counts: RestoreCounts,
     /// `None` in a dry run into what does not exist.
     target: Option<Target>,
     apply: ApplyOptions,
@@ -61,7 +61,7 @@ pub(super) struct Shared<'a> {
     pub dead: Dead,
     /// Written whole, and still to get their names.
     pub finished: Mutex<Vec<Finished>>,
-    pub opened: Opened,
+    pub opened: OpenTarget,
     /// A directory on each file system that was written to.
     devices: Mutex<BTreeMap<u64, DirPath>>,
 }
@@ -69,8 +69,8 @@ pub(super) struct Shared<'a> {
 impl<'a> Shared<'a> {
     /// The target stands for the directory `base` of the generation.
     pub fn new(
-        source: &'a Source<'a>,
-        options: &'a Options,
+        source: &'a ChunkSource<'a>,
+        options: &'a RestoreOptions,
         base: &[u8],
         monitor: &'a dyn Monitor,
     ) -> Result<Shared<'a>> {
@@ -82,7 +82,7 @@ impl<'a> Shared<'a> {
             options,
             monitor,
             source,
-            counts: Counts::default(),
+            counts: RestoreCounts::default(),
             target: open_target(options)?,
             apply,
             owners: Owners::default(),
@@ -93,7 +93,7 @@ impl<'a> Shared<'a> {
             temporaries: Temporaries::default(),
             dead: Dead::default(),
             finished: Mutex::default(),
-            opened: Opened::default(),
+            opened: OpenTarget::default(),
             devices: Mutex::default(),
         })
     }
@@ -103,7 +103,7 @@ impl<'a> Shared<'a> {
     }
 
     /// The target of a run that writes.
-    pub fn writable(&self) -> Outcome<&Target> {
+    pub fn writable(&self) -> RestoreOutcome<&Target> {
         self.target
             .as_ref()
             .ok_or_else(|| Fault::Path("nothing is written in a dry run".to_string()))
@@ -114,7 +114,7 @@ impl<'a> Shared<'a> {
     }
 
     /// The directory at `path` of the generation, opened without following a link.
-    pub fn dir(&self, path: &[u8]) -> Outcome<TargetDir> {
+    pub fn dir(&self, path: &[u8]) -> RestoreOutcome<TargetDir> {
         Ok(self.writable()?.dir(below(path, self.strip))?)
     }
 
@@ -129,7 +129,7 @@ impl<'a> Shared<'a> {
     }
 
     /// Written whole under its temporary name, as this file.
-    pub fn finished(&self, job: &Arc<Job>, id: FileId) {
+    pub fn finished(&self, job: &Arc<FileJob>, id: FileId) {
         let job = job.clone();
         self.finished.lock().push(Finished { job, id });
     }
@@ -171,9 +171,9 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Options leave out part of the generation.
+    /// RestoreOptions leave out part of the generation.
     pub fn narrowed(&self) -> bool {
-        let Options {
+        let RestoreOptions {
             subpath,
             paths,
             exclude,
@@ -187,7 +187,7 @@ impl<'a> Shared<'a> {
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
         descriptors::threads(match self.options.threads {
-            0 => cores().max(self.source.reader().store().remote().lanes()),
+            0 => cores().max(self.source.reader().store().remote().max_concurrency()),
             given => given,
         })
     }
@@ -408,7 +408,7 @@ pub(super) fn absolute(path: &[u8]) -> Vec<u8> {
     [b"/", path].concat()
 }
 
-fn open_target(options: &Options) -> Result<Option<Target>> {
+fn open_target(options: &RestoreOptions) -> Result<Option<Target>> {
     let path = &options.target;
     let failed = |what: &'static str, source| match &source {
         e if matches!(

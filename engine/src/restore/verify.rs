@@ -1,9 +1,9 @@
 //! Reading back: what a window wrote is compared with the ids of its chunks before its files get their metadata.
 
-use super::fault::{Fault, Outcome};
-use super::job::{Failure, Job};
-use super::window::{Part, Window};
-use super::write::Hands;
+use super::fault::{Fault, RestoreOutcome};
+use super::job::{Failure, FileJob};
+use super::window::{FilePart, Window};
+use super::write::RestoreWorker;
 use crate::entry::{Content, Entry, Extent, Kind};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, DataRanges, TargetDir};
@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-impl Hands<'_, '_> {
+impl RestoreWorker<'_, '_> {
     /// Reads parts back; each is done by that.
     pub fn check(&mut self, window: &Window, parts: Range<usize>) {
         for (part, job) in window.jobs_of(parts) {
@@ -38,7 +38,7 @@ impl Hands<'_, '_> {
         }
     }
 
-    fn check_part(&mut self, part: &Part, job: &Job) -> Outcome<Option<Arc<File>>> {
+    fn check_part(&mut self, part: &FilePart, job: &FileJob) -> RestoreOutcome<Option<Arc<File>>> {
         let open = job.state().file.clone();
         let file = match open {
             Some(file) => file,

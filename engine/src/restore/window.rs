@@ -1,9 +1,9 @@
 //! What is restored at one go: a bounded stretch of the generation with its parts sorted by where they lie.
 
 use super::finish::Finished;
-use super::job::{Failure, Job};
+use super::job::{Failure, FileJob};
 use super::links::Link;
-use super::write::Hands;
+use super::write::RestoreWorker;
 use crate::entry::{DirPath, Meta, Time};
 use crate::error::Result;
 use chunkstore::index::LocalIndex;
@@ -52,7 +52,7 @@ impl Default for Limits {
 }
 
 /// Bytes of a chunk that go into a file.
-pub(super) struct Part {
+pub(super) struct FilePart {
     pub id: ChunkId,
     /// Counts in the window's jobs.
     pub job: u32,
@@ -94,9 +94,9 @@ pub(super) struct DoneDir {
 /// A window that is being filled.
 #[derive(Default)]
 pub(super) struct Builder {
-    jobs: Vec<Arc<Job>>,
-    parts: Vec<Part>,
-    loose: Vec<Arc<Job>>,
+    jobs: Vec<Arc<FileJob>>,
+    parts: Vec<FilePart>,
+    loose: Vec<Arc<FileJob>>,
     links: Vec<Link>,
     dirs: Vec<DoneDir>,
     bytes: u64,
@@ -121,7 +121,7 @@ impl Builder {
     }
 
     /// A file of which parts follow; gives its number in this window.
-    pub fn add_job(&mut self, job: &Arc<Job>) -> u32 {
+    pub fn add_job(&mut self, job: &Arc<FileJob>) -> u32 {
         self.count(&job.dir, job.text());
         self.open += usize::from(!job.whole);
         self.jobs.push(job.clone());
@@ -129,7 +129,7 @@ impl Builder {
         (self.jobs.len() - 1) as u32
     }
 
-    pub fn add_part(&mut self, part: Part) {
+    pub fn add_part(&mut self, part: FilePart) {
         if let Some(job) = self.jobs.get(part.job as usize) {
             job.add_part();
             self.bytes += u64::from(part.len);
@@ -138,7 +138,7 @@ impl Builder {
     }
 
     /// Something that needs no chunk.
-    pub fn add_loose(&mut self, job: Job) {
+    pub fn add_loose(&mut self, job: FileJob) {
         self.count(&job.dir, job.text());
         self.loose.push(Arc::new(job));
     }
@@ -163,7 +163,7 @@ impl Builder {
     }
 
     /// Gives up what is in it; nothing was begun but files that earlier windows had parts of.
-    pub fn abandon(self, hands: &mut Hands<'_, '_>) {
+    pub fn abandon(self, hands: &mut RestoreWorker<'_, '_>) {
         for part in &self.parts {
             if let Some(job) = self.jobs.get(part.job as usize) {
                 job.fail(Failure::Abandoned);
@@ -279,9 +279,9 @@ fn coalesce(frames: &[Frame], limits: &Limits) -> Vec<Read> {
 
 /// A window under way.
 pub(super) struct Window {
-    pub jobs: Vec<Arc<Job>>,
+    pub jobs: Vec<Arc<FileJob>>,
     /// By chunk id.
-    pub parts: Vec<Part>,
+    pub parts: Vec<FilePart>,
     /// By place.
     pub frames: Vec<Frame>,
     pub reads: Vec<Read>,
@@ -289,7 +289,7 @@ pub(super) struct Window {
     pub lost: Vec<Range<usize>>,
     /// What is to get its name with this window.
     pub finished: OnceLock<Vec<Finished>>,
-    pub loose: Vec<Arc<Job>>,
+    pub loose: Vec<Arc<FileJob>>,
     pub links: Vec<Link>,
     pub dirs: Vec<DoneDir>,
     pub left: Left,
@@ -297,7 +297,7 @@ pub(super) struct Window {
 
 impl Window {
     /// Calls `each` with the jobs of some parts.
-    pub fn jobs_of(&self, parts: Range<usize>) -> impl Iterator<Item = (&Part, &Arc<Job>)> {
+    pub fn jobs_of(&self, parts: Range<usize>) -> impl Iterator<Item = (&FilePart, &Arc<FileJob>)> {
         let parts = self.parts.get(parts).unwrap_or_default();
         parts
             .iter()

@@ -3,12 +3,12 @@
 //! Everything is made under a temporary name, with nobody but its owner allowed to read it, and gets its metadata; its own
 //! name comes last ([`super::finish`]). What fails is removed again.
 
-use super::fault::{Fault, Outcome};
-use super::job::{Action, Failure, Job};
+use super::fault::{Fault, RestoreOutcome};
+use super::job::{Action, Failure, FileJob};
 use super::links::Link;
 use super::route::Route;
 use super::shared::{Shared, below};
-use super::window::{Frame, Part, Read, Window};
+use super::window::{FilePart, Frame, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
 use crate::fsmeta::{At, FileId, TargetDir, stat_fd};
@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering::Relaxed;
 const DIRS_LEAST: usize = 2;
 const DIRS_MOST: usize = 16;
 
-pub(super) struct Hands<'r, 'a> {
+pub(super) struct RestoreWorker<'r, 'a> {
     pub shared: &'r Shared<'a>,
     /// Last used first.
     dirs: Vec<(DirPath, Arc<TargetDir>)>,
@@ -36,10 +36,10 @@ pub(super) struct Hands<'r, 'a> {
     plain: Vec<u8>,
 }
 
-impl<'r, 'a> Hands<'r, 'a> {
+impl<'r, 'a> RestoreWorker<'r, 'a> {
     pub fn new(shared: &'r Shared<'a>) -> Result<Self> {
         let room = descriptors::hold(DIRS_LEAST, DIRS_MOST);
-        Ok(Hands {
+        Ok(RestoreWorker {
             shared,
             dirs: Vec::new(),
             route: Route::new(room.count() / 2),
@@ -51,7 +51,7 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     /// The directory at `path` of the generation, opened without following a link.
-    pub fn dir(&mut self, path: &DirPath) -> Outcome<Arc<TargetDir>> {
+    pub fn dir(&mut self, path: &DirPath) -> RestoreOutcome<Arc<TargetDir>> {
         let known = self
             .dirs
             .iter()
@@ -71,7 +71,7 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     /// The same for one that is not used again soon.
-    pub fn reach(&mut self, path: &[u8]) -> Outcome<TargetDir> {
+    pub fn reach(&mut self, path: &[u8]) -> RestoreOutcome<TargetDir> {
         let target = self.shared.writable()?;
         Ok(self.route.dir(target, below(path, self.shared.strip()))?)
     }
@@ -181,7 +181,7 @@ impl<'r, 'a> Hands<'r, 'a> {
         }
     }
 
-    fn part(&mut self, part: &Part, job: &Arc<Job>, chunk: &[u8]) {
+    fn part(&mut self, part: &FilePart, job: &Arc<FileJob>, chunk: &[u8]) {
         let bytes = self.bytes_of(part, chunk);
         let mut found = Vec::new();
         // What the chunk does not hold after all may be elsewhere.
@@ -197,7 +197,7 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     /// Writes the bytes of a part; without any they are not to be had.
-    fn whole_part(&mut self, part: &Part, job: &Arc<Job>, bytes: Option<&[u8]>) {
+    fn whole_part(&mut self, part: &FilePart, job: &Arc<FileJob>, bytes: Option<&[u8]>) {
         let put = match bytes {
             Some(_) if job.has_failed() => Ok(None),
             Some(bytes) => self.put(job, part.at, bytes),
@@ -217,7 +217,7 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     /// A part's bytes, if they are what the entry says.
-    fn bytes_of<'c>(&self, part: &Part, chunk: &'c [u8]) -> Option<&'c [u8]> {
+    fn bytes_of<'c>(&self, part: &FilePart, chunk: &'c [u8]) -> Option<&'c [u8]> {
         let keys = self.shared.source.reader().store().keys();
         match part.file {
             Some(file) => {
@@ -230,7 +230,7 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     /// Writes into the job's file, which the first to come creates.
-    fn put(&mut self, job: &Job, at: u64, bytes: &[u8]) -> Outcome<Option<Arc<File>>> {
+    fn put(&mut self, job: &FileJob, at: u64, bytes: &[u8]) -> RestoreOutcome<Option<Arc<File>>> {
         let file = match job.whole {
             true => Arc::new(self.create(job, at + bytes.len() as u64)?),
             false => {
@@ -254,7 +254,7 @@ impl<'r, 'a> Hands<'r, 'a> {
         Ok(Some(file))
     }
 
-    fn create(&mut self, job: &Job, reaches: u64) -> Outcome<File> {
+    fn create(&mut self, job: &FileJob, reaches: u64) -> RestoreOutcome<File> {
         let mut made = false;
         let file = self.create_locked(job, &mut made, reaches);
         job.state().made = made;
@@ -263,7 +263,7 @@ impl<'r, 'a> Hands<'r, 'a> {
 
     /// Creates the job's file with its size, which makes what is not written a hole. `reaches`: where the one write that
     /// is to come ends.
-    fn create_locked(&mut self, job: &Job, made: &mut bool, reaches: u64) -> Outcome<File> {
+    fn create_locked(&mut self, job: &FileJob, made: &mut bool, reaches: u64) -> RestoreOutcome<File> {
         let dir = self.dir(&job.dir)?;
         let create = || dir.create_file(job.working_name());
         let file = self.shared.change_in(&job.dir, &dir, create)?;
@@ -278,21 +278,21 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     /// A part was dealt with; to be read back, it is not done before that.
-    fn written(&mut self, job: &Arc<Job>, file: Option<&File>) {
+    fn written(&mut self, job: &Arc<FileJob>, file: Option<&File>) {
         if !self.shared.options.verify {
             self.part_done(job, file);
         }
     }
 
     /// `file` saves opening what the job doesn't hold open.
-    pub fn part_done(&mut self, job: &Arc<Job>, file: Option<&File>) {
+    pub fn part_done(&mut self, job: &Arc<FileJob>, file: Option<&File>) {
         if job.part_done() {
             self.complete(job, file);
         }
     }
 
     /// All parts are done: finishes the file, or removes it.
-    fn complete(&mut self, job: &Arc<Job>, file: Option<&File>) {
+    fn complete(&mut self, job: &Arc<FileJob>, file: Option<&File>) {
         let state = std::mem::take(&mut *job.state());
         let file = file.or(state.file.as_deref());
         let result = match (state.failure, file) {
@@ -312,7 +312,7 @@ impl<'r, 'a> Hands<'r, 'a> {
         self.shared.progress();
     }
 
-    fn finish(&mut self, job: &Arc<Job>, file: &File) -> Outcome<()> {
+    fn finish(&mut self, job: &Arc<FileJob>, file: &File) -> RestoreOutcome<()> {
         let path = job.path();
         self.shared.monitor.current(&path);
         self.shared
@@ -326,7 +326,7 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     /// Puts what needs no chunk into place: empty files and holes, links, devices, and metadata of what is there.
-    pub fn loose(&mut self, job: &Arc<Job>) {
+    pub fn loose(&mut self, job: &Arc<FileJob>) {
         if self.shared.stopping() {
             return;
         }
@@ -345,7 +345,7 @@ impl<'r, 'a> Hands<'r, 'a> {
         self.shared.progress();
     }
 
-    fn try_loose(&mut self, job: &Arc<Job>) -> Outcome<()> {
+    fn try_loose(&mut self, job: &Arc<FileJob>) -> RestoreOutcome<()> {
         if job.kind == Kind::File && !job.is_kept() {
             let file = self.create(job, 0)?;
             return self.finish(job, &file);
@@ -366,7 +366,7 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     /// What can't be removed is said, lest half a file pass for a whole one.
-    pub fn remove(&mut self, job: &Job) {
+    pub fn remove(&mut self, job: &FileJob) {
         let removed = self.dir(&job.dir).and_then(|dir| {
             let remove = || dir.remove(job.working_name());
             Ok(self.shared.change_in(&job.dir, &dir, remove)?)
@@ -402,7 +402,7 @@ impl<'r, 'a> Hands<'r, 'a> {
         shared.progress();
     }
 
-    fn try_link(&mut self, link: &Link) -> Outcome<()> {
+    fn try_link(&mut self, link: &Link) -> RestoreOutcome<()> {
         let Some(id) = link.slot.id() else {
             let first = join(&link.slot.dir, &link.slot.name);
             let first = first.escape_ascii();
@@ -431,7 +431,7 @@ impl<'r, 'a> Hands<'r, 'a> {
         }
     }
 
-    pub fn restored(&self, job: &Job) {
+    pub fn restored(&self, job: &FileJob) {
         let counts = &self.shared.counts;
         if job.kind == Kind::File {
             counts.files_restored.fetch_add(1, Relaxed);
@@ -443,7 +443,7 @@ impl<'r, 'a> Hands<'r, 'a> {
     }
 
     /// Counts and tells that the job is given up.
-    pub fn failed(&self, job: &Job, failure: Failure) {
+    pub fn failed(&self, job: &FileJob, failure: Failure) {
         if job.kind == Kind::File && failure != Failure::Abandoned {
             self.shared.counts.files_failed.fetch_add(1, Relaxed);
         }

@@ -3,7 +3,7 @@ use crate::facts::Made;
 use proptest::prelude::*;
 
 /// A snapshot whose id is sixteen times one byte, from `ID TIME [word...]`: words are `partial`, `protected` or tags.
-fn facts(line: &str, zone: &TimeZone) -> Facts {
+fn facts(line: &str, zone: &TimeZone) -> SnapshotInfo {
     let mut words = line.split_whitespace();
     let id = u8::from_str_radix(words.next().unwrap(), 16).unwrap();
     let time = words.next().unwrap();
@@ -18,7 +18,7 @@ fn facts(line: &str, zone: &TimeZone) -> Facts {
     };
     let words: Vec<&str> = words.collect();
     let tags = words.iter().filter(|w| !["partial", "protected"].contains(w));
-    Facts {
+    SnapshotInfo {
         id: SessionId([id; 16]),
         time,
         at: time,
@@ -99,9 +99,9 @@ const NOW: &str = "2027-01-01T00:00:00Z";
 fn check(rows: &[Row]) {
     for row in rows {
         let zone = TimeZone::get(row.zone).unwrap();
-        let list: Vec<Facts> = row.snapshots.iter().map(|line| facts(line, &zone)).collect();
+        let list: Vec<SnapshotInfo> = row.snapshots.iter().map(|line| facts(line, &zone)).collect();
         let policy = Policy::new(row.rules.iter().map(|text| rule(text)).collect()).unwrap();
-        let group: Vec<&Facts> = list.iter().collect();
+        let group: Vec<&SnapshotInfo> = list.iter().collect();
         let decisions = decide(&group, &policy, &zone, NOW.parse().unwrap());
         assert_eq!(decisions.len(), list.len(), "{}", row.what);
         assert!(decisions.iter().all(|d| !d.reasons.is_empty()), "{}", row.what);
@@ -613,7 +613,7 @@ fn policies_that_are_refused() {
     assert!(Bucket::every(&span("99999999999s")).is_err());
 }
 
-fn any_facts() -> impl Strategy<Value = Vec<Facts>> {
+fn any_facts() -> impl Strategy<Value = Vec<SnapshotInfo>> {
     // Five years around two clock changes; small steps so that seconds and hours collide.
     let time = prop_oneof![
         1_700_000_000..1_860_000_000i64,
@@ -627,7 +627,7 @@ fn any_facts() -> impl Strategy<Value = Vec<Facts>> {
         any::<bool>(),
     );
     proptest::collection::vec(one, 0..60).prop_map(|list| {
-        let facts = |(nr, (time, protected, partial, tag)): (usize, (i64, bool, bool, bool))| Facts {
+        let facts = |(nr, (time, protected, partial, tag)): (usize, (i64, bool, bool, bool))| SnapshotInfo {
             id: SessionId([nr as u8; 16]),
             time: Timestamp::from_second(time).unwrap(),
             at: Timestamp::from_second(time).unwrap(),
@@ -653,9 +653,9 @@ const BUCKETS: [Bucket; 6] = [
     Bucket::YEAR,
 ];
 
-fn kept(list: &[Facts], rules: Vec<Rule>) -> Vec<SessionId> {
+fn kept(list: &[SnapshotInfo], rules: Vec<Rule>) -> Vec<SessionId> {
     let zone = TimeZone::get("America/New_York").unwrap();
-    let group: Vec<&Facts> = list.iter().collect();
+    let group: Vec<&SnapshotInfo> = list.iter().collect();
     let decisions = decide(&group, &Policy::new(rules).unwrap(), &zone, NOW.parse().unwrap());
     decisions.into_iter().filter(|d| d.keep).map(|d| d.id).collect()
 }
@@ -699,7 +699,7 @@ proptest! {
 
     #[test]
     fn partial_ones_change_nothing_for_the_others(list in any_facts(), which in 0..6usize, n in 1..9u32) {
-        let complete: Vec<Facts> = list.iter().filter(|f| !f.partial).cloned().collect();
+        let complete: Vec<SnapshotInfo> = list.iter().filter(|f| !f.partial).cloned().collect();
         let rules = || vec![Rule::Newest { bucket: BUCKETS[which], count: Count::Limited(n) }, rule("within 1M")];
         let with: Vec<_> = kept(&list, rules());
         let without = kept(&complete, rules());
@@ -712,7 +712,7 @@ proptest! {
         // Holds for newest-of-period counts: what they kept is what they would choose again.
         let rules = || vec![rule(&format!("daily {n}")), rule(&format!("monthly {n}")), rule("weekly within 1y")];
         let first = kept(&list, rules());
-        let left: Vec<Facts> = list.iter().filter(|f| first.contains(&f.id)).cloned().collect();
+        let left: Vec<SnapshotInfo> = list.iter().filter(|f| first.contains(&f.id)).cloned().collect();
         prop_assert_eq!(kept(&left, rules()), first);
     }
 }

@@ -102,12 +102,12 @@ impl Root {
 }
 
 /// Distinct values of rows, in order of first use.
-struct Table<'a, T: ?Sized> {
+struct PageTable<'a, T: ?Sized> {
     rows: Vec<&'a T>,
     known: HashMap<&'a T, usize>,
 }
 
-impl<'a, T: Eq + Hash + ?Sized> Table<'a, T> {
+impl<'a, T: Eq + Hash + ?Sized> PageTable<'a, T> {
     fn of(values: impl Iterator<Item = &'a T>) -> Self {
         let mut table = Self {
             rows: Vec::new(),
@@ -134,8 +134,8 @@ fn encode_rows<'a, W: Write>(
     rows: impl ExactSizeIterator<Item = (&'a SegmentRef, Option<u32>)> + Clone,
 ) -> Result<(), EncodeError<W::Error>> {
     let places = || rows.clone().filter_map(|(row, _)| row.place.as_ref());
-    let packs = Table::of(places().map(|place| &place.pack));
-    let keys = Table::of(places().map(|place| &place.sealed_key));
+    let packs = PageTable::of(places().map(|place| &place.pack));
+    let keys = PageTable::of(places().map(|place| &place.sealed_key));
     e.array(3)?.array(packs.rows.len() as u64)?;
     for pack in &packs.rows {
         e.encode(pack)?;
@@ -170,46 +170,48 @@ fn encode_rows<'a, W: Write>(
 }
 
 /// Why rows can't be read.
-enum Fault {
+enum PageFault {
     Damaged,
     /// A later version wrote them (I-15).
     Newer(String),
 }
 
-impl From<DecodeError> for Fault {
+impl From<DecodeError> for PageFault {
     fn from(_: DecodeError) -> Self {
-        Fault::Damaged
+        PageFault::Damaged
     }
 }
 
-impl From<Fault> for CodecError {
-    fn from(fault: Fault) -> Self {
+impl From<PageFault> for CodecError {
+    fn from(fault: PageFault) -> Self {
         match fault {
-            Fault::Damaged => CodecError::Damaged("list of segments"),
-            Fault::Newer(what) => CodecError::Unknown(what),
+            PageFault::Damaged => CodecError::Damaged("list of segments"),
+            PageFault::Newer(what) => CodecError::Unknown(what),
         }
     }
 }
 
 /// Length of an array, which must be stated.
-fn array(d: &mut Decoder<'_>) -> Result<u64, Fault> {
-    d.array()?.ok_or(Fault::Damaged)
+fn array(d: &mut Decoder<'_>) -> Result<u64, PageFault> {
+    d.array()?.ok_or(PageFault::Damaged)
 }
 
 /// Rows have exactly these elements: they are told apart by their bytes, so nothing in them can be passed over.
-fn array_of(d: &mut Decoder<'_>, len: u64) -> Result<(), Fault> {
+fn array_of(d: &mut Decoder<'_>, len: u64) -> Result<(), PageFault> {
     match array(d)? {
         found if found == len => Ok(()),
-        found if found > len => Err(Fault::Newer(format!("rows of {found} elements instead of {len}"))),
-        _ => Err(Fault::Damaged),
+        found if found > len => Err(PageFault::Newer(format!(
+            "rows of {found} elements instead of {len}"
+        ))),
+        _ => Err(PageFault::Damaged),
     }
 }
 
 /// Values until the stated number; grows with what is really there (I-14).
 fn list<'b, T>(
     d: &mut Decoder<'b>,
-    mut item: impl FnMut(&mut Decoder<'b>) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
+    mut item: impl FnMut(&mut Decoder<'b>) -> Result<T, PageFault>,
+) -> Result<Vec<T>, PageFault> {
     let count = array(d)?;
     let mut items = Vec::new();
     for _ in 0..count {
@@ -218,27 +220,31 @@ fn list<'b, T>(
     Ok(items)
 }
 
-fn sealed_key(d: &mut Decoder<'_>) -> Result<SealedSessionKey, Fault> {
+fn sealed_key(d: &mut Decoder<'_>) -> Result<SealedSessionKey, PageFault> {
     SealedSessionKey::from_slice(d.bytes()?).map_err(|e| match e {
-        Undecodable::Malformed => Fault::Damaged,
-        Undecodable::Newer(what) => Fault::Newer(what),
+        Undecodable::Malformed => PageFault::Damaged,
+        Undecodable::Newer(what) => PageFault::Newer(what),
     })
 }
 
-fn decode_rows(d: &mut Decoder<'_>) -> Result<Vec<(SegmentRef, Option<u32>)>, Fault> {
+fn decode_rows(d: &mut Decoder<'_>) -> Result<Vec<(SegmentRef, Option<u32>)>, PageFault> {
     array_of(d, 3)?;
     let packs = list(d, |d| Ok(d.decode::<PackId>()?))?;
     let keys = list(d, sealed_key)?;
     let rows = list(d, |d| decode_row(d, &packs, &keys))?;
     let ordered = rows.is_sorted_by(|(a, _), (b, _)| cmp_keys(a.first(), b.first()).is_lt());
-    if ordered { Ok(rows) } else { Err(Fault::Damaged) }
+    if ordered {
+        Ok(rows)
+    } else {
+        Err(PageFault::Damaged)
+    }
 }
 
 fn decode_row(
     d: &mut Decoder<'_>,
     packs: &[PackId],
     keys: &[SealedSessionKey],
-) -> Result<(SegmentRef, Option<u32>), Fault> {
+) -> Result<(SegmentRef, Option<u32>), PageFault> {
     array_of(d, 9)?;
     let mut row = SegmentRef {
         first_dir: d.bytes()?.into(),
@@ -257,7 +263,7 @@ fn decode_row(
     let segments = d.decode()?;
     let names = limits::check_dir(&row.first_dir).and_then(|()| limits::check_name(&row.first_name));
     if names.is_err() || row.entries == 0 || row.plain_len as usize > limits::PLAIN || segments == Some(0) {
-        return Err(Fault::Damaged);
+        return Err(PageFault::Damaged);
     }
     Ok((row, segments))
 }
@@ -266,7 +272,7 @@ fn decode_place(
     d: &mut Decoder<'_>,
     packs: &[PackId],
     keys: &[SealedSessionKey],
-) -> Result<Option<Place>, Fault> {
+) -> Result<Option<Place>, PageFault> {
     if d.datatype()? == minicbor::data::Type::Null {
         d.null()?;
         return Ok(None);
@@ -275,7 +281,7 @@ fn decode_place(
     let pack = packs.get(d.u64()? as usize);
     let key = keys.get(d.u64()? as usize);
     let (Some(pack), Some(key)) = (pack, key) else {
-        return Err(Fault::Damaged);
+        return Err(PageFault::Damaged);
     };
     Ok(Some(Place {
         pack: *pack,
@@ -287,10 +293,10 @@ fn decode_place(
     }))
 }
 
-fn only_segments(rows: Vec<(SegmentRef, Option<u32>)>) -> Result<Vec<SegmentRef>, Fault> {
+fn only_segments(rows: Vec<(SegmentRef, Option<u32>)>) -> Result<Vec<SegmentRef>, PageFault> {
     let segment = |(row, segments): (SegmentRef, Option<u32>)| match segments {
         None => Ok(row),
-        Some(_) => Err(Fault::Damaged),
+        Some(_) => Err(PageFault::Damaged),
     };
     rows.into_iter().map(segment).collect()
 }
@@ -317,11 +323,11 @@ impl Root {
         let root = Root::read(&mut decoder)?;
         match decoder.position() == bytes.len() {
             true => Ok(root),
-            false => Err(Fault::Damaged.into()),
+            false => Err(PageFault::Damaged.into()),
         }
     }
 
-    fn read(d: &mut Decoder<'_>) -> Result<Self, Fault> {
+    fn read(d: &mut Decoder<'_>) -> Result<Self, PageFault> {
         array_of(d, 4)?;
         let rows = decode_rows(d)?;
         let segments = match rows.first() {
@@ -333,15 +339,15 @@ impl Root {
         if (root.entries, root.files, root.bytes) == stated {
             Ok(root)
         } else {
-            Err(Fault::Damaged)
+            Err(PageFault::Damaged)
         }
     }
 }
 
-fn only_pages(rows: Vec<(SegmentRef, Option<u32>)>) -> Result<Vec<PageRef>, Fault> {
+fn only_pages(rows: Vec<(SegmentRef, Option<u32>)>) -> Result<Vec<PageRef>, PageFault> {
     let page = |(span, segments): (SegmentRef, Option<u32>)| match segments {
         Some(segments) => Ok(PageRef { segments, span }),
-        None => Err(Fault::Damaged),
+        None => Err(PageFault::Damaged),
     };
     rows.into_iter().map(page).collect()
 }

@@ -43,14 +43,14 @@ pub enum Reference {
 }
 
 /// Rows by first use.
-struct Table<K> {
+struct RefTable<K> {
     rows: Vec<K>,
     known: HashMap<K, u32>,
     /// The row after the one used last.
     next: u32,
 }
 
-impl<K: Copy + Eq + Hash> Table<K> {
+impl<K: Copy + Eq + Hash> RefTable<K> {
     fn new() -> Self {
         Self {
             rows: Vec::new(),
@@ -83,11 +83,11 @@ impl<K: Copy + Eq + Hash> Table<K> {
 
 /// Collects the contents of a segment's entries, in order.
 pub(super) struct ContentEncoder {
-    bundles: Table<ChunkId>,
+    bundles: RefTable<ChunkId>,
     /// Bundle and row of the part last written, and where it ends.
     last: Option<(ChunkId, u32, u32)>,
-    chunks: Table<(ChunkId, u32)>,
-    lists: Table<(ChunkId, u32, u64)>,
+    chunks: RefTable<(ChunkId, u32)>,
+    lists: RefTable<(ChunkId, u32, u64)>,
     column: Vec<u8>,
     hashes: Vec<u8>,
 }
@@ -95,10 +95,10 @@ pub(super) struct ContentEncoder {
 impl ContentEncoder {
     pub(super) fn new() -> Self {
         Self {
-            bundles: Table::new(),
+            bundles: RefTable::new(),
             last: None,
-            chunks: Table::new(),
-            lists: Table::new(),
+            chunks: RefTable::new(),
+            lists: RefTable::new(),
             column: Vec::new(),
             hashes: Vec::new(),
         }
@@ -227,7 +227,7 @@ impl<'a, const N: usize> Rows<'a, N> {
         }
     }
 
-    /// What [`Table::refer`] wrote.
+    /// What [`RefTable::refer`] wrote.
     fn follow(&mut self, code: u64) -> Result<&'a [u8; N], CodecError> {
         match code {
             NEXT => self.get(self.next),

@@ -29,7 +29,7 @@ pub(super) fn invalid(what: &'static str, why: impl ToString) -> crate::Error {
 pub struct TreeWriter<F> {
     store: F,
     cutter: Cutter,
-    open: OpenSegment,
+    open: SegmentBuilder,
     /// The parent's segment that the open one is so far equal to, and how many of its entries have come.
     same: Option<(Arc<ParentSegment>, u64)>,
     list: SegmentList,
@@ -46,7 +46,7 @@ impl<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>> TreeWriter<F> {
         Self {
             store,
             cutter: Cutter::new(cut_key, params),
-            open: OpenSegment::default(),
+            open: SegmentBuilder::default(),
             same: None,
             list: SegmentList::default(),
         }
@@ -130,7 +130,7 @@ impl<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>> TreeWriter<F> {
 
 /// Entries since the last cut.
 #[derive(Default)]
-struct OpenSegment {
+struct SegmentBuilder {
     runs: Vec<Run>,
     tally: Tally,
     /// Last entry of the segment before.
@@ -139,7 +139,7 @@ struct OpenSegment {
     spare: Vec<Vec<Entry>>,
 }
 
-impl OpenSegment {
+impl SegmentBuilder {
     fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }

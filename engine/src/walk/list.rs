@@ -1,13 +1,13 @@
 //! One step of the walk: lists a directory, or examines a part of a large one. Runs in helpers and in the consumer.
 
 use super::node::{DirHandle, Handles, Lent, Node, Way};
-use super::queue::{Outcome, Work};
+use super::queue::{ListOutcome, Work};
 use super::sources::{LeftOut, Source};
 use super::{BATCH, Batch, Found, Mount};
 use crate::dump::is_temporary;
 use crate::entry::{DirPath, Kind, Trouble, join};
 use crate::filter::{DirRules, Filter};
-use crate::fsmeta::{Blank, ENOENT, ENOTDIR, Follow, Hint, Names, errno_of, examine, is_gone, list_dir};
+use crate::fsmeta::{Blank, ENOENT, ENOTDIR, FollowLinks, Hint, Names, errno_of, examine, is_gone, list_dir};
 use crate::restore::is_leftover;
 use parking_lot::Mutex;
 use std::ffi::OsStr;
@@ -37,7 +37,7 @@ pub(super) struct Visit {
 }
 
 /// A directory whose names are known.
-pub(super) struct Listing {
+pub(super) struct DirListing {
     visit: Visit,
     dir: DirPath,
     handle: Arc<DirHandle>,
@@ -48,7 +48,7 @@ pub(super) struct Listing {
     found_dirs: Mutex<Vec<(usize, Vec<Visit>)>>,
 }
 
-impl Listing {
+impl DirListing {
     pub(super) fn is_examined(&self) -> bool {
         self.open_parts.load(Ordering::Acquire) == 0
     }
@@ -87,7 +87,7 @@ struct Examined {
 }
 
 impl Lister {
-    pub(super) fn perform(&self, work: Work, scratch: &mut Scratch) -> Outcome {
+    pub(super) fn perform(&self, work: Work, scratch: &mut Scratch) -> ListOutcome {
         match work {
             Work::Dir(visit) => self.list(visit, scratch),
             Work::Part { listing, start } => self.part(&listing, start, scratch),
@@ -95,7 +95,7 @@ impl Lister {
                 let mut parts = std::mem::take(&mut *listing.found_dirs.lock());
                 parts.sort_unstable_by_key(|&(start, _)| start);
                 let dirs = parts.into_iter().flat_map(|(_, dirs)| dirs);
-                Outcome {
+                ListOutcome {
                     batches: Vec::new(),
                     then: dirs.map(Work::Dir).collect(),
                 }
@@ -103,7 +103,7 @@ impl Lister {
         }
     }
 
-    fn list(&self, visit: Visit, scratch: &mut Scratch) -> Outcome {
+    fn list(&self, visit: Visit, scratch: &mut Scratch) -> ListOutcome {
         let dir: DirPath = visit.node.path().into();
         let handle = match self.handles.open(&visit.node) {
             Ok(handle) => handle,
@@ -124,7 +124,7 @@ impl Lister {
         } else {
             visit.rules.clone()
         };
-        let listing = Listing {
+        let listing = DirListing {
             visit,
             dir,
             handle,
@@ -144,7 +144,7 @@ impl Lister {
         self.in_parts(listing, trouble)
     }
 
-    fn whole(&self, listing: &Listing, trouble: Option<Trouble>, scratch: &mut Scratch) -> Outcome {
+    fn whole(&self, listing: &DirListing, trouble: Option<Trouble>, scratch: &mut Scratch) -> ListOutcome {
         let total = listing.names.len();
         let mut dirs = Vec::new();
         let mut batches = Vec::with_capacity(total.div_ceil(BATCH).max(1));
@@ -168,27 +168,27 @@ impl Lister {
         if !dirs.is_empty() {
             self.handles.keep(&listing.handle);
         }
-        Outcome {
+        ListOutcome {
             batches,
             then: dirs.into_iter().map(Work::Dir).collect(),
         }
     }
 
-    fn part(&self, listing: &Listing, start: usize, scratch: &mut Scratch) -> Outcome {
+    fn part(&self, listing: &DirListing, start: usize, scratch: &mut Scratch) -> ListOutcome {
         let end = (start + BATCH).min(listing.names.len());
         let examined = self.examine(listing, start, end, scratch);
         if !examined.dirs.is_empty() {
             listing.found_dirs.lock().push((start, examined.dirs));
         }
         listing.open_parts.fetch_sub(1, Ordering::AcqRel);
-        Outcome {
+        ListOutcome {
             batches: vec![self.batch(listing, examined.found, end == listing.names.len())],
             then: Vec::new(),
         }
     }
 
     /// A large directory: its parts, then the directories in it.
-    fn in_parts(&self, listing: Listing, trouble: Option<Trouble>) -> Outcome {
+    fn in_parts(&self, listing: DirListing, trouble: Option<Trouble>) -> ListOutcome {
         let starts: Vec<usize> = (0..listing.names.len()).step_by(BATCH).collect();
         listing.open_parts.store(starts.len(), Ordering::Release);
         let listing = Arc::new(listing);
@@ -206,10 +206,10 @@ impl Lister {
         } else {
             Vec::new()
         };
-        Outcome { batches, then }
+        ListOutcome { batches, then }
     }
 
-    fn batch(&self, listing: &Listing, entries: Vec<Found>, last: bool) -> Batch {
+    fn batch(&self, listing: &DirListing, entries: Vec<Found>, last: bool) -> Batch {
         Batch {
             dir: listing.dir.clone(),
             handle: Some(Arc::new(Lent::new(
@@ -224,7 +224,7 @@ impl Lister {
         }
     }
 
-    fn unreadable(&self, visit: &Visit, dir: DirPath, error: &io::Error) -> Outcome {
+    fn unreadable(&self, visit: &Visit, dir: DirPath, error: &io::Error) -> ListOutcome {
         let errno = errno_of(error);
         for source in visit.sources.iter().flat_map(|s| &s.children) {
             self.note_missing(source, &join(&dir, &source.name), errno);
@@ -237,14 +237,14 @@ impl Lister {
             last: true,
             empty: false,
         };
-        Outcome {
+        ListOutcome {
             batches: vec![batch],
             then: Vec::new(),
         }
     }
 
     /// Examines names `start..end` of a listing.
-    fn examine(&self, listing: &Listing, start: usize, end: usize, scratch: &mut Scratch) -> Examined {
+    fn examine(&self, listing: &DirListing, start: usize, end: usize, scratch: &mut Scratch) -> Examined {
         let mut to = Examined {
             found: Vec::with_capacity(end.saturating_sub(start)),
             dirs: Vec::new(),
@@ -276,7 +276,7 @@ impl Lister {
     /// `sources` are those below it.
     fn examine_name(
         &self,
-        listing: &Listing,
+        listing: &DirListing,
         name: &[u8],
         hint: Hint,
         sources: Option<&Arc<Source>>,
@@ -291,7 +291,7 @@ impl Lister {
         if by_name && hint != Hint::Unknown && left_out(hint == Hint::Dir) {
             return false;
         }
-        let (kind, meta, mount) = match examine(listing.handle.as_fd(), name, Follow::No, &to.blank) {
+        let (kind, meta, mount) = match examine(listing.handle.as_fd(), name, FollowLinks::No, &to.blank) {
             Ok(known) => known,
             // Removed since it was listed: as if it had been removed before.
             Err(e) if is_gone(&e) => return false,
@@ -338,7 +338,7 @@ impl Lister {
     /// A name that is a source or leads to some; its path is in `scratch`.
     fn examine_source(
         &self,
-        listing: &Listing,
+        listing: &DirListing,
         source: &Arc<Source>,
         scratch: &mut Scratch,
         to: &mut Examined,
@@ -358,15 +358,15 @@ impl Lister {
     /// A source. False if there may be sources below it that are still to be reached.
     fn examine_named(
         &self,
-        listing: &Listing,
+        listing: &DirListing,
         source: &Arc<Source>,
         scratch: &Scratch,
         to: &mut Examined,
     ) -> bool {
         let handle = listing.handle.as_fd();
         let follow = match source.followed {
-            true => Follow::Yes,
-            false => Follow::No,
+            true => FollowLinks::Yes,
+            false => FollowLinks::No,
         };
         let (mut kind, mut meta, mount) = match examine(handle, &source.name, follow, &to.blank) {
             Ok(known) => known,
@@ -382,7 +382,7 @@ impl Lister {
         }
         let mut special = false;
         if self.read_special
-            && let Ok((there, of_it, _)) = examine(handle, &source.name, Follow::Yes, &to.blank)
+            && let Ok((there, of_it, _)) = examine(handle, &source.name, FollowLinks::Yes, &to.blank)
             && is_special(&there)
         {
             (kind, meta, special) = (Kind::File, of_it, true);
@@ -425,12 +425,12 @@ impl Lister {
     /// A directory, or a link to one, that holds only what leads to sources. False if it is neither.
     fn examine_ancestor(
         &self,
-        listing: &Listing,
+        listing: &DirListing,
         source: &Arc<Source>,
         scratch: &Scratch,
         to: &mut Examined,
     ) -> bool {
-        let errno = match examine(listing.handle.as_fd(), &source.name, Follow::Yes, &to.blank) {
+        let errno = match examine(listing.handle.as_fd(), &source.name, FollowLinks::Yes, &to.blank) {
             Ok((Kind::Dir, meta, mount)) => {
                 to.dirs.push(Visit {
                     node: Node::new(Some(listing.visit.node.clone()), &source.name, Way::Ancestor),
@@ -463,7 +463,7 @@ impl Lister {
     }
 
     /// Sources that existed when the walk began and are no longer listed.
-    fn note_vanished_sources(&self, listing: &Listing) {
+    fn note_vanished_sources(&self, listing: &DirListing) {
         for source in listing.visit.sources.iter().flat_map(|s| &s.children) {
             if !listing.names.contains(&source.name) {
                 let path = join(&listing.dir, &source.name);

@@ -4,7 +4,7 @@
 //! is that of a recursive walk whoever does which step.
 
 use super::Batch;
-use super::list::{Listing, Visit};
+use super::list::{DirListing, Visit};
 use super::node::Lent;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,20 +34,20 @@ pub(super) enum Work {
     Dir(Visit),
     /// Names from `start` on, one batch of them.
     Part {
-        listing: Arc<Listing>,
+        listing: Arc<DirListing>,
         start: usize,
     },
     /// Directories found in the parts: known when all parts are done.
-    Below(Arc<Listing>),
+    Below(Arc<DirListing>),
 }
 
-pub(super) struct Outcome {
+pub(super) struct ListOutcome {
     pub(super) batches: Vec<Batch>,
     /// What follows, in order.
     pub(super) then: Vec<Work>,
 }
 
-enum State {
+enum QueueState {
     Todo(Work),
     Busy,
     Ready(Vec<Batch>),
@@ -55,7 +55,7 @@ enum State {
 
 struct Item {
     id: u64,
-    state: State,
+    state: QueueState,
 }
 
 pub(super) enum Top {
@@ -118,12 +118,12 @@ impl Queue {
                 return None;
             }
             match &item.state {
-                State::Busy | State::Ready(_) => continue,
+                QueueState::Busy | QueueState::Ready(_) => continue,
                 // What is beneath it is not known to be near.
-                State::Todo(Work::Below(listing)) if !listing.is_examined() => return None,
-                State::Todo(_) => {}
+                QueueState::Todo(Work::Below(listing)) if !listing.is_examined() => return None,
+                QueueState::Todo(_) => {}
             }
-            if let State::Todo(work) = std::mem::replace(&mut item.state, State::Busy) {
+            if let QueueState::Todo(work) = std::mem::replace(&mut item.state, QueueState::Busy) {
                 self.ahead_steps += 1;
                 return Some((item.id, work));
             }
@@ -131,7 +131,7 @@ impl Queue {
         None
     }
 
-    pub(super) fn finish(&mut self, id: u64, outcome: Outcome) {
+    pub(super) fn finish(&mut self, id: u64, outcome: ListOutcome) {
         // Never far from the end: only begun work lies above it.
         let Some(at) = self.items.iter().rposition(|item| item.id == id) else {
             return;
@@ -144,7 +144,7 @@ impl Queue {
             handles.filter_map(Arc::get_mut).for_each(Lent::close);
         }
         if let Some(item) = self.items.get_mut(at) {
-            item.state = State::Ready(batches);
+            item.state = QueueState::Ready(batches);
         }
         self.insert(at, outcome.then);
         while let Some(batches) = self.take_ready() {
@@ -155,7 +155,7 @@ impl Queue {
     fn take_ready(&mut self) -> Option<Vec<Batch>> {
         let item = self.items.pop()?;
         match item.state {
-            State::Ready(batches) => Some(batches),
+            QueueState::Ready(batches) => Some(batches),
             _ => {
                 self.items.push(item);
                 None
@@ -180,7 +180,7 @@ impl Queue {
         self.next_id += works.len() as u64;
         let items = works.into_iter().zip(first_id..).map(|(work, id)| Item {
             id,
-            state: State::Todo(work),
+            state: QueueState::Todo(work),
         });
         let mut items: Vec<Item> = items.collect();
         items.reverse();

@@ -97,10 +97,10 @@ impl Source {
 }
 
 /// A source that is not there, and the number of the error that said so.
-pub(super) type Missing = (PathBuf, i32);
+pub(super) type MissingSource = (PathBuf, i32);
 
 /// The tree of the sources that exist, and those that don't with the reason's number.
-pub(super) fn collect(sources: &Sources) -> Result<(Arc<Source>, Vec<Missing>)> {
+pub(super) fn collect(sources: &Sources) -> Result<(Arc<Source>, Vec<MissingSource>)> {
     let mut missing = Vec::new();
     let mut paths: Vec<Named> = Vec::new();
     for source in &sources.paths {

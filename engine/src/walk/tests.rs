@@ -88,9 +88,9 @@ fn names(all: &BTreeMap<Vec<u8>, Vec<Found>>, dir: &[u8]) -> Option<Vec<String>>
 }
 
 /// What the standard library says about a tree: path -> (kind letter, size, mode, mtime, inode, links).
-type Facts = BTreeMap<Vec<u8>, (char, u64, u32, i64, i64, u64, u64)>;
+type SnapshotInfo = BTreeMap<Vec<u8>, (char, u64, u32, i64, i64, u64, u64)>;
 
-fn naive(dir: &Path, prefix: &[u8], to: &mut Facts) {
+fn naive(dir: &Path, prefix: &[u8], to: &mut SnapshotInfo) {
     for entry in fs::read_dir(dir).unwrap() {
         let entry = entry.unwrap();
         let meta = entry.metadata().unwrap();
@@ -120,8 +120,8 @@ fn naive(dir: &Path, prefix: &[u8], to: &mut Facts) {
     }
 }
 
-fn facts(all: &BTreeMap<Vec<u8>, Vec<Found>>) -> Facts {
-    let mut to = Facts::new();
+fn facts(all: &BTreeMap<Vec<u8>, Vec<Found>>) -> SnapshotInfo {
+    let mut to = SnapshotInfo::new();
     for (dir, entries) in all {
         for e in entries {
             assert_eq!(e.trouble, None);
@@ -192,7 +192,7 @@ proptest! {
         make(dir.path(), &tree);
         let mut walk = walk_with(&[dir.path()], FilterOptions::default(), threads);
         let got = below(&gather(&mut walk), dir.path());
-        let mut want = Facts::new();
+        let mut want = SnapshotInfo::new();
         naive(dir.path(), b"", &mut want);
         prop_assert_eq!(facts(&got), want);
         // Each directory was listed, empty ones too.
@@ -205,7 +205,7 @@ proptest! {
     fn sources_inside_each_other_add_nothing(tree in tree(), picks in prop::collection::vec(any::<prop::sample::Index>(), 1..6)) {
         let dir = scratch();
         make(dir.path(), &tree);
-        let mut want = Facts::new();
+        let mut want = SnapshotInfo::new();
         naive(dir.path(), b"", &mut want);
         let all: Vec<Vec<u8>> = want.keys().cloned().collect();
         prop_assume!(!all.is_empty());
@@ -398,7 +398,7 @@ fn large_directories_come_in_parts() {
             fs::write(&path, "").unwrap();
         }
     }
-    let mut want = Facts::new();
+    let mut want = SnapshotInfo::new();
     naive(dir.path(), b"", &mut want);
     for threads in [1, 2, 5] {
         let mut walk = walk_with(&[dir.path()], FilterOptions::default(), threads);

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::resolve::{self, Location};
-use engine::replicate::{Follow, Follower, Followers, Options};
+use engine::replicate::{Follow, Follower, Followers, ReplicateOptions};
 use engine::repo::Repo;
 use jiff::{SignedDuration, Span};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub fn start(
     let wait = SignedDuration::try_from(wait);
     let wait = wait.map_err(|e| Failure::usage(format!("--also-wait: {e}")))?;
     let follow = Follow {
-        options: Options {
+        options: ReplicateOptions {
             all: false,
             dry_run: false,
             host: context.host()?,

@@ -149,10 +149,10 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
     })
 }
 
-fn options(context: &Context, request: &Request) -> Result<run::Options, Failure> {
+fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, Failure> {
     let host = machine::host(request.host.as_deref(), &context.env)?;
-    let options = run::Options::new(Vec::new(), &host, context.now.timestamp());
-    Ok(run::Options {
+    let options = run::BackupOptions::new(Vec::new(), &host, context.now.timestamp());
+    Ok(run::BackupOptions {
         filter: request.filter.clone(),
         user: repo::user_name(),
         tags: request.tags.clone(),

@@ -182,8 +182,8 @@ impl Remote for Counting {
         self.inner.location()
     }
 
-    fn lanes(&self) -> usize {
-        self.far.as_ref().map_or(self.inner.lanes(), |_| 4)
+    fn max_concurrency(&self) -> usize {
+        self.far.as_ref().map_or(self.inner.max_concurrency(), |_| 4)
     }
 
     fn begin(&self) -> Result<Box<dyn Staged>> {

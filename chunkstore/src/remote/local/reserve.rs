@@ -14,7 +14,7 @@ pub(super) const PATH: &str = "tmp/reserve";
 const BYTES: usize = 256 << 10;
 
 /// Makes the file where there is none.
-pub(super) fn set_aside(root: BorrowedFd<'_>, sharing: &Sharing) -> io::Result<()> {
+pub(super) fn create_reserve(root: BorrowedFd<'_>, sharing: &Sharing) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(root, PATH, flags, Mode::from_raw_mode(0o600)) {
         Err(Errno::EXIST) => return Ok(()),

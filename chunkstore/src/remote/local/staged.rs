@@ -4,7 +4,7 @@
 //! holds a lock on its file for as long as it lives, so that a sweep takes only what nobody will publish, whatever the
 //! clocks say.
 
-use super::{ROOT, STAGING, Shared, failed, is_lower_hex, parent};
+use super::{LocalState, ROOT, STAGING, failed, is_lower_hex, parent};
 use crate::descriptors::open_patiently;
 use crate::error::{Error, Result};
 use crate::remote::{AllEnded, ObjectName, Published, Staged};
@@ -29,7 +29,7 @@ const WRITEBACK: u64 = 8 << 20;
 
 /// A file in the staging folder; goes with the value.
 pub(super) struct StagedFile {
-    shared: Arc<Shared>,
+    shared: Arc<LocalState>,
     pub(super) file: File,
     /// Relative to the root.
     pub(super) temporary: String,
@@ -41,7 +41,7 @@ pub(super) struct StagedFile {
 }
 
 impl StagedFile {
-    pub(super) fn create(shared: &Arc<Shared>) -> Result<Self> {
+    pub(super) fn create(shared: &Arc<LocalState>) -> Result<Self> {
         let root = shared.root_or_create()?;
         for _ in 0..TRIES {
             let temporary = format!("{STAGING}/{}", hex::encode(crate::id::random::<16>()?));
@@ -134,7 +134,11 @@ impl Staged for StagedFile {
 }
 
 /// Creates a file, hands it to whom it shall belong to, and locks it; `None` where a sweep was quicker than the lock.
-fn create_locked(shared: &Shared, root: BorrowedFd<'_>, temporary: &str) -> rustix::io::Result<Option<File>> {
+fn create_locked(
+    shared: &LocalState,
+    root: BorrowedFd<'_>,
+    temporary: &str,
+) -> rustix::io::Result<Option<File>> {
     let sharing = shared.sharing(root);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let create = || open_patiently(|| rustix::fs::openat(root, temporary, flags, Mode::from_raw_mode(0o600)));
@@ -223,7 +227,7 @@ fn locks_are_seen(_: impl AsFd) -> bool {
 }
 
 /// What is known of who made an unpublished write.
-enum Writer {
+enum StagedWriter {
     /// And so is the file.
     Gone,
     /// Alive, or not a file of ours.
@@ -247,10 +251,10 @@ pub(super) fn sweep(dir: &mut Dir, all_ended: &mut AllEnded<'_>) -> Result<u64> 
             continue;
         }
         match look_at(dir, name, relies_on_locks && own) {
-            Ok(Writer::Gone) => swept += 1,
-            Ok(Writer::Unknown) => doubtful.push(CString::from(name)),
+            Ok(StagedWriter::Gone) => swept += 1,
+            Ok(StagedWriter::Unknown) => doubtful.push(CString::from(name)),
             // Published or swept by another in the meantime.
-            Ok(Writer::Keeps) | Err(Errno::NOENT) => {}
+            Ok(StagedWriter::Keeps) | Err(Errno::NOENT) => {}
             Err(e) => return Err(failed("sweep", shown(name), e)),
         }
     }
@@ -263,27 +267,27 @@ pub(super) fn sweep(dir: &mut Dir, all_ended: &mut AllEnded<'_>) -> Result<u64> 
 }
 
 /// Removes a file whose writer is known to be gone.
-fn look_at(dir: &Dir, name: &CStr, relies_on_locks: bool) -> rustix::io::Result<Writer> {
+fn look_at(dir: &Dir, name: &CStr, relies_on_locks: bool) -> rustix::io::Result<StagedWriter> {
     let stat = rustix::fs::statat(dir.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Ok(Writer::Keeps);
+        return Ok(StagedWriter::Keeps);
     }
     // Some file systems lock only what can be written to.
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let folder = dir.fd()?;
     let file = match open_patiently(|| rustix::fs::openat(folder, name, flags, Mode::empty())) {
         // Another user's, or on a disk that can't be written to.
-        Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => return Ok(Writer::Keeps),
+        Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => return Ok(StagedWriter::Keeps),
         file => File::from(file?),
     };
     match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Ok(Writer::Keeps),
+        Err(TryLockError::WouldBlock) => Ok(StagedWriter::Keeps),
         // While the lock is held: a writer that has created its file and not locked it yet makes another one.
         Ok(()) if relies_on_locks => {
             rustix::fs::unlinkat(dir.fd()?, name, AtFlags::empty())?;
-            Ok(Writer::Gone)
+            Ok(StagedWriter::Gone)
         }
-        _ => Ok(Writer::Unknown),
+        _ => Ok(StagedWriter::Unknown),
     }
 }
 

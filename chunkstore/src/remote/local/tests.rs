@@ -51,7 +51,7 @@ fn a_shared_repository_stays_shared() {
         assert_eq!(mode(root.join(folder)), 0o770, "{folder}");
     }
     assert_eq!(mode(root.join(pack(0xab).path())), 0o660);
-    remote.set_aside().unwrap();
+    remote.create_reserve().unwrap();
     assert_eq!(mode(root.join("tmp/reserve")), 0o660);
 }
 

@@ -25,7 +25,7 @@ pub(super) const MOST: usize = 24;
 const AT_FIRST: usize = 4;
 
 /// Sends requests: as many at a time as the storage bears, and each until it succeeds or patience ends.
-pub(super) struct Sender {
+pub(super) struct RetryingClient {
     patience: Duration,
     /// How long a transfer may stand still before it fails.
     stall: Duration,
@@ -34,22 +34,22 @@ pub(super) struct Sender {
     /// Requests under way at most.
     most: usize,
     reached: AtomicBool,
-    slots: Mutex<Slots>,
+    slots: Mutex<RequestLimit>,
     freed: Condvar,
 }
 
 /// Grows by one for each success until something fails, from then on by one for each round of successes, and is halved by
 /// a failure that may be of load.
-struct Slots {
+struct RequestLimit {
     taken: usize,
     limit: usize,
     successes: usize,
     has_failed: bool,
 }
 
-struct Slot<'s>(&'s Sender);
+struct RequestPermit<'s>(&'s RetryingClient);
 
-impl Drop for Slot<'_> {
+impl Drop for RequestPermit<'_> {
     fn drop(&mut self) {
         self.0.slots.lock().taken -= 1;
         self.0.freed.notify_one();
@@ -69,20 +69,25 @@ const REAL: Clock = Clock {
     wait: CancelToken::wait,
 };
 
-impl Sender {
+impl RetryingClient {
     pub fn new(address: &Address, cancel: CancelToken, most: usize) -> Result<Self> {
-        Ok(Sender::with(address.patience()?, address.stall()?, cancel, most))
+        Ok(RetryingClient::with(
+            address.patience()?,
+            address.stall()?,
+            cancel,
+            most,
+        ))
     }
 
     fn with(patience: Duration, stall: Duration, cancel: CancelToken, most: usize) -> Self {
-        Sender {
+        RetryingClient {
             patience,
             stall,
             cancel,
             clock: REAL,
             most,
             reached: AtomicBool::new(false),
-            slots: Mutex::new(Slots {
+            slots: Mutex::new(RequestLimit {
                 taken: 0,
                 limit: AT_FIRST.min(most),
                 successes: 0,
@@ -134,7 +139,7 @@ impl Sender {
         }
     }
 
-    fn slot(&self, work: Work) -> Option<Slot<'_>> {
+    fn slot(&self, work: Work) -> Option<RequestPermit<'_>> {
         let mut slots = self.slots.lock();
         while slots.taken >= slots.limit {
             let timed_out = self.freed.wait_for(&mut slots, POLL).timed_out();
@@ -143,7 +148,7 @@ impl Sender {
             }
         }
         slots.taken += 1;
-        Some(Slot(self))
+        Some(RequestPermit(self))
     }
 
     fn learn<T>(&self, outcome: &Outcome<T>) {
@@ -200,8 +205,8 @@ mod tests {
     }
 
     /// A storage that was reached before, on a simulated clock.
-    fn simulated(patience: Duration) -> Sender {
-        let sender = Sender {
+    fn simulated(patience: Duration) -> RetryingClient {
+        let sender = RetryingClient {
             clock: Clock {
                 now: || START.with(|start| *start) + PASSED.get(),
                 wait: |_, _, time| {
@@ -209,7 +214,7 @@ mod tests {
                     true
                 },
             },
-            ..Sender::with(patience, MINUTE, CancelToken::new(), MOST)
+            ..RetryingClient::with(patience, MINUTE, CancelToken::new(), MOST)
         };
         sender.send(Work::Bulk, |_| Ok(())).unwrap();
         sender
@@ -260,7 +265,7 @@ mod tests {
 
     #[test]
     fn what_passes_is_tried_again_and_the_rest_is_not() {
-        let sender = Sender::with(MINUTE, MINUTE, CancelToken::new(), MOST);
+        let sender = RetryingClient::with(MINUTE, MINUTE, CancelToken::new(), MOST);
         let outcome = sender.send(
             Work::Closing,
             |tries| if tries < 3 { Err(busy()) } else { Ok(tries) },
@@ -279,7 +284,7 @@ mod tests {
 
     #[test]
     fn patience_ends() {
-        let sender = Sender::with(Duration::from_millis(500), MINUTE, CancelToken::new(), MOST);
+        let sender = RetryingClient::with(Duration::from_millis(500), MINUTE, CancelToken::new(), MOST);
         let started = Instant::now();
         let fault = sender.send::<()>(Work::Closing, |_| Err(busy())).unwrap_err();
         assert_eq!(fault.kind(), ErrorKind::TimedOut);
@@ -289,7 +294,7 @@ mod tests {
 
     #[test]
     fn requests_are_bounded_and_adapt() {
-        let sender = Sender::with(MINUTE, MINUTE, CancelToken::new(), MOST);
+        let sender = RetryingClient::with(MINUTE, MINUTE, CancelToken::new(), MOST);
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..32 {

@@ -47,7 +47,7 @@ impl Blank {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Follow {
+pub enum FollowLinks {
     No,
     /// A symbolic link stands for what it leads to.
     Yes,
@@ -55,7 +55,12 @@ pub enum Follow {
 
 /// Kind and metadata of `name` in `dir`, without a link's target, attributes and names of owners
 /// ([`complete`] adds these). Never mounts an automount.
-pub fn stat(dir: BorrowedFd<'_>, name: &[u8], follow: Follow, blank: &Blank) -> io::Result<(Kind, Meta)> {
+pub fn stat(
+    dir: BorrowedFd<'_>,
+    name: &[u8],
+    follow: FollowLinks,
+    blank: &Blank,
+) -> io::Result<(Kind, Meta)> {
     examine(dir, name, follow, blank).map(|(kind, meta, _)| (kind, meta))
 }
 
@@ -63,12 +68,12 @@ pub fn stat(dir: BorrowedFd<'_>, name: &[u8], follow: Follow, blank: &Blank) -> 
 pub fn examine(
     dir: BorrowedFd<'_>,
     name: &[u8],
-    follow: Follow,
+    follow: FollowLinks,
     blank: &Blank,
 ) -> io::Result<(Kind, Meta, Option<bool>)> {
     let link = match follow {
-        Follow::No => AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
-        Follow::Yes => AtFlags::empty(),
+        FollowLinks::No => AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
+        FollowLinks::Yes => AtFlags::empty(),
     };
     let stat = rustix::fs::statx(dir, name, link | AtFlags::STATX_DONT_SYNC, wanted())?;
     let mount = stat

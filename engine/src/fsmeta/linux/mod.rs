@@ -11,7 +11,7 @@ mod tests;
 mod xattr;
 
 pub use apply::{At, apply_meta};
-pub use capture::{Blank, Follow, complete, examine, stat, stat_fd, stat_path};
+pub use capture::{Blank, FollowLinks, complete, examine, stat, stat_fd, stat_path};
 pub use owners::Owners;
 pub use read::{
     DataRanges, advise_done, advise_sequential, advise_soon, data_ranges, list_dir, open_ancestor, open_dir,

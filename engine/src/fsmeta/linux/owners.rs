@@ -9,14 +9,14 @@ use std::sync::Arc;
 /// afresh, which costs lookups and bounds memory whatever a tree contains.
 const KEPT: usize = 4096;
 
-type Table<K, V> = RwLock<HashMap<K, V>>;
+type OwnerTable<K, V> = RwLock<HashMap<K, V>>;
 
 #[derive(Default)]
 pub struct Owners {
-    users: Table<u32, Arc<str>>,
-    groups: Table<u32, Arc<str>>,
-    uids: Table<Arc<str>, Option<u32>>,
-    gids: Table<Arc<str>, Option<u32>>,
+    users: OwnerTable<u32, Arc<str>>,
+    groups: OwnerTable<u32, Arc<str>>,
+    uids: OwnerTable<Arc<str>, Option<u32>>,
+    gids: OwnerTable<Arc<str>, Option<u32>>,
 }
 
 impl Owners {
@@ -52,7 +52,7 @@ impl Owners {
     }
 }
 
-fn cached<K: Eq + Hash, V: Clone>(table: &Table<K, V>, key: K, look_up: impl FnOnce() -> V) -> V {
+fn cached<K: Eq + Hash, V: Clone>(table: &OwnerTable<K, V>, key: K, look_up: impl FnOnce() -> V) -> V {
     if let Some(known) = table.read().get(&key) {
         return known.clone();
     }

@@ -6,7 +6,7 @@
 //! through them ([`TargetDir::follow`]).
 
 use super::xattr::magic_path;
-use super::{Blank, Follow, list_dir, stat, stat_fd, sync_fs};
+use super::{Blank, FollowLinks, list_dir, stat, stat_fd, sync_fs};
 use crate::entry::{Kind, Meta};
 use crate::fsmeta::{Changes, Names, TargetError, check_name};
 use chunkstore::descriptors::open_patiently;
@@ -306,7 +306,7 @@ impl TargetDir {
     /// What is at `name`; a link is not followed.
     pub fn stat(&self, name: &[u8]) -> Result<(Kind, Meta)> {
         check_name(name)?;
-        stat(self.fd.as_fd(), name, Follow::No, &Blank::default())
+        stat(self.fd.as_fd(), name, FollowLinks::No, &Blank::default())
             .map_err(|source| TargetError::Io { call: "stat", source })
     }
 

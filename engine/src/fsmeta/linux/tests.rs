@@ -63,7 +63,7 @@ fn some_acl() -> Vec<u8> {
 
 /// What a backup would record for `name`.
 fn record(dir: &TargetDir, name: &[u8]) -> (Kind, Meta) {
-    let (mut kind, mut meta) = stat(dir.as_fd(), name, Follow::No, &Blank::default()).unwrap();
+    let (mut kind, mut meta) = stat(dir.as_fd(), name, FollowLinks::No, &Blank::default()).unwrap();
     let trouble = complete(dir.as_fd(), name, None, &Owners::default(), &mut kind, &mut meta);
     assert_eq!(trouble, None);
     (kind, meta)

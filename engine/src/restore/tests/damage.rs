@@ -6,11 +6,11 @@ use crate::entry::{Content, Extent, ExtentList, Kind};
 use crate::error::{Error, StoreError};
 use crate::monitor::ProblemKind;
 use crate::restore::finish::on_disk;
-use crate::restore::job::{Action, Job};
+use crate::restore::job::{Action, FileJob};
 use crate::restore::shared::Shared;
-use crate::restore::window::{Builder, Limits, Part};
-use crate::restore::write::Hands;
-use crate::restore::{Source, run_within};
+use crate::restore::window::{Builder, FilePart, Limits};
+use crate::restore::write::RestoreWorker;
+use crate::restore::{ChunkSource, run_within};
 use crate::tree::encode_extent_list;
 use chunkstore::frame::Decoder;
 use chunkstore::remote::{Kind as ObjectKind, Remote};
@@ -52,7 +52,7 @@ fn a_broken_chunk_hurts_its_files_only() {
                 broken.push(craft.chunk(b"<<small>>"));
             });
             broken.iter().for_each(|id| kit.break_chunk(id));
-            let mut options = super::super::Options::new(kit.target());
+            let mut options = super::super::RestoreOptions::new(kit.target());
             options.verify = verify;
             let recorder = Recorder::default();
             let summary = run_within(&kit.repo, &manifest, &options, &recorder, limits).unwrap();
@@ -81,7 +81,7 @@ fn what_was_there_outlives_a_failed_replacement() {
     kit.break_chunk(&ids[1]);
     fs::create_dir(kit.target()).unwrap();
     fs::write(kit.target().join("file"), b"mine").unwrap();
-    let options = super::super::Options::new(kit.target());
+    let options = super::super::RestoreOptions::new(kit.target());
     let (result, recorder) = kit.restore(&manifest, &options);
     assert_eq!(result.unwrap().files_failed, 1);
     assert_eq!(recorder.hurt(), set(["/file"]));
@@ -150,7 +150,7 @@ fn a_pack_that_is_gone() {
     let pack = reader.locate(&ids[0]).unwrap().unwrap().place.pack;
     let name = chunkstore::remote::ObjectName::pack(pack);
     chunkstore::remote::Remote::delete(&kit.remote, &name).unwrap();
-    let options = super::super::Options::new(kit.target());
+    let options = super::super::RestoreOptions::new(kit.target());
     let (result, recorder) = kit.restore(&manifest, &options);
     assert_eq!(result.unwrap().problems, 2);
     assert_eq!(recorder.hurt(), set(["/a", "/b"]));
@@ -247,7 +247,7 @@ fn content_that_is_not_what_the_entry_says() {
         craft.entry("list-lost", Kind::File, Content::Lists(vec![list]), 9);
     });
     for limits in [Limits::default(), tiny()] {
-        let options = super::super::Options::new(kit.target());
+        let options = super::super::RestoreOptions::new(kit.target());
         let recorder = Recorder::default();
         let summary = run_within(&kit.repo, &manifest, &options, &recorder, limits).unwrap();
         let good = set(["good", "only-hole", "part"]);
@@ -287,7 +287,7 @@ fn extent_lists() {
         wanted.extend(vec![0; 100 + n]);
         wanted.extend(chunks.concat());
     }
-    let options = super::super::Options::new(kit.target());
+    let options = super::super::RestoreOptions::new(kit.target());
     for limits in [Limits::default(), tiny()] {
         kit.restore_well(&manifest, &options, limits);
         assert!(fs::read(kit.target().join("file")).unwrap() == wanted);
@@ -333,7 +333,7 @@ fn hostile_trees_stay_in_the_target() {
         craft.file("z", b"z");
     });
     for limits in [Limits::default(), tiny()] {
-        let options = super::super::Options::new(kit.target());
+        let options = super::super::RestoreOptions::new(kit.target());
         let recorder = Recorder::default();
         run_within(&kit.repo, &manifest, &options, &recorder, limits).unwrap();
         assert!(file_names(&outside).is_empty());
@@ -368,7 +368,7 @@ fn the_class_of_a_chunk_counts() {
         let extent = Extent::Chunk { id, len: 12 };
         craft.entry("file", Kind::File, Content::Extents(vec![extent]), 12);
     });
-    let options = super::super::Options::new(kit.target());
+    let options = super::super::RestoreOptions::new(kit.target());
     let (result, recorder) = kit.restore(&manifest, &options);
     assert_eq!(result.unwrap().files_failed, 1);
     assert_eq!(recorder.hurt(), set(["/file"]));
@@ -387,7 +387,7 @@ fn chunks_that_moved_meanwhile() {
     let id = store_chunk();
     let (mut decoder, mut out) = (Decoder::new().unwrap(), Vec::new());
     for moves in [true, false] {
-        let source = Source::new(&kit.repo, &crate::monitor::Quiet);
+        let source = ChunkSource::new(&kit.repo, &crate::monitor::Quiet);
         source.reader().index().unwrap();
         delete_all(&kit);
         if moves {
@@ -451,21 +451,21 @@ fn reading_back_finds_what_changed() {
     kit.craft(|craft| {
         craft.chunk(&bytes);
     });
-    let mut options = super::super::Options::new(kit.target());
+    let mut options = super::super::RestoreOptions::new(kit.target());
     options.verify = true;
     let recorder = Recorder::default();
-    let source = Source::new(&kit.repo, &recorder);
+    let source = ChunkSource::new(&kit.repo, &recorder);
     let shared = Shared::new(&source, &options, b"", &recorder).unwrap();
-    let mut hands = Hands::new(&shared).unwrap();
+    let mut hands = RestoreWorker::new(&shared).unwrap();
     let mut builder = Builder::default();
     for name in ["intact", "altered", "shorter", "gone"] {
         let mut entry = kit.craft_entry(name);
         entry.meta.size = 900;
-        let mut job = Job::new((*b"").into(), name.into(), entry, Action::Replace, true);
+        let mut job = FileJob::new((*b"").into(), name.into(), entry, Action::Replace, true);
         job.temporary = name.into();
         let job = Arc::new(job);
         let number = builder.add_job(&job);
-        builder.add_part(Part {
+        builder.add_part(FilePart {
             id: kit.repo.store.keys().chunk_id(false, &bytes),
             job: number,
             from: 0,

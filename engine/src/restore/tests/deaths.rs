@@ -2,13 +2,13 @@
 //! has its own name is whole at every moment, and the next restore, with each `--overwrite` again, makes everything good
 //! and leaves nothing behind.
 
-use super::kit::{Fact, Facts, Kit, assert_same, facts, noise, seeds, tiny};
+use super::kit::{Fact, Kit, SnapshotInfo, assert_same, facts, noise, seeds, tiny};
 use crate::entry::Kind;
 use crate::fsmeta::{Changes, End, How};
 use crate::manifest::Manifest;
 use crate::restore::leftovers::is_leftover;
 use crate::restore::window::Limits;
-use crate::restore::{Options, Overwrite, run_within};
+use crate::restore::{Overwrite, RestoreOptions, run_within};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
@@ -51,14 +51,14 @@ pub(super) fn leftovers(target: &Path) -> usize {
 }
 
 /// Everything but directories, which get their metadata last, and names that a restore gives itself.
-pub(super) fn files(root: &Path) -> Facts {
+pub(super) fn files(root: &Path) -> SnapshotInfo {
     let mut files = facts(root);
     files.retain(|path, fact| fact.kind != Kind::Dir && !is_ours(path));
     files
 }
 
 /// All but the target itself, which is the user's.
-pub(super) fn everything(root: &Path) -> Facts {
+pub(super) fn everything(root: &Path) -> SnapshotInfo {
     let mut facts = facts(root);
     facts.remove(Path::new(""));
     // Which name of a file is met first is chance.
@@ -80,8 +80,8 @@ pub(super) struct Story {
     pub kit: Kit,
     pub old: Manifest,
     pub new: Manifest,
-    pub before: Facts,
-    pub wanted: Facts,
+    pub before: SnapshotInfo,
+    pub wanted: SnapshotInfo,
 }
 
 impl Story {
@@ -145,7 +145,7 @@ impl Life {
 
     /// The restore that may die; whether it came to its end.
     pub fn run(&self, story: &Story, changes: Changes) -> bool {
-        let options = Options {
+        let options = RestoreOptions {
             overwrite: self.first,
             threads: 1,
             changes,
@@ -173,7 +173,7 @@ impl Life {
 
     /// The restore after it: every file is right, or left as the user asked.
     pub fn make_good(&self, story: &Story, second: Overwrite, may_leave: bool, what: &str) {
-        let options = Options {
+        let options = RestoreOptions {
             overwrite: second,
             threads: 1,
             ..story.kit.options()

@@ -2,7 +2,7 @@
 
 use super::kit::{Kit, Recorder, assert_same, facts, file_names, noise};
 use crate::restore::window::Limits;
-use crate::restore::{Options, Overwrite, run};
+use crate::restore::{Overwrite, RestoreOptions, run};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
@@ -15,8 +15,8 @@ const ALL: [Overwrite; 5] = [
     Overwrite::Rename,
 ];
 
-fn with(kit: &Kit, overwrite: Overwrite) -> Options {
-    Options {
+fn with(kit: &Kit, overwrite: Overwrite) -> RestoreOptions {
+    RestoreOptions {
         overwrite,
         ..kit.options()
     }

@@ -210,7 +210,7 @@ fn parts_of_a_generation() {
     let manifest = kit.backup();
     let wanted = facts(&kit.source());
     let path = |rest: &str| [&kit.subpath(), rest.as_bytes()].concat();
-    let restore = |change: &dyn Fn(&mut super::super::Options), limits| {
+    let restore = |change: &dyn Fn(&mut super::super::RestoreOptions), limits| {
         let mut options = kit.options();
         change(&mut options);
         let summary = kit.restore_well(&manifest, &options, limits);
@@ -221,7 +221,7 @@ fn parts_of_a_generation() {
     };
     for limits in [Limits::default(), tiny()] {
         let (found, _) = restore(&|o| o.subpath = Some(path("/z/deep")), limits);
-        let below = |facts: &super::kit::Facts, dir: &str| -> super::kit::Facts {
+        let below = |facts: &super::kit::SnapshotInfo, dir: &str| -> super::kit::SnapshotInfo {
             let all = facts.iter();
             all.filter_map(|(path, fact)| {
                 let path = path.strip_prefix(dir).ok()?.to_path_buf();
@@ -233,7 +233,7 @@ fn parts_of_a_generation() {
         let (found, _) = restore(&|o| o.subpath = Some(path("/a/large")), limits);
         assert_eq!(found.len(), 1);
         assert_eq!(found[Path::new("large")].content, noise(100, 300_000));
-        let chosen = |o: &mut super::super::Options| {
+        let chosen = |o: &mut super::super::RestoreOptions| {
             o.paths = vec![path("/z/deep"), path("/a/b"), path("/empty-file"), path("/a/b/c")];
         };
         let (found, summary) = restore(&chosen, limits);
@@ -243,7 +243,7 @@ fn parts_of_a_generation() {
         assert_same(&below(&found, "z/deep"), &below(&wanted, "z/deep"));
         assert_eq!(found[Path::new("z")], wanted[Path::new("z")]);
         assert_eq!(summary.total_files, 14 + 1 + 1);
-        let patterns = |o: &mut super::super::Options| {
+        let patterns = |o: &mut super::super::RestoreOptions| {
             o.include.patterns = vec!["file1*".into(), "z".into()];
             o.exclude.patterns = vec!["file12".into(), "/**/and".into()];
         };
@@ -425,7 +425,7 @@ fn as_somebody_else() {
             craft.entry("device", device, crate::entry::Content::None, 0);
         });
         for (limits, verify) in [(Limits::default(), false), (tiny(), true)] {
-            let mut options = super::super::Options::new(kit.target());
+            let mut options = super::super::RestoreOptions::new(kit.target());
             options.verify = verify;
             let recorder = Recorder::default();
             let summary = run_within(&kit.repo, &manifest, &options, &recorder, limits).unwrap();

@@ -4,12 +4,12 @@ use crate::backup;
 pub use crate::bench::noise;
 use crate::entry::{Content, DirPath, Entry, Extent, Kind, Meta, Time, Trouble};
 use crate::error::Result;
-use crate::fsmeta::{self, Blank, Follow, Owners};
+use crate::fsmeta::{self, Blank, FollowLinks, Owners};
 use crate::manifest::{Head, Manifest};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 use crate::repo::Repo;
 use crate::restore::window::Limits;
-use crate::restore::{Options, Summary, run_within};
+use crate::restore::{RestoreOptions, Summary, run_within};
 use crate::run::{LocalDirs, RunContext};
 use crate::tree::{TreeWriter, cmp_keys};
 use chunkstore::ChunkId;
@@ -153,33 +153,33 @@ impl Kit {
     }
 
     pub fn backup(&self) -> Manifest {
-        let options = backup::Options {
+        let options = backup::BackupOptions {
             force: true,
             threads: 2,
             level: 1,
-            ..backup::Options::new(vec![self.source()], "host", Timestamp::now())
+            ..backup::BackupOptions::new(vec![self.source()], "host", Timestamp::now())
         };
         let report = backup::run(&self.repo, &options, None, &Recorder::default()).unwrap();
         self.repo.manifest(report.snapshot.unwrap()).unwrap()
     }
 
-    /// Options for the source's content to land directly in the target.
-    pub fn options(&self) -> Options {
-        Options {
+    /// RestoreOptions for the source's content to land directly in the target.
+    pub fn options(&self) -> RestoreOptions {
+        RestoreOptions {
             subpath: Some(self.subpath()),
             threads: 2,
-            ..Options::new(self.target())
+            ..RestoreOptions::new(self.target())
         }
     }
 
-    pub fn restore(&self, manifest: &Manifest, options: &Options) -> (Result<Summary>, Recorder) {
+    pub fn restore(&self, manifest: &Manifest, options: &RestoreOptions) -> (Result<Summary>, Recorder) {
         let recorder = Recorder::default();
         let result = run_within(&self.repo, manifest, options, &recorder, Limits::default());
         (result, recorder)
     }
 
     /// A restore that has nothing to complain about.
-    pub fn restore_well(&self, manifest: &Manifest, options: &Options, limits: Limits) -> Summary {
+    pub fn restore_well(&self, manifest: &Manifest, options: &RestoreOptions, limits: Limits) -> Summary {
         let recorder = Recorder::default();
         let summary = run_within(&self.repo, manifest, options, &recorder, limits).unwrap();
         assert_eq!(recorder.problems.lock().as_slice(), &[]);
@@ -364,21 +364,22 @@ pub struct Fact {
     pub same_as: Option<PathBuf>,
 }
 
-pub type Facts = BTreeMap<PathBuf, Fact>;
+pub type SnapshotInfo = BTreeMap<PathBuf, Fact>;
 
 /// All that is below `root`, `root` itself as the empty path.
-pub fn facts(root: &Path) -> Facts {
-    let (mut facts, mut inodes) = (Facts::new(), BTreeMap::new());
+pub fn facts(root: &Path) -> SnapshotInfo {
+    let (mut facts, mut inodes) = (SnapshotInfo::new(), BTreeMap::new());
     add_facts(root, Path::new(""), &mut facts, &mut inodes);
     facts
 }
 
-fn add_facts(root: &Path, at: &Path, facts: &mut Facts, inodes: &mut BTreeMap<u64, PathBuf>) {
+fn add_facts(root: &Path, at: &Path, facts: &mut SnapshotInfo, inodes: &mut BTreeMap<u64, PathBuf>) {
     let path = root.join(at);
     let (dir, name) = (path.parent().unwrap(), path.file_name().unwrap());
     let dir = fs::File::open(dir).unwrap();
     let dir = std::os::fd::AsFd::as_fd(&dir);
-    let (mut kind, mut meta) = fsmeta::stat(dir, name.as_bytes(), Follow::No, &Blank::default()).unwrap();
+    let (mut kind, mut meta) =
+        fsmeta::stat(dir, name.as_bytes(), FollowLinks::No, &Blank::default()).unwrap();
     let owners = Owners::default();
     assert_eq!(
         fsmeta::complete(dir, name.as_bytes(), None, &owners, &mut kind, &mut meta),
@@ -412,7 +413,7 @@ fn add_facts(root: &Path, at: &Path, facts: &mut Facts, inodes: &mut BTreeMap<u6
 }
 
 /// Names the paths that differ, rather than print whole trees.
-pub fn assert_same(found: &Facts, wanted: &Facts) {
+pub fn assert_same(found: &SnapshotInfo, wanted: &SnapshotInfo) {
     let paths: BTreeSet<&PathBuf> = found.keys().chain(wanted.keys()).collect();
     for path in paths {
         let (found, wanted) = (found.get(path), wanted.get(path));

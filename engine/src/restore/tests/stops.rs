@@ -5,7 +5,7 @@ use crate::entry::{Content, Kind};
 use crate::error::{Error, StoreError};
 use crate::repo::Repo;
 use crate::restore::window::{Builder, Limits};
-use crate::restore::{Options, run, run_within};
+use crate::restore::{RestoreOptions, run, run_within};
 use crate::run::{LocalDirs, RunContext};
 use chunkstore::remote::{AllEnded, Kind as ObjectKind, Memory, ObjectName, Published, Remote, Staged};
 use chunkstore::slot::Secret;
@@ -205,7 +205,7 @@ fn a_bad_sector_is_damage_and_a_dead_disk_is_not() {
         remote.until_error.store(1, Relaxed);
         let repo = reopened(&kit, Arc::new(remote));
         let recorder = Recorder::default();
-        let options = Options::new(kit.target());
+        let options = RestoreOptions::new(kit.target());
         match run(&repo, &manifest, &options, &recorder) {
             Ok(summary) => {
                 assert!(!config_too);

@@ -4,12 +4,12 @@ use crate::error::{Error, Result};
 use crate::id::SessionId;
 use crate::session;
 use crate::simulation::{self, Rule};
-use crate::store::{Slate, Store};
+use crate::store::{SnapshotObject, Store};
 use std::time::{Duration, SystemTime};
 
 /// Whose sessions may be fenced, and when to try (never whether it is safe, I-8).
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct FencePolicy {
     pub machine: [u8; 16],
     /// A session that this machine first saw longer ago than this is fenced.
     pub stale: Duration,
@@ -18,11 +18,15 @@ pub struct Patience {
 }
 
 /// G3: fences those of the `sessions` that are dead as far as can be told here; returns those that are still open.
-pub fn settle(store: &Store, sessions: &[SessionId], patience: &Patience) -> Result<Vec<SessionId>> {
+pub fn fence_stale_sessions(
+    store: &Store,
+    sessions: &[SessionId],
+    patience: &FencePolicy,
+) -> Result<Vec<SessionId>> {
     let mut open = Vec::new();
     for id in sessions {
         match store.slate(*id) {
-            Ok(Slate::Manifest { .. } | Slate::Fence) => continue,
+            Ok(SnapshotObject::Manifest { .. } | SnapshotObject::Fence) => continue,
             Err(Error::Missing { .. }) => {}
             Err(e) => return Err(e),
         }
@@ -49,7 +53,7 @@ fn seen_for(store: &Store, id: SessionId) -> Result<Duration> {
         Ok(first) => Ok(SystemTime::now().duration_since(first).unwrap_or_default()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let fresh = path.with_extension("new");
-            simulation::replace_local(&path, &fresh, b"").map_err(|e| Error::local("write", &path, e))?;
+            simulation::atomic_write(&path, &fresh, b"").map_err(|e| Error::local("write", &path, e))?;
             Ok(Duration::ZERO)
         }
         Err(e) => Err(Error::local("read", &path, e)),
