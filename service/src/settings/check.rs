@@ -109,7 +109,11 @@ impl File<'_> {
         let key = at.as_ref().and_then(|at| key_of(document.get_ref(), at));
         let message = error.message();
         let what = match (key, message.strip_prefix("invalid type: ")) {
-            (Some(key), Some(found)) => match found.split_once(", expected ") {
+            (Some(key), Some(found)) => match found.split_once(", expected ").map(in_words) {
+                // A text may be a secret that was put under the wrong key.
+                Some((found, wanted)) if found.starts_with("string ") => {
+                    format!("'{key}' must be {wanted} (found a string)")
+                }
                 Some((found, wanted)) => format!("'{key}' must be {wanted} (found {found})"),
                 None => format!("'{key}': {message}"),
             },
@@ -228,6 +232,18 @@ impl File<'_> {
         }
         Ok(())
     }
+}
+
+/// What serde expected, as TOML calls it.
+fn in_words<'m>((found, wanted): (&'m str, &'m str)) -> (&'m str, &'m str) {
+    let wanted = match wanted {
+        "a sequence" => "an array",
+        "a map" => "a table",
+        "a boolean" => "true or false",
+        wanted if wanted.starts_with("struct ") => "a table",
+        wanted => wanted,
+    };
+    (found, wanted)
 }
 
 /// The name of the field that serde misses.

@@ -195,6 +195,15 @@ fn what_is_wrong_is_said_with_its_place() {
             ":2:5: 'url' must be a string (found integer `1`)",
         ),
         (
+            "[remotes.a]\nurl='/a'\npassword-file=true",
+            ":3:15: 'password-file' must be a string (found boolean `true`)",
+        ),
+        // It may be a secret.
+        (
+            "[remotes]\na='swordfish'",
+            ":2:3: 'a' must be a table (found a string)",
+        ),
+        (
             "[remotes.a]\n url = 'a/b'",
             ":2:8: 'url': 'a/b' is not an absolute path",
         ),
@@ -234,7 +243,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "[remotes.a]\nurl='/x'\nappend-only='yes'",
-            ":3:13: 'append-only' must be a boolean",
+            ":3:13: 'append-only' must be true or false",
         ),
         ("[remotes.a]\nurl='/x'\nurl='/y'", ":3:1: "),
         (
