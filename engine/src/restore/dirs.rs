@@ -73,6 +73,12 @@ struct Level {
     queue: VecDeque<Child>,
 }
 
+impl Level {
+    fn is_closed(&self) -> bool {
+        matches!(self.state, DirState::Made { open: None, new } if !new)
+    }
+}
+
 /// Never empty: the first level is the target.
 pub(super) struct Stack {
     /// Of the deepest directory entered last; the levels' paths are beginnings of it.
@@ -418,33 +424,19 @@ impl Planner<'_, '_> {
     /// The directory at hand, made with those above it if they are not yet.
     pub fn place(&mut self) -> Result<Place<'_>> {
         let depth = self.stack.levels.len();
-        let to_make = self.stack.levels.iter().rev();
-        let to_make = to_make
-            .take_while(|l| matches!(l.state, DirState::NotMade))
-            .count();
+        let up = self.stack.levels.iter().rev();
+        let to_make = up.take_while(|l| matches!(l.state, DirState::NotMade)).count();
         for depth in depth - to_make..depth {
             self.make_level(depth)?;
         }
-        let top = self.stack.levels.last();
-        if matches!(
-            top,
-            Some(Level {
-                state: DirState::Made {
-                    open: None,
-                    new: false
-                },
-                ..
-            })
-        ) {
+        if self.stack.levels.last().is_some_and(Level::is_closed) {
             self.reopen()?;
         }
         Ok(match self.stack.levels.last().map(|level| &level.state) {
             Some(DirState::Made { new: true, .. }) => Place::New,
             Some(DirState::Made { open: Some(dir), .. }) => Place::Existing(dir),
             Some(DirState::Absent) => Place::Absent,
-            Some(DirState::Made { open: None, .. } | DirState::NotMade | DirState::Failed) | None => {
-                Place::Failed
-            }
+            Some(DirState::Made { .. } | DirState::NotMade | DirState::Failed) | None => Place::Failed,
         })
     }
 

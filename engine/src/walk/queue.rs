@@ -53,7 +53,7 @@ enum QueueState {
     Ready(Vec<Batch>),
 }
 
-struct Item {
+struct QueueItem {
     id: u64,
     state: QueueState,
 }
@@ -71,7 +71,7 @@ pub(super) struct Queue {
     /// Results that are due next, in order.
     ready: VecDeque<Vec<Batch>>,
     /// What follows them; the last is due first, and it is not ready.
-    items: Vec<Item>,
+    items: Vec<QueueItem>,
     next_id: u64,
     /// Steps that are busy or ready; those not in `ready` are all near the top.
     ahead_steps: usize,
@@ -178,11 +178,11 @@ impl Queue {
     fn insert(&mut self, at: usize, works: Vec<Work>) {
         let first_id = self.next_id;
         self.next_id += works.len() as u64;
-        let items = works.into_iter().zip(first_id..).map(|(work, id)| Item {
+        let items = works.into_iter().zip(first_id..).map(|(work, id)| QueueItem {
             id,
             state: QueueState::Todo(work),
         });
-        let mut items: Vec<Item> = items.collect();
+        let mut items: Vec<QueueItem> = items.collect();
         items.reverse();
         self.items.splice(at..at, items);
     }
