@@ -229,7 +229,7 @@ pub fn shown(url: &str) -> String {
             url.to_string()
         };
     }
-    if super::local_path(url).is_some() || url.is_empty() || url.starts_with("mem:") {
+    if super::local_path(url).is_some() || url.is_empty() || url == "mem:" {
         return url.to_string();
     }
     match parts_of(url) {
@@ -365,6 +365,8 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden_by_their_place() {
+        assert_eq!(shown("mem:"), "mem:");
+        assert_eq!(shown("mem://u:secret@host/x"), "mem://u:***@host/x");
         let rows = [
             ("webdav://e:e@here.example/e/e", "webdav://e:***@here.example/e/e"),
             (
