@@ -32,7 +32,7 @@ const CLAIMS_MAX: u64 = 128 << 10;
 const SHARDS: usize = 16;
 /// Bytes of packs in memory at most, where the remote gathers an object until it is published ([`Remote::is_high_latency`]).
 ///
-/// [`Remote::is_high_latency`]: crate::remote::Remote::is_far
+/// [`Remote::is_high_latency`]: crate::remote::Remote::is_high_latency
 const GATHERED_MAX: usize = 512 << 20;
 /// Each lane has one of data and one of trees.
 const PACKS_OF_LANE: usize = 2;

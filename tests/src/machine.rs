@@ -203,7 +203,7 @@ pub fn prune_leaving(repo: &Repo, stale: Duration, max_unused: Unused) -> engine
     prune::run(repo, &options, &Quiet)
 }
 
-/// What [`prune`] goes by.
+/// What [`prune()`] goes by.
 pub fn prune_options(stale: Duration) -> prune::PruneOptions {
     let policy = Policy {
         max_unused: Unused::Bytes(0),
