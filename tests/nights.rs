@@ -11,7 +11,7 @@ use engine::error::Error;
 use engine::list;
 use engine::manifest::{Held, Manifest};
 use engine::monitor::{Lost, Problem, ProblemKind, Quiet};
-use kit::machine::{self, Machine, Noting, as_nobody};
+use kit::machine::{self, Machine, Noting, as_nobody, settled_now};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -62,6 +62,8 @@ impl Nights {
         let told = Noting::default();
         let repo = self.machine.open(self.remote.clone()).unwrap();
         let mut options = self.machine.options(sources);
+        // Files as young as these are read again, and may go into another bundle.
+        options.now = settled_now();
         options.allow_empty = self.allow_empty;
         options.filter.one_file_system = self.one_file_system;
         options.skip_if_unchanged = self.skip_if_unchanged;
