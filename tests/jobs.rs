@@ -125,15 +125,21 @@ fn a_repository_lives_without_a_terminal() {
     let mut before = place.context(&[("DEDUP_PASSWORD", "sesame")]);
     before.now = context.now.checked_sub(Span::new().hours(1)).unwrap();
     let first = backup::run(&before, place.backup(), &Nobody).unwrap();
-    assert_eq!((first.status(), first.summary.files_new), (Status::Completed, 1));
+    assert_eq!(
+        (first.status(), first.backup.summary.files_new),
+        (Status::Completed, 1)
+    );
     fs::write(place.at("docs/a"), "second").unwrap();
     let second = backup::run(&context, place.backup(), &Nobody).unwrap();
-    assert_eq!((second.parent, second.summary.files_changed), (first.snapshot, 1));
+    assert_eq!(
+        (second.backup.parent, second.backup.summary.files_changed),
+        (first.backup.snapshot, 1)
+    );
 
     let restored = restore::run(&context, &place.restore(&place.at("out")), &Nobody).unwrap();
     assert_eq!(
         (restored.status(), Some(restored.snapshot.id)),
-        (Status::Completed, second.snapshot)
+        (Status::Completed, second.backup.snapshot)
     );
     let below = place.at("docs/a");
     let below = place.at("out").join(below.strip_prefix("/").unwrap());

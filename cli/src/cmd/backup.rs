@@ -94,22 +94,22 @@ fn filter(select: &SelectArgs) -> FilterOptions {
 
 fn tell(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Result<(), Failure> {
     let mut out = String::new();
-    if let Some(parent) = report.parent {
+    if let Some(parent) = report.backup.parent {
         out += &format!("Compared with snapshot {}\n", text::short(&parent.to_hex()));
     }
-    out += &text::backup(&report.summary, report.elapsed, args.dry_run);
-    out += &match (&report.snapshot, report.unchanged) {
+    out += &text::backup(&report.backup.summary, report.backup.elapsed, args.dry_run);
+    out += &match (&report.backup.snapshot, report.backup.unchanged) {
         (Some(id), _) => format!("snapshot {} saved\n", text::short(&id.to_hex())),
         (None, true) => "Nothing changed: no snapshot made\n".to_string(),
         (None, false) => "Dry run: nothing was written\n".to_string(),
     };
-    if !report.left_out.is_empty() {
+    if !report.backup.left_out.is_empty() {
         out += &match terminal.global.verbose {
             0 => format!(
                 "Left out what belongs to the backup itself: {} (-v names them)\n",
-                text::count(report.left_out.len() as u64, "folder")
+                text::count(report.backup.left_out.len() as u64, "folder")
             ),
-            _ => report.left_out.iter().fold(String::new(), |told, path| {
+            _ => report.backup.left_out.iter().fold(String::new(), |told, path| {
                 told + &format!("Left out, as it belongs to the backup itself: {}\n", escape(path))
             }),
         };
@@ -125,23 +125,26 @@ fn tell(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Result<(), F
 }
 
 fn summary(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Value {
-    let mut object = json::summary(&report.summary);
+    let mut object = json::summary(&report.backup.summary);
     let start = terminal.context.now.timestamp();
-    let end = backup::ended(start, report.elapsed);
+    let end = backup::ended(start, report.backup.elapsed);
     object.insert("message_type".into(), json!("summary"));
     object.insert("backup_start".into(), json!(start.to_string()));
     object.insert("backup_end".into(), json!(end.map(|end| end.to_string())));
-    object.insert("total_duration".into(), json!(report.elapsed.as_secs_f64()));
+    object.insert(
+        "total_duration".into(),
+        json!(report.backup.elapsed.as_secs_f64()),
+    );
     object.insert("dry_run".into(), json!(args.dry_run));
-    object.insert("unchanged".into(), json!(report.unchanged));
-    object.insert("left_out".into(), json!(json::names(&report.left_out)));
-    if let Some(id) = report.parent {
+    object.insert("unchanged".into(), json!(report.backup.unchanged));
+    object.insert("left_out".into(), json!(json::names(&report.backup.left_out)));
+    if let Some(id) = report.backup.parent {
         object.insert("parent".into(), json!(id.to_hex()));
     }
     if !report.replicas.is_empty() {
         object.insert("replicas".into(), replicas::objects(&report.replicas));
     }
-    if let Some(id) = report.snapshot {
+    if let Some(id) = report.backup.snapshot {
         object.insert("snapshot_id".into(), json!(id.to_hex()));
     }
     Value::Object(object)

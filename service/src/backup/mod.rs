@@ -12,10 +12,10 @@ use crate::machine;
 use crate::resolve::Location;
 use crate::status::Status;
 use engine::backup as run;
+pub use engine::backup::BackupReport;
 pub use engine::backup::Ignore;
 pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
-use engine::manifest::Summary;
 pub use engine::replicate::Followed as FollowerReport;
 use engine::replicate::Follower;
 use engine::repo::{self, Repo};
@@ -57,17 +57,10 @@ pub struct Request {
     pub also_wait: Span,
 }
 
-/// What a backup did.
+/// What a backup did, here and at the replicas.
 #[derive(Debug)]
 pub struct Report {
-    /// `None` in a dry run, or when nothing changed and that was to be skipped.
-    pub snapshot: Option<SessionId>,
-    pub parent: Option<SessionId>,
-    pub summary: Summary,
-    pub unchanged: bool,
-    /// Places of our own that were left out, absolute.
-    pub left_out: Vec<Vec<u8>>,
-    pub elapsed: Duration,
+    pub backup: BackupReport,
     pub problems: ProblemCounts,
     pub replicas: Vec<FollowerReport>,
 }
@@ -138,12 +131,7 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
     };
     let replicas = followers.finish(done.snapshot.is_some(), snapshots, &step);
     Ok(Report {
-        snapshot: done.snapshot,
-        parent: done.parent,
-        summary: done.summary,
-        unchanged: done.unchanged,
-        left_out: done.left_out,
-        elapsed: done.elapsed,
+        backup: done,
         problems: step.finish(),
         replicas,
     })

@@ -238,9 +238,7 @@ impl File<'_> {
 fn in_words<'m>((found, wanted): (&'m str, &'m str)) -> (&'m str, &'m str) {
     let wanted = match wanted {
         "a sequence" => "an array",
-        "a map" => "a table",
         "a boolean" => "true or false",
-        wanted if wanted.starts_with("struct ") => "a table",
         wanted => wanted,
     };
     (found, wanted)
