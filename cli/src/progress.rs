@@ -183,10 +183,6 @@ impl Monitor for Watcher {
             shared.print(&format!("dedup: {}", text::problem(problem)));
         }
     }
-
-    fn interrupted(&self) -> bool {
-        signals::interrupted()
-    }
 }
 
 impl Shared {

@@ -2,6 +2,7 @@
 
 use crate::entry::Trouble;
 use crate::error::StoreError;
+use crate::run::CancelToken;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The long steps of a command; a caller shows one at a time.
@@ -111,29 +112,24 @@ pub trait Monitor: Send + Sync {
     /// A path that is being worked on, for display. Called often.
     fn current(&self, path: &[u8]);
     fn problem(&self, problem: &Problem);
-    /// True once the user asked to stop: the run ends at the next safe point with [`crate::Error::Interrupted`].
-    fn interrupted(&self) -> bool;
 }
 
-/// Ends a step of the store's at the user's wish.
-pub(crate) fn carry_on(monitor: &dyn Monitor) -> chunkstore::Result<()> {
-    match monitor.interrupted() {
-        true => Err(chunkstore::Error::Interrupted),
-        false => Ok(()),
-    }
-}
-
-/// Counts bytes that went over, and ends at the user's wish.
-pub(crate) fn sent(monitor: &dyn Monitor, done: &AtomicU64, bytes: u64) -> chunkstore::Result<()> {
+/// Counts bytes that were transferred, and ends the step once the run is cancelled.
+pub(crate) fn sent(
+    monitor: &dyn Monitor,
+    cancel: &CancelToken,
+    done: &AtomicU64,
+    bytes: u64,
+) -> chunkstore::Result<()> {
     let bytes_done = done.fetch_add(bytes, Relaxed) + bytes;
     monitor.progress(&Progress {
         bytes_done,
         ..Progress::default()
     });
-    carry_on(monitor)
+    cancel.check()
 }
 
-/// Says nothing, never stops.
+/// Ignores every event.
 pub struct Quiet;
 
 impl Monitor for Quiet {
@@ -141,7 +137,4 @@ impl Monitor for Quiet {
     fn progress(&self, _: &Progress) {}
     fn current(&self, _: &[u8]) {}
     fn problem(&self, _: &Problem) {}
-    fn interrupted(&self) -> bool {
-        false
-    }
 }

@@ -48,8 +48,6 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         all: request.all,
         dry_run: request.dry_run,
         level: request.level,
-        host: context.host()?,
-        now: context.now_secs(),
     };
     let to = context.open(face)?;
     let keys = resolve::opening_source(&request.opening, &context.env, &source)?;

@@ -152,9 +152,6 @@ impl Monitor for Unwatched {
     fn progress(&self, _: &Progress) {}
     fn current(&self, _: &[u8]) {}
     fn problem(&self, _: &Problem) {}
-    fn interrupted(&self) -> bool {
-        false
-    }
 }
 
 /// Asks for confirmation if somebody can answer. Otherwise an explicit request, such as a policy, counts as a yes.
@@ -264,10 +261,6 @@ impl Monitor for Step<'_> {
         };
         counter.fetch_add(1, Relaxed);
         self.watch.problem(problem);
-    }
-
-    fn interrupted(&self) -> bool {
-        self.watch.interrupted()
     }
 }
 

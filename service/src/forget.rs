@@ -91,7 +91,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     if let Which::NotKept(retention) = &request.which {
         removal::check(&decisions.all, retention, face)?;
     }
-    let removed = removal::remove(context, &repo, &decisions, request.yes, face)?;
+    let removed = removal::remove(&repo, &decisions, request.yes, face)?;
     Ok(Report {
         decisions,
         removed,

@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Step};
 use crate::failure::Failure;
-use crate::machine;
 use crate::resolve;
 use crate::status::Status;
 use engine::heal as run;
@@ -42,9 +41,6 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     let options = run::HealOptions {
         read_data: request.read_data,
         dry_run: request.dry_run,
-        threads: machine::threads(),
-        host: context.host()?,
-        now: context.now_secs(),
     };
     let repo = context.open_at(&location, face)?;
     let from = sources(context, request, &repo, &resolve::absolute(&location.url)?, face)?;

@@ -100,7 +100,7 @@ pub(crate) fn warn_of_weak_storage(
 ) {
     let warn = |why: String| face.notice(&Notice::Warning { during, why: &why });
     let run = context.run();
-    let tried = run.and_then(|run| Ok(storage::try_out(url, folder, &run, context.now_secs())?));
+    let tried = run.and_then(|run| Ok(storage::try_out(url, folder, &run)?));
     match tried {
         Ok(storage) => {
             for what in storage.weaknesses() {
@@ -179,24 +179,20 @@ fn check_outside(key: &Path, location: &Location) -> Result<(), Failure> {
 }
 
 fn make(context: &Context, request: &Request, location: &Location, keys: &Keys) -> Result<RepoId, Failure> {
-    let host = context.host().unwrap_or_default();
+    let run = context.run()?;
+    let host = run.host.as_str();
     let phrase = keys.phrase.as_ref().map(|phrase| key::parse_phrase(phrase));
     let phrase = phrase.transpose().map_err(Error::from)?;
     let mut secrets: Vec<(key::Secret, &str)> = Vec::new();
-    secrets.extend(keys.file.iter().map(|file| (file.secret.clone(), host.as_str())));
-    secrets.extend(
-        keys.password
-            .iter()
-            .map(|password| (password.clone(), host.as_str())),
-    );
+    secrets.extend(keys.file.iter().map(|file| (file.secret.clone(), host)));
+    secrets.extend(keys.password.iter().map(|password| (password.clone(), host)));
     secrets.extend(phrase.map(|phrase| (phrase, "")));
     let id = repo::create(
         &location.url,
-        &context.run()?,
+        &run,
         request.bounds,
         &secrets,
         key::Cost::DEFAULT,
-        context.now_secs(),
         request.parity,
     )?;
     Ok(id)

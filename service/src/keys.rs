@@ -52,9 +52,8 @@ fn new_key(context: &Context, options: &NewSecretOptions, face: &dyn Face) -> Re
 }
 
 /// Adds the slot; a key file made for it is taken back where that fails.
-fn put(context: &Context, repo: &Repo, new: &NewKey) -> Result<AddedKey, Failure> {
-    let label = context.host().unwrap_or_default();
-    let added = key::add(repo, &new.secret, &label, context.now_secs());
+fn put(repo: &Repo, new: &NewKey) -> Result<AddedKey, Failure> {
+    let added = key::add(repo, &new.secret, &repo.run().host);
     let id = added.inspect_err(|_| {
         if let Some(file) = &new.file {
             file.unmake();
@@ -72,7 +71,7 @@ fn put(context: &Context, repo: &Repo, new: &NewKey) -> Result<AddedKey, Failure
 pub fn add(context: &Context, options: &NewSecretOptions, face: &dyn Face) -> Result<AddedKey, Failure> {
     let repo = context.open(face)?;
     let new = new_key(context, options, face)?;
-    put(context, &repo, &new)
+    put(&repo, &new)
 }
 
 /// Every slot, damaged ones too.
@@ -141,7 +140,7 @@ pub fn replace(context: &Context, options: &NewSecretOptions, face: &dyn Face) -
         ));
     }
     let new = new_key(context, options, face)?;
-    let added = put(context, &repo, &new)?;
+    let added = put(&repo, &new)?;
     key::retire(&repo)?;
     Ok(AddedKey {
         replaced: old.map(|slot| slot.id.to_hex()),
@@ -170,7 +169,7 @@ pub fn recovery(context: &Context, face: &dyn Face) -> Result<AddedKey, Failure>
     let secret = key::parse_phrase(&phrase).map_err(Error::from)?;
     // A slot whose phrase nobody saw would be taken for one that somebody has.
     face.show_phrase(&phrase)?;
-    let added = key::add(&repo, &secret, "", context.now_secs());
+    let added = key::add(&repo, &secret, "");
     let id = added.map_err(|e| Failure::from(e).with("the recovery phrase above opens nothing"))?;
     Ok(AddedKey {
         id: id.to_hex(),

@@ -44,11 +44,6 @@ pub fn or_nowhere(directory: PathBuf, env: &Env) -> PathBuf {
     }
 }
 
-/// Threads that read and check stored data side by side.
-pub(crate) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get().min(8))
-}
-
 /// The name that this machine has in snapshots.
 pub fn host(option: Option<&str>, env: &Env) -> Result<String, Failure> {
     let given = match option {

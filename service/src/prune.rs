@@ -109,7 +109,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         if let Some(options) = &mut options {
             options.assume_gone = assumed(&decisions);
         }
-        report.removed = removal::remove(context, &repo, &decisions, request.yes, face)?;
+        report.removed = removal::remove(&repo, &decisions, request.yes, face)?;
         report.listed = all.status();
     }
     if let Some(options) = &options {
@@ -152,8 +152,7 @@ fn options_of(
         keep_trash: seconds(context, &collection.keep_trash)?,
         exclusive: collection.exclusive,
         dry_run,
-        host: context.host()?,
-        ..run::PruneOptions::new(gc, context.now_secs())
+        ..run::PruneOptions::new(gc)
     })
 }
 

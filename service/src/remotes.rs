@@ -59,7 +59,7 @@ pub fn add(context: &Context, request: &AddRequest, face: &dyn Face) -> Result<A
             check_vacant(&context.run()?, &Location::of(&url))?;
         }
         let first = context.open_at(&like, face)?;
-        match first.make_replica(&url, context.now_secs())? {
+        match first.make_replica(&url)? {
             Made::New => {
                 let folder = first.open_replica(&url)?.store.folder();
                 warn_of_weak_storage(context, &url, &folder, "remote add", face);

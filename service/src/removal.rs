@@ -156,7 +156,6 @@ impl Removed {
 
 /// Asks, and moves what was decided to the trash. What can't be removed is said; the rest is removed.
 pub(crate) fn remove(
-    context: &Context,
     repo: &Repo,
     decisions: &Decisions,
     yes: bool,
@@ -174,7 +173,7 @@ pub(crate) fn remove(
     let question = format!("Remove {}", text::count(wanted, "snapshot"));
     confirm_if_possible(face, yes, &question)?;
     for decision in decisions.removals() {
-        match forget::apply(repo, &[decision.facts.id], context.now_secs()) {
+        match forget::apply(repo, &[decision.facts.id]) {
             Ok(()) => removed.count += 1,
             Err(Error::Store(e @ (StoreError::Refused(_) | StoreError::Corrupt { .. }))) => {
                 removed.failed += 1;

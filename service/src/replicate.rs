@@ -67,8 +67,6 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     let options = ReplicateOptions {
         all: request.all,
         dry_run: request.dry_run,
-        host: context.host()?,
-        now: context.now_secs(),
     };
     let first = context.open_at(&location, face)?;
     let step = Step::start(face, Activity::Replicate)?;
@@ -126,7 +124,7 @@ fn bring(first: &Repo, target: Target, options: &ReplicateOptions, step: &Step<'
     let mut done = Replicated::default();
     let brought = first.open_replica(&target.url).and_then(|to| {
         let run = run::run(first, &to, options, step, &mut done);
-        let (behind, reached) = (done.behind, options.now);
+        let (behind, reached) = (done.behind, first.run().now_secs());
         run::note(&first.run().dirs, &target.url, &Noted { behind, reached })?;
         run
     });

@@ -73,14 +73,13 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         ),
         e => e.into(),
     })?;
-    let host = context.host()?;
     let (mut snapshots, mut refused) = (Vec::new(), false);
     for facts in chosen {
         if request.dry_run {
             snapshots.push((facts.clone(), facts.id));
             continue;
         }
-        match run::undelete(&repo, facts.id, &host, context.now_secs(), &step) {
+        match run::undelete(&repo, facts.id, &step) {
             Ok(new) => snapshots.push((facts.clone(), new)),
             Err(Error::Store(e @ StoreError::Refused(_))) => {
                 refused = true;

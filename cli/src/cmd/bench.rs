@@ -4,7 +4,6 @@ use crate::args::BenchArgs;
 use crate::output;
 use crate::render::text;
 use crate::terminal::Terminal;
-use jiff::Timestamp;
 use serde_json::json;
 use service::bench::{self, BenchOptions, BenchReport};
 use service::face::{Activity, Step};
@@ -27,9 +26,8 @@ pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
     let options = BenchOptions {
         scratch: scratch.path().to_path_buf(),
         size: args.size,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(64)),
+        run: terminal.context.run()?,
         level: args.compression,
-        now: Timestamp::now(),
     };
     let report = bench::run(&options, &watcher);
     let code = watcher.finish().status();

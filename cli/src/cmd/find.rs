@@ -52,7 +52,6 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
         &reader,
         &snapshots,
         &wanted,
-        &watcher,
         &mut |snapshot, path, entry| {
             if period.has(entry) {
                 hits += 1;

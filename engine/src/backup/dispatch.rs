@@ -94,9 +94,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
 
     pub fn walk(&mut self, walk: &mut Walk) -> Result<()> {
         for batch in walk.by_ref() {
-            if self.run.monitor.interrupted() {
-                return Err(Error::Interrupted);
-            }
+            self.run.repo.run().cancel().check()?;
             self.batch(batch)?;
         }
         self.send()?;

@@ -30,6 +30,7 @@ use crate::filter::{Filter, FilterOptions};
 use crate::manifest::{Head, Manifest, Summary};
 use crate::monitor::{Monitor, Phase};
 use crate::repo::{Repo, index_progress};
+use crate::run::RunContext;
 use crate::trees;
 use crate::walk::{self, Sources, Walk};
 use assemble::{Assembler, Unless};
@@ -69,21 +70,16 @@ pub struct BackupOptions {
     /// What is not backed up because it is the backup.
     pub own: OwnPlaces,
     pub filter: FilterOptions,
-    pub host: String,
-    pub user: String,
     pub tags: Vec<String>,
     pub description: String,
     /// The generation's time; `None` is the start of the run.
     pub time: Option<Timestamp>,
-    pub now: Timestamp,
     pub dry_run: bool,
     /// Read everything, whatever an earlier generation says.
     pub force: bool,
     pub parent: Option<SessionId>,
     pub ignore: Ignore,
     pub skip_if_unchanged: bool,
-    /// Threads that read and store.
-    pub threads: usize,
     /// zstd's level.
     pub level: i32,
     pub checkpoint: Duration,
@@ -91,7 +87,7 @@ pub struct BackupOptions {
 
 impl BackupOptions {
     /// A backup of `sources` as it is where nothing else was asked for.
-    pub fn new(sources: Vec<PathBuf>, host: &str, now: Timestamp) -> Self {
+    pub fn new(sources: Vec<PathBuf>) -> Self {
         BackupOptions {
             sources,
             followed: BTreeSet::new(),
@@ -99,18 +95,14 @@ impl BackupOptions {
             allow_empty: false,
             own: OwnPlaces::default(),
             filter: FilterOptions::default(),
-            host: host.to_string(),
-            user: String::new(),
             tags: Vec::new(),
             description: String::new(),
             time: None,
-            now,
             dry_run: false,
             force: false,
             parent: None,
             ignore: Ignore::default(),
             skip_if_unchanged: false,
-            threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(64)),
             level: 3,
             checkpoint: Duration::from_secs(5 * 60),
         }
@@ -145,9 +137,9 @@ struct RunOutcome {
 pub struct Begun(Walk);
 
 /// Begins to walk `options.sources`.
-pub fn begin(options: &BackupOptions) -> Result<Begun> {
+pub fn begin(options: &BackupOptions, run: &RunContext) -> Result<Begun> {
     walk::check_sources(&options.sources)?;
-    start_walk(options).map(Begun)
+    start_walk(options, run).map(Begun)
 }
 
 /// Backs up `options.sources`, or `stream` when there is one.
@@ -211,7 +203,7 @@ impl Input<'_, '_> {
     }
 }
 
-fn start_walk(options: &BackupOptions) -> Result<Walk> {
+fn start_walk(options: &BackupOptions, run: &RunContext) -> Result<Walk> {
     let filter = Filter::build(options.filter.clone())?;
     let sources = Sources {
         paths: options.sources.clone(),
@@ -219,12 +211,12 @@ fn start_walk(options: &BackupOptions) -> Result<Walk> {
         read_special: options.read_special,
         left_out: own::left_out(options)?,
     };
-    Walk::start(&sources, filter, threads_of(options).min(4))
+    Walk::start(&sources, filter, threads_of(run).min(4))
 }
 
 /// Threads that read and store: as many as have the descriptors they need.
-fn threads_of(options: &BackupOptions) -> usize {
-    descriptors::threads(options.threads)
+fn threads_of(run: &RunContext) -> usize {
+    descriptors::threads(run.threads(64))
 }
 
 /// Opens the session. A stream can be read but once, so there the index is opened first, as often as it takes.
@@ -239,14 +231,9 @@ fn open_session(
     }
     let mut tries = 0;
     loop {
-        let owner = repo.owner(&options.host, options.now.as_second());
         // One lane for each worker, one for trees.
-        let writer = Writer::begin(
-            repo.store.clone(),
-            owner,
-            threads_of(options) + 1,
-            options.dry_run,
-        )?;
+        let lanes = threads_of(repo.run()) + 1;
+        let writer = Writer::begin(repo.store.clone(), repo.owner(), lanes, options.dry_run)?;
         if !is_stream {
             return Ok(writer);
         }
@@ -279,25 +266,26 @@ fn once(
     } else {
         parents(repo, snapshots, options, &head)?
     };
-    let remembered = newest_of_this_machine(repo, snapshots, &options.host, monitor)?;
+    let remembered = newest_of_this_machine(repo, snapshots, monitor)?;
     let totals = parents.last().map_or((0, 0), |(_, manifest)| {
         (
             manifest.summary.total_files_processed,
             manifest.summary.total_bytes_processed,
         )
     });
+    let threads = threads_of(repo.run());
     let run = BackupRun {
         repo,
         writer: &writer,
         monitor,
         head,
         counts: BackupCounts::default(),
-        reading: (0..=threads_of(options)).map(|_| Counter::default()).collect(),
+        reading: (0..=threads).map(|_| Counter::default()).collect(),
         totals,
         small_file: repo.store.config().small_file(),
         bundle_size: repo.store.config().bundle_size,
         level: options.level,
-        tree_lane: threads_of(options),
+        tree_lane: threads,
         share: share::Share::new(),
         stop: AtomicBool::new(false),
         unreadable: Mutex::default(),
@@ -314,7 +302,7 @@ fn once(
         let trusted = trusted_view && is_last(*id);
         parent.then(
             manifest,
-            options.now.as_second(),
+            repo.run().now_secs(),
             trees::cursor(&reader, &manifest.root()?)?,
             trusted,
         );
@@ -349,7 +337,7 @@ fn once(
             stdin::store(&run, options, stream, known.as_ref(), assembler)
         }
         Input::Files(begun) => {
-            let walk = begun.map_or_else(|| start_walk(options), Ok)?;
+            let walk = begun.map_or_else(|| start_walk(options, repo.run()), Ok)?;
             let only = match parents.as_slice() {
                 [(id, _)] => Some(*id),
                 _ => None,
@@ -443,7 +431,7 @@ where
             dispatcher.walk(walk).unwrap_or_else(failed);
             drop(dispatcher);
         })?;
-        for lane in 0..threads_of(options) {
+        for lane in 0..run.tree_lane {
             let worker = Worker::new(run, lane)?;
             let (jobs, done) = (for_workers.clone(), to_assembler.clone());
             let work = move || worker.work(&jobs, &done).unwrap_or_else(failed);
@@ -479,14 +467,14 @@ fn head(repo: &Repo, options: &BackupOptions, stream_name: Option<&[u8]>) -> Hea
             .collect(),
     };
     Head {
-        host: options.host.clone(),
-        user: options.user.clone(),
+        host: repo.run().host.clone(),
+        user: repo.run().user.clone(),
         paths,
         tags: options.tags.clone(),
         description: options.description.clone(),
-        time: options.time.unwrap_or(options.now),
+        time: options.time.unwrap_or(repo.run().now),
         walk: Time {
-            secs: options.now.as_second(),
+            secs: repo.run().now_secs(),
             nanos: 0,
         },
         machine: repo.machine(),

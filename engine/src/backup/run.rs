@@ -102,7 +102,7 @@ impl BackupRun<'_> {
     }
 
     pub(super) fn stopping(&self) -> bool {
-        self.stop.load(Relaxed) || self.monitor.interrupted()
+        self.stop.load(Relaxed) || self.repo.run().cancel().is_cancelled()
     }
 
     pub(super) fn problem(&self, problem: &Problem) {

@@ -16,7 +16,6 @@ pub use note::{Noted, note, noted};
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
-use crate::order;
 use crate::references;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{Root, Segments, decode_page};
@@ -41,10 +40,6 @@ pub struct ReplicateOptions {
     pub all: bool,
     /// Only say what would be brought.
     pub dry_run: bool,
-    /// Named in the sessions that this holds.
-    pub host: String,
-    /// Seconds since 1970.
-    pub now: i64,
 }
 
 /// What was done, kept up to date while it is done.
@@ -93,7 +88,7 @@ pub fn run_after(
         snapshots,
         newest,
         there,
-    } = lacking(from, to, options.all, order::at(options.now))?;
+    } = lacking(from, to, options.all, from.run().now)?;
     done.behind = snapshots.len() as u64;
     if options.dry_run {
         done.snapshots = done.behind;
@@ -103,7 +98,6 @@ pub fn run_after(
     let mut replication = Replication {
         from,
         to,
-        options,
         monitor,
         origin: None,
         session,
@@ -130,7 +124,6 @@ enum SnapshotOutcome {
 struct Replication<'a> {
     from: &'a Repo,
     to: &'a Repo,
-    options: &'a ReplicateOptions,
     monitor: &'a dyn Monitor,
     /// Opened when first needed, and again when a collection went over it.
     origin: Option<Origin>,
@@ -204,7 +197,7 @@ impl Replication<'_> {
         let Some(_alone) = self.alone(origin)? else {
             return Ok(SnapshotOutcome::Busy);
         };
-        let owner = self.to.owner(&self.options.host, self.options.now);
+        let owner = self.to.owner();
         let session = match self.session.take() {
             Some(session) => session,
             None => Session::begin(&self.to.store, &owner)?,
@@ -286,7 +279,7 @@ impl Replication<'_> {
         })?;
         let mut wanted = transfer::wanted(origin, &mut lacking)?;
         self.monitor.phase(Phase::Replicating);
-        let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
+        let told = |bytes| monitor::sent(self.monitor, self.to.run().cancel(), &self.bytes, bytes);
         let brought = transfer::transfer(
             origin,
             &self.to.store,

@@ -13,6 +13,7 @@ use crate::fsmeta::{
     self, ApplyOptions, ApplyProblem, FileId, Owner, Owners, Target, TargetDir, TargetError,
 };
 use crate::monitor::{Monitor, Problem, ProblemKind, Progress};
+use crate::run::RunContext;
 use chunkstore::descriptors;
 use parking_lot::Mutex;
 use rustix::io::Errno;
@@ -46,6 +47,7 @@ pub(super) struct RestoreCounts {
 pub(super) struct Shared<'a> {
     pub options: &'a RestoreOptions,
     pub monitor: &'a dyn Monitor,
+    run: &'a RunContext,
     pub source: &'a ChunkSource<'a>,
     pub counts: RestoreCounts,
     /// `None` in a dry run into what does not exist.
@@ -72,7 +74,7 @@ impl<'a> Shared<'a> {
         source: &'a ChunkSource<'a>,
         options: &'a RestoreOptions,
         base: &[u8],
-        monitor: &'a dyn Monitor,
+        (monitor, run): (&'a dyn Monitor, &'a RunContext),
     ) -> Result<Shared<'a>> {
         let mut apply = ApplyOptions::for_this_process();
         if options.permissions == Permissions::Current {
@@ -81,6 +83,7 @@ impl<'a> Shared<'a> {
         Ok(Shared {
             options,
             monitor,
+            run,
             source,
             counts: RestoreCounts::default(),
             target: open_target(options)?,
@@ -185,10 +188,10 @@ impl<'a> Shared<'a> {
 
     /// Threads that read and write: as many as there are cores, or reads that the storage does well to have under way.
     pub fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
-        descriptors::threads(match self.options.threads {
-            0 => cores().max(self.source.reader().store().remote().max_concurrency()),
-            given => given,
+        let remote = self.source.reader().store().remote();
+        descriptors::threads(match self.run.threads {
+            Some(given) => given.get(),
+            None => self.run.threads(8).max(remote.max_concurrency()),
         })
     }
 
@@ -323,7 +326,7 @@ impl<'a> Shared<'a> {
 
     /// No new work is begun.
     pub fn stopping(&self) -> bool {
-        self.failed.load(Relaxed) || self.monitor.interrupted()
+        self.failed.load(Relaxed) || self.run.cancel().is_cancelled()
     }
 
     /// Why the run ends, if it does.
@@ -332,10 +335,7 @@ impl<'a> Shared<'a> {
             // Taken by an earlier check, the error is on its way up already.
             return Err(self.failure.lock().take().unwrap_or(Error::Interrupted));
         }
-        match self.monitor.interrupted() {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        }
+        Ok(self.run.cancel().check()?)
     }
 
     pub fn expect(&self, files: u64, bytes: u64) {

@@ -28,20 +28,13 @@ pub fn followers(context: &Context, names: &[String], first: &Location) -> Resul
 }
 
 /// Starts them beside the backup; `wait` is how long they may go on once it has ended.
-pub fn start(
-    context: &Context,
-    wait: Span,
-    first: &Arc<Repo>,
-    followers: Vec<Follower>,
-) -> Result<Followers, Failure> {
+pub fn start(wait: Span, first: &Arc<Repo>, followers: Vec<Follower>) -> Result<Followers, Failure> {
     let wait = SignedDuration::try_from(wait);
     let wait = wait.map_err(|e| Failure::usage(format!("--also-wait: {e}")))?;
     let follow = Follow {
         options: ReplicateOptions {
             all: false,
             dry_run: false,
-            host: context.host()?,
-            now: context.now_secs(),
         },
         wait: Duration::try_from(wait).unwrap_or_default(),
     };
