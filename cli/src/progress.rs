@@ -8,10 +8,10 @@ use crate::terminal::Terminal;
 use crate::{output, signals};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use service::Failure;
+use service::entry::Kind;
 use service::face::{Activity, Watch};
 use service::machine;
-use service::monitor::{Monitor, Phase, Problem, Progress};
-use service::units;
+use service::monitor::{EntryChange, Monitor, Phase, Problem, Progress};
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -170,9 +170,6 @@ impl Monitor for Watcher {
             current.clear();
             current.extend_from_slice(path);
         }
-        if self.shared.verbose >= 2 && !self.shared.json {
-            self.shared.print(&units::escape(&text::absolute(path)));
-        }
     }
 
     fn problem(&self, problem: &Problem) {
@@ -183,9 +180,36 @@ impl Monitor for Watcher {
             shared.print(&format!("dedup: {}", text::problem(problem)));
         }
     }
+
+    fn wants_entries(&self) -> bool {
+        self.shared.verbose > 0 && matches!(self.shared.during, "backup" | "restore")
+    }
+
+    fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
+        let shared = &self.shared;
+        if shared.json {
+            shared.print_entry(&json::line(&json::change(path, kind, change, size)));
+        } else if shared.verbose > 1 || !matches!(change, EntryChange::Unchanged | EntryChange::Skipped) {
+            shared.print_entry(&text::change(path, kind, change));
+        }
+    }
+
+    fn wants_totals(&self) -> bool {
+        matches!(self.shared.shape, Shape::Bar | Shape::Lines | Shape::Json)
+    }
 }
 
 impl Shared {
+    /// One line about an entry, to standard output.
+    fn print_entry(&self, line: &str) {
+        // A closed output is found out by the summary.
+        let print = || drop(output::line(line));
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
     /// To standard error, around the bar.
     fn print(&self, line: &str) {
         match &self.bar {
@@ -288,8 +312,8 @@ impl<'a> Ticker<'a> {
                 let current = lock(&shared.current).clone();
                 let line = text::progress(phase_words(self.phase), &progress, rate, elapsed, &current);
                 if let Some(bar) = &shared.bar {
+                    // Draws, too.
                     bar.set_message(line);
-                    bar.tick();
                 }
             }
             Shape::Json => {

@@ -1,6 +1,6 @@
 //! How the engine tells a caller what happens while it happens. Implementations must be quick and never fail.
 
-use crate::entry::Trouble;
+use crate::entry::{Kind, Trouble};
 use crate::error::StoreError;
 use crate::run::CancelToken;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,6 +29,22 @@ pub struct Progress {
     pub bytes_done: u64,
     pub bytes_total: u64,
     pub errors: u64,
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EntryChange {
+    /// Not in the previous snapshot.
+    New,
+    /// In the previous snapshot with other content or metadata.
+    Modified,
+    Unchanged,
+    /// In the previous snapshot, and not in this one.
+    Removed,
+    /// Written by a restore.
+    Restored,
+    /// Left as it is by a restore.
+    Skipped,
 }
 
 /// A path that is not, or not wholly, what it should be. The run goes on (I-12).
@@ -112,6 +128,19 @@ pub trait Monitor: Send + Sync {
     /// A path that is being worked on, for display. Called often.
     fn current(&self, path: &[u8]);
     fn problem(&self, problem: &Problem);
+
+    /// Whether [`Monitor::entry`] is to be called for each entry.
+    fn wants_entries(&self) -> bool {
+        false
+    }
+
+    /// An entry is done: its path relative to `/`, its kind, the size of its content in bytes.
+    fn entry(&self, _path: &[u8], _kind: &Kind, _change: EntryChange, _size: u64) {}
+
+    /// Whether somebody looks at the progress, so that totals are worth counting ahead.
+    fn wants_totals(&self) -> bool {
+        false
+    }
 }
 
 /// Counts bytes that were transferred, and ends the step once the run is cancelled.

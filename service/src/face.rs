@@ -5,7 +5,8 @@ use crate::failure::Failure;
 use crate::removal::Decisions;
 use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
-use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::entry::Kind;
+use engine::monitor::{EntryChange, Monitor, Phase, Problem, ProblemKind, Progress};
 use engine::prune::PruneSummary;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -261,6 +262,18 @@ impl Monitor for Step<'_> {
         };
         counter.fetch_add(1, Relaxed);
         self.watch.problem(problem);
+    }
+
+    fn wants_entries(&self) -> bool {
+        self.watch.wants_entries()
+    }
+
+    fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
+        self.watch.entry(path, kind, change, size);
+    }
+
+    fn wants_totals(&self) -> bool {
+        self.watch.wants_totals()
     }
 }
 

@@ -8,7 +8,7 @@ use service::SessionId;
 use service::entry::{Entry, Kind, Time};
 use service::facts::Group;
 use service::manifest::{Manifest, Summary};
-use service::monitor::{Problem, ProblemKind, Progress};
+use service::monitor::{EntryChange, Problem, ProblemKind, Progress};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -76,6 +76,23 @@ pub fn restoring(mut status: Value) -> Value {
         }
     }
     status
+}
+
+/// What became of an entry, with restic's words for it.
+pub fn change(path: &[u8], kind: &Kind, change: EntryChange, size: u64) -> Value {
+    let mut object = json!({
+        TYPE: "verbose_status",
+        "action": text::change_word(change),
+        "item": name(&text::entry_path(path, kind)),
+    });
+    let field = match change {
+        EntryChange::New | EntryChange::Modified | EntryChange::Unchanged | EntryChange::Removed => {
+            "data_size"
+        }
+        EntryChange::Restored | EntryChange::Skipped => "size",
+    };
+    object[field] = json!(size);
+    object
 }
 
 /// For standard error.

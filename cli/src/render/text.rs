@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use service::entry::{Entry, Kind, Trouble};
 use service::facts::SnapshotInfo;
 use service::manifest::Summary;
-use service::monitor::{Lost, Problem, ProblemKind, Progress};
+use service::monitor::{EntryChange, Lost, Problem, ProblemKind, Progress};
 pub use service::text::{count, grouped, short, time};
 use service::units::{self, escape, format_bytes, format_duration};
 use std::fmt::Write;
@@ -29,6 +29,32 @@ pub fn absolute(path: &[u8]) -> Vec<u8> {
         Some(b'/') => path.to_vec(),
         _ => [b"/", path].concat(),
     }
+}
+
+/// The path of an entry; a directory's ends with a slash.
+pub fn entry_path(path: &[u8], kind: &Kind) -> Vec<u8> {
+    let mut path = absolute(path);
+    if *kind == Kind::Dir && path.last() != Some(&b'/') {
+        path.push(b'/');
+    }
+    path
+}
+
+/// restic's word for what became of an entry, where it has one.
+pub fn change_word(change: EntryChange) -> &'static str {
+    match change {
+        EntryChange::New => "new",
+        EntryChange::Modified => "modified",
+        EntryChange::Unchanged => "unchanged",
+        EntryChange::Removed => "removed",
+        EntryChange::Restored => "restored",
+        EntryChange::Skipped => "skipped",
+    }
+}
+
+/// One line about what became of an entry.
+pub fn change(path: &[u8], kind: &Kind, change: EntryChange) -> String {
+    format!("{:<9} {}", change_word(change), escape(&entry_path(path, kind)))
 }
 
 /// What is wrong, without the path.

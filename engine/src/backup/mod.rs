@@ -15,6 +15,7 @@ mod own;
 mod parent;
 mod read;
 mod run;
+mod scan;
 mod share;
 mod stdin;
 mod stream;
@@ -44,7 +45,7 @@ use history::{newest_of_this_machine, parents, tell_clock};
 use jiff::Timestamp;
 use parent::Parent;
 use parking_lot::Mutex;
-use run::{BackupCounts, BackupRun, Counter};
+use run::{BackupCounts, BackupRun, Counter, Totals};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -267,7 +268,7 @@ fn once(
         parents(repo, snapshots, options, &head)?
     };
     let remembered = newest_of_this_machine(repo, snapshots, monitor)?;
-    let totals = parents.last().map_or((0, 0), |(_, manifest)| {
+    let totals = parents.last().map(|(_, manifest)| {
         (
             manifest.summary.total_files_processed,
             manifest.summary.total_bytes_processed,
@@ -281,13 +282,14 @@ fn once(
         head,
         counts: BackupCounts::default(),
         reading: (0..=threads).map(|_| Counter::default()).collect(),
-        totals,
+        totals: Totals::of(totals),
         small_file: repo.store.config().small_file(),
         bundle_size: repo.store.config().bundle_size,
         level: options.level,
         tree_lane: threads,
         share: share::Share::new(),
         stop: AtomicBool::new(false),
+        walked: AtomicBool::new(false),
         unreadable: Mutex::default(),
         mounts: Mutex::default(),
         missing: Mutex::default(),
@@ -425,10 +427,15 @@ where
             rooms,
         )?;
         let (failed, first_error) = (&failed, &first_error);
+        if run.wants_totals() {
+            // Without a thread there are no totals.
+            let _ = threads::spawn_in(scope, "scan", || scan::count(run, options));
+        }
         let walk = &mut walk;
         threads::spawn_in(scope, "dispatch", move || {
             // Its error is known before its channels close: else what came through them would pass for the whole.
             dispatcher.walk(walk).unwrap_or_else(failed);
+            run.walked.store(true, Relaxed);
             drop(dispatcher);
         })?;
         for lane in 0..run.tree_lane {

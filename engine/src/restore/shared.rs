@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::fsmeta::{
     self, ApplyOptions, ApplyProblem, FileId, Owner, Owners, Target, TargetDir, TargetError,
 };
-use crate::monitor::{Monitor, Problem, ProblemKind, Progress};
+use crate::monitor::{EntryChange, Monitor, Problem, ProblemKind, Progress};
 use crate::run::RunContext;
 use chunkstore::descriptors;
 use parking_lot::Mutex;
@@ -48,6 +48,7 @@ pub(super) struct Shared<'a> {
     pub options: &'a RestoreOptions,
     pub monitor: &'a dyn Monitor,
     run: &'a RunContext,
+    reports: bool,
     pub source: &'a ChunkSource<'a>,
     pub counts: RestoreCounts,
     /// `None` in a dry run into what does not exist.
@@ -84,6 +85,7 @@ impl<'a> Shared<'a> {
             options,
             monitor,
             run,
+            reports: monitor.wants_entries(),
             source,
             counts: RestoreCounts::default(),
             target: open_target(options)?,
@@ -355,17 +357,30 @@ impl<'a> Shared<'a> {
     }
 
     /// A chosen file is in the target already as it is recorded.
-    pub fn unchanged(&self, meta: &Meta) {
+    pub fn unchanged(&self, path: &[u8], meta: &Meta) {
         self.counts.files_unchanged.fetch_add(1, Relaxed);
         self.counts.bytes_unchanged.fetch_add(meta.size, Relaxed);
-        self.skipped(meta);
+        self.left(meta);
+        self.entry(path, &Kind::File, EntryChange::Unchanged, meta.size);
     }
 
     /// A chosen file is left as it is in the target.
-    pub fn skipped(&self, meta: &Meta) {
+    pub fn skipped(&self, path: &[u8], meta: &Meta) {
+        self.left(meta);
+        self.entry(path, &Kind::File, EntryChange::Skipped, meta.size);
+    }
+
+    fn left(&self, meta: &Meta) {
         self.counts.files_skipped.fetch_add(1, Relaxed);
         self.counts.bytes_skipped.fetch_add(meta.size, Relaxed);
         self.progress();
+    }
+
+    /// Reports what became of an entry, `path` in the generation, if somebody wants to know.
+    pub fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
+        if self.reports {
+            self.monitor.entry(path, kind, change, size);
+        }
     }
 
     pub fn progress(&self) {
