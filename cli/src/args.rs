@@ -88,9 +88,12 @@ pub struct Global {
     /// Print only what was asked for, and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print more (given twice: every file)
+    /// Print more: what became of each file (given twice: unchanged ones too)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// The language of what is printed: en or ja (default: that of the locale)
+    #[arg(long, global = true, value_name = "LANG", value_parser = ["en", "ja"])]
+    pub lang: Option<String>,
     /// Show no progress
     #[arg(long, global = true)]
     pub no_progress: bool,

@@ -1,7 +1,8 @@
 //! What the system gives this process: as many open files as it may have, and enough memory to work at all.
 
 use rustix::process::{Resource, getrlimit};
-use service::{Failure, Status};
+use service::Failure;
+use service::catalogue::Cause;
 
 /// Address space without which the libraries that the program is made of end it in the middle. Most of it is only
 /// reserved.
@@ -12,14 +13,11 @@ pub fn prepare() -> Result<(), Failure> {
     // Where it can't be raised, what there is has to do.
     let _ = service::repo::raise_limit();
     match getrlimit(Resource::As).current {
-        Some(limit) if limit < LEAST_MEMORY => Err(Failure::new(
-            Status::Failed,
-            format!(
-                "not enough memory: the limit on address space (ulimit -v) is {} MiB, and {} MiB are needed",
-                limit >> 20,
-                LEAST_MEMORY >> 20
-            ),
-        )),
+        Some(limit) if limit < LEAST_MEMORY => Err(Cause::AddressSpace {
+            mib: limit >> 20,
+            needed: LEAST_MEMORY >> 20,
+        }
+        .into()),
         _ => Ok(()),
     }
 }

@@ -25,6 +25,7 @@ pub mod text;
 
 // The jobs.
 pub mod backup;
+pub mod catalogue;
 pub mod check;
 pub mod copy;
 pub mod forget;

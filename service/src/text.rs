@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
 
 /// The beginning of an id that is shown to people.
 pub fn short(hex: &str) -> String {
@@ -40,11 +42,31 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
-/// `1 snapshot`, `2 snapshots`.
-pub fn count(n: u64, one: &str) -> String {
-    match n {
-        1 => format!("1 {one}"),
-        n => format!("{} {one}s", grouped(n)),
+/// `0:07`, `1:02:03`.
+pub fn clock(elapsed: Duration) -> String {
+    let secs = elapsed.as_secs();
+    let (hours, minutes, secs) = (secs / 3600, secs / 60 % 60, secs % 60);
+    match hours {
+        0 => format!("{minutes}:{secs:02}"),
+        hours => format!("{hours}:{minutes:02}:{secs:02}"),
+    }
+}
+
+/// Columns of a terminal that a text takes; an ideograph takes two.
+pub fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// `text` with spaces up to this width.
+pub fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// `path` from the root, as snapshots hold it.
+pub fn absolute(path: &[u8]) -> Vec<u8> {
+    match path.first() {
+        Some(b'/') => path.to_vec(),
+        _ => [b"/", path].concat(),
     }
 }
 
@@ -57,9 +79,12 @@ mod tests {
         for (n, want) in [(0, "0"), (999, "999"), (1000, "1,000"), (1234567, "1,234,567")] {
             assert_eq!(grouped(n), want);
         }
+        for (secs, want) in [(0, "0:00"), (67, "1:07"), (3723, "1:02:03")] {
+            assert_eq!(clock(Duration::from_secs(secs)), want);
+        }
         assert_eq!(
-            (count(1, "file"), count(2000, "file")),
-            ("1 file".into(), "2,000 files".into())
+            (padded("日本", 5), padded("abcdef", 5)),
+            ("日本 ".into(), "abcdef".into())
         );
     }
 }

@@ -5,6 +5,7 @@ use crate::output::Lines;
 use crate::render::{json, text};
 use crate::terminal::Terminal;
 use jiff::Timestamp;
+use service::catalogue::report::snapshots as report;
 use service::entry::Entry;
 use service::face::{Activity, Step};
 use service::list::{self, FindQuery};
@@ -64,10 +65,11 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
                     true => matches.add(snapshot.id, path, entry, &mut out),
                     false => {
                         if shown.replace(snapshot.id) != Some(snapshot.id) {
-                            out.line(&format!("In snapshot {}", text::snapshot_line(&snapshot.facts())));
+                            let line = text::snapshot_line(&snapshot.facts());
+                            out.line(&report::in_snapshot(terminal.lang, &line));
                         }
                         out.line(&match args.long {
-                            true => text::long_entry(path, entry),
+                            true => text::long_entry(terminal.lang, path, entry),
                             false => escape(&text::absolute(path)),
                         });
                     }

@@ -4,6 +4,7 @@ use crate::args::{Cli, HelpArgs};
 use crate::exit;
 use crate::output;
 use clap::CommandFactory;
+use service::catalogue::Cause;
 use service::env;
 use service::{Failure, Status};
 
@@ -22,13 +23,10 @@ fn text(topic: &[String]) -> Result<String, Failure> {
     root.build();
     let mut command = &mut root;
     for word in topic {
-        let unknown = format!(
-            "there is no help on '{}': name a command, env or exit-codes",
-            topic.join(" ")
-        );
-        command = command
-            .find_subcommand_mut(word)
-            .ok_or_else(|| Failure::usage(unknown))?;
+        let unknown = || Cause::NoHelp {
+            topic: topic.join(" "),
+        };
+        command = command.find_subcommand_mut(word).ok_or_else(unknown)?;
     }
     Ok(command.render_long_help().to_string())
 }

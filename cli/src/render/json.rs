@@ -5,6 +5,8 @@ use super::text;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use service::SessionId;
+use service::catalogue::report::backup::change as change_word;
+use service::catalogue::{Lang, Warning, problem_text, share_done, trouble_text};
 use service::entry::{Entry, Kind, Time};
 use service::facts::Group;
 use service::manifest::{Manifest, Summary};
@@ -53,7 +55,7 @@ pub fn status(p: &Progress, elapsed: Duration, left: Option<Duration>, current: 
     };
     let mut status = json!({
         TYPE: "status",
-        "percent_done": text::share_done(p),
+        "percent_done": share_done(p),
         "total_files": p.files_total,
         "files_done": p.files_done,
         "total_bytes": p.bytes_total,
@@ -82,7 +84,7 @@ pub fn restoring(mut status: Value) -> Value {
 pub fn change(path: &[u8], kind: &Kind, change: EntryChange, size: u64) -> Value {
     let mut object = json!({
         TYPE: "verbose_status",
-        "action": text::change_word(change),
+        "action": change_word(Lang::En, change),
         "item": name(&text::entry_path(path, kind)),
     });
     let field = match change {
@@ -103,9 +105,19 @@ pub fn problem(problem: &Problem, during: &str) -> Value {
     };
     json!({
         "message_type": kind,
-        "error": { "message": text::why(&problem.what) },
+        "error": { "message": problem_text(Lang::En, &problem.what) },
         "during": during,
         "item": name(&problem.path),
+    })
+}
+
+/// The same of what harms nothing.
+pub fn warning(warning: &Warning, during: &str) -> Value {
+    json!({
+        TYPE: "warning",
+        "error": { "message": warning.text(Lang::En) },
+        "during": during,
+        "item": "",
     })
 }
 
@@ -217,7 +229,7 @@ pub fn entry(path: &[u8], entry: &Entry) -> Value {
         Kind::Dir | Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo | Kind::Socket => {}
     }
     if let Some(trouble) = entry.trouble {
-        object["problem"] = json!(text::why(&ProblemKind::Source(trouble)));
+        object["problem"] = json!(trouble_text(Lang::En, trouble));
     }
     object
 }
