@@ -123,10 +123,7 @@ fn a_lost_index_is_made_from_the_packs() {
         put(&scene.remote, name, None);
     }
     assert!(check(&scene.repo).num_errors > 0);
-    let dry = RepairOptions {
-        dry_run: true,
-        ..options()
-    };
+    let dry = RepairOptions { dry_run: true };
     let (found, added) = adding(&scene.remote, || {
         repair::index(&scene.repo, &dry, &Quiet).unwrap()
     });
@@ -411,10 +408,7 @@ fn a_copy_in_another_hurt_pack_counts() {
             put(&remote, &name, Some(&bytes));
         }
         let repo = machine.open(Arc::new(remote.clone())).unwrap();
-        let dry = RepairOptions {
-            dry_run: true,
-            ..options()
-        };
+        let dry = RepairOptions { dry_run: true };
         let done = repair::packs(&repo, &[], &dry, &Quiet).unwrap();
         assert_eq!(
             (done.packs, done.chunks_rescued, done.chunks_lost),

@@ -1,7 +1,7 @@
 //! How a command ends: the exit code of each status, and the line on standard error of what ended it early.
 
-use crate::render::json;
 use service::catalogue::Lang;
+use service::json;
 use service::units;
 use service::{Failure, Status};
 use std::fmt::Write;

@@ -1,8 +1,8 @@
 //! Standard output. A reader that went away (`dedup ls | head`) is the end of the run, not a failure of it.
 
-use crate::render::json;
 use serde::Serialize;
 use service::catalogue::{Cause, Unfit};
+use service::json;
 use service::{Failure, Status};
 use std::io::{self, BufWriter, Stdout, Write};
 

@@ -3,7 +3,7 @@
 //! thread draws. Problems are printed as they come.
 
 use crate::args::Global;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use crate::{output, signals};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,6 +11,7 @@ use service::Failure;
 use service::catalogue::{Lang, not_shown, problem as problem_line, progress_line, time_left, units_done};
 use service::entry::Kind;
 use service::face::{Activity, Watch};
+use service::json;
 use service::machine;
 use service::monitor::{EntryChange, Monitor, Phase, Problem, Progress};
 use std::collections::VecDeque;

@@ -4,11 +4,12 @@
 use crate::args::Global;
 use crate::output;
 use crate::progress::Watcher;
-use crate::render::{decisions, json};
+use crate::render::decisions;
 use serde_json::json;
 use service::catalogue::report::{keys as report, retention};
 use service::catalogue::{Cause, Lang, Question, notice as notice_text};
 use service::face::{Activity, Face, Notice, Watch};
+use service::json;
 use service::removal::Decisions;
 use service::repo::Repo;
 use service::secret::{Hidden, PasswordPrompt};

@@ -1,5 +1,6 @@
 //! The forms that every face and every message shares: ids, times and counts as people read them.
 
+use engine::entry::Kind;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -70,6 +71,49 @@ pub fn absolute(path: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The path of an entry; a directory's ends with a slash.
+pub fn entry_path(path: &[u8], kind: &Kind) -> Vec<u8> {
+    let mut path = absolute(path);
+    if *kind == Kind::Dir && path.last() != Some(&b'/') {
+        path.push(b'/');
+    }
+    path
+}
+
+/// `drwxr-xr-x`.
+pub fn mode(letter: char, bits: u32) -> String {
+    let mut out = String::from(letter);
+    for (shift, special, letters) in [
+        (6, 0o4000, ('s', 'S')),
+        (3, 0o2000, ('s', 'S')),
+        (0, 0o1000, ('t', 'T')),
+    ] {
+        let three = bits >> shift;
+        out.push(if three & 4 != 0 { 'r' } else { '-' });
+        out.push(if three & 2 != 0 { 'w' } else { '-' });
+        out.push(match (bits & special != 0, three & 1 != 0) {
+            (true, true) => letters.0,
+            (true, false) => letters.1,
+            (false, true) => 'x',
+            (false, false) => '-',
+        });
+    }
+    out
+}
+
+/// What `ls -l` begins a line with.
+pub fn kind_letter(kind: &Kind) -> char {
+    match kind {
+        Kind::File => '-',
+        Kind::Dir => 'd',
+        Kind::Symlink { .. } => 'l',
+        Kind::CharDevice { .. } => 'c',
+        Kind::BlockDevice { .. } => 'b',
+        Kind::Fifo => 'p',
+        Kind::Socket => 's',
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +130,19 @@ mod tests {
             (padded("日本", 5), padded("abcdef", 5)),
             ("日本 ".into(), "abcdef".into())
         );
+    }
+
+    #[test]
+    fn modes() {
+        let rows = [
+            ('d', 0o755, "drwxr-xr-x"),
+            ('-', 0o4755, "-rwsr-xr-x"),
+            ('-', 0o6644, "-rwSr-Sr--"),
+            ('d', 0o1777, "drwxrwxrwt"),
+            ('d', 0o1770, "drwxrwx--T"),
+        ];
+        for (letter, bits, want) in rows {
+            assert_eq!(mode(letter, bits), want);
+        }
     }
 }

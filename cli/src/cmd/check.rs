@@ -3,11 +3,11 @@
 use crate::args::CheckArgs;
 use crate::args::values::Subset;
 use crate::output::Lines;
-use crate::render::json;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::catalogue::report::damage as report;
 use service::check::{self, CheckReport, DamagedPath, ReadData, Request};
+use service::json;
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &CheckArgs) -> Result<Status, Failure> {

@@ -2,12 +2,13 @@
 
 use crate::args::DiffArgs;
 use crate::output::Lines;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::catalogue::report::snapshots::{self as report, Side};
 use service::catalogue::{Cause, Lang};
 use service::entry::Kind;
+use service::json;
 use service::list::{self, DiffSummary, Modifier, Row};
 use service::listing;
 use service::listing::Among;

@@ -2,12 +2,13 @@
 
 use crate::args::FindArgs;
 use crate::output::Lines;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use service::catalogue::report::snapshots as report;
 use service::entry::Entry;
 use service::face::{Activity, Step};
+use service::json;
 use service::list::{self, FindQuery};
 use service::listing;
 use service::manifest::Snapshot;

@@ -2,11 +2,11 @@
 
 use crate::args::{Chunker, InitArgs};
 use crate::output;
-use crate::render::json;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::catalogue::report::keys as report;
 use service::init::{self, Bounds, Report, Request};
+use service::json;
 use service::repo;
 use service::units::escape;
 use service::{Failure, Status};

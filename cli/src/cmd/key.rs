@@ -2,12 +2,13 @@
 
 use crate::args::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
 use crate::output;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use service::catalogue::Lang;
 use service::catalogue::report::keys as report;
+use service::json;
 use service::keys::{self, AddedKey, SlotInfo, kind_word};
 use service::units::escape;
 use service::{Failure, Status};

@@ -2,10 +2,11 @@
 
 use crate::args::LsArgs;
 use crate::output::Lines;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::entry::Entry;
+use service::json;
 use service::listing;
 use service::monitor::Quiet;
 use service::paths::{SnapshotSpec, absolute, from_root};

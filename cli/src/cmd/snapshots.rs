@@ -2,12 +2,13 @@
 
 use crate::args::SnapshotsArgs;
 use crate::output;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::catalogue::report::snapshots as report;
 use service::catalogue::{Lang, Noun, count};
 use service::facts::{Group, GroupKey, SnapshotInfo, group_by};
+use service::json;
 use service::listing;
 use service::manifest::Snapshot;
 use service::removal::in_common;

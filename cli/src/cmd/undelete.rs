@@ -2,12 +2,13 @@
 
 use crate::args::UndeleteArgs;
 use crate::output::{self, Lines};
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::json;
 use service::catalogue::report::snapshots as report;
 use service::facts::SnapshotInfo;
+use service::json;
 use service::trash::{self, Request, Trashed};
 use service::units::escape;
 use service::{Failure, SessionId, Status};

@@ -1,13 +1,14 @@
 //! What a policy decides on snapshots, as `forget` and `prune` show it: tables for people, a line each or restic's
 //! array of groups for programs.
 
-use super::{json, text};
+use super::text;
 use crate::output::Lines;
 use serde_json::{Value, json};
 use service::Failure;
 use service::catalogue::Lang;
 use service::catalogue::report::retention::decision;
 use service::catalogue::report::snapshots::{columns, group as group_heading, reasons_column};
+use service::json;
 use service::listing::Listing;
 use service::removal::{Decisions, ForgetAction, PolicyDecision, in_common};
 use service::units::escape;

@@ -7,19 +7,10 @@ use service::entry::{Entry, Kind};
 use service::facts::SnapshotInfo;
 use service::monitor::EntryChange;
 use service::text::padded;
-pub use service::text::{absolute, grouped, short, time};
+pub use service::text::{absolute, entry_path, grouped, kind_letter, mode, short, time};
 use service::units::escape;
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
-
-/// The path of an entry; a directory's ends with a slash.
-pub fn entry_path(path: &[u8], kind: &Kind) -> Vec<u8> {
-    let mut path = absolute(path);
-    if *kind == Kind::Dir && path.last() != Some(&b'/') {
-        path.push(b'/');
-    }
-    path
-}
 
 /// One line about what became of an entry.
 pub fn change(lang: Lang, path: &[u8], kind: &Kind, change: EntryChange) -> String {
@@ -77,40 +68,6 @@ pub fn snapshot_line(facts: &SnapshotInfo) -> String {
     format!("{id}  {}  {host}{tags}  {paths}", time(facts.time))
 }
 
-/// `drwxr-xr-x`.
-pub fn mode(letter: char, bits: u32) -> String {
-    let mut out = String::from(letter);
-    for (shift, special, letters) in [
-        (6, 0o4000, ('s', 'S')),
-        (3, 0o2000, ('s', 'S')),
-        (0, 0o1000, ('t', 'T')),
-    ] {
-        let three = bits >> shift;
-        out.push(if three & 4 != 0 { 'r' } else { '-' });
-        out.push(if three & 2 != 0 { 'w' } else { '-' });
-        out.push(match (bits & special != 0, three & 1 != 0) {
-            (true, true) => letters.0,
-            (true, false) => letters.1,
-            (false, true) => 'x',
-            (false, false) => '-',
-        });
-    }
-    out
-}
-
-/// What `ls -l` begins a line with.
-pub fn kind_letter(kind: &Kind) -> char {
-    match kind {
-        Kind::File => '-',
-        Kind::Dir => 'd',
-        Kind::Symlink { .. } => 'l',
-        Kind::CharDevice { .. } => 'c',
-        Kind::BlockDevice { .. } => 'b',
-        Kind::Fifo => 'p',
-        Kind::Socket => 's',
-    }
-}
-
 /// A line of `ls -l`: mode, owner, bytes, local time, path.
 pub fn long_entry(lang: Lang, path: &[u8], entry: &Entry) -> String {
     let meta = &entry.meta;
@@ -156,19 +113,5 @@ mod tests {
             vec!["abcde".into(), "y".into()],
         ];
         assert_eq!(table(&["N", "P"], &[], &wide), "N      P\n日本   x\nabcde  y\n");
-    }
-
-    #[test]
-    fn modes() {
-        let rows = [
-            ('d', 0o755, "drwxr-xr-x"),
-            ('-', 0o4755, "-rwsr-xr-x"),
-            ('-', 0o6644, "-rwSr-Sr--"),
-            ('d', 0o1777, "drwxrwxrwt"),
-            ('d', 0o1770, "drwxrwx--T"),
-        ];
-        for (letter, bits, want) in rows {
-            assert_eq!(mode(letter, bits), want);
-        }
     }
 }

@@ -1,12 +1,12 @@
 //! What is said of the replicas that followed a backup.
 
 use crate::output;
-use crate::render::json;
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use service::backup::FollowerReport;
 use service::catalogue::report::backup as report;
 use service::catalogue::{Lang, plain_error, problem as problem_line};
+use service::json;
 use service::monitor::Problem;
 use service::units::escape;
 

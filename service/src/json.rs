@@ -1,16 +1,16 @@
 //! JSON for programs, with restic's field names where it has them. Names that are no UTF-8 are written with U+FFFD for
 //! what can't be; times are RFC 3339.
 
-use super::text;
+use crate::catalogue::report::backup::change as change_word;
+use crate::catalogue::{Lang, Warning, problem_text, share_done, trouble_text};
+use crate::text;
+use engine::SessionId;
+use engine::entry::{Entry, Kind, Time};
+use engine::facts::Group;
+use engine::manifest::{Manifest, Summary};
+use engine::monitor::{EntryChange, Problem, ProblemKind, Progress};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use service::SessionId;
-use service::catalogue::report::backup::change as change_word;
-use service::catalogue::{Lang, Warning, problem_text, share_done, trouble_text};
-use service::entry::{Entry, Kind, Time};
-use service::facts::Group;
-use service::manifest::{Manifest, Summary};
-use service::monitor::{EntryChange, Problem, ProblemKind, Progress};
 use std::fmt::Write;
 use std::time::Duration;
 
