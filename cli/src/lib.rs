@@ -13,7 +13,7 @@ pub mod signals;
 pub mod terminal;
 
 use args::{Cli, Command};
-use clap::Parser;
+use clap::FromArgMatches;
 use exit::Code;
 use jiff::Zoned;
 use service::catalogue::{Cause, Lang};
@@ -40,7 +40,8 @@ pub fn main() -> ExitCode {
     if let Err(e) = signals::outlive() {
         output::say(&format!("dedup: can't watch for signals: {e}"));
     }
-    let cli = match Cli::try_parse() {
+    let parsed = args::parser().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return said_by_the_parser(&error),
     };

@@ -1,9 +1,8 @@
 //! `help`: a command's long help, or one of the topics that belong to none.
 
-use crate::args::{Cli, HelpArgs};
+use crate::args::{HelpArgs, parser};
 use crate::exit;
 use crate::output;
-use clap::CommandFactory;
 use service::catalogue::Cause;
 use service::env;
 use service::{Failure, Status};
@@ -18,9 +17,7 @@ fn text(topic: &[String]) -> Result<String, Failure> {
         [one] if one == "exit-codes" => return Ok(exit::help()),
         _ => {}
     }
-    let mut root = Cli::command();
-    // Gives subcommands their full names and the global options.
-    root.build();
+    let mut root = parser();
     let mut command = &mut root;
     for word in topic {
         let unknown = || Cause::NoHelp {

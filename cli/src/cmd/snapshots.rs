@@ -5,7 +5,7 @@ use crate::output;
 use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
-use service::catalogue::report::snapshots as report;
+use service::catalogue::report::{and_more, snapshots as report};
 use service::catalogue::{Lang, Noun, count};
 use service::facts::{Group, GroupKey, SnapshotInfo, group_by};
 use service::json;
@@ -84,6 +84,9 @@ fn print_text(terminal: &Terminal, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -
     output::write(out.as_bytes()).map(|_| ())
 }
 
+/// Paths of a snapshot that are shown; JSON has all of them.
+const PATHS_SHOWN: usize = 10;
+
 /// A snapshot's further paths are on lines of their own.
 fn table(lang: Lang, snapshots: &[&Snapshot]) -> String {
     let with_status = snapshots
@@ -115,7 +118,12 @@ fn table(lang: Lang, snapshots: &[&Snapshot]) -> String {
             row.push(escape(m.description.as_bytes()));
         }
         rows.push(row);
-        rows.extend(paths.map(|path| vec![String::new(), String::new(), String::new(), String::new(), path]));
+        let below = |path| vec![String::new(), String::new(), String::new(), String::new(), path];
+        rows.extend(paths.take(PATHS_SHOWN - 1).map(below));
+        let more = m.paths.len().saturating_sub(PATHS_SHOWN);
+        if more > 0 {
+            rows.push(below(and_more(lang, more as u64).trim().to_string()));
+        }
     }
     text::table(&head, &[5], &rows)
 }
