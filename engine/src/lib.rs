@@ -19,9 +19,8 @@ pub mod key;
 pub mod list;
 pub mod manifest;
 pub mod monitor;
-#[cfg(test)]
-mod nobody;
 pub mod order;
+pub mod platform;
 pub mod prune;
 pub mod references;
 pub mod repair;
