@@ -40,8 +40,6 @@ pub mod units;
 pub mod walk;
 pub mod when;
 
-/// How processes are started.
-pub use chunkstore::child;
 /// How far a collection of garbage goes.
 pub use chunkstore::sweep::{Policy as GcPolicy, Unused};
 pub use chunkstore::{RepoId, SessionId};
