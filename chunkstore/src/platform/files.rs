@@ -54,6 +54,10 @@ pub fn write_hint(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// cut, and on failure there is none.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     simulation::local_write(path, bytes, || {
+        // Asked first: where it is there, nothing need be writable.
+        if path.symlink_metadata().is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         private::create_dir_all(folder_of(path))?;
         let (temporary, file) = create_beside(path)?;
         let linked = undo_unless(&temporary, || {
@@ -246,6 +250,11 @@ mod tests {
             create_in_place(&path, b"x").unwrap_err().kind(),
             io::ErrorKind::AlreadyExists
         );
+        let dangling = dir.path().join("dangling");
+        symlink(dir.path().join("none"), &dangling).unwrap();
+        for taken in [path.as_path(), &dangling, dir.path()] {
+            assert_eq!(create(taken, b"x").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        }
         create_in_place(&path.with_extension("b"), b"x").unwrap();
         assert_eq!(fs::read(path.with_extension("b")).unwrap(), b"x");
     }
