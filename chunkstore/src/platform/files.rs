@@ -1,9 +1,9 @@
-//! Local files that are replaced or made whole: other processes, and whoever comes after a crash, find the old file or
+//! Replacing and creating local files atomically: other processes, and the next run after a crash, find the old file or
 //! the new one, never a part.
 //!
-//! What a machine must not lose, such as its notes on a repository, settings and keys, is on the disk when the call
-//! returns: [`atomic_write`], [`rewrite`], [`create`]. What lies in a cache is a hint that its readers prove (I-6), and
-//! nobody waits for the disk: [`write_hint`].
+//! What a machine must not lose, such as notes on a repository, settings and keys, is on the disk when the call returns:
+//! [`atomic_write`], [`rewrite`], [`create`]. What is in a cache is a hint that its readers verify (I-6), and no call
+//! waits for the disk: [`write_hint`].
 
 use super::{private, system};
 use crate::simulation::{self, LocalStep};
@@ -24,20 +24,21 @@ enum Rights {
     Kept,
 }
 
-/// Replaces the file at `path`, or makes it and the folders above it, for its owner only. When this returns, the new file
-/// survives a power cut; a failure or a crash before leaves the old one, and perhaps a temporary file `*.new` beside it.
+/// Replaces the file at `path`, or creates it with the folders above it, readable by its owner only. Once this returns, the
+/// new file survives a power failure. An error or a crash before that leaves the old file; a crash may also leave a
+/// temporary file `*.new` beside it.
 pub fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     simulation::local_write(path, bytes, || replace(path, bytes, &Rights::Private))
 }
 
-/// The same for a file of the user's: it keeps its permissions, and where a symbolic link leads to it, the link stays.
+/// The same for a file that the user maintains: it keeps its permissions, and a symbolic link at `path` is followed.
 pub fn rewrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     simulation::local_write(path, bytes, || replace(path, bytes, &Rights::Kept))
 }
 
-/// Replaces a file as [`atomic_write`] does, for its owner only, but without waiting for the disk: after a power cut it may
-/// be the old file, none, or one that is cut short.
+/// Replaces a file like [`atomic_write`], but does not wait for the disk: after a power failure it may be old, missing or
+/// cut short.
 pub fn write_hint(path: &Path, bytes: &[u8]) -> io::Result<()> {
     simulation::local_write(path, bytes, || {
         private::create_dir_all(folder_of(path))?;
@@ -49,12 +50,12 @@ pub fn write_hint(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Makes a file that is not there yet, for its owner only, with the folders above it. [`io::ErrorKind::AlreadyExists`]
-/// where there is one, whatever it is; of several processes one succeeds. When this returns, the file survives a power
-/// cut, and on failure there is none.
+/// Creates a file, readable by its owner only, with the folders above it. [`io::ErrorKind::AlreadyExists`] if anything has
+/// that name; of several processes that try, one succeeds. Once this returns, the file survives a power failure. On an
+/// error there is no such file.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     simulation::local_write(path, bytes, || {
-        // Asked first: where it is there, nothing need be writable.
+        // First, so that an existing file is found even where nothing can be written.
         if path.symlink_metadata().is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -89,8 +90,8 @@ pub fn identity(file: &File) -> io::Result<(u64, u64)> {
     system::identity(file)
 }
 
-/// Makes the names in a folder durable. Where a folder can't be opened or synced, its file system writes them in its own
-/// time, and that is no error.
+/// Makes the names in a folder durable. If this user may not open the folder or its file system can't sync it, the names
+/// are written in the file system's own time, and that is not an error.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     simulation::local_step(LocalStep::SyncFolder(folder), || {
@@ -165,7 +166,7 @@ fn name(temporary: &Path, path: &Path, name: impl FnOnce() -> io::Result<()>) ->
 /// Removes the file at `path` again where `act` fails.
 fn undo_unless(path: &Path, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     act().inspect_err(|_| {
-        // Why it failed is told. What is left is part of a file, under a name that nobody reads.
+        // The error says why it failed. What may be left is part of a file, under a name that is never read.
         let _ = fs::remove_file(path);
     })
 }
@@ -253,7 +254,10 @@ mod tests {
         let dangling = dir.path().join("dangling");
         symlink(dir.path().join("none"), &dangling).unwrap();
         for taken in [path.as_path(), &dangling, dir.path()] {
-            assert_eq!(create(taken, b"x").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(
+                create(taken, b"x").unwrap_err().kind(),
+                io::ErrorKind::AlreadyExists
+            );
         }
         create_in_place(&path.with_extension("b"), b"x").unwrap();
         assert_eq!(fs::read(path.with_extension("b")).unwrap(), b"x");

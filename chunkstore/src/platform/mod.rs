@@ -1,7 +1,6 @@
-//! Everything that the programs ask of the operating system, but for objects in a local directory (`remote/local`) and
-//! the metadata of files (the engine's `fsmeta`). Each file says what its caller gets on every system; the calls
-//! themselves are in `unix.rs` and `linux.rs`, and another system gets a file beside those
-//! (docs/decisions/0032-platform-rooms.md).
+//! Calls of the operating system, except those for objects in a local directory (`remote/local`) and for file metadata
+//! (`fsmeta` in the engine). Each file documents what its caller gets on every system. The calls are made in `unix.rs`
+//! and `linux.rs`; another system gets a file beside them (docs/decisions/0032-platform-rooms.md).
 
 pub mod child;
 pub mod descriptors;

@@ -11,7 +11,7 @@ pub const NOT_A_DIRECTORY: i32 = 20;
 /// What an open file or a listed name led to is another object now.
 pub const STALE: i32 = 116;
 
-/// What an errno means, in numbers that every system can write. They are stored, so none ever changes.
+/// What an errno means on any system. The numbers are stored and never change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Reason {
@@ -55,7 +55,7 @@ impl Reason {
     }
 }
 
-/// The errno to record of a failed call; that of an input or output error where the system gave none.
+/// The errno to record for a failed call; that of an I/O error if the system gave none.
 pub fn errno_of(error: &io::Error) -> i32 {
     system::errno_of(error).unwrap_or(INPUT_OUTPUT)
 }

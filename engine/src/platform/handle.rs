@@ -5,8 +5,8 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 
-/// Reads some bytes at `offset`, none only at the end. Where the file stands afterwards depends on the system, so who
-/// reads at positions reads nowhere else.
+/// Reads some bytes at `offset`, none only at the end of the file. On some systems this moves the file's position, so don't
+/// mix it with reads that use the position.
 pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     system::read_at(file, buffer, offset)
 }
@@ -40,7 +40,7 @@ pub fn is_named(file: &File, path: &Path) -> bool {
     is_file && files::identity(file).is_ok_and(same)
 }
 
-/// Opens a file for reading and writing. A link there is an error, and nobody is waited for where it is a FIFO.
+/// Opens a file for reading and writing. A symbolic link is an error, and a FIFO does not block.
 pub fn open_unwaiting(path: &Path) -> io::Result<File> {
     system::open_unwaiting(path)
 }

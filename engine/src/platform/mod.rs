@@ -1,6 +1,6 @@
-//! Everything that the programs above `chunkstore` ask of the operating system, but for the metadata of files
-//! (`fsmeta`). Each file says what its caller gets on every system; the calls themselves are in `unix.rs`, and another
-//! system gets a file beside it (docs/decisions/0032-platform-rooms.md).
+//! Calls of the operating system by the engine and the crates above it, except those for file metadata (`fsmeta`). Each
+//! file documents what its caller gets on every system. The calls are made in `unix.rs`; another system gets a file
+//! beside it (docs/decisions/0032-platform-rooms.md).
 
 pub mod errno;
 pub mod handle;
@@ -14,5 +14,5 @@ mod unix;
 #[cfg(unix)]
 use unix as system;
 
-/// What `chunkstore` asks of the system itself.
+/// The calls that `chunkstore` needs too.
 pub use chunkstore::platform::{child, descriptors, files, lock, private};

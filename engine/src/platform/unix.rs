@@ -1,4 +1,4 @@
-//! Unix: what the files beside this one ask of the system. Another system gets a file of its own with the same functions.
+//! Unix: the system calls behind the files beside this one. Another system gets a file with the same functions.
 
 use rustix::fs::{Access, FileType, OFlags, access};
 use rustix::process::{Resource, geteuid, getrlimit};
