@@ -33,6 +33,7 @@ mod jobs;
 mod killed;
 mod layout;
 mod limits;
+mod local_files;
 mod models;
 mod moved;
 mod names;

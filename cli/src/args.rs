@@ -57,7 +57,10 @@ fn without_global(command: clap::Command, global: &[Id]) -> clap::Command {
         let is_global = global.contains(arg.get_id());
         arg.hide(is_global)
     };
-    let mut after = command.get_after_help().map(|text| format!("{text}\n\n")).unwrap_or_default();
+    let mut after = command
+        .get_after_help()
+        .map(|text| format!("{text}\n\n"))
+        .unwrap_or_default();
     after += "Options of every command: 'dedup --help'.";
     command
         .mut_args(hide)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use service::catalogue::{Cause, Unfit};
 use service::json;
+use service::platform::process::output_leads_nowhere;
 use service::{Failure, Status};
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -26,29 +27,12 @@ pub fn object(value: &impl Serialize) -> Result<(), Failure> {
 /// output that leads nowhere.
 pub fn show(bytes: &[u8]) -> Result<(), Failure> {
     let failed = |why: Unfit| Failure::from(Cause::PhraseNotPrinted { why });
-    if leads_nowhere() {
+    if output_leads_nowhere() {
         return Err(failed(Unfit::LeadsNowhere));
     }
     let mut out = io::stdout().lock();
     let shown = out.write_all(bytes).and_then(|()| out.flush());
     shown.map_err(|e| failed(e.into()))
-}
-
-/// Whether nobody can see standard output. One that was closed is /dev/null from the start of the process on.
-#[cfg(unix)]
-pub fn leads_nowhere() -> bool {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    let of = |path: &str| std::fs::metadata(path).ok();
-    let (Ok(out), Some(null)) = (rustix::fs::fstat(io::stdout()), of("/dev/null")) else {
-        return false;
-    };
-    let is_device = rustix::fs::FileType::from_raw_mode(out.st_mode).is_char_device();
-    is_device && null.file_type().is_char_device() && out.st_rdev == null.rdev()
-}
-
-#[cfg(not(unix))]
-pub fn leads_nowhere() -> bool {
-    false
 }
 
 /// A line to standard error; a closed one leaves nobody to tell.

@@ -10,6 +10,7 @@ use service::catalogue::report::{keys as report, retention};
 use service::catalogue::{Cause, Lang, Question, notice as notice_text};
 use service::face::{Activity, Face, Notice, Watch};
 use service::json;
+use service::platform::process::output_leads_nowhere;
 use service::removal::Decisions;
 use service::repo::Repo;
 use service::secret::{Hidden, PasswordPrompt};
@@ -80,7 +81,7 @@ impl Face for Terminal {
     }
 
     fn can_show_phrase(&self) -> bool {
-        !output::leads_nowhere()
+        !output_leads_nowhere()
     }
 
     fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {

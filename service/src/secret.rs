@@ -4,7 +4,8 @@
 use crate::catalogue::{Cause, Unfit, What};
 use crate::face::Face;
 use crate::failure::Failure;
-use engine::{StoreError, child, key};
+use engine::platform::{child, process};
+use engine::{StoreError, key};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
@@ -94,11 +95,7 @@ pub fn read(source: &SecretSource, prompt: PasswordPrompt, face: &dyn Face) -> R
 
 /// The path of an open file, which needs no unsafe code to read.
 fn open_file(fd: u32) -> Result<PathBuf, Failure> {
-    if cfg!(unix) {
-        Ok(PathBuf::from(format!("/dev/fd/{fd}")))
-    } else {
-        Err(Cause::NoDescriptors.into())
-    }
+    process::path_of_descriptor(fd).ok_or_else(|| Cause::NoDescriptors.into())
 }
 
 /// The first line of a file, not empty.
@@ -145,17 +142,8 @@ fn first_line(text: &str) -> Option<Hidden> {
 /// The first line that a shell command prints. It sees no password of ours and no standard input, which may be data.
 fn run(line: &OsStr) -> Result<Hidden, Failure> {
     let failed = |why: Unfit| Failure::from(Cause::PasswordCommand { why });
-    let (shell, option) = if cfg!(windows) {
-        ("cmd", "/C")
-    } else {
-        ("sh", "-c")
-    };
-    let mut command = child::command(shell).map_err(|e| failed(e.into()))?;
-    command
-        .arg(option)
-        .arg(line)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
+    let mut command = child::shell(line).map_err(|e| failed(e.into()))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = child::start(move || command.spawn()).map_err(|e| failed(e.into()))?;
     let text = match child.stdout.take() {
         Some(stdout) => read_text(stdout),

@@ -16,6 +16,7 @@ pub use engine::backup::BackupReport;
 pub use engine::backup::Ignore;
 pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
+use engine::platform::process;
 pub use engine::replicate::Followed as FollowerReport;
 use engine::replicate::Follower;
 use engine::repo::{self, Repo};
@@ -89,7 +90,7 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
     let mut options = options(context, &request)?;
     let own = RunContext {
         host: machine::host(request.host.as_deref(), &context.env)?,
-        user: repo::user_name(),
+        user: process::user_name(),
         ..context.run()?
     };
     let mut stream = RunningInput::of(&request.input)?;

@@ -1,9 +1,10 @@
 //! How far a long step is, and what went wrong with single paths.
 
-use super::{Lang, Noun, count, say};
+use super::{Lang, Noun, SystemError, count, say};
 use crate::text::{absolute, clock, grouped, time};
 use engine::entry::Trouble;
 use engine::monitor::{Lost, Phase, Problem, ProblemKind, Progress};
+use engine::platform::errno;
 use engine::units::{escape, format_bytes};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -107,19 +108,10 @@ pub fn progress_line(
 }
 
 /// What the system says of an error number: "permission denied".
-pub fn reason(lang: Lang, errno: i32) -> String {
-    let error = std::io::Error::from_raw_os_error(errno);
+fn reason(lang: Lang, errno: i32) -> String {
     match lang {
-        Lang::Ja => super::SystemError::from(error).text(lang),
-        Lang::En => {
-            let said = error.to_string();
-            let said = said.split(" (os error").next().unwrap_or_default();
-            let mut chars = said.chars();
-            match chars.next() {
-                Some(first) => first.to_lowercase().chain(chars).collect(),
-                None => format!("error {errno}"),
-            }
-        }
+        Lang::En => errno::message(errno),
+        Lang::Ja => SystemError::from(errno::error(errno)).text(lang),
     }
 }
 

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn texts() {
-        let denied = SystemError::from(io::Error::from_raw_os_error(13));
+        let denied = SystemError::from(engine::platform::errno::error(13));
         assert_eq!(denied.text(Lang::En), "Permission denied (os error 13)");
         assert_eq!(denied.text(Lang::Ja), "アクセスが拒否されました");
         let said = io::Error::new(ErrorKind::PermissionDenied, "403 Forbidden");

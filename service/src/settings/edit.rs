@@ -5,8 +5,8 @@ use crate::catalogue::{Action, Cause};
 use crate::env::{Env, not_utf8};
 use crate::failure::Failure;
 use crate::secret::SecretSource;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use engine::platform::files;
+use std::path::PathBuf;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 const REMOTES: &str = "remotes";
@@ -68,24 +68,10 @@ fn edit(
     let remotes = document.entry(REMOTES).or_insert(Item::Table(remotes));
     let remotes = remotes.as_table_like_mut();
     change(remotes.ok_or_else(|| wrong(Cause::NotATable { key: REMOTES }))?)?;
-    write(&path, document.to_string().as_bytes()).map_err(|e| Cause::system(Action::Write, &path, &e))?;
+    // A URL in it may hold a password, so a new one is only for its owner.
+    let written = files::rewrite(&path, document.to_string().as_bytes());
+    written.map_err(|e| Cause::system(Action::Write, &path, &e))?;
     Ok(path)
-}
-
-/// Replaces the file whole, where a symbolic link leads to it there. A URL in it may hold a password, so a new one is
-/// only for its owner.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    crate::key_file::make_folder(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(bytes)?;
-    if let Ok(meta) = std::fs::metadata(path) {
-        file.as_file().set_permissions(meta.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    std::fs::File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]
