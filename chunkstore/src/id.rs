@@ -127,11 +127,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], crate::Error> {
     if crate::simulation::fill(&mut bytes) {
         return Ok(bytes);
     }
-    getrandom::fill(&mut bytes).map_err(|e| crate::Error::Local {
-        what: "random numbers",
-        path: Default::default(),
-        source: std::io::Error::other(e),
-    })?;
+    getrandom::fill(&mut bytes).map_err(|e| crate::Error::Random(std::io::Error::other(e).into()))?;
     Ok(bytes)
 }
 

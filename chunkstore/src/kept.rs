@@ -4,7 +4,7 @@
 //! what comes from the remote, and whether an object still exists is never read off it. A repository nearby keeps
 //! nothing: it would copy one local file to another.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::id::{ChunkId, SessionId};
 use crate::keys::SealedSessionKey;
 use crate::private;
@@ -102,14 +102,14 @@ impl ObjectCache {
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        private::create_dir_all(&self.dir).map_err(|e| Error::local("create", &self.dir, e))?;
+        private::create_dir_all(&self.dir).map_err(|e| Error::local(Operation::Create, &self.dir, e))?;
         let unique = u64::from_le_bytes(crate::id::random()?);
         let new = path.with_extension(format!("{unique:016x}.new"));
-        private::write(&new, bytes).map_err(|e| Error::local("write", &new, e))?;
+        private::write(&new, bytes).map_err(|e| Error::local(Operation::Write, &new, e))?;
         std::fs::rename(&new, path).map_err(|e| {
             // It goes with the oldest, too.
             let _ = std::fs::remove_file(&new);
-            Error::local("replace", path, e)
+            Error::local(Operation::Replace, path, e)
         })
     }
 

@@ -220,7 +220,7 @@ mod on {
         }
 
         fn replace(&self, path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
-            let over = || Err(std::io::Error::other("crashed in a local file"));
+            let over = || Err(crate::error::Cause::Crashed.into_io(std::io::ErrorKind::Other));
             if self.ended() {
                 return over();
             }

@@ -29,7 +29,7 @@ pub use repack::{move_out, repack};
 pub use rescue::{Rescue, Rescued};
 pub use survivors::all_present;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Refusal, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId};
 use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
@@ -165,7 +165,7 @@ pub fn note_waiting(
     made: &HashSet<PackId>,
 ) -> Result<()> {
     let path = waiting_path(store, mark.id);
-    let failed = |e| Error::local("write", &path, e);
+    let failed = |e| Error::local(Operation::Write, &path, e);
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(failed)?;
     }
@@ -243,9 +243,7 @@ pub fn sweep(
     all_present(index, live)?;
     let condemned: HashSet<PackId> = marks.iter().flat_map(|mark| &mark.packs).copied().collect();
     if !condemned.is_subset(&view.condemned) {
-        return Err(Error::Refused(
-            "a mark was swept by somebody else meanwhile".to_string(),
-        ));
+        return Err(Error::Refused(Refusal::MarkSwept));
     }
     if simulation::left_out(Rule::MarkLast) {
         for mark in marks {
@@ -452,7 +450,7 @@ pub fn remove_ended_sessions(store: &Store) -> Result<u64> {
         let seen = store.cache().join("seen").join(id.to_hex());
         match std::fs::remove_file(&seen) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::local("remove", seen, e));
+                return Err(Error::local(Operation::Remove, seen, e));
             }
             _ => {}
         }

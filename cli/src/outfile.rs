@@ -7,8 +7,9 @@
 use crate::terminal::Terminal;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
-use service::dump::{OUTPUT, is_temporary, temporary_name};
+use service::dump::{is_temporary, temporary_name};
 use service::listing;
+use service::problem::Warning;
 use service::{Error, Failure};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -34,9 +35,8 @@ pub fn write(
         Some(real) => {
             let removed = remove_leftovers(folder(&real));
             if removed > 0 {
-                let why =
-                    format!("an earlier dump did not end: {removed} unfinished files of it were removed");
-                listing::warn(terminal, why);
+                let files = removed as u64;
+                listing::warn(terminal, Warning::DumpLeftovers { files });
             }
             replace(&real, there.ok(), write)
         }
@@ -104,7 +104,7 @@ fn replace(
 /// What is wrong with the output is told with its path.
 fn named(target: &Path, error: Error) -> Failure {
     match error {
-        Error::Io { what, path, source } if path == Path::new(OUTPUT) => Failure::io(what, target, &source),
+        Error::Output(source) => Failure::io("write to", target, &source),
         error => error.into(),
     }
 }

@@ -98,8 +98,8 @@ impl Face for Terminal {
                 path.display()
             )),
             Notice::Listing(problem) => output::say(&match self.json() {
-                true => json::line(&json::problem(problem, "list")),
-                false => format!("dedup: {}", text::problem(problem)),
+                true => json::line(&json::listed_problem(problem)),
+                false => format!("dedup: {}", text::listed_problem(problem)),
             }),
             Notice::PartFailed(failure) => output::say(&crate::exit::line(failure, self.json())),
             Notice::RestoringFrom(location) if self.talks() => {

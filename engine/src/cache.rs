@@ -2,6 +2,7 @@
 //! is `chunkstore`'s; here it is only measured and removed, never beneath a process that uses it.
 
 use crate::error::{Error, Result};
+use chunkstore::error::Operation;
 use chunkstore::{opening, private};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirEntry, File};
@@ -113,22 +114,26 @@ fn is_id(name: &str) -> bool {
     name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+fn failed(operation: Operation, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_path_buf();
-    move |source| Error::Io { what, path, source }
+    move |source| Error::io(operation, path, source)
 }
 
 /// Nothing where there is no such folder.
 fn entries(dir: &Path) -> Result<Vec<DirEntry>> {
     match std::fs::read_dir(dir) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        list => list.and_then(Iterator::collect).map_err(failed("list", dir)),
+        list => list
+            .and_then(Iterator::collect)
+            .map_err(failed(Operation::List, dir)),
     }
 }
 
 /// A link to a directory is none.
 fn is_dir(entry: &DirEntry) -> Result<bool> {
-    let kind = entry.file_type().map_err(failed("examine", &entry.path()))?;
+    let kind = entry
+        .file_type()
+        .map_err(failed(Operation::Examine, &entry.path()))?;
     Ok(kind.is_dir())
 }
 
@@ -143,7 +148,7 @@ fn size(dir: &Path) -> Result<u64> {
             Ok(meta) => bytes += meta.len(),
             // Removed since it was listed, by the process that uses the cache.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(failed("examine", &entry.path())(e)),
+            Err(e) => return Err(failed(Operation::Examine, &entry.path())(e)),
         }
     }
     Ok(bytes)
@@ -160,12 +165,12 @@ fn lock_all(folder: &Path) -> Result<Option<Vec<File>>> {
         let lock = match File::open(&path) {
             // Its run has ended.
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            lock => lock.map_err(failed("open", &path))?,
+            lock => lock.map_err(failed(Operation::Open, &path))?,
         };
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => locks.push(lock),
             Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            Err(e) => return Err(failed("lock", &path)(e.into())),
+            Err(e) => return Err(failed(Operation::Lock, &path)(e.into())),
         }
     }
     Ok(Some(locks))
@@ -182,7 +187,7 @@ fn remove_but(dir: &Path, stays: impl Fn(&str) -> bool) -> Result<()> {
             false => std::fs::remove_file(&path),
         };
         match removed {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(e)),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(Operation::Remove, &path)(e)),
             _ => {}
         }
     }

@@ -22,6 +22,7 @@ pub mod monitor;
 #[cfg(test)]
 mod nobody;
 pub mod order;
+pub mod problem;
 pub mod prune;
 pub mod references;
 pub mod repair;

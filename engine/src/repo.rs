@@ -1,14 +1,16 @@
 //! A repository opened on this machine: the store, and the few local facts that are not a cache (machine id, what was
 //! published last). Everything the commands do starts here.
 
-use crate::error::{self, Error, Result};
+use crate::error::{Error, Result};
 use crate::generations::Known;
 use crate::manifest::{self, Listed, Manifest, Remembered, Snapshot};
-use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::monitor::{Monitor, Phase, Problem, Progress};
+use crate::problem::Warning;
 use crate::run::{LocalDirs, RunContext};
 pub use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
 pub use chunkstore::descriptors::raise_limit;
+use chunkstore::error::Operation;
 use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::opening;
@@ -38,23 +40,20 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// What is to be said of what is missing, in one line.
-    pub fn warning(&self) -> Option<String> {
+    /// What is to be said of what is missing.
+    pub fn warning(&self) -> Option<Warning> {
         match &self.lost {
             Ok(lost) if lost.is_empty() => None,
-            Ok(lost) => Some(format!("{}; 'dedup check' shows details", error::lost(lost))),
+            Ok(lost) => Some(Warning::SnapshotsGone(lost.clone())),
             // The notes belong to another user, whose home this is. Whoever deletes stops at that; a reader needs none.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => None,
-            Err(e) => Some(format!("can't tell whether snapshots are missing: {e}")),
+            Err(e) => Some(Warning::MissingUnknown(Box::new(e.clone()))),
         }
     }
 
     pub(crate) fn tell_missing(&self, monitor: &dyn Monitor) {
-        if let Some(why) = self.warning() {
-            monitor.problem(&Problem {
-                path: Vec::new(),
-                what: ProblemKind::Warning { why },
-            });
+        if let Some(warning) = self.warning() {
+            monitor.problem(&Problem::general(warning));
         }
     }
 }
@@ -233,9 +232,9 @@ impl Repo {
         let probe = self.state.join(format!("probe.{}", std::process::id()));
         let proven = private::create_dir_all(&self.state).and_then(|()| private::write(&probe, b"dedup"));
         let proven = proven.and_then(|()| std::fs::remove_file(&probe));
-        proven.map_err(|source| Error::NoState {
+        proven.map_err(|e| Error::NoState {
             path: self.state.clone(),
-            source,
+            source: e.into(),
         })
     }
 
@@ -273,37 +272,18 @@ impl Repo {
     /// used, damaged index segments (I-2), and packs of the wrong size (I-4).
     pub fn tell_damage(&self, monitor: &dyn Monitor) {
         if let Some(why) = self.store.cache_trouble() {
-            monitor.problem(&Problem {
-                path: Vec::new(),
-                what: ProblemKind::Warning {
-                    why: format!("the cache is not used: {why}"),
-                },
-            });
+            monitor.problem(&Problem::general(Warning::CacheNotUsed(why.clone())));
         }
-        let warn = |object: ObjectName, why: String| {
-            monitor.problem(&Problem {
-                path: object.to_string().into_bytes(),
-                what: ProblemKind::Warning { why },
-            });
-        };
         for id in self.store.damaged_segments() {
-            let why = "damaged, and ignored by this run; 'dedup repair index' repairs it";
-            warn(ObjectName::index(id), why.to_string());
+            monitor.problem(&Problem::warning(ObjectName::index(id), Warning::SegmentIgnored));
         }
         let wrong = self.store.packs_of_wrong_size();
         for (id, size) in wrong.iter().take(PACKS_TOLD) {
-            let why = format!("it is damaged: {size}. A backup stores again what the source still has of it");
-            warn(ObjectName::pack(*id), why);
+            monitor.problem(&Problem::warning(ObjectName::pack(*id), Warning::PackSize(*size)));
         }
         if wrong.len() > PACKS_TOLD {
-            let why = format!(
-                "{} more are damaged; 'dedup check' names them",
-                wrong.len() - PACKS_TOLD
-            );
-            monitor.problem(&Problem {
-                path: b"packs".to_vec(),
-                what: ProblemKind::Warning { why },
-            });
+            let packs = wrong.len() - PACKS_TOLD;
+            monitor.problem(&Problem::warning("packs", Warning::MorePacks { packs }));
         }
     }
 
@@ -354,23 +334,19 @@ impl Repo {
     /// before (I-17).
     pub(crate) fn turn(&self) -> Result<File> {
         let path = self.state.join("last.lock");
-        let failed = |what, source| Error::Io {
-            what,
-            path: path.clone(),
-            source,
-        };
-        std::fs::create_dir_all(&self.state).map_err(|e| failed("create the folder of", e))?;
+        let failed = |operation, source: io::Error| Error::io(operation, path.clone(), source);
+        std::fs::create_dir_all(&self.state).map_err(|e| failed(Operation::CreateFolder, e))?;
         let lock = File::options()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&path);
-        let lock = lock.map_err(|e| failed("open", e))?;
+        let lock = lock.map_err(|e| failed(Operation::Open, e))?;
         loop {
             match rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive) {
                 Ok(()) => return Ok(lock),
                 Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(failed("lock", e.into())),
+                Err(e) => return Err(failed(Operation::Lock, e.into())),
             }
         }
     }
@@ -396,16 +372,12 @@ pub fn index_progress(monitor: &dyn Monitor) -> Box<dyn Fn(usize, usize) + Send 
 
 /// Replaces a small file whole: a crash leaves the old or the new one.
 pub fn write_replacing(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |what, source| Error::Io {
-        what,
-        path: path.to_path_buf(),
-        source,
-    };
+    let failed = |operation, source: io::Error| Error::io(operation, path, source);
     if let Some(dir) = path.parent() {
-        private::create_dir_all(dir).map_err(|e| failed("create the folder of", e))?;
+        private::create_dir_all(dir).map_err(|e| failed(Operation::CreateFolder, e))?;
     }
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
-    simulation::atomic_write(path, &temporary, bytes).map_err(|e| failed("replace", e))
+    simulation::atomic_write(path, &temporary, bytes).map_err(|e| failed(Operation::Replace, e))
 }
 
 /// The same, and the new file survives a power cut: for what is about to be deleted elsewhere.
@@ -414,11 +386,7 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
     // The file, then the folders that its name hangs on: those below the state directory may be new.
     for part in path.ancestors().take(4) {
         let synced = File::open(part).and_then(|part| part.sync_all());
-        synced.map_err(|source| Error::Io {
-            what: "sync",
-            path: part.to_path_buf(),
-            source,
-        })?;
+        synced.map_err(|e| Error::io(Operation::Sync, part, e))?;
     }
     Ok(())
 }
@@ -430,12 +398,8 @@ fn machine_file(state: &Path) -> PathBuf {
 /// This machine's random id, made when first asked for.
 fn machine_id(state: &Path) -> Result<[u8; 16]> {
     let path = machine_file(state);
-    let failed = |what, source| Error::Io {
-        what,
-        path: path.clone(),
-        source,
-    };
-    private::create_dir_all(state).map_err(|e| failed("create the folder of", e))?;
+    let failed = |operation, source: io::Error| Error::io(operation, path.clone(), source);
+    private::create_dir_all(state).map_err(|e| failed(Operation::CreateFolder, e))?;
     loop {
         match std::fs::read(&path) {
             Ok(bytes) => {
@@ -443,18 +407,20 @@ fn machine_id(state: &Path) -> Result<[u8; 16]> {
                     return Ok(id);
                 }
                 // Cut short by a crash: as good as none.
-                std::fs::remove_file(&path).map_err(|e| failed("remove", e))?;
+                std::fs::remove_file(&path).map_err(|e| failed(Operation::Remove, e))?;
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(failed("read", e)),
+            Err(e) => return Err(failed(Operation::Read, e)),
         }
         // Of two processes that start at once, one links first and both use its id.
         let temporary = state.join(format!("machine.{}", std::process::id()));
-        private::write(&temporary, &random::<16>()?).map_err(|e| failed("write", e))?;
+        private::write(&temporary, &random::<16>()?).map_err(|e| failed(Operation::Write, e))?;
         let linked = std::fs::hard_link(&temporary, &path);
-        std::fs::remove_file(&temporary).map_err(|e| failed("remove", e))?;
+        std::fs::remove_file(&temporary).map_err(|e| failed(Operation::Remove, e))?;
         match linked {
-            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed("create", e)),
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(failed(Operation::Create, e));
+            }
             _ => {}
         }
     }

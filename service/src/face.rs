@@ -274,6 +274,8 @@ impl Monitor for Step<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::StoreError;
+    use engine::problem::{Damage, Unread, Warning};
 
     #[test]
     fn problems_decide_the_status() {
@@ -287,11 +289,11 @@ mod tests {
             }
             step.finish().status()
         };
-        let why = || "x".to_string();
-        let warning = ProblemKind::Warning { why: why() };
+        let missing = StoreError::missing("x");
+        let warning = ProblemKind::Warning(Warning::MountGone);
         let path = ProblemKind::SourceMissing { errno: 2 };
-        let unreadable = ProblemKind::Unreadable { why: why() };
-        let damage = ProblemKind::Damage { why: why() };
+        let unreadable = ProblemKind::Unreadable(Unread::Needed(missing.clone()));
+        let damage = ProblemKind::Damage(Damage::Needed(missing));
         assert_eq!(step(&[]), Status::Completed);
         assert_eq!(step(std::slice::from_ref(&warning)), Status::Completed);
         assert_eq!(step(&[warning, path.clone()]), Status::Incomplete);

@@ -1,8 +1,9 @@
 //! Why a job ended early, in one line that says what happened, to what, and what to do about it. The advice is here:
 //! the engine only says what happened, and the faces only print.
 
+use crate::catalogue::en;
 use crate::status::Status;
-use crate::text;
+use engine::error::store::Object;
 use engine::retain::PolicyError;
 use engine::units::UnitError;
 use engine::when::WhenError;
@@ -35,14 +36,19 @@ impl Failure {
 
     /// An operation on a local file failed; a full disk has its own status, and a limit on the size of files its remedy.
     pub fn io(what: &str, path: &std::path::Path, error: &io::Error) -> Failure {
-        let status = match error.kind() {
+        let said = format!("{what} {}: {}", path.display(), en::io_error(error));
+        Failure::of_local_file(said, error.kind())
+    }
+
+    fn of_local_file(said: String, kind: io::ErrorKind) -> Failure {
+        let status = match kind {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Status::OutOfSpace,
             io::ErrorKind::Interrupted => Status::Interrupted,
             io::ErrorKind::PermissionDenied => Status::AccessDenied,
             _ => Status::Failed,
         };
-        let failure = Failure::new(status, format!("{what} {}: {error}", path.display()));
-        match error.kind() {
+        let failure = Failure::new(status, said);
+        match kind {
             io::ErrorKind::FileTooLarge => failure.with(TOO_LARGE),
             _ => failure,
         }
@@ -51,23 +57,17 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        let said = error.to_string();
+        let said = en::engine_error(&error);
         match error {
             Error::Store(error) => error.into(),
-            Error::Usage(_) => Failure::usage(said),
+            Error::Usage(_) | Error::Target { .. } => Failure::usage(said),
+            Error::Refused(_) => Failure::new(Status::Failed, said),
             Error::NoSnapshot(_) => Failure::new(
                 Status::Failed,
                 format!("{said}; 'dedup snapshots' lists what there is"),
             ),
             Error::Ambiguous { .. } => Failure::new(Status::Failed, format!("{said}; write more of the id")),
-            Error::NoSnapshotAt { at, id, oldest } => {
-                let (id, oldest) = (text::short(&id.to_hex()), text::time(oldest));
-                let at = text::as_of(at);
-                Failure::new(
-                    Status::Failed,
-                    format!("no snapshot by {at}; the oldest is {id}, {oldest}"),
-                )
-            }
+            Error::NoSnapshotAt { .. } => Failure::new(Status::Failed, said),
             Error::NoSuchPath { .. } => {
                 Failure::new(Status::Failed, format!("{said}; 'dedup ls' shows what is"))
             }
@@ -82,7 +82,7 @@ impl From<Error> for Failure {
                      --allow-empty saves an empty file"
                 ),
             ),
-            Error::Io { what, path, source } => Failure::io(what, &path, &source),
+            Error::Io { source, .. } | Error::Output(source) => Failure::of_local_file(said, source.kind()),
             Error::NoState { path, .. } if path.starts_with(crate::machine::NOWHERE) => Failure::new(
                 Status::Failed,
                 "there is no home directory in which this machine's notes could be kept: set HOME, or \
@@ -125,18 +125,18 @@ impl From<Error> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
-        let said = error.to_string();
+        let said = en::store_error(&error);
         let with = |status, advice: &str| Failure::new(status, format!("{said}; {advice}"));
         match error {
             StoreError::Unreadable { .. } => {
                 with(Status::AccessDenied, "make it readable and run the command again")
             }
             StoreError::Missing { object } | StoreError::Corrupt { object, .. } => {
-                let advice = match object.split('/').next() {
-                    Some("keys") => {
+                let advice = match object.is_in("keys") || object == Object::KeySlots {
+                    true => {
                         "without a key nothing can be opened: unpack what 'dedup key export' saved, or use a replica"
                     }
-                    _ => "'dedup check' shows what else is damaged; the rest can be restored",
+                    false => "'dedup check' shows what else is damaged; the rest can be restored",
                 };
                 Failure::new(Status::Damaged, format!("{said}; {advice}"))
             }
@@ -148,8 +148,8 @@ impl From<StoreError> for Failure {
                 with(Status::Failed, "nothing was changed; 'dedup backup' can use it")
             }
             StoreError::WrongKey => with(Status::WrongKey, "no key of this repository opens with it"),
-            StoreError::NewerFormat { .. } => with(Status::Failed, "install a newer dedup"),
-            StoreError::NoSpace { object } if is_of_this_machine(&object) => Failure::new(
+            StoreError::NewerFormat(_) => with(Status::Failed, "install a newer dedup"),
+            StoreError::NoSpace { object } if object.is_of_this_machine() => Failure::new(
                 Status::OutOfSpace,
                 format!("{said}; free some space there and run the command again"),
             ),
@@ -160,7 +160,7 @@ impl From<StoreError> for Failure {
             StoreError::Remote { ref source, .. } => {
                 with(refusal(source.kind()), remedy(source.kind(), error.is_foreign()))
             }
-            StoreError::Local { what, path, source } => Failure::io(what, &path, &source),
+            StoreError::Local { source, .. } => Failure::of_local_file(said, source.kind()),
             StoreError::TooManyOpen { .. } => with(
                 Status::Failed,
                 "raise the limit on open files (ulimit -n), or run fewer programs at once",
@@ -169,6 +169,7 @@ impl From<StoreError> for Failure {
                 Status::Failed,
                 "raise the limit on processes (ulimit -u, a service's TasksMax), or run fewer programs at once",
             ),
+            StoreError::Random(_) => Failure::new(Status::Failed, said),
             StoreError::NoMemory { .. } => with(
                 Status::OutOfMemory,
                 "raise the limit on memory (ulimit -v), or run fewer programs at once",
@@ -177,7 +178,7 @@ impl From<StoreError> for Failure {
                 Status::Failed,
                 "'dedup cache clear' removes it, and it is made again",
             ),
-            StoreError::Invalid { .. } => Failure::usage(said),
+            StoreError::Invalid(_) => Failure::usage(said),
             StoreError::Fenced => with(
                 Status::Failed,
                 "it took too long or was asleep; run the command again",
@@ -193,15 +194,9 @@ impl From<StoreError> for Failure {
 pub fn advice(error: &StoreError) -> Option<&'static str> {
     match error {
         StoreError::Remote { source, .. } => Some(remedy(source.kind(), error.is_foreign())),
-        StoreError::NewerFormat { .. } => Some("install a newer dedup"),
+        StoreError::NewerFormat(_) => Some("install a newer dedup"),
         _ => None,
     }
-}
-
-/// A restore's target or the cache, given as a path or described in words, as opposed to an object in the repository:
-/// collecting garbage frees nothing there.
-pub fn is_of_this_machine(object: &str) -> bool {
-    object.starts_with('/') || object.contains(' ')
 }
 
 /// What to do where a file may not grow as long as it must be.
@@ -256,19 +251,19 @@ fn interrupted() -> Failure {
 
 impl From<UnitError> for Failure {
     fn from(error: UnitError) -> Failure {
-        Failure::usage(error.to_string())
+        Failure::usage(en::unit_error(&error))
     }
 }
 
 impl From<WhenError> for Failure {
     fn from(error: WhenError) -> Failure {
-        Failure::usage(error.to_string())
+        Failure::usage(en::when_error(&error))
     }
 }
 
 impl From<PolicyError> for Failure {
     fn from(error: PolicyError) -> Failure {
-        let said = error.to_string();
+        let said = en::policy_error(&error);
         match error {
             PolicyError::Empty => Failure::usage(format!(
                 "{said}: that would remove every snapshot; give a --keep-* rule"
@@ -281,7 +276,11 @@ impl From<PolicyError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
+    use engine::error::store::{
+        Feature, Flaw, IndexFault, Invalid, Operation, Refusal, Task, Unreadable, UrlFault,
+    };
+    use engine::error::{NamedSnapshot, NoSource, Usage};
+    use std::path::{Path, PathBuf};
 
     fn other() -> io::Error {
         io::Error::new(io::ErrorKind::PermissionDenied, "permission denied")
@@ -290,13 +289,12 @@ mod tests {
     #[test]
     fn collecting_is_advised_only_where_it_frees_space() {
         for (object, is_advised) in [
-            ("tmp/1f", true),
-            ("config", true),
-            ("/home/u/out", false),
-            ("the local index (IO error)", false),
-            ("the restore target", false),
+            (Object::from("tmp/1f"), true),
+            ("config".into(), true),
+            (Path::new("/home/u/out").into(), false),
+            (Object::LocalIndex(None), false),
+            (Object::RestoreTarget, false),
         ] {
-            let object = object.to_string();
             let failure = Failure::from(StoreError::NoSpace { object });
             assert_eq!(failure.message.contains("prune"), is_advised, "{failure:?}");
         }
@@ -306,24 +304,19 @@ mod tests {
     fn store_errors() {
         let text = || "x".to_string();
         let full = || io::Error::from(io::ErrorKind::StorageFull);
-        let local = |source| StoreError::Local {
-            what: "writing",
+        let local = |source: io::Error| StoreError::Local {
+            operation: Operation::Write,
             path: PathBuf::from("/c"),
-            source,
+            source: source.into(),
         };
+        let object = || Object::from("x");
         let rows = [
-            (StoreError::Missing { object: text() }, Status::Damaged),
-            (
-                StoreError::Corrupt {
-                    object: text(),
-                    what: text(),
-                },
-                Status::Damaged,
-            ),
+            (StoreError::missing("x"), Status::Damaged),
+            (StoreError::corrupt("x", Flaw::Truncated), Status::Damaged),
             (
                 StoreError::Unreadable {
-                    object: text(),
-                    why: text(),
+                    object: object(),
+                    cause: Unreadable::Io(other().into()),
                 },
                 Status::AccessDenied,
             ),
@@ -333,42 +326,35 @@ mod tests {
             ),
             (StoreError::RepositoryExists { location: text() }, Status::Failed),
             (StoreError::WrongKey, Status::WrongKey),
-            (StoreError::NewerFormat { feature: text() }, Status::Failed),
-            (StoreError::NoSpace { object: text() }, Status::OutOfSpace),
+            (StoreError::NewerFormat(Feature::Codec(7)), Status::Failed),
+            (StoreError::NoSpace { object: object() }, Status::OutOfSpace),
             (
-                StoreError::Remote {
-                    operation: "read",
-                    object: text(),
-                    source: other(),
-                },
+                StoreError::remote(Operation::Read, object(), other()),
                 Status::AccessDenied,
             ),
             (local(other()), Status::AccessDenied),
             (local(full()), Status::OutOfSpace),
-            (StoreError::too_many_open("/f"), Status::Failed),
-            (StoreError::Thread(other()), Status::Failed),
+            (StoreError::too_many_open(Path::new("/f")), Status::Failed),
+            (StoreError::Thread(other().into()), Status::Failed),
             (
                 StoreError::NoMemory {
-                    what: "derive the key",
-                    needed: "256 MiB".to_string(),
+                    task: Task::DeriveKey,
+                    needed: 256 << 20,
                 },
                 Status::OutOfMemory,
             ),
-            (StoreError::Index(text()), Status::Failed),
+            (StoreError::Index(IndexFault::OtherSchema), Status::Failed),
             (
-                StoreError::Invalid {
-                    what: "URL",
-                    why: text(),
-                },
+                StoreError::Invalid(Invalid::Url(UrlFault::Empty)),
                 Status::BadSettings,
             ),
             (StoreError::Fenced, Status::Failed),
             (StoreError::Interrupted, Status::Interrupted),
             (StoreError::WriterFailed, Status::Failed),
-            (StoreError::Refused(text()), Status::Failed),
+            (StoreError::Refused(Refusal::LastSlot), Status::Failed),
         ];
         for (error, status) in rows {
-            let said = error.to_string();
+            let said = en::store_error(&error);
             let failure = Failure::from(Error::Store(error));
             assert_eq!(failure.status, status, "{said}");
             assert!(failure.message.starts_with(&said), "{said}: {}", failure.message);
@@ -382,11 +368,7 @@ mod tests {
         use io::ErrorKind as Kind;
         let message = |source: io::Error| {
             let kind = source.kind();
-            let failure = Failure::from(StoreError::Remote {
-                operation: "read",
-                object: "snapshots/x".to_string(),
-                source,
-            });
+            let failure = Failure::from(StoreError::remote(Operation::Read, "snapshots/x", source));
             assert_eq!(failure.status, refusal(kind));
             failure.message
         };
@@ -396,10 +378,7 @@ mod tests {
         assert!(message(Kind::Unsupported.into()).contains("install"));
         assert!(message(Kind::Other.into()).contains("again"));
         assert!(!message(other()).contains("again"));
-        let lost = |object: &str| {
-            let object = object.to_string();
-            Failure::from(StoreError::Missing { object }).message
-        };
+        let lost = |object: &str| Failure::from(StoreError::missing(object)).message;
         assert!(lost("keys/00").contains("key export") && !lost("keys/00").contains("restored"));
         assert!(lost("packs/00").contains("dedup check"));
     }
@@ -408,7 +387,7 @@ mod tests {
     fn engine_errors() {
         let text = || "x".to_string();
         let rows = [
-            (Error::Usage(text()), Status::BadSettings),
+            (Error::Usage(Usage::ParityPercent), Status::BadSettings),
             (Error::NoSnapshot(text()), Status::Failed),
             (
                 Error::Ambiguous {
@@ -420,29 +399,26 @@ mod tests {
             (
                 Error::NoSuchPath {
                     path: text(),
-                    snapshot: text(),
+                    snapshot: NamedSnapshot::Text(text()),
                 },
                 Status::Failed,
             ),
-            (Error::NoSource(text()), Status::Incomplete),
+            (Error::NoSource(NoSource::Nothing), Status::Incomplete),
             (Error::EmptyStream(text()), Status::Failed),
             (
                 Error::Io {
-                    what: "open",
+                    operation: Operation::Open,
                     path: PathBuf::from("/x"),
-                    source: other(),
+                    source: other().into(),
                 },
                 Status::AccessDenied,
             ),
-            (
-                Error::Damaged(StoreError::Missing { object: text() }),
-                Status::Damaged,
-            ),
-            (Error::ShortListing(text()), Status::Failed),
+            (Error::Damaged(StoreError::missing("x")), Status::Damaged),
+            (Error::ShortListing("x".into()), Status::Failed),
             (Error::Interrupted, Status::Interrupted),
         ];
         for (error, status) in rows {
-            let said = error.to_string();
+            let said = en::engine_error(&error);
             let failure = Failure::from(error);
             assert_eq!(failure.status, status, "{said}");
             assert!(failure.message.starts_with(&said), "{said}: {}", failure.message);

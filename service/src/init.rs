@@ -1,5 +1,6 @@
 //! The job `init`: makes a repository, what opens it, and a recovery phrase that is shown this once.
 
+use crate::catalogue::en;
 use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
@@ -104,7 +105,7 @@ pub(crate) fn warn_of_weak_storage(
     match tried {
         Ok(storage) => {
             for what in storage.weaknesses() {
-                warn(format!("this storage is weak: {what}"));
+                warn(format!("this storage is weak: {}", en::weakness(what)));
             }
         }
         Err(e) => warn(format!("the storage could not be tried out: {}", e.message)),

@@ -3,18 +3,19 @@
 
 use crate::context::Context;
 use crate::face::{Face, Notice};
-use crate::failure::{Failure, advice};
+use crate::failure::Failure;
 use crate::paths::{SnapshotSpec, absolute};
 use crate::status::Status;
 use crate::text;
+use engine::SessionId;
 use engine::facts::SnapshotInfo;
 use engine::list;
 use engine::manifest::{self, Manifest, Snapshot};
 use engine::monitor::{Problem, ProblemKind, Quiet};
 use engine::order;
+use engine::problem::{ClockWarning, Warning};
 use engine::repo::Repo;
 use engine::select::{self, Filter, Wanted};
-use engine::{Error, SessionId};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -39,22 +40,15 @@ pub struct Among {
 
 pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, Failure> {
     let survey = repo.survey()?;
-    if let Some(why) = survey.warning() {
-        warn(face, why);
+    if let Some(warning) = survey.warning() {
+        warn(face, warning);
     }
     let snapshots = survey.snapshots;
     let (mut damaged, mut unread) = (0, 0);
     for (id, error) in survey.unreadable {
-        let mut problem = manifest::problem(id, &error);
-        match &mut problem.what {
-            ProblemKind::Unreadable { why } => {
-                unread += 1;
-                if let Error::Store(error) = &error
-                    && let Some(advice) = advice(error)
-                {
-                    *why = format!("{why}; {advice}");
-                }
-            }
+        let problem = manifest::problem(id, &error);
+        match &problem.what {
+            ProblemKind::Unreadable(_) => unread += 1,
             _ => damaged += 1,
         }
         face.notice(&Notice::Listing(&problem));
@@ -75,30 +69,17 @@ pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, 
 fn tell_future(face: &dyn Face, facts: &[SnapshotInfo]) {
     let mut future = facts.iter().filter(|facts| facts.is_in_future());
     let Some(first) = future.next() else { return };
-    let short = text::short(&first.id.to_hex());
-    let others = match future.count() {
-        0 => String::new(),
-        more => format!(" and {} like it", text::count(more as u64, "snapshot")),
+    let warning = ClockWarning::MadeInFuture {
+        snapshot: first.id,
+        time: first.time,
+        more: future.count() as u64,
     };
-    let why = format!(
-        "snapshot {short} says that it was made in the future, at {}{others}: until then it is not 'latest', and no \
-         --keep-* rule removes it; 'dedup forget {short}' does",
-        text::time(first.time),
-    );
-    warn(face, why);
+    warn(face, Warning::Clock(warning));
 }
 
 /// One line of warning about the snapshots as a whole.
-pub fn warn(face: &dyn Face, why: String) {
-    tell(face, String::new(), ProblemKind::Warning { why });
-}
-
-fn tell(face: &dyn Face, object: String, what: ProblemKind) {
-    let problem = Problem {
-        path: object.into_bytes(),
-        what,
-    };
-    face.notice(&Notice::Listing(&problem));
+pub fn warn(face: &dyn Face, warning: Warning) {
+    face.notice(&Notice::Listing(&Problem::general(warning)));
 }
 
 impl Listing {

@@ -1,5 +1,6 @@
 //! What the environment says of this machine: its directories, its name, and how a run behaves on it.
 
+use crate::catalogue::en;
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::resolve::descriptor;
@@ -124,7 +125,7 @@ pub fn check_environment(env: &Env) -> Result<(), Failure> {
     for name in ["DEDUP_REPOSITORY", "DEDUP_FROM_REPOSITORY"] {
         if let Some(url) = env.text(name)? {
             let checked = engine::repo::check_location(url);
-            checked.map_err(|e| Failure::usage(format!("{name}: {e}")))?;
+            checked.map_err(|e| Failure::usage(format!("{name}: {}", en::engine_error(&e))))?;
         }
     }
     for name in ["DEDUP_PASSWORD", "DEDUP_NEW_PASSWORD", "DEDUP_FROM_PASSWORD"] {

@@ -1,9 +1,10 @@
 //! The job `prune`: a retention policy if one is given, then the collection of garbage, whose cost is stated before it
 //! is asked for.
 
+use crate::catalogue::en;
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step, confirm_if_possible};
-use crate::failure::{Failure, is_of_this_machine};
+use crate::failure::Failure;
 use crate::listing;
 use crate::removal::{self, Decisions, Removed, Retention};
 use crate::status::Status;
@@ -185,10 +186,13 @@ fn collect(
     }
     let step = Step::start(face, Activity::Prune)?;
     let summary = run::run(repo, options, &step).map_err(|e| match e {
-        Error::Store(StoreError::NoSpace { ref object }) if !is_of_this_machine(object) => Failure::new(
-            Status::OutOfSpace,
-            format!("{e}: nothing could be freed; a few kilobytes of room are enough to begin"),
-        ),
+        Error::Store(StoreError::NoSpace { ref object }) if !object.is_of_this_machine() => {
+            let said = en::engine_error(&e);
+            Failure::new(
+                Status::OutOfSpace,
+                format!("{said}: nothing could be freed; a few kilobytes of room are enough to begin"),
+            )
+        }
         e => e.into(),
     })?;
     let problems = step.finish();

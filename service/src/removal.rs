@@ -9,6 +9,7 @@ use crate::text;
 use engine::facts::{Group, GroupKey, SnapshotInfo, group_by};
 use engine::forget;
 pub use engine::forget::{ForgetAction, PolicyDecision};
+use engine::problem::Warning;
 use engine::repo::Repo;
 use engine::retain::Policy;
 use engine::select::Filter;
@@ -90,8 +91,7 @@ pub(crate) fn check(
 ) -> Result<(), Failure> {
     for tags in &retention.tags {
         if !decisions.iter().any(|d| d.facts.has_tags(tags)) {
-            let why = format!("--keep-tag {}: no snapshot has these tags", tags.join(","));
-            listing::warn(face, why);
+            listing::warn(face, Warning::NoSuchTags(tags.clone()));
         }
     }
     if retention.allow_empty {
@@ -176,7 +176,7 @@ pub(crate) fn remove(
     for decision in decisions.removals() {
         match forget::apply(repo, &[decision.facts.id], context.now_secs()) {
             Ok(()) => removed.count += 1,
-            Err(Error::Store(e @ (StoreError::Refused(_) | StoreError::Corrupt { .. }))) => {
+            Err(e @ (Error::Refused(_) | Error::Store(StoreError::Corrupt { .. }))) => {
                 removed.failed += 1;
                 face.notice(&Notice::PartFailed(&e.into()));
             }

@@ -1,6 +1,7 @@
 //! Reading secrets: from the environment's value, a file, an open file, a command or the person in front of the face,
 //! never from arguments. What was read is wiped when it is dropped and never shown, not even by `{:?}`.
 
+use crate::catalogue::en;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::status::Status;
@@ -188,7 +189,7 @@ fn ask(prompt: PasswordPrompt, face: &dyn Face) -> Result<Hidden, Failure> {
 
 /// What the engine takes for what was read. Text that can't be a key or phrase opens nothing.
 pub fn unlocking(credential: &Credential) -> Result<key::Secret, Failure> {
-    let useless = |e: StoreError| Failure::new(Status::WrongKey, e.to_string());
+    let useless = |e: StoreError| Failure::new(Status::WrongKey, en::store_error(&e));
     match credential {
         Credential::Password(password) => Ok(key::Secret::Password(key::Password::new(password.expose()))),
         Credential::KeyFile(path) => read_key_file(path),
@@ -198,7 +199,10 @@ pub fn unlocking(credential: &Credential) -> Result<key::Secret, Failure> {
 
 pub fn read_key_file(path: &Path) -> Result<key::Secret, Failure> {
     let text = read_file("the key file", path)?;
-    key::parse_key_file(&text).map_err(|e| Failure::new(Status::WrongKey, format!("{}: {e}", path.display())))
+    key::parse_key_file(&text).map_err(|e| {
+        let said = en::store_error(&e);
+        Failure::new(Status::WrongKey, format!("{}: {said}", path.display()))
+    })
 }
 
 #[cfg(test)]

@@ -299,7 +299,7 @@ fn file(reader: &Reader<'_>, content: &Content) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let chunk = |id: chunkstore::ChunkId| -> Result<Vec<u8>> {
         let located = reader.locate(&id)?.ok_or_else(|| StoreError::Missing {
-            object: format!("chunk {id}"),
+            object: chunkstore::error::Object::Chunk(id),
         })?;
         let mut out = Vec::new();
         let (remote, keys) = (reader.store().remote(), reader.store().keys());

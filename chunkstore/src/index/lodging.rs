@@ -2,7 +2,7 @@
 //! nothing can be written at all. Only an index in the cache is there for the next run.
 
 use crate::descriptors;
-use crate::error::{Error, Result};
+use crate::error::{Error, IndexFault, Operation, Result};
 use crate::scratch::ScratchDir;
 use rocksdb::Env;
 use std::fs::File;
@@ -70,13 +70,13 @@ impl Room {
 /// The first copy of the index that no other process holds.
 fn free_copy(cache: &Path) -> Result<Room> {
     let root = cache.join("index");
-    std::fs::create_dir_all(&root).map_err(|e| Error::local("create", &root, e))?;
+    std::fs::create_dir_all(&root).map_err(|e| Error::local(Operation::Create, &root, e))?;
     for copy in 0..COPIES {
         let path = root.join(format!("{copy}.lock"));
         let mut options = File::options();
         options.create(true).truncate(false).write(true);
         let lock = descriptors::patiently(|| options.open(&path));
-        let lock = lock.map_err(|e| Error::local("open", &path, e))?;
+        let lock = lock.map_err(|e| Error::local(Operation::Open, &path, e))?;
         match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 return Ok(Room::Copy {
@@ -85,10 +85,8 @@ fn free_copy(cache: &Path) -> Result<Room> {
                 });
             }
             Err(rustix::io::Errno::WOULDBLOCK) => continue,
-            Err(e) => return Err(Error::local("lock", &path, e.into())),
+            Err(e) => return Err(Error::local(Operation::Lock, &path, e.into())),
         }
     }
-    Err(Error::Index(format!(
-        "{COPIES} other processes use this repository's cache; try again later"
-    )))
+    Err(Error::Index(IndexFault::AllInUse { copies: COPIES }))
 }

@@ -1,6 +1,6 @@
 //! G3: sessions that hold a collection up publish or are fenced; a clock says only when to try (I-8).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::id::SessionId;
 use crate::session;
 use crate::simulation::{self, Rule};
@@ -47,15 +47,16 @@ pub fn fence_stale_sessions(
 /// How long ago this machine first saw a session, by the age of a file it leaves in the cache.
 fn seen_for(store: &Store, id: SessionId) -> Result<Duration> {
     let dir = store.cache().join("seen");
-    std::fs::create_dir_all(&dir).map_err(|e| Error::local("create", &dir, e))?;
+    std::fs::create_dir_all(&dir).map_err(|e| Error::local(Operation::Create, &dir, e))?;
     let path = dir.join(id.to_hex());
     match std::fs::metadata(&path).and_then(|meta| meta.modified()) {
         Ok(first) => Ok(SystemTime::now().duration_since(first).unwrap_or_default()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let fresh = path.with_extension("new");
-            simulation::atomic_write(&path, &fresh, b"").map_err(|e| Error::local("write", &path, e))?;
+            simulation::atomic_write(&path, &fresh, b"")
+                .map_err(|e| Error::local(Operation::Write, &path, e))?;
             Ok(Duration::ZERO)
         }
-        Err(e) => Err(Error::local("read", &path, e)),
+        Err(e) => Err(Error::local(Operation::Read, &path, e)),
     }
 }

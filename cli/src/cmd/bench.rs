@@ -12,7 +12,6 @@ use service::machine;
 use service::units::format_bytes;
 use service::{Failure, Status};
 use std::io;
-use std::path::PathBuf;
 
 pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
     let on = match &args.scratch {
@@ -47,12 +46,7 @@ pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
 }
 
 fn failed(dir: &std::path::Path, source: io::Error) -> Failure {
-    service::Error::Io {
-        what: "use for scratch",
-        path: PathBuf::from(dir),
-        source,
-    }
-    .into()
+    Failure::io("use for scratch", dir, &source)
 }
 
 fn per_second(rate: f64) -> String {

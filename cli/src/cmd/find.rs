@@ -11,6 +11,7 @@ use service::list::{self, FindQuery};
 use service::listing;
 use service::manifest::Snapshot;
 use service::monitor::{Monitor, Problem, ProblemKind};
+use service::problem::RestoreProblem;
 use service::units::escape;
 use service::{Failure, Status};
 use service::{SessionId, when};
@@ -90,9 +91,9 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
     {
         watcher.problem(&Problem {
             path: Vec::new(),
-            what: ProblemKind::Restore {
-                why: format!("nothing in these snapshots matches '{pattern}'"),
-            },
+            what: ProblemKind::Restore(RestoreProblem::NothingFound {
+                pattern: pattern.clone(),
+            }),
         });
     }
     let code = watcher.finish().status().max(all.status());

@@ -6,6 +6,7 @@ use crate::render::{json, text};
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::entry::Entry;
+use service::error::NamedSnapshot;
 use service::listing;
 use service::monitor::Quiet;
 use service::paths::{SnapshotSpec, absolute, from_root};
@@ -55,7 +56,7 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
     let listed = list().map_err(|e| match e {
         Error::NoSuchPath { path, .. } => Error::NoSuchPath {
             path: format!("/{path}"),
-            snapshot: chosen.short.clone(),
+            snapshot: NamedSnapshot::Text(chosen.short.clone()),
         },
         e => e,
     });

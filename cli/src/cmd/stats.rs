@@ -6,6 +6,7 @@ use crate::output::{self, Lines};
 use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
+use service::catalogue::en;
 use service::face::{Activity, Step};
 use service::stats::{self, Stats};
 use service::storage::Storage;
@@ -30,7 +31,7 @@ pub fn run(terminal: &Terminal, args: &StatsArgs) -> Result<Status, Failure> {
             // All there is can be compressed.
             object["compression_progress"] = json!(100);
             object["storage_tried"] = json!(storage.as_ref().map(|storage| storage.tried));
-            object["storage_weaknesses"] = json!(storage.as_ref().map(Storage::weaknesses));
+            object["storage_weaknesses"] = json!(storage.as_ref().map(weaknesses));
             output::object(&object)?;
         }
         false => {
@@ -111,9 +112,13 @@ fn tell(s: &Stats, storage: Option<&Storage>) -> String {
     rows.collect()
 }
 
+fn weaknesses(storage: &Storage) -> Vec<&'static str> {
+    storage.weaknesses().into_iter().map(en::weakness).collect()
+}
+
 /// What was seen of the storage when this machine tried it out.
 fn soundness(storage: Option<&Storage>) -> String {
-    match storage.map(Storage::weaknesses) {
+    match storage.map(weaknesses) {
         None => "not tested by this machine".to_string(),
         Some(weak) if weak.is_empty() => "sound".to_string(),
         Some(weak) => format!("weak: {}", weak.join("; ")),

@@ -5,6 +5,7 @@ use super::text;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use service::SessionId;
+use service::catalogue::en;
 use service::entry::{Entry, Kind, Time};
 use service::facts::Group;
 use service::manifest::{Manifest, Summary};
@@ -80,13 +81,22 @@ pub fn restoring(mut status: Value) -> Value {
 
 /// For standard error.
 pub fn problem(problem: &Problem, during: &str) -> Value {
+    problem_saying(problem, during, &en::problem(problem))
+}
+
+/// The same of an object that a listing leaves out.
+pub fn listed_problem(problem: &Problem) -> Value {
+    problem_saying(problem, "list", &en::listed_problem(problem))
+}
+
+fn problem_saying(problem: &Problem, during: &str, message: &str) -> Value {
     let kind = match problem.what {
         ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => "warning",
         _ => "error",
     };
     json!({
         "message_type": kind,
-        "error": { "message": text::why(&problem.what) },
+        "error": { "message": message },
         "during": during,
         "item": name(&problem.path),
     })
@@ -200,7 +210,7 @@ pub fn entry(path: &[u8], entry: &Entry) -> Value {
         Kind::Dir | Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo | Kind::Socket => {}
     }
     if let Some(trouble) = entry.trouble {
-        object["problem"] = json!(text::why(&ProblemKind::Source(trouble)));
+        object["problem"] = json!(en::trouble(trouble));
     }
     object
 }

@@ -1,27 +1,16 @@
 //! Text for people. Every name and path in it is escaped, so that none can steer a terminal.
 
 use jiff::Timestamp;
-use service::entry::{Entry, Kind, Trouble};
+use service::catalogue::en;
+use service::entry::{Entry, Kind};
 use service::facts::SnapshotInfo;
 use service::manifest::Summary;
-use service::monitor::{Lost, Problem, ProblemKind, Progress};
+use service::monitor::{Problem, ProblemKind, Progress};
 pub use service::text::{count, grouped, short, time};
 use service::units::{self, escape, format_bytes, format_duration};
 use std::fmt::Write;
-use std::io;
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
-
-/// What the system says of an error number: "permission denied".
-pub fn reason(errno: i32) -> String {
-    let said = io::Error::from_raw_os_error(errno).to_string();
-    let said = said.split(" (os error").next().unwrap_or_default();
-    let mut chars = said.chars();
-    match chars.next() {
-        Some(first) => first.to_lowercase().chain(chars).collect(),
-        None => format!("error {errno}"),
-    }
-}
 
 /// `path` from the root, as snapshots hold it.
 pub fn absolute(path: &[u8]) -> Vec<u8> {
@@ -31,52 +20,27 @@ pub fn absolute(path: &[u8]) -> Vec<u8> {
     }
 }
 
-/// What is wrong, without the path.
-pub fn why(what: &ProblemKind) -> String {
-    match what {
-        ProblemKind::Source(Trouble::Unreadable { errno }) => format!("can't be read: {}", reason(*errno)),
-        ProblemKind::Source(Trouble::Unknown { errno }) => format!("can't be examined: {}", reason(*errno)),
-        ProblemKind::Source(Trouble::Changed) => {
-            "changed each time it was read; what is saved may be half old, half new".to_string()
-        }
-        ProblemKind::Source(Trouble::NoXattrs { errno }) => {
-            format!("its extended attributes can't be read: {}", reason(*errno))
-        }
-        ProblemKind::SourceMissing { errno } => format!("not backed up: {}", reason(*errno)),
-        ProblemKind::Lost { how, whole } => {
-            let found = match how {
-                Lost::Empty => "empty",
-                Lost::Unmounted => "not a mounted file system any more",
-                Lost::NotADirectory => "not a directory any more",
-            };
-            let then = Timestamp::from_second(*whole).map_or_else(|_| "before".to_string(), time);
-            format!(
-                "it is {found}, and the snapshot of {then} has files there; if that is as it should be, accept it once with --allow-empty"
-            )
-        }
-        ProblemKind::Bare { link: true } => {
-            "only the symbolic link itself is saved; for the directory that it leads to, write a slash after it"
-                .to_string()
-        }
-        ProblemKind::Bare { link: false } => {
-            "only the device or FIFO itself is saved; --read-special saves what can be read from it".to_string()
-        }
-        ProblemKind::LeftOut { why } => format!("not backed up: {why}"),
-        ProblemKind::Restore { why } | ProblemKind::Unreadable { why } | ProblemKind::Warning { why } => {
-            why.clone()
-        }
-        // "missing" alone, or with what is missing for whom.
-        ProblemKind::Damage { why } if why.starts_with("missing") => why.clone(),
-        ProblemKind::Damage { why } => format!("damaged: {why}"),
-    }
-}
-
 /// One line about a problem.
 pub fn problem(problem: &Problem) -> String {
-    let what = escape(why(&problem.what).as_bytes());
+    one_line(problem, &en::problem(problem))
+}
+
+/// The same of an object that a listing leaves out.
+pub fn listed_problem(problem: &Problem) -> String {
+    one_line(problem, &en::listed_problem(problem))
+}
+
+fn one_line(problem: &Problem, text: &str) -> String {
+    let what = escape(text.as_bytes());
     let warning = match problem.what {
-        ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => "warning: ",
-        _ => "",
+        ProblemKind::Warning(_) | ProblemKind::Bare { .. } => "warning: ",
+        ProblemKind::Source(_)
+        | ProblemKind::SourceMissing { .. }
+        | ProblemKind::Lost { .. }
+        | ProblemKind::LeftOut { .. }
+        | ProblemKind::Restore(_)
+        | ProblemKind::Unreadable(_)
+        | ProblemKind::Damage(_) => "",
     };
     match problem.path.is_empty() {
         true => format!("{warning}{what}"),
@@ -286,7 +250,7 @@ pub fn long_entry(path: &[u8], entry: &Entry) -> String {
         let _ = write!(line, " -> {}", escape(target));
     }
     if let Some(trouble) = entry.trouble {
-        let _ = write!(line, " ({})", why(&ProblemKind::Source(trouble)));
+        let _ = write!(line, " ({})", en::trouble(trouble));
     }
     line
 }
@@ -299,6 +263,9 @@ pub fn took(elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use service::StoreError;
+    use service::entry::Trouble;
+    use service::problem::{Damage, Warning};
 
     #[test]
     fn problems_are_one_safe_line() {
@@ -319,18 +286,22 @@ mod tests {
             line(b"/x", ProblemKind::SourceMissing { errno: 2 }),
             "/x: not backed up: no such file or directory"
         );
-        let why = || "bad\nword".to_string();
+        let object = || StoreError::Missing {
+            object: "bad\nword".into(),
+        };
         assert_eq!(
-            line(b"", ProblemKind::Warning { why: why() }),
-            "warning: bad\\x0aword"
+            line(b"", ProblemKind::Warning(Warning::NotCopied(object()))),
+            "warning: not copied: bad\\x0aword is missing"
         );
         assert_eq!(
-            line(b"packs/aa", ProblemKind::Damage { why: why() }),
-            "packs/aa: damaged: bad\\x0aword"
+            line(b"packs/aa", ProblemKind::Damage(Damage::Needed(object()))),
+            "packs/aa: damaged: bad\\x0aword is missing"
         );
-        let why = "missing, but 1 chunk in it is needed".to_string();
         assert_eq!(
-            line(b"packs/aa", ProblemKind::Damage { why }),
+            line(
+                b"packs/aa",
+                ProblemKind::Damage(Damage::PackMissing { chunks: 1 })
+            ),
             "packs/aa: missing, but 1 chunk in it is needed"
         );
     }

@@ -25,7 +25,7 @@ pub use own::OwnPlaces;
 pub use parent::Ignore;
 
 use crate::entry::{Entry, Time};
-use crate::error::{Error, Result};
+use crate::error::{Error, NoSource, Result};
 use crate::filter::{Filter, FilterOptions};
 use crate::manifest::{Head, Manifest, Summary};
 use crate::monitor::{Monitor, Phase};
@@ -407,8 +407,8 @@ where
     if let Some((path, errno)) = missing.first()
         && missing.len() >= options.sources.len()
     {
-        let why = std::io::Error::from_raw_os_error(*errno);
-        return Err(Error::NoSource(format!("{}: {why}", path.display())));
+        let (path, errno) = (path.clone(), *errno);
+        return Err(Error::NoSource(NoSource::Missing { path, errno }));
     }
     let (to_workers, for_workers) = bounded(WINDOW);
     let (to_assembler, for_assembler) = bounded(WINDOW);

@@ -2,7 +2,7 @@
 //! backed up, whatever the patterns say: a repository that holds itself would grow with every run.
 
 use super::BackupOptions;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Usage};
 use crate::walk::LeftOut;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -29,10 +29,8 @@ pub(super) fn left_out(options: &BackupOptions) -> Result<LeftOut> {
         let there = real_source(source, options.followed.contains(source));
         let is_own = |above: &Path| repositories.iter().any(|own| own == above) || is_one_of(above, &ids);
         if there.ancestors().any(is_own) {
-            let source = source.display();
-            return Err(Error::Usage(format!(
-                "{source} is the repository itself, or in it: it can't be backed up into itself"
-            )));
+            let source = source.clone();
+            return Err(Error::Usage(Usage::OwnRepository { source }));
         }
         for place in places.iter().chain(&repositories) {
             match place.strip_prefix(&there) {

@@ -18,6 +18,7 @@ use crate::repo::{self, Repo};
 use crate::restore;
 use crate::run::{LocalDirs, RunContext};
 use chunkstore::chunker::Bounds;
+use chunkstore::error::Operation;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -138,7 +139,7 @@ impl Bench<'_> {
         let (_, restored) = timed(|| restore::run(&repo, &manifest, &options, self.monitor))?;
         drop(repo);
         for folder in [&source, &repository, &target] {
-            std::fs::remove_dir_all(folder).map_err(|e| io("remove", folder, e))?;
+            std::fs::remove_dir_all(folder).map_err(|e| io(Operation::Remove, folder, e))?;
         }
         let achieved = |what, seconds: f64, limit| Achieved {
             what,
@@ -164,7 +165,7 @@ impl Bench<'_> {
         let make = |path: &Path, bytes: &[u8]| {
             let folder = path.parent().unwrap_or(path);
             let made = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(path, bytes));
-            made.map_err(|e| io("write", path, e))
+            made.map_err(|e| io(Operation::Write, path, e))
         };
         let each = if data == Data::SmallFiles { SMALL } else { LARGE };
         let count = (self.options.size / each as u64).max(1);
@@ -271,12 +272,8 @@ impl Stages {
     }
 }
 
-fn io(what: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Error {
-    Error::Io {
-        what,
-        path: path.into(),
-        source,
-    }
+fn io(operation: Operation, path: impl Into<PathBuf>, source: std::io::Error) -> Error {
+    Error::io(operation, path, source)
 }
 
 fn timed<T>(call: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {

@@ -7,8 +7,10 @@ use super::write::RestoreWorker;
 use crate::entry::{Content, Entry, Extent, Kind};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, DataRanges, TargetDir};
+use crate::problem::RestoreProblem;
 use crate::trees;
 use chunkstore::compress::CHUNK_MAX;
+use chunkstore::error::Operation;
 use chunkstore::frame::Decoder;
 use chunkstore::keys::Keys;
 use chunkstore::reader::Reader;
@@ -48,7 +50,7 @@ impl RestoreWorker<'_, '_> {
         fsmeta::advise_done(&*file, part.at, part.len.into());
         let mut bytes = vec![0; part.len as usize];
         file.read_exact_at(&mut bytes, part.at)
-            .map_err(|e| Fault::target("read back", e))?;
+            .map_err(|e| Fault::target(Operation::ReadBack, e))?;
         let keys = self.shared.source.reader().store().keys();
         let same = match part.file {
             Some(file) => keys.content_hash(&bytes) == file.hash,
@@ -56,9 +58,7 @@ impl RestoreWorker<'_, '_> {
         };
         match same {
             true => Ok(Some(file)),
-            false => Err(Fault::Path(
-                "what was read back is not what was written".to_string(),
-            )),
+            false => Err(Fault::Path(RestoreProblem::ReadBack)),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::schema;
 use super::tables::{Named, RemoteTable, SetTable, Tables};
 use super::values::AbsolutePath;
 use super::{Remote, Settings, did_you_mean};
+use crate::catalogue::en;
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
@@ -146,7 +147,7 @@ impl File<'_> {
         let invalid = |why: &str| self.wrong(Some(url.span()), &format!("'url': {why}"));
         let text = url.get_ref();
         if engine::repo::local_path(text).is_none() || text.starts_with("file:") {
-            engine::repo::check_location(text).map_err(|e| invalid(&e.to_string()))?;
+            engine::repo::check_location(text).map_err(|e| invalid(&en::engine_error(&e)))?;
             return Ok(text.clone());
         }
         let path = AbsolutePath::parse(text).map_err(|why| invalid(&why))?;
@@ -207,7 +208,10 @@ impl File<'_> {
                     every: tier.keep_every.0,
                 });
                 let policy = Policy::new(vec![Rule::Tiers(each.collect())]);
-                policy.map_err(|e| self.wrong(Some(tiers.span()), &format!("'tiers': {e}")))?;
+                policy.map_err(|e| {
+                    let why = format!("'tiers': {}", en::policy_error(&e));
+                    self.wrong(Some(tiers.span()), &why)
+                })?;
             }
         }
         Ok(())
