@@ -11,11 +11,13 @@ use crate::entry::Trouble;
 use crate::error::{Error, StoreError};
 use chunkstore::error::{Object, TreeFault, TreePart};
 use chunkstore::{ChunkId, PackId};
+use std::os::unix::ffi::OsStringExt;
 
 /// A path that is not, or not wholly, what it should be. The run goes on (I-12).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
-    /// Absolute path or object name, raw bytes: callers escape it when they print.
+    /// Absolute path or object name, raw bytes: callers escape it when they print. Empty where neither is to be said
+    /// before the text, which then says itself what it is about.
     pub path: Vec<u8>,
     pub what: ProblemKind,
 }
@@ -32,10 +34,23 @@ impl Problem {
     }
 
     pub fn new(object: impl Into<Object>, what: ProblemKind) -> Problem {
-        Problem {
-            path: object.into().to_string().into_bytes(),
-            what,
-        }
+        let path = match object.into() {
+            Object::Named(name) => name.into_bytes(),
+            Object::Path(path) => path.into_os_string().into_vec(),
+            // What has no name is named by the error.
+            Object::Chunk(_)
+            | Object::TreeChunk(_)
+            | Object::NewChunk(_)
+            | Object::BundledFile(..)
+            | Object::LocalIndex(_)
+            | Object::RestoreTarget
+            | Object::Frame
+            | Object::SealedKey
+            | Object::KeySlots
+            | Object::Manifest
+            | Object::Entry => Vec::new(),
+        };
+        Problem { path, what }
     }
 
     /// A warning about this object.

@@ -144,13 +144,13 @@ fn run(line: &OsStr) -> Result<Hidden, Failure> {
     } else {
         ("sh", "-c")
     };
-    let mut command = child::command(shell).map_err(|e| failed(&e))?;
+    let mut command = child::command(shell).map_err(|e| failed(&en::io_error(&e)))?;
     command
         .arg(option)
         .arg(line)
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let mut child = child::start(move || command.spawn()).map_err(|e| failed(&e))?;
+    let mut child = child::start(move || command.spawn()).map_err(|e| failed(&en::io_error(&e)))?;
     let text = match child.stdout.take() {
         Some(stdout) => read_text(stdout),
         None => Err("it has no output".to_string()),

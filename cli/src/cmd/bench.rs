@@ -7,6 +7,7 @@ use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::json;
 use service::bench::{self, BenchOptions, BenchReport};
+use service::catalogue::en;
 use service::face::{Activity, Step};
 use service::machine;
 use service::units::format_bytes;
@@ -82,7 +83,7 @@ fn tell(report: &BenchReport) -> String {
             let part = format!("{:.0}%", 100.0 * run.rate / run.limit);
             let seconds = format!("{:.2} s", run.seconds);
             vec![
-                run.what.to_string(),
+                en::measured_run(run.what).to_string(),
                 seconds,
                 per_second(run.rate),
                 per_second(run.limit),

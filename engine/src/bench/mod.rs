@@ -63,10 +63,29 @@ pub struct Stages {
     pub examine: f64,
 }
 
+/// What a whole run does, to which kind of files. The names are those of the JSON output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub enum MeasuredRun {
+    #[serde(rename = "text, backup")]
+    BackUpText,
+    #[serde(rename = "noise, backup")]
+    BackUpNoise,
+    #[serde(rename = "small files, backup")]
+    BackUpSmallFiles,
+    #[serde(rename = "small files, nothing changed")]
+    BackUpUnchanged,
+    #[serde(rename = "text, restore")]
+    RestoreText,
+    #[serde(rename = "noise, restore")]
+    RestoreNoise,
+    #[serde(rename = "small files, restore")]
+    RestoreSmallFiles,
+}
+
 /// One whole run. Rates in bytes of source a second.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Achieved {
-    pub what: &'static str,
+    pub what: MeasuredRun,
     pub bytes: u64,
     pub seconds: f64,
     pub rate: f64,
@@ -150,13 +169,13 @@ impl Bench<'_> {
         };
         let threads = self.options.threads as f64;
         let mut runs = vec![
-            achieved(data.name(), seconds, stages.backup_limit(data, threads)),
-            achieved(data.restore_name(), restored, stages.restore_limit(data, threads)),
+            achieved(data.backup(), seconds, stages.backup_limit(data, threads)),
+            achieved(data.restore(), restored, stages.restore_limit(data, threads)),
         ];
         if data == Data::SmallFiles {
             // An unchanged file is examined once, and not opened.
             let limit = SMALL as f64 * threads / stages.examine;
-            runs.push(achieved("small files, nothing changed", again, limit));
+            runs.push(achieved(MeasuredRun::BackUpUnchanged, again, limit));
         }
         Ok(runs)
     }
@@ -221,19 +240,19 @@ impl Bench<'_> {
 }
 
 impl Data {
-    fn name(self) -> &'static str {
+    fn backup(self) -> MeasuredRun {
         match self {
-            Data::Text => "text, backup",
-            Data::Noise => "noise, backup",
-            Data::SmallFiles => "small files, backup",
+            Data::Text => MeasuredRun::BackUpText,
+            Data::Noise => MeasuredRun::BackUpNoise,
+            Data::SmallFiles => MeasuredRun::BackUpSmallFiles,
         }
     }
 
-    fn restore_name(self) -> &'static str {
+    fn restore(self) -> MeasuredRun {
         match self {
-            Data::Text => "text, restore",
-            Data::Noise => "noise, restore",
-            Data::SmallFiles => "small files, restore",
+            Data::Text => MeasuredRun::RestoreText,
+            Data::Noise => MeasuredRun::RestoreNoise,
+            Data::SmallFiles => MeasuredRun::RestoreSmallFiles,
         }
     }
 }

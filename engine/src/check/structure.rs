@@ -17,7 +17,7 @@ use crate::problem::{Damage, Warning};
 use crate::references::Walk;
 use crate::repo::Repo;
 use crate::tree::{self, CodecError, Reference, Root};
-use chunkstore::error::{Flaw, Object};
+use chunkstore::error::{Flaw, Object, Unreadable};
 use chunkstore::frame::Decoder;
 use chunkstore::index::{Condemned, Inventory, LocalIndex};
 use chunkstore::live::LiveSet;
@@ -312,7 +312,9 @@ fn note_tree_chunk(findings: &mut Findings, index: &LocalIndex, chunk: ChunkId, 
             findings.unread(object.clone(), &error);
             return findings.unproven_chunk(chunk);
         }
-        (StoreError::NewerFormat { .. }, _) => {
+        (StoreError::NewerFormat(feature), _) => {
+            let (object, cause) = (Object::TreeChunk(chunk), Unreadable::NewerFormat(feature.clone()));
+            let error = StoreError::Unreadable { object, cause };
             findings.unread(Object::TreeChunk(chunk), &error);
             return findings.unproven_chunk(chunk);
         }

@@ -2,6 +2,7 @@
 //! the read fail, so that half of a dump never becomes a snapshot.
 
 use super::sources::SourceLists;
+use crate::catalogue::en;
 use crate::failure::Failure;
 use crate::status::Status;
 use engine::child;
@@ -76,17 +77,17 @@ fn start(words: &[OsString]) -> Result<From, Failure> {
     let (program, arguments) = words
         .split_first()
         .ok_or_else(|| Failure::usage("--stdin-from-command needs a command"))?;
-    let failed = |e: &dyn std::fmt::Display| {
+    let failed = |why: &str| {
         let program = program.to_string_lossy();
         Failure::new(
             Status::Failed,
-            format!("can't run {program}: {e}; no snapshot was made"),
+            format!("can't run {program}: {why}; no snapshot was made"),
         )
     };
-    let mut command = child::command(program).map_err(|e| failed(&e))?;
+    let mut command = child::command(program).map_err(|e| failed(&en::io_error(&e)))?;
     command.args(arguments).stdout(Stdio::piped());
-    let mut child = child::start(move || command.spawn()).map_err(|e| failed(&e))?;
-    let out = child.stdout.take().ok_or_else(|| failed(&"it has no output"))?;
+    let mut child = child::start(move || command.spawn()).map_err(|e| failed(&en::io_error(&e)))?;
+    let out = child.stdout.take().ok_or_else(|| failed("it has no output"))?;
     Ok(From::Running { child, out })
 }
 

@@ -14,4 +14,6 @@ pub use self::engine::engine_error;
 pub(crate) use self::io::io_error;
 pub use self::problem::{listed_problem, problem, trouble};
 pub use self::store::store_error;
-pub use self::value::{group_by_error, period_name, policy_error, reason, unit_error, weakness, when_error};
+pub use self::value::{
+    group_by_error, measured_run, period_name, policy_error, reason, unit_error, weakness, when_error,
+};

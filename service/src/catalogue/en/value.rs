@@ -1,5 +1,6 @@
 //! Values that can't be used, why snapshots are kept, and what storage can't do.
 
+use engine::bench::MeasuredRun;
 use engine::facts::GroupByError;
 use engine::retain::{Bucket, PolicyError, Reason, Unit};
 use engine::storage::Weakness;
@@ -102,6 +103,19 @@ pub fn period_name(bucket: Bucket) -> String {
         (Unit::Weeks, n) => format!("{n}-weekly"),
         (Unit::Months, n) => format!("{n}-monthly"),
         (Unit::Years, n) => format!("{n}-yearly"),
+    }
+}
+
+/// A run of the benchmark.
+pub fn measured_run(run: MeasuredRun) -> &'static str {
+    match run {
+        MeasuredRun::BackUpText => "text, backup",
+        MeasuredRun::BackUpNoise => "noise, backup",
+        MeasuredRun::BackUpSmallFiles => "small files, backup",
+        MeasuredRun::BackUpUnchanged => "small files, nothing changed",
+        MeasuredRun::RestoreText => "text, restore",
+        MeasuredRun::RestoreNoise => "noise, restore",
+        MeasuredRun::RestoreSmallFiles => "small files, restore",
     }
 }
 
