@@ -24,7 +24,7 @@ impl Codec {
 
     /// Of a tag as it is stored.
     pub fn read(tag: u8) -> Result<Self, Undecodable> {
-        Codec::from_tag(tag).ok_or_else(|| Undecodable::Newer(Feature::Codec(tag)))
+        Codec::from_tag(tag).ok_or(Undecodable::Newer(Feature::Codec(tag)))
     }
 }
 

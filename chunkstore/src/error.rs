@@ -84,7 +84,7 @@ pub enum Unreadable {
     #[error("newer format ({0:?})")]
     NewerFormat(Feature),
     #[error("invalid ({0:?})")]
-    Invalid(Invalid),
+    Invalid(Box<Invalid>),
     /// It may be in an index segment that can't be read.
     #[error("not indexed")]
     NotIndexed,

@@ -64,7 +64,7 @@ macro_rules! id {
         impl<'b, C> minicbor::Decode<'b, C> for $name {
             fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
                 Self::from_slice(d.bytes()?)
-                    .ok_or_else(|| minicbor::decode::Error::message(concat!("length of ", stringify!($name))))
+                    .ok_or_else(|| minicbor::decode::Error::message(stringify!($name)))
             }
         }
     };

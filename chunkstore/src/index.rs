@@ -184,7 +184,7 @@ impl LocalIndex {
     fn cf(&self, name: &str) -> Result<&rocksdb::ColumnFamily> {
         self.db
             .cf_handle(name)
-            .ok_or_else(|| Error::Index(IndexFault::NoColumnFamily))
+            .ok_or(Error::Index(IndexFault::NoColumnFamily))
     }
 }
 
@@ -306,11 +306,11 @@ fn table_options(cache: &Cache) -> Options {
 fn ingested(db: &DB) -> Result<HashSet<IndexId>> {
     let cf = db
         .cf_handle("segments")
-        .ok_or_else(|| Error::Index(IndexFault::NoColumnFamily))?;
+        .ok_or(Error::Index(IndexFault::NoColumnFamily))?;
     db.iterator_cf(cf, rocksdb::IteratorMode::Start)
         .map(|row| {
             let (key, _) = row.map_err(failed)?;
-            IndexId::from_slice(&key).ok_or_else(|| Error::Index(IndexFault::Undecodable))
+            IndexId::from_slice(&key).ok_or(Error::Index(IndexFault::Undecodable))
         })
         .collect()
 }

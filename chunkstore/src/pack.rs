@@ -44,7 +44,7 @@ impl Class {
 
     /// Of a tag as it is stored.
     pub fn read(tag: u8) -> Result<Self, Undecodable> {
-        Class::from_tag(tag).ok_or_else(|| Undecodable::Newer(Feature::PackClass(tag)))
+        Class::from_tag(tag).ok_or(Undecodable::Newer(Feature::PackClass(tag)))
     }
 
     pub fn is_tree(self) -> bool {

@@ -133,7 +133,7 @@ impl Scratch {
             self.db = Some(self.open()?);
         }
         let db = self.db.as_ref().map(|(db, ..)| db);
-        db.ok_or_else(|| Error::Index(IndexFault::Closed))
+        db.ok_or(Error::Index(IndexFault::Closed))
     }
 
     pub fn write<K: AsRef<[u8]>, V: AsRef<[u8]>>(

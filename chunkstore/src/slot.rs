@@ -225,8 +225,8 @@ impl Slot {
         if rest[body.len()..].iter().any(|byte| *byte != 0) {
             return Err(wrong(Flaw::Undecodable));
         }
-        let kind = SlotKind::from_tag(fields.kind)
-            .ok_or_else(|| Error::NewerFormat(Feature::SlotKind(fields.kind)))?;
+        let kind =
+            SlotKind::from_tag(fields.kind).ok_or(Error::NewerFormat(Feature::SlotKind(fields.kind)))?;
         let bare = without_note(body).ok_or_else(|| wrong(Flaw::Undecodable))?;
         Ok(Slot {
             id,

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// An object of the repository, or what else an error is about.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Object {
     /// Its name in the repository, or that of a folder there.
     Named(String),
@@ -17,8 +17,8 @@ pub enum Object {
     TreeChunk(ChunkId),
     /// A chunk that is just being stored.
     NewChunk(ChunkId),
-    /// A small file in the bundle that this chunk holds.
-    BundledFile(ChunkId, crate::id::ContentHash),
+    /// A small file in the bundle that a chunk holds.
+    BundledFile(Box<SmallFile>),
     /// The local index, and which file of it, where the database says so.
     LocalIndex(Option<PathBuf>),
     RestoreTarget,
@@ -76,7 +76,7 @@ impl fmt::Display for Object {
             Object::Chunk(id) => write!(f, "chunk {id}"),
             Object::TreeChunk(id) => write!(f, "tree chunk {id}"),
             Object::NewChunk(id) => write!(f, "new chunk {id}"),
-            Object::BundledFile(chunk, hash) => write!(f, "file {hash} of chunk {chunk}"),
+            Object::BundledFile(file) => write!(f, "file {} of chunk {}", file.hash, file.bundle),
             Object::LocalIndex(None) => f.write_str("local index"),
             Object::LocalIndex(Some(path)) => write!(f, "local index, {}", path.display()),
             Object::RestoreTarget => f.write_str("restore target"),
@@ -139,6 +139,6 @@ impl From<&Object> for Object {
 
 impl From<&SmallFile> for Object {
     fn from(file: &SmallFile) -> Object {
-        Object::BundledFile(file.bundle, file.hash)
+        Object::BundledFile(Box::new(*file))
     }
 }

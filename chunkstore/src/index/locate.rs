@@ -100,7 +100,7 @@ impl LocalIndex {
             .iterator_cf(self.cf("chunks")?, rocksdb::IteratorMode::Start)
         {
             let (key, value) = row.map_err(failed)?;
-            let id = ChunkId::from_slice(&key).ok_or_else(|| Error::Index(IndexFault::Undecodable))?;
+            let id = ChunkId::from_slice(&key).ok_or(Error::Index(IndexFault::Undecodable))?;
             if let Some(located) = self.located(&value)? {
                 each(id, located)?;
             }

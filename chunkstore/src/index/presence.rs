@@ -152,7 +152,7 @@ pub(super) fn still_hold(db: &DB, present: &Inventory) -> Result<bool> {
     }
     let cf = db
         .cf_handle("packs")
-        .ok_or_else(|| Error::Index(IndexFault::NoColumnFamily))?;
+        .ok_or(Error::Index(IndexFault::NoColumnFamily))?;
     let mut wrong = WrongSizes::new();
     for row in db.iterator_cf(cf, rocksdb::IteratorMode::Start) {
         let (_, value) = row.map_err(failed)?;

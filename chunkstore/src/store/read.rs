@@ -79,7 +79,7 @@ impl Store {
                 }
             }
         }
-        let why = trouble.unwrap_or_else(|| Error::Index(IndexFault::NoRoom));
+        let why = trouble.unwrap_or(Error::Index(IndexFault::NoRoom));
         Err((None, why))
     }
 

@@ -79,10 +79,7 @@ fn choose(structure: &Structure, what: ReadData) -> Result<Vec<(PackId, u64)>> {
         ReadData::All => packs.len(),
         ReadData::Subset { n, of } => {
             if n == 0 || n > of {
-                return Err(Error::Usage(Usage::Part {
-                    n: n.into(),
-                    of: of.into(),
-                }));
+                return Err(Error::Usage(Usage::Part { n, of }));
             }
             let part = |id: &PackId| {
                 id.0[..8]

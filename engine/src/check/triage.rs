@@ -60,7 +60,7 @@ impl<'a> Triage<'a> {
                 return Ok(StoreError::Unreadable { object, cause });
             }
             StoreError::Invalid(invalid) => {
-                let cause = Unreadable::Invalid(invalid.clone());
+                let cause = Unreadable::Invalid(Box::new(invalid.clone()));
                 return Ok(StoreError::Unreadable { object, cause });
             }
             StoreError::Unreadable { .. } => return Ok(error),

@@ -161,5 +161,5 @@ fn decode(row: &[u8]) -> Result<(Arc<EntrySlot>, u64)> {
         }
         Some((Arc::new(slot), left))
     };
-    fields().ok_or_else(|| Error::Store(StoreError::Index(IndexFault::Undecodable)))
+    fields().ok_or(Error::Store(StoreError::Index(IndexFault::Undecodable)))
 }

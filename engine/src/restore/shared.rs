@@ -108,9 +108,7 @@ impl<'a> Shared<'a> {
 
     /// The target of a run that writes.
     pub fn writable(&self) -> RestoreOutcome<&Target> {
-        self.target
-            .as_ref()
-            .ok_or_else(|| Fault::Path(RestoreProblem::DryRun))
+        self.target.as_ref().ok_or(Fault::Path(RestoreProblem::DryRun))
     }
 
     pub fn strip(&self) -> usize {

@@ -5,6 +5,7 @@ use crate::render::{json, text};
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use service::backup::FollowerReport;
+use service::catalogue::en;
 use service::monitor::Problem;
 use service::units::{escape, format_bytes};
 
@@ -15,7 +16,7 @@ pub fn tell_problems(terminal: &Terminal, replicas: &[FollowerReport]) {
             tell_problem(terminal, one, problem);
         }
         if let Some(failure) = &one.failure {
-            let message = format!("{}: {failure}", one.name);
+            let message = format!("{}: {}", one.name, en::engine_error(failure));
             output::say(&match terminal.json() {
                 true => json!({
                     "message_type": "error",

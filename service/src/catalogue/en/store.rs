@@ -121,7 +121,7 @@ pub(super) fn object(object: &Object) -> String {
         Object::Chunk(id) => format!("chunk {id}"),
         Object::TreeChunk(id) => format!("tree chunk {id}"),
         Object::NewChunk(id) => format!("new chunk {id}"),
-        Object::BundledFile(chunk, hash) => format!("file {hash} of chunk {chunk}"),
+        Object::BundledFile(file) => format!("file {} of chunk {}", file.hash, file.bundle),
         Object::LocalIndex(None) => "the local index".to_string(),
         Object::LocalIndex(Some(path)) => format!("the local index, {}", path.display()),
         Object::RestoreTarget => "the restore target".to_string(),
