@@ -35,7 +35,7 @@ pub fn write(
         Some(real) => {
             let removed = remove_leftovers(folder(&real));
             if removed > 0 {
-                let files = removed as u64;
+                let files = removed;
                 listing::warn(terminal, Warning::DumpLeftovers { files });
             }
             replace(&real, there.ok(), write)
