@@ -221,9 +221,8 @@ impl<'a> Contents<'a> {
     fn chunk(&mut self, id: ChunkId) -> Result<&[u8]> {
         if self.last.as_ref().is_none_or(|(last, _)| *last != id) {
             let located = self.reader.locate(&id)?.filter(|at| at.class == Class::Data);
-            let located = located.ok_or_else(|| chunkstore::Error::Missing {
-                object: chunkstore::error::Object::Chunk(id),
-            })?;
+            let located =
+                located.ok_or_else(|| chunkstore::Error::missing(chunkstore::error::Object::Chunk(id)))?;
             let store = self.reader.store();
             let mut plain = Vec::new();
             self.decoder.read(
