@@ -5,9 +5,9 @@ use chunkstore::chunker::Bounds;
 use chunkstore::remote::{Kind, Memory, Remote};
 use engine::copy::{self, Copied, CopyOptions};
 use engine::error::Error;
+use engine::forget;
 use engine::monitor::Quiet;
 use engine::repo::Repo;
-use engine::{StoreError, forget};
 use kit::machine::{self, Machine, Noting};
 use kit::oracle::{self, assert_same};
 use kit::random::Random;
@@ -191,7 +191,7 @@ fn replicas_are_not_copied_and_removed_copies_stay_away() {
         level: 1,
     };
     let refused = copy::run(&first, &replica, &[], &options, &Quiet);
-    assert!(matches!(refused, Err(Error::Store(StoreError::Refused(_)))));
+    assert!(matches!(refused, Err(Error::Refused(_))));
     scene.copy(false);
     let to = scene.open(&scene.to);
     let id = to.snapshots().unwrap().0[0].id;

@@ -9,7 +9,7 @@ use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, Local};
 use engine::backup;
 use engine::check::{self, ReadData};
-use engine::error::StoreError;
+use engine::error::{Refusal, StoreError};
 use engine::monitor::{ProblemKind, Quiet};
 use engine::repo::Repo;
 use engine::{Error, restore};
@@ -97,7 +97,8 @@ fn warned(notes: &Noting, words: &str) -> bool {
     notes
         .problems()
         .iter()
-        .any(|problem| matches!(&problem.what, ProblemKind::Warning { why } if why.contains(words)))
+        .filter(|problem| matches!(problem.what, ProblemKind::Warning(_)))
+        .any(|problem| service::catalogue::en::problem(problem).contains(words))
 }
 
 /// The newest manifest of a program's repository, moved elsewhere.
@@ -398,7 +399,7 @@ fn the_last_key_is_not_lost_to_two_removals() {
         .unwrap();
     let first = repo.store.opened_with();
     let in_use = engine::key::remove(&repo, first);
-    assert!(matches!(in_use, Err(Error::Store(StoreError::Refused(_)))));
+    assert!(matches!(in_use, Err(Error::Refused(Refusal::KeyInUse))));
     // The other removal comes in between.
     let (other, once) = (scene.open(), AtomicBool::new(false));
     let remote = Hooked::new(scene.remote(), move |operation, kind| {

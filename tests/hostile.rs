@@ -67,12 +67,12 @@ impl Golden {
                     .any(|slot| slot.id.to_hex() == name.id() && slot.note.is_some())
                 {
                     true => Ok(()),
-                    false => Err(Error::corrupt(name, "its note does not open")),
+                    false => Err(Error::corrupt(name, chunkstore::error::Flaw::SealBroken)),
                 }
             }),
             Kind::Pack => pack::parse_list(keys, pack(), bytes).and_then(|_| match hashes_to(name, bytes) {
                 true => Ok(()),
-                false => Err(Error::corrupt(name, "not its name")),
+                false => Err(Error::corrupt(name, chunkstore::error::Flaw::HashMismatch)),
             }),
             Kind::Index => IndexSegment::open(keys, IndexId::from_hex(name.id()).unwrap(), bytes).map(drop),
             Kind::Parity => parity::verify(store.id(), pack(), bytes),

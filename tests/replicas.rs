@@ -173,7 +173,7 @@ fn another_repository_is_no_replica() {
     assert!(matches!(itself, Err(Error::Store(StoreError::Refused(_)))));
     let other = pair.machine.open(Arc::new(other)).unwrap();
     let refused = bring(&pair.first(), &other, &Quiet);
-    assert!(matches!(refused, Err(Error::Store(StoreError::Refused(_)))));
+    assert!(matches!(refused, Err(Error::Refused(_))));
 }
 
 #[test]

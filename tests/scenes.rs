@@ -268,7 +268,9 @@ impl Scene {
     /// What another's work may do to this one's: end it, so that it must be begun again. Nothing else.
     fn failed(&self, what: &str, error: &Error) {
         match error {
-            Error::ViewChanged | Error::Store(StoreError::Fenced | StoreError::Refused(_)) => {}
+            Error::ViewChanged
+            | Error::Refused(_)
+            | Error::Store(StoreError::Fenced | StoreError::Refused(_)) => {}
             e => self.wrong.lock().unwrap().push(format!("{what}: {e:?}")),
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! `scenes` has fewer actors in orders that come nearer to what can go wrong, with and without the rules of the protocol.
 
+use chunkstore::error::Object;
 use chunkstore::remote::{Kind, Memory};
 use chunkstore::simulation;
 use chunkstore::sweep::{Policy, Unused};
@@ -281,9 +282,11 @@ impl<'a> Actor<'a> {
 
     /// What another's work may do to this one's: end it, so that it must be begun again. Nothing else.
     fn failed(&self, what: &str, error: &Error) {
-        let gone = |object: &str| object.starts_with("snapshots/") || object.starts_with("trash/");
+        let gone = |object: &Object| object.is_in("snapshots") || object.is_in("trash");
         match error {
-            Error::ViewChanged | Error::Store(StoreError::Fenced | StoreError::Refused(_)) => {}
+            Error::ViewChanged
+            | Error::Refused(_)
+            | Error::Store(StoreError::Fenced | StoreError::Refused(_)) => {}
             Error::Store(StoreError::Missing { object }) if gone(object) => {}
             e => self.drama.is_wrong(format!("{what} by {}: {e:?}", self.number)),
         }

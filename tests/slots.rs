@@ -53,7 +53,10 @@ fn a_slot_of_an_unknown_kind_is_passed_over_and_counts_for_nothing() {
     memory.delete(&own).unwrap();
     let failed = machine.open(Arc::new(memory)).map(drop).unwrap_err();
     assert!(
-        matches!(&failed, engine::Error::Store(Error::NewerFormat { feature }) if feature.contains("kind 9")),
+        matches!(
+            &failed,
+            engine::Error::Store(Error::NewerFormat(chunkstore::error::Feature::SlotKind(9)))
+        ),
         "{failed}"
     );
 }

@@ -2,6 +2,7 @@
 //! whenever they opened it (I-15).
 
 use chunkstore::chunker::Bounds;
+use chunkstore::error::Feature;
 use chunkstore::remote::{Kind, Memory, ObjectName};
 use chunkstore::session::{self, Session};
 use chunkstore::slot::Cost;
@@ -69,8 +70,8 @@ impl Scene {
 
 fn is_newer<T>(result: engine::Result<T>, what: &str) {
     match result {
-        Err(Error::Store(StoreError::NewerFormat { feature })) => {
-            assert!(feature.contains("time-travel"), "{what}: {feature}");
+        Err(Error::Store(StoreError::NewerFormat(feature))) => {
+            assert_eq!(feature, Feature::Named("time-travel".to_string()), "{what}");
         }
         Err(e) => panic!("{what}: {e}"),
         Ok(_) => panic!("{what}: done all the same"),

@@ -1,7 +1,7 @@
 //! Where a large file is cut: FastCDC (Xia et al., IEEE TPDS 2020) with a gear table drawn from the repository's
 //! key, so that cut points tell nothing at a glance. It is not a proof against fingerprinting: docs/threat-model.md.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Invalid, Result};
 use fastcdc::v2020::{Normalization, cut_gear, select_masks};
 
 /// Bounds of a chunk's plaintext, bytes. `avg` is what normalised chunking aims at.
@@ -37,10 +37,8 @@ impl Bounds {
         if even && ordered && self.avg.is_power_of_two() && self.max <= 8 << 20 {
             return Ok(self);
         }
-        Err(Error::Invalid {
-            what: "chunker bounds",
-            why: format!("{self:?}"),
-        })
+        let Bounds { min, avg, max } = self;
+        Err(Error::Invalid(Invalid::ChunkerBounds { min, avg, max }))
     }
 }
 

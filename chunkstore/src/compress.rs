@@ -1,7 +1,7 @@
 //! Frames' payloads: zstd or stored as they are. Contexts are kept and reused; output is bounded by the
 //! authenticated plain length (I-14).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Feature, Flaw, Invalid, Object, Result, ZstdCall};
 use crate::varint::Undecodable;
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, DParameter};
 
@@ -24,7 +24,7 @@ impl Codec {
 
     /// Of a tag as it is stored.
     pub fn read(tag: u8) -> Result<Self, Undecodable> {
-        Codec::from_tag(tag).ok_or_else(|| Undecodable::newer("frames of codec", tag))
+        Codec::from_tag(tag).ok_or(Undecodable::Newer(Feature::Codec(tag)))
     }
 }
 
@@ -43,7 +43,7 @@ impl Compressor {
         let mut ctx = CCtx::create();
         let set = |ctx: &mut CCtx<'static>, parameter| {
             ctx.set_parameter(parameter)
-                .map_err(|code| zstd_error("set up zstd", code))
+                .map_err(|code| zstd_error(ZstdCall::SetUp, code))
         };
         set(&mut ctx, CParameter::CompressionLevel(level))?;
         set(&mut ctx, CParameter::ContentSizeFlag(false))?;
@@ -62,7 +62,7 @@ impl Compressor {
         out.reserve(zstd::zstd_safe::compress_bound(plain.len()));
         self.ctx
             .compress2(out, plain)
-            .map_err(|code| zstd_error("compress", code))?;
+            .map_err(|code| zstd_error(ZstdCall::Compress, code))?;
         if out.len() + plain.len() / 32 >= plain.len() {
             out.clear();
             out.extend_from_slice(plain);
@@ -80,7 +80,7 @@ impl Decompressor {
     pub fn new() -> Result<Self> {
         let mut ctx = DCtx::create();
         ctx.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))
-            .map_err(|code| zstd_error("set up zstd", code))?;
+            .map_err(|code| zstd_error(ZstdCall::SetUp, code))?;
         Ok(Decompressor { ctx })
     }
 
@@ -92,9 +92,9 @@ impl Decompressor {
         plain_len: usize,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        let wrong = |what: &str| Error::corrupt("a frame", what);
+        let wrong = |flaw| Error::corrupt(Object::Frame, flaw);
         if plain_len > CHUNK_MAX {
-            return Err(wrong("longer than a chunk may be"));
+            return Err(wrong(Flaw::OutOfRange));
         }
         out.clear();
         match codec {
@@ -105,22 +105,22 @@ impl Decompressor {
                 // length is compared below.
                 self.ctx
                     .decompress(out, payload)
-                    .map_err(|_| wrong("its zstd stream does not decode"))?;
+                    .map_err(|_| wrong(Flaw::Undecodable))?;
             }
         }
         if out.len() != plain_len {
-            Err(wrong("its length is not the recorded one"))
+            Err(wrong(Flaw::LengthMismatch))
         } else {
             Ok(())
         }
     }
 }
 
-fn zstd_error(what: &'static str, code: usize) -> Error {
-    Error::Invalid {
-        what,
-        why: zstd::zstd_safe::get_error_name(code).to_string(),
-    }
+fn zstd_error(call: ZstdCall, code: usize) -> Error {
+    Error::Invalid(Invalid::Zstd {
+        call,
+        detail: zstd::zstd_safe::get_error_name(code).to_string(),
+    })
 }
 
 #[cfg(test)]

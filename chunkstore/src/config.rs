@@ -4,7 +4,7 @@
 //! names, so that an older version can say which one it lacks (I-15).
 
 use crate::chunker::Bounds;
-use crate::error::{Error, Result};
+use crate::error::{Error, Feature, Flaw, Result};
 use crate::id::{ReplicaId, RepoId};
 use crate::object::{Tail, cbor, from_cbor};
 use crate::seal::{FORMAT_VERSION, SUITE, SealKey, Sealed, aad};
@@ -101,46 +101,38 @@ pub fn encode(repo: RepoId, config: &Config, standing: &Standing, key: &SealKey)
 }
 
 fn split(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
-    let wrong = |what: &str| Error::corrupt("config", what);
-    let rest = bytes
-        .strip_prefix(MAGIC)
-        .ok_or_else(|| wrong("this is not a dedup repository's"))?;
-    let (len, rest) = rest.split_first_chunk().ok_or_else(|| wrong("cut short"))?;
+    let wrong = |flaw| Error::corrupt("config", flaw);
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| wrong(Flaw::BadMagic))?;
+    let (len, rest) = rest.split_first_chunk().ok_or_else(|| wrong(Flaw::Truncated))?;
     rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))
-        .ok_or_else(|| wrong("cut short"))
+        .ok_or_else(|| wrong(Flaw::Truncated))
 }
 
 /// The clear part; refuses what this version may not touch.
 pub fn clear(bytes: &[u8]) -> Result<Clear> {
-    let clear: Clear = minicbor::decode(split(bytes)?.0)
-        .map_err(|_| Error::corrupt("config", "its fields do not decode"))?;
+    let clear: Clear =
+        minicbor::decode(split(bytes)?.0).map_err(|_| Error::corrupt("config", Flaw::Undecodable))?;
     if clear.format != FORMAT_VERSION {
-        return Err(Error::NewerFormat {
-            feature: format!("repository format {}", clear.format),
-        });
+        return Err(Error::NewerFormat(Feature::RepositoryFormat(clear.format.into())));
     }
     if clear.suite != SUITE {
-        return Err(Error::NewerFormat {
-            feature: format!("cipher suite {}", clear.suite),
-        });
+        return Err(Error::NewerFormat(Feature::CipherSuite(clear.suite.into())));
     }
     check_required(&clear.required)?;
     Ok(clear)
 }
 
 pub fn open(bytes: &[u8], repo: &RepoId, key: &SealKey) -> Result<Config> {
-    let wrong = |what: &str| Error::corrupt("config", what);
+    let wrong = |flaw| Error::corrupt("config", flaw);
     let (clear, sealed) = split(bytes)?;
     let aad = [&aad(Sealed::Config, repo), clear].concat();
     let mut body = Vec::new();
     key.open(&aad, sealed, &mut body)
-        .map_err(|_| wrong("its seal is broken"))?;
-    let mut config: Config = from_cbor(&body).ok_or_else(|| wrong("its fields do not decode"))?;
+        .map_err(|_| wrong(Flaw::SealBroken))?;
+    let mut config: Config = from_cbor(&body).ok_or_else(|| wrong(Flaw::Undecodable))?;
     config.tail = Tail::of(&body, ELEMENTS);
     if config.chunker != 1 {
-        return Err(Error::NewerFormat {
-            feature: format!("chunker {}", config.chunker),
-        });
+        return Err(Error::NewerFormat(Feature::Chunker(config.chunker.into())));
     }
     config.bounds.check()?;
     let sizes = (1 << 20..=64 << 20).contains(&config.pack_size)
@@ -148,7 +140,7 @@ pub fn open(bytes: &[u8], repo: &RepoId, key: &SealKey) -> Result<Config> {
     if sizes {
         Ok(config)
     } else {
-        Err(wrong("its sizes are out of bounds"))
+        Err(wrong(Flaw::OutOfRange))
     }
 }
 
@@ -178,7 +170,8 @@ mod tests {
         };
         let body = cbor(&clear_part);
         let newer = [&MAGIC[..], &(body.len() as u16).to_le_bytes(), &body].concat();
-        assert!(clear(&newer).unwrap_err().to_string().contains("time-travel"));
+        let feature = Feature::Named("time-travel".to_string());
+        assert_eq!(clear(&newer).err(), Some(Error::NewerFormat(feature)));
     }
 
     #[test]

@@ -1,128 +1,211 @@
-//! What can go wrong below the engine. Repository errors end a run (I-11); advice to people is the caller's.
+//! What can go wrong below the engine, as codes and values: the texts for people are made from them by whoever shows them.
+//! Repository errors end a run (I-11).
+
+mod cause;
+mod flaw;
+mod invalid;
+mod object;
+
+pub(crate) use cause::cleaned;
+pub use cause::{Cause, Foreign, IoError, Obstacle};
+pub use flaw::{Feature, Flaw, TreeFault, TreeFeature, TreePart};
+pub use invalid::{Invalid, PhraseFault, Refusal, UrlFault, ZstdCall};
+pub use object::Object;
 
 use crate::descriptors;
 use crate::platform::errors;
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-#[derive(Debug, thiserror::Error)]
+/// [`std::fmt::Display`] is for developers.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{object} is missing")]
-    Missing { object: String },
-    #[error("{object} is damaged: {what}")]
-    Corrupt { object: String, what: String },
+    #[error("{object}: missing")]
+    Missing { object: Object },
+    #[error("{object}: corrupt ({flaw:?})")]
+    Corrupt { object: Object, flaw: Flaw },
     /// One object, while the storage gives others: nothing is known of its bytes.
-    #[error("{object} can't be read: {why}")]
-    Unreadable { object: String, why: String },
-    #[error("no repository at {location}")]
+    #[error("{object}: unreadable ({cause})")]
+    Unreadable { object: Object, cause: Unreadable },
+    #[error("no repository: {location}")]
     NoRepository { location: String },
-    #[error("a repository already exists at {location}")]
+    #[error("repository exists: {location}")]
     RepositoryExists { location: String },
-    #[error("wrong password or key")]
+    #[error("wrong key")]
     WrongKey,
-    #[error("the repository needs {feature}, which this version does not know")]
-    NewerFormat { feature: String },
-    #[error("no space left while writing {object}")]
-    NoSpace { object: String },
-    #[error("{operation} {object}: {source}")]
+    #[error("newer format ({0:?})")]
+    NewerFormat(Feature),
+    #[error("{object}: no space")]
+    NoSpace { object: Object },
+    #[error("{operation:?} {object}: {source}")]
     Remote {
-        operation: &'static str,
-        object: String,
-        source: io::Error,
+        operation: Operation,
+        object: Object,
+        source: IoError,
     },
-    #[error("{what} {}: {source}", path.display())]
+    #[error("{operation:?} {}: {source}", path.display())]
     Local {
-        what: &'static str,
+        operation: Operation,
         path: PathBuf,
-        source: io::Error,
+        source: IoError,
     },
-    #[error("too many open files: {object} could not be opened (the limit is {limit})")]
-    TooManyOpen { object: String, limit: usize },
-    #[error("no thread could be started: {0}")]
-    Thread(io::Error),
-    #[error("not enough memory to {what}: it needs {needed}")]
-    NoMemory { what: &'static str, needed: String },
-    #[error("local index: {0}")]
-    Index(String),
-    #[error("invalid {what}: {why}")]
-    Invalid { what: &'static str, why: String },
-    #[error("this session was ended by garbage collection")]
+    #[error("{object}: too many open files ({limit})")]
+    TooManyOpen { object: Object, limit: usize },
+    #[error("no thread: {0}")]
+    Thread(IoError),
+    /// The system gave no random numbers.
+    #[error("no random numbers: {0}")]
+    Random(IoError),
+    #[error("no memory ({task:?}, {needed} bytes)")]
+    NoMemory { task: Task, needed: u64 },
+    #[error("local index ({0:?})")]
+    Index(IndexFault),
+    #[error("invalid ({0:?})")]
+    Invalid(Invalid),
+    /// Garbage collection ended this session.
+    #[error("fenced")]
     Fenced,
     #[error("interrupted")]
     Interrupted,
-    #[error("an earlier write failed")]
+    /// An earlier write failed.
+    #[error("writer failed")]
     WriterFailed,
-    #[error("refused: {0}")]
-    Refused(String),
+    #[error("refused ({0:?})")]
+    Refused(Refusal),
 }
 
-/// Why the system refused an operation in a repository's directory: somebody else owns what is in the way. The source of
-/// an [`Error::Remote`].
+/// Why an object can't be read while others can.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unreadable {
+    #[error("{0}")]
+    Io(IoError),
+    /// The index segment that may list it can't be read.
+    #[error("unknown location: {0}")]
+    UnknownLocation(Box<Error>),
+    #[error("newer format ({0:?})")]
+    NewerFormat(Feature),
+    #[error("invalid ({0:?})")]
+    Invalid(Box<Invalid>),
+    /// It may be in an index segment that can't be read.
+    #[error("not indexed")]
+    NotIndexed,
+}
+
+/// What failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operation {
+    Chmod,
+    Create,
+    /// The folder that a file goes into.
+    CreateFolder,
+    Delete,
+    Examine,
+    /// Room that was set aside.
+    Free,
+    List,
+    Lock,
+    /// Make a hard link.
+    Link,
+    LookUp,
+    Mkdir,
+    Mknod,
+    Open,
+    Publish,
+    /// Of two who create one name.
+    Race,
+    Read,
+    ReadBack,
+    ReadExcludeFile,
+    ReadLink,
+    Remove,
+    Rename,
+    Replace,
+    Rmdir,
+    /// Room for a collection.
+    SetAside,
+    SetSize,
+    Stat,
+    Sweep,
+    Symlink,
+    Sync,
+    /// What was restored.
+    SyncRestored,
+    Unlink,
+    Write,
+    /// The local index.
+    WriteIndex,
+    WriteTo,
+}
+
+/// What memory was needed for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Task {
+    DeriveKey,
+    GatherPack,
+}
+
+/// What is wrong with the local index, which is made anew from the repository.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Foreign {
-    /// The object or folder, relative to the repository; "it" where that is named already.
-    pub path: String,
-    pub owner: u32,
-    /// Whom this process runs as.
-    pub user: u32,
+pub enum IndexFault {
+    /// The words of the database.
+    Database(String),
+    /// It is of another version, or of another repository.
+    OtherSchema,
+    NoColumnFamily,
+    Undecodable,
+    /// All copies are in use by other processes.
+    AllInUse {
+        copies: usize,
+    },
+    /// The map on disk was closed.
+    Closed,
+    NoRoom,
 }
 
-impl std::error::Error for Foreign {}
-
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |id| match id {
-            0 => "root".to_string(),
-            id => format!("user {id}"),
-        };
-        let (owner, user) = (name(self.owner), name(self.user));
-        write!(
-            f,
-            "permission denied: {} belongs to {owner}, not to {user}",
-            self.path
-        )
-    }
-}
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What the database could not write, as far as it says so.
-fn database_object(said: &str) -> String {
-    match file_of(said) {
-        path if path.starts_with('/') => format!("the local index, {path}"),
-        _ => "the local index".to_string(),
-    }
+fn database_object(said: &str) -> Object {
+    Object::LocalIndex(
+        file_of(said)
+            .filter(|path| path.starts_with('/'))
+            .map(PathBuf::from),
+    )
 }
 
 /// What the system's words for it are, in which the database tells it.
 const FILE_TOO_LARGE: &str = "File too large";
 
 /// The file that the database speaks of: "IO error: While appending to file: /a/b: File too large".
-fn file_of(said: &str) -> &str {
+fn file_of(said: &str) -> Option<&str> {
     let path = said
         .split_once(": /")
         .map(|(before, _)| &said[before.len() + 2..]);
-    let path = path.and_then(|path| path.rsplit_once(": "));
-    path.map_or("of the cache", |(path, _)| path)
+    Some(path?.rsplit_once(": ")?.0)
 }
 
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
 impl Error {
-    pub fn corrupt(object: impl ToString, what: impl ToString) -> Self {
+    pub fn missing(object: impl Into<Object>) -> Self {
+        Error::Missing {
+            object: object.into(),
+        }
+    }
+
+    pub fn corrupt(object: impl Into<Object>, flaw: Flaw) -> Self {
         Error::Corrupt {
-            object: object.to_string(),
-            what: what.to_string(),
+            object: object.into(),
+            flaw,
         }
     }
 
     /// A remote operation failed; a full disk becomes [`Error::NoSpace`] whatever the operation was, and a lack of
     /// descriptors [`Error::TooManyOpen`].
-    pub fn remote(operation: &'static str, object: impl ToString, mut source: io::Error) -> Self {
-        let object = object.to_string();
-        if let Some(foreign) = source.get_mut().and_then(|e| e.downcast_mut::<Foreign>())
-            && foreign.path == object
+    pub fn remote(operation: Operation, object: impl Into<Object>, mut source: io::Error) -> Self {
+        let object = object.into();
+        if let Some(Cause::Foreign(foreign)) = source.get_mut().and_then(|e| e.downcast_mut::<Cause>())
+            && matches!(&foreign.place, Obstacle::Path(path) if object.name() == Some(path))
         {
-            foreign.path = "it".to_string();
+            foreign.place = Obstacle::Itself;
         }
         if descriptors::are_exhausted(&source) {
             return Error::too_many_open(object);
@@ -132,28 +215,33 @@ impl Error {
             _ => Error::Remote {
                 operation,
                 object,
-                source,
+                source: source.into(),
             },
         }
     }
 
-    pub fn local(what: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
-        let path = path.into();
+    /// An operation on a file of this machine failed.
+    pub fn local(operation: Operation, path: impl AsRef<Path>, source: io::Error) -> Self {
+        let path = path.as_ref();
         if descriptors::are_exhausted(&source) {
-            return Error::too_many_open(path.display());
+            return Error::too_many_open(path);
         }
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace {
-                object: path.display().to_string(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Error::NoSpace { object: path.into() }
+            }
+            _ => Error::Local {
+                operation,
+                path: path.to_path_buf(),
+                source: source.into(),
             },
-            _ => Error::Local { what, path, source },
         }
     }
 
     /// The system gives no more descriptors: nothing is wrong with what was to be opened.
-    pub fn too_many_open(object: impl ToString) -> Self {
+    pub fn too_many_open(object: impl Into<Object>) -> Self {
         Error::TooManyOpen {
-            object: object.to_string(),
+            object: object.into(),
             limit: descriptors::limit_in_force(),
         }
     }
@@ -162,11 +250,11 @@ impl Error {
     pub(crate) fn database(error: rocksdb::Error) -> Self {
         let said = error.into_string();
         match said {
-            said if said.contains("Too many open files") => Error::too_many_open("the local index"),
+            said if said.contains("Too many open files") => Error::too_many_open(Object::LocalIndex(None)),
             said if said.contains(FILE_TOO_LARGE) => Error::Local {
-                what: "write the local index",
-                path: file_of(&said).into(),
-                source: errors::file_too_large(),
+                operation: Operation::WriteIndex,
+                path: file_of(&said).unwrap_or_default().into(),
+                source: errors::file_too_large().into(),
             },
             said if ["No space left on device", "Disk quota exceeded"]
                 .iter()
@@ -176,7 +264,7 @@ impl Error {
                     object: database_object(&said),
                 }
             }
-            said => Error::Index(said),
+            said => Error::Index(IndexFault::Database(said)),
         }
     }
 
@@ -184,24 +272,8 @@ impl Error {
     /// sector can't be read.
     pub fn is_object_local(&self) -> bool {
         match self {
-            Error::NewerFormat { .. } | Error::Invalid { .. } => true,
+            Error::NewerFormat(_) | Error::Invalid(_) => true,
             error => error.is_bad_sector() || error.is_damage(),
-        }
-    }
-
-    /// What is wrong with this object, to be said after its name. Of another one, the name of that is in it.
-    pub fn about(&self, object: &str) -> String {
-        match self {
-            Error::Missing { object: of } if of == object => "missing".to_string(),
-            Error::Corrupt { object: of, what } if of == object => what.clone(),
-            Error::Unreadable { object: of, why } if of == object => format!("can't be read: {why}"),
-            Error::Remote {
-                object: of, source, ..
-            } if of == object => format!("can't be read: {source}"),
-            Error::NewerFormat { feature } => {
-                format!("can't be read: it needs {feature}, which this version does not know")
-            }
-            error => error.to_string(),
         }
     }
 
@@ -237,7 +309,7 @@ impl Error {
 
     /// The same without what a later version may have written, which is to be left alone: for who mends or replaces.
     pub fn is_hurt(&self) -> bool {
-        !matches!(self, Error::NewerFormat { .. }) && self.is_object_local()
+        !matches!(self, Error::NewerFormat(_)) && self.is_object_local()
     }
 
     /// This process or its machine lacks something, or is asked to stop: it says nothing of any object, and no other
@@ -253,72 +325,12 @@ impl Error {
         )
     }
 
-    /// The same error once more, for whoever meets its cause again.
-    pub fn again(&self) -> Error {
-        let io = errors::again;
-        match self {
-            Error::Missing { object } => Error::Missing {
-                object: object.clone(),
-            },
-            Error::Corrupt { object, what } => Error::corrupt(object, what),
-            Error::Unreadable { object, why } => Error::Unreadable {
-                object: object.clone(),
-                why: why.clone(),
-            },
-            Error::NoRepository { location } => Error::NoRepository {
-                location: location.clone(),
-            },
-            Error::RepositoryExists { location } => Error::RepositoryExists {
-                location: location.clone(),
-            },
-            Error::WrongKey => Error::WrongKey,
-            Error::NewerFormat { feature } => Error::NewerFormat {
-                feature: feature.clone(),
-            },
-            Error::NoSpace { object } => Error::NoSpace {
-                object: object.clone(),
-            },
-            Error::TooManyOpen { object, limit } => Error::TooManyOpen {
-                object: object.clone(),
-                limit: *limit,
-            },
-            Error::Thread(source) => Error::Thread(io(source)),
-            Error::NoMemory { what, needed } => Error::NoMemory {
-                what,
-                needed: needed.clone(),
-            },
-            Error::Remote {
-                operation,
-                object,
-                source,
-            } => Error::Remote {
-                operation,
-                object: object.clone(),
-                source: io(source),
-            },
-            Error::Local { what, path, source } => Error::Local {
-                what,
-                path: path.clone(),
-                source: io(source),
-            },
-            Error::Index(why) => Error::Index(why.clone()),
-            Error::Invalid { what, why } => Error::Invalid {
-                what,
-                why: why.clone(),
-            },
-            Error::Fenced => Error::Fenced,
-            Error::Interrupted => Error::Interrupted,
-            Error::WriterFailed => Error::WriterFailed,
-            Error::Refused(why) => Error::Refused(why.clone()),
-        }
-    }
-
     /// The storage does not let this user do it, because it belongs to somebody else.
     pub fn is_foreign(&self) -> bool {
         let Error::Remote { source, .. } = self else {
             return false;
         };
-        source.get_ref().is_some_and(|source| source.is::<Foreign>())
+        matches!(source.cause(), Some(Cause::Foreign(_)))
     }
 
     /// The object itself is wrong or gone, as opposed to a remote that could not be asked.
@@ -331,47 +343,27 @@ impl Error {
 mod tests {
     use super::*;
 
-    /// What is said of an object after its name does not say the name again.
+    /// Of what is in the way, the object itself is told from a folder above it.
     #[test]
-    fn about_an_object() {
-        let name = || "index/ab".to_string();
-        let remote = |source| Error::remote("read", name(), source);
-        let foreign = Foreign {
-            path: name(),
-            owner: 0,
-            user: 1000,
+    fn the_object_itself_is_in_the_way() {
+        let foreign = |place| {
+            Cause::Foreign(Foreign {
+                place,
+                owner: 0,
+                user: 1000,
+            })
         };
-        let rows = [
-            (Error::corrupt(name(), "its seal is broken"), "its seal is broken"),
-            (Error::Missing { object: name() }, "missing"),
-            (
-                remote(rustix::io::Errno::IO.into()),
-                "can't be read: Input/output error (os error 5)",
-            ),
-            (
-                remote(io::Error::new(io::ErrorKind::PermissionDenied, foreign)),
-                "can't be read: permission denied: it belongs to root, not to user 1000",
-            ),
-            (
-                Error::Unreadable {
-                    object: name(),
-                    why: "no answer".to_string(),
-                },
-                "can't be read: no answer",
-            ),
-            (
-                Error::NewerFormat {
-                    feature: "format 9".to_string(),
-                },
-                "can't be read: it needs format 9, which this version does not know",
-            ),
-            (
-                Error::corrupt("packs/cd", "cut short"),
-                "packs/cd is damaged: cut short",
-            ),
-        ];
-        for (error, want) in rows {
-            assert_eq!(error.about("index/ab"), want);
+        for (path, want) in [
+            ("index/ab", Obstacle::Itself),
+            ("index", Obstacle::Path("index".to_string())),
+        ] {
+            let source = foreign(Obstacle::Path(path.to_string())).into_io(io::ErrorKind::PermissionDenied);
+            let error = Error::remote(Operation::Read, "index/ab", source);
+            assert!(error.is_foreign());
+            let Error::Remote { source, .. } = error else {
+                panic!("{error}");
+            };
+            assert_eq!(source.cause(), Some(&foreign(want)));
         }
     }
 
@@ -380,22 +372,26 @@ mod tests {
     fn a_full_disk_is_told_with_its_place() {
         let said = "IO error: No space left on device: While appending to file: /c/index/0/4.log: No space left on device";
         let object = database_object(said);
-        assert_eq!(object, "the local index, /c/index/0/4.log");
-        assert_eq!(database_object("No space left on device"), "the local index");
+        assert_eq!(object, Object::LocalIndex(Some("/c/index/0/4.log".into())));
+        assert_eq!(
+            database_object("No space left on device"),
+            Object::LocalIndex(None)
+        );
     }
+
     #[test]
     fn the_database_names_a_file() {
         for (said, file) in [
             (
                 "IO error: File too large: While appending to file: /a/b: c/0/LOG: File too large",
-                "/a/b: c/0/LOG",
+                Some("/a/b: c/0/LOG"),
             ),
             (
                 "IO error: While open a file for appending: /x: File too large",
-                "/x",
+                Some("/x"),
             ),
-            ("File too large", "of the cache"),
-            ("", "of the cache"),
+            ("File too large", None),
+            ("", None),
         ] {
             assert_eq!(file_of(said), file);
         }

@@ -4,7 +4,7 @@
 //! A generation's name leaves the trash only after a list that holds it is durable. Lists are merged now and then: the
 //! new one is durable before those that it replaces go, so that at every moment some list names each of them.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Refusal, Result};
 use crate::id::{ListId, SessionId, random};
 use crate::object::{self, Head, cap, cbor, from_cbor};
 use crate::remote::{Kind, ObjectName, Published, for_all};
@@ -108,9 +108,7 @@ impl Store {
         )?;
         match self.remote.put(&ObjectName::forgotten(id), &bytes)? {
             Published::Created => Ok(()),
-            Published::Exists => Err(Error::Refused(
-                "a random name was taken; run the command again".to_string(),
-            )),
+            Published::Exists => Err(Error::Refused(Refusal::NameTaken)),
         }
     }
 
@@ -126,7 +124,7 @@ impl Store {
             id.as_bytes(),
             &object,
         )?;
-        from_cbor(&body).ok_or_else(|| Error::corrupt(object, "its fields do not decode"))
+        from_cbor(&body).ok_or_else(|| Error::corrupt(object, Flaw::Undecodable))
     }
 
     fn list_ids(&self) -> Result<Vec<ListId>> {

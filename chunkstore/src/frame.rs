@@ -2,7 +2,7 @@
 //! A worker keeps one [`Encoder`] or [`Decoder`]; their buffers and contexts are reused chunk after chunk.
 
 use crate::compress::{Codec, Compressor, Decompressor};
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Object, Result};
 use crate::id::ChunkId;
 use crate::keys::{KeyClass, Keys};
 use crate::pack::{Class, Frame};
@@ -55,12 +55,7 @@ impl Encoder {
         };
         self.decoder
             .open(keys, key, class, &frame, &self.sealed, &mut self.proof)
-            .map_err(|e| {
-                Error::corrupt(
-                    format!("new chunk {id}"),
-                    format!("it does not decode to what was read ({e}); check this machine's memory"),
-                )
-            })?;
+            .map_err(|e| Error::corrupt(Object::NewChunk(id), Flaw::NotReproduced(Box::new(e))))?;
         Ok((frame, &self.sealed))
     }
 }
@@ -94,7 +89,7 @@ impl Decoder {
         self.decompressor
             .decompress(frame.codec, &self.payload, frame.plain_len as usize, out)?;
         if keys.chunk_id(class.is_tree(), out) != frame.id {
-            return Err(damaged(frame, "its content is not that of its id"));
+            return Err(damaged(frame, Flaw::HashMismatch));
         }
         Ok(())
     }
@@ -115,7 +110,7 @@ impl Decoder {
             frame.codec as u8,
         );
         key.open(&aad, stored, &mut self.payload)
-            .map_err(|_| damaged(frame, "its seal is broken"))
+            .map_err(|_| damaged(frame, Flaw::SealBroken))
     }
 
     /// The same for bytes read at a place.
@@ -167,10 +162,7 @@ impl Decoder {
             )
             .and_then(|()| {
                 if stored.len() < len {
-                    return Err(Error::corrupt(
-                        ObjectName::pack(place.pack),
-                        "it is shorter than the index says",
-                    ));
+                    return Err(Error::corrupt(ObjectName::pack(place.pack), Flaw::Truncated));
                 }
                 self.open_at(keys, class, id, place, &stored, out)
             });
@@ -184,7 +176,7 @@ fn content_key(keys: &Keys, class: Class, place: &Place) -> Result<Arc<SealKey>>
 }
 
 fn frame_at(id: ChunkId, place: &Place) -> Result<Frame> {
-    let codec = Codec::read(place.codec).map_err(|e| e.of(format!("chunk {id}")))?;
+    let codec = Codec::read(place.codec).map_err(|e| e.of(Object::Chunk(id)))?;
     let Place {
         offset,
         stored_len,
@@ -201,6 +193,6 @@ fn frame_at(id: ChunkId, place: &Place) -> Result<Frame> {
     })
 }
 
-fn damaged(frame: &Frame, what: &str) -> Error {
-    Error::corrupt(format!("chunk {}", frame.id), what)
+fn damaged(frame: &Frame, flaw: Flaw) -> Error {
+    Error::corrupt(Object::Chunk(frame.id), flaw)
 }

@@ -64,7 +64,7 @@ macro_rules! id {
         impl<'b, C> minicbor::Decode<'b, C> for $name {
             fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
                 Self::from_slice(d.bytes()?)
-                    .ok_or_else(|| minicbor::decode::Error::message(concat!("length of ", stringify!($name))))
+                    .ok_or_else(|| minicbor::decode::Error::message(stringify!($name)))
             }
         }
     };
@@ -127,11 +127,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], crate::Error> {
     if crate::simulation::fill(&mut bytes) {
         return Ok(bytes);
     }
-    getrandom::fill(&mut bytes).map_err(|e| crate::Error::Local {
-        what: "random numbers",
-        path: Default::default(),
-        source: std::io::Error::other(e),
-    })?;
+    getrandom::fill(&mut bytes).map_err(|e| crate::Error::Random(std::io::Error::other(e).into()))?;
     Ok(bytes)
 }
 

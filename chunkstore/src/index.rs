@@ -24,7 +24,7 @@ pub use copies::{Moved, Presence};
 pub use presence::{WrongSize, WrongSizes, fingerprint, trace};
 
 use crate::descriptors::{self, Permit};
-use crate::error::{Error, Result};
+use crate::error::{Error, IndexFault, Operation, Result};
 use crate::id::{ChunkId, ContentHash, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::pack::Class;
@@ -185,7 +185,7 @@ impl LocalIndex {
     fn cf(&self, name: &str) -> Result<&rocksdb::ColumnFamily> {
         self.db
             .cf_handle(name)
-            .ok_or_else(|| Error::Index(format!("no column family {name}")))
+            .ok_or(Error::Index(IndexFault::NoColumnFamily))
     }
 }
 
@@ -197,9 +197,9 @@ pub fn discard(cache: &Path) -> Result<()> {
         let path = root.join(format!("{copy}.lock"));
         let file = match File::options().write(true).open(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-            file => file.map_err(|e| Error::local("open", &path, e))?,
+            file => file.map_err(|e| Error::local(Operation::Open, &path, e))?,
         };
-        if lock::try_lock(&file).map_err(|e| Error::local("lock", &path, e))? {
+        if lock::try_lock(&file).map_err(|e| Error::local(Operation::Lock, &path, e))? {
             wipe(&root.join(copy.to_string()))?;
         }
     }
@@ -209,7 +209,7 @@ pub fn discard(cache: &Path) -> Result<()> {
 fn wipe(dir: &Path) -> Result<()> {
     simulation::close(dir);
     match std::fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::local("remove", dir, e)),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::local(Operation::Remove, dir, e)),
         _ => Ok(()),
     }
 }
@@ -258,7 +258,7 @@ fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
     match db.get(b"schema").map_err(failed)? {
         None => db.put(b"schema", &stamp).map_err(failed)?,
         Some(found) if found == stamp => {}
-        Some(_) => return Err(Error::Index("another schema or repository".to_string())),
+        Some(_) => return Err(Error::Index(IndexFault::OtherSchema)),
     }
     simulation::keep_open(dir, &db);
     Ok(db)
@@ -303,11 +303,11 @@ fn table_options(cache: &Cache) -> Options {
 fn ingested(db: &DB) -> Result<HashSet<IndexId>> {
     let cf = db
         .cf_handle("segments")
-        .ok_or_else(|| Error::Index("no column family segments".to_string()))?;
+        .ok_or(Error::Index(IndexFault::NoColumnFamily))?;
     db.iterator_cf(cf, rocksdb::IteratorMode::Start)
         .map(|row| {
             let (key, _) = row.map_err(failed)?;
-            IndexId::from_slice(&key).ok_or_else(|| Error::Index("a key of wrong length".to_string()))
+            IndexId::from_slice(&key).ok_or(Error::Index(IndexFault::Undecodable))
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 //! reading one object. Named by the BLAKE3 of the stored bytes (I-2).
 
 use crate::compress::{CHUNK_MAX, Codec};
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Result};
 use crate::id::{ChunkId, IndexId, PackId};
 use crate::keys::{Keys, SealedSessionKey};
 use crate::object::{self, Head, cap};
@@ -265,7 +265,7 @@ impl IndexSegment {
     pub fn open(keys: &Keys, id: IndexId, bytes: &[u8]) -> Result<Self> {
         let object = format!("index/{id}");
         if blake3::hash(bytes).as_bytes() != id.as_bytes() {
-            return Err(Error::corrupt(object, "its content does not match its name"));
+            return Err(Error::corrupt(object, Flaw::HashMismatch));
         }
         let body =
             Head::parse(keys.repo(), &object, bytes)?.open(Sealed::Index, &keys.index, b"", &object)?;

@@ -6,7 +6,7 @@
 //! kind: this version writes and opens kind 0, a symmetric wrap for holders of the master key. Kinds for machines that
 //! may only write are defined in docs/format.md and refused by name here (I-15).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Feature, Flaw, Object, Result};
 use crate::id::{ChunkId, ContentHash, RepoId, random};
 use crate::seal::{SealKey, Sealed, aad};
 use crate::varint::{Bytes, Malformed, Undecodable};
@@ -72,7 +72,7 @@ impl SealedSessionKey {
         let head: [u8; SealedSessionKey::HEAD] = bytes.array()?;
         let len = usize::from(u16::from_le_bytes([head[TAG_LEN + 1], head[TAG_LEN + 2]]));
         if head[0] != OWNERS {
-            return Err(Undecodable::newer("sealed keys of kind", head[0]));
+            return Err(Undecodable::Newer(Feature::SealedKeyKind(head[0])));
         }
         let wrapped = bytes.take(len)?;
         let mut key = [0; SealedSessionKey::LEN];
@@ -315,17 +315,17 @@ impl Keys {
         if let Some(key) = self.opened.lock().get(&(class, *sealed)) {
             return Ok(key.clone());
         }
-        let wrong = |what| Error::corrupt("a sealed content key", what);
+        let wrong = |flaw| Error::corrupt(Object::SealedKey, flaw);
         let tag = sealed.tag(&self.author, class, &self.repo);
         if !bool::from(tag.ct_eq(&sealed.0[1..=TAG_LEN])) {
-            return Err(wrong("nobody known here sealed it"));
+            return Err(wrong(Flaw::UnknownSealer));
         }
         let mut content = Zeroizing::new(Vec::new());
         self.wrap(class)
             .open(&self.wrap_aad(class), sealed.wrapped(), &mut content)
-            .map_err(|_| wrong("it does not open"))?;
+            .map_err(|_| wrong(Flaw::SealBroken))?;
         let content = content.as_slice().try_into();
-        let key = Arc::new(SealKey::new(content.map_err(|_| wrong("it has another length"))?));
+        let key = Arc::new(SealKey::new(content.map_err(|_| wrong(Flaw::LengthMismatch))?));
         let mut opened = self.opened.lock();
         if opened.len() >= OPENED_MAX {
             opened.clear();
@@ -383,7 +383,7 @@ mod tests {
             newer.extend_from_slice(&(len as u16).to_le_bytes());
             newer.resize(newer.len() + len, 9);
             let error = SealedSessionKey::from_slice(&newer).unwrap_err().of("an object");
-            assert!(matches!(&error, Error::NewerFormat { feature } if feature.contains(&kind.to_string())));
+            assert!(error == Error::NewerFormat(Feature::SealedKeyKind(kind)));
             assert!(!error.is_damage());
         }
     }

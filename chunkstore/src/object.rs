@@ -4,7 +4,7 @@
 //! The body is `length(4) bytes zeros`; the padding follows Padmé (Nikitin et al., PETS 2019), so that a stored
 //! size tells little. The whole head and the object's name are associated data.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Feature, Flaw, Invalid, Result};
 use crate::id::RepoId;
 use crate::keys::SealedSessionKey;
 use crate::seal::{DOMAIN, FORMAT_VERSION, OVERHEAD, SUITE, SealKey, Sealed};
@@ -109,10 +109,7 @@ pub fn seal(
     out.extend_from_slice(&[what as u8, FORMAT_VERSION, SUITE]);
     out.extend_from_slice(repo.as_bytes());
     out.extend_from_slice(&DOMAIN);
-    let count = u16::try_from(keys.len()).map_err(|_| Error::Invalid {
-        what: "object",
-        why: "too many keys".to_string(),
-    })?;
+    let count = u16::try_from(keys.len()).map_err(|_| Error::Invalid(Invalid::TooManyKeys))?;
     out.extend_from_slice(&count.to_le_bytes());
     keys.iter().for_each(|key| out.extend_from_slice(key.as_bytes()));
     let aad = [&out[..], name].concat();
@@ -149,20 +146,22 @@ pub struct Head<'a> {
 
 impl<'a> Head<'a> {
     pub fn parse(repo: &RepoId, object: &str, bytes: &'a [u8]) -> Result<Self> {
-        let wrong = |what: &str| Error::corrupt(object, what);
-        let fixed = bytes.get(..HEAD_LEN).ok_or_else(|| wrong("cut short"))?;
+        let wrong = |flaw| Error::corrupt(object, flaw);
+        let fixed = bytes.get(..HEAD_LEN).ok_or_else(|| wrong(Flaw::Truncated))?;
         if &fixed[..5] != MAGIC || fixed[8..24] != repo.0 {
-            return Err(wrong("not an object of this repository"));
+            return Err(wrong(Flaw::BadMagic));
         }
         if fixed[6] != FORMAT_VERSION || fixed[7] != SUITE {
-            return Err(Error::NewerFormat {
-                feature: format!("format {} with suite {}", fixed[6], fixed[7]),
-            });
+            return Err(Error::NewerFormat(Feature::ObjectFormat {
+                format: fixed[6],
+                suite: fixed[7],
+            }));
         }
         if fixed[24..26] != DOMAIN {
-            return Err(Error::NewerFormat {
-                feature: format!("key domain {}, generation {}", fixed[24], fixed[25]),
-            });
+            return Err(Error::NewerFormat(Feature::KeyDomain {
+                domain: fixed[24],
+                generation: fixed[25],
+            }));
         }
         let count = usize::from(u16::from_le_bytes([fixed[26], fixed[27]]));
         let mut rest = Bytes(&bytes[HEAD_LEN..]);
@@ -186,20 +185,20 @@ impl<'a> Head<'a> {
 
     /// The body, once it is proven to be of this kind, name and repository.
     pub fn open(&self, what: Sealed, key: &SealKey, name: &[u8], object: &str) -> Result<Vec<u8>> {
-        let wrong = |what: &str| Error::corrupt(object, what);
+        let wrong = |flaw| Error::corrupt(object, flaw);
         if !self.is(what) {
-            return Err(wrong("of another kind than its name says"));
+            return Err(wrong(Flaw::WrongKind));
         }
         let aad = [self.head, name].concat();
         let mut plain = Vec::new();
         key.open(&aad, self.sealed, &mut plain)
-            .map_err(|_| wrong("its seal is broken"))?;
+            .map_err(|_| wrong(Flaw::SealBroken))?;
         let len = plain
             .first_chunk()
             .map(|len| u32::from_le_bytes(*len) as usize)
-            .ok_or_else(|| wrong("cut short"))?;
+            .ok_or_else(|| wrong(Flaw::Truncated))?;
         if len > plain.len() - 4 {
-            return Err(wrong("cut short"));
+            return Err(wrong(Flaw::Truncated));
         }
         plain.truncate(4 + len);
         plain.drain(..4);

@@ -7,7 +7,7 @@
 //! round trips: `config` and the names of slots and upgrades, then the slots.
 
 use crate::config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Object, Result};
 use crate::id::{RepoId, SlotId};
 use crate::keys::MasterKey;
 use crate::object::{cap, cbor, from_cbor};
@@ -188,7 +188,7 @@ impl Asked {
         }
         match unusable {
             Some(e) if sound == 0 => Err(e),
-            _ if self.slots.is_empty() => Err(Error::corrupt("keys", "there is no key slot")),
+            _ if self.slots.is_empty() => Err(Error::corrupt(Object::KeySlots, Flaw::NoKeySlot)),
             _ => Err(Error::WrongKey),
         }
     }

@@ -5,7 +5,7 @@
 //! `nonce ciphertext tag`. Padding brings the whole to a Padmé length. All numbers are little-endian.
 
 use crate::compress::{CHUNK_MAX, Codec};
-use crate::error::{Error, Result};
+use crate::error::{Error, Feature, Flaw, Result};
 use crate::id::{ChunkId, PackId, RepoId, random};
 use crate::keys::{Keys, SealedSessionKey};
 use crate::object::{cap, padme};
@@ -44,7 +44,7 @@ impl Class {
 
     /// Of a tag as it is stored.
     pub fn read(tag: u8) -> Result<Self, Undecodable> {
-        Class::from_tag(tag).ok_or_else(|| Undecodable::newer("packs of class", tag))
+        Class::from_tag(tag).ok_or(Undecodable::Newer(Feature::PackClass(tag)))
     }
 
     pub fn is_tree(self) -> bool {
@@ -300,7 +300,7 @@ pub fn renew(keys: &Keys, mut list: PackList, mut bytes: Vec<u8>) -> Result<(Pac
         .last()
         .map_or(head.len(), |last| last.offset as usize + last.stored_len as usize);
     if bytes.len() < end || end < head.len() {
-        return Err(Error::corrupt(ObjectName::pack(list.id), "cut short"));
+        return Err(Error::corrupt(ObjectName::pack(list.id), Flaw::Truncated));
     }
     bytes.truncate(end);
     bytes[..head.len()].copy_from_slice(&head);
@@ -350,28 +350,26 @@ fn parse_header(
     object: &ObjectName,
     bytes: &[u8],
 ) -> Result<(Class, Vec<SealedSessionKey>, usize)> {
-    let wrong = |what: &str| Error::corrupt(object, what);
-    let fixed = bytes.get(..HEAD_LEN).ok_or_else(|| wrong("cut short"))?;
+    let wrong = |flaw| Error::corrupt(object, flaw);
+    let fixed = bytes.get(..HEAD_LEN).ok_or_else(|| wrong(Flaw::Truncated))?;
     if &fixed[..8] != HEAD_MAGIC || fixed[12..28] != repo.0 {
-        return Err(wrong("not a pack of this repository"));
+        return Err(wrong(Flaw::BadMagic));
     }
     if fixed[8] != FORMAT_VERSION || fixed[9] != SUITE {
-        return Err(Error::NewerFormat {
-            feature: format!("pack format {} with suite {}", fixed[8], fixed[9]),
-        });
+        return Err(Error::NewerFormat(Feature::PackFormat {
+            format: fixed[8],
+            suite: fixed[9],
+        }));
     }
     let class = Class::read(fixed[10]).map_err(|e| e.of(object))?;
     if fixed[11] != 0 || fixed[28..30] != DOMAIN {
-        return Err(Error::NewerFormat {
-            feature: format!(
-                "packs with {}, {} and {} in their header",
-                fixed[11], fixed[28], fixed[29]
-            ),
-        });
+        return Err(Error::NewerFormat(Feature::PackHeader([
+            fixed[11], fixed[28], fixed[29],
+        ])));
     }
     let count = usize::from(u16::from_le_bytes([fixed[46], fixed[47]]));
     if count > KEYS_MAX {
-        return Err(wrong("too many keys"));
+        return Err(wrong(Flaw::OutOfRange));
     }
     let mut rest = Bytes(&bytes[HEAD_LEN..]);
     let keys = (0..count)
@@ -385,31 +383,29 @@ fn parse_header(
 /// of a pack whose bytes are those of its name.
 pub fn read_list(remote: &dyn Remote, keys: &Keys, id: PackId) -> Result<PackList> {
     let object = ObjectName::pack(id);
-    let wrong = |what: &str| Error::corrupt(&object, what);
-    let size = remote.size(&object)?.ok_or_else(|| Error::Missing {
-        object: object.to_string(),
-    })?;
+    let wrong = |flaw| Error::corrupt(&object, flaw);
+    let size = remote.size(&object)?.ok_or_else(|| Error::missing(&object))?;
     if size > cap::PACK || size < (HEAD_LEN + TAIL_LEN) as u64 {
-        return Err(wrong("its size is out of bounds"));
+        return Err(wrong(Flaw::OutOfRange));
     }
     let mut head = Vec::new();
     remote.read(&object, 0, HEAD_LEN + SealedSessionKey::LEN * KEYS_MAX, &mut head)?;
     let mut tail = Vec::new();
     remote.read(&object, size - TAIL_LEN as u64, TAIL_LEN, &mut tail)?;
-    let tail: [u8; TAIL_LEN] = tail.as_slice().try_into().map_err(|_| wrong("cut short"))?;
-    let footer_len = footer_len(&tail).ok_or_else(|| wrong("no footer at its end"))?;
+    let tail: [u8; TAIL_LEN] = tail.as_slice().try_into().map_err(|_| wrong(Flaw::Truncated))?;
+    let footer_len = footer_len(&tail).ok_or_else(|| wrong(Flaw::NoFooter))?;
     let start = (size as usize)
         .checked_sub(TAIL_LEN + footer_len)
-        .ok_or_else(|| wrong("no footer at its end"))?;
+        .ok_or_else(|| wrong(Flaw::NoFooter))?;
     let mut footer = Vec::new();
     remote.read(&object, start as u64, footer_len, &mut footer)?;
     match open_list(keys, id, size, &head, &footer) {
         // A header that was hurt can look like a later version's.
-        Err(newer @ Error::NewerFormat { .. }) => {
+        Err(newer @ Error::NewerFormat(_)) => {
             let bytes = remote.get(&object, cap::PACK as usize)?;
             match blake3::hash(&bytes).as_bytes() == id.as_bytes() {
                 true => Err(newer),
-                false => Err(wrong("its content does not match its name")),
+                false => Err(wrong(Flaw::HashMismatch)),
             }
         }
         list => list,
@@ -418,13 +414,15 @@ pub fn read_list(remote: &dyn Remote, keys: &Keys, id: PackId) -> Result<PackLis
 
 /// The list of a pack whose bytes are all at hand.
 pub fn parse_list(keys: &Keys, id: PackId, bytes: &[u8]) -> Result<PackList> {
-    let wrong = |what: &str| Error::corrupt(ObjectName::pack(id), what);
-    let tail = bytes.last_chunk::<TAIL_LEN>().ok_or_else(|| wrong("cut short"))?;
-    let footer_len = footer_len(tail).ok_or_else(|| wrong("no footer at its end"))?;
+    let wrong = |flaw| Error::corrupt(ObjectName::pack(id), flaw);
+    let tail = bytes
+        .last_chunk::<TAIL_LEN>()
+        .ok_or_else(|| wrong(Flaw::Truncated))?;
+    let footer_len = footer_len(tail).ok_or_else(|| wrong(Flaw::NoFooter))?;
     let start = bytes
         .len()
         .checked_sub(TAIL_LEN + footer_len)
-        .ok_or_else(|| wrong("no footer at its end"))?;
+        .ok_or_else(|| wrong(Flaw::NoFooter))?;
     open_list(
         keys,
         id,
@@ -445,7 +443,7 @@ fn open_list(keys: &Keys, id: PackId, size: u64, head: &[u8], footer: &[u8]) -> 
     let mut body = Vec::new();
     keys.index
         .open(&footer_aad(keys.repo(), &head[..head_len]), footer, &mut body)
-        .map_err(|_| Error::corrupt(&object, "its footer's seal is broken"))?;
+        .map_err(|_| Error::corrupt(&object, Flaw::SealBroken))?;
     let end = (size as usize).saturating_sub(TAIL_LEN + footer.len());
     let (frames, parts) =
         decode_footer(&body, class, (head_len, end), sealed_keys.len()).map_err(|e| e.of(&object))?;

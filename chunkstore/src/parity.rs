@@ -5,7 +5,7 @@
 //! shard, so that the damaged ones are known and the others count as good; the pack's name proves the result. The head
 //! stands at both ends, so that one damage never makes all shards useless.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Feature, Flaw, Invalid, Result};
 use crate::id::{PackId, RepoId};
 use crate::index::Inventory;
 use crate::object::cap;
@@ -55,10 +55,6 @@ fn shards(pack: &[u8], head: &ParityHeader) -> Vec<Vec<u8>> {
     shards.resize(head.data, Vec::new());
     shards.iter_mut().for_each(|shard| shard.resize(head.shard, 0));
     shards
-}
-
-fn broken(object: &ObjectName, why: impl ToString) -> Error {
-    Error::corrupt(object, why)
 }
 
 impl ParityHeader {
@@ -138,13 +134,16 @@ impl ParityHeader {
 
 /// The parity object of a pack whose bytes these are.
 pub fn encode(repo: &RepoId, pack: PackId, bytes: &[u8], percent: u8) -> Result<Vec<u8>> {
-    let wrong = |why: String| Error::Invalid { what: "parity", why };
     if !(1..=PERCENT_MAX).contains(&percent) || bytes.is_empty() || bytes.len() as u64 > cap::PACK {
-        return Err(wrong(format!("{percent} percent of {} bytes", bytes.len())));
+        return Err(Error::Invalid(Invalid::Parity {
+            percent,
+            bytes: bytes.len(),
+        }));
     }
     let mut head = ParityHeader::plan(bytes.len(), percent);
     let data = shards(bytes, &head);
-    let recovery = code::encode(head.data, head.recovery, &data).map_err(|e| wrong(e.to_string()))?;
+    let failed = |e: code::Error| Error::Invalid(Invalid::ParityCode(e.to_string()));
+    let recovery = code::encode(head.data, head.recovery, &data).map_err(failed)?;
     head.sums = data.iter().chain(&recovery).map(|shard| sum(shard)).collect();
     let encoded = head.encode(repo, pack);
     let mut out = Vec::with_capacity(head.object_len());
@@ -181,9 +180,9 @@ fn refuse_newer(parity: &[u8]) -> Result<()> {
         kind_at(parity.len().checked_sub(TAIL + len)?)
     });
     match (kind_at(0), last) {
-        (Some(first), Some(last)) if first == last && first != KIND => Err(Error::NewerFormat {
-            feature: format!("parity of version {}", first[0]),
-        }),
+        (Some(first), Some(last)) if first == last && first != KIND => {
+            Err(Error::NewerFormat(Feature::ParityVersion(first[0])))
+        }
         _ => Ok(()),
     }
 }
@@ -193,7 +192,7 @@ pub fn verify(repo: &RepoId, pack: PackId, parity: &[u8]) -> Result<()> {
     refuse_newer(parity)?;
     let object = ObjectName::parity(pack);
     let (head, start) =
-        find_head(repo, pack, parity).ok_or_else(|| broken(&object, "neither of its heads is whole"))?;
+        find_head(repo, pack, parity).ok_or_else(|| Error::corrupt(&object, Flaw::ParityHeads))?;
     let encoded = head.encode(repo, pack);
     let tail = parity.len().checked_sub(TAIL + encoded.len());
     let heads = tail.is_some_and(|at| parity[at..at + encoded.len()] == encoded[..])
@@ -207,7 +206,7 @@ pub fn verify(repo: &RepoId, pack: PackId, parity: &[u8]) -> Result<()> {
         .filter(|(shard, expected)| sum(shard) == **expected);
     match heads && good.count() == head.recovery {
         true => Ok(()),
-        false => Err(broken(&object, "its bytes are not those of its check")),
+        false => Err(Error::corrupt(&object, Flaw::HashMismatch)),
     }
 }
 
@@ -215,12 +214,8 @@ pub fn verify(repo: &RepoId, pack: PackId, parity: &[u8]) -> Result<()> {
 pub fn rebuild(repo: &RepoId, pack: PackId, damaged: &[u8], parity: &[u8]) -> Result<Vec<u8>> {
     refuse_newer(parity)?;
     let object = ObjectName::pack(pack);
-    let (head, start) = find_head(repo, pack, parity).ok_or_else(|| {
-        broken(
-            &object,
-            "and its parity is damaged too: neither of its heads is whole",
-        )
-    })?;
+    let (head, start) =
+        find_head(repo, pack, parity).ok_or_else(|| Error::corrupt(&object, Flaw::ParityHeads))?;
     let data = shards(damaged, &head);
     let whole: Vec<bool> = data
         .iter()
@@ -236,18 +231,18 @@ pub fn rebuild(repo: &RepoId, pack: PackId, damaged: &[u8], parity: &[u8]) -> Re
         .collect();
     let missing = whole.iter().filter(|whole| !**whole).count();
     if missing > recovery.len() {
-        let why = format!(
-            "{missing} of {} parts are, and its parity can replace {}",
-            head.data,
-            recovery.len()
-        );
-        return Err(broken(&object, why));
+        let exceeded = Flaw::ParityExceeded {
+            damaged: missing,
+            parts: head.data,
+            spare: recovery.len(),
+        };
+        return Err(Error::corrupt(&object, exceeded));
     }
     let mut data = data;
     if missing > 0 {
         let original = data.iter().enumerate().filter(|(number, _)| whole[*number]);
         let restored = code::decode(head.data, head.recovery, original, recovery)
-            .map_err(|e| broken(&object, format!("its parity does not decode: {e}")))?;
+            .map_err(|_| Error::corrupt(&object, Flaw::ParityMismatch))?;
         for (number, shard) in restored {
             if let Some(slot) = data.get_mut(number) {
                 *slot = shard;
@@ -258,7 +253,7 @@ pub fn rebuild(repo: &RepoId, pack: PackId, damaged: &[u8], parity: &[u8]) -> Re
     bytes.truncate(head.size);
     match blake3::hash(&bytes).as_bytes() == pack.as_bytes() {
         true => Ok(bytes),
-        false => Err(broken(&object, "what its parity gives is not what its name says")),
+        false => Err(Error::corrupt(&object, Flaw::ParityMismatch)),
     }
 }
 
@@ -267,7 +262,7 @@ pub fn protect(remote: &dyn Remote, repo: &RepoId, pack: PackId, percent: u8) ->
     let name = ObjectName::pack(pack);
     let bytes = remote.get(&name, cap::PACK as usize)?;
     if blake3::hash(&bytes).as_bytes() != pack.as_bytes() {
-        return Err(broken(&name, "its content does not match its name"));
+        return Err(Error::corrupt(&name, Flaw::HashMismatch));
     }
     let parity = encode(repo, pack, &bytes, percent)?;
     let mut staged = remote.begin()?;
@@ -313,7 +308,7 @@ pub fn mend(remote: &dyn Remote, repo: &RepoId, pack: PackId, percent: u8, dry: 
     if blake3::hash(&bytes).as_bytes() == pack.as_bytes() {
         return match verify(repo, pack, &parity) {
             Ok(()) => Ok(Mended::Whole),
-            Err(e @ Error::NewerFormat { .. }) => Err(e),
+            Err(e @ Error::NewerFormat(_)) => Err(e),
             Err(_) => {
                 let percent = find_head(repo, pack, &parity).map_or(percent, |(head, _)| {
                     (head.recovery * 100 / head.data).clamp(1, 100) as u8

@@ -8,7 +8,7 @@
 mod files;
 pub mod others;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Object, Result, Unreadable};
 use crate::frame::Decoder;
 use crate::id::{ChunkId, IndexId, PackId};
 use crate::index::{LocalIndex, Located};
@@ -137,11 +137,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Why a chunk is nowhere in the index: it is missing, unless a segment that could not be read may list it.
-    pub fn unknown(&self, object: String) -> Error {
+    pub fn unknown(&self, object: Object) -> Error {
         match self.unreadable.lock().values().next() {
             Some(error) => Error::Unreadable {
                 object,
-                why: format!("its location is not known, because {error}"),
+                cause: Unreadable::UnknownLocation(Box::new(error.clone())),
             },
             None => Error::Missing { object },
         }
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
         let unreadable = self.unreadable.lock();
         unreadable
             .iter()
-            .map(|(id, error)| (*id, error.again()))
+            .map(|(id, error)| (*id, error.clone()))
             .collect()
     }
 
@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
             }
         }
         let located = self.locate(id)?.filter(|located| located.class == Class::Tree);
-        let located = located.ok_or_else(|| self.unknown(format!("tree chunk {id}")))?;
+        let located = located.ok_or_else(|| self.unknown(Object::TreeChunk(*id)))?;
         if let Err(e) = self.fetch_tree(decoder, id, &located.place, &mut out) {
             self.another_copy(decoder, (Class::Tree, id), &located.place, e, &mut out)?;
         }
@@ -307,7 +307,7 @@ impl ReadAhead {
             (self.pack, self.start) = (Some(place.pack), offset);
         }
         let from = offset - self.start;
-        let shorter = || Error::corrupt(ObjectName::pack(place.pack), "it is shorter than the index says");
+        let shorter = || Error::corrupt(ObjectName::pack(place.pack), Flaw::Truncated);
         self.bytes.get(from..from + len).ok_or_else(shorter)
     }
 }

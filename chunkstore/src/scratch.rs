@@ -1,7 +1,7 @@
 //! Room on disk for one run: what would otherwise grow in memory. What a run that was killed left is removed by the next.
 
 use crate::descriptors::{self, Permit};
-use crate::error::{Error, Result};
+use crate::error::{Error, IndexFault, Operation, Result};
 use crate::id::random;
 use crate::index::{FILES_LEAST, FILES_MOST, Lodging, Room, prepare_threads};
 use crate::platform::{lock, private};
@@ -28,7 +28,7 @@ impl ScratchDir {
 
     pub(crate) fn elsewhere() -> Result<Self> {
         let path = std::env::temp_dir().join(format!("dedup-{}", hex::encode(random::<8>()?)));
-        private::create_dir(&path).map_err(|e| Error::local("create", &path, e))?;
+        private::create_dir(&path).map_err(|e| Error::local(Operation::Create, &path, e))?;
         // Nobody else knows of it.
         Ok(ScratchDir { path, _lock: None })
     }
@@ -38,8 +38,8 @@ impl ScratchDir {
         sweep(&all);
         let path = all.join(hex::encode(random::<8>()?));
         let made = private::create_dir_all(&all).and_then(|()| private::create_dir(&path));
-        made.map_err(|e| Error::local("create", &path, e))?;
-        let lock = lock::try_lock_folder(&path).map_err(|e| Error::local("lock", &path, e))?;
+        made.map_err(|e| Error::local(Operation::Create, &path, e))?;
+        let lock = lock::try_lock_folder(&path).map_err(|e| Error::local(Operation::Lock, &path, e))?;
         Ok(ScratchDir { path, _lock: lock })
     }
 
@@ -125,7 +125,7 @@ impl Scratch {
             self.db = Some(self.open()?);
         }
         let db = self.db.as_ref().map(|(db, ..)| db);
-        db.ok_or_else(|| Error::Index("the map on disk is closed".to_string()))
+        db.ok_or(Error::Index(IndexFault::Closed))
     }
 
     pub fn write<K: AsRef<[u8]>, V: AsRef<[u8]>>(
@@ -274,9 +274,7 @@ mod tests {
             for n in (0..written).step_by(97) {
                 assert_eq!(map.get(&row(n).0).unwrap(), Some(row(n).1), "{places}");
             }
-            let full = Error::NoSpace {
-                object: "x".to_string(),
-            };
+            let full = Error::NoSpace { object: "x".into() };
             assert_eq!(map.may_move_on(&full), places < LODGINGS.len());
             if places < LODGINGS.len() {
                 map.move_on().unwrap();

@@ -69,10 +69,7 @@ impl SealKey {
         let (key, iv) = self.cipher(&nonce);
         let tag = key
             .seal_in_place_separate_tag(iv, Aad::from(aad), &mut out[start..])
-            .map_err(|_| crate::Error::Invalid {
-                what: "plaintext",
-                why: "too long to seal".to_string(),
-            })?;
+            .map_err(|_| crate::Error::Invalid(crate::error::Invalid::PlaintextTooLong))?;
         out.extend_from_slice(tag.as_ref());
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! docs/invariants.md has the argument.
 
 use crate::descriptors;
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Invalid, Operation, Refusal, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, random};
 use crate::index::Condemned;
 use crate::keys::{ContentKey, SealedSessionKey};
@@ -120,12 +120,12 @@ impl Session {
     pub fn begin(store: &Store, owner: &Owner) -> Result<Session> {
         // Never a name that was there before: whoever still removes what it named would remove this (I-18).
         let id = SessionId(random()?);
-        let taken = || Error::Refused("a random session id was taken; run again".to_string());
+        let taken = || Error::Refused(Refusal::NameTaken);
         let dir = store.cache().join("sessions");
-        private::create_dir_all(&dir).map_err(|e| Error::local("create", &dir, e))?;
+        private::create_dir_all(&dir).map_err(|e| Error::local(Operation::Create, &dir, e))?;
         let path = dir.join(id.to_hex());
-        let alive = lock::open(&path).map_err(|e| Error::local("create", &path, e))?;
-        if !lock::try_lock(&alive).map_err(|e| Error::local("lock", &path, e))? {
+        let alive = lock::open(&path).map_err(|e| Error::local(Operation::Create, &path, e))?;
+        if !lock::try_lock(&alive).map_err(|e| Error::local(Operation::Lock, &path, e))? {
             return Err(taken());
         }
         let bytes = seal_control(store, Sealed::Session, id.as_bytes(), &cbor(owner))?;
@@ -157,10 +157,7 @@ impl Session {
         )?;
         let name = ObjectName::snapshot(self.id);
         if bytes.len() > cap::MANIFEST {
-            return Err(Error::Invalid {
-                what: "manifest",
-                why: format!("{} bytes are too many", bytes.len()),
-            });
+            return Err(Error::Invalid(Invalid::ManifestTooLong { bytes: bytes.len() }));
         }
         if store.remote.put(&name, &bytes)? == Published::Exists {
             // I-13: the reply to an earlier try may have been lost; equal bytes are our own success.
@@ -249,7 +246,7 @@ pub fn owner(store: &Store, id: SessionId) -> Result<Option<Owner>> {
     )?;
     from_cbor(&body)
         .map(Some)
-        .ok_or_else(|| Error::corrupt(object, "its fields do not decode"))
+        .ok_or_else(|| Error::corrupt(object, Flaw::Undecodable))
 }
 
 /// Whether a process of this machine still holds the session. Only ever a reason to try a fence, or not yet (I-8).
@@ -292,9 +289,7 @@ impl Mark {
                 id,
                 packs: packs.clone(),
             }),
-            Published::Exists => Err(Error::Refused(
-                "a random mark id was taken; run again".to_string(),
-            )),
+            Published::Exists => Err(Error::Refused(Refusal::NameTaken)),
         }
     }
 
@@ -308,7 +303,7 @@ impl Mark {
             &object,
         )?;
         if body.len() % PackId::LEN != 0 {
-            return Err(Error::corrupt(object, "its packs do not decode"));
+            return Err(Error::corrupt(object, Flaw::Undecodable));
         }
         Ok(Mark {
             id,
@@ -359,7 +354,7 @@ pub(crate) fn get_trash(store: &Store, id: SessionId) -> Result<(Vec<u8>, i64)> 
     )?;
     let (forgotten, manifest) = body
         .split_first_chunk()
-        .ok_or_else(|| Error::corrupt(&object, "cut short"))?;
+        .ok_or_else(|| Error::corrupt(&object, Flaw::Truncated))?;
     Ok((manifest.to_vec(), i64::from_le_bytes(*forgotten)))
 }
 

@@ -255,7 +255,7 @@ mod on {
         }
 
         fn write(&self, path: &Path, bytes: &[u8], write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-            let over = || Err(io::Error::other("crashed in a local file"));
+            let over = || Err(crate::error::Cause::Crashed.into_io(io::ErrorKind::Other));
             if self.ended() {
                 return over();
             }

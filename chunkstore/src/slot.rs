@@ -5,7 +5,7 @@
 //! Len et al., USENIX Security 2021).
 //! A slot that is damaged or of an unknown kind is passed over, never fatal.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Feature, Flaw, Invalid, Result};
 use crate::id::{RepoId, SlotId, random};
 use crate::keys::MasterKey;
 use crate::object::{cbor, from_cbor};
@@ -173,10 +173,7 @@ pub fn create(
             || cost.memory_kib < Cost::FLOOR.memory_kib
             || cost.passes < Cost::FLOOR.passes)
     {
-        return Err(Error::Invalid {
-            what: "Argon2 cost",
-            why: format!("{cost:?} is outside what a slot may have"),
-        });
+        return Err(Error::Invalid(Invalid::Argon2Cost(cost)));
     }
     let salt = random()?;
     let keys = secret.stretch(&salt, cost)?;
@@ -206,10 +203,7 @@ pub fn create(
     bytes.extend_from_slice(&(body.len() as u16).to_le_bytes());
     bytes.extend_from_slice(&body);
     if bytes.len() > SLOT_STEP {
-        return Err(Error::Invalid {
-            what: "slot label",
-            why: "it is too long".to_string(),
-        });
+        return Err(Error::Invalid(Invalid::SlotLabelTooLong));
     }
     bytes.resize(SLOT_STEP, 0);
     Ok((id, bytes))
@@ -218,23 +212,22 @@ pub fn create(
 impl Slot {
     /// Reads a slot object; the error says why it is of no use.
     pub fn parse(id: SlotId, bytes: &[u8]) -> Result<Slot> {
-        let wrong = |what: &str| Error::corrupt(format!("keys/{id}"), what);
+        let wrong = |flaw| Error::corrupt(format!("keys/{id}"), flaw);
         let rest = bytes
             .strip_prefix(MAGIC)
             .filter(|_| bytes.len().is_multiple_of(SLOT_STEP) && bytes.len() <= SLOT_MAX)
-            .ok_or_else(|| wrong("not a slot"))?;
-        let (len, rest) = rest.split_first_chunk().ok_or_else(|| wrong("cut short"))?;
+            .ok_or_else(|| wrong(Flaw::BadMagic))?;
+        let (len, rest) = rest.split_first_chunk().ok_or_else(|| wrong(Flaw::Truncated))?;
         let body = rest
             .get(..usize::from(u16::from_le_bytes(*len)))
-            .ok_or_else(|| wrong("cut short"))?;
-        let fields: Fields = from_cbor(body).ok_or_else(|| wrong("its fields do not decode"))?;
+            .ok_or_else(|| wrong(Flaw::Truncated))?;
+        let fields: Fields = from_cbor(body).ok_or_else(|| wrong(Flaw::Undecodable))?;
         if rest[body.len()..].iter().any(|byte| *byte != 0) {
-            return Err(wrong("its padding is not zero"));
+            return Err(wrong(Flaw::Undecodable));
         }
-        let kind = SlotKind::from_tag(fields.kind).ok_or_else(|| Error::NewerFormat {
-            feature: format!("key slots of kind {}", fields.kind),
-        })?;
-        let bare = without_note(body).ok_or_else(|| wrong("its fields do not decode"))?;
+        let kind =
+            SlotKind::from_tag(fields.kind).ok_or(Error::NewerFormat(Feature::SlotKind(fields.kind)))?;
+        let bare = without_note(body).ok_or_else(|| wrong(Flaw::Undecodable))?;
         Ok(Slot {
             id,
             kind,

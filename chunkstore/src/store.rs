@@ -12,7 +12,7 @@ pub use slots::SlotInfo;
 use crate::cancel::CancelToken;
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Result};
 use crate::forgotten::Forgotten;
 use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
 use crate::index::{Inventory, LocalIndex, WrongSizes};
@@ -48,7 +48,7 @@ pub struct Store {
     pub(crate) kept: Option<ObjectCache>,
     /// Index segments that were found damaged: they count as absent (I-2).
     damaged: Mutex<BTreeSet<IndexId>>,
-    cache_trouble: OnceLock<String>,
+    cache_trouble: OnceLock<Error>,
     /// Packs that had the wrong size when the index was opened last.
     wrong_sizes: Mutex<WrongSizes>,
     cancel: CancelToken,
@@ -289,8 +289,8 @@ impl Store {
     /// is found once for each segment, so only the other is bounded here.
     pub(crate) fn changed_under(&self, error: &Error, tries: &mut usize) -> bool {
         match error {
-            Error::Corrupt { object, .. } => object.starts_with("index/"),
-            Error::Missing { object } if object.starts_with("index/") => {
+            Error::Corrupt { object, .. } => object.is_in("index"),
+            Error::Missing { object } if object.is_in("index") => {
                 *tries += 1;
                 *tries <= 5
             }
@@ -381,12 +381,10 @@ impl Store {
     pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
         match self.read_slate(id, bytes) {
             // A head that was hurt can look like a later version's: then its seal holds for the head that we would write.
-            Err(newer @ Error::NewerFormat { .. }) => {
-                match self.read_slate(id, &object::with_own_head(bytes)) {
-                    Ok(_) => Err(Error::corrupt(ObjectName::snapshot(id), "its head is damaged")),
-                    Err(_) => Err(newer),
-                }
-            }
+            Err(newer @ Error::NewerFormat(_)) => match self.read_slate(id, &object::with_own_head(bytes)) {
+                Ok(_) => Err(Error::corrupt(ObjectName::snapshot(id), Flaw::HeadDamaged)),
+                Err(_) => Err(newer),
+            },
             slate => slate,
         }
     }
@@ -401,7 +399,7 @@ impl Store {
         let sealed = head
             .keys
             .first()
-            .ok_or_else(|| Error::corrupt(&object, "it carries no session key"))?;
+            .ok_or_else(|| Error::corrupt(&object, Flaw::NoSessionKey))?;
         let key = self.keys.open_key(KeyClass::Manifest, sealed)?;
         let body = head.open(Sealed::Manifest, &key, id.as_bytes(), &object)?;
         Ok(SnapshotObject::Manifest {
@@ -415,7 +413,7 @@ impl Store {
         let manifest = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
         if let SnapshotObject::Fence = self.open_slate(id, &manifest)? {
             return Err(Error::Missing {
-                object: format!("snapshots/{id}"),
+                object: ObjectName::snapshot(id).into(),
             });
         }
         session::put_trash(self, id, &manifest, now)?;
@@ -432,7 +430,7 @@ impl Store {
         let (manifest, forgotten) = session::get_trash(self, id)?;
         match self.open_slate(id, &manifest)? {
             SnapshotObject::Manifest { body, .. } => Ok((body, forgotten)),
-            SnapshotObject::Fence => Err(Error::corrupt(format!("trash/{id}"), "it holds no manifest")),
+            SnapshotObject::Fence => Err(Error::corrupt(ObjectName::trash(id), Flaw::NoManifest)),
         }
     }
 

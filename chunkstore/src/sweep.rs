@@ -29,7 +29,7 @@ pub use repack::{move_out, repack};
 pub use rescue::{Rescue, Rescued};
 pub use survivors::all_present;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Refusal, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId};
 use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
@@ -171,7 +171,7 @@ pub fn note_waiting(
     let ids = count.into_iter().chain(sessions.iter().flat_map(|id| id.0));
     let ids: Vec<u8> = ids.chain(made.iter().flat_map(|id| id.0)).collect();
     let note = [&waiting_sum(store, mark.id, &ids)[..], &ids].concat();
-    files::write_hint(&path, &note).map_err(|e| Error::local("write", &path, e))
+    files::write_hint(&path, &note).map_err(|e| Error::local(Operation::Write, &path, e))
 }
 
 /// The sessions that a mark has to wait for: as noted, else all that are open now.
@@ -239,9 +239,7 @@ pub fn sweep(
     all_present(index, live)?;
     let condemned: HashSet<PackId> = marks.iter().flat_map(|mark| &mark.packs).copied().collect();
     if !condemned.is_subset(&view.condemned) {
-        return Err(Error::Refused(
-            "a mark was swept by somebody else meanwhile".to_string(),
-        ));
+        return Err(Error::Refused(Refusal::MarkSwept));
     }
     if simulation::left_out(Rule::MarkLast) {
         for mark in marks {
@@ -448,7 +446,7 @@ pub fn remove_ended_sessions(store: &Store) -> Result<u64> {
         let seen = store.cache().join("seen").join(id.to_hex());
         match std::fs::remove_file(&seen) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::local("remove", seen, e));
+                return Err(Error::local(Operation::Remove, seen, e));
             }
             _ => {}
         }

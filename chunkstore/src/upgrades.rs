@@ -5,7 +5,7 @@
 //! nobody works on by rules that no longer hold (I-15). A kept copy of `config` can't hide one. An upgrade that changes
 //! what may be deleted or referred to must wait for the sessions that were open when it became durable, as a mark does.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Feature, Flaw, Refusal, Result};
 use crate::object::{self, Head, Tail, cap, cbor, from_cbor};
 use crate::remote::{Kind, ObjectName, Published, Remote};
 use crate::seal::Sealed;
@@ -66,7 +66,7 @@ impl Standing {
     fn decode(number: u64, body: &[u8]) -> Result<Self> {
         let name = ObjectName::upgrade(number);
         let mut standing: Standing =
-            from_cbor(body).ok_or_else(|| Error::corrupt(&name, "its fields do not decode"))?;
+            from_cbor(body).ok_or_else(|| Error::corrupt(&name, Flaw::Undecodable))?;
         standing.tail = Tail::of(body, ELEMENTS);
         check_required(&standing.required)?;
         Ok(standing)
@@ -80,9 +80,7 @@ impl Standing {
 /// Refuses what this version may not touch.
 pub(crate) fn check_required(required: &[String]) -> Result<()> {
     match required.iter().find(|feature| !KNOWN.contains(&feature.as_str())) {
-        Some(feature) => Err(Error::NewerFormat {
-            feature: format!("the feature '{feature}'"),
-        }),
+        Some(feature) => Err(Error::NewerFormat(Feature::Named(feature.clone()))),
         None => Ok(()),
     }
 }
@@ -149,16 +147,14 @@ impl Store {
                 return Ok(false);
             }
             new.time = now;
-            let last = || Error::corrupt(ObjectName::upgrade(before), "no upgrade can follow it");
+            let last = || Error::corrupt(ObjectName::upgrade(before), Flaw::NoSuccessor);
             let number = before.checked_add(1).ok_or_else(last)?;
             if self.publish_upgrade(number, &new)? {
                 *self.standing.lock() = (number, new);
                 return Ok(true);
             }
         }
-        Err(Error::Refused(
-            "others change this repository's features at the same time; run again".to_string(),
-        ))
+        Err(Error::Refused(Refusal::FeaturesChanged))
     }
 
     /// Publishes what is to hold under a number; false where another one was quicker.
@@ -193,6 +189,6 @@ mod tests {
         );
         newer.required.push("time-travel".to_string());
         let refused = Standing::decode(1, &newer.encode()).unwrap_err();
-        assert!(matches!(&refused, Error::NewerFormat { feature } if feature.contains("time-travel")));
+        assert!(matches!(&refused, Error::NewerFormat(Feature::Named(name)) if name == "time-travel"));
     }
 }

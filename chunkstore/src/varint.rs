@@ -1,7 +1,7 @@
 //! Bounded reading and writing of little numbers: LEB128 varints and fixed little-endian fields.
 //! Nothing here allocates by a length it reads (I-14).
 
-use crate::error::Error;
+use crate::error::{Error, Feature, Flaw, Object};
 
 /// The bytes ended early, or a number was not in its shortest form.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,19 +13,15 @@ pub enum Undecodable {
     /// Nobody wrote it so.
     Malformed,
     /// It has something that a later version has defined (I-15): never damage, and never as good as absent.
-    Newer(String),
+    Newer(Feature),
 }
 
 impl Undecodable {
-    pub fn newer(what: &str, tag: u8) -> Self {
-        Undecodable::Newer(format!("{what} {tag}"))
-    }
-
     /// As the error of reading `object`.
-    pub fn of(self, object: impl ToString) -> Error {
+    pub fn of(self, object: impl Into<Object>) -> Error {
         match self {
-            Undecodable::Malformed => Error::corrupt(object, "it does not decode"),
-            Undecodable::Newer(feature) => Error::NewerFormat { feature },
+            Undecodable::Malformed => Error::corrupt(object, Flaw::Undecodable),
+            Undecodable::Newer(feature) => Error::NewerFormat(feature),
         }
     }
 }

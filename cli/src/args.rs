@@ -18,7 +18,6 @@ pub use program::{BenchArgs, CacheCommand, CompletionsArgs, HelpArgs, StatsArgs,
 use retention::KeepArgs;
 use service::rates::RateSchedule;
 use service::resolve::{NewSecretOptions, RepositoryOptions};
-use service::units::{parse_size, parse_span};
 use snapshot::{ChoiceArgs, FilterArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -425,13 +424,13 @@ pub struct PruneArgs {
     #[arg(long)]
     pub no_gc: bool,
     /// How long removed snapshots can be brought back; 0s ends them now
-    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = parse_span)]
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = values::span)]
     pub keep_trash: Span,
     /// Leave this much unused data instead of rewriting packs: a share such as 5%, a size, or unlimited
     #[arg(long, value_name = "LIMIT", default_value = "5%")]
     pub max_unused: MaxUnused,
     /// Rewrite at most this much in this run
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub max_repack: Option<u64>,
     /// Assume exclusive access to the repository: required on storage without atomic create
     #[arg(long)]

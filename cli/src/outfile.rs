@@ -5,11 +5,12 @@
 //! to a run that died; the next one that writes into the same folder removes it.
 
 use crate::terminal::Terminal;
-use service::catalogue::{Action, Cause, Warning};
-use service::dump::{OUTPUT, is_temporary, temporary_name};
+use service::catalogue::{Action, Cause};
+use service::dump::{is_temporary, temporary_name};
 use service::listing;
 use service::platform::files::{folder_of, sync_folder};
 use service::platform::{handle, lock, paths};
+use service::problem::Warning;
 use service::{Error, Failure};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -34,7 +35,8 @@ pub fn write(
         Some(real) => {
             let removed = remove_leftovers(folder_of(&real));
             if removed > 0 {
-                listing::warn(terminal, &Warning::DumpLeftovers { files: removed });
+                let files = removed;
+                listing::warn(terminal, Warning::DumpLeftovers { files });
             }
             replace(&real, there.ok(), write)
         }
@@ -56,15 +58,15 @@ fn real(target: &Path) -> Option<PathBuf> {
 }
 
 fn through(target: &Path, write: impl FnOnce(&mut dyn Write) -> service::Result<()>) -> Result<(), Failure> {
-    let failed = |action: Action, e: &io::Error| Failure::from(Cause::system(action, target, e));
+    let failed = |action: Action, e: io::Error| Failure::from(Cause::system(action, target, e));
     let file = OpenOptions::new().write(true).open(target);
-    let mut out = BufWriter::with_capacity(1 << 20, file.map_err(|e| failed(Action::Open, &e))?);
+    let mut out = BufWriter::with_capacity(1 << 20, file.map_err(|e| failed(Action::Open, e))?);
     write(&mut out).map_err(|e| named(target, e))?;
-    out.flush().map_err(|e| failed(Action::Write, &e))?;
+    out.flush().map_err(|e| failed(Action::Write, e))?;
     match out.get_ref().sync_all() {
         // Nothing that could be synced.
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        synced => synced.map_err(|e| failed(Action::Write, &e)),
+        synced => synced.map_err(|e| failed(Action::Write, e)),
     }
 }
 
@@ -74,11 +76,11 @@ fn replace(
     there: Option<Metadata>,
     write: impl FnOnce(&mut dyn Write) -> service::Result<()>,
 ) -> Result<(), Failure> {
-    let failed = |e: &io::Error| Failure::from(Cause::system(Action::Write, target, e));
+    let failed = |e: io::Error| Failure::from(Cause::system(Action::Write, target, e));
     let (temporary, file) = beside(target)?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let written = write(&mut out).map_err(|e| named(target, e)).and_then(|()| {
-        out.flush().map_err(|e| failed(&e))?;
+        out.flush().map_err(failed)?;
         if let Some(there) = there {
             // Only root may give files away; the content is what was asked for.
             let _given = handle::give_as(out.get_ref(), &there);
@@ -89,7 +91,7 @@ fn replace(
             .sync_all()
             .and_then(|()| fs::rename(&temporary, target));
         let durable = named.and_then(|()| sync_folder(folder_of(target)));
-        durable.map_err(|e| failed(&e))
+        durable.map_err(failed)
     });
     if written.is_err() {
         // What is wrong is being said; what is left is part of a file at most.
@@ -101,9 +103,7 @@ fn replace(
 /// What is wrong with the output is told with its path.
 fn named(target: &Path, error: Error) -> Failure {
     match error {
-        Error::Io { path, source, .. } if path == Path::new(OUTPUT) => {
-            Cause::system(Action::Write, target, &source).into()
-        }
+        Error::Output(source) => Cause::system(Action::Write, target, source).into(),
         error => error.into(),
     }
 }
@@ -115,13 +115,18 @@ fn beside(target: &Path) -> Result<(PathBuf, File), Failure> {
         let file = match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(e) => return Err(Cause::system(Action::Create, target, &e).into()),
+            Err(e) => return Err(Cause::system(Action::Create, target, e).into()),
         };
         if lock::hold_new(&file) {
             return Ok((path, file));
         }
     }
-    Err(Cause::system(Action::Create, target, &io::ErrorKind::AlreadyExists.into()).into())
+    Err(Cause::system(
+        Action::Create,
+        target,
+        io::Error::from(io::ErrorKind::AlreadyExists),
+    )
+    .into())
 }
 
 /// Removes what runs that died have left in a folder; how many files that were. What can't be removed is left to the next

@@ -8,6 +8,7 @@ use crate::fsmeta::device_numbers;
 use crate::list;
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
+use crate::problem::{RestoreProblem, Warning};
 use crate::repo::Repo;
 use crate::restore::ChunkSource;
 use crate::tar::{self, Member, Type};
@@ -157,13 +158,8 @@ impl Archive<'_> {
     fn left_out(&self, path: &[u8], lost: bool) {
         let path = [b"/", path].concat();
         let what = match lost {
-            true => ProblemKind::Restore {
-                why: "not in the archive: it could not be read when it was backed up, or its data was lost"
-                    .to_string(),
-            },
-            false => ProblemKind::Warning {
-                why: "not in the archive: sockets can't be".to_string(),
-            },
+            true => ProblemKind::Restore(RestoreProblem::NotInArchive),
+            false => ProblemKind::Warning(Warning::SocketNotArchived),
         };
         self.monitor.problem(&Problem { path, what });
     }

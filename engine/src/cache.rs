@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::platform::{lock, private, process};
+use chunkstore::error::Operation;
 use chunkstore::opening;
 use std::fs::{DirEntry, File};
 use std::io;
@@ -111,22 +112,26 @@ fn is_id(name: &str) -> bool {
     name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+fn failed(operation: Operation, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_path_buf();
-    move |source| Error::Io { what, path, source }
+    move |source| Error::io(operation, path, source)
 }
 
 /// Nothing where there is no such folder.
 fn entries(dir: &Path) -> Result<Vec<DirEntry>> {
     match std::fs::read_dir(dir) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        list => list.and_then(Iterator::collect).map_err(failed("list", dir)),
+        list => list
+            .and_then(Iterator::collect)
+            .map_err(failed(Operation::List, dir)),
     }
 }
 
 /// A link to a directory is none.
 fn is_dir(entry: &DirEntry) -> Result<bool> {
-    let kind = entry.file_type().map_err(failed("examine", &entry.path()))?;
+    let kind = entry
+        .file_type()
+        .map_err(failed(Operation::Examine, &entry.path()))?;
     Ok(kind.is_dir())
 }
 
@@ -141,7 +146,7 @@ fn size(dir: &Path) -> Result<u64> {
             Ok(meta) => bytes += meta.len(),
             // Removed since it was listed, by the process that uses the cache.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(failed("examine", &entry.path())(e)),
+            Err(e) => return Err(failed(Operation::Examine, &entry.path())(e)),
         }
     }
     Ok(bytes)
@@ -161,7 +166,7 @@ fn lock_all(folder: &Path) -> Result<Option<Vec<File>>> {
         match locked {
             // Its run has ended.
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            locked => match locked.map_err(failed("lock", &path))? {
+            locked => match locked.map_err(failed(Operation::Lock, &path))? {
                 Some(lock) => locks.push(lock),
                 None => return Ok(None),
             },
@@ -186,7 +191,7 @@ fn remove_but(dir: &Path, stays: impl Fn(&str) -> bool) -> Result<()> {
             false => std::fs::remove_file(&path),
         };
         match removed {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(e)),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(Operation::Remove, &path)(e)),
             _ => {}
         }
     }

@@ -7,13 +7,15 @@
 
 use crate::backup::fill_places;
 use crate::entry::{Content, Entry, Extent};
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Error, Refusal, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
-use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::monitor::{Monitor, Phase, Problem, Progress};
+use crate::problem::Warning;
 use crate::repo::{Repo, index_progress};
 use crate::restore::ChunkSource;
 use crate::tree::{Cursor, ExtentListWriter, Root, TreeWriter};
 use crate::{replicate, trees};
+use chunkstore::error::{Flaw, Object};
 use chunkstore::frame::{Decoder, Encoder};
 use chunkstore::index::{KnownFile, Presence};
 use chunkstore::pack::Class;
@@ -69,8 +71,7 @@ pub fn run(
     monitor: &dyn Monitor,
 ) -> Result<Copied> {
     if to.store.is_replica_of(&from.store) {
-        let why = "they are replicas of one repository: 'dedup replicate' brings one up to the other";
-        return Err(StoreError::Refused(why.to_string()).into());
+        return Err(Error::Refused(Refusal::Replicas));
     }
     let all = options.all || !ids.is_empty();
     let mut wanted = replicate::lacking(from, to, all, from.run().now)?.snapshots;
@@ -92,12 +93,8 @@ pub fn run(
                     true => copied.hurt += 1,
                     false => copied.unread += 1,
                 }
-                monitor.problem(&Problem {
-                    path: ObjectName::snapshot(snapshot.id).to_string().into_bytes(),
-                    what: ProblemKind::Warning {
-                        why: format!("not copied: {e}"),
-                    },
-                });
+                let warning = Warning::NotCopied(e);
+                monitor.problem(&Problem::warning(ObjectName::snapshot(snapshot.id), warning));
             }
             Err(e) => return Err(e),
         }
@@ -377,8 +374,7 @@ impl Copier<'_> {
             (now.bundle, now.offset) = (ChunkId([0; 32]), 0);
             self.bundle = Some((now.bundle, bytes, None));
         }
-        let missing =
-            || StoreError::corrupt(format!("chunk {}", file.bundle), "it does not hold its content");
+        let missing = || StoreError::corrupt(Object::Chunk(file.bundle), Flaw::HashMismatch);
         let (_, plain, put) = self.bundle.as_mut().ok_or_else(missing)?;
         let (offset, len) = (now.offset, file.len);
         let bytes = now.slice(plain).ok_or_else(missing)?;
@@ -434,8 +430,7 @@ impl Copier<'_> {
                 Extent::Chunk { id, len } => {
                     source.chunk(&mut chunks, &id, &mut plain)?;
                     if plain.len() != len as usize {
-                        let what = "it does not hold its content";
-                        return Err(StoreError::corrupt(format!("chunk {id}"), what).into());
+                        return Err(StoreError::corrupt(Object::Chunk(id), Flaw::LengthMismatch).into());
                     }
                     read += u64::from(len);
                     cut.bytes(&plain)

@@ -1,18 +1,16 @@
 //! One file of a generation as a stream: its bytes in order, one chunk in memory.
 
 use crate::entry::{Content, Entry, Extent, Kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, NamedSnapshot, Result, Usage};
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase, Progress};
 use crate::repo::Repo;
 use crate::restore::{ChunkSource, normalize};
 use crate::trees;
 use chunkstore::ChunkId;
+use chunkstore::error::{Flaw, Object};
 use chunkstore::frame::Decoder;
 use std::io::Write;
-
-/// Stands for the path of what a dump is written to in [`Error::Io`].
-pub const OUTPUT: &str = "the output";
 
 const TEMPORARY: &str = ".dedup-dump-";
 
@@ -54,11 +52,11 @@ pub fn file(
     let entry = entry
         .ok_or_else(|| Error::NoSuchPath {
             path: shown(),
-            snapshot: format!("of {}", manifest.time()),
+            snapshot: NamedSnapshot::Of(manifest.time()),
         })?
         .entry;
     if entry.kind != Kind::File {
-        return Err(Error::Usage(format!("{} is not a regular file", shown())));
+        return Err(Error::Usage(Usage::NotARegularFile { path: shown() }));
     }
     let mut contents = Contents::new(&source, out, monitor)?;
     contents.size = entry.meta.size;
@@ -108,8 +106,7 @@ impl<'d> Contents<'d> {
         self.content(&entry.content)?;
         let written = self.done - before;
         if entry.trouble.is_some() && entry.content == Content::None || written != entry.meta.size {
-            let why = "it could not be read when it was backed up, or its data was lost";
-            return Err(chunkstore::Error::corrupt(shown, why).into());
+            return Err(chunkstore::Error::corrupt(shown, Flaw::Incomplete).into());
         }
         Ok(())
     }
@@ -166,13 +163,9 @@ impl<'d> Contents<'d> {
 }
 
 fn misfit(id: &ChunkId) -> Error {
-    chunkstore::Error::corrupt(format!("chunk {id}"), "it does not hold its content").into()
+    chunkstore::Error::corrupt(Object::Chunk(*id), Flaw::LengthMismatch).into()
 }
 
 pub(crate) fn failed(source: std::io::Error) -> Error {
-    Error::Io {
-        what: "write to",
-        path: OUTPUT.into(),
-        source,
-    }
+    Error::Output(source.into())
 }

@@ -1,83 +1,123 @@
-//! What ends a run. Trouble with single paths is not here: it is data ([`crate::monitor::Problem`], I-12).
+//! What ends a run, as codes and values. Trouble with single paths is not here: it is data ([`crate::problem::Problem`],
+//! I-12). Nor are texts for people: whoever shows an error makes them.
 
-use std::io;
+mod usage;
+
+pub use usage::{PatternFault, PatternKind, Usage};
+
+use crate::problem::RestoreProblem;
+use crate::storage::Weakness;
+use chunkstore::SessionId;
+use chunkstore::error::{IoError, Object, Operation};
 use std::path::PathBuf;
 
 /// What lies under [`Error::Store`], for callers that tell its kinds apart.
 pub use chunkstore::Error as StoreError;
+/// What errors of the store are made of.
+pub use chunkstore::error as store;
 
-#[derive(Debug, thiserror::Error)]
+/// [`std::fmt::Display`] is for developers.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Store(chunkstore::Error),
-    #[error("{0}")]
-    Usage(String),
-    #[error("no snapshot matches '{0}'")]
+    Store(StoreError),
+    #[error("usage ({0:?})")]
+    Usage(Usage),
+    #[error("refused ({0:?})")]
+    Refused(Refusal),
+    #[error("no snapshot: {0}")]
     NoSnapshot(String),
-    #[error("'{text}' matches {matches} snapshots")]
+    #[error("ambiguous: {text} ({matches})")]
     Ambiguous { text: String, matches: usize },
-    #[error("no snapshot by {at}; the oldest is {}, {oldest}", &id.to_hex()[..8])]
+    #[error("no snapshot by {at}: the oldest is {id}, {oldest}")]
     NoSnapshotAt {
         at: jiff::Timestamp,
-        id: chunkstore::SessionId,
+        id: SessionId,
         oldest: jiff::Timestamp,
     },
-    #[error("{path} is not in snapshot {snapshot}")]
-    NoSuchPath { path: String, snapshot: String },
-    #[error("no source could be read: {0}")]
-    NoSource(String),
+    #[error("no such path: {path} ({snapshot:?})")]
+    NoSuchPath { path: String, snapshot: NamedSnapshot },
+    #[error("no source ({0:?})")]
+    NoSource(NoSource),
     /// A stream that was to be saved under this name ended without a byte.
-    #[error("nothing was read that could be saved as {0}")]
+    #[error("empty stream: {0}")]
     EmptyStream(String),
-    #[error("{what} {}: {source}", path.display())]
+    #[error("{operation:?} {}: {source}", path.display())]
     Io {
-        what: &'static str,
+        operation: Operation,
         path: PathBuf,
-        source: io::Error,
+        source: IoError,
     },
+    /// What is written out, such as a dump, could not be.
+    #[error("output: {0}")]
+    Output(IoError),
+    /// The target of a restore can't be used.
+    #[error("restore target {}: {problem:?}", path.display())]
+    Target { path: PathBuf, problem: RestoreProblem },
     /// What this machine must note could not be.
-    #[error("this machine's notes on the repository can't be kept in {}: {source}", path.display())]
-    NoState { path: PathBuf, source: io::Error },
+    #[error("no state: {}: {source}", path.display())]
+    NoState { path: PathBuf, source: IoError },
     /// What a checkpoint was based on is being collected: the backup starts again from the checkpoint.
-    #[error("garbage collection overtook this backup")]
+    #[error("view changed")]
     ViewChanged,
     /// Something that generations may refer to is missing or unreadable, so nothing may be deleted (I-9).
-    #[error("nothing more was deleted, because the repository is damaged: {0}")]
-    Damaged(chunkstore::Error),
+    #[error("damaged: {0}")]
+    Damaged(StoreError),
     /// A listing lacks what is there (I-9).
-    #[error(
-        "nothing more was deleted: the storage listed its objects incompletely ({0} is there and not listed)"
-    )]
-    ShortListing(String),
+    #[error("short listing: {0}")]
+    ShortListing(Object),
     /// Generations that this machine made or saw are gone, and nobody forgot them (I-9, I-17).
-    #[error("nothing more was deleted: {}", lost(.0))]
-    Lost(Vec<chunkstore::SessionId>),
+    #[error("lost: {0:?}")]
+    Lost(Vec<SessionId>),
     #[error("interrupted")]
     Interrupted,
     /// A follower did not end in its time.
-    #[error("its time ran out before everything was replicated")]
+    #[error("late")]
     Late,
 }
 
-/// What is said of generations that are gone though nobody forgot them.
-pub fn lost(ids: &[chunkstore::SessionId]) -> String {
-    let short = |id: &chunkstore::SessionId| id.to_hex()[..8].to_string();
-    let mut names: Vec<String> = ids.iter().take(3).map(short).collect();
-    if ids.len() > names.len() {
-        names.push(format!("{} more", ids.len() - names.len()));
-    }
-    let (snapshots, are) = match ids.len() {
-        1 => ("snapshot", "is"),
-        _ => ("snapshots", "are"),
-    };
-    let names = names.join(", ");
-    format!(
-        "{snapshots} {names} {are} gone from the storage, though nobody removed {}",
-        match ids.len() {
-            1 => "it",
-            _ => "them",
-        }
-    )
+/// Which snapshot an error is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NamedSnapshot {
+    /// As the user named it.
+    Text(String),
+    /// By its time.
+    Of(jiff::Timestamp),
+    /// There is only one that can be meant.
+    This,
+}
+
+/// Why there is nothing to back up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NoSource {
+    /// All are missing; the first of them.
+    Missing { path: PathBuf, errno: i32 },
+    /// Each is missing, excluded, or empty where it was not before.
+    NoneUsable,
+    /// Nothing was found in them.
+    Nothing,
+}
+
+/// Why an operation was refused. Nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    Protected(SessionId),
+    /// A snapshot that was to be given up as unreadable.
+    Readable(SessionId),
+    PublishedAgain(SessionId),
+    /// Part of this snapshot is gone or being removed.
+    PartGone(SessionId),
+    NotAReplica {
+        location: String,
+        of: String,
+    },
+    /// They are replicas of one repository: replicated, not copied.
+    Replicas,
+    /// The repository was opened with this key.
+    KeyInUse,
+    /// Another collection has moved what this one was about to read.
+    AnotherCollection(StoreError),
+    WeakStorage(Vec<Weakness>),
 }
 
 impl Error {
@@ -86,8 +126,16 @@ impl Error {
     pub(crate) fn is_overtaken(&self) -> bool {
         match self {
             Error::ViewChanged | Error::Store(StoreError::Fenced) => true,
-            Error::Store(StoreError::Missing { object }) => object.starts_with("index/"),
+            Error::Store(StoreError::Missing { object }) => object.is_in("index"),
             _ => false,
+        }
+    }
+
+    pub(crate) fn io(operation: Operation, path: impl Into<PathBuf>, source: impl Into<IoError>) -> Error {
+        Error::Io {
+            operation,
+            path: path.into(),
+            source: source.into(),
         }
     }
 }

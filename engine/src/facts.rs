@@ -105,7 +105,7 @@ impl GroupKey {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("'{0}' is not something to group by: write host, paths and tags, separated by commas")]
+#[error("can't group by '{0}'")]
 pub struct GroupByError(pub String);
 
 /// Snapshots that agree in what they were grouped by; the rest is `None`. Paths and tags are sorted.

@@ -8,9 +8,10 @@ mod pattern;
 mod tests;
 
 use crate::entry::{Kind, Meta};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Usage};
 use crate::fsmeta::{BorrowedFd, Names, open_source};
 use crate::platform::paths::from_root;
+use chunkstore::error::Operation;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use pattern::{Pattern, Patterns};
@@ -303,7 +304,7 @@ fn read_patterns(file: File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.take(PATTERN_FILE_MAX + 1).read_to_end(&mut text)?;
     if text.len() as u64 > PATTERN_FILE_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too many patterns"));
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
     }
     let start = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     Ok(text.split_off(start))
@@ -314,11 +315,7 @@ fn add_patterns(to: &mut Vec<Pattern>, given: &[String], files: &[PathBuf], eith
         to.push(Pattern::parse(text, either_case)?);
     }
     for path in files {
-        let failed = |source| Error::Io {
-            what: "read exclude file",
-            path: path.clone(),
-            source,
-        };
+        let failed = |e: io::Error| Error::io(Operation::ReadExcludeFile, path, e);
         let bytes = File::open(path).and_then(read_patterns).map_err(failed)?;
         for line in pattern_text(&bytes).lines().map(str::trim) {
             if !line.is_empty() && !line.starts_with('#') {
@@ -332,6 +329,8 @@ fn add_patterns(to: &mut Vec<Pattern>, given: &[String], files: &[PathBuf], eith
 fn file_name(name: &str) -> Result<Vec<u8>> {
     match crate::fsmeta::check_name(name.as_bytes()) {
         Ok(()) => Ok(name.into()),
-        Err(_) => Err(Error::Usage(format!("'{name}' is not a file name"))),
+        Err(_) => Err(Error::Usage(Usage::NotAFileName {
+            name: name.to_string(),
+        })),
     }
 }

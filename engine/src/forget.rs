@@ -4,7 +4,7 @@
 //! Keeps I-4 where it is easiest to break: what comes back from the trash is a new generation by a new session, and
 //! every chunk of it is looked up in the view of that session.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::facts::{GroupKey, SnapshotInfo, group_by};
 use crate::generations;
 pub use crate::generations::accept_loss;
@@ -13,7 +13,7 @@ use crate::monitor::Monitor;
 use crate::order;
 use crate::prune;
 use crate::repo::{Repo, write_replacing};
-use crate::retain::{self, Policy};
+use crate::retain::{self, Policy, Reason};
 use crate::rewrite;
 use crate::select::Filter;
 use chunkstore::forgotten::Forgotten;
@@ -38,7 +38,7 @@ pub enum ForgetAction {
 pub struct PolicyDecision {
     pub facts: SnapshotInfo,
     pub action: ForgetAction,
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Reason>,
 }
 
 /// Decides on every snapshot that passes the filter, group by group, each newest first.
@@ -74,8 +74,7 @@ pub fn apply(repo: &Repo, ids: &[SessionId]) -> Result<()> {
     repo.store.check_upgrades()?;
     for id in ids {
         if repo.manifest(*id)?.protected {
-            let why = format!("snapshot {} is protected", short(*id));
-            return Err(StoreError::Refused(why).into());
+            return Err(Error::Refused(Refusal::Protected(*id)));
         }
     }
     repo.prove_state()?;
@@ -102,8 +101,7 @@ pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
         });
     match read {
         Ok(()) => {
-            let why = format!("snapshot {} can be read", short(id));
-            return Err(StoreError::Refused(why).into());
+            return Err(Error::Refused(Refusal::Readable(id)));
         }
         // An earlier try was cut short before the fence, where the storage replaces nothing.
         Err(Error::Store(StoreError::Missing { .. })) if kept.exists() => {}
@@ -120,7 +118,7 @@ pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
             store.list_forgotten(&[Forgotten::named(id)])?;
             Ok(kept)
         }
-        false => Err(StoreError::Refused(format!("snapshot {} was published again", short(id))).into()),
+        false => Err(Error::Refused(Refusal::PublishedAgain(id))),
     }
 }
 
@@ -148,7 +146,7 @@ pub fn list_trash(repo: &Repo) -> Result<(Vec<Trashed>, Unreadable)> {
             }),
             // Ended between the listing and now.
             Err(Error::Store(StoreError::Missing { .. })) => {}
-            Err(Error::Store(e)) if e.is_object_local() || repo.store.judge(e.again()).is_unreadable() => {
+            Err(Error::Store(e)) if e.is_object_local() || repo.store.judge(e.clone()).is_unreadable() => {
                 bad.push((id, e));
             }
             Err(e) => return Err(e),
@@ -189,8 +187,4 @@ pub fn undelete(repo: &Repo, id: SessionId, monitor: &dyn Monitor) -> Result<Ses
         }
         Err(e) => Err(e),
     }
-}
-
-fn short(id: SessionId) -> String {
-    id.to_hex()[..8].to_string()
 }

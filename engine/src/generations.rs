@@ -75,11 +75,11 @@ fn refuse_short_listing(store: &Store, id: SessionId) -> Result<()> {
     // A session may have ended since: then a listing of now shows it. Or it was forgotten while we look.
     let snapshot = ObjectName::snapshot(id);
     if still_there(store, &snapshot, &|| Ok(store.slates()?.contains(&id)))? {
-        return Err(Error::ShortListing(snapshot.to_string()));
+        return Err(Error::ShortListing(snapshot.into()));
     }
     let trash = ObjectName::trash(id);
     match still_there(store, &trash, &|| Ok(store.trashed()?.contains(&id)))? {
-        true => Err(Error::ShortListing(trash.to_string())),
+        true => Err(Error::ShortListing(trash.into())),
         false => Ok(()),
     }
 }

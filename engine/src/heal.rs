@@ -12,13 +12,15 @@ mod wanted;
 
 use self::manifests::{KnownManifests, Spare};
 use crate::check::{self, ReadData};
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Error, Refusal, Result, StoreError};
 use crate::manifest::Manifest;
 use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
+use crate::problem::Damage;
 use crate::references::{Load, Walk};
 use crate::repair;
 use crate::repo::{Repo, index_progress};
 use crate::tree::references;
+use chunkstore::error::Object;
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
@@ -95,8 +97,10 @@ impl Healed {
 pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Monitor) -> Result<Healed> {
     for other in from {
         if !other.store.is_replica_of(&repo.store) {
-            let why = format!("{} is no replica of {}", other.location(), repo.location());
-            return Err(StoreError::Refused(why).into());
+            return Err(Error::Refused(Refusal::NotAReplica {
+                location: other.location(),
+                of: repo.location(),
+            }));
         }
     }
     let mut healed = Healed::default();
@@ -239,7 +243,7 @@ impl Healing<'_> {
                     continue;
                 }
                 Err(e) if e.is_hurt() => {
-                    self.lose_manifest(id, &e);
+                    self.lose_manifest(id, Damage::Object(e));
                     continue;
                 }
                 Err(e) => return Err(e.into()),
@@ -252,9 +256,11 @@ impl Healing<'_> {
         Ok(())
     }
 
-    fn lose_manifest(&mut self, id: SessionId, error: &StoreError) {
+    fn lose_manifest(&mut self, id: SessionId, how: Damage) {
         self.healed.snapshots_lost += 1;
-        self.tell_lost(ObjectName::snapshot(id), error);
+        let what = ProblemKind::Damage(how);
+        self.monitor
+            .problem(&Problem::new(ObjectName::snapshot(id), what));
     }
 
     /// Reads a tree, each piece from where it is whole; notes packs that hold a damaged one.
@@ -268,9 +274,7 @@ impl Healing<'_> {
         let index = self.writer.index(&mut |_, _| {})?;
         // From the storage itself: a copy that this machine keeps would hide that it is damaged there.
         let load = |decoder: &mut Decoder, id: &ChunkId, _: Option<&Place>| -> Result<Vec<u8>> {
-            let mut error = StoreError::Missing {
-                object: format!("tree chunk {id}"),
-            };
+            let mut error = StoreError::missing(Object::TreeChunk(*id));
             for at in index.copies(id)?.iter().filter(|at| at.class == Class::Tree) {
                 let mut plain = Vec::new();
                 match decoder.read(
@@ -343,8 +347,9 @@ impl Healing<'_> {
         }
         self.healed.chunks_lost = before;
         if before > 0 {
-            let why = "no replica that was asked has them whole";
-            self.tell_lost(format!("{before} chunks"), why);
+            let what = ProblemKind::Damage(Damage::NowhereWhole { chunks: before });
+            let path = Vec::new();
+            self.monitor.problem(&Problem { path, what });
         }
         Ok(())
     }
@@ -357,13 +362,6 @@ impl Healing<'_> {
             sweep::condemn_packs(&self.repo.store, &new)?;
         }
         Ok(())
-    }
-
-    fn tell_lost(&self, object: impl ToString, why: impl ToString) {
-        self.monitor.problem(&Problem {
-            path: object.to_string().into_bytes(),
-            what: ProblemKind::Damage { why: why.to_string() },
-        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! Key slots for callers that know the engine only: what opens a repository, and changing it. The cryptography and the
 //! slots' form are `chunkstore::slot`'s.
 
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Error, Refusal, Result};
 use crate::repo::Repo;
 use chunkstore::SlotId;
 pub use chunkstore::keyring::forget as forget_kept;
@@ -28,8 +28,7 @@ pub fn add(repo: &Repo, secret: &Secret, label: &str) -> Result<SlotId> {
 /// Removes a slot. The one that opened the repository is refused, and so is the last sound one.
 pub fn remove(repo: &Repo, id: SlotId) -> Result<()> {
     if id == repo.store.opened_with() {
-        let why = "this key is in use: the repository was opened with it";
-        return Err(Error::Store(StoreError::Refused(why.to_string())));
+        return Err(Error::Refused(Refusal::KeyInUse));
     }
     Ok(repo.store.remove_slot(id)?)
 }

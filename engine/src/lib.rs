@@ -21,6 +21,7 @@ pub mod manifest;
 pub mod monitor;
 pub mod order;
 pub mod platform;
+pub mod problem;
 pub mod prune;
 pub mod references;
 pub mod repair;

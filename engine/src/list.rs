@@ -1,7 +1,7 @@
 //! What generations hold, path by path: listings, search across generations, and what changed between two.
 
 use crate::entry::{Entry, Kind, join};
-use crate::error::{Error, Result};
+use crate::error::{Error, NamedSnapshot, PatternFault, PatternKind, Result, Usage};
 use crate::manifest::{Manifest, Snapshot};
 use crate::repo::Repo;
 use crate::tree::{self, Change, Differs};
@@ -62,7 +62,7 @@ pub fn entries(
     } else {
         Err(Error::NoSuchPath {
             path: String::from_utf8_lossy(top).into_owned(),
-            snapshot: String::new(),
+            snapshot: NamedSnapshot::This,
         })
     }
 }
@@ -77,7 +77,7 @@ pub fn is_dir(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result<b
         Some(item) => Ok(item.entry.kind == Kind::Dir),
         None => Err(Error::NoSuchPath {
             path: format!("/{}", String::from_utf8_lossy(top)),
-            snapshot: format!("of {}", manifest.time()),
+            snapshot: NamedSnapshot::Of(manifest.time()),
         }),
     }
 }
@@ -108,7 +108,13 @@ impl FindQuery {
     pub fn new(patterns: &[String], ignore_case: bool) -> Result<FindQuery> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
-            let bad = |e: globset::Error| Error::Usage(format!("pattern '{pattern}': {}", e.kind()));
+            let bad = |e: globset::Error| {
+                Error::Usage(Usage::Pattern {
+                    kind: PatternKind::Find,
+                    pattern: pattern.clone(),
+                    fault: PatternFault::Glob(e.kind().to_string()),
+                })
+            };
             let glob = match pattern.strip_prefix('/') {
                 Some(anchored) => anchored.to_string(),
                 None => format!("**/{pattern}"),
@@ -120,7 +126,12 @@ impl FindQuery {
                 .build();
             set.add(glob.map_err(bad)?);
         }
-        let globs = set.build().map_err(|e| Error::Usage(format!("patterns: {e}")))?;
+        let globs = set.build().map_err(|e| {
+            Error::Usage(Usage::Patterns {
+                kind: PatternKind::Find,
+                detail: e.to_string(),
+            })
+        })?;
         let patterns = patterns.to_vec();
         Ok(FindQuery { globs, patterns })
     }

@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::facts::{Dated, Made, SnapshotInfo, newest_first};
 use crate::monitor::{Problem, ProblemKind};
 use crate::order;
-use crate::tree::{CodecError, Root};
+use crate::problem::Unread;
+use crate::tree::Root;
+use chunkstore::error::{Flaw, Object};
 use chunkstore::object::{Tail, cbor, from_cbor};
 use chunkstore::remote::{ObjectName, for_all};
 use chunkstore::session::View;
@@ -287,14 +289,7 @@ impl Manifest {
     }
 
     pub fn root(&self) -> Result<Root> {
-        Root::decode(&self.root).map_err(|e| {
-            Error::Store(match e {
-                CodecError::Damaged(what) => {
-                    chunkstore::Error::corrupt("a manifest", format!("its root does not decode ({what})"))
-                }
-                CodecError::Unknown(feature) => chunkstore::Error::NewerFormat { feature },
-            })
-        })
+        Root::decode(&self.root).map_err(|e| Error::Store(e.of_object(Object::Manifest)))
     }
 
     /// The same generation with another tree.
@@ -315,8 +310,8 @@ impl Manifest {
     pub fn decode(id: SessionId, body: &[u8]) -> Result<Self> {
         let mut manifest: Manifest = from_cbor(body).ok_or_else(|| {
             Error::Store(chunkstore::Error::corrupt(
-                format!("snapshots/{id}"),
-                "its fields do not decode",
+                ObjectName::snapshot(id),
+                Flaw::Undecodable,
             ))
         })?;
         let counters = element(body, SUMMARY).map(|at| Tail::of(&body[at], COUNTERS));
@@ -400,7 +395,7 @@ pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
             // Forgotten between the listing and now.
             Err(Error::Store(chunkstore::Error::Missing { .. })) => {}
             // Damaged, of a newer version, on a bad sector, or somebody else's: the others can be used.
-            Err(Error::Store(e)) if e.is_object_local() || store.judge(e.again()).is_unreadable() => {
+            Err(Error::Store(e)) if e.is_object_local() || store.judge(e.clone()).is_unreadable() => {
                 bad.push((id, Error::Store(e)));
             }
             Err(e) => return Err(e),
@@ -421,12 +416,7 @@ pub fn problem(id: SessionId, error: &Error) -> Problem {
     let name = ObjectName::snapshot(id);
     match error {
         Error::Store(error) => Problem::of(name, error),
-        error => Problem {
-            path: name.to_string().into_bytes(),
-            what: ProblemKind::Unreadable {
-                why: error.to_string(),
-            },
-        },
+        error => Problem::new(name, ProblemKind::Unreadable(Unread::Object(error.clone()))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! How the engine tells a caller what happens while it happens. Implementations must be quick and never fail.
 
-use crate::entry::{Kind, Trouble};
-use crate::error::StoreError;
+use crate::entry::Kind;
+pub use crate::problem::{Lost, Problem, ProblemKind};
 use crate::run::CancelToken;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -45,80 +45,6 @@ pub enum EntryChange {
     Restored,
     /// Left as it is by a restore.
     Skipped,
-}
-
-/// A path that is not, or not wholly, what it should be. The run goes on (I-12).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Problem {
-    /// Absolute path or object name, raw bytes: callers escape it when they print.
-    pub path: Vec<u8>,
-    pub what: ProblemKind,
-}
-
-impl Problem {
-    /// Of one object of the repository. Damage is only what was read and did not prove itself, or is known to be missing.
-    pub fn of(object: impl ToString, error: &StoreError) -> Problem {
-        let object = object.to_string();
-        let why = error.about(&object);
-        let what = match error.is_damage() {
-            true => ProblemKind::Damage { why },
-            false => ProblemKind::Unreadable { why },
-        };
-        Problem {
-            path: object.into_bytes(),
-            what,
-        }
-    }
-}
-
-/// What is found where something was saved before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lost {
-    /// A directory with nothing in it.
-    Empty,
-    /// A directory on which no file system is mounted any more.
-    Unmounted,
-    /// Something that is not a directory.
-    NotADirectory,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ProblemKind {
-    Source(Trouble),
-    /// A source that is not there at all.
-    SourceMissing {
-        errno: i32,
-    },
-    /// What an earlier snapshot held of a source, or of a file system mounted below it, is not there.
-    Lost {
-        how: Lost,
-        /// The time of the last snapshot that held it whole, in seconds since 1970.
-        whole: i64,
-    },
-    /// A source that is a symbolic link, a device or a FIFO, which is saved as one and not what it leads to.
-    Bare {
-        link: bool,
-    },
-    /// The source's entry can't be recorded.
-    LeftOut {
-        why: String,
-    },
-    /// Restore could not write, or had no intact data for, this path.
-    Restore {
-        why: String,
-    },
-    /// An object of the repository that is needed for this can't be read: nothing is known of its bytes.
-    Unreadable {
-        why: String,
-    },
-    /// Something in the repository is damaged or missing.
-    Damage {
-        why: String,
-    },
-    /// Worth saying, harmful to nothing.
-    Warning {
-        why: String,
-    },
 }
 
 pub trait Monitor: Send + Sync {

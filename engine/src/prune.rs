@@ -13,7 +13,7 @@ pub use summary::PruneSummary;
 pub(crate) use trash::ended;
 use trash::expired_trash;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::generations::{Known, Listing};
 use crate::monitor::{Monitor, Phase};
 use crate::references;
@@ -154,6 +154,7 @@ fn collect(
         summary.marks_pending = 0;
         match Collection::new(repo, options, monitor, own).run(summary) {
             Err(Error::Store(e)) if overtaken(&e) && tries < TRIES => {}
+            Err(Error::Refused(Refusal::AnotherCollection(_))) if tries < TRIES => {}
             result => return result,
         }
     }
@@ -320,7 +321,7 @@ impl<'a> Collection<'a> {
                         sweep::move_out(self.store, &swept.spared, &mut doubtful, moved)
                     }),
                     _ => Err(StoreError::NoSpace {
-                        object: "packs".to_string(),
+                        object: "packs".into(),
                     }
                     .into()),
                 };
@@ -428,7 +429,7 @@ impl<'a> Collection<'a> {
 /// A segment or mark went away under us: another collection. Or a segment was found damaged: from now on it is absent.
 fn overtaken(error: &StoreError) -> bool {
     match error {
-        StoreError::Missing { object } | StoreError::Corrupt { object, .. } => object.starts_with("index/"),
+        StoreError::Missing { object } | StoreError::Corrupt { object, .. } => object.is_in("index"),
         StoreError::Refused(_) => true,
         _ => false,
     }

@@ -1,14 +1,16 @@
 //! A repository opened on this machine: the store, and the few local facts that are not a cache (machine id, what was
 //! published last). Everything the commands do starts here.
 
-use crate::error::{self, Error, Result};
+use crate::error::{Error, Result};
 use crate::generations::Known;
 use crate::manifest::{self, Listed, Manifest, Remembered, Snapshot};
-use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::monitor::{Monitor, Phase, Problem, Progress};
 use crate::platform::{files, lock, private};
+use crate::problem::Warning;
 use crate::run::{LocalDirs, RunContext};
 pub use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
+use chunkstore::error::Operation;
 use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::opening;
@@ -36,23 +38,20 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// What is to be said of what is missing, in one line.
-    pub fn warning(&self) -> Option<String> {
+    /// What is to be said of what is missing.
+    pub fn warning(&self) -> Option<Warning> {
         match &self.lost {
             Ok(lost) if lost.is_empty() => None,
-            Ok(lost) => Some(format!("{}; 'dedup check' shows details", error::lost(lost))),
+            Ok(lost) => Some(Warning::SnapshotsGone(lost.clone())),
             // The notes belong to another user, whose home this is. Whoever deletes stops at that; a reader needs none.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => None,
-            Err(e) => Some(format!("can't tell whether snapshots are missing: {e}")),
+            Err(e) => Some(Warning::MissingUnknown(Box::new(e.clone()))),
         }
     }
 
     pub(crate) fn tell_missing(&self, monitor: &dyn Monitor) {
-        if let Some(why) = self.warning() {
-            monitor.problem(&Problem {
-                path: Vec::new(),
-                what: ProblemKind::Warning { why },
-            });
+        if let Some(warning) = self.warning() {
+            monitor.problem(&Problem::general(warning));
         }
     }
 }
@@ -230,9 +229,9 @@ impl Repo {
     pub fn prove_state(&self) -> Result<()> {
         let probe = self.state.join(format!("probe.{}", std::process::id()));
         let proven = files::write_hint(&probe, b"dedup").and_then(|()| std::fs::remove_file(&probe));
-        proven.map_err(|source| Error::NoState {
+        proven.map_err(|e| Error::NoState {
             path: self.state.clone(),
-            source,
+            source: e.into(),
         })
     }
 
@@ -271,37 +270,18 @@ impl Repo {
     /// used, damaged index segments (I-2), and packs of the wrong size (I-4).
     pub fn tell_damage(&self, monitor: &dyn Monitor) {
         if let Some(why) = self.store.cache_trouble() {
-            monitor.problem(&Problem {
-                path: Vec::new(),
-                what: ProblemKind::Warning {
-                    why: format!("the cache is not used: {why}"),
-                },
-            });
+            monitor.problem(&Problem::general(Warning::CacheNotUsed(why.clone())));
         }
-        let warn = |object: ObjectName, why: String| {
-            monitor.problem(&Problem {
-                path: object.to_string().into_bytes(),
-                what: ProblemKind::Warning { why },
-            });
-        };
         for id in self.store.damaged_segments() {
-            let why = "damaged, and ignored by this run; 'dedup repair index' repairs it";
-            warn(ObjectName::index(id), why.to_string());
+            monitor.problem(&Problem::warning(ObjectName::index(id), Warning::SegmentIgnored));
         }
         let wrong = self.store.packs_of_wrong_size();
         for (id, size) in wrong.iter().take(PACKS_TOLD) {
-            let why = format!("it is damaged: {size}. A backup stores again what the source still has of it");
-            warn(ObjectName::pack(*id), why);
+            monitor.problem(&Problem::warning(ObjectName::pack(*id), Warning::PackSize(*size)));
         }
         if wrong.len() > PACKS_TOLD {
-            let why = format!(
-                "{} more are damaged; 'dedup check' names them",
-                wrong.len() - PACKS_TOLD
-            );
-            monitor.problem(&Problem {
-                path: b"packs".to_vec(),
-                what: ProblemKind::Warning { why },
-            });
+            let packs = wrong.len() - PACKS_TOLD;
+            monitor.problem(&Problem::warning("packs", Warning::MorePacks { packs }));
         }
     }
 
@@ -352,14 +332,10 @@ impl Repo {
     /// before (I-17).
     pub(crate) fn turn(&self) -> Result<File> {
         let path = self.state.join("last.lock");
-        let failed = |what, source| Error::Io {
-            what,
-            path: path.clone(),
-            source,
-        };
-        private::create_dir_all(&self.state).map_err(|e| failed("create the folder of", e))?;
-        let file = lock::open(&path).map_err(|e| failed("open", e))?;
-        lock::lock(&file).map_err(|e| failed("lock", e))?;
+        let failed = |operation, source: io::Error| Error::io(operation, path.clone(), source);
+        private::create_dir_all(&self.state).map_err(|e| failed(Operation::CreateFolder, e))?;
+        let file = lock::open(&path).map_err(|e| failed(Operation::Open, e))?;
+        lock::lock(&file).map_err(|e| failed(Operation::Lock, e))?;
         Ok(file)
     }
 }
@@ -385,11 +361,7 @@ pub fn index_progress(monitor: &dyn Monitor) -> Box<dyn Fn(usize, usize) + Send 
 /// Replaces a note of this machine's: a crash or a power cut leaves the old one or the new one, and the new one is on the
 /// disk when this returns.
 pub fn write_replacing(path: &Path, bytes: &[u8]) -> Result<()> {
-    files::atomic_write(path, bytes).map_err(|source| Error::Io {
-        what: "replace",
-        path: path.to_path_buf(),
-        source,
-    })
+    files::atomic_write(path, bytes).map_err(|e| Error::io(Operation::Replace, path, e))
 }
 
 fn machine_file(state: &Path) -> PathBuf {
@@ -399,12 +371,8 @@ fn machine_file(state: &Path) -> PathBuf {
 /// This machine's random id, made when first asked for.
 fn machine_id(state: &Path) -> Result<[u8; 16]> {
     let path = machine_file(state);
-    let failed = |what, source| Error::Io {
-        what,
-        path: path.clone(),
-        source,
-    };
-    private::create_dir_all(state).map_err(|e| failed("create the folder of", e))?;
+    let failed = |operation, source: io::Error| Error::io(operation, path.clone(), source);
+    private::create_dir_all(state).map_err(|e| failed(Operation::CreateFolder, e))?;
     loop {
         match std::fs::read(&path) {
             Ok(bytes) => {
@@ -412,14 +380,16 @@ fn machine_id(state: &Path) -> Result<[u8; 16]> {
                     return Ok(id);
                 }
                 // Cut short by a crash: as good as none.
-                std::fs::remove_file(&path).map_err(|e| failed("remove", e))?;
+                std::fs::remove_file(&path).map_err(|e| failed(Operation::Remove, e))?;
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(failed("read", e)),
+            Err(e) => return Err(failed(Operation::Read, e)),
         }
         // Of two processes that start at once, one is first and both use its id.
         match files::create(&path, &random::<16>()?) {
-            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed("create", e)),
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(failed(Operation::Create, e));
+            }
             _ => {}
         }
     }

@@ -24,8 +24,10 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU32;
 
+/// What a [`Bucket`] counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Unit {
+pub enum Unit {
+    /// Every snapshot is a period of its own.
     Each,
     Seconds,
     Days,
@@ -37,9 +39,9 @@ enum Unit {
 /// The calendar periods of which a rule keeps one snapshot each, in the policy's time zone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bucket {
-    unit: Unit,
+    pub unit: Unit,
     /// Units in a period, at least 1.
-    n: u32,
+    pub n: u32,
 }
 
 impl Bucket {
@@ -170,13 +172,14 @@ impl Rule {
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PolicyError {
-    #[error("the policy keeps nothing")]
+    /// It keeps nothing.
+    #[error("empty policy")]
     Empty,
-    #[error("tiers must have ascending ages, and only the last may be without one")]
+    /// Ages must ascend, and only the last tier may be without one.
+    #[error("bad tiers")]
     Tiers,
-    #[error(
-        "'{0}' is not a period: it must be hours, minutes and seconds, or days, weeks, months or years alone"
-    )]
+    /// Not a period of one kind.
+    #[error("bad period: '{0}'")]
     Every(String),
 }
 
@@ -230,7 +233,70 @@ fn check_tiers(tiers: &[Tier]) -> Result<(), PolicyError> {
 pub struct Decision {
     pub id: SessionId,
     pub keep: bool,
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Reason>,
+}
+
+/// Why a snapshot is kept or not. [`fmt::Display`] gives the words of the JSON output, which scripts read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reason {
+    Protected,
+    /// Its time is in the future.
+    Future,
+    /// Incomplete, and no complete snapshot is as new.
+    NewestPartial,
+    Tags(Vec<String>),
+    /// The newest of its period, or the oldest of all, within this time of the newest snapshot.
+    Period {
+        bucket: Bucket,
+        oldest: bool,
+        within: Option<String>,
+    },
+    /// By a tier, up to this age.
+    Tier {
+        every: Bucket,
+        until: Option<String>,
+    },
+    /// Incomplete, and a complete snapshot is as new.
+    Superseded,
+    NoRule,
+    /// The user named it.
+    Named,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Protected => f.write_str("protected"),
+            Reason::Future => f.write_str("its time is in the future"),
+            Reason::NewestPartial => f.write_str("incomplete, and no complete snapshot is as new"),
+            Reason::Tags(tags) => write!(f, "has tags [{}]", tags.join(", ")),
+            Reason::Period {
+                bucket,
+                oldest,
+                within,
+            } => {
+                let oldest = if *oldest { "oldest " } else { "" };
+                match within {
+                    None => write!(f, "{oldest}{bucket} snapshot"),
+                    Some(within) if *bucket == Bucket::EACH => write!(f, "within {within}"),
+                    Some(within) => write!(f, "{oldest}{bucket} within {within}"),
+                }
+            }
+            Reason::Tier { every, until } => {
+                match *every == Bucket::EACH {
+                    true => f.write_str("every snapshot ")?,
+                    false => write!(f, "{every} snapshot ")?,
+                }
+                match until {
+                    Some(until) => write!(f, "up to {until} old"),
+                    None => f.write_str("of any age"),
+                }
+            }
+            Reason::Superseded => f.write_str("incomplete, and a complete snapshot is as new"),
+            Reason::NoRule => f.write_str("no rule keeps it"),
+            Reason::Named => f.write_str("named"),
+        }
+    }
 }
 
 /// Decides on every snapshot of one group, newest first. Calendar periods are those of `zone`.
@@ -268,8 +334,8 @@ struct PolicyRun<'a> {
     /// From where ages and spans count back; `None` if everything lies in the future.
     newest: Option<Zoned>,
     /// Reasons that [`Rule::MaxGenerations`] may overrule, and those that it may not.
-    counted: Vec<Vec<String>>,
-    firm: Vec<Vec<String>>,
+    counted: Vec<Vec<Reason>>,
+    firm: Vec<Vec<Reason>>,
 }
 
 impl PolicyRun<'_> {
@@ -277,13 +343,13 @@ impl PolicyRun<'_> {
         let newest_complete = self.complete.first().map(|&i| self.list[i].at);
         for (facts, firm) in self.list.iter().zip(&mut self.firm) {
             if facts.protected {
-                firm.push("protected".to_string());
+                firm.push(Reason::Protected);
             }
             if facts.is_in_future() {
-                firm.push("its time is in the future".to_string());
+                firm.push(Reason::Future);
             }
             if facts.partial && newest_complete.is_none_or(|newest| facts.at > newest) {
-                firm.push("incomplete, and no complete snapshot is as new".to_string());
+                firm.push(Reason::NewestPartial);
             }
         }
     }
@@ -295,7 +361,7 @@ impl PolicyRun<'_> {
             Rule::Tags(tags) => {
                 for (facts, firm) in self.list.iter().zip(&mut self.firm) {
                     if facts.has_tags(tags) {
-                        firm.push(format!("has tags [{}]", tags.join(", ")));
+                        firm.push(Reason::Tags(tags.clone()));
                     }
                 }
             }
@@ -326,11 +392,10 @@ impl PolicyRun<'_> {
             if let Count::Limited(n) = &mut left {
                 *n -= 1;
             }
-            let oldest = if new { "" } else { "oldest " };
-            self.counted[i].push(match &tail {
-                None => format!("{oldest}{bucket} snapshot"),
-                Some(tail) if bucket == Bucket::EACH => format!("within {tail}"),
-                Some(tail) => format!("{oldest}{bucket} within {tail}"),
+            self.counted[i].push(Reason::Period {
+                bucket,
+                oldest: !new,
+                within: tail.clone(),
             });
         }
     }
@@ -358,15 +423,9 @@ impl PolicyRun<'_> {
             let key = (nr, tier.every.key(&self.local[i], i));
             if last != Some(key) {
                 last = Some(key);
-                let what = if tier.every == Bucket::EACH {
-                    "every".to_string()
-                } else {
-                    tier.every.to_string()
-                };
-                let until = tier.until.as_ref().map(units::format_span);
-                self.counted[i].push(match until {
-                    Some(until) => format!("{what} snapshot up to {until} old"),
-                    None => format!("{what} snapshot of any age"),
+                self.counted[i].push(Reason::Tier {
+                    every: tier.every,
+                    until: tier.until.as_ref().map(units::format_span),
                 });
             }
         }
@@ -408,18 +467,18 @@ impl PolicyRun<'_> {
 
     fn decisions(self) -> Vec<Decision> {
         let why_not = |facts: &SnapshotInfo| match facts.partial {
-            true => "incomplete, and a complete snapshot is as new",
-            false => "no rule keeps it",
+            true => Reason::Superseded,
+            false => Reason::NoRule,
         };
         let reasons = self
             .firm
             .into_iter()
             .zip(self.counted)
             .map(|(firm, counted)| [firm, counted].concat());
-        let decide = |(facts, mut reasons): (&&SnapshotInfo, Vec<String>)| {
+        let decide = |(facts, mut reasons): (&&SnapshotInfo, Vec<Reason>)| {
             let keep = !reasons.is_empty();
             if !keep {
-                reasons.push(why_not(facts).to_string());
+                reasons.push(why_not(facts));
             }
             Decision {
                 id: facts.id,

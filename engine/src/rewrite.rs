@@ -1,7 +1,7 @@
 //! A generation said anew: with other words about it (tags), or brought back from the trash. Manifests are write-once,
 //! so a new one is published by a session of its own, which proves first that everything is in its view (I-4).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase};
 use crate::references;
@@ -63,7 +63,7 @@ pub(crate) fn publish(
 
 /// A pack of the session's view went away: its chunks are elsewhere, or it is damage.
 fn lacks_a_pack(error: &Error) -> bool {
-    matches!(error, Error::Store(StoreError::Missing { object }) if object.starts_with("packs/"))
+    matches!(error, Error::Store(StoreError::Missing { object }) if object.is_in("packs"))
 }
 
 /// Looks every chunk and small file up in the view of the writer's session: that the generation was listed proves nothing, since a
@@ -79,12 +79,15 @@ fn prove_present(
     let reader = Reader::beside(repo.store.clone(), writer, index_progress(monitor));
     let mut live = LiveSet::new(repo.store.cache())?;
     references::collect(&reader, &[manifest.root()?], &mut live, monitor)?;
-    let refused = || {
-        let why = format!("part of snapshot {} is gone or being removed", &id.to_hex()[..8]);
-        StoreError::Refused(why)
-    };
-    writer.absent(&mut live, &mut |_| Err(refused()))?;
-    Ok(())
+    let mut is_whole = true;
+    writer.absent(&mut live, &mut |_| {
+        is_whole = false;
+        Ok(())
+    })?;
+    match is_whole {
+        true => Ok(()),
+        false => Err(Error::Refused(Refusal::PartGone(id))),
+    }
 }
 
 /// What this machine made last (I-17) has another name now.

@@ -5,7 +5,7 @@
 //! partial (its backup did not finish) or whose time is still to come stands in only where there is no other. An id means that snapshot whatever it is, and whatever the filters say; so does the id that it
 //! had before it was restated, undeleted or brought to a replica under another name.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Usage};
 use crate::facts::{SnapshotInfo, newest_first};
 use chunkstore::SessionId;
 use jiff::Timestamp;
@@ -78,9 +78,9 @@ pub fn choose<'a>(
         (None, _) => Err(Error::NoSnapshot(text.to_string())),
         (Some(Wanted::Latest(back)), at) => latest(list, text, back, filter, at),
         (Some(Wanted::Id(prefix)), None) => by_id(list, text, &prefix),
-        (Some(Wanted::Id(_)), Some(_)) => Err(Error::Usage(format!(
-            "'{text}' names a snapshot and a time was given too: only one can choose"
-        ))),
+        (Some(Wanted::Id(_)), Some(_)) => Err(Error::Usage(Usage::IdAndTime {
+            text: text.to_string(),
+        })),
     }
 }
 

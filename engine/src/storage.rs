@@ -4,7 +4,7 @@
 //! A collection of garbage beside writers rests on promises (docs/invariants.md) that not every storage keeps. Where one
 //! was seen not to, nothing is collected unless the caller vouches that nobody writes meanwhile.
 
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Error, Refusal, Result};
 use crate::repo::{Repo, state_of, write_replacing};
 use crate::run::RunContext;
 use chunkstore::object::{cbor, from_cbor};
@@ -32,6 +32,21 @@ pub struct Storage {
     pub delete: bool,
 }
 
+/// What a storage was seen not to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Weakness {
+    /// Of two writers of one name both can win.
+    ExclusiveCreate,
+    /// What was written can't be read at once.
+    ReadAfterWrite,
+    /// Listings lag behind what was written or deleted.
+    ListAfterWrite,
+    /// It does not give parts of objects as asked.
+    RangeRead,
+    /// Nothing can be deleted.
+    Delete,
+}
+
 impl Storage {
     fn of(probe: &Probe, remote: &dyn Remote, now: i64) -> Storage {
         Storage {
@@ -45,20 +60,14 @@ impl Storage {
         }
     }
 
-    /// What it was seen not to do, in words; nothing for sound storage.
-    pub fn weaknesses(&self) -> Vec<&'static str> {
+    /// What it was seen not to do; nothing for sound storage.
+    pub fn weaknesses(&self) -> Vec<Weakness> {
         let found = [
-            (
-                self.exclusive_create,
-                "of two writers of one name both can win: never prune while a backup runs",
-            ),
-            (self.read_after_write, "what was written can't be read at once"),
-            (
-                self.list_after_write,
-                "listings lag behind what was written or deleted: never prune while a backup runs",
-            ),
-            (self.range_read, "it does not give parts of objects as asked"),
-            (self.delete, "nothing can be deleted: snapshots can't be removed"),
+            (self.exclusive_create, Weakness::ExclusiveCreate),
+            (self.read_after_write, Weakness::ReadAfterWrite),
+            (self.list_after_write, Weakness::ListAfterWrite),
+            (self.range_read, Weakness::RangeRead),
+            (self.delete, Weakness::Delete),
         ];
         let weak = found.into_iter().filter(|(good, _)| !good);
         weak.map(|(_, what)| what).collect()
@@ -107,10 +116,7 @@ impl Repo {
             noted => noted,
         };
         match storage.filter(|storage| !storage.bears_collections()) {
-            Some(storage) => Err(Error::Store(StoreError::Refused(format!(
-                "this storage is weak: {}; see that nothing else uses the repository, and run 'dedup prune --exclusive'",
-                storage.weaknesses().join("; ")
-            )))),
+            Some(storage) => Err(Error::Refused(Refusal::WeakStorage(storage.weaknesses()))),
             None => Ok(()),
         }
     }

@@ -8,18 +8,14 @@ use std::time::Duration;
 /// What a text is not. The message names the text and what would be accepted.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum UnitError {
-    #[error(
-        "'{0}' is not a size: write bytes, or a number with K, M, G, T, P or E (base 1024), such as 500M or 1.5GiB"
-    )]
+    #[error("bad size: '{0}'")]
     Size(String),
-    #[error("'{0}' is too large a size: the most is 16 EiB less one byte")]
+    /// The most is 16 EiB less one byte.
+    #[error("size too large: '{0}'")]
     SizeTooLarge(String),
-    #[error(
-        "'{0}' is not a duration: write whole numbers with y, M (months), w, d, h, m (minutes), s, \
-         each at most once and the largest first, such as 1y2M3d or 2h30m"
-    )]
+    #[error("bad duration: '{0}'")]
     Duration(String),
-    #[error("'{0}' is too long a duration")]
+    #[error("duration too long: '{0}'")]
     DurationTooLong(String),
 }
 

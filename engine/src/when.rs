@@ -12,12 +12,10 @@ use jiff::{Span, Timestamp, ToSpan, Zoned};
 /// The text is no time; the message says what is one.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum WhenError {
-    #[error(
-        "'{0}' is not a time: write YYYY-MM-DD, 'YYYY-MM-DD HH:MM[:SS]', RFC 3339 (2026-11-01T09:00:00Z), now, \
-         today, yesterday, 'yesterday 18:00', or an age such as 2h or '3d ago'"
-    )]
+    #[error("bad time: '{0}'")]
     Unknown(String),
-    #[error("'{0}' is outside the range of years that is supported")]
+    /// Outside the range of years that is supported.
+    #[error("time out of range: '{0}'")]
     OutOfRange(String),
 }
 

@@ -1,7 +1,7 @@
 //! What a job needs from its caller: someone to ask, and somewhere to report progress. The command line and the console
 //! each implement [`Face`]; a scheduled run uses [`Nobody`].
 
-use crate::catalogue::{Cause, Question, Warning};
+use crate::catalogue::{Cause, Question, SetupWarning};
 use crate::failure::Failure;
 use crate::removal::Decisions;
 use crate::secret::{Hidden, PasswordPrompt};
@@ -108,7 +108,7 @@ pub enum Notice<'a> {
     /// A warning that concerns no path; `during` is the command's name.
     Warning {
         during: &'static str,
-        warning: &'a Warning,
+        warning: &'a SetupWarning,
     },
     /// What garbage collection would do, before asking for confirmation.
     PruneCosts(&'a PruneSummary),
@@ -282,6 +282,8 @@ impl Monitor for Step<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::StoreError;
+    use engine::problem::{Damage, Unread, Warning};
 
     #[test]
     fn problems_decide_the_status() {
@@ -295,11 +297,11 @@ mod tests {
             }
             step.finish().status()
         };
-        let why = || "x".to_string();
-        let warning = ProblemKind::Warning { why: why() };
+        let missing = StoreError::missing("x");
+        let warning = ProblemKind::Warning(Warning::MountGone);
         let path = ProblemKind::SourceMissing { errno: 2 };
-        let unreadable = ProblemKind::Unreadable { why: why() };
-        let damage = ProblemKind::Damage { why: why() };
+        let unreadable = ProblemKind::Unreadable(Unread::Needed(missing.clone()));
+        let damage = ProblemKind::Damage(Damage::Needed(missing));
         assert_eq!(step(&[]), Status::Completed);
         assert_eq!(step(std::slice::from_ref(&warning)), Status::Completed);
         assert_eq!(step(&[warning, path.clone()]), Status::Incomplete);

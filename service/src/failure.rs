@@ -96,8 +96,12 @@ impl From<PolicyError> for Failure {
 mod tests {
     use super::*;
     use crate::catalogue::storage_status as refusal;
+    use engine::error::store::{
+        Feature, Flaw, IndexFault, Invalid, Object, Operation, Refusal, Task, Unreadable, UrlFault,
+    };
+    use engine::error::{NamedSnapshot, NoSource, Usage};
     use std::io;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     fn other() -> io::Error {
         io::Error::new(io::ErrorKind::PermissionDenied, "permission denied")
@@ -106,13 +110,12 @@ mod tests {
     #[test]
     fn collecting_is_advised_only_where_it_frees_space() {
         for (object, is_advised) in [
-            ("tmp/1f", true),
-            ("config", true),
-            ("/home/u/out", false),
-            ("the local index (IO error)", false),
-            ("the restore target", false),
+            (Object::from("tmp/1f"), true),
+            ("config".into(), true),
+            (Path::new("/home/u/out").into(), false),
+            (Object::LocalIndex(None), false),
+            (Object::RestoreTarget, false),
         ] {
-            let object = object.to_string();
             let failure = Failure::from(StoreError::NoSpace { object });
             assert_eq!(failure.message().contains("prune"), is_advised, "{failure:?}");
         }
@@ -122,24 +125,19 @@ mod tests {
     fn store_errors() {
         let text = || "x".to_string();
         let full = || io::Error::from(io::ErrorKind::StorageFull);
-        let local = |source| StoreError::Local {
-            what: "writing",
+        let local = |source: io::Error| StoreError::Local {
+            operation: Operation::Write,
             path: PathBuf::from("/c"),
-            source,
+            source: source.into(),
         };
+        let object = || Object::from("x");
         let rows = [
-            (StoreError::Missing { object: text() }, Status::Damaged),
-            (
-                StoreError::Corrupt {
-                    object: text(),
-                    what: text(),
-                },
-                Status::Damaged,
-            ),
+            (StoreError::missing("x"), Status::Damaged),
+            (StoreError::corrupt("x", Flaw::Truncated), Status::Damaged),
             (
                 StoreError::Unreadable {
-                    object: text(),
-                    why: text(),
+                    object: object(),
+                    cause: Unreadable::Io(other().into()),
                 },
                 Status::AccessDenied,
             ),
@@ -149,42 +147,35 @@ mod tests {
             ),
             (StoreError::RepositoryExists { location: text() }, Status::Failed),
             (StoreError::WrongKey, Status::WrongKey),
-            (StoreError::NewerFormat { feature: text() }, Status::Failed),
-            (StoreError::NoSpace { object: text() }, Status::OutOfSpace),
+            (StoreError::NewerFormat(Feature::Codec(7)), Status::Failed),
+            (StoreError::NoSpace { object: object() }, Status::OutOfSpace),
             (
-                StoreError::Remote {
-                    operation: "read",
-                    object: text(),
-                    source: other(),
-                },
+                StoreError::remote(Operation::Read, object(), other()),
                 Status::AccessDenied,
             ),
             (local(other()), Status::AccessDenied),
             (local(full()), Status::OutOfSpace),
-            (StoreError::too_many_open("/f"), Status::Failed),
-            (StoreError::Thread(other()), Status::Failed),
+            (StoreError::too_many_open(Path::new("/f")), Status::Failed),
+            (StoreError::Thread(other().into()), Status::Failed),
             (
                 StoreError::NoMemory {
-                    what: "derive the key",
-                    needed: "256 MiB".to_string(),
+                    task: Task::DeriveKey,
+                    needed: 256 << 20,
                 },
                 Status::OutOfMemory,
             ),
-            (StoreError::Index(text()), Status::Failed),
+            (StoreError::Index(IndexFault::OtherSchema), Status::Failed),
             (
-                StoreError::Invalid {
-                    what: "URL",
-                    why: text(),
-                },
+                StoreError::Invalid(Invalid::Url(UrlFault::Empty)),
                 Status::BadSettings,
             ),
             (StoreError::Fenced, Status::Failed),
             (StoreError::Interrupted, Status::Interrupted),
             (StoreError::WriterFailed, Status::Failed),
-            (StoreError::Refused(text()), Status::Failed),
+            (StoreError::Refused(Refusal::LastSlot), Status::Failed),
         ];
         for (error, status) in rows {
-            let said = error.to_string();
+            let said = crate::catalogue::en::store_error(&error);
             let failure = Failure::from(Error::Store(error));
             assert_eq!(failure.status, status, "{said}");
             assert!(
@@ -202,11 +193,7 @@ mod tests {
         use std::io::ErrorKind as Kind;
         let message = |source: io::Error| {
             let kind = source.kind();
-            let failure = Failure::from(StoreError::Remote {
-                operation: "read",
-                object: "snapshots/x".to_string(),
-                source,
-            });
+            let failure = Failure::from(StoreError::remote(Operation::Read, "snapshots/x", source));
             assert_eq!(failure.status, refusal(kind));
             failure.message()
         };
@@ -216,10 +203,7 @@ mod tests {
         assert!(message(Kind::Unsupported.into()).contains("install"));
         assert!(message(Kind::Other.into()).contains("again"));
         assert!(!message(other()).contains("again"));
-        let lost = |object: &str| {
-            let object = object.to_string();
-            Failure::from(StoreError::Missing { object }).message()
-        };
+        let lost = |object: &str| Failure::from(StoreError::missing(object)).message();
         assert!(lost("keys/00").contains("key export") && !lost("keys/00").contains("restored"));
         assert!(lost("packs/00").contains("dedup check"));
     }
@@ -228,7 +212,7 @@ mod tests {
     fn engine_errors() {
         let text = || "x".to_string();
         let rows = [
-            (Error::Usage(text()), Status::BadSettings),
+            (Error::Usage(Usage::ParityPercent), Status::BadSettings),
             (Error::NoSnapshot(text()), Status::Failed),
             (
                 Error::Ambiguous {
@@ -240,29 +224,26 @@ mod tests {
             (
                 Error::NoSuchPath {
                     path: text(),
-                    snapshot: text(),
+                    snapshot: NamedSnapshot::Text(text()),
                 },
                 Status::Failed,
             ),
-            (Error::NoSource(text()), Status::Incomplete),
+            (Error::NoSource(NoSource::Nothing), Status::Incomplete),
             (Error::EmptyStream(text()), Status::Failed),
             (
                 Error::Io {
-                    what: "open",
+                    operation: Operation::Open,
                     path: PathBuf::from("/x"),
-                    source: other(),
+                    source: other().into(),
                 },
                 Status::AccessDenied,
             ),
-            (
-                Error::Damaged(StoreError::Missing { object: text() }),
-                Status::Damaged,
-            ),
-            (Error::ShortListing(text()), Status::Failed),
+            (Error::Damaged(StoreError::missing("x")), Status::Damaged),
+            (Error::ShortListing("x".into()), Status::Failed),
             (Error::Interrupted, Status::Interrupted),
         ];
         for (error, status) in rows {
-            let said = error.to_string();
+            let said = crate::catalogue::en::engine_error(&error);
             let failure = Failure::from(error);
             assert_eq!(failure.status, status, "{said}");
             assert!(

@@ -13,6 +13,7 @@ use engine::SessionId;
 use engine::facts::GroupKey;
 use engine::forget as run;
 use engine::repo::Repo;
+use engine::retain::Reason;
 use engine::select::{self, Filter};
 use std::path::PathBuf;
 
@@ -103,7 +104,7 @@ fn named(all: &Listing, texts: &[String], filter: &Filter) -> Result<Vec<PolicyD
     let decisions = chosen.into_iter().map(|facts| PolicyDecision {
         facts: facts.clone(),
         action: ForgetAction::Remove,
-        reasons: vec!["named".to_string()],
+        reasons: vec![Reason::Named],
     });
     Ok(decisions.collect())
 }

@@ -1,6 +1,6 @@
 //! The job `init`: makes a repository, what opens it, and a recovery phrase that is shown this once.
 
-use crate::catalogue::{Action, Cause, Warning};
+use crate::catalogue::{Action, Cause, SetupWarning};
 use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
@@ -82,7 +82,7 @@ fn wants_phrase(request: &Request, face: &dyn Face) -> bool {
     if request.recovery_phrase && !face.can_show_phrase() {
         face.notice(&Notice::Warning {
             during: "init",
-            warning: &Warning::NoPhrase,
+            warning: &SetupWarning::NoPhrase,
         });
         return false;
     }
@@ -97,7 +97,7 @@ pub(crate) fn warn_of_weak_storage(
     during: &'static str,
     face: &dyn Face,
 ) {
-    let warn = |warning: Warning| {
+    let warn = |warning: SetupWarning| {
         face.notice(&Notice::Warning {
             during,
             warning: &warning,
@@ -107,11 +107,11 @@ pub(crate) fn warn_of_weak_storage(
     let tried = run.and_then(|run| Ok(storage::try_out(url, folder, &run)?));
     match tried {
         Ok(storage) => {
-            for what in storage.weaknesses() {
-                warn(Warning::WeakStorage { what });
+            for weakness in storage.weaknesses() {
+                warn(SetupWarning::WeakStorage { weakness });
             }
         }
-        Err(failure) => warn(Warning::NotTried { failure }),
+        Err(failure) => warn(SetupWarning::NotTried { failure }),
     }
 }
 
@@ -126,11 +126,11 @@ pub(crate) fn check_vacant(run: &RunContext, location: &Location) -> Result<(), 
     };
     let list = match std::fs::read_dir(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        list => list.map_err(|e| Cause::system(Action::Use, path, &e))?,
+        list => list.map_err(|e| Cause::system(Action::Use, path, e))?,
     };
     for entry in list {
         let name = entry
-            .map_err(|e| Cause::system(Action::List, path, &e))?
+            .map_err(|e| Cause::system(Action::List, path, e))?
             .file_name();
         if !OURS.iter().any(|ours| name == *ours) {
             let path = path.display().to_string();
@@ -170,7 +170,7 @@ fn check_outside(key: &Path, location: &Location) -> Result<(), Failure> {
         return Ok(());
     };
     let absolute =
-        |path: &Path| std::path::absolute(path).map_err(|e| Cause::system(Action::Locate, path, &e));
+        |path: &Path| std::path::absolute(path).map_err(|e| Cause::system(Action::Locate, path, e));
     match absolute(key)?.starts_with(absolute(repository)?) {
         true => Err(Cause::KeyInRepository.into()),
         false => Ok(()),

@@ -2,7 +2,7 @@
 //! what can't be; times are RFC 3339.
 
 use crate::catalogue::report::backup::change as change_word;
-use crate::catalogue::{Lang, Warning, problem_text, share_done, trouble_text};
+use crate::catalogue::{Lang, SetupWarning, en, share_done};
 use crate::text;
 use engine::SessionId;
 use engine::entry::{Entry, Kind, Time};
@@ -99,20 +99,29 @@ pub fn change(path: &[u8], kind: &Kind, change: EntryChange, size: u64) -> Value
 
 /// For standard error.
 pub fn problem(problem: &Problem, during: &str) -> Value {
+    problem_saying(problem, during, &en::problem(problem))
+}
+
+/// The same of an object that a listing leaves out.
+pub fn listed_problem(problem: &Problem) -> Value {
+    problem_saying(problem, "list", &en::listed_problem(problem))
+}
+
+fn problem_saying(problem: &Problem, during: &str, message: &str) -> Value {
     let kind = match problem.what {
         ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => "warning",
         _ => "error",
     };
     json!({
         "message_type": kind,
-        "error": { "message": problem_text(Lang::En, &problem.what) },
+        "error": { "message": message },
         "during": during,
         "item": name(&problem.path),
     })
 }
 
 /// The same of what harms nothing.
-pub fn warning(warning: &Warning, during: &str) -> Value {
+pub fn warning(warning: &SetupWarning, during: &str) -> Value {
     json!({
         TYPE: "warning",
         "error": { "message": warning.text(Lang::En) },
@@ -229,7 +238,7 @@ pub fn entry(path: &[u8], entry: &Entry) -> Value {
         Kind::Dir | Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo | Kind::Socket => {}
     }
     if let Some(trouble) = entry.trouble {
-        object["problem"] = json!(trouble_text(Lang::En, trouble));
+        object["problem"] = json!(en::trouble(trouble));
     }
     object
 }

@@ -18,7 +18,7 @@ pub struct KeyFile {
 impl KeyFile {
     /// Reads the key file at `path`, or makes one where there is none.
     pub fn read_or_make(path: &Path) -> Result<KeyFile, Failure> {
-        let path = std::path::absolute(path).map_err(|e| Cause::system(Action::Locate, path, &e))?;
+        let path = std::path::absolute(path).map_err(|e| Cause::system(Action::Locate, path, e))?;
         let (text, secret) = key::new_key_file().map_err(engine::Error::from)?;
         match files::create(&path, text.as_bytes()) {
             Ok(()) => Ok(KeyFile {
@@ -31,7 +31,7 @@ impl KeyFile {
                 path,
                 made: false,
             }),
-            Err(e) => Err(Cause::system(Action::CreateKeyFile, &path, &e).into()),
+            Err(e) => Err(Cause::system(Action::CreateKeyFile, &path, e).into()),
         }
     }
 

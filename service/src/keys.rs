@@ -147,10 +147,10 @@ pub fn export(context: &Context, file: &Path, face: &dyn Face) -> Result<usize, 
     let repo = context.open(face)?;
     let objects = key::export(&repo)?;
     let archive = tar::of_small_files(&objects, context.now_secs())
-        .map_err(|e| Cause::system(Action::Write, file, &e))?;
+        .map_err(|e| Cause::system(Action::Write, file, e))?;
     files::create(file, &archive).map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => key_file::exists(file),
-        _ => Cause::system(Action::Write, file, &e).into(),
+        _ => Cause::system(Action::Write, file, e).into(),
     })?;
     Ok(objects.len().saturating_sub(1))
 }

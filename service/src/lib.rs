@@ -7,6 +7,7 @@
 //! parser or exit code. Faces depend on neither `chunkstore` nor `engine`; they use the types re-exported here
 //! (docs/decisions/0030-service.md).
 
+pub mod catalogue;
 pub mod context;
 pub mod env;
 pub mod face;
@@ -26,7 +27,6 @@ pub mod text;
 
 // The jobs.
 pub mod backup;
-pub mod catalogue;
 pub mod check;
 pub mod copy;
 pub mod forget;
@@ -47,10 +47,10 @@ pub use failure::Failure;
 pub use status::Status;
 
 /// Types of the engine that requests and reports are made of.
-pub use engine::{Error, RepoId, Result, SessionId, StoreError};
+pub use engine::{Error, RepoId, Result, SessionId, StoreError, error};
 /// Reading for faces that stream their output: listings, archives, single files.
 pub use engine::{archive, dump, list, repo, run, stats, storage};
 /// What concerns this machine rather than a repository.
 pub use engine::{bench, cache, platform};
 /// Snapshots and files, and how they are selected and formatted.
-pub use engine::{entry, facts, manifest, monitor, order, retain, select, units, when};
+pub use engine::{entry, facts, manifest, monitor, order, problem, retain, select, units, when};

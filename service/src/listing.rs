@@ -1,21 +1,22 @@
 //! All generations of a repository, as every job that names some starts from. Those that can't be read are said and
 //! decide the status; the others can be used.
 
-use crate::catalogue::{Cause, Lang, Warning, object_advice};
+use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::paths::{SnapshotSpec, absolute};
 use crate::status::Status;
 use crate::text;
+use engine::SessionId;
 use engine::facts::SnapshotInfo;
 use engine::list;
 use engine::manifest::{self, Manifest, Snapshot};
-use engine::monitor::{ProblemKind, Quiet};
+use engine::monitor::Quiet;
 use engine::order;
+use engine::problem::{ClockWarning, Problem, ProblemKind, Warning};
 use engine::repo::Repo;
 use engine::select::{self, Filter, Wanted};
-use engine::{Error, SessionId};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -40,22 +41,15 @@ pub struct Among {
 
 pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, Failure> {
     let survey = repo.survey()?;
-    if let Some(what) = survey.warning() {
-        warn(face, &Warning::Said { what });
+    if let Some(warning) = survey.warning() {
+        warn(face, warning);
     }
     let snapshots = survey.snapshots;
     let (mut damaged, mut unread) = (0, 0);
     for (id, error) in survey.unreadable {
-        let mut problem = manifest::problem(id, &error);
-        match &mut problem.what {
-            ProblemKind::Unreadable { why } => {
-                unread += 1;
-                if let Error::Store(error) = &error
-                    && let Some(advice) = object_advice(Lang::En, error)
-                {
-                    *why = format!("{why}; {advice}");
-                }
-            }
+        let problem = manifest::problem(id, &error);
+        match &problem.what {
+            ProblemKind::Unreadable(_) => unread += 1,
             _ => damaged += 1,
         }
         face.notice(&Notice::Listing(&problem));
@@ -76,19 +70,17 @@ pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, 
 fn tell_future(face: &dyn Face, facts: &[SnapshotInfo]) {
     let mut future = facts.iter().filter(|facts| facts.is_in_future());
     let Some(first) = future.next() else { return };
-    let short = text::short(&first.id.to_hex());
-    let warning = Warning::InFuture {
-        id: short,
+    let warning = ClockWarning::MadeInFuture {
+        snapshot: first.id,
         time: first.time,
         more: future.count() as u64,
     };
-    warn(face, &warning);
+    warn(face, Warning::Clock(warning));
 }
 
 /// One line of warning about the snapshots as a whole.
-pub fn warn(face: &dyn Face, warning: &Warning) {
-    let during = "list";
-    face.notice(&Notice::Warning { during, warning });
+pub fn warn(face: &dyn Face, warning: Warning) {
+    face.notice(&Notice::Listing(&Problem::general(warning)));
 }
 
 impl Listing {

@@ -1,7 +1,7 @@
 //! The job `prune`: a retention policy if one is given, then the collection of garbage, whose cost is stated before it
 //! is asked for.
 
-use crate::catalogue::{Cause, Question, is_of_this_machine};
+use crate::catalogue::{Cause, Question};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step, confirm_if_possible};
 use crate::failure::Failure;
@@ -182,7 +182,7 @@ fn collect(
     }
     let step = Step::start(face, Activity::Prune)?;
     let summary = run::run(repo, options, &step).map_err(|e| match e {
-        Error::Store(StoreError::NoSpace { ref object }) if !is_of_this_machine(object) => {
+        Error::Store(StoreError::NoSpace { ref object }) if !object.is_of_this_machine() => {
             Failure::from(Cause::NothingFreed { error: Arc::new(e) })
         }
         e => e.into(),

@@ -108,7 +108,7 @@ fn keys(context: &Context, like: &Location) -> Result<Vec<SecretSource>, Failure
     let sources = resolve::opening(&context.options, &context.env, like)?;
     let absolute = |path: PathBuf| {
         let absolute = std::path::absolute(&path);
-        absolute.map_err(|e| Failure::from(Cause::system(Action::Locate, &path, &e)))
+        absolute.map_err(|e| Failure::from(Cause::system(Action::Locate, &path, e)))
     };
     let written = sources.into_iter().filter_map(|source| match source {
         SecretSource::KeyFile(path) => Some(absolute(path).map(SecretSource::KeyFile)),

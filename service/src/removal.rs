@@ -1,6 +1,6 @@
 //! What `forget` and `prune` share: a policy's decisions on snapshots, shown, asked about and carried out.
 
-use crate::catalogue::{Cause, Question, Warning};
+use crate::catalogue::{Cause, Question};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, confirm_if_possible};
 use crate::failure::Failure;
@@ -9,6 +9,7 @@ use crate::status::Status;
 use engine::facts::{Group, GroupKey, SnapshotInfo, group_by};
 use engine::forget;
 pub use engine::forget::{ForgetAction, PolicyDecision};
+use engine::problem::Warning;
 use engine::repo::Repo;
 use engine::retain::Policy;
 use engine::select::Filter;
@@ -90,8 +91,7 @@ pub(crate) fn check(
 ) -> Result<(), Failure> {
     for tags in &retention.tags {
         if !decisions.iter().any(|d| d.facts.has_tags(tags)) {
-            let tags = tags.clone();
-            listing::warn(face, &Warning::NoSuchTag { tags });
+            listing::warn(face, Warning::NoSuchTags(tags.clone()));
         }
     }
     if retention.allow_empty {
@@ -173,7 +173,7 @@ pub(crate) fn remove(
     for decision in decisions.removals() {
         match forget::apply(repo, &[decision.facts.id]) {
             Ok(()) => removed.count += 1,
-            Err(Error::Store(e @ (StoreError::Refused(_) | StoreError::Corrupt { .. }))) => {
+            Err(e @ (Error::Refused(_) | Error::Store(StoreError::Corrupt { .. }))) => {
                 removed.failed += 1;
                 face.notice(&Notice::PartFailed(&e.into()));
             }

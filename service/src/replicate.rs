@@ -128,7 +128,7 @@ fn bring(first: &Repo, target: Target, options: &ReplicateOptions, step: &Step<'
         run
     });
     let failure = match brought {
-        Err(Error::Store(StoreError::Refused(_))) if !target.named => return None,
+        Err(Error::Refused(_) | Error::Store(StoreError::Refused(_))) if !target.named => return None,
         Err(e) => Some(e.into()),
         Ok(()) => None,
     };

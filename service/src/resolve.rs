@@ -146,7 +146,7 @@ pub fn absolute(url: &str) -> Result<String, Failure> {
     let Some(path) = engine::repo::local_path(url) else {
         return Ok(url.to_string());
     };
-    let path = std::path::absolute(path).map_err(|e| Cause::system(Action::Locate, path, &e))?;
+    let path = std::path::absolute(path).map_err(|e| Cause::system(Action::Locate, path, e))?;
     let path = path.into_os_string().into_string();
     path.map_err(|_| Cause::NotUtf8 { what: What::Path }.into())
 }

@@ -12,7 +12,7 @@ use engine::manifest::Snapshot;
 use engine::monitor::{Monitor, Problem};
 use engine::repo::Repo;
 use engine::select::{self, Filter};
-use engine::{Error, SessionId, StoreError};
+use engine::{Error, SessionId};
 
 /// What is in the trash.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         }
         match run::undelete(&repo, facts.id, &step) {
             Ok(new) => snapshots.push((facts.clone(), new)),
-            Err(Error::Store(e @ StoreError::Refused(_))) => {
+            Err(e @ Error::Refused(_)) => {
                 refused = true;
                 face.notice(&Notice::PartFailed(&e.into()));
             }

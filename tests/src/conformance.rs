@@ -157,7 +157,7 @@ fn tells_what_is_missing(remote: &dyn Remote) {
     for name in one_of_each_kind(2) {
         let mut out = b"left over".to_vec();
         let result = remote.read(&name, 0, 10, &mut out);
-        assert!(matches!(result, Err(Error::Missing { object }) if object == name.to_string()));
+        assert!(matches!(result, Err(Error::Missing { object }) if object == (&name).into()));
         assert!(matches!(remote.get(&name, 10), Err(Error::Missing { .. })));
         assert!(matches!(
             remote.read(&name, 0, 0, &mut out),

@@ -298,9 +298,9 @@ fn file(reader: &Reader<'_>, content: &Content) -> Result<Vec<u8>> {
     let mut decoder = Decoder::new()?;
     let mut bytes = Vec::new();
     let chunk = |id: chunkstore::ChunkId| -> Result<Vec<u8>> {
-        let located = reader.locate(&id)?.ok_or_else(|| StoreError::Missing {
-            object: format!("chunk {id}"),
-        })?;
+        let located = reader
+            .locate(&id)?
+            .ok_or_else(|| StoreError::missing(chunkstore::error::Object::Chunk(id)))?;
         let mut out = Vec::new();
         let (remote, keys) = (reader.store().remote(), reader.store().keys());
         Decoder::new()?.read(remote, keys, Class::Data, id, &located.place, &mut out)?;

@@ -3,6 +3,7 @@
 //! the things under test.
 
 use crate::machine::Noting;
+use chunkstore::error::{Flaw, Object};
 use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
@@ -220,9 +221,8 @@ impl<'a> Contents<'a> {
     fn chunk(&mut self, id: ChunkId) -> Result<&[u8]> {
         if self.last.as_ref().is_none_or(|(last, _)| *last != id) {
             let located = self.reader.locate(&id)?.filter(|at| at.class == Class::Data);
-            let located = located.ok_or_else(|| chunkstore::Error::Missing {
-                object: format!("chunk {id}"),
-            })?;
+            let located =
+                located.ok_or_else(|| chunkstore::Error::missing(chunkstore::error::Object::Chunk(id)))?;
             let store = self.reader.store();
             let mut plain = Vec::new();
             self.decoder.read(
@@ -280,11 +280,10 @@ impl<'a> Contents<'a> {
             let now = self.reader.index()?.find_file(&file)?;
             let now = now.map_or(file, |(now, _)| now);
             let bytes = now.slice(self.chunk(now.bundle)?);
-            let bytes =
-                bytes.ok_or_else(|| chunkstore::Error::corrupt(now.bundle, "shorter than an entry says"))?;
+            let bytes = bytes
+                .ok_or_else(|| chunkstore::Error::corrupt(Object::Chunk(now.bundle), Flaw::Truncated))?;
             if keys.keys().content_hash(bytes) != file.hash {
-                let why = "not the bytes of the entry's hash";
-                return Err(chunkstore::Error::corrupt(now.bundle, why).into());
+                return Err(chunkstore::Error::corrupt(Object::Chunk(now.bundle), Flaw::HashMismatch).into());
             }
             hasher.update(bytes);
             size = bytes.len() as u64;
@@ -317,8 +316,11 @@ impl<'a> Contents<'a> {
         let is_lost = matches!(entry.trouble, Some(Trouble::Unreadable { .. }));
         if size != entry.meta.size && !is_lost {
             let name = entry.name.escape_ascii().to_string();
-            let why = format!("{size} bytes where the entry says {}", entry.meta.size);
-            return Err(Error::Store(chunkstore::Error::corrupt(name, why)));
+            let flaw = Flaw::SizeMismatch {
+                indexed: entry.meta.size,
+                found: size,
+            };
+            return Err(Error::Store(chunkstore::Error::corrupt(name, flaw)));
         }
         Ok(*hasher.finalize().as_bytes())
     }

@@ -80,9 +80,7 @@ impl<'a> Plain<'a> {
             .places
             .get(id)
             .and_then(|places| places.iter().find(|(of, _)| *of == class));
-        let (_, place) = found.ok_or_else(|| StoreError::Missing {
-            object: format!("chunk {id}"),
-        })?;
+        let (_, place) = found.ok_or_else(|| StoreError::missing(chunkstore::error::Object::Chunk(*id)))?;
         let mut out = Vec::new();
         let (remote, keys) = (self.store.remote(), self.store.keys());
         let mut decoder = self.decoder.borrow_mut();

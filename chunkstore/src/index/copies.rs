@@ -5,7 +5,7 @@
 //! else. That one file of a bundle was moved says nothing of the others (I-4).
 
 use super::{Condemned, LocalIndex, Located, failed};
-use crate::error::{Error, Result};
+use crate::error::{Error, IndexFault, Result};
 use crate::id::{ChunkId, ContentHash, PackId};
 use crate::simulation::{self, Rule};
 use crate::smallfile::{Part, SmallFile};
@@ -105,7 +105,7 @@ impl LocalIndex {
     pub fn moved(&self, hash: &ContentHash) -> Result<Vec<Moved>> {
         let mut found = Vec::new();
         self.below("parts", &hash.0, &mut |key, value| {
-            let damaged = || Error::Index("a moved file does not decode".to_string());
+            let damaged = || Error::Index(IndexFault::Undecodable);
             let (record, frame) = key[16..].split_first_chunk::<8>().ok_or_else(damaged)?;
             let mut bytes = Bytes(value);
             let mut fields = || -> Result<_, crate::varint::Malformed> {

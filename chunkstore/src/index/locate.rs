@@ -2,7 +2,7 @@
 
 use super::{LocalIndex, Located, failed};
 use crate::compress::Codec;
-use crate::error::{Error, Result};
+use crate::error::{Error, IndexFault, Result};
 use crate::id::{ChunkId, PackId};
 use crate::indexfile::PackRecord;
 use crate::keys::SealedSessionKey;
@@ -37,7 +37,7 @@ impl LocalIndex {
     }
 
     pub(super) fn located(&self, value: &[u8]) -> Result<Option<Located>> {
-        let damaged = || Error::Index("an entry does not decode".to_string());
+        let damaged = || Error::Index(IndexFault::Undecodable);
         let mut bytes = Bytes(value);
         let mut fields = || -> Result<_, crate::varint::Malformed> {
             Ok((
@@ -82,7 +82,7 @@ impl LocalIndex {
             }
             Ok((head, keys))
         };
-        let damaged = || Error::Index("a pack's record does not decode".to_string());
+        let damaged = || Error::Index(IndexFault::Undecodable);
         let ((id, class, size), sealed_keys) = fields().map_err(|_| damaged())?;
         let class = Class::from_tag(class).ok_or_else(damaged)?;
         Ok(Some(PackRecord {
@@ -100,8 +100,7 @@ impl LocalIndex {
             .iterator_cf(self.cf("chunks")?, rocksdb::IteratorMode::Start)
         {
             let (key, value) = row.map_err(failed)?;
-            let id =
-                ChunkId::from_slice(&key).ok_or_else(|| Error::Index("a key of wrong length".to_string()))?;
+            let id = ChunkId::from_slice(&key).ok_or(Error::Index(IndexFault::Undecodable))?;
             if let Some(located) = self.located(&value)? {
                 each(id, located)?;
             }

@@ -1,7 +1,7 @@
 //! Where the local index is kept: in the cache, in a temporary folder where the cache can't be used, or in memory where
 //! nothing can be written at all. Only an index in the cache is there for the next run.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, IndexFault, Operation, Result};
 use crate::platform::{files, lock, private};
 use crate::scratch::ScratchDir;
 use rocksdb::Env;
@@ -76,18 +76,16 @@ impl Room {
 /// The first copy of the index that no other process holds.
 fn free_copy(cache: &Path) -> Result<Room> {
     let root = cache.join("index");
-    private::create_dir_all(&root).map_err(|e| Error::local("create", &root, e))?;
+    private::create_dir_all(&root).map_err(|e| Error::local(Operation::Create, &root, e))?;
     for copy in 0..COPIES {
         let path = root.join(format!("{copy}.lock"));
-        let file = lock::open(&path).map_err(|e| Error::local("open", &path, e))?;
-        if lock::try_lock(&file).map_err(|e| Error::local("lock", &path, e))? {
+        let file = lock::open(&path).map_err(|e| Error::local(Operation::Open, &path, e))?;
+        if lock::try_lock(&file).map_err(|e| Error::local(Operation::Lock, &path, e))? {
             return Ok(Room::Copy {
                 dir: root.join(copy.to_string()),
                 _lock: file,
             });
         }
     }
-    Err(Error::Index(format!(
-        "{COPIES} other processes use this repository's cache; try again later"
-    )))
+    Err(Error::Index(IndexFault::AllInUse { copies: COPIES }))
 }

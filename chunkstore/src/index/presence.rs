@@ -5,7 +5,7 @@
 //! but nothing new may rely on it (I-4), and a collection that needs it deletes nothing (I-9).
 
 use super::{Inventory, LocalIndex, failed};
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, IndexFault, Result};
 use crate::id::PackId;
 use crate::indexfile::IndexSegment;
 use crate::remote::ObjectName;
@@ -27,13 +27,12 @@ pub struct WrongSize {
     pub listed: u64,
 }
 
-impl std::fmt::Display for WrongSize {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "it has {} bytes, but the index says {}",
-            self.listed, self.indexed
-        )
+impl From<WrongSize> for Flaw {
+    fn from(size: WrongSize) -> Flaw {
+        Flaw::SizeMismatch {
+            indexed: size.indexed,
+            found: size.listed,
+        }
     }
 }
 
@@ -65,7 +64,7 @@ impl LocalIndex {
     pub fn check_size(&self, pack: &PackId) -> Result<()> {
         match self.wrong.get(pack) {
             None => Ok(()),
-            Some(wrong) => Err(Error::corrupt(ObjectName::pack(*pack), wrong)),
+            Some(wrong) => Err(Error::corrupt(ObjectName::pack(*pack), (*wrong).into())),
         }
     }
 
@@ -140,7 +139,7 @@ pub(super) fn wrong_sizes(db: &DB) -> Result<WrongSizes> {
         Ok((id, WrongSize { indexed, listed }))
     };
     for _ in 0..value.len() / 48 {
-        let (id, wrong) = next().map_err(|_| Error::Index("a note of packs does not decode".to_string()))?;
+        let (id, wrong) = next().map_err(|_| Error::Index(IndexFault::Undecodable))?;
         found.insert(id, wrong);
     }
     Ok(found)
@@ -153,7 +152,7 @@ pub(super) fn still_hold(db: &DB, present: &Inventory) -> Result<bool> {
     }
     let cf = db
         .cf_handle("packs")
-        .ok_or_else(|| Error::Index("no column family packs".to_string()))?;
+        .ok_or(Error::Index(IndexFault::NoColumnFamily))?;
     let mut wrong = WrongSizes::new();
     for row in db.iterator_cf(cf, rocksdb::IteratorMode::Start) {
         let (_, value) = row.map_err(failed)?;

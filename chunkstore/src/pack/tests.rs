@@ -75,7 +75,7 @@ fn what_a_later_version_writes_is_named() {
         newer[at] = 9;
         let parsed = parse_list(&keys, list.id, &newer);
         assert!(
-            matches!(parsed, Err(Error::NewerFormat { .. })),
+            matches!(parsed, Err(Error::NewerFormat(_))),
             "byte {at}: {parsed:?}"
         );
         // Under the name of these bytes it is a pack of a later version, under another it is a hurt one.
@@ -85,7 +85,7 @@ fn what_a_later_version_writes_is_named() {
         hurt.put(&ObjectName::pack(list.id), &newer).unwrap();
         assert!(matches!(
             read_list(&newer_remote, &keys, id),
-            Err(Error::NewerFormat { .. })
+            Err(Error::NewerFormat(_))
         ));
         assert!(read_list(&hurt, &keys, list.id).unwrap_err().is_damage());
     }
@@ -93,7 +93,7 @@ fn what_a_later_version_writes_is_named() {
     let mut frames = encode_footer(&list.frames, &list.parts);
     frames[1 + 32 + 1 + 1] = 7;
     let decoded = decode_footer(&frames, list.class, (head, bytes.len()), 2);
-    assert_eq!(decoded, Err(Undecodable::Newer("frames of codec 7".to_string())));
+    assert_eq!(decoded, Err(Undecodable::Newer(Feature::Codec(7))));
 }
 
 #[test]

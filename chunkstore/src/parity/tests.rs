@@ -169,11 +169,7 @@ fn every_flip_of_a_parity_object_is_found_and_mended() {
         other[at] ^= 6;
         other[last + at] ^= 6;
         let refused = verify(&REPO, pack.id, &other).unwrap_err();
-        assert_eq!(
-            matches!(refused, Error::NewerFormat { .. }),
-            is_newer,
-            "byte {at}"
-        );
+        assert_eq!(matches!(refused, Error::NewerFormat(_)), is_newer, "byte {at}");
     }
     assert!(verify(&RepoId([4; 16]), pack.id, &pack.parity).is_err());
     assert!(verify(&REPO, PackId([1; 32]), &pack.parity).is_err());

@@ -5,6 +5,7 @@
 //! signal (`PR_SET_PDEATHSIG`) and then becomes the child: no code of ours has to run between fork and exec.
 
 use super::system;
+use crate::error::Cause;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,16 +39,15 @@ fn find(program: &OsStr, path: Option<&OsStr>) -> io::Result<PathBuf> {
     }
     let folders = std::env::split_paths(path.unwrap_or(OsStr::new(system::USUAL_PATH)));
     let mut files = folders.map(|folder| folder.join(named));
-    files.find(|file| system::is_executable(file)).ok_or_else(|| {
-        let why = "it is not installed, or not in a directory of PATH";
-        io::Error::new(io::ErrorKind::NotFound, why)
-    })
+    files
+        .find(|file| system::is_executable(file))
+        .ok_or_else(|| Cause::NotInstalled.into_io(io::ErrorKind::NotFound))
 }
 
 /// Starts a child and returns what `start` makes of it. The kernel sends the signal when the *thread* that started the
 /// child ends, so all are started by one thread, which ends with the process.
 pub fn start<T: Send + 'static>(start: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    let gone = || io::Error::other("the thread that starts children has ended");
+    let gone = || Cause::StarterEnded.into_io(io::ErrorKind::Other);
     let (answer, answered) = sync_channel(1);
     let task: Task = Box::new(move || {
         // Whoever asked waits for it, or has ended.

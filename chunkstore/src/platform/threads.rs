@@ -11,7 +11,7 @@ pub fn spawn<T: Send + 'static>(
     Builder::new()
         .name(name.to_string())
         .spawn(work)
-        .map_err(Error::Thread)
+        .map_err(|e| Error::Thread(e.into()))
 }
 
 /// Starts one that ends before `scope` does.
@@ -21,7 +21,9 @@ pub fn spawn_in<'scope, T: Send + 'scope>(
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>> {
     let builder = Builder::new().name(name.to_string());
-    builder.spawn_scoped(scope, work).map_err(Error::Thread)
+    builder
+        .spawn_scoped(scope, work)
+        .map_err(|e| Error::Thread(e.into()))
 }
 
 /// An error unless the system lets this process start `count` more threads now. For libraries that panic without them;

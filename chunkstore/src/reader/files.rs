@@ -2,7 +2,7 @@
 //! are in the bundle that the tree names or where a collection has moved them.
 
 use super::{Reader, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, Object, Result};
 use crate::frame::Decoder;
 use crate::id::ChunkId;
 use crate::index::LocalIndex;
@@ -71,7 +71,7 @@ impl Reader<'_> {
             None => match self.own_file(decoder, file, out) {
                 Ok(FoundFile::Whole) => return Ok(()),
                 Ok(FoundFile::Useless(e)) => e,
-                Ok(FoundFile::Nothing) => self.unknown(format!("chunk {}", file.bundle)),
+                Ok(FoundFile::Nothing) => self.unknown(Object::Chunk(file.bundle)),
                 Err(e) => self.store.judge(e),
             },
         };

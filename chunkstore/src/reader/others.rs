@@ -49,12 +49,12 @@ impl Others {
 
     /// Why the reader's own is not asked any more, if it is not.
     pub fn own_is_down(&self) -> Option<Error> {
-        self.own_is_down.get().map(Error::again)
+        self.own_is_down.get().cloned()
     }
 
     /// From now on only the others are asked. The first reason counts.
     pub fn give_own_up(&self, why: &Error) {
-        self.own_is_down.get_or_init(|| why.again());
+        self.own_is_down.get_or_init(|| why.clone());
     }
 
     /// Replaces `out` by a chunk that the reader's own replica failed to give, with `error`.
@@ -146,7 +146,7 @@ mod tests {
     fn what_this_process_lacks_is_no_reason_to_ask_others() {
         let asked: Opener = Box::new(|| unreachable!("it is asked"));
         let others = Others::new(vec![("other".to_string(), asked)]);
-        let refused = Error::Thread(io::Error::from(io::ErrorKind::WouldBlock));
+        let refused = Error::Thread(io::Error::from(io::ErrorKind::WouldBlock).into());
         let (mut decoder, mut out) = (Decoder::new().unwrap(), Vec::new());
         let read = others.read(&mut decoder, Class::Data, &ChunkId([7; 32]), refused, &mut out);
         assert!(matches!(read, Err(Error::Thread(_))));

@@ -3,7 +3,7 @@
 //! A password in a URL is used and never printed: messages show [`shown`], and texts that servers send back are
 //! cleaned of it ([`Address::cleaned`]).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Invalid, Result, UrlFault};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,54 +38,57 @@ pub struct Address {
     shown: String,
 }
 
-pub(super) fn invalid(why: impl Into<String>) -> Error {
-    Error::Invalid {
-        what: "repository URL",
-        why: why.into(),
-    }
+pub(super) fn invalid(fault: UrlFault) -> Error {
+    Error::Invalid(Invalid::Url(fault))
 }
+
+/// The longest time that a parameter may give, in seconds.
+const SECONDS_MAX: u64 = 86_400;
 
 impl Address {
     /// `own` are the parameters that this scheme knows beside the common ones.
     pub fn parse(url: &str, own: &[&str]) -> Result<Address> {
         // They would be left out silently, wherever they stand.
         if url.contains(char::is_control) {
-            return Err(invalid(
-                "it must not contain tabs, line breaks or other control characters",
-            ));
+            return Err(invalid(UrlFault::ControlCharacter));
         }
         if parts_of(url).is_none() {
-            return Err(invalid("after the scheme, :// is missing"));
+            return Err(invalid(UrlFault::NoSlashes));
         }
-        let parsed = Url::parse(url).map_err(|e| invalid(e.to_string()))?;
+        let parsed = Url::parse(url).map_err(|e| {
+            let detail = e.to_string();
+            invalid(UrlFault::Other { detail })
+        })?;
         let scheme = parsed.scheme().to_string();
         if ["file", "ftp", "http", "https", "ws", "wss"].contains(&scheme.as_str()) {
-            return Err(invalid(format!("'{scheme}' is not a kind of repository")));
+            return Err(invalid(UrlFault::NotARepository { scheme }));
         }
         let decode = |text: &str| {
             let decoded = percent_decode_str(text).decode_utf8();
-            decoded.map(String::from).map_err(|_| invalid("it is not UTF-8"))
+            decoded.map(String::from).map_err(|_| invalid(UrlFault::NotUtf8))
         };
         let mut parameters = BTreeMap::new();
         for (name, value) in parsed.query_pairs() {
             if !own.contains(&&*name) && !COMMON.contains(&&*name) {
-                let known: Vec<&str> = own.iter().chain(&COMMON).copied().collect();
-                let known = known.join(", ");
-                return Err(invalid(format!(
-                    "{scheme}: has no parameter '{name}', but {known}"
-                )));
+                let known = own.iter().chain(&COMMON).map(ToString::to_string);
+                return Err(invalid(UrlFault::UnknownParameter {
+                    scheme,
+                    parameter: name.into_owned(),
+                    known: known.collect(),
+                }));
             }
             if parameters.insert(name.to_string(), value.to_string()).is_some() {
-                return Err(invalid(format!("'{name}' is given twice")));
+                let parameter = name.into_owned();
+                return Err(invalid(UrlFault::RepeatedParameter { parameter }));
             }
         }
         let host = decode(parsed.host_str().unwrap_or_default())?;
         if host.is_empty() {
-            return Err(invalid(format!("after {scheme}:// a name is missing")));
+            return Err(invalid(UrlFault::NoName { scheme }));
         }
         let path = decode(parsed.path())?;
         if path.split('/').any(|part| part == ".." || part == ".") {
-            return Err(invalid("its path may not hold '.' or '..'"));
+            return Err(invalid(UrlFault::DotComponent));
         }
         Ok(Address {
             user: match parsed.username() {
@@ -106,9 +109,7 @@ impl Address {
     pub fn of_rclone(url: &str) -> Result<Address> {
         let path = url.strip_prefix("rclone:").unwrap_or_default();
         if !path.contains(':') || path.starts_with('-') {
-            return Err(invalid(
-                "after rclone: comes a remote of rclone's, such as rclone:name:path",
-            ));
+            return Err(invalid(UrlFault::NoRcloneRemote));
         }
         Ok(Address {
             scheme: "rclone".to_string(),
@@ -148,11 +149,17 @@ impl Address {
     fn seconds(&self, name: &str, default: u64) -> Result<Duration> {
         let seconds = match self.get(name) {
             None => Some(default),
-            Some(text) => text.parse().ok().filter(|seconds| (1..=86_400).contains(seconds)),
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|seconds| (1..=SECONDS_MAX).contains(seconds)),
         };
-        seconds
-            .map(Duration::from_secs)
-            .ok_or_else(|| invalid(format!("'{name}' is a number of seconds, from 1 to 86400")))
+        seconds.map(Duration::from_secs).ok_or_else(|| {
+            invalid(UrlFault::Seconds {
+                parameter: name.to_string(),
+                most: SECONDS_MAX,
+            })
+        })
     }
 
     /// How long a transfer may stand still.
@@ -315,17 +322,35 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        for (url, word) in [
-            ("s3://bucket?endpiont=x", "endpiont"),
-            ("s3://bucket?region=a&region=b", "twice"),
-            ("s3://", "missing"),
-            ("s3://bucket/a%2F..%2F..", "'..'"),
+        for (url, fault) in [
+            (
+                "s3://bucket?endpiont=x",
+                UrlFault::UnknownParameter {
+                    scheme: "s3".to_string(),
+                    parameter: "endpiont".to_string(),
+                    known: ["region"]
+                        .iter()
+                        .chain(&COMMON)
+                        .map(ToString::to_string)
+                        .collect(),
+                },
+            ),
+            (
+                "s3://bucket?region=a&region=b",
+                UrlFault::RepeatedParameter {
+                    parameter: "region".to_string(),
+                },
+            ),
+            (
+                "s3://",
+                UrlFault::NoName {
+                    scheme: "s3".to_string(),
+                },
+            ),
+            ("s3://bucket/a%2F..%2F..", UrlFault::DotComponent),
         ] {
-            let error = Address::parse(url, &["region"]).err().map(|e| e.to_string());
-            assert!(
-                error.as_ref().is_some_and(|e| e.contains(word)),
-                "{url}: {error:?}"
-            );
+            let error = Address::parse(url, &["region"]).err();
+            assert_eq!(error, Some(invalid(fault)), "{url}");
         }
         for value in ["0", "x", "-1", "86401"] {
             let address = Address::parse(&format!("s3://b?timeout={value}"), &[]).unwrap();

@@ -14,7 +14,7 @@ use self::sharing::Sharing;
 use self::staged::StagedFile;
 use super::{AllEnded, Kind, ObjectName, Remote, Staged};
 use crate::descriptors::open_patiently;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Object, Operation, Result};
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -103,17 +103,17 @@ impl LocalState {
         Ok(self.root.get_or_init(|| opened).as_fd())
     }
 
-    fn existing_root(&self, operation: &'static str) -> Result<BorrowedFd<'_>> {
-        self.root().map_err(|e| failed(operation, self.path.display(), e))
+    fn existing_root(&self, operation: Operation) -> Result<BorrowedFd<'_>> {
+        self.root().map_err(|e| failed(operation, &self.path, e))
     }
 
     fn root_or_create(&self) -> Result<BorrowedFd<'_>> {
         match self.root() {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                create_durably(&self.path).map_err(|e| failed("create", self.path.display(), e))?;
-                self.existing_root("create")
+                create_durably(&self.path).map_err(|e| failed(Operation::Create, &self.path, e))?;
+                self.existing_root(Operation::Create)
             }
-            other => other.map_err(|e| failed("create", self.path.display(), e)),
+            other => other.map_err(|e| failed(Operation::Create, &self.path, e)),
         }
     }
 
@@ -142,7 +142,7 @@ impl LocalState {
     }
 
     /// An operation on `object` at `path` failed. Where it was not permitted, the error says whose is what is in the way.
-    fn refused(&self, operation: &'static str, object: impl ToString, path: &str, error: Errno) -> Error {
+    fn refused(&self, operation: Operation, object: impl Into<Object>, path: &str, error: Errno) -> Error {
         let foreign = match (error, self.root()) {
             (Errno::ACCESS | Errno::PERM, Ok(root)) => sharing::in_the_way(root, path),
             _ => None,
@@ -151,28 +151,30 @@ impl LocalState {
             Some(foreign) => failed(
                 operation,
                 object,
-                io::Error::new(io::ErrorKind::PermissionDenied, foreign),
+                Cause::Foreign(foreign).into_io(io::ErrorKind::PermissionDenied),
             ),
             None => failed(operation, object, error),
         }
     }
 
     /// Called when something below the root was not found: was it the root that went away?
-    fn check_root(&self, root: BorrowedFd<'_>, operation: &'static str) -> Result<()> {
+    fn check_root(&self, root: BorrowedFd<'_>, operation: Operation) -> Result<()> {
         match rustix::fs::fstat(root) {
             Ok(stat) if stat.st_nlink > 0 => Ok(()),
-            Ok(_) => Err(failed(operation, self.path.display(), Errno::NOENT)),
-            Err(e) => Err(failed(operation, self.path.display(), e)),
+            Ok(_) => Err(failed(operation, &self.path, Errno::NOENT)),
+            Err(e) => Err(failed(operation, &self.path, e)),
         }
     }
 
     /// `None` where the folder is missing below a root that is there.
     fn open_folder(&self, folder: &str, flags: OFlags) -> Result<Option<Dir>> {
-        let root = self.existing_root("list")?;
+        let root = self.existing_root(Operation::List)?;
         match open_below(root, folder, FOLDER | flags) {
-            Ok(folder_fd) => Ok(Some(Dir::new(folder_fd).map_err(|e| failed("list", folder, e))?)),
-            Err(Errno::NOENT) => self.check_root(root, "list").map(|()| None),
-            Err(e) => Err(self.refused("list", folder, folder, e)),
+            Ok(folder_fd) => Ok(Some(
+                Dir::new(folder_fd).map_err(|e| failed(Operation::List, folder, e))?,
+            )),
+            Err(Errno::NOENT) => self.check_root(root, Operation::List).map(|()| None),
+            Err(e) => Err(self.refused(Operation::List, folder, folder, e)),
         }
     }
 
@@ -187,7 +189,7 @@ impl LocalState {
             return Ok(());
         };
         while let Some(entry) = dir.read() {
-            let entry = entry.map_err(|e| failed("list", folder, e))?;
+            let entry = entry.map_err(|e| failed(Operation::List, folder, e))?;
             let parsed = entry
                 .file_name()
                 .to_str()
@@ -204,7 +206,7 @@ impl LocalState {
                 Ok(stat) => each(name.clone(), self.object_size(&name, &stat)?)?,
                 // Deleted since the folder was read.
                 Err(Errno::NOENT) => {}
-                Err(e) => return Err(failed("list", name, e)),
+                Err(e) => return Err(failed(Operation::List, name, e)),
             }
         }
         Ok(())
@@ -216,7 +218,7 @@ impl LocalState {
             return Ok(());
         };
         while let Some(entry) = dir.read() {
-            let entry = entry.map_err(|e| failed("list", packs, e))?;
+            let entry = entry.map_err(|e| failed(Operation::List, packs, e))?;
             let Ok(prefix) = entry.file_name().to_str() else {
                 continue;
             };
@@ -230,44 +232,46 @@ impl LocalState {
     /// Something else under an object's name is an error and never passed over: it hides an object (I-9).
     fn object_size(&self, name: &ObjectName, stat: &Stat) -> Result<u64> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            let why = io::Error::new(io::ErrorKind::InvalidData, "not a regular file");
-            return Err(failed("stat", name, why));
+            let why = Cause::NotARegularFile.into_io(io::ErrorKind::InvalidData);
+            return Err(failed(Operation::Stat, name, why));
         }
         Ok(u64::try_from(stat.st_size).unwrap_or(0))
     }
 
     fn open_object(&self, name: &ObjectName) -> Result<(File, u64)> {
-        let missing = || Error::Missing {
-            object: name.to_string(),
-        };
+        let missing = || Error::missing(name);
         let root = match self.root() {
             // No directory at all is how "no repository here" looks; an object's absence is not inferred from it.
             Err(e) if e.kind() == io::ErrorKind::NotFound && name.kind() == Kind::Config => {
                 return Err(missing());
             }
-            _ => self.existing_root("read")?,
+            _ => self.existing_root(Operation::Read)?,
         };
         // Non-blocking: should a FIFO lie under the name, opening it must not wait for a writer.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = match open_below(root, &name.path(), flags) {
             Ok(file) => file,
-            Err(Errno::NOENT) => return self.check_root(root, "read").and_then(|()| Err(missing())),
-            Err(e) => return Err(self.refused("read", name, &name.path(), e)),
+            Err(Errno::NOENT) => {
+                return self
+                    .check_root(root, Operation::Read)
+                    .and_then(|()| Err(missing()));
+            }
+            Err(e) => return Err(self.refused(Operation::Read, name, &name.path(), e)),
         };
-        let stat = rustix::fs::fstat(&file).map_err(|e| failed("stat", name, e))?;
+        let stat = rustix::fs::fstat(&file).map_err(|e| failed(Operation::Stat, name, e))?;
         let size = self.object_size(name, &stat)?;
         Ok((File::from(file), size))
     }
 
     /// Syncs a folder or, where it has been removed since, the nearest one above it that is left.
     fn open_to_sync(&self, folder: &str) -> Result<File> {
-        let root = self.existing_root("sync")?;
+        let root = self.existing_root(Operation::Sync)?;
         let mut nearest = folder;
         loop {
             match open_below(root, nearest, FOLDER) {
                 Ok(opened) => return Ok(File::from(opened)),
                 Err(Errno::NOENT) if nearest != ROOT => nearest = parent(nearest),
-                Err(e) => return Err(failed("sync", nearest, e)),
+                Err(e) => return Err(failed(Operation::Sync, nearest, e)),
             }
         }
     }
@@ -295,7 +299,7 @@ impl Remote for Local {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => {
                     out.clear();
-                    return Err(failed("read", name, e));
+                    return Err(failed(Operation::Read, name, e));
                 }
             }
         }
@@ -306,19 +310,19 @@ impl Remote for Local {
     fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
         let root = match self.shared.root() {
             Err(e) if e.kind() == io::ErrorKind::NotFound && name.kind() == Kind::Config => return Ok(None),
-            _ => self.shared.existing_root("stat")?,
+            _ => self.shared.existing_root(Operation::Stat)?,
         };
         match rustix::fs::statat(root, name.path(), AtFlags::empty()) {
             Ok(stat) => self.shared.object_size(name, &stat).map(Some),
-            Err(Errno::NOENT) => self.shared.check_root(root, "stat").map(|()| None),
-            Err(e) => Err(self.shared.refused("stat", name, &name.path(), e)),
+            Err(Errno::NOENT) => self.shared.check_root(root, Operation::Stat).map(|()| None),
+            Err(e) => Err(self.shared.refused(Operation::Stat, name, &name.path(), e)),
         }
     }
 
     fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
         match kind {
             Kind::Config => {
-                self.shared.existing_root("list")?;
+                self.shared.existing_root(Operation::List)?;
                 match self.size(&ObjectName::config())? {
                     Some(size) => each(ObjectName::config(), size),
                     None => Ok(()),
@@ -330,13 +334,13 @@ impl Remote for Local {
     }
 
     fn delete(&self, name: &ObjectName) -> Result<()> {
-        let root = self.shared.existing_root("delete")?;
+        let root = self.shared.existing_root(Operation::Delete)?;
         match rustix::fs::unlinkat(root, name.path(), AtFlags::empty()) {
             Ok(()) => {}
-            Err(Errno::NOENT) => self.shared.check_root(root, "delete")?,
+            Err(Errno::NOENT) => self.shared.check_root(root, Operation::Delete)?,
             Err(e) => {
                 let path = name.path();
-                return Err(self.shared.refused("delete", name, parent(&path), e));
+                return Err(self.shared.refused(Operation::Delete, name, parent(&path), e));
             }
         }
         // Also where it was gone already: whoever removed it may not have made that durable.
@@ -346,11 +350,11 @@ impl Remote for Local {
 
     fn barrier(&self) -> Result<()> {
         let _whole = self.shared.barrier.lock();
-        let refuse = || io::Error::other("an earlier sync of a folder failed; what it covered may be lost");
+        let refuse = || Cause::SyncFailed.into_io(io::ErrorKind::Other);
         let mut folders = {
             let mut unsynced = self.shared.unsynced.lock();
             if unsynced.failed {
-                return Err(failed("sync", self.location(), refuse()));
+                return Err(failed(Operation::Sync, self.location(), refuse()));
             }
             std::mem::take(&mut unsynced.folders)
         };
@@ -363,7 +367,7 @@ impl Remote for Local {
             })?;
             if let Err(e) = sync_folder(&opened) {
                 self.shared.unsynced.lock().failed = true;
-                return Err(failed("sync", folder, e));
+                return Err(failed(Operation::Sync, folder, e));
             }
         }
         Ok(())
@@ -385,18 +389,18 @@ impl Remote for Local {
     }
 
     fn create_reserve(&self) -> Result<()> {
-        let root = self.shared.existing_root("set aside")?;
+        let root = self.shared.existing_root(Operation::SetAside)?;
         reserve::create_reserve(root, &self.shared.sharing(root))
-            .map_err(|e| failed("set aside", reserve::PATH, e))
+            .map_err(|e| failed(Operation::SetAside, reserve::PATH, e))
     }
 
     fn release_reserve(&self) -> Result<bool> {
-        let root = self.shared.existing_root("free")?;
-        reserve::free(root).map_err(|e| failed("free", reserve::PATH, e))
+        let root = self.shared.existing_root(Operation::Free)?;
+        reserve::free(root).map_err(|e| failed(Operation::Free, reserve::PATH, e))
     }
 }
 
-fn failed(operation: &'static str, object: impl ToString, source: impl Into<io::Error>) -> Error {
+fn failed(operation: Operation, object: impl Into<Object>, source: impl Into<io::Error>) -> Error {
     Error::remote(operation, object, source.into())
 }
 

@@ -41,9 +41,7 @@ impl Remote for Memory {
 
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
-        let object = self.object(name).ok_or_else(|| Error::Missing {
-            object: name.to_string(),
-        })?;
+        let object = self.object(name).ok_or_else(|| Error::missing(name))?;
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(object.len());
         let end = start.saturating_add(len).min(object.len());
         out.extend_from_slice(&object[start..end]);

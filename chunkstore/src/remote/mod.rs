@@ -21,7 +21,7 @@ pub use probe::{Probe, probe};
 pub use several::for_all;
 pub(crate) use several::join_concurrent;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Refusal, Result, UrlFault};
 use crate::id::{IndexId, ListId, MarkId, PackId, SessionId, SlotId};
 use std::fmt;
 use std::path::Path;
@@ -238,9 +238,7 @@ pub trait Remote: Send + Sync {
     /// bytes, or made from what is, or that another replica has sealed under this name, so that nobody can have relied on
     /// what was there (I-2, I-16).
     fn replace(&self, name: &ObjectName, _: &[u8]) -> Result<()> {
-        Err(Error::Refused(format!(
-            "this storage can't put anything in the place of {name}"
-        )))
+        Err(Error::Refused(Refusal::NoReplace { object: name.into() }))
     }
     /// Sets room aside for a collection on a full disk, where that makes sense and was not done before.
     fn create_reserve(&self) -> Result<()> {
@@ -275,7 +273,7 @@ pub trait Remote: Send + Sync {
         let mut out = Vec::new();
         self.read(name, 0, cap.saturating_add(1), &mut out)?;
         if out.len() > cap {
-            return Err(Error::corrupt(name, format!("larger than {cap} bytes")));
+            return Err(Error::corrupt(name, Flaw::TooLarge { cap: cap as u64 }));
         }
         Ok(out)
     }
@@ -294,9 +292,6 @@ fn scheme(url: &str) -> Option<&str> {
     let (scheme, _) = url.split_once(':')?;
     (!scheme.contains('/') && scheme.len() > 1).then_some(scheme)
 }
-
-/// What a URL can begin with, beside a path.
-const SCHEMES: &str = "file:, s3://, sftp://, webdav://, webdavs://, gs://, azblob://, b2:// or rclone:";
 
 /// Opens a remote by URL: a path, `file:PATH`, or one on a network. For tests also `mem:`, a private, empty memory.
 pub fn open(url: &str, link: &Link) -> Result<Arc<dyn Remote>> {
@@ -325,12 +320,12 @@ pub fn check(url: &str) -> Result<()> {
 }
 
 fn known_scheme(url: &str) -> Result<&str> {
-    scheme(url).ok_or_else(|| address::invalid("it is empty"))
+    scheme(url).ok_or_else(|| address::invalid(UrlFault::Empty))
 }
 
 fn unknown(url: &str) -> Error {
-    let scheme = scheme(url).unwrap_or_default();
-    address::invalid(format!("'{scheme}:' is not known here; use a path, {SCHEMES}"))
+    let scheme = scheme(url).unwrap_or_default().to_string();
+    address::invalid(UrlFault::UnknownScheme { scheme })
 }
 
 #[cfg(test)]

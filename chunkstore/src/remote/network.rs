@@ -24,7 +24,7 @@ use super::link::Link;
 use super::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use crate::cancel::Work;
 use crate::descriptors::{self, Permit};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Object, Operation, Result, Task, cleaned};
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -90,15 +90,19 @@ impl Network {
 }
 
 impl NetworkState {
-    fn failed(&self, operation: &'static str, name: impl ToString, fault: &Fault) -> Error {
-        let name = name.to_string();
+    fn failed(&self, operation: Operation, object: impl Into<Object>, fault: &Fault) -> Error {
+        let object = object.into();
         match fault.kind() {
-            ErrorKind::NotFound => return Error::Missing { object: name },
+            ErrorKind::NotFound => return Error::Missing { object },
             ErrorKind::Interrupted => return Error::Interrupted,
             _ => {}
         }
-        let text = self.address.cleaned(&fault.source.to_string());
-        Error::remote(operation, name, io::Error::new(fault.kind(), text))
+        Error::remote(operation, object, self.cleaned(&fault.source))
+    }
+
+    /// The same failure without the secrets of the address.
+    fn cleaned(&self, error: &io::Error) -> io::Error {
+        cleaned(error, &|text| self.address.cleaned(text))
     }
 
     fn create(&self, name: &ObjectName, bytes: &Bytes) -> Outcome<()> {
@@ -181,21 +185,19 @@ impl Remote for Network {
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         if len == 0 || offset > FAR {
-            let missing = || Error::Missing {
-                object: name.to_string(),
-            };
+            let missing = || Error::missing(name);
             return self.size(name)?.map(drop).ok_or_else(missing);
         }
         let read = self.shared.read(name, offset, len as u64, out);
         read.map_err(|fault| {
             out.clear();
-            self.shared.failed("read", name, &fault)
+            self.shared.failed(Operation::Read, name, &fault)
         })
     }
 
     fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
         let size = self.shared.size(name);
-        size.map_err(|fault| self.shared.failed("look up", name, &fault))
+        size.map_err(|fault| self.shared.failed(Operation::LookUp, name, &fault))
     }
 
     fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
@@ -208,8 +210,8 @@ impl Remote for Network {
         // Whole before the first is told: a listing that breaks off is begun again, and never short (I-9).
         let listed = self.shared.list(kind);
         let listed = listed.map_err(|fault| match fault.kind() {
-            ErrorKind::NotFound => Error::remote("list", kind.folder(), fault.source),
-            _ => self.shared.failed("list", kind.folder(), &fault),
+            ErrorKind::NotFound => Error::remote(Operation::List, kind.folder(), fault.source),
+            _ => self.shared.failed(Operation::List, kind.folder(), &fault),
         })?;
         listed.into_iter().try_for_each(|(name, size)| each(name, size))
     }
@@ -222,13 +224,13 @@ impl Remote for Network {
                 .sender
                 .run(work_on(name), shared.wire.replace(name, bytes.clone()))
         });
-        replaced.map_err(|fault| shared.failed("replace", name, &fault))
+        replaced.map_err(|fault| shared.failed(Operation::Replace, name, &fault))
     }
 
     fn delete(&self, name: &ObjectName) -> Result<()> {
         match self.shared.delete(name) {
             Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(()),
-            Err(fault) => Err(self.shared.failed("delete", name, &fault)),
+            Err(fault) => Err(self.shared.failed(Operation::Delete, name, &fault)),
             Ok(()) => Ok(()),
         }
     }
@@ -240,7 +242,7 @@ impl Remote for Network {
 
     fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
         let NetworkState { wire, sender, .. } = &*self.shared;
-        let failed = |fault| self.shared.failed("sweep", temporary::FOLDER, &fault);
+        let failed = |fault| self.shared.failed(Operation::Sweep, temporary::FOLDER, &fault);
         let listed = sender.send(Work::Bulk, |_| sender.run(Work::Bulk, wire.staged()));
         let staged = listed.map_err(failed)?;
         if staged.is_empty() || !all_ended()? {
@@ -282,8 +284,8 @@ impl Staged for StagedUpload {
         if free < bytes.len() {
             let more = bytes.len().max(GROWTH);
             self.bytes.try_reserve_exact(more).map_err(|_| Error::NoMemory {
-                what: "gather a pack",
-                needed: format!("{} MiB", (self.bytes.len() + more) >> 20),
+                task: Task::GatherPack,
+                needed: (self.bytes.len() + more) as u64,
             })?;
         }
         self.bytes.extend_from_slice(bytes);
@@ -297,10 +299,15 @@ impl Staged for StagedUpload {
             Err(fault) if fault.kind() == ErrorKind::AlreadyExists => Ok(Published::Exists),
             // No object is missing: it is the bucket, or the folder, that is.
             Err(Fault { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                let text = shared.address.cleaned(&source.to_string());
-                Err(Error::remote("write", name, io::Error::other(text)))
+                // Not as `NotFound`, which would be told of the object.
+                let why = Cause::detailed(&shared.cleaned(&source));
+                Err(Error::remote(
+                    Operation::Write,
+                    name,
+                    why.into_io(ErrorKind::Other),
+                ))
             }
-            Err(fault) => Err(shared.failed("write", name, &fault)),
+            Err(fault) => Err(shared.failed(Operation::Write, name, &fault)),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! collection to itself. Touches no object but those it has created, under random names, and removes them again.
 
 use super::{Kind, ObjectName, Published, Remote, for_all};
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::id::{self, SessionId};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -206,7 +206,7 @@ fn start<'scope, 'env>(
         });
         if let Err(e) = started {
             missing.fetch_sub(1, Ordering::SeqCst);
-            tell(racer, Err(Error::remote("race for", name, e)));
+            tell(racer, Err(Error::remote(Operation::Race, name, e)));
         }
     }
 }

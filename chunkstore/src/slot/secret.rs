@@ -2,7 +2,7 @@
 //! that each gives for a slot. Passwords go through Argon2id (RFC 9106) with bounded parameters.
 
 use super::{Cost, SlotKind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Invalid, PhraseFault, Result, Task};
 use crate::id::{SlotId, random};
 use crate::keyring;
 use crate::threads;
@@ -82,13 +82,10 @@ impl Secret {
                 let cost = cost.filter(Cost::within_ceiling).ok_or(Error::WrongKey)?;
                 let failed = |e: argon2::Error| match e {
                     argon2::Error::OutOfMemory => Error::NoMemory {
-                        what: "derive the key",
-                        needed: format!("{} MiB", cost.memory_kib / 1024),
+                        task: Task::DeriveKey,
+                        needed: u64::from(cost.memory_kib) << 10,
                     },
-                    e => Error::Invalid {
-                        what: "Argon2 parameters",
-                        why: e.to_string(),
-                    },
+                    e => Error::Invalid(Invalid::Argon2(e.to_string())),
                 };
                 // The library for its threads ends the process where it gets none.
                 let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -115,10 +112,8 @@ impl Secret {
 /// A new recovery phrase: 24 words of the BIP-39 English list, 256 random bits and a checksum.
 pub fn new_phrase() -> Result<Zeroizing<String>> {
     let entropy = Zeroizing::new(random::<32>()?);
-    let words = bip39::Mnemonic::from_entropy(&entropy[..]).map_err(|e| Error::Invalid {
-        what: "recovery phrase",
-        why: e.to_string(),
-    })?;
+    let words = bip39::Mnemonic::from_entropy(&entropy[..])
+        .map_err(|e| Error::Invalid(Invalid::Phrase(PhraseFault::Library(e.to_string()))))?;
     Ok(Zeroizing::new(words.to_string()))
 }
 
@@ -127,29 +122,26 @@ const PHRASE_WORDS: usize = 24;
 
 /// The secret of a recovery phrase. Case, spacing, commas and the numbers of a list don't matter.
 pub fn parse_phrase(phrase: &str) -> Result<Secret> {
-    let wrong = |why: String| Error::Invalid {
-        what: "recovery phrase",
-        why,
-    };
+    let wrong = |fault| Error::Invalid(Invalid::Phrase(fault));
     let is_word = |word: &&str| !word.is_empty() && !word.chars().all(|c| c.is_ascii_digit());
     let words = phrase.split(|c: char| !c.is_alphanumeric()).filter(is_word);
     let words = words.map(|word| Zeroizing::new(word.to_lowercase()));
     let words: Vec<Zeroizing<String>> = words.collect();
+    let count = || PhraseFault::WordCount {
+        found: words.len(),
+        wanted: PHRASE_WORDS,
+    };
     let known = bip39::Language::English.word_list();
     for (nr, word) in words.iter().enumerate() {
         if !known.contains(&word.as_str()) {
-            return Err(wrong(format!(
-                "word {}, '{}', is not one that recovery phrases are made of",
-                nr + 1,
-                word.as_str()
-            )));
+            return Err(wrong(PhraseFault::UnknownWord {
+                number: nr + 1,
+                word: word.to_string(),
+            }));
         }
     }
     if words.len() != PHRASE_WORDS {
-        return Err(wrong(format!(
-            "it has {} words instead of {PHRASE_WORDS}",
-            words.len()
-        )));
+        return Err(wrong(count()));
     }
     let mut normal = Zeroizing::new(String::with_capacity(PHRASE_WORDS * 9));
     for word in &words {
@@ -158,11 +150,11 @@ pub fn parse_phrase(phrase: &str) -> Result<Secret> {
         }
         normal.push_str(word);
     }
-    let words = bip39::Mnemonic::parse_in_normalized(bip39::Language::English, &normal)
-        .map_err(|_| wrong("a word is wrong or in the wrong place: its check fails".to_string()))?;
-    let entropy = Zeroizing::new(words.to_entropy());
+    let phrase = bip39::Mnemonic::parse_in_normalized(bip39::Language::English, &normal)
+        .map_err(|_| wrong(PhraseFault::Checksum))?;
+    let entropy = Zeroizing::new(phrase.to_entropy());
     let key = entropy.as_slice().try_into();
-    let key = key.map_err(|_| wrong(format!("it must have {PHRASE_WORDS} words")))?;
+    let key = key.map_err(|_| wrong(count()))?;
     Ok(Secret::Phrase(Zeroizing::new(key)))
 }
 
@@ -179,10 +171,7 @@ pub fn new_key_file() -> Result<(Zeroizing<String>, Secret)> {
 }
 
 pub fn parse_key_file(text: &str) -> Result<Secret> {
-    let wrong = || Error::Invalid {
-        what: "key file",
-        why: "it is not a dedup key file".to_string(),
-    };
+    let wrong = || Error::Invalid(Invalid::KeyFile);
     let mut lines = text.lines().map(str::trim);
     if lines.next() != Some(KEY_FILE_HEAD) {
         return Err(wrong());
@@ -217,17 +206,25 @@ mod tests {
         ] {
             assert!(same(&text), "{text}");
         }
-        let why = |words: &[&str]| parse_phrase(&words.join(" ")).err().unwrap().to_string();
+        let why = |words: &[&str]| match parse_phrase(&words.join(" ")) {
+            Err(Error::Invalid(Invalid::Phrase(fault))) => Some(fault),
+            _ => None,
+        };
         let mut wrong = words.clone();
         wrong[7] = "abandoned";
-        assert!(why(&wrong).contains("word 8, 'abandoned'"), "{}", why(&wrong));
-        assert!(why(&words[1..]).contains("23 words instead of 24"));
+        let unknown = PhraseFault::UnknownWord {
+            number: 8,
+            word: "abandoned".to_string(),
+        };
+        assert_eq!(why(&wrong), Some(unknown));
+        let (found, wanted) = (23, 24);
+        assert_eq!(why(&words[1..]), Some(PhraseFault::WordCount { found, wanted }));
         wrong[7] = if words[7] == "abandon" {
             "ability"
         } else {
             "abandon"
         };
-        assert!(why(&wrong).contains("check fails") || parse_phrase(&wrong.join(" ")).is_ok());
+        assert!(why(&wrong) == Some(PhraseFault::Checksum) || parse_phrase(&wrong.join(" ")).is_ok());
         assert!(parse_phrase("abandon abandon").is_err());
         assert!(parse_key_file("dedup key file 1\nxyz\n").is_err());
     }

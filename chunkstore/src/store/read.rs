@@ -2,7 +2,7 @@
 //! can't be read, and no such trouble is taken for damage.
 
 use super::Store;
-use crate::error::{Error, Result};
+use crate::error::{Error, IndexFault, Result, Unreadable};
 use crate::id::IndexId;
 use crate::index::{Inventory, LocalIndex, Lodging};
 use crate::indexfile::IndexSegment;
@@ -73,19 +73,19 @@ impl Store {
                 Err(e) => return Err((blamed, e)),
                 Ok(index) => {
                     if let Some(why) = trouble {
-                        self.cache_trouble.get_or_init(|| why.to_string());
+                        self.cache_trouble.get_or_init(|| why);
                     }
                     return Ok(index);
                 }
             }
         }
-        let why = trouble.unwrap_or_else(|| Error::Index("there is no room for it".to_string()));
+        let why = trouble.unwrap_or(Error::Index(IndexFault::NoRoom));
         Err((None, why))
     }
 
     /// Why the cache could not be used, if it could not.
-    pub fn cache_trouble(&self) -> Option<&str> {
-        self.cache_trouble.get().map(String::as_str)
+    pub fn cache_trouble(&self) -> Option<&Error> {
+        self.cache_trouble.get()
     }
 
     /// Tells an object that can't be read from a storage that can't be asked.
@@ -103,7 +103,7 @@ impl Store {
         match of_one && self.answers() {
             true => Error::Unreadable {
                 object: object.clone(),
-                why: source.to_string(),
+                cause: Unreadable::Io(source.clone()),
             },
             false => error,
         }

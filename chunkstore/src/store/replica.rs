@@ -3,7 +3,7 @@
 
 use super::{Opened, SnapshotObject, Store};
 use crate::config::{self, Config};
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::id::{ReplicaId, SessionId, random};
 use crate::keys::Keys;
 use crate::opening::{read_config, read_slot, slot_ids};
@@ -45,7 +45,7 @@ impl Store {
             let bytes = read_slot(self.remote(), id)?;
             match Slot::parse(id, &bytes) {
                 // Of a kind that is not for people: whoever has its secret can use it there, too.
-                Ok(_) | Err(Error::NewerFormat { .. }) => {}
+                Ok(_) | Err(Error::NewerFormat(_)) => {}
                 // It opens nothing here either.
                 Err(e) if e.is_damage() => continue,
                 Err(e) => return Err(e),
@@ -74,10 +74,9 @@ impl Store {
     fn own_config(&self, remote: &dyn Remote) -> Result<(Vec<u8>, Config)> {
         let bytes = read_config(remote)?;
         if config::clear(&bytes)?.repo != *self.id() {
-            return Err(Error::Refused(format!(
-                "{} holds another repository, which is no replica of this one",
-                remote.location()
-            )));
+            return Err(Error::Refused(Refusal::OtherRepository {
+                location: remote.location(),
+            }));
         }
         let config = config::open(&bytes, self.id(), &self.keys.control.config)?;
         Ok((bytes, config))
@@ -87,11 +86,10 @@ impl Store {
     pub fn open_replica(&self, remote: Arc<dyn Remote>, cache_root: &Path) -> Result<Store> {
         let (bytes, config) = self.own_config(&*remote)?;
         if config.replica == self.config.replica {
-            return Err(Error::Refused(format!(
-                "{} is the same replica as {}",
-                remote.location(),
-                self.remote.location()
-            )));
+            return Err(Error::Refused(Refusal::SameReplica {
+                location: remote.location(),
+                of: self.remote.location(),
+            }));
         }
         let opened = Opened {
             config: bytes,
@@ -108,9 +106,7 @@ impl Store {
     pub fn stored_manifest(&self, id: SessionId) -> Result<Vec<u8>> {
         match self.slate(id)? {
             SnapshotObject::Manifest { body, .. } => Ok(body),
-            SnapshotObject::Fence => Err(Error::Missing {
-                object: ObjectName::snapshot(id).to_string(),
-            }),
+            SnapshotObject::Fence => Err(Error::missing(ObjectName::snapshot(id))),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The slots of an opened repository: which there are, one more, one less.
 
 use super::Store;
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Refusal, Result};
 use crate::id::SlotId;
 use crate::opening::{read_slot, slot_ids};
 use crate::remote::ObjectName;
@@ -37,10 +37,7 @@ impl Store {
         let stored = Slot::parse(id, &read_slot(&*self.remote, id)?)?;
         match stored.unwrap(secret, self.id())? {
             Some(master) if master.0 == self.opened.master.0 => Ok(id),
-            _ => Err(Error::corrupt(
-                format!("keys/{id}"),
-                "the new slot does not open again",
-            )),
+            _ => Err(Error::corrupt(ObjectName::key(id), Flaw::NotAsWritten)),
         }
     }
 
@@ -69,7 +66,7 @@ impl Store {
     /// Removes a slot; refuses the last one that is sound, since nobody could open the repository again.
     pub fn remove_slot(&self, id: SlotId) -> Result<()> {
         self.check_upgrades()?;
-        let last = || Error::Refused("this is the last key slot; add another one first".to_string());
+        let last = || Error::Refused(Refusal::LastSlot);
         if !self.has_slot_beside(id)? {
             return Err(last());
         }

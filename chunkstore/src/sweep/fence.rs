@@ -1,6 +1,6 @@
 //! G3: sessions that hold a collection up publish or are fenced; a clock says only when to try (I-8).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::id::SessionId;
 use crate::platform::files;
 use crate::session;
@@ -51,9 +51,9 @@ fn seen_for(store: &Store, id: SessionId) -> Result<Duration> {
     match std::fs::metadata(&path).and_then(|meta| meta.modified()) {
         Ok(first) => Ok(SystemTime::now().duration_since(first).unwrap_or_default()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            files::write_hint(&path, b"").map_err(|e| Error::local("write", &path, e))?;
+            files::write_hint(&path, b"").map_err(|e| Error::local(Operation::Write, &path, e))?;
             Ok(Duration::ZERO)
         }
-        Err(e) => Err(Error::local("read", &path, e)),
+        Err(e) => Err(Error::local(Operation::Read, &path, e)),
     }
 }

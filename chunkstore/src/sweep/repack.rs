@@ -7,7 +7,7 @@ use super::needs::PackUse;
 use super::rebundle::Rebundler;
 use super::{Needs, write_segments};
 use crate::compress::Codec;
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Object, Result};
 use crate::frame::Decoder;
 use crate::id::{ChunkId, PackId};
 use crate::indexfile::ENTRIES_PER_SEGMENT;
@@ -122,9 +122,9 @@ pub fn move_out(
             wanted.scan(&mut |ids| {
                 ids.iter().try_for_each(|id| match out.contains(id)? {
                     true => Ok(()),
-                    false => Err(failure.take().unwrap_or_else(|| Error::Missing {
-                        object: format!("chunk {id}"),
-                    })),
+                    false => Err(failure
+                        .take()
+                        .unwrap_or_else(|| Error::missing(Object::Chunk(*id)))),
                 })
             })
         });
@@ -139,7 +139,7 @@ pub(crate) fn place(list: &PackList, frame: &Frame) -> Result<Place> {
         stored_len: frame.stored_len,
         plain_len: frame.plain_len,
         codec: frame.codec as u8,
-        sealed_key: *key.ok_or_else(|| Error::corrupt(ObjectName::pack(list.id), "a key is not listed"))?,
+        sealed_key: *key.ok_or_else(|| Error::corrupt(ObjectName::pack(list.id), Flaw::KeyNotListed))?,
     })
 }
 
@@ -344,7 +344,7 @@ impl<'a> Run<'a> {
         let start = self.frames.first().map_or(0, |(_, first)| first.offset);
         let at = (place.offset - start) as usize;
         let stored = self.bytes.get(at..at + place.stored_len as usize);
-        stored.ok_or_else(|| Error::corrupt(ObjectName::pack(place.pack), "cut short"))
+        stored.ok_or_else(|| Error::corrupt(ObjectName::pack(place.pack), Flaw::Truncated))
     }
 
     /// Copies the frames bytewise, and lists these parts of them.
@@ -352,10 +352,7 @@ impl<'a> Run<'a> {
         for (id, place) in self.frames {
             let key = keys.iter().position(|key| *key == place.sealed_key);
             let (Some(key), Some(codec)) = (key, Codec::from_tag(place.codec)) else {
-                return Err(Error::corrupt(
-                    ObjectName::pack(place.pack),
-                    "a frame's key or codec is not known",
-                ));
+                return Err(Error::corrupt(ObjectName::pack(place.pack), Flaw::KeyNotListed));
             };
             let frame = Frame {
                 id: *id,

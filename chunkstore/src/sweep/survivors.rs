@@ -6,7 +6,7 @@
 
 use super::Confirm;
 use super::needs::CONFIRMED;
-use crate::error::{Error, Result};
+use crate::error::{Error, Object, Result};
 use crate::id::{ChunkId, PackId};
 use crate::index::{Condemned, LocalIndex, Located, Moved, Presence};
 use crate::live::LiveSet;
@@ -19,9 +19,7 @@ use std::path::Path;
 /// ([`crate::store::Store::index_of`]). Anything else stops deletion (I-9): it means damage, and a collection would make
 /// it worse.
 pub fn all_present(index: &LocalIndex, live: &mut LiveSet) -> Result<()> {
-    let missing = |id: &ChunkId| Error::Missing {
-        object: format!("chunk {id}"),
-    };
+    let missing = |id: &ChunkId| Error::missing(Object::Chunk(*id));
     live.scan(&mut |ids| {
         for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
             let located = located.ok_or_else(|| missing(id))?;

@@ -2,7 +2,7 @@
 //! what the footer lists of moved files.
 
 use super::{Ahead, OnProgress};
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Result};
 use crate::frame::Decoder;
 use crate::id::PackId;
 use crate::object::cap;
@@ -50,7 +50,7 @@ pub(super) fn carry_pack(
     let name = ObjectName::pack(id);
     let bytes = from.remote().get(&name, cap::PACK as usize)?;
     if blake3::hash(&bytes).as_bytes() != id.as_bytes() {
-        return Err(Error::corrupt(name, "its content does not match its name"));
+        return Err(Error::corrupt(name, Flaw::HashMismatch));
     }
     let mut list = pack::parse_list(from.keys(), id, &bytes)?;
     prove_parts(from, &mut list, &bytes)?;

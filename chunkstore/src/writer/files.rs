@@ -1,7 +1,7 @@
 //! Small files as a writer sees them: which may be referenced (I-4), and where content that it reads is already.
 
 use super::{Writer, WriterState};
-use crate::error::Result;
+use crate::error::{Object, Result};
 use crate::id::{ChunkId, ContentHash};
 use crate::index::{KnownFile, Presence};
 use crate::live::LiveSet;
@@ -15,11 +15,11 @@ pub enum Absent {
     File(SmallFile),
 }
 
-impl std::fmt::Display for Absent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Absent::Chunk(id) => write!(f, "chunk {id}"),
-            Absent::File(file) => write!(f, "file {} of chunk {}", file.hash, file.bundle),
+impl From<Absent> for Object {
+    fn from(absent: Absent) -> Object {
+        match absent {
+            Absent::Chunk(id) => Object::Chunk(id),
+            Absent::File(file) => Object::from(&file),
         }
     }
 }

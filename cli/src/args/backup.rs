@@ -1,10 +1,9 @@
 //! `backup`: restic's options and meanings where it has them.
 
-use super::values::compression;
+use super::values::{self, compression};
 use clap::Args;
 use jiff::Span;
 use service::backup::SourceLists;
-use service::units::{parse_size, parse_span};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -62,7 +61,7 @@ pub struct AlsoArgs {
     #[arg(long, value_name = "NAME|URL", conflicts_with = "dry_run")]
     pub also: Vec<String>,
     /// How long to wait for replicas after the snapshot is saved; the next run brings what they still lack
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_span)]
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = values::span)]
     pub also_wait: Span,
 }
 
@@ -89,7 +88,7 @@ pub struct SelectArgs {
     #[arg(long, value_name = "FILENAME[:HEADER]")]
     pub exclude_if_present: Vec<String>,
     /// Exclude files larger than SIZE
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub exclude_larger_than: Option<u64>,
     /// Exclude files with these extensions, ignoring case
     #[arg(long, value_name = "EXT[,EXT]", value_delimiter = ',')]

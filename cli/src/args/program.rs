@@ -2,7 +2,6 @@
 
 use super::values;
 use clap::{Args, Subcommand, ValueEnum};
-use service::units::parse_size;
 use std::path::PathBuf;
 
 #[derive(Args, Clone, Debug)]
@@ -11,7 +10,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
     /// How much data of each kind
-    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = values::size)]
     pub size: u64,
     /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
     #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::compression)]

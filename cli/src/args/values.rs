@@ -2,6 +2,7 @@
 //! to clap, so that a bad value is a usage error before anything is opened.
 
 use jiff::Span;
+use service::catalogue::en;
 use service::facts::{GroupByError, GroupKey};
 use service::retain::Count;
 use service::units::{self, UnitError};
@@ -20,8 +21,20 @@ pub enum ValueError {
     MinutesOrMonths,
     #[error("write auto, fastest, better, max, or a number from 1 to 19")]
     Compression,
-    #[error(transparent)]
+    #[error("{}", en::unit_error(.0))]
     Unit(#[from] UnitError),
+    #[error("{}", en::group_by_error(.0))]
+    GroupBy(#[from] GroupByError),
+}
+
+/// Bytes.
+pub fn size(text: &str) -> Result<u64, ValueError> {
+    Ok(units::parse_size(text)?)
+}
+
+/// A duration.
+pub fn span(text: &str) -> Result<Span, ValueError> {
+    Ok(units::parse_span(text)?)
 }
 
 /// How many: `-1` and `unlimited` are without end.
@@ -148,10 +161,10 @@ impl FromStr for Subset {
 pub struct GroupBy(pub Vec<GroupKey>);
 
 impl FromStr for GroupBy {
-    type Err = GroupByError;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, GroupByError> {
-        GroupKey::parse_list(text).map(GroupBy)
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        Ok(GroupBy(GroupKey::parse_list(text)?))
     }
 }
 

@@ -6,14 +6,14 @@ use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::bench::{self, BenchOptions, BenchReport};
-use service::catalogue::Lang;
+use service::catalogue::en;
 use service::catalogue::report::space::{self as say, Stage};
+use service::catalogue::{Action, Cause, Lang};
 use service::face::{Activity, Step};
 use service::machine;
 use service::units::format_bytes;
 use service::{Failure, Status};
 use std::io;
-use std::path::PathBuf;
 
 pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
     let on = match &args.scratch {
@@ -47,12 +47,7 @@ pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
 }
 
 fn failed(dir: &std::path::Path, source: io::Error) -> Failure {
-    service::Error::Io {
-        what: "use for scratch",
-        path: PathBuf::from(dir),
-        source,
-    }
-    .into()
+    Cause::system(Action::Use, dir, source).into()
 }
 
 fn per_second(rate: f64) -> String {
@@ -92,7 +87,7 @@ fn tell(lang: Lang, report: &BenchReport) -> String {
             let part = format!("{:.0}%", 100.0 * run.rate / run.limit);
             let seconds = format!("{:.2} s", run.seconds);
             vec![
-                run.what.to_string(),
+                en::measured_run(run.what).to_string(),
                 seconds,
                 per_second(run.rate),
                 per_second(run.limit),

@@ -31,7 +31,7 @@ pub fn run(terminal: &Terminal, args: &DumpArgs) -> Result<Status, Failure> {
         Some(target) => outfile::write(terminal, target, write)?,
         None => match write(&mut io::stdout().lock()) {
             // A reader that went away has what it wanted.
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(Error::Output(source)) if source.kind() == io::ErrorKind::BrokenPipe => {}
             done => done?,
         },
     }

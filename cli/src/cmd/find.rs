@@ -13,6 +13,7 @@ use service::list::{self, FindQuery};
 use service::listing;
 use service::manifest::Snapshot;
 use service::monitor::{Monitor, Problem, ProblemKind};
+use service::problem::RestoreProblem;
 use service::units::escape;
 use service::{Failure, Status};
 use service::{SessionId, when};
@@ -70,7 +71,7 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
                             out.line(&report::in_snapshot(terminal.lang, &line));
                         }
                         out.line(&match args.long {
-                            true => text::long_entry(terminal.lang, path, entry),
+                            true => text::long_entry(path, entry),
                             false => escape(&text::absolute(path)),
                         });
                     }
@@ -92,9 +93,9 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
     {
         watcher.problem(&Problem {
             path: Vec::new(),
-            what: ProblemKind::Restore {
-                why: format!("nothing in these snapshots matches '{pattern}'"),
-            },
+            what: ProblemKind::Restore(RestoreProblem::NothingFound {
+                pattern: pattern.clone(),
+            }),
         });
     }
     let code = watcher.finish().status().max(all.status());

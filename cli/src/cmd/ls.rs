@@ -6,6 +6,7 @@ use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::entry::Entry;
+use service::error::NamedSnapshot;
 use service::json;
 use service::listing;
 use service::monitor::Quiet;
@@ -44,7 +45,7 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
                 }
                 match (terminal.json(), args.long) {
                     (true, _) => out.object(&json::node(path, entry)),
-                    (false, true) => out.line(&text::long_entry(terminal.lang, path, entry)),
+                    (false, true) => out.line(&text::long_entry(path, entry)),
                     (false, false) => out.line(&escape(&text::absolute(path))),
                 }
                 out.go_on()
@@ -56,7 +57,7 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
     let listed = list().map_err(|e| match e {
         Error::NoSuchPath { path, .. } => Error::NoSuchPath {
             path: format!("/{path}"),
-            snapshot: chosen.short.clone(),
+            snapshot: NamedSnapshot::Text(chosen.short.clone()),
         },
         e => e,
     });

@@ -5,6 +5,7 @@ use crate::output::{self, Lines};
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::catalogue::Lang;
+use service::catalogue::en;
 use service::catalogue::report::damage::damaged_paths;
 use service::catalogue::report::space as report;
 use service::face::{Activity, Step};
@@ -31,7 +32,7 @@ pub fn run(terminal: &Terminal, args: &StatsArgs) -> Result<Status, Failure> {
             // All there is can be compressed.
             object["compression_progress"] = json!(100);
             object["storage_tried"] = json!(storage.as_ref().map(|storage| storage.tried));
-            object["storage_weaknesses"] = json!(storage.as_ref().map(Storage::weaknesses));
+            object["storage_weaknesses"] = json!(storage.as_ref().map(weaknesses));
             output::object(&object)?;
         }
         false => {
@@ -47,6 +48,11 @@ pub fn run(terminal: &Terminal, args: &StatsArgs) -> Result<Status, Failure> {
         0 => Ok(code),
         _ => Ok(Status::Damaged),
     }
+}
+
+/// In English, as everything in JSON.
+fn weaknesses(storage: &Storage) -> Vec<&'static str> {
+    storage.weaknesses().into_iter().map(en::weakness).collect()
 }
 
 fn tell(lang: Lang, s: &Stats, storage: Option<&Storage>) -> String {

@@ -6,11 +6,13 @@ use crate::output::Lines;
 use serde_json::{Value, json};
 use service::Failure;
 use service::catalogue::Lang;
+use service::catalogue::en;
 use service::catalogue::report::retention::decision;
 use service::catalogue::report::snapshots::{columns, group as group_heading, reasons_column};
 use service::json;
 use service::listing::Listing;
 use service::removal::{Decisions, ForgetAction, PolicyDecision, in_common};
+use service::retain::Reason;
 use service::units::escape;
 
 /// One line for each snapshot.
@@ -21,7 +23,7 @@ pub fn objects(decisions: &Decisions) -> Result<(), Failure> {
             "message_type": "policy",
             "id": d.facts.id.to_hex(),
             "action": d.action,
-            "reasons": d.reasons,
+            "reasons": words(d),
         }));
     }
     out.finish()
@@ -39,6 +41,16 @@ pub fn tables(lang: Lang, decisions: &Decisions) -> Result<(), Failure> {
     out.finish()
 }
 
+/// The reasons as scripts read them.
+fn words(decision: &PolicyDecision) -> Vec<String> {
+    decision.reasons.iter().map(Reason::to_string).collect()
+}
+
+fn reasons(decision: &PolicyDecision) -> String {
+    let reasons: Vec<String> = decision.reasons.iter().map(en::reason).collect();
+    reasons.join(", ")
+}
+
 fn table(out: &mut Lines, lang: Lang, members: &[&PolicyDecision], action: ForgetAction, dry_run: bool) {
     let rows: Vec<Vec<String>> = members
         .iter()
@@ -49,7 +61,7 @@ fn table(out: &mut Lines, lang: Lang, members: &[&PolicyDecision], action: Forge
                 text::time(d.facts.time),
                 escape(d.facts.host.as_bytes()),
                 text::names(&d.facts.tags),
-                d.reasons.join(", "),
+                reasons(d),
                 text::paths(&d.facts.paths),
             ]
         })
@@ -73,7 +85,7 @@ pub fn groups(all: &Listing, decisions: &Decisions) -> Value {
         };
         let of = |action: ForgetAction| members.iter().copied().filter(move |d| d.action == action);
         let reasons =
-            of(ForgetAction::Keep).map(|d| json!({ "snapshot": snapshot(&d), "matches": d.reasons }));
+            of(ForgetAction::Keep).map(|d| json!({ "snapshot": snapshot(&d), "matches": words(d) }));
         let key = json::group_key(group);
         json!({
             "tags": key["tags"],

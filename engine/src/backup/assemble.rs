@@ -4,7 +4,7 @@
 use super::job::{BackupJob, BackupSlot, EntryState};
 use super::{BackupRun, RunOutcome};
 use crate::entry::join;
-use crate::error::{Error, Result};
+use crate::error::{Error, NoSource, Result};
 use crate::manifest::{Manifest, Missing, Mounted, Remembered};
 use crate::monitor::{EntryChange, Monitor};
 use crate::tree::{Root, Segments, TreeWriter};
@@ -94,7 +94,7 @@ impl Assembler<'_> {
         }
         let root = tree.finish()?;
         if root.entries == 0 {
-            return Err(Error::NoSource("nothing was found to back up".to_string()));
+            return Err(Error::NoSource(NoSource::Nothing));
         }
         if self
             .unless

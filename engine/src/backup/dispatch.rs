@@ -8,11 +8,12 @@ use super::expected::Expected;
 use super::job::{BackupJob, BackupSlot, EntryState};
 use super::parent::{Parent, ParentEntry};
 use crate::entry::{Content, DirPath, Extent, Kind, join};
-use crate::error::{Error, Result};
+use crate::error::{Error, NoSource, Result};
 use crate::fsmeta::{Trust, sizes_of};
 use crate::manifest::{Held, Mounted};
 use crate::monitor::{EntryChange, Problem, ProblemKind};
 use crate::platform::paths::to_bytes;
+use crate::problem::Warning;
 use crate::tree::Item;
 use crate::trees;
 use crate::walk::{Batch, Found, Lent, Mount, Walk};
@@ -122,9 +123,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         self.tell_leftovers(walk.leftovers());
         match there_is_nothing {
             // What leads to the sources was found, and none of them: no generation is to say so.
-            true => Err(Error::NoSource(
-                "each of them is missing, excluded, or empty where it was not before".to_string(),
-            )),
+            true => Err(Error::NoSource(NoSource::NoneUsable)),
             false => Ok(()),
         }
     }
@@ -133,12 +132,8 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         if leftovers == 0 {
             return;
         }
-        let why = format!(
-            "{leftovers} files named .dedup-restore-... or .dedup-dump-... were not backed up: a restore or dump there \
-             has not ended; the next one there removes what one that died has left"
-        );
-        let (path, what) = (Vec::new(), ProblemKind::Warning { why });
-        self.run.monitor.problem(&Problem { path, what });
+        let warning = Warning::Unfinished { files: leftovers };
+        self.run.monitor.problem(&Problem::general(warning));
     }
 
     /// A list of sources may hold very many links, which are as they should be.
@@ -151,9 +146,8 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             self.run.monitor.problem(&Problem { path, what });
         }
         if more > 0 {
-            let why = format!("{more} more sources are symbolic links, devices or FIFOs, and saved as such");
-            let (path, what) = (Vec::new(), ProblemKind::Warning { why });
-            self.run.monitor.problem(&Problem { path, what });
+            let warning = Warning::MoreBare { sources: more };
+            self.run.monitor.problem(&Problem::general(warning));
         }
     }
 
@@ -258,11 +252,8 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         self.removed(Some((dir, &found.name)))?;
         let known = self.parent.take(dir, &found)?;
         for damage in std::mem::take(&mut self.parent.damage) {
-            let why = format!(
-                "part of the previous snapshot can't be used ({damage}); the files in it are read again"
-            );
-            let (path, what) = (Vec::new(), ProblemKind::Warning { why });
-            self.run.monitor.problem(&Problem { path, what });
+            let warning = Warning::ParentDamaged(damage);
+            self.run.monitor.problem(&Problem::general(warning));
         }
         if self.looks_closely || found.mount != Mount::None {
             self.note(dir, &found, known.as_ref())?;

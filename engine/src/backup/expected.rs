@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Head, Held, MISSING_MAX, Missing, Snapshot};
 use crate::monitor::{Lost, Problem, ProblemKind};
 use crate::platform::paths::{from_root, to_bytes};
+use crate::problem::Warning;
 use crate::repo::Repo;
 use crate::tree::Cursor;
 use crate::walk::{Found, Mount};
@@ -215,10 +216,9 @@ impl<'a> Expected<'a> {
                 // Left out by the user.
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    let why = "a file system was mounted here, and the directory is gone".to_string();
                     problems.push(Problem {
                         path: [b"/", &path[..]].concat(),
-                        what: ProblemKind::Warning { why },
+                        what: ProblemKind::Warning(Warning::MountGone),
                     });
                 }
                 Err(_) => expectation.state = ExpectedState::Missing,

@@ -5,12 +5,12 @@ use super::BackupOptions;
 use crate::error::Result;
 use crate::facts::{SnapshotInfo, newest_first};
 use crate::manifest::{Head, Manifest, Remembered, Snapshot};
-use crate::monitor::{Monitor, Problem, ProblemKind};
+use crate::monitor::{Monitor, Problem};
 use crate::order;
+use crate::problem::{ClockWarning, Warning};
 use crate::repo::Repo;
 use chunkstore::SessionId;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 /// The generations to compare with: one, or an interrupted one and the complete one before it.
 pub fn parents(
@@ -47,44 +47,25 @@ pub fn parents(
 /// Warns of a time that is still to come, and of a clock that does not fit to what this machine made last.
 pub fn tell_clock(repo: &Repo, snapshots: &[Snapshot], options: &BackupOptions, monitor: &dyn Monitor) {
     let now = repo.run().now;
-    let warn = |why: String| {
-        let what = ProblemKind::Warning { why };
-        monitor.problem(&Problem {
-            path: Vec::new(),
-            what,
-        });
-    };
+    let warn = |warning| monitor.problem(&Problem::general(Warning::Clock(warning)));
     if let Some(time) = options.time.filter(|time| *time > order::later(now)) {
-        warn(format!(
-            "the time {} is in the future: until then this snapshot is not 'latest', and no --keep-* rule removes it",
-            local(time)
-        ));
+        warn(ClockWarning::FutureTime(time));
     }
     let ours = snapshots.iter().filter(|s| s.manifest.machine == repo.machine());
     let Some(last) = ours.max_by_key(|s| s.manifest.sequence) else {
         return;
     };
     let ended = last.facts().made.ended;
-    let (short, year) = (last.short_id(), SignedDuration::from_hours(366 * 24));
+    let (snapshot, year) = (last.id, SignedDuration::from_hours(366 * 24));
     if ended > order::later(now) {
-        warn(format!(
-            "the clock of this machine says {}, but snapshot {short} was made at {}: is the clock right? Snapshots count in \
-             the order in which they are made",
-            local(now),
-            local(ended),
-        ));
+        warn(ClockWarning::Behind {
+            now,
+            snapshot,
+            made: ended,
+        });
     } else if now.duration_since(ended) > year {
-        warn(format!(
-            "the clock of this machine says {}, more than a year after the last snapshot {short}: is the clock right?",
-            local(now)
-        ));
+        warn(ClockWarning::Ahead { now, snapshot });
     }
-}
-
-/// As people here write it.
-fn local(time: Timestamp) -> String {
-    let local = time.to_zoned(TimeZone::system());
-    local.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// What this machine published last (I-17), and a warning where another one seems to go by its id.
@@ -105,12 +86,11 @@ pub fn newest_of_this_machine(
     Ok(match listed {
         Some(newest) if newest.manifest.sequence > remembered.sequence => {
             if is_of_a_clone(&remembered, newest, &repo.run().host) {
-                monitor.problem(&Problem {
-                    path: Vec::new(),
-                    what: ProblemKind::Warning {
-                        why: cloned(repo, newest),
-                    },
-                });
+                monitor.problem(&Problem::general(Warning::SameMachineId {
+                    snapshot: newest.id,
+                    host: newest.manifest.host.clone(),
+                    machine_file: repo.machine_file().to_path_buf(),
+                }));
             }
             Remembered {
                 sequence: newest.manifest.sequence,
@@ -127,13 +107,4 @@ pub fn newest_of_this_machine(
 fn is_of_a_clone(remembered: &Remembered, newest: &Snapshot, host: &str) -> bool {
     let more = newest.manifest.sequence - remembered.sequence;
     remembered.sequence > 0 && (more > 1 || newest.manifest.host != host)
-}
-
-fn cloned(repo: &Repo, newest: &Snapshot) -> String {
-    format!(
-        "snapshot {} of host {} was made by a machine with the same id as this one. If one is a clone of the other,          delete {} on one of them; if this machine's files were restored from a backup, nothing is wrong",
-        newest.short_id(),
-        newest.manifest.host,
-        repo.machine_file().display(),
-    )
 }

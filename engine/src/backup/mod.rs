@@ -26,11 +26,10 @@ pub use own::OwnPlaces;
 pub use parent::Ignore;
 
 use crate::entry::{Entry, Time};
-use crate::error::{Error, Result};
+use crate::error::{Error, NoSource, Result};
 use crate::filter::{Filter, FilterOptions};
 use crate::manifest::{Head, Manifest, Summary};
 use crate::monitor::{Monitor, Phase};
-use crate::platform::errno;
 use crate::platform::paths::to_bytes;
 use crate::repo::{Repo, index_progress};
 use crate::run::RunContext;
@@ -398,8 +397,8 @@ where
     if let Some((path, errno)) = missing.first()
         && missing.len() >= options.sources.len()
     {
-        let why = errno::error(*errno);
-        return Err(Error::NoSource(format!("{}: {why}", path.display())));
+        let (path, errno) = (path.clone(), *errno);
+        return Err(Error::NoSource(NoSource::Missing { path, errno }));
     }
     let (to_workers, for_workers) = bounded(WINDOW);
     let (to_assembler, for_assembler) = bounded(WINDOW);

@@ -3,7 +3,7 @@
 
 use super::BackupOptions;
 use crate::entry::Kind;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Usage};
 use crate::fsmeta::stat_path;
 use crate::platform::paths::to_bytes;
 use crate::walk::LeftOut;
@@ -30,10 +30,8 @@ pub(super) fn left_out(options: &BackupOptions) -> Result<LeftOut> {
         let there = real_source(source, options.followed.contains(source));
         let is_own = |above: &Path| repositories.iter().any(|own| own == above) || is_one_of(above, &ids);
         if there.ancestors().any(is_own) {
-            let source = source.display();
-            return Err(Error::Usage(format!(
-                "{source} is the repository itself, or in it: it can't be backed up into itself"
-            )));
+            let source = source.clone();
+            return Err(Error::Usage(Usage::OwnRepository { source }));
         }
         for place in places.iter().chain(&repositories) {
             match place.strip_prefix(&there) {

@@ -4,7 +4,7 @@
 //! up to its last entry it is the parent, from there on the last complete one is.
 
 use crate::entry::{Content, Entry, Kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StoreError};
 use crate::manifest::Manifest;
 use crate::tree::{Cursor, Item, cmp_keys};
 use crate::walk::Found;
@@ -37,7 +37,7 @@ pub struct Parent<L> {
     begun: bool,
     ignore: Ignore,
     /// What could not be read of the generations given up, for the user.
-    pub damage: Vec<String>,
+    pub damage: Vec<StoreError>,
 }
 
 /// An earlier entry under the same name, and whether its references need no look into the index.
@@ -75,7 +75,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
         loop {
             match self.try_take(dir, found) {
                 Err(Error::Store(e)) if e.concerns_one_object() => {
-                    self.damage.push(e.to_string());
+                    self.damage.push(e);
                     self.current += 1;
                     self.begun = true;
                 }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::fsmeta;
 use crate::monitor::EntryChange;
 use crate::tree::ExtentListWriter;
+use chunkstore::error::Operation;
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -120,11 +121,7 @@ fn read(run: &BackupRun<'_>, stream: &mut Stream<'_>) -> Result<(Content, u64)> 
     })?;
     let size = read.map_err(|source| {
         let path = PathBuf::from(String::from_utf8_lossy(&stream.name).into_owned());
-        Error::Io {
-            what: "read",
-            path,
-            source,
-        }
+        Error::io(Operation::Read, path, source)
     })?;
     Ok((extents.finish()?, size))
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::fsmeta::{self, AsFd, Owners};
 use crate::monitor::{EntryChange, Problem, ProblemKind};
 use crate::platform::errno;
-use crate::tree::{Differs, check_entry};
+use crate::tree::{CodecError, Differs, check_entry};
 use crate::walk::{Found, Lent};
 use chunkstore::ContentHash;
 use chunkstore::frame::Encoder;
@@ -191,12 +191,12 @@ impl<'a> Worker<'a> {
                 dir => self.draft(found, dir.as_deref(), opened, number, &mut small)?,
             };
             if let Err(e) = check_entry(&slot.dir, &entry) {
-                let why = format!("it is left out: {e}");
+                let CodecError::Damaged(part, fault) = e else {
+                    return Err(e.of_entry(&slot.dir, &entry.name));
+                };
                 let path = [b"/", &path[..]].concat();
-                self.run.problem(&Problem {
-                    path,
-                    what: ProblemKind::LeftOut { why },
-                });
+                let what = ProblemKind::LeftOut { part, fault };
+                self.run.problem(&Problem { path, what });
                 small.retain(|file| file.slot != number);
                 slot.state = EntryState::LeftOut;
                 continue;

@@ -18,6 +18,7 @@ use crate::repo::{self, Repo};
 use crate::restore;
 use crate::run::{LocalDirs, RunContext};
 use chunkstore::chunker::Bounds;
+use chunkstore::error::Operation;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -61,10 +62,29 @@ pub struct Stages {
     pub examine: f64,
 }
 
+/// What a whole run does, to which kind of files. The names are those of the JSON output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub enum MeasuredRun {
+    #[serde(rename = "text, backup")]
+    BackUpText,
+    #[serde(rename = "noise, backup")]
+    BackUpNoise,
+    #[serde(rename = "small files, backup")]
+    BackUpSmallFiles,
+    #[serde(rename = "small files, nothing changed")]
+    BackUpUnchanged,
+    #[serde(rename = "text, restore")]
+    RestoreText,
+    #[serde(rename = "noise, restore")]
+    RestoreNoise,
+    #[serde(rename = "small files, restore")]
+    RestoreSmallFiles,
+}
+
 /// One whole run. Rates in bytes of source a second.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Achieved {
-    pub what: &'static str,
+    pub what: MeasuredRun,
     pub bytes: u64,
     pub seconds: f64,
     pub rate: f64,
@@ -131,7 +151,7 @@ impl Bench<'_> {
         let (_, restored) = timed(|| restore::run(&repo, &manifest, &options, self.monitor))?;
         drop(repo);
         for folder in [&source, &repository, &target] {
-            std::fs::remove_dir_all(folder).map_err(|e| io("remove", folder, e))?;
+            std::fs::remove_dir_all(folder).map_err(|e| io(Operation::Remove, folder, e))?;
         }
         let achieved = |what, seconds: f64, limit| Achieved {
             what,
@@ -142,13 +162,13 @@ impl Bench<'_> {
         };
         let threads = self.options.run.threads(64) as f64;
         let mut runs = vec![
-            achieved(data.name(), seconds, stages.backup_limit(data, threads)),
-            achieved(data.restore_name(), restored, stages.restore_limit(data, threads)),
+            achieved(data.backup(), seconds, stages.backup_limit(data, threads)),
+            achieved(data.restore(), restored, stages.restore_limit(data, threads)),
         ];
         if data == Data::SmallFiles {
             // An unchanged file is examined once, and not opened.
             let limit = SMALL as f64 * threads / stages.examine;
-            runs.push(achieved("small files, nothing changed", again, limit));
+            runs.push(achieved(MeasuredRun::BackUpUnchanged, again, limit));
         }
         Ok(runs)
     }
@@ -157,7 +177,7 @@ impl Bench<'_> {
         let make = |path: &Path, bytes: &[u8]| {
             let folder = path.parent().unwrap_or(path);
             let made = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(path, bytes));
-            made.map_err(|e| io("write", path, e))
+            made.map_err(|e| io(Operation::Write, path, e))
         };
         let each = if data == Data::SmallFiles { SMALL } else { LARGE };
         let count = (self.options.size / each as u64).max(1);
@@ -210,19 +230,19 @@ impl Bench<'_> {
 }
 
 impl Data {
-    fn name(self) -> &'static str {
+    fn backup(self) -> MeasuredRun {
         match self {
-            Data::Text => "text, backup",
-            Data::Noise => "noise, backup",
-            Data::SmallFiles => "small files, backup",
+            Data::Text => MeasuredRun::BackUpText,
+            Data::Noise => MeasuredRun::BackUpNoise,
+            Data::SmallFiles => MeasuredRun::BackUpSmallFiles,
         }
     }
 
-    fn restore_name(self) -> &'static str {
+    fn restore(self) -> MeasuredRun {
         match self {
-            Data::Text => "text, restore",
-            Data::Noise => "noise, restore",
-            Data::SmallFiles => "small files, restore",
+            Data::Text => MeasuredRun::RestoreText,
+            Data::Noise => MeasuredRun::RestoreNoise,
+            Data::SmallFiles => MeasuredRun::RestoreSmallFiles,
         }
     }
 }
@@ -261,12 +281,8 @@ impl Stages {
     }
 }
 
-fn io(what: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Error {
-    Error::Io {
-        what,
-        path: path.into(),
-        source,
-    }
+fn io(operation: Operation, path: impl Into<PathBuf>, source: std::io::Error) -> Error {
+    Error::io(operation, path, source)
 }
 
 fn timed<T>(call: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {

@@ -7,6 +7,7 @@ use crate::fsmeta::{self, AsFd};
 use chunkstore::RepoId;
 use chunkstore::chunker::{Bounds, Chunker};
 use chunkstore::compress::{Compressor, Decompressor};
+use chunkstore::error::Operation;
 use chunkstore::keys::{Keys, MasterKey};
 use chunkstore::seal::SealKey;
 use std::fs::File;
@@ -67,7 +68,7 @@ impl Stages {
         let write = write_rate(bench, &file, &random)?;
         let read = read_rate(bench, &file)?;
         let (small, examine) = small_file_seconds(bench)?;
-        std::fs::remove_file(&file).map_err(|e| io("remove", &file, e))?;
+        std::fs::remove_file(&file).map_err(|e| io(Operation::Remove, &file, e))?;
         Ok(Stages {
             read,
             cut,
@@ -105,7 +106,7 @@ impl Bench<'_> {
 
 /// Writing to a new file, to the disk's own word that it is there.
 fn write_rate(bench: &Bench<'_>, path: &Path, block: &[u8]) -> Result<f64> {
-    let failed = |e| io("write", path, e);
+    let failed = |e| io(Operation::Write, path, e);
     let blocks = 256;
     let mut best = 0.0f64;
     for _ in 0..SLICES {
@@ -125,8 +126,8 @@ fn write_rate(bench: &Bench<'_>, path: &Path, block: &[u8]) -> Result<f64> {
 fn read_rate(bench: &Bench<'_>, path: &Path) -> Result<f64> {
     let mut block = vec![0; MIB];
     bench.rate(256 * MIB, || {
-        let mut file = File::open(path).map_err(|e| io("open", path, e))?;
-        while file.read(&mut block).map_err(|e| io("read", path, e))? > 0 {}
+        let mut file = File::open(path).map_err(|e| io(Operation::Open, path, e))?;
+        while file.read(&mut block).map_err(|e| io(Operation::Read, path, e))? > 0 {}
         Ok(())
     })
 }
@@ -140,7 +141,7 @@ fn sync_seconds(path: &Path) -> Result<f64> {
             file.write_all(&[1; 4096])?;
             file.sync_all()
         });
-        written.map_err(|e| io("write", path, e))?;
+        written.map_err(|e| io(Operation::Write, path, e))?;
         best = best.min(started.elapsed().as_secs_f64());
     }
     Ok(best)
@@ -149,7 +150,7 @@ fn sync_seconds(path: &Path) -> Result<f64> {
 /// Seconds to open, examine, read and close a small file that is in the page cache, and to examine it alone.
 fn small_file_seconds(bench: &Bench<'_>) -> Result<(f64, f64)> {
     let path = bench.scratch("stage-small");
-    let failed = |e| io("read", &path, e);
+    let failed = |e| io(Operation::Read, &path, e);
     std::fs::write(&path, [1; 8192]).map_err(failed)?;
     let mut block = vec![0; 1 << 16];
     let per_second = bench.rate(1, || {

@@ -7,6 +7,7 @@ use super::triage::Triage;
 use crate::error::{Error, Result};
 use crate::generations::{Known, MissingSnapshots};
 use crate::manifest::Manifest;
+use crate::problem::{Damage, Warning};
 use crate::repo::Repo;
 use chunkstore::SessionId;
 use chunkstore::remote::ObjectName;
@@ -46,7 +47,7 @@ pub(super) fn missing(
     let (slates, trash) = (slates.iter().copied().collect(), trash.iter().copied().collect());
     let lost = match known.missing(&repo.store, &slates, Some(&trash)) {
         Err(Error::ShortListing(object)) => {
-            findings.damage(object, "the storage has it and does not list it");
+            findings.damage(object, Damage::NotListed);
             return Ok(());
         }
         // The lists of what was forgotten can't be read.
@@ -60,9 +61,7 @@ pub(super) fn missing(
         missing => missing?.lost,
     };
     for id in lost {
-        let why = "this snapshot is gone, though nobody removed it: the storage has lost it, or was set back. \
-                   'dedup forget --lost' accepts that";
-        findings.damage(ObjectName::snapshot(id), why);
+        findings.damage(ObjectName::snapshot(id), Damage::SnapshotGone);
     }
     Ok(())
 }
@@ -104,8 +103,8 @@ fn links(chain: &Chain<'_>, findings: &mut Findings) {
             let previous = here.manifest.previous;
             let follows = before.iter().any(|b| b.hash == Some(previous));
             if previous != [0; 32] && !restated && !follows {
-                let why = format!("it does not follow {}, which has the number before", before[0].id);
-                findings.warn(ObjectName::snapshot(here.id), why);
+                let before = before[0].id;
+                findings.warn(ObjectName::snapshot(here.id), Warning::NotFollowing { before });
             }
         }
     }
@@ -119,11 +118,8 @@ fn twins(chain: &Chain<'_>, findings: &mut Findings) {
         made.map(|c| c.id).collect()
     };
     if let Some([one, other, ..]) = chain.values().next_back().map(originals).as_deref() {
-        let why = format!(
-            "it and {other} were made by two machines with the same id: if one is a clone of the other, delete \
-             dedup's file 'machine' in the state directory of one of them"
-        );
-        findings.warn(ObjectName::snapshot(*one), why);
+        let other = *other;
+        findings.warn(ObjectName::snapshot(*one), Warning::TwoMachines { other });
     }
 }
 
@@ -163,10 +159,12 @@ fn gaps(
             .and_then(|all| all.first())
             .filter(|_| gone > 0)
         {
-            let host = &newest.manifest.host;
-            let why =
-                format!("{gone} snapshots of host {host} between others are gone, and nobody removed them");
-            findings.warn("snapshots", why);
+            let host = newest.manifest.host.clone();
+            let gaps = Warning::Gaps {
+                snapshots: gone,
+                host,
+            };
+            findings.warn("snapshots", gaps);
         }
     }
     Ok(())

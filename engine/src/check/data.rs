@@ -6,9 +6,11 @@ use super::listed::ListedPacks;
 use super::structure::{Structure, of_chunk};
 use super::triage::Triage;
 use super::{CheckOptions, Findings, ReadData};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Usage};
 use crate::monitor::{Monitor, Progress};
+use crate::problem::Damage;
 use crate::repo::Repo;
+use chunkstore::error::Flaw;
 use chunkstore::frame::Decoder;
 use chunkstore::index::Inventory;
 use chunkstore::keys::KeyClass;
@@ -77,7 +79,7 @@ fn choose(structure: &Structure, what: ReadData) -> Result<Vec<(PackId, u64)>> {
         ReadData::All => packs.len(),
         ReadData::Subset { n, of } => {
             if n == 0 || n > of {
-                return Err(Error::Usage(format!("part {n} of {of}: count from 1 to {of}")));
+                return Err(Error::Usage(Usage::Part { n, of }));
             }
             let part = |id: &PackId| {
                 id.0[..8]
@@ -164,7 +166,7 @@ impl PackCheck<'_> {
         Ok(())
     }
 
-    fn damage(&self, pack: PackId, why: impl ToString) {
+    fn damage(&self, pack: PackId, why: Damage) {
         self.find(|findings| self.structure.hurt(findings, pack, why));
     }
 
@@ -208,10 +210,9 @@ impl PackCheck<'_> {
     }
 
     fn trouble(&self, id: PackId, error: &StoreError) {
-        let name = ObjectName::pack(id).to_string();
         match error.is_damage() {
-            true => self.damage(id, error.about(&name)),
-            false => self.find(|findings| findings.trouble(name, error)),
+            true => self.damage(id, Damage::Object(error.clone())),
+            false => self.find(|findings| findings.trouble(ObjectName::pack(id), error)),
         }
     }
 
@@ -246,7 +247,7 @@ impl PackCheck<'_> {
         let own = ListedPacks::of(list);
         let same = listed.class == own.class && listed.frames == own.frames && listed.sum == own.sum;
         if !same {
-            self.damage(list.id, "its list of frames differs from the index");
+            self.damage(list.id, Damage::ListDiffers);
         }
     }
 
@@ -302,7 +303,8 @@ impl PackCheck<'_> {
             }
         }
         if hasher.finalize().as_bytes() != id.as_bytes() {
-            self.damage(id, "its content does not match its name");
+            let mismatch = StoreError::corrupt(name, Flaw::HashMismatch);
+            self.damage(id, Damage::Object(mismatch));
         }
         Ok(Ok(()))
     }
@@ -332,10 +334,7 @@ impl PackCheck<'_> {
             Some(sealed) => keys
                 .open_key(KeyClass::of_frames(list.class.is_tree()), sealed)
                 .and_then(|key| decoder.open(keys, &key, list.class, frame, stored, plain)),
-            None => Err(StoreError::corrupt(
-                ObjectName::pack(list.id),
-                "a key is not listed",
-            )),
+            None => Err(StoreError::corrupt(ObjectName::pack(list.id), Flaw::KeyNotListed)),
         };
         match opened {
             Ok(()) => {
@@ -358,8 +357,11 @@ impl PackCheck<'_> {
         let parts = list.parts_of(number).iter();
         let wrong = parts.filter(|part| !part.is_proven(keys, plain)).count();
         if wrong > 0 {
-            let why = format!("{wrong} files in chunk {} are not what it lists", frame.id);
-            self.damage(list.id, why);
+            let files = Damage::BundledFiles {
+                files: wrong as u64,
+                chunk: frame.id,
+            };
+            self.damage(list.id, files);
         }
     }
 

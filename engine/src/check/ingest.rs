@@ -4,6 +4,7 @@
 use super::Findings;
 use super::listed::{ListedPacks, frame_sum, part_sum};
 use super::triage::Triage;
+use crate::problem::Damage;
 use chunkstore::indexfile::{IndexEntry, IndexSegment};
 use chunkstore::remote::ObjectName;
 use chunkstore::store::Store;
@@ -57,8 +58,7 @@ impl Ingest {
             findings.trouble(ObjectName::index(id), &error);
         }
         for (id, pack) in self.at_odds {
-            let why = format!("its entries for pack {pack} differ from those of another segment");
-            findings.damage(ObjectName::index(id), why);
+            findings.damage(ObjectName::index(id), Damage::SegmentsDiffer { pack });
         }
         (self.listed, self.entries.into_values().sum())
     }

@@ -20,7 +20,9 @@ use self::structure::Structure;
 use self::triage::Triage;
 use crate::error::Result;
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
+use crate::problem::{Damage, Warning};
 use crate::repo::Repo;
+use chunkstore::error::Object;
 use chunkstore::live::LiveSet;
 use chunkstore::remote::ObjectName;
 use chunkstore::{ChunkId, Error as StoreError, PackId};
@@ -178,11 +180,10 @@ fn judge(
     let mut abandoned = 0;
     for id in std::mem::take(&mut findings.abandoned) {
         if unneeded.remove(&id) {
-            let why = "it is damaged, and no snapshot needs it: a collection removes it";
-            findings.warn(ObjectName::pack(id), why.to_string());
+            findings.warn(ObjectName::pack(id), Warning::PackUnneeded);
             abandoned += 1;
         } else {
-            findings.hurt_pack(id, "it is damaged");
+            findings.hurt_pack(id, Damage::Known);
         }
     }
     findings.hurt_packs.retain(|id| !unneeded.contains(id));
@@ -194,8 +195,6 @@ struct Findings {
     errors: u64,
     warnings: u64,
     problems: Vec<Problem>,
-    /// Objects and what is wrong with them, as far as it is told.
-    told: HashSet<(String, String)>,
     objects: BTreeSet<String>,
     hurt_packs: BTreeSet<PackId>,
     /// Damaged packs that are condemned and, by the index, not needed.
@@ -218,7 +217,6 @@ impl Findings {
             errors: 0,
             warnings: 0,
             problems: Vec::new(),
-            told: HashSet::new(),
             objects: BTreeSet::new(),
             hurt_packs: BTreeSet::new(),
             abandoned: BTreeSet::new(),
@@ -230,53 +228,48 @@ impl Findings {
         })
     }
 
-    fn damage(&mut self, object: impl ToString, why: impl ToString) {
-        let (object, why) = (object.to_string(), why.to_string());
+    fn damage(&mut self, object: impl Into<Object>, damage: Damage) {
+        let object = object.into();
+        let problem = Problem::new(&object, ProblemKind::Damage(damage));
         // A pack of trees is met twice: when they are read, and with the data.
-        if self.told.len() < LISTED && !self.told.insert((object.clone(), why.clone())) {
+        if self.problems.contains(&problem) {
             return;
         }
         self.errors += 1;
         if self.problems.len() < LISTED {
-            self.problems.push(Problem {
-                path: object.clone().into_bytes(),
-                what: ProblemKind::Damage { why },
-            });
+            self.problems.push(problem);
         }
         if self.objects.len() < LISTED {
-            self.objects.insert(object);
+            self.objects.insert(object.to_string());
         }
     }
 
     /// Notes what [`Triage`] says of an object.
-    fn trouble(&mut self, object: impl ToString, error: &StoreError) {
-        let object = object.to_string();
+    fn trouble(&mut self, object: impl Into<Object>, error: &StoreError) {
+        let object = object.into();
         match error {
-            error if error.is_damage() => self.damage(&object, error.about(&object)),
+            error if error.is_damage() => self.damage(object, Damage::Object(error.clone())),
             StoreError::Unreadable { object, .. } => self.unread(object.clone(), error),
             error => self.unread(object, error),
         }
     }
 
-    fn unread(&mut self, object: String, error: &StoreError) {
+    fn unread(&mut self, object: Object, error: &StoreError) {
         let problem = Problem::of(&object, error);
-        if self.unreadable.insert(object) && self.problems.len() < LISTED {
+        if self.unreadable.insert(object.to_string()) && self.problems.len() < LISTED {
             self.problems.push(problem);
         }
     }
 
-    fn hurt_pack(&mut self, id: PackId, why: impl ToString) {
+    fn hurt_pack(&mut self, id: PackId, why: Damage) {
         self.hurt_packs.insert(id);
         self.damage(ObjectName::pack(id), why);
     }
 
-    fn warn(&mut self, about: impl ToString, why: String) {
+    fn warn(&mut self, about: impl Into<Object>, warning: Warning) {
         self.warnings += 1;
         if self.problems.len() < LISTED {
-            self.problems.push(Problem {
-                path: about.to_string().into_bytes(),
-                what: ProblemKind::Warning { why },
-            });
+            self.problems.push(Problem::warning(about, warning));
         }
     }
 

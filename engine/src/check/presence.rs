@@ -5,6 +5,7 @@ use super::Findings;
 use super::structure::{Structure, of_chunk};
 use super::triage::Triage;
 use crate::error::Result;
+use crate::problem::Damage;
 use chunkstore::frame::Decoder;
 use chunkstore::index::{Condemned, Located, Presence};
 use chunkstore::live::LiveSet;
@@ -135,12 +136,7 @@ fn name_lost(
         Ok(())
     })?;
     for (pack, count) in missing {
-        let chunks = match count {
-            1 => "1 chunk in it is".to_string(),
-            n => format!("{n} chunks in it are"),
-        };
-        let why = format!("missing, but {chunks} needed");
-        findings.hurt_pack(pack, why);
+        findings.hurt_pack(pack, Damage::PackMissing { chunks: count });
     }
     let mut unlisted = 0;
     lost.scan(&mut |ids| {
@@ -158,8 +154,7 @@ fn name_lost(
         structure.needs_more = true;
     }
     if unlisted > 0 && !triage.index_is_unread() {
-        let why = format!("{unlisted} chunks that snapshots need are in no index segment");
-        findings.damage("index", why);
+        findings.damage("index", Damage::Unlisted { chunks: unlisted });
         findings.index_is_short = true;
     }
     Ok(())

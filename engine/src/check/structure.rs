@@ -13,9 +13,11 @@ use crate::error::{Error, Result};
 use crate::generations::Known;
 use crate::manifest::Manifest;
 use crate::monitor::Monitor;
+use crate::problem::{Damage, Warning};
 use crate::references::Walk;
 use crate::repo::Repo;
 use crate::tree::{self, CodecError, Reference, Root};
+use chunkstore::error::{Flaw, Object, Unreadable};
 use chunkstore::frame::Decoder;
 use chunkstore::index::{Condemned, Inventory, LocalIndex};
 use chunkstore::live::LiveSet;
@@ -217,10 +219,11 @@ fn slots(store: &Store, triage: &Triage<'_>, findings: &mut Findings) -> Result<
     for slot in slots {
         let sound = slot.kind.is_some() && slot.note.is_some();
         if !sound && slot.kind.is_some() && !is_named_in(store.id(), &slot.id) {
-            let why = "no slot of this repository: left by an 'init' that was interrupted, or damaged";
-            findings.warn(ObjectName::key(slot.id), why.to_string());
+            findings.warn(ObjectName::key(slot.id), Warning::ForeignSlot);
         } else if !sound {
-            findings.damage(ObjectName::key(slot.id), "this key slot is not as it was written");
+            let name = ObjectName::key(slot.id);
+            let flaw = StoreError::corrupt(&name, Flaw::NotAsWritten);
+            findings.damage(name, Damage::Object(flaw));
         }
     }
     Ok(())
@@ -229,8 +232,12 @@ fn slots(store: &Store, triage: &Triage<'_>, findings: &mut Findings) -> Result<
 fn sizes(structure: &Structure, findings: &mut Findings) {
     for (id, pack) in &structure.listed {
         if let Some(size) = structure.packs.get(id).filter(|size| **size != pack.size) {
-            let why = format!("it has {size} bytes, but the index says {}", pack.size);
-            structure.hurt(findings, *id, why);
+            let flaw = Flaw::SizeMismatch {
+                indexed: pack.size,
+                found: *size,
+            };
+            let error = StoreError::corrupt(ObjectName::pack(*id), flaw);
+            structure.hurt(findings, *id, Damage::Object(error));
         }
     }
 }
@@ -305,11 +312,13 @@ fn note_tree_chunk(findings: &mut Findings, index: &LocalIndex, chunk: ChunkId, 
             findings.unread(object.clone(), &error);
             return findings.unproven_chunk(chunk);
         }
-        (StoreError::NewerFormat { .. }, _) => {
-            findings.unread(format!("tree chunk {chunk}"), &error);
+        (StoreError::NewerFormat(feature), _) => {
+            let (object, cause) = (Object::TreeChunk(chunk), Unreadable::NewerFormat(feature.clone()));
+            let error = StoreError::Unreadable { object, cause };
+            findings.unread(Object::TreeChunk(chunk), &error);
             return findings.unproven_chunk(chunk);
         }
-        (error, _) if !error.is_damage() => return Err(Error::Store(error.again())),
+        (error, _) if !error.is_damage() => return Err(Error::Store(error.clone())),
         (error, Some(pack)) => findings.hurt_pack(pack, of_chunk(&chunk, error)),
         // With all that the index lacks, it is looked for below.
         (_, None) => {}
@@ -318,10 +327,10 @@ fn note_tree_chunk(findings: &mut Findings, index: &LocalIndex, chunk: ChunkId, 
 }
 
 /// What is wrong with a chunk, to be said of its pack.
-pub(super) fn of_chunk(id: &ChunkId, error: &StoreError) -> String {
-    match error {
-        StoreError::Corrupt { what, .. } => format!("chunk {id}: {what}"),
-        error => format!("chunk {id}: {error}"),
+pub(super) fn of_chunk(id: &ChunkId, error: &StoreError) -> Damage {
+    Damage::Chunk {
+        id: *id,
+        error: error.clone(),
     }
 }
 
@@ -421,7 +430,7 @@ impl Structure {
     }
 
     /// Notes that a pack is damaged; of one that may only wait for a collection, to be judged when all is known.
-    pub fn hurt(&self, findings: &mut Findings, pack: PackId, why: impl ToString) {
+    pub fn hurt(&self, findings: &mut Findings, pack: PackId, why: Damage) {
         match self.condemned.contains(&pack) && !self.needed.contains(&pack) {
             true => {
                 findings.abandoned.insert(pack);

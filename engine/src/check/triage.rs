@@ -2,6 +2,7 @@
 //! rest is checked without it; and storage that can't be asked at all, which ends the check.
 
 use crate::error::Result;
+use chunkstore::error::{Object, Unreadable};
 use chunkstore::frame::Decoder;
 use chunkstore::index::Located;
 use chunkstore::indexfile::IndexSegment;
@@ -39,11 +40,11 @@ impl<'a> Triage<'a> {
     /// Splits the trouble of one object, which is damage or [`StoreError::Unreadable`], from what ends the check.
     pub fn sound<T>(
         &self,
-        object: impl ToString,
+        object: impl Into<Object>,
         result: Result<T, StoreError>,
     ) -> Result<Result<T, StoreError>, StoreError> {
         match result {
-            Err(e) => Ok(Err(self.of_one(&object.to_string(), e)?)),
+            Err(e) => Ok(Err(self.of_one(object.into(), e)?)),
             Ok(read) => {
                 self.outages.store(0, Relaxed);
                 Ok(Ok(read))
@@ -51,19 +52,17 @@ impl<'a> Triage<'a> {
         }
     }
 
-    fn of_one(&self, object: &str, error: StoreError) -> Result<StoreError, StoreError> {
-        let unreadable = |why: String| StoreError::Unreadable {
-            object: object.to_string(),
-            why,
-        };
+    fn of_one(&self, object: Object, error: StoreError) -> Result<StoreError, StoreError> {
         let (of, source) = match &error {
             StoreError::Remote { object, source, .. } => (object, source),
-            StoreError::NewerFormat { feature } => {
-                return Ok(unreadable(format!(
-                    "it needs {feature}, which this version does not know"
-                )));
+            StoreError::NewerFormat(feature) => {
+                let cause = Unreadable::NewerFormat(feature.clone());
+                return Ok(StoreError::Unreadable { object, cause });
             }
-            StoreError::Invalid { .. } => return Ok(unreadable(error.to_string())),
+            StoreError::Invalid(invalid) => {
+                let cause = Unreadable::Invalid(Box::new(invalid.clone()));
+                return Ok(StoreError::Unreadable { object, cause });
+            }
             StoreError::Unreadable { .. } => return Ok(error),
             _ if error.is_damage() => return Ok(error),
             _ => return Err(error),
@@ -77,7 +76,7 @@ impl<'a> Triage<'a> {
         match is_of_one && self.store.answers() {
             true => Ok(StoreError::Unreadable {
                 object: of.clone(),
-                why: source.to_string(),
+                cause: Unreadable::Io(source.clone()),
             }),
             false => Err(error),
         }
@@ -90,11 +89,11 @@ impl<'a> Triage<'a> {
         read: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<Result<T, StoreError>, StoreError> {
         if let Some(known) = self.unreadable.lock().get(&id) {
-            return Ok(Err(known.again()));
+            return Ok(Err(known.clone()));
         }
         let read = self.sound(ObjectName::pack(id), read())?;
         if let Err(e @ StoreError::Unreadable { .. }) = &read {
-            self.unreadable.lock().insert(id, e.again());
+            self.unreadable.lock().insert(id, e.clone());
         }
         Ok(read)
     }
@@ -124,11 +123,11 @@ impl<'a> Triage<'a> {
 
     /// What is wrong with a tree chunk that no index segment lists.
     pub fn unlisted(&self, id: &ChunkId) -> StoreError {
-        let object = format!("tree chunk {id}");
+        let object = Object::TreeChunk(*id);
         match self.index_is_unread() {
             true => StoreError::Unreadable {
                 object,
-                why: "its location is not known".to_string(),
+                cause: Unreadable::NotIndexed,
             },
             false => StoreError::Missing { object },
         }

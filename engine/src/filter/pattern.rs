@@ -1,6 +1,6 @@
 //! Exclude patterns as the user writes them, and all of them compiled into one matcher.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, PatternFault, PatternKind, Result, Usage};
 use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use std::borrow::Cow;
 
@@ -40,17 +40,23 @@ pub(super) struct Pattern {
 
 impl Pattern {
     pub(super) fn parse(text: &str, either_case: bool) -> Result<Pattern> {
-        let refuse = |why: &str| Error::Usage(format!("exclude pattern '{text}': {why}"));
+        let refuse = |fault| {
+            Error::Usage(Usage::Pattern {
+                kind: PatternKind::Exclude,
+                pattern: text.to_string(),
+                fault,
+            })
+        };
         let (keeps, rest) = match text.strip_prefix('!') {
             Some(rest) => (true, rest),
             None => (false, text),
         };
         let parts: Vec<&str> = rest.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
         if parts.is_empty() {
-            return Err(refuse("it names nothing"));
+            return Err(refuse(PatternFault::Empty));
         }
         if parts.contains(&"..") {
-            return Err(refuse("'..' never matches"));
+            return Err(refuse(PatternFault::ParentComponent));
         }
         let mut glob = if rest.starts_with('/') {
             String::new()
@@ -63,7 +69,7 @@ impl Pattern {
             .backslash_escape(true)
             .case_insensitive(either_case)
             .build()
-            .map_err(|e| refuse(&e.kind().to_string()))?;
+            .map_err(|e| refuse(PatternFault::Glob(e.kind().to_string())))?;
         Ok(Pattern {
             text: text.to_string(),
             glob,
@@ -135,7 +141,12 @@ impl Patterns {
         }
         let build = |globs: GlobSetBuilder| {
             let built = globs.build();
-            built.map_err(|e| Error::Usage(format!("exclude patterns: {e}")))
+            built.map_err(|e| {
+                Error::Usage(Usage::Patterns {
+                    kind: PatternKind::Exclude,
+                    detail: e.to_string(),
+                })
+            })
         };
         let raw = match raw_numbers.is_empty() {
             true => None,

@@ -6,6 +6,8 @@
 
 mod changes;
 
+use crate::problem::{MetaPart, NameFault};
+use chunkstore::error::{IoError, Operation};
 use std::cmp::Ordering;
 use std::io;
 
@@ -33,19 +35,19 @@ pub fn device_numbers(rdev: u64) -> (u32, u32) {
 pub const NAME_MAX: usize = 255;
 
 /// Why something could not be created beneath a restore's target.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TargetError {
     /// The name could lead out of its directory or can't be a file's name.
-    #[error("unsafe name '{}': {why}", name.escape_ascii())]
-    HostileName { name: Vec<u8>, why: &'static str },
+    #[error("unsafe name '{}' ({fault:?})", name.escape_ascii())]
+    HostileName { name: Vec<u8>, fault: NameFault },
     /// What the name led to is not what was created there: somebody else changes the target meanwhile.
-    #[error("'{}' was replaced while it was restored", name.escape_ascii())]
+    #[error("replaced: '{}'", name.escape_ascii())]
     Replaced { name: Vec<u8> },
     /// A link above what is restored belongs to neither root nor whoever restores.
-    #[error("it is a symbolic link of another user (number {owner}), which is not followed")]
+    #[error("foreign link ({owner})")]
     ForeignLink { owner: u32 },
-    #[error("{call}: {source}")]
-    Io { call: &'static str, source: io::Error },
+    #[error("{operation:?}: {source}")]
+    Io { operation: Operation, source: IoError },
 }
 
 impl TargetError {
@@ -61,17 +63,17 @@ impl TargetError {
 
 /// Refuses what is not exactly one ordinary path component.
 pub fn check_name(name: &[u8]) -> Result<(), TargetError> {
-    let why = match name {
-        b"" => "empty",
-        b"." | b".." => "refers to a directory",
-        _ if name.contains(&b'/') => "contains a slash",
-        _ if name.contains(&0) => "contains NUL",
-        _ if name.len() > NAME_MAX => "too long",
+    let fault = match name {
+        b"" => NameFault::Empty,
+        b"." | b".." => NameFault::Directory,
+        _ if name.contains(&b'/') => NameFault::Slash,
+        _ if name.contains(&0) => NameFault::Nul,
+        _ if name.len() > NAME_MAX => NameFault::TooLong,
         _ => return Ok(()),
     };
     Err(TargetError::HostileName {
         name: name.to_vec(),
-        why,
+        fault,
     })
 }
 
@@ -97,10 +99,7 @@ pub struct ApplyOptions {
 /// A piece of metadata that could not be put back; the others were.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ApplyProblem {
-    /// "open", "owner", "mode", "times", or "attribute".
-    pub what: &'static str,
-    /// The attribute's name; empty for all else.
-    pub attribute: Vec<u8>,
+    pub part: MetaPart,
     /// Of the failed call.
     pub errno: i32,
 }

@@ -8,6 +8,7 @@ use super::refuse_short_listing;
 use crate::error::{Error, Result};
 use crate::repo::{Repo, write_replacing};
 use chunkstore::SessionId;
+use chunkstore::error::Operation;
 use chunkstore::forgotten::Forgotten;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::store::Store;
@@ -51,8 +52,7 @@ impl Known {
             Ok(bytes) => from_cbor(&bytes).unwrap_or_default(),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Note::default(),
             Err(source) => {
-                let what = "read";
-                return Err(Error::Io { what, path, source });
+                return Err(Error::io(Operation::Read, path, source));
             }
         };
         let noted: BTreeSet<SessionId> = note.there.into_iter().collect();

@@ -4,6 +4,7 @@
 use super::Healing;
 use crate::error::{Result, StoreError};
 use crate::manifest::Manifest;
+use crate::problem::Damage;
 use crate::rewrite;
 use chunkstore::SessionId;
 use chunkstore::forgotten::Forgotten;
@@ -73,7 +74,7 @@ impl Healing<'_> {
             spares.extend(pairs.map(|((id, _), (first, manifest))| Spare::of(id, first, manifest)));
         } else {
             for (id, error) in unknown {
-                self.lose_manifest(id, &error);
+                self.lose_manifest(id, Damage::Object(error));
             }
         }
         Ok(spares)
@@ -82,8 +83,7 @@ impl Healing<'_> {
     /// Publishes a generation anew, if all that it refers to is there, and ends the name of its damaged manifest.
     pub(super) fn put_manifest(&mut self, spare: &Spare) -> Result<()> {
         if self.healed.chunks_lost > 0 {
-            let lost = StoreError::Refused("part of it is lost".to_string());
-            self.lose_manifest(spare.id, &lost);
+            self.lose_manifest(spare.id, Damage::PartLost);
             return Ok(());
         }
         if !self.options.dry_run {

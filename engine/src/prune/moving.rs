@@ -2,7 +2,7 @@
 //! good copy of something.
 
 use super::{Collection, PruneState};
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::monitor::{Phase, Progress};
 use crate::prune::PruneSummary;
 use chunkstore::session::View;
@@ -27,7 +27,7 @@ impl Collection<'_> {
                 sweep::repack(self.store, needs, &plan.repack, moved)
             }),
             None => Err(StoreError::NoSpace {
-                object: "sessions".to_string(),
+                object: "sessions".into(),
             }
             .into()),
         };
@@ -66,7 +66,7 @@ impl Collection<'_> {
         match work(moved) {
             // Another collection moved it first: ours begins again with what there is now.
             Err(e) if e.is_damage() && View::read(self.store)? != *view => {
-                Err(StoreError::Refused(format!("another collection is at work ({e})")).into())
+                Err(Error::Refused(Refusal::AnotherCollection(e)))
             }
             Err(e) if e.is_damage() => Err(Error::Damaged(e)),
             result => Ok(result?),

@@ -20,7 +20,9 @@ pub use snapshots::{SnapshotRepaired, SnapshotsRepaired, snapshots};
 use crate::error::Result;
 use crate::error::StoreError;
 use crate::monitor::{Monitor, Problem, ProblemKind};
+use crate::problem::Damage;
 use crate::repo::Repo;
+use chunkstore::error::Object;
 use chunkstore::session::Session;
 
 /// How to repair.
@@ -31,15 +33,12 @@ pub struct RepairOptions {
 }
 
 /// Tells of damage that stays.
-fn tell(monitor: &dyn Monitor, object: impl ToString, why: impl ToString) {
-    monitor.problem(&Problem {
-        path: object.to_string().into_bytes(),
-        what: ProblemKind::Damage { why: why.to_string() },
-    });
+fn tell(monitor: &dyn Monitor, object: impl Into<Object>, damage: Damage) {
+    monitor.problem(&Problem::new(object, ProblemKind::Damage(damage)));
 }
 
 /// Tells of an object that stays as it is: damaged, or not to be read.
-fn tell_of(monitor: &dyn Monitor, object: impl ToString, error: &StoreError) {
+fn tell_of(monitor: &dyn Monitor, object: impl Into<Object>, error: &StoreError) {
     monitor.problem(&Problem::of(object, error));
 }
 

@@ -3,8 +3,9 @@
 
 use super::{RepairOptions, tell, tell_of, under_session};
 use crate::check::{self, ReadData};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Usage};
 use crate::monitor::{self, Monitor, Phase};
+use crate::problem::Damage;
 use crate::repo::{Repo, index_progress};
 use chunkstore::index::Inventory;
 use chunkstore::pack;
@@ -40,7 +41,8 @@ pub fn packs(
     let mut hurt = HashSet::new();
     let mut unneeded = BTreeSet::new();
     for id in ids {
-        let known = PackId::from_hex(id).ok_or_else(|| Error::Usage(format!("'{id}' is not a pack id")))?;
+        let known =
+            PackId::from_hex(id).ok_or_else(|| Error::Usage(Usage::NotAPackId { text: id.clone() }))?;
         hurt.insert(known);
     }
     if ids.is_empty() {
@@ -95,11 +97,7 @@ fn rescue(
     let Rescued { chunks, bytes, lost } = rescue.finish(result, &mut told)?;
     (done.chunks_rescued, done.bytes_rescued, done.chunks_lost) = (chunks, bytes, lost);
     if lost > 0 {
-        tell(
-            monitor,
-            "packs",
-            format!("{lost} chunks in the damaged packs are lost"),
-        );
+        tell(monitor, "packs", Damage::ChunksLost { chunks: lost });
     }
     // Only once the copies are listed: from now on nobody refers to these packs anew.
     condemned.retain(|id| !view.condemned.contains(id));
@@ -142,9 +140,7 @@ fn each_pack(
     for id in left {
         let list = match present.contains_key(&id) {
             true => pack::read_list(store.remote(), store.keys(), id),
-            false => Err(StoreError::Missing {
-                object: ObjectName::pack(id).to_string(),
-            }),
+            false => Err(StoreError::missing(ObjectName::pack(id))),
         };
         match list {
             Err(e) if !e.is_object_local() => return Err(e),

@@ -2,8 +2,9 @@
 //! storage can do it.
 
 use super::{tell, tell_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Usage};
 use crate::monitor::{Monitor, Phase, Progress};
+use crate::problem::Damage;
 use crate::repo::Repo;
 use crate::run::RunContext;
 use chunkstore::config;
@@ -54,7 +55,7 @@ pub fn on(
     monitor: &dyn Monitor,
 ) -> Result<ParityRepaired> {
     if percent.is_some_and(|percent| !(1..=parity::PERCENT_MAX).contains(&percent)) {
-        return Err(Error::Usage("parity takes 1 to 100 percent".to_string()));
+        return Err(Error::Usage(Usage::ParityPercent));
     }
     let config = match remote.get(&ObjectName::config(), cap::CONTROL) {
         Err(StoreError::Missing { .. }) => {
@@ -90,9 +91,9 @@ pub fn on(
             // Refused where the storage replaces nothing: the other packs still get their parity.
             Err(e) if e.is_hurt() || matches!(e, StoreError::Refused(_)) => {
                 done.packs_beyond += 1;
-                match &e {
-                    StoreError::Refused(why) => tell(monitor, ObjectName::pack(*id), why),
-                    e => tell_of(monitor, ObjectName::pack(*id), e),
+                match e {
+                    e @ StoreError::Refused(_) => tell(monitor, ObjectName::pack(*id), Damage::Object(e)),
+                    e => tell_of(monitor, ObjectName::pack(*id), &e),
                 }
             }
             result => result?,
@@ -105,7 +106,7 @@ pub fn on(
 /// From now on new packs get so much parity, or none. False where that was so before.
 pub fn of_new_packs(repo: &Repo, percent: Option<u8>) -> Result<bool> {
     if percent.is_some_and(|percent| !(1..=parity::PERCENT_MAX).contains(&percent)) {
-        return Err(Error::Usage("parity takes 1 to 100 percent".to_string()));
+        return Err(Error::Usage(Usage::ParityPercent));
     }
     Ok(repo
         .store

@@ -13,14 +13,16 @@ pub use followers::{Follow, Followed, Follower, Followers};
 pub use missing::{Lacking, lacking};
 pub use note::{Noted, note, noted};
 
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Error, Refusal, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
-use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
+use crate::monitor::{self, Monitor, Phase, Problem};
 use crate::platform::{lock, private};
+use crate::problem::Warning;
 use crate::references;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{Root, Segments, decode_page};
 use chunkstore::SessionId;
+use chunkstore::error::Operation;
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
@@ -81,8 +83,10 @@ pub fn run_after(
     done: &mut Replicated,
 ) -> Result<()> {
     if !to.store.is_replica_of(&from.store) {
-        let why = format!("{} is no replica of {}", to.location(), from.location());
-        return Err(StoreError::Refused(why).into());
+        return Err(Error::Refused(Refusal::NotAReplica {
+            location: to.location(),
+            of: from.location(),
+        }));
     }
     monitor.phase(Phase::FindingReferences);
     let Lacking {
@@ -158,7 +162,8 @@ impl Replication<'_> {
                     // Only what is read from the origin: that this replica can't be written is no snapshot's trouble.
                     let e = match &e {
                         StoreError::Remote {
-                            operation: "read", ..
+                            operation: Operation::Read,
+                            ..
                         } => self.from.store.judge(e),
                         _ => e,
                     };
@@ -222,13 +227,13 @@ impl Replication<'_> {
     fn alone(&self, origin: SessionId) -> Result<Option<File>> {
         let dir = self.to.store.cache().join("bringing");
         let path = dir.join(origin.to_hex());
-        let failed = |what| {
+        let failed = |operation| {
             let path = path.clone();
-            move |source| Error::Io { what, path, source }
+            move |source: std::io::Error| Error::io(operation, path, source)
         };
-        private::create_dir_all(&dir).map_err(failed("create the folder of"))?;
-        let file = lock::open(&path).map_err(failed("create"))?;
-        let is_ours = lock::try_lock(&file).map_err(failed("lock"))?;
+        private::create_dir_all(&dir).map_err(failed(Operation::CreateFolder))?;
+        let file = lock::open(&path).map_err(failed(Operation::Create))?;
+        let is_ours = lock::try_lock(&file).map_err(failed(Operation::Lock))?;
         Ok(is_ours.then_some(file))
     }
 
@@ -287,27 +292,23 @@ impl Replication<'_> {
             false,
             &told,
         )?;
-        writer.absent(&mut lacking, &mut |absent| {
-            let object = absent.to_string();
-            Err(StoreError::Missing { object })
-        })?;
+        writer.absent(&mut lacking, &mut |absent| Err(StoreError::missing(absent)))?;
         Ok(brought)
     }
 
     fn tell_busy(&self, snapshot: &Snapshot) {
-        self.warn(snapshot, "another run is replicating it".to_string());
+        self.warn(snapshot, Warning::BeingReplicated);
     }
 
     fn tell_hurt(&self, snapshot: &Snapshot, error: &StoreError) {
-        let at = self.from.location();
-        self.warn(snapshot, format!("not replicated: at {at}, {error}"));
+        let origin = self.from.location();
+        let error = error.clone();
+        self.warn(snapshot, Warning::NotReplicated { origin, error });
     }
 
-    fn warn(&self, snapshot: &Snapshot, why: String) {
-        self.monitor.problem(&Problem {
-            path: ObjectName::snapshot(snapshot.id).to_string().into_bytes(),
-            what: ProblemKind::Warning { why },
-        });
+    fn warn(&self, snapshot: &Snapshot, warning: Warning) {
+        let name = ObjectName::snapshot(snapshot.id);
+        self.monitor.problem(&Problem::warning(name, warning));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Patterns, RestoreOptions};
 use crate::entry::cmp_dirs;
-use crate::error::{Error, Result};
+use crate::error::{Error, PatternKind, Result, Usage};
 use crate::filter::{DirRules, Filter, FilterOptions};
 use std::collections::BTreeSet;
 
@@ -99,7 +99,15 @@ impl Patterns {
 
 fn of_include(error: Error) -> Error {
     match error {
-        Error::Usage(text) => Error::Usage(text.replacen("exclude pattern", "include pattern", 1)),
+        Error::Usage(Usage::Pattern { pattern, fault, .. }) => Error::Usage(Usage::Pattern {
+            kind: PatternKind::Include,
+            pattern,
+            fault,
+        }),
+        Error::Usage(Usage::Patterns { detail, .. }) => Error::Usage(Usage::Patterns {
+            kind: PatternKind::Include,
+            detail,
+        }),
         other => other,
     }
 }
@@ -112,10 +120,8 @@ pub(crate) fn normalize(path: &[u8]) -> Result<Vec<u8>> {
             continue;
         }
         if name == b".." {
-            let path = path.escape_ascii();
-            return Err(Error::Usage(format!(
-                "'{path}': '..' can't be used in a snapshot"
-            )));
+            let path = path.escape_ascii().to_string();
+            return Err(Error::Usage(Usage::ParentComponent { path }));
         }
         if !out.is_empty() {
             out.push(b'/');
@@ -183,7 +189,13 @@ mod tests {
     fn a_bad_pattern_is_named() {
         let mut options = RestoreOptions::new("x");
         options.include.patterns = vec!["[".to_string()];
-        let error = Chooser::build(&options).err().unwrap().to_string();
-        assert!(error.starts_with("include pattern '['"), "{error}");
+        let error = Chooser::build(&options).err().unwrap();
+        assert!(
+            matches!(
+                &error,
+                Error::Usage(Usage::Pattern { kind: PatternKind::Include, pattern, .. }) if pattern == "["
+            ),
+            "{error}"
+        );
     }
 }

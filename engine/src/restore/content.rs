@@ -6,12 +6,12 @@ use super::plan::Planner;
 use super::window::FilePart;
 use crate::entry::{Content, DirPath, Entry, Extent};
 use crate::error::{Error, Result};
+use crate::problem::RestoreProblem;
 use crate::trees;
+use chunkstore::error::{Flaw, Object};
 use chunkstore::frame::Decoder;
 use chunkstore::{ChunkId, SmallFile};
 use std::sync::Arc;
-
-const SIZE_DIFFERS: &str = "its recorded size is not that of its content";
 
 impl Planner<'_, '_> {
     /// Plans what is to be written itself.
@@ -54,7 +54,7 @@ impl Planner<'_, '_> {
                 Content::None | Content::Bundled { .. } | Content::Lists(_) => 0,
             };
             if holes != job.meta.size && !job.is_kept() {
-                let why = Failure::Problem(SIZE_DIFFERS.to_string());
+                let why = Failure::Problem(RestoreProblem::RecordedSize);
                 self.crew.hands.failed(&job, why);
             } else {
                 self.window.add_loose(job);
@@ -89,7 +89,7 @@ impl Planner<'_, '_> {
         let end = match fed {
             Ok(()) if covered == job.meta.size => Ok(()),
             Ok(()) => {
-                job.fail(Failure::Problem(SIZE_DIFFERS.to_string()));
+                job.fail(Failure::Problem(RestoreProblem::RecordedSize));
                 Ok(())
             }
             Err(e) => match Fault::from(e).apart() {
@@ -157,7 +157,7 @@ impl Feed<'_, '_, '_> {
     /// Nothing is written past the recorded size.
     fn advance(&mut self, len: u64) -> Result<()> {
         let next = self.at.checked_add(len).filter(|at| *at <= self.job.meta.size);
-        self.at = next.ok_or_else(|| chunkstore::Error::corrupt("an entry", SIZE_DIFFERS))?;
+        self.at = next.ok_or_else(|| chunkstore::Error::corrupt(Object::Entry, Flaw::LengthMismatch))?;
         Ok(())
     }
 }

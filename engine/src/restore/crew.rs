@@ -9,6 +9,7 @@ use super::write::RestoreWorker;
 use crate::entry::{Kind, Meta, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::{AsFd, At};
+use chunkstore::error::Operation;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -159,11 +160,9 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
     fn read_back(&self, window: &Arc<Window>) -> Result<()> {
         let shared = self.shared();
         if let Some(target) = shared.target() {
-            target.root().sync_fs().map_err(|source| Error::Io {
-                what: "write to disk",
-                path: shared.options.target.clone(),
-                source,
-            })?;
+            let path = &shared.options.target;
+            let synced = target.root().sync_fs();
+            synced.map_err(|e| Error::io(Operation::SyncRestored, path, e))?;
         }
         self.send(window, batches(window.parts.len()).map(PoolWork::Check))?;
         window.left.wait();

@@ -15,6 +15,7 @@ use super::window::DoneDir;
 use crate::entry::{DirPath, Kind, Meta, Time, common_path, join};
 use crate::error::Result;
 use crate::fsmeta::{Target, TargetDir, TargetError};
+use crate::problem::RestoreProblem;
 use chunkstore::descriptors::{self, Permit};
 use std::collections::VecDeque;
 use std::io;
@@ -254,10 +255,8 @@ fn make(
             shared.opened.change(within, parent, || parent.remove(name))?;
             Ok(made(parent.create_dir(name)?, true))
         }
-        Kind::Symlink { .. } => Err(Fault::Path(
-            "a symbolic link, which is not followed, is in its place".to_string(),
-        )),
-        _ => Err(Fault::Path("something else is in its place".to_string())),
+        Kind::Symlink { .. } => Err(Fault::Path(RestoreProblem::LinkInPlace)),
+        _ => Err(Fault::Path(RestoreProblem::OtherInPlace)),
     }
 }
 
@@ -451,17 +450,14 @@ impl Planner<'_, '_> {
                 if matches!(level.state, DirState::Made { .. } | DirState::Absent) {
                     self.shared.counts.dirs.fetch_add(1, Relaxed);
                     if level.record.is_none() {
-                        let why = "the snapshot's record of this directory is lost: it gets no metadata";
-                        self.shared.problem(path, why);
+                        self.shared.problem(path, RestoreProblem::NoRecord);
                     }
                 }
             }
             Err(fault) => {
                 level.state = DirState::Failed;
                 let failure = match fault.apart()? {
-                    Failure::Problem(why) => {
-                        Failure::Problem(format!("{why}; nothing below it was restored"))
-                    }
+                    Failure::Problem(why) => Failure::Problem(RestoreProblem::NothingBelow(Box::new(why))),
                     failure => failure,
                 };
                 self.shared.failed(path, failure);

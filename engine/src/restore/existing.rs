@@ -8,6 +8,7 @@ use super::shared::Shared;
 use super::verify::holds;
 use crate::entry::{Entry, Kind, Meta};
 use crate::fsmeta::{self, AsFd, FileId, Owners, TargetDir};
+use crate::problem::RestoreProblem;
 use std::io;
 
 /// Names tried for a file that is restored beside another.
@@ -57,7 +58,7 @@ pub(super) fn decide(
         Overwrite::IfNewer if meta.mtime >= entry.meta.mtime => Ok(ConflictDecision::Skip),
         Overwrite::Always if is_dir => in_place_of_dir(shared, dir, entry),
         Overwrite::IfChanged | Overwrite::IfNewer if is_dir => {
-            Err(Fault::Path("a directory is in its place".to_string()))
+            Err(Fault::Path(RestoreProblem::DirectoryInPlace))
         }
         Overwrite::Always | Overwrite::IfChanged if unchanged()? => Ok(match first {
             Some(_) => ConflictDecision::Equal,
@@ -78,8 +79,7 @@ pub(super) fn decide(
 /// Only an empty directory gives way: what is in it was not asked about.
 fn in_place_of_dir(shared: &Shared<'_>, dir: &TargetDir, entry: &Entry) -> RestoreOutcome<ConflictDecision> {
     if !shared.options.dry_run && dir.remove_dir(&entry.name).is_err() {
-        let why = "a directory that is not empty, or can't be removed, is in its place";
-        return Err(Fault::Path(why.to_string()));
+        return Err(Fault::Path(RestoreProblem::FullDirectoryInPlace));
     }
     Ok(ConflictDecision::create(entry))
 }
@@ -102,9 +102,8 @@ fn beside(dir: &TargetDir, entry: &Entry) -> RestoreOutcome<ConflictDecision> {
             Err(e) => return Err(e.into()),
         }
     }
-    Err(Fault::Path(format!(
-        "{BESIDE_MAX} restored files are beside it already"
-    )))
+    let most = BESIDE_MAX;
+    Err(Fault::Path(RestoreProblem::TooManyBeside { most }))
 }
 
 /// As far as it can be told without reading content.

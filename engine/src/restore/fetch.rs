@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::repo::Repo;
+use chunkstore::error::{Object, Unreadable};
 use chunkstore::frame::Decoder;
 use chunkstore::index::LocalIndex;
 use chunkstore::pack::Class;
@@ -130,7 +131,7 @@ impl<'a> ChunkSource<'a> {
 
     /// The same for a chunk that this replica does not have, or can't be asked for, from the others.
     pub fn elsewhere(&self, decoder: &mut Decoder, id: &ChunkId, out: &mut Vec<u8>) -> Result<()> {
-        let unknown = || self.reader.unknown(format!("chunk {id}"));
+        let unknown = || self.reader.unknown(Object::Chunk(*id));
         self.instead(decoder, id, self.own_is_down().unwrap_or_else(unknown), out)
     }
 
@@ -162,7 +163,7 @@ impl<'a> ChunkSource<'a> {
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         if let Some(known) = self.unreadable.lock().get(&place.pack) {
-            return Err(known.again());
+            return Err(known.clone());
         }
         let store = self.reader.store();
         decoder
@@ -200,13 +201,13 @@ impl<'a> ChunkSource<'a> {
         let store = self.reader.store();
         match error {
             Error::Remote { object, source, .. } if is_device_error(&source) && store.answers() => {
-                let why = source.to_string();
-                Error::Unreadable { object, why }
+                let cause = Unreadable::Io(source);
+                Error::Unreadable { object, cause }
             }
             other => {
                 let judged = store.judge(other);
                 if let Error::Unreadable { .. } = judged {
-                    self.unreadable.lock().insert(pack, judged.again());
+                    self.unreadable.lock().insert(pack, judged.clone());
                 }
                 judged
             }

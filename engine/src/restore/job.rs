@@ -3,6 +3,7 @@
 
 use crate::entry::{DirPath, Entry, Kind, Meta, join};
 use crate::fsmeta::FileId;
+use crate::problem::{Damage, RestoreProblem, Unread};
 use parking_lot::Mutex;
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel};
@@ -22,11 +23,11 @@ pub(super) enum Action {
 /// Why a file is given up.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Failure {
-    Problem(String),
+    Problem(RestoreProblem),
     /// What the repository holds of it is damaged or missing.
-    Damage(String),
+    Damage(Damage),
     /// What the repository holds of it can't be read.
-    Unreadable(String),
+    Unreadable(Unread),
     /// The run ends; the reason is told once, not for each file.
     Abandoned,
 }

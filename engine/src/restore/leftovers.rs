@@ -12,6 +12,8 @@ use crate::entry::{DirPath, join};
 use crate::error::Result;
 use crate::fsmeta::{Names, TargetDir, TargetError};
 use crate::platform::lock;
+use crate::problem::{RestoreProblem, Warning};
+use chunkstore::error::{Cause, Operation};
 use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -77,7 +79,7 @@ impl Temporaries {
             let changes = shared.writable()?.changes();
             changes
                 .make(|| journal.file.write_all(&line))
-                .map_err(|e| Fault::target("write", e))?;
+                .map_err(|e| Fault::target(Operation::Write, e))?;
             journal.last = Some(dir.clone());
         }
         let number = self.number.fetch_add(1, Relaxed);
@@ -124,8 +126,8 @@ impl Journal {
     fn begin(shared: &Shared<'_>, path: &[u8], home: TargetDir) -> std::result::Result<Journal, TargetError> {
         loop {
             let random = chunkstore::id::random::<{ RUN / 2 }>().map_err(|e| TargetError::Io {
-                call: "find a name",
-                source: io::Error::other(e),
+                operation: Operation::Create,
+                source: Cause::from(e).into_io(io::ErrorKind::Other).into(),
             })?;
             let run = [PREFIX, hex::encode(random).as_bytes()].concat();
             let file = shared.opened.change(path, &home, || home.create_file(&run))?;
@@ -215,8 +217,8 @@ impl Dead {
                     self.removed.fetch_add(1, Relaxed);
                 }
                 Err(e) => {
-                    let why = format!("what an earlier restore left can't be removed: {e}");
-                    shared.problem_in_target(&join(path, name), why);
+                    let why = Box::new(e.into());
+                    shared.problem_in_target(&join(path, name), RestoreProblem::LeftoverNotRemoved(why));
                 }
             }
         }
@@ -231,9 +233,7 @@ impl Dead {
         }
         let removed = self.removed.load(Relaxed);
         if removed > 0 {
-            let why =
-                format!("an earlier restore did not end: {removed} unfinished files of it were removed");
-            shared.warn_of_target(why);
+            shared.warn_of_target(Warning::RestoreLeftovers { files: removed });
         }
     }
 }

@@ -7,6 +7,7 @@ use super::job::{Action, EntrySlot};
 use crate::entry::{Content, DirPath, Entry, Extent, Kind};
 use crate::error::{Error, Result, StoreError};
 use crate::fsmeta::FileId;
+use chunkstore::error::IndexFault;
 use chunkstore::scratch::Scratch;
 use std::collections::HashMap;
 use std::path::Path;
@@ -160,8 +161,5 @@ fn decode(row: &[u8]) -> Result<(Arc<EntrySlot>, u64)> {
         }
         Some((Arc::new(slot), left))
     };
-    fields().ok_or_else(|| {
-        let why = "what was noted of a hard link does not decode".to_string();
-        Error::Store(StoreError::Index(why))
-    })
+    fields().ok_or(Error::Store(StoreError::Index(IndexFault::Undecodable)))
 }

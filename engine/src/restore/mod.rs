@@ -41,6 +41,7 @@ pub(crate) use leftovers::is_leftover;
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
+use crate::problem::Warning;
 use crate::repo::Repo;
 use choose::Chooser;
 use chunkstore::descriptors;
@@ -205,10 +206,13 @@ fn run_within(
     let mut summary = shared.summary();
     for (name, chunks) in source.served_by_others() {
         summary.chunks_from_others += chunks;
-        let why = format!("{chunks} chunks that are lost, damaged or out of reach here came from {name}");
+        let warning = Warning::FromReplica {
+            chunks,
+            replica: name,
+        };
         monitor.problem(&Problem {
             path: repo.location().into_bytes(),
-            what: ProblemKind::Warning { why },
+            what: ProblemKind::Warning(warning),
         });
     }
     summary.seconds_elapsed = started.elapsed().as_secs_f64();

@@ -5,6 +5,7 @@ use super::fault::{Fault, RestoreOutcome};
 use super::shared::Shared;
 use crate::entry::join;
 use crate::fsmeta::{TargetDir, TargetError};
+use crate::problem::RestoreProblem;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
@@ -84,9 +85,8 @@ impl OpenTarget {
         for (path, mode) in modes {
             let put_back = || -> RestoreOutcome<()> { Ok(shared.writable()?.dir(&path)?.set_mode(mode)?) };
             if let Err(Fault::Path(why)) = put_back() {
-                let why =
-                    format!("its permissions were changed for the restore and can't be put back: {why}");
-                shared.problem_in_target(&path, why);
+                let why = Box::new(why);
+                shared.problem_in_target(&path, RestoreProblem::PermissionsNotPutBack(why));
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::entry::{DirPath, Entry, Kind, Trouble, join};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::monitor::EntryChange;
+use crate::problem::{Damage, LostEntries, RestoreProblem, Unread, Warning};
 use crate::tree::{Cursor, Root};
 use crate::trees;
 use chunkstore::{ChunkId, Place as ChunkPlace, threads};
@@ -28,12 +29,13 @@ pub(super) fn is_of_one_piece(error: &Error) -> bool {
 
 /// Of the target itself.
 fn in_target(shared: &Shared<'_>, fault: Fault) -> Error {
-    match fault.apart() {
-        Ok(Failure::Problem(why) | Failure::Damage(why) | Failure::Unreadable(why)) => {
-            Error::Usage(format!("{}: {why}", shared.options.target.display()))
-        }
-        Ok(Failure::Abandoned) => Error::Interrupted,
-        Err(e) => e,
+    match fault {
+        Fault::Path(problem) => Error::Target {
+            path: shared.options.target.clone(),
+            problem,
+        },
+        Fault::Damage(e) | Fault::Unreadable(e) => Error::Store(e),
+        Fault::Fatal(e) => e,
     }
 }
 
@@ -223,15 +225,15 @@ impl Planner<'_, '_> {
         let (entries, files) = (piece.entries, piece.files);
         self.shared.counts.files_failed.fetch_add(files, Relaxed);
         self.shared.counts.total_files.fetch_add(files, Relaxed);
-        let tell = |why| {
-            format!(
-                "this entry and those that follow, {entries} in all ({files} of them files), can't be read: {why}"
-            )
+        let lost = |error| LostEntries {
+            entries,
+            files,
+            error,
         };
-        let failure = match Fault::from(why).apart()? {
-            Failure::Unreadable(why) => Failure::Unreadable(tell(why)),
-            Failure::Damage(why) | Failure::Problem(why) => Failure::Damage(tell(why)),
-            Failure::Abandoned => Failure::Abandoned,
+        let failure = match Fault::from(why) {
+            Fault::Unreadable(why) => Failure::Unreadable(Unread::Entries(lost(why))),
+            Fault::Damage(why) => Failure::Damage(Damage::Entries(lost(why))),
+            fault @ (Fault::Path(_) | Fault::Fatal(_)) => fault.apart()?,
         };
         self.shared.failed(&path, failure);
         Ok(())
@@ -267,8 +269,7 @@ impl Planner<'_, '_> {
         if is_dir {
             let path = join(dir, &entry.name);
             if choice.selected && !choice.excluded && entry.trouble.is_some() {
-                self.shared
-                    .warn(&path, "it could not be read completely when it was backed up");
+                self.shared.warn(&path, Warning::IncompleteAtBackup);
             }
             let above = match self.is_above_sources(&path) {
                 true => Above::Sources,
@@ -292,7 +293,7 @@ impl Planner<'_, '_> {
             shared.counts.total_bytes.fetch_add(entry.meta.size, Relaxed);
         }
         if let Some(why) = nothing_to_restore(&entry) {
-            self.give_up(dir, &entry, Failure::Problem(why.to_string()));
+            self.give_up(dir, &entry, Failure::Problem(why));
             return Ok(());
         }
         let slot = self.links.find(&entry)?;
@@ -300,8 +301,7 @@ impl Planner<'_, '_> {
             return Ok(());
         };
         if entry.trouble.is_some() {
-            let why = "it changed, or could not be read completely, when it was backed up";
-            shared.warn(&join(dir, &entry.name), why);
+            shared.warn(&join(dir, &entry.name), Warning::ChangedAtBackup);
         }
         if shared.options.dry_run {
             count_dry(shared, dir, &entry, &action);
@@ -363,11 +363,9 @@ impl Planner<'_, '_> {
 }
 
 /// Why the generation does not hold what the source had here.
-fn nothing_to_restore(entry: &Entry) -> Option<&'static str> {
+fn nothing_to_restore(entry: &Entry) -> Option<RestoreProblem> {
     match entry.trouble {
-        Some(Trouble::Unreadable { .. } | Trouble::Unknown { .. }) => Some(
-            "it is not in the snapshot: it could not be read when it was backed up, or its data was lost",
-        ),
+        Some(Trouble::Unreadable { .. } | Trouble::Unknown { .. }) => Some(RestoreProblem::NotInSnapshot),
         Some(Trouble::Changed | Trouble::NoXattrs { .. }) | None => None,
     }
 }

@@ -5,7 +5,7 @@ use super::plan::is_of_one_piece;
 use super::shared::absolute;
 use super::{ChunkSource, RestoreOptions};
 use crate::entry::Kind;
-use crate::error::{Error, Result};
+use crate::error::{Error, NamedSnapshot, Result, Usage};
 use crate::manifest::Manifest;
 use crate::tree::Root;
 use crate::trees;
@@ -32,7 +32,7 @@ impl Scope {
             Ok(Some(item)) => Ok(item.entry.kind == Kind::Dir),
             Ok(None) => Err(Error::NoSuchPath {
                 path: absolute(path).escape_ascii().to_string(),
-                snapshot: format!("of {}", manifest.time()),
+                snapshot: NamedSnapshot::Of(manifest.time()),
             }),
             Err(e) if is_of_one_piece(&e) => Ok(true),
             Err(e) => Err(e),
@@ -48,8 +48,9 @@ impl Scope {
         }
         for path in paths.iter().filter(|path| !path.is_empty()) {
             if !contains(&subpath, path) {
-                let (path, subpath) = (path.escape_ascii(), subpath.escape_ascii());
-                return Err(Error::Usage(format!("/{path} is not below /{subpath}")));
+                let shown = |path: &[u8]| absolute(path).escape_ascii().to_string();
+                let (path, subpath) = (shown(path), shown(&subpath));
+                return Err(Error::Usage(Usage::NotBelow { path, subpath }));
             }
             is_dir(path)?;
         }

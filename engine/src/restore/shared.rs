@@ -14,9 +14,11 @@ use crate::fsmeta::{
 };
 use crate::monitor::{EntryChange, Monitor, Problem, ProblemKind, Progress};
 use crate::platform::errno;
-use crate::platform::paths::to_bytes;
+use crate::platform::paths::{from_bytes, to_bytes};
+use crate::problem::{RestoreProblem, Warning};
 use crate::run::RunContext;
 use chunkstore::descriptors;
+use chunkstore::error::{IoError, Operation};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
@@ -109,9 +111,7 @@ impl<'a> Shared<'a> {
 
     /// The target of a run that writes.
     pub fn writable(&self) -> RestoreOutcome<&Target> {
-        self.target
-            .as_ref()
-            .ok_or_else(|| Fault::Path("nothing is written in a dry run".to_string()))
+        self.target.as_ref().ok_or(Fault::Path(RestoreProblem::DryRun))
     }
 
     pub fn strip(&self) -> usize {
@@ -166,13 +166,9 @@ impl<'a> Shared<'a> {
     fn not_on_disk(&self, source: io::Error) -> Error {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                chunkstore::Error::local("write to disk", &self.options.target, source).into()
+                chunkstore::Error::local(Operation::SyncRestored, &self.options.target, source).into()
             }
-            _ => Error::Io {
-                what: "write to disk",
-                path: self.options.target.clone(),
-                source,
-            },
+            _ => Error::io(Operation::SyncRestored, &self.options.target, source),
         }
     }
 
@@ -224,7 +220,10 @@ impl<'a> Shared<'a> {
             .map(|target| target.changes().make(|| Ok(apply())));
         let problems = match applied {
             Ok(Ok(problems)) => problems,
-            Ok(Err(e)) => return self.problem(path, e.to_string()),
+            Ok(Err(e)) => {
+                let (operation, error) = (Operation::Write, e.into());
+                return self.problem(path, RestoreProblem::Io { operation, error });
+            }
             Err(_) => return,
         };
         for problem in problems {
@@ -245,19 +244,15 @@ impl<'a> Shared<'a> {
 
     fn meta_problem(&self, path: &[u8], problem: &ApplyProblem) {
         if descriptors::is_exhaustion(problem.errno) {
-            return self.fail(chunkstore::Error::too_many_open(path.escape_ascii()).into());
+            let path = from_bytes(path);
+            return self.fail(chunkstore::Error::too_many_open(&*path).into());
         }
-        let error = errno::error(problem.errno);
-        let attribute = problem.attribute.escape_ascii();
-        let why = match problem.attribute.is_empty() {
-            true => format!("{} not restored: {error}", problem.what),
-            false => format!("attribute {attribute} not restored: {error}"),
-        };
+        let (part, number) = (problem.part.clone(), problem.errno);
         // What only root may give is no surprise to others.
         let expected = !self.apply.privileged && problem.errno == errno::NOT_PERMITTED;
         match expected {
-            true => self.warn(path, why),
-            false => self.problem(path, why),
+            true => self.warn(path, Warning::Metadata(part, number)),
+            false => self.problem(path, RestoreProblem::Metadata(part, number)),
         }
     }
 
@@ -265,47 +260,41 @@ impl<'a> Shared<'a> {
     pub fn failed(&self, path: &[u8], failure: Failure) {
         match failure {
             Failure::Problem(why) => self.problem(path, why),
-            Failure::Damage(why) => self.damage(path, why),
-            Failure::Unreadable(why) => self.tell(path, ProblemKind::Unreadable { why }),
+            Failure::Damage(why) => self.tell(path, ProblemKind::Damage(why)),
+            Failure::Unreadable(why) => self.tell(path, ProblemKind::Unreadable(why)),
             Failure::Abandoned => {}
         }
     }
 
     /// This path is not, or not wholly, as recorded.
-    pub fn problem(&self, path: &[u8], why: impl Into<String>) {
-        let why = why.into();
-        self.tell(path, ProblemKind::Restore { why });
+    pub fn problem(&self, path: &[u8], why: RestoreProblem) {
+        self.tell(path, ProblemKind::Restore(why));
     }
 
     /// An include pattern has chosen nothing.
     pub fn matched_nothing(&self, pattern: &str) {
         self.counts.problems.fetch_add(1, Relaxed);
-        let why = format!("nothing in the snapshot matches the include pattern '{pattern}'");
-        let what = ProblemKind::Restore { why };
+        let pattern = pattern.to_string();
+        let what = ProblemKind::Restore(RestoreProblem::NoMatch { pattern });
         self.monitor.problem(&Problem {
             path: Vec::new(),
             what,
         });
     }
 
-    pub fn warn_of_target(&self, why: String) {
+    pub fn warn_of_target(&self, warning: Warning) {
         let path = to_bytes(&self.options.target).into_owned();
-        let what = ProblemKind::Warning { why };
+        let what = ProblemKind::Warning(warning);
         self.monitor.problem(&Problem { path, what });
     }
 
     /// The same for a path in the target.
-    pub fn problem_in_target(&self, path: &[u8], why: String) {
+    pub fn problem_in_target(&self, path: &[u8], why: RestoreProblem) {
         self.counts.problems.fetch_add(1, Relaxed);
         let target = to_bytes(&self.options.target);
         let path = [&target, b"/".as_slice(), path].concat();
-        let what = ProblemKind::Restore { why };
+        let what = ProblemKind::Restore(why);
         self.monitor.problem(&Problem { path, what });
-    }
-
-    pub fn damage(&self, path: &[u8], why: impl Into<String>) {
-        let why = why.into();
-        self.tell(path, ProblemKind::Damage { why });
     }
 
     fn tell(&self, path: &[u8], what: ProblemKind) {
@@ -314,9 +303,9 @@ impl<'a> Shared<'a> {
         self.monitor.problem(&Problem { path, what });
     }
 
-    pub fn warn(&self, path: &[u8], why: impl Into<String>) {
-        let (path, why) = (absolute(path), why.into());
-        let what = ProblemKind::Warning { why };
+    pub fn warn(&self, path: &[u8], warning: Warning) {
+        let path = absolute(path);
+        let what = ProblemKind::Warning(warning);
         self.monitor.problem(&Problem { path, what });
     }
 
@@ -425,22 +414,15 @@ pub(super) fn absolute(path: &[u8]) -> Vec<u8> {
 
 fn open_target(options: &RestoreOptions) -> Result<Option<Target>> {
     let path = &options.target;
-    let failed = |what: &'static str, source| match &source {
-        e if matches!(
-            io::Error::kind(e),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        ) =>
-        {
-            chunkstore::Error::local(what, path, source).into()
+    let failed = |operation, source: IoError| match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            let object = path.into();
+            chunkstore::Error::NoSpace { object }.into()
         }
-        _ => Error::Io {
-            what,
-            path: path.clone(),
-            source,
-        },
+        _ => Error::io(operation, path, source),
     };
     if !options.dry_run {
-        std::fs::create_dir_all(path).map_err(|e| failed("create", e))?;
+        std::fs::create_dir_all(path).map_err(|e| failed(Operation::Create, e.into()))?;
     }
     #[cfg(not(test))]
     let changes = fsmeta::Changes::default();
@@ -449,8 +431,11 @@ fn open_target(options: &RestoreOptions) -> Result<Option<Target>> {
     match Target::open_with(path, changes) {
         Ok(target) => Ok(Some(target)),
         Err(e) if options.dry_run && e.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
-        Err(TargetError::Io { source, .. }) => Err(failed("open", source)),
-        Err(e) => Err(Error::Usage(e.to_string())),
+        Err(TargetError::Io { source, .. }) => Err(failed(Operation::Open, source)),
+        Err(e) => Err(Error::Target {
+            path: path.clone(),
+            problem: e.into(),
+        }),
     }
 }
 

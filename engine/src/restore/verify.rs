@@ -8,8 +8,10 @@ use crate::entry::{Content, Entry, Extent, Kind};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, AsFd, DataRanges, TargetDir};
 use crate::platform::handle::read_exact_at;
+use crate::problem::RestoreProblem;
 use crate::trees;
 use chunkstore::compress::CHUNK_MAX;
+use chunkstore::error::Operation;
 use chunkstore::frame::Decoder;
 use chunkstore::keys::Keys;
 use chunkstore::reader::Reader;
@@ -47,7 +49,7 @@ impl RestoreWorker<'_, '_> {
         // The window was written to disk, so this drops what the page cache has and the disk is asked.
         fsmeta::advise_done(&*file, part.at, part.len.into());
         let mut bytes = vec![0; part.len as usize];
-        read_exact_at(&file, &mut bytes, part.at).map_err(|e| Fault::target("read back", e))?;
+        read_exact_at(&file, &mut bytes, part.at).map_err(|e| Fault::target(Operation::ReadBack, e))?;
         let keys = self.shared.source.reader().store().keys();
         let same = match part.file {
             Some(file) => keys.content_hash(&bytes) == file.hash,
@@ -55,9 +57,7 @@ impl RestoreWorker<'_, '_> {
         };
         match same {
             true => Ok(Some(file)),
-            false => Err(Fault::Path(
-                "what was read back is not what was written".to_string(),
-            )),
+            false => Err(Fault::Path(RestoreProblem::ReadBack)),
         }
     }
 }

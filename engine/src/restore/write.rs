@@ -10,10 +10,12 @@ use super::route::Route;
 use super::shared::{Shared, below};
 use super::window::{FilePart, Frame, Read, Window};
 use crate::entry::{DirPath, Kind, join};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::fsmeta::{AsFd, At, FileId, TargetDir, stat_fd};
 use crate::monitor::EntryChange;
+use crate::problem::{Damage, RestoreProblem};
 use chunkstore::descriptors::{self, Permit};
+use chunkstore::error::{Flaw, Object, Operation};
 use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
 use std::fs::File;
@@ -202,8 +204,8 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
             Some(_) if job.has_failed() => Ok(None),
             Some(bytes) => self.put(job, part.at, bytes),
             None => {
-                let why = format!("chunk {} does not hold its content", part.id);
-                job.fail(Failure::Damage(why));
+                let why = StoreError::corrupt(Object::Chunk(part.id), Flaw::HashMismatch);
+                job.fail(Failure::Damage(Damage::Needed(why)));
                 Ok(None)
             }
         };
@@ -249,7 +251,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         let changes = self.shared.writable()?.changes();
         changes
             .write(&file, bytes, at)
-            .map_err(|e| Fault::target("write", e))?;
+            .map_err(|e| Fault::target(Operation::Write, e))?;
         self.shared.wrote(bytes.len() as u64);
         Ok(Some(file))
     }
@@ -272,7 +274,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
             let changes = self.shared.writable()?.changes();
             changes
                 .make(|| file.set_len(job.meta.size))
-                .map_err(|e| Fault::target("set the size", e))?;
+                .map_err(|e| Fault::target(Operation::SetSize, e))?;
         }
         Ok(file)
     }
@@ -297,7 +299,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         let file = file.or(state.file.as_deref());
         let result = match (state.failure, file) {
             (None, Some(file)) => self.finish(job, file).map_err(|fault| self.failure(fault)),
-            (None, None) => Err(Failure::Problem("none of its content could be read".to_string())),
+            (None, None) => Err(Failure::Problem(RestoreProblem::NoContent)),
             (Some(failure), _) => Err(failure),
         };
         match result {
@@ -317,9 +319,9 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         self.shared.monitor.current(&path);
         self.shared
             .apply_meta(&path, &At::Fd(file.as_fd()), &job.kind, &job.meta);
-        let (_, now) = stat_fd(file.as_fd()).map_err(|e| Fault::target("stat", e))?;
+        let (_, now) = stat_fd(file.as_fd()).map_err(|e| Fault::target(Operation::Stat, e))?;
         if now.size != job.meta.size {
-            return Err(Fault::Path("its size is not what was written".to_string()));
+            return Err(Fault::Path(RestoreProblem::WrittenSize));
         }
         self.shared.finished(job, FileId::from(&now));
         Ok(())
@@ -375,7 +377,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         });
         if let Err(Fault::Path(why)) = removed {
             self.shared.temporaries.leave();
-            let why = format!("what was written of it could not be removed: {why}");
+            let why = RestoreProblem::NotRemoved(Box::new(why));
             self.shared.problem(&job.path(), why);
         }
     }
@@ -407,10 +409,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
     fn try_link(&mut self, link: &Link) -> RestoreOutcome<()> {
         let Some(id) = link.slot.id() else {
             let first = join(&link.slot.dir, &link.slot.name);
-            let first = first.escape_ascii();
-            return Err(Fault::Path(format!(
-                "it is a link to /{first}, which was not restored"
-            )));
+            return Err(Fault::Path(RestoreProblem::LinkedNotRestored { first }));
         };
         let from = self.dir(&link.slot.dir)?;
         let to = self.dir(&link.dir)?;

@@ -1,6 +1,6 @@
 //! Integers and slices of the piece formats. Every integer has one encoding: an overlong varint is damage.
 
-use super::fault::CodecError;
+use super::fault::{CodecError, TreeFault, TreePart};
 
 /// LEB128, least significant group first.
 pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
@@ -31,13 +31,16 @@ pub(super) fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
 }
 
+/// What a number would be that is larger than it may be.
+pub(super) type Excess = (TreePart, TreeFault);
+
 /// Reads from the front of a slice; what is missing is damage.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
 
-const SHORT: CodecError = CodecError::Damaged("ends early");
+const SHORT: CodecError = CodecError::Damaged(TreePart::Piece, TreeFault::Truncated);
 
 impl<'a> Reader<'a> {
     pub(super) fn new(rest: &'a [u8]) -> Self {
@@ -88,35 +91,36 @@ impl<'a> Reader<'a> {
             let byte = self.byte()?;
             let group = u64::from(byte & 0x7f);
             if shift == 63 && group > 1 {
-                return Err(CodecError::Damaged("integer too large"));
+                return Err(CodecError::Damaged(TreePart::Integer, TreeFault::OutOfRange));
             }
             value |= group << shift;
             if byte < 0x80 {
                 if byte == 0 {
-                    return Err(CodecError::Damaged("overlong integer"));
+                    return Err(CodecError::Damaged(TreePart::Integer, TreeFault::NotCanonical));
                 }
                 return Ok(value);
             }
         }
-        Err(CodecError::Damaged("integer too large"))
+        Err(CodecError::Damaged(TreePart::Integer, TreeFault::OutOfRange))
     }
 
     #[inline]
     pub(super) fn u32(&mut self) -> Result<u32, CodecError> {
-        u32::try_from(self.varint()?).map_err(|_| CodecError::Damaged("integer too large"))
+        u32::try_from(self.varint()?)
+            .map_err(|_| CodecError::Damaged(TreePart::Integer, TreeFault::OutOfRange))
     }
 
     /// A number that may not pass `max`; the caller says what a larger one would be.
     #[inline]
-    pub(super) fn up_to(&mut self, max: usize, excess: &'static str) -> Result<usize, CodecError> {
+    pub(super) fn up_to(&mut self, max: usize, excess: Excess) -> Result<usize, CodecError> {
         match usize::try_from(self.varint()?) {
             Ok(value) if value <= max => Ok(value),
-            _ => Err(CodecError::Damaged(excess)),
+            _ => Err(CodecError::Damaged(excess.0, excess.1)),
         }
     }
 
     /// What [`put_bytes`] wrote, of at most `max` bytes.
-    pub(super) fn bytes(&mut self, max: usize, excess: &'static str) -> Result<&'a [u8], CodecError> {
+    pub(super) fn bytes(&mut self, max: usize, excess: Excess) -> Result<&'a [u8], CodecError> {
         let len = self.up_to(max, excess)?;
         self.take(len)
     }
@@ -124,7 +128,7 @@ impl<'a> Reader<'a> {
     pub(super) fn end(&self) -> Result<(), CodecError> {
         match self.rest {
             [] => Ok(()),
-            _ => Err(CodecError::Damaged("trailing bytes")),
+            _ => Err(CodecError::Damaged(TreePart::Piece, TreeFault::TooLong)),
         }
     }
 }

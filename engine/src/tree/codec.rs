@@ -10,7 +10,7 @@
 //! hold the keys.
 
 use super::bytes::{Reader, put_varint, shared_prefix};
-use super::fault::{CodecError, damaged};
+use super::fault::{CodecError, TreeFault, TreePart, damaged};
 use super::meta::{MetaDecoder, MetaEncoder};
 use super::refs::{ContentDecoder, ContentEncoder};
 use super::sections::{Section, Sections};
@@ -73,7 +73,7 @@ pub fn decode(plain: &[u8]) -> Result<Vec<Run>, CodecError> {
     let (header, sections) = Sections::open(plain)?;
     // A directory takes three bytes, an entry more than eight in the columns of names and times alone.
     if header.runs == 0 || header.runs > header.entries || header.entries > plain.len() / 8 {
-        return damaged("number of entries");
+        return damaged(TreePart::Entry, TreeFault::OutOfRange);
     }
     let mut decoder = Decoder {
         dirs: Reader::new(sections.get(Section::Dirs)),
@@ -106,18 +106,24 @@ struct Decoder<'a> {
 
 impl Decoder<'_> {
     fn run(&mut self, last: Option<&[u8]>) -> Result<Run, CodecError> {
-        let shared = self.dirs.up_to(limits::PATH, "path too long")?;
-        let len = self.dirs.up_to(limits::PATH, "path too long")?;
-        let count = self.dirs.up_to(self.entries_left, "number of entries")?;
+        let shared = self
+            .dirs
+            .up_to(limits::PATH, (TreePart::Path, TreeFault::TooLong))?;
+        let len = self
+            .dirs
+            .up_to(limits::PATH, (TreePart::Path, TreeFault::TooLong))?;
+        let count = self
+            .dirs
+            .up_to(self.entries_left, (TreePart::Entry, TreeFault::OutOfRange))?;
         let rest = self.dirs.take(len)?;
         if count == 0 {
-            return damaged("directory without entries");
+            return damaged(TreePart::Directory, TreeFault::Empty);
         }
         self.entries_left -= count;
         let dir = self.unfold(last.unwrap_or_default(), shared, rest)?;
         limits::check_dir(&dir)?;
         if last.is_some_and(|last| cmp_dirs(last, &dir) != Ordering::Less) {
-            return damaged("directories out of order");
+            return damaged(TreePart::Directory, TreeFault::OutOfOrder);
         }
         let mut entries: Vec<Entry> = Vec::with_capacity(count);
         for _ in 0..count {
@@ -131,14 +137,18 @@ impl Decoder<'_> {
     }
 
     fn entry(&mut self, last: &[u8]) -> Result<Entry, CodecError> {
-        let shared = self.lens.up_to(limits::COMPONENT, "name too long")?;
-        let len = self.lens.up_to(limits::COMPONENT, "name too long")?;
+        let shared = self
+            .lens
+            .up_to(limits::COMPONENT, (TreePart::Name, TreeFault::TooLong))?;
+        let len = self
+            .lens
+            .up_to(limits::COMPONENT, (TreePart::Name, TreeFault::TooLong))?;
         let rest = self.names.take(len)?;
         let name = self.unfold(last, shared, rest)?;
         limits::check_name(&name)?;
         // What is shared is all that is, so the first byte after it decides.
         if last.get(shared) >= name.get(shared) {
-            return damaged("names out of order");
+            return damaged(TreePart::Name, TreeFault::OutOfOrder);
         }
         self.meta.entry(name, self.contents.next()?)
     }
@@ -146,17 +156,17 @@ impl Decoder<'_> {
     /// `shared` bytes of `last`, then `rest`; refused where more could have been shared.
     fn unfold(&mut self, last: &[u8], shared: usize, rest: &[u8]) -> Result<Vec<u8>, CodecError> {
         let Some((prefix, after)) = last.split_at_checked(shared) else {
-            return damaged("shared prefix too long");
+            return damaged(TreePart::Name, TreeFault::OutOfRange);
         };
         if let (Some(a), Some(b)) = (after.first(), rest.first())
             && a == b
         {
-            return damaged("shared prefix too short");
+            return damaged(TreePart::Name, TreeFault::NotCanonical);
         }
         let len = shared + rest.len();
         self.paths_left = match self.paths_left.checked_sub(len) {
             Some(left) => left,
-            None => return damaged("names too long"),
+            None => return damaged(TreePart::Name, TreeFault::TooMany),
         };
         let mut whole = Vec::with_capacity(len);
         whole.extend_from_slice(prefix);
@@ -166,7 +176,7 @@ impl Decoder<'_> {
 
     fn end(&self) -> Result<(), CodecError> {
         if self.entries_left != 0 {
-            return damaged("number of entries");
+            return damaged(TreePart::Entry, TreeFault::OutOfRange);
         }
         self.dirs.end()?;
         self.lens.end()?;

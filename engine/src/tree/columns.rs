@@ -4,7 +4,7 @@
 //! repeats is a dictionary in order of first use, what grows slowly is a difference from the entry before.
 
 use super::bytes::{Reader, put_varint, unzigzag, zigzag};
-use super::fault::{CodecError, damaged};
+use super::fault::{CodecError, TreeFault, TreePart, damaged};
 use super::limits;
 use crate::entry::Time;
 use std::collections::{HashMap, HashSet};
@@ -57,14 +57,14 @@ impl<K: Eq + Hash> Lookup<K> {
         most: usize,
         mut row: impl FnMut(&mut Reader<'a>) -> Result<K, CodecError>,
     ) -> Result<Self, CodecError> {
-        let count = reader.up_to(most, "dictionary too long")?;
+        let count = reader.up_to(most, (TreePart::Table, TreeFault::TooLong))?;
         let mut rows = Vec::new();
         for _ in 0..count {
             rows.push(row(reader)?);
         }
         let mut distinct = HashSet::with_capacity(count);
         if !rows.iter().all(|row| distinct.insert(row)) {
-            return damaged("dictionary repeats a row");
+            return damaged(TreePart::Table, TreeFault::NotCanonical);
         }
         Ok(Self { rows, used: 0 })
     }
@@ -83,13 +83,13 @@ impl<K: Eq + Hash> Lookup<K> {
                 self.used = self.used.max(row + 1);
                 Ok(found)
             }
-            _ => damaged("row of a dictionary"),
+            _ => damaged(TreePart::Table, TreeFault::OutOfRange),
         }
     }
 
     #[inline]
     pub(super) fn follow(&mut self, reader: &mut Reader<'_>) -> Result<&K, CodecError> {
-        let row = reader.up_to(usize::MAX, "row of a dictionary")?;
+        let row = reader.up_to(usize::MAX, (TreePart::Table, TreeFault::OutOfRange))?;
         self.get(row)
     }
 
@@ -97,7 +97,7 @@ impl<K: Eq + Hash> Lookup<K> {
         if self.used == self.rows.len() {
             Ok(())
         } else {
-            damaged("row that nothing uses")
+            damaged(TreePart::Table, TreeFault::NotCanonical)
         }
     }
 }
@@ -135,7 +135,7 @@ impl<'a> SparseReader<'a> {
         if reader.is_empty() {
             return Ok(usize::MAX);
         }
-        Ok(from + reader.up_to(limits::ENTRIES, "entry out of range")?)
+        Ok(from + reader.up_to(limits::ENTRIES, (TreePart::Entry, TreeFault::OutOfRange))?)
     }
 
     /// The value of entry `at` if it is listed; entries are asked for in order, each once.
@@ -157,7 +157,7 @@ impl<'a> SparseReader<'a> {
         if self.next == usize::MAX {
             Ok(())
         } else {
-            damaged("entry out of range")
+            damaged(TreePart::Entry, TreeFault::OutOfRange)
         }
     }
 }
@@ -194,7 +194,7 @@ impl<'a> TimesReader<'a> {
     pub(super) fn open(section: &'a [u8], count: usize) -> Result<Self, CodecError> {
         let split = section.len().checked_sub(count * 4);
         let Some((secs, nanos)) = split.and_then(|at| section.split_at_checked(at)) else {
-            return damaged("times end early");
+            return damaged(TreePart::Time, TreeFault::Truncated);
         };
         Ok(Self {
             secs: Reader::new(secs),

@@ -8,6 +8,7 @@ use super::page::{PageRef, Root, SegmentRef, Segments, Tally, decode_page};
 use super::{Run, cmp_keys, decode};
 use crate::Result;
 use crate::entry::{DirPath, Entry};
+use chunkstore::error::{Flaw, Object};
 use chunkstore::{ChunkId, Error, Place};
 use std::sync::Arc;
 use std::vec;
@@ -300,7 +301,7 @@ fn check_page(page: &PageRef, rows: &[SegmentRef], limit: Option<Key<'_>>) -> Re
 }
 
 fn misfit(id: &ChunkId) -> crate::Error {
-    Error::corrupt(format!("tree chunk {id}"), "does not fit what lists it").into()
+    Error::corrupt(Object::TreeChunk(*id), Flaw::NotAsListed).into()
 }
 
 /// The entries of a loaded segment that are still to come.

@@ -1,11 +1,13 @@
 //! A file's extents as they are read, in bounded memory: few stay in the entry, many become extent lists, each a
 //! tree chunk of its own cut where a chunk's id says so, so that an appended or patched image shares most lists.
 
+use super::fault::{TreeFault, TreePart};
 use super::limits;
 use super::refs::{decode_extent_list, encode_extent_list};
 use super::{cut, writer};
 use crate::Result;
 use crate::entry::{Content, Extent, ExtentList};
+use chunkstore::error::{Flaw, Object};
 use chunkstore::{ChunkId, Error, Place};
 
 /// Takes the extents of one file in order. `store` keeps a piece's plaintext and gives its id.
@@ -33,7 +35,7 @@ impl<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>> ExtentListWriter<F> {
     pub fn push(&mut self, extent: Extent) -> Result<()> {
         self.bytes = match self.bytes.checked_add(extent.len()) {
             Some(sum) if extent.len() > 0 => sum,
-            _ => return Err(writer::invalid("extent", "no bytes or too many")),
+            _ => return Err(writer::invalid(TreePart::Extents, TreeFault::OutOfRange)),
         };
         if let (Some(Extent::Zero { len }), Extent::Zero { len: more }) = (self.open.last_mut(), &extent) {
             *len += more;
@@ -63,7 +65,7 @@ impl<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>> ExtentListWriter<F> {
     /// Stores the first list of what is open.
     fn store_list(&mut self) -> Result<()> {
         if self.lists.len() >= limits::LISTS {
-            return Err(writer::invalid("file", "too many extents"));
+            return Err(writer::invalid(TreePart::ExtentList, TreeFault::TooMany));
         }
         let ends = |(i, extent)| cut::list_ends(i + 1, extent);
         let last = self.open.iter().enumerate().position(ends);
@@ -87,8 +89,7 @@ pub fn open_extent_list(list: &ExtentList, plain: &[u8]) -> Result<Vec<Extent>> 
     let extents = decode_extent_list(plain).map_err(|e| e.of(&list.id))?;
     let bytes: u64 = extents.iter().map(Extent::len).sum();
     if extents.len() != list.extents as usize || bytes != list.bytes {
-        let object = format!("tree chunk {}", list.id);
-        return Err(Error::corrupt(object, "extent list does not fit its entry").into());
+        return Err(Error::corrupt(Object::TreeChunk(list.id), Flaw::NotAsListed).into());
     }
     Ok(extents)
 }

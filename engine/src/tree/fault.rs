@@ -1,35 +1,54 @@
 //! What can be wrong with a piece of a tree.
 
 use chunkstore::ChunkId;
+use chunkstore::error::{Feature, Flaw, Invalid, Object, TreeFeature};
+pub(super) use chunkstore::error::{TreeFault, TreePart};
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CodecError {
-    #[error("{0}")]
-    Damaged(&'static str),
-    #[error("needs {0}, which this version does not know")]
-    Unknown(String),
+    #[error("{0:?}: {1:?}")]
+    Damaged(TreePart, TreeFault),
+    /// A later version wrote it (I-15).
+    #[error("newer: {0:?}")]
+    Newer(Feature),
 }
 
 impl CodecError {
+    /// The same, said of an object.
+    pub fn of_object(self, object: impl Into<Object>) -> chunkstore::Error {
+        match self {
+            CodecError::Damaged(part, fault) => chunkstore::Error::corrupt(object, Flaw::Tree(part, fault)),
+            CodecError::Newer(feature) => chunkstore::Error::NewerFormat(feature),
+        }
+    }
+
     /// The same, said of the piece `id`.
     pub fn of(self, id: &ChunkId) -> crate::Error {
-        match self {
-            CodecError::Damaged(what) => chunkstore::Error::corrupt(format!("tree chunk {id}"), what).into(),
-            CodecError::Unknown(feature) => chunkstore::Error::NewerFormat { feature }.into(),
-        }
+        self.of_object(Object::TreeChunk(*id)).into()
     }
 
     /// The same, said of an entry that was to be stored.
     pub fn of_entry(self, dir: &[u8], name: &[u8]) -> crate::Error {
-        let path = crate::entry::join(dir, name);
-        chunkstore::Error::Invalid {
-            what: "entry",
-            why: format!("{}: {self}", String::from_utf8_lossy(&path)),
+        let path = Some(crate::entry::join(dir, name));
+        self.of_stored(path)
+    }
+
+    /// The same, said of something that was to be stored.
+    pub(super) fn of_stored(self, path: Option<Vec<u8>>) -> crate::Error {
+        match self {
+            CodecError::Damaged(part, fault) => {
+                chunkstore::Error::Invalid(Invalid::Tree { path, part, fault }).into()
+            }
+            CodecError::Newer(feature) => chunkstore::Error::NewerFormat(feature).into(),
         }
-        .into()
     }
 }
 
-pub(super) fn damaged<T>(what: &'static str) -> Result<T, CodecError> {
-    Err(CodecError::Damaged(what))
+pub(super) fn damaged<T>(part: TreePart, fault: TreeFault) -> Result<T, CodecError> {
+    Err(CodecError::Damaged(part, fault))
+}
+
+/// What a later version has defined.
+pub(super) fn newer(feature: TreeFeature) -> CodecError {
+    CodecError::Newer(Feature::Tree(feature))
 }

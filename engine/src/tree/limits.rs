@@ -3,7 +3,7 @@
 //! A segment is closed at about 1 MiB of [`super::cut::cost`], so with the largest entry on top its plaintext stays
 //! below [`PLAIN`]; the totals a decoder allows are those plus slack.
 
-use super::fault::CodecError;
+use super::fault::{CodecError, TreeFault, TreePart};
 use crate::entry::{Content, Entry, Extent, ExtentList, Kind, Time, Trouble, Xattr};
 
 /// Bytes of a piece's plaintext.
@@ -36,8 +36,8 @@ pub const EXTENTS_IN_SEGMENT: usize = 1 << 16;
 pub const LISTS: usize = 1 << 17;
 pub const LISTS_IN_SEGMENT: usize = 1 << 18;
 
-const fn bad(what: &'static str) -> Result<(), CodecError> {
-    Err(CodecError::Damaged(what))
+const fn bad(part: TreePart, fault: TreeFault) -> Result<(), CodecError> {
+    Err(CodecError::Damaged(part, fault))
 }
 
 /// Whether the stream can hold `entry` in the directory `dir`. A backup asks before it pushes what a strange file
@@ -52,7 +52,7 @@ pub(super) fn check_fields(entry: &Entry) -> Result<(), CodecError> {
     check_name(&entry.name)?;
     check_mode(meta.mode)?;
     if meta.user.len() > OWNER || meta.group.len() > OWNER {
-        return bad("owner's name too long");
+        return bad(TreePart::Owner, TreeFault::TooLong);
     }
     check_time(meta.mtime)?;
     check_time(meta.ctime)?;
@@ -68,7 +68,7 @@ pub(super) fn check_fields(entry: &Entry) -> Result<(), CodecError> {
 /// Only regular files have bytes, and only failed calls have an errno worth keeping.
 pub(super) fn check_kind(entry: &Entry) -> Result<(), CodecError> {
     if entry.kind != Kind::File && (entry.content != Content::None || entry.meta.size != 0) {
-        return bad("content of what is no regular file");
+        return bad(TreePart::Content, TreeFault::WrongKind);
     }
     match entry.trouble {
         None | Some(Trouble::Changed) => Ok(()),
@@ -79,17 +79,21 @@ pub(super) fn check_kind(entry: &Entry) -> Result<(), CodecError> {
 }
 
 pub(super) fn check_errno(errno: i32) -> Result<(), CodecError> {
-    if errno < 0 { bad("negative errno") } else { Ok(()) }
+    if errno < 0 {
+        bad(TreePart::Errno, TreeFault::OutOfRange)
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn check_name(name: &[u8]) -> Result<(), CodecError> {
     match name {
-        [] | b"." | b".." => return bad("name is empty or means another directory"),
-        _ if name.len() > COMPONENT => return bad("name too long"),
+        [] | b"." | b".." => return bad(TreePart::Name, TreeFault::Unsafe),
+        _ if name.len() > COMPONENT => return bad(TreePart::Name, TreeFault::TooLong),
         _ => {}
     }
     if name.iter().any(|b| matches!(b, 0 | b'/')) {
-        return bad("name holds a slash or NUL");
+        return bad(TreePart::Name, TreeFault::Unsafe);
     }
     Ok(())
 }
@@ -99,11 +103,11 @@ pub(super) fn check_dir(dir: &[u8]) -> Result<(), CodecError> {
         return Ok(());
     }
     if dir.len() > PATH {
-        return bad("path too long");
+        return bad(TreePart::Path, TreeFault::TooLong);
     }
     for (depth, name) in dir.split(|b| *b == b'/').enumerate() {
         if depth >= DEPTH {
-            return bad("path too deep");
+            return bad(TreePart::Path, TreeFault::TooDeep);
         }
         check_name(name)?;
     }
@@ -112,7 +116,7 @@ pub(super) fn check_dir(dir: &[u8]) -> Result<(), CodecError> {
 
 pub(super) fn check_mode(mode: u32) -> Result<(), CodecError> {
     if mode > 0o7777 {
-        bad("mode has unknown bits")
+        bad(TreePart::Mode, TreeFault::OutOfRange)
     } else {
         Ok(())
     }
@@ -120,7 +124,7 @@ pub(super) fn check_mode(mode: u32) -> Result<(), CodecError> {
 
 pub(super) fn check_time(time: Time) -> Result<(), CodecError> {
     if time.nanos >= 1_000_000_000 {
-        bad("nanoseconds make a second")
+        bad(TreePart::Time, TreeFault::OutOfRange)
     } else {
         Ok(())
     }
@@ -128,10 +132,10 @@ pub(super) fn check_time(time: Time) -> Result<(), CodecError> {
 
 pub(super) fn check_target(target: &[u8]) -> Result<(), CodecError> {
     if target.len() > TARGET {
-        return bad("link target too long");
+        return bad(TreePart::LinkTarget, TreeFault::TooLong);
     }
     if target.contains(&0) {
-        bad("link target holds NUL")
+        bad(TreePart::LinkTarget, TreeFault::Unsafe)
     } else {
         Ok(())
     }
@@ -139,23 +143,23 @@ pub(super) fn check_target(target: &[u8]) -> Result<(), CodecError> {
 
 pub(super) fn check_xattrs(xattrs: &[Xattr]) -> Result<(), CodecError> {
     if xattrs.len() > XATTRS {
-        return bad("too many extended attributes");
+        return bad(TreePart::Xattrs, TreeFault::TooMany);
     }
     let mut total = 0;
     for (i, xattr) in xattrs.iter().enumerate() {
         if xattr.name.is_empty() || xattr.name.len() > XATTR_NAME || xattr.name.contains(&0) {
-            return bad("name of an extended attribute");
+            return bad(TreePart::XattrName, TreeFault::OutOfRange);
         }
         if xattr.value.len() > XATTR_VALUE {
-            return bad("extended attribute too long");
+            return bad(TreePart::Xattr, TreeFault::TooLong);
         }
         if i > 0 && xattrs[i - 1].name >= xattr.name {
-            return bad("extended attributes out of order");
+            return bad(TreePart::Xattrs, TreeFault::OutOfOrder);
         }
         total += xattr.name.len() + xattr.value.len();
     }
     if total > XATTR_BYTES {
-        bad("extended attributes too long")
+        bad(TreePart::Xattrs, TreeFault::TooLong)
     } else {
         Ok(())
     }
@@ -172,7 +176,7 @@ pub(super) fn check_content(content: &Content) -> Result<(), CodecError> {
 
 pub(super) fn check_part(offset: u32, len: u32) -> Result<(), CodecError> {
     if len == 0 || offset.checked_add(len).is_none() {
-        bad("part of a bundle")
+        bad(TreePart::BundlePart, TreeFault::OutOfRange)
     } else {
         Ok(())
     }
@@ -180,12 +184,12 @@ pub(super) fn check_part(offset: u32, len: u32) -> Result<(), CodecError> {
 
 pub(super) fn check_extents(extents: &[Extent]) -> Result<(), CodecError> {
     if extents.is_empty() || extents.len() > EXTENTS {
-        return bad("number of extents");
+        return bad(TreePart::Extents, TreeFault::OutOfRange);
     }
     let mut total = 0u64;
     for extent in extents {
         match (extent.len(), total.checked_add(extent.len())) {
-            (0, _) | (_, None) => return bad("length of an extent"),
+            (0, _) | (_, None) => return bad(TreePart::Extents, TreeFault::OutOfRange),
             (_, Some(sum)) => total = sum,
         }
     }
@@ -194,21 +198,21 @@ pub(super) fn check_extents(extents: &[Extent]) -> Result<(), CodecError> {
 
 pub(super) fn check_list(list: &ExtentList) -> Result<(), CodecError> {
     if list.bytes == 0 || list.extents == 0 || list.extents as usize > EXTENTS {
-        return bad("extent list");
+        return bad(TreePart::ExtentList, TreeFault::OutOfRange);
     }
     Ok(())
 }
 
 pub(super) fn check_lists(lists: &[ExtentList]) -> Result<(), CodecError> {
     if lists.is_empty() || lists.len() > LISTS {
-        return bad("number of extent lists");
+        return bad(TreePart::ExtentList, TreeFault::OutOfRange);
     }
     let mut total = 0u64;
     for list in lists {
         check_list(list)?;
         total = match total.checked_add(list.bytes) {
             Some(sum) => sum,
-            None => return bad("length of extent lists"),
+            None => return bad(TreePart::ExtentList, TreeFault::OutOfRange),
         };
     }
     Ok(())

@@ -2,11 +2,12 @@
 
 use super::bytes::{Reader, put_bytes, put_varint, unzigzag, zigzag};
 use super::columns::{Dictionary, Lookup, Sparse, SparseReader, Times, TimesReader};
-use super::fault::{CodecError, damaged};
+use super::fault::{CodecError, TreeFault, TreePart, damaged, newer};
 use super::limits;
 use super::sections::{Section, Sections};
 use super::troubles::{put_trouble, read_trouble};
 use crate::entry::{Content, Entry, Kind, Meta, Time, Xattr};
+use chunkstore::error::TreeFeature;
 use std::sync::Arc;
 
 fn kind_code(kind: &Kind) -> u8 {
@@ -49,7 +50,7 @@ impl Attr<Arc<str>> {
     fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         let kind = reader.byte()?;
         if usize::from(kind) >= KINDS {
-            return Err(CodecError::Unknown(format!("entries of type {kind}")));
+            return Err(newer(TreeFeature::EntryType(kind.into())));
         }
         let attr = Attr {
             kind,
@@ -65,10 +66,10 @@ impl Attr<Arc<str>> {
 }
 
 fn owner(reader: &mut Reader<'_>) -> Result<Arc<str>, CodecError> {
-    let bytes = reader.bytes(limits::OWNER, "owner's name too long")?;
+    let bytes = reader.bytes(limits::OWNER, (TreePart::Owner, TreeFault::TooLong))?;
     match std::str::from_utf8(bytes) {
         Ok(name) => Ok(name.into()),
-        Err(_) => damaged("owner's name is not UTF-8"),
+        Err(_) => damaged(TreePart::Owner, TreeFault::Undecodable),
     }
 }
 
@@ -81,12 +82,12 @@ fn put_xattrs(xattrs: &[Xattr], out: &mut Vec<u8>) {
 }
 
 fn read_xattrs(reader: &mut Reader<'_>, left: &mut usize) -> Result<Arc<[Xattr]>, CodecError> {
-    let count = reader.up_to(limits::XATTRS.min(*left), "too many extended attributes")?;
+    let count = reader.up_to(limits::XATTRS.min(*left), (TreePart::Xattrs, TreeFault::TooMany))?;
     *left -= count;
     let mut xattrs = Vec::new();
     for _ in 0..count {
-        let name = reader.bytes(limits::XATTR_NAME, "name of an extended attribute")?;
-        let value = reader.bytes(limits::XATTR_VALUE, "extended attribute too long")?;
+        let name = reader.bytes(limits::XATTR_NAME, (TreePart::XattrName, TreeFault::OutOfRange))?;
+        let value = reader.bytes(limits::XATTR_VALUE, (TreePart::Xattr, TreeFault::TooLong))?;
         xattrs.push(Xattr {
             name: name.to_vec(),
             value: value.to_vec(),
@@ -94,7 +95,7 @@ fn read_xattrs(reader: &mut Reader<'_>, left: &mut usize) -> Result<Arc<[Xattr]>
     }
     limits::check_xattrs(&xattrs)?;
     if xattrs.is_empty() {
-        damaged("no extended attributes")
+        damaged(TreePart::Xattrs, TreeFault::Empty)
     } else {
         Ok(xattrs.into())
     }
@@ -305,7 +306,7 @@ impl<'a> MetaDecoder<'a> {
             false => Lookup::read(&mut xattr_rows, count, |reader| read_xattrs(reader, &mut left))?,
         };
         if xattrs.rows.is_empty() && !sections.get(Section::Xattrs).is_empty() {
-            return damaged("no extended attributes");
+            return damaged(TreePart::Xattrs, TreeFault::Empty);
         }
         Ok(Self {
             at: 0,
@@ -369,7 +370,9 @@ impl<'a> MetaDecoder<'a> {
             0 => Kind::File,
             1 => Kind::Dir,
             2 => {
-                let target = self.targets.bytes(limits::TARGET, "link target too long")?;
+                let target = self
+                    .targets
+                    .bytes(limits::TARGET, (TreePart::LinkTarget, TreeFault::TooLong))?;
                 limits::check_target(target)?;
                 Kind::Symlink {
                     target: target.to_vec(),
@@ -442,7 +445,7 @@ impl<'a> MetaDecoder<'a> {
 /// The value listed, or the usual one, which may not be listed.
 fn differing(listed: Option<u64>, usual: u64) -> Result<u64, CodecError> {
     match listed {
-        Some(value) if value == usual => damaged("usual value listed"),
+        Some(value) if value == usual => damaged(TreePart::Table, TreeFault::NotCanonical),
         Some(value) => Ok(value),
         None => Ok(usual),
     }
@@ -457,7 +460,7 @@ fn open_btimes(section: &[u8], count: usize) -> Result<(&[u8], TimesReader<'_>),
     let bits = reader.take(count.div_ceil(8))?;
     let set: usize = bits.iter().map(|byte| byte.count_ones() as usize).sum();
     if set == 0 || set > count {
-        return damaged("times of birth");
+        return damaged(TreePart::Time, TreeFault::OutOfRange);
     }
     let times = TimesReader::open(reader.take(reader.len())?, set)?;
     // A bit past the last entry leaves a time that no entry takes, which `end` refuses.

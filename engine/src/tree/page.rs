@@ -4,10 +4,11 @@
 //! Rows are CBOR arrays; packs and sealed keys repeat from row to row and stand in tables before them. A row's
 //! [`Place`] is a hint, so reading a generation takes no index (I-6). Totals and order are checked on reading.
 
-use super::fault::CodecError;
+use super::fault::{CodecError, TreeFault, TreePart};
 use super::sections::open_piece;
 use super::{LAYOUT, cmp_keys, cut, limits, piece};
 use crate::entry::DirPath;
+use chunkstore::error::{Feature, TreeFeature};
 use chunkstore::keys::SealedSessionKey;
 use chunkstore::varint::Undecodable;
 use chunkstore::{ChunkId, PackId, Place};
@@ -173,7 +174,7 @@ fn encode_rows<'a, W: Write>(
 enum PageFault {
     Damaged,
     /// A later version wrote them (I-15).
-    Newer(String),
+    Newer(Feature),
 }
 
 impl From<DecodeError> for PageFault {
@@ -185,8 +186,8 @@ impl From<DecodeError> for PageFault {
 impl From<PageFault> for CodecError {
     fn from(fault: PageFault) -> Self {
         match fault {
-            PageFault::Damaged => CodecError::Damaged("list of segments"),
-            PageFault::Newer(what) => CodecError::Unknown(what),
+            PageFault::Damaged => CodecError::Damaged(TreePart::SegmentList, TreeFault::Undecodable),
+            PageFault::Newer(what) => CodecError::Newer(what),
         }
     }
 }
@@ -200,9 +201,10 @@ fn array(d: &mut Decoder<'_>) -> Result<u64, PageFault> {
 fn array_of(d: &mut Decoder<'_>, len: u64) -> Result<(), PageFault> {
     match array(d)? {
         found if found == len => Ok(()),
-        found if found > len => Err(PageFault::Newer(format!(
-            "rows of {found} elements instead of {len}"
-        ))),
+        found if found > len => Err(PageFault::Newer(Feature::Tree(TreeFeature::RowLength {
+            found,
+            known: len,
+        }))),
         _ => Err(PageFault::Damaged),
     }
 }
@@ -359,17 +361,17 @@ pub fn encode_page<'a>(
     let mut encoder = Encoder::new(vec![piece::PAGE, LAYOUT]);
     match encode_rows(&mut encoder, rows.map(|row| (row, None))) {
         Ok(()) => Ok(encoder.into_writer()),
-        Err(_) => Err(CodecError::Damaged("list of segments")),
+        Err(_) => Err(CodecError::Damaged(TreePart::SegmentList, TreeFault::Undecodable)),
     }
 }
 
 /// The segments that a page lists, 1 to 1,024 of them, from its plaintext of any origin.
 pub fn decode_page(plain: &[u8]) -> Result<Vec<SegmentRef>, CodecError> {
-    let mut reader = open_piece(plain, piece::PAGE, "page")?;
+    let mut reader = open_piece(plain, piece::PAGE)?;
     let mut decoder = Decoder::new(reader.take(reader.len())?);
     let rows = decode_rows(&mut decoder).and_then(only_segments)?;
     if rows.is_empty() || rows.len() > cut::PAGE_MAX || encode_page(rows.iter())? != plain {
-        return Err(CodecError::Damaged("list of segments"));
+        return Err(CodecError::Damaged(TreePart::SegmentList, TreeFault::Undecodable));
     }
     Ok(rows)
 }

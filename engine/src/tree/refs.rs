@@ -6,11 +6,12 @@
 //! last file ended"), which is a constant byte to the compressor.
 
 use super::bytes::{Reader, put_varint};
-use super::fault::{CodecError, damaged};
+use super::fault::{CodecError, TreeFault, TreePart, damaged, newer};
 use super::limits;
 use super::sections::{Section, Sections, open_piece};
 use super::{LAYOUT, piece};
 use crate::entry::{Content, Extent, ExtentList};
+use chunkstore::error::TreeFeature;
 use chunkstore::{ChunkId, ContentHash, SmallFile};
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -202,11 +203,11 @@ impl<'a, const N: usize> Rows<'a, N> {
     fn open(section: &'a [u8]) -> Result<Self, CodecError> {
         let (rows, rest) = section.as_chunks::<N>();
         if !rest.is_empty() {
-            return damaged("table ends early");
+            return damaged(TreePart::Table, TreeFault::Truncated);
         }
         let mut distinct = HashSet::with_capacity(rows.len());
         if !rows.iter().all(|row| distinct.insert(row)) {
-            return damaged("table repeats a row");
+            return damaged(TreePart::Table, TreeFault::NotCanonical);
         }
         Ok(Self {
             rows,
@@ -223,7 +224,7 @@ impl<'a, const N: usize> Rows<'a, N> {
                 self.next = row + 1;
                 Ok(found)
             }
-            _ => damaged("row of a table"),
+            _ => damaged(TreePart::Table, TreeFault::OutOfRange),
         }
     }
 
@@ -233,7 +234,7 @@ impl<'a, const N: usize> Rows<'a, N> {
             NEXT => self.get(self.next),
             _ => match usize::try_from(code - ROW) {
                 Ok(row) if row != self.next => self.get(row),
-                _ => damaged("row of a table"),
+                _ => damaged(TreePart::Table, TreeFault::OutOfRange),
             },
         }
     }
@@ -242,7 +243,7 @@ impl<'a, const N: usize> Rows<'a, N> {
         if self.used == self.rows.len() {
             Ok(())
         } else {
-            damaged("row that nothing uses")
+            damaged(TreePart::Table, TreeFault::NotCanonical)
         }
     }
 }
@@ -337,7 +338,7 @@ impl<'a> ContentDecoder<'a> {
             NONE => Ok(Raw::None),
             NEXT_PART => {
                 let Some((row, offset)) = self.last else {
-                    return damaged("part of no bundle");
+                    return damaged(TreePart::BundlePart, TreeFault::OutOfRange);
                 };
                 let len = self.column.u32()?;
                 self.part(row, offset, len)
@@ -345,14 +346,14 @@ impl<'a> ContentDecoder<'a> {
             PART => {
                 let (row, offset, len) = (self.column.u32()?, self.column.u32()?, self.column.u32()?);
                 if self.last == Some((row, offset)) {
-                    return damaged("part in the longer form");
+                    return damaged(TreePart::BundlePart, TreeFault::NotCanonical);
                 }
                 self.bundles.get(row as usize)?;
                 self.part(row, offset, len)
             }
             EXTENTS => self.read_extents().map(|()| Raw::Extents),
             LISTS => self.read_lists().map(|()| Raw::Lists),
-            _ => Err(CodecError::Unknown(format!("content of type {code}"))),
+            _ => Err(newer(TreeFeature::ContentType(code.into()))),
         }
     }
 
@@ -371,7 +372,7 @@ impl<'a> ContentDecoder<'a> {
 
     fn read_extents(&mut self) -> Result<(), CodecError> {
         let most = limits::EXTENTS.min(self.extents_left);
-        let count = self.column.up_to(most, "too many extents")?;
+        let count = self.column.up_to(most, (TreePart::Extents, TreeFault::TooMany))?;
         self.extents_left -= count;
         self.extents.clear();
         for _ in 0..count {
@@ -391,13 +392,15 @@ impl<'a> ContentDecoder<'a> {
 
     fn read_lists(&mut self) -> Result<(), CodecError> {
         let most = limits::LISTS.min(self.lists_left);
-        let count = self.column.up_to(most, "too many extent lists")?;
+        let count = self
+            .column
+            .up_to(most, (TreePart::ExtentList, TreeFault::TooMany))?;
         self.lists_left -= count;
         self.list.clear();
         for _ in 0..count {
             let code = self.column.varint()?;
             if code == ZERO {
-                return damaged("row of a table");
+                return damaged(TreePart::Table, TreeFault::OutOfRange);
             }
             self.list.push(list_of(self.lists.follow(code)?));
         }
@@ -484,8 +487,8 @@ pub fn decode_extent_list(plain: &[u8]) -> Result<Vec<Extent>, CodecError> {
 }
 
 fn read_list(plain: &[u8]) -> Result<ContentDecoder<'_>, CodecError> {
-    let mut reader = open_piece(plain, piece::EXTENT_LIST, "extent list")?;
-    let rows = reader.up_to(limits::EXTENTS, "too many chunks")?;
+    let mut reader = open_piece(plain, piece::EXTENT_LIST)?;
+    let rows = reader.up_to(limits::EXTENTS, (TreePart::Extents, TreeFault::TooMany))?;
     let mut sections = Sections::default();
     sections.set(Section::Chunks, reader.take(rows * CHUNK_ROW)?);
     sections.set(Section::Contents, reader.take(reader.len())?);

@@ -1,8 +1,9 @@
 //! The parts of a segment by their tags, and what every piece begins with.
 
 use super::bytes::{Reader, put_varint};
-use super::fault::{CodecError, damaged};
+use super::fault::{CodecError, TreeFault, TreePart, damaged, newer};
 use super::{LAYOUT, limits, piece};
+use chunkstore::error::TreeFeature;
 
 /// Tags of a segment's sections; written, so never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,20 +74,20 @@ impl<'a> Sections<&'a [u8]> {
 
     /// Finds the sections of a segment without looking into them.
     pub(super) fn open(plain: &'a [u8]) -> Result<(Header, Self), CodecError> {
-        let mut reader = open_piece(plain, piece::SEGMENT, "segment")?;
-        let runs = reader.up_to(limits::ENTRIES, "too many directories")?;
-        let entries = reader.up_to(limits::ENTRIES, "too many entries")?;
-        let count = reader.up_to(SECTIONS, "too many sections")?;
+        let mut reader = open_piece(plain, piece::SEGMENT)?;
+        let runs = reader.up_to(limits::ENTRIES, (TreePart::Directory, TreeFault::TooMany))?;
+        let entries = reader.up_to(limits::ENTRIES, (TreePart::Entry, TreeFault::TooMany))?;
+        let count = reader.up_to(SECTIONS, (TreePart::Section, TreeFault::TooMany))?;
         let mut lens = [(0, 0); SECTIONS];
         let mut last = 0;
         for slot in lens.iter_mut().take(count) {
             let tag = usize::from(reader.byte()?);
             if tag > SECTIONS {
-                return Err(CodecError::Unknown(format!("tree segment section {tag}")));
+                return Err(newer(TreeFeature::Section(tag as u64)));
             }
-            let len = reader.up_to(limits::PLAIN, "section too long")?;
+            let len = reader.up_to(limits::PLAIN, (TreePart::Section, TreeFault::TooLong))?;
             if tag <= last || len == 0 {
-                return damaged("sections out of order or empty");
+                return damaged(TreePart::Section, TreeFault::OutOfOrder);
             }
             *slot = (tag, len);
             last = tag;
@@ -106,17 +107,22 @@ pub(super) struct Header {
 }
 
 /// Reads what every piece begins with: its type and its layout.
-pub(super) fn open_piece<'a>(plain: &'a [u8], kind: u8, name: &str) -> Result<Reader<'a>, CodecError> {
+pub(super) fn open_piece<'a>(plain: &'a [u8], kind: u8) -> Result<Reader<'a>, CodecError> {
     if plain.len() > limits::PLAIN {
-        return damaged("piece too long");
+        return damaged(TreePart::Piece, TreeFault::TooLong);
     }
     let mut reader = Reader::new(plain);
     let [found, layout] = reader.array()?;
     if found != kind {
-        return damaged("another type of piece");
+        return damaged(TreePart::Piece, TreeFault::WrongKind);
     }
     if layout != LAYOUT {
-        return Err(CodecError::Unknown(format!("tree {name} layout {layout}")));
+        let layout = u64::from(layout);
+        return Err(newer(match kind {
+            piece::PAGE => TreeFeature::PageLayout(layout),
+            piece::EXTENT_LIST => TreeFeature::ExtentListLayout(layout),
+            _ => TreeFeature::SegmentLayout(layout),
+        }));
     }
     Ok(reader)
 }

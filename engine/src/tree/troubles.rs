@@ -1,9 +1,10 @@
 //! What was wrong with an entry, in bytes: an errno of the system that read it, and beside it what that means anywhere.
 
 use super::bytes::{Reader, put_varint};
-use super::fault::{CodecError, damaged};
+use super::fault::{CodecError, TreeFault, TreePart, damaged, newer};
 use crate::entry::Trouble;
 use crate::platform::errno::Reason;
+use chunkstore::error::TreeFeature;
 
 // Troubles by code; each but `CHANGED` is followed by a reason and an errno.
 const UNREADABLE: u8 = 1;
@@ -32,16 +33,20 @@ pub(super) fn read_trouble(reader: &mut Reader<'_>) -> Result<Trouble, CodecErro
     }
     let said = reader.byte()?;
     let Ok(errno) = i32::try_from(reader.varint()?) else {
-        return damaged("errno");
+        return damaged(TreePart::Errno, TreeFault::OutOfRange);
     };
     // Other systems have other numbers; a later version that reads what they wrote keeps both.
-    if said != Reason::of(errno).code() {
-        return Err(CodecError::Unknown(format!("reason {said} for errno {errno}")));
+    let reason = Reason::of(errno).code();
+    if said != reason {
+        return Err(newer(TreeFeature::ErrnoReason {
+            reason: said.into(),
+            errno: u64::from(errno.unsigned_abs()),
+        }));
     }
     match code {
         UNREADABLE => Ok(Trouble::Unreadable { errno }),
         UNKNOWN => Ok(Trouble::Unknown { errno }),
         NO_XATTRS => Ok(Trouble::NoXattrs { errno }),
-        _ => Err(CodecError::Unknown(format!("trouble of type {code}"))),
+        _ => Err(newer(TreeFeature::TroubleType(code.into()))),
     }
 }

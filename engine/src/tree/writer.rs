@@ -5,11 +5,12 @@
 //! encoded, hashed or stored. Memory holds one open segment and at most two thousand segments' references.
 
 use super::cut::{self, Cutter, Params};
+use super::fault::{CodecError, TreeFault, TreePart};
 use super::page::{INLINE_MAX, PageRef, Root, SegmentRef, Segments, Tally, encode_page};
 use super::{ParentPos, ParentSegment, Run, cmp_keys, encode, limits};
 use crate::Result;
 use crate::entry::{DirPath, Entry, Kind};
-use chunkstore::{ChunkId, Error, Place};
+use chunkstore::{ChunkId, Place};
 use std::sync::Arc;
 
 /// References kept before full pages are stored; twice what a root holds, so that the first page is never premature.
@@ -17,12 +18,8 @@ const BUFFERED: usize = 2 * INLINE_MAX;
 /// Emptied runs kept for the next segment.
 const SPARE: usize = 256;
 
-pub(super) fn invalid(what: &'static str, why: impl ToString) -> crate::Error {
-    Error::Invalid {
-        what,
-        why: why.to_string(),
-    }
-    .into()
+pub(super) fn invalid(part: TreePart, fault: TreeFault) -> crate::Error {
+    CodecError::Damaged(part, fault).of_stored(None)
 }
 
 /// Writes one generation's stream. `store` keeps a piece's plaintext as a tree chunk and gives its id.
@@ -161,7 +158,7 @@ impl SegmentBuilder {
         };
         if !ordered {
             let path = crate::entry::join(dir, &entry.name);
-            return Err(invalid("order of entries", String::from_utf8_lossy(&path)));
+            return Err(CodecError::Damaged(TreePart::Entry, TreeFault::OutOfOrder).of_stored(Some(path)));
         }
         if same_dir {
             return Ok(());
@@ -206,7 +203,7 @@ impl SegmentBuilder {
         };
         let plain = encode(&self.runs);
         if plain.len() > limits::PLAIN {
-            return Err(invalid("segment", "plaintext too long"));
+            return Err(invalid(TreePart::Piece, TreeFault::TooLong));
         }
         let (id, place) = store(&plain)?;
         Ok(Some(SegmentRef {
@@ -315,10 +312,10 @@ where
     }
     let rows = segments.iter().map(|(segment, _)| segment);
     let Some(first) = rows.clone().next() else {
-        return Err(invalid("page", "no segments"));
+        return Err(invalid(TreePart::SegmentList, TreeFault::Empty));
     };
     let tally = Tally::of(rows.clone());
-    let plain = encode_page(rows).map_err(|e| invalid("page", e))?;
+    let plain = encode_page(rows).map_err(|e| e.of_stored(None))?;
     let (id, place) = store(&plain)?;
     Ok(PageRef {
         segments: segments.len() as u32,

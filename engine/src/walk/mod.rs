@@ -22,6 +22,7 @@ use crate::entry::{DirPath, Kind, Meta, Trouble};
 use crate::error::{Error, Result};
 use crate::filter::{DirRules, Filter};
 use crate::fsmeta::{Blank, stat_path};
+use chunkstore::error::Operation;
 use chunkstore::threads;
 use list::{Lister, Scratch, Visit};
 use node::{Handles, Node, Way};
@@ -347,10 +348,6 @@ fn spawn_helper(shared: &Arc<Shared>) -> Result<JoinHandle<()>> {
 }
 
 fn root_device() -> Result<u64> {
-    let (_, meta) = stat_path(Path::new("/")).map_err(|source| Error::Io {
-        what: "examine",
-        path: "/".into(),
-        source,
-    })?;
+    let (_, meta) = stat_path(Path::new("/")).map_err(|e| Error::io(Operation::Examine, "/", e))?;
     Ok(meta.dev)
 }

@@ -1,7 +1,7 @@
 //! The user's source paths as one tree, so that all sources are one walk and nested ones are met once.
 
 use crate::entry::Meta;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Usage};
 use crate::fsmeta::stat_path;
 use crate::platform::errno::errno_of;
 use crate::platform::paths::{from_root, name_bytes};
@@ -18,10 +18,7 @@ pub(crate) fn check_sources(sources: &[PathBuf]) -> Result<()> {
         path.is_absolute() && !up && whole.as_os_str() == path.as_os_str()
     };
     match sources.iter().find(|path| !plain(path)) {
-        Some(path) => Err(Error::Usage(format!(
-            "{} is not a plain absolute path",
-            path.display()
-        ))),
+        Some(path) => Err(Error::Usage(Usage::NotPlain { path: path.clone() })),
         None => Ok(()),
     }
 }
@@ -110,10 +107,9 @@ pub(super) fn collect(sources: &Sources) -> Result<(Arc<Source>, Vec<MissingSour
             false => stat_path(path).map(drop),
         };
         if !source.is_absolute() {
-            return Err(Error::Usage(format!(
-                "source '{}' is not absolute",
-                source.display()
-            )));
+            return Err(Error::Usage(Usage::NotAbsolute {
+                source: source.clone(),
+            }));
         }
         match normal(source).and_then(|path| exists(&path).map(|()| path)) {
             Ok(path) => paths.push(Named {

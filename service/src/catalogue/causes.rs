@@ -350,7 +350,7 @@ causes! {
 }
 
 impl Cause {
-    pub fn system(action: Action, path: &std::path::Path, error: &std::io::Error) -> Cause {
+    pub fn system(action: Action, path: &std::path::Path, error: impl Into<SystemError>) -> Cause {
         Cause::System {
             action,
             path: path.display().to_string(),

@@ -1,10 +1,10 @@
 //! What the engine and the storage report: the status that a job gets by it, what happened, and what to do about it.
 
 use super::Lang::{self, En, Ja};
-use super::{SystemError, say};
+use super::{SystemError, en, say};
 use crate::machine::NOWHERE;
 use crate::status::Status;
-use crate::text;
+use engine::error::store::Object;
 use engine::retain::PolicyError;
 use engine::units::UnitError;
 use engine::when::WhenError;
@@ -26,15 +26,6 @@ pub fn engine_error(lang: Lang, error: &Error) -> String {
 /// What happened, without what to do.
 pub fn plain_error(lang: Lang, error: &Error) -> String {
     match error {
-        Error::NoSnapshotAt { at, id, oldest } => {
-            let (id, oldest) = (text::short(&id.to_hex()), text::time(*oldest));
-            let at = text::as_of(*at);
-            say!(
-                lang,
-                "no snapshot by {at}; the oldest is {id}, {oldest}",
-                "{at} までのスナップショットはありません。最も古いものは {id} ({oldest}) です"
-            )
-        }
         Error::NoState { path, .. } if path.starts_with(NOWHERE) => say!(
             lang,
             "there is no home directory in which this machine's notes could be kept",
@@ -43,7 +34,7 @@ pub fn plain_error(lang: Lang, error: &Error) -> String {
         Error::Interrupted | Error::Store(StoreError::Interrupted) => {
             say!(lang, "interrupted", "中断されました")
         }
-        error => error.to_string(),
+        error => en::engine_error(error),
     }
 }
 
@@ -53,7 +44,8 @@ pub fn engine_status(error: &Error) -> Status {
         Error::Store(error) => store_status(error),
         Error::Usage(_) => Status::BadSettings,
         Error::NoSource(_) | Error::Late => Status::Incomplete,
-        Error::Io { source, .. } => system_status(&source.into()),
+        Error::Target { .. } => Status::BadSettings,
+        Error::Io { source, .. } | Error::Output(source) => system_status(&source.clone().into()),
         Error::NoState { source, .. } => match source.kind() {
             Kind::StorageFull | Kind::QuotaExceeded => Status::OutOfSpace,
             _ => Status::Failed,
@@ -61,7 +53,8 @@ pub fn engine_status(error: &Error) -> Status {
         Error::ViewChanged => Status::Busy,
         Error::Damaged(_) | Error::Lost(_) => Status::Damaged,
         Error::Interrupted => Status::Interrupted,
-        Error::NoSnapshot(_)
+        Error::Refused(_)
+        | Error::NoSnapshot(_)
         | Error::Ambiguous { .. }
         | Error::NoSnapshotAt { .. }
         | Error::NoSuchPath { .. }
@@ -78,12 +71,13 @@ fn store_status(error: &StoreError) -> Status {
         StoreError::WrongKey => Status::WrongKey,
         StoreError::NoSpace { .. } => Status::OutOfSpace,
         StoreError::Remote { source, .. } => storage_status(source.kind()),
-        StoreError::Local { source, .. } => system_status(&source.into()),
+        StoreError::Local { source, .. } => system_status(&source.clone().into()),
         StoreError::NoMemory { .. } => Status::OutOfMemory,
-        StoreError::Invalid { .. } => Status::BadSettings,
+        StoreError::Invalid(_) => Status::BadSettings,
         StoreError::Interrupted => Status::Interrupted,
         StoreError::RepositoryExists { .. }
-        | StoreError::NewerFormat { .. }
+        | StoreError::NewerFormat(_)
+        | StoreError::Random(_)
         | StoreError::TooManyOpen { .. }
         | StoreError::Thread(_)
         | StoreError::Index(_)
@@ -109,7 +103,7 @@ pub fn storage_status(kind: Kind) -> Status {
 
 /// What it means that the system refused something on this machine.
 pub fn system_status(why: &SystemError) -> Status {
-    match why.kind {
+    match why.kind() {
         Kind::StorageFull | Kind::QuotaExceeded => Status::OutOfSpace,
         Kind::Interrupted => Status::Interrupted,
         Kind::PermissionDenied => Status::AccessDenied,
@@ -119,7 +113,7 @@ pub fn system_status(why: &SystemError) -> Status {
 
 /// The same of standard output.
 pub fn output_status(why: &SystemError) -> Status {
-    match why.kind {
+    match why.kind() {
         Kind::StorageFull => Status::OutOfSpace,
         _ => Status::Failed,
     }
@@ -127,7 +121,7 @@ pub fn output_status(why: &SystemError) -> Status {
 
 /// What to do where the system refused something on this machine: nothing, or the rest of a sentence.
 pub fn remedy(lang: Lang, why: &SystemError) -> String {
-    match why.kind {
+    match why.kind() {
         Kind::FileTooLarge => match lang {
             En => format!("; {}", too_large(lang)),
             Ja => format!("。{}", too_large(lang)),
@@ -171,7 +165,9 @@ fn advice(lang: Lang, error: &Error) -> Option<String> {
             "標準入力が空か、コマンドが何も出力しませんでした。スナップショットは作っていません。\
              空のファイルを保存するには --allow-empty を付けてください"
         ),
-        Error::Io { source, .. } if source.kind() == Kind::FileTooLarge => too_large(lang),
+        Error::Io { source, .. } | Error::Output(source) if source.kind() == Kind::FileTooLarge => {
+            too_large(lang)
+        }
         Error::NoState { path, .. } if path.starts_with(NOWHERE) => say!(
             lang,
             "set HOME, or DEDUP_STATE_DIR to a directory that can be written",
@@ -206,7 +202,13 @@ fn advice(lang: Lang, error: &Error) -> Option<String> {
             "もう一度試し、繰り返すようならこの保存先を信用しないでください"
         ),
         Error::Interrupted => interrupted(lang),
-        Error::Usage(_) | Error::NoSnapshotAt { .. } | Error::Io { .. } | Error::Late => return None,
+        Error::Usage(_)
+        | Error::Refused(_)
+        | Error::Target { .. }
+        | Error::Output(_)
+        | Error::NoSnapshotAt { .. }
+        | Error::Io { .. }
+        | Error::Late => return None,
     })
 }
 
@@ -226,13 +228,13 @@ fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
             "読み取れるようにしてから、もう一度実行してください"
         ),
         StoreError::Missing { object } | StoreError::Corrupt { object, .. } => {
-            match object.split('/').next() {
-                Some("keys") => say!(
+            match object.is_in("keys") || *object == Object::KeySlots {
+                true => say!(
                     lang,
                     "without a key nothing can be opened: unpack what 'dedup key export' saved, or use a replica",
                     "鍵がないと何も開けません。'dedup key export' で保存したものを展開するか、レプリカを使ってください"
                 ),
-                _ => say!(
+                false => say!(
                     lang,
                     "'dedup check' shows what else is damaged; the rest can be restored",
                     "ほかの破損は 'dedup check' で調べられます。残りは復元できます"
@@ -254,8 +256,8 @@ fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
             "no key of this repository opens with it",
             "このリポジトリーのどの鍵も開けませんでした"
         ),
-        StoreError::NewerFormat { .. } => newer(lang),
-        StoreError::NoSpace { object } if is_of_this_machine(object) => say!(
+        StoreError::NewerFormat(_) => newer(lang),
+        StoreError::NoSpace { object } if object.is_of_this_machine() => say!(
             lang,
             "free some space there and run the command again",
             "そこに空きを作り、もう一度実行してください"
@@ -298,7 +300,12 @@ fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
             "スナップショットは作っていません。もう一度実行してください"
         ),
         StoreError::Interrupted => interrupted(lang),
-        StoreError::Local { .. } | StoreError::Invalid { .. } | StoreError::Refused(_) => return None,
+        StoreError::Local { .. }
+        | StoreError::Random(_)
+        | StoreError::Invalid(_)
+        | StoreError::Refused(_) => {
+            return None;
+        }
     })
 }
 
@@ -310,14 +317,9 @@ fn newer(lang: Lang) -> String {
 pub fn object_advice(lang: Lang, error: &StoreError) -> Option<String> {
     match error {
         StoreError::Remote { source, .. } => Some(storage_remedy(lang, source.kind(), error.is_foreign())),
-        StoreError::NewerFormat { .. } => Some(newer(lang)),
+        StoreError::NewerFormat(_) => Some(newer(lang)),
         _ => None,
     }
-}
-
-/// A restore's target or the cache, as opposed to an object in the repository: collecting garbage frees nothing there.
-pub fn is_of_this_machine(object: &str) -> bool {
-    object.starts_with('/') || object.contains(' ')
 }
 
 /// What to do about storage that refused something.
@@ -369,7 +371,7 @@ fn storage_remedy(lang: Lang, kind: Kind, is_foreign: bool) -> String {
 
 pub fn unit_error(lang: Lang, error: &UnitError) -> String {
     match (lang, error) {
-        (En, error) => error.to_string(),
+        (En, error) => en::unit_error(error),
         (Ja, UnitError::Size(text)) => format!(
             "「{text}」は大きさではありません。バイト数か、K、M、G、T、P、E (1024 単位) を付けた数 (500M、1.5GiB など) を書いてください"
         ),
@@ -383,7 +385,7 @@ pub fn unit_error(lang: Lang, error: &UnitError) -> String {
 
 pub fn when_error(lang: Lang, error: &WhenError) -> String {
     match (lang, error) {
-        (En, error) => error.to_string(),
+        (En, error) => en::when_error(error),
         (Ja, WhenError::Unknown(text)) => format!(
             "「{text}」は日時ではありません。YYYY-MM-DD、'YYYY-MM-DD HH:MM[:SS]'、RFC 3339、now、today、yesterday、\
              'yesterday 18:00'、2h や '3d ago' のどれかで書いてください"
@@ -395,9 +397,10 @@ pub fn when_error(lang: Lang, error: &WhenError) -> String {
 pub fn policy_error(lang: Lang, error: &PolicyError) -> String {
     match (lang, error) {
         (En, PolicyError::Empty) => {
-            format!("{error}: that would remove every snapshot; give a --keep-* rule")
+            let what = en::policy_error(error);
+            format!("{what}: that would remove every snapshot; give a --keep-* rule")
         }
-        (En, error) => error.to_string(),
+        (En, error) => en::policy_error(error),
         (Ja, PolicyError::Empty) => {
             "この規則では何も残らず、すべてのスナップショットが削除されます。--keep-* を指定してください"
                 .to_string()

@@ -5,6 +5,7 @@
 //! of [`Lang`]; one that a language lacks does not compile. JSON is always English: its readers are programs.
 
 mod causes;
+pub mod en;
 mod errors;
 mod lang;
 mod notices;
@@ -16,22 +17,22 @@ mod warnings;
 mod words;
 
 pub use causes::{Action, Cause, Expected, Unfit, What};
+pub use errors::object_advice;
 pub use errors::plain_error;
 #[cfg(test)]
 pub(crate) use errors::storage_status;
 pub(crate) use errors::{
     engine_error, engine_status, output_status, policy_error, remedy, system_status, unit_error, when_error,
 };
-pub use errors::{is_of_this_machine, object_advice};
 pub use lang::Lang;
 pub use notices::notice;
 pub use progress::{
-    not_shown, phase, problem, problem_text, progress_line, share_done, time_left, trouble_text, units_done,
+    listed_problem, not_shown, phase, problem, progress_line, share_done, time_left, units_done,
     warning_prefix,
 };
 pub use questions::Question;
 pub use system::SystemError;
-pub use warnings::Warning;
+pub use warnings::SetupWarning;
 pub use words::{Noun, count};
 
 /// One text in the language of the reader: a format string for each.

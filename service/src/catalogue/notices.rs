@@ -1,6 +1,6 @@
 //! What a job reports while it runs.
 
-use super::{Lang, problem, say, warning_prefix};
+use super::{Lang, listed_problem, say, warning_prefix};
 use crate::catalogue::report::retention;
 use crate::face::Notice;
 use engine::units::escape;
@@ -20,7 +20,7 @@ pub fn notice(lang: Lang, notice: &Notice<'_>) -> String {
                 "{path} に鍵ファイルがありません。別の鍵、パスワード、回復フレーズのどれかを指定してください"
             )
         }
-        Notice::Listing(found) => problem(lang, found),
+        Notice::Listing(found) => listed_problem(lang, found),
         Notice::PartFailed(failure) => escape(failure.text(lang).as_bytes()),
         Notice::RestoringFrom(location) => {
             say!(lang, "restoring from {location}", "{location} から復元します")

@@ -1,12 +1,9 @@
 //! How far a long step is, and what went wrong with single paths.
 
-use super::{Lang, Noun, SystemError, count, say};
-use crate::text::{absolute, clock, grouped, time};
-use engine::entry::Trouble;
-use engine::monitor::{Lost, Phase, Problem, ProblemKind, Progress};
-use engine::platform::errno;
+use super::{Lang, Noun, count, en, say};
+use crate::text::{absolute, clock, grouped};
+use engine::monitor::{Phase, Problem, ProblemKind, Progress};
 use engine::units::{escape, format_bytes};
-use jiff::Timestamp;
 use std::time::Duration;
 
 /// What a long step does; without a phase, it begins.
@@ -107,96 +104,27 @@ pub fn progress_line(
     parts.join("  ")
 }
 
-/// What the system says of an error number: "permission denied".
-fn reason(lang: Lang, errno: i32) -> String {
-    match lang {
-        Lang::En => errno::message(errno),
-        Lang::Ja => SystemError::from(errno::error(errno)).text(lang),
-    }
-}
-
-/// What is wrong, without the path.
-pub fn problem_text(lang: Lang, what: &ProblemKind) -> String {
-    match what {
-        ProblemKind::Source(trouble) => trouble_text(lang, *trouble),
-        ProblemKind::SourceMissing { errno } => {
-            let why = reason(lang, *errno);
-            say!(lang, "not backed up: {why}", "バックアップできません: {why}")
-        }
-        ProblemKind::Lost { how, whole } => lost_text(lang, *how, *whole),
-        ProblemKind::Bare { link: true } => say!(
-            lang,
-            "only the symbolic link itself is saved; for the directory that it leads to, write a slash after it",
-            "シンボリックリンクそのものだけを保存しました。リンク先のディレクトリーを保存するには末尾に / を付けてください"
-        ),
-        ProblemKind::Bare { link: false } => say!(
-            lang,
-            "only the device or FIFO itself is saved; --read-special saves what can be read from it",
-            "デバイスまたは FIFO そのものだけを保存しました。中身を読み取って保存するには --read-special を付けてください"
-        ),
-        ProblemKind::LeftOut { why } => say!(lang, "not backed up: {why}", "バックアップできません: {why}"),
-        ProblemKind::Restore { why } | ProblemKind::Unreadable { why } | ProblemKind::Warning { why } => {
-            why.clone()
-        }
-        // "missing" alone, or with what is missing for whom.
-        ProblemKind::Damage { why } if why.starts_with("missing") => why.clone(),
-        ProblemKind::Damage { why } => say!(lang, "damaged: {why}", "破損: {why}"),
-    }
-}
-
-/// Why an entry is not what the source held.
-pub fn trouble_text(lang: Lang, trouble: Trouble) -> String {
-    match trouble {
-        Trouble::Unreadable { errno } => {
-            let why = reason(lang, errno);
-            say!(lang, "can't be read: {why}", "読み取れません: {why}")
-        }
-        Trouble::Unknown { errno } => {
-            let why = reason(lang, errno);
-            say!(lang, "can't be examined: {why}", "調べられません: {why}")
-        }
-        Trouble::Changed => say!(
-            lang,
-            "changed each time it was read; what is saved may be half old, half new",
-            "読み取るたびに変わっていました。保存した内容には新旧が混ざっているかもしれません"
-        ),
-        Trouble::NoXattrs { errno } => {
-            let why = reason(lang, errno);
-            say!(
-                lang,
-                "its extended attributes can't be read: {why}",
-                "拡張属性を読み取れません: {why}"
-            )
-        }
-    }
-}
-
-fn lost_text(lang: Lang, how: Lost, whole: i64) -> String {
-    let then = Timestamp::from_second(whole).map(time);
-    let then = then.unwrap_or_else(|_| say!(lang, "before", "以前"));
-    let found = match (lang, how) {
-        (Lang::En, Lost::Empty) => "empty",
-        (Lang::En, Lost::Unmounted) => "not a mounted file system any more",
-        (Lang::En, Lost::NotADirectory) => "not a directory any more",
-        (Lang::Ja, Lost::Empty) => "空です",
-        (Lang::Ja, Lost::Unmounted) => "マウントされていません",
-        (Lang::Ja, Lost::NotADirectory) => "ディレクトリーではなくなりました",
-    };
-    say!(
-        lang,
-        "it is {found}, and the snapshot of {then} has files there; if that is as it should be, accept it once with \
-         --allow-empty",
-        "{found}。{then} のスナップショットにはファイルがありました。これで正しければ、一度だけ --allow-empty を付けて\
-         受け入れてください"
-    )
-}
-
 /// One line about a problem.
 pub fn problem(lang: Lang, problem: &Problem) -> String {
-    let what = escape(problem_text(lang, &problem.what).as_bytes());
+    one_line(lang, problem, &en::problem(problem))
+}
+
+/// The same of an object that a listing leaves out, and what to do about it.
+pub fn listed_problem(lang: Lang, problem: &Problem) -> String {
+    one_line(lang, problem, &en::listed_problem(problem))
+}
+
+fn one_line(lang: Lang, problem: &Problem, text: &str) -> String {
+    let what = escape(text.as_bytes());
     let warning = match problem.what {
-        ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => warning_prefix(lang),
-        _ => "",
+        ProblemKind::Warning(_) | ProblemKind::Bare { .. } => warning_prefix(lang),
+        ProblemKind::Source(_)
+        | ProblemKind::SourceMissing { .. }
+        | ProblemKind::Lost { .. }
+        | ProblemKind::LeftOut { .. }
+        | ProblemKind::Restore(_)
+        | ProblemKind::Unreadable(_)
+        | ProblemKind::Damage(_) => "",
     };
     match problem.path.is_empty() {
         true => format!("{warning}{what}"),
@@ -225,6 +153,7 @@ pub fn not_shown(lang: Lang, problems: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::entry::Trouble;
 
     #[test]
     fn problems_are_one_safe_line() {

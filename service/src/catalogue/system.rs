@@ -1,48 +1,49 @@
 //! What the operating system says went wrong.
 
-use super::Lang;
+use super::{Lang, en};
+use engine::error::store::{Cause, IoError};
 use std::io::{self, ErrorKind};
 
 /// An error of the system, kept as data until somebody reads it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SystemError {
-    pub kind: ErrorKind,
-    /// As the system, or the library that passed it on, puts it.
-    pub detail: String,
-}
-
-impl From<&io::Error> for SystemError {
-    fn from(error: &io::Error) -> SystemError {
-        SystemError {
-            kind: error.kind(),
-            detail: error.to_string(),
-        }
-    }
-}
+pub struct SystemError(IoError);
 
 impl From<io::Error> for SystemError {
     fn from(error: io::Error) -> SystemError {
-        SystemError::from(&error)
+        SystemError(error.into())
+    }
+}
+
+impl From<IoError> for SystemError {
+    fn from(error: IoError) -> SystemError {
+        SystemError(error)
     }
 }
 
 impl SystemError {
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind()
+    }
+
     /// The common ones have names in each language; of the others, what the system says is better than nothing.
     pub fn text(&self, lang: Lang) -> String {
-        let known = match lang {
-            Lang::En => None,
-            Lang::Ja => japanese(self.kind),
-        };
-        known.map_or_else(|| self.detail.clone(), |known| with_detail(known, self))
+        let said = en::io_error(&self.0);
+        let is_ours = Cause::of(&self.0).is_some();
+        match lang {
+            Lang::Ja if !is_ours => match japanese(self.kind()) {
+                Some(known) => with_detail(known, self.kind(), &said),
+                None => said,
+            },
+            Lang::Ja | Lang::En => said,
+        }
     }
 }
 
 /// A message of a library says more than the kind of its error.
-fn with_detail(known: &str, error: &SystemError) -> String {
-    let is_plain = error.detail.contains("(os error") || error.detail == error.kind.to_string();
-    match is_plain {
+fn with_detail(known: &str, kind: ErrorKind, said: &str) -> String {
+    match said.contains("(os error") || said == kind.to_string() {
         true => known.to_string(),
-        false => format!("{known} ({})", error.detail),
+        false => format!("{known} ({said})"),
     }
 }
 

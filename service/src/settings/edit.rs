@@ -56,7 +56,7 @@ fn edit(
     let path = own_file(env)?;
     let text = match std::fs::read_to_string(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        text => text.map_err(|e| Cause::system(Action::Read, &path, &e))?,
+        text => text.map_err(|e| Cause::system(Action::Read, &path, e))?,
     };
     let wrong = |cause: Cause| Failure::from(cause).of(path.display().to_string());
     let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
@@ -70,7 +70,7 @@ fn edit(
     change(remotes.ok_or_else(|| wrong(Cause::NotATable { key: REMOTES }))?)?;
     // A URL in it may hold a password, so a new one is only for its owner.
     let written = files::rewrite(&path, document.to_string().as_bytes());
-    written.map_err(|e| Cause::system(Action::Write, &path, &e))?;
+    written.map_err(|e| Cause::system(Action::Write, &path, e))?;
     Ok(path)
 }
 

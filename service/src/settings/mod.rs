@@ -57,7 +57,7 @@ impl Settings {
             let bytes = std::fs::read(path);
             let bytes = bytes.map_err(|e| Failure {
                 status: Status::BadSettings,
-                cause: Cause::system(Action::Read, path, &e),
+                cause: Cause::system(Action::Read, path, e),
             })?;
             return Settings::from_bytes(path, &bytes, env);
         }

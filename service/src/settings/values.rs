@@ -1,6 +1,7 @@
 //! Types of values in the settings file. Each is validated as it is parsed, so that an error has the line and column of
 //! the value.
 
+use crate::catalogue::en;
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::rates::RateSchedule;
@@ -112,7 +113,7 @@ from_text!(AbsolutePath, "a string", AbsolutePath::parse);
 pub struct Size(pub u64);
 
 from_text!(Size, "a string such as \"500G\"", |text| {
-    parse_size(text).map(Size).map_err(|e| e.to_string())
+    parse_size(text).map(Size).map_err(|e| en::unit_error(&e))
 });
 
 /// A calendar span of some length: `3d`.
@@ -128,7 +129,7 @@ fn age(text: &str) -> Result<Span, String> {
             "m means minutes: write M for months, or hours before the minutes (0h30m) if minutes are meant";
         return Err(why.to_string());
     }
-    let span = parse_span(text).map_err(|e| e.to_string())?;
+    let span = parse_span(text).map_err(|e| en::unit_error(&e))?;
     match span.is_positive() {
         true => Ok(span),
         false => Err(format!("'{text}' is no time at all")),
@@ -156,7 +157,9 @@ from_text!(
 pub struct Period(pub Bucket);
 
 from_text!(Period, "a string such as \"1d\"", |text| {
-    Bucket::every(&age(text)?).map(Period).map_err(|e| e.to_string())
+    Bucket::every(&age(text)?)
+        .map(Period)
+        .map_err(|e| en::policy_error(&e))
 });
 
 from_text!(

@@ -5,6 +5,7 @@
 //! behind stays behind: unpublished writes are not tidied up, and [`Faulty::power_cut`] takes away what no barrier
 //! had covered.
 
+use chunkstore::error::Operation;
 use chunkstore::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use chunkstore::{Error, Result};
 use std::collections::BTreeMap;
@@ -191,7 +192,7 @@ impl Faulty {
     /// Runs one operation as planned. `work` is told to do half where that means something to it.
     fn run<T>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         object: &dyn ToString,
         mutating: bool,
         work: &mut dyn FnMut(Extent) -> Result<T>,
@@ -245,10 +246,15 @@ impl Remote for Faulty {
     }
 
     fn begin(&self) -> Result<Box<dyn Staged>> {
-        let begun = self.run("create", &"a staged object", true, &mut |extent| match extent {
-            Extent::All => self.inner.begin().map(Some),
-            _ => Ok(None),
-        })?;
+        let begun = self.run(
+            Operation::Create,
+            &"a staged object",
+            true,
+            &mut |extent| match extent {
+                Extent::All => self.inner.begin().map(Some),
+                _ => Ok(None),
+            },
+        )?;
         Ok(Box::new(StagedFaulty {
             faulty: self.clone(),
             inner: begun,
@@ -256,17 +262,17 @@ impl Remote for Faulty {
     }
 
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
-        self.run("read", name, false, &mut |_| {
+        self.run(Operation::Read, name, false, &mut |_| {
             self.inner.read(name, offset, len, out)
         })
     }
 
     fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
-        self.run("stat", name, false, &mut |_| self.inner.size(name))
+        self.run(Operation::Stat, name, false, &mut |_| self.inner.size(name))
     }
 
     fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {
-        self.run("list", &kind.folder(), false, &mut |extent| {
+        self.run(Operation::List, &kind.folder(), false, &mut |extent| {
             let mut listed = self.listing(kind)?;
             if extent == Extent::Half {
                 listed.truncate(listed.len() / 2);
@@ -276,24 +282,29 @@ impl Remote for Faulty {
     }
 
     fn delete(&self, name: &ObjectName) -> Result<()> {
-        self.run("delete", name, true, &mut |extent| match extent {
+        self.run(Operation::Delete, name, true, &mut |extent| match extent {
             Extent::All => self.delete_and_note(name),
             _ => Ok(()),
         })
     }
 
     fn barrier(&self) -> Result<()> {
-        self.run("sync", &"folders", true, &mut |extent| match extent {
+        self.run(Operation::Sync, &"folders", true, &mut |extent| match extent {
             Extent::All => self.barrier_and_note(),
             _ => Ok(()),
         })
     }
 
     fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64> {
-        self.run("sweep", &"staged objects", true, &mut |extent| match extent {
-            Extent::All => self.inner.sweep_staged(all_ended),
-            _ => Ok(0),
-        })
+        self.run(
+            Operation::Sweep,
+            &"staged objects",
+            true,
+            &mut |extent| match extent {
+                Extent::All => self.inner.sweep_staged(all_ended),
+                _ => Ok(0),
+            },
+        )
     }
 }
 
@@ -304,28 +315,27 @@ struct StagedFaulty {
 }
 
 fn used_up() -> Error {
-    Error::Invalid {
-        what: "staged object",
-        why: "it was published before".to_string(),
-    }
+    // It was published before.
+    Error::WriterFailed
 }
 
 impl Staged for StagedFaulty {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let inner = self.inner.as_mut().ok_or_else(used_up)?;
-        self.faulty.run("write", &"a staged object", true, &mut |extent| {
-            let len = if extent == Extent::Half {
-                bytes.len() / 2
-            } else {
-                bytes.len()
-            };
-            inner.write(&bytes[..len])
-        })
+        self.faulty
+            .run(Operation::Write, &"a staged object", true, &mut |extent| {
+                let len = if extent == Extent::Half {
+                    bytes.len() / 2
+                } else {
+                    bytes.len()
+                };
+                inner.write(&bytes[..len])
+            })
     }
 
     fn publish(mut self: Box<Self>, name: &ObjectName) -> Result<Published> {
         let faulty = self.faulty.clone();
-        faulty.run("publish", name, true, &mut |extent| {
+        faulty.run(Operation::Publish, name, true, &mut |extent| {
             if extent != Extent::All {
                 return Ok(Published::Exists);
             }

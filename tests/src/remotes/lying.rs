@@ -1,5 +1,6 @@
 //! A remote that breaks one promise of the contract, for the probe to find out.
 
+use chunkstore::error::Operation;
 use chunkstore::id;
 use chunkstore::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use chunkstore::{Error, Result};
@@ -64,9 +65,7 @@ impl Remote for Lying {
 
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
         if self.lie == Lie::ReadsLate && self.is_late(name) {
-            return Err(Error::Missing {
-                object: name.to_string(),
-            });
+            return Err(Error::Missing { object: name.into() });
         }
         let offset = if self.lie == Lie::IgnoresRanges { 0 } else { offset };
         self.inner.read(name, offset, len, out)
@@ -89,7 +88,7 @@ impl Remote for Lying {
         match self.lie {
             Lie::RefusesDelete => {
                 let refused = std::io::ErrorKind::PermissionDenied.into();
-                Err(Error::remote("delete", name, refused))
+                Err(Error::remote(Operation::Delete, name, refused))
             }
             Lie::KeepsDeleted => Ok(()),
             _ => self.inner.delete(name),

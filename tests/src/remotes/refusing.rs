@@ -1,5 +1,6 @@
 //! A remote that can't read some of its objects, for as long as they are named here, while it gives all others.
 
+use chunkstore::error::Operation;
 use chunkstore::remote::{AllEnded, Kind, ObjectName, Remote, Staged};
 use chunkstore::{Error, Result};
 use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ impl Remote for Refusing {
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
         let why = self.refused.lock().unwrap().get(name).copied();
         match why {
-            Some(why) => Err(Error::remote("read", name, why())),
+            Some(why) => Err(Error::remote(Operation::Read, name, why())),
             None => self.inner.read(name, offset, len, out),
         }
     }

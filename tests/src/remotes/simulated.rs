@@ -5,6 +5,7 @@
 //! Operations are counted from 0, so that a test can run once, ask [`Simulated::operations`], and then break each one.
 
 use crate::random::Random;
+use chunkstore::error::Operation;
 use chunkstore::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use chunkstore::simulation::LocalEnd;
 use chunkstore::{Error, Result};
@@ -337,7 +338,7 @@ impl Simulated {
             storage.change(name, Some(bytes.into()));
         }
         if let Some(error) = verdict.error {
-            return Err(Error::remote("publish", name, error));
+            return Err(Error::remote(Operation::Publish, name, error));
         }
         match verdict.fault {
             Some(Fault::Slow) => storage.slow(),
@@ -356,7 +357,7 @@ impl Simulated {
     /// An operation of which there is no half.
     fn whole<T>(
         &self,
-        what: &'static str,
+        what: Operation,
         object: &dyn ToString,
         changes: bool,
         act: impl FnOnce(&mut Storage) -> T,
@@ -392,7 +393,7 @@ impl Remote for Simulated {
     }
 
     fn begin(&self) -> Result<Box<dyn Staged>> {
-        self.whole("create", &"a staged object", true, |_| ())?;
+        self.whole(Operation::Create, &"a staged object", true, |_| ())?;
         Ok(Box::new(StagedBytes {
             remote: self.clone(),
             bytes: Vec::new(),
@@ -404,11 +405,13 @@ impl Remote for Simulated {
         let mut storage = self.storage();
         let verdict = storage.next(false);
         if let Some(error) = verdict.error {
-            return Err(Error::remote("read", name, error));
+            return Err(Error::remote(Operation::Read, name, error));
         }
-        let object = storage.now.get(name).cloned().ok_or_else(|| Error::Missing {
-            object: name.to_string(),
-        })?;
+        let object = storage
+            .now
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Error::Missing { object: name.into() })?;
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(object.len());
         let end = start.saturating_add(len).min(object.len());
         out.extend_from_slice(&object[start..end]);
@@ -420,7 +423,7 @@ impl Remote for Simulated {
     }
 
     fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
-        self.whole("stat", name, false, |storage| {
+        self.whole(Operation::Stat, name, false, |storage| {
             storage.now.get(name).map(|bytes| bytes.len() as u64)
         })
     }
@@ -437,13 +440,13 @@ impl Remote for Simulated {
         }
         listed.into_iter().try_for_each(|(name, size)| each(name, size))?;
         match verdict.error {
-            Some(error) => Err(Error::remote("list", kind.folder(), error)),
+            Some(error) => Err(Error::remote(Operation::List, kind.folder(), error)),
             None => Ok(()),
         }
     }
 
     fn delete(&self, name: &ObjectName) -> Result<()> {
-        self.whole("delete", name, true, |storage| {
+        self.whole(Operation::Delete, name, true, |storage| {
             if storage.now.contains_key(name) {
                 storage.change(name, None);
             }
@@ -451,20 +454,20 @@ impl Remote for Simulated {
     }
 
     fn replace(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
-        self.whole("replace", name, true, |storage| {
+        self.whole(Operation::Replace, name, true, |storage| {
             storage.change(name, Some(bytes.into()));
         })
     }
 
     fn barrier(&self) -> Result<()> {
-        self.whole("sync", &"folders", true, |storage| {
+        self.whole(Operation::Sync, &"folders", true, |storage| {
             storage.fresh.clear();
             storage.past = std::mem::replace(&mut storage.durable, storage.now.clone());
         })
     }
 
     fn sweep_staged(&self, _: &mut AllEnded<'_>) -> Result<u64> {
-        self.whole("sweep", &"staged objects", true, |_| 0)
+        self.whole(Operation::Sweep, &"staged objects", true, |_| 0)
     }
 }
 
@@ -483,7 +486,7 @@ impl Staged for StagedBytes {
         };
         self.bytes.extend_from_slice(&bytes[..len]);
         match verdict.error {
-            Some(error) => Err(Error::remote("write", "a staged object", error)),
+            Some(error) => Err(Error::remote(Operation::Write, "a staged object", error)),
             None => Ok(()),
         }
     }

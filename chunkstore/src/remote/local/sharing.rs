@@ -3,7 +3,7 @@
 //! (docs/decisions/0023-whose-objects.md).
 
 use super::{ROOT, parent};
-use crate::error::Foreign;
+use crate::error::{Foreign, Obstacle};
 use rustix::fs::{AtFlags, Gid, Mode, Uid};
 use rustix::process::geteuid;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -82,9 +82,9 @@ pub(super) fn in_the_way(root: BorrowedFd<'_>, path: &str) -> Option<Foreign> {
         match rustix::fs::statat(root, path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if stat.st_uid != user => {
                 return Some(Foreign {
-                    path: match path {
-                        ROOT => "the repository's folder".to_string(),
-                        path => path.to_string(),
+                    place: match path {
+                        ROOT => Obstacle::Root,
+                        path => Obstacle::Path(path.to_string()),
                     },
                     owner: stat.st_uid,
                     user,

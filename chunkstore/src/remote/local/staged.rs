@@ -6,7 +6,7 @@
 
 use super::{LocalState, ROOT, STAGING, failed, is_lower_hex, parent};
 use crate::descriptors::open_patiently;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Operation, Result};
 use crate::remote::{AllEnded, ObjectName, Published, Staged};
 use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -46,7 +46,8 @@ impl StagedFile {
         for _ in 0..TRIES {
             let temporary = format!("{STAGING}/{}", hex::encode(crate::id::random::<16>()?));
             let created = create_locked(shared, root, &temporary);
-            let created = created.map_err(|e| shared.refused("create", &temporary, parent(&temporary), e))?;
+            let created =
+                created.map_err(|e| shared.refused(Operation::Create, &temporary, parent(&temporary), e))?;
             if let Some(file) = created {
                 return Ok(StagedFile {
                     shared: shared.clone(),
@@ -58,8 +59,8 @@ impl StagedFile {
                 });
             }
         }
-        let why = std::io::Error::other("what is written there is removed at once");
-        Err(failed("write to", STAGING, why))
+        let why = Cause::StagingVolatile.into_io(std::io::ErrorKind::Other);
+        Err(failed(Operation::WriteTo, STAGING, why))
     }
 
     /// Asks for writeback of what was written since the last time. A hint: nothing depends on its success.
@@ -81,11 +82,13 @@ impl StagedFile {
 impl StagedFile {
     /// Gives the bytes a name that has others, in one step.
     pub(super) fn replace(self, name: &ObjectName) -> Result<()> {
-        self.file.sync_data().map_err(|e| failed("sync", name, e))?;
-        let root = self.shared.existing_root("replace")?;
+        self.file
+            .sync_data()
+            .map_err(|e| failed(Operation::Sync, name, e))?;
+        let root = self.shared.existing_root(Operation::Replace)?;
         let path = name.path();
         rustix::fs::renameat(root, self.temporary.as_str(), root, path.as_str())
-            .map_err(|e| failed("replace", name, e))?;
+            .map_err(|e| failed(Operation::Replace, name, e))?;
         self.shared.unsynced.lock().touch(parent(&path), false);
         Ok(())
     }
@@ -98,7 +101,7 @@ impl Staged for StagedFile {
         }
         self.file.write_all(bytes).map_err(|e| {
             self.failed = true;
-            failed("write", &self.temporary, e)
+            failed(Operation::Write, &self.temporary, e)
         })?;
         self.written += bytes.len() as u64;
         if self.written - self.started >= WRITEBACK {
@@ -112,8 +115,10 @@ impl Staged for StagedFile {
             return Err(Error::WriterFailed);
         }
         // Tried once: after a failed sync the kernel may call the lost pages clean, and a second try would succeed.
-        self.file.sync_data().map_err(|e| failed("sync", name, e))?;
-        let root = self.shared.existing_root("publish")?;
+        self.file
+            .sync_data()
+            .map_err(|e| failed(Operation::Sync, name, e))?;
+        let root = self.shared.existing_root(Operation::Publish)?;
         let path = name.path();
         let folder = parent(&path);
         let mut created = false;
@@ -125,7 +130,7 @@ impl Staged for StagedFile {
                 .make_folder(root, folder)
                 .and_then(|()| rename_exclusive(root, &self.temporary, &path));
         }
-        let published = published.map_err(|e| self.shared.refused("publish", name, folder, e))?;
+        let published = published.map_err(|e| self.shared.refused(Operation::Publish, name, folder, e))?;
         // After the rename, or a barrier in between would take the note and miss the name. A name that exists is
         // noted too: its publisher may not have reached a barrier, and our caller will rely on it.
         self.shared.unsynced.lock().touch(folder, created);
@@ -239,11 +244,11 @@ enum StagedWriter {
 /// Removes the unpublished writes whose writers are gone: those that nobody holds locked where locks can be relied on,
 /// and elsewhere those that were there before every other session had ended.
 pub(super) fn sweep(dir: &mut Dir, all_ended: &mut AllEnded<'_>) -> Result<u64> {
-    let relies_on_locks = locks_are_seen(dir.fd().map_err(|e| failed("list", STAGING, e))?);
+    let relies_on_locks = locks_are_seen(dir.fd().map_err(|e| failed(Operation::List, STAGING, e))?);
     let mut doubtful = Vec::new();
     let mut swept = 0;
     while let Some(entry) = dir.read() {
-        let entry = entry.map_err(|e| failed("list", STAGING, e))?;
+        let entry = entry.map_err(|e| failed(Operation::List, STAGING, e))?;
         let name = entry.file_name();
         let of_length = |len| name.to_str().is_ok_and(|n| n.len() == len && is_lower_hex(n));
         let own = of_length(OWN_NAME);
@@ -255,7 +260,7 @@ pub(super) fn sweep(dir: &mut Dir, all_ended: &mut AllEnded<'_>) -> Result<u64> 
             Ok(StagedWriter::Unknown) => doubtful.push(CString::from(name)),
             // Published or swept by another in the meantime.
             Ok(StagedWriter::Keeps) | Err(Errno::NOENT) => {}
-            Err(e) => return Err(failed("sweep", shown(name), e)),
+            Err(e) => return Err(failed(Operation::Sweep, shown(name), e)),
         }
     }
     if !doubtful.is_empty() && all_ended()? {
@@ -299,7 +304,7 @@ fn remove(dir: &Dir, name: &CStr) -> Result<u64> {
     match removed {
         Ok(()) => Ok(1),
         Err(Errno::NOENT) => Ok(0),
-        Err(e) => Err(failed("sweep", shown(name), e)),
+        Err(e) => Err(failed(Operation::Sweep, shown(name), e)),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::fault::{Fault, Outcome};
 use super::http::Http;
-use crate::error::Result;
+use crate::error::{Cause, Result, UrlFault};
 use crate::remote::address::{Address, invalid};
 use crate::remote::link::Link;
 use crate::remote::{Kind, ObjectName};
@@ -34,7 +34,10 @@ pub(super) fn parameters(scheme: &str) -> &'static [&'static str] {
 
 impl Cloud {
     pub fn new(address: &Address, link: &Link) -> Result<Cloud> {
-        let unusable = |e: opendal::Error| invalid(address.cleaned(e.message()));
+        let unusable = |e: opendal::Error| {
+            let detail = address.cleaned(e.message());
+            invalid(UrlFault::Other { detail })
+        };
         let operator = match address.scheme.as_str() {
             "s3" => Operator::new(s3(address)?),
             "gs" => Operator::new(google(address)),
@@ -54,7 +57,7 @@ impl Cloud {
     pub async fn create(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
         let path = name.path();
         if !self.conditional && self.size(name).await?.is_some() {
-            return Err(Fault::lasting(ErrorKind::AlreadyExists, "it exists"));
+            return Err(Fault::lasting(ErrorKind::AlreadyExists, Cause::Exists));
         }
         let write = self
             .operator
@@ -138,7 +141,7 @@ fn s3(address: &Address) -> Result<services::S3> {
     match address.get("style") {
         None | Some("path") => {}
         Some("virtual") => builder = builder.enable_virtual_host_style(),
-        Some(_) => return Err(invalid("'style' is 'path' or 'virtual'")),
+        Some(_) => return Err(invalid(UrlFault::Style)),
     }
     if let (Some(key), Some(secret)) = (&address.user, &address.password) {
         builder = builder.access_key_id(key).secret_access_key(secret);
@@ -181,10 +184,13 @@ fn azure(address: &Address) -> services::Azblob {
 fn backblaze(address: &Address) -> Result<services::B2> {
     let bucket = address
         .get("bucket-id")
-        .ok_or_else(|| invalid("b2: needs ?bucket-id=..., as the bucket's page shows it"))?;
+        .ok_or_else(|| invalid(UrlFault::NoBucketId))?;
     let credential = |given: Option<&str>, name: &str| {
         let found = given.map(String::from).or_else(|| std::env::var(name).ok());
-        found.ok_or_else(|| invalid(format!("b2: needs {name}")))
+        found.ok_or_else(|| {
+            let variable = name.to_string();
+            invalid(UrlFault::NoCredential { variable })
+        })
     };
     let password = address.password.as_ref().map(|password| password.as_str());
     Ok(services::B2::default()

@@ -1,6 +1,7 @@
 //! Why one request failed, and whether trying again may help.
 
 use crate::descriptors;
+use crate::error::Cause;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
@@ -28,16 +29,16 @@ const SKEWED: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
 pub(super) type Outcome<T> = Result<T, Fault>;
 
 impl Fault {
-    pub fn lasting(kind: ErrorKind, text: impl Into<String>) -> Fault {
+    pub fn lasting(kind: ErrorKind, cause: impl Into<Cause>) -> Fault {
         Fault {
-            source: io::Error::new(kind, text.into()),
+            source: cause.into().into_io(kind),
             passing: false,
         }
     }
 
-    pub fn passing(kind: ErrorKind, text: impl Into<String>) -> Fault {
+    pub fn passing(kind: ErrorKind, cause: impl Into<Cause>) -> Fault {
         Fault {
-            source: io::Error::new(kind, text.into()),
+            source: cause.into().into_io(kind),
             passing: true,
         }
     }
@@ -48,12 +49,13 @@ impl Fault {
 }
 
 /// Why a program could not be started. For want of descriptors or processes it may start later.
-pub(super) fn not_started(program: &str, error: &io::Error) -> Fault {
-    let text = format!("start {program}: {error}");
-    match error.kind() {
-        _ if descriptors::are_exhausted(error) => Fault::passing(ErrorKind::ResourceBusy, text),
-        ErrorKind::WouldBlock => Fault::passing(ErrorKind::ResourceBusy, text),
-        _ => Fault::lasting(ErrorKind::Unsupported, text),
+pub(super) fn not_started(program: &'static str, error: io::Error) -> Fault {
+    let may_pass = descriptors::are_exhausted(&error) || error.kind() == ErrorKind::WouldBlock;
+    let error = error.into();
+    let cause = Cause::NotStarted { program, error };
+    match may_pass {
+        true => Fault::passing(ErrorKind::ResourceBusy, cause),
+        false => Fault::lasting(ErrorKind::Unsupported, cause),
     }
 }
 
@@ -88,17 +90,27 @@ pub(super) fn says_full(text: &str) -> bool {
     FULL.iter().any(|code| text.contains(code))
 }
 
+/// What this program itself told the library, whose requests it sends.
+fn own_cause(error: &opendal::Error) -> Option<Cause> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(own) = error.downcast_ref::<Cause>() {
+            return Some(own.clone());
+        }
+        cause = error.source();
+    }
+    None
+}
+
 impl From<opendal::Error> for Fault {
     fn from(error: opendal::Error) -> Fault {
         use opendal::ErrorKind as Found;
         let mut text = error.message().to_string();
+        let own = own_cause(&error);
         if let Some(cause) = error.source() {
             text = format!("{text}: {}", causes(cause));
         }
         let skewed = SKEWED.iter().any(|code| text.contains(code));
-        if skewed {
-            text = format!("this machine's clock and the server's differ: set the clock ({text})");
-        }
         let kind = match error.kind() {
             _ if says_full(&text) => ErrorKind::StorageFull,
             _ if skewed => ErrorKind::PermissionDenied,
@@ -110,11 +122,16 @@ impl From<opendal::Error> for Fault {
             Found::Unsupported => ErrorKind::Unsupported,
             _ => ErrorKind::Other,
         };
+        let cause = match own {
+            Some(cause) => cause,
+            None if skewed => Cause::ClockSkew { detail: text },
+            None => Cause::Detail(text),
+        };
         // Of two who create one name at once a server may tell the loser to try again.
         let passing = error.is_temporary() || kind == ErrorKind::ResourceBusy;
         Fault {
             passing: passing && kind != ErrorKind::StorageFull,
-            source: io::Error::new(kind, text),
+            source: cause.into_io(kind),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::fault::{Fault, Outcome, causes};
 use super::retry::MOST;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Operation, Result, UrlFault};
 use crate::remote::address::{Address, invalid};
 use crate::remote::link::Direction::{Download, Upload};
 use crate::remote::link::Link;
@@ -56,7 +56,7 @@ impl Http {
         }
         let client = builder.build();
         Ok(Http {
-            client: client.map_err(|e| invalid(format!("set up TLS: {}", causes(&e))))?,
+            client: client.map_err(|e| invalid(UrlFault::Tls { detail: causes(&e) }))?,
             link: link.clone(),
             stall: address.stall()?,
         })
@@ -103,17 +103,22 @@ impl Http {
 }
 
 fn file(path: &str) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| Error::local("read", Path::new(path), e))
+    std::fs::read(path).map_err(|e| Error::local(Operation::Read, Path::new(path), e))
 }
 
 fn unusable(parameter: &str, error: &reqwest::Error) -> Error {
-    invalid(format!("'{parameter}': {}", causes(error)))
+    invalid(UrlFault::Parameter {
+        parameter: parameter.to_string(),
+        detail: causes(error),
+    })
 }
 
 fn stalled(stall: Duration) -> Fault {
     Fault::passing(
         ErrorKind::TimedOut,
-        format!("nothing moved for {} s", stall.as_secs()),
+        Cause::Stalled {
+            seconds: stall.as_secs(),
+        },
     )
 }
 
@@ -124,23 +129,24 @@ const UNKNOWN_HOST: [&str; 2] = ["Name or service not known", "Name does not res
 fn failed(error: &reqwest::Error) -> Fault {
     let place = error.url().filter(|_| error.is_connect());
     let place = place.and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
-    let text = match place {
-        Some((host, port)) => format!("connect to {host}:{port}: {}", causes(error)),
-        None => causes(error),
-    };
-    if text.contains("certificate") {
-        return Fault::lasting(ErrorKind::PermissionDenied, text);
-    }
-    if error.is_builder() {
-        return Fault::lasting(ErrorKind::InvalidInput, text);
-    }
+    let detail = causes(error);
+    let is_certificate = detail.contains("certificate");
     // That there is no such host; that nobody could be asked is told otherwise.
-    if UNKNOWN_HOST.iter().any(|said| text.contains(said)) {
-        return Fault::lasting(ErrorKind::AddrNotAvailable, text);
-    }
-    match error.is_timeout() {
-        true => Fault::passing(ErrorKind::TimedOut, text),
-        false => Fault::passing(ErrorKind::ConnectionAborted, text),
+    let is_unknown_host = UNKNOWN_HOST.iter().any(|said| detail.contains(said));
+    let cause = match place {
+        Some((host, port)) => Cause::NotConnected {
+            host: host.to_string(),
+            port,
+            detail,
+        },
+        None => Cause::Detail(detail),
+    };
+    match () {
+        () if is_certificate => Fault::lasting(ErrorKind::PermissionDenied, cause),
+        () if error.is_builder() => Fault::lasting(ErrorKind::InvalidInput, cause),
+        () if is_unknown_host => Fault::lasting(ErrorKind::AddrNotAvailable, cause),
+        () if error.is_timeout() => Fault::passing(ErrorKind::TimedOut, cause),
+        () => Fault::passing(ErrorKind::ConnectionAborted, cause),
     }
 }
 
@@ -259,6 +265,7 @@ fn to_library(fault: Fault) -> opendal::Error {
         _ => opendal::ErrorKind::Unexpected,
     };
     let error = opendal::Error::new(kind, fault.source.to_string());
+    let error = error.set_source(Cause::detailed(&fault.source));
     match fault.passing {
         true => error.set_temporary(),
         false => error,

@@ -4,6 +4,7 @@
 use super::fault::{Fault, Outcome, not_started};
 use super::webdav::WebDav;
 use crate::child;
+use crate::error::Cause;
 use crate::remote::address::Address;
 use crate::remote::link::Link;
 use std::io::ErrorKind;
@@ -15,6 +16,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+const RCLONE: &str = "rclone";
 const USER: &str = "dedup";
 /// Longest start.
 const START: Duration = Duration::from_secs(60);
@@ -57,10 +59,9 @@ impl Rclone {
     }
 
     async fn start(&self) -> Outcome<Running> {
-        let random =
-            crate::id::random::<24>().map_err(|e| Fault::lasting(ErrorKind::Other, e.to_string()))?;
+        let random = crate::id::random::<24>().map_err(|e| Fault::lasting(ErrorKind::Other, e))?;
         let password = Zeroizing::new(hex::encode(random));
-        let mut command = Command::from(child::command("rclone").map_err(|e| not_started("rclone", &e))?);
+        let mut command = Command::from(child::command(RCLONE).map_err(|e| not_started(RCLONE, e))?);
         command
             .args([
                 "serve",
@@ -79,21 +80,24 @@ impl Rclone {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         child::detach(&mut command);
-        let mut child = child::start_async(command).map_err(|e| not_started("rclone", &e))?;
+        let mut child = child::start_async(command).map_err(|e| not_started(RCLONE, e))?;
         let Some(said) = child.stderr.take() else {
-            return Err(Fault::lasting(ErrorKind::Other, "rclone has no pipe"));
+            return Err(Fault::lasting(
+                ErrorKind::Other,
+                Cause::NoPipes { program: RCLONE },
+            ));
         };
         let mut said = BufReader::new(said);
         let port = tokio::time::timeout(START, listens(&mut said)).await;
-        let port = port.map_err(|_| Fault::passing(ErrorKind::TimedOut, "rclone does not start"))??;
+        let port =
+            port.map_err(|_| Fault::passing(ErrorKind::TimedOut, Cause::NotReady { program: RCLONE }))??;
         // Read on, or rclone would wait once the pipe is full.
         tokio::spawn(async move {
             let mut sink = [0; 512];
             while said.read(&mut sink).await.is_ok_and(|n| n > 0) {}
         });
         let address = Address::of_loopback(port, USER, password);
-        let server =
-            WebDav::new(&address, &self.link).map_err(|e| Fault::lasting(ErrorKind::Other, e.to_string()))?;
+        let server = WebDav::new(&address, &self.link).map_err(|e| Fault::lasting(ErrorKind::Other, e))?;
         Ok(Running {
             child,
             server: Arc::new(server),
@@ -121,6 +125,9 @@ async fn listens(said: &mut BufReader<ChildStderr>) -> Outcome<u16> {
     }
     Err(Fault::lasting(
         ErrorKind::InvalidInput,
-        format!("rclone: {}", last.trim()),
+        Cause::Program {
+            program: RCLONE,
+            said: Box::new(Cause::Detail(last.trim().to_string())),
+        },
     ))
 }

@@ -8,7 +8,7 @@
 use super::fault::{Fault, Outcome};
 use super::runtime;
 use crate::cancel::{CancelToken, POLL, Work};
-use crate::error::Result;
+use crate::error::{Cause, Result};
 use crate::remote::address::Address;
 use parking_lot::{Condvar, Mutex};
 use std::io::ErrorKind;
@@ -132,7 +132,10 @@ impl RetryingClient {
                 return Err(given_up(fault, tries + 1, away));
             }
             if !(self.clock.wait)(&self.cancel, work, wait) {
-                return Err(Fault::lasting(ErrorKind::Interrupted, fault.source.to_string()));
+                return Err(Fault::lasting(
+                    ErrorKind::Interrupted,
+                    Cause::detailed(&fault.source),
+                ));
             }
             away += wait;
             tries += 1;
@@ -182,8 +185,13 @@ fn jittered(tries: u32) -> Duration {
 }
 
 fn given_up(fault: Fault, tries: u32, away: Duration) -> Fault {
-    let text = format!("{} (tried {tries} times in {} s)", fault.source, away.as_secs());
-    Fault::passing(fault.kind(), text)
+    let kind = fault.kind();
+    let cause = Cause::Retried {
+        tries,
+        seconds: away.as_secs(),
+        last: fault.source.into(),
+    };
+    Fault::passing(kind, cause)
 }
 
 #[cfg(test)]
@@ -242,7 +250,7 @@ mod tests {
             Err(busy())
         });
         assert!((2..=4).contains(&calls), "{calls}");
-        assert!(outcome.unwrap_err().source.to_string().contains("tried"));
+        assert!(was_given_up(&outcome.unwrap_err()));
     }
 
     /// A storage that refuses at once is asked for as long as patience lasts, and little longer.
@@ -259,8 +267,12 @@ mod tests {
         );
     }
 
+    fn was_given_up(fault: &Fault) -> bool {
+        matches!(Cause::of(&fault.source), Some(Cause::Retried { .. }))
+    }
+
     fn busy() -> Fault {
-        Fault::passing(ErrorKind::TimedOut, "busy")
+        Fault::passing(ErrorKind::TimedOut, Cause::NoLength)
     }
 
     #[test]
@@ -274,7 +286,7 @@ mod tests {
         let mut calls = 0;
         let denied = sender.send::<()>(Work::Closing, |_| {
             calls += 1;
-            Err(Fault::lasting(ErrorKind::PermissionDenied, "no"))
+            Err(Fault::lasting(ErrorKind::PermissionDenied, Cause::NoLength))
         });
         assert_eq!(
             (denied.unwrap_err().kind(), calls),
@@ -288,7 +300,7 @@ mod tests {
         let started = Instant::now();
         let fault = sender.send::<()>(Work::Closing, |_| Err(busy())).unwrap_err();
         assert_eq!(fault.kind(), ErrorKind::TimedOut);
-        assert!(fault.source.to_string().contains("tried"), "{}", fault.source);
+        assert!(was_given_up(&fault), "{}", fault.source);
         assert!(started.elapsed() < Duration::from_secs(2));
     }
 

@@ -3,6 +3,7 @@
 
 use super::fault::{Fault, Outcome};
 use crate::cancel::{CancelToken, Work};
+use crate::error::Cause;
 use crate::threads;
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -14,20 +15,21 @@ use tokio::runtime::{Builder, Runtime};
 /// Threads that drive sockets. Packing and sealing happen elsewhere.
 const THREADS: usize = 2;
 
-static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+static RUNTIME: OnceLock<Result<Runtime, Cause>> = OnceLock::new();
 
 fn runtime() -> Outcome<&'static Runtime> {
     let started = RUNTIME.get_or_init(|| {
         // The library would panic for want of a thread; one more looks up names.
-        threads::can_spawn(THREADS + 1).map_err(|e| e.to_string())?;
+        threads::can_spawn(THREADS + 1)?;
         let mut builder = Builder::new_multi_thread();
         builder
             .worker_threads(THREADS)
             .thread_name("network")
             .enable_all();
-        builder.build().map_err(|e| e.to_string())
+        builder.build().map_err(|e| Cause::detailed(&e))
     });
-    let failed = |e: &String| Fault::lasting(ErrorKind::Other, format!("start the network threads: {e}"));
+    let failed =
+        |cause: &Cause| Fault::lasting(ErrorKind::Other, Cause::NetworkThreads(Box::new(cause.clone())));
     started.as_ref().map_err(failed)
 }
 
@@ -69,7 +71,7 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
 
 /// What a request ends with when its run was cancelled.
 pub(super) fn interrupted() -> Fault {
-    Fault::lasting(ErrorKind::Interrupted, "interrupted")
+    Fault::lasting(ErrorKind::Interrupted, Cause::Interrupted)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod connection;
 use self::connection::{Connection, fault};
 use super::fault::{Fault, Outcome};
 use super::temporary;
-use crate::error::Result;
+use crate::error::{Cause, Result, UrlFault};
 use crate::remote::address::{Address, invalid};
 use crate::remote::link::Direction::{Download, Upload};
 use crate::remote::link::Link;
@@ -49,9 +49,7 @@ fn with_mode(permissions: u32) -> FileAttributes {
 impl Sftp {
     pub fn new(address: &Address, link: &Link) -> Result<Sftp> {
         if address.password.is_some() {
-            return Err(invalid(
-                "sftp: takes keys and agents as 'ssh' does, and no password",
-            ));
+            return Err(invalid(UrlFault::SftpPassword));
         }
         // `~/` is below the home directory; the server resolves relative paths from there.
         let root = match address.path.strip_prefix("~/") {
@@ -120,10 +118,7 @@ impl Sftp {
         if matches!(&created, Err(fault) if fault.kind() == ErrorKind::Other)
             && self.is_full(&connection, bytes.len()).await
         {
-            return Err(Fault::lasting(
-                ErrorKind::StorageFull,
-                "the server's disk is full",
-            ));
+            return Err(Fault::lasting(ErrorKind::StorageFull, Cause::ServerFull));
         }
         created
     }

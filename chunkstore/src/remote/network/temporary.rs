@@ -4,6 +4,7 @@
 //! use as such, and a writer behind a server holds no lock there.
 
 use super::fault::{Fault, Outcome};
+use crate::error::Cause;
 use std::io::ErrorKind;
 
 pub(super) const FOLDER: &str = "tmp";
@@ -24,10 +25,7 @@ pub(super) fn is_ours(name: &str) -> bool {
 /// An unpublished write is not there any more: a sweep took it for a leftover. The bytes are still here, so all of it is
 /// tried again.
 pub(super) fn swept() -> Fault {
-    Fault::passing(
-        ErrorKind::Other,
-        "what was being written was removed by somebody else",
-    )
+    Fault::passing(ErrorKind::Other, Cause::StagedRemoved)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::fault::{Fault, Outcome, says_full};
 use super::http::Http;
 use super::temporary;
-use crate::error::Result;
+use crate::error::{Cause, Result};
 use crate::remote::address::Address;
 use crate::remote::link::Link;
 use crate::remote::multistatus::{self, Member};
@@ -194,7 +194,7 @@ impl WebDav {
         let answer = expect(answer, &[StatusCode::OK], &self.http).await?;
         let length = answer.headers().get("content-length");
         let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
-        let silent = || Fault::lasting(ErrorKind::InvalidData, "the server does not say how long it is");
+        let silent = || Fault::lasting(ErrorKind::InvalidData, Cause::NoLength);
         length.map(Some).ok_or_else(silent)
     }
 
@@ -227,10 +227,7 @@ impl WebDav {
         if answer.status() == StatusCode::NOT_FOUND {
             let root = self.properties("", "0").await?;
             return match root.status() {
-                StatusCode::NOT_FOUND => Err(Fault::lasting(
-                    ErrorKind::NotFound,
-                    "the repository's folder is missing",
-                )),
+                StatusCode::NOT_FOUND => Err(Fault::lasting(ErrorKind::NotFound, Cause::FolderMissing)),
                 _ => expect(root, &[StatusCode::MULTI_STATUS], &self.http)
                     .await
                     .map(|_| Vec::new()),
@@ -239,8 +236,8 @@ impl WebDav {
         let answer = expect(answer, &[StatusCode::MULTI_STATUS], &self.http).await?;
         let text = self.text(answer, LISTING_MAX).await?;
         let mut members = multistatus::parse(&text).map_err(|e| {
-            let what = format!("the listing does not parse: {e}");
-            Fault::lasting(ErrorKind::InvalidData, what)
+            let detail = e.to_string();
+            Fault::lasting(ErrorKind::InvalidData, Cause::ListingUnparsable { detail })
         })?;
         // The folder is among its own members.
         let own = folder.rsplit('/').next().unwrap_or_default();
@@ -267,10 +264,7 @@ impl WebDav {
         let mut text = Vec::new();
         while let Some(bytes) = body.next().await.transpose()? {
             if text.len() + bytes.len() > max {
-                return Err(Fault::lasting(
-                    ErrorKind::InvalidData,
-                    "the server's answer is too long",
-                ));
+                return Err(Fault::lasting(ErrorKind::InvalidData, Cause::AnswerTooLong));
             }
             text.extend_from_slice(&bytes);
         }
@@ -335,16 +329,21 @@ async fn expect(answer: Response, good: &[StatusCode], http: &Http) -> Outcome<R
         }
     }
     let said = String::from_utf8_lossy(&said);
-    let text = format!("the server answered {status}: {}", said.trim());
-    let text = text.trim_end_matches([':', ' ']);
+    let is_full = says_full(&said);
+    let cause = Cause::Answered {
+        status: status.to_string(),
+        detail: said.trim().trim_end_matches([':', ' ']).to_string(),
+    };
     Err(match status {
-        StatusCode::INSUFFICIENT_STORAGE => Fault::lasting(ErrorKind::StorageFull, text),
-        _ if says_full(text) => Fault::lasting(ErrorKind::StorageFull, text),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fault::lasting(ErrorKind::PermissionDenied, text),
-        StatusCode::NOT_FOUND => Fault::lasting(ErrorKind::NotFound, text),
-        StatusCode::PRECONDITION_FAILED => Fault::lasting(ErrorKind::AlreadyExists, text),
-        StatusCode::LOCKED | StatusCode::TOO_MANY_REQUESTS => Fault::passing(ErrorKind::ResourceBusy, text),
-        status if status.is_server_error() => Fault::passing(ErrorKind::Other, text),
-        _ => Fault::lasting(ErrorKind::Other, text),
+        StatusCode::INSUFFICIENT_STORAGE => Fault::lasting(ErrorKind::StorageFull, cause),
+        _ if is_full => Fault::lasting(ErrorKind::StorageFull, cause),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Fault::lasting(ErrorKind::PermissionDenied, cause)
+        }
+        StatusCode::NOT_FOUND => Fault::lasting(ErrorKind::NotFound, cause),
+        StatusCode::PRECONDITION_FAILED => Fault::lasting(ErrorKind::AlreadyExists, cause),
+        StatusCode::LOCKED | StatusCode::TOO_MANY_REQUESTS => Fault::passing(ErrorKind::ResourceBusy, cause),
+        status if status.is_server_error() => Fault::passing(ErrorKind::Other, cause),
+        _ => Fault::lasting(ErrorKind::Other, cause),
     })
 }

@@ -5,6 +5,7 @@ use super::xattr::{self, Object, magic_path};
 use super::{Owners, stat_fd};
 use crate::entry::{Kind, Meta, Time};
 use crate::fsmeta::{ApplyOptions, ApplyProblem, Owner, check_name};
+use crate::problem::MetaPart;
 use chunkstore::descriptors::open_patiently;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
@@ -50,7 +51,7 @@ pub fn apply_meta(
             }
             apply_times(&handle, meta, &mut problems);
         }
-        Err(errno) => problems.note("open", errno),
+        Err(errno) => problems.note(MetaPart::All, errno),
     }
     problems.0
 }
@@ -58,21 +59,16 @@ pub fn apply_meta(
 struct Problems(Vec<ApplyProblem>);
 
 impl Problems {
-    fn note(&mut self, what: &'static str, errno: Errno) {
-        self.attribute(what, &[], errno);
-    }
-
-    fn attribute(&mut self, what: &'static str, attribute: &[u8], errno: Errno) {
+    fn note(&mut self, part: MetaPart, errno: Errno) {
         self.0.push(ApplyProblem {
-            what,
-            attribute: attribute.to_vec(),
+            part,
             errno: errno.raw_os_error(),
         });
     }
 
-    fn check(&mut self, what: &'static str, result: Result<(), Errno>) {
+    fn check(&mut self, part: MetaPart, result: Result<(), Errno>) {
         if let Err(errno) = result {
-            self.note(what, errno);
+            self.note(part, errno);
         }
     }
 }
@@ -169,7 +165,7 @@ fn apply_owner(
     };
     // All ones means "leave it" to the kernel and is nobody's number.
     if uid == u32::MAX || gid == u32::MAX {
-        problems.note("owner", Errno::INVAL);
+        problems.note(MetaPart::Owner, Errno::INVAL);
         return Given {
             user: false,
             group: false,
@@ -191,7 +187,7 @@ fn apply_owner(
             group: true,
         },
         Err(errno) => {
-            problems.note("owner", errno);
+            problems.note(MetaPart::Owner, errno);
             // Without privilege a group one is a member of can still be given.
             let grouped = user.is_some() && group.is_some() && give(None, group).is_ok();
             Given {
@@ -222,9 +218,9 @@ fn apply_mode(handle: &Handle<'_>, kind: &Kind, meta: &Meta, given: Given, probl
         // Links have no permissions.
         Pinned::Link(..) => Ok(()),
     };
-    problems.check("mode", result);
+    problems.check(MetaPart::Mode, result);
     if mode != meta.mode & 0o7777 {
-        problems.note("mode", Errno::PERM);
+        problems.note(MetaPart::Mode, Errno::PERM);
     }
 }
 
@@ -235,7 +231,7 @@ fn apply_xattrs(handle: &Handle<'_>, meta: &Meta, options: &ApplyOptions, proble
     let inherited = match xattr::names(&object) {
         Ok(names) => names,
         Err(errno) => {
-            problems.note("attribute", errno);
+            problems.note(MetaPart::Attributes, errno);
             Vec::new()
         }
     };
@@ -246,7 +242,7 @@ fn apply_xattrs(handle: &Handle<'_>, meta: &Meta, options: &ApplyOptions, proble
         }
         match object.remove(&name) {
             Ok(()) | Err(Errno::NODATA) => {}
-            Err(errno) => problems.attribute("attribute", &name, errno),
+            Err(errno) => problems.note(MetaPart::Attribute(name.to_vec()), errno),
         }
     }
     for x in meta.xattrs.iter() {
@@ -259,14 +255,14 @@ fn apply_xattrs(handle: &Handle<'_>, meta: &Meta, options: &ApplyOptions, proble
             object.set(&x.name, &x.value)
         };
         if let Err(errno) = result {
-            problems.attribute("attribute", &x.name, errno);
+            problems.note(MetaPart::Attribute(x.name.clone()), errno);
         }
     }
 }
 
 fn apply_times(handle: &Handle<'_>, meta: &Meta, problems: &mut Problems) {
     let Some(modified) = timespec(meta.mtime) else {
-        problems.note("times", Errno::INVAL);
+        problems.note(MetaPart::Times, Errno::INVAL);
         return;
     };
     let times = Timestamps {
@@ -283,7 +279,7 @@ fn apply_times(handle: &Handle<'_>, meta: &Meta, problems: &mut Problems) {
         Pinned::Path(fd) => rustix::fs::utimensat(CWD, magic_path(fd.as_fd()), &times, AtFlags::empty()),
         Pinned::Link(_, dir, name) => rustix::fs::utimensat(dir, *name, &times, AtFlags::SYMLINK_NOFOLLOW),
     };
-    problems.check("times", result);
+    problems.check(MetaPart::Times, result);
 }
 
 /// Nanoseconds beyond a second have meanings of their own to the kernel ("now", "leave it").

@@ -9,7 +9,9 @@ use super::xattr::magic_path;
 use super::{Blank, FollowLinks, list_dir, stat, stat_fd, sync_fs};
 use crate::entry::{Kind, Meta};
 use crate::fsmeta::{Changes, Names, TargetError, check_name};
+use crate::problem::NameFault;
 use chunkstore::descriptors::open_patiently;
+use chunkstore::error::{IoError, Operation};
 use parking_lot::RwLock;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
@@ -50,8 +52,8 @@ impl Target {
     }
 
     pub fn open_with(path: &Path, changes: Changes) -> Result<Target> {
-        let fd =
-            open_patiently(|| rustix::fs::open(path, dir_flags(), Mode::empty())).map_err(failed("open"))?;
+        let fd = open_patiently(|| rustix::fs::open(path, dir_flags(), Mode::empty()))
+            .map_err(failed(Operation::Open))?;
         Ok(Target {
             root: TargetDir { fd, changes },
             followed: RwLock::default(),
@@ -122,7 +124,7 @@ impl TargetDir {
     pub fn open_dir(&self, name: &[u8]) -> Result<TargetDir> {
         check_name(name)?;
         let fd = open_patiently(|| openat(&self.fd, name, dir_flags() | OFlags::NOFOLLOW, Mode::empty()));
-        fd.map(|fd| self.beneath(fd)).map_err(failed("open"))
+        fd.map(|fd| self.beneath(fd)).map_err(failed(Operation::Open))
     }
 
     fn beneath(&self, fd: OwnedFd) -> TargetDir {
@@ -134,7 +136,7 @@ impl TargetDir {
         let cloned = self.fd.try_clone();
         cloned
             .map(|fd| self.beneath(fd))
-            .map_err(|source| TargetError::Io { call: "open", source })
+            .map_err(|e| io_error(Operation::Open, e))
     }
 
     /// The directory that the link `name` leads to. Only for what lies above that which is restored, and only through
@@ -142,14 +144,14 @@ impl TargetDir {
     pub fn follow(&self, name: &[u8]) -> Result<TargetDir> {
         check_name(name)?;
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let link = openat(&self.fd, name, flags, Mode::empty()).map_err(failed("open"))?;
-        let owner = rustix::fs::fstat(&link).map_err(failed("stat"))?.st_uid;
+        let link = openat(&self.fd, name, flags, Mode::empty()).map_err(failed(Operation::Open))?;
+        let owner = rustix::fs::fstat(&link).map_err(failed(Operation::Stat))?.st_uid;
         if owner != 0 && owner != rustix::process::geteuid().as_raw() {
             return Err(TargetError::ForeignLink { owner });
         }
-        let to = rustix::fs::readlinkat(&link, c"", Vec::new()).map_err(failed("readlink"))?;
+        let to = rustix::fs::readlinkat(&link, c"", Vec::new()).map_err(failed(Operation::ReadLink))?;
         let fd = open_patiently(|| openat(&self.fd, to.as_c_str(), dir_flags(), Mode::empty()));
-        fd.map(|fd| self.beneath(fd)).map_err(failed("open"))
+        fd.map(|fd| self.beneath(fd)).map_err(failed(Operation::Open))
     }
 
     /// Writes all that is not yet on the disk of the file system that it is on.
@@ -161,17 +163,15 @@ impl TargetDir {
     pub fn names(&self) -> Result<Names> {
         let mut names = Names::default();
         // A descriptor of its own: reading moves the position, which clones share.
-        let dir = openat(&self.fd, c".", dir_flags(), Mode::empty()).map_err(failed("open"))?;
-        list_dir(dir.as_fd(), &mut Vec::new(), &mut names)
-            .map_err(|source| TargetError::Io { call: "list", source })?;
+        let dir = openat(&self.fd, c".", dir_flags(), Mode::empty()).map_err(failed(Operation::Open))?;
+        list_dir(dir.as_fd(), &mut Vec::new(), &mut names).map_err(|e| io_error(Operation::List, e))?;
         names.sort();
         Ok(names)
     }
 
     /// Lets its owner, if that is this process, create and remove names in it; gives the permissions that it had.
     pub fn open_up(&self) -> Result<Option<u32>> {
-        let (_, meta) =
-            stat_fd(self.fd.as_fd()).map_err(|source| TargetError::Io { call: "stat", source })?;
+        let (_, meta) = stat_fd(self.fd.as_fd()).map_err(|e| io_error(Operation::Stat, e))?;
         let Some(mode) = opened_up(&meta) else {
             return Ok(None);
         };
@@ -183,28 +183,28 @@ impl TargetDir {
     pub fn open_up_dir(&self, name: &[u8]) -> Result<Option<u32>> {
         check_name(name)?;
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = openat(&self.fd, name, flags, Mode::empty()).map_err(failed("open"))?;
-        let (_, meta) = stat_fd(dir.as_fd()).map_err(|source| TargetError::Io { call: "stat", source })?;
+        let dir = openat(&self.fd, name, flags, Mode::empty()).map_err(failed(Operation::Open))?;
+        let (_, meta) = stat_fd(dir.as_fd()).map_err(|e| io_error(Operation::Stat, e))?;
         let Some(mode) = opened_up(&meta) else {
             return Ok(None);
         };
         let path = magic_path(dir.as_fd());
-        self.change("chmod", || {
+        self.change(Operation::Chmod, || {
             rustix::fs::chmodat(CWD, path, Mode::from_raw_mode(mode), AtFlags::empty())
         })?;
         Ok(Some(meta.mode & 0o7777))
     }
 
     pub fn set_mode(&self, mode: u32) -> Result<()> {
-        self.change("chmod", || {
+        self.change(Operation::Chmod, || {
             rustix::fs::fchmod(&self.fd, Mode::from_raw_mode(mode))
         })
     }
 
     /// Makes one change to the target.
-    fn change<T>(&self, call: &'static str, change: impl FnOnce() -> rustix::io::Result<T>) -> Result<T> {
+    fn change<T>(&self, operation: Operation, change: impl FnOnce() -> rustix::io::Result<T>) -> Result<T> {
         let changed = self.changes.make(|| Ok(change()?));
-        changed.map_err(|source| TargetError::Io { call, source })
+        changed.map_err(|e| io_error(operation, e))
     }
 
     /// Several components at once. A link anywhere in `path` is an error.
@@ -224,7 +224,7 @@ impl TargetDir {
             // Old kernel, a sandbox that does not know the call, a rename under way: the components one by one give the
             // same guarantee.
             Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => self.open_each(path),
-            Err(errno) => Err(failed("open")(errno)),
+            Err(errno) => Err(failed(Operation::Open)(errno)),
         }
     }
 
@@ -241,7 +241,9 @@ impl TargetDir {
     /// (`AlreadyExists`).
     pub fn create_dir(&self, name: &[u8]) -> Result<TargetDir> {
         check_name(name)?;
-        self.change("mkdir", || rustix::fs::mkdirat(&self.fd, name, Mode::RWXU))?;
+        self.change(Operation::Mkdir, || {
+            rustix::fs::mkdirat(&self.fd, name, Mode::RWXU)
+        })?;
         self.open_dir(name)
     }
 
@@ -252,7 +254,7 @@ impl TargetDir {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         let create = || open_patiently(|| openat(&self.fd, name, flags, mode));
-        Ok(File::from(self.change("create", create)?))
+        Ok(File::from(self.change(Operation::Create, create)?))
     }
 
     /// Creates anything but a regular file, with no permissions where it has any. `link` is stored as it is and
@@ -260,7 +262,7 @@ impl TargetDir {
     pub fn create_special(&self, name: &[u8], kind: &Kind) -> Result<()> {
         check_name(name)?;
         let node = |file_type, rdev| {
-            self.change("mknod", || {
+            self.change(Operation::Mknod, || {
                 rustix::fs::mknodat(&self.fd, name, file_type, Mode::empty(), rdev)
             })
         };
@@ -269,10 +271,10 @@ impl TargetDir {
                 if target.is_empty() || target.contains(&0) {
                     return Err(TargetError::HostileName {
                         name: target.clone(),
-                        why: "not a link's target",
+                        fault: NameFault::LinkTarget,
                     });
                 }
-                self.change("symlink", || {
+                self.change(Operation::Symlink, || {
                     rustix::fs::symlinkat(target.as_slice(), &self.fd, name)
                 })
             }
@@ -290,7 +292,7 @@ impl TargetDir {
     pub fn hard_link(&self, name: &[u8], from: &TargetDir, from_name: &[u8], expect: FileId) -> Result<()> {
         check_name(name)?;
         check_name(from_name)?;
-        self.change("link", || {
+        self.change(Operation::Link, || {
             rustix::fs::linkat(&from.fd, from_name, &self.fd, name, AtFlags::empty())
         })?;
         let (_, meta) = self.stat(name)?;
@@ -307,14 +309,15 @@ impl TargetDir {
     pub fn stat(&self, name: &[u8]) -> Result<(Kind, Meta)> {
         check_name(name)?;
         stat(self.fd.as_fd(), name, FollowLinks::No, &Blank::default())
-            .map_err(|source| TargetError::Io { call: "stat", source })
+            .map_err(|e| io_error(Operation::Stat, e))
     }
 
     /// Opens what is at `name` for reading; a link is not followed.
     pub fn open_file(&self, name: &[u8]) -> Result<File> {
         check_name(name)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let fd = open_patiently(|| openat(&self.fd, name, flags, Mode::empty())).map_err(failed("open"))?;
+        let fd = open_patiently(|| openat(&self.fd, name, flags, Mode::empty()))
+            .map_err(failed(Operation::Open))?;
         Ok(File::from(fd))
     }
 
@@ -322,14 +325,15 @@ impl TargetDir {
     pub fn open_to_lock(&self, name: &[u8]) -> Result<File> {
         check_name(name)?;
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let fd = open_patiently(|| openat(&self.fd, name, flags, Mode::empty())).map_err(failed("open"))?;
+        let fd = open_patiently(|| openat(&self.fd, name, flags, Mode::empty()))
+            .map_err(failed(Operation::Open))?;
         Ok(File::from(fd))
     }
 
     /// Removes anything but a directory.
     pub fn remove(&self, name: &[u8]) -> Result<()> {
         check_name(name)?;
-        self.change("unlink", || {
+        self.change(Operation::Unlink, || {
             rustix::fs::unlinkat(&self.fd, name, AtFlags::empty())
         })
     }
@@ -337,7 +341,7 @@ impl TargetDir {
     /// Removes an empty directory.
     pub fn remove_dir(&self, name: &[u8]) -> Result<()> {
         check_name(name)?;
-        self.change("rmdir", || {
+        self.change(Operation::Rmdir, || {
             rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR)
         })
     }
@@ -346,14 +350,16 @@ impl TargetDir {
     pub fn rename(&self, from: &[u8], to: &[u8]) -> Result<()> {
         check_name(from)?;
         check_name(to)?;
-        self.change("rename", || rustix::fs::renameat(&self.fd, from, &self.fd, to))
+        self.change(Operation::Rename, || {
+            rustix::fs::renameat(&self.fd, from, &self.fd, to)
+        })
     }
 
     /// The same, but whatever is there already is an error (`AlreadyExists`).
     pub fn rename_to_free(&self, from: &[u8], to: &[u8]) -> Result<()> {
         check_name(from)?;
         check_name(to)?;
-        self.change("rename", || {
+        self.change(Operation::Rename, || {
             match rustix::fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE) {
                 Err(Errno::INVAL | Errno::NOSYS) => self.link_to_free(from, to),
                 renamed => renamed,
@@ -399,9 +405,13 @@ fn dir_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
 }
 
-fn failed(call: &'static str) -> impl Fn(Errno) -> TargetError {
-    move |errno| TargetError::Io {
-        call,
-        source: io::Error::from(errno),
+fn failed(operation: Operation) -> impl Fn(Errno) -> TargetError {
+    move |errno| io_error(operation, errno)
+}
+
+fn io_error(operation: Operation, source: impl Into<IoError>) -> TargetError {
+    TargetError::Io {
+        operation,
+        source: source.into(),
     }
 }

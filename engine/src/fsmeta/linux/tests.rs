@@ -5,6 +5,7 @@ use super::*;
 use crate::entry::{Kind, Meta, Time, Trouble, Xattr};
 use crate::fsmeta::{ApplyOptions, Names, Owner, TargetError};
 use crate::platform::nobody::{NOBODY, as_nobody};
+use crate::problem::MetaPart;
 use rustix::fs::{CWD, RenameFlags};
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -391,7 +392,7 @@ fn special_files_come_back() {
         &root_options(),
         &Owners::default(),
     );
-    assert_eq!((problems.len(), problems[0].what), (1, "open"));
+    assert_eq!((problems.len(), &problems[0].part), (1, &MetaPart::All));
     assert_ne!(dir.stat(b"victim").unwrap().1.mtime, some_meta().mtime);
 }
 
@@ -413,8 +414,18 @@ fn hostile_metadata_is_a_problem_not_a_surprise() {
     };
     let at = At::Fd(file.as_fd());
     let problems = apply_meta(&at, &Kind::File, &hostile, &root_options(), &Owners::default());
-    let what: Vec<&str> = problems.iter().map(|p| p.what).collect();
-    assert_eq!(what, ["owner", "attribute", "attribute", "attribute", "times"]);
+    let parts: Vec<MetaPart> = problems.into_iter().map(|p| p.part).collect();
+    let attribute = |name: &[u8]| MetaPart::Attribute(name.to_vec());
+    assert_eq!(
+        parts,
+        [
+            MetaPart::Owner,
+            attribute(b""),
+            attribute(b"user.a\0b"),
+            attribute(b"nonsense"),
+            MetaPart::Times
+        ]
+    );
     let after = stat_fd(file.as_fd()).unwrap().1;
     assert_eq!((after.uid, after.mtime), (before.uid, before.mtime));
 }
@@ -445,8 +456,9 @@ fn without_root_what_is_possible_is_done_and_the_rest_told() {
             &Owners::default(),
         )
     });
-    let what: Vec<&str> = problems.iter().map(|p| p.what).collect();
-    assert_eq!(what, ["owner", "mode", "attribute"]);
+    let parts: Vec<MetaPart> = problems.into_iter().map(|p| p.part).collect();
+    let attribute = MetaPart::Attribute(b"trusted.x".to_vec());
+    assert_eq!(parts, [MetaPart::Owner, MetaPart::Mode, attribute]);
     let (_, got) = record(target.root(), b"f");
     // It must not run with the rights of whoever restored it.
     assert_eq!((got.mode, got.uid, got.mtime), (0o2755, NOBODY, want.mtime));

@@ -83,7 +83,7 @@ impl Wrapped {
             Some(raw) => io::Error::from_raw_os_error(raw),
             None => self.kind.into(),
         };
-        StoreError::remote("read", name, source)
+        StoreError::remote(chunkstore::error::Operation::Read, name, source)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A segment, a list and a page say exactly what was put in, and nothing else passes for one.
 
 use super::*;
+use chunkstore::error::{TreeFault, TreeFeature, TreePart};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What decodes is canonical, whatever else happens to it.
@@ -188,7 +189,7 @@ fn a_reason_that_is_not_linuxs_is_a_newer_format() {
     assert_eq!(decode(&plain).unwrap(), runs(&stream));
     let at = plain.windows(3).position(|bytes| bytes == [1, 2, 116]).unwrap();
     plain[at + 1] = 3;
-    assert!(matches!(decode(&plain), Err(CodecError::Unknown(_))));
+    assert!(matches!(decode(&plain), Err(CodecError::Newer(_))));
 }
 
 #[test]
@@ -288,7 +289,10 @@ fn small_bytes_cannot_ask_for_much_memory() {
     }
     let plain = encode(&runs(&stream));
     assert!(plain.len() < 2 << 20);
-    assert_eq!(decode(&plain), Err(CodecError::Damaged("names too long")));
+    assert_eq!(
+        decode(&plain),
+        Err(CodecError::Damaged(TreePart::Name, TreeFault::TooMany))
+    );
 
     // Counts without the bytes for them.
     for body in [
@@ -308,13 +312,13 @@ fn unknown_features_are_named() {
     layout[1] = 2;
     assert_eq!(
         decode(&layout),
-        Err(CodecError::Unknown("tree segment layout 2".into()))
+        Err(super::super::fault::newer(TreeFeature::SegmentLayout(2)))
     );
     let mut section = plain.clone();
     section[5] = 21;
     assert_eq!(
         decode(&section),
-        Err(CodecError::Unknown("tree segment section 21".into()))
+        Err(super::super::fault::newer(TreeFeature::Section(21)))
     );
     let error = decode(&layout).unwrap_err().of(&ChunkId([0; 32]));
     assert!(matches!(

@@ -284,9 +284,7 @@ impl Pieces {
         |id, _| {
             self.loads.set(self.loads.get() + 1);
             let kept = self.kept.borrow();
-            let plain = kept
-                .get(id)
-                .ok_or(chunkstore::Error::Missing { object: id.to_hex() })?;
+            let plain = kept.get(id).ok_or(chunkstore::Error::missing(id.to_hex()))?;
             Ok(plain.clone())
         }
     }

@@ -1,8 +1,9 @@
 //! `stats`, `cache` and `bench`.
 
-use crate::catalogue::{Lang, Noun, count, say};
+use crate::catalogue::{Lang, Noun, count, en, say};
 use crate::text::grouped;
 use engine::stats::Stats;
+use engine::storage::Weakness;
 use engine::units::format_bytes;
 
 /// Rows of names and values; `storage` says how sound the storage is.
@@ -92,11 +93,12 @@ pub fn stats(lang: Lang, s: &Stats, storage: &str) -> Vec<(String, String)> {
 }
 
 /// What was seen of the storage when this machine tried it out; `None` where it never did.
-pub fn soundness(lang: Lang, weaknesses: Option<&[&str]>) -> String {
+pub fn soundness(lang: Lang, weaknesses: Option<&[Weakness]>) -> String {
     match weaknesses {
         None => say!(lang, "not tested by this machine", "このコンピューターでは未確認"),
         Some([]) => say!(lang, "sound", "良好"),
         Some(weak) => {
+            let weak: Vec<&str> = weak.iter().map(|weakness| en::weakness(*weakness)).collect();
             let weak = weak.join("; ");
             say!(lang, "weak: {weak}", "弱点あり: {weak}")
         }

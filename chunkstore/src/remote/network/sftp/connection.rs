@@ -3,6 +3,7 @@
 
 use super::super::fault::{Fault, Outcome, not_started};
 use crate::child;
+use crate::error::Cause;
 use crate::remote::address::Address;
 use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as Said;
@@ -29,7 +30,10 @@ const DENIED: [&str; 4] = [
     "REMOTE HOST IDENTIFICATION HAS CHANGED",
     "Too many authentication failures",
 ];
-const NAME_IS_TAKEN: &str = "the name is taken";
+/// How this program says so through the library's errors.
+const NAME_IS_TAKEN: &str = "name-taken";
+const CLOSED: &str = "connection-closed";
+const SSH: &str = "ssh";
 
 pub(super) struct Connection {
     session: RawSftpSession,
@@ -44,14 +48,14 @@ impl Connection {
     pub async fn make(address: &Address) -> Outcome<Connection> {
         let stall = address
             .stall()
-            .map_err(|e| Fault::lasting(ErrorKind::InvalidInput, e.to_string()))?;
+            .map_err(|e| Fault::lasting(ErrorKind::InvalidInput, e))?;
         let mut child = command(address, stall)
             .and_then(child::start_async)
-            .map_err(|e| not_started("ssh", &e))?;
+            .map_err(|e| not_started(SSH, e))?;
         let (Some(input), Some(output), Some(complaint)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
-            return Err(Fault::lasting(ErrorKind::Other, "ssh has no pipes"));
+            return Err(Fault::lasting(ErrorKind::Other, Cause::NoPipes { program: SSH }));
         };
         let gone = Arc::new(Notify::new());
         let mut session = RawSftpSession::new(Watched {
@@ -60,12 +64,12 @@ impl Connection {
         });
         session.set_timeout(stall.as_secs());
         let greeted = tokio::select! {
-            greeted = session.init() => greeted.map_err(|e| e.to_string()),
-            () = gone.notified() => Err("the connection was closed".to_string()),
+            greeted = session.init() => greeted.map_err(|e| Cause::Detail(e.to_string())),
+            () = gone.notified() => Err(Cause::ConnectionClosed),
         };
         let version = match greeted {
             Ok(version) => version,
-            Err(e) => return Err(refused(&mut child, complaint, &e).await),
+            Err(e) => return Err(refused(&mut child, complaint, e).await),
         };
         // Read on, or ssh would wait once the pipe is full.
         tokio::spawn(async move {
@@ -100,7 +104,7 @@ impl Connection {
             () = self.gone.notified() => {
                 // The others that wait here are to hear of it too.
                 self.gone.notify_one();
-                Err(Said::IO("the connection was closed".to_string()))
+                Err(Said::IO(CLOSED.to_string()))
             }
         };
         if matches!(&answer, Err(said) if !matches!(said, Said::Status(_))) {
@@ -211,7 +215,7 @@ fn command(address: &Address, stall: Duration) -> io::Result<Command> {
 }
 
 /// Why `ssh` ended before it had a session.
-async fn refused(child: &mut Child, complaint: impl AsyncRead + Unpin, otherwise: &str) -> Fault {
+async fn refused(child: &mut Child, complaint: impl AsyncRead + Unpin, otherwise: Cause) -> Fault {
     let mut said = Vec::new();
     let mut complaint = complaint.take(COMPLAINT_MAX as u64);
     let read = tokio::time::timeout(Duration::from_secs(5), complaint.read_to_end(&mut said)).await;
@@ -223,13 +227,16 @@ async fn refused(child: &mut Child, complaint: impl AsyncRead + Unpin, otherwise
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    let text = match (read, lines.is_empty()) {
-        (Ok(Ok(_)), false) => format!("ssh: {}", lines.join("; ")),
-        _ => format!("ssh: {otherwise}"),
+    let said = match (read, lines.is_empty()) {
+        (Ok(Ok(_)), false) => Cause::Detail(lines.join("; ")),
+        _ => otherwise,
     };
-    match DENIED.iter().any(|word| text.contains(word)) {
-        true => Fault::lasting(ErrorKind::PermissionDenied, text),
-        false => Fault::passing(ErrorKind::ConnectionAborted, text),
+    let is_denied = matches!(&said, Cause::Detail(said) if DENIED.iter().any(|word| said.contains(word)));
+    let said = Box::new(said);
+    let cause = Cause::Program { program: SSH, said };
+    match is_denied {
+        true => Fault::lasting(ErrorKind::PermissionDenied, cause),
+        false => Fault::passing(ErrorKind::ConnectionAborted, cause),
     }
 }
 
@@ -244,21 +251,25 @@ pub(super) fn taken() -> Said {
 }
 
 pub(super) fn fault(said: Said) -> Fault {
-    let text = said.to_string();
+    let cause = match &said {
+        Said::IO(said) if said == CLOSED => Cause::ConnectionClosed,
+        Said::Status(status) if status.error_message == NAME_IS_TAKEN => Cause::Exists,
+        said => Cause::Detail(said.to_string()),
+    };
     match said {
         Said::Status(status) => match status.status_code {
-            StatusCode::NoSuchFile => Fault::lasting(ErrorKind::NotFound, text),
-            StatusCode::PermissionDenied => Fault::lasting(ErrorKind::PermissionDenied, text),
+            StatusCode::NoSuchFile => Fault::lasting(ErrorKind::NotFound, cause),
+            StatusCode::PermissionDenied => Fault::lasting(ErrorKind::PermissionDenied, cause),
             StatusCode::Failure if status.error_message == NAME_IS_TAKEN => {
-                Fault::lasting(ErrorKind::AlreadyExists, text)
+                Fault::lasting(ErrorKind::AlreadyExists, cause)
             }
             StatusCode::NoConnection | StatusCode::ConnectionLost => {
-                Fault::passing(ErrorKind::ConnectionAborted, text)
+                Fault::passing(ErrorKind::ConnectionAborted, cause)
             }
-            _ => Fault::lasting(ErrorKind::Other, text),
+            _ => Fault::lasting(ErrorKind::Other, cause),
         },
-        Said::Timeout => Fault::passing(ErrorKind::TimedOut, text),
-        Said::IO(_) | Said::UnexpectedBehavior(_) => Fault::passing(ErrorKind::ConnectionAborted, text),
-        Said::Limited(_) | Said::UnexpectedPacket => Fault::lasting(ErrorKind::InvalidData, text),
+        Said::Timeout => Fault::passing(ErrorKind::TimedOut, cause),
+        Said::IO(_) | Said::UnexpectedBehavior(_) => Fault::passing(ErrorKind::ConnectionAborted, cause),
+        Said::Limited(_) | Said::UnexpectedPacket => Fault::lasting(ErrorKind::InvalidData, cause),
     }
 }

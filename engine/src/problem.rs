@@ -1,0 +1,166 @@
+//! What is not as it should be with single paths and objects, as codes and values (I-12). Whoever shows a problem makes the
+//! text.
+
+mod restore;
+mod warning;
+
+pub use restore::{MetaPart, NameFault, RestoreProblem};
+pub use warning::{ClockWarning, Warning};
+
+use crate::entry::Trouble;
+use crate::error::{Error, StoreError};
+use chunkstore::error::{Object, TreeFault, TreePart};
+use chunkstore::{ChunkId, PackId};
+use std::os::unix::ffi::OsStringExt;
+
+/// A path that is not, or not wholly, what it should be. The run goes on (I-12).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// Absolute path or object name, raw bytes: callers escape it when they print. Empty where neither is to be said
+    /// before the text, which then says itself what it is about.
+    pub path: Vec<u8>,
+    pub what: ProblemKind,
+}
+
+impl Problem {
+    /// Of one object of the repository. Damage is only what was read and did not prove itself, or is known to be missing.
+    pub fn of(object: impl Into<Object>, error: &StoreError) -> Problem {
+        let object = object.into();
+        let what = match error.is_damage() {
+            true => ProblemKind::Damage(Damage::Object(error.clone())),
+            false => ProblemKind::Unreadable(Unread::Object(error.clone().into())),
+        };
+        Problem::new(object, what)
+    }
+
+    pub fn new(object: impl Into<Object>, what: ProblemKind) -> Problem {
+        let path = match object.into() {
+            Object::Named(name) => name.into_bytes(),
+            Object::Path(path) => path.into_os_string().into_vec(),
+            // What has no name is named by the error.
+            Object::Chunk(_)
+            | Object::TreeChunk(_)
+            | Object::NewChunk(_)
+            | Object::BundledFile(..)
+            | Object::LocalIndex(_)
+            | Object::RestoreTarget
+            | Object::Frame
+            | Object::SealedKey
+            | Object::KeySlots
+            | Object::Manifest
+            | Object::Entry => Vec::new(),
+        };
+        Problem { path, what }
+    }
+
+    /// A warning about this object.
+    pub fn warning(object: impl Into<Object>, warning: Warning) -> Problem {
+        Problem::new(object, ProblemKind::Warning(warning))
+    }
+
+    /// A warning about the run as a whole.
+    pub fn general(warning: Warning) -> Problem {
+        Problem {
+            path: Vec::new(),
+            what: ProblemKind::Warning(warning),
+        }
+    }
+}
+
+/// What is found where something was saved before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lost {
+    /// A directory with nothing in it.
+    Empty,
+    /// A directory on which no file system is mounted any more.
+    Unmounted,
+    /// Something that is not a directory.
+    NotADirectory,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ProblemKind {
+    Source(Trouble),
+    /// A source that is not there at all.
+    SourceMissing {
+        errno: i32,
+    },
+    /// What an earlier snapshot held of a source, or of a file system mounted below it, is not there.
+    Lost {
+        how: Lost,
+        /// The time of the last snapshot that held it whole, in seconds since 1970.
+        whole: i64,
+    },
+    /// A source that is a symbolic link, a device or a FIFO, which is saved as one and not what it leads to.
+    Bare {
+        link: bool,
+    },
+    /// The source's entry can't be recorded: this part of it is over a limit.
+    LeftOut {
+        part: TreePart,
+        fault: TreeFault,
+    },
+    /// Restore could not write, or had no intact data for, this path.
+    Restore(RestoreProblem),
+    /// An object of the repository that is needed for this can't be read: nothing is known of its bytes.
+    Unreadable(Unread),
+    /// Something in the repository is damaged or missing.
+    Damage(Damage),
+    /// Worth saying, harmful to nothing.
+    Warning(Warning),
+}
+
+/// What can't be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unread {
+    /// The object that the problem names.
+    Object(Error),
+    /// An object that the path needs.
+    Needed(StoreError),
+    /// The record of this entry and those that follow.
+    Entries(LostEntries),
+}
+
+/// Entries whose record can't be had.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LostEntries {
+    pub entries: u64,
+    /// Those of them that are files.
+    pub files: u64,
+    pub error: StoreError,
+}
+
+/// What is damaged or missing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Damage {
+    /// The object that the problem names.
+    Object(StoreError),
+    /// An object that the path needs.
+    Needed(StoreError),
+    /// The record of this entry and those that follow.
+    Entries(LostEntries),
+    /// A chunk in this pack.
+    Chunk { id: ChunkId, error: StoreError },
+    /// The object that the problem names; what is wrong was told before.
+    Known,
+    /// The storage has it and does not list it.
+    NotListed,
+    /// A snapshot that is gone, though nobody removed it.
+    SnapshotGone,
+    /// A pack's own list is not what the index has.
+    ListDiffers,
+    /// Segments list this pack differently.
+    SegmentsDiffer { pack: PackId },
+    /// A missing pack that holds chunks which are needed.
+    PackMissing { chunks: u64 },
+    /// Chunks that snapshots need and that no index segment lists.
+    Unlisted { chunks: u64 },
+    /// Small files in a chunk of this pack are not what it lists.
+    BundledFiles { files: u64, chunk: ChunkId },
+    /// Chunks in the damaged packs that are lost.
+    ChunksLost { chunks: u64 },
+    /// Chunks that no replica has whole.
+    NowhereWhole { chunks: u64 },
+    /// A manifest that can't be mended, as chunks that it needs are lost.
+    PartLost,
+}
