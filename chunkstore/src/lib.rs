@@ -12,6 +12,7 @@ pub mod frame;
 pub mod id;
 pub mod index;
 pub mod indexfile;
+pub mod intake;
 mod kept;
 pub mod keyring;
 pub mod keys;

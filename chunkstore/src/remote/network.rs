@@ -1,7 +1,7 @@
 //! Remotes that are reached over a network: what each of them can do, under the contract of [`Remote`].
 //!
-//! An object is gathered in memory and sent when it is published, so that a request can be sent again (I-2); memory is
-//! bounded by the packs that the writer has open and under way. Requests that fail are tried again
+//! An object is sent when it is published, from memory, so that a request can be sent again (I-2); memory is bounded by the
+//! packs that the writer has open and under way. Requests that fail are tried again
 //! ([`retry`]). Where a create finds its name taken after an earlier try whose reply was lost, what is there is read
 //! and compared (I-13).
 
@@ -41,8 +41,6 @@ const FAR: u64 = 1 << 60;
 const CONNECTIONS_LEAST: usize = 6;
 const CONNECTIONS_MOST: usize = retry::MOST + 8;
 const BEING_MADE: usize = 4;
-/// What is gathered grows by so much at a time, so that little is taken that is not used.
-const GROWTH: usize = 4 << 20;
 
 struct NetworkState {
     wire: Wire,
@@ -117,6 +115,19 @@ impl NetworkState {
         })
     }
 
+    fn publish(&self, name: &ObjectName, bytes: &Bytes) -> Result<Published> {
+        match self.create(name, bytes) {
+            Ok(()) => Ok(Published::Created),
+            Err(fault) if fault.kind() == ErrorKind::AlreadyExists => Ok(Published::Exists),
+            // No object is missing: it is the bucket, or the folder, that is.
+            Err(Fault { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                let text = self.address.cleaned(&source.to_string());
+                Err(Error::remote("write", name, io::Error::other(text)))
+            }
+            Err(fault) => Err(self.failed("write", name, &fault)),
+        }
+    }
+
     fn read_once(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
         self.sender
             .run(work_on(name), self.wire.read(name, offset, len, out))
@@ -176,6 +187,10 @@ impl Remote for Network {
             shared: self.shared.clone(),
             bytes: Vec::new(),
         }))
+    }
+
+    fn publish(&self, name: &ObjectName, bytes: Bytes) -> Result<Published> {
+        self.shared.publish(name, &bytes)
     }
 
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
@@ -278,29 +293,11 @@ struct StagedUpload {
 
 impl Staged for StagedUpload {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let free = self.bytes.capacity() - self.bytes.len();
-        if free < bytes.len() {
-            let more = bytes.len().max(GROWTH);
-            self.bytes.try_reserve_exact(more).map_err(|_| Error::NoMemory {
-                what: "gather a pack",
-                needed: format!("{} MiB", (self.bytes.len() + more) >> 20),
-            })?;
-        }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published> {
-        let StagedUpload { shared, bytes } = *self;
-        match shared.create(name, &Bytes::from(bytes)) {
-            Ok(()) => Ok(Published::Created),
-            Err(fault) if fault.kind() == ErrorKind::AlreadyExists => Ok(Published::Exists),
-            // No object is missing: it is the bucket, or the folder, that is.
-            Err(Fault { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                let text = shared.address.cleaned(&source.to_string());
-                Err(Error::remote("write", name, io::Error::other(text)))
-            }
-            Err(fault) => Err(shared.failed("write", name, &fault)),
-        }
+        self.shared.publish(name, &Bytes::from(self.bytes))
     }
 }
