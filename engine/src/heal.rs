@@ -25,7 +25,7 @@ use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
 use chunkstore::store::SnapshotObject;
-use chunkstore::transfer::{self, Ahead, Origin};
+use chunkstore::transfer::{self, Origin};
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, PackId, Place, SessionId, sweep};
 use parking_lot::Mutex;
@@ -342,7 +342,6 @@ impl Healing<'_> {
                         store,
                         self.writer,
                         &mut asked,
-                        &Ahead::new(),
                         true,
                         &told,
                     )?;

@@ -1,16 +1,17 @@
 //! A repository opened on this machine: the store, and the few local facts that are not a cache (machine id, what was
 //! published last). Everything the commands do starts here.
 
+mod chain;
+
 use crate::error::{self, Error, Result};
 use crate::generations::Known;
-use crate::manifest::{self, Listed, Manifest, Remembered, Snapshot};
+use crate::manifest::{self, Listed, Manifest, Snapshot};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 use crate::run::{LocalDirs, RunContext};
 pub use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
 pub use chunkstore::descriptors::raise_limit;
 use chunkstore::id::random;
-use chunkstore::object::{cbor, from_cbor};
 use chunkstore::opening;
 use chunkstore::private;
 use chunkstore::reader::Reader;
@@ -65,6 +66,8 @@ const PACKS_TOLD: usize = 10;
 pub struct Repo {
     pub store: Arc<Store>,
     state: PathBuf,
+    /// Where this machine's notes on all replicas of the repository together are.
+    family: PathBuf,
     machine: [u8; 16],
     machine_file: PathBuf,
     /// Replicas to read from where this one fails.
@@ -148,11 +151,13 @@ impl Found {
 impl Repo {
     fn of(store: Store, run: &RunContext) -> Result<Repo> {
         let state = state_of(&run.dirs, &store.folder());
+        let family = state_of(&run.dirs, &store.family());
         // Where nothing can be kept, this run is a machine of its own. Whoever relies on more proves that it can be.
         let machine = machine_id(&run.dirs.state).or_else(|_| random::<16>())?;
         Ok(Repo {
             store: Arc::new(store),
             state,
+            family,
             machine,
             machine_file: machine_file(&run.dirs.state),
             others: None,
@@ -336,43 +341,6 @@ impl Repo {
 
     pub fn manifest(&self, id: SessionId) -> Result<Manifest> {
         manifest::load(&self.store, id)
-    }
-
-    /// Nothing remembered, or not readable: the defaults, which only cost time.
-    pub fn remembered(&self) -> Remembered {
-        std::fs::read(self.state.join("last"))
-            .ok()
-            .and_then(|bytes| from_cbor(&bytes))
-            .unwrap_or_default()
-    }
-
-    pub fn remember(&self, last: &Remembered) -> Result<()> {
-        write_replacing(&self.state.join("last"), &cbor(last))
-    }
-
-    /// Waits until no other process of this machine publishes: whoever holds this may number a manifest and say what came
-    /// before (I-17).
-    pub(crate) fn turn(&self) -> Result<File> {
-        let path = self.state.join("last.lock");
-        let failed = |what, source| Error::Io {
-            what,
-            path: path.clone(),
-            source,
-        };
-        std::fs::create_dir_all(&self.state).map_err(|e| failed("create the folder of", e))?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let lock = lock.map_err(|e| failed("open", e))?;
-        loop {
-            match rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive) {
-                Ok(()) => return Ok(lock),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(failed("lock", e.into())),
-            }
-        }
     }
 }
 

@@ -214,6 +214,10 @@ fn refusal(kind: io::ErrorKind) -> Status {
     match kind {
         Kind::PermissionDenied => Status::AccessDenied,
         Kind::HostUnreachable
+        | Kind::NetworkUnreachable
+        | Kind::NetworkDown
+        | Kind::NotConnected
+        | Kind::StaleNetworkFileHandle
         | Kind::AddrNotAvailable
         | Kind::TimedOut
         | Kind::ConnectionAborted
@@ -240,7 +244,14 @@ fn remedy(kind: io::ErrorKind, is_foreign: bool) -> &'static str {
             "check the repository's URL and the settings of its storage"
         }
         Kind::HostUnreachable | Kind::AddrNotAvailable => "check the host's name in the URL, and the network",
-        Kind::TimedOut | Kind::ConnectionAborted | Kind::ConnectionRefused | Kind::ConnectionReset => {
+        Kind::TimedOut
+        | Kind::NetworkUnreachable
+        | Kind::NetworkDown
+        | Kind::NotConnected
+        | Kind::StaleNetworkFileHandle
+        | Kind::ConnectionAborted
+        | Kind::ConnectionRefused
+        | Kind::ConnectionReset => {
             "check the network and the server and run the command again; what is already stored is safe"
         }
         _ => "run the command again; what is already stored is safe",

@@ -95,8 +95,13 @@ impl NetworkState {
             ErrorKind::Interrupted => return Error::Interrupted,
             _ => {}
         }
+        let kind = match fault.kind() {
+            // A server that was busy or broken for as long as it was asked is as good as away.
+            ErrorKind::Other | ErrorKind::ResourceBusy if fault.passing => ErrorKind::TimedOut,
+            kind => kind,
+        };
         let text = self.address.cleaned(&fault.source.to_string());
-        Error::remote(operation, name, io::Error::new(fault.kind(), text))
+        Error::remote(operation, name, io::Error::new(kind, text))
     }
 
     fn create(&self, name: &ObjectName, bytes: &Bytes) -> Outcome<()> {

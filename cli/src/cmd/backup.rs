@@ -99,7 +99,11 @@ fn tell(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Result<(), F
     }
     out += &text::backup(&report.backup.summary, report.backup.elapsed, args.dry_run);
     out += &match (&report.backup.snapshot, report.backup.unchanged) {
-        (Some(id), _) => format!("snapshot {} saved\n", text::short(&id.to_hex())),
+        (Some(id), _) => {
+            let at = report.saved_at.as_ref();
+            let at = at.map_or(String::new(), |name| format!(" at {}", escape(name.as_bytes())));
+            format!("snapshot {} saved{at}\n", text::short(&id.to_hex()))
+        }
         (None, true) => "Nothing changed: no snapshot made\n".to_string(),
         (None, false) => "Dry run: nothing was written\n".to_string(),
     };
@@ -143,6 +147,9 @@ fn summary(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Value {
     }
     if !report.replicas.is_empty() {
         object.insert("replicas".into(), replicas::objects(&report.replicas));
+    }
+    if let Some(name) = &report.saved_at {
+        object.insert("saved_at".into(), json!(name));
     }
     if let Some(id) = report.backup.snapshot {
         object.insert("snapshot_id".into(), json!(id.to_hex()));

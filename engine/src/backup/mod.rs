@@ -33,6 +33,7 @@ use crate::repo::{Repo, index_progress};
 use crate::trees;
 use crate::walk::{self, Sources, Walk};
 use assemble::{Assembler, Unless};
+use chunkstore::intake::Intake;
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, Place, SessionId, descriptors, threads};
@@ -48,6 +49,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use work::Worker;
@@ -87,6 +89,8 @@ pub struct BackupOptions {
     /// zstd's level.
     pub level: i32,
     pub checkpoint: Duration,
+    /// Further destinations: each is handed every pack that is made.
+    pub intakes: Vec<Arc<Intake>>,
 }
 
 impl BackupOptions {
@@ -113,6 +117,7 @@ impl BackupOptions {
             threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(64)),
             level: 3,
             checkpoint: Duration::from_secs(5 * 60),
+            intakes: Vec::new(),
         }
     }
 }
@@ -241,11 +246,12 @@ fn open_session(
     loop {
         let owner = repo.owner(&options.host, options.now.as_second());
         // One lane for each worker, one for trees.
-        let writer = Writer::begin(
+        let writer = Writer::begin_with(
             repo.store.clone(),
             owner,
             threads_of(options) + 1,
             options.dry_run,
+            &options.intakes,
         )?;
         if !is_stream {
             return Ok(writer);

@@ -5,13 +5,14 @@
 //! brought ([`chunkstore::transfer`]), and only then is the manifest published. Its name there is the session's, which
 //! was never there before (I-18); it says which generation it restates, as what comes back from the trash does.
 
+mod debts;
 mod followers;
 mod missing;
 mod note;
 
-pub use followers::{Follow, Followed, Follower, Followers};
+pub use followers::{Follow, Followed, Follower, Followers, left_behind};
 pub use missing::{Lacking, lacking};
-pub use note::{Noted, note, noted};
+pub use note::{Noted, NotedPlace, note, note_leader, note_place, noted, noted_place};
 
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
@@ -26,7 +27,7 @@ use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
 use chunkstore::session::{self, Session};
-use chunkstore::transfer::{self, Ahead, Origin, TransferStats};
+use chunkstore::transfer::{self, Origin, TransferStats};
 use chunkstore::writer::{Absent, Writer};
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
@@ -75,13 +76,44 @@ pub fn run(
     run_after(from, to, options, monitor, None, done)
 }
 
-/// The same where some packs came before, under a session of `to` that is still open.
+/// The same where some packs came before, under a session of `to` that is still open: the last generation is published
+/// under it.
 pub fn run_after(
     from: &Repo,
     to: &Repo,
     options: &ReplicateOptions,
     monitor: &dyn Monitor,
-    before: Option<(Session, Ahead)>,
+    session: Option<Session>,
+    done: &mut Replicated,
+) -> Result<()> {
+    bring_wanted(from, to, options, monitor, (session, Wanted::Lacking), done)
+}
+
+/// Brings `to` the generations that it is owed: made at `from` when `to` could not be reached, and no others.
+pub fn repay(
+    from: &Repo,
+    to: &Repo,
+    options: &ReplicateOptions,
+    monitor: &dyn Monitor,
+    done: &mut Replicated,
+) -> Result<()> {
+    match debts::of(to, from).is_empty() {
+        true => Ok(()),
+        false => bring_wanted(from, to, options, monitor, (None, Wanted::Owed), done),
+    }
+}
+
+enum Wanted {
+    Lacking,
+    Owed,
+}
+
+fn bring_wanted(
+    from: &Repo,
+    to: &Repo,
+    options: &ReplicateOptions,
+    monitor: &dyn Monitor,
+    (session, wanted): (Option<Session>, Wanted),
     done: &mut Replicated,
 ) -> Result<()> {
     if !to.store.is_replica_of(&from.store) {
@@ -89,17 +121,20 @@ pub fn run_after(
         return Err(StoreError::Refused(why).into());
     }
     monitor.phase(Phase::FindingReferences);
+    let owed = debts::of(to, from);
     let Lacking {
-        snapshots,
+        mut snapshots,
         newest,
         there,
     } = lacking(from, to, options.all, order::at(options.now))?;
+    if let Wanted::Owed = wanted {
+        snapshots.retain(|snapshot| owed.contains(&snapshot.manifest.original.unwrap_or(snapshot.id)));
+    }
     done.behind = snapshots.len() as u64;
     if options.dry_run {
         done.snapshots = done.behind;
         return Ok(());
     }
-    let (session, ahead) = before.map_or((None, Ahead::new()), |(session, ahead)| (Some(session), ahead));
     let mut replication = Replication {
         from,
         to,
@@ -107,7 +142,6 @@ pub fn run_after(
         monitor,
         origin: None,
         session,
-        ahead,
         there,
         parents: newest.into(),
         bytes: AtomicU64::new(0),
@@ -116,7 +150,11 @@ pub fn run_after(
     if let Some(session) = replication.session.take() {
         session::fence(&to.store, session.id)?;
     }
-    brought
+    brought?;
+    match done.behind {
+        0 => debts::settle(to, from, &owed),
+        _ => Ok(()),
+    }
 }
 
 enum SnapshotOutcome {
@@ -134,9 +172,8 @@ struct Replication<'a> {
     monitor: &'a dyn Monitor,
     /// Opened when first needed, and again when a collection went over it.
     origin: Option<Origin>,
-    /// The session that packs came under already, and what those are.
+    /// The session that packs came under already: for the last generation, which needs most of them.
     session: Option<Session>,
-    ahead: Ahead,
     /// Generations at the replica that were looked at.
     there: HashSet<SessionId>,
     /// Generations at the replica that vouch for what they share with one that comes; few.
@@ -149,8 +186,9 @@ const PARENTS: usize = 16;
 
 impl Replication<'_> {
     fn bring_all(&mut self, snapshots: &[Snapshot], done: &mut Replicated) -> Result<()> {
-        for snapshot in snapshots {
-            match self.bring(snapshot) {
+        for (number, snapshot) in snapshots.iter().enumerate() {
+            let is_last = number + 1 == snapshots.len();
+            match self.bring(snapshot, is_last) {
                 Ok(SnapshotOutcome::Came(brought)) => {
                     done.snapshots += 1;
                     done.behind -= 1;
@@ -181,20 +219,22 @@ impl Replication<'_> {
         Ok(())
     }
 
-    fn bring(&mut self, snapshot: &Snapshot) -> Result<SnapshotOutcome> {
+    fn bring(&mut self, snapshot: &Snapshot, is_last: bool) -> Result<SnapshotOutcome> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let done = self.try_bring(snapshot);
+            let done = self.try_bring(snapshot, is_last);
             match done {
                 // What the origin's index says may be of before a collection.
                 Err(Error::Store(e)) if e.is_damage() && tries < TRIES => self.origin = None,
+                // A collection took the session for dead: it was open for as long as a backup takes.
+                Err(Error::Store(StoreError::Fenced)) if tries < TRIES => {}
                 done => return done,
             }
         }
     }
 
-    fn try_bring(&mut self, snapshot: &Snapshot) -> Result<SnapshotOutcome> {
+    fn try_bring(&mut self, snapshot: &Snapshot, is_last: bool) -> Result<SnapshotOutcome> {
         let body = match self.from.store.stored_manifest(snapshot.id) {
             Err(StoreError::Missing { .. }) => return Ok(SnapshotOutcome::Gone),
             read => read?,
@@ -205,7 +245,7 @@ impl Replication<'_> {
             return Ok(SnapshotOutcome::Busy);
         };
         let owner = self.to.owner(&self.options.host, self.options.now);
-        let session = match self.session.take() {
+        let session = match self.session.take_if(|_| is_last) {
             Some(session) => session,
             None => Session::begin(&self.to.store, &owner)?,
         };
@@ -292,7 +332,6 @@ impl Replication<'_> {
             &self.to.store,
             writer,
             &mut wanted,
-            &self.ahead,
             false,
             &told,
         )?;

@@ -15,7 +15,7 @@ pub fn tell_problems(terminal: &Terminal, replicas: &[FollowerReport]) {
             tell_problem(terminal, one, problem);
         }
         if let Some(failure) = &one.failure {
-            let message = format!("{}: {failure}", one.name);
+            let message = format!("{}: {}", one.name, failure.message);
             output::say(&match terminal.json() {
                 true => json!({
                     "message_type": "error",
@@ -67,7 +67,7 @@ fn object(one: &FollowerReport) -> Value {
     let mut object = json!(one.done);
     object["name"] = json!(one.name);
     object["behind"] = json!(one.behind);
-    object["error"] = json!(one.failure.as_ref().map(ToString::to_string));
+    object["error"] = json!(one.failure.as_ref().map(|failure| &failure.message));
     object
 }
 
