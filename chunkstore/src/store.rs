@@ -286,7 +286,6 @@ impl Store {
         }
     }
 
-
     /// The packs that have parity, and its bytes.
     pub fn parities(&self) -> Result<Inventory> {
         parity::list(&*self.remote)

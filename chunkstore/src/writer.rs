@@ -417,7 +417,9 @@ impl WriterState {
     }
 
     fn begin_pack(&self, class: Class) -> Result<PackWriter> {
-        let pack = self.store.begin_pack(class, vec![self.content.frames(class.is_tree()).sealed])?;
+        let pack = self
+            .store
+            .begin_pack(class, vec![self.content.frames(class.is_tree()).sealed])?;
         Ok(match self.intakes.is_empty() {
             true => pack,
             false => pack.keeping_bytes(),

@@ -337,14 +337,7 @@ impl Healing<'_> {
                     let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
                     let store = &self.repo.store;
                     let mut asked = transfer::wanted(origin, wanted)?;
-                    let brought = transfer::transfer(
-                        origin,
-                        store,
-                        self.writer,
-                        &mut asked,
-                        true,
-                        &told,
-                    )?;
+                    let brought = transfer::transfer(origin, store, self.writer, &mut asked, true, &told)?;
                     self.healed.bytes += brought.bytes;
                     let mut still = LiveSet::new(store.cache())?;
                     self.add_wanted(wanted, hurt, &mut still)?;

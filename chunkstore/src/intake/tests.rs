@@ -22,7 +22,10 @@ fn pack(number: u8) -> HandedPack {
 
 /// One that nobody takes anything from, with room for two packs in memory and three on disk.
 fn intake(cache: &Path) -> Intake {
-    Intake::new(6, Spool::new(cache, SIZE as u32, 3 * SIZE as u64 + 3 * SIZE as u64 / 16))
+    Intake::new(
+        6,
+        Spool::new(cache, SIZE as u32, 3 * SIZE as u64 + 3 * SIZE as u64 / 16),
+    )
 }
 
 #[test]

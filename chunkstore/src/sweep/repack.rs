@@ -3,9 +3,9 @@
 //!
 //! Works pack by pack from the packs' own footers, so memory does not grow with what is moved.
 
+use super::Needs;
 use super::needs::PackUse;
 use super::rebundle::Rebundler;
-use super::Needs;
 use crate::compress::Codec;
 use crate::error::{Error, Result};
 use crate::frame::Decoder;

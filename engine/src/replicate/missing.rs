@@ -172,7 +172,8 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
     let wanted = |facts: &&SnapshotInfo| {
         // A part of what came whole later is of no use to anybody.
         let superseded = |by: &&SnapshotInfo| newest_first(by, facts) == Ordering::Less;
-        have.lacks(facts, all, &owed) && !(facts.partial && complete.get(&group(facts)).is_some_and(superseded))
+        have.lacks(facts, all, &owed)
+            && !(facts.partial && complete.get(&group(facts)).is_some_and(superseded))
     };
     let mut wanted: HashMap<SessionId, OriginGroup> = facts
         .iter()

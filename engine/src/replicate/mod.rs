@@ -327,14 +327,7 @@ impl Replication<'_> {
         let mut wanted = transfer::wanted(origin, &mut lacking)?;
         self.monitor.phase(Phase::Replicating);
         let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
-        let brought = transfer::transfer(
-            origin,
-            &self.to.store,
-            writer,
-            &mut wanted,
-            false,
-            &told,
-        )?;
+        let brought = transfer::transfer(origin, &self.to.store, writer, &mut wanted, false, &told)?;
         writer.absent(&mut lacking, &mut |absent| {
             let object = absent.to_string();
             Err(StoreError::Missing { object })

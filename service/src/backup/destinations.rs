@@ -71,7 +71,10 @@ impl Destinations {
         let named = context.settings.remotes.iter();
         let name = named.into_iter().find(|remote| remote.url == first.url);
         let name = name.map_or_else(|| repo::shown(&first.url), |remote| remote.name.clone());
-        let mut all = vec![Destination { name, location: first }];
+        let mut all = vec![Destination {
+            name,
+            location: first,
+        }];
         for name in also {
             let location = context.remote(name)?;
             if location.url == all[0].location.url {
@@ -203,7 +206,10 @@ impl Opened {
     /// The backup failed at the leader: also says who could not be reached before.
     pub fn failed(&self, failure: Failure) -> Failure {
         self.away.iter().fold(failure, |failure, (one, why)| {
-            failure.with(&format!("before that, {} could not be reached: {}", one.name, why.message))
+            failure.with(&format!(
+                "before that, {} could not be reached: {}",
+                one.name, why.message
+            ))
         })
     }
 
