@@ -21,6 +21,10 @@ import tools  # noqa: E402
 
 DEDUP = os.environ.get("DEDUP", "dedup")
 SCALE = os.environ.get("SCALE", "scale")
+INTRODUCTION = (
+    "This document is for users and contributors who want to know how time and memory grow with the number of files, chunks and generations."
+    " `make bench-scale` runs the same steps with ten times as many and writes it."
+)
 
 
 class Repository:
@@ -146,11 +150,11 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--scratch", default="/dev/shm")
     options = parser.parse_args()
-    out = ["# How costs grow", "", f"Made by `make bench-scale` on {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, everything on tmpfs; whole processes, wall time and peak resident memory.", ""]
+    out = ["# How costs grow", "", INTRODUCTION, "", f"Measured on {time.strftime('%Y-%m-%d')} with {os.cpu_count()} cores, everything on tmpfs; wall time and peak resident memory of whole processes.", ""]
     out += grown("Files: 10,000 and 100,000 of 800 bytes", files(options.scratch, 10_000), files(options.scratch, 100_000))
     out += grown("Chunks: 128 MiB and 1.25 GiB of noise, fine chunks (about 2,000 and 20,000)", chunks(options.scratch, 128), chunks(options.scratch, 1280))
     out += grown("Generations: 10 and 100 of 2,000 files, 20 changed in each", generations(options.scratch, 10), generations(options.scratch, 100))
-    out += ["## Simulated", "", "`scale` of `benches`: entries of a generation through tree and packs, and chunks in the local index.", "", "| what | count | seconds | a second | peak memory, MiB |", "|---|---|---|---|---|"]
+    out += ["## Simulated", "", "Measured with the program `scale` of `benches`: writing the entries of a generation through tree and packs, and rebuilding and querying the local index of chunks.", "", "| what | count | seconds | a second | peak memory, MiB |", "|---|---|---|---|---|"]
     for what, counts in (("entries", (1_000_000, 10_000_000)), ("chunks", (2_000_000, 20_000_000))):
         for count in counts:
             for row in simulated(options.scratch, what, count):

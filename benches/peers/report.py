@@ -87,17 +87,18 @@ def markdown(figures):
     kept = figures.kept
     machine = kept["machine"]
     lines = [
-        "# dedup and its peers, side by side",
+        "# Comparison with other backup programs",
         "",
-        "Made by `make bench-peers`; every figure is the median of "
-        f"{kept['rounds']} rounds of one run, in which the tools take turns on the same data. How it is measured, and what each tool is"
-        " asked to do, stands in `benches/peers/run.py` and `benches/peers/tools.py`. All encrypt, all compress with zstd level 3, all verify as they do by"
-        " default (dedup opens every new frame again before it is stored), and every restore was compared with its source byte by byte.",
+        "This document is for users who choose a backup program and for contributors who work on speed. `make bench-peers` runs the comparison and writes it.",
+        "",
+        f"Every figure is the median of {kept['rounds']} rounds of one run, in which the tools take turns on the same data. `benches/peers/run.py` and"
+        " `benches/peers/tools.py` define the measurements and what each tool does. All tools encrypt, compress with zstd level 3, and verify as they do by"
+        " default (dedup opens every new frame again before it is stored). Every restore was compared with its source byte by byte.",
         "",
         f"{kept['date']}, {machine['cores']} cores of {machine['cpu']}, {machine['memory'] / 2**30:.0f} GiB, {machine['system']}; repositories and restored"
-        " trees on tmpfs, sources in the page cache. dedup and bupstash open with a key file, the others with a password, whose derivation is part of"
-        " their time (restic and rustic some 0.5 s, borg 0.3 s, for each command); \"no change, password\" is dedup opened that way (Argon2id,"
-        " whose 256 MiB are not part of the peak below), and \"no change, kept key\" the next run, which finds the key in the kernel's keyring.",
+        " trees on tmpfs, sources in the page cache. dedup and bupstash use a key file, the others a password, and their times include the key"
+        " derivation (about 0.5 s for restic and rustic, 0.3 s for borg, for each command). \"no change, password\" is dedup with a password (Argon2id,"
+        " whose 256 MiB are not included in the peak below), and \"no change, kept key\" is the next run, which finds the key in the kernel's keyring.",
         "",
         "| tool | version |",
         "|---|---|",
@@ -112,7 +113,7 @@ def markdown(figures):
               if (figures.median(w, t, s) or 1e9) < (figures.median(w, "dedup", s) or 0)]
     behind += [f"{TITLES.get(w, w)}, size after {n}: {t}" for w in figures.workloads for i, n in enumerate(["one generation", "two", "three", "pruning"])
                for t in figures.tools[1:] if (figures.repository(w, t)[i] or 1e18) < 0.999 * (figures.repository(w, "dedup")[i] or 0)]
-    lines += ["", "## Where a peer is ahead", "", *([f"- {line}" for line in behind] or ["Nowhere in this run."])]
+    lines += ["", "## Where another tool is ahead", "", *([f"- {line}" for line in behind] or ["Nowhere in this run."])]
     return "\n".join(lines) + "\n"
 
 

@@ -1,12 +1,13 @@
-"""The garbage collection of docs/invariants.md (G0 to G6) for one chunk, beside writers, other collections and forgetting.
+"""Models the garbage collection of docs/invariants.md (steps G0 to G6) for one chunk, beside writers, other collections and
+forgetting. It is for contributors who change the protocol: change the model first.
 
     python3 collection.py            every case below
-    python3 collection.py RULE W C   without RULE ("none": with all of them), W writers, C collections
+    python3 collection.py RULE W C   without RULE ("none": with all rules), W writers, C collections
 
 Two packs hold the chunk, and one generation refers to it, which is forgotten at some moment. Each operation on the
-storage is one step, and steps interleave in every way. Wrong is a state in which a published generation refers to the
-chunk and no pack that is there and indexed holds it. Each rule of the protocol can be left out; then the search must
-find a way to lose the chunk, or the rule would be superfluous.
+storage is one step, and the search tries every interleaving of steps. A state is wrong if a published generation refers to
+the chunk and no pack that exists and is indexed holds it. Each rule of the protocol can be left out. The search must then
+find a way to lose the chunk, or the rule would be unnecessary.
 """
 
 import sys
@@ -15,24 +16,25 @@ from search import judge, search
 
 nothing = frozenset()
 
-# What leaving a rule out means, by the names of chunkstore/src/simulation.rs where it has one.
+# What happens without each rule. The names are those of chunkstore/src/simulation.rs, for the rules that exist there.
 RULES = {
     "Session": "a writer has no session object",
-    "SessionFirst": "a writer reads the marks before its session is there",
+    "SessionFirst": "a writer reads the marks before it creates its session",
     "MarksFirst": "a writer reads the index before the marks",
-    "NoTrust": "a writer believes its parent generation",
-    "Fence": "a session that is taken for dead is not fenced",
+    "NoTrust": "a writer trusts its parent generation",
+    "Fence": "a session that is considered dead is not fenced",
     "Wait": "a sweep does not wait for the sessions that were open",
     "PacksLast": "a sweep reads the packs before the marks",
     "OthersMarks": "a copy that another mark condemns counts",
-    "MarkLast": "a mark goes before the packs that it names",
+    "MarkLast": "a mark is deleted before the packs that it names",
 }
 
 
 def start(writers, collectors):
     packs = frozenset({"p", "q"})
-    writer = (0, nothing, nothing)  # step, condemned packs it saw, its view
-    collector = (0, nothing, nothing, nothing, nothing, False)  # step, mark, waits for, others' marks, packs, needed
+    writer = (0, nothing, nothing)  # step, condemned packs that it has seen, its view
+    # step, mark, sessions to wait for, others' marks, packs, needed
+    collector = (0, nothing, nothing, nothing, nothing, False)
     generations = frozenset({("old", "manifest")})
     return (packs, packs, nothing, (), generations, (writer,) * writers, (collector,) * collectors, False)
 
@@ -75,7 +77,7 @@ def writer_steps(state, number, rule):
     me = f"w{number}"
 
     def to(then, what, packs=packs, index=index, sessions=sessions, generations=generations, seen=seen, view=view):
-        if then == 6:  # What it remembers plays no part any more.
+        if then == 6:  # Its memory no longer matters.
             seen, view = nothing, nothing
         actor = replaced(writers, number, (then, seen, view))
         return f"{me} {what}", (packs, index, sessions, marks, generations, actor, collectors, forgotten)
@@ -97,7 +99,7 @@ def writer_steps(state, number, rule):
         if rule == "MarksFirst":
             yield to(3, "reads marks", view=view - condemned(marks))
         elif rule == "NoTrust" and ("old", "manifest") in generations:
-            yield to(3, "believes its parent", view=frozenset({"parent"}))
+            yield to(3, "trusts its parent", view=frozenset({"parent"}))
         else:
             yield to(3, "reads the index", view=(index & packs) - seen)
     elif step == 3:
@@ -129,7 +131,7 @@ def collector_steps(state, number, rule):
     if step == 0:
         yield to(1, "reads marks", others=condemned(marks))
     elif step == 1:
-        # Keeps any one of several copies, or none where nobody needs the chunk; or moves it from all of them.
+        # Keeps any one of several copies, or none if nobody needs the chunk; or moves the chunk out of all of them.
         good = (index & packs) - others
         if not needed(generations):
             yield to(3, "plans to drop all", mark=good) if good else to(99, "has nothing to do")
@@ -152,7 +154,7 @@ def collector_steps(state, number, rule):
             if (one, "manifest") in generations:
                 yield to(5, f"sees the end of {one}", sessions=sessions - {one})
             elif rule == "Fence":
-                yield to(5, f"takes {one} for dead", sessions=sessions - {one})
+                yield to(5, f"considers {one} dead", sessions=sessions - {one})
             else:
                 fence = generations | {(one, "fence")}
                 yield to(5, f"fences {one}", sessions=sessions - {one}, generations=fence)
@@ -171,7 +173,7 @@ def collector_steps(state, number, rule):
     elif step == 9:
         copies = there - mark if rule == "OthersMarks" else there - mark - others
         if alive and not copies:
-            yield to(99, "spares all")
+            yield to(99, "keeps all")
         elif rule == "MarkLast":
             yield to(10, "removes its mark", marks=tuple(one for one in marks if one[0] != me))
         else:

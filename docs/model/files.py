@@ -1,17 +1,18 @@
-"""What counts as evidence that a small file is there, once a collection takes files out of bundles.
+"""Models what counts as evidence that a small file is present, once a collection moves files out of bundles. It is for
+contributors who change these rules: change the model first.
 
     python3 files.py
 
-A pack holds bundle B of files a, b and c; three generations refer to (B, a), (B, b) and (B, c), and those of b and c are
-forgotten at some moment. A collection that finds a bundle with dead files stores the needed ones in a new bundle, whose
-pack lists each under its hash, then condemns the old pack. It may do that twice: the new bundle has dead files in turn.
-Writers back up b, which is unchanged since the generation that refers to (B, b).
+A pack holds bundle B with the files a, b and c; three generations refer to (B, a), (B, b) and (B, c), and those of b and c
+are forgotten at some moment. A collection that finds a bundle with dead files stores the needed ones in a new bundle, whose
+pack lists each under its hash, and then condemns the old pack. It may do this twice, because the new bundle may get dead
+files too. Writers back up b, which is unchanged since the generation that refers to (B, b).
 
-(B, x) is there if B is whole, or x is listed, in a pack that is there, indexed, and in no mark. The rule is for each
-file. Whoever takes one file of a bundle that was moved for a sign of the others loses data: as a writer, or in a sweep.
+(B, x) is present if B is complete, or x is listed, in a pack that exists, is indexed, and is in no mark. This is decided for
+each file. A writer or sweep that concludes from one moved file of a bundle that the others are present loses data.
 
-A writer may also trust its parent without looking: if all index segments under which the parent's references were
-checked are still listed, and no mark names a pack. `segments` is that rule without the marks.
+A writer may also trust its parent without lookups, if all index segments under which the parent's references were
+checked are still listed, and no mark names a pack. `segments` is this rule without the marks.
 """
 
 import sys
@@ -23,7 +24,7 @@ nothing = frozenset()
 
 
 def start(writers, collections):
-    packs = frozenset({("p", "B", frozenset("abc"))})  # name, bundle, files in it; all but B's are listed by hash
+    packs = frozenset({("p", "B", frozenset("abc"))})  # name, bundle, files in it; all but those of B are listed by hash
     generations = frozenset({("ga", "B", "a"), ("gb", "B", "b"), ("gc", "B", "c")})
     writer = (0, nothing, nothing)
     collector = (0, nothing, nothing, nothing, nothing, nothing, collections)
@@ -31,12 +32,12 @@ def start(writers, collections):
 
 
 def is_there(bundle, file, packs, rule="file"):
-    """Whether (bundle, file) is there by these packs."""
+    """Whether (bundle, file) is present in these packs."""
     for _, held, files in packs:
         if held == bundle or (held != "B" and file in files):
             return True
         if rule == "bundle" and held != "B" and files & frozenset("abc"):
-            return True  # Some file of B is.
+            return True  # Some other file of B is present.
     return False
 
 
@@ -123,7 +124,7 @@ def collector_steps(state, rule):
     elif step == 1:
         yield to(2, "reads manifests", alive=references(generations))
     elif step == 2:
-        # (X, f) rests on X while it is there, else on where f is listed; what nothing rests on is dead.
+        # (X, f) uses X if that is present, else the bundle in which f is listed; what nothing uses is dead.
         good = frozenset(pack for pack in there if pack[0] not in others)
         whole = {held for _, held, _ in good}
         rests = {file for bundle, file in alive if bundle not in whole}
@@ -168,9 +169,9 @@ def collector_steps(state, rule):
             name for name, held, files in there if name in mark
             and not any(held == bundle or held != "B" and file in files for bundle, file in lacking))
         if doomed:
-            yield to(11, "dooms " + ", ".join(sorted(doomed)), mark=doomed)
+            yield to(11, "decides to delete " + ", ".join(sorted(doomed)), mark=doomed)
         else:
-            yield to(0, "spares all")
+            yield to(0, "keeps all")
     elif step == 11:
         yield to(12, "removes index entries", index=index - mark)
     elif step == 12:
@@ -188,10 +189,10 @@ def main():
     right = []
     for writer_rule, sweep_rule in product(("file", "bundle"), repeat=2):
         safe = writer_rule == sweep_rule == "file"
-        name = f"a writer by each {writer_rule}, a sweep by each {sweep_rule}"
+        name = f"a writer decides for each {writer_rule}, a sweep for each {sweep_rule}"
         right.append(judge(name, safe, run(writer_rule, sweep_rule, "no", 1, 2)))
     for trust, safe in (("sound", True), ("segments", False)):
-        name = f"a writer that trusts its parent by: {trust}"
+        name = f"a writer trusts its parent by the rule: {trust}"
         right.append(judge(name, safe, run("file", "file", trust, 1, 2)))
     right.append(judge("two writers, two collections one after the other", True, run("file", "file", "sound", 2, 2)))
     sys.exit(not all(right))

@@ -1,10 +1,11 @@
-"""Exhaustive search of a protocol's states, breadth first, so that what is found wrong is found on a shortest way."""
+"""Exhaustive search of the states of a protocol, for the models beside it. The search is breadth-first, so that it finds a
+wrong state by a shortest path."""
 
 from collections import deque
 
 
 def search(start, steps, is_wrong, limit=4_000_000):
-    """`steps(state)` gives (what is done, next state). Returns the number of states and, if one is wrong, the way there."""
+    """`steps(state)` yields (what is done, next state). Returns the number of states and, if one is wrong, the path to it."""
     came_from = {start: None}
     queue = deque([start])
     while queue:
@@ -25,7 +26,7 @@ def search(start, steps, is_wrong, limit=4_000_000):
 
 
 def judge(name, expected_safe, found):
-    """Prints what a search found; True if that is what was expected."""
+    """Prints the result of a search; returns True if it is the expected one."""
     states, way = found
     safe = way is None
     right = safe == expected_safe
