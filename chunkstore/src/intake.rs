@@ -18,7 +18,7 @@ pub use spool::SPOOL_BYTES;
 use crate::pack::PackList;
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use spool::{Slot, Spool};
+use spool::{Spool, SpooledPack};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,14 +42,14 @@ pub struct HandedPack {
 
 /// The packs that wait for one destination.
 pub struct Intake {
-    state: Mutex<State>,
+    state: Mutex<IntakeState>,
     changed: Condvar,
     spool: Spool,
     /// Packs in memory at most, with those that are being sent.
     packs: usize,
 }
 
-struct State {
+struct IntakeState {
     waiting: VecDeque<Waiting>,
     in_memory: usize,
     is_open: bool,
@@ -62,7 +62,7 @@ enum Waiting {
     Spooled {
         list: Arc<PackList>,
         under: Option<[u64; 2]>,
-        slot: Slot,
+        slot: SpooledPack,
     },
 }
 
@@ -76,7 +76,7 @@ impl Intake {
 
     fn new(packs: usize, spool: Spool) -> Intake {
         Intake {
-            state: Mutex::new(State {
+            state: Mutex::new(IntakeState {
                 waiting: VecDeque::new(),
                 in_memory: 0,
                 is_open: true,
@@ -133,7 +133,7 @@ impl Intake {
         }
     }
 
-    fn add(&self, state: &mut State, waiting: Waiting) {
+    fn add(&self, state: &mut IntakeState, waiting: Waiting) {
         state.waiting.push_back(waiting);
         self.changed.notify_one();
     }

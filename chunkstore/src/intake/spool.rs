@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub const SPOOL_BYTES: u64 = 1 << 30;
 
 /// Where a pack lies.
-pub(super) struct Slot {
+pub(super) struct SpooledPack {
     number: u64,
     len: usize,
 }
@@ -23,11 +23,11 @@ pub(super) struct Spool {
     cache: PathBuf,
     slot_len: u64,
     slots: u64,
-    state: Mutex<State>,
+    state: Mutex<SpoolState>,
 }
 
 #[derive(Default)]
-struct State {
+struct SpoolState {
     /// Made when the first pack comes: most destinations keep up.
     file: Option<Arc<File>>,
     /// Slots that were used and are free again.
@@ -50,9 +50,9 @@ impl Spool {
     }
 
     /// `None` where there is no room.
-    pub fn put(&self, bytes: &Bytes) -> Option<Slot> {
+    pub fn put(&self, bytes: &Bytes) -> Option<SpooledPack> {
         let (file, number) = self.reserve(bytes.len() as u64)?;
-        let slot = Slot {
+        let slot = SpooledPack {
             number,
             len: bytes.len(),
         };
@@ -91,7 +91,7 @@ impl Spool {
     }
 
     /// The pack's bytes, if they are still those of its name. Its slot is free again.
-    pub fn take(&self, slot: Slot, id: &PackId) -> Option<Bytes> {
+    pub fn take(&self, slot: SpooledPack, id: &PackId) -> Option<Bytes> {
         let file = self.state.lock().file.clone()?;
         let mut bytes = vec![0; slot.len];
         let read = file.read_exact_at(&mut bytes, slot.number * self.slot_len);
@@ -99,7 +99,7 @@ impl Spool {
         (read.is_ok() && blake3::hash(&bytes).as_bytes() == id.as_bytes()).then(|| Bytes::from(bytes))
     }
 
-    pub fn free(&self, slot: Slot) {
+    pub fn free(&self, slot: SpooledPack) {
         self.state.lock().free.push(slot.number);
     }
 }

@@ -86,7 +86,7 @@ pub fn run_after(
     session: Option<Session>,
     done: &mut Replicated,
 ) -> Result<()> {
-    bring_wanted(from, to, options, monitor, (session, Wanted::Lacking), done)
+    bring_wanted(from, to, options, monitor, (session, false), done)
 }
 
 /// Brings `to` the generations that it is owed: made at `from` when `to` could not be reached, and no others.
@@ -99,13 +99,8 @@ pub fn repay(
 ) -> Result<()> {
     match debts::of(to, from).is_empty() {
         true => Ok(()),
-        false => bring_wanted(from, to, options, monitor, (None, Wanted::Owed), done),
+        false => bring_wanted(from, to, options, monitor, (None, true), done),
     }
-}
-
-enum Wanted {
-    Lacking,
-    Owed,
 }
 
 fn bring_wanted(
@@ -113,7 +108,7 @@ fn bring_wanted(
     to: &Repo,
     options: &ReplicateOptions,
     monitor: &dyn Monitor,
-    (session, wanted): (Option<Session>, Wanted),
+    (session, only_owed): (Option<Session>, bool),
     done: &mut Replicated,
 ) -> Result<()> {
     if !to.store.is_replica_of(&from.store) {
@@ -127,7 +122,7 @@ fn bring_wanted(
         newest,
         there,
     } = lacking(from, to, options.all, order::at(options.now))?;
-    if let Wanted::Owed = wanted {
+    if only_owed {
         snapshots.retain(|snapshot| owed.contains(&snapshot.manifest.original.unwrap_or(snapshot.id)));
     }
     done.behind = snapshots.len() as u64;

@@ -6,6 +6,7 @@ use super::{Repo, write_replacing};
 use crate::error::{Error, Result};
 use crate::manifest::Remembered;
 use chunkstore::object::{cbor, from_cbor};
+use chunkstore::private;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -46,7 +47,7 @@ impl Repo {
             path: path.clone(),
             source,
         };
-        std::fs::create_dir_all(&self.family).map_err(|e| failed("create the folder of", e))?;
+        private::create_dir_all(&self.family).map_err(|e| failed("create the folder of", e))?;
         let lock = File::options()
             .create(true)
             .truncate(false)
