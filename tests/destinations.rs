@@ -9,8 +9,9 @@ use engine::replicate::{self, Follow, Followed, Follower, Followers};
 use engine::repo::Repo;
 use kit::generation::noise;
 use kit::machine::{self, Machine, Noting, settled_now};
+use kit::program::Home;
 use kit::remotes::{Counting, Fault, Faulty, Hooked, Operation, listed};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -365,4 +366,57 @@ fn a_collection_at_the_follower_takes_nothing() {
     current(&followed);
     assert!(pruned.load(SeqCst) > 0);
     site.verify(1);
+}
+
+/// How many objects of a kind are in a repository's directory.
+fn objects(repository: &Path, kind: &str) -> usize {
+    let entries = |path: &Path| -> Vec<PathBuf> {
+        let found = std::fs::read_dir(path).into_iter().flatten().flatten();
+        found.map(|entry| entry.path()).collect()
+    };
+    let (folders, files): (Vec<_>, Vec<_>) = entries(&repository.join(kind))
+        .into_iter()
+        .partition(|path| path.is_dir());
+    files.len() + folders.iter().map(|folder| entries(folder).len()).sum::<usize>()
+}
+
+/// The program is killed at a moment that matters to its follower: both are sound, and the next run completes both.
+#[test]
+fn killed_with_a_follower() {
+    let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    home.init();
+    home.ok(&["remote", "add", "second", "replica"]);
+    let replica = home.path("replica");
+    for (number, kind) in ["sessions", "packs", "index", "snapshots"].iter().enumerate() {
+        home.write("docs/f", noise(number as u64, 40_000_000));
+        let before = objects(&replica, kind);
+        let mut child = home
+            .command(&["backup", "docs", "--also", "second"])
+            .spawn()
+            .unwrap();
+        while objects(&replica, kind) == before && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // It may have ended.
+        let _ = child.kill();
+        child.wait().unwrap();
+        home.ok(&["check", "--read-data"]);
+        home.ok(&["-r", "second", "check", "--read-data"]);
+    }
+    home.write("docs/f", "the last");
+    let run = home.ok(&["backup", "docs", "--also", "second"]);
+    assert!(run.out.contains("Replica second: current"), "{}", run.out);
+    let at_second = home.ok(&["-r", "second", "snapshots", "--json"]).objects();
+    assert_eq!(at_second.len(), home.snapshots().len());
+    for at in [home.text(".local/share/dedup/repository"), home.text("replica")] {
+        home.ok(&[
+            "-r",
+            &at,
+            "--key-file",
+            &home.text(".config/dedup/default.key"),
+            "restore",
+            "--target",
+            "out",
+        ]);
+    }
 }

@@ -58,7 +58,8 @@ pub struct BackupArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Replicas")]
 pub struct AlsoArgs {
-    /// Replicate the snapshot, and others that are missing there, to this replica too (may be given several times)
+    /// Save the snapshot, and others that are missing there, at this replica too; if the repository can't be reached, only
+    /// here (may be given several times)
     #[arg(long, value_name = "NAME|URL", conflicts_with = "dry_run")]
     pub also: Vec<String>,
     /// How long replicas may go on once the snapshot is saved; what they lack then comes next time

@@ -298,21 +298,35 @@ impl FollowerWork {
             end(&to, received.session)?;
             return Err(e);
         }
-        if published.is_none() {
-            return end(&to, received.session);
+        match published {
+            Some(_) => self.bring_new(&to, received.session, ended)?,
+            None => end(&to, received.session)?,
         }
+        match self.watch.interrupted() {
+            true => Ok(()),
+            false => repay(
+                &to,
+                &self.first,
+                &self.follow.options,
+                &*self.watch,
+                &mut Replicated::default(),
+            ),
+        }
+    }
+
+    /// Brings the generation that was published at the first, under the session that its packs came under.
+    fn bring_new(&self, to: &Repo, session: Option<Session>, ended: &mut Ended) -> Result<()> {
         let before = std::mem::take(&mut ended.done);
         // Unless it is found out what is lacking now, it is that.
         ended.done.behind = before.behind + 1;
         let (options, watch, mut new) = (&self.follow.options, &*self.watch, Replicated::default());
         // Why packs did not come is no matter if what they hold comes now. If it does not, this says why.
-        let brought = run_after(&self.first, &to, options, watch, received.session, &mut new);
+        let brought = run_after(&self.first, to, options, watch, session, &mut new);
         if brought.is_ok() || new.behind > 0 {
             ended.done.behind = new.behind;
         }
         ended.done.add(&before, &new);
-        brought?;
-        repay(&to, &self.first, options, watch, &mut Replicated::default())
+        brought
     }
 
     /// Takes the packs of the backup as it makes them, until it has ended, and catches up with older generations beside.
