@@ -6,7 +6,7 @@ use crate::scratch::ScratchDir;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::fs::File;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) struct Spool {
 #[derive(Default)]
 struct SpoolState {
     /// Made when the first pack comes: most destinations keep up.
-    file: Option<Arc<File>>,
+    file: Option<Arc<Mutex<File>>>,
     /// Slots that were used and are free again.
     free: Vec<u64>,
     used: u64,
@@ -56,7 +56,7 @@ impl Spool {
             number,
             len: bytes.len(),
         };
-        if file.write_all_at(bytes, number * self.slot_len).is_err() {
+        if write_at(&file, number * self.slot_len, bytes).is_err() {
             self.state.lock().failed = true;
             self.free(slot);
             return None;
@@ -64,7 +64,7 @@ impl Spool {
         Some(slot)
     }
 
-    fn reserve(&self, len: u64) -> Option<(Arc<File>, u64)> {
+    fn reserve(&self, len: u64) -> Option<(Arc<Mutex<File>>, u64)> {
         let mut state = self.state.lock();
         if state.failed || len > self.slot_len {
             return None;
@@ -80,7 +80,7 @@ impl Spool {
         let file = match &state.file {
             Some(file) => file.clone(),
             None => match unnamed(&self.cache) {
-                Some(file) => state.file.insert(Arc::new(file)).clone(),
+                Some(file) => state.file.insert(Arc::new(Mutex::new(file))).clone(),
                 None => {
                     state.failed = true;
                     return None;
@@ -94,7 +94,7 @@ impl Spool {
     pub fn take(&self, slot: SpooledPack, id: &PackId) -> Option<Bytes> {
         let file = self.state.lock().file.clone()?;
         let mut bytes = vec![0; slot.len];
-        let read = file.read_exact_at(&mut bytes, slot.number * self.slot_len);
+        let read = read_at(&file, slot.number * self.slot_len, &mut bytes);
         self.free(slot);
         (read.is_ok() && blake3::hash(&bytes).as_bytes() == id.as_bytes()).then(|| Bytes::from(bytes))
     }
@@ -104,11 +104,23 @@ impl Spool {
     }
 }
 
+fn write_at(file: &Mutex<File>, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    let mut file = file.lock();
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
+}
+
+fn read_at(file: &Mutex<File>, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+    let mut file = file.lock();
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(bytes)
+}
+
 /// A file without a name, in a folder that is removed at once, or by a later run if this one dies right here.
 fn unnamed(cache: &Path) -> Option<File> {
     let folder = ScratchDir::below(cache).ok()?;
     let path = folder.path().join("spool");
     let mut options = File::options();
-    options.read(true).write(true).create_new(true).mode(0o600);
+    options.read(true).write(true).create_new(true);
     options.open(path).ok()
 }

@@ -5,8 +5,8 @@
 use super::{Repo, write_replacing};
 use crate::error::{Error, Result};
 use crate::manifest::Remembered;
+use crate::platform::{lock, private};
 use chunkstore::object::{cbor, from_cbor};
-use chunkstore::private;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -48,18 +48,8 @@ impl Repo {
             source,
         };
         private::create_dir_all(&self.family).map_err(|e| failed("create the folder of", e))?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let lock = lock.map_err(|e| failed("open", e))?;
-        loop {
-            match rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive) {
-                Ok(()) => return Ok(lock),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(failed("lock", e.into())),
-            }
-        }
+        let file = lock::open(&path).map_err(|e| failed("open", e))?;
+        lock::lock(&file).map_err(|e| failed("lock", e))?;
+        Ok(file)
     }
 }

@@ -17,6 +17,7 @@ pub use engine::backup::BackupReport;
 pub use engine::backup::Ignore;
 pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
+use engine::platform::process;
 use engine::repo::{self, Repo};
 use engine::select::{self, Filter};
 use engine::{SessionId, order};
@@ -139,7 +140,7 @@ fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, F
     let options = run::BackupOptions::new(Vec::new(), &host, context.now.timestamp());
     Ok(run::BackupOptions {
         filter: request.filter.clone(),
-        user: repo::user_name(),
+        user: process::user_name(),
         tags: request.tags.clone(),
         description: request.description.clone(),
         time: request.time,
