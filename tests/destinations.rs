@@ -7,8 +7,9 @@ use engine::check::{self, CheckOptions, ReadData};
 use engine::monitor::Quiet;
 use engine::replicate::{self, Follow, Followed, Follower, Followers};
 use engine::repo::Repo;
+use engine::run::RunContext;
 use kit::generation::noise;
-use kit::machine::{self, Machine, Noting, settled_now};
+use kit::machine::{self, Machine, Noting};
 use kit::program::Home;
 use kit::remotes::{Counting, Fault, Faulty, Hooked, Operation, listed};
 use std::path::{Path, PathBuf};
@@ -64,12 +65,12 @@ impl Site {
     }
 
     fn open(&self) -> Arc<Repo> {
-        Arc::new(self.machine.open(self.first.clone()).unwrap())
+        Arc::new(self.machine.open_settled(self.first.clone()).unwrap())
     }
 
     fn start(&self, repo: &Arc<Repo>, wait: Duration) -> Followers {
         let second = self.second.clone();
-        let open = move |first: &Repo, _: &Follower| first.open_replica_on(second.clone());
+        let open = move |first: &Repo, _: &Follower, _: &RunContext| first.open_replica_on(second.clone());
         let follow = Follow {
             options: crate::replicas::options(),
             wait,
@@ -83,7 +84,6 @@ impl Site {
 
     fn backup(&self, repo: &Repo, followers: &Followers) -> BackupReport {
         let mut options = self.machine.options(&[self.source.path()]);
-        options.now = settled_now();
         options.intakes = followers.intakes();
         backup::run(repo, &options, None, &Quiet).unwrap()
     }
@@ -93,7 +93,7 @@ impl Site {
         let repo = self.open();
         let followers = self.start(&repo, NEVER);
         let report = self.backup(&repo, &followers);
-        let mut followed = followers.finish(report.snapshot, 1, &Quiet);
+        let mut followed = followers.finish(report.snapshot, 1);
         (report, followed.remove(0))
     }
 
@@ -111,7 +111,6 @@ impl Site {
             let told = Noting::default();
             let options = CheckOptions {
                 read_data: ReadData::All,
-                threads: 1,
             };
             let report = check::run(repo, &options, &told).unwrap();
             assert_eq!((report.num_errors, told.problems()), (0, Vec::new()));
@@ -256,7 +255,7 @@ fn a_destination_that_stalls_holds_nobody_up() {
     assert!(report.snapshot.is_some() && repo.snapshots().unwrap().0.len() == 1);
     assert_eq!(followers.intakes()[0].missed(), 0, "there is room on disk");
     gate.open();
-    let followed = followers.finish(report.snapshot, 1, &Quiet);
+    let followed = followers.finish(report.snapshot, 1);
     current(&followed[0]);
     assert!(gate.waiting.load(SeqCst) > 15);
     site.verify(1);
@@ -274,7 +273,7 @@ fn a_destination_that_never_goes_on_is_behind_and_catches_up() {
     let repo = site.open();
     let followers = site.start(&repo, Duration::ZERO);
     let report = site.backup(&repo, &followers);
-    let followed = followers.finish(report.snapshot, 1, &Quiet).remove(0);
+    let followed = followers.finish(report.snapshot, 1).remove(0);
     assert!(
         matches!(followed.failure, Some(engine::Error::Late)),
         "{followed:?}"
@@ -340,7 +339,7 @@ fn what_was_not_taken_over_is_brought() {
     // The session comes first, with the first pack; the next change is that pack.
     faulty.fail_mutation(3, Fault::TimeoutBefore);
     let report = site.backup(&repo, &followers);
-    let followed = followers.finish(report.snapshot, 1, &Quiet).remove(0);
+    let followed = followers.finish(report.snapshot, 1).remove(0);
     current(&followed);
     site.verify(1);
 }

@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
-use crate::machine;
 use crate::status::Status;
 use engine::check as run;
 pub use engine::check::{CheckReport, DamagedPath, ReadData};
@@ -33,7 +32,6 @@ impl Report {
 pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Report, Failure> {
     let options = run::CheckOptions {
         read_data: request.read_data,
-        threads: machine::threads(),
     };
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Check)?;

@@ -11,6 +11,7 @@ pub mod context;
 pub mod env;
 pub mod face;
 pub mod failure;
+pub mod json;
 pub mod key_file;
 pub mod listing;
 pub mod machine;
@@ -25,6 +26,7 @@ pub mod text;
 
 // The jobs.
 pub mod backup;
+pub mod catalogue;
 pub mod check;
 pub mod copy;
 pub mod forget;

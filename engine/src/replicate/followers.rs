@@ -9,8 +9,9 @@ use super::{
     Noted, ReplicateOptions, Replicated, debts, note, note_place, noted, noted_place, repay, run, run_after,
 };
 use crate::error::{Error, Result};
-use crate::monitor::{self, Monitor, Phase, Problem, Progress};
+use crate::monitor::{Monitor, Phase, Problem, Progress};
 use crate::repo::Repo;
+use crate::run::RunContext;
 use chunkstore::SessionId;
 use chunkstore::intake::{self, Intake, Received};
 use chunkstore::session::{self, Session};
@@ -18,7 +19,6 @@ use chunkstore::threads;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether the user asked to stop.
@@ -61,6 +61,8 @@ pub struct Followers {
 
 struct AtWork {
     follower: Follower,
+    /// This one's part of the run.
+    run: RunContext,
     watch: Arc<FollowerWatch>,
     intake: Arc<Intake>,
     /// Told what the backup has published.
@@ -69,7 +71,7 @@ struct AtWork {
 }
 
 /// Opens a follower by a repository that is open.
-type Open = dyn Fn(&Repo, &Follower) -> Result<Repo> + Send + Sync;
+type Open = dyn Fn(&Repo, &Follower, &RunContext) -> Result<Repo> + Send + Sync;
 
 #[derive(Default)]
 struct Ended {
@@ -81,7 +83,8 @@ struct Ended {
 impl Followers {
     /// Starts them beside a backup to `first`.
     pub fn start(first: &Arc<Repo>, followers: Vec<Follower>, follow: Follow) -> Result<Followers> {
-        let open = |first: &Repo, follower: &Follower| first.open_replica(&follower.url);
+        let open =
+            |first: &Repo, follower: &Follower, run: &RunContext| first.open_replica_for(&follower.url, run);
         Followers::start_with(first, followers, follow, Arc::new(open))
     }
 
@@ -98,24 +101,26 @@ impl Followers {
         let start = |(follower, intake): (Follower, Arc<Intake>)| -> Result<AtWork> {
             let (published, wait) = bounded(1);
             let (end, ended) = bounded(1);
-            let watch = Arc::new(FollowerWatch::default());
+            let (run, watch) = (first.run().part(), Arc::new(FollowerWatch::default()));
             let work = FollowerWork {
                 first: first.clone(),
                 follower: follower.clone(),
                 open: open.clone(),
                 follow: follow.clone(),
+                run: run.clone(),
                 watch: watch.clone(),
                 intake: intake.clone(),
                 published: wait,
             };
             let work = move || {
                 // Nobody takes it any more only when this one was given up.
-                let _ = end.send(work.run());
+                let _ = end.send(work.work());
             };
             // Nobody joins it: one that was given up may be waiting for its storage.
             let _running = threads::spawn("follower", work)?;
             Ok(AtWork {
                 follower,
+                run,
                 watch,
                 intake,
                 published,
@@ -144,12 +149,7 @@ impl Followers {
 
     /// Lets them bring what was published, if anything was, and waits for them. `snapshots` counts what the first
     /// replica has: one that was never reached lacks all of them.
-    pub fn finish(
-        mut self,
-        published: Option<SessionId>,
-        snapshots: u64,
-        monitor: &dyn Monitor,
-    ) -> Vec<Followed> {
+    pub fn finish(mut self, published: Option<SessionId>, snapshots: u64) -> Vec<Followed> {
         for one in &self.at_work {
             one.intake.close();
             // It may have failed already.
@@ -157,8 +157,8 @@ impl Followers {
         }
         let deadline = Instant::now() + self.follow.wait;
         let end = |one: AtWork| {
-            let ended = one.wait(deadline, monitor);
-            one.report(ended, &self.first, published, snapshots, self.follow.options.now)
+            let ended = one.wait(deadline);
+            one.report(ended, &self.first, published, snapshots)
         };
         let at_work = std::mem::take(&mut self.at_work);
         at_work.into_iter().map(end).collect()
@@ -188,19 +188,19 @@ impl Drop for Followers {
 
 impl AtWork {
     fn stop(&self) {
-        self.watch.stop.store(true, Relaxed);
+        self.run.cancel().cancel();
         self.intake.abandon();
     }
 
     /// `None` for one that does not even stop.
-    fn wait(&self, deadline: Instant, monitor: &dyn Monitor) -> Option<Ended> {
+    fn wait(&self, deadline: Instant) -> Option<Ended> {
         loop {
             match self.ended.recv_timeout(LOOK) {
                 Ok(ended) => return Some(ended),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if monitor.interrupted() || Instant::now() >= deadline {
+            if self.run.cancel().is_cancelled() || Instant::now() >= deadline {
                 self.stop();
                 return self.ended.recv_timeout(GRACE).ok();
             }
@@ -213,7 +213,6 @@ impl AtWork {
         first: &Repo,
         published: Option<SessionId>,
         snapshots: u64,
-        now: i64,
     ) -> Followed {
         let late = || Error::Late;
         let ended = ended.unwrap_or_else(|| Ended {
@@ -222,6 +221,7 @@ impl AtWork {
         });
         let behind = match ended.reached {
             true => {
+                let now = self.run.now_secs();
                 keep_account(first, &self.follower.url, ended.done.behind, now, published);
                 ended.done.behind
             }
@@ -271,13 +271,14 @@ struct FollowerWork {
     follower: Follower,
     open: Arc<Open>,
     follow: Arc<Follow>,
+    run: RunContext,
     watch: Arc<FollowerWatch>,
     intake: Arc<Intake>,
     published: Receiver<Option<SessionId>>,
 }
 
 impl FollowerWork {
-    fn run(&self) -> Ended {
+    fn work(&self) -> Ended {
         let mut ended = Ended::default();
         ended.failure = self.follow(&mut ended).err();
         // Whatever became of it, nothing more is taken.
@@ -286,7 +287,7 @@ impl FollowerWork {
     }
 
     fn follow(&self, ended: &mut Ended) -> Result<()> {
-        let to = (self.open)(&self.first, &self.follower)?;
+        let to = (self.open)(&self.first, &self.follower, &self.run)?;
         note_place(&to, &self.follower.url)?;
         let (older, received) = self.receive_beside_older(&to, &mut ended.done)?;
         ended.reached = older.is_ok() || ended.done.behind > 0;
@@ -302,7 +303,7 @@ impl FollowerWork {
             Some(_) => self.bring_new(&to, received.session, ended)?,
             None => end(&to, received.session)?,
         }
-        match self.watch.interrupted() {
+        match self.run.cancel().is_cancelled() {
             true => Ok(()),
             false => repay(
                 &to,
@@ -332,8 +333,8 @@ impl FollowerWork {
     /// Takes the packs of the backup as it makes them, until it has ended, and catches up with older generations beside.
     fn receive_beside_older(&self, to: &Repo, done: &mut Replicated) -> Result<(Result<()>, Received)> {
         let options = &self.follow.options;
-        let owner = to.owner(&options.host, options.now);
-        let told = |_| monitor::carry_on(&*self.watch);
+        let owner = to.owner();
+        let told = |_| self.run.cancel().check();
         std::thread::scope(|scope| {
             let receive = || intake::receive(&to.store, &owner, &self.intake, &told);
             let receiving = threads::spawn_in(scope, "receive", receive)?;
@@ -370,7 +371,6 @@ impl Replicated {
 /// What a follower tells, kept for the end; what it shows meanwhile is the backup's.
 #[derive(Default)]
 struct FollowerWatch {
-    stop: AtomicBool,
     problems: Mutex<Vec<Problem>>,
 }
 
@@ -386,8 +386,5 @@ impl Monitor for FollowerWatch {
         if problems.len() < PROBLEMS && !problems.contains(problem) {
             problems.push(problem.clone());
         }
-    }
-    fn interrupted(&self) -> bool {
-        self.stop.load(Relaxed)
     }
 }

@@ -17,7 +17,6 @@ pub use note::{Noted, NotedPlace, note, note_leader, note_place, noted, noted_pl
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
-use crate::order;
 use crate::platform::{lock, private};
 use crate::references;
 use crate::repo::{Repo, index_progress};
@@ -43,10 +42,6 @@ pub struct ReplicateOptions {
     pub all: bool,
     /// Only say what would be brought.
     pub dry_run: bool,
-    /// Named in the sessions that this holds.
-    pub host: String,
-    /// Seconds since 1970.
-    pub now: i64,
 }
 
 /// What was done, kept up to date while it is done.
@@ -122,7 +117,7 @@ fn bring_wanted(
         mut snapshots,
         newest,
         there,
-    } = lacking(from, to, options.all, order::at(options.now))?;
+    } = lacking(from, to, options.all, from.run().now)?;
     if only_owed {
         snapshots.retain(|snapshot| owed.contains(&snapshot.manifest.original.unwrap_or(snapshot.id)));
     }
@@ -134,7 +129,6 @@ fn bring_wanted(
     let mut replication = Replication {
         from,
         to,
-        options,
         monitor,
         origin: None,
         session,
@@ -164,7 +158,6 @@ enum SnapshotOutcome {
 struct Replication<'a> {
     from: &'a Repo,
     to: &'a Repo,
-    options: &'a ReplicateOptions,
     monitor: &'a dyn Monitor,
     /// Opened when first needed, and again when a collection went over it.
     origin: Option<Origin>,
@@ -240,7 +233,7 @@ impl Replication<'_> {
         let Some(_alone) = self.alone(origin)? else {
             return Ok(SnapshotOutcome::Busy);
         };
-        let owner = self.to.owner(&self.options.host, self.options.now);
+        let owner = self.to.owner();
         let session = match self.session.take_if(|_| is_last) {
             Some(session) => session,
             None => Session::begin(&self.to.store, &owner)?,
@@ -319,7 +312,7 @@ impl Replication<'_> {
         })?;
         let mut wanted = transfer::wanted(origin, &mut lacking)?;
         self.monitor.phase(Phase::Replicating);
-        let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
+        let told = |bytes| monitor::sent(self.monitor, self.to.run().cancel(), &self.bytes, bytes);
         let brought = transfer::transfer(origin, &self.to.store, writer, &mut wanted, false, &told)?;
         writer.absent(&mut lacking, &mut |absent| {
             let object = absent.to_string();

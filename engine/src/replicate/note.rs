@@ -77,7 +77,7 @@ pub fn note_place(repo: &Repo, location: &str) -> Result<()> {
 }
 
 /// Notes how the destination stands that a backup was made at.
-pub fn note_leader(repo: &Repo, location: &str, now: i64) -> Result<()> {
-    let behind = debts::count(repo);
-    note(&repo.run().dirs, location, &Noted { behind, reached: now })
+pub fn note_leader(repo: &Repo, location: &str) -> Result<()> {
+    let (behind, reached) = (debts::count(repo), repo.run().now_secs());
+    note(&repo.run().dirs, location, &Noted { behind, reached })
 }

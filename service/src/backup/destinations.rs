@@ -4,6 +4,7 @@
 //! Only an outage makes another one lead. That there is no repository, that no key fits, or that something is damaged is
 //! an error as ever: a disk that is not mounted must not be replaced silently.
 
+use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::Face;
 use crate::failure::Failure;
@@ -13,6 +14,7 @@ use engine::SessionId;
 use engine::monitor::Problem;
 use engine::replicate::{self, Follow, Followed, Follower, Followers, ReplicateOptions, Replicated};
 use engine::repo::{self, Repo};
+use engine::run::RunContext;
 use jiff::{SignedDuration, Span};
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,8 +80,7 @@ impl Destinations {
         for name in also {
             let location = context.remote(name)?;
             if location.url == all[0].location.url {
-                let why = format!("--also {name}: that is the repository itself");
-                return Err(Failure::usage(why));
+                return Err(Cause::AlsoIsFirst { name: name.clone() }.into());
             }
             if !all.iter().any(|known| known.location.url == location.url) {
                 let name = name.clone();
@@ -96,7 +97,7 @@ impl Destinations {
     /// Opens the first that can be reached; `begin` is called once, as in [`Context::open_while`].
     pub fn open(
         self,
-        context: &Context,
+        (context, run): (&Context, &RunContext),
         face: &dyn Face,
         begin: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Result<Opened, Failure> {
@@ -112,7 +113,7 @@ impl Destinations {
                 true => one.location.clone(),
                 false => with_keys(context, &one.location)?,
             };
-            match context.open_while(&location, face, &mut begin) {
+            match context.open_while(&location, run, face, &mut begin) {
                 Ok(repo) => {
                     check_stead(context, &one, &repo, &away)?;
                     // A note that can't be kept only means that no other can lead in this one's place.
@@ -127,9 +128,7 @@ impl Destinations {
                 }
                 Err(failure) if failure.status == Status::Network => {
                     if away.is_empty() && rest.len() > 0 && place(context, &one)?.is_none() {
-                        return Err(failure.with(
-                            "no other destination can lead in its place, because this machine has never reached it",
-                        ));
+                        return Err(failure.with(Cause::FirstNeverReached));
                     }
                     away.push((one.follower(), failure));
                 }
@@ -175,27 +174,25 @@ fn check_stead(
     let known = replicate::noted_place(&context.dirs()?, &first.url);
     match known.is_some_and(|place| place.is_replica(repo)) {
         true => Ok(()),
-        false => Err(Failure::new(
-            Status::Failed,
-            format!(
-                "{} is no replica of {}, which could not be reached: {}",
-                one.name, first.name, failure.message
-            ),
-        )),
+        false => {
+            let (name, first) = (one.name.clone(), first.name.clone());
+            Err(Failure::from(Cause::NoReplicaOf { name, first }).with(failure.cause.clone()))
+        }
     }
 }
 
 impl Opened {
     /// Starts the followers beside the backup; `wait` is how long they may go on once it has ended.
-    pub fn start(&mut self, context: &Context, wait: Span) -> Result<Followers, Failure> {
+    pub fn start(&mut self, wait: Span) -> Result<Followers, Failure> {
         let wait = SignedDuration::try_from(wait);
-        let wait = wait.map_err(|e| Failure::usage(format!("--also-wait: {e}")))?;
+        let wait = wait.map_err(|e| Cause::OptionValue {
+            option: "--also-wait",
+            why: e.to_string(),
+        })?;
         let follow = Follow {
             options: ReplicateOptions {
                 all: false,
                 dry_run: false,
-                host: context.host()?,
-                now: context.now_secs(),
             },
             wait: Duration::try_from(wait).unwrap_or_default(),
         };
@@ -205,23 +202,20 @@ impl Opened {
 
     /// The backup failed at the leader: also says who could not be reached before.
     pub fn failed(&self, failure: Failure) -> Failure {
-        self.away.iter().fold(failure, |failure, (one, why)| {
-            failure.with(&format!(
-                "before that, {} could not be reached: {}",
-                one.name, why.message
-            ))
-        })
+        let before = |failure: Failure, (one, why): &(Follower, Failure)| {
+            let name = one.name.clone();
+            failure.with(Cause::AwayBefore { name }).with(why.cause.clone())
+        };
+        self.away.iter().fold(failure, before)
     }
 
     /// Waits for the followers, and notes who is behind.
     pub fn finish(
         self,
-        context: &Context,
         followers: Followers,
         published: Option<SessionId>,
-        face: &dyn engine::monitor::Monitor,
     ) -> Result<Vec<FollowerReport>, Failure> {
-        let (leader, now) = (&self.leader, context.now_secs());
+        let leader = &self.leader;
         if followers.is_empty() && self.away.is_empty() {
             return Ok(Vec::new());
         }
@@ -234,10 +228,10 @@ impl Opened {
             problems: Vec::new(),
         };
         let mut reports: Vec<FollowerReport> = self.away.into_iter().map(left).collect();
-        let followed = followers.finish(published, snapshots, face);
+        let followed = followers.finish(published, snapshots);
         reports.extend(followed.into_iter().map(FollowerReport::from));
         // As with every note of a remote: without it, the next listing asks.
-        let _ = replicate::note_leader(leader, &self.url, now);
+        let _ = replicate::note_leader(leader, &self.url);
         Ok(reports)
     }
 }

@@ -19,6 +19,7 @@ pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
 use engine::platform::process;
 use engine::repo::{self, Repo};
+use engine::run::RunContext;
 use engine::select::{self, Filter};
 use engine::{SessionId, order};
 use jiff::{SignedDuration, Span, Timestamp};
@@ -87,6 +88,11 @@ pub fn patterns(given: &[OsString]) -> Vec<String> {
 
 pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Report, Failure> {
     let mut options = options(context, &request)?;
+    let own = RunContext {
+        host: machine::host(request.host.as_deref(), &context.env)?,
+        user: process::user_name(),
+        ..context.run()?
+    };
     let mut stream = RunningInput::of(&request.input)?;
     let destinations = Destinations::new(context, &request.also)?;
     if let Input::Files { paths, lists } = &request.input {
@@ -95,8 +101,8 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
         options.own = own_places(context, &destinations)?;
     }
     let mut begun = None;
-    let mut opened = destinations.open(context, face, &mut || {
-        begun = stream.is_none().then(|| run::begin(&options)).transpose()?;
+    let mut opened = destinations.open((context, &own), face, &mut || {
+        begun = stream.is_none().then(|| run::begin(&options, &own)).transpose()?;
         Ok(())
     })?;
     let repo = opened.leader.clone();
@@ -105,7 +111,7 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
         stream.start(request.input)?;
     }
     let step = Step::start(face, Activity::Backup)?;
-    let followers = opened.start(context, request.also_wait)?;
+    let followers = opened.start(request.also_wait)?;
     options.intakes = followers.intakes();
     let done = match (begun, &mut stream) {
         (Some(begun), _) => run::run_begun(&repo, &options, begun, &step),
@@ -126,7 +132,7 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
     };
     repo.tell_damage(&step);
     let saved_at = opened.instead.clone();
-    let replicas = opened.finish(context, followers, done.snapshot, &step)?;
+    let replicas = opened.finish(followers, done.snapshot)?;
     Ok(Report {
         backup: done,
         problems: step.finish(),
@@ -136,11 +142,9 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
 }
 
 fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, Failure> {
-    let host = machine::host(request.host.as_deref(), &context.env)?;
-    let options = run::BackupOptions::new(Vec::new(), &host, context.now.timestamp());
+    let options = run::BackupOptions::new(Vec::new());
     Ok(run::BackupOptions {
         filter: request.filter.clone(),
-        user: process::user_name(),
         tags: request.tags.clone(),
         description: request.description.clone(),
         time: request.time,
