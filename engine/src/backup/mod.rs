@@ -240,13 +240,8 @@ fn open_session(
     loop {
         // One lane for each worker, one for trees.
         let lanes = threads_of(repo.run()) + 1;
-        let writer = Writer::begin_with(
-            repo.store.clone(),
-            repo.owner(),
-            lanes,
-            options.dry_run,
-            &options.intakes,
-        )?;
+        let (store, dry) = (repo.store.clone(), options.dry_run);
+        let writer = Writer::begin_with(store, repo.owner(), lanes, dry, &options.intakes)?;
         if !is_stream {
             return Ok(writer);
         }
