@@ -20,6 +20,7 @@ mod copy;
 mod corpus;
 mod crash;
 mod damage;
+mod destinations;
 mod faults;
 mod flips;
 mod format;

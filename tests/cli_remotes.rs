@@ -244,7 +244,7 @@ fn what_one_lost_comes_from_the_other() {
     home.ends(13, &["check", "--read-data"]);
     let run = home.ok(&["heal", "--read-data"]);
     assert!(
-        run.out.contains("is there again") && run.out.contains("Mended packs/"),
+        run.out.contains("is there again") && run.out.contains("Repaired packs/"),
         "{}",
         run.out
     );

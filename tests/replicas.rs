@@ -4,7 +4,7 @@
 mod order;
 
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
-use chunkstore::{Error as StoreError, SessionId, transfer};
+use chunkstore::{Error as StoreError, SessionId};
 use engine::error::Error;
 use engine::monitor::{Monitor, ProblemKind, Quiet};
 use engine::replicate::{self, ReplicateOptions, Replicated};
@@ -221,40 +221,6 @@ fn moved_chunks_come_alone() {
     // The new files' bytes, which can't be compressed, and a tree.
     assert!(done.bytes < 122_200 + 10_000, "{} bytes", done.bytes);
     pair.verify(&pair.second(), true, "after a collection at the first");
-}
-
-/// Packs may come before it is known what they are for; then they are only listed.
-#[test]
-fn what_came_ahead_is_not_sent_again() {
-    let mut pair = Pair::new(1);
-    pair.bring();
-    let (first, second) = (pair.first().store, pair.second().store);
-    let mut known = first.packs().unwrap().into_keys().collect();
-    pair.backup(2);
-    let owner = pair.first().owner();
-    let session = chunkstore::session::Session::begin(&second, &owner).unwrap();
-    let mut ahead = transfer::Ahead::new();
-    let mut carry = || transfer::carry_ahead(&first, &second, &mut known, &mut ahead, &|_| Ok(())).unwrap();
-    let sent = carry();
-    assert!(sent > 100_000, "{sent}");
-    assert_eq!(carry(), 0);
-    // One that waits for its sessions takes nothing of it.
-    machine::prune(&pair.second(), NEVER).unwrap();
-    let (mut done, id) = (Replicated::default(), session.id);
-    let before = Some((session, ahead));
-    replicate::run_after(
-        &pair.first(),
-        &pair.second(),
-        &options(),
-        &Quiet,
-        before,
-        &mut done,
-    )
-    .unwrap();
-    assert_eq!((done.snapshots, done.packs, done.bytes), (1, 0, 0));
-    // Under the session that kept them.
-    assert!(second.stored_manifest(id).is_ok());
-    pair.verify(&pair.second(), true, "ahead");
 }
 
 /// A crash at every operation that changes the replica: what is there is whole, and the next run brings the rest.

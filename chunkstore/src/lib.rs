@@ -10,6 +10,7 @@ pub mod frame;
 pub mod id;
 pub mod index;
 pub mod indexfile;
+pub mod intake;
 mod kept;
 pub mod keys;
 pub mod live;

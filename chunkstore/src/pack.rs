@@ -9,10 +9,14 @@ use crate::error::{Error, Feature, Flaw, Result};
 use crate::id::{ChunkId, PackId, RepoId, random};
 use crate::keys::{Keys, SealedSessionKey};
 use crate::object::{cap, padme};
-use crate::remote::{ObjectName, Published, Remote, Staged};
+use crate::remote::{ObjectName, Remote};
 use crate::seal::{DOMAIN, FORMAT_VERSION, OVERHEAD, SUITE, Sealed, aad};
 use crate::smallfile::{Part, parts_at, put_parts, take_parts};
 use crate::varint::{self, Bytes, Malformed, Undecodable};
+
+mod write;
+
+pub use write::{ClosedPack, PackWriter};
 
 const HEAD_MAGIC: &[u8; 8] = b"DDUPPACK";
 const FOOT_MAGIC: &[u8; 8] = b"DDUPFOOT";
@@ -84,124 +88,6 @@ impl PackList {
     /// The moved files in a frame.
     pub fn parts_of(&self, frame: usize) -> &[Part] {
         parts_at(&self.parts, frame)
-    }
-}
-
-/// A pack being written: frames go to the remote as they come, nothing is held but their list.
-pub struct PackWriter {
-    staged: Box<dyn Staged>,
-    hasher: blake3::Hasher,
-    head: Vec<u8>,
-    len: usize,
-    class: Class,
-    sealed_keys: Vec<SealedSessionKey>,
-    frames: Vec<Frame>,
-    parts: Vec<Part>,
-}
-
-/// A complete pack that has no name yet.
-pub struct ClosedPack {
-    staged: Box<dyn Staged>,
-    pub list: PackList,
-}
-
-impl PackWriter {
-    pub fn begin(
-        remote: &dyn Remote,
-        repo: &RepoId,
-        class: Class,
-        sealed_keys: Vec<SealedSessionKey>,
-    ) -> Result<Self> {
-        let head = header(repo, class, &random()?, &sealed_keys);
-        let mut writer = PackWriter {
-            staged: remote.begin()?,
-            hasher: blake3::Hasher::new(),
-            len: 0,
-            class,
-            sealed_keys,
-            frames: Vec::new(),
-            parts: Vec::new(),
-            head: Vec::new(),
-        };
-        writer.write(&head)?;
-        writer.head = head;
-        Ok(writer)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hasher.update(bytes);
-        self.staged.write(bytes)?;
-        self.len += bytes.len();
-        Ok(())
-    }
-
-    /// Bytes written so far.
-    #[allow(clippy::len_without_is_empty)] // it has its header at least
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    pub fn frames(&self) -> &[Frame] {
-        &self.frames
-    }
-
-    /// Whether the pack stays within `size` bytes with another `stored` bytes of frame and all that ends a pack. The
-    /// first frame always fits. A pack that is one byte longer than a power of two is padded by a thirty-second of it.
-    pub fn has_room(&self, stored: usize, size: usize) -> bool {
-        self.has_room_for(stored, 0, size)
-    }
-
-    /// The same for a bundle of moved files, which are listed.
-    pub fn has_room_for(&self, stored: usize, parts: usize, size: usize) -> bool {
-        let parts = Part::STORED_MAX * (self.parts.len() + parts);
-        let footer = OVERHEAD + 20 + FRAME_MAX * (self.frames.len() + 1) + parts;
-        self.frames.is_empty() || self.len + stored + footer + TAIL_LEN <= size
-    }
-
-    /// Appends a sealed frame; its `offset` is set here.
-    pub fn append(&mut self, mut frame: Frame, sealed: &[u8]) -> Result<()> {
-        frame.offset = self.len as u32;
-        frame.stored_len = sealed.len() as u32;
-        self.write(sealed)?;
-        self.frames.push(frame);
-        Ok(())
-    }
-
-    /// The same for a bundle that moved files are in, sorted by offset; which frame it is is set here. Only what was
-    /// compared with its hash may be listed.
-    pub fn append_bundle(&mut self, frame: Frame, sealed: &[u8], parts: &[Part]) -> Result<()> {
-        let at = self.frames.len() as u32;
-        self.append(frame, sealed)?;
-        self.parts.extend(parts.iter().map(|part| Part { at, ..*part }));
-        Ok(())
-    }
-
-    /// Writes padding and footer.
-    pub fn finish(mut self, keys: &Keys) -> Result<ClosedPack> {
-        let tail = tail(keys, &self.head, (&self.frames, &self.parts), self.len)?;
-        self.write(&tail)?;
-        let list = PackList {
-            id: PackId(*self.hasher.finalize().as_bytes()),
-            class: self.class,
-            size: self.len as u64,
-            sealed_keys: self.sealed_keys,
-            frames: self.frames,
-            parts: self.parts,
-        };
-        Ok(ClosedPack {
-            staged: self.staged,
-            list,
-        })
-    }
-}
-
-impl ClosedPack {
-    /// Makes the bytes durable under their name. The name itself needs the remote's barrier.
-    pub fn publish(self) -> Result<PackList> {
-        // "Exists" means the same bytes: the name is their hash.
-        let (Published::Created | Published::Exists) =
-            self.staged.publish(&ObjectName::pack(self.list.id))?;
-        Ok(self.list)
     }
 }
 

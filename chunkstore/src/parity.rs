@@ -12,6 +12,7 @@ use crate::object::cap;
 use crate::remote::{Kind, ObjectName, Remote};
 use crate::seal::FORMAT_VERSION;
 use reed_solomon_simd as code;
+use std::borrow::Cow;
 
 const MAGIC: &[u8; 8] = b"DDUPRITY";
 /// Magic, version, zeros, repository, pack, size of the pack, length of a shard, data shards, recovery shards.
@@ -55,6 +56,19 @@ fn shards(pack: &[u8], head: &ParityHeader) -> Vec<Vec<u8>> {
     shards.resize(head.data, Vec::new());
     shards.iter_mut().for_each(|shard| shard.resize(head.shard, 0));
     shards
+}
+
+/// The same without copying more than the last one.
+fn borrowed_shards<'p>(pack: &'p [u8], head: &ParityHeader) -> Vec<Cow<'p, [u8]>> {
+    let filled = |shard: &'p [u8]| match shard.len() == head.shard {
+        true => Cow::Borrowed(shard),
+        false => {
+            let mut filled = shard.to_vec();
+            filled.resize(head.shard, 0);
+            Cow::Owned(filled)
+        }
+    };
+    pack.chunks(head.shard).map(filled).collect()
 }
 
 impl ParityHeader {
@@ -141,10 +155,11 @@ pub fn encode(repo: &RepoId, pack: PackId, bytes: &[u8], percent: u8) -> Result<
         }));
     }
     let mut head = ParityHeader::plan(bytes.len(), percent);
-    let data = shards(bytes, &head);
+    let data = borrowed_shards(bytes, &head);
     let failed = |e: code::Error| Error::Invalid(Invalid::ParityCode(e.to_string()));
     let recovery = code::encode(head.data, head.recovery, &data).map_err(failed)?;
-    head.sums = data.iter().chain(&recovery).map(|shard| sum(shard)).collect();
+    let sums = data.iter().map(|shard| sum(shard));
+    head.sums = sums.chain(recovery.iter().map(|shard| sum(shard))).collect();
     let encoded = head.encode(repo, pack);
     let mut out = Vec::with_capacity(head.object_len());
     out.extend_from_slice(&encoded);
@@ -257,18 +272,22 @@ pub fn rebuild(repo: &RepoId, pack: PackId, damaged: &[u8], parity: &[u8]) -> Re
     }
 }
 
-/// Stores the parity of a pack that is there and whole. Made before: nothing changes.
+/// Stores the parity of a pack that is there and whole, which is read for it. Made before: nothing changes.
 pub fn protect(remote: &dyn Remote, repo: &RepoId, pack: PackId, percent: u8) -> Result<u64> {
     let name = ObjectName::pack(pack);
     let bytes = remote.get(&name, cap::PACK as usize)?;
     if blake3::hash(&bytes).as_bytes() != pack.as_bytes() {
         return Err(Error::corrupt(&name, Flaw::HashMismatch));
     }
-    let parity = encode(repo, pack, &bytes, percent)?;
-    let mut staged = remote.begin()?;
-    staged.write(&parity)?;
-    staged.publish(&ObjectName::parity(pack))?;
-    Ok(parity.len() as u64)
+    store(remote, repo, pack, &bytes, percent)
+}
+
+/// The same for a pack whose bytes are at hand.
+pub fn store(remote: &dyn Remote, repo: &RepoId, pack: PackId, bytes: &[u8], percent: u8) -> Result<u64> {
+    let parity = encode(repo, pack, bytes, percent)?;
+    let len = parity.len() as u64;
+    remote.publish(&ObjectName::parity(pack), parity.into())?;
+    Ok(len)
 }
 
 /// The packs that have parity, and its bytes.

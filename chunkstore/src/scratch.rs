@@ -33,7 +33,7 @@ impl ScratchDir {
         Ok(ScratchDir { path, _lock: None })
     }
 
-    fn below(cache: &Path) -> Result<Self> {
+    pub(crate) fn below(cache: &Path) -> Result<Self> {
         let all = cache.join("scratch");
         sweep(&all);
         let path = all.join(hex::encode(random::<8>()?));

@@ -3,6 +3,7 @@
 //! Manifests are opaque bytes here; what they mean is the engine's.
 
 mod index;
+mod packs;
 mod read;
 pub mod replica;
 mod slots;
@@ -295,14 +296,6 @@ impl Store {
                 *tries <= 5
             }
             _ => false,
-        }
-    }
-
-    /// Gives a new pack its parity, where the repository has that.
-    pub(crate) fn protect(&self, pack: PackId) -> Result<()> {
-        match self.standing.lock().1.parity {
-            Some(percent) => parity::protect(&*self.remote, self.id(), pack, percent).map(drop),
-            None => Ok(()),
         }
     }
 

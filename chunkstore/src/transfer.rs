@@ -25,22 +25,18 @@ use crate::threads;
 use crate::writer::Writer;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 mod carry;
 
-pub use carry::carry_ahead;
 use carry::carry_pack;
 
 /// Packs on their way at a time at most; each is in memory meanwhile.
 const LANES: usize = 4;
 /// What header, footer and padding take of the smallest pack, and nobody wants.
 const PADDING: u64 = 8 << 10;
-/// Packs that came ahead of what needs them: their names at the origin, and those that they have at the target.
-pub type Ahead = HashMap<PackId, PackId>;
-
 /// Packs that wait for their index segment at most: so much is done again after a crash.
 const UNLISTED: usize = 32;
 
@@ -101,8 +97,7 @@ pub fn wanted(origin: &Origin, lacking: &mut LiveSet) -> Result<LiveSet> {
     Ok(wanted)
 }
 
-/// Brings the `wanted` chunks, and the bundles of the `wanted` files with what is listed of them; what came `ahead` is only
-/// listed. To mend a replica, be `careful`: then what is damaged at the origin too is counted as lost, where it is otherwise
+/// Brings the `wanted` chunks, and the bundles of the `wanted` files with what is listed of them. To mend a replica, be `careful`: then what is damaged at the origin too is counted as lost, where it is otherwise
 /// an error in a pack that does not come whole. What came is listed when this returns, also after an error, as far as it can
 /// be.
 pub fn transfer(
@@ -110,25 +105,14 @@ pub fn transfer(
     to: &Store,
     writer: &Writer,
     wanted: &mut LiveSet,
-    ahead: &Ahead,
     careful: bool,
     told: &OnProgress<'_>,
 ) -> Result<TransferStats> {
-    // Listed after the marks of the writer's view: what is there now and in none of them stays (I-4).
-    let there = to.packs()?;
-    let condemned = &writer.view().condemned;
-    let stays = |(_, new): &(&PackId, &PackId)| there.contains_key(*new) && !condemned.contains(*new);
-    let ahead = ahead
-        .iter()
-        .filter(stays)
-        .map(|(old, new)| (*old, *new))
-        .collect();
     let mut transfer = Transfer {
         origin,
         to,
         writer,
         told,
-        ahead,
         brought: TransferStats::default(),
     };
     let by_pack = transfer.by_pack(wanted)?;
@@ -146,8 +130,6 @@ struct Transfer<'a> {
     to: &'a Store,
     writer: &'a Writer,
     told: &'a OnProgress<'a>,
-    /// What came before and may be listed.
-    ahead: Ahead,
     brought: TransferStats,
 }
 
@@ -191,10 +173,10 @@ impl Transfer<'_> {
         Ok(by_pack)
     }
 
-    /// Whether a pack comes as a whole: half of it is wanted, or it came ahead and only has to be listed.
+    /// Whether a pack comes as a whole: half of it is wanted.
     fn is_worth_it(&self, id: &PackId, wanted: u64) -> bool {
         let size = self.origin.packs.get(id).copied().unwrap_or(u64::MAX);
-        self.ahead.contains_key(id) || wanted.saturating_mul(2).saturating_add(PADDING) >= size
+        wanted.saturating_mul(2).saturating_add(PADDING) >= size
     }
 
     /// Brings whole packs, several at a time, and lists them. Returns those that are hurt at the origin.
@@ -210,7 +192,6 @@ impl Transfer<'_> {
         let this = Courier {
             origin: self.origin,
             to: self.to,
-            ahead: &self.ahead,
             renews: !simulation::left_out(Rule::FreshNames),
             told: self.told,
         };
@@ -373,7 +354,6 @@ type Arrived = (PackId, Share, Result<(PackList, u64)>);
 struct Courier<'a> {
     origin: &'a Origin,
     to: &'a Store,
-    ahead: &'a Ahead,
     /// Always, but to see what happens otherwise.
     renews: bool,
     told: &'a OnProgress<'a>,
@@ -399,10 +379,7 @@ impl Courier<'_> {
     /// The pack's list, and the bytes that were sent.
     fn carry(&self, id: PackId) -> Result<(PackList, u64)> {
         (self.told)(0)?;
-        match self.ahead.get(&id) {
-            Some(there) => Ok((pack::read_list(self.to.remote(), self.to.keys(), *there)?, 0)),
-            None => carry_pack(&self.origin.store, self.to, id, self.renews, self.told),
-        }
+        carry_pack(&self.origin.store, self.to, id, self.renews, self.told)
     }
 }
 

@@ -7,14 +7,17 @@
 
 mod commit;
 mod files;
+mod unlisted;
 mod view;
 
 pub use files::Absent;
+pub(crate) use unlisted::Unlisted;
 
 use crate::error::{Error, Result};
 use crate::frame::Encoder;
 use crate::id::{ChunkId, PackId, SessionId};
 use crate::index::{self, LocalIndex, Located};
+use crate::intake::Intake;
 use crate::keys::SessionKeys;
 use crate::pack::{Class, ClosedPack, PackList, PackWriter};
 use crate::session::{self, Owner, Session, View};
@@ -30,9 +33,8 @@ use std::sync::{Arc, OnceLock};
 /// New chunks remembered before an index segment is written in the middle of a run: some 10 MB of memory.
 const CLAIMS_MAX: u64 = 128 << 10;
 const SHARDS: usize = 16;
-/// Bytes of packs in memory at most, where the remote gathers an object until it is published ([`Remote::is_high_latency`]).
-///
-/// [`Remote::is_high_latency`]: crate::remote::Remote::is_high_latency
+/// Bytes of packs in memory at most, where they are gathered ([`PackWriter`]), with those that wait for further
+/// destinations. Where these are many, each still has two.
 const GATHERED_MAX: usize = 512 << 20;
 /// Each lane has one of data and one of trees.
 const PACKS_OF_LANE: usize = 2;
@@ -64,10 +66,10 @@ struct Lane {
     packs: [Option<PackWriter>; PACKS_OF_LANE],
 }
 
-/// How many lanes have packs of their own: all that are wanted, unless they would take too much memory. Then several
-/// threads share one.
-fn lanes_of(wanted: usize, uploads: usize, pack_size: usize) -> usize {
-    let packs = (GATHERED_MAX / pack_size).saturating_sub(uploads + PACKS_WAITING);
+/// How many lanes have packs of their own: all that are wanted, unless they would take too much memory beside the packs
+/// that are `under_way`. Then several threads share one.
+fn lanes_of(wanted: usize, under_way: usize, pack_size: usize) -> usize {
+    let packs = (GATHERED_MAX / pack_size).saturating_sub(under_way + PACKS_WAITING);
     wanted.min(packs / PACKS_OF_LANE).max(1)
 }
 
@@ -114,11 +116,26 @@ struct WriterState {
     own_traces: AtomicU64,
     /// The fingerprint of the packs under which earlier references were trusted without the index.
     trusted: OnceLock<u64>,
+    /// Further destinations, which are offered every pack.
+    intakes: Vec<Arc<Intake>>,
+    /// [`Owner::packs`] of this session.
+    under: Option<[u64; 2]>,
 }
 
 impl Writer {
     /// Opens a session and reads its view. `lanes` are the threads that may put at the same time.
     pub fn begin(store: Arc<Store>, owner: Owner, lanes: usize, dry: bool) -> Result<Writer> {
+        Writer::begin_with(store, owner, lanes, dry, &[])
+    }
+
+    /// The same, for further destinations too: each is offered every pack that is made.
+    pub fn begin_with(
+        store: Arc<Store>,
+        owner: Owner,
+        lanes: usize,
+        dry: bool,
+        intakes: &[Arc<Intake>],
+    ) -> Result<Writer> {
         let keys = store.keys().new_session()?;
         let owner = Owner {
             packs: Some([&keys.data, &keys.tree].map(|key| session::packs_under(&key.sealed))),
@@ -133,22 +150,22 @@ impl Writer {
         } else {
             Some(Session::begin(&store, &owner)?)
         };
-        Writer::with(store, owner, lanes, session, early, keys)
+        Writer::with(store, (owner, session), lanes, early, keys, intakes)
     }
 
     /// The same under a session that was begun before.
     pub fn under(store: Arc<Store>, owner: Owner, session: Session) -> Result<Writer> {
         let keys = store.keys().new_session()?;
-        Writer::with(store, owner, 1, Some(session), None, keys)
+        Writer::with(store, (owner, Some(session)), 1, None, keys, &[])
     }
 
     fn with(
         store: Arc<Store>,
-        owner: Owner,
+        (owner, session): (Owner, Option<Session>),
         lanes: usize,
-        session: Option<Session>,
         early: Option<View>,
         content: SessionKeys,
+        intakes: &[Arc<Intake>],
     ) -> Result<Writer> {
         let dry = session.is_none();
         let view = match early {
@@ -170,6 +187,8 @@ impl Writer {
             own_packs: Mutex::default(),
             own_traces: AtomicU64::new(0),
             trusted: OnceLock::new(),
+            intakes: intakes.to_vec(),
+            under: owner.packs,
         });
         let (committer, messages) = bounded(1);
         let thread = threads::spawn("commit", {
@@ -180,15 +199,7 @@ impl Writer {
                 commit::commit(&shared, &messages)
             }
         })?;
-        let remote = shared.store.remote();
-        let lanes = match remote.is_high_latency() {
-            true => lanes_of(
-                lanes,
-                remote.max_concurrency(),
-                shared.store.config().pack_size as usize,
-            ),
-            false => lanes.max(1),
-        };
+        let lanes = shared.lanes(lanes);
         Ok(Writer {
             shared,
             session: Mutex::new(session),
@@ -263,12 +274,7 @@ impl Writer {
         }
         let pack = match slot {
             Some(pack) => pack,
-            None => slot.insert(PackWriter::begin(
-                store.remote(),
-                store.id(),
-                class,
-                vec![content.sealed],
-            )?),
+            None => slot.insert(self.shared.begin_pack(class)?),
         };
         pack.append(frame, sealed)?;
         if let Some(kept) = store.kept.as_ref().filter(|_| class.is_tree()) {
@@ -397,6 +403,27 @@ impl WriterState {
         }
         let index = self.store.index_for_references(&self.view, progress)?;
         Ok(self.index.get_or_init(|| index))
+    }
+
+    /// How many threads have packs of their own, of the `wanted`.
+    fn lanes(&self, wanted: usize) -> usize {
+        let (store, remote) = (&self.store, self.store.remote());
+        if !remote.is_high_latency() && !store.needs_bytes() && self.intakes.is_empty() {
+            return wanted.max(1);
+        }
+        let elsewhere: usize = self.intakes.iter().map(|intake| intake.packs()).sum();
+        let pack_size = store.config().pack_size as usize;
+        lanes_of(wanted, remote.max_concurrency() + elsewhere, pack_size)
+    }
+
+    fn begin_pack(&self, class: Class) -> Result<PackWriter> {
+        let pack = self
+            .store
+            .begin_pack(class, vec![self.content.frames(class.is_tree()).sealed])?;
+        Ok(match self.intakes.is_empty() {
+            true => pack,
+            false => pack.keeping_bytes(),
+        })
     }
 
     fn add_trace(&self, pack: &PackList) {

@@ -27,7 +27,7 @@ use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
 use chunkstore::store::SnapshotObject;
-use chunkstore::transfer::{self, Ahead, Origin};
+use chunkstore::transfer::{self, Origin};
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, PackId, Place, SessionId, sweep};
 use parking_lot::Mutex;
@@ -325,15 +325,7 @@ impl Healing<'_> {
                         |bytes| monitor::sent(self.monitor, self.repo.run().cancel(), &self.bytes, bytes);
                     let store = &self.repo.store;
                     let mut asked = transfer::wanted(origin, wanted)?;
-                    let brought = transfer::transfer(
-                        origin,
-                        store,
-                        self.writer,
-                        &mut asked,
-                        &Ahead::new(),
-                        true,
-                        &told,
-                    )?;
+                    let brought = transfer::transfer(origin, store, self.writer, &mut asked, true, &told)?;
                     self.healed.bytes += brought.bytes;
                     let mut still = LiveSet::new(store.cache())?;
                     self.add_wanted(wanted, hurt, &mut still)?;

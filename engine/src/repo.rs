@@ -1,18 +1,19 @@
 //! A repository opened on this machine: the store, and the few local facts that are not a cache (machine id, what was
 //! published last). Everything the commands do starts here.
 
+mod chain;
+
 use crate::error::{Error, Result};
 use crate::generations::Known;
-use crate::manifest::{self, Listed, Manifest, Remembered, Snapshot};
+use crate::manifest::{self, Listed, Manifest, Snapshot};
 use crate::monitor::{Monitor, Phase, Problem, Progress};
-use crate::platform::{files, lock, private};
+use crate::platform::{files, private};
 use crate::problem::Warning;
 use crate::run::{LocalDirs, RunContext};
 pub use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
 use chunkstore::error::Operation;
 use chunkstore::id::random;
-use chunkstore::object::{cbor, from_cbor};
 use chunkstore::opening;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::{Opener, Others};
@@ -22,7 +23,6 @@ use chunkstore::slot::{Cost, Secret};
 pub use chunkstore::store::replica::Made;
 use chunkstore::store::{NewStore, Store};
 use chunkstore::{RepoId, SessionId};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,6 +62,8 @@ const PACKS_TOLD: usize = 10;
 pub struct Repo {
     pub store: Arc<Store>,
     state: PathBuf,
+    /// Where this machine's notes on all replicas of the repository together are.
+    family: PathBuf,
     machine: [u8; 16],
     machine_file: PathBuf,
     /// Replicas to read from where this one fails.
@@ -135,11 +137,13 @@ impl Found {
 impl Repo {
     fn of(store: Store, run: &RunContext) -> Result<Repo> {
         let state = state_of(&run.dirs, &store.folder());
+        let family = state_of(&run.dirs, &store.family());
         // Where nothing can be kept, this run is a machine of its own. Whoever relies on more proves that it can be.
         let machine = machine_id(&run.dirs.state).or_else(|_| random::<16>())?;
         Ok(Repo {
             store: Arc::new(store.cancelled_by(run.cancel().clone())),
             state,
+            family,
             machine,
             machine_file: machine_file(&run.dirs.state),
             others: None,
@@ -314,29 +318,6 @@ impl Repo {
 
     pub fn manifest(&self, id: SessionId) -> Result<Manifest> {
         manifest::load(&self.store, id)
-    }
-
-    /// Nothing remembered, or not readable: the defaults, which only cost time.
-    pub fn remembered(&self) -> Remembered {
-        std::fs::read(self.state.join("last"))
-            .ok()
-            .and_then(|bytes| from_cbor(&bytes))
-            .unwrap_or_default()
-    }
-
-    pub fn remember(&self, last: &Remembered) -> Result<()> {
-        write_replacing(&self.state.join("last"), &cbor(last))
-    }
-
-    /// Waits until no other process of this machine publishes: whoever holds this may number a manifest and say what came
-    /// before (I-17).
-    pub(crate) fn turn(&self) -> Result<File> {
-        let path = self.state.join("last.lock");
-        let failed = |operation, source: io::Error| Error::io(operation, path.clone(), source);
-        private::create_dir_all(&self.state).map_err(|e| failed(Operation::CreateFolder, e))?;
-        let file = lock::open(&path).map_err(|e| failed(Operation::Open, e))?;
-        lock::lock(&file).map_err(|e| failed(Operation::Lock, e))?;
-        Ok(file)
     }
 }
 

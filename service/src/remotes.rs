@@ -60,6 +60,8 @@ pub fn add(context: &Context, request: &AddRequest, face: &dyn Face) -> Result<A
             check_vacant(&context.run()?, &Location::of(&url))?;
         }
         let first = context.open_at(&like, face)?;
+        // A note that can't be kept only means that the replica can't take the place of this one.
+        let _ = replicate::note_place(&first, &resolve::absolute(&like.url)?);
         match first.make_replica(&url)? {
             Made::New => {
                 let folder = first.open_replica(&url)?.store.folder();

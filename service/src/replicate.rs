@@ -125,7 +125,9 @@ fn bring(first: &Repo, target: Target, options: &ReplicateOptions, step: &Step<'
         let run = run::run(first, &to, options, step, &mut done);
         let (behind, reached) = (done.behind, first.run().now_secs());
         run::note(&first.run().dirs, &target.url, &Noted { behind, reached })?;
-        run
+        run?;
+        // What was made there when the first could not be reached.
+        run::repay(&to, first, options, step, &mut Replicated::default())
     });
     let failure = match brought {
         Err(Error::Refused(_) | Error::Store(StoreError::Refused(_))) if !target.named => return None,

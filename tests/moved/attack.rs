@@ -131,7 +131,13 @@ impl<'a> Attacker<'a> {
                 parts.sort_unstable_by_key(|part| part.offset);
                 writer.append_bundle(*frame, sealed, &parts).unwrap();
             }
-            copies.push(writer.finish(store.keys()).unwrap().publish().unwrap());
+            copies.push(
+                writer
+                    .finish(store.keys())
+                    .unwrap()
+                    .publish(store.remote())
+                    .unwrap(),
+            );
         }
         if *place == Lies::Instead {
             for kind in [Kind::Index, Kind::Pack] {
@@ -161,7 +167,11 @@ impl<'a> Attacker<'a> {
                     .append_bundle(*frame, &sealed, list.parts_of(number))
                     .unwrap();
             }
-            let copy = writer.finish(store.keys()).unwrap().publish().unwrap();
+            let copy = writer
+                .finish(store.keys())
+                .unwrap()
+                .publish(store.remote())
+                .unwrap();
             self.put(&IndexSegment::of_packs(&[copy]));
         }
     }

@@ -86,3 +86,142 @@ fn a_server_is_killed_in_the_middle() {
     let count = home.ok(&["-r", "away", "snapshots", "--json"]).objects().len();
     assert_eq!(count, 1);
 }
+
+/// A home with the embedded repository, named `main`, and a replica at the server, named `away`; both have one snapshot.
+fn led_by(server: &Rclone) -> Home {
+    let home = home(&format!("{}?retry=3", server.url()), 1);
+    home.ok(&[
+        "remote",
+        "add",
+        "main",
+        &home.text(".local/share/dedup/repository"),
+    ]);
+    home.ok(&["-r", "away", "backup", "docs", "--also", "main"]);
+    home
+}
+
+fn count(home: &Home, at: &str) -> usize {
+    home.ok(&["-r", at, "snapshots", "--json"]).objects().len()
+}
+
+/// The first destination is away for two runs: both are made at the other one, and the run after that brings them to
+/// the first. Neither has anything to complain about then.
+#[test]
+fn the_first_is_away_and_catches_up() {
+    let Some(mut server) = Rclone::start(Serve::WebDav, &[], "replicas::the_first_is_away_and_catches_up")
+    else {
+        return;
+    };
+    let home = led_by(&server);
+    server.kill();
+    for missed in 1..=2 {
+        home.write("docs/0", format!("while it is away {missed}"));
+        let run = home.ends(3, &["-r", "away", "backup", "docs", "--also", "main", "--json"]);
+        let summary = run.summary();
+        assert_eq!(summary["saved_at"], "main", "{summary}");
+        let replica = &summary["replicas"][0];
+        assert_eq!(
+            (&replica["name"], number(replica, "behind")),
+            (&"away".into(), missed)
+        );
+        assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+        let run = run.says(&["away: ", "check the network and the server"]);
+        assert!(!run.err.contains("damage"), "{}", run.err);
+        assert_eq!(count(&home, "main"), 1 + missed as usize);
+    }
+    server.resume();
+    home.write("docs/0", "it is back");
+    let run = home.ok(&["-r", "away", "backup", "docs", "--also", "main"]);
+    assert!(
+        run.out.contains("Replica main: current") && run.err.is_empty(),
+        "{}",
+        run.err
+    );
+    for at in ["away", "main"] {
+        assert_eq!(count(&home, at), 4, "{at}");
+        let checked = home.ok(&["-r", at, "check", "--read-data"]);
+        assert!(checked.err.is_empty(), "{at}: {}", checked.err);
+    }
+    // And there is nothing to do any more.
+    let run = home.ok(&["-r", "away", "replicate", "--to", "main", "--json"]);
+    assert_eq!(number(&run.summary()["replicas"][0], "snapshots"), 0);
+    assert_eq!((count(&home, "away"), count(&home, "main")), (4, 4));
+}
+
+/// The one that led was behind itself: it gets what it had missed, too.
+#[test]
+fn each_was_away_once() {
+    let Some(mut server) = Rclone::start(Serve::WebDav, &[], "replicas::each_was_away_once") else {
+        return;
+    };
+    let home = led_by(&server);
+    let (repository, hidden) = (home.repository(), home.path("hidden"));
+    std::fs::rename(&repository, &hidden).unwrap();
+    home.write("docs/0", "main is away");
+    home.ends(3, &["-r", "away", "backup", "docs", "--also", "main"]);
+    std::fs::rename(&hidden, &repository).unwrap();
+    server.kill();
+    home.write("docs/0", "away is away");
+    home.ends(3, &["-r", "away", "backup", "docs", "--also", "main"])
+        .says(&["away: "]);
+    server.resume();
+    home.ok(&["-r", "away", "replicate", "--to", "main"]);
+    for at in ["away", "main"] {
+        assert_eq!(count(&home, at), 3, "{at}");
+        let checked = home.ok(&["-r", at, "check", "--read-data"]);
+        assert!(checked.err.is_empty(), "{at}: {}", checked.err);
+    }
+}
+
+/// Only an outage lets another one lead, and only one that is known to be a replica.
+#[test]
+fn not_everything_may_lead() {
+    let Some(mut server) = Rclone::start(Serve::WebDav, &[], "replicas::not_everything_may_lead") else {
+        return;
+    };
+    let home = led_by(&server);
+    let other = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    other.init();
+    let key = other.text(".config/dedup/default.key");
+    let (away, main) = (home.text("none"), home.text(".local/share/dedup/repository"));
+    // No repository, as where a disk is not mounted.
+    home.ends(10, &["-r", &away, "backup", "docs", "--also", "main"]);
+    // A key that does not fit.
+    home.ends(
+        12,
+        &[
+            "-r",
+            "away",
+            "--key-file",
+            &key,
+            "backup",
+            "docs",
+            "--also",
+            "main",
+        ],
+    );
+    server.kill();
+    let foreign = other.repository();
+    let foreign = foreign.to_str().unwrap();
+    home.ends(
+        1,
+        &[
+            "-r",
+            "away",
+            "--key-file",
+            &key,
+            "backup",
+            "docs",
+            "--also",
+            foreign,
+        ],
+    )
+    .says(&["no replica of away"]);
+    // A machine that was never there can't tell whose replica the other one is.
+    home.write("elsewhere/docs/f", "x");
+    let url = format!("{}?retry=1", server.url());
+    home.ends(1, &["-r", &url, "backup", "docs", "--also", &main])
+        .says(&["has never reached it"]);
+    assert_eq!(count(&home, "main"), 1);
+    assert_eq!(other.snapshots().len(), 0);
+}

@@ -25,7 +25,7 @@ fn sample() -> (Keys, Memory, PackList, Vec<u8>) {
         };
         writer.append(frame, &vec![i; 40 + usize::from(i)]).unwrap();
     }
-    let list = writer.finish(&keys).unwrap().publish().unwrap();
+    let list = writer.finish(&keys).unwrap().publish(&remote).unwrap();
     let bytes = remote.get(&ObjectName::pack(list.id), 1 << 20).unwrap();
     (keys, remote, list, bytes)
 }

@@ -23,6 +23,7 @@ pub(crate) use several::join_concurrent;
 
 use crate::error::{Error, Flaw, Refusal, Result, UrlFault};
 use crate::id::{IndexId, ListId, MarkId, PackId, SessionId, SlotId};
+use bytes::Bytes;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -257,6 +258,14 @@ pub trait Remote: Send + Sync {
     /// Whether a request takes so long that what it brings is worth keeping, and that several had better go at once.
     fn is_high_latency(&self) -> bool {
         self.max_concurrency() > 1
+    }
+
+    /// Makes bytes durable under a name that is not taken, as [`Staged::publish`] does. They are shared, not copied, where
+    /// the storage takes an object only as a whole.
+    fn publish(&self, name: &ObjectName, bytes: Bytes) -> Result<Published> {
+        let mut staged = self.begin()?;
+        staged.write(&bytes)?;
+        staged.publish(name)
     }
 
     /// Publishes small `bytes` and makes the name durable.

@@ -1,7 +1,7 @@
 //! Remotes that are reached over a network: what each of them can do, under the contract of [`Remote`].
 //!
-//! An object is gathered in memory and sent when it is published, so that a request can be sent again (I-2); memory is
-//! bounded by the packs that the writer has open and under way. Requests that fail are tried again
+//! An object is sent when it is published, from memory, so that a request can be sent again (I-2); memory is bounded by the
+//! packs that the writer has open and under way. Requests that fail are tried again
 //! ([`retry`]). Where a create finds its name taken after an earlier try whose reply was lost, what is there is read
 //! and compared (I-13).
 
@@ -24,7 +24,7 @@ use super::link::Link;
 use super::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use crate::cancel::Work;
 use crate::descriptors::{self, Permit};
-use crate::error::{Cause, Error, Object, Operation, Result, Task, cleaned};
+use crate::error::{Cause, Error, Object, Operation, Result, cleaned};
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -41,8 +41,6 @@ const FAR: u64 = 1 << 60;
 const CONNECTIONS_LEAST: usize = 6;
 const CONNECTIONS_MOST: usize = retry::MOST + 8;
 const BEING_MADE: usize = 4;
-/// What is gathered grows by so much at a time, so that little is taken that is not used.
-const GROWTH: usize = 4 << 20;
 
 struct NetworkState {
     wire: Wire,
@@ -97,7 +95,13 @@ impl NetworkState {
             ErrorKind::Interrupted => return Error::Interrupted,
             _ => {}
         }
-        Error::remote(operation, object, self.cleaned(&fault.source))
+        // A server that was busy or broken for as long as it was asked is as good as away.
+        let is_away = fault.passing && matches!(fault.kind(), ErrorKind::Other | ErrorKind::ResourceBusy);
+        let source = match (self.cleaned(&fault.source), is_away) {
+            (source, false) => source,
+            (source, true) => Cause::detailed(&source).into_io(ErrorKind::TimedOut),
+        };
+        Error::remote(operation, object, source)
     }
 
     /// The same failure without the secrets of the address.
@@ -119,6 +123,24 @@ impl NetworkState {
                 created => created,
             }
         })
+    }
+
+    fn publish(&self, name: &ObjectName, bytes: &Bytes) -> Result<Published> {
+        match self.create(name, bytes) {
+            Ok(()) => Ok(Published::Created),
+            Err(fault) if fault.kind() == ErrorKind::AlreadyExists => Ok(Published::Exists),
+            // No object is missing: it is the bucket, or the folder, that is.
+            Err(Fault { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                // Not as `NotFound`, which would be told of the object.
+                let why = Cause::detailed(&self.cleaned(&source));
+                Err(Error::remote(
+                    Operation::Write,
+                    name,
+                    why.into_io(ErrorKind::Other),
+                ))
+            }
+            Err(fault) => Err(self.failed(Operation::Write, name, &fault)),
+        }
     }
 
     fn read_once(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
@@ -180,6 +202,10 @@ impl Remote for Network {
             shared: self.shared.clone(),
             bytes: Vec::new(),
         }))
+    }
+
+    fn publish(&self, name: &ObjectName, bytes: Bytes) -> Result<Published> {
+        self.shared.publish(name, &bytes)
     }
 
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
@@ -280,34 +306,11 @@ struct StagedUpload {
 
 impl Staged for StagedUpload {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let free = self.bytes.capacity() - self.bytes.len();
-        if free < bytes.len() {
-            let more = bytes.len().max(GROWTH);
-            self.bytes.try_reserve_exact(more).map_err(|_| Error::NoMemory {
-                task: Task::GatherPack,
-                needed: (self.bytes.len() + more) as u64,
-            })?;
-        }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Published> {
-        let StagedUpload { shared, bytes } = *self;
-        match shared.create(name, &Bytes::from(bytes)) {
-            Ok(()) => Ok(Published::Created),
-            Err(fault) if fault.kind() == ErrorKind::AlreadyExists => Ok(Published::Exists),
-            // No object is missing: it is the bucket, or the folder, that is.
-            Err(Fault { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                // Not as `NotFound`, which would be told of the object.
-                let why = Cause::detailed(&shared.cleaned(&source));
-                Err(Error::remote(
-                    Operation::Write,
-                    name,
-                    why.into_io(ErrorKind::Other),
-                ))
-            }
-            Err(fault) => Err(shared.failed(Operation::Write, name, &fault)),
-        }
+        self.shared.publish(name, &Bytes::from(self.bytes))
     }
 }

@@ -15,7 +15,11 @@ use std::sync::Arc;
 /// The name of a replica's folders on this machine: what is noted of one must not be taken for another's. It follows
 /// from the master key, so that a repository that somebody made with another one's id gets folders of its own.
 pub(super) fn folder(keys: &Keys, config: &Config) -> String {
-    let replica = config.replica.map_or([0; 16], |replica| replica.0);
+    folder_of(keys, config.replica)
+}
+
+fn folder_of(keys: &Keys, replica: Option<ReplicaId>) -> String {
+    let replica = replica.map_or([0; 16], |replica| replica.0);
     let name = blake3::keyed_hash(keys.fingerprint(), &replica);
     hex::encode(&name.as_bytes()[..16])
 }
@@ -32,6 +36,12 @@ impl Store {
     /// The name of this replica's folders on this machine.
     pub fn folder(&self) -> String {
         folder(&self.keys, &self.config)
+    }
+
+    /// The name of the folder for what this machine notes of all replicas together: that of the one which all were made
+    /// from.
+    pub fn family(&self) -> String {
+        folder_of(&self.keys, None)
     }
 
     /// Makes an empty replica of this repository on `remote`: the slots first, `config` last, as

@@ -98,12 +98,7 @@ impl<'a> Rebundler<'a> {
         let full = self.pack.take_if(|pack| !fits(pack));
         let pack = match &mut self.pack {
             Some(pack) => pack,
-            slot => slot.insert(PackWriter::begin(
-                store.remote(),
-                store.id(),
-                Class::Data,
-                vec![self.content.sealed],
-            )?),
+            slot => slot.insert(store.begin_pack(Class::Data, vec![self.content.sealed])?),
         };
         pack.append_bundle(frame, sealed, &self.parts)?;
         if let Some(full) = full {
@@ -116,8 +111,7 @@ impl<'a> Rebundler<'a> {
     }
 
     fn close(&mut self, pack: PackWriter) -> Result<()> {
-        let list = pack.finish(self.store.keys())?.publish()?;
-        self.store.protect(list.id)?;
+        let list = self.store.publish_pack(pack.finish(self.store.keys())?)?;
         self.done.push(list);
         Ok(())
     }

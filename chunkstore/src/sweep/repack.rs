@@ -3,9 +3,9 @@
 //!
 //! Works pack by pack from the packs' own footers, so memory does not grow with what is moved.
 
+use super::Needs;
 use super::needs::PackUse;
 use super::rebundle::Rebundler;
-use super::{Needs, write_segments};
 use crate::compress::Codec;
 use crate::error::{Error, Flaw, Object, Result};
 use crate::frame::Decoder;
@@ -194,7 +194,7 @@ pub(crate) struct Mover<'a> {
 
 impl<'a> Mover<'a> {
     pub(super) fn within(store: &'a Store, proof: Proof) -> Result<Self> {
-        let list = Box::new(|lists: &mut _| list_packs(store, lists));
+        let list = Box::new(|lists: &mut _| store.list_packs(std::mem::take(lists)));
         Mover::new(store, store, proof, list)
     }
 
@@ -258,7 +258,7 @@ impl<'a> Mover<'a> {
             return Ok(());
         }
         let keys = self.to.keys();
-        let mut pack = PackWriter::begin(self.to.remote(), self.to.id(), batch.class, batch.keys.clone())?;
+        let mut pack = self.to.begin_pack(batch.class, batch.keys.clone())?;
         let mut rest = &batch.frames[..];
         let mut run = Run::default();
         while run.read(self.from, &mut rest)? {
@@ -271,8 +271,7 @@ impl<'a> Mover<'a> {
             run.append(&mut pack, &batch.keys, &parts)?;
             moved(run.bytes.len() as u64)?;
         }
-        let list = pack.finish(keys)?.publish()?;
-        self.to.protect(list.id)?;
+        let list = self.to.publish_pack(pack.finish(keys)?)?;
         self.made(list)
     }
 
@@ -306,12 +305,6 @@ impl<'a> Mover<'a> {
         }
         self.to.remote().barrier()
     }
-}
-
-/// Packs durable, then their index (I-1).
-fn list_packs(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
-    store.remote().barrier()?;
-    write_segments(store, lists)
 }
 
 /// Frames that lie together in an old pack, and the bytes from the first to the last.

@@ -1,43 +1,16 @@
 //! Packs that go to another replica whole. Their bytes prove themselves by the pack's name, and no frame is opened but for
 //! what the footer lists of moved files.
 
-use super::{Ahead, OnProgress};
+use super::OnProgress;
 use crate::error::{Error, Flaw, Result};
 use crate::frame::Decoder;
 use crate::id::PackId;
 use crate::object::cap;
 use crate::pack::{self, PackList};
-use crate::remote::{ObjectName, Published};
+use crate::remote::ObjectName;
 use crate::store::Store;
 use crate::sweep::repack::place;
-use std::collections::HashSet;
-
-/// Brings packs that are new at `from` ahead of the generation that will need them: whole, and in no index segment.
-/// Whoever brings that generation is given `ahead`, and only lists them. To be called under a session of the target, or a
-/// collection takes them for garbage. `known` packs are passed over, and what is seen is added. Returns the bytes sent.
-pub fn carry_ahead(
-    from: &Store,
-    to: &Store,
-    known: &mut HashSet<PackId>,
-    ahead: &mut Ahead,
-    told: &OnProgress<'_>,
-) -> Result<u64> {
-    let packs = from.packs()?;
-    let new: Vec<(PackId, u64)> = packs.into_iter().filter(|(id, _)| known.insert(*id)).collect();
-    let mut sent = 0;
-    for (id, _) in new {
-        match carry_pack(from, to, id, true, told) {
-            Ok((list, bytes)) => {
-                ahead.insert(id, list.id);
-                sent += bytes;
-            }
-            // Collected meanwhile, or hurt: that is for whoever needs it.
-            Err(e) if e.is_object_local() => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(sent)
-}
+use bytes::Bytes;
 
 /// The list of what the pack is at the target, and the bytes that were sent.
 pub(super) fn carry_pack(
@@ -58,13 +31,10 @@ pub(super) fn carry_pack(
         true => pack::renew(to.keys(), list, bytes)?,
         false => (list, bytes),
     };
-    let mut staged = to.remote().begin()?;
-    staged.write(&bytes)?;
-    // "Exists" means the same bytes: the name is their hash.
-    let (Published::Created | Published::Exists) = staged.publish(&ObjectName::pack(list.id))?;
-    to.protect(list.id)?;
-    told(bytes.len() as u64)?;
-    Ok((list, bytes.len() as u64))
+    let len = bytes.len() as u64;
+    to.publish_bytes(list.id, &Bytes::from(bytes))?;
+    told(len)?;
+    Ok((list, len))
 }
 
 /// Leaves only those parts on a pack's list whose content is that of their hash: who made the footer may have listed any.

@@ -1,26 +1,22 @@
 //! The writer's other thread: publishes packs while the next ones fill, and then the index segments that list them
 //! (I-1).
 
-use super::{CLAIMS_MAX, Message, WriterState};
+use super::{Message, Unlisted, WriterState};
 use crate::error::{Error, Result};
 use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
+use crate::intake::HandedPack;
 use crate::pack::{ClosedPack, PackList};
 use crate::remote::ObjectName;
 use crate::threads;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{Scope, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Between two looks at uploads that are under way.
 const LOOK: Duration = Duration::from_millis(200);
-/// What a crash makes the next run send again: packs that no segment lists yet. They are listed after a tenth of the time
-/// that the run has taken, within these bounds, so that a short run loses little and a long one writes few segments.
-const UNLISTED_SOON: Duration = Duration::from_secs(2);
-const UNLISTED_LATE: Duration = Duration::from_secs(60);
-/// And after so many bytes, however fast they went.
-const UNLISTED_BYTES: u64 = 4 << 30;
 
 /// Publishes packs as they come, as many at once as the remote bears. Their index segments are written on a flush, every
 /// now and then, and when many chunks have gathered. After a failure it only takes messages off the channel, so that no
@@ -32,9 +28,7 @@ pub(super) fn commit(shared: &WriterState, messages: &Receiver<Message>) {
             shared,
             lanes: shared.store.remote().max_concurrency(),
             under_way: VecDeque::new(),
-            lists: Vec::new(),
-            started: Instant::now(),
-            listed: Instant::now(),
+            unlisted: Unlisted::new(),
         };
         loop {
             let message = match uploads.under_way.is_empty() {
@@ -58,16 +52,13 @@ pub(super) fn commit(shared: &WriterState, messages: &Receiver<Message>) {
     });
 }
 
-/// Packs on their way to the remote, oldest first, and the lists of those that are there and in no index segment yet.
+/// Packs on their way to the remote, oldest first, and those that are there and in no index segment yet.
 struct Uploads<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     shared: &'env WriterState,
     lanes: usize,
     under_way: VecDeque<ScopedJoinHandle<'scope, Result<PackList>>>,
-    lists: Vec<PackList>,
-    started: Instant,
-    /// When the last segment was written.
-    listed: Instant,
+    unlisted: Unlisted,
 }
 
 impl Uploads<'_, '_> {
@@ -78,6 +69,7 @@ impl Uploads<'_, '_> {
             Message::Pack(pack) => {
                 // Before it can be seen, and so condemned, by others.
                 self.shared.own_packs.lock().insert(pack.list.id);
+                self.shared.hand_out(&pack);
                 self.begin(*pack)?;
                 self.keep_up()
             }
@@ -96,7 +88,7 @@ impl Uploads<'_, '_> {
     /// Returns when the pack is on its way, or at once when one at a time is enough.
     fn begin(&mut self, pack: ClosedPack) -> Result<()> {
         if self.lanes <= 1 {
-            self.lists.push(self.shared.publish(pack)?);
+            self.unlisted.add(self.shared.publish(pack)?);
             return Ok(());
         }
         while self.under_way.len() >= self.lanes {
@@ -117,7 +109,7 @@ impl Uploads<'_, '_> {
 
     fn end(&mut self, upload: ScopedJoinHandle<'_, Result<PackList>>) -> Result<()> {
         let list = upload.join().map_err(|_| Error::WriterFailed)??;
-        self.lists.push(list);
+        self.unlisted.add(list);
         Ok(())
     }
 
@@ -128,17 +120,10 @@ impl Uploads<'_, '_> {
             .partition(ScopedJoinHandle::is_finished);
         self.under_way = under_way;
         VecDeque::into_iter(ended).try_for_each(|upload| self.end(upload))?;
-        match self.is_due() {
+        match self.unlisted.is_due() {
             true => self.list(),
             false => Ok(()),
         }
-    }
-
-    fn is_due(&self) -> bool {
-        let chunks: usize = self.lists.iter().map(PackList::rows).sum();
-        let bytes: u64 = self.lists.iter().map(|list| list.size).sum();
-        let patience = (self.started.elapsed() / 10).clamp(UNLISTED_SOON, UNLISTED_LATE);
-        chunks as u64 >= CLAIMS_MAX || bytes >= UNLISTED_BYTES || self.listed.elapsed() >= patience
     }
 
     fn write_index(&mut self) -> Result<()> {
@@ -149,9 +134,9 @@ impl Uploads<'_, '_> {
     }
 
     fn list(&mut self) -> Result<()> {
-        self.shared.packs.fetch_add(self.lists.len() as u64, Relaxed);
-        self.listed = Instant::now();
-        self.shared.write_index(&mut self.lists)
+        let mut lists = self.unlisted.take();
+        self.shared.packs.fetch_add(lists.len() as u64, Relaxed);
+        self.shared.write_index(&mut lists)
     }
 
     /// Nothing more is written after a failure (I-11). Being asked to stop is none: what is there by then is listed.
@@ -168,7 +153,8 @@ impl Uploads<'_, '_> {
             // Whether it is listed decides only what the next run sends.
             let _ = self.list();
         }
-        self.lists.clear();
+        // What was not listed never will be.
+        self.unlisted.take();
     }
 }
 
@@ -179,10 +165,21 @@ fn latch(shared: &WriterState, error: Error) {
 }
 
 impl WriterState {
-    /// Publishes a pack, and its parity where the repository has that.
+    /// Offers a pack to the destinations beside this one.
+    fn hand_out(&self, pack: &ClosedPack) {
+        let Some(bytes) = pack.bytes.as_ref().filter(|_| !self.intakes.is_empty()) else {
+            return;
+        };
+        let handed = HandedPack {
+            list: Arc::new(pack.list.clone()),
+            bytes: bytes.clone(),
+            under: self.under,
+        };
+        self.intakes.iter().for_each(|intake| intake.offer(&handed));
+    }
+
     fn publish(&self, pack: ClosedPack) -> Result<PackList> {
-        let list = pack.publish()?;
-        self.store.protect(list.id)?;
+        let list = self.store.publish_pack(pack)?;
         self.add_trace(&list);
         Ok(list)
     }

@@ -57,7 +57,8 @@ pub struct BackupArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Replicas")]
 pub struct AlsoArgs {
-    /// Also bring the snapshot, and others missing there, to this replica (may be given several times)
+    /// Also save the snapshot, and others missing there, at this replica, or only there if the repository can't be reached
+    /// (may be given several times)
     #[arg(long, value_name = "NAME|URL", conflicts_with = "dry_run")]
     pub also: Vec<String>,
     /// How long to wait for replicas after the snapshot is saved; the next run brings what they still lack

@@ -99,7 +99,10 @@ fn tell(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Result<(), F
     }
     out += &say::summary(lang, &done.summary, done.elapsed, args.dry_run);
     out += &line(match (&done.snapshot, done.unchanged) {
-        (Some(id), _) => say::saved(lang, &id.to_hex()),
+        (Some(id), _) => match &report.saved_at {
+            Some(name) => say::saved_at(lang, &id.to_hex(), &escape(name.as_bytes())),
+            None => say::saved(lang, &id.to_hex()),
+        },
         (None, true) => say::nothing_new(lang),
         (None, false) => nothing_written(lang),
     });
@@ -141,6 +144,9 @@ fn summary(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Value {
     }
     if !report.replicas.is_empty() {
         object.insert("replicas".into(), replicas::objects(&report.replicas));
+    }
+    if let Some(name) = &report.saved_at {
+        object.insert("saved_at".into(), json!(name));
     }
     if let Some(id) = report.backup.snapshot {
         object.insert("snapshot_id".into(), json!(id.to_hex()));

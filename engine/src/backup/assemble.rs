@@ -151,7 +151,7 @@ impl Assembler<'_> {
             // Another backup of this machine has published since this one began.
             self.remembered = last;
         }
-        manifest.sequence = self.remembered.sequence + 1;
+        manifest.sequence = self.remembered.sequence.max(run.repo.last_number()) + 1;
         manifest.previous = self.remembered.hash;
         let (id, hash) = run.writer.publish(flushed, &manifest.encode())?;
         let segments = run.writer.final_view().segments;

@@ -75,9 +75,9 @@ pub fn newest_of_this_machine(
     monitor: &dyn Monitor,
 ) -> Result<Remembered> {
     // Not while another backup of this machine has published and not noted it yet.
-    let remembered = {
+    let (remembered, given) = {
         let _turn = repo.turn()?;
-        repo.remembered()
+        (repo.remembered(), repo.last_number())
     };
     let listed = snapshots
         .iter()
@@ -85,7 +85,7 @@ pub fn newest_of_this_machine(
         .max_by_key(|s| s.manifest.sequence);
     Ok(match listed {
         Some(newest) if newest.manifest.sequence > remembered.sequence => {
-            if is_of_a_clone(&remembered, newest, &repo.run().host) {
+            if newest.manifest.sequence > given && is_of_a_clone(&remembered, newest, &repo.run().host) {
                 monitor.problem(&Problem::general(Warning::SameMachineId {
                     snapshot: newest.id,
                     host: newest.manifest.host.clone(),

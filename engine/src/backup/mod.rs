@@ -36,6 +36,7 @@ use crate::run::RunContext;
 use crate::trees;
 use crate::walk::{self, Sources, Walk};
 use assemble::{Assembler, Unless};
+use chunkstore::intake::Intake;
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, Place, SessionId, descriptors, threads};
@@ -50,6 +51,7 @@ use run::{BackupCounts, BackupRun, Counter, Totals};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use work::Worker;
@@ -84,6 +86,8 @@ pub struct BackupOptions {
     /// zstd's level.
     pub level: i32,
     pub checkpoint: Duration,
+    /// Further destinations: each is handed every pack that is made.
+    pub intakes: Vec<Arc<Intake>>,
 }
 
 impl BackupOptions {
@@ -106,6 +110,7 @@ impl BackupOptions {
             skip_if_unchanged: false,
             level: 3,
             checkpoint: Duration::from_secs(5 * 60),
+            intakes: Vec::new(),
         }
     }
 }
@@ -234,7 +239,8 @@ fn open_session(
     loop {
         // One lane for each worker, one for trees.
         let lanes = threads_of(repo.run()) + 1;
-        let writer = Writer::begin(repo.store.clone(), repo.owner(), lanes, options.dry_run)?;
+        let (store, dry) = (repo.store.clone(), options.dry_run);
+        let writer = Writer::begin_with(store, repo.owner(), lanes, dry, &options.intakes)?;
         if !is_stream {
             return Ok(writer);
         }

@@ -90,7 +90,8 @@ pub(super) fn check(
     }
 }
 
-/// Every manifest must name one of those with the number before, where that one is as it was made.
+/// Every manifest must name one of those with the number before, where both are as they were made: what came from another
+/// replica names what is there.
 fn links(chain: &Chain<'_>, findings: &mut Findings) {
     for (number, all) in chain {
         let Some(before) = number.checked_sub(1).and_then(|before| chain.get(&before)) else {
@@ -99,7 +100,7 @@ fn links(chain: &Chain<'_>, findings: &mut Findings) {
         let restated = before
             .iter()
             .any(|b| b.manifest.original.is_some() || b.hash.is_none());
-        for here in all {
+        for here in all.iter().filter(|here| here.manifest.original.is_none()) {
             let previous = here.manifest.previous;
             let follows = before.iter().any(|b| b.hash == Some(previous));
             if previous != [0; 32] && !restated && !follows {

@@ -1,26 +1,28 @@
-//! Followers: replicas that a backup also brings its generation to. Each has a thread of its own, which catches up with
-//! older generations while the backup runs, takes over the packs that it makes, and at the end brings the new one. Whatever becomes of one is a result, told at
-//! the end: it holds back neither the backup nor the others, and is given up when its time is over.
+//! Followers: the destinations of a backup beside the one that it is made at. Each has threads of its own, which take
+//! over the packs that the backup makes from memory ([`chunkstore::intake`]) and catch up with older generations
+//! meanwhile. In the end the new generation is brought: what it needs and is not there yet comes from the first.
+//!
+//! Whatever becomes of a follower is a result, told at the end: it holds back neither the backup nor the others, and is
+//! given up when its time is over.
 
-use super::{Noted, ReplicateOptions, Replicated, note, noted, run, run_after};
+use super::{
+    Noted, ReplicateOptions, Replicated, debts, note, note_place, noted, noted_place, repay, run, run_after,
+};
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Phase, Problem, Progress};
 use crate::repo::Repo;
-use crate::run::{LocalDirs, RunContext};
-use chunkstore::PackId;
+use crate::run::RunContext;
+use chunkstore::SessionId;
+use chunkstore::intake::{self, Intake, Received};
 use chunkstore::session::{self, Session};
 use chunkstore::threads;
-use chunkstore::transfer::{self, Ahead};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether the user asked to stop.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often it is looked for new packs.
-const AHEAD: Duration = Duration::from_secs(1);
 /// How long one that was told to stop has to do so: it ends between two packs.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -52,9 +54,9 @@ pub struct Follow {
 
 /// Followers at work.
 pub struct Followers {
+    first: Arc<Repo>,
     at_work: Vec<AtWork>,
     follow: Arc<Follow>,
-    dirs: LocalDirs,
 }
 
 struct AtWork {
@@ -62,11 +64,16 @@ struct AtWork {
     /// This one's part of the run.
     run: RunContext,
     watch: Arc<FollowerWatch>,
-    /// Told whether the backup has published.
-    published: Sender<bool>,
+    intake: Arc<Intake>,
+    /// Told what the backup has published.
+    published: Sender<Option<SessionId>>,
     ended: Receiver<Ended>,
 }
 
+/// Opens a follower by a repository that is open.
+type Open = dyn Fn(&Repo, &Follower, &RunContext) -> Result<Repo> + Send + Sync;
+
+#[derive(Default)]
 struct Ended {
     done: Replicated,
     reached: bool,
@@ -76,18 +83,38 @@ struct Ended {
 impl Followers {
     /// Starts them beside a backup to `first`.
     pub fn start(first: &Arc<Repo>, followers: Vec<Follower>, follow: Follow) -> Result<Followers> {
+        let open =
+            |first: &Repo, follower: &Follower, run: &RunContext| first.open_replica_for(&follower.url, run);
+        Followers::start_with(first, followers, follow, Arc::new(open))
+    }
+
+    /// The same, with another way to open them.
+    pub fn start_with(
+        first: &Arc<Repo>,
+        followers: Vec<Follower>,
+        follow: Follow,
+        open: Arc<Open>,
+    ) -> Result<Followers> {
         let follow = Arc::new(follow);
-        let start = |follower: Follower| {
+        let pack_size = first.store.config().pack_size;
+        let intakes = Intake::for_each(followers.len(), first.store.cache(), pack_size);
+        let start = |(follower, intake): (Follower, Arc<Intake>)| -> Result<AtWork> {
             let (published, wait) = bounded(1);
             let (end, ended) = bounded(1);
-            let watch = Arc::new(FollowerWatch::default());
-            let (first, shared, url) = (first.clone(), follow.clone(), follower.url.clone());
-            let theirs = watch.clone();
-            let run = first.run().part();
-            let own = run.clone();
+            let (run, watch) = (first.run().part(), Arc::new(FollowerWatch::default()));
+            let work = FollowerWork {
+                first: first.clone(),
+                follower: follower.clone(),
+                open: open.clone(),
+                follow: follow.clone(),
+                run: run.clone(),
+                watch: watch.clone(),
+                intake: intake.clone(),
+                published: wait,
+            };
             let work = move || {
                 // Nobody takes it any more only when this one was given up.
-                let _ = end.send(work(&first, (&url, &own), &shared, &theirs, &wait));
+                let _ = end.send(work.work());
             };
             // Nobody joins it: one that was given up may be waiting for its storage.
             let _running = threads::spawn("follower", work)?;
@@ -95,42 +122,54 @@ impl Followers {
                 follower,
                 run,
                 watch,
+                intake,
                 published,
                 ended,
             })
         };
-        let at_work = followers.into_iter().map(start).collect::<Result<_>>()?;
-        Ok(Followers {
-            at_work,
-            follow,
-            dirs: first.run().dirs.clone(),
-        })
+        let mut started = Followers {
+            first: first.clone(),
+            at_work: Vec::new(),
+            follow: follow.clone(),
+        };
+        for one in followers.into_iter().zip(intakes) {
+            started.at_work.push(start(one)?);
+        }
+        Ok(started)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.at_work.is_empty()
+    }
+
+    /// What the backup hands its packs to ([`crate::backup::BackupOptions::intakes`]).
+    pub fn intakes(&self) -> Vec<Arc<Intake>> {
+        self.at_work.iter().map(|one| one.intake.clone()).collect()
     }
 
     /// Lets them bring what was published, if anything was, and waits for them. `snapshots` counts what the first
     /// replica has: one that was never reached lacks all of them.
-    pub fn finish(self, published: bool, snapshots: u64) -> Vec<Followed> {
+    pub fn finish(mut self, published: Option<SessionId>, snapshots: u64) -> Vec<Followed> {
         for one in &self.at_work {
+            one.intake.close();
             // It may have failed already.
             let _ = one.published.send(published);
         }
         let deadline = Instant::now() + self.follow.wait;
-        let dirs = self.dirs;
         let end = |one: AtWork| {
             let ended = one.wait(deadline);
-            one.report(ended, published, snapshots, &dirs)
+            one.report(ended, &self.first, published, snapshots)
         };
-        self.at_work.into_iter().map(end).collect()
+        let at_work = std::mem::take(&mut self.at_work);
+        at_work.into_iter().map(end).collect()
     }
-}
 
-impl Followers {
     /// The backup failed: what is under way ends between two packs, and is not waited for longer than that takes.
     pub fn give_up(self) {
         for one in &self.at_work {
-            one.run.cancel().cancel();
+            one.stop();
             // It may have failed already.
-            let _ = one.published.send(false);
+            let _ = one.published.send(None);
         }
         let deadline = Instant::now() + GRACE;
         for one in &self.at_work {
@@ -140,7 +179,19 @@ impl Followers {
     }
 }
 
+impl Drop for Followers {
+    fn drop(&mut self) {
+        // Nobody will offer anything any more.
+        self.at_work.iter().for_each(|one| one.intake.abandon());
+    }
+}
+
 impl AtWork {
+    fn stop(&self) {
+        self.run.cancel().cancel();
+        self.intake.abandon();
+    }
+
     /// `None` for one that does not even stop.
     fn wait(&self, deadline: Instant) -> Option<Ended> {
         loop {
@@ -150,31 +201,32 @@ impl AtWork {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if self.run.cancel().is_cancelled() || Instant::now() >= deadline {
-                self.run.cancel().cancel();
+                self.stop();
                 return self.ended.recv_timeout(GRACE).ok();
             }
         }
     }
 
-    fn report(self, ended: Option<Ended>, published: bool, snapshots: u64, dirs: &LocalDirs) -> Followed {
+    fn report(
+        self,
+        ended: Option<Ended>,
+        first: &Repo,
+        published: Option<SessionId>,
+        snapshots: u64,
+    ) -> Followed {
         let late = || Error::Late;
         let ended = ended.unwrap_or_else(|| Ended {
-            done: Replicated::default(),
-            reached: false,
             failure: Some(late()),
+            ..Ended::default()
         });
-        let before = noted(dirs, &self.follower.url);
-        let behind = match (ended.reached, before) {
-            (true, _) => ended.done.behind,
-            (false, Some(noted)) => noted.behind + u64::from(published),
-            (false, None) => snapshots,
+        let behind = match ended.reached {
+            true => {
+                let now = self.run.now_secs();
+                keep_account(first, &self.follower.url, ended.done.behind, now, published);
+                ended.done.behind
+            }
+            false => left_behind(first, &self.follower.url, published, snapshots),
         };
-        let reached = match (ended.reached, before) {
-            (true, _) => self.run.now_secs(),
-            (false, noted) => noted.map_or(0, |noted| noted.reached),
-        };
-        // A note that can't be kept is told by what can: the next listing asks the replica itself.
-        let _ = note(dirs, &self.follower.url, &Noted { behind, reached });
         let failure = match ended.failure {
             // Only the deadline stops one whose run was not stopped.
             Some(Error::Interrupted) => Some(late()),
@@ -190,83 +242,118 @@ impl AtWork {
     }
 }
 
-fn work(
-    first: &Repo,
-    (url, run_of_it): (&str, &RunContext),
-    follow: &Follow,
-    watch: &FollowerWatch,
-    published: &Receiver<bool>,
-) -> Ended {
-    let mut ended = Ended {
-        done: Replicated::default(),
-        reached: false,
-        failure: None,
-    };
-    let done = (|| {
-        let known = match first.store.remote().is_high_latency() {
-            true => None,
-            false => Some(first.store.packs()?.into_keys().collect()),
-        };
-        let to = first.open_replica_for(url, run_of_it)?;
-        let older = run(first, &to, &follow.options, watch, &mut ended.done);
-        ended.reached = older.is_ok() || ended.done.behind > 0;
-        if let Err(e) = older {
-            ended.done.behind += u64::from(published.recv().unwrap_or(false));
-            return Err(e);
-        }
-        let ahead = carry_ahead(first, &to, known, published, &mut ended.done.bytes);
-        let (has_published, before_it) = ahead?;
-        if has_published {
-            let before = std::mem::take(&mut ended.done);
-            // Unless it is found out what is lacking now, it is that.
-            ended.done.behind = before.behind + 1;
-            let mut new = Replicated::default();
-            let brought = run_after(first, &to, &follow.options, watch, before_it, &mut new);
-            if brought.is_ok() || new.behind > 0 {
-                ended.done.behind = new.behind;
-            }
-            ended.done.add(&before, &new);
-            brought?;
-        } else if let Some((session, _)) = before_it {
-            session::fence(&to.store, session.id)?;
-        }
-        Ok(())
-    })();
-    ended.failure = done.err();
-    ended
+/// Notes that a destination was not reached while `published` was made at `first`, which has so many `snapshots` by now.
+/// Returns how many it is behind by, as far as is known here.
+pub fn left_behind(first: &Repo, url: &str, published: Option<SessionId>, snapshots: u64) -> u64 {
+    let before = noted(&first.run().dirs, url);
+    let behind = before.map_or(snapshots, |noted| noted.behind + u64::from(published.is_some()));
+    let reached = before.map_or(0, |noted| noted.reached);
+    keep_account(first, url, behind, reached, published);
+    behind
 }
 
-/// Packs that came before their generation, and the session that keeps collections off them.
-type Before = Option<(Session, Ahead)>;
+/// Notes by how much a destination is behind, and that it is owed what was published, unless that is there.
+fn keep_account(first: &Repo, url: &str, behind: u64, reached: i64, published: Option<SessionId>) {
+    let dirs = &first.run().dirs;
+    // A note that can't be kept is told by what can: the next listing asks the replica itself.
+    let _ = note(dirs, url, &Noted { behind, reached });
+    if let (Some(snapshot), Some(place)) = (published, noted_place(dirs, url))
+        && behind > 0
+    {
+        // Without it only a later generation is in the way, and `replicate --all` does not mind.
+        let _ = debts::owe(first, &place.folder, snapshot);
+    }
+}
 
-/// Brings the packs of the backup as it makes them, until it has ended; says whether it has published. Not from far
-/// away (where nothing is `known`): what is being sent there would be fetched back at the same time.
-fn carry_ahead(
-    first: &Repo,
-    to: &Repo,
-    known: Option<HashSet<PackId>>,
-    published: &Receiver<bool>,
-    sent: &mut u64,
-) -> Result<(bool, Before)> {
-    let Some(mut known) = known else {
-        return Ok((published.recv().unwrap_or(false), None));
-    };
-    let owner = to.owner();
-    let mut before: Before = None;
-    let told = |_| to.run().cancel().check();
-    let ended = loop {
-        match published.recv_timeout(AHEAD) {
-            Ok(published) => break published,
-            Err(RecvTimeoutError::Disconnected) => break false,
-            Err(RecvTimeoutError::Timeout) => {}
+/// One follower's work.
+struct FollowerWork {
+    first: Arc<Repo>,
+    follower: Follower,
+    open: Arc<Open>,
+    follow: Arc<Follow>,
+    run: RunContext,
+    watch: Arc<FollowerWatch>,
+    intake: Arc<Intake>,
+    published: Receiver<Option<SessionId>>,
+}
+
+impl FollowerWork {
+    fn work(&self) -> Ended {
+        let mut ended = Ended::default();
+        ended.failure = self.follow(&mut ended).err();
+        // Whatever became of it, nothing more is taken.
+        self.intake.abandon();
+        ended
+    }
+
+    fn follow(&self, ended: &mut Ended) -> Result<()> {
+        let to = (self.open)(&self.first, &self.follower, &self.run)?;
+        note_place(&to, &self.follower.url)?;
+        let (older, received) = self.receive_beside_older(&to, &mut ended.done)?;
+        ended.reached = older.is_ok() || ended.done.behind > 0;
+        ended.done.packs += received.packs;
+        ended.done.bytes += received.bytes;
+        let published = self.published.recv().unwrap_or(None);
+        if let Err(e) = older {
+            ended.done.behind += u64::from(published.is_some());
+            end(&to, received.session)?;
+            return Err(e);
         }
-        let (_, ahead) = match &mut before {
-            Some(begun) => begun,
-            None => before.insert((Session::begin(&to.store, &owner)?, Ahead::new())),
-        };
-        *sent += transfer::carry_ahead(&first.store, &to.store, &mut known, ahead, &told)?;
-    };
-    Ok((ended, before))
+        match published {
+            Some(_) => self.bring_new(&to, received.session, ended)?,
+            None => end(&to, received.session)?,
+        }
+        match self.run.cancel().is_cancelled() {
+            true => Ok(()),
+            false => repay(
+                &to,
+                &self.first,
+                &self.follow.options,
+                &*self.watch,
+                &mut Replicated::default(),
+            ),
+        }
+    }
+
+    /// Brings the generation that was published at the first, under the session that its packs came under.
+    fn bring_new(&self, to: &Repo, session: Option<Session>, ended: &mut Ended) -> Result<()> {
+        let before = std::mem::take(&mut ended.done);
+        // Unless it is found out what is lacking now, it is that.
+        ended.done.behind = before.behind + 1;
+        let (options, watch, mut new) = (&self.follow.options, &*self.watch, Replicated::default());
+        // Why packs did not come is no matter if what they hold comes now. If it does not, this says why.
+        let brought = run_after(&self.first, to, options, watch, session, &mut new);
+        if brought.is_ok() || new.behind > 0 {
+            ended.done.behind = new.behind;
+        }
+        ended.done.add(&before, &new);
+        brought
+    }
+
+    /// Takes the packs of the backup as it makes them, until it has ended, and catches up with older generations beside.
+    fn receive_beside_older(&self, to: &Repo, done: &mut Replicated) -> Result<(Result<()>, Received)> {
+        let options = &self.follow.options;
+        let owner = to.owner();
+        let told = |_| self.run.cancel().check();
+        std::thread::scope(|scope| {
+            let receive = || intake::receive(&to.store, &owner, &self.intake, &told);
+            let receiving = threads::spawn_in(scope, "receive", receive)?;
+            let older = run(&self.first, to, options, &*self.watch, done);
+            if older.is_err() {
+                self.intake.abandon();
+            }
+            // A panic has been printed by its thread.
+            Ok((older, receiving.join().unwrap_or_default()))
+        })
+    }
+}
+
+/// Ends a session under which nothing is published.
+fn end(to: &Repo, session: Option<Session>) -> Result<()> {
+    match session {
+        Some(session) => Ok(session::fence(&to.store, session.id).map(drop)?),
+        None => Ok(()),
+    }
 }
 
 impl Replicated {

@@ -1,12 +1,14 @@
 //! Which generations one replica lacks of another's.
 //!
 //! A generation is the same as another if both have one origin: its id, or the id that it first had. A replica is behind
-//! by what is newer than the newest that it has, or has in its trash, of the same host and paths. What is older and not
-//! there was forgotten on purpose, by its own retention, and does not come back by itself.
+//! by what is newer than the newest that it has, or has in its trash, of the same host and paths, and by what this machine
+//! could not bring when it was made ([`super::debts`]). What else is older and not there was forgotten on purpose, by its
+//! own retention, and does not come back by itself.
 //!
 //! "Newer" is said of the generations of both sides together ([`crate::order`]): a replica that has only the older ones
 //! can't know yet which clock was wrong.
 
+use super::debts;
 use crate::error::{Result, StoreError};
 use crate::facts::{SnapshotInfo, newest_first};
 use crate::manifest::{Manifest, Snapshot};
@@ -139,14 +141,15 @@ impl Have {
         newest.add(settled, (!in_trash).then_some(facts.id));
     }
 
-    fn lacks(&self, facts: &SnapshotInfo, all: bool) -> bool {
+    /// `owed` are those that could not be brought when they were made.
+    fn lacks(&self, facts: &SnapshotInfo, all: bool, owed: &HashSet<SessionId>) -> bool {
         let has = |ids: &HashSet<SessionId>| ids.contains(&origin(facts)) || ids.contains(&facts.id);
         if has(&self.origins) {
             return false;
         }
         let newest = self.newest.get(&group(facts));
         let is_newer = newest.is_none_or(|newest| facts.is_in_future() || newest.is_before(facts));
-        all || !has(&self.trashed) && is_newer
+        all || !has(&self.trashed) && (is_newer || owed.contains(&origin(facts)))
     }
 }
 
@@ -155,6 +158,7 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
     let (mut snapshots, _unreadable) = from.snapshots()?;
     let mut facts: Vec<SnapshotInfo> = snapshots.iter().map(Snapshot::facts).collect();
     let have = Have::read(to, &mut facts, now)?;
+    let owed = debts::of(to, from);
     let mut complete = BTreeMap::<OriginGroup, &SnapshotInfo>::new();
     for facts in facts
         .iter()
@@ -168,7 +172,8 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
     let wanted = |facts: &&SnapshotInfo| {
         // A part of what came whole later is of no use to anybody.
         let superseded = |by: &&SnapshotInfo| newest_first(by, facts) == Ordering::Less;
-        have.lacks(facts, all) && !(facts.partial && complete.get(&group(facts)).is_some_and(superseded))
+        have.lacks(facts, all, &owed)
+            && !(facts.partial && complete.get(&group(facts)).is_some_and(superseded))
     };
     let mut wanted: HashMap<SessionId, OriginGroup> = facts
         .iter()

@@ -5,13 +5,14 @@
 //! brought ([`chunkstore::transfer`]), and only then is the manifest published. Its name there is the session's, which
 //! was never there before (I-18); it says which generation it restates, as what comes back from the trash does.
 
+mod debts;
 mod followers;
 mod missing;
 mod note;
 
-pub use followers::{Follow, Followed, Follower, Followers};
+pub use followers::{Follow, Followed, Follower, Followers, left_behind};
 pub use missing::{Lacking, lacking};
-pub use note::{Noted, note, noted};
+pub use note::{Noted, NotedPlace, note, note_leader, note_place, noted, noted_place};
 
 use crate::error::{Error, Refusal, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
@@ -28,7 +29,7 @@ use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
 use chunkstore::remote::ObjectName;
 use chunkstore::session::{self, Session};
-use chunkstore::transfer::{self, Ahead, Origin, TransferStats};
+use chunkstore::transfer::{self, Origin, TransferStats};
 use chunkstore::writer::{Absent, Writer};
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
@@ -73,13 +74,39 @@ pub fn run(
     run_after(from, to, options, monitor, None, done)
 }
 
-/// The same where some packs came before, under a session of `to` that is still open.
+/// The same where some packs came before, under a session of `to` that is still open: the last generation is published
+/// under it.
 pub fn run_after(
     from: &Repo,
     to: &Repo,
     options: &ReplicateOptions,
     monitor: &dyn Monitor,
-    before: Option<(Session, Ahead)>,
+    session: Option<Session>,
+    done: &mut Replicated,
+) -> Result<()> {
+    bring_wanted(from, to, options, monitor, (session, false), done)
+}
+
+/// Brings `to` the generations that it is owed: made at `from` when `to` could not be reached, and no others.
+pub fn repay(
+    from: &Repo,
+    to: &Repo,
+    options: &ReplicateOptions,
+    monitor: &dyn Monitor,
+    done: &mut Replicated,
+) -> Result<()> {
+    match debts::of(to, from).is_empty() {
+        true => Ok(()),
+        false => bring_wanted(from, to, options, monitor, (None, true), done),
+    }
+}
+
+fn bring_wanted(
+    from: &Repo,
+    to: &Repo,
+    options: &ReplicateOptions,
+    monitor: &dyn Monitor,
+    (session, only_owed): (Option<Session>, bool),
     done: &mut Replicated,
 ) -> Result<()> {
     if !to.store.is_replica_of(&from.store) {
@@ -89,24 +116,26 @@ pub fn run_after(
         }));
     }
     monitor.phase(Phase::FindingReferences);
+    let owed = debts::of(to, from);
     let Lacking {
-        snapshots,
+        mut snapshots,
         newest,
         there,
     } = lacking(from, to, options.all, from.run().now)?;
+    if only_owed {
+        snapshots.retain(|snapshot| owed.contains(&snapshot.manifest.original.unwrap_or(snapshot.id)));
+    }
     done.behind = snapshots.len() as u64;
     if options.dry_run {
         done.snapshots = done.behind;
         return Ok(());
     }
-    let (session, ahead) = before.map_or((None, Ahead::new()), |(session, ahead)| (Some(session), ahead));
     let mut replication = Replication {
         from,
         to,
         monitor,
         origin: None,
         session,
-        ahead,
         there,
         parents: newest.into(),
         bytes: AtomicU64::new(0),
@@ -115,7 +144,11 @@ pub fn run_after(
     if let Some(session) = replication.session.take() {
         session::fence(&to.store, session.id)?;
     }
-    brought
+    brought?;
+    match done.behind {
+        0 => debts::settle(to, from, &owed),
+        _ => Ok(()),
+    }
 }
 
 enum SnapshotOutcome {
@@ -132,9 +165,8 @@ struct Replication<'a> {
     monitor: &'a dyn Monitor,
     /// Opened when first needed, and again when a collection went over it.
     origin: Option<Origin>,
-    /// The session that packs came under already, and what those are.
+    /// The session that packs came under already: for the last generation, which needs most of them.
     session: Option<Session>,
-    ahead: Ahead,
     /// Generations at the replica that were looked at.
     there: HashSet<SessionId>,
     /// Generations at the replica that vouch for what they share with one that comes; few.
@@ -147,8 +179,9 @@ const PARENTS: usize = 16;
 
 impl Replication<'_> {
     fn bring_all(&mut self, snapshots: &[Snapshot], done: &mut Replicated) -> Result<()> {
-        for snapshot in snapshots {
-            match self.bring(snapshot) {
+        for (number, snapshot) in snapshots.iter().enumerate() {
+            let is_last = number + 1 == snapshots.len();
+            match self.bring(snapshot, is_last) {
                 Ok(SnapshotOutcome::Came(brought)) => {
                     done.snapshots += 1;
                     done.behind -= 1;
@@ -180,20 +213,22 @@ impl Replication<'_> {
         Ok(())
     }
 
-    fn bring(&mut self, snapshot: &Snapshot) -> Result<SnapshotOutcome> {
+    fn bring(&mut self, snapshot: &Snapshot, is_last: bool) -> Result<SnapshotOutcome> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let done = self.try_bring(snapshot);
+            let done = self.try_bring(snapshot, is_last);
             match done {
                 // What the origin's index says may be of before a collection.
                 Err(Error::Store(e)) if e.is_damage() && tries < TRIES => self.origin = None,
+                // A collection took the session for dead: it was open for as long as a backup takes.
+                Err(Error::Store(StoreError::Fenced)) if tries < TRIES => {}
                 done => return done,
             }
         }
     }
 
-    fn try_bring(&mut self, snapshot: &Snapshot) -> Result<SnapshotOutcome> {
+    fn try_bring(&mut self, snapshot: &Snapshot, is_last: bool) -> Result<SnapshotOutcome> {
         let body = match self.from.store.stored_manifest(snapshot.id) {
             Err(StoreError::Missing { .. }) => return Ok(SnapshotOutcome::Gone),
             read => read?,
@@ -204,7 +239,7 @@ impl Replication<'_> {
             return Ok(SnapshotOutcome::Busy);
         };
         let owner = self.to.owner();
-        let session = match self.session.take() {
+        let session = match self.session.take_if(|_| is_last) {
             Some(session) => session,
             None => Session::begin(&self.to.store, &owner)?,
         };
@@ -283,15 +318,7 @@ impl Replication<'_> {
         let mut wanted = transfer::wanted(origin, &mut lacking)?;
         self.monitor.phase(Phase::Replicating);
         let told = |bytes| monitor::sent(self.monitor, self.to.run().cancel(), &self.bytes, bytes);
-        let brought = transfer::transfer(
-            origin,
-            &self.to.store,
-            writer,
-            &mut wanted,
-            &self.ahead,
-            false,
-            &told,
-        )?;
+        let brought = transfer::transfer(origin, &self.to.store, writer, &mut wanted, false, &told)?;
         writer.absent(&mut lacking, &mut |absent| Err(StoreError::missing(absent)))?;
         Ok(brought)
     }

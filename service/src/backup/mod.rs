@@ -1,6 +1,6 @@
 //! The job `backup`: one snapshot of files or of a stream, and the replicas that get it too.
 
-mod also;
+mod destinations;
 mod glob;
 mod sources;
 mod stream;
@@ -9,16 +9,15 @@ use crate::context::Context;
 use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
 use crate::machine;
-use crate::resolve::Location;
 use crate::status::Status;
+use destinations::Destinations;
+pub use destinations::FollowerReport;
 use engine::backup as run;
 pub use engine::backup::BackupReport;
 pub use engine::backup::Ignore;
 pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
 use engine::platform::process;
-pub use engine::replicate::Followed as FollowerReport;
-use engine::replicate::Follower;
 use engine::repo::{self, Repo};
 use engine::run::RunContext;
 use engine::select::{self, Filter};
@@ -27,7 +26,6 @@ use jiff::{SignedDuration, Span, Timestamp};
 pub use sources::SourceLists;
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 pub use stream::Input;
 use stream::RunningInput;
@@ -64,6 +62,8 @@ pub struct Request {
 pub struct Report {
     pub backup: BackupReport,
     pub problems: ProblemCounts,
+    /// Where the snapshot is, if the repository that was asked for could not be reached.
+    pub saved_at: Option<String>,
     pub replicas: Vec<FollowerReport>,
 }
 
@@ -94,26 +94,25 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
         ..context.run()?
     };
     let mut stream = RunningInput::of(&request.input)?;
-    let location = context.location()?;
-    let followers = also::followers(context, &request.also, &location)?;
+    let destinations = Destinations::new(context, &request.also)?;
     if let Input::Files { paths, lists } = &request.input {
         let collected = sources::collect(paths, lists)?;
         (options.sources, options.followed) = (collected.paths, collected.followed);
-        options.own = own_places(context, &location, &followers)?;
+        options.own = own_places(context, &destinations)?;
     }
     let mut begun = None;
-    let repo = context.open_while(&location, &own, face, &mut || {
+    let mut opened = destinations.open((context, &own), face, &mut || {
         begun = stream.is_none().then(|| run::begin(&options, &own)).transpose()?;
         Ok(())
     })?;
-    let repo = Arc::new(repo);
+    let repo = opened.leader.clone();
     options.parent = parent(context, &repo, request.parent.as_deref())?;
     if let Some(stream) = &mut stream {
         stream.start(request.input)?;
     }
     let step = Step::start(face, Activity::Backup)?;
-    let with_replicas = !followers.is_empty();
-    let followers = also::start(request.also_wait, &repo, followers)?;
+    let followers = opened.start(request.also_wait)?;
+    options.intakes = followers.intakes();
     let done = match (begun, &mut stream) {
         (Some(begun), _) => run::run_begun(&repo, &options, begun, &step),
         (None, stream) => {
@@ -128,18 +127,16 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
         Ok(done) => done,
         Err(e) => {
             followers.give_up();
-            return Err(e.into());
+            return Err(opened.failed(e.into()));
         }
     };
     repo.tell_damage(&step);
-    let snapshots = match with_replicas {
-        false => 0,
-        true => repo.snapshots()?.0.len() as u64,
-    };
-    let replicas = followers.finish(done.snapshot.is_some(), snapshots);
+    let saved_at = opened.instead.clone();
+    let replicas = opened.finish(followers, done.snapshot)?;
     Ok(Report {
         backup: done,
         problems: step.finish(),
+        saved_at,
         replicas,
     })
 }
@@ -164,16 +161,12 @@ fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, F
 }
 
 /// What is not backed up because it is the backup.
-fn own_places(
-    context: &Context,
-    location: &Location,
-    followers: &[Follower],
-) -> Result<run::OwnPlaces, Failure> {
-    let urls = std::iter::once(&location.url).chain(followers.iter().map(|follower| &follower.url));
+fn own_places(context: &Context, destinations: &Destinations) -> Result<run::OwnPlaces, Failure> {
     let dirs = context.dirs()?;
     Ok(run::OwnPlaces {
-        repositories: urls
-            .filter_map(|url| repo::local_path(url))
+        repositories: destinations
+            .urls()
+            .filter_map(repo::local_path)
             .map(Path::to_path_buf)
             .collect(),
         local: vec![dirs.cache, dirs.state],

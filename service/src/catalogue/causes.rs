@@ -284,6 +284,15 @@ causes! {
     AlsoIsFirst { name: String } [BadSettings] =>
         format!("--also {name}: that is the repository itself"),
         format!("--also {name}: それはリポジトリー自身です");
+    FirstNeverReached [Failed] =>
+        "no other destination can take its place, because this machine has never reached it",
+        "このコンピューターから到達したことがないため、ほかの保存先では代わりになれません";
+    NoReplicaOf { name: String, first: String } [Failed] =>
+        format!("{name} is no replica of {first}, which could not be reached"),
+        format!("{name} は、到達できなかった {first} のレプリカではありません");
+    AwayBefore { name: String } [Failed] =>
+        format!("{name} could not be reached before"),
+        format!("その前に {name} にも到達できませんでした");
     NotAName { text: String } [BadSettings] =>
         format!("'{text}' can't be a name: write letters, digits, - and _"),
         format!("「{text}」は名前に使えません。英数字と - と _ で書いてください");

@@ -92,6 +92,10 @@ pub fn storage_status(kind: Kind) -> Status {
     match kind {
         Kind::PermissionDenied => Status::AccessDenied,
         Kind::HostUnreachable
+        | Kind::NetworkUnreachable
+        | Kind::NetworkDown
+        | Kind::NotConnected
+        | Kind::StaleNetworkFileHandle
         | Kind::AddrNotAvailable
         | Kind::TimedOut
         | Kind::ConnectionAborted
@@ -356,7 +360,14 @@ fn storage_remedy(lang: Lang, kind: Kind, is_foreign: bool) -> String {
             "check the host's name in the URL, and the network",
             "URL のホスト名とネットワークを確かめてください"
         ),
-        Kind::TimedOut | Kind::ConnectionAborted | Kind::ConnectionRefused | Kind::ConnectionReset => say!(
+        Kind::TimedOut
+        | Kind::NetworkUnreachable
+        | Kind::NetworkDown
+        | Kind::NotConnected
+        | Kind::StaleNetworkFileHandle
+        | Kind::ConnectionAborted
+        | Kind::ConnectionRefused
+        | Kind::ConnectionReset => say!(
             lang,
             "check the network and the server and run the command again; what is already stored is safe",
             "ネットワークとサーバーを確かめ、もう一度実行してください。すでに保存したものは無事です"

@@ -84,31 +84,6 @@ pub struct Counting {
     inner: Arc<dyn Remote>,
     counts: Arc<Mutex<Counts>>,
     far: Option<Arc<Rounds>>,
-    staged: Arc<Staging>,
-}
-
-/// Objects that are begun and neither published nor given up.
-#[derive(Default)]
-struct Staging {
-    now: AtomicU64,
-    most: AtomicU64,
-}
-
-/// One of them.
-struct Begun(Arc<Staging>);
-
-impl Begun {
-    fn new(staging: &Arc<Staging>) -> Self {
-        let now = staging.now.fetch_add(1, SeqCst) + 1;
-        staging.most.fetch_max(now, SeqCst);
-        Begun(staging.clone())
-    }
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        self.0.now.fetch_sub(1, SeqCst);
-    }
 }
 
 impl Counting {
@@ -117,7 +92,6 @@ impl Counting {
             inner,
             counts: Arc::default(),
             far: None,
-            staged: Arc::default(),
         }
     }
 
@@ -142,11 +116,6 @@ impl Counting {
             self.counts().since(&before.0),
             rounds.ended.load(SeqCst) - before.1,
         )
-    }
-
-    /// How many objects were being written at once at most.
-    pub fn most_staged(&self) -> u64 {
-        self.staged.most.load(SeqCst)
     }
 
     /// One request.
@@ -192,7 +161,6 @@ impl Remote for Counting {
             inner: self.inner.begin()?,
             counts: self.counts.clone(),
             far: self.far.clone(),
-            begun: Begun::new(&self.staged),
             bytes: 0,
         }))
     }
@@ -234,7 +202,6 @@ struct StagedCounting {
     inner: Box<dyn Staged>,
     counts: Arc<Mutex<Counts>>,
     far: Option<Arc<Rounds>>,
-    begun: Begun,
     bytes: usize,
 }
 
@@ -252,13 +219,11 @@ impl Staged for StagedCounting {
             inner,
             counts,
             far,
-            begun,
             bytes,
         } = *self;
         let result = trip(far.as_deref(), || inner.publish(name));
         let published = if result.is_ok() { bytes } else { 0 };
         note(&counts, Operation::Publish, Some(name.kind()), published);
-        drop(begun);
         result
     }
 }

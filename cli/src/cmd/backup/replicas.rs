@@ -5,7 +5,7 @@ use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use service::backup::FollowerReport;
 use service::catalogue::report::backup as report;
-use service::catalogue::{Lang, plain_error, problem as problem_line};
+use service::catalogue::{Lang, problem as problem_line};
 use service::json;
 use service::monitor::Problem;
 use service::units::escape;
@@ -17,7 +17,7 @@ pub fn tell_problems(terminal: &Terminal, replicas: &[FollowerReport]) {
             tell_problem(terminal, one, problem);
         }
         if let Some(failure) = &one.failure {
-            let message = |lang| format!("{}: {}", one.name, plain_error(lang, failure));
+            let message = |lang| format!("{}: {}", one.name, failure.text(lang));
             output::say(&match terminal.json() {
                 true => json!({
                     "message_type": "error",
@@ -60,6 +60,6 @@ fn object(one: &FollowerReport) -> Value {
     let mut object = json!(one.done);
     object["name"] = json!(one.name);
     object["behind"] = json!(one.behind);
-    object["error"] = json!(one.failure.as_ref().map(|failure| plain_error(Lang::En, failure)));
+    object["error"] = json!(one.failure.as_ref().map(|failure| failure.message()));
     object
 }

@@ -27,6 +27,16 @@ pub fn saved(lang: Lang, id: &str) -> String {
     )
 }
 
+/// At another destination than the one that was asked for.
+pub fn saved_at(lang: Lang, id: &str, name: &str) -> String {
+    let id = short(id);
+    say!(
+        lang,
+        "snapshot {id} saved at {name}",
+        "スナップショット {id} を {name} に保存しました"
+    )
+}
+
 pub fn nothing_new(lang: Lang) -> String {
     say!(
         lang,

@@ -1,0 +1,71 @@
+//! New packs: from their first byte to their name, and their parity beside them, made from the same bytes.
+
+use super::Store;
+use crate::error::Result;
+use crate::id::PackId;
+use crate::keys::SealedSessionKey;
+use crate::pack::{Class, ClosedPack, PackList, PackWriter};
+use crate::parity;
+use crate::remote::{ObjectName, Published};
+use crate::sweep::write_segments;
+use bytes::Bytes;
+
+impl Store {
+    /// Begins a pack, whose bytes are at hand afterwards where parity is made from them.
+    pub(crate) fn begin_pack(&self, class: Class, keys: Vec<SealedSessionKey>) -> Result<PackWriter> {
+        let pack = PackWriter::begin(&*self.remote, self.id(), class, keys)?;
+        Ok(match self.parity() {
+            Some(_) => pack.keeping_bytes(),
+            None => pack,
+        })
+    }
+
+    /// Publishes a pack, and its parity where the repository has that.
+    pub(crate) fn publish_pack(&self, pack: ClosedPack) -> Result<PackList> {
+        let bytes = pack.bytes.clone();
+        let list = pack.publish(&*self.remote)?;
+        match bytes {
+            Some(bytes) => self.protect(list.id, &bytes)?,
+            // The repository was given parity after the pack was begun.
+            None => {
+                if let Some(percent) = self.parity() {
+                    parity::protect(&*self.remote, self.id(), list.id, percent)?;
+                }
+            }
+        }
+        Ok(list)
+    }
+
+    /// Publishes a pack whose bytes are at hand, and its parity.
+    pub(crate) fn publish_bytes(&self, id: PackId, bytes: &Bytes) -> Result<()> {
+        // "Exists" means the same bytes: the name is their hash.
+        let (Published::Created | Published::Exists) =
+            self.remote.publish(&ObjectName::pack(id), bytes.clone())?;
+        self.protect(id, bytes)
+    }
+
+    /// Lists new packs in index segments, once their names are durable (I-1).
+    pub(crate) fn list_packs(&self, mut lists: Vec<PackList>) -> Result<()> {
+        if lists.is_empty() {
+            return Ok(());
+        }
+        self.remote.barrier()?;
+        write_segments(self, &mut lists)
+    }
+
+    fn protect(&self, id: PackId, bytes: &[u8]) -> Result<()> {
+        match self.parity() {
+            Some(percent) => parity::store(&*self.remote, self.id(), id, bytes, percent).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the bytes of packs are needed once more when they are closed.
+    pub(crate) fn needs_bytes(&self) -> bool {
+        self.parity().is_some()
+    }
+
+    fn parity(&self) -> Option<u8> {
+        self.standing.lock().1.parity
+    }
+}

@@ -1,0 +1,237 @@
+//! The destinations of a backup. The first that can be reached leads: the backup is made there, and the others follow.
+//! One that can't be reached is left behind, also the one that the command is about.
+//!
+//! Only an outage makes another one lead. That there is no repository, that no key fits, or that something is damaged is
+//! an error as ever: a disk that is not mounted must not be replaced silently.
+
+use crate::catalogue::Cause;
+use crate::context::Context;
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::resolve::{self, Location};
+use crate::status::Status;
+use engine::SessionId;
+use engine::monitor::Problem;
+use engine::replicate::{self, Follow, Followed, Follower, Followers, ReplicateOptions, Replicated};
+use engine::repo::{self, Repo};
+use engine::run::RunContext;
+use jiff::{SignedDuration, Span};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What became of a destination beside the one at which the backup was made.
+#[derive(Debug)]
+pub struct FollowerReport {
+    pub name: String,
+    pub done: Replicated,
+    /// Generations that it is behind by; as last known here, where it could not be reached.
+    pub behind: u64,
+    pub failure: Option<Failure>,
+    pub problems: Vec<Problem>,
+}
+
+impl From<Followed> for FollowerReport {
+    fn from(one: Followed) -> FollowerReport {
+        FollowerReport {
+            name: one.name,
+            done: one.done,
+            behind: one.behind,
+            failure: one.failure.map(Failure::from),
+            problems: one.problems,
+        }
+    }
+}
+
+struct Destination {
+    /// As the user calls it.
+    name: String,
+    /// With an absolute URL.
+    location: Location,
+}
+
+/// In the order in which they may lead.
+pub struct Destinations(Vec<Destination>);
+
+/// The destinations once one of them is open.
+pub struct Opened {
+    pub leader: Arc<Repo>,
+    /// How the user calls the leader, if it is not the repository that the command is about.
+    pub instead: Option<String>,
+    url: String,
+    followers: Vec<Follower>,
+    away: Vec<(Follower, Failure)>,
+}
+
+impl Destinations {
+    /// The repository that the command is about, and the remotes that were named beside it, each once.
+    pub fn new(context: &Context, also: &[String]) -> Result<Destinations, Failure> {
+        let first = context.location()?;
+        let first = Location {
+            url: resolve::absolute(&first.url)?,
+            ..first
+        };
+        let named = context.settings.remotes.iter();
+        let name = named.into_iter().find(|remote| remote.url == first.url);
+        let name = name.map_or_else(|| repo::shown(&first.url), |remote| remote.name.clone());
+        let mut all = vec![Destination {
+            name,
+            location: first,
+        }];
+        for name in also {
+            let location = context.remote(name)?;
+            if location.url == all[0].location.url {
+                return Err(Cause::AlsoIsFirst { name: name.clone() }.into());
+            }
+            if !all.iter().any(|known| known.location.url == location.url) {
+                let name = name.clone();
+                all.push(Destination { name, location });
+            }
+        }
+        Ok(Destinations(all))
+    }
+
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|one| one.location.url.as_str())
+    }
+
+    /// Opens the first that can be reached; `begin` is called once, as in [`Context::open_while`].
+    pub fn open(
+        self,
+        (context, run): (&Context, &RunContext),
+        face: &dyn Face,
+        begin: &mut dyn FnMut() -> Result<(), Failure>,
+    ) -> Result<Opened, Failure> {
+        let mut begun = false;
+        let mut begin = || match std::mem::replace(&mut begun, true) {
+            true => Ok(()),
+            false => begin(),
+        };
+        let mut away: Vec<(Follower, Failure)> = Vec::new();
+        let mut rest = self.0.into_iter();
+        while let Some(one) = rest.next() {
+            let location = match away.is_empty() {
+                true => one.location.clone(),
+                false => with_keys(context, &one.location)?,
+            };
+            match context.open_while(&location, run, face, &mut begin) {
+                Ok(repo) => {
+                    check_stead(context, &one, &repo, &away)?;
+                    // A note that can't be kept only means that no other can lead in this one's place.
+                    let _ = replicate::note_place(&repo, &one.location.url);
+                    return Ok(Opened {
+                        leader: Arc::new(repo),
+                        instead: (!away.is_empty()).then(|| one.name.clone()),
+                        url: one.location.url,
+                        followers: rest.map(Destination::follower).collect(),
+                        away,
+                    });
+                }
+                Err(failure) if failure.status == Status::Network => {
+                    if away.is_empty() && rest.len() > 0 && place(context, &one)?.is_none() {
+                        return Err(failure.with(Cause::FirstNeverReached));
+                    }
+                    away.push((one.follower(), failure));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(away.swap_remove(0).1)
+    }
+}
+
+impl Destination {
+    fn follower(self) -> Follower {
+        Follower {
+            name: self.name,
+            url: self.location.url,
+        }
+    }
+}
+
+fn place(context: &Context, one: &Destination) -> Result<Option<replicate::NotedPlace>, Failure> {
+    Ok(replicate::noted_place(&context.dirs()?, &one.location.url))
+}
+
+/// What opens the repository that the command is about opens its replicas.
+fn with_keys(context: &Context, location: &Location) -> Result<Location, Failure> {
+    let mut location = location.clone();
+    if location.keys.is_empty() {
+        location.keys = resolve::opening(&context.options, &context.env, &context.location()?)?;
+    }
+    Ok(location)
+}
+
+/// Refuses what is no replica of the repository in whose place it would lead.
+fn check_stead(
+    context: &Context,
+    one: &Destination,
+    repo: &Repo,
+    away: &[(Follower, Failure)],
+) -> Result<(), Failure> {
+    let Some((first, failure)) = away.first() else {
+        return Ok(());
+    };
+    let known = replicate::noted_place(&context.dirs()?, &first.url);
+    match known.is_some_and(|place| place.is_replica(repo)) {
+        true => Ok(()),
+        false => {
+            let (name, first) = (one.name.clone(), first.name.clone());
+            Err(Failure::from(Cause::NoReplicaOf { name, first }).with(failure.cause.clone()))
+        }
+    }
+}
+
+impl Opened {
+    /// Starts the followers beside the backup; `wait` is how long they may go on once it has ended.
+    pub fn start(&mut self, wait: Span) -> Result<Followers, Failure> {
+        let wait = SignedDuration::try_from(wait);
+        let wait = wait.map_err(|e| Cause::OptionValue {
+            option: "--also-wait",
+            why: e.to_string(),
+        })?;
+        let follow = Follow {
+            options: ReplicateOptions {
+                all: false,
+                dry_run: false,
+            },
+            wait: Duration::try_from(wait).unwrap_or_default(),
+        };
+        let followers = std::mem::take(&mut self.followers);
+        Ok(Followers::start(&self.leader, followers, follow)?)
+    }
+
+    /// The backup failed at the leader: also says who could not be reached before.
+    pub fn failed(&self, failure: Failure) -> Failure {
+        let before = |failure: Failure, (one, why): &(Follower, Failure)| {
+            let name = one.name.clone();
+            failure.with(Cause::AwayBefore { name }).with(why.cause.clone())
+        };
+        self.away.iter().fold(failure, before)
+    }
+
+    /// Waits for the followers, and notes who is behind.
+    pub fn finish(
+        self,
+        followers: Followers,
+        published: Option<SessionId>,
+    ) -> Result<Vec<FollowerReport>, Failure> {
+        let leader = &self.leader;
+        if followers.is_empty() && self.away.is_empty() {
+            return Ok(Vec::new());
+        }
+        let snapshots = leader.snapshots()?.0.len() as u64;
+        let left = |(one, failure): (Follower, Failure)| FollowerReport {
+            behind: replicate::left_behind(leader, &one.url, published, u64::from(published.is_some())),
+            name: one.name,
+            done: Replicated::default(),
+            failure: Some(failure),
+            problems: Vec::new(),
+        };
+        let mut reports: Vec<FollowerReport> = self.away.into_iter().map(left).collect();
+        let followed = followers.finish(published, snapshots);
+        reports.extend(followed.into_iter().map(FollowerReport::from));
+        // As with every note of a remote: without it, the next listing asks.
+        let _ = replicate::note_leader(leader, &self.url);
+        Ok(reports)
+    }
+}
