@@ -17,6 +17,7 @@ use kit::machine::{self, Machine, Noting, prune, settled_now};
 use kit::program::Home;
 use kit::remotes::{Hooked, Operation};
 use kit::tree::{Shape, TreeMaker};
+use service::catalogue::{Lang, faults};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,7 +99,7 @@ fn warned(notes: &Noting, words: &str) -> bool {
         .problems()
         .iter()
         .filter(|problem| matches!(problem.what, ProblemKind::Warning(_)))
-        .any(|problem| service::catalogue::en::problem(problem).contains(words))
+        .any(|problem| faults::problem(Lang::En, problem).contains(words))
 }
 
 /// The newest manifest of a program's repository, moved elsewhere.

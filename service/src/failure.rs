@@ -95,7 +95,7 @@ impl From<PolicyError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::storage_status as refusal;
+    use crate::catalogue::{faults, storage_status as refusal};
     use engine::error::store::{
         Feature, Flaw, IndexFault, Invalid, Object, Operation, Refusal, Task, Unreadable, UrlFault,
     };
@@ -175,7 +175,7 @@ mod tests {
             (StoreError::Refused(Refusal::LastSlot), Status::Failed),
         ];
         for (error, status) in rows {
-            let said = crate::catalogue::en::store_error(&error);
+            let said = faults::store_error(Lang::En, &error);
             let failure = Failure::from(Error::Store(error));
             assert_eq!(failure.status, status, "{said}");
             assert!(
@@ -243,7 +243,7 @@ mod tests {
             (Error::Interrupted, Status::Interrupted),
         ];
         for (error, status) in rows {
-            let said = crate::catalogue::en::engine_error(&error);
+            let said = faults::engine_error(Lang::En, &error);
             let failure = Failure::from(error);
             assert_eq!(failure.status, status, "{said}");
             assert!(

@@ -2,7 +2,7 @@
 //! what can't be; times are RFC 3339.
 
 use crate::catalogue::report::backup::change as change_word;
-use crate::catalogue::{Lang, SetupWarning, en, share_done};
+use crate::catalogue::{Lang, SetupWarning, faults, share_done};
 use crate::text;
 use engine::SessionId;
 use engine::entry::{Entry, Kind, Time};
@@ -99,12 +99,12 @@ pub fn change(path: &[u8], kind: &Kind, change: EntryChange, size: u64) -> Value
 
 /// For standard error.
 pub fn problem(problem: &Problem, during: &str) -> Value {
-    problem_saying(problem, during, &en::problem(problem))
+    problem_saying(problem, during, &faults::problem(Lang::En, problem))
 }
 
 /// The same of an object that a listing leaves out.
 pub fn listed_problem(problem: &Problem) -> Value {
-    problem_saying(problem, "list", &en::listed_problem(problem))
+    problem_saying(problem, "list", &faults::listed_problem(Lang::En, problem))
 }
 
 fn problem_saying(problem: &Problem, during: &str, message: &str) -> Value {
@@ -238,7 +238,7 @@ pub fn entry(path: &[u8], entry: &Entry) -> Value {
         Kind::Dir | Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo | Kind::Socket => {}
     }
     if let Some(trouble) = entry.trouble {
-        object["problem"] = json!(en::trouble(trouble));
+        object["problem"] = json!(faults::trouble(Lang::En, trouble));
     }
     object
 }

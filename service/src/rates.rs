@@ -1,6 +1,6 @@
 //! RateSchedule by the time of day: what `--limit-upload` and `--limit-download` say, kept up while a command runs.
 
-use crate::catalogue::en;
+use crate::catalogue::{Lang, unit_error};
 use engine::run::Bandwidth;
 use jiff::Zoned;
 use jiff::civil::Time;
@@ -58,7 +58,7 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
     match engine::units::parse_size(text) {
         Ok(0) => Err("at least 1 byte a second".to_string()),
-        size => size.map(Some).map_err(|e| en::unit_error(&e)),
+        size => size.map(Some).map_err(|e| unit_error(Lang::En, &e)),
     }
 }
 

@@ -2,13 +2,13 @@
 //! to clap, so that a bad value is a usage error before anything is opened.
 
 use jiff::Span;
-use service::catalogue::en;
+use service::catalogue::{Lang, group_by_error, unit_error};
 use service::facts::{GroupByError, GroupKey};
 use service::retain::Count;
 use service::units::{self, UnitError};
 use std::str::FromStr;
 
-/// Not one of the values an option takes; the text says what they are.
+/// Not one of the values an option takes; the text says what they are, in English as the rest of a usage error.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ValueError {
     #[error("write a number, or unlimited")]
@@ -21,9 +21,9 @@ pub enum ValueError {
     MinutesOrMonths,
     #[error("write auto, fastest, better, max, or a number from 1 to 19")]
     Compression,
-    #[error("{}", en::unit_error(.0))]
+    #[error("{}", unit_error(Lang::En, .0))]
     Unit(#[from] UnitError),
-    #[error("{}", en::group_by_error(.0))]
+    #[error("{}", group_by_error(Lang::En, .0))]
     GroupBy(#[from] GroupByError),
 }
 

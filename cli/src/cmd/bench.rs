@@ -6,9 +6,8 @@ use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::bench::{self, BenchOptions, BenchReport};
-use service::catalogue::en;
 use service::catalogue::report::space::{self as say, Stage};
-use service::catalogue::{Action, Cause, Lang};
+use service::catalogue::{Action, Cause, Lang, measured_run};
 use service::face::{Activity, Step};
 use service::machine;
 use service::units::format_bytes;
@@ -87,7 +86,7 @@ fn tell(lang: Lang, report: &BenchReport) -> String {
             let part = format!("{:.0}%", 100.0 * run.rate / run.limit);
             let seconds = format!("{:.2} s", run.seconds);
             vec![
-                en::measured_run(run.what).to_string(),
+                measured_run(lang, run.what).to_string(),
                 seconds,
                 per_second(run.rate),
                 per_second(run.limit),

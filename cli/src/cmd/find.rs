@@ -71,7 +71,7 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
                             out.line(&report::in_snapshot(terminal.lang, &line));
                         }
                         out.line(&match args.long {
-                            true => text::long_entry(path, entry),
+                            true => text::long_entry(terminal.lang, path, entry),
                             false => escape(&text::absolute(path)),
                         });
                     }

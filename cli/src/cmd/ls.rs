@@ -45,7 +45,7 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
                 }
                 match (terminal.json(), args.long) {
                     (true, _) => out.object(&json::node(path, entry)),
-                    (false, true) => out.line(&text::long_entry(path, entry)),
+                    (false, true) => out.line(&text::long_entry(terminal.lang, path, entry)),
                     (false, false) => out.line(&escape(&text::absolute(path))),
                 }
                 out.go_on()

@@ -4,10 +4,9 @@ use crate::args::{StatsArgs, StatsMode};
 use crate::output::{self, Lines};
 use crate::terminal::Terminal;
 use serde_json::json;
-use service::catalogue::Lang;
-use service::catalogue::en;
 use service::catalogue::report::damage::damaged_paths;
 use service::catalogue::report::space as report;
+use service::catalogue::{Lang, weakness};
 use service::face::{Activity, Step};
 use service::stats::{self, Stats};
 use service::storage::Storage;
@@ -52,7 +51,8 @@ pub fn run(terminal: &Terminal, args: &StatsArgs) -> Result<Status, Failure> {
 
 /// In English, as everything in JSON.
 fn weaknesses(storage: &Storage) -> Vec<&'static str> {
-    storage.weaknesses().into_iter().map(en::weakness).collect()
+    let found = storage.weaknesses().into_iter();
+    found.map(|found| weakness(Lang::En, found)).collect()
 }
 
 fn tell(lang: Lang, s: &Stats, storage: Option<&Storage>) -> String {

@@ -5,14 +5,12 @@ use super::text;
 use crate::output::Lines;
 use serde_json::{Value, json};
 use service::Failure;
-use service::catalogue::Lang;
-use service::catalogue::en;
 use service::catalogue::report::retention::decision;
 use service::catalogue::report::snapshots::{columns, group as group_heading, reasons_column};
+use service::catalogue::{Lang, reason};
 use service::json;
 use service::listing::Listing;
 use service::removal::{Decisions, ForgetAction, PolicyDecision, in_common};
-use service::retain::Reason;
 use service::units::escape;
 
 /// One line for each snapshot.
@@ -43,12 +41,12 @@ pub fn tables(lang: Lang, decisions: &Decisions) -> Result<(), Failure> {
 
 /// The reasons as scripts read them.
 fn words(decision: &PolicyDecision) -> Vec<String> {
-    decision.reasons.iter().map(Reason::to_string).collect()
+    decision.reasons.iter().map(|why| reason(Lang::En, why)).collect()
 }
 
-fn reasons(decision: &PolicyDecision) -> String {
-    let reasons: Vec<String> = decision.reasons.iter().map(en::reason).collect();
-    reasons.join(", ")
+fn reasons(lang: Lang, decision: &PolicyDecision) -> String {
+    let reasons: Vec<String> = decision.reasons.iter().map(|why| reason(lang, why)).collect();
+    reasons.join(lang.pick(", ", "、"))
 }
 
 fn table(out: &mut Lines, lang: Lang, members: &[&PolicyDecision], action: ForgetAction, dry_run: bool) {
@@ -61,7 +59,7 @@ fn table(out: &mut Lines, lang: Lang, members: &[&PolicyDecision], action: Forge
                 text::time(d.facts.time),
                 escape(d.facts.host.as_bytes()),
                 text::names(&d.facts.tags),
-                reasons(d),
+                reasons(lang, d),
                 text::paths(&d.facts.paths),
             ]
         })

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use service::catalogue::report::backup::change as change_word;
-use service::catalogue::{Lang, en};
+use service::catalogue::{Lang, faults};
 use service::entry::{Entry, Kind};
 use service::facts::SnapshotInfo;
 use service::monitor::EntryChange;
@@ -69,7 +69,7 @@ pub fn snapshot_line(facts: &SnapshotInfo) -> String {
 }
 
 /// A line of `ls -l`: mode, owner, bytes, local time, path.
-pub fn long_entry(path: &[u8], entry: &Entry) -> String {
+pub fn long_entry(lang: Lang, path: &[u8], entry: &Entry) -> String {
     let meta = &entry.meta;
     let who = |name: &str, number: u32| match name.is_empty() {
         true => number.to_string(),
@@ -89,7 +89,7 @@ pub fn long_entry(path: &[u8], entry: &Entry) -> String {
         let _ = write!(line, " -> {}", escape(target));
     }
     if let Some(trouble) = entry.trouble {
-        let _ = write!(line, " ({})", en::trouble(trouble));
+        let _ = write!(line, " ({})", faults::trouble(lang, trouble));
     }
     line
 }

@@ -1,13 +1,10 @@
 //! What the engine and the storage report: the status that a job gets by it, what happened, and what to do about it.
 
 use super::Lang::{self, En, Ja};
-use super::{SystemError, en, say};
+use super::{SystemError, faults, say};
 use crate::machine::NOWHERE;
 use crate::status::Status;
 use engine::error::store::Object;
-use engine::retain::PolicyError;
-use engine::units::UnitError;
-use engine::when::WhenError;
 use engine::{Error, StoreError};
 use std::io::ErrorKind as Kind;
 
@@ -31,10 +28,7 @@ pub fn plain_error(lang: Lang, error: &Error) -> String {
             "there is no home directory in which this machine's notes could be kept",
             "このコンピューターの記録を置くホームディレクトリーがありません"
         ),
-        Error::Interrupted | Error::Store(StoreError::Interrupted) => {
-            say!(lang, "interrupted", "中断されました")
-        }
-        error => en::engine_error(error),
+        error => faults::engine_error(lang, error),
     }
 }
 
@@ -376,49 +370,6 @@ fn storage_remedy(lang: Lang, kind: Kind, is_foreign: bool) -> String {
             lang,
             "run the command again; what is already stored is safe",
             "もう一度実行してください。すでに保存したものは無事です"
-        ),
-    }
-}
-
-pub fn unit_error(lang: Lang, error: &UnitError) -> String {
-    match (lang, error) {
-        (En, error) => en::unit_error(error),
-        (Ja, UnitError::Size(text)) => format!(
-            "「{text}」は大きさではありません。バイト数か、K、M、G、T、P、E (1024 単位) を付けた数 (500M、1.5GiB など) を書いてください"
-        ),
-        (Ja, UnitError::SizeTooLarge(text)) => format!("「{text}」は大きすぎます"),
-        (Ja, UnitError::Duration(text)) => format!(
-            "「{text}」は期間ではありません。y、M (月)、w、d、h、m (分)、s を大きい順に 1 回ずつ付けた整数 (1y2M3d、2h30m など) を書いてください"
-        ),
-        (Ja, UnitError::DurationTooLong(text)) => format!("「{text}」は長すぎる期間です"),
-    }
-}
-
-pub fn when_error(lang: Lang, error: &WhenError) -> String {
-    match (lang, error) {
-        (En, error) => en::when_error(error),
-        (Ja, WhenError::Unknown(text)) => format!(
-            "「{text}」は日時ではありません。YYYY-MM-DD、'YYYY-MM-DD HH:MM[:SS]'、RFC 3339、now、today、yesterday、\
-             'yesterday 18:00'、2h や '3d ago' のどれかで書いてください"
-        ),
-        (Ja, WhenError::OutOfRange(text)) => format!("「{text}」は扱える年の範囲を超えています"),
-    }
-}
-
-pub fn policy_error(lang: Lang, error: &PolicyError) -> String {
-    match (lang, error) {
-        (En, PolicyError::Empty) => {
-            let what = en::policy_error(error);
-            format!("{what}: that would remove every snapshot; give a --keep-* rule")
-        }
-        (En, error) => en::policy_error(error),
-        (Ja, PolicyError::Empty) => {
-            "この規則では何も残らず、すべてのスナップショットが削除されます。--keep-* を指定してください"
-                .to_string()
-        }
-        (Ja, PolicyError::Tiers) => "段階は古さの順に並べ、古さを省けるのは最後の段階だけです".to_string(),
-        (Ja, PolicyError::Every(text)) => format!(
-            "「{text}」は間隔ではありません。時・分・秒の組み合わせか、日、週、月、年のどれか 1 つで書いてください"
         ),
     }
 }

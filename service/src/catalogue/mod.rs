@@ -5,33 +5,37 @@
 //! of [`Lang`]; one that a language lacks does not compile. JSON is always English: its readers are programs.
 
 mod causes;
-pub mod en;
 mod errors;
+pub mod faults;
 mod lang;
 mod notices;
+mod parts;
 mod progress;
 mod questions;
 pub mod report;
 mod system;
+mod values;
 mod warnings;
 mod words;
 
-pub use causes::{Action, Cause, Expected, Unfit, What};
+pub use causes::Cause;
 pub use errors::object_advice;
 pub use errors::plain_error;
 #[cfg(test)]
 pub(crate) use errors::storage_status;
-pub(crate) use errors::{
-    engine_error, engine_status, output_status, policy_error, remedy, system_status, unit_error, when_error,
-};
+pub(crate) use errors::{engine_error, engine_status, output_status, remedy, system_status};
 pub use lang::Lang;
 pub use notices::notice;
+pub use parts::{Action, Expected, Unfit, What};
 pub use progress::{
     listed_problem, not_shown, phase, problem, progress_line, share_done, time_left, units_done,
     warning_prefix,
 };
 pub use questions::Question;
 pub use system::SystemError;
+pub use values::{
+    group_by_error, measured_run, period_name, policy_error, reason, unit_error, weakness, when_error,
+};
 pub use warnings::SetupWarning;
 pub use words::{Noun, count};
 

@@ -1,6 +1,6 @@
 //! How far a long step is, and what went wrong with single paths.
 
-use super::{Lang, Noun, count, en, say};
+use super::{Lang, Noun, count, faults, say};
 use crate::text::{absolute, clock, grouped};
 use engine::monitor::{Phase, Problem, ProblemKind, Progress};
 use engine::units::{escape, format_bytes};
@@ -106,12 +106,12 @@ pub fn progress_line(
 
 /// One line about a problem.
 pub fn problem(lang: Lang, problem: &Problem) -> String {
-    one_line(lang, problem, &en::problem(problem))
+    one_line(lang, problem, &faults::problem(lang, problem))
 }
 
 /// The same of an object that a listing leaves out, and what to do about it.
 pub fn listed_problem(lang: Lang, problem: &Problem) -> String {
-    one_line(lang, problem, &en::listed_problem(problem))
+    one_line(lang, problem, &faults::listed_problem(lang, problem))
 }
 
 fn one_line(lang: Lang, problem: &Problem, text: &str) -> String {

@@ -1,7 +1,8 @@
 //! What the operating system says went wrong.
 
-use super::{Lang, en};
-use engine::error::store::{Cause, IoError};
+use super::Lang;
+use super::faults::io_error;
+use engine::error::store::IoError;
 use std::io::{self, ErrorKind};
 
 /// An error of the system, kept as data until somebody reads it.
@@ -25,17 +26,18 @@ impl SystemError {
         self.0.kind()
     }
 
-    /// The common ones have names in each language; of the others, what the system says is better than nothing.
     pub fn text(&self, lang: Lang) -> String {
-        let said = en::io_error(&self.0);
-        let is_ours = Cause::of(&self.0).is_some();
-        match lang {
-            Lang::Ja if !is_ours => match japanese(self.kind()) {
-                Some(known) => with_detail(known, self.kind(), &said),
-                None => said,
-            },
-            Lang::Ja | Lang::En => said,
-        }
+        io_error(lang, &self.0)
+    }
+}
+
+/// The common ones have names in each language; of the others, what the system says is better than nothing.
+pub(super) fn text(lang: Lang, error: &io::Error) -> String {
+    let said = error.to_string();
+    let known = japanese(error.kind()).or_else(|| error.raw_os_error().and_then(japanese_number));
+    match (lang, known) {
+        (Lang::Ja, Some(known)) => with_detail(known, error.kind(), &said),
+        (Lang::Ja, None) | (Lang::En, _) => said,
     }
 }
 
@@ -57,9 +59,9 @@ fn japanese(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable => "ホストに到達できません",
         ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => "ネットワークに到達できません",
         ErrorKind::AlreadyExists => "すでに存在します",
-        ErrorKind::NotADirectory => "ディレクトリではありません",
-        ErrorKind::IsADirectory => "ディレクトリです",
-        ErrorKind::DirectoryNotEmpty => "ディレクトリが空ではありません",
+        ErrorKind::NotADirectory => "ディレクトリーではありません",
+        ErrorKind::IsADirectory => "ディレクトリーです",
+        ErrorKind::DirectoryNotEmpty => "ディレクトリーが空ではありません",
         ErrorKind::ReadOnlyFilesystem => "ファイルシステムが読み取り専用です",
         ErrorKind::InvalidInput => "不正な値です",
         ErrorKind::InvalidData => "不正なデータです",
@@ -81,12 +83,31 @@ fn japanese(kind: ErrorKind) -> Option<&'static str> {
     })
 }
 
+/// Those that have no kind.
+fn japanese_number(errno: i32) -> Option<&'static str> {
+    Some(match errno {
+        5 => "入出力エラーです",
+        6 | 19 => "デバイスがありません",
+        11 => "一時的に使えません",
+        23 => "システムが開けるファイルの数を超えました",
+        24 => "開けるファイルの数を超えました",
+        40 => "シンボリックリンクが循環しています",
+        61 => "データがありません",
+        75 => "値が大きすぎます",
+        117 => "ファイルシステムの構造が壊れています",
+        121 => "デバイスの入出力エラーです",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn texts() {
+        let broken = SystemError::from(engine::platform::errno::error(5));
+        assert_eq!(broken.text(Lang::Ja), "入出力エラーです");
         let denied = SystemError::from(engine::platform::errno::error(13));
         assert_eq!(denied.text(Lang::En), "Permission denied (os error 13)");
         assert_eq!(denied.text(Lang::Ja), "アクセスが拒否されました");

@@ -1,6 +1,6 @@
 //! What a job reports that harms nothing.
 
-use super::{Lang, en, say};
+use super::{Lang, say, weakness};
 use crate::failure::Failure;
 use engine::storage::Weakness;
 
@@ -26,8 +26,8 @@ impl SetupWarning {
                 "標準出力が閉じているか /dev/null につながっているため、回復フレーズは作りませんでした。\
                  'dedup key recovery' で作れます"
             ),
-            SetupWarning::WeakStorage { weakness } => {
-                let what = en::weakness(*weakness);
+            SetupWarning::WeakStorage { weakness: found } => {
+                let what = weakness(lang, *found);
                 say!(
                     lang,
                     "this storage is weak: {what}",

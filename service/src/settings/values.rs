@@ -1,7 +1,7 @@
 //! Types of values in the settings file. Each is validated as it is parsed, so that an error has the line and column of
 //! the value.
 
-use crate::catalogue::en;
+use crate::catalogue::{Lang, policy_error, unit_error};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::rates::RateSchedule;
@@ -113,7 +113,7 @@ from_text!(AbsolutePath, "a string", AbsolutePath::parse);
 pub struct Size(pub u64);
 
 from_text!(Size, "a string such as \"500G\"", |text| {
-    parse_size(text).map(Size).map_err(|e| en::unit_error(&e))
+    parse_size(text).map(Size).map_err(|e| unit_error(Lang::En, &e))
 });
 
 /// A calendar span of some length: `3d`.
@@ -129,7 +129,7 @@ fn age(text: &str) -> Result<Span, String> {
             "m means minutes: write M for months, or hours before the minutes (0h30m) if minutes are meant";
         return Err(why.to_string());
     }
-    let span = parse_span(text).map_err(|e| en::unit_error(&e))?;
+    let span = parse_span(text).map_err(|e| unit_error(Lang::En, &e))?;
     match span.is_positive() {
         true => Ok(span),
         false => Err(format!("'{text}' is no time at all")),
@@ -159,7 +159,7 @@ pub struct Period(pub Bucket);
 from_text!(Period, "a string such as \"1d\"", |text| {
     Bucket::every(&age(text)?)
         .map(Period)
-        .map_err(|e| en::policy_error(&e))
+        .map_err(|e| policy_error(Lang::En, &e))
 });
 
 from_text!(

@@ -1,6 +1,6 @@
 //! `stats`, `cache` and `bench`.
 
-use crate::catalogue::{Lang, Noun, count, en, say};
+use crate::catalogue::{Lang, Noun, count, say, weakness};
 use crate::text::grouped;
 use engine::stats::Stats;
 use engine::storage::Weakness;
@@ -98,7 +98,7 @@ pub fn soundness(lang: Lang, weaknesses: Option<&[Weakness]>) -> String {
         None => say!(lang, "not tested by this machine", "このコンピューターでは未確認"),
         Some([]) => say!(lang, "sound", "良好"),
         Some(weak) => {
-            let weak: Vec<&str> = weak.iter().map(|weakness| en::weakness(*weakness)).collect();
+            let weak: Vec<&str> = weak.iter().map(|found| weakness(lang, *found)).collect();
             let weak = weak.join("; ");
             say!(lang, "weak: {weak}", "弱点あり: {weak}")
         }

@@ -1,0 +1,23 @@
+//! What went wrong, or is wrong with a path or an object: the texts of typed errors, problems and warnings, without
+//! advice. Every function takes a value and does not escape what it holds of names and paths.
+//!
+//! The first `match` on a value names all its variants, so that a new one shows where its text is missing; where the
+//! arms are too many for one function, it sorts them into several. `tests` sees that each has a text in each language.
+
+mod engine;
+mod invalid;
+mod io;
+mod object;
+mod problem;
+mod restore;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod url;
+mod warning;
+
+pub use self::engine::engine_error;
+pub(crate) use self::io::io_error;
+pub use self::problem::{listed_problem, problem, trouble};
+pub use self::store::store_error;

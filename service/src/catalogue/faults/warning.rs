@@ -1,0 +1,284 @@
+//! What is worth saying and harms nothing, to be said after "warning:" and the name of what it is about.
+
+use super::engine::lost_snapshots;
+use super::engine_error;
+use super::restore::metadata;
+use super::store::store_error;
+use crate::catalogue::{Lang, Noun, count, say};
+use crate::text::{short, time};
+use ::engine::problem::{ClockWarning, Warning};
+use ::engine::{Error, SessionId, StoreError};
+
+pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
+    match warning {
+        Warning::NotCopied(error) => not_copied(lang, error),
+        Warning::NotReplicated { origin, error } => not_replicated(lang, origin, error),
+        Warning::CacheNotUsed(error) => cache_not_used(lang, error),
+        Warning::ParentDamaged(error) => parent_damaged(lang, error),
+        Warning::MissingUnknown(error) => missing_unknown(lang, error),
+        Warning::SnapshotsGone(ids) => snapshots_gone(lang, ids),
+        Warning::Metadata(part, errno) => metadata(lang, part, *errno),
+        Warning::Clock(warning) => clock_warning(lang, warning),
+        Warning::PackSize(_)
+        | Warning::MorePacks { .. }
+        | Warning::MoreBare { .. }
+        | Warning::Unfinished { .. }
+        | Warning::RestoreLeftovers { .. }
+        | Warning::DumpLeftovers { .. }
+        | Warning::FromReplica { .. } => counted(lang, warning),
+        Warning::NotFollowing { .. }
+        | Warning::TwoMachines { .. }
+        | Warning::Gaps { .. }
+        | Warning::NoSuchTags(_)
+        | Warning::SameMachineId { .. } => of_snapshots(lang, warning),
+        Warning::BeingReplicated
+        | Warning::SegmentIgnored
+        | Warning::MountGone
+        | Warning::SocketNotArchived
+        | Warning::ForeignSlot
+        | Warning::PackUnneeded
+        | Warning::IncompleteAtBackup
+        | Warning::ChangedAtBackup => plain(lang, warning).to_string(),
+    }
+}
+
+fn id(id: SessionId) -> String {
+    short(&id.to_hex())
+}
+
+fn not_copied(lang: Lang, error: &StoreError) -> String {
+    let why = store_error(lang, error);
+    say!(lang, "not copied: {why}", "コピーしていません: {why}")
+}
+
+fn not_replicated(lang: Lang, origin: &str, error: &StoreError) -> String {
+    let why = store_error(lang, error);
+    say!(
+        lang,
+        "not replicated: at {origin}, {why}",
+        "複製していません。{origin}: {why}"
+    )
+}
+
+fn cache_not_used(lang: Lang, error: &StoreError) -> String {
+    let why = store_error(lang, error);
+    say!(
+        lang,
+        "the cache is not used: {why}",
+        "キャッシュを使いません: {why}"
+    )
+}
+
+fn parent_damaged(lang: Lang, error: &StoreError) -> String {
+    let why = store_error(lang, error);
+    say!(
+        lang,
+        "part of the previous snapshot can't be used ({why}); the files in it are read again",
+        "前のスナップショットの一部を使えません ({why})。その中のファイルは読み直します"
+    )
+}
+
+fn missing_unknown(lang: Lang, error: &Error) -> String {
+    let why = engine_error(lang, error);
+    say!(
+        lang,
+        "can't tell whether snapshots are missing: {why}",
+        "失われたスナップショットがあるかどうかを確かめられません: {why}"
+    )
+}
+
+fn snapshots_gone(lang: Lang, ids: &[SessionId]) -> String {
+    let lost = lost_snapshots(lang, ids);
+    say!(
+        lang,
+        "{lost}; 'dedup check' shows details",
+        "{lost}。'dedup check' で詳しく調べられます"
+    )
+}
+
+fn counted(lang: Lang, warning: &Warning) -> String {
+    match warning {
+        Warning::PackSize(size) => {
+            let (found, indexed) = (size.listed, size.indexed);
+            say!(
+                lang,
+                "it is damaged: it has {found} bytes, but the index says {indexed}. A backup stores again what the \
+                 source still has of it",
+                "破損しています。{found} バイトありますが、索引では {indexed} バイトです。元のファイルが残っているものは、\
+                 次のバックアップで保存し直されます"
+            )
+        }
+        Warning::MorePacks { packs } => say!(
+            lang,
+            "{packs} more are damaged; 'dedup check' names them",
+            "ほかに {packs} 個が破損しています。'dedup check' で調べられます"
+        ),
+        Warning::MoreBare { sources } => say!(
+            lang,
+            "{sources} more sources are symbolic links, devices or FIFOs, and saved as such",
+            "ほかに {sources} 個のシンボリックリンク、デバイス、FIFO を、そのものとして保存しました"
+        ),
+        Warning::Unfinished { files } => say!(
+            lang,
+            "{files} files named .dedup-restore-... or .dedup-dump-... were not backed up: a restore or dump \
+             there has not ended; the next one there removes what one that died has left",
+            "名前が .dedup-restore-... か .dedup-dump-... のファイル {files} 個はバックアップしていません。復元か取り出しが\
+             終わっていません。異常終了したものが残したファイルは、次にそこで実行したときに削除されます"
+        ),
+        Warning::RestoreLeftovers { files } => say!(
+            lang,
+            "an earlier restore did not end: {files} unfinished files of it were removed",
+            "前の復元が終わっていなかったため、書きかけのファイル {files} 個を削除しました"
+        ),
+        Warning::DumpLeftovers { files } => say!(
+            lang,
+            "an earlier dump did not end: {files} unfinished files of it were removed",
+            "前の取り出しが終わっていなかったため、書きかけのファイル {files} 個を削除しました"
+        ),
+        Warning::FromReplica { chunks, replica } => say!(
+            lang,
+            "{chunks} chunks that are lost, damaged or out of reach here came from {replica}",
+            "ここでは失われたか、破損したか、読み取れないチャンク {chunks} 個を {replica} から取得しました"
+        ),
+        other => format!("{other:?}"),
+    }
+}
+
+fn of_snapshots(lang: Lang, warning: &Warning) -> String {
+    match warning {
+        Warning::NotFollowing { before } => say!(
+            lang,
+            "it does not follow {before}, which has the number before",
+            "1 つ前の番号を持つ {before} に続いていません"
+        ),
+        Warning::TwoMachines { other } => say!(
+            lang,
+            "it and {other} were made by two machines with the same id: if one is a clone of the other, delete \
+             dedup's file 'machine' in the state directory of one of them",
+            "これと {other} は、同じ ID を持つ 2 台のコンピューターで作られました。片方がもう片方の複製であれば、\
+             どちらか 1 台の状態ディレクトリーにある dedup のファイル「machine」を削除してください"
+        ),
+        Warning::Gaps { snapshots, host } => say!(
+            lang,
+            "{snapshots} snapshots of host {host} between others are gone, and nobody removed them",
+            "ホスト {host} の途中のスナップショット {snapshots} 個が、だれも削除していないのになくなっています"
+        ),
+        Warning::NoSuchTags(tags) => {
+            let tags = tags.join(",");
+            say!(
+                lang,
+                "--keep-tag {tags}: no snapshot has these tags",
+                "--keep-tag {tags}: これらのタグを持つスナップショットはありません"
+            )
+        }
+        Warning::SameMachineId {
+            snapshot,
+            host,
+            machine_file,
+        } => {
+            let (id, file) = (id(*snapshot), machine_file.display());
+            say!(
+                lang,
+                "snapshot {id} of host {host} was made by a machine with the same id as this one. If one is a clone \
+                 of the other, delete {file} on one of them; if this machine's files were restored from a backup, \
+                 nothing is wrong",
+                "ホスト {host} のスナップショット {id} は、このコンピューターと同じ ID を持つコンピューターで作られました。\
+                 片方がもう片方の複製であれば、どちらか 1 台で {file} を削除してください。このコンピューターのファイルを\
+                 バックアップから復元したのであれば、問題ありません"
+            )
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn plain(lang: Lang, warning: &Warning) -> &'static str {
+    let (en, ja) = match warning {
+        Warning::BeingReplicated => ("another run is replicating it", "別の実行が複製しています"),
+        Warning::SegmentIgnored => (
+            "damaged, and ignored by this run; 'dedup repair index' repairs it",
+            "破損しているため、今回は使いません。'dedup repair index' で修復できます",
+        ),
+        Warning::MountGone => (
+            "a file system was mounted here, and the directory is gone",
+            "ここにはファイルシステムがマウントされていましたが、ディレクトリーがなくなっています",
+        ),
+        Warning::SocketNotArchived => (
+            "not in the archive: sockets can't be",
+            "ソケットはアーカイブに入れられません",
+        ),
+        Warning::ForeignSlot => (
+            "no slot of this repository: left by an 'init' that was interrupted, or damaged",
+            "このリポジトリーの鍵スロットではありません。中断した 'init' が残したか、破損しています",
+        ),
+        Warning::PackUnneeded => (
+            "it is damaged, and no snapshot needs it: a collection removes it",
+            "破損していますが、どのスナップショットにも必要ありません。ガベージコレクションで削除されます",
+        ),
+        Warning::IncompleteAtBackup => (
+            "it could not be read completely when it was backed up",
+            "バックアップ時に完全には読み取れませんでした",
+        ),
+        Warning::ChangedAtBackup => (
+            "it changed, or could not be read completely, when it was backed up",
+            "バックアップ中に変更されたか、完全には読み取れませんでした",
+        ),
+        _ => ("", ""),
+    };
+    lang.pick(en, ja)
+}
+
+fn clock_warning(lang: Lang, warning: &ClockWarning) -> String {
+    match warning {
+        ClockWarning::FutureTime(at) => {
+            let at = time(*at);
+            say!(
+                lang,
+                "the time {at} is in the future: until then this snapshot is not 'latest', and no --keep-* rule \
+                 removes it",
+                "日時 {at} は未来です。その時までこのスナップショットは latest にならず、--keep-* の規則でも削除されません"
+            )
+        }
+        ClockWarning::Behind { now, snapshot, made } => {
+            let (now, id, made) = (time(*now), id(*snapshot), time(*made));
+            say!(
+                lang,
+                "the clock of this machine says {now}, but snapshot {id} was made at {made}: is the clock right? \
+                 Snapshots count in the order in which they are made",
+                "このコンピューターの時計は {now} ですが、スナップショット {id} は {made} に作られています。時計は正しいですか。\
+                 スナップショットは作られた順に数えられます"
+            )
+        }
+        ClockWarning::Ahead { now, snapshot } => {
+            let (now, id) = (time(*now), id(*snapshot));
+            say!(
+                lang,
+                "the clock of this machine says {now}, more than a year after the last snapshot {id}: is the clock \
+                 right?",
+                "このコンピューターの時計は {now} で、最後のスナップショット {id} から 1 年以上たっています。時計は正しいですか"
+            )
+        }
+        ClockWarning::MadeInFuture {
+            snapshot,
+            time: at,
+            more,
+        } => {
+            let (short, at) = (id(*snapshot), time(*at));
+            let others = like_it(lang, *more);
+            say!(
+                lang,
+                "snapshot {short} says that it was made in the future, at {at}{others}: until then it is not \
+                 'latest', and no --keep-* rule removes it; 'dedup forget {short}' does",
+                "スナップショット {short} の日時は未来 ({at}) です{others}。その時まで latest にならず、--keep-* の規則でも\
+                 削除されません。'dedup forget {short}' で削除できます"
+            )
+        }
+    }
+}
+
+fn like_it(lang: Lang, more: u64) -> String {
+    if more == 0 {
+        return String::new();
+    }
+    let more = count(lang, more, Noun::Snapshot);
+    say!(lang, " and {more} like it", " (ほかにも同様の{more})")
+}

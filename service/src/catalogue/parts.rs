@@ -1,0 +1,158 @@
+//! What causes are made of: what the system was asked to do, what was to be read, why it is of no use, and what a
+//! variable may be.
+
+use super::Lang::{self, En, Ja};
+use super::{SystemError, say};
+
+/// What the system was asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    Read,
+    Write,
+    Open,
+    Create,
+    Use,
+    List,
+    CreateKeyFile,
+    /// Make the path absolute.
+    Locate,
+}
+
+impl Action {
+    pub(super) fn text(self, lang: Lang, path: &str, why: &SystemError) -> String {
+        let why = why.text(lang);
+        match (lang, self) {
+            (En, Action::Read) => format!("can't read {path}: {why}"),
+            (En, Action::Write) => format!("can't write {path}: {why}"),
+            (En, Action::Open) => format!("can't open {path}: {why}"),
+            (En, Action::Create) => format!("can't create {path}: {why}"),
+            (En, Action::Use) => format!("can't use {path}: {why}"),
+            (En, Action::List) => format!("can't list {path}: {why}"),
+            (En, Action::CreateKeyFile) => format!("can't create the key file {path}: {why}"),
+            (En, Action::Locate) => format!("can't locate {path}: {why}"),
+            (Ja, Action::Read) => format!("{path} を読み取れません: {why}"),
+            (Ja, Action::Write) => format!("{path} に書き込めません: {why}"),
+            (Ja, Action::Open) => format!("{path} を開けません: {why}"),
+            (Ja, Action::Create) => format!("{path} を作れません: {why}"),
+            (Ja, Action::Use) => format!("{path} を使えません: {why}"),
+            (Ja, Action::List) => format!("{path} の一覧を取得できません: {why}"),
+            (Ja, Action::CreateKeyFile) => format!("鍵ファイル {path} を作れません: {why}"),
+            (Ja, Action::Locate) => format!("{path} の場所が分かりません: {why}"),
+        }
+    }
+}
+
+/// What was to be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What {
+    Password,
+    KeyFile,
+    Phrase,
+    /// Where a repository is.
+    Location,
+    DefaultLocation,
+    HomePath,
+    Path,
+    /// The settings file.
+    Text,
+    /// A variable or a key of the settings, by its name.
+    Named(String),
+}
+
+impl What {
+    pub(super) fn text(&self, lang: Lang) -> String {
+        let (en, ja) = match self {
+            What::Password => ("the password", "パスワード"),
+            What::KeyFile => ("the key file", "鍵ファイル"),
+            What::Phrase => ("the recovery phrase", "回復フレーズ"),
+            What::Location => ("the location of the repository", "リポジトリーの場所"),
+            What::DefaultLocation => ("the path of the default repository", "既定のリポジトリーのパス"),
+            What::HomePath => ("the path of the home directory", "ホームディレクトリーのパス"),
+            What::Path => ("the path", "パス"),
+            What::Text => ("this", "このファイル"),
+            What::Named(name) => (name.as_str(), name.as_str()),
+        };
+        match lang {
+            En => en.to_string(),
+            Ja => ja.to_string(),
+        }
+    }
+}
+
+/// Why what was read, or a program that ran, is of no use.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unfit {
+    System(SystemError),
+    TooLong {
+        most: u64,
+    },
+    NotUtf8,
+    /// UTF-16, as some editors save.
+    Utf16,
+    NoOutput,
+    PrintedNothing,
+    /// How a program ended, as the system puts it.
+    Ended(String),
+    LeadsNowhere,
+}
+
+impl From<std::io::Error> for Unfit {
+    fn from(error: std::io::Error) -> Unfit {
+        Unfit::System(error.into())
+    }
+}
+
+impl Unfit {
+    pub(super) fn text(&self, lang: Lang) -> String {
+        let (en, ja) = match self {
+            Unfit::System(why) => return why.text(lang),
+            Unfit::TooLong { most } => {
+                return say!(
+                    lang,
+                    "it is longer than {most} bytes",
+                    "{most} バイトより長いです"
+                );
+            }
+            Unfit::Ended(how) => return how.clone(),
+            Unfit::NotUtf8 => ("it is not UTF-8", "UTF-8 ではありません"),
+            Unfit::Utf16 => (
+                "it is UTF-16; save it as UTF-8",
+                "UTF-16 です。UTF-8 で保存し直してください",
+            ),
+            Unfit::NoOutput => ("it has no output", "出力がありません"),
+            Unfit::PrintedNothing => ("it printed nothing", "何も出力しませんでした"),
+            Unfit::LeadsNowhere => (
+                "it is closed, or leads to /dev/null",
+                "閉じているか、/dev/null につながっています",
+            ),
+        };
+        match lang {
+            En => en.to_string(),
+            Ja => ja.to_string(),
+        }
+    }
+}
+
+/// What a variable may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expected {
+    DrawingsPerSecond,
+    KeyCacheTime,
+    Seconds,
+    OpenFile,
+}
+
+impl Expected {
+    pub(super) fn text(self, lang: Lang) -> &'static str {
+        match (lang, self) {
+            (En, Expected::DrawingsPerSecond) => "a number of updates a second from 0.001 to 60",
+            (En, Expected::KeyCacheTime) => "a time such as 30m or 2h, a day at most, or 0s",
+            (En, Expected::Seconds) => "a number of seconds",
+            (En, Expected::OpenFile) => "the number of an open file, such as 3",
+            (Ja, Expected::DrawingsPerSecond) => "1 秒間の更新回数 (0.001～60)",
+            (Ja, Expected::KeyCacheTime) => "30m や 2h のような時間 (長くても 1 日)、または 0s",
+            (Ja, Expected::Seconds) => "秒数",
+            (Ja, Expected::OpenFile) => "開いたファイルの番号 (たとえば 3)",
+        }
+    }
+}
