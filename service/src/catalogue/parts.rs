@@ -23,7 +23,7 @@ impl Action {
         let why = why.text(lang);
         match (lang, self) {
             (En, Action::Read) => format!("can't read {path}: {why}"),
-            (En, Action::Write) => format!("can't write {path}: {why}"),
+            (En, Action::Write) => format!("can't write to {path}: {why}"),
             (En, Action::Open) => format!("can't open {path}: {why}"),
             (En, Action::Create) => format!("can't create {path}: {why}"),
             (En, Action::Use) => format!("can't use {path}: {why}"),
