@@ -18,6 +18,7 @@ pub mod paths;
 pub mod rates;
 pub mod removal;
 pub mod resolve;
+pub mod schedule;
 pub mod secret;
 pub mod settings;
 pub mod status;

@@ -2,6 +2,7 @@
 //! nothing from it, because a misspelt setting that is silently ignored is one that somebody relies on. Errors name the
 //! file, line, column and key, and suggest what may have been meant.
 
+pub mod cron;
 pub mod edit;
 pub mod schedule;
 pub mod schema;
