@@ -95,6 +95,11 @@ impl Context {
         })
     }
 
+    /// Ends what is done from here, at its next safe point.
+    pub fn cancel(&self) -> &CancelToken {
+        &self.link.cancel
+    }
+
     /// How much may be sent and received.
     pub fn bandwidth(&self) -> &Bandwidth {
         &self.link.bandwidth

@@ -11,6 +11,7 @@ pub mod context;
 pub mod env;
 pub mod face;
 pub mod failure;
+pub mod history;
 pub mod key_file;
 pub mod listing;
 pub mod machine;

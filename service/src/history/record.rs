@@ -1,0 +1,306 @@
+//! Wraps a job so that it leaves a row: a face that counts what passes through it, and a thread that looks whether the job
+//! is asked to stop.
+
+use super::journal::{Journal, LiveRow};
+use super::problems::ProblemLog;
+use super::{HistoryRow, JobInfo, words};
+use crate::context::Context;
+use crate::face::{Activity, Face, Notice, Watch};
+use crate::failure::Failure;
+use crate::machine::NOWHERE;
+use crate::removal::Decisions;
+use crate::secret::{Hidden, PasswordPrompt};
+use crate::status::Status;
+use engine::entry::Trouble;
+use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::run::CancelToken;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often it is looked whether the job is asked to stop.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Runs a job and leaves its row, unless `job` is `None` (it changes nothing). `ending` completes the row of a job that
+/// came to its end, and says its status.
+pub fn recorded<R>(
+    context: &Context,
+    job: Option<JobInfo>,
+    face: &dyn Face,
+    run: impl FnOnce(&dyn Face) -> Result<R, Failure>,
+    ending: impl FnOnce(&R, &mut HistoryRow) -> Status,
+) -> Result<R, Failure> {
+    match job {
+        None => run(face),
+        Some(job) => {
+            let recorder = Recorder::new(context, &job, &|| false)?;
+            recorder.run(face, run, ending).0
+        }
+    }
+}
+
+/// Records one job.
+pub struct Recorder<'a> {
+    journal: Journal,
+    cancel: &'a CancelToken,
+    /// Whether the job is to stop for another reason than that somebody asked for it.
+    ends: &'a (dyn Fn() -> bool + Sync),
+    tape: Tape,
+    live: Option<LiveRow>,
+    row: HistoryRow,
+    /// Why the history can't be written.
+    failed: Option<String>,
+}
+
+/// What passed by, as stored by the threads of the job.
+struct Tape {
+    journal: Journal,
+    id: String,
+    files: AtomicU64,
+    bytes: AtomicU64,
+    stopped: AtomicBool,
+    log: Mutex<ProblemLog>,
+    reasons: Mutex<BTreeSet<&'static str>>,
+    ended: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl<'a> Recorder<'a> {
+    pub fn new(
+        context: &'a Context,
+        job: &JobInfo,
+        ends: &'a (dyn Fn() -> bool + Sync),
+    ) -> Result<Recorder<'a>, Failure> {
+        let dirs = context.dirs()?;
+        let journal = Journal::of(&dirs);
+        let start = context.now.timestamp();
+        let (row, live, failed) = match journal.begin(job, start) {
+            Ok((row, live)) => (row, Some(live), None),
+            // Where there is no home directory, nobody looks for a history.
+            Err(_) if dirs.state.starts_with(NOWHERE) => (job.row(start), None, Some(String::new())),
+            Err(e) => (job.row(start), None, Some(e.to_string())),
+        };
+        Ok(Recorder {
+            tape: Tape {
+                journal: journal.clone(),
+                id: row.id.clone(),
+                files: AtomicU64::new(0),
+                bytes: AtomicU64::new(0),
+                stopped: AtomicBool::new(false),
+                log: Mutex::default(),
+                reasons: Mutex::default(),
+                ended: Mutex::new(false),
+                wake: Condvar::new(),
+            },
+            journal,
+            cancel: context.cancel(),
+            ends,
+            live,
+            row,
+            failed,
+        })
+    }
+
+    /// Runs the job. Its row is returned as it was written.
+    pub fn run<R>(
+        mut self,
+        face: &dyn Face,
+        run: impl FnOnce(&dyn Face) -> Result<R, Failure>,
+        ending: impl FnOnce(&R, &mut HistoryRow) -> Status,
+    ) -> (Result<R, Failure>, HistoryRow) {
+        let done = self.watched(face, run);
+        let mut row = std::mem::take(&mut self.row);
+        row.files = self.tape.files.load(Relaxed);
+        row.bytes = self.tape.bytes.load(Relaxed);
+        let done = match done {
+            Err(failure) if failure.status == Status::Interrupted && self.tape.stopped.load(Relaxed) => {
+                Err(Failure::new(Status::Interrupted, words::stopped()))
+            }
+            done => done,
+        };
+        let status = match &done {
+            Ok(report) => ending(report, &mut row),
+            Err(failure) => {
+                row.message = Some(failure.message.clone());
+                failure.status
+            }
+        };
+        row.ended(status, Timestamp::now());
+        row.problems = lock(&self.tape.log).count;
+        let reasons = lock(&self.tape.reasons);
+        // Problems of one kind only are its reason.
+        if let (Status::Incomplete, [reason]) = (status, &reasons.iter().collect::<Vec<_>>()[..]) {
+            row.reason = Some(reason.to_string());
+        }
+        drop(reasons);
+        let written = match self.failed.take() {
+            Some(failed) if failed.is_empty() => Ok(()),
+            _ => self.journal.end(&row, self.live.take()),
+        };
+        if let Err(e) = written {
+            let why = words::not_kept(&e);
+            face.notice(&Notice::Warning {
+                during: "history",
+                why: &why,
+            });
+        }
+        (done, row)
+    }
+
+    fn watched<R>(
+        &self,
+        face: &dyn Face,
+        run: impl FnOnce(&dyn Face) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        let recording = RecordingFace {
+            face,
+            tape: &self.tape,
+            cancel: self.cancel,
+        };
+        std::thread::scope(|scope| {
+            let look = std::thread::Builder::new().name("stop".to_string());
+            // Without a thread the job can't be stopped from elsewhere, which is better than that it does not run.
+            let _ = look.spawn_scoped(scope, || self.look());
+            let done = run(&recording);
+            *lock(&self.tape.ended) = true;
+            self.tape.wake.notify_all();
+            done
+        })
+    }
+
+    fn look(&self) {
+        let mut ended = lock(&self.tape.ended);
+        while !*ended {
+            if self.journal.is_asked_to_stop(&self.tape.id) {
+                self.tape.stopped.store(true, Relaxed);
+                self.cancel.cancel();
+            } else if (self.ends)() {
+                self.cancel.cancel();
+            }
+            let waited = self.tape.wake.wait_timeout(ended, LOOK);
+            ended = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Tape {
+    fn problem(&self, problem: &Problem) {
+        lock(&self.log).add(&self.journal, &self.id, problem);
+        if let Some(reason) = reason(&problem.what) {
+            lock(&self.reasons).insert(reason);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Numbers and flags are right whoever panicked.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a job is incomplete in which this is the only kind of problem.
+fn reason(what: &ProblemKind) -> Option<&'static str> {
+    use std::io::ErrorKind as Kind;
+    let of = |errno: i32| match std::io::Error::from_raw_os_error(errno).kind() {
+        Kind::PermissionDenied => Status::AccessDenied,
+        Kind::StorageFull | Kind::QuotaExceeded => Status::OutOfSpace,
+        Kind::OutOfMemory => Status::OutOfMemory,
+        _ => Status::Failed,
+    };
+    let status = match what {
+        ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => return None,
+        ProblemKind::Source(
+            Trouble::Unreadable { errno } | Trouble::Unknown { errno } | Trouble::NoXattrs { errno },
+        ) => of(*errno),
+        ProblemKind::SourceMissing { .. } | ProblemKind::Lost { .. } => Status::BadSettings,
+        ProblemKind::Unreadable { .. } => Status::AccessDenied,
+        ProblemKind::Damage { .. } => Status::Damaged,
+        ProblemKind::Source(Trouble::Changed) | ProblemKind::LeftOut { .. } | ProblemKind::Restore { .. } => {
+            Status::Failed
+        }
+    };
+    status.reason()
+}
+
+/// Passes everything on to another face, and takes notes.
+struct RecordingFace<'a> {
+    face: &'a dyn Face,
+    tape: &'a Tape,
+    cancel: &'a CancelToken,
+}
+
+impl Face for RecordingFace<'_> {
+    fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
+        self.face.password(prompt)
+    }
+
+    fn can_confirm(&self) -> bool {
+        self.face.can_confirm()
+    }
+
+    fn confirm(&self, question: &str) -> Result<bool, Failure> {
+        self.face.confirm(question)
+    }
+
+    fn decided(&self, decisions: &Decisions) -> Result<(), Failure> {
+        self.face.decided(decisions)
+    }
+
+    fn can_show_phrase(&self) -> bool {
+        self.face.can_show_phrase()
+    }
+
+    fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {
+        self.face.show_phrase(phrase)
+    }
+
+    fn notice(&self, notice: &Notice<'_>) {
+        self.face.notice(notice);
+    }
+
+    fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
+        Ok(Box::new(RecordingWatch {
+            watch: self.face.start(activity)?,
+            tape: self.tape,
+            cancel: self.cancel,
+        }))
+    }
+}
+
+struct RecordingWatch<'a> {
+    watch: Box<dyn Watch + 'a>,
+    tape: &'a Tape,
+    cancel: &'a CancelToken,
+}
+
+impl Watch for RecordingWatch<'_> {
+    fn finish(self: Box<Self>) {
+        self.watch.finish();
+    }
+}
+
+impl Monitor for RecordingWatch<'_> {
+    fn phase(&self, phase: Phase) {
+        self.watch.phase(phase);
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.tape.files.store(progress.files_done, Relaxed);
+        self.tape.bytes.store(progress.bytes_done, Relaxed);
+        self.watch.progress(progress);
+    }
+
+    fn current(&self, path: &[u8]) {
+        self.watch.current(path);
+    }
+
+    fn problem(&self, problem: &Problem) {
+        self.tape.problem(problem);
+        self.watch.problem(problem);
+    }
+
+    fn interrupted(&self) -> bool {
+        self.watch.interrupted() || self.cancel.is_cancelled()
+    }
+}
