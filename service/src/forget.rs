@@ -4,6 +4,8 @@
 use crate::context::Context;
 use crate::face::{Activity, Face, confirm};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::listing::{self, Listing};
 use crate::prune::{self, CollectedGarbage};
 use crate::removal::{self, Decisions, ForgetAction, PolicyDecision, Removed, Retention};
@@ -70,6 +72,19 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
             "say which snapshots to remove, or give a --keep-* rule that says which to keep; nothing was removed",
         ));
     }
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Delete)),
+        face,
+        |face| perform(context, request, face),
+        |report, row| {
+            row.snapshots = report.removed.count;
+            report.status()
+        },
+    )
+}
+
+fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let repo = context.open(face)?;
     let listing = listing::read(context, &repo, face)?;
     let (all, group_by) = match &request.which {

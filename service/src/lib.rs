@@ -38,6 +38,7 @@ pub mod remotes;
 pub mod repair;
 pub mod replicate;
 pub mod restore;
+pub mod runs;
 pub mod tags;
 pub mod trash;
 

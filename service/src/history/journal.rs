@@ -89,6 +89,15 @@ impl Journal {
         Ok(())
     }
 
+    /// Takes back the row of a job that did nothing.
+    pub fn withdraw(&self, live: Option<LiveRow>) {
+        if let Some(live) = live {
+            // If it stays, the job is shown as interrupted.
+            let _ = std::fs::remove_file(&live.path);
+            let _ = std::fs::remove_file(live.path.with_extension(STOP));
+        }
+    }
+
     /// Turns the rows of jobs that were killed into "interrupted".
     pub fn settle(&self) -> io::Result<()> {
         if !self.live().is_dir() {
@@ -260,7 +269,7 @@ fn line(row: &HistoryRow) -> io::Result<Vec<u8>> {
 }
 
 /// For the owner only.
-pub(super) fn private() -> OpenOptions {
+pub(crate) fn private() -> OpenOptions {
     let mut options = File::options();
     options.write(true);
     #[cfg(unix)]

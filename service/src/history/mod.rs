@@ -108,6 +108,9 @@ pub struct HistoryRow {
     pub snapshot: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub destinations: Vec<DestinationRow>,
+    /// Snapshots that were removed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub snapshots: u64,
     pub problems: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub pid: u64,
@@ -191,6 +194,12 @@ impl HistoryRow {
         let reason = self.reason.as_deref().unwrap_or_default();
         wanted == self.status || wanted == reason || wanted == format!("{} ({reason})", self.status)
     }
+}
+
+/// A path as a row has it: absolute, and text.
+pub fn shown_path(path: &std::path::Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    path.to_string_lossy().into_owned()
 }
 
 /// `20261127-031459-4f2a`: when it began, in UTC, so that ids sort and say in which month's file they are.

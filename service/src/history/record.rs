@@ -36,7 +36,7 @@ pub fn recorded<R>(
         None => run(face),
         Some(job) => {
             let recorder = Recorder::new(context, &job, &|| false)?;
-            recorder.run(face, run, ending).0
+            recorder.run(face, run, ending).done
         }
     }
 }
@@ -47,11 +47,22 @@ pub struct Recorder<'a> {
     cancel: &'a CancelToken,
     /// Whether the job is to stop for another reason than that somebody asked for it.
     ends: &'a (dyn Fn() -> bool + Sync),
+    /// A row is left even if the job turns out to be not for now.
+    pub keeps_skips: bool,
     tape: Tape,
     live: Option<LiveRow>,
     row: HistoryRow,
     /// Why the history can't be written.
     failed: Option<String>,
+}
+
+/// A job that has ended.
+pub struct Recorded<R> {
+    pub done: Result<R, Failure>,
+    /// As it was written; without an id if none was.
+    pub row: HistoryRow,
+    /// Somebody asked for its end.
+    pub stopped: bool,
 }
 
 /// What passed by, as stored by the threads of the job.
@@ -95,6 +106,7 @@ impl<'a> Recorder<'a> {
                 wake: Condvar::new(),
             },
             journal,
+            keeps_skips: true,
             cancel: context.cancel(),
             ends,
             live,
@@ -103,13 +115,13 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Runs the job. Its row is returned as it was written.
+    /// Runs the job.
     pub fn run<R>(
         mut self,
         face: &dyn Face,
         run: impl FnOnce(&dyn Face) -> Result<R, Failure>,
         ending: impl FnOnce(&R, &mut HistoryRow) -> Status,
-    ) -> (Result<R, Failure>, HistoryRow) {
+    ) -> Recorded<R> {
         let done = self.watched(face, run);
         let mut row = std::mem::take(&mut self.row);
         row.files = self.tape.files.load(Relaxed);
@@ -120,6 +132,12 @@ impl<'a> Recorder<'a> {
             }
             done => done,
         };
+        // Nothing was done, and who asked has been told.
+        if row.set.is_none() && matches!(&done, Err(failure) if failure.status == Status::BadSettings) {
+            self.journal.withdraw(self.live.take());
+            let stopped = false;
+            return Recorded { done, row, stopped };
+        }
         let status = match &done {
             Ok(report) => ending(report, &mut row),
             Err(failure) => {
@@ -127,6 +145,13 @@ impl<'a> Recorder<'a> {
                 failure.status
             }
         };
+        let stopped = self.tape.stopped.load(Relaxed);
+        if status == Status::NotRun && !self.keeps_skips {
+            self.journal.withdraw(self.live.take());
+            row.id.clear();
+            return Recorded { done, row, stopped };
+        }
+        let own_reason = row.reason.take();
         row.ended(status, Timestamp::now());
         row.problems = lock(&self.tape.log).count;
         let reasons = lock(&self.tape.reasons);
@@ -135,6 +160,7 @@ impl<'a> Recorder<'a> {
             row.reason = Some(reason.to_string());
         }
         drop(reasons);
+        row.reason = own_reason.or(row.reason);
         let written = match self.failed.take() {
             Some(failed) if failed.is_empty() => Ok(()),
             _ => self.journal.end(&row, self.live.take()),
@@ -146,7 +172,7 @@ impl<'a> Recorder<'a> {
                 why: &why,
             });
         }
-        (done, row)
+        Recorded { done, row, stopped }
     }
 
     fn watched<R>(

@@ -2,7 +2,7 @@
 
 use super::journal::Journal;
 use super::read::{HistoryQuery, LinesBackwards};
-use super::record::Recorder;
+use super::record::{Recorded, Recorder};
 use super::*;
 use crate::context::Context;
 use crate::env::Env;
@@ -200,7 +200,7 @@ fn context(state: &Path) -> Context {
 
 fn run(context: &Context, what: &[ProblemKind]) -> (Result<Status, Failure>, HistoryRow) {
     let recorder = Recorder::new(context, &JobInfo::of(JobKind::Backup), &|| false).unwrap();
-    recorder.run(
+    let recorded = recorder.run(
         &Nobody,
         |face| {
             let step = Step::start(face, Activity::Backup)?;
@@ -213,7 +213,8 @@ fn run(context: &Context, what: &[ProblemKind]) -> (Result<Status, Failure>, His
             Ok(step.finish().status())
         },
         |status, _| *status,
-    )
+    );
+    (recorded.done, recorded.row)
 }
 
 #[test]
@@ -256,7 +257,7 @@ fn a_job_is_stopped_from_elsewhere() {
     let context = context(dir.path());
     let recorder = Recorder::new(&context, &JobInfo::of(JobKind::Backup), &|| false).unwrap();
     let journal = journal(dir.path());
-    let (done, row) = recorder.run(
+    let Recorded { done, row, stopped } = recorder.run(
         &Nobody,
         |face| -> Result<(), Failure> {
             let step = Step::start(face, Activity::Backup)?;
@@ -268,7 +269,7 @@ fn a_job_is_stopped_from_elsewhere() {
         },
         |(), _| Status::Completed,
     );
-    assert!(done.unwrap_err().message.contains("dedup stop"));
+    assert!(stopped && done.unwrap_err().message.contains("dedup stop"));
     assert_eq!(row.reason.as_deref(), Some("interrupted"));
     assert!(journal.running().unwrap().is_empty());
 }

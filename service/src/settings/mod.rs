@@ -78,6 +78,29 @@ impl Settings {
         self.remotes.iter().find(|remote| remote.name == name)
     }
 
+    pub fn set(&self, name: &str) -> Option<&SetTable> {
+        let mut sets = self.sets.0.iter();
+        sets.find(|(known, _)| known.get_ref().0 == name)
+            .map(|(_, set)| set)
+    }
+
+    /// The names of the sets, those of a higher priority first.
+    pub fn set_names(&self) -> Vec<&str> {
+        let mut sets: Vec<_> = self.sets.0.iter().collect();
+        sets.sort_by_key(|(_, set)| std::cmp::Reverse(set.priority));
+        sets.into_iter()
+            .map(|(name, _)| name.get_ref().0.as_str())
+            .collect()
+    }
+
+    /// A set that must be there.
+    pub fn named_set(&self, name: &str) -> Result<&SetTable, Failure> {
+        self.set(name).ok_or_else(|| {
+            let hint = did_you_mean(name, &self.set_names());
+            Failure::usage(format!("no set is called '{name}'{hint}"))
+        })
+    }
+
     /// A remote that must have a name.
     pub fn named(&self, name: &str) -> Result<&Remote, Failure> {
         self.remote(name).ok_or_else(|| {
