@@ -7,6 +7,7 @@ pub mod program;
 pub mod remotes;
 pub mod repair;
 pub mod retention;
+pub mod runs;
 pub mod snapshot;
 pub mod values;
 
@@ -115,6 +116,16 @@ pub enum Command {
     Init(InitArgs),
     /// Save files and directories as a new snapshot
     Backup(Box<BackupArgs>),
+    /// Run configured sets: by name, all, or those that are due
+    Run(runs::RunArgs),
+    /// List what this machine's jobs did: backups, restores, deletions
+    History(runs::HistoryArgs),
+    /// Let nothing run by itself for a while; what runs by itself now ends at its next safe point
+    Pause(runs::PauseArgs),
+    /// End a pause
+    Resume,
+    /// Stop running backups at their next safe point
+    Stop(runs::StopArgs),
     /// List snapshots
     #[command(visible_aliases = ["list", "generations"])]
     Snapshots(SnapshotsArgs),

@@ -106,6 +106,11 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
     match command {
         Command::Init(args) => cmd::init::run(terminal, args),
         Command::Backup(args) => cmd::backup::run(terminal, args),
+        Command::Run(args) => cmd::run::run(terminal, args),
+        Command::History(args) => cmd::history::run(terminal, args),
+        Command::Pause(args) => cmd::run::pause(terminal, args),
+        Command::Resume => cmd::run::resume(terminal),
+        Command::Stop(args) => cmd::run::stop(terminal, args),
         Command::Snapshots(args) => cmd::snapshots::run(terminal, args),
         Command::Ls(args) => cmd::ls::run(terminal, args),
         Command::Find(args) => cmd::find::run(terminal, args),

@@ -2,4 +2,5 @@
 
 pub mod decisions;
 pub mod json;
+pub mod running;
 pub mod text;

@@ -7,7 +7,8 @@ use crate::args::backup::SelectArgs;
 use crate::output;
 use crate::render::{json, text};
 use crate::terminal::Terminal;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use service::backup::{self, FilterOptions, Ignore, Input, Report, Request, patterns};
 use service::units::escape;
 use service::{Failure, Status, when};
@@ -17,10 +18,13 @@ pub use replicas::behind_by;
 
 pub fn run(terminal: &Terminal, args: &BackupArgs) -> Result<Status, Failure> {
     let report = backup::run(&terminal.context, request(terminal, args)?, terminal)?;
-    replicas::tell_problems(terminal, &report.replicas);
+    tell_replicas(terminal, &report);
+    let start = terminal.context.now.timestamp();
     match terminal.json() {
-        true => output::object(&summary(terminal, &report, args))?,
-        false if terminal.talks() => tell(terminal, &report, args)?,
+        true => output::object(&fields(start, &report, args.dry_run))?,
+        false if terminal.talks() => {
+            output::write(told(terminal, &report, args.dry_run).as_bytes())?;
+        }
         false => {}
     }
     Ok(report.status())
@@ -92,12 +96,18 @@ fn filter(select: &SelectArgs) -> FilterOptions {
     }
 }
 
-fn tell(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Result<(), Failure> {
+/// What went wrong at the replicas, to standard error.
+pub fn tell_replicas(terminal: &Terminal, report: &Report) {
+    replicas::tell_problems(terminal, &report.replicas);
+}
+
+/// The report for people.
+pub fn told(terminal: &Terminal, report: &Report, dry_run: bool) -> String {
     let mut out = String::new();
     if let Some(parent) = report.backup.parent {
         out += &format!("Compared with snapshot {}\n", text::short(&parent.to_hex()));
     }
-    out += &text::backup(&report.backup.summary, report.backup.elapsed, args.dry_run);
+    out += &text::backup(&report.backup.summary, report.backup.elapsed, dry_run);
     out += &match (&report.backup.snapshot, report.backup.unchanged) {
         (Some(id), _) => format!("snapshot {} saved\n", text::short(&id.to_hex())),
         (None, true) => "Nothing changed: no snapshot made\n".to_string(),
@@ -121,12 +131,12 @@ fn tell(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Result<(), F
             "{problems}: the paths named above were not saved, or not completely; the rest is saved\n"
         );
     }
-    output::write(out.as_bytes()).map(|_| ())
+    out
 }
 
-fn summary(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Value {
+/// The report for programs.
+pub fn fields(start: Timestamp, report: &Report, dry_run: bool) -> Map<String, Value> {
     let mut object = json::summary(&report.backup.summary);
-    let start = terminal.context.now.timestamp();
     let end = backup::ended(start, report.backup.elapsed);
     object.insert("message_type".into(), json!("summary"));
     object.insert("backup_start".into(), json!(start.to_string()));
@@ -135,7 +145,7 @@ fn summary(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Value {
         "total_duration".into(),
         json!(report.backup.elapsed.as_secs_f64()),
     );
-    object.insert("dry_run".into(), json!(args.dry_run));
+    object.insert("dry_run".into(), json!(dry_run));
     object.insert("unchanged".into(), json!(report.backup.unchanged));
     object.insert("left_out".into(), json!(json::names(&report.backup.left_out)));
     if let Some(id) = report.backup.parent {
@@ -147,5 +157,5 @@ fn summary(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Value {
     if let Some(id) = report.backup.snapshot {
         object.insert("snapshot_id".into(), json!(id.to_hex()));
     }
-    Value::Object(object)
+    object
 }

@@ -106,6 +106,12 @@ impl AbsolutePath {
     }
 }
 
+impl fmt::Display for AbsolutePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 from_text!(AbsolutePath, "a string", AbsolutePath::parse);
 
 /// Bytes: `500G`.
