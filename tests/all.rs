@@ -34,6 +34,7 @@ mod jobs;
 mod killed;
 mod layout;
 mod limits;
+mod local_files;
 mod models;
 mod moved;
 mod names;

@@ -7,6 +7,7 @@ use self::table::{Row, rows};
 use crate::cli_bad::Disk;
 use crate::full_disk::fill;
 use kit::generation::noise;
+use kit::nobody::NOBODY;
 use kit::program::{Home, Run};
 use kit::servers::{Proxy, Rclone, Serve, ports};
 use rustix::process::geteuid;
@@ -19,7 +20,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dedup-under-test");
-const NOBODY: u32 = 65_534;
 /// Most cells wait for something: a timeout, or a descriptor that nobody gives back.
 const AT_ONCE: usize = 8;
 

@@ -1,6 +1,7 @@
 //! The program in surroundings that are not as it would like them: wrong settings, no place to write, any umask; and
 //! its children, which know no secrets and end with it.
 
+use kit::nobody::NOBODY;
 use kit::program::{Home, objects};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use std::fs::{self, Permissions};
@@ -10,7 +11,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dedup-under-test");
-const NOBODY: u32 = 65_534;
 
 fn home() -> Home {
     Home::new(PROGRAM)

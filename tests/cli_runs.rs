@@ -486,3 +486,84 @@ fn a_history_that_cannot_be_written() {
     home.ok(&["run", "docs"]).says(&["not in the history"]);
     assert_eq!(home.snapshots().len(), 3);
 }
+
+#[test]
+fn status_and_schedule() {
+    let home = home(&set(&format!("schedule = '{YEARLY}'")));
+    let listed = home.ok(&["schedule", "list", "--next", "3", "--json"]).objects();
+    let next = listed[0]["next"].as_array().unwrap();
+    // Midnight in Tokyo.
+    assert!(
+        next.len() == 3
+            && next
+                .iter()
+                .all(|at| at.as_str().unwrap().ends_with("-12-31T15:00:00Z")),
+        "{listed:?}"
+    );
+    let status = || home.ok(&["status", "--json"]).summary();
+    let of = |status: &Value| status["sets"][0].clone();
+    let before = of(&status());
+    assert_eq!(
+        (&before["last_status"], &before["overdue"]),
+        (&Value::Null, &json!(false))
+    );
+    known_for_long(&home, "docs");
+    assert_eq!(of(&status())["overdue"], true);
+    assert!(home.ok(&["status"]).out.contains("never ran, overdue"));
+    home.ok(&["run", "--due"]);
+    home.ok(&["pause", "1h"]);
+    let after = of(&status());
+    assert_eq!(
+        (&after["last_status"], &after["overdue"]),
+        (&json!("completed"), &json!(false))
+    );
+    assert!(
+        after["last_success"].is_string() && after["paused_until"].is_string(),
+        "{after}"
+    );
+    assert_eq!(status()["remotes"][0]["name"], "main");
+    let shown = home.ok(&["status"]).out;
+    assert!(
+        shown.contains("Paused until") && shown.contains("completed"),
+        "{shown}"
+    );
+    let sets = home.ok(&["set", "list"]).out;
+    assert!(sets.contains("docs") && sets.contains(YEARLY), "{sets}");
+    assert_eq!(
+        home.ok(&["set", "list", "--json"]).objects()[0]["sources"],
+        json!(["~/docs"])
+    );
+    assert!(home.ok(&["schedule", "show"]).out.contains("--quiet run --due"));
+    assert!(
+        home.ok(&["schedule", "show", "--scheduler", "cron"])
+            .out
+            .starts_with("*/5 * * * * ")
+    );
+    assert!(
+        home.ok(&["schedule", "install", "--dry-run"])
+            .out
+            .contains(".config/systemd/user")
+    );
+    assert!(home.ok(&["schedule", "remove"]).out.contains("No timer"));
+}
+
+#[test]
+fn settings_are_checked_and_shown() {
+    let home = home(&set("priority = 5"));
+    assert!(
+        home.ok(&["config", "check"])
+            .out
+            .contains("no errors, 1 remote, 1 set")
+    );
+    let shown = home.ok(&["config", "show", "--json"]).objects();
+    let of = |key: &str| shown.iter().find(|row| row["key"] == key).unwrap();
+    assert_eq!(of("sets.docs.priority")["value"], "5");
+    assert!(
+        string(of("sets.docs.priority"), "from").ends_with("dedup.toml:7"),
+        "{shown:?}"
+    );
+    assert_eq!(of("limits.upload")["from"], "default");
+    home.write(".config/dedup/dedup.toml", "[sets.a]\nsoruces = []\n");
+    home.ends(2, &["config", "check"])
+        .says(&["dedup.toml:2:1", "did you mean 'sources'?"]);
+}

@@ -325,12 +325,63 @@ fn children_are_started_in_one_place() {
     let started = files("rs").into_iter().filter(|(path, source)| {
         let lines: Vec<&str> = source.lines().take(body(source)).collect();
         let is_ours = ours.iter().any(|folder| path.starts_with(folder)) && !is_test_module(path);
-        is_ours && path != "chunkstore/src/child.rs" && lines.join("\n").contains("Command::new(")
+        let is_there = path.starts_with("chunkstore/src/platform/");
+        is_ours && !is_there && lines.join("\n").contains("Command::new(")
     });
     none(
-        "use chunkstore/src/child.rs",
+        "use chunkstore/src/platform/child.rs",
         started.map(|(path, _)| path).collect(),
     );
+}
+
+/// Every question to the operating system is asked in a room of its own, so that another system needs a file there and
+/// no change elsewhere (docs/decisions/0032-platform-rooms.md). Test modules may ask themselves.
+#[test]
+fn the_system_is_asked_in_its_rooms() {
+    const ROOMS: [&str; 5] = [
+        "chunkstore/src/platform/",
+        "chunkstore/src/remote/local.rs",
+        "chunkstore/src/remote/local/",
+        "engine/src/platform/",
+        "engine/src/fsmeta/",
+    ];
+    // Signals are the command line's own: nothing below it knows of them.
+    const SIGNALS: &str = "cli/src/signals.rs";
+    const WORDS: [&str; 14] = [
+        "std::os::",
+        "rustix",
+        "libc::",
+        "nix::",
+        "uzers",
+        "linux_keyutils",
+        "raw_os_error",
+        "process_group",
+        "cfg(unix",
+        "cfg(not(unix",
+        "cfg(windows",
+        "cfg!(unix",
+        "cfg!(windows",
+        "target_os",
+    ];
+    let asks = |path: &str, text: &str| {
+        let code = text.lines().take(body(text));
+        let code: Vec<&str> = code.filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code = code.join("\n");
+        let word = WORDS.into_iter().find(|word| code.contains(word));
+        word.or((path != SIGNALS && code.contains("signal_hook")).then_some("signal_hook"))
+    };
+    let crates = ["chunkstore/src/", "engine/src/", "service/src/", "cli/src/"];
+    let sources = files("rs");
+    let ours = sources.iter().filter(|(path, _)| {
+        let is_in = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
+        is_in(&crates) && !is_in(&ROOMS) && !is_test_module(path)
+    });
+    let found = ours.filter_map(|(path, text)| Some(format!("{path}: {}", asks(path, text)?)));
+    none("put it into a platform room", found.collect());
+    let rooms = sources
+        .iter()
+        .filter(|(path, text)| ROOMS.iter().any(|room| path.starts_with(room)) && asks(path, text).is_some());
+    assert!(rooms.count() > 10, "these words are found where they may be");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod reading;
 mod rights;
 
+use kit::nobody::NOBODY;
 use kit::program::{Home, Run, copy_program, number};
 use kit::random::{Random, seeds};
 use std::collections::BTreeMap;
@@ -16,7 +17,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dedup-under-test");
-const NOBODY: u32 = 65534;
 const OVERWRITE: [&str; 5] = ["always", "if-changed", "if-newer", "never", "rename"];
 
 fn home() -> Home {

@@ -1,6 +1,7 @@
 //! What can go wrong below the engine. Repository errors end a run (I-11); advice to people is the caller's.
 
 use crate::descriptors;
+use crate::platform::errors;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -165,7 +166,7 @@ impl Error {
             said if said.contains(FILE_TOO_LARGE) => Error::Local {
                 what: "write the local index",
                 path: file_of(&said).into(),
-                source: rustix::io::Errno::FBIG.into(),
+                source: errors::file_too_large(),
             },
             said if ["No space left on device", "Disk quota exceeded"]
                 .iter()
@@ -231,8 +232,7 @@ impl Error {
 
     /// The storage failed to read a sector. Whether what is stored there is lost, nobody knows yet.
     pub fn is_bad_sector(&self) -> bool {
-        let io = rustix::io::Errno::IO.raw_os_error();
-        matches!(self, Error::Remote { source, .. } if source.raw_os_error() == Some(io))
+        matches!(self, Error::Remote { source, .. } if errors::is_device_error(source))
     }
 
     /// The same without what a later version may have written, which is to be left alone: for who mends or replaces.
@@ -255,10 +255,7 @@ impl Error {
 
     /// The same error once more, for whoever meets its cause again.
     pub fn again(&self) -> Error {
-        let io = |e: &io::Error| match e.raw_os_error() {
-            Some(number) => io::Error::from_raw_os_error(number),
-            None => io::Error::new(e.kind(), e.to_string()),
-        };
+        let io = errors::again;
         match self {
             Error::Missing { object } => Error::Missing {
                 object: object.clone(),

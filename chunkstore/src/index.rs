@@ -29,6 +29,7 @@ use crate::id::{ChunkId, ContentHash, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::pack::Class;
 use crate::place::Place;
+use crate::platform::lock;
 use crate::simulation;
 use crate::smallfile::Part;
 use crate::threads;
@@ -194,14 +195,12 @@ pub fn discard(cache: &Path) -> Result<()> {
     let root = cache.join("index");
     for copy in 0..COPIES {
         let path = root.join(format!("{copy}.lock"));
-        let lock = match File::options().write(true).open(&path) {
+        let file = match File::options().write(true).open(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-            lock => lock.map_err(|e| Error::local("open", &path, e))?,
+            file => file.map_err(|e| Error::local("open", &path, e))?,
         };
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => wipe(&root.join(copy.to_string()))?,
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(e) => return Err(Error::local("lock", &path, e.into())),
+        if lock::try_lock(&file).map_err(|e| Error::local("lock", &path, e))? {
+            wipe(&root.join(copy.to_string()))?;
         }
     }
     Ok(())
@@ -226,9 +225,7 @@ pub(crate) fn prepare_threads() -> Result<()> {
 }
 
 fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
-    // The library makes the directory on disk even where it keeps everything in memory, so that it must be there. And in
-    // memory it finds no files in the root.
-    let dir = room.dir().unwrap_or(Path::new("/dev"));
+    let dir = room.database();
     if let Some(db) = simulation::still_open(dir) {
         return Ok(db);
     }

@@ -4,10 +4,9 @@
 //! what comes from the remote, and whether an object still exists is never read off it. A repository nearby keeps
 //! nothing: it would copy one local file to another.
 
-use crate::error::{Error, Result};
 use crate::id::{ChunkId, SessionId};
 use crate::keys::SealedSessionKey;
-use crate::private;
+use crate::platform::files;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -79,15 +78,7 @@ impl ObjectCache {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).ok()?;
         // What is used stays. Should that fail, it goes earlier.
-        let now = rustix::fs::Timespec {
-            tv_sec: 0,
-            tv_nsec: rustix::fs::UTIME_NOW,
-        };
-        let times = rustix::fs::Timestamps {
-            last_access: now,
-            last_modification: now,
-        };
-        let _ = rustix::fs::futimens(&file, &times);
+        let _ = files::touch(&file);
         Some(bytes)
     }
 
@@ -98,19 +89,7 @@ impl ObjectCache {
             self.written.store(0, Relaxed);
             let _ = self.make_room();
         }
-        let _ = self.replace(&self.dir.join(name), &bytes);
-    }
-
-    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        private::create_dir_all(&self.dir).map_err(|e| Error::local("create", &self.dir, e))?;
-        let unique = u64::from_le_bytes(crate::id::random()?);
-        let new = path.with_extension(format!("{unique:016x}.new"));
-        private::write(&new, bytes).map_err(|e| Error::local("write", &new, e))?;
-        std::fs::rename(&new, path).map_err(|e| {
-            // It goes with the oldest, too.
-            let _ = std::fs::remove_file(&new);
-            Error::local("replace", path, e)
-        })
+        let _ = files::write_hint(&self.dir.join(name), &bytes);
     }
 
     /// Removes the oldest, down to three quarters, where there is too much.

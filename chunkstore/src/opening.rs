@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::id::{RepoId, SlotId};
 use crate::keys::MasterKey;
 use crate::object::{cap, cbor, from_cbor};
-use crate::private;
+use crate::platform::files;
 use crate::remote::{Kind, ObjectName, Remote, for_all, join_concurrent};
 use crate::slot::{SLOT_MAX, STRETCHES_MAX, Secret, Slot, SlotKind};
 use crate::store::{Opened, Store};
@@ -211,12 +211,7 @@ impl OpeningNote {
     /// That it could not be written costs requests and nothing else.
     fn write(&self, remote: &dyn Remote, cache_root: &Path) {
         if remote.is_high_latency() {
-            let path = OpeningNote::path(remote, cache_root);
-            let new = path.with_extension(std::process::id().to_string());
-            let folder = private::create_dir_all(&cache_root.join(NOTES));
-            let _ = folder
-                .and_then(|()| private::write(&new, &cbor(self)))
-                .and_then(|()| std::fs::rename(&new, &path));
+            let _ = files::write_hint(&OpeningNote::path(remote, cache_root), &cbor(self));
         }
     }
 }

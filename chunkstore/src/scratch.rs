@@ -4,10 +4,9 @@ use crate::descriptors::{self, Permit};
 use crate::error::{Error, Result};
 use crate::id::random;
 use crate::index::{FILES_LEAST, FILES_MOST, Lodging, Room, prepare_threads};
+use crate::platform::{lock, private};
 use rocksdb::{BlockBasedOptions, DB, IteratorMode, Options, WriteBatch, WriteOptions};
-use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ const SETTLED: Duration = Duration::from_mins(10);
 pub struct ScratchDir {
     path: PathBuf,
     /// Says that the run lives.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl ScratchDir {
@@ -29,20 +28,18 @@ impl ScratchDir {
 
     pub(crate) fn elsewhere() -> Result<Self> {
         let path = std::env::temp_dir().join(format!("dedup-{}", hex::encode(random::<8>()?)));
-        let made = fs::DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|e| Error::local("create", &path, e))?;
-        let lock = File::open(&path).map_err(|e| Error::local("open", &path, e))?;
-        Ok(ScratchDir { path, _lock: lock })
+        private::create_dir(&path).map_err(|e| Error::local("create", &path, e))?;
+        // Nobody else knows of it.
+        Ok(ScratchDir { path, _lock: None })
     }
 
     fn below(cache: &Path) -> Result<Self> {
         let all = cache.join("scratch");
         sweep(&all);
         let path = all.join(hex::encode(random::<8>()?));
-        fs::create_dir_all(&path).map_err(|e| Error::local("create", &path, e))?;
-        let lock = File::open(&path).map_err(|e| Error::local("open", &path, e))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|e| Error::local("lock", &path, e.into()))?;
+        let made = private::create_dir_all(&all).and_then(|()| private::create_dir(&path));
+        made.map_err(|e| Error::local("create", &path, e))?;
+        let lock = lock::try_lock_folder(&path).map_err(|e| Error::local("lock", &path, e))?;
         Ok(ScratchDir { path, _lock: lock })
     }
 
@@ -64,11 +61,7 @@ fn sweep(all: &Path) {
     for folder in folders.flatten() {
         let made = folder.metadata().and_then(|meta| meta.modified());
         let settled = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > SETTLED));
-        let free = || {
-            let lock = File::open(folder.path()).ok()?;
-            flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()
-        };
-        if settled && free().is_some() {
+        if settled && matches!(lock::try_lock_folder(&folder.path()), Ok(Some(_))) {
             let _ = fs::remove_dir_all(folder.path());
         }
     }
@@ -123,8 +116,7 @@ impl Scratch {
         options.set_max_open_files(files.count() as i32);
         options.set_stats_dump_period_sec(0);
         options.set_stats_persist_period_sec(0);
-        // In memory it needs a directory that is there, and finds no files in it.
-        let db = DB::open(&options, room.dir().unwrap_or(Path::new("/dev"))).map_err(failed)?;
+        let db = DB::open(&options, room.database()).map_err(failed)?;
         Ok((db, room, files))
     }
 

@@ -10,6 +10,7 @@ use crate::id::{IndexId, MarkId, PackId, SessionId, random};
 use crate::index::Condemned;
 use crate::keys::{ContentKey, SealedSessionKey};
 use crate::object::{self, Head, cap, cbor, from_cbor};
+use crate::platform::{files, lock, private};
 use crate::remote::{Kind, ObjectName, Published, join_concurrent};
 use crate::seal::{SealKey, Sealed};
 use crate::simulation::{self, Rule};
@@ -121,14 +122,11 @@ impl Session {
         let id = SessionId(random()?);
         let taken = || Error::Refused("a random session id was taken; run again".to_string());
         let dir = store.cache().join("sessions");
-        std::fs::create_dir_all(&dir).map_err(|e| Error::local("create", &dir, e))?;
-        let lock = dir.join(id.to_hex());
-        let alive =
-            descriptors::patiently(|| File::create(&lock)).map_err(|e| Error::local("create", &lock, e))?;
-        match rustix::fs::flock(&alive, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(taken()),
-            Err(e) => return Err(Error::local("lock", &lock, e.into())),
+        private::create_dir_all(&dir).map_err(|e| Error::local("create", &dir, e))?;
+        let path = dir.join(id.to_hex());
+        let alive = lock::open(&path).map_err(|e| Error::local("create", &path, e))?;
+        if !lock::try_lock(&alive).map_err(|e| Error::local("lock", &path, e))? {
+            return Err(taken());
         }
         let bytes = seal_control(store, Sealed::Session, id.as_bytes(), &cbor(owner))?;
         let published = match simulation::left_out(Rule::Session) {
@@ -139,7 +137,7 @@ impl Session {
             Published::Created => Ok(Session {
                 id,
                 _alive: alive,
-                lock,
+                lock: path,
             }),
             Published::Exists => Err(taken()),
         }
@@ -258,7 +256,7 @@ pub fn owner(store: &Store, id: SessionId) -> Result<Option<Owner>> {
 pub fn held_here(store: &Store, id: SessionId) -> bool {
     let path = store.cache().join("sessions").join(id.to_hex());
     match descriptors::patiently(|| File::open(&path)) {
-        Ok(file) => rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err(),
+        Ok(file) => !matches!(lock::try_lock(&file), Ok(true)),
         Err(_) => false,
     }
 }
@@ -339,11 +337,8 @@ pub fn trashed_since(store: &Store, id: SessionId, now: i64) -> i64 {
     if let Some(seen) = noted.and_then(|bytes| Some(i64::from_le_bytes(bytes.try_into().ok()?))) {
         return seen;
     }
-    if let Some(dir) = path.parent() {
-        // One that can't be written is one that was lost: whoever needs the cache for more says why.
-        let _ = std::fs::create_dir_all(dir)
-            .and_then(|()| simulation::atomic_write(&path, &path.with_extension("new"), &now.to_le_bytes()));
-    }
+    // One that can't be written is one that was lost: whoever needs the cache for more says why.
+    let _ = files::write_hint(&path, &now.to_le_bytes());
     now
 }
 

@@ -1,5 +1,6 @@
 //! Hooks for simulated storage: random numbers that a seed determines, a protocol that leaves one of its rules out,
-//! processes that end while they write a local file, databases that stay open, and sources that change under their reader.
+//! processes that end while they write a local file, disks that lose what was not synced when the power is cut, databases
+//! that stay open, and sources that change under their reader.
 //!
 //! All of it is behind the feature `simulation`, which only the test kit asks for. Without the feature nothing here
 //! does anything: [`left_out`] is the constant `false`, and the compiler drops what hangs on it.
@@ -55,7 +56,14 @@ impl Rule {
 }
 
 #[cfg(feature = "simulation")]
+mod power;
+
+#[cfg(feature = "simulation")]
 pub use on::*;
+#[cfg(feature = "simulation")]
+pub(crate) use power::local_step;
+#[cfg(feature = "simulation")]
+pub use power::{PowerCut, cut_power};
 
 /// Whether a rule is left out: never, outside a simulation.
 #[cfg(not(feature = "simulation"))]
@@ -78,11 +86,42 @@ pub(crate) fn hand_over() -> impl FnOnce() + Send {
     || {}
 }
 
-/// Replaces a small local file by way of a temporary one beside it. It is not synced: what is lost of it is a hint.
+/// A step of writing a local file (`platform/files.rs`).
+#[cfg_attr(not(feature = "simulation"), allow(dead_code))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LocalStep<'a> {
+    /// It was made just now.
+    MakeFolder(&'a Path),
+    /// All bytes of a new file.
+    Write(&'a Path),
+    SyncFile(&'a Path),
+    /// Gives a file another name, or a second one, in the place of whatever had it.
+    Name {
+        from: &'a Path,
+        to: &'a Path,
+    },
+    SyncFolder(&'a Path),
+}
+
+/// Writes a local file whole by `write`.
 #[cfg(not(feature = "simulation"))]
-pub fn atomic_write(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    crate::private::write(temporary, bytes)?;
-    std::fs::rename(temporary, path)
+#[inline(always)]
+pub(crate) fn local_write(
+    _: &Path,
+    _: &[u8],
+    write: impl FnOnce() -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    write()
+}
+
+/// Takes one step of writing a local file.
+#[cfg(not(feature = "simulation"))]
+#[inline(always)]
+pub(crate) fn local_step(
+    _: LocalStep<'_>,
+    step: impl FnOnce() -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    step()
 }
 
 /// A database that was kept open: none, outside a simulation.
@@ -110,10 +149,11 @@ pub fn source_was_read(_: &File) {}
 #[cfg(feature = "simulation")]
 mod on {
     use super::{Arc, DB, File, Path, Rule};
+    use crate::platform::files::identity;
     use parking_lot::Mutex;
     use std::cell::{Cell, RefCell};
     use std::collections::{BTreeMap, BTreeSet};
-    use std::os::unix::fs::MetadataExt;
+    use std::io;
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::time::{Duration, SystemTime};
@@ -122,27 +162,22 @@ mod on {
     /// folder to databases.
     static KEPT: Mutex<BTreeMap<PathBuf, BTreeMap<PathBuf, Arc<DB>>>> = Mutex::new(BTreeMap::new());
 
-    /// Files that change each time they are read, by device and inode.
+    /// Files that change each time they are read, by their identity.
     static RESTLESS: Mutex<BTreeSet<(u64, u64)>> = Mutex::new(BTreeSet::new());
-
-    fn inode(file: &File) -> std::io::Result<(u64, u64)> {
-        let meta = file.metadata()?;
-        Ok((meta.dev(), meta.ino()))
-    }
 
     /// From now on a file changes each time a backup reads it, or does so no more.
     pub fn set_restless(path: &Path, restless: bool) -> std::io::Result<()> {
-        let inode = inode(&File::open(path)?)?;
+        let file = identity(&File::open(path)?)?;
         match restless {
-            true => RESTLESS.lock().insert(inode),
-            false => RESTLESS.lock().remove(&inode),
+            true => RESTLESS.lock().insert(file),
+            false => RESTLESS.lock().remove(&file),
         };
         Ok(())
     }
 
     pub fn source_was_read(file: &File) {
         static ROUND: AtomicU64 = AtomicU64::new(1);
-        if inode(file).is_ok_and(|inode| RESTLESS.lock().contains(&inode)) {
+        if identity(file).is_ok_and(|file| RESTLESS.lock().contains(&file)) {
             let round = Duration::from_secs(ROUND.fetch_add(1, Ordering::Relaxed));
             // Where it can't be changed, the test that asked for it says so.
             let _changed = file.set_modified(SystemTime::UNIX_EPOCH + round);
@@ -219,29 +254,31 @@ mod on {
             self.ended.load(Ordering::Relaxed)
         }
 
-        fn replace(&self, path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
-            let over = || Err(std::io::Error::other("crashed in a local file"));
+        fn write(&self, path: &Path, bytes: &[u8], write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+            let over = || Err(io::Error::other("crashed in a local file"));
             if self.ended() {
                 return over();
             }
             if self.writes.fetch_add(1, Ordering::Relaxed) != self.at {
-                return replace(path, temporary, bytes);
+                return write();
             }
             self.ended.store(true, Ordering::Relaxed);
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let temporary = path.with_added_extension("crashed.new");
             let half = &bytes[..bytes.len() / 2];
             match self.left {
                 Left::Nothing => {}
                 Left::Temporary => std::fs::write(temporary, half)?,
-                Left::Torn => replace(path, temporary, half)?,
-                Left::All => replace(path, temporary, bytes)?,
+                Left::Torn => {
+                    std::fs::write(&temporary, half)?;
+                    std::fs::rename(temporary, path)?;
+                }
+                Left::All => write()?,
             }
             over()
         }
-    }
-
-    fn replace(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
-        std::fs::write(temporary, bytes)?;
-        std::fs::rename(temporary, path)
     }
 
     /// From now on this thread's process ends in a local file, until it is `None`.
@@ -249,10 +286,14 @@ mod on {
         LOCAL_END.with(|current| *current.borrow_mut() = end);
     }
 
-    pub fn atomic_write(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn local_write(
+        path: &Path,
+        bytes: &[u8],
+        write: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         match LOCAL_END.with(|end| end.borrow().clone()) {
-            Some(end) => end.replace(path, temporary, bytes),
-            None => replace(path, temporary, bytes),
+            Some(end) => end.write(path, bytes, write),
+            None => write(),
         }
     }
 

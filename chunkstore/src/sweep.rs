@@ -36,6 +36,7 @@ use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
 use crate::live::LiveSet;
 use crate::object::cap;
 use crate::pack::PackList;
+use crate::platform::files;
 use crate::remote::{Kind, ObjectName};
 use crate::session::{Mark, View};
 use crate::simulation::{self, Rule};
@@ -165,17 +166,12 @@ pub fn note_waiting(
     made: &HashSet<PackId>,
 ) -> Result<()> {
     let path = waiting_path(store, mark.id);
-    let failed = |e| Error::local("write", &path, e);
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(failed)?;
-    }
     let count = (sessions.len() as u32).to_le_bytes();
     let made: BTreeSet<&PackId> = made.iter().collect();
     let ids = count.into_iter().chain(sessions.iter().flat_map(|id| id.0));
     let ids: Vec<u8> = ids.chain(made.iter().flat_map(|id| id.0)).collect();
     let note = [&waiting_sum(store, mark.id, &ids)[..], &ids].concat();
-    let fresh = path.with_extension("new");
-    simulation::atomic_write(&path, &fresh, &note).map_err(failed)
+    files::write_hint(&path, &note).map_err(|e| Error::local("write", &path, e))
 }
 
 /// The sessions that a mark has to wait for: as noted, else all that are open now.

@@ -118,6 +118,17 @@ pub enum Command {
     Backup(Box<BackupArgs>),
     /// Run configured sets: by name, all, or those that are due
     Run(runs::RunArgs),
+    /// Show each set's last and next run, and what is overdue; opens no repository
+    Status,
+    /// Manage sets
+    #[command(subcommand)]
+    Set(runs::SetCommand),
+    /// Show when sets run, and have the operating system look for what is due
+    #[command(subcommand)]
+    Schedule(runs::ScheduleCommand),
+    /// Check and show the settings
+    #[command(subcommand)]
+    Config(runs::ConfigCommand),
     /// List what this machine's jobs did: backups, restores, deletions
     History(runs::HistoryArgs),
     /// Let nothing run by itself for a while; what runs by itself now ends at its next safe point

@@ -19,7 +19,7 @@ use jiff::Zoned;
 use service::env::Env;
 use service::resolve::RepositoryOptions;
 use service::settings::Settings;
-use service::{Context, Failure, Status, machine, rates};
+use service::{Context, Failure, Status, machine, platform, rates};
 use std::io::Write;
 use std::process::ExitCode;
 use terminal::Terminal;
@@ -29,13 +29,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs what the process was asked to do.
 pub fn main() -> ExitCode {
-    if let Some(code) = service::child::launch() {
+    if let Some(code) = platform::child::launch() {
         return code;
     }
-    // Half of a huge page that the allocator begins is memory that nothing uses and that the kernel clears first. Where
-    // the kernel doesn't know the request, it just costs that.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
+    // The allocator begins more memory than it uses.
+    platform::process::avoid_huge_pages();
     if let Err(e) = signals::outlive() {
         output::say(&format!("dedup: can't watch for signals: {e}"));
     }
@@ -107,6 +105,10 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Init(args) => cmd::init::run(terminal, args),
         Command::Backup(args) => cmd::backup::run(terminal, args),
         Command::Run(args) => cmd::run::run(terminal, args),
+        Command::Status => cmd::status::run(terminal),
+        Command::Set(command) => cmd::status::set(terminal, command),
+        Command::Schedule(command) => cmd::schedule::run(terminal, command),
+        Command::Config(command) => cmd::config::run(terminal, command),
         Command::History(args) => cmd::history::run(terminal, args),
         Command::Pause(args) => cmd::run::pause(terminal, args),
         Command::Resume => cmd::run::resume(terminal),

@@ -5,15 +5,13 @@
 //! to a run that died; the next one that writes into the same folder removes it.
 
 use crate::terminal::Terminal;
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
 use service::dump::{OUTPUT, is_temporary, temporary_name};
 use service::listing;
+use service::platform::files::{folder_of, sync_folder};
+use service::platform::{handle, lock, paths};
 use service::{Error, Failure};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Links followed at most, as the kernel does.
@@ -32,7 +30,7 @@ pub fn write(
     let is_special = there.as_ref().is_ok_and(|there| !there.is_file());
     match real(target).filter(|_| !is_special) {
         Some(real) => {
-            let removed = remove_leftovers(folder(&real));
+            let removed = remove_leftovers(folder_of(&real));
             if removed > 0 {
                 let why =
                     format!("an earlier dump did not end: {removed} unfinished files of it were removed");
@@ -50,7 +48,7 @@ fn real(target: &Path) -> Option<PathBuf> {
     for _ in 0..LINKS_MAX {
         let Ok(to) = fs::read_link(&path) else { break };
         path = path.parent().unwrap_or(Path::new("")).join(to);
-        if path.starts_with("/proc") || path.starts_with("/dev/fd") {
+        if handle::is_of_a_process(&path) {
             return None;
         }
     }
@@ -83,16 +81,15 @@ fn replace(
         out.flush().map_err(|e| failed(&e))?;
         if let Some(there) = there {
             // Only root may give files away; the content is what was asked for.
-            let _given = fchown(out.get_ref(), Some(there.uid()), Some(there.gid()));
+            let _given = handle::give_as(out.get_ref(), &there);
             let _allowed = out.get_ref().set_permissions(there.permissions());
         }
         let named = out
             .get_ref()
             .sync_all()
             .and_then(|()| fs::rename(&temporary, target));
-        // Where a folder can't be opened or synced, its file system writes the name in its own time.
-        let _durable = File::open(folder(target)).and_then(|folder| folder.sync_all());
-        named.map_err(|e| failed(&e))
+        let durable = named.and_then(|()| sync_folder(folder_of(target)));
+        durable.map_err(|e| failed(&e))
     });
     if written.is_err() {
         // What is wrong is being said; what is left is part of a file at most.
@@ -109,15 +106,6 @@ fn named(target: &Path, error: Error) -> Failure {
     }
 }
 
-/// The folder that a file is or will be in.
-fn folder(path: &Path) -> &Path {
-    let parent = path.parent().unwrap_or(Path::new(""));
-    match parent.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => parent,
-    }
-}
-
 /// A new file with a name that backups leave out, in the folder of `target`, locked.
 fn beside(target: &Path) -> Result<(PathBuf, File), Failure> {
     for number in 0u32.. {
@@ -127,11 +115,7 @@ fn beside(target: &Path) -> Result<(PathBuf, File), Failure> {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(e) => return Err(Failure::io("create", target, &e)),
         };
-        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
-        // Before it was locked, another run may have taken it for a dead one's. Where locks are unknown, no run is ever
-        // taken for dead.
-        let lost = file.metadata().is_ok_and(|meta| meta.nlink() == 0);
-        if locked != Err(Errno::WOULDBLOCK) && !lost {
+        if lock::hold_new(&file) {
             return Ok((path, file));
         }
     }
@@ -151,23 +135,15 @@ fn remove_leftovers(folder: &Path) -> u64 {
     };
     let ours = entries
         .flatten()
-        .filter(|entry| is_temporary(entry.file_name().as_bytes()));
+        .filter(|entry| is_temporary(paths::name_bytes(&entry.file_name())));
     ours.map(|entry| u64::from(remove_dead(&entry.path()))).sum()
 }
 
 /// Removes the file at `path` if the run that wrote it has died.
 fn remove_dead(path: &Path) -> bool {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path);
-    let Ok(file) = opened else { return false };
-    let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
-    let same = |meta: Metadata| {
-        let named = fs::symlink_metadata(path);
-        meta.is_file() && named.is_ok_and(|named| (named.dev(), named.ino()) == (meta.dev(), meta.ino()))
+    let Ok(file) = handle::open_unwaiting(path) else {
+        return false;
     };
-    locked.is_ok() && file.metadata().is_ok_and(same) && fs::remove_file(path).is_ok()
+    let is_dead = matches!(lock::try_lock(&file), Ok(true));
+    is_dead && handle::is_named(&file, path) && fs::remove_file(path).is_ok()
 }

@@ -2,6 +2,7 @@
 
 use crate::render::json;
 use serde::Serialize;
+use service::platform::process::output_leads_nowhere;
 use service::{Failure, Status};
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -28,29 +29,12 @@ pub fn show(bytes: &[u8]) -> Result<(), Failure> {
         let what = "the recovery phrase could not be printed, and nothing was made";
         Failure::new(Status::Failed, format!("{what}: standard output: {why}"))
     };
-    if leads_nowhere() {
+    if output_leads_nowhere() {
         return Err(failed(&"it is closed, or leads to /dev/null"));
     }
     let mut out = io::stdout().lock();
     let shown = out.write_all(bytes).and_then(|()| out.flush());
     shown.map_err(|e| failed(&e))
-}
-
-/// Whether nobody can see standard output. One that was closed is /dev/null from the start of the process on.
-#[cfg(unix)]
-pub fn leads_nowhere() -> bool {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    let of = |path: &str| std::fs::metadata(path).ok();
-    let (Ok(out), Some(null)) = (rustix::fs::fstat(io::stdout()), of("/dev/null")) else {
-        return false;
-    };
-    let is_device = rustix::fs::FileType::from_raw_mode(out.st_mode).is_char_device();
-    is_device && null.file_type().is_char_device() && out.st_rdev == null.rdev()
-}
-
-#[cfg(not(unix))]
-pub fn leads_nowhere() -> bool {
-    false
 }
 
 /// A line to standard error; a closed one leaves nobody to tell.

@@ -7,6 +7,7 @@ use crate::progress::Watcher;
 use crate::render::{decisions, json, text};
 use serde_json::json;
 use service::face::{Activity, Face, Notice, Watch};
+use service::platform::process::output_leads_nowhere;
 use service::removal::Decisions;
 use service::repo::Repo;
 use service::secret::{Hidden, PasswordPrompt};
@@ -77,7 +78,7 @@ impl Face for Terminal {
     }
 
     fn can_show_phrase(&self) -> bool {
-        !output::leads_nowhere()
+        !output_leads_nowhere()
     }
 
     fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 use crate::dump::{Contents, failed};
 use crate::entry::{Content, Entry, Kind};
 use crate::error::Result;
+use crate::fsmeta::device_numbers;
 use crate::list;
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
@@ -119,10 +120,10 @@ impl Archive<'_> {
             Kind::Dir => member.kind = Type::Dir,
             Kind::Symlink { target } => (member.kind, member.link) = (Type::Symlink, target),
             Kind::CharDevice { rdev } => {
-                (member.kind, member.device) = (Type::CharDevice, device(*rdev));
+                (member.kind, member.device) = (Type::CharDevice, device_numbers(*rdev));
             }
             Kind::BlockDevice { rdev } => {
-                (member.kind, member.device) = (Type::BlockDevice, device(*rdev));
+                (member.kind, member.device) = (Type::BlockDevice, device_numbers(*rdev));
             }
             Kind::Fifo => member.kind = Type::Fifo,
             Kind::Socket => return Ok(()),
@@ -166,8 +167,4 @@ impl Archive<'_> {
         };
         self.monitor.problem(&Problem { path, what });
     }
-}
-
-fn device(number: u64) -> (u32, u32) {
-    (rustix::fs::major(number), rustix::fs::minor(number))
 }

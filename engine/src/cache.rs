@@ -2,8 +2,8 @@
 //! is `chunkstore`'s; here it is only measured and removed, never beneath a process that uses it.
 
 use crate::error::{Error, Result};
-use chunkstore::{opening, private};
-use rustix::fs::{FlockOperation, flock};
+use crate::platform::{lock, private, process};
+use chunkstore::opening;
 use std::fs::{DirEntry, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -75,9 +75,7 @@ pub fn clear(root: &Path) -> Result<Cleared> {
 /// from them, unless it is a folder that holds other things.
 pub fn make_root(root: &Path) -> io::Result<()> {
     private::create_dir_all(root)?;
-    let meta = std::fs::metadata(root)?;
-    let own = rustix::process::geteuid().as_raw() == std::os::unix::fs::MetadataExt::uid(&meta);
-    if own && (root.ends_with(OWN_NAME) || ours(root)?.is_some()) {
+    if process::owns(&std::fs::metadata(root)?) && (root.ends_with(OWN_NAME) || ours(root)?.is_some()) {
         // It may be a file system that knows no modes.
         let _ = private::tighten(root);
     }
@@ -161,21 +159,27 @@ fn lock_all(folder: &Path) -> Result<Option<Vec<File>>> {
     let copies = entries(&folder.join("index"))?;
     let copies = copies.iter().map(DirEntry::path);
     let copies = copies.filter(|path| path.extension().is_some_and(|end| end == "lock"));
+    let copies = copies.map(|path| (lock_file(&path), path));
     let runs = entries(&folder.join("scratch"))?;
+    let runs = runs.iter().map(DirEntry::path);
+    let runs = runs.map(|path| (lock::try_lock_folder(&path), path));
     let mut locks = Vec::new();
-    for path in copies.chain(runs.iter().map(DirEntry::path)) {
-        let lock = match File::open(&path) {
+    for (locked, path) in copies.chain(runs) {
+        match locked {
             // Its run has ended.
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            lock => lock.map_err(failed("open", &path))?,
-        };
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => locks.push(lock),
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            Err(e) => return Err(failed("lock", &path)(e.into())),
+            locked => match locked.map_err(failed("lock", &path))? {
+                Some(lock) => locks.push(lock),
+                None => return Ok(None),
+            },
         }
     }
     Ok(Some(locks))
+}
+
+fn lock_file(path: &Path) -> io::Result<Option<File>> {
+    let file = File::open(path)?;
+    Ok(lock::try_lock(&file)?.then_some(file))
 }
 
 fn remove_but(dir: &Path, stays: impl Fn(&str) -> bool) -> Result<()> {
@@ -220,7 +224,7 @@ mod tests {
             .write(true)
             .open(used.with_extension("lock"))
             .unwrap();
-        flock(&lock, FlockOperation::LockExclusive).unwrap();
+        lock::lock(&lock).unwrap();
         let cleared = clear(root.path()).unwrap();
         assert_eq!((cleared.bytes, cleared.busy), (100, vec!["b".repeat(32)]));
         assert!(!free.exists() && free.with_extension("lock").exists());

@@ -9,17 +9,15 @@ mod tests;
 
 use crate::entry::{Kind, Meta};
 use crate::error::{Error, Result};
-use crate::fsmeta::{Names, open_source};
+use crate::fsmeta::{BorrowedFd, Names, open_source};
+use crate::platform::paths::from_root;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use pattern::{Pattern, Patterns};
 use std::borrow::Cow;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Longest file of patterns that is read, bytes. Beyond it an exclude file is an error and an ignore file in the tree
@@ -207,7 +205,7 @@ impl Filter {
             .filter(|name| names.contains(name))
             .peekable();
         if present.peek().is_some() {
-            let root = absolute(path);
+            let root = from_root(path);
             let mut builder = GitignoreBuilder::new(&root);
             for name in present {
                 add_ignore_file(&mut builder, dir, name);
@@ -275,7 +273,7 @@ fn ignored(mut file: Option<&IgnoreFile>, path: &[u8], is_dir: bool) -> bool {
     if file.is_none() {
         return false;
     }
-    let path = absolute(path);
+    let path = from_root(path);
     while let Some(at) = file {
         match at.rules.matched(&path, is_dir) {
             Match::Ignore(_) => return true,
@@ -284,10 +282,6 @@ fn ignored(mut file: Option<&IgnoreFile>, path: &[u8], is_dir: bool) -> bool {
         }
     }
     false
-}
-
-fn absolute(path: &[u8]) -> PathBuf {
-    Path::new("/").join(OsStr::from_bytes(path))
 }
 
 fn add_ignore_file(builder: &mut GitignoreBuilder, dir: BorrowedFd<'_>, name: &[u8]) {

@@ -12,7 +12,7 @@ use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::Monitor;
 use crate::order;
 use crate::prune;
-use crate::repo::{Repo, write_durably};
+use crate::repo::{Repo, write_replacing};
 use crate::retain::{self, Policy};
 use crate::rewrite;
 use crate::select::Filter;
@@ -111,7 +111,7 @@ pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
         Err(Error::Store(e)) if e.is_damage() => {
             let mut bytes = Vec::new();
             store.remote().read(&name, 0, cap::MANIFEST, &mut bytes)?;
-            write_durably(&kept, &bytes)?;
+            write_replacing(&kept, &bytes)?;
         }
         Err(e) => return Err(e),
     }

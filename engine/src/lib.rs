@@ -19,9 +19,8 @@ pub mod key;
 pub mod list;
 pub mod manifest;
 pub mod monitor;
-#[cfg(test)]
-mod nobody;
 pub mod order;
+pub mod platform;
 pub mod prune;
 pub mod references;
 pub mod repair;
@@ -41,8 +40,6 @@ pub mod units;
 pub mod walk;
 pub mod when;
 
-/// How processes are started.
-pub use chunkstore::child;
 /// How far a collection of garbage goes.
 pub use chunkstore::sweep::{Policy as GcPolicy, Unused};
 pub use chunkstore::{RepoId, SessionId};

@@ -5,19 +5,17 @@ use crate::error::{self, Error, Result};
 use crate::generations::Known;
 use crate::manifest::{self, Listed, Manifest, Remembered, Snapshot};
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::platform::{files, lock, private};
 use crate::run::{LocalDirs, RunContext};
 pub use chunkstore::chunker::Bounds;
 use chunkstore::config::Config;
-pub use chunkstore::descriptors::raise_limit;
 use chunkstore::id::random;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::opening;
-use chunkstore::private;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::{Opener, Others};
 use chunkstore::remote::{self, ObjectName};
 use chunkstore::session::Owner;
-use chunkstore::simulation;
 use chunkstore::slot::{Cost, Secret};
 pub use chunkstore::store::replica::Made;
 use chunkstore::store::{NewStore, Store};
@@ -116,16 +114,6 @@ pub fn check_location(location: &str) -> Result<()> {
 /// A location as it may be printed: without the secrets that its URL may hold.
 pub fn shown(location: &str) -> String {
     remote::shown(location)
-}
-
-/// The name of the user that this process runs as; its number where it has none.
-pub fn user_name() -> String {
-    let uid = rustix::process::geteuid().as_raw();
-    let user = uzers::get_user_by_uid(uid);
-    user.map_or_else(
-        || uid.to_string(),
-        |user| user.name().to_string_lossy().into_owned(),
-    )
 }
 
 /// Where this machine's lasting notes on a replica are, by the name of its folders.
@@ -231,8 +219,7 @@ impl Repo {
     /// Proves that this machine can keep notes on the repository, before something is done that must be noted.
     pub fn prove_state(&self) -> Result<()> {
         let probe = self.state.join(format!("probe.{}", std::process::id()));
-        let proven = private::create_dir_all(&self.state).and_then(|()| private::write(&probe, b"dedup"));
-        let proven = proven.and_then(|()| std::fs::remove_file(&probe));
+        let proven = files::write_hint(&probe, b"dedup").and_then(|()| std::fs::remove_file(&probe));
         proven.map_err(|source| Error::NoState {
             path: self.state.clone(),
             source,
@@ -359,20 +346,10 @@ impl Repo {
             path: path.clone(),
             source,
         };
-        std::fs::create_dir_all(&self.state).map_err(|e| failed("create the folder of", e))?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let lock = lock.map_err(|e| failed("open", e))?;
-        loop {
-            match rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive) {
-                Ok(()) => return Ok(lock),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(failed("lock", e.into())),
-            }
-        }
+        private::create_dir_all(&self.state).map_err(|e| failed("create the folder of", e))?;
+        let file = lock::open(&path).map_err(|e| failed("open", e))?;
+        lock::lock(&file).map_err(|e| failed("lock", e))?;
+        Ok(file)
     }
 }
 
@@ -394,33 +371,14 @@ pub fn index_progress(monitor: &dyn Monitor) -> Box<dyn Fn(usize, usize) + Send 
     })
 }
 
-/// Replaces a small file whole: a crash leaves the old or the new one.
+/// Replaces a note of this machine's: a crash or a power cut leaves the old one or the new one, and the new one is on the
+/// disk when this returns.
 pub fn write_replacing(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |what, source| Error::Io {
-        what,
+    files::atomic_write(path, bytes).map_err(|source| Error::Io {
+        what: "replace",
         path: path.to_path_buf(),
         source,
-    };
-    if let Some(dir) = path.parent() {
-        private::create_dir_all(dir).map_err(|e| failed("create the folder of", e))?;
-    }
-    let temporary = path.with_extension(format!("{}.new", std::process::id()));
-    simulation::atomic_write(path, &temporary, bytes).map_err(|e| failed("replace", e))
-}
-
-/// The same, and the new file survives a power cut: for what is about to be deleted elsewhere.
-pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_replacing(path, bytes)?;
-    // The file, then the folders that its name hangs on: those below the state directory may be new.
-    for part in path.ancestors().take(4) {
-        let synced = File::open(part).and_then(|part| part.sync_all());
-        synced.map_err(|source| Error::Io {
-            what: "sync",
-            path: part.to_path_buf(),
-            source,
-        })?;
-    }
-    Ok(())
+    })
 }
 
 fn machine_file(state: &Path) -> PathBuf {
@@ -448,12 +406,8 @@ fn machine_id(state: &Path) -> Result<[u8; 16]> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(failed("read", e)),
         }
-        // Of two processes that start at once, one links first and both use its id.
-        let temporary = state.join(format!("machine.{}", std::process::id()));
-        private::write(&temporary, &random::<16>()?).map_err(|e| failed("write", e))?;
-        let linked = std::fs::hard_link(&temporary, &path);
-        std::fs::remove_file(&temporary).map_err(|e| failed("remove", e))?;
-        match linked {
+        // Of two processes that start at once, one is first and both use its id.
+        match files::create(&path, &random::<16>()?) {
             Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed("create", e)),
             _ => {}
         }

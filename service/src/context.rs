@@ -8,6 +8,7 @@ use crate::machine;
 use crate::resolve::{self, Location, RepositoryOptions};
 use crate::secret::{self, PasswordPrompt, SecretSource};
 use crate::settings::Settings;
+use engine::platform::process;
 use engine::repo::Repo;
 use engine::run::{Bandwidth, CancelToken, Link, LocalDirs, RunContext};
 use engine::{Error, StoreError, cache, key};
@@ -221,8 +222,7 @@ impl Context {
 }
 
 fn is_usable(cache: &Path) -> bool {
-    use rustix::fs::{Access, access};
-    cache::make_root(cache).is_ok() && access(cache, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+    cache::make_root(cache).is_ok() && process::may_write_in(cache)
 }
 
 /// `None` where there is nowhere to write at all.

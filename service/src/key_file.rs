@@ -1,11 +1,11 @@
-//! Files that hold a secret or what it seals: made new, for the owner only, and durable before anything relies on them.
+//! Files that hold a secret or what it seals: made new, for the owner only, and on the disk before anything relies on them.
 
 use crate::failure::Failure;
 use crate::secret;
 use crate::status::Status;
 use engine::key;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use engine::platform::files;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A key file that is there, or was made now.
@@ -20,7 +20,7 @@ impl KeyFile {
     pub fn read_or_make(path: &Path) -> Result<KeyFile, Failure> {
         let path = std::path::absolute(path).map_err(|e| Failure::io("the key file", path, &e))?;
         let (text, secret) = key::new_key_file().map_err(engine::Error::from)?;
-        match create_private(&path, text.as_bytes()) {
+        match files::create(&path, text.as_bytes()) {
             Ok(()) => Ok(KeyFile {
                 path,
                 secret,
@@ -42,63 +42,6 @@ impl KeyFile {
             let _ = std::fs::remove_file(&self.path);
         }
     }
-}
-
-/// Writes `bytes` to a new file for the owner only, durably. On failure there is no file.
-pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let new: Vec<PathBuf> = folder
-        .ancestors()
-        .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
-        .map(Path::to_path_buf)
-        .collect();
-    make_folder(folder)?;
-    let mut file = private().open(path)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| File::open(folder)?.sync_all())
-        .and_then(|()| new.iter().try_for_each(|dir| sync_parent(dir)));
-    if written.is_err() {
-        std::fs::remove_file(path)?;
-    }
-    written
-}
-
-/// Makes the name of a new folder durable.
-fn sync_parent(dir: &Path) -> io::Result<()> {
-    let parent = dir.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-#[cfg(unix)]
-pub fn make_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-}
-
-#[cfg(not(unix))]
-pub fn make_folder(path: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(path)
-}
-
-#[cfg(unix)]
-fn private() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = File::options();
-    options.write(true).create_new(true).mode(0o600);
-    options
-}
-
-#[cfg(not(unix))]
-fn private() -> OpenOptions {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    options
 }
 
 /// A failure to write a file of this kind that is there already.

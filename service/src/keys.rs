@@ -10,6 +10,7 @@ use crate::status::Status;
 use crate::text;
 use engine::key;
 pub use engine::key::{SlotInfo, SlotKind, forget_kept};
+use engine::platform::files;
 use engine::repo::Repo;
 use engine::{Error, tar};
 use std::path::{Path, PathBuf};
@@ -156,7 +157,7 @@ pub fn export(context: &Context, file: &Path, face: &dyn Face) -> Result<usize, 
     let objects = key::export(&repo)?;
     let archive =
         tar::of_small_files(&objects, context.now_secs()).map_err(|e| Failure::io("write", file, &e))?;
-    key_file::create_private(file, &archive).map_err(|e| match e.kind() {
+    files::create(file, &archive).map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => key_file::exists(file),
         _ => Failure::io("write", file, &e),
     })?;

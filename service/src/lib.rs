@@ -20,6 +20,7 @@ pub mod rates;
 pub mod removal;
 pub mod resolve;
 pub mod schedule;
+pub mod scheduler;
 pub mod secret;
 pub mod settings;
 pub mod status;
@@ -52,6 +53,6 @@ pub use engine::{Error, RepoId, Result, SessionId, StoreError};
 /// Reading for faces that stream their output: listings, archives, single files.
 pub use engine::{archive, dump, list, repo, run, stats, storage};
 /// What concerns this machine rather than a repository.
-pub use engine::{bench, cache, child};
+pub use engine::{bench, cache, platform};
 /// Snapshots and files, and how they are selected and formatted.
 pub use engine::{entry, facts, manifest, monitor, order, retain, select, units, when};

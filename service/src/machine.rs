@@ -3,6 +3,7 @@
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::resolve::descriptor;
+use engine::platform::process::host_name;
 use engine::units::parse_span;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,23 +56,13 @@ pub fn host(option: Option<&str>, env: &Env) -> Result<String, Failure> {
         Some(name) => Some(name).filter(|name| !name.is_empty()),
         None => env.text("DEDUP_HOST")?,
     };
-    let name = given.map_or_else(system_host, String::from);
+    let name = given.map_or_else(host_name, String::from);
     if name.is_empty() {
         return Err(Failure::usage(
             "this machine has no name: give --host or set DEDUP_HOST",
         ));
     }
     Ok(name)
-}
-
-#[cfg(unix)]
-fn system_host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-#[cfg(windows)]
-fn system_host() -> String {
-    std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
 /// Time between two drawings of progress.
@@ -157,8 +148,8 @@ mod tests {
         let env = Env::of(&[("DEDUP_HOST", "env")]);
         assert_eq!(host(Some("option"), &env).unwrap(), "option");
         assert_eq!(host(None, &env).unwrap(), "env");
-        assert_eq!(host(Some(""), &env).unwrap(), system_host());
-        assert_eq!(host(None, &Env::of(&[])).unwrap(), system_host());
+        assert_eq!(host(Some(""), &env).unwrap(), host_name());
+        assert_eq!(host(None, &Env::of(&[])).unwrap(), host_name());
     }
 
     #[test]

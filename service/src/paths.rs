@@ -1,6 +1,7 @@
 //! Paths and snapshots as people write them: a path made absolute by its text alone, and `SNAP[:SUBPATH]`.
 
 use crate::failure::Failure;
+use engine::platform::paths::from_bytes;
 use engine::select::Wanted;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
@@ -88,22 +89,10 @@ pub fn split(arg: &OsStr, with_time: bool) -> Option<(String, Option<PathBuf>)> 
         if rest.is_empty() {
             PathBuf::from("/")
         } else {
-            path_from(rest)
+            from_bytes(rest).into_owned()
         }
     });
     Some((name.to_string(), subpath))
-}
-
-/// A path of raw bytes.
-#[cfg(unix)]
-pub fn path_from(bytes: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
-    PathBuf::from(OsStr::from_bytes(bytes))
-}
-
-#[cfg(not(unix))]
-pub fn path_from(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::status::Status;
-use engine::{StoreError, child, key};
+use engine::platform::{child, process};
+use engine::{StoreError, key};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
@@ -93,11 +94,8 @@ pub fn read(source: &SecretSource, prompt: PasswordPrompt, face: &dyn Face) -> R
 
 /// The path of an open file, which needs no unsafe code to read.
 fn open_file(fd: u32) -> Result<PathBuf, Failure> {
-    if cfg!(unix) {
-        Ok(PathBuf::from(format!("/dev/fd/{fd}")))
-    } else {
-        Err(Failure::usage("passwords from open files work on Unix only"))
-    }
+    let path = process::path_of_descriptor(fd);
+    path.ok_or_else(|| Failure::usage("passwords from open files work on Unix only"))
 }
 
 /// The first line of a file, not empty. `what` names it in messages.
@@ -138,17 +136,8 @@ fn first_line(text: &str) -> Option<Hidden> {
 /// The first line that a shell command prints. It sees no password of ours and no standard input, which may be data.
 fn run(line: &OsStr) -> Result<Hidden, Failure> {
     let failed = |why: &dyn fmt::Display| Failure::usage(format!("the password command failed: {why}"));
-    let (shell, option) = if cfg!(windows) {
-        ("cmd", "/C")
-    } else {
-        ("sh", "-c")
-    };
-    let mut command = child::command(shell).map_err(|e| failed(&e))?;
-    command
-        .arg(option)
-        .arg(line)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
+    let mut command = child::shell(line).map_err(|e| failed(&e))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = child::start(move || command.spawn()).map_err(|e| failed(&e))?;
     let text = match child.stdout.take() {
         Some(stdout) => read_text(stdout),

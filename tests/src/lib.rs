@@ -3,6 +3,9 @@
 pub mod conformance;
 pub mod generation;
 pub mod machine;
+/// The same file as in the engine, whose own tests need it too.
+#[path = "../../engine/src/platform/nobody.rs"]
+pub mod nobody;
 pub mod oracle;
 pub mod plain;
 pub mod program;

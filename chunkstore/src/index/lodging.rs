@@ -1,8 +1,8 @@
 //! Where the local index is kept: in the cache, in a temporary folder where the cache can't be used, or in memory where
 //! nothing can be written at all. Only an index in the cache is there for the next run.
 
-use crate::descriptors;
 use crate::error::{Error, Result};
+use crate::platform::{files, lock, private};
 use crate::scratch::ScratchDir;
 use rocksdb::Env;
 use std::fs::File;
@@ -59,6 +59,12 @@ impl Room {
         }
     }
 
+    /// Where the database is to be opened. The library makes the directory on disk even where it keeps everything in
+    /// memory, so that it must be there, and in memory it finds no files in it.
+    pub(crate) fn database(&self) -> &Path {
+        self.dir().unwrap_or(Path::new(files::ALWAYS_THERE))
+    }
+
     pub(crate) fn env(&self) -> Option<&Env> {
         match self {
             Room::Memory(env) => Some(env),
@@ -70,22 +76,15 @@ impl Room {
 /// The first copy of the index that no other process holds.
 fn free_copy(cache: &Path) -> Result<Room> {
     let root = cache.join("index");
-    std::fs::create_dir_all(&root).map_err(|e| Error::local("create", &root, e))?;
+    private::create_dir_all(&root).map_err(|e| Error::local("create", &root, e))?;
     for copy in 0..COPIES {
         let path = root.join(format!("{copy}.lock"));
-        let mut options = File::options();
-        options.create(true).truncate(false).write(true);
-        let lock = descriptors::patiently(|| options.open(&path));
-        let lock = lock.map_err(|e| Error::local("open", &path, e))?;
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
-                return Ok(Room::Copy {
-                    dir: root.join(copy.to_string()),
-                    _lock: lock,
-                });
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => continue,
-            Err(e) => return Err(Error::local("lock", &path, e.into())),
+        let file = lock::open(&path).map_err(|e| Error::local("open", &path, e))?;
+        if lock::try_lock(&file).map_err(|e| Error::local("lock", &path, e))? {
+            return Ok(Room::Copy {
+                dir: root.join(copy.to_string()),
+                _lock: file,
+            });
         }
     }
     Err(Error::Index(format!(

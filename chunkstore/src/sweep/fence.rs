@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::id::SessionId;
+use crate::platform::files;
 use crate::session;
 use crate::simulation::{self, Rule};
 use crate::store::{SnapshotObject, Store};
@@ -46,14 +47,11 @@ pub fn fence_stale_sessions(
 
 /// How long ago this machine first saw a session, by the age of a file it leaves in the cache.
 fn seen_for(store: &Store, id: SessionId) -> Result<Duration> {
-    let dir = store.cache().join("seen");
-    std::fs::create_dir_all(&dir).map_err(|e| Error::local("create", &dir, e))?;
-    let path = dir.join(id.to_hex());
+    let path = store.cache().join("seen").join(id.to_hex());
     match std::fs::metadata(&path).and_then(|meta| meta.modified()) {
         Ok(first) => Ok(SystemTime::now().duration_since(first).unwrap_or_default()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            let fresh = path.with_extension("new");
-            simulation::atomic_write(&path, &fresh, b"").map_err(|e| Error::local("write", &path, e))?;
+            files::write_hint(&path, b"").map_err(|e| Error::local("write", &path, e))?;
             Ok(Duration::ZERO)
         }
         Err(e) => Err(Error::local("read", &path, e)),

@@ -93,6 +93,15 @@ pub enum SetCommand {
     List,
 }
 
+/// The settings.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ConfigCommand {
+    /// Say whether the settings are right
+    Check,
+    /// Show every setting that has a value, and where that comes from
+    Show,
+}
+
 /// When sets run by themselves.
 #[derive(Subcommand, Clone, Debug)]
 pub enum ScheduleCommand {

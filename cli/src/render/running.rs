@@ -264,10 +264,40 @@ pub fn status_table(sets: &[SetStatus<'_>], destinations: &dyn Fn(&SetStatus<'_>
     text::table(&head, &[], &cells.collect::<Vec<_>>())
 }
 
-pub fn behind(name: &str, noted: Option<(u64, Timestamp)>) -> String {
-    match noted {
+/// A destination, and what it was last known to be behind by.
+pub fn behind(name: &str, behind: Option<u64>) -> String {
+    match behind {
         None => name.to_string(),
-        Some((0, _)) => format!("{name}: current"),
-        Some((behind, _)) => format!("{name}: behind by {}", count(behind, "snapshot")),
+        Some(0) => format!("{name} (current)"),
+        Some(behind) => format!("{name} (behind by {})", count(behind, "snapshot")),
+    }
+}
+
+pub fn installed(dir: &str, dry_run: bool) -> String {
+    match dry_run {
+        true => format!("Would write dedup.service and dedup.timer to {dir} and start the timer"),
+        false => format!(
+            "Wrote dedup.service and dedup.timer to {dir}, and started the timer\n\
+             It runs while you are logged in; 'loginctl enable-linger' makes it run always"
+        ),
+    }
+}
+
+pub fn removed(removed: bool, dry_run: bool) -> &'static str {
+    match (removed, dry_run) {
+        (false, _) => "No timer is installed",
+        (true, true) => "Would stop and remove dedup.timer and dedup.service",
+        (true, false) => "Stopped and removed dedup.timer and dedup.service",
+    }
+}
+
+pub fn settings_are_right(path: Option<&str>, remotes: u64, sets: u64) -> String {
+    match path {
+        None => "There is no dedup.toml, so every setting has its default".to_string(),
+        Some(path) => format!(
+            "{path}: no errors, {}, {}",
+            count(remotes, "remote"),
+            count(sets, "set")
+        ),
     }
 }

@@ -5,23 +5,12 @@ use service::entry::{Entry, Kind, Trouble};
 use service::facts::SnapshotInfo;
 use service::manifest::Summary;
 use service::monitor::{Lost, Problem, ProblemKind, Progress};
+use service::platform::errno::message;
 pub use service::text::{count, grouped, short, time};
 use service::units::{self, escape, format_bytes, format_duration};
 use std::fmt::Write;
-use std::io;
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
-
-/// What the system says of an error number: "permission denied".
-pub fn reason(errno: i32) -> String {
-    let said = io::Error::from_raw_os_error(errno).to_string();
-    let said = said.split(" (os error").next().unwrap_or_default();
-    let mut chars = said.chars();
-    match chars.next() {
-        Some(first) => first.to_lowercase().chain(chars).collect(),
-        None => format!("error {errno}"),
-    }
-}
 
 /// `path` from the root, as snapshots hold it.
 pub fn absolute(path: &[u8]) -> Vec<u8> {
@@ -34,15 +23,15 @@ pub fn absolute(path: &[u8]) -> Vec<u8> {
 /// What is wrong, without the path.
 pub fn why(what: &ProblemKind) -> String {
     match what {
-        ProblemKind::Source(Trouble::Unreadable { errno }) => format!("can't be read: {}", reason(*errno)),
-        ProblemKind::Source(Trouble::Unknown { errno }) => format!("can't be examined: {}", reason(*errno)),
+        ProblemKind::Source(Trouble::Unreadable { errno }) => format!("can't be read: {}", message(*errno)),
+        ProblemKind::Source(Trouble::Unknown { errno }) => format!("can't be examined: {}", message(*errno)),
         ProblemKind::Source(Trouble::Changed) => {
             "changed each time it was read; what is saved may be half old, half new".to_string()
         }
         ProblemKind::Source(Trouble::NoXattrs { errno }) => {
-            format!("its extended attributes can't be read: {}", reason(*errno))
+            format!("its extended attributes can't be read: {}", message(*errno))
         }
-        ProblemKind::SourceMissing { errno } => format!("not backed up: {}", reason(*errno)),
+        ProblemKind::SourceMissing { errno } => format!("not backed up: {}", message(*errno)),
         ProblemKind::Lost { how, whole } => {
             let found = match how {
                 Lost::Empty => "empty",

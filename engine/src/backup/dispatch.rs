@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::fsmeta::{Trust, sizes_of};
 use crate::manifest::{Held, Mounted};
 use crate::monitor::{Problem, ProblemKind};
+use crate::platform::paths::to_bytes;
 use crate::trees;
 use crate::walk::{Batch, Found, Lent, Mount, Walk};
 use chunkstore::frame::Decoder;
@@ -21,7 +22,6 @@ use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, Place, SessionId};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::{BTreeMap, HashMap};
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -108,13 +108,13 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         let own = walk
             .left_out()
             .into_iter()
-            .map(|path| path.into_os_string().into_vec());
+            .map(|path| to_bytes(&path).into_owned());
         self.run.left_out.lock().extend(own);
         self.tell_bare(walk.bare_sources());
         let there_is_nothing = missing.len() + walk.excluded_sources().len() + self.expected.empty_sources
             >= self.run.head.paths.len();
         for (path, errno) in missing {
-            let path = path.into_os_string().into_vec();
+            let path = to_bytes(&path).into_owned();
             self.problem(path, ProblemKind::SourceMissing { errno });
         }
         self.tell_leftovers(walk.leftovers());
@@ -143,7 +143,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
     fn tell_bare(&self, bare: Vec<(PathBuf, Kind)>) {
         let more = bare.len().saturating_sub(BARE_TOLD);
         for (path, kind) in bare.into_iter().take(BARE_TOLD) {
-            let path = path.into_os_string().into_vec();
+            let path = to_bytes(&path).into_owned();
             let link = matches!(kind, Kind::Symlink { .. });
             let what = ProblemKind::Bare { link };
             self.run.monitor.problem(&Problem { path, what });

@@ -13,6 +13,7 @@ use crate::entry::Kind;
 use crate::error::{Error, Result};
 use crate::manifest::{Head, Held, MISSING_MAX, Missing, Snapshot};
 use crate::monitor::{Lost, Problem, ProblemKind};
+use crate::platform::paths::{from_root, to_bytes};
 use crate::repo::Repo;
 use crate::tree::Cursor;
 use crate::walk::{Found, Mount};
@@ -20,10 +21,8 @@ use chunkstore::frame::Decoder;
 use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, Place, SessionId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 type TreeLoad<'a> = Box<dyn FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>> + Send + 'a>;
 
@@ -196,7 +195,7 @@ impl<'a> Expected<'a> {
     /// The walk is over: what it did not come to. Gives what is to be told of mount points that are gone themselves.
     pub fn end(&mut self, missing_sources: &[(PathBuf, i32)]) -> Result<Vec<Problem>> {
         for (path, _) in missing_sources {
-            self.missing(relative(path.as_os_str().as_bytes()))?;
+            self.missing(relative(&to_bytes(path)))?;
         }
         let lost: BTreeSet<Vec<u8>> = self
             .paths
@@ -210,7 +209,7 @@ impl<'a> Expected<'a> {
             if expectation.state != ExpectedState::Unseen || expectation.is_source {
                 continue;
             }
-            let absolute = Path::new("/").join(OsStr::from_bytes(path));
+            let absolute = from_root(path);
             match std::fs::symlink_metadata(&absolute) {
                 _ if is_near(path, &lost) => expectation.state = ExpectedState::Missing,
                 // Left out by the user.

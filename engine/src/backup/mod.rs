@@ -29,6 +29,8 @@ use crate::error::{Error, Result};
 use crate::filter::{Filter, FilterOptions};
 use crate::manifest::{Head, Manifest, Summary};
 use crate::monitor::{Monitor, Phase};
+use crate::platform::errno;
+use crate::platform::paths::to_bytes;
 use crate::repo::{Repo, index_progress};
 use crate::trees;
 use crate::walk::{self, Sources, Walk};
@@ -46,7 +48,6 @@ use parking_lot::Mutex;
 use run::{BackupCounts, BackupRun, Counter};
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -407,7 +408,7 @@ where
     if let Some((path, errno)) = missing.first()
         && missing.len() >= options.sources.len()
     {
-        let why = std::io::Error::from_raw_os_error(*errno);
+        let why = errno::error(*errno);
         return Err(Error::NoSource(format!("{}: {why}", path.display())));
     }
     let (to_workers, for_workers) = bounded(WINDOW);
@@ -475,7 +476,7 @@ fn head(repo: &Repo, options: &BackupOptions, stream_name: Option<&[u8]>) -> Hea
         None => options
             .sources
             .iter()
-            .map(|path| path.as_os_str().as_bytes().to_vec())
+            .map(|path| to_bytes(path).into_owned())
             .collect(),
     };
     Head {

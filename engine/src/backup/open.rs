@@ -1,11 +1,11 @@
 //! Opening and examining a regular file that is about to be read; it may have become something else meanwhile.
 
 use crate::entry::{Kind, Meta};
-use crate::fsmeta;
+use crate::fsmeta::{self, AsFd};
+use crate::platform::errno;
 use crate::walk::DirHandle;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 
 pub(super) fn stat_file(file: &File) -> io::Result<Meta> {
     let (_, meta) = fsmeta::stat_fd(file.as_fd())?;
@@ -18,8 +18,6 @@ pub(super) fn open_file(dir: &DirHandle, name: &[u8]) -> io::Result<(File, Meta)
     let file = fsmeta::open_source(dir.as_fd(), name)?;
     match fsmeta::stat_fd(file.as_fd())? {
         (Kind::File, meta) => Ok((file, meta)),
-        _ => Err(io::Error::from_raw_os_error(
-            rustix::io::Errno::STALE.raw_os_error(),
-        )),
+        _ => Err(errno::error(errno::STALE)),
     }
 }

@@ -2,10 +2,11 @@
 //! backed up, whatever the patterns say: a repository that holds itself would grow with every run.
 
 use super::BackupOptions;
+use crate::entry::Kind;
 use crate::error::{Error, Result};
+use crate::fsmeta::stat_path;
+use crate::platform::paths::to_bytes;
 use crate::walk::LeftOut;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Default)]
@@ -38,10 +39,10 @@ pub(super) fn left_out(options: &BackupOptions) -> Result<LeftOut> {
             match place.strip_prefix(&there) {
                 Ok(below) if !below.as_os_str().is_empty() => {
                     let path = source.join(below);
-                    let bytes = path.as_os_str().as_bytes();
+                    let bytes = to_bytes(&path);
                     found
                         .paths
-                        .push(bytes.strip_prefix(b"/").unwrap_or(bytes).to_vec());
+                        .push(bytes.strip_prefix(b"/").unwrap_or(&bytes).to_vec());
                 }
                 _ => {}
             }
@@ -56,8 +57,10 @@ fn is_one_of(path: &Path, ids: &[(u64, u64)]) -> bool {
 
 /// Device and inode of a directory; what is none, or does not exist, has no identity to be known by.
 fn id(path: &Path) -> Option<(u64, u64)> {
-    let meta = std::fs::symlink_metadata(path).ok()?;
-    meta.is_dir().then(|| (meta.dev(), meta.ino()))
+    match stat_path(path).ok()? {
+        (Kind::Dir, meta) => Some((meta.dev, meta.ino)),
+        _ => None,
+    }
 }
 
 /// A path without links in it, as far as it exists.

@@ -7,7 +7,9 @@ use super::stream::{RangeReader, chunk_stream};
 use super::work::{Small, Worker};
 use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble};
 use crate::error::Result;
-use crate::fsmeta;
+use crate::fsmeta::{self, AsFd};
+use crate::platform::errno::errno_of;
+use crate::platform::handle::read_at;
 use crate::tree::ExtentListWriter;
 use crate::walk::{DirHandle, Found, Lent};
 use chunkstore::frame::Encoder;
@@ -15,8 +17,6 @@ use chunkstore::pack::Class;
 use chunkstore::simulation;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
 /// A file that moves under the reader is read at most this often.
@@ -186,7 +186,7 @@ impl Worker<'_> {
         let (mut filled, mut room) = (0, size as usize + 1);
         self.arena.resize(start + room, 0);
         loop {
-            match file.read_at(&mut self.arena[start + filled..], filled as u64) {
+            match read_at(file, &mut self.arena[start + filled..], filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -290,7 +290,7 @@ impl Worker<'_> {
 /// Whether a file has bytes past the size that it still says to have. One that grew is read again anyway.
 fn goes_on(file: &File, size: u64) -> io::Result<bool> {
     loop {
-        match file.read_at(&mut [0], size) {
+        match read_at(file, &mut [0], size) {
             Ok(0) => return Ok(false),
             Ok(_) => return Ok(stat_file(file)?.size <= size),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -301,7 +301,7 @@ fn goes_on(file: &File, size: u64) -> io::Result<bool> {
 
 fn unreadable(entry: &mut Entry, error: &io::Error) {
     entry.trouble = Some(Trouble::Unreadable {
-        errno: fsmeta::errno_of(error),
+        errno: errno_of(error),
     });
     entry.content = Content::None;
     entry.meta.size = 0;

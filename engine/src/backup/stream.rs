@@ -4,10 +4,10 @@ use super::BackupRun;
 use super::share::Extents;
 use crate::entry::Extent;
 use crate::error::{Error, Result};
+use crate::platform::handle::read_at;
 use chunkstore::frame::Encoder;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 /// Read at once from a large file, beside what a chunk may need.
 const READ: usize = 2 << 20;
@@ -23,7 +23,7 @@ impl io::Read for RangeReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
         let len = buf.len().min(left);
-        let read = self.file.read_at(&mut buf[..len], self.at)?;
+        let read = read_at(self.file, &mut buf[..len], self.at)?;
         self.at += read as u64;
         Ok(read)
     }

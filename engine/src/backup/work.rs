@@ -7,8 +7,9 @@ use super::job::{BackupJob, BundleCell, EntryState, JobPart};
 use super::run::Standing;
 use crate::entry::{Content, Entry, Kind, Trouble, join};
 use crate::error::{Error, Result};
-use crate::fsmeta::{self, Owners};
+use crate::fsmeta::{self, AsFd, Owners};
 use crate::monitor::{Problem, ProblemKind};
+use crate::platform::errno;
 use crate::tree::{Differs, check_entry};
 use crate::walk::{Found, Lent};
 use chunkstore::ContentHash;
@@ -17,8 +18,6 @@ use chunkstore::index::KnownFile;
 use chunkstore::pack::Class;
 use crossbeam_channel::{Receiver, Sender, select};
 use std::collections::HashMap;
-use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -245,9 +244,9 @@ impl<'a> Worker<'a> {
             content: Content::None,
             trouble: found.trouble,
         };
-        let dir = dir.map_or_else(|| Err(io::Error::from_raw_os_error(0)), Lent::open);
+        let dir = dir.map_or_else(|| Err(errno::error(0)), Lent::open);
         if let Err(e) = &dir {
-            let errno = fsmeta::errno_of(e);
+            let errno = errno::errno_of(e);
             entry.trouble = entry.trouble.or(Some(Trouble::Unreadable { errno }));
         }
         let (Ok(dir), None) = (dir, entry.trouble) else {

@@ -3,7 +3,7 @@
 use super::corpus::{noise, text};
 use super::{Bench, MIB, Stages, io};
 use crate::error::Result;
-use crate::fsmeta;
+use crate::fsmeta::{self, AsFd};
 use chunkstore::RepoId;
 use chunkstore::chunker::{Bounds, Chunker};
 use chunkstore::compress::{Compressor, Decompressor};
@@ -12,7 +12,6 @@ use chunkstore::seal::SealKey;
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 

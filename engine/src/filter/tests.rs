@@ -1,6 +1,9 @@
 use super::*;
+use crate::fsmeta::AsFd;
 use crate::fsmeta::open_dir;
-use std::os::fd::AsFd;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 fn build(excludes: &[&str]) -> Filter {
     let excludes = excludes.iter().map(|e| e.to_string()).collect();

@@ -3,9 +3,9 @@
 //! when, and so know what a power failure may leave. Outside the engine's own tests nothing is here, and the compiler
 //! drops it.
 
+use crate::platform::handle::write_all_at;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 #[derive(Clone, Default, Debug)]
 pub struct Changes {
@@ -39,7 +39,7 @@ impl Changes {
     /// Writes all of `bytes`.
     #[inline(always)]
     pub fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-        file.write_all_at(bytes, at)
+        write_all_at(file, bytes, at)
     }
 }
 
@@ -48,7 +48,7 @@ pub use ends::{End, Event, How, Watch};
 
 #[cfg(test)]
 mod ends {
-    use super::{Changes, File, FileExt, io};
+    use super::{Changes, File, io, write_all_at};
     use parking_lot::Mutex;
     use std::fmt;
     use std::sync::Arc;
@@ -163,12 +163,12 @@ mod ends {
         }
 
         pub fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-            let written = self.make(|| file.write_all_at(bytes, at));
+            let written = self.make(|| write_all_at(file, bytes, at));
             if let (Err(_), Some(end)) = (&written, &self.end)
                 && end.how == How::Within
                 && end.changes.load(SeqCst) == end.at + 1
             {
-                let _half = file.write_all_at(&bytes[..bytes.len() / 2], at);
+                let _half = write_all_at(file, &bytes[..bytes.len() / 2], at);
             }
             written
         }

@@ -20,6 +20,15 @@ pub use linux::*;
 #[cfg(not(target_os = "linux"))]
 compile_error!("fsmeta knows Linux only so far: add a folder beside fsmeta/linux");
 
+/// Major and minor number of a device, as Linux's C library packs them into the number that is recorded.
+pub fn device_numbers(rdev: u64) -> (u32, u32) {
+    let part = |shift: u32, mask: u64| (rdev >> shift & mask) as u32;
+    (
+        part(8, 0xfff) | part(32, 0xffff_f000),
+        part(0, 0xff) | part(12, 0xffff_ff00),
+    )
+}
+
 /// Longest file name that a restore accepts, bytes.
 pub const NAME_MAX: usize = 255;
 

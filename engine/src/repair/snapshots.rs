@@ -10,6 +10,7 @@ use crate::entry::{Content, Entry, Extent, Trouble, join};
 use crate::error::{Error, Result};
 use crate::manifest::{self, Manifest, UNREADABLE_MAX};
 use crate::monitor::{self, Monitor, Phase};
+use crate::platform::errno;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{SegmentRef, TreeWriter};
 use crate::trees;
@@ -387,6 +388,6 @@ impl<'a> Mender<'a> {
 fn forsake(entry: &mut Entry) {
     entry.content = Content::None;
     entry.trouble = Some(Trouble::Unreadable {
-        errno: rustix::io::Errno::IO.raw_os_error(),
+        errno: errno::INPUT_OUTPUT,
     });
 }

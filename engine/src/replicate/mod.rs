@@ -17,6 +17,7 @@ use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
 use crate::order;
+use crate::platform::{lock, private};
 use crate::references;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{Root, Segments, decode_page};
@@ -232,13 +233,10 @@ impl Replication<'_> {
             let path = path.clone();
             move |source| Error::Io { what, path, source }
         };
-        std::fs::create_dir_all(&dir).map_err(failed("create the folder of"))?;
-        let file = File::create(&path).map_err(failed("create"))?;
-        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(e) => Err(failed("lock")(e.into())),
-        }
+        private::create_dir_all(&dir).map_err(failed("create the folder of"))?;
+        let file = lock::open(&path).map_err(failed("create"))?;
+        let is_ours = lock::try_lock(&file).map_err(failed("lock"))?;
+        Ok(is_ours.then_some(file))
     }
 
     /// Whether another machine brought it since it was found lacking. Should two do so at the same moment, both are

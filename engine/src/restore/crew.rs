@@ -8,11 +8,10 @@ use super::window::{Builder, DoneDir, Limits, Window};
 use super::write::RestoreWorker;
 use crate::entry::{Kind, Meta, join};
 use crate::error::{Error, Result};
-use crate::fsmeta::At;
+use crate::fsmeta::{AsFd, At};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// Windows handed over at a time; one more is being planned.

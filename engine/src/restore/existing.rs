@@ -7,9 +7,8 @@ use super::job::{Action, EntrySlot};
 use super::shared::Shared;
 use super::verify::holds;
 use crate::entry::{Entry, Kind, Meta};
-use crate::fsmeta::{self, FileId, Owners, TargetDir};
+use crate::fsmeta::{self, AsFd, FileId, Owners, TargetDir};
 use std::io;
-use std::os::fd::AsFd;
 
 /// Names tried for a file that is restored beside another.
 const BESIDE_MAX: u32 = 1000;

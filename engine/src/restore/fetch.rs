@@ -6,12 +6,12 @@ use crate::repo::Repo;
 use chunkstore::frame::Decoder;
 use chunkstore::index::LocalIndex;
 use chunkstore::pack::Class;
+use chunkstore::platform::errors::is_device_error;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::Others;
 use chunkstore::remote::ObjectName;
 use chunkstore::{ChunkId, Error, PackId, Place, SmallFile};
 use parking_lot::Mutex;
-use rustix::io::Errno;
 use std::collections::HashMap;
 
 pub(crate) struct ChunkSource<'a> {
@@ -199,9 +199,7 @@ impl<'a> ChunkSource<'a> {
     fn judge(&self, error: Error, pack: PackId) -> Error {
         let store = self.reader.store();
         match error {
-            Error::Remote { object, source, .. }
-                if Errno::from_io_error(&source) == Some(Errno::IO) && store.answers() =>
-            {
+            Error::Remote { object, source, .. } if is_device_error(&source) && store.answers() => {
                 let why = source.to_string();
                 Error::Unreadable { object, why }
             }

@@ -11,12 +11,10 @@ use super::shared::{Shared, below};
 use crate::entry::{DirPath, join};
 use crate::error::Result;
 use crate::fsmeta::{Names, TargetDir, TargetError};
+use crate::platform::lock;
 use parking_lot::Mutex;
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 const PREFIX: &[u8] = b".dedup-restore-";
@@ -131,11 +129,7 @@ impl Journal {
             })?;
             let run = [PREFIX, hex::encode(random).as_bytes()].concat();
             let file = shared.opened.change(path, &home, || home.create_file(&run))?;
-            let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
-            // Before it was locked, another restore may have taken it for a dead run's. Where locks are unknown, no run
-            // is ever taken for dead.
-            let lost = file.metadata().is_ok_and(|meta| meta.nlink() == 0);
-            if locked != Err(Errno::WOULDBLOCK) && !lost {
+            if lock::hold_new(&file) {
                 return Ok(Journal {
                     run,
                     file,
@@ -264,6 +258,5 @@ fn dead(home: &TargetDir, run: &[u8]) -> Option<File> {
     if !file.metadata().is_ok_and(|meta| meta.is_file()) {
         return None;
     }
-    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-    Some(file)
+    matches!(lock::try_lock(&file), Ok(true)).then_some(file)
 }

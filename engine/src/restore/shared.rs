@@ -13,12 +13,12 @@ use crate::fsmeta::{
     self, ApplyOptions, ApplyProblem, FileId, Owner, Owners, Target, TargetDir, TargetError,
 };
 use crate::monitor::{Monitor, Problem, ProblemKind, Progress};
+use crate::platform::errno;
+use crate::platform::paths::to_bytes;
 use chunkstore::descriptors;
 use parking_lot::Mutex;
-use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -242,14 +242,14 @@ impl<'a> Shared<'a> {
         if descriptors::is_exhaustion(problem.errno) {
             return self.fail(chunkstore::Error::too_many_open(path.escape_ascii()).into());
         }
-        let error = io::Error::from_raw_os_error(problem.errno);
+        let error = errno::error(problem.errno);
         let attribute = problem.attribute.escape_ascii();
         let why = match problem.attribute.is_empty() {
             true => format!("{} not restored: {error}", problem.what),
             false => format!("attribute {attribute} not restored: {error}"),
         };
         // What only root may give is no surprise to others.
-        let expected = !self.apply.privileged && problem.errno == Errno::PERM.raw_os_error();
+        let expected = !self.apply.privileged && problem.errno == errno::NOT_PERMITTED;
         match expected {
             true => self.warn(path, why),
             false => self.problem(path, why),
@@ -284,7 +284,7 @@ impl<'a> Shared<'a> {
     }
 
     pub fn warn_of_target(&self, why: String) {
-        let path = self.options.target.as_os_str().as_bytes().to_vec();
+        let path = to_bytes(&self.options.target).into_owned();
         let what = ProblemKind::Warning { why };
         self.monitor.problem(&Problem { path, what });
     }
@@ -292,8 +292,8 @@ impl<'a> Shared<'a> {
     /// The same for a path in the target.
     pub fn problem_in_target(&self, path: &[u8], why: String) {
         self.counts.problems.fetch_add(1, Relaxed);
-        let target = self.options.target.as_os_str().as_bytes();
-        let path = [target, b"/", path].concat();
+        let target = to_bytes(&self.options.target);
+        let path = [&target, b"/".as_slice(), path].concat();
         let what = ProblemKind::Restore { why };
         self.monitor.problem(&Problem { path, what });
     }

@@ -6,7 +6,8 @@ use super::window::{FilePart, Window};
 use super::write::RestoreWorker;
 use crate::entry::{Content, Entry, Extent, Kind};
 use crate::error::{Error, Result};
-use crate::fsmeta::{self, DataRanges, TargetDir};
+use crate::fsmeta::{self, AsFd, DataRanges, TargetDir};
+use crate::platform::handle::read_exact_at;
 use crate::trees;
 use chunkstore::compress::CHUNK_MAX;
 use chunkstore::frame::Decoder;
@@ -14,7 +15,6 @@ use chunkstore::keys::Keys;
 use chunkstore::reader::Reader;
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 impl RestoreWorker<'_, '_> {
@@ -47,8 +47,7 @@ impl RestoreWorker<'_, '_> {
         // The window was written to disk, so this drops what the page cache has and the disk is asked.
         fsmeta::advise_done(&*file, part.at, part.len.into());
         let mut bytes = vec![0; part.len as usize];
-        file.read_exact_at(&mut bytes, part.at)
-            .map_err(|e| Fault::target("read back", e))?;
+        read_exact_at(&file, &mut bytes, part.at).map_err(|e| Fault::target("read back", e))?;
         let keys = self.shared.source.reader().store().keys();
         let same = match part.file {
             Some(file) => keys.content_hash(&bytes) == file.hash,
@@ -68,7 +67,7 @@ pub(super) fn holds(reader: &Reader<'_>, dir: &TargetDir, name: &[u8], entry: &E
     let Ok(file) = dir.open_file(name) else {
         return Ok(false);
     };
-    match fsmeta::stat_fd(std::os::fd::AsFd::as_fd(&file)) {
+    match fsmeta::stat_fd(file.as_fd()) {
         Ok((Kind::File, meta)) if meta.size == entry.meta.size => {}
         _ => return Ok(false),
     }
@@ -156,6 +155,6 @@ impl Comparing<'_> {
             return None;
         }
         self.buffer.resize(len, 0);
-        self.file.read_exact_at(&mut self.buffer, at).ok()
+        read_exact_at(self.file, &mut self.buffer, at).ok()
     }
 }

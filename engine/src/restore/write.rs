@@ -11,12 +11,11 @@ use super::shared::{Shared, below};
 use super::window::{FilePart, Frame, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
-use crate::fsmeta::{At, FileId, TargetDir, stat_fd};
+use crate::fsmeta::{AsFd, At, FileId, TargetDir, stat_fd};
 use chunkstore::descriptors::{self, Permit};
 use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 

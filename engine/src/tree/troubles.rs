@@ -3,35 +3,13 @@
 use super::bytes::{Reader, put_varint};
 use super::fault::{CodecError, damaged};
 use crate::entry::Trouble;
+use crate::platform::errno::Reason;
 
 // Troubles by code; each but `CHANGED` is followed by a reason and an errno.
 const UNREADABLE: u8 = 1;
 const UNKNOWN: u8 = 2;
 const CHANGED: u8 = 3;
 const NO_XATTRS: u8 = 4;
-
-/// What an errno of Linux says, in numbers that every system can write (docs/format.md, section 9).
-fn reason(errno: i32) -> u8 {
-    match errno {
-        // EPERM, EACCES
-        1 | 13 => 1,
-        // ENOENT, ENOTDIR, ESTALE
-        2 | 20 | 116 => 2,
-        // EIO, ENXIO, ENODATA, EBADMSG, EUCLEAN, EREMOTEIO
-        5 | 6 | 61 | 74 | 117 | 121 => 3,
-        // EAGAIN, EBUSY, ETXTBSY, EDEADLK
-        11 | 16 | 26 | 35 => 4,
-        // E2BIG, EFBIG, ERANGE, ENAMETOOLONG, ELOOP, EOVERFLOW
-        7 | 27 | 34 | 36 | 40 | 75 => 5,
-        // EINVAL, ENOTTY, ENOSYS, EOPNOTSUPP
-        22 | 25 | 38 | 95 => 6,
-        // ENOMEM, ENFILE, EMFILE, ENOSPC, EDQUOT
-        12 | 23 | 24 | 28 | 122 => 7,
-        // ENETUNREACH, ECONNRESET, ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH
-        101 | 104 | 107 | 110 | 112 | 113 => 8,
-        _ => 0,
-    }
-}
 
 pub(super) fn put_trouble(out: &mut Vec<u8>, trouble: Trouble) {
     let (code, errno) = match trouble {
@@ -42,7 +20,7 @@ pub(super) fn put_trouble(out: &mut Vec<u8>, trouble: Trouble) {
     };
     out.push(code);
     if let Some(errno) = errno {
-        out.push(reason(errno));
+        out.push(Reason::of(errno).code());
         put_varint(out, u64::from(errno as u32));
     }
 }
@@ -57,7 +35,7 @@ pub(super) fn read_trouble(reader: &mut Reader<'_>) -> Result<Trouble, CodecErro
         return damaged("errno");
     };
     // Other systems have other numbers; a later version that reads what they wrote keeps both.
-    if said != reason(errno) {
+    if said != Reason::of(errno).code() {
         return Err(CodecError::Unknown(format!("reason {said} for errno {errno}")));
     }
     match code {

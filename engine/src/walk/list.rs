@@ -7,14 +7,13 @@ use super::{BATCH, Batch, Found, Mount};
 use crate::dump::is_temporary;
 use crate::entry::{DirPath, Kind, Trouble, join};
 use crate::filter::{DirRules, Filter};
-use crate::fsmeta::{Blank, ENOENT, ENOTDIR, FollowLinks, Hint, Names, errno_of, examine, is_gone, list_dir};
+use crate::fsmeta::{AsFd, Blank, FollowLinks, Hint, Names, examine, is_gone, list_dir};
+use crate::platform::errno::{NOT_A_DIRECTORY, NOT_FOUND, errno_of};
+use crate::platform::paths::from_root;
 use crate::restore::is_leftover;
 use parking_lot::Mutex;
-use std::ffi::OsStr;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -307,7 +306,7 @@ impl Lister {
             return false;
         }
         if is_dir && self.left_out.names(&scratch.path, &meta) {
-            self.met.lock().push(absolute(&scratch.path));
+            self.met.lock().push(from_root(&scratch.path));
             return false;
         }
         let mount = match is_dir {
@@ -377,7 +376,7 @@ impl Lister {
         };
         let is_dir = kind == Kind::Dir;
         if self.filter.leaves_out_source(&scratch.path, is_dir) {
-            self.excluded.lock().push(absolute(&scratch.path));
+            self.excluded.lock().push(from_root(&scratch.path));
             return false;
         }
         let mut special = false;
@@ -404,11 +403,11 @@ impl Lister {
             // A link is stored as a link, so what the user reaches through it has no place.
             for below in &source.children {
                 let path = join(&scratch.path, &below.name);
-                self.note_missing(below, &path, ENOTDIR);
+                self.note_missing(below, &path, NOT_A_DIRECTORY);
             }
         }
         if matches!(kind, Kind::Symlink { .. }) || is_special(&kind) {
-            self.bare.lock().push((absolute(&scratch.path), kind.clone()));
+            self.bare.lock().push((from_root(&scratch.path), kind.clone()));
         }
         let mount = match is_dir {
             true => Mount::of(mount, meta.dev, listing.visit.own_dev),
@@ -447,7 +446,7 @@ impl Lister {
                 });
                 return true;
             }
-            Ok(_) => ENOTDIR,
+            Ok(_) => NOT_A_DIRECTORY,
             Err(e) => errno_of(&e),
         };
         for below in &source.children {
@@ -467,7 +466,7 @@ impl Lister {
         for source in listing.visit.sources.iter().flat_map(|s| &s.children) {
             if !listing.names.contains(&source.name) {
                 let path = join(&listing.dir, &source.name);
-                self.note_missing(source, &path, ENOENT);
+                self.note_missing(source, &path, NOT_FOUND);
             }
         }
     }
@@ -486,8 +485,4 @@ fn is_special(kind: &Kind) -> bool {
         Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo => true,
         Kind::File | Kind::Dir | Kind::Symlink { .. } | Kind::Socket => false,
     }
-}
-
-fn absolute(path: &[u8]) -> PathBuf {
-    Path::new("/").join(OsStr::from_bytes(path))
 }

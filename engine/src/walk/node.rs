@@ -4,12 +4,11 @@
 //! descriptors allows. Else it is closed and opened again from its nearest open ancestor, component by component and
 //! without following links.
 
-use crate::fsmeta::{open_ancestor, open_dir, open_linked_dir, open_root};
+use crate::fsmeta::{AsFd, BorrowedFd, OwnedFd, open_ancestor, open_dir, open_linked_dir, open_root};
 use chunkstore::descriptors::{self, Permit};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 

@@ -2,11 +2,11 @@
 
 use crate::entry::Meta;
 use crate::error::{Error, Result};
-use crate::fsmeta::{errno_of, stat_path};
+use crate::fsmeta::stat_path;
+use crate::platform::errno::errno_of;
+use crate::platform::paths::{from_root, name_bytes};
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ impl Source {
     /// Paths of the sources here and below; `path` is this one's.
     pub(super) fn named_paths(&self, path: &[u8], to: &mut Vec<PathBuf>) {
         if self.named {
-            to.push(Path::new("/").join(OsStr::from_bytes(path)));
+            to.push(from_root(path));
         }
         for child in &self.children {
             child.named_paths(&crate::entry::join(path, &child.name), to);
@@ -152,7 +152,7 @@ fn normal(path: &Path) -> io::Result<PathBuf> {
 
 fn components(path: &Path) -> Vec<Vec<u8>> {
     let names = path.components().filter_map(|c| match c {
-        Component::Normal(name) => Some(name.as_bytes().to_vec()),
+        Component::Normal(name) => Some(name_bytes(name).to_vec()),
         Component::RootDir | Component::CurDir | Component::ParentDir | Component::Prefix(_) => None,
     });
     names.collect()

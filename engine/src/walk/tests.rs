@@ -1,13 +1,13 @@
 use super::*;
 use crate::entry::{cmp_dirs, join};
 use crate::filter::FilterOptions;
-use crate::fsmeta::{ENOENT, ENOTDIR, Target, check_name};
+use crate::fsmeta::{AsFd, Target, check_name};
+use crate::platform::errno::{NOT_A_DIRECTORY, NOT_FOUND};
 use proptest::prelude::*;
 use std::cmp::Ordering as Order;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 
@@ -301,7 +301,10 @@ fn missing_sources_are_told() {
     let missing = walk.missing_sources();
     assert_eq!(
         missing,
-        [(sources[0].clone(), ENOENT), (sources[1].clone(), ENOTDIR)]
+        [
+            (sources[0].clone(), NOT_FOUND),
+            (sources[1].clone(), NOT_A_DIRECTORY)
+        ]
     );
     let got = below(&gather(&mut walk), dir.path());
     assert_eq!(names(&got, b"").unwrap(), ["f"]);
@@ -319,7 +322,7 @@ fn a_source_that_vanishes_after_the_start_is_told() {
     let mut walk = Walk::start(&Sources::of(std::slice::from_ref(&source)), plain(), 1).unwrap();
     fs::remove_dir_all(dir.path().join("a")).unwrap();
     gather(&mut walk);
-    assert_eq!(walk.missing_sources(), [(source, ENOENT)]);
+    assert_eq!(walk.missing_sources(), [(source, NOT_FOUND)]);
 }
 
 #[test]
@@ -344,7 +347,7 @@ fn a_directory_that_cannot_be_opened_is_trouble() {
     assert_eq!(seen.len(), 4);
     assert_eq!(
         seen[2],
-        (gone, Some(Trouble::Unreadable { errno: ENOENT }), false)
+        (gone, Some(Trouble::Unreadable { errno: NOT_FOUND }), false)
     );
 }
 
@@ -381,7 +384,7 @@ fn a_listing_that_breaks_off_is_trouble() {
     assert_eq!(outcome.batches.len(), 1);
     assert_eq!(
         outcome.batches[0].trouble,
-        Some(Trouble::Unreadable { errno: ENOENT })
+        Some(Trouble::Unreadable { errno: NOT_FOUND })
     );
     assert!(outcome.batches[0].last && outcome.batches[0].entries.is_empty());
 }

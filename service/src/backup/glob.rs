@@ -2,7 +2,7 @@
 //! bytes, so one that is not UTF-8 is matched like every other.
 
 use crate::failure::Failure;
-use std::os::unix::ffi::OsStrExt;
+use engine::platform::paths::{from_bytes, name_bytes};
 use std::path::{Path, PathBuf};
 
 /// Directories below each other that `**` goes down at most: PATH_MAX has room for no more.
@@ -37,7 +37,7 @@ fn descend(at: PathBuf, parts: &[Part], depth: usize, found: &mut Vec<PathBuf>) 
         return;
     };
     if let Part::Plain(name) = part {
-        let next = at.join(std::ffi::OsStr::from_bytes(name));
+        let next = at.join(from_bytes(name));
         // A link that leads nowhere is there too.
         if next.symlink_metadata().is_ok() {
             descend(next, rest, depth, found);
@@ -68,7 +68,7 @@ fn descend(at: PathBuf, parts: &[Part], depth: usize, found: &mut Vec<PathBuf>) 
                     descend(next, parts, depth - 1, found);
                 }
             }
-            Part::Glob(tokens) if matches(tokens, &units(entry.file_name().as_bytes())) => {
+            Part::Glob(tokens) if matches(tokens, &units(name_bytes(&entry.file_name()))) => {
                 descend(next, rest, depth, found);
             }
             Part::Glob(_) | Part::Plain(_) => {}
@@ -191,6 +191,7 @@ fn matches(tokens: &[Token], name: &[u32]) -> bool {
 mod tests {
     use super::*;
     use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn components() {

@@ -19,6 +19,7 @@ pub use engine::backup::Ignore;
 pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
 use engine::manifest::Summary;
+use engine::platform::process;
 pub use engine::replicate::Followed as FollowerReport;
 use engine::replicate::Follower;
 use engine::repo::{self, Repo};
@@ -225,7 +226,7 @@ fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, F
     let options = run::BackupOptions::new(Vec::new(), &host, context.now.timestamp());
     Ok(run::BackupOptions {
         filter: request.filter.clone(),
-        user: repo::user_name(),
+        user: process::user_name(),
         tags: request.tags.clone(),
         description: request.description.clone(),
         time: request.time,

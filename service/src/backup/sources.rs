@@ -3,8 +3,9 @@
 
 use super::glob::matching;
 use crate::failure::Failure;
-use crate::paths::{absolute, path_from};
+use crate::paths::absolute;
 use crate::status::Status;
+use engine::platform::paths::from_bytes;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
@@ -42,15 +43,15 @@ pub fn collect(paths: &[OsString], lists: &SourceLists) -> Result<CollectedSourc
         }
     }
     for file in &lists.verbatim {
-        found.extend(lines(without_mark(&read_list(file)?), b'\n').map(path_from));
+        found.extend(lines(without_mark(&read_list(file)?), b'\n').map(|line| from_bytes(line).into_owned()));
     }
     for file in &lists.raw {
-        found.extend(lines(&read_list(file)?, 0).map(path_from));
+        found.extend(lines(&read_list(file)?, 0).map(|line| from_bytes(line).into_owned()));
     }
     let mut sources = Vec::with_capacity(found.len());
     let mut followed = BTreeSet::new();
     for path in &found {
-        let source = path_from(&absolute(path)?);
+        let source = from_bytes(&absolute(path)?).into_owned();
         if is_link_followed(path, &source) {
             followed.insert(source.clone());
         }
@@ -119,7 +120,7 @@ fn lines(bytes: &[u8], end: u8) -> impl Iterator<Item = &[u8]> {
 /// The path itself if there is one of this name, or else the paths that it matches as a pattern; one that matches none
 /// stays as it is, and is reported as missing.
 fn expand(line: &[u8], found: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let path = path_from(line);
+    let path = from_bytes(line).into_owned();
     let is_pattern = line.iter().any(|byte| b"*?[".contains(byte));
     if !is_pattern || path.symlink_metadata().is_ok() {
         found.push(path);

@@ -4,7 +4,7 @@
 use super::sources::SourceLists;
 use crate::failure::Failure;
 use crate::status::Status;
-use engine::child;
+use engine::platform::child;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::process::{Child, ChildStdout, Stdio};

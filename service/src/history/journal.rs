@@ -3,12 +3,11 @@
 
 use super::read::last_ids;
 use super::{HistoryRow, JobInfo, month_of};
-use crate::key_file::make_folder;
 use crate::status::Status;
+use engine::platform::{files, lock, private};
 use engine::run::LocalDirs;
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -56,21 +55,13 @@ impl Journal {
         let mut row = job.row(start);
         loop {
             let path = self.live().join(&row.id);
-            match private().create_new(true).open(&path) {
+            match files::create(&path, &line(&row)?) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => row.id = super::new_id(start),
-                Err(e) => return Err(e),
-                Ok(mut file) => {
+                created => {
+                    created?;
+                    let file = lock::open(&path)?;
                     // Whoever looks whether it runs may hold it for a moment.
-                    flock(&file, FlockOperation::LockExclusive)?;
-                    let written = file
-                        .write_all(&line(&row)?)
-                        .and_then(|()| file.sync_all())
-                        .and_then(|()| File::open(self.live())?.sync_all());
-                    if let Err(e) = written {
-                        // An empty row is removed by whoever looks next.
-                        let _ = std::fs::remove_file(&path);
-                        return Err(e);
-                    }
+                    lock::lock(&file)?;
                     return Ok((row, LiveRow { path, _file: file }));
                 }
             }
@@ -114,7 +105,7 @@ impl Journal {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 file => file?,
             };
-            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            if !lock::try_lock(&file)? {
                 continue;
             }
             if let Some(mut row) = read_row(&mut file)
@@ -154,7 +145,7 @@ impl Journal {
                 continue;
             };
             // A lock that can be had is one of a process that is gone; it is given back at once.
-            let is_alive = flock(&file, FlockOperation::NonBlockingLockShared).is_err();
+            let is_alive = !lock::try_lock(&file)?;
             rows.extend(read_row(&mut file).filter(|row| is_alive && row.id == *id));
         }
         Ok(rows)
@@ -163,7 +154,7 @@ impl Journal {
     /// Asks a running job to stop at its next safe point.
     pub fn ask_to_stop(&self, id: &str) -> io::Result<()> {
         let path = self.live().join(id);
-        private().create(true).open(path.with_extension(STOP)).map(drop)
+        files::open_private(&path.with_extension(STOP)).map(drop)
     }
 
     pub fn is_asked_to_stop(&self, id: &str) -> bool {
@@ -177,9 +168,9 @@ impl Journal {
     }
 
     fn lock(&self) -> io::Result<File> {
-        make_folder(&self.live())?;
-        let lock = private().create(true).open(self.dir.join("lock"))?;
-        flock(&lock, FlockOperation::LockExclusive)?;
+        private::create_dir_all(&self.live())?;
+        let lock = lock::open(&self.dir.join("lock"))?;
+        lock::lock(&lock)?;
         Ok(lock)
     }
 
@@ -191,7 +182,7 @@ impl Journal {
         if is_new {
             self.expire()?;
         }
-        let mut file = private().read(true).create(true).open(&path)?;
+        let mut file = files::open_private(&path)?;
         let end = file.seek(SeekFrom::End(0))?;
         let mut bytes = line(row)?;
         // A power cut may have left half a row.
@@ -210,7 +201,7 @@ impl Journal {
             return Err(e);
         }
         match is_new {
-            true => File::open(&self.dir)?.sync_all(),
+            true => files::sync_folder(&self.dir),
             false => Ok(()),
         }
     }
@@ -266,13 +257,4 @@ fn line(row: &HistoryRow) -> io::Result<Vec<u8>> {
     }
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-/// For the owner only.
-pub(crate) fn private() -> OpenOptions {
-    let mut options = File::options();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }

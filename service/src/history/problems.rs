@@ -1,9 +1,9 @@
 //! The problems of one job, one a line, written as they come so that they survive a job that is killed.
 
-use super::journal::{Journal, private};
-use crate::key_file::make_folder;
+use super::journal::Journal;
 use engine::entry::Trouble;
 use engine::monitor::{Lost, Problem, ProblemKind};
+use engine::platform::{files, private};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -122,10 +122,10 @@ impl ProblemLog {
             Some(file) => file,
             None => {
                 if let Some(dir) = path.parent() {
-                    make_folder(dir)?;
+                    private::create_dir_all(dir)?;
                     make_room(dir)?;
                 }
-                self.file.insert(private().create(true).append(true).open(path)?)
+                self.file.insert(files::open_private(path)?)
             }
         };
         let mut line = serde_json::to_vec(&ProblemRow::from(problem))?;

@@ -13,6 +13,7 @@ use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
 use engine::entry::Trouble;
 use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::platform::errno::error;
 use engine::run::CancelToken;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -91,7 +92,7 @@ impl<'a> Recorder<'a> {
             Ok((row, live)) => (row, Some(live), None),
             // Where there is no home directory, nobody looks for a history.
             Err(_) if dirs.state.starts_with(NOWHERE) => (job.row(start), None, Some(String::new())),
-            Err(e) => (job.row(start), None, Some(e.to_string())),
+            Err(e) => (job.row(start), None, Some(words::in_dir(journal.dir(), &e))),
         };
         Ok(Recorder {
             tape: Tape {
@@ -166,7 +167,7 @@ impl<'a> Recorder<'a> {
             _ => self.journal.end(&row, self.live.take()),
         };
         if let Err(e) = written {
-            let why = words::not_kept(&e);
+            let why = words::not_kept(&words::in_dir(self.journal.dir(), &e));
             face.notice(&Notice::Warning {
                 during: "history",
                 why: &why,
@@ -228,7 +229,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Why a job is incomplete in which this is the only kind of problem.
 fn reason(what: &ProblemKind) -> Option<&'static str> {
     use std::io::ErrorKind as Kind;
-    let of = |errno: i32| match std::io::Error::from_raw_os_error(errno).kind() {
+    let of = |errno: i32| match error(errno).kind() {
         Kind::PermissionDenied => Status::AccessDenied,
         Kind::StorageFull | Kind::QuotaExceeded => Status::OutOfSpace,
         Kind::OutOfMemory => Status::OutOfMemory,

@@ -28,6 +28,10 @@ pub fn not_one_row(id: &str, found: usize) -> String {
     }
 }
 
+pub fn in_dir(dir: &std::path::Path, error: &dyn std::fmt::Display) -> String {
+    format!("can't write in {}: {error}", dir.display())
+}
+
 pub fn not_kept(error: &dyn std::fmt::Display) -> String {
     format!(
         "this run is not in the history: {error}; is the state directory (DEDUP_STATE_DIR) full or read-only?"

@@ -5,7 +5,7 @@ use super::words;
 use crate::failure::Failure;
 use crate::settings::tables::SetTable;
 use crate::status::Status;
-use engine::child;
+use engine::platform::child;
 use std::io;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -82,11 +82,7 @@ enum Ended {
 }
 
 fn start(text: &str, info: &HookInfo<'_>) -> io::Result<Child> {
-    let mut command = match cfg!(windows) {
-        true => child::command("cmd")?,
-        false => child::command("sh")?,
-    };
-    command.args([if cfg!(windows) { "/C" } else { "-c" }, text]);
+    let mut command = child::shell(text.as_ref())?;
     command.stdin(Stdio::null()).stdout(io::stderr());
     command.env("DEDUP_SET", info.set).env("DEDUP_CAUSE", info.cause);
     if let Some(status) = info.status {
@@ -97,8 +93,7 @@ fn start(text: &str, info: &HookInfo<'_>) -> io::Result<Child> {
         command.env("DEDUP_SNAPSHOT", snapshot);
     }
     // What it starts in turn is killed with it.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    child::in_own_group(&mut command);
     child::start(move || command.spawn())
 }
 
@@ -110,23 +105,12 @@ fn wait(mut child: Child, limit: Duration, stop: &dyn Fn() -> bool) -> io::Resul
         }
         let is_late = Instant::now() >= end;
         if is_late || stop() {
-            kill(&mut child);
+            child::kill_group(&mut child)?;
             child.wait()?;
             return Ok(if is_late { Ended::TimedOut } else { Ended::Stopped });
         }
         std::thread::sleep(LOOK);
     }
-}
-
-fn kill(child: &mut Child) {
-    #[cfg(unix)]
-    if let Ok(pid) = i32::try_from(child.id())
-        && let Some(pid) = rustix::process::Pid::from_raw(pid)
-    {
-        // It may have ended meanwhile.
-        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-    }
-    let _ = child.kill();
 }
 
 #[cfg(test)]

@@ -298,7 +298,7 @@ impl SetRun<'_> {
 
     /// `None` if it runs elsewhere.
     fn lock(&self) -> Option<SetLock> {
-        match state::lock(self.dirs, self.name) {
+        match state::try_lock(self.dirs, self.name) {
             Ok(lock) => lock,
             // The backup matters more than that there is only one.
             Err(e) => {
@@ -309,7 +309,7 @@ impl SetRun<'_> {
     }
 
     fn save(&self, state: &SetState) {
-        if let Err(failure) = state::save_durably(self.dirs, self.name, state) {
+        if let Err(failure) = state::save(self.dirs, self.name, state) {
             self.warn(&words::not_noted(self.name, &failure.message));
         }
     }

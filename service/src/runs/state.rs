@@ -9,12 +9,10 @@
 use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::history::moment;
-use crate::key_file::make_folder;
 use crate::schedule::{FailedAttempts, Past};
-use engine::repo::{write_durably, write_replacing};
+use engine::platform::{files, lock, private};
 use engine::run::LocalDirs;
 use jiff::{SignedDuration, Timestamp};
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};
@@ -113,15 +111,13 @@ pub fn load(dirs: &LocalDirs, set: &str) -> Result<Option<SetState>, Failure> {
     read(&file(dirs, set, "json"))
 }
 
+/// Durably: a run that was begun is not begun again, even after a power cut.
 pub fn save(dirs: &LocalDirs, set: &str, state: &SetState) -> Result<(), Failure> {
-    let bytes = to_bytes(state)?;
-    Ok(write_replacing(&file(dirs, set, "json"), &bytes)?)
+    write(&file(dirs, set, "json"), state)
 }
 
-/// The same before anything relies on it: a run that was begun is not begun again, even after a power cut.
-pub fn save_durably(dirs: &LocalDirs, set: &str, state: &SetState) -> Result<(), Failure> {
-    let bytes = to_bytes(state)?;
-    Ok(write_durably(&file(dirs, set, "json"), &bytes)?)
+fn write(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
+    files::atomic_write(path, &to_bytes(value)?).map_err(|e| Failure::io("can't write", path, &e))
 }
 
 fn to_bytes(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
@@ -150,17 +146,11 @@ pub struct SetLock {
 }
 
 /// `None` if the set is running. Where no lock can be made, because nothing can be written, there is none.
-pub fn lock(dirs: &LocalDirs, set: &str) -> Result<Option<SetLock>, io::Error> {
+pub fn try_lock(dirs: &LocalDirs, set: &str) -> Result<Option<SetLock>, io::Error> {
     let path = file(dirs, set, "lock");
-    if let Some(dir) = path.parent() {
-        make_folder(dir)?;
-    }
-    let file = crate::history::journal::private().create(true).open(path)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(SetLock { _file: Some(file) })),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(e) => Err(e.into()),
-    }
+    private::create_dir_all(files::folder_of(&path))?;
+    let file = lock::open(&path)?;
+    Ok(lock::try_lock(&file)?.then_some(SetLock { _file: Some(file) }))
 }
 
 impl SetLock {
@@ -192,7 +182,7 @@ pub fn paused(dirs: &LocalDirs, now: Timestamp) -> Result<Option<Timestamp>, Fai
 }
 
 pub fn pause(dirs: &LocalDirs, pause: &Pause) -> Result<(), Failure> {
-    Ok(write_durably(&pause_file(dirs), &to_bytes(pause)?)?)
+    write(&pause_file(dirs), pause)
 }
 
 /// Ends a pause. False if there is none.
@@ -249,7 +239,7 @@ mod tests {
         assert_eq!(load(&dirs, "a"), Ok(None));
         let mut state = SetState::new("daily 12:30", now);
         state.slot = Some(now);
-        save_durably(&dirs, "a", &state).unwrap();
+        save(&dirs, "a", &state).unwrap();
         assert_eq!(load(&dirs, "a"), Ok(Some(state.clone())));
         assert!(!state.brought_up("daily 12:30", at("2026-11-28T12:00:00Z")));
         assert!(state.brought_up("daily 12:31", at("2026-11-28T12:00:00Z")));
@@ -276,10 +266,10 @@ mod tests {
     fn one_run_of_a_set_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let dirs = dirs(dir.path());
-        let first = lock(&dirs, "a").unwrap();
-        assert!(first.is_some() && lock(&dirs, "a").unwrap().is_none());
-        assert!(lock(&dirs, "b").unwrap().is_some());
+        let first = try_lock(&dirs, "a").unwrap();
+        assert!(first.is_some() && try_lock(&dirs, "a").unwrap().is_none());
+        assert!(try_lock(&dirs, "b").unwrap().is_some());
         drop(first);
-        assert!(lock(&dirs, "a").unwrap().is_some());
+        assert!(try_lock(&dirs, "a").unwrap().is_some());
     }
 }

@@ -6,8 +6,10 @@ use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::history::journal::Journal;
 use crate::schedule::{Verdict, slots, verdict};
+use crate::settings::Remote;
 use crate::settings::schedule::Schedule;
 use crate::settings::tables::SetTable;
+use engine::replicate::noted;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
 /// A slot that has had no successful run for so long is overdue.
@@ -66,6 +68,35 @@ pub fn sets(context: &Context) -> Result<Vec<SetStatus<'_>>, Failure> {
         });
     }
     Ok(found)
+}
+
+/// What was last known of a remote; it is not asked.
+pub struct RemoteStatus<'a> {
+    pub name: &'a str,
+    /// Snapshots that it lacks; `None` for one that was never a replica.
+    pub behind: Option<u64>,
+    pub reached: Option<Timestamp>,
+}
+
+pub fn remotes(context: &Context) -> Result<Vec<RemoteStatus<'_>>, Failure> {
+    let dirs = context.dirs()?;
+    let status = |remote: &'_ Remote| {
+        let noted = noted(&dirs, &remote.url);
+        let reached = noted.filter(|noted| noted.reached > 0);
+        (
+            noted.map(|noted| noted.behind),
+            reached.and_then(|noted| Timestamp::from_second(noted.reached).ok()),
+        )
+    };
+    let all = context.settings.remotes.iter().map(|remote| {
+        let (behind, reached) = status(remote);
+        RemoteStatus {
+            name: &remote.name,
+            behind,
+            reached,
+        }
+    });
+    Ok(all.collect())
 }
 
 fn is_overdue(schedule: &Schedule, known: &SetState, now: &Zoned) -> bool {

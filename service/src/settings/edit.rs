@@ -4,8 +4,8 @@ use super::{Remote, own_file};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use engine::platform::files;
+use std::path::PathBuf;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 const REMOTES: &str = "remotes";
@@ -63,24 +63,10 @@ fn edit(
     let remotes = document.entry(REMOTES).or_insert(Item::Table(remotes));
     let remotes = remotes.as_table_like_mut();
     change(remotes.ok_or_else(|| wrong(&"'remotes' must be a table"))?)?;
-    write(&path, document.to_string().as_bytes()).map_err(|e| Failure::io("can't write", &path, &e))?;
+    // A URL in it may hold a password, so a new one is only for its owner.
+    let written = files::rewrite(&path, document.to_string().as_bytes());
+    written.map_err(|e| Failure::io("can't write", &path, &e))?;
     Ok(path)
-}
-
-/// Replaces the file whole, where a symbolic link leads to it there. A URL in it may hold a password, so a new one is
-/// only for its owner.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    crate::key_file::make_folder(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(bytes)?;
-    if let Ok(meta) = std::fs::metadata(path) {
-        file.as_file().set_permissions(meta.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    std::fs::File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]

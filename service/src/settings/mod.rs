@@ -6,6 +6,7 @@ pub mod cron;
 pub mod edit;
 pub mod schedule;
 pub mod schema;
+pub mod show;
 pub mod tables;
 pub mod values;
 

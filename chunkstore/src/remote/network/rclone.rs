@@ -77,8 +77,8 @@ impl Rclone {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .process_group(0);
+            .kill_on_drop(true);
+        child::detach(&mut command);
         let mut child = child::start_async(command).map_err(|e| not_started("rclone", &e))?;
         let Some(said) = child.stderr.take() else {
             return Err(Fault::lasting(ErrorKind::Other, "rclone has no pipe"));

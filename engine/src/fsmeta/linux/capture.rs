@@ -1,7 +1,8 @@
 //! Metadata of a source's entry: the cheap part by one statx, the rest only for entries that changed.
 
-use super::{Owners, errno_of, xattr};
+use super::{Owners, xattr};
 use crate::entry::{Kind, Meta, Time, Trouble, Xattr};
+use crate::platform::errno::errno_of;
 use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp};
 use std::io;
 use std::os::fd::BorrowedFd;

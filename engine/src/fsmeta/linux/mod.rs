@@ -23,13 +23,8 @@ pub use target::{FileId, Target, TargetDir};
 use rustix::io::Errno;
 use std::io;
 
-pub const ENOENT: i32 = Errno::NOENT.raw_os_error();
-pub const ENOTDIR: i32 = Errno::NOTDIR.raw_os_error();
-
-/// The number that [`Trouble`](crate::entry::Trouble) records.
-pub fn errno_of(error: &io::Error) -> i32 {
-    error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())
-}
+/// What is open, and whatever has it open. On another system its handles have these names.
+pub use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Whether `error` says that the name is not there any more.
 pub fn is_gone(error: &io::Error) -> bool {

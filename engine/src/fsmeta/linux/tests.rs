@@ -4,7 +4,7 @@
 use super::*;
 use crate::entry::{Kind, Meta, Time, Trouble, Xattr};
 use crate::fsmeta::{ApplyOptions, Names, Owner, TargetError};
-use crate::nobody::{NOBODY, as_nobody};
+use crate::platform::nobody::{NOBODY, as_nobody};
 use rustix::fs::{CWD, RenameFlags};
 use std::fs::{self, File};
 use std::os::fd::AsFd;

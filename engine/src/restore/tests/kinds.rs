@@ -411,7 +411,7 @@ fn many_empty_directories_and_a_deep_one() {
 /// Without root's rights: owners stay, what only root may give is a warning, and modes keep nobody out meanwhile.
 #[test]
 fn as_somebody_else() {
-    crate::nobody::as_nobody(|| {
+    crate::platform::nobody::as_nobody(|| {
         let kit = Kit::new();
         let manifest = kit.craft(|craft| {
             craft.dir("closed").meta.mode = 0o500;

@@ -205,9 +205,8 @@ fn command(address: &Address, stall: Duration) -> io::Result<Command> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        // A key typed at the terminal is for this program, which then ends in good order.
-        .process_group(0);
+        .kill_on_drop(true);
+    child::detach(&mut command);
     Ok(command)
 }
 

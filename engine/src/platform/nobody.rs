@@ -1,4 +1,4 @@
-//! For tests: work without root's rights.
+//! For tests, the engine's and those of the whole: work without root's rights.
 
 /// A user without rights.
 pub const NOBODY: u32 = 65_534;

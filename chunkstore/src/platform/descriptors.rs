@@ -9,10 +9,8 @@
 //! Should the system refuse one all the same, because something else took it, [`patiently`] waits for a while. What then
 //! fails is the run, never the file that was to be opened.
 
-use rustix::io::{Errno, retry_on_intr};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use super::system;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -25,6 +23,9 @@ const PER_THREAD: usize = 8;
 const KEPT_MOST: usize = 1024;
 /// Where a system has no limit.
 const UNLIMITED: u64 = 1 << 20;
+
+#[cfg(unix)]
+pub use super::unix::open_patiently;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const FIRST_WAIT: Duration = Duration::from_millis(5);
@@ -109,24 +110,15 @@ fn threads_within(limit: usize, wanted: usize) -> usize {
 
 /// The limit that is in force.
 fn limit() -> usize {
-    let soft = getrlimit(Resource::Nofile).current.unwrap_or(UNLIMITED);
+    let soft = system::descriptor_limit().unwrap_or(UNLIMITED);
     usize::try_from(soft.min(UNLIMITED)).unwrap_or(usize::MAX)
 }
 
 /// Raises this process's limit as far as the system lets it. For programs, before anything is opened: a library's
 /// process is its host's.
 pub fn raise_limit() -> io::Result<()> {
-    let given = getrlimit(Resource::Nofile);
     // A limit in the thousands of millions slows down children that close all descriptors one by one.
-    let wanted = given.maximum.map_or(UNLIMITED, |hard| hard.min(UNLIMITED));
-    if given.current.is_none_or(|soft| soft >= wanted) {
-        return Ok(());
-    }
-    let raised = Rlimit {
-        current: Some(wanted),
-        maximum: given.maximum,
-    };
-    Ok(setrlimit(Resource::Nofile, raised)?)
+    system::raise_descriptor_limit(UNLIMITED)
 }
 
 /// A permit to keep one more open that could be opened again; `None` when there are enough.
@@ -168,12 +160,6 @@ pub fn patiently<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// The same for a call of the system, which is also repeated when a signal interrupts it.
-pub fn open_patiently(mut open: impl FnMut() -> rustix::io::Result<OwnedFd>) -> rustix::io::Result<OwnedFd> {
-    let opened = patiently(|| retry_on_intr(&mut open).map_err(io::Error::from));
-    opened.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
-}
-
 /// Whether `error` says that too many files are open, in this process or in the whole system.
 pub fn are_exhausted(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(is_exhaustion)
@@ -181,9 +167,7 @@ pub fn are_exhausted(error: &io::Error) -> bool {
 
 /// The same for an error's number.
 pub fn is_exhaustion(errno: i32) -> bool {
-    [Errno::MFILE, Errno::NFILE]
-        .map(Errno::raw_os_error)
-        .contains(&errno)
+    system::is_exhaustion(errno)
 }
 
 /// The limit that is in force, for messages.
@@ -194,6 +178,7 @@ pub(crate) fn limit_in_force() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
     #[test]
     fn shares_fit_into_the_limit_whatever_it_is() {

@@ -4,17 +4,16 @@
 //! SIGKILL. For that the program, where it has called [`launch`], starts its own binary, which asks the kernel for the
 //! signal (`PR_SET_PDEATHSIG`) and then becomes the child: no code of ours has to run between fork and exec.
 
+use super::system;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 /// Variables of this program begin so.
 const OURS: &str = "DEDUP_";
-/// Where programs are looked for if nothing says where.
-const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A command that sees no variable of ours and ends with us. An error where there is no such program.
 pub fn command(program: impl AsRef<OsStr>) -> io::Result<Command> {
@@ -34,30 +33,15 @@ fn hide(command: &mut Command, names: impl Iterator<Item = OsString>) {
 /// The file that a program's name means, so that a missing one is told before anything is started.
 fn find(program: &OsStr, path: Option<&OsStr>) -> io::Result<PathBuf> {
     let named = Path::new(program);
-    if named.components().count() > 1 || !cfg!(unix) {
-        return match named.metadata() {
-            Err(e) if cfg!(unix) => Err(e),
-            _ => Ok(named.to_path_buf()),
-        };
+    if named.components().count() > 1 {
+        return named.metadata().map(|_| named.to_path_buf());
     }
-    let folders = std::env::split_paths(path.unwrap_or(OsStr::new(USUAL_PATH)));
+    let folders = std::env::split_paths(path.unwrap_or(OsStr::new(system::USUAL_PATH)));
     let mut files = folders.map(|folder| folder.join(named));
-    files.find(|file| is_executable(file)).ok_or_else(|| {
+    files.find(|file| system::is_executable(file)).ok_or_else(|| {
         let why = "it is not installed, or not in a directory of PATH";
         io::Error::new(io::ErrorKind::NotFound, why)
     })
-}
-
-#[cfg(unix)]
-fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    file.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(file: &Path) -> bool {
-    file.is_file()
 }
 
 /// Starts a child and returns what `start` makes of it. The kernel sends the signal when the *thread* that started the
@@ -98,62 +82,33 @@ fn starter() -> io::Result<SyncSender<Task>> {
     Ok(starter.insert(sender).clone())
 }
 
+/// A command that runs a line in the user's shell.
+pub fn shell(line: &OsStr) -> io::Result<Command> {
+    let (program, option) = system::SHELL;
+    let mut command = command(program)?;
+    command.arg(option).arg(line);
+    Ok(command)
+}
+
+/// Has a child, and what it starts in turn, be one group, which [`kill_group`] ends.
+pub fn in_own_group(command: &mut Command) {
+    system::in_own_group(command);
+}
+
+/// Ends a child that was started [`in_own_group`], and what it started, at once.
+pub fn kill_group(child: &mut Child) -> io::Result<()> {
+    system::kill_group(child)
+}
+
+/// Keeps the terminal's signals from a child: a key typed there is for this program, which then ends in good order.
+pub(crate) fn detach(command: &mut tokio::process::Command) {
+    system::detach(command);
+}
+
 pub use launcher::launch;
 
 #[cfg(target_os = "linux")]
-mod launcher {
-    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-    use std::ffi::{OsStr, OsString};
-    use std::io::Write;
-    use std::os::unix::process::CommandExt;
-    use std::path::Path;
-    use std::process::{Command, ExitCode};
-    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-    /// First argument of the program when it is to become a child of itself.
-    const BECOME: &str = "--become-child";
-    const SELF: &str = "/proc/self/exe";
-
-    static LAUNCHES: AtomicBool = AtomicBool::new(false);
-
-    pub(super) fn command(name: &OsStr, path: &Path) -> Command {
-        // Without /proc a child may outlive us, which is better than none.
-        if LAUNCHES.load(Relaxed) && Path::new(SELF).exists() {
-            let mut command = Command::new(SELF);
-            command.args([BECOME, &std::process::id().to_string()]);
-            command.arg(path).arg(name);
-            return command;
-        }
-        let mut command = Command::new(path);
-        command.arg0(name);
-        command
-    }
-
-    /// To be called first in `main`: where this process was started to become a child, it does. An exit code where that
-    /// failed, and nothing where it is the program itself.
-    pub fn launch() -> Option<ExitCode> {
-        LAUNCHES.store(true, Relaxed);
-        let mut arguments = std::env::args_os().skip(1);
-        (arguments.next()? == BECOME).then(|| become_child(arguments))
-    }
-
-    fn become_child(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
-        let (Some(parent), Some(path), Some(name)) = (arguments.next(), arguments.next(), arguments.next())
-        else {
-            return ExitCode::FAILURE;
-        };
-        let asked = set_parent_process_death_signal(Some(Signal::KILL));
-        // It may have ended before it was asked for.
-        let is_there = getppid().is_some_and(|pid| parent == pid.as_raw_nonzero().to_string().as_str());
-        if asked.is_err() || !is_there {
-            return ExitCode::FAILURE;
-        }
-        let error = Command::new(&path).arg0(&name).args(arguments).exec();
-        // A closed standard error leaves nobody to tell.
-        let _ = writeln!(std::io::stderr(), "can't start {}: {error}", path.display());
-        ExitCode::from(127)
-    }
-}
+use super::linux as launcher;
 
 #[cfg(not(target_os = "linux"))]
 mod launcher {
@@ -161,6 +116,7 @@ mod launcher {
     use std::path::Path;
     use std::process::{Command, ExitCode};
 
+    /// Where the system does not end children with their parent, one may outlive this process.
     pub(super) fn command(_: &OsStr, path: &Path) -> Command {
         Command::new(path)
     }

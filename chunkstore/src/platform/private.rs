@@ -1,50 +1,40 @@
 //! Files and folders for their owner only, whatever the umask says: the cache, and what a machine notes.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
+use super::{files, system};
+use crate::simulation::{self, LocalStep};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
 use std::path::Path;
 
 /// Folders whose many files are made privately, or go with the run.
 const MANY: [&str; 2] = ["kept", "scratch"];
 
-/// Makes a folder and what is missing above it.
+/// Makes a folder and what is missing above it, durably: what is later made durable in it is not lost with it.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let new: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    let mut builder = DirBuilder::new();
+    system::make_private_folder(builder.recursive(true)).create(path)?;
+    for folder in new.into_iter().rev() {
+        simulation::local_step(LocalStep::MakeFolder(folder), || Ok(()))?;
+        files::sync_folder(files::folder_of(folder))?;
+    }
+    Ok(())
 }
 
-/// Writes a file whole.
-pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)
+/// Makes a folder that is not there yet, in one that is; it may be lost with the power.
+pub fn create_dir(path: &Path) -> io::Result<()> {
+    system::make_private_folder(&mut DirBuilder::new()).create(path)
+}
+
+/// For the owner only where it makes a new file.
+pub(super) fn for_the_owner(options: &mut OpenOptions) -> &mut OpenOptions {
+    system::make_private_file(options)
 }
 
 /// Takes a file or folder from all but its owner.
 pub fn tighten(path: &Path) -> io::Result<()> {
-    tighten_known(path, &fs::symlink_metadata(path)?)
-}
-
-#[cfg(unix)]
-fn tighten_known(path: &Path, meta: &Metadata) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = meta.permissions().mode() & 0o7777;
-    match mode & 0o077 {
-        0 => Ok(()),
-        _ if meta.is_symlink() => Ok(()),
-        _ => fs::set_permissions(path, PermissionsExt::from_mode(mode & 0o700)),
-    }
-}
-
-#[cfg(not(unix))]
-fn tighten_known(_: &Path, _: &Metadata) -> io::Result<()> {
-    Ok(())
+    system::tighten(path, &fs::symlink_metadata(path)?)
 }
 
 /// The same for everything below a folder too. What can't be changed, or is gone meanwhile, is passed over: it is
@@ -53,7 +43,7 @@ pub fn tighten_all(path: &Path) {
     let Ok(meta) = fs::symlink_metadata(path) else {
         return;
     };
-    let _ = tighten_known(path, &meta);
+    let _ = system::tighten(path, &meta);
     if !meta.is_dir()
         || path
             .file_name()
@@ -77,7 +67,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mode = |below: &str| fs::metadata(dir.path().join(below)).unwrap().permissions().mode() & 0o777;
         create_dir_all(&dir.path().join("a/b")).unwrap();
-        write(&dir.path().join("a/b/c"), b"x").unwrap();
+        files::write_hint(&dir.path().join("a/b/c"), b"x").unwrap();
         assert_eq!((mode("a"), mode("a/b"), mode("a/b/c")), (0o700, 0o700, 0o600));
         for (below, bits) in [("a", 0o777), ("a/b", 0o755), ("a/b/c", 0o644)] {
             fs::set_permissions(dir.path().join(below), PermissionsExt::from_mode(bits)).unwrap();

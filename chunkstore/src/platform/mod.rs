@@ -1,0 +1,21 @@
+//! Calls of the operating system, except those for objects in a local directory (`remote/local`) and for file metadata
+//! (`fsmeta` in the engine). Each file documents what its caller gets on every system. The calls are made in `unix.rs`
+//! and `linux.rs`; another system gets a file beside them (docs/decisions/0032-platform-rooms.md).
+
+pub mod child;
+pub mod descriptors;
+pub mod errors;
+pub mod files;
+pub mod keyring;
+pub mod lock;
+pub mod private;
+pub mod threads;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix as system;
+#[cfg(not(unix))]
+compile_error!("chunkstore knows only Unix so far: add a file beside platform/unix.rs");

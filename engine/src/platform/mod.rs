@@ -1,0 +1,18 @@
+//! Calls of the operating system by the engine and the crates above it, except those for file metadata (`fsmeta`). Each
+//! file documents what its caller gets on every system. The calls are made in `unix.rs`; another system gets a file
+//! beside it (docs/decisions/0032-platform-rooms.md).
+
+pub mod errno;
+pub mod handle;
+#[cfg(test)]
+pub mod nobody;
+pub mod paths;
+pub mod process;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix as system;
+
+/// The calls that `chunkstore` needs too.
+pub use chunkstore::platform::{child, descriptors, files, lock, private};

@@ -1,0 +1,46 @@
+//! This process: who runs it, on which machine, and within which limits.
+
+use super::system;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+/// The name of the user that this process runs as; its number where it has none.
+pub fn user_name() -> String {
+    system::user_name()
+}
+
+/// The name of this machine; empty where it has none.
+pub fn host_name() -> String {
+    system::host_name()
+}
+
+/// Whether something belongs to the user that this process runs as.
+pub fn owns(meta: &Metadata) -> bool {
+    system::owns(meta)
+}
+
+/// Whether this process may make files in a folder.
+pub fn may_write_in(folder: &Path) -> bool {
+    system::may_write_in(folder)
+}
+
+/// The limit on this process's address space (`ulimit -v`) in bytes, where there is one.
+pub fn address_space_limit() -> Option<u64> {
+    system::address_space_limit()
+}
+
+/// Keeps the kernel from backing memory with huge pages, half of which may be cleared and never used. Where the system
+/// doesn't know the request, it just costs that.
+pub fn avoid_huge_pages() {
+    system::avoid_huge_pages();
+}
+
+/// Whether nobody can see standard output. One that was closed is the null device from the start of the process on.
+pub fn output_leads_nowhere() -> bool {
+    system::output_leads_nowhere()
+}
+
+/// A path that opens a file which this process was started with, by its number; `None` where the system has no such paths.
+pub fn path_of_descriptor(number: u32) -> Option<PathBuf> {
+    system::path_of_descriptor(number)
+}
