@@ -127,7 +127,7 @@ impl Arena {
             return Ok(());
         };
         self.generations.lock().unwrap().remove(id);
-        forget::apply(&machine.open(remote)?, &[*id], 1)
+        forget::apply(&machine.open(remote)?, &[*id])
     }
 
     /// Everything published and not forgotten is whole, and nothing is found to be wrong.
@@ -147,7 +147,6 @@ impl Arena {
         }
         let options = check::CheckOptions {
             read_data: check::ReadData::None,
-            threads: 1,
         };
         let told = machine::Noting::default();
         let report = check::run(&repo, &options, &told).unwrap();
@@ -283,7 +282,7 @@ fn with_garbage(seed: u64) -> (Arena, Machine, Source) {
     }
     let first = *arena.generations.lock().unwrap().keys().next().unwrap();
     arena.generations.lock().unwrap().remove(&first);
-    forget::apply(&machine.open(arena.plain()).unwrap(), &[first], 1).unwrap();
+    forget::apply(&machine.open(arena.plain()).unwrap(), &[first]).unwrap();
     (arena, machine, source)
 }
 
@@ -404,10 +403,9 @@ fn packs_put_between_two_sessions_are_in_good_hands() {
                 count.fetch_add(summary.packs_deleted, Ordering::Relaxed);
             }
         };
-        let machine = Machine::new("alpha");
+        let machine = Machine::new("alpha").with_threads(1);
         let repo = machine.open(Arc::new(Hooked::new(arena.plain(), hook))).unwrap();
         let mut options = machine.options(&[&source]);
-        options.threads = 1;
         options.checkpoint = Duration::ZERO;
         let report = backup::run(&repo, &options, None, &Quiet).unwrap();
         drop(repo);

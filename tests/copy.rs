@@ -64,8 +64,6 @@ impl Scene {
             all: false,
             dry_run,
             level: 1,
-            host: "alpha".to_string(),
-            now: 1_700_000_000,
         };
         copy::run(
             &self.open(&self.from),
@@ -87,7 +85,6 @@ impl Scene {
         let told = Noting::default();
         let how = engine::check::CheckOptions {
             read_data: engine::check::ReadData::All,
-            threads: 1,
         };
         let report = engine::check::run(&repo, &how, &told).unwrap();
         assert_eq!(
@@ -146,8 +143,6 @@ fn copies_share_with_what_was_backed_up() {
         all: true,
         dry_run: false,
         level: 1,
-        host: "alpha".to_string(),
-        now: 1_700_000_000,
     };
     let (from, to) = (source.open(&source.from), scene.open(&scene.to));
     let copied = copy::run(&from, &to, &[], &options, &Quiet).unwrap();
@@ -194,15 +189,13 @@ fn replicas_are_not_copied_and_removed_copies_stay_away() {
         all: false,
         dry_run: false,
         level: 1,
-        host: "alpha".to_string(),
-        now: 1_700_000_000,
     };
     let refused = copy::run(&first, &replica, &[], &options, &Quiet);
     assert!(matches!(refused, Err(Error::Store(StoreError::Refused(_)))));
     scene.copy(false);
     let to = scene.open(&scene.to);
     let id = to.snapshots().unwrap().0[0].id;
-    forget::apply(&to, &[id], 1).unwrap();
+    forget::apply(&to, &[id]).unwrap();
     assert_eq!(scene.copy(false), Copied::default());
     let all = CopyOptions { all: true, ..options };
     let again = copy::run(&first, &to, &[], &all, &Quiet).unwrap();

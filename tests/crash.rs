@@ -90,7 +90,7 @@ impl World {
         if self.acknowledged.len() > 1 {
             // From when it was asked for, it may be gone.
             self.acknowledged.remove(&oldest);
-            forget::apply(&repo, &[oldest], 1)?;
+            forget::apply(&repo, &[oldest])?;
         }
         Ok(())
     }
@@ -140,7 +140,6 @@ impl World {
         }
         let options = check::CheckOptions {
             read_data: check::ReadData::None,
-            threads: 1,
         };
         let told = machine::Noting::default();
         check::run(&repo, &options, &told).unwrap();

@@ -36,7 +36,7 @@ impl Scene {
             of.extend(files(500 + number..505 + number, 200));
             generations.push(generation::generation(&repo, number, &of).unwrap());
         }
-        forget::apply(&repo, &[generations.remove(3)], 0).unwrap();
+        forget::apply(&repo, &[generations.remove(3)]).unwrap();
         // Dropping it would end its session.
         std::mem::forget(foreign_writer(&repo));
         let plan = sweep::Plan {
@@ -60,15 +60,7 @@ impl Scene {
     }
 
     pub fn check(&self, read_data: ReadData) -> CheckReport {
-        check::run(
-            &self.repo,
-            &CheckOptions {
-                read_data,
-                threads: 2,
-            },
-            &Quiet,
-        )
-        .unwrap()
+        check::run(&self.repo, &CheckOptions { read_data }, &Quiet).unwrap()
     }
 
     /// Checks with an object replaced or removed, and puts it back.
@@ -242,7 +234,6 @@ fn parts_of_the_data_make_up_the_whole() {
     assert_eq!(scene.check(ReadData::Size(u64::MAX)).packs_read, all.packs);
     let bad = CheckOptions {
         read_data: ReadData::Subset { n: 4, of: 3 },
-        threads: 2,
     };
     assert!(check::run(&scene.repo, &bad, &Quiet).is_err());
 }

@@ -27,7 +27,6 @@ fn is_no_space(error: &Error) -> bool {
 fn sound(repo: &Repo) {
     let options = check::CheckOptions {
         read_data: ReadData::All,
-        threads: 1,
     };
     assert_eq!(check::run(repo, &options, &Quiet).unwrap().num_errors, 0);
 }
@@ -103,12 +102,7 @@ fn a_repair_without_room_loses_nothing_at_any_step() {
             first.replace(&name, &bytes).unwrap();
         }
     }
-    let options = RepairOptions {
-        dry_run: false,
-        threads: 1,
-        host: "here".to_string(),
-        now: 0,
-    };
+    let options = RepairOptions { dry_run: false };
     let run = |remote: Memory, step: Option<u64>| {
         let faulty = Faulty::new(Arc::new(remote));
         if let Some(step) = step {
@@ -177,7 +171,7 @@ fn a_collection_needs_no_free_byte() {
         repo.store.forget(gone, 0).unwrap();
         repo.store.discard(&[Forgotten::named(gone)]).unwrap();
         // The backup that was killed.
-        let dead = Session::begin(&repo.store, &repo.owner("here", 0)).unwrap();
+        let dead = Session::begin(&repo.store, &repo.owner()).unwrap();
         let dead_id = dead.id;
         drop(dead);
         let room = disk.0.join("room");

@@ -30,7 +30,7 @@ fn options() -> PruneOptions {
     };
     PruneOptions {
         keep_trash: 0,
-        ..PruneOptions::new(gc, 100 * DAY)
+        ..PruneOptions::new(gc)
     }
 }
 
@@ -62,7 +62,6 @@ fn assert_sound(repo: &Repo, expected: &[(SessionId, Files)], what: &str) {
     }
     let all = check::CheckOptions {
         read_data: check::ReadData::All,
-        threads: 2,
     };
     let report = check::run(repo, &all, &Quiet).unwrap();
     assert_eq!(
@@ -107,7 +106,7 @@ impl Story {
 
     fn forget(&self, repo: &Repo) {
         let ids: Vec<SessionId> = self.forgotten.iter().map(|(id, _)| *id).collect();
-        forget::apply(repo, &ids, 0).unwrap();
+        forget::apply(repo, &ids).unwrap();
     }
 }
 
@@ -180,7 +179,7 @@ fn the_trash_protects_until_its_time_is_over() {
     let (id, of) = &story.forgotten[0];
     let (trash, unreadable) = forget::list_trash(&repo).unwrap();
     assert_eq!((trash.len(), unreadable.len()), (2, 0));
-    let back = forget::undelete(&repo, *id, "here", 0, &Quiet).unwrap();
+    let back = forget::undelete(&repo, *id, &Quiet).unwrap();
     assert_ne!(back, *id);
     assert_eq!(repo.manifest(back).unwrap().original, Some(*id));
     let mut all = story.kept.clone();
@@ -188,7 +187,7 @@ fn the_trash_protects_until_its_time_is_over() {
     collect(&repo).unwrap();
     assert_sound(&repo, &all, "brought back");
     assert_eq!(forget::list_trash(&repo).unwrap().0, []);
-    let gone = forget::undelete(&repo, *id, "here", 0, &Quiet);
+    let gone = forget::undelete(&repo, *id, &Quiet);
     assert!(matches!(gone, Err(Error::NoSnapshot(_))));
 }
 
@@ -203,7 +202,7 @@ fn what_is_being_collected_is_not_brought_back() {
         ..sweep::Plan::default()
     };
     sweep::condemn(&repo.store, &plan).unwrap();
-    let refused = forget::undelete(&repo, story.forgotten[0].0, "here", 0, &Quiet);
+    let refused = forget::undelete(&repo, story.forgotten[0].0, &Quiet);
     assert!(
         matches!(refused, Err(Error::Store(StoreError::Refused(_)))),
         "{refused:?}"
@@ -227,7 +226,7 @@ fn what_came_back_beside_an_unfinished_forgetting_stays() {
             let (reached, back) = (reached.clone(), back.clone());
             move |_, _| {
                 if reached.fetch_add(1, Relaxed) == stop {
-                    match forget::undelete(&other, id, "here", 0, &Quiet) {
+                    match forget::undelete(&other, id, &Quiet) {
                         Ok(new) => *back.lock().unwrap() = Some(new),
                         Err(Error::NoSnapshot(_)) => {}
                         Err(e) => panic!("{e}"),
@@ -237,7 +236,7 @@ fn what_came_back_beside_an_unfinished_forgetting_stays() {
         });
         let repo = story.machine.open(Arc::new(hooked)).unwrap();
         let before = reached.load(Relaxed);
-        match forget::apply(&repo, &[id], 0) {
+        match forget::apply(&repo, &[id]) {
             Ok(()) | Err(Error::Store(StoreError::Missing { .. })) => {}
             Err(e) => panic!("{e}"),
         }
@@ -262,7 +261,7 @@ fn protected_snapshots_are_not_forgotten() {
     let mut manifest = put_all(&repo, &writer, 9, &files(0..3, 100)).unwrap();
     manifest.protected = true;
     let id = generation::publish(&writer, &manifest).unwrap();
-    let refused = forget::apply(&repo, &[story.kept[0].0, id], 0);
+    let refused = forget::apply(&repo, &[story.kept[0].0, id]);
     assert!(matches!(refused, Err(Error::Store(StoreError::Refused(_)))));
     assert_eq!(forget::list_trash(&repo).unwrap().0, [], "none of them");
 }
@@ -376,7 +375,7 @@ fn a_dead_writer_of_this_machine_is_fenced_at_once() {
     let story = Story::new();
     let faulty = Faulty::new(handle(&story.remote));
     let repo = open(&story.machine, &faulty);
-    let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), 1, false).unwrap();
+    let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, false).unwrap();
     put_all(&repo, &writer, 5, &files(500..540, 5000)).unwrap();
     writer.flush().unwrap();
     faulty.crash_at(0);
@@ -461,7 +460,7 @@ fn random_lives() {
                 0..=2 => alive.push((generation::generation(&repo, step as u64 + 1, &of).unwrap(), of)),
                 3 if !alive.is_empty() => {
                     let (id, _) = alive.remove(usize::from(draw[3]) % alive.len());
-                    forget::apply(&repo, &[id], 0).unwrap();
+                    forget::apply(&repo, &[id]).unwrap();
                 }
                 4 if stalled.len() < 2 => {
                     let writer = foreign_writer(&repo);

@@ -13,6 +13,7 @@ use chunkstore::{SessionId, session::Session};
 use engine::entry::Kind as EntryKind;
 use engine::monitor::{Monitor, Phase, Problem, Progress, Quiet};
 use engine::repo::Repo;
+use engine::run::CancelToken;
 use engine::{backup, check, forget, restore};
 use kit::machine::{self, Machine, Noting, copy_dir};
 use kit::oracle::{self, Node, Tree, assert_same};
@@ -21,6 +22,7 @@ use kit::remotes::listed;
 use kit::tree::{Shape, TreeMaker};
 use std::fmt::Write;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -108,7 +110,6 @@ fn line(path: &[u8], node: &Node) -> String {
 fn sound(repo: &Repo, context: &str) {
     let options = check::CheckOptions {
         read_data: check::ReadData::All,
-        threads: 1,
     };
     let told = Noting::default();
     let report = check::run(repo, &options, &told).unwrap();
@@ -197,7 +198,7 @@ fn written_on(remote: &Arc<dyn Remote>, expected: &str) {
     sound(&repo, "written on");
     let held = oracle::generation(&repo, report.snapshot.unwrap(), &source).unwrap();
     assert_same(&oracle::walk(&source), &held, "a new generation");
-    forget::apply(&repo, &[report.snapshot.unwrap()], 1).unwrap();
+    forget::apply(&repo, &[report.snapshot.unwrap()]).unwrap();
     assert!(describe(&repo) == expected, "after a collection");
 }
 
@@ -276,12 +277,12 @@ fn regenerate_golden() {
     // A fence, and a session that stays open, for which a mark waits.
     chunkstore::session::fence(&repo.store, SessionId([3; 16])).unwrap();
     let stranger = Machine::new("stranger").open(remote.clone()).unwrap();
-    std::mem::forget(Session::begin(&stranger.store, &stranger.owner("stranger", 1)).unwrap());
+    std::mem::forget(Session::begin(&stranger.store, &stranger.owner()).unwrap());
     let thrown_away = write_generation(&alpha, &remote, other, &[]);
-    forget::apply(&repo, &[thrown_away], 1).unwrap();
+    forget::apply(&repo, &[thrown_away]).unwrap();
     let summary = machine::prune(&repo, HOUR).unwrap();
     assert!(summary.pending, "{summary:?}");
-    forget::apply(&repo, &[doomed], 1_700_000_500).unwrap();
+    forget::apply(&repo, &[doomed]).unwrap();
     fs::write(place.join("expected"), describe(&repo)).unwrap();
     drop(repo);
     covers_everything(&alpha, &remote);
@@ -289,26 +290,25 @@ fn regenerate_golden() {
 }
 
 /// Wants to stop in the midst of things.
-struct Impatient(AtomicU64);
+struct Impatient(AtomicU64, CancelToken);
 
 impl Monitor for Impatient {
     fn phase(&self, _: Phase) {}
     fn progress(&self, _: &Progress) {}
     fn current(&self, _: &[u8]) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        if self.0.fetch_add(1, Ordering::Relaxed) == 30 {
+            self.1.cancel();
+        }
     }
     fn problem(&self, _: &Problem) {}
-    fn interrupted(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 30
-    }
 }
 
 /// Leaves a partial generation.
 fn interrupted_backup(machine: &Machine, remote: &Arc<dyn Remote>, source: &Path) {
-    let repo = machine.open(remote.clone()).unwrap();
-    let mut options = machine.options(&[source]);
-    options.threads = 1;
-    let result = backup::run(&repo, &options, None, &Impatient(AtomicU64::new(0)));
+    let mut repo = machine.open(remote.clone()).unwrap();
+    repo.run_mut().threads = NonZeroUsize::new(1);
+    let impatient = Impatient(AtomicU64::new(0), repo.run().cancel().clone());
+    let result = backup::run(&repo, &machine.options(&[source]), None, &impatient);
     assert!(matches!(result, Err(engine::Error::Interrupted)), "{result:?}");
 }
 

@@ -22,9 +22,6 @@ fn options(read_data: bool) -> HealOptions {
     HealOptions {
         read_data,
         dry_run: false,
-        threads: 1,
-        host: "alpha".to_string(),
-        now: 1_700_000_000,
     }
 }
 
@@ -271,7 +268,6 @@ fn what_nobody_needs_is_said_to_be_unneeded() {
     let check = |replica: &Repo| {
         let options = check::CheckOptions {
             read_data: ReadData::All,
-            threads: 1,
         };
         check::run(replica, &options, &Quiet).unwrap()
     };

@@ -61,8 +61,8 @@ impl Scene {
     fn backup(&self, force: bool, notes: &Noting) -> backup::BackupReport {
         let source = self.source();
         let mut options = self.machine.options(&[&source]);
-        (options.now, options.force) = (settled_now(), force);
-        let repo = self.open();
+        options.force = force;
+        let repo = self.machine.open_settled(self.remote()).unwrap();
         let report = backup::run(&repo, &options, None, notes).unwrap();
         repo.tell_damage(notes);
         report
@@ -179,7 +179,7 @@ fn what_others_removed_is_not_missed() {
     assert_eq!(seen.snapshots.len(), 3);
     let other = Machine::new("beta");
     let repo = other.open(scene.remote()).unwrap();
-    engine::forget::apply(&repo, &ids[1..], 0).unwrap();
+    engine::forget::apply(&repo, &ids[1..]).unwrap();
     let quiet = |what: &str| {
         let survey = scene.open().survey().unwrap();
         assert_eq!(survey.lost.unwrap(), [], "{what}");
@@ -189,7 +189,6 @@ fn what_others_removed_is_not_missed() {
     quiet("gone for good");
     let options = check::CheckOptions {
         read_data: ReadData::None,
-        threads: 1,
     };
     for machine in [&scene.machine, &other] {
         let repo = machine.open(scene.remote()).unwrap();
@@ -204,7 +203,7 @@ fn what_others_removed_is_not_missed() {
     for n in 0..20 {
         fs::write(scene.source().join("changing"), format!("again {n}")).unwrap();
         let id = scene.backup(false, &Noting::default()).snapshot.unwrap();
-        engine::forget::apply(&repo, &[id], 0).unwrap();
+        engine::forget::apply(&repo, &[id]).unwrap();
         prune(&repo, Duration::from_secs(3600)).unwrap();
     }
     let lists = fs::read_dir(scene.work.path().join("repository/forgotten"))
@@ -265,10 +264,9 @@ fn a_cloned_machine_is_told() {
     let backup = |machine: &Machine, host: &str| {
         fs::write(scene.source().join("changing"), host).unwrap();
         let (notes, source) = (Noting::default(), scene.source());
-        let mut options = machine.options(&[&source]);
-        options.host = host.to_string();
-        let repo = machine.open(scene.remote()).unwrap();
-        backup::run(&repo, &options, None, &notes).unwrap();
+        let mut repo = machine.open(scene.remote()).unwrap();
+        repo.run_mut().host = host.to_string();
+        backup::run(&repo, &machine.options(&[&source]), None, &notes).unwrap();
         notes
     };
     assert_eq!(backup(&scene.machine, "alpha").problems(), []);
@@ -284,7 +282,6 @@ fn a_cloned_machine_is_told() {
     }
     let options = check::CheckOptions {
         read_data: ReadData::None,
-        threads: 1,
     };
     let report = check::run(&scene.open(), &options, &Quiet).unwrap();
     assert_eq!((report.num_errors, report.num_warnings), (0, 0), "{report:?}");
@@ -334,12 +331,16 @@ fn a_clock_that_was_set_back() {
     let backup = |at: jiff::Timestamp, text: &str, notes: &Noting| {
         fs::write(scene.source().join("changing"), text).unwrap();
         let source = scene.source();
-        let mut options = scene.machine.options(&[&source]);
-        options.now = at;
-        backup::run(&scene.open(), &options, None, notes)
-            .unwrap()
-            .snapshot
-            .unwrap()
+        let options = scene.machine.options(&[&source]);
+        backup::run(
+            &scene.machine.open_at(scene.remote(), at).unwrap(),
+            &options,
+            None,
+            notes,
+        )
+        .unwrap()
+        .snapshot
+        .unwrap()
     };
     for days in (1..4).rev() {
         backup(now - day * days, &format!("{days} days ago"), &Noting::default());

@@ -3,6 +3,7 @@
 
 use jiff::{Span, Zoned};
 use service::backup::{self, FilterOptions, Ignore, Input, SourceLists};
+use service::catalogue::{Lang, Question};
 use service::check::{self, ReadData};
 use service::env::Env;
 use service::face::{Activity, Face, Nobody, Notice, Watch};
@@ -217,8 +218,9 @@ impl Face for Person {
         true
     }
 
-    fn confirm(&self, question: &str) -> Result<bool, Failure> {
-        self.hear(question);
+    fn confirm(&self, question: &Question) -> Result<bool, Failure> {
+        let question = question.text(Lang::En);
+        self.hear(&question);
         Ok(self.says_yes)
     }
 

@@ -274,7 +274,7 @@ fn packs_under_way_take_bounded_memory() {
         };
         Store::create_with(&far, &new, &config).unwrap();
         let repo = Machine::new("here").open(Arc::new(far.clone())).unwrap();
-        let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), THREADS, false).unwrap();
+        let writer = Writer::begin(repo.store.clone(), repo.owner(), THREADS, false).unwrap();
         std::thread::scope(|scope| {
             for lane in 0..THREADS {
                 let writer = &writer;

@@ -12,7 +12,7 @@ use engine::monitor::Quiet;
 use engine::prune::{self, PruneSummary};
 use engine::repo::Repo;
 use engine::{GcPolicy, archive, check, copy, dump, forget, heal, replicate, restore};
-use kit::machine::{self, Machine, settled_now};
+use kit::machine::{self, Machine};
 use kit::oracle::{self, assert_same};
 use kit::random::Random;
 use kit::remotes::listed;
@@ -35,7 +35,8 @@ struct Churn {
 impl Churn {
     fn new(seed: u64) -> Churn {
         let churn = Churn {
-            machine: Machine::new("alpha"),
+            // Of two readers it would hang on which is first what goes into which pack.
+            machine: Machine::new("alpha").with_threads(1),
             remote: Memory::new(),
             work: tempfile::tempdir().unwrap(),
             random: Random::new(seed),
@@ -75,12 +76,9 @@ impl Churn {
     }
 
     fn backup_to(&self, remote: &Memory) -> SessionId {
-        let repo = self.machine.open(Arc::new(remote.clone())).unwrap();
+        let repo = self.machine.open_settled(Arc::new(remote.clone())).unwrap();
         let source = self.source();
-        let mut options = self.machine.options(&[&source]);
-        options.now = settled_now();
-        // Of two readers it would hang on which is first what goes into which pack.
-        options.threads = 1;
+        let options = self.machine.options(&[&source]);
         let report = engine::backup::run(&repo, &options, None, &Quiet).unwrap();
         report.snapshot.unwrap()
     }
@@ -95,7 +93,7 @@ impl Churn {
             ids.push(churn.backup());
         }
         let last = ids.pop().unwrap();
-        forget::apply(&churn.repo(), &ids, 0).unwrap();
+        forget::apply(&churn.repo(), &ids).unwrap();
         (churn, last)
     }
 
@@ -123,7 +121,6 @@ impl Churn {
 fn sound(repo: &Repo, what: &str) {
     let all = check::CheckOptions {
         read_data: check::ReadData::All,
-        threads: 1,
     };
     let report = check::run(repo, &all, &Quiet).unwrap();
     assert_eq!((report.num_errors, report.broken_objects), (0, vec![]), "{what}");
@@ -156,7 +153,7 @@ fn what_dead_small_files_took_is_given_back() {
         max_unused: Unused::Bytes(0),
         max_repack: u64::MAX,
     };
-    let mut dry = prune::PruneOptions::new(gc, 1 << 40);
+    let mut dry = prune::PruneOptions::new(gc);
     (dry.keep_trash, dry.dry_run) = (0, true);
     let planned = prune::run(&churn.repo(), &dry, &Quiet).unwrap();
     let done = churn.prune();
@@ -184,7 +181,7 @@ fn what_dead_small_files_took_is_given_back() {
     for round in 0..4 {
         churn.edit(40);
         let next = churn.backup();
-        forget::apply(&churn.repo(), &[keep], 0).unwrap();
+        forget::apply(&churn.repo(), &[keep]).unwrap();
         churn.prune();
         churn.verify(&churn.repo(), next, &format!("round {round}"));
         let (after, fresh) = (stored(&churn.remote), churn.fresh());
@@ -280,8 +277,6 @@ fn every_reader_finds_what_was_moved() {
         all: true,
         dry_run: false,
         level: 1,
-        host: "alpha".to_string(),
-        now: 1,
     };
     let copied = copy::run(&repo, &to, &[], &how, &Quiet).unwrap();
     churn.verify(&to, copied.snapshots[0].to.unwrap(), "copied");
@@ -298,8 +293,6 @@ fn replicas_get_it_and_heal_each_other() {
         let how = replicate::ReplicateOptions {
             all: true,
             dry_run: false,
-            host: "alpha".to_string(),
-            now: 1,
         };
         let mut done = replicate::Replicated::default();
         replicate::run(from, to, &how, &Quiet, &mut done).unwrap();
@@ -321,9 +314,6 @@ fn replicas_get_it_and_heal_each_other() {
         let how = heal::HealOptions {
             read_data: true,
             dry_run: false,
-            threads: 1,
-            host: "alpha".to_string(),
-            now: 1,
         };
         let from = [churn.repo()];
         let healed = heal::run(&open(&hurt), &from, &how, &Quiet).unwrap();
@@ -334,15 +324,13 @@ fn replicas_get_it_and_heal_each_other() {
     // What is new at the first rests partly on what was moved there, which the second moves in its own way.
     churn.edit(20);
     let next = churn.backup();
-    forget::apply(&churn.repo(), &[last], 0).unwrap();
+    forget::apply(&churn.repo(), &[last]).unwrap();
     churn.prune();
     let to = churn.repo().open_replica_on(Arc::new(second.clone())).unwrap();
     let mut done = replicate::Replicated::default();
     let how = replicate::ReplicateOptions {
         all: false,
         dry_run: false,
-        host: "alpha".to_string(),
-        now: 1,
     };
     replicate::run(&churn.repo(), &to, &how, &Quiet, &mut done).unwrap();
     machine::prune(&to, NEVER).unwrap();

@@ -23,7 +23,7 @@ fn brought_back_before_a_stalled_deletion(rule_left_out: Option<Rule>) -> bool {
     pair.bring();
     simulation::leave_out(None);
     let id = pair.second().snapshots().unwrap().0[0].id;
-    forget::apply(&pair.second(), &[id], 1).unwrap();
+    forget::apply(&pair.second(), &[id]).unwrap();
     let stalled = Arc::new(AtomicBool::new(false));
     let (again, first) = (Arc::new(pair.second()), pair.first());
     let hooked = Hooked::new(Arc::new(pair.second.clone()), {

@@ -11,7 +11,7 @@ use engine::error::Error;
 use engine::list;
 use engine::manifest::{Held, Manifest};
 use engine::monitor::{Lost, Problem, ProblemKind, Quiet};
-use kit::machine::{self, Machine, Noting, settled_now};
+use kit::machine::{self, Machine, Noting};
 use kit::nobody::as_nobody;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -61,10 +61,9 @@ impl Nights {
 
     fn of(&self, sources: &[&Path]) -> (engine::Result<BackupReport>, Vec<Problem>) {
         let told = Noting::default();
-        let repo = self.machine.open(self.remote.clone()).unwrap();
-        let mut options = self.machine.options(sources);
         // Files as young as these are read again, and may go into another bundle.
-        options.now = settled_now();
+        let repo = self.machine.open_settled(self.remote.clone()).unwrap();
+        let mut options = self.machine.options(sources);
         options.allow_empty = self.allow_empty;
         options.filter.one_file_system = self.one_file_system;
         options.skip_if_unchanged = self.skip_if_unchanged;

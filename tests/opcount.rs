@@ -6,7 +6,7 @@ use engine::backup::{self, BackupReport};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
 use engine::restore;
-use kit::machine::{self, Machine, settled_now};
+use kit::machine::{self, Machine};
 use kit::random::Random;
 use kit::remotes::{Counting, Counts, Operation};
 use kit::tree::{Shape, TreeMaker};
@@ -50,9 +50,8 @@ impl Bench {
 
     fn backup(&self, source: &Path) -> (BackupReport, Counts) {
         let before = self.remote.counts();
-        let repo = self.machine.open(Arc::new(self.remote.clone())).unwrap();
-        let mut options = self.machine.options(&[source]);
-        options.now = settled_now();
+        let repo = self.machine.open_settled(Arc::new(self.remote.clone())).unwrap();
+        let options = self.machine.options(&[source]);
         let report = backup::run(&repo, &options, None, &Quiet).unwrap();
         (report, self.remote.counts().since(&before))
     }

@@ -25,7 +25,6 @@ fn objects(remote: &dyn Remote, kind: Kind) -> Objects {
 fn check(repo: &Repo) -> CheckReport {
     let options = check::CheckOptions {
         read_data: ReadData::All,
-        threads: 2,
     };
     check::run(repo, &options, &Quiet).unwrap()
 }
@@ -70,7 +69,7 @@ fn backups_and_collections_keep_every_pack_protected() {
     let before = all_protected(&remote);
     let repo = machine.open(Arc::new(remote.clone())).unwrap();
     assert_eq!(check(&repo).num_errors, 0);
-    forget::apply(&repo, &[first], 0).unwrap();
+    forget::apply(&repo, &[first]).unwrap();
     let summary = prune(&repo, Duration::ZERO).unwrap();
     assert!(summary.packs_deleted > 0 && summary.parity_removed == summary.packs_deleted);
     assert!(all_protected(&remote) > 0 && before > 0);
@@ -86,9 +85,9 @@ fn parity_is_turned_on_for_a_repository_that_exists() {
     backup(&here, &remote, 1);
     let before = there.open(Arc::new(remote.clone())).unwrap();
     let repo = here.open(Arc::new(remote.clone())).unwrap();
-    assert!(parity_of_new_packs(&repo, Some(10), 5).unwrap());
-    assert!(!parity_of_new_packs(&repo, Some(10), 6).unwrap(), "it is on");
-    assert!(parity_of_new_packs(&repo, Some(0), 6).is_err());
+    assert!(parity_of_new_packs(&repo, Some(10)).unwrap());
+    assert!(!parity_of_new_packs(&repo, Some(10)).unwrap(), "it is on");
+    assert!(parity_of_new_packs(&repo, Some(0)).is_err());
     let old = objects(&remote, Kind::Pack);
     let source = tempfile::tempdir().unwrap();
     std::fs::write(source.path().join("f"), noise(50, 100_000)).unwrap();
@@ -103,7 +102,7 @@ fn parity_is_turned_on_for_a_repository_that_exists() {
     let replica = repo.open_replica_on(Arc::new(replica)).unwrap();
     assert_eq!(replica.store.standing().parity, Some(10));
     // And off again.
-    assert!(parity_of_new_packs(&repo, None, 8).unwrap());
+    assert!(parity_of_new_packs(&repo, None).unwrap());
     backup(&there, &remote, 200);
     assert_eq!(objects(&remote, Kind::Parity).len(), new);
     assert_eq!(objects(&remote, Kind::Upgrade).len(), 2);
@@ -116,19 +115,19 @@ fn parity_is_added_to_a_repository_that_has_none() {
     let machine = Machine::new("here");
     backup(&machine, &remote, 1);
     assert!(objects(&remote, Kind::Parity).is_empty());
-    let dry = parity_on(&remote, Some(10), true, &Quiet).unwrap();
+    let dry = parity_on(&remote, &machine.run(), Some(10), true, &Quiet).unwrap();
     assert!(objects(&remote, Kind::Parity).is_empty());
-    let done = parity_on(&remote, Some(10), false, &Quiet).unwrap();
+    let done = parity_on(&remote, &machine.run(), Some(10), false, &Quiet).unwrap();
     assert_eq!(dry.packs_protected, done.packs_protected);
     assert_eq!(all_protected(&remote) as u64, done.packs_protected);
     let packs: usize = objects(&remote, Kind::Pack).values().map(Vec::len).sum();
     assert!(done.bytes_added as usize > packs / 10 && (done.bytes_added as usize) < packs / 4);
     backup(&machine, &remote, 100);
-    let more = parity_on(&remote, Some(10), false, &Quiet).unwrap();
+    let more = parity_on(&remote, &machine.run(), Some(10), false, &Quiet).unwrap();
     assert!(more.packs == done.packs_protected && more.packs_protected > 0);
     all_protected(&remote);
-    assert!(parity_on(&remote, Some(0), false, &Quiet).is_err());
-    assert!(parity_on(&Memory::new(), None, false, &Quiet).is_err());
+    assert!(parity_on(&remote, &machine.run(), Some(0), false, &Quiet).is_err());
+    assert!(parity_on(&Memory::new(), &machine.run(), None, false, &Quiet).is_err());
 }
 
 /// Flips and bursts in every pack or its parity, put right by who has only the storage.
@@ -161,8 +160,8 @@ fn damage_is_found_and_put_right_without_a_key() {
             hurt.iter()
                 .all(|name| report.broken_objects.contains(&name.to_string()))
         );
-        let dry = parity_on(&remote, None, true, &Quiet).unwrap();
-        let done = parity_on(&remote, None, false, &Quiet).unwrap();
+        let dry = parity_on(&remote, &machine.run(), None, true, &Quiet).unwrap();
+        let done = parity_on(&remote, &machine.run(), None, false, &Quiet).unwrap();
         assert_eq!(
             (dry.packs_repaired, done.packs_beyond),
             (done.packs_repaired, 0),
@@ -171,7 +170,7 @@ fn damage_is_found_and_put_right_without_a_key() {
         let packs = hurt.iter().filter(|name| name.kind() == Kind::Pack).count();
         assert_eq!(done.packs_repaired, packs as u64, "seed {seed}");
         // What was hurt beside a hurt pack is seen to once that is whole.
-        parity_on(&remote, None, false, &Quiet).unwrap();
+        parity_on(&remote, &machine.run(), None, false, &Quiet).unwrap();
         assert!(contents(&remote).unwrap() == whole, "seed {seed}");
     }
     assert_eq!(check(&repo).num_errors, 0);
@@ -196,7 +195,7 @@ fn a_directory_is_put_right_in_place_too() {
         let path = place.path().join("repository").join(name.path());
         std::fs::write(path, &bytes[..bytes.len() - 60]).unwrap();
     }
-    let done = parity_on(&remote, None, false, &Quiet).unwrap();
+    let done = parity_on(&remote, &machine.run(), None, false, &Quiet).unwrap();
     assert!(done.packs_repaired >= 2 && done.packs_beyond == 0, "{done:?}");
     assert!(contents(&remote).unwrap() == whole);
 }

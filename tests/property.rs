@@ -7,11 +7,12 @@ use chunkstore::{Error as StoreError, SessionId};
 use engine::backup;
 use engine::manifest::Summary;
 use engine::monitor::Quiet;
-use kit::machine::{self, Machine, Noting, settled_now};
+use kit::machine::{self, Machine, Noting};
 use kit::oracle::{self, Tree, assert_same};
 use kit::random::{Random, seeds};
 use kit::remotes::contents;
 use kit::tree::{Shape, TreeMaker};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,11 +98,11 @@ fn tell(seed: u64, remote: Arc<dyn Remote>, bounds: Bounds, shape: Shape) {
             story.dry_run(&source, seed);
             story.mishap();
         }
-        let repo = story.machine.open(story.remote.clone()).unwrap();
+        let mut repo = story.machine.open(story.remote.clone()).unwrap();
         let mut options = story.machine.options(&[&source]);
         options.force = story.random.chance(15);
         options.level = [1, 3, -1][story.random.below(3) as usize];
-        options.threads = 1 + story.random.below(4) as usize;
+        repo.run_mut().threads = NonZeroUsize::new(1 + story.random.below(4) as usize);
         let told = Noting::default();
         let report = backup::run(&repo, &options, None, &told).unwrap();
         assert_eq!(report.summary.errors, 0, "seed {seed}: {:?}", told.problems());
@@ -158,9 +159,8 @@ impl Settled {
     }
 
     fn backup(&self, machine: &Machine, force: bool) -> backup::BackupReport {
-        let repo = machine.open(self.remote.clone()).unwrap();
+        let repo = machine.open_settled(self.remote.clone()).unwrap();
         let mut options = machine.options(&[&self.source()]);
-        options.now = settled_now();
         options.force = force;
         let report = backup::run(&repo, &options, None, &Quiet).unwrap();
         let found = oracle::generation(&repo, report.snapshot.unwrap(), &self.source()).unwrap();

@@ -25,18 +25,12 @@ fn objects(remote: &dyn Remote) -> Objects {
 }
 
 fn options() -> RepairOptions {
-    RepairOptions {
-        dry_run: false,
-        threads: 2,
-        host: "here".to_string(),
-        now: 2_000_000,
-    }
+    RepairOptions { dry_run: false }
 }
 
 fn check(repo: &Repo) -> CheckReport {
     let options = check::CheckOptions {
         read_data: ReadData::All,
-        threads: 2,
     };
     check::run(repo, &options, &Quiet).unwrap()
 }
@@ -129,10 +123,7 @@ fn a_lost_index_is_made_from_the_packs() {
         put(&scene.remote, name, None);
     }
     assert!(check(&scene.repo).num_errors > 0);
-    let dry = RepairOptions {
-        dry_run: true,
-        ..options()
-    };
+    let dry = RepairOptions { dry_run: true };
     let (found, added) = adding(&scene.remote, || {
         repair::index(&scene.repo, &dry, &Quiet).unwrap()
     });
@@ -261,7 +252,7 @@ fn a_backup_heals_what_its_source_still_has() {
             "{report:?}"
         );
         // With the old one gone the hurt packs are nobody's.
-        forget::apply(&repo, &[first], 0).unwrap();
+        forget::apply(&repo, &[first]).unwrap();
         let summary = prune(&repo, Duration::ZERO).unwrap();
         assert_eq!(summary.packs_deleted > 0, !missing);
         let left = objects(&remote);
@@ -333,7 +324,7 @@ fn a_snapshot_that_lost_something_gets_a_successor() {
             prune(&scene.repo, Duration::ZERO).is_err(),
             "the old ones still need it"
         );
-        forget::apply(&scene.repo, &old, 0).unwrap();
+        forget::apply(&scene.repo, &old).unwrap();
         prune(&scene.repo, Duration::ZERO).unwrap();
         let report = check(&scene.repo);
         assert_eq!(report.num_errors, 0, "{report:?}");
@@ -417,10 +408,7 @@ fn a_copy_in_another_hurt_pack_counts() {
             put(&remote, &name, Some(&bytes));
         }
         let repo = machine.open(Arc::new(remote.clone())).unwrap();
-        let dry = RepairOptions {
-            dry_run: true,
-            ..options()
-        };
+        let dry = RepairOptions { dry_run: true };
         let done = repair::packs(&repo, &[], &dry, &Quiet).unwrap();
         assert_eq!(
             (done.packs, done.chunks_rescued, done.chunks_lost),

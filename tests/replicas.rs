@@ -26,8 +26,6 @@ pub fn options() -> ReplicateOptions {
     ReplicateOptions {
         all: false,
         dry_run: false,
-        host: "alpha".to_string(),
-        now: 1_700_000_000,
     }
 }
 
@@ -126,7 +124,6 @@ impl Pair {
         let told = Noting::default();
         let options = check::CheckOptions {
             read_data: check::ReadData::All,
-            threads: 1,
         };
         let report = check::run(replica, &options, &told).unwrap();
         assert_eq!(report.num_errors, 0, "{context}: {:?}", told.problems());
@@ -191,7 +188,7 @@ fn what_a_replica_forgot_stays_forgotten_unless_asked_for() {
         .iter()
         .map(|s| s.id)
         .collect();
-    forget::apply(&pair.second(), &ids[..2], 1).unwrap();
+    forget::apply(&pair.second(), &ids[..2]).unwrap();
     assert_eq!(pair.bring(), Replicated::default(), "in the trash");
     machine::prune(&pair.second(), NEVER).unwrap();
     assert_eq!(pair.bring(), Replicated::default(), "gone");
@@ -216,7 +213,7 @@ fn moved_chunks_come_alone() {
     let mut pair = Pair::new(3);
     pair.bring();
     let oldest = pair.first().snapshots().unwrap().0[0].id;
-    forget::apply(&pair.first(), &[oldest], 1).unwrap();
+    forget::apply(&pair.first(), &[oldest]).unwrap();
     machine::prune(&pair.first(), NEVER).unwrap();
     pair.backup(4);
     let done = pair.bring();
@@ -234,7 +231,7 @@ fn what_came_ahead_is_not_sent_again() {
     let (first, second) = (pair.first().store, pair.second().store);
     let mut known = first.packs().unwrap().into_keys().collect();
     pair.backup(2);
-    let owner = pair.first().owner("alpha", 1);
+    let owner = pair.first().owner();
     let session = chunkstore::session::Session::begin(&second, &owner).unwrap();
     let mut ahead = transfer::Ahead::new();
     let mut carry = || transfer::carry_ahead(&first, &second, &mut known, &mut ahead, &|_| Ok(())).unwrap();
@@ -330,7 +327,7 @@ fn a_hasty_collection_at_every_step() {
     pair.bring();
     // Something to collect, which the next generation needs in part.
     let oldest = pair.second().snapshots().unwrap().0.swap_remove(0);
-    forget::apply(&pair.second(), &[oldest.id], 1).unwrap();
+    forget::apply(&pair.second(), &[oldest.id]).unwrap();
     pair.generations.remove(&oldest.manifest.original.unwrap());
     pair.backup(3);
     let mut at = 0;
@@ -442,7 +439,7 @@ fn a_restore_turns_to_the_other_replica() {
     pair.machine
         .backup(Arc::new(pair.first.clone()), &source)
         .unwrap();
-    pair.first().make_replica(&url, 1).unwrap();
+    pair.first().make_replica(&url).unwrap();
     let second = pair.first().open_replica(&url).unwrap();
     bring(&pair.first(), &second, &Quiet).unwrap();
     drop(second);

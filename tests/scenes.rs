@@ -25,7 +25,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const NEVER: Duration = Duration::from_secs(3600);
-const NOW: i64 = 1_700_000_000;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Plot {
@@ -138,7 +137,7 @@ impl Scene {
         let doomed = generation::generation(&repo, 1, &Scene::files(0))?;
         let stays = generation::generation(&repo, 2, &Scene::files(10))?;
         self.holds(stays, Scene::files(10));
-        forget::apply(&repo, &[doomed], NOW)
+        forget::apply(&repo, &[doomed])
     }
 
     fn small(names: &[&str]) -> Files {
@@ -156,7 +155,7 @@ impl Scene {
         let doomed = generation::bundled(&repo, 1, &both, &Files::new())?;
         let stays = generation::bundled(&repo, 2, &Scene::small(&["a"]), &both)?;
         self.holds(stays, Scene::small(&["a"]));
-        forget::apply(&repo, &[doomed], NOW)
+        forget::apply(&repo, &[doomed])
     }
 
     /// Two generations that share nothing, of the same contents under different names: a collection that reads the trees
@@ -239,12 +238,7 @@ impl Scene {
         let first = packs
             .iter()
             .find(|id| list(id).is_ok_and(|list| !list.class.is_tree()));
-        let options = repair::RepairOptions {
-            dry_run: false,
-            threads: 1,
-            host: "two".to_string(),
-            now: NOW,
-        };
+        let options = repair::RepairOptions { dry_run: false };
         let hurt: Vec<String> = first.iter().map(|id| id.to_hex()).collect();
         if let Err(e) = repair::packs(repo, &hurt, &options, &Quiet) {
             self.failed("repair", &e);
@@ -256,7 +250,7 @@ impl Scene {
             max_unused: Unused::Bytes(0),
             max_repack: u64::MAX,
         };
-        let mut options = PruneOptions::new(policy, NOW);
+        let mut options = PruneOptions::new(policy);
         options.keep_trash = 0;
         // Two collections wait for each other, unless each takes the other for dead.
         options.stale_after = match self.plot != Plot::Copies && random.chance(50) {

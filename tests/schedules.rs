@@ -8,10 +8,10 @@ use chunkstore::simulation;
 use chunkstore::sweep::{Policy, Unused};
 use chunkstore::{Error as StoreError, SessionId};
 use engine::error::{Error, Result};
-use engine::forget;
 use engine::monitor::Quiet;
 use engine::prune::{self, PruneOptions};
 use engine::repo::Repo;
+use engine::{forget, order};
 use kit::generation::{self, Files, noise};
 use kit::machine::{self, Machine};
 use kit::plain;
@@ -184,12 +184,9 @@ impl<'a> Actor<'a> {
         }
     }
 
-    fn now(&self) -> i64 {
-        NOW + self.skew
-    }
-
     fn open(&self) -> Repo {
-        self.machine.open(Arc::new(self.remote.clone())).unwrap()
+        let now = order::at(NOW + self.skew);
+        self.machine.open_at(Arc::new(self.remote.clone()), now).unwrap()
     }
 
     fn count(&self, add: impl FnOnce(&mut Events)) {
@@ -238,7 +235,7 @@ impl<'a> Actor<'a> {
         // From when it was asked for, it may be gone.
         alive.remove(id);
         drop(alive);
-        match forget::apply(repo, &[*id], self.now()) {
+        match forget::apply(repo, &[*id]) {
             Ok(()) => self.count(|events| events.forgotten += 1),
             Err(e) => self.failed("forget", &e),
         }
@@ -249,7 +246,7 @@ impl<'a> Actor<'a> {
         let Some(id) = self.random.pick(&trashed) else {
             return;
         };
-        match forget::undelete(repo, *id, "here", self.now(), &Quiet) {
+        match forget::undelete(repo, *id, &Quiet) {
             Ok(new) => {
                 let files = self.drama.told.lock().unwrap()[id].clone();
                 self.drama.holds(new, files);
@@ -264,13 +261,10 @@ impl<'a> Actor<'a> {
         for _ in 0..3 {
             let repo = self.open();
             let hours = [0, 24, 49][self.random.below(3) as usize];
-            let mut options = PruneOptions::new(
-                Policy {
-                    max_unused: Unused::Bytes(0),
-                    max_repack: u64::MAX,
-                },
-                self.now(),
-            );
+            let mut options = PruneOptions::new(Policy {
+                max_unused: Unused::Bytes(0),
+                max_repack: u64::MAX,
+            });
             options.keep_trash = [0, 24 * 3600][self.random.below(2) as usize];
             options.stale_after = Duration::from_secs(hours * 3600);
             let shift = (self.random.below(97) as i64 - 48) * HOUR;

@@ -11,6 +11,7 @@ use kit::machine::{self, Machine, Noting};
 use kit::nobody::as_nobody;
 use kit::oracle;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -171,9 +172,6 @@ impl Monitor for Meddler<'_> {
     fn problem(&self, problem: &Problem) {
         self.noting.problem(problem);
     }
-    fn interrupted(&self) -> bool {
-        false
-    }
 }
 
 fn meddle(bench: &Bench, at: &str, act: &(dyn Fn() + Sync)) -> (BackupReport, Vec<Problem>) {
@@ -183,11 +181,11 @@ fn meddle(bench: &Bench, at: &str, act: &(dyn Fn() + Sync)) -> (BackupReport, Ve
         done: AtomicBool::new(false),
         noting: Noting::default(),
     };
-    let repo = bench.machine.open(bench.remote.clone()).unwrap();
+    let mut repo = bench.machine.open(bench.remote.clone()).unwrap();
     let source = bench.source();
-    let mut options = bench.machine.options(&[source.as_path()]);
     // Two workers could read the victim before the file at which it happens.
-    options.threads = 1;
+    repo.run_mut().threads = NonZeroUsize::new(1);
+    let options = bench.machine.options(&[source.as_path()]);
     let report = engine::backup::run(&repo, &options, None, &meddler).unwrap();
     assert!(meddler.done.load(Ordering::Relaxed));
     let repo = bench.machine.open(bench.remote.clone()).unwrap();

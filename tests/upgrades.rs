@@ -8,7 +8,7 @@ use chunkstore::slot::Cost;
 use chunkstore::{Error as StoreError, SessionId};
 use engine::monitor::Quiet;
 use engine::repo::Repo;
-use engine::{Error, backup, forget, heal, prune, repair, restore, rewrite};
+use engine::{Error, backup, forget, heal, order, prune, repair, restore, rewrite};
 use kit::machine::{self, Machine};
 use kit::remotes::{Counting, contents};
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ fn what_a_later_version_needs_stops_everybody_before_anything_changes() {
     let [repo, publisher] = [scene.open().unwrap(), scene.open().unwrap()];
     let snapshots = repo.snapshots().unwrap().0;
     let oldest = snapshots[0].id;
-    forget::apply(&repo, &[oldest], 1).unwrap();
+    forget::apply(&repo, &[oldest]).unwrap();
     let mut standing = publisher.store.standing();
     standing.required.push("time-travel".to_string());
     assert!(publisher.store.publish_upgrade(1, &standing).unwrap());
@@ -104,25 +104,14 @@ fn what_a_later_version_needs_stops_everybody_before_anything_changes() {
         ..machine::prune_options(Duration::ZERO)
     };
     is_newer(prune::run(&repo, &options, &Quiet), "a collection");
-    is_newer(forget::apply(&repo, &[snapshots[1].id], 2), "forgetting");
-    is_newer(
-        forget::undelete(&repo, oldest, "alpha", 3, &Quiet),
-        "bringing back",
-    );
+    is_newer(forget::apply(&repo, &[snapshots[1].id]), "forgetting");
+    is_newer(forget::undelete(&repo, oldest, &Quiet), "bringing back");
     let tag = |manifest: &mut engine::manifest::Manifest| {
         manifest.tags.push("tag".to_string());
         true
     };
-    is_newer(
-        rewrite::run(&repo, snapshots[1].id, "alpha", 3, &tag, &Quiet),
-        "a tag",
-    );
-    let how = repair::RepairOptions {
-        dry_run: false,
-        threads: 1,
-        host: "alpha".to_string(),
-        now: 3,
-    };
+    is_newer(rewrite::run(&repo, snapshots[1].id, &tag, &Quiet), "a tag");
+    let how = repair::RepairOptions { dry_run: false };
     is_newer(repair::index(&repo, &how, &Quiet), "a repair");
     let slot = repo.store.opened_with();
     is_newer(
@@ -182,7 +171,7 @@ fn upgrades_follow_each_other() {
 fn a_lost_session_object_is_no_end() {
     let scene = Scene::new();
     let repo = scene.open().unwrap();
-    let owner = repo.owner("alpha", 1);
+    let owner = repo.owner();
     let session = Session::begin(&repo.store, &owner).unwrap();
     let remote: &dyn chunkstore::remote::Remote = &scene.memory;
     remote.delete(&ObjectName::session(session.id)).unwrap();
@@ -198,7 +187,7 @@ fn a_lost_session_object_is_no_end() {
     assert!(matches!(published, Err(StoreError::Fenced)), "{published:?}");
     // One that was forgotten has ended.
     let id = repo.snapshots().unwrap().0[0].id;
-    forget::apply(&repo, &[id], 1).unwrap();
+    forget::apply(&repo, &[id]).unwrap();
     session::end_lost(&repo.store, id).unwrap();
     assert_eq!(remote.size(&ObjectName::snapshot(id)).unwrap(), None);
 }
@@ -222,20 +211,20 @@ fn collections_leave_no_fences() {
 #[test]
 fn a_wrong_clock_does_not_shorten_the_grace() {
     let scene = Scene::new();
-    let repo = scene.open().unwrap();
+    let mut repo = scene.open().unwrap();
     let id = repo.snapshots().unwrap().0[0].id;
     // In 1970, by a machine whose clock is wrong.
     let wrong = Machine::new("wrong")
-        .open(Arc::new(scene.remote.clone()))
+        .open_at(Arc::new(scene.remote.clone()), order::at(3600))
         .unwrap();
-    forget::apply(&wrong, &[id], 3600).unwrap();
+    forget::apply(&wrong, &[id]).unwrap();
     let day = 86_400;
-    let prune_at = |now: i64| {
+    let mut prune_at = |now: i64| {
         let options = prune::PruneOptions {
             keep_trash: 7 * day as u64,
-            now,
             ..machine::prune_options(Duration::ZERO)
         };
+        repo.run_mut().now = order::at(now);
         prune::run(&repo, &options, &Quiet).unwrap().trash_discarded
     };
     let now = 1_700_000_000;
@@ -260,9 +249,6 @@ fn optional_features_are_passed_over() {
     let how = heal::HealOptions {
         read_data: true,
         dry_run: true,
-        threads: 1,
-        host: String::new(),
-        now: 3,
     };
     assert!(heal::run(&repo, &[], &how, &Quiet).unwrap().was_whole());
 }

@@ -38,6 +38,8 @@ pub struct CancelToken(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     cancelled: Arc<AtomicBool>,
+    /// Cancelled with it.
+    parent: Option<CancelToken>,
     /// When the cancellation was first seen.
     since: OnceLock<Instant>,
 }
@@ -51,7 +53,16 @@ impl CancelToken {
     pub fn from_flag(flag: Arc<AtomicBool>) -> Self {
         CancelToken(Arc::new(State {
             cancelled: flag,
+            parent: None,
             since: OnceLock::new(),
+        }))
+    }
+
+    /// A token for a part of the run: cancelled alone or with this one.
+    pub fn child(&self) -> Self {
+        CancelToken(Arc::new(State {
+            parent: Some(self.clone()),
+            ..State::default()
         }))
     }
 
@@ -60,7 +71,8 @@ impl CancelToken {
     }
 
     pub fn is_cancelled(&self) -> bool {
-        let cancelled = self.0.cancelled.load(Relaxed);
+        let is_parent = || self.0.parent.as_ref().is_some_and(CancelToken::is_cancelled);
+        let cancelled = self.0.cancelled.load(Relaxed) || is_parent();
         if cancelled {
             self.0.since.get_or_init(Instant::now);
         }
@@ -126,6 +138,16 @@ mod tests {
         assert!(!other.is_cancelled() && other.check().is_ok());
         assert!(!one.wait(Work::Bulk, Duration::from_secs(60)));
         assert!(other.wait(Work::Bulk, Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn a_part_is_cancelled_alone_or_with_the_whole() {
+        let whole = CancelToken::new();
+        let (one, other) = (whole.child(), whole.child());
+        one.cancel();
+        assert!(one.is_cancelled() && !other.is_cancelled() && !whole.is_cancelled());
+        whole.cancel();
+        assert!(other.is_cancelled() && other.is_over(Work::Bulk) == one.is_over(Work::Bulk));
     }
 
     #[test]

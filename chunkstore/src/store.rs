@@ -9,6 +9,7 @@ mod slots;
 
 pub use slots::SlotInfo;
 
+use crate::cancel::CancelToken;
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
@@ -50,6 +51,7 @@ pub struct Store {
     cache_trouble: OnceLock<String>,
     /// Packs that had the wrong size when the index was opened last.
     wrong_sizes: Mutex<WrongSizes>,
+    cancel: CancelToken,
 }
 
 /// What a repository was opened with.
@@ -166,7 +168,18 @@ impl Store {
             damaged: Mutex::default(),
             cache_trouble: OnceLock::new(),
             wrong_sizes: Mutex::default(),
+            cancel: CancelToken::new(),
         })
+    }
+
+    /// The same store for a run that this token cancels.
+    pub fn cancelled_by(self, cancel: CancelToken) -> Store {
+        Store { cancel, ..self }
+    }
+
+    /// Long operations look at it between two steps.
+    pub fn cancel(&self) -> &CancelToken {
+        &self.cancel
     }
 
     /// Reads `config` again, as the next to open the repository will.

@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod forget;
+pub mod keys;
 pub mod program;
 pub mod remotes;
 pub mod repair;
@@ -12,13 +13,14 @@ pub mod snapshot;
 pub mod values;
 
 pub use backup::BackupArgs;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, Args, CommandFactory, Id, Parser, Subcommand, ValueEnum};
 pub use forget::ForgetArgs;
 use jiff::Span;
+pub use keys::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
 pub use program::{BenchArgs, CacheCommand, CompletionsArgs, HelpArgs, StatsArgs, StatsMode};
 use retention::KeepArgs;
 use service::rates::RateSchedule;
-use service::resolve::{NewSecretOptions, RepositoryOptions};
+use service::resolve::RepositoryOptions;
 use service::units::{parse_size, parse_span};
 use snapshot::{ChoiceArgs, FilterArgs};
 use std::ffi::OsString;
@@ -43,11 +45,37 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The parser. The help of a command shows its own options; those of every command are in the help of the program.
+pub fn parser() -> clap::Command {
+    let mut root = Cli::command();
+    // Gives subcommands their full names and the global options.
+    root.build();
+    let global = root.get_arguments().filter(|arg| arg.is_global_set());
+    let global: Vec<Id> = global.map(|arg| arg.get_id().clone()).collect();
+    root.mut_subcommands(|command| without_global(command, &global))
+}
+
+fn without_global(command: clap::Command, global: &[Id]) -> clap::Command {
+    let hide = |arg: Arg| {
+        let is_global = global.contains(arg.get_id());
+        arg.hide(is_global)
+    };
+    let mut after = command
+        .get_after_help()
+        .map(|text| format!("{text}\n\n"))
+        .unwrap_or_default();
+    after += "Options of every command: 'dedup --help'.";
+    command
+        .mut_args(hide)
+        .after_help(after)
+        .mut_subcommands(|command| without_global(command, global))
+}
+
 /// Options of every command. An empty value overrides the environment.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Where the repository is (default: DEDUP_REPOSITORY, then one under ~/.local/share/dedup)
+    /// Location of the repository (default: DEDUP_REPOSITORY, then ~/.local/share/dedup/repository)
     #[arg(
         short,
         long,
@@ -56,7 +84,7 @@ pub struct Global {
         conflicts_with = "repository_file"
     )]
     pub repo: Option<OsString>,
-    /// Read the repository's place from the first line of FILE
+    /// Read the location of the repository from the first line of FILE
     #[arg(long, global = true, value_name = "FILE")]
     pub repository_file: Option<OsString>,
     /// Read the password from the first line of FILE
@@ -68,7 +96,7 @@ pub struct Global {
         conflicts_with = "password_command"
     )]
     pub password_file: Option<OsString>,
-    /// Run COMMAND in a shell; the first line it prints is the password
+    /// Run COMMAND in a shell and use the first line of its output as the password
     #[arg(long, global = true, value_name = "COMMAND")]
     pub password_command: Option<OsString>,
     /// Open the repository with this key file
@@ -83,15 +111,18 @@ pub struct Global {
     /// Receive at most RATE bytes a second from a repository on a network
     #[arg(long, global = true, value_name = "RATE", value_parser = RateSchedule::parse)]
     pub limit_download: Option<RateSchedule>,
-    /// Print JSON; errors too, on standard error
+    /// Print JSON, and errors as JSON on standard error
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print only what was asked for, and errors
+    /// Print only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print more (given twice: every file)
+    /// Print what happened to each file (twice: unchanged files too)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// Language of messages: en or ja (default: that of the locale)
+    #[arg(long, global = true, value_name = "LANG", value_parser = ["en", "ja"])]
+    pub lang: Option<String>,
     /// Show no progress
     #[arg(long, global = true)]
     pub no_progress: bool,
@@ -148,43 +179,43 @@ pub enum Command {
     Diff(DiffArgs),
     /// Write a file of a snapshot to standard output, or a directory as an archive
     Dump(DumpArgs),
-    /// Bring files back from a snapshot
+    /// Restore files from a snapshot
     Restore(RestoreArgs),
-    /// Remove snapshots, by id or by a policy; their data goes with the next prune
+    /// Remove snapshots by id or by a policy; the next prune frees their data
     Forget(ForgetArgs),
-    /// Bring forgotten snapshots back, while they are in the trash
+    /// Bring removed snapshots back while they are in the trash
     Undelete(UndeleteArgs),
     /// Change the tags of snapshots
     Tag(TagArgs),
-    /// Remove snapshots by a policy, if one is given, and then the data that no snapshot needs
+    /// Apply a retention policy, if one is given, then free the data that no snapshot needs
     Prune(PruneArgs),
-    /// Look for damage in the repository
+    /// Check the repository for damage
     Check(CheckArgs),
-    /// Mend what 'check' found, as far as it can be: only adds, and deletes nothing
+    /// Repair what 'check' found, as far as possible; never deletes anything
     #[command(subcommand)]
     Repair(repair::RepairCommand),
-    /// Give remotes names, and make replicas
+    /// Manage named remotes and replicas
     #[command(subcommand)]
     Remote(remotes::RemoteCommand),
     /// Bring replicas up to date
     Replicate(remotes::ReplicateArgs),
-    /// Mend a replica from others: only adds
+    /// Repair a repository from its replicas; never deletes anything
     Heal(remotes::HealArgs),
-    /// Copy snapshots from a repository with other keys
+    /// Copy snapshots from a repository that has different keys
     Copy(remotes::CopyArgs),
     /// Manage passwords, key files and the recovery phrase
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Show how much the repository holds
+    /// Show how much data the repository holds
     Stats(StatsArgs),
-    /// Manage what is kept on this machine to be fast; it may be cleared at any time
+    /// Manage the local cache, which can be cleared at any time
     #[command(subcommand)]
     Cache(CacheCommand),
-    /// Measure this machine, and how much of what it can do a backup and a restore get
+    /// Measure how fast this machine could be, and how close a backup and a restore get
     Bench(BenchArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
-    /// Do nothing: there are no locks. For scripts that were written for programs with some
+    /// Do nothing, because there are no locks; for scripts written for restic
     #[command(hide = true)]
     Unlock,
     /// Print the version
@@ -205,16 +236,16 @@ impl Command {
 
 #[derive(Args, Clone, Debug)]
 pub struct InitArgs {
-    /// Make no recovery phrase: without the password or key file nothing can be restored
+    /// Create no recovery phrase: without the password or key file nothing can be restored
     #[arg(long)]
     pub no_recovery: bool,
-    /// With --json: make a recovery phrase and print it, which is otherwise not done, as output of programs is often kept
+    /// With --json: create a recovery phrase and print it (by default it isn't, as the output of programs is often kept)
     #[arg(long, requires = "json", conflicts_with = "no_recovery")]
     pub print_recovery_phrase: bool,
     /// How files are cut into chunks; it can't be changed later
     #[arg(long, value_enum, default_value_t = Chunker::Default)]
     pub chunker: Chunker,
-    /// Store so much more with each pack, from which damage of up to that much of it can be repaired: 5%
+    /// Store this much parity with each pack, such as 5%; damage of up to that share can be repaired
     #[arg(long, value_name = "N%", value_parser = repair::percent)]
     pub parity: Option<u8>,
 }
@@ -234,10 +265,10 @@ pub struct SnapshotsArgs {
     pub snapshots: Vec<String>,
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Put snapshots with the same host, paths or tags together
+    /// Group snapshots with the same host, paths or tags
     #[arg(short, long, value_name = "host,paths,tags")]
     pub group_by: Option<GroupBy>,
-    /// Only the newest N of each host and paths, or of each group
+    /// Only the newest N of each host and set of paths, or of each group
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub latest: Option<u32>,
 }
@@ -253,7 +284,7 @@ pub struct LsArgs {
     /// Show mode, owner, size and time
     #[arg(short, long)]
     pub long: bool,
-    /// With paths: list also what is below their directories
+    /// With paths: also list everything below their directories
     #[arg(long)]
     pub recursive: bool,
 }
@@ -263,7 +294,7 @@ pub struct FindArgs {
     /// Names, paths or patterns to look for
     #[arg(value_name = "PATTERN", required = true)]
     pub patterns: Vec<String>,
-    /// Take upper and lower case for the same
+    /// Ignore case
     #[arg(short, long)]
     pub ignore_case: bool,
     /// Show mode, owner, size and time
@@ -290,7 +321,7 @@ pub struct DiffArgs {
     /// The snapshot after
     #[arg(value_name = "SNAPSHOT[:SUBPATH]")]
     pub after: OsString,
-    /// Show also where only metadata changed
+    /// Also show files of which only metadata changed
     #[arg(long)]
     pub metadata: bool,
 }
@@ -298,7 +329,7 @@ pub struct DiffArgs {
 #[derive(Args, Clone, Debug)]
 #[command(override_usage = "dedup dump [OPTIONS] [SNAPSHOT[:SUBPATH]] [PATH]")]
 pub struct DumpArgs {
-    /// Snapshot (default: the newest that holds it), and the file or directory
+    /// Snapshot (default: the newest that holds the path), and the file or directory
     #[arg(value_name = "SNAPSHOT|PATH", required = true, num_args = 1..=2)]
     pub args: Vec<OsString>,
     #[command(flatten)]
@@ -306,7 +337,7 @@ pub struct DumpArgs {
     /// The form in which a directory is written
     #[arg(short, long, value_enum, default_value_t = Archive::Tar)]
     pub archive: Archive,
-    /// Write to FILE instead of standard output; a regular file is replaced once it is whole, anything else written to
+    /// Write to FILE instead of standard output; a regular file is replaced only when the new one is complete
     #[arg(short, long, value_name = "FILE")]
     pub target: Option<PathBuf>,
 }
@@ -341,16 +372,16 @@ pub struct RestoreArgs {
     /// What to do where a file is already there
     #[arg(long, value_enum, default_value_t = Overwrite::Always)]
     pub overwrite: Overwrite,
-    /// Give restored files the permissions they were saved with, or those that new files get here
+    /// Permissions of restored files: as saved, or as for new files here
     #[arg(long, value_enum, default_value_t = Permissions::Original)]
     pub permissions: Permissions,
-    /// Read from this replica what is lost or damaged, or everything if the first is away (may be given several times)
+    /// Read what is lost or damaged from this replica, or everything if the first can't be reached (may be given several times)
     #[arg(long, value_name = "NAME|URL")]
     pub also: Vec<String>,
-    /// Read every restored file again and compare it, also those that were equal already
+    /// Read every file back and compare it, including those that were already equal
     #[arg(long)]
     pub verify: bool,
-    /// Say what would be done; write nothing
+    /// Show what would be done; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
@@ -380,7 +411,7 @@ pub struct UndeleteArgs {
     /// Snapshots to bring back (default: list those that can be)
     #[arg(value_name = "SNAPSHOT")]
     pub snapshots: Vec<String>,
-    /// Say what would be done; change nothing
+    /// Show what would be done; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
@@ -388,7 +419,7 @@ pub struct UndeleteArgs {
 #[derive(Args, Clone, Debug)]
 #[command(group = clap::ArgGroup::new("change").multiple(true).required(true).args(["add", "remove", "set"]))]
 pub struct TagArgs {
-    /// Snapshots to change (default: all that the filters let pass)
+    /// Snapshots to change (default: all that match the filters)
     #[arg(value_name = "SNAPSHOT")]
     pub snapshots: Vec<String>,
     /// Add these tags
@@ -397,12 +428,12 @@ pub struct TagArgs {
     /// Remove these tags
     #[arg(long, value_name = "TAG[,TAG]", conflicts_with = "set")]
     pub remove: Vec<TagList>,
-    /// Replace all tags by these; '' leaves none
+    /// Replace all tags with these; '' removes all
     #[arg(long, value_name = "TAG[,TAG]")]
     pub set: Vec<TagList>,
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Say what would be done; change nothing
+    /// Show what would be done; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
@@ -411,19 +442,19 @@ pub struct TagArgs {
 pub struct PruneArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Remove no snapshot, only data that none needs
+    /// Remove no snapshots, only data that none needs
     #[arg(long, conflicts_with_all = ["no_gc", "KeepArgs"])]
     pub gc_only: bool,
     /// Only remove snapshots; their data goes with a later prune
     #[arg(long)]
     pub no_gc: bool,
-    /// How long forgotten snapshots can be brought back; 0s removes them now
+    /// How long removed snapshots can be brought back; 0s ends them now
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = parse_span)]
     pub keep_trash: Span,
-    /// Leave so much unused data rather than rewrite packs: a share such as 5%, a size, or unlimited
+    /// Leave this much unused data instead of rewriting packs: a share such as 5%, a size, or unlimited
     #[arg(long, value_name = "LIMIT", default_value = "5%")]
     pub max_unused: MaxUnused,
-    /// Rewrite at most so much in this run
+    /// Rewrite at most this much in this run
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_repack: Option<u64>,
     /// Assume exclusive access to the repository: required on storage without atomic create
@@ -431,7 +462,7 @@ pub struct PruneArgs {
     pub exclusive: bool,
     #[command(flatten)]
     pub ask: AskArgs,
-    /// Say what would be removed, and what it would cost; change nothing
+    /// Show what would be removed and what it would cost; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     #[command(flatten)]
@@ -448,65 +479,12 @@ pub struct AskArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
-    /// Read all stored data too
+    /// Also read all stored data
     #[arg(long, conflicts_with = "read_data_subset")]
     pub read_data: bool,
     /// Read part of the stored data: 1/7 (the first of seven), 10%, or 50G
     #[arg(long, value_name = "PART")]
     pub read_data_subset: Option<Subset>,
-}
-
-#[derive(Subcommand, Debug)]
-pub enum KeyCommand {
-    /// Add a password or key file that opens the repository
-    Add(NewSecretArgs),
-    /// List what opens the repository
-    List,
-    /// Remove a password, key file or recovery phrase
-    Remove(KeyRemoveArgs),
-    /// Replace the password or key file that the repository was opened with
-    Passwd(NewSecretArgs),
-    /// Save the sealed keys to FILE, against the loss of those in the repository; a secret is still needed
-    Export(KeyExportArgs),
-    /// Make a recovery phrase and print it, this once
-    Recovery,
-}
-
-/// Without any of these, a new password is asked for, twice.
-#[derive(Args, Clone, Debug, Default)]
-pub struct NewSecretArgs {
-    /// Read the new password from the first line of FILE
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["new_password_command", "new_key_file"])]
-    pub new_password_file: Option<OsString>,
-    /// Run COMMAND in a shell; the first line it prints is the new password
-    #[arg(long, value_name = "COMMAND", conflicts_with = "new_key_file")]
-    pub new_password_command: Option<OsString>,
-    /// Use this key file; it is made where there is none
-    #[arg(long, value_name = "FILE")]
-    pub new_key_file: Option<OsString>,
-}
-
-impl From<&NewSecretArgs> for NewSecretOptions {
-    fn from(args: &NewSecretArgs) -> NewSecretOptions {
-        NewSecretOptions {
-            password_file: args.new_password_file.clone(),
-            password_command: args.new_password_command.clone(),
-            key_file: args.new_key_file.clone(),
-        }
-    }
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct KeyRemoveArgs {
-    /// The slot, as 'key list' shows it; the beginning is enough
-    pub slot: String,
-    #[command(flatten)]
-    pub ask: AskArgs,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct KeyExportArgs {
-    pub file: PathBuf,
 }
 
 #[cfg(test)]

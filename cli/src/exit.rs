@@ -1,6 +1,7 @@
 //! How a command ends: the exit code of each status, and the line on standard error of what ended it early.
 
-use crate::render::json;
+use service::catalogue::Lang;
+use service::json;
 use service::units;
 use service::{Failure, Status};
 use std::fmt::Write;
@@ -103,18 +104,19 @@ pub fn help() -> String {
 }
 
 /// The line of a failure for standard error: escaped, so that no name in it can steer a terminal.
-pub fn line(failure: &Failure, json: bool) -> String {
+pub fn line(failure: &Failure, lang: Lang, json: bool) -> String {
     if json {
         let code = Code::from(failure.status) as u8;
-        let fields = serde_json::json!({ "code": code, "message": failure.message });
+        let fields = serde_json::json!({ "code": code, "message": failure.message() });
         return json::line(&json::object("exit_error", fields));
     }
-    format!("dedup: {}", units::escape(failure.message.as_bytes()))
+    format!("dedup: {}", units::escape(failure.text(lang).as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use service::catalogue::Cause;
 
     #[test]
     fn numbers_are_the_contract() {
@@ -126,16 +128,17 @@ mod tests {
 
     #[test]
     fn lines() {
-        let failure = Failure::new(Status::Failed, "open /a\n\x1b[2Jb: no \"such\" file");
+        let what = "open /a\n\x1b[2Jb: no \"such\" file".to_string();
+        let failure = Failure::from(Cause::Said { what });
         assert_eq!(
-            line(&failure, false),
+            line(&failure, Lang::En, false),
             "dedup: open /a\\x0a\\x1b[2Jb: no \"such\" file"
         );
-        let json: serde_json::Value = serde_json::from_str(&line(&failure, true)).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&line(&failure, Lang::En, true)).unwrap();
         assert_eq!(json["message_type"], "exit_error");
-        assert_eq!(json["code"], 1);
-        assert_eq!(json["message"], failure.message);
-        assert!(!line(&failure, true).contains('\n'));
+        assert_eq!(json["code"], 2);
+        assert_eq!(json["message"], failure.message());
+        assert!(!line(&failure, Lang::En, true).contains('\n'));
     }
 
     /// The greatest status has the greatest code, so that either can stand for the whole.

@@ -13,9 +13,10 @@ pub mod signals;
 pub mod terminal;
 
 use args::{Cli, Command};
-use clap::Parser;
+use clap::FromArgMatches;
 use exit::Code;
 use jiff::Zoned;
+use service::catalogue::{Cause, Lang};
 use service::env::Env;
 use service::resolve::RepositoryOptions;
 use service::settings::Settings;
@@ -37,16 +38,18 @@ pub fn main() -> ExitCode {
     if let Err(e) = signals::outlive() {
         output::say(&format!("dedup: can't watch for signals: {e}"));
     }
-    let cli = match Cli::try_parse() {
+    let parsed = args::parser().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return said_by_the_parser(&error),
     };
     let json = cli.global.json;
-    match run(cli) {
+    let lang = lang(cli.global.lang.as_deref());
+    match run(cli, lang) {
         Ok(status) => Code::from(status).into(),
         Err(failure) => {
             // A closed standard error leaves nobody to tell; the code still says it.
-            let _ = writeln!(std::io::stderr(), "{}", exit::line(&failure, json));
+            let _ = writeln!(std::io::stderr(), "{}", exit::line(&failure, lang, json));
             Code::from(failure.status).into()
         }
     }
@@ -66,14 +69,21 @@ fn said_by_the_parser(error: &clap::Error) -> ExitCode {
             .next()
             .unwrap_or_default()
             .trim_start_matches("error: ");
-        output::say(&exit::line(&Failure::usage(message), true));
+        let what = message.to_string();
+        output::say(&exit::line(&Cause::Said { what }.into(), Lang::En, true));
     } else {
         let _ = error.print();
     }
     Code::Usage.into()
 }
 
-fn run(cli: Cli) -> Result<Status, Failure> {
+/// What was asked for, or else what the locale says.
+fn lang(option: Option<&str>) -> Lang {
+    let given = option.and_then(Lang::from_code);
+    given.unwrap_or_else(|| Lang::of_locale(&Env::of_process()))
+}
+
+fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
     let env = Env::of_process();
     let settings = match cli.command.only_explains() {
         true => Settings::default(),
@@ -93,7 +103,11 @@ fn run(cli: Cli) -> Result<Status, Failure> {
         global.limit_upload.clone().or_else(|| limits.upload.clone()),
         global.limit_download.clone().or_else(|| limits.download.clone()),
     );
-    let terminal = Terminal { global, context };
+    let terminal = Terminal {
+        global,
+        context,
+        lang,
+    };
     let done = call(&terminal, &cli.command);
     terminal.context.tighten();
     done

@@ -1,8 +1,9 @@
 //! What the system gives this process: as many open files as it may have, and enough memory to work at all.
 
+use service::Failure;
+use service::catalogue::Cause;
 use service::platform::descriptors::raise_limit;
 use service::platform::process::address_space_limit;
-use service::{Failure, Status};
 
 /// Address space without which the libraries that the program is made of end it in the middle. Most of it is only
 /// reserved.
@@ -13,14 +14,11 @@ pub fn prepare() -> Result<(), Failure> {
     // Where it can't be raised, what there is has to do.
     let _ = raise_limit();
     match address_space_limit() {
-        Some(limit) if limit < LEAST_MEMORY => Err(Failure::new(
-            Status::Failed,
-            format!(
-                "not enough memory: the limit on address space (ulimit -v) is {} MiB, and {} MiB are needed",
-                limit >> 20,
-                LEAST_MEMORY >> 20
-            ),
-        )),
+        Some(limit) if limit < LEAST_MEMORY => Err(Cause::AddressSpace {
+            mib: limit >> 20,
+            needed: LEAST_MEMORY >> 20,
+        }
+        .into()),
         _ => Ok(()),
     }
 }

@@ -5,6 +5,7 @@
 //! to a run that died; the next one that writes into the same folder removes it.
 
 use crate::terminal::Terminal;
+use service::catalogue::{Action, Cause, Warning};
 use service::dump::{OUTPUT, is_temporary, temporary_name};
 use service::listing;
 use service::platform::files::{folder_of, sync_folder};
@@ -25,16 +26,15 @@ pub fn write(
 ) -> Result<(), Failure> {
     let there = fs::metadata(target);
     if there.as_ref().is_ok_and(Metadata::is_dir) {
-        return Err(Failure::usage(format!("{} is a directory", target.display())));
+        let path = target.display().to_string();
+        return Err(Cause::IsDirectory { path }.into());
     }
     let is_special = there.as_ref().is_ok_and(|there| !there.is_file());
     match real(target).filter(|_| !is_special) {
         Some(real) => {
             let removed = remove_leftovers(folder_of(&real));
             if removed > 0 {
-                let why =
-                    format!("an earlier dump did not end: {removed} unfinished files of it were removed");
-                listing::warn(terminal, why);
+                listing::warn(terminal, &Warning::DumpLeftovers { files: removed });
             }
             replace(&real, there.ok(), write)
         }
@@ -56,15 +56,15 @@ fn real(target: &Path) -> Option<PathBuf> {
 }
 
 fn through(target: &Path, write: impl FnOnce(&mut dyn Write) -> service::Result<()>) -> Result<(), Failure> {
-    let failed = |what: &str, e: &io::Error| Failure::io(what, target, e);
+    let failed = |action: Action, e: &io::Error| Failure::from(Cause::system(action, target, e));
     let file = OpenOptions::new().write(true).open(target);
-    let mut out = BufWriter::with_capacity(1 << 20, file.map_err(|e| failed("open", &e))?);
+    let mut out = BufWriter::with_capacity(1 << 20, file.map_err(|e| failed(Action::Open, &e))?);
     write(&mut out).map_err(|e| named(target, e))?;
-    out.flush().map_err(|e| failed("write to", &e))?;
+    out.flush().map_err(|e| failed(Action::Write, &e))?;
     match out.get_ref().sync_all() {
         // Nothing that could be synced.
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        synced => synced.map_err(|e| failed("write to", &e)),
+        synced => synced.map_err(|e| failed(Action::Write, &e)),
     }
 }
 
@@ -74,7 +74,7 @@ fn replace(
     there: Option<Metadata>,
     write: impl FnOnce(&mut dyn Write) -> service::Result<()>,
 ) -> Result<(), Failure> {
-    let failed = |e: &io::Error| Failure::io("write", target, e);
+    let failed = |e: &io::Error| Failure::from(Cause::system(Action::Write, target, e));
     let (temporary, file) = beside(target)?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let written = write(&mut out).map_err(|e| named(target, e)).and_then(|()| {
@@ -101,7 +101,9 @@ fn replace(
 /// What is wrong with the output is told with its path.
 fn named(target: &Path, error: Error) -> Failure {
     match error {
-        Error::Io { what, path, source } if path == Path::new(OUTPUT) => Failure::io(what, target, &source),
+        Error::Io { path, source, .. } if path == Path::new(OUTPUT) => {
+            Cause::system(Action::Write, target, &source).into()
+        }
         error => error.into(),
     }
 }
@@ -113,17 +115,13 @@ fn beside(target: &Path) -> Result<(PathBuf, File), Failure> {
         let file = match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(e) => return Err(Failure::io("create", target, &e)),
+            Err(e) => return Err(Cause::system(Action::Create, target, &e).into()),
         };
         if lock::hold_new(&file) {
             return Ok((path, file));
         }
     }
-    Err(Failure::io(
-        "create",
-        target,
-        &io::ErrorKind::AlreadyExists.into(),
-    ))
+    Err(Cause::system(Action::Create, target, &io::ErrorKind::AlreadyExists.into()).into())
 }
 
 /// Removes what runs that died have left in a folder; how many files that were. What can't be removed is left to the next

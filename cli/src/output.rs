@@ -1,7 +1,8 @@
 //! Standard output. A reader that went away (`dedup ls | head`) is the end of the run, not a failure of it.
 
-use crate::render::json;
 use serde::Serialize;
+use service::catalogue::{Cause, Unfit};
+use service::json;
 use service::platform::process::output_leads_nowhere;
 use service::{Failure, Status};
 use std::io::{self, BufWriter, Stdout, Write};
@@ -25,16 +26,13 @@ pub fn object(value: &impl Serialize) -> Result<(), Failure> {
 /// Writes what must have been seen before anything relies on it: a reader that went away is a failure, and so is an
 /// output that leads nowhere.
 pub fn show(bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |why: &dyn std::fmt::Display| {
-        let what = "the recovery phrase could not be printed, and nothing was made";
-        Failure::new(Status::Failed, format!("{what}: standard output: {why}"))
-    };
+    let failed = |why: Unfit| Failure::from(Cause::PhraseNotPrinted { why });
     if output_leads_nowhere() {
-        return Err(failed(&"it is closed, or leads to /dev/null"));
+        return Err(failed(Unfit::LeadsNowhere));
     }
     let mut out = io::stdout().lock();
     let shown = out.write_all(bytes).and_then(|()| out.flush());
-    shown.map_err(|e| failed(&e))
+    shown.map_err(|e| failed(e.into()))
 }
 
 /// A line to standard error; a closed one leaves nobody to tell.
@@ -44,7 +42,7 @@ pub fn say(text: &str) {
 
 fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     let value = serde_json::to_value(value);
-    let value = value.map_err(|e| Failure::new(Status::Failed, format!("writing JSON: {e}")))?;
+    let value = value.map_err(|e| Cause::WritingJson { why: e.to_string() })?;
     Ok(json::line(&value))
 }
 
@@ -150,14 +148,7 @@ fn ended(result: io::Result<()>) -> Result<bool, Failure> {
     match result {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(e) if e.kind() == io::ErrorKind::StorageFull => Err(Failure::new(
-            Status::OutOfSpace,
-            format!("writing to standard output: {e}"),
-        )),
-        Err(e) => Err(Failure::new(
-            Status::Failed,
-            format!("writing to standard output: {e}"),
-        )),
+        Err(e) => Err(Cause::Output { why: e.into() }.into()),
     }
 }
 

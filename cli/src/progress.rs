@@ -3,15 +3,17 @@
 //! thread draws. Problems are printed as they come.
 
 use crate::args::Global;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use crate::{output, signals};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use service::Failure;
+use service::catalogue::{Lang, not_shown, problem as problem_line, progress_line, time_left, units_done};
+use service::entry::Kind;
 use service::face::{Activity, Watch};
+use service::json;
 use service::machine;
-use service::monitor::{Monitor, Phase, Problem, Progress};
-use service::units;
+use service::monitor::{EntryChange, Monitor, Phase, Problem, Progress};
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -55,6 +57,7 @@ struct Shared {
     /// What the command does, for error objects: "backup", "restore".
     during: &'static str,
     verbose: u8,
+    lang: Lang,
     started: Instant,
     figures: Figures,
     current: Mutex<Vec<u8>>,
@@ -90,6 +93,7 @@ impl Watcher {
             json: terminal.json(),
             during,
             verbose: terminal.global.verbose,
+            lang: terminal.lang,
             started: Instant::now(),
             figures: Figures::default(),
             current: Mutex::default(),
@@ -134,8 +138,7 @@ impl Watch for Watcher {
         }
         let unseen = shared.shown.load(Relaxed).saturating_sub(PROBLEMS_SHOWN);
         if unseen > 0 && shared.verbose == 0 && !shared.json {
-            let more = text::count(unseen, "more problem");
-            output::say(&format!("dedup: {more} not shown: -v shows all"));
+            output::say(&format!("dedup: {}", not_shown(shared.lang, unseen)));
         }
     }
 }
@@ -170,9 +173,6 @@ impl Monitor for Watcher {
             current.clear();
             current.extend_from_slice(path);
         }
-        if self.shared.verbose >= 2 && !self.shared.json {
-            self.shared.print(&units::escape(&text::absolute(path)));
-        }
     }
 
     fn problem(&self, problem: &Problem) {
@@ -180,16 +180,39 @@ impl Monitor for Watcher {
         if shared.json {
             output::say(&json::line(&json::problem(problem, shared.during)));
         } else if shared.shown.fetch_add(1, Relaxed) < PROBLEMS_SHOWN || shared.verbose > 0 {
-            shared.print(&format!("dedup: {}", text::problem(problem)));
+            shared.print(&format!("dedup: {}", problem_line(shared.lang, problem)));
         }
     }
 
-    fn interrupted(&self) -> bool {
-        signals::interrupted()
+    fn wants_entries(&self) -> bool {
+        self.shared.verbose > 0 && matches!(self.shared.during, "backup" | "restore")
+    }
+
+    fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
+        let shared = &self.shared;
+        if shared.json {
+            shared.print_entry(&json::line(&json::change(path, kind, change, size)));
+        } else if shared.verbose > 1 || !matches!(change, EntryChange::Unchanged | EntryChange::Skipped) {
+            shared.print_entry(&text::change(shared.lang, path, kind, change));
+        }
+    }
+
+    fn wants_totals(&self) -> bool {
+        matches!(self.shared.shape, Shape::Bar | Shape::Lines | Shape::Json)
     }
 }
 
 impl Shared {
+    /// One line about an entry, to standard output.
+    fn print_entry(&self, line: &str) {
+        // A closed output is found out by the summary.
+        let print = || drop(output::line(line));
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
     /// To standard error, around the bar.
     fn print(&self, line: &str) {
         match &self.bar {
@@ -214,7 +237,7 @@ impl Shared {
     /// A line of JSON about how far it is.
     fn status(&self, rate: f64, current: &[u8]) -> String {
         let progress = self.progress();
-        let left = text::time_left(&progress, rate);
+        let left = time_left(&progress, rate);
         let status = json::status(&progress, self.started.elapsed(), left, current);
         json::line(&match self.during {
             "restore" => json::restoring(status),
@@ -285,15 +308,14 @@ impl<'a> Ticker<'a> {
         let shared = self.shared;
         let progress = shared.progress();
         let rate = self.rate(&progress);
-        let elapsed = shared.started.elapsed();
         let wanted = signals::status_wanted();
         match shared.shape {
             Shape::Bar => {
                 let current = lock(&shared.current).clone();
-                let line = text::progress(phase_words(self.phase), &progress, rate, elapsed, &current);
+                let line = self.line(&progress, rate, &current);
                 if let Some(bar) = &shared.bar {
+                    // Draws, too.
                     bar.set_message(line);
-                    bar.tick();
                 }
             }
             Shape::Json => {
@@ -305,13 +327,13 @@ impl<'a> Ticker<'a> {
                 let due = shared.shape == Shape::Lines && self.last_line.elapsed() >= LINE_EVERY;
                 if (due || wanted) && self.phase != 0 {
                     self.last_line = Instant::now();
-                    let line = text::progress(phase_words(self.phase), &progress, rate, elapsed, b"");
+                    let line = self.line(&progress, rate, b"");
                     output::say(&format!("dedup: {line}"));
                 }
             }
         }
         if wanted && matches!(shared.shape, Shape::Bar | Shape::Json) {
-            let line = text::progress(phase_words(self.phase), &progress, rate, elapsed, b"");
+            let line = self.line(&progress, rate, b"");
             shared.print(&match shared.json {
                 true => shared.status(rate, b""),
                 false => format!("dedup: {line}"),
@@ -319,10 +341,23 @@ impl<'a> Ticker<'a> {
         }
     }
 
+    fn line(&self, progress: &Progress, rate: f64, current: &[u8]) -> String {
+        let shared = self.shared;
+        let elapsed = shared.started.elapsed();
+        progress_line(
+            shared.lang,
+            phase_of(self.phase),
+            progress,
+            rate,
+            elapsed,
+            current,
+        )
+    }
+
     /// Bytes a second (files, where bytes are not counted) of late.
     fn rate(&mut self, progress: &Progress) -> f64 {
         let phase = self.shared.figures.phase.load(Relaxed);
-        let done = text::units_done(progress);
+        let done = units_done(progress);
         let now = Instant::now();
         if phase != self.phase || self.samples.back().is_some_and(|(_, before)| *before > done) {
             self.phase = phase;
@@ -339,37 +374,30 @@ impl<'a> Ticker<'a> {
     }
 }
 
+/// From 1; 0 is none.
 fn number(phase: Phase) -> u8 {
-    match phase {
-        Phase::OpeningRepository => 1,
-        Phase::LoadingIndex => 2,
-        Phase::BackingUp => 3,
-        Phase::Restoring => 4,
-        Phase::Verifying => 5,
-        Phase::CheckingStructure => 6,
-        Phase::ReadingData => 7,
-        Phase::FindingReferences => 8,
-        Phase::Repacking => 9,
-        Phase::Deleting => 10,
-        Phase::Replicating => 11,
-    }
+    let place = PHASES.iter().position(|known| *known == phase);
+    place.map_or(0, |place| place as u8 + 1)
 }
 
-fn phase_words(number: u8) -> &'static str {
-    match number {
-        1 => "opening the repository",
-        2 => "loading the index",
-        3 => "backing up",
-        4 => "restoring",
-        5 => "verifying",
-        6 => "checking the structure",
-        7 => "reading data",
-        8 => "finding what is in use",
-        9 => "rewriting packs",
-        10 => "deleting",
-        11 => "replicating",
-        _ => "starting",
-    }
+const PHASES: [Phase; 11] = [
+    Phase::OpeningRepository,
+    Phase::LoadingIndex,
+    Phase::BackingUp,
+    Phase::Restoring,
+    Phase::Verifying,
+    Phase::CheckingStructure,
+    Phase::ReadingData,
+    Phase::FindingReferences,
+    Phase::Repacking,
+    Phase::Deleting,
+    Phase::Replicating,
+];
+
+/// The phase of this number; none before the first.
+fn phase_of(number: u8) -> Option<Phase> {
+    let place = usize::from(number).checked_sub(1)?;
+    PHASES.get(place).copied()
 }
 
 #[cfg(test)]
@@ -398,22 +426,10 @@ mod tests {
     }
 
     #[test]
-    fn every_phase_has_words() {
-        let all = [
-            Phase::OpeningRepository,
-            Phase::LoadingIndex,
-            Phase::BackingUp,
-            Phase::Restoring,
-            Phase::Verifying,
-            Phase::CheckingStructure,
-            Phase::ReadingData,
-            Phase::FindingReferences,
-            Phase::Repacking,
-            Phase::Deleting,
-            Phase::Replicating,
-        ];
-        let words: std::collections::HashSet<_> = all.iter().map(|p| phase_words(number(*p))).collect();
-        assert_eq!(words.len(), all.len());
-        assert!(!words.contains("starting"));
+    fn phases_have_numbers() {
+        for phase in PHASES {
+            assert_eq!(phase_of(number(phase)), Some(phase));
+        }
+        assert_eq!(phase_of(0), None);
     }
 }

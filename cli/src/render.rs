@@ -1,6 +1,5 @@
-//! How results look: [`text`] for people, [`json`] for programs. Both are given the engine's types and do no work.
+//! How results look to people. What programs read is in `service::json`.
 
 pub mod decisions;
-pub mod json;
 pub mod running;
 pub mod text;

@@ -3,8 +3,9 @@
 //! tell. SIGUSR1 asks for one line of progress.
 
 use crate::exit::Code;
+use service::Failure;
+use service::catalogue::Cause;
 use service::run::CancelToken;
-use service::{Failure, Status};
 use signal_hook::flag;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -25,7 +26,7 @@ pub fn outlive() -> io::Result<()> {
 /// From now on the first signal only sets a flag, so whoever calls this must ask [`interrupted`]. Not before secrets
 /// were read: a prompt is left by Ctrl-C.
 pub fn catch() -> Result<(), Failure> {
-    let failed = |e: io::Error| Failure::new(Status::Failed, format!("can't watch for signals: {e}"));
+    let failed = |e: io::Error| Cause::CannotWatchSignals { why: e.into() };
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // In this order: the second signal finds the flag set by the first.
         flag::register_conditional_shutdown(signal, i32::from(Code::Interrupted as u8), STOP.clone())

@@ -4,9 +4,12 @@
 use crate::args::Global;
 use crate::output;
 use crate::progress::Watcher;
-use crate::render::{decisions, json, text};
+use crate::render::decisions;
 use serde_json::json;
+use service::catalogue::report::{keys as report, retention};
+use service::catalogue::{Cause, Lang, Question, notice as notice_text};
 use service::face::{Activity, Face, Notice, Watch};
+use service::json;
 use service::platform::process::output_leads_nowhere;
 use service::removal::Decisions;
 use service::repo::Repo;
@@ -18,6 +21,8 @@ use zeroize::Zeroizing;
 pub struct Terminal {
     pub global: Global,
     pub context: Context,
+    /// What the person reads.
+    pub lang: Lang,
 }
 
 impl Terminal {
@@ -42,13 +47,10 @@ impl Face for Terminal {
         if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
             return Ok(None);
         }
-        let (first, again) = match prompt {
-            PasswordPrompt::Known => ("Password: ", None),
-            PasswordPrompt::New | PasswordPrompt::First => ("New password: ", Some("Repeat password: ")),
-        };
+        let (first, again) = report::password_prompt(self.lang, prompt != PasswordPrompt::Known);
         let password = prompt_line(first)?;
         match again.filter(|_| !password.expose().is_empty()) {
-            Some(again) if prompt_line(again)? != password => Err(Failure::usage("the two passwords differ")),
+            Some(again) if prompt_line(again)? != password => Err(Cause::PasswordsDiffer.into()),
             _ => Ok(Some(password)),
         }
     }
@@ -57,13 +59,14 @@ impl Face for Terminal {
         io::stdin().is_terminal() && io::stderr().is_terminal() && !self.json()
     }
 
-    fn confirm(&self, question: &str) -> Result<bool, Failure> {
+    fn confirm(&self, question: &Question) -> Result<bool, Failure> {
+        let question = report::yes_or_no(self.lang, &question.text(self.lang));
         let mut err = io::stderr();
         let mut answer = String::new();
-        let asked = write!(err, "{question}? [y/N] ")
+        let asked = write!(err, "{question}")
             .and_then(|()| err.flush())
             .and_then(|()| io::stdin().lock().read_line(&mut answer));
-        asked.map_err(|e| Failure::usage(format!("can't ask: {e}; add --yes")))?;
+        asked.map_err(|e| Cause::CannotAsk { why: e.into() })?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
@@ -72,7 +75,7 @@ impl Face for Terminal {
             // It prints restic's array in the end.
             (true, Activity::Forget) => Ok(()),
             (true, _) => decisions::objects(decisions),
-            (false, _) if self.talks() => decisions::tables(decisions),
+            (false, _) if self.talks() => decisions::tables(self.lang, decisions),
             (false, _) => Ok(()),
         }
     }
@@ -83,7 +86,7 @@ impl Face for Terminal {
 
     fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {
         match self.json() {
-            false => output::show(phrase_text(phrase).as_bytes()),
+            false => output::show(phrase_text(self.lang, phrase).as_bytes()),
             true => {
                 let object = json::object("recovery_phrase", json!({ "recovery_phrase": phrase }));
                 output::show(Zeroizing::new(json::line(&object) + "\n").as_bytes())
@@ -92,33 +95,16 @@ impl Face for Terminal {
     }
 
     fn notice(&self, notice: &Notice<'_>) {
-        match notice {
-            Notice::WrongPassword => output::say("dedup: wrong password; try again"),
-            Notice::NoKeyFile(path) => output::say(&format!(
-                "dedup: there is no key file at {}: give another key, a password or the recovery phrase",
-                path.display()
-            )),
-            Notice::Listing(problem) => output::say(&match self.json() {
-                true => json::line(&json::problem(problem, "list")),
-                false => format!("dedup: {}", text::problem(problem)),
-            }),
-            Notice::PartFailed(failure) => output::say(&crate::exit::line(failure, self.json())),
-            Notice::RestoringFrom(location) if self.talks() => {
-                output::say(&format!("dedup: restoring from {location}"));
-            }
-            Notice::OlderSnapshot { short, time } if self.talks() => output::say(&format!(
-                "dedup: taken from snapshot {short} of {time}, the newest that holds it"
-            )),
-            Notice::RestoringFrom(_) | Notice::OlderSnapshot { .. } => {}
-            Notice::Warning { during, why } => output::say(&match self.json() {
-                true => json::line(&json::object(
-                    "warning",
-                    json!({ "error": { "message": why }, "during": during }),
-                )),
-                false => format!("dedup: warning: {}", service::units::escape(why.as_bytes())),
-            }),
-            Notice::PruneCosts(planned) => output::say(crate::cmd::prune::costs(planned).trim_end()),
-        }
+        let (lang, json) = (self.lang, self.json());
+        let line = match notice {
+            Notice::Listing(problem) if json => json::line(&json::problem(problem, "list")),
+            Notice::Warning { during, warning } if json => json::line(&json::warning(warning, during)),
+            Notice::PartFailed(failure) => crate::exit::line(failure, lang, json),
+            Notice::RestoringFrom(_) | Notice::OlderSnapshot { .. } if !self.talks() => return,
+            Notice::PruneCosts(planned) => retention::costs(lang, planned).join("\n"),
+            notice => format!("dedup: {}", notice_text(lang, notice)),
+        };
+        output::say(&line);
     }
 
     fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
@@ -129,16 +115,14 @@ impl Face for Terminal {
 fn prompt_line(text: &str) -> Result<Hidden, Failure> {
     let line = rpassword::prompt_password(text);
     line.map(Hidden::take)
-        .map_err(|e| Failure::usage(format!("can't ask for the password: {e}")))
+        .map_err(|e| Cause::CannotAskPassword { why: e.into() }.into())
 }
 
 /// The phrase as it is shown, this once: six words a line, so that it can be copied by hand.
-fn phrase_text(phrase: &str) -> Zeroizing<String> {
+fn phrase_text(lang: Lang, phrase: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(1024));
-    out.push_str(
-        "Recovery phrase. It opens the repository when password and key file are lost, and is not shown\n\
-         again: write it down and keep it away from this machine.\n\n",
-    );
+    out.push_str(&report::phrase_heading(lang));
+    out.push_str("\n\n");
     let words: Vec<&str> = phrase.split(' ').collect();
     for line in words.chunks(6) {
         out.push_str("    ");
@@ -156,7 +140,7 @@ mod tests {
     #[test]
     fn the_phrase_is_whole() {
         let phrase = (0..24).map(|n| format!("word{n}")).collect::<Vec<_>>().join(" ");
-        let shown = phrase_text(&phrase);
+        let shown = phrase_text(Lang::En, &phrase);
         let words: Vec<&str> = shown
             .lines()
             .filter(|l| l.starts_with("    "))

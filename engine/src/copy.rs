@@ -13,7 +13,7 @@ use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 use crate::repo::{Repo, index_progress};
 use crate::restore::ChunkSource;
 use crate::tree::{Cursor, ExtentListWriter, Root, TreeWriter};
-use crate::{order, replicate, trees};
+use crate::{replicate, trees};
 use chunkstore::frame::{Decoder, Encoder};
 use chunkstore::index::{KnownFile, Presence};
 use chunkstore::pack::Class;
@@ -34,10 +34,6 @@ pub struct CopyOptions {
     pub dry_run: bool,
     /// zstd's level.
     pub level: i32,
-    /// Named in the sessions that this holds.
-    pub host: String,
-    /// Seconds since 1970.
-    pub now: i64,
 }
 
 /// A generation that was copied.
@@ -77,7 +73,7 @@ pub fn run(
         return Err(StoreError::Refused(why.to_string()).into());
     }
     let all = options.all || !ids.is_empty();
-    let mut wanted = replicate::lacking(from, to, all, order::at(options.now))?.snapshots;
+    let mut wanted = replicate::lacking(from, to, all, from.run().now)?.snapshots;
     wanted.retain(|snapshot| ids.is_empty() || ids.contains(&snapshot.id));
     let mut pairs = pairs(from, to)?;
     let mut copied = Copied::default();
@@ -157,7 +153,7 @@ fn copy(
     copied: &mut Copied,
 ) -> Result<Option<SessionId>> {
     let mut manifest = from.manifest(snapshot.id)?;
-    let owner = to.owner(&options.host, options.now);
+    let owner = to.owner();
     let writer = Writer::begin(to.store.clone(), owner, 2, options.dry_run)?;
     let source = ChunkSource::new(from, monitor);
     let target = Reader::beside(to.store.clone(), &writer, index_progress(monitor));
@@ -276,9 +272,7 @@ impl Copier<'_> {
         let mut cursor = trees::cursor(self.source.reader(), &root)?;
         let mut files_done = 0;
         while let Some(mut item) = cursor.next()? {
-            if self.monitor.interrupted() {
-                return Err(Error::Interrupted);
-            }
+            self.to.run().cancel().check()?;
             if item.entry.content != Content::None {
                 let known = match &mut base {
                     Some(base) => base.find(&item.dir, &item.entry)?,
@@ -430,13 +424,11 @@ impl Copier<'_> {
             window: Vec::new(),
             push: &mut |extent| extents.push(extent),
         };
-        let (source, monitor) = (self.source, self.monitor);
+        let (source, cancel) = (self.source, self.to.run().cancel());
         let (mut plain, mut read) = (Vec::new(), 0);
         let mut chunks = Decoder::new()?;
         trees::for_each_extent(source.reader(), &mut self.decoder, content, &mut |extent| {
-            if monitor.interrupted() {
-                return Err(Error::Interrupted);
-            }
+            cancel.check().map_err(Error::from)?;
             match extent {
                 Extent::Zero { len } => cut.zero(len),
                 Extent::Chunk { id, len } => {

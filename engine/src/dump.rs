@@ -161,10 +161,7 @@ impl<'d> Contents<'d> {
             bytes_total: self.size,
             ..Progress::default()
         });
-        match self.monitor.interrupted() {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        }
+        Ok(self.source.reader().store().cancel().check()?)
     }
 }
 

@@ -70,7 +70,7 @@ pub fn plan(
 }
 
 /// Moves snapshots to the trash. If one of them is protected none is moved.
-pub fn apply(repo: &Repo, ids: &[SessionId], now: i64) -> Result<()> {
+pub fn apply(repo: &Repo, ids: &[SessionId]) -> Result<()> {
     repo.store.check_upgrades()?;
     for id in ids {
         if repo.manifest(*id)?.protected {
@@ -80,7 +80,7 @@ pub fn apply(repo: &Repo, ids: &[SessionId], now: i64) -> Result<()> {
     }
     repo.prove_state()?;
     for id in ids {
-        repo.store.forget(*id, now)?;
+        repo.store.forget(*id, repo.run().now_secs())?;
     }
     generations::note_forgotten(repo, ids)
 }
@@ -159,13 +159,7 @@ pub fn list_trash(repo: &Repo) -> Result<(Vec<Trashed>, Unreadable)> {
 }
 
 /// Publishes a forgotten snapshot anew and returns its new id. Refused when part of it is being collected already.
-pub fn undelete(
-    repo: &Repo,
-    id: SessionId,
-    host: &str,
-    now: i64,
-    monitor: &dyn Monitor,
-) -> Result<SessionId> {
+pub fn undelete(repo: &Repo, id: SessionId, monitor: &dyn Monitor) -> Result<SessionId> {
     let store = &repo.store;
     store.check_upgrades()?;
     let (body, _) = match store.trash(id) {
@@ -175,7 +169,7 @@ pub fn undelete(
     match store.slate(id) {
         // Forgetting it was cut short, or is under way elsewhere: it goes to its end first. Were the name left as it is,
         // whoever still forgets it would take what came back.
-        Ok(SnapshotObject::Manifest { .. }) => match store.forget(id, now) {
+        Ok(SnapshotObject::Manifest { .. }) => match store.forget(id, repo.run().now_secs()) {
             Ok(()) | Err(StoreError::Missing { .. }) => {}
             Err(e) => return Err(e.into()),
         },
@@ -184,7 +178,7 @@ pub fn undelete(
     }
     let mut manifest = Manifest::decode(id, &body)?;
     manifest.original = Some(manifest.original.unwrap_or(id));
-    match rewrite::publish(repo, id, &manifest, host, now, monitor) {
+    match rewrite::publish(repo, id, &manifest, monitor) {
         Ok((new, _)) => {
             store.discard(&[prune::ended(id, &body)])?;
             Ok(new)

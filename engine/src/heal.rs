@@ -41,12 +41,6 @@ pub struct HealOptions {
     pub read_data: bool,
     /// Only say what would be done.
     pub dry_run: bool,
-    /// Packs read side by side.
-    pub threads: usize,
-    /// Named in the session that this holds.
-    pub host: String,
-    /// Seconds since 1970.
-    pub now: i64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -108,15 +102,12 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
     let mut healed = Healed::default();
     let how = repair::RepairOptions {
         dry_run: options.dry_run,
-        threads: options.threads,
-        host: options.host.clone(),
-        now: options.now,
     };
     let index = repair::index(repo, &how, &Hush(monitor))?;
     healed.segments_damaged = index.segments_damaged;
     healed.packs_listed = index.packs_listed;
     let mut hurt = match options.read_data {
-        true => broken_packs(repo, options, &mut healed, monitor)?,
+        true => broken_packs(repo, &mut healed, monitor)?,
         false => BTreeSet::new(),
     };
     let before: HashSet<PackId> = repo.store.packs()?.into_keys().collect();
@@ -125,7 +116,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
         .iter()
         .map(|other| Origin::open(other.store.clone(), &mut |done, total| progress(done, total)))
         .collect::<Result<Vec<_>, _>>()?;
-    let owner = repo.owner(&options.host, options.now);
+    let owner = repo.owner();
     let writer = Writer::begin(repo.store.clone(), owner, 1, options.dry_run)?;
     let index = writer.index(&mut |done, total| progress(done, total))?;
     // What a listing shows needs no reading.
@@ -145,7 +136,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
     let Healing { put, mut healed, .. } = healing;
     drop(writer);
     if !options.dry_run && !healed.was_whole() {
-        verify(repo, options, before, put, &mut healed, monitor)?;
+        verify(repo, before, put, &mut healed, monitor)?;
     }
     Ok(healed)
 }
@@ -153,7 +144,6 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
 /// Reads what was brought, and all that leads to it: that everything is there again is said of what was seen.
 fn verify(
     repo: &Repo,
-    options: &HealOptions,
     before: HashSet<PackId>,
     put: HashSet<PackId>,
     healed: &mut Healed,
@@ -165,7 +155,6 @@ fn verify(
         .collect();
     let options = check::CheckOptions {
         read_data: ReadData::All,
-        threads: options.threads,
     };
     let report = check::run_on(repo, &options, Some(&new), &Hush(monitor))?;
     healed.damaged_paths = report.damaged_paths;
@@ -174,15 +163,9 @@ fn verify(
 }
 
 /// Packs that are there and not what their names say.
-fn broken_packs(
-    repo: &Repo,
-    options: &HealOptions,
-    healed: &mut Healed,
-    monitor: &dyn Monitor,
-) -> Result<BTreeSet<PackId>> {
+fn broken_packs(repo: &Repo, healed: &mut Healed, monitor: &dyn Monitor) -> Result<BTreeSet<PackId>> {
     let options = check::CheckOptions {
         read_data: ReadData::All,
-        threads: options.threads,
     };
     let report = check::run(repo, &options, &Hush(monitor))?;
     healed.packs_unreadable = report.packs_unreadable;
@@ -316,7 +299,7 @@ impl Healing<'_> {
             Err(error.into())
         };
         let load: &Load<'_> = &load;
-        let mut walk = Walk::new(load, references, live, self.monitor)?;
+        let mut walk = Walk::new(load, references, live, (self.monitor, self.repo.run().cancel()))?;
         // What can't be read anywhere is looked up with the rest, and found to be lost.
         walk.root(&manifest.root()?, &mut |_, error| match error {
             Error::Store(e) if e.is_hurt() => Ok(()),
@@ -334,7 +317,8 @@ impl Healing<'_> {
             let found = match self.options.dry_run {
                 true => self.would_bring(wanted, origin)?,
                 false => {
-                    let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
+                    let told =
+                        |bytes| monitor::sent(self.monitor, self.repo.run().cancel(), &self.bytes, bytes);
                     let store = &self.repo.store;
                     let mut asked = transfer::wanted(origin, wanted)?;
                     let brought = transfer::transfer(
@@ -401,8 +385,5 @@ impl Monitor for Hush<'_> {
         if is_unreadable && problem.path.starts_with(b"packs/") {
             self.0.problem(problem);
         }
-    }
-    fn interrupted(&self) -> bool {
-        self.0.interrupted()
     }
 }

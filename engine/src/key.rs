@@ -18,9 +18,11 @@ pub fn list(repo: &Repo) -> Result<Vec<SlotInfo>> {
     Ok(repo.store.slots()?)
 }
 
-/// Adds a slot and proves that it opens. `now` in seconds since 1970.
-pub fn add(repo: &Repo, secret: &Secret, label: &str, now: i64) -> Result<SlotId> {
-    Ok(repo.store.add_slot(secret, Cost::DEFAULT, label, now)?)
+/// Adds a slot and proves that it opens.
+pub fn add(repo: &Repo, secret: &Secret, label: &str) -> Result<SlotId> {
+    Ok(repo
+        .store
+        .add_slot(secret, Cost::DEFAULT, label, repo.run().now_secs())?)
 }
 
 /// Removes a slot. The one that opened the repository is refused, and so is the last sound one.

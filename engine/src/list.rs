@@ -3,7 +3,6 @@
 use crate::entry::{Entry, Kind, join};
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Snapshot};
-use crate::monitor::Monitor;
 use crate::repo::Repo;
 use crate::tree::{self, Change, Differs};
 use crate::trees::cursor;
@@ -151,7 +150,6 @@ pub fn find(
     reader: &Reader<'_>,
     snapshots: &[Snapshot],
     wanted: &FindQuery,
-    monitor: &dyn Monitor,
     each: &mut OnMatch<'_>,
 ) -> Result<()> {
     let mut memo = Memo::default();
@@ -160,9 +158,7 @@ pub fn find(
         let mut matches = Vec::new();
         let mut current = None;
         loop {
-            if monitor.interrupted() {
-                return Err(Error::Interrupted);
-            }
+            repo.run().cancel().check()?;
             if let Some(ahead) = cursor.segment_ahead()? {
                 let id = ahead.segment.id;
                 if let Some(known) = memo.segments.get(&id) {

@@ -1,7 +1,8 @@
 //! How the engine tells a caller what happens while it happens. Implementations must be quick and never fail.
 
-use crate::entry::Trouble;
+use crate::entry::{Kind, Trouble};
 use crate::error::StoreError;
+use crate::run::CancelToken;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The long steps of a command; a caller shows one at a time.
@@ -28,6 +29,22 @@ pub struct Progress {
     pub bytes_done: u64,
     pub bytes_total: u64,
     pub errors: u64,
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EntryChange {
+    /// Not in the previous snapshot.
+    New,
+    /// In the previous snapshot with other content or metadata.
+    Modified,
+    Unchanged,
+    /// In the previous snapshot, and not in this one.
+    Removed,
+    /// Written by a restore.
+    Restored,
+    /// Left as it is by a restore.
+    Skipped,
 }
 
 /// A path that is not, or not wholly, what it should be. The run goes on (I-12).
@@ -111,29 +128,37 @@ pub trait Monitor: Send + Sync {
     /// A path that is being worked on, for display. Called often.
     fn current(&self, path: &[u8]);
     fn problem(&self, problem: &Problem);
-    /// True once the user asked to stop: the run ends at the next safe point with [`crate::Error::Interrupted`].
-    fn interrupted(&self) -> bool;
-}
 
-/// Ends a step of the store's at the user's wish.
-pub(crate) fn carry_on(monitor: &dyn Monitor) -> chunkstore::Result<()> {
-    match monitor.interrupted() {
-        true => Err(chunkstore::Error::Interrupted),
-        false => Ok(()),
+    /// Whether [`Monitor::entry`] is to be called for each entry.
+    fn wants_entries(&self) -> bool {
+        false
+    }
+
+    /// An entry is done: its path relative to `/`, its kind, the size of its content in bytes.
+    fn entry(&self, _path: &[u8], _kind: &Kind, _change: EntryChange, _size: u64) {}
+
+    /// Whether somebody looks at the progress, so that totals are worth counting ahead.
+    fn wants_totals(&self) -> bool {
+        false
     }
 }
 
-/// Counts bytes that went over, and ends at the user's wish.
-pub(crate) fn sent(monitor: &dyn Monitor, done: &AtomicU64, bytes: u64) -> chunkstore::Result<()> {
+/// Counts bytes that were transferred, and ends the step once the run is cancelled.
+pub(crate) fn sent(
+    monitor: &dyn Monitor,
+    cancel: &CancelToken,
+    done: &AtomicU64,
+    bytes: u64,
+) -> chunkstore::Result<()> {
     let bytes_done = done.fetch_add(bytes, Relaxed) + bytes;
     monitor.progress(&Progress {
         bytes_done,
         ..Progress::default()
     });
-    carry_on(monitor)
+    cancel.check()
 }
 
-/// Says nothing, never stops.
+/// Ignores every event.
 pub struct Quiet;
 
 impl Monitor for Quiet {
@@ -141,7 +166,4 @@ impl Monitor for Quiet {
     fn progress(&self, _: &Progress) {}
     fn current(&self, _: &[u8]) {}
     fn problem(&self, _: &Problem) {}
-    fn interrupted(&self) -> bool {
-        false
-    }
 }

@@ -15,7 +15,7 @@ use trash::expired_trash;
 
 use crate::error::{Error, Result};
 use crate::generations::{Known, Listing};
-use crate::monitor::{self, Monitor, Phase};
+use crate::monitor::{Monitor, Phase};
 use crate::references;
 use crate::repo::Repo;
 use chunkstore::index::{Inventory, LocalIndex};
@@ -43,24 +43,19 @@ pub struct PruneOptions {
     pub assume_gone: BTreeSet<SessionId>,
     /// A session of another machine is fenced this long after it was first seen here.
     pub stale_after: Duration,
-    /// Seconds since 1970.
-    pub now: i64,
-    /// Named in the session that the collection holds.
-    pub host: String,
     /// The caller vouches that nobody writes meanwhile: needed where the storage breaks promises.
     pub exclusive: bool,
 }
 
 impl PruneOptions {
-    pub fn new(gc: Policy, now: i64) -> Self {
+    pub fn new(gc: Policy) -> Self {
         PruneOptions {
             gc,
             keep_trash: 7 * 86_400,
             dry_run: false,
             assume_gone: BTreeSet::new(),
             stale_after: Duration::from_secs(48 * 3600),
-            now,
-            host: String::new(),
+
             exclusive: false,
         }
     }
@@ -72,7 +67,7 @@ pub fn run(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Result
     repo.store.check_upgrades()?;
     let remote = repo.store.remote();
     if !options.dry_run && !options.exclusive {
-        repo.refuse_weak_storage(options.now)?;
+        repo.refuse_weak_storage()?;
     }
     let done = match run_once(repo, options, monitor) {
         // Not even room to end a dead session: that is what the reserve is for.
@@ -97,7 +92,7 @@ fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Resul
         ..PruneSummary::default()
     };
     let store = &*repo.store;
-    let expired = expired_trash(store, options, &mut summary)?;
+    let expired = expired_trash(repo, options, &mut summary)?;
     if options.dry_run {
         let expired = expired.into_keys().collect();
         Collection::new(repo, options, monitor, None).forecast(expired, &mut summary)?;
@@ -106,7 +101,7 @@ fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Resul
     store.discard(&expired.into_values().collect::<Vec<_>>())?;
     summary.staged_removed = sweep_staged(repo, options)?;
     // Shows a second collector that one is at work. Without room for it, nothing is moved, only deleted.
-    let session = match Session::begin(store, &repo.owner(&options.host, options.now)) {
+    let session = match Session::begin(store, &repo.owner()) {
         Err(StoreError::NoSpace { .. }) => None,
         session => Some(session?),
     };
@@ -225,7 +220,7 @@ impl<'a> Collection<'a> {
         if plan.is_empty() {
             return Ok(());
         }
-        monitor::carry_on(self.monitor)?;
+        self.repo.run().cancel().check()?;
         let marks = sweep::condemn(self.store, &plan)?;
         // After the marks are durable: whoever is not listed now sees them, or has published already.
         let waiting = self.others(sweep::open_sessions(self.store)?);
@@ -303,7 +298,7 @@ impl<'a> Collection<'a> {
         summary.sessions_waited_for = summary.sessions_waited_for.max(waited_for.len() as u64);
         let mut tries = 0;
         while !ready.is_empty() {
-            monitor::carry_on(self.monitor)?;
+            self.repo.run().cancel().check()?;
             tries += 1;
             let mut state = self.read_state(needed.take(), BTreeSet::new())?;
             // Somebody else may have finished one meanwhile.

@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Progress};
+use crate::run::CancelToken;
 use crate::tree::{CodecError, Reference, Root, SegmentRef, Segments, decode_page, references};
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
@@ -20,7 +21,8 @@ const THREADS: usize = 2;
 pub fn collect(reader: &Reader<'_>, roots: &[Root], live: &mut LiveSet, monitor: &dyn Monitor) -> Result<()> {
     let load =
         |decoder: &mut Decoder, id: &ChunkId, hint: Option<&Place>| Ok(reader.tree(decoder, id, hint)?);
-    let mut walk = Walk::new(&load, references, live, monitor)?;
+    let cancel = reader.store().cancel();
+    let mut walk = Walk::new(&load, references, live, (monitor, cancel))?;
     for root in roots {
         walk.root(root, &mut |_, error| Err(error))?;
     }
@@ -39,6 +41,7 @@ pub(crate) struct Walk<'a> {
     parse: fn(&[u8]) -> Result<Vec<Reference>, CodecError>,
     live: &'a mut LiveSet,
     monitor: &'a dyn Monitor,
+    cancel: &'a CancelToken,
     decoders: Vec<Decoder>,
     /// Tree chunks read so far.
     pub(crate) visited: u64,
@@ -51,7 +54,7 @@ impl<'a> Walk<'a> {
         load: &'a Load<'a>,
         parse: fn(&[u8]) -> Result<Vec<Reference>, CodecError>,
         live: &'a mut LiveSet,
-        monitor: &'a dyn Monitor,
+        (monitor, cancel): (&'a dyn Monitor, &'a CancelToken),
     ) -> Result<Self> {
         let decoders = (0..THREADS).map(|_| Decoder::new()).collect::<Result<_, _>>()?;
         Ok(Walk {
@@ -59,6 +62,7 @@ impl<'a> Walk<'a> {
             parse,
             live,
             monitor,
+            cancel,
             decoders,
             visited: 0,
         })
@@ -141,9 +145,7 @@ impl<'a> Walk<'a> {
         pieces: &[Piece],
         parse: fn(&[u8]) -> Result<T, CodecError>,
     ) -> Result<Vec<Result<T>>> {
-        if self.monitor.interrupted() {
-            return Err(Error::Interrupted);
-        }
+        self.cancel.check()?;
         let load = self.load;
         let one = move |decoder: &mut Decoder, (id, hint): &Piece| -> Result<T> {
             let plain = load(decoder, id, hint.as_ref())?;

@@ -70,16 +70,16 @@ pub struct Repo {
     run: RunContext,
 }
 
-/// Makes a repository at `location`. `now` in seconds since 1970; `parity` in percent of each pack.
+/// Makes a repository at `location`. `parity` is in percent of each pack.
 pub fn create(
     location: &str,
     run: &RunContext,
     bounds: Bounds,
     secrets: &[(Secret, &str)],
     cost: Cost,
-    now: i64,
     parity: Option<u8>,
 ) -> Result<RepoId> {
+    let now = run.now_secs();
     let remote = remote::open(location, &run.link)?;
     let new = NewStore {
         bounds,
@@ -139,7 +139,7 @@ impl Repo {
         // Where nothing can be kept, this run is a machine of its own. Whoever relies on more proves that it can be.
         let machine = machine_id(&run.dirs.state).or_else(|_| random::<16>())?;
         Ok(Repo {
-            store: Arc::new(store),
+            store: Arc::new(store.cancelled_by(run.cancel().clone())),
             state,
             machine,
             machine_file: machine_file(&run.dirs.state),
@@ -172,18 +172,23 @@ impl Repo {
 
     /// Another replica of this repository, for which no secret is needed.
     pub fn open_replica(&self, location: &str) -> Result<Repo> {
-        self.open_replica_on(remote::open(location, &self.run.link)?)
+        self.open_replica_for(location, &self.run)
+    }
+
+    /// The same for another run, or a part of this one.
+    pub fn open_replica_for(&self, location: &str, run: &RunContext) -> Result<Repo> {
+        let remote = remote::open(location, &run.link)?;
+        Repo::of(self.store.open_replica(remote, &run.dirs.cache)?, run)
     }
 
     pub fn open_replica_on(&self, remote: Arc<dyn remote::Remote>) -> Result<Repo> {
         Repo::of(self.store.open_replica(remote, &self.run.dirs.cache)?, &self.run)
     }
 
-    /// Makes an empty replica of this repository, unless there is one. `now` in seconds since 1970.
-    pub fn make_replica(&self, location: &str, now: i64) -> Result<Made> {
-        Ok(self
-            .store
-            .make_replica(&*remote::open(location, &self.run.link)?, now)?)
+    /// Makes an empty replica of this repository, unless there is one.
+    pub fn make_replica(&self, location: &str) -> Result<Made> {
+        let remote = remote::open(location, &self.run.link)?;
+        Ok(self.store.make_replica(&*remote, self.run.now_secs())?)
     }
 
     /// The same, read from these other replicas (name and location) where it fails: each is opened when it is needed.
@@ -211,6 +216,11 @@ impl Repo {
         &self.run
     }
 
+    /// Changes the run, but for its cancel token and bandwidth, which the storage was opened with.
+    pub fn run_mut(&mut self) -> &mut RunContext {
+        &mut self.run
+    }
+
     /// Where it is, as it may be printed.
     pub fn location(&self) -> String {
         self.store.remote().location()
@@ -236,12 +246,13 @@ impl Repo {
         &self.machine_file
     }
 
-    pub fn owner(&self, host: &str, now: i64) -> Owner {
+    /// How the sessions of this run name their owner.
+    pub fn owner(&self) -> Owner {
         Owner {
             machine: self.machine,
-            host: host.to_string(),
+            host: self.run.host.clone(),
             pid: std::process::id(),
-            started: now,
+            started: self.run.now_secs(),
             packs: None,
         }
     }

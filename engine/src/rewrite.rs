@@ -14,13 +14,11 @@ use chunkstore::{Error as StoreError, SessionId};
 /// Sessions that one restating may take.
 const TRIES: usize = 5;
 
-/// Publishes the generation `id` as `change` makes it, unless that says that nothing changed. `now` in seconds since
-/// 1970. Gives the new id.
+/// Publishes the generation `id` as `change` makes it, unless that says that nothing changed. Gives the
+/// new id.
 pub fn run(
     repo: &Repo,
     id: SessionId,
-    host: &str,
-    now: i64,
     change: &dyn Fn(&mut Manifest) -> bool,
     monitor: &dyn Monitor,
 ) -> Result<Option<SessionId>> {
@@ -29,10 +27,10 @@ pub fn run(
         return Ok(None);
     }
     manifest.original = Some(manifest.original.unwrap_or(id));
-    let (new, hash) = publish(repo, id, &manifest, host, now, monitor)?;
+    let (new, hash) = publish(repo, id, &manifest, monitor)?;
     // First: a crash between the two leaves both, and this machine knows the new one.
     follow(repo, id, new, hash)?;
-    match repo.store.forget(id, now) {
+    match repo.store.forget(id, repo.run().now_secs()) {
         // Somebody else removed it meanwhile.
         Err(chunkstore::Error::Missing { .. }) => Ok(Some(new)),
         forgotten => forgotten.map(|()| Some(new)).map_err(Error::from),
@@ -45,13 +43,11 @@ pub(crate) fn publish(
     repo: &Repo,
     id: SessionId,
     manifest: &Manifest,
-    host: &str,
-    now: i64,
     monitor: &dyn Monitor,
 ) -> Result<(SessionId, [u8; 32])> {
     repo.prove_state()?;
     let once = || -> Result<_> {
-        let writer = Writer::begin(repo.store.clone(), repo.owner(host, now), 1, false)?;
+        let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, false)?;
         prove_present(repo, &writer, manifest, id, monitor)?;
         let flushed = writer.flush()?;
         Ok(writer.publish(flushed, &manifest.encode())?)

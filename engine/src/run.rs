@@ -2,6 +2,8 @@
 
 pub use chunkstore::cancel::CancelToken;
 pub use chunkstore::remote::{Bandwidth, Link};
+use jiff::Timestamp;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Where local files go: `cache` may be deleted at any moment, `state` should be kept.
@@ -17,6 +19,14 @@ pub struct LocalDirs {
 pub struct RunContext {
     pub dirs: LocalDirs,
     pub link: Link,
+    /// This machine's name in snapshots and sessions.
+    pub host: String,
+    /// The name of the user in snapshots.
+    pub user: String,
+    /// The start of the run, as this machine's clock has it: shown to people, and never what safety depends on.
+    pub now: Timestamp,
+    /// Threads that work side by side at most; without a number, as many as suit the machine and the storage.
+    pub threads: Option<NonZeroUsize>,
 }
 
 impl RunContext {
@@ -25,6 +35,33 @@ impl RunContext {
         RunContext {
             dirs,
             link: Link::default(),
+            host: String::new(),
+            user: String::new(),
+            now: Timestamp::now(),
+            threads: None,
+        }
+    }
+
+    /// The start of the run in seconds since 1970.
+    pub fn now_secs(&self) -> i64 {
+        self.now.as_second()
+    }
+
+    /// Threads for work that more processors than `most` would not make quicker.
+    pub fn threads(&self, most: usize) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(most));
+        self.threads.map_or_else(cores, NonZeroUsize::get)
+    }
+
+    /// The same run for a part of it, which can be cancelled alone.
+    pub fn part(&self) -> RunContext {
+        let cancel = self.cancel().child();
+        RunContext {
+            link: Link {
+                cancel,
+                ..self.link.clone()
+            },
+            ..self.clone()
         }
     }
 

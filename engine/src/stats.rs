@@ -107,7 +107,6 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
 fn add_damage(repo: &Repo, stats: &mut Stats, monitor: &dyn Monitor) -> Result<()> {
     let options = check::CheckOptions {
         read_data: ReadData::None,
-        threads: 1,
     };
     let report = check::run(repo, &options, monitor)?;
     stats.num_errors = report.num_errors;

@@ -80,9 +80,9 @@ fn place(remote: &dyn Remote) -> [u8; 32] {
 
 /// Tries out the storage of the new repository `id` at `location`, and notes what was seen. Writes there, and removes
 /// what it wrote.
-pub fn try_out(location: &str, folder: &str, run: &RunContext, now: i64) -> Result<Storage> {
+pub fn try_out(location: &str, folder: &str, run: &RunContext) -> Result<Storage> {
     let remote = remote::open(location, &run.link)?;
-    let storage = Storage::of(&remote::probe(&*remote)?, &*remote, now);
+    let storage = Storage::of(&remote::probe(&*remote)?, &*remote, run.now_secs());
     storage.note(&state_of(&run.dirs, folder))?;
     Ok(storage)
 }
@@ -96,11 +96,11 @@ impl Repo {
     }
 
     /// Refuses a collection that others could be harmed by. Storage on a network that was never tried is tried now.
-    pub(crate) fn refuse_weak_storage(&self, now: i64) -> Result<()> {
+    pub(crate) fn refuse_weak_storage(&self) -> Result<()> {
         let remote = self.store.remote();
         let storage = match self.storage() {
             None if remote.is_high_latency() => {
-                let storage = Storage::of(&remote::probe(remote)?, remote, now);
+                let storage = Storage::of(&remote::probe(remote)?, remote, self.run().now_secs());
                 storage.note(self.state())?;
                 Some(storage)
             }

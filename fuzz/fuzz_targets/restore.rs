@@ -13,6 +13,7 @@ use engine::restore;
 use engine::tree::{self, Run, TreeWriter, piece};
 use kit::machine::{Machine, create_small};
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -83,7 +84,7 @@ fn entries(bytes: &[u8]) -> Vec<(&'static str, Entry)> {
 /// As honest a tree as can be made of the entries; or, by storage that knows the keys, the entries as they are where an
 /// honest tree of as many was.
 fn publish(repo: &Repo, entries: Vec<(&'static str, Entry)>, honest: bool) -> engine::Result<Manifest> {
-    let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), 1, false)?;
+    let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, false)?;
     let mut encoder = Encoder::new(1)?;
     let runs: Vec<Run> = entries
         .iter()
@@ -133,7 +134,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         remote.put(name, bytes).expect("room");
     }
     let machine = Machine::new("here");
-    let repo = machine.open(Arc::new(remote)).expect("a repository");
+    let mut repo = machine.open(Arc::new(remote)).expect("a repository");
+    repo.run_mut().threads = NonZeroUsize::new(1);
     let Ok(manifest) = publish(&repo, entries(rest), first & 1 == 0) else {
         return;
     };
@@ -143,7 +145,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     fs::create_dir(home.path().join("outside")).expect("a folder");
     fs::write(home.path().join("outside/file"), "mine").expect("a file");
     let mut options = restore::RestoreOptions::new(home.path().join("target"));
-    options.threads = 1;
     options.verify = first & 2 != 0;
     // The second goes over what the first has made.
     for _ in 0..2 {

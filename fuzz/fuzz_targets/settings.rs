@@ -8,6 +8,10 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     let env = Env::of(&[("HOME", "/home/u")]);
     match Settings::parse(Path::new("/x/dedup.toml"), text, &env) {
         Ok(settings) => assert!(settings.remotes.iter().all(|remote| is_name(&remote.name))),
-        Err(failure) => assert!(failure.message.contains("/x/dedup.toml:"), "{}", failure.message),
+        Err(failure) => assert!(
+            failure.message().contains("/x/dedup.toml:"),
+            "{}",
+            failure.message()
+        ),
     }
 });

@@ -5,7 +5,6 @@ use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{JobInfo, JobKind};
-use crate::machine;
 use crate::status::Status;
 use engine::check as run;
 pub use engine::check::{CheckReport, DamagedPath, ReadData};
@@ -45,7 +44,6 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
 fn perform(context: &Context, request: Request, face: &dyn Face) -> Result<Report, Failure> {
     let options = run::CheckOptions {
         read_data: request.read_data,
-        threads: machine::threads(),
     };
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Check)?;

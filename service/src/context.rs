@@ -72,11 +72,6 @@ impl Context {
         self.now.timestamp().as_second()
     }
 
-    /// This machine's name in snapshots and keys.
-    pub fn host(&self) -> Result<String, Failure> {
-        machine::host(None, &self.env)
-    }
-
     /// Where local files go. They are made here, for their owner only. Whoever only reads can do without: then a
     /// directory that goes with this process is the cache.
     pub fn dirs(&self) -> Result<LocalDirs, Failure> {
@@ -97,10 +92,14 @@ impl Context {
     }
 
     /// What repositories are opened with.
-    pub(crate) fn run(&self) -> Result<RunContext, Failure> {
+    pub fn run(&self) -> Result<RunContext, Failure> {
         Ok(RunContext {
             dirs: self.dirs()?,
             link: self.link.clone(),
+            host: machine::host(None, &self.env)?,
+            user: String::new(),
+            now: self.now.timestamp(),
+            threads: None,
         })
     }
 
@@ -140,18 +139,19 @@ impl Context {
     }
 
     pub fn open_at(&self, location: &Location, face: &dyn Face) -> Result<Repo, Failure> {
-        self.open_while(location, face, &mut || Ok(()))
+        self.open_while(location, &self.run()?, face, &mut || Ok(()))
     }
 
-    /// The same; `begin` is called once, when everything that has to be asked is there and opening takes its time.
-    pub fn open_while(
+    /// The same for a run of its own. `begin` is called once, when all questions are answered and opening takes its time.
+    pub(crate) fn open_while(
         &self,
         location: &Location,
+        run: &RunContext,
         face: &dyn Face,
         begin: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Result<Repo, Failure> {
         let sources = resolve::opening(&self.options, &self.env, location)?;
-        self.open_by(location, sources, face, begin)
+        self.open_by((location, run), sources, face, begin)
     }
 
     /// Opens a repository by the first of these that fits.
@@ -161,17 +161,17 @@ impl Context {
         sources: Vec<SecretSource>,
         face: &dyn Face,
     ) -> Result<Repo, Failure> {
-        self.open_by(location, sources, face, &mut || Ok(()))
+        self.open_by((location, &self.run()?), sources, face, &mut || Ok(()))
     }
 
     fn open_by(
         &self,
-        location: &Location,
+        (location, run): (&Location, &RunContext),
         sources: Vec<SecretSource>,
         face: &dyn Face,
         begin: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Result<Repo, Failure> {
-        let found = Repo::look(&location.url, &self.run()?)?;
+        let found = Repo::look(&location.url, run)?;
         let mut begun = false;
         // Who mistypes a password is asked again.
         let tries = |source: SecretSource| {

@@ -1,5 +1,6 @@
 //! The job `copy`: snapshots into a repository with other keys.
 
+use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Step};
 use crate::failure::Failure;
@@ -60,8 +61,6 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         all: request.all,
         dry_run: request.dry_run,
         level: request.level,
-        host: context.host()?,
-        now: context.now_secs(),
     };
     let to = context.open(face)?;
     let keys = resolve::opening_source(&request.opening, &context.env, &source)?;
@@ -79,10 +78,7 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         }
     };
     if chosen.is_empty() && !filter.is_empty() {
-        return Err(Failure::new(
-            Status::Failed,
-            "no snapshot matches; nothing was copied",
-        ));
+        return Err(Cause::NoMatch.into());
     }
     let step = Step::start(face, Activity::Copy)?;
     let copied = run::run(&from, &to, &chosen, &options, &step)?;
@@ -99,8 +95,6 @@ fn source(context: &Context, request: &Request) -> Result<Location, Failure> {
     };
     match given.filter(|text| !text.is_empty()) {
         Some(text) => context.remote(text),
-        None => Err(Failure::usage(
-            "say where to copy from: --from, or DEDUP_FROM_REPOSITORY",
-        )),
+        None => Err(Cause::NoCopySource.into()),
     }
 }

@@ -1,5 +1,6 @@
 //! The environment as one value, read once: what follows from it is then a function that tests can call.
 
+use crate::catalogue::{Cause, What};
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -143,16 +144,13 @@ impl Env {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
-        value
-            .to_str()
-            .map(Some)
-            .ok_or_else(|| Failure::usage(format!("{name} is not UTF-8")))
+        value.to_str().map(Some).ok_or_else(|| not_utf8(name))
     }
 
     /// The home directory.
     pub fn home(&self) -> Result<&Path, Failure> {
         let home = self.home.as_deref().filter(|home| home.is_absolute());
-        home.ok_or_else(|| Failure::usage("there is no home directory: set HOME to an absolute path"))
+        home.ok_or_else(|| Cause::NoHome.into())
     }
 
     /// A path of which `~/` at its beginning is the home directory: who sets a variable or a unit need not have a shell.
@@ -165,10 +163,10 @@ impl Env {
                 Ok(self.home()?.join(below))
             }
             // A file may be called so.
-            [b'~', ..] if !Path::new(path).exists() => Err(Failure::usage(format!(
-                "'{}': another user's home directory is not looked up, write the whole path",
-                path.to_string_lossy()
-            ))),
+            [b'~', ..] if !Path::new(path).exists() => {
+                let path = path.to_string_lossy().into_owned();
+                Err(Cause::OtherUsersHome { path }.into())
+            }
             _ => Ok(PathBuf::from(path)),
         }
     }
@@ -186,11 +184,16 @@ impl Env {
                 .map(|home| home.join(below))
         };
         set.or_else(home).ok_or_else(|| {
-            Failure::usage(format!(
-                "there is no home directory: set HOME or {variable} to an absolute path"
-            ))
+            let variable = variable.to_string();
+            Cause::NoHomeFor { variable }.into()
         })
     }
+}
+
+/// The variable or key of this name holds something that is not UTF-8.
+pub(crate) fn not_utf8(name: &str) -> Failure {
+    let what = What::Named(name.to_string());
+    Cause::NotUtf8 { what }.into()
 }
 
 #[cfg(test)]
@@ -215,7 +218,7 @@ mod tests {
         env.vars
             .insert("A".into(), OsString::from_vec(b"secret\xff".to_vec()));
         let failure = env.text("A").unwrap_err();
-        assert!(failure.message.contains('A') && !failure.message.contains("secret"));
+        assert!(failure.message().contains('A') && !failure.message().contains("secret"));
     }
 
     #[test]
@@ -234,7 +237,7 @@ mod tests {
             homeless
                 .base("XDG_DATA_HOME", ".local/share")
                 .unwrap_err()
-                .message
+                .message()
                 .contains("XDG_DATA_HOME")
         );
     }

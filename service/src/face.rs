@@ -1,11 +1,13 @@
 //! What a job needs from its caller: someone to ask, and somewhere to report progress. The command line and the console
 //! each implement [`Face`]; a scheduled run uses [`Nobody`].
 
+use crate::catalogue::{Cause, Question, Warning};
 use crate::failure::Failure;
 use crate::removal::Decisions;
 use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
-use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::entry::Kind;
+use engine::monitor::{EntryChange, Monitor, Phase, Problem, ProblemKind, Progress};
 use engine::prune::PruneSummary;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,8 +20,8 @@ pub trait Face: Send + Sync {
     /// Whether somebody can answer [`Face::confirm`].
     fn can_confirm(&self) -> bool;
 
-    /// Asks a yes-or-no question, given without its question mark.
-    fn confirm(&self, question: &str) -> Result<bool, Failure>;
+    /// Asks a yes-or-no question.
+    fn confirm(&self, question: &Question) -> Result<bool, Failure>;
 
     /// Shows the decisions of a policy before anything is removed. An error cancels the removal.
     fn decided(&self, _: &Decisions) -> Result<(), Failure> {
@@ -103,8 +105,11 @@ pub enum Notice<'a> {
     RestoringFrom(&'a str),
     /// An older snapshot was chosen because the latest does not contain the requested paths.
     OlderSnapshot { short: &'a str, time: &'a str },
-    /// A warning that concerns no path.
-    Warning { during: &'static str, why: &'a str },
+    /// A warning that concerns no path; `during` is the command's name.
+    Warning {
+        during: &'static str,
+        warning: &'a Warning,
+    },
     /// What garbage collection would do, before asking for confirmation.
     PruneCosts(&'a PruneSummary),
 }
@@ -121,7 +126,7 @@ impl Face for Nobody {
         false
     }
 
-    fn confirm(&self, _: &str) -> Result<bool, Failure> {
+    fn confirm(&self, _: &Question) -> Result<bool, Failure> {
         Ok(false)
     }
 
@@ -130,8 +135,7 @@ impl Face for Nobody {
     }
 
     fn show_phrase(&self, _: &str) -> Result<(), Failure> {
-        let why = "nobody would see the recovery phrase, so none was made";
-        Err(Failure::new(Status::Failed, why))
+        Err(Cause::NobodySeesPhrase.into())
     }
 
     fn notice(&self, _: &Notice<'_>) {}
@@ -152,13 +156,10 @@ impl Monitor for Unwatched {
     fn progress(&self, _: &Progress) {}
     fn current(&self, _: &[u8]) {}
     fn problem(&self, _: &Problem) {}
-    fn interrupted(&self) -> bool {
-        false
-    }
 }
 
 /// Asks for confirmation if somebody can answer. Otherwise an explicit request, such as a policy, counts as a yes.
-pub(crate) fn confirm_if_possible(face: &dyn Face, yes: bool, question: &str) -> Result<(), Failure> {
+pub(crate) fn confirm_if_possible(face: &dyn Face, yes: bool, question: &Question) -> Result<(), Failure> {
     match face.can_confirm() {
         true => confirm(face, yes, question),
         false => Ok(()),
@@ -166,18 +167,17 @@ pub(crate) fn confirm_if_possible(face: &dyn Face, yes: bool, question: &str) ->
 }
 
 /// Asks for confirmation of something irreversible, unless `yes` was given.
-pub(crate) fn confirm(face: &dyn Face, yes: bool, question: &str) -> Result<(), Failure> {
+pub(crate) fn confirm(face: &dyn Face, yes: bool, question: &Question) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     if !face.can_confirm() {
-        return Err(Failure::usage(format!(
-            "{question}? This is not a terminal, so nobody can answer: add --yes"
-        )));
+        let question = question.clone();
+        return Err(Cause::NobodyConfirms { question }.into());
     }
     match face.confirm(question)? {
         true => Ok(()),
-        false => Err(Failure::usage("not confirmed; nothing was changed")),
+        false => Err(Cause::NotConfirmed.into()),
     }
 }
 
@@ -266,8 +266,16 @@ impl Monitor for Step<'_> {
         self.watch.problem(problem);
     }
 
-    fn interrupted(&self) -> bool {
-        self.watch.interrupted()
+    fn wants_entries(&self) -> bool {
+        self.watch.wants_entries()
+    }
+
+    fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
+        self.watch.entry(path, kind, change, size);
+    }
+
+    fn wants_totals(&self) -> bool {
+        self.watch.wants_totals()
     }
 }
 
@@ -301,9 +309,10 @@ mod tests {
 
     #[test]
     fn what_nobody_can_confirm() {
-        assert_eq!(confirm_if_possible(&Nobody, false, "Remove 1 snapshot"), Ok(()));
-        assert_eq!(confirm(&Nobody, true, "Remove it"), Ok(()));
-        let refused = confirm(&Nobody, false, "Remove it").unwrap_err();
-        assert!(refused.status == Status::BadSettings && refused.message.contains("--yes"));
+        let question = Question::CollectGarbage;
+        assert_eq!(confirm_if_possible(&Nobody, false, &question), Ok(()));
+        assert_eq!(confirm(&Nobody, true, &question), Ok(()));
+        let refused = confirm(&Nobody, false, &question).unwrap_err();
+        assert!(refused.status == Status::BadSettings && refused.message().contains("--yes"));
     }
 }

@@ -1,6 +1,7 @@
 //! The job `forget`: snapshots to the trash, by name or by a policy. Their data goes with a later prune. Beside it what
 //! else ends a snapshot: giving one up that can't be read, and accepting the loss of one that is gone.
 
+use crate::catalogue::{Cause, Question};
 use crate::context::Context;
 use crate::face::{Activity, Face, confirm};
 use crate::failure::Failure;
@@ -10,7 +11,6 @@ use crate::listing::{self, Listing};
 use crate::prune::{self, CollectedGarbage};
 use crate::removal::{self, Decisions, ForgetAction, PolicyDecision, Removed, Retention};
 use crate::status::Status;
-use crate::text;
 use engine::SessionId;
 use engine::facts::GroupKey;
 use engine::forget as run;
@@ -68,9 +68,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     if let Which::Named { snapshots, .. } = &request.which
         && snapshots.is_empty()
     {
-        return Err(Failure::usage(
-            "say which snapshots to remove, or give a --keep-* rule that says which to keep; nothing was removed",
-        ));
+        return Err(Cause::NotNamed.into());
     }
     recorded(
         context,
@@ -106,7 +104,7 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     if let Which::NotKept(retention) = &request.which {
         removal::check(&decisions.all, retention, face)?;
     }
-    let removed = removal::remove(context, &repo, &decisions, request.yes, face)?;
+    let removed = removal::remove(&repo, &decisions, request.yes, face)?;
     Ok(Report {
         decisions,
         removed,
@@ -145,14 +143,14 @@ pub fn accept_loss(
     let wanted = &request.snapshots;
     let is_lost = |wanted: &String| lost.iter().any(|id| id.to_hex().starts_with(wanted));
     if let Some(wanted) = wanted.iter().find(|wanted| !is_lost(wanted)) {
-        let why = format!("no snapshot that is gone matches '{wanted}'");
-        return Err(Failure::new(Status::Failed, why));
+        let text = wanted.clone();
+        return Err(Cause::NotGone { text }.into());
     }
     let is_named = |id: &SessionId| wanted.iter().any(|wanted| id.to_hex().starts_with(wanted));
     lost.retain(|id| wanted.is_empty() || is_named(id));
     if !lost.is_empty() && !request.dry_run {
-        let what = text::count(lost.len() as u64, "snapshot");
-        let question = format!("Accept that {what} cannot be restored any more");
+        let snapshots = lost.len() as u64;
+        let question = Question::AcceptLoss { snapshots };
         confirm(face, request.yes, &question)?;
         run::accept_loss(&repo, &lost)?;
     }
@@ -191,16 +189,18 @@ pub fn give_up(
         match meant.collect::<Vec<_>>()[..] {
             [(id, _)] => chosen.push(*id),
             [] => {
-                let why =
-                    format!("no snapshot that can't be read matches '{wanted}'; 'dedup check' names them");
-                return Err(Failure::new(Status::Failed, why));
+                let text = wanted.clone();
+                return Err(Cause::NotUnreadable { text }.into());
             }
-            [_, _, ..] => return Err(Failure::usage(format!("'{wanted}' matches several snapshots"))),
+            [_, _, ..] => {
+                let text = wanted.clone();
+                return Err(Cause::SeveralSnapshots { text }.into());
+            }
         }
     }
     if !request.dry_run {
-        let what = text::count(chosen.len() as u64, "unreadable snapshot");
-        confirm(face, request.yes, &format!("Give up {what} for good"))?;
+        let snapshots = chosen.len() as u64;
+        confirm(face, request.yes, &Question::GiveUp { snapshots })?;
     }
     for id in chosen {
         let kept_at = match request.dry_run {

@@ -1,11 +1,11 @@
 //! The job `heal`: mends one replica from others.
 
+use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Step};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{JobInfo, JobKind};
-use crate::machine;
 use crate::resolve;
 use crate::status::Status;
 use engine::heal as run;
@@ -54,9 +54,6 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     let options = run::HealOptions {
         read_data: request.read_data,
         dry_run: request.dry_run,
-        threads: machine::threads(),
-        host: context.host()?,
-        now: context.now_secs(),
     };
     let repo = context.open_at(&location, face)?;
     let from = sources(context, request, &repo, &resolve::absolute(&location.url)?, face)?;
@@ -90,18 +87,14 @@ fn sources(
                 // Another repository, which has a name too.
                 Err(Error::Store(StoreError::Refused(_))) => {}
                 Err(e) => {
-                    let why = Failure::from(e).message;
-                    let failure = Failure::new(Status::Failed, format!("{name}: {why}"));
+                    let failure = Failure::from(e).of(name);
                     face.notice(&Notice::PartFailed(&failure));
                 }
             }
         }
     }
     match found.is_empty() {
-        true => Err(Failure::usage(
-            "there is no replica to mend it from: give --from, or see 'dedup remote list'; a backup stores again what \
-             its source still has",
-        )),
+        true => Err(Cause::NoReplicaToHeal.into()),
         false => Ok(found),
     }
 }

@@ -1,12 +1,12 @@
 //! The job `init`: makes a repository, what opens it, and a recovery phrase that is shown this once.
 
+use crate::catalogue::{Action, Cause, Warning};
 use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::key_file::KeyFile;
 use crate::resolve::{self, Location};
 use crate::secret::{self, Credential, PasswordPrompt, SecretSource};
-use crate::status::Status;
 use engine::repo;
 pub use engine::repo::Bounds;
 use engine::run::RunContext;
@@ -73,7 +73,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
 fn unused(failure: Failure, keys: &Keys) -> Failure {
     match &keys.phrase {
         None => failure,
-        Some(_) => failure.with("the recovery phrase above opens nothing"),
+        Some(_) => failure.with(Cause::PhraseOpensNothing),
     }
 }
 
@@ -82,8 +82,7 @@ fn wants_phrase(request: &Request, face: &dyn Face) -> bool {
     if request.recovery_phrase && !face.can_show_phrase() {
         face.notice(&Notice::Warning {
             during: "init",
-            why: "no recovery phrase was made, because standard output is closed or leads to /dev/null; \
-                  'dedup key recovery' makes one",
+            warning: &Warning::NoPhrase,
         });
         return false;
     }
@@ -98,16 +97,21 @@ pub(crate) fn warn_of_weak_storage(
     during: &'static str,
     face: &dyn Face,
 ) {
-    let warn = |why: String| face.notice(&Notice::Warning { during, why: &why });
+    let warn = |warning: Warning| {
+        face.notice(&Notice::Warning {
+            during,
+            warning: &warning,
+        });
+    };
     let run = context.run();
-    let tried = run.and_then(|run| Ok(storage::try_out(url, folder, &run, context.now_secs())?));
+    let tried = run.and_then(|run| Ok(storage::try_out(url, folder, &run)?));
     match tried {
         Ok(storage) => {
             for what in storage.weaknesses() {
-                warn(format!("this storage is weak: {what}"));
+                warn(Warning::WeakStorage { what });
             }
         }
-        Err(e) => warn(format!("the storage could not be tried out: {}", e.message)),
+        Err(failure) => warn(Warning::NotTried { failure }),
     }
 }
 
@@ -122,19 +126,15 @@ pub(crate) fn check_vacant(run: &RunContext, location: &Location) -> Result<(), 
     };
     let list = match std::fs::read_dir(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        list => list.map_err(|e| Failure::io("can't use", path, &e))?,
+        list => list.map_err(|e| Cause::system(Action::Use, path, &e))?,
     };
     for entry in list {
-        let name = entry.map_err(|e| Failure::io("list", path, &e))?.file_name();
+        let name = entry
+            .map_err(|e| Cause::system(Action::List, path, &e))?
+            .file_name();
         if !OURS.iter().any(|ours| name == *ours) {
-            let path = path.display();
-            return Err(Failure::new(
-                Status::Failed,
-                format!(
-                    "{path} holds other files and is no repository; nothing was changed: choose an empty or \
-                     new directory, such as {path}/dedup"
-                ),
-            ));
+            let path = path.display().to_string();
+            return Err(Cause::NotEmpty { path }.into());
         }
     }
     Ok(())
@@ -169,34 +169,29 @@ fn check_outside(key: &Path, location: &Location) -> Result<(), Failure> {
     let Some(repository) = repo::local_path(&location.url) else {
         return Ok(());
     };
-    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Failure::io("the path", path, &e));
+    let absolute =
+        |path: &Path| std::path::absolute(path).map_err(|e| Cause::system(Action::Locate, path, &e));
     match absolute(key)?.starts_with(absolute(repository)?) {
-        true => Err(Failure::usage(
-            "the key file would lie in the repository that it opens: choose another place",
-        )),
+        true => Err(Cause::KeyInRepository.into()),
         false => Ok(()),
     }
 }
 
 fn make(context: &Context, request: &Request, location: &Location, keys: &Keys) -> Result<RepoId, Failure> {
-    let host = context.host().unwrap_or_default();
+    let run = context.run()?;
+    let host = run.host.as_str();
     let phrase = keys.phrase.as_ref().map(|phrase| key::parse_phrase(phrase));
     let phrase = phrase.transpose().map_err(Error::from)?;
     let mut secrets: Vec<(key::Secret, &str)> = Vec::new();
-    secrets.extend(keys.file.iter().map(|file| (file.secret.clone(), host.as_str())));
-    secrets.extend(
-        keys.password
-            .iter()
-            .map(|password| (password.clone(), host.as_str())),
-    );
+    secrets.extend(keys.file.iter().map(|file| (file.secret.clone(), host)));
+    secrets.extend(keys.password.iter().map(|password| (password.clone(), host)));
     secrets.extend(phrase.map(|phrase| (phrase, "")));
     let id = repo::create(
         &location.url,
-        &context.run()?,
+        &run,
         request.bounds,
         &secrets,
         key::Cost::DEFAULT,
-        context.now_secs(),
         request.parity,
     )?;
     Ok(id)
@@ -205,6 +200,7 @@ fn make(context: &Context, request: &Request, location: &Location, keys: &Keys) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::Status;
     use engine::run::LocalDirs;
 
     #[test]
@@ -221,7 +217,7 @@ mod tests {
         assert_eq!(check(dir.path()), Ok(()));
         std::fs::write(dir.path().join("letter.txt"), "dear").unwrap();
         let failure = check(dir.path()).unwrap_err();
-        assert!(failure.status == Status::Failed && failure.message.contains("nothing was changed"));
+        assert!(failure.status == Status::Failed && failure.message().contains("nothing was changed"));
         assert!(check(&dir.path().join("letter.txt")).is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! Files that hold a secret or what it seals: made new, for the owner only, and on the disk before anything relies on them.
 
+use crate::catalogue::{Action, Cause};
 use crate::failure::Failure;
 use crate::secret;
-use crate::status::Status;
 use engine::key;
 use engine::platform::files;
 use std::io;
@@ -18,7 +18,7 @@ pub struct KeyFile {
 impl KeyFile {
     /// Reads the key file at `path`, or makes one where there is none.
     pub fn read_or_make(path: &Path) -> Result<KeyFile, Failure> {
-        let path = std::path::absolute(path).map_err(|e| Failure::io("the key file", path, &e))?;
+        let path = std::path::absolute(path).map_err(|e| Cause::system(Action::Locate, path, &e))?;
         let (text, secret) = key::new_key_file().map_err(engine::Error::from)?;
         match files::create(&path, text.as_bytes()) {
             Ok(()) => Ok(KeyFile {
@@ -31,7 +31,7 @@ impl KeyFile {
                 path,
                 made: false,
             }),
-            Err(e) => Err(Failure::io("can't create the key file", &path, &e)),
+            Err(e) => Err(Cause::system(Action::CreateKeyFile, &path, &e).into()),
         }
     }
 
@@ -46,15 +46,14 @@ impl KeyFile {
 
 /// A failure to write a file of this kind that is there already.
 pub fn exists(path: &Path) -> Failure {
-    Failure::new(
-        Status::Failed,
-        format!("{} exists already; nothing was changed", path.display()),
-    )
+    let path = path.display().to_string();
+    Cause::Exists { path }.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::Status;
 
     #[cfg(unix)]
     #[test]

@@ -1,12 +1,12 @@
 //! The jobs `key`: what opens the repository. A slot that is added is proven to open before anything is removed.
 
+use crate::catalogue::{Action, Cause, Question};
 use crate::context::Context;
 use crate::face::{Face, confirm};
 use crate::failure::Failure;
 use crate::key_file::{self, KeyFile};
 use crate::resolve::{self, NewSecretOptions};
 use crate::secret::{self, Credential, PasswordPrompt};
-use crate::status::Status;
 use crate::text;
 use engine::key;
 pub use engine::key::{SlotInfo, SlotKind, forget_kept};
@@ -46,16 +46,13 @@ fn new_key(context: &Context, options: &NewSecretOptions, face: &dyn Face) -> Re
                 file: Some(file),
             })
         }
-        Credential::Phrase(_) => Err(Failure::usage(
-            "a recovery phrase is made by 'dedup key recovery'",
-        )),
+        Credential::Phrase(_) => Err(Cause::PhraseIsMadeByRecovery.into()),
     }
 }
 
 /// Adds the slot; a key file made for it is taken back where that fails.
-fn put(context: &Context, repo: &Repo, new: &NewKey) -> Result<AddedKey, Failure> {
-    let label = context.host().unwrap_or_default();
-    let added = key::add(repo, &new.secret, &label, context.now_secs());
+fn put(repo: &Repo, new: &NewKey) -> Result<AddedKey, Failure> {
+    let added = key::add(repo, &new.secret, &repo.run().host);
     let id = added.inspect_err(|_| {
         if let Some(file) = &new.file {
             file.unmake();
@@ -73,7 +70,7 @@ fn put(context: &Context, repo: &Repo, new: &NewKey) -> Result<AddedKey, Failure
 pub fn add(context: &Context, options: &NewSecretOptions, face: &dyn Face) -> Result<AddedKey, Failure> {
     let repo = context.open(face)?;
     let new = new_key(context, options, face)?;
-    put(context, &repo, &new)
+    put(&repo, &new)
 }
 
 /// Every slot, damaged ones too.
@@ -94,14 +91,14 @@ fn find<'a>(slots: &'a [SlotInfo], text: &str) -> Result<&'a SlotInfo, Failure> 
         .filter(|slot| !prefix.is_empty() && slot.id.to_hex().starts_with(&prefix));
     match (found.next(), found.next()) {
         (Some(slot), None) => Ok(slot),
-        (None, _) => Err(Failure::new(
-            Status::Failed,
-            format!("there is no key '{text}'; 'dedup key list' shows what there is"),
-        )),
-        (Some(_), Some(_)) => Err(Failure::new(
-            Status::Failed,
-            format!("several keys begin with '{text}'; write more of the id"),
-        )),
+        (None, _) => Err(Cause::NoKey {
+            text: text.to_string(),
+        }
+        .into()),
+        (Some(_), Some(_)) => Err(Cause::SeveralKeys {
+            text: text.to_string(),
+        }
+        .into()),
     }
 }
 
@@ -120,13 +117,9 @@ pub fn remove(context: &Context, slot: &str, yes: bool, face: &dyn Face) -> Resu
     let (id, kind) = (slot.id.to_hex(), kind_word(slot));
     let short = text::short(&id);
     if slot.current {
-        let why = format!(
-            "key {short} is in use: this command opened the repository with it. Open the repository with another key to \
-             remove this one, or replace it with 'dedup key passwd'; nothing was removed"
-        );
-        return Err(Failure::new(Status::Failed, why));
+        return Err(Cause::KeyInUse { id: short }.into());
     }
-    confirm(face, yes, &format!("Remove {kind} {short}"))?;
+    confirm(face, yes, &Question::RemoveKey { kind, id: short })?;
     key::remove(&repo, slot.id)?;
     Ok(RemovedKey { id, kind })
 }
@@ -137,12 +130,10 @@ pub fn replace(context: &Context, options: &NewSecretOptions, face: &dyn Face) -
     let slots = key::list(&repo)?;
     let old = slots.iter().find(|slot| slot.current);
     if old.is_some_and(|slot| slot.kind == Some(SlotKind::Recovery)) {
-        return Err(Failure::usage(
-            "the repository was opened with the recovery phrase, which stays: add a password with 'dedup key add'",
-        ));
+        return Err(Cause::OpenedByPhrase.into());
     }
     let new = new_key(context, options, face)?;
-    let added = put(context, &repo, &new)?;
+    let added = put(&repo, &new)?;
     key::retire(&repo)?;
     Ok(AddedKey {
         replaced: old.map(|slot| slot.id.to_hex()),
@@ -155,11 +146,11 @@ pub fn replace(context: &Context, options: &NewSecretOptions, face: &dyn Face) -
 pub fn export(context: &Context, file: &Path, face: &dyn Face) -> Result<usize, Failure> {
     let repo = context.open(face)?;
     let objects = key::export(&repo)?;
-    let archive =
-        tar::of_small_files(&objects, context.now_secs()).map_err(|e| Failure::io("write", file, &e))?;
+    let archive = tar::of_small_files(&objects, context.now_secs())
+        .map_err(|e| Cause::system(Action::Write, file, &e))?;
     files::create(file, &archive).map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => key_file::exists(file),
-        _ => Failure::io("write", file, &e),
+        _ => Cause::system(Action::Write, file, &e).into(),
     })?;
     Ok(objects.len().saturating_sub(1))
 }
@@ -171,8 +162,8 @@ pub fn recovery(context: &Context, face: &dyn Face) -> Result<AddedKey, Failure>
     let secret = key::parse_phrase(&phrase).map_err(Error::from)?;
     // A slot whose phrase nobody saw would be taken for one that somebody has.
     face.show_phrase(&phrase)?;
-    let added = key::add(&repo, &secret, "", context.now_secs());
-    let id = added.map_err(|e| Failure::from(e).with("the recovery phrase above opens nothing"))?;
+    let added = key::add(&repo, &secret, "");
+    let id = added.map_err(|e| Failure::from(e).with(Cause::PhraseOpensNothing))?;
     Ok(AddedKey {
         id: id.to_hex(),
         kind: SlotKind::Recovery,

@@ -12,6 +12,7 @@ pub mod env;
 pub mod face;
 pub mod failure;
 pub mod history;
+pub mod json;
 pub mod key_file;
 pub mod listing;
 pub mod machine;
@@ -28,6 +29,7 @@ pub mod text;
 
 // The jobs.
 pub mod backup;
+pub mod catalogue;
 pub mod check;
 pub mod copy;
 pub mod forget;

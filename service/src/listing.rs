@@ -1,16 +1,17 @@
 //! All generations of a repository, as every job that names some starts from. Those that can't be read are said and
 //! decide the status; the others can be used.
 
+use crate::catalogue::{Cause, Lang, Warning, object_advice};
 use crate::context::Context;
 use crate::face::{Face, Notice};
-use crate::failure::{Failure, advice};
+use crate::failure::Failure;
 use crate::paths::{SnapshotSpec, absolute};
 use crate::status::Status;
 use crate::text;
 use engine::facts::SnapshotInfo;
 use engine::list;
 use engine::manifest::{self, Manifest, Snapshot};
-use engine::monitor::{Problem, ProblemKind, Quiet};
+use engine::monitor::{ProblemKind, Quiet};
 use engine::order;
 use engine::repo::Repo;
 use engine::select::{self, Filter, Wanted};
@@ -39,8 +40,8 @@ pub struct Among {
 
 pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, Failure> {
     let survey = repo.survey()?;
-    if let Some(why) = survey.warning() {
-        warn(face, why);
+    if let Some(what) = survey.warning() {
+        warn(face, &Warning::Said { what });
     }
     let snapshots = survey.snapshots;
     let (mut damaged, mut unread) = (0, 0);
@@ -50,7 +51,7 @@ pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, 
             ProblemKind::Unreadable { why } => {
                 unread += 1;
                 if let Error::Store(error) = &error
-                    && let Some(advice) = advice(error)
+                    && let Some(advice) = object_advice(Lang::En, error)
                 {
                     *why = format!("{why}; {advice}");
                 }
@@ -76,29 +77,18 @@ fn tell_future(face: &dyn Face, facts: &[SnapshotInfo]) {
     let mut future = facts.iter().filter(|facts| facts.is_in_future());
     let Some(first) = future.next() else { return };
     let short = text::short(&first.id.to_hex());
-    let others = match future.count() {
-        0 => String::new(),
-        more => format!(" and {} like it", text::count(more as u64, "snapshot")),
+    let warning = Warning::InFuture {
+        id: short,
+        time: first.time,
+        more: future.count() as u64,
     };
-    let why = format!(
-        "snapshot {short} says that it was made in the future, at {}{others}: until then it is not 'latest', and no \
-         --keep-* rule removes it; 'dedup forget {short}' does",
-        text::time(first.time),
-    );
-    warn(face, why);
+    warn(face, &warning);
 }
 
 /// One line of warning about the snapshots as a whole.
-pub fn warn(face: &dyn Face, why: String) {
-    tell(face, String::new(), ProblemKind::Warning { why });
-}
-
-fn tell(face: &dyn Face, object: String, what: ProblemKind) {
-    let problem = Problem {
-        path: object.into_bytes(),
-        what,
-    };
-    face.notice(&Notice::Listing(&problem));
+pub fn warn(face: &dyn Face, warning: &Warning) {
+    let during = "list";
+    face.notice(&Notice::Warning { during, warning });
 }
 
 impl Listing {
@@ -160,7 +150,10 @@ pub fn choose(
         Ok(facts) => facts.id,
         // It may be among those that can't be read: then that is the answer.
         Err(e) if all.damaged > 0 => {
-            return Err(Failure::new(Status::Damaged, Failure::from(e).message));
+            return Err(Failure {
+                status: Status::Damaged,
+                ..Failure::from(e)
+            });
         }
         Err(e) => return Err(e.into()),
     };
@@ -222,14 +215,11 @@ pub fn choose_for(
         .iter()
         .zip(&is_anywhere)
         .find(|(_, is_anywhere)| !**is_anywhere);
-    Err(Failure::new(
-        all.status().max(Status::Failed),
-        match nowhere {
-            Some((path, _)) => format!(
-                "{} is in no snapshot; 'dedup find' searches all of them for a name",
-                shown(path)
-            ),
-            None => "no single snapshot holds all these paths; name fewer at a time".to_string(),
+    Err(Failure {
+        status: all.status().max(Status::Failed),
+        cause: match nowhere {
+            Some((path, _)) => Cause::PathNowhere { path: shown(path) },
+            None => Cause::PathsNotTogether,
         },
-    ))
+    })
 }

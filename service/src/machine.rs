@@ -1,5 +1,6 @@
 //! What the environment says of this machine: its directories, its name, and how a run behaves on it.
 
+use crate::catalogue::{Cause, Expected};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::resolve::descriptor;
@@ -28,7 +29,9 @@ fn directory(env: &Env, own: &str, xdg: &str, below: &str) -> Result<PathBuf, Fa
     match env.get(own) {
         Some(path) => {
             let path = env.expand(path)?;
-            std::path::absolute(path).map_err(|e| Failure::usage(format!("{own} is not a path: {e}")))
+            let text = path.display().to_string();
+            let failed = |e: std::io::Error| Cause::NotAPath { text, why: e.into() };
+            Ok(std::path::absolute(&path).map_err(failed)?)
         }
         None => {
             let base = env.base(xdg, below).unwrap_or_else(|_| PathBuf::from(NOWHERE));
@@ -45,11 +48,6 @@ pub fn or_nowhere(directory: PathBuf, env: &Env) -> PathBuf {
     }
 }
 
-/// Threads that read and check stored data side by side.
-pub(crate) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get().min(8))
-}
-
 /// The name that this machine has in snapshots.
 pub fn host(option: Option<&str>, env: &Env) -> Result<String, Failure> {
     let given = match option {
@@ -58,9 +56,7 @@ pub fn host(option: Option<&str>, env: &Env) -> Result<String, Failure> {
     };
     let name = given.map_or_else(host_name, String::from);
     if name.is_empty() {
-        return Err(Failure::usage(
-            "this machine has no name: give --host or set DEDUP_HOST",
-        ));
+        return Err(Cause::NoHostName.into());
     }
     Ok(name)
 }
@@ -74,11 +70,7 @@ pub fn progress_interval(env: &Env) -> Result<Duration, Failure> {
         .parse::<f64>()
         .ok()
         .filter(|fps| (0.001..=60.0).contains(fps));
-    let fps = fps.ok_or_else(|| {
-        Failure::usage(format!(
-            "DEDUP_PROGRESS_FPS is '{text}', not a number of drawings a second from 0.001 to 60"
-        ))
-    })?;
+    let fps = fps.ok_or_else(|| bad("DEDUP_PROGRESS_FPS", text, Expected::DrawingsPerSecond))?;
     Ok(Duration::from_secs_f64(1.0 / fps))
 }
 
@@ -91,11 +83,14 @@ pub fn key_cache(env: &Env) -> Result<Duration, Failure> {
         let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
         Duration::try_from(exact).ok()
     });
-    time.filter(|time| *time <= KEY_CACHE_MOST).ok_or_else(|| {
-        Failure::usage(format!(
-            "DEDUP_KEY_CACHE is '{text}', not a time such as 30m or 2h, a day at most, or 0s"
-        ))
-    })
+    time.filter(|time| *time <= KEY_CACHE_MOST)
+        .ok_or_else(|| bad("DEDUP_KEY_CACHE", text, Expected::KeyCacheTime))
+}
+
+/// A variable whose value is of no use.
+pub(crate) fn bad(name: &str, text: &str, expected: Expected) -> Failure {
+    let (name, text) = (name.to_string(), text.to_string());
+    Cause::BadVariable { name, text, expected }.into()
 }
 
 /// Another time between checkpoints than the default: tests shorten it.
@@ -106,7 +101,7 @@ pub fn checkpoint(env: &Env) -> Result<Option<Duration>, Failure> {
     };
     let secs = text.parse::<f64>().ok().filter(|secs| (0.0..=1e9).contains(secs));
     secs.map(|secs| Some(Duration::from_secs_f64(secs)))
-        .ok_or_else(|| Failure::usage(format!("{name} is '{text}', not a number of seconds")))
+        .ok_or_else(|| bad(name, text, Expected::Seconds))
 }
 
 /// Whether all that the environment says is valid. Looked at before a command begins, even one that needs nothing of it:
@@ -115,7 +110,7 @@ pub fn check_environment(env: &Env) -> Result<(), Failure> {
     for name in ["DEDUP_REPOSITORY", "DEDUP_FROM_REPOSITORY"] {
         if let Some(url) = env.text(name)? {
             let checked = engine::repo::check_location(url);
-            checked.map_err(|e| Failure::usage(format!("{name}: {e}")))?;
+            checked.map_err(|e| Failure::from(e).of(name))?;
         }
     }
     for name in ["DEDUP_PASSWORD", "DEDUP_NEW_PASSWORD", "DEDUP_FROM_PASSWORD"] {
@@ -162,7 +157,7 @@ mod tests {
         assert_eq!(time("30m"), Ok(Duration::from_secs(1800)));
         for bad in ["1d1s", "2", "1M", "-1h", "no"] {
             assert!(
-                time(bad).unwrap_err().message.contains("DEDUP_KEY_CACHE"),
+                time(bad).unwrap_err().message().contains("DEDUP_KEY_CACHE"),
                 "{bad}"
             );
         }

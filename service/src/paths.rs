@@ -1,5 +1,6 @@
 //! Paths and snapshots as people write them: a path made absolute by its text alone, and `SNAP[:SUBPATH]`.
 
+use crate::catalogue::Cause;
 use crate::failure::Failure;
 use engine::platform::paths::from_bytes;
 use engine::select::Wanted;
@@ -9,7 +10,10 @@ use std::path::{Component, Path, PathBuf};
 /// `path` from the root, without `.`, `..` and a trailing slash, as raw bytes: by its text alone, so that it is the
 /// same name whatever links there are.
 pub fn absolute(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |e| Failure::usage(format!("'{}' is not a path: {e}", path.display()));
+    let failed = |e: std::io::Error| Cause::NotAPath {
+        text: path.display().to_string(),
+        why: e.into(),
+    };
     let path = std::path::absolute(path).map_err(failed)?;
     let mut clean = PathBuf::new();
     for component in path.components() {

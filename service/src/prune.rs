@@ -1,9 +1,10 @@
 //! The job `prune`: a retention policy if one is given, then the collection of garbage, whose cost is stated before it
 //! is asked for.
 
+use crate::catalogue::{Cause, Question, is_of_this_machine};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step, confirm_if_possible};
-use crate::failure::{Failure, is_of_this_machine};
+use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{JobInfo, JobKind};
 use crate::listing;
@@ -17,6 +18,7 @@ use engine::select::Filter;
 use engine::{Error, GcPolicy, SessionId, StoreError};
 use jiff::Span;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What is removed, and what is collected.
 #[derive(Clone, Debug)]
@@ -80,14 +82,10 @@ impl Report {
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     if request.retention.is_none() && request.collection.is_none() {
-        return Err(Failure::usage(
-            "--no-gc without a --keep-* rule leaves nothing to do",
-        ));
+        return Err(Cause::NothingToPrune.into());
     }
     if request.retention.is_none() && !request.filter.is_empty() {
-        return Err(Failure::usage(
-            "--host, --tag and --path say which snapshots a --keep-* rule is for, and none was given",
-        ));
+        return Err(Cause::FilterWithoutRule.into());
     }
     recorded(
         context,
@@ -128,7 +126,7 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         if let Some(options) = &mut options {
             options.assume_gone = assumed(&decisions);
         }
-        report.removed = removal::remove(context, &repo, &decisions, request.yes, face)?;
+        report.removed = removal::remove(&repo, &decisions, request.yes, face)?;
         report.listed = all.status();
     }
     if let Some(options) = &options {
@@ -180,15 +178,14 @@ fn options_of(
         keep_trash: seconds(context, &collection.keep_trash)?,
         exclusive: collection.exclusive,
         dry_run,
-        host: context.host()?,
-        ..run::PruneOptions::new(gc, context.now_secs())
+        ..run::PruneOptions::new(gc)
     })
 }
 
 /// How far back a span reaches from now.
 fn seconds(context: &Context, span: &Span) -> Result<u64, Failure> {
     let then = context.now.checked_sub(*span);
-    let then = then.map_err(|e| Failure::usage(format!("--keep-trash is too long: {e}")))?;
+    let then = then.map_err(|e| Cause::TrashTooLong { why: e.to_string() })?;
     let seconds = context.now_secs().saturating_sub(then.timestamp().as_second());
     Ok(seconds.max(0).cast_unsigned())
 }
@@ -209,14 +206,13 @@ fn collect(
         let planned = run::run(repo, &plan, &step)?;
         step.finish();
         face.notice(&Notice::PruneCosts(&planned));
-        confirm_if_possible(face, false, "Collect garbage")?;
+        confirm_if_possible(face, false, &Question::CollectGarbage)?;
     }
     let step = Step::start(face, Activity::Prune)?;
     let summary = run::run(repo, options, &step).map_err(|e| match e {
-        Error::Store(StoreError::NoSpace { ref object }) if !is_of_this_machine(object) => Failure::new(
-            Status::OutOfSpace,
-            format!("{e}: nothing could be freed; a few kilobytes of room are enough to begin"),
-        ),
+        Error::Store(StoreError::NoSpace { ref object }) if !is_of_this_machine(object) => {
+            Failure::from(Cause::NothingFreed { error: Arc::new(e) })
+        }
         e => e.into(),
     })?;
     let problems = step.finish();

@@ -1,5 +1,6 @@
 //! The jobs `remote`: names for remotes, and the making of replicas.
 
+use crate::catalogue::{Action, Cause};
 use crate::context::Context;
 use crate::face::Face;
 use crate::failure::Failure;
@@ -59,7 +60,7 @@ pub fn add(context: &Context, request: &AddRequest, face: &dyn Face) -> Result<A
             check_vacant(&context.run()?, &Location::of(&url))?;
         }
         let first = context.open_at(&like, face)?;
-        match first.make_replica(&url, context.now_secs())? {
+        match first.make_replica(&url)? {
             Made::New => {
                 let folder = first.open_replica(&url)?.store.folder();
                 warn_of_weak_storage(context, &url, &folder, "remote add", face);
@@ -85,18 +86,19 @@ pub fn add(context: &Context, request: &AddRequest, face: &dyn Face) -> Result<A
 fn vacant_name(context: &Context, request: &AddRequest) -> Result<String, Failure> {
     let name = &request.name;
     if !is_name(name) {
-        let what = format!("'{name}' can't be a name: write letters, digits, - and _");
-        return Err(Failure::usage(what));
+        let text = name.clone();
+        return Err(Cause::NotAName { text }.into());
     }
     if let Some(known) = context.settings.remote(name) {
         let url = repo::shown(&known.url);
-        return Err(Failure::usage(format!("'{name}' is the name of {url} already")));
+        let name = name.clone();
+        return Err(Cause::NameTaken { name, url }.into());
     }
     let url = resolve::absolute(&request.url)?;
     let remotes = &context.settings.remotes;
     if let Some(known) = remotes.iter().find(|known| known.url == url) {
-        let (known, url) = (&known.name, repo::shown(&url));
-        return Err(Failure::usage(format!("{url} already has the name '{known}'")));
+        let (name, url) = (known.name.clone(), repo::shown(&url));
+        return Err(Cause::UrlTaken { name, url }.into());
     }
     Ok(url)
 }
@@ -104,7 +106,10 @@ fn vacant_name(context: &Context, request: &AddRequest) -> Result<String, Failur
 /// What is written down as opening it: the secrets that were given, or those of the remote that it is like.
 fn keys(context: &Context, like: &Location) -> Result<Vec<SecretSource>, Failure> {
     let sources = resolve::opening(&context.options, &context.env, like)?;
-    let absolute = |path: PathBuf| std::path::absolute(&path).map_err(|e| Failure::io("the path", &path, &e));
+    let absolute = |path: PathBuf| {
+        let absolute = std::path::absolute(&path);
+        absolute.map_err(|e| Failure::from(Cause::system(Action::Locate, &path, &e)))
+    };
     let written = sources.into_iter().filter_map(|source| match source {
         SecretSource::KeyFile(path) => Some(absolute(path).map(SecretSource::KeyFile)),
         SecretSource::PasswordFile(path) => Some(absolute(path).map(SecretSource::PasswordFile)),

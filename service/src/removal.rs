@@ -1,11 +1,11 @@
 //! What `forget` and `prune` share: a policy's decisions on snapshots, shown, asked about and carried out.
 
+use crate::catalogue::{Cause, Question, Warning};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, confirm_if_possible};
 use crate::failure::Failure;
 use crate::listing::{self, Listing};
 use crate::status::Status;
-use crate::text;
 use engine::facts::{Group, GroupKey, SnapshotInfo, group_by};
 use engine::forget;
 pub use engine::forget::{ForgetAction, PolicyDecision};
@@ -90,8 +90,8 @@ pub(crate) fn check(
 ) -> Result<(), Failure> {
     for tags in &retention.tags {
         if !decisions.iter().any(|d| d.facts.has_tags(tags)) {
-            let why = format!("--keep-tag {}: no snapshot has these tags", tags.join(","));
-            listing::warn(face, why);
+            let tags = tags.clone();
+            listing::warn(face, &Warning::NoSuchTag { tags });
         }
     }
     if retention.allow_empty {
@@ -109,12 +109,10 @@ pub(crate) fn check(
         .find(|group| !group.members.iter().any(|facts| kept.contains(&facts.id)))
     {
         None => Ok(()),
-        Some(group) => Err(Failure::usage(format!(
-            "the policy keeps nothing of {}, {}; nothing was removed. Give another --keep-* rule, or --allow-empty if \
-             all of them are to go",
-            in_common(group),
-            text::count(group.members.len() as u64, "snapshot"),
-        ))),
+        Some(group) => {
+            let (group, snapshots) = (in_common(group), group.members.len() as u64);
+            Err(Cause::KeepsNothingOf { group, snapshots }.into())
+        }
     }
 }
 
@@ -156,7 +154,6 @@ impl Removed {
 
 /// Asks, and moves what was decided to the trash. What can't be removed is said; the rest is removed.
 pub(crate) fn remove(
-    context: &Context,
     repo: &Repo,
     decisions: &Decisions,
     yes: bool,
@@ -171,10 +168,10 @@ pub(crate) fn remove(
         removed.count = wanted;
         return Ok(removed);
     }
-    let question = format!("Remove {}", text::count(wanted, "snapshot"));
+    let question = Question::RemoveSnapshots { snapshots: wanted };
     confirm_if_possible(face, yes, &question)?;
     for decision in decisions.removals() {
-        match forget::apply(repo, &[decision.facts.id], context.now_secs()) {
+        match forget::apply(repo, &[decision.facts.id]) {
             Ok(()) => removed.count += 1,
             Err(Error::Store(e @ (StoreError::Refused(_) | StoreError::Corrupt { .. }))) => {
                 removed.failed += 1;

@@ -4,7 +4,6 @@ use crate::context::Context;
 use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
 use crate::listing;
-use crate::machine;
 use crate::status::Status;
 use engine::SessionId;
 use engine::repair as run;
@@ -58,7 +57,7 @@ pub fn parity(
     // First: what a backup makes meanwhile is given its own.
     let turned_on = match request.add {
         Some(percent) if request.new_packs && !request.dry_run => {
-            run::parity_of_new_packs(&context.open(face)?, Some(percent), context.now_secs())?
+            run::parity_of_new_packs(&context.open(face)?, Some(percent))?
         }
         _ => false,
     };
@@ -78,7 +77,7 @@ pub fn parity(
 
 /// Lists packs again that no sound index segment lists.
 pub fn index(context: &Context, dry_run: bool, face: &dyn Face) -> Result<Report<IndexRepaired>, Failure> {
-    let options = options(context, dry_run)?;
+    let options = options(dry_run);
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Repair)?;
     let done = run::index(&repo, &options, &step)?;
@@ -100,7 +99,7 @@ pub fn packs(
     request: &PacksRequest,
     face: &dyn Face,
 ) -> Result<Report<PacksRepaired>, Failure> {
-    let options = options(context, request.dry_run)?;
+    let options = options(request.dry_run);
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Repair)?;
     let done = run::packs(&repo, &request.packs, &options, &step)?;
@@ -122,7 +121,7 @@ pub fn snapshots(
     request: &SnapshotsRequest,
     face: &dyn Face,
 ) -> Result<Report<SnapshotsRepaired>, Failure> {
-    let options = options(context, request.dry_run)?;
+    let options = options(request.dry_run);
     let repo = context.open(face)?;
     let ids: Vec<SessionId> = match request.snapshots.is_empty() {
         true => Vec::new(),
@@ -139,11 +138,6 @@ pub fn snapshots(
     Ok(Report { done, lost, problems })
 }
 
-fn options(context: &Context, dry_run: bool) -> Result<run::RepairOptions, Failure> {
-    Ok(run::RepairOptions {
-        dry_run,
-        threads: machine::threads(),
-        host: context.host()?,
-        now: context.now_secs(),
-    })
+fn options(dry_run: bool) -> run::RepairOptions {
+    run::RepairOptions { dry_run }
 }

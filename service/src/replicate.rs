@@ -1,5 +1,6 @@
 //! The job `replicate`: brings replicas up to the repository, each on a thread of its own.
 
+use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Step};
 use crate::failure::Failure;
@@ -97,8 +98,6 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     let options = ReplicateOptions {
         all: request.all,
         dry_run: request.dry_run,
-        host: context.host()?,
-        now: context.now_secs(),
     };
     let first = context.open_at(&location, face)?;
     let step = Step::start(face, Activity::Replicate)?;
@@ -110,7 +109,7 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         };
         let started: Vec<_> = targets.into_iter().map(one).collect();
         let joined = started.into_iter().map(|one| {
-            let failed = |e| Failure::new(Status::Failed, format!("no thread could be started: {e}"));
+            let failed = |e: std::io::Error| Cause::NoThread { why: e.into() };
             // A panic has been printed by its thread.
             Ok(one.map_err(failed)?.join().ok().flatten())
         });
@@ -144,9 +143,7 @@ fn targets(context: &Context, request: &Request, first: &str) -> Result<Vec<Targ
         }));
     }
     match targets.is_empty() {
-        true => Err(Failure::usage(
-            "no other remote has a name: give --to, or see 'dedup remote add'",
-        )),
+        true => Err(Cause::NoOtherRemote.into()),
         false => Ok(targets),
     }
 }
@@ -156,7 +153,7 @@ fn bring(first: &Repo, target: Target, options: &ReplicateOptions, step: &Step<'
     let mut done = Replicated::default();
     let brought = first.open_replica(&target.url).and_then(|to| {
         let run = run::run(first, &to, options, step, &mut done);
-        let (behind, reached) = (done.behind, options.now);
+        let (behind, reached) = (done.behind, first.run().now_secs());
         run::note(&first.run().dirs, &target.url, &Noted { behind, reached })?;
         run
     });

@@ -6,8 +6,10 @@
 //! Where nothing says which repository, it is the embedded one: `$XDG_DATA_HOME/dedup/repository`, opened by the key
 //! file `$XDG_CONFIG_HOME/dedup/default.key`, unless a password or another key was given.
 
+use crate::catalogue::{Action, Cause, Expected, What};
 use crate::env::Env;
 use crate::failure::Failure;
+use crate::machine;
 use crate::secret::{Hidden, SecretSource, read_first_line};
 use crate::settings::{self, Settings};
 use std::ffi::{OsStr, OsString};
@@ -94,9 +96,9 @@ fn given(
     let url = match (url, file) {
         (Some(url), _) => url
             .to_str()
-            .ok_or_else(|| Failure::usage("the repository's place is not UTF-8"))?
+            .ok_or(Cause::NotUtf8 { what: What::Location })?
             .to_string(),
-        (None, Some(file)) => read_first_line("the repository's place", &env.expand(file)?)?
+        (None, Some(file)) => read_first_line(What::Location, &env.expand(file)?)?
             .expose()
             .trim()
             .to_string(),
@@ -105,9 +107,8 @@ fn given(
                 .base("XDG_DATA_HOME", ".local/share")?
                 .join("dedup/repository");
             let url = path.into_os_string().into_string();
-            let url = url.map_err(|_| {
-                Failure::usage("the path of the default repository is not UTF-8; give --repo")
-            })?;
+            let what = What::DefaultLocation;
+            let url = url.map_err(|_| Cause::NotUtf8 { what })?;
             let embedded = true;
             return Ok(Location {
                 embedded,
@@ -122,7 +123,7 @@ fn given(
 fn place(text: &str, env: &Env, settings: &Settings) -> Result<Location, Failure> {
     if text.starts_with('~') {
         let path = env.expand(OsStr::new(text))?.into_os_string().into_string();
-        let path = path.map_err(|_| Failure::usage("the path of the home directory is not UTF-8"))?;
+        let path = path.map_err(|_| Cause::NotUtf8 { what: What::HomePath })?;
         return Ok(Location::of(&path));
     }
     if !settings::is_name(text) {
@@ -152,9 +153,9 @@ pub fn absolute(url: &str) -> Result<String, Failure> {
     let Some(path) = engine::repo::local_path(url) else {
         return Ok(url.to_string());
     };
-    let path = std::path::absolute(path).map_err(|e| Failure::io("the path", path, &e))?;
+    let path = std::path::absolute(path).map_err(|e| Cause::system(Action::Locate, path, &e))?;
     let path = path.into_os_string().into_string();
-    path.map_err(|_| Failure::usage("the path is not UTF-8"))
+    path.map_err(|_| Cause::NotUtf8 { what: What::Path }.into())
 }
 
 /// The key file of the embedded repository.
@@ -237,9 +238,7 @@ pub fn creating(
     location: &Location,
 ) -> Result<Vec<SecretSource>, Failure> {
     if filled(&options.recovery_phrase_file).is_some() {
-        return Err(Failure::usage(
-            "--recovery-phrase-file opens a repository; init makes a new phrase and prints it",
-        ));
+        return Err(Cause::PhraseIsMadeByInit.into());
     }
     let sources: Vec<SecretSource> = key_file(options, env)
         .into_iter()
@@ -347,11 +346,8 @@ pub(crate) fn descriptor(env: &Env, name: &str) -> Result<Option<u32>, Failure> 
     let Some(text) = env.text(name)? else {
         return Ok(None);
     };
-    let number = text.parse().map_err(|_| {
-        Failure::usage(format!(
-            "{name} is '{text}', not the number of an open file, such as 3"
-        ))
-    })?;
+    let number = text.parse();
+    let number = number.map_err(|_| machine::bad(name, text, Expected::OpenFile))?;
     Ok(Some(number))
 }
 
@@ -368,7 +364,8 @@ fn filled(option: &Option<OsString>) -> Option<&OsStr> {
 }
 
 fn both(a: &str, b: &str) -> Failure {
-    Failure::usage(format!("{a} and {b} are both set: clear one, or give an option"))
+    let (one, other) = (a.to_string(), b.to_string());
+    Cause::BothSet { one, other }.into()
 }
 
 #[cfg(test)]

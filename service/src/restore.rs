@@ -1,5 +1,6 @@
 //! The job `restore`: files back from one snapshot, which is read from the nearest replica that has it.
 
+use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step};
 use crate::failure::Failure;
@@ -131,7 +132,7 @@ fn options(request: &Request) -> Result<run::RestoreOptions, Failure> {
         ..Patterns::default()
     };
     if request.target.as_os_str().is_empty() {
-        return Err(Failure::usage("--target is empty"));
+        return Err(Cause::EmptyTarget.into());
     }
     let paths = request.spec.paths.iter().map(|path| absolute(path));
     Ok(run::RestoreOptions {

@@ -1,6 +1,7 @@
 //! What the operating system's scheduler needs to call `dedup run --due`: a systemd timer and service, or a line for cron.
 //! One entry per machine or user; which set runs when is decided by [`crate::schedule`].
 
+use crate::catalogue::Action;
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::status::Status;
@@ -40,7 +41,8 @@ pub fn systemd(program: &Path, env: &Env) -> Result<SystemdUnits, Failure> {
         }
     }
     let program = program.to_str();
-    let program = program.ok_or_else(|| Failure::usage("the path of this program is not UTF-8"))?;
+    let program = program
+        .ok_or_else(|| Failure::of_runs(Status::BadSettings, "the path of this program is not UTF-8"))?;
     Ok(SystemdUnits {
         service: format!(
             "[Unit]\nDescription=Run the dedup backups that are due\n\n[Service]\nType=oneshot\n\
@@ -59,10 +61,10 @@ pub fn systemd(program: &Path, env: &Env) -> Result<SystemdUnits, Failure> {
 /// In the quotes of unit files.
 fn quoted(text: &str) -> Result<String, Failure> {
     if text.contains(|c: char| c.is_control()) {
-        return Err(Failure::usage(format!(
-            "'{}' can't be in a unit file",
-            text.escape_debug()
-        )));
+        return Err(Failure::of_runs(
+            Status::BadSettings,
+            format!("'{}' can't be in a unit file", text.escape_debug()),
+        ));
     }
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
     Ok(format!("\"{escaped}\""))
@@ -72,7 +74,12 @@ fn quoted(text: &str) -> Result<String, Failure> {
 pub fn cron_line(program: &Path) -> Result<String, Failure> {
     let program = program.to_str();
     let program = program.filter(|program| !program.contains(|c: char| c.is_control()));
-    let program = program.ok_or_else(|| Failure::usage("the path of this program can't be in a crontab"))?;
+    let program = program.ok_or_else(|| {
+        Failure::of_runs(
+            Status::BadSettings,
+            "the path of this program can't be in a crontab",
+        )
+    })?;
     let program = match program.contains(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c))) {
         true => format!("'{}'", program.replace('\'', "'\\''").replace('%', "\\%")),
         false => program.to_string(),
@@ -90,7 +97,7 @@ pub fn install(units: &SystemdUnits, env: &Env) -> Result<PathBuf, Failure> {
     let dir = unit_dir(env)?;
     for (name, text) in [(SERVICE, &units.service), (TIMER, &units.timer)] {
         let path = dir.join(name);
-        files::rewrite(&path, text.as_bytes()).map_err(|e| Failure::io("can't write", &path, &e))?;
+        files::rewrite(&path, text.as_bytes()).map_err(|e| Failure::system(Action::Write, &path, &e))?;
     }
     systemctl(&["daemon-reload"])?;
     systemctl(&["enable", "--now", TIMER])?;
@@ -107,7 +114,7 @@ pub fn remove(env: &Env) -> Result<bool, Failure> {
     for path in [TIMER, SERVICE].map(|name| dir.join(name)) {
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Failure::io("can't remove", &path, &e));
+                return Err(Failure::system(Action::Use, &path, &e));
             }
             _ => {}
         }
@@ -121,7 +128,7 @@ fn systemctl(args: &[&str]) -> Result<(), Failure> {
     let failed = |why: &dyn std::fmt::Display| {
         let advice =
             "'dedup schedule show' prints what to install by hand; --scheduler cron has a line for cron";
-        Failure::new(
+        Failure::of_runs(
             Status::Failed,
             format!("systemctl --user {words}: {why}; {advice}"),
         )

@@ -1,9 +1,9 @@
 //! Reading secrets: from the environment's value, a file, an open file, a command or the person in front of the face,
 //! never from arguments. What was read is wiped when it is dropped and never shown, not even by `{:?}`.
 
+use crate::catalogue::{Cause, Unfit, What};
 use crate::face::Face;
 use crate::failure::Failure;
-use crate::status::Status;
 use engine::platform::{child, process};
 use engine::{StoreError, key};
 use std::ffi::{OsStr, OsString};
@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// No password or phrase is longer; what is, is the wrong file.
@@ -80,12 +81,12 @@ pub fn read(source: &SecretSource, prompt: PasswordPrompt, face: &dyn Face) -> R
     let password = match source {
         SecretSource::KeyFile(path) => return Ok(Credential::KeyFile(path.clone())),
         SecretSource::PhraseFile(path) => {
-            let text = read_file("the recovery phrase", path)?;
+            let text = read_file(What::Phrase, path)?;
             return Ok(Credential::Phrase(Hidden(text)));
         }
         SecretSource::Password(password) => password.clone(),
-        SecretSource::PasswordFile(path) => read_first_line("the password", path)?,
-        SecretSource::PasswordFd(fd) => read_first_line("the password", &open_file(*fd)?)?,
+        SecretSource::PasswordFile(path) => read_first_line(What::Password, path)?,
+        SecretSource::PasswordFd(fd) => read_first_line(What::Password, &open_file(*fd)?)?,
         SecretSource::PasswordCommand(command) => run(command)?,
         SecretSource::Prompt => ask(prompt, face)?,
     };
@@ -94,34 +95,39 @@ pub fn read(source: &SecretSource, prompt: PasswordPrompt, face: &dyn Face) -> R
 
 /// The path of an open file, which needs no unsafe code to read.
 fn open_file(fd: u32) -> Result<PathBuf, Failure> {
-    let path = process::path_of_descriptor(fd);
-    path.ok_or_else(|| Failure::usage("passwords from open files work on Unix only"))
+    process::path_of_descriptor(fd).ok_or_else(|| Cause::NoDescriptors.into())
 }
 
-/// The first line of a file, not empty. `what` names it in messages.
-pub fn read_first_line(what: &str, path: &Path) -> Result<Hidden, Failure> {
-    first_line(&read_file(what, path)?)
-        .ok_or_else(|| Failure::usage(format!("{what} in {} is empty", path.display())))
+/// The first line of a file, not empty.
+pub fn read_first_line(what: What, path: &Path) -> Result<Hidden, Failure> {
+    let text = read_file(what.clone(), path)?;
+    first_line(&text).ok_or_else(|| {
+        let path = path.display().to_string();
+        Cause::EmptyFile { what, path }.into()
+    })
 }
 
-/// A short file of text. `what` names it in messages.
-pub fn read_file(what: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let cannot =
-        |why: &dyn fmt::Display| Failure::usage(format!("can't read {what} from {}: {why}", path.display()));
-    let file = File::open(path).map_err(|e| cannot(&e))?;
-    read_text(file).map_err(|why| cannot(&why))
+/// A short file of text.
+pub fn read_file(what: What, path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let text = File::open(path).map_err(Unfit::from).and_then(read_text);
+    text.map_err(|why| {
+        let path = path.display().to_string();
+        Cause::CannotRead { what, path, why }.into()
+    })
 }
 
 /// Everything, if it is short and UTF-8. The buffer never grows, so that no copy is left behind.
-fn read_text(from: impl Read) -> Result<Zeroizing<String>, String> {
+fn read_text(from: impl Read) -> Result<Zeroizing<String>, Unfit> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 1));
     from.take(MOST_BYTES as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(|e| e.to_string())?;
+        .map_err(Unfit::from)?;
     if bytes.len() > MOST_BYTES {
-        return Err(format!("it is longer than {MOST_BYTES} bytes"));
+        return Err(Unfit::TooLong {
+            most: MOST_BYTES as u64,
+        });
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_string())?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Unfit::NotUtf8)?;
     // What editors put before a text to say that it is UTF-8.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Ok(Zeroizing::new(text.to_string()))
@@ -135,49 +141,41 @@ fn first_line(text: &str) -> Option<Hidden> {
 
 /// The first line that a shell command prints. It sees no password of ours and no standard input, which may be data.
 fn run(line: &OsStr) -> Result<Hidden, Failure> {
-    let failed = |why: &dyn fmt::Display| Failure::usage(format!("the password command failed: {why}"));
-    let mut command = child::shell(line).map_err(|e| failed(&e))?;
+    let failed = |why: Unfit| Failure::from(Cause::PasswordCommand { why });
+    let mut command = child::shell(line).map_err(|e| failed(e.into()))?;
     command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = child::start(move || command.spawn()).map_err(|e| failed(&e))?;
+    let mut child = child::start(move || command.spawn()).map_err(|e| failed(e.into()))?;
     let text = match child.stdout.take() {
         Some(stdout) => read_text(stdout),
-        None => Err("it has no output".to_string()),
+        None => Err(Unfit::NoOutput),
     };
-    let status = child.wait().map_err(|e| failed(&e))?;
-    let text = text.map_err(|why| failed(&why))?;
+    let status = child.wait().map_err(|e| failed(e.into()))?;
+    let text = text.map_err(failed)?;
     if !status.success() {
-        return Err(failed(&status));
+        return Err(failed(Unfit::Ended(status.to_string())));
     }
-    first_line(&text).ok_or_else(|| failed(&"it printed nothing"))
+    first_line(&text).ok_or_else(|| failed(Unfit::PrintedNothing))
 }
 
 /// Asks the person in front of the face.
 fn ask(prompt: PasswordPrompt, face: &dyn Face) -> Result<Hidden, Failure> {
     let Some(password) = face.password(prompt)? else {
-        return Err(Failure::usage(match prompt {
-            PasswordPrompt::Known => {
-                "no password or key was given, and there is no terminal to ask at: set DEDUP_PASSWORD, \
-                 DEDUP_PASSWORD_FILE or DEDUP_KEY_FILE, or give --password-file or --key-file"
-            }
-            PasswordPrompt::New => {
-                "no new password or key was given, and there is no terminal to ask at: give --new-password-file or \
-                 --new-key-file, or set DEDUP_NEW_PASSWORD"
-            }
-            PasswordPrompt::First => {
-                "no password or key was given for the new repository, and there is no terminal to ask at: set \
-                 DEDUP_PASSWORD or DEDUP_PASSWORD_FILE, or give --password-file or --key-file"
-            }
-        }));
+        let cause = match prompt {
+            PasswordPrompt::Known => Cause::NoPassword,
+            PasswordPrompt::New => Cause::NoNewPassword,
+            PasswordPrompt::First => Cause::NoFirstPassword,
+        };
+        return Err(cause.into());
     };
     match password.expose().is_empty() {
-        true => Err(Failure::usage("the password is empty")),
+        true => Err(Cause::EmptyPassword.into()),
         false => Ok(password),
     }
 }
 
 /// What the engine takes for what was read. Text that can't be a key or phrase opens nothing.
 pub fn unlocking(credential: &Credential) -> Result<key::Secret, Failure> {
-    let useless = |e: StoreError| Failure::new(Status::WrongKey, e.to_string());
+    let useless = |e: StoreError| useless(None, e);
     match credential {
         Credential::Password(password) => Ok(key::Secret::Password(key::Password::new(password.expose()))),
         Credential::KeyFile(path) => read_key_file(path),
@@ -186,14 +184,20 @@ pub fn unlocking(credential: &Credential) -> Result<key::Secret, Failure> {
 }
 
 pub fn read_key_file(path: &Path) -> Result<key::Secret, Failure> {
-    let text = read_file("the key file", path)?;
-    key::parse_key_file(&text).map_err(|e| Failure::new(Status::WrongKey, format!("{}: {e}", path.display())))
+    let text = read_file(What::KeyFile, path)?;
+    key::parse_key_file(&text).map_err(|e| useless(Some(path.display().to_string()), e))
+}
+
+fn useless(name: Option<String>, error: StoreError) -> Failure {
+    let error = Arc::new(error.into());
+    Cause::UselessSecret { name, error }.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::face::Nobody;
+    use crate::status::Status;
 
     fn password(source: &SecretSource) -> Result<String, Failure> {
         match read(source, PasswordPrompt::Known, &Nobody)? {
@@ -234,7 +238,7 @@ mod tests {
             assert_eq!(failure.status, Status::BadSettings);
         }
         let missing = password(&SecretSource::PasswordFile(dir.path().join("none"))).unwrap_err();
-        assert!(missing.message.contains("none"));
+        assert!(missing.message().contains("none"));
         let phrase = read(
             &SecretSource::PhraseFile(file(b" one two\n  three\r\n")),
             PasswordPrompt::Known,
@@ -281,7 +285,7 @@ mod tests {
         ] {
             let failure = run(line).unwrap_err();
             assert_eq!(failure.status, Status::BadSettings, "{line}");
-            assert!(!failure.message.contains("word;"), "{line}");
+            assert!(!failure.message().contains("word;"), "{line}");
         }
     }
 

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::listing;
 use crate::status::Status;
 use engine::facts::SnapshotInfo;
-use engine::monitor::{Monitor, Quiet};
+use engine::monitor::Quiet;
 use engine::select::Filter;
 use engine::{Error, SessionId, StoreError, rewrite};
 
@@ -70,16 +70,13 @@ pub fn run(
     let repo = context.open(face)?;
     let all = listing::read(context, &repo, face)?;
     let chosen = all.chosen(&request.snapshots, &request.filter)?;
-    let host = context.host()?;
     let step = Step::start(face, Activity::Tag)?;
     let mut report = Report {
         changed: 0,
         status: all.status(),
     };
     for old in chosen {
-        if step.interrupted() {
-            return Err(Error::Interrupted.into());
-        }
+        repo.run().cancel().check()?;
         let tags = request.change.apply(&old.tags);
         if tags == old.tags {
             continue;
@@ -91,7 +88,7 @@ pub fn run(
                     manifest.tags = request.change.apply(&manifest.tags);
                     true
                 };
-                match rewrite::run(&repo, old.id, &host, context.now_secs(), &change, &Quiet) {
+                match rewrite::run(&repo, old.id, &change, &Quiet) {
                     Ok(new) => new,
                     // Gone since it was listed.
                     Err(e @ (Error::Store(StoreError::Missing { .. }) | Error::NoSnapshot(_))) => {

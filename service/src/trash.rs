@@ -1,5 +1,6 @@
 //! The job `undelete`: removed snapshots back from the trash.
 
+use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step};
 use crate::failure::Failure;
@@ -67,20 +68,16 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     let (trash, _) = read(&repo, &step)?;
     let facts: Vec<SnapshotInfo> = trash.iter().map(|trashed| trashed.facts.clone()).collect();
     let chosen = select::choose_all(&facts, &request.snapshots, &Filter::default()).map_err(|e| match e {
-        Error::NoSnapshot(text) => Failure::new(
-            Status::Failed,
-            format!("no snapshot in the trash matches '{text}'; 'dedup undelete' lists those that do"),
-        ),
+        Error::NoSnapshot(text) => Failure::from(Cause::NotInTrash { text }),
         e => e.into(),
     })?;
-    let host = context.host()?;
     let (mut snapshots, mut refused) = (Vec::new(), false);
     for facts in chosen {
         if request.dry_run {
             snapshots.push((facts.clone(), facts.id));
             continue;
         }
-        match run::undelete(&repo, facts.id, &host, context.now_secs(), &step) {
+        match run::undelete(&repo, facts.id, &step) {
             Ok(new) => snapshots.push((facts.clone(), new)),
             Err(Error::Store(e @ StoreError::Refused(_))) => {
                 refused = true;

@@ -24,14 +24,7 @@ fn opened(scene: &Scene) -> (Refusing, Repo) {
 
 fn checked(repo: &Repo) -> engine::Result<CheckReport> {
     let read_data = ReadData::All;
-    check::run(
-        repo,
-        &CheckOptions {
-            read_data,
-            threads: 2,
-        },
-        &Quiet,
-    )
+    check::run(repo, &CheckOptions { read_data }, &Quiet)
 }
 
 fn class_of(scene: &Scene, name: &ObjectName) -> Class {

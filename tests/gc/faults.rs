@@ -112,7 +112,7 @@ fn short_listings_delete_nothing() {
                 faulty.restart();
                 assert_sound(&repo, &story.kept, &format!("{kind:?} {missing} {result:?}"));
                 for (id, _) in &story.forgotten {
-                    let back = forget::undelete(&repo, *id, "here", 0, &Quiet).unwrap();
+                    let back = forget::undelete(&repo, *id, &Quiet).unwrap();
                     let files = &all.iter().find(|(old, _)| old == id).unwrap().1;
                     assert_eq!(&read_back(&repo, back).unwrap(), files, "{kind:?} {missing}");
                 }
@@ -175,7 +175,7 @@ fn a_late_index_segment_misleads_no_reader() {
         let of = files(900..930, 5000);
         let first = generation(&repo, 40, &of).unwrap();
         let late = contents(&story.remote).unwrap();
-        forget::apply(&repo, &[first], 0).unwrap();
+        forget::apply(&repo, &[first]).unwrap();
         while collect(&repo).unwrap().packs_deleted > 0 {}
         let again = generation(&repo, 50, &of).unwrap();
         let mut came_back = 0;

@@ -21,7 +21,7 @@ use engine::repo::Repo;
 use engine::tree::cut::Params;
 use engine::tree::{Segments, TreeWriter};
 use engine::{forget, replicate};
-use kit::machine::{self, Machine, copy_dir, settled_now};
+use kit::machine::{self, Machine, copy_dir};
 use kit::oracle;
 use kit::random::Random;
 use kit::remotes::{contents, listed};
@@ -206,7 +206,7 @@ fn regenerate_golden_replicas() {
     let mut ids: Vec<SessionId> = (0..6).map(|_| churn.backup()).collect();
     ids.pop();
     let repo = machine.open(remote.clone()).unwrap();
-    forget::apply(&repo, &ids, NOW).unwrap();
+    forget::apply(&repo, &ids).unwrap();
     machine::prune(&repo, HOUR).unwrap();
     // One that the storage loses, which is accepted, and one behind it.
     let lost = churn.backup();
@@ -223,23 +223,21 @@ fn regenerate_golden_replicas() {
     let how = replicate::ReplicateOptions {
         all: true,
         dry_run: false,
-        host: "alpha".to_string(),
-        now: NOW + 3,
     };
     let mut done = replicate::Replicated::default();
     replicate::run(&repo, &replica, &how, &Quiet, &mut done).unwrap();
     assert_eq!(done.behind, 0, "{done:?}");
     let oldest = replica.snapshots().unwrap().0.remove(0).id;
-    forget::apply(&replica, &[oldest], NOW + 4).unwrap();
+    forget::apply(&replica, &[oldest]).unwrap();
     // A session that stays open, for which a mark waits; a fence; something in the trash.
     chunkstore::session::fence(&repo.store, SessionId([3; 16])).unwrap();
     let thrown_away = churn.backup();
-    forget::apply(&repo, &[thrown_away], NOW + 5).unwrap();
+    forget::apply(&repo, &[thrown_away]).unwrap();
     let stranger = open(&Machine::new("stranger"), &remote);
-    std::mem::forget(Session::begin(&stranger.store, &stranger.owner("stranger", 1)).unwrap());
+    std::mem::forget(Session::begin(&stranger.store, &stranger.owner()).unwrap());
     assert!(machine::prune(&repo, HOUR).unwrap().pending);
     let thrown_away = churn.backup();
-    forget::apply(&repo, &[thrown_away], NOW + 6).unwrap();
+    forget::apply(&repo, &[thrown_away]).unwrap();
     drop((repo, replica));
     let mut size = 0;
     for (name, memory) in [("first", &memory), ("second", &other)] {
@@ -315,9 +313,8 @@ impl<'a> Churn<'a> {
             let number = self.random.below(FILES);
             self.write(number);
         }
-        let repo = self.machine.open(self.remote.clone()).unwrap();
-        let mut options = self.machine.options(&[Path::new(SOURCE)]);
-        options.now = settled_now();
+        let repo = self.machine.open_settled(self.remote.clone()).unwrap();
+        let options = self.machine.options(&[Path::new(SOURCE)]);
         let report = engine::backup::run(&repo, &options, None, &Quiet).unwrap();
         report.snapshot.unwrap()
     }
@@ -337,7 +334,7 @@ fn lose(memory: &Memory, id: SessionId) {
 /// should have held.
 fn write_pages(repo: &Repo) {
     let store = &repo.store;
-    let writer = Writer::begin(store.clone(), repo.owner("pages", NOW), 1, false).unwrap();
+    let writer = Writer::begin(store.clone(), repo.owner(), 1, false).unwrap();
     let mut encoder = Encoder::new(3).unwrap();
     let params = Params {
         min_cost: 1,

@@ -91,12 +91,11 @@ fn a_collection_that_needs_a_short_pack_deletes_nothing() {
         assert!(matches!(refused, Err(Error::Damaged(_))), "{harm:?}: {refused:?}");
         let options = check::CheckOptions {
             read_data: ReadData::None,
-            threads: 1,
         };
         assert!(check::run(&scene.open(), &options, &Quiet).unwrap().num_errors > 0);
         // A backup stores it again, and then the hurt pack serves nobody.
         let second = scene.backup(false, &Noting::default());
-        engine::forget::apply(&scene.open(), &[first.snapshot.unwrap()], 0).unwrap();
+        engine::forget::apply(&scene.open(), &[first.snapshot.unwrap()]).unwrap();
         prune(&scene.open(), stale).unwrap();
         assert!(!hurt.exists(), "{harm:?}");
         let report = check::run(&scene.open(), &options, &Quiet).unwrap();

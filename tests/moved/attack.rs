@@ -174,7 +174,7 @@ fn survives(seed: u64, moved_before: bool, attack: impl Fn(&Attacker<'_>)) {
         churn.prune();
         churn.edit(20);
         let next = churn.backup();
-        forget::apply(&churn.repo(), &[last], 0).unwrap();
+        forget::apply(&churn.repo(), &[last]).unwrap();
         last = next;
     }
     attack(&Attacker::new(&churn.repo()));
@@ -252,8 +252,6 @@ fn what_a_footer_lists_comes_to_a_replica_only_if_it_is_so() {
     let options = replicate::ReplicateOptions {
         all: true,
         dry_run: false,
-        host: "alpha".to_string(),
-        now: 1 << 40,
     };
     let mut done = replicate::Replicated::default();
     // Files that nothing but a lie says the place of can't come.

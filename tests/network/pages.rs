@@ -56,7 +56,7 @@ fn fill(home: &Home, url: &str) {
         state: home.path("kit/state"),
     });
     let repo = Repo::open(url, &secrets[0].0, &run).unwrap();
-    let writer = Writer::begin(repo.store.clone(), repo.owner("kit", 0), 1, false).unwrap();
+    let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, false).unwrap();
     let mut encoder = Encoder::new(1).unwrap();
     for n in 0..PACKS {
         let bytes = noise(n as u64, config.small_file() as usize);

@@ -2,9 +2,9 @@
 
 use chunkstore::remote::{self, Remote};
 use engine::backup;
-use engine::monitor::{Monitor, Phase, Problem, Progress};
+use engine::monitor::Quiet;
 use engine::repo::Repo;
-use engine::run::{CancelToken, Link, RunContext};
+use engine::run::{Link, RunContext};
 use engine::{Error, StoreError};
 use kit::machine::{self, Machine};
 use kit::random::Random;
@@ -14,19 +14,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SIZE: usize = 8 << 20;
-
-/// Ignores every event, and is cancelled with its run.
-struct Watch(CancelToken);
-
-impl Monitor for Watch {
-    fn phase(&self, _: Phase) {}
-    fn progress(&self, _: &Progress) {}
-    fn current(&self, _: &[u8]) {}
-    fn problem(&self, _: &Problem) {}
-    fn interrupted(&self) -> bool {
-        self.0.is_cancelled()
-    }
-}
 
 struct Side {
     machine: Machine,
@@ -59,7 +46,7 @@ impl Side {
         let repo = Repo::open_on(self.remote.clone(), &machine::secret(), &self.run)?;
         let source = self.machine.home().join("source");
         let options = self.machine.options(&[Path::new(&source)]);
-        backup::run(&repo, &options, None, &Watch(self.run.cancel().clone()))
+        backup::run(&repo, &options, None, &Quiet)
     }
 }
 

@@ -21,7 +21,6 @@ fn what_was_given_up_is_known_to_be_lost() {
     scene.again();
     let quick = check::CheckOptions {
         read_data: ReadData::None,
-        threads: 1,
     };
     let report = check::run(&scene.repo, &quick, &Quiet).unwrap();
     assert!(report.num_errors > 0 && !report.paths.is_empty(), "{report:?}");
@@ -39,7 +38,7 @@ fn what_was_given_up_is_known_to_be_lost() {
         })
         .collect();
     assert!(!hurt.is_empty());
-    forget::apply(&scene.repo, &hurt, 0).unwrap();
+    forget::apply(&scene.repo, &hurt).unwrap();
     // The trash still needs it; discarded, nobody does.
     prune(&scene.repo, Duration::ZERO).unwrap();
     scene.again();

@@ -1,6 +1,6 @@
 //! What a replica is behind by, whatever the clock said when the generations were made.
 
-use super::{NEVER, Pair, options};
+use super::{NEVER, Pair};
 use engine::monitor::Quiet;
 use engine::replicate::{self, Replicated};
 use engine::{backup, forget, order};
@@ -14,13 +14,14 @@ const DAY: i64 = 86_400;
 fn backup(pair: &Pair, source: &Path, (clock, said): (i64, Option<i64>)) {
     fs::write(source.join("file"), format!("{clock} {said:?}")).unwrap();
     let mut options = pair.machine.options(&[source]);
-    options.now = order::at(clock * DAY);
     options.time = said.map(|day| order::at(day * DAY));
-    backup::run(&pair.first(), &options, None, &Quiet).unwrap();
+    let mut first = pair.first();
+    first.run_mut().now = order::at(clock * DAY);
+    backup::run(&first, &options, None, &Quiet).unwrap();
 }
 
 fn behind(pair: &Pair) -> usize {
-    let now = order::at(options().now);
+    let now = order::at(1_700_000_000);
     let lacking = replicate::lacking(&pair.first(), &pair.second(), false, now).unwrap();
     lacking.snapshots.len()
 }
@@ -74,7 +75,7 @@ fn a_replica_gets_nothing_back_that_it_forgot() {
     }
     assert_eq!(pair.bring().snapshots, 4);
     let snapshots = pair.second().snapshots().unwrap().0;
-    forget::apply(&pair.second(), &[snapshots[1].id, snapshots[3].id], 1).unwrap();
+    forget::apply(&pair.second(), &[snapshots[1].id, snapshots[3].id]).unwrap();
     assert_eq!(pair.bring(), Replicated::default(), "in the trash");
     machine::prune(&pair.second(), NEVER).unwrap();
     assert_eq!(pair.bring(), Replicated::default(), "gone");

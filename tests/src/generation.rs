@@ -68,14 +68,14 @@ pub fn generation(repo: &Repo, number: u64, files: &Files) -> Result<SessionId> 
 
 /// The same as a backup with a parent does it: what is as it was there is not put again if the view has it.
 pub fn successor(repo: &Repo, number: u64, files: &Files, parent: &Files) -> Result<SessionId> {
-    let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), 1, false)?;
+    let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, false)?;
     put_changed(repo, &writer, number, files, (parent, false))
         .and_then(|manifest| publish(&writer, &manifest))
 }
 
 /// The same where all small files that are new are in one bundle, and those of the parent in that of all of its files.
 pub fn bundled(repo: &Repo, number: u64, files: &Files, parent: &Files) -> Result<SessionId> {
-    let writer = Writer::begin(repo.store.clone(), repo.owner("here", 0), 1, false)?;
+    let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, false)?;
     put_changed(repo, &writer, number, files, (parent, true)).and_then(|manifest| publish(&writer, &manifest))
 }
 

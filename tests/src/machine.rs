@@ -14,6 +14,7 @@ use engine::prune::{self, PruneSummary};
 use engine::repo::Repo;
 use engine::run::{LocalDirs, RunContext};
 use jiff::{SignedDuration, Timestamp};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,6 +67,7 @@ fn new_store<'a>(secrets: &'a [(Secret, &'a str)], bounds: Bounds) -> NewStore<'
 
 pub struct Machine {
     pub host: String,
+    threads: usize,
     home: tempfile::TempDir,
 }
 
@@ -76,6 +78,7 @@ impl Machine {
         chunkstore::descriptors::raise_limit().unwrap();
         Machine {
             host: host.to_string(),
+            threads: 2,
             home: fast_dir(),
         }
     }
@@ -87,13 +90,24 @@ impl Machine {
         machine
     }
 
+    /// So many threads from now on.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
     pub fn home(&self) -> &Path {
         self.home.path()
     }
 
     /// Nobody cancels what this machine does.
     pub fn run(&self) -> RunContext {
-        RunContext::new(self.dirs())
+        RunContext {
+            host: self.host.clone(),
+            user: "tester".to_string(),
+            threads: NonZeroUsize::new(self.threads),
+            ..RunContext::new(self.dirs())
+        }
     }
 
     pub fn dirs(&self) -> LocalDirs {
@@ -120,6 +134,16 @@ impl Machine {
 
     pub fn open(&self, remote: Arc<dyn Remote>) -> engine::Result<Repo> {
         Repo::open_on(remote, &secret(), &self.run())
+    }
+
+    /// The same some seconds from now: by that clock no file is too young to be trusted next time.
+    pub fn open_settled(&self, remote: Arc<dyn Remote>) -> engine::Result<Repo> {
+        self.open_at(remote, settled_now())
+    }
+
+    /// The same at another time than now.
+    pub fn open_at(&self, remote: Arc<dyn Remote>, now: Timestamp) -> engine::Result<Repo> {
+        Repo::open_on(remote, &secret(), &RunContext { now, ..self.run() })
     }
 
     /// Opens with whichever of the two secrets fits.
@@ -161,14 +185,8 @@ impl Machine {
 
     pub fn options(&self, sources: &[&Path]) -> BackupOptions {
         BackupOptions {
-            user: "tester".to_string(),
-            threads: 2,
             level: 1,
-            ..BackupOptions::new(
-                sources.iter().map(|path| path.to_path_buf()).collect(),
-                &self.host,
-                Timestamp::now(),
-            )
+            ..BackupOptions::new(sources.iter().map(|path| path.to_path_buf()).collect())
         }
     }
 
@@ -209,7 +227,7 @@ pub fn prune_options(stale: Duration) -> prune::PruneOptions {
         max_unused: Unused::Bytes(0),
         max_repack: u64::MAX,
     };
-    let mut options = prune::PruneOptions::new(policy, Timestamp::now().as_second());
+    let mut options = prune::PruneOptions::new(policy);
     options.keep_trash = 0;
     options.stale_after = stale;
     options
@@ -259,8 +277,5 @@ impl Monitor for Noting {
     fn current(&self, _: &[u8]) {}
     fn problem(&self, problem: &Problem) {
         self.problems.lock().unwrap().push(problem.clone());
-    }
-    fn interrupted(&self) -> bool {
-        false
     }
 }

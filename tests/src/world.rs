@@ -174,7 +174,7 @@ impl World {
         if let Some(files) = self.alive.remove(&oldest) {
             self.trash.insert(oldest, files);
         }
-        forget::apply(&repo, &[oldest], 1)
+        forget::apply(&repo, &[oldest])
     }
 
     fn undelete(&mut self) -> Result<()> {
@@ -186,7 +186,7 @@ impl World {
         else {
             return Ok(());
         };
-        let new = match forget::undelete(&repo, id, "alpha", 2, &Quiet) {
+        let new = match forget::undelete(&repo, id, &Quiet) {
             // It came back, and nobody was told.
             Err(Error::NoSnapshot(_)) => None,
             new => Some(new?),
@@ -237,13 +237,8 @@ impl World {
     }
 
     fn repair(&mut self) -> Result<()> {
-        let options = repair::RepairOptions {
-            dry_run: false,
-            threads: 1,
-            host: "alpha".to_string(),
-            now: 3,
-        };
-        repair::parity_on(&self.storage, None, false, &Quiet)?;
+        let options = repair::RepairOptions { dry_run: false };
+        repair::parity_on(&self.storage, &self.machine.run(), None, false, &Quiet)?;
         let repo = self.machine.open_either(self.remote())?;
         repair::index(&repo, &options, &Quiet)?;
         repair::packs(&repo, &[], &options, &Quiet)?;
@@ -284,7 +279,6 @@ impl World {
         if thorough {
             let options = check::CheckOptions {
                 read_data: check::ReadData::All,
-                threads: 1,
             };
             let told = machine::Noting::default();
             check::run(&repo, &options, &told).unwrap();

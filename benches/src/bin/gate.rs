@@ -245,11 +245,17 @@ impl Backup {
         let location = location.to_str().ok_or("the scratch folder must be UTF-8")?;
         let (_, secret) = new_key_file()?;
         let slots = [(secret.clone(), "gate")];
-        let run = RunContext::new(LocalDirs {
+        let dirs = LocalDirs {
             cache: at.join("cache"),
             state: at.join("state"),
-        });
-        repo::create(location, &run, Bounds::DEFAULT, &slots, Cost::FLOOR, 0, None)?;
+        };
+        let run = RunContext {
+            // Later than the files, or all of them would count as just changed.
+            now: jiff::Timestamp::now() + Duration::from_secs(3600),
+            threads: std::num::NonZeroUsize::new(2),
+            ..RunContext::new(dirs)
+        };
+        repo::create(location, &run, Bounds::DEFAULT, &slots, Cost::FLOOR, None)?;
         Ok(Backup {
             repo: Repo::open(location, &secret, &run)?,
             source: source.to_path_buf(),
@@ -257,15 +263,7 @@ impl Backup {
     }
 
     fn backup(&self) -> Result<()> {
-        let options = BackupOptions {
-            threads: 2,
-            // Later than the files, or all of them would count as just changed.
-            ..BackupOptions::new(
-                vec![self.source.clone()],
-                "gate",
-                jiff::Timestamp::now() + Duration::from_secs(3600),
-            )
-        };
+        let options = BackupOptions::new(vec![self.source.clone()]);
         backup::run(&self.repo, &options, None, &Quiet)?;
         Ok(())
     }
@@ -274,7 +272,6 @@ impl Backup {
         let listed = self.repo.snapshots()?.0;
         let newest = listed.last().ok_or("no snapshot")?;
         let options = restore::RestoreOptions {
-            threads: 2,
             ..restore::RestoreOptions::new(target)
         };
         restore::run(&self.repo, &self.repo.manifest(newest.id)?, &options, &Quiet)?;

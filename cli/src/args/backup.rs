@@ -16,7 +16,7 @@ use std::path::PathBuf;
 #[command(group = clap::ArgGroup::new("input").multiple(true).required(true)
     .args(["paths", "stdin", "stdin_from_command", "files_from", "files_from_verbatim", "files_from_raw"]))]
 pub struct BackupArgs {
-    /// Files and directories to save (LINK/ saves the directory that a link leads to); with --stdin-from-command the command and its arguments
+    /// Files and directories to save (LINK/ saves the directory that a link points to); with --stdin-from-command: the command and its arguments
     #[arg(value_name = "PATH")]
     pub paths: Vec<OsString>,
     /// Compare with this snapshot to find unchanged files (default: the newest of the same host and paths)
@@ -32,10 +32,10 @@ pub struct BackupArgs {
     /// and an empty standard input
     #[arg(long)]
     pub allow_empty: bool,
-    /// Don't take a file for changed because its inode number is another
+    /// Ignore changes of inode numbers when looking for changed files
     #[arg(long)]
     pub ignore_inode: bool,
-    /// Don't take a file for changed because its ctime is another
+    /// Ignore changes of ctime when looking for changed files
     #[arg(long)]
     pub ignore_ctime: bool,
     /// Read and compare, and show what would be saved; write nothing
@@ -58,10 +58,10 @@ pub struct BackupArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Replicas")]
 pub struct AlsoArgs {
-    /// Replicate the snapshot, and others that are missing there, to this replica too (may be given several times)
+    /// Also bring the snapshot, and others missing there, to this replica (may be given several times)
     #[arg(long, value_name = "NAME|URL", conflicts_with = "dry_run")]
     pub also: Vec<String>,
-    /// How long replicas may go on once the snapshot is saved; what they lack then comes next time
+    /// How long to wait for replicas after the snapshot is saved; the next run brings what they still lack
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_span)]
     pub also_wait: Span,
 }
@@ -70,46 +70,46 @@ pub struct AlsoArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Selection")]
 pub struct SelectArgs {
-    /// Leave out what matches PATTERN; a leading '!' takes it in again (may be given several times)
+    /// Exclude what matches PATTERN; a leading '!' includes it again (may be given several times)
     #[arg(short, long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub exclude: Vec<OsString>,
-    /// Like --exclude, upper and lower case being the same
+    /// Like --exclude, ignoring case
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub iexclude: Vec<OsString>,
-    /// Read patterns from FILE, one a line
+    /// Read patterns from FILE, one per line
     #[arg(long, value_name = "FILE")]
     pub exclude_file: Vec<PathBuf>,
-    /// Like --exclude-file, upper and lower case being the same
+    /// Like --exclude-file, ignoring case
     #[arg(long, value_name = "FILE")]
     pub iexclude_file: Vec<PathBuf>,
-    /// Leave out the content of directories that hold a CACHEDIR.TAG file
+    /// Exclude the content of directories that contain a CACHEDIR.TAG file
     #[arg(long)]
     pub exclude_caches: bool,
-    /// Leave out the content of directories that hold FILENAME, whose beginning must be HEADER if one is given
+    /// Exclude the content of directories that contain FILENAME, which must start with HEADER if one is given
     #[arg(long, value_name = "FILENAME[:HEADER]")]
     pub exclude_if_present: Vec<String>,
-    /// Leave out files larger than SIZE
+    /// Exclude files larger than SIZE
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub exclude_larger_than: Option<u64>,
-    /// Leave out files with these extensions, upper and lower case being the same
+    /// Exclude files with these extensions, ignoring case
     #[arg(long, value_name = "EXT[,EXT]", value_delimiter = ',')]
     pub exclude_extension: Vec<String>,
-    /// Leave out files and directories whose name starts with a dot
+    /// Exclude files and directories whose name starts with a dot
     #[arg(long)]
     pub no_hidden: bool,
     /// Stay in the file systems of the given paths
     #[arg(short = 'x', long)]
     pub one_file_system: bool,
-    /// Read given paths that are devices or FIFOs, or links to them, and save what they hold as files
+    /// Read sources that are devices or FIFOs, or links to them, and save their content as files
     #[arg(long)]
     pub read_special: bool,
-    /// Also save what FILE lists: one pattern a line, # starts a comment ('-' is standard input)
+    /// Also save what FILE lists: one pattern per line, # starts a comment ('-' is standard input)
     #[arg(long, value_name = "FILE")]
     pub files_from: Vec<PathBuf>,
-    /// Also save what FILE lists: one path a line, taken as it is
+    /// Also save what FILE lists: one literal path per line
     #[arg(long, value_name = "FILE")]
     pub files_from_verbatim: Vec<PathBuf>,
-    /// Also save what FILE lists: paths taken as they are, each ended by a NUL byte
+    /// Also save what FILE lists: literal paths, each terminated by a NUL byte
     #[arg(long, value_name = "FILE")]
     pub files_from_raw: Vec<PathBuf>,
 }
@@ -137,7 +137,7 @@ pub struct DescribeArgs {
     /// The snapshot's time (default: now); a date alone means the start of that day
     #[arg(long, value_name = "TIME")]
     pub time: Option<String>,
-    /// A line about this snapshot
+    /// Description of the snapshot, one line
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
 }

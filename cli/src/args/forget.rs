@@ -10,11 +10,11 @@ pub struct ForgetArgs {
     /// Snapshots to remove; then no policy may be given
     #[arg(value_name = "SNAPSHOT", conflicts_with = "KeepArgs")]
     pub snapshots: Vec<String>,
-    /// The named snapshots can't be read and are given up: what only they need goes with the next prune
+    /// Give up the named snapshots, which can't be read: the next prune frees what only they need
     #[arg(long, requires = "snapshots", conflicts_with_all = ["KeepArgs", "FilterArgs", "prune"])]
     pub unreadable: bool,
-    /// Accept that snapshots which this machine knows are gone from the storage (all of them, or the named ones): they no
-    /// longer stop 'prune', and nothing warns of them any more
+    /// Accept that snapshots known to this machine are gone from the storage (all, or the named ones): they no longer
+    /// stop 'prune', and are no longer reported
     #[arg(long, conflicts_with_all = ["KeepArgs", "FilterArgs", "prune", "unreadable"])]
     pub lost: bool,
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub struct ForgetArgs {
     pub prune: bool,
     #[command(flatten)]
     pub ask: AskArgs,
-    /// Say what would be removed and why; change nothing
+    /// Show what would be removed and why; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
-    /// Where made-up data and a repository may be for a while: the disk that is measured (default: the cache's)
+    /// Directory for test data and a temporary repository, on the disk to be measured (default: the cache's)
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
     /// How much data of each kind
@@ -20,7 +20,7 @@ pub struct BenchArgs {
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct StatsArgs {
-    /// What the total size of '--json' counts
+    /// What total_size in '--json' counts
     #[arg(long, value_enum, default_value_t = StatsMode::RestoreSize)]
     pub mode: StatsMode,
 }
@@ -36,9 +36,9 @@ pub enum StatsMode {
 
 #[derive(Subcommand, Debug)]
 pub enum CacheCommand {
-    /// Show where the cache is and how large
+    /// Show where the cache is and how large it is
     Info,
-    /// Remove the cache; the next command makes it again
+    /// Remove the cache; the next command rebuilds it
     Clear,
 }
 

@@ -9,11 +9,11 @@ use std::ffi::OsString;
 /// Remotes that have names, in dedup.toml.
 #[derive(Subcommand, Clone, Debug)]
 pub enum RemoteCommand {
-    /// Give a remote a name; where nothing is yet, make a replica there: a repository with the same keys
+    /// Name a remote; if nothing is there yet, create a replica: a repository with the same keys
     Add(RemoteAddArgs),
     /// List the remotes, and how far behind the replicas are
     List,
-    /// Take a remote's name back; what is stored there stays
+    /// Remove the name of a remote; what is stored there stays
     Remove(RemoteRemoveArgs),
 }
 
@@ -34,14 +34,14 @@ pub struct RemoteRemoveArgs {
 
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "A replica is behind by what is newer than the newest that it has of the same host and paths. \
-    What is older and not there, its own retention removed: --all brings that too."
+    after_help = "A replica is behind by the snapshots that are newer than the newest it has of the same host and paths. \
+    Older ones that it lacks were removed by its own retention; --all brings them, too."
 )]
 pub struct ReplicateArgs {
     /// Replica to bring up to date (may be given several times; default: all that have names)
     #[arg(long, value_name = "NAME|URL")]
     pub to: Vec<String>,
-    /// Bring also what the replica has removed, and what is older than what it has
+    /// Also bring what the replica has removed, and what is older than what it has
     #[arg(long)]
     pub all: bool,
     /// Show what would be replicated; write nothing
@@ -51,11 +51,11 @@ pub struct ReplicateArgs {
 
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Only adds. What no replica has whole is stored again by the next backup whose source still has \
-    it. Exit code 13 says that something stays lost."
+    after_help = "Never deletes anything. What no replica has intact is stored again by the next backup whose source \
+    still has it. Exit code 13 means that something is still lost."
 )]
 pub struct HealArgs {
-    /// Replica to repair it from (may be given several times; default: all named remotes)
+    /// Replica to repair from (may be given several times; default: all named remotes)
     #[arg(long, value_name = "NAME|URL")]
     pub from: Vec<String>,
     /// Read all stored data to find what is damaged; otherwise only trees, and what is missing
@@ -68,8 +68,8 @@ pub struct HealArgs {
 
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "The target is the repository given with -r. Everything is opened, and cut and sealed anew: its keys \
-    are others. For a repository with the same keys see 'dedup remote add' and 'dedup replicate'."
+    after_help = "The target is the repository given with -r. All data is decrypted, cut again and encrypted with the keys of \
+    the target. For a repository with the same keys see 'dedup remote add' and 'dedup replicate'."
 )]
 pub struct CopyArgs {
     /// Snapshots to copy (default: what is newer than what the target has of the same host and paths)
@@ -81,7 +81,7 @@ pub struct CopyArgs {
     /// Read the password of --from from the first line of FILE
     #[arg(long, value_name = "FILE", conflicts_with = "from_password_command")]
     pub from_password_file: Option<OsString>,
-    /// Run COMMAND in a shell; the first line it prints is the password of --from
+    /// Run COMMAND in a shell and use the first line of its output as the password of --from
     #[arg(long, value_name = "COMMAND")]
     pub from_password_command: Option<OsString>,
     /// Open --from with this key file
@@ -89,7 +89,7 @@ pub struct CopyArgs {
     pub from_key_file: Option<OsString>,
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Copy also what the target has removed, and what is older than what it has
+    /// Also copy what the target has removed, and what is older than what it has
     #[arg(long)]
     pub all: bool,
     /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19

@@ -5,13 +5,13 @@ use clap::{Args, Subcommand};
 /// In this order each makes the next mend more.
 #[derive(Subcommand, Clone, Debug)]
 pub enum RepairCommand {
-    /// Put damaged packs right from their parity; needs no password or key
+    /// Repair damaged packs from their parity; needs no password or key
     Parity(RepairParityArgs),
-    /// List the packs again that no sound index segment lists
+    /// Add packs to the index that no sound index segment lists
     Index(RepairArgs),
-    /// Copy what is whole in damaged packs; what is lost, the next backup stores again if it still has it
+    /// Copy what is intact in damaged packs; the next backup stores the rest again if its source still has it
     Packs(RepairPacksArgs),
-    /// Make a successor of each snapshot that lost something, with the rest; the old one stays
+    /// Create a successor of each snapshot that lost something, without the lost paths; the old one stays
     #[command(visible_alias = "manifests")]
     Snapshots(RepairSnapshotsArgs),
 }
@@ -34,7 +34,7 @@ pub struct RepairPacksArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct RepairSnapshotsArgs {
-    /// Snapshots to look through (default: all)
+    /// Snapshots to repair (default: all)
     #[arg(value_name = "SNAPSHOT")]
     pub snapshots: Vec<String>,
     #[command(flatten)]
@@ -43,10 +43,10 @@ pub struct RepairSnapshotsArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct RepairParityArgs {
-    /// Also give parity to packs that have none, so much of each: 5%
+    /// Also add parity to packs that have none, such as 5%
     #[arg(long, value_name = "N%", value_parser = percent)]
     pub add: Option<u8>,
-    /// Give it to the packs of later backups, too; needs a password or key
+    /// Also add it to the packs of later backups; needs a password or key
     #[arg(long, requires = "add")]
     pub new_packs: bool,
     #[command(flatten)]

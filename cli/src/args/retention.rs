@@ -27,28 +27,28 @@ pub struct KeepArgs {
     /// Keep the newest snapshot of each of the last N years that have one
     #[arg(short = 'y', long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub keep_yearly: Option<Count>,
-    /// Keep all snapshots that are at most so much older than the newest, such as 1y6M14d
+    /// Keep all snapshots within this time before the newest, such as 1y6M14d
     #[arg(long, value_name = "DURATION", value_parser = keep_span)]
     pub keep_within: Option<Span>,
-    /// Keep hourly snapshots that are at most so much older than the newest
+    /// Keep hourly snapshots within this time before the newest
     #[arg(long, value_name = "DURATION", value_parser = keep_span)]
     pub keep_within_hourly: Option<Span>,
-    /// Keep daily snapshots that are at most so much older than the newest
+    /// Keep daily snapshots within this time before the newest
     #[arg(long, value_name = "DURATION", value_parser = keep_span)]
     pub keep_within_daily: Option<Span>,
-    /// Keep weekly snapshots that are at most so much older than the newest
+    /// Keep weekly snapshots within this time before the newest
     #[arg(long, value_name = "DURATION", value_parser = keep_span)]
     pub keep_within_weekly: Option<Span>,
-    /// Keep monthly snapshots that are at most so much older than the newest
+    /// Keep monthly snapshots within this time before the newest
     #[arg(long, value_name = "DURATION", value_parser = keep_span)]
     pub keep_within_monthly: Option<Span>,
-    /// Keep yearly snapshots that are at most so much older than the newest
+    /// Keep yearly snapshots within this time before the newest
     #[arg(long, value_name = "DURATION", value_parser = keep_span)]
     pub keep_within_yearly: Option<Span>,
     /// Keep snapshots with all of these tags (may be given several times)
     #[arg(long, value_name = "TAG[,TAG]")]
     pub keep_tag: Vec<TagList>,
-    /// Go on although the policy keeps no snapshot at all of some group
+    /// Continue even if the policy keeps no snapshot of some group
     #[arg(long)]
     pub allow_empty: bool,
     /// Apply the policy to each group of snapshots with the same host, paths or tags; '' puts all in one group

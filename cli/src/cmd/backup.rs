@@ -5,16 +5,17 @@ mod replicas;
 use crate::args::BackupArgs;
 use crate::args::backup::SelectArgs;
 use crate::output;
-use crate::render::{json, text};
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use service::backup::{self, FilterOptions, Ignore, Input, Report, Request, patterns};
+use service::catalogue::Cause;
+use service::catalogue::report::backup as say;
+use service::catalogue::report::nothing_written;
+use service::json;
 use service::units::escape;
 use service::{Failure, Status, when};
 use std::io::{self, IsTerminal};
-
-pub use replicas::behind_by;
 
 pub fn run(terminal: &Terminal, args: &BackupArgs) -> Result<Status, Failure> {
     let report = backup::run(&terminal.context, request(terminal, args)?, terminal)?;
@@ -61,9 +62,7 @@ fn input(args: &BackupArgs) -> Result<Input, Failure> {
     let name = args.stdin.stdin_filename.clone();
     Ok(match (args.stdin.stdin, args.stdin.stdin_from_command) {
         (true, _) if io::stdin().is_terminal() => {
-            return Err(Failure::usage(
-                "--stdin reads standard input, which is the terminal: pipe something into it",
-            ));
+            return Err(Cause::StdinIsTerminal.into());
         }
         (true, _) => Input::Stream {
             name,
@@ -103,35 +102,34 @@ pub fn tell_replicas(terminal: &Terminal, report: &Report) {
 
 /// The report for people.
 pub fn told(terminal: &Terminal, report: &Report, dry_run: bool) -> String {
+    let (lang, done) = (terminal.lang, &report.backup);
     let mut out = String::new();
-    if let Some(parent) = report.backup.parent {
-        out += &format!("Compared with snapshot {}\n", text::short(&parent.to_hex()));
+    if let Some(parent) = done.parent {
+        out += &line(say::compared_with(lang, &parent.to_hex()));
     }
-    out += &text::backup(&report.backup.summary, report.backup.elapsed, dry_run);
-    out += &match (&report.backup.snapshot, report.backup.unchanged) {
-        (Some(id), _) => format!("snapshot {} saved\n", text::short(&id.to_hex())),
-        (None, true) => "Nothing changed: no snapshot made\n".to_string(),
-        (None, false) => "Dry run: nothing was written\n".to_string(),
-    };
-    if !report.backup.left_out.is_empty() {
-        out += &match terminal.global.verbose {
-            0 => format!(
-                "Left out what belongs to the backup itself: {} (-v names them)\n",
-                text::count(report.backup.left_out.len() as u64, "folder")
-            ),
-            _ => report.backup.left_out.iter().fold(String::new(), |told, path| {
-                told + &format!("Left out, as it belongs to the backup itself: {}\n", escape(path))
-            }),
-        };
+    out += &say::summary(lang, &done.summary, done.elapsed, dry_run);
+    out += &line(match (&done.snapshot, done.unchanged) {
+        (Some(id), _) => say::saved(lang, &id.to_hex()),
+        (None, true) => say::nothing_new(lang),
+        (None, false) => nothing_written(lang),
+    });
+    match terminal.global.verbose {
+        0 if !done.left_out.is_empty() => out += &line(say::left_out(lang, done.left_out.len() as u64)),
+        0 => {}
+        _ => done
+            .left_out
+            .iter()
+            .for_each(|path| out += &line(say::left_out_path(lang, &escape(path)))),
     }
-    out += &replicas::lines(&report.replicas);
+    out += &replicas::lines(lang, &report.replicas);
     if report.problems.paths > 0 {
-        let problems = text::count(report.problems.paths, "problem");
-        out += &format!(
-            "{problems}: the paths named above were not saved, or not completely; the rest is saved\n"
-        );
+        out += &line(say::not_all_saved(lang, report.problems.paths));
     }
     out
+}
+
+fn line(text: String) -> String {
+    text + "\n"
 }
 
 /// The report for programs.

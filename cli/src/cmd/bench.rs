@@ -4,9 +4,10 @@ use crate::args::BenchArgs;
 use crate::output;
 use crate::render::text;
 use crate::terminal::Terminal;
-use jiff::Timestamp;
 use serde_json::json;
 use service::bench::{self, BenchOptions, BenchReport};
+use service::catalogue::Lang;
+use service::catalogue::report::space::{self as say, Stage};
 use service::face::{Activity, Step};
 use service::machine;
 use service::units::format_bytes;
@@ -27,9 +28,8 @@ pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
     let options = BenchOptions {
         scratch: scratch.path().to_path_buf(),
         size: args.size,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(64)),
+        run: terminal.context.run()?,
         level: args.compression,
-        now: Timestamp::now(),
     };
     let report = bench::run(&options, &watcher);
     let code = watcher.finish().status();
@@ -41,7 +41,7 @@ pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
             object["message_type"] = json!("summary");
             output::object(&object)?;
         }
-        false => output::write(tell(&report).as_bytes()).map(|_| ())?,
+        false => output::write(tell(terminal.lang, &report).as_bytes()).map(|_| ())?,
     }
     Ok(code)
 }
@@ -59,28 +59,32 @@ fn per_second(rate: f64) -> String {
     format!("{}/s", format_bytes(rate as u64))
 }
 
-fn tell(report: &BenchReport) -> String {
+fn tell(lang: Lang, report: &BenchReport) -> String {
     let s = &report.stages;
     let rates = [
-        ("read from memory", s.read),
-        ("cut", s.cut),
-        ("hash", s.hash),
-        ("compress text", s.compress_text),
-        ("compress noise", s.compress_noise),
-        ("decompress text", s.decompress),
-        ("seal", s.seal),
-        ("open", s.open),
-        ("write to disk", s.write),
+        (Stage::Read, s.read),
+        (Stage::Cut, s.cut),
+        (Stage::Hash, s.hash),
+        (Stage::CompressText, s.compress_text),
+        (Stage::CompressNoise, s.compress_noise),
+        (Stage::DecompressText, s.decompress),
+        (Stage::Seal, s.seal),
+        (Stage::Open, s.open),
+        (Stage::WriteToDisk, s.write),
     ];
+    let name = |stage| say::stage(lang, stage).to_string();
     let mut rows: Vec<Vec<String>> = rates
         .iter()
-        .map(|(name, rate)| vec![name.to_string(), per_second(*rate)])
+        .map(|(stage, rate)| vec![name(*stage), per_second(*rate)])
         .collect();
-    let micros = |seconds: f64| format!("{:.1} us", seconds * 1e6);
-    rows.push(vec!["read a small file".to_string(), micros(s.small)]);
-    rows.push(vec!["examine a file".to_string(), micros(s.examine)]);
-    rows.push(vec!["make a file safe".to_string(), micros(s.sync)]);
-    let mut out = text::table(&["Stage, one thread", "Rate"], &[1], &rows);
+    for (stage, seconds) in [
+        (Stage::ReadSmallFile, s.small),
+        (Stage::ExamineFile, s.examine),
+        (Stage::SyncFile, s.sync),
+    ] {
+        rows.push(vec![name(stage), format!("{:.1} us", seconds * 1e6)]);
+    }
+    let mut out = text::table(&say::stage_columns(lang), &[1], &rows);
     let runs: Vec<Vec<String>> = report
         .runs
         .iter()
@@ -96,9 +100,6 @@ fn tell(report: &BenchReport) -> String {
             ]
         })
         .collect();
-    let threads = text::count(report.threads as u64, "thread");
-    out += &format!("\nWhole runs with {threads}, beside what the stages allow\n");
-    let head = ["Run", "Time", "Rate", "Limit", "Reached"];
-    out += &text::table(&head, &[1, 2, 3, 4], &runs);
-    out
+    out += &format!("\n{}\n", say::whole_runs(lang, report.threads as u64));
+    out + &text::table(&say::run_columns(lang), &[1, 2, 3, 4], &runs)
 }

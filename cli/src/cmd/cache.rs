@@ -5,6 +5,8 @@ use crate::output;
 use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
+use service::catalogue::Cause;
+use service::catalogue::report::space as report;
 use service::machine;
 use service::units::{escape, format_bytes};
 use service::{Failure, Status};
@@ -39,11 +41,12 @@ fn info(terminal: &Terminal, root: &Path) -> Result<Status, Failure> {
         .iter()
         .map(|folder| vec![text::short(&folder.repository), format_bytes(folder.bytes)])
         .collect();
-    let mut out = format!("Cache at {}\n", escape(path.as_bytes()));
+    let lang = terminal.lang;
+    let mut out = report::cache_at(lang, &escape(path.as_bytes())) + "\n";
     if !rows.is_empty() {
-        out += &text::table(&["Repository", "Size"], &[1], &rows);
+        out += &text::table(&report::cache_columns(lang), &[1], &rows);
     }
-    out += &format!("Total: {}\n", format_bytes(total));
+    out += &(report::total(lang, total) + "\n");
     output::write(out.as_bytes())
 }
 
@@ -58,14 +61,13 @@ fn clear(terminal: &Terminal, root: &Path) -> Result<Status, Failure> {
             "keys_forgotten": keys,
         }))?;
     } else if terminal.talks() {
-        output::line(&format!("Removed {}", format_bytes(cleared.bytes)))?;
+        output::line(&report::cleared(terminal.lang, cleared.bytes))?;
     }
     match cleared.busy.is_empty() {
         true => Ok(Status::Completed),
         false => {
-            let busy: Vec<String> = cleared.busy.iter().map(|id| text::short(id)).collect();
-            let message = format!("the cache of {} is in use and was left", busy.join(", "));
-            Err(Failure::new(Status::Busy, message))
+            let caches = cleared.busy.iter().map(|id| text::short(id)).collect();
+            Err(Cause::CacheInUse { caches }.into())
         }
     }
 }

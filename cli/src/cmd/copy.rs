@@ -2,11 +2,10 @@
 
 use crate::args::remotes::CopyArgs;
 use crate::output::Lines;
-use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
+use service::catalogue::report::{nothing_written, snapshots as report};
 use service::copy::{self, Copied, Request};
-use service::units::format_bytes;
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &CopyArgs) -> Result<Status, Failure> {
@@ -31,33 +30,26 @@ fn tell(terminal: &Terminal, args: &CopyArgs, copied: &Copied) -> Result<(), Fai
         if terminal.json() {
             out.object(&json!({ "message_type": "copied", "source_id": from, "snapshot_id": to }));
         } else if terminal.talks() {
-            out.line(&match to {
-                Some(to) => format!(
-                    "Snapshot {} is copied as {}",
-                    text::short(&from),
-                    text::short(&to)
-                ),
-                None => format!("Snapshot {} would be copied", text::short(&from)),
-            });
+            out.line(&report::copied(terminal.lang, &from, to.as_deref()));
         }
     }
+    let lang = terminal.lang;
     if terminal.json() {
         out.object(&summary(args, copied));
     } else if terminal.talks() {
         out.line(&match copied.snapshots.len() as u64 {
-            0 if copied.hurt + copied.unread > 0 => "No snapshot was copied".to_string(),
-            0 => "Nothing to copy: every snapshot is there already".to_string(),
-            n => format!(
-                "{} {}: {} read, {} new at the target ({} stored)",
-                text::count(n, "snapshot"),
-                if args.dry_run { "to copy" } else { "copied" },
-                format_bytes(copied.bytes_read),
-                format_bytes(copied.data_added),
-                format_bytes(copied.data_added_packed),
+            0 => report::nothing_to_copy(lang, copied.hurt + copied.unread > 0),
+            n => report::copy_summary(
+                lang,
+                n,
+                copied.bytes_read,
+                copied.data_added,
+                copied.data_added_packed,
+                args.dry_run,
             ),
         });
         if args.dry_run {
-            out.line("Dry run: nothing was written");
+            out.line(&nothing_written(lang));
         }
     }
     out.finish()

@@ -2,16 +2,19 @@
 
 use crate::args::DiffArgs;
 use crate::output::Lines;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
+use service::catalogue::report::snapshots::{self as report, Side};
+use service::catalogue::{Cause, Lang};
 use service::entry::Kind;
+use service::json;
 use service::list::{self, DiffSummary, Modifier, Row};
 use service::listing;
 use service::listing::Among;
 use service::monitor::Quiet;
 use service::paths::{from_root, split};
-use service::units::{escape, format_bytes};
+use service::units::escape;
 use service::{Failure, Status};
 use std::ffi::OsStr;
 
@@ -19,9 +22,7 @@ pub fn run(terminal: &Terminal, args: &DiffArgs) -> Result<Status, Failure> {
     let (before, from) = snapshot(&args.before)?;
     let (after, to) = snapshot(&args.after)?;
     if from != to {
-        return Err(Failure::usage(
-            "both snapshots must be given with the same :SUBPATH, or none",
-        ));
+        return Err(Cause::DifferentSubpaths.into());
     }
     let repo = terminal.open()?;
     let everything = Among::default();
@@ -61,7 +62,11 @@ pub fn run(terminal: &Terminal, args: &DiffArgs) -> Result<Status, Failure> {
                 object["target_snapshot"] = json!(after.id.to_hex());
                 out.object(&object);
             }
-            false if terminal.talks() => out.line(&tell(summary)),
+            false if terminal.talks() => {
+                tell(terminal.lang, summary)
+                    .iter()
+                    .for_each(|line| out.line(line));
+            }
             false => {}
         }
     }
@@ -81,33 +86,23 @@ fn shown(row: &Row<'_>) -> Vec<u8> {
 /// `SNAP` or `SNAP:SUBPATH`.
 fn snapshot(arg: &OsStr) -> Result<(String, Option<Vec<u8>>), Failure> {
     let (name, subpath) = split(arg, false).ok_or_else(|| {
-        let arg = escape(arg.as_encoded_bytes());
-        Failure::usage(format!(
-            "'{arg}' is not a snapshot: write latest, latest~N or the beginning of an id"
-        ))
+        let text = arg.to_string_lossy().into_owned();
+        Cause::NotASnapshot { text }
     })?;
     Ok((name, subpath.as_deref().map(from_root)))
 }
 
-fn tell(s: &DiffSummary) -> String {
-    let side = |word: &str, side: &list::Side| {
-        format!(
-            "{word}: {}, {}, {}, {}",
-            text::count(side.files, "file"),
-            text::count(side.dirs, "folder"),
-            text::count(side.others, "other"),
-            format_bytes(side.bytes)
-        )
+fn tell(lang: Lang, s: &DiffSummary) -> Vec<String> {
+    let line = |which: Side, side: &list::Side| {
+        report::compared(lang, which, side.files, side.dirs, side.others, side.bytes)
     };
-    let mut told = format!(
-        "{}\n{}\nChanged: {}",
-        side("Added", &s.added),
-        side("Removed", &s.removed),
-        text::count(s.changed_files, "file")
-    );
+    let mut lines = vec![
+        line(Side::Added, &s.added),
+        line(Side::Removed, &s.removed),
+        report::changed_files(lang, s.changed_files),
+    ];
     if s.missing != list::Side::default() {
-        let missing = side("Missing", &s.missing);
-        told += &format!("\n{missing} (the second snapshot could not read where they were)");
+        lines.push(line(Side::Missing, &s.missing));
     }
-    told
+    lines
 }

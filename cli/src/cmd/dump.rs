@@ -3,6 +3,7 @@
 use crate::args::{Archive, DumpArgs};
 use crate::outfile;
 use crate::terminal::Terminal;
+use service::catalogue::Cause;
 use service::face::{Activity, Step};
 use service::listing::{self, Chosen};
 use service::monitor::Monitor;
@@ -17,8 +18,8 @@ pub fn run(terminal: &Terminal, args: &DumpArgs) -> Result<Status, Failure> {
     let path = match (&spec.subpath, spec.paths.as_slice()) {
         (None, [path]) => absolute(path)?,
         (Some(path), []) => from_root(path),
-        (None, []) => return Err(Failure::usage("say which file or directory to dump")),
-        _ => return Err(Failure::usage("only one file or directory can be dumped")),
+        (None, []) => return Err(Cause::NothingToDump.into()),
+        _ => return Err(Cause::DumpsOne.into()),
     };
     let among = args.choice.among(&terminal.context.now)?;
     let repo = terminal.open()?;

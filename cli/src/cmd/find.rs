@@ -2,11 +2,13 @@
 
 use crate::args::FindArgs;
 use crate::output::Lines;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
+use service::catalogue::report::snapshots as report;
 use service::entry::Entry;
 use service::face::{Activity, Step};
+use service::json;
 use service::list::{self, FindQuery};
 use service::listing;
 use service::manifest::Snapshot;
@@ -52,7 +54,6 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
         &reader,
         &snapshots,
         &wanted,
-        &watcher,
         &mut |snapshot, path, entry| {
             if period.has(entry) {
                 hits += 1;
@@ -65,10 +66,11 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
                     true => matches.add(snapshot.id, path, entry, &mut out),
                     false => {
                         if shown.replace(snapshot.id) != Some(snapshot.id) {
-                            out.line(&format!("In snapshot {}", text::snapshot_line(&snapshot.facts())));
+                            let line = text::snapshot_line(&snapshot.facts());
+                            out.line(&report::in_snapshot(terminal.lang, &line));
                         }
                         out.line(&match args.long {
-                            true => text::long_entry(path, entry),
+                            true => text::long_entry(terminal.lang, path, entry),
                             false => escape(&text::absolute(path)),
                         });
                     }

@@ -3,11 +3,11 @@
 use crate::args::ForgetArgs;
 use crate::cmd::prune;
 use crate::output;
-use crate::render::{decisions, text};
+use crate::render::decisions;
 use crate::terminal::Terminal;
 use serde_json::json;
+use service::catalogue::report::retention as say;
 use service::forget::{self, GiveUpRequest, GivenUp, LossRequest, Request, Which};
-use service::removal::Removed;
 use service::units::escape;
 use service::{Failure, Status};
 
@@ -41,7 +41,8 @@ pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
         prune::tell(terminal, Some(&collected.summary), &report.removed, args.dry_run)?;
         status = status.max(collected.problems.status());
     } else if terminal.talks() {
-        summary(&report.removed, args.dry_run)?;
+        let removed = report.removed.count;
+        output::line(&say::forgotten(terminal.lang, removed, args.dry_run))?;
     }
     Ok(status)
 }
@@ -54,7 +55,6 @@ fn accept_loss(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure
         dry_run: args.dry_run,
     };
     let lost = forget::accept_loss(&terminal.context, &request, terminal)?;
-    let what = text::count(lost.len() as u64, "snapshot");
     if terminal.json() {
         output::object(&json!({
             "message_type": "summary",
@@ -63,11 +63,11 @@ fn accept_loss(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure
         }))?;
         return Ok(Status::Completed);
     }
-    output::line(&match (lost.len(), args.dry_run) {
-        (0, _) => "No snapshot that this machine knows is gone".to_string(),
-        (_, true) => format!("Dry run: the loss of {what} would be accepted; nothing was changed"),
-        (_, false) => format!("Accepted the loss of {what}"),
-    })?;
+    output::line(&say::loss_accepted(
+        terminal.lang,
+        lost.len() as u64,
+        args.dry_run,
+    ))?;
     Ok(Status::Completed)
 }
 
@@ -78,36 +78,20 @@ fn give_up(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
         yes: args.ask.yes,
         dry_run: args.dry_run,
     };
-    let mut each = |one: &GivenUp| {
-        let short = text::short(&one.id.to_hex());
-        match (terminal.json(), &one.kept_at) {
-            (true, kept) => output::object(&json!({
-                "message_type": "given_up",
-                "id": one.id.to_hex(),
-                "kept_at": kept.as_ref().map(|path| path.to_string_lossy()),
-                "dry_run": args.dry_run,
-            })),
-            (false, Some(kept)) => output::line(&format!(
-                "Gave up {short}. What is left of it is kept in {}",
-                escape(kept.as_os_str().as_encoded_bytes())
-            )),
-            (false, None) => output::line(&format!(
-                "Dry run: {short} would be given up; nothing was changed"
-            )),
+    let mut each = |one: &GivenUp| match (terminal.json(), &one.kept_at) {
+        (true, kept) => output::object(&json!({
+            "message_type": "given_up",
+            "id": one.id.to_hex(),
+            "kept_at": kept.as_ref().map(|path| path.to_string_lossy()),
+            "dry_run": args.dry_run,
+        })),
+        (false, kept) => {
+            let kept = kept
+                .as_ref()
+                .map(|path| escape(path.as_os_str().as_encoded_bytes()));
+            output::line(&say::given_up(terminal.lang, &one.id.to_hex(), kept.as_deref()))
         }
     };
     forget::give_up(&terminal.context, &request, terminal, &mut each)?;
     Ok(Status::Completed)
-}
-
-fn summary(removed: &Removed, dry_run: bool) -> Result<(), Failure> {
-    let what = text::count(removed.count, "snapshot");
-    let them = if removed.count == 1 { "it" } else { "them" };
-    match (removed.count, dry_run) {
-        (0, _) => output::line("Nothing to remove"),
-        (_, true) => output::line(&format!("Dry run: {what} would be removed; nothing was changed")),
-        (_, false) => output::line(&format!(
-            "Removed {what}. 'dedup undelete' brings {them} back until a 'dedup prune' a week from now or later"
-        )),
-    }
 }

@@ -1,9 +1,9 @@
 //! `help`: a command's long help, or one of the topics that belong to none.
 
-use crate::args::{Cli, HelpArgs};
+use crate::args::{HelpArgs, parser};
 use crate::exit;
 use crate::output;
-use clap::CommandFactory;
+use service::catalogue::Cause;
 use service::env;
 use service::{Failure, Status};
 
@@ -17,18 +17,13 @@ fn text(topic: &[String]) -> Result<String, Failure> {
         [one] if one == "exit-codes" => return Ok(exit::help()),
         _ => {}
     }
-    let mut root = Cli::command();
-    // Gives subcommands their full names and the global options.
-    root.build();
+    let mut root = parser();
     let mut command = &mut root;
     for word in topic {
-        let unknown = format!(
-            "there is no help on '{}': name a command, env or exit-codes",
-            topic.join(" ")
-        );
-        command = command
-            .find_subcommand_mut(word)
-            .ok_or_else(|| Failure::usage(unknown))?;
+        let unknown = || Cause::NoHelp {
+            topic: topic.join(" "),
+        };
+        command = command.find_subcommand_mut(word).ok_or_else(unknown)?;
     }
     Ok(command.render_long_help().to_string())
 }

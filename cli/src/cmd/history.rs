@@ -2,15 +2,16 @@
 
 use crate::args::runs::{HistoryArgs, HistoryCommand};
 use crate::output::{self, Lines};
-use crate::render::{json, running, text};
+use crate::render::{running, text};
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use service::history::files::{BackupFiles, FileStatus, PAGE};
 use service::history::journal::Journal;
 use service::history::read::HistoryQuery;
 use service::history::{HistoryRow, JobKind, words};
+use service::json;
 use service::runs::WhichSets;
-use service::settings::did_you_mean;
+use service::settings::nearest;
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &HistoryArgs) -> Result<Status, Failure> {
@@ -26,8 +27,12 @@ pub fn run(terminal: &Terminal, args: &HistoryArgs) -> Result<Status, Failure> {
 fn list(terminal: &Terminal, journal: &Journal, args: &HistoryArgs) -> Result<Status, Failure> {
     let known = JobKind::ALL.map(JobKind::word);
     if let Some(kind) = args.kind.as_deref().filter(|kind| !known.contains(kind)) {
-        let hint = did_you_mean(kind, &known);
-        return Err(Failure::usage(format!("no job is of the kind '{kind}'{hint}")));
+        let hint =
+            nearest(kind, &known).map_or_else(String::new, |near| format!("; did you mean \'{near}\'?"));
+        return Err(Failure::of_runs(
+            Status::BadSettings,
+            format!("no job is of the kind '{kind}'{hint}"),
+        ));
     }
     let page = journal.rows(&HistoryQuery {
         limit: args.limit as usize,
@@ -68,7 +73,7 @@ pub fn object(row: &HistoryRow) -> Value {
 fn one(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failure> {
     let row = journal.row(id)?;
     let kept = journal.problems_of(&row.id);
-    let kept = kept.map_err(|e| Failure::new(Status::Failed, format!("can't read the problems: {e}")))?;
+    let kept = kept.map_err(|e| Failure::of_runs(Status::Failed, format!("can't read the problems: {e}")))?;
     let mut out = Lines::new();
     let left = row.problems.saturating_sub(kept.len() as u64);
     let known = kept.iter().filter_map(|problem| problem.problem());
@@ -84,7 +89,10 @@ fn one(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failu
     }
     out.line(running::job(&row).trim_end());
     for problem in known {
-        out.line(&format!("  {}", text::problem(&problem)));
+        out.line(&format!(
+            "  {}",
+            service::catalogue::problem(terminal.lang, &problem)
+        ));
     }
     if left > 0 && !row.is_running() {
         out.line(&format!("  {}", running::more_problems(left)));
@@ -146,11 +154,13 @@ fn wanted(status: Option<&str>) -> Result<Vec<FileStatus>, Failure> {
     };
     let known = FileStatus::ALL.map(FileStatus::word);
     if let Some(word) = text.split(',').find(|word| !known.contains(word)) {
-        let hint = did_you_mean(word, &known);
+        let hint =
+            nearest(word, &known).map_or_else(String::new, |near| format!("; did you mean \'{near}\'?"));
         let known = known.join(", ");
-        return Err(Failure::usage(format!(
-            "'{word}' is not a status of a file ({known}){hint}"
-        )));
+        return Err(Failure::of_runs(
+            Status::BadSettings,
+            format!("'{word}' is not a status of a file ({known}){hint}"),
+        ));
     }
     Ok(all
         .filter(|status| text.split(',').any(|word| word == status.word()))
@@ -160,7 +170,10 @@ fn wanted(status: Option<&str>) -> Result<Vec<FileStatus>, Failure> {
 fn again(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failure> {
     let row = journal.row(id)?;
     let Some(set) = row.set else {
-        return Err(Failure::usage(words::cannot_rerun(&row.id, &row.kind)));
+        return Err(Failure::of_runs(
+            Status::BadSettings,
+            words::cannot_rerun(&row.id, &row.kind),
+        ));
     };
     let request = service::runs::Request {
         which: WhichSets::Named(vec![set]),

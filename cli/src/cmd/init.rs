@@ -2,10 +2,11 @@
 
 use crate::args::{Chunker, InitArgs};
 use crate::output;
-use crate::render::{json, text};
 use crate::terminal::Terminal;
 use serde_json::json;
+use service::catalogue::report::keys as report;
 use service::init::{self, Bounds, Report, Request};
+use service::json;
 use service::repo;
 use service::units::escape;
 use service::{Failure, Status};
@@ -40,35 +41,26 @@ fn tell_json(made: &Report) -> Result<(), Failure> {
 }
 
 fn tell(terminal: &Terminal, made: &Report) -> String {
-    let shown = |text: &str| escape(text.as_bytes());
-    let mut out = String::new();
-    let id = text::short(&made.id.to_hex());
-    out.push_str(&format!(
-        "Created repository {id} at {}\n",
-        shown(&repo::shown(&made.location.url))
-    ));
+    let (lang, url) = (terminal.lang, shown(&repo::shown(&made.location.url)));
+    let mut lines = vec![report::created(lang, &made.id.to_hex(), &url)];
     if let Some(file) = &made.key_file {
         let path = shown(&file.path.display().to_string());
-        let opens = if file.made {
-            "Made the key file"
-        } else {
-            "Opened by the key file"
-        };
-        out.push_str(&format!(
-            "{opens} {path}: keep a copy of it elsewhere, it opens the repository\n"
-        ));
+        lines.push(report::opened_by(lang, &path, file.made));
     }
     if !made.has_recovery_phrase && (made.key_file.is_none() || !made.has_password) {
-        out.push_str(
-            "There is no recovery phrase: without this password or key file nothing can be restored.\n",
-        );
+        lines.push(report::no_phrase(lang));
     }
     if !terminal.global.quiet {
         let option = match made.location.embedded {
             true => String::new(),
-            false => format!("-r {} ", shown(&repo::shown(&made.location.url))),
+            false => format!("-r {url} "),
         };
-        out.push_str(&format!("\nNext: dedup {option}backup DIR\n"));
+        lines.push(String::new());
+        lines.push(report::next_backup(lang, &option));
     }
-    out
+    lines.join("\n") + "\n"
+}
+
+fn shown(text: &str) -> String {
+    escape(text.as_bytes())
 }

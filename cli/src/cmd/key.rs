@@ -2,10 +2,13 @@
 
 use crate::args::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
 use crate::output;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use service::catalogue::Lang;
+use service::catalogue::report::keys as report;
+use service::json;
 use service::keys::{self, AddedKey, SlotInfo, kind_word};
 use service::units::escape;
 use service::{Failure, Status};
@@ -23,18 +26,14 @@ pub fn run(terminal: &Terminal, command: &KeyCommand) -> Result<Status, Failure>
 
 fn add(terminal: &Terminal, args: &NewSecretArgs) -> Result<Status, Failure> {
     let added = keys::add(&terminal.context, &args.into(), terminal)?;
-    let line = format!("Added {} {}", added.kind.word(), text::short(&added.id));
+    let line = report::added(terminal.lang, added.kind.word(), &added.id);
     tell_added(terminal, &added, &line)
 }
 
 fn passwd(terminal: &Terminal, args: &NewSecretArgs) -> Result<Status, Failure> {
     let added = keys::replace(&terminal.context, &args.into(), terminal)?;
-    let line = format!(
-        "The {} {} opens the repository now; {} no longer does",
-        added.kind.word(),
-        text::short(&added.id),
-        text::short(added.replaced.as_deref().unwrap_or_default())
-    );
+    let old = added.replaced.as_deref().unwrap_or_default();
+    let line = report::replaced(terminal.lang, added.kind.word(), &added.id, old);
     tell_added(terminal, &added, &line)
 }
 
@@ -46,7 +45,7 @@ fn tell_added(terminal: &Terminal, added: &AddedKey, line: &str) -> Result<Statu
     } else if terminal.talks() {
         output::line(line)?;
         if let Some(file) = file {
-            output::line(&format!("Key file: {}", escape(file.as_bytes())))?;
+            output::line(&report::key_file(terminal.lang, &escape(file.as_bytes())))?;
         }
     }
     Ok(Status::Completed)
@@ -57,8 +56,10 @@ fn list(terminal: &Terminal) -> Result<Status, Failure> {
     if terminal.json() {
         output::object(&slots.iter().map(slot_json).collect::<Vec<_>>())?;
     } else {
-        let rows: Vec<Vec<String>> = slots.iter().map(slot_row).collect();
-        output::write(text::table(&["ID", "Kind", "Host", "Created", ""], &[], &rows).as_bytes())?;
+        let rows = slots.iter().map(|slot| slot_row(terminal.lang, slot));
+        let rows: Vec<Vec<String>> = rows.collect();
+        let table = text::table(&report::columns(terminal.lang), &[], &rows);
+        output::write(table.as_bytes())?;
     }
     match slots.iter().all(|slot| slot.kind.is_some()) {
         true => Ok(Status::Completed),
@@ -82,27 +83,26 @@ fn slot_json(slot: &SlotInfo) -> Value {
     })
 }
 
-fn slot_row(slot: &SlotInfo) -> Vec<String> {
+fn slot_row(lang: Lang, slot: &SlotInfo) -> Vec<String> {
     let label = slot.note.as_ref().map_or("", |note| &note.label);
     vec![
         text::short(&slot.id.to_hex()),
         kind_word(slot).to_string(),
         escape(label.as_bytes()),
         created(slot).map_or(String::new(), text::time),
-        if slot.current { "opened with this" } else { "" }.to_string(),
+        match slot.current {
+            true => report::current(lang),
+            false => String::new(),
+        },
     ]
 }
 
 fn remove(terminal: &Terminal, args: &KeyRemoveArgs) -> Result<Status, Failure> {
     let removed = keys::remove(&terminal.context, &args.slot, args.ask.yes, terminal)?;
-    let short = text::short(&removed.id);
     tell(
         terminal,
         json!({ "id": removed.id, "kind": removed.kind, "removed": true }),
-        &format!(
-            "Removed {} {short}. Whoever kept a copy of the slot and its secret can still open the repository",
-            removed.kind
-        ),
+        &report::removed(terminal.lang, removed.kind, &removed.id),
     )
 }
 
@@ -121,11 +121,7 @@ fn export(terminal: &Terminal, args: &KeyExportArgs) -> Result<Status, Failure> 
     tell(
         terminal,
         json!({ "file": file, "keys": keys }),
-        &format!(
-            "Saved {} to {}. Should the repository lose its own, unpack it there: tar -xf FILE -C REPOSITORY",
-            text::count(keys as u64, "sealed key"),
-            escape(file.as_bytes())
-        ),
+        &report::exported(terminal.lang, keys as u64, &escape(file.as_bytes())),
     )
 }
 
@@ -134,7 +130,7 @@ fn recovery(terminal: &Terminal) -> Result<Status, Failure> {
     let (id, kind) = (added.id, added.kind.word());
     match terminal.json() {
         true => output::object(&json::object("summary", json!({ "id": id, "kind": kind })))?,
-        false => output::line(&format!("Added recovery phrase {}", text::short(&id)))?,
+        false => output::line(&report::phrase_added(terminal.lang, &id))?,
     }
     Ok(Status::Completed)
 }

@@ -2,10 +2,11 @@
 
 use crate::args::LsArgs;
 use crate::output::Lines;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::entry::Entry;
+use service::json;
 use service::listing;
 use service::monitor::Quiet;
 use service::paths::{SnapshotSpec, absolute, from_root};
@@ -43,7 +44,7 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
                 }
                 match (terminal.json(), args.long) {
                     (true, _) => out.object(&json::node(path, entry)),
-                    (false, true) => out.line(&text::long_entry(path, entry)),
+                    (false, true) => out.line(&text::long_entry(terminal.lang, path, entry)),
                     (false, false) => out.line(&escape(&text::absolute(path))),
                 }
                 out.go_on()

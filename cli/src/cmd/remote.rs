@@ -1,12 +1,11 @@
 //! `remote`: names for remotes, and the making of replicas.
 
 use crate::args::remotes::{RemoteAddArgs, RemoteCommand};
-use crate::cmd::backup::behind_by;
 use crate::output::Lines;
 use crate::render::text;
 use crate::terminal::Terminal;
-use jiff::Timestamp;
 use serde_json::{Value, json};
+use service::catalogue::report::remotes as report;
 use service::remotes::{self, AddRequest, Found, RemoteState};
 use service::repo;
 use service::settings::Remote;
@@ -41,21 +40,16 @@ fn add(terminal: &Terminal, args: &RemoteAddArgs) -> Result<Status, Failure> {
         }));
     } else if terminal.talks() {
         let shown = escape(url.as_bytes());
+        let lang = terminal.lang;
         out.line(&match added.found {
-            Found::NewReplica => {
-                format!("Made an empty replica at {shown}; it opens with the same passwords and keys")
-            }
-            Found::Replica => format!("There is a replica at {shown}"),
-            Found::Repository => format!("There is a repository at {shown}"),
+            Found::NewReplica => report::new_replica(lang, &shown),
+            Found::Replica => report::known_replica(lang, &shown),
+            Found::Repository => report::known_repository(lang, &shown),
         });
-        out.line(&format!(
-            "It is called '{name}' in {}",
-            escape(added.settings.to_string_lossy().as_bytes())
-        ));
+        let file = escape(added.settings.to_string_lossy().as_bytes());
+        out.line(&report::named(lang, name, &file));
         if added.found != Found::Repository {
-            out.line(&format!(
-                "Next: dedup replicate --to {name}, or dedup backup DIR --also {name}"
-            ));
+            out.line(&report::next_replicate(lang, name));
         }
     }
     out.finish().map(|()| Status::Completed)
@@ -68,9 +62,7 @@ fn remove(terminal: &Terminal, name: &str) -> Result<Status, Failure> {
         out.object(&json!({ "message_type": "summary", "name": name, "url": url }));
     } else if terminal.talks() {
         let url = escape(url.as_bytes());
-        out.line(&format!(
-            "Removed the name '{name}'; what is stored at {url} is unchanged"
-        ));
+        out.line(&report::name_removed(terminal.lang, name, &url));
     }
     out.finish().map(|()| Status::Completed)
 }
@@ -80,7 +72,7 @@ fn list(terminal: &Terminal) -> Result<Status, Failure> {
     let mut out = Lines::new();
     if remotes.is_empty() {
         if terminal.talks() {
-            out.line("No remote has a name; 'dedup remote add NAME URL' gives one");
+            out.line(&report::no_names(terminal.lang));
         }
         return out.finish().map(|()| Status::Completed);
     }
@@ -90,42 +82,21 @@ fn list(terminal: &Terminal) -> Result<Status, Failure> {
             out.object(&object(remote, state));
             continue;
         }
-        let (snapshots, words) = words(state);
+        let snapshots = match state {
+            RemoteState::Replica { snapshots, .. } => text::grouped(*snapshots),
+            _ => String::new(),
+        };
         rows.push(vec![
             remote.name.clone(),
             escape(repo::shown(&remote.url).as_bytes()),
             snapshots,
-            words,
+            report::state(terminal.lang, state),
         ]);
     }
     if !terminal.json() {
-        out.line(text::table(&["Name", "URL", "Snapshots", "State"], &[2], &rows).trim_end());
+        out.line(text::table(&report::columns(terminal.lang), &[2], &rows).trim_end());
     }
     out.finish().map(|()| Status::Completed)
-}
-
-fn words(state: &RemoteState) -> (String, String) {
-    let without = |words: &str| (String::new(), words.to_string());
-    match state {
-        RemoteState::First => without("this repository"),
-        RemoteState::Replica { snapshots, behind } => (text::grouped(*snapshots), behind_by(*behind)),
-        RemoteState::Empty => without("no repository"),
-        RemoteState::OtherRepository => without("another repository"),
-        RemoteState::NotCompared => without("not compared"),
-        RemoteState::Unreachable { failure, noted } => {
-            let was = noted.filter(|noted| noted.reached > 0).map(|noted| {
-                let at = Timestamp::from_second(noted.reached)
-                    .map(text::time)
-                    .unwrap_or_default();
-                format!("; {}, last reached {at}", behind_by(noted.behind))
-            });
-            without(&format!(
-                "not reached: {}{}",
-                failure.message,
-                was.unwrap_or_default()
-            ))
-        }
-    }
 }
 
 fn object(remote: &Remote, state: &RemoteState) -> Value {
@@ -151,7 +122,7 @@ fn object(remote: &Remote, state: &RemoteState) -> Value {
         RemoteState::Unreachable { failure, noted } => {
             object["state"] = json!("not reached");
             object["reachable"] = json!(false);
-            object["error"] = json!(failure.message);
+            object["error"] = json!(failure.message());
             object["behind"] = json!(noted.map(|noted| noted.behind));
         }
     }

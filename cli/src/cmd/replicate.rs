@@ -1,14 +1,14 @@
 //! `replicate`: brings replicas up to the repository.
 
 use crate::args::remotes::ReplicateArgs;
-use crate::cmd::backup::behind_by;
 use crate::exit;
 use crate::output::{self, Lines};
-use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
+use service::catalogue::Lang;
+use service::catalogue::report::remotes as report;
 use service::replicate::{self, ReplicaReport, Request};
-use service::units::{escape, format_bytes};
+use service::units::escape;
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &ReplicateArgs) -> Result<Status, Failure> {
@@ -26,13 +26,13 @@ fn tell(terminal: &Terminal, ended: &[ReplicaReport], dry_run: bool) -> Result<(
     let mut out = Lines::new();
     for one in ended {
         if let Some(failure) = &one.failure {
-            let said = Failure::new(failure.status, format!("{}: {}", one.name, failure.message));
-            output::say(&exit::line(&said, terminal.json()));
+            let failure = failure.clone().of(&one.name);
+            output::say(&exit::line(&failure, terminal.lang, terminal.json()));
         }
         if terminal.json() {
             out.object(&object(one));
         } else if terminal.talks() {
-            out.line(&line(one, dry_run));
+            out.line(&line(terminal.lang, one, dry_run));
         }
     }
     if terminal.json() {
@@ -46,23 +46,21 @@ fn object(one: &ReplicaReport) -> Value {
     let mut object = json!(one.done);
     object["message_type"] = json!("replica");
     object["name"] = json!(one.name);
-    object["error"] = json!(one.failure.as_ref().map(|failure| &failure.message));
+    object["error"] = json!(one.failure.as_ref().map(Failure::message));
     object
 }
 
-fn line(one: &ReplicaReport, dry_run: bool) -> String {
-    let name = escape(one.name.as_bytes());
-    let done = &one.done;
-    let snapshots = text::count(done.snapshots, "snapshot");
+fn line(lang: Lang, one: &ReplicaReport, dry_run: bool) -> String {
+    let (name, done) = (escape(one.name.as_bytes()), &one.done);
     if dry_run {
-        return format!("{name}: would bring {snapshots}");
+        return report::would_bring(lang, &name, done.snapshots);
     }
-    let came = match done.snapshots {
-        0 => String::new(),
-        _ => format!("{snapshots} replicated, {} sent; ", format_bytes(done.bytes)),
-    };
-    match &one.failure {
-        Some(_) if done.behind == 0 => format!("{name}: {came}failed"),
-        _ => format!("{name}: {came}{}", behind_by(done.behind)),
-    }
+    let is_known = one.failure.is_none() || done.behind > 0;
+    report::brought(
+        lang,
+        &name,
+        done.snapshots,
+        done.bytes,
+        is_known.then_some(done.behind),
+    )
 }

@@ -2,14 +2,15 @@
 
 use crate::args::{self, RestoreArgs};
 use crate::output;
-use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
+use service::catalogue::Lang;
+use service::catalogue::report::backup::{self as report, Restored};
 use service::face::ProblemCounts;
 use service::listing::Chosen;
 use service::paths::SnapshotSpec;
 use service::restore::{self, Overwrite, Permissions, Request, Summary};
-use service::units::{escape, format_bytes};
+use service::units::escape;
 use service::{Failure, Status};
 use std::time::Duration;
 
@@ -17,7 +18,13 @@ pub fn run(terminal: &Terminal, args: &RestoreArgs) -> Result<Status, Failure> {
     let report = restore::run(&terminal.context, &request(terminal, args)?, terminal)?;
     match terminal.json() {
         true => output::object(&object(&report.summary, &report.snapshot, args))?,
-        false if terminal.talks() => tell(&report.summary, &report.snapshot, args, &report.problems)?,
+        false if terminal.talks() => tell(
+            terminal.lang,
+            &report.summary,
+            &report.snapshot,
+            args,
+            &report.problems,
+        )?,
         false => {}
     }
     Ok(report.status())
@@ -57,38 +64,40 @@ fn object(summary: &Summary, chosen: &Chosen, args: &RestoreArgs) -> Value {
     object
 }
 
-fn tell(s: &Summary, chosen: &Chosen, args: &RestoreArgs, problems: &ProblemCounts) -> Result<(), Failure> {
-    let target = escape(args.target.as_os_str().as_encoded_bytes());
-    let took = text::took(Duration::try_from_secs_f64(s.seconds_elapsed).unwrap_or_default());
-    let files = text::count(s.files_restored, "file");
-    let bytes = format_bytes(s.bytes_restored);
-    let from = format!("snapshot {} of {}", chosen.short, chosen.time);
-    let mut out = match args.dry_run {
-        true => format!("Would restore {files}, {bytes} from {from} to {target}\n"),
-        false => format!("Restored {files}, {bytes} from {from} to {target} in {took}\n"),
+fn tell(
+    lang: Lang,
+    s: &Summary,
+    chosen: &Chosen,
+    args: &RestoreArgs,
+    problems: &ProblemCounts,
+) -> Result<(), Failure> {
+    let done = Restored {
+        files: s.files_restored,
+        bytes: s.bytes_restored,
+        id: &chosen.short,
+        time: &chosen.time,
+        target: &escape(args.target.as_os_str().as_encoded_bytes()),
     };
+    let took = Duration::try_from_secs_f64(s.seconds_elapsed).unwrap_or_default();
+    let mut lines = vec![match args.dry_run {
+        true => report::would_restore(lang, &done),
+        false => report::restored(lang, &done, took),
+    }];
     if s.files_unchanged > 0 {
-        let equal = text::grouped(s.files_unchanged);
-        let bytes = format_bytes(s.bytes_unchanged);
-        out += &match args.dry_run {
-            true => format!("Would skip {equal} equal, {bytes}\n"),
-            false => format!("Skipped {equal} equal, {bytes}\n"),
-        };
+        let (files, bytes) = (s.files_unchanged, s.bytes_unchanged);
+        lines.push(report::skipped_equal(lang, files, bytes, args.dry_run));
     }
-    let left = s.files_skipped - s.files_unchanged.min(s.files_skipped);
+    let left = s.files_skipped.saturating_sub(s.files_unchanged);
     if left > 0 {
-        let bytes = format_bytes(s.bytes_skipped - s.bytes_unchanged.min(s.bytes_skipped));
-        let left = text::count(left, "file");
-        out += &format!("Left {left}, {bytes} as they are\n");
+        let bytes = s.bytes_skipped.saturating_sub(s.bytes_unchanged);
+        lines.push(report::left_as_is(lang, left, bytes));
     }
     if args.verify && !args.dry_run {
-        let verified = text::count(s.files_verified, "file");
-        out += &format!("Verified {verified}: read again from the target, and as they were saved\n");
+        lines.push(report::verified(lang, s.files_verified));
     }
     let problems = problems.paths + problems.unreadable + problems.damage;
     if problems > 0 {
-        let problems = text::count(problems, "problem");
-        out += &format!("{problems}: the paths named above were not restored, or not completely\n");
+        lines.push(report::not_all_restored(lang, problems));
     }
-    output::write(out.as_bytes()).map(|_| ())
+    output::write((lines.join("\n") + "\n").as_bytes()).map(|_| ())
 }

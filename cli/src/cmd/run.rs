@@ -31,7 +31,7 @@ pub fn call(terminal: &Terminal, request: &Request) -> Result<Status, Failure> {
     crate::signals::catch()?;
     let report = runs::run(&terminal.context, request, terminal, &mut |set| {
         if let Some(failure) = &set.failure {
-            output::say(&crate::exit::line(failure, terminal.json()));
+            output::say(&crate::exit::line(failure, terminal.lang, terminal.json()));
         }
         match (terminal.json(), request.dry_run) {
             (true, _) => output::object(&object(terminal, set, request.dry_run)),

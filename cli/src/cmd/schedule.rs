@@ -51,7 +51,7 @@ fn list(terminal: &Terminal, count: usize) -> Result<Status, Failure> {
 
 fn program() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe();
-    program.map_err(|e| Failure::new(Status::Failed, format!("can't tell where this program is: {e}")))
+    program.map_err(|e| Failure::of_runs(Status::Failed, format!("can't tell where this program is: {e}")))
 }
 
 fn show(terminal: &Terminal, args: &SchedulerArgs) -> Result<Status, Failure> {

@@ -2,10 +2,13 @@
 
 use crate::args::SnapshotsArgs;
 use crate::output;
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
+use service::catalogue::report::{and_more, snapshots as report};
+use service::catalogue::{Lang, Noun, count};
 use service::facts::{Group, GroupKey, SnapshotInfo, group_by};
+use service::json;
 use service::listing;
 use service::manifest::Snapshot;
 use service::removal::in_common;
@@ -65,38 +68,34 @@ fn print_json(shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure>
 }
 
 fn print_text(terminal: &Terminal, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -> Result<(), Failure> {
-    let mut out = String::new();
+    let (lang, mut out) = (terminal.lang, String::new());
     for (group, snapshots) in shown {
         if let Some(group) = group {
-            out += &format!("{}\n", group_text(group));
+            out += &(report::group(lang, &in_common(group)) + "\n");
         }
-        out += &table(snapshots);
+        out += &table(lang, snapshots);
         if terminal.talks() {
-            out += &format!("{}\n", text::count(snapshots.len() as u64, "snapshot"));
+            out += &(count(lang, snapshots.len() as u64, Noun::Snapshot) + "\n");
         }
     }
     if shown.is_empty() && terminal.talks() {
-        out += "No snapshots\n";
+        out += &(report::no_snapshots(lang) + "\n");
     }
     output::write(out.as_bytes()).map(|_| ())
 }
 
-fn group_text(group: &Group) -> String {
-    match in_common(group) {
-        all if all.is_empty() => "All snapshots".to_string(),
-        what => format!("Snapshots of {what}"),
-    }
-}
+/// Paths of a snapshot that are shown; JSON has all of them.
+const PATHS_SHOWN: usize = 10;
 
 /// A snapshot's further paths are on lines of their own.
-fn table(snapshots: &[&Snapshot]) -> String {
+fn table(lang: Lang, snapshots: &[&Snapshot]) -> String {
     let with_status = snapshots
         .iter()
         .any(|s| json::status_word(&s.manifest) != "completed");
     let with_description = snapshots.iter().any(|s| !s.manifest.description.is_empty());
-    let mut head = vec!["ID", "Time", "Host", "Tags", "Paths", "Size"];
-    head.extend(with_status.then_some("Status"));
-    head.extend(with_description.then_some("Description"));
+    let mut head = report::columns(lang).to_vec();
+    head.extend(with_status.then_some(report::status_column(lang)));
+    head.extend(with_description.then_some(report::description_column(lang)));
     let mut rows = Vec::new();
     for snapshot in snapshots {
         let m = &snapshot.manifest;
@@ -112,14 +111,19 @@ fn table(snapshots: &[&Snapshot]) -> String {
         if with_status {
             row.push(match json::status_word(m) {
                 "completed" => String::new(),
-                other => other.to_string(),
+                _ => report::backup_status(lang, m.partial).to_string(),
             });
         }
         if with_description {
             row.push(escape(m.description.as_bytes()));
         }
         rows.push(row);
-        rows.extend(paths.map(|path| vec![String::new(), String::new(), String::new(), String::new(), path]));
+        let below = |path| vec![String::new(), String::new(), String::new(), String::new(), path];
+        rows.extend(paths.take(PATHS_SHOWN - 1).map(below));
+        let more = m.paths.len().saturating_sub(PATHS_SHOWN);
+        if more > 0 {
+            rows.push(below(and_more(lang, more as u64).trim().to_string()));
+        }
     }
     text::table(&head, &[5], &rows)
 }

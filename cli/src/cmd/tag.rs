@@ -6,6 +6,7 @@ use crate::output;
 use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
+use service::catalogue::report::snapshots as say;
 use service::tags::{self, Request, TagChange, TaggedSnapshot};
 use service::{Failure, Status};
 
@@ -25,11 +26,7 @@ pub fn run(terminal: &Terminal, args: &TagArgs) -> Result<Status, Failure> {
             "dry_run": args.dry_run,
         }))?;
     } else if terminal.talks() {
-        let snapshots = text::count(report.changed, "snapshot");
-        output::line(&match args.dry_run {
-            true => format!("Dry run: {snapshots} would be changed"),
-            false => format!("Changed {snapshots}"),
-        })?;
+        output::line(&say::tagged(terminal.lang, report.changed, args.dry_run))?;
     }
     Ok(report.status)
 }
@@ -47,13 +44,12 @@ fn tell(terminal: &Terminal, one: &TaggedSnapshot<'_>) -> Result<(), Failure> {
     if !terminal.talks() {
         return Ok(());
     }
-    let now = one.new.map_or(String::new(), |id| {
-        format!(" is now {}", text::short(&id.to_hex()))
-    });
-    output::line(&format!(
-        "{}{now}: [{}]",
-        text::short(&old),
-        text::names(&one.tags)
+    let new = one.new.map(|id| id.to_hex());
+    output::line(&say::new_tags(
+        terminal.lang,
+        &old,
+        new.as_deref(),
+        &text::names(&one.tags),
     ))
 }
 

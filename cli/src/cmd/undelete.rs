@@ -2,11 +2,13 @@
 
 use crate::args::UndeleteArgs;
 use crate::output::{self, Lines};
-use crate::render::{json, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::json;
+use service::catalogue::report::snapshots as report;
 use service::facts::SnapshotInfo;
+use service::json;
 use service::trash::{self, Request, Trashed};
 use service::units::escape;
 use service::{Failure, SessionId, Status};
@@ -44,13 +46,8 @@ fn list(terminal: &Terminal, trash: &[Trashed], earlier: u64) -> Result<(), Fail
     }
     if terminal.json() {
         out.object(&json!({ "message_type": "summary", "snapshots": trash.len() }));
-    } else if trash.is_empty() && earlier == 0 {
-        out.line("The trash is empty");
     } else if trash.is_empty() {
-        let forms = text::count(earlier, "earlier form");
-        out.line(&format!(
-            "The trash is empty, but for {forms} of snapshots that are still there"
-        ));
+        out.line(&report::trash_is_empty(terminal.lang, earlier));
     } else {
         let row = |trashed: &Trashed| {
             vec![
@@ -63,7 +60,8 @@ fn list(terminal: &Terminal, trash: &[Trashed], earlier: u64) -> Result<(), Fail
             ]
         };
         let rows: Vec<Vec<String>> = trash.iter().map(row).collect();
-        let head = ["ID", "Time", "Host", "Tags", "Removed", "Paths"];
+        let [id, time, host, tags, paths, _] = report::columns(terminal.lang);
+        let head = [id, time, host, tags, report::removed_column(terminal.lang), paths];
         out.line(text::table(&head, &[], &rows).trim_end());
     }
     out.finish()
@@ -85,10 +83,10 @@ fn tell(terminal: &Terminal, done: &[(SnapshotInfo, SessionId)], dry_run: bool) 
         }));
     }
     for (facts, new) in done.iter().filter(|_| terminal.talks()) {
-        let old = text::short(&facts.id.to_hex());
+        let lang = terminal.lang;
         output::line(&match dry_run {
-            true => format!("Would bring back {}", text::snapshot_line(facts)),
-            false => format!("TransferStats back {old} as {}", text::short(&new.to_hex())),
+            true => report::would_bring_back(lang, &text::snapshot_line(facts)),
+            false => report::brought_back(lang, &facts.id.to_hex(), &new.to_hex()),
         })?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! `version`: which build this is.
 
 use crate::output;
-use crate::render::json;
+use service::json;
 use service::{Failure, Status};
 
 pub fn run(json: bool) -> Result<Status, Failure> {

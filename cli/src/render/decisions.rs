@@ -1,10 +1,14 @@
 //! What a policy decides on snapshots, as `forget` and `prune` show it: tables for people, a line each or restic's
 //! array of groups for programs.
 
-use super::{json, text};
+use super::text;
 use crate::output::Lines;
 use serde_json::{Value, json};
 use service::Failure;
+use service::catalogue::Lang;
+use service::catalogue::report::retention::decision;
+use service::catalogue::report::snapshots::{columns, group as group_heading, reasons_column};
+use service::json;
 use service::listing::Listing;
 use service::removal::{Decisions, ForgetAction, PolicyDecision, in_common};
 use service::units::escape;
@@ -24,26 +28,18 @@ pub fn objects(decisions: &Decisions) -> Result<(), Failure> {
 }
 
 /// What becomes of each snapshot, and why: group by group.
-pub fn tables(decisions: &Decisions) -> Result<(), Failure> {
+pub fn tables(lang: Lang, decisions: &Decisions) -> Result<(), Failure> {
     let mut out = Lines::new();
     for (group, members) in decisions.groups() {
-        match in_common(&group) {
-            all if all.is_empty() => out.line("All snapshots"),
-            what => out.line(&format!("Snapshots of {what}")),
-        }
-        let remove = if decisions.dry_run {
-            "Would remove"
-        } else {
-            "Remove"
-        };
-        for (action, word) in [(ForgetAction::Keep, "Keep"), (ForgetAction::Remove, remove)] {
-            table(&mut out, &members, action, word);
+        out.line(&group_heading(lang, &in_common(&group)));
+        for action in [ForgetAction::Keep, ForgetAction::Remove] {
+            table(&mut out, lang, &members, action, decisions.dry_run);
         }
     }
     out.finish()
 }
 
-fn table(out: &mut Lines, members: &[&PolicyDecision], action: ForgetAction, word: &str) {
+fn table(out: &mut Lines, lang: Lang, members: &[&PolicyDecision], action: ForgetAction, dry_run: bool) {
     let rows: Vec<Vec<String>> = members
         .iter()
         .filter(|d| d.action == action)
@@ -59,9 +55,11 @@ fn table(out: &mut Lines, members: &[&PolicyDecision], action: ForgetAction, wor
         })
         .collect();
     if !rows.is_empty() {
-        out.line(&format!("{word} {}:", text::count(rows.len() as u64, "snapshot")));
-        let table = text::table(&["ID", "Time", "Host", "Tags", "Reasons", "Paths"], &[], &rows);
-        out.line(&table);
+        let keeps = action == ForgetAction::Keep;
+        out.line(&decision(lang, keeps, dry_run, rows.len() as u64));
+        let [id, time, host, tags, paths, _] = columns(lang);
+        let head = [id, time, host, tags, reasons_column(lang), paths];
+        out.line(&text::table(&head, &[], &rows));
     }
 }
 

@@ -1,14 +1,23 @@
 //! Text about sets, their runs and the history: values in, text out, so that another language can be put beside it.
 
-use super::text::{self, count, grouped};
+use super::text::{self, grouped};
 use jiff::Timestamp;
 use service::history::words::{status, what};
 use service::history::{HistoryRow, files::FileStatus};
 use service::runs::status::SetStatus;
 use service::runs::{SetReport, WhichSets};
-use service::schedule::Cause;
+use service::schedule::RunCause;
+use service::text::clock;
 use service::units::{escape, format_bytes};
 use std::time::Duration;
+
+/// `1 file`, `2 files`.
+fn count(n: u64, one: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n => format!("{} {one}s", grouped(n)),
+    }
+}
 
 pub fn row_status(row: &HistoryRow) -> String {
     status(&row.status, row.reason.as_deref())
@@ -18,7 +27,7 @@ fn took(row: &HistoryRow) -> String {
     let end = row.end.unwrap_or(row.start);
     let time = Duration::try_from(end.duration_since(row.start)).unwrap_or_default();
     match row.end {
-        Some(_) => text::clock(time),
+        Some(_) => clock(time),
         None => String::new(),
     }
 }
@@ -57,7 +66,7 @@ pub fn job(row: &HistoryRow) -> String {
     let mut lines = vec![("Job", row.id.clone()), ("Kind", row.kind.clone())];
     let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
     add("Set", row.set.clone());
-    add("Cause", Some(row.cause.clone()));
+    add("RunCause", Some(row.cause.clone()));
     add("Due", row.slot.map(text::time));
     add("Start", Some(text::time(row.start)));
     add("End", row.end.map(text::time));
@@ -130,7 +139,7 @@ pub fn no_parent() -> &'static str {
     "There is no snapshot to compare with any more, or there never was: every file is shown as new"
 }
 
-fn because(cause: Cause) -> &'static str {
+fn because(cause: RunCause) -> &'static str {
     cause.word()
 }
 

@@ -3,8 +3,10 @@
 
 use super::job::{BackupJob, BackupSlot, EntryState};
 use super::{BackupRun, RunOutcome};
+use crate::entry::join;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Missing, Mounted, Remembered};
+use crate::monitor::{EntryChange, Monitor};
 use crate::tree::{Root, Segments, TreeWriter};
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
@@ -51,13 +53,16 @@ impl Assembler<'_> {
             Ok((put.id, None))
         });
         let mut waiting: BTreeMap<u64, BackupJob> = BTreeMap::new();
-        let mut next = 0;
+        let (mut next, reports) = (0, run.monitor.wants_entries());
         let mut last_checkpoint = Instant::now();
         while let Ok(job) = self.jobs.recv() {
             waiting.insert(job.number, job);
             while let Some(mut job) = waiting.remove(&next) {
                 next += 1;
                 for slot in job.slots.drain(..) {
+                    if reports {
+                        report(run.monitor, &slot);
+                    }
                     push(&mut tree, slot)?;
                 }
                 // The dispatcher has ended when nobody takes it.
@@ -165,6 +170,17 @@ impl Assembler<'_> {
     }
 }
 
+/// Reports what became of an entry.
+fn report(monitor: &dyn Monitor, slot: &BackupSlot) {
+    let (name, kind, change, size) = match &slot.state {
+        EntryState::Same(entry, _) => (&entry.name, &entry.kind, EntryChange::Unchanged, entry.meta.size),
+        EntryState::Drafted(entry, _, change) => (&entry.name, &entry.kind, *change, entry.meta.size),
+        EntryState::Removed(name, kind) => (name, kind, EntryChange::Removed, 0),
+        EntryState::LeftOut | EntryState::Todo { .. } => return,
+    };
+    monitor.entry(&join(&slot.dir, name), kind, change, size);
+}
+
 fn push<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>>(
     tree: &mut TreeWriter<F>,
     slot: BackupSlot,
@@ -173,13 +189,13 @@ fn push<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>>(
     match slot.state {
         EntryState::Same(entry, Some(at)) => tree.push_same(&slot.dir, entry, &at),
         EntryState::Same(entry, None) => tree.push(&slot.dir, entry),
-        EntryState::Drafted(mut entry, part) => {
+        EntryState::Drafted(mut entry, part, _) => {
             if let Some(part) = part {
                 entry.content = part.content().ok_or_else(lost)?;
             }
             tree.push(&slot.dir, entry)
         }
-        EntryState::LeftOut => Ok(()),
+        EntryState::LeftOut | EntryState::Removed(..) => Ok(()),
         EntryState::Todo { .. } => Err(lost()),
     }
 }

@@ -7,13 +7,13 @@ use super::BackupRun;
 use super::expected::Expected;
 use super::job::{BackupJob, BackupSlot, EntryState};
 use super::parent::{Parent, ParentEntry};
-use super::run::Standing;
 use crate::entry::{Content, DirPath, Extent, Kind, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::{Trust, sizes_of};
 use crate::manifest::{Held, Mounted};
-use crate::monitor::{Problem, ProblemKind};
+use crate::monitor::{EntryChange, Problem, ProblemKind};
 use crate::platform::paths::to_bytes;
+use crate::tree::Item;
 use crate::trees;
 use crate::walk::{Batch, Found, Lent, Mount, Walk};
 use chunkstore::frame::Decoder;
@@ -49,6 +49,8 @@ pub struct Dispatcher<'a, L> {
     expected: Expected<'a>,
     /// Something is expected in the directory at hand.
     looks_closely: bool,
+    /// Somebody wants to know what became of each entry.
+    reports: bool,
     /// The parent, where it is one generation.
     parent_id: Option<SessionId>,
     /// Mount points whose listings are to come, and whether only what leads to sources is listed there.
@@ -85,6 +87,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             presence,
             expected,
             looks_closely: false,
+            reports: run.monitor.wants_entries(),
             parent_id,
             mounts,
             trust,
@@ -94,11 +97,10 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
 
     pub fn walk(&mut self, walk: &mut Walk) -> Result<()> {
         for batch in walk.by_ref() {
-            if self.run.monitor.interrupted() {
-                return Err(Error::Interrupted);
-            }
+            self.run.repo.run().cancel().check()?;
             self.batch(batch)?;
         }
+        self.removed(None)?;
         self.send()?;
         let missing = walk.missing_sources();
         for problem in self.expected.end(&missing)? {
@@ -237,7 +239,23 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
     }
 
+    /// Takes in what the parent has and the walk did not come to, where somebody wants to know.
+    fn removed(&mut self, before: Option<(&[u8], &[u8])>) -> Result<()> {
+        if !self.reports {
+            return Ok(());
+        }
+        while let Some(Item { dir, entry, .. }) = self.parent.passed_over(before)? {
+            let state = EntryState::Removed(entry.name, entry.kind);
+            self.job.push(BackupSlot { dir, state });
+            if self.job.len() >= ENTRIES {
+                self.send()?;
+            }
+        }
+        Ok(())
+    }
+
     fn entry(&mut self, dir: &DirPath, handle: Option<&Arc<Lent>>, found: Found) -> Result<()> {
+        self.removed(Some((dir, &found.name)))?;
         let known = self.parent.take(dir, &found)?;
         for damage in std::mem::take(&mut self.parent.damage) {
             let why = format!(
@@ -264,7 +282,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
                 let counts = &self.run.counts;
                 counts.bytes.add(item.entry.meta.size);
                 counts.files.add(u64::from(item.entry.kind == Kind::File));
-                counts.count(&item.entry.kind, Standing::Unmodified);
+                counts.count(&item.entry.kind, EntryChange::Unchanged);
                 state = Some(EntryState::Same(item.entry, trusted.then_some(item.pos)));
             } else {
                 earlier = Some(Box::new(item.entry));

@@ -22,7 +22,7 @@ pub fn parents(
     if let Some(id) = options.parent {
         return Ok(vec![(id, repo.manifest(id)?)]);
     }
-    let facts = order::facts(snapshots, options.now);
+    let facts = order::facts(snapshots, repo.run().now);
     let same = |facts: &&SnapshotInfo| facts.host == head.host && facts.paths == head.paths;
     let mut candidates: Vec<&SnapshotInfo> = facts.iter().filter(same).collect();
     // A time that is still to come says nothing of what is newest, unless there is nothing else.
@@ -46,7 +46,7 @@ pub fn parents(
 
 /// Warns of a time that is still to come, and of a clock that does not fit to what this machine made last.
 pub fn tell_clock(repo: &Repo, snapshots: &[Snapshot], options: &BackupOptions, monitor: &dyn Monitor) {
-    let now = options.now;
+    let now = repo.run().now;
     let warn = |why: String| {
         let what = ProblemKind::Warning { why };
         monitor.problem(&Problem {
@@ -91,7 +91,6 @@ fn local(time: Timestamp) -> String {
 pub fn newest_of_this_machine(
     repo: &Repo,
     snapshots: &[Snapshot],
-    host: &str,
     monitor: &dyn Monitor,
 ) -> Result<Remembered> {
     // Not while another backup of this machine has published and not noted it yet.
@@ -105,7 +104,7 @@ pub fn newest_of_this_machine(
         .max_by_key(|s| s.manifest.sequence);
     Ok(match listed {
         Some(newest) if newest.manifest.sequence > remembered.sequence => {
-            if is_of_a_clone(&remembered, newest, host) {
+            if is_of_a_clone(&remembered, newest, &repo.run().host) {
                 monitor.problem(&Problem {
                     path: Vec::new(),
                     what: ProblemKind::Warning {

@@ -2,7 +2,8 @@
 //!
 //! The dispatcher fills jobs, a worker replaces `Todo` by drafts, the assembler takes them back in order.
 
-use crate::entry::{Content, DirPath, Entry};
+use crate::entry::{Content, DirPath, Entry, Kind};
+use crate::monitor::EntryChange;
 use crate::tree::ParentPos;
 use crate::walk::{Found, Lent};
 use chunkstore::{ChunkId, ContentHash};
@@ -26,7 +27,9 @@ pub enum EntryState {
         known: Option<Box<Entry>>,
     },
     /// Done, but for a bundle that may still be open.
-    Drafted(Entry, Option<JobPart>),
+    Drafted(Entry, Option<JobPart>, EntryChange),
+    /// The previous snapshot has an entry of this name and kind here. Only where somebody wants to know.
+    Removed(Vec<u8>, Kind),
     /// Can't be an entry; reported.
     LeftOut,
 }

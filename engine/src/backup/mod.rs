@@ -15,6 +15,7 @@ mod own;
 mod parent;
 mod read;
 mod run;
+mod scan;
 mod share;
 mod stdin;
 mod stream;
@@ -32,6 +33,7 @@ use crate::monitor::{Monitor, Phase};
 use crate::platform::errno;
 use crate::platform::paths::to_bytes;
 use crate::repo::{Repo, index_progress};
+use crate::run::RunContext;
 use crate::trees;
 use crate::walk::{self, Sources, Walk};
 use assemble::{Assembler, Unless};
@@ -45,7 +47,7 @@ use history::{newest_of_this_machine, parents, tell_clock};
 use jiff::Timestamp;
 use parent::Parent;
 use parking_lot::Mutex;
-use run::{BackupCounts, BackupRun, Counter};
+use run::{BackupCounts, BackupRun, Counter, Totals};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
@@ -70,21 +72,16 @@ pub struct BackupOptions {
     /// What is not backed up because it is the backup.
     pub own: OwnPlaces,
     pub filter: FilterOptions,
-    pub host: String,
-    pub user: String,
     pub tags: Vec<String>,
     pub description: String,
     /// The generation's time; `None` is the start of the run.
     pub time: Option<Timestamp>,
-    pub now: Timestamp,
     pub dry_run: bool,
     /// Read everything, whatever an earlier generation says.
     pub force: bool,
     pub parent: Option<SessionId>,
     pub ignore: Ignore,
     pub skip_if_unchanged: bool,
-    /// Threads that read and store.
-    pub threads: usize,
     /// zstd's level.
     pub level: i32,
     pub checkpoint: Duration,
@@ -92,7 +89,7 @@ pub struct BackupOptions {
 
 impl BackupOptions {
     /// A backup of `sources` as it is where nothing else was asked for.
-    pub fn new(sources: Vec<PathBuf>, host: &str, now: Timestamp) -> Self {
+    pub fn new(sources: Vec<PathBuf>) -> Self {
         BackupOptions {
             sources,
             followed: BTreeSet::new(),
@@ -100,18 +97,14 @@ impl BackupOptions {
             allow_empty: false,
             own: OwnPlaces::default(),
             filter: FilterOptions::default(),
-            host: host.to_string(),
-            user: String::new(),
             tags: Vec::new(),
             description: String::new(),
             time: None,
-            now,
             dry_run: false,
             force: false,
             parent: None,
             ignore: Ignore::default(),
             skip_if_unchanged: false,
-            threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(64)),
             level: 3,
             checkpoint: Duration::from_secs(5 * 60),
         }
@@ -146,9 +139,9 @@ struct RunOutcome {
 pub struct Begun(Walk);
 
 /// Begins to walk `options.sources`.
-pub fn begin(options: &BackupOptions) -> Result<Begun> {
+pub fn begin(options: &BackupOptions, run: &RunContext) -> Result<Begun> {
     walk::check_sources(&options.sources)?;
-    start_walk(options).map(Begun)
+    start_walk(options, run).map(Begun)
 }
 
 /// Backs up `options.sources`, or `stream` when there is one.
@@ -212,7 +205,7 @@ impl Input<'_, '_> {
     }
 }
 
-fn start_walk(options: &BackupOptions) -> Result<Walk> {
+fn start_walk(options: &BackupOptions, run: &RunContext) -> Result<Walk> {
     let filter = Filter::build(options.filter.clone())?;
     let sources = Sources {
         paths: options.sources.clone(),
@@ -220,12 +213,12 @@ fn start_walk(options: &BackupOptions) -> Result<Walk> {
         read_special: options.read_special,
         left_out: own::left_out(options)?,
     };
-    Walk::start(&sources, filter, threads_of(options).min(4))
+    Walk::start(&sources, filter, threads_of(run).min(4))
 }
 
 /// Threads that read and store: as many as have the descriptors they need.
-fn threads_of(options: &BackupOptions) -> usize {
-    descriptors::threads(options.threads)
+fn threads_of(run: &RunContext) -> usize {
+    descriptors::threads(run.threads(64))
 }
 
 /// Opens the session. A stream can be read but once, so there the index is opened first, as often as it takes.
@@ -240,14 +233,9 @@ fn open_session(
     }
     let mut tries = 0;
     loop {
-        let owner = repo.owner(&options.host, options.now.as_second());
         // One lane for each worker, one for trees.
-        let writer = Writer::begin(
-            repo.store.clone(),
-            owner,
-            threads_of(options) + 1,
-            options.dry_run,
-        )?;
+        let lanes = threads_of(repo.run()) + 1;
+        let writer = Writer::begin(repo.store.clone(), repo.owner(), lanes, options.dry_run)?;
         if !is_stream {
             return Ok(writer);
         }
@@ -280,27 +268,29 @@ fn once(
     } else {
         parents(repo, snapshots, options, &head)?
     };
-    let remembered = newest_of_this_machine(repo, snapshots, &options.host, monitor)?;
-    let totals = parents.last().map_or((0, 0), |(_, manifest)| {
+    let remembered = newest_of_this_machine(repo, snapshots, monitor)?;
+    let totals = parents.last().map(|(_, manifest)| {
         (
             manifest.summary.total_files_processed,
             manifest.summary.total_bytes_processed,
         )
     });
+    let threads = threads_of(repo.run());
     let run = BackupRun {
         repo,
         writer: &writer,
         monitor,
         head,
         counts: BackupCounts::default(),
-        reading: (0..=threads_of(options)).map(|_| Counter::default()).collect(),
-        totals,
+        reading: (0..=threads).map(|_| Counter::default()).collect(),
+        totals: Totals::of(totals),
         small_file: repo.store.config().small_file(),
         bundle_size: repo.store.config().bundle_size,
         level: options.level,
-        tree_lane: threads_of(options),
+        tree_lane: threads,
         share: share::Share::new(),
         stop: AtomicBool::new(false),
+        walked: AtomicBool::new(false),
         unreadable: Mutex::default(),
         mounts: Mutex::default(),
         missing: Mutex::default(),
@@ -315,7 +305,7 @@ fn once(
         let trusted = trusted_view && is_last(*id);
         parent.then(
             manifest,
-            options.now.as_second(),
+            repo.run().now_secs(),
             trees::cursor(&reader, &manifest.root()?)?,
             trusted,
         );
@@ -350,7 +340,7 @@ fn once(
             stdin::store(&run, options, stream, known.as_ref(), assembler)
         }
         Input::Files(begun) => {
-            let walk = begun.map_or_else(|| start_walk(options), Ok)?;
+            let walk = begun.map_or_else(|| start_walk(options, repo.run()), Ok)?;
             let only = match parents.as_slice() {
                 [(id, _)] => Some(*id),
                 _ => None,
@@ -438,13 +428,18 @@ where
             rooms,
         )?;
         let (failed, first_error) = (&failed, &first_error);
+        if run.wants_totals() {
+            // Without a thread there are no totals.
+            let _ = threads::spawn_in(scope, "scan", || scan::count(run, options));
+        }
         let walk = &mut walk;
         threads::spawn_in(scope, "dispatch", move || {
             // Its error is known before its channels close: else what came through them would pass for the whole.
             dispatcher.walk(walk).unwrap_or_else(failed);
+            run.walked.store(true, Relaxed);
             drop(dispatcher);
         })?;
-        for lane in 0..threads_of(options) {
+        for lane in 0..run.tree_lane {
             let worker = Worker::new(run, lane)?;
             let (jobs, done) = (for_workers.clone(), to_assembler.clone());
             let work = move || worker.work(&jobs, &done).unwrap_or_else(failed);
@@ -480,14 +475,14 @@ fn head(repo: &Repo, options: &BackupOptions, stream_name: Option<&[u8]>) -> Hea
             .collect(),
     };
     Head {
-        host: options.host.clone(),
-        user: options.user.clone(),
+        host: repo.run().host.clone(),
+        user: repo.run().user.clone(),
         paths,
         tags: options.tags.clone(),
         description: options.description.clone(),
-        time: options.time.unwrap_or(options.now),
+        time: options.time.unwrap_or(repo.run().now),
         walk: Time {
-            secs: options.now.as_second(),
+            secs: repo.run().now_secs(),
             nanos: 0,
         },
         machine: repo.machine(),

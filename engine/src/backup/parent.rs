@@ -84,6 +84,27 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
         }
     }
 
+    /// The next entry before `key` that was not taken, and so is not in the source any more; before the end, without a
+    /// key. For whoever reports them: [`Parent::take`] passes over what is left.
+    pub fn passed_over(&mut self, key: Option<(&[u8], &[u8])>) -> Result<Option<Item>> {
+        if self.begun {
+            // Where this generation takes over is known once something is asked for.
+            return Ok(None);
+        }
+        let Some(generation) = self.generations.get_mut(self.current) else {
+            return Ok(None);
+        };
+        let is_before = |next| key.is_none_or(|key| cmp_keys(next, key) == Ordering::Less);
+        match generation.cursor.peek_key().is_some_and(is_before) {
+            true => match generation.cursor.next() {
+                // Given up when it is next asked for.
+                Err(Error::Store(e)) if e.concerns_one_object() => Ok(None),
+                passed => passed,
+            },
+            false => Ok(None),
+        }
+    }
+
     fn try_take(&mut self, dir: &[u8], found: &Found) -> Result<Option<ParentEntry>> {
         while let Some(generation) = self.generations.get_mut(self.current) {
             if std::mem::take(&mut self.begun) {

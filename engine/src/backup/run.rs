@@ -3,7 +3,7 @@
 use super::share::Share;
 use crate::entry::Kind;
 use crate::manifest::{Head, MOUNTS_MAX, Missing, Mounted, Summary, UNREADABLE_MAX};
-use crate::monitor::{Monitor, Problem, Progress};
+use crate::monitor::{EntryChange, Monitor, Problem, Progress};
 use crate::repo::Repo;
 use chunkstore::chunker::Chunker;
 use chunkstore::keys::Keys;
@@ -38,23 +38,15 @@ pub(super) struct BackupCounts {
     pub(super) errors: Counter,
 }
 
-/// How an entry relates to the parent generation, for the summary.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    New,
-    Changed,
-    Unmodified,
-}
-
 impl BackupCounts {
-    pub(super) fn count(&self, kind: &Kind, standing: Standing) {
-        let counter = match (kind, standing) {
-            (Kind::Dir, Standing::New) => &self.dirs_new,
-            (Kind::Dir, Standing::Changed) => &self.dirs_changed,
-            (Kind::Dir, Standing::Unmodified) => &self.dirs_unmodified,
-            (Kind::File, Standing::New) => &self.files_new,
-            (Kind::File, Standing::Changed) => &self.files_changed,
-            (Kind::File, Standing::Unmodified) => &self.files_unmodified,
+    pub(super) fn count(&self, kind: &Kind, change: EntryChange) {
+        let counter = match (kind, change) {
+            (Kind::Dir, EntryChange::New) => &self.dirs_new,
+            (Kind::Dir, EntryChange::Modified) => &self.dirs_changed,
+            (Kind::Dir, EntryChange::Unchanged) => &self.dirs_unmodified,
+            (Kind::File, EntryChange::New) => &self.files_new,
+            (Kind::File, EntryChange::Modified) => &self.files_changed,
+            (Kind::File, EntryChange::Unchanged) => &self.files_unmodified,
             (
                 Kind::Symlink { .. }
                 | Kind::CharDevice { .. }
@@ -62,9 +54,29 @@ impl BackupCounts {
                 | Kind::Fifo
                 | Kind::Socket,
                 _,
-            ) => return,
+            )
+            | (_, EntryChange::Removed | EntryChange::Restored | EntryChange::Skipped) => return,
         };
         counter.add(1);
+    }
+}
+
+/// Files and bytes that there will be; 0 where that is not known.
+pub(super) struct Totals {
+    pub(super) files: Counter,
+    pub(super) bytes: Counter,
+    /// As the previous snapshot has them.
+    are_guessed: bool,
+}
+
+impl Totals {
+    pub(super) fn of(guess: Option<(u64, u64)>) -> Self {
+        let (files, bytes) = guess.unwrap_or_default();
+        Totals {
+            files: Counter(files.into()),
+            bytes: Counter(bytes.into()),
+            are_guessed: guess.is_some(),
+        }
     }
 }
 
@@ -77,13 +89,15 @@ pub struct BackupRun<'a> {
     pub(super) counts: BackupCounts,
     /// Bytes of large files that are being read, by lane.
     pub(super) reading: Vec<Counter>,
-    pub(super) totals: (u64, u64),
+    pub(super) totals: Totals,
     pub(super) small_file: u64,
     pub(super) bundle_size: u32,
     pub(super) level: i32,
     pub(super) tree_lane: usize,
     pub(super) share: Share,
     pub(super) stop: AtomicBool,
+    /// The walk has ended.
+    pub(super) walked: AtomicBool,
     pub(super) unreadable: Mutex<Vec<Vec<u8>>>,
     /// For the manifest.
     pub(super) mounts: Mutex<Vec<Mounted>>,
@@ -102,7 +116,16 @@ impl BackupRun<'_> {
     }
 
     pub(super) fn stopping(&self) -> bool {
-        self.stop.load(Relaxed) || self.monitor.interrupted()
+        self.stop.load(Relaxed) || self.repo.run().cancel().is_cancelled()
+    }
+
+    pub(super) fn is_walked(&self) -> bool {
+        self.walked.load(Relaxed)
+    }
+
+    /// Totals that the previous snapshot does not give are worth a walk of their own to somebody who looks.
+    pub(super) fn wants_totals(&self) -> bool {
+        !self.totals.are_guessed && self.monitor.wants_totals()
     }
 
     pub(super) fn problem(&self, problem: &Problem) {
@@ -146,9 +169,9 @@ impl BackupRun<'_> {
         let reading: u64 = self.reading.iter().map(Counter::get).sum();
         self.monitor.progress(&Progress {
             files_done: self.counts.files.get(),
-            files_total: self.totals.0,
+            files_total: self.totals.files.get(),
             bytes_done: self.counts.bytes.get() + reading,
-            bytes_total: self.totals.1,
+            bytes_total: self.totals.bytes.get(),
             errors: self.counts.errors.get(),
         });
     }

@@ -2,12 +2,12 @@
 
 use super::assemble::Assembler;
 use super::job::{BackupJob, BackupSlot, EntryState};
-use super::run::Standing;
 use super::stream::chunk_stream;
 use super::{BackupOptions, BackupRun, RunOutcome, Stream, WINDOW};
 use crate::entry::{Content, DirPath, Entry, Kind, Meta, Time};
 use crate::error::{Error, Result};
 use crate::fsmeta;
+use crate::monitor::EntryChange;
 use crate::tree::ExtentListWriter;
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
@@ -33,15 +33,15 @@ pub fn store<'a>(
             && known.content == content
             && known.meta.size == size
     };
-    let standing = match known {
-        None => Standing::New,
-        Some(known) if is_same(known) => Standing::Unmodified,
-        Some(_) => Standing::Changed,
+    let change = match known {
+        None => EntryChange::New,
+        Some(known) if is_same(known) => EntryChange::Unchanged,
+        Some(_) => EntryChange::Modified,
     };
-    run.counts.count(&Kind::File, standing);
+    run.counts.count(&Kind::File, change);
     run.counts.files.add(1);
     run.counts.bytes.add(size);
-    if standing == Standing::Unmodified && options.skip_if_unchanged {
+    if change == EntryChange::Unchanged && options.skip_if_unchanged {
         return Ok(RunOutcome {
             snapshot: None,
             unchanged: true,
@@ -90,7 +90,7 @@ pub fn store<'a>(
         let dir = DirPath::from(&above[..]);
         slots.push(BackupSlot {
             dir,
-            state: EntryState::Drafted(entry, None),
+            state: EntryState::Drafted(entry, None, change),
         });
         above = crate::entry::join(&above, name);
     }

@@ -4,11 +4,10 @@
 use super::BackupRun;
 use super::ahead::{Ahead, Opened};
 use super::job::{BackupJob, BundleCell, EntryState, JobPart};
-use super::run::Standing;
 use crate::entry::{Content, Entry, Kind, Trouble, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, AsFd, Owners};
-use crate::monitor::{Problem, ProblemKind};
+use crate::monitor::{EntryChange, Problem, ProblemKind};
 use crate::platform::errno;
 use crate::tree::{Differs, check_entry};
 use crate::walk::{Found, Lent};
@@ -71,9 +70,9 @@ pub(super) struct Small {
 }
 
 /// What became of an entry since the parent generation: one that was read again and is as it was is unmodified.
-fn standing(known: Option<&Entry>, entry: &Entry, part: Option<&JobPart>) -> Standing {
+fn change_since(known: Option<&Entry>, entry: &Entry, part: Option<&JobPart>) -> EntryChange {
     let Some(known) = known else {
-        return Standing::New;
+        return EntryChange::New;
     };
     let differs = Differs::between(known, entry);
     let content = match (part, &known.content) {
@@ -82,8 +81,8 @@ fn standing(known: Option<&Entry>, entry: &Entry, part: Option<&JobPart>) -> Sta
         (Some(_), Content::None | Content::Extents(_) | Content::Lists(_)) => true,
     };
     match entry.trouble.is_some() || known.kind != entry.kind || content || differs.metadata {
-        true => Standing::Changed,
-        false => Standing::Unmodified,
+        true => EntryChange::Modified,
+        false => EntryChange::Unchanged,
     }
 }
 
@@ -214,15 +213,15 @@ impl<'a> Worker<'a> {
                 self.run.counts.files.add(1);
                 self.run.counts.bytes.add(entry.meta.size);
             }
-            slot.state = EntryState::Drafted(entry, None);
+            slot.state = EntryState::Drafted(entry, None, EntryChange::New);
             knowns.push((number, known));
             self.run.progress();
         }
         self.place_small(&mut job, &small)?;
         for (number, known) in knowns {
-            if let EntryState::Drafted(entry, part) = &job.slots[number].state {
-                let standing = standing(known.as_deref(), entry, part.as_ref());
-                self.run.counts.count(&entry.kind, standing);
+            if let EntryState::Drafted(entry, part, change) = &mut job.slots[number].state {
+                *change = change_since(known.as_deref(), entry, part.as_ref());
+                self.run.counts.count(&entry.kind, *change);
             }
         }
         Ok(job)
@@ -291,7 +290,7 @@ impl<'a> Worker<'a> {
         self.all_new &= known.is_empty();
         let mut here: HashMap<ContentHash, u32> = HashMap::new();
         for file in small {
-            let EntryState::Drafted(entry, part) = &mut job.slots[file.slot].state else {
+            let EntryState::Drafted(entry, part, _) = &mut job.slots[file.slot].state else {
                 continue;
             };
             let (hash, len) = (file.hash, file.len as u32);

@@ -18,7 +18,6 @@ use crate::repo::{self, Repo};
 use crate::restore;
 use crate::run::{LocalDirs, RunContext};
 use chunkstore::chunker::Bounds;
-use jiff::Timestamp;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -33,10 +32,10 @@ pub struct BenchOptions {
     pub scratch: PathBuf,
     /// Bytes of source data of each kind.
     pub size: u64,
-    pub threads: usize,
+    /// Whose threads work and whose token cancels; its directories are not used.
+    pub run: RunContext,
     /// zstd's level.
     pub level: i32,
-    pub now: Timestamp,
 }
 
 /// Bytes a second on one thread, but for what says otherwise.
@@ -103,7 +102,7 @@ pub fn run(options: &BenchOptions, monitor: &dyn Monitor) -> Result<BenchReport>
         runs.extend(bench.runs(data, &stages)?);
     }
     Ok(BenchReport {
-        threads: options.threads,
+        threads: options.run.threads(64),
         stages,
         runs,
     })
@@ -111,10 +110,7 @@ pub fn run(options: &BenchOptions, monitor: &dyn Monitor) -> Result<BenchReport>
 
 impl Bench<'_> {
     fn go_on(&self) -> Result<()> {
-        match self.monitor.interrupted() {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        }
+        Ok(self.options.run.cancel().check()?)
     }
 
     fn scratch(&self, name: &str) -> PathBuf {
@@ -131,10 +127,7 @@ impl Bench<'_> {
         let (backed_up, seconds) = timed(|| self.backup(&repo, &source))?;
         let manifest = repo.manifest(backed_up)?;
         let (_, again) = timed(|| self.backup(&repo, &source))?;
-        let options = restore::RestoreOptions {
-            threads: self.options.threads,
-            ..restore::RestoreOptions::new(&target)
-        };
+        let options = restore::RestoreOptions::new(&target);
         let (_, restored) = timed(|| restore::run(&repo, &manifest, &options, self.monitor))?;
         drop(repo);
         for folder in [&source, &repository, &target] {
@@ -147,7 +140,7 @@ impl Bench<'_> {
             rate: bytes as f64 / seconds,
             limit,
         };
-        let threads = self.options.threads as f64;
+        let threads = self.options.run.threads(64) as f64;
         let mut runs = vec![
             achieved(data.name(), seconds, stages.backup_limit(data, threads)),
             achieved(data.restore_name(), restored, stages.restore_limit(data, threads)),
@@ -186,18 +179,21 @@ impl Bench<'_> {
         let location = at.to_string_lossy();
         // A key that nobody keeps: the repository is gone at the end.
         let (_, secret) = key::new_key_file()?;
-        let now = self.options.now.as_second();
-        let run = RunContext::new(LocalDirs {
-            cache: at.join("local/cache"),
-            state: at.join("local/state"),
-        });
+        let run = RunContext {
+            dirs: LocalDirs {
+                cache: at.join("local/cache"),
+                state: at.join("local/state"),
+            },
+            // Later than any of the files, or all of them would count as just changed.
+            now: self.options.run.now + Duration::from_secs(3600),
+            ..self.options.run.clone()
+        };
         repo::create(
             &location,
             &run,
             Bounds::DEFAULT,
             &[(secret.clone(), "bench")],
             Cost::FLOOR,
-            now,
             None,
         )?;
         Repo::open(&location, &secret, &run)
@@ -205,14 +201,8 @@ impl Bench<'_> {
 
     fn backup(&self, repo: &Repo, source: &Path) -> Result<chunkstore::SessionId> {
         let options = backup::BackupOptions {
-            threads: self.options.threads,
             level: self.options.level,
-            // Later than any of the files, or all of them would count as just changed.
-            ..backup::BackupOptions::new(
-                vec![source.to_path_buf()],
-                "bench",
-                self.options.now + Duration::from_secs(3600),
-            )
+            ..backup::BackupOptions::new(vec![source.to_path_buf()])
         };
         let report = backup::run(repo, &options, None, self.monitor)?;
         report.snapshot.ok_or(Error::Interrupted)
@@ -296,9 +286,11 @@ mod tests {
         let options = BenchOptions {
             scratch: scratch.path().to_path_buf(),
             size: 4 << 20,
-            threads: 2,
+            run: RunContext::new(LocalDirs {
+                cache: PathBuf::new(),
+                state: PathBuf::new(),
+            }),
             level: 3,
-            now: Timestamp::now(),
         };
         let report = run(&options, &Quiet).unwrap();
         assert_eq!(report.runs.len(), 7);

@@ -53,7 +53,7 @@ pub(super) fn read(
     };
     std::thread::scope(|scope| {
         // This thread works too, whatever becomes of the others.
-        let others: Vec<_> = (1..descriptors::threads(options.threads))
+        let others: Vec<_> = (1..descriptors::threads(repo.run().threads(8)))
             .filter_map(|_| threads::spawn_in(scope, "check", || job.work()).ok())
             .collect();
         let mut result = job.work();
@@ -154,9 +154,7 @@ impl PackCheck<'_> {
             if self.stop.load(Relaxed) {
                 return Ok(());
             }
-            if self.monitor.interrupted() {
-                return Err(Error::Interrupted);
-            }
+            self.store.cancel().check()?;
             let checked = self.pack(&mut hands, *id).and_then(|()| self.parity(*id));
             if checked.is_err() {
                 self.stop.store(true, Relaxed);

@@ -48,8 +48,6 @@ pub enum ReadData {
 #[derive(Clone, Copy, Debug)]
 pub struct CheckOptions {
     pub read_data: ReadData,
-    /// Packs read side by side.
-    pub threads: usize,
 }
 
 /// A path that can't be restored whole.
@@ -146,7 +144,7 @@ pub(crate) fn run_on(
         monitor.problem(&problem);
     }
     if findings.hurts_paths {
-        paths::find(repo, &triage, &structure, &findings, &mut report, monitor)?;
+        paths::find(repo, &triage, &structure, &findings, &mut report)?;
     }
     report.suggest_repair_index = findings.index_is_short && structure.has_packs_to_list();
     let unfinished = report.packs_unlisted > 0 && !report.suggest_repair_index;

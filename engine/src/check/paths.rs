@@ -7,8 +7,8 @@ use super::{CheckReport, DamagedPath, Findings, LISTED};
 use crate::entry::{Content, Entry, Extent, join};
 use crate::error::{Error, Result};
 use crate::manifest;
-use crate::monitor::Monitor;
 use crate::repo::Repo;
+use crate::run::CancelToken;
 use crate::tree::{Cursor, open_extent_list};
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
@@ -20,7 +20,6 @@ pub(super) fn find(
     structure: &Structure,
     findings: &Findings,
     report: &mut CheckReport,
-    monitor: &dyn Monitor,
 ) -> Result<()> {
     let mut whole = LiveSet::new(repo.store.cache())?;
     for id in &structure.generations {
@@ -41,7 +40,7 @@ pub(super) fn find(
             decoder: Decoder::new()?,
         };
         let mut cursor = Cursor::new(&manifest.root()?, load);
-        search.generation(&mut cursor, &mut whole, monitor)?;
+        search.generation(&mut cursor, &mut whole, repo.run().cancel())?;
     }
     Ok(())
 }
@@ -82,14 +81,12 @@ impl Search<'_> {
         &mut self,
         cursor: &mut Cursor<impl FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>>,
         whole: &mut LiveSet,
-        monitor: &dyn Monitor,
+        cancel: &CancelToken,
     ) -> Result<()> {
         // The segment at hand, while nothing in it was found hurt.
         let mut clean = None;
         loop {
-            if monitor.interrupted() {
-                return Err(Error::Interrupted);
-            }
+            cancel.check()?;
             let ahead = cursor.segment_ahead().map(|ahead| ahead.map(|s| s.segment.id));
             match ahead {
                 Ok(Some(id)) if whole.contains(&id)? => {

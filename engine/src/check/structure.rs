@@ -258,7 +258,7 @@ fn generations(
     } = structure;
     let load =
         |decoder: &mut Decoder, id: &ChunkId, _: Option<&Place>| tree_chunk(triage, index, decoder, id);
-    let mut walk = Walk::new(&load, whole, live, monitor)?;
+    let mut walk = Walk::new(&load, whole, live, (monitor, repo.run().cancel()))?;
     for (id, forgotten) in names
         .slates
         .iter()

@@ -1,7 +1,7 @@
 //! Generations whose manifest is damaged here, published anew as another replica has them. Their names differ (I-18); a
 //! fence takes the place of what can't be read (I-16).
 
-use super::{HealOptions, Healing};
+use super::Healing;
 use crate::error::{Result, StoreError};
 use crate::manifest::Manifest;
 use crate::rewrite;
@@ -87,9 +87,8 @@ impl Healing<'_> {
             return Ok(());
         }
         if !self.options.dry_run {
-            let HealOptions { host, now, .. } = self.options;
             if let Some(manifest) = &spare.manifest {
-                rewrite::publish(self.repo, spare.id, manifest, host, *now, self.monitor)?;
+                rewrite::publish(self.repo, spare.id, manifest, self.monitor)?;
             }
             // Or a machine that saw it would miss it (I-9).
             self.repo.store.list_forgotten(&[Forgotten::named(spare.id)])?;

@@ -3,7 +3,7 @@
 
 use super::{Collection, PruneState};
 use crate::error::{Error, Result};
-use crate::monitor::{self, Phase, Progress};
+use crate::monitor::{Phase, Progress};
 use crate::prune::PruneSummary;
 use chunkstore::session::View;
 use chunkstore::sweep::{self, Needs, Plan};
@@ -61,7 +61,7 @@ impl Collection<'_> {
                 bytes_total: bytes,
                 ..Progress::default()
             });
-            monitor::carry_on(self.monitor)
+            self.store.cancel().check()
         };
         match work(moved) {
             // Another collection moved it first: ours begins again with what there is now.

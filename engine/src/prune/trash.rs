@@ -3,29 +3,30 @@
 use super::{PruneOptions, PruneSummary};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
+use crate::repo::Repo;
 use chunkstore::forgotten::Forgotten;
 use chunkstore::session;
-use chunkstore::store::Store;
 use chunkstore::{Error as StoreError, SessionId};
 use std::collections::BTreeMap;
 
 /// Trash that was kept long enough.
 pub(super) fn expired_trash(
-    store: &Store,
+    repo: &Repo,
     options: &PruneOptions,
     summary: &mut PruneSummary,
 ) -> Result<BTreeMap<SessionId, Forgotten>> {
+    let (store, now) = (&*repo.store, repo.run().now_secs());
     let mut expired = BTreeMap::new();
     for id in store.trashed()? {
         match store.trash(id) {
             Ok((body, forgotten)) => {
                 // A grace of none needs no clock.
                 let since = match options.keep_trash {
-                    0 => forgotten.min(options.now),
-                    _ => forgotten.max(session::trashed_since(store, id, options.now)),
+                    0 => forgotten.min(now),
+                    _ => forgotten.max(session::trashed_since(store, id, now)),
                 };
                 let until = since.saturating_add_unsigned(options.keep_trash);
-                if until <= options.now {
+                if until <= now {
                     expired.insert(id, ended(id, &body));
                 } else {
                     summary.trash_kept += 1;

@@ -1,7 +1,7 @@
 //! Lists again the packs that no sound index segment lists, by what the packs say of themselves.
 
 use super::{RepairOptions, tell_of, under_session};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::monitor::{Monitor, Phase, Progress};
 use crate::repo::Repo;
 use chunkstore::indexfile::ENTRIES_PER_SEGMENT;
@@ -44,9 +44,7 @@ fn list_unlisted(store: &Store, options: &RepairOptions, monitor: &dyn Monitor) 
     let mut lists: Vec<PackList> = Vec::new();
     let mut waiting = 0;
     for (number, id) in unlisted.iter().enumerate() {
-        if monitor.interrupted() {
-            return Err(Error::Interrupted);
-        }
+        store.cancel().check()?;
         monitor.progress(&Progress {
             files_done: number as u64,
             files_total: unlisted.len() as u64,

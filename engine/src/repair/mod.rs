@@ -28,12 +28,6 @@ use chunkstore::session::Session;
 pub struct RepairOptions {
     /// Only say what would be done.
     pub dry_run: bool,
-    /// Packs read side by side.
-    pub threads: usize,
-    /// Named in the session that the repair holds.
-    pub host: String,
-    /// Seconds since 1970.
-    pub now: i64,
 }
 
 /// Tells of damage that stays.
@@ -54,7 +48,7 @@ fn under_session<T>(repo: &Repo, options: &RepairOptions, work: impl FnOnce() ->
     if options.dry_run {
         return work();
     }
-    let session = Session::begin(&repo.store, &repo.owner(&options.host, options.now))?;
+    let session = Session::begin(&repo.store, &repo.owner())?;
     let done = work();
     match session.abandon(&repo.store) {
         Err(e) if done.is_ok() => Err(e.into()),

@@ -46,7 +46,6 @@ pub fn packs(
     if ids.is_empty() {
         let options = check::CheckOptions {
             read_data: ReadData::All,
-            threads: options.threads,
         };
         let report = check::run(repo, &options, monitor)?;
         hurt.extend(report.hurt_packs);
@@ -78,7 +77,7 @@ fn rescue(
     let progress = index_progress(monitor);
     let index = store.index_of(&view, &present, &mut |done, total| progress(done, total))?;
     let bytes = AtomicU64::new(0);
-    let mut told = |more| monitor::sent(monitor, &bytes, more);
+    let mut told = |more| monitor::sent(monitor, store.cancel(), &bytes, more);
     let mut rescue = Rescue::begin(store, &index, hurt, options.dry_run)?;
     // Also without a rescue all that is unneeded is condemned.
     let mut condemned = unneeded;

@@ -36,12 +36,19 @@ pub fn parity(
     dry_run: bool,
     monitor: &dyn Monitor,
 ) -> Result<ParityRepaired> {
-    on(&*remote::open(location, &run.link)?, percent, dry_run, monitor)
+    on(
+        &*remote::open(location, &run.link)?,
+        run,
+        percent,
+        dry_run,
+        monitor,
+    )
 }
 
 /// The same on an opened remote.
 pub fn on(
     remote: &dyn Remote,
+    run: &RunContext,
     percent: Option<u8>,
     dry_run: bool,
     monitor: &dyn Monitor,
@@ -66,9 +73,7 @@ pub fn on(
     })?;
     let mut done = ParityRepaired::default();
     for (number, id) in packs.iter().enumerate() {
-        if monitor.interrupted() {
-            return Err(Error::Interrupted);
-        }
+        run.cancel().check()?;
         monitor.progress(&Progress {
             files_done: number as u64,
             files_total: packs.len() as u64,
@@ -97,14 +102,14 @@ pub fn on(
     Ok(done)
 }
 
-/// From now on new packs get so much parity, or none. `now` in seconds since 1970. False where that was so before.
-pub fn of_new_packs(repo: &Repo, percent: Option<u8>, now: i64) -> Result<bool> {
+/// From now on new packs get so much parity, or none. False where that was so before.
+pub fn of_new_packs(repo: &Repo, percent: Option<u8>) -> Result<bool> {
     if percent.is_some_and(|percent| !(1..=parity::PERCENT_MAX).contains(&percent)) {
         return Err(Error::Usage("parity takes 1 to 100 percent".to_string()));
     }
     Ok(repo
         .store
-        .upgrade(now, &|standing| standing.set_parity(percent))?)
+        .upgrade(repo.run().now_secs(), &|standing| standing.set_parity(percent))?)
 }
 
 /// Puts a pack right from its parity, or the parity from the pack.

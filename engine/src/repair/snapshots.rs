@@ -9,7 +9,7 @@ use crate::check::DamagedPath;
 use crate::entry::{Content, Entry, Extent, Trouble, join};
 use crate::error::{Error, Result};
 use crate::manifest::{self, Manifest, UNREADABLE_MAX};
-use crate::monitor::{self, Monitor, Phase};
+use crate::monitor::{Monitor, Phase};
 use crate::platform::errno;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{SegmentRef, TreeWriter};
@@ -73,12 +73,7 @@ pub fn snapshots(
     let mut hurt = Vec::new();
     {
         // Writes nothing: it only tells what could be referred to.
-        let writer = Writer::begin(
-            repo.store.clone(),
-            repo.owner(&options.host, options.now),
-            1,
-            true,
-        )?;
+        let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, true)?;
         for snapshot in &all {
             let chosen = ids.is_empty() || ids.contains(&snapshot.id);
             if !chosen || succeeded.contains(&snapshot.id) {
@@ -95,7 +90,7 @@ pub fn snapshots(
     }
     for (manifest, mut found) in hurt {
         if !options.dry_run {
-            found = succeed(repo, manifest, found.id, options, monitor)?;
+            found = succeed(repo, manifest, found.id, monitor)?;
         }
         done.repaired.push(found);
     }
@@ -107,15 +102,9 @@ fn succeed(
     repo: &Repo,
     mut manifest: Manifest,
     id: SessionId,
-    options: &RepairOptions,
     monitor: &dyn Monitor,
 ) -> Result<SnapshotRepaired> {
-    let writer = Writer::begin(
-        repo.store.clone(),
-        repo.owner(&options.host, options.now),
-        1,
-        false,
-    )?;
+    let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, false)?;
     let mut mender = Mender::new(repo, &writer, id, monitor)?;
     mender.rewrite(&mut manifest)?;
     manifest.original = Some(id);
@@ -182,7 +171,7 @@ impl<'a> Mender<'a> {
         let mut cursor = trees::cursor(&reader, &manifest.root()?)?;
         let mut clean = None;
         loop {
-            monitor::carry_on(self.monitor)?;
+            self.repo.run().cancel().check()?;
             let ahead = cursor.segment_ahead().map(|ahead| ahead.map(|s| s.segment.id));
             match ahead {
                 Ok(Some(id)) if whole.contains(&id)? => {
@@ -226,7 +215,7 @@ impl<'a> Mender<'a> {
         let reader = Reader::beside(self.repo.store.clone(), self.writer, index_progress(self.monitor));
         let mut cursor = trees::cursor(&reader, &manifest.root()?)?;
         loop {
-            monitor::carry_on(self.monitor)?;
+            self.repo.run().cancel().check()?;
             match cursor.next() {
                 Ok(Some(mut item)) => {
                     if self.is_lost(&item.entry.content)? {

@@ -4,9 +4,9 @@
 
 use super::{Noted, ReplicateOptions, Replicated, note, noted, run, run_after};
 use crate::error::{Error, Result};
-use crate::monitor::{self, Monitor, Phase, Problem, Progress};
+use crate::monitor::{Monitor, Phase, Problem, Progress};
 use crate::repo::Repo;
-use crate::run::LocalDirs;
+use crate::run::{LocalDirs, RunContext};
 use chunkstore::PackId;
 use chunkstore::session::{self, Session};
 use chunkstore::threads;
@@ -15,7 +15,6 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether the user asked to stop.
@@ -60,6 +59,8 @@ pub struct Followers {
 
 struct AtWork {
     follower: Follower,
+    /// This one's part of the run.
+    run: RunContext,
     watch: Arc<FollowerWatch>,
     /// Told whether the backup has published.
     published: Sender<bool>,
@@ -82,14 +83,17 @@ impl Followers {
             let watch = Arc::new(FollowerWatch::default());
             let (first, shared, url) = (first.clone(), follow.clone(), follower.url.clone());
             let theirs = watch.clone();
+            let run = first.run().part();
+            let own = run.clone();
             let work = move || {
                 // Nobody takes it any more only when this one was given up.
-                let _ = end.send(work(&first, &url, &shared, &theirs, &wait));
+                let _ = end.send(work(&first, (&url, &own), &shared, &theirs, &wait));
             };
             // Nobody joins it: one that was given up may be waiting for its storage.
             let _running = threads::spawn("follower", work)?;
             Ok(AtWork {
                 follower,
+                run,
                 watch,
                 published,
                 ended,
@@ -105,16 +109,16 @@ impl Followers {
 
     /// Lets them bring what was published, if anything was, and waits for them. `snapshots` counts what the first
     /// replica has: one that was never reached lacks all of them.
-    pub fn finish(self, published: bool, snapshots: u64, monitor: &dyn Monitor) -> Vec<Followed> {
+    pub fn finish(self, published: bool, snapshots: u64) -> Vec<Followed> {
         for one in &self.at_work {
             // It may have failed already.
             let _ = one.published.send(published);
         }
         let deadline = Instant::now() + self.follow.wait;
-        let (follow, dirs) = (self.follow, self.dirs);
+        let dirs = self.dirs;
         let end = |one: AtWork| {
-            let ended = one.wait(deadline, monitor);
-            one.report(ended, published, snapshots, &follow, &dirs)
+            let ended = one.wait(deadline);
+            one.report(ended, published, snapshots, &dirs)
         };
         self.at_work.into_iter().map(end).collect()
     }
@@ -124,7 +128,7 @@ impl Followers {
     /// The backup failed: what is under way ends between two packs, and is not waited for longer than that takes.
     pub fn give_up(self) {
         for one in &self.at_work {
-            one.watch.stop.store(true, Relaxed);
+            one.run.cancel().cancel();
             // It may have failed already.
             let _ = one.published.send(false);
         }
@@ -138,28 +142,21 @@ impl Followers {
 
 impl AtWork {
     /// `None` for one that does not even stop.
-    fn wait(&self, deadline: Instant, monitor: &dyn Monitor) -> Option<Ended> {
+    fn wait(&self, deadline: Instant) -> Option<Ended> {
         loop {
             match self.ended.recv_timeout(LOOK) {
                 Ok(ended) => return Some(ended),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if monitor.interrupted() || Instant::now() >= deadline {
-                self.watch.stop.store(true, Relaxed);
+            if self.run.cancel().is_cancelled() || Instant::now() >= deadline {
+                self.run.cancel().cancel();
                 return self.ended.recv_timeout(GRACE).ok();
             }
         }
     }
 
-    fn report(
-        self,
-        ended: Option<Ended>,
-        published: bool,
-        snapshots: u64,
-        follow: &Follow,
-        dirs: &LocalDirs,
-    ) -> Followed {
+    fn report(self, ended: Option<Ended>, published: bool, snapshots: u64, dirs: &LocalDirs) -> Followed {
         let late = || Error::Late;
         let ended = ended.unwrap_or_else(|| Ended {
             done: Replicated::default(),
@@ -173,7 +170,7 @@ impl AtWork {
             (false, None) => snapshots,
         };
         let reached = match (ended.reached, before) {
-            (true, _) => follow.options.now,
+            (true, _) => self.run.now_secs(),
             (false, noted) => noted.map_or(0, |noted| noted.reached),
         };
         // A note that can't be kept is told by what can: the next listing asks the replica itself.
@@ -195,7 +192,7 @@ impl AtWork {
 
 fn work(
     first: &Repo,
-    url: &str,
+    (url, run_of_it): (&str, &RunContext),
     follow: &Follow,
     watch: &FollowerWatch,
     published: &Receiver<bool>,
@@ -210,14 +207,14 @@ fn work(
             true => None,
             false => Some(first.store.packs()?.into_keys().collect()),
         };
-        let to = first.open_replica(url)?;
+        let to = first.open_replica_for(url, run_of_it)?;
         let older = run(first, &to, &follow.options, watch, &mut ended.done);
         ended.reached = older.is_ok() || ended.done.behind > 0;
         if let Err(e) = older {
             ended.done.behind += u64::from(published.recv().unwrap_or(false));
             return Err(e);
         }
-        let ahead = carry_ahead(first, &to, known, follow, watch, published, &mut ended.done.bytes);
+        let ahead = carry_ahead(first, &to, known, published, &mut ended.done.bytes);
         let (has_published, before_it) = ahead?;
         if has_published {
             let before = std::mem::take(&mut ended.done);
@@ -248,17 +245,15 @@ fn carry_ahead(
     first: &Repo,
     to: &Repo,
     known: Option<HashSet<PackId>>,
-    follow: &Follow,
-    watch: &FollowerWatch,
     published: &Receiver<bool>,
     sent: &mut u64,
 ) -> Result<(bool, Before)> {
     let Some(mut known) = known else {
         return Ok((published.recv().unwrap_or(false), None));
     };
-    let owner = to.owner(&follow.options.host, follow.options.now);
+    let owner = to.owner();
     let mut before: Before = None;
-    let told = |_| monitor::carry_on(watch);
+    let told = |_| to.run().cancel().check();
     let ended = loop {
         match published.recv_timeout(AHEAD) {
             Ok(published) => break published,
@@ -289,7 +284,6 @@ impl Replicated {
 /// What a follower tells, kept for the end; what it shows meanwhile is the backup's.
 #[derive(Default)]
 struct FollowerWatch {
-    stop: AtomicBool,
     problems: Mutex<Vec<Problem>>,
 }
 
@@ -305,8 +299,5 @@ impl Monitor for FollowerWatch {
         if problems.len() < PROBLEMS && !problems.contains(problem) {
             problems.push(problem.clone());
         }
-    }
-    fn interrupted(&self) -> bool {
-        self.stop.load(Relaxed)
     }
 }

@@ -16,7 +16,6 @@ pub use note::{Noted, note, noted};
 use crate::error::{Error, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
-use crate::order;
 use crate::platform::{lock, private};
 use crate::references;
 use crate::repo::{Repo, index_progress};
@@ -42,10 +41,6 @@ pub struct ReplicateOptions {
     pub all: bool,
     /// Only say what would be brought.
     pub dry_run: bool,
-    /// Named in the sessions that this holds.
-    pub host: String,
-    /// Seconds since 1970.
-    pub now: i64,
 }
 
 /// What was done, kept up to date while it is done.
@@ -94,7 +89,7 @@ pub fn run_after(
         snapshots,
         newest,
         there,
-    } = lacking(from, to, options.all, order::at(options.now))?;
+    } = lacking(from, to, options.all, from.run().now)?;
     done.behind = snapshots.len() as u64;
     if options.dry_run {
         done.snapshots = done.behind;
@@ -104,7 +99,6 @@ pub fn run_after(
     let mut replication = Replication {
         from,
         to,
-        options,
         monitor,
         origin: None,
         session,
@@ -131,7 +125,6 @@ enum SnapshotOutcome {
 struct Replication<'a> {
     from: &'a Repo,
     to: &'a Repo,
-    options: &'a ReplicateOptions,
     monitor: &'a dyn Monitor,
     /// Opened when first needed, and again when a collection went over it.
     origin: Option<Origin>,
@@ -205,7 +198,7 @@ impl Replication<'_> {
         let Some(_alone) = self.alone(origin)? else {
             return Ok(SnapshotOutcome::Busy);
         };
-        let owner = self.to.owner(&self.options.host, self.options.now);
+        let owner = self.to.owner();
         let session = match self.session.take() {
             Some(session) => session,
             None => Session::begin(&self.to.store, &owner)?,
@@ -284,7 +277,7 @@ impl Replication<'_> {
         })?;
         let mut wanted = transfer::wanted(origin, &mut lacking)?;
         self.monitor.phase(Phase::Replicating);
-        let told = |bytes| monitor::sent(self.monitor, &self.bytes, bytes);
+        let told = |bytes| monitor::sent(self.monitor, self.to.run().cancel(), &self.bytes, bytes);
         let brought = transfer::transfer(
             origin,
             &self.to.store,

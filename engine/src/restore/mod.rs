@@ -108,8 +108,6 @@ pub struct RestoreOptions {
     pub verify: bool,
     /// Count, write nothing.
     pub dry_run: bool,
-    /// Threads that read and write; 0 is one for each processor, at most 8.
-    pub threads: usize,
     #[cfg(test)]
     pub changes: crate::fsmeta::Changes,
 }
@@ -127,7 +125,6 @@ impl RestoreOptions {
             permissions: Permissions::default(),
             verify: false,
             dry_run: false,
-            threads: 0,
             #[cfg(test)]
             changes: Default::default(),
         }
@@ -187,7 +184,7 @@ fn run_within(
     let chooser = Chooser::build(options)?;
     let source = ChunkSource::new(repo, monitor);
     let scope = Scope::find(&source, manifest, &root, options)?;
-    let shared = Shared::new(&source, options, &scope.base, monitor)?;
+    let shared = Shared::new(&source, options, &scope.base, (monitor, repo.run()))?;
     if !shared.narrowed() {
         shared.expect(root.files, root.bytes);
     }

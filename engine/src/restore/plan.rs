@@ -14,6 +14,7 @@ use super::write::RestoreWorker;
 use crate::entry::{DirPath, Entry, Kind, Trouble, join};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
+use crate::monitor::EntryChange;
 use crate::tree::{Cursor, Root};
 use crate::trees;
 use chunkstore::{ChunkId, Place as ChunkPlace, threads};
@@ -303,7 +304,7 @@ impl Planner<'_, '_> {
             shared.warn(&join(dir, &entry.name), why);
         }
         if shared.options.dry_run {
-            count_dry(shared, &entry, &action);
+            count_dry(shared, dir, &entry, &action);
             return Ok(());
         }
         let Some(slot) = slot else {
@@ -339,10 +340,12 @@ impl Planner<'_, '_> {
         };
         match decision {
             Ok(ConflictDecision::Put { name, action }) => return Ok(Some((name, action))),
-            Ok(ConflictDecision::Skip) if entry.kind == Kind::File => shared.skipped(&entry.meta),
+            Ok(ConflictDecision::Skip) if entry.kind == Kind::File => {
+                shared.skipped(&join(dir, &entry.name), &entry.meta);
+            }
             Ok(ConflictDecision::Equal) if entry.kind == Kind::File => {
                 shared.verified(true);
-                shared.unchanged(&entry.meta);
+                shared.unchanged(&join(dir, &entry.name), &entry.meta);
             }
             Ok(ConflictDecision::Skip | ConflictDecision::Equal) => {}
             Err(fault) => self.give_up(dir, entry, fault.apart()?),
@@ -369,9 +372,10 @@ fn nothing_to_restore(entry: &Entry) -> Option<&'static str> {
     }
 }
 
-fn count_dry(shared: &Shared<'_>, entry: &Entry, action: &Action) {
+fn count_dry(shared: &Shared<'_>, dir: &[u8], entry: &Entry, action: &Action) {
+    let path = join(dir, &entry.name);
     match (&entry.kind, action) {
-        (Kind::File, Action::Keep { .. }) => shared.unchanged(&entry.meta),
+        (Kind::File, Action::Keep { .. }) => return shared.unchanged(&path, &entry.meta),
         (Kind::File, _) => {
             shared.counts.files_restored.fetch_add(1, Relaxed);
             shared.counts.bytes_restored.fetch_add(entry.meta.size, Relaxed);
@@ -380,5 +384,6 @@ fn count_dry(shared: &Shared<'_>, entry: &Entry, action: &Action) {
             shared.counts.others.fetch_add(1, Relaxed);
         }
     }
+    shared.entry(&path, &entry.kind, EntryChange::Restored, entry.meta.size);
     shared.progress();
 }

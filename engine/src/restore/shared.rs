@@ -12,9 +12,10 @@ use crate::error::{Error, Result};
 use crate::fsmeta::{
     self, ApplyOptions, ApplyProblem, FileId, Owner, Owners, Target, TargetDir, TargetError,
 };
-use crate::monitor::{Monitor, Problem, ProblemKind, Progress};
+use crate::monitor::{EntryChange, Monitor, Problem, ProblemKind, Progress};
 use crate::platform::errno;
 use crate::platform::paths::to_bytes;
+use crate::run::RunContext;
 use chunkstore::descriptors;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ pub(super) struct RestoreCounts {
 pub(super) struct Shared<'a> {
     pub options: &'a RestoreOptions,
     pub monitor: &'a dyn Monitor,
+    run: &'a RunContext,
+    reports: bool,
     pub source: &'a ChunkSource<'a>,
     pub counts: RestoreCounts,
     /// `None` in a dry run into what does not exist.
@@ -72,7 +75,7 @@ impl<'a> Shared<'a> {
         source: &'a ChunkSource<'a>,
         options: &'a RestoreOptions,
         base: &[u8],
-        monitor: &'a dyn Monitor,
+        (monitor, run): (&'a dyn Monitor, &'a RunContext),
     ) -> Result<Shared<'a>> {
         let mut apply = ApplyOptions::for_this_process();
         if options.permissions == Permissions::Current {
@@ -81,6 +84,8 @@ impl<'a> Shared<'a> {
         Ok(Shared {
             options,
             monitor,
+            run,
+            reports: monitor.wants_entries(),
             source,
             counts: RestoreCounts::default(),
             target: open_target(options)?,
@@ -185,10 +190,10 @@ impl<'a> Shared<'a> {
 
     /// Threads that read and write: as many as there are cores, or reads that the storage does well to have under way.
     pub fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
-        descriptors::threads(match self.options.threads {
-            0 => cores().max(self.source.reader().store().remote().max_concurrency()),
-            given => given,
+        let remote = self.source.reader().store().remote();
+        descriptors::threads(match self.run.threads {
+            Some(given) => given.get(),
+            None => self.run.threads(8).max(remote.max_concurrency()),
         })
     }
 
@@ -323,7 +328,7 @@ impl<'a> Shared<'a> {
 
     /// No new work is begun.
     pub fn stopping(&self) -> bool {
-        self.failed.load(Relaxed) || self.monitor.interrupted()
+        self.failed.load(Relaxed) || self.run.cancel().is_cancelled()
     }
 
     /// Why the run ends, if it does.
@@ -332,10 +337,7 @@ impl<'a> Shared<'a> {
             // Taken by an earlier check, the error is on its way up already.
             return Err(self.failure.lock().take().unwrap_or(Error::Interrupted));
         }
-        match self.monitor.interrupted() {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        }
+        Ok(self.run.cancel().check()?)
     }
 
     pub fn expect(&self, files: u64, bytes: u64) {
@@ -355,17 +357,30 @@ impl<'a> Shared<'a> {
     }
 
     /// A chosen file is in the target already as it is recorded.
-    pub fn unchanged(&self, meta: &Meta) {
+    pub fn unchanged(&self, path: &[u8], meta: &Meta) {
         self.counts.files_unchanged.fetch_add(1, Relaxed);
         self.counts.bytes_unchanged.fetch_add(meta.size, Relaxed);
-        self.skipped(meta);
+        self.left(meta);
+        self.entry(path, &Kind::File, EntryChange::Unchanged, meta.size);
     }
 
     /// A chosen file is left as it is in the target.
-    pub fn skipped(&self, meta: &Meta) {
+    pub fn skipped(&self, path: &[u8], meta: &Meta) {
+        self.left(meta);
+        self.entry(path, &Kind::File, EntryChange::Skipped, meta.size);
+    }
+
+    fn left(&self, meta: &Meta) {
         self.counts.files_skipped.fetch_add(1, Relaxed);
         self.counts.bytes_skipped.fetch_add(meta.size, Relaxed);
         self.progress();
+    }
+
+    /// Reports what became of an entry, `path` in the generation, if somebody wants to know.
+    pub fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
+        if self.reports {
+            self.monitor.entry(path, kind, change, size);
+        }
     }
 
     pub fn progress(&self) {

@@ -12,6 +12,7 @@ use super::window::{FilePart, Frame, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
 use crate::fsmeta::{AsFd, At, FileId, TargetDir, stat_fd};
+use crate::monitor::EntryChange;
 use chunkstore::descriptors::{self, Permit};
 use chunkstore::frame::Decoder;
 use chunkstore::pack::Class;
@@ -330,7 +331,9 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
             return;
         }
         match self.try_loose(job) {
-            Ok(()) if job.is_kept() && job.kind == Kind::File => self.shared.unchanged(&job.meta),
+            Ok(()) if job.is_kept() && job.kind == Kind::File => {
+                self.shared.unchanged(&job.path(), &job.meta)
+            }
             Ok(()) if job.is_kept() => self.restored(job),
             Ok(()) => {}
             Err(fault) => {
@@ -439,6 +442,8 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         } else {
             counts.others.fetch_add(1, Relaxed);
         }
+        self.shared
+            .entry(&job.path(), &job.kind, EntryChange::Restored, job.meta.size);
     }
 
     /// Counts and tells that the job is given up.

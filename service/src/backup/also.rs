@@ -1,5 +1,6 @@
 //! The replicas that follow a backup.
 
+use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::resolve::{self, Location};
@@ -16,8 +17,7 @@ pub fn followers(context: &Context, names: &[String], first: &Location) -> Resul
     for name in names {
         let url = context.remote(name)?.url;
         if url == first {
-            let why = format!("--also {name}: that is the repository itself");
-            return Err(Failure::usage(why));
+            return Err(Cause::AlsoIsFirst { name: name.clone() }.into());
         }
         if !followers.iter().any(|known| known.url == url) {
             let name = name.clone();
@@ -28,20 +28,16 @@ pub fn followers(context: &Context, names: &[String], first: &Location) -> Resul
 }
 
 /// Starts them beside the backup; `wait` is how long they may go on once it has ended.
-pub fn start(
-    context: &Context,
-    wait: Span,
-    first: &Arc<Repo>,
-    followers: Vec<Follower>,
-) -> Result<Followers, Failure> {
+pub fn start(wait: Span, first: &Arc<Repo>, followers: Vec<Follower>) -> Result<Followers, Failure> {
     let wait = SignedDuration::try_from(wait);
-    let wait = wait.map_err(|e| Failure::usage(format!("--also-wait: {e}")))?;
+    let wait = wait.map_err(|e| Cause::OptionValue {
+        option: "--also-wait",
+        why: e.to_string(),
+    })?;
     let follow = Follow {
         options: ReplicateOptions {
             all: false,
             dry_run: false,
-            host: context.host()?,
-            now: context.now_secs(),
         },
         wait: Duration::try_from(wait).unwrap_or_default(),
     };

@@ -1,6 +1,7 @@
 //! The patterns of lists of files: `*` and `?` stay within a component, `**` is any number of directories. Names are
 //! bytes, so one that is not UTF-8 is matched like every other.
 
+use crate::catalogue::Cause;
 use crate::failure::Failure;
 use engine::platform::paths::{from_bytes, name_bytes};
 use std::path::{Path, PathBuf};
@@ -16,8 +17,8 @@ pub fn matching(pattern: &[u8], found: &mut Vec<PathBuf>) -> Result<(), Failure>
         .map(Part::parse)
         .collect::<Option<_>>()
         .ok_or_else(|| {
-            let shown = String::from_utf8_lossy(pattern);
-            Failure::usage(format!("the pattern '{shown}': a '[' without its ']'"))
+            let pattern = String::from_utf8_lossy(pattern).into_owned();
+            Cause::UnclosedBracket { pattern }
         })?;
     let start = match pattern.first() {
         Some(b'/') => Path::new("/"),

@@ -23,6 +23,7 @@ use engine::platform::process;
 pub use engine::replicate::Followed as FollowerReport;
 use engine::replicate::Follower;
 use engine::repo::{self, Repo};
+use engine::run::RunContext;
 use engine::select::{self, Filter};
 use engine::{SessionId, order};
 use jiff::{SignedDuration, Span, Timestamp};
@@ -166,6 +167,11 @@ pub(crate) fn perform(
     face: &dyn Face,
 ) -> Result<Report, Failure> {
     let mut options = options(context, &request)?;
+    let own = RunContext {
+        host: machine::host(request.host.as_deref(), &context.env)?,
+        user: process::user_name(),
+        ..context.run()?
+    };
     let mut stream = RunningInput::of(&request.input)?;
     let followers = also::followers(context, &request.also, location)?;
     if let Input::Files { paths, lists } = &request.input {
@@ -174,8 +180,8 @@ pub(crate) fn perform(
         options.own = own_places(context, location, &followers)?;
     }
     let mut begun = None;
-    let repo = context.open_while(location, face, &mut || {
-        begun = stream.is_none().then(|| run::begin(&options)).transpose()?;
+    let repo = context.open_while(location, &own, face, &mut || {
+        begun = stream.is_none().then(|| run::begin(&options, &own)).transpose()?;
         Ok(())
     })?;
     let repo = Arc::new(repo);
@@ -185,7 +191,7 @@ pub(crate) fn perform(
     }
     let step = Step::start(face, Activity::Backup)?;
     let with_replicas = !followers.is_empty();
-    let followers = also::start(context, request.also_wait, &repo, followers)?;
+    let followers = also::start(request.also_wait, &repo, followers)?;
     let done = match (begun, &mut stream) {
         (Some(begun), _) => run::run_begun(&repo, &options, begun, &step),
         (None, stream) => {
@@ -208,7 +214,7 @@ pub(crate) fn perform(
         false => 0,
         true => repo.snapshots()?.0.len() as u64,
     };
-    let replicas = followers.finish(done.snapshot.is_some(), snapshots, &step);
+    let replicas = followers.finish(done.snapshot.is_some(), snapshots);
     let lost_files = match done.parent.filter(|_| with_loss) {
         Some(parent) => LostFiles::between(&repo.manifest(parent)?.summary, &done.summary),
         None => None,
@@ -222,11 +228,9 @@ pub(crate) fn perform(
 }
 
 fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, Failure> {
-    let host = machine::host(request.host.as_deref(), &context.env)?;
-    let options = run::BackupOptions::new(Vec::new(), &host, context.now.timestamp());
+    let options = run::BackupOptions::new(Vec::new());
     Ok(run::BackupOptions {
         filter: request.filter.clone(),
-        user: process::user_name(),
         tags: request.tags.clone(),
         description: request.description.clone(),
         time: request.time,

@@ -2,9 +2,9 @@
 //! in which they were given does not make another set of sources).
 
 use super::glob::matching;
+use crate::catalogue::{Cause, Unfit};
 use crate::failure::Failure;
 use crate::paths::absolute;
-use crate::status::Status;
 use engine::platform::paths::from_bytes;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -60,10 +60,7 @@ pub fn collect(paths: &[OsString], lists: &SourceLists) -> Result<CollectedSourc
     sources.sort();
     sources.dedup();
     match sources.is_empty() {
-        true => Err(Failure::new(
-            Status::Incomplete,
-            "nothing to back up: the lists of files name none; no snapshot was made",
-        )),
+        true => Err(Cause::NoSourceListed.into()),
         false => Ok(CollectedSources {
             paths: sources,
             followed,
@@ -86,14 +83,16 @@ fn read_list(file: &Path) -> Result<Vec<u8>, Failure> {
         true => read(&mut std::io::stdin().lock(), &mut bytes),
         false => File::open(file).and_then(|mut file| read(&mut file, &mut bytes)),
     };
-    let shown = file.display();
-    done.map_err(|e| Failure::usage(format!("can't read the list of files {shown}: {e}")))?;
+    let unfit = |why: Unfit| Cause::ListUnreadable {
+        list: file.display().to_string(),
+        why,
+    };
+    done.map_err(|e| unfit(e.into()))?;
     if bytes.len() as u64 > LIST_MAX {
-        return Err(Failure::usage(format!("the list of files {shown} is too long")));
+        return Err(unfit(Unfit::TooLong { most: LIST_MAX }).into());
     }
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        let why = "is UTF-16; save it as UTF-8";
-        return Err(Failure::usage(format!("the list of files {shown} {why}")));
+        return Err(unfit(Unfit::Utf16).into());
     }
     Ok(bytes)
 }
@@ -137,6 +136,7 @@ fn expand(line: &[u8], found: &mut Vec<PathBuf>) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::Status;
 
     fn collected(line: &str) -> Result<Vec<String>, Failure> {
         let (mut paths, mut lists) = (Vec::new(), SourceLists::default());
@@ -198,7 +198,7 @@ mod tests {
             Status::Incomplete
         );
         let missing = collected(&format!("--files-from {}", at("no-list"))).unwrap_err();
-        assert!(missing.status == Status::BadSettings && missing.message.contains("no-list"));
+        assert!(missing.status == Status::BadSettings && missing.message().contains("no-list"));
         std::fs::write(&list, "/a/[\n").unwrap();
         assert_eq!(
             collected(&format!("--files-from {list}")).unwrap_err().status,

@@ -2,8 +2,8 @@
 //! the read fail, so that half of a dump never becomes a snapshot.
 
 use super::sources::SourceLists;
+use crate::catalogue::{Cause, Unfit};
 use crate::failure::Failure;
-use crate::status::Status;
 use engine::platform::child;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -49,9 +49,7 @@ impl RunningInput {
             .filter(|part| !part.is_empty())
             .peekable();
         if parts.peek().is_none() || parts.any(|part| part == b"." || part == b"..") || name.contains(&0) {
-            return Err(Failure::usage(
-                "--stdin-filename must be the name or path of a file",
-            ));
+            return Err(Cause::StreamName.into());
         }
         let from = From::Nothing;
         Ok(Some(RunningInput { name, from }))
@@ -73,20 +71,15 @@ impl RunningInput {
 }
 
 fn start(words: &[OsString]) -> Result<From, Failure> {
-    let (program, arguments) = words
-        .split_first()
-        .ok_or_else(|| Failure::usage("--stdin-from-command needs a command"))?;
-    let failed = |e: &dyn std::fmt::Display| {
-        let program = program.to_string_lossy();
-        Failure::new(
-            Status::Failed,
-            format!("can't run {program}: {e}; no snapshot was made"),
-        )
+    let (program, arguments) = words.split_first().ok_or(Cause::NoCommand)?;
+    let failed = |why: Unfit| Cause::CannotRun {
+        program: program.to_string_lossy().into_owned(),
+        why,
     };
-    let mut command = child::command(program).map_err(|e| failed(&e))?;
+    let mut command = child::command(program).map_err(|e| failed(e.into()))?;
     command.args(arguments).stdout(Stdio::piped());
-    let mut child = child::start(move || command.spawn()).map_err(|e| failed(&e))?;
-    let out = child.stdout.take().ok_or_else(|| failed(&"it has no output"))?;
+    let mut child = child::start(move || command.spawn()).map_err(|e| failed(e.into()))?;
+    let out = child.stdout.take().ok_or_else(|| failed(Unfit::NoOutput))?;
     Ok(From::Running { child, out })
 }
 
@@ -135,6 +128,7 @@ impl Drop for RunningInput {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::Status;
 
     fn started(words: &[&str]) -> Result<RunningInput, Failure> {
         let input = Input::Command {
@@ -147,7 +141,7 @@ mod tests {
     }
 
     fn output(words: &[&str]) -> io::Result<String> {
-        let mut input = started(words).map_err(|f| io::Error::other(f.message))?;
+        let mut input = started(words).map_err(|f| io::Error::other(f.message()))?;
         let mut text = String::new();
         input.read_to_string(&mut text).map(|_| text)
     }

@@ -67,9 +67,9 @@ impl BackupFiles {
     /// Opens what a row is about: in the repository that was asked for, or else in that of the row's first destination.
     pub fn open(context: &Context, row: &HistoryRow, face: &dyn Face) -> Result<BackupFiles, Failure> {
         let Some(hex) = &row.snapshot else {
-            return Err(Failure::new(Status::Failed, words::no_snapshot(&row.id)));
+            return Err(Failure::of_runs(Status::Failed, words::no_snapshot(&row.id)));
         };
-        let gone = || Failure::new(Status::Failed, words::snapshot_gone(hex));
+        let gone = || Failure::of_runs(Status::Failed, words::snapshot_gone(hex));
         let id = SessionId::from_hex(hex).ok_or_else(gone)?;
         let first = row.destinations.first();
         let first = first.filter(|first| context.settings.remote(&first.name).is_some());
@@ -99,7 +99,7 @@ impl BackupFiles {
         let Some(old) = &self.old else {
             return self.merge(&mut std::iter::empty(), FileStatus::New, each);
         };
-        let no_thread = |e| Failure::new(Status::Failed, format!("no thread could be started: {e}"));
+        let no_thread = |e| Failure::of_runs(Status::Failed, format!("no thread could be started: {e}"));
         std::thread::scope(|scope| {
             let (send, differing) = sync_channel(AHEAD);
             let thread = std::thread::Builder::new().name("diff".to_string());

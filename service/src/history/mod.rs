@@ -21,7 +21,7 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
-use crate::schedule::Cause;
+use crate::schedule::RunCause;
 use crate::status::Status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -71,7 +71,7 @@ impl JobKind {
     }
 }
 
-/// One job. Words are those of [`JobKind`], [`Cause`] and [`Status`]; a row of a later version may have others.
+/// One job. Words are those of [`JobKind`], [`RunCause`] and [`Status`]; a row of a later version may have others.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HistoryRow {
@@ -138,7 +138,7 @@ fn is_zero(n: &u64) -> bool {
 pub struct JobInfo {
     pub kind: JobKind,
     pub set: Option<String>,
-    pub cause: Cause,
+    pub cause: RunCause,
     pub slot: Option<Timestamp>,
     pub sources: Vec<String>,
     pub target: Option<String>,
@@ -150,7 +150,7 @@ impl JobInfo {
         JobInfo {
             kind,
             set: None,
-            cause: Cause::Manual,
+            cause: RunCause::Manual,
             slot: None,
             sources: Vec::new(),
             target: None,

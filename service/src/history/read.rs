@@ -3,6 +3,7 @@
 
 use super::journal::{Journal, ROW_MAX};
 use super::{HistoryRow, month_of};
+use crate::catalogue::Action;
 use crate::failure::Failure;
 use crate::status::Status;
 use std::collections::BTreeSet;
@@ -56,7 +57,7 @@ pub struct HistoryPage {
 impl Journal {
     /// Newest first; those that run now come before all others.
     pub fn rows(&self, query: &HistoryQuery) -> Result<HistoryPage, Failure> {
-        let failed = |e: io::Error| Failure::io("can't read the history in", self.dir(), &e);
+        let failed = |e: io::Error| Failure::system(Action::Read, self.dir(), &e);
         // Where nothing can be written the rows of killed jobs stay as they are, and are left out.
         let _ = self.settle();
         let mut page = HistoryPage::default();
@@ -101,7 +102,7 @@ impl Journal {
         let found = self.rows(&query)?.rows;
         match <[HistoryRow; 1]>::try_from(found) {
             Ok([row]) => Ok(row),
-            Err(rows) => Err(Failure::new(
+            Err(rows) => Err(Failure::of_runs(
                 Status::Failed,
                 super::words::not_one_row(id, rows.len()),
             )),

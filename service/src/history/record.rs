@@ -4,15 +4,15 @@
 use super::journal::{Journal, LiveRow};
 use super::problems::ProblemLog;
 use super::{HistoryRow, JobInfo, words};
+use crate::catalogue::{Question, Warning};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Watch};
 use crate::failure::Failure;
-use crate::machine::NOWHERE;
 use crate::removal::Decisions;
 use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
-use engine::entry::Trouble;
-use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::entry::{Kind, Trouble};
+use engine::monitor::{EntryChange, Monitor, Phase, Problem, ProblemKind, Progress};
 use engine::platform::errno::error;
 use engine::run::CancelToken;
 use jiff::Timestamp;
@@ -90,8 +90,8 @@ impl<'a> Recorder<'a> {
         let start = context.now.timestamp();
         let (row, live, failed) = match journal.begin(job, start) {
             Ok((row, live)) => (row, Some(live), None),
-            // Where there is no home directory, nobody looks for a history.
-            Err(_) if dirs.state.starts_with(NOWHERE) => (job.row(start), None, Some(String::new())),
+            // Where no state directory can be made, nobody looks for a history; who needs one says so.
+            Err(_) if !dirs.state.is_dir() => (job.row(start), None, Some(String::new())),
             Err(e) => (job.row(start), None, Some(words::in_dir(journal.dir(), &e))),
         };
         Ok(Recorder {
@@ -129,7 +129,7 @@ impl<'a> Recorder<'a> {
         row.bytes = self.tape.bytes.load(Relaxed);
         let done = match done {
             Err(failure) if failure.status == Status::Interrupted && self.tape.stopped.load(Relaxed) => {
-                Err(Failure::new(Status::Interrupted, words::stopped()))
+                Err(Failure::of_runs(Status::Interrupted, words::stopped()))
             }
             done => done,
         };
@@ -142,7 +142,7 @@ impl<'a> Recorder<'a> {
         let status = match &done {
             Ok(report) => ending(report, &mut row),
             Err(failure) => {
-                row.message = Some(failure.message.clone());
+                row.message = Some(failure.message());
                 failure.status
             }
         };
@@ -170,7 +170,7 @@ impl<'a> Recorder<'a> {
             let why = words::not_kept(&words::in_dir(self.journal.dir(), &e));
             face.notice(&Notice::Warning {
                 during: "history",
-                why: &why,
+                warning: &Warning::OfRuns { text: why },
             });
         }
         Recorded { done, row, stopped }
@@ -184,7 +184,6 @@ impl<'a> Recorder<'a> {
         let recording = RecordingFace {
             face,
             tape: &self.tape,
-            cancel: self.cancel,
         };
         std::thread::scope(|scope| {
             let look = std::thread::Builder::new().name("stop".to_string());
@@ -228,11 +227,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Why a job is incomplete in which this is the only kind of problem.
 fn reason(what: &ProblemKind) -> Option<&'static str> {
-    use std::io::ErrorKind as Kind;
+    use std::io::ErrorKind;
     let of = |errno: i32| match error(errno).kind() {
-        Kind::PermissionDenied => Status::AccessDenied,
-        Kind::StorageFull | Kind::QuotaExceeded => Status::OutOfSpace,
-        Kind::OutOfMemory => Status::OutOfMemory,
+        ErrorKind::PermissionDenied => Status::AccessDenied,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Status::OutOfSpace,
+        ErrorKind::OutOfMemory => Status::OutOfMemory,
         _ => Status::Failed,
     };
     let status = match what {
@@ -254,7 +253,6 @@ fn reason(what: &ProblemKind) -> Option<&'static str> {
 struct RecordingFace<'a> {
     face: &'a dyn Face,
     tape: &'a Tape,
-    cancel: &'a CancelToken,
 }
 
 impl Face for RecordingFace<'_> {
@@ -266,7 +264,7 @@ impl Face for RecordingFace<'_> {
         self.face.can_confirm()
     }
 
-    fn confirm(&self, question: &str) -> Result<bool, Failure> {
+    fn confirm(&self, question: &Question) -> Result<bool, Failure> {
         self.face.confirm(question)
     }
 
@@ -290,7 +288,6 @@ impl Face for RecordingFace<'_> {
         Ok(Box::new(RecordingWatch {
             watch: self.face.start(activity)?,
             tape: self.tape,
-            cancel: self.cancel,
         }))
     }
 }
@@ -298,7 +295,6 @@ impl Face for RecordingFace<'_> {
 struct RecordingWatch<'a> {
     watch: Box<dyn Watch + 'a>,
     tape: &'a Tape,
-    cancel: &'a CancelToken,
 }
 
 impl Watch for RecordingWatch<'_> {
@@ -327,7 +323,15 @@ impl Monitor for RecordingWatch<'_> {
         self.watch.problem(problem);
     }
 
-    fn interrupted(&self) -> bool {
-        self.watch.interrupted() || self.cancel.is_cancelled()
+    fn wants_entries(&self) -> bool {
+        self.watch.wants_entries()
+    }
+
+    fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
+        self.watch.entry(path, kind, change, size);
+    }
+
+    fn wants_totals(&self) -> bool {
+        self.watch.wants_totals()
     }
 }

@@ -72,8 +72,8 @@ fn newest_first_across_months() {
     assert!(page.more && page.rows == [rows[2].clone(), rows[1].clone()]);
     assert_eq!(journal.row("latest").unwrap(), rows[2]);
     assert_eq!(journal.row("20261031").unwrap(), rows[0]);
-    assert!(journal.row("202611").unwrap_err().message.contains("several"));
-    assert!(journal.row("2025").unwrap_err().message.contains("no row"));
+    assert!(journal.row("202611").unwrap_err().message().contains("several"));
+    assert!(journal.row("2025").unwrap_err().message().contains("no row"));
 }
 
 #[test]
@@ -134,14 +134,14 @@ fn killed_is_interrupted_once() {
         let interrupted = journal.row("latest").unwrap();
         assert_eq!(interrupted.status, "incomplete");
         assert_eq!(interrupted.reason.as_deref(), Some("interrupted"));
-        assert_eq!(ids(&journal, 10), [row.id.clone()]);
+        assert_eq!(ids(&journal, 10), std::slice::from_ref(&row.id));
         assert!(!file.exists() && !journal.is_asked_to_stop(&row.id));
         // Killed between writing the row and removing this one.
         fs::write(&file, &kept).unwrap();
     }
     // Cut short, as a power cut leaves it.
     fs::write(&file, &kept[..20]).unwrap();
-    assert_eq!(ids(&journal, 10), [row.id.clone()]);
+    assert_eq!(ids(&journal, 10), std::slice::from_ref(&row.id));
     assert!(!file.exists());
 }
 
@@ -260,16 +260,16 @@ fn a_job_is_stopped_from_elsewhere() {
     let Recorded { done, row, stopped } = recorder.run(
         &Nobody,
         |face| -> Result<(), Failure> {
-            let step = Step::start(face, Activity::Backup)?;
+            let _step = Step::start(face, Activity::Backup)?;
             journal.ask_to_stop(&journal.running().unwrap()[0].id).unwrap();
-            while !step.interrupted() {
+            while !context.cancel().is_cancelled() {
                 std::thread::yield_now();
             }
             Err(engine::Error::Interrupted.into())
         },
         |(), _| Status::Completed,
     );
-    assert!(stopped && done.unwrap_err().message.contains("dedup stop"));
+    assert!(stopped && done.unwrap_err().message().contains("dedup stop"));
     assert_eq!(row.reason.as_deref(), Some("interrupted"));
     assert!(journal.running().unwrap().is_empty());
 }

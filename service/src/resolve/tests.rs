@@ -65,7 +65,7 @@ fn which_repository() {
         );
     }
     let both = url(&[], &[env, ("DEDUP_REPOSITORY_FILE", file)]).unwrap_err();
-    assert!(both.status == Status::BadSettings && both.message.contains("DEDUP_REPOSITORY_FILE"));
+    assert!(both.status == Status::BadSettings && both.message().contains("DEDUP_REPOSITORY_FILE"));
     assert_eq!(
         url(&["--repository-file", "/no/such"], &[]).unwrap_err().status,
         Status::BadSettings
@@ -154,12 +154,12 @@ fn what_opens() {
     )
     .unwrap_err();
     assert!(
-        two.status == Status::BadSettings && two.message.contains("DEDUP_PASSWORD and DEDUP_PASSWORD_FILE"),
+        two.status == Status::BadSettings && two.message().contains("DEDUP_PASSWORD and DEDUP_PASSWORD_FILE"),
         "{two:?}"
     );
     for fd in ["x", "-1", "1.0"] {
         let bad = opening(&global(&[]), &Env::of(&[("DEDUP_PASSWORD_FD", fd)]), &ELSEWHERE).unwrap_err();
-        assert!(bad.status == Status::BadSettings && bad.message.contains("DEDUP_PASSWORD_FD"));
+        assert!(bad.status == Status::BadSettings && bad.message().contains("DEDUP_PASSWORD_FD"));
     }
 }
 
@@ -278,5 +278,5 @@ fn a_tilde_is_the_home_directory_wherever_a_path_is_given() {
     );
     assert_eq!(url(&["-r", "~/repo"], &[]).unwrap().0, home("repo"));
     let missing = url(&["--repository-file", "~/no/such"], &[]).unwrap_err();
-    assert!(missing.message.contains("/home/u/no/such"), "{missing:?}");
+    assert!(missing.message().contains("/home/u/no/such"), "{missing:?}");
 }

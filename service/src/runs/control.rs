@@ -3,6 +3,7 @@
 
 use super::state::{self, Pause};
 use super::words;
+use crate::catalogue::Action;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::history::HistoryRow;
@@ -21,7 +22,7 @@ pub fn pause(context: &Context, span: Span) -> Result<Zoned, Failure> {
         .checked_add(span)
         .ok()
         .filter(|until| *until > context.now);
-    let until = until.ok_or_else(|| Failure::usage(words::pause_too_long()))?;
+    let until = until.ok_or_else(|| Failure::of_runs(Status::BadSettings, words::pause_too_long()))?;
     let pause = Pause {
         from: context.now.timestamp(),
         until: until.timestamp(),
@@ -66,7 +67,7 @@ impl StopReport {
 
 pub fn stop(context: &Context, request: &StopRequest) -> Result<StopReport, Failure> {
     let journal = Journal::of(&context.dirs()?);
-    let failed = |e: std::io::Error| Failure::io("can't use the history in", journal.dir(), &e);
+    let failed = |e: std::io::Error| Failure::system(Action::Use, journal.dir(), &e);
     let running = journal.running().map_err(failed)?;
     let is_meant =
         |row: &HistoryRow, name: &String| row.set.as_ref() == Some(name) || row.id.starts_with(name);
@@ -75,7 +76,7 @@ pub fn stop(context: &Context, request: &StopRequest) -> Result<StopReport, Fail
         .iter()
         .find(|name| !running.iter().any(|row| is_meant(row, name)))
     {
-        return Err(Failure::new(Status::Failed, words::nothing_runs(name)));
+        return Err(Failure::of_runs(Status::Failed, words::nothing_runs(name)));
     }
     let chosen = running.into_iter().filter(|row| match request.names.is_empty() {
         true => row.kind == JobKind::Backup.word(),

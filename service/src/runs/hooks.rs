@@ -62,12 +62,12 @@ pub fn run(hook: Hook, set: &SetTable, info: &HookInfo<'_>, stop: &dyn Fn() -> b
         return Ok(());
     };
     let limit = set.run_timeout.map_or(TIMEOUT, |lapse| lapse.0);
-    let failed = |status, why: String| Failure::new(status, words::hook_failed(hook, &why));
+    let failed = |status, why: String| Failure::of_runs(status, words::hook_failed(hook, &why));
     let started = start(text, info).and_then(|child| wait(child, limit, stop));
     match started.map_err(|e| failed(Status::Failed, e.to_string()))? {
         Ended::Exit(status) if status.success() => Ok(()),
         Ended::Exit(status) if hook == Hook::Before && status.code() == Some(NOT_NOW) => {
-            Err(Failure::new(Status::NotRun, words::not_now(hook)))
+            Err(Failure::of_runs(Status::NotRun, words::not_now(hook)))
         }
         Ended::Exit(status) => Err(failed(Status::Failed, status.to_string())),
         Ended::TimedOut => Err(failed(Status::Failed, words::timed_out(limit))),
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(status(""), Ok(()));
         let failure = run_before("exit 3", minute, &|| false).unwrap_err();
         assert!(
-            failure.message.contains("run-before") && failure.message.contains('3'),
+            failure.message().contains("run-before") && failure.message().contains('3'),
             "{failure:?}"
         );
     }
@@ -156,7 +156,7 @@ mod tests {
         let text = format!("(sleep 2; touch '{}') & sleep 3600", mark.display());
         let failure = run_before(&text, Duration::from_millis(300), &|| false).unwrap_err();
         assert!(
-            failure.status == Status::Failed && failure.message.contains("longer"),
+            failure.status == Status::Failed && failure.message().contains("longer"),
             "{failure:?}"
         );
         let failure = run_before("sleep 3600", Duration::from_secs(3600), &|| true).unwrap_err();

@@ -14,11 +14,12 @@ pub mod status;
 pub mod words;
 
 use crate::backup;
+use crate::catalogue::Warning;
 use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::history::HistoryRow;
-use crate::schedule::{Cause, DueRun, Verdict, verdict};
+use crate::schedule::{DueRun, RunCause, Verdict, verdict};
 use crate::settings::schedule::Schedule;
 use crate::settings::tables::SetTable;
 use crate::status::Status;
@@ -54,7 +55,7 @@ pub enum WhichSets {
 #[derive(Debug)]
 pub struct SetReport {
     pub set: String,
-    pub cause: Cause,
+    pub cause: RunCause,
     pub start: Timestamp,
     pub status: Status,
     /// Its row in the history, if it has one.
@@ -79,7 +80,7 @@ pub fn run(
     each: &mut dyn FnMut(&SetReport) -> Result<(), Failure>,
 ) -> Result<Report, Failure> {
     if context.options.names_repository() {
-        return Err(Failure::usage(words::repository_given()));
+        return Err(Failure::of_runs(Status::BadSettings, words::repository_given()));
     }
     let dirs = context.dirs()?;
     let mut report = Report::default();
@@ -119,9 +120,13 @@ fn chosen<'a>(context: &'a Context, which: &'a WhichSets) -> Result<Vec<&'a str>
     let settings = &context.settings;
     match which {
         WhichSets::Due => Ok(settings.set_names()),
-        WhichSets::All if settings.sets.0.is_empty() => Err(Failure::usage(words::no_sets())),
+        WhichSets::All if settings.sets.0.is_empty() => {
+            Err(Failure::of_runs(Status::BadSettings, words::no_sets()))
+        }
         WhichSets::All => Ok(settings.set_names()),
-        WhichSets::Named(names) if names.is_empty() => Err(Failure::usage(words::names_or_all())),
+        WhichSets::Named(names) if names.is_empty() => {
+            Err(Failure::of_runs(Status::BadSettings, words::names_or_all()))
+        }
         WhichSets::Named(names) => {
             let mut chosen: Vec<&str> = Vec::new();
             for name in names {
@@ -150,7 +155,7 @@ impl SetRun<'_> {
         self.set.schedule.as_ref().unwrap_or(&Schedule::Manual)
     }
 
-    fn report(&self, cause: Cause, status: Status) -> SetReport {
+    fn report(&self, cause: RunCause, status: Status) -> SetReport {
         SetReport {
             set: self.name.to_string(),
             cause,
@@ -162,7 +167,7 @@ impl SetRun<'_> {
         }
     }
 
-    fn failed(&self, cause: Cause, failure: Failure) -> SetReport {
+    fn failed(&self, cause: RunCause, failure: Failure) -> SetReport {
         SetReport {
             status: failure.status,
             failure: Some(failure),
@@ -171,30 +176,35 @@ impl SetRun<'_> {
     }
 
     fn warn(&self, why: &str) {
-        self.face.notice(&Notice::Warning { during: "run", why });
+        self.face.notice(&Notice::Warning {
+            during: "run",
+            warning: &Warning::OfRuns {
+                text: why.to_string(),
+            },
+        });
     }
 
     /// Runs the set because somebody asked for it.
     fn now(&self, request: &Request) -> SetReport {
         if request.dry_run {
-            return self.report(Cause::Manual, Status::Completed);
+            return self.report(RunCause::Manual, Status::Completed);
         }
         let _lock = loop {
             match self.lock() {
                 Some(lock) => break lock,
                 None if !request.wait => {
-                    let why = Failure::new(Status::Busy, words::busy(self.name));
-                    return self.failed(Cause::Manual, why);
+                    let why = Failure::of_runs(Status::Busy, words::busy(self.name));
+                    return self.failed(RunCause::Manual, why);
                 }
                 None if self.context.cancel().is_cancelled() => {
-                    return self.failed(Cause::Manual, engine::Error::Interrupted.into());
+                    return self.failed(RunCause::Manual, engine::Error::Interrupted.into());
                 }
                 None => std::thread::sleep(LOOK),
             }
         };
         let known = state::load(self.dirs, self.name);
         let known = known.unwrap_or_else(|failure| {
-            self.warn(&words::not_noted(self.name, &failure.message));
+            self.warn(&words::not_noted(self.name, &failure.message()));
             None
         });
         let at = self.now.timestamp();
@@ -209,7 +219,7 @@ impl SetRun<'_> {
     fn if_due(&self, dry_run: bool) -> Option<SetReport> {
         match self.due(dry_run) {
             Ok(done) => done,
-            Err(failure) => Some(self.failed(Cause::Regular, failure)),
+            Err(failure) => Some(self.failed(RunCause::Regular, failure)),
         }
     }
 
@@ -310,7 +320,7 @@ impl SetRun<'_> {
 
     fn save(&self, state: &SetState) {
         if let Err(failure) = state::save(self.dirs, self.name, state) {
-            self.warn(&words::not_noted(self.name, &failure.message));
+            self.warn(&words::not_noted(self.name, &failure.message()));
         }
     }
 }

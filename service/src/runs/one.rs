@@ -11,9 +11,8 @@ use crate::history::journal::Journal;
 use crate::history::record::{Recorded, Recorder};
 use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::resolve::RepositoryOptions;
-use crate::schedule::{Cause, DueRun, slots};
+use crate::schedule::{DueRun, RunCause, slots};
 use crate::status::Status;
-use engine::run::CancelToken;
 use jiff::{Span, Timestamp};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,7 +24,7 @@ const ALSO_WAIT_HOURS: i32 = 1;
 
 /// Why a run begins, and for which slot.
 pub(super) struct Plan {
-    cause: Cause,
+    cause: RunCause,
     slot: Option<Timestamp>,
     /// 0 if somebody asked for it.
     attempt: u32,
@@ -35,7 +34,7 @@ pub(super) struct Plan {
 impl Plan {
     pub fn manual() -> Plan {
         Plan {
-            cause: Cause::Manual,
+            cause: RunCause::Manual,
             slot: None,
             attempt: 0,
             missed: 0,
@@ -127,7 +126,7 @@ impl SetRun<'_> {
             }
             Err(failure) if failure.status == Status::NotRun => {
                 *known = SetState {
-                    held: Some(failure.message.clone()),
+                    held: Some(failure.message()),
                     running: None,
                     ..before
                 };
@@ -136,7 +135,7 @@ impl SetRun<'_> {
                 known.attempts = 0;
                 known.failed = None;
             }
-            Err(_) if plan.cause == Cause::Manual => {}
+            Err(_) if plan.cause == RunCause::Manual => {}
             Err(_) => {
                 known.attempts = plan.attempt;
                 known.failed = Some(now);
@@ -153,10 +152,10 @@ impl SetRun<'_> {
             repository_file: None,
             ..self.context.options.clone()
         };
-        let cancel = CancelToken::new();
+        let cancel = self.context.cancel().child();
         let context = self.context.for_job(options, self.now.clone(), cancel);
         let is_paused = || match plan.cause {
-            Cause::Manual => None,
+            RunCause::Manual => None,
             // What can't be read does not pause.
             _ => state::paused(self.dirs, Timestamp::now()).ok().flatten(),
         };
@@ -167,7 +166,7 @@ impl SetRun<'_> {
             let made = self.hooked(&context, plan, &also, face);
             match (&made, is_paused()) {
                 (Err(failure), Some(until)) if failure.status == Status::Interrupted => {
-                    Err(Failure::new(Status::NotRun, words::paused(until)))
+                    Err(Failure::of_runs(Status::NotRun, words::paused(until)))
                 }
                 _ => made,
             }
@@ -179,7 +178,7 @@ impl SetRun<'_> {
                 row.message = Some(words::lost_files(self.name, lost.before, lost.now));
             }
             if let Some(failure) = made.failures.first() {
-                row.message = Some(failure.message.clone());
+                row.message = Some(failure.message());
             }
             made.status()
         }))
@@ -226,7 +225,7 @@ impl SetRun<'_> {
         let mut names: Vec<String> = names.collect();
         match names.is_empty() {
             // The settings were checked.
-            true => Err(Failure::usage(words::no_sets())),
+            true => Err(Failure::of_runs(Status::BadSettings, words::no_sets())),
             false => Ok((names.remove(0), names)),
         }
     }
@@ -291,7 +290,7 @@ impl SetRun<'_> {
             && let Some(lost) = backup.lost_files
         {
             let why = words::lost_files(self.name, lost.before, lost.now);
-            face.notice(&Notice::PartFailed(&Failure::new(Status::Incomplete, why)));
+            face.notice(&Notice::PartFailed(&Failure::of_runs(Status::Incomplete, why)));
         }
         let snapshot = made.as_ref().ok().and_then(|backup| backup.backup.snapshot);
         let snapshot = snapshot.map(|id| id.to_hex());

@@ -6,6 +6,7 @@
 //! runs/sets/NAME.lock    locked while the set runs
 //! ```
 
+use crate::catalogue::Action;
 use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::history::moment;
@@ -117,12 +118,12 @@ pub fn save(dirs: &LocalDirs, set: &str, state: &SetState) -> Result<(), Failure
 }
 
 fn write(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
-    files::atomic_write(path, &to_bytes(value)?).map_err(|e| Failure::io("can't write", path, &e))
+    files::atomic_write(path, &to_bytes(value)?).map_err(|e| Failure::system(Action::Write, path, &e))
 }
 
 fn to_bytes(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
     let bytes = serde_json::to_vec_pretty(value);
-    bytes.map_err(|e| Failure::new(crate::Status::Failed, e.to_string()))
+    bytes.map_err(|e| Failure::of_runs(crate::status::Status::Failed, e.to_string()))
 }
 
 fn file(dirs: &LocalDirs, set: &str, extension: &str) -> PathBuf {
@@ -136,7 +137,7 @@ fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, Failure>
     match read {
         Ok(_) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(e) => Err(Failure::io("can't read", path, &e)),
+        Err(e) => Err(Failure::system(Action::Read, path, &e)),
     }
 }
 
@@ -191,7 +192,7 @@ pub fn resume(dirs: &LocalDirs) -> Result<bool, Failure> {
     match std::fs::remove_file(&path) {
         Ok(()) => Ok(true),
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
-        Err(e) => Err(Failure::io("can't remove", &path, &e)),
+        Err(e) => Err(Failure::system(Action::Use, &path, &e)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is known of each set without opening a repository: its last run, its next one, and whether it is overdue.
 
 use super::state::{self, SetState};
+use crate::catalogue::Action;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::history::HistoryRow;
@@ -37,7 +38,7 @@ pub fn sets(context: &Context) -> Result<Vec<SetStatus<'_>>, Failure> {
     // What can't be settled stays as it is until it can.
     let _ = journal.settle();
     let running = journal.running();
-    let running = running.map_err(|e| Failure::io("can't read the history in", journal.dir(), &e))?;
+    let running = running.map_err(|e| Failure::system(Action::Read, journal.dir(), &e))?;
     let paused_until = state::paused(&dirs, at)?;
     let mut found = Vec::new();
     for name in context.settings.set_names() {

@@ -5,6 +5,14 @@ use crate::text;
 use jiff::Timestamp;
 use std::time::Duration;
 
+/// `1 file`, `2 files`.
+fn count(n: u64, one: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n => format!("{} {one}s", text::grouped(n)),
+    }
+}
+
 pub fn hook_failed(hook: Hook, why: &str) -> String {
     match hook {
         Hook::Before => format!("{} failed: {why}; no snapshot was made", hook.key()),
@@ -28,7 +36,7 @@ pub fn paused(until: Timestamp) -> String {
 }
 
 pub fn missed(slots: u32) -> String {
-    let slots = text::count(u64::from(slots), "run");
+    let slots = count(u64::from(slots), "run");
     format!("{slots} missed: the machine was off or asleep, or nothing called 'dedup run --due'")
 }
 
@@ -39,7 +47,7 @@ pub fn busy(set: &str) -> String {
 pub fn lost_files(set: &str, before: u64, now: u64) -> String {
     format!(
         "set '{set}': of {} in the snapshot before, {} left; it is saved, but is a disk not mounted, or a folder emptied?",
-        text::count(before, "file"),
+        count(before, "file"),
         match now {
             1 => "1 is".to_string(),
             now => format!("{} are", text::grouped(now)),

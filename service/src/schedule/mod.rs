@@ -28,7 +28,7 @@ const ON_TIME: SignedDuration = SignedDuration::from_mins(30);
 
 /// Why a run began.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Cause {
+pub enum RunCause {
     /// At its time.
     Regular,
     /// After its time: the machine was off or asleep, or runs were paused.
@@ -39,15 +39,20 @@ pub enum Cause {
     Manual,
 }
 
-impl Cause {
-    pub const ALL: [Cause; 4] = [Cause::Regular, Cause::CatchUp, Cause::Retry, Cause::Manual];
+impl RunCause {
+    pub const ALL: [RunCause; 4] = [
+        RunCause::Regular,
+        RunCause::CatchUp,
+        RunCause::Retry,
+        RunCause::Manual,
+    ];
 
     pub fn word(self) -> &'static str {
         match self {
-            Cause::Regular => "regular",
-            Cause::CatchUp => "catch-up",
-            Cause::Retry => "retry",
-            Cause::Manual => "manual",
+            RunCause::Regular => "regular",
+            RunCause::CatchUp => "catch-up",
+            RunCause::Retry => "retry",
+            RunCause::Manual => "manual",
         }
     }
 }
@@ -94,7 +99,7 @@ pub enum Verdict {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DueRun {
-    pub cause: Cause,
+    pub cause: RunCause,
     pub slot: Timestamp,
     /// 1 for the first run of the slot.
     pub attempt: u32,
@@ -151,8 +156,8 @@ fn due(schedule: &Schedule, past: &Past, now: &Zoned) -> Option<DueRun> {
     if let Some(slot) = slots::last_by(schedule, now, known) {
         return Some(DueRun {
             cause: match at.duration_since(slot.timestamp()) <= ON_TIME {
-                true => Cause::Regular,
-                false => Cause::CatchUp,
+                true => RunCause::Regular,
+                false => RunCause::CatchUp,
             },
             slot: slot.timestamp(),
             attempt: 1,
@@ -163,7 +168,7 @@ fn due(schedule: &Schedule, past: &Past, now: &Zoned) -> Option<DueRun> {
     // A failure that is still to come was before the clock was set back.
     let is_time = retry_at(past).is_some_and(|retry| retry <= at || failed.ended > at);
     is_time.then_some(DueRun {
-        cause: Cause::Retry,
+        cause: RunCause::Retry,
         slot: past.slot.unwrap_or(past.since),
         attempt: failed.attempts + 1,
         missed: 0,

@@ -750,7 +750,7 @@ fn each_slot_once() {
         for minute in 1..=(4 * 24 * 60) {
             let now = start.checked_add(SignedDuration::from_mins(minute)).unwrap();
             if let Verdict::Due(run) = verdict(&schedule, &past, None, &now) {
-                assert_eq!((run.cause, run.missed), (Cause::Regular, 0), "{text} {now}");
+                assert_eq!((run.cause, run.missed), (RunCause::Regular, 0), "{text} {now}");
                 served.push(run.slot);
                 past.slot = Some(run.slot);
             }

@@ -4,7 +4,8 @@
 use super::schema;
 use super::tables::{Named, RemoteTable, SetTable, Tables};
 use super::values::AbsolutePath;
-use super::{Remote, Settings, did_you_mean};
+use super::{Remote, Settings, nearest};
+use crate::catalogue::{Cause, What};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
@@ -20,7 +21,7 @@ type Document<'a> = Spanned<DeTable<'a>>;
 
 pub fn settings(path: &Path, text: &str, env: &Env) -> Result<Settings, Failure> {
     let file = File { path, text, env };
-    let document = DeTable::parse(text).map_err(|e| file.wrong(e.span(), e.message()))?;
+    let document = DeTable::parse(text).map_err(|e| file.wrong(e.span(), said(e.message())))?;
     file.check_keys(document.get_ref(), &mut Vec::new())?;
     let tables = Tables::deserialize(toml::de::Deserializer::from(document.clone()));
     let tables = tables.map_err(|e| file.wrong_value(&document, &e))?;
@@ -29,7 +30,7 @@ pub fn settings(path: &Path, text: &str, env: &Env) -> Result<Settings, Failure>
     if let Some(mail) = &tables.notify.mail
         && mail.to.get_ref().is_empty()
     {
-        return Err(file.wrong(Some(mail.to.span()), "'to' names nobody"));
+        return Err(file.wrong(Some(mail.to.span()), Cause::NobodyToMail));
     }
     file.check_support(document.get_ref(), &mut Vec::new())?;
     Ok(Settings {
@@ -70,11 +71,15 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    fn wrong(&self, at: Option<Range<usize>>, what: &str) -> Failure {
+    fn wrong(&self, at: Option<Range<usize>>, cause: Cause) -> Failure {
         let before = at.and_then(|at| self.text.get(..at.start)).unwrap_or_default();
         let (line, column) = position(before);
-        let what = what.lines().collect::<Vec<_>>().join(", ");
-        Failure::usage(format!("{}:{line}:{column}: {what}", self.path.display()))
+        Failure::from(Cause::InFile {
+            file: self.path.display().to_string(),
+            line,
+            column,
+            cause: Box::new(cause),
+        })
     }
 
     /// Unknown keys, with what may have been meant.
@@ -86,9 +91,12 @@ impl File<'_> {
                 ["NAME"] => "NAME",
                 _ if known.contains(&name) => name,
                 _ => {
-                    let hint = did_you_mean(name, &known);
-                    let what = format!("unknown key '{name}'{hint} (allowed here: {})", known.join(", "));
-                    return Err(self.wrong(Some(key.span()), &what));
+                    let cause = Cause::UnknownKey {
+                        name: name.to_string(),
+                        near: nearest(name, &known),
+                        known,
+                    };
+                    return Err(self.wrong(Some(key.span()), cause));
                 }
             };
             place.push(part);
@@ -108,29 +116,42 @@ impl File<'_> {
         let at = error.span();
         let key = at.as_ref().and_then(|at| key_of(document.get_ref(), at));
         let message = error.message();
-        let what = match (key, message.strip_prefix("invalid type: ")) {
+        let bad = |key: &str| Cause::BadValue {
+            key: key.to_string(),
+            why: in_one_line(message),
+        };
+        let cause = match (key, message.strip_prefix("invalid type: ")) {
             (Some(key), Some(found)) => match found.split_once(", expected ").map(in_words) {
-                // A text may be a secret that was put under the wrong key.
-                Some((found, wanted)) if found.starts_with("string ") => {
-                    format!("'{key}' must be {wanted} (found a string)")
-                }
-                Some((found, wanted)) => format!("'{key}' must be {wanted} (found {found})"),
-                None => format!("'{key}': {message}"),
+                Some((found, wanted)) => Cause::WrongType {
+                    key: key.to_string(),
+                    wanted: wanted.to_string(),
+                    // A string may be a secret that was put under the wrong key.
+                    found: match found.starts_with("string ") {
+                        true => "a string".to_string(),
+                        false => found.to_string(),
+                    },
+                },
+                None => bad(key),
             },
             (Some(key), None) => match missing(message) {
-                Some(field) => format!("[{key}] has no '{field}', which is required"),
-                None => format!("'{key}': {message}"),
+                Some(field) => Cause::NoField {
+                    key: key.to_string(),
+                    field: field.to_string(),
+                },
+                None => bad(key),
             },
-            (None, _) => message.to_string(),
+            (None, _) => said(message),
         };
-        self.wrong(at, &what)
+        self.wrong(at, cause)
     }
 
     fn remotes(&self, tables: &Named<RemoteTable>) -> Result<Vec<Remote>, Failure> {
         let remote = |(name, table): &(Spanned<super::values::Name>, RemoteTable)| {
             let Some(url) = &table.url else {
-                let what = format!("remote '{}' has no url", name.get_ref().0);
-                return Err(self.wrong(Some(name.span()), &what));
+                let cause = Cause::RemoteWithoutUrl {
+                    name: name.get_ref().0.clone(),
+                };
+                return Err(self.wrong(Some(name.span()), cause));
             };
             Ok(Remote {
                 name: name.get_ref().0.clone(),
@@ -143,24 +164,27 @@ impl File<'_> {
 
     /// A directory must not depend on where the program is started.
     fn url(&self, url: &Spanned<String>) -> Result<String, Failure> {
-        let invalid = |why: &str| self.wrong(Some(url.span()), &format!("'url': {why}"));
+        let invalid = |why: String| {
+            let key = "url".to_string();
+            self.wrong(Some(url.span()), Cause::BadValue { key, why })
+        };
         let text = url.get_ref();
         if engine::repo::local_path(text).is_none() || text.starts_with("file:") {
-            engine::repo::check_location(text).map_err(|e| invalid(&e.to_string()))?;
+            engine::repo::check_location(text).map_err(|e| invalid(Failure::from(e).message()))?;
             return Ok(text.clone());
         }
-        let path = AbsolutePath::parse(text).map_err(|why| invalid(&why))?;
-        let path = path.expand(self.env).map_err(|e| invalid(&e.message))?;
+        let path = AbsolutePath::parse(text).map_err(invalid)?;
+        let path = path.expand(self.env).map_err(|e| invalid(e.message()))?;
         path.into_os_string()
             .into_string()
-            .map_err(|_| invalid("the path is not UTF-8"))
+            .map_err(|_| self.wrong(Some(url.span()), Cause::NotUtf8 { what: What::Path }))
     }
 
     /// What opens a remote, in the order in which it is tried.
     fn keys(&self, table: &RemoteTable) -> Result<Vec<SecretSource>, Failure> {
         let path = |key: &str, path: &Spanned<AbsolutePath>| -> Result<PathBuf, Failure> {
             let expanded = path.get_ref().expand(self.env);
-            expanded.map_err(|e| self.wrong(Some(path.span()), &format!("'{key}': {}", e.message)))
+            expanded.map_err(|e| self.wrong(Some(path.span()), e.of(format!("'{key}'")).cause))
         };
         let mut keys = Vec::new();
         if let Some(file) = &table.key_file {
@@ -169,8 +193,7 @@ impl File<'_> {
         match (&table.password_file, &table.password_command) {
             (Some(file), Some(command)) => {
                 let later = file.span().start.max(command.span().start);
-                let what = "give 'password-file' or 'password-command', not both";
-                return Err(self.wrong(Some(later..later), what));
+                return Err(self.wrong(Some(later..later), Cause::TwoPasswords));
             }
             (Some(file), None) => keys.push(SecretSource::PasswordFile(path("password-file", file)?)),
             (None, Some(command)) => {
@@ -190,15 +213,20 @@ impl File<'_> {
                 _ => None,
             };
             if let Some(key) = lacking {
-                let what = format!("set '{}' has no {key}", name.get_ref().0);
-                return Err(self.wrong(Some(name.span()), &what));
+                let cause = Cause::SetLacks {
+                    name: name.get_ref().0.clone(),
+                    key,
+                };
+                return Err(self.wrong(Some(name.span()), cause));
             }
             for destination in &set.destinations {
                 let wanted = destination.get_ref().0.as_str();
                 if !names.contains(&wanted) {
-                    let hint = did_you_mean(wanted, &names);
-                    let what = format!("'destinations': no remote is called '{wanted}'{hint}");
-                    return Err(self.wrong(Some(destination.span()), &what));
+                    let unknown = Failure::from(Cause::NoSuchRemote {
+                        name: wanted.to_string(),
+                        near: nearest(wanted, &names),
+                    });
+                    return Err(self.wrong(Some(destination.span()), unknown.of("'destinations'").cause));
                 }
             }
             if let Some(tiers) = &set.retention.tiers {
@@ -207,7 +235,10 @@ impl File<'_> {
                     every: tier.keep_every.0,
                 });
                 let policy = Policy::new(vec![Rule::Tiers(each.collect())]);
-                policy.map_err(|e| self.wrong(Some(tiers.span()), &format!("'tiers': {e}")))?;
+                policy.map_err(|e| {
+                    let wrong = Failure::from(e).of("'tiers'");
+                    self.wrong(Some(tiers.span()), wrong.cause)
+                })?;
             }
         }
         Ok(())
@@ -220,10 +251,10 @@ impl File<'_> {
             let name: &str = key.get_ref();
             place.push(if known[..] == ["NAME"] { "NAME" } else { name });
             if !schema::is_supported(place) {
-                let version = env!("CARGO_PKG_VERSION");
-                let what =
-                    format!("'{name}' is not supported yet by this version of dedup ({version}): remove it");
-                return Err(self.wrong(Some(key.span()), &what));
+                let cause = Cause::NotSupported {
+                    key: name.to_string(),
+                };
+                return Err(self.wrong(Some(key.span()), cause));
             }
             for table in tables_in(value.get_ref()) {
                 self.check_support(table, place)?;
@@ -232,6 +263,16 @@ impl File<'_> {
         }
         Ok(())
     }
+}
+
+/// What the parser says, which has no words of its own here.
+fn said(message: &str) -> Cause {
+    let what = in_one_line(message);
+    Cause::Said { what }
+}
+
+fn in_one_line(message: &str) -> String {
+    message.lines().collect::<Vec<_>>().join(", ")
 }
 
 /// What serde expected, as TOML calls it.

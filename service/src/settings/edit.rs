@@ -1,7 +1,8 @@
 //! Edits of the settings file that keep comments, order and formatting.
 
 use super::{Remote, own_file};
-use crate::env::Env;
+use crate::catalogue::{Action, Cause};
+use crate::env::{Env, not_utf8};
 use crate::failure::Failure;
 use crate::secret::SecretSource;
 use engine::platform::files;
@@ -29,7 +30,7 @@ pub fn add_remote(env: &Env, remote: &Remote) -> Result<PathBuf, Failure> {
                 }
             };
             let text = text.to_str();
-            let text = text.ok_or_else(|| Failure::usage(format!("{name} is not UTF-8")))?;
+            let text = text.ok_or_else(|| not_utf8(name))?;
             table.insert(name, value(text));
         }
         remotes.insert(&remote.name, Item::Table(table));
@@ -41,7 +42,10 @@ pub fn add_remote(env: &Env, remote: &Remote) -> Result<PathBuf, Failure> {
 pub fn remove_remote(env: &Env, name: &str) -> Result<PathBuf, Failure> {
     edit(env, |remotes| match remotes.remove(name) {
         Some(_) => Ok(()),
-        None => Err(Failure::usage(format!("no remote is called '{name}' there"))),
+        None => {
+            let name = name.to_string();
+            Err(Cause::NoSuchRemoteThere { name }.into())
+        }
     })
 }
 
@@ -52,20 +56,21 @@ fn edit(
     let path = own_file(env)?;
     let text = match std::fs::read_to_string(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        text => text.map_err(|e| Failure::io("can't read", &path, &e))?,
+        text => text.map_err(|e| Cause::system(Action::Read, &path, &e))?,
     };
-    let wrong = |e: &dyn std::fmt::Display| Failure::usage(format!("{}: {e}", path.display()));
-    let mut document: DocumentMut = text
-        .parse()
-        .map_err(|e: toml_edit::TomlError| wrong(&e.message()))?;
+    let wrong = |cause: Cause| Failure::from(cause).of(path.display().to_string());
+    let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
+        let what = e.message().to_string();
+        wrong(Cause::Said { what })
+    })?;
     let mut remotes = Table::new();
     remotes.set_implicit(true);
     let remotes = document.entry(REMOTES).or_insert(Item::Table(remotes));
     let remotes = remotes.as_table_like_mut();
-    change(remotes.ok_or_else(|| wrong(&"'remotes' must be a table"))?)?;
+    change(remotes.ok_or_else(|| wrong(Cause::NotATable { key: REMOTES }))?)?;
     // A URL in it may hold a password, so a new one is only for its owner.
     let written = files::rewrite(&path, document.to_string().as_bytes());
-    written.map_err(|e| Failure::io("can't write", &path, &e))?;
+    written.map_err(|e| Cause::system(Action::Write, &path, &e))?;
     Ok(path)
 }
 
@@ -102,6 +107,6 @@ mod tests {
         remove_remote(&env, "b").unwrap();
         assert_eq!(std::fs::read_to_string(&kept).unwrap(), mine);
         assert!(file.symlink_metadata().unwrap().is_symlink());
-        assert!(remove_remote(&env, "b").unwrap_err().message.contains("'b'"));
+        assert!(remove_remote(&env, "b").unwrap_err().message().contains("'b'"));
     }
 }

@@ -12,9 +12,11 @@ pub mod values;
 
 mod check;
 
+use crate::catalogue::{Action, Cause, What};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
+use crate::status::Status;
 use std::path::{Path, PathBuf};
 use tables::{ConsoleTable, LimitsTable, MaintenanceTable, Named, NotifyTable, SetTable};
 pub use values::is_name;
@@ -55,7 +57,10 @@ impl Settings {
                 continue;
             }
             let bytes = std::fs::read(path);
-            let bytes = bytes.map_err(|e| Failure::usage(format!("can't read {}: {e}", path.display())))?;
+            let bytes = bytes.map_err(|e| Failure {
+                status: Status::BadSettings,
+                cause: Cause::system(Action::Read, path, &e),
+            })?;
             return Settings::from_bytes(path, &bytes, env);
         }
         Ok(Settings::default())
@@ -65,7 +70,14 @@ impl Settings {
     fn from_bytes(path: &Path, bytes: &[u8], env: &Env) -> Result<Settings, Failure> {
         let text = std::str::from_utf8(bytes).map_err(|e| {
             let (line, column) = check::position(&String::from_utf8_lossy(&bytes[..e.valid_up_to()]));
-            Failure::usage(format!("{}:{line}:{column}: this is not UTF-8", path.display()))
+            let cause = Box::new(Cause::NotUtf8 { what: What::Text });
+            let file = path.display().to_string();
+            Failure::from(Cause::InFile {
+                file,
+                line,
+                column,
+                cause,
+            })
         })?;
         Settings::parse(path, text, env)
     }
@@ -97,8 +109,9 @@ impl Settings {
     /// A set that must be there.
     pub fn named_set(&self, name: &str) -> Result<&SetTable, Failure> {
         self.set(name).ok_or_else(|| {
-            let hint = did_you_mean(name, &self.set_names());
-            Failure::usage(format!("no set is called '{name}'{hint}"))
+            let near = nearest(name, &self.set_names());
+            let name = name.to_string();
+            Cause::NoSuchSet { name, near }.into()
         })
     }
 
@@ -106,8 +119,8 @@ impl Settings {
     pub fn named(&self, name: &str) -> Result<&Remote, Failure> {
         self.remote(name).ok_or_else(|| {
             let names: Vec<&str> = self.remotes.iter().map(|remote| remote.name.as_str()).collect();
-            let hint = did_you_mean(name, &names);
-            Failure::usage(format!("no remote is called '{name}'{hint}"))
+            let (name, near) = (name.to_string(), nearest(name, &names));
+            Cause::NoSuchRemote { name, near }.into()
         })
     }
 }
@@ -126,15 +139,15 @@ fn is_there(path: &Path) -> bool {
     }
 }
 
-/// "; did you mean ...?" where one of the words is close.
-pub fn did_you_mean(word: &str, known: &[&str]) -> String {
+/// The one of these words that may have been meant.
+pub fn nearest(word: &str, known: &[&str]) -> Option<String> {
     let near = known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(word, known), known))
         .min();
     match near {
-        Some((distance, known)) if distance <= 2.max(word.len() / 3) => format!("; did you mean '{known}'?"),
-        _ => String::new(),
+        Some((distance, known)) if distance <= 2.max(word.len() / 3) => Some(known.to_string()),
+        _ => None,
     }
 }
 

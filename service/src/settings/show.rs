@@ -1,7 +1,9 @@
 //! The effective settings, and where each comes from.
 
 use super::schema::KEYS;
+use crate::catalogue::Action;
 use crate::failure::Failure;
+use crate::status::Status;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
@@ -19,7 +21,7 @@ pub struct ShownSetting {
 /// What the file says, in its order, and then the defaults of the keys that have one place only and are not in it.
 pub fn effective(file: Option<&Path>) -> Result<Vec<ShownSetting>, Failure> {
     let text = match file {
-        Some(path) => std::fs::read_to_string(path).map_err(|e| Failure::io("can't read", path, &e))?,
+        Some(path) => std::fs::read_to_string(path).map_err(|e| Failure::system(Action::Read, path, &e))?,
         None => String::new(),
     };
     of_text(&text)
@@ -27,7 +29,8 @@ pub fn effective(file: Option<&Path>) -> Result<Vec<ShownSetting>, Failure> {
 
 fn of_text(text: &str) -> Result<Vec<ShownSetting>, Failure> {
     // It was checked before, but may have been changed since.
-    let document = DeTable::parse(text).map_err(|e| Failure::usage(e.message().to_string()))?;
+    let document =
+        DeTable::parse(text).map_err(|e| Failure::of_runs(Status::BadSettings, e.message().to_string()))?;
     let mut shown = Vec::new();
     walk(text, document.get_ref(), "", &mut shown);
     let defaults = KEYS

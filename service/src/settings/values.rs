@@ -4,7 +4,7 @@
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::rates::RateSchedule;
-use crate::settings::did_you_mean;
+use crate::settings::nearest;
 use engine::retain::Bucket;
 use engine::units::{parse_size, parse_span};
 use jiff::Span;
@@ -64,7 +64,7 @@ fn not_one_of(word: &str, known: &[&str]) -> String {
     format!(
         "'{word}' is not one of {}{}",
         list.join(", "),
-        did_you_mean(word, known)
+        nearest(word, known).map_or_else(String::new, |near| format!("; did you mean '{near}'?"))
     )
 }
 

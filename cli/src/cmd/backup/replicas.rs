@@ -1,12 +1,14 @@
 //! What is said of the replicas that followed a backup.
 
 use crate::output;
-use crate::render::{json, text};
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use service::backup::FollowerReport;
+use service::catalogue::report::backup as report;
+use service::catalogue::{Lang, plain_error, problem as problem_line};
+use service::json;
 use service::monitor::Problem;
-use service::units::{escape, format_bytes};
+use service::units::escape;
 
 /// Says what went wrong, on standard error.
 pub fn tell_problems(terminal: &Terminal, replicas: &[FollowerReport]) {
@@ -15,16 +17,16 @@ pub fn tell_problems(terminal: &Terminal, replicas: &[FollowerReport]) {
             tell_problem(terminal, one, problem);
         }
         if let Some(failure) = &one.failure {
-            let message = format!("{}: {failure}", one.name);
+            let message = |lang| format!("{}: {}", one.name, plain_error(lang, failure));
             output::say(&match terminal.json() {
                 true => json!({
                     "message_type": "error",
-                    "error": { "message": message },
+                    "error": { "message": message(Lang::En) },
                     "during": "replicate",
                     "item": one.name,
                 })
                 .to_string(),
-                false => format!("dedup: {}", escape(message.as_bytes())),
+                false => format!("dedup: {}", escape(message(terminal.lang).as_bytes())),
             });
         }
     }
@@ -36,27 +38,18 @@ fn tell_problem(terminal: &Terminal, one: &FollowerReport, problem: &Problem) {
         false => format!(
             "dedup: {}: {}",
             escape(one.name.as_bytes()),
-            text::problem(problem)
+            problem_line(terminal.lang, problem)
         ),
     });
 }
 
 /// One line for each.
-pub fn lines(replicas: &[FollowerReport]) -> String {
-    let mut out = String::new();
-    for one in replicas {
-        let sent = match one.done.bytes {
-            0 => String::new(),
-            bytes => format!(", {} sent", format_bytes(bytes)),
-        };
-        let catches_up = match one.behind {
-            0 => "",
-            _ => ": the next run with --also, or 'dedup replicate', goes on from there",
-        };
+pub fn lines(lang: Lang, replicas: &[FollowerReport]) -> String {
+    let line = |one: &FollowerReport| {
         let name = escape(one.name.as_bytes());
-        out += &format!("Replica {name}: {}{sent}{catches_up}\n", behind_by(one.behind));
-    }
-    out
+        report::replica(lang, &name, one.done.bytes, one.behind) + "\n"
+    };
+    replicas.iter().map(line).collect()
 }
 
 pub fn objects(replicas: &[FollowerReport]) -> Value {
@@ -67,14 +60,6 @@ fn object(one: &FollowerReport) -> Value {
     let mut object = json!(one.done);
     object["name"] = json!(one.name);
     object["behind"] = json!(one.behind);
-    object["error"] = json!(one.failure.as_ref().map(ToString::to_string));
+    object["error"] = json!(one.failure.as_ref().map(|failure| plain_error(Lang::En, failure)));
     object
-}
-
-/// How far behind, in words.
-pub fn behind_by(behind: u64) -> String {
-    match behind {
-        0 => "current".to_string(),
-        behind => format!("behind by {}", text::count(behind, "snapshot")),
-    }
 }

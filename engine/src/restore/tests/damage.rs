@@ -91,14 +91,13 @@ fn what_was_there_outlives_a_failed_replacement() {
 
 #[test]
 fn every_byte_of_a_pack() {
-    let kit = Kit::new();
+    let kit = Kit::new().with_threads(1);
     fs::write(kit.source().join("large"), noise(1, 60_000)).unwrap();
     for i in 0..20 {
         fs::write(kit.source().join(format!("file{i}")), noise(i, 100)).unwrap();
     }
     let manifest = kit.backup();
-    let mut options = kit.options();
-    options.threads = 1;
+    let options = kit.options();
     let wanted = facts(&kit.source());
     for name in kit.packs() {
         let mut len = 0;
@@ -455,7 +454,7 @@ fn reading_back_finds_what_changed() {
     options.verify = true;
     let recorder = Recorder::default();
     let source = ChunkSource::new(&kit.repo, &recorder);
-    let shared = Shared::new(&source, &options, b"", &recorder).unwrap();
+    let shared = Shared::new(&source, &options, b"", (&recorder, kit.repo.run())).unwrap();
     let mut hands = RestoreWorker::new(&shared).unwrap();
     let mut builder = Builder::default();
     for name in ["intact", "altered", "shorter", "gone"] {

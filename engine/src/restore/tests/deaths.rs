@@ -86,7 +86,7 @@ pub(super) struct Story {
 
 impl Story {
     pub fn new() -> Story {
-        let kit = Kit::new();
+        let kit = Kit::new().with_threads(1);
         fill(&kit);
         let old = kit.backup();
         let before = files(&kit.source());
@@ -147,7 +147,6 @@ impl Life {
     pub fn run(&self, story: &Story, changes: Changes) -> bool {
         let options = RestoreOptions {
             overwrite: self.first,
-            threads: 1,
             changes,
             ..story.kit.options()
         };
@@ -175,7 +174,6 @@ impl Life {
     pub fn make_good(&self, story: &Story, second: Overwrite, may_leave: bool, what: &str) {
         let options = RestoreOptions {
             overwrite: second,
-            threads: 1,
             ..story.kit.options()
         };
         let (result, recorder) = story.kit.restore(&story.new, &options);

@@ -106,7 +106,7 @@ fn decorate(root: &Path) {
 
 #[test]
 fn everything_comes_back() {
-    let kit = Kit::new();
+    let mut kit = Kit::new();
     fill(&kit.source());
     let wanted = facts(&kit.source());
     let manifest = kit.backup();
@@ -119,7 +119,8 @@ fn everything_comes_back() {
         let mut options = kit.options();
         // With its whole path, so that the source's own metadata is restored too.
         options.subpath = None;
-        (options.verify, options.threads) = (verify, threads);
+        options.verify = verify;
+        kit = kit.with_threads(threads);
         let summary = kit.restore_well(&manifest, &options, limits);
         assert_same(&facts(&kit.restored()), &wanted);
         let files = wanted.values().filter(|f| f.kind == Kind::File);

@@ -10,7 +10,7 @@ use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
 use crate::repo::Repo;
 use crate::restore::window::Limits;
 use crate::restore::{RestoreOptions, Summary, run_within};
-use crate::run::{LocalDirs, RunContext};
+use crate::run::{CancelToken, LocalDirs, RunContext};
 use crate::tree::{TreeWriter, cmp_keys};
 use chunkstore::ChunkId;
 use chunkstore::chunker::Bounds;
@@ -20,10 +20,10 @@ use chunkstore::remote::{Kind as ObjectKind, Memory, ObjectName, Remote};
 use chunkstore::slot::{Cost, Secret};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::writer::Writer;
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,20 +56,26 @@ pub struct Recorder {
     pub problems: Mutex<Vec<Problem>>,
     pub last: Mutex<Progress>,
     until_stop: AtomicI64,
+    run: CancelToken,
 }
 
 impl Default for Recorder {
     fn default() -> Self {
-        Recorder::stopping_after(i64::MAX)
+        Recorder::stopping_after(i64::MAX, CancelToken::new())
     }
 }
 
 impl Recorder {
-    pub fn stopping_after(files: i64) -> Self {
+    /// Cancels the run at this file.
+    pub fn stopping_after(files: i64, run: CancelToken) -> Self {
+        if files <= 0 {
+            run.cancel();
+        }
         Recorder {
             problems: Mutex::default(),
             last: Mutex::default(),
             until_stop: AtomicI64::new(files),
+            run,
         }
     }
 
@@ -90,13 +96,12 @@ impl Monitor for Recorder {
         *self.last.lock() = *progress;
     }
     fn current(&self, _: &[u8]) {
-        self.until_stop.fetch_sub(1, Relaxed);
+        if self.until_stop.fetch_sub(1, Relaxed) <= 1 {
+            self.run.cancel();
+        }
     }
     fn problem(&self, problem: &Problem) {
         self.problems.lock().push(problem.clone());
-    }
-    fn interrupted(&self) -> bool {
-        self.until_stop.load(Relaxed) <= 0
     }
 }
 
@@ -123,13 +128,24 @@ impl Kit {
             now: 0,
         };
         Store::create(&remote, &new).unwrap();
-        let run = RunContext::new(LocalDirs {
+        let dirs = LocalDirs {
             cache: dir.path().join("cache"),
             state: dir.path().join("state"),
-        });
+        };
+        let run = RunContext {
+            host: "host".to_string(),
+            threads: NonZeroUsize::new(2),
+            ..RunContext::new(dirs)
+        };
         let repo = Repo::open_on(Arc::new(remote.clone()), &secret(), &run).unwrap();
         fs::create_dir(dir.path().join("source")).unwrap();
         Kit { dir, remote, repo }
+    }
+
+    /// So many threads from now on.
+    pub fn with_threads(mut self, threads: usize) -> Kit {
+        self.repo.run_mut().threads = NonZeroUsize::new(threads);
+        self
     }
 
     /// What is backed up.
@@ -155,9 +171,8 @@ impl Kit {
     pub fn backup(&self) -> Manifest {
         let options = backup::BackupOptions {
             force: true,
-            threads: 2,
             level: 1,
-            ..backup::BackupOptions::new(vec![self.source()], "host", Timestamp::now())
+            ..backup::BackupOptions::new(vec![self.source()])
         };
         let report = backup::run(&self.repo, &options, None, &Recorder::default()).unwrap();
         self.repo.manifest(report.snapshot.unwrap()).unwrap()
@@ -167,7 +182,6 @@ impl Kit {
     pub fn options(&self) -> RestoreOptions {
         RestoreOptions {
             subpath: Some(self.subpath()),
-            threads: 2,
             ..RestoreOptions::new(self.target())
         }
     }
@@ -227,7 +241,7 @@ impl Kit {
 
     /// Writes a generation that no walk could have found.
     pub fn craft(&self, make: impl FnOnce(&mut Craft<'_>)) -> Manifest {
-        let owner = self.repo.owner("host", 0);
+        let owner = self.repo.owner();
         let writer = Writer::begin(self.repo.store.clone(), owner, 1, false).unwrap();
         let mut craft = Craft {
             kit: self,
@@ -253,7 +267,7 @@ impl Kit {
             paths: vec![b"/".to_vec()],
             tags: Vec::new(),
             description: String::new(),
-            time: Timestamp::UNIX_EPOCH,
+            time: jiff::Timestamp::UNIX_EPOCH,
             walk: Time::default(),
             machine: [0; 16],
         };

@@ -38,8 +38,9 @@ fn interrupted_at_any_file() {
         for after in [0, 1, 2, 10, 30, 60] {
             let mut options = kit.options();
             options.verify = verify;
-            let recorder = Recorder::stopping_after(after);
-            let result = run_within(&kit.repo, &manifest, &options, &recorder, limits);
+            let repo = reopened(&kit, Arc::new(Wrapped::new(&kit)));
+            let recorder = Recorder::stopping_after(after, repo.run().cancel().clone());
+            let result = run_within(&repo, &manifest, &options, &recorder, limits);
             assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
             assert_eq!(recorder.problems.lock().as_slice(), &[]);
             let found = facts(&kit.target());
@@ -131,10 +132,14 @@ impl Remote for Wrapped {
 }
 
 fn reopened(kit: &Kit, remote: Arc<Wrapped>) -> Repo {
-    let run = RunContext::new(LocalDirs {
+    let dirs = LocalDirs {
         cache: kit.source().with_file_name("cache2"),
         state: kit.source().with_file_name("state2"),
-    });
+    };
+    let run = RunContext {
+        threads: kit.repo.run().threads,
+        ..RunContext::new(dirs)
+    };
     Repo::open_on(remote, &Secret::KeyFile([7; 32].into()), &run).unwrap()
 }
 

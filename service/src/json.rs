@@ -1,14 +1,16 @@
 //! JSON for programs, with restic's field names where it has them. Names that are no UTF-8 are written with U+FFFD for
 //! what can't be; times are RFC 3339.
 
-use super::text;
+use crate::catalogue::report::backup::change as change_word;
+use crate::catalogue::{Lang, Warning, problem_text, share_done, trouble_text};
+use crate::text;
+use engine::SessionId;
+use engine::entry::{Entry, Kind, Time};
+use engine::facts::Group;
+use engine::manifest::{Manifest, Summary};
+use engine::monitor::{EntryChange, Problem, ProblemKind, Progress};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use service::SessionId;
-use service::entry::{Entry, Kind, Time};
-use service::facts::Group;
-use service::manifest::{Manifest, Summary};
-use service::monitor::{Problem, ProblemKind, Progress};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -53,7 +55,7 @@ pub fn status(p: &Progress, elapsed: Duration, left: Option<Duration>, current: 
     };
     let mut status = json!({
         TYPE: "status",
-        "percent_done": text::share_done(p),
+        "percent_done": share_done(p),
         "total_files": p.files_total,
         "files_done": p.files_done,
         "total_bytes": p.bytes_total,
@@ -78,6 +80,23 @@ pub fn restoring(mut status: Value) -> Value {
     status
 }
 
+/// What became of an entry, with restic's words for it.
+pub fn change(path: &[u8], kind: &Kind, change: EntryChange, size: u64) -> Value {
+    let mut object = json!({
+        TYPE: "verbose_status",
+        "action": change_word(Lang::En, change),
+        "item": name(&text::entry_path(path, kind)),
+    });
+    let field = match change {
+        EntryChange::New | EntryChange::Modified | EntryChange::Unchanged | EntryChange::Removed => {
+            "data_size"
+        }
+        EntryChange::Restored | EntryChange::Skipped => "size",
+    };
+    object[field] = json!(size);
+    object
+}
+
 /// For standard error.
 pub fn problem(problem: &Problem, during: &str) -> Value {
     let kind = match problem.what {
@@ -86,9 +105,19 @@ pub fn problem(problem: &Problem, during: &str) -> Value {
     };
     json!({
         "message_type": kind,
-        "error": { "message": text::why(&problem.what) },
+        "error": { "message": problem_text(Lang::En, &problem.what) },
         "during": during,
         "item": name(&problem.path),
+    })
+}
+
+/// The same of what harms nothing.
+pub fn warning(warning: &Warning, during: &str) -> Value {
+    json!({
+        TYPE: "warning",
+        "error": { "message": warning.text(Lang::En) },
+        "during": during,
+        "item": "",
     })
 }
 
@@ -200,7 +229,7 @@ pub fn entry(path: &[u8], entry: &Entry) -> Value {
         Kind::Dir | Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo | Kind::Socket => {}
     }
     if let Some(trouble) = entry.trouble {
-        object["problem"] = json!(text::why(&ProblemKind::Source(trouble)));
+        object["problem"] = json!(trouble_text(Lang::En, trouble));
     }
     object
 }

@@ -1,0 +1,541 @@
+//! Why a job failed, apart from what the engine reports: one variant for each cause, with its status and its text. The
+//! text is one line that says what happened, to what, and what to do.
+
+use super::Lang::{En, Ja};
+use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
+use crate::status::Status;
+use engine::retain::PolicyError;
+use engine::units::UnitError;
+use engine::when::WhenError;
+use std::sync::Arc;
+
+macro_rules! causes {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $({ $($field:ident: $type:ty),* $(,)? })? [$status:expr] => $en:expr, $ja:expr;
+    )*) => {
+        #[derive(Clone, Debug)]
+        pub enum Cause {
+            $($(#[$doc])* $name $({ $($field: $type),* })?,)*
+        }
+
+        impl Cause {
+            #[allow(unused_variables)] // no field has a part in everything
+            pub fn status(&self) -> Status {
+                match self {
+                    $(Cause::$name $({ $($field),* })? => $status,)*
+                }
+            }
+
+            #[allow(unused_variables)]
+            pub fn text(&self, lang: Lang) -> String {
+                match self {
+                    $(Cause::$name $({ $($field),* })? => match lang {
+                        En => String::from($en),
+                        Ja => String::from($ja),
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+use Status::{BadSettings, Failed, Incomplete, WrongKey};
+
+causes! {
+    /// What the engine or the storage reports.
+    Engine { error: Arc<engine::Error> } [super::engine_status(error)] =>
+        engine_error(En, error), engine_error(Ja, error);
+    /// Another cause, and what follows from it.
+    Followed { cause: Box<Cause>, by: Box<Cause> } [cause.status()] =>
+        format!("{}; {}", cause.text(En), by.text(En)),
+        format!("{}。{}", cause.text(Ja), by.text(Ja));
+    /// Another cause, and what it happened to.
+    Of { name: String, cause: Box<Cause> } [cause.status()] =>
+        format!("{name}: {}", cause.text(En)), format!("{name}: {}", cause.text(Ja));
+    /// Another cause, at a place in the settings file.
+    InFile { file: String, line: usize, column: usize, cause: Box<Cause> } [BadSettings] =>
+        format!("{file}:{line}:{column}: {}", cause.text(En)),
+        format!("{file}:{line}:{column}: {}", cause.text(Ja));
+    /// The system refused something, in plain words what.
+    System { action: Action, path: String, why: SystemError } [super::system_status(why)] =>
+        format!("{}{}", action.text(En, path, why), remedy(En, why)),
+        format!("{}{}", action.text(Ja, path, why), remedy(Ja, why));
+    /// What a library says of a value, which has no words of its own here.
+    Said { what: String } [BadSettings] => what.clone(), what.clone();
+
+    // Values.
+    Unit { error: UnitError } [BadSettings] => unit_error(En, error), unit_error(Ja, error);
+    When { error: WhenError } [BadSettings] => when_error(En, error), when_error(Ja, error);
+    Policy { error: PolicyError } [BadSettings] => policy_error(En, error), policy_error(Ja, error);
+    NotUtf8 { what: What } [BadSettings] =>
+        format!("{} is not UTF-8", what.text(En)), format!("{}が UTF-8 ではありません", what.text(Ja));
+    NotAPath { text: String, why: SystemError } [BadSettings] =>
+        format!("'{text}' is not a path: {}", why.text(En)),
+        format!("「{text}」はパスではありません: {}", why.text(Ja));
+    OptionValue { option: &'static str, why: String } [BadSettings] =>
+        format!("{option}: {why}"), format!("{option}: {why}");
+    TrashTooLong { why: String } [BadSettings] =>
+        format!("--keep-trash is too long: {why}"), format!("--keep-trash が長すぎます: {why}");
+    EmptyTarget [BadSettings] => "--target is empty", "--target が空です";
+
+    // The environment.
+    NoHome [BadSettings] =>
+        "there is no home directory: set HOME to an absolute path",
+        "ホームディレクトリーがありません。HOME に絶対パスを設定してください";
+    NoHomeFor { variable: String } [BadSettings] =>
+        format!("there is no home directory: set HOME or {variable} to an absolute path"),
+        format!("ホームディレクトリーがありません。HOME か {variable} に絶対パスを設定してください");
+    OtherUsersHome { path: String } [BadSettings] =>
+        format!("'{path}': the home directory of another user is not looked up; write the whole path"),
+        format!("「{path}」: ほかの利用者のホームディレクトリーは調べません。パス全体を書いてください");
+    BothSet { one: String, other: String } [BadSettings] =>
+        format!("{one} and {other} are both set: clear one, or give an option"),
+        format!("{one} と {other} の両方が設定されています。片方を消すか、オプションで指定してください");
+    BadVariable { name: String, text: String, expected: Expected } [BadSettings] =>
+        format!("{name} is '{text}', not {}", expected.text(En)),
+        format!("{name} の値「{text}」が正しくありません。{}を指定してください", expected.text(Ja));
+    NoHostName [BadSettings] =>
+        "this machine has no name: give --host or set DEDUP_HOST",
+        "このコンピューターには名前がありません。--host か DEDUP_HOST で指定してください";
+
+    // Secrets.
+    CannotRead { what: What, path: String, why: Unfit } [BadSettings] =>
+        format!("can't read {} from {path}: {}", what.text(En), why.text(En)),
+        format!("{path} から{}を読み取れません: {}", what.text(Ja), why.text(Ja));
+    EmptyFile { what: What, path: String } [BadSettings] =>
+        format!("{} in {path} is empty", what.text(En)), format!("{path} の{}が空です", what.text(Ja));
+    PasswordCommand { why: Unfit } [BadSettings] =>
+        format!("the password command failed: {}", why.text(En)),
+        format!("パスワードのコマンドが失敗しました: {}", why.text(Ja));
+    NoDescriptors [BadSettings] =>
+        "passwords from open files work on Unix only",
+        "開いたファイルからパスワードを読み取れるのは Unix だけです";
+    NoPassword [BadSettings] =>
+        "no password or key was given, and there is no terminal to ask at: set DEDUP_PASSWORD, \
+         DEDUP_PASSWORD_FILE or DEDUP_KEY_FILE, or give --password-file or --key-file",
+        "パスワードも鍵も指定されておらず、尋ねる端末もありません。DEDUP_PASSWORD、DEDUP_PASSWORD_FILE、\
+         DEDUP_KEY_FILE のどれかを設定するか、--password-file か --key-file を指定してください";
+    NoNewPassword [BadSettings] =>
+        "no new password or key was given, and there is no terminal to ask at: give --new-password-file or \
+         --new-key-file, or set DEDUP_NEW_PASSWORD",
+        "新しいパスワードも鍵も指定されておらず、尋ねる端末もありません。--new-password-file か --new-key-file を\
+         指定するか、DEDUP_NEW_PASSWORD を設定してください";
+    NoFirstPassword [BadSettings] =>
+        "no password or key was given for the new repository, and there is no terminal to ask at: set \
+         DEDUP_PASSWORD or DEDUP_PASSWORD_FILE, or give --password-file or --key-file",
+        "新しいリポジトリーのパスワードも鍵も指定されておらず、尋ねる端末もありません。DEDUP_PASSWORD か \
+         DEDUP_PASSWORD_FILE を設定するか、--password-file か --key-file を指定してください";
+    EmptyPassword [BadSettings] => "the password is empty", "パスワードが空です";
+    PasswordsDiffer [BadSettings] => "the two passwords differ", "2 つのパスワードが一致しません";
+    /// What should open a repository can't open any.
+    UselessSecret { name: Option<String>, error: Arc<engine::Error> } [WrongKey] =>
+        in_file(name, &super::plain_error(En, error)), in_file(name, &super::plain_error(Ja, error));
+    PhraseIsMadeByInit [BadSettings] =>
+        "--recovery-phrase-file opens a repository; init makes a new phrase and prints it",
+        "--recovery-phrase-file は既存のリポジトリーを開くためのものです。init は新しい回復フレーズを作って表示します";
+    PhraseIsMadeByRecovery [BadSettings] =>
+        "a recovery phrase is made by 'dedup key recovery'", "回復フレーズは 'dedup key recovery' で作ります";
+    PhraseOpensNothing [Failed] =>
+        "the recovery phrase above opens nothing", "上に表示した回復フレーズでは何も開けません";
+    NobodySeesPhrase [Failed] =>
+        "nobody would see the recovery phrase, so none was made",
+        "回復フレーズを見る人がいないため、作りませんでした";
+    PhraseNotPrinted { why: Unfit } [Failed] =>
+        format!("the recovery phrase could not be printed, and nothing was made: standard output: {}", why.text(En)),
+        format!("回復フレーズを表示できないため、何も作りませんでした。標準出力: {}", why.text(Ja));
+    KeyInRepository [BadSettings] =>
+        "the key file would be in the repository that it opens: choose another place",
+        "鍵ファイルが、それで開くリポジトリーの中に入ってしまいます。別の場所を選んでください";
+    NoKey { text: String } [Failed] =>
+        format!("there is no key '{text}'; 'dedup key list' shows the keys"),
+        format!("鍵「{text}」はありません。'dedup key list' で一覧を表示できます");
+    SeveralKeys { text: String } [Failed] =>
+        format!("several keys begin with '{text}'; write more of the id"),
+        format!("「{text}」で始まる鍵が複数あります。ID をもっと長く書いてください");
+    KeyInUse { id: String } [Failed] =>
+        format!(
+            "key {id} is in use: this command opened the repository with it. Open the repository with another key to \
+             remove this one, or replace it with 'dedup key passwd'; nothing was removed"
+        ),
+        format!(
+            "鍵 {id} は使用中です。このコマンドはその鍵でリポジトリーを開きました。削除するには別の鍵で開くか、\
+             'dedup key passwd' で取り替えてください。何も削除していません"
+        );
+    OpenedByPhrase [BadSettings] =>
+        "the repository was opened with the recovery phrase, which stays: add a password with 'dedup key add'",
+        "リポジトリーは回復フレーズで開かれ、回復フレーズは残ります。パスワードは 'dedup key add' で追加してください";
+    Exists { path: String } [Failed] =>
+        format!("{path} exists already; nothing was changed"),
+        format!("{path} はすでに存在します。何も変更していません");
+
+    // Questions.
+    NobodyConfirms { question: super::Question } [BadSettings] =>
+        format!("{}? This is not a terminal, so nobody can answer: add --yes", question.text(En)),
+        format!("{}? 端末ではないため、だれも答えられません。--yes を付けてください", question.text(Ja));
+    NotConfirmed [BadSettings] => "not confirmed; nothing was changed", "確認されなかったため、何も変更していません";
+    CannotAsk { why: SystemError } [BadSettings] =>
+        format!("can't ask: {}; add --yes", why.text(En)),
+        format!("確認を求められません: {}。--yes を付けてください", why.text(Ja));
+    CannotAskPassword { why: SystemError } [BadSettings] =>
+        format!("can't ask for the password: {}", why.text(En)),
+        format!("パスワードを尋ねられません: {}", why.text(Ja));
+
+    // Sources.
+    NoSourceListed [Incomplete] =>
+        "nothing to back up: the lists of files name none; no snapshot was made",
+        "バックアップするものがありません。ファイルの一覧が空です。スナップショットは作っていません";
+    ListUnreadable { list: String, why: Unfit } [BadSettings] =>
+        format!("can't read the list of files {list}: {}", why.text(En)),
+        format!("ファイルの一覧 {list} を読み取れません: {}", why.text(Ja));
+    UnclosedBracket { pattern: String } [BadSettings] =>
+        format!("the pattern '{pattern}' has a '[' without its ']'"),
+        format!("パターン「{pattern}」の「[」に対応する「]」がありません");
+    StreamName [BadSettings] =>
+        "--stdin-filename must be the name or path of a file",
+        "--stdin-filename にはファイルの名前かパスを指定してください";
+    NoCommand [BadSettings] =>
+        "--stdin-from-command needs a command", "--stdin-from-command にはコマンドが必要です";
+    CannotRun { program: String, why: Unfit } [Failed] =>
+        format!("can't run {program}: {}; no snapshot was made", why.text(En)),
+        format!("{program} を実行できません: {}。スナップショットは作っていません", why.text(Ja));
+    StdinIsTerminal [BadSettings] =>
+        "--stdin reads standard input, which is the terminal: pipe something into it",
+        "--stdin は標準入力を読み取りますが、標準入力が端末です。パイプでつないでください";
+
+    // Snapshots.
+    NotNamed [BadSettings] =>
+        "say which snapshots to remove, or give a --keep-* rule that says which to keep; nothing was removed",
+        "削除するスナップショットか、残すものを決める --keep-* の規則を指定してください。何も削除していません";
+    NoMatch [Failed] =>
+        "no snapshot matches; nothing was copied", "条件に合うスナップショットがありません。何もコピーしていません";
+    NotInTrash { text: String } [Failed] =>
+        format!("no snapshot in the trash matches '{text}'; 'dedup undelete' lists those that are there"),
+        format!("ゴミ箱に「{text}」に合うスナップショットはありません。'dedup undelete' で一覧を表示できます");
+    NotGone { text: String } [Failed] =>
+        format!("no snapshot that is gone matches '{text}'"),
+        format!("失われたスナップショットに「{text}」に合うものはありません");
+    NotUnreadable { text: String } [Failed] =>
+        format!("no snapshot that can't be read matches '{text}'; 'dedup check' names them"),
+        format!("読み取れないスナップショットに「{text}」に合うものはありません。'dedup check' で調べられます");
+    SeveralSnapshots { text: String } [BadSettings] =>
+        format!("'{text}' matches several snapshots"),
+        format!("「{text}」に合うスナップショットが複数あります");
+    PathNowhere { path: String } [Failed] =>
+        format!("{path} is in no snapshot; 'dedup find' searches all of them for a name"),
+        format!("{path} はどのスナップショットにもありません。'dedup find' ですべてのスナップショットから名前で探せます");
+    PathsNotTogether [Failed] =>
+        "no single snapshot holds all these paths; name fewer at a time",
+        "これらのパスをすべて含むスナップショットはありません。一度に指定する数を減らしてください";
+    DifferentSubpaths [BadSettings] =>
+        "both snapshots must be given with the same :SUBPATH, or none",
+        "2 つのスナップショットには同じ :SUBPATH を指定するか、どちらにも指定しないでください";
+    NotASnapshot { text: String } [BadSettings] =>
+        format!("'{text}' is not a snapshot: write latest, latest~N or the beginning of an id"),
+        format!("「{text}」はスナップショットではありません。latest、latest~N、ID の先頭のどれかを書いてください");
+    NothingToDump [BadSettings] =>
+        "say which file or directory to dump", "取り出すファイルかディレクトリーを指定してください";
+    DumpsOne [BadSettings] =>
+        "only one file or directory can be dumped", "取り出せるファイルかディレクトリーは 1 つだけです";
+
+    // Retention.
+    KeepsNothingOf { group: String, snapshots: u64 } [BadSettings] =>
+        format!(
+            "the policy keeps nothing of {group}, {}; nothing was removed. Give another --keep-* rule, or \
+             --allow-empty if all of them are to go",
+            count(En, *snapshots, Noun::Snapshot)
+        ),
+        format!(
+            "この規則では {group} ({}) が 1 つも残りません。何も削除していません。別の --keep-* を指定するか、\
+             すべて削除してよければ --allow-empty を付けてください",
+            count(Ja, *snapshots, Noun::Snapshot)
+        );
+    NothingToPrune [BadSettings] =>
+        "--no-gc without a --keep-* rule leaves nothing to do",
+        "--keep-* なしで --no-gc を指定すると、することがありません";
+    FilterWithoutRule [BadSettings] =>
+        "--host, --tag and --path say which snapshots a --keep-* rule is for, and none was given",
+        "--host、--tag、--path は --keep-* の対象を選ぶためのものですが、--keep-* が指定されていません";
+    NothingFreed { error: Arc<engine::Error> } [Status::OutOfSpace] =>
+        format!("{}: nothing could be freed; a few kilobytes of room are enough to begin", super::plain_error(En, error)),
+        format!("{}。何も解放できませんでした。数キロバイトの空きがあれば始められます", super::plain_error(Ja, error));
+
+    // Repositories and remotes.
+    NotEmpty { path: String } [Failed] =>
+        format!(
+            "{path} holds other files and is not a repository; nothing was changed: choose an empty or new \
+             directory, such as {path}/dedup"
+        ),
+        format!(
+            "{path} にはほかのファイルがあり、リポジトリーではありません。何も変更していません。空か新しいディレクトリー \
+             (たとえば {path}/dedup) を選んでください"
+        );
+    NoCopySource [BadSettings] =>
+        "say where to copy from: --from, or DEDUP_FROM_REPOSITORY",
+        "コピー元を --from か DEDUP_FROM_REPOSITORY で指定してください";
+    NoReplicaToHeal [BadSettings] =>
+        "there is no replica to repair it from: give --from, or see 'dedup remote list'; a backup stores again what \
+         its source still has",
+        "修復に使えるレプリカがありません。--from で指定するか、'dedup remote list' を見てください。\
+         元のファイルが残っているものは、次のバックアップで保存し直されます";
+    NoOtherRemote [BadSettings] =>
+        "no other remote has a name: give --to, or see 'dedup remote add'",
+        "名前の付いたほかの保存先がありません。--to で指定するか、'dedup remote add' を見てください";
+    AlsoIsFirst { name: String } [BadSettings] =>
+        format!("--also {name}: that is the repository itself"),
+        format!("--also {name}: それはリポジトリー自身です");
+    NotAName { text: String } [BadSettings] =>
+        format!("'{text}' can't be a name: write letters, digits, - and _"),
+        format!("「{text}」は名前に使えません。英数字と - と _ で書いてください");
+    NameTaken { name: String, url: String } [BadSettings] =>
+        format!("'{name}' is the name of {url} already"),
+        format!("「{name}」はすでに {url} の名前です");
+    UrlTaken { name: String, url: String } [BadSettings] =>
+        format!("{url} already has the name '{name}'"),
+        format!("{url} にはすでに「{name}」という名前があります");
+    NoSuchRemote { name: String, near: Option<String> } [BadSettings] =>
+        format!("no remote is called '{name}'{}", did_you_mean(En, near)),
+        format!("「{name}」という名前の保存先はありません{}", did_you_mean(Ja, near));
+    NoSuchSet { name: String, near: Option<String> } [BadSettings] =>
+        format!("no set is called '{name}'{}", did_you_mean(En, near)),
+        format!("「{name}」という名前のセットはありません{}", did_you_mean(Ja, near));
+    /// About runs of sets and the history; their words have one language so far.
+    OfRuns { status: Status, text: String } [*status] => text.clone(), text.clone();
+    NoSuchRemoteThere { name: String } [BadSettings] =>
+        format!("no remote is called '{name}' there"), format!("そこに「{name}」という名前の保存先はありません");
+    NoThread { why: SystemError } [Failed] =>
+        format!("no thread could be started: {}", why.text(En)),
+        format!("スレッドを開始できません: {}", why.text(Ja));
+
+    // The settings file.
+    UnknownKey { name: String, near: Option<String>, known: Vec<&'static str> } [BadSettings] =>
+        format!("unknown key '{name}'{} (allowed here: {})", did_you_mean(En, near), known.join(", ")),
+        format!("不明な項目「{name}」です{} (ここに書ける項目: {})", did_you_mean(Ja, near), known.join(", "));
+    WrongType { key: String, wanted: String, found: String } [BadSettings] =>
+        format!("'{key}' must be {wanted} (found {found})"),
+        format!("「{key}」の種類が違います (必要: {wanted}、実際: {found})");
+    BadValue { key: String, why: String } [BadSettings] => format!("'{key}': {why}"), format!("「{key}」: {why}");
+    NoField { key: String, field: String } [BadSettings] =>
+        format!("[{key}] has no '{field}', which is required"),
+        format!("[{key}] に必要な「{field}」がありません");
+    RemoteWithoutUrl { name: String } [BadSettings] =>
+        format!("remote '{name}' has no url"), format!("保存先「{name}」に url がありません");
+    SetLacks { name: String, key: &'static str } [BadSettings] =>
+        format!("set '{name}' has no {key}"), format!("セット「{name}」に {key} がありません");
+    NobodyToMail [BadSettings] => "'to' names nobody", "「to」に宛先がありません";
+    TwoPasswords [BadSettings] =>
+        "give 'password-file' or 'password-command', not both",
+        "「password-file」と「password-command」は片方だけを書いてください";
+    NotSupported { key: String } [BadSettings] =>
+        format!("'{key}' is not supported yet by this version of dedup ({}): remove it", env!("CARGO_PKG_VERSION")),
+        format!("「{key}」はこの版の dedup ({}) ではまだ使えません。削除してください", env!("CARGO_PKG_VERSION"));
+    NotATable { key: &'static str } [BadSettings] =>
+        format!("'{key}' must be a table"), format!("「{key}」はテーブルでなければなりません");
+
+    // The faces.
+    CannotWatchSignals { why: SystemError } [Failed] =>
+        format!("can't watch for signals: {}", why.text(En)), format!("シグナルを監視できません: {}", why.text(Ja));
+    Output { why: SystemError } [super::output_status(why)] =>
+        format!("writing to standard output: {}", why.text(En)),
+        format!("標準出力に書き込めません: {}", why.text(Ja));
+    AddressSpace { mib: u64, needed: u64 } [Failed] =>
+        format!(
+            "not enough memory: the limit on address space (ulimit -v) is {mib} MiB, and {needed} MiB are needed"
+        ),
+        format!("メモリーが足りません。アドレス空間の上限 (ulimit -v) が {mib} MiB で、{needed} MiB 必要です");
+    IsDirectory { path: String } [BadSettings] =>
+        format!("{path} is a directory"), format!("{path} はディレクトリーです");
+    WritingJson { why: String } [Failed] => format!("writing JSON: {why}"), format!("JSON を書けません: {why}");
+    NoHelp { topic: String } [BadSettings] =>
+        format!("there is no help on '{topic}': name a command, env or exit-codes"),
+        format!("「{topic}」のヘルプはありません。コマンド、env、exit-codes のどれかを指定してください");
+    CacheInUse { caches: Vec<String> } [Status::Busy] =>
+        format!("the cache of {} is in use and was left", caches.join(", ")),
+        format!("{} のキャッシュは使用中のため残しました", caches.join(", "));
+}
+
+impl Cause {
+    pub fn system(action: Action, path: &std::path::Path, error: &std::io::Error) -> Cause {
+        Cause::System {
+            action,
+            path: path.display().to_string(),
+            why: error.into(),
+        }
+    }
+
+    /// This, and what follows from it.
+    pub fn followed_by(self, by: Cause) -> Cause {
+        Cause::Followed {
+            cause: Box::new(self),
+            by: Box::new(by),
+        }
+    }
+}
+
+fn in_file(name: &Option<String>, what: &str) -> String {
+    match name {
+        Some(name) => format!("{name}: {what}"),
+        None => what.to_string(),
+    }
+}
+
+fn did_you_mean(lang: Lang, near: &Option<String>) -> String {
+    match (lang, near) {
+        (_, None) => String::new(),
+        (En, Some(near)) => format!("; did you mean '{near}'?"),
+        (Ja, Some(near)) => format!("。「{near}」ではありませんか"),
+    }
+}
+
+/// What the system was asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    Read,
+    Write,
+    Open,
+    Create,
+    Use,
+    List,
+    CreateKeyFile,
+    /// Make the path absolute.
+    Locate,
+}
+
+impl Action {
+    fn text(self, lang: Lang, path: &str, why: &SystemError) -> String {
+        let why = why.text(lang);
+        match (lang, self) {
+            (En, Action::Read) => format!("can't read {path}: {why}"),
+            (En, Action::Write) => format!("can't write {path}: {why}"),
+            (En, Action::Open) => format!("can't open {path}: {why}"),
+            (En, Action::Create) => format!("can't create {path}: {why}"),
+            (En, Action::Use) => format!("can't use {path}: {why}"),
+            (En, Action::List) => format!("can't list {path}: {why}"),
+            (En, Action::CreateKeyFile) => format!("can't create the key file {path}: {why}"),
+            (En, Action::Locate) => format!("can't locate {path}: {why}"),
+            (Ja, Action::Read) => format!("{path} を読み取れません: {why}"),
+            (Ja, Action::Write) => format!("{path} に書き込めません: {why}"),
+            (Ja, Action::Open) => format!("{path} を開けません: {why}"),
+            (Ja, Action::Create) => format!("{path} を作れません: {why}"),
+            (Ja, Action::Use) => format!("{path} を使えません: {why}"),
+            (Ja, Action::List) => format!("{path} の一覧を取得できません: {why}"),
+            (Ja, Action::CreateKeyFile) => format!("鍵ファイル {path} を作れません: {why}"),
+            (Ja, Action::Locate) => format!("{path} の場所が分かりません: {why}"),
+        }
+    }
+}
+
+/// What was to be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What {
+    Password,
+    KeyFile,
+    Phrase,
+    /// Where a repository is.
+    Location,
+    DefaultLocation,
+    HomePath,
+    Path,
+    /// The settings file.
+    Text,
+    /// A variable or a key of the settings, by its name.
+    Named(String),
+}
+
+impl What {
+    fn text(&self, lang: Lang) -> String {
+        let (en, ja) = match self {
+            What::Password => ("the password", "パスワード"),
+            What::KeyFile => ("the key file", "鍵ファイル"),
+            What::Phrase => ("the recovery phrase", "回復フレーズ"),
+            What::Location => ("the location of the repository", "リポジトリーの場所"),
+            What::DefaultLocation => ("the path of the default repository", "既定のリポジトリーのパス"),
+            What::HomePath => ("the path of the home directory", "ホームディレクトリーのパス"),
+            What::Path => ("the path", "パス"),
+            What::Text => ("this", "このファイル"),
+            What::Named(name) => (name.as_str(), name.as_str()),
+        };
+        match lang {
+            En => en.to_string(),
+            Ja => ja.to_string(),
+        }
+    }
+}
+
+/// Why what was read, or a program that ran, is of no use.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unfit {
+    System(SystemError),
+    TooLong {
+        most: u64,
+    },
+    NotUtf8,
+    /// UTF-16, as some editors save.
+    Utf16,
+    NoOutput,
+    PrintedNothing,
+    /// How a program ended, as the system puts it.
+    Ended(String),
+    LeadsNowhere,
+}
+
+impl From<std::io::Error> for Unfit {
+    fn from(error: std::io::Error) -> Unfit {
+        Unfit::System(error.into())
+    }
+}
+
+impl Unfit {
+    fn text(&self, lang: Lang) -> String {
+        let (en, ja) = match self {
+            Unfit::System(why) => return why.text(lang),
+            Unfit::TooLong { most } => {
+                return super::say!(
+                    lang,
+                    "it is longer than {most} bytes",
+                    "{most} バイトより長いです"
+                );
+            }
+            Unfit::Ended(how) => return how.clone(),
+            Unfit::NotUtf8 => ("it is not UTF-8", "UTF-8 ではありません"),
+            Unfit::Utf16 => (
+                "it is UTF-16; save it as UTF-8",
+                "UTF-16 です。UTF-8 で保存し直してください",
+            ),
+            Unfit::NoOutput => ("it has no output", "出力がありません"),
+            Unfit::PrintedNothing => ("it printed nothing", "何も出力しませんでした"),
+            Unfit::LeadsNowhere => (
+                "it is closed, or leads to /dev/null",
+                "閉じているか、/dev/null につながっています",
+            ),
+        };
+        match lang {
+            En => en.to_string(),
+            Ja => ja.to_string(),
+        }
+    }
+}
+
+/// What a variable may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expected {
+    DrawingsPerSecond,
+    KeyCacheTime,
+    Seconds,
+    OpenFile,
+}
+
+impl Expected {
+    fn text(self, lang: Lang) -> &'static str {
+        match (lang, self) {
+            (En, Expected::DrawingsPerSecond) => "a number of updates a second from 0.001 to 60",
+            (En, Expected::KeyCacheTime) => "a time such as 30m or 2h, a day at most, or 0s",
+            (En, Expected::Seconds) => "a number of seconds",
+            (En, Expected::OpenFile) => "the number of an open file, such as 3",
+            (Ja, Expected::DrawingsPerSecond) => "1 秒間の更新回数 (0.001～60)",
+            (Ja, Expected::KeyCacheTime) => "30m や 2h のような時間 (長くても 1 日)、または 0s",
+            (Ja, Expected::Seconds) => "秒数",
+            (Ja, Expected::OpenFile) => "開いたファイルの番号 (たとえば 3)",
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! What the engine and the storage report: the status that a job gets by it, what happened, and what to do about it.
+
+use super::Lang::{self, En, Ja};
+use super::{SystemError, say};
+use crate::machine::NOWHERE;
+use crate::status::Status;
+use crate::text;
+use engine::retain::PolicyError;
+use engine::units::UnitError;
+use engine::when::WhenError;
+use engine::{Error, StoreError};
+use std::io::ErrorKind as Kind;
+
+/// What happened, and what to do.
+pub fn engine_error(lang: Lang, error: &Error) -> String {
+    let what = plain_error(lang, error);
+    match advice(lang, error) {
+        None => what,
+        Some(advice) => match lang {
+            En => format!("{what}; {advice}"),
+            Ja => format!("{what}。{advice}"),
+        },
+    }
+}
+
+/// What happened, without what to do.
+pub fn plain_error(lang: Lang, error: &Error) -> String {
+    match error {
+        Error::NoSnapshotAt { at, id, oldest } => {
+            let (id, oldest) = (text::short(&id.to_hex()), text::time(*oldest));
+            let at = text::as_of(*at);
+            say!(
+                lang,
+                "no snapshot by {at}; the oldest is {id}, {oldest}",
+                "{at} までのスナップショットはありません。最も古いものは {id} ({oldest}) です"
+            )
+        }
+        Error::NoState { path, .. } if path.starts_with(NOWHERE) => say!(
+            lang,
+            "there is no home directory in which this machine's notes could be kept",
+            "このコンピューターの記録を置くホームディレクトリーがありません"
+        ),
+        Error::Interrupted | Error::Store(StoreError::Interrupted) => {
+            say!(lang, "interrupted", "中断されました")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// The status of a job that ends with this error.
+pub fn engine_status(error: &Error) -> Status {
+    match error {
+        Error::Store(error) => store_status(error),
+        Error::Usage(_) => Status::BadSettings,
+        Error::NoSource(_) | Error::Late => Status::Incomplete,
+        Error::Io { source, .. } => system_status(&source.into()),
+        Error::NoState { source, .. } => match source.kind() {
+            Kind::StorageFull | Kind::QuotaExceeded => Status::OutOfSpace,
+            _ => Status::Failed,
+        },
+        Error::ViewChanged => Status::Busy,
+        Error::Damaged(_) | Error::Lost(_) => Status::Damaged,
+        Error::Interrupted => Status::Interrupted,
+        Error::NoSnapshot(_)
+        | Error::Ambiguous { .. }
+        | Error::NoSnapshotAt { .. }
+        | Error::NoSuchPath { .. }
+        | Error::EmptyStream(_)
+        | Error::ShortListing(_) => Status::Failed,
+    }
+}
+
+fn store_status(error: &StoreError) -> Status {
+    match error {
+        StoreError::Unreadable { .. } => Status::AccessDenied,
+        StoreError::Missing { .. } | StoreError::Corrupt { .. } => Status::Damaged,
+        StoreError::NoRepository { .. } => Status::NoRepository,
+        StoreError::WrongKey => Status::WrongKey,
+        StoreError::NoSpace { .. } => Status::OutOfSpace,
+        StoreError::Remote { source, .. } => storage_status(source.kind()),
+        StoreError::Local { source, .. } => system_status(&source.into()),
+        StoreError::NoMemory { .. } => Status::OutOfMemory,
+        StoreError::Invalid { .. } => Status::BadSettings,
+        StoreError::Interrupted => Status::Interrupted,
+        StoreError::RepositoryExists { .. }
+        | StoreError::NewerFormat { .. }
+        | StoreError::TooManyOpen { .. }
+        | StoreError::Thread(_)
+        | StoreError::Index(_)
+        | StoreError::Fenced
+        | StoreError::WriterFailed
+        | StoreError::Refused(_) => Status::Failed,
+    }
+}
+
+/// What it means that storage refused something.
+pub fn storage_status(kind: Kind) -> Status {
+    match kind {
+        Kind::PermissionDenied => Status::AccessDenied,
+        Kind::HostUnreachable
+        | Kind::AddrNotAvailable
+        | Kind::TimedOut
+        | Kind::ConnectionAborted
+        | Kind::ConnectionRefused
+        | Kind::ConnectionReset => Status::Network,
+        _ => Status::Failed,
+    }
+}
+
+/// What it means that the system refused something on this machine.
+pub fn system_status(why: &SystemError) -> Status {
+    match why.kind {
+        Kind::StorageFull | Kind::QuotaExceeded => Status::OutOfSpace,
+        Kind::Interrupted => Status::Interrupted,
+        Kind::PermissionDenied => Status::AccessDenied,
+        _ => Status::Failed,
+    }
+}
+
+/// The same of standard output.
+pub fn output_status(why: &SystemError) -> Status {
+    match why.kind {
+        Kind::StorageFull => Status::OutOfSpace,
+        _ => Status::Failed,
+    }
+}
+
+/// What to do where the system refused something on this machine: nothing, or the rest of a sentence.
+pub fn remedy(lang: Lang, why: &SystemError) -> String {
+    match why.kind {
+        Kind::FileTooLarge => match lang {
+            En => format!("; {}", too_large(lang)),
+            Ja => format!("。{}", too_large(lang)),
+        },
+        _ => String::new(),
+    }
+}
+
+fn too_large(lang: Lang) -> String {
+    say!(
+        lang,
+        "raise the limit on the size of files (ulimit -f), or use a file system that holds larger ones",
+        "ファイルの大きさの上限 (ulimit -f) を上げるか、大きなファイルを置けるファイルシステムを使ってください"
+    )
+}
+
+/// What to do about an error.
+fn advice(lang: Lang, error: &Error) -> Option<String> {
+    Some(match error {
+        Error::Store(error) => return store_advice(lang, error),
+        Error::NoSnapshot(_) => say!(
+            lang,
+            "'dedup snapshots' lists what there is",
+            "'dedup snapshots' で一覧を表示できます"
+        ),
+        Error::Ambiguous { .. } => say!(lang, "write more of the id", "ID をもっと長く書いてください"),
+        Error::NoSuchPath { .. } => say!(
+            lang,
+            "'dedup ls' shows what is",
+            "'dedup ls' で中身を表示できます"
+        ),
+        Error::NoSource(_) => say!(
+            lang,
+            "no snapshot was made; is a disk not mounted, or a path misspelt?",
+            "スナップショットは作っていません。ディスクが接続されていないか、パスが間違っていませんか"
+        ),
+        Error::EmptyStream(_) => say!(
+            lang,
+            "standard input was empty, or the command printed nothing; no snapshot was made. --allow-empty saves an \
+             empty file",
+            "標準入力が空か、コマンドが何も出力しませんでした。スナップショットは作っていません。\
+             空のファイルを保存するには --allow-empty を付けてください"
+        ),
+        Error::Io { source, .. } if source.kind() == Kind::FileTooLarge => too_large(lang),
+        Error::NoState { path, .. } if path.starts_with(NOWHERE) => say!(
+            lang,
+            "set HOME, or DEDUP_STATE_DIR to a directory that can be written",
+            "HOME を設定するか、DEDUP_STATE_DIR に書き込めるディレクトリーを設定してください"
+        ),
+        Error::NoState { .. } => say!(
+            lang,
+            "set DEDUP_STATE_DIR to a directory that can be written",
+            "DEDUP_STATE_DIR に書き込めるディレクトリーを設定してください"
+        ),
+        Error::ViewChanged => say!(
+            lang,
+            "this happened several times in a row: run the command again when 'dedup prune' is done",
+            "何度か繰り返しました。'dedup prune' が終わってからもう一度実行してください"
+        ),
+        Error::Damaged(_) => say!(
+            lang,
+            "run 'dedup check' to see what is affected, and repair it first; 'dedup forget --unreadable' gives up a \
+             snapshot that can't be read",
+            "まず 'dedup check' で影響を調べて修復してください。読み取れないスナップショットは \
+             'dedup forget --unreadable' であきらめられます"
+        ),
+        Error::Lost(_) => say!(
+            lang,
+            "the storage has lost them, or was set back. Bring them back there, or accept the loss with \
+             'dedup forget --lost'",
+            "保存先がそれらを失ったか、過去の状態に戻されました。元に戻すか、'dedup forget --lost' で消失を受け入れてください"
+        ),
+        Error::ShortListing(_) => say!(
+            lang,
+            "try again, and if it happens again, don't trust this storage",
+            "もう一度試し、繰り返すようならこの保存先を信用しないでください"
+        ),
+        Error::Interrupted => interrupted(lang),
+        Error::Usage(_) | Error::NoSnapshotAt { .. } | Error::Io { .. } | Error::Late => return None,
+    })
+}
+
+fn interrupted(lang: Lang) -> String {
+    say!(
+        lang,
+        "what is already stored is safe, and the next run continues from there",
+        "すでに保存したものは無事で、次の実行はそこから続きます"
+    )
+}
+
+fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
+    Some(match error {
+        StoreError::Unreadable { .. } => say!(
+            lang,
+            "make it readable and run the command again",
+            "読み取れるようにしてから、もう一度実行してください"
+        ),
+        StoreError::Missing { object } | StoreError::Corrupt { object, .. } => {
+            match object.split('/').next() {
+                Some("keys") => say!(
+                    lang,
+                    "without a key nothing can be opened: unpack what 'dedup key export' saved, or use a replica",
+                    "鍵がないと何も開けません。'dedup key export' で保存したものを展開するか、レプリカを使ってください"
+                ),
+                _ => say!(
+                    lang,
+                    "'dedup check' shows what else is damaged; the rest can be restored",
+                    "ほかの破損は 'dedup check' で調べられます。残りは復元できます"
+                ),
+            }
+        }
+        StoreError::NoRepository { .. } => say!(
+            lang,
+            "is a disk not mounted, or --repo wrong? 'dedup init' makes a new repository",
+            "ディスクが接続されていないか、--repo が間違っていませんか。新しいリポジトリーは 'dedup init' で作ります"
+        ),
+        StoreError::RepositoryExists { .. } => say!(
+            lang,
+            "nothing was changed; 'dedup backup' can use it",
+            "何も変更していません。そのまま 'dedup backup' で使えます"
+        ),
+        StoreError::WrongKey => say!(
+            lang,
+            "no key of this repository opens with it",
+            "このリポジトリーのどの鍵も開けませんでした"
+        ),
+        StoreError::NewerFormat { .. } => newer(lang),
+        StoreError::NoSpace { object } if is_of_this_machine(object) => say!(
+            lang,
+            "free some space there and run the command again",
+            "そこに空きを作り、もう一度実行してください"
+        ),
+        StoreError::NoSpace { .. } => say!(
+            lang,
+            "free some space and run the command again; 'dedup prune --gc-only' works on a full disk",
+            "空きを作り、もう一度実行してください。'dedup prune --gc-only' は空きがなくても動きます"
+        ),
+        StoreError::Remote { source, .. } => storage_remedy(lang, source.kind(), error.is_foreign()),
+        StoreError::Local { source, .. } if source.kind() == Kind::FileTooLarge => too_large(lang),
+        StoreError::TooManyOpen { .. } => say!(
+            lang,
+            "raise the limit on open files (ulimit -n), or run fewer programs at once",
+            "開けるファイル数の上限 (ulimit -n) を上げるか、同時に動かすプログラムを減らしてください"
+        ),
+        StoreError::Thread(_) => say!(
+            lang,
+            "raise the limit on processes (ulimit -u, a service's TasksMax), or run fewer programs at once",
+            "プロセス数の上限 (ulimit -u、サービスの TasksMax) を上げるか、同時に動かすプログラムを減らしてください"
+        ),
+        StoreError::NoMemory { .. } => say!(
+            lang,
+            "raise the limit on memory (ulimit -v), or run fewer programs at once",
+            "メモリーの上限 (ulimit -v) を上げるか、同時に動かすプログラムを減らしてください"
+        ),
+        StoreError::Index(_) => say!(
+            lang,
+            "'dedup cache clear' removes it, and it is made again",
+            "'dedup cache clear' で削除すれば、作り直されます"
+        ),
+        StoreError::Fenced => say!(
+            lang,
+            "it took too long or the machine was asleep; run the command again",
+            "時間がかかりすぎたか、コンピューターがスリープしていました。もう一度実行してください"
+        ),
+        StoreError::WriterFailed => say!(
+            lang,
+            "no snapshot was made; run the command again",
+            "スナップショットは作っていません。もう一度実行してください"
+        ),
+        StoreError::Interrupted => interrupted(lang),
+        StoreError::Local { .. } | StoreError::Invalid { .. } | StoreError::Refused(_) => return None,
+    })
+}
+
+fn newer(lang: Lang) -> String {
+    say!(lang, "install a newer dedup", "新しい版の dedup を入れてください")
+}
+
+/// What to do about one object that can't be read, while others are used.
+pub fn object_advice(lang: Lang, error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::Remote { source, .. } => Some(storage_remedy(lang, source.kind(), error.is_foreign())),
+        StoreError::NewerFormat { .. } => Some(newer(lang)),
+        _ => None,
+    }
+}
+
+/// A restore's target or the cache, as opposed to an object in the repository: collecting garbage frees nothing there.
+pub fn is_of_this_machine(object: &str) -> bool {
+    object.starts_with('/') || object.contains(' ')
+}
+
+/// What to do about storage that refused something.
+fn storage_remedy(lang: Lang, kind: Kind, is_foreign: bool) -> String {
+    match kind {
+        Kind::PermissionDenied if is_foreign => say!(
+            lang,
+            "give it to the owner of the repository's folder with 'chown', or run dedup as the user it belongs to",
+            "'chown' でリポジトリーのフォルダーの所有者に渡すか、それを所有する利用者として dedup を実行してください"
+        ),
+        Kind::PermissionDenied => say!(
+            lang,
+            "check the user, keys and passwords for this storage, and what they are allowed to do there",
+            "この保存先の利用者、鍵、パスワードと、それらに許されている操作を確かめてください"
+        ),
+        Kind::ReadOnlyFilesystem => say!(
+            lang,
+            "the storage is mounted read-only: mount it writable",
+            "保存先が読み取り専用でマウントされています。書き込めるようにマウントしてください"
+        ),
+        Kind::FileTooLarge => too_large(lang),
+        Kind::Unsupported => say!(
+            lang,
+            "install the program, or put it where PATH finds it",
+            "プログラムを入れるか、PATH で見つかる場所に置いてください"
+        ),
+        Kind::InvalidInput | Kind::NotADirectory => say!(
+            lang,
+            "check the repository's URL and the settings of its storage",
+            "リポジトリーの URL と保存先の設定を確かめてください"
+        ),
+        Kind::HostUnreachable | Kind::AddrNotAvailable => say!(
+            lang,
+            "check the host's name in the URL, and the network",
+            "URL のホスト名とネットワークを確かめてください"
+        ),
+        Kind::TimedOut | Kind::ConnectionAborted | Kind::ConnectionRefused | Kind::ConnectionReset => say!(
+            lang,
+            "check the network and the server and run the command again; what is already stored is safe",
+            "ネットワークとサーバーを確かめ、もう一度実行してください。すでに保存したものは無事です"
+        ),
+        _ => say!(
+            lang,
+            "run the command again; what is already stored is safe",
+            "もう一度実行してください。すでに保存したものは無事です"
+        ),
+    }
+}
+
+pub fn unit_error(lang: Lang, error: &UnitError) -> String {
+    match (lang, error) {
+        (En, error) => error.to_string(),
+        (Ja, UnitError::Size(text)) => format!(
+            "「{text}」は大きさではありません。バイト数か、K、M、G、T、P、E (1024 単位) を付けた数 (500M、1.5GiB など) を書いてください"
+        ),
+        (Ja, UnitError::SizeTooLarge(text)) => format!("「{text}」は大きすぎます"),
+        (Ja, UnitError::Duration(text)) => format!(
+            "「{text}」は期間ではありません。y、M (月)、w、d、h、m (分)、s を大きい順に 1 回ずつ付けた整数 (1y2M3d、2h30m など) を書いてください"
+        ),
+        (Ja, UnitError::DurationTooLong(text)) => format!("「{text}」は長すぎる期間です"),
+    }
+}
+
+pub fn when_error(lang: Lang, error: &WhenError) -> String {
+    match (lang, error) {
+        (En, error) => error.to_string(),
+        (Ja, WhenError::Unknown(text)) => format!(
+            "「{text}」は日時ではありません。YYYY-MM-DD、'YYYY-MM-DD HH:MM[:SS]'、RFC 3339、now、today、yesterday、\
+             'yesterday 18:00'、2h や '3d ago' のどれかで書いてください"
+        ),
+        (Ja, WhenError::OutOfRange(text)) => format!("「{text}」は扱える年の範囲を超えています"),
+    }
+}
+
+pub fn policy_error(lang: Lang, error: &PolicyError) -> String {
+    match (lang, error) {
+        (En, PolicyError::Empty) => {
+            format!("{error}: that would remove every snapshot; give a --keep-* rule")
+        }
+        (En, error) => error.to_string(),
+        (Ja, PolicyError::Empty) => {
+            "この規則では何も残らず、すべてのスナップショットが削除されます。--keep-* を指定してください"
+                .to_string()
+        }
+        (Ja, PolicyError::Tiers) => "段階は古さの順に並べ、古さを省けるのは最後の段階だけです".to_string(),
+        (Ja, PolicyError::Every(text)) => format!(
+            "「{text}」は間隔ではありません。時・分・秒の組み合わせか、日、週、月、年のどれか 1 つで書いてください"
+        ),
+    }
+}

@@ -1,0 +1,50 @@
+//! What a person is asked to confirm, without the question mark.
+
+use super::{Lang, Noun, count, say};
+
+/// Asked before something that can't be taken back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Question {
+    RemoveSnapshots {
+        snapshots: u64,
+    },
+    AcceptLoss {
+        snapshots: u64,
+    },
+    GiveUp {
+        snapshots: u64,
+    },
+    CollectGarbage,
+    /// `kind` is the word for the slot's kind, `id` the beginning of its id.
+    RemoveKey {
+        kind: &'static str,
+        id: String,
+    },
+}
+
+impl Question {
+    pub fn text(&self, lang: Lang) -> String {
+        match self {
+            Question::RemoveSnapshots { snapshots } => {
+                let what = count(lang, *snapshots, Noun::Snapshot);
+                say!(lang, "Remove {what}", "{what}を削除しますか")
+            }
+            Question::AcceptLoss { snapshots } => {
+                let what = count(lang, *snapshots, Noun::Snapshot);
+                say!(
+                    lang,
+                    "Accept that {what} cannot be restored any more",
+                    "{what}がもう復元できないことを受け入れますか"
+                )
+            }
+            Question::GiveUp { snapshots } => {
+                let what = count(lang, *snapshots, Noun::UnreadableSnapshot);
+                say!(lang, "Give up {what} for good", "{what}を完全にあきらめますか")
+            }
+            Question::CollectGarbage => say!(lang, "Collect garbage", "不要なデータを回収しますか"),
+            Question::RemoveKey { kind, id } => {
+                say!(lang, "Remove {kind} {id}", "鍵 {id} ({kind}) を削除しますか")
+            }
+        }
+    }
+}
