@@ -3,10 +3,12 @@
 
 pub mod backup;
 pub mod forget;
+pub mod keys;
 pub mod program;
 pub mod remotes;
 pub mod repair;
 pub mod retention;
+pub mod runs;
 pub mod snapshot;
 pub mod values;
 
@@ -14,10 +16,11 @@ pub use backup::BackupArgs;
 use clap::{Arg, ArgAction, Args, CommandFactory, Id, Parser, Subcommand, ValueEnum};
 pub use forget::ForgetArgs;
 use jiff::Span;
+pub use keys::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
 pub use program::{BenchArgs, CacheCommand, CompletionsArgs, HelpArgs, StatsArgs, StatsMode};
 use retention::KeepArgs;
 use service::rates::RateSchedule;
-use service::resolve::{NewSecretOptions, RepositoryOptions};
+use service::resolve::RepositoryOptions;
 use snapshot::{ChoiceArgs, FilterArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -143,6 +146,27 @@ pub enum Command {
     Init(InitArgs),
     /// Save files and directories as a new snapshot
     Backup(Box<BackupArgs>),
+    /// Run configured sets: by name, all, or those that are due
+    Run(runs::RunArgs),
+    /// Show each set's last and next run, and what is overdue; opens no repository
+    Status,
+    /// Manage sets
+    #[command(subcommand)]
+    Set(runs::SetCommand),
+    /// Show when sets run, and have the operating system look for what is due
+    #[command(subcommand)]
+    Schedule(runs::ScheduleCommand),
+    /// Check and show the settings
+    #[command(subcommand)]
+    Config(runs::ConfigCommand),
+    /// List what this machine's jobs did: backups, restores, deletions
+    History(runs::HistoryArgs),
+    /// Let nothing run by itself for a while; what runs by itself now ends at its next safe point
+    Pause(runs::PauseArgs),
+    /// End a pause
+    Resume,
+    /// Stop running backups at their next safe point
+    Stop(runs::StopArgs),
     /// List snapshots
     #[command(visible_aliases = ["list", "generations"])]
     Snapshots(SnapshotsArgs),
@@ -460,59 +484,6 @@ pub struct CheckArgs {
     /// Read part of the stored data: 1/7 (the first of seven), 10%, or 50G
     #[arg(long, value_name = "PART")]
     pub read_data_subset: Option<Subset>,
-}
-
-#[derive(Subcommand, Debug)]
-pub enum KeyCommand {
-    /// Add a password or key file that opens the repository
-    Add(NewSecretArgs),
-    /// List passwords, key files and recovery phrases
-    List,
-    /// Remove a password, key file or recovery phrase
-    Remove(KeyRemoveArgs),
-    /// Replace the password or key file that the repository was opened with
-    Passwd(NewSecretArgs),
-    /// Save the sealed keys to FILE in case the repository loses them; a password or key file is still needed to use them
-    Export(KeyExportArgs),
-    /// Create a recovery phrase and print it once
-    Recovery,
-}
-
-/// Without any of these, a new password is asked for, twice.
-#[derive(Args, Clone, Debug, Default)]
-pub struct NewSecretArgs {
-    /// Read the new password from the first line of FILE
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["new_password_command", "new_key_file"])]
-    pub new_password_file: Option<OsString>,
-    /// Run COMMAND in a shell and use the first line of its output as the new password
-    #[arg(long, value_name = "COMMAND", conflicts_with = "new_key_file")]
-    pub new_password_command: Option<OsString>,
-    /// Use this key file; it is created if it does not exist
-    #[arg(long, value_name = "FILE")]
-    pub new_key_file: Option<OsString>,
-}
-
-impl From<&NewSecretArgs> for NewSecretOptions {
-    fn from(args: &NewSecretArgs) -> NewSecretOptions {
-        NewSecretOptions {
-            password_file: args.new_password_file.clone(),
-            password_command: args.new_password_command.clone(),
-            key_file: args.new_key_file.clone(),
-        }
-    }
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct KeyRemoveArgs {
-    /// Id of the key, or its beginning, as 'key list' shows it
-    pub slot: String,
-    #[command(flatten)]
-    pub ask: AskArgs,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct KeyExportArgs {
-    pub file: PathBuf,
 }
 
 #[cfg(test)]

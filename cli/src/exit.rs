@@ -40,9 +40,12 @@ pub const CODES: [(Code, &str); 11] = [
         Code::Incomplete,
         "done in part: some source could not be read, some snapshot not removed, or some replica is behind; the rest is saved",
     ),
-    (Code::Paused, "not done: paused, or outside its window"),
+    (Code::Paused, "not done: paused, or not now"),
     (Code::NoRepository, "there is no repository at that place"),
-    (Code::Busy, "the repository or the cache is in use by another run"),
+    (
+        Code::Busy,
+        "the repository, the cache or the set is in use by another run",
+    ),
     (
         Code::WrongKey,
         "the password, key file or recovery phrase does not open the repository",

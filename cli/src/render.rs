@@ -1,4 +1,5 @@
 //! How results look to people. What programs read is in `service::json`.
 
 pub mod decisions;
+pub mod running;
 pub mod text;

@@ -104,7 +104,14 @@ fn ours(root: &Path) -> io::Result<Option<()>> {
 
 /// Names that are ours in the roots of the caches and of the notes.
 fn is_ours(name: &str) -> bool {
-    let known = [opening::NOTES, "machine", "repositories", "remotes"];
+    let known = [
+        opening::NOTES,
+        "machine",
+        "repositories",
+        "remotes",
+        "history",
+        "runs",
+    ];
     is_id(name) || known.contains(&name)
 }
 

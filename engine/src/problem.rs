@@ -110,6 +110,22 @@ pub enum ProblemKind {
     Warning(Warning),
 }
 
+impl ProblemKind {
+    /// Whether nothing is lost or incomplete because of it.
+    pub fn is_warning(&self) -> bool {
+        match self {
+            ProblemKind::Warning(_) | ProblemKind::Bare { .. } => true,
+            ProblemKind::Source(_)
+            | ProblemKind::SourceMissing { .. }
+            | ProblemKind::Lost { .. }
+            | ProblemKind::LeftOut { .. }
+            | ProblemKind::Restore(_)
+            | ProblemKind::Unreadable(_)
+            | ProblemKind::Damage(_) => false,
+        }
+    }
+}
+
 /// What can't be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Unread {

@@ -3,6 +3,8 @@
 use crate::context::Context;
 use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::status::Status;
 use engine::check as run;
 pub use engine::check::{CheckReport, DamagedPath, ReadData};
@@ -30,6 +32,16 @@ impl Report {
 }
 
 pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Report, Failure> {
+    recorded(
+        context,
+        Some(JobInfo::of(JobKind::Check)),
+        face,
+        |face| perform(context, request, face),
+        |report, _| report.status(),
+    )
+}
+
+fn perform(context: &Context, request: Request, face: &dyn Face) -> Result<Report, Failure> {
     let options = run::CheckOptions {
         read_data: request.read_data,
     };

@@ -59,6 +59,14 @@ impl Context {
         }
     }
 
+    /// The same for a job of its own: with another repository and another "now", and cancelled alone. Both share the
+    /// bandwidth.
+    pub fn for_job(&self, options: RepositoryOptions, now: Zoned, cancel: CancelToken) -> Context {
+        let mut context = Context::new(self.env.clone(), self.settings.clone(), options, now, cancel);
+        context.link.bandwidth = self.link.bandwidth.clone();
+        context
+    }
+
     /// Seconds since 1970.
     pub fn now_secs(&self) -> i64 {
         self.now.timestamp().as_second()
@@ -93,6 +101,11 @@ impl Context {
             now: self.now.timestamp(),
             threads: None,
         })
+    }
+
+    /// Ends what is done from here, at its next safe point.
+    pub fn cancel(&self) -> &CancelToken {
+        &self.link.cancel
     }
 
     /// How much may be sent and received.

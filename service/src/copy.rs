@@ -4,6 +4,8 @@ use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Step};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::listing;
 use crate::resolve::{self, CopySourceOptions, Location};
 use crate::status::Status;
@@ -44,6 +46,16 @@ impl Report {
 }
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Copy)),
+        face,
+        |face| perform(context, request, face),
+        |report, _| report.status(),
+    )
+}
+
+fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let source = source(context, request)?;
     let options = run::CopyOptions {
         all: request.all,

@@ -108,6 +108,7 @@ pub fn help() -> String {
 }
 
 /// Variables and the home directory.
+#[derive(Clone)]
 pub struct Env {
     vars: BTreeMap<OsString, OsString>,
     home: Option<PathBuf>,

@@ -1,11 +1,13 @@
 //! Why a job ended early: its status, and its cause as data. What people read is made of it by the catalogue.
 
-use crate::catalogue::{Cause, Lang};
+use crate::catalogue::{Action, Cause, Lang};
 use crate::status::Status;
 use engine::retain::PolicyError;
 use engine::units::UnitError;
 use engine::when::WhenError;
 use engine::{Error, StoreError};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Why a job ended early.
@@ -24,6 +26,17 @@ impl Failure {
     /// The same for programs, whose language is English.
     pub fn message(&self) -> String {
         self.text(Lang::En)
+    }
+
+    /// About runs of sets and the history.
+    pub fn of_runs(status: Status, text: impl Into<String>) -> Failure {
+        let text = text.into();
+        Cause::OfRuns { status, text }.into()
+    }
+
+    /// The system refused something.
+    pub(crate) fn system(action: Action, path: &Path, error: io::Error) -> Failure {
+        Cause::system(action, path, error).into()
     }
 
     /// The same, and what follows from it.

@@ -5,6 +5,8 @@ use crate::catalogue::{Cause, Question};
 use crate::context::Context;
 use crate::face::{Activity, Face, confirm};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::listing::{self, Listing};
 use crate::prune::{self, CollectedGarbage};
 use crate::removal::{self, Decisions, ForgetAction, PolicyDecision, Removed, Retention};
@@ -69,6 +71,19 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     {
         return Err(Cause::NotNamed.into());
     }
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Delete)),
+        face,
+        |face| perform(context, request, face),
+        |report, row| {
+            row.snapshots = report.removed.count;
+            report.status()
+        },
+    )
+}
+
+fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let repo = context.open(face)?;
     let listing = listing::read(context, &repo, face)?;
     let (all, group_by) = match &request.which {

@@ -4,6 +4,8 @@ use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Step};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::resolve;
 use crate::status::Status;
 use engine::heal as run;
@@ -38,6 +40,16 @@ impl Report {
 }
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Heal)),
+        face,
+        |face| perform(context, request, face),
+        |report, _| report.status(),
+    )
+}
+
+fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let location = context.location()?;
     let options = run::HealOptions {
         read_data: request.read_data,

@@ -8,7 +8,7 @@ use engine::SessionId;
 use engine::entry::{Entry, Kind, Time};
 use engine::facts::Group;
 use engine::manifest::{Manifest, Summary};
-use engine::monitor::{EntryChange, Problem, ProblemKind, Progress};
+use engine::monitor::{EntryChange, Problem, Progress};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -108,15 +108,15 @@ pub fn listed_problem(problem: &Problem) -> Value {
 }
 
 fn problem_saying(problem: &Problem, during: &str, message: &str) -> Value {
-    let kind = match problem.what {
-        ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => "warning",
-        _ => "error",
-    };
+    problem_object(&name(&problem.path), problem.what.is_warning(), message, during)
+}
+
+pub fn problem_object(item: &str, is_warning: bool, message: &str, during: &str) -> Value {
     json!({
-        "message_type": kind,
+        "message_type": if is_warning { "warning" } else { "error" },
         "error": { "message": message },
         "during": during,
-        "item": name(&problem.path),
+        "item": item,
     })
 }
 
@@ -278,6 +278,7 @@ fn times(mut summary: Map<String, Value>, start: i64, seconds: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::monitor::ProblemKind;
 
     #[test]
     fn restics_names() {

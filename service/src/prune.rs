@@ -5,6 +5,8 @@ use crate::catalogue::{Cause, Question};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step, confirm_if_possible};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::listing;
 use crate::removal::{self, Decisions, Removed, Retention};
 use crate::status::Status;
@@ -85,6 +87,23 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     if request.retention.is_none() && !request.filter.is_empty() {
         return Err(Cause::FilterWithoutRule.into());
     }
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Prune)),
+        face,
+        |face| perform(context, request, face),
+        |report, row| {
+            row.snapshots = report.removed.count;
+            row.bytes = report
+                .collected
+                .as_ref()
+                .map_or(0, |collected| collected.summary.bytes_deleted);
+            report.status()
+        },
+    )
+}
+
+fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let options = request.collection.as_ref();
     let options = options.map(|collection| options_of(context, collection, request.dry_run));
     let mut options = options.transpose()?;
@@ -134,7 +153,16 @@ pub(crate) fn collect_after(
 ) -> Result<CollectedGarbage, Failure> {
     let mut options = options_of(context, &Collection::default(), decisions.dry_run)?;
     options.assume_gone = assumed(decisions);
-    collect(repo, &options, yes, face)
+    recorded(
+        context,
+        (!decisions.dry_run).then(|| JobInfo::of(JobKind::Prune)),
+        face,
+        |face| collect(repo, &options, yes, face),
+        |collected, row| {
+            row.bytes = collected.summary.bytes_deleted;
+            collected.problems.status()
+        },
+    )
 }
 
 fn options_of(

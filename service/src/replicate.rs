@@ -4,6 +4,8 @@ use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Step};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{DestinationRow, JobInfo, JobKind};
 use crate::resolve;
 use crate::status::Status;
 pub use engine::replicate::Replicated;
@@ -26,6 +28,21 @@ pub struct ReplicaReport {
     pub name: String,
     pub done: Replicated,
     pub failure: Option<Failure>,
+}
+
+impl ReplicaReport {
+    fn row(&self) -> DestinationRow {
+        let status = self
+            .failure
+            .as_ref()
+            .map_or(Status::Completed, |failure| failure.status);
+        DestinationRow {
+            name: self.name.clone(),
+            status: status.word().to_string(),
+            reason: status.reason().map(String::from),
+            behind: self.done.behind,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -63,6 +80,19 @@ struct Target {
 }
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Replicate)),
+        face,
+        |face| perform(context, request, face),
+        |report, row| {
+            row.destinations = report.replicas.iter().map(ReplicaReport::row).collect();
+            report.status()
+        },
+    )
+}
+
+fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let location = context.location()?;
     let targets = targets(context, request, &resolve::absolute(&location.url)?)?;
     let options = ReplicateOptions {

@@ -26,6 +26,13 @@ pub struct RepositoryOptions {
     pub recovery_phrase_file: Option<OsString>,
 }
 
+impl RepositoryOptions {
+    /// Whether they say which repository is meant.
+    pub fn names_repository(&self) -> bool {
+        filled(&self.repo).is_some() || filled(&self.repository_file).is_some()
+    }
+}
+
 /// What opens the repository that `copy` reads.
 #[derive(Clone, Debug, Default)]
 pub struct CopySourceOptions {

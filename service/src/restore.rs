@@ -4,6 +4,8 @@ use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind, shown_path};
 use crate::listing::{self, Among, Chosen};
 use crate::paths::{SnapshotSpec, absolute, from_root};
 use crate::resolve::{self, Location};
@@ -44,6 +46,27 @@ impl Report {
 }
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    let sources = request.spec.subpath.iter().chain(&request.spec.paths);
+    let job = JobInfo {
+        sources: sources.map(|path| path.to_string_lossy().into_owned()).collect(),
+        target: Some(shown_path(&request.target)),
+        ..JobInfo::of(JobKind::Restore)
+    };
+    recorded(
+        context,
+        (!request.dry_run).then_some(job),
+        face,
+        |face| perform(context, request, face),
+        |report, row| {
+            row.files = report.summary.files_restored;
+            row.bytes = report.summary.bytes_restored;
+            row.snapshot = Some(report.snapshot.id.to_hex());
+            report.status()
+        },
+    )
+}
+
+fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let options = options(request)?;
     let (repo, snapshot) = nearest(context, request, face)?;
     let step = Step::start(face, Activity::Restore)?;

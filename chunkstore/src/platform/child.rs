@@ -9,7 +9,7 @@ use crate::error::Cause;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
@@ -88,6 +88,16 @@ pub fn shell(line: &OsStr) -> io::Result<Command> {
     let mut command = command(program)?;
     command.arg(option).arg(line);
     Ok(command)
+}
+
+/// Has a child, and what it starts in turn, be one group, which [`kill_group`] ends.
+pub fn in_own_group(command: &mut Command) {
+    system::in_own_group(command);
+}
+
+/// Ends a child that was started [`in_own_group`], and what it started, at once.
+pub fn kill_group(child: &mut Child) -> io::Result<()> {
+    system::kill_group(child)
 }
 
 /// Keeps the terminal's signals from a child: a key typed there is for this program, which then ends in good order.

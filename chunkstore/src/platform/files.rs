@@ -50,6 +50,13 @@ pub fn write_hint(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
+/// Opens a file to read and write it, and makes it, readable by its owner only, where there is none. Its folder must exist.
+pub fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).read(true).write(true);
+    private::for_the_owner(&mut options).open(path)
+}
+
 /// Creates a file, readable by its owner only, with the folders above it. [`io::ErrorKind::AlreadyExists`] if anything has
 /// that name; of several processes that try, one succeeds. Once this returns, the file survives a power failure. On an
 /// error there is no such file.

@@ -2,12 +2,13 @@
 
 use super::descriptors::patiently;
 use rustix::io::{Errno, retry_on_intr};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::process::{Child, Command};
 
 /// The folder that holds devices: it is always there, and none of its entries has the name of a database file.
 pub(super) const ALWAYS_THERE: &str = "/dev";
@@ -108,4 +109,20 @@ pub(super) const SHELL: (&str, &str) = ("sh", "-c");
 /// In a process group of its own, which the terminal's signals don't reach.
 pub(super) fn detach(command: &mut tokio::process::Command) {
     command.process_group(0);
+}
+
+pub(super) fn in_own_group(command: &mut Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+pub(super) fn kill_group(child: &mut Child) -> io::Result<()> {
+    let id = i32::try_from(child.id()).ok();
+    if let Some(group) = id.and_then(Pid::from_raw) {
+        match kill_process_group(group, Signal::KILL) {
+            // All of it has ended.
+            Err(Errno::SRCH) | Ok(()) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    child.kill()
 }

@@ -6,7 +6,8 @@ use crate::args::BackupArgs;
 use crate::args::backup::SelectArgs;
 use crate::output;
 use crate::terminal::Terminal;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use service::backup::{self, FilterOptions, Ignore, Input, Report, Request, patterns};
 use service::catalogue::Cause;
 use service::catalogue::report::backup as say;
@@ -18,10 +19,13 @@ use std::io::{self, IsTerminal};
 
 pub fn run(terminal: &Terminal, args: &BackupArgs) -> Result<Status, Failure> {
     let report = backup::run(&terminal.context, request(terminal, args)?, terminal)?;
-    replicas::tell_problems(terminal, &report.replicas);
+    tell_replicas(terminal, &report);
+    let start = terminal.context.now.timestamp();
     match terminal.json() {
-        true => output::object(&summary(terminal, &report, args))?,
-        false if terminal.talks() => tell(terminal, &report, args)?,
+        true => output::object(&fields(start, &report, args.dry_run))?,
+        false if terminal.talks() => {
+            output::write(told(terminal, &report, args.dry_run).as_bytes())?;
+        }
         false => {}
     }
     Ok(report.status())
@@ -91,13 +95,19 @@ fn filter(select: &SelectArgs) -> FilterOptions {
     }
 }
 
-fn tell(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Result<(), Failure> {
+/// What went wrong at the replicas, to standard error.
+pub fn tell_replicas(terminal: &Terminal, report: &Report) {
+    replicas::tell_problems(terminal, &report.replicas);
+}
+
+/// The report for people.
+pub fn told(terminal: &Terminal, report: &Report, dry_run: bool) -> String {
     let (lang, done) = (terminal.lang, &report.backup);
     let mut out = String::new();
     if let Some(parent) = done.parent {
         out += &line(say::compared_with(lang, &parent.to_hex()));
     }
-    out += &say::summary(lang, &done.summary, done.elapsed, args.dry_run);
+    out += &say::summary(lang, &done.summary, done.elapsed, dry_run);
     out += &line(match (&done.snapshot, done.unchanged) {
         (Some(id), _) => match &report.saved_at {
             Some(name) => say::saved_at(lang, &id.to_hex(), &escape(name.as_bytes())),
@@ -118,16 +128,16 @@ fn tell(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Result<(), F
     if report.problems.paths > 0 {
         out += &line(say::not_all_saved(lang, report.problems.paths));
     }
-    output::write(out.as_bytes()).map(|_| ())
+    out
 }
 
 fn line(text: String) -> String {
     text + "\n"
 }
 
-fn summary(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Value {
+/// The report for programs.
+pub fn fields(start: Timestamp, report: &Report, dry_run: bool) -> Map<String, Value> {
     let mut object = json::summary(&report.backup.summary);
-    let start = terminal.context.now.timestamp();
     let end = backup::ended(start, report.backup.elapsed);
     object.insert("message_type".into(), json!("summary"));
     object.insert("backup_start".into(), json!(start.to_string()));
@@ -136,7 +146,7 @@ fn summary(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Value {
         "total_duration".into(),
         json!(report.backup.elapsed.as_secs_f64()),
     );
-    object.insert("dry_run".into(), json!(args.dry_run));
+    object.insert("dry_run".into(), json!(dry_run));
     object.insert("unchanged".into(), json!(report.backup.unchanged));
     object.insert("left_out".into(), json!(json::names(&report.backup.left_out)));
     if let Some(id) = report.backup.parent {
@@ -151,5 +161,5 @@ fn summary(terminal: &Terminal, report: &Report, args: &BackupArgs) -> Value {
     if let Some(id) = report.backup.snapshot {
         object.insert("snapshot_id".into(), json!(id.to_hex()));
     }
-    Value::Object(object)
+    object
 }

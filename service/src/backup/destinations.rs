@@ -64,11 +64,10 @@ pub struct Opened {
 
 impl Destinations {
     /// The repository that the command is about, and the remotes that were named beside it, each once.
-    pub fn new(context: &Context, also: &[String]) -> Result<Destinations, Failure> {
-        let first = context.location()?;
+    pub fn new(context: &Context, first: &Location, also: &[String]) -> Result<Destinations, Failure> {
         let first = Location {
             url: resolve::absolute(&first.url)?,
-            ..first
+            ..first.clone()
         };
         let named = context.settings.remotes.iter();
         let name = named.into_iter().find(|remote| remote.url == first.url);
@@ -107,11 +106,13 @@ impl Destinations {
             false => begin(),
         };
         let mut away: Vec<(Follower, Failure)> = Vec::new();
+        let mut first = None;
         let mut rest = self.0.into_iter();
         while let Some(one) = rest.next() {
+            let first = first.get_or_insert_with(|| one.location.clone());
             let location = match away.is_empty() {
                 true => one.location.clone(),
-                false => with_keys(context, &one.location)?,
+                false => with_keys(context, first, &one.location)?,
             };
             match context.open_while(&location, run, face, &mut begin) {
                 Ok(repo) => {
@@ -153,10 +154,10 @@ fn place(context: &Context, one: &Destination) -> Result<Option<replicate::Noted
 }
 
 /// What opens the repository that the command is about opens its replicas.
-fn with_keys(context: &Context, location: &Location) -> Result<Location, Failure> {
+fn with_keys(context: &Context, first: &Location, location: &Location) -> Result<Location, Failure> {
     let mut location = location.clone();
     if location.keys.is_empty() {
-        location.keys = resolve::opening(&context.options, &context.env, &context.location()?)?;
+        location.keys = resolve::opening(&context.options, &context.env, first)?;
     }
     Ok(location)
 }

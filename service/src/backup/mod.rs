@@ -8,7 +8,10 @@ mod stream;
 use crate::context::Context;
 use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{DestinationRow, HistoryRow, JobInfo, JobKind, shown_path};
 use crate::machine;
+use crate::resolve::Location;
 use crate::status::Status;
 use destinations::Destinations;
 pub use destinations::FollowerReport;
@@ -17,6 +20,7 @@ pub use engine::backup::BackupReport;
 pub use engine::backup::Ignore;
 pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
+use engine::manifest::Summary;
 use engine::platform::process;
 use engine::repo::{self, Repo};
 use engine::run::RunContext;
@@ -65,9 +69,57 @@ pub struct Report {
     /// Where the snapshot is, if the repository that was asked for could not be reached.
     pub saved_at: Option<String>,
     pub replicas: Vec<FollowerReport>,
+    /// Nearly all files of the snapshot before are gone from the source.
+    pub lost_files: Option<LostFiles>,
+}
+
+/// How many files a source had, and has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LostFiles {
+    pub before: u64,
+    pub now: u64,
+}
+
+impl LostFiles {
+    /// Few files may well be gone.
+    const LEAST: u64 = 10;
+
+    /// `None` if at least a tenth is still there.
+    fn between(before: &Summary, now: &Summary) -> Option<LostFiles> {
+        let (before, now) = (before.total_files_processed, now.total_files_processed);
+        let is_lost = before >= LostFiles::LEAST && now < before / 10;
+        is_lost.then_some(LostFiles { before, now })
+    }
 }
 
 impl Report {
+    /// Completes its row in the history, and returns its status.
+    pub(crate) fn note(&self, first: &str, row: &mut HistoryRow) -> Status {
+        row.files = self.backup.summary.total_files_processed;
+        row.bytes = self.backup.summary.total_bytes_processed;
+        row.snapshot = self.backup.snapshot.map(|id| id.to_hex());
+        let destination = |name: &str, status: Status, behind| DestinationRow {
+            name: name.to_string(),
+            status: status.word().to_string(),
+            reason: status.reason().map(String::from),
+            behind,
+        };
+        let mut destinations = vec![destination(
+            self.saved_at.as_deref().unwrap_or(first),
+            self.problems.status(),
+            0,
+        )];
+        for replica in &self.replicas {
+            let status = match (&replica.failure, replica.behind) {
+                (None, 0) => Status::Completed,
+                _ => Status::Incomplete,
+            };
+            destinations.push(destination(&replica.name, status, replica.behind));
+        }
+        row.destinations = destinations;
+        self.status()
+    }
+
     /// The snapshot is saved; but who asked for several places and does not have them must not be told that all is
     /// done.
     pub fn status(&self) -> Status {
@@ -76,7 +128,11 @@ impl Report {
             true => Status::Incomplete,
             false => Status::Completed,
         };
-        self.problems.status().max(replicas)
+        let lost = match self.lost_files {
+            Some(_) => Status::Incomplete,
+            None => Status::Completed,
+        };
+        self.problems.status().max(replicas).max(lost)
     }
 }
 
@@ -87,6 +143,34 @@ pub fn patterns(given: &[OsString]) -> Vec<String> {
 }
 
 pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Report, Failure> {
+    let sources = match &request.input {
+        Input::Files { paths, .. } => paths.iter().map(|path| shown_path(path.as_ref())).collect(),
+        Input::Stream { name, .. } | Input::Command { name, .. } => vec![name.to_string_lossy().into_owned()],
+    };
+    let job = JobInfo {
+        sources,
+        ..JobInfo::of(JobKind::Backup)
+    };
+    let location = context.location()?;
+    let first = repo::shown(&location.url);
+    recorded(
+        context,
+        (!request.dry_run).then_some(job),
+        face,
+        |face| perform(context, &location, request, false, face),
+        |report, row| report.note(&first, row),
+    )
+}
+
+/// The same without a row in the history. `with_loss`: it is noticed when the source has lost nearly all files since the
+/// snapshot before.
+pub(crate) fn perform(
+    context: &Context,
+    location: &Location,
+    request: Request,
+    with_loss: bool,
+    face: &dyn Face,
+) -> Result<Report, Failure> {
     let mut options = options(context, &request)?;
     let own = RunContext {
         host: machine::host(request.host.as_deref(), &context.env)?,
@@ -94,7 +178,7 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
         ..context.run()?
     };
     let mut stream = RunningInput::of(&request.input)?;
-    let destinations = Destinations::new(context, &request.also)?;
+    let destinations = Destinations::new(context, location, &request.also)?;
     if let Input::Files { paths, lists } = &request.input {
         let collected = sources::collect(paths, lists)?;
         (options.sources, options.followed) = (collected.paths, collected.followed);
@@ -133,8 +217,13 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
     repo.tell_damage(&step);
     let saved_at = opened.instead.clone();
     let replicas = opened.finish(followers, done.snapshot)?;
+    let lost_files = match done.parent.filter(|_| with_loss) {
+        Some(parent) => LostFiles::between(&repo.manifest(parent)?.summary, &done.summary),
+        None => None,
+    };
     Ok(Report {
         backup: done,
+        lost_files,
         problems: step.finish(),
         saved_at,
         replicas,

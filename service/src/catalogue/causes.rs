@@ -306,6 +306,11 @@ causes! {
     NoSuchRemote { name: String, near: Option<String> } [BadSettings] =>
         format!("no remote is called '{name}'{}", did_you_mean(En, near)),
         format!("「{name}」という名前の保存先はありません{}", did_you_mean(Ja, near));
+    NoSuchSet { name: String, near: Option<String> } [BadSettings] =>
+        format!("no set is called '{name}'{}", did_you_mean(En, near)),
+        format!("「{name}」という名前のセットはありません{}", did_you_mean(Ja, near));
+    /// About runs of sets and the history; their words have one language so far.
+    OfRuns { status: Status, text: String } [*status] => text.clone(), text.clone();
     NoSuchRemoteThere { name: String } [BadSettings] =>
         format!("no remote is called '{name}' there"), format!("そこに「{name}」という名前の保存先はありません");
     NoThread { why: SystemError } [Failed] =>

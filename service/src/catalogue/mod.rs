@@ -28,8 +28,8 @@ pub use lang::Lang;
 pub use notices::notice;
 pub use parts::{Action, Expected, Unfit, What};
 pub use progress::{
-    listed_problem, not_shown, phase, problem, progress_line, share_done, time_left, units_done,
-    warning_prefix,
+    listed_problem, not_shown, phase, problem, problem_line, progress_line, share_done, time_left,
+    units_done, warning_prefix,
 };
 pub use questions::Question;
 pub use system::SystemError;

@@ -2,7 +2,7 @@
 
 use super::{Lang, Noun, count, faults, say};
 use crate::text::{absolute, clock, grouped};
-use engine::monitor::{Phase, Problem, ProblemKind, Progress};
+use engine::monitor::{Phase, Problem, Progress};
 use engine::units::{escape, format_bytes};
 use std::time::Duration;
 
@@ -106,29 +106,30 @@ pub fn progress_line(
 
 /// One line about a problem.
 pub fn problem(lang: Lang, problem: &Problem) -> String {
-    one_line(lang, problem, &faults::problem(lang, problem))
+    problem_line(
+        lang,
+        &problem.path,
+        problem.what.is_warning(),
+        &faults::problem(lang, problem),
+    )
 }
 
 /// The same of an object that a listing leaves out, and what to do about it.
 pub fn listed_problem(lang: Lang, problem: &Problem) -> String {
-    one_line(lang, problem, &faults::listed_problem(lang, problem))
+    let text = faults::listed_problem(lang, problem);
+    problem_line(lang, &problem.path, problem.what.is_warning(), &text)
 }
 
-fn one_line(lang: Lang, problem: &Problem, text: &str) -> String {
+/// One line about an item (empty: about the job as a whole), of which `text` says what is wrong.
+pub fn problem_line(lang: Lang, item: &[u8], is_warning: bool, text: &str) -> String {
     let what = escape(text.as_bytes());
-    let warning = match problem.what {
-        ProblemKind::Warning(_) | ProblemKind::Bare { .. } => warning_prefix(lang),
-        ProblemKind::Source(_)
-        | ProblemKind::SourceMissing { .. }
-        | ProblemKind::Lost { .. }
-        | ProblemKind::LeftOut { .. }
-        | ProblemKind::Restore(_)
-        | ProblemKind::Unreadable(_)
-        | ProblemKind::Damage(_) => "",
+    let warning = match is_warning {
+        true => warning_prefix(lang),
+        false => "",
     };
-    match problem.path.is_empty() {
+    match item.is_empty() {
         true => format!("{warning}{what}"),
-        false => format!("{warning}{}: {what}", escape(&problem.path)),
+        false => format!("{warning}{}: {what}", escape(item)),
     }
 }
 
@@ -154,6 +155,7 @@ pub fn not_shown(lang: Lang, problems: u64) -> String {
 mod tests {
     use super::*;
     use engine::entry::Trouble;
+    use engine::monitor::ProblemKind;
 
     #[test]
     fn problems_are_one_safe_line() {

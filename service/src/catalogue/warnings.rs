@@ -14,6 +14,10 @@ pub enum SetupWarning {
     NotTried {
         failure: Failure,
     },
+    /// About runs of sets and the history.
+    OfRuns {
+        text: String,
+    },
 }
 
 impl SetupWarning {
@@ -42,6 +46,7 @@ impl SetupWarning {
                     "保存先を試せませんでした: {why}"
                 )
             }
+            SetupWarning::OfRuns { text } => text.clone(),
         }
     }
 }

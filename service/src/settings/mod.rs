@@ -2,9 +2,11 @@
 //! nothing from it, because a misspelt setting that is silently ignored is one that somebody relies on. Errors name the
 //! file, line, column and key, and suggest what may have been meant.
 
+pub mod cron;
 pub mod edit;
 pub mod schedule;
 pub mod schema;
+pub mod show;
 pub mod tables;
 pub mod values;
 
@@ -87,6 +89,30 @@ impl Settings {
 
     pub fn remote(&self, name: &str) -> Option<&Remote> {
         self.remotes.iter().find(|remote| remote.name == name)
+    }
+
+    pub fn set(&self, name: &str) -> Option<&SetTable> {
+        let mut sets = self.sets.0.iter();
+        sets.find(|(known, _)| known.get_ref().0 == name)
+            .map(|(_, set)| set)
+    }
+
+    /// The names of the sets, those of a higher priority first.
+    pub fn set_names(&self) -> Vec<&str> {
+        let mut sets: Vec<_> = self.sets.0.iter().collect();
+        sets.sort_by_key(|(_, set)| std::cmp::Reverse(set.priority));
+        sets.into_iter()
+            .map(|(name, _)| name.get_ref().0.as_str())
+            .collect()
+    }
+
+    /// A set that must be there.
+    pub fn named_set(&self, name: &str) -> Result<&SetTable, Failure> {
+        self.set(name).ok_or_else(|| {
+            let near = nearest(name, &self.set_names());
+            let name = name.to_string();
+            Cause::NoSuchSet { name, near }.into()
+        })
     }
 
     /// A remote that must have a name.

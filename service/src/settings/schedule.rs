@@ -1,6 +1,7 @@
 //! When a set runs by itself: `daily 12:30`, `mon,thu 22:00`, `every 15m mon..fri 09:00-18:00`, `cron 0 3 * * *`,
-//! `manual`. Only what is written; when that is due is another matter.
+//! `manual`. This is only what is written; [`crate::schedule`] says when that is due.
 
+use super::cron::Cron;
 use super::values::from_text;
 use jiff::civil::{Time, Weekday};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
@@ -14,20 +15,24 @@ pub enum Schedule {
     /// Only when somebody asks.
     Manual,
     /// Once on each of these days.
-    At { days: Days, time: Time },
+    At {
+        days: Days,
+        time: Time,
+    },
     /// Again and again, within a window if there is one.
     Every {
         minutes: u32,
         days: Days,
         window: Option<(Time, Time)>,
     },
-    /// Minute, hour, day of the month, month, day of the week.
-    Cron(String),
+    Cron(Cron),
 }
 
 /// Days of the week, Monday first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Days([bool; 7]);
+
+const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl Days {
     const ALL: Days = Days([true; 7]);
@@ -39,7 +44,6 @@ impl Days {
 
     /// `mon,thu`, `mon..fri`.
     fn parse(text: &str) -> Option<Days> {
-        const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
         let place = |name: &str| NAMES.iter().position(|known| *known == name);
         let mut days = [false; 7];
         for part in text.split(',') {
@@ -71,16 +75,51 @@ impl Schedule {
                 time: clock(time).ok_or_else(wrong)?,
             }),
             ["every", interval, ref rest @ ..] => every(interval, rest).ok_or_else(wrong),
-            ["cron", ref fields @ ..] => match is_cron(fields) {
-                true => Ok(Schedule::Cron(fields.join(" "))),
-                false => Err(wrong()),
-            },
+            ["cron", ref fields @ ..] => Cron::parse(fields).map(Schedule::Cron).ok_or_else(wrong),
             [days, time] => Ok(Schedule::At {
                 days: Days::parse(days).ok_or_else(wrong)?,
                 time: clock(time).ok_or_else(wrong)?,
             }),
             _ => Err(wrong()),
         }
+    }
+}
+
+/// The schedule as it would be written, in one form only: whether it was changed is seen by that.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = |time: &Time| format!("{:02}:{:02}", time.hour(), time.minute());
+        match self {
+            Schedule::Manual => f.write_str("manual"),
+            Schedule::At { days, time } if *days == Days::ALL => write!(f, "daily {}", clock(time)),
+            Schedule::At { days, time } => write!(f, "{days} {}", clock(time)),
+            Schedule::Every {
+                minutes,
+                days,
+                window,
+            } => {
+                match minutes % 60 {
+                    0 => write!(f, "every {}h", minutes / 60)?,
+                    _ => write!(f, "every {minutes}m")?,
+                }
+                if *days != Days::ALL {
+                    write!(f, " {days}")?;
+                }
+                match window {
+                    Some((from, to)) => write!(f, " {}-{}", clock(from), clock(to)),
+                    None => Ok(()),
+                }
+            }
+            Schedule::Cron(cron) => write!(f, "cron {cron}"),
+        }
+    }
+}
+
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = NAMES.iter().zip(self.0);
+        let names: Vec<&str> = named.filter_map(|(name, has)| has.then_some(*name)).collect();
+        f.write_str(&names.join(","))
     }
 }
 
@@ -125,27 +164,6 @@ fn clock(text: &str) -> Option<Time> {
     Time::new(number(hours)?, number(minutes)?, 0, 0).ok()
 }
 
-fn is_cron(fields: &[&str]) -> bool {
-    const RANGES: [(u32, u32); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)];
-    let is_field = |(text, range): (&&str, (u32, u32))| text.split(',').all(|part| is_cron_part(part, range));
-    fields.len() == RANGES.len() && fields.iter().zip(RANGES).all(is_field)
-}
-
-/// `*`, `5`, `1-5`, each also with `/2`.
-fn is_cron_part(text: &str, (least, most): (u32, u32)) -> bool {
-    let number = |text: &str| text.parse::<u32>().ok().filter(|n| (least..=most).contains(n));
-    let (range, step) = match text.split_once('/') {
-        Some((range, step)) => (range, Some(step)),
-        None => (text, None),
-    };
-    let is_range = range == "*"
-        || match range.split_once('-') {
-            Some((from, to)) => matches!((number(from), number(to)), (Some(from), Some(to)) if from <= to),
-            None => number(range).is_some(),
-        };
-    is_range && step.is_none_or(|step| step.parse::<u32>().is_ok_and(|step| (1..=most).contains(&step)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +172,7 @@ mod tests {
     fn forms() {
         let at = |hour, minute| Time::constant(hour, minute, 0, 0);
         let days = |text: &str| Days::parse(text).unwrap();
+        let cron = |text: &str| Cron::parse(&text.split(' ').collect::<Vec<_>>()).unwrap();
         let rows = [
             ("manual", Schedule::Manual),
             (
@@ -194,13 +213,14 @@ mod tests {
                     window: Some((at(22, 0), at(6, 0))),
                 },
             ),
-            ("cron 0 3 * * 1-5", Schedule::Cron("0 3 * * 1-5".to_string())),
+            ("cron 0 3 * * 1-5", Schedule::Cron(cron("0 3 * * 1-5"))),
             (
                 "cron */15 0-6,20 1 1-12/2 7",
-                Schedule::Cron("*/15 0-6,20 1 1-12/2 7".to_string()),
+                Schedule::Cron(cron("*/15 0-6,20 1 1-12/2 7")),
             ),
         ];
         for (text, want) in rows {
+            assert_eq!(Schedule::parse(&want.to_string()), Ok(want.clone()), "{want}");
             assert_eq!(Schedule::parse(text), Ok(want), "{text}");
         }
         let weekend = days("sat..sun");

@@ -23,12 +23,13 @@ mod kind {
     pub const YES_NO: &str = "`true` or `false`";
     pub const SIZE: &str = "size, such as `\"500G\"`";
     pub const AGE: &str = "duration, such as `\"3d\"`";
+    pub const TIME: &str = "duration, such as `\"10m\"`";
     pub const PERCENT: &str = "whole number from 1 to 100";
     pub const RATE: &str =
         "bytes a second, `\"unlimited\"`, or by time of day `\"08:00=1M,18:00=unlimited\"`";
     pub const COMMAND: &str = "shell command";
 }
-use kind::{AGE, COMMAND, PATH, PATHS, PERCENT, RATE, SIZE, TEXT, TEXTS, YES_NO};
+use kind::{AGE, COMMAND, PATH, PATHS, PERCENT, RATE, SIZE, TEXT, TEXTS, TIME, YES_NO};
 
 /// The default of keys that have no effect unless set.
 const NONE: &str = "none";
@@ -77,18 +78,19 @@ pub const KEYS: &[KeyInfo] = &[
     key("remotes.NAME.key-file", PATH, NONE, "\"/etc/dedup/main.key\"", "Key file that opens the repository. Tried before the password."),
     later("remotes.NAME.quota", SIZE, NONE, "\"500G\"", "Maximum size of the repository."),
     later("remotes.NAME.append-only", YES_NO, "`false`", "true", "Never delete anything from this repository."),
-    later("sets.NAME.sources", PATHS, "", "[\"~/Documents\", \"~/Pictures\"]", "Files and directories to back up."),
-    later("sets.NAME.exclude", TEXTS, NONE, "[\"*.tmp\", \"!keep.tmp\"]", "Patterns to exclude; a leading `!` includes again."),
-    later("sets.NAME.exclude-extensions", TEXTS, NONE, "[\"iso\"]", "File name extensions to exclude."),
-    later("sets.NAME.hidden", YES_NO, "`true`", "false", "Whether to back up hidden files."),
-    later("sets.NAME.destinations", "array of names of remotes", "", "[\"main\"]", "Remotes that receive each snapshot."),
-    later("sets.NAME.priority", "whole number", "`0`", "10", "Sets with a higher priority run first."),
-    later("sets.NAME.schedule", "`\"daily 12:30\"`, `\"mon,thu 22:00\"`, `\"every 15m mon..fri 09:00-18:00\"`, `\"cron 0 3 * * *\"` or `\"manual\"`", "`\"manual\"`", "\"daily 12:30\"", "When the set runs automatically."),
-    later("sets.NAME.tags", TEXTS, NONE, "[\"office\"]", "Tags of its snapshots."),
-    later("sets.NAME.run-before", COMMAND, NONE, "\"pg_dump app > /var/tmp/app.sql\"", "Runs before the backup."),
-    later("sets.NAME.run-after", COMMAND, NONE, "\"rm /var/tmp/app.sql\"", "Runs after a backup that completed."),
-    later("sets.NAME.run-failed", COMMAND, NONE, "\"logger backup failed\"", "Runs after a backup that did not complete."),
-    later("sets.NAME.run-finally", COMMAND, NONE, "\"umount /mnt/usb\"", "Runs after every backup."),
+    key("sets.NAME.sources", PATHS, "", "[\"~/Documents\", \"~/Pictures\"]", "Files and directories to back up."),
+    key("sets.NAME.exclude", TEXTS, NONE, "[\"*.tmp\", \"!keep.tmp\"]", "Patterns to exclude; a leading `!` includes again."),
+    key("sets.NAME.exclude-extensions", TEXTS, NONE, "[\"iso\"]", "File name extensions to exclude."),
+    key("sets.NAME.hidden", YES_NO, "`true`", "false", "Whether to back up hidden files."),
+    key("sets.NAME.destinations", "array of names of remotes", "", "[\"main\"]", "Remotes that receive each snapshot. It is made at the first and replicated to the others."),
+    key("sets.NAME.priority", "whole number", "`0`", "10", "Sets with a higher priority run first."),
+    key("sets.NAME.schedule", "`\"daily 12:30\"`, `\"mon,thu 22:00\"`, `\"every 15m mon..fri 09:00-18:00\"`, `\"cron 0 3 * * *\"` or `\"manual\"`", "`\"manual\"`", "\"daily 12:30\"", "When `dedup run --due` runs the set."),
+    key("sets.NAME.tags", TEXTS, NONE, "[\"office\"]", "Tags of its snapshots."),
+    key("sets.NAME.run-before", COMMAND, NONE, "\"pg_dump app > /var/tmp/app.sql\"", "Runs before the backup. If it fails there is no backup; if it exits with code 75 the run is skipped."),
+    key("sets.NAME.run-after", COMMAND, NONE, "\"rm /var/tmp/app.sql\"", "Runs after a backup that completed."),
+    key("sets.NAME.run-failed", COMMAND, NONE, "\"logger backup failed\"", "Runs after a backup that did not complete."),
+    key("sets.NAME.run-finally", COMMAND, NONE, "\"umount /mnt/usb\"", "Runs last, whatever happened."),
+    key("sets.NAME.run-timeout", TIME, "`\"1h\"`", "\"10m\"", "Time limit of each of these commands; one that takes longer is killed and has failed."),
     later("sets.NAME.retention.tiers", "array of tables", NONE, "[{ until = \"7d\", keep-every = \"1h\" }, { keep-every = \"1M\" }]", "How many snapshots are kept by age, youngest tier first."),
     later("sets.NAME.retention.tiers[].until", AGE, "for ever", "\"7d\"", "Age up to which the tier applies; only the last tier may omit it."),
     later("sets.NAME.retention.tiers[].keep-every", "period, such as `\"1d\"`", "", "\"1h\"", "Keep one snapshot per period."),
@@ -201,7 +203,7 @@ mod tests {
         );
         assert!(below(&["remotes", "NAME", "url"]).is_empty());
         assert!(is_supported(&["remotes"]) && is_supported(&["limits", "upload"]));
-        assert!(!is_supported(&["sets"]) && !is_supported(&["remotes", "NAME", "quota"]));
+        assert!(!is_supported(&["notify"]) && !is_supported(&["remotes", "NAME", "quota"]));
     }
 
     /// A field that no key describes would be refused; a key without a field, too.

@@ -3,8 +3,8 @@
 
 use super::schedule::Schedule;
 use super::values::{
-    AbsolutePath, Age, Host, Language, Lasting, Listen, MailAddress, MailTls, Many, Name, NotifyOn, Percent,
-    Period, Port, Size, WebUrl,
+    AbsolutePath, Age, Host, Language, Lapse, Lasting, Listen, MailAddress, MailTls, Many, Name, NotifyOn,
+    Percent, Period, Port, Size, WebUrl,
 };
 use crate::rates::RateSchedule;
 use serde::Deserialize;
@@ -68,6 +68,7 @@ pub struct SetTable {
     pub run_after: Option<String>,
     pub run_failed: Option<String>,
     pub run_finally: Option<String>,
+    pub run_timeout: Option<Lapse>,
     pub retention: RetentionTable,
 }
 

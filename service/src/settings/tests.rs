@@ -30,6 +30,7 @@ run-before = "pg_dump app > /var/tmp/app.sql"
 run-after = "a"
 run-failed = "b"
 run-finally = "c"
+run-timeout = "10m"
 [sets.documents.retention]
 tiers = [
   { until = "7d", keep-every = "1h" },
@@ -332,8 +333,12 @@ fn what_is_wrong_is_said_with_its_place() {
             ":3:1: 'cpu-idle' is not supported yet",
         ),
         (
-            &format!("{set}sources=['/a']\ndestinations=['main']"),
-            ":3:2: 'sets' is not supported yet",
+            &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\nmax-generations=3"),
+            ":6:9: 'retention' is not supported yet",
+        ),
+        (
+            &format!("{set}run-timeout='0s'"),
+            ":4:13: 'run-timeout': '0s' is not a time",
         ),
     ];
     for (text, want) in rows {

@@ -13,6 +13,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A value that is written as a string. `$parse` makes it of the text, or says why it can't.
 macro_rules! from_text {
@@ -106,6 +107,12 @@ impl AbsolutePath {
     }
 }
 
+impl fmt::Display for AbsolutePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 from_text!(AbsolutePath, "a string", AbsolutePath::parse);
 
 /// Bytes: `500G`.
@@ -135,6 +142,20 @@ fn age(text: &str) -> Result<Span, String> {
         false => Err(format!("'{text}' is no time at all")),
     }
 }
+
+/// How long something may take: `10m`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lapse(pub Duration);
+
+from_text!(Lapse, "a string such as \"10m\"", |text| {
+    let span = parse_span(text).map_err(|e| e.to_string())?;
+    let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours());
+    let exact = exact.ok().and_then(|exact| Duration::try_from(exact).ok());
+    let exact = exact.filter(|time| !time.is_zero());
+    exact
+        .map(Lapse)
+        .ok_or_else(|| format!("'{text}' is not a time from 1s on, in days at most"))
+});
 
 /// How long: a span, or without end.
 #[derive(Clone, Copy, Debug)]

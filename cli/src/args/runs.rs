@@ -1,0 +1,143 @@
+//! Options of the commands about sets, their runs and the history.
+
+use clap::{Args, Subcommand};
+use jiff::Span;
+use service::units::parse_span;
+
+#[derive(Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["sets", "all", "due"]))]
+#[command(
+    after_help = "Sets are the tables [sets.NAME] of dedup.toml (docs/running.md). Exit code 4: a run is held back by \
+    a pause or by run-before; 11: the set is running already."
+)]
+pub struct RunArgs {
+    /// Sets to run now
+    #[arg(value_name = "SET")]
+    pub sets: Vec<String>,
+    /// Run all sets, those with a higher priority first
+    #[arg(long)]
+    pub all: bool,
+    /// Run the sets that are due by their schedule: for cron or a timer, every few minutes
+    #[arg(long)]
+    pub due: bool,
+    /// Wait for a set that is running already
+    #[arg(long, conflicts_with = "due")]
+    pub wait: bool,
+    /// Show which sets would run; run nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct HistoryArgs {
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+    /// Show one job with its problems: its id or the beginning of it, or latest
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// List what became of each file of a backup, from its snapshot
+    #[arg(long, requires = "id")]
+    pub files: bool,
+    /// Only jobs with this status or reason (completed, incomplete, network, 'not run'); with --files: new, changed,
+    /// unchanged, deleted or failed (default: all but unchanged)
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+    /// Only jobs of this set
+    #[arg(long, value_name = "SET", conflicts_with = "id")]
+    pub set: Option<String>,
+    /// Only jobs of this kind: backup, restore, delete, prune, check, replicate, copy or heal
+    #[arg(long, value_name = "KIND", conflicts_with = "id")]
+    pub kind: Option<String>,
+    /// How many jobs to list, newest first
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// With --files: which page of 100
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "files", value_parser = clap::value_parser!(u64).range(1..))]
+    pub page: u64,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+pub enum HistoryCommand {
+    /// Run the set of an earlier run again
+    Rerun(RerunArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct RerunArgs {
+    /// The run's id or the beginning of it, or latest
+    pub id: String,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct PauseArgs {
+    /// How long: 1h, 4h, 1d
+    #[arg(value_name = "DURATION", value_parser = parse_span)]
+    pub duration: Span,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct StopArgs {
+    /// Sets, or ids of jobs in the history (default: every backup that runs)
+    #[arg(value_name = "SET|ID")]
+    pub names: Vec<String>,
+    /// Don't wait until they have ended
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Sets of files that are backed up together, in dedup.toml.
+#[derive(Subcommand, Clone, Debug)]
+pub enum SetCommand {
+    /// List the sets, and when they run
+    List,
+}
+
+/// The settings.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ConfigCommand {
+    /// Say whether the settings are right
+    Check,
+    /// Show every setting that has a value, and where that comes from
+    Show,
+}
+
+/// When sets run by themselves.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ScheduleCommand {
+    /// List the next runs of each set
+    List(ScheduleListArgs),
+    /// Show what an operating system's scheduler needs: a systemd timer and service, or a line for cron
+    Show(SchedulerArgs),
+    /// Write and start a systemd timer for this user
+    Install(ScheduleInstallArgs),
+    /// Stop and remove that timer
+    Remove(ScheduleInstallArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ScheduleListArgs {
+    /// How many runs of each set
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub next: u16,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct SchedulerArgs {
+    /// For which scheduler
+    #[arg(long, value_enum, default_value_t = Scheduler::Systemd)]
+    pub scheduler: Scheduler,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scheduler {
+    Systemd,
+    Cron,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ScheduleInstallArgs {
+    /// Say what would be done; change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}

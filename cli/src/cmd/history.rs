@@ -1,0 +1,202 @@
+//! `history`: the jobs of this machine, one of them, and its files.
+
+use crate::args::runs::{HistoryArgs, HistoryCommand};
+use crate::output::{self, Lines};
+use crate::render::{running, text};
+use crate::terminal::Terminal;
+use serde_json::{Value, json};
+use service::catalogue::{Lang, problem_line};
+use service::history::files::{BackupFiles, FileStatus, PAGE};
+use service::history::journal::Journal;
+use service::history::read::HistoryQuery;
+use service::history::{HistoryRow, JobKind, words};
+use service::json;
+use service::runs::WhichSets;
+use service::settings::nearest;
+use service::{Failure, Status};
+
+pub fn run(terminal: &Terminal, args: &HistoryArgs) -> Result<Status, Failure> {
+    let journal = Journal::of(&terminal.context.dirs()?);
+    match (&args.command, &args.id) {
+        (Some(HistoryCommand::Rerun(rerun)), _) => again(terminal, &journal, &rerun.id),
+        (None, Some(id)) if args.files => files(terminal, &journal, id, args),
+        (None, Some(id)) => one(terminal, &journal, id),
+        (None, None) => list(terminal, &journal, args),
+    }
+}
+
+fn list(terminal: &Terminal, journal: &Journal, args: &HistoryArgs) -> Result<Status, Failure> {
+    let known = JobKind::ALL.map(JobKind::word);
+    if let Some(kind) = args.kind.as_deref().filter(|kind| !known.contains(kind)) {
+        let hint =
+            nearest(kind, &known).map_or_else(String::new, |near| format!("; did you mean \'{near}\'?"));
+        return Err(Failure::of_runs(
+            Status::BadSettings,
+            format!("no job is of the kind '{kind}'{hint}"),
+        ));
+    }
+    let page = journal.rows(&HistoryQuery {
+        limit: args.limit as usize,
+        id: String::new(),
+        set: args.set.clone(),
+        kind: args.kind.clone(),
+        status: args.status.clone(),
+    })?;
+    let mut out = Lines::new();
+    if terminal.json() {
+        for row in &page.rows {
+            out.object(&object(row));
+        }
+        let count = page.rows.len();
+        out.object(&json!({ "message_type": "summary", "jobs": count, "more": page.more }));
+        return out.finish().map(|()| Status::Completed);
+    }
+    match page.rows.is_empty() {
+        true if terminal.talks() => out.line(running::no_history()),
+        true => {}
+        false => out.line(running::history(&page.rows).trim_end()),
+    }
+    if page.more && terminal.talks() {
+        out.line(&running::more_history(args.limit));
+    }
+    out.finish().map(|()| Status::Completed)
+}
+
+/// A row, in which what every job has is never left out.
+pub fn object(row: &HistoryRow) -> Value {
+    let mut object = json::object("history", json!(row));
+    if row.set.is_none() {
+        object["set"] = Value::Null;
+    }
+    object
+}
+
+fn one(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failure> {
+    let row = journal.row(id)?;
+    let kept = journal.problems_of(&row.id);
+    let kept = kept.map_err(|e| Failure::of_runs(Status::Failed, format!("can't read the problems: {e}")))?;
+    let mut out = Lines::new();
+    let left = row.problems.saturating_sub(kept.len() as u64);
+    if terminal.json() {
+        out.object(&object(&row));
+        for problem in &kept {
+            let text = problem.text(Lang::En);
+            out.object(&json::problem_object(
+                &problem.item,
+                problem.is_warning,
+                text,
+                &row.kind,
+            ));
+        }
+        out.object(
+            &json!({ "message_type": "summary", "problems": row.problems, "problems_not_kept": left }),
+        );
+        return out.finish().map(|()| Status::Completed);
+    }
+    out.line(running::job(&row).trim_end());
+    let lang = terminal.lang;
+    for problem in &kept {
+        let line = problem_line(
+            lang,
+            problem.item.as_bytes(),
+            problem.is_warning,
+            problem.text(lang),
+        );
+        out.line(&format!("  {line}"));
+    }
+    if left > 0 && !row.is_running() {
+        out.line(&format!("  {}", running::more_problems(left)));
+    }
+    out.finish().map(|()| Status::Completed)
+}
+
+fn files(terminal: &Terminal, journal: &Journal, id: &str, args: &HistoryArgs) -> Result<Status, Failure> {
+    let wanted = wanted(args.status.as_deref())?;
+    let row = journal.row(id)?;
+    let files = BackupFiles::open(&terminal.context, &row, terminal)?;
+    let first = (args.page - 1).saturating_mul(PAGE);
+    let mut found: u64 = 0;
+    let mut out = Lines::new();
+    let listed = files.each(&mut |file| {
+        if !wanted.contains(&file.status) {
+            return Ok(());
+        }
+        let is_shown = (first..first.saturating_add(PAGE)).contains(&found);
+        found += 1;
+        if is_shown {
+            match terminal.json() {
+                true => out.object(&json!({
+                    "message_type": "file",
+                    "path": json::name(&text::absolute(file.path)),
+                    "status": file.status.word(),
+                    "size": file.size,
+                })),
+                false => out.line(&running::file(file.status, file.size, file.path)),
+            }
+        }
+        out.go_on()
+    });
+    let is_whole = listed.is_ok();
+    if is_whole && terminal.json() {
+        out.object(&json!({
+            "message_type": "summary",
+            "files": found,
+            "page": args.page,
+            "pages": found.div_ceil(PAGE).max(1),
+            "compared": !files.is_first(),
+        }));
+    } else if is_whole && terminal.talks() {
+        if files.is_first() {
+            out.line(running::no_parent());
+        }
+        out.line(&running::pages(args.page, found, PAGE));
+    }
+    match out.closed() {
+        true => out.finish().map(|()| Status::Completed),
+        false => listed.and(out.finish()).map(|()| Status::Completed),
+    }
+}
+
+fn wanted(status: Option<&str>) -> Result<Vec<FileStatus>, Failure> {
+    let all = FileStatus::ALL.into_iter();
+    let Some(text) = status else {
+        return Ok(all.filter(|status| *status != FileStatus::Unchanged).collect());
+    };
+    let known = FileStatus::ALL.map(FileStatus::word);
+    if let Some(word) = text.split(',').find(|word| !known.contains(word)) {
+        let hint =
+            nearest(word, &known).map_or_else(String::new, |near| format!("; did you mean \'{near}\'?"));
+        let known = known.join(", ");
+        return Err(Failure::of_runs(
+            Status::BadSettings,
+            format!("'{word}' is not a status of a file ({known}){hint}"),
+        ));
+    }
+    Ok(all
+        .filter(|status| text.split(',').any(|word| word == status.word()))
+        .collect())
+}
+
+fn again(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failure> {
+    let row = journal.row(id)?;
+    let Some(set) = row.set else {
+        return Err(Failure::of_runs(
+            Status::BadSettings,
+            words::cannot_rerun(&row.id, &row.kind),
+        ));
+    };
+    let request = service::runs::Request {
+        which: WhichSets::Named(vec![set]),
+        wait: false,
+        dry_run: false,
+    };
+    super::run::call(terminal, &request)
+}
+
+/// One line that is not part of an answer.
+pub fn line(terminal: &Terminal, text: &str) -> Result<(), Failure> {
+    match terminal.talks() {
+        true => output::line(text),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,251 @@
+//! What this machine's jobs did: one row for each, in JSON lines below the state directory.
+//!
+//! ```text
+//! history/2026-11.jsonl        rows of the jobs that began in that month (UTC), appended as they end
+//! history/2026-11/ID.jsonl     problems of one job
+//! history/live/ID              the row of a job that runs, locked by its process
+//! ```
+//!
+//! A job that was killed leaves its live row without a lock: whoever looks next moves it to the month's file as
+//! "interrupted". [`journal`] writes, [`read`] reads, [`record`] wraps a job, [`files`] lists a backup's files from its
+//! snapshot, [`words`] has what people read. History is told about jobs and never decides about them: if it can't be written, the job goes on and the
+//! user is warned.
+
+pub mod files;
+pub mod journal;
+pub mod problems;
+pub mod read;
+pub mod record;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+use crate::schedule::RunCause;
+use crate::status::Status;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// Sources that a row names; a list of files may have millions.
+const SOURCES_MAX: usize = 100;
+
+/// What a job was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JobKind {
+    Backup,
+    Restore,
+    /// Removal of snapshots.
+    Delete,
+    Prune,
+    Check,
+    Replicate,
+    Copy,
+    Heal,
+}
+
+impl JobKind {
+    pub const ALL: [JobKind; 8] = [
+        JobKind::Backup,
+        JobKind::Restore,
+        JobKind::Delete,
+        JobKind::Prune,
+        JobKind::Check,
+        JobKind::Replicate,
+        JobKind::Copy,
+        JobKind::Heal,
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            JobKind::Backup => "backup",
+            JobKind::Restore => "restore",
+            JobKind::Delete => "delete",
+            JobKind::Prune => "prune",
+            JobKind::Check => "check",
+            JobKind::Replicate => "replicate",
+            JobKind::Copy => "copy",
+            JobKind::Heal => "heal",
+        }
+    }
+}
+
+/// One job. Words are those of [`JobKind`], [`RunCause`] and [`Status`]; a row of a later version may have others.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HistoryRow {
+    pub id: String,
+    pub kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
+    pub cause: String,
+    /// The slot of the schedule that it served.
+    #[serde(with = "moment::optional", skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Timestamp>,
+    #[serde(with = "moment")]
+    pub start: Timestamp,
+    /// `None` while it runs, and if it was killed.
+    #[serde(with = "moment::optional")]
+    pub end: Option<Timestamp>,
+    pub sources: Vec<String>,
+    /// Sources that are not named.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_sources: u64,
+    /// Where files were restored to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    pub files: u64,
+    pub bytes: u64,
+    pub status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What ended it early, or why it did not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The snapshot that was made or read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub destinations: Vec<DestinationRow>,
+    /// Snapshots that were removed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub snapshots: u64,
+    pub problems: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pid: u64,
+}
+
+/// What became of one destination.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DestinationRow {
+    /// The remote's name, or its URL without passwords.
+    pub name: String,
+    pub status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Snapshots that it lacks.
+    pub behind: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// What is known of a job before it begins.
+#[derive(Clone, Debug)]
+pub struct JobInfo {
+    pub kind: JobKind,
+    pub set: Option<String>,
+    pub cause: RunCause,
+    pub slot: Option<Timestamp>,
+    pub sources: Vec<String>,
+    pub target: Option<String>,
+}
+
+impl JobInfo {
+    /// A job that somebody asked for.
+    pub fn of(kind: JobKind) -> JobInfo {
+        JobInfo {
+            kind,
+            set: None,
+            cause: RunCause::Manual,
+            slot: None,
+            sources: Vec::new(),
+            target: None,
+        }
+    }
+
+    /// Its row, which has begun now.
+    pub fn row(&self, start: Timestamp) -> HistoryRow {
+        HistoryRow {
+            id: new_id(start),
+            kind: self.kind.word().to_string(),
+            set: self.set.clone(),
+            cause: self.cause.word().to_string(),
+            slot: self.slot,
+            start,
+            sources: self.sources.iter().take(SOURCES_MAX).cloned().collect(),
+            more_sources: self.sources.len().saturating_sub(SOURCES_MAX) as u64,
+            target: self.target.clone(),
+            status: Status::Running.word().to_string(),
+            pid: u64::from(std::process::id()),
+            ..HistoryRow::default()
+        }
+    }
+}
+
+impl HistoryRow {
+    pub fn is_running(&self) -> bool {
+        self.status == Status::Running.word()
+    }
+
+    pub fn ended(&mut self, status: Status, end: Timestamp) {
+        self.status = status.word().to_string();
+        self.reason = status.reason().map(String::from);
+        self.end = Some(end.max(self.start));
+        self.pid = 0;
+    }
+
+    /// Whether its status is the one that a user wrote: its word, its reason, or both.
+    pub fn has_status(&self, wanted: &str) -> bool {
+        let wanted = wanted.to_ascii_lowercase();
+        let reason = self.reason.as_deref().unwrap_or_default();
+        wanted == self.status || wanted == reason || wanted == format!("{} ({reason})", self.status)
+    }
+}
+
+/// A path as a row has it: absolute, and text.
+pub fn shown_path(path: &std::path::Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    path.to_string_lossy().into_owned()
+}
+
+/// `20261127-031459-4f2a`: when it began, in UTC, so that ids sort and say in which month's file they are.
+fn new_id(start: Timestamp) -> String {
+    let at = start
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y%m%d-%H%M%S")
+        .to_string();
+    format!("{at}-{:04x}", RandomState::new().build_hasher().finish() & 0xffff)
+}
+
+/// The month in an id, as its file is called: `2026-11`.
+fn month_of(id: &str) -> Option<String> {
+    let (year, month) = (id.get(..4)?, id.get(4..6)?);
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    (digits(year) && digits(month)).then(|| format!("{year}-{month}"))
+}
+
+/// Moments as RFC 3339.
+pub(crate) mod moment {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(at)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+
+    pub mod optional {
+        use jiff::Timestamp;
+        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+        pub fn serialize<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+            match at {
+                Some(at) => to.collect_str(at),
+                None => to.serialize_none(),
+            }
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+            let text = Option::<String>::deserialize(from)?;
+            text.map(|text| text.parse().map_err(D::Error::custom))
+                .transpose()
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Wraps a job so that it leaves a row: a face that counts what passes through it, and a thread that looks whether the job
+//! is asked to stop.
+
+use super::journal::{Journal, LiveRow};
+use super::problems::ProblemLog;
+use super::{HistoryRow, JobInfo, words};
+use crate::catalogue::{Question, SetupWarning};
+use crate::context::Context;
+use crate::face::{Activity, Face, Notice, Watch};
+use crate::failure::Failure;
+use crate::removal::Decisions;
+use crate::secret::{Hidden, PasswordPrompt};
+use crate::status::Status;
+use engine::entry::{Kind, Trouble};
+use engine::monitor::{EntryChange, Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::platform::errno::error;
+use engine::run::CancelToken;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often it is looked whether the job is asked to stop.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Runs a job and leaves its row, unless `job` is `None` (it changes nothing). `ending` completes the row of a job that
+/// came to its end, and says its status.
+pub fn recorded<R>(
+    context: &Context,
+    job: Option<JobInfo>,
+    face: &dyn Face,
+    run: impl FnOnce(&dyn Face) -> Result<R, Failure>,
+    ending: impl FnOnce(&R, &mut HistoryRow) -> Status,
+) -> Result<R, Failure> {
+    match job {
+        None => run(face),
+        Some(job) => {
+            let recorder = Recorder::new(context, &job, &|| false)?;
+            recorder.run(face, run, ending).done
+        }
+    }
+}
+
+/// Records one job.
+pub struct Recorder<'a> {
+    journal: Journal,
+    cancel: &'a CancelToken,
+    /// Whether the job is to stop for another reason than that somebody asked for it.
+    ends: &'a (dyn Fn() -> bool + Sync),
+    /// A row is left even if the job turns out to be not for now.
+    pub keeps_skips: bool,
+    tape: Tape,
+    live: Option<LiveRow>,
+    row: HistoryRow,
+    /// Why the history can't be written.
+    failed: Option<String>,
+}
+
+/// A job that has ended.
+pub struct Recorded<R> {
+    pub done: Result<R, Failure>,
+    /// As it was written; without an id if none was.
+    pub row: HistoryRow,
+    /// Somebody asked for its end.
+    pub stopped: bool,
+}
+
+/// What passed by, as stored by the threads of the job.
+struct Tape {
+    journal: Journal,
+    id: String,
+    files: AtomicU64,
+    bytes: AtomicU64,
+    stopped: AtomicBool,
+    log: Mutex<ProblemLog>,
+    reasons: Mutex<BTreeSet<&'static str>>,
+    ended: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl<'a> Recorder<'a> {
+    pub fn new(
+        context: &'a Context,
+        job: &JobInfo,
+        ends: &'a (dyn Fn() -> bool + Sync),
+    ) -> Result<Recorder<'a>, Failure> {
+        let dirs = context.dirs()?;
+        let journal = Journal::of(&dirs);
+        let start = context.now.timestamp();
+        let (row, live, failed) = match journal.begin(job, start) {
+            Ok((row, live)) => (row, Some(live), None),
+            // Where no state directory can be made, nobody looks for a history; who needs one says so.
+            Err(_) if !dirs.state.is_dir() => (job.row(start), None, Some(String::new())),
+            Err(e) => (job.row(start), None, Some(words::in_dir(journal.dir(), &e))),
+        };
+        Ok(Recorder {
+            tape: Tape {
+                journal: journal.clone(),
+                id: row.id.clone(),
+                files: AtomicU64::new(0),
+                bytes: AtomicU64::new(0),
+                stopped: AtomicBool::new(false),
+                log: Mutex::default(),
+                reasons: Mutex::default(),
+                ended: Mutex::new(false),
+                wake: Condvar::new(),
+            },
+            journal,
+            keeps_skips: true,
+            cancel: context.cancel(),
+            ends,
+            live,
+            row,
+            failed,
+        })
+    }
+
+    /// Runs the job.
+    pub fn run<R>(
+        mut self,
+        face: &dyn Face,
+        run: impl FnOnce(&dyn Face) -> Result<R, Failure>,
+        ending: impl FnOnce(&R, &mut HistoryRow) -> Status,
+    ) -> Recorded<R> {
+        let done = self.watched(face, run);
+        let mut row = std::mem::take(&mut self.row);
+        row.files = self.tape.files.load(Relaxed);
+        row.bytes = self.tape.bytes.load(Relaxed);
+        let done = match done {
+            Err(failure) if failure.status == Status::Interrupted && self.tape.stopped.load(Relaxed) => {
+                Err(Failure::of_runs(Status::Interrupted, words::stopped()))
+            }
+            done => done,
+        };
+        // Nothing was done, and who asked has been told.
+        if row.set.is_none() && matches!(&done, Err(failure) if failure.status == Status::BadSettings) {
+            self.journal.withdraw(self.live.take());
+            let stopped = false;
+            return Recorded { done, row, stopped };
+        }
+        let status = match &done {
+            Ok(report) => ending(report, &mut row),
+            Err(failure) => {
+                row.message = Some(failure.message());
+                failure.status
+            }
+        };
+        let stopped = self.tape.stopped.load(Relaxed);
+        if status == Status::NotRun && !self.keeps_skips {
+            self.journal.withdraw(self.live.take());
+            row.id.clear();
+            return Recorded { done, row, stopped };
+        }
+        let own_reason = row.reason.take();
+        row.ended(status, Timestamp::now());
+        row.problems = lock(&self.tape.log).count;
+        let reasons = lock(&self.tape.reasons);
+        // Problems of one kind only are its reason.
+        if let (Status::Incomplete, [reason]) = (status, &reasons.iter().collect::<Vec<_>>()[..]) {
+            row.reason = Some(reason.to_string());
+        }
+        drop(reasons);
+        row.reason = own_reason.or(row.reason);
+        let written = match self.failed.take() {
+            Some(failed) if failed.is_empty() => Ok(()),
+            _ => self.journal.end(&row, self.live.take()),
+        };
+        if let Err(e) = written {
+            let why = words::not_kept(&words::in_dir(self.journal.dir(), &e));
+            face.notice(&Notice::Warning {
+                during: "history",
+                warning: &SetupWarning::OfRuns { text: why },
+            });
+        }
+        Recorded { done, row, stopped }
+    }
+
+    fn watched<R>(
+        &self,
+        face: &dyn Face,
+        run: impl FnOnce(&dyn Face) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        let recording = RecordingFace {
+            face,
+            tape: &self.tape,
+        };
+        std::thread::scope(|scope| {
+            let look = std::thread::Builder::new().name("stop".to_string());
+            // Without a thread the job can't be stopped from elsewhere, which is better than that it does not run.
+            let _ = look.spawn_scoped(scope, || self.look());
+            let done = run(&recording);
+            *lock(&self.tape.ended) = true;
+            self.tape.wake.notify_all();
+            done
+        })
+    }
+
+    fn look(&self) {
+        let mut ended = lock(&self.tape.ended);
+        while !*ended {
+            if self.journal.is_asked_to_stop(&self.tape.id) {
+                self.tape.stopped.store(true, Relaxed);
+                self.cancel.cancel();
+            } else if (self.ends)() {
+                self.cancel.cancel();
+            }
+            let waited = self.tape.wake.wait_timeout(ended, LOOK);
+            ended = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Tape {
+    fn problem(&self, problem: &Problem) {
+        lock(&self.log).add(&self.journal, &self.id, problem);
+        if let Some(reason) = reason(&problem.what) {
+            lock(&self.reasons).insert(reason);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Numbers and flags are right whoever panicked.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a job is incomplete in which this is the only kind of problem.
+fn reason(what: &ProblemKind) -> Option<&'static str> {
+    use std::io::ErrorKind;
+    let of = |errno: i32| match error(errno).kind() {
+        ErrorKind::PermissionDenied => Status::AccessDenied,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Status::OutOfSpace,
+        ErrorKind::OutOfMemory => Status::OutOfMemory,
+        _ => Status::Failed,
+    };
+    let status = match what {
+        ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => return None,
+        ProblemKind::Source(
+            Trouble::Unreadable { errno } | Trouble::Unknown { errno } | Trouble::NoXattrs { errno },
+        ) => of(*errno),
+        ProblemKind::SourceMissing { .. } | ProblemKind::Lost { .. } => Status::BadSettings,
+        ProblemKind::Unreadable { .. } => Status::AccessDenied,
+        ProblemKind::Damage { .. } => Status::Damaged,
+        ProblemKind::Source(Trouble::Changed) | ProblemKind::LeftOut { .. } | ProblemKind::Restore { .. } => {
+            Status::Failed
+        }
+    };
+    status.reason()
+}
+
+/// Passes everything on to another face, and takes notes.
+struct RecordingFace<'a> {
+    face: &'a dyn Face,
+    tape: &'a Tape,
+}
+
+impl Face for RecordingFace<'_> {
+    fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
+        self.face.password(prompt)
+    }
+
+    fn can_confirm(&self) -> bool {
+        self.face.can_confirm()
+    }
+
+    fn confirm(&self, question: &Question) -> Result<bool, Failure> {
+        self.face.confirm(question)
+    }
+
+    fn decided(&self, decisions: &Decisions) -> Result<(), Failure> {
+        self.face.decided(decisions)
+    }
+
+    fn can_show_phrase(&self) -> bool {
+        self.face.can_show_phrase()
+    }
+
+    fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {
+        self.face.show_phrase(phrase)
+    }
+
+    fn notice(&self, notice: &Notice<'_>) {
+        self.face.notice(notice);
+    }
+
+    fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
+        Ok(Box::new(RecordingWatch {
+            watch: self.face.start(activity)?,
+            tape: self.tape,
+        }))
+    }
+}
+
+struct RecordingWatch<'a> {
+    watch: Box<dyn Watch + 'a>,
+    tape: &'a Tape,
+}
+
+impl Watch for RecordingWatch<'_> {
+    fn finish(self: Box<Self>) {
+        self.watch.finish();
+    }
+}
+
+impl Monitor for RecordingWatch<'_> {
+    fn phase(&self, phase: Phase) {
+        self.watch.phase(phase);
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.tape.files.store(progress.files_done, Relaxed);
+        self.tape.bytes.store(progress.bytes_done, Relaxed);
+        self.watch.progress(progress);
+    }
+
+    fn current(&self, path: &[u8]) {
+        self.watch.current(path);
+    }
+
+    fn problem(&self, problem: &Problem) {
+        self.tape.problem(problem);
+        self.watch.problem(problem);
+    }
+
+    fn wants_entries(&self) -> bool {
+        self.watch.wants_entries()
+    }
+
+    fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
+        self.watch.entry(path, kind, change, size);
+    }
+
+    fn wants_totals(&self) -> bool {
+        self.watch.wants_totals()
+    }
+}

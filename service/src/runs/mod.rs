@@ -1,0 +1,326 @@
+//! Runs of sets: the job `run`, by name, all, or those that are due. One run of a set at a time on a machine. What a run
+//! leaves: a row in the history, and what is known of the set ([`state`]), from which [`crate::schedule`] says what is due
+//! next.
+//!
+//! A due run notes its slot durably before it begins, so that nobody runs it twice; one that was killed is found by its
+//! lock, which is free, and counts as failed. What stops a run softly (a pause, a command that says "not now") gives the
+//! slot back.
+
+pub mod control;
+pub mod hooks;
+pub mod one;
+pub mod state;
+pub mod status;
+pub mod words;
+
+use crate::backup;
+use crate::catalogue::SetupWarning;
+use crate::context::Context;
+use crate::face::{Face, Notice};
+use crate::failure::Failure;
+use crate::history::HistoryRow;
+use crate::schedule::{DueRun, RunCause, Verdict, verdict};
+use crate::settings::schedule::Schedule;
+use crate::settings::tables::SetTable;
+use crate::status::Status;
+use engine::run::LocalDirs;
+use jiff::{Timestamp, Zoned};
+use one::Plan;
+use state::{SetLock, SetState};
+use std::time::Duration;
+
+/// How often it is looked whether a set that runs elsewhere has ended.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Which sets to run, and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub which: WhichSets,
+    /// Wait for a set that is running, instead of leaving it out.
+    pub wait: bool,
+    /// Only say what would run.
+    pub dry_run: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum WhichSets {
+    Named(Vec<String>),
+    /// Those of a higher priority first.
+    All,
+    /// The same, of those that are due.
+    Due,
+}
+
+/// What became of one set.
+#[derive(Debug)]
+pub struct SetReport {
+    pub set: String,
+    pub cause: RunCause,
+    pub start: Timestamp,
+    pub status: Status,
+    /// Its row in the history, if it has one.
+    pub row: Option<HistoryRow>,
+    pub backup: Option<backup::Report>,
+    pub failure: Option<Failure>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Report {
+    /// How many sets ran, were to run, or would have run.
+    pub sets: u64,
+    pub completed: u64,
+    pub status: Status,
+}
+
+/// Runs sets one after the other, and calls `each` when one has ended.
+pub fn run(
+    context: &Context,
+    request: &Request,
+    face: &dyn Face,
+    each: &mut dyn FnMut(&SetReport) -> Result<(), Failure>,
+) -> Result<Report, Failure> {
+    if context.options.names_repository() {
+        return Err(Failure::of_runs(Status::BadSettings, words::repository_given()));
+    }
+    let dirs = context.dirs()?;
+    let mut report = Report::default();
+    let mut now = context.now.clone();
+    for name in chosen(context, &request.which)? {
+        if context.cancel().is_cancelled() {
+            report.status = report.status.max(Status::Interrupted);
+            break;
+        }
+        let run = SetRun {
+            context,
+            dirs: &dirs,
+            name,
+            set: context.settings.named_set(name)?,
+            now: now.clone(),
+            face,
+        };
+        let done = match request.which {
+            WhichSets::Due => run.if_due(request.dry_run),
+            WhichSets::Named(_) | WhichSets::All => Some(run.now(request)),
+        };
+        if let Some(done) = done {
+            report.sets += 1;
+            report.completed += u64::from(done.status == Status::Completed);
+            report.status = report.status.max(done.status);
+            each(&done)?;
+        }
+        now = Timestamp::now().to_zoned(now.time_zone().clone());
+    }
+    if request.which == WhichSets::Due && state::paused(&dirs, context.now.timestamp())?.is_some() {
+        report.status = report.status.max(Status::NotRun);
+    }
+    Ok(report)
+}
+
+fn chosen<'a>(context: &'a Context, which: &'a WhichSets) -> Result<Vec<&'a str>, Failure> {
+    let settings = &context.settings;
+    match which {
+        WhichSets::Due => Ok(settings.set_names()),
+        WhichSets::All if settings.sets.0.is_empty() => {
+            Err(Failure::of_runs(Status::BadSettings, words::no_sets()))
+        }
+        WhichSets::All => Ok(settings.set_names()),
+        WhichSets::Named(names) if names.is_empty() => {
+            Err(Failure::of_runs(Status::BadSettings, words::names_or_all()))
+        }
+        WhichSets::Named(names) => {
+            let mut chosen: Vec<&str> = Vec::new();
+            for name in names {
+                settings.named_set(name)?;
+                if !chosen.contains(&name.as_str()) {
+                    chosen.push(name);
+                }
+            }
+            Ok(chosen)
+        }
+    }
+}
+
+/// A set that may run now.
+struct SetRun<'a> {
+    context: &'a Context,
+    dirs: &'a LocalDirs,
+    name: &'a str,
+    set: &'a SetTable,
+    now: Zoned,
+    face: &'a dyn Face,
+}
+
+impl SetRun<'_> {
+    fn schedule(&self) -> &Schedule {
+        self.set.schedule.as_ref().unwrap_or(&Schedule::Manual)
+    }
+
+    fn report(&self, cause: RunCause, status: Status) -> SetReport {
+        SetReport {
+            set: self.name.to_string(),
+            cause,
+            start: self.now.timestamp(),
+            status,
+            row: None,
+            backup: None,
+            failure: None,
+        }
+    }
+
+    fn failed(&self, cause: RunCause, failure: Failure) -> SetReport {
+        SetReport {
+            status: failure.status,
+            failure: Some(failure),
+            ..self.report(cause, Status::Failed)
+        }
+    }
+
+    fn warn(&self, why: &str) {
+        self.face.notice(&Notice::Warning {
+            during: "run",
+            warning: &SetupWarning::OfRuns {
+                text: why.to_string(),
+            },
+        });
+    }
+
+    /// Runs the set because somebody asked for it.
+    fn now(&self, request: &Request) -> SetReport {
+        if request.dry_run {
+            return self.report(RunCause::Manual, Status::Completed);
+        }
+        let _lock = loop {
+            match self.lock() {
+                Some(lock) => break lock,
+                None if !request.wait => {
+                    let why = Failure::of_runs(Status::Busy, words::busy(self.name));
+                    return self.failed(RunCause::Manual, why);
+                }
+                None if self.context.cancel().is_cancelled() => {
+                    return self.failed(RunCause::Manual, engine::Error::Interrupted.into());
+                }
+                None => std::thread::sleep(LOOK),
+            }
+        };
+        let known = state::load(self.dirs, self.name);
+        let known = known.unwrap_or_else(|failure| {
+            self.warn(&words::not_noted(self.name, &failure.message()));
+            None
+        });
+        let at = self.now.timestamp();
+        let schedule = self.schedule().to_string();
+        let mut state = known.unwrap_or_else(|| SetState::new(&schedule, at));
+        state.brought_up(&schedule, at);
+        state.found_dead(at);
+        self.execute(state, &Plan::manual())
+    }
+
+    /// Runs the set if it is due. Nothing is written and nothing opened if it is not.
+    fn if_due(&self, dry_run: bool) -> Option<SetReport> {
+        match self.due(dry_run) {
+            Ok(done) => done,
+            Err(failure) => Some(self.failed(RunCause::Regular, failure)),
+        }
+    }
+
+    fn due(&self, dry_run: bool) -> Result<Option<SetReport>, Failure> {
+        if *self.schedule() == Schedule::Manual {
+            return Ok(None);
+        }
+        let (state, found) = self.look(dry_run)?;
+        match found {
+            Verdict::ByHand | Verdict::NotDue { .. } | Verdict::SetBack { .. } => return Ok(None),
+            Verdict::Due(run) | Verdict::Paused { run, .. } if dry_run => {
+                let status = match found {
+                    Verdict::Paused { .. } => Status::NotRun,
+                    _ => Status::Completed,
+                };
+                return Ok(Some(self.report(run.cause, status)));
+            }
+            Verdict::Paused { until, run } => return Ok(Some(self.hold(state, run, until))),
+            Verdict::Due(_) => {}
+        }
+        // Between the first look and the lock another scheduler may have run it.
+        let Some(_lock) = self.lock() else { return Ok(None) };
+        let (mut state, found) = self.look(false)?;
+        if state.running.is_some() {
+            // Nobody holds the lock: it was killed.
+            state.found_dead(self.now.timestamp());
+            self.save(&state);
+            let (state, found) = self.look(false)?;
+            return Ok(self.begin(state, &found));
+        }
+        Ok(self.begin(state, &found))
+    }
+
+    fn begin(&self, state: SetState, found: &Verdict) -> Option<SetReport> {
+        match found {
+            Verdict::Due(run) => Some(self.execute(state, &Plan::due(run))),
+            _ => None,
+        }
+    }
+
+    /// What is known of the set, and whether it is due. A set or schedule that is new is noted.
+    fn look(&self, dry_run: bool) -> Result<(SetState, Verdict), Failure> {
+        let at = self.now.timestamp();
+        let schedule = self.schedule().to_string();
+        let known = state::load(self.dirs, self.name)?;
+        let is_new = known.is_none();
+        let mut state = known.unwrap_or_else(|| SetState::new(&schedule, at));
+        let is_changed = state.brought_up(&schedule, at);
+        let paused = state::paused(self.dirs, at)?;
+        let mut past = state.past();
+        // One that was killed is retried; whether it still runs, the lock tells.
+        if let Some(attempt @ 1..) = state.running {
+            past.failed = Some(crate::schedule::FailedAttempts {
+                attempts: attempt,
+                ended: state.slot.unwrap_or(at).min(at),
+            });
+        }
+        let found = verdict(self.schedule(), &past, paused, &self.now);
+        if let Verdict::SetBack { .. } = found {
+            state.set_back(at);
+        }
+        match (
+            dry_run,
+            is_new,
+            is_changed || matches!(found, Verdict::SetBack { .. }),
+        ) {
+            (true, _, _) | (false, false, false) => {}
+            // Without this nothing would ever be due.
+            (false, true, _) => state::save(self.dirs, self.name, &state)?,
+            (false, false, true) => self.save(&state),
+        }
+        Ok((state, found))
+    }
+
+    /// Notes, once, that a run that is due is held back.
+    fn hold(&self, mut state: SetState, run: DueRun, until: Timestamp) -> SetReport {
+        let mut report = self.report(run.cause, Status::NotRun);
+        if state.held.is_none() {
+            let why = words::paused(until);
+            report.row = Some(self.skipped(&Plan::due(&run), &why));
+            state.held = Some(why);
+            self.save(&state);
+        }
+        report
+    }
+
+    /// `None` if it runs elsewhere.
+    fn lock(&self) -> Option<SetLock> {
+        match state::try_lock(self.dirs, self.name) {
+            Ok(lock) => lock,
+            // The backup matters more than that there is only one.
+            Err(e) => {
+                self.warn(&words::not_noted(self.name, &e.to_string()));
+                Some(SetLock::none())
+            }
+        }
+    }
+
+    fn save(&self, state: &SetState) {
+        if let Err(failure) = state::save(self.dirs, self.name, state) {
+            self.warn(&words::not_noted(self.name, &failure.message()));
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! One run of one set: its commands around one backup to all its destinations, its row, and what is known of it then.
+
+use super::hooks::{self, Hook, HookInfo};
+use super::state::SetState;
+use super::{SetReport, SetRun, state, words};
+use crate::backup::{self, FilterOptions, Ignore, Input, SourceLists};
+use crate::context::Context;
+use crate::face::{Face, Notice};
+use crate::failure::Failure;
+use crate::history::journal::Journal;
+use crate::history::record::{Recorded, Recorder};
+use crate::history::{HistoryRow, JobInfo, JobKind};
+use crate::resolve::RepositoryOptions;
+use crate::schedule::{DueRun, RunCause, slots};
+use crate::status::Status;
+use jiff::{Span, Timestamp};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// zstd's level, as `backup` has it by default.
+const LEVEL: i32 = 3;
+/// How long the other destinations may go on once the first has the snapshot.
+const ALSO_WAIT_HOURS: i32 = 1;
+
+/// Why a run begins, and for which slot.
+pub(super) struct Plan {
+    cause: RunCause,
+    slot: Option<Timestamp>,
+    /// 0 if somebody asked for it.
+    attempt: u32,
+    missed: u32,
+}
+
+impl Plan {
+    pub fn manual() -> Plan {
+        Plan {
+            cause: RunCause::Manual,
+            slot: None,
+            attempt: 0,
+            missed: 0,
+        }
+    }
+
+    pub fn due(run: &DueRun) -> Plan {
+        Plan {
+            cause: run.cause,
+            slot: Some(run.slot),
+            attempt: run.attempt,
+            missed: run.missed,
+        }
+    }
+}
+
+/// A backup that was made, and the commands after it that failed.
+struct Made {
+    backup: backup::Report,
+    failures: Vec<Failure>,
+}
+
+impl Made {
+    fn status(&self) -> Status {
+        match self.failures.is_empty() {
+            true => self.backup.status(),
+            false => self.backup.status().max(Status::Incomplete),
+        }
+    }
+}
+
+impl SetRun<'_> {
+    /// The set's lock is held.
+    pub(super) fn execute(&self, mut known: SetState, plan: &Plan) -> SetReport {
+        let before = known.clone();
+        if plan.missed > 0 && known.held.is_none() {
+            self.skipped(plan, &words::missed(plan.missed));
+        }
+        known.slot = plan.slot.or(known.slot);
+        known.running = Some(plan.attempt);
+        self.save(&known);
+        let recorded = self.job(plan, before.held.is_none());
+        let (done, row, stopped) = match recorded {
+            Ok(Recorded { done, row, stopped }) => (done, row, stopped),
+            Err(failure) => (Err(failure), HistoryRow::default(), false),
+        };
+        let status = match &done {
+            Ok(made) => made.status(),
+            Err(failure) => failure.status,
+        };
+        self.settle(&mut known, before, plan, &done, stopped);
+        if !row.id.is_empty() {
+            known.last = Some(row.clone());
+        }
+        self.save(&known);
+        let mut report = SetReport {
+            row: Some(row).filter(|row| !row.id.is_empty()),
+            ..self.report(plan.cause, status)
+        };
+        match done {
+            Ok(made) => report.backup = Some(made.backup),
+            Err(failure) => report.failure = Some(failure),
+        }
+        report
+    }
+
+    /// What is known once the run has ended.
+    fn settle(
+        &self,
+        known: &mut SetState,
+        before: SetState,
+        plan: &Plan,
+        done: &Result<Made, Failure>,
+        stopped: bool,
+    ) {
+        let now = Timestamp::now();
+        known.running = None;
+        match done {
+            Ok(made) => {
+                known.attempts = 0;
+                known.failed = None;
+                known.held = None;
+                if made.backup.lost_files.is_none() {
+                    known.last_success = Some(self.now.timestamp());
+                }
+                // What was due before it began is done, too.
+                let due = slots::last_by(self.schedule(), &self.now, known.since);
+                known.slot = known.slot.max(due.map(|slot| slot.timestamp()));
+            }
+            Err(failure) if failure.status == Status::NotRun => {
+                *known = SetState {
+                    held: Some(failure.message()),
+                    running: None,
+                    ..before
+                };
+            }
+            Err(_) if stopped => {
+                known.attempts = 0;
+                known.failed = None;
+            }
+            Err(_) if plan.cause == RunCause::Manual => {}
+            Err(_) => {
+                known.attempts = plan.attempt;
+                known.failed = Some(now);
+                known.held = None;
+            }
+        }
+    }
+
+    /// The recorded job. `keeps_skips`: a row is left even if it turns out that it is not to run now.
+    fn job(&self, plan: &Plan, keeps_skips: bool) -> Result<Recorded<Made>, Failure> {
+        let (first, also) = self.destinations()?;
+        let options = RepositoryOptions {
+            repo: Some(OsString::from(&first)),
+            repository_file: None,
+            ..self.context.options.clone()
+        };
+        let cancel = self.context.cancel().child();
+        let context = self.context.for_job(options, self.now.clone(), cancel);
+        let is_paused = || match plan.cause {
+            RunCause::Manual => None,
+            // What can't be read does not pause.
+            _ => state::paused(self.dirs, Timestamp::now()).ok().flatten(),
+        };
+        let ends = || self.context.cancel().is_cancelled() || is_paused().is_some();
+        let mut recorder = Recorder::new(&context, &self.info(plan)?, &ends)?;
+        recorder.keeps_skips = keeps_skips;
+        let run = |face: &dyn Face| {
+            let made = self.hooked(&context, plan, &also, face);
+            match (&made, is_paused()) {
+                (Err(failure), Some(until)) if failure.status == Status::Interrupted => {
+                    Err(Failure::of_runs(Status::NotRun, words::paused(until)))
+                }
+                _ => made,
+            }
+        };
+        Ok(recorder.run(self.face, run, |made, row| {
+            made.backup.note(&first, row);
+            if let Some(lost) = made.backup.lost_files {
+                row.reason = Status::BadSettings.reason().map(String::from);
+                row.message = Some(words::lost_files(self.name, lost.before, lost.now));
+            }
+            if let Some(failure) = made.failures.first() {
+                row.message = Some(failure.message());
+            }
+            made.status()
+        }))
+    }
+
+    fn info(&self, plan: &Plan) -> Result<JobInfo, Failure> {
+        let sources = self.sources()?;
+        Ok(JobInfo {
+            set: Some(self.name.to_string()),
+            cause: plan.cause,
+            slot: plan.slot,
+            sources: sources
+                .iter()
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect(),
+            ..JobInfo::of(JobKind::Backup)
+        })
+    }
+
+    /// A row about a run that did not take place.
+    pub(super) fn skipped(&self, plan: &Plan, why: &str) -> HistoryRow {
+        // A path that can't be expanded is told by the run.
+        let info = self.info(plan).unwrap_or_else(|_| JobInfo {
+            set: Some(self.name.to_string()),
+            ..JobInfo::of(JobKind::Backup)
+        });
+        let mut row = info.row(self.now.timestamp());
+        row.ended(Status::NotRun, self.now.timestamp());
+        row.message = Some(why.to_string());
+        if let Err(e) = Journal::of(self.dirs).end(&row, None) {
+            self.warn(&crate::history::words::not_kept(&e));
+        }
+        row
+    }
+
+    fn sources(&self) -> Result<Vec<PathBuf>, Failure> {
+        let sources = self.set.sources.iter();
+        sources.map(|source| source.expand(&self.context.env)).collect()
+    }
+
+    /// The first leads, the others follow.
+    fn destinations(&self) -> Result<(String, Vec<String>), Failure> {
+        let names = self.set.destinations.iter().map(|name| name.get_ref().0.clone());
+        let mut names: Vec<String> = names.collect();
+        match names.is_empty() {
+            // The settings were checked.
+            true => Err(Failure::of_runs(Status::BadSettings, words::no_sets())),
+            false => Ok((names.remove(0), names)),
+        }
+    }
+
+    fn request(&self, also: &[String]) -> Result<backup::Request, Failure> {
+        let set = self.set;
+        Ok(backup::Request {
+            input: Input::Files {
+                paths: self.sources()?.into_iter().map(PathBuf::into_os_string).collect(),
+                lists: SourceLists::default(),
+            },
+            filter: FilterOptions {
+                excludes: set.exclude.clone(),
+                exclude_extensions: set.exclude_extensions.clone(),
+                hidden: set.hidden.unwrap_or(true),
+                ..FilterOptions::default()
+            },
+            host: None,
+            tags: set.tags.clone(),
+            description: String::new(),
+            time: None,
+            dry_run: false,
+            force: false,
+            parent: None,
+            ignore: Ignore::default(),
+            skip_if_unchanged: false,
+            allow_empty: false,
+            read_special: false,
+            level: LEVEL,
+            also: also.to_vec(),
+            also_wait: Span::new().hours(ALSO_WAIT_HOURS),
+        })
+    }
+
+    /// The backup with the commands before and after it.
+    fn hooked(
+        &self,
+        context: &Context,
+        plan: &Plan,
+        also: &[String],
+        face: &dyn Face,
+    ) -> Result<Made, Failure> {
+        let stop = || context.cancel().is_cancelled();
+        let hook = |hook: Hook, status: Option<Status>, snapshot: Option<&str>, stop: &dyn Fn() -> bool| {
+            let info = HookInfo {
+                set: self.name,
+                cause: plan.cause.word(),
+                status,
+                snapshot,
+            };
+            hooks::run(hook, self.set, &info, stop)
+        };
+        let made = hook(Hook::Before, None, None, &stop).and_then(|()| {
+            let location = context.location()?;
+            backup::perform(context, &location, self.request(also)?, true, face)
+        });
+        let status = match &made {
+            Ok(backup) => backup.status(),
+            Err(failure) => failure.status,
+        };
+        if let Ok(backup) = &made
+            && let Some(lost) = backup.lost_files
+        {
+            let why = words::lost_files(self.name, lost.before, lost.now);
+            face.notice(&Notice::PartFailed(&Failure::of_runs(Status::Incomplete, why)));
+        }
+        let snapshot = made.as_ref().ok().and_then(|backup| backup.backup.snapshot);
+        let snapshot = snapshot.map(|id| id.to_hex());
+        let then = match status {
+            Status::Completed => Some(Hook::After),
+            Status::NotRun => None,
+            _ => Some(Hook::Failed),
+        };
+        let mut failures = Vec::new();
+        // They clean up: a run that is stopped has them too, each with its time limit.
+        for next in then.into_iter().chain([Hook::Finally]) {
+            if let Err(failure) = hook(next, Some(status), snapshot.as_deref(), &|| false) {
+                face.notice(&Notice::PartFailed(&failure));
+                failures.push(failure);
+            }
+        }
+        Ok(Made {
+            backup: made?,
+            failures,
+        })
+    }
+}
