@@ -34,7 +34,10 @@ impl SystemError {
 /// The common ones have names in each language; of the others, what the system says is better than nothing.
 pub(super) fn text(lang: Lang, error: &io::Error) -> String {
     let said = error.to_string();
-    let known = japanese(error.kind()).or_else(|| error.raw_os_error().and_then(japanese_number));
+    let known = error
+        .raw_os_error()
+        .and_then(japanese_number)
+        .or_else(|| japanese(error.kind()));
     match (lang, known) {
         (Lang::Ja, Some(known)) => with_detail(known, error.kind(), &said),
         (Lang::Ja, None) | (Lang::En, _) => said,
@@ -76,7 +79,7 @@ fn japanese(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::NotSeekable => "読み書きの位置を変えられません",
         ErrorKind::WouldBlock => "一時的に使えません",
         ErrorKind::TooManyLinks => "リンクが多すぎます",
-        ErrorKind::InvalidFilename => "使えない名前です",
+        ErrorKind::InvalidFilename => "使えない名前か、長すぎる名前です",
         ErrorKind::ArgumentListTooLong => "引数が長すぎます",
         ErrorKind::Interrupted => "中断されました",
         ErrorKind::Unsupported => "対応していません",
@@ -88,9 +91,10 @@ fn japanese(kind: ErrorKind) -> Option<&'static str> {
     })
 }
 
-/// Those that have no kind.
+/// Those that have no kind, or share it with another.
 fn japanese_number(errno: i32) -> Option<&'static str> {
     Some(match errno {
+        1 => "許可されていない操作です",
         5 => "入出力エラーです",
         6 | 19 => "デバイスがありません",
         23 => "システムが開けるファイルの数を超えました",

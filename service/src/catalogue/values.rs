@@ -117,23 +117,22 @@ pub fn reason(lang: Lang, reason: &Reason) -> String {
 
 /// The newest of its period, or the oldest of all.
 fn period_reason(lang: Lang, bucket: Bucket, oldest: bool, within: Option<&str>) -> String {
-    let oldest = if oldest {
-        lang.pick("oldest ", "最も古い")
-    } else {
-        ""
+    let (oldest, oldest_ja) = match oldest {
+        true => ("oldest ", "のうち最も古いもの"),
+        false => ("", ""),
     };
     let period = period_name(lang, bucket);
     match within {
         None => say!(
             lang,
             "{oldest}{period} snapshot",
-            "{oldest}{period}スナップショット"
+            "{period}スナップショット{oldest_ja}"
         ),
         Some(within) if bucket == Bucket::EACH => say!(lang, "within {within}", "{within} 以内"),
         Some(within) => say!(
             lang,
             "{oldest}{period} within {within}",
-            "{within} 以内の{oldest}{period}スナップショット"
+            "{period}スナップショット{oldest_ja} ({within} 以内)"
         ),
     }
 }
@@ -147,12 +146,12 @@ fn tier_reason(lang: Lang, every: Bucket, until: Option<&str>) -> String {
         Some(until) => say!(
             lang,
             "{every} snapshot up to {until} old",
-            "{until} 前までの{every}スナップショット"
+            "{every}スナップショット ({until} 前まで)"
         ),
         None => say!(
             lang,
             "{every} snapshot of any age",
-            "古さを問わず{every}スナップショット"
+            "{every}スナップショット (古さを問わず)"
         ),
     }
 }

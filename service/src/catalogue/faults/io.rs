@@ -182,7 +182,7 @@ fn foreign(lang: Lang, Foreign { place, owner, user }: &Foreign) -> String {
     say!(
         lang,
         "permission denied: {place} belongs to {owner}, not to {user}",
-        "アクセスが拒否されました: {place_ja} {user} ではなく {owner} です"
+        "アクセスが拒否されました: {place_ja}「{user}」ではなく「{owner}」です"
     )
 }
 
