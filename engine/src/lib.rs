@@ -43,5 +43,5 @@ pub mod when;
 
 /// How far a collection of garbage goes.
 pub use chunkstore::sweep::{Policy as GcPolicy, Unused};
-pub use chunkstore::{RepoId, SessionId};
+pub use chunkstore::{ChunkId, ContentHash, PackId, RepoId, SessionId, SmallFile};
 pub use error::{Error, Result, StoreError};

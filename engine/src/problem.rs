@@ -10,6 +10,7 @@ pub use warning::{ClockWarning, Warning};
 use crate::entry::Trouble;
 use crate::error::{Error, StoreError};
 use chunkstore::error::{Object, TreeFault, TreePart};
+pub use chunkstore::index::WrongSize;
 use chunkstore::{ChunkId, PackId};
 use std::os::unix::ffi::OsStringExt;
 

@@ -1,9 +1,8 @@
 //! What is worth saying and harms nothing.
 
-use super::MetaPart;
+use super::{MetaPart, WrongSize};
 use crate::error::{Error, StoreError};
 use chunkstore::SessionId;
-use chunkstore::index::WrongSize;
 use jiff::Timestamp;
 use std::path::PathBuf;
 

@@ -34,7 +34,10 @@ impl SystemError {
 /// The common ones have names in each language; of the others, what the system says is better than nothing.
 pub(super) fn text(lang: Lang, error: &io::Error) -> String {
     let said = error.to_string();
-    let known = japanese(error.kind()).or_else(|| error.raw_os_error().and_then(japanese_number));
+    let known = error
+        .raw_os_error()
+        .and_then(japanese_number)
+        .or_else(|| japanese(error.kind()));
     match (lang, known) {
         (Lang::Ja, Some(known)) => with_detail(known, error.kind(), &said),
         (Lang::Ja, None) | (Lang::En, _) => said,
@@ -69,9 +72,14 @@ fn japanese(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::StorageFull => "空き容量がありません",
         ErrorKind::QuotaExceeded => "割り当て容量を超えました",
         ErrorKind::FileTooLarge => "ファイルが大きすぎます",
-        ErrorKind::ResourceBusy => "使用中です",
+        ErrorKind::ResourceBusy | ErrorKind::ExecutableFileBusy => "使用中です",
+        ErrorKind::AddrInUse => "アドレスが使用中です",
+        ErrorKind::CrossesDevices => "別のファイルシステムにまたがっています",
+        ErrorKind::NotConnected => "接続されていません",
+        ErrorKind::NotSeekable => "読み書きの位置を変えられません",
+        ErrorKind::WouldBlock => "一時的に使えません",
         ErrorKind::TooManyLinks => "リンクが多すぎます",
-        ErrorKind::InvalidFilename => "使えない名前です",
+        ErrorKind::InvalidFilename => "使えない名前か、長すぎる名前です",
         ErrorKind::ArgumentListTooLong => "引数が長すぎます",
         ErrorKind::Interrupted => "中断されました",
         ErrorKind::Unsupported => "対応していません",
@@ -83,12 +91,12 @@ fn japanese(kind: ErrorKind) -> Option<&'static str> {
     })
 }
 
-/// Those that have no kind.
+/// Those that have no kind, or share it with another.
 fn japanese_number(errno: i32) -> Option<&'static str> {
     Some(match errno {
+        1 => "許可されていない操作です",
         5 => "入出力エラーです",
         6 | 19 => "デバイスがありません",
-        11 => "一時的に使えません",
         23 => "システムが開けるファイルの数を超えました",
         24 => "開けるファイルの数を超えました",
         40 => "シンボリックリンクが循環しています",

@@ -103,47 +103,8 @@ pub fn reason(lang: Lang, reason: &Reason) -> String {
             bucket,
             oldest,
             within,
-        } => {
-            let oldest = if *oldest {
-                lang.pick("oldest ", "最も古い")
-            } else {
-                ""
-            };
-            let period = period_name(lang, *bucket);
-            match within {
-                None => say!(
-                    lang,
-                    "{oldest}{period} snapshot",
-                    "{oldest}{period}スナップショット"
-                ),
-                Some(within) if *bucket == Bucket::EACH => say!(lang, "within {within}", "{within} 以内"),
-                Some(within) => say!(
-                    lang,
-                    "{oldest}{period} within {within}",
-                    "{within} 以内の{oldest}{period}スナップショット"
-                ),
-            }
-        }
-        Reason::Tier { every, until } => {
-            let every = match every.unit {
-                Unit::Each => say!(lang, "every", "すべての"),
-                Unit::Seconds | Unit::Days | Unit::Weeks | Unit::Months | Unit::Years => {
-                    period_name(lang, *every)
-                }
-            };
-            match until {
-                Some(until) => say!(
-                    lang,
-                    "{every} snapshot up to {until} old",
-                    "{until} 前までの{every}スナップショット"
-                ),
-                None => say!(
-                    lang,
-                    "{every} snapshot of any age",
-                    "古さを問わず{every}スナップショット"
-                ),
-            }
-        }
+        } => period_reason(lang, *bucket, *oldest, within.as_deref()),
+        Reason::Tier { every, until } => tier_reason(lang, *every, until.as_deref()),
         Reason::Superseded => say!(
             lang,
             "incomplete, and a complete snapshot is as new",
@@ -151,6 +112,47 @@ pub fn reason(lang: Lang, reason: &Reason) -> String {
         ),
         Reason::NoRule => say!(lang, "no rule keeps it", "残す規則がありません"),
         Reason::Named => say!(lang, "named", "指定されています"),
+    }
+}
+
+/// The newest of its period, or the oldest of all.
+fn period_reason(lang: Lang, bucket: Bucket, oldest: bool, within: Option<&str>) -> String {
+    let (oldest, oldest_ja) = match oldest {
+        true => ("oldest ", "のうち最も古いもの"),
+        false => ("", ""),
+    };
+    let period = period_name(lang, bucket);
+    match within {
+        None => say!(
+            lang,
+            "{oldest}{period} snapshot",
+            "{period}スナップショット{oldest_ja}"
+        ),
+        Some(within) if bucket == Bucket::EACH => say!(lang, "within {within}", "{within} 以内"),
+        Some(within) => say!(
+            lang,
+            "{oldest}{period} within {within}",
+            "{period}スナップショット{oldest_ja} ({within} 以内)"
+        ),
+    }
+}
+
+fn tier_reason(lang: Lang, every: Bucket, until: Option<&str>) -> String {
+    let every = match every.unit {
+        Unit::Each => say!(lang, "every", "すべての"),
+        Unit::Seconds | Unit::Days | Unit::Weeks | Unit::Months | Unit::Years => period_name(lang, every),
+    };
+    match until {
+        Some(until) => say!(
+            lang,
+            "{every} snapshot up to {until} old",
+            "{every}スナップショット ({until} 前まで)"
+        ),
+        None => say!(
+            lang,
+            "{every} snapshot of any age",
+            "{every}スナップショット (古さを問わず)"
+        ),
     }
 }
 

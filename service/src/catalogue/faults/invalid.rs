@@ -32,26 +32,8 @@ pub(super) fn invalid(lang: Lang, invalid: &Invalid) -> String {
             "invalid key label: it is too long",
             "鍵のラベルが不正です: 長すぎます"
         ),
-        Invalid::Argon2Cost(cost) => {
-            let (kib, passes, lanes) = (cost.memory_kib, cost.passes, cost.lanes);
-            say!(
-                lang,
-                "invalid Argon2 cost: {kib} KiB, {passes} passes and {lanes} lanes are out of range",
-                "Argon2 のコストが範囲外です: {kib} KiB、パス {passes}、レーン {lanes}"
-            )
-        }
-        Invalid::Argon2(detail) => say!(
-            lang,
-            "invalid Argon2 parameters: {detail}",
-            "Argon2 のパラメーターが不正です: {detail}"
-        ),
-        Invalid::Parity { percent, bytes } => say!(
-            lang,
-            "invalid parity: {percent} percent of {bytes} bytes",
-            "パリティーが不正です: {bytes} バイトの {percent} パーセント"
-        ),
-        Invalid::ParityCode(detail) => {
-            say!(lang, "invalid parity: {detail}", "パリティーが不正です: {detail}")
+        Invalid::Argon2Cost(_) | Invalid::Argon2(_) | Invalid::Parity { .. } | Invalid::ParityCode(_) => {
+            parameters(lang, invalid)
         }
         Invalid::Zstd { call, detail } => zstd(lang, *call, detail),
         Invalid::Phrase(fault) => {
@@ -123,5 +105,33 @@ fn phrase_fault(lang: Lang, fault: &PhraseFault) -> String {
             "単語か、その順序が間違っています。照合に失敗しました"
         ),
         PhraseFault::Library(detail) => detail.clone(),
+    }
+}
+
+/// Of what makes keys and parity.
+fn parameters(lang: Lang, invalid: &Invalid) -> String {
+    match invalid {
+        Invalid::Argon2Cost(cost) => {
+            let (kib, passes, lanes) = (cost.memory_kib, cost.passes, cost.lanes);
+            say!(
+                lang,
+                "invalid Argon2 cost: {kib} KiB, {passes} passes and {lanes} lanes are out of range",
+                "Argon2 のコストが範囲外です: {kib} KiB、パス {passes}、レーン {lanes}"
+            )
+        }
+        Invalid::Argon2(detail) => say!(
+            lang,
+            "invalid Argon2 parameters: {detail}",
+            "Argon2 のパラメーターが不正です: {detail}"
+        ),
+        Invalid::Parity { percent, bytes } => say!(
+            lang,
+            "invalid parity: {percent} percent of {bytes} bytes",
+            "パリティーが不正です: {bytes} バイトの {percent} パーセント"
+        ),
+        Invalid::ParityCode(detail) => {
+            say!(lang, "invalid parity: {detail}", "パリティーが不正です: {detail}")
+        }
+        other => format!("{other:?}"),
     }
 }

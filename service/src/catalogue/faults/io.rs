@@ -132,17 +132,7 @@ fn network(lang: Lang, cause: &Cause) -> String {
             "the server's listing can't be parsed: {detail}",
             "サーバーの一覧を解釈できません: {detail}"
         ),
-        Cause::Answered { status, detail } => {
-            let said = say!(
-                lang,
-                "the server answered {status}",
-                "サーバーの応答は {status} でした"
-            );
-            match detail.is_empty() {
-                true => said,
-                false => format!("{said}: {detail}"),
-            }
-        }
+        Cause::Answered { status, detail } => answered(lang, status, detail),
         Cause::Stalled { seconds } => say!(
             lang,
             "nothing moved for {seconds} s",
@@ -158,14 +148,7 @@ fn network(lang: Lang, cause: &Cause) -> String {
             "this machine's clock and the server's differ: set the clock ({detail})",
             "このコンピューターとサーバーの時計がずれています。時計を合わせてください ({detail})"
         ),
-        Cause::Retried { tries, seconds, last } => {
-            let why = io_error(lang, last);
-            say!(
-                lang,
-                "{why} (tried {tries} times in {seconds} s)",
-                "{why} ({seconds} 秒間に {tries} 回試しました)"
-            )
-        }
+        Cause::Retried { tries, seconds, last } => retried(lang, *tries, *seconds, &io_error(lang, last)),
         Cause::NetworkThreads(why) => {
             let why = self::cause(lang, why);
             say!(
@@ -199,6 +182,26 @@ fn foreign(lang: Lang, Foreign { place, owner, user }: &Foreign) -> String {
     say!(
         lang,
         "permission denied: {place} belongs to {owner}, not to {user}",
-        "アクセスが拒否されました: {place_ja} {user} ではなく {owner} です"
+        "アクセスが拒否されました: {place_ja}「{user}」ではなく「{owner}」です"
+    )
+}
+
+fn answered(lang: Lang, status: &str, detail: &str) -> String {
+    let said = say!(
+        lang,
+        "the server answered {status}",
+        "サーバーの応答は {status} でした"
+    );
+    match detail.is_empty() {
+        true => said,
+        false => format!("{said}: {detail}"),
+    }
+}
+
+fn retried(lang: Lang, tries: u32, seconds: u64, why: &str) -> String {
+    say!(
+        lang,
+        "{why} (tried {tries} times in {seconds} s)",
+        "{why} ({seconds} 秒間に {tries} 回試しました)"
     )
 }

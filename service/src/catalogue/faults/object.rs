@@ -159,7 +159,7 @@ pub(super) fn flaw(lang: Lang, object: &Object, flaw: &Flaw) -> String {
             say!(
                 lang,
                 "it does not decode to what was read ({why}); check this machine's memory",
-                "読み取った内容に復号できません ({why})。このコンピューターのメモリーを検査してください"
+                "復号しても読み取った内容に戻りません ({why})。このコンピューターのメモリーを検査してください"
             )
         }
         Flaw::ParityExceeded {

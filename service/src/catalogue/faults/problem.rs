@@ -145,7 +145,7 @@ fn damaged(lang: Lang, damage: &Damage, name: &[u8]) -> String {
         | Damage::BundledFiles { .. }
         | Damage::ChunksLost { .. }
         | Damage::NowhereWhole { .. } => of_chunks(lang, damage),
-        Damage::Known => say!(lang, "it is damaged", "すでに破損が分かっています"),
+        Damage::Known => say!(lang, "it is damaged", "すでに報告した破損です"),
         Damage::NotListed => say!(
             lang,
             "the storage has it and does not list it",

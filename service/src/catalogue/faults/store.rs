@@ -29,14 +29,7 @@ pub fn store_error(lang: Lang, error: &StoreError) -> String {
             "{location} にはすでにリポジトリーがあります"
         ),
         StoreError::WrongKey => say!(lang, "wrong password or key", "パスワードか鍵が違います"),
-        StoreError::NewerFormat(feature) => {
-            let feature = self::feature(lang, feature);
-            say!(
-                lang,
-                "the repository needs {feature}, which this version does not know",
-                "リポジトリーに必要な機能 ({feature}) に、この版は対応していません"
-            )
-        }
+        StoreError::NewerFormat(feature) => newer(lang, feature),
         StoreError::Thread(error) => {
             let why = io_error(lang, error);
             say!(
@@ -298,4 +291,13 @@ fn refusal(lang: Lang, refusal: &Refusal) -> String {
             )
         }
     }
+}
+
+fn newer(lang: Lang, feature: &Feature) -> String {
+    let feature = self::feature(lang, feature);
+    say!(
+        lang,
+        "the repository needs {feature}, which this version does not know",
+        "リポジトリーに必要な機能 ({feature}) に、この版は対応していません"
+    )
 }

@@ -16,7 +16,7 @@ pub(super) fn tree_fault(lang: Lang, part: TreePart, fault: TreeFault) -> String
 /// The subject of the sentence.
 fn part(lang: Lang, part: TreePart) -> &'static str {
     let (en, ja) = match part {
-        TreePart::Piece => ("it", "それ自体が"),
+        TreePart::Piece => ("it", ""),
         TreePart::Integer => ("a number in it", "中の数値が"),
         TreePart::Section => ("one of its sections", "セクションの 1 つが"),
         TreePart::Table => ("one of its tables", "表の 1 つが"),
