@@ -1,6 +1,8 @@
 //! What CONTRIBUTING.md promises about the tree and no compiler checks: sizes, module docs, which crate may see which,
 //! and that documents speak of files, tests and invariants that exist.
 
+mod prose;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -384,133 +386,14 @@ fn the_system_is_asked_in_its_rooms() {
     assert!(rooms.count() > 10, "these words are found where they may be");
 }
 
-/// String literals of two or more words of letters in a crate's own code, but for those of `#[...]`, of implementations of
-/// `Display`, and of tests.
-fn phrases(source: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut in_display = false;
-    for line in source.lines().take(body(source)) {
-        let code = line.trim_start();
-        if line.starts_with("impl") && line.contains("Display for") {
-            in_display = true;
-        }
-        if in_display || code.starts_with("//") || code.starts_with("#[") {
-            in_display &= line != "}";
-            continue;
-        }
-        found.extend(literals(code).filter(|text| is_phrase(text)));
-    }
-    found
-}
-
-/// What stands between quotation marks in a line.
-fn literals(code: &str) -> impl Iterator<Item = String> {
-    let code = code.replace("\\\\", "").replace("\\\"", "").replace("'\"'", "");
-    let parts: Vec<String> = code.split('"').map(String::from).collect();
-    parts.into_iter().skip(1).step_by(2)
-}
-
-fn is_phrase(text: &str) -> bool {
-    let is_word = |word: &&str| word.len() > 1 && word.chars().all(|c| c.is_ascii_alphabetic() || c == '\'');
-    text.split([' ', ',', ';', ':', '.']).filter(is_word).count() >= 2
-}
-
-/// Below `service` there is no language: what happened is a value there, from which a catalogue makes a text. What is
-/// listed here is not shown to people: bytes that are stored or hashed, and words by which others say something.
-#[test]
-fn there_is_no_prose_below_service() {
-    let allowed = BTreeMap::from([
-        (
-            "chunkstore/src/error.rs",
-            &[
-                "File too large",
-                "Too many open files",
-                "No space left on device",
-                "Disk quota exceeded",
-            ][..],
-        ),
-        ("chunkstore/src/index.rs", &["dedup index 4"]),
-        ("chunkstore/src/index/presence.rs", &["wrong sizes"]),
-        (
-            "chunkstore/src/keys.rs",
-            &[
-                "data chunk ids",
-                "tree chunk ids",
-                "file content hashes",
-                "tree cuts",
-            ],
-        ),
-        ("chunkstore/src/object.rs", &["encoding into a vector"]),
-        (
-            "chunkstore/src/seal.rs",
-            &["dedup 2026 v1 nonce", "ChaCha20-Poly1305 takes 32 bytes"],
-        ),
-        (
-            "chunkstore/src/slot/secret.rs",
-            &["dedup key file 1", "dedup 2026 v1 slot {}"],
-        ),
-        (
-            "chunkstore/src/remote/network/fault.rs",
-            &[
-                "no space left",
-                "error sending request",
-                "client error",
-                "tcp connect error",
-                "http request failed",
-            ],
-        ),
-        (
-            "chunkstore/src/remote/network/http.rs",
-            &["Name or service not known", "Name does not resolve"],
-        ),
-        (
-            "chunkstore/src/remote/network/sftp/connection.rs",
-            &[
-                "Permission denied",
-                "Host key verification failed",
-                "REMOTE HOST IDENTIFICATION HAS CHANGED",
-                "Too many authentication failures",
-            ],
-        ),
-        // In the half that only tests have.
-        ("engine/src/fsmeta/changes.rs", &["the process has ended"]),
-        // Said by the compiler.
-        (
-            "engine/src/fsmeta/mod.rs",
-            &["fsmeta knows Linux only so far: add a folder beside fsmeta/linux"],
-        ),
-    ]);
-    let mut wrong = Vec::new();
-    for (path, source) in files("rs") {
-        let is_below = path.starts_with("chunkstore/src/") || path.starts_with("engine/src/");
-        if !is_below || is_test_module(&path) || path == "engine/src/nobody.rs" {
-            continue;
-        }
-        let allowed = allowed.get(path.as_str()).copied().unwrap_or_default();
-        let prose = phrases(&source)
-            .into_iter()
-            .filter(|text| !allowed.contains(&text.as_str()));
-        wrong.extend(prose.map(|text| format!("{path}: \"{text}\"")));
-        let fields = ["why", "what", "reason", "message", "said"];
-        let types = ["String", "&'static str", "Option<String>"];
-        let is_field = |line: &str| {
-            fields.iter().any(|field| {
-                let given = line.trim_start().trim_start_matches("pub ").strip_prefix(field);
-                let given = given.and_then(|rest| rest.strip_prefix(": "));
-                given.is_some_and(|kind| types.contains(&kind.trim_end_matches(',')))
-            })
-        };
-        let body = source.lines().take(body(&source)).filter(|line| is_field(line));
-        wrong.extend(body.map(|line| format!("{path}: {}", line.trim())));
-    }
-    none("a text where a value is wanted", wrong);
-}
-
 #[test]
 fn these_tests_find_what_they_look_for() {
     let source = "#[error(\"no way\")]\nErr(wrong(\"it is gone\"))\nopen(\"config\")\nimpl Display for X {\n  \"a b c\"\n}\n";
     let source = source.replace("a b c", "some words") + "x(\"a-b {x} 12 c\")\n";
-    assert_eq!(phrases(&source), BTreeSet::from(["it is gone".to_string()]));
+    assert_eq!(
+        prose::phrases(&source),
+        BTreeSet::from(["it is gone".to_string()])
+    );
     assert_eq!(invariants("I-3, (I-14) AI-7 I-n"), BTreeSet::from([3, 14]));
     assert_eq!(body("a\nb\n#[cfg(test)]\nmod tests {\n}\n"), 2);
     let found: Vec<_> = mentions("see `docs/x.md`. engine/src/a.rs::b, cli/src/<x>.rs other/y").collect();

@@ -184,7 +184,7 @@ fn kept_copies_are_not_believed() {
     let repo = bench.open(&bench.machine);
     let failed = backup::run(&repo, &bench.machine.options(&[&bench.source()]), None, &Quiet);
     let said = failed.unwrap_err().to_string();
-    assert!(said.contains("config is missing"), "{said}");
+    assert!(said.contains("config: missing"), "{said}");
     chunkstore::remote::Remote::put(&bench.remote, &config, &stored).unwrap();
     bench.backup(&bench.source());
     // A key that was removed opens nothing, though it was the one that did.

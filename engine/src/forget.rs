@@ -13,7 +13,7 @@ use crate::monitor::Monitor;
 use crate::order;
 use crate::prune;
 use crate::repo::{Repo, write_replacing};
-use crate::retain::{self, Policy, Reason};
+use crate::retain::{self, Policy, RetentionReason};
 use crate::rewrite;
 use crate::select::Filter;
 use chunkstore::forgotten::Forgotten;
@@ -38,7 +38,7 @@ pub enum ForgetAction {
 pub struct PolicyDecision {
     pub facts: SnapshotInfo,
     pub action: ForgetAction,
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<RetentionReason>,
 }
 
 /// Decides on every snapshot that passes the filter, group by group, each newest first.

@@ -9,10 +9,10 @@ pub use warning::{ClockWarning, Warning};
 
 use crate::entry::Trouble;
 use crate::error::{Error, StoreError};
+use crate::platform::paths;
 use chunkstore::error::{Object, TreeFault, TreePart};
 pub use chunkstore::index::WrongSize;
 use chunkstore::{ChunkId, PackId};
-use std::os::unix::ffi::OsStringExt;
 
 /// A path that is not, or not wholly, what it should be. The run goes on (I-12).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,7 +37,7 @@ impl Problem {
     pub fn new(object: impl Into<Object>, what: ProblemKind) -> Problem {
         let path = match object.into() {
             Object::Named(name) => name.into_bytes(),
-            Object::Path(path) => path.into_os_string().into_vec(),
+            Object::Path(path) => paths::to_bytes(&path).into_owned(),
             // What has no name is named by the error.
             Object::Chunk(_)
             | Object::TreeChunk(_)

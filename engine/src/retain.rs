@@ -233,12 +233,12 @@ fn check_tiers(tiers: &[Tier]) -> Result<(), PolicyError> {
 pub struct Decision {
     pub id: SessionId,
     pub keep: bool,
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<RetentionReason>,
 }
 
 /// Why a snapshot is kept or not. [`fmt::Display`] gives the words of the JSON output, which scripts read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Reason {
+pub enum RetentionReason {
     Protected,
     /// Its time is in the future.
     Future,
@@ -263,14 +263,14 @@ pub enum Reason {
     Named,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RetentionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reason::Protected => f.write_str("protected"),
-            Reason::Future => f.write_str("its time is in the future"),
-            Reason::NewestPartial => f.write_str("incomplete, and no complete snapshot is as new"),
-            Reason::Tags(tags) => write!(f, "has tags [{}]", tags.join(", ")),
-            Reason::Period {
+            RetentionReason::Protected => f.write_str("protected"),
+            RetentionReason::Future => f.write_str("its time is in the future"),
+            RetentionReason::NewestPartial => f.write_str("incomplete, and no complete snapshot is as new"),
+            RetentionReason::Tags(tags) => write!(f, "has tags [{}]", tags.join(", ")),
+            RetentionReason::Period {
                 bucket,
                 oldest,
                 within,
@@ -282,7 +282,7 @@ impl fmt::Display for Reason {
                     Some(within) => write!(f, "{oldest}{bucket} within {within}"),
                 }
             }
-            Reason::Tier { every, until } => {
+            RetentionReason::Tier { every, until } => {
                 match *every == Bucket::EACH {
                     true => f.write_str("every snapshot ")?,
                     false => write!(f, "{every} snapshot ")?,
@@ -292,9 +292,9 @@ impl fmt::Display for Reason {
                     None => f.write_str("of any age"),
                 }
             }
-            Reason::Superseded => f.write_str("incomplete, and a complete snapshot is as new"),
-            Reason::NoRule => f.write_str("no rule keeps it"),
-            Reason::Named => f.write_str("named"),
+            RetentionReason::Superseded => f.write_str("incomplete, and a complete snapshot is as new"),
+            RetentionReason::NoRule => f.write_str("no rule keeps it"),
+            RetentionReason::Named => f.write_str("named"),
         }
     }
 }
@@ -334,8 +334,8 @@ struct PolicyRun<'a> {
     /// From where ages and spans count back; `None` if everything lies in the future.
     newest: Option<Zoned>,
     /// Reasons that [`Rule::MaxGenerations`] may overrule, and those that it may not.
-    counted: Vec<Vec<Reason>>,
-    firm: Vec<Vec<Reason>>,
+    counted: Vec<Vec<RetentionReason>>,
+    firm: Vec<Vec<RetentionReason>>,
 }
 
 impl PolicyRun<'_> {
@@ -343,13 +343,13 @@ impl PolicyRun<'_> {
         let newest_complete = self.complete.first().map(|&i| self.list[i].at);
         for (facts, firm) in self.list.iter().zip(&mut self.firm) {
             if facts.protected {
-                firm.push(Reason::Protected);
+                firm.push(RetentionReason::Protected);
             }
             if facts.is_in_future() {
-                firm.push(Reason::Future);
+                firm.push(RetentionReason::Future);
             }
             if facts.partial && newest_complete.is_none_or(|newest| facts.at > newest) {
-                firm.push(Reason::NewestPartial);
+                firm.push(RetentionReason::NewestPartial);
             }
         }
     }
@@ -361,7 +361,7 @@ impl PolicyRun<'_> {
             Rule::Tags(tags) => {
                 for (facts, firm) in self.list.iter().zip(&mut self.firm) {
                     if facts.has_tags(tags) {
-                        firm.push(Reason::Tags(tags.clone()));
+                        firm.push(RetentionReason::Tags(tags.clone()));
                     }
                 }
             }
@@ -392,7 +392,7 @@ impl PolicyRun<'_> {
             if let Count::Limited(n) = &mut left {
                 *n -= 1;
             }
-            self.counted[i].push(Reason::Period {
+            self.counted[i].push(RetentionReason::Period {
                 bucket,
                 oldest: !new,
                 within: tail.clone(),
@@ -423,7 +423,7 @@ impl PolicyRun<'_> {
             let key = (nr, tier.every.key(&self.local[i], i));
             if last != Some(key) {
                 last = Some(key);
-                self.counted[i].push(Reason::Tier {
+                self.counted[i].push(RetentionReason::Tier {
                     every: tier.every,
                     until: tier.until.as_ref().map(units::format_span),
                 });
@@ -467,15 +467,15 @@ impl PolicyRun<'_> {
 
     fn decisions(self) -> Vec<Decision> {
         let why_not = |facts: &SnapshotInfo| match facts.partial {
-            true => Reason::Superseded,
-            false => Reason::NoRule,
+            true => RetentionReason::Superseded,
+            false => RetentionReason::NoRule,
         };
         let reasons = self
             .firm
             .into_iter()
             .zip(self.counted)
             .map(|(firm, counted)| [firm, counted].concat());
-        let decide = |(facts, mut reasons): (&&SnapshotInfo, Vec<Reason>)| {
+        let decide = |(facts, mut reasons): (&&SnapshotInfo, Vec<RetentionReason>)| {
             let keep = !reasons.is_empty();
             if !keep {
                 reasons.push(why_not(facts));

@@ -28,12 +28,6 @@ impl Failure {
         self.text(Lang::En)
     }
 
-    /// About runs of sets and the history.
-    pub fn of_runs(status: Status, text: impl Into<String>) -> Failure {
-        let text = text.into();
-        Cause::OfRuns { status, text }.into()
-    }
-
     /// The system refused something.
     pub(crate) fn system(action: Action, path: &Path, error: io::Error) -> Failure {
         Cause::system(action, path, error).into()

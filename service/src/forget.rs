@@ -15,7 +15,7 @@ use engine::SessionId;
 use engine::facts::GroupKey;
 use engine::forget as run;
 use engine::repo::Repo;
-use engine::retain::Reason;
+use engine::retain::RetentionReason;
 use engine::select::{self, Filter};
 use std::path::PathBuf;
 
@@ -119,7 +119,7 @@ fn named(all: &Listing, texts: &[String], filter: &Filter) -> Result<Vec<PolicyD
     let decisions = chosen.into_iter().map(|facts| PolicyDecision {
         facts: facts.clone(),
         action: ForgetAction::Remove,
-        reasons: vec![Reason::Named],
+        reasons: vec![RetentionReason::Named],
     });
     Ok(decisions.collect())
 }

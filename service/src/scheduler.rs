@@ -1,10 +1,9 @@
 //! What the operating system's scheduler needs to call `dedup run --due`: a systemd timer and service, or a line for cron.
 //! One entry per machine or user; which set runs when is decided by [`crate::schedule`].
 
-use crate::catalogue::Action;
+use crate::catalogue::{Action, Cause, CommandEnd};
 use crate::env::Env;
 use crate::failure::Failure;
-use crate::status::Status;
 use engine::platform::{child, files};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -41,8 +40,7 @@ pub fn systemd(program: &Path, env: &Env) -> Result<SystemdUnits, Failure> {
         }
     }
     let program = program.to_str();
-    let program = program
-        .ok_or_else(|| Failure::of_runs(Status::BadSettings, "the path of this program is not UTF-8"))?;
+    let program = program.ok_or_else(|| Failure::from(Cause::ProgramNotUtf8))?;
     Ok(SystemdUnits {
         service: format!(
             "[Unit]\nDescription=Run the dedup backups that are due\n\n[Service]\nType=oneshot\n\
@@ -61,10 +59,8 @@ pub fn systemd(program: &Path, env: &Env) -> Result<SystemdUnits, Failure> {
 /// In the quotes of unit files.
 fn quoted(text: &str) -> Result<String, Failure> {
     if text.contains(|c: char| c.is_control()) {
-        return Err(Failure::of_runs(
-            Status::BadSettings,
-            format!("'{}' can't be in a unit file", text.escape_debug()),
-        ));
+        let text = text.escape_debug().to_string();
+        return Err(Cause::NotInAUnit { text }.into());
     }
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
     Ok(format!("\"{escaped}\""))
@@ -74,12 +70,7 @@ fn quoted(text: &str) -> Result<String, Failure> {
 pub fn cron_line(program: &Path) -> Result<String, Failure> {
     let program = program.to_str();
     let program = program.filter(|program| !program.contains(|c: char| c.is_control()));
-    let program = program.ok_or_else(|| {
-        Failure::of_runs(
-            Status::BadSettings,
-            "the path of this program can't be in a crontab",
-        )
-    })?;
+    let program = program.ok_or_else(|| Failure::from(Cause::ProgramNotInCrontab))?;
     let program = match program.contains(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c))) {
         true => format!("'{}'", program.replace('\'', "'\\''").replace('%', "\\%")),
         false => program.to_string(),
@@ -124,32 +115,28 @@ pub fn remove(env: &Env) -> Result<bool, Failure> {
 }
 
 fn systemctl(args: &[&str]) -> Result<(), Failure> {
-    let words = args.join(" ");
-    let failed = |why: &dyn std::fmt::Display| {
-        let advice =
-            "'dedup schedule show' prints what to install by hand; --scheduler cron has a line for cron";
-        Failure::of_runs(
-            Status::Failed,
-            format!("systemctl --user {words}: {why}; {advice}"),
-        )
+    let failed = |why| {
+        let command = format!("systemctl --user {}", args.join(" "));
+        Failure::from(Cause::Systemctl { command, why })
     };
-    let mut command = child::command("systemctl").map_err(|e| failed(&e))?;
+    let refused = |e: std::io::Error| failed(CommandEnd::System(e.into()));
+    let mut command = child::command("systemctl").map_err(refused)?;
     command
         .arg("--user")
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let child = child::start(move || command.spawn()).map_err(|e| failed(&e))?;
-    let output = child.wait_with_output().map_err(|e| failed(&e))?;
+    let child = child::start(move || command.spawn()).map_err(refused)?;
+    let output = child.wait_with_output().map_err(refused)?;
     match output.status.success() {
         true => Ok(()),
         false => {
             let said = String::from_utf8_lossy(&output.stderr);
             let said = said.lines().next().unwrap_or_default();
-            Err(failed(&match said.is_empty() {
-                true => output.status.to_string(),
-                false => said.to_string(),
+            Err(failed(match said.is_empty() {
+                true => CommandEnd::Status(output.status.to_string()),
+                false => CommandEnd::Said(said.to_string()),
             }))
         }
     }

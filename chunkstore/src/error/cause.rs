@@ -23,12 +23,6 @@ impl From<io::Error> for IoError {
     }
 }
 
-impl From<rustix::io::Errno> for IoError {
-    fn from(errno: rustix::io::Errno) -> Self {
-        io::Error::from(errno).into()
-    }
-}
-
 impl Deref for IoError {
     type Target = io::Error;
     fn deref(&self) -> &io::Error {

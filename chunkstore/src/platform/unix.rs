@@ -1,6 +1,7 @@
 //! Unix: the system calls behind the files beside this one. Another system gets a file with the same functions.
 
 use super::descriptors::patiently;
+use crate::error::IoError;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
@@ -125,4 +126,10 @@ pub(super) fn kill_group(child: &mut Child) -> io::Result<()> {
         }
     }
     child.kill()
+}
+
+impl From<rustix::io::Errno> for IoError {
+    fn from(errno: rustix::io::Errno) -> Self {
+        io::Error::from(errno).into()
+    }
 }

@@ -2,9 +2,10 @@
 
 use crate::args::runs::ConfigCommand;
 use crate::output::{self, Lines};
-use crate::render::{running, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
+use service::catalogue::report::runs as report;
 use service::settings::show;
 use service::units::escape;
 use service::{Failure, Status};
@@ -35,7 +36,7 @@ fn check(terminal: &Terminal) -> Result<Status, Failure> {
             let path = path.map(|path| escape(path.as_bytes()));
             super::history::line(
                 terminal,
-                &running::settings_are_right(path.as_deref(), remotes, sets),
+                &report::settings_are_right(terminal.lang, path.as_deref(), remotes, sets),
             )?;
         }
     }
@@ -62,11 +63,15 @@ fn list(terminal: &Terminal) -> Result<Status, Failure> {
         out.object(&json!({ "message_type": "summary", "settings": shown.len() }));
     } else {
         let rows = shown.iter().map(|one| {
-            let (value, from) = (escape(one.value.as_bytes()), from(one.line));
+            let from = match one.line {
+                Some(_) => from(one.line),
+                None => report::default_value(terminal.lang),
+            };
+            let value = escape(one.value.as_bytes());
             vec![one.key.clone(), value, escape(from.as_bytes())]
         });
         let rows: Vec<_> = rows.collect();
-        out.line(text::table(&["Key", "Value", "From"], &[], &rows).trim_end());
+        out.line(text::table(&report::setting_columns(terminal.lang), &[], &rows).trim_end());
     }
     out.finish().map(|()| Status::Completed)
 }

@@ -5,11 +5,12 @@ use crate::output::{self, Lines};
 use crate::render::{running, text};
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
-use service::catalogue::{Lang, problem_line};
+use service::catalogue::report::runs as report;
+use service::catalogue::{Action, Cause, Lang, problem_line};
 use service::history::files::{BackupFiles, FileStatus, PAGE};
 use service::history::journal::Journal;
 use service::history::read::HistoryQuery;
-use service::history::{HistoryRow, JobKind, words};
+use service::history::{HistoryRow, JobKind};
 use service::json;
 use service::runs::WhichSets;
 use service::settings::nearest;
@@ -26,14 +27,11 @@ pub fn run(terminal: &Terminal, args: &HistoryArgs) -> Result<Status, Failure> {
 }
 
 fn list(terminal: &Terminal, journal: &Journal, args: &HistoryArgs) -> Result<Status, Failure> {
+    let lang = terminal.lang;
     let known = JobKind::ALL.map(JobKind::word);
     if let Some(kind) = args.kind.as_deref().filter(|kind| !known.contains(kind)) {
-        let hint =
-            nearest(kind, &known).map_or_else(String::new, |near| format!("; did you mean \'{near}\'?"));
-        return Err(Failure::of_runs(
-            Status::BadSettings,
-            format!("no job is of the kind '{kind}'{hint}"),
-        ));
+        let (near, kind) = (nearest(kind, &known), kind.to_string());
+        return Err(Cause::NoSuchJobKind { kind, near }.into());
     }
     let page = journal.rows(&HistoryQuery {
         limit: args.limit as usize,
@@ -52,12 +50,12 @@ fn list(terminal: &Terminal, journal: &Journal, args: &HistoryArgs) -> Result<St
         return out.finish().map(|()| Status::Completed);
     }
     match page.rows.is_empty() {
-        true if terminal.talks() => out.line(running::no_history()),
+        true if terminal.talks() => out.line(&report::no_history(lang)),
         true => {}
-        false => out.line(running::history(&page.rows).trim_end()),
+        false => out.line(running::history(lang, &page.rows).trim_end()),
     }
     if page.more && terminal.talks() {
-        out.line(&running::more_history(args.limit));
+        out.line(&report::more_history(lang, args.limit));
     }
     out.finish().map(|()| Status::Completed)
 }
@@ -68,13 +66,18 @@ pub fn object(row: &HistoryRow) -> Value {
     if row.set.is_none() {
         object["set"] = Value::Null;
     }
+    // JSON is English.
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("message_ja");
+    }
     object
 }
 
 fn one(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failure> {
+    let lang = terminal.lang;
     let row = journal.row(id)?;
     let kept = journal.problems_of(&row.id);
-    let kept = kept.map_err(|e| Failure::of_runs(Status::Failed, format!("can't read the problems: {e}")))?;
+    let kept = kept.map_err(|e| Failure::from(Cause::system(Action::Read, journal.dir(), e)))?;
     let mut out = Lines::new();
     let left = row.problems.saturating_sub(kept.len() as u64);
     if terminal.json() {
@@ -93,8 +96,7 @@ fn one(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failu
         );
         return out.finish().map(|()| Status::Completed);
     }
-    out.line(running::job(&row).trim_end());
-    let lang = terminal.lang;
+    out.line(running::job(lang, &row).trim_end());
     for problem in &kept {
         let line = problem_line(
             lang,
@@ -105,12 +107,13 @@ fn one(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failu
         out.line(&format!("  {line}"));
     }
     if left > 0 && !row.is_running() {
-        out.line(&format!("  {}", running::more_problems(left)));
+        out.line(&format!("  {}", report::more_problems(lang, left)));
     }
     out.finish().map(|()| Status::Completed)
 }
 
 fn files(terminal: &Terminal, journal: &Journal, id: &str, args: &HistoryArgs) -> Result<Status, Failure> {
+    let lang = terminal.lang;
     let wanted = wanted(args.status.as_deref())?;
     let row = journal.row(id)?;
     let files = BackupFiles::open(&terminal.context, &row, terminal)?;
@@ -131,7 +134,7 @@ fn files(terminal: &Terminal, journal: &Journal, id: &str, args: &HistoryArgs) -
                     "status": file.status.word(),
                     "size": file.size,
                 })),
-                false => out.line(&running::file(file.status, file.size, file.path)),
+                false => out.line(&running::file(lang, file.status, file.size, file.path)),
             }
         }
         out.go_on()
@@ -147,9 +150,9 @@ fn files(terminal: &Terminal, journal: &Journal, id: &str, args: &HistoryArgs) -
         }));
     } else if is_whole && terminal.talks() {
         if files.is_first() {
-            out.line(running::no_parent());
+            out.line(&report::no_parent(lang));
         }
-        out.line(&running::pages(args.page, found, PAGE));
+        out.line(&report::pages(lang, args.page, found, PAGE));
     }
     match out.closed() {
         true => out.finish().map(|()| Status::Completed),
@@ -164,13 +167,9 @@ fn wanted(status: Option<&str>) -> Result<Vec<FileStatus>, Failure> {
     };
     let known = FileStatus::ALL.map(FileStatus::word);
     if let Some(word) = text.split(',').find(|word| !known.contains(word)) {
-        let hint =
-            nearest(word, &known).map_or_else(String::new, |near| format!("; did you mean \'{near}\'?"));
-        let known = known.join(", ");
-        return Err(Failure::of_runs(
-            Status::BadSettings,
-            format!("'{word}' is not a status of a file ({known}){hint}"),
-        ));
+        let near = nearest(word, &known);
+        let (word, known) = (word.to_string(), known.join(", "));
+        return Err(Cause::NoSuchFileStatus { word, known, near }.into());
     }
     Ok(all
         .filter(|status| text.split(',').any(|word| word == status.word()))
@@ -180,10 +179,8 @@ fn wanted(status: Option<&str>) -> Result<Vec<FileStatus>, Failure> {
 fn again(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failure> {
     let row = journal.row(id)?;
     let Some(set) = row.set else {
-        return Err(Failure::of_runs(
-            Status::BadSettings,
-            words::cannot_rerun(&row.id, &row.kind),
-        ));
+        let (id, kind) = (row.id, row.kind);
+        return Err(Cause::CannotRerun { id, kind }.into());
     };
     let request = service::runs::Request {
         which: WhichSets::Named(vec![set]),

@@ -5,6 +5,7 @@ use crate::output::{self, Lines};
 use crate::render::running;
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
+use service::catalogue::report::runs as report;
 use service::runs::control::{self, StopRequest};
 use service::runs::{self, Request, SetReport, WhichSets};
 use service::{Failure, Status};
@@ -50,10 +51,10 @@ pub fn call(terminal: &Terminal, request: &Request) -> Result<Status, Failure> {
         }))?;
     } else if report.sets == 0
         && (terminal.global.verbose > 0 || request.dry_run)
-        && let Some(text) = running::nothing_to_run(&request.which)
+        && request.which == WhichSets::Due
     {
         // A scheduler asks every few minutes, and cron mails whatever is printed.
-        super::history::line(terminal, text)?;
+        super::history::line(terminal, &report::nothing_due(terminal.lang))?;
     }
     Ok(report.status)
 }
@@ -62,22 +63,23 @@ fn tell(terminal: &Terminal, set: &SetReport) -> Result<(), Failure> {
     if !terminal.talks() || (set.row.is_none() && set.failure.is_none()) {
         return Ok(());
     }
-    let mut out = running::set_head(set);
+    let lang = terminal.lang;
+    let mut out = report::set_head(lang, &set.set, set.cause.word()) + "\n";
     if let Some(backup) = &set.backup {
         super::backup::tell_replicas(terminal, backup);
         out += &super::backup::told(terminal, backup, false);
-    } else if let Some(message) = set.row.as_ref().and_then(|row| row.message.as_ref())
+    } else if let Some(message) = set.row.as_ref().and_then(|row| row.told(lang))
         && set.failure.is_none()
     {
         out += &format!("{}\n", service::units::escape(message.as_bytes()));
     }
-    out += &running::set_end(set);
+    out += &(running::set_end(lang, set) + "\n");
     output::write(out.as_bytes()).map(drop)
 }
 
 fn would_run(terminal: &Terminal, set: &SetReport) -> Result<(), Failure> {
     let (sources, destinations) = names(terminal, set);
-    output::line(&running::would_run(set, &sources, &destinations))
+    output::line(&running::would_run(terminal.lang, set, &sources, &destinations))
 }
 
 /// The sources and destinations of a set, as they are in the settings.
@@ -122,7 +124,7 @@ pub fn pause(terminal: &Terminal, args: &PauseArgs) -> Result<Status, Failure> {
     let until = control::pause(&terminal.context, args.duration)?.timestamp();
     match terminal.json() {
         true => output::object(&json!({ "message_type": "summary", "paused_until": until.to_string() }))?,
-        false => super::history::line(terminal, &running::paused(until))?,
+        false => super::history::line(terminal, &report::paused(terminal.lang, until))?,
     }
     Ok(Status::Completed)
 }
@@ -131,7 +133,7 @@ pub fn resume(terminal: &Terminal) -> Result<Status, Failure> {
     let was_paused = control::resume(&terminal.context)?;
     match terminal.json() {
         true => output::object(&json!({ "message_type": "summary", "was_paused": was_paused }))?,
-        false => super::history::line(terminal, running::resumed(was_paused))?,
+        false => super::history::line(terminal, &report::resumed(terminal.lang, was_paused))?,
     }
     Ok(Status::Completed)
 }
@@ -159,13 +161,13 @@ pub fn stop(terminal: &Terminal, args: &StopArgs) -> Result<Status, Failure> {
         report
             .stopped
             .iter()
-            .for_each(|row| out.line(&running::stopped(row)));
+            .for_each(|row| out.line(&report::stopped(terminal.lang, row)));
         report
             .running
             .iter()
-            .for_each(|row| out.line(&running::still_running(row)));
+            .for_each(|row| out.line(&report::still_running(terminal.lang, row)));
         if report.stopped.is_empty() && report.running.is_empty() {
-            out.line(running::nothing_runs());
+            out.line(&report::nothing_runs(terminal.lang));
         }
     }
     out.finish()?;

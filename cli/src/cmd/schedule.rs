@@ -2,9 +2,11 @@
 
 use crate::args::runs::{ScheduleCommand, ScheduleInstallArgs, Scheduler, SchedulerArgs};
 use crate::output::{self, Lines};
-use crate::render::{running, text};
+use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
+use service::catalogue::Cause;
+use service::catalogue::report::runs as report;
 use service::runs::status;
 use service::scheduler::{self, SERVICE, TIMER};
 use service::units::escape;
@@ -24,7 +26,7 @@ fn list(terminal: &Terminal, count: usize) -> Result<Status, Failure> {
     let sets = status::sets(&terminal.context)?;
     let mut out = Lines::new();
     if sets.is_empty() && terminal.talks() {
-        out.line(running::no_sets());
+        out.line(&report::no_sets(terminal.lang));
     }
     for one in &sets {
         let next = status::next_slots(&one.schedule, &terminal.context.now, count);
@@ -51,7 +53,7 @@ fn list(terminal: &Terminal, count: usize) -> Result<Status, Failure> {
 
 fn program() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe();
-    program.map_err(|e| Failure::of_runs(Status::Failed, format!("can't tell where this program is: {e}")))
+    program.map_err(|e| Cause::ProgramUnknown { why: e.into() }.into())
 }
 
 fn show(terminal: &Terminal, args: &SchedulerArgs) -> Result<Status, Failure> {
@@ -96,7 +98,7 @@ fn install(terminal: &Terminal, args: &ScheduleInstallArgs) -> Result<Status, Fa
             "directory": dir.to_string_lossy(),
             "dry_run": args.dry_run,
         }))?,
-        false => super::history::line(terminal, &running::installed(&shown, args.dry_run))?,
+        false => super::history::line(terminal, &report::installed(terminal.lang, &shown, args.dry_run))?,
     }
     Ok(Status::Completed)
 }
@@ -113,7 +115,7 @@ fn remove(terminal: &Terminal, args: &ScheduleInstallArgs) -> Result<Status, Fai
             "removed": removed,
             "dry_run": args.dry_run,
         }))?,
-        false => super::history::line(terminal, running::removed(removed, args.dry_run))?,
+        false => super::history::line(terminal, &report::removed(terminal.lang, removed, args.dry_run))?,
     }
     Ok(Status::Completed)
 }

@@ -6,6 +6,7 @@ use crate::render::running;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use service::catalogue::report::runs as report;
 use service::runs::status::{self, SetStatus};
 use service::{Failure, Status};
 
@@ -48,23 +49,24 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
     let mut out = Lines::new();
     if sets.is_empty() {
         if terminal.talks() {
-            out.line(running::no_sets());
+            out.line(&report::no_sets(terminal.lang));
         }
         return out.finish().map(|()| Status::Completed);
     }
     if let Some(until) = sets.first().and_then(|one| one.paused_until) {
-        out.line(&running::paused(until));
+        out.line(&report::paused(terminal.lang, until));
     }
     let destinations = |one: &SetStatus<'_>| {
         let names = one.set.destinations.iter().map(|name| name.get_ref().0.as_str());
         let shown = names.enumerate().map(|(nr, name)| {
-            // The first is never behind: snapshots are made there.
-            let remote = remotes.iter().find(|remote| nr > 0 && remote.name == name);
-            running::behind(name, remote.and_then(|remote| remote.behind))
+            // Snapshots are made at the first, unless it was away.
+            let remote = remotes.iter().find(|remote| remote.name == name);
+            let remote = remote.filter(|remote| nr > 0 || remote.behind != Some(0));
+            report::behind(terminal.lang, name, remote.and_then(|remote| remote.behind))
         });
         shown.collect::<Vec<_>>().join(", ")
     };
-    out.line(running::status_table(&sets, &destinations).trim_end());
+    out.line(running::status_table(terminal.lang, &sets, &destinations).trim_end());
     out.finish().map(|()| Status::Completed)
 }
 
@@ -95,10 +97,10 @@ fn list(terminal: &Terminal) -> Result<Status, Failure> {
         out.object(&json!({ "message_type": "summary", "sets": sets.len() }));
     } else if sets.is_empty() {
         if terminal.talks() {
-            out.line(running::no_sets());
+            out.line(&report::no_sets(terminal.lang));
         }
     } else {
-        out.line(running::sets(&sets).trim_end());
+        out.line(running::sets(terminal.lang, &sets).trim_end());
     }
     out.finish().map(|()| Status::Completed)
 }

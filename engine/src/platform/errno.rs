@@ -60,6 +60,11 @@ pub fn errno_of(error: &io::Error) -> i32 {
     system::errno_of(error).unwrap_or(INPUT_OUTPUT)
 }
 
+/// The errno of a failed call, if the system gave one.
+pub fn number(error: &io::Error) -> Option<i32> {
+    system::errno_of(error)
+}
+
 /// The error that a recorded errno was.
 pub fn error(errno: i32) -> io::Error {
     system::error(errno)

@@ -96,8 +96,8 @@ struct Row {
 
 const NOW: &str = "2027-01-01T00:00:00Z";
 
-fn words(reasons: &[Reason]) -> String {
-    let words: Vec<String> = reasons.iter().map(Reason::to_string).collect();
+fn words(reasons: &[RetentionReason]) -> String {
+    let words: Vec<String> = reasons.iter().map(RetentionReason::to_string).collect();
     words.join("; ")
 }
 

@@ -2,12 +2,16 @@
 //! text is one line that says what happened, to what, and what to do.
 
 use super::Lang::{En, Ja};
-use super::{Action, Expected, Unfit, What};
+use super::report::runs::job_kind;
+use super::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
+use crate::runs::hooks::Hook;
 use crate::status::Status;
+use crate::text::{grouped, time};
 use engine::retain::PolicyError;
 use engine::units::UnitError;
 use engine::when::WhenError;
+use jiff::Timestamp;
 use std::sync::Arc;
 
 macro_rules! causes {
@@ -309,13 +313,102 @@ causes! {
     NoSuchSet { name: String, near: Option<String> } [BadSettings] =>
         format!("no set is called '{name}'{}", did_you_mean(En, near)),
         format!("「{name}」という名前のセットはありません{}", did_you_mean(Ja, near));
-    /// About runs of sets and the history; their words have one language so far.
-    OfRuns { status: Status, text: String } [*status] => text.clone(), text.clone();
     NoSuchRemoteThere { name: String } [BadSettings] =>
         format!("no remote is called '{name}' there"), format!("そこに「{name}」という名前の保存先はありません");
     NoThread { why: SystemError } [Failed] =>
         format!("no thread could be started: {}", why.text(En)),
         format!("スレッドを開始できません: {}", why.text(Ja));
+
+    // Runs of sets, and the history.
+    NoSets [BadSettings] =>
+        "there is no set: add a table [sets.NAME] with sources and destinations to dedup.toml",
+        "セットがありません。dedup.toml に [sets.NAME] の表を作り、sources と destinations を書いてください";
+    NoSetNamed [BadSettings] =>
+        "say which sets to run, or --all, or --due",
+        "実行するセットの名前か、--all か、--due を指定してください";
+    SetsKnowTheirs [BadSettings] =>
+        "a set says itself where it is saved: leave out --repo and --repository-file",
+        "セットの保存先は設定にあります。--repo と --repository-file は付けないでください";
+    SetBusy { name: String } [Status::Busy] =>
+        format!("set '{name}' is running already; --wait waits for it, 'dedup stop {name}' ends it"),
+        format!("セット「{name}」は実行中です。--wait を付けると終わるのを待ち、'dedup stop {name}' で止められます");
+    RunsPaused { until: Timestamp } [Status::NotRun] =>
+        format!("paused until {}; 'dedup resume' ends that", time(*until)),
+        format!("{} まで休止中です。'dedup resume' で再開します", time(*until));
+    RunsMissed { runs: u64 } [Status::NotRun] =>
+        format!(
+            "{} missed: the machine was off or asleep, or nothing called 'dedup run --due'",
+            count(En, *runs, Noun::Run)
+        ),
+        format!(
+            "{}を逃しました。電源が切れていたか、スリープ中だったか、'dedup run --due' が呼ばれませんでした",
+            count(Ja, *runs, Noun::Run)
+        );
+    FilesLost { set: String, before: u64, now: u64 } [Incomplete] =>
+        format!(
+            "set '{set}': of {} in the snapshot before, {} {} left; it is saved, but is a disk not mounted, or a folder \
+             emptied?",
+            count(En, *before, Noun::File), grouped(*now), if *now == 1 { "is" } else { "are" }
+        ),
+        format!(
+            "セット「{set}」: 前のスナップショットにあった{}のうち、残っているのは {} 個です。保存はしましたが、\
+             ディスクが接続されていないか、フォルダーが空になっていませんか",
+            count(Ja, *before, Noun::File), grouped(*now)
+        );
+    HookFailed { hook: Hook, end: HookEnd } [Failed] =>
+        format!("{} failed: {}{}", hook.key(), end.text(En), no_snapshot(En, *hook)),
+        format!("{} が失敗しました: {}{}", hook.key(), end.text(Ja), no_snapshot(Ja, *hook));
+    NotNow { hook: Hook } [Status::NotRun] =>
+        format!("{} ended with code 75: not now", hook.key()),
+        format!("{} がコード 75 (今はできない) で終わりました", hook.key());
+    PauseTooLong [BadSettings] =>
+        "the pause must be longer than nothing and end within this calendar: 1h, 4h, 1d",
+        "休止の長さが正しくありません。1h、4h、1d のように書いてください";
+    NothingRuns { name: String } [Failed] =>
+        format!("'{name}' is no set that runs, and no job of the history that runs; 'dedup history --status running' lists them"),
+        format!("「{name}」は実行中のセットでも履歴の実行中のジョブでもありません。'dedup history --status running' で一覧できます");
+    JobStopped [Status::Interrupted] =>
+        "stopped by 'dedup stop'; what is already stored is safe, and the next run continues from there",
+        "'dedup stop' で止められました。保存済みのものは安全で、次の実行はそこから続きます";
+    NoSuchJob { id: String } [Failed] =>
+        format!("no row of the history matches '{id}'; 'dedup history' lists them"),
+        format!("「{id}」に当てはまるジョブは履歴にありません。'dedup history' で一覧できます");
+    SeveralJobs { id: String } [Failed] =>
+        format!("'{id}' matches several rows of the history; write more of the id"),
+        format!("「{id}」に当てはまるジョブが履歴に複数あります。ID をもっと長く書いてください");
+    NoSnapshotOfJob { id: String } [Failed] =>
+        format!("the job {id} made no snapshot, so there is no list of its files"),
+        format!("ジョブ {id} はスナップショットを作っていないため、ファイルの一覧はありません");
+    SnapshotOfJobGone { snapshot: String } [Failed] =>
+        format!("snapshot {snapshot} has been removed, so the list of its files is gone too"),
+        format!("スナップショット {snapshot} は削除されたため、ファイルの一覧もありません");
+    CannotRerun { id: String, kind: String } [BadSettings] =>
+        format!("the {kind} {id} was not the run of a set, so what it was asked to do is not known: run its command again"),
+        format!("{id} ({}) はセットの実行ではないため、何をしたのか分かりません。そのコマンドをもう一度実行してください", job_kind(Ja, kind));
+    NoSuchJobKind { kind: String, near: Option<String> } [BadSettings] =>
+        format!("no job is of the kind '{kind}'{}", did_you_mean(En, near)),
+        format!("「{kind}」という種類のジョブはありません{}", did_you_mean(Ja, near));
+    NoSuchFileStatus { word: String, known: String, near: Option<String> } [BadSettings] =>
+        format!("'{word}' is not a status of a file ({known}){}", did_you_mean(En, near)),
+        format!("「{word}」はファイルの状態ではありません ({known}){}", did_you_mean(Ja, near));
+    NotInAUnit { text: String } [BadSettings] =>
+        format!("'{text}' can't be in a unit file"), format!("「{text}」はユニットファイルに書けません");
+    ProgramNotInCrontab [BadSettings] =>
+        "the path of this program can't be in a crontab", "このプログラムのパスは crontab に書けません";
+    ProgramNotUtf8 [BadSettings] =>
+        "the path of this program is not UTF-8", "このプログラムのパスが UTF-8 ではありません";
+    ProgramUnknown { why: SystemError } [Failed] =>
+        format!("can't tell where this program is: {}", why.text(En)),
+        format!("このプログラムの場所が分かりません: {}", why.text(Ja));
+    Systemctl { command: String, why: CommandEnd } [Failed] =>
+        format!(
+            "{command}: {}; 'dedup schedule show' prints what to install by hand; --scheduler cron has a line for cron",
+            why.text(En)
+        ),
+        format!(
+            "{command}: {}。'dedup schedule show' が手で入れる内容を、--scheduler cron が cron 用の行を表示します",
+            why.text(Ja)
+        );
 
     // The settings file.
     UnknownKey { name: String, near: Option<String>, known: Vec<&'static str> } [BadSettings] =>
@@ -386,6 +479,15 @@ fn in_file(name: &Option<String>, what: &str) -> String {
     match name {
         Some(name) => format!("{name}: {what}"),
         None => what.to_string(),
+    }
+}
+
+/// A command before the backup decides whether there is one.
+fn no_snapshot(lang: Lang, hook: Hook) -> &'static str {
+    match (lang, hook) {
+        (En, Hook::Before) => "; no snapshot was made",
+        (Ja, Hook::Before) => "。スナップショットは作っていません",
+        (_, Hook::After | Hook::Failed | Hook::Finally) => "",
     }
 }
 

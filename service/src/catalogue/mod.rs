@@ -26,7 +26,7 @@ pub(crate) use errors::storage_status;
 pub(crate) use errors::{engine_error, engine_status, output_status, remedy, system_status};
 pub use lang::Lang;
 pub use notices::notice;
-pub use parts::{Action, Expected, Unfit, What};
+pub use parts::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
 pub use progress::{
     listed_problem, not_shown, phase, problem, problem_line, progress_line, share_done, time_left,
     units_done, warning_prefix,

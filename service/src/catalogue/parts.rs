@@ -156,3 +156,47 @@ impl Expected {
         }
     }
 }
+
+/// How a program ended that was to do something for us.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CommandEnd {
+    /// It could not be started or awaited.
+    System(SystemError),
+    /// As the system describes it: `exit status: 1`.
+    Status(String),
+    /// What it wrote to standard error.
+    Said(String),
+}
+
+impl CommandEnd {
+    pub(super) fn text(&self, lang: Lang) -> String {
+        match self {
+            CommandEnd::System(error) => error.text(lang),
+            CommandEnd::Status(text) | CommandEnd::Said(text) => text.clone(),
+        }
+    }
+}
+
+/// Why a set's own command failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HookEnd {
+    Command(CommandEnd),
+    /// It was killed after this time.
+    TimedOut(std::time::Duration),
+}
+
+impl HookEnd {
+    pub(super) fn text(&self, lang: Lang) -> String {
+        match self {
+            HookEnd::Command(end) => end.text(lang),
+            HookEnd::TimedOut(limit) => {
+                let limit = engine::units::format_duration(*limit);
+                say!(
+                    lang,
+                    "it took longer than {limit} and was killed (run-timeout in the settings)",
+                    "{limit} を過ぎても終わらないため強制終了しました (設定の run-timeout)"
+                )
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use super::Lang;
 use super::faults::io_error;
 use engine::error::store::IoError;
+use engine::platform::errno;
 use std::io::{self, ErrorKind};
 
 /// An error of the system, kept as data until somebody reads it.
@@ -34,8 +35,7 @@ impl SystemError {
 /// The common ones have names in each language; of the others, what the system says is better than nothing.
 pub(super) fn text(lang: Lang, error: &io::Error) -> String {
     let said = error.to_string();
-    let known = error
-        .raw_os_error()
+    let known = errno::number(error)
         .and_then(japanese_number)
         .or_else(|| japanese(error.kind()));
     match (lang, known) {

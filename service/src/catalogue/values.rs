@@ -3,7 +3,7 @@
 use super::{Lang, say};
 use engine::bench::MeasuredRun;
 use engine::facts::GroupByError;
-use engine::retain::{Bucket, PolicyError, Reason, Unit};
+use engine::retain::{Bucket, PolicyError, RetentionReason, Unit};
 use engine::storage::Weakness;
 use engine::units::UnitError;
 use engine::when::WhenError;
@@ -86,32 +86,32 @@ pub fn group_by_error(lang: Lang, GroupByError(text): &GroupByError) -> String {
 }
 
 /// Why a snapshot is kept or not.
-pub fn reason(lang: Lang, reason: &Reason) -> String {
+pub fn reason(lang: Lang, reason: &RetentionReason) -> String {
     match reason {
-        Reason::Protected => say!(lang, "protected", "保護されています"),
-        Reason::Future => say!(lang, "its time is in the future", "日時が未来です"),
-        Reason::NewestPartial => say!(
+        RetentionReason::Protected => say!(lang, "protected", "保護されています"),
+        RetentionReason::Future => say!(lang, "its time is in the future", "日時が未来です"),
+        RetentionReason::NewestPartial => say!(
             lang,
             "incomplete, and no complete snapshot is as new",
             "不完全ですが、これより新しい完全なものがありません"
         ),
-        Reason::Tags(tags) => {
+        RetentionReason::Tags(tags) => {
             let tags = tags.join(", ");
             say!(lang, "has tags [{tags}]", "タグ [{tags}] があります")
         }
-        Reason::Period {
+        RetentionReason::Period {
             bucket,
             oldest,
             within,
         } => period_reason(lang, *bucket, *oldest, within.as_deref()),
-        Reason::Tier { every, until } => tier_reason(lang, *every, until.as_deref()),
-        Reason::Superseded => say!(
+        RetentionReason::Tier { every, until } => tier_reason(lang, *every, until.as_deref()),
+        RetentionReason::Superseded => say!(
             lang,
             "incomplete, and a complete snapshot is as new",
             "不完全で、同じかより新しい完全なものがあります"
         ),
-        Reason::NoRule => say!(lang, "no rule keeps it", "残す規則がありません"),
-        Reason::Named => say!(lang, "named", "指定されています"),
+        RetentionReason::NoRule => say!(lang, "no rule keeps it", "残す規則がありません"),
+        RetentionReason::Named => say!(lang, "named", "指定されています"),
     }
 }
 

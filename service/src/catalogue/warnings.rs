@@ -1,6 +1,6 @@
 //! What a job reports that harms nothing.
 
-use super::{Lang, say, weakness};
+use super::{Lang, SystemError, say, weakness};
 use crate::failure::Failure;
 use engine::storage::Weakness;
 
@@ -14,9 +14,15 @@ pub enum SetupWarning {
     NotTried {
         failure: Failure,
     },
-    /// About runs of sets and the history.
-    OfRuns {
-        text: String,
+    /// This run is not in the history.
+    NotInHistory {
+        dir: String,
+        why: SystemError,
+    },
+    /// What is known of a set's runs can't be kept.
+    NotNoted {
+        set: String,
+        failure: Failure,
     },
 }
 
@@ -46,7 +52,24 @@ impl SetupWarning {
                     "保存先を試せませんでした: {why}"
                 )
             }
-            SetupWarning::OfRuns { text } => text.clone(),
+            SetupWarning::NotInHistory { dir, why } => {
+                let why = why.text(lang);
+                say!(
+                    lang,
+                    "this run is not in the history: can't write in {dir}: {why}; is the state directory \
+                     (DEDUP_STATE_DIR) full or read-only?",
+                    "この実行を履歴に残せません。{dir} に書き込めません: {why}。状態ディレクトリー (DEDUP_STATE_DIR) が\
+                     いっぱいか、読み取り専用ではありませんか"
+                )
+            }
+            SetupWarning::NotNoted { set, failure } => {
+                let why = failure.text(lang);
+                say!(
+                    lang,
+                    "set '{set}': what is known of its runs can't be kept ({why}), so it may run again too early",
+                    "セット「{set}」の実行の記録を残せないため ({why})、次の実行が早すぎるかもしれません"
+                )
+            }
         }
     }
 }

@@ -45,7 +45,10 @@ nouns! {
     Problem => "problem", "problems", "問題", "件";
     RemovedSnapshot => "removed snapshot", "removed snapshots", "削除したスナップショット", "個";
     Request => "request", "requests", "リクエスト", "回";
+    Remote => "remote", "remotes", "保存先", "か所";
+    Run => "run", "runs", "実行", "回";
     RunningBackup => "running backup", "running backups", "実行中のバックアップ", "件";
+    Set => "set", "sets", "セット", "個";
     Snapshot => "snapshot", "snapshots", "スナップショット", "個";
     Thread => "thread", "threads", "スレッド", "個";
     UnreadableSnapshot => "unreadable snapshot", "unreadable snapshots", "読み取れないスナップショット", "個";

@@ -1,11 +1,11 @@
 //! The files of one backup: its snapshot against the snapshot it was compared with. Nothing is stored for this; it is
 //! computed when somebody looks.
 
-use super::{HistoryRow, words};
+use super::HistoryRow;
+use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::Face;
 use crate::failure::Failure;
-use crate::status::Status;
 use engine::entry::Kind;
 use engine::list::{self, Modifier};
 use engine::manifest::Manifest;
@@ -67,9 +67,13 @@ impl BackupFiles {
     /// Opens what a row is about: in the repository that was asked for, or else in that of the row's first destination.
     pub fn open(context: &Context, row: &HistoryRow, face: &dyn Face) -> Result<BackupFiles, Failure> {
         let Some(hex) = &row.snapshot else {
-            return Err(Failure::of_runs(Status::Failed, words::no_snapshot(&row.id)));
+            return Err(Cause::NoSnapshotOfJob { id: row.id.clone() }.into());
         };
-        let gone = || Failure::of_runs(Status::Failed, words::snapshot_gone(hex));
+        let gone = || {
+            Failure::from(Cause::SnapshotOfJobGone {
+                snapshot: crate::text::short(hex),
+            })
+        };
         let id = SessionId::from_hex(hex).ok_or_else(gone)?;
         let first = row.destinations.first();
         let first = first.filter(|first| context.settings.remote(&first.name).is_some());
@@ -99,7 +103,7 @@ impl BackupFiles {
         let Some(old) = &self.old else {
             return self.merge(&mut std::iter::empty(), FileStatus::New, each);
         };
-        let no_thread = |e| Failure::of_runs(Status::Failed, format!("no thread could be started: {e}"));
+        let no_thread = |e: std::io::Error| Failure::from(Cause::NoThread { why: e.into() });
         std::thread::scope(|scope| {
             let (send, differing) = sync_channel(AHEAD);
             let thread = std::thread::Builder::new().name("diff".to_string());

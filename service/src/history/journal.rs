@@ -250,6 +250,7 @@ fn line(row: &HistoryRow) -> io::Result<Vec<u8>> {
             more_sources: row.more_sources.saturating_add(row.sources.len() as u64),
             target: row.target.as_ref().map(short),
             message: row.message.as_ref().map(short),
+            message_ja: row.message_ja.as_ref().map(short),
             destinations: Vec::new(),
             ..row.clone()
         };

@@ -16,11 +16,12 @@ pub mod journal;
 pub mod problems;
 pub mod read;
 pub mod record;
-pub mod words;
 
 #[cfg(test)]
 mod tests;
 
+use crate::catalogue::Lang;
+use crate::failure::Failure;
 use crate::schedule::RunCause;
 use crate::status::Status;
 use jiff::Timestamp;
@@ -103,6 +104,9 @@ pub struct HistoryRow {
     /// What ended it early, or why it did not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The same in Japanese.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_ja: Option<String>,
     /// The snapshot that was made or read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
@@ -114,6 +118,21 @@ pub struct HistoryRow {
     pub problems: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub pid: u64,
+}
+
+impl HistoryRow {
+    /// Notes why it ended early, or did not run.
+    pub(crate) fn tell(&mut self, why: &Failure) {
+        (self.message, self.message_ja) = (Some(why.text(Lang::En)), Some(why.text(Lang::Ja)));
+    }
+
+    /// What ended it early, or why it did not run.
+    pub fn told(&self, lang: Lang) -> Option<&String> {
+        match lang {
+            Lang::En => self.message.as_ref(),
+            Lang::Ja => self.message_ja.as_ref().or(self.message.as_ref()),
+        }
+    }
 }
 
 /// What became of one destination.

@@ -3,9 +3,8 @@
 
 use super::journal::{Journal, ROW_MAX};
 use super::{HistoryRow, month_of};
-use crate::catalogue::Action;
+use crate::catalogue::{Action, Cause};
 use crate::failure::Failure;
-use crate::status::Status;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -102,10 +101,8 @@ impl Journal {
         let found = self.rows(&query)?.rows;
         match <[HistoryRow; 1]>::try_from(found) {
             Ok([row]) => Ok(row),
-            Err(rows) => Err(Failure::of_runs(
-                Status::Failed,
-                super::words::not_one_row(id, rows.len()),
-            )),
+            Err(rows) if rows.is_empty() => Err(Cause::NoSuchJob { id: id.to_string() }.into()),
+            Err(_) => Err(Cause::SeveralJobs { id: id.to_string() }.into()),
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use super::journal::{Journal, LiveRow};
 use super::problems::ProblemLog;
-use super::{HistoryRow, JobInfo, words};
-use crate::catalogue::{Question, SetupWarning};
+use super::{HistoryRow, JobInfo};
+use crate::catalogue::{Cause, Question, SetupWarning};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Watch};
 use crate::failure::Failure;
@@ -17,6 +17,8 @@ use engine::platform::errno::error;
 use engine::run::CancelToken;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -53,8 +55,8 @@ pub struct Recorder<'a> {
     tape: Tape,
     live: Option<LiveRow>,
     row: HistoryRow,
-    /// Why the history can't be written.
-    failed: Option<String>,
+    /// Nothing can be kept, and nobody looks for it.
+    is_lost: bool,
 }
 
 /// A job that has ended.
@@ -88,11 +90,12 @@ impl<'a> Recorder<'a> {
         let dirs = context.dirs()?;
         let journal = Journal::of(&dirs);
         let start = context.now.timestamp();
-        let (row, live, failed) = match journal.begin(job, start) {
-            Ok((row, live)) => (row, Some(live), None),
+        let (row, live, is_lost) = match journal.begin(job, start) {
+            Ok((row, live)) => (row, Some(live), false),
             // Where no state directory can be made, nobody looks for a history; who needs one says so.
-            Err(_) if !dirs.state.is_dir() => (job.row(start), None, Some(String::new())),
-            Err(e) => (job.row(start), None, Some(words::in_dir(journal.dir(), &e))),
+            Err(_) if !dirs.state.is_dir() => (job.row(start), None, true),
+            // The end of the job says so.
+            Err(_) => (job.row(start), None, false),
         };
         Ok(Recorder {
             tape: Tape {
@@ -112,7 +115,7 @@ impl<'a> Recorder<'a> {
             ends,
             live,
             row,
-            failed,
+            is_lost,
         })
     }
 
@@ -129,7 +132,7 @@ impl<'a> Recorder<'a> {
         row.bytes = self.tape.bytes.load(Relaxed);
         let done = match done {
             Err(failure) if failure.status == Status::Interrupted && self.tape.stopped.load(Relaxed) => {
-                Err(Failure::of_runs(Status::Interrupted, words::stopped()))
+                Err(Cause::JobStopped.into())
             }
             done => done,
         };
@@ -142,7 +145,7 @@ impl<'a> Recorder<'a> {
         let status = match &done {
             Ok(report) => ending(report, &mut row),
             Err(failure) => {
-                row.message = Some(failure.message());
+                row.tell(failure);
                 failure.status
             }
         };
@@ -162,15 +165,14 @@ impl<'a> Recorder<'a> {
         }
         drop(reasons);
         row.reason = own_reason.or(row.reason);
-        let written = match self.failed.take() {
-            Some(failed) if failed.is_empty() => Ok(()),
-            _ => self.journal.end(&row, self.live.take()),
+        let written = match self.is_lost {
+            true => Ok(()),
+            false => self.journal.end(&row, self.live.take()),
         };
         if let Err(e) = written {
-            let why = words::not_kept(&words::in_dir(self.journal.dir(), &e));
             face.notice(&Notice::Warning {
                 during: "history",
-                warning: &SetupWarning::OfRuns { text: why },
+                warning: &not_kept(self.journal.dir(), e),
             });
         }
         Recorded { done, row, stopped }
@@ -333,5 +335,13 @@ impl Monitor for RecordingWatch<'_> {
 
     fn wants_totals(&self) -> bool {
         self.watch.wants_totals()
+    }
+}
+
+/// A warning that a run is not in the history.
+pub(crate) fn not_kept(dir: &Path, error: io::Error) -> SetupWarning {
+    SetupWarning::NotInHistory {
+        dir: dir.display().to_string(),
+        why: error.into(),
     }
 }

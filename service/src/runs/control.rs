@@ -2,8 +2,7 @@
 //! reaches a job of another process, but none that has ended and whose number another process has now.
 
 use super::state::{self, Pause};
-use super::words;
-use crate::catalogue::Action;
+use crate::catalogue::{Action, Cause};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::history::HistoryRow;
@@ -22,7 +21,7 @@ pub fn pause(context: &Context, span: Span) -> Result<Zoned, Failure> {
         .checked_add(span)
         .ok()
         .filter(|until| *until > context.now);
-    let until = until.ok_or_else(|| Failure::of_runs(Status::BadSettings, words::pause_too_long()))?;
+    let until = until.ok_or_else(|| Failure::from(Cause::PauseTooLong))?;
     let pause = Pause {
         from: context.now.timestamp(),
         until: until.timestamp(),
@@ -76,7 +75,7 @@ pub fn stop(context: &Context, request: &StopRequest) -> Result<StopReport, Fail
         .iter()
         .find(|name| !running.iter().any(|row| is_meant(row, name)))
     {
-        return Err(Failure::of_runs(Status::Failed, words::nothing_runs(name)));
+        return Err(Cause::NothingRuns { name: name.clone() }.into());
     }
     let chosen = running.into_iter().filter(|row| match request.names.is_empty() {
         true => row.kind == JobKind::Backup.word(),

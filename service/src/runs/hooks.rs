@@ -1,7 +1,7 @@
 //! A set's own commands, run by the shell: each once per run, however many destinations there are. Their output goes to
 //! standard error, as standard output is the answer's.
 
-use super::words;
+use crate::catalogue::{Cause, CommandEnd, HookEnd};
 use crate::failure::Failure;
 use crate::settings::tables::SetTable;
 use crate::status::Status;
@@ -62,15 +62,16 @@ pub fn run(hook: Hook, set: &SetTable, info: &HookInfo<'_>, stop: &dyn Fn() -> b
         return Ok(());
     };
     let limit = set.run_timeout.map_or(TIMEOUT, |lapse| lapse.0);
-    let failed = |status, why: String| Failure::of_runs(status, words::hook_failed(hook, &why));
+    let failed = |end| Failure::from(Cause::HookFailed { hook, end });
+    let ended = |end| failed(HookEnd::Command(end));
     let started = start(text, info).and_then(|child| wait(child, limit, stop));
-    match started.map_err(|e| failed(Status::Failed, e.to_string()))? {
+    match started.map_err(|e| ended(CommandEnd::System(e.into())))? {
         Ended::Exit(status) if status.success() => Ok(()),
         Ended::Exit(status) if hook == Hook::Before && status.code() == Some(NOT_NOW) => {
-            Err(Failure::of_runs(Status::NotRun, words::not_now(hook)))
+            Err(Cause::NotNow { hook }.into())
         }
-        Ended::Exit(status) => Err(failed(Status::Failed, status.to_string())),
-        Ended::TimedOut => Err(failed(Status::Failed, words::timed_out(limit))),
+        Ended::Exit(status) => Err(ended(CommandEnd::Status(status.to_string()))),
+        Ended::TimedOut => Err(failed(HookEnd::TimedOut(limit))),
         Ended::Stopped => Err(engine::Error::Interrupted.into()),
     }
 }

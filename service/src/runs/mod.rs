@@ -11,10 +11,9 @@ pub mod hooks;
 pub mod one;
 pub mod state;
 pub mod status;
-pub mod words;
 
 use crate::backup;
-use crate::catalogue::SetupWarning;
+use crate::catalogue::{Action, Cause, SetupWarning};
 use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
@@ -80,7 +79,7 @@ pub fn run(
     each: &mut dyn FnMut(&SetReport) -> Result<(), Failure>,
 ) -> Result<Report, Failure> {
     if context.options.names_repository() {
-        return Err(Failure::of_runs(Status::BadSettings, words::repository_given()));
+        return Err(Cause::SetsKnowTheirs.into());
     }
     let dirs = context.dirs()?;
     let mut report = Report::default();
@@ -120,13 +119,9 @@ fn chosen<'a>(context: &'a Context, which: &'a WhichSets) -> Result<Vec<&'a str>
     let settings = &context.settings;
     match which {
         WhichSets::Due => Ok(settings.set_names()),
-        WhichSets::All if settings.sets.0.is_empty() => {
-            Err(Failure::of_runs(Status::BadSettings, words::no_sets()))
-        }
+        WhichSets::All if settings.sets.0.is_empty() => Err(Cause::NoSets.into()),
         WhichSets::All => Ok(settings.set_names()),
-        WhichSets::Named(names) if names.is_empty() => {
-            Err(Failure::of_runs(Status::BadSettings, words::names_or_all()))
-        }
+        WhichSets::Named(names) if names.is_empty() => Err(Cause::NoSetNamed.into()),
         WhichSets::Named(names) => {
             let mut chosen: Vec<&str> = Vec::new();
             for name in names {
@@ -175,12 +170,18 @@ impl SetRun<'_> {
         }
     }
 
-    fn warn(&self, why: &str) {
+    fn warn(&self, warning: &SetupWarning) {
         self.face.notice(&Notice::Warning {
             during: "run",
-            warning: &SetupWarning::OfRuns {
-                text: why.to_string(),
-            },
+            warning,
+        });
+    }
+
+    /// What is known of the set's runs can't be kept.
+    fn warn_of(&self, failure: Failure) {
+        self.warn(&SetupWarning::NotNoted {
+            set: self.name.to_string(),
+            failure,
         });
     }
 
@@ -193,8 +194,8 @@ impl SetRun<'_> {
             match self.lock() {
                 Some(lock) => break lock,
                 None if !request.wait => {
-                    let why = Failure::of_runs(Status::Busy, words::busy(self.name));
-                    return self.failed(RunCause::Manual, why);
+                    let name = self.name.to_string();
+                    return self.failed(RunCause::Manual, Cause::SetBusy { name }.into());
                 }
                 None if self.context.cancel().is_cancelled() => {
                     return self.failed(RunCause::Manual, engine::Error::Interrupted.into());
@@ -204,7 +205,7 @@ impl SetRun<'_> {
         };
         let known = state::load(self.dirs, self.name);
         let known = known.unwrap_or_else(|failure| {
-            self.warn(&words::not_noted(self.name, &failure.message()));
+            self.warn_of(failure);
             None
         });
         let at = self.now.timestamp();
@@ -298,9 +299,9 @@ impl SetRun<'_> {
     fn hold(&self, mut state: SetState, run: DueRun, until: Timestamp) -> SetReport {
         let mut report = self.report(run.cause, Status::NotRun);
         if state.held.is_none() {
-            let why = words::paused(until);
+            let why = Failure::from(Cause::RunsPaused { until });
             report.row = Some(self.skipped(&Plan::due(&run), &why));
-            state.held = Some(why);
+            state.held = Some(why.message());
             self.save(&state);
         }
         report
@@ -312,7 +313,7 @@ impl SetRun<'_> {
             Ok(lock) => lock,
             // The backup matters more than that there is only one.
             Err(e) => {
-                self.warn(&words::not_noted(self.name, &e.to_string()));
+                self.warn_of(Cause::system(Action::Use, &self.dirs.state, e).into());
                 Some(SetLock::none())
             }
         }
@@ -320,7 +321,7 @@ impl SetRun<'_> {
 
     fn save(&self, state: &SetState) {
         if let Err(failure) = state::save(self.dirs, self.name, state) {
-            self.warn(&words::not_noted(self.name, &failure.message()));
+            self.warn_of(failure);
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use super::hooks::{self, Hook, HookInfo};
 use super::state::SetState;
-use super::{SetReport, SetRun, state, words};
+use super::{SetReport, SetRun, state};
+use crate::backup::LostFiles;
 use crate::backup::{self, FilterOptions, Ignore, Input, SourceLists};
+use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::history::journal::Journal;
+use crate::history::record::not_kept;
 use crate::history::record::{Recorded, Recorder};
 use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::resolve::RepositoryOptions;
@@ -71,7 +74,8 @@ impl SetRun<'_> {
     pub(super) fn execute(&self, mut known: SetState, plan: &Plan) -> SetReport {
         let before = known.clone();
         if plan.missed > 0 && known.held.is_none() {
-            self.skipped(plan, &words::missed(plan.missed));
+            let runs = u64::from(plan.missed);
+            self.skipped(plan, &Cause::RunsMissed { runs }.into());
         }
         known.slot = plan.slot.or(known.slot);
         known.running = Some(plan.attempt);
@@ -166,7 +170,7 @@ impl SetRun<'_> {
             let made = self.hooked(&context, plan, &also, face);
             match (&made, is_paused()) {
                 (Err(failure), Some(until)) if failure.status == Status::Interrupted => {
-                    Err(Failure::of_runs(Status::NotRun, words::paused(until)))
+                    Err(Cause::RunsPaused { until }.into())
                 }
                 _ => made,
             }
@@ -175,13 +179,18 @@ impl SetRun<'_> {
             made.backup.note(&first, row);
             if let Some(lost) = made.backup.lost_files {
                 row.reason = Status::BadSettings.reason().map(String::from);
-                row.message = Some(words::lost_files(self.name, lost.before, lost.now));
+                row.tell(&self.files_lost(lost));
             }
             if let Some(failure) = made.failures.first() {
-                row.message = Some(failure.message());
+                row.tell(failure);
             }
             made.status()
         }))
+    }
+
+    fn files_lost(&self, lost: LostFiles) -> Failure {
+        let (set, LostFiles { before, now }) = (self.name.to_string(), lost);
+        Cause::FilesLost { set, before, now }.into()
     }
 
     fn info(&self, plan: &Plan) -> Result<JobInfo, Failure> {
@@ -199,7 +208,7 @@ impl SetRun<'_> {
     }
 
     /// A row about a run that did not take place.
-    pub(super) fn skipped(&self, plan: &Plan, why: &str) -> HistoryRow {
+    pub(super) fn skipped(&self, plan: &Plan, why: &Failure) -> HistoryRow {
         // A path that can't be expanded is told by the run.
         let info = self.info(plan).unwrap_or_else(|_| JobInfo {
             set: Some(self.name.to_string()),
@@ -207,9 +216,10 @@ impl SetRun<'_> {
         });
         let mut row = info.row(self.now.timestamp());
         row.ended(Status::NotRun, self.now.timestamp());
-        row.message = Some(why.to_string());
-        if let Err(e) = Journal::of(self.dirs).end(&row, None) {
-            self.warn(&crate::history::words::not_kept(&e));
+        row.tell(why);
+        let journal = Journal::of(self.dirs);
+        if let Err(e) = journal.end(&row, None) {
+            self.warn(&not_kept(journal.dir(), e));
         }
         row
     }
@@ -225,7 +235,7 @@ impl SetRun<'_> {
         let mut names: Vec<String> = names.collect();
         match names.is_empty() {
             // The settings were checked.
-            true => Err(Failure::of_runs(Status::BadSettings, words::no_sets())),
+            true => Err(Cause::NoSets.into()),
             false => Ok((names.remove(0), names)),
         }
     }
@@ -289,8 +299,7 @@ impl SetRun<'_> {
         if let Ok(backup) = &made
             && let Some(lost) = backup.lost_files
         {
-            let why = words::lost_files(self.name, lost.before, lost.now);
-            face.notice(&Notice::PartFailed(&Failure::of_runs(Status::Incomplete, why)));
+            face.notice(&Notice::PartFailed(&self.files_lost(lost)));
         }
         let snapshot = made.as_ref().ok().and_then(|backup| backup.backup.snapshot);
         let snapshot = snapshot.map(|id| id.to_hex());

@@ -6,7 +6,7 @@
 //! runs/sets/NAME.lock    locked while the set runs
 //! ```
 
-use crate::catalogue::Action;
+use crate::catalogue::{Action, Cause};
 use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::history::moment;
@@ -123,7 +123,7 @@ fn write(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
 
 fn to_bytes(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
     let bytes = serde_json::to_vec_pretty(value);
-    bytes.map_err(|e| Failure::of_runs(crate::status::Status::Failed, e.to_string()))
+    bytes.map_err(|e| Failure::from(Cause::WritingJson { why: e.to_string() }))
 }
 
 fn file(dirs: &LocalDirs, set: &str, extension: &str) -> PathBuf {

@@ -1,9 +1,8 @@
 //! The effective settings, and where each comes from.
 
 use super::schema::KEYS;
-use crate::catalogue::Action;
+use crate::catalogue::{Action, Cause};
 use crate::failure::Failure;
-use crate::status::Status;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
@@ -29,8 +28,11 @@ pub fn effective(file: Option<&Path>) -> Result<Vec<ShownSetting>, Failure> {
 
 fn of_text(text: &str) -> Result<Vec<ShownSetting>, Failure> {
     // It was checked before, but may have been changed since.
-    let document =
-        DeTable::parse(text).map_err(|e| Failure::of_runs(Status::BadSettings, e.message().to_string()))?;
+    let document = DeTable::parse(text).map_err(|e| {
+        Failure::from(Cause::Said {
+            what: e.message().to_string(),
+        })
+    })?;
     let mut shown = Vec::new();
     walk(text, document.get_ref(), "", &mut shown);
     let defaults = KEYS

@@ -15,7 +15,7 @@ pub(crate) fn io_error(lang: Lang, error: &io::Error) -> String {
 
 /// What the system says of an error number: "permission denied".
 pub(super) fn errno(lang: Lang, errno: i32) -> String {
-    let said = system::text(lang, &io::Error::from_raw_os_error(errno));
+    let said = system::text(lang, &::engine::platform::errno::error(errno));
     let said = said.split(" (os error").next().unwrap_or_default();
     let mut chars = said.chars();
     match chars.next() {

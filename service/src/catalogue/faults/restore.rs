@@ -176,7 +176,7 @@ pub(super) fn metadata(lang: Lang, part: &MetaPart, errno: i32) -> String {
             say!(lang, "attribute {name}", "属性「{name}」")
         }
     };
-    let why = io_error(lang, &std::io::Error::from_raw_os_error(errno));
+    let why = io_error(lang, &::engine::platform::errno::error(errno));
     say!(
         lang,
         "{what} not restored: {why}",

@@ -6,6 +6,7 @@ pub mod damage;
 pub mod keys;
 pub mod remotes;
 pub mod retention;
+pub mod runs;
 pub mod snapshots;
 pub mod space;
 

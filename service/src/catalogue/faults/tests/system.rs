@@ -6,7 +6,7 @@ use crate::catalogue::values;
 use engine::bench::MeasuredRun;
 use engine::error::store::{Cause, Foreign, Obstacle};
 use engine::facts::GroupByError;
-use engine::retain::{Bucket, PolicyError, Reason, Unit};
+use engine::retain::{Bucket, PolicyError, RetentionReason, Unit};
 use engine::storage::Weakness;
 use engine::units::UnitError;
 use engine::when::WhenError;
@@ -83,7 +83,7 @@ fn values_that_cant_be_used() {
 
 #[test]
 fn reasons() {
-    let period = |oldest, within: Option<&str>| Reason::Period {
+    let period = |oldest, within: Option<&str>| RetentionReason::Period {
         bucket: Bucket {
             unit: Unit::Days,
             n: 1,
@@ -91,16 +91,16 @@ fn reasons() {
         oldest,
         within: within.map(str::to_string),
     };
-    let tier = |until: Option<&str>| Reason::Tier {
+    let tier = |until: Option<&str>| RetentionReason::Tier {
         every: Bucket::EACH,
         until: until.map(str::to_string),
     };
     let mut all = every!(
-        Reason;
+        RetentionReason;
         Protected, Future, NewestPartial, Superseded, NoRule, Named;
-        Reason::Tags(_) => Reason::Tags(vec![x()]),
-        Reason::Period { .. } => period(true, None),
-        Reason::Tier { .. } => tier(None),
+        RetentionReason::Tags(_) => RetentionReason::Tags(vec![x()]),
+        RetentionReason::Period { .. } => period(true, None),
+        RetentionReason::Tier { .. } => tier(None),
     );
     all.extend([period(false, None), period(true, Some("1y")), tier(Some("1y"))]);
     in_each_language(&all, values::reason);
