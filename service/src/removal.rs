@@ -1,5 +1,6 @@
 //! What `forget` and `prune` share: a policy's decisions on snapshots, shown, asked about and carried out.
 
+use crate::catalogue::report::snapshots::InCommon;
 use crate::catalogue::{Cause, Question};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, confirm_if_possible};
@@ -13,7 +14,6 @@ use engine::problem::Warning;
 use engine::repo::Repo;
 use engine::retain::Policy;
 use engine::select::Filter;
-use engine::units::escape;
 use engine::{Error, SessionId, StoreError};
 use std::collections::{BTreeSet, HashSet};
 
@@ -110,30 +110,10 @@ pub(crate) fn check(
     {
         None => Ok(()),
         Some(group) => {
-            let (group, snapshots) = (in_common(group), group.members.len() as u64);
+            let (group, snapshots) = (InCommon::of(group), group.members.len() as u64);
             Err(Cause::KeepsNothingOf { group, snapshots }.into())
         }
     }
-}
-
-/// What the snapshots of a group have in common; empty where they were not told apart.
-pub fn in_common(group: &Group<'_>) -> String {
-    let mut parts = Vec::new();
-    if let Some(host) = &group.host {
-        parts.push(format!("host {}", escape(host.as_bytes())));
-    }
-    if let Some(paths) = &group.paths {
-        let paths: Vec<String> = paths.iter().map(|path| escape(path)).collect();
-        parts.push(format!("paths {}", paths.join(" ")));
-    }
-    if let Some(tags) = &group.tags {
-        let tags: Vec<String> = tags.iter().map(|tag| escape(tag.as_bytes())).collect();
-        parts.push(match tags.is_empty() {
-            true => "no tags".to_string(),
-            false => format!("tags {}", tags.join(",")),
-        });
-    }
-    parts.join(", ")
 }
 
 /// What [`remove`] did.

@@ -11,7 +11,6 @@ use service::facts::{Group, GroupKey, SnapshotInfo, group_by};
 use service::json;
 use service::listing;
 use service::manifest::Snapshot;
-use service::removal::in_common;
 use service::units::{escape, format_bytes};
 use service::{Failure, Status};
 
@@ -71,7 +70,7 @@ fn print_text(terminal: &Terminal, shown: &[(Option<&Group>, Vec<&Snapshot>)]) -
     let (lang, mut out) = (terminal.lang, String::new());
     for (group, snapshots) in shown {
         if let Some(group) = group {
-            out += &(report::group(lang, &in_common(group)) + "\n");
+            out += &(report::group(lang, group) + "\n");
         }
         out += &table(lang, snapshots);
         if terminal.talks() {

@@ -10,7 +10,7 @@ use service::catalogue::report::snapshots::{columns, group as group_heading, rea
 use service::catalogue::{Lang, reason};
 use service::json;
 use service::listing::Listing;
-use service::removal::{Decisions, ForgetAction, PolicyDecision, in_common};
+use service::removal::{Decisions, ForgetAction, PolicyDecision};
 use service::units::escape;
 
 /// One line for each snapshot.
@@ -31,7 +31,7 @@ pub fn objects(decisions: &Decisions) -> Result<(), Failure> {
 pub fn tables(lang: Lang, decisions: &Decisions) -> Result<(), Failure> {
     let mut out = Lines::new();
     for (group, members) in decisions.groups() {
-        out.line(&group_heading(lang, &in_common(&group)));
+        out.line(&group_heading(lang, &group));
         for action in [ForgetAction::Keep, ForgetAction::Remove] {
             table(&mut out, lang, &members, action, decisions.dry_run);
         }

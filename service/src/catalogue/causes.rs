@@ -2,7 +2,9 @@
 //! text is one line that says what happened, to what, and what to do.
 
 use super::Lang::{En, Ja};
+use super::parts::no_snapshot;
 use super::report::runs::job_kind;
+use super::report::snapshots::InCommon;
 use super::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
 use crate::runs::hooks::Hook;
@@ -244,16 +246,16 @@ causes! {
         "only one file or directory can be dumped", "取り出せるファイルかディレクトリーは 1 つだけです";
 
     // Retention.
-    KeepsNothingOf { group: String, snapshots: u64 } [BadSettings] =>
+    KeepsNothingOf { group: InCommon, snapshots: u64 } [BadSettings] =>
         format!(
-            "the policy keeps nothing of {group}, {}; nothing was removed. Give another --keep-* rule, or \
+            "the policy keeps nothing of {}, {}; nothing was removed. Give another --keep-* rule, or \
              --allow-empty if all of them are to go",
-            count(En, *snapshots, Noun::Snapshot)
+            group.text(En), count(En, *snapshots, Noun::Snapshot)
         ),
         format!(
-            "この規則では {group} ({}) が 1 つも残りません。何も削除していません。別の --keep-* を指定するか、\
+            "この規則では {} ({}) が 1 つも残りません。何も削除していません。別の --keep-* を指定するか、\
              すべて削除してよければ --allow-empty を付けてください",
-            count(Ja, *snapshots, Noun::Snapshot)
+            group.text(Ja), count(Ja, *snapshots, Noun::Snapshot)
         );
     NothingToPrune [BadSettings] =>
         "--no-gc without a --keep-* rule leaves nothing to do",
@@ -479,15 +481,6 @@ fn in_file(name: &Option<String>, what: &str) -> String {
     match name {
         Some(name) => format!("{name}: {what}"),
         None => what.to_string(),
-    }
-}
-
-/// A command before the backup decides whether there is one.
-fn no_snapshot(lang: Lang, hook: Hook) -> &'static str {
-    match (lang, hook) {
-        (En, Hook::Before) => "; no snapshot was made",
-        (Ja, Hook::Before) => "。スナップショットは作っていません",
-        (_, Hook::After | Hook::Failed | Hook::Finally) => "",
     }
 }
 

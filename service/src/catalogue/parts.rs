@@ -3,6 +3,7 @@
 
 use super::Lang::{self, En, Ja};
 use super::{SystemError, say};
+use crate::runs::hooks::Hook;
 
 /// What the system was asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -198,5 +199,14 @@ impl HookEnd {
                 )
             }
         }
+    }
+}
+
+/// A command before the backup decides whether there is one.
+pub(super) fn no_snapshot(lang: Lang, hook: Hook) -> &'static str {
+    match (lang, hook) {
+        (En, Hook::Before) => "; no snapshot was made",
+        (Ja, Hook::Before) => "。スナップショットは作っていません",
+        (_, Hook::After | Hook::Failed | Hook::Finally) => "",
     }
 }

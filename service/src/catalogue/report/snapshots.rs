@@ -2,7 +2,8 @@
 
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::text::short;
-use engine::units::format_bytes;
+use engine::facts::Group;
+use engine::units::{escape, format_bytes};
 
 /// Heads of the columns that tables of snapshots have.
 pub fn columns(lang: Lang) -> [&'static str; 6] {
@@ -55,8 +56,50 @@ pub fn no_snapshots(lang: Lang) -> String {
     say!(lang, "No snapshots", "スナップショットはありません")
 }
 
-/// The heading of a group: what its snapshots have in common, or nothing.
-pub fn group(lang: Lang, in_common: &str) -> String {
+/// What the snapshots of a group have in common.
+#[derive(Clone, Debug)]
+pub struct InCommon {
+    host: Option<String>,
+    paths: Option<Vec<Vec<u8>>>,
+    tags: Option<Vec<String>>,
+}
+
+impl InCommon {
+    pub fn of(group: &Group<'_>) -> InCommon {
+        InCommon {
+            host: group.host.clone(),
+            paths: group.paths.clone(),
+            tags: group.tags.clone(),
+        }
+    }
+
+    /// Empty where they were not told apart.
+    pub fn text(&self, lang: Lang) -> String {
+        let mut parts = Vec::new();
+        if let Some(host) = &self.host {
+            let host = escape(host.as_bytes());
+            parts.push(say!(lang, "host {host}", "ホスト {host}"));
+        }
+        if let Some(paths) = &self.paths {
+            let paths: Vec<String> = paths.iter().map(|path| escape(path)).collect();
+            let paths = paths.join(" ");
+            parts.push(say!(lang, "paths {paths}", "パス {paths}"));
+        }
+        if let Some(tags) = &self.tags {
+            let tags: Vec<String> = tags.iter().map(|tag| escape(tag.as_bytes())).collect();
+            let names = tags.join(",");
+            parts.push(match tags.is_empty() {
+                true => say!(lang, "no tags", "タグなし"),
+                false => say!(lang, "tags {names}", "タグ {names}"),
+            });
+        }
+        parts.join(lang.pick(", ", "、"))
+    }
+}
+
+/// The heading of a group.
+pub fn group(lang: Lang, group: &Group<'_>) -> String {
+    let in_common = InCommon::of(group).text(lang);
     match in_common.is_empty() {
         true => say!(lang, "All snapshots", "すべてのスナップショット"),
         false => say!(lang, "Snapshots of {in_common}", "スナップショット ({in_common})"),
