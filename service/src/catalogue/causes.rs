@@ -323,6 +323,10 @@ causes! {
     SetLacks { name: String, key: &'static str } [BadSettings] =>
         format!("set '{name}' has no {key}"), format!("セット「{name}」に {key} がありません");
     NobodyToMail [BadSettings] => "'to' names nobody", "「to」に宛先がありません";
+    NoChannel [BadSettings] =>
+        "nothing to send through: add [notify.mail], [notify.webhook], [notify.ping] or [notify.prometheus] to dedup.toml",
+        "送信先がありません。dedup.toml に [notify.mail]、[notify.webhook]、[notify.ping]、[notify.prometheus] のどれかを\
+         書いてください";
     TwoPasswords [BadSettings] =>
         "give 'password-file' or 'password-command', not both",
         "「password-file」と「password-command」は片方だけを書いてください";
@@ -429,6 +433,7 @@ impl Action {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum What {
     Password,
+    SmtpPassword,
     KeyFile,
     Phrase,
     /// Where a repository is.
@@ -446,6 +451,7 @@ impl What {
     fn text(&self, lang: Lang) -> String {
         let (en, ja) = match self {
             What::Password => ("the password", "パスワード"),
+            What::SmtpPassword => ("the SMTP password", "SMTP のパスワード"),
             What::KeyFile => ("the key file", "鍵ファイル"),
             What::Phrase => ("the recovery phrase", "回復フレーズ"),
             What::Location => ("the location of the repository", "リポジトリーの場所"),

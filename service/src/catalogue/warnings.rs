@@ -32,6 +32,12 @@ pub enum Warning {
     OfRuns {
         text: String,
     },
+    /// A message about a run that did not arrive; `waits`: sending is tried again.
+    NotSent {
+        channel: String,
+        why: String,
+        waits: bool,
+    },
     /// What the engine says of the snapshots as a whole.
     Said {
         what: String,
@@ -92,6 +98,18 @@ impl Warning {
                 "以前の取り出しが終わらずに残した {files} 個のファイルを削除しました"
             ),
             Warning::OfRuns { text } => text.clone(),
+            Warning::NotSent { channel, why, waits } => {
+                let then = match (lang, waits) {
+                    (_, false) => "",
+                    (Lang::En, true) => "; the next runs try again",
+                    (Lang::Ja, true) => "。次回以降の実行で再送します",
+                };
+                say!(
+                    lang,
+                    "could not notify by {channel}: {why}{then}",
+                    "{channel} で通知できませんでした: {why}{then}"
+                )
+            }
             Warning::Said { what } => what.clone(),
         }
     }
