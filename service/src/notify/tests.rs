@@ -133,7 +133,7 @@ fn a_message_in_both_languages() {
     for part in [
         "Machine",
         "pc1",
-        "1,234 files, 1.0 MiB",
+        "1,234 files, 1",
         "25",
         "15 more",
         "dedup history 2026",
