@@ -191,16 +191,9 @@ fn session(
                 continue;
             }
             "AUTH" => {
-                let given = command.rsplit(' ').next().unwrap_or_default();
-                let text = String::from_utf8(base64(given)).unwrap();
-                let text = text.trim_start_matches('\0').replace('\0', ":");
-                logins.lock().unwrap().push(text.clone());
-                let wanted = options.login.map(|(user, password)| format!("{user}:{password}"));
-                match wanted.as_ref() == Some(&text) {
-                    true => {
-                        login = Some(text);
-                        "235 welcome"
-                    }
+                login = logged_in(options, &command, logins);
+                match login.is_some() {
+                    true => "235 welcome",
                     false => "535 5.7.8 authentication failed",
                 }
             }
@@ -216,13 +209,7 @@ fn session(
             }
             "DATA" => {
                 say(&mut wire, "354 go on")?;
-                let mut data = String::new();
-                loop {
-                    match line(&mut *wire)?.as_str() {
-                        "." => break,
-                        text => data += &format!("{}\n", text.strip_prefix('.').unwrap_or(text)),
-                    }
-                }
+                let data = data(&mut *wire)?;
                 letters.lock().unwrap().push(Letter {
                     from: std::mem::take(&mut from),
                     to: std::mem::take(&mut to),
@@ -239,6 +226,27 @@ fn session(
             _ => "250 ok",
         };
         say(&mut wire, answer)?;
+    }
+}
+
+/// `user:password` of `AUTH PLAIN`, if it is the one that is wanted.
+fn logged_in(options: &SmtpOptions, command: &str, logins: &Mutex<Vec<String>>) -> Option<String> {
+    let given = command.rsplit(' ').next().unwrap_or_default();
+    let text = String::from_utf8(base64(given)).unwrap();
+    let text = text.trim_start_matches('\0').replace('\0', ":");
+    logins.lock().unwrap().push(text.clone());
+    let wanted = options.login.map(|(user, password)| format!("{user}:{password}"));
+    (wanted.as_ref() == Some(&text)).then_some(text)
+}
+
+/// A letter up to the dot that ends it.
+fn data(wire: &mut dyn Wire) -> Option<String> {
+    let mut data = String::new();
+    loop {
+        match line(wire)?.as_str() {
+            "." => return Some(data),
+            text => data += &format!("{}\n", text.strip_prefix('.').unwrap_or(text)),
+        }
     }
 }
 
