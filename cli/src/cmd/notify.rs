@@ -31,17 +31,17 @@ fn test(terminal: &Terminal, args: &NotifyTestArgs) -> Result<Status, Failure> {
     let sent = reports.iter().filter(|report| report.done.is_ok()).count();
     let mut out = Lines::new();
     for report in &reports {
-        let done = report.done.as_ref().map(|()| ()).map_err(String::as_str);
+        let why = report.done.as_ref().err().map(String::as_str);
         match terminal.json() {
             true => out.object(&json!({
                 "message_type": "channel",
                 "channel": report.channel.word(),
                 "name": report.name,
-                "sent": done.is_ok(),
-                "error": done.err(),
+                "sent": why.is_none(),
+                "error": why,
             })),
             false => out.line(&escape(
-                words::tested(terminal.lang, &report.name, done).as_bytes(),
+                words::tested(terminal.lang, &report.name, why).as_bytes(),
             )),
         }
     }

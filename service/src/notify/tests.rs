@@ -36,12 +36,14 @@ fn ending(status: Status, is_retry: bool) -> Ending {
     }
 }
 
+/// Status, whether it is a retry, and what is said of it.
+type Week = [(Status, bool, &'static str)];
+
 #[test]
 fn one_word_for_each_run() {
     use NotifyOn::{Always, Failure, Never};
     use Status::{Completed, Network, OutOfSpace};
-    // Status, whether it is a retry, and what is said of it.
-    let weeks: [(Option<NotifyOn>, &[(Status, bool, &str)]); 4] = [
+    let weeks: [(Option<NotifyOn>, &Week); 4] = [
         (
             None,
             &[

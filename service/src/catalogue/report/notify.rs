@@ -180,11 +180,11 @@ pub fn advice(lang: Lang, event: &Event) -> String {
     }
 }
 
-/// What `notify test` says of a channel.
-pub fn tested(lang: Lang, name: &str, done: Result<(), &str>) -> String {
-    match done {
-        Ok(()) => say!(lang, "{name}: sent", "{name}: 送信しました"),
-        Err(why) => say!(
+/// What `notify test` says of a channel, and why it failed.
+pub fn tested(lang: Lang, name: &str, why: Option<&str>) -> String {
+    match why {
+        None => say!(lang, "{name}: sent", "{name}: 送信しました"),
+        Some(why) => say!(
             lang,
             "{name}: failed: {why}",
             "{name}: 送信できませんでした: {why}"
