@@ -172,7 +172,7 @@ fn session(
         (true, Some(certificate)) => certificate.accept(stream),
         _ => Box::new(stream),
     };
-    let mut say = |wire: &mut Box<dyn Wire>, text: &str| {
+    let say = |wire: &mut Box<dyn Wire>, text: &str| {
         let sent = wire.write_all(format!("{text}\r\n").as_bytes());
         sent.and_then(|()| wire.flush()).ok()
     };
