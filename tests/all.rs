@@ -9,6 +9,7 @@ mod cli_environment;
 mod cli_json;
 mod cli_keys;
 mod cli_manage;
+mod cli_notify;
 mod cli_remotes;
 mod cli_repair;
 mod cli_run;

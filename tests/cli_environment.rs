@@ -77,7 +77,7 @@ fn a_wrong_setting_stops_every_command() {
         ),
         (
             "[console]\nlisten = '127.0.0.1:4280'\n",
-            "dedup.toml:1:2: 'console' is not supported yet",
+            "dedup.toml:2:1: 'listen' is not supported yet",
         ),
         (
             "[limits]\nupload = 'fast'\n",

@@ -156,6 +156,9 @@ pub enum Command {
     /// Show when sets run, and have the operating system look for what is due
     #[command(subcommand)]
     Schedule(runs::ScheduleCommand),
+    /// Test the messages that are sent about runs
+    #[command(subcommand)]
+    Notify(runs::NotifyCommand),
     /// Check and show the settings
     #[command(subcommand)]
     Config(runs::ConfigCommand),

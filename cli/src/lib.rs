@@ -96,7 +96,8 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
     };
     let global = cli.global;
     let options = RepositoryOptions::from(&global);
-    let context = Context::new(env, settings, options, Zoned::now(), signals::cancel_token());
+    let mut context = Context::new(env, settings, options, Zoned::now(), signals::cancel_token());
+    context.lang = global.lang.as_deref().and_then(Lang::from_code);
     let limits = &context.settings.limits;
     rates::apply(
         context.bandwidth(),
@@ -122,6 +123,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Status => cmd::status::run(terminal),
         Command::Set(command) => cmd::status::set(terminal, command),
         Command::Schedule(command) => cmd::schedule::run(terminal, command),
+        Command::Notify(command) => cmd::notify::run(terminal, command),
         Command::Config(command) => cmd::config::run(terminal, command),
         Command::History(args) => cmd::history::run(terminal, args),
         Command::Pause(args) => cmd::run::pause(terminal, args),

@@ -1,6 +1,7 @@
 //! What every job starts from: settings, environment and the repository that was asked for, and from them an opened
 //! repository.
 
+use crate::catalogue::Lang;
 use crate::env::Env;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
@@ -27,6 +28,8 @@ pub struct Context {
     pub options: RepositoryOptions,
     /// The job's one "now", in the local time zone.
     pub now: Zoned,
+    /// The language that was asked for; otherwise settings and locale decide.
+    pub lang: Option<Lang>,
     local: OnceLock<LocalFiles>,
     link: Link,
 }
@@ -51,6 +54,7 @@ impl Context {
             settings,
             options,
             now,
+            lang: None,
             local: OnceLock::new(),
             link: Link {
                 bandwidth: Bandwidth::unlimited(),
@@ -63,6 +67,7 @@ impl Context {
     /// bandwidth.
     pub fn for_job(&self, options: RepositoryOptions, now: Zoned, cancel: CancelToken) -> Context {
         let mut context = Context::new(self.env.clone(), self.settings.clone(), options, now, cancel);
+        context.lang = self.lang;
         context.link.bandwidth = self.link.bandwidth.clone();
         context
     }

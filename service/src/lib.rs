@@ -17,6 +17,7 @@ pub mod json;
 pub mod key_file;
 pub mod listing;
 pub mod machine;
+pub mod notify;
 pub mod paths;
 pub mod rates;
 pub mod removal;

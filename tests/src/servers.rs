@@ -4,6 +4,7 @@
 mod cluster;
 mod forward;
 mod link;
+pub mod postbox;
 mod proxy;
 mod rclone;
 mod seaweed;

@@ -93,6 +93,28 @@ pub enum SetCommand {
     List,
 }
 
+/// Messages about runs, by the channels of [notify] in dedup.toml.
+#[derive(Subcommand, Clone, Debug)]
+pub enum NotifyCommand {
+    /// Send a test message through every channel; exit code 1 if one fails
+    Test(NotifyTestArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct NotifyTestArgs {
+    /// Only this channel
+    #[arg(long, value_name = "CHANNEL", value_enum)]
+    pub channel: Option<NotifyChannel>,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotifyChannel {
+    Mail,
+    Webhook,
+    Ping,
+    Prometheus,
+}
+
 /// The settings.
 #[derive(Subcommand, Clone, Debug)]
 pub enum ConfigCommand {

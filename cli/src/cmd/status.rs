@@ -13,6 +13,7 @@ use service::{Failure, Status};
 pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
     let sets = status::sets(&terminal.context)?;
     let remotes = status::remotes(&terminal.context)?;
+    let waiting = service::notify::waiting(&terminal.context)?;
     if terminal.json() {
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         let sets = sets.iter().map(|one| {
@@ -43,6 +44,16 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
             "message_type": "summary",
             "sets": sets.collect::<Vec<Value>>(),
             "remotes": remotes.collect::<Vec<Value>>(),
+            "notifications": {
+                "waiting": waiting.messages,
+                "dropped": waiting.dropped,
+                "failing": waiting.channels.iter().map(|trouble| json!({
+                    "name": trouble.address.name(),
+                    "failed": trouble.failed.to_string(),
+                    "tries": trouble.tries,
+                    "error": trouble.why,
+                })).collect::<Vec<Value>>(),
+            },
         }))?;
         return Ok(Status::Completed);
     }
@@ -67,6 +78,9 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
         shown.collect::<Vec<_>>().join(", ")
     };
     out.line(running::status_table(terminal.lang, &sets, &destinations).trim_end());
+    for line in service::catalogue::report::notify::waiting(terminal.lang, &waiting) {
+        out.line(&line);
+    }
     out.finish().map(|()| Status::Completed)
 }
 

@@ -428,6 +428,10 @@ causes! {
     SetLacks { name: String, key: &'static str } [BadSettings] =>
         format!("set '{name}' has no {key}"), format!("セット「{name}」に {key} がありません");
     NobodyToMail [BadSettings] => "'to' names nobody", "「to」に宛先がありません";
+    NoChannel [BadSettings] =>
+        "nothing to send through: add [notify.mail], [notify.webhook], [notify.ping] or [notify.prometheus] to dedup.toml",
+        "送信先がありません。dedup.toml に [notify.mail]、[notify.webhook]、[notify.ping]、[notify.prometheus] のどれかを\
+         書いてください";
     TwoPasswords [BadSettings] =>
         "give 'password-file' or 'password-command', not both",
         "「password-file」と「password-command」は片方だけを書いてください";

@@ -47,6 +47,7 @@ impl Action {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum What {
     Password,
+    SmtpPassword,
     KeyFile,
     Phrase,
     /// Where a repository is.
@@ -64,6 +65,7 @@ impl What {
     pub(super) fn text(&self, lang: Lang) -> String {
         let (en, ja) = match self {
             What::Password => ("the password", "パスワード"),
+            What::SmtpPassword => ("the SMTP password", "SMTP のパスワード"),
             What::KeyFile => ("the key file", "鍵ファイル"),
             What::Phrase => ("the recovery phrase", "回復フレーズ"),
             What::Location => ("the location of the repository", "リポジトリーの場所"),

@@ -24,6 +24,12 @@ pub enum SetupWarning {
         set: String,
         failure: Failure,
     },
+    /// A message about a run that did not arrive; `waits`: sending is tried again.
+    NotSent {
+        channel: String,
+        why: String,
+        waits: bool,
+    },
 }
 
 impl SetupWarning {
@@ -68,6 +74,18 @@ impl SetupWarning {
                     lang,
                     "set '{set}': what is known of its runs can't be kept ({why}), so it may run again too early",
                     "セット「{set}」の実行の記録を残せないため ({why})、次の実行が早すぎるかもしれません"
+                )
+            }
+            SetupWarning::NotSent { channel, why, waits } => {
+                let then = match (lang, waits) {
+                    (_, false) => "",
+                    (Lang::En, true) => "; the next runs try again",
+                    (Lang::Ja, true) => "。次回以降の実行で再送します",
+                };
+                say!(
+                    lang,
+                    "could not notify by {channel}: {why}{then}",
+                    "{channel} で通知できませんでした: {why}{then}"
                 )
             }
         }

@@ -36,6 +36,7 @@ nouns! {
     Folder => "folder", "folders", "フォルダー", "個";
     IndexSegment => "index segment", "index segments", "索引セグメント", "個";
     Key => "sealed key", "sealed keys", "封印された鍵", "個";
+    Message => "message", "messages", "メッセージ", "件";
     MorePack => "more pack", "more packs", "ほかのパック", "個";
     MoreProblem => "more problem", "more problems", "ほかの問題", "件";
     Object => "object", "objects", "オブジェクト", "個";

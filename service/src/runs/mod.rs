@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::history::HistoryRow;
+use crate::notify;
 use crate::schedule::{DueRun, RunCause, Verdict, verdict};
 use crate::settings::schedule::Schedule;
 use crate::settings::tables::SetTable;
@@ -105,9 +106,16 @@ pub fn run(
             report.sets += 1;
             report.completed += u64::from(done.status == Status::Completed);
             report.status = report.status.max(done.status);
+            if !request.dry_run {
+                // Before it is shown: a terminal that is gone must not keep the message back.
+                notify::run_ended(context, &dirs, &done, face);
+            }
             each(&done)?;
         }
         now = Timestamp::now().to_zoned(now.time_zone().clone());
+    }
+    if request.which == WhichSets::Due && !request.dry_run {
+        notify::tick(context, &dirs, face);
     }
     if request.which == WhichSets::Due && state::paused(&dirs, context.now.timestamp())?.is_some() {
         report.status = report.status.max(Status::NotRun);

@@ -80,6 +80,7 @@ impl SetRun<'_> {
         known.slot = plan.slot.or(known.slot);
         known.running = Some(plan.attempt);
         self.save(&known);
+        crate::notify::run_begins(self.context, self.name, self.face);
         let recorded = self.job(plan, before.held.is_none());
         let (done, row, stopped) = match recorded {
             Ok(Recorded { done, row, stopped }) => (done, row, stopped),

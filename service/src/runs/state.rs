@@ -117,7 +117,7 @@ pub fn save(dirs: &LocalDirs, set: &str, state: &SetState) -> Result<(), Failure
     write(&file(dirs, set, "json"), state)
 }
 
-fn write(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
+pub(crate) fn write(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
     files::atomic_write(path, &to_bytes(value)?).map_err(|e| Failure::system(Action::Write, path, e))
 }
 
@@ -131,7 +131,7 @@ fn file(dirs: &LocalDirs, set: &str, extension: &str) -> PathBuf {
 }
 
 /// A file that does not make sense is as good as none: it is only this machine's note.
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, Failure> {
+pub(crate) fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, Failure> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(STATE_MAX).read_to_end(&mut bytes));
     match read {

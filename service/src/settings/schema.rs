@@ -109,21 +109,23 @@ pub const KEYS: &[KeyInfo] = &[
     later("limits.skip-wifi", TEXTS, NONE, "[\"Tethering\"]", "Do not run while connected to one of these wireless networks."),
     later("limits.skip-interfaces", TEXTS, NONE, "[\"wwan0\"]", "Do not run over these network interfaces."),
     later("limits.proxy", "URL, `http` or `https`", NONE, "\"http://proxy:8080\"", "HTTP proxy for repositories on a network."),
-    later("notify.on", "`\"failure\"`, `\"always\"` or `\"never\"`", "`\"failure\"`", "\"failure\"", "Which runs send a message."),
-    later("notify.overdue-after", AGE, NONE, "\"3d\"", "Warn when the last backup is older than this."),
-    later("notify.overdue-again", AGE, NONE, "\"7d\"", "Repeat the warning after this time."),
+    key("notify.on", "`\"failure\"`, `\"always\"` or `\"never\"`", "`\"failure\"`", "\"failure\"", "Which runs send a message: those that did not complete, all, or none. One message per run, and one when a set works again."),
+    key("notify.overdue-after", AGE, NONE, "\"3d\"", "Warn when the last backup of a set is older than this."),
+    key("notify.overdue-again", AGE, NONE, "\"7d\"", "Repeat the warning once, so long after the first."),
     later("notify.monthly-usage", YES_NO, "`false`", "true", "Send a report of storage usage every month."),
-    later("notify.mail.server", "name or address of a host", "", "\"smtp.example.jp\"", "SMTP server."),
-    later("notify.mail.port", "whole number from 1 to 65535", "`587`", "587", "SMTP port."),
-    later("notify.mail.tls", "`\"starttls\"`, `\"implicit\"` or `\"none\"`", "`\"starttls\"`", "\"starttls\"", "How the connection is secured."),
-    later("notify.mail.user", TEXT, NONE, "\"backup@example.jp\"", "SMTP user name."),
-    later("notify.mail.password-file", PATH, NONE, "\"/etc/dedup/smtp\"", "File whose first line is the SMTP password."),
-    later("notify.mail.from", "mail address", "", "\"backup@example.jp\"", "Sender address."),
-    later("notify.mail.to", "array of mail addresses, at least one", "", "[\"a@example.jp\", \"b@example.jp\"]", "Recipient addresses."),
-    later("notify.webhook.url", "URL, `http` or `https`", "", "\"https://hooks.example.jp/x\"", "URL that messages are posted to."),
-    later("notify.prometheus.textfile", PATH, "", "\"/var/lib/node_exporter/dedup.prom\"", "File for the textfile collector of Prometheus' node exporter."),
+    key("notify.mail.server", "name or address of a host", "", "\"smtp.example.jp\"", "SMTP server."),
+    key("notify.mail.port", "whole number from 1 to 65535", "`587`", "587", "SMTP port."),
+    key("notify.mail.tls", "`\"starttls\"`, `\"implicit\"` or `\"none\"`", "`\"starttls\"`", "\"starttls\"", "How the connection is secured. `\"none\"` sends the password readably, too."),
+    key("notify.mail.user", TEXT, NONE, "\"backup@example.jp\"", "SMTP user name."),
+    key("notify.mail.password-file", PATH, NONE, "\"/etc/dedup/smtp\"", "File whose first line is the SMTP password."),
+    key("notify.mail.from", "mail address", "", "\"backup@example.jp\"", "Sender address."),
+    key("notify.mail.to", "array of mail addresses, at least one", "", "[\"a@example.jp\", \"b@example.jp\"]", "Recipient addresses."),
+    key("notify.webhook.url", "URL, `http` or `https`", "", "\"https://hooks.example.jp/x\"", "URL that messages are posted to."),
+    key("notify.webhook.preset", "`\"json\"`, `\"ntfy\"`, `\"slack\"`, `\"discord\"` or `\"gotify\"`", "`\"json\"`", "\"ntfy\"", "What the receiver understands. `\"json\"` is an object with `event`, `level`, `host`, `set`, `title`, `text` and `run`."),
+    key("notify.ping.url", "URL, `http` or `https`", "", "\"https://hc-ping.com/ping-key/{set}\"", "URL that is called when a run ends, with `/start` when it begins and `/fail` if it does not complete (healthchecks.io). `{set}` stands for the set's name."),
+    key("notify.prometheus.textfile", PATH, "", "\"/var/lib/node_exporter/dedup.prom\"", "File for the textfile collector of Prometheus' node exporter."),
     later("console.listen", "address and port", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Address and port that the console listens on."),
-    later("console.lang", "`\"en\"` or `\"ja\"`", "the environment's", "\"ja\"", "Language of the console."),
+    key("console.lang", "`\"en\"` or `\"ja\"`", "the environment's", "\"ja\"", "Language of notifications, and of the console. `--lang` overrides it."),
 ];
 
 /// The parts of a key's path; tiers are tables in an array.
@@ -203,7 +205,8 @@ mod tests {
         );
         assert!(below(&["remotes", "NAME", "url"]).is_empty());
         assert!(is_supported(&["remotes"]) && is_supported(&["limits", "upload"]));
-        assert!(!is_supported(&["notify"]) && !is_supported(&["remotes", "NAME", "quota"]));
+        assert!(is_supported(&["notify", "mail"]) && !is_supported(&["notify", "monthly-usage"]));
+        assert!(!is_supported(&["maintenance"]) && !is_supported(&["remotes", "NAME", "quota"]));
     }
 
     /// A field that no key describes would be refused; a key without a field, too.
@@ -220,6 +223,7 @@ mod tests {
             ("notify", fields::of::<tables::NotifyTable>()),
             ("notify.mail", fields::of::<tables::MailTable>()),
             ("notify.webhook", fields::of::<tables::WebhookTable>()),
+            ("notify.ping", fields::of::<tables::PingTable>()),
             ("notify.prometheus", fields::of::<tables::PrometheusTable>()),
             ("console", fields::of::<tables::ConsoleTable>()),
         ];
@@ -232,7 +236,7 @@ mod tests {
             assert_eq!(got, want, "{place:?}");
             described += want.len();
         }
-        // Every key, and the eight tables that are keys themselves.
+        // Every key, and the tables that are keys themselves.
         let tables = [
             "remotes",
             "sets",
@@ -245,7 +249,7 @@ mod tests {
         ];
         assert_eq!(
             described,
-            KEYS.len() + tables.len() + ["prometheus", "console"].len()
+            KEYS.len() + tables.len() + ["ping", "prometheus", "console"].len()
         );
     }
 

@@ -4,7 +4,7 @@
 use super::schedule::Schedule;
 use super::values::{
     AbsolutePath, Age, Host, Language, Lapse, Lasting, Listen, MailAddress, MailTls, Many, Name, NotifyOn,
-    Percent, Period, Port, Size, WebUrl,
+    Percent, Period, Port, Size, WebUrl, WebhookPreset,
 };
 use crate::rates::RateSchedule;
 use serde::Deserialize;
@@ -144,6 +144,7 @@ pub struct NotifyTable {
     pub monthly_usage: bool,
     pub mail: Option<MailTable>,
     pub webhook: Option<WebhookTable>,
+    pub ping: Option<PingTable>,
     pub prometheus: Option<PrometheusTable>,
 }
 
@@ -164,6 +165,14 @@ pub struct MailTable {
 #[derive(Deserialize, Clone, Debug)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "a table")]
 pub struct WebhookTable {
+    pub url: WebUrl,
+    pub preset: Option<WebhookPreset>,
+}
+
+/// `[notify.ping]`.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "a table")]
+pub struct PingTable {
     pub url: WebUrl,
 }
 

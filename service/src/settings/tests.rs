@@ -71,6 +71,9 @@ from = "backup@example.jp"
 to = ["a@example.jp", "b@example.jp"]
 [notify.webhook]
 url = "https://hooks.example.jp/x"
+preset = "ntfy"
+[notify.ping]
+url = "https://hc-ping.com/ping-key/{set}"
 [notify.prometheus]
 textfile = "/var/lib/node_exporter/dedup.prom"
 [console]
@@ -151,6 +154,7 @@ fn every_example_is_right() {
         let others = [
             ("sets.NAME", "sources = ['/a']\ndestinations = ['main']\n"),
             ("notify.mail", "server = 'h'\nfrom = 'a@h'\nto = ['b@h']\n"),
+            ("notify.webhook", "url = 'http://h'\n"),
             ("sets.NAME.retention.tiers[]", "keep-every = '1d'\n"),
         ];
         for (place, lines) in others.iter().filter(|(place, _)| *place == table) {
@@ -326,8 +330,14 @@ fn what_is_wrong_is_said_with_its_place() {
             "[console]\nlang='fr'",
             ":2:6: 'lang': 'fr' is not one of \"en\", \"ja\"",
         ),
-        ("[console]\nlang='ja'", ":1:2: 'console' is not supported yet"),
-        ("[notify]\non='never'", ":1:2: 'notify' is not supported yet"),
+        (
+            "[console]\nlisten='127.0.0.1:4280'",
+            ":2:1: 'listen' is not supported yet",
+        ),
+        (
+            "[notify]\nmonthly-usage=true",
+            ":2:1: 'monthly-usage' is not supported yet",
+        ),
         (
             "[limits]\nupload='1M'\ncpu-idle=80",
             ":3:1: 'cpu-idle' is not supported yet",

@@ -322,6 +322,10 @@ one_of! {
     MailTls: StartTls = "starttls", Implicit = "implicit", None = "none"
 }
 one_of! {
+    /// What a webhook takes.
+    WebhookPreset: Json = "json", Ntfy = "ntfy", Slack = "slack", Discord = "discord", Gotify = "gotify"
+}
+one_of! {
     /// The language of the console and of mails.
     Language: English = "en", Japanese = "ja"
 }

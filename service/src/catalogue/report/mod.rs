@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod damage;
 pub mod keys;
+pub mod notify;
 pub mod remotes;
 pub mod retention;
 pub mod runs;

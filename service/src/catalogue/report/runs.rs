@@ -40,7 +40,7 @@ const CAUSES: [(&str, &str); 4] = [
 const STATUSES: [(&str, &str); 4] = [
     ("running", "実行中"),
     ("completed", "完了"),
-    ("not run", "実行せず"),
+    ("not run", "未実行"),
     ("incomplete", "未完了"),
 ];
 

@@ -1,0 +1,139 @@
+//! What is worth a message: decided from the end of a run, or from how long a set has had no backup, and from what has
+//! been said already. One message per run however many problems it had, none for a retry that fails in the same way, and
+//! one when the set works again.
+
+use crate::catalogue::Lang;
+use crate::catalogue::report::runs::row_status;
+use crate::failure::Failure;
+use crate::history::{HistoryRow, moment};
+use crate::runs::state;
+use crate::settings::values::NotifyOn;
+use engine::run::LocalDirs;
+use jiff::{Span, Timestamp, Zoned};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Warnings about one set without a backup: after the first time of the settings, and after the second.
+const OVERDUE_MOST: u32 = 2;
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    pub set: String,
+    pub completed: bool,
+    /// It repeated a run that had failed.
+    pub is_retry: bool,
+    pub failure: Option<Failure>,
+    pub row: HistoryRow,
+}
+
+/// Something to say.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Ended(Ending),
+    /// A run completed after failures, or after a warning that there was none.
+    Recovered(Ending),
+    Overdue {
+        set: String,
+        /// The last backup that succeeded, or since when the set is known.
+        since: Timestamp,
+        /// There was never one.
+        never: bool,
+    },
+    Test,
+}
+
+impl Event {
+    /// As programs read it.
+    pub fn word(&self) -> &str {
+        match self {
+            Event::Ended(ending) => &ending.row.status,
+            Event::Recovered(_) => "recovered",
+            Event::Overdue { .. } => "overdue",
+            Event::Test => "test",
+        }
+    }
+}
+
+/// What has been said of a set.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Told {
+    /// Status and reason of the failure that was said last, if no run has completed since.
+    pub failing: Option<String>,
+    /// How often it was said that there was no backup since a moment.
+    pub overdue: u32,
+    #[serde(with = "moment::optional")]
+    pub since: Option<Timestamp>,
+    /// When that was last said.
+    #[serde(with = "moment::optional")]
+    pub overdue_said: Option<Timestamp>,
+}
+
+impl Told {
+    pub fn run_ended(&mut self, on: Option<NotifyOn>, ending: Ending) -> Option<Event> {
+        let on = on.unwrap_or(NotifyOn::Failure);
+        if ending.completed {
+            let was_bad = self.failing.is_some() || self.overdue > 0;
+            *self = Told::default();
+            return match (was_bad, on) {
+                (_, NotifyOn::Never) | (false, NotifyOn::Failure) => None,
+                (true, _) => Some(Event::Recovered(ending)),
+                (false, NotifyOn::Always) => Some(Event::Ended(ending)),
+            };
+        }
+        if on == NotifyOn::Never {
+            return None;
+        }
+        let how = row_status(Lang::En, &ending.row);
+        let is_known = self.failing.replace(how.clone()) == Some(how);
+        let is_repetition = is_known && ending.is_retry && on == NotifyOn::Failure;
+        (!is_repetition).then_some(Event::Ended(ending))
+    }
+
+    /// Whether to say that there was no backup since a moment, which may be the one since when the set is known.
+    pub fn overdue(
+        &mut self,
+        set: &str,
+        (since, never): (Timestamp, bool),
+        (after, again): (Span, Option<Span>),
+        now: &Zoned,
+    ) -> Option<Event> {
+        if self.since != Some(since) {
+            // There has been one since.
+            self.overdue = 0;
+            self.overdue_said = None;
+        }
+        // A span that goes back beyond the calendar has not passed.
+        let has_passed = |span: Span, from: Timestamp| {
+            let then = now.checked_sub(span);
+            then.is_ok_and(|then| then.timestamp() >= from)
+        };
+        let is_time = match (self.overdue_said, again) {
+            (None, _) => has_passed(after, since),
+            (Some(said), Some(again)) => self.overdue < OVERDUE_MOST && has_passed(again, said),
+            (Some(_), None) => false,
+        };
+        if !is_time {
+            return None;
+        }
+        self.overdue += 1;
+        self.since = Some(since);
+        self.overdue_said = Some(now.timestamp());
+        let set = set.to_string();
+        Some(Event::Overdue { set, since, never })
+    }
+}
+
+fn file(dirs: &LocalDirs, set: &str) -> PathBuf {
+    dirs.state.join("notify/sets").join(format!("{set}.json"))
+}
+
+/// Saying something twice is better than not saying it: what can't be read was not said.
+pub(super) fn load(dirs: &LocalDirs, set: &str) -> Told {
+    state::read(&file(dirs, set)).ok().flatten().unwrap_or_default()
+}
+
+pub(super) fn save(dirs: &LocalDirs, set: &str, told: &Told) -> Result<(), Failure> {
+    state::write(&file(dirs, set), told)
+}

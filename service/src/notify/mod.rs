@@ -1,0 +1,268 @@
+//! Who hears of what: mail, a webhook, a ping and a file for Prometheus (`[notify]` of the settings).
+//!
+//! ```text
+//! notify/sets/NAME.json     what has been said of a set
+//! notify/queue/ID.json      a message that waits, for one recipient
+//! notify/channels.json      what went wrong when the channels were last tried
+//! notify/lock               held while the queue is sent
+//! ```
+//!
+//! [`event`] decides whether there is something to say, [`message`] puts it into words, [`queue`] keeps it until it is
+//! sent, [`channel`] sends it: [`mail`], [`web`]. [`prometheus`] writes metrics, which are a state and not a message.
+//! Nothing here fails a backup: what can't be sent is a warning of the run, waits in the queue and is tried again by the
+//! next runs.
+
+pub mod channel;
+pub mod event;
+mod mail;
+pub mod message;
+mod prometheus;
+pub mod queue;
+mod web;
+
+#[cfg(test)]
+mod tests;
+
+use crate::catalogue::{Lang, SetupWarning};
+use crate::context::Context;
+use crate::face::{Face, Notice};
+use crate::failure::Failure;
+use crate::history::HistoryRow;
+use crate::history::journal::Journal;
+use crate::history::problems::ProblemRow;
+use crate::runs::{SetReport, state};
+use crate::schedule::RunCause;
+use crate::settings::values::Language;
+use crate::status::Status;
+use channel::ChannelKind;
+use engine::run::LocalDirs;
+use event::{Ending, Event, Told};
+use queue::Queue;
+
+/// Language of what is sent: `--lang`, or the settings', or that of the locale. A scheduler's environment often has none.
+pub fn language(context: &Context) -> Lang {
+    let of_settings = context.settings.console.lang.map(|language| match language {
+        Language::English => Lang::En,
+        Language::Japanese => Lang::Ja,
+    });
+    context
+        .lang
+        .or(of_settings)
+        .unwrap_or_else(|| Lang::of_locale(&context.env))
+}
+
+/// A run of a set begins.
+pub(crate) fn run_begins(context: &Context, set: &str, face: &dyn Face) {
+    if let Some(ping) = channel::ping(context) {
+        let done = ping.ping(set, web::Ping::Start, String::new());
+        warn_unsent(face, ChannelKind::Ping.word(), done, false);
+    }
+}
+
+/// A run of a set has ended.
+pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, report: &SetReport, face: &dyn Face) {
+    if report.row.is_some()
+        && let Some(done) = prometheus::write(context, dirs)
+    {
+        warn_unsent(face, ChannelKind::Prometheus.word(), done, false);
+    }
+    if !is_of_interest(report) {
+        return;
+    }
+    let ending = ending(report);
+    if let Some(ping) = channel::ping(context) {
+        let text = message::of(context, dirs, &Event::Ended(ending.clone())).text;
+        let kind = match report.status {
+            Status::Completed => web::Ping::Success,
+            _ => web::Ping::Failure,
+        };
+        let done = ping.ping(&report.set, kind, text);
+        warn_unsent(face, ChannelKind::Ping.word(), done, false);
+    }
+    let mut told = event::load(dirs, &report.set);
+    let before = told.clone();
+    let event = told.run_ended(context.settings.notify.on, ending);
+    let has_event = event.is_some();
+    if let Some(event) = event {
+        say(context, dirs, &event, face);
+    }
+    if told != before {
+        save(dirs, &report.set, &told, face);
+    }
+    if !has_event {
+        send_waiting(context, dirs);
+    }
+}
+
+/// What the scheduler's look finds: sets that are overdue, and messages that wait.
+pub(crate) fn tick(context: &Context, dirs: &LocalDirs, face: &dyn Face) {
+    let notify = &context.settings.notify;
+    if let Some(after) = &notify.overdue_after
+        && channel::any_message(context)
+    {
+        let again = notify.overdue_again.as_ref().map(|age| age.0);
+        for set in context.settings.set_names() {
+            // A state that can't be read is told by the run.
+            let Ok(Some(known)) = state::load(dirs, set) else {
+                continue;
+            };
+            let mut told = event::load(dirs, set);
+            let since = known.last_success.unwrap_or(known.since);
+            let never = known.last_success.is_none();
+            if let Some(event) = told.overdue(set, (since, never), (after.0, again), &context.now) {
+                say(context, dirs, &event, face);
+                save(dirs, set, &told, face);
+            }
+        }
+    }
+    send_waiting(context, dirs);
+}
+
+/// Skips are rows of the history, and what somebody stopped or could not start is known to them.
+fn is_of_interest(report: &SetReport) -> bool {
+    !matches!(
+        report.status,
+        Status::NotRun | Status::Running | Status::Interrupted | Status::Busy
+    )
+}
+
+fn ending(report: &SetReport) -> Ending {
+    let row = report.row.clone().unwrap_or_else(|| {
+        let mut row = HistoryRow {
+            set: Some(report.set.clone()),
+            start: report.start,
+            ..HistoryRow::default()
+        };
+        row.ended(report.status, report.start);
+        if let Some(failure) = &report.failure {
+            row.tell(failure);
+        }
+        row
+    });
+    Ending {
+        set: report.set.clone(),
+        completed: report.status == Status::Completed,
+        is_retry: report.cause == RunCause::Retry,
+        failure: report.failure.clone(),
+        row,
+    }
+}
+
+/// Puts a message for every recipient into the queue, and sends it.
+fn say(context: &Context, dirs: &LocalDirs, event: &Event, face: &dyn Face) {
+    let outgoing = channel::all(context);
+    if outgoing.is_empty() {
+        return;
+    }
+    let message = message::of(context, dirs, event);
+    let queue = Queue::of(dirs);
+    let mut unkept = Vec::new();
+    for one in &outgoing {
+        if let Err(e) = queue.add(&one.address(), &message) {
+            unkept.push((one, e.to_string()));
+        }
+    }
+    for (one, why) in unkept {
+        // Where nothing can be kept there is this one attempt.
+        let done = one
+            .send(&message)
+            .map_err(|unsent| format!("{}; {why}", unsent.why));
+        warn_unsent(face, &one.address().name(), done, false);
+    }
+    for unsent in queue.send(&outgoing, context.now.timestamp(), true) {
+        warn_unsent(face, &unsent.name, Err(unsent.why), true);
+    }
+}
+
+/// Quietly: what goes wrong was told when the message was new, and `dedup status` shows it.
+fn send_waiting(context: &Context, dirs: &LocalDirs) {
+    let queue = Queue::of(dirs);
+    if queue.is_empty() {
+        return;
+    }
+    queue.send(&channel::all(context), context.now.timestamp(), false);
+}
+
+fn save(dirs: &LocalDirs, set: &str, told: &Told, face: &dyn Face) {
+    if let Err(failure) = event::save(dirs, set, told) {
+        let set = set.to_string();
+        warn(face, &SetupWarning::NotNoted { set, failure });
+    }
+}
+
+fn warn_unsent(face: &dyn Face, channel: &str, done: Result<(), String>, waits: bool) {
+    if let Err(why) = done {
+        let channel = channel.to_string();
+        warn(face, &SetupWarning::NotSent { channel, why, waits });
+    }
+}
+
+fn warn(face: &dyn Face, warning: &SetupWarning) {
+    face.notice(&Notice::Warning {
+        during: "run",
+        warning,
+    });
+}
+
+/// What became of a test message.
+pub struct TestReport {
+    /// The channel, and the recipient where there are several.
+    pub channel: ChannelKind,
+    pub name: String,
+    pub done: Result<(), String>,
+}
+
+/// Sends a test message through every channel of the settings, or those of one kind.
+pub fn test(context: &Context, only: Option<ChannelKind>) -> Result<Vec<TestReport>, Failure> {
+    let dirs = context.dirs()?;
+    let is_wanted = |kind: ChannelKind| only.is_none_or(|only| only == kind);
+    let message = message::of(context, &dirs, &Event::Test);
+    let mut reports = Vec::new();
+    for one in channel::all(context) {
+        if is_wanted(one.kind()) {
+            let done = one.send(&message).map_err(|unsent| unsent.why);
+            reports.push(TestReport {
+                channel: one.kind(),
+                name: one.address().name(),
+                done,
+            });
+        }
+    }
+    if let Some(ping) = channel::ping(context).filter(|_| is_wanted(ChannelKind::Ping)) {
+        let set = context
+            .settings
+            .set_names()
+            .first()
+            .map_or("test", |set| *set)
+            .to_string();
+        reports.push(TestReport {
+            channel: ChannelKind::Ping,
+            name: ChannelKind::Ping.word().to_string(),
+            done: ping.ping(&set, web::Ping::Log, message.text),
+        });
+    }
+    if is_wanted(ChannelKind::Prometheus)
+        && let Some(done) = prometheus::write(context, &dirs)
+    {
+        reports.push(TestReport {
+            channel: ChannelKind::Prometheus,
+            name: ChannelKind::Prometheus.word().to_string(),
+            done,
+        });
+    }
+    match reports.is_empty() {
+        true => Err(crate::catalogue::Cause::NoChannel.into()),
+        false => Ok(reports),
+    }
+}
+
+/// What `dedup status` shows of messages.
+pub fn waiting(context: &Context) -> Result<queue::Waiting, Failure> {
+    Ok(Queue::of(&context.dirs()?).waiting())
+}
+
+/// Problems of a run, for its message.
+fn problems(dirs: &LocalDirs, row: &HistoryRow) -> Vec<ProblemRow> {
+    // The number of problems is in the row; which they were can be looked up, too.
+    Journal::of(dirs).problems_of(&row.id).unwrap_or_default()
+}
