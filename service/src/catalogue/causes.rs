@@ -94,7 +94,7 @@ causes! {
         format!("there is no home directory: set HOME or {variable} to an absolute path"),
         format!("ホームディレクトリーがありません。HOME か {variable} に絶対パスを設定してください");
     OtherUsersHome { path: String } [BadSettings] =>
-        format!("'{path}': the home directory of another user is not looked up; write the whole path"),
+        format!("'{path}': another user's home directory is not looked up; write the whole path"),
         format!("「{path}」: ほかの利用者のホームディレクトリーは調べません。パス全体を書いてください");
     BothSet { one: String, other: String } [BadSettings] =>
         format!("{one} and {other} are both set: clear one, or give an option"),
