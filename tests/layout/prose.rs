@@ -31,7 +31,7 @@ fn literals(code: &str) -> impl Iterator<Item = String> {
 
 fn is_phrase(text: &str) -> bool {
     let is_word = |word: &&str| word.len() > 1 && word.chars().all(|c| c.is_ascii_alphabetic() || c == '\'');
-    text.split([' ', ',', ';', ':', '.']).filter(is_word).count() >= 2
+    text.contains(' ') && text.split([' ', ',', ';', ':', '.']).filter(is_word).count() >= 2
 }
 
 /// Below `service` there is no language: what happened is a value there, from which a catalogue makes a text. What is

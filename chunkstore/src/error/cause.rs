@@ -1,6 +1,7 @@
 //! Why an operation of a storage or of this machine failed.
 
 use super::Error;
+use crate::platform::errors;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -41,7 +42,7 @@ impl std::error::Error for IoError {}
 /// The same failure, as far as it can be told.
 impl PartialEq for IoError {
     fn eq(&self, other: &Self) -> bool {
-        let same_kind = self.kind() == other.kind() && self.raw_os_error() == other.raw_os_error();
+        let same_kind = self.kind() == other.kind() && errors::number(self) == errors::number(other);
         same_kind && self.to_string() == other.to_string()
     }
 }
@@ -199,9 +200,9 @@ impl Cause {
 
 /// A failure of a storage whose words hold no secrets any more.
 pub(crate) fn cleaned(error: &io::Error, clean: &dyn Fn(&str) -> String) -> io::Error {
-    match (Cause::of(error), error.raw_os_error()) {
+    match (Cause::of(error), errors::number(error)) {
         (Some(cause), _) => cause.clone().cleaned(clean).into_io(error.kind()),
-        (None, Some(number)) => io::Error::from_raw_os_error(number),
+        (None, Some(number)) => errors::of_number(number),
         (None, None) => Cause::Detail(clean(&error.to_string())).into_io(error.kind()),
     }
 }

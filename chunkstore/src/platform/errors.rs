@@ -12,3 +12,13 @@ pub fn is_device_error(error: &io::Error) -> bool {
 pub(crate) fn file_too_large() -> io::Error {
     system::file_too_large()
 }
+
+/// The system's number of a failed call, if it gave one.
+pub(crate) fn number(error: &io::Error) -> Option<i32> {
+    error.raw_os_error()
+}
+
+/// The failure that has this number.
+pub(crate) fn of_number(number: i32) -> io::Error {
+    io::Error::from_raw_os_error(number)
+}

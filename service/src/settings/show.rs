@@ -63,11 +63,14 @@ fn walk(text: &str, table: &DeTable<'_>, above: &str, shown: &mut Vec<ShownSetti
         let before = text.get(..name.span().start).unwrap_or_default();
         shown.push(ShownSetting {
             value: match key.ends_with(".url") {
-                // It may hold a password.
-                true => value
-                    .get_ref()
-                    .as_str()
-                    .map(|url| format!("\"{}\"", engine::repo::shown(url))),
+                true => value.get_ref().as_str().map(|url| {
+                    // It may hold a password; of a webhook or ping, the path is one.
+                    let url = engine::repo::shown(url);
+                    match key.starts_with("notify.") {
+                        true => format!("\"{}\"", without_path(&url)),
+                        false => format!("\"{url}\""),
+                    }
+                }),
                 false => text
                     .get(value.span())
                     .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")),
@@ -76,6 +79,16 @@ fn walk(text: &str, table: &DeTable<'_>, above: &str, shown: &mut Vec<ShownSetti
             key,
             line: Some(1 + before.matches('\n').count()),
         });
+    }
+}
+
+/// Only where a URL leads: `https://hooks.example.jp/...`.
+fn without_path(url: &str) -> String {
+    let host = url.find("://").map_or(0, |scheme| scheme + 3);
+    let rest = url.get(host..).unwrap_or_default();
+    match rest.find(['/', '?', '#']) {
+        Some(end) => format!("{}/...", url.get(..host + end).unwrap_or_default()),
+        None => url.to_string(),
     }
 }
 
@@ -96,6 +109,10 @@ mod tests {
         assert_eq!(of("limits.upload"), ("'1M'", Some(5)));
         assert_eq!(of("sets.b.sources"), ("[ '/x', '/y', ]", Some(7)));
         assert_eq!(of("limits.download"), ("\"unlimited\"", None));
+        let text = "[notify.webhook]\nurl = 'https://u:p@hooks.example.jp/T0/token'\n[notify.ping]\nurl = 'https://x?key'\n";
+        let shown = of_text(text).unwrap();
+        assert!(shown[0].value.ends_with("hooks.example.jp/...\"") && !shown[0].value.contains(":p@"));
+        assert_eq!(shown[1].value, "\"https://x/...\"");
         assert_eq!(
             of_text("")
                 .unwrap()
