@@ -127,6 +127,24 @@ fn a_tilde_is_the_home_directory_everywhere() {
         .says(&["another user's home directory"]);
 }
 
+/// Who has written down what opens a remote is not asked for it when the repository is made there.
+#[test]
+fn a_remote_is_made_with_what_the_settings_say_opens_it() {
+    let home = home();
+    home.write("secrets/password", "sesame\n");
+    home.write(
+        ".config/dedup/dedup.toml",
+        "[remotes.a]\nurl = '~/a'\npassword-file = '~/secrets/password'\n\
+         [remotes.b]\nurl = '~/b'\nkey-file = '~/secrets/key'\n",
+    );
+    home.ok(&["init", "-r", "a", "--no-recovery"]);
+    home.ok(&["init", "-r", "b", "--no-recovery"]);
+    assert!(home.path("secrets/key").exists());
+    home.ok(&["snapshots", "-r", "a"]);
+    home.ok(&["snapshots", "-r", "b"]);
+    home.ok(&["snapshots", "-r", "~/a", "--password-file", "~/secrets/password"]);
+}
+
 /// What reads.
 const READERS: [&[&str]; 11] = [
     &["snapshots"],

@@ -230,8 +230,9 @@ pub fn opening_source(
     }
 }
 
-/// What will open a repository that is made now: a key file, a password, or both. The embedded one gets the default
-/// key file if neither was given, any other a password that is asked for.
+/// What will open a repository that is made now: a key file, a password, or both. If neither was given, it is what the
+/// settings say of this remote, which later commands will open it with. Else the embedded one gets the default key file,
+/// and any other a password that is asked for.
 pub fn creating(
     options: &RepositoryOptions,
     env: &Env,
@@ -246,6 +247,7 @@ pub fn creating(
         .collect();
     match sources.is_empty() {
         false => expanded(sources, env),
+        true if !location.keys.is_empty() => expanded(location.keys.clone(), env),
         true if location.embedded => Ok(vec![SecretSource::KeyFile(default_key(env)?)]),
         true => Ok(vec![SecretSource::Prompt]),
     }
