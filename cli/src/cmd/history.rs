@@ -4,13 +4,13 @@ use crate::args::runs::{HistoryArgs, HistoryCommand};
 use crate::output::{self, Lines};
 use crate::render::{running, text};
 use crate::terminal::Terminal;
-use serde_json::{Value, json};
+use serde_json::json;
 use service::catalogue::report::runs as report;
 use service::catalogue::{Action, Cause, Lang, problem_line};
+use service::history::JobKind;
 use service::history::files::{BackupFiles, FileStatus, PAGE};
 use service::history::journal::Journal;
 use service::history::read::HistoryQuery;
-use service::history::{HistoryRow, JobKind};
 use service::json;
 use service::runs::WhichSets;
 use service::settings::nearest;
@@ -43,7 +43,7 @@ fn list(terminal: &Terminal, journal: &Journal, args: &HistoryArgs) -> Result<St
     let mut out = Lines::new();
     if terminal.json() {
         for row in &page.rows {
-            out.object(&object(row));
+            out.object(&json::object("history", row.for_programs()));
         }
         let count = page.rows.len();
         out.object(&json!({ "message_type": "summary", "jobs": count, "more": page.more }));
@@ -60,19 +60,6 @@ fn list(terminal: &Terminal, journal: &Journal, args: &HistoryArgs) -> Result<St
     out.finish().map(|()| Status::Completed)
 }
 
-/// A row, in which what every job has is never left out.
-pub fn object(row: &HistoryRow) -> Value {
-    let mut object = json::object("history", json!(row));
-    if row.set.is_none() {
-        object["set"] = Value::Null;
-    }
-    // JSON is English.
-    if let Some(fields) = object.as_object_mut() {
-        fields.remove("message_ja");
-    }
-    object
-}
-
 fn one(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failure> {
     let lang = terminal.lang;
     let row = journal.row(id)?;
@@ -81,7 +68,7 @@ fn one(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failu
     let mut out = Lines::new();
     let left = row.problems.saturating_sub(kept.len() as u64);
     if terminal.json() {
-        out.object(&object(&row));
+        out.object(&json::object("history", row.for_programs()));
         for problem in &kept {
             let text = problem.text(Lang::En);
             out.object(&json::problem_object(

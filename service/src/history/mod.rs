@@ -27,6 +27,7 @@ use crate::status::Status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// Sources that a row names; a list of files may have millions.
@@ -124,6 +125,16 @@ impl HistoryRow {
     /// Notes why it ended early, or did not run.
     pub(crate) fn tell(&mut self, why: &Failure) {
         (self.message, self.message_ja) = (Some(why.text(Lang::En)), Some(why.text(Lang::Ja)));
+    }
+
+    /// As programs read it: in English, and with what every job has.
+    pub fn for_programs(&self) -> Value {
+        let mut object = json!(HistoryRow {
+            message_ja: None,
+            ..self.clone()
+        });
+        object["set"] = json!(self.set);
+        object
     }
 
     /// What ended it early, or why it did not run.

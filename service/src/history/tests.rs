@@ -274,3 +274,14 @@ fn a_job_is_stopped_from_elsewhere() {
     assert_eq!(row.reason.as_deref(), Some("interrupted"));
     assert!(journal.running().unwrap().is_empty());
 }
+
+/// What programs read is in English, and always says of which set.
+#[test]
+fn rows_for_programs() {
+    let mut row = HistoryRow::default();
+    row.tell(&crate::catalogue::Cause::NoSets.into());
+    let object = row.for_programs();
+    assert!(object["message"].is_string() && object["set"].is_null());
+    assert!(object.get("set").is_some() && object.get("message_ja").is_none());
+    assert_ne!(row.told(Lang::Ja), row.told(Lang::En));
+}

@@ -3,6 +3,7 @@
 
 use super::channel::{Attempt, Channel, LIMIT, Unsent, limited};
 use super::message::{Level, Message};
+use crate::history::HistoryRow;
 use crate::settings::tables::{PingTable, WebhookTable};
 use crate::settings::values::WebhookPreset;
 use reqwest::Url;
@@ -39,7 +40,7 @@ impl Channel for Webhook {
                 "set": message.set,
                 "title": message.title,
                 "text": text,
-                "run": message.row,
+                "run": message.row.as_ref().map(HistoryRow::for_programs),
             })),
             WebhookPreset::Ntfy => {
                 url.query_pairs_mut()
