@@ -46,19 +46,15 @@ fn sum(shard: &[u8]) -> [u8; SUM] {
     sum
 }
 
-/// The pack's shards; the last is filled up with zeros.
+/// The shards that a pack must have, whatever is left of it.
 fn shards(pack: &[u8], head: &ParityHeader) -> Vec<Vec<u8>> {
-    let mut shards: Vec<Vec<u8>> = pack
-        .chunks(head.shard)
-        .take(head.data)
-        .map(<[u8]>::to_vec)
-        .collect();
-    shards.resize(head.data, Vec::new());
-    shards.iter_mut().for_each(|shard| shard.resize(head.shard, 0));
+    let there = borrowed_shards(pack, head).into_iter().take(head.data);
+    let mut shards: Vec<Vec<u8>> = there.map(Cow::into_owned).collect();
+    shards.resize(head.data, vec![0; head.shard]);
     shards
 }
 
-/// The same without copying more than the last one.
+/// The pack's shards; only the last is copied, to fill it up with zeros.
 fn borrowed_shards<'p>(pack: &'p [u8], head: &ParityHeader) -> Vec<Cow<'p, [u8]>> {
     let filled = |shard: &'p [u8]| match shard.len() == head.shard {
         true => Cow::Borrowed(shard),

@@ -21,7 +21,6 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 use std::cmp::Ordering;
-use std::fmt;
 use std::num::NonZeroU32;
 
 /// What a [`Bucket`] counts.
@@ -106,27 +105,6 @@ impl Bucket {
             Unit::Weeks => (days + 3).div_euclid(7 * n),
             Unit::Months => (year * 12 + i64::from(at.month()) - 1).div_euclid(n),
             Unit::Years => year.div_euclid(n),
-        }
-    }
-}
-
-impl fmt::Display for Bucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = self.n;
-        match (self.unit, n) {
-            (Unit::Each, _) => f.write_str("last"),
-            (Unit::Seconds, 3600) => f.write_str("hourly"),
-            (Unit::Days, 1) => f.write_str("daily"),
-            (Unit::Weeks, 1) => f.write_str("weekly"),
-            (Unit::Months, 1) => f.write_str("monthly"),
-            (Unit::Years, 1) => f.write_str("yearly"),
-            (Unit::Seconds, n) if n % 3600 == 0 => write!(f, "{}-hourly", n / 3600),
-            (Unit::Seconds, n) if n % 60 == 0 => write!(f, "{}-minutely", n / 60),
-            (Unit::Seconds, _) => write!(f, "{n}-secondly"),
-            (Unit::Days, _) => write!(f, "{n}-daily"),
-            (Unit::Weeks, _) => write!(f, "{n}-weekly"),
-            (Unit::Months, _) => write!(f, "{n}-monthly"),
-            (Unit::Years, _) => write!(f, "{n}-yearly"),
         }
     }
 }
@@ -236,7 +214,7 @@ pub struct Decision {
     pub reasons: Vec<RetentionReason>,
 }
 
-/// Why a snapshot is kept or not. [`fmt::Display`] gives the words of the JSON output, which scripts read.
+/// Why a snapshot is kept or not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RetentionReason {
     Protected,
@@ -261,42 +239,6 @@ pub enum RetentionReason {
     NoRule,
     /// The user named it.
     Named,
-}
-
-impl fmt::Display for RetentionReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RetentionReason::Protected => f.write_str("protected"),
-            RetentionReason::Future => f.write_str("its time is in the future"),
-            RetentionReason::NewestPartial => f.write_str("incomplete, and no complete snapshot is as new"),
-            RetentionReason::Tags(tags) => write!(f, "has tags [{}]", tags.join(", ")),
-            RetentionReason::Period {
-                bucket,
-                oldest,
-                within,
-            } => {
-                let oldest = if *oldest { "oldest " } else { "" };
-                match within {
-                    None => write!(f, "{oldest}{bucket} snapshot"),
-                    Some(within) if *bucket == Bucket::EACH => write!(f, "within {within}"),
-                    Some(within) => write!(f, "{oldest}{bucket} within {within}"),
-                }
-            }
-            RetentionReason::Tier { every, until } => {
-                match *every == Bucket::EACH {
-                    true => f.write_str("every snapshot ")?,
-                    false => write!(f, "{every} snapshot ")?,
-                }
-                match until {
-                    Some(until) => write!(f, "up to {until} old"),
-                    None => f.write_str("of any age"),
-                }
-            }
-            RetentionReason::Superseded => f.write_str("incomplete, and a complete snapshot is as new"),
-            RetentionReason::NoRule => f.write_str("no rule keeps it"),
-            RetentionReason::Named => f.write_str("named"),
-        }
-    }
 }
 
 /// Decides on every snapshot of one group, newest first. Calendar periods are those of `zone`.

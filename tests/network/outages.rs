@@ -5,6 +5,7 @@ use chunkstore::SessionId;
 use chunkstore::remote::{self, Link, ObjectName, Published};
 use kit::program::{Home, Run};
 use kit::random::Random;
+use kit::servers::postbox::Certificate;
 use kit::servers::{Proxy, Rclone, Seaweed, Serve, Sshd};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -185,38 +186,10 @@ fn credentials_that_are_revoked() {
 #[test]
 fn certificates() {
     let dir = tempfile::tempdir().unwrap();
-    let text = |name: &str| dir.path().join(name).display().to_string();
-    let (cert, key) = (text("cert.pem"), text("key.pem"));
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args([
-            "-subj",
-            "/CN=tests",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-        ])
-        .args(["-keyout", &key, "-out", &cert])
-        .stderr(Stdio::null())
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
-        let _ = std::io::Write::write_all(
-            &mut std::io::stderr(),
-            b"SKIPPED certificates: there is no openssl\n",
-        );
+    let Some(certificate) = Certificate::new(dir.path(), "certificates") else {
         return;
-    }
+    };
+    let [cert, key] = [&certificate.path, &certificate.key].map(|path| path.display().to_string());
     let more = ["--cert", &cert, "--key", &key];
     let Some(server) = Rclone::start(Serve::WebDav, &more, "certificates") else {
         return;

@@ -70,17 +70,6 @@ pub fn error(errno: i32) -> io::Error {
     system::error(errno)
 }
 
-/// What the system says of an errno, in lower case: "permission denied".
-pub fn message(errno: i32) -> String {
-    let message = error(errno).to_string();
-    let message = message.split(" (os error").next().unwrap_or_default();
-    let mut chars = message.chars();
-    match chars.next() {
-        Some(first) => first.to_lowercase().chain(chars).collect(),
-        None => format!("error {errno}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +98,5 @@ mod tests {
             assert_eq!(error(number).kind(), io::Error::from(errno).kind());
         }
         assert_eq!(errno_of(&io::Error::other("no number")), INPUT_OUTPUT);
-        assert_eq!(message(13), "permission denied");
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::facts::Made;
 use proptest::prelude::*;
+use std::fmt;
 
 /// A snapshot whose id is sixteen times one byte, from `ID TIME [word...]`: words are `partial`, `protected` or tags.
 fn facts(line: &str, zone: &TimeZone) -> SnapshotInfo {
@@ -95,6 +96,64 @@ struct Row {
 }
 
 const NOW: &str = "2027-01-01T00:00:00Z";
+
+// Words that make the tables readable; those that people read are in the catalogue of `service`.
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.n;
+        match (self.unit, n) {
+            (Unit::Each, _) => f.write_str("last"),
+            (Unit::Seconds, 3600) => f.write_str("hourly"),
+            (Unit::Days, 1) => f.write_str("daily"),
+            (Unit::Weeks, 1) => f.write_str("weekly"),
+            (Unit::Months, 1) => f.write_str("monthly"),
+            (Unit::Years, 1) => f.write_str("yearly"),
+            (Unit::Seconds, n) if n % 3600 == 0 => write!(f, "{}-hourly", n / 3600),
+            (Unit::Seconds, n) if n % 60 == 0 => write!(f, "{}-minutely", n / 60),
+            (Unit::Seconds, _) => write!(f, "{n}-secondly"),
+            (Unit::Days, _) => write!(f, "{n}-daily"),
+            (Unit::Weeks, _) => write!(f, "{n}-weekly"),
+            (Unit::Months, _) => write!(f, "{n}-monthly"),
+            (Unit::Years, _) => write!(f, "{n}-yearly"),
+        }
+    }
+}
+
+impl fmt::Display for RetentionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RetentionReason::Protected => f.write_str("protected"),
+            RetentionReason::Future => f.write_str("its time is in the future"),
+            RetentionReason::NewestPartial => f.write_str("incomplete, and no complete snapshot is as new"),
+            RetentionReason::Tags(tags) => write!(f, "has tags [{}]", tags.join(", ")),
+            RetentionReason::Period {
+                bucket,
+                oldest,
+                within,
+            } => {
+                let oldest = if *oldest { "oldest " } else { "" };
+                match within {
+                    None => write!(f, "{oldest}{bucket} snapshot"),
+                    Some(within) if *bucket == Bucket::EACH => write!(f, "within {within}"),
+                    Some(within) => write!(f, "{oldest}{bucket} within {within}"),
+                }
+            }
+            RetentionReason::Tier { every, until } => {
+                match *every == Bucket::EACH {
+                    true => f.write_str("every snapshot ")?,
+                    false => write!(f, "{every} snapshot ")?,
+                }
+                match until {
+                    Some(until) => write!(f, "up to {until} old"),
+                    None => f.write_str("of any age"),
+                }
+            }
+            RetentionReason::Superseded => f.write_str("incomplete, and a complete snapshot is as new"),
+            RetentionReason::NoRule => f.write_str("no rule keeps it"),
+            RetentionReason::Named => f.write_str("named"),
+        }
+    }
+}
 
 fn words(reasons: &[RetentionReason]) -> String {
     let words: Vec<String> = reasons.iter().map(RetentionReason::to_string).collect();

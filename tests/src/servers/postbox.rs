@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 /// A certificate for loopback that is its own root.
 pub struct Certificate {
     pub path: PathBuf,
+    pub key: PathBuf,
     config: Arc<ServerConfig>,
 }
 
@@ -49,13 +50,14 @@ impl Certificate {
         }
         let _ = rustls::crypto::ring::default_provider().install_default();
         let chain = CertificateDer::from_pem_file(&path).unwrap();
-        let key = PrivateKeyDer::from_pem_file(&key).unwrap();
+        let private = PrivateKeyDer::from_pem_file(&key).unwrap();
         let config = ServerConfig::builder()
             .with_no_client_auth()
-            .with_single_cert(vec![chain], key)
+            .with_single_cert(vec![chain], private)
             .unwrap();
         Some(Certificate {
             path,
+            key,
             config: Arc::new(config),
         })
     }

@@ -205,3 +205,17 @@ fn retried(lang: Lang, tries: u32, seconds: u64, why: &str) -> String {
         "{why} ({seconds} 秒間に {tries} 回試しました)"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_words() {
+        assert_eq!(errno(Lang::En, 13), "permission denied");
+        assert_eq!(
+            errno(Lang::Ja, 13),
+            system::text(Lang::Ja, &io::ErrorKind::PermissionDenied.into())
+        );
+    }
+}
