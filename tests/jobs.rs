@@ -2,7 +2,7 @@
 //! code.
 
 use jiff::{Span, Zoned};
-use service::backup::{self, FilterOptions, Ignore, Input, SourceLists};
+use service::backup::{self, Input, SourceLists};
 use service::catalogue::{Lang, Question};
 use service::check::{self, ReadData};
 use service::env::Env;
@@ -60,25 +60,13 @@ impl Place {
 
     fn backup(&self) -> backup::Request {
         backup::Request {
-            input: Input::Files {
-                paths: vec![self.at("docs").into_os_string()],
-                lists: SourceLists::default(),
-            },
-            filter: FilterOptions::default(),
             host: Some("host".to_string()),
             tags: vec!["job".to_string()],
-            description: String::new(),
-            time: None,
-            dry_run: false,
-            force: false,
-            parent: None,
-            ignore: Ignore::default(),
-            skip_if_unchanged: false,
-            allow_empty: false,
-            read_special: false,
-            level: 3,
-            also: Vec::new(),
             also_wait: Span::new().seconds(1),
+            ..backup::Request::new(Input::Files {
+                paths: vec![self.at("docs").into_os_string()],
+                lists: SourceLists::default(),
+            })
         }
     }
 

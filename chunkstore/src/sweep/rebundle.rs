@@ -3,7 +3,7 @@
 
 use super::needs::PARTS_MAX;
 use crate::error::Result;
-use crate::frame::{Decoder, Encoder};
+use crate::frame::{Decoder, Encoder, LEVEL};
 use crate::id::{ChunkId, ContentHash};
 use crate::keys::ContentKey;
 use crate::pack::{Class, PackList, PackWriter};
@@ -11,9 +11,6 @@ use crate::place::Place;
 use crate::smallfile::Part;
 use crate::store::Store;
 use std::collections::HashSet;
-
-/// What a backup compresses with unless told otherwise.
-const LEVEL: i32 = 3;
 
 pub(super) struct Rebundler<'a> {
     store: &'a Store,

@@ -2,6 +2,7 @@
 //! to clap, so that a bad value is a usage error before anything is opened.
 
 use jiff::Span;
+use service::backup::LEVEL;
 use service::catalogue::{Lang, group_by_error, unit_error};
 use service::facts::{GroupByError, GroupKey};
 use service::retain::Count;
@@ -48,7 +49,7 @@ pub fn count(text: &str) -> Result<Count, ValueError> {
 /// zstd's level by name or number.
 pub fn compression(text: &str) -> Result<i32, ValueError> {
     match text {
-        "auto" => Ok(3),
+        "auto" => Ok(LEVEL),
         "fastest" => Ok(1),
         "better" => Ok(9),
         "max" => Ok(19),

@@ -36,6 +36,7 @@ use crate::run::RunContext;
 use crate::trees;
 use crate::walk::{self, Sources, Walk};
 use assemble::{Assembler, Unless};
+pub use chunkstore::frame::LEVEL;
 use chunkstore::intake::Intake;
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
@@ -108,7 +109,7 @@ impl BackupOptions {
             parent: None,
             ignore: Ignore::default(),
             skip_if_unchanged: false,
-            level: 3,
+            level: LEVEL,
             checkpoint: Duration::from_secs(5 * 60),
             intakes: Vec::new(),
         }

@@ -14,7 +14,7 @@ use crate::platform::errno;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{SegmentRef, TreeWriter};
 use crate::trees;
-use chunkstore::frame::{Decoder, Encoder};
+use chunkstore::frame::{Decoder, Encoder, LEVEL};
 use chunkstore::index::Presence;
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
@@ -27,8 +27,6 @@ use std::collections::HashSet;
 pub const TAG: &str = "repaired";
 /// Lost paths that a report names.
 const LISTED: usize = 1000;
-/// Level of compression of what is stored again.
-const LEVEL: i32 = 3;
 
 /// A snapshot that lost something.
 #[derive(Clone, Debug, PartialEq, Eq)]

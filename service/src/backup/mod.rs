@@ -18,6 +18,7 @@ pub use destinations::FollowerReport;
 use engine::backup as run;
 pub use engine::backup::BackupReport;
 pub use engine::backup::Ignore;
+pub use engine::backup::LEVEL;
 pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
 use engine::manifest::Summary;
@@ -59,6 +60,30 @@ pub struct Request {
     pub also: Vec<String>,
     /// How long they may go on once it is saved.
     pub also_wait: Span,
+}
+
+impl Request {
+    /// A backup of this, and otherwise what is usual.
+    pub fn new(input: Input) -> Request {
+        Request {
+            input,
+            filter: FilterOptions::default(),
+            host: None,
+            tags: Vec::new(),
+            description: String::new(),
+            time: None,
+            dry_run: false,
+            force: false,
+            parent: None,
+            ignore: Ignore::default(),
+            skip_if_unchanged: false,
+            allow_empty: false,
+            read_special: false,
+            level: LEVEL,
+            also: Vec::new(),
+            also_wait: Span::new().hours(1),
+        }
+    }
 }
 
 /// What a backup did, here and at the replicas.

@@ -3,27 +3,20 @@
 use super::hooks::{self, Hook, HookInfo};
 use super::state::SetState;
 use super::{SetReport, SetRun, state};
-use crate::backup::LostFiles;
-use crate::backup::{self, FilterOptions, Ignore, Input, SourceLists};
+use crate::backup::{self, FilterOptions, Input, LostFiles, SourceLists};
 use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::history::journal::Journal;
-use crate::history::record::not_kept;
-use crate::history::record::{Recorded, Recorder};
+use crate::history::record::{Recorded, Recorder, not_kept};
 use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::resolve::RepositoryOptions;
 use crate::schedule::{DueRun, RunCause, slots};
 use crate::status::Status;
-use jiff::{Span, Timestamp};
+use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::PathBuf;
-
-/// zstd's level, as `backup` has it by default.
-const LEVEL: i32 = 3;
-/// How long the other destinations may go on once the first has the snapshot.
-const ALSO_WAIT_HOURS: i32 = 1;
 
 /// Why a run begins, and for which slot.
 pub(super) struct Plan {
@@ -244,30 +237,18 @@ impl SetRun<'_> {
     fn request(&self, also: &[String]) -> Result<backup::Request, Failure> {
         let set = self.set;
         Ok(backup::Request {
-            input: Input::Files {
-                paths: self.sources()?.into_iter().map(PathBuf::into_os_string).collect(),
-                lists: SourceLists::default(),
-            },
             filter: FilterOptions {
                 excludes: set.exclude.clone(),
                 exclude_extensions: set.exclude_extensions.clone(),
                 hidden: set.hidden.unwrap_or(true),
                 ..FilterOptions::default()
             },
-            host: None,
             tags: set.tags.clone(),
-            description: String::new(),
-            time: None,
-            dry_run: false,
-            force: false,
-            parent: None,
-            ignore: Ignore::default(),
-            skip_if_unchanged: false,
-            allow_empty: false,
-            read_special: false,
-            level: LEVEL,
             also: also.to_vec(),
-            also_wait: Span::new().hours(ALSO_WAIT_HOURS),
+            ..backup::Request::new(Input::Files {
+                paths: self.sources()?.into_iter().map(PathBuf::into_os_string).collect(),
+                lists: SourceLists::default(),
+            })
         })
     }
 
