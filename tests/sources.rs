@@ -322,7 +322,9 @@ fn a_young_file_stays_where_it_is() {
         };
         backup::run(&repo, &options, None, &Quiet).unwrap()
     };
-    fs::write(bench.source().join("a"), noise(1, 3000)).unwrap();
+    for (name, seed) in [("a", 1), ("other", 2)] {
+        fs::write(bench.source().join(name), noise(seed, 3000)).unwrap();
+    }
     let first = backup(machine::settled_now(), None);
     // Where content is stored is noted in the cache: now it is stored once more.
     bench.machine.lose_cache();
@@ -331,7 +333,7 @@ fn a_young_file_stays_where_it_is() {
     let second = backup(long_ago, Some(&first));
     assert_eq!(
         (second.summary.files_unmodified, second.summary.data_blobs),
-        (1, 1)
+        (2, 1)
     );
     let third = backup(Timestamp::now(), Some(&second));
     assert!(third.unchanged && third.snapshot.is_none(), "{:?}", third.summary);

@@ -197,8 +197,15 @@ impl Store {
     /// Reads `config` again, as the next to open the repository will.
     pub fn check_config(&self) -> Result<()> {
         let bytes = self.remote.get(&ObjectName::config(), cap::CONTROL)?;
-        config::clear(&bytes)?;
-        config::open(&bytes, self.id(), &self.keys.control.config).map(drop)
+        let clear = config::clear(&bytes);
+        match clear.and_then(|_| config::open(&bytes, self.id(), &self.keys.control.config)) {
+            Ok(_) => Ok(()),
+            // It never changes: what looks like a later version's was hurt.
+            Err(Error::NewerFormat(_)) if bytes != self.opened.config => {
+                Err(Error::corrupt(ObjectName::config(), Flaw::HeadDamaged))
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// The same once, if a kept copy was used: nobody shall rely on a repository that others can't open.
