@@ -138,7 +138,7 @@ impl Destinations {
                     self.leader = Some(one);
                     return Ok(opened);
                 }
-                Err(failure) if failure.status == Status::Network => {
+                Err(failure) if is_away(context, &one, &failure)? => {
                     if self.away.is_empty() && !self.left.is_empty() && place(context, &one)?.is_none() {
                         return Err(failure.with(Cause::FirstNeverReached));
                     }
@@ -188,6 +188,16 @@ impl Destination {
 
 fn place(context: &Context, one: &Destination) -> Result<Option<replicate::NotedPlace>, Failure> {
     Ok(replicate::noted_place(&context.dirs()?, &one.location.url))
+}
+
+/// Whether a destination may come back: it can't be reached, or its directory is gone where this machine found it before,
+/// as if a disk is not mounted.
+fn is_away(context: &Context, one: &Destination, failure: &Failure) -> Result<bool, Failure> {
+    Ok(match failure.status {
+        Status::Network => true,
+        Status::NoRepository => place(context, one)?.is_some(),
+        _ => false,
+    })
 }
 
 /// What opens the repository that the command is about opens its replicas.
