@@ -51,7 +51,7 @@ impl Http {
             let identity = reqwest::Identity::from_pem(&file(path)?);
             builder = builder.identity(identity.map_err(|e| unusable("cert", &e))?);
         }
-        if let Some(url) = address.get("proxy") {
+        if let Some(url) = address.get("proxy").or(link.proxy.as_deref()) {
             builder = builder.proxy(reqwest::Proxy::all(url).map_err(|e| unusable("proxy", &e))?);
         }
         let client = builder.build();
