@@ -452,7 +452,6 @@ fn a_machine_that_has_just_woken_up_waits_for_the_network() {
         .home
         .write(file, text.replace("127.0.0.1:9", &format!("127.0.0.1:{port}")));
     laptop.far();
-    fs::remove_file(laptop.home.path("docs/letter")).unwrap();
     fs::remove_file(laptop.home.path(".local/state/dedup/runs/sets/docs.json")).unwrap();
     laptop.routes("");
     let mut child = laptop.start(&["run", "--due"]);
@@ -462,6 +461,7 @@ fn a_machine_that_has_just_woken_up_waits_for_the_network() {
     laptop.routes("wlan0");
     listener.set_nonblocking(false).unwrap();
     assert!(serve_one(listener).contains("/repo"));
+    child.kill().unwrap();
     child.wait().unwrap();
     // Whoever waits can be stopped.
     laptop.routes("");

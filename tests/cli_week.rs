@@ -137,56 +137,34 @@ fn moments(rows: &[Value], field: &str) -> Vec<String> {
 fn check_history(week: &Week) {
     let mut rows = history(&week.home);
     rows.reverse();
+    let told: Vec<(String, String, String)> = rows
+        .iter()
+        .zip(moments(&rows, "start"))
+        .map(|(row, at)| (at, string(row, "status"), string(row, "cause")))
+        .collect();
+    let told: Vec<(&str, &str, &str)> = told.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
     assert_eq!(
-        words(&rows, "status"),
+        told,
         [
-            "completed",
-            "incomplete",
-            "incomplete",
-            "completed",
-            "completed",
-            "completed",
-            "not run",
-            "not run",
-            "completed",
-            "completed"
-        ],
-        "{rows:#?}"
-    );
-    assert_eq!(
-        words(&rows, "cause"),
-        [
-            "regular", "regular", "retry", "retry", "catch-up", "regular", "regular", "catch-up", "catch-up",
-            "regular"
-        ]
-    );
-    assert_eq!(
-        moments(&rows, "start"),
-        [
-            "07 12", "08 12", "08 13", "08 14", "10 08", "10 12", "11 12", "13 21", "13 21", "14 12"
+            ("07 12", "completed", "regular"),
+            ("08 12", "incomplete", "regular"),
+            ("08 13", "incomplete", "retry"),
+            ("08 14", "completed", "retry"),
+            ("10 08", "completed", "catch-up"),
+            ("10 12", "completed", "regular"),
+            ("11 12", "not run", "regular"),
+            ("13 21", "completed", "catch-up"),
+            ("14 12", "completed", "regular"),
         ]
     );
     let reasons = words(&rows, "reason");
     assert_eq!(reasons[1..3], ["no repository", "no repository"]);
     assert!(string(&rows[6], "message").contains("battery is at 15%"));
-    assert!(
-        string(&rows[7], "message").contains("2 runs missed"),
-        "{}",
-        rows[7]
-    );
     assert_eq!(week.home.snapshots().len(), 6);
     let soft = week.codes.values().filter(|code| **code == 4).count();
-    assert!(
-        soft > 50,
-        "every tick says that it is held back: {:?}",
-        week.codes
-    );
-    let hard: Vec<&String> = week
-        .codes
-        .iter()
-        .filter(|(_, code)| **code != 4)
-        .map(|(at, _)| at)
-        .collect();
+    assert!(soft > 50, "every tick says that it is held back: {:?}", week.codes);
+    let hard = week.codes.iter().filter(|(_, code)| **code != 4);
+    let hard: Vec<&str> = hard.map(|(at, _)| at.as_str()).collect();
     assert_eq!(hard, ["08 12:30", "08 13:30"]);
 }
 
@@ -224,7 +202,7 @@ fn a_week() {
         &[
             "backup of docs incomplete (no repository)",
             "backup of docs works again",
-            "no backup of docs",
+            "no backup of docs since 2026-12-10 12:30",
             "backup of docs works again",
         ],
     );
@@ -232,9 +210,9 @@ fn a_week() {
         &subjects(&japanese),
         &[
             "docs のバックアップ: 未完了 (リポジトリーなし)",
-            "docs のバックアップ",
-            "docs",
-            "docs のバックアップ",
+            "docs のバックアップが回復しました",
+            "docs は 2026-12-10 12:30 からバックアップされていません",
+            "docs のバックアップが回復しました",
         ],
     );
     for (week, lang, success) in [(&weeks[0], "en", "completed"), (&weeks[1], "ja", "完了")] {
@@ -245,16 +223,17 @@ fn a_week() {
         );
         let listed = week.run(&["--lang", lang, "history"]).ends(0).out;
         let held = if lang == "ja" { "未実行" } else { "not run" };
-        assert_eq!(listed.matches(held).count(), 2, "{listed}");
+        assert_eq!(listed.matches(held).count(), 1, "{listed}");
         let status = week.run(&["status", "--json"]).ends(0).summary();
         let set = &status["sets"][0];
         assert_eq!(
             (&set["last_status"], &set["overdue"]),
             (&json!("completed"), &json!(false))
         );
-        assert_eq!(set["last_success"], json!("2026-12-14T03:30:00Z"));
+        let success: Timestamp = string(set, "last_success").parse().unwrap();
+        let due: Timestamp = "2026-12-14T03:30:00Z".parse().unwrap();
+        assert!((0..60).contains(&success.duration_since(due).as_secs()), "{success}");
         let metrics = fs::read_to_string(week.home.path("dedup.prom")).unwrap();
-        let success: Timestamp = "2026-12-14T03:30:00Z".parse().unwrap();
         assert!(metrics.contains(&success.as_second().to_string()), "{metrics}");
     }
 }

@@ -3,6 +3,7 @@
 use super::address::Address;
 use crate::cancel::CancelToken;
 use parking_lot::Mutex;
+use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,14 +62,23 @@ impl Bandwidth {
 }
 
 /// What remotes on a network are opened with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Link {
     pub bandwidth: Bandwidth,
     /// For servers in the local network, if they have limits of their own.
     pub local: Option<Bandwidth>,
-    /// The HTTP proxy of remotes whose address names none.
+    /// The HTTP proxy of remotes whose address names none; it may hold a password.
     pub proxy: Option<String>,
     pub cancel: CancelToken,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("bandwidth", &self.bandwidth)
+            .field("cancel", &self.cancel)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Link {

@@ -100,7 +100,7 @@ mod tests {
             Ok(())
         };
         install(&text, &call).unwrap();
-        let bytes = seen.into_inner();
+        let bytes = seen.take();
         assert_eq!(bytes[..2], [0xff, 0xfe]);
         let units: Vec<u16> = bytes
             .chunks(2)
