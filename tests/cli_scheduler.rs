@@ -172,7 +172,7 @@ systemctl --user is-active dedup.timer >"$HOME/active"
 systemctl --user start --wait dedup.service || true
 systemctl --user show dedup.service -p Result -p ExecMainStatus -p Nice >"$HOME/result"
 "$DEDUP" schedule remove >"$HOME/removed"
-systemctl --user list-unit-files --no-legend 'dedup*' >"$HOME/left"
+systemctl --user list-unit-files --no-legend 'dedup*' >"$HOME/left" || true
 "$DEDUP" schedule remove >>"$HOME/removed"
 "#;
 

@@ -15,6 +15,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+/// Signals are caught once: to a second registration, the first one's flag would look like a second signal.
+static CAUGHT: AtomicBool = AtomicBool::new(false);
 static STATUS: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// From now on SIGUSR1 does not end the process, nor does a file that would grow beyond the limit on file sizes: the write
@@ -29,6 +31,9 @@ pub fn outlive() -> io::Result<()> {
 /// From now on the first signal only sets a flag, so whoever calls this must ask [`interrupted`]. Not before secrets
 /// were read: a prompt is left by Ctrl-C.
 pub fn catch() -> Result<(), Failure> {
+    if CAUGHT.swap(true, Relaxed) {
+        return Ok(());
+    }
     let failed = |e: io::Error| Cause::CannotWatchSignals { why: e.into() };
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // In this order: the second signal finds the flag set by the first.

@@ -9,7 +9,7 @@ use service::units::parse_span;
 #[command(group = clap::ArgGroup::new("which").required(true).args(["sets", "all", "due"]))]
 #[command(
     after_help = "Sets are the tables [sets.NAME] of dedup.toml (docs/running.md). Exit code 4: a run is held back by \
-    a pause or by run-before; 11: the set is running already."
+    a pause, by [limits] or by run-before; 11: the set is running already."
 )]
 pub struct RunArgs {
     /// Sets to run now

@@ -42,9 +42,13 @@ impl<'a> Awaiting<'a> {
         waiting
     }
 
-    /// Does something that needs the network; again while it is not reached and there was none at first.
+    /// Does something that needs the network, unless the run was cancelled meanwhile; again while it is not reached and
+    /// there was none at first.
     pub fn tried<T>(&self, mut work: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
         loop {
+            if self.cancel.is_cancelled() {
+                return Err(engine::Error::Interrupted.into());
+            }
             match work() {
                 Err(failure) if failure.status == Status::Network && self.has_waited => {
                     if !self.pause(PAUSE) {
@@ -128,6 +132,8 @@ mod tests {
         assert_eq!(done.unwrap_err().status, Status::Network);
         cancel.cancel();
         let end = Instant::now() + Duration::from_secs(3600);
-        Awaiting::by(end, &cancel, &|| false);
+        let awaiting = Awaiting::by(end, &cancel, &|| false);
+        let done: Result<(), Failure> = awaiting.tried(|| Err(away()));
+        assert_eq!(done.unwrap_err().status, Status::Interrupted);
     }
 }

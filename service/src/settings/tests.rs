@@ -343,7 +343,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "[maintenance]\nlight='1d'",
-            ":2:1: 'maintenance' is not supported yet",
+            ":1:2: 'maintenance' is not supported yet",
         ),
         (
             &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\nmax-generations=3"),
