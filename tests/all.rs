@@ -57,4 +57,5 @@ mod simulated;
 mod slots;
 mod sources;
 mod supply;
+mod unreadable;
 mod upgrades;
