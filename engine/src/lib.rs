@@ -38,6 +38,7 @@ pub mod tar;
 pub mod tree;
 pub mod trees;
 pub mod units;
+pub mod usage;
 pub mod walk;
 pub mod when;
 

@@ -5,6 +5,7 @@ use crate::catalogue::Lang;
 use crate::env::Env;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
+use crate::log::Log;
 use crate::machine;
 use crate::resolve::{self, Location, RepositoryOptions};
 use crate::secret::{self, PasswordPrompt, SecretSource};
@@ -14,8 +15,9 @@ use engine::repo::Repo;
 use engine::run::{Bandwidth, CancelToken, Link, LocalDirs, RunContext};
 use engine::{Error, StoreError, cache, key};
 use jiff::Zoned;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
 /// How often a password is asked for.
@@ -30,7 +32,10 @@ pub struct Context {
     pub now: Zoned,
     /// The language that was asked for; otherwise settings and locale decide.
     pub lang: Option<Lang>,
+    /// The settings file is of no use, and the settings are the defaults: for who says so, and what else is wrong.
+    pub unusable_settings: Option<Failure>,
     local: OnceLock<LocalFiles>,
+    log: OnceLock<Log>,
     link: Link,
 }
 
@@ -55,10 +60,13 @@ impl Context {
             options,
             now,
             lang: None,
+            unusable_settings: None,
             local: OnceLock::new(),
+            log: OnceLock::new(),
             link: Link {
                 bandwidth: Bandwidth::unlimited(),
                 cancel,
+                ..Link::default()
             },
         }
     }
@@ -108,9 +116,28 @@ impl Context {
         })
     }
 
+    /// The same for what adds data to repositories: none of them grows beyond its quota.
+    pub fn run_within_quotas(&self) -> Result<RunContext, Failure> {
+        let mut run = self.run()?;
+        let mut quotas = BTreeMap::new();
+        for remote in &self.settings.remotes {
+            if let Some(quota) = remote.quota {
+                quotas.insert(remote.url.clone(), quota);
+                quotas.insert(resolve::absolute(&remote.url)?, quota);
+            }
+        }
+        run.link.quotas = Arc::new(quotas);
+        Ok(run)
+    }
+
     /// Ends what is done from here, at its next safe point.
     pub fn cancel(&self) -> &CancelToken {
         &self.link.cancel
+    }
+
+    /// Where this machine's log is written.
+    pub fn log(&self) -> &Log {
+        self.log.get_or_init(|| Log::of(self))
     }
 
     /// How much may be sent and received.
@@ -131,6 +158,14 @@ impl Context {
     /// The repository that was asked for.
     pub fn location(&self) -> Result<Location, Failure> {
         resolve::location(&self.options, &self.env, &self.settings)
+    }
+
+    /// What the repository that was asked for is called: the remote's name, or its URL without passwords.
+    pub fn repository_name(&self) -> Option<String> {
+        // Which one it is says the job, if that is wrong.
+        let url = self.location().ok()?.url;
+        let named = self.settings.remotes.iter().find(|remote| remote.url == url);
+        Some(named.map_or_else(|| engine::repo::shown(&url), |remote| remote.name.clone()))
     }
 
     /// A remote beside it, by name or URL.

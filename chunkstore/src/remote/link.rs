@@ -1,7 +1,8 @@
-//! The network as one run uses it: its bandwidth, and the token that cancels it.
+//! Storage as one run uses it: its bandwidth, its quotas, and the token that cancels it.
 
 use crate::cancel::CancelToken;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,11 +59,13 @@ impl Bandwidth {
     }
 }
 
-/// What remotes on a network are opened with.
+/// What remotes are opened with.
 #[derive(Clone, Debug, Default)]
 pub struct Link {
     pub bandwidth: Bandwidth,
     pub cancel: CancelToken,
+    /// The most that a repository may take up in bytes, by its URL.
+    pub quotas: Arc<BTreeMap<String, u64>>,
 }
 
 impl Link {

@@ -14,6 +14,7 @@ mod progress;
 mod questions;
 pub mod report;
 mod system;
+mod update;
 mod values;
 mod warnings;
 mod words;
@@ -33,6 +34,7 @@ pub use progress::{
 };
 pub use questions::Question;
 pub use system::SystemError;
+pub use update::UpdateFault;
 pub use values::{
     group_by_error, measured_run, period_name, policy_error, reason, unit_error, weakness, when_error,
 };

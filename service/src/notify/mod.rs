@@ -3,6 +3,7 @@
 //! ```text
 //! notify/sets/NAME.json     what has been said of a set
 //! notify/queue/ID.json      a message that waits, for one recipient
+//! notify/usage.json         the month in which usage was last said
 //! notify/channels.json      what went wrong when the channels were last tried
 //! notify/lock               held while the queue is sent
 //! ```
@@ -34,9 +35,10 @@ use crate::runs::{SetReport, state};
 use crate::schedule::RunCause;
 use crate::settings::values::Language;
 use crate::status::Status;
+use crate::usage;
 use channel::ChannelKind;
 use engine::run::LocalDirs;
-use event::{Ending, Event, Told};
+use event::{Ending, Event, Told, UsedByRemote};
 use queue::Queue;
 
 /// Language of what is sent: `--lang`, or the settings', or that of the locale. A scheduler's environment often has none.
@@ -97,6 +99,10 @@ pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, report: &SetReport,
 /// What the scheduler's look finds: sets that are overdue, and messages that wait.
 pub(crate) fn tick(context: &Context, dirs: &LocalDirs, face: &dyn Face) {
     let notify = &context.settings.notify;
+    if notify.monthly_usage && channel::any_message(context) && event::is_time_for_usage(dirs, &context.now) {
+        let remotes = used_by_remotes(context, dirs);
+        say(context, dirs, &Event::Usage { remotes }, face);
+    }
     if let Some(after) = &notify.overdue_after
         && channel::any_message(context)
     {
@@ -116,6 +122,21 @@ pub(crate) fn tick(context: &Context, dirs: &LocalDirs, face: &dyn Face) {
         }
     }
     send_waiting(context, dirs);
+}
+
+/// As last measured: a look contacts nobody.
+fn used_by_remotes(context: &Context, dirs: &LocalDirs) -> Vec<UsedByRemote> {
+    let remotes = context.settings.remotes.iter().map(|remote| {
+        let note = usage::noted(dirs, remote);
+        UsedByRemote {
+            name: remote.name.clone(),
+            used: note.used(),
+            quota: remote.quota,
+            growth_per_week: note.growth_per_week(),
+            full_at: usage::full_at(remote, &note),
+        }
+    });
+    remotes.collect()
 }
 
 /// Skips are rows of the history, and what somebody stopped or could not start is known to them.
