@@ -130,10 +130,9 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
 fn note(terminal: &Terminal, done: &Result<Status, Failure>) {
     let log = terminal.context.log();
     // Options and paths are nobody's business.
-    let command = std::env::args().skip(1).find(|arg| {
-        let known = args::parser();
-        known.get_subcommands().any(|one| one.get_name() == arg)
-    });
+    let known = args::parser();
+    let mut given = std::env::args_os().skip(1);
+    let command = given.find_map(|arg| known.find_subcommand(&arg).map(|one| one.get_name().to_string()));
     let fields = serde_json::json!({ "command": command });
     match done {
         Ok(status) => {

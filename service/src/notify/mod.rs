@@ -31,6 +31,7 @@ use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::history::journal::Journal;
 use crate::history::problems::ProblemRow;
+use crate::log::LogLevel;
 use crate::runs::{SetReport, state};
 use crate::schedule::RunCause;
 use crate::settings::values::Language;
@@ -40,6 +41,7 @@ use channel::ChannelKind;
 use engine::run::LocalDirs;
 use event::{Ending, Event, Told, UsedByRemote};
 use queue::Queue;
+use serde_json::json;
 
 /// Language of what is sent: `--lang`, or the settings', or that of the locale. A scheduler's environment often has none.
 pub fn language(context: &Context) -> Lang {
@@ -57,7 +59,7 @@ pub fn language(context: &Context) -> Lang {
 pub(crate) fn run_begins(context: &Context, set: &str, face: &dyn Face) {
     if let Some(ping) = channel::ping(context) {
         let done = ping.ping(set, web::Ping::Start, String::new());
-        warn_unsent(face, ChannelKind::Ping.word(), done, false);
+        warn_unsent((context, face), ChannelKind::Ping.word(), done, false);
     }
 }
 
@@ -66,7 +68,7 @@ pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, report: &SetReport,
     if report.row.is_some()
         && let Some(done) = prometheus::write(context, dirs)
     {
-        warn_unsent(face, ChannelKind::Prometheus.word(), done, false);
+        warn_unsent((context, face), ChannelKind::Prometheus.word(), done, false);
     }
     if !is_of_interest(report) {
         return;
@@ -79,7 +81,7 @@ pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, report: &SetReport,
             _ => web::Ping::Failure,
         };
         let done = ping.ping(&report.set, kind, text);
-        warn_unsent(face, ChannelKind::Ping.word(), done, false);
+        warn_unsent((context, face), ChannelKind::Ping.word(), done, false);
     }
     let mut told = event::load(dirs, &report.set);
     let before = told.clone();
@@ -188,10 +190,10 @@ fn say(context: &Context, dirs: &LocalDirs, event: &Event, face: &dyn Face) {
         let done = one
             .send(&message)
             .map_err(|unsent| format!("{}; {why}", unsent.why));
-        warn_unsent(face, &one.address().name(), done, false);
+        warn_unsent((context, face), &one.address().name(), done, false);
     }
     for unsent in queue.send(&outgoing, context.now.timestamp(), true) {
-        warn_unsent(face, &unsent.name, Err(unsent.why), true);
+        warn_unsent((context, face), &unsent.name, Err(unsent.why), true);
     }
 }
 
@@ -211,8 +213,10 @@ fn save(dirs: &LocalDirs, set: &str, told: &Told, face: &dyn Face) {
     }
 }
 
-fn warn_unsent(face: &dyn Face, channel: &str, done: Result<(), String>, waits: bool) {
+fn warn_unsent((context, face): (&Context, &dyn Face), channel: &str, done: Result<(), String>, waits: bool) {
     if let Err(why) = done {
+        let fields = json!({ "channel": channel, "why": why, "waits": waits });
+        context.log().add(LogLevel::Warning, "message-not-sent", fields);
         let channel = channel.to_string();
         warn(face, &SetupWarning::NotSent { channel, why, waits });
     }
