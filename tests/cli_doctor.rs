@@ -436,7 +436,7 @@ fn changes_are_in_the_history() {
     ];
     assert_eq!(kinds, want);
     assert!(
-        rows.iter().skip(0).take(6).all(|row| row["repository"] == "main"),
+        rows.iter().take(6).all(|row| row["repository"] == "main"),
         "{rows:?}"
     );
     let added = home.ok(&["history", "--kind", "key add", "--json"]).objects();

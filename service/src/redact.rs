@@ -2,6 +2,7 @@
 //! they stand, and what looks like a secret: passwords and query values in URLs, and values of names such as `token=`.
 
 use crate::context::Context;
+use crate::env::Env;
 use crate::secret::SecretSource;
 use crate::settings::Settings;
 use std::collections::BTreeSet;
@@ -47,6 +48,8 @@ const PLAIN_QUERY: [&str; 6] = [
 ];
 /// Secrets that are so short are taken out only where they stand alone: as part of words they are anything.
 const SHORT: usize = 6;
+/// A word of letters and digits that is as long may be a token.
+const TOKEN: usize = 12;
 /// A secret file that is larger is none.
 const FILE_MAX: u64 = 4096;
 
@@ -63,12 +66,13 @@ impl Redactor {
     pub fn of(context: &Context) -> Redactor {
         let mut known = Known::default();
         known.environment(context);
-        known.settings(&context.settings);
+        known.files_of_environment(context);
+        known.settings(&context.settings, &context.env);
         let options = &context.options;
         known.add_text(options.password_command.as_deref());
         let files = [&options.password_file, &options.recovery_phrase_file];
         for file in files.into_iter().flatten() {
-            known.first_line_of(Path::new(file));
+            known.first_line_in(file, &context.env);
         }
         known.redactor()
     }
@@ -244,41 +248,52 @@ impl Known {
             let name = name.to_string_lossy();
             if is_secret_name(&name) {
                 self.add(&value.to_string_lossy());
-            } else if name.ends_with("PASSWORD_FILE") {
-                self.first_line_of(Path::new(value));
             }
             self.url(&value.to_string_lossy());
         }
     }
 
-    fn settings(&mut self, settings: &Settings) {
+    fn files_of_environment(&mut self, context: &Context) {
+        for (name, value) in context.env.all() {
+            if name.to_string_lossy().ends_with("PASSWORD_FILE") {
+                self.first_line_in(value, &context.env);
+            }
+        }
+    }
+
+    fn settings(&mut self, settings: &Settings, env: &Env) {
         for remote in &settings.remotes {
             self.url(&remote.url);
             for key in &remote.keys {
                 match key {
                     SecretSource::Password(password) => self.add(password.expose()),
                     SecretSource::PasswordFile(path) | SecretSource::PhraseFile(path) => {
-                        self.first_line_of(path)
+                        self.first_line_in(path.as_os_str(), env)
                     }
-                    SecretSource::PasswordCommand(command) => self.add_text(Some(command)),
+                    SecretSource::PasswordCommand(command) => self.command(&command.to_string_lossy()),
                     SecretSource::PasswordFd(_) | SecretSource::KeyFile(_) | SecretSource::Prompt => {}
                 }
             }
         }
         for (_, set) in &settings.sets.0 {
             let hooks = [&set.run_before, &set.run_after, &set.run_failed, &set.run_finally];
-            hooks.into_iter().flatten().for_each(|hook| self.add(hook));
+            hooks.into_iter().flatten().for_each(|hook| self.command(hook));
         }
         let notify = &settings.notify;
         let urls = [
             notify.webhook.as_ref().map(|table| &table.url.0),
             notify.ping.as_ref().map(|table| &table.url.0),
+            settings.update.url.as_ref().map(|url| &url.0),
         ];
         for url in urls.into_iter().flatten() {
-            // All of it gives access but the host.
+            // All of it gives access but the host, also in parts: a name may be put into it.
             let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
             if let Some((_, path)) = rest.split_once('/') {
                 self.add(path);
+                let parts = path.split(['/', '?', '&', '=', '{', '}']);
+                parts
+                    .filter(|part| part.len() >= SHORT)
+                    .for_each(|part| self.add(part));
             }
             self.url(url);
         }
@@ -288,9 +303,21 @@ impl Known {
         if let Some(mail) = &notify.mail {
             self.add(mail.user.as_deref().unwrap_or_default());
             if let Some(file) = &mail.password_file {
-                self.first_line_of(Path::new(&file.to_string()));
+                self.first_line_in(OsStr::new(&file.to_string()), env);
             }
         }
+    }
+
+    /// A command, and what in it looks like a token: it may print that.
+    fn command(&mut self, command: &str) {
+        self.add(command);
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let is_token = |part: &&str| {
+            let has = |of: fn(&char) -> bool| part.chars().any(|c| of(&c));
+            part.len() >= TOKEN && has(char::is_ascii_digit) && has(char::is_ascii_alphabetic)
+        };
+        let parts = command.split(|c: char| !is_part(c)).filter(is_token);
+        parts.for_each(|part| self.add(part));
     }
 
     /// The password and the query values of a URL.
@@ -310,9 +337,19 @@ impl Known {
         }
     }
 
-    /// What can't be read can't be shown either.
+    fn first_line_in(&mut self, path: &OsStr, env: &Env) {
+        // What can't be expanded can't be read.
+        if let Ok(path) = env.expand(path) {
+            self.first_line_of(&path);
+        }
+    }
+
+    /// What can't be read can't be shown either. A pipe is left to whom it is for.
     fn first_line_of(&mut self, path: &Path) {
         use std::io::Read;
+        if !path.is_file() {
+            return;
+        }
         let mut text = String::new();
         let read = std::fs::File::open(path).and_then(|file| file.take(FILE_MAX).read_to_string(&mut text));
         if read.is_ok() {
