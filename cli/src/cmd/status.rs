@@ -126,7 +126,7 @@ fn all_hosts(terminal: &Terminal) -> Result<Status, Failure> {
         out.object(&json!({ "message_type": "summary", "hosts": report.hosts.len() }));
     } else if report.hosts.is_empty() {
         if terminal.talks() {
-            out.line(&report::no_snapshots(terminal.lang));
+            out.line(&service::catalogue::report::status::no_snapshots(terminal.lang));
         }
     } else {
         out.line(running::hosts(terminal.lang, &report.hosts, now).trim_end());

@@ -4,6 +4,7 @@ use super::text::{self, grouped};
 use jiff::Timestamp;
 use service::catalogue::report::runs::{self as say, Field, row_status, what};
 use service::catalogue::report::space::per_week;
+use service::catalogue::report::status;
 use service::catalogue::{Lang, Noun, count};
 use service::history::{HistoryRow, files::FileStatus};
 use service::hosts::HostStatus;
@@ -191,10 +192,10 @@ pub fn remotes(lang: Lang, remotes: &[RemoteStatus<'_>]) -> String {
             day(one.full_at),
             day(one.proofs.check),
             day(one.proofs.restore),
-            say::asked(lang, one.asked, one.failure.as_ref()),
+            status::asked(lang, one.asked, one.failure.as_ref()),
         ]
     });
-    let head = say::remote_columns(lang);
+    let head = status::remote_columns(lang);
     text::table(&head, &[2, 3], &cells.collect::<Vec<_>>())
 }
 
@@ -203,20 +204,20 @@ pub fn hosts(lang: Lang, hosts: &[HostStatus], now: Timestamp) -> String {
     let cells = hosts.iter().map(|one| {
         let mark = if one.is_complete() { "+" } else { "!" };
         let host = match one.is_here {
-            true => say::here(lang, &escape(one.host.as_bytes())),
+            true => status::here(lang, &escape(one.host.as_bytes())),
             false => escape(one.host.as_bytes()),
         };
         vec![
             mark.to_string(),
             host,
             text::time(one.newest),
-            say::age(lang, now.duration_since(one.newest)),
-            say::whole(lang, one.partial, one.errors),
+            status::age(lang, now.duration_since(one.newest)),
+            status::whole(lang, one.partial, one.errors),
             grouped(one.snapshots),
             escape(one.repository.as_bytes()),
             text::paths(&one.paths),
         ]
     });
-    let head = say::host_columns(lang);
+    let head = status::host_columns(lang);
     text::table(&head, &[5], &cells.collect::<Vec<_>>())
 }

@@ -38,13 +38,13 @@ fn what(lang: Lang, found: &Diagnosis) -> String {
         | Diagnosis::Ticking { .. }
         | Diagnosis::NotTicking { .. }
         | Diagnosis::Paused { .. }
-        | Diagnosis::SetIsFine { .. }
-        | Diagnosis::SetNeverRan
-        | Diagnosis::SetOverdue { .. }
-        | Diagnosis::SetFailed { .. }
         | Diagnosis::MessagesGo { .. }
         | Diagnosis::NoMessages
         | Diagnosis::MessagesWait { .. } => of_runs(lang, found),
+        Diagnosis::SetIsFine { .. }
+        | Diagnosis::SetNeverRan
+        | Diagnosis::SetOverdue { .. }
+        | Diagnosis::SetFailed { .. } => of_set(lang, found),
         Diagnosis::Space { disk } | Diagnosis::SpaceLow { disk } | Diagnosis::SpaceOut { disk } => {
             room(lang, *disk)
         }
@@ -66,6 +66,13 @@ fn what(lang: Lang, found: &Diagnosis) -> String {
                 "今の増え方では {at} にいっぱいになります"
             )
         }
+        Diagnosis::SnapshotsThere { .. }
+        | Diagnosis::SnapshotsGone { .. }
+        | Diagnosis::SnapshotsUnreadable { .. }
+        | Diagnosis::Checked { .. }
+        | Diagnosis::CheckedLongAgo { .. }
+        | Diagnosis::Restored { .. }
+        | Diagnosis::RestoredLongAgo { .. } => of_snapshots(lang, found),
         _ => of_remote(lang, found),
     }
 }
@@ -198,6 +205,28 @@ fn of_runs(lang: Lang, found: &Diagnosis) -> String {
             )
         }
         Diagnosis::Paused { until } => super::runs::paused(lang, *until),
+        Diagnosis::MessagesGo { channels } => {
+            let channels = count(lang, *channels, Noun::Channel);
+            say!(
+                lang,
+                "failures are reported by {channels}",
+                "失敗は{channels}で通知します"
+            )
+        }
+        Diagnosis::MessagesWait { messages } => {
+            let messages = count(lang, *messages, Noun::Message);
+            say!(lang, "not sent yet: {messages}", "未送信の{messages}があります")
+        }
+        _ => say!(
+            lang,
+            "nobody hears of a backup that fails",
+            "バックアップが失敗しても、誰にも通知しません"
+        ),
+    }
+}
+
+fn of_set(lang: Lang, found: &Diagnosis) -> String {
+    match found {
         Diagnosis::SetIsFine { last_success } => {
             let at = time(*last_success);
             say!(
@@ -206,7 +235,6 @@ fn of_runs(lang: Lang, found: &Diagnosis) -> String {
                 "最後に完了したバックアップ: {at}"
             )
         }
-        Diagnosis::SetNeverRan => say!(lang, "never ran", "まだ実行していません"),
         Diagnosis::SetOverdue { last_success } => {
             let at = match last_success {
                 Some(at) => time(*at),
@@ -226,23 +254,7 @@ fn of_runs(lang: Lang, found: &Diagnosis) -> String {
                 "前回の実行は完了していません: {status}"
             )
         }
-        Diagnosis::MessagesGo { channels } => {
-            let channels = count(lang, *channels, Noun::Channel);
-            say!(
-                lang,
-                "failures are reported by {channels}",
-                "失敗は{channels}で通知します"
-            )
-        }
-        Diagnosis::MessagesWait { messages } => {
-            let messages = count(lang, *messages, Noun::Message);
-            say!(lang, "not sent yet: {messages}", "未送信の{messages}があります")
-        }
-        _ => say!(
-            lang,
-            "nobody hears of a backup that fails",
-            "バックアップが失敗しても、誰にも通知しません"
-        ),
+        _ => say!(lang, "never ran", "まだ実行していません"),
     }
 }
 
@@ -282,6 +294,17 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
             let slots = count(lang, *slots, Noun::Key);
             say!(lang, "damaged: {slots}", "破損した{slots}があります")
         }
+        _ => say!(
+            lang,
+            "it can be reached, and opened without anybody",
+            "接続でき、人がいなくても開けます"
+        ),
+    }
+}
+
+fn of_snapshots(lang: Lang, found: &Diagnosis) -> String {
+    let snapshots = |n: u64| count(lang, n, Noun::Snapshot);
+    match found {
         Diagnosis::SnapshotsThere { snapshots: n, newest } => {
             let n = snapshots(*n);
             match newest {
@@ -311,11 +334,7 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
             say!(lang, "last restore: {at}", "最後の復元: {at}")
         }
         Diagnosis::RestoredLongAgo { at } => proof(lang, *at, "restore", "復元"),
-        _ => say!(
-            lang,
-            "it can be reached, and opened without anybody",
-            "接続でき、人がいなくても開けます"
-        ),
+        _ => String::new(),
     }
 }
 

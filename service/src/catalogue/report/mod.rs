@@ -13,6 +13,7 @@ pub mod retention;
 pub mod runs;
 pub mod snapshots;
 pub mod space;
+pub mod status;
 
 use super::{Lang, say};
 
