@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod forget;
+pub mod init;
 pub mod keys;
 pub mod program;
 pub mod remotes;
@@ -15,6 +16,7 @@ pub mod values;
 pub use backup::BackupArgs;
 use clap::{Arg, ArgAction, Args, CommandFactory, Id, Parser, Subcommand, ValueEnum};
 pub use forget::ForgetArgs;
+pub use init::{Chunker, InitArgs};
 use jiff::Span;
 pub use keys::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
 pub use program::{BenchArgs, CacheCommand, CompletionsArgs, HelpArgs, StatsArgs, StatsMode};
@@ -148,8 +150,12 @@ pub enum Command {
     Backup(Box<BackupArgs>),
     /// Run configured sets: by name, all, or those that are due
     Run(runs::RunArgs),
-    /// Show each set's last and next run, and what is overdue; opens no repository
-    Status,
+    /// Show each set's last and next run, what is overdue, and what the destinations take up
+    Status(runs::StatusArgs),
+    /// Check whether backups can be relied on, and say what to do if not
+    Doctor,
+    /// Write a ZIP of logs, settings and history for somebody who looks for a fault; secrets are blanked
+    SupportBundle(program::SupportBundleArgs),
     /// Manage sets
     #[command(subcommand)]
     Set(runs::SetCommand),
@@ -224,7 +230,9 @@ pub enum Command {
     #[command(hide = true)]
     Unlock,
     /// Print the version
-    Version,
+    Version(program::VersionArgs),
+    /// Print the version and the licences of what this program is built from
+    About,
     /// Explain a command, 'env' or 'exit-codes'
     Help(HelpArgs),
 }
@@ -235,35 +243,19 @@ const AGENT_HELP: &str = "Start it with your session, or let a supervisor keep i
 impl Command {
     /// It must work whatever is wrong with the settings: it uses none, and helps to put them right.
     pub fn only_explains(&self) -> bool {
-        matches!(
-            self,
-            Command::Help(_) | Command::Version | Command::Completions(_)
-        )
+        match self {
+            Command::Version(args) => !args.check,
+            command => matches!(
+                command,
+                Command::Help(_) | Command::About | Command::Completions(_)
+            ),
+        }
     }
-}
 
-#[derive(Args, Clone, Debug)]
-pub struct InitArgs {
-    /// Create no recovery phrase: without the password or key file nothing can be restored
-    #[arg(long)]
-    pub no_recovery: bool,
-    /// With --json: create a recovery phrase and print it (by default it isn't, as the output of programs is often kept)
-    #[arg(long, requires = "json", conflicts_with = "no_recovery")]
-    pub print_recovery_phrase: bool,
-    /// How files are cut into chunks; it can't be changed later
-    #[arg(long, value_enum, default_value_t = Chunker::Default)]
-    pub chunker: Chunker,
-    /// Store this much parity with each pack, such as 5%; damage of up to that share can be repaired
-    #[arg(long, value_name = "N%", value_parser = repair::percent)]
-    pub parity: Option<u8>,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Chunker {
-    /// 128 KiB to 2 MiB, about 512 KiB
-    Default,
-    /// 16 to 256 KiB, about 64 KiB: for databases and disk images; more memory and requests
-    Fine,
+    /// It finds out what is wrong, and so goes on without the settings if they are of no use.
+    pub fn diagnoses(&self) -> bool {
+        matches!(self, Command::Doctor | Command::SupportBundle(_))
+    }
 }
 
 #[derive(Args, Clone, Debug)]

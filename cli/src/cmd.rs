@@ -9,6 +9,7 @@ pub mod completions;
 pub mod config;
 pub mod copy;
 pub mod diff;
+pub mod doctor;
 pub mod dump;
 pub mod find;
 pub mod forget;

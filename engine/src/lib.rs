@@ -39,6 +39,7 @@ pub mod tar;
 pub mod tree;
 pub mod trees;
 pub mod units;
+pub mod usage;
 pub mod walk;
 pub mod when;
 

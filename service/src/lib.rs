@@ -17,10 +17,12 @@ pub mod json;
 pub mod key_file;
 pub mod limits;
 pub mod listing;
+pub mod log;
 pub mod machine;
 pub mod notify;
 pub mod paths;
 pub mod rates;
+pub mod redact;
 pub mod removal;
 pub mod resolve;
 pub mod schedule;
@@ -29,13 +31,17 @@ pub mod secret;
 pub mod settings;
 pub mod status;
 pub mod text;
+pub mod usage;
 
 // The jobs.
 pub mod backup;
+pub mod bundle;
 pub mod check;
 pub mod copy;
+pub mod doctor;
 pub mod forget;
 pub mod heal;
+pub mod hosts;
 pub mod init;
 pub mod keys;
 pub mod prune;
@@ -46,6 +52,7 @@ pub mod restore;
 pub mod runs;
 pub mod tags;
 pub mod trash;
+pub mod update;
 
 pub use context::Context;
 pub use face::Face;

@@ -3,6 +3,8 @@
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Step};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::listing;
 use crate::status::Status;
 use engine::facts::SnapshotInfo;
@@ -62,6 +64,24 @@ pub struct Report {
 
 /// `each` is called for each snapshot as it is changed.
 pub fn run(
+    context: &Context,
+    request: &Request,
+    face: &dyn Face,
+    each: &mut dyn FnMut(&TaggedSnapshot<'_>) -> Result<(), Failure>,
+) -> Result<Report, Failure> {
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Tag)),
+        face,
+        |face| perform(context, request, face, each),
+        |report, row| {
+            row.snapshots = report.changed;
+            report.status
+        },
+    )
+}
+
+fn perform(
     context: &Context,
     request: &Request,
     face: &dyn Face,

@@ -48,6 +48,24 @@ pub struct CompletionsArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "It holds logs, settings, versions, history, and what 'doctor' finds. Passwords, keys, tokens and \
+    commands are blanked; names of machines, sets and sources are not. Look through it before you send it."
+)]
+pub struct SupportBundleArgs {
+    /// The file to write; it must not exist (default: dedup-support-DATE-TIME.zip in the current directory)
+    #[arg(value_name = "FILE.zip")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct VersionArgs {
+    /// Ask whether there is a newer version, at the URL of [update] in dedup.toml
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct HelpArgs {
     /// A command such as 'key add', or env, or exit-codes
     pub topic: Vec<String>,

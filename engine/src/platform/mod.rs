@@ -8,6 +8,7 @@ pub mod handle;
 pub mod nobody;
 pub mod paths;
 pub mod process;
+pub mod space;
 
 #[cfg(unix)]
 mod unix;

@@ -5,7 +5,7 @@ use super::Lang::{En, Ja};
 use super::parts::no_snapshot;
 use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
-use super::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
+use super::{Action, CommandEnd, Expected, HookEnd, Unfit, UpdateFault, What};
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
 use crate::limits::Hindrance;
 use crate::runs::hooks::Hook;
@@ -69,6 +69,7 @@ causes! {
     System { action: Action, path: String, why: SystemError } [super::system_status(why)] =>
         format!("{}{}", action.text(En, path, why), remedy(En, why)),
         format!("{}{}", action.text(Ja, path, why), remedy(Ja, why));
+    Update { fault: UpdateFault } [fault.status()] => fault.text(En), fault.text(Ja);
     /// What a library says of a value, which has no words of its own here.
     Said { what: String } [BadSettings] => what.clone(), what.clone();
 

@@ -15,6 +15,7 @@ mod progress;
 mod questions;
 pub mod report;
 mod system;
+mod update;
 mod values;
 mod warnings;
 mod words;
@@ -35,6 +36,7 @@ pub use progress::{
 };
 pub use questions::Question;
 pub use system::SystemError;
+pub use update::UpdateFault;
 pub use values::{
     group_by_error, measured_run, period_name, policy_error, reason, unit_error, weakness, when_error,
 };

@@ -140,6 +140,7 @@ impl Unfit {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expected {
     DrawingsPerSecond,
+    LogLevel,
     KeyCacheTime,
     Seconds,
     OpenFile,
@@ -148,6 +149,8 @@ pub enum Expected {
 impl Expected {
     pub(super) fn text(self, lang: Lang) -> &'static str {
         match (lang, self) {
+            (En, Expected::LogLevel) => "off, error, warning, info or debug",
+            (Ja, Expected::LogLevel) => "off、error、warning、info、debug のどれか",
             (En, Expected::DrawingsPerSecond) => "a number of updates a second from 0.001 to 60",
             (En, Expected::KeyCacheTime) => "a time such as 30m or 2h, a day at most, or 0s",
             (En, Expected::Seconds) => "a number of seconds",
