@@ -31,3 +31,4 @@ pub mod status;
 pub mod tag;
 pub mod undelete;
 pub mod version;
+pub mod versions;

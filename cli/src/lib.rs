@@ -132,6 +132,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Snapshots(args) => cmd::snapshots::run(terminal, args),
         Command::Ls(args) => cmd::ls::run(terminal, args),
         Command::Find(args) => cmd::find::run(terminal, args),
+        Command::Versions(args) => cmd::versions::run(terminal, args),
         Command::Diff(args) => cmd::diff::run(terminal, args),
         Command::Dump(args) => cmd::dump::run(terminal, args),
         Command::Restore(args) => cmd::restore::run(terminal, args),

@@ -12,12 +12,9 @@ use crate::problem::{RestoreProblem, Warning};
 use crate::repo::Repo;
 use crate::restore::ChunkSource;
 use crate::tar::{self, Member, Type};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::Write;
 
-/// Directories that wait for their turn: beyond this they are written at once, and a reader that sets a directory's
-/// times as soon as it meets the next one sets them too early.
-const DIRS_MAX: usize = 1 << 20;
 /// Multiply linked files that are remembered, so that memory stays bounded; the links of others are files of their own.
 const LINKS_MAX: usize = 1 << 20;
 
@@ -35,16 +32,10 @@ pub fn tar(
         contents: Contents::new(&source, out, monitor)?,
         monitor,
         links: HashMap::new(),
-        dirs: BTreeMap::new(),
     };
     list::entries(source.reader(), manifest, Some(path), true, &mut |path, entry| {
-        writer.dirs_up_to(Some(parent(path)))?;
-        match entry.kind {
-            Kind::Dir => writer.wait(path, entry),
-            _ => writer.member(path, entry),
-        }
+        writer.member(path, entry)
     })?;
-    writer.dirs_up_to(None)?;
     tar::end(writer.contents.out)
         .and_then(|()| writer.contents.out.flush())
         .map_err(failed)
@@ -55,46 +46,9 @@ struct Archive<'a> {
     monitor: &'a dyn Monitor,
     /// First path of each multiply linked file, by device and inode.
     links: HashMap<(u64, u64), Vec<u8>>,
-    /// A generation tells all directories of one directory before it tells what is in the first of them, and readers
-    /// of archives expect each with its content: by [`turn`].
-    dirs: BTreeMap<Vec<u8>, (Vec<u8>, Entry)>,
-}
-
-/// Path of the directory that holds this one; the root's is the root.
-fn parent(path: &[u8]) -> &[u8] {
-    let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-    path.get(..slash).unwrap_or_default()
-}
-
-/// Sorts directories in the order in which generations tell what is in them (see [`crate::entry::cmp_dirs`]).
-fn turn(path: &[u8]) -> Vec<u8> {
-    path.iter()
-        .map(|byte| if *byte == b'/' { 0 } else { *byte })
-        .collect()
 }
 
 impl Archive<'_> {
-    fn wait(&mut self, path: &[u8], entry: &Entry) -> Result<()> {
-        if self.dirs.len() >= DIRS_MAX {
-            self.dirs_up_to(None)?;
-        }
-        self.dirs.insert(turn(path), (path.to_vec(), entry.clone()));
-        Ok(())
-    }
-
-    /// Writes the directories whose turn has come now that something in `dir` is told; at the end all.
-    fn dirs_up_to(&mut self, dir: Option<&[u8]>) -> Result<()> {
-        let until = dir.map(turn);
-        while let Some(next) = self.dirs.first_entry() {
-            if until.as_ref().is_some_and(|until| next.key() > until) {
-                break;
-            }
-            let (path, entry) = next.remove();
-            self.member(&path, &entry)?;
-        }
-        Ok(())
-    }
-
     fn member(&mut self, path: &[u8], entry: &Entry) -> Result<()> {
         let meta = &entry.meta;
         let lost = entry.trouble.is_some() && entry.content == Content::None && meta.size > 0;

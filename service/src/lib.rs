@@ -37,6 +37,7 @@ pub mod forget;
 pub mod heal;
 pub mod init;
 pub mod keys;
+pub mod live;
 pub mod prune;
 pub mod remotes;
 pub mod repair;
@@ -45,6 +46,7 @@ pub mod restore;
 pub mod runs;
 pub mod tags;
 pub mod trash;
+pub mod versions;
 
 pub use context::Context;
 pub use face::Face;
@@ -54,7 +56,7 @@ pub use status::Status;
 /// Types of the engine that requests and reports are made of.
 pub use engine::{Error, RepoId, Result, SessionId, StoreError, error};
 /// Reading for faces that stream their output: listings, archives, single files.
-pub use engine::{archive, dump, list, repo, run, stats, storage};
+pub use engine::{archive, dump, find, list, repo, run, stats, storage};
 /// What concerns this machine rather than a repository.
 pub use engine::{bench, cache, platform};
 /// Snapshots and files, and how they are selected and formatted.

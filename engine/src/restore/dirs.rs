@@ -145,6 +145,12 @@ impl Stack {
         )
     }
 
+    /// Whether the directory at hand is there already.
+    pub fn is_made(&self) -> bool {
+        let is_made = |level: &Level| matches!(level.state, DirState::Made { .. });
+        self.levels.last().is_some_and(is_made)
+    }
+
     /// Whether the directory at `path` is on the stack.
     pub fn is_inside(&self, path: &[u8]) -> bool {
         let at = self.levels.iter().any(|level| level.end == path.len());
@@ -349,8 +355,11 @@ impl Planner<'_, '_> {
             Place::Failed => return Ok(()),
         };
         match made {
-            Ok(DirState::Made { new, .. }) => {
+            Ok(DirState::Made { new, open }) => {
                 shared.counts.dirs.fetch_add(1, Relaxed);
+                if let Some(dir) = open.filter(|_| !new) {
+                    self.empty(&dir, &path, child.choice)?;
+                }
                 self.done(end, Some(child.name), child.record, new)?;
             }
             Ok(DirState::Absent) => {

@@ -231,6 +231,21 @@ causes! {
     PathNowhere { path: String } [Failed] =>
         format!("{path} is in no snapshot; 'dedup find' searches all of them for a name"),
         format!("{path} はどのスナップショットにもありません。'dedup find' ですべてのスナップショットから名前で探せます");
+    PathOfOtherHosts { path: String, host: String } [Failed] =>
+        format!("no snapshot of this host ({host}) can hold {path}; --all-hosts looks at those of others"),
+        format!("このホスト ({host}) のスナップショットに {path} はありません。--all-hosts でほかのホストのものも調べます");
+    VersionsOfDirectory { path: String } [BadSettings] =>
+        format!("{path} is a directory: name a file; 'dedup diff' shows what changed below a directory"),
+        format!("{path} はディレクトリーです。ファイルを指定してください。ディレクトリーの中の変更は 'dedup diff' で表示できます");
+    TooManyDeleted { most: u64 } [Failed] =>
+        format!("more than {} files were deleted between two snapshots: restore from the one before", grouped(*most)),
+        format!("2 つのスナップショットの間に {} 個を超えるファイルが削除されています。前のスナップショットから復元してください", grouped(*most));
+    OriginalOfOtherSystem [BadSettings] =>
+        "the snapshot was made on another operating system: name a folder to restore to",
+        "別のオペレーティングシステムで作られたスナップショットです。復元先のフォルダーを指定してください";
+    TooManyMatches { most: u64 } [Failed] =>
+        format!("more than {} files match: search for less, or list them with --by-snapshot", grouped(*most)),
+        format!("{} 個を超えるファイルが見つかりました。条件を絞るか、--by-snapshot で表示してください", grouped(*most));
     PathsNotTogether [Failed] =>
         "no single snapshot holds all these paths; name fewer at a time",
         "これらのパスをすべて含むスナップショットはありません。一度に指定する数を減らしてください";

@@ -53,6 +53,7 @@ nouns! {
     Snapshot => "snapshot", "snapshots", "スナップショット", "個";
     Thread => "thread", "threads", "スレッド", "個";
     UnreadableSnapshot => "unreadable snapshot", "unreadable snapshots", "読み取れないスナップショット", "個";
+    Version => "version", "versions", "版", "個";
     WholePack => "whole pack", "whole packs", "丸ごとのパック", "個";
 }
 

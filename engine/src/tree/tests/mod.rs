@@ -233,6 +233,7 @@ pub(super) fn plain_entry(i: usize) -> Entry {
             ino: 5_000_000 + i as u64 + u64::from(word(24) % 7),
             nlink: 1,
             xattrs: Default::default(),
+            flags: 0,
         },
         content: Content::Bundled {
             bundle: ChunkId(blake3::hash(&(i as u64 / 100).to_le_bytes()).into()),
