@@ -1,6 +1,7 @@
 //! The one integration binary.
 
 mod advisories;
+mod browse;
 mod cache;
 mod causes;
 mod cli_answers;
@@ -38,6 +39,7 @@ mod layout;
 mod limits;
 mod local_files;
 mod models;
+mod mounted;
 mod moved;
 mod names;
 mod network;
@@ -47,6 +49,7 @@ mod parity;
 mod property;
 mod repair;
 mod replicas;
+mod restore_options;
 mod restoring;
 mod scenes;
 mod schedules;

@@ -14,7 +14,7 @@ use service::paths::SnapshotSpec;
 use service::prune::{self, Collection};
 use service::removal::Retention;
 use service::resolve::{NewSecretOptions, RepositoryOptions};
-use service::restore::{self, Destination, Overwrite, Patterns, Permissions};
+use service::restore::{self, RestorePlace, Overwrite, Patterns, Permissions};
 use service::retain::{Bucket, Count, Policy, Rule};
 use service::run::CancelToken;
 use service::secret::{Hidden, PasswordPrompt};
@@ -74,7 +74,7 @@ impl Place {
         restore::Request {
             spec: SnapshotSpec::parse(&[], false),
             among: Among::default(),
-            target: Destination::Folder(target.to_path_buf()),
+            target: RestorePlace::Folder(target.to_path_buf()),
             include: Patterns::default(),
             exclude: Patterns::default(),
             deleted_since: None,

@@ -15,7 +15,7 @@ pub mod values;
 
 pub use backup::BackupArgs;
 pub use browse::{
-    Archive, DiffArgs, DumpArgs, FindArgs, LsArgs, Overwrite, Permissions, RestoreArgs, SortKey, VersionsArgs,
+    Archive, DiffArgs, DumpArgs, FindArgs, LsArgs, MountArgs, Overwrite, Permissions, RestoreArgs, SortKey, VersionsArgs,
 };
 use clap::{Arg, ArgAction, Args, CommandFactory, Id, Parser, Subcommand, ValueEnum};
 pub use forget::ForgetArgs;
@@ -186,6 +186,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Write a file of a snapshot to standard output, or a directory as an archive
     Dump(DumpArgs),
+    /// Show all snapshots as directories, read-only, until they are unmounted
+    Mount(MountArgs),
     /// Restore files from a snapshot
     Restore(RestoreArgs),
     /// Remove snapshots by id or by a policy; the next prune frees their data
@@ -194,6 +196,10 @@ pub enum Command {
     Undelete(UndeleteArgs),
     /// Change the tags of snapshots
     Tag(TagArgs),
+    /// Keep snapshots from being removed, by policies and by their ids
+    Protect(ProtectArgs),
+    /// Let snapshots be removed again
+    Unprotect(ProtectArgs),
     /// Apply a retention policy, if one is given, then free the data that no snapshot needs
     Prune(PruneArgs),
     /// Check the repository for damage
@@ -307,6 +313,16 @@ pub struct TagArgs {
     pub set: Vec<TagList>,
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Show what would be done; change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ProtectArgs {
+    /// Snapshots
+    #[arg(value_name = "SNAPSHOT", required = true)]
+    pub snapshots: Vec<String>,
     /// Show what would be done; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,

@@ -17,6 +17,7 @@ pub mod history;
 pub mod init;
 pub mod key;
 pub mod ls;
+pub mod mount;
 pub mod notify;
 pub mod prune;
 pub mod remote;

@@ -4,8 +4,10 @@ use crate::entry::{Entry, Kind, Time, join};
 use crate::error::{Error, PatternFault, PatternKind, Result, Usage};
 use crate::manifest::Snapshot;
 use crate::repo::Repo;
+use crate::tree::{self, SegmentRef};
 use crate::trees::cursor;
 use chunkstore::ChunkId;
+use chunkstore::frame::Decoder;
 use chunkstore::reader::Reader;
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 use std::collections::HashMap;
@@ -19,12 +21,12 @@ const MEMO_MATCHES: usize = 64 << 10;
 pub struct FindQuery {
     globs: GlobSet,
     patterns: Vec<String>,
-    pub limits: Limits,
+    pub limits: FindLimits,
 }
 
 /// Bounds are part of what is found; what is `None` excludes nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Limits {
+pub struct FindLimits {
     /// Bytes of a regular file. With one of these, nothing but regular files is found.
     pub smallest: Option<u64>,
     pub largest: Option<u64>,
@@ -33,7 +35,7 @@ pub struct Limits {
     pub newest: Option<Time>,
 }
 
-impl Limits {
+impl FindLimits {
     fn let_pass(&self, entry: &Entry) -> bool {
         let sized = self.smallest.is_some() || self.largest.is_some();
         let (size, time) = (entry.meta.size, entry.meta.mtime);
@@ -78,7 +80,7 @@ impl FindQuery {
         Ok(FindQuery {
             globs,
             patterns: patterns.to_vec(),
-            limits: Limits::default(),
+            limits: FindLimits::default(),
         })
     }
 
@@ -94,7 +96,11 @@ impl FindQuery {
 
     /// `path` is relative to `/`.
     fn matches(&self, path: &[u8], entry: &Entry) -> bool {
-        self.limits.let_pass(entry) && self.globs.is_match_candidate(&Candidate::from_bytes(path))
+        self.limits.let_pass(entry) && self.names(path)
+    }
+
+    fn names(&self, path: &[u8]) -> bool {
+        self.globs.is_match_candidate(&Candidate::from_bytes(path))
     }
 }
 
@@ -110,6 +116,9 @@ pub fn find(
     each: &mut OnMatch<'_>,
 ) -> Result<()> {
     let mut memo = Memo::default();
+    let mut decoder = Decoder::new()?;
+    // Looking at names alone is quick, and in vain where something matches.
+    let mut names_help = true;
     for snapshot in snapshots {
         let mut cursor = cursor(reader, &repo.manifest(snapshot.id)?.root()?)?;
         let mut matches = Vec::new();
@@ -124,6 +133,17 @@ pub fn find(
                         .try_for_each(|(path, entry)| each(snapshot, path, entry))?;
                     cursor.skip_piece();
                     continue;
+                }
+                if names_help {
+                    names_help = !may_match(reader, &mut decoder, &ahead.segment, wanted)?;
+                    if names_help {
+                        memo.add(id, Vec::new());
+                        cursor.skip_piece();
+                        continue;
+                    }
+                } else {
+                    // Most segments have matches, or just this one had.
+                    names_help = true;
                 }
                 current = Some(id);
             }
@@ -141,6 +161,23 @@ pub fn find(
         }
     }
     Ok(())
+}
+
+/// Whether a name in the segment matches.
+fn may_match(
+    reader: &Reader<'_>,
+    decoder: &mut Decoder,
+    segment: &SegmentRef,
+    wanted: &FindQuery,
+) -> Result<bool> {
+    let plain = reader.tree(decoder, &segment.id, segment.place.as_ref())?;
+    let mut found = false;
+    let read = tree::names(&plain, &mut |dir, name| {
+        found = wanted.names(&join(dir, name));
+        !found
+    });
+    read.map_err(|e| e.of(&segment.id))?;
+    Ok(found)
 }
 
 type Match = (Vec<u8>, Entry);

@@ -41,8 +41,10 @@ pub mod tree;
 pub mod trees;
 pub mod units;
 pub mod versions;
+pub mod view;
 pub mod walk;
 pub mod when;
+pub mod zip;
 
 /// How far a collection of garbage goes.
 pub use chunkstore::sweep::{Policy as GcPolicy, Unused};

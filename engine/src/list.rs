@@ -46,7 +46,7 @@ pub fn entries(
             return Ok(());
         }
     }
-    let mut open = vec![Listing::of(top)];
+    let mut open = vec![DirReader::of(top)];
     while let Some(listing) = open.last_mut() {
         let Some(entry) = listing.next(&mut cursor)? else {
             open.pop();
@@ -56,7 +56,7 @@ pub fn entries(
         let path = join(&listing.dir, &entry.name);
         each(&path, &entry)?;
         if recursive && entry.kind == Kind::Dir {
-            open.push(Listing::of(&path));
+            open.push(DirReader::of(&path));
         }
     }
     if found {
@@ -84,16 +84,16 @@ pub fn in_stored_order(
 }
 
 /// What is still to come of one directory.
-struct Listing {
+struct DirReader {
     dir: Vec<u8>,
     ahead: VecDeque<Entry>,
     /// Where reading goes on, while there is more: behind this name.
     from: Option<Vec<u8>>,
 }
 
-impl Listing {
-    fn of(dir: &[u8]) -> Listing {
-        Listing {
+impl DirReader {
+    fn of(dir: &[u8]) -> DirReader {
+        DirReader {
             dir: dir.to_vec(),
             ahead: VecDeque::new(),
             from: Some(Vec::new()),

@@ -52,12 +52,12 @@ pub fn diff(
         ..Sources::of(&sources(manifest, top))
     };
     let walk = Walk::start(&sources, Filter::build(options.filter.clone())?, run.threads(4))?;
-    let mut comparing = Comparing {
+    let mut comparing = LiveDiff {
         reader,
         options,
         monitor,
         owners: Owners::default(),
-        live: Live {
+        live: LiveEntries {
             walk,
             dir: Arc::from(&b""[..]),
             handle: None,
@@ -139,7 +139,7 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The walk, entry by entry.
-struct Live {
+struct LiveEntries {
     walk: Walk,
     dir: DirPath,
     handle: Option<Arc<Lent>>,
@@ -148,7 +148,7 @@ struct Live {
     unread: Vec<(DirPath, Trouble)>,
 }
 
-impl Live {
+impl LiveEntries {
     fn next(&mut self) -> Option<(DirPath, Found)> {
         loop {
             if let Some(found) = self.entries.next() {
@@ -164,16 +164,16 @@ impl Live {
     }
 }
 
-struct Comparing<'a> {
+struct LiveDiff<'a> {
     reader: &'a Reader<'a>,
     options: &'a LiveOptions,
     monitor: &'a dyn Monitor,
     owners: Owners,
-    live: Live,
+    live: LiveEntries,
     summary: DiffSummary,
 }
 
-impl Comparing<'_> {
+impl LiveDiff<'_> {
     /// The next one that is at `top` or below it.
     fn next_below(&mut self, top: &[u8]) -> Option<(DirPath, Found)> {
         loop {

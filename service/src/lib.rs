@@ -38,6 +38,7 @@ pub mod heal;
 pub mod init;
 pub mod keys;
 pub mod live;
+pub mod mount;
 pub mod prune;
 pub mod remotes;
 pub mod repair;

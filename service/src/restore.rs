@@ -19,7 +19,7 @@ use engine::backup::OwnPlaces;
 pub use deleted::Deleted;
 pub use engine::restore::{Overwrite, Patterns, Permissions, Summary};
 use jiff::Timestamp;
-pub use place::Destination;
+pub use place::RestorePlace;
 use std::path::{Path, PathBuf};
 
 /// What to restore, where to, and what to do with what is there.
@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 pub struct Request {
     pub spec: SnapshotSpec,
     pub among: Among,
-    pub target: Destination,
+    pub target: RestorePlace,
     pub include: Patterns,
     pub exclude: Patterns,
     /// Also restore what was deleted since then, each file from the newest snapshot that holds it.
@@ -88,7 +88,7 @@ fn perform(
 ) -> Result<Report, Failure> {
     let mut options = options(request, target)?;
     let (repo, snapshot) = nearest(context, request, face)?;
-    if request.target == Destination::Original {
+    if request.target == RestorePlace::Original {
         place::check_original(&snapshot.manifest)?;
     }
     if request.delete {
@@ -177,12 +177,12 @@ fn options(request: &Request, target: &Path) -> Result<run::RestoreOptions, Fail
     let paths = request.spec.paths.iter().map(|path| absolute(path));
     let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
     let mut subpath = request.spec.subpath.as_deref().map(from_root);
-    if request.target == Destination::Original && paths.is_empty() {
+    if request.target == RestorePlace::Original && paths.is_empty() {
         // It goes back where it was, not into the root.
         paths.extend(subpath.take());
     }
     Ok(run::RestoreOptions {
-        subpath: subpath.filter(|_| request.target != Destination::Original),
+        subpath: subpath.filter(|_| request.target != RestorePlace::Original),
         paths,
         exclude: request.exclude.clone(),
         include: request.include.clone(),

@@ -33,7 +33,7 @@ pub struct Request {
 }
 
 /// The versions of a file.
-pub struct Found {
+pub struct FoundVersions {
     /// Absolute.
     pub path: Vec<u8>,
     pub history: PathHistory,
@@ -42,7 +42,7 @@ pub struct Found {
     repo: Repo,
 }
 
-impl Found {
+impl FoundVersions {
     /// A snapshot that is named in the history.
     pub fn snapshot(&self, id: SessionId) -> Option<&SnapshotInfo> {
         self.looked_at.get(&id)
@@ -56,7 +56,7 @@ impl Found {
 }
 
 /// Finds the versions of a file.
-pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Found, Failure> {
+pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<FoundVersions, Failure> {
     let path = absolute(&request.path)?;
     let mut filter = request.filter.clone();
     let own = filter.hosts.is_empty() && !request.all_hosts;
@@ -90,7 +90,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Foun
         });
     }
     let looked_at = chosen.into_iter().map(|facts| (facts.id, facts.clone()));
-    Ok(Found {
+    Ok(FoundVersions {
         looked_at: looked_at.collect(),
         path,
         history,
@@ -125,7 +125,7 @@ pub struct RestoredVersion {
 /// Restores every version of the file into a folder. What is there is left.
 pub fn restore_all(
     context: &Context,
-    found: &Found,
+    found: &FoundVersions,
     target: &Path,
     dry_run: bool,
     face: &dyn Face,
@@ -151,7 +151,7 @@ pub fn restore_all(
     )
 }
 
-fn put_all(found: &Found, target: &Path, dry_run: bool, face: &dyn Face) -> Result<Report, Failure> {
+fn put_all(found: &FoundVersions, target: &Path, dry_run: bool, face: &dyn Face) -> Result<Report, Failure> {
     let step = Step::start(face, Activity::Restore)?;
     let mut report = Report::default();
     let mut taken = HashSet::new();

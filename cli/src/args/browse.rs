@@ -122,6 +122,21 @@ pub struct DiffArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Snapshots are directories below ids/, snapshots/ (by time), hosts/HOST/ and tags/TAG/; each but \
+    ids/ has a link 'latest'. Runs until it is unmounted, by umount or Ctrl-C; snapshots that are made meanwhile are not \
+    shown. Needs FUSE.")]
+pub struct MountArgs {
+    /// An existing directory
+    #[arg(value_name = "DIR")]
+    pub mountpoint: PathBuf,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Let other users look too, as far as recorded permissions allow (needs user_allow_other in /etc/fuse.conf)
+    #[arg(long)]
+    pub allow_other: bool,
+}
+
+#[derive(Args, Clone, Debug)]
 #[command(override_usage = "dedup dump [OPTIONS] [SNAPSHOT[:SUBPATH]] [PATH]")]
 pub struct DumpArgs {
     /// Snapshot (default: the newest that holds the path), and the file or directory
@@ -139,7 +154,10 @@ pub struct DumpArgs {
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Archive {
+    /// With owners, attributes, ACLs and holes
     Tar,
+    /// Files, folders and symbolic links; not compressed
+    Zip,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -9,7 +9,7 @@ use service::catalogue::Cause;
 use service::catalogue::report::{browse, snapshots as report};
 use service::entry::{Entry, Time};
 use service::face::{Activity, Step};
-use service::find::{self, FindQuery, Limits};
+use service::find::{self, FindQuery, FindLimits};
 use service::json;
 use service::listing::{self, Listing};
 use service::manifest::Snapshot;
@@ -34,12 +34,12 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
     let mut snapshots: Vec<Snapshot> = snapshots.cloned().collect();
     let mut out = Lines::new();
     let mut view = match (terminal.json(), args.by_snapshot) {
-        (true, _) => View::Json(Matches::default()),
-        (false, true) => View::Snapshots(None),
+        (true, _) => FindView::Json(Matches::default()),
+        (false, true) => FindView::Snapshots(None),
         (false, false) => {
             // Versions are told apart oldest first.
             snapshots.reverse();
-            View::Files(BTreeMap::new())
+            FindView::Files(BTreeMap::new())
         }
     };
     let watcher = Step::start(terminal, Activity::Find)?;
@@ -67,7 +67,7 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
         },
     );
     drop(reader);
-    if let View::Files(files) = &view
+    if let FindView::Files(files) = &view
         && files.len() > FILES_MAX
     {
         let most = FILES_MAX as u64;
@@ -107,7 +107,7 @@ fn query(terminal: &Terminal, args: &FindArgs) -> Result<FindQuery, Failure> {
     let oldest = given(&args.oldest).map(|t| when::start_of(&t, now));
     let newest = given(&args.newest).map(|t| when::as_of(&t, now));
     let mut wanted = FindQuery::new(&args.patterns, args.ignore_case)?;
-    wanted.limits = Limits {
+    wanted.limits = FindLimits {
         smallest: args.larger_than,
         largest: args.smaller_than,
         oldest: oldest.transpose()?.map(time),
@@ -117,14 +117,14 @@ fn query(terminal: &Terminal, args: &FindArgs) -> Result<FindQuery, Failure> {
 }
 
 /// How matches are shown.
-enum View {
+enum FindView {
     Json(Matches),
     /// By snapshot, with the one shown last.
     Snapshots(Option<SessionId>),
     Files(BTreeMap<Vec<u8>, Versions>),
 }
 
-impl View {
+impl FindView {
     /// False where there are too many.
     fn add(
         &mut self,
@@ -136,8 +136,8 @@ impl View {
         entry: &Entry,
     ) -> bool {
         match self {
-            View::Json(matches) => matches.add(snapshot.id, path, entry, out),
-            View::Snapshots(shown) => {
+            FindView::Json(matches) => matches.add(snapshot.id, path, entry, out),
+            FindView::Snapshots(shown) => {
                 if shown.replace(snapshot.id) != Some(snapshot.id) {
                     let line = text::snapshot_line(&snapshot.facts());
                     out.line(&report::in_snapshot(terminal.lang, &line));
@@ -147,7 +147,7 @@ impl View {
                     false => escape(&text::absolute(path)),
                 });
             }
-            View::Files(files) => {
+            FindView::Files(files) => {
                 if let Some(versions) = files.get_mut(path) {
                     versions.add(snapshot.id, entry);
                 } else {
@@ -163,9 +163,9 @@ impl View {
 
     fn end(self, terminal: &Terminal, args: &FindArgs, all: &Listing, out: &mut Lines) {
         match self {
-            View::Json(matches) => matches.end(out),
-            View::Snapshots(_) => {}
-            View::Files(files) => {
+            FindView::Json(matches) => matches.end(out),
+            FindView::Snapshots(_) => {}
+            FindView::Files(files) => {
                 for (path, versions) in files {
                     out.line(&escape(&text::absolute(&path)));
                     for version in versions.into_vec().iter().rev() {

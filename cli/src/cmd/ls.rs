@@ -31,7 +31,7 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
     chosen.tell_age(&spec, terminal);
     let reader = repo.reader(&Quiet);
     let mut out = Lines::new();
-    let mut view = View::new(terminal, args, &chosen, paths.first());
+    let mut view = LsView::new(terminal, args, &chosen, paths.first());
     let mut list = || -> service::Result<()> {
         for (path, recursive) in &paths {
             let mut each = |path: &[u8], entry: &Entry| {
@@ -57,7 +57,7 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
 }
 
 /// How entries are shown.
-struct View {
+struct LsView {
     /// The snapshot comes first, once it is known to hold what was asked for.
     head: Option<Value>,
     ncdu: Option<Ncdu>,
@@ -68,13 +68,13 @@ struct View {
 /// What lines are sorted by: a number, such as a size, and then text.
 type Key = (i128, Vec<u8>, Vec<u8>);
 
-impl View {
+impl LsView {
     fn new(
         terminal: &Terminal,
         args: &LsArgs,
         chosen: &Chosen,
         first: Option<&(Option<Vec<u8>>, bool)>,
-    ) -> View {
+    ) -> LsView {
         let head = || {
             let tree = chosen.manifest.tree();
             let mut snapshot = json::object("snapshot", json::snapshot(chosen.id, &chosen.manifest, tree));
@@ -82,7 +82,7 @@ impl View {
             snapshot
         };
         let top = first.and_then(|(path, _)| path.as_deref()).unwrap_or_default();
-        View {
+        LsView {
             ncdu: args
                 .ncdu
                 .then(|| Ncdu::new(top, chosen.manifest.time(), &chosen.manifest.paths)),

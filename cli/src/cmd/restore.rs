@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use service::catalogue::Lang;
 use service::catalogue::report::backup::{self as report, Restored};
 use service::paths::SnapshotSpec;
-use service::restore::{self, Destination, Overwrite, Patterns, Permissions, Report, Request};
+use service::restore::{self, RestorePlace, Overwrite, Patterns, Permissions, Report, Request};
 use service::units::escape;
 use service::{Failure, Status, when};
 use std::time::Duration;
@@ -29,8 +29,8 @@ fn request(terminal: &Terminal, args: &RestoreArgs) -> Result<Request, Failure> 
         spec: SnapshotSpec::parse(&args.args, args.choice.at.is_some()),
         among: args.choice.among(&terminal.context.now)?,
         target: match (&args.to, &args.target) {
-            (Some(to), _) => Destination::parse(to),
-            (None, target) => Destination::Folder(target.clone().unwrap_or_default()),
+            (Some(to), _) => RestorePlace::parse(to),
+            (None, target) => RestorePlace::Folder(target.clone().unwrap_or_default()),
         },
         include: Patterns {
             patterns: args.include.clone(),

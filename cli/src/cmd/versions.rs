@@ -10,7 +10,7 @@ use service::catalogue::report::browse as report;
 use service::facts::SnapshotInfo;
 use service::json;
 use service::units::{escape, format_bytes};
-use service::versions::{self, Found, Report, Request, Version, VersionChange};
+use service::versions::{self, FoundVersions, Report, Request, Version, VersionChange};
 use service::{Failure, SessionId, Status};
 use std::path::Path;
 
@@ -44,7 +44,7 @@ fn change_word(change: VersionChange) -> &'static str {
 }
 
 fn holders<'a>(
-    found: &'a Found,
+    found: &'a FoundVersions,
     version: &'a Version,
 ) -> impl DoubleEndedIterator<Item = (&'a SnapshotInfo, VersionChange)> {
     let holdings = version.holdings.iter();
@@ -52,7 +52,7 @@ fn holders<'a>(
 }
 
 /// Newest first, as in the text.
-fn print_json(found: &Found) -> Result<(), Failure> {
+fn print_json(found: &FoundVersions) -> Result<(), Failure> {
     let mut out = Lines::new();
     for version in found.history.versions.iter().rev() {
         let snapshots = holders(found, version).rev().map(|(facts, change)| {
@@ -81,7 +81,7 @@ fn print_json(found: &Found) -> Result<(), Failure> {
     out.finish()
 }
 
-fn print_text(terminal: &Terminal, found: &Found) -> Result<(), Failure> {
+fn print_text(terminal: &Terminal, found: &FoundVersions) -> Result<(), Failure> {
     let (lang, mut out) = (terminal.lang, Lines::new());
     let rows: Vec<Vec<String>> = found
         .history
@@ -114,7 +114,7 @@ fn print_text(terminal: &Terminal, found: &Found) -> Result<(), Failure> {
     out.finish()
 }
 
-fn row(found: &Found, version: &Version) -> Vec<String> {
+fn row(found: &FoundVersions, version: &Version) -> Vec<String> {
     let name = |id: Option<SessionId>| match id.and_then(|id| found.snapshot(id)) {
         Some(facts) => format!("{} {}", text::short(&facts.id.to_hex()), text::time(facts.time)),
         None => String::new(),

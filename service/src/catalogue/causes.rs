@@ -237,6 +237,14 @@ causes! {
     VersionsOfDirectory { path: String } [BadSettings] =>
         format!("{path} is a directory: name a file; 'dedup diff' shows what changed below a directory"),
         format!("{path} はディレクトリーです。ファイルを指定してください。ディレクトリーの中の変更は 'dedup diff' で表示できます");
+    NoFuse [Failed] =>
+        "mounting needs FUSE: a kernel with /dev/fuse and, without root's rights, fusermount3 (on Debian and Ubuntu the \
+         package fuse3); 'dedup ls', 'dedup find' and 'dedup restore' do without",
+        "マウントには FUSE (/dev/fuse と、root 以外では fusermount3。Debian や Ubuntu では fuse3 パッケージ) が必要です。\
+         'dedup ls'、'dedup find'、'dedup restore' は FUSE なしで使えます";
+    StillMounted { path: String, why: SystemError } [Failed] =>
+        format!("can't unmount {path}: {}; close what uses it, then run 'umount {path}'", why.text(En)),
+        format!("{path} をアンマウントできません: {}。使っているものを閉じてから 'umount {path}' を実行してください", why.text(Ja));
     TooManyDeleted { most: u64 } [Failed] =>
         format!("more than {} files were deleted between two snapshots: restore from the one before", grouped(*most)),
         format!("2 つのスナップショットの間に {} 個を超えるファイルが削除されています。前のスナップショットから復元してください", grouped(*most));

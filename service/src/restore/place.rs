@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Where to restore to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Destination {
+pub enum RestorePlace {
     Folder(PathBuf),
     /// Where everything was when it was backed up.
     Original,
@@ -17,23 +17,23 @@ pub enum Destination {
     Downloads,
 }
 
-impl Destination {
+impl RestorePlace {
     /// `original`, `desktop`, `downloads` or a folder.
-    pub fn parse(text: &OsStr) -> Destination {
+    pub fn parse(text: &OsStr) -> RestorePlace {
         match text.to_str() {
-            Some("original") => Destination::Original,
-            Some("desktop") => Destination::Desktop,
-            Some("downloads") => Destination::Downloads,
-            _ => Destination::Folder(text.into()),
+            Some("original") => RestorePlace::Original,
+            Some("desktop") => RestorePlace::Desktop,
+            Some("downloads") => RestorePlace::Downloads,
+            _ => RestorePlace::Folder(text.into()),
         }
     }
 
     pub(super) fn folder(&self, env: &Env) -> Result<PathBuf, Failure> {
         match self {
-            Destination::Folder(folder) => Ok(folder.clone()),
-            Destination::Original => Ok(PathBuf::from("/")),
-            Destination::Desktop => user_folder(env, "XDG_DESKTOP_DIR", "Desktop"),
-            Destination::Downloads => user_folder(env, "XDG_DOWNLOAD_DIR", "Downloads"),
+            RestorePlace::Folder(folder) => Ok(folder.clone()),
+            RestorePlace::Original => Ok(PathBuf::from("/")),
+            RestorePlace::Desktop => user_folder(env, "XDG_DESKTOP_DIR", "Desktop"),
+            RestorePlace::Downloads => user_folder(env, "XDG_DOWNLOAD_DIR", "Downloads"),
         }
     }
 }
@@ -88,13 +88,13 @@ mod tests {
     #[test]
     fn words_are_places() {
         for (text, place) in [
-            ("original", Destination::Original),
-            ("desktop", Destination::Desktop),
-            ("downloads", Destination::Downloads),
-            ("./original", Destination::Folder("./original".into())),
-            ("/x", Destination::Folder("/x".into())),
+            ("original", RestorePlace::Original),
+            ("desktop", RestorePlace::Desktop),
+            ("downloads", RestorePlace::Downloads),
+            ("./original", RestorePlace::Folder("./original".into())),
+            ("/x", RestorePlace::Folder("/x".into())),
         ] {
-            assert_eq!(Destination::parse(OsStr::new(text)), place);
+            assert_eq!(RestorePlace::parse(OsStr::new(text)), place);
         }
     }
 }

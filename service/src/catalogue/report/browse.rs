@@ -50,6 +50,16 @@ pub fn held_by(lang: Lang, snapshots: u64, newest: &str, oldest: &str) -> String
     }
 }
 
+/// When a repository is mounted.
+pub fn mounted(lang: Lang, snapshots: u64, path: &str) -> String {
+    let snapshots = count(lang, snapshots, Noun::Snapshot);
+    say!(
+        lang,
+        "{snapshots} mounted on {path}: unmount with 'umount {path}' or Ctrl-C",
+        "{snapshots}を {path} にマウントしました。'umount {path}' か Ctrl-C でアンマウントします"
+    )
+}
+
 pub fn version_restored(lang: Lang, name: &str, was_there: bool, dry_run: bool) -> String {
     match (was_there, dry_run) {
         (true, _) => say!(

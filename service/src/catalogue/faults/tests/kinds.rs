@@ -199,7 +199,7 @@ fn warnings() -> Vec<Warning> {
     };
     let mut all = every!(
         Warning;
-        BeingReplicated, SegmentIgnored, MountGone, SocketNotArchived, ForeignSlot, PackUnneeded, IncompleteAtBackup,
+        BeingReplicated, SegmentIgnored, MountGone, NotArchived, ForeignSlot, PackUnneeded, IncompleteAtBackup,
         ChangedAtBackup;
         Warning::NotCopied(_) => Warning::NotCopied(missing()),
         Warning::NotReplicated { .. } => Warning::NotReplicated { origin: x(), error: missing() },
