@@ -78,7 +78,8 @@ impl Archive<'_> {
         match &entry.kind {
             Kind::File => match self.first_link(path, entry) {
                 Some(first) => {
-                    (member.kind, member.link, member.xattrs) = (Type::HardLink, &first, &[]);
+                    (member.kind, member.link) = (Type::HardLink, &first);
+                    member.xattrs = &[];
                     return member.write(self.contents.out).map_err(failed);
                 }
                     None => {

@@ -69,15 +69,8 @@ pub fn diff(
     let mut recorded = cursor(reader, &manifest.root()?)?;
     if !top.is_empty() {
         // Its own entry is its parent's, and comes first.
-        let own = recorded.lookup(top)?;
-        let live = comparing.next_below(top);
-        let (dir, name) = split(top);
-        match (own, live) {
-            (own, Some((at, found))) if *at == *dir && found.name == name => {
-                comparing.pair(&at, own.map(|item| item.entry), Some(found), each)?;
-            }
-            (own, _) => comparing.pair(&Arc::from(dir), own.map(|item| item.entry), None, each)?,
-        }
+        let own = recorded.lookup(top)?.map(|item| item.entry);
+        comparing.top(top, own, each)?;
         recorded.under(top)?;
     }
     let mut live = comparing.next_below(top);
@@ -93,18 +86,17 @@ pub fn diff(
             Ordering::Greater => None,
             Ordering::Less | Ordering::Equal => recorded.next()?,
         };
-        let dir = old.as_ref().map(|item| item.dir.clone());
         let new = match order {
             Ordering::Less => None,
             Ordering::Greater | Ordering::Equal => live.take(),
         };
-        let (dir, new) = match (dir, new) {
-            (_, Some((dir, new))) => (dir, Some(new)),
-            (Some(dir), None) => (dir, None),
-            (None, None) => break,
+        let dir = new.as_ref().map(|(dir, _)| dir.clone());
+        let Some(dir) = dir.or_else(|| old.as_ref().map(|item| item.dir.clone())) else {
+            break;
         };
         let advances = new.is_some();
-        comparing.pair(&dir, old.map(|item| item.entry), new, each)?;
+        let (old, new) = (old.map(|item| item.entry), new.map(|(_, found)| found));
+        comparing.pair(&dir, old, new, each)?;
         if advances {
             live = comparing.next_below(top);
         }
@@ -187,6 +179,20 @@ impl LiveDiff<'_> {
                 return Some((dir, found));
             }
         }
+    }
+
+    /// What is compared itself, as its parent lists it.
+    fn top(
+        &mut self,
+        top: &[u8],
+        own: Option<Entry>,
+        each: &mut dyn FnMut(Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let (dir, name) = split(top);
+        let dir: DirPath = dir.into();
+        let live = self.next_below(top);
+        let found = live.filter(|(at, found)| *at == dir && found.name == name);
+        self.pair(&dir, own, found.map(|(_, found)| found), each)
     }
 
     fn tell(&self, path: &[u8], trouble: Trouble) {

@@ -1,6 +1,6 @@
 //! The job `mount`: all snapshots as directories, until they are unmounted or the job is asked to end.
 
-use crate::catalogue::{Action, Cause};
+use crate::catalogue::{Action, BrowseCause, Cause};
 use crate::context::Context;
 use crate::face::{Activity, Face, Step};
 use crate::failure::Failure;
@@ -64,8 +64,8 @@ pub fn run(
     // From here on a request to end is one to unmount.
     let step = Step::start(face, Activity::Mount)?;
     let session = mount(tree, &request.mountpoint, request.allow_other).map_err(|e| match e {
-        MountError::NotSupported => Cause::NoFuse,
-        MountError::Refused(e) => refused(Action::Mount, e),
+        MountError::NotSupported => Failure::from(BrowseCause::NoFuse),
+        MountError::Refused(e) => refused(Action::Mount, e).into(),
     })?;
     let said = mounted(count);
     while said.is_ok() && !cancel.is_cancelled() && !session.is_over() {
@@ -76,9 +76,9 @@ pub fn run(
     for problem in told.try_iter() {
         step.problem(&problem);
     }
-    session.end().map_err(|e| Cause::StillMounted {
-        path: shown(),
-        why: e.into(),
+    session.end().map_err(|e| {
+        let (path, why) = (shown(), e.into());
+        Failure::from(BrowseCause::StillMounted { path, why })
     })?;
     said?;
     Ok(step.finish().status().max(all.status()))

@@ -1,6 +1,6 @@
 //! The job `versions`: every version of one file in all snapshots, and all of them restored side by side.
 
-use crate::catalogue::Cause;
+use crate::catalogue::{BrowseCause, Cause};
 use crate::context::Context;
 use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
@@ -74,17 +74,18 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Foun
     let status = step.finish().status().max(all.status());
     let shown = || String::from_utf8_lossy(&path).into_owned();
     if history.is_dir {
-        return Err(Cause::VersionsOfDirectory { path: shown() }.into());
+        return Err(BrowseCause::VersionsOfDirectory { path: shown() }.into());
     }
     if history.versions.is_empty() {
         let elsewhere = own && all.facts.iter().any(|facts| facts.may_hold(&path));
         return Err(Failure {
             status: status.max(Status::Failed),
             cause: match filter.hosts.first().filter(|_| elsewhere && ids.is_empty()) {
-                Some(host) => Cause::PathOfOtherHosts {
-                    path: shown(),
-                    host: host.clone(),
-                },
+                Some(host) => {
+                    let (path, host) = (shown(), host.clone());
+                    let cause = BrowseCause::PathOfOtherHosts { path, host };
+                    Cause::Browse { cause }
+                }
                 None => Cause::PathNowhere { path: shown() },
             },
         });

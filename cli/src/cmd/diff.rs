@@ -47,15 +47,7 @@ pub fn run(terminal: &Terminal, args: &DiffArgs) -> Result<Status, Failure> {
         }
         None => {
             let step = Step::start(terminal, Activity::Diff)?;
-            let request = live::Request {
-                path: from,
-                filter: FilterOptions {
-                    excludes: patterns(&args.exclude),
-                    exclude_files: args.exclude_file.clone(),
-                    ..FilterOptions::default()
-                },
-                content: args.content,
-            };
+            let request = live_request(from, args);
             let changes = live::diff(&terminal.context, &repo, &before, request, &step, &mut each)?;
             (changes, None, step.finish().status())
         }
@@ -81,6 +73,18 @@ pub fn run(terminal: &Terminal, args: &DiffArgs) -> Result<Status, Failure> {
     }
     out.end(changes)?;
     Ok(before.status.max(status))
+}
+
+fn live_request(path: Option<Vec<u8>>, args: &DiffArgs) -> live::Request {
+    live::Request {
+        path,
+        filter: FilterOptions {
+            excludes: patterns(&args.exclude),
+            exclude_files: args.exclude_file.clone(),
+            ..FilterOptions::default()
+        },
+        content: args.content,
+    }
 }
 
 fn show(terminal: &Terminal, row: &Row<'_>, out: &mut Lines) {

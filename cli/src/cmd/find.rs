@@ -5,7 +5,7 @@ use crate::output::Lines;
 use crate::render::text;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
-use service::catalogue::Cause;
+use service::catalogue::BrowseCause;
 use service::catalogue::report::{browse, snapshots as report};
 use service::entry::{Entry, Time};
 use service::face::{Activity, Step};
@@ -71,18 +71,23 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
         && files.len() > FILES_MAX
     {
         let most = FILES_MAX as u64;
-        return Err(Cause::TooManyMatches { most }.into());
+        return Err(BrowseCause::TooManyMatches { most }.into());
     }
     if found.is_ok() {
         view.end(terminal, args, &all, &mut out);
     }
     out.end(found)?;
-    for (pattern, _) in wanted
-        .patterns()
-        .iter()
-        .zip(&is_found)
-        .filter(|(_, found)| !**found)
-    {
+    tell_unmatched(&watcher, &wanted, &is_found);
+    let code = watcher.finish().status().max(all.status());
+    Ok(match hits {
+        0 if code == Status::Incomplete => Status::Failed,
+        _ => code,
+    })
+}
+
+fn tell_unmatched(watcher: &Step<'_>, wanted: &FindQuery, is_found: &[bool]) {
+    let patterns = wanted.patterns().iter().zip(is_found);
+    for (pattern, _) in patterns.filter(|(_, found)| !**found) {
         watcher.problem(&Problem {
             path: Vec::new(),
             what: ProblemKind::Restore(RestoreProblem::NothingFound {
@@ -90,11 +95,6 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
             }),
         });
     }
-    let code = watcher.finish().status().max(all.status());
-    Ok(match hits {
-        0 if code == Status::Incomplete => Status::Failed,
-        _ => code,
-    })
 }
 
 fn query(terminal: &Terminal, args: &FindArgs) -> Result<FindQuery, Failure> {

@@ -32,18 +32,24 @@ pub fn mount(_: SnapshotTree, _: &Path, _: bool) -> Result<MountedTree, MountErr
 
 impl MountedTree {
     /// Somebody else unmounted it.
+    #[cfg(target_os = "linux")]
     pub fn is_over(&self) -> bool {
-        #[cfg(target_os = "linux")]
-        return self.0.is_over();
-        #[cfg(not(target_os = "linux"))]
+        self.0.is_over()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn is_over(&self) -> bool {
         true
     }
 
     /// Unmounts it; refused while somebody uses it.
+    #[cfg(target_os = "linux")]
     pub fn end(self) -> io::Result<()> {
-        #[cfg(target_os = "linux")]
-        return self.0.end();
-        #[cfg(not(target_os = "linux"))]
+        self.0.end()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn end(self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -145,10 +145,9 @@ impl Stack {
         )
     }
 
-    /// Whether the directory at hand is there already.
+    /// The directory at hand is there.
     pub fn is_made(&self) -> bool {
-        let is_made = |level: &Level| matches!(level.state, DirState::Made { .. });
-        self.levels.last().is_some_and(is_made)
+        matches!(self.levels.last().map(|l| &l.state), Some(DirState::Made { .. }))
     }
 
     /// Whether the directory at `path` is on the stack.
@@ -357,9 +356,7 @@ impl Planner<'_, '_> {
         match made {
             Ok(DirState::Made { new, open }) => {
                 shared.counts.dirs.fetch_add(1, Relaxed);
-                if let Some(dir) = open.filter(|_| !new) {
-                    self.empty(&dir, &path, child.choice)?;
-                }
+                self.empty(open.filter(|_| !new), &path, child.choice)?;
                 self.done(end, Some(child.name), child.record, new)?;
             }
             Ok(DirState::Absent) => {

@@ -118,9 +118,12 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// A directory without entries, which is there already.
-    pub(super) fn empty(&mut self, dir: &TargetDir, path: &[u8], choice: Choice) -> Result<()> {
-        self.delete_others(dir, path, choice, &[])
+    /// A directory without entries; `dir` if it was there already.
+    pub(super) fn empty(&mut self, dir: Option<TargetDir>, path: &[u8], choice: Choice) -> Result<()> {
+        match dir {
+            Some(dir) => self.delete_others(&dir, path, choice, &[]),
+            None => Ok(()),
+        }
     }
 
     fn delete_others(

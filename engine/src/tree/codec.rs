@@ -92,7 +92,7 @@ pub fn names(plain: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result
     let (header, sections) = Sections::open(plain)?;
     check_header(&header, plain)?;
     let mut decoder = NameDecoder::open(&header, &sections);
-    let mut last_dir = None;
+    let mut last_dir: Option<Vec<u8>> = None;
     for _ in 0..header.runs {
         let (dir, count) = decoder.dir(last_dir.as_deref())?;
         let mut last = Vec::new();

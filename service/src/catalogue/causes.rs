@@ -5,7 +5,7 @@ use super::Lang::{En, Ja};
 use super::parts::no_snapshot;
 use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
-use super::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
+use super::{Action, BrowseCause, CommandEnd, Expected, HookEnd, Unfit, What};
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
 use crate::runs::hooks::Hook;
 use crate::status::Status;
@@ -231,29 +231,8 @@ causes! {
     PathNowhere { path: String } [Failed] =>
         format!("{path} is in no snapshot; 'dedup find' searches all of them for a name"),
         format!("{path} はどのスナップショットにもありません。'dedup find' ですべてのスナップショットから名前で探せます");
-    PathOfOtherHosts { path: String, host: String } [Failed] =>
-        format!("no snapshot of this host ({host}) can hold {path}; --all-hosts looks at those of others"),
-        format!("このホスト ({host}) のスナップショットに {path} はありません。--all-hosts でほかのホストのものも調べます");
-    VersionsOfDirectory { path: String } [BadSettings] =>
-        format!("{path} is a directory: name a file; 'dedup diff' shows what changed below a directory"),
-        format!("{path} はディレクトリーです。ファイルを指定してください。ディレクトリーの中の変更は 'dedup diff' で表示できます");
-    NoFuse [Failed] =>
-        "mounting needs FUSE: a kernel with /dev/fuse and, without root's rights, fusermount3 (on Debian and Ubuntu the \
-         package fuse3); 'dedup ls', 'dedup find' and 'dedup restore' do without",
-        "マウントには FUSE (/dev/fuse と、root 以外では fusermount3。Debian や Ubuntu では fuse3 パッケージ) が必要です。\
-         'dedup ls'、'dedup find'、'dedup restore' は FUSE なしで使えます";
-    StillMounted { path: String, why: SystemError } [Failed] =>
-        format!("can't unmount {path}: {}; close what uses it, then run 'umount {path}'", why.text(En)),
-        format!("{path} をアンマウントできません: {}。使っているものを閉じてから 'umount {path}' を実行してください", why.text(Ja));
-    TooManyDeleted { most: u64 } [Failed] =>
-        format!("more than {} files were deleted between two snapshots: restore from the one before", grouped(*most)),
-        format!("2 つのスナップショットの間に {} 個を超えるファイルが削除されています。前のスナップショットから復元してください", grouped(*most));
-    OriginalOfOtherSystem [BadSettings] =>
-        "the snapshot was made on another operating system: name a folder to restore to",
-        "別のオペレーティングシステムで作られたスナップショットです。復元先のフォルダーを指定してください";
-    TooManyMatches { most: u64 } [Failed] =>
-        format!("more than {} files match: search for less, or list them with --by-snapshot", grouped(*most)),
-        format!("{} 個を超えるファイルが見つかりました。条件を絞るか、--by-snapshot で表示してください", grouped(*most));
+    /// What keeps a command from looking into snapshots.
+    Browse { cause: BrowseCause } [cause.status()] => cause.text(En), cause.text(Ja);
     PathsNotTogether [Failed] =>
         "no single snapshot holds all these paths; name fewer at a time",
         "これらのパスをすべて含むスナップショットはありません。一度に指定する数を減らしてください";

@@ -1,6 +1,6 @@
 //! `--deleted-since`: files that an earlier snapshot holds and the chosen one has lost, each from the newest that holds it.
 
-use crate::catalogue::Cause;
+use crate::catalogue::BrowseCause;
 use crate::context::Context;
 use crate::face::{Nobody, Step};
 use crate::failure::Failure;
@@ -129,7 +129,7 @@ fn lost(
         }
     })
     .map_err(|e| match paths.len() > PATHS_MAX {
-        true => Cause::TooManyDeleted { most: PATHS_MAX as u64 }.into(),
+        true => BrowseCause::TooManyDeleted { most: PATHS_MAX as u64 }.into(),
         false => Failure::from(e),
     })?;
     Ok(paths)

@@ -1,6 +1,6 @@
 //! Where a restore goes: a folder, or one that everybody has.
 
-use crate::catalogue::Cause;
+use crate::catalogue::BrowseCause;
 use crate::env::Env;
 use crate::failure::Failure;
 use engine::manifest::Manifest;
@@ -66,7 +66,7 @@ fn named(list: &str, variable: &str, home: &Path) -> Option<PathBuf> {
 pub(super) fn check_original(manifest: &Manifest) -> Result<(), Failure> {
     match manifest.is_of_this_system() {
         true => Ok(()),
-        false => Err(Cause::OriginalOfOtherSystem.into()),
+        false => Err(BrowseCause::OriginalOfOtherSystem.into()),
     }
 }
 
