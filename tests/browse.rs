@@ -90,7 +90,8 @@ fn versions_of_one_file() {
     let all = home.ok(&["versions", &file, "--all-hosts", "--json"]);
     assert_eq!(all.summary()["snapshots"], 6);
     home.ends(1, &["versions", &file, "--host", "nobody"]);
-    home.ends(1, &["versions", "docs/nothing"]).says(&["in no snapshot"]);
+    home.ends(1, &["versions", "docs/nothing"])
+        .says(&["in no snapshot"]);
     home.ends(2, &["versions", "docs"]).says(&["is a directory"]);
     let japanese = home.ok(&["versions", &file, "--lang", "ja"]);
     assert!(japanese.out.contains("版 3 個"), "{}", japanese.out);
@@ -125,7 +126,9 @@ fn all_versions_side_by_side() {
         "report_2026-02-02_12-04-05-2.txt",
     ];
     assert_eq!(names.map(content), ["first", "second!", "third"]);
-    let mode = fs::metadata(home.path("out").join(names[1])).unwrap().permissions();
+    let mode = fs::metadata(home.path("out").join(names[1]))
+        .unwrap()
+        .permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
     // Nothing is overwritten, and the same versions get the same names.
     home.write("out/report_2026-01-02_12-04-05.txt", "mine");
@@ -133,7 +136,10 @@ fn all_versions_side_by_side() {
     assert_eq!(content(names[0]), "mine");
     assert_eq!(fs::read_dir(home.path("out")).unwrap().count(), 3);
     let summary = again.summary();
-    assert_eq!((&summary["files_restored"], &summary["files_skipped"]), (&0.into(), &3.into()));
+    assert_eq!(
+        (&summary["files_restored"], &summary["files_skipped"]),
+        (&0.into(), &3.into())
+    );
 }
 
 #[test]
@@ -143,13 +149,25 @@ fn found_files_have_their_versions() {
     let found = home.ok(&["find", "report*"]);
     let lines = lines(&found);
     assert_eq!((lines[0], lines.len()), (file.as_str(), 4), "{}", found.out);
-    assert!(lines[1].contains(&ids[5][..8]) && lines[1].contains("1 snapshot:"), "{}", lines[1]);
+    assert!(
+        lines[1].contains(&ids[5][..8]) && lines[1].contains("1 snapshot:"),
+        "{}",
+        lines[1]
+    );
     assert!(lines[2].contains("2 snapshots:"), "{}", lines[2]);
     let by_snapshot = home.ok(&["find", "report*", "--by-snapshot"]);
-    assert_eq!(by_snapshot.out.matches("In snapshot").count(), 5, "{}", by_snapshot.out);
+    assert_eq!(
+        by_snapshot.out.matches("In snapshot").count(),
+        5,
+        "{}",
+        by_snapshot.out
+    );
     let json = home.ok(&["find", "report*", "--json"]).objects();
     assert_eq!(json.len(), 5);
-    assert_eq!((&json[0]["hits"], &json[0]["snapshot"]), (&1.into(), &ids[5].clone().into()));
+    assert_eq!(
+        (&json[0]["hits"], &json[0]["snapshot"]),
+        (&1.into(), &ids[5].clone().into())
+    );
     for (options, hits) in [
         (&["--larger-than", "6"][..], 2),
         (&["--smaller-than", "6"], 3),
@@ -160,13 +178,22 @@ fn found_files_have_their_versions() {
         (&["--tag", "none"], 0),
     ] {
         let run = home.run(&[&["find", "report*", "--json"][..], options].concat());
-        let hit: u64 = objects(&run.out).iter().map(|one| one["hits"].as_u64().unwrap()).sum();
+        let hit: u64 = objects(&run.out)
+            .iter()
+            .map(|one| one["hits"].as_u64().unwrap())
+            .sum();
         assert_eq!((hit, run.code), (hits, i32::from(hits == 0)), "{options:?}");
     }
 }
 
 fn tree(home: &Home) {
-    for (path, len) in [("b/z", 3), ("b/c/x.tar", 10), ("b/c.d/y", 1), ("a.txt", 5), ("d", 2)] {
+    for (path, len) in [
+        ("b/z", 3),
+        ("b/c/x.tar", 10),
+        ("b/c.d/y", 1),
+        ("a.txt", 5),
+        ("d", 2),
+    ] {
         home.write(&format!("docs/{path}"), vec![b'x'; len]);
     }
 }
@@ -179,19 +206,38 @@ fn a_listing_goes_depth_first() {
     let top = home.text("docs");
     let listed = home.ok(&["ls", "latest", &top, "--recursive"]);
     let below = |run: &Run| -> Vec<String> {
-        let paths = run.out.lines().map(|line| line.strip_prefix(&top).unwrap().to_string());
+        let paths = run
+            .out
+            .lines()
+            .map(|line| line.strip_prefix(&top).unwrap().to_string());
         paths.collect()
     };
-    let deep = ["", "/a.txt", "/b", "/b/c", "/b/c/x.tar", "/b/c.d", "/b/c.d/y", "/b/z", "/d"];
+    let deep = [
+        "",
+        "/a.txt",
+        "/b",
+        "/b/c",
+        "/b/c/x.tar",
+        "/b/c.d",
+        "/b/c.d/y",
+        "/b/z",
+        "/d",
+    ];
     assert_eq!(below(&listed), deep);
     // Without --recursive only what is in the directory itself.
-    assert_eq!(below(&home.ok(&["ls", "latest", &top])), ["", "/a.txt", "/b", "/d"]);
+    assert_eq!(
+        below(&home.ok(&["ls", "latest", &top])),
+        ["", "/a.txt", "/b", "/d"]
+    );
     let sorted = |options: &[&str]| {
         let mut args = vec!["ls", "latest", &top, "--recursive", "--sort"];
         args.extend(options);
         below(&home.ok(&args))
     };
-    assert_eq!(sorted(&["size"])[4..], ["/b/c.d/y", "/d", "/b/z", "/a.txt", "/b/c/x.tar"]);
+    assert_eq!(
+        sorted(&["size"])[4..],
+        ["/b/c.d/y", "/d", "/b/z", "/a.txt", "/b/c/x.tar"]
+    );
     assert_eq!(sorted(&["size", "--reverse"])[0], "/b/c/x.tar");
     assert_eq!(sorted(&["extension"])[6..], ["/b/c.d", "/b/c/x.tar", "/a.txt"]);
     let long = home.ok(&["ls", "-l", "--human-readable", "latest", &format!("{top}/a.txt")]);
@@ -214,7 +260,10 @@ fn a_listing_for_ncdu() {
         }
     }
     let want = serde_json::json!([
-        top.as_str(), "a.txt", ["b", ["c", "x.tar"], ["c.d", "y"], "z"], "d"
+        top.as_str(),
+        "a.txt",
+        ["b", ["c", "x.tar"], ["c.d", "y"], "z"],
+        "d"
     ]);
     assert_eq!(names(&value[3]), want);
     assert_eq!(value[3][1]["asize"], 5);
@@ -259,14 +308,21 @@ fn a_snapshot_against_the_disk() {
         assert_eq!(statistics["message_type"], "statistics");
         let top = home.text("docs");
         let row = |row: &Value| {
-            let path = row["path"].as_str().unwrap().strip_prefix(&top).unwrap_or("?").to_string();
+            let path = row["path"]
+                .as_str()
+                .unwrap()
+                .strip_prefix(&top)
+                .unwrap_or("?")
+                .to_string();
             (row["modifier"].as_str().unwrap().to_string(), path)
         };
         let rows: Vec<(String, String)> = rows.iter().map(row).collect();
         (rows, statistics)
     };
     let rows = |list: &[(&str, &str)]| -> Vec<(String, String)> {
-        let own = list.iter().map(|(sign, path)| (sign.to_string(), path.to_string()));
+        let own = list
+            .iter()
+            .map(|(sign, path)| (sign.to_string(), path.to_string()));
         own.collect()
     };
     assert_eq!(diff(&[]).0, []);
@@ -278,12 +334,21 @@ fn a_snapshot_against_the_disk() {
     fs::remove_file(home.path("docs/a.txt")).unwrap();
     fs::create_dir(home.path("docs/a.txt")).unwrap();
     let (found, statistics) = diff(&[]);
-    let want = [("T", "/a.txt/"), ("-", "/b/c.d/"), ("+", "/b/new"), ("M", "/b/z"), ("-", "/b/c.d/y")];
+    let want = [
+        ("T", "/a.txt/"),
+        ("-", "/b/c.d/"),
+        ("+", "/b/new"),
+        ("M", "/b/z"),
+        ("-", "/b/c.d/y"),
+    ];
     assert_eq!(found, rows(&want));
     assert_eq!(statistics["changed_files"], 1);
     assert_eq!(statistics["added"]["files"], 1);
     let with_metadata = diff(&["--metadata"]).0;
-    assert!(with_metadata.contains(&("U".into(), "/d".into())), "{with_metadata:?}");
+    assert!(
+        with_metadata.contains(&("U".into(), "/d".into())),
+        "{with_metadata:?}"
+    );
     assert_eq!(diff(&["-e", "new"]).0.len(), 4);
     // The same size and times: only who reads it sees it.
     let file = home.path("docs/b/c/x.tar");
@@ -293,10 +358,19 @@ fn a_snapshot_against_the_disk() {
     std::os::unix::fs::FileExt::write_at(&open, b"?", 0).unwrap();
     open.set_times(times).unwrap();
     assert_eq!(diff(&[]).0.len(), 5);
-    assert!(diff(&["--content"]).0.contains(&("M".into(), "/b/c/x.tar".into())));
+    assert!(
+        diff(&["--content"])
+            .0
+            .contains(&("M".into(), "/b/c/x.tar".into()))
+    );
     let below = home.text("docs/b/c.d");
     let found = home.ok(&["diff", &format!("latest:{below}")]);
-    assert_eq!(found.out.lines().filter(|line| line.starts_with('-')).count(), 2, "{}", found.out);
+    assert_eq!(
+        found.out.lines().filter(|line| line.starts_with('-')).count(),
+        2,
+        "{}",
+        found.out
+    );
 }
 
 #[test]
@@ -311,7 +385,10 @@ fn protected_snapshots_stay() {
     let protected = home.ok(&["protect", &first, "--json"]).objects();
     let id = protected[0]["new_snapshot_id"].as_str().unwrap().to_string();
     assert_eq!(protected[1]["changed_snapshots"], 1);
-    assert_eq!(home.ok(&["protect", &id, "--json"]).summary()["changed_snapshots"], 0);
+    assert_eq!(
+        home.ok(&["protect", &id, "--json"]).summary()["changed_snapshots"],
+        0
+    );
     home.ok(&["prune", "--keep-last", "1", "--yes"]);
     assert_eq!(home.snapshots().len(), 2);
     home.ends(1, &["forget", &id]).says(&["protected"]);

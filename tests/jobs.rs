@@ -14,7 +14,7 @@ use service::paths::SnapshotSpec;
 use service::prune::{self, Collection};
 use service::removal::Retention;
 use service::resolve::{NewSecretOptions, RepositoryOptions};
-use service::restore::{self, RestorePlace, Overwrite, Patterns, Permissions};
+use service::restore::{self, Overwrite, Patterns, Permissions, RestorePlace};
 use service::retain::{Bucket, Count, Policy, Rule};
 use service::run::CancelToken;
 use service::secret::{Hidden, PasswordPrompt};

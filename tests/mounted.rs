@@ -26,7 +26,9 @@ impl Mounted {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         assert!(line.contains("mounted"), "{line}");
         Mounted { child, at }
     }
@@ -46,7 +48,9 @@ impl Mounted {
 
     /// The program's end after a signal.
     fn stop(mut self, signal: &str) -> i32 {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status();
         assert!(sent.unwrap().success());
         self.child.wait().unwrap().code().unwrap()
     }
@@ -54,7 +58,11 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _gone = Command::new("umount").arg("-l").arg(&self.at).stderr(Stdio::null()).status();
+        let _gone = Command::new("umount")
+            .arg("-l")
+            .arg(&self.at)
+            .stderr(Stdio::null())
+            .status();
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }
@@ -71,7 +79,11 @@ fn can_mount() -> bool {
 }
 
 fn output(program: &str, args: &[&str], dir: &Path) -> String {
-    let output = Command::new(program).args(args).current_dir(dir).output().unwrap();
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{program} {args:?}: {output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -86,8 +98,22 @@ fn sample(home: &Home) {
     symlink("small", home.path("docs/a/link")).unwrap();
     fs::create_dir(home.path("docs/empty")).unwrap();
     let docs = home.path("docs");
-    output("sh", &["-c", "mkfifo fifo; mknod dev c 1 300; truncate -s 3G holes; touch -d @-1000.5 old"], &docs);
-    output("python3", &["-c", "import os; os.setxattr('a/small', 'user.note', b'n'); os.chown('old', 12, 34)"], &docs);
+    output(
+        "sh",
+        &[
+            "-c",
+            "mkfifo fifo; mknod dev c 1 300; truncate -s 3G holes; touch -d @-1000.5 old",
+        ],
+        &docs,
+    );
+    output(
+        "python3",
+        &[
+            "-c",
+            "import os; os.setxattr('a/small', 'user.note', b'n'); os.chown('old', 12, 34)",
+        ],
+        &docs,
+    );
     for n in 0..3000 {
         home.write(&format!("docs/many/{n:04}"), format!("{n}"));
     }
@@ -111,7 +137,10 @@ fn snapshots_are_directories() {
     want.sort();
     assert_eq!(mounted.names("ids"), want);
     assert_eq!(mounted.names("hosts"), ["one", "two"]);
-    assert_eq!((mounted.names("hosts/one").len(), mounted.names("snapshots").len()), (2, 3));
+    assert_eq!(
+        (mounted.names("hosts/one").len(), mounted.names("snapshots").len()),
+        (2, 3)
+    );
     assert_eq!(mounted.names("tags/t").len(), 2);
     let docs = home.text("docs");
     let of = |snapshot: &str, path: &str| mounted.path(&format!("{snapshot}{docs}{path}"));
@@ -122,7 +151,16 @@ fn snapshots_are_directories() {
     // Compared by rsync: every kind, permission, owner, time and attribute.
     let from = format!("{}/", of("hosts/two/latest", "").display());
     let (docs_path, whole) = (home.text("docs/"), home.path(""));
-    let options = ["-aXS", "--numeric-ids", "--delete", "-n", "-i", "--checksum", "--exclude", "holes"];
+    let options = [
+        "-aXS",
+        "--numeric-ids",
+        "--delete",
+        "-n",
+        "-i",
+        "--checksum",
+        "--exclude",
+        "holes",
+    ];
     let differs = output("rsync", &[&options[..], &[&docs_path, &from]].concat(), &whole);
     assert_eq!(differs, "", "rsync would change something");
     let holes = fs::metadata(of("hosts/two/latest", "/holes")).unwrap();
@@ -174,7 +212,10 @@ fn damage_is_told() {
     home.write("docs/large", &noise);
     home.ok(&["backup", "docs"]);
     let packs = home.objects("packs");
-    let largest = packs.iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let largest = packs
+        .iter()
+        .max_by_key(|path| fs::metadata(path).unwrap().len())
+        .unwrap();
     kit::program::hurt(largest);
     let mounted = Mounted::new(&home, &[]);
     let read = fs::read(mounted.path(&format!("snapshots/latest{}/large", home.text("docs"))));

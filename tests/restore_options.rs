@@ -53,18 +53,31 @@ fn patterns_of_every_form() {
     home.write("ilist", "*.tmp\n");
     let rows: &[(&[&str], &[&str])] = &[
         (&["--iinclude", "keep*"], &["a", "a/Keep.txt"]),
-        (&["--include-file", "list"], &["a", "a/Keep.txt", "b", "b/c", "b/c/deep.txt"]),
+        (
+            &["--include-file", "list"],
+            &["a", "a/Keep.txt", "b", "b/c", "b/c/deep.txt"],
+        ),
         (&["--iinclude-file", "ilist"], &["a", "a/drop.TMP"]),
-        (&["--iexclude", "KEEP*", "--exclude", "b"], &["a", "a/drop.TMP", "empty"]),
-        (&["--exclude-file", "list"], &["a", "a/drop.TMP", "b", "b/c", "empty"]),
-        (&["--iexclude-file", "ilist", "-e", "/*/**/docs/b"], &["a", "a/Keep.txt", "b", "b/c", "b/c/deep.txt", "empty"]),
+        (
+            &["--iexclude", "KEEP*", "--exclude", "b"],
+            &["a", "a/drop.TMP", "empty"],
+        ),
+        (
+            &["--exclude-file", "list"],
+            &["a", "a/drop.TMP", "b", "b/c", "empty"],
+        ),
+        (
+            &["--iexclude-file", "ilist", "-e", "/*/**/docs/b"],
+            &["a", "a/Keep.txt", "b", "b/c", "b/c/deep.txt", "empty"],
+        ),
     ];
     for (number, (options, want)) in rows.iter().enumerate() {
         let target = format!("out{number}");
         home.ok(&[&["restore", &docs, "-t", &target][..], options].concat());
         assert_eq!(paths(&home.path(&target)), set(want), "{options:?}");
     }
-    home.ends(3, &["restore", &docs, "-t", "none", "--iinclude", "nosuch"]).says(&["nosuch"]);
+    home.ends(3, &["restore", &docs, "-t", "none", "--iinclude", "nosuch"])
+        .says(&["nosuch"]);
     home.ends(2, &["restore", &docs, "-t", "none", "--include-file", "missing"]);
 }
 
@@ -76,11 +89,17 @@ fn places_by_name() {
     fs::remove_dir_all(home.path("docs/b")).unwrap();
     let done = home.ok(&["restore", &docs, "--to", "original"]);
     assert!(done.out.contains(" to / "), "{}", done.out);
-    assert_eq!(fs::read_to_string(home.path("docs/a/Keep.txt")).unwrap(), "a/Keep.txt");
+    assert_eq!(
+        fs::read_to_string(home.path("docs/a/Keep.txt")).unwrap(),
+        "a/Keep.txt"
+    );
     assert!(home.path("docs/b/c/deep.txt").is_file());
     home.ok(&["restore", &docs, "--to", "desktop"]);
     assert!(home.path("Desktop/a/Keep.txt").is_file());
-    home.write(".config/user-dirs.dirs", "XDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n");
+    home.write(
+        ".config/user-dirs.dirs",
+        "XDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n",
+    );
     home.ok(&["restore", &docs, "--to", "downloads"]);
     assert!(home.path("ダウンロード/a/Keep.txt").is_file());
     home.ok(&["restore", &docs, "--to", "./original"]);
@@ -95,7 +114,14 @@ fn what_the_snapshot_lacks_is_deleted() {
     home.ok(&["restore", &docs, "-t", "out"]);
     let clean = paths(&home.path("out"));
     let litter = |home: &Home| {
-        for path in ["new", "a/x.log", "b/c/d/e/f", "empty/z", "keep.me/k", "keep.me/other"] {
+        for path in [
+            "new",
+            "a/x.log",
+            "b/c/d/e/f",
+            "empty/z",
+            "keep.me/k",
+            "keep.me/other",
+        ] {
             home.write(&format!("out/{path}"), "litter");
         }
         symlink("/etc/passwd", home.path("out/b/link")).unwrap();
@@ -122,7 +148,10 @@ fn what_the_snapshot_lacks_is_deleted() {
     litter(&home);
     home.ok(&["restore", &docs, "-t", "out", "--delete", "docs/b"]);
     let left = paths(&home.path("out"));
-    assert!(left.contains("a/x.log") && left.contains("new") && !left.contains("b/c/d"), "{left:?}");
+    assert!(
+        left.contains("a/x.log") && left.contains("new") && !left.contains("b/c/d"),
+        "{left:?}"
+    );
     // And with include patterns only what they name.
     home.ok(&["restore", &docs, "-t", "out", "--delete", "-i", "docs/a"]);
     let left = paths(&home.path("out"));
@@ -149,7 +178,9 @@ fn what_is_not_known_is_not_deleted() {
     let home = home();
     sample(&home);
     home.write("out/mine", "m");
-    let above = home.path("out").join(home.path("docs").strip_prefix("/").unwrap());
+    let above = home
+        .path("out")
+        .join(home.path("docs").strip_prefix("/").unwrap());
     fs::create_dir_all(above.parent().unwrap()).unwrap();
     fs::write(above.parent().unwrap().join("mine"), "m").unwrap();
     home.ok(&["restore", "-t", "out", "--delete"]);
@@ -180,17 +211,46 @@ fn what_had_been_deleted() {
     let content = |path: &str| fs::read_to_string(home.path("out").join(path)).unwrap();
     assert_eq!(paths(&home.path("out")), set(&["always", "gone", "dir", "dir/x"]));
     assert_eq!((content("gone"), content("always")), ("new".into(), "2".into()));
-    assert!(done.out.contains("2 files had been deleted and came from 1 snapshot"), "{}", done.out);
+    assert!(
+        done.out
+            .contains("2 files had been deleted and came from 1 snapshot"),
+        "{}",
+        done.out
+    );
     home.ok(&["restore", &docs, "-t", "all", "--deleted-since", "2025-12-01"]);
-    assert_eq!(paths(&home.path("all")), set(&["always", "gone", "dir", "dir/x", "early"]));
-    home.ok(&["restore", &docs, "-t", "one", "--deleted-since", "2025-12-01", "-i", "early"]);
+    assert_eq!(
+        paths(&home.path("all")),
+        set(&["always", "gone", "dir", "dir/x", "early"])
+    );
+    home.ok(&[
+        "restore",
+        &docs,
+        "-t",
+        "one",
+        "--deleted-since",
+        "2025-12-01",
+        "-i",
+        "early",
+    ]);
     assert_eq!(paths(&home.path("one")), set(&["early"]));
-    home.ok(&["restore", &docs, "-t", "dry", "--deleted-since", "2025-12-01", "-n"]);
+    home.ok(&[
+        "restore",
+        &docs,
+        "-t",
+        "dry",
+        "--deleted-since",
+        "2025-12-01",
+        "-n",
+    ]);
     assert!(!home.path("dry").exists());
 }
 
 fn output(program: &str, args: &[&str], dir: &Path) -> String {
-    let output = Command::new(program).args(args).current_dir(dir).output().unwrap();
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{program} {args:?}: {output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -213,7 +273,10 @@ struct Unlock(PathBuf);
 
 impl Drop for Unlock {
     fn drop(&mut self) {
-        let _done = Command::new("chattr").args(["-R", "-f", "-i", "-a"]).arg(&self.0).status();
+        let _done = Command::new("chattr")
+            .args(["-R", "-f", "-i", "-a"])
+            .arg(&self.0)
+            .status();
     }
 }
 
@@ -226,12 +289,21 @@ fn flags_of_inodes() {
     }
     fs::hard_link(home.path("docs/linked"), home.path("docs/dir/name")).unwrap();
     let docs = home.path("docs");
-    for (flag, path) in [("+i", "immutable"), ("+a", "append"), ("+d", "nodump"), ("+ad", "linked")] {
+    for (flag, path) in [
+        ("+i", "immutable"),
+        ("+a", "append"),
+        ("+d", "nodump"),
+        ("+ad", "linked"),
+    ] {
         output("chattr", &[flag, path], &docs);
     }
     output("chattr", &["+i", "dir"], &docs);
     let want = flags(&docs);
-    assert!(want.iter().any(|line| line.starts_with("i ") && line.ends_with("/dir")), "{want:?}");
+    assert!(
+        want.iter()
+            .any(|line| line.starts_with("i ") && line.ends_with("/dir")),
+        "{want:?}"
+    );
     home.ok(&["backup", "docs"]);
     let from = format!("latest:{}", home.text("docs"));
     home.ok(&["restore", &from, "-t", "out"]);
@@ -264,13 +336,39 @@ fn everything_comes_back() {
     fs::write(&odd, "odd").unwrap();
     fs::write(docs.join("n".repeat(255)), "long").unwrap();
     fs::write(docs.join("line\nbreak"), "nl").unwrap();
-    for (name, secs) in [("ancient", -5_000_000_000i64), ("1969", -1), ("2262", 9_300_000_000), ("far", 15_000_000_000)] {
+    for (name, secs) in [
+        ("ancient", -5_000_000_000i64),
+        ("1969", -1),
+        ("2262", 9_300_000_000),
+        ("far", 15_000_000_000),
+    ] {
         fs::write(docs.join(name), name).unwrap();
         output("touch", &["-h", "-d", &format!("@{secs}.123456789"), name], &docs);
     }
-    output("sh", &["-c", "mkfifo fifo; mknod null c 1 3; mknod disk b 7 200; ln -s /nowhere/at/all link; ln fifo fifo2; ln -P link link2"], &docs);
-    output("sh", &["-c", "truncate -s 1T sparse; printf x | dd of=sparse bs=1 seek=500G conv=notrunc 2>/dev/null"], &docs);
-    output("sh", &["-c", "touch suid; chown 1234:5678 suid; chmod 6755 suid; mkdir sticky; chmod 1777 sticky; mkdir closed; chmod 0 closed"], &docs);
+    output(
+        "sh",
+        &[
+            "-c",
+            "mkfifo fifo; mknod null c 1 3; mknod disk b 7 200; ln -s /nowhere/at/all link; ln fifo fifo2; ln -P link link2",
+        ],
+        &docs,
+    );
+    output(
+        "sh",
+        &[
+            "-c",
+            "truncate -s 1T sparse; printf x | dd of=sparse bs=1 seek=500G conv=notrunc 2>/dev/null",
+        ],
+        &docs,
+    );
+    output(
+        "sh",
+        &[
+            "-c",
+            "touch suid; chown 1234:5678 suid; chmod 6755 suid; mkdir sticky; chmod 1777 sticky; mkdir closed; chmod 0 closed",
+        ],
+        &docs,
+    );
     let python = |script: &str| output("python3", &["-c", script], &docs);
     python(
         "import os\n\
@@ -285,17 +383,40 @@ fn everything_comes_back() {
          os.setxattr('sticky', 'system.posix_acl_default', acl((1, 7, n), (4, 5, n), (8, 5, 88), (16, 5, n), (32, 0, n)))",
     );
     let rsync = |from: &str, to: &str| {
-        let options = ["-aHAXS", "--numeric-ids", "--delete", "-n", "-i", "--exclude", "sparse", "--exclude", "deep"];
+        let options = [
+            "-aHAXS",
+            "--numeric-ids",
+            "--delete",
+            "-n",
+            "-i",
+            "--exclude",
+            "sparse",
+            "--exclude",
+            "deep",
+        ];
         output("rsync", &[&options[..], &[from, to]].concat(), &docs)
     };
     home.ok(&["backup", "docs"]);
     home.ok(&["dump", "docs", "--target", "docs.tar"]);
     assert!(fs::metadata(home.path("docs.tar")).unwrap().len() < 4 << 20);
     fs::create_dir(home.path("untarred")).unwrap();
-    let options = ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "-xpf", "docs.tar", "-C", "untarred"];
+    let options = [
+        "--numeric-owner",
+        "--xattrs",
+        "--xattrs-include=*",
+        "--acls",
+        "-xpf",
+        "docs.tar",
+        "-C",
+        "untarred",
+    ];
     output("tar", &options, &home.path(""));
     let untarred = format!("untarred{}", home.text("docs"));
-    assert_eq!(rsync(&home.text("docs/"), &home.text(&format!("{untarred}/"))), "", "tar lost something");
+    assert_eq!(
+        rsync(&home.text("docs/"), &home.text(&format!("{untarred}/"))),
+        "",
+        "tar lost something"
+    );
     let sparse = fs::metadata(home.path(&untarred).join("sparse")).unwrap();
     assert_eq!((sparse.len(), sparse.blocks() * 512 < 64 << 20), (1 << 40, true));
     // Deeper than any path can be told to the system.
@@ -309,15 +430,27 @@ fn everything_comes_back() {
     assert_eq!(rsync(&from, &to), "", "rsync would change something");
     let bottom = output(
         "python3",
-        &["-c", "import os\nos.chdir('deep')\nfor _ in range(200): os.chdir('e' * 50)\nprint(open('bottom').read())"],
+        &[
+            "-c",
+            "import os\nos.chdir('deep')\nfor _ in range(200): os.chdir('e' * 50)\nprint(open('bottom').read())",
+        ],
         &home.path("out"),
     );
     assert_eq!(bottom, "b\n");
-    let (a, b) = (fs::metadata(docs.join("sparse")).unwrap(), fs::metadata(home.path("out/sparse")).unwrap());
-    assert_eq!((a.len(), a.mtime(), a.mtime_nsec()), (b.len(), b.mtime(), b.mtime_nsec()));
+    let (a, b) = (
+        fs::metadata(docs.join("sparse")).unwrap(),
+        fs::metadata(home.path("out/sparse")).unwrap(),
+    );
+    assert_eq!(
+        (a.len(), a.mtime(), a.mtime_nsec()),
+        (b.len(), b.mtime(), b.mtime_nsec())
+    );
     assert!(b.blocks() * 512 < 64 << 20, "{} blocks", b.blocks());
     for name in ["ancient", "1969", "2262", "far"] {
-        let (a, b) = (fs::metadata(docs.join(name)).unwrap(), fs::metadata(home.path("out").join(name)).unwrap());
+        let (a, b) = (
+            fs::metadata(docs.join(name)).unwrap(),
+            fs::metadata(home.path("out").join(name)).unwrap(),
+        );
         assert_eq!((a.mtime(), a.mtime_nsec()), (b.mtime(), b.mtime_nsec()), "{name}");
     }
 }
@@ -332,12 +465,26 @@ fn a_folder_as_a_zip_file() {
     output("mkfifo", &["fifo"], &home.path("docs"));
     output("chmod", &["750", "a.txt"], &home.path("docs"));
     home.ok(&["backup", "docs"]);
-    let dumped = home.ok(&["dump", &format!("latest:{}", home.text("docs")), "-a", "zip", "-t", "a.zip"]);
+    let dumped = home.ok(&[
+        "dump",
+        &format!("latest:{}", home.text("docs")),
+        "-a",
+        "zip",
+        "-t",
+        "a.zip",
+    ]);
     assert!(dumped.err.contains("fifo"), "{}", dumped.err);
     let script = "import zipfile, sys\n\
         z = zipfile.ZipFile('a.zip')\nassert z.testzip() is None\n\
         for i in z.infolist(): print(i.filename.rsplit('docs/', 1)[1], i.file_size, oct(i.external_attr >> 16))";
     let listed = output("python3", &["-c", script], &home.path(""));
     let want = "a.txt 4 0o100750\nb/ 0 0o40755\nb/\u{65e5}\u{672c}.txt 300000 0o100644\nempty 0 0o100644\nlink 5 0o120777\n";
-    assert_eq!(listed.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>(), want);
+    assert_eq!(
+        listed
+            .lines()
+            .skip(1)
+            .map(|line| format!("{line}\n"))
+            .collect::<String>(),
+        want
+    );
 }

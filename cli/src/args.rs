@@ -15,7 +15,8 @@ pub mod values;
 
 pub use backup::BackupArgs;
 pub use browse::{
-    Archive, DiffArgs, DumpArgs, FindArgs, LsArgs, MountArgs, Overwrite, Permissions, RestoreArgs, SortKey, VersionsArgs,
+    Archive, DiffArgs, DumpArgs, FindArgs, LsArgs, MountArgs, Overwrite, Permissions, RestoreArgs, SortKey,
+    VersionsArgs,
 };
 use clap::{Arg, ArgAction, Args, CommandFactory, Id, Parser, Subcommand, ValueEnum};
 pub use forget::ForgetArgs;

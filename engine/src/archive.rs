@@ -82,7 +82,7 @@ impl Archive<'_> {
                     member.xattrs = &[];
                     return member.write(self.contents.out).map_err(failed);
                 }
-                    None => {
+                None => {
                     member.size = meta.size;
                     holes = self.holes(entry)?;
                 }

@@ -216,7 +216,13 @@ impl LiveDiff<'_> {
         let path = join(dir, name);
         self.monitor.current(&path);
         match (old, new) {
-            (Some(old), None) if self.live.unread.iter().any(|(above, _)| is_at_or_below(&path, above)) => {
+            (Some(old), None)
+                if self
+                    .live
+                    .unread
+                    .iter()
+                    .any(|(above, _)| is_at_or_below(&path, above)) =>
+            {
                 self.summary.missing.add(&old);
                 Ok(())
             }
@@ -234,7 +240,14 @@ impl LiveDiff<'_> {
             (old, new) => {
                 let entry = new.map(as_entry);
                 let differs = Differs::default();
-                one(&mut self.summary, &path, old.as_ref(), entry.as_ref(), differs, each)
+                one(
+                    &mut self.summary,
+                    &path,
+                    old.as_ref(),
+                    entry.as_ref(),
+                    differs,
+                    each,
+                )
             }
         }
     }

@@ -94,7 +94,9 @@ impl View {
         let Some((number, run)) = run.ok().and_then(|n| Some((n, segment.runs.get(n)?))) else {
             return Ok(None);
         };
-        let found = run.entries.binary_search_by(|entry| entry.name.as_slice().cmp(name));
+        let found = run
+            .entries
+            .binary_search_by(|entry| entry.name.as_slice().cmp(name));
         Ok(found.ok().and_then(|n| {
             let before = tree.starts.get(at)? + segment.starts.get(number)?;
             Some(Seen {

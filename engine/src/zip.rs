@@ -133,7 +133,11 @@ impl ZipDirectory {
             put16(&mut extra, large.len() as u16);
             extra.extend_from_slice(&large);
         }
-        let size = if member.is_large() { MANY } else { member.size as u32 };
+        let size = if member.is_large() {
+            MANY
+        } else {
+            member.size as u32
+        };
         let out = &mut self.rows;
         put32(out, CENTRAL);
         put16(out, MADE_BY);
@@ -233,7 +237,11 @@ const fn table() -> [u32; 256] {
         let mut value = n as u32;
         let mut bit = 0;
         while bit < 8 {
-            value = if value & 1 == 1 { 0xedb8_8320 ^ value >> 1 } else { value >> 1 };
+            value = if value & 1 == 1 {
+                0xedb8_8320 ^ value >> 1
+            } else {
+                value >> 1
+            };
             bit += 1;
         }
         table[n] = value;

@@ -5,10 +5,10 @@ use crate::face::Step;
 use crate::failure::Failure;
 use crate::listing::Chosen;
 use crate::restore;
+pub use engine::filter::FilterOptions;
 use engine::list::{DiffSummary, Row};
 use engine::live::{self as run, LiveOptions};
 use engine::repo::Repo;
-pub use engine::filter::FilterOptions;
 
 /// What is compared, and how closely.
 #[derive(Clone, Debug, Default)]
@@ -37,5 +37,12 @@ pub fn diff(
         own: restore::own_places(context, repo)?,
     };
     let reader = repo.reader(step);
-    Ok(run::diff(&reader, &chosen.manifest, &options, repo.run(), step, each))
+    Ok(run::diff(
+        &reader,
+        &chosen.manifest,
+        &options,
+        repo.run(),
+        step,
+        each,
+    ))
 }

@@ -13,10 +13,10 @@ use crate::listing::{self, Among, Chosen};
 use crate::paths::{SnapshotSpec, absolute, from_root};
 use crate::resolve::{self, Location};
 use crate::status::Status;
+pub use deleted::Deleted;
+use engine::backup::OwnPlaces;
 use engine::repo::{self, Repo};
 use engine::restore as run;
-use engine::backup::OwnPlaces;
-pub use deleted::Deleted;
 pub use engine::restore::{Overwrite, Patterns, Permissions, Summary};
 use jiff::Timestamp;
 pub use place::RestorePlace;
@@ -80,12 +80,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     )
 }
 
-fn perform(
-    context: &Context,
-    request: &Request,
-    target: &Path,
-    face: &dyn Face,
-) -> Result<Report, Failure> {
+fn perform(context: &Context, request: &Request, target: &Path, face: &dyn Face) -> Result<Report, Failure> {
     let mut options = options(request, target)?;
     let (repo, snapshot) = nearest(context, request, face)?;
     if request.target == RestorePlace::Original {

@@ -22,7 +22,10 @@ pub struct Request {
 /// What becomes of tags, or of the protection.
 #[derive(Clone, Debug)]
 pub enum TagChange {
-    Edit { add: Vec<String>, remove: Vec<String> },
+    Edit {
+        add: Vec<String>,
+        remove: Vec<String>,
+    },
     Replace(Vec<String>),
     /// No policy removes what is protected, nor does anybody by its id.
     Protect(bool),

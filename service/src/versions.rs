@@ -10,6 +10,7 @@ use crate::machine;
 use crate::paths::absolute;
 use crate::status::Status;
 use crate::{listing, restore};
+use engine::SessionId;
 use engine::entry::{Kind, Time};
 use engine::facts::SnapshotInfo;
 use engine::platform::paths::from_bytes;
@@ -17,7 +18,6 @@ use engine::repo::Repo;
 use engine::restore as run;
 use engine::select::Filter;
 pub use engine::versions::{PathHistory, Version, VersionChange, Versions};
-use engine::SessionId;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::{HashMap, HashSet};
@@ -157,7 +157,11 @@ fn put_all(found: &FoundVersions, target: &Path, dry_run: bool, face: &dyn Face)
     let mut report = Report::default();
     let mut taken = HashSet::new();
     for version in &found.history.versions {
-        let Some(newest) = version.holdings.last().filter(|_| version.entry.kind != Kind::Dir) else {
+        let Some(newest) = version
+            .holdings
+            .last()
+            .filter(|_| version.entry.kind != Kind::Dir)
+        else {
             continue;
         };
         let name = free_name(&version.entry.name, version.entry.meta.mtime, &mut taken);

@@ -80,8 +80,10 @@ pub struct FindArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Each line is one content that the file had, the newest first. With -v every snapshot that holds \
-    it is listed, and whether the file was changed since the snapshot before.")]
+#[command(
+    after_help = "Each line is one content that the file had, the newest first. With -v every snapshot that holds \
+    it is listed, and whether the file was changed since the snapshot before."
+)]
 pub struct VersionsArgs {
     /// The file
     #[arg(value_name = "PATH")]
@@ -122,9 +124,11 @@ pub struct DiffArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Snapshots are directories below ids/, snapshots/ (by time), hosts/HOST/ and tags/TAG/; each but \
+#[command(
+    after_help = "Snapshots are directories below ids/, snapshots/ (by time), hosts/HOST/ and tags/TAG/; each but \
     ids/ has a link 'latest'. Runs until it is unmounted, by umount or Ctrl-C; snapshots that are made meanwhile are not \
-    shown. Needs FUSE.")]
+    shown. Needs FUSE."
+)]
 pub struct MountArgs {
     /// An existing directory
     #[arg(value_name = "DIR")]
@@ -175,7 +179,11 @@ pub struct RestoreArgs {
     #[arg(short, long, value_name = "DIR", required_unless_present = "to")]
     pub target: Option<PathBuf>,
     /// The same by name: original (where the files were), desktop, downloads, or a folder
-    #[arg(long, value_name = "original|desktop|downloads|DIR", conflicts_with = "target")]
+    #[arg(
+        long,
+        value_name = "original|desktop|downloads|DIR",
+        conflicts_with = "target"
+    )]
     pub to: Option<OsString>,
     #[command(flatten)]
     pub choice: ChoiceArgs,

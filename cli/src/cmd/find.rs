@@ -9,7 +9,7 @@ use service::catalogue::BrowseCause;
 use service::catalogue::report::{browse, snapshots as report};
 use service::entry::{Entry, Time};
 use service::face::{Activity, Step};
-use service::find::{self, FindQuery, FindLimits};
+use service::find::{self, FindLimits, FindQuery};
 use service::json;
 use service::listing::{self, Listing};
 use service::manifest::Snapshot;

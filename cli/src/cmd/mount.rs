@@ -29,7 +29,9 @@ pub fn run(terminal: &Terminal, args: &MountArgs) -> Result<Status, Failure> {
     };
     let status = mount::run(&terminal.context, &request, terminal, &mut mounted)?;
     if terminal.json() {
-        output::object(&json!({ "message_type": "summary", "mountpoint": args.mountpoint.to_string_lossy() }))?;
+        output::object(
+            &json!({ "message_type": "summary", "mountpoint": args.mountpoint.to_string_lossy() }),
+        )?;
     }
     Ok(status)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use service::catalogue::Lang;
 use service::catalogue::report::backup::{self as report, Restored};
 use service::paths::SnapshotSpec;
-use service::restore::{self, RestorePlace, Overwrite, Patterns, Permissions, Report, Request};
+use service::restore::{self, Overwrite, Patterns, Permissions, Report, Request, RestorePlace};
 use service::units::escape;
 use service::{Failure, Status, when};
 use std::time::Duration;

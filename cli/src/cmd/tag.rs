@@ -1,7 +1,7 @@
 //! `tag`, `protect`, `unprotect`: what is said of snapshots. A snapshot gets a new id by it.
 
-use crate::args::{ProtectArgs, TagArgs};
 use crate::args::values::TagList;
+use crate::args::{ProtectArgs, TagArgs};
 use crate::output;
 use crate::render::text;
 use crate::terminal::Terminal;

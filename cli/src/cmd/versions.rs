@@ -132,7 +132,10 @@ fn row(found: &FoundVersions, version: &Version) -> Vec<String> {
 fn holder(lang: Lang, facts: &SnapshotInfo, change: VersionChange) -> String {
     let id = text::short(&facts.id.to_hex());
     let (time, host) = (text::time(facts.time), escape(facts.host.as_bytes()));
-    format!("    {id}  {time}  {host}  {}", report::version_change(lang, change))
+    format!(
+        "    {id}  {time}  {host}  {}",
+        report::version_change(lang, change)
+    )
 }
 
 fn tell_restored(terminal: &Terminal, done: &Report, target: &Path, dry_run: bool) -> Result<(), Failure> {

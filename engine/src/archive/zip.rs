@@ -123,9 +123,6 @@ fn member(
         Kind::Dir | Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo | Kind::Socket => {}
     }
     let crc = passed.crc();
-    contents
-        .out
-        .write_all(&member.descriptor(crc))
-        .map_err(failed)?;
+    contents.out.write_all(&member.descriptor(crc)).map_err(failed)?;
     directory.add(&member, crc, offset).map_err(failed)
 }

@@ -6,9 +6,9 @@ use crate::entry::{Content, Entry, Extent, Kind, Time};
 use crate::fsmeta::device_numbers;
 use crate::view::tree::{NoAnswer, SnapshotTree};
 use fuser::{
-    BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
-    InitFlags, KernelConfig, LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory,
-    ReplyDirectoryPlus, ReplyEntry, ReplyOpen, ReplyXattr, Request, SessionACL,
+    BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
+    INodeNo, InitFlags, KernelConfig, LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEntry, ReplyOpen, ReplyXattr, Request, SessionACL,
 };
 use std::ffi::OsStr;
 use std::io;
@@ -162,7 +162,9 @@ fn time(time: Time) -> SystemTime {
         false => UNIX_EPOCH.checked_add(whole),
     };
     let nanos = Duration::from_nanos(time.nanos.into());
-    second.and_then(|second| second.checked_add(nanos)).unwrap_or(UNIX_EPOCH)
+    second
+        .and_then(|second| second.checked_add(nanos))
+        .unwrap_or(UNIX_EPOCH)
 }
 
 impl Filesystem for Answers {
@@ -274,7 +276,9 @@ impl Filesystem for Answers {
     fn listxattr(&self, _: &Request, INodeNo(inode): INodeNo, size: u32, reply: ReplyXattr) {
         let names = self.0.node(inode).map(|node| {
             let names = node.entry.meta.xattrs.iter();
-            names.flat_map(|xattr| [&xattr.name, &b"\0"[..]].concat()).collect()
+            names
+                .flat_map(|xattr| [&xattr.name, &b"\0"[..]].concat())
+                .collect()
         });
         sized(names, size, reply);
     }
@@ -300,7 +304,10 @@ mod tests {
         let at = |secs, nanos| time(Time { secs, nanos });
         assert_eq!(at(0, 7), UNIX_EPOCH + Duration::new(0, 7));
         assert_eq!(at(-2, 500_000_000), UNIX_EPOCH - Duration::from_millis(1500));
-        assert_eq!(at(15_000_000_000, 0), UNIX_EPOCH + Duration::from_secs(15_000_000_000));
+        assert_eq!(
+            at(15_000_000_000, 0),
+            UNIX_EPOCH + Duration::from_secs(15_000_000_000)
+        );
     }
 
     #[test]

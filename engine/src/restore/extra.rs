@@ -4,6 +4,7 @@
 //! where the backup itself could not look. Never on another file system, which the backup may have left out, nor what this
 //! program keeps for itself. Patterns hold for it as for what is restored.
 
+use super::RestoreOptions;
 use super::choose::Choice;
 use super::dirs::Place;
 use super::fault::{Fault, RestoreOutcome};
@@ -11,7 +12,6 @@ use super::job::Failure;
 use super::leftovers::is_leftover;
 use super::plan::Planner;
 use super::shared::below;
-use super::RestoreOptions;
 use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
 use crate::fsmeta::{AsFd, TargetDir, stat_fd};
@@ -137,7 +137,11 @@ impl Planner<'_, '_> {
         if !self.extras.wanted
             || whole_root
             || self.is_above_sources(path)
-            || self.extras.unknown.iter().any(|above| is_at_or_below(path, above))
+            || self
+                .extras
+                .unknown
+                .iter()
+                .any(|above| is_at_or_below(path, above))
         {
             return Ok(());
         }

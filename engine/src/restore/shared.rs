@@ -10,9 +10,7 @@ use super::opened::OpenTarget;
 use super::{Overwrite, Permissions, RestoreOptions, Summary};
 use crate::entry::{DirPath, Kind, Meta};
 use crate::error::{Error, Result};
-use crate::fsmeta::{
-    self, ApplyOptions, FileId, Owner, Owners, Target, TargetDir, TargetError,
-};
+use crate::fsmeta::{self, ApplyOptions, FileId, Owner, Owners, Target, TargetDir, TargetError};
 use crate::monitor::{EntryChange, Monitor, Problem, ProblemKind, Progress};
 use crate::platform::errno::{self, Reason};
 use crate::platform::paths::{from_bytes, to_bytes};
@@ -240,7 +238,10 @@ impl<'a> Shared<'a> {
         }
         let locks = self.apply.xattrs && fsmeta::locks(meta.flags);
         if locks && !self.locked.remember(path, kind, meta.flags) {
-            self.problem(path, RestoreProblem::Metadata(MetaPart::Flags, errno::NOT_PERMITTED));
+            self.problem(
+                path,
+                RestoreProblem::Metadata(MetaPart::Flags, errno::NOT_PERMITTED),
+            );
         }
     }
 

@@ -45,7 +45,13 @@ mod tests {
     #[test]
     fn lists_are_text() {
         let mut value = VERSION.to_vec();
-        for (tag, bits, id) in [(1u16, 7u16, u32::MAX), (2, 4, 1000), (4, 5, u32::MAX), (16, 5, u32::MAX), (32, 0, u32::MAX)] {
+        for (tag, bits, id) in [
+            (1u16, 7u16, u32::MAX),
+            (2, 4, 1000),
+            (4, 5, u32::MAX),
+            (16, 5, u32::MAX),
+            (32, 0, u32::MAX),
+        ] {
             value.extend_from_slice(&tag.to_le_bytes());
             value.extend_from_slice(&bits.to_le_bytes());
             value.extend_from_slice(&id.to_le_bytes());

@@ -8,7 +8,10 @@ use chunkstore::ContentHash;
 fn entry(content: u8, mtime: i64) -> Entry {
     let mut meta = Blank::default().meta();
     (meta.size, meta.nlink) = (3, 1);
-    meta.mtime = Time { secs: mtime, nanos: 0 };
+    meta.mtime = Time {
+        secs: mtime,
+        nanos: 0,
+    };
     Entry {
         name: b"f".to_vec(),
         kind: Kind::File,

@@ -121,7 +121,10 @@ impl ViewLayout {
 
 /// As it can be the name of a directory.
 fn component(name: &str) -> Vec<u8> {
-    let plain: String = name.chars().map(|c| if matches!(c, '/' | '\0') { '_' } else { c }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if matches!(c, '/' | '\0') { '_' } else { c })
+        .collect();
     match plain.as_str() {
         "" | "." | ".." => format!("_{plain}").into_bytes(),
         _ => plain.into_bytes(),
@@ -160,7 +163,9 @@ mod tests {
             at = *next;
         }
         let names = layout.dirs[at].keys();
-        names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+        names
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect()
     }
 
     #[test]

@@ -53,7 +53,10 @@ mod tests {
         recent.put(2, 'b');
         assert_eq!(recent.get(&1), Some('a'));
         recent.put(3, 'c');
-        assert_eq!((recent.get(&1), recent.get(&2), recent.get(&3)), (Some('a'), None, Some('c')));
+        assert_eq!(
+            (recent.get(&1), recent.get(&2), recent.get(&3)),
+            (Some('a'), None, Some('c'))
+        );
         recent.put(3, 'd');
         assert_eq!((recent.get_or(&3, || 'x'), recent.get_or(&4, || 'e')), ('d', 'e'));
         assert_eq!(recent.items.len(), 2);

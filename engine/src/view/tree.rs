@@ -3,7 +3,7 @@
 
 use super::layout::{LayoutEntry, ViewLayout};
 use super::{Seen, View};
-use crate::entry::{Entry, Content, Kind, Meta, Time, join};
+use crate::entry::{Content, Entry, Kind, Meta, Time, join};
 use crate::error::Error;
 use crate::facts::SnapshotInfo;
 use crate::fsmeta::Blank;
@@ -119,7 +119,12 @@ impl SnapshotTree {
 
     /// Calls `each` with what is in a directory and with where its successor is, from `place` on (0: the beginning), until
     /// it says that this is enough.
-    pub fn list(&self, number: u64, place: u64, each: &mut dyn FnMut(u64, u64, &Entry) -> bool) -> Answer<()> {
+    pub fn list(
+        &self,
+        number: u64,
+        place: u64,
+        each: &mut dyn FnMut(u64, u64, &Entry) -> bool,
+    ) -> Answer<()> {
         let directory = self.inode(number)?;
         let snapshot = match &directory {
             Inode::Above(at) => {

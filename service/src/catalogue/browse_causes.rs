@@ -8,19 +8,33 @@ use crate::text::grouped;
 #[derive(Clone, Debug)]
 pub enum BrowseCause {
     /// Only snapshots of other hosts can hold it.
-    PathOfOtherHosts { path: String, host: String },
-    VersionsOfDirectory { path: String },
-    TooManyMatches { most: u64 },
-    TooManyDeleted { most: u64 },
+    PathOfOtherHosts {
+        path: String,
+        host: String,
+    },
+    VersionsOfDirectory {
+        path: String,
+    },
+    TooManyMatches {
+        most: u64,
+    },
+    TooManyDeleted {
+        most: u64,
+    },
     OriginalOfOtherSystem,
     NoFuse,
-    StillMounted { path: String, why: SystemError },
+    StillMounted {
+        path: String,
+        why: SystemError,
+    },
 }
 
 impl BrowseCause {
     pub fn status(&self) -> Status {
         match self {
-            BrowseCause::VersionsOfDirectory { .. } | BrowseCause::OriginalOfOtherSystem => Status::BadSettings,
+            BrowseCause::VersionsOfDirectory { .. } | BrowseCause::OriginalOfOtherSystem => {
+                Status::BadSettings
+            }
             BrowseCause::PathOfOtherHosts { .. }
             | BrowseCause::TooManyMatches { .. }
             | BrowseCause::TooManyDeleted { .. }

@@ -129,7 +129,10 @@ fn lost(
         }
     })
     .map_err(|e| match paths.len() > PATHS_MAX {
-        true => BrowseCause::TooManyDeleted { most: PATHS_MAX as u64 }.into(),
+        true => BrowseCause::TooManyDeleted {
+            most: PATHS_MAX as u64,
+        }
+        .into(),
         false => Failure::from(e),
     })?;
     Ok(paths)

@@ -46,7 +46,11 @@ pub fn held_by(lang: Lang, snapshots: u64, newest: &str, oldest: &str) -> String
     let held = count(lang, snapshots, Noun::Snapshot);
     match snapshots {
         1 => say!(lang, "{held}: {newest}", "{held}: {newest}"),
-        _ => say!(lang, "{held}: {oldest} to {newest}", "{held}: {oldest} から {newest} まで"),
+        _ => say!(
+            lang,
+            "{held}: {oldest} to {newest}",
+            "{held}: {oldest} から {newest} まで"
+        ),
     }
 }
 
