@@ -5,7 +5,7 @@ use super::Lang::{En, Ja};
 use super::parts::no_snapshot;
 use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
-use super::{Action, CommandEnd, Expected, HookEnd, Unfit, UpdateFault, What};
+use super::{Action, BrowseCause, CommandEnd, Expected, HookEnd, Unfit, UpdateFault, What};
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
 use crate::limits::Hindrance;
 use crate::runs::hooks::Hook;
@@ -233,6 +233,8 @@ causes! {
     PathNowhere { path: String } [Failed] =>
         format!("{path} is in no snapshot; 'dedup find' searches all of them for a name"),
         format!("{path} はどのスナップショットにもありません。'dedup find' ですべてのスナップショットから名前で探せます");
+    /// What keeps a command from looking into snapshots.
+    Browse { cause: BrowseCause } [cause.status()] => cause.text(En), cause.text(Ja);
     PathsNotTogether [Failed] =>
         "no single snapshot holds all these paths; name fewer at a time",
         "これらのパスをすべて含むスナップショットはありません。一度に指定する数を減らしてください";

@@ -4,6 +4,7 @@
 //! A text is a function (or a variant of [`Cause`]) that takes what it is about and gives one string for each language
 //! of [`Lang`]; one that a language lacks does not compile. JSON is always English: its readers are programs.
 
+mod browse_causes;
 mod causes;
 mod errors;
 pub mod faults;
@@ -20,6 +21,7 @@ mod values;
 mod warnings;
 mod words;
 
+pub use browse_causes::BrowseCause;
 pub use causes::Cause;
 pub use errors::object_advice;
 pub use errors::plain_error;

@@ -3,6 +3,7 @@
 
 pub mod about;
 pub mod backup;
+pub mod browse;
 pub mod bundle;
 pub mod damage;
 pub mod doctor;
