@@ -18,6 +18,7 @@ mod cli_sources;
 mod cli_start;
 mod concurrency;
 mod conformance;
+mod console;
 mod copy;
 mod corpus;
 mod crash;

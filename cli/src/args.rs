@@ -156,6 +156,8 @@ pub enum Command {
     /// Show when sets run, and have the operating system look for what is due
     #[command(subcommand)]
     Schedule(runs::ScheduleCommand),
+    /// Open the console: a local web page to watch, browse and restore
+    Console(program::ConsoleArgs),
     /// Test the messages that are sent about runs
     #[command(subcommand)]
     Notify(runs::NotifyCommand),

@@ -5,6 +5,7 @@
 //! of [`Lang`]; one that a language lacks does not compile. JSON is always English: its readers are programs.
 
 mod causes;
+mod console;
 mod errors;
 pub mod faults;
 mod lang;
@@ -19,6 +20,7 @@ mod warnings;
 mod words;
 
 pub use causes::Cause;
+pub use console::ConsoleFault;
 pub use errors::object_advice;
 pub use errors::plain_error;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! commands. Names and paths come here escaped, numbers and times in the form that is the same in every language.
 
 pub mod backup;
+pub mod console;
 pub mod damage;
 pub mod keys;
 pub mod notify;
