@@ -5,9 +5,14 @@
 // pages holds the stream (a lock says which) and passes events on to the others.
 class Live extends HTMLElement {
   connectedCallback() {
-    this.mark = null;
+    this.mark = this.dataset.mark || null;
+    this.last = null;
     this.channel = new BroadcastChannel("dedup-live");
-    this.channel.onmessage = (message) => this.seen(message.data);
+    this.channel.onmessage = (message) => {
+      if (!message.data.hello) this.seen(message.data);
+      else if (this.last) this.channel.postMessage(this.last);
+    };
+    this.channel.postMessage({ hello: true });
     if (navigator.locks) {
       navigator.locks.request("dedup-live", () => this.follow());
     } else {
@@ -21,6 +26,7 @@ class Live extends HTMLElement {
       const source = new EventSource("/live");
       source.addEventListener("seen", (event) => {
         const data = { ...JSON.parse(event.data), online: true };
+        this.last = data;
         this.seen(data);
         this.channel.postMessage(data);
       });

@@ -147,7 +147,7 @@ pub fn entry(repo: &Repo, manifest: &Manifest, path: &[u8]) -> Result<Option<Ent
     });
     match (looked, found) {
         (_, Some(entry)) => Ok(Some(entry)),
-        (Err(Error::Interrupted) | Ok(()), None) => Ok(None),
+        (Err(Error::Interrupted | Error::NoSuchPath { .. }) | Ok(()), None) => Ok(None),
         (Err(e), None) => Err(e.into()),
     }
 }

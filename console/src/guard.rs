@@ -6,6 +6,7 @@
 
 use crate::app::App;
 use crate::fields::Fields;
+use crate::live;
 use crate::reply::{self, Frame};
 use crate::sessions::Session;
 use axum::body::to_bytes;
@@ -95,6 +96,10 @@ impl Visit {
             host: host.unwrap_or_default(),
             is_inside: self.session.is_some(),
             here,
+            // Without one, the first event says how things stand.
+            mark: context
+                .and_then(|context| live::mark(&self.app, context).ok())
+                .unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }

@@ -13,7 +13,7 @@ use service::catalogue::Lang;
 use service::history::HistoryRow;
 use service::history::journal::Journal;
 use service::runs::status;
-use service::{Failure, notify};
+use service::{Context, Failure, notify};
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -92,13 +92,36 @@ async fn next(mut following: Following) -> Option<(Result<Bytes, Infallible>, Fo
     }
 }
 
-/// What the pages show, without what changes all the time, as one number; and how far the jobs are that run here.
+/// How far the jobs are that run here, and the [`mark`].
 pub fn seen(app: &App, lang: Option<Lang>) -> Result<Value, Failure> {
     let context = app.context()?;
     let lang = lang.unwrap_or_else(|| notify::language(&context));
+    let now = Instant::now();
+    let running = app.jobs.running();
+    let jobs = running.iter().map(|job| {
+        let standing = job.standing(lang, now);
+        let set = match &job.what {
+            What::Set(set) => Some(set),
+            What::Restore(_) => None,
+        };
+        json!({
+            "job": job.nr,
+            "set": set,
+            "percent": standing.percent,
+            "done": standing.done,
+            "rate": standing.rate,
+            "current": standing.current,
+        })
+    });
+    let jobs: Vec<Value> = jobs.collect();
+    Ok(json!({ "mark": mark(app, &context)?, "jobs": jobs }))
+}
+
+/// What the pages show, without what changes all the time, as one number: a page of another mark is out of date.
+pub fn mark(app: &App, context: &Context) -> Result<String, Failure> {
     let mut mark = DefaultHasher::new();
     let journal = Journal::of(&context.dirs()?);
-    for set in status::sets(&context)? {
+    for set in status::sets(context)? {
         let asked = |row: &HistoryRow| journal.is_asked_to_stop(&row.id);
         let parts = (
             set.running.as_ref().is_some_and(asked),
@@ -111,28 +134,8 @@ pub fn seen(app: &App, lang: Option<Lang>) -> Result<Value, Failure> {
         parts.hash(&mut mark);
         set.schedule.to_string().hash(&mut mark);
     }
-    let now = Instant::now();
-    let jobs: Vec<Value> = app
-        .jobs
-        .running()
-        .iter()
-        .map(|job| {
-            (job.nr, job.is_stopping()).hash(&mut mark);
-            let standing = job.standing(lang, now);
-            let set = match &job.what {
-                What::Set(set) => Some(set),
-                What::Restore(_) => None,
-            };
-            json!({
-                "job": job.nr,
-                "set": set,
-                "percent": standing.percent,
-                "done": standing.done,
-                "rate": standing.rate,
-                "current": standing.current,
-            })
-        })
-        .collect();
-    let mark = format!("{:016x}", mark.finish());
-    Ok(json!({ "mark": mark, "jobs": jobs }))
+    for job in app.jobs.running() {
+        (job.nr, job.is_stopping()).hash(&mut mark);
+    }
+    Ok(format!("{:016x}", mark.finish()))
 }

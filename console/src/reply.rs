@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use service::catalogue::report::console::Labels;
 use service::catalogue::{Cause, ConsoleFault, Lang};
-use service::{Context, Failure, Status, notify};
+use service::{Context, Error, Failure, Status, notify};
 
 /// What every page has.
 pub struct Frame {
@@ -26,6 +26,8 @@ pub struct Frame {
     pub is_inside: bool,
     /// Path and query, to come back to.
     pub here: String,
+    /// What the events compare, to see whether the page is out of date.
+    pub mark: String,
     /// Ends the names of files that a browser keeps.
     pub version: &'static str,
 }
@@ -66,12 +68,15 @@ pub fn own_place(place: Option<&str>) -> &str {
 
 /// The status of HTTP that says about the same.
 pub fn status_of(failure: &Failure) -> StatusCode {
-    match (&failure.cause, failure.status) {
-        (Cause::NoSuchJob { .. } | Cause::NoSuchSet { .. } | Cause::NoSuchRemote { .. }, _) => {
-            StatusCode::NOT_FOUND
-        }
-        (_, Status::BadSettings) => StatusCode::BAD_REQUEST,
-        (_, Status::Busy) => StatusCode::CONFLICT,
+    let is_gone = match &failure.cause {
+        Cause::NoSuchJob { .. } | Cause::NoSuchSet { .. } | Cause::NoSuchRemote { .. } => true,
+        Cause::Engine { error } => matches!(**error, Error::NoSuchPath { .. } | Error::NoSnapshot(_)),
+        _ => false,
+    };
+    match failure.status {
+        _ if is_gone => StatusCode::NOT_FOUND,
+        Status::BadSettings => StatusCode::BAD_REQUEST,
+        Status::Busy => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -117,7 +117,7 @@ impl Console {
         let context = console.app.context().unwrap();
         let request = init::Request {
             recovery_phrase: false,
-            bounds: init::Bounds::default(),
+            bounds: init::Bounds::DEFAULT,
             parity: None,
         };
         tokio::task::spawn_blocking(move || init::run(&context, &request, &Nobody).map(drop))
