@@ -138,6 +138,12 @@ document.addEventListener("click", async (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
+  const twist = event.target.closest(".twist");
+  if (twist) {
+    const opens = twist.getAttribute("aria-expanded") === "false";
+    twist.setAttribute("aria-expanded", String(opens));
+    twist.parentElement.querySelector(".below").hidden = !opens;
+  }
   const copy = event.target.closest("[data-copy]");
   if (copy) {
     await navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).textContent);

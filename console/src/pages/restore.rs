@@ -114,6 +114,7 @@ struct Row {
 #[derive(Template)]
 #[template(path = "tree_part.html")]
 struct TreePart {
+    f: Frame,
     folders: Vec<Folder>,
 }
 
@@ -235,8 +236,9 @@ fn found(
             Some(Entry { kind: Kind::Dir, .. })
         )
         || spot.path == b"/" && visit.query.bytes("path").is_some();
+    let top = sources_folder(repo, &manifest)?;
     if !is_there {
-        spot.path = sources_folder(repo, &manifest)?;
+        spot.path = top.clone();
     }
     let (entries, has_more) = browse::folder(repo, &manifest, &spot.path, (0, ROWS))?;
     let at = local(facts.time, zone);
@@ -270,7 +272,7 @@ fn found(
         snapshot: spot.snapshot.clone(),
         as_of: texts::as_of(lang, &text::time(facts.time)),
         crumbs: crumbs(spot),
-        roots: folders(repo, &manifest, spot, b"/")?,
+        roots: folders(repo, &manifest, spot, &top)?,
         rows: entries
             .iter()
             .map(|(path, entry)| row(context, lang, spot, path, entry))
@@ -459,12 +461,13 @@ fn calendar(
 
 /// The folders below one, when somebody opens it in the tree.
 pub async fn tree(visit: Visit) -> Response {
-    answer(visit, |visit, _, _| {
+    answer(visit, |visit, _, lang| {
         let spot = Spot::of(&visit.query);
         let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
         let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
         let folders = folders(&repo, &manifest, &spot, &spot.path)?;
-        reply::page(&TreePart { folders })
+        let f = visit.frame_in(None, lang, "restore", "");
+        reply::page(&TreePart { f, folders })
     })
     .await
 }
@@ -479,7 +482,7 @@ pub async fn rows(visit: Visit) -> Response {
         let (entries, has_more) = browse::folder(&repo, &manifest, &spot.path, (skip, ROWS))?;
         let after = skip.saturating_add(ROWS);
         reply::page(&RowsPart {
-            f: visit.frame_in(Some(context), lang, "restore", ""),
+            f: visit.frame_in(None, lang, "restore", ""),
             rows: entries
                 .iter()
                 .map(|(path, entry)| row(context, lang, &spot, path, entry))
