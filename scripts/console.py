@@ -45,6 +45,7 @@ class Home:
         for name, text in {
             "letters/contract.txt": "The first contract\n" * 40,
             "letters/invitation.txt": "You are invited\n" * 20,
+            "letters/old/1999.txt": "An old letter\n",
             "budget 2026.csv": "month,amount\n" * 300,
             "写真/富士山.jpg": "not really a picture" * 2000,
             "photos/harbour.jpg": "nor this" * 9000,
