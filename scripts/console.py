@@ -7,6 +7,7 @@ DEDUP is the program, AXE the script of axe-core. An argument is the folder of t
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -255,10 +256,11 @@ def walk(page, home, told):
     page.keyboard.press("Escape")
 
 
-def pictures(page, told):
+def pictures(page, home, told):
     """Each page in both languages and both themes, and the phone's width."""
-    pages = {"home": "", "restore": "restore", "history": "history", "job": "history/latest?files=all", "sets": "sets",
-             "search": "search?q=contract"}
+    latest = json.loads(home.run("history", "--kind", "backup", "--limit", "1", "--json").splitlines()[0])["id"]
+    pages = {"home": "", "restore": "restore", "history": "history", "job": f"history/{latest}?files=all",
+             "sets": "sets", "search": "search?q=contract"}
     for lang in ("en", "ja"):
         for theme in ("light", "dark"):
             page.set_viewport_size(WIDE)
@@ -284,8 +286,19 @@ def pictures(page, told):
                     page.set_viewport_size(WIDE)
 
 
+@contextmanager
+def folder_of_me():
+    """A home whose path is the same in every picture."""
+    folder = Path(tempfile.gettempdir(), "me")
+    folder.mkdir(mode=0o700)
+    try:
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
 def main():
-    with tempfile.TemporaryDirectory() as folder:
+    with folder_of_me() as folder:
         home = Home(folder)
         home.settings("127.0.0.1:0")
         home.history()
@@ -299,7 +312,7 @@ def main():
             page.on("pageerror", lambda error: said.append(str(error)))
             first_visit(page, told)
             walk(page, home, told)
-            pictures(page, told)
+            pictures(page, home, told)
             memory = Path(f"/proc/{program.pid}/status").read_text()
             step("memory: " + re.search(r"VmRSS:\s*(.*)", memory)[1])
             assert not said, said

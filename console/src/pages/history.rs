@@ -154,11 +154,11 @@ fn job(visit: &Visit, context: &Context, lang: Lang, id: &str) -> Result<Respons
         is_warning: problem.is_warning,
     });
     let is_running = row.is_running();
+    let is_backup = row.kind == JobKind::Backup.word() && row.snapshot.is_some();
     let files = match visit.query.text("files") {
-        Some(_) if row.snapshot.is_some() => Some(files(visit, context, lang, &row)?),
+        Some(_) if is_backup => Some(files(visit, context, lang, &row)?),
         _ => None,
     };
-    let is_backup = row.kind == JobKind::Backup.word();
     let first = row.destinations.first().map(|there| there.name.clone());
     let remote = first.filter(|name| context.settings.remote(name).is_some());
     let rerun = row

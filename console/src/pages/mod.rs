@@ -1,5 +1,6 @@
 //! The pages, one file each, and what they share: how times, sizes and states are shown.
 
+pub mod calendar;
 pub mod door;
 pub mod history;
 pub mod home;

@@ -1,6 +1,7 @@
 //! Restore, time first: a calendar of the snapshots, the tree as it was at one of them, and the basket, which keeps what
 //! was picked while the date changes.
 
+use super::calendar::{self, Calendar};
 use super::{Moment, shown, size};
 use crate::browse::{self, Spot};
 use crate::fields::encoded;
@@ -12,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
+use jiff::{Timestamp, Zoned};
 use percent_encoding::percent_decode_str;
 use service::catalogue::Lang;
 use service::catalogue::report::console::{self as texts, Labels};
@@ -21,7 +22,6 @@ use service::facts::SnapshotInfo;
 use service::manifest::Manifest;
 use service::repo::Repo;
 use service::{Context, Failure, text};
-use std::collections::BTreeMap;
 
 /// Entries that are sent at once; more are loaded when somebody comes to the end.
 const ROWS: usize = 500;
@@ -60,24 +60,6 @@ struct Found {
     more: Option<String>,
     up: Option<String>,
     download: String,
-}
-
-struct Calendar {
-    title: String,
-    weekdays: Vec<&'static str>,
-    /// Empty days before the first.
-    weeks: Vec<Vec<Option<DayLink>>>,
-    previous: Option<String>,
-    next: Option<String>,
-}
-
-struct DayLink {
-    number: i8,
-    label: String,
-    /// 0 to 4.
-    density: u8,
-    to: Option<String>,
-    is_current: bool,
 }
 
 struct SnapshotLink {
@@ -152,7 +134,7 @@ pub fn basket(visit: &Visit) -> Vec<BasketRow> {
     rows
 }
 
-fn link(page: &str, spot: &Spot, path: &[u8]) -> String {
+pub fn link(page: &str, spot: &Spot, path: &[u8]) -> String {
     format!(
         "{page}?remote={}&snapshot={}&path={}",
         encoded(spot.remote.as_bytes()),
@@ -211,7 +193,7 @@ fn chosen<'a>(
     by_id.or_else(of_day).or(newest.first()).copied()
 }
 
-fn local(at: Timestamp, zone: &TimeZone) -> Zoned {
+pub fn local(at: Timestamp, zone: &TimeZone) -> Zoned {
     at.to_zoned(zone.clone())
 }
 
@@ -267,7 +249,7 @@ fn found(
         .and_then(|month| format!("{month}-01").parse().ok());
     let up = parent(&spot.path).map(|above| link("/restore", spot, &above));
     Ok(Some(Found {
-        calendar: calendar(lang, newest, month.unwrap_or(day), day, spot, zone),
+        calendar: calendar::calendar(lang, newest, month.unwrap_or(day), day, spot, zone),
         of_day,
         snapshot: spot.snapshot.clone(),
         as_of: texts::as_of(lang, &text::time(facts.time)),
@@ -380,83 +362,6 @@ fn folders(repo: &Repo, manifest: &Manifest, spot: &Spot, path: &[u8]) -> Result
         }
     });
     Ok(folders.collect())
-}
-
-fn calendar(
-    lang: Lang,
-    newest: &[&SnapshotInfo],
-    month: Date,
-    current: Date,
-    spot: &Spot,
-    zone: &TimeZone,
-) -> Calendar {
-    let mut counts: BTreeMap<Date, u64> = BTreeMap::new();
-    for facts in newest {
-        *counts.entry(local(facts.time, zone).date()).or_default() += 1;
-    }
-    let first = month.first_of_month();
-    let to = |date: Date| {
-        let day = format!("day={date}&path={}", encoded(&spot.path));
-        format!("/restore?remote={}&{day}", encoded(spot.remote.as_bytes()))
-    };
-    let mut days: Vec<Option<DayLink>> = Vec::new();
-    days.resize_with(
-        usize::from(first.weekday().to_monday_zero_offset().unsigned_abs()),
-        || None,
-    );
-    for number in 1..=month.days_in_month() {
-        let Ok(date) = first.checked_add((i64::from(number) - 1).days()) else {
-            continue;
-        };
-        let count = counts.get(&date).copied().unwrap_or_default();
-        days.push(Some(DayLink {
-            number,
-            label: texts::snapshots_on(lang, &date.to_string(), count),
-            density: match count {
-                0 => 0,
-                1 => 1,
-                2..=3 => 2,
-                4..=9 => 3,
-                _ => 4,
-            },
-            to: (count > 0).then(|| to(date)),
-            is_current: date == current,
-        }));
-    }
-    while !days.len().is_multiple_of(7) {
-        days.push(None);
-    }
-    let mut weeks = Vec::new();
-    let mut days = days.into_iter().peekable();
-    while days.peek().is_some() {
-        weeks.push(days.by_ref().take(7).collect());
-    }
-    let turn = |date: Date| {
-        let month = date.strftime("%Y-%m").to_string();
-        format!("{}&month={month}", link("/restore", spot, &spot.path))
-    };
-    let is_before = counts.keys().next().is_some_and(|oldest| *oldest < first);
-    let is_after = counts
-        .keys()
-        .next_back()
-        .is_some_and(|newest| *newest > month.last_of_month());
-    let before = first.checked_sub(1.day()).ok().filter(|_| is_before);
-    let after = month
-        .last_of_month()
-        .checked_add(1.day())
-        .ok()
-        .filter(|_| is_after);
-    Calendar {
-        title: texts::month(lang, month.year(), month.month()),
-        weekdays: jiff::civil::Weekday::Monday
-            .cycle_forward()
-            .take(7)
-            .map(|day| texts::weekday(lang, day))
-            .collect(),
-        weeks,
-        previous: before.map(turn),
-        next: after.map(turn),
-    }
 }
 
 /// The folders below one, when somebody opens it in the tree.
