@@ -86,4 +86,4 @@ console-shots: build
 	DEDUP='$(DEDUP)' scripts/console.sh
 
 install: build
-	install -D -m 755 '$(DEDUP)' '$(DESTDIR)$(PREFIX)/bin/dedup'
+	install -D -s -m 755 '$(DEDUP)' '$(DESTDIR)$(PREFIX)/bin/dedup'
