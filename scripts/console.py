@@ -195,11 +195,21 @@ def walk(page, home, told):
     events = page.locator(".events li")
     expect(events.first).to_contain_text("documents", timeout=20_000)
     expect(events.first).to_contain_text("just now")
-    other.close()
+    step("more tabs than a browser opens connections, and one that is loaded again")
+    tabs = [page.context.new_page() for _ in range(8)]
+    for tab in tabs:
+        tab.goto(told["url"])
+        expect(tab.get_by_role("heading", level=1)).to_contain_text("Everything is backed up")
+    other.reload()
+    home.run("run", "mail")
+    for tab in [other, *tabs]:
+        expect(tab.locator(".events li").first).to_contain_text("mail", timeout=20_000)
+        tab.close()
+    page.reload()
     step("history: the last run's files")
     page.get_by_role("link", name="History").first.click()
     check_axe(page, "history")
-    page.get_by_role("link", name="backup").first.click()
+    page.get_by_role("row").filter(has_text="documents").get_by_role("link", name="backup").first.click()
     page.get_by_role("link", name="Show files").click()
     expect(page.locator("table.files")).to_contain_text("contract.txt")
     expect(page.locator("table.files")).to_contain_text("notes.md")
@@ -258,7 +268,7 @@ def walk(page, home, told):
 
 def pictures(page, home, told):
     """Each page in both languages and both themes, and the phone's width."""
-    latest = json.loads(home.run("history", "--kind", "backup", "--limit", "1", "--json").splitlines()[0])["id"]
+    latest = json.loads(home.run("history", "--set", "documents", "--limit", "1", "--json").splitlines()[0])["id"]
     pages = {"home": "", "restore": "restore", "history": "history", "job": f"history/{latest}?files=all",
              "sets": "sets", "search": "search?q=contract"}
     for lang in ("en", "ja"):
