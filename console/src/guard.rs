@@ -139,7 +139,7 @@ impl Refusal {
 pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let mut answer = match admitted(&app, request).await {
         Ok(request) => next.run(request).await,
-        Err((visit, refusal)) => refused(&visit, refusal),
+        Err(found) => refused(&found.0, found.1),
     };
     let headers = answer.headers_mut();
     for (name, value) in HEADERS {
@@ -175,7 +175,7 @@ fn refused(visit: &Visit, refusal: Refusal) -> Response {
     reply::told(visit, lang, status, t.refused(), t.refused_text().to_string())
 }
 
-async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, (Visit, Refusal)> {
+async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visit, Refusal)>> {
     let (mut parts, body) = request.into_parts();
     let mut visit = visit(app, &parts.headers, parts.uri.path(), parts.uri.query());
     let host = parts
@@ -185,34 +185,34 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, (Visit, R
     let host = host.unwrap_or_default();
     let authority = parts.uri.authority().map(|authority| authority.as_str());
     if !app.hosts.have(host) || authority.is_some_and(|authority| authority != host) {
-        return Err((visit, Refusal::Host));
+        return Err(Box::new((visit, Refusal::Host)));
     }
     let target = parts
         .uri
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
     if target > TARGET_MAX {
-        return Err((visit, Refusal::TooLarge));
+        return Err(Box::new((visit, Refusal::TooLarge)));
     }
     let changes = match parts.method {
         Method::GET | Method::HEAD => false,
         Method::POST => true,
-        _ => return Err((visit, Refusal::Method)),
+        _ => return Err(Box::new((visit, Refusal::Method))),
     };
     if !is_of_this_site(&parts.headers, host, changes) {
-        return Err((visit, Refusal::Origin));
+        return Err(Box::new((visit, Refusal::Origin)));
     }
     if changes && !is_form(&parts.headers) {
-        return Err((visit, Refusal::Kind));
+        return Err(Box::new((visit, Refusal::Kind)));
     }
     let path = visit.path.clone();
     let is_door = matches!(path.as_str(), "/login" | "/start" | "/look") || path.starts_with("/assets/");
     if visit.session.is_none() && !is_door {
-        return Err((visit, Refusal::NoSession));
+        return Err(Box::new((visit, Refusal::NoSession)));
     }
     if changes {
         let Ok(bytes) = to_bytes(body, BODY_MAX).await else {
-            return Err((visit, Refusal::TooLarge));
+            return Err(Box::new((visit, Refusal::TooLarge)));
         };
         visit.form = Fields::parse(&bytes);
         let given = parts
@@ -224,7 +224,7 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, (Visit, R
             && !is_door
             && !session.is_genuine(given)
         {
-            return Err((visit, Refusal::Token));
+            return Err(Box::new((visit, Refusal::Token)));
         }
     }
     parts.extensions.insert(visit);

@@ -127,7 +127,7 @@ fn home(visit: &Visit, context: &Context, lang: Lang) -> Result<Home, Failure> {
         ..HistoryQuery::default()
     })?;
     let now = &context.now;
-    let paused = status_pause(context)?.map(|until| {
+    let paused = control::paused_until(context)?.map(|until| {
         let until = texts::day_and_time(lang, until, now);
         texts::paused_until(lang, &until)
     });
@@ -141,10 +141,6 @@ fn home(visit: &Visit, context: &Context, lang: Lang) -> Result<Home, Failure> {
             None => "~/.config/dedup/dedup.toml".to_string(),
         },
     })
-}
-
-fn status_pause(context: &Context) -> Result<Option<Timestamp>, Failure> {
-    control::paused_until(context)
 }
 
 fn set_view(

@@ -120,7 +120,7 @@ pub fn basket(visit: &Visit) -> Vec<BasketRow> {
     let Some(session) = &visit.session else {
         return Vec::new();
     };
-    let rows = session
+    session
         .basket()
         .iter()
         .enumerate()
@@ -130,8 +130,7 @@ pub fn basket(visit: &Visit) -> Vec<BasketRow> {
             nr,
             is_dir: picked.is_dir,
         })
-        .collect();
-    rows
+        .collect()
 }
 
 pub fn link(page: &str, spot: &Spot, path: &[u8]) -> String {
