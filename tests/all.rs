@@ -23,6 +23,7 @@ mod cli_start;
 mod cli_week;
 mod concurrency;
 mod conformance;
+mod console;
 mod copy;
 mod corpus;
 mod crash;

@@ -166,6 +166,8 @@ pub enum Command {
     /// Show when sets run, and have the operating system look for what is due
     #[command(subcommand)]
     Schedule(runs::ScheduleCommand),
+    /// Open the console: a local web page to watch, browse and restore
+    Console(program::ConsoleArgs),
     /// Run what is due, every minute, until it is stopped: where no scheduler may be given an entry
     #[command(after_help = AGENT_HELP)]
     Agent,

@@ -7,6 +7,7 @@ pub mod cache;
 pub mod check;
 pub mod completions;
 pub mod config;
+pub mod console;
 pub mod copy;
 pub mod diff;
 pub mod doctor;

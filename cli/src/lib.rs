@@ -155,6 +155,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Agent => cmd::agent::run(terminal),
         Command::Set(command) => cmd::status::set(terminal, command),
         Command::Schedule(command) => cmd::schedule::run(terminal, command),
+        Command::Console(args) => cmd::console::run(terminal, args),
         Command::Notify(command) => cmd::notify::run(terminal, command),
         Command::Config(command) => cmd::config::run(terminal, command),
         Command::History(args) => cmd::history::run(terminal, args),

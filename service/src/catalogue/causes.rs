@@ -54,6 +54,7 @@ causes! {
     /// What the engine or the storage reports.
     Engine { error: Arc<engine::Error> } [super::engine_status(error)] =>
         engine_error(En, error), engine_error(Ja, error);
+    Console { fault: super::ConsoleFault } [fault.status()] => fault.text(En), fault.text(Ja);
     /// Another cause, and what follows from it.
     Followed { cause: Box<Cause>, by: Box<Cause> } [cause.status()] =>
         format!("{}; {}", cause.text(En), by.text(En)),

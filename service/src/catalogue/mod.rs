@@ -6,6 +6,7 @@
 
 mod browse_causes;
 mod causes;
+mod console;
 mod errors;
 pub mod faults;
 mod lang;
@@ -23,6 +24,7 @@ mod words;
 
 pub use browse_causes::BrowseCause;
 pub use causes::Cause;
+pub use console::ConsoleFault;
 pub use errors::object_advice;
 pub use errors::plain_error;
 #[cfg(test)]
