@@ -16,6 +16,7 @@ pub mod keys;
 pub mod live;
 pub mod object;
 pub mod opening;
+pub mod overview;
 pub mod pack;
 pub mod parity;
 pub mod place;

@@ -325,18 +325,28 @@ impl Store {
         self.sessions_in(Kind::Snapshot)
     }
 
+    /// The same with the sizes that are listed.
+    pub fn slates_with_sizes(&self) -> Result<Vec<(SessionId, u64)>> {
+        self.sizes_in(Kind::Snapshot)
+    }
+
     pub fn trashed(&self) -> Result<Vec<SessionId>> {
         self.sessions_in(Kind::Trash)
     }
 
     pub(crate) fn sessions_in(&self, kind: Kind) -> Result<Vec<SessionId>> {
-        let mut ids = Vec::new();
-        self.remote.list(kind, &mut |name, _| {
-            ids.extend(SessionId::from_hex(name.id()));
+        let listed = self.sizes_in(kind)?;
+        Ok(listed.into_iter().map(|(id, _)| id).collect())
+    }
+
+    fn sizes_in(&self, kind: Kind) -> Result<Vec<(SessionId, u64)>> {
+        let mut listed = Vec::new();
+        self.remote.list(kind, &mut |name, size| {
+            listed.extend(SessionId::from_hex(name.id()).map(|id| (id, size)));
             Ok(())
         })?;
-        ids.sort_unstable();
-        Ok(ids)
+        listed.sort_unstable();
+        Ok(listed)
     }
 
     pub(crate) fn marks(&self) -> Result<Vec<MarkId>> {
@@ -389,11 +399,9 @@ impl Store {
             head.open(Sealed::Fence, &self.keys.control.sessions, id.as_bytes(), &object)?;
             return Ok(SnapshotObject::Fence);
         }
-        let sealed = head
+        let key = self
             .keys
-            .first()
-            .ok_or_else(|| Error::corrupt(&object, Flaw::NoSessionKey))?;
-        let key = self.keys.open_key(KeyClass::Manifest, sealed)?;
+            .open_key(KeyClass::Manifest, head.content_key(&object)?)?;
         let body = head.open(Sealed::Manifest, &key, id.as_bytes(), &object)?;
         Ok(SnapshotObject::Manifest {
             body,

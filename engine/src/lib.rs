@@ -20,6 +20,7 @@ pub mod list;
 pub mod manifest;
 pub mod monitor;
 pub mod order;
+mod overview;
 pub mod platform;
 pub mod problem;
 pub mod prune;
@@ -27,6 +28,7 @@ pub mod references;
 pub mod repair;
 pub mod replicate;
 pub mod repo;
+mod repository;
 pub mod restore;
 pub mod retain;
 pub mod rewrite;
@@ -41,7 +43,18 @@ pub mod units;
 pub mod walk;
 pub mod when;
 
+pub use backup::BackupReport;
+pub use check::{CheckReport, ReadData};
+pub use facts::SnapshotInfo;
+pub use key::Secret;
+pub use manifest::Summary as BackupSummary;
+pub use monitor::Monitor;
+pub use prune::PruneSummary;
+pub use repository::{BackupRequest, CreateRequest, PruneRequest, Repository, RestoreRequest, SnapshotList};
+pub use restore::Summary as RestoreSummary;
+pub use run::{LocalDirs, RunContext};
+
 /// How far a collection of garbage goes.
 pub use chunkstore::sweep::{Policy as GcPolicy, Unused};
-pub use chunkstore::{ChunkId, ContentHash, PackId, RepoId, SessionId, SmallFile};
+pub use chunkstore::{ChunkId, ContentHash, PackId, RepoId, SessionId, SlotId, SmallFile};
 pub use error::{Error, Result, StoreError};

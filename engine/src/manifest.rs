@@ -16,6 +16,7 @@ use chunkstore::store::{SnapshotObject, Store};
 use chunkstore::{IndexId, SessionId};
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
+use std::collections::HashMap;
 
 /// What a backup found and did. Counters end in their unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
@@ -385,11 +386,27 @@ pub fn load(store: &Store, id: SessionId) -> Result<Manifest> {
 /// Generations that can be read, oldest first, and the names of those that can't with why.
 pub type Listed = (Vec<Snapshot>, Vec<(SessionId, Error)>);
 
-/// All generations among these names, which were listed just now.
-pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
+/// What overviews say of names in `snapshots/`: `None` stands for a fence.
+pub(crate) type Outlines = HashMap<SessionId, Option<Snapshot>>;
+
+/// What each of these names, which were listed just now, stands for: a generation, or `None` for a fence. Those that
+/// `outlines` names are not read.
+pub(crate) fn read_all(
+    store: &Store,
+    ids: &[SessionId],
+    outlines: &Outlines,
+) -> Vec<(SessionId, Result<Option<Snapshot>>)> {
+    let read = for_all(store.remote(), ids, |id| match outlines.get(id) {
+        Some(snapshot) => Ok(snapshot.clone()),
+        None => read_snapshot(store, *id),
+    });
+    ids.iter().copied().zip(read).collect()
+}
+
+/// All generations among these names, which were listed just now. Those that `outlines` names are not read.
+pub(crate) fn list(store: &Store, ids: &[SessionId], outlines: &Outlines) -> Result<Listed> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    let read = for_all(store.remote(), ids, |id| read_snapshot(store, *id));
-    for (id, read) in ids.iter().copied().zip(read) {
+    for (id, read) in read_all(store, ids, outlines) {
         match read {
             Ok(snapshot) => good.extend(snapshot),
             // Forgotten between the listing and now.

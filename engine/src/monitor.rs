@@ -3,6 +3,7 @@
 use crate::entry::Kind;
 pub use crate::problem::{Lost, Problem, ProblemKind};
 use crate::run::CancelToken;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The long steps of a command; a caller shows one at a time.
@@ -66,6 +67,45 @@ pub trait Monitor: Send + Sync {
     /// Whether somebody looks at the progress, so that totals are worth counting ahead.
     fn wants_totals(&self) -> bool {
         false
+    }
+}
+
+/// Collects problems, and ignores all other events.
+#[derive(Debug, Default)]
+pub struct Problems {
+    seen: Mutex<(Vec<Problem>, u64)>,
+}
+
+impl Problems {
+    /// Problems that are collected; any further ones are only counted.
+    pub const MOST: usize = 1000;
+
+    /// Nothing collected yet.
+    pub fn new() -> Problems {
+        Problems::default()
+    }
+
+    /// The first [`Problems::MOST`] problems, in the order in which they were found.
+    pub fn list(&self) -> Vec<Problem> {
+        self.seen.lock().0.clone()
+    }
+
+    /// How many problems there were.
+    pub fn count(&self) -> u64 {
+        self.seen.lock().1
+    }
+}
+
+impl Monitor for Problems {
+    fn phase(&self, _: Phase) {}
+    fn progress(&self, _: &Progress) {}
+    fn current(&self, _: &[u8]) {}
+    fn problem(&self, problem: &Problem) {
+        let mut seen = self.seen.lock();
+        seen.1 += 1;
+        if seen.0.len() < Problems::MOST {
+            seen.0.push(problem.clone());
+        }
     }
 }
 

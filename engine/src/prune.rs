@@ -16,6 +16,7 @@ use trash::expired_trash;
 use crate::error::{Error, Refusal, Result};
 use crate::generations::{Known, Listing};
 use crate::monitor::{Monitor, Phase};
+use crate::overview;
 use crate::references;
 use crate::repo::Repo;
 use chunkstore::index::{Inventory, LocalIndex};
@@ -118,6 +119,8 @@ fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Resul
     result?;
     summary.parity_removed = sweep::remove_orphaned_parity(store)?;
     summary.sessions_removed = sweep::remove_ended_sessions(store)?;
+    // A hint, which the next prune or backup replaces.
+    let _ = overview::tidy(repo);
     summary.pending = summary.marks_pending > 0;
     Ok(summary)
 }

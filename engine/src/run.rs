@@ -4,13 +4,23 @@ pub use chunkstore::cancel::CancelToken;
 pub use chunkstore::remote::{Bandwidth, Link};
 use jiff::Timestamp;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where local files go: `cache` may be deleted at any moment, `state` should be kept.
 #[derive(Clone, Debug)]
 pub struct LocalDirs {
     pub cache: PathBuf,
     pub state: PathBuf,
+}
+
+impl LocalDirs {
+    /// Both below one directory, for a program that keeps them for itself.
+    pub fn below(dir: impl AsRef<Path>) -> LocalDirs {
+        LocalDirs {
+            cache: dir.as_ref().join("cache"),
+            state: dir.as_ref().join("state"),
+        }
+    }
 }
 
 /// Passed to whatever opens a repository. Everything that is opened with it obeys its cancel token and shares its

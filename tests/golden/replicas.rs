@@ -180,7 +180,10 @@ fn nothing_that_the_document_defines_is_missing_in_the_golden_repositories() {
     }
     let missing: Vec<_> = defined.difference(&met).collect();
     assert!(missing.is_empty(), "{missing:?}");
-    for kind in ObjectKind::ALL {
+    for kind in ObjectKind::ALL
+        .into_iter()
+        .filter(|kind| *kind != ObjectKind::Overview)
+    {
         let of_kind = ["first", "second", "repository"].iter();
         let count: usize = of_kind
             .map(|name| listed(&Local::new(place(name)), kind).unwrap().len())

@@ -42,10 +42,11 @@ pub enum Kind {
     Parity,
     Upgrade,
     Forgotten,
+    Overview,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Config,
         Kind::Key,
         Kind::Pack,
@@ -57,6 +58,7 @@ impl Kind {
         Kind::Parity,
         Kind::Upgrade,
         Kind::Forgotten,
+        Kind::Overview,
     ];
 
     pub fn folder(self) -> &'static str {
@@ -72,6 +74,7 @@ impl Kind {
             Kind::Parity => "parity",
             Kind::Upgrade => "upgrades",
             Kind::Forgotten => "forgotten",
+            Kind::Overview => "overviews",
         }
     }
 
@@ -79,7 +82,7 @@ impl Kind {
     pub fn name_len(self) -> usize {
         match self {
             Kind::Config => 0,
-            Kind::Upgrade => 16,
+            Kind::Upgrade | Kind::Overview => 16,
             Kind::Pack | Kind::Index | Kind::Parity => 64,
             Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash | Kind::Forgotten => 32,
         }
@@ -139,6 +142,12 @@ impl ObjectName {
     pub fn upgrade(number: u64) -> Self {
         ObjectName {
             kind: Kind::Upgrade,
+            id: format!("{number:016x}"),
+        }
+    }
+    pub fn overview(number: u64) -> Self {
+        ObjectName {
+            kind: Kind::Overview,
             id: format!("{number:016x}"),
         }
     }

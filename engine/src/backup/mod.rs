@@ -30,6 +30,7 @@ use crate::error::{Error, NoSource, Result};
 use crate::filter::{Filter, FilterOptions};
 use crate::manifest::{Head, Manifest, Summary};
 use crate::monitor::{Monitor, Phase};
+use crate::overview;
 use crate::platform::paths::to_bytes;
 use crate::repo::{Repo, index_progress};
 use crate::run::RunContext;
@@ -265,7 +266,7 @@ fn once(
     let is_stream = input.stream_name().is_some();
     let writer = open_session(repo, options, is_stream, monitor)?;
     let head = head(repo, options, input.stream_name());
-    let survey = repo.survey()?;
+    let survey = repo.survey_outlines()?;
     survey.tell_missing(monitor);
     tell_clock(repo, &survey.snapshots, options, monitor);
     let snapshots = &survey.snapshots;
@@ -361,6 +362,10 @@ fn once(
         let _ = writer.flush();
     }
     let outcome = outcome?;
+    if outcome.snapshot.is_some() {
+        // The snapshot is made; without the hint, other machines need more requests.
+        let _ = overview::renew(repo, snapshots.iter().map(|snapshot| snapshot.id));
+    }
     Ok(BackupReport {
         snapshot: outcome.snapshot,
         parent: parents.last().map(|(id, _)| *id),
