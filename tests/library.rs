@@ -118,7 +118,7 @@ fn from_creation_to_prune() {
         .unwrap();
     let removed = decisions
         .iter()
-        .filter(|d| d.action == engine::forget::ForgetAction::Remove)
+        .filter(|d| d.action == engine::ForgetAction::Remove)
         .map(|d| d.facts.id)
         .collect::<Vec<_>>();
     assert_eq!(removed, [first]);

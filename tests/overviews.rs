@@ -86,7 +86,7 @@ fn requests_do_not_grow_with_snapshots() {
         assert_eq!(found, scene.all());
         assert_eq!(scene.overviews().len(), 1);
         let read = counts.of(Operation::Read, Kind::Snapshot).calls;
-        assert!(read < 16, "{read}");
+        assert!(read <= 16, "{read}");
         seen.push(counts.requests());
         // The same for a backup by a machine that has lost its cache, which writes no other overview.
         let before = scene.remote.counts();
@@ -94,7 +94,7 @@ fn requests_do_not_grow_with_snapshots() {
         scene.backups(1);
         let counts = scene.remote.counts().since(&before);
         assert!(
-            counts.of(Operation::Read, Kind::Snapshot).calls < 18,
+            counts.of(Operation::Read, Kind::Snapshot).calls <= 18,
             "{counts:?}"
         );
     }
@@ -184,18 +184,19 @@ fn what_is_gone_leaves_the_overview() {
 #[test]
 fn a_manifest_damaged_since_is_found_by_reading_it() {
     let scene = Scene::new();
-    scene.backups(20);
+    // So many that the overview names the last one, too.
+    scene.backups(17);
     let newest = *scene.all().last().unwrap();
     let name = ObjectName::snapshot(newest);
     let mut bytes = scene.remote.get(&name, 1 << 24).unwrap();
     bytes[100] ^= 1;
     scene.memory.replace(&name, &bytes).unwrap();
-    assert_eq!(scene.cold().0.len(), 20);
+    assert_eq!(scene.cold().0.len(), 17);
     let repo = scene.open(&Machine::new("gamma"));
     let (readable, unreadable) = repo.snapshots().unwrap();
     assert_eq!(
         (readable.len(), unreadable.len(), unreadable[0].0),
-        (19, 1, newest)
+        (16, 1, newest)
     );
     assert!(repo.manifest(newest).is_err());
     // The same machine without its cache: its last snapshot would be the parent.

@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
+/// An opened repository.
 pub struct Store {
     pub(crate) remote: Arc<dyn Remote>,
     pub(crate) keys: Keys,
@@ -75,9 +76,11 @@ pub enum SnapshotObject {
 
 /// How a new repository is made.
 pub struct NewStore<'a> {
+    /// The sizes of chunks.
     pub bounds: Bounds,
     /// At least one, each with its label.
     pub secrets: &'a [(Secret, &'a str)],
+    /// How expensive guessing a password is made.
     pub cost: Cost,
     /// Seconds since 1970.
     pub now: i64,
@@ -199,22 +202,27 @@ impl Store {
         Ok(())
     }
 
+    /// The storage.
     pub fn remote(&self) -> &dyn Remote {
         &*self.remote
     }
 
+    /// The keys, made from the master key.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
+    /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
+    /// What cuts files into chunks.
     pub fn chunker(&self) -> &Chunker {
         &self.chunker
     }
 
+    /// The id of the repository.
     pub fn id(&self) -> &RepoId {
         self.keys.repo()
     }
@@ -330,6 +338,7 @@ impl Store {
         self.sizes_in(Kind::Snapshot)
     }
 
+    /// The names of all forgotten manifests.
     pub fn trashed(&self) -> Result<Vec<SessionId>> {
         self.sessions_in(Kind::Trash)
     }
@@ -359,6 +368,7 @@ impl Store {
         Ok(ids)
     }
 
+    /// What is stored under a session's name in `snapshots/`.
     pub fn slate(&self, id: SessionId) -> Result<SnapshotObject> {
         let bytes = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
         self.open_slate(id, &bytes)

@@ -9,26 +9,37 @@ pub type DirPath = Arc<[u8]>;
 /// Whole seconds since 1970 (may be negative) and 0..1_000_000_000 nanoseconds after them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Time {
+    /// Whole seconds since 1970 UTC; negative before that.
     pub secs: i64,
+    /// Nanoseconds in that second.
     pub nanos: u32,
 }
 
 /// What an entry is. Every `match` names all kinds, so that a new one shows where it must be handled.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Kind {
+    /// A regular file.
     File,
+    /// A directory.
     Dir,
+    /// A symbolic link, and where it leads, as it is stored in the link.
     Symlink { target: Vec<u8> },
+    /// A character device, by its number.
     CharDevice { rdev: u64 },
+    /// A block device, by its number.
     BlockDevice { rdev: u64 },
+    /// A FIFO.
     Fifo,
+    /// A socket.
     Socket,
 }
 
 /// One extended attribute; ACLs are the attributes the system keeps them in.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Xattr {
+    /// The name, with its namespace.
     pub name: Vec<u8>,
+    /// The value.
     pub value: Vec<u8>,
 }
 
@@ -37,17 +48,27 @@ pub struct Xattr {
 pub struct Meta {
     /// Permission, set-id and sticky bits (`0o7777`).
     pub mode: u32,
+    /// The owner's number.
     pub uid: u32,
+    /// The group's number.
     pub gid: u32,
+    /// The owner's name, empty if unknown.
     pub user: Arc<str>,
+    /// The group's name, empty if unknown.
     pub group: Arc<str>,
     /// Bytes of a regular file's content as it was read; 0 for all else.
     pub size: u64,
+    /// When the content changed last.
     pub mtime: Time,
+    /// When the entry itself changed last.
     pub ctime: Time,
+    /// When the entry was created, if the file system says so.
     pub btime: Option<Time>,
+    /// The device of the file system.
     pub dev: u64,
+    /// The inode. Entries with equal device and inode are hard links.
     pub ino: u64,
+    /// The number of hard links.
     pub nlink: u64,
     /// Sorted by name.
     pub xattrs: Arc<[Xattr]>,
@@ -64,6 +85,7 @@ pub enum Extent {
 
 #[allow(clippy::len_without_is_empty)] // an extent is never empty
 impl Extent {
+    /// The number of bytes.
     pub fn len(&self) -> u64 {
         match self {
             Extent::Chunk { len, .. } => u64::from(*len),
@@ -75,6 +97,7 @@ impl Extent {
 /// A run of extents stored as a tree chunk of its own, for files with very many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ExtentList {
+    /// The chunk with extents.
     pub id: ChunkId,
     /// Extents in the list.
     pub extents: u32,
@@ -89,12 +112,18 @@ pub enum Content {
     None,
     /// `len` bytes at `offset` of a bundle's plaintext; `hash` is the keyed hash of just these bytes.
     Bundled {
+        /// The chunk that contains the file.
         bundle: ChunkId,
+        /// Where the file begins in it.
         offset: u32,
+        /// The length of the file.
         len: u32,
+        /// The hash of the content.
         hash: ContentHash,
     },
+    /// In chunks of its own.
     Extents(Vec<Extent>),
+    /// In so many chunks that lists of them are chunks, too.
     Lists(Vec<ExtentList>),
 }
 
@@ -171,13 +200,18 @@ impl Trouble {
     }
 }
 
+/// What a snapshot stores under one name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     /// One component: not empty, not `.` or `..`, no `/`, no NUL.
     pub name: Vec<u8>,
+    /// What it is.
     pub kind: Kind,
+    /// Its metadata.
     pub meta: Meta,
+    /// Where its content is stored.
     pub content: Content,
+    /// What went wrong when it was saved.
     pub trouble: Option<Trouble>,
 }
 

@@ -19,33 +19,48 @@ pub use chunkstore::error as store;
 /// [`std::fmt::Display`] is for developers.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Error {
+    /// The storage of the repository, or the local files that belong to it.
     #[error(transparent)]
     Store(StoreError),
+    /// The request is invalid.
     #[error("usage ({0:?})")]
     Usage(Usage),
+    /// The request was refused, and nothing was changed.
     #[error("refused ({0:?})")]
     Refused(Refusal),
+    /// No snapshot is called this.
     #[error("no snapshot: {0}")]
     NoSnapshot(String),
+    /// Several snapshots have an id that begins with this.
     #[error("ambiguous: {text} ({matches})")]
     Ambiguous { text: String, matches: usize },
+    /// There is no snapshot as old as was asked for.
     #[error("no snapshot by {at}: the oldest is {id}, {oldest}")]
     NoSnapshotAt {
+        /// The time that was asked for.
         at: jiff::Timestamp,
+        /// The oldest snapshot.
         id: SessionId,
+        /// When that one was made.
         oldest: jiff::Timestamp,
     },
+    /// The snapshot has nothing at this path.
     #[error("no such path: {path} ({snapshot:?})")]
     NoSuchPath { path: String, snapshot: NamedSnapshot },
+    /// There is nothing to back up.
     #[error("no source ({0:?})")]
     NoSource(NoSource),
     /// A stream that was to be saved under this name ended without a byte.
     #[error("empty stream: {0}")]
     EmptyStream(String),
+    /// A local file or directory could not be used.
     #[error("{operation:?} {}: {source}", path.display())]
     Io {
+        /// What was tried.
         operation: Operation,
+        /// With what.
         path: PathBuf,
+        /// Why it failed.
         source: IoError,
     },
     /// What is written out, such as a dump, could not be.
@@ -69,6 +84,7 @@ pub enum Error {
     /// Generations that this machine made or saw are gone, and nobody forgot them (I-9, I-17).
     #[error("lost: {0:?}")]
     Lost(Vec<SessionId>),
+    /// The run was cancelled.
     #[error("interrupted")]
     Interrupted,
     /// A follower did not end in its time.
@@ -101,14 +117,19 @@ pub enum NoSource {
 /// Why an operation was refused. Nothing was changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
+    /// The snapshot is protected against being removed.
     Protected(SessionId),
     /// A snapshot that was to be given up as unreadable.
     Readable(SessionId),
+    /// A snapshot that was to be given up was published again meanwhile.
     PublishedAgain(SessionId),
     /// Part of this snapshot is gone or being removed.
     PartGone(SessionId),
+    /// The repository at this location is not a replica of the other one.
     NotAReplica {
+        /// Where it is.
         location: String,
+        /// Where the other one is.
         of: String,
     },
     /// They are replicas of one repository: replicated, not copied.
@@ -117,6 +138,7 @@ pub enum Refusal {
     KeyInUse,
     /// Another collection has moved what this one was about to read.
     AnotherCollection(StoreError),
+    /// The storage does not keep what a collection of garbage relies on.
     WeakStorage(Vec<Weakness>),
 }
 
@@ -149,4 +171,5 @@ impl From<StoreError> for Error {
     }
 }
 
+/// A result whose error is [`Error`] unless stated otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -9,26 +9,42 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// The long steps of a command; a caller shows one at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
+    /// The repository is being opened.
     OpeningRepository,
+    /// The local index is being rebuilt from the repository.
     LoadingIndex,
+    /// Files are being read and stored.
     BackingUp,
+    /// Files are being written.
     Restoring,
+    /// Restored files are being compared.
     Verifying,
+    /// A check reads everything but data.
     CheckingStructure,
+    /// A check reads data.
     ReadingData,
+    /// Snapshots are being read, to find what they need.
     FindingReferences,
+    /// Packs with unused data are being rewritten.
     Repacking,
+    /// Data is being transferred to a replica or another repository.
     Replicating,
+    /// What nobody needs is being deleted.
     Deleting,
 }
 
 /// Totals of the phase so far. A total of 0 is not known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Progress {
+    /// Files, or other items, that are done.
     pub files_done: u64,
+    /// Files, or other items, in all.
     pub files_total: u64,
+    /// Bytes that are done.
     pub bytes_done: u64,
+    /// Bytes in all.
     pub bytes_total: u64,
+    /// Problems so far.
     pub errors: u64,
 }
 
@@ -39,6 +55,7 @@ pub enum EntryChange {
     New,
     /// In the previous snapshot with other content or metadata.
     Modified,
+    /// As in the previous snapshot.
     Unchanged,
     /// In the previous snapshot, and not in this one.
     Removed,
@@ -48,11 +65,14 @@ pub enum EntryChange {
     Skipped,
 }
 
+/// Is told about an operation while it runs. Implementations must be quick and can't fail.
 pub trait Monitor: Send + Sync {
+    /// A step begins.
     fn phase(&self, phase: Phase);
     /// Called often from several threads: must be cheap.
     fn progress(&self, progress: &Progress);
     /// A path that is being worked on, for display. Called often.
+    /// A path, or something in the repository, is not what it should be.
     fn current(&self, path: &[u8]);
     fn problem(&self, problem: &Problem);
 

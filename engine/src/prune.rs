@@ -33,8 +33,10 @@ use std::time::Duration;
 /// Readings of the repository's state that others may overtake.
 const TRIES: usize = 10;
 
+/// How a collection of garbage goes.
 #[derive(Clone, Debug)]
 pub struct PruneOptions {
+    /// How much is moved to free how much.
     pub gc: Policy,
     /// Seconds for which forgotten snapshots can be undeleted.
     pub keep_trash: u64,
@@ -49,6 +51,7 @@ pub struct PruneOptions {
 }
 
 impl PruneOptions {
+    /// Usual values for the rest.
     pub fn new(gc: Policy) -> Self {
         PruneOptions {
             gc,

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 /// Where local files go: `cache` may be deleted at any moment, `state` should be kept.
 #[derive(Clone, Debug)]
 pub struct LocalDirs {
+    /// Copies of what is in repositories, which save requests. May be deleted at any moment.
     pub cache: PathBuf,
+    /// The machine's id and its notes on repositories, which should be kept.
     pub state: PathBuf,
 }
 
@@ -27,7 +29,9 @@ impl LocalDirs {
 /// bandwidth; two runs in one process have nothing in common but the machine.
 #[derive(Clone, Debug)]
 pub struct RunContext {
+    /// Where local files go.
     pub dirs: LocalDirs,
+    /// The cancel token of the run, and its bandwidth.
     pub link: Link,
     /// This machine's name in snapshots and sessions.
     pub host: String,
@@ -75,6 +79,7 @@ impl RunContext {
         }
     }
 
+    /// Ends everything that was opened with this run, at its next safe point.
     pub fn cancel(&self) -> &CancelToken {
         &self.link.cancel
     }

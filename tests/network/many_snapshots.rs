@@ -4,7 +4,7 @@ use kit::program::Home;
 use kit::servers::{Proxy, Seaweed};
 
 /// Requests that `args` take with an empty cache.
-fn requests(home: &Home, proxy: &Proxy, args: &[&str]) -> Vec<String> {
+fn requests(home: &Home, proxy: &Proxy, args: &[String]) -> Vec<String> {
     let _ = std::fs::remove_dir_all(home.path(".cache"));
     proxy.requests();
     home.ok(args);
@@ -21,29 +21,25 @@ fn requests_do_not_grow_with_snapshots() {
     let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
     let (url, key, source) = (server.url_at(proxy.port()), home.text("key"), home.text("source"));
     home.write("source/file", "content");
-    let with = |args: &[&str]| -> Vec<String> {
-        let all = ["-r", &url, "--key-file", &key].iter().chain(args);
-        all.map(|arg| arg.to_string()).collect()
+    let with = |args: &[&'static str], last: Option<&str>| -> Vec<String> {
+        let all = ["-r", &url, "--key-file", &key];
+        let all = all.iter().chain(args).copied().chain(last);
+        all.map(String::from).collect()
     };
-    let count = |args: &[&str]| {
-        let args = with(args);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        requests(&home, &proxy, &args)
-    };
-    count(&["init", "--no-recovery"]);
+    let count = |args: &[&'static str], last: Option<&str>| requests(&home, &proxy, &with(args, last)).len();
+    count(&["init", "--no-recovery"], None);
     let mut seen = Vec::new();
     let mut made = 0;
     for wanted in [20, 60] {
         while made < wanted {
-            let args = with(&["backup", &source]);
-            home.ok(&args.iter().map(String::as_str).collect::<Vec<_>>());
+            home.ok(&with(&["backup"], Some(&source)));
             made += 1;
         }
         let target = home.text(&format!("target-{wanted}"));
         seen.push([
-            count(&["snapshots"]).len(),
-            count(&["backup", &source]).len(),
-            count(&["restore", "latest", "--target", &target]).len(),
+            count(&["snapshots"], None),
+            count(&["backup"], Some(&source)),
+            count(&["restore", "latest", "--target"], Some(&target)),
         ]);
         made += 1;
     }

@@ -51,6 +51,7 @@ impl Eq for IoError {}
 
 /// What lies in an [`io::Error`] that this program made.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum Cause {
     /// Words of a system, a server, a program or a library.
     Detail(String),

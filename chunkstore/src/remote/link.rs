@@ -33,6 +33,7 @@ struct Schedule {
 }
 
 impl Bandwidth {
+    /// No limit.
     pub fn unlimited() -> Self {
         Self::default()
     }
@@ -61,7 +62,9 @@ impl Bandwidth {
 /// What remotes on a network are opened with.
 #[derive(Clone, Debug, Default)]
 pub struct Link {
+    /// How much may be sent and received.
     pub bandwidth: Bandwidth,
+    /// What ends requests.
     pub cancel: CancelToken,
 }
 

@@ -31,21 +31,34 @@ use std::sync::Arc;
 /// A kind of object, which is also its folder in the repository.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Kind {
+    /// What a repository is, and how it was created.
     Config,
+    /// A key slot.
     Key,
+    /// A pack.
     Pack,
+    /// An index segment.
     Index,
+    /// A session that is open.
     Session,
+    /// A manifest or a fence.
     Snapshot,
+    /// A mark, which condemns packs.
     Mark,
+    /// A forgotten manifest.
     Trash,
+    /// Parity of a pack.
     Parity,
+    /// What changed about a repository since it was created.
     Upgrade,
+    /// A list of forgotten generations.
     Forgotten,
+    /// An overview of the manifests.
     Overview,
 }
 
 impl Kind {
+    /// All kinds.
     pub const ALL: [Kind; 12] = [
         Kind::Config,
         Kind::Key,
@@ -61,6 +74,7 @@ impl Kind {
         Kind::Overview,
     ];
 
+    /// The folder of its objects.
     pub fn folder(self) -> &'static str {
         match self {
             Kind::Config => "config",
@@ -97,54 +111,63 @@ pub struct ObjectName {
 }
 
 impl ObjectName {
+    /// The one object of its kind.
     pub fn config() -> Self {
         ObjectName {
             kind: Kind::Config,
             id: String::new(),
         }
     }
+    /// A key slot.
     pub fn key(id: SlotId) -> Self {
         ObjectName {
             kind: Kind::Key,
             id: id.to_hex(),
         }
     }
+    /// A pack.
     pub fn pack(id: PackId) -> Self {
         ObjectName {
             kind: Kind::Pack,
             id: id.to_hex(),
         }
     }
+    /// An index segment.
     pub fn index(id: IndexId) -> Self {
         ObjectName {
             kind: Kind::Index,
             id: id.to_hex(),
         }
     }
+    /// A session.
     pub fn session(id: SessionId) -> Self {
         ObjectName {
             kind: Kind::Session,
             id: id.to_hex(),
         }
     }
+    /// A session's manifest or fence.
     pub fn snapshot(id: SessionId) -> Self {
         ObjectName {
             kind: Kind::Snapshot,
             id: id.to_hex(),
         }
     }
+    /// A mark.
     pub fn mark(id: MarkId) -> Self {
         ObjectName {
             kind: Kind::Mark,
             id: id.to_hex(),
         }
     }
+    /// An upgrade, by its number.
     pub fn upgrade(number: u64) -> Self {
         ObjectName {
             kind: Kind::Upgrade,
             id: format!("{number:016x}"),
         }
     }
+    /// An overview, by its number.
     pub fn overview(number: u64) -> Self {
         ObjectName {
             kind: Kind::Overview,
@@ -158,12 +181,14 @@ impl ObjectName {
             id: id.to_hex(),
         }
     }
+    /// A list of forgotten generations.
     pub fn forgotten(id: ListId) -> Self {
         ObjectName {
             kind: Kind::Forgotten,
             id: id.to_hex(),
         }
     }
+    /// A forgotten manifest, by its session.
     pub fn trash(id: SessionId) -> Self {
         ObjectName {
             kind: Kind::Trash,
@@ -180,10 +205,12 @@ impl ObjectName {
         })
     }
 
+    /// Its kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
+    /// Its name within its kind.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -207,6 +234,7 @@ impl fmt::Display for ObjectName {
 /// What publishing found under the name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Published {
+    /// Nothing; now it is there.
     Created,
     /// The name was taken; nothing was changed. Its bytes may differ from ours.
     Exists,
