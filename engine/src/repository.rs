@@ -263,7 +263,7 @@ impl Repository {
         zone: &TimeZone,
     ) -> Result<Vec<PolicyDecision>> {
         let repo = self.now();
-        let Survey { snapshots, .. } = repo.survey_outlines()?;
+        let Survey { snapshots, .. } = repo.survey()?;
         Ok(forget::plan(
             &snapshots,
             policy,

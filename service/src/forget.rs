@@ -85,7 +85,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
 
 fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let repo = context.open(face)?;
-    let listing = listing::read_outlines(context, &repo, face)?;
+    let listing = listing::read(context, &repo, face)?;
     let (all, group_by) = match &request.which {
         Which::Named { snapshots, group_by } => {
             (named(&listing, snapshots, &request.filter)?, group_by.clone())

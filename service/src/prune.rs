@@ -114,7 +114,7 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         listed: Status::Completed,
     };
     if let Some(retention) = &request.retention {
-        let all = listing::read_outlines(context, &repo, face)?;
+        let all = listing::read(context, &repo, face)?;
         let decisions = Decisions {
             all: removal::by_policy(context, &all, retention, &request.filter),
             group_by: retention.group_by.clone(),
