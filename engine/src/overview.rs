@@ -25,12 +25,12 @@ const FEW: usize = 4;
 #[derive(Encode, Decode)]
 struct Overview {
     #[n(0)]
-    rows: Vec<Row>,
+    rows: Vec<OverviewRow>,
 }
 
 /// One name in `snapshots/`.
 #[derive(Encode, Decode)]
-struct Row {
+struct OverviewRow {
     #[n(0)]
     id: SessionId,
     /// Of the stored object.
@@ -54,14 +54,14 @@ struct Outline {
     body: Vec<u8>,
 }
 
-impl Row {
-    fn of(id: SessionId, size: u64, snapshot: Option<&Snapshot>) -> Row {
+impl OverviewRow {
+    fn of(id: SessionId, size: u64, snapshot: Option<&Snapshot>) -> OverviewRow {
         let outline = |snapshot: &Snapshot| Outline {
             hash: snapshot.hash,
             tree: snapshot.tree,
             body: snapshot.manifest.encode(),
         };
-        Row {
+        OverviewRow {
             id,
             size,
             manifest: snapshot.map(outline),
@@ -83,7 +83,7 @@ impl Row {
 }
 
 /// The rows of an overview; none of one that is missing or can't be decoded.
-fn rows(body: Option<Vec<u8>>) -> Vec<Row> {
+fn rows(body: Option<Vec<u8>>) -> Vec<OverviewRow> {
     let decoded = body.and_then(|body| from_cbor::<Overview>(&body));
     decoded.map_or_else(Vec::new, |overview| overview.rows)
 }
@@ -168,7 +168,7 @@ fn write(store: &Store) -> Result<()> {
     good.sort_by_key(|(_, _, snapshot)| Reverse(snapshot.as_ref().map(|s| s.manifest.time())));
     let (mut rows, mut room) = (Vec::new(), BODY_MAX - 16);
     for (size, id, snapshot) in &good {
-        let row = Row::of(*id, *size, snapshot.as_ref());
+        let row = OverviewRow::of(*id, *size, snapshot.as_ref());
         let Some(left) = room.checked_sub(cbor(&row).len()) else {
             break;
         };
