@@ -5,7 +5,7 @@
 mod example;
 
 use engine::facts::GroupKey;
-use engine::monitor::{Problems, Quiet};
+use engine::monitor::{ProblemList, Quiet};
 use engine::retain::{Bucket, Count, Policy, Rule};
 use engine::select::Filter;
 use engine::{
@@ -173,7 +173,7 @@ fn keys_and_refusals() {
 fn streams_problems_and_own_places() {
     let scene = Scene::new();
     let repository = scene.create();
-    let problems = Problems::new();
+    let problems = ProblemList::new();
     let all = BackupRequest::new([scene.dir.path().join(".")]);
     let report = repository.backup(all, &problems).unwrap();
     assert_eq!(report.summary.total_files_processed, 2, "{:?}", problems.list());

@@ -4,7 +4,7 @@
 //!
 //! The repository and the key file are created if they do not exist.
 
-use engine::monitor::Problems;
+use engine::monitor::ProblemList;
 use engine::{BackupRequest, CreateRequest, LocalDirs, Repository, RestoreRequest, RunContext, Secret, key};
 use std::error::Error;
 use std::ffi::OsString;
@@ -44,7 +44,7 @@ pub fn backup_and_restore(
         false => Repository::create(location, CreateRequest::new(secret), run)?,
     };
 
-    let problems = Problems::new();
+    let problems = ProblemList::new();
     let report = repository.backup(BackupRequest::new([source]).tag("example"), &problems)?;
     println!(
         "backed up {} files, {} new bytes stored",

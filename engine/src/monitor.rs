@@ -44,7 +44,7 @@ pub struct Progress {
     pub bytes_done: u64,
     /// Bytes in all.
     pub bytes_total: u64,
-    /// Problems so far.
+    /// ProblemList so far.
     pub errors: u64,
 }
 
@@ -92,20 +92,20 @@ pub trait Monitor: Send + Sync {
 
 /// Collects problems, and ignores all other events.
 #[derive(Debug, Default)]
-pub struct Problems {
+pub struct ProblemList {
     seen: Mutex<(Vec<Problem>, u64)>,
 }
 
-impl Problems {
-    /// Problems that are collected; any further ones are only counted.
+impl ProblemList {
+    /// ProblemList that are collected; any further ones are only counted.
     pub const MOST: usize = 1000;
 
     /// Nothing collected yet.
-    pub fn new() -> Problems {
-        Problems::default()
+    pub fn new() -> ProblemList {
+        ProblemList::default()
     }
 
-    /// The first [`Problems::MOST`] problems, in the order in which they were found.
+    /// The first [`ProblemList::MOST`] problems, in the order in which they were found.
     pub fn list(&self) -> Vec<Problem> {
         self.seen.lock().0.clone()
     }
@@ -116,14 +116,14 @@ impl Problems {
     }
 }
 
-impl Monitor for Problems {
+impl Monitor for ProblemList {
     fn phase(&self, _: Phase) {}
     fn progress(&self, _: &Progress) {}
     fn current(&self, _: &[u8]) {}
     fn problem(&self, problem: &Problem) {
         let mut seen = self.seen.lock();
         seen.1 += 1;
-        if seen.0.len() < Problems::MOST {
+        if seen.0.len() < ProblemList::MOST {
             seen.0.push(problem.clone());
         }
     }
