@@ -33,6 +33,7 @@ pub enum Dated {
 
 /// One snapshot.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct SnapshotInfo {
     /// The id of the snapshot.
     pub id: SessionId,

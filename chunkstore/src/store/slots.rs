@@ -8,6 +8,7 @@ use crate::remote::ObjectName;
 use crate::slot::{self, Cost, Note, SLOT_MAX, Secret, Slot, SlotKind};
 
 /// A key slot as people see it.
+#[non_exhaustive]
 pub struct SlotInfo {
     /// Its id.
     pub id: SlotId,

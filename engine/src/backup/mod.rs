@@ -125,6 +125,7 @@ pub struct Stream<'a> {
 
 /// What a backup did.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct BackupReport {
     /// `None` in a dry run, or when nothing changed and that was to be skipped.
     pub snapshot: Option<SessionId>,

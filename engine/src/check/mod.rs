@@ -60,6 +60,7 @@ pub struct CheckOptions {
 
 /// A path that can't be restored whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DamagedPath {
     /// Snapshot's short id.
     pub snapshot: String,
@@ -71,6 +72,7 @@ pub struct DamagedPath {
 
 /// What a check found.
 #[derive(Clone, Debug, Default, serde::Serialize)]
+#[non_exhaustive]
 pub struct CheckReport {
     /// Damages found; 0 for a sound repository.
     pub num_errors: u64,

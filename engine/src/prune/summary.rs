@@ -6,6 +6,7 @@ use chunkstore::sweep::Plan;
 
 /// What a collection did, or with `dry_run` would do. Bytes are stored bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct PruneSummary {
     /// Nothing was changed.
     pub dry_run: bool,
