@@ -68,8 +68,13 @@ pub(crate) struct Opened {
 
 /// What lies under a session's name in `snapshots/`.
 pub enum SnapshotObject {
-    /// The manifest's body, and the hash of its stored bytes.
-    Manifest { body: Vec<u8>, hash: [u8; 32] },
+    /// A manifest.
+    Manifest {
+        /// The body.
+        body: Vec<u8>,
+        /// The hash of the stored bytes.
+        hash: [u8; 32],
+    },
     /// The session ended without a generation.
     Fence,
 }

@@ -23,11 +23,20 @@ pub enum Kind {
     /// A directory.
     Dir,
     /// A symbolic link, and where it leads, as it is stored in the link.
-    Symlink { target: Vec<u8> },
+    Symlink {
+        /// Where it leads.
+        target: Vec<u8>,
+    },
     /// A character device, by its number.
-    CharDevice { rdev: u64 },
+    CharDevice {
+        /// The number.
+        rdev: u64,
+    },
     /// A block device, by its number.
-    BlockDevice { rdev: u64 },
+    BlockDevice {
+        /// The number.
+        rdev: u64,
+    },
     /// A FIFO.
     Fifo,
     /// A socket.
@@ -78,9 +87,17 @@ pub struct Meta {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
     /// `len` plaintext bytes, the whole chunk.
-    Chunk { id: ChunkId, len: u32 },
+    Chunk {
+        /// The chunk.
+        id: ChunkId,
+        /// Its length.
+        len: u32,
+    },
     /// A hole or a run of zeros.
-    Zero { len: u64 },
+    Zero {
+        /// Its length.
+        len: u64,
+    },
 }
 
 #[allow(clippy::len_without_is_empty)] // an extent is never empty
@@ -168,13 +185,22 @@ impl From<SmallFile> for Content {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trouble {
     /// Could not be opened or read; `errno` of the failed call. A directory's entries are missing.
-    Unreadable { errno: i32 },
+    Unreadable {
+        /// The error number.
+        errno: i32,
+    },
     /// Its name was listed and it could not be examined; kind and metadata are not known (kind says `File`).
-    Unknown { errno: i32 },
+    Unknown {
+        /// The error number.
+        errno: i32,
+    },
     /// It changed while it was read, three times; the content is what the last reading gave.
     Changed,
     /// Content is whole; extended attributes could not be read.
-    NoXattrs { errno: i32 },
+    NoXattrs {
+        /// The error number.
+        errno: i32,
+    },
 }
 
 impl Trouble {

@@ -33,7 +33,12 @@ pub enum Error {
     NoSnapshot(String),
     /// Several snapshots have an id that begins with this.
     #[error("ambiguous: {text} ({matches})")]
-    Ambiguous { text: String, matches: usize },
+    Ambiguous {
+        /// The beginning of an id.
+        text: String,
+        /// How many have it.
+        matches: usize,
+    },
     /// There is no snapshot as old as was asked for.
     #[error("no snapshot by {at}: the oldest is {id}, {oldest}")]
     NoSnapshotAt {
@@ -46,7 +51,12 @@ pub enum Error {
     },
     /// The snapshot has nothing at this path.
     #[error("no such path: {path} ({snapshot:?})")]
-    NoSuchPath { path: String, snapshot: NamedSnapshot },
+    NoSuchPath {
+        /// The path.
+        path: String,
+        /// The snapshot.
+        snapshot: NamedSnapshot,
+    },
     /// There is nothing to back up.
     #[error("no source ({0:?})")]
     NoSource(NoSource),
@@ -68,10 +78,20 @@ pub enum Error {
     Output(IoError),
     /// The target of a restore can't be used.
     #[error("restore target {}: {problem:?}", path.display())]
-    Target { path: PathBuf, problem: RestoreProblem },
+    Target {
+        /// The target.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: RestoreProblem,
+    },
     /// What this machine must note could not be.
     #[error("no state: {}: {source}", path.display())]
-    NoState { path: PathBuf, source: IoError },
+    NoState {
+        /// The note.
+        path: PathBuf,
+        /// Why it could not be written.
+        source: IoError,
+    },
     /// What a checkpoint was based on is being collected: the backup starts again from the checkpoint.
     #[error("view changed")]
     ViewChanged,
@@ -107,7 +127,12 @@ pub enum NamedSnapshot {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NoSource {
     /// All are missing; the first of them.
-    Missing { path: PathBuf, errno: i32 },
+    Missing {
+        /// The path.
+        path: PathBuf,
+        /// The error number.
+        errno: i32,
+    },
     /// Each is missing, excluded, or empty where it was not before.
     NoneUsable,
     /// Nothing was found in them.

@@ -72,8 +72,8 @@ pub trait Monitor: Send + Sync {
     /// Called often from several threads: must be cheap.
     fn progress(&self, progress: &Progress);
     /// A path that is being worked on, for display. Called often.
-    /// A path, or something in the repository, is not what it should be.
     fn current(&self, path: &[u8]);
+    /// A path, or something in the repository, is not what it should be.
     fn problem(&self, problem: &Problem);
 
     /// Whether [`Monitor::entry`] is to be called for each entry.

@@ -168,7 +168,12 @@ pub enum Damage {
     /// The record of this entry and those that follow.
     Entries(LostEntries),
     /// A chunk in this pack.
-    Chunk { id: ChunkId, error: StoreError },
+    Chunk {
+        /// The chunk.
+        id: ChunkId,
+        /// What is wrong with it.
+        error: StoreError,
+    },
     /// The object that the problem names; what is wrong was told before.
     Known,
     /// The storage has it and does not list it.
@@ -178,17 +183,37 @@ pub enum Damage {
     /// A pack's own list is not what the index has.
     ListDiffers,
     /// Segments list this pack differently.
-    SegmentsDiffer { pack: PackId },
+    SegmentsDiffer {
+        /// The pack.
+        pack: PackId,
+    },
     /// A missing pack that holds chunks which are needed.
-    PackMissing { chunks: u64 },
+    PackMissing {
+        /// How many.
+        chunks: u64,
+    },
     /// Chunks that snapshots need and that no index segment lists.
-    Unlisted { chunks: u64 },
+    Unlisted {
+        /// How many.
+        chunks: u64,
+    },
     /// Small files in a chunk of this pack are not what it lists.
-    BundledFiles { files: u64, chunk: ChunkId },
+    BundledFiles {
+        /// How many.
+        files: u64,
+        /// The bundle.
+        chunk: ChunkId,
+    },
     /// Chunks in the damaged packs that are lost.
-    ChunksLost { chunks: u64 },
+    ChunksLost {
+        /// How many.
+        chunks: u64,
+    },
     /// Chunks that no replica has whole.
-    NowhereWhole { chunks: u64 },
+    NowhereWhole {
+        /// How many.
+        chunks: u64,
+    },
     /// A manifest that can't be mended, as chunks that it needs are lost.
     PartLost,
 }

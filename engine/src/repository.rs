@@ -10,7 +10,7 @@ pub use requests::{BackupRequest, CreateRequest, PruneRequest, RestoreRequest};
 use crate::backup::{self, BackupReport, OwnPlaces, Stream};
 use crate::check::{self, CheckOptions, CheckReport, ReadData};
 use crate::entry::Entry;
-use crate::error::{Error, Result, Usage};
+use crate::error::{Error, Result};
 use crate::facts::{GroupKey, SnapshotInfo};
 use crate::forget::{self, PolicyDecision};
 use crate::key::{self, Secret, SlotInfo};

@@ -140,9 +140,19 @@ pub struct Tier {
 #[derive(Clone, Debug)]
 pub enum Rule {
     /// The newest snapshot of each of the last `count` periods that have one.
-    Newest { bucket: Bucket, count: Count },
+    Newest {
+        /// The kind of period.
+        bucket: Bucket,
+        /// How many periods.
+        count: Count,
+    },
     /// One of each period as far back as `span` reaches from the newest snapshot.
-    Within { bucket: Bucket, span: Span },
+    Within {
+        /// The kind of period.
+        bucket: Bucket,
+        /// How far back.
+        span: Span,
+    },
     /// Whatever carries all of these tags.
     Tags(Vec<String>),
     /// By age, in ascending order.

@@ -125,7 +125,12 @@ pub enum ClockWarning {
         made: Timestamp,
     },
     /// The last snapshot is more than a year older than this machine's clock.
-    Ahead { now: Timestamp, snapshot: SessionId },
+    Ahead {
+        /// This machine's clock.
+        now: Timestamp,
+        /// The snapshot.
+        snapshot: SessionId,
+    },
     /// Snapshots that say that they were made in the future: one of them, and how many more.
     MadeInFuture {
         /// The snapshot.
