@@ -4,10 +4,12 @@
 //! replaces an existing name, and of several racing publishers exactly one wins; what `barrier` covered survives a
 //! power cut; a listing that could not be completed is an error, never short (I-9).
 
+#[doc(hidden)]
 pub mod address;
 mod link;
 mod local;
 mod mem;
+#[doc(hidden)]
 pub mod multistatus;
 mod network;
 mod probe;
