@@ -244,6 +244,7 @@ pub enum Published {
 
 /// An object being written under no name yet. Dropped unpublished, it leaves nothing that counts.
 pub trait Staged: Send {
+    /// Appends bytes.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
     /// Makes the bytes durable and gives them their name, unless the name is taken. The *name* is durable after
     /// the next [`Remote::barrier`].
@@ -258,6 +259,7 @@ pub type AllEnded<'a> = dyn FnMut() -> Result<bool> + 'a;
 pub trait Remote: Send + Sync {
     /// Where this is, for messages; never holds a secret.
     fn location(&self) -> String;
+    /// Begins to write an object, which has no name yet.
     fn begin(&self) -> Result<Box<dyn Staged>>;
     /// Replaces `out` by up to `len` bytes from `offset`: fewer only where the object ends.
     /// [`Error::Missing`] where there is no such object.
