@@ -363,10 +363,10 @@ fn once(
         let _ = writer.flush();
     }
     let outcome = outcome?;
-    if outcome.snapshot.is_some() {
-        // The snapshot is made; without the hint, other machines need more requests.
-        let _ = overview::renew(repo, snapshots.iter().map(|snapshot| snapshot.id));
-    }
+    // A hint, made after the snapshot: without it, other machines need more requests.
+    let _ = outcome
+        .snapshot
+        .map(|_| overview::renew(repo, snapshots.iter().map(|one| one.id)));
     Ok(BackupReport {
         snapshot: outcome.snapshot,
         parent: parents.last().map(|(id, _)| *id),
