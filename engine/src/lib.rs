@@ -22,6 +22,7 @@ pub mod cache;
 pub mod check;
 #[doc(hidden)]
 pub mod copy;
+mod cpu;
 #[doc(hidden)]
 pub mod dump;
 pub mod entry;

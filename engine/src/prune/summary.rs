@@ -60,6 +60,10 @@ pub struct PruneSummary {
     pub parity_removed: u64,
     /// Abandoned writes that were removed.
     pub staged_removed: u64,
+    /// Objects that could not be read: packs among them were kept as they are.
+    pub objects_unreadable: u64,
+    /// One of them ended the collection, as more may be needed than could be found.
+    pub held_back: bool,
 }
 
 impl PruneSummary {
