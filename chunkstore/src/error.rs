@@ -45,6 +45,9 @@ pub enum Error {
     /// There is no room for the object.
     #[error("{object}: no space")]
     NoSpace { object: Object },
+    /// A quota leaves no room for another pack. Bytes.
+    #[error("over quota ({used} of {quota})")]
+    OverQuota { used: u64, quota: u64 },
     /// The storage of the repository failed.
     #[error("{operation:?} {object}: {source}")]
     Remote {

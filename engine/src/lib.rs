@@ -31,6 +31,8 @@ pub mod facts;
 #[doc(hidden)]
 pub mod filter;
 #[doc(hidden)]
+pub mod find;
+#[doc(hidden)]
 pub mod forget;
 #[doc(hidden)]
 pub mod fsmeta;
@@ -40,6 +42,8 @@ pub mod heal;
 pub mod key;
 #[doc(hidden)]
 pub mod list;
+#[doc(hidden)]
+pub mod live;
 #[doc(hidden)]
 pub mod manifest;
 pub mod monitor;
@@ -80,9 +84,17 @@ pub mod trees;
 #[doc(hidden)]
 pub mod units;
 #[doc(hidden)]
+pub mod usage;
+#[doc(hidden)]
+pub mod versions;
+#[doc(hidden)]
+pub mod view;
+#[doc(hidden)]
 pub mod walk;
 #[doc(hidden)]
 pub mod when;
+#[doc(hidden)]
+pub mod zip;
 
 pub use backup::BackupReport;
 pub use check::{CheckReport, DamagedPath, ReadData};

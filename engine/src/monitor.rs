@@ -63,6 +63,8 @@ pub enum EntryChange {
     Restored,
     /// Left as it is by a restore.
     Skipped,
+    /// Removed from the target by a restore, as the snapshot does not hold it.
+    Deleted,
 }
 
 /// Is told about an operation while it runs. Implementations must be quick and can't fail.
