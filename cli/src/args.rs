@@ -3,18 +3,21 @@
 
 pub mod backup;
 pub mod forget;
+pub mod init;
 pub mod keys;
 pub mod program;
 pub mod remotes;
 pub mod repair;
 pub mod retention;
 pub mod runs;
+pub mod sets;
 pub mod snapshot;
 pub mod values;
 
 pub use backup::BackupArgs;
 use clap::{Arg, ArgAction, Args, CommandFactory, Id, Parser, Subcommand, ValueEnum};
 pub use forget::ForgetArgs;
+pub use init::{Chunker, InitArgs};
 use jiff::Span;
 pub use keys::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
 pub use program::{BenchArgs, CacheCommand, CompletionsArgs, HelpArgs, StatsArgs, StatsMode};
@@ -35,8 +38,10 @@ use values::{GroupBy, MaxUnused, Subset, TagList};
     disable_help_subcommand = true
 )]
 #[command(arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "To start: 'dedup init', then 'dedup backup DIR'.\n\
-    More: 'dedup help COMMAND', 'dedup help env', 'dedup help exit-codes'.")]
+#[command(
+    after_help = "To start: 'dedup setup', or 'dedup init', then 'dedup backup DIR'.\n\
+    More: 'dedup help COMMAND', 'dedup help env', 'dedup help exit-codes'."
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -104,6 +109,9 @@ pub struct Global {
     /// Open the repository with the recovery phrase in FILE
     #[arg(long, global = true, value_name = "FILE")]
     pub recovery_phrase_file: Option<OsString>,
+    /// Read the settings from NAME.toml instead of dedup.toml (default: DEDUP_PROFILE)
+    #[arg(short = 'P', long, global = true, value_name = "NAME")]
+    pub profile: Option<OsString>,
     /// Send at most RATE bytes a second to a repository on a network: 10M, or by the time of day 08:00=1M,18:00=unlimited
     #[arg(long, global = true, value_name = "RATE", value_parser = RateSchedule::parse)]
     pub limit_upload: Option<RateSchedule>,
@@ -150,16 +158,18 @@ pub enum Command {
     Run(runs::RunArgs),
     /// Show each set's last and next run, and what is overdue; opens no repository
     Status,
-    /// Manage sets
+    /// Manage sets: what is backed up together, where and when
     #[command(subcommand)]
-    Set(runs::SetCommand),
+    Set(sets::SetCommand),
+    /// Set everything up by answering questions: what to back up, where, when, and who is told
+    Setup,
     /// Show when sets run, and have the operating system look for what is due
     #[command(subcommand)]
     Schedule(runs::ScheduleCommand),
     /// Test the messages that are sent about runs
     #[command(subcommand)]
     Notify(runs::NotifyCommand),
-    /// Check and show the settings
+    /// Check, show and edit the settings
     #[command(subcommand)]
     Config(runs::ConfigCommand),
     /// List what this machine's jobs did: backups, restores, deletions
@@ -222,7 +232,7 @@ pub enum Command {
     Unlock,
     /// Print the version
     Version,
-    /// Explain a command, 'env' or 'exit-codes'
+    /// Explain a command, 'env', 'excludes' or 'exit-codes'
     Help(HelpArgs),
 }
 
@@ -234,30 +244,15 @@ impl Command {
             Command::Help(_) | Command::Version | Command::Completions(_)
         )
     }
-}
 
-#[derive(Args, Clone, Debug)]
-pub struct InitArgs {
-    /// Create no recovery phrase: without the password or key file nothing can be restored
-    #[arg(long)]
-    pub no_recovery: bool,
-    /// With --json: create a recovery phrase and print it (by default it isn't, as the output of programs is often kept)
-    #[arg(long, requires = "json", conflicts_with = "no_recovery")]
-    pub print_recovery_phrase: bool,
-    /// How files are cut into chunks; it can't be changed later
-    #[arg(long, value_enum, default_value_t = Chunker::Default)]
-    pub chunker: Chunker,
-    /// Store this much parity with each pack, such as 5%; damage of up to that share can be repaired
-    #[arg(long, value_name = "N%", value_parser = repair::percent)]
-    pub parity: Option<u8>,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Chunker {
-    /// 128 KiB to 2 MiB, about 512 KiB
-    Default,
-    /// 16 to 256 KiB, about 64 KiB: for databases and disk images; more memory and requests
-    Fine,
+    /// It can repair a settings file that is not valid.
+    pub fn edits_settings(&self) -> bool {
+        match self {
+            Command::Config(command) => matches!(command, runs::ConfigCommand::Edit),
+            Command::Set(sets::SetCommand::Edit(args)) => args.keys.is_empty(),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Args, Clone, Debug)]

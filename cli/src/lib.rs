@@ -19,7 +19,7 @@ use jiff::Zoned;
 use service::catalogue::{Cause, Lang};
 use service::env::Env;
 use service::resolve::RepositoryOptions;
-use service::settings::Settings;
+use service::settings::{PROFILE, Settings};
 use service::{Context, Failure, Status, machine, platform, rates};
 use std::io::Write;
 use std::process::ExitCode;
@@ -84,12 +84,18 @@ fn lang(option: Option<&str>) -> Lang {
 }
 
 fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
-    let env = Env::of_process();
+    let mut env = Env::of_process();
+    if let Some(profile) = &cli.global.profile {
+        env = env.with(PROFILE, profile);
+    }
     let settings = match cli.command.only_explains() {
         true => Settings::default(),
         false => {
             machine::check_environment(&env)?;
-            let settings = Settings::read(&env)?;
+            let settings = match Settings::read(&env) {
+                Err(_) if cli.command.edits_settings() => Settings::default(),
+                read => read?,
+            };
             limits::prepare()?;
             settings
         }
@@ -121,7 +127,8 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Backup(args) => cmd::backup::run(terminal, args),
         Command::Run(args) => cmd::run::run(terminal, args),
         Command::Status => cmd::status::run(terminal),
-        Command::Set(command) => cmd::status::set(terminal, command),
+        Command::Set(command) => cmd::sets::run(terminal, command),
+        Command::Setup => cmd::setup::run(terminal),
         Command::Schedule(command) => cmd::schedule::run(terminal, command),
         Command::Notify(command) => cmd::notify::run(terminal, command),
         Command::Config(command) => cmd::config::run(terminal, command),

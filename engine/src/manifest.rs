@@ -111,13 +111,16 @@ pub struct Manifest {
     /// The operating system whose conventions its entries follow where they do not say otherwise: [`SYSTEM`].
     #[n(22)]
     pub system: u8,
+    /// The set of the settings whose run made it; empty for a backup that was asked for by its paths.
+    #[cbor(n(23), with = "text", has_nil)]
+    pub set: String,
     /// What a later version wrote after the summary's counters, and after all of these: said again where this is.
     #[cbor(skip)]
     tails: [Tail; 2],
 }
 
 /// Elements of a manifest and of its summary, and which one the summary is.
-const ELEMENTS: u64 = 23;
+const ELEMENTS: u64 = 24;
 const COUNTERS: u64 = 13;
 const SUMMARY: usize = 16;
 
@@ -219,10 +222,37 @@ mod list {
     }
 }
 
+/// Text that older versions did not write; an empty one is not written either.
+mod text {
+    use minicbor::decode::{Decoder, Error as DecodeError};
+    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+
+    pub fn encode<C, W: Write>(
+        text: &String,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.str(text)?.ok()
+    }
+
+    pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<String, DecodeError> {
+        d.str().map(String::from)
+    }
+
+    pub fn nil() -> Option<String> {
+        Some(String::new())
+    }
+
+    pub fn is_nil(text: &String) -> bool {
+        text.is_empty()
+    }
+}
+
 /// What a backup says of itself when it publishes.
 pub struct Head {
     pub host: String,
     pub user: String,
+    pub set: String,
     pub paths: Vec<Vec<u8>>,
     pub tags: Vec<String>,
     pub description: String,
@@ -257,6 +287,7 @@ impl Manifest {
             mounts: Vec::new(),
             missing: Vec::new(),
             system: SYSTEM,
+            set: head.set.clone(),
             tails: Default::default(),
         }
     }
@@ -334,6 +365,7 @@ impl Manifest {
             host: self.host.clone(),
             paths: self.paths.clone(),
             tags: self.tags.clone(),
+            set: self.set.clone(),
             protected: self.protected,
             partial: self.partial,
             original: self.original,
@@ -472,6 +504,7 @@ mod tests {
     #[test]
     fn what_a_later_version_appended_is_said_again() {
         let head = Head {
+            set: String::new(),
             host: "h".to_string(),
             user: "u".to_string(),
             paths: vec![b"/a".to_vec()],

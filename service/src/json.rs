@@ -153,6 +153,9 @@ pub fn snapshot(id: SessionId, m: &Manifest, tree: [u8; 32]) -> Value {
     if !m.tags.is_empty() {
         object["tags"] = json!(m.tags);
     }
+    if !m.set.is_empty() {
+        object["set"] = json!(m.set);
+    }
     if !m.description.is_empty() {
         object["description"] = json!(m.description);
     }

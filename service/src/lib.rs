@@ -17,6 +17,7 @@ pub mod json;
 pub mod key_file;
 pub mod listing;
 pub mod machine;
+pub mod maintenance;
 pub mod notify;
 pub mod paths;
 pub mod rates;
@@ -43,6 +44,8 @@ pub mod repair;
 pub mod replicate;
 pub mod restore;
 pub mod runs;
+pub mod sets;
+pub mod setup;
 pub mod tags;
 pub mod trash;
 

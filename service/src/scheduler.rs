@@ -13,10 +13,11 @@ pub const SERVICE: &str = "dedup.service";
 pub const TIMER: &str = "dedup.timer";
 
 /// Variables that say where things are, and hold no secret: the timer must find the same.
-const CARRIED: [&str; 8] = [
+const CARRIED: [&str; 9] = [
     "DEDUP_CACHE_DIR",
     "DEDUP_STATE_DIR",
     "DEDUP_HOST",
+    "DEDUP_PROFILE",
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",

@@ -49,6 +49,6 @@ pub struct CompletionsArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct HelpArgs {
-    /// A command such as 'key add', or env, or exit-codes
+    /// A command such as 'key add', or env, excludes or exit-codes
     pub topic: Vec<String>,
 }

@@ -41,6 +41,8 @@ fn request(terminal: &Terminal, args: &BackupArgs) -> Result<Request, Failure> {
         host: describe.host.clone(),
         tags: describe.tags(),
         description: describe.description.clone().unwrap_or_default(),
+        set: String::new(),
+        standard_excludes: args.select.standard_excludes,
         time: time.transpose()?,
         dry_run: args.dry_run,
         force: args.force,

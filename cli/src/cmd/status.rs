@@ -1,6 +1,5 @@
 //! `status` and `set list`: what is known of the sets, without opening a repository.
 
-use crate::args::runs::SetCommand;
 use crate::output::{self, Lines};
 use crate::render::running;
 use crate::terminal::Terminal;
@@ -84,13 +83,7 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
     out.finish().map(|()| Status::Completed)
 }
 
-pub fn set(terminal: &Terminal, command: &SetCommand) -> Result<Status, Failure> {
-    match command {
-        SetCommand::List => list(terminal),
-    }
-}
-
-fn list(terminal: &Terminal) -> Result<Status, Failure> {
+pub fn list_sets(terminal: &Terminal) -> Result<Status, Failure> {
     let sets = status::sets(&terminal.context)?;
     let mut out = Lines::new();
     if terminal.json() {

@@ -76,6 +76,8 @@ pub struct BackupOptions {
     pub filter: FilterOptions,
     pub tags: Vec<String>,
     pub description: String,
+    /// The set whose run this is, or empty.
+    pub set: String,
     /// The generation's time; `None` is the start of the run.
     pub time: Option<Timestamp>,
     pub dry_run: bool,
@@ -103,6 +105,7 @@ impl BackupOptions {
             filter: FilterOptions::default(),
             tags: Vec::new(),
             description: String::new(),
+            set: String::new(),
             time: None,
             dry_run: false,
             force: false,
@@ -482,6 +485,7 @@ fn head(repo: &Repo, options: &BackupOptions, stream_name: Option<&[u8]>) -> Hea
     };
     Head {
         host: repo.run().host.clone(),
+        set: options.set.clone(),
         user: repo.run().user.clone(),
         paths,
         tags: options.tags.clone(),

@@ -3,6 +3,7 @@
 mod destinations;
 mod glob;
 mod sources;
+pub mod standard;
 mod stream;
 
 use crate::context::Context;
@@ -43,6 +44,10 @@ pub struct Request {
     pub host: Option<String>,
     pub tags: Vec<String>,
     pub description: String,
+    /// The set whose run this is; empty for none.
+    pub set: String,
+    /// Leave out what the standard list names.
+    pub standard_excludes: bool,
     /// The snapshot's time; without one, now.
     pub time: Option<Timestamp>,
     pub dry_run: bool,
@@ -71,6 +76,8 @@ impl Request {
             host: None,
             tags: Vec::new(),
             description: String::new(),
+            set: String::new(),
+            standard_excludes: false,
             time: None,
             dry_run: false,
             force: false,
@@ -207,6 +214,12 @@ pub(crate) fn perform(
     if let Input::Files { paths, lists } = &request.input {
         let collected = sources::collect(paths, lists)?;
         (options.sources, options.followed) = (collected.paths, collected.followed);
+        if request.standard_excludes {
+            standard::add_to(
+                &mut options.filter,
+                options.sources.iter().map(|path| path.as_path()),
+            )?;
+        }
         options.own = own_places(context, &destinations)?;
     }
     let mut begun = None;
@@ -261,6 +274,7 @@ fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, F
         filter: request.filter.clone(),
         tags: request.tags.clone(),
         description: request.description.clone(),
+        set: request.set.clone(),
         time: request.time,
         dry_run: request.dry_run,
         force: request.force,

@@ -5,7 +5,7 @@ use super::Lang::{En, Ja};
 use super::parts::no_snapshot;
 use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
-use super::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
+use super::{Action, CommandEnd, Expected, HookEnd, SetCause, Unfit, What};
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
 use crate::runs::hooks::Hook;
 use crate::status::Status;
@@ -68,6 +68,8 @@ causes! {
     System { action: Action, path: String, why: SystemError } [super::system_status(why)] =>
         format!("{}{}", action.text(En, path, why), remedy(En, why)),
         format!("{}{}", action.text(Ja, path, why), remedy(Ja, why));
+    /// Sets, profiles and edits of the settings.
+    Sets { what: SetCause } [what.status()] => what.text(En), what.text(Ja);
     /// What a library says of a value, which has no words of its own here.
     Said { what: String } [BadSettings] => what.clone(), what.clone();
 
@@ -456,8 +458,8 @@ causes! {
         format!("{path} is a directory"), format!("{path} はディレクトリーです");
     WritingJson { why: String } [Failed] => format!("writing JSON: {why}"), format!("JSON を書けません: {why}");
     NoHelp { topic: String } [BadSettings] =>
-        format!("there is no help on '{topic}': name a command, env or exit-codes"),
-        format!("「{topic}」のヘルプはありません。コマンド、env、exit-codes のどれかを指定してください");
+        format!("there is no help on '{topic}': name a command, env, excludes or exit-codes"),
+        format!("「{topic}」のヘルプはありません。コマンド、env、excludes、exit-codes のどれかを指定してください");
     CacheInUse { caches: Vec<String> } [Status::Busy] =>
         format!("the cache of {} is in use and was left", caches.join(", ")),
         format!("{} のキャッシュは使用中のため残しました", caches.join(", "));

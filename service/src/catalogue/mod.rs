@@ -13,6 +13,7 @@ mod parts;
 mod progress;
 mod questions;
 pub mod report;
+mod set_causes;
 mod system;
 mod values;
 mod warnings;
@@ -32,6 +33,7 @@ pub use progress::{
     units_done, warning_prefix,
 };
 pub use questions::Question;
+pub use set_causes::SetCause;
 pub use system::SystemError;
 pub use values::{
     group_by_error, measured_run, period_name, policy_error, reason, unit_error, weakness, when_error,

@@ -244,6 +244,8 @@ impl SetRun<'_> {
                 ..FilterOptions::default()
             },
             tags: set.tags.clone(),
+            set: self.name.to_string(),
+            standard_excludes: set.standard_excludes.unwrap_or(true),
             also: also.to_vec(),
             ..backup::Request::new(Input::Files {
                 paths: self.sources()?.into_iter().map(PathBuf::into_os_string).collect(),

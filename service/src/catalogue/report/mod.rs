@@ -8,6 +8,8 @@ pub mod notify;
 pub mod remotes;
 pub mod retention;
 pub mod runs;
+pub mod sets;
+pub mod setup;
 pub mod snapshots;
 pub mod space;
 

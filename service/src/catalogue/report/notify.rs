@@ -1,7 +1,7 @@
 //! Messages about runs that nobody watches: mail, webhook and ping.
 
 use super::backup::behind_by;
-use super::runs::{row_status, status};
+use super::runs::{job_kind, row_status, status, what};
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::history::HistoryRow;
 use crate::notify::event::Event;
@@ -12,6 +12,15 @@ use engine::units::{escape, format_bytes};
 /// The subject of a mail.
 pub fn title(lang: Lang, host: &str, event: &Event) -> String {
     match event {
+        Event::Ended(ending) | Event::Recovered(ending) if ending.row.target.is_some() => {
+            let (kind, what) = (job_kind(lang, &ending.row.kind), what(lang, &ending.row));
+            let status = row_status(lang, &ending.row);
+            say!(
+                lang,
+                "[dedup] {host}: {kind} of {what} {status}",
+                "[dedup] {host}: {what} の{kind}: {status}"
+            )
+        }
         Event::Ended(ending) => {
             let (set, status) = (&ending.set, row_status(lang, &ending.row));
             say!(
