@@ -14,6 +14,7 @@ mod cli_remotes;
 mod cli_repair;
 mod cli_run;
 mod cli_runs;
+mod cli_sets;
 mod cli_sources;
 mod cli_start;
 mod concurrency;

@@ -249,7 +249,7 @@ impl Command {
     pub fn edits_settings(&self) -> bool {
         match self {
             Command::Config(command) => matches!(command, runs::ConfigCommand::Edit),
-            Command::Set(sets::SetCommand::Edit(args)) => args.keys.is_empty(),
+            Command::Set(sets::SetCommand::Edit(args)) => args.source.is_empty() && args.keys.is_empty(),
             _ => false,
         }
     }

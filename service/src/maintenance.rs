@@ -9,7 +9,7 @@
 //!
 //! It is done after backups only, so that nothing is opened when nothing is due. Each job leaves a row in the history.
 
-use crate::catalogue::{Action, Cause, Question, SetupWarning};
+use crate::catalogue::{Cause, Question, SetupWarning};
 use crate::check::{self, ReadData};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Watch};
@@ -137,7 +137,8 @@ fn tell(context: &Context, dirs: &LocalDirs, report: &Report, face: &dyn Face) {
     let ended = SetReport {
         // No set is called so.
         set: format!("{}.{}", report.kind.word(), report.remote),
-        cause: RunCause::Regular,
+        // The same failure is said once.
+        cause: RunCause::Retry,
         start: context.now.timestamp(),
         status: report.status,
         row,

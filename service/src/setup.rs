@@ -82,7 +82,9 @@ pub fn free_name(wanted: &str, is_taken: impl Fn(&str) -> bool) -> String {
 
 /// What a set of this source is called: the name of its directory, or `home`.
 pub fn set_name(env: &Env, source: &str) -> String {
-    let path = env.expand(source.as_ref()).unwrap_or_else(|_| PathBuf::from(source));
+    let path = env
+        .expand(source.as_ref())
+        .unwrap_or_else(|_| PathBuf::from(source));
     if env.home().is_ok_and(|home| home == path) {
         return "home".to_string();
     }
@@ -90,7 +92,13 @@ pub fn set_name(env: &Env, source: &str) -> String {
     let letters = name.unwrap_or_default();
     let plain: String = letters
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
     match plain.trim_matches(['-', '_']) {
         "" => "files".to_string(),
@@ -278,7 +286,10 @@ mod tests {
             assert_eq!(set_name(&env, source), want, "{source}");
         }
         assert_eq!(free_name("main", |_| false), "main");
-        assert_eq!(free_name("main", |name| ["main", "main2"].contains(&name)), "main3");
+        assert_eq!(
+            free_name("main", |name| ["main", "main2"].contains(&name)),
+            "main3"
+        );
         assert!(check_schedule("daily 12:30").is_ok() && check_schedule("sometimes").is_err());
     }
 }

@@ -269,7 +269,8 @@ impl Guide<'_> {
             "no" => say::not_wanted(self.lang()),
             _ => {
                 let env = &self.context().env;
-                let installed = scheduler::systemd(&program, env).and_then(|units| scheduler::install(&units, env));
+                let installed =
+                    scheduler::systemd(&program, env).and_then(|units| scheduler::install(&units, env));
                 match installed {
                     Ok(dir) => {
                         let text =
@@ -313,10 +314,7 @@ fn places(words: usize) -> Vec<usize> {
     places
 }
 
-fn path_of(
-    key: &SecretSource,
-    is_meant: impl Fn(&SecretSource) -> bool,
-) -> Option<std::ffi::OsString> {
+fn path_of(key: &SecretSource, is_meant: impl Fn(&SecretSource) -> bool) -> Option<std::ffi::OsString> {
     match key {
         SecretSource::PasswordFile(path) | SecretSource::KeyFile(path) if is_meant(key) => {
             Some(path.clone().into_os_string())

@@ -8,6 +8,8 @@ pub enum Usage {
     NotARegularFile {
         path: String,
     },
+    /// Outputs are saved in a folder of the root that the sources have, too.
+    OutputsThere,
     /// A name with which a file can't be made.
     NotAFileName {
         name: String,

@@ -2,10 +2,12 @@
 
 mod destinations;
 mod glob;
+mod outputs;
 mod sources;
 pub mod standard;
 mod stream;
 
+use crate::catalogue::SetCause;
 use crate::context::Context;
 use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
@@ -29,6 +31,9 @@ use engine::run::RunContext;
 use engine::select::{self, Filter};
 use engine::{SessionId, order};
 use jiff::{SignedDuration, Span, Timestamp};
+pub use outputs::CommandSource;
+use outputs::Commands;
+use sources::CollectedSources;
 pub use sources::SourceLists;
 use std::ffi::OsString;
 use std::path::Path;
@@ -61,6 +66,8 @@ pub struct Request {
     pub read_special: bool,
     /// zstd's level.
     pub level: i32,
+    /// Commands whose output is saved beside files.
+    pub commands: Vec<CommandSource>,
     /// Names or URLs of replicas that get the snapshot too.
     pub also: Vec<String>,
     /// How long they may go on once it is saved.
@@ -87,6 +94,7 @@ impl Request {
             allow_empty: false,
             read_special: false,
             level: LEVEL,
+            commands: Vec::new(),
             also: Vec::new(),
             also_wait: Span::new().hours(1),
         }
@@ -101,6 +109,8 @@ pub struct Report {
     /// Where the snapshot is, if the repository that was asked for could not be reached.
     pub saved_at: Option<String>,
     pub replicas: Vec<FollowerReport>,
+    /// Commands whose output is not saved, and why.
+    pub failed_commands: Vec<SetCause>,
     /// Nearly all files of the snapshot before are gone from the source.
     pub lost_files: Option<LostFiles>,
 }
@@ -212,7 +222,10 @@ pub(crate) fn perform(
     let mut stream = RunningInput::of(&request.input)?;
     let destinations = Destinations::new(context, location, &request.also)?;
     if let Input::Files { paths, lists } = &request.input {
-        let collected = sources::collect(paths, lists)?;
+        let collected = match paths.is_empty() && !request.commands.is_empty() {
+            true => CollectedSources::default(),
+            false => sources::collect(paths, lists)?,
+        };
         (options.sources, options.followed) = (collected.paths, collected.followed);
         if request.standard_excludes {
             standard::add_to(
@@ -222,6 +235,8 @@ pub(crate) fn perform(
         }
         options.own = own_places(context, &destinations)?;
     }
+    let commands = Commands::new(&request.commands, context.cancel());
+    options.outputs = commands.outputs();
     let mut begun = None;
     let mut opened = destinations.open((context, &own), face, &mut || {
         begun = stream.is_none().then(|| run::begin(&options, &own)).transpose()?;
@@ -262,6 +277,7 @@ pub(crate) fn perform(
     Ok(Report {
         backup: done,
         lost_files,
+        failed_commands: commands.failures(),
         problems: step.finish(),
         saved_at,
         replicas,

@@ -1,6 +1,8 @@
 //! Why a job failed, apart from what the engine reports: one variant for each cause, with its status and its text. The
 //! text is one line that says what happened, to what, and what to do.
 
+mod wording;
+
 use super::Lang::{En, Ja};
 use super::parts::no_snapshot;
 use super::report::runs::job_kind;
@@ -15,6 +17,7 @@ use engine::units::UnitError;
 use engine::when::WhenError;
 use jiff::Timestamp;
 use std::sync::Arc;
+use wording::{did_you_mean, in_file};
 
 macro_rules! causes {
     ($(
@@ -463,37 +466,4 @@ causes! {
     CacheInUse { caches: Vec<String> } [Status::Busy] =>
         format!("the cache of {} is in use and was left", caches.join(", ")),
         format!("{} のキャッシュは使用中のため残しました", caches.join(", "));
-}
-
-impl Cause {
-    pub fn system(action: Action, path: &std::path::Path, error: impl Into<SystemError>) -> Cause {
-        Cause::System {
-            action,
-            path: path.display().to_string(),
-            why: error.into(),
-        }
-    }
-
-    /// This, and what follows from it.
-    pub fn followed_by(self, by: Cause) -> Cause {
-        Cause::Followed {
-            cause: Box::new(self),
-            by: Box::new(by),
-        }
-    }
-}
-
-fn in_file(name: &Option<String>, what: &str) -> String {
-    match name {
-        Some(name) => format!("{name}: {what}"),
-        None => what.to_string(),
-    }
-}
-
-fn did_you_mean(lang: Lang, near: &Option<String>) -> String {
-    match (lang, near) {
-        (_, None) => String::new(),
-        (En, Some(near)) => format!("; did you mean '{near}'?"),
-        (Ja, Some(near)) => format!("。「{near}」ではありませんか"),
-    }
 }

@@ -35,8 +35,6 @@ pub enum SetCause {
     NobodyEdits,
     /// `deleted-files` with a duration.
     DeletedFiles,
-    /// A set's own `/commands` would be among what is backed up.
-    CommandsThere,
     /// The output of a set's command was not saved.
     Command {
         name: String,
@@ -62,6 +60,75 @@ impl SetCause {
     pub(super) fn status(&self) -> Status {
         match self {
             SetCause::Editor { .. } | SetCause::ProofDiffers { .. } => Status::Failed,
+            SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => Status::Incomplete,
+            SetCause::SetupEnded => Status::Interrupted,
+            _ => Status::BadSettings,
+        }
+    }
+
+    pub(super) fn text(&self, lang: Lang) -> String {
+        match self {
+            SetCause::NameTaken { name } => say!(
+                lang,
+                "there is already a set '{name}'; 'dedup set edit {name}' changes it",
+                "セット「{name}」はすでにあります。変更するには 'dedup set edit {name}' を使ってください"
+            ),
+            SetCause::NoSource => say!(
+                lang,
+                "a set needs at least one source: a file or directory to back up",
+                "セットには、バックアップするファイルかディレクトリーが 1 つ以上必要です"
+            ),
+            SetCause::NoDestination { remotes: 0 } => say!(
+                lang,
+                "there is no remote yet: 'dedup remote add NAME URL' names one, and --destination chooses it",
+                "保存先がまだありません。'dedup remote add NAME URL' で名前を付け、--destination で選んでください"
+            ),
+            SetCause::NoDestination { .. } => say!(
+                lang,
+                "several remotes have names: choose with --destination",
+                "保存先が複数あります。--destination で選んでください"
+            ),
+            SetCause::NothingToChange => say!(
+                lang,
+                "say what to change, or run it on a terminal to edit the settings file",
+                "変更する項目を指定するか、端末で実行して設定ファイルを編集してください"
+            ),
+            SetCause::ChangedMeanwhile { path } => say!(
+                lang,
+                "{path} was changed by somebody else meanwhile; nothing was written, so try again",
+                "{path} がその間に変更されました。何も書き込んでいません。もう一度試してください"
+            ),
+            SetCause::NothingWritten => say!(lang, "nothing was changed", "何も変更していません"),
+            SetCause::NoProfile { path } => say!(
+                lang,
+                "there is no such profile: {path} does not exist",
+                "そのプロファイルはありません。{path} がありません"
+            ),
+            SetCause::NoEditor => say!(
+                lang,
+                "no editor: set VISUAL or EDITOR",
+                "エディターがありません。VISUAL か EDITOR を設定してください"
+            ),
+            SetCause::Editor { command, why } => {
+                let why = why.text(lang);
+                say!(
+                    lang,
+                    "the editor '{command}' failed: {why}; nothing was changed",
+                    "エディター「{command}」が失敗しました: {why}。何も変更していません"
+                )
+            }
+            SetCause::NobodyEdits => say!(
+                lang,
+                "this is not a terminal, so there is nobody to edit: use 'dedup set edit' with options, or write the \
+                 file and run 'dedup config check'",
+                "端末ではないため、編集できません。'dedup set edit' にオプションを付けるか、ファイルを書いてから \
+                 'dedup config check' を実行してください"
+            ),
+            SetCause::DeletedFiles => say!(
+                lang,
+                "only \"forever\" is supported yet: this version can't drop deleted files from older snapshots",
+                "まだ \"forever\" しか使えません。この版では、削除されたファイルを古いスナップショットから除けません"
+            ),
             SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => Status::Incomplete,
             SetCause::SetupEnded => Status::Interrupted,
             _ => Status::BadSettings,

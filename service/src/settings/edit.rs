@@ -234,7 +234,9 @@ pub fn set_table(env: &Env, path: &[&'static str], keys: &KeyValues) -> Result<D
 /// Without a table that has no subtables of another use.
 pub fn remove_table(env: &Env, path: &[&'static str]) -> Result<Draft, Failure> {
     Draft::of(env, |document| {
-        let Some((last, above)) = path.split_last() else { return Ok(()) };
+        let Some((last, above)) = path.split_last() else {
+            return Ok(());
+        };
         let mut table: &mut dyn TableLike = document.as_table_mut();
         for part in above {
             let Some(below) = table.get_mut(part).and_then(Item::as_table_like_mut) else {

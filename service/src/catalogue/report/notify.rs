@@ -59,7 +59,11 @@ pub fn facts(lang: Lang, host: &str, event: &Event) -> Vec<(String, String)> {
     let set = |set: &str| (say!(lang, "Set", "セット"), set.to_string());
     match event {
         Event::Ended(ending) | Event::Recovered(ending) => {
-            let mut facts = vec![machine, set(&ending.set)];
+            let about = match &ending.row.target {
+                Some(remote) => (say!(lang, "Destination", "保存先"), escape(remote.as_bytes())),
+                None => set(&ending.set),
+            };
+            let mut facts = vec![machine, about];
             facts.extend(run(lang, &ending.row));
             let message = match &ending.failure {
                 Some(failure) => Some(failure.text(lang)),

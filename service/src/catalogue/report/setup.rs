@@ -54,10 +54,7 @@ impl Ask {
                 "Encryption: starttls, implicit or none",
                 "暗号化: starttls、implicit、none のどれか",
             ),
-            Ask::MailUser => (
-                "User name, or Enter for none",
-                "利用者名。不要なら Enter",
-            ),
+            Ask::MailUser => ("User name, or Enter for none", "利用者名。不要なら Enter"),
             Ask::MailAgain => (
                 "Enter the mail server again? yes, or no to go on without mail",
                 "メールサーバーを入力し直しますか。yes、またはメールなしで進むなら no",
@@ -132,7 +129,11 @@ pub fn phrase_confirmed(lang: Lang) -> String {
 }
 
 pub fn mail_sent(lang: Lang, to: &str) -> String {
-    say!(lang, "A test mail was sent to {to}", "{to} にテストメールを送りました")
+    say!(
+        lang,
+        "A test mail was sent to {to}",
+        "{to} にテストメールを送りました"
+    )
 }
 
 pub fn mail_failed(lang: Lang, why: &str) -> String {
