@@ -236,7 +236,9 @@ mod text {
     }
 
     pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<String, DecodeError> {
-        d.str().map(String::from)
+        // Null where something comes after it.
+        let text: Option<&str> = d.decode()?;
+        Ok(text.unwrap_or_default().to_string())
     }
 
     pub fn nil() -> Option<String> {

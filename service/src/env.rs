@@ -135,6 +135,16 @@ impl Env {
         }
     }
 
+    /// Directories alone: what no variable of ours says.
+    pub fn without_variables(env: &Env) -> Env {
+        let is_other = |name: &OsString| !name.to_string_lossy().starts_with("DEDUP_");
+        let vars = env.vars.clone().into_iter();
+        Env {
+            vars: vars.filter(|(name, _)| is_other(name)).collect(),
+            home: env.home.clone(),
+        }
+    }
+
     /// With another value for a variable, which an option gave.
     pub fn with(mut self, name: &str, value: &OsStr) -> Env {
         self.vars.insert(name.into(), value.into());

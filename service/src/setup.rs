@@ -30,8 +30,23 @@ const PROOF_MOST: u64 = 16 << 20;
 /// So many files of the snapshot are looked at for one that is as it was.
 const PROOF_CANDIDATES: usize = 100;
 
-/// A place for backups, in its absolute form, where a repository can be made: it can be reached, and is empty.
-pub fn destination(context: &Context, text: &str) -> Result<String, Failure> {
+/// Where backups are to go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// A place that can be reached, is empty and can be written to, in its absolute form.
+    Vacant { url: String },
+    /// A remote of the settings.
+    Remote { name: String },
+    /// A repository without a name, and the key file that opens it.
+    Embedded { url: String, key: PathBuf },
+}
+
+/// Judges a place for backups.
+pub fn destination(context: &Context, text: &str) -> Result<Destination, Failure> {
+    if context.settings.remote(text).is_some() {
+        let name = text.to_string();
+        return Ok(Destination::Remote { name });
+    }
     let text = match engine::repo::local_path(text) {
         Some(_) if text.starts_with('~') => {
             let path = context.env.expand(text.as_ref())?;
@@ -41,11 +56,21 @@ pub fn destination(context: &Context, text: &str) -> Result<String, Failure> {
     };
     let url = resolve::absolute(&text)?;
     engine::repo::check_location(&url)?;
+    let remotes = &context.settings.remotes;
+    if let Some(known) = remotes.iter().find(|remote| remote.url == url) {
+        let name = known.name.clone();
+        return Ok(Destination::Remote { name });
+    }
+    let usual = resolve::usual(&Env::without_variables(&context.env), &Settings::default())?;
+    let key = resolve::default_key(&context.env)?;
+    if url == usual.url && key.exists() && engine::repo::exists(&url, &context.run()?)? {
+        return Ok(Destination::Embedded { url, key });
+    }
     check_vacant(&context.run()?, &Location::of(&url))?;
     if let Some(path) = engine::repo::local_path(&url) {
         try_directory(path)?;
     }
-    Ok(url)
+    Ok(Destination::Vacant { url })
 }
 
 /// Whether a directory can be made and written to.
@@ -134,8 +159,8 @@ pub fn key_path(env: &Env, name: &str) -> Result<PathBuf, Failure> {
 #[derive(Clone, Debug)]
 pub struct Answers {
     pub remote: String,
-    pub url: String,
-    pub key: SecretSource,
+    /// What the remote is; nothing if it is in the settings already.
+    pub place: Option<(String, SecretSource)>,
     pub set: String,
     pub sources: Vec<String>,
     pub schedule: String,
@@ -143,12 +168,14 @@ pub struct Answers {
 
 /// Writes a remote and a set into the settings.
 pub fn write(env: &Env, answers: &Answers) -> Result<PathBuf, Failure> {
-    let remote = Remote {
-        name: answers.remote.clone(),
-        url: answers.url.clone(),
-        keys: vec![answers.key.clone()],
-    };
-    edit::add_remote(env, &remote)?;
+    if let Some((url, key)) = &answers.place {
+        let remote = Remote {
+            name: answers.remote.clone(),
+            url: url.clone(),
+            keys: vec![key.clone()],
+        };
+        edit::add_remote(env, &remote)?;
+    }
     let keys: KeyValues = vec![
         ("sources", KeyValue::Texts(answers.sources.clone())),
         ("destinations", KeyValue::Texts(vec![answers.remote.clone()])),

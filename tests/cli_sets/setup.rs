@@ -1,6 +1,7 @@
 //! The guided start, on a terminal, from a home with nothing in it.
 
 use kit::program::Home;
+use kit::servers::postbox::{Smtp, SmtpOptions};
 use std::fs;
 
 fn empty_home() -> Home {
@@ -126,4 +127,46 @@ fn left_in_the_middle() {
         run.out
     );
     assert!(!home.path(".config/dedup/dedup.toml").exists());
+}
+
+/// A repository that is there, and a mail server that is wrong at first.
+#[test]
+fn what_is_there_is_used() {
+    let home = empty_home();
+    home.init();
+    let smtp = Smtp::start(SmtpOptions::default());
+    let (port, docs) = (smtp.port.to_string(), home.text("docs"));
+    let run = home.on_terminal(
+        &[],
+        &["setup"],
+        &[
+            ("What should be backed up.*: $", docs.as_str()),
+            ("Anything else.*: $", ""),
+            ("Where should backups go.*: $", ""),
+            ("When.*: $", "manual"),
+            ("Who gets a mail.*: $", "a@example.jp"),
+            ("SMTP server.*: $", "localhost"),
+            ("Encryption.*: $", "none"),
+            ("Port.*: $", "1"),
+            ("User name.*: $", ""),
+            ("could not be sent(?s:.*)again.*: $", "yes"),
+            ("SMTP server.*: $", "localhost"),
+            ("Encryption.*: $", "none"),
+            ("Port.*: $", port.as_str()),
+            ("User name.*: $", ""),
+        ],
+    );
+    assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
+    assert!(
+        run.out.contains("A test mail was sent to a@example.jp"),
+        "{}",
+        run.out
+    );
+    assert_eq!(smtp.letters().len(), 1);
+    let text = fs::read_to_string(home.path(".config/dedup/dedup.toml")).unwrap();
+    assert!(
+        text.contains("default.key") && text.contains("[notify.mail]\nserver = \"localhost\""),
+        "{text}"
+    );
+    assert_eq!(home.snapshots().len(), 1);
 }

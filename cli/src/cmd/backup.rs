@@ -43,6 +43,7 @@ fn request(terminal: &Terminal, args: &BackupArgs) -> Result<Request, Failure> {
         description: describe.description.clone().unwrap_or_default(),
         set: String::new(),
         standard_excludes: args.select.standard_excludes,
+        commands: Vec::new(),
         time: time.transpose()?,
         dry_run: args.dry_run,
         force: args.force,

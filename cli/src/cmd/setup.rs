@@ -13,7 +13,7 @@ use service::removal::Decisions;
 use service::resolve::{self, RepositoryOptions};
 use service::runs::{Request, WhichSets};
 use service::secret::{Hidden, PasswordPrompt, SecretSource};
-use service::setup::{self, Answers, MailAnswers};
+use service::setup::{self, Answers, Destination, MailAnswers};
 use service::units::escape;
 use service::{Context, Failure, Status, scheduler, sets};
 use std::io::{self, BufRead, Write};
@@ -31,8 +31,8 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
     let guide = Guide { terminal };
     guide.tell(&say::welcome(terminal.lang));
     let sources = guide.sources()?;
-    let url = guide.destination()?;
-    let answers = guide.make(sources, url)?;
+    let destination = guide.destination()?;
+    let answers = guide.make(sources, destination)?;
     guide.mail()?;
     let file = setup::write(&terminal.context.env, &answers)?;
     guide.tell(&say::settings_written(terminal.lang, &shown(&file)));
@@ -98,8 +98,17 @@ impl Guide<'_> {
             if answer.is_empty() {
                 return Ok(sources);
             }
-            let source = sets::source(answer.as_ref())?;
-            let path = self.context().env.expand(source.as_ref())?;
+            let judged = sets::source(answer.as_ref()).and_then(|source| {
+                let path = self.context().env.expand(source.as_ref())?;
+                Ok((source, path))
+            });
+            let (source, path) = match judged {
+                Ok(judged) => judged,
+                Err(failure) => {
+                    self.tell_failure(&failure);
+                    continue;
+                }
+            };
             match path.symlink_metadata() {
                 Ok(_) if sources.contains(&source) => {}
                 Ok(_) => sources.push(source),
@@ -109,12 +118,12 @@ impl Guide<'_> {
     }
 
     /// A place that was tried and found good.
-    fn destination(&self) -> Result<String, Failure> {
+    fn destination(&self) -> Result<Destination, Failure> {
         let usual = resolve::usual(&self.context().env, &Default::default())?;
         loop {
             let answer = self.ask(Ask::Destination, &usual.url)?;
             match setup::destination(self.context(), &answer) {
-                Ok(url) => return Ok(url),
+                Ok(found) => return Ok(found),
                 Err(failure) => {
                     self.tell_failure(&failure);
                     self.tell(&say::try_another(self.lang()));
@@ -123,31 +132,63 @@ impl Guide<'_> {
         }
     }
 
-    /// Makes the repository and what opens it.
-    fn make(&self, sources: Vec<String>, url: String) -> Result<Answers, Failure> {
-        let context = self.context();
-        let (env, settings) = (&context.env, &context.settings);
-        let remote = setup::free_name("main", |name| settings.remote(name).is_some());
-        let key = match self.choose(Ask::Key, &["key", "password"])? {
+    /// The remaining questions; then makes the repository, if there is none.
+    fn make(&self, sources: Vec<String>, destination: Destination) -> Result<Answers, Failure> {
+        let (env, settings) = (&self.context().env, &self.context().settings);
+        let free = setup::free_name("main", |name| settings.remote(name).is_some());
+        let (remote, place, schedule) = match destination {
+            Destination::Remote { name } => (name, None, self.schedule()?),
+            Destination::Embedded { url, key } => {
+                (free, Some((url, SecretSource::KeyFile(key))), self.schedule()?)
+            }
+            Destination::Vacant { url } => {
+                let key = self.key(&free)?;
+                let schedule = self.schedule()?;
+                self.init(&url, &key)?;
+                (free, Some((url, key)), schedule)
+            }
+        };
+        let first = sources.first().map_or("", String::as_str);
+        let set = setup::free_name(&setup::set_name(env, first), |name| settings.set(name).is_some());
+        Ok(Answers {
+            remote,
+            place,
+            set,
+            sources,
+            schedule,
+        })
+    }
+
+    /// What opens the repository that is to be made.
+    fn key(&self, remote: &str) -> Result<SecretSource, Failure> {
+        let env = &self.context().env;
+        Ok(match self.choose(Ask::Key, &["key", "password"])? {
             "password" => {
                 let password = self.terminal.password(PasswordPrompt::First)?;
                 let password = password.filter(|password| !password.expose().is_empty());
                 let password = password.ok_or(Cause::EmptyPassword)?;
-                SecretSource::PasswordFile(setup::keep_password(env, &remote, &password)?)
+                SecretSource::PasswordFile(setup::keep_password(env, remote, &password)?)
             }
-            _ => SecretSource::KeyFile(setup::key_path(env, &remote)?),
-        };
-        let schedule = loop {
+            _ => SecretSource::KeyFile(setup::key_path(env, remote)?),
+        })
+    }
+
+    fn schedule(&self) -> Result<String, Failure> {
+        loop {
             let schedule = self.ask(Ask::Schedule, SCHEDULE)?;
             match setup::check_schedule(&schedule) {
-                Ok(()) => break schedule,
+                Ok(()) => return Ok(schedule),
                 Err(failure) => self.tell_failure(&failure),
             }
-        };
+        }
+    }
+
+    fn init(&self, url: &str, key: &SecretSource) -> Result<(), Failure> {
+        let context = self.context();
         let options = RepositoryOptions {
-            repo: Some(url.clone().into()),
-            password_file: path_of(&key, |key| matches!(key, SecretSource::PasswordFile(_))),
-            key_file: path_of(&key, |key| matches!(key, SecretSource::KeyFile(_))),
+            repo: Some(url.into()),
+            password_file: path_of(key, |key| matches!(key, SecretSource::PasswordFile(_))),
+            key_file: path_of(key, |key| matches!(key, SecretSource::KeyFile(_))),
             ..RepositoryOptions::default()
         };
         let job = context.for_job(options, context.now.clone(), context.cancel().child());
@@ -157,26 +198,19 @@ impl Guide<'_> {
             parity: None,
         };
         let made = init::run(&job, &request, self);
-        if let (Err(_), SecretSource::PasswordFile(path)) = (&made, &key) {
+        if let (Err(_), SecretSource::PasswordFile(path)) = (&made, key) {
             // It opens nothing; that it can't be removed is less than why we are here.
             let _ = std::fs::remove_file(path);
         }
-        made?;
-        let first = sources.first().map_or("", String::as_str);
-        let set = setup::free_name(&setup::set_name(env, first), |name| settings.set(name).is_some());
-        Ok(Answers {
-            remote,
-            url,
-            key,
-            set,
-            sources,
-            schedule,
-        })
+        made.map(drop)
     }
 
     /// Who is told of failures, tried with a test mail.
     fn mail(&self) -> Result<(), Failure> {
         let context = self.context();
+        if context.settings.notify.mail.is_some() {
+            return Ok(());
+        }
         let to = self.ask(Ask::Mail, "")?;
         if to.is_empty() {
             return Ok(());
