@@ -4,7 +4,7 @@
 mod kept;
 mod setup;
 
-use kit::program::{Home, string};
+use kit::program::{Home, Run, string};
 use serde_json::Value;
 use std::fs;
 
@@ -32,6 +32,12 @@ fn settings(home: &Home, more: &str) -> String {
     let text = format!("# mine\n[remotes.main] # first\nurl = '{repo}'\nkey-file = '{key}'\n{more}");
     home.write(SETTINGS, &text);
     text
+}
+
+/// What a run in JSON says of its set.
+fn report(run: &Run) -> Value {
+    let mut rows = run.objects().into_iter();
+    rows.find(|row| row["message_type"] == "set").unwrap()
 }
 
 /// The rows of the history of one kind, newest first.
@@ -91,7 +97,7 @@ fn sets_are_added_changed_and_removed() {
     );
     assert!(text.starts_with(&before) && text.contains(&table), "{text}");
     let run = home.ok(&["run", "docs", "--json"]);
-    let id = string(&run.objects()[0]["backup"], "snapshot_id");
+    let id = string(&report(&run)["backup"], "snapshot_id");
     let files = home.ok(&["ls", &id]).out;
     assert!(
         files.contains("letter") && !files.contains("photo.iso") && !files.contains(".hidden"),
@@ -258,7 +264,7 @@ fn profiles() {
     let other =
         "[remotes.other]\nurl = '~/other'\n[sets.work]\nsources = ['~/docs']\ndestinations = ['other']\n";
     home.write(".config/dedup/work.toml", other);
-    let sets = |run: &kit::program::Run| -> Vec<Value> {
+    let sets = |run: &Run| -> Vec<Value> {
         let rows = run.objects().into_iter();
         rows.filter(|row| row["message_type"] == "set")
             .map(|row| row["name"].clone())
@@ -378,8 +384,8 @@ fn commands_as_sources() {
     let text = file(&home).replace("exit 3", "true");
     home.write(SETTINGS, &text);
     let run = home.ok(&["run", "docs", "--json"]);
-    let report = run.objects();
-    let backup = &report[0]["backup"];
+    let report = report(&run);
+    let backup = &report["backup"];
     assert_eq!(
         (&backup["files_unmodified"], &backup["files_changed"]),
         (&4.into(), &1.into()),

@@ -32,7 +32,7 @@ const PROOF_CANDIDATES: usize = 100;
 
 /// Where backups are to go.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Destination {
+pub enum SetupPlace {
     /// A place that can be reached, is empty and can be written to, in its absolute form.
     Vacant { url: String },
     /// A remote of the settings.
@@ -42,10 +42,10 @@ pub enum Destination {
 }
 
 /// Judges a place for backups.
-pub fn destination(context: &Context, text: &str) -> Result<Destination, Failure> {
+pub fn destination(context: &Context, text: &str) -> Result<SetupPlace, Failure> {
     if context.settings.remote(text).is_some() {
         let name = text.to_string();
-        return Ok(Destination::Remote { name });
+        return Ok(SetupPlace::Remote { name });
     }
     let text = match engine::repo::local_path(text) {
         Some(_) if text.starts_with('~') => {
@@ -59,18 +59,18 @@ pub fn destination(context: &Context, text: &str) -> Result<Destination, Failure
     let remotes = &context.settings.remotes;
     if let Some(known) = remotes.iter().find(|remote| remote.url == url) {
         let name = known.name.clone();
-        return Ok(Destination::Remote { name });
+        return Ok(SetupPlace::Remote { name });
     }
     let usual = resolve::usual(&Env::without_variables(&context.env), &Settings::default())?;
     let key = resolve::default_key(&context.env)?;
     if url == usual.url && key.exists() && engine::repo::exists(&url, &context.run()?)? {
-        return Ok(Destination::Embedded { url, key });
+        return Ok(SetupPlace::Embedded { url, key });
     }
     check_vacant(&context.run()?, &Location::of(&url))?;
     if let Some(path) = engine::repo::local_path(&url) {
         try_directory(path)?;
     }
-    Ok(Destination::Vacant { url })
+    Ok(SetupPlace::Vacant { url })
 }
 
 /// Whether a directory can be made and written to.

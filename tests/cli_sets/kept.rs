@@ -160,7 +160,7 @@ fn full_maintenance_in_parts() {
     assert_eq!(history(&home, "check").len(), 1, "not due");
     maintained(&home, 3, 1);
     home.ok(&["run", "a"]);
-    assert_eq!(history(&home, "check").len(), 3, "two more days have passed");
+    assert_eq!(history(&home, "check").len(), 4, "three more days have passed");
     for pack in home.objects("packs") {
         if fs::metadata(&pack).unwrap().len() > 0 {
             hurt(&pack);

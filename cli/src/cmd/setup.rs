@@ -13,7 +13,7 @@ use service::removal::Decisions;
 use service::resolve::{self, RepositoryOptions};
 use service::runs::{Request, WhichSets};
 use service::secret::{Hidden, PasswordPrompt, SecretSource};
-use service::setup::{self, Answers, Destination, MailAnswers};
+use service::setup::{self, Answers, MailAnswers, SetupPlace};
 use service::units::escape;
 use service::{Context, Failure, Status, scheduler, sets};
 use std::io::{self, BufRead, Write};
@@ -118,7 +118,7 @@ impl Guide<'_> {
     }
 
     /// A place that was tried and found good.
-    fn destination(&self) -> Result<Destination, Failure> {
+    fn destination(&self) -> Result<SetupPlace, Failure> {
         let usual = resolve::usual(&self.context().env, &Default::default())?;
         loop {
             let answer = self.ask(Ask::Destination, &usual.url)?;
@@ -133,15 +133,15 @@ impl Guide<'_> {
     }
 
     /// The remaining questions; then makes the repository, if there is none.
-    fn make(&self, sources: Vec<String>, destination: Destination) -> Result<Answers, Failure> {
+    fn make(&self, sources: Vec<String>, destination: SetupPlace) -> Result<Answers, Failure> {
         let (env, settings) = (&self.context().env, &self.context().settings);
         let free = setup::free_name("main", |name| settings.remote(name).is_some());
         let (remote, place, schedule) = match destination {
-            Destination::Remote { name } => (name, None, self.schedule()?),
-            Destination::Embedded { url, key } => {
+            SetupPlace::Remote { name } => (name, None, self.schedule()?),
+            SetupPlace::Embedded { url, key } => {
                 (free, Some((url, SecretSource::KeyFile(key))), self.schedule()?)
             }
-            Destination::Vacant { url } => {
+            SetupPlace::Vacant { url } => {
                 let key = self.key(&free)?;
                 let schedule = self.schedule()?;
                 self.init(&url, &key)?;

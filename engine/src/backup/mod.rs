@@ -350,7 +350,7 @@ fn once(
     let outcome = match input {
         Input::Stream(stream) => {
             let parent = parents.last().map(|(_, manifest)| manifest);
-            let known = streamed_before(&reader, parent, &stream.name)?;
+            let known = stdin::streamed_before(&reader, parent, &stream.name)?;
             stdin::store(&run, options, stream, known.as_ref(), assembler)
         }
         Input::Files(begun) => {
@@ -377,19 +377,6 @@ fn once(
         left_out: run.left_out.into_inner(),
         elapsed: started.elapsed(),
     })
-}
-
-/// What the parent generation has under the name of a stream. Damage to it only means that nothing can be compared.
-fn streamed_before(reader: &Reader<'_>, parent: Option<&Manifest>, name: &[u8]) -> Result<Option<Entry>> {
-    let look = |manifest: &Manifest| -> Result<Option<Entry>> {
-        let name = name.strip_prefix(b"/").unwrap_or(name);
-        let found = trees::cursor(reader, &manifest.root()?)?.lookup(name)?;
-        Ok(found.map(|item| item.entry))
-    };
-    match parent.map(look).transpose() {
-        Err(Error::Store(e)) if e.concerns_one_object() => Ok(None),
-        found => found.map(Option::flatten),
-    }
 }
 
 /// Runs the three stages and reports the error that came first where several fail together.

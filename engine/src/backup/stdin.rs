@@ -7,11 +7,14 @@ use super::{BackupOptions, BackupRun, RunOutcome, Stream, WINDOW};
 use crate::entry::{Content, DirPath, Entry, Kind, Meta, Time};
 use crate::error::{Error, Result};
 use crate::fsmeta;
+use crate::manifest::Manifest;
 use crate::monitor::EntryChange;
 use crate::tree::ExtentListWriter;
+use crate::trees;
 use chunkstore::error::Operation;
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
+use chunkstore::reader::Reader;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::PathBuf;
 
@@ -102,6 +105,19 @@ pub fn store<'a>(
         .map_err(|_| Error::Store(chunkstore::Error::WriterFailed))?;
     drop(to_assembler);
     assembler(jobs, return_room).assemble(&mut || Ok(()))
+}
+
+/// What the parent generation has under the name of a stream. Damage to it only means that nothing can be compared.
+pub fn streamed_before(reader: &Reader<'_>, parent: Option<&Manifest>, name: &[u8]) -> Result<Option<Entry>> {
+    let look = |manifest: &Manifest| -> Result<Option<Entry>> {
+        let name = name.strip_prefix(b"/").unwrap_or(name);
+        let found = trees::cursor(reader, &manifest.root()?)?.lookup(name)?;
+        Ok(found.map(|item| item.entry))
+    };
+    match parent.map(look).transpose() {
+        Err(Error::Store(e)) if e.concerns_one_object() => Ok(None),
+        found => found.map(Option::flatten),
+    }
 }
 
 fn read(run: &BackupRun<'_>, stream: &mut Stream<'_>) -> Result<(Content, u64)> {

@@ -8,7 +8,7 @@ const CONTEXT: usize = 3;
 const LINES_MAX: usize = 2000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum LineSide {
     Both,
     Before,
     After,
@@ -18,7 +18,7 @@ enum Side {
 pub fn unified(name: &str, before: &str, after: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     let lines = compare(&old, &new);
-    let is_change = |(side, _): &(Side, &str)| *side != Side::Both;
+    let is_change = |(side, _): &(LineSide, &str)| *side != LineSide::Both;
     if !lines.iter().any(is_change) {
         return String::new();
     }
@@ -32,17 +32,22 @@ pub fn unified(name: &str, before: &str, after: &str) -> String {
             end = next + 1;
         }
         let end = (end + CONTEXT).min(lines.len());
-        let count = |upto: usize, without: Side| lines[..upto].iter().filter(|l| l.0 != without).count();
-        let range = |without: Side| {
+        let count = |upto: usize, without: LineSide| lines[..upto].iter().filter(|l| l.0 != without).count();
+        let range = |without: LineSide| {
             let (from, to) = (count(start, without), count(end, without));
             format!("{},{}", if to > from { from + 1 } else { from }, to - from)
         };
-        let _ = writeln!(out, "@@ -{} +{} @@", range(Side::After), range(Side::Before));
+        let _ = writeln!(
+            out,
+            "@@ -{} +{} @@",
+            range(LineSide::After),
+            range(LineSide::Before)
+        );
         for (side, line) in &lines[start..end] {
             let mark = match side {
-                Side::Both => ' ',
-                Side::Before => '-',
-                Side::After => '+',
+                LineSide::Both => ' ',
+                LineSide::Before => '-',
+                LineSide::After => '+',
             };
             let _ = writeln!(out, "{mark}{line}");
         }
@@ -52,7 +57,7 @@ pub fn unified(name: &str, before: &str, after: &str) -> String {
 }
 
 /// By the longest common subsequence of what is between the equal lines at both ends.
-fn compare<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<(Side, &'t str)> {
+fn compare<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<(LineSide, &'t str)> {
     let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let rest = |lines: &[&str]| lines.len() - head;
     let tail = old.iter().rev().zip(new.iter().rev());
@@ -62,18 +67,18 @@ fn compare<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<(Side, &'t str)> {
         .min(rest(old))
         .min(rest(new));
     let (a, b) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
-    let mut lines: Vec<_> = old[..head].iter().map(|line| (Side::Both, *line)).collect();
+    let mut lines: Vec<_> = old[..head].iter().map(|line| (LineSide::Both, *line)).collect();
     if a.len() > LINES_MAX || b.len() > LINES_MAX {
-        lines.extend(a.iter().map(|line| (Side::Before, *line)));
-        lines.extend(b.iter().map(|line| (Side::After, *line)));
+        lines.extend(a.iter().map(|line| (LineSide::Before, *line)));
+        lines.extend(b.iter().map(|line| (LineSide::After, *line)));
     } else {
         middle(a, b, &mut lines);
     }
-    lines.extend(old[old.len() - tail..].iter().map(|line| (Side::Both, *line)));
+    lines.extend(old[old.len() - tail..].iter().map(|line| (LineSide::Both, *line)));
     lines
 }
 
-fn middle<'t>(a: &[&'t str], b: &[&'t str], lines: &mut Vec<(Side, &'t str)>) {
+fn middle<'t>(a: &[&'t str], b: &[&'t str], lines: &mut Vec<(LineSide, &'t str)>) {
     // longest[i][j]: of a[i..] and b[j..].
     let mut longest = vec![vec![0u16; b.len() + 1]; a.len() + 1];
     for i in (0..a.len()).rev() {
@@ -87,13 +92,13 @@ fn middle<'t>(a: &[&'t str], b: &[&'t str], lines: &mut Vec<(Side, &'t str)>) {
     let (mut i, mut j) = (0, 0);
     while i < a.len() || j < b.len() {
         if i < a.len() && j < b.len() && a[i] == b[j] {
-            lines.push((Side::Both, a[i]));
+            lines.push((LineSide::Both, a[i]));
             (i, j) = (i + 1, j + 1);
         } else if j == b.len() || (i < a.len() && longest[i + 1][j] >= longest[i][j + 1]) {
-            lines.push((Side::Before, a[i]));
+            lines.push((LineSide::Before, a[i]));
             i += 1;
         } else {
-            lines.push((Side::After, b[j]));
+            lines.push((LineSide::After, b[j]));
             j += 1;
         }
     }

@@ -7,7 +7,7 @@ use super::values::{
     Percent, Period, Port, Size, WebUrl, WebhookPreset,
 };
 use crate::rates::RateSchedule;
-use engine::retain::{Policy, PolicyError, Rule, Tier};
+use engine::retain::{Bucket, Count, Policy, PolicyError, Rule, Tier};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use std::fmt;
@@ -102,8 +102,16 @@ impl RetentionTable {
             });
             rules.push(Rule::Tiers(each.collect()));
         }
-        let most = self.max_generations.and_then(|many| NonZeroU32::new(many.0));
-        rules.extend(most.map(Rule::MaxGenerations));
+        if let Some(most) = self.max_generations.and_then(|many| NonZeroU32::new(many.0)) {
+            if rules.is_empty() {
+                // Beside tags, a maximum alone would keep nothing else.
+                rules.push(Rule::Newest {
+                    bucket: Bucket::EACH,
+                    count: Count::Unlimited,
+                });
+            }
+            rules.push(Rule::MaxGenerations(most));
+        }
         if rules.is_empty() {
             return Ok(None);
         }
