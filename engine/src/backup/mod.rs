@@ -27,7 +27,7 @@ pub use outputs::{OUTPUTS, Output};
 pub use own::OwnPlaces;
 pub use parent::Ignore;
 
-use crate::entry::{Entry, Time};
+use crate::entry::Time;
 use crate::error::{Error, NoSource, Result};
 use crate::filter::{Filter, FilterOptions};
 use crate::manifest::{Head, Manifest, Summary};
