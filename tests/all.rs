@@ -55,4 +55,5 @@ mod simulated;
 mod slots;
 mod sources;
 mod supply;
+mod unreadable;
 mod upgrades;

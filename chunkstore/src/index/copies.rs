@@ -197,9 +197,14 @@ impl LocalIndex {
 
     /// Where a small file can be read, whether or not it may be referenced anew: its bundle, else where it was moved to.
     pub fn find_file(&self, file: &SmallFile) -> Result<Option<(SmallFile, Located)>> {
-        if let Some(located) = self.locate(&file.bundle)? {
-            return Ok(Some((*file, located)));
+        match self.locate(&file.bundle)? {
+            Some(located) => Ok(Some((*file, located))),
+            None => self.find_moved(file),
         }
+    }
+
+    /// Where a small file can be read whose bundle is gone.
+    pub fn find_moved(&self, file: &SmallFile) -> Result<Option<(SmallFile, Located)>> {
         for to in self.moved(&file.hash)?.iter().filter(|to| to.len == file.len) {
             if let Some(located) = self.locate(&to.bundle)? {
                 return Ok(Some((to.file(file.hash), located)));

@@ -22,7 +22,8 @@ pub(super) struct Limits {
     /// Files, links and directories.
     pub entries: usize,
     pub parts: usize,
-    /// Plaintext bytes of the parts.
+    /// Plaintext bytes of the parts. They pass through and take no memory, so there may be many: a bundle that holds files
+    /// from all over the tree, as a collection leaves them, is read once in each window.
     pub bytes: u64,
     /// Bytes of names, link targets and attributes.
     pub text: usize,
@@ -41,7 +42,7 @@ impl Default for Limits {
         Limits {
             entries: 16 << 10,
             parts: 32 << 10,
-            bytes: 128 << 20,
+            bytes: 512 << 20,
             text: 8 << 20,
             open: 100,
             read: 4 << 20,
@@ -172,9 +173,14 @@ impl Builder {
         }
     }
 
+    /// By chunk; files that share one by where they are in the tree, so that neighbours are written one after another.
+    fn sort_parts(&mut self) {
+        self.parts.sort_unstable_by_key(|part| (part.id, part.job));
+    }
+
     /// Looks up where the parts lie and orders them by it. Without an index they lie nowhere.
     pub fn locate(&mut self, index: Option<&LocalIndex>) -> Result<Located> {
-        self.parts.sort_unstable_by_key(|part| part.id);
+        self.sort_parts();
         if let Some(index) = index.filter(|index| index.has_moved().unwrap_or(true)) {
             self.follow_moved(index)?;
         }
@@ -223,11 +229,11 @@ impl Builder {
                 _ => index.locate(&file.bundle)?.is_some(),
             };
             last = Some((file.bundle, there));
-            if !there && let Some((now, _)) = index.find_file(&file)? {
+            if !there && let Some((now, _)) = index.find_moved(&file)? {
                 (part.id, part.from) = (now.bundle, now.offset);
             }
         }
-        self.parts.sort_unstable_by_key(|part| part.id);
+        self.sort_parts();
         Ok(())
     }
 
