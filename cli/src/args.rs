@@ -161,7 +161,7 @@ pub enum Command {
     /// Manage sets: what is backed up together, where and when
     #[command(subcommand)]
     Set(sets::SetCommand),
-    /// Set everything up by answering questions: what to back up, where, when, and who is told
+    /// Set everything up by answering questions: what to back up, where, when, and who gets a mail if it fails
     Setup,
     /// Show when sets run, and have the operating system look for what is due
     #[command(subcommand)]

@@ -305,7 +305,7 @@ impl RemoteMaintenance<'_> {
     }
 }
 
-/// Asks nothing and shows no lists: nobody asked for this job by itself.
+/// Asks nothing and shows no lists: nobody asked for this job.
 struct Unattended<'a>(&'a dyn Face);
 
 impl Face for Unattended<'_> {

@@ -119,7 +119,7 @@ impl SetCause {
             }
             SetCause::NobodyEdits => say!(
                 lang,
-                "this is not a terminal, so there is nobody to edit: use 'dedup set edit' with options, or write the \
+                "editing needs a terminal, and this is not a terminal: use 'dedup set edit' with options, or write the \
                  file and run 'dedup config check'",
                 "端末ではないため、編集できません。'dedup set edit' にオプションを付けるか、ファイルを書いてから \
                  'dedup config check' を実行してください"

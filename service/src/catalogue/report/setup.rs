@@ -45,7 +45,7 @@ impl Ask {
                 "いつ実行しますか。'daily 12:30'、'mon,thu 22:00'、'every 4h'、または manual",
             ),
             Ask::Mail => (
-                "Who gets a mail if a backup fails? An address, or Enter for nobody",
+                "Who gets a mail if a backup fails? An address, or Enter for no mail",
                 "失敗したときにメールを送る宛先。送らないなら Enter",
             ),
             Ask::MailServer => ("SMTP server", "SMTP サーバー"),
@@ -163,7 +163,7 @@ pub fn proven(lang: Lang, path: &str) -> String {
 pub fn nothing_to_prove(lang: Lang) -> String {
     say!(
         lang,
-        "No file was restored as a test, because the snapshot holds none that is unchanged and not too large",
+        "No file was restored as a test, because the snapshot has none that is unchanged and small enough",
         "変更のない手ごろな大きさのファイルがなかったため、復元の確認は行っていません"
     )
 }
