@@ -97,7 +97,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.retention.tiers[].until", AGE, "for ever", "\"7d\"", "Age up to which the tier applies; only the last tier may omit it."),
     key("sets.NAME.retention.tiers[].keep-every", "period, such as `\"1d\"`", "", "\"1h\"", "Keep one snapshot per period."),
     key("sets.NAME.retention.deleted-files", "duration, or `\"forever\"`", "`\"forever\"`", "\"forever\"", "How long files that were deleted from the source are kept. A duration is not supported yet."),
-    key("sets.NAME.retention.max-generations", "whole number, at least 1", NONE, "1000", "Maximum number of snapshots, apart from those that have a tag to keep or are protected. Alone, it keeps the newest."),
+    key("sets.NAME.retention.max-generations", "whole number, at least 1", NONE, "1000", "Maximum number of snapshots: the oldest go first, but never those that have a tag to keep or are protected. Alone, it keeps the newest."),
     key("sets.NAME.retention.keep-tags", TEXTS, NONE, "[\"keep\"]", "Always keep snapshots with one of these tags. Without `tiers` or `max-generations`, no snapshot is removed."),
     key("maintenance.light", AGE, NONE, "\"1d\"", "How often `dedup run` applies the retention of the sets and collects garbage, at each destination of the sets it has run."),
     key("maintenance.full", AGE, NONE, "\"30d\"", "Within which time all stored data is read and checked. `dedup run` does it in 30 parts, as many as are due, at each destination of the sets it has run."),
