@@ -30,7 +30,7 @@ pub use parent::Ignore;
 use crate::entry::Time;
 use crate::error::{Error, NoSource, Result};
 use crate::filter::{Filter, FilterOptions};
-use crate::manifest::{Head, Manifest, Summary};
+use crate::manifest::{Head, Summary};
 use crate::monitor::{Monitor, Phase};
 use crate::platform::paths::to_bytes;
 use crate::repo::{Repo, index_progress};
