@@ -111,9 +111,9 @@ pub struct Manifest {
     /// The operating system whose conventions its entries follow where they do not say otherwise: [`SYSTEM`].
     #[n(22)]
     pub system: u8,
-    /// The set of the settings whose run made it; empty for a backup that was asked for by its paths.
-    #[cbor(n(23), with = "text", has_nil)]
-    pub set: String,
+    /// The set of the settings whose run made it.
+    #[n(23)]
+    pub set: Option<String>,
     /// What a later version wrote after the summary's counters, and after all of these: said again where this is.
     #[cbor(skip)]
     tails: [Tail; 2],
@@ -222,34 +222,6 @@ mod list {
     }
 }
 
-/// Text that older versions did not write; an empty one is not written either.
-mod text {
-    use minicbor::decode::{Decoder, Error as DecodeError};
-    use minicbor::encode::{Encoder, Error as EncodeError, Write};
-
-    pub fn encode<C, W: Write>(
-        text: &String,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        e.str(text)?.ok()
-    }
-
-    pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<String, DecodeError> {
-        // Null where something comes after it.
-        let text: Option<&str> = d.decode()?;
-        Ok(text.unwrap_or_default().to_string())
-    }
-
-    pub fn nil() -> Option<String> {
-        Some(String::new())
-    }
-
-    pub fn is_nil(text: &String) -> bool {
-        text.is_empty()
-    }
-}
-
 /// What a backup says of itself when it publishes.
 pub struct Head {
     pub host: String,
@@ -289,9 +261,14 @@ impl Manifest {
             mounts: Vec::new(),
             missing: Vec::new(),
             system: SYSTEM,
-            set: head.set.clone(),
+            set: Some(head.set.clone()).filter(|set| !set.is_empty()),
             tails: Default::default(),
         }
+    }
+
+    /// Whether its paths and metadata are those of the operating system that this runs on.
+    pub fn is_of_this_system(&self) -> bool {
+        self.system == SYSTEM
     }
 
     pub fn time(&self) -> Timestamp {
@@ -367,7 +344,7 @@ impl Manifest {
             host: self.host.clone(),
             paths: self.paths.clone(),
             tags: self.tags.clone(),
-            set: self.set.clone(),
+            set: self.set.clone().unwrap_or_default(),
             protected: self.protected,
             partial: self.partial,
             original: self.original,

@@ -91,7 +91,7 @@ pub fn change(path: &[u8], kind: &Kind, change: EntryChange, size: u64) -> Value
         EntryChange::New | EntryChange::Modified | EntryChange::Unchanged | EntryChange::Removed => {
             "data_size"
         }
-        EntryChange::Restored | EntryChange::Skipped => "size",
+        EntryChange::Restored | EntryChange::Skipped | EntryChange::Deleted => "size",
     };
     object[field] = json!(size);
     object
@@ -153,8 +153,8 @@ pub fn snapshot(id: SessionId, m: &Manifest, tree: [u8; 32]) -> Value {
     if !m.tags.is_empty() {
         object["tags"] = json!(m.tags);
     }
-    if !m.set.is_empty() {
-        object["set"] = json!(m.set);
+    if let Some(set) = &m.set {
+        object["set"] = json!(set);
     }
     if !m.description.is_empty() {
         object["description"] = json!(m.description);

@@ -1,4 +1,4 @@
-//! `init`.
+//! Options of `init`.
 
 use super::repair;
 use clap::{Args, ValueEnum};

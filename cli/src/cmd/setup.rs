@@ -3,6 +3,7 @@
 
 use crate::output;
 use crate::terminal::Terminal;
+use service::catalogue::report::schedule;
 use service::catalogue::report::setup::{self as say, Ask};
 use service::catalogue::{Cause, Lang, Question, SetCause};
 use service::face::{Activity, Face, Notice, Watch};
@@ -12,6 +13,7 @@ use service::notify::channel::ChannelKind;
 use service::removal::Decisions;
 use service::resolve::{self, RepositoryOptions};
 use service::runs::{Request, WhichSets};
+use service::scheduler::SchedulerKind;
 use service::secret::{Hidden, PasswordPrompt, SecretSource};
 use service::setup::{self, Answers, MailAnswers, SetupPlace};
 use service::units::escape;
@@ -302,13 +304,10 @@ impl Guide<'_> {
         let why = match self.choose(Ask::Timer, &["yes", "no"])? {
             "no" => say::not_wanted(self.lang()),
             _ => {
-                let env = &self.context().env;
-                let installed =
-                    scheduler::systemd(&program, env).and_then(|units| scheduler::install(&units, env));
-                match installed {
-                    Ok(dir) => {
-                        let text =
-                            service::catalogue::report::runs::installed(self.lang(), &shown(&dir), false);
+                let (env, kind) = (&self.context().env, SchedulerKind::here());
+                match scheduler::install(kind, &program, env) {
+                    Ok(place) => {
+                        let text = schedule::installed(self.lang(), kind, &shown(&place), false);
                         self.tell(&text);
                         return Ok(());
                     }
@@ -316,7 +315,7 @@ impl Guide<'_> {
                 }
             }
         };
-        let cron = scheduler::cron_line(&program)?;
+        let cron = scheduler::cron::line(&program)?;
         self.tell(&say::no_timer(self.lang(), &why, &cron));
         Ok(())
     }
