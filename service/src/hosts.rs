@@ -133,7 +133,6 @@ mod tests {
     use super::*;
 
     fn facts(time: &str, partial: bool) -> SnapshotInfo {
-        set: String::new(),
         let time: Timestamp = time.parse().unwrap();
         SnapshotInfo {
             set: String::new(),

@@ -139,7 +139,6 @@ mod tests {
     use jiff::Timestamp;
 
     fn snapshot(id: u8, secs: i64, host: &str, tags: &[&str]) -> SnapshotInfo {
-        set: String::new(),
         SnapshotInfo {
             set: String::new(),
             id: SessionId([id; 16]),
