@@ -1,13 +1,16 @@
 //! What commands do: one file each, called by [`crate::main`] with what was typed and the environment.
 
+pub mod agent;
 pub mod backup;
 pub mod bench;
 pub mod cache;
 pub mod check;
 pub mod completions;
 pub mod config;
+pub mod console;
 pub mod copy;
 pub mod diff;
+pub mod doctor;
 pub mod dump;
 pub mod find;
 pub mod forget;
@@ -17,6 +20,7 @@ pub mod history;
 pub mod init;
 pub mod key;
 pub mod ls;
+pub mod mount;
 pub mod notify;
 pub mod prune;
 pub mod remote;
@@ -31,3 +35,4 @@ pub mod status;
 pub mod tag;
 pub mod undelete;
 pub mod version;
+pub mod versions;

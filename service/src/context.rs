@@ -5,17 +5,21 @@ use crate::catalogue::Lang;
 use crate::env::Env;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
+use crate::limits::surroundings::Machine;
+use crate::limits::upkeep::{GivenRates, Upkeep};
+use crate::log::Log;
 use crate::machine;
 use crate::resolve::{self, Location, RepositoryOptions};
 use crate::secret::{self, PasswordPrompt, SecretSource};
 use crate::settings::Settings;
 use engine::platform::process;
 use engine::repo::Repo;
-use engine::run::{Bandwidth, CancelToken, Link, LocalDirs, RunContext};
+use engine::run::{CancelToken, Link, LocalDirs, RunContext};
 use engine::{Error, StoreError, cache, key};
 use jiff::Zoned;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
 /// How often a password is asked for.
@@ -30,8 +34,14 @@ pub struct Context {
     pub now: Zoned,
     /// The language that was asked for; otherwise settings and locale decide.
     pub lang: Option<Lang>,
+    /// Rates that were asked for; otherwise the settings decide.
+    pub rates: GivenRates,
+    /// The settings file is of no use, and the settings are the defaults: for who says so, and what else is wrong.
+    pub unusable_settings: Option<Failure>,
     local: OnceLock<LocalFiles>,
-    link: Link,
+    log: OnceLock<Log>,
+    upkeep: Upkeep,
+    cancel: CancelToken,
 }
 
 struct LocalFiles {
@@ -55,20 +65,22 @@ impl Context {
             options,
             now,
             lang: None,
+            rates: GivenRates::default(),
+            unusable_settings: None,
             local: OnceLock::new(),
-            link: Link {
-                bandwidth: Bandwidth::unlimited(),
-                cancel,
-            },
+            log: OnceLock::new(),
+            upkeep: Upkeep::default(),
+            cancel,
         }
     }
 
     /// The same for a job of its own: with another repository and another "now", and cancelled alone. Both share the
-    /// bandwidth.
+    /// bandwidth and the processor.
     pub fn for_job(&self, options: RepositoryOptions, now: Zoned, cancel: CancelToken) -> Context {
         let mut context = Context::new(self.env.clone(), self.settings.clone(), options, now, cancel);
         context.lang = self.lang;
-        context.link.bandwidth = self.link.bandwidth.clone();
+        context.rates = self.rates.clone();
+        context.upkeep = self.upkeep.clone();
         context
     }
 
@@ -98,24 +110,53 @@ impl Context {
 
     /// What repositories are opened with.
     pub fn run(&self) -> Result<RunContext, Failure> {
+        let limits = &self.settings.limits;
+        self.upkeep.begin(limits, &self.rates, self.machine());
         Ok(RunContext {
             dirs: self.dirs()?,
-            link: self.link.clone(),
+            link: Link {
+                bandwidth: self.upkeep.bandwidth().clone(),
+                local: self.upkeep.local(limits),
+                proxy: limits.proxy.as_ref().map(|proxy| proxy.0.clone()),
+                cancel: self.cancel.clone(),
+                // Only what adds data is held to them.
+                ..Link::default()
+            },
             host: machine::host(None, &self.env)?,
             user: String::new(),
             now: self.now.timestamp(),
             threads: None,
+            cpu: self.upkeep.cpu().clone(),
         })
+    }
+
+    /// The same for what adds data to repositories: none of them grows beyond its quota.
+    pub fn run_within_quotas(&self) -> Result<RunContext, Failure> {
+        let mut run = self.run()?;
+        let mut quotas = BTreeMap::new();
+        for remote in &self.settings.remotes {
+            if let Some(quota) = remote.quota {
+                quotas.insert(remote.url.clone(), quota);
+                quotas.insert(resolve::absolute(&remote.url)?, quota);
+            }
+        }
+        run.link.quotas = Arc::new(quotas);
+        Ok(run)
     }
 
     /// Ends what is done from here, at its next safe point.
     pub fn cancel(&self) -> &CancelToken {
-        &self.link.cancel
+        &self.cancel
     }
 
-    /// How much may be sent and received.
-    pub fn bandwidth(&self) -> &Bandwidth {
-        &self.link.bandwidth
+    /// What the machine says of itself.
+    pub fn machine(&self) -> Machine {
+        Machine::of(&self.env)
+    }
+
+    /// Where this machine's log is written.
+    pub fn log(&self) -> &Log {
+        self.log.get_or_init(|| Log::of(self))
     }
 
     /// Gives what was made of local files meanwhile to their owner only, too.
@@ -131,6 +172,14 @@ impl Context {
     /// The repository that was asked for.
     pub fn location(&self) -> Result<Location, Failure> {
         resolve::location(&self.options, &self.env, &self.settings)
+    }
+
+    /// What the repository that was asked for is called: the remote's name, or its URL without passwords.
+    pub fn repository_name(&self) -> Option<String> {
+        // Which one it is says the job, if that is wrong.
+        let url = self.location().ok()?.url;
+        let named = self.settings.remotes.iter().find(|remote| remote.url == url);
+        Some(named.map_or_else(|| engine::repo::shown(&url), |remote| remote.name.clone()))
     }
 
     /// A remote beside it, by name or URL.

@@ -4,13 +4,16 @@
 //! replaces an existing name, and of several racing publishers exactly one wins; what `barrier` covered survives a
 //! power cut; a listing that could not be completed is an error, never short (I-9).
 
+#[doc(hidden)]
 pub mod address;
 mod link;
 mod local;
 mod mem;
+#[doc(hidden)]
 pub mod multistatus;
 mod network;
 mod probe;
+mod quota;
 mod several;
 
 pub use address::shown;
@@ -18,6 +21,7 @@ pub use link::{Bandwidth, Link};
 pub use local::Local;
 pub use mem::Memory;
 pub use probe::{Probe, probe};
+pub use quota::total;
 pub use several::for_all;
 pub(crate) use several::join_concurrent;
 
@@ -31,21 +35,35 @@ use std::sync::Arc;
 /// A kind of object, which is also its folder in the repository.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Kind {
+    /// What a repository is, and how it was created.
     Config,
+    /// A key slot.
     Key,
+    /// A pack.
     Pack,
+    /// An index segment.
     Index,
+    /// A session that is open.
     Session,
+    /// A manifest or a fence.
     Snapshot,
+    /// A mark, which condemns packs.
     Mark,
+    /// A forgotten manifest.
     Trash,
+    /// Parity of a pack.
     Parity,
+    /// What changed about a repository since it was created.
     Upgrade,
+    /// A list of forgotten generations.
     Forgotten,
+    /// An overview of the manifests.
+    Overview,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 11] = [
+    /// All kinds.
+    pub const ALL: [Kind; 12] = [
         Kind::Config,
         Kind::Key,
         Kind::Pack,
@@ -57,8 +75,10 @@ impl Kind {
         Kind::Parity,
         Kind::Upgrade,
         Kind::Forgotten,
+        Kind::Overview,
     ];
 
+    /// The folder of its objects.
     pub fn folder(self) -> &'static str {
         match self {
             Kind::Config => "config",
@@ -72,6 +92,7 @@ impl Kind {
             Kind::Parity => "parity",
             Kind::Upgrade => "upgrades",
             Kind::Forgotten => "forgotten",
+            Kind::Overview => "overviews",
         }
     }
 
@@ -79,7 +100,7 @@ impl Kind {
     pub fn name_len(self) -> usize {
         match self {
             Kind::Config => 0,
-            Kind::Upgrade => 16,
+            Kind::Upgrade | Kind::Overview => 16,
             Kind::Pack | Kind::Index | Kind::Parity => 64,
             Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash | Kind::Forgotten => 32,
         }
@@ -94,51 +115,66 @@ pub struct ObjectName {
 }
 
 impl ObjectName {
+    /// The one object of its kind.
     pub fn config() -> Self {
         ObjectName {
             kind: Kind::Config,
             id: String::new(),
         }
     }
+    /// A key slot.
     pub fn key(id: SlotId) -> Self {
         ObjectName {
             kind: Kind::Key,
             id: id.to_hex(),
         }
     }
+    /// A pack.
     pub fn pack(id: PackId) -> Self {
         ObjectName {
             kind: Kind::Pack,
             id: id.to_hex(),
         }
     }
+    /// An index segment.
     pub fn index(id: IndexId) -> Self {
         ObjectName {
             kind: Kind::Index,
             id: id.to_hex(),
         }
     }
+    /// A session.
     pub fn session(id: SessionId) -> Self {
         ObjectName {
             kind: Kind::Session,
             id: id.to_hex(),
         }
     }
+    /// A session's manifest or fence.
     pub fn snapshot(id: SessionId) -> Self {
         ObjectName {
             kind: Kind::Snapshot,
             id: id.to_hex(),
         }
     }
+    /// A mark.
     pub fn mark(id: MarkId) -> Self {
         ObjectName {
             kind: Kind::Mark,
             id: id.to_hex(),
         }
     }
+    /// An upgrade, by its number.
     pub fn upgrade(number: u64) -> Self {
         ObjectName {
             kind: Kind::Upgrade,
+            id: format!("{number:016x}"),
+        }
+    }
+    /// An overview, by its number.
+    pub fn overview(number: u64) -> Self {
+        ObjectName {
+            kind: Kind::Overview,
             id: format!("{number:016x}"),
         }
     }
@@ -149,12 +185,14 @@ impl ObjectName {
             id: id.to_hex(),
         }
     }
+    /// A list of forgotten generations.
     pub fn forgotten(id: ListId) -> Self {
         ObjectName {
             kind: Kind::Forgotten,
             id: id.to_hex(),
         }
     }
+    /// A forgotten manifest, by its session.
     pub fn trash(id: SessionId) -> Self {
         ObjectName {
             kind: Kind::Trash,
@@ -171,10 +209,12 @@ impl ObjectName {
         })
     }
 
+    /// Its kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
+    /// Its name within its kind.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -198,6 +238,7 @@ impl fmt::Display for ObjectName {
 /// What publishing found under the name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Published {
+    /// Nothing; now it is there.
     Created,
     /// The name was taken; nothing was changed. Its bytes may differ from ours.
     Exists,
@@ -205,6 +246,7 @@ pub enum Published {
 
 /// An object being written under no name yet. Dropped unpublished, it leaves nothing that counts.
 pub trait Staged: Send {
+    /// Appends bytes.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
     /// Makes the bytes durable and gives them their name, unless the name is taken. The *name* is durable after
     /// the next [`Remote::barrier`].
@@ -219,6 +261,7 @@ pub type AllEnded<'a> = dyn FnMut() -> Result<bool> + 'a;
 pub trait Remote: Send + Sync {
     /// Where this is, for messages; never holds a secret.
     fn location(&self) -> String;
+    /// Begins to write an object, which has no name yet.
     fn begin(&self) -> Result<Box<dyn Staged>>;
     /// Replaces `out` by up to `len` bytes from `offset`: fewer only where the object ends.
     /// [`Error::Missing`] where there is no such object.
@@ -302,8 +345,17 @@ fn scheme(url: &str) -> Option<&str> {
     (!scheme.contains('/') && scheme.len() > 1).then_some(scheme)
 }
 
-/// Opens a remote by URL: a path, `file:PATH`, or one on a network. For tests also `mem:`, a private, empty memory.
+/// Opens a remote by URL: a path, `file:PATH`, or one on a network. For tests also `mem:`, a private, empty memory. It
+/// obeys its quota, if the link has one for it.
 pub fn open(url: &str, link: &Link) -> Result<Arc<dyn Remote>> {
+    let remote = open_unlimited(url, link)?;
+    Ok(match link.quotas.get(url) {
+        Some(quota) => Arc::new(quota::Limited::new(remote, *quota)),
+        None => remote,
+    })
+}
+
+fn open_unlimited(url: &str, link: &Link) -> Result<Arc<dyn Remote>> {
     if let Some(path) = local_path(url) {
         return Ok(Arc::new(Local::new(path)));
     }

@@ -73,7 +73,7 @@ impl Network {
         let Some(address) = Network::address(url, scheme)? else {
             return Ok(None);
         };
-        let wire = Wire::new(&address, link)?;
+        let wire = Wire::new(&address, &link.to(&address))?;
         let connections = descriptors::hold(CONNECTIONS_LEAST, CONNECTIONS_MOST);
         let most = (connections.count() - BEING_MADE).min(retry::MOST);
         Ok(Some(Network {
@@ -286,7 +286,7 @@ impl Remote for Network {
 /// What is to happen to a request for this object when the process is asked to stop.
 fn work_on(name: &ObjectName) -> Work {
     match name.kind() {
-        Kind::Pack | Kind::Parity => Work::Bulk,
+        Kind::Pack | Kind::Parity | Kind::Overview => Work::Bulk,
         Kind::Config
         | Kind::Key
         | Kind::Index

@@ -1,45 +1,24 @@
-//! `status` and `set list`: what is known of the sets, without opening a repository.
+//! `status` and `set list`: what is known of sets and remotes, and of every machine of a repository.
 
-use crate::args::runs::SetCommand;
+use crate::args::runs::{SetCommand, StatusArgs};
 use crate::output::{self, Lines};
 use crate::render::running;
 use crate::terminal::Terminal;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use service::catalogue::report::runs as report;
 use service::runs::status::{self, SetStatus};
-use service::{Failure, Status};
+use service::{Failure, Status, hosts};
 
-pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
+pub fn run(terminal: &Terminal, args: &StatusArgs) -> Result<Status, Failure> {
+    if args.all_hosts {
+        return all_hosts(terminal);
+    }
     let sets = status::sets(&terminal.context)?;
-    let remotes = status::remotes(&terminal.context)?;
+    let remotes = status::remotes(&terminal.context, args.refresh)?;
     let waiting = service::notify::waiting(&terminal.context)?;
     if terminal.json() {
-        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
-        let sets = sets.iter().map(|one| {
-            json!({
-                "name": one.name,
-                "running": one.running.is_some(),
-                "last_status": one.last.as_ref().map(|row| &row.status),
-                "last_reason": one.last.as_ref().and_then(|row| row.reason.as_ref()),
-                "last_run": one.last.as_ref().map(|row| row.start.to_string()),
-                "last_success": text(one.last_success),
-                "next_run": text(one.next_run),
-                "overdue": one.overdue,
-                "paused_until": text(one.paused_until),
-            })
-        });
-        let remotes = remotes.iter().map(|remote| {
-            json!({
-                "name": remote.name,
-                // It is not asked.
-                "reachable": null,
-                "last_reached": text(remote.reached),
-                "used": null,
-                "quota": null,
-                "behind": remote.behind,
-            })
-        });
+        let sets = sets.iter().map(service::json::set_status);
+        let remotes = remotes.iter().map(service::json::remote_status);
         output::object(&json!({
             "message_type": "summary",
             "sets": sets.collect::<Vec<Value>>(),
@@ -62,7 +41,9 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
         if terminal.talks() {
             out.line(&report::no_sets(terminal.lang));
         }
-        return out.finish().map(|()| Status::Completed);
+        if remotes.is_empty() {
+            return out.finish().map(|()| Status::Completed);
+        }
     }
     if let Some(until) = sets.first().and_then(|one| one.paused_until) {
         out.line(&report::paused(terminal.lang, until));
@@ -77,11 +58,50 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
         });
         shown.collect::<Vec<_>>().join(", ")
     };
-    out.line(running::status_table(terminal.lang, &sets, &destinations).trim_end());
+    if !sets.is_empty() {
+        out.line(running::status_table(terminal.lang, &sets, &destinations).trim_end());
+    }
+    if !remotes.is_empty() {
+        out.line("");
+        out.line(running::remotes(terminal.lang, &remotes).trim_end());
+    }
     for line in service::catalogue::report::notify::waiting(terminal.lang, &waiting) {
         out.line(&line);
     }
     out.finish().map(|()| Status::Completed)
+}
+
+/// Every machine of the repositories.
+fn all_hosts(terminal: &Terminal) -> Result<Status, Failure> {
+    let report = hosts::run(&terminal.context, terminal)?;
+    let now = terminal.context.now.timestamp();
+    let mut out = Lines::new();
+    if terminal.json() {
+        for one in &report.hosts {
+            out.object(&json!({
+                "message_type": "host",
+                "repository": one.repository,
+                "host": one.host,
+                "here": one.is_here,
+                "paths": service::json::names(&one.paths),
+                "tags": one.tags,
+                "snapshots": one.snapshots,
+                "newest": one.newest.to_string(),
+                "age_seconds": now.duration_since(one.newest).as_secs(),
+                "complete": one.is_complete(),
+                "errors": one.errors,
+                "last_complete": one.last_complete.map(|at| at.to_string()),
+            }));
+        }
+        out.object(&json!({ "message_type": "summary", "hosts": report.hosts.len() }));
+    } else if report.hosts.is_empty() {
+        if terminal.talks() {
+            out.line(&service::catalogue::report::status::no_snapshots(terminal.lang));
+        }
+    } else {
+        out.line(running::hosts(terminal.lang, &report.hosts, now).trim_end());
+    }
+    out.finish().map(|()| report.status)
 }
 
 pub fn set(terminal: &Terminal, command: &SetCommand) -> Result<Status, Failure> {

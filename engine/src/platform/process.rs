@@ -3,6 +3,7 @@
 use super::system;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The name of the user that this process runs as; its number where it has none.
 pub fn user_name() -> String {
@@ -17,6 +18,11 @@ pub fn host_name() -> String {
 /// Whether something belongs to the user that this process runs as.
 pub fn owns(meta: &Metadata) -> bool {
     system::owns(meta)
+}
+
+/// The numbers of a file's user and group.
+pub fn owner_of(meta: &Metadata) -> (u32, u32) {
+    system::owner_of(meta)
 }
 
 /// Whether this process may make files in a folder.
@@ -38,6 +44,22 @@ pub fn avoid_huge_pages() {
 /// Whether nobody can see standard output. One that was closed is the null device from the start of the process on.
 pub fn output_leads_nowhere() -> bool {
     system::output_leads_nowhere()
+}
+
+/// Processor time that this process has used so far, in all its threads; `None` where the system doesn't tell.
+pub fn cpu_time() -> Option<Duration> {
+    system::cpu_time()
+}
+
+/// Lets every other process go first, in this thread and those that it starts from now on: at the processor, and so by
+/// default at the disk. A process that is nicer already stays so; where the system refuses, nothing changes.
+pub fn be_nice() {
+    system::be_nice();
+}
+
+/// The number of the user that this process runs as.
+pub fn user_id() -> u32 {
+    system::user_id()
 }
 
 /// A path that opens a file which this process was started with, by its number; `None` where the system has no such paths.

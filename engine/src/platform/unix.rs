@@ -1,5 +1,6 @@
 //! Unix: the system calls behind the files beside this one. Another system gets a file with the same functions.
 
+use super::space::DiskSpace;
 use rustix::fs::{Access, FileType, OFlags, access};
 use rustix::process::{Resource, geteuid, getrlimit};
 use std::borrow::Cow;
@@ -9,6 +10,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Folders whose entries are open files of processes.
 pub(super) const OF_PROCESSES: [&str; 2] = ["/proc", "/dev/fd"];
@@ -57,6 +59,27 @@ pub(super) fn user_name() -> String {
     )
 }
 
+pub(super) fn cpu_time() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    Some(Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
+}
+
+/// As much as other background services.
+const NICENESS: i32 = 10;
+
+pub(super) fn be_nice() {
+    let is_nicer = rustix::process::getpriority_process(None).is_ok_and(|nice| nice >= NICENESS);
+    if !is_nicer {
+        // It would only be quicker than it should.
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+    }
+}
+
+pub(super) fn user_id() -> u32 {
+    geteuid().as_raw()
+}
+
 pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
@@ -65,8 +88,21 @@ pub(super) fn owns(meta: &Metadata) -> bool {
     geteuid().as_raw() == meta.uid()
 }
 
+pub(super) fn owner_of(meta: &Metadata) -> (u32, u32) {
+    (meta.uid(), meta.gid())
+}
+
 pub(super) fn may_write_in(folder: &Path) -> bool {
     access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+pub(super) fn space(path: &Path) -> io::Result<DiskSpace> {
+    let found = rustix::fs::statvfs(path)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(DiskSpace {
+        free: bytes(found.f_bavail),
+        total: bytes(found.f_blocks),
+    })
 }
 
 pub(super) fn address_space_limit() -> Option<u64> {

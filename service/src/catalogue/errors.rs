@@ -63,7 +63,7 @@ fn store_status(error: &StoreError) -> Status {
         StoreError::Missing { .. } | StoreError::Corrupt { .. } => Status::Damaged,
         StoreError::NoRepository { .. } => Status::NoRepository,
         StoreError::WrongKey => Status::WrongKey,
-        StoreError::NoSpace { .. } => Status::OutOfSpace,
+        StoreError::NoSpace { .. } | StoreError::OverQuota { .. } => Status::OutOfSpace,
         StoreError::Remote { source, .. } => storage_status(source.kind()),
         StoreError::Local { source, .. } => system_status(&source.clone().into()),
         StoreError::NoMemory { .. } => Status::OutOfMemory,
@@ -259,6 +259,11 @@ fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
             lang,
             "free some space there and run the command again",
             "そこに空きを作り、もう一度実行してください"
+        ),
+        StoreError::OverQuota { .. } => say!(
+            lang,
+            "raise 'quota' in dedup.toml, or remove snapshots and run 'dedup prune'",
+            "dedup.toml の「quota」を増やすか、スナップショットを削除して 'dedup prune' を実行してください"
         ),
         StoreError::NoSpace { .. } => say!(
             lang,

@@ -4,27 +4,34 @@
 //! A text is a function (or a variant of [`Cause`]) that takes what it is about and gives one string for each language
 //! of [`Lang`]; one that a language lacks does not compile. JSON is always English: its readers are programs.
 
+mod browse_causes;
 mod causes;
+mod console;
 mod errors;
 pub mod faults;
 mod lang;
+mod limits;
 mod notices;
 mod parts;
 mod progress;
 mod questions;
 pub mod report;
 mod system;
+mod update;
 mod values;
 mod warnings;
 mod words;
 
+pub use browse_causes::BrowseCause;
 pub use causes::Cause;
+pub use console::ConsoleFault;
 pub use errors::object_advice;
 pub use errors::plain_error;
 #[cfg(test)]
 pub(crate) use errors::storage_status;
 pub(crate) use errors::{engine_error, engine_status, output_status, remedy, system_status};
 pub use lang::Lang;
+pub use limits::{awake_for_a_backup, hindrance};
 pub use notices::notice;
 pub use parts::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
 pub use progress::{
@@ -33,6 +40,7 @@ pub use progress::{
 };
 pub use questions::Question;
 pub use system::SystemError;
+pub use update::UpdateFault;
 pub use values::{
     group_by_error, measured_run, period_name, policy_error, reason, unit_error, weakness, when_error,
 };

@@ -28,6 +28,7 @@ pub struct Tables {
     pub limits: LimitsTable,
     pub notify: NotifyTable,
     pub console: ConsoleTable,
+    pub update: UpdateTable,
 }
 
 /// `[remotes.NAME]`: a repository.
@@ -121,11 +122,14 @@ pub struct LimitsTable {
     pub download: Option<RateSchedule>,
     pub upload_idle: Option<RateSchedule>,
     pub download_idle: Option<RateSchedule>,
+    pub upload_lan: Option<RateSchedule>,
+    pub download_lan: Option<RateSchedule>,
     pub cpu_active: Option<Percent>,
     pub cpu_idle: Option<Percent>,
     pub battery_min: Option<Percent>,
     pub skip_wifi: Vec<String>,
     pub skip_interfaces: Vec<String>,
+    pub skip_metered: bool,
     pub proxy: Option<WebUrl>,
 }
 
@@ -194,6 +198,18 @@ pub struct PrometheusTable {
 pub struct ConsoleTable {
     pub listen: Option<Listen>,
     pub lang: Option<Language>,
+}
+
+/// `[update]`.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table"
+)]
+pub struct UpdateTable {
+    pub url: Option<WebUrl>,
 }
 
 /// Tables with names of the user's choice, in the file's order.

@@ -1,15 +1,22 @@
 //! What the commands report when they have ended, and what the console says of the same: one file for each group of
 //! commands. Names and paths come here escaped, numbers and times in the form that is the same in every language.
 
+pub mod about;
 pub mod backup;
+pub mod browse;
+pub mod bundle;
+pub mod console;
 pub mod damage;
+pub mod doctor;
 pub mod keys;
 pub mod notify;
 pub mod remotes;
 pub mod retention;
 pub mod runs;
+pub mod schedule;
 pub mod snapshots;
 pub mod space;
+pub mod status;
 
 use super::{Lang, say};
 

@@ -19,7 +19,7 @@ fn translated<'a>(lang: Lang, word: &'a str, known: &[(&str, &'static str)]) -> 
     }
 }
 
-const KINDS: [(&str, &str); 8] = [
+const KINDS: [(&str, &str); 16] = [
     ("backup", "バックアップ"),
     ("restore", "復元"),
     ("delete", "削除"),
@@ -28,6 +28,14 @@ const KINDS: [(&str, &str); 8] = [
     ("replicate", "複製"),
     ("copy", "コピー"),
     ("heal", "修復"),
+    ("repair", "補修"),
+    ("undelete", "削除の取り消し"),
+    ("tag", "タグの変更"),
+    ("init", "作成"),
+    ("key add", "鍵の追加"),
+    ("key remove", "鍵の削除"),
+    ("key passwd", "鍵の交換"),
+    ("key recovery", "回復フレーズの作成"),
 ];
 
 const CAUSES: [(&str, &str); 4] = [
@@ -125,6 +133,7 @@ pub enum Field {
     End,
     Sources,
     Target,
+    Repository,
     Files,
     Size,
     Removed,
@@ -147,6 +156,7 @@ impl Field {
             Field::End => ("End", "終了"),
             Field::Sources => ("Sources", "対象"),
             Field::Target => ("Target", "復元先"),
+            Field::Repository => ("Repository", "リポジトリー"),
             Field::Files => ("Files", "ファイル"),
             Field::Size => ("Size", "大きさ"),
             Field::Removed => ("Removed", "削除"),
@@ -260,8 +270,8 @@ pub fn would_run(lang: Lang, set: &str, cause: &str, is_held: bool, from: &str, 
         ),
         true => say!(
             lang,
-            "Would run set {set} ({cause}, but runs are paused): {from} to {to}",
-            "セット {set} ({cause}、ただし休止中) を実行します: {from} → {to}"
+            "Would run set {set} ({cause}, but held back by a pause or by [limits]): {from} to {to}",
+            "セット {set} ({cause}、ただし休止か [limits] により保留中) を実行します: {from} → {to}"
         ),
     }
 }
@@ -359,39 +369,6 @@ pub fn behind(lang: Lang, name: &str, behind: Option<u64>) -> String {
             let behind = count(lang, behind, Noun::Snapshot);
             say!(lang, "{name} (behind by {behind})", "{name} ({behind}遅れ)")
         }
-    }
-}
-
-pub fn installed(lang: Lang, dir: &str, dry_run: bool) -> String {
-    match dry_run {
-        true => say!(
-            lang,
-            "Would write dedup.service and dedup.timer to {dir} and start the timer",
-            "dedup.service と dedup.timer を {dir} に書き、タイマーを開始します"
-        ),
-        false => say!(
-            lang,
-            "Wrote dedup.service and dedup.timer to {dir}, and started the timer\n\
-             It runs while you are logged in; 'loginctl enable-linger' makes it run always",
-            "dedup.service と dedup.timer を {dir} に書き、タイマーを開始しました\n\
-             ログインしている間だけ動きます。'loginctl enable-linger' で常に動くようになります"
-        ),
-    }
-}
-
-pub fn removed(lang: Lang, is_there: bool, dry_run: bool) -> String {
-    match (is_there, dry_run) {
-        (false, _) => say!(lang, "No timer is installed", "タイマーは入っていません"),
-        (true, true) => say!(
-            lang,
-            "Would stop and remove dedup.timer and dedup.service",
-            "dedup.timer と dedup.service を止めて削除します"
-        ),
-        (true, false) => say!(
-            lang,
-            "Stopped and removed dedup.timer and dedup.service",
-            "dedup.timer と dedup.service を止めて削除しました"
-        ),
     }
 }
 
