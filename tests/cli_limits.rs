@@ -193,10 +193,13 @@ fn slow(laptop: &Laptop) {
     }
 }
 
-/// Waits until a run has stored something.
+/// Waits until a run has written some of its data.
 fn in_the_midst(home: &Home) {
-    let packs = || home.objects("packs").len() + home.objects("tmp").len();
-    while packs() == 0 {
+    let packs = || [home.objects("packs"), home.objects("tmp")].concat();
+    // Some may have got another name meanwhile.
+    let size = |path| fs::metadata(path).map_or(0, |meta| meta.len());
+    let written = || packs().into_iter().map(size).sum::<u64>();
+    while written() < 4 << 20 {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
