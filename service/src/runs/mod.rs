@@ -264,11 +264,7 @@ impl SetRun<'_> {
             Verdict::Paused { until, run } => {
                 return Ok(Some(self.hold(state, run, Cause::RunsPaused { until })));
             }
-            Verdict::Due(run) => {
-                if let Some(why) = self.watch().found() {
-                    return Ok(Some(self.hold(state, run, Cause::HeldBack { why })));
-                }
-            }
+            Verdict::Due(_) => {}
         }
         // Between the first look and the lock another scheduler may have run it.
         let Some(_lock) = self.lock() else { return Ok(None) };
@@ -283,11 +279,13 @@ impl SetRun<'_> {
         Ok(self.begin(state, &found))
     }
 
+    /// The set's lock is held: what runs already is not said to be held back.
     fn begin(&self, state: SetState, found: &Verdict) -> Option<SetReport> {
-        match found {
-            Verdict::Due(run) => Some(self.execute(state, &Plan::due(run))),
-            _ => None,
-        }
+        let Verdict::Due(run) = found else { return None };
+        Some(match self.watch().found() {
+            Some(why) => self.hold(state, *run, Cause::HeldBack { why }),
+            None => self.execute(state, &Plan::due(run)),
+        })
     }
 
     /// What is known of the set, and whether it is due. A set or schedule that is new is noted.
