@@ -123,7 +123,7 @@ fn remotes_and_what_opens_them() {
 #[test]
 fn everything_is_understood() {
     let failure = parse(EVERYTHING).unwrap_err();
-    let want = "/x/dedup.toml:5:1: 'quota' is not supported yet by this version of dedup";
+    let want = "/x/dedup.toml:8:1: 'append-only' is not supported yet by this version of dedup";
     assert!(failure.message().starts_with(want), "{}", failure.message());
     let key = |line: &str| line.split(['=', ' ']).next().unwrap_or_default().to_string();
     let written: Vec<String> = EVERYTHING.lines().map(key).collect();
@@ -333,10 +333,6 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             "[console]\nlisten='127.0.0.1:4280'",
             ":2:1: 'listen' is not supported yet",
-        ),
-        (
-            "[notify]\nmonthly-usage=true",
-            ":2:1: 'monthly-usage' is not supported yet",
         ),
         (
             "[limits]\nupload='1M'\ncpu-idle=80",
