@@ -9,7 +9,7 @@ use crate::error::{Error, Flaw, Invalid, Operation, Refusal, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, random};
 use crate::index::Condemned;
 use crate::keys::{ContentKey, SealedSessionKey};
-use crate::object::{self, Head, cap, cbor, from_cbor};
+use crate::object::{self, cap, cbor, from_cbor};
 use crate::platform::{files, lock, private};
 use crate::remote::{Kind, ObjectName, Published, join_concurrent};
 use crate::seal::{SealKey, Sealed};
@@ -56,7 +56,7 @@ pub struct View {
 
 impl View {
     /// Marks first, then the index: a mark that is gone has taken its index entries with it (I-5). Segments that this
-    /// process found damaged are not in it (I-2).
+    /// process found damaged (I-2), or could not read, are not in it.
     pub fn read(store: &Store) -> Result<View> {
         if simulation::left_out(Rule::MarksFirst) || simulation::left_out(Rule::PacksLast) {
             let segments = View::list_segments(store)?;
@@ -90,7 +90,7 @@ impl View {
     fn list_segments(store: &Store) -> Result<Vec<IndexId>> {
         let mut segments = Vec::new();
         store.remote.list(Kind::Index, &mut |name, _| {
-            segments.extend(IndexId::from_hex(name.id()).filter(|id| !store.is_damaged(id)));
+            segments.extend(IndexId::from_hex(name.id()).filter(|id| !store.is_left_out(id)));
             Ok(())
         })?;
         segments.sort_unstable();
@@ -238,12 +238,7 @@ pub fn owner(store: &Store, id: SessionId) -> Result<Option<Owner>> {
         bytes => bytes?,
     };
     let object = object.to_string();
-    let body = Head::parse(store.id(), &object, &bytes)?.open(
-        Sealed::Session,
-        control_key(store, Sealed::Session),
-        id.as_bytes(),
-        &object,
-    )?;
+    let body = open_control(store, Sealed::Session, id.as_bytes(), &object, &bytes)?;
     from_cbor(&body)
         .map(Some)
         .ok_or_else(|| Error::corrupt(object, Flaw::Undecodable))
@@ -264,9 +259,11 @@ pub(crate) fn is_left(store: &Store, id: SessionId, patience: &FencePolicy) -> R
         Ok(None) if patience.dry_run => Ok(None),
         Ok(None) => end_lost(store, id).map(|()| None),
         Ok(Some(owner)) => Ok(Some(owner.machine == patience.machine && !held_here(store, id))),
-        // Whose it is can't be told: it has the time that any other machine's has.
-        Err(e) if e.is_damage() => Ok(Some(false)),
-        Err(e) => Err(e),
+        Err(e) => match store.judge(e) {
+            // Whose it is can't be told: it has the time that any other machine's has.
+            e if e.is_damage() || e.is_unreadable() => Ok(Some(false)),
+            e => Err(e),
+        },
     }
 }
 
@@ -296,12 +293,7 @@ impl Mark {
     pub fn load(store: &Store, id: MarkId) -> Result<Mark> {
         let bytes = store.remote.get(&ObjectName::mark(id), cap::MARK)?;
         let object = format!("marks/{id}");
-        let body = Head::parse(store.id(), &object, &bytes)?.open(
-            Sealed::Mark,
-            control_key(store, Sealed::Mark),
-            id.as_bytes(),
-            &object,
-        )?;
+        let body = open_control(store, Sealed::Mark, id.as_bytes(), &object, &bytes)?;
         if body.len() % PackId::LEN != 0 {
             return Err(Error::corrupt(object, Flaw::Undecodable));
         }
@@ -346,12 +338,7 @@ pub(crate) fn forget_trashed(store: &Store, id: SessionId) {
 pub(crate) fn get_trash(store: &Store, id: SessionId) -> Result<(Vec<u8>, i64)> {
     let bytes = store.remote.get(&ObjectName::trash(id), cap::TRASH)?;
     let object = format!("trash/{id}");
-    let body = Head::parse(store.id(), &object, &bytes)?.open(
-        Sealed::Trash,
-        control_key(store, Sealed::Trash),
-        id.as_bytes(),
-        &object,
-    )?;
+    let body = open_control(store, Sealed::Trash, id.as_bytes(), &object, &bytes)?;
     let (forgotten, manifest) = body
         .split_first_chunk()
         .ok_or_else(|| Error::corrupt(&object, Flaw::Truncated))?;
@@ -361,6 +348,10 @@ pub(crate) fn get_trash(store: &Store, id: SessionId) -> Result<(Vec<u8>, i64)> 
 /// Seals a control object (session, fence, mark, trash) under its own name.
 pub(crate) fn seal_control(store: &Store, what: Sealed, name: &[u8], body: &[u8]) -> Result<Vec<u8>> {
     object::seal(what, store.id(), control_key(store, what), None, name, body, 1024)
+}
+
+fn open_control(store: &Store, what: Sealed, name: &[u8], object: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    object::open(what, store.id(), control_key(store, what), name, object, bytes)
 }
 
 /// Who may only add has the key of sessions and fences, and none of what condemns and removes.

@@ -13,7 +13,7 @@ pub use slots::SlotInfo;
 use crate::cancel::CancelToken;
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
-use crate::error::{Error, Flaw, Result};
+use crate::error::{Error, Flaw, Object, Result};
 use crate::forgotten::Forgotten;
 use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
 use crate::index::{Inventory, LocalIndex, WrongSizes};
@@ -30,7 +30,7 @@ use crate::simulation::{self, Rule};
 use crate::slot::{self, Cost, Note, Secret};
 use crate::upgrades::Standing;
 use parking_lot::Mutex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -49,6 +49,13 @@ pub struct Store {
     pub(crate) kept: Option<ObjectCache>,
     /// Index segments that were found damaged: they count as absent (I-2).
     damaged: Mutex<BTreeSet<IndexId>>,
+    /// Index segments that could not be read, and why.
+    unreadable: Mutex<BTreeMap<IndexId, Error>>,
+    /// Packs that could not be read, and why.
+    unreadable_packs: Mutex<BTreeMap<PackId, Error>>,
+    /// Objects in a row for which the storage did not answer, and whether there are any.
+    silent: Mutex<Vec<Object>>,
+    is_silent: AtomicBool,
     cache_trouble: OnceLock<Error>,
     /// Packs that had the wrong size when the index was opened last.
     wrong_sizes: Mutex<WrongSizes>,
@@ -167,6 +174,10 @@ impl Store {
             confirmed: AtomicBool::new(false),
             cache,
             damaged: Mutex::default(),
+            unreadable: Mutex::default(),
+            unreadable_packs: Mutex::default(),
+            silent: Mutex::default(),
+            is_silent: AtomicBool::new(false),
             cache_trouble: OnceLock::new(),
             wrong_sizes: Mutex::default(),
             cancel: CancelToken::new(),
@@ -186,8 +197,15 @@ impl Store {
     /// Reads `config` again, as the next to open the repository will.
     pub fn check_config(&self) -> Result<()> {
         let bytes = self.remote.get(&ObjectName::config(), cap::CONTROL)?;
-        config::clear(&bytes)?;
-        config::open(&bytes, self.id(), &self.keys.control.config).map(drop)
+        let clear = config::clear(&bytes);
+        match clear.and_then(|_| config::open(&bytes, self.id(), &self.keys.control.config)) {
+            Ok(_) => Ok(()),
+            // It never changes: what looks like a later version's was hurt.
+            Err(Error::NewerFormat(_)) if bytes != self.opened.config => {
+                Err(Error::corrupt(ObjectName::config(), Flaw::HeadDamaged))
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// The same once, if a kept copy was used: nobody shall rely on a repository that others can't open.
@@ -264,11 +282,14 @@ impl Store {
         }
     }
 
-    /// One index segment. That it is damaged is remembered: to the views read from now on it is absent (I-2).
+    /// One index segment. That it is damaged (I-2), or can't be read, is remembered: to the views read from now on it is
+    /// absent.
     pub fn segment(&self, id: IndexId) -> Result<IndexSegment> {
-        let loaded = IndexSegment::load(&*self.remote, &self.keys, id);
-        if let Err(Error::Corrupt { .. }) = &loaded {
-            self.damaged.lock().insert(id);
+        let loaded = self.judged(IndexSegment::load(&*self.remote, &self.keys, id));
+        match &loaded {
+            Err(Error::Corrupt { .. }) => drop(self.damaged.lock().insert(id)),
+            Err(e @ Error::Unreadable { .. }) => drop(self.unreadable.lock().insert(id, e.clone())),
+            _ => {}
         }
         loaded
     }
@@ -282,15 +303,16 @@ impl Store {
         self.damaged.lock().retain(|id| !gone.contains(id));
     }
 
-    pub(crate) fn is_damaged(&self, id: &IndexId) -> bool {
-        self.damaged.lock().contains(id)
+    /// Whether views leave out a segment.
+    pub(crate) fn is_left_out(&self, id: &IndexId) -> bool {
+        self.damaged.lock().contains(id) || self.unreadable.lock().contains_key(id)
     }
 
-    /// Whether the index is to be read under a view of now: a segment was replaced meanwhile, or found damaged. Damage
-    /// is found once for each segment, so only the other is bounded here.
+    /// Whether the index is to be read under a view of now: a segment was replaced meanwhile, or found damaged or
+    /// unreadable. That is found once for each segment, so only the other is bounded here.
     pub(crate) fn changed_under(&self, error: &Error, tries: &mut usize) -> bool {
         match error {
-            Error::Corrupt { object, .. } => object.is_in("index"),
+            Error::Corrupt { object, .. } | Error::Unreadable { object, .. } => object.is_in("index"),
             Error::Missing { object } if object.is_in("index") => {
                 *tries += 1;
                 *tries <= 5
@@ -374,10 +396,17 @@ impl Store {
     pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
         match self.read_slate(id, bytes) {
             // A head that was hurt can look like a later version's: then its seal holds for the head that we would write.
-            Err(newer @ Error::NewerFormat(_)) => match self.read_slate(id, &object::with_own_head(bytes)) {
-                Ok(_) => Err(Error::corrupt(ObjectName::snapshot(id), Flaw::HeadDamaged)),
-                Err(_) => Err(newer),
-            },
+            Err(newer @ Error::NewerFormat(_)) => {
+                // A manifest has a key, and a fence has none.
+                let is_own = |has_key| {
+                    self.read_slate(id, &object::with_own_head(bytes, has_key))
+                        .is_ok()
+                };
+                match is_own(true) || is_own(false) {
+                    true => Err(Error::corrupt(ObjectName::snapshot(id), Flaw::HeadDamaged)),
+                    false => Err(newer),
+                }
+            }
             slate => slate,
         }
     }

@@ -6,7 +6,7 @@
 //! what may be deleted or referred to must wait for the sessions that were open when it became durable, as a mark does.
 
 use crate::error::{Error, Feature, Flaw, Refusal, Result};
-use crate::object::{self, Head, Tail, cap, cbor, from_cbor};
+use crate::object::{self, Tail, cap, cbor, from_cbor};
 use crate::remote::{Kind, ObjectName, Published, Remote};
 use crate::seal::Sealed;
 use crate::store::Store;
@@ -128,9 +128,8 @@ impl Store {
         let name = ObjectName::upgrade(number);
         let bytes = self.remote.get(&name, cap::CONTROL)?;
         let object = name.to_string();
-        let head = Head::parse(self.id(), &object, &bytes)?;
         let key = &self.keys.control.upgrades;
-        let body = head.open(Sealed::Upgrade, key, &bytes_of(&name), &object)?;
+        let body = object::open(Sealed::Upgrade, self.id(), key, &bytes_of(&name), &object, &bytes)?;
         Standing::decode(number, &body)
     }
 

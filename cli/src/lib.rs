@@ -18,10 +18,11 @@ use exit::Code;
 use jiff::Zoned;
 use service::catalogue::{Cause, Lang};
 use service::env::Env;
+use service::limits::upkeep::GivenRates;
 use service::log::LogLevel;
 use service::resolve::RepositoryOptions;
 use service::settings::Settings;
-use service::{Context, Failure, Status, machine, platform, rates};
+use service::{Context, Failure, Status, machine, platform};
 use std::io::Write;
 use std::process::ExitCode;
 use terminal::Terminal;
@@ -107,12 +108,10 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
     let mut context = Context::new(env, settings, options, Zoned::now(), signals::cancel_token());
     context.unusable_settings = unusable_settings;
     context.lang = global.lang.as_deref().and_then(Lang::from_code);
-    let limits = &context.settings.limits;
-    rates::apply(
-        context.bandwidth(),
-        global.limit_upload.clone().or_else(|| limits.upload.clone()),
-        global.limit_download.clone().or_else(|| limits.download.clone()),
-    );
+    context.rates = GivenRates {
+        upload: global.limit_upload.clone(),
+        download: global.limit_download.clone(),
+    };
     let terminal = Terminal {
         global,
         context,
@@ -153,6 +152,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Status(args) => cmd::status::run(terminal, args),
         Command::Doctor => cmd::doctor::run(terminal),
         Command::SupportBundle(args) => cmd::doctor::support_bundle(terminal, args),
+        Command::Agent => cmd::agent::run(terminal),
         Command::Set(command) => cmd::status::set(terminal, command),
         Command::Schedule(command) => cmd::schedule::run(terminal, command),
         Command::Notify(command) => cmd::notify::run(terminal, command),

@@ -16,10 +16,8 @@ use crate::settings::show;
 use engine::platform::files;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 /// Rows of the history, and jobs whose problems go in.
 const ROWS: usize = 1000;
@@ -237,16 +235,52 @@ fn end_of(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// A ZIP of texts, stored without compression (PKWARE's APPNOTE, 4.3): a local header before each, and the directory of
+/// all at the end. Names are UTF-8. Everything is far below the limits of the format's 32-bit fields.
 fn zipped(parts: &[(String, String)]) -> io::Result<Vec<u8>> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .unix_permissions(0o600);
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
     for (name, text) in parts {
-        zip.start_file(name.as_str(), options).map_err(io::Error::other)?;
-        zip.write_all(text.as_bytes())?;
+        let offset = field(out.len())?;
+        // Version 2.0, names in UTF-8, stored, and 1980-01-01, the first day that it can have.
+        let mut common = vec![20, 0, 0, 8, 0, 0, 0, 0, 0x21, 0];
+        common.extend(crc32(text.as_bytes()).to_le_bytes());
+        common.extend([field(text.len())?, field(text.len())?].concat());
+        common.extend(field(name.len())?.get(..2).unwrap_or_default());
+        common.extend([0, 0]);
+        out.extend(b"PK\x03\x04");
+        out.extend(&common);
+        out.extend(name.as_bytes());
+        out.extend(text.as_bytes());
+        // Made by version 2.0 on Unix.
+        directory.extend(b"PK\x01\x02\x14\x03");
+        directory.extend(&common);
+        // No comment, first disk, a file for its owner only.
+        directory.extend([0; 6]);
+        directory.extend((0o100_600_u32 << 16).to_le_bytes());
+        directory.extend(offset);
+        directory.extend(name.as_bytes());
     }
-    Ok(zip.finish().map_err(io::Error::other)?.into_inner())
+    let (start, size, count) = (field(out.len())?, field(directory.len())?, field(parts.len())?);
+    let count = count.get(..2).unwrap_or_default();
+    out.extend(directory);
+    out.extend(b"PK\x05\x06\0\0\0\0");
+    out.extend([count, count, &size, &start, &[0, 0]].concat());
+    Ok(out)
+}
+
+/// A number as the format has it.
+fn field(number: usize) -> io::Result<[u8; 4]> {
+    let number = u32::try_from(number).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    Ok(number.to_le_bytes())
+}
+
+/// ISO 3309, bit by bit: these are few bytes.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 & 0u32.wrapping_sub(crc & 1));
+    let crc = bytes
+        .iter()
+        .fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step));
+    !crc
 }
 
 impl Redactor {
@@ -261,6 +295,11 @@ impl Redactor {
 mod tests {
     use super::*;
     use crate::settings::schema;
+
+    #[test]
+    fn checksums() {
+        assert_eq!((crc32(b""), crc32(b"123456789")), (0, 0xcbf4_3926));
+    }
 
     #[test]
     fn keys_whose_values_are_blanked() {

@@ -5,6 +5,8 @@ use crate::catalogue::Lang;
 use crate::env::Env;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
+use crate::limits::surroundings::Machine;
+use crate::limits::upkeep::{GivenRates, Upkeep};
 use crate::log::Log;
 use crate::machine;
 use crate::resolve::{self, Location, RepositoryOptions};
@@ -12,7 +14,7 @@ use crate::secret::{self, PasswordPrompt, SecretSource};
 use crate::settings::Settings;
 use engine::platform::process;
 use engine::repo::Repo;
-use engine::run::{Bandwidth, CancelToken, Link, LocalDirs, RunContext};
+use engine::run::{CancelToken, Link, LocalDirs, RunContext};
 use engine::{Error, StoreError, cache, key};
 use jiff::Zoned;
 use std::collections::BTreeMap;
@@ -32,11 +34,14 @@ pub struct Context {
     pub now: Zoned,
     /// The language that was asked for; otherwise settings and locale decide.
     pub lang: Option<Lang>,
+    /// Rates that were asked for; otherwise the settings decide.
+    pub rates: GivenRates,
     /// The settings file is of no use, and the settings are the defaults: for who says so, and what else is wrong.
     pub unusable_settings: Option<Failure>,
     local: OnceLock<LocalFiles>,
     log: OnceLock<Log>,
-    link: Link,
+    upkeep: Upkeep,
+    cancel: CancelToken,
 }
 
 struct LocalFiles {
@@ -60,23 +65,22 @@ impl Context {
             options,
             now,
             lang: None,
+            rates: GivenRates::default(),
             unusable_settings: None,
             local: OnceLock::new(),
             log: OnceLock::new(),
-            link: Link {
-                bandwidth: Bandwidth::unlimited(),
-                cancel,
-                ..Link::default()
-            },
+            upkeep: Upkeep::default(),
+            cancel,
         }
     }
 
     /// The same for a job of its own: with another repository and another "now", and cancelled alone. Both share the
-    /// bandwidth.
+    /// bandwidth and the processor.
     pub fn for_job(&self, options: RepositoryOptions, now: Zoned, cancel: CancelToken) -> Context {
         let mut context = Context::new(self.env.clone(), self.settings.clone(), options, now, cancel);
         context.lang = self.lang;
-        context.link.bandwidth = self.link.bandwidth.clone();
+        context.rates = self.rates.clone();
+        context.upkeep = self.upkeep.clone();
         context
     }
 
@@ -106,13 +110,22 @@ impl Context {
 
     /// What repositories are opened with.
     pub fn run(&self) -> Result<RunContext, Failure> {
+        let limits = &self.settings.limits;
+        self.upkeep.begin(limits, &self.rates, self.machine());
         Ok(RunContext {
             dirs: self.dirs()?,
-            link: self.link.clone(),
+            link: Link {
+                bandwidth: self.upkeep.bandwidth().clone(),
+                local: self.upkeep.local(limits),
+                proxy: limits.proxy.as_ref().map(|proxy| proxy.0.clone()),
+                cancel: self.cancel.clone(),
+                ..Link::default()
+            },
             host: machine::host(None, &self.env)?,
             user: String::new(),
             now: self.now.timestamp(),
             threads: None,
+            cpu: self.upkeep.cpu().clone(),
         })
     }
 
@@ -132,7 +145,7 @@ impl Context {
 
     /// Ends what is done from here, at its next safe point.
     pub fn cancel(&self) -> &CancelToken {
-        &self.link.cancel
+        &self.cancel
     }
 
     /// Where this machine's log is written.
@@ -140,9 +153,9 @@ impl Context {
         self.log.get_or_init(|| Log::of(self))
     }
 
-    /// How much may be sent and received.
-    pub fn bandwidth(&self) -> &Bandwidth {
-        &self.link.bandwidth
+    /// What the machine says of itself.
+    pub fn machine(&self) -> Machine {
+        Machine::of(&self.env)
     }
 
     /// Gives what was made of local files meanwhile to their owner only, too.

@@ -236,7 +236,9 @@ impl Secrets {
         self.0.insert(secret.to_string());
         // As JSON has it.
         let quoted = serde_json::Value::from(secret).to_string();
-        let inner = quoted.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"'));
+        let inner = quoted
+            .strip_prefix('"')
+            .and_then(|quoted| quoted.strip_suffix('"'));
         self.0.insert(inner.unwrap_or_default().to_string());
     }
 

@@ -102,6 +102,7 @@ impl Share {
         encoder: &mut Encoder,
         mut task: ShareTask,
     ) -> Result<()> {
+        run.repo.run().rest();
         let put = run.writer.put(lane, encoder, Class::Data, &task.data)?;
         *task.cell.outcome.lock() = ShareOutcome::Stored(put.id);
         // Keeps the buffer if there is room for it.

@@ -4,7 +4,7 @@ use super::{Diagnosis, Finding};
 use crate::context::Context;
 use crate::env::Env;
 use crate::runs::state;
-use crate::scheduler::{TIMER, unit_dir};
+use crate::scheduler::systemd::{TIMER, unit_dir};
 use crate::settings::schedule::Schedule;
 use engine::platform::child;
 use jiff::{SignedDuration, Timestamp};
