@@ -238,7 +238,7 @@ fn end_of(path: &Path) -> io::Result<String> {
 /// A ZIP of texts, stored without compression (PKWARE's APPNOTE, 4.3): a local header before each, and the directory of
 /// all at the end. Names are UTF-8. Everything is far below the limits of the format's 32-bit fields.
 fn zipped(parts: &[(String, String)]) -> io::Result<Vec<u8>> {
-    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    let (mut out, mut directory): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
     for (name, text) in parts {
         let offset = field(out.len())?;
         // Version 2.0, names in UTF-8, stored, and 1980-01-01, the first day that it can have.

@@ -82,6 +82,8 @@ textfile = "/var/lib/node_exporter/dedup.prom"
 [console]
 listen = "127.0.0.1:4280"
 lang = "ja"
+[update]
+url = "https://example.jp/dedup/version"
 "#;
 
 #[test]
