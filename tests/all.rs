@@ -1,6 +1,7 @@
 //! The one integration binary.
 
 mod advisories;
+mod browse;
 mod cache;
 mod causes;
 mod cli_answers;
@@ -22,6 +23,7 @@ mod cli_start;
 mod cli_week;
 mod concurrency;
 mod conformance;
+mod console;
 mod copy;
 mod corpus;
 mod crash;
@@ -43,6 +45,7 @@ mod licences;
 mod limits;
 mod local_files;
 mod models;
+mod mounted;
 mod moved;
 mod names;
 mod network;
@@ -52,6 +55,7 @@ mod parity;
 mod property;
 mod repair;
 mod replicas;
+mod restore_options;
 mod restoring;
 mod scenes;
 mod schedules;

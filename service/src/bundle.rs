@@ -13,7 +13,9 @@ use crate::key_file;
 use crate::log;
 use crate::redact::{REMOVED, Redactor, is_secret_name};
 use crate::settings::show;
+use engine::entry::Time;
 use engine::platform::files;
+use engine::zip::{Crc32, ZipDirectory, ZipMember};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -66,7 +68,7 @@ pub fn run(context: &Context, file: Option<&Path>) -> Result<Report, Failure> {
         words::readme(Lang::En, &contents, removed) + "\n" + &words::readme(Lang::Ja, &contents, removed);
     parts.insert(0, ("README.txt".to_string(), readme));
     let failed = |e: io::Error| Failure::system(Action::Write, &path, e);
-    let bytes = zipped(&parts).map_err(failed)?;
+    let bytes = zipped(&parts, context.now_secs()).map_err(failed)?;
     files::create(&path, &bytes).map_err(|e| match e.kind() {
         io::ErrorKind::AlreadyExists => key_file::exists(&path),
         _ => Failure::system(Action::Write, &path, e),
@@ -235,52 +237,28 @@ fn end_of(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A ZIP of texts, stored without compression (PKWARE's APPNOTE, 4.3): a local header before each, and the directory of
-/// all at the end. Names are UTF-8. Everything is far below the limits of the format's 32-bit fields.
-fn zipped(parts: &[(String, String)]) -> io::Result<Vec<u8>> {
-    let (mut out, mut directory): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
+fn zipped(parts: &[(String, String)], now: i64) -> io::Result<Vec<u8>> {
+    let (mut out, mut directory) = (Vec::new(), ZipDirectory::default());
     for (name, text) in parts {
-        let offset = field(out.len())?;
-        // Version 2.0, names in UTF-8, stored, and 1980-01-01, the first day that it can have.
-        let mut common = vec![20, 0, 0, 8, 0, 0, 0, 0, 0x21, 0];
-        common.extend(crc32(text.as_bytes()).to_le_bytes());
-        common.extend([field(text.len())?, field(text.len())?].concat());
-        common.extend(field(name.len())?.get(..2).unwrap_or_default());
-        common.extend([0, 0]);
-        out.extend(b"PK\x03\x04");
-        out.extend(&common);
-        out.extend(name.as_bytes());
-        out.extend(text.as_bytes());
-        // Made by version 2.0 on Unix.
-        directory.extend(b"PK\x01\x02\x14\x03");
-        directory.extend(&common);
-        // No comment, first disk, a file for its owner only.
-        directory.extend([0; 6]);
-        directory.extend((0o100_600_u32 << 16).to_le_bytes());
-        directory.extend(offset);
-        directory.extend(name.as_bytes());
+        let member = ZipMember {
+            path: name.as_bytes(),
+            // A file for its owner only.
+            mode: 0o100_600,
+            uid: 0,
+            gid: 0,
+            mtime: Time { secs: now, nanos: 0 },
+            size: text.len() as u64,
+        };
+        let mut crc = Crc32::default();
+        crc.update(text.as_bytes());
+        let offset = out.len() as u64;
+        out.extend_from_slice(&member.header()?);
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(&member.descriptor(crc.value()));
+        directory.add(&member, crc.value(), offset)?;
     }
-    let (start, size, count) = (field(out.len())?, field(directory.len())?, field(parts.len())?);
-    let count = count.get(..2).unwrap_or_default();
-    out.extend(directory);
-    out.extend(b"PK\x05\x06\0\0\0\0");
-    out.extend([count, count, &size, &start, &[0, 0]].concat());
+    directory.end(out.len() as u64, &mut out)?;
     Ok(out)
-}
-
-/// A number as the format has it.
-fn field(number: usize) -> io::Result<[u8; 4]> {
-    let number = u32::try_from(number).map_err(|_| io::ErrorKind::FileTooLarge)?;
-    Ok(number.to_le_bytes())
-}
-
-/// ISO 3309, bit by bit: these are few bytes.
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 & 0u32.wrapping_sub(crc & 1));
-    let crc = bytes
-        .iter()
-        .fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step));
-    !crc
 }
 
 impl Redactor {
@@ -295,11 +273,6 @@ impl Redactor {
 mod tests {
     use super::*;
     use crate::settings::schema;
-
-    #[test]
-    fn checksums() {
-        assert_eq!((crc32(b""), crc32(b"123456789")), (0, 0xcbf4_3926));
-    }
 
     #[test]
     fn keys_whose_values_are_blanked() {

@@ -119,6 +119,7 @@ impl Context {
                 local: self.upkeep.local(limits),
                 proxy: limits.proxy.as_ref().map(|proxy| proxy.0.clone()),
                 cancel: self.cancel.clone(),
+                // Only what adds data is held to them.
                 ..Link::default()
             },
             host: machine::host(None, &self.env)?,
@@ -148,14 +149,14 @@ impl Context {
         &self.cancel
     }
 
-    /// Where this machine's log is written.
-    pub fn log(&self) -> &Log {
-        self.log.get_or_init(|| Log::of(self))
-    }
-
     /// What the machine says of itself.
     pub fn machine(&self) -> Machine {
         Machine::of(&self.env)
+    }
+
+    /// Where this machine's log is written.
+    pub fn log(&self) -> &Log {
+        self.log.get_or_init(|| Log::of(self))
     }
 
     /// Gives what was made of local files meanwhile to their owner only, too.

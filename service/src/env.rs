@@ -143,13 +143,6 @@ impl Env {
         }
     }
 
-    /// Every variable.
-    pub fn all(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.vars
-            .iter()
-            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
-    }
-
     /// With this home directory and no variables, for tests.
     #[cfg(test)]
     pub fn at(home: &Path) -> Env {
@@ -157,6 +150,13 @@ impl Env {
             vars: BTreeMap::new(),
             home: Some(home.to_path_buf()),
         }
+    }
+
+    /// Every variable.
+    pub fn all(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.vars
+            .iter()
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
     /// `None` for what is not set or empty.

@@ -44,6 +44,8 @@ pub mod heal;
 pub mod hosts;
 pub mod init;
 pub mod keys;
+pub mod live;
+pub mod mount;
 pub mod prune;
 pub mod remotes;
 pub mod repair;
@@ -53,6 +55,7 @@ pub mod runs;
 pub mod tags;
 pub mod trash;
 pub mod update;
+pub mod versions;
 
 pub use context::Context;
 pub use face::Face;
@@ -62,7 +65,7 @@ pub use status::Status;
 /// Types of the engine that requests and reports are made of.
 pub use engine::{Error, RepoId, Result, SessionId, StoreError, error};
 /// Reading for faces that stream their output: listings, archives, single files.
-pub use engine::{archive, dump, list, repo, run, stats, storage};
+pub use engine::{archive, dump, find, list, repo, run, stats, storage};
 /// What concerns this machine rather than a repository.
 pub use engine::{bench, cache, platform};
 /// Snapshots and files, and how they are selected and formatted.

@@ -1,4 +1,4 @@
-//! The job `tag`: other tags on snapshots. A snapshot gets a new id by it.
+//! The jobs `tag`, `protect` and `unprotect`: what is said of snapshots. A snapshot gets a new id by it.
 
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Step};
@@ -21,11 +21,16 @@ pub struct Request {
     pub dry_run: bool,
 }
 
-/// What becomes of tags.
+/// What becomes of tags, or of the protection.
 #[derive(Clone, Debug)]
 pub enum TagChange {
-    Edit { add: Vec<String>, remove: Vec<String> },
+    Edit {
+        add: Vec<String>,
+        remove: Vec<String>,
+    },
     Replace(Vec<String>),
+    /// No policy removes what is protected, nor does anybody by its id.
+    Protect(bool),
 }
 
 impl TagChange {
@@ -37,6 +42,7 @@ impl TagChange {
                 kept.chain(add).collect()
             }
             TagChange::Replace(tags) => tags.iter().collect(),
+            TagChange::Protect(_) => tags.iter().collect(),
         };
         let mut result: Vec<String> = Vec::new();
         for tag in wanted {
@@ -48,7 +54,17 @@ impl TagChange {
     }
 }
 
-/// A snapshot whose tags were, or would be, changed.
+impl TagChange {
+    /// Whether a snapshot is protected afterwards.
+    fn protects(&self, is_protected: bool) -> bool {
+        match self {
+            TagChange::Protect(protect) => *protect,
+            TagChange::Edit { .. } | TagChange::Replace(_) => is_protected,
+        }
+    }
+}
+
+/// A snapshot of which something is, or would be, said anew.
 pub struct TaggedSnapshot<'a> {
     pub old: &'a SnapshotInfo,
     /// `None` in a dry run.
@@ -98,7 +114,7 @@ fn perform(
     for old in chosen {
         repo.run().cancel().check()?;
         let tags = request.change.apply(&old.tags);
-        if tags == old.tags {
+        if tags == old.tags && request.change.protects(old.protected) == old.protected {
             continue;
         }
         let new = match request.dry_run {
@@ -106,6 +122,7 @@ fn perform(
             false => {
                 let change = |manifest: &mut engine::manifest::Manifest| {
                     manifest.tags = request.change.apply(&manifest.tags);
+                    manifest.protected = request.change.protects(manifest.protected);
                     true
                 };
                 match rewrite::run(&repo, old.id, &change, &Quiet) {

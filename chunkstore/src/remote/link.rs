@@ -80,6 +80,7 @@ impl fmt::Debug for Link {
         f.debug_struct("Link")
             .field("bandwidth", &self.bandwidth)
             .field("cancel", &self.cancel)
+            .field("quotas", &self.quotas)
             .finish_non_exhaustive()
     }
 }

@@ -88,6 +88,10 @@ pub(super) fn owns(meta: &Metadata) -> bool {
     geteuid().as_raw() == meta.uid()
 }
 
+pub(super) fn owner_of(meta: &Metadata) -> (u32, u32) {
+    (meta.uid(), meta.gid())
+}
+
 pub(super) fn may_write_in(folder: &Path) -> bool {
     access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }

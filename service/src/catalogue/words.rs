@@ -55,6 +55,7 @@ nouns! {
     Thread => "thread", "threads", "スレッド", "個";
     UnreadableSnapshot => "unreadable snapshot", "unreadable snapshots", "読み取れないスナップショット", "個";
     Value => "value", "values", "値", "個";
+    Version => "version", "versions", "版", "個";
     Warning => "warning", "warnings", "注意", "件";
     WholePack => "whole pack", "whole packs", "丸ごとのパック", "個";
 }

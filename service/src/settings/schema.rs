@@ -127,7 +127,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("notify.webhook.preset", "`\"json\"`, `\"ntfy\"`, `\"slack\"`, `\"discord\"` or `\"gotify\"`", "`\"json\"`", "\"ntfy\"", "What the receiver understands. `\"json\"` is an object with `event`, `level`, `host`, `set`, `title`, `text` and `run`."),
     key("notify.ping.url", "URL, `http` or `https`", "", "\"https://hc-ping.com/ping-key/{set}\"", "URL that is called when a run ends, with `/start` when it begins and `/fail` if it does not complete (healthchecks.io). `{set}` stands for the set's name."),
     key("notify.prometheus.textfile", PATH, "", "\"/var/lib/node_exporter/dedup.prom\"", "File for the textfile collector of Prometheus' node exporter."),
-    later("console.listen", "address and port", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Address and port that the console listens on."),
+    key("console.listen", "address and port, or `\"unix:/path\"`", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Where the console listens: an address of this machine alone, or a Unix socket. `--listen` overrides it."),
     key("console.lang", "`\"en\"` or `\"ja\"`", "the environment's", "\"ja\"", "Language of notifications, and of the console. `--lang` overrides it."),
     key("update.url", "URL, `https`", NONE, "\"https://example.jp/dedup/version\"", "Where `dedup version --check` asks for the newest version: plain text such as `1.2.3`, or JSON with `version`. Nothing is asked without it."),
 ];

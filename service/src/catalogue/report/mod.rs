@@ -3,7 +3,9 @@
 
 pub mod about;
 pub mod backup;
+pub mod browse;
 pub mod bundle;
+pub mod console;
 pub mod damage;
 pub mod doctor;
 pub mod keys;
