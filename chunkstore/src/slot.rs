@@ -28,8 +28,11 @@ pub const STRETCHES_MAX: usize = 64;
 /// Kinds of slots, as stored; numbers are never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SlotKind {
+    /// A password.
     Password,
+    /// A key file.
     KeyFile,
+    /// A recovery phrase.
     Recovery,
 }
 
@@ -48,6 +51,7 @@ impl SlotKind {
             .find(|kind| kind.tag() == tag)
     }
 
+    /// Its name in the format.
     pub fn word(self) -> &'static str {
         match self {
             SlotKind::Password => "password",
@@ -60,15 +64,19 @@ impl SlotKind {
 /// Argon2id's cost: memory in KiB, passes, lanes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, minicbor::Encode, minicbor::Decode)]
 pub struct Cost {
+    /// Memory in KiB.
     #[n(0)]
     pub memory_kib: u32,
+    /// Passes over the memory.
     #[n(1)]
     pub passes: u32,
+    /// Lanes.
     #[n(2)]
     pub lanes: u32,
 }
 
 impl Cost {
+    /// For new slots.
     pub const DEFAULT: Cost = Cost {
         memory_kib: 256 << 10,
         passes: 3,
@@ -123,6 +131,7 @@ struct Fields {
 /// What people are told about a slot; sealed, so that storage learns no names.
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Note {
+    /// What people know it by.
     #[n(0)]
     pub label: String,
     /// Seconds since 1970.
@@ -132,7 +141,9 @@ pub struct Note {
 
 /// A parsed slot object.
 pub struct Slot {
+    /// Its id.
     pub id: SlotId,
+    /// What opens it.
     pub kind: SlotKind,
     fields: Fields,
     /// Hash of the slot as it is stored, with an empty note.

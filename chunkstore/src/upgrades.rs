@@ -96,8 +96,8 @@ pub(crate) fn highest(remote: &dyn Remote) -> Result<u64> {
 }
 
 /// A name as associated data: the bytes that its digits stand for.
-fn bytes_of(name: &ObjectName) -> Vec<u8> {
-    // The digits are an upgrade's number, so there is nothing that can't be decoded.
+pub(crate) fn bytes_of(name: &ObjectName) -> Vec<u8> {
+    // The digits are a number, so there is nothing that can't be decoded.
     hex::decode(name.id()).unwrap_or_default()
 }
 

@@ -44,6 +44,7 @@ const PACKS_WAITING: usize = 2;
 /// What a put did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Put {
+    /// The id of the chunk.
     pub id: ChunkId,
     /// Stored bytes, when the chunk was new.
     pub stored: Option<u32>,
@@ -52,9 +53,13 @@ pub struct Put {
 /// New chunks of a run and their bytes, before and after compression.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
+    /// Chunks.
     pub chunks: u64,
+    /// Their bytes.
     pub plain: u64,
+    /// Their bytes as stored.
     pub stored: u64,
+    /// Packs.
     pub packs: u64,
 }
 
@@ -78,6 +83,7 @@ enum Message {
     Flush(Sender<()>),
 }
 
+/// Stores chunks under a session, and publishes what refers to them.
 pub struct Writer {
     shared: Arc<WriterState>,
     session: Mutex<Option<Session>>,
@@ -216,6 +222,7 @@ impl Writer {
         })
     }
 
+    /// What the session may refer to.
     pub fn view(&self) -> &View {
         &self.shared.view
     }
@@ -303,6 +310,7 @@ impl Writer {
         self.shared.present(id)
     }
 
+    /// What was stored so far.
     pub fn written(&self) -> Written {
         Written {
             chunks: self.chunks.load(Relaxed),
