@@ -110,7 +110,10 @@ fn is_ours(name: &str) -> bool {
         "repositories",
         "remotes",
         "history",
+        "logs",
+        "notify",
         "runs",
+        "usage",
     ];
     is_id(name) || known.contains(&name)
 }
