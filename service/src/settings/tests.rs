@@ -31,6 +31,9 @@ run-after = "a"
 run-failed = "b"
 run-finally = "c"
 run-timeout = "10m"
+standard-excludes = false
+[sets.documents.commands]
+NAME = "pg_dump app"
 [sets.documents.retention]
 tiers = [
   { until = "7d", keep-every = "1h" },
@@ -38,7 +41,7 @@ tiers = [
   { until = "365d", keep-every = "1w" },
   { keep-every = "1M" },
 ]
-deleted-files = "90d"
+deleted-files = "forever"
 max-generations = 1000
 keep-tags = ["keep"]
 
@@ -343,8 +346,8 @@ fn what_is_wrong_is_said_with_its_place() {
             ":1:2: 'maintenance' is not supported yet",
         ),
         (
-            &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\nmax-generations=3"),
-            ":6:9: 'retention' is not supported yet",
+            &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\ndeleted-files='90d'"),
+            ":7:15: only \"forever\" is supported yet",
         ),
         (
             &format!("{set}run-timeout='0s'"),
