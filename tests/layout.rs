@@ -1,6 +1,8 @@
 //! What CONTRIBUTING.md promises about the tree and no compiler checks: sizes, module docs, which crate may see which,
 //! and that documents speak of files, tests and invariants that exist.
 
+mod functions;
+mod modules;
 mod prose;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,7 @@
 //! Trouble with what is backed up: it never ends a run, never goes unsaid, and never passes for the whole (I-12).
 
 use chunkstore::chunker::Bounds;
+use chunkstore::platform::files::identity;
 use chunkstore::remote::{Memory, Remote};
 use chunkstore::simulation;
 use engine::backup::{self, BackupReport};
@@ -133,13 +134,13 @@ fn a_file_that_never_rests_is_flagged() {
     fs::write(&large, vec![1; 3_000_000]).unwrap();
     let told = Noting::default();
     for path in [&small, &large] {
-        simulation::set_restless(path, true).unwrap();
+        simulation::set_restless(identity(&fs::File::open(path).unwrap()).unwrap(), true);
     }
     let report = bench.backup(&told).unwrap();
     let changed = ProblemKind::Source(Trouble::Changed);
     for path in [&small, &large] {
         assert_eq!(problem_of(&told.problems(), path), changed);
-        simulation::set_restless(path, false).unwrap();
+        simulation::set_restless(identity(&fs::File::open(path).unwrap()).unwrap(), false);
     }
     assert_eq!(report.summary.errors, 2);
     // Some state of it is held, and the next backup, at rest, holds the real one.

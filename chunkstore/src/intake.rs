@@ -15,6 +15,7 @@ mod spool;
 pub use receive::{Received, receive};
 pub use spool::SPOOL_BYTES;
 
+use crate::error::Result;
 use crate::pack::PackList;
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
@@ -30,6 +31,9 @@ const LEAST: usize = 2;
 /// More requests at a time than this make no destination faster.
 const MOST: usize = 6;
 const LANES: usize = 4;
+
+/// Gets the bytes of each piece as it is there; an error ends the transfer.
+pub type OnProgress<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
 
 /// A pack on its way to a further destination. Clones share its bytes.
 #[derive(Clone)]

@@ -9,6 +9,7 @@ use crate::error::{Error, Feature, Flaw, Invalid, Result};
 use crate::id::{RepoId, SlotId, random};
 use crate::keys::MasterKey;
 use crate::object::{cbor, from_cbor};
+use crate::remote::{Kind, ObjectName, Remote};
 use crate::seal::{SealKey, Sealed, aad};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -317,6 +318,20 @@ fn slot_aad(what: Sealed, repo: &RepoId, id: &SlotId, kind: SlotKind) -> Vec<u8>
     aad.extend_from_slice(id.as_bytes());
     aad.push(kind.tag());
     aad
+}
+
+pub(crate) fn read_slot(remote: &dyn Remote, id: SlotId) -> Result<Vec<u8>> {
+    remote.get(&ObjectName::key(id), SLOT_MAX)
+}
+
+pub(crate) fn slot_ids(remote: &dyn Remote) -> Result<Vec<SlotId>> {
+    let mut ids = Vec::new();
+    remote.list(Kind::Key, &mut |name, _| {
+        ids.extend(SlotId::from_hex(name.id()));
+        Ok(())
+    })?;
+    ids.sort_unstable();
+    Ok(ids)
 }
 
 #[cfg(test)]

@@ -2,34 +2,37 @@
 //!
 //! Manifests are opaque bytes here; what they mean is the engine's.
 
+pub mod forgotten;
 mod index;
 mod packs;
 mod read;
 pub mod replica;
+pub mod session;
 mod slots;
+mod upgrades;
 
+pub use packs::write_segments;
 pub use slots::SlotInfo;
 
 use crate::cancel::CancelToken;
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
 use crate::error::{Error, Flaw, Result};
-use crate::forgotten::Forgotten;
 use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
 use crate::index::{Inventory, LocalIndex, WrongSizes};
 use crate::indexfile::IndexSegment;
 use crate::kept::ObjectCache;
 use crate::keys::{KeyClass, Keys, MasterKey};
 use crate::object::{self, Head, cap};
-use crate::opening::{Found, slot_ids};
 use crate::parity;
 use crate::remote::{Kind, ObjectName, Published, Remote, join_concurrent};
 use crate::seal::Sealed;
-use crate::session::{self, View};
 use crate::simulation::{self, Rule};
-use crate::slot::{self, Cost, Note, Secret};
+use crate::slot::{self, Cost, Note, Secret, slot_ids};
 use crate::upgrades::Standing;
+use forgotten::Forgotten;
 use parking_lot::Mutex;
+use session::View;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -140,11 +143,6 @@ impl Store {
         }
     }
 
-    /// Opens the repository with the first slot that `secret` fits. `cache_root` gets a folder per repository.
-    pub fn open(remote: Arc<dyn Remote>, secret: &Secret, cache_root: &Path) -> Result<Self> {
-        Found::look(remote, cache_root)?.open(secret)
-    }
-
     pub(crate) fn new(
         remote: Arc<dyn Remote>,
         repo: RepoId,
@@ -153,7 +151,8 @@ impl Store {
     ) -> Result<Self> {
         let keys = Keys::new(&opened.master, repo);
         let config = config::open(&opened.config, &repo, &keys.control.config)?;
-        let standing = Standing::of(config::clear(&opened.config)?, config.parity);
+        let clear = config::clear(&opened.config)?;
+        let standing = Standing::of(clear.required, clear.optional, config.parity);
         let chunker = Chunker::new(keys.chunker(), config.bounds)?;
         let cache = cache_root.join(replica::folder(&keys, &config));
         Ok(Store {

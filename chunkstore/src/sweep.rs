@@ -21,8 +21,9 @@ pub(crate) mod repack;
 mod rescue;
 mod survivors;
 
+pub use crate::session::FencePolicy;
 pub use confirm::Confirm;
-pub use fence::{FencePolicy, fence_stale_sessions};
+pub use fence::fence_stale_sessions;
 pub use needs::Needs;
 pub use plan::{Plan, plan};
 pub use repack::{move_out, repack};
@@ -40,7 +41,7 @@ use crate::platform::files;
 use crate::remote::{Kind, ObjectName};
 use crate::session::{Mark, View};
 use crate::simulation::{self, Rule};
-use crate::store::Store;
+use crate::store::{Store, write_segments};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use survivors::Survivors;
@@ -98,31 +99,6 @@ fn each_segment(
         }
     }
     Ok(())
-}
-
-/// Writes index segments for `lists`, which is emptied.
-pub fn write_segments(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
-    let mut group = Vec::new();
-    let mut entries = 0;
-    for list in lists.drain(..) {
-        if entries + list.rows() > ENTRIES_PER_SEGMENT && !group.is_empty() {
-            put_segment(store, &group)?;
-            group.clear();
-            entries = 0;
-        }
-        entries += list.rows();
-        group.push(list);
-    }
-    if group.is_empty() {
-        Ok(())
-    } else {
-        put_segment(store, &group)
-    }
-}
-
-fn put_segment(store: &Store, lists: &[PackList]) -> Result<()> {
-    let (id, bytes) = IndexSegment::of_packs(lists).seal(store.keys())?;
-    store.remote().put(&ObjectName::index(id), &bytes).map(drop)
 }
 
 /// G1: publishes the plan's mark, or marks if it condemns very many. From now on no new session refers to the packs.

@@ -14,6 +14,7 @@ use crate::frame::Decoder;
 use crate::id::PackId;
 use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::ENTRIES_PER_SEGMENT;
+use crate::intake::OnProgress;
 use crate::live::LiveSet;
 use crate::pack::{self, Frame, PackList};
 use crate::session::View;
@@ -77,9 +78,6 @@ pub struct TransferStats {
     /// Chunks that the origin does not have either, or not whole.
     pub lost: u64,
 }
-
-/// Told the bytes of each piece as it is there; an error ends the transfer.
-pub type OnProgress<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
 
 /// What to ask the origin for, so that what is `lacking` is there: a small file's bundle, or the one that a collection
 /// moved it to there. Files that are asked for are named by the latter.

@@ -5,11 +5,9 @@
 //! nobody works on by rules that no longer hold (I-15). A kept copy of `config` can't hide one. An upgrade that changes
 //! what may be deleted or referred to must wait for the sessions that were open when it became durable, as a mark does.
 
-use crate::error::{Error, Feature, Flaw, Refusal, Result};
-use crate::object::{self, Head, Tail, cap, cbor, from_cbor};
-use crate::remote::{Kind, ObjectName, Published, Remote};
-use crate::seal::Sealed;
-use crate::store::Store;
+use crate::error::{Error, Feature, Flaw, Result};
+use crate::object::{Tail, cbor, from_cbor};
+use crate::remote::{Kind, ObjectName, Remote};
 
 /// Optional feature: new packs get parity. Who does not know it makes packs without, which is harmless.
 const PARITY: &str = "parity";
@@ -17,8 +15,6 @@ const PARITY: &str = "parity";
 const KNOWN: &[&str] = &[];
 /// Elements of an upgrade.
 const ELEMENTS: u64 = 4;
-/// Upgrades that others may publish between reading what holds and publishing ours.
-const TRIES: usize = 5;
 
 /// What holds now.
 #[derive(Clone, Debug, Default, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -47,11 +43,11 @@ impl Standing {
         standing
     }
 
-    /// As `config` says it.
-    pub(crate) fn of(clear: crate::config::Clear, parity: Option<u8>) -> Self {
+    /// As `config` has it.
+    pub(crate) fn of(required: Vec<String>, optional: Vec<String>, parity: Option<u8>) -> Self {
         Standing {
-            required: clear.required,
-            optional: clear.optional,
+            required,
+            optional,
             parity,
             ..Standing::default()
         }
@@ -63,7 +59,7 @@ impl Standing {
         self.optional.extend(percent.map(|_| PARITY.to_string()));
     }
 
-    fn decode(number: u64, body: &[u8]) -> Result<Self> {
+    pub(crate) fn decode(number: u64, body: &[u8]) -> Result<Self> {
         let name = ObjectName::upgrade(number);
         let mut standing: Standing =
             from_cbor(body).ok_or_else(|| Error::corrupt(&name, Flaw::Undecodable))?;
@@ -72,7 +68,7 @@ impl Standing {
         Ok(standing)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         self.tail.append_to(cbor(self), ELEMENTS)
     }
 }
@@ -93,81 +89,6 @@ pub(crate) fn highest(remote: &dyn Remote) -> Result<u64> {
         Ok(())
     })?;
     Ok(highest)
-}
-
-/// A name as associated data: the bytes that its digits stand for.
-fn bytes_of(name: &ObjectName) -> Vec<u8> {
-    // The digits are an upgrade's number, so there is nothing that can't be decoded.
-    hex::decode(name.id()).unwrap_or_default()
-}
-
-impl Store {
-    /// What holds, as of the last look.
-    pub fn standing(&self) -> Standing {
-        self.standing.lock().1.clone()
-    }
-
-    /// Looks for upgrades, takes over the highest, and refuses what this version does not know. To be called before
-    /// anything is written or deleted that is not done under a [`crate::session::View`] of now.
-    pub fn check_upgrades(&self) -> Result<()> {
-        self.take_upgrade(highest(&*self.remote)?)
-    }
-
-    /// The same where the highest was listed already.
-    pub(crate) fn take_upgrade(&self, listed: u64) -> Result<()> {
-        // One that was there and is no more was removed by hand, or is hidden: what it said still holds.
-        if listed > self.standing.lock().0 {
-            let standing = self.read_upgrade(listed)?;
-            *self.standing.lock() = (listed, standing);
-        }
-        Ok(())
-    }
-
-    /// What one upgrade says.
-    pub fn read_upgrade(&self, number: u64) -> Result<Standing> {
-        let name = ObjectName::upgrade(number);
-        let bytes = self.remote.get(&name, cap::CONTROL)?;
-        let object = name.to_string();
-        let head = Head::parse(self.id(), &object, &bytes)?;
-        let key = &self.keys.control.upgrades;
-        let body = head.open(Sealed::Upgrade, key, &bytes_of(&name), &object)?;
-        Standing::decode(number, &body)
-    }
-
-    /// Publishes an upgrade: what holds, as `change` makes it. `now` in seconds since 1970. Nothing is published where
-    /// nothing changes; false then.
-    pub fn upgrade(&self, now: i64, change: &dyn Fn(&mut Standing)) -> Result<bool> {
-        for _ in 0..TRIES {
-            self.check_upgrades()?;
-            let (before, old) = self.standing.lock().clone();
-            let mut new = old.clone();
-            change(&mut new);
-            check_required(&new.required)?;
-            if new == old {
-                return Ok(false);
-            }
-            new.time = now;
-            let last = || Error::corrupt(ObjectName::upgrade(before), Flaw::NoSuccessor);
-            let number = before.checked_add(1).ok_or_else(last)?;
-            if self.publish_upgrade(number, &new)? {
-                *self.standing.lock() = (number, new);
-                return Ok(true);
-            }
-        }
-        Err(Error::Refused(Refusal::FeaturesChanged))
-    }
-
-    /// Publishes what is to hold under a number; false where another one was quicker.
-    pub fn publish_upgrade(&self, number: u64, standing: &Standing) -> Result<bool> {
-        let (name, key) = (ObjectName::upgrade(number), &self.keys.control.upgrades);
-        let (id, body) = (bytes_of(&name), standing.encode());
-        let bytes = object::seal(Sealed::Upgrade, self.id(), key, None, &id, &body, 1024)?;
-        match self.remote.put(&name, &bytes)? {
-            Published::Created => Ok(true),
-            // I-13: equal bytes are our own, from a try whose reply was lost.
-            Published::Exists => Ok(self.remote.get(&name, cap::CONTROL)? == bytes),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,11 +7,9 @@
 
 mod commit;
 mod files;
-mod unlisted;
 mod view;
 
 pub use files::Absent;
-pub(crate) use unlisted::Unlisted;
 
 use crate::error::{Error, Result};
 use crate::frame::Encoder;
@@ -24,14 +22,13 @@ use crate::session::{self, Owner, Session, View};
 use crate::simulation::{self, Rule};
 use crate::store::Store;
 use crate::threads;
+use crate::unlisted::CLAIMS_MAX;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-/// New chunks remembered before an index segment is written in the middle of a run: some 10 MB of memory.
-const CLAIMS_MAX: u64 = 128 << 10;
 const SHARDS: usize = 16;
 /// Bytes of packs in memory at most, where they are gathered ([`PackWriter`]), with those that wait for further
 /// destinations. Where these are many, each still has two.

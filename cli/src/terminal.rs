@@ -35,6 +35,14 @@ impl Terminal {
         !self.global.json && !self.global.quiet
     }
 
+    /// Prints one line that is not part of an answer.
+    pub fn line(&self, text: &str) -> Result<(), Failure> {
+        match self.talks() {
+            true => output::line(text),
+            false => Ok(()),
+        }
+    }
+
     /// Opens the repository. One that isn't there is told before any secret is read or asked for.
     pub fn open(&self) -> Result<Repo, Failure> {
         self.context.open(self)
@@ -108,7 +116,12 @@ impl Face for Terminal {
     }
 
     fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
-        Ok(Box::new(Watcher::start(self, activity)?))
+        Ok(Box::new(Watcher::start(
+            &self.global,
+            &self.context,
+            self.lang,
+            activity,
+        )?))
     }
 }
 

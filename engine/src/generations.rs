@@ -4,8 +4,8 @@
 mod known;
 
 use crate::error::{Error, Result};
-use crate::manifest::Manifest;
-use crate::repo::Repo;
+use crate::manifest::{self, Manifest};
+use crate::repo::{Repo, Survey};
 use chunkstore::remote::ObjectName;
 use chunkstore::store::{SnapshotObject, Store};
 use chunkstore::{Error as StoreError, SessionId, sweep};
@@ -100,5 +100,29 @@ fn forgotten(
         Ok((body, _)) => each(id, Manifest::decode(id, &body)?),
         Err(StoreError::Missing { .. }) => Ok(()),
         Err(e) => Err(e.into()),
+    }
+}
+
+impl Repo {
+    /// [`Repo::snapshots`], and what this machine misses among them (I-9, I-17).
+    pub fn survey(&self) -> Result<Survey> {
+        let known = Known::read(self);
+        let slates = self.store.slates()?;
+        let (snapshots, unreadable) = manifest::list(&self.store, &slates)?;
+        let listed = slates.into_iter().collect();
+        let bad = unreadable.iter().map(|(id, _)| *id);
+        let there = snapshots.iter().map(|snapshot| snapshot.id).chain(bad).collect();
+        // Trouble here keeps nobody from what is there.
+        let lost = known.and_then(|known| {
+            let missing = known.missing(&self.store, &listed, None)?;
+            // Who only reads may have no place to write: then this machine goes on knowing what it knew.
+            let _ = known.update(self, &there, None, &missing);
+            Ok(missing.lost)
+        });
+        Ok(Survey {
+            snapshots,
+            unreadable,
+            lost,
+        })
     }
 }

@@ -6,7 +6,6 @@
 //! that breaks the order counts as made when the one before it was. A time that is still to come is never the newest.
 
 use crate::facts::{Dated, SnapshotInfo};
-use crate::manifest::Snapshot;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,8 +13,11 @@ use std::collections::{BTreeMap, HashSet};
 pub const SLACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is known of all these snapshots, which must be all that there are: the order needs the whole chains.
-pub fn facts(snapshots: &[Snapshot], now: Timestamp) -> Vec<SnapshotInfo> {
-    let mut facts: Vec<SnapshotInfo> = snapshots.iter().map(Snapshot::facts).collect();
+pub fn facts<'s, S>(snapshots: &'s [S], now: Timestamp) -> Vec<SnapshotInfo>
+where
+    SnapshotInfo: From<&'s S>,
+{
+    let mut facts: Vec<SnapshotInfo> = snapshots.iter().map(SnapshotInfo::from).collect();
     settle(&mut facts, now);
     facts
 }

@@ -4,7 +4,6 @@
 mod chain;
 
 use crate::error::{Error, Result};
-use crate::generations::Known;
 use crate::manifest::{self, Listed, Manifest, Snapshot};
 use crate::monitor::{Monitor, Phase, Problem, Progress};
 use crate::platform::{files, private};
@@ -292,28 +291,6 @@ impl Repo {
     /// Readable generations, oldest first, and those that can't be read.
     pub fn snapshots(&self) -> Result<Listed> {
         manifest::list(&self.store, &self.store.slates()?)
-    }
-
-    /// The same, and what this machine misses among them (I-9, I-17).
-    pub fn survey(&self) -> Result<Survey> {
-        let known = Known::read(self);
-        let slates = self.store.slates()?;
-        let (snapshots, unreadable) = manifest::list(&self.store, &slates)?;
-        let listed = slates.into_iter().collect();
-        let bad = unreadable.iter().map(|(id, _)| *id);
-        let there = snapshots.iter().map(|snapshot| snapshot.id).chain(bad).collect();
-        // Trouble here keeps nobody from what is there.
-        let lost = known.and_then(|known| {
-            let missing = known.missing(&self.store, &listed, None)?;
-            // Who only reads may have no place to write: then this machine goes on knowing what it knew.
-            let _ = known.update(self, &there, None, &missing);
-            Ok(missing.lost)
-        });
-        Ok(Survey {
-            snapshots,
-            unreadable,
-            lost,
-        })
     }
 
     pub fn manifest(&self, id: SessionId) -> Result<Manifest> {

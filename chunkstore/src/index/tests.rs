@@ -2,6 +2,7 @@ use super::*;
 use crate::compress::Codec;
 use crate::id::ContentHash;
 use crate::keys::SealedSessionKey;
+use crate::lodging::Lodging;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

@@ -2,14 +2,13 @@
 //! segment every now and then (I-1). It happens under a session of that destination, begun with the first pack, which
 //! keeps collections off what no generation refers to yet; the generation is published under it in the end.
 
-use super::{HandedPack, Intake};
+use super::{HandedPack, Intake, OnProgress};
 use crate::error::{Error, Result};
 use crate::pack::PackList;
 use crate::session::{Owner, Session};
 use crate::store::Store;
 use crate::threads;
-use crate::transfer::OnProgress;
-use crate::writer::Unlisted;
+use crate::unlisted::Unlisted;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use parking_lot::Mutex;
 use std::sync::Arc;

@@ -41,7 +41,7 @@ pub fn lock(file: &File) -> io::Result<()> {
 /// Locks a folder that exists, as long as what is returned lives; `None` where another process has it locked. Where the
 /// system locks no folders, a file beside it is locked instead.
 pub fn try_lock_folder(folder: &Path) -> io::Result<Option<File>> {
-    system::try_lock_folder(folder)
+    patiently(|| system::try_lock_folder(folder))
 }
 
 /// Locks a file that was just made under a temporary name, so that nobody takes it for what a dead process left. False

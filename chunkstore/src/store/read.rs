@@ -2,13 +2,14 @@
 //! can't be read, and no such trouble is taken for damage.
 
 use super::Store;
+use super::session::View;
 use crate::error::{Error, IndexFault, Result, Unreadable};
 use crate::id::IndexId;
-use crate::index::{Inventory, LocalIndex, Lodging};
+use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::IndexSegment;
+use crate::lodging::Lodging;
 use crate::object::cap;
 use crate::remote::ObjectName;
-use crate::session::View;
 use std::io;
 
 impl Store {

@@ -3,9 +3,8 @@
 use super::Store;
 use crate::error::{Error, Flaw, Refusal, Result};
 use crate::id::SlotId;
-use crate::opening::{read_slot, slot_ids};
 use crate::remote::ObjectName;
-use crate::slot::{self, Cost, Note, SLOT_MAX, Secret, Slot, SlotKind};
+use crate::slot::{self, Cost, Note, SLOT_MAX, Secret, Slot, SlotKind, read_slot, slot_ids};
 
 /// A key slot as people see it.
 pub struct SlotInfo {

@@ -1,10 +1,10 @@
 //! Packs that go to another replica whole. Their bytes prove themselves by the pack's name, and no frame is opened but for
 //! what the footer lists of moved files.
 
-use super::OnProgress;
 use crate::error::{Error, Flaw, Result};
 use crate::frame::Decoder;
 use crate::id::PackId;
+use crate::intake::OnProgress;
 use crate::object::cap;
 use crate::pack::{self, PackList};
 use crate::remote::ObjectName;

@@ -34,10 +34,12 @@ fn check(terminal: &Terminal) -> Result<Status, Failure> {
         }))?,
         false => {
             let path = path.map(|path| escape(path.as_bytes()));
-            super::history::line(
-                terminal,
-                &report::settings_are_right(terminal.lang, path.as_deref(), remotes, sets),
-            )?;
+            terminal.line(&report::settings_are_right(
+                terminal.lang,
+                path.as_deref(),
+                remotes,
+                sets,
+            ))?;
         }
     }
     Ok(Status::Completed)

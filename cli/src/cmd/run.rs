@@ -54,7 +54,7 @@ pub fn call(terminal: &Terminal, request: &Request) -> Result<Status, Failure> {
         && request.which == WhichSets::Due
     {
         // A scheduler asks every few minutes, and cron mails whatever is printed.
-        super::history::line(terminal, &report::nothing_due(terminal.lang))?;
+        terminal.line(&report::nothing_due(terminal.lang))?;
     }
     Ok(report.status)
 }
@@ -124,7 +124,7 @@ pub fn pause(terminal: &Terminal, args: &PauseArgs) -> Result<Status, Failure> {
     let until = control::pause(&terminal.context, args.duration)?.timestamp();
     match terminal.json() {
         true => output::object(&json!({ "message_type": "summary", "paused_until": until.to_string() }))?,
-        false => super::history::line(terminal, &report::paused(terminal.lang, until))?,
+        false => terminal.line(&report::paused(terminal.lang, until))?,
     }
     Ok(Status::Completed)
 }
@@ -133,7 +133,7 @@ pub fn resume(terminal: &Terminal) -> Result<Status, Failure> {
     let was_paused = control::resume(&terminal.context)?;
     match terminal.json() {
         true => output::object(&json!({ "message_type": "summary", "was_paused": was_paused }))?,
-        false => super::history::line(terminal, &report::resumed(terminal.lang, was_paused))?,
+        false => terminal.line(&report::resumed(terminal.lang, was_paused))?,
     }
     Ok(Status::Completed)
 }

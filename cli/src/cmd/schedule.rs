@@ -98,7 +98,7 @@ fn install(terminal: &Terminal, args: &ScheduleInstallArgs) -> Result<Status, Fa
             "directory": dir.to_string_lossy(),
             "dry_run": args.dry_run,
         }))?,
-        false => super::history::line(terminal, &report::installed(terminal.lang, &shown, args.dry_run))?,
+        false => terminal.line(&report::installed(terminal.lang, &shown, args.dry_run))?,
     }
     Ok(Status::Completed)
 }
@@ -115,7 +115,7 @@ fn remove(terminal: &Terminal, args: &ScheduleInstallArgs) -> Result<Status, Fai
             "removed": removed,
             "dry_run": args.dry_run,
         }))?,
-        false => super::history::line(terminal, &report::removed(terminal.lang, removed, args.dry_run))?,
+        false => terminal.line(&report::removed(terminal.lang, removed, args.dry_run))?,
     }
     Ok(Status::Completed)
 }

@@ -77,15 +77,8 @@ impl Assembler<'_> {
         if let Err(e) = whole() {
             // Stopped by the user: what is there becomes a generation to restore from and to go on from.
             if matches!(e, Error::Interrupted) && !self.dry_run {
-                let published = tree.checkpoint().and_then(|root| match root.entries {
-                    0 => Ok(()),
-                    _ => self.publish(root, true).map(drop),
-                });
-                match published {
-                    // What is still to be sent takes too long: the next run does it.
-                    Ok(()) | Err(Error::Interrupted | Error::Store(chunkstore::Error::WriterFailed)) => {}
-                    Err(other) => return Err(other),
-                }
+                let checkpoint = tree.checkpoint();
+                self.publish_stopped(checkpoint)?;
             }
             return Err(e);
         }
@@ -107,6 +100,19 @@ impl Assembler<'_> {
             });
         }
         self.publish(root, false)
+    }
+
+    /// Publishes what a run that was stopped has come to, if it has come to anything.
+    fn publish_stopped(&mut self, checkpoint: Result<Root>) -> Result<()> {
+        let published = checkpoint.and_then(|root| match root.entries {
+            0 => Ok(()),
+            _ => self.publish(root, true).map(drop),
+        });
+        match published {
+            // What is still to be sent takes too long: the next run does it.
+            Ok(()) | Err(Error::Interrupted | Error::Store(chunkstore::Error::WriterFailed)) => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 
     fn says_the_same(&self, parent: &Unless, root: &Root) -> bool {

@@ -14,6 +14,7 @@ use crate::tree::ExtentListWriter;
 use crate::walk::{DirHandle, Found, Lent};
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
+use chunkstore::platform::files::identity;
 use chunkstore::simulation;
 use std::fs::File;
 use std::io;
@@ -117,7 +118,7 @@ impl Worker<'_> {
         for attempt in 1..=TRIES {
             let start = self.arena.len();
             let read = self.read(file, before.size, entry)?;
-            simulation::source_was_read(file);
+            simulation::source_was_read(file, identity);
             let (bytes, after) = match read.and_then(|bytes| Ok((bytes, stat_file(file)?))) {
                 Ok(read) => read,
                 Err(e) => {

@@ -2,10 +2,10 @@
 //! it was. Never stops at the first damage, nor at an object that can't be read, changes nothing, and runs beside writers
 //! and collections.
 //!
-//! [`structure`] reads everything but the data, [`presence`] looks for what that refers to, [`data`] streams packs, and
-//! [`paths`] goes through the generations again, only if something is damaged or could not be read, to say which files that
-//! hurts. [`triage`] tells the two apart. The local index is not trusted (I-6): a fresh
-//! one is made.
+//! [`structure`] reads everything but the data, [`presence`] looks for what that refers to ([`readings`] repeats both
+//! if others overtake them), [`data`] streams packs, and [`paths`] goes through the generations again, only if
+//! something is damaged or could not be read, to say which files that concerns. [`triage`] tells the two apart. The
+//! local index is not trusted (I-6): a fresh one is made.
 
 mod chain;
 mod data;
@@ -13,6 +13,7 @@ mod ingest;
 mod listed;
 mod paths;
 mod presence;
+mod readings;
 mod structure;
 mod triage;
 
@@ -130,7 +131,7 @@ pub(crate) fn run_on(
     // Who reads all packs reads those that are condemned, too.
     let reads_all = options.read_data == ReadData::All && only.is_none();
     let triage = Triage::new(&repo.store);
-    let (structure, mut findings) = structure::read(repo, &triage, !reads_all, monitor)?;
+    let (structure, mut findings) = readings::read(repo, &triage, !reads_all, monitor)?;
     let mut report = structure.report();
     for problem in std::mem::take(&mut findings.problems) {
         monitor.problem(&problem);

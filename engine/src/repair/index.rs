@@ -8,8 +8,8 @@ use chunkstore::indexfile::ENTRIES_PER_SEGMENT;
 use chunkstore::pack::{self, PackList};
 use chunkstore::remote::ObjectName;
 use chunkstore::session::View;
-use chunkstore::store::Store;
-use chunkstore::{Error as StoreError, PackId, sweep};
+use chunkstore::store::{Store, write_segments};
+use chunkstore::{Error as StoreError, PackId};
 use std::collections::HashSet;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -77,7 +77,7 @@ fn list_unlisted(store: &Store, options: &RepairOptions, monitor: &dyn Monitor) 
 fn write(store: &Store, options: &RepairOptions, lists: &mut Vec<PackList>) -> Result<()> {
     match options.dry_run {
         true => lists.clear(),
-        false => sweep::write_segments(store, lists)?,
+        false => write_segments(store, lists)?,
     }
     Ok(())
 }

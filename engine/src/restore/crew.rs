@@ -107,7 +107,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
         }) {
             Ok(located) => located,
             Err(e) => {
-                builder.abandon(&mut self.hands);
+                self.hands.abandon(builder);
                 return Err(e);
             }
         };

@@ -157,3 +157,9 @@ impl FileJob {
         self.left.fetch_sub(1, AcqRel) == 1
     }
 }
+
+/// Complete under its temporary name.
+pub(super) struct Finished {
+    pub job: Arc<FileJob>,
+    pub id: FileId,
+}

@@ -198,7 +198,7 @@ fn run_within(
         shared.dead.end(&shared);
     }
     // Last: what was removed just now lay in directories that may be closed again.
-    shared.opened.put_all_back(&shared);
+    finish::put_back(&shared);
     planned?;
     if !options.dry_run {
         shared.sync_all()?;

@@ -2,8 +2,7 @@
 
 use super::fault::{Fault, RestoreOutcome};
 use super::fetch::ChunkSource;
-use super::finish::Finished;
-use super::job::{Failure, FileJob};
+use super::job::{Failure, FileJob, Finished};
 use super::leftovers::{Dead, Temporaries};
 use super::opened::OpenTarget;
 use super::{Overwrite, Permissions, RestoreOptions, Summary};

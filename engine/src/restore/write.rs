@@ -8,7 +8,7 @@ use super::job::{Action, Failure, FileJob};
 use super::links::Link;
 use super::route::Route;
 use super::shared::{Shared, below};
-use super::window::{FilePart, Frame, Read, Window};
+use super::window::{Builder, FilePart, Frame, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::{Result, StoreError};
 use crate::fsmeta::{AsFd, At, FileId, TargetDir, stat_fd};
@@ -76,6 +76,15 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
     pub fn reach(&mut self, path: &[u8]) -> RestoreOutcome<TargetDir> {
         let target = self.shared.writable()?;
         Ok(self.route.dir(target, below(path, self.shared.strip()))?)
+    }
+
+    /// Gives up what is in a window that is being filled; nothing was begun but files that earlier windows had parts
+    /// of.
+    pub fn abandon(&mut self, window: Builder) {
+        for job in window.jobs_of_parts() {
+            job.fail(Failure::Abandoned);
+            self.part_done(job, None);
+        }
     }
 
     /// Reads a range of a pack and puts its chunks where they belong.

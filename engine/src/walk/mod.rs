@@ -11,6 +11,7 @@ mod list;
 mod node;
 mod queue;
 mod sources;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -24,14 +25,15 @@ use crate::filter::{DirRules, Filter};
 use crate::fsmeta::{Blank, stat_path};
 use chunkstore::error::Operation;
 use chunkstore::threads;
-use list::{Lister, Scratch, Visit};
+use list::{Lister, Scratch};
 use node::{Handles, Node, Way};
 use parking_lot::{Condvar, Mutex};
-use queue::{Queue, Top, Work};
+use queue::{Queue, Top};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use step::{Visit, Work};
 
 /// Most entries of a batch.
 pub const BATCH: usize = 512;

@@ -4,8 +4,8 @@
 //! is that of a recursive walk whoever does which step.
 
 use super::Batch;
-use super::list::{DirListing, Visit};
 use super::node::Lent;
+use super::step::{ListOutcome, Work};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -29,23 +29,6 @@ const EARLY_LEAD: Lead = Lead {
 };
 /// Results whose directories stay open for the consumer; each takes a descriptor.
 const OPEN_STEPS: usize = LEAD.steps;
-
-pub(super) enum Work {
-    Dir(Visit),
-    /// Names from `start` on, one batch of them.
-    Part {
-        listing: Arc<DirListing>,
-        start: usize,
-    },
-    /// Directories found in the parts: known when all parts are done.
-    Below(Arc<DirListing>),
-}
-
-pub(super) struct ListOutcome {
-    pub(super) batches: Vec<Batch>,
-    /// What follows, in order.
-    pub(super) then: Vec<Work>,
-}
 
 enum QueueState {
     Todo(Work),

@@ -5,8 +5,8 @@
 //! clocks say.
 
 use super::{LocalState, ROOT, STAGING, failed, is_lower_hex, parent};
-use crate::descriptors::open_patiently;
 use crate::error::{Cause, Error, Operation, Result};
+use crate::platform::opening::open_patiently;
 use crate::remote::{AllEnded, ObjectName, Published, Staged};
 use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;

@@ -6,7 +6,7 @@ use super::{Owners, stat_fd};
 use crate::entry::{Kind, Meta, Time};
 use crate::fsmeta::{ApplyOptions, ApplyProblem, Owner, check_name};
 use crate::problem::MetaPart;
-use chunkstore::descriptors::open_patiently;
+use chunkstore::platform::opening::open_patiently;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -4,6 +4,7 @@
 //! Order is everything here: the session exists before the marks are read, and the marks are read before the index.
 //! docs/invariants.md has the argument.
 
+use super::{SnapshotObject, Store};
 use crate::descriptors;
 use crate::error::{Error, Flaw, Invalid, Operation, Refusal, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, random};
@@ -14,11 +15,10 @@ use crate::platform::{files, lock, private};
 use crate::remote::{Kind, ObjectName, Published, join_concurrent};
 use crate::seal::{SealKey, Sealed};
 use crate::simulation::{self, Rule};
-use crate::store::{SnapshotObject, Store};
-use crate::sweep::FencePolicy;
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Who a session belongs to: for people, and so that a machine can tell that its own process is gone.
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -256,6 +256,16 @@ pub fn held_here(store: &Store, id: SessionId) -> bool {
         Ok(file) => !matches!(lock::try_lock(&file), Ok(true)),
         Err(_) => false,
     }
+}
+
+/// Whose sessions may be fenced, and when to try (never whether it is safe, I-8).
+#[derive(Clone, Copy, Debug)]
+pub struct FencePolicy {
+    pub machine: [u8; 16],
+    /// A session that this machine first saw longer ago than this is fenced.
+    pub stale: Duration,
+    /// Fence nothing: only report who would stay open.
+    pub dry_run: bool,
 }
 
 /// Whether a session is one of this machine's that its process has left; `None` where it has ended.

@@ -4,12 +4,12 @@
 //! A generation's name leaves the trash only after a list that holds it is durable. Lists are merged now and then: the
 //! new one is durable before those that it replaces go, so that at every moment some list names each of them.
 
+use super::Store;
 use crate::error::{Error, Flaw, Refusal, Result};
 use crate::id::{ListId, SessionId, random};
 use crate::object::{self, Head, cap, cbor, from_cbor};
 use crate::remote::{Kind, ObjectName, Published, for_all};
 use crate::seal::Sealed;
-use crate::store::Store;
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
 
