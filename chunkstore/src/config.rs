@@ -1,7 +1,7 @@
 //! The `config` object: what a client must know before it may touch a repository.
 //!
 //! `"DEDUPCFG" length(2) clear-CBOR sealed-CBOR`. The clear part is associated data of the sealed one. Features are
-//! names, so that an older version can say which one it lacks (I-15).
+//! names, so that an older version can name the one it lacks (I-15).
 
 use crate::chunker::Bounds;
 use crate::error::{Error, Feature, Flaw, Result};

@@ -83,8 +83,8 @@ pub struct LocalIndex {
 pub type Condemned = HashSet<PackId>;
 
 impl LocalIndex {
-    /// Opens the index in this room and brings it to exactly the `listed` segments, without what they list in packs that
-    /// are not `present`. `progress` is told (segments done, segments to do).
+    /// Opens the index in this room and brings it to exactly the `listed` segments, without what they list in packs
+    /// that are not `present`. `progress` is called with (segments done, segments to do).
     pub fn open(
         room: Room,
         repo: &RepoId,
@@ -180,8 +180,8 @@ impl LocalIndex {
     }
 }
 
-/// Throws away all copies of the index that nobody has open: they hold what was read of a segment before it was damaged,
-/// and who goes by them does not see the damage.
+/// Throws away all copies of the index that no process has open: they hold what was read of a segment before it was
+/// damaged, and who goes by them does not see the damage.
 pub fn discard(cache: &Path) -> Result<()> {
     let root = cache.join("index");
     for copy in 0..COPIES {

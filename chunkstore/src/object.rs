@@ -122,7 +122,7 @@ pub fn seal(
     Ok(out)
 }
 
-/// The same bytes with a head as this version writes it, to tell damage to a head from a later version's.
+/// The same bytes with a head as this version writes it, to distinguish damage to a head from a later version's.
 pub(crate) fn with_own_head(bytes: &[u8]) -> Vec<u8> {
     let mut own = bytes.to_vec();
     if let Some(head) = own.get_mut(..HEAD_LEN) {

@@ -50,12 +50,12 @@ pub struct Found {
     asked: Mutex<Option<Arc<Asked>>>,
 }
 
-/// What the remote says.
+/// What the remote contains.
 struct Asked {
     config: Vec<u8>,
     /// The highest upgrade.
     upgrade: u64,
-    /// Those that could not be read are asked for again when their turn comes, which says why.
+    /// Slots that could not be read are requested again when their turn comes, which then reports why.
     slots: Vec<(SlotId, Option<Vec<u8>>)>,
 }
 
@@ -99,8 +99,8 @@ impl Found {
         })
     }
 
-    /// Opens it with the first slot that `secret` fits. A slot that is damaged never keeps another one from being tried;
-    /// if none is sound, that is what is said.
+    /// Opens it with the first slot that `secret` fits. A slot that is damaged never keeps another one from being
+    /// tried; if none is sound, that is the error.
     pub fn open(&self, secret: &Secret) -> Result<Store> {
         if let Some(store) = self.open_by_note(secret) {
             store.take_upgrade(self.upgrade)?;
@@ -119,7 +119,7 @@ impl Found {
         Ok(store)
     }
 
-    /// `None` where the note is of no use, whyever: then the remote is asked, and says what is wrong.
+    /// `None` if the note is of no use, for any reason: then the remote is asked, and reports what is wrong.
     fn open_by_note(&self, secret: &Secret) -> Option<Store> {
         let (note, slot) = self.noted.as_ref()?;
         let repo = config::clear(&note.config).ok()?.repo;
@@ -176,8 +176,8 @@ impl Asked {
             match slot {
                 Ok(slot) => {
                     sound += 1;
-                    // Whoever may add can add slots: those of other kinds cost nothing, and don't count. Only a password
-                    // is worth a bound, since a third of a second goes into each.
+                    // Anyone who may add objects can add slots: those of other kinds cost nothing, and don't count.
+                    // Only a password is worth a bound, since a third of a second goes into each.
                     if slot.kind == secret.kind() && slot.kind == SlotKind::Password {
                         stretches += 1;
                         if stretches > STRETCHES_MAX {

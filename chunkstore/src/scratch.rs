@@ -1,4 +1,4 @@
-//! Room on disk for one run: what would otherwise grow in memory. What a run that was killed left is removed by the next.
+//! Maps on disk for one run: what would otherwise grow in memory ([`crate::lodging`] says where they lie).
 
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, IndexFault, Result};

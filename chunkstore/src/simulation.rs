@@ -23,7 +23,7 @@ pub enum Rule {
     MarksFirst,
     /// What a parent refers to is looked up in the view, too (I-4).
     NoTrust,
-    /// Who is taken for dead is fenced first (I-8).
+    /// A session that is taken for dead is fenced first (I-8).
     Fence,
     /// A sweep waits for the sessions that were open (I-7).
     Wait,
@@ -35,7 +35,7 @@ pub enum Rule {
     MarkLast,
     /// What comes to a replica has a name that was never there (I-18).
     FreshNames,
-    /// That one file of a bundle was moved says nothing of the others (I-4, I-7).
+    /// That one file of a bundle was moved does not mean that the others were (I-4, I-7).
     EachFile,
 }
 
@@ -176,7 +176,7 @@ mod on {
         static ROUND: AtomicU64 = AtomicU64::new(1);
         if identity(file).is_ok_and(|file| RESTLESS.lock().contains(&file)) {
             let round = Duration::from_secs(ROUND.fetch_add(1, Ordering::Relaxed));
-            // Where it can't be changed, the test that asked for it says so.
+            // If it can't be changed, the test that asked for it fails.
             let _changed = file.set_modified(SystemTime::UNIX_EPOCH + round);
         }
     }

@@ -121,7 +121,7 @@ struct Fields {
     note: Vec<u8>,
 }
 
-/// What people are told about a slot; sealed, so that storage learns no names.
+/// What people see of a slot; sealed, so that storage learns no names.
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Note {
     #[n(0)]
@@ -141,7 +141,7 @@ pub struct Slot {
 }
 
 /// The name of a slot: 64 random bits, and 64 that say which repository it is of. So a slot that an interrupted `init`
-/// left can be told from one that is damaged.
+/// left can be distinguished from one that is damaged.
 fn name_in(repo: &RepoId, random: &[u8; 8]) -> SlotId {
     let mut hasher = blake3::Hasher::new();
     hasher.update(repo.as_bytes()).update(random);

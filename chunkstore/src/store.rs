@@ -189,7 +189,7 @@ impl Store {
         config::open(&bytes, self.id(), &self.keys.control.config).map(drop)
     }
 
-    /// The same once, if a kept copy was used: nobody shall rely on a repository that others can't open.
+    /// The same once, if a kept copy was used: no one shall rely on a repository that others can't open.
     fn confirm_config(&self) -> Result<()> {
         if self.opened.is_kept && !self.confirmed.load(Relaxed) {
             self.check_config()?;
@@ -223,9 +223,9 @@ impl Store {
         &self.cache
     }
 
-    /// The local index, brought to `view`, of what lies in the `present` packs, which were listed after the view was read:
-    /// for whoever makes new references or deletes (I-4, I-7). `progress` is told (segments done, to do) while it is
-    /// rebuilt.
+    /// The local index, brought to `view`, of what lies in the `present` packs, which were listed after the view was
+    /// read: for callers that make new references or delete (I-4, I-7). `progress` is called with (segments done, to
+    /// do) while it is rebuilt.
     pub fn index_of(
         &self,
         view: &View,
@@ -285,8 +285,8 @@ impl Store {
         self.damaged.lock().contains(id)
     }
 
-    /// Whether the index is to be read under a view of now: a segment was replaced meanwhile, or found damaged. Damage
-    /// is found once for each segment, so only the other is bounded here.
+    /// Whether the index is to be read under a new view: a segment was replaced in the meantime, or found damaged.
+    /// Damage is found once for each segment, so only the other is bounded here.
     pub(crate) fn changed_under(&self, error: &Error, tries: &mut usize) -> bool {
         match error {
             Error::Corrupt { object, .. } => object.is_in("index"),
@@ -353,8 +353,8 @@ impl Store {
         self.open_slate(id, &bytes)
     }
 
-    /// The same by the copy that this machine keeps of it, where the remote is far: for who wants to know what it says,
-    /// not for who proves, deletes, or asks whether it is still there.
+    /// The same from the copy that this machine keeps of it, if the remote has high latency: for callers that only read
+    /// it, not for who proves, deletes, or asks whether it is still there.
     pub fn recall(&self, id: SessionId) -> Result<SnapshotObject> {
         let Some(kept) = &self.kept else {
             return self.slate(id);
@@ -372,7 +372,7 @@ impl Store {
 
     pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
         match self.read_slate(id, bytes) {
-            // A head that was hurt can look like a later version's: then its seal holds for the head that we would write.
+            // A damaged head can look like a later version's: then its seal holds for the head that we would write.
             Err(newer @ Error::NewerFormat(_)) => match self.read_slate(id, &object::with_own_head(bytes)) {
                 Ok(_) => Err(Error::corrupt(ObjectName::snapshot(id), Flaw::HeadDamaged)),
                 Err(_) => Err(newer),

@@ -10,7 +10,8 @@
 //! on when it wakes up.
 //!
 //! Index segments may come to list packs that are gone: a fenced writer's or a second collector's late write. That
-//! harms nobody, because whoever makes new references or deletes counts only packs it listed after reading the marks.
+//! harms nothing, because a run that makes new references or deletes counts only packs it listed after reading the
+//! marks.
 
 mod confirm;
 mod fence;
@@ -81,7 +82,7 @@ pub struct Swept {
 
 /// Sessions that have neither published nor been fenced.
 pub fn open_sessions(store: &Store) -> Result<Vec<SessionId>> {
-    // Sessions first: one that ends meanwhile is then seen as ended.
+    // Sessions first: one that ends in between is then seen as ended.
     let sessions = store.sessions_in(Kind::Session)?;
     let ended: HashSet<SessionId> = store.slates()?.into_iter().collect();
     Ok(sessions.into_iter().filter(|id| !ended.contains(id)).collect())
@@ -396,7 +397,7 @@ pub fn remove_damaged_segments(store: &Store) -> Result<u64> {
 
 /// Removes parity whose pack is gone. Returns how many.
 pub fn remove_orphaned_parity(store: &Store) -> Result<u64> {
-    // Parity first: what was listed with its pack there, and without it now, was deleted meanwhile.
+    // Parity first: what was listed with its pack there, and without it now, was deleted in between.
     let parities = store.parities()?;
     if parities.is_empty() {
         return Ok(0);

@@ -1,15 +1,16 @@
-//! What can change in a repository that exists: features, and whether new packs get parity. `config` is written once, so
-//! each change is an object of its own, `upgrades/<number>`, which says all that holds from then on. The highest counts.
+//! What can change in a repository that exists: features, and whether new packs get parity. `config` is written once,
+//! so each change is an object of its own, `upgrades/<number>`, which contains all that holds from then on. The highest
+//! counts.
 //!
 //! Everybody lists them before writing or deleting ([`crate::session::View::read`] does it beside the index), so that
-//! nobody works on by rules that no longer hold (I-15). A kept copy of `config` can't hide one. An upgrade that changes
+//! no one works by rules that no longer hold (I-15). A kept copy of `config` can't hide one. An upgrade that changes
 //! what may be deleted or referred to must wait for the sessions that were open when it became durable, as a mark does.
 
 use crate::error::{Error, Feature, Flaw, Result};
 use crate::object::{Tail, cbor, from_cbor};
 use crate::remote::{Kind, ObjectName, Remote};
 
-/// Optional feature: new packs get parity. Who does not know it makes packs without, which is harmless.
+/// Optional feature: new packs get parity. A client that does not know it makes packs without, which is harmless.
 const PARITY: &str = "parity";
 /// Required features that this version knows.
 const KNOWN: &[&str] = &[];
@@ -27,7 +28,7 @@ pub struct Standing {
     /// Percent of each new pack that its parity takes; `None`: it gets none.
     #[n(2)]
     pub parity: Option<u8>,
-    /// Seconds since 1970; 0 where `config` says it.
+    /// Seconds since 1970; 0 if it comes from `config`.
     #[n(3)]
     pub time: i64,
     /// What a later version wrote after these.

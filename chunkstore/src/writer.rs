@@ -81,7 +81,7 @@ pub struct Writer {
     /// Takes over when the current one ends with a checkpoint.
     next_session: Mutex<Option<Session>>,
     lanes: Vec<Mutex<Lane>>,
-    /// Held for reading by every put: whoever holds it for writing sees no chunk half stored.
+    /// Held for reading by every put: a thread that holds it for writing sees no chunk half stored.
     gate: RwLock<()>,
     committer: Option<Sender<Message>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -364,7 +364,7 @@ impl Writer {
     }
 
     /// Opens the session that the next checkpoint's publishing leaves open. It is there before the current one ends:
-    /// packs that are put meanwhile and that no segment lists yet would else be in nobody's care.
+    /// packs that are put in the meantime and that no segment lists yet would else be unprotected.
     pub fn open_next_session(&self) -> Result<()> {
         let next = Session::begin(&self.shared.store, &self.owner)?;
         *self.next_session.lock() = Some(next);
@@ -446,7 +446,7 @@ impl WriterState {
         &self.claims[usize::from(id.0[0]) % SHARDS]
     }
 
-    /// True when the chunk is nowhere yet and the caller must store it; at most one caller is told so.
+    /// True when the chunk is nowhere yet and the caller must store it; at most one caller gets true.
     fn claim(&self, id: &ChunkId) -> Result<bool> {
         let index = self.index(&mut |_, _| {})?;
         let mut claims = self.shard(id).lock();

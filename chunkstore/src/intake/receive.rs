@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What came.
 #[derive(Default)]
 pub struct Received {
-    /// Open, for whoever publishes what the packs are for; `None` if nothing came.
+    /// Open, for the caller that publishes what the packs are for; `None` if nothing came.
     pub session: Option<Session>,
     pub packs: u64,
     pub bytes: u64,
@@ -28,7 +28,7 @@ pub struct Received {
     pub failure: Option<Error>,
 }
 
-/// Takes packs until the intake is closed, or until something fails. `told` the bytes of each pack that is there; its
+/// Takes packs until the intake is closed, or until something fails. `told` gets the bytes of each stored pack; its
 /// error ends this.
 pub fn receive(to: &Store, owner: &Owner, intake: &Intake, told: &OnProgress<'_>) -> Received {
     let mut received = Received::default();

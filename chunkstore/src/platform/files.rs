@@ -88,7 +88,7 @@ fn create_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     undo_unless(path, || fill(path, file, bytes).and_then(sync(path)))
 }
 
-/// Moves a file's time to now, which says that it is in use.
+/// Sets a file's time to now, which marks it as in use.
 pub(crate) fn touch(file: &File) -> io::Result<()> {
     file.set_modified(SystemTime::now())
 }

@@ -1,10 +1,10 @@
 //! What Argon2id made of a password, kept by the kernel from one run to the next: in the keyring of the user, in memory
 //! alone, for some time after the last use (keyrings(7)). A run that finds it there needs neither the third of a second
-//! nor the 256 MiB. Whoever can read it could as well read the password where it lay, which is why only passwords that
-//! lie somewhere are kept (docs/decisions/0020-kept-passwords.md).
+//! nor the 256 MiB. Anyone who can read it could as well read the password where it lay, which is why only passwords
+//! that lie somewhere are kept (docs/decisions/0020-kept-passwords.md).
 //!
 //! A hint, never more: where there is no such keyring, it is full, or what it holds does not prove itself, the password
-//! is stretched again. That is why nothing here says why it failed.
+//! is stretched again. That is why nothing here reports why it failed.
 
 #[cfg(target_os = "linux")]
 pub use linux::forget;
@@ -78,7 +78,7 @@ mod linux {
         bounded.ok()
     }
 
-    /// Forgets everything that is kept for this user, and says how many there were.
+    /// Forgets everything that is kept for this user, and returns how many there were.
     pub fn forget() -> usize {
         let Some(ring) = ring() else { return 0 };
         let all = std::fs::read_to_string("/proc/keys").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Files and folders for their owner only, whatever the umask says: the cache, and what a machine notes.
+//! Files and folders for their owner only, whatever the umask: the cache, and what a machine notes.
 
 use super::folders::{folder_of, sync_folder};
 use super::system;
@@ -38,7 +38,7 @@ pub fn tighten(path: &Path) -> io::Result<()> {
     system::tighten(path, &fs::symlink_metadata(path)?)
 }
 
-/// The same for everything below a folder too. What can't be changed, or is gone meanwhile, is passed over: it is
+/// The same for everything below a folder too. What can't be changed, or has gone in the meantime, is skipped: it is
 /// another user's, or another run's.
 pub fn tighten_all(path: &Path) {
     let Ok(meta) = fs::symlink_metadata(path) else {

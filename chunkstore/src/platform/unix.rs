@@ -11,7 +11,7 @@ use std::process::{Child, Command};
 
 /// The folder that holds devices: it is always there, and none of its entries has the name of a database file.
 pub(super) const ALWAYS_THERE: &str = "/dev";
-/// Where programs are looked for if nothing says where.
+/// Where programs are looked for if PATH is not set.
 pub(super) const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// `EMFILE` and `ENFILE`.

@@ -141,7 +141,8 @@ impl LocalState {
         }
     }
 
-    /// An operation on `object` at `path` failed. Where it was not permitted, the error says whose is what is in the way.
+    /// An operation on `object` at `path` failed. If it was not permitted, the error names the owner of what is in the
+    /// way.
     fn refused(&self, operation: Operation, object: impl Into<Object>, path: &str, error: Errno) -> Error {
         let foreign = match (error, self.root()) {
             (Errno::ACCESS | Errno::PERM, Ok(root)) => sharing::in_the_way(root, path),
@@ -343,7 +344,7 @@ impl Remote for Local {
                 return Err(self.shared.refused(Operation::Delete, name, parent(&path), e));
             }
         }
-        // Also where it was gone already: whoever removed it may not have made that durable.
+        // Also if it was gone already: the process that removed it may not have made that durable.
         self.shared.unsynced.lock().touch(parent(&name.path()), false);
         Ok(())
     }

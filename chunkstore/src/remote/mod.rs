@@ -231,13 +231,13 @@ pub trait Remote: Send + Sync {
     fn delete(&self, name: &ObjectName) -> Result<()>;
     /// Every publish and delete that returned before this call survives a power cut once it returns.
     fn barrier(&self) -> Result<()>;
-    /// Removes unpublished writes that nobody will publish any more; returns how many. Never touches named objects.
-    /// Where the storage can't tell by itself whether a writer lives, `all_ended` is asked after they were listed.
+    /// Removes unpublished writes that will never be published; returns how many. Never touches named objects.
+    /// If the storage itself can't know whether a writer lives, `all_ended` is asked after they were listed.
     fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64>;
 
-    /// Puts `bytes` in the place of a damaged object, all at once, and durably. Only for what is named by the hash of its
-    /// bytes, or made from what is, or that another replica has sealed under this name, so that nobody can have relied on
-    /// what was there (I-2, I-16).
+    /// Puts `bytes` in the place of a damaged object, all at once, and durably. Only for what is named by the hash of
+    /// its bytes, or made from what is, or that another replica has sealed under this name, so that no one can have
+    /// relied on what was there (I-2, I-16).
     fn replace(&self, name: &ObjectName, _: &[u8]) -> Result<()> {
         Err(Error::Refused(Refusal::NoReplace { object: name.into() }))
     }
@@ -317,7 +317,7 @@ pub fn open(url: &str, link: &Link) -> Result<Arc<dyn Remote>> {
     }
 }
 
-/// Whether a URL can be opened, as far as can be said without contacting anybody.
+/// Whether a URL can be opened, as far as is known without a connection.
 pub fn check(url: &str) -> Result<()> {
     if local_path(url).is_some() {
         return Ok(());
@@ -359,7 +359,7 @@ mod tests {
                 "{url}"
             );
         }
-        // A repository in memory is gone with its process: nobody should be able to back up into one.
+        // A repository in memory is gone with its process: it must not be possible to back up into one.
         assert_eq!(
             open("mem:", &Link::default()).is_ok(),
             cfg!(feature = "simulation")

@@ -14,8 +14,8 @@ use std::io;
 
 impl Store {
     /// The local index for one who only reads, brought to `view`, of the packs that are there: a fenced writer may list
-    /// some after they went. `progress` is told (segments done, to do) while it is rebuilt. What lies in packs that can't
-    /// be listed is in it, too, as reading them will tell. An error comes with the segment that it is about.
+    /// some after they went. `progress` is called with (segments done, to do) while it is rebuilt. What lies in packs
+    /// that can't be listed is in it, too: reading them will show. An error comes with the segment that it is about.
     pub(crate) fn index_to_read(
         &self,
         view: &View,
@@ -89,7 +89,7 @@ impl Store {
         self.cache_trouble.get()
     }
 
-    /// Tells an object that can't be read from a storage that can't be asked.
+    /// Distinguishes an object that can't be read from a storage that can't be reached.
     pub fn judge(&self, error: Error) -> Error {
         let Error::Remote { object, source, .. } = &error else {
             return error;

@@ -53,7 +53,7 @@ impl Store {
         for id in slot_ids(self.remote())? {
             let bytes = read_slot(self.remote(), id)?;
             match Slot::parse(id, &bytes) {
-                // Of a kind that is not for people: whoever has its secret can use it there, too.
+                // Of a kind that is not for people: a holder of its secret can use it there, too.
                 Ok(_) | Err(Error::NewerFormat(_)) => {}
                 // It opens nothing here either.
                 Err(e) if e.is_damage() => continue,

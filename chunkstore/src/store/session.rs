@@ -20,7 +20,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Who a session belongs to: for people, and so that a machine can tell that its own process is gone.
+/// Who a session belongs to: for people, and so that a machine can see that its own process is gone.
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Owner {
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -32,8 +32,8 @@ pub struct Owner {
     /// Seconds since 1970, by the owner's clock; never used for safety.
     #[n(3)]
     pub started: i64,
-    /// Tells the packs that the session puts from others ([`packs_under`]), of data and of trees; `None` where it did not
-    /// say.
+    /// Distinguishes the packs of this session from others ([`packs_under`]), for data and for trees; `None` if it was
+    /// not recorded.
     #[n(4)]
     pub packs: Option<[u64; 2]>,
 }
@@ -64,7 +64,8 @@ impl View {
             return Ok(View { segments, condemned });
         }
         let condemned = View::read_marks(store)?;
-        // Whoever goes on to write or delete does so by what holds now: an upgrade costs no round trip of its own.
+        // What is written or deleted after this follows the rules that hold now: an upgrade costs no round trip of its
+        // own.
         let listed = || View::list_segments(store);
         let (segments, known) = join_concurrent(store.remote(), listed, || store.check_upgrades());
         known?;
@@ -118,7 +119,7 @@ pub struct Session {
 impl Session {
     /// Creates the session object; only then may a view be read under it.
     pub fn begin(store: &Store, owner: &Owner) -> Result<Session> {
-        // Never a name that was there before: whoever still removes what it named would remove this (I-18).
+        // Never a name that was there before: a client that still removes what it named would remove this (I-18).
         let id = SessionId(random()?);
         let taken = || Error::Refused(Refusal::NameTaken);
         let dir = store.cache().join("sessions");
@@ -185,7 +186,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // A leftover lock file is harmless: whoever looks finds it unlocked.
+        // A leftover lock file is harmless: it is found unlocked.
         let _ = std::fs::remove_file(&self.lock);
     }
 }
@@ -230,7 +231,7 @@ pub fn fence_over(store: &Store, id: SessionId) -> Result<bool> {
     }
 }
 
-/// Who holds a session; `None` when it has been removed meanwhile.
+/// Who holds a session; `None` if it has been removed in the meantime.
 pub fn owner(store: &Store, id: SessionId) -> Result<Option<Owner>> {
     let object = ObjectName::session(id);
     let bytes = match store.remote.get(&object, cap::CONTROL) {
@@ -274,7 +275,7 @@ pub(crate) fn is_left(store: &Store, id: SessionId, patience: &FencePolicy) -> R
         Ok(None) if patience.dry_run => Ok(None),
         Ok(None) => end_lost(store, id).map(|()| None),
         Ok(Some(owner)) => Ok(Some(owner.machine == patience.machine && !held_here(store, id))),
-        // Whose it is can't be told: it has the time that any other machine's has.
+        // Its owner is unknown: it has the time that any other machine's has.
         Err(e) if e.is_damage() => Ok(Some(false)),
         Err(e) => Err(e),
     }
@@ -342,7 +343,7 @@ pub fn trashed_since(store: &Store, id: SessionId, now: i64) -> i64 {
     if let Some(seen) = noted.and_then(|bytes| Some(i64::from_le_bytes(bytes.try_into().ok()?))) {
         return seen;
     }
-    // One that can't be written is one that was lost: whoever needs the cache for more says why.
+    // One that can't be written counts as lost: what else needs the cache reports why.
     let _ = files::write_hint(&path, &now.to_le_bytes());
     now
 }

@@ -62,7 +62,7 @@ impl Store {
         Ok(slots)
     }
 
-    /// Removes a slot; refuses the last one that is sound, since nobody could open the repository again.
+    /// Removes a slot; refuses the last one that is sound, since the repository could never be opened again.
     pub fn remove_slot(&self, id: SlotId) -> Result<()> {
         self.check_upgrades()?;
         let last = || Error::Refused(Refusal::LastSlot);

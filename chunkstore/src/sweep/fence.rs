@@ -1,4 +1,4 @@
-//! G3: sessions that hold a collection up publish or are fenced; a clock says only when to try (I-8).
+//! G3: sessions that delay a collection publish or are fenced; a clock decides only when to try (I-8).
 
 use crate::error::{Error, Operation, Result};
 use crate::id::SessionId;

@@ -28,8 +28,8 @@ const KEYS: usize = 256;
 /// Threads that open frames at most, each with a chunk in memory.
 const PROVERS: usize = 8;
 
-/// Moves what is needed of the `poor` packs into new, indexed packs: frames bytewise, and the needed files of bundles that
-/// are mostly dead into new bundles. `moved` is told bytes as they go. Returns the new packs.
+/// Moves what is needed of the `poor` packs into new, indexed packs: frames bytewise, and the needed files of bundles
+/// that are mostly dead into new bundles. `moved` is called with the bytes as they go. Returns the new packs.
 ///
 /// After [`Error::NoSpace`] nothing that could not be indexed is left behind.
 pub fn repack(
@@ -173,7 +173,7 @@ pub(crate) type ListPacks<'a> = dyn FnMut(&mut Vec<PackList>) -> Result<()> + 'a
 pub(crate) enum Proof {
     /// That it is as its writer sealed it.
     Seal,
-    /// That its content is that of its id, whoever sealed it.
+    /// That its content matches its id, whoever sealed it.
     Content,
 }
 
@@ -298,7 +298,7 @@ impl<'a> Mover<'a> {
         Ok(())
     }
 
-    /// Takes back new packs: no segment lists them, so nobody can have referred to them.
+    /// Takes back new packs: no segment lists them, so nothing can have referred to them.
     fn drop_unlisted(&mut self) -> Result<()> {
         for list in self.lists.drain(..) {
             self.to.remote().delete(&ObjectName::pack(list.id))?;

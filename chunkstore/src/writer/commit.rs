@@ -79,7 +79,7 @@ impl Uploads<'_, '_> {
                 if let Err(e) = written {
                     self.fail(e);
                 }
-                // Nobody waits any more only when the writer is being dropped.
+                // No thread waits any more only when the writer is being dropped.
                 let _ = done.send(());
                 Ok(())
             }

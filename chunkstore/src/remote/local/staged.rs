@@ -1,8 +1,8 @@
 //! Unpublished writes of a [`super::Local`]: from the temporary name to the final one, or to nothing.
 //!
-//! Keeps I-2 (bytes are synced before they get a name) and the exclusive creation that I-8 and I-10 stand on. The writer
-//! holds a lock on its file for as long as it lives, so that a sweep takes only what nobody will publish, whatever the
-//! clocks say.
+//! Keeps I-2 (bytes are synced before they get a name) and the exclusive creation that I-8 and I-10 stand on. The
+//! writer holds a lock on its file for as long as it lives, so that a sweep takes only what no process will publish,
+//! whatever the clocks say.
 
 use super::{LocalState, ROOT, STAGING, failed, is_lower_hex, parent};
 use crate::error::{Cause, Error, Operation, Result};
@@ -237,12 +237,12 @@ enum StagedWriter {
     Gone,
     /// Alive, or not a file of ours.
     Keeps,
-    /// Only the sessions can tell.
+    /// Only the sessions show it.
     Unknown,
 }
 
-/// Removes the unpublished writes whose writers are gone: those that nobody holds locked where locks can be relied on,
-/// and elsewhere those that were there before every other session had ended.
+/// Removes the unpublished writes whose writers are gone: those that no process holds locked where locks can be relied
+/// on, and elsewhere those that were there before every other session had ended.
 pub(super) fn sweep(dir: &mut Dir, all_ended: &mut AllEnded<'_>) -> Result<u64> {
     let relies_on_locks = locks_are_seen(dir.fd().map_err(|e| failed(Operation::List, STAGING, e))?);
     let mut doubtful = Vec::new();

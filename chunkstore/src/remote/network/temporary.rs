@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 pub(super) const FOLDER: &str = "tmp";
 const RANDOM: usize = 17;
 
-/// A path nobody else has.
+/// A path that no other process uses.
 pub(super) fn name() -> Outcome<String> {
     let random = crate::id::random::<RANDOM>();
     let random = random.map_err(|e| Fault::lasting(ErrorKind::Other, e.to_string()))?;
