@@ -1,5 +1,5 @@
-//! Part of a generation as a tar stream: `dump` for directories. What can't be in one is said and left out; damage ends
-//! it, since half a member can't be taken back.
+//! Part of a generation as a tar stream: `dump` for directories. What tar can't hold is reported and left out; damage
+//! ends it, since half a member can't be taken back.
 
 use crate::dump::{Contents, failed};
 use crate::entry::{Content, Entry, Kind};
@@ -55,7 +55,7 @@ struct Archive<'a> {
     monitor: &'a dyn Monitor,
     /// First path of each multiply linked file, by device and inode.
     links: HashMap<(u64, u64), Vec<u8>>,
-    /// A generation tells all directories of one directory before it tells what is in the first of them, and readers
+    /// A generation lists all directories of one directory before what is in the first of them, and readers
     /// of archives expect each with its content: by [`turn`].
     dirs: BTreeMap<Vec<u8>, (Vec<u8>, Entry)>,
 }
@@ -66,7 +66,7 @@ fn parent(path: &[u8]) -> &[u8] {
     path.get(..slash).unwrap_or_default()
 }
 
-/// Sorts directories in the order in which generations tell what is in them (see [`crate::entry::cmp_dirs`]).
+/// Sorts directories in the order in which generations list what is in them (see [`crate::entry::cmp_dirs`]).
 fn turn(path: &[u8]) -> Vec<u8> {
     path.iter()
         .map(|byte| if *byte == b'/' { 0 } else { *byte })
@@ -82,7 +82,7 @@ impl Archive<'_> {
         Ok(())
     }
 
-    /// Writes the directories whose turn has come now that something in `dir` is told; at the end all.
+    /// Writes the directories whose turn has come now that something in `dir` comes; at the end all.
     fn dirs_up_to(&mut self, dir: Option<&[u8]>) -> Result<()> {
         let until = dir.map(turn);
         while let Some(next) = self.dirs.first_entry() {

@@ -100,7 +100,7 @@ impl<'d> Contents<'d> {
         })
     }
 
-    /// Writes all of a regular file, exactly as many bytes as its entry says; `shown` names it in errors.
+    /// Writes all of a regular file, exactly as many bytes as its entry has; `shown` names it in errors.
     pub(crate) fn write(&mut self, shown: &str, entry: &Entry) -> Result<()> {
         let before = self.done;
         self.content(&entry.content)?;

@@ -1,4 +1,4 @@
-//! What retention and selection know of a snapshot, and how snapshots are told apart. Made from manifests; no
+//! What retention and selection know of a snapshot, and how snapshots are distinguished. Made from manifests; no
 //! content, no clock.
 
 use chunkstore::SessionId;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// Where a snapshot stands among those of its machine, and what the clock said when it was made.
+/// Where a snapshot stands among those of its machine, and what the clock showed when it was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Made {
     pub machine: [u8; 16],
@@ -31,9 +31,9 @@ pub enum Dated {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SnapshotInfo {
     pub id: SessionId,
-    /// As it says itself.
+    /// The one in its manifest.
     pub time: Timestamp,
-    /// The time that it counts as, and how far the one that it says is believed.
+    /// The time that it counts as, and how far the one in its manifest is believed.
     pub at: Timestamp,
     pub dated: Dated,
     pub made: Made,
@@ -78,7 +78,7 @@ pub fn newest_first(a: &SnapshotInfo, b: &SnapshotInfo) -> Ordering {
     older(b).cmp(&older(a)).then_with(|| a.id.cmp(&b.id))
 }
 
-/// By what snapshots are told apart before a policy looks at them.
+/// By what snapshots are distinguished before a policy looks at them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GroupKey {
     Host,
@@ -87,7 +87,7 @@ pub enum GroupKey {
 }
 
 impl GroupKey {
-    /// What is grouped by unless told otherwise.
+    /// What is grouped by unless another grouping is asked for.
     pub const DEFAULT: [GroupKey; 2] = [GroupKey::Host, GroupKey::Paths];
 
     /// Parses `host,paths,tags` or part of it; nothing is one group of all.

@@ -29,7 +29,7 @@ impl Listing {
         let known = Known::read(repo)?;
         let mut expected: BTreeSet<SessionId> = sweep::open_sessions(store)?.into_iter().collect();
         expected.extend(&known.trash);
-        // Snapshots first: what is forgotten meanwhile is then in the trash.
+        // Snapshots first: what is forgotten in between is then in the trash.
         let slates: BTreeSet<SessionId> = store.slates()?.into_iter().collect();
         let listing = Listing {
             trash: store.trashed()?.into_iter().collect(),
@@ -112,7 +112,7 @@ impl Repo {
         let listed = slates.into_iter().collect();
         let bad = unreadable.iter().map(|(id, _)| *id);
         let there = snapshots.iter().map(|snapshot| snapshot.id).chain(bad).collect();
-        // Trouble here keeps nobody from what is there.
+        // Trouble here keeps no one from what is there.
         let lost = known.and_then(|known| {
             let missing = known.missing(&self.store, &listed, None)?;
             // Who only reads may have no place to write: then this machine goes on knowing what it knew.

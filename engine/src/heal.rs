@@ -41,7 +41,7 @@ const LISTED: usize = 1000;
 pub struct HealOptions {
     /// Read all stored data to find what is damaged, not only trees and what is missing.
     pub read_data: bool,
-    /// Only say what would be done.
+    /// Only report what would be done.
     pub dry_run: bool,
 }
 
@@ -145,7 +145,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
     Ok(healed)
 }
 
-/// Reads what was brought, and all that leads to it: that everything is there again is said of what was seen.
+/// Reads what was brought, and all that leads to it: that everything is there again is reported only after it was seen.
 fn verify(
     repo: &Repo,
     before: HashSet<PackId>,
@@ -166,7 +166,7 @@ fn verify(
     Ok(())
 }
 
-/// Packs that are there and not what their names say.
+/// Packs that are there and do not match their names.
 fn broken_packs(repo: &Repo, healed: &mut Healed, monitor: &dyn Monitor) -> Result<BTreeSet<PackId>> {
     let options = check::CheckOptions {
         read_data: ReadData::All,
@@ -236,7 +236,7 @@ impl Healing<'_> {
             };
             let body = match manifest {
                 Ok(Some(body)) => body,
-                // Forgotten or ended meanwhile.
+                // Forgotten or ended in the meantime.
                 Ok(None) | Err(StoreError::Missing { .. }) => continue,
                 Err(e) if e.is_hurt() && number < snapshots => {
                     known.damaged.push((id, e));
@@ -346,8 +346,8 @@ impl Healing<'_> {
         Ok(())
     }
 
-    /// From now on nobody refers to packs that stay damaged: what could not come is stored again by the next backup
-    /// that has it.
+    /// From now on nothing new refers to packs that stay damaged: what could not come is stored again by the next
+    /// backup that has it.
     fn condemn(&self, hurt: &HashSet<PackId>) -> Result<()> {
         if !self.options.dry_run {
             let new = hurt.difference(&self.writer.view().condemned).copied().collect();

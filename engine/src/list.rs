@@ -152,7 +152,7 @@ impl FindQuery {
     }
 }
 
-/// Told of a match: the snapshot, its path relative to `/`, its entry.
+/// Called for a match: the snapshot, its path relative to `/`, its entry.
 pub type OnMatch<'a> = dyn FnMut(&Snapshot, &[u8], &Entry) -> Result<()> + 'a;
 
 /// Calls `each` with every match in every one of `snapshots`. Segments that generations share are read once.

@@ -65,7 +65,7 @@ pub struct Manifest {
     pub tags: Vec<String>,
     #[n(4)]
     pub description: String,
-    /// The generation's time: when the backup started, or what `--time` said.
+    /// The generation's time: when the backup started, or `--time`.
     #[n(5)]
     time_secs: i64,
     #[n(6)]
@@ -108,10 +108,10 @@ pub struct Manifest {
     /// What an earlier generation held, and this one does not because it could not be found, at most [`MISSING_MAX`].
     #[cbor(n(21), with = "list", has_nil)]
     pub missing: Vec<Missing>,
-    /// The operating system whose conventions its entries follow where they do not say otherwise: [`SYSTEM`].
+    /// The operating system whose conventions its entries follow unless they name another: [`SYSTEM`].
     #[n(22)]
     pub system: u8,
-    /// What a later version wrote after the summary's counters, and after all of these: said again where this is.
+    /// What a later version wrote after the summary's counters, and after all of these: written again where this is.
     #[cbor(skip)]
     tails: [Tail; 2],
 }
@@ -219,7 +219,7 @@ mod list {
     }
 }
 
-/// What a backup says of itself when it publishes.
+/// What a backup records of itself when it publishes.
 pub struct Head {
     pub host: String,
     pub user: String,
@@ -407,7 +407,7 @@ pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
             Err(e) => return Err(e),
         }
     }
-    // Without a clock at hand nothing is in the future; who has one asks `order` again.
+    // Without a clock at hand nothing is in the future; a caller that has one asks `order` again.
     let mut places: Vec<(SnapshotInfo, Snapshot)> = order::facts(&good, Timestamp::MAX)
         .into_iter()
         .zip(good)
@@ -417,7 +417,7 @@ pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
     Ok((good, bad))
 }
 
-/// What is to be said of a manifest in the second part of [`Listed`].
+/// What to report of a manifest in the second part of [`Listed`].
 pub fn problem(id: SessionId, error: &Error) -> Problem {
     let name = ObjectName::snapshot(id);
     match error {

@@ -43,7 +43,7 @@ pub struct PruneOptions {
     pub assume_gone: BTreeSet<SessionId>,
     /// A session of another machine is fenced this long after it was first seen here.
     pub stale_after: Duration,
-    /// The caller vouches that nobody writes meanwhile: needed where the storage breaks promises.
+    /// The caller guarantees that no one writes in the meantime: needed where the storage breaks promises.
     pub exclusive: bool,
 }
 
@@ -223,7 +223,7 @@ impl<'a> Collection<'a> {
         }
         self.repo.run().cancel().check()?;
         let marks = sweep::condemn(self.store, &plan)?;
-        // After the marks are durable: whoever is not listed now sees them, or has published already.
+        // After the marks are durable: a session that is not listed now sees them, or has published already.
         let waiting = self.others(sweep::open_sessions(self.store)?);
         for mark in &marks {
             sweep::note_waiting(self.store, mark, &waiting, &made)?;
@@ -249,7 +249,7 @@ impl<'a> Collection<'a> {
         )?)
     }
 
-    /// G0. Packs in no segment are garbage only when nobody may be about to list them.
+    /// G0. Packs in no segment are garbage only if no session may be about to list them.
     fn plan<'s>(
         &self,
         state: &'s PruneState,
@@ -302,7 +302,7 @@ impl<'a> Collection<'a> {
             self.repo.run().cancel().check()?;
             tries += 1;
             let mut state = self.read_state(needed.take(), BTreeSet::new())?;
-            // Somebody else may have finished one meanwhile.
+            // Another collection may have finished one in the meantime.
             ready.retain(|mark| mark.packs.is_subset(&state.view.condemned));
             self.monitor.phase(Phase::Deleting);
             let (view, index, packs) = (&state.view, &state.index, &state.packs);

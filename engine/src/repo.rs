@@ -32,17 +32,18 @@ pub struct Survey {
     pub snapshots: Vec<Snapshot>,
     /// Those that can't be read, and why.
     pub unreadable: Vec<(SessionId, Error)>,
-    /// Those that this machine made or saw, and that are gone though nobody forgot them; or why that can't be told.
+    /// Those that this machine made or saw, and that are gone though no one forgot them; or why that is not known.
     pub lost: Result<Vec<SessionId>>,
 }
 
 impl Survey {
-    /// What is to be said of what is missing.
+    /// What to report of what is missing.
     pub fn warning(&self) -> Option<Warning> {
         match &self.lost {
             Ok(lost) if lost.is_empty() => None,
             Ok(lost) => Some(Warning::SnapshotsGone(lost.clone())),
-            // The notes belong to another user, whose home this is. Whoever deletes stops at that; a reader needs none.
+            // The notes belong to another user, whose home this is. A job that deletes stops at that; a reader needs
+            // none.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => None,
             Err(e) => Some(Warning::MissingUnknown(Box::new(e.clone()))),
         }
@@ -106,7 +107,7 @@ pub fn local_path(location: &str) -> Option<&Path> {
     remote::local_path(location)
 }
 
-/// Whether a location can be opened, as far as can be said without contacting anybody.
+/// Whether a location can be opened, as far as is known without a connection.
 pub fn check_location(location: &str) -> Result<()> {
     Ok(remote::check(location)?)
 }
@@ -137,7 +138,7 @@ impl Repo {
     fn of(store: Store, run: &RunContext) -> Result<Repo> {
         let state = state_of(&run.dirs, &store.folder());
         let family = state_of(&run.dirs, &store.family());
-        // Where nothing can be kept, this run is a machine of its own. Whoever relies on more proves that it can be.
+        // If nothing can be kept, this run is a machine of its own. A job that relies on more proves that it can be.
         let machine = machine_id(&run.dirs.state).or_else(|_| random::<16>())?;
         Ok(Repo {
             store: Arc::new(store.cancelled_by(run.cancel().clone())),
@@ -156,7 +157,7 @@ impl Repo {
 
     fn look_on(remote: Arc<dyn remote::Remote>, run: &RunContext) -> Result<Found> {
         let store = opening::Found::look(remote, &run.dirs.cache)?;
-        // Whoever walks the sources while the repository is being opened must not meet half of this. Readers do without.
+        // A walk of the sources while the repository is being opened must not meet half of this. Readers do without.
         let _ = machine_id(&run.dirs.state);
         Ok(Found {
             store,
@@ -264,12 +265,12 @@ impl Repo {
         &self.state
     }
 
-    /// A reader that tells `monitor` while it has to rebuild the local index.
+    /// A reader that reports to `monitor` while it has to rebuild the local index.
     pub fn reader<'a>(&self, monitor: &'a dyn Monitor) -> Reader<'a> {
         Reader::new(self.store.clone(), index_progress(monitor)).or_from(self.others.clone())
     }
 
-    /// Tells what was found since the repository was opened and does no harm to what is read: a cache that can't be
+    /// Reports what was found since the repository was opened and does no harm to what is read: a cache that can't be
     /// used, damaged index segments (I-2), and packs of the wrong size (I-4).
     pub fn tell_damage(&self, monitor: &dyn Monitor) {
         if let Some(why) = self.store.cache_trouble() {

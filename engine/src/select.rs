@@ -328,7 +328,7 @@ mod tests {
             let got: Vec<u8> = filter.matching(&list).iter().map(|f| f.id.0[0]).collect();
             assert_eq!(got, *want, "{filter:?}");
         }
-        // An id is that snapshot, whatever the filter says.
+        // An id is that snapshot, whatever the filter.
         assert_eq!(id("ac", &by(&["a"], &[], &[]), None).unwrap(), 0xac);
         assert_eq!(id("latest", &by(&["a"], &[], &[]), None).unwrap(), 0x12);
     }

@@ -1,6 +1,6 @@
 //! First stage: the walk joined with the parent generation, cut into jobs. One thread; reads no file.
 //!
-//! Jobs end where a keyed hash of a file's name says so once enough bytes of small files have gathered, so two
+//! Jobs end where a keyed hash of a file's name matches once enough bytes of small files have gathered, so two
 //! machines that store the same tree for the first time make the same bundles.
 
 use super::BackupRun;
@@ -29,7 +29,7 @@ use std::sync::Arc;
 /// Entries of a job at most; with [`super::WINDOW`] this bounds what the pipeline holds.
 const ENTRIES: usize = 1024;
 
-/// Sources that are links or devices, and are told one by one.
+/// Sources that are links or devices, and are reported one by one.
 const BARE_TOLD: usize = 10;
 
 pub struct Dispatcher<'a, L> {
@@ -122,7 +122,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
         self.tell_leftovers(walk.leftovers());
         match there_is_nothing {
-            // What leads to the sources was found, and none of them: no generation is to say so.
+            // What leads to the sources was found, and none of them: no generation is to claim that.
             true => Err(Error::NoSource(NoSource::NoneUsable)),
             false => Ok(()),
         }
@@ -204,7 +204,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         Ok(())
     }
 
-    /// Whether what was examined says that the file is as it was: not where sizes and times are made up.
+    /// Whether examining a file shows that it is as it was: not where sizes and times are made up.
     fn can_be_told(&mut self, found: &Found, handle: Option<&Arc<Lent>>) -> bool {
         if found.kind != Kind::File {
             return true;

@@ -66,7 +66,7 @@ enum Cell {
     Failed,
 }
 
-/// The id of a bundle, once it has one. Dropped unsealed by its worker, it says so to who waits.
+/// The id of a bundle, once it has one. If its worker drops it unsealed, the threads that wait are notified.
 pub struct BundleCell {
     cell: Mutex<Cell>,
     done: Condvar,

@@ -1,5 +1,5 @@
-//! How a worker reads one file: to its end, whatever its size was said to be, and again if it moved meanwhile. Files
-//! of the kernel and of some servers say that they have no bytes, or more than they have.
+//! How a worker reads one file: to its end, whatever its size was, and again if it changed while it was read. Files
+//! of the kernel and of some servers report that they have no bytes, or more than they have.
 
 use super::ahead::Opened;
 use super::open::{open_file, stat_file};
@@ -105,8 +105,8 @@ impl Worker<'_> {
         entry.trouble = entry.trouble.or(failed);
     }
 
-    /// Reads until the file did not move meanwhile, or says that it did. The inner error is the source's (I-12), the
-    /// outer one the repository's (I-11).
+    /// Reads until the file did not change while it was read, or reports that it did. The inner error is the source's
+    /// (I-12), the outer one the repository's (I-11).
     fn read_settled(
         &mut self,
         file: &File,
@@ -126,7 +126,7 @@ impl Worker<'_> {
                     return Ok(Err(e));
                 }
             };
-            // How many bytes there were says nothing: the file was read to its end, and its size need not be that.
+            // How many bytes there were does not matter: the file was read to its end, and its size need not be that.
             let settled =
                 after.size == before.size && after.mtime == before.mtime && after.ctime == before.ctime;
             if settled || attempt == TRIES {
@@ -179,7 +179,7 @@ impl Worker<'_> {
         }))
     }
 
-    /// Appends a small file's bytes to the arena. `None`, and nothing is appended, if it has more of them than it said
+    /// Appends a small file's bytes to the arena. `None`, and nothing is appended, if it has more of them than its size
     /// and than fit.
     fn read_small(&mut self, file: &File, size: u64) -> io::Result<Option<u64>> {
         let start = self.arena.len();
@@ -233,7 +233,7 @@ impl Worker<'_> {
                     Err(e) => return Ok(Err(e)),
                 }
                 if at < end {
-                    // Shorter than it was said to be: what is there has been read.
+                    // Shorter than its size was: what is there has been read.
                     return Ok(Ok(at));
                 }
             }
@@ -288,7 +288,7 @@ impl Worker<'_> {
     }
 }
 
-/// Whether a file has bytes past the size that it still says to have. One that grew is read again anyway.
+/// Whether a file has bytes past the size that it still reports. One that grew is read again anyway.
 fn goes_on(file: &File, size: u64) -> io::Result<bool> {
     loop {
         match read_at(file, &mut [0], size) {

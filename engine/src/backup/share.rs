@@ -1,5 +1,5 @@
 //! Chunks of large files, shared among the workers: the one that reads a file cuts it, and any worker with nothing
-//! else to do hashes, compresses and seals. Whoever reads takes back what nobody wants, so nothing waits on luck.
+//! else to do hashes, compresses and seals. The reader takes back what no worker has taken, so nothing depends on luck.
 //!
 //! Memory: [`QUEUED`] chunks in the queue and as many open results per file, in buffers that are used again.
 

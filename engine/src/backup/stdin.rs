@@ -58,7 +58,7 @@ pub fn store<'a>(
     assembler(jobs, return_room).assemble(&mut || Ok(()))
 }
 
-/// The file that `name` says, with the directories above it.
+/// The file of this name, with the directories above it.
 fn slots(
     run: &BackupRun<'_>,
     name: &[u8],

@@ -32,7 +32,7 @@ pub struct Worker<'a> {
     /// Nothing in the job was known before: then its bundle ends with it, whichever worker has it, so that two machines
     /// that store the same tree make the same bundles.
     all_new: bool,
-    /// Bytes that the job's small files may yet have beyond what they were said to have.
+    /// Bytes that the job's small files may yet have beyond their examined sizes.
     pub(super) surplus: u64,
     /// Window over a large file.
     pub(super) window: Vec<u8>,

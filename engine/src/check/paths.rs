@@ -1,4 +1,4 @@
-//! Which paths of which snapshots damage hurts, and which can't be checked. Runs only when there is some; passes over
+//! Which paths of which snapshots damage affects, and which can't be checked. Runs only when there is some; passes over
 //! segments that are whole.
 
 use super::structure::{Structure, tree_chunk};
@@ -83,7 +83,7 @@ impl Search<'_> {
         whole: &mut LiveSet,
         cancel: &CancelToken,
     ) -> Result<()> {
-        // The segment at hand, while nothing in it was found hurt.
+        // The segment at hand, while nothing in it was found damaged.
         let mut clean = None;
         loop {
             cancel.check()?;

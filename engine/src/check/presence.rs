@@ -1,5 +1,5 @@
 //! Whether everything that generations refer to is there: in the index, in a pack that is there and long enough. What only
-//! condemned packs hold is read: a repair condemns what it had to give up, and that is lost until nobody needs it.
+//! condemned packs hold is read: a repair condemns what it had to give up, and that is lost as long as it is needed.
 
 use super::Findings;
 use super::structure::{Structure, of_chunk};

@@ -130,7 +130,7 @@ pub(super) fn control_objects(
     {
         let name = ObjectName::forgotten(id);
         match triage.sound(&name, store.forgotten_list(id))? {
-            // Merged meanwhile.
+            // Merged in the meantime.
             Ok(_) | Err(StoreError::Missing { .. }) => {}
             Err(e) => findings.trouble(name, &e),
         }
@@ -269,7 +269,7 @@ fn note_tree_chunk(findings: &mut Findings, index: &LocalIndex, chunk: ChunkId, 
     findings.bad_chunk(chunk)
 }
 
-/// What is wrong with a chunk, to be said of its pack.
+/// What is wrong with a chunk, to be reported of its pack.
 pub(super) fn of_chunk(id: &ChunkId, error: &StoreError) -> Damage {
     Damage::Chunk {
         id: *id,
@@ -281,7 +281,7 @@ pub(super) fn of_chunk(id: &ChunkId, error: &StoreError) -> Damage {
 enum StructureReport {
     /// The hash is of the stored bytes, where it is not in the trash.
     Whole(Root, Box<Manifest>, Option<[u8; 32]>),
-    /// A fence, or it went meanwhile.
+    /// A fence, or it went in the meantime.
     Nothing,
     Trouble(StoreError),
 }
@@ -382,8 +382,8 @@ impl Structure {
         }
     }
 
-    /// Which of the `hurt` packs hold nothing that a generation needs: of whatever one refers to there is a copy in a pack
-    /// that is not hurt. None while some of what is needed can't be known.
+    /// Which of the `hurt` packs hold nothing that a generation needs: of everything that one refers to there is a copy
+    /// in an intact pack. None while some of what is needed can't be known.
     pub fn unneeded(&self, triage: &Triage<'_>, hurt: &BTreeSet<PackId>) -> Result<BTreeSet<PackId>> {
         let mut left = hurt.clone();
         left.retain(|id| !self.needed.contains(id));

@@ -15,11 +15,11 @@ pub enum RestoreProblem {
         name: Vec<u8>,
         fault: NameFault,
     },
-    /// What the name led to is not what was created there: somebody else changes the target meanwhile.
+    /// What the name led to is not what was created there: someone else changes the target at the same time.
     Replaced {
         name: Vec<u8>,
     },
-    /// A link above what is restored belongs to neither root nor whoever restores.
+    /// A link above what is restored belongs neither to root nor to the user who restores.
     ForeignLink {
         owner: u32,
     },

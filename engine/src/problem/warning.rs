@@ -1,4 +1,4 @@
-//! What is worth saying and harms nothing.
+//! What is worth reporting and harms nothing.
 
 use super::{MetaPart, WrongSize};
 use crate::error::{Error, StoreError};
@@ -26,9 +26,9 @@ pub enum Warning {
     MorePacks {
         packs: usize,
     },
-    /// Snapshots are gone, though nobody removed them.
+    /// Snapshots are gone, though no one removed them.
     SnapshotsGone(Vec<SessionId>),
-    /// Whether snapshots are missing can't be told.
+    /// Whether snapshots are missing is not known.
     MissingUnknown(Box<Error>),
     Clock(ClockWarning),
     /// A machine with the same id made this snapshot.
@@ -104,7 +104,7 @@ pub enum ClockWarning {
     },
     /// The last snapshot is more than a year older than this machine's clock.
     Ahead { now: Timestamp, snapshot: SessionId },
-    /// Snapshots that say that they were made in the future: one of them, and how many more.
+    /// Snapshots whose recorded time is in the future: one of them, and how many more.
     MadeInFuture {
         snapshot: SessionId,
         time: Timestamp,

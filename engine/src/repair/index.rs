@@ -1,4 +1,4 @@
-//! Lists again the packs that no sound index segment lists, by what the packs say of themselves.
+//! Lists again the packs that no sound index segment lists, by the packs' own lists.
 
 use super::{RepairOptions, tell_of, under_session};
 use crate::error::Result;
@@ -19,7 +19,7 @@ pub struct IndexRepaired {
     /// Packs that no segment listed and that are listed now, and the chunks in them.
     pub packs_listed: u64,
     pub chunks_listed: u64,
-    /// Packs that do not say what is in them.
+    /// Packs whose own list can't be read.
     pub packs_unreadable: u64,
 }
 
@@ -82,7 +82,7 @@ fn write(store: &Store, options: &RepairOptions, lists: &mut Vec<PackList>) -> R
     Ok(())
 }
 
-/// The packs that sound segments list; tells of the others.
+/// The packs that sound segments list; reports the others.
 fn listed(store: &Store, view: &View, monitor: &dyn Monitor) -> Result<HashSet<PackId>> {
     let mut listed = HashSet::new();
     for id in &view.segments {

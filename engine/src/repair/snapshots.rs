@@ -1,4 +1,5 @@
-//! Gives each snapshot that lost something a successor that holds the rest and says what is missing. The old one stays.
+//! Gives each snapshot that lost something a successor that holds the rest and lists what is missing. The old one
+//! stays.
 //!
 //! Lost is what can't be read. What can be read and not be referred to anew (I-4), because its pack is condemned, is
 //! stored again.
@@ -70,7 +71,7 @@ pub fn snapshots(
     let mut whole = LiveSet::new(repo.store.cache())?;
     let mut hurt = Vec::new();
     {
-        // Writes nothing: it only tells what could be referred to.
+        // Writes nothing: it only reports what could be referred to.
         let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, true)?;
         for snapshot in &all {
             let chosen = ids.is_empty() || ids.contains(&snapshot.id);

@@ -328,7 +328,7 @@ impl Planner<'_, '_> {
             Place::New | Place::Absent => Ok(ConflictDecision::create(entry)),
             Place::Existing(at) => decide(shared, at, entry, first),
             Place::Failed => {
-                // The reason was told already.
+                // The reason was reported already.
                 self.give_up(dir, entry, Failure::Abandoned);
                 return Ok(None);
             }

@@ -1,4 +1,4 @@
-//! What part of a generation is restored, as the user's paths say.
+//! What part of a generation is restored, according to the user's paths.
 
 use super::choose::{contains, distinct, normalize};
 use super::shared::absolute;

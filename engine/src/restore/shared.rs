@@ -255,7 +255,7 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Tells why a path was given up.
+    /// Reports why a path was given up.
     pub fn failed(&self, path: &[u8], failure: Failure) {
         match failure {
             Failure::Problem(why) => self.problem(path, why),

@@ -93,7 +93,7 @@ pub(super) fn holds(reader: &Reader<'_>, dir: &TargetDir, name: &[u8], entry: &E
     });
     match read {
         Ok(()) => Ok(same && comparing.at == entry.meta.size),
-        // Restoring it will tell.
+        // Restoring it will show.
         Err(Error::Store(e)) if e.is_damage() => Ok(false),
         Err(e) => Err(e),
     }

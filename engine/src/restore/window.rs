@@ -25,7 +25,7 @@ pub(super) struct Limits {
     pub bytes: u64,
     /// Bytes of names, link targets and attributes.
     pub text: usize,
-    /// Files that are written in several parts, and so are open meanwhile; fewer where descriptors are few.
+    /// Files that are written in several parts, and so stay open; fewer if descriptors are few.
     pub open: usize,
     /// Bytes of one read, unless a single frame is longer.
     pub read: u64,

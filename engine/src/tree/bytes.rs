@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
             .map_err(|_| CodecError::Damaged(TreePart::Integer, TreeFault::OutOfRange))
     }
 
-    /// A number that may not pass `max`; the caller says what a larger one would be.
+    /// A number that may not pass `max`; the caller names what a larger one would be.
     #[inline]
     pub(super) fn up_to(&mut self, max: usize, excess: Excess) -> Result<usize, CodecError> {
         match usize::try_from(self.varint()?) {

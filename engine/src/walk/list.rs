@@ -166,7 +166,7 @@ impl Lister {
         };
         let mut then: Vec<Work> = starts.into_iter().map(part).collect();
         then.push(Work::Below(listing.clone()));
-        // An empty batch only where there is something to say.
+        // An empty batch only if there is something to report.
         let batches = if first.trouble.is_some() {
             vec![first]
         } else {

@@ -45,7 +45,7 @@ pub(super) enum Top {
     /// The walk is over.
     Empty,
     Ready(Vec<Batch>),
-    /// Somebody works on it, or nobody yet.
+    /// A thread works on it, or none has begun yet.
     NotReady,
 }
 
@@ -91,7 +91,7 @@ impl Queue {
         }
     }
 
-    /// The work that is due soonest and that nobody has begun, if results may run this far ahead. What is due next
+    /// The work that is due soonest and that no thread has begun, if results may run this far ahead. What is due next
     /// may always be begun.
     pub(super) fn begin(&mut self) -> Option<(u64, Work)> {
         let lead = self.lead();
@@ -123,7 +123,7 @@ impl Queue {
         self.ahead_entries += entries(&batches);
         if self.ahead_steps > OPEN_STEPS {
             let handles = batches.iter_mut().filter_map(|batch| batch.handle.as_mut());
-            // Nobody else has it yet.
+            // No one else has it yet.
             handles.filter_map(Arc::get_mut).for_each(Lent::close);
         }
         if let Some(item) = self.items.get_mut(at) {

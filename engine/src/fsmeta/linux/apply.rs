@@ -163,7 +163,7 @@ fn apply_owner(
             owners.gid_of(&meta.group).unwrap_or(meta.gid),
         ),
     };
-    // All ones means "leave it" to the kernel and is nobody's number.
+    // All ones means "leave it" to the kernel and is no user's number.
     if uid == u32::MAX || gid == u32::MAX {
         problems.note(MetaPart::Owner, Errno::INVAL);
         return Given {
@@ -200,7 +200,7 @@ fn apply_owner(
 
 fn apply_mode(handle: &Handle<'_>, kind: &Kind, meta: &Meta, given: Given, problems: &mut Problems) {
     let mut mode = meta.mode & 0o7777;
-    // On a directory these bits grant nothing to whoever runs something.
+    // On a directory these bits grant nothing to those who run something.
     if *kind != Kind::Dir {
         if !given.user {
             mode &= !0o4000;
