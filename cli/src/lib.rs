@@ -48,14 +48,14 @@ pub fn main() -> ExitCode {
     match run(cli, lang) {
         Ok(status) => Code::from(status).into(),
         Err(failure) => {
-            // A closed standard error leaves nobody to tell; the code still says it.
+            // If standard error is closed, there is no one to report it to; the code still shows it.
             let _ = writeln!(std::io::stderr(), "{}", exit::line(&failure, lang, json));
             Code::from(failure.status).into()
         }
     }
 }
 
-/// Help and version come this way too, to standard output. A closed output leaves nobody to tell.
+/// Help and version come this way too, to standard output. If that is closed, there is no one to report it to.
 fn said_by_the_parser(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         let _ = error.print();
@@ -77,7 +77,7 @@ fn said_by_the_parser(error: &clap::Error) -> ExitCode {
     Code::Usage.into()
 }
 
-/// What was asked for, or else what the locale says.
+/// The language that was asked for, or else that of the locale.
 fn lang(option: Option<&str>) -> Lang {
     let given = option.and_then(Lang::from_code);
     given.unwrap_or_else(|| Lang::of_locale(&Env::of_process()))
@@ -114,7 +114,7 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
     done
 }
 
-/// The one place where commands are told apart.
+/// The one place where commands are distinguished.
 fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
     match command {
         Command::Init(args) => cmd::init::run(terminal, args),

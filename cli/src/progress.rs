@@ -84,7 +84,7 @@ impl Watcher {
         let interval = machine::progress_interval(&context.env)?;
         let during = activity.word();
         let shape = match activity {
-            // Says what it does as it does it.
+            // Reports what it does as it does it.
             Activity::Tag => Shape::Nothing,
             _ => shape(global, std::io::stderr().is_terminal()),
         };
@@ -114,7 +114,7 @@ impl Watcher {
         };
         Ok(Watcher {
             shared,
-            // Without a thread nothing is shown meanwhile, and all at the end.
+            // Without a thread nothing is shown during the run, and all at the end.
             ticker: ticker.ok(),
         })
     }
@@ -172,7 +172,7 @@ impl Monitor for Watcher {
     }
 
     fn current(&self, path: &[u8]) {
-        // Whoever holds it has set a path just now: as good as this one.
+        // The thread that holds it has set a path just now: as good as this one.
         if let Ok(mut current) = self.shared.current.try_lock() {
             current.clear();
             current.extend_from_slice(path);
@@ -324,7 +324,7 @@ impl<'a> Ticker<'a> {
             }
             Shape::Json => {
                 let current = lock(&shared.current).clone();
-                // Nobody reads any more, or the disk is full: the summary will say so.
+                // No one reads any more, or the disk is full: the summary will report that.
                 let _ = output::line(&shared.status(rate, &current));
             }
             Shape::Lines | Shape::Nothing => {

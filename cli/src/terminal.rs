@@ -43,7 +43,7 @@ impl Terminal {
         }
     }
 
-    /// Opens the repository. One that isn't there is told before any secret is read or asked for.
+    /// Opens the repository. One that isn't there is reported before any secret is read or asked for.
     pub fn open(&self) -> Result<Repo, Failure> {
         self.context.open(self)
     }
@@ -51,7 +51,7 @@ impl Terminal {
 
 impl Face for Terminal {
     fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
-        // Standard input may be data; a run with neither is a scheduled one, where nobody could answer.
+        // Standard input may be data; a run with neither is a scheduled one, where no one could answer.
         if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
             return Ok(None);
         }

@@ -1,4 +1,4 @@
-//! RateSchedule by the time of day: what `--limit-upload` and `--limit-download` say, kept up while a command runs.
+//! Rates by the time of day: `--limit-upload` and `--limit-download`, kept up while a command runs.
 
 use crate::catalogue::{Lang, unit_error};
 use engine::run::Bandwidth;
@@ -17,7 +17,7 @@ type Rate = Option<u64>;
 pub struct RateSchedule(Vec<(Time, Rate)>);
 
 impl RateSchedule {
-    /// `10M`, or `08:00=1M,18:00=unlimited`; what holds before the first time is what the last one says.
+    /// `10M`, or `08:00=1M,18:00=unlimited`; before the first time the last one applies.
     pub fn parse(text: &str) -> Result<RateSchedule, String> {
         if !text.contains('=') {
             return Ok(RateSchedule(vec![(Time::midnight(), rate(text)?)]));

@@ -12,7 +12,7 @@ use std::process::Stdio;
 pub const SERVICE: &str = "dedup.service";
 pub const TIMER: &str = "dedup.timer";
 
-/// Variables that say where things are, and hold no secret: the timer must find the same.
+/// Variables that determine where things are, and hold no secret: the timer must find the same.
 const CARRIED: [&str; 8] = [
     "DEDUP_CACHE_DIR",
     "DEDUP_STATE_DIR",
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(line, "*/5 * * * * '/o'\\''1\\%/dedup' --quiet run --due");
     }
 
-    /// Where systemd is installed it says whether it understands them.
+    /// If systemd is installed, it reports whether it understands them.
     #[test]
     fn systemd_understands_them() {
         let Ok(mut verify) = child::command("systemd-analyze") else {

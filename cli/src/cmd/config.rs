@@ -17,7 +17,7 @@ pub fn run(terminal: &Terminal, command: &ConfigCommand) -> Result<Status, Failu
     }
 }
 
-/// Whatever is wrong was told when the settings were read, as before every command.
+/// Whatever is wrong was reported when the settings were read, as before every command.
 fn check(terminal: &Terminal) -> Result<Status, Failure> {
     let settings = &terminal.context.settings;
     let path = settings

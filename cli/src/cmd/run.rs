@@ -28,7 +28,7 @@ pub fn run(terminal: &Terminal, args: &RunArgs) -> Result<Status, Failure> {
 }
 
 pub fn call(terminal: &Terminal, request: &Request) -> Result<Status, Failure> {
-    // Whoever interrupts a command of the set's own is to have those that clean up after it, too.
+    // A user who interrupts a command of the set is to have those that clean up after it, too.
     crate::signals::catch()?;
     let report = runs::run(&terminal.context, request, terminal, &mut |set| {
         if let Some(failure) = &set.failure {
@@ -171,7 +171,7 @@ pub fn stop(terminal: &Terminal, args: &StopArgs) -> Result<Status, Failure> {
         }
     }
     out.finish()?;
-    // Who does not wait has what was asked for.
+    // A caller that does not wait has what was asked for.
     Ok(match args.no_wait {
         true => Status::Completed,
         false => report.status(),

@@ -201,7 +201,7 @@ impl Opened {
         Ok(Followers::start(&self.leader, followers, follow)?)
     }
 
-    /// The backup failed at the leader: also says who could not be reached before.
+    /// The backup failed at the leader: also reports those that could not be reached before.
     pub fn failed(&self, failure: Failure) -> Failure {
         let before = |failure: Failure, (one, why): &(Follower, Failure)| {
             let name = one.name.clone();
@@ -210,7 +210,7 @@ impl Opened {
         self.away.iter().fold(failure, before)
     }
 
-    /// Waits for the followers, and notes who is behind.
+    /// Waits for the followers, and notes which are behind.
     pub fn finish(
         self,
         followers: Followers,

@@ -1,5 +1,5 @@
 //! Why a job failed, apart from what the engine reports: one variant for each cause, with its status and its text. The
-//! text is one line that says what happened, to what, and what to do.
+//! text is one line with what happened, to what, and what to do.
 
 use super::Lang::{En, Ja};
 use super::parts::no_snapshot;
@@ -68,7 +68,7 @@ causes! {
     System { action: Action, path: String, why: SystemError } [super::system_status(why)] =>
         format!("{}{}", action.text(En, path, why), remedy(En, why)),
         format!("{}{}", action.text(Ja, path, why), remedy(Ja, why));
-    /// What a library says of a value, which has no words of its own here.
+    /// A library's message about a value, which has no translation here.
     Said { what: String } [BadSettings] => what.clone(), what.clone();
 
     // Values.

@@ -6,7 +6,7 @@ use engine::stats::Stats;
 use engine::storage::Weakness;
 use engine::units::format_bytes;
 
-/// Rows of names and values; `storage` says how sound the storage is.
+/// Rows of names and values; `storage` describes how sound the storage is.
 pub fn stats(lang: Lang, s: &Stats, storage: &str) -> Vec<(String, String)> {
     let files = |files: u64, bytes: u64| {
         let (files, bytes) = (count(lang, files, Noun::File), format_bytes(bytes));
