@@ -302,7 +302,8 @@ fn copies_into_a_repository_with_other_keys() {
             .contains("nothing was written")
     );
     let run = home.ok(&[&copy[..], &["--json"]].concat());
-    assert_eq!(number(&run.summary(), "snapshots"), 1);
+    let counts = ["snapshots", "damaged", "unreadable"].map(|name| number(&run.summary(), name));
+    assert_eq!(counts, [1, 0, 0]);
     assert!(home.ok(&copy).out.contains("Nothing to copy"));
     home.ok(&both(&to, &["check", "--read-data"]));
     home.ok(&both(&to, &["restore", "--target", "out"]));

@@ -354,7 +354,7 @@ fn a_hurt_generation_keeps_no_other() {
     }
     let told = Noting::default();
     let done = bring(&pair.first(), &pair.second(), &told).unwrap();
-    assert_eq!((done.snapshots, done.behind, done.hurt), (1, 1, 1));
+    assert_eq!((done.snapshots, done.behind, done.damaged), (1, 1, 1));
     assert_eq!(told.problems().len(), 1);
     let newest = *pair
         .generations

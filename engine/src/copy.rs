@@ -50,9 +50,9 @@ pub struct Copy {
 pub struct Copied {
     pub snapshots: Vec<Copy>,
     /// Generations that could not be copied, since the source lost something of them.
-    pub hurt: u64,
+    pub damaged: u64,
     /// Those that were left out since something that they need can't be read.
-    pub unread: u64,
+    pub unreadable: u64,
     /// New chunks at the target, and their bytes before and after compression.
     pub chunks: u64,
     pub data_added: u64,
@@ -90,8 +90,8 @@ pub fn run(
             }
             Err(Error::Store(e)) if e.concerns_one_object() => {
                 match e.is_damage() {
-                    true => copied.hurt += 1,
-                    false => copied.unread += 1,
+                    true => copied.damaged += 1,
+                    false => copied.unreadable += 1,
                 }
                 let warning = Warning::NotCopied(e);
                 monitor.problem(&Problem::warning(ObjectName::snapshot(snapshot.id), warning));

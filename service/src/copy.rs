@@ -37,7 +37,7 @@ pub struct Report {
 
 impl Report {
     pub fn status(&self) -> Status {
-        match (self.copied.hurt, self.copied.unread) {
+        match (self.copied.damaged, self.copied.unreadable) {
             (0, 0) => self.listed,
             (0, _) => self.listed.max(Status::Failed),
             _ => Status::Damaged,

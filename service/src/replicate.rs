@@ -56,7 +56,7 @@ impl Report {
     pub fn status(&self) -> Status {
         let replicas = &self.replicas;
         let mut failures = replicas.iter().filter_map(|one| one.failure.as_ref());
-        if replicas.iter().any(|one| one.done.hurt > 0) {
+        if replicas.iter().any(|one| one.done.damaged > 0) {
             return Status::Damaged;
         }
         if replicas.iter().any(|one| one.done.unread > 0) {

@@ -363,7 +363,7 @@ impl Replicated {
         self.packs = before.packs + then.packs;
         self.chunks = before.chunks + then.chunks;
         self.bytes = before.bytes + then.bytes;
-        self.hurt = then.hurt;
+        self.damaged = then.damaged;
         self.unread = then.unread;
     }
 }

@@ -58,7 +58,7 @@ pub struct Replicated {
     /// Generations that are still lacking.
     pub behind: u64,
     /// Those of them that can't be brought, since the origin lost something of them.
-    pub hurt: u64,
+    pub damaged: u64,
     /// And those that can't be brought since something that they need can't be read at the origin.
     pub unread: u64,
 }
@@ -201,11 +201,11 @@ impl Replication<'_> {
                         _ => e,
                     };
                     match &e {
-                        e if e.is_damage() => done.hurt += 1,
+                        e if e.is_damage() => done.damaged += 1,
                         e if e.concerns_one_object() => done.unread += 1,
                         _ => return Err(e.into()),
                     }
-                    self.tell_hurt(snapshot, &e);
+                    self.report_damaged(snapshot, &e);
                 }
                 Err(e) => return Err(e),
             }
@@ -327,7 +327,7 @@ impl Replication<'_> {
         self.warn(snapshot, Warning::BeingReplicated);
     }
 
-    fn tell_hurt(&self, snapshot: &Snapshot, error: &StoreError) {
+    fn report_damaged(&self, snapshot: &Snapshot, error: &StoreError) {
         let origin = self.from.location();
         let error = error.clone();
         self.warn(snapshot, Warning::NotReplicated { origin, error });
