@@ -54,4 +54,5 @@ mod simulated;
 mod slots;
 mod sources;
 mod supply;
+mod unreadable;
 mod upgrades;

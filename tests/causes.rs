@@ -182,6 +182,12 @@ impl Cell {
         self.objects("packs").swap_remove(0)
     }
 
+    /// The index segment of the first backup.
+    fn segment(&self) -> PathBuf {
+        let made = |path: &PathBuf| fs::metadata(path).unwrap().modified().unwrap();
+        self.objects("index").into_iter().min_by_key(made).unwrap()
+    }
+
     /// The other packs, but for that of the second backup's file.
     fn trees(&self) -> Vec<PathBuf> {
         self.objects("packs").split_off(2)
@@ -288,6 +294,12 @@ fn refusing(cell: &mut Cell, name: &str, server: &Rclone, request: &str) {
     proxy.refuse(request, "503 Service Unavailable");
 }
 
+/// The same for one object of the repository that commands are about.
+fn refusing_object(cell: &mut Cell, server: &Rclone, object: &Path) {
+    let name = object.file_name().unwrap().to_str().unwrap();
+    refusing(cell, "repo", server, name);
+}
+
 /// A repository on a server of the cell's own, which is killed by the first request for this.
 fn dying(cell: &mut Cell, name: &str, request: &str) {
     let server = Rclone::start(Serve::WebDav, &["--dir-cache-time=1ms"], "dying").unwrap();
@@ -320,11 +332,8 @@ fn arrange(cause: &str, command: &str, cell: &mut Cell, server: &Rclone) {
             }
         }
         "the server answers 503 for packs" => refusing(cell, "repo", server, "/packs/"),
-        "the server answers 503 for one pack" => {
-            let pack = cell.data();
-            let name = pack.file_name().unwrap().to_str().unwrap();
-            refusing(cell, "repo", server, name);
-        }
+        "the server answers 503 for one pack" => refusing_object(cell, server, &cell.data()),
+        "the server answers 503 for an index segment" => refusing_object(cell, server, &cell.segment()),
         "the server is killed in mid-run" if command == "snapshots" => dying(cell, "repo", "/snapshots/"),
         "the server is killed in mid-run" => dying(cell, "repo", "/packs/"),
         "the other server answers 503 to writes" => refusing(cell, target, server, "PUT "),
@@ -333,6 +342,7 @@ fn arrange(cause: &str, command: &str, cell: &mut Cell, server: &Rclone) {
         "the server answers 503 to writes" => refusing(cell, "repo", server, "PUT "),
         "no permission to read a pack" => cell.closed(vec![cell.data()]),
         "no permission to read packs of trees" => cell.closed(cell.trees()),
+        "no permission to read an index segment" => cell.closed(vec![cell.segment()]),
         "no permission to read the index" => cell.closed(cell.objects("index")),
         "no permission to read a manifest" => cell.closed(vec![cell.manifest()]),
         "the repository's disk is full" => cell.full("repo"),
@@ -386,7 +396,7 @@ fn each_cause_is_told_as_itself_by_each_command() {
         .flat_map(|row| COMMANDS.map(|(name, args)| (row, name, args)))
         .filter(|(row, name, _)| row.codes.contains_key(*name))
         .collect();
-    assert!(rows.len() >= 28 && !cells.is_empty());
+    assert!(rows.len() >= 30 && !cells.is_empty());
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {

@@ -325,3 +325,25 @@ fn copies_into_a_repository_with_other_keys() {
     home.ends(1, &["copy", "--from", "replica", "--from-key-file", &key])
         .says(&["replicas"]);
 }
+
+/// The disk of the first repository is not mounted: the other one gets the backup, and the first one catches up.
+#[test]
+fn a_first_repository_that_is_not_mounted() {
+    let home = home();
+    home.write("docs/a", "a");
+    home.ok(&["remote", "add", "second", "second"]);
+    home.ok(&["backup", "docs", "--also", "second"]);
+    let (repository, hidden) = (home.repository(), home.path("hidden"));
+    std::fs::rename(&repository, &hidden).unwrap();
+    home.write("docs/b", "b");
+    home.ends(3, &["backup", "docs", "--also", "second"])
+        .says(&["no repository at"]);
+    let at = |place: &str| home.ok(&["-r", place, "snapshots", "--json"]).objects().len();
+    assert_eq!(at("second"), 2);
+    // Without another destination it is what it was before.
+    home.ends(10, &["backup", "docs"]);
+    std::fs::rename(&hidden, &repository).unwrap();
+    home.ok(&["backup", "docs", "--also", "second"]);
+    let repository = repository.to_str().unwrap();
+    assert_eq!((at(repository), at("second")), (3, 3));
+}

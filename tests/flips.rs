@@ -43,13 +43,28 @@ fn damage(scene: &Scene, random: &mut Random, name: &ObjectName, bytes: &[u8]) -
     hurt
 }
 
-fn found(scene: &Scene, hurt: &BTreeSet<String>, seed: u64) {
+/// Each is named as damaged. Where whole heads were overwritten, an object whose name is not the hash of its bytes may look
+/// as if a later version had written it: then the check can only say that it can't be read (I-15).
+fn found(scene: &Scene, hurt: &BTreeSet<String>, heads: Heads, seed: u64) {
     let report = scene.check(ReadData::All);
-    // A flipped number of the version looks as if a later one had written it, which nobody can tell.
-    let named = report.broken_objects.iter().chain(&report.unreadable_objects);
-    let broken: BTreeSet<String> = named.cloned().collect();
+    let mut broken: BTreeSet<String> = report.broken_objects.iter().cloned().collect();
+    if let Heads::Overwritten = heads {
+        let is_hashed = |name: &str| ["packs/", "index/"].iter().any(|kind| name.starts_with(kind));
+        let newer = report.unreadable_objects.iter().filter(|name| !is_hashed(name));
+        broken.extend(newer.cloned());
+    } else {
+        assert!(report.unreadable_objects.is_empty(), "seed {seed}: {report:?}");
+    }
     let missed: Vec<&String> = hurt.difference(&broken).collect();
     assert!(missed.is_empty(), "seed {seed}: not found: {missed:?}");
+}
+
+/// What may have become of the heads of damaged objects.
+#[derive(Clone, Copy)]
+enum Heads {
+    /// A bit is flipped in at most.
+    Whole,
+    Overwritten,
 }
 
 fn restore(scene: &Scene) {
@@ -74,7 +89,7 @@ fn twenty_thousand_flips_are_all_found() {
             hurt.insert(name.to_string());
             flips += 1;
         }
-        found(&scene, &hurt, seed);
+        found(&scene, &hurt, Heads::Whole, seed);
     }
     assert!(flips >= 20_000, "{flips}");
     restore(&scene);
@@ -101,7 +116,7 @@ fn damage_of_all_sorts_is_found_and_never_read_as_something_else() {
                 hurt.insert(name.to_string());
             }
         }
-        found(&scene, &hurt, seed);
+        found(&scene, &hurt, Heads::Overwritten, seed);
         for (id, files) in &whole {
             match read_some(&scene.repo, *id) {
                 Ok((back, lost)) => {

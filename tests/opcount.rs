@@ -274,6 +274,34 @@ fn a_restore_from_afar() {
     assert!(rounds < counts.requests() * 2 / 3, "{rounds} {counts:?}");
 }
 
+/// A file of eight times as many chunks takes eight times the reads, and each byte of it is read once.
+#[test]
+fn a_restore_of_many_chunks() {
+    let read = |megabytes: usize| {
+        let bench = Bench::new();
+        let source = bench.work.path().join("large");
+        std::fs::create_dir(&source).unwrap();
+        let mut bytes = vec![0; megabytes << 20];
+        Random::new(7).fill(&mut bytes);
+        std::fs::write(source.join("image"), &bytes).unwrap();
+        let (report, _) = bench.backup(&source);
+        let before = bench.remote.counts();
+        let repo = bench.open(&bench.machine);
+        let manifest = repo.manifest(report.snapshot.unwrap()).unwrap();
+        let options = restore::RestoreOptions::new(bench.work.path().join("out"));
+        restore::run(&repo, &manifest, &options, &Quiet).unwrap();
+        let counts = bench.remote.counts().since(&before);
+        let packs = counts.of(Operation::Read, Kind::Pack);
+        assert!(
+            packs.bytes as usize <= bytes.len() + (megabytes << 10) + (64 << 10),
+            "{counts:?}"
+        );
+        packs.calls
+    };
+    let (few, many) = (read(8), read(64));
+    assert!(many <= 8 * few, "{few} {many}");
+}
+
 /// A tree is read in stretches that grow, and not at all by a machine that wrote or read it once.
 #[test]
 fn a_large_tree_from_afar() {

@@ -257,13 +257,13 @@ fn what_matches_nothing_is_told() {
 }
 
 /// A home in which somebody without rights runs the program.
-struct Nobody {
-    home: Home,
+pub(crate) struct Nobody {
+    pub home: Home,
     program: PathBuf,
 }
 
 impl Nobody {
-    fn new() -> Nobody {
+    pub fn new() -> Nobody {
         let home = home();
         let program = home.path("dedup");
         copy_program(PROGRAM, &program);
@@ -273,7 +273,7 @@ impl Nobody {
     }
 
     /// Gives everything at and below a path to them.
-    fn owns(&self, below: &str) {
+    pub fn owns(&self, below: &str) {
         let mut left = vec![self.home.path(below)];
         while let Some(path) = left.pop() {
             chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -283,7 +283,7 @@ impl Nobody {
         }
     }
 
-    fn run(&self, vars: &[(&str, &str)], args: &[&str]) -> Run {
+    pub fn run(&self, vars: &[(&str, &str)], args: &[&str]) -> Run {
         let as_root = self.home.command(args);
         let mut command = Command::new(&self.program);
         command

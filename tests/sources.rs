@@ -4,10 +4,12 @@ use chunkstore::chunker::Bounds;
 use chunkstore::platform::files::identity;
 use chunkstore::remote::{Memory, Remote};
 use chunkstore::simulation;
-use engine::backup::{self, BackupReport};
+use engine::backup::{self, BackupOptions, BackupReport};
 use engine::entry::Trouble;
 use engine::error::Error;
 use engine::monitor::{Monitor, Phase, Problem, ProblemKind, Progress, Quiet};
+use jiff::{SignedDuration, Timestamp};
+use kit::generation::noise;
 use kit::machine::{self, Machine, Noting};
 use kit::nobody::as_nobody;
 use kit::oracle;
@@ -305,4 +307,33 @@ fn a_source_that_is_left_out_altogether() {
         0,
         "a failed backup made a generation"
     );
+}
+
+/// The same content lies in two bundles. A file that is read again, because it is too young to be told from its times, and
+/// is as it was, stays in its bundle: nothing changed.
+#[test]
+fn a_young_file_stays_where_it_is() {
+    let bench = Bench::new();
+    let backup = |now, parent: Option<&BackupReport>| {
+        let repo = bench.machine.open_at(bench.remote.clone(), now).unwrap();
+        let options = BackupOptions {
+            parent: parent.map(|parent| parent.snapshot.unwrap()),
+            skip_if_unchanged: true,
+            ..bench.machine.options(&[&bench.source()])
+        };
+        backup::run(&repo, &options, None, &Quiet).unwrap()
+    };
+    fs::write(bench.source().join("a"), noise(1, 3000)).unwrap();
+    let first = backup(machine::settled_now(), None);
+    // Where content is stored is noted in the cache: now it is stored once more.
+    bench.machine.lose_cache();
+    fs::write(bench.source().join("b"), noise(1, 3000)).unwrap();
+    let long_ago = Timestamp::now() - SignedDuration::from_hours(1);
+    let second = backup(long_ago, Some(&first));
+    assert_eq!(
+        (second.summary.files_unmodified, second.summary.data_blobs),
+        (1, 1)
+    );
+    let third = backup(Timestamp::now(), Some(&second));
+    assert!(third.unchanged && third.snapshot.is_none(), "{:?}", third.summary);
 }

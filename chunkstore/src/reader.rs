@@ -9,9 +9,9 @@
 mod files;
 pub mod others;
 
-use crate::error::{Error, Flaw, Object, Result, Unreadable};
+use crate::error::{Error, Flaw, Object, Result};
 use crate::frame::Decoder;
-use crate::id::{ChunkId, IndexId, PackId};
+use crate::id::{ChunkId, PackId};
 use crate::index::{LocalIndex, Located};
 use crate::pack::Class;
 use crate::place::Place;
@@ -21,7 +21,6 @@ use crate::store::Store;
 use crate::writer::Writer;
 use others::Others;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// Called with (segments done, segments to do) while the local index is brought up to date.
@@ -44,8 +43,6 @@ pub struct Reader<'a> {
     progress: Box<IndexProgress<'a>>,
     ahead: Mutex<ReadAhead>,
     others: Option<Arc<Others>>,
-    /// Index segments that could not be read.
-    unreadable: Mutex<BTreeMap<IndexId, Error>>,
 }
 
 impl<'a> Reader<'a> {
@@ -61,7 +58,6 @@ impl<'a> Reader<'a> {
             progress,
             ahead: Mutex::default(),
             others: None,
-            unreadable: Mutex::default(),
         }
     }
 
@@ -73,7 +69,6 @@ impl<'a> Reader<'a> {
             progress,
             ahead: Mutex::default(),
             others: None,
-            unreadable: Mutex::default(),
         }
     }
 
@@ -94,7 +89,6 @@ impl<'a> Reader<'a> {
             progress: Box::new(|_, _| {}),
             ahead: Mutex::default(),
             others: None,
-            unreadable: Mutex::default(),
         }
     }
 
@@ -124,37 +118,11 @@ impl<'a> Reader<'a> {
     fn open_index(&self, told: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
         let mut tries = 0;
         loop {
-            let mut view = View::read(&self.store)?;
-            let mut unreadable = self.unreadable.lock();
-            view.segments.retain(|id| !unreadable.contains_key(id));
-            match self.store.index_to_read(&view, told) {
-                Err((_, e)) if self.store.changed_under(&e, &mut tries) => {}
-                Err((Some(id), e @ Error::Unreadable { .. })) => {
-                    unreadable.insert(id, e);
-                }
-                opened => return opened.map_err(|(_, e)| e),
+            match self.store.index_to_read(&View::read(&self.store)?, told) {
+                Err(e) if self.store.changed_under(&e, &mut tries) => {}
+                opened => return opened,
             }
         }
-    }
-
-    /// Why a chunk is nowhere in the index: it is missing, unless a segment that could not be read may list it.
-    pub fn unknown(&self, object: Object) -> Error {
-        match self.unreadable.lock().values().next() {
-            Some(error) => Error::Unreadable {
-                object,
-                cause: Unreadable::UnknownLocation(Box::new(error.clone())),
-            },
-            None => Error::Missing { object },
-        }
-    }
-
-    /// Index segments that could not be read, and why, once the index is open.
-    pub fn unreadable_segments(&self) -> Vec<(IndexId, Error)> {
-        let unreadable = self.unreadable.lock();
-        unreadable
-            .iter()
-            .map(|(id, error)| (*id, error.clone()))
-            .collect()
     }
 
     /// Where a chunk is, by the index.
@@ -220,7 +188,7 @@ impl<'a> Reader<'a> {
             }
         }
         let located = self.locate(id)?.filter(|located| located.class == Class::Tree);
-        let located = located.ok_or_else(|| self.unknown(Object::TreeChunk(*id)))?;
+        let located = located.ok_or_else(|| self.store.unknown(Object::TreeChunk(*id)))?;
         if let Err(e) = self.fetch_tree(decoder, id, &located.place, &mut out) {
             self.another_copy(decoder, (Class::Tree, id), &located.place, e, &mut out)?;
         }
@@ -254,8 +222,7 @@ impl<'a> Reader<'a> {
         place: &Place,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        let fetched = self.try_fetch_tree(decoder, id, place, out);
-        fetched.map_err(|e| self.store.judge(e))
+        self.store.judged(self.try_fetch_tree(decoder, id, place, out))
     }
 
     fn try_fetch_tree(

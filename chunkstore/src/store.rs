@@ -17,7 +17,7 @@ pub use slots::SlotInfo;
 use crate::cancel::CancelToken;
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
-use crate::error::{Error, Flaw, Result};
+use crate::error::{Error, Flaw, Object, Result};
 use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
 use crate::index::{Inventory, LocalIndex, WrongSizes};
 use crate::indexfile::IndexSegment;
@@ -33,7 +33,7 @@ use crate::upgrades::Standing;
 use forgotten::Forgotten;
 use parking_lot::Mutex;
 use session::View;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -52,6 +52,13 @@ pub struct Store {
     pub(crate) kept: Option<ObjectCache>,
     /// Index segments that were found damaged: they count as absent (I-2).
     damaged: Mutex<BTreeSet<IndexId>>,
+    /// Index segments that could not be read, and why.
+    unreadable: Mutex<BTreeMap<IndexId, Error>>,
+    /// Packs that could not be read, and why.
+    unreadable_packs: Mutex<BTreeMap<PackId, Error>>,
+    /// Objects in a row for which the storage did not answer, and whether there are any.
+    silent: Mutex<Vec<Object>>,
+    is_silent: AtomicBool,
     cache_trouble: OnceLock<Error>,
     /// Packs that had the wrong size when the index was opened last.
     wrong_sizes: Mutex<WrongSizes>,
@@ -166,6 +173,10 @@ impl Store {
             confirmed: AtomicBool::new(false),
             cache,
             damaged: Mutex::default(),
+            unreadable: Mutex::default(),
+            unreadable_packs: Mutex::default(),
+            silent: Mutex::default(),
+            is_silent: AtomicBool::new(false),
             cache_trouble: OnceLock::new(),
             wrong_sizes: Mutex::default(),
             cancel: CancelToken::new(),
@@ -263,11 +274,14 @@ impl Store {
         }
     }
 
-    /// One index segment. That it is damaged is remembered: to the views read from now on it is absent (I-2).
+    /// One index segment. That it is damaged (I-2), or can't be read, is remembered: to the views read from now on it is
+    /// absent.
     pub fn segment(&self, id: IndexId) -> Result<IndexSegment> {
-        let loaded = IndexSegment::load(&*self.remote, &self.keys, id);
-        if let Err(Error::Corrupt { .. }) = &loaded {
-            self.damaged.lock().insert(id);
+        let loaded = self.judged(IndexSegment::load(&*self.remote, &self.keys, id));
+        match &loaded {
+            Err(Error::Corrupt { .. }) => drop(self.damaged.lock().insert(id)),
+            Err(e @ Error::Unreadable { .. }) => drop(self.unreadable.lock().insert(id, e.clone())),
+            _ => {}
         }
         loaded
     }
@@ -281,15 +295,16 @@ impl Store {
         self.damaged.lock().retain(|id| !gone.contains(id));
     }
 
-    pub(crate) fn is_damaged(&self, id: &IndexId) -> bool {
-        self.damaged.lock().contains(id)
+    /// Whether views leave out a segment.
+    pub(crate) fn is_left_out(&self, id: &IndexId) -> bool {
+        self.damaged.lock().contains(id) || self.unreadable.lock().contains_key(id)
     }
 
-    /// Whether the index is to be read under a new view: a segment was replaced in the meantime, or found damaged.
-    /// Damage is found once for each segment, so only the other is bounded here.
+    /// Whether the index is to be read under a new view: a segment was replaced in the meantime, or found damaged or
+    /// unreadable. That is found once for each segment, so only the other is bounded here.
     pub(crate) fn changed_under(&self, error: &Error, tries: &mut usize) -> bool {
         match error {
-            Error::Corrupt { object, .. } => object.is_in("index"),
+            Error::Corrupt { object, .. } | Error::Unreadable { object, .. } => object.is_in("index"),
             Error::Missing { object } if object.is_in("index") => {
                 *tries += 1;
                 *tries <= 5

@@ -59,6 +59,8 @@ impl Origin {
                 Err(e) if store.changed_under(&e, &mut tries) => {}
                 index => {
                     let index = index?;
+                    // What it lists would count as lost here.
+                    store.index_is_read()?;
                     return Ok(Origin { store, index, packs });
                 }
             }

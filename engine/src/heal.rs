@@ -65,15 +65,23 @@ pub struct Healed {
     /// What no replica has whole: chunks, and manifests.
     pub chunks_lost: u64,
     pub snapshots_lost: u64,
-    /// Packs that can't be read, so that nothing is known of what is in them.
+    /// What can't be read, so that nothing is known of what is in it: index segments, whose packs are listed again;
+    /// packs; manifests.
+    pub segments_unreadable: u64,
     pub packs_unreadable: u64,
+    pub snapshots_unreadable: u64,
     /// Paths that still can't be restored, as a check found after all that was mended.
     pub damaged_paths: u64,
 }
 
 impl Healed {
     pub fn is_whole(&self) -> bool {
-        !self.is_lacking() && self.packs_unreadable == 0
+        !self.is_lacking() && self.unreadable() == 0
+    }
+
+    /// Objects that can't be read.
+    pub fn unreadable(&self) -> u64 {
+        self.segments_unreadable + self.packs_unreadable + self.snapshots_unreadable
     }
 
     /// Something is known to be lost.
@@ -110,8 +118,14 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
     let index = repair::index(repo, &how, &Hush(monitor))?;
     healed.segments_damaged = index.segments_damaged;
     healed.packs_listed = index.packs_listed;
+    for (id, error) in repo.store.unreadable_segments() {
+        healed.segments_unreadable += 1;
+        monitor.problem(&Problem::of(ObjectName::index(id), &error));
+    }
+    let is_unsure = index.packs_unreadable > 0 && healed.segments_unreadable > 0;
+    let mut unread = BTreeSet::new();
     let mut hurt = match options.read_data {
-        true => broken_packs(repo, &mut healed, monitor)?,
+        true => broken_packs(repo, &mut unread, monitor)?,
         false => BTreeSet::new(),
     };
     let before: HashSet<PackId> = repo.store.packs()?.into_keys().collect();
@@ -132,12 +146,20 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
         options,
         monitor,
         hurt: Mutex::new(hurt),
+        is_unsure,
+        unread: Mutex::new(unread),
         bytes: AtomicU64::new(0),
         put: HashSet::new(),
         healed,
     };
     healing.run()?;
-    let Healing { put, mut healed, .. } = healing;
+    let Healing {
+        put,
+        unread,
+        mut healed,
+        ..
+    } = healing;
+    healed.packs_unreadable = unread.into_inner().len() as u64;
     drop(writer);
     if !options.dry_run && !healed.was_whole() {
         verify(repo, before, put, &mut healed, monitor)?;
@@ -166,13 +188,17 @@ fn verify(
     Ok(())
 }
 
-/// Packs that are there and do not match their names.
-fn broken_packs(repo: &Repo, healed: &mut Healed, monitor: &dyn Monitor) -> Result<BTreeSet<PackId>> {
+/// Packs that are there and do not match their names. Those that can't be read were reported, and are added to `unread`.
+fn broken_packs(
+    repo: &Repo,
+    unread: &mut BTreeSet<PackId>,
+    monitor: &dyn Monitor,
+) -> Result<BTreeSet<PackId>> {
     let options = check::CheckOptions {
         read_data: ReadData::All,
     };
     let report = check::run(repo, &options, &Hush(monitor))?;
-    healed.packs_unreadable = report.packs_unreadable;
+    unread.extend(report.unreadable_packs);
     let packs = report.hurt_packs.into_iter().chain(report.unneeded_packs);
     let there = repo.store.packs()?;
     Ok(packs.filter(|id| there.contains_key(id)).collect())
@@ -187,6 +213,10 @@ struct Healing<'a> {
     monitor: &'a dyn Monitor,
     /// Packs that are there and damaged.
     hurt: Mutex<BTreeSet<PackId>>,
+    /// Packs may hold what is lacking: no segment that can be read lists them, and they can't be read either.
+    is_unsure: bool,
+    /// Packs that can't be read.
+    unread: Mutex<BTreeSet<PackId>>,
     bytes: AtomicU64,
     /// Packs that were put right in their place.
     put: HashSet<PackId>,
@@ -212,7 +242,11 @@ impl Healing<'_> {
     fn references(&mut self) -> Result<(LiveSet, Vec<Spare>)> {
         self.monitor.phase(Phase::FindingReferences);
         let mut live = LiveSet::new(self.repo.store.cache())?;
-        let mut known = KnownManifests::default();
+        let mut known = KnownManifests {
+            origins: HashSet::new(),
+            is_complete: true,
+            damaged: Vec::new(),
+        };
         self.own_references(&mut live, &mut known)?;
         let spares = self.spares(known)?;
         for manifest in spares.iter().filter_map(|spare| spare.manifest.as_ref()) {
@@ -246,7 +280,19 @@ impl Healing<'_> {
                     self.lose_manifest(id, Damage::Object(e));
                     continue;
                 }
-                Err(e) => return Err(e.into()),
+                Err(e) => match store.judge(e) {
+                    e if e.is_unreadable() => {
+                        known.is_complete = false;
+                        self.healed.snapshots_unreadable += 1;
+                        let name = match number < snapshots {
+                            true => ObjectName::snapshot(id),
+                            false => ObjectName::trash(id),
+                        };
+                        self.monitor.problem(&Problem::of(name, &e));
+                        continue;
+                    }
+                    e => return Err(e.into()),
+                },
             };
             let manifest = Manifest::decode(id, &body)?;
             known.origins.insert(id);
@@ -286,11 +332,13 @@ impl Healing<'_> {
                     &mut plain,
                 ) {
                     Ok(()) => return Ok(plain),
-                    Err(e) if e.is_hurt() => error = e,
-                    Err(e) => return Err(e.into()),
+                    Err(e) => error = store.judge(e),
                 }
-                if !matches!(error, StoreError::Missing { .. }) {
-                    hurt.lock().insert(at.place.pack);
+                match &error {
+                    StoreError::Missing { .. } => {}
+                    e if e.is_unreadable() => self.unread(at.place.pack, e),
+                    e if e.is_hurt() => drop(hurt.lock().insert(at.place.pack)),
+                    _ => return Err(error.into()),
                 }
             }
             for other in &others {
@@ -306,9 +354,16 @@ impl Healing<'_> {
         let mut walk = Walk::new(load, references, live, (self.monitor, self.repo.run().cancel()))?;
         // What can't be read anywhere is looked up with the rest, and found to be lost.
         walk.root(&manifest.root()?, &mut |_, error| match error {
-            Error::Store(e) if e.is_hurt() => Ok(()),
+            Error::Store(e) if e.is_hurt() || e.is_unreadable() => Ok(()),
             e => Err(e),
         })
+    }
+
+    /// Tells of a pack that can't be read, once. It is not known to be damaged, so it stays as it is.
+    fn unread(&self, pack: PackId, error: &StoreError) {
+        if self.unread.lock().insert(pack) {
+            self.monitor.problem(&Problem::of(ObjectName::pack(pack), error));
+        }
     }
 
     fn bring(&mut self, wanted: &mut LiveSet, hurt: &HashSet<PackId>) -> Result<()> {
@@ -336,6 +391,9 @@ impl Healing<'_> {
             let after = self.count(wanted)?;
             self.healed.chunks_brought += before - after;
             before = after;
+        }
+        if self.is_unsure {
+            return Ok(());
         }
         self.healed.chunks_lost = before;
         if before > 0 {

@@ -15,12 +15,13 @@ use trash::expired_trash;
 
 use crate::error::{Error, Refusal, Result};
 use crate::generations::{Known, Listing};
-use crate::monitor::{Monitor, Phase};
+use crate::monitor::{Monitor, Phase, Problem};
 use crate::references;
 use crate::repo::Repo;
 use chunkstore::index::{Inventory, LocalIndex};
 use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
+use chunkstore::remote::ObjectName;
 use chunkstore::session::{self, Mark, Session, View};
 use chunkstore::simulation::{self, Rule};
 use chunkstore::store::Store;
@@ -95,7 +96,9 @@ fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Resul
     let expired = expired_trash(repo, options, &mut summary)?;
     if options.dry_run {
         let expired = expired.into_keys().collect();
-        Collection::new(repo, options, monitor, None).forecast(expired, &mut summary)?;
+        let forecast = Collection::new(repo, options, monitor, None).forecast(expired, &mut summary);
+        forecast.or_else(|e| held_back(repo, e, &mut summary, monitor))?;
+        tell_unread(repo, &mut summary, monitor);
         return Ok(summary);
     }
     store.discard(&expired.into_values().collect::<Vec<_>>())?;
@@ -106,7 +109,8 @@ fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Resul
         session => Some(session?),
     };
     let own = session.as_ref().map(|session| session.id);
-    let result = collect(repo, options, monitor, own, &mut summary);
+    let result = collect(repo, options, monitor, own, &mut summary)
+        .or_else(|e| held_back(repo, e, &mut summary, monitor));
     if let Some(session) = session {
         match session.abandon(store) {
             // What it held up ends with the process.
@@ -116,10 +120,43 @@ fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Resul
         }
     }
     result?;
+    tell_unread(repo, &mut summary, monitor);
     summary.parity_removed = sweep::remove_orphaned_parity(store)?;
     summary.sessions_removed = sweep::remove_ended_sessions(store)?;
     summary.pending = summary.marks_pending > 0;
     Ok(summary)
+}
+
+/// An object that can't be read, while others can, ends a collection but not the rest: what it would have told may be
+/// needed (I-9).
+fn held_back(repo: &Repo, error: Error, summary: &mut PruneSummary, monitor: &dyn Monitor) -> Result<()> {
+    match error {
+        Error::Store(e) => match repo.store.judge(e) {
+            e @ StoreError::Unreadable { .. } => {
+                summary.held_back = true;
+                // Packs are told with the others of their kind.
+                if let StoreError::Unreadable { object, .. } = &e
+                    && object
+                        .pack()
+                        .is_none_or(|id| repo.store.unreadable_pack(&id).is_none())
+                {
+                    summary.objects_unreadable += 1;
+                    monitor.problem(&Problem::of(object.clone(), &e));
+                }
+                Ok(())
+            }
+            e => Err(e.into()),
+        },
+        e => Err(e),
+    }
+}
+
+/// Tells of packs that could not be read, and so were kept as they are.
+fn tell_unread(repo: &Repo, summary: &mut PruneSummary, monitor: &dyn Monitor) {
+    for (id, error) in repo.store.unreadable_packs() {
+        summary.objects_unreadable += 1;
+        monitor.problem(&Problem::of(ObjectName::pack(id), &error));
+    }
 }
 
 /// Removes what writers that are gone left unpublished.
@@ -152,8 +189,12 @@ fn collect(
     loop {
         tries += 1;
         summary.marks_pending = 0;
+        let unread = repo.store.unreadable_packs().len();
         match Collection::new(repo, options, monitor, own).run(summary) {
             Err(Error::Store(e)) if overtaken(&e) && tries < TRIES => {}
+            // The next plan leaves it as it is.
+            Err(Error::Store(StoreError::Unreadable { .. }))
+                if repo.store.unreadable_packs().len() > unread => {}
             Err(Error::Refused(Refusal::AnotherCollection(_))) if tries < TRIES => {}
             result => return result,
         }
@@ -384,6 +425,8 @@ impl<'a> Collection<'a> {
         let index = self
             .store
             .index_of(view, &packs, &mut |done, total| progress(done, total))?;
+        // What a segment lists that can't be read is not known to be there, or to be gone.
+        self.store.index_is_read()?;
         let mut needed = match earlier {
             Some(earlier) if earlier.listing == listing && earlier.skipped == *skip => earlier,
             _ => self.find_needed(listing, skip, &index)?,

@@ -276,6 +276,12 @@ impl Repo {
         if let Some(why) = self.store.cache_trouble() {
             monitor.problem(&Problem::general(Warning::CacheNotUsed(why.clone())));
         }
+        for (id, error) in self.store.unreadable_segments() {
+            monitor.problem(&Problem::warning(
+                ObjectName::index(id),
+                Warning::SegmentUnread(error),
+            ));
+        }
         for id in self.store.damaged_segments() {
             monitor.problem(&Problem::warning(ObjectName::index(id), Warning::SegmentIgnored));
         }

@@ -85,10 +85,12 @@ fn prove_present(
         is_whole = false;
         Ok(())
     })?;
-    match is_whole {
-        true => Ok(()),
-        false => Err(Error::Refused(Refusal::PartGone(id))),
+    if is_whole {
+        return Ok(());
     }
+    // What a segment lists that can't be read is not known to be gone.
+    repo.store.index_is_read()?;
+    Err(Error::Refused(Refusal::PartGone(id)))
 }
 
 /// What this machine made last (I-17) has another name now.

@@ -67,7 +67,7 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
     let index = reader.index()?;
     // Packs that are listed and gone, or chunks that only condemned packs hold: a repair may have given them up.
     let mut suspect = index.lists_absent()? || !store.damaged_segments().is_empty();
-    for (id, error) in reader.unreadable_segments() {
+    for (id, error) in store.unreadable_segments() {
         monitor.problem(&Problem::of(ObjectName::index(id), &error));
     }
     index.scan(&mut |_, located| {

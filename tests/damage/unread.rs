@@ -2,7 +2,8 @@
 
 use super::*;
 use chunkstore::pack::read_list;
-use engine::restore;
+use engine::prune::{self, PruneOptions};
+use engine::{repair, restore};
 use kit::machine::Noting;
 use kit::remotes::{Refusing, Why};
 use rustix::io::Errno;
@@ -164,4 +165,86 @@ fn a_restore_goes_on_beside_a_bad_sector() {
             assert!(is_unreadable, "{problem:?}");
         }
     }
+}
+
+/// What may be done while an object can't be read.
+const JOBS: [(&str, fn(&Repo) -> engine::Result<()>); 4] = [
+    ("prune", |repo| prune::run(repo, &collection(), &Quiet).map(drop)),
+    ("backup", |repo| {
+        let mut of: Files = files(3..18, 4000);
+        of.extend(files(1..4, 40_000));
+        generation::generation(repo, 9, &of)?;
+        Ok(())
+    }),
+    ("repair index", |repo| {
+        let options = repair::RepairOptions { dry_run: false };
+        repair::index(repo, &options, &Quiet).map(drop)
+    }),
+    ("repair packs", |repo| {
+        let options = repair::RepairOptions { dry_run: false };
+        repair::packs(repo, &[], &options, &Quiet).map(drop)
+    }),
+];
+
+fn collection() -> PruneOptions {
+    let gc = sweep::Policy {
+        max_unused: sweep::Unused::Bytes(0),
+        max_repack: u64::MAX,
+    };
+    PruneOptions {
+        keep_trash: 0,
+        // The session of the writer that is left open would hold everything up.
+        stale_after: std::time::Duration::ZERO,
+        ..PruneOptions::new(gc)
+    }
+}
+
+/// Whatever can't be read, and whichever job goes on beside it: once it can be read again, every snapshot is whole, and
+/// nothing was called damaged meanwhile.
+#[test]
+fn nothing_is_lost_while_something_cant_be_read() {
+    let scene = Scene::new();
+    forget::apply(&scene.repo, &scene.generations[..1]).unwrap();
+    let objects = contents(&scene.remote).unwrap();
+    let kept: Vec<(SessionId, Files)> = scene.generations[1..]
+        .iter()
+        .map(|id| (*id, read_back(&scene.repo, *id).unwrap()))
+        .collect();
+    let read_first = |name: &ObjectName| name.kind() == Kind::Config || name.kind() == Kind::Key;
+    let (mut done, mut held_back) = (0, 0);
+    for (name, _) in objects.iter().filter(|(name, _)| !read_first(name)) {
+        for ((job, run), (cause, why)) in JOBS.iter().flat_map(|job| CAUSES.map(|cause| (job, cause))) {
+            // With a cache that knows the index, and without.
+            for is_known in [false, true] {
+                let memory = Memory::new();
+                for (name, bytes) in &objects {
+                    memory.put(name, bytes).unwrap();
+                }
+                let remote = Refusing::new(Arc::new(memory.clone()));
+                let machine = Machine::new("elsewhere");
+                let repo = machine.open(Arc::new(remote.clone())).unwrap();
+                if is_known {
+                    repo.reader(&Quiet).index().unwrap();
+                }
+                let said = format!("{name}, {cause}, {job}, {is_known}");
+                remote.refuse([name.clone()], why);
+                for _ in 0..2 {
+                    match run(&repo) {
+                        Ok(()) => done += 1,
+                        Err(engine::Error::Store(e)) if !e.is_damage() => held_back += 1,
+                        Err(e) => panic!("{said}: {e}"),
+                    }
+                }
+                remote.refuse([], why);
+                let repo = Machine::new("third").open(Arc::new(memory)).unwrap();
+                for (id, files) in &kept {
+                    let back = read_back(&repo, *id);
+                    assert!(back.is_ok_and(|back| back == *files), "{said}");
+                }
+                let report = checked(&repo).unwrap();
+                assert_eq!(report.num_errors, 0, "{said}: {report:?}");
+            }
+        }
+    }
+    assert!(done > held_back, "{done} {held_back}");
 }

@@ -1,6 +1,6 @@
 //! What an error is about.
 
-use crate::id::ChunkId;
+use crate::id::{ChunkId, PackId};
 use crate::remote::ObjectName;
 use crate::smallfile::SmallFile;
 use std::fmt;
@@ -46,6 +46,12 @@ impl Object {
     pub fn is_in(&self, folder: &str) -> bool {
         let rest = self.name().and_then(|name| name.strip_prefix(folder));
         rest.is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// The pack that it is, if it is one.
+    pub fn pack(&self) -> Option<PackId> {
+        let name = self.name().filter(|_| self.is_in("packs"))?;
+        PackId::from_hex(name.rsplit('/').next()?)
     }
 
     /// On this machine, as opposed to the repository's storage.

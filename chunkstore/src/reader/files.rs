@@ -53,7 +53,7 @@ impl Reader<'_> {
             .filter(|at| at.class == class && tried != Some(&at.place));
         for at in others {
             let read = decoder.read(remote, keys, class, *id, &at.place, out);
-            match read.map_err(|e| self.store.judge(e)) {
+            match self.store.judged(read) {
                 Ok(()) => return Ok(FoundFile::Whole),
                 Err(e) if e.concerns_one_object() => found = found.or(e),
                 Err(e) => return Err(e),
@@ -71,7 +71,7 @@ impl Reader<'_> {
             None => match self.own_file(decoder, file, out) {
                 Ok(FoundFile::Whole) => return Ok(()),
                 Ok(FoundFile::Useless(e)) => e,
-                Ok(FoundFile::Nothing) => self.unknown(Object::Chunk(file.bundle)),
+                Ok(FoundFile::Nothing) => self.store.unknown(Object::Chunk(file.bundle)),
                 Err(e) => self.store.judge(e),
             },
         };

@@ -204,7 +204,11 @@ impl LocalState {
                 .fd()
                 .and_then(|fd| rustix::fs::statat(fd, entry.file_name(), AtFlags::empty()));
             match stat {
-                Ok(stat) => each(name.clone(), self.object_size(&name, &stat)?)?,
+                Ok(stat) => match self.object_size(&name, &stat) {
+                    // Whoever reads it is told why that can't be done, and goes on with the others.
+                    Err(_) if kind != Kind::Pack => each(name, 0)?,
+                    size => each(name, size?)?,
+                },
                 // Deleted since the folder was read.
                 Err(Errno::NOENT) => {}
                 Err(e) => return Err(failed(Operation::List, name, e)),
@@ -230,7 +234,8 @@ impl LocalState {
         Ok(())
     }
 
-    /// Something else under an object's name is an error and never passed over: it hides an object (I-9).
+    /// Something else under an object's name is never passed over: it hides an object (I-9). Of a pack the size counts
+    /// (I-4), so that a listing ends there.
     fn object_size(&self, name: &ObjectName, stat: &Stat) -> Result<u64> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             let why = Cause::NotARegularFile.into_io(io::ErrorKind::InvalidData);

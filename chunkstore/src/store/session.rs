@@ -56,7 +56,7 @@ pub struct View {
 
 impl View {
     /// Marks first, then the index: a mark that is gone has taken its index entries with it (I-5). Segments that this
-    /// process found damaged are not in it (I-2).
+    /// process found damaged (I-2), or could not read, are not in it.
     pub fn read(store: &Store) -> Result<View> {
         if simulation::left_out(Rule::MarksFirst) || simulation::left_out(Rule::PacksLast) {
             let segments = View::list_segments(store)?;
@@ -91,7 +91,7 @@ impl View {
     fn list_segments(store: &Store) -> Result<Vec<IndexId>> {
         let mut segments = Vec::new();
         store.remote.list(Kind::Index, &mut |name, _| {
-            segments.extend(IndexId::from_hex(name.id()).filter(|id| !store.is_damaged(id)));
+            segments.extend(IndexId::from_hex(name.id()).filter(|id| !store.is_left_out(id)));
             Ok(())
         })?;
         segments.sort_unstable();
@@ -275,9 +275,11 @@ pub(crate) fn is_left(store: &Store, id: SessionId, patience: &FencePolicy) -> R
         Ok(None) if patience.dry_run => Ok(None),
         Ok(None) => end_lost(store, id).map(|()| None),
         Ok(Some(owner)) => Ok(Some(owner.machine == patience.machine && !held_here(store, id))),
-        // Its owner is unknown: it has the time that any other machine's has.
-        Err(e) if e.is_damage() => Ok(Some(false)),
-        Err(e) => Err(e),
+        Err(e) => match store.judge(e) {
+            // Its owner is unknown: it has the time that any other machine's has.
+            e if e.is_damage() || e.is_unreadable() => Ok(Some(false)),
+            e => Err(e),
+        },
     }
 }
 

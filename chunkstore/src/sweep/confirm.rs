@@ -7,7 +7,7 @@
 //! need not be so.
 
 use super::repack::Run;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::Decoder;
 use crate::id::{ChunkId, PackId};
 use crate::index::{LocalIndex, Located, Moved};
@@ -52,8 +52,7 @@ impl<'a> Confirm<'a> {
         if !self.lists.contains_key(&pack) {
             let list = match pack::read_list(self.store.remote(), self.store.keys(), pack) {
                 Ok(list) => Some(list),
-                Err(e) if e.is_object_local() => None,
-                Err(e) => return Err(e),
+                Err(e) => self.no_proof(pack, e).map(|()| None)?,
             };
             let rows = |list: &Option<PackList>| 1 + list.as_ref().map_or(0, PackList::rows);
             self.rows += rows(&list);
@@ -111,10 +110,17 @@ impl<'a> Confirm<'a> {
             .read(remote, keys, at.class, *id, &at.place, &mut self.plain);
         match read {
             Ok(()) => self.held = Some(at.place),
-            Err(e) if e.is_object_local() => return Ok(false),
-            Err(e) => return Err(e),
+            Err(e) => return self.no_proof(at.place.pack, e).map(|()| false),
         }
         Ok(true)
+    }
+
+    /// A copy that is damaged or can't be read proves nothing, and is no trouble of the others.
+    fn no_proof(&self, pack: PackId, error: Error) -> Result<()> {
+        match self.store.judge_pack(pack, error) {
+            e if e.concerns_one_object() => Ok(()),
+            e => Err(e),
+        }
     }
 
     /// The first of these places that a small file was moved to where it is.
@@ -201,17 +207,19 @@ impl<'a> Confirm<'a> {
             return Ok(sound);
         }
         let (mut frames, mut numbers) = (Vec::new(), Vec::new());
-        let mut class = None;
+        let mut first = None;
         for (number, (id, copies)) in group.iter().enumerate() {
             if let Some(at) = copies.first()
                 && self.is_listed(id, at)?
             {
-                class = Some(at.class);
+                first = Some((at.class, at.place.pack));
                 frames.push((*id, at.place));
                 numbers.push(number);
             }
         }
-        let Some(class) = class else { return Ok(sound) };
+        let Some((class, pack)) = first else {
+            return Ok(sound);
+        };
         let (mut rest, mut run) = (&frames[..], Run::default());
         let mut numbers = numbers.into_iter();
         loop {
@@ -220,8 +228,7 @@ impl<'a> Confirm<'a> {
                 Ok(true) => {}
                 Ok(false) => return Ok(sound),
                 // One by one, or not at all.
-                Err(e) if e.is_object_local() => return Ok(sound),
-                Err(e) => return Err(e),
+                Err(e) => return self.no_proof(pack, e).map(|()| sound),
             }
             let keys = self.store.keys();
             let read = frames[frames.len() - before..frames.len() - rest.len()].iter();
@@ -233,8 +240,7 @@ impl<'a> Confirm<'a> {
                 self.held = None;
                 match opened {
                     Ok(()) => sound[number] = true,
-                    Err(e) if e.is_object_local() => {}
-                    Err(e) => return Err(e),
+                    Err(e) => self.no_proof(pack, e)?,
                 }
             }
         }

@@ -64,7 +64,7 @@ struct SegmentUse {
 
 /// G0: which packs are unneeded, and which are worth repacking. Packs that no segment lists are unneeded only if
 /// `unlisted_are_garbage`, and packs of `running` sessions ([`packs_under`]) are left alone: condemned, they would have to
-/// be stored again. No copy of a chunk goes before the one that stays was found sound.
+/// be stored again. So are packs that can't be read. No copy of a chunk goes before the one that stays was found sound.
 pub fn plan(
     store: &Store,
     needs: &mut Needs<'_>,
@@ -122,6 +122,7 @@ fn draw_up(
     (unlisted_are_garbage, running): (bool, &HashSet<u64>),
 ) -> Result<Plan> {
     let (uses, of_running) = uses(store, needs, running)?;
+    let unread = store.unreadable_packs();
     let mut plan = Plan::default();
     let mut partial = Vec::new();
     let mut small: [Vec<(u64, u64, PackId)>; 2] = Default::default();
@@ -133,6 +134,7 @@ fn draw_up(
                 plan.needed += used.map_or(0, |used| used.needed);
                 plan.running_kept += 1;
             }
+            used if unread.contains_key(id) => plan.needed += used.map_or(0, |used| used.needed),
             Some(used) if used.needed > 0 => {
                 plan.needed += used.needed;
                 if used.needed < used.total {

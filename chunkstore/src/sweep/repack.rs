@@ -49,10 +49,22 @@ pub fn repack(
             bundles.finish()?;
             bundles.done.drain(..).try_for_each(|list| mover.made(list))?;
             mover.finish(moved)
-        });
+        })
+        .map_err(|e| of_old_pack(store, e));
     // Or what is there of them is taken for a running backup's.
     mover.lists.append(&mut bundles.done);
     mover.ended(result).map(|()| mover.made)
+}
+
+/// What a move failed with: an old pack that can't be read is remembered.
+fn of_old_pack(store: &Store, error: Error) -> Error {
+    match &error {
+        Error::Remote { object, .. } => match object.pack() {
+            Some(id) => store.judge_pack(id, error),
+            None => error,
+        },
+        _ => error,
+    }
 }
 
 fn move_pack(
@@ -111,8 +123,10 @@ pub fn move_out(
                         out.insert(frame.id)?;
                     }
                     // Another copy may be sound.
-                    Err(e) if e.is_object_local() => failure = Some(e),
-                    Err(e) => return Err(e),
+                    Err(e) => match store.judge_pack(*id, e) {
+                        e if e.concerns_one_object() => failure = Some(e),
+                        e => return Err(e),
+                    },
                 }
             }
             Ok(())
@@ -127,7 +141,8 @@ pub fn move_out(
                         .unwrap_or_else(|| Error::missing(Object::Chunk(*id)))),
                 })
             })
-        });
+        })
+        .map_err(|e| of_old_pack(store, e));
     mover.ended(result).map(|()| mover.made)
 }
 
@@ -218,9 +233,10 @@ impl<'a> Mover<'a> {
         })
     }
 
-    /// What a run of moves ended with; a full remote keeps nothing that could not be indexed.
+    /// What a run of moves ended with. What could not be indexed is taken back where a collection goes on without it: when
+    /// the remote is full, or an old pack can't be read.
     pub(crate) fn ended(&mut self, result: Result<()>) -> Result<()> {
-        if let Err(Error::NoSpace { .. }) = &result {
+        if let Err(Error::NoSpace { .. } | Error::Unreadable { .. }) = &result {
             self.drop_unlisted()?;
         }
         result

@@ -11,10 +11,10 @@ use crate::monitor::{EntryChange, Problem, ProblemKind};
 use crate::platform::errno;
 use crate::tree::{CodecError, Differs, check_entry};
 use crate::walk::{Found, Lent};
-use chunkstore::ContentHash;
 use chunkstore::frame::Encoder;
-use chunkstore::index::KnownFile;
+use chunkstore::index::{KnownFile, Presence};
 use chunkstore::pack::Class;
+use chunkstore::{ContentHash, SmallFile};
 use crossbeam_channel::{Receiver, Sender, select};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -217,6 +217,7 @@ impl<'a> Worker<'a> {
             knowns.push((number, known));
             self.run.progress();
         }
+        self.keep_places(&mut job, &mut small, &knowns)?;
         self.place_small(&mut job, &small)?;
         for (number, known) in knowns {
             if let EntryState::Drafted(entry, part, change) = &mut job.slots[number].state {
@@ -271,6 +272,37 @@ impl<'a> Worker<'a> {
             }
         }
         Ok(entry)
+    }
+
+    /// Leaves small files that were read again, and are as they were, where they are: of several places of the same content
+    /// another could be found, and the tree would not be the same (`--skip-if-unchanged`).
+    fn keep_places(
+        &self,
+        job: &mut BackupJob,
+        small: &mut Vec<Small>,
+        knowns: &[(usize, Option<Box<Entry>>)],
+    ) -> Result<()> {
+        let mut presence = Presence::default();
+        let mut failure = None;
+        small.retain(|file| {
+            let at = knowns.binary_search_by_key(&file.slot, |(slot, _)| *slot);
+            let known = at.ok().and_then(|at| knowns[at].1.as_deref());
+            let EntryState::Drafted(entry, ..) = &mut job.slots[file.slot].state else {
+                return true;
+            };
+            let place = known.and_then(|known| known.content.small_file());
+            let is_same = |place: &SmallFile| place.hash == file.hash && place.len as usize == file.len;
+            let Some(place) = place.filter(is_same) else {
+                return true;
+            };
+            match self.run.writer.present_file(&mut presence, &place) {
+                Ok(true) => entry.content = Content::from(place),
+                Ok(false) => return true,
+                Err(e) => failure = Some(e),
+            }
+            false
+        });
+        failure.map_or(Ok(()), |e| Err(e.into()))
     }
 
     /// Finds the job's small files among what is known, and adds the others to the open bundle.

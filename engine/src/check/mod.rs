@@ -76,6 +76,8 @@ pub struct CheckReport {
     pub unreadable_objects: Vec<String>,
     /// Those of them that are packs.
     pub packs_unreadable: u64,
+    #[serde(skip)]
+    pub unreadable_packs: BTreeSet<PackId>,
     /// Those of `broken_objects` that are packs, by id, as restic lists them.
     pub broken_packs: Vec<String>,
     /// All hurt packs, to act on: damaged ones, and needed ones that are missing. Memory holds just the names of packs.
@@ -157,8 +159,9 @@ pub(crate) fn run_on(
     report.hurt_packs = findings.hurt_packs;
     report.num_errors = findings.errors;
     report.num_warnings = findings.warnings;
-    let is_pack = |name: &&String| name.starts_with("packs/");
-    report.packs_unreadable = findings.unreadable.iter().filter(is_pack).count() as u64;
+    let pack = |name: &String| Object::from(name.as_str()).pack();
+    report.unreadable_packs = findings.unreadable.iter().filter_map(pack).collect();
+    report.packs_unreadable = report.unreadable_packs.len() as u64;
     report.num_unreadable = findings.unreadable.len() as u64;
     report.unreadable_objects = findings.unreadable.into_iter().take(LISTED).collect();
     report.broken_objects = findings.objects.into_iter().collect();

@@ -11,16 +11,10 @@ use chunkstore::store::Store;
 use chunkstore::{ChunkId, Error as StoreError, IndexId, PackId};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::io::ErrorKind as Kind;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-
-/// So many objects in a row for which the storage does not answer, and it is taken to be down: each costs all the patience
-/// that the remote has.
-const OUTAGES: usize = 3;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 pub(super) struct Triage<'a> {
     store: &'a Store,
-    outages: AtomicUsize,
     /// Some index segment can't be read: what no other lists may be there.
     index_is_unread: AtomicBool,
     /// Packs that can't be read, which are not asked for again.
@@ -31,7 +25,6 @@ impl<'a> Triage<'a> {
     pub fn new(store: &'a Store) -> Triage<'a> {
         Triage {
             store,
-            outages: AtomicUsize::new(0),
             index_is_unread: AtomicBool::new(false),
             unreadable: Mutex::default(),
         }
@@ -45,16 +38,13 @@ impl<'a> Triage<'a> {
     ) -> Result<Result<T, StoreError>, StoreError> {
         match result {
             Err(e) => Ok(Err(self.of_one(object.into(), e)?)),
-            Ok(read) => {
-                self.outages.store(0, Relaxed);
-                Ok(Ok(read))
-            }
+            read => Ok(self.store.judged(read)),
         }
     }
 
     fn of_one(&self, object: Object, error: StoreError) -> Result<StoreError, StoreError> {
-        let (of, source) = match &error {
-            StoreError::Remote { object, source, .. } => (object, source),
+        match &error {
+            StoreError::Remote { .. } => {}
             StoreError::NewerFormat(feature) => {
                 let cause = Unreadable::NewerFormat(feature.clone());
                 return Ok(StoreError::Unreadable { object, cause });
@@ -66,19 +56,10 @@ impl<'a> Triage<'a> {
             StoreError::Unreadable { .. } => return Ok(error),
             _ if error.is_damage() => return Ok(error),
             _ => return Err(error),
-        };
-        let is_of_one = match source.kind() {
-            Kind::PermissionDenied | Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidData => true,
-            Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable => false,
-            _ if error.is_bad_sector() => true,
-            _ => self.outages.fetch_add(1, Relaxed) < OUTAGES,
-        };
-        match is_of_one && self.store.answers() {
-            true => Ok(StoreError::Unreadable {
-                object: of.clone(),
-                cause: Unreadable::Io(source.clone()),
-            }),
-            false => Err(error),
+        }
+        match self.store.judge(error) {
+            e @ StoreError::Unreadable { .. } => Ok(e),
+            e => Err(e),
         }
     }
 

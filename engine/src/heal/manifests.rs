@@ -31,18 +31,23 @@ impl Spare {
 }
 
 /// What could be read of the manifests here, and which of `snapshots/` could not.
-#[derive(Default)]
 pub(super) struct KnownManifests {
     pub(super) origins: HashSet<SessionId>,
+    /// Whether all that is not damaged could be read.
+    pub(super) is_complete: bool,
     pub(super) damaged: Vec<(SessionId, StoreError)>,
 }
 
 impl Healing<'_> {
     /// The generations of the damaged manifests, as other replicas have them. There they have other names. They record
     /// that themselves if they came from here; what came here from elsewhere is recognised if just as many generations
-    /// are lacking as manifests are damaged.
+    /// are lacking as manifests are damaged, and none is unreadable.
     pub(super) fn spares(&mut self, known: KnownManifests) -> Result<Vec<Spare>> {
-        let KnownManifests { origins, damaged } = known;
+        let KnownManifests {
+            origins,
+            is_complete,
+            damaged,
+        } = known;
         if damaged.is_empty() {
             return Ok(Vec::new());
         }
@@ -69,7 +74,7 @@ impl Healing<'_> {
                 None => unknown.push((id, error)),
             }
         }
-        if unknown.len() == lacking.len() {
+        if is_complete && unknown.len() == lacking.len() {
             let pairs = unknown.into_iter().zip(lacking);
             spares.extend(pairs.map(|((id, _), (first, manifest))| Spare::of(id, first, manifest)));
         } else {

@@ -32,8 +32,10 @@ impl Healing<'_> {
         let read = read.and_then(|bytes| Ok((pack::parse_list(store.keys(), id, &bytes)?, bytes)));
         let (list, mut bytes) = match read {
             Ok(read) => read,
-            Err(e) if e.is_hurt() => return Ok(false),
-            Err(e) => return Err(e.into()),
+            Err(e) => match store.judge(e) {
+                e if e.is_hurt() || e.is_unreadable() => return Ok(false),
+                e => return Err(e.into()),
+            },
         };
         let mut decoder = Decoder::new()?;
         let mut brought = 0;
@@ -90,8 +92,10 @@ impl Healing<'_> {
                 let (offset, len) = (at.place.offset.into(), at.place.stored_len as usize);
                 match origin.store.remote().read(&name, offset, len, &mut stored) {
                     Ok(()) => {}
-                    Err(e) if e.is_object_local() => continue,
-                    Err(e) => return Err(e.into()),
+                    Err(e) => match origin.store.judge(e) {
+                        e if e.concerns_one_object() => continue,
+                        e => return Err(e.into()),
+                    },
                 }
                 let keys = self.repo.store.keys();
                 let is_same = stored.len() == here.stored_len as usize

@@ -48,6 +48,10 @@ pub struct PruneSummary {
     /// Parity of packs that are gone.
     pub parity_removed: u64,
     pub staged_removed: u64,
+    /// Objects that could not be read: packs among them were kept as they are.
+    pub objects_unreadable: u64,
+    /// One of them ended the collection, as more may be needed than could be found.
+    pub held_back: bool,
 }
 
 impl PruneSummary {

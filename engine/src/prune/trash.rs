@@ -39,7 +39,11 @@ pub(super) fn expired_trash(
             // Ended by somebody else.
             Err(StoreError::Missing { .. }) => {}
             Err(e) if e.is_damage() => return Err(Error::Damaged(e)),
-            Err(e) => return Err(e.into()),
+            Err(e) => match store.judge(e) {
+                // It stays, and so does what it may need: the collection finds that out.
+                e if e.is_unreadable() => summary.trash_kept += 1,
+                e => return Err(e.into()),
+            },
         }
     }
     summary.trash_discarded = expired.len() as u64;

@@ -16,6 +16,8 @@ use std::collections::HashSet;
 pub struct IndexRepaired {
     /// Index segments that are damaged, and count as absent.
     pub segments_damaged: u64,
+    /// Index segments that can't be read; what they list is listed again.
+    pub segments_unreadable: u64,
     /// Packs that no segment listed and that are listed now, and the chunks in them.
     pub packs_listed: u64,
     pub chunks_listed: u64,
@@ -34,6 +36,7 @@ fn list_unlisted(store: &Store, options: &RepairOptions, monitor: &dyn Monitor) 
     let view = View::read(store)?;
     let listed = listed(store, &view, monitor)?;
     done.segments_damaged = store.damaged_segments().len() as u64;
+    done.segments_unreadable = store.unreadable_segments().len() as u64;
     if done.segments_damaged > 0 {
         // Or the next collection takes the segment for sound, and leaves it there.
         chunkstore::index::discard(store.cache())?;
@@ -59,11 +62,13 @@ fn list_unlisted(store: &Store, options: &RepairOptions, monitor: &dyn Monitor) 
             }
             // Collected since it was listed.
             Err(StoreError::Missing { .. }) => {}
-            Err(e) if e.is_hurt() => {
-                done.packs_unreadable += 1;
-                tell_of(monitor, ObjectName::pack(*id), &e);
-            }
-            Err(e) => return Err(e.into()),
+            Err(e) => match store.judge(e) {
+                e if e.is_hurt() || e.is_unreadable() => {
+                    done.packs_unreadable += 1;
+                    tell_of(monitor, ObjectName::pack(*id), &e);
+                }
+                e => return Err(e.into()),
+            },
         }
         if waiting >= ENTRIES_PER_SEGMENT {
             write(store, options, &mut lists)?;
@@ -82,7 +87,7 @@ fn write(store: &Store, options: &RepairOptions, lists: &mut Vec<PackList>) -> R
     Ok(())
 }
 
-/// The packs that sound segments list; reports the others.
+/// The packs that sound segments list; reports segments that are damaged or can't be read.
 fn listed(store: &Store, view: &View, monitor: &dyn Monitor) -> Result<HashSet<PackId>> {
     let mut listed = HashSet::new();
     for id in &view.segments {
@@ -90,7 +95,7 @@ fn listed(store: &Store, view: &View, monitor: &dyn Monitor) -> Result<HashSet<P
             Ok(segment) => listed.extend(segment.packs.iter().map(|pack| pack.id)),
             // Replaced by a collection since.
             Err(StoreError::Missing { .. }) => {}
-            Err(e) if e.is_hurt() => tell_of(monitor, ObjectName::index(*id), &e),
+            Err(e) if e.is_hurt() || e.is_unreadable() => tell_of(monitor, ObjectName::index(*id), &e),
             Err(e) => return Err(e.into()),
         }
     }

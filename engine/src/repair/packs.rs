@@ -78,6 +78,8 @@ fn rescue(
     let present = store.packs()?;
     let progress = index_progress(monitor);
     let index = store.index_of(&view, &present, &mut |done, total| progress(done, total))?;
+    // What it lists would count as lost.
+    store.index_is_read()?;
     let bytes = AtomicU64::new(0);
     let mut told = |more| monitor::sent(monitor, store.cancel(), &bytes, more);
     let mut rescue = Rescue::begin(store, &index, hurt, options.dry_run)?;

@@ -3,29 +3,23 @@
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::repo::Repo;
-use chunkstore::error::{Object, Unreadable};
+use chunkstore::error::Object;
 use chunkstore::frame::Decoder;
 use chunkstore::index::LocalIndex;
 use chunkstore::pack::Class;
-use chunkstore::platform::errors::is_device_error;
 use chunkstore::reader::Reader;
 use chunkstore::reader::others::Others;
 use chunkstore::remote::ObjectName;
 use chunkstore::{ChunkId, Error, PackId, Place, SmallFile};
-use parking_lot::Mutex;
-use std::collections::HashMap;
 
 pub(crate) struct ChunkSource<'a> {
     reader: Reader<'a>,
-    /// Packs that can't be read: they are not asked for again, frame by frame.
-    unreadable: Mutex<HashMap<PackId, Error>>,
 }
 
 impl<'a> ChunkSource<'a> {
     pub fn new(repo: &'a Repo, monitor: &'a dyn Monitor) -> Self {
         ChunkSource {
             reader: repo.reader(monitor),
-            unreadable: Mutex::default(),
         }
     }
 
@@ -131,7 +125,7 @@ impl<'a> ChunkSource<'a> {
 
     /// The same for a chunk that this replica does not have, or can't be asked for, from the others.
     pub fn elsewhere(&self, decoder: &mut Decoder, id: &ChunkId, out: &mut Vec<u8>) -> Result<()> {
-        let unknown = || self.reader.unknown(Object::Chunk(*id));
+        let unknown = || self.reader.store().unknown(Object::Chunk(*id));
         self.instead(decoder, id, self.own_is_down().unwrap_or_else(unknown), out)
     }
 
@@ -162,13 +156,12 @@ impl<'a> ChunkSource<'a> {
         place: &Place,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        if let Some(known) = self.unreadable.lock().get(&place.pack) {
-            return Err(known.clone());
-        }
         let store = self.reader.store();
-        decoder
-            .read(store.remote(), store.keys(), Class::Data, *id, place, out)
-            .map_err(|e| self.judge(e, place.pack))
+        if let Some(known) = store.unreadable_pack(&place.pack) {
+            return Err(known);
+        }
+        let read = decoder.read(store.remote(), store.keys(), Class::Data, *id, place, out);
+        self.judged(read, place.pack)
     }
 
     /// Replaces `out` by bytes of a pack: fewer only where it ends, none where it can't be read and its frames must be
@@ -178,9 +171,13 @@ impl<'a> ChunkSource<'a> {
         if self.own_is_down().is_some() {
             return Ok(());
         }
-        let remote = self.reader.store().remote();
-        let read = remote.read(&ObjectName::pack(pack), start, len, out);
-        let Err(error) = read.map_err(|e| self.judge(e, pack)) else {
+        // Each frame of it is then refused for the same reason.
+        let store = self.reader.store();
+        if store.unreadable_pack(&pack).is_some() {
+            return Ok(());
+        }
+        let read = store.remote().read(&ObjectName::pack(pack), start, len, out);
+        let Err(error) = self.judged(read, pack) else {
             return Ok(());
         };
         out.clear();
@@ -195,22 +192,12 @@ impl<'a> ChunkSource<'a> {
         }
     }
 
-    /// A pack that this user may not read is not asked for again. A bad sector is of one object too, and other frames of
-    /// the pack can be read; a dead disk is the end of the run.
-    fn judge(&self, error: Error, pack: PackId) -> Error {
+    /// A pack that can't be read is not asked for again. A bad sector is no reason: other frames of the pack can be read.
+    fn judged<T>(&self, read: Result<T, Error>, pack: PackId) -> Result<T, Error> {
         let store = self.reader.store();
-        match error {
-            Error::Remote { object, source, .. } if is_device_error(&source) && store.answers() => {
-                let cause = Unreadable::Io(source);
-                Error::Unreadable { object, cause }
-            }
-            other => {
-                let judged = store.judge(other);
-                if let Error::Unreadable { .. } = judged {
-                    self.unreadable.lock().insert(pack, judged.clone());
-                }
-                judged
-            }
+        match read {
+            Err(e) if !e.is_bad_sector() => Err(store.judge_pack(pack, e)),
+            read => store.judged(read),
         }
     }
 }

@@ -127,7 +127,7 @@ impl Destinations {
                         away,
                     });
                 }
-                Err(failure) if failure.status == Status::Network => {
+                Err(failure) if is_away(context, &one, &failure)? => {
                     if away.is_empty() && rest.len() > 0 && place(context, &one)?.is_none() {
                         return Err(failure.with(Cause::FirstNeverReached));
                     }
@@ -151,6 +151,16 @@ impl Destination {
 
 fn place(context: &Context, one: &Destination) -> Result<Option<replicate::NotedPlace>, Failure> {
     Ok(replicate::noted_place(&context.dirs()?, &one.location.url))
+}
+
+/// Whether a destination may come back: it can't be reached, or its directory is gone where this machine found it before,
+/// as if a disk is not mounted.
+fn is_away(context: &Context, one: &Destination, failure: &Failure) -> Result<bool, Failure> {
+    Ok(match failure.status {
+        Status::Network => true,
+        Status::NoRepository => place(context, one)?.is_some(),
+        _ => false,
+    })
 }
 
 /// What opens the repository that the command is about opens its replicas.

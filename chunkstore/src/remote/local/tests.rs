@@ -202,10 +202,11 @@ fn what_is_not_a_file_under_a_name_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let remote = Local::new(dir.path());
     std::fs::create_dir_all(dir.path().join(session(1).path())).unwrap();
-    assert!(matches!(
-        listed(&remote, Kind::Session),
-        Err(Error::Remote { .. })
-    ));
+    // It is there; whoever reads it is told.
+    assert_eq!(listed(&remote, Kind::Session).unwrap(), [session(1)]);
+    let pack = ObjectName::pack(PackId([1; 32]));
+    std::fs::create_dir_all(dir.path().join(pack.path())).unwrap();
+    assert!(matches!(listed(&remote, Kind::Pack), Err(Error::Remote { .. })));
     assert!(matches!(remote.get(&session(1), 10), Err(Error::Remote { .. })));
     assert!(remote.size(&session(1)).is_err());
     assert!(remote.delete(&session(1)).is_err());

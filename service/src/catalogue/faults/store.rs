@@ -164,7 +164,7 @@ fn needs(lang: Lang, feature: &Feature) -> String {
     )
 }
 
-fn unreadable(lang: Lang, cause: &Unreadable) -> String {
+pub(super) fn unreadable(lang: Lang, cause: &Unreadable) -> String {
     match cause {
         Unreadable::Io(error) => io_error(lang, error),
         Unreadable::UnknownLocation(error) => {

@@ -14,6 +14,7 @@ pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
         Warning::NotCopied(error) => not_copied(lang, error),
         Warning::NotReplicated { origin, error } => not_replicated(lang, origin, error),
         Warning::CacheNotUsed(error) => cache_not_used(lang, error),
+        Warning::SegmentUnread(error) => segment_unread(lang, error),
         Warning::ParentDamaged(error) => parent_damaged(lang, error),
         Warning::MissingUnknown(error) => missing_unknown(lang, error),
         Warning::SnapshotsGone(ids) => snapshots_gone(lang, ids),
@@ -66,6 +67,18 @@ fn cache_not_used(lang: Lang, error: &StoreError) -> String {
         lang,
         "the cache is not used: {why}",
         "キャッシュを使いません: {why}"
+    )
+}
+
+fn segment_unread(lang: Lang, error: &StoreError) -> String {
+    let why = match error {
+        StoreError::Unreadable { cause, .. } => super::store::unreadable(lang, cause),
+        error => store_error(lang, error),
+    };
+    say!(
+        lang,
+        "can't be read, and this run does without it: {why}",
+        "読み取れないため、今回は使いません: {why}"
     )
 }
 

@@ -244,11 +244,11 @@ fn heal_verdict(lang: Lang, h: &Healed, read_data: bool, dry_run: bool) -> Strin
             "見つかった欠けや破損はすべて元に戻りました"
         ),
         (false, _) if !h.is_lacking() => {
-            let packs = count(lang, h.packs_unreadable, Noun::Pack);
+            let objects = count(lang, h.unreadable(), Noun::Object);
             say!(
                 lang,
-                "{packs} could not be read, so nothing is known of their content. Run 'dedup heal' again when they can be",
-                "{packs}を読み取れず、中身は分かりません。読み取れるようにしてから、もう一度 'dedup heal' を実行してください"
+                "Could not read {objects}, whose content is not known. Run 'dedup heal' again once everything can be read",
+                "{objects}を読み取れず、中身は分かりません。読み取れるようにしてから、もう一度 'dedup heal' を実行してください"
             )
         }
         (false, _) => {

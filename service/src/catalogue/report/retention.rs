@@ -82,11 +82,15 @@ pub fn pruned(lang: Lang, removed: u64, summary: Option<&PruneSummary>, dry_run:
     if removed > 0 {
         let what = count(lang, removed, Noun::Snapshot);
         let them = if removed == 1 { "it" } else { "them" };
-        lines.push(match (lang, dry_run) {
-            (Lang::En, true) => format!("Would remove {what}"),
-            (Lang::En, false) => format!("Removed {what}; 'dedup undelete' brings {them} back"),
-            (Lang::Ja, true) => format!("{what}が削除されます"),
-            (Lang::Ja, false) => format!("{what}を削除しました。'dedup undelete' で元に戻せます"),
+        // Nothing is kept in the trash.
+        let is_gone = summary.is_some_and(|s| s.trash_discarded >= removed && s.trash_kept == 0);
+        lines.push(match (lang, dry_run, is_gone) {
+            (Lang::En, true, _) => format!("Would remove {what}"),
+            (Lang::En, false, true) => format!("Removed {what}"),
+            (Lang::En, false, false) => format!("Removed {what}; 'dedup undelete' brings {them} back"),
+            (Lang::Ja, true, _) => format!("{what}が削除されます"),
+            (Lang::Ja, false, true) => format!("{what}を削除しました"),
+            (Lang::Ja, false, false) => format!("{what}を削除しました。'dedup undelete' で元に戻せます"),
         });
     }
     if let Some(summary) = summary {
@@ -103,6 +107,13 @@ pub fn pruned(lang: Lang, removed: u64, summary: Option<&PruneSummary>, dry_run:
 
 /// What a collection will do and what it takes, before it begins.
 pub fn costs(lang: Lang, s: &PruneSummary) -> Vec<String> {
+    if s.held_back {
+        return vec![say!(
+            lang,
+            "What could be freed is not known, as not everything could be read",
+            "読み取れないものがあるため、解放できる量は分かりません"
+        )];
+    }
     let mut lines = vec![needed(lang, s)];
     if s.trash_discarded > 0 {
         let ended = count(lang, s.trash_discarded, Noun::RemovedSnapshot);
@@ -169,8 +180,10 @@ fn done(lang: Lang, s: &PruneSummary) -> Vec<String> {
         0 if s.trash_kept > 0 && s.trash_discarded == 0 => {
             lines.push(nothing_yet(lang, s));
             lines.extend(waiting(lang, s));
+            lines.extend(unread(lang, s));
             return lines;
         }
+        0 if s.held_back => {}
         0 => lines.push(say!(lang, "No data to delete", "削除するデータはありません")),
         packs => {
             let (packs, bytes) = (count(lang, packs, Noun::Pack), format_bytes(s.bytes_deleted));
@@ -209,7 +222,31 @@ fn done(lang: Lang, s: &PruneSummary) -> Vec<String> {
         ));
     }
     lines.extend(waiting(lang, s));
+    lines.extend(unread(lang, s));
     lines
+}
+
+/// What could not be read stays, and what it may need.
+fn unread(lang: Lang, s: &PruneSummary) -> Option<String> {
+    match (s.held_back, s.packs_deleted) {
+        (true, 0) => Some(say!(
+            lang,
+            "Nothing was deleted: what could not be read may need it. Make it readable and run 'dedup prune' again",
+            "読み取れないものが必要としている可能性があるため、何も削除していません。読み取れるようにしてから、もう一度 'dedup prune' を実行してください"
+        )),
+        (true, _) => Some(say!(
+            lang,
+            "No more was deleted: what could not be read may need it. Make it readable and run 'dedup prune' again",
+            "読み取れないものが必要としている可能性があるため、それ以上は削除していません。読み取れるようにしてから、もう一度 'dedup prune' を実行してください"
+        )),
+        (false, _) => (s.objects_unreadable > 0).then(|| {
+            say!(
+                lang,
+                "What could not be read was kept as it is",
+                "読み取れなかったものはそのまま残しました"
+            )
+        }),
+    }
 }
 
 /// Nothing could be deleted, as what was removed can still be undeleted.
