@@ -22,7 +22,7 @@ pub(crate) mod repack;
 mod rescue;
 mod survivors;
 
-pub use crate::session::FencePolicy;
+pub use crate::session::{FencePolicy, pending_marks};
 pub use confirm::Confirm;
 pub use fence::fence_stale_sessions;
 pub use needs::Needs;
@@ -39,7 +39,7 @@ use crate::live::LiveSet;
 use crate::object::cap;
 use crate::pack::PackList;
 use crate::platform::files;
-use crate::remote::{Kind, ObjectName};
+use crate::remote::{Kind, ObjectName, Remote, for_all};
 use crate::session::{Mark, View};
 use crate::simulation::{self, Rule};
 use crate::store::{Store, write_segments};
@@ -50,6 +50,8 @@ use survivors::Survivors;
 /// Segments smaller than this many entries are merged once there are more than [`SMALL_SEGMENTS`].
 const SMALL: usize = ENTRIES_PER_SEGMENT / 8;
 const SMALL_SEGMENTS: usize = 16;
+/// Segments that are read together; each takes some 7 MB of memory.
+const SEGMENTS_AT_ONCE: usize = 4;
 /// Packs that one mark names at most: half of what its size allows.
 const PACKS_PER_MARK: usize = cap::MARK / PackId::LEN / 2;
 
@@ -88,15 +90,20 @@ pub fn open_sessions(store: &Store) -> Result<Vec<SessionId>> {
     Ok(sessions.into_iter().filter(|id| !ended.contains(id)).collect())
 }
 
+/// Reads all segments of a view. Each reading of a collection asks the remote again: a segment that another collection
+/// has replaced is missing, which ends this one, and a copy of it would hide that.
 fn each_segment(
     store: &Store,
     view: &View,
     each: &mut dyn FnMut(IndexId, IndexSegment) -> Result<()>,
 ) -> Result<()> {
-    for id in &view.segments {
-        match store.segment(*id) {
-            Err(Error::Missing { .. }) if simulation::left_out(Rule::PacksLast) => {}
-            segment => each(*id, segment?)?,
+    for ids in view.segments.chunks(SEGMENTS_AT_ONCE) {
+        let segments = for_all(store.remote(), ids, |id| store.segment(*id));
+        for (id, segment) in ids.iter().zip(segments) {
+            match segment {
+                Err(Error::Missing { .. }) if simulation::left_out(Rule::PacksLast) => {}
+                segment => each(*id, segment?)?,
+            }
         }
     }
     Ok(())
@@ -119,19 +126,6 @@ pub fn condemn_packs(store: &Store, packs: &BTreeSet<PackId>) -> Result<Vec<Mark
 /// How many marks a plan takes.
 pub fn marks_of(plan: &Plan) -> u64 {
     plan.unneeded.union(&plan.repack).count().div_ceil(PACKS_PER_MARK) as u64
-}
-
-/// Marks that were not swept yet.
-pub fn pending_marks(store: &Store) -> Result<Vec<Mark>> {
-    let mut marks = Vec::new();
-    for id in store.marks()? {
-        match Mark::load(store, id) {
-            // Its collection ended between the listing and now.
-            Err(Error::Missing { .. }) => {}
-            mark => marks.push(mark?),
-        }
-    }
-    Ok(marks)
 }
 
 /// Remembers on this machine which sessions were open right after a mark was durable: only they can refer to its packs.
@@ -256,16 +250,18 @@ pub fn sweep(
     for group in &rewrite {
         sweeper.replace(group, &doomed)?;
     }
-    for mark in marks
-        .iter()
-        .filter(|mark| mark.packs.is_disjoint(&sweeper.swept.spared))
-    {
+    remove_marks(store, marks, &sweeper.swept.spared)?;
+    Ok((sweeper.swept, doubtful))
+}
+
+/// Removes the marks whose packs are all gone.
+fn remove_marks(store: &Store, marks: &[Mark], spared: &HashSet<PackId>) -> Result<()> {
+    for mark in marks.iter().filter(|mark| mark.packs.is_disjoint(spared)) {
         store.remote().delete(&ObjectName::mark(mark.id))?;
         // A note without its mark is a few bytes in a cache.
         let _ = std::fs::remove_file(waiting_path(store, mark.id));
     }
-    store.remote().barrier()?;
-    Ok((sweeper.swept, doubtful))
+    store.remote().barrier()
 }
 
 /// Condemned packs that hold one of these chunks.
@@ -359,9 +355,8 @@ impl Sweeper<'_> {
             }
         }
         write_segments(self.store, &mut lists)?;
-        for id in old {
-            remote.delete(&ObjectName::index(*id))?;
-        }
+        let old = old.iter().map(|id| ObjectName::index(*id)).collect();
+        delete_all(remote, old)?;
         remote.barrier()?;
         self.delete_unlisted()
     }
@@ -374,16 +369,22 @@ impl Sweeper<'_> {
             .map(|(pack, _)| *pack)
             .collect();
         gone.sort_unstable();
-        for pack in &gone {
-            self.listed_in.remove(pack);
-            if let Some(size) = self.packs.get(pack) {
-                self.store.remote().delete(&ObjectName::pack(*pack))?;
-                self.swept.packs += 1;
-                self.swept.bytes += size;
-            }
-        }
+        gone.iter().for_each(|pack| drop(self.listed_in.remove(pack)));
+        gone.retain(|pack| self.packs.contains_key(pack));
+        delete_all(
+            self.store.remote(),
+            gone.iter().map(|pack| ObjectName::pack(*pack)).collect(),
+        )?;
+        self.swept.packs += gone.len() as u64;
+        self.swept.bytes += gone.iter().filter_map(|pack| self.packs.get(pack)).sum::<u64>();
         self.store.remote().barrier()
     }
+}
+
+/// Deletes objects between which no order has to be kept, several at a time where the remote has high latency.
+fn delete_all(remote: &dyn Remote, names: Vec<ObjectName>) -> Result<()> {
+    let deleted = for_all(remote, &names, |name| remote.delete(name));
+    deleted.into_iter().collect()
 }
 
 /// Removes the index segments that were found damaged, once everything needed is listed by others. Returns how many.
@@ -405,11 +406,10 @@ pub fn remove_orphaned_parity(store: &Store) -> Result<u64> {
         return Ok(0);
     }
     let packs = store.packs()?;
-    let mut removed = 0;
-    for id in parities.keys().filter(|id| !packs.contains_key(id)) {
-        store.remote().delete(&ObjectName::parity(*id))?;
-        removed += 1;
-    }
+    let orphaned = parities.into_keys().filter(|id| !packs.contains_key(id));
+    let orphaned: Vec<ObjectName> = orphaned.map(ObjectName::parity).collect();
+    let removed = orphaned.len() as u64;
+    delete_all(store.remote(), orphaned)?;
     store.remote().barrier()?;
     Ok(removed)
 }
@@ -418,10 +418,10 @@ pub fn remove_orphaned_parity(store: &Store) -> Result<u64> {
 pub fn remove_ended_sessions(store: &Store) -> Result<u64> {
     let sessions = store.sessions_in(Kind::Session)?;
     let ended: HashSet<SessionId> = store.slates()?.into_iter().collect();
-    let mut removed = 0;
-    for id in sessions.iter().filter(|id| ended.contains(id)) {
-        store.remote().delete(&ObjectName::session(*id))?;
-        removed += 1;
+    let ended: Vec<&SessionId> = sessions.iter().filter(|id| ended.contains(id)).collect();
+    let names = ended.iter().map(|id| ObjectName::session(**id)).collect();
+    delete_all(store.remote(), names)?;
+    for id in &ended {
         let seen = store.cache().join("seen").join(id.to_hex());
         match std::fs::remove_file(&seen) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -431,5 +431,5 @@ pub fn remove_ended_sessions(store: &Store) -> Result<u64> {
         }
     }
     store.remote().barrier()?;
-    Ok(removed)
+    Ok(ended.len() as u64)
 }

@@ -112,17 +112,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
         }
     }
     let mut healed = Healed::default();
-    let how = repair::RepairOptions {
-        dry_run: options.dry_run,
-    };
-    let index = repair::index(repo, &how, &Hush(monitor))?;
-    healed.segments_damaged = index.segments_damaged;
-    healed.packs_listed = index.packs_listed;
-    for (id, error) in repo.store.unreadable_segments() {
-        healed.segments_unreadable += 1;
-        monitor.problem(&Problem::of(ObjectName::index(id), &error));
-    }
-    let is_unsure = index.packs_unreadable > 0 && healed.segments_unreadable > 0;
+    let is_unsure = mend_index(repo, options, &mut healed, monitor)?;
     let mut unread = BTreeSet::new();
     let mut hurt = match options.read_data {
         true => broken_packs(repo, &mut unread, monitor)?,
@@ -165,6 +155,26 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
         verify(repo, before, put, &mut healed, monitor)?;
     }
     Ok(healed)
+}
+
+/// Repairs the index. Whether packs that can't be read may be listed in segments that can't be read.
+fn mend_index(
+    repo: &Repo,
+    options: &HealOptions,
+    healed: &mut Healed,
+    monitor: &dyn Monitor,
+) -> Result<bool> {
+    let how = repair::RepairOptions {
+        dry_run: options.dry_run,
+    };
+    let index = repair::index(repo, &how, &Hush(monitor))?;
+    healed.segments_damaged = index.segments_damaged;
+    healed.packs_listed = index.packs_listed;
+    for (id, error) in repo.store.unreadable_segments() {
+        healed.segments_unreadable += 1;
+        monitor.problem(&Problem::of(ObjectName::index(id), &error));
+    }
+    Ok(index.packs_unreadable > 0 && healed.segments_unreadable > 0)
 }
 
 /// Reads what was brought, and all that leads to it: that everything is there again is reported only after it was seen.

@@ -318,14 +318,8 @@ impl<'a> Collection<'a> {
         Ok((plan, needs))
     }
 
-    /// Sweeps those of the marks whose sessions have all ended. Returns what was found to be needed, for reuse.
-    fn finish(
-        &self,
-        marks: Vec<Mark>,
-        mut needed: Option<Needed>,
-        made: &mut HashSet<PackId>,
-        summary: &mut PruneSummary,
-    ) -> Result<Option<Needed>> {
+    /// Those of the marks whose sessions have all ended.
+    fn ready(&self, marks: Vec<Mark>, summary: &mut PruneSummary) -> Result<Vec<Mark>> {
         let mut ready = Vec::new();
         let mut waited_for = BTreeSet::new();
         for mark in marks {
@@ -338,6 +332,18 @@ impl<'a> Collection<'a> {
             }
         }
         summary.sessions_waited_for = summary.sessions_waited_for.max(waited_for.len() as u64);
+        Ok(ready)
+    }
+
+    /// Sweeps those of the marks whose sessions have all ended. Returns what was found to be needed, for reuse.
+    fn finish(
+        &self,
+        marks: Vec<Mark>,
+        mut needed: Option<Needed>,
+        made: &mut HashSet<PackId>,
+        summary: &mut PruneSummary,
+    ) -> Result<Option<Needed>> {
+        let mut ready = self.ready(marks, summary)?;
         let mut tries = 0;
         while !ready.is_empty() {
             self.repo.run().cancel().check()?;

@@ -14,6 +14,7 @@ use self::sharing::Sharing;
 use self::staged::StagedFile;
 use super::{AllEnded, Kind, ObjectName, Remote, Staged};
 use crate::error::{Cause, Error, Object, Operation, Result};
+use crate::id::is_hex;
 use crate::platform::opening::open_patiently;
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
@@ -227,7 +228,7 @@ impl LocalState {
             let Ok(prefix) = entry.file_name().to_str() else {
                 continue;
             };
-            if prefix.len() == 2 && is_lower_hex(prefix) {
+            if prefix.len() == 2 && is_hex(prefix.as_bytes()) {
                 self.list_folder(&format!("{packs}/{prefix}"), Kind::Pack, each)?;
             }
         }
@@ -439,10 +440,6 @@ fn sync_folder(folder: &File) -> io::Result<()> {
         Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(()),
         other => other.map_err(io::Error::from),
     }
-}
-
-fn is_lower_hex(text: &str) -> bool {
-    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

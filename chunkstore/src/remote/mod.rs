@@ -22,7 +22,7 @@ pub use several::for_all;
 pub(crate) use several::join_concurrent;
 
 use crate::error::{Error, Flaw, Refusal, Result, UrlFault};
-use crate::id::{IndexId, ListId, MarkId, PackId, SessionId, SlotId};
+use crate::id::{IndexId, ListId, MarkId, PackId, SessionId, SlotId, is_hex};
 use bytes::Bytes;
 use std::fmt;
 use std::path::Path;
@@ -164,7 +164,7 @@ impl ObjectName {
 
     /// `None` unless `id` is lower-case hexadecimal of the kind's length: what else lies in the folder is not ours.
     pub fn parse(kind: Kind, id: &str) -> Option<Self> {
-        let ours = id.len() == kind.name_len() && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let ours = id.len() == kind.name_len() && is_hex(id.as_bytes());
         ours.then(|| ObjectName {
             kind,
             id: id.to_string(),

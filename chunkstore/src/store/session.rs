@@ -76,16 +76,8 @@ impl View {
     }
 
     fn read_marks(store: &Store) -> Result<Condemned> {
-        let mut condemned = Condemned::new();
-        for id in store.marks()? {
-            match Mark::load(store, id) {
-                Ok(mark) => condemned.extend(mark.packs),
-                // Its collection ended between the listing and now.
-                Err(Error::Missing { .. }) => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(condemned)
+        let marks = pending_marks(store)?;
+        Ok(marks.into_iter().flat_map(|mark| mark.packs).collect())
     }
 
     fn list_segments(store: &Store) -> Result<Vec<IndexId>> {
@@ -281,6 +273,19 @@ pub(crate) fn is_left(store: &Store, id: SessionId, patience: &FencePolicy) -> R
             e => Err(e),
         },
     }
+}
+
+/// Marks that were not swept yet.
+pub fn pending_marks(store: &Store) -> Result<Vec<Mark>> {
+    let mut marks = Vec::new();
+    for id in store.marks()? {
+        match Mark::load(store, id) {
+            // Its collection ended between the listing and now.
+            Err(Error::Missing { .. }) => {}
+            mark => marks.push(mark?),
+        }
+    }
+    Ok(marks)
 }
 
 /// The packs that one garbage collection has condemned: readable, but not to be referenced anew.

@@ -7,7 +7,7 @@ use super::BackupRun;
 use super::expected::Expected;
 use super::job::{BackupJob, BackupSlot, EntryState};
 use super::parent::{Parent, ParentEntry};
-use crate::entry::{Content, DirPath, Extent, Kind, join};
+use crate::entry::{Content, DirPath, Entry, Extent, Kind, join};
 use crate::error::{Error, NoSource, Result};
 use crate::fsmeta::{Trust, sizes_of};
 use crate::manifest::{Held, Mounted};
@@ -258,27 +258,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         if self.looks_closely || found.mount != Mount::None {
             self.note(dir, &found, known.as_ref())?;
         }
-        let mut earlier = None;
-        let mut state = None;
-        if let Some(ParentEntry {
-            item,
-            trusted,
-            unchanged,
-        }) = known
-        {
-            if unchanged
-                && self.can_be_told(&found, handle)
-                && (trusted || self.references_present(&item.entry.content)?)
-            {
-                let counts = &self.run.counts;
-                counts.bytes.add(item.entry.meta.size);
-                counts.files.add(u64::from(item.entry.kind == Kind::File));
-                counts.count(&item.entry.kind, EntryChange::Unchanged);
-                state = Some(EntryState::Same(item.entry, trusted.then_some(item.pos)));
-            } else {
-                earlier = Some(Box::new(item.entry));
-            }
-        }
+        let (state, earlier) = self.compare(known, &found, handle)?;
         let size = if found.kind == Kind::File {
             found.meta.size
         } else {
@@ -314,33 +294,41 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         Ok(())
     }
 
+    /// The entry as the parent has it, if it is taken over, or else for the worker to compare with.
+    fn compare(
+        &mut self,
+        known: Option<ParentEntry>,
+        found: &Found,
+        handle: Option<&Arc<Lent>>,
+    ) -> Result<(Option<EntryState>, Option<Box<Entry>>)> {
+        let Some(ParentEntry {
+            item,
+            trusted,
+            unchanged,
+        }) = known
+        else {
+            return Ok((None, None));
+        };
+        let is_same = unchanged
+            && self.can_be_told(found, handle)
+            && (trusted || self.references_present(&item.entry.content)?);
+        if !is_same {
+            return Ok((None, Some(Box::new(item.entry))));
+        }
+        let counts = &self.run.counts;
+        counts.bytes.add(item.entry.meta.size);
+        counts.files.add(u64::from(item.entry.kind == Kind::File));
+        counts.count(&item.entry.kind, EntryChange::Unchanged);
+        Ok((
+            Some(EntryState::Same(item.entry, trusted.then_some(item.pos))),
+            None,
+        ))
+    }
+
     /// I-4 for a parent that proves nothing by itself: every chunk and small file must be in this session's view.
     fn references_present(&mut self, content: &Content) -> Result<bool> {
-        let writer = self.run.writer;
-        match content {
-            Content::None => Ok(true),
-            Content::Bundled { .. } => match content.small_file() {
-                Some(file) => Ok(writer.present_file(&mut self.presence, &file)?),
-                None => Ok(true),
-            },
-            Content::Extents(_) | Content::Lists(_) => {
-                if let Content::Lists(lists) = content {
-                    for list in lists {
-                        if !writer.present(&list.id)? {
-                            return Ok(false);
-                        }
-                    }
-                }
-                let mut present = true;
-                trees::for_each_extent(self.reader, &mut self.decoder, content, &mut |extent| {
-                    if let Extent::Chunk { id, .. } = extent {
-                        present = present && writer.present(&id)?;
-                    }
-                    Ok(())
-                })?;
-                Ok(present)
-            }
-        }
+        let reading = (self.reader, &mut self.decoder);
+        trees::is_present(self.run.writer, &mut self.presence, reading, content)
     }
 
     fn send(&mut self) -> Result<()> {

@@ -14,6 +14,7 @@ use crate::fsmeta::{Names, TargetDir, TargetError};
 use crate::platform::lock;
 use crate::problem::{RestoreProblem, Warning};
 use chunkstore::error::{Cause, Operation};
+use chunkstore::id::is_hex;
 use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -34,16 +35,15 @@ pub(crate) fn is_leftover(name: &[u8]) -> bool {
 
 /// The run that a name belongs to, and whether it is that run's journal.
 fn run_of(name: &[u8]) -> Option<(&[u8], bool)> {
-    let hex = |bytes: &[u8]| bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let digits = name.strip_prefix(PREFIX)?;
     let (run, rest) = digits.split_at_checked(RUN)?;
-    if !hex(run) {
+    if !is_hex(run) {
         return None;
     }
     let run = name.get(..PREFIX.len() + RUN)?;
     match rest {
         [] => Some((run, true)),
-        [b'-', number @ ..] if !number.is_empty() && hex(number) => Some((run, false)),
+        [b'-', number @ ..] if !number.is_empty() && is_hex(number) => Some((run, false)),
         _ => None,
     }
 }

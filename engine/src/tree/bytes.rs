@@ -1,15 +1,7 @@
 //! Integers and slices of the piece formats. Every integer has one encoding: an overlong varint is damage.
 
 use super::fault::{CodecError, TreeFault, TreePart};
-
-/// LEB128, least significant group first.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
+pub(super) use chunkstore::varint::put as put_varint;
 
 /// Length, then the bytes.
 pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -4,8 +4,9 @@
 //! writer holds a lock on its file for as long as it lives, so that a sweep takes only what no process will publish,
 //! whatever the clocks say.
 
-use super::{LocalState, ROOT, STAGING, failed, is_lower_hex, parent};
+use super::{LocalState, ROOT, STAGING, failed, parent};
 use crate::error::{Cause, Error, Operation, Result};
+use crate::id::is_hex;
 use crate::platform::opening::open_patiently;
 use crate::remote::{AllEnded, ObjectName, Published, Staged};
 use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
@@ -250,7 +251,10 @@ pub(super) fn sweep(dir: &mut Dir, all_ended: &mut AllEnded<'_>) -> Result<u64> 
     while let Some(entry) = dir.read() {
         let entry = entry.map_err(|e| failed(Operation::List, STAGING, e))?;
         let name = entry.file_name();
-        let of_length = |len| name.to_str().is_ok_and(|n| n.len() == len && is_lower_hex(n));
+        let of_length = |len| {
+            name.to_str()
+                .is_ok_and(|n| n.len() == len && is_hex(n.as_bytes()))
+        };
         let own = of_length(OWN_NAME);
         if !own && !of_length(SERVED_NAME) {
             continue;
