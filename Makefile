@@ -81,4 +81,4 @@ bench-peers: build
 	benches/peers/report.py '$(PEERS_DATA)/figures.json' docs/benchmarks
 
 install: build
-	install -D -m 755 '$(DEDUP)' '$(DESTDIR)$(PREFIX)/bin/dedup'
+	install -D -s -m 755 '$(DEDUP)' '$(DESTDIR)$(PREFIX)/bin/dedup'

@@ -148,6 +148,80 @@ fn the_first_is_away_and_catches_up() {
     assert_eq!((count(&home, "away"), count(&home, "main")), (4, 4));
 }
 
+/// The first destination goes away while the backup is made there: it is made at the other one in the same run, and the
+/// next one brings it to the first.
+#[test]
+fn the_first_goes_away_in_the_middle() {
+    let name = "replicas::the_first_goes_away_in_the_middle";
+    let Some(mut server) = Rclone::start(Serve::WebDav, &[], name) else {
+        return;
+    };
+    let home = led_by(&server);
+    for n in 1..=12 {
+        let mut noise = vec![0; 8_000_000];
+        Random::new(n).fill(&mut noise);
+        home.write(&format!("docs/{n}"), noise);
+    }
+    let stored = || files_below(&home.path(".local/share/dedup/repository/packs"));
+    let before = stored();
+    let child = home
+        .command(&[
+            "-r",
+            "away",
+            "backup",
+            "docs",
+            "--also",
+            "main",
+            "--json",
+            "--limit-upload",
+            "10M",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The follower has got a pack, so the leader is in the midst of it.
+    while stored() == before {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.kill();
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert_eq!(output.status.code(), Some(3), "{out}\n{err}");
+    let summary: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!(summary["saved_at"], "main", "{summary}");
+    assert_eq!(summary["replicas"][0]["name"], "away", "{summary}");
+    assert_eq!(number(&summary["replicas"][0], "behind"), 1, "{summary}");
+    assert!(!err.contains("damage"), "{err}");
+    assert_eq!(count(&home, "main"), 2);
+    home.ok(&["-r", "main", "check", "--read-data"]);
+    server.resume();
+    home.write("docs/0", "it is back");
+    home.ok(&["-r", "away", "backup", "docs", "--also", "main"]);
+    for at in ["away", "main"] {
+        assert_eq!(count(&home, at), 3, "{at}");
+        let checked = home.ok(&["-r", at, "check", "--read-data"]);
+        assert!(checked.err.is_empty(), "{at}: {}", checked.err);
+    }
+}
+
+/// How many files there are below a directory.
+fn files_below(dir: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    entries
+        .map(|entry| {
+            if entry.path().is_dir() {
+                files_below(&entry.path())
+            } else {
+                1
+            }
+        })
+        .sum()
+}
+
 /// The one that led was behind itself: it gets what it had missed, too.
 #[test]
 fn each_was_away_once() {

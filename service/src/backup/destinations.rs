@@ -1,5 +1,6 @@
 //! The destinations of a backup. The first that can be reached leads: the backup is made there, and the others follow.
-//! One that can't be reached is left behind, also the one that the command is about.
+//! One that can't be reached is left behind, also the one that the command is about, and also one that was leading until
+//! then.
 //!
 //! Only an outage makes another one lead. That there is no repository, that no key fits, or that something is damaged is
 //! an error as ever: a disk that is not mounted must not be replaced silently.
@@ -16,6 +17,7 @@ use engine::replicate::{self, Follow, Followed, Follower, Followers, ReplicateOp
 use engine::repo::{self, Repo};
 use engine::run::RunContext;
 use jiff::{SignedDuration, Span};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,8 +51,15 @@ struct Destination {
     location: Location,
 }
 
-/// In the order in which they may lead.
-pub struct Destinations(Vec<Destination>);
+pub struct Destinations {
+    /// The repository that the command is about.
+    first: Location,
+    leader: Option<Destination>,
+    /// Those that were not tried, in the order in which they may lead.
+    left: VecDeque<Destination>,
+    /// Those that can't be reached.
+    away: Vec<(Follower, Failure)>,
+}
 
 /// The destinations once one of them is open.
 pub struct Opened {
@@ -59,7 +68,6 @@ pub struct Opened {
     pub instead: Option<String>,
     url: String,
     followers: Vec<Follower>,
-    away: Vec<(Follower, Failure)>,
 }
 
 impl Destinations {
@@ -72,30 +80,36 @@ impl Destinations {
         let named = context.settings.remotes.iter();
         let name = named.into_iter().find(|remote| remote.url == first.url);
         let name = name.map_or_else(|| repo::shown(&first.url), |remote| remote.name.clone());
-        let mut all = vec![Destination {
+        let mut left = VecDeque::from([Destination {
             name,
-            location: first,
-        }];
+            location: first.clone(),
+        }]);
         for name in also {
             let location = context.remote(name)?;
-            if location.url == all[0].location.url {
+            if location.url == first.url {
                 return Err(Cause::AlsoIsFirst { name: name.clone() }.into());
             }
-            if !all.iter().any(|known| known.location.url == location.url) {
+            if !left.iter().any(|known| known.location.url == location.url) {
                 let name = name.clone();
-                all.push(Destination { name, location });
+                left.push_back(Destination { name, location });
             }
         }
-        Ok(Destinations(all))
+        Ok(Destinations {
+            first,
+            leader: None,
+            left,
+            away: Vec::new(),
+        })
     }
 
+    /// Of those that were not tried.
     pub fn urls(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|one| one.location.url.as_str())
+        self.left.iter().map(|one| one.location.url.as_str())
     }
 
     /// Opens the first that can be reached; `begin` is called once, as in [`Context::open_while`].
     pub fn open(
-        self,
+        &mut self,
         (context, run): (&Context, &RunContext),
         face: &dyn Face,
         begin: &mut dyn FnMut() -> Result<(), Failure>,
@@ -105,46 +119,69 @@ impl Destinations {
             true => Ok(()),
             false => begin(),
         };
-        let mut away: Vec<(Follower, Failure)> = Vec::new();
-        let mut first = None;
-        let mut rest = self.0.into_iter();
-        while let Some(one) = rest.next() {
-            let first = first.get_or_insert_with(|| one.location.clone());
-            let location = match away.is_empty() {
+        while let Some(one) = self.left.pop_front() {
+            let location = match self.away.is_empty() {
                 true => one.location.clone(),
-                false => with_keys(context, first, &one.location)?,
+                false => with_keys(context, &self.first, &one.location)?,
             };
             match context.open_while(&location, run, face, &mut begin) {
                 Ok(repo) => {
-                    check_stead(context, &one, &repo, &away)?;
+                    check_stead(context, &one, &repo, &self.away)?;
                     // A note that can't be kept only means that no other can lead in this one's place.
                     let _ = replicate::note_place(&repo, &one.location.url);
-                    return Ok(Opened {
+                    let opened = Opened {
                         leader: Arc::new(repo),
-                        instead: (!away.is_empty()).then(|| one.name.clone()),
-                        url: one.location.url,
-                        followers: rest.map(Destination::follower).collect(),
-                        away,
-                    });
+                        instead: (!self.away.is_empty()).then(|| one.name.clone()),
+                        url: one.location.url.clone(),
+                        followers: self.left.iter().map(Destination::follower).collect(),
+                    };
+                    self.leader = Some(one);
+                    return Ok(opened);
                 }
                 Err(failure) if is_away(context, &one, &failure)? => {
-                    if away.is_empty() && rest.len() > 0 && place(context, &one)?.is_none() {
+                    if self.away.is_empty() && !self.left.is_empty() && place(context, &one)?.is_none() {
                         return Err(failure.with(Cause::FirstNeverReached));
                     }
-                    away.push((one.follower(), failure));
+                    self.away.push((one.follower(), failure));
                 }
                 Err(failure) => return Err(failure),
             }
         }
-        Err(away.swap_remove(0).1)
+        Err(self.away.swap_remove(0).1)
+    }
+
+    /// The backup failed at the leader. Returns if that went away and another may lead: [`Destinations::open`] opens it.
+    /// Otherwise the error also says who could not be reached before.
+    pub fn failed(&mut self, failure: Failure) -> Result<(), Failure> {
+        match self.leader.take() {
+            Some(leader) if failure.status == Status::Network && !self.left.is_empty() => {
+                self.away.push((leader.follower(), failure));
+                Ok(())
+            }
+            _ => Err(self.explain(failure)),
+        }
+    }
+
+    /// Those that could not be reached.
+    pub fn into_away(self) -> Vec<(Follower, Failure)> {
+        self.away
+    }
+
+    /// Adds who could not be reached before.
+    pub fn explain(&self, failure: Failure) -> Failure {
+        let before = |failure: Failure, (one, why): &(Follower, Failure)| {
+            let name = one.name.clone();
+            failure.with(Cause::AwayBefore { name }).with(why.cause.clone())
+        };
+        self.away.iter().fold(failure, before)
     }
 }
 
 impl Destination {
-    fn follower(self) -> Follower {
+    fn follower(&self) -> Follower {
         Follower {
-            name: self.name,
-            url: self.location.url,
+            name: self.name.clone(),
+            url: self.location.url.clone(),
         }
     }
 }
@@ -211,23 +248,15 @@ impl Opened {
         Ok(Followers::start(&self.leader, followers, follow)?)
     }
 
-    /// The backup failed at the leader: also reports those that could not be reached before.
-    pub fn failed(&self, failure: Failure) -> Failure {
-        let before = |failure: Failure, (one, why): &(Follower, Failure)| {
-            let name = one.name.clone();
-            failure.with(Cause::AwayBefore { name }).with(why.cause.clone())
-        };
-        self.away.iter().fold(failure, before)
-    }
-
     /// Waits for the followers, and notes which are behind.
     pub fn finish(
         self,
         followers: Followers,
+        away: Vec<(Follower, Failure)>,
         published: Option<SessionId>,
     ) -> Result<Vec<FollowerReport>, Failure> {
         let leader = &self.leader;
-        if followers.is_empty() && self.away.is_empty() {
+        if followers.is_empty() && away.is_empty() {
             return Ok(Vec::new());
         }
         let snapshots = leader.snapshots()?.0.len() as u64;
@@ -238,7 +267,7 @@ impl Opened {
             failure: Some(failure),
             problems: Vec::new(),
         };
-        let mut reports: Vec<FollowerReport> = self.away.into_iter().map(left).collect();
+        let mut reports: Vec<FollowerReport> = away.into_iter().map(left).collect();
         let followed = followers.finish(published, snapshots);
         reports.extend(followed.into_iter().map(FollowerReport::from));
         // As with every note of a remote: without it, the next listing asks.

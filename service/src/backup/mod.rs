@@ -203,45 +203,39 @@ pub(crate) fn perform(
         ..context.run()?
     };
     let mut stream = RunningInput::of(&request.input)?;
-    let destinations = Destinations::new(context, location, &request.also)?;
-    if let Input::Files { paths, lists } = &request.input {
-        let collected = sources::collect(paths, lists)?;
-        (options.sources, options.followed) = (collected.paths, collected.followed);
-        options.own = own_places(context, &destinations)?;
-    }
-    let mut begun = None;
-    let mut opened = destinations.open((context, &own), face, &mut || {
-        begun = stream.is_none().then(|| run::begin(&options, &own)).transpose()?;
-        Ok(())
-    })?;
+    let mut destinations = Destinations::new(context, location, &request.also)?;
+    find_sources(context, &request.input, &destinations, &mut options)?;
+    let mut input = Some(request.input);
+    // Once, and again for each leader that goes away.
+    let (opened, followers, step, done) = loop {
+        let mut begun = None;
+        let mut opened = destinations.open((context, &own), face, &mut || {
+            begun = stream.is_none().then(|| run::begin(&options, &own)).transpose()?;
+            Ok(())
+        })?;
+        options.parent = parent(context, &opened.leader, request.parent.as_deref())?;
+        if let (Some(stream), Some(input)) = (&mut stream, input.take()) {
+            stream.start(input)?;
+        }
+        let step = Step::start(face, Activity::Backup)?;
+        let followers = opened.start(request.also_wait)?;
+        options.intakes = followers.intakes();
+        match save(&opened.leader, &options, begun, stream.as_mut(), &step) {
+            Ok(done) => break (opened, followers, step, done),
+            Err(e) => {
+                followers.give_up();
+                match stream {
+                    None => destinations.failed(e.into())?,
+                    // It can't be read twice.
+                    Some(_) => return Err(destinations.explain(e.into())),
+                }
+            }
+        }
+    };
     let repo = opened.leader.clone();
-    options.parent = parent(context, &repo, request.parent.as_deref())?;
-    if let Some(stream) = &mut stream {
-        stream.start(request.input)?;
-    }
-    let step = Step::start(face, Activity::Backup)?;
-    let followers = opened.start(request.also_wait)?;
-    options.intakes = followers.intakes();
-    let done = match (begun, &mut stream) {
-        (Some(begun), _) => run::run_begun(&repo, &options, begun, &step),
-        (None, stream) => {
-            let stream = stream.as_mut().map(|stream| run::Stream {
-                name: stream.name(),
-                source: stream,
-            });
-            run::run(&repo, &options, stream, &step)
-        }
-    };
-    let done = match done {
-        Ok(done) => done,
-        Err(e) => {
-            followers.give_up();
-            return Err(opened.failed(e.into()));
-        }
-    };
     repo.tell_damage(&step);
     let saved_at = opened.instead.clone();
-    let replicas = opened.finish(followers, done.snapshot)?;
+    let replicas = opened.finish(followers, destinations.into_away(), done.snapshot)?;
     let lost_files = match done.parent.filter(|_| with_loss) {
         Some(parent) => LostFiles::between(&repo.manifest(parent)?.summary, &done.summary),
         None => None,
@@ -253,6 +247,25 @@ pub(crate) fn perform(
         saved_at,
         replicas,
     })
+}
+
+fn save(
+    repo: &Repo,
+    options: &run::BackupOptions,
+    begun: Option<run::Begun>,
+    stream: Option<&mut RunningInput>,
+    step: &Step<'_>,
+) -> Result<BackupReport, engine::Error> {
+    match (begun, stream) {
+        (Some(begun), _) => run::run_begun(repo, options, begun, step),
+        (None, stream) => {
+            let stream = stream.map(|stream| run::Stream {
+                name: stream.name(),
+                source: stream,
+            });
+            run::run(repo, options, stream, step)
+        }
+    }
 }
 
 fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, Failure> {
@@ -272,6 +285,21 @@ fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, F
         checkpoint: machine::checkpoint(&context.env)?.unwrap_or(options.checkpoint),
         ..options
     })
+}
+
+/// What is backed up of this machine, and what is not.
+fn find_sources(
+    context: &Context,
+    input: &Input,
+    destinations: &Destinations,
+    options: &mut run::BackupOptions,
+) -> Result<(), Failure> {
+    if let Input::Files { paths, lists } = input {
+        let collected = sources::collect(paths, lists)?;
+        (options.sources, options.followed) = (collected.paths, collected.followed);
+        options.own = own_places(context, destinations)?;
+    }
+    Ok(())
 }
 
 /// What is not backed up because it is the backup.
