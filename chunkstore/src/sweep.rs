@@ -20,6 +20,7 @@ mod plan;
 mod rebundle;
 pub(crate) mod repack;
 mod rescue;
+pub(crate) mod run;
 mod survivors;
 
 pub use crate::session::{FencePolicy, pending_marks};

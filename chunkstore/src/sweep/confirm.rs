@@ -6,7 +6,7 @@
 //! packs that this run made list was proven when it was written, and need not be read. What the index lists in them
 //! need not be so.
 
-use super::repack::Run;
+use super::run::{Run, place};
 use crate::error::{Error, Result};
 use crate::frame::Decoder;
 use crate::id::{ChunkId, PackId};
@@ -77,7 +77,7 @@ impl<'a> Confirm<'a> {
         let Some(frame) = list.frames.get(number).filter(|frame| frame.id == *id) else {
             return Ok(false);
         };
-        let own = super::repack::place(list, frame)?;
+        let own = place(list, frame)?;
         Ok(own == at.place && list.class == at.class)
     }
 

@@ -3,7 +3,8 @@
 //! Frames are read one by one, so that one sector that can't be read costs one frame. Packs are taken one by one as
 //! well: memory does not grow with the amount of damage.
 
-use super::repack::{Mover, Proof, place};
+use super::repack::{Mover, Proof};
+use super::run::place;
 use crate::error::Result;
 use crate::frame::Decoder;
 use crate::id::PackId;

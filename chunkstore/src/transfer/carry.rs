@@ -9,7 +9,7 @@ use crate::object::cap;
 use crate::pack::{self, PackList};
 use crate::remote::ObjectName;
 use crate::store::Store;
-use crate::sweep::repack::place;
+use crate::sweep::run::place;
 use bytes::Bytes;
 
 /// The list of what the pack is at the target, and the bytes that were sent.
