@@ -56,7 +56,7 @@ const SEGMENTS_AT_ONCE: usize = 4;
 /// Packs that one mark names at most: half of what its size allows.
 const PACKS_PER_MARK: usize = cap::MARK / PackId::LEN / 2;
 
-/// How far a collection goes.
+/// Limits for one garbage collection.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// Unneeded bytes that may stay inside packs, and inside bundles, that are still needed.

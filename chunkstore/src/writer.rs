@@ -1,5 +1,5 @@
-//! The write pipeline of one run: hash, claim, compress, seal, verify, append. Starts the one
-//! thread of this crate ([`commit`]).
+//! The write pipeline of one run: hash, claim, compress, seal, verify, append. A thread of its own publishes full packs
+//! and lists them ([`commit`]).
 //!
 //! Keeps I-1 (packs, then index segments, then the manifest), I-3 (every frame is opened again before it counts) and
 //! I-4 (an id is referenced only if it was in the view read under this session, or is put by it). After the first
@@ -436,7 +436,8 @@ impl WriterState {
         }
     }
 
-    /// Remembers the first failure and stops the run; returns what the caller should report.
+    /// Stops the run after a failed put, and returns the error for its caller to report. What the committing thread fails
+    /// with is kept for the next put ([`WriterState::alive`]).
     fn fail(&self, error: Error) -> Error {
         self.failed.store(true, Relaxed);
         error

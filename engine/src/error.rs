@@ -1,5 +1,5 @@
-//! What ends a run, as codes and values. Trouble with single paths is not here: it is data ([`crate::problem::Problem`],
-//! I-12). Nor are texts for people: the caller that shows an error makes them.
+//! Fatal errors, as codes and values. Problems with single paths are data ([`crate::problem::Problem`], I-12), not errors.
+//! Texts for people are made by the caller that shows an error.
 
 mod usage;
 

@@ -84,7 +84,7 @@ pub(crate) fn sent(
     cancel.check()
 }
 
-/// Ignores every event.
+/// A monitor that ignores every event.
 pub struct Quiet;
 
 impl Monitor for Quiet {

@@ -20,7 +20,7 @@ use std::fs::File;
 use std::io;
 use std::time::Instant;
 
-/// A file that moves under the reader is read at most this often.
+/// How often a file that changes while it is read is read at most.
 const TRIES: usize = 3;
 
 impl Worker<'_> {

@@ -1,5 +1,6 @@
 //! Metadata of file-system objects, read for backup ([`stat`], [`complete`]) and put back for restore ([`Target`],
-//! [`apply_meta`]). Everything of the engine that depends on the operating system is in this folder.
+//! [`apply_meta`]). What each system's files have is in the folder of that system; other system calls of the engine are in
+//! [`crate::platform`].
 //!
 //! Upstream: `walk` (lists and stats), backup (opens, completes), restore (creates, applies). Source errors come back
 //! as data ([`Trouble`](crate::entry::Trouble), [`ApplyProblem`]) so that callers can record each path's (I-12).
