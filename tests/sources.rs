@@ -93,7 +93,7 @@ fn what_may_not_be_read_is_told_and_read_once_it_may() {
     assert!(held.contains_key(&b"open"[..]) && held.contains_key(&b"file"[..]));
     assert!(!held.contains_key(&b"dir/inside"[..]));
     drop(repo);
-    // Nothing about the file changes but who reads it.
+    // Nothing about the file changes but its reader.
     let again = bench.backup(&Quiet).unwrap();
     assert_eq!(again.summary.errors, 0);
     let repo = bench.machine.open(bench.remote.clone()).unwrap();
@@ -101,7 +101,7 @@ fn what_may_not_be_read_is_told_and_read_once_it_may() {
     oracle::assert_same(&oracle::walk(&bench.source()), &held, "with all rights");
 }
 
-/// Files of the kernel that say they have 4096 bytes and fail when they are read.
+/// Files of the kernel that report 4096 bytes and fail when they are read.
 #[test]
 fn a_file_that_fails_while_it_is_read() {
     let source = Path::new("/sys/class/net/lo");
@@ -292,7 +292,7 @@ fn a_source_that_is_not_there() {
     );
 }
 
-/// Everything is excluded: an error, and no generation that says so.
+/// Everything is excluded: an error, and no generation that claims so.
 #[test]
 fn a_source_that_is_left_out_altogether() {
     let bench = Bench::new();
