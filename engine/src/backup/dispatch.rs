@@ -7,7 +7,7 @@ use super::BackupRun;
 use super::expected::Expected;
 use super::job::{BackupJob, BackupSlot, EntryState};
 use super::parent::{Parent, ParentEntry};
-use crate::entry::{Content, DirPath, Entry, Extent, Kind, join};
+use crate::entry::{Content, DirPath, Entry, Kind, join};
 use crate::error::{Error, NoSource, Result};
 use crate::fsmeta::{Trust, sizes_of};
 use crate::manifest::{Held, Mounted};

@@ -181,7 +181,7 @@ fn advice(lang: Lang, error: &Error) -> Option<String> {
             "this happened several times in a row: run the command again when 'dedup prune' is done",
             "何度か繰り返しました。'dedup prune' が終わってからもう一度実行してください"
         ),
-        Error::Damaged(_) | Error::Lost(_) | Error::ShortListing(_) => return Some(loss_advice(lang, error)),
+        Error::Damaged(_) | Error::Lost(_) | Error::ShortListing(_) => loss_advice(lang, error),
         Error::Interrupted => interrupted(lang),
         Error::Usage(_)
         | Error::Refused(_)
@@ -253,7 +253,7 @@ fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
         StoreError::Remote { source, .. } => storage_remedy(lang, source.kind(), error.is_foreign()),
         StoreError::Local { source, .. } if source.kind() == Kind::FileTooLarge => too_large(lang),
         StoreError::TooManyOpen { .. } | StoreError::Thread(_) | StoreError::NoMemory { .. } => {
-            return Some(limit_advice(lang, error));
+            limit_advice(lang, error)
         }
         StoreError::Index(_) => say!(
             lang,
