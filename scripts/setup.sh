@@ -24,6 +24,9 @@ have_libclang || missing+=(libclang-dev)
 have rsync || missing+=(rsync)
 # The models of the protocol (docs/model) are Python.
 have python3 || missing+=(python3)
+# The tests move a program's clock, and talk to a private D-Bus.
+have faketime || missing+=(faketime)
+have dbus-daemon || missing+=(dbus-daemon)
 # cargo-deny reads advisories from a repository of git's, which the tests make.
 have git || missing+=(git)
 

@@ -49,7 +49,7 @@ fn mend_it(home: &Home) {
 }
 
 /// A header in the text that encoded words (RFC 2047) stand for.
-fn header(letter: &Letter, name: &str) -> String {
+pub fn header(letter: &Letter, name: &str) -> String {
     let mut lines = letter.data.lines();
     let prefix = format!("{name}: ");
     let first = lines.find(|line| line.starts_with(&prefix)).unwrap();

@@ -10,10 +10,10 @@ use std::fs;
 use std::process::{Child, Stdio};
 
 /// Due once a year: not again while a test runs.
-const YEARLY: &str = "cron 0 0 1 1 *";
+pub const YEARLY: &str = "cron 0 0 1 1 *";
 
 /// A home with a repository called `main`, and `docs` with three files in it.
-fn home(sets: &str) -> Home {
+pub fn home(sets: &str) -> Home {
     let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
     home.init();
     for name in ["letter", "photo.iso", ".hidden"] {
@@ -32,7 +32,7 @@ fn settings(home: &Home, sets: &str) {
     home.write(".config/dedup/dedup.toml", text);
 }
 
-fn set(more: &str) -> String {
+pub fn set(more: &str) -> String {
     format!("[sets.docs]\nsources = ['~/docs']\ndestinations = ['main']\n{more}\n")
 }
 
@@ -41,23 +41,23 @@ fn state_file(set: &str) -> String {
 }
 
 /// As if the set had been known for long and never been run.
-fn known_for_long(home: &Home, set: &str) {
+pub fn known_for_long(home: &Home, set: &str) {
     let state = json!({ "schedule": YEARLY, "since": "2020-01-01T00:00:00Z" });
     home.write(&state_file(set), state.to_string());
 }
 
-fn state(home: &Home, set: &str) -> Value {
+pub fn state(home: &Home, set: &str) -> Value {
     serde_json::from_slice(&fs::read(home.path(state_file(set))).unwrap()).unwrap()
 }
 
 /// The rows of the history, newest first.
-fn history(home: &Home) -> Vec<Value> {
+pub fn history(home: &Home) -> Vec<Value> {
     let mut rows = home.ok(&["history", "--json"]).objects();
     assert_eq!(rows.pop().unwrap()["message_type"], "summary");
     rows
 }
 
-fn words(rows: &[Value], field: &str) -> Vec<String> {
+pub fn words(rows: &[Value], field: &str) -> Vec<String> {
     rows.iter()
         .map(|row| row[field].as_str().unwrap_or_default().to_string())
         .collect()

@@ -131,6 +131,11 @@ fn file(name: &'static str, seed: u64) -> (&'static str, Vec<u8>) {
     (name, noise(seed, 300_000))
 }
 
+/// One that shares a pack with others.
+fn small(name: &'static str, seed: u64) -> (&'static str, Vec<u8>) {
+    (name, noise(seed, 30_000))
+}
+
 /// What the segment lists is stored again where it is needed.
 #[test]
 fn a_backup_without_an_index_segment() {
@@ -194,9 +199,9 @@ fn a_collection_without_an_index_segment_deletes_nothing() {
 #[test]
 fn a_collection_goes_on_without_a_pack() {
     let Some(mut place) = Place::new() else { return };
-    place.backup(&[file("a", 1), file("b", 2)]);
-    place.backup(&[file("a", 1), file("c", 3)]);
-    place.backup(&[file("a", 1), file("d", 4)]);
+    place.backup(&[small("a", 1), small("b", 2)]);
+    place.backup(&[small("a", 1), small("c", 3)]);
+    place.backup(&[small("a", 1), small("d", 4)]);
     let (half, dead) = (place.added[0].packs[0].clone(), place.added[1].packs[0].clone());
     close(&half);
     let run = place.run(&PRUNE).ends(1);
@@ -204,11 +209,11 @@ fn a_collection_goes_on_without_a_pack() {
     assert!(run.out.contains("kept as it is"), "{}", run.out);
     assert!(half.exists() && !dead.exists());
     open(&half);
-    place.is_whole(&[file("a", 1), file("d", 4)]);
+    place.is_whole(&[small("a", 1), small("d", 4)]);
     // Now it can be read.
     place.run(&PRUNE).ends(0);
     assert!(!half.exists());
-    place.is_whole(&[file("a", 1), file("d", 4)]);
+    place.is_whole(&[small("a", 1), small("d", 4)]);
 }
 
 /// What a tree refers to is not known if it can't be read: nothing is deleted.
@@ -274,9 +279,11 @@ fn one_object_that_a_server_does_not_deliver() {
         home.write(&format!("docs/{seed}"), noise(seed, 300_000));
         home.ok(&["backup", "docs"]);
     }
+    let served = server.served(folder);
+    fs::create_dir_all(&served).unwrap();
     let copied = std::process::Command::new("cp")
         .arg("-a")
-        .args([home.repository(), server.served(folder)])
+        .args([home.repository().join("."), served])
         .status();
     assert!(copied.unwrap().success());
     let pack = new_objects(&home, "packs", &[]).swap_remove(0);

@@ -196,8 +196,15 @@ impl Store {
     /// Reads `config` again, as the next to open the repository will.
     pub fn check_config(&self) -> Result<()> {
         let bytes = self.remote.get(&ObjectName::config(), cap::CONTROL)?;
-        config::clear(&bytes)?;
-        config::open(&bytes, self.id(), &self.keys.control.config).map(drop)
+        let clear = config::clear(&bytes);
+        match clear.and_then(|_| config::open(&bytes, self.id(), &self.keys.control.config)) {
+            Ok(_) => Ok(()),
+            // It never changes: what looks like a later version's was hurt.
+            Err(Error::NewerFormat(_)) if bytes != self.opened.config => {
+                Err(Error::corrupt(ObjectName::config(), Flaw::HeadDamaged))
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// The same once, if a kept copy was used: no one shall rely on a repository that others can't open.
@@ -388,10 +395,17 @@ impl Store {
     pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
         match self.read_slate(id, bytes) {
             // A damaged head can look like a later version's: then its seal holds for the head that we would write.
-            Err(newer @ Error::NewerFormat(_)) => match self.read_slate(id, &object::with_own_head(bytes)) {
-                Ok(_) => Err(Error::corrupt(ObjectName::snapshot(id), Flaw::HeadDamaged)),
-                Err(_) => Err(newer),
-            },
+            Err(newer @ Error::NewerFormat(_)) => {
+                // A manifest has a key, and a fence has none.
+                let is_own = |has_key| {
+                    self.read_slate(id, &object::with_own_head(bytes, has_key))
+                        .is_ok()
+                };
+                match is_own(true) || is_own(false) {
+                    true => Err(Error::corrupt(ObjectName::snapshot(id), Flaw::HeadDamaged)),
+                    false => Err(newer),
+                }
+            }
             slate => slate,
         }
     }

@@ -156,6 +156,9 @@ pub enum Command {
     /// Show when sets run, and have the operating system look for what is due
     #[command(subcommand)]
     Schedule(runs::ScheduleCommand),
+    /// Run what is due, every minute, until it is stopped: where no scheduler may be given an entry
+    #[command(after_help = AGENT_HELP)]
+    Agent,
     /// Test the messages that are sent about runs
     #[command(subcommand)]
     Notify(runs::NotifyCommand),
@@ -225,6 +228,9 @@ pub enum Command {
     /// Explain a command, 'env' or 'exit-codes'
     Help(HelpArgs),
 }
+
+const AGENT_HELP: &str = "Start it with your session, or let a supervisor keep it running. SIGTERM ends it, and a run at its next safe \
+    point. Beside a timer it does no harm: no run begins twice.";
 
 impl Command {
     /// It must work whatever is wrong with the settings: it uses none, and helps to put them right.

@@ -1,5 +1,6 @@
 //! What commands do: one file each, called by [`crate::main`] with what was typed and the environment.
 
+pub mod agent;
 pub mod backup;
 pub mod bench;
 pub mod cache;

@@ -18,9 +18,10 @@ use exit::Code;
 use jiff::Zoned;
 use service::catalogue::{Cause, Lang};
 use service::env::Env;
+use service::limits::upkeep::GivenRates;
 use service::resolve::RepositoryOptions;
 use service::settings::Settings;
-use service::{Context, Failure, Status, machine, platform, rates};
+use service::{Context, Failure, Status, machine, platform};
 use std::io::Write;
 use std::process::ExitCode;
 use terminal::Terminal;
@@ -98,12 +99,10 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
     let options = RepositoryOptions::from(&global);
     let mut context = Context::new(env, settings, options, Zoned::now(), signals::cancel_token());
     context.lang = global.lang.as_deref().and_then(Lang::from_code);
-    let limits = &context.settings.limits;
-    rates::apply(
-        context.bandwidth(),
-        global.limit_upload.clone().or_else(|| limits.upload.clone()),
-        global.limit_download.clone().or_else(|| limits.download.clone()),
-    );
+    context.rates = GivenRates {
+        upload: global.limit_upload.clone(),
+        download: global.limit_download.clone(),
+    };
     let terminal = Terminal {
         global,
         context,
@@ -120,6 +119,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Init(args) => cmd::init::run(terminal, args),
         Command::Backup(args) => cmd::backup::run(terminal, args),
         Command::Run(args) => cmd::run::run(terminal, args),
+        Command::Agent => cmd::agent::run(terminal),
         Command::Status => cmd::status::run(terminal),
         Command::Set(command) => cmd::status::set(terminal, command),
         Command::Schedule(command) => cmd::schedule::run(terminal, command),

@@ -7,11 +7,16 @@ use service::Failure;
 use service::catalogue::Cause;
 use service::run::CancelToken;
 use signal_hook::flag;
+use signal_hook::iterator::Signals;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+/// Signals are caught once: to a second registration, the first one's flag would look like a second signal.
+static CAUGHT: AtomicBool = AtomicBool::new(false);
 static STATUS: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// From now on SIGUSR1 does not end the process, nor does a file that would grow beyond the limit on file sizes: the write
@@ -26,6 +31,9 @@ pub fn outlive() -> io::Result<()> {
 /// From now on the first signal only sets a flag, so the caller must check [`interrupted`]. Not before secrets
 /// were read: a prompt is left by Ctrl-C.
 pub fn catch() -> Result<(), Failure> {
+    if CAUGHT.swap(true, Relaxed) {
+        return Ok(());
+    }
     let failed = |e: io::Error| Cause::CannotWatchSignals { why: e.into() };
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // In this order: the second signal finds the flag set by the first.
@@ -38,6 +46,38 @@ pub fn catch() -> Result<(), Failure> {
         flag::register(signal_hook::consts::SIGHUP, STOP.clone()).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Waiting that a request to stop ends at once.
+pub struct StopSignal(Receiver<i32>);
+
+impl StopSignal {
+    /// Signals are caught as by [`catch`].
+    pub fn catch() -> Result<StopSignal, Failure> {
+        catch()?;
+        let failed = |e: io::Error| Cause::CannotWatchSignals { why: e.into() };
+        let mut caught = Vec::from([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]);
+        if !is_ignored(signal_hook::consts::SIGHUP) {
+            caught.push(signal_hook::consts::SIGHUP);
+        }
+        let mut signals = Signals::new(caught).map_err(failed)?;
+        let (sender, receiver) = channel();
+        let watch = std::thread::Builder::new().name("signals".to_string());
+        let forward = move || {
+            for signal in signals.forever() {
+                if sender.send(signal).is_err() {
+                    return;
+                }
+            }
+        };
+        watch.spawn(forward).map_err(failed)?;
+        Ok(StopSignal(receiver))
+    }
+
+    /// Waits for so long. True as soon as a stop is requested.
+    pub fn within(&self, time: Duration) -> bool {
+        interrupted() || self.0.recv_timeout(time).is_ok()
+    }
 }
 
 /// Whether the parent process had it ignore a signal. If the system doesn't tell, it did not.

@@ -194,7 +194,11 @@ fn verify(
     };
     let report = check::run_on(repo, &options, Some(&new), &Hush(monitor))?;
     healed.damaged_paths = report.damaged_paths;
-    healed.snapshots_lost = healed.snapshots_lost.max(report.snapshots_unreadable);
+    // The check counts those of which nothing is known, too.
+    let damaged = report
+        .snapshots_unreadable
+        .saturating_sub(healed.snapshots_unreadable);
+    healed.snapshots_lost = healed.snapshots_lost.max(damaged);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod cache;
 pub mod check;
 pub mod copy;
+mod cpu;
 pub mod dump;
 pub mod entry;
 pub mod error;

@@ -1,5 +1,6 @@
 //! What one run has of its own: a command, or a job of a scheduler beside others in the same process.
 
+pub use crate::cpu::CpuShare;
 pub use chunkstore::cancel::CancelToken;
 pub use chunkstore::remote::{Bandwidth, Link};
 use jiff::Timestamp;
@@ -27,6 +28,8 @@ pub struct RunContext {
     pub now: Timestamp,
     /// Threads that work side by side at most; without a number, as many as suit the machine and the storage.
     pub threads: Option<NonZeroUsize>,
+    /// How much of the processors it may use.
+    pub cpu: CpuShare,
 }
 
 impl RunContext {
@@ -39,6 +42,7 @@ impl RunContext {
             user: String::new(),
             now: Timestamp::now(),
             threads: None,
+            cpu: CpuShare::default(),
         }
     }
 
@@ -63,6 +67,11 @@ impl RunContext {
             },
             ..self.clone()
         }
+    }
+
+    /// Between two steps of work: rests for as long as more than the share of the processors was used.
+    pub fn rest(&self) {
+        self.cpu.rest(self.cancel());
     }
 
     pub fn cancel(&self) -> &CancelToken {

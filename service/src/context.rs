@@ -5,13 +5,15 @@ use crate::catalogue::Lang;
 use crate::env::Env;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
+use crate::limits::surroundings::Machine;
+use crate::limits::upkeep::{GivenRates, Upkeep};
 use crate::machine;
 use crate::resolve::{self, Location, RepositoryOptions};
 use crate::secret::{self, PasswordPrompt, SecretSource};
 use crate::settings::Settings;
 use engine::platform::process;
 use engine::repo::Repo;
-use engine::run::{Bandwidth, CancelToken, Link, LocalDirs, RunContext};
+use engine::run::{CancelToken, Link, LocalDirs, RunContext};
 use engine::{Error, StoreError, cache, key};
 use jiff::Zoned;
 use std::path::{Path, PathBuf};
@@ -30,8 +32,11 @@ pub struct Context {
     pub now: Zoned,
     /// The language that was asked for; otherwise settings and locale decide.
     pub lang: Option<Lang>,
+    /// Rates that were asked for; otherwise the settings decide.
+    pub rates: GivenRates,
     local: OnceLock<LocalFiles>,
-    link: Link,
+    upkeep: Upkeep,
+    cancel: CancelToken,
 }
 
 struct LocalFiles {
@@ -55,20 +60,20 @@ impl Context {
             options,
             now,
             lang: None,
+            rates: GivenRates::default(),
             local: OnceLock::new(),
-            link: Link {
-                bandwidth: Bandwidth::unlimited(),
-                cancel,
-            },
+            upkeep: Upkeep::default(),
+            cancel,
         }
     }
 
     /// The same for a job of its own: with another repository and another "now", and cancelled alone. Both share the
-    /// bandwidth.
+    /// bandwidth and the processor.
     pub fn for_job(&self, options: RepositoryOptions, now: Zoned, cancel: CancelToken) -> Context {
         let mut context = Context::new(self.env.clone(), self.settings.clone(), options, now, cancel);
         context.lang = self.lang;
-        context.link.bandwidth = self.link.bandwidth.clone();
+        context.rates = self.rates.clone();
+        context.upkeep = self.upkeep.clone();
         context
     }
 
@@ -98,24 +103,32 @@ impl Context {
 
     /// What repositories are opened with.
     pub fn run(&self) -> Result<RunContext, Failure> {
+        let limits = &self.settings.limits;
+        self.upkeep.begin(limits, &self.rates, self.machine());
         Ok(RunContext {
             dirs: self.dirs()?,
-            link: self.link.clone(),
+            link: Link {
+                bandwidth: self.upkeep.bandwidth().clone(),
+                local: self.upkeep.local(limits),
+                proxy: limits.proxy.as_ref().map(|proxy| proxy.0.clone()),
+                cancel: self.cancel.clone(),
+            },
             host: machine::host(None, &self.env)?,
             user: String::new(),
             now: self.now.timestamp(),
             threads: None,
+            cpu: self.upkeep.cpu().clone(),
         })
     }
 
     /// Ends what is done from here, at its next safe point.
     pub fn cancel(&self) -> &CancelToken {
-        &self.link.cancel
+        &self.cancel
     }
 
-    /// How much may be sent and received.
-    pub fn bandwidth(&self) -> &Bandwidth {
-        &self.link.bandwidth
+    /// What the machine says of itself.
+    pub fn machine(&self) -> Machine {
+        Machine::of(&self.env)
     }
 
     /// Gives local files that were made since then to their owner only, too.

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Every variable that is read, as `dedup help env` prints it. A variable that is empty counts as not set.
-pub const VARIABLES: [(&str, &str); 29] = [
+pub const VARIABLES: [(&str, &str); 31] = [
     ("DEDUP_REPOSITORY", "where the repository is (--repo)"),
     (
         "DEDUP_REPOSITORY_FILE",
@@ -91,6 +91,14 @@ pub const VARIABLES: [(&str, &str); 29] = [
         "B2_APPLICATION_KEY_ID",
         "for b2: who asks; B2_APPLICATION_KEY the key that belongs to it",
     ),
+    (
+        "DEDUP_SYSTEM_ROOT",
+        "where [limits] finds the machine's sys, proc and run, for instance in a container that mounts its host's (default: /)",
+    ),
+    (
+        "DBUS_SYSTEM_BUS_ADDRESS",
+        "the system's D-Bus, where [limits] asks NetworkManager and logind",
+    ),
     ("NO_COLOR", "print without colour"),
 ];
 
@@ -128,6 +136,15 @@ impl Env {
         Env {
             vars: vars.collect(),
             home: Some(PathBuf::from("/home/u")),
+        }
+    }
+
+    /// With this home directory and no variables, for tests.
+    #[cfg(test)]
+    pub fn at(home: &Path) -> Env {
+        Env {
+            vars: BTreeMap::new(),
+            home: Some(home.to_path_buf()),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod failure;
 pub mod history;
 pub mod json;
 pub mod key_file;
+pub mod limits;
 pub mod listing;
 pub mod machine;
 pub mod notify;

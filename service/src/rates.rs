@@ -1,16 +1,10 @@
-//! Rates by the time of day: `--limit-upload` and `--limit-download`, kept up while a command runs.
+//! Rates by the time of day: `--limit-upload`, `--limit-download` and the keys of `[limits]`.
 
 use crate::catalogue::{Lang, unit_error};
-use engine::run::Bandwidth;
-use jiff::Zoned;
 use jiff::civil::Time;
-use std::time::Duration;
-
-/// Between two looks at the clock.
-const LOOK: Duration = Duration::from_secs(10);
 
 /// Bytes in a second; `None` is no bound.
-type Rate = Option<u64>;
+pub type Rate = Option<u64>;
 
 /// One rate, or several, each from a time of day on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +29,13 @@ impl RateSchedule {
         }
     }
 
-    fn at(&self, time: Time) -> Rate {
+    pub fn at(&self, time: Time) -> Rate {
         let past = self.0.iter().rev().find(|(from, _)| *from <= time);
         past.or(self.0.last()).and_then(|(_, rate)| *rate)
     }
 
-    fn changes(&self) -> bool {
+    /// Whether it is another at another time of day.
+    pub fn changes(&self) -> bool {
         self.0.len() > 1
     }
 }
@@ -59,33 +54,6 @@ fn rate(text: &str) -> Result<Rate, String> {
     match engine::units::parse_size(text) {
         Ok(0) => Err("at least 1 byte a second".to_string()),
         size => size.map(Some).map_err(|e| unit_error(Lang::En, &e)),
-    }
-}
-
-/// Keeps the limits of `bandwidth` at these rates, from now to the end of the process.
-pub fn apply(bandwidth: &Bandwidth, upload: Option<RateSchedule>, download: Option<RateSchedule>) {
-    if upload.is_none() && download.is_none() {
-        return;
-    }
-    let changes = [&upload, &download]
-        .iter()
-        .any(|rates| rates.as_ref().is_some_and(RateSchedule::changes));
-    let bandwidth = bandwidth.clone();
-    let set = move || {
-        let now = Zoned::now().time();
-        let of = |rates: &Option<RateSchedule>| rates.as_ref().and_then(|rates| rates.at(now));
-        bandwidth.limit(of(&upload), of(&download));
-    };
-    set();
-    if changes {
-        let watch = std::thread::Builder::new().name("rates".to_string());
-        // Without the thread the rates of the start hold on.
-        let _ = watch.spawn(move || {
-            loop {
-                std::thread::sleep(LOOK);
-                set();
-            }
-        });
     }
 }
 

@@ -167,8 +167,10 @@ fn a_restore_goes_on_beside_a_bad_sector() {
     }
 }
 
+type Job = fn(&Repo) -> engine::Result<()>;
+
 /// What may be done while an object can't be read.
-const JOBS: [(&str, fn(&Repo) -> engine::Result<()>); 4] = [
+const JOBS: [(&str, Job); 4] = [
     ("prune", |repo| prune::run(repo, &collection(), &Quiet).map(drop)),
     ("backup", |repo| {
         let mut of: Files = files(3..18, 4000);

@@ -1,6 +1,7 @@
 //! Real servers on loopback, each with a folder and ports of its own. They go with their value, and with the tests'
 //! process however that ends.
 
+mod bus;
 mod cluster;
 mod forward;
 mod link;
@@ -10,6 +11,7 @@ mod rclone;
 mod seaweed;
 mod sshd;
 
+pub use bus::Bus;
 pub use cluster::Cluster;
 pub use forward::Forward;
 pub use link::Link;

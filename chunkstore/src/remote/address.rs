@@ -141,6 +141,26 @@ impl Address {
         self.parameters.get(name).map(String::as_str)
     }
 
+    /// Host and port of the server, as far as the address says: not of a storage service's usual one, nor of a remote of
+    /// rclone's.
+    pub fn server(&self) -> Option<(String, u16)> {
+        if let Some(endpoint) = self.get("endpoint") {
+            let endpoint = match endpoint.contains("://") {
+                true => Url::parse(endpoint),
+                false => Url::parse(&format!("https://{endpoint}")),
+            };
+            let endpoint = endpoint.ok()?;
+            return Some((bare(endpoint.host_str()?), endpoint.port_or_known_default()?));
+        }
+        let port = match self.scheme.as_str() {
+            "sftp" => 22,
+            "webdav" => 80,
+            "webdavs" => 443,
+            _ => return None,
+        };
+        Some((bare(&self.host), self.port.unwrap_or(port)))
+    }
+
     /// For messages.
     pub fn shown(&self) -> &str {
         &self.shown
@@ -190,6 +210,11 @@ impl Address {
         }
         text
     }
+}
+
+/// An IPv6 address without the brackets that URLs have it in.
+fn bare(host: &str) -> String {
+    host.trim_start_matches('[').trim_end_matches(']').to_string()
 }
 
 /// Replaces `word` where no letter or digit stands beside it.

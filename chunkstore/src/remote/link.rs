@@ -1,7 +1,10 @@
 //! The network as one run uses it: its bandwidth, and the token that cancels it.
 
+use super::address::Address;
 use crate::cancel::CancelToken;
 use parking_lot::Mutex;
+use std::fmt;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,13 +62,36 @@ impl Bandwidth {
 }
 
 /// What remotes on a network are opened with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Link {
     pub bandwidth: Bandwidth,
+    /// For servers in the local network, if they have limits of their own.
+    pub local: Option<Bandwidth>,
+    /// The HTTP proxy of remotes whose address names none; it may hold a password.
+    pub proxy: Option<String>,
     pub cancel: CancelToken,
 }
 
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("bandwidth", &self.bandwidth)
+            .field("cancel", &self.cancel)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Link {
+    /// The link of a remote: with the limits of the local network, if that is where its server is.
+    pub(super) fn to(&self, address: &Address) -> Link {
+        let is_local = || address.server().is_some_and(|(host, port)| is_local(&host, port));
+        let bandwidth = self.local.clone().filter(|_| is_local());
+        Link {
+            bandwidth: bandwidth.unwrap_or_else(|| self.bandwidth.clone()),
+            ..self.clone()
+        }
+    }
+
     /// How long to wait before these bytes, of `whole`, may go. Small objects wait no more once the run was cancelled:
     /// they make count what was sent before.
     pub(super) fn delay(&self, direction: Direction, bytes: usize, whole: usize) -> Duration {
@@ -81,9 +107,61 @@ impl Link {
     }
 }
 
+/// Whether every address of a host is one of this machine or of a private network (RFC 1918, RFC 4193, RFC 3927). One that
+/// can't be looked up is not.
+fn is_local(host: &str, port: u16) -> bool {
+    let Ok(addresses) = (host, port).to_socket_addrs() else {
+        return false;
+    };
+    let addresses: Vec<IpAddr> = addresses.map(|address| address.ip()).collect();
+    !addresses.is_empty() && addresses.into_iter().all(is_private)
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_servers_are() {
+        for (address, is_near) in [
+            ("127.0.0.1", true),
+            ("192.168.1.9", true),
+            ("10.0.0.1", true),
+            ("172.16.0.1", true),
+            ("172.32.0.1", false),
+            ("169.254.1.1", true),
+            ("8.8.8.8", false),
+            ("::1", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("2001:db8::1", false),
+            ("::ffff:192.168.1.9", true),
+        ] {
+            assert_eq!(is_private(address.parse().unwrap()), is_near, "{address}");
+        }
+        let link = Link {
+            local: Some(Bandwidth::unlimited()),
+            ..Link::default()
+        };
+        link.bandwidth.limit(Some(1), None);
+        let delay = |url: &str| {
+            let address = Address::parse(url, &["endpoint"]).unwrap();
+            let link = link.to(&address);
+            link.delay(Direction::Upload, 100, 100);
+            link.delay(Direction::Upload, 1, 1)
+        };
+        assert!(delay("webdav://192.168.1.9/x").is_zero());
+        assert!(delay("s3://bucket?endpoint=http://[fd00::1]:9000").is_zero());
+        assert!(!delay("s3://bucket?endpoint=https://192.0.2.1").is_zero());
+        assert!(!delay("s3://bucket").is_zero());
+    }
 
     #[test]
     fn bytes_are_spread_over_time() {

@@ -73,7 +73,7 @@ impl Network {
         let Some(address) = Network::address(url, scheme)? else {
             return Ok(None);
         };
-        let wire = Wire::new(&address, link)?;
+        let wire = Wire::new(&address, &link.to(&address))?;
         let connections = descriptors::hold(CONNECTIONS_LEAST, CONNECTIONS_MOST);
         let most = (connections.count() - BEING_MADE).min(retry::MOST);
         Ok(Some(Network {

@@ -7,7 +7,7 @@
 use super::Store;
 use crate::error::{Error, Flaw, Refusal, Result};
 use crate::id::{ListId, SessionId, random};
-use crate::object::{self, Head, cap, cbor, from_cbor};
+use crate::object::{self, cap, cbor, from_cbor};
 use crate::remote::{Kind, ObjectName, Published, for_all};
 use crate::seal::Sealed;
 use minicbor::{Decode, Encode};
@@ -117,13 +117,8 @@ impl Store {
         let name = ObjectName::forgotten(id);
         let bytes = self.remote.get(&name, cap::FORGOTTEN)?;
         let object = name.to_string();
-        let head = Head::parse(self.id(), &object, &bytes)?;
-        let body = head.open(
-            Sealed::Forgotten,
-            &self.keys.control.removals,
-            id.as_bytes(),
-            &object,
-        )?;
+        let key = &self.keys.control.removals;
+        let body = object::open(Sealed::Forgotten, self.id(), key, id.as_bytes(), &object, &bytes)?;
         from_cbor(&body).ok_or_else(|| Error::corrupt(object, Flaw::Undecodable))
     }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Flaw, Invalid, Operation, Refusal, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, random};
 use crate::index::Condemned;
 use crate::keys::{ContentKey, SealedSessionKey};
-use crate::object::{self, Head, cap, cbor, from_cbor};
+use crate::object::{self, cap, cbor, from_cbor};
 use crate::platform::{files, lock, private};
 use crate::remote::{Kind, ObjectName, Published, join_concurrent};
 use crate::seal::{SealKey, Sealed};
@@ -231,12 +231,7 @@ pub fn owner(store: &Store, id: SessionId) -> Result<Option<Owner>> {
         bytes => bytes?,
     };
     let object = object.to_string();
-    let body = Head::parse(store.id(), &object, &bytes)?.open(
-        Sealed::Session,
-        control_key(store, Sealed::Session),
-        id.as_bytes(),
-        &object,
-    )?;
+    let body = open_control(store, Sealed::Session, id.as_bytes(), &object, &bytes)?;
     from_cbor(&body)
         .map(Some)
         .ok_or_else(|| Error::corrupt(object, Flaw::Undecodable))
@@ -314,12 +309,7 @@ impl Mark {
     pub fn load(store: &Store, id: MarkId) -> Result<Mark> {
         let bytes = store.remote.get(&ObjectName::mark(id), cap::MARK)?;
         let object = format!("marks/{id}");
-        let body = Head::parse(store.id(), &object, &bytes)?.open(
-            Sealed::Mark,
-            control_key(store, Sealed::Mark),
-            id.as_bytes(),
-            &object,
-        )?;
+        let body = open_control(store, Sealed::Mark, id.as_bytes(), &object, &bytes)?;
         if body.len() % PackId::LEN != 0 {
             return Err(Error::corrupt(object, Flaw::Undecodable));
         }
@@ -364,12 +354,7 @@ pub(crate) fn forget_trashed(store: &Store, id: SessionId) {
 pub(crate) fn get_trash(store: &Store, id: SessionId) -> Result<(Vec<u8>, i64)> {
     let bytes = store.remote.get(&ObjectName::trash(id), cap::TRASH)?;
     let object = format!("trash/{id}");
-    let body = Head::parse(store.id(), &object, &bytes)?.open(
-        Sealed::Trash,
-        control_key(store, Sealed::Trash),
-        id.as_bytes(),
-        &object,
-    )?;
+    let body = open_control(store, Sealed::Trash, id.as_bytes(), &object, &bytes)?;
     let (forgotten, manifest) = body
         .split_first_chunk()
         .ok_or_else(|| Error::corrupt(&object, Flaw::Truncated))?;
@@ -379,6 +364,10 @@ pub(crate) fn get_trash(store: &Store, id: SessionId) -> Result<(Vec<u8>, i64)> 
 /// Seals a control object (session, fence, mark, trash) under its own name.
 pub(crate) fn seal_control(store: &Store, what: Sealed, name: &[u8], body: &[u8]) -> Result<Vec<u8>> {
     object::seal(what, store.id(), control_key(store, what), None, name, body, 1024)
+}
+
+fn open_control(store: &Store, what: Sealed, name: &[u8], object: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    object::open(what, store.id(), control_key(store, what), name, object, bytes)
 }
 
 /// Who may only add has the key of sessions and fences, and none of what condemns and removes.

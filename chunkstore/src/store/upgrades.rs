@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::error::{Error, Flaw, Refusal, Result};
-use crate::object::{self, Head, cap};
+use crate::object::{self, cap};
 use crate::remote::{ObjectName, Published};
 use crate::seal::Sealed;
 use crate::upgrades::{Standing, check_required, highest};
@@ -43,9 +43,8 @@ impl Store {
         let name = ObjectName::upgrade(number);
         let bytes = self.remote.get(&name, cap::CONTROL)?;
         let object = name.to_string();
-        let head = Head::parse(self.id(), &object, &bytes)?;
         let key = &self.keys.control.upgrades;
-        let body = head.open(Sealed::Upgrade, key, &bytes_of(&name), &object)?;
+        let body = object::open(Sealed::Upgrade, self.id(), key, &bytes_of(&name), &object, &bytes)?;
         Standing::decode(number, &body)
     }
 

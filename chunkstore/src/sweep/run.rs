@@ -17,7 +17,7 @@ const READ: u64 = 4 << 20;
 #[derive(Default)]
 pub(crate) struct Run<'a> {
     pub(crate) frames: &'a [(ChunkId, Place)],
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl<'a> Run<'a> {

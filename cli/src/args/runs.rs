@@ -2,13 +2,14 @@
 
 use clap::{Args, Subcommand};
 use jiff::Span;
+use service::scheduler::SchedulerKind;
 use service::units::parse_span;
 
 #[derive(Args, Clone, Debug)]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["sets", "all", "due"]))]
 #[command(
     after_help = "Sets are the tables [sets.NAME] of dedup.toml (docs/running.md). Exit code 4: a run is held back by \
-    a pause or by run-before; 11: the set is running already."
+    a pause, by [limits] or by run-before; 11: the set is running already."
 )]
 pub struct RunArgs {
     /// Sets to run now
@@ -129,11 +130,11 @@ pub enum ConfigCommand {
 pub enum ScheduleCommand {
     /// List the next runs of each set
     List(ScheduleListArgs),
-    /// Show what an operating system's scheduler needs: a systemd timer and service, or a line for cron
+    /// Show what an operating system's scheduler needs
     Show(SchedulerArgs),
-    /// Write and start a systemd timer for this user
+    /// Have this system's scheduler look for what is due: a systemd timer, a launchd agent, or a task
     Install(ScheduleInstallArgs),
-    /// Stop and remove that timer
+    /// Remove that entry
     Remove(ScheduleInstallArgs),
 }
 
@@ -146,15 +147,32 @@ pub struct ScheduleListArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct SchedulerArgs {
-    /// For which scheduler
-    #[arg(long, value_enum, default_value_t = Scheduler::Systemd)]
-    pub scheduler: Scheduler,
+    /// For which scheduler (default: this system's)
+    #[arg(long, visible_alias = "for", value_enum)]
+    pub scheduler: Option<Scheduler>,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scheduler {
+    /// A timer and a service of the user's
     Systemd,
+    /// A line for crontab -e
     Cron,
+    /// An agent of macOS
+    Launchd,
+    /// A task of Windows
+    TaskScheduler,
+}
+
+impl From<Scheduler> for SchedulerKind {
+    fn from(scheduler: Scheduler) -> SchedulerKind {
+        match scheduler {
+            Scheduler::Systemd => SchedulerKind::Systemd,
+            Scheduler::Cron => SchedulerKind::Cron,
+            Scheduler::Launchd => SchedulerKind::Launchd,
+            Scheduler::TaskScheduler => SchedulerKind::TaskScheduler,
+        }
+    }
 }
 
 #[derive(Args, Clone, Debug)]

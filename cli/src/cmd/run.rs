@@ -30,6 +30,9 @@ pub fn run(terminal: &Terminal, args: &RunArgs) -> Result<Status, Failure> {
 pub fn call(terminal: &Terminal, request: &Request) -> Result<Status, Failure> {
     // A user who interrupts a command of the set is to have those that clean up after it, too.
     crate::signals::catch()?;
+    if request.which == WhichSets::Due && !request.dry_run {
+        service::platform::process::be_nice();
+    }
     let report = runs::run(&terminal.context, request, terminal, &mut |set| {
         if let Some(failure) = &set.failure {
             output::say(&crate::exit::line(failure, terminal.lang, terminal.json()));

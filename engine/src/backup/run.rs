@@ -2,6 +2,7 @@
 
 use super::share::Share;
 use crate::entry::Kind;
+use crate::error::{Error, Result};
 use crate::manifest::{Head, MOUNTS_MAX, Missing, Mounted, Summary, UNREADABLE_MAX};
 use crate::monitor::{EntryChange, Monitor, Problem, Progress};
 use crate::repo::Repo;
@@ -117,6 +118,15 @@ impl BackupRun<'_> {
 
     pub(super) fn stopping(&self) -> bool {
         self.stop.load(Relaxed) || self.repo.run().cancel().is_cancelled()
+    }
+
+    /// Between two steps of a worker: rests if it has to, and is [`Error::Interrupted`] when the run stops.
+    pub(super) fn step(&self) -> Result<()> {
+        self.repo.run().rest();
+        match self.stopping() {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn is_walked(&self) -> bool {

@@ -69,6 +69,7 @@ impl Share {
         encoder: &mut Encoder,
         mut task: ShareTask,
     ) -> Result<()> {
+        run.repo.run().rest();
         let put = run.writer.put(lane, encoder, Class::Data, &task.data)?;
         task.cell.fill(put.id);
         // Keeps the buffer if there is room for it.

@@ -3,7 +3,7 @@
 use super::BackupRun;
 use super::share::Extents;
 use crate::entry::Extent;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::platform::handle::read_at;
 use chunkstore::frame::Encoder;
 use std::fs::File;
@@ -75,9 +75,7 @@ fn cut_stream<F: FnMut(Extent) -> Result<()>>(
         if start == end {
             return Ok(Ok(total));
         }
-        if run.stopping() {
-            return Err(Error::Interrupted);
-        }
+        run.step()?;
         let len = chunker.cut(&window[start..end]);
         let chunk = &window[start..start + len];
         if is_zero(chunk) {

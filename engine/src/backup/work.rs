@@ -177,9 +177,7 @@ impl<'a> Worker<'a> {
             }
             let opened = self.ahead.take(&job.slots, number, self.run.small_file);
             let slot = &mut job.slots[number];
-            if self.run.stopping() {
-                return Err(Error::Interrupted);
-            }
+            self.run.step()?;
             let state = std::mem::replace(&mut slot.state, EntryState::LeftOut);
             let EntryState::Todo { found, dir, known } = state else {
                 continue;

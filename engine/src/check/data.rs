@@ -10,6 +10,7 @@ use crate::error::{Error, Result, Usage};
 use crate::monitor::{Monitor, Progress};
 use crate::problem::Damage;
 use crate::repo::Repo;
+use crate::run::RunContext;
 use chunkstore::error::Flaw;
 use chunkstore::frame::Decoder;
 use chunkstore::index::Inventory;
@@ -40,6 +41,7 @@ pub(super) fn read(
     let mut packs = choose(structure, options.read_data)?;
     packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
     let job = PackCheck {
+        run: repo.run(),
         store: &repo.store,
         triage,
         structure,
@@ -119,6 +121,7 @@ fn shuffle(packs: &mut [(PackId, u64)]) -> Result<()> {
 }
 
 struct PackCheck<'a> {
+    run: &'a RunContext,
     store: &'a Store,
     triage: &'a Triage<'a>,
     structure: &'a Structure,
@@ -156,6 +159,7 @@ impl PackCheck<'_> {
             if self.stop.load(Relaxed) {
                 return Ok(());
             }
+            self.run.rest();
             self.store.cancel().check()?;
             let checked = self.pack(&mut hands, *id).and_then(|()| self.parity(*id));
             if checked.is_err() {

@@ -3,6 +3,7 @@
 use super::system;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The name of the user that this process runs as; its number where it has none.
 pub fn user_name() -> String {
@@ -38,6 +39,22 @@ pub fn avoid_huge_pages() {
 /// Whether standard output goes nowhere. One that was closed is the null device from the start of the process on.
 pub fn output_leads_nowhere() -> bool {
     system::output_leads_nowhere()
+}
+
+/// Processor time that this process has used so far, in all its threads; `None` where the system doesn't tell.
+pub fn cpu_time() -> Option<Duration> {
+    system::cpu_time()
+}
+
+/// Lets every other process go first, in this thread and those that it starts from now on: at the processor, and so by
+/// default at the disk. A process that is nicer already stays so; where the system refuses, nothing changes.
+pub fn be_nice() {
+    system::be_nice();
+}
+
+/// The number of the user that this process runs as.
+pub fn user_id() -> u32 {
+    system::user_id()
 }
 
 /// A path that opens a file which this process was started with, by its number; `None` where the system has no such paths.

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Folders whose entries are open files of processes.
 pub(super) const OF_PROCESSES: [&str; 2] = ["/proc", "/dev/fd"];
@@ -55,6 +56,27 @@ pub(super) fn user_name() -> String {
         || uid.to_string(),
         |user| user.name().to_string_lossy().into_owned(),
     )
+}
+
+pub(super) fn cpu_time() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    Some(Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
+}
+
+/// As much as other background services.
+const NICENESS: i32 = 10;
+
+pub(super) fn be_nice() {
+    let is_nicer = rustix::process::getpriority_process(None).is_ok_and(|nice| nice >= NICENESS);
+    if !is_nicer {
+        // It would only be quicker than it should.
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+    }
+}
+
+pub(super) fn user_id() -> u32 {
+    geteuid().as_raw()
 }
 
 pub(super) fn host_name() -> String {

@@ -319,6 +319,11 @@ impl<'a> Shared<'a> {
         self.failed.load(Relaxed) || self.run.cancel().is_cancelled()
     }
 
+    /// Between two steps of work: rests if more than the share of the processor was used.
+    pub fn rest(&self) {
+        self.run.rest();
+    }
+
     /// Why the run ends, if it does.
     pub fn check(&self) -> Result<()> {
         if self.failed.load(Relaxed) {

@@ -90,6 +90,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
     /// Reads a range of a pack and puts its chunks where they belong.
     pub fn read(&mut self, window: &Window, read: &Read) {
         let frames = window.frames.get(read.frames.clone()).unwrap_or_default();
+        self.shared.rest();
         if self.shared.stopping() {
             return frames
                 .iter()

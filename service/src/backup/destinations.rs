@@ -2,8 +2,9 @@
 //! One that can't be reached is left behind, also the one that the command is about, and also one that was leading until
 //! then.
 //!
-//! Only an outage makes another one lead. That there is no repository, that no key fits, or that something is damaged is
-//! an error as ever: a disk that is not mounted must not be replaced silently.
+//! What makes another one lead is an outage, or a directory without the repository that this machine found there before: a
+//! disk that is not mounted. It is reported, and the exit code says it. That there never was a repository, that no key fits,
+//! or that something is damaged is an error.
 
 use crate::catalogue::Cause;
 use crate::context::Context;

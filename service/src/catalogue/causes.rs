@@ -7,6 +7,7 @@ use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
 use super::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
+use crate::limits::Hindrance;
 use crate::runs::hooks::Hook;
 use crate::status::Status;
 use crate::text::{grouped, time};
@@ -337,6 +338,7 @@ causes! {
     RunsPaused { until: Timestamp } [Status::NotRun] =>
         format!("paused until {}; 'dedup resume' ends that", time(*until)),
         format!("{} まで休止中です。'dedup resume' で再開します", time(*until));
+    HeldBack { why: Hindrance } [Status::NotRun] => super::hindrance(En, why), super::hindrance(Ja, why);
     RunsMissed { runs: u64 } [Status::NotRun] =>
         format!(
             "{} missed: the machine was off or asleep, or nothing called 'dedup run --due'",

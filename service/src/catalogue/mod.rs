@@ -8,6 +8,7 @@ mod causes;
 mod errors;
 pub mod faults;
 mod lang;
+mod limits;
 mod notices;
 mod parts;
 mod progress;
@@ -25,6 +26,7 @@ pub use errors::plain_error;
 pub(crate) use errors::storage_status;
 pub(crate) use errors::{engine_error, engine_status, output_status, remedy, system_status};
 pub use lang::Lang;
+pub use limits::{awake_for_a_backup, hindrance};
 pub use notices::notice;
 pub use parts::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
 pub use progress::{

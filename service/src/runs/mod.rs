@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::history::HistoryRow;
+use crate::limits::watch::HindranceWatch;
 use crate::notify;
 use crate::schedule::{DueRun, RunCause, Verdict, verdict};
 use crate::settings::schedule::Schedule;
@@ -240,14 +241,21 @@ impl SetRun<'_> {
         match found {
             Verdict::ByHand | Verdict::NotDue { .. } | Verdict::SetBack { .. } => return Ok(None),
             Verdict::Due(run) | Verdict::Paused { run, .. } if dry_run => {
-                let status = match found {
-                    Verdict::Paused { .. } => Status::NotRun,
-                    _ => Status::Completed,
+                let is_paused = matches!(found, Verdict::Paused { .. });
+                let status = match is_paused || self.watch().found().is_some() {
+                    true => Status::NotRun,
+                    false => Status::Completed,
                 };
                 return Ok(Some(self.report(run.cause, status)));
             }
-            Verdict::Paused { until, run } => return Ok(Some(self.hold(state, run, until))),
-            Verdict::Due(_) => {}
+            Verdict::Paused { until, run } => {
+                return Ok(Some(self.hold(state, run, Cause::RunsPaused { until })));
+            }
+            Verdict::Due(run) => {
+                if let Some(why) = self.watch().found() {
+                    return Ok(Some(self.hold(state, run, Cause::HeldBack { why })));
+                }
+            }
         }
         // Between the first look and the lock another scheduler may have run it.
         let Some(_lock) = self.lock() else { return Ok(None) };
@@ -304,15 +312,29 @@ impl SetRun<'_> {
     }
 
     /// Notes, once, that a run that is due is held back.
-    fn hold(&self, mut state: SetState, run: DueRun, until: Timestamp) -> SetReport {
+    fn hold(&self, mut state: SetState, run: DueRun, why: Cause) -> SetReport {
         let mut report = self.report(run.cause, Status::NotRun);
         if state.held.is_none() {
-            let why = Failure::from(Cause::RunsPaused { until });
+            let why = Failure::from(why);
             report.row = Some(self.skipped(&Plan::due(&run), &why));
             state.held = Some(why.message());
             self.save(&state);
         }
         report
+    }
+
+    /// What holds back a run that nobody asked for.
+    fn watch(&self) -> HindranceWatch<'_> {
+        let context = self.context;
+        HindranceWatch::new(context.machine(), &context.settings.limits, self.uses_network())
+    }
+
+    /// Whether any of its destinations is reached over a network.
+    fn uses_network(&self) -> bool {
+        self.set.destinations.iter().any(|name| {
+            let remote = self.context.settings.remote(&name.get_ref().0);
+            remote.is_some_and(|remote| engine::repo::local_path(&remote.url).is_none())
+        })
     }
 
     /// `None` if it runs elsewhere.

@@ -11,6 +11,8 @@ use crate::failure::Failure;
 use crate::history::journal::Journal;
 use crate::history::record::{Recorded, Recorder, not_kept};
 use crate::history::{HistoryRow, JobInfo, JobKind};
+use crate::limits::awake::Awake;
+use crate::limits::online::Awaiting;
 use crate::resolve::RepositoryOptions;
 use crate::schedule::{DueRun, RunCause, slots};
 use crate::status::Status;
@@ -152,20 +154,24 @@ impl SetRun<'_> {
         };
         let cancel = self.context.cancel().child();
         let context = self.context.for_job(options, self.now.clone(), cancel);
-        let is_paused = || match plan.cause {
-            RunCause::Manual => None,
+        let watch = (plan.cause != RunCause::Manual).then(|| self.watch());
+        let held = || {
+            let watch = watch.as_ref()?;
             // What can't be read does not pause.
-            _ => state::paused(self.dirs, Timestamp::now()).ok().flatten(),
+            let paused = state::paused(self.dirs, Timestamp::now()).ok().flatten();
+            let paused = paused.map(|until| Cause::RunsPaused { until });
+            paused.or_else(|| watch.found().map(|why| Cause::HeldBack { why }))
         };
-        let ends = || self.context.cancel().is_cancelled() || is_paused().is_some();
+        let ends = || self.context.cancel().is_cancelled() || held().is_some();
         let mut recorder = Recorder::new(&context, &self.info(plan)?, &ends)?;
         recorder.keeps_skips = keeps_skips;
         let run = |face: &dyn Face| {
             let made = self.hooked(&context, plan, &also, face);
-            match (&made, is_paused()) {
-                (Err(failure), Some(until)) if failure.status == Status::Interrupted => {
-                    Err(Cause::RunsPaused { until }.into())
-                }
+            match &made {
+                Err(failure) if failure.status == Status::Interrupted => match held() {
+                    Some(why) => Err(why.into()),
+                    None => made,
+                },
                 _ => made,
             }
         };
@@ -270,9 +276,16 @@ impl SetRun<'_> {
             };
             hooks::run(hook, self.set, &info, stop)
         };
+        let network = (plan.cause != RunCause::Manual && self.uses_network())
+            .then(|| Awaiting::network(&context.machine(), context.cancel()));
+        let _awake = Awake::hold(&context.machine(), crate::notify::language(context));
         let made = hook(Hook::Before, None, None, &stop).and_then(|()| {
             let location = context.location()?;
-            backup::perform(context, &location, self.request(also)?, true, face)
+            let backup = || backup::perform(context, &location, self.request(also)?, true, face);
+            match &network {
+                Some(network) => network.tried(backup),
+                None => backup(),
+            }
         });
         let status = match &made {
             Ok(backup) => backup.status(),

@@ -62,7 +62,7 @@ fn walk(text: &str, table: &DeTable<'_>, above: &str, shown: &mut Vec<ShownSetti
         }
         let before = text.get(..name.span().start).unwrap_or_default();
         shown.push(ShownSetting {
-            value: match key.ends_with(".url") {
+            value: match key.ends_with(".url") || key == "limits.proxy" {
                 true => value.get_ref().as_str().map(|url| {
                     // It may hold a password; of a webhook or ping, the path is one.
                     let url = engine::repo::shown(url);

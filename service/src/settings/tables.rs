@@ -121,11 +121,14 @@ pub struct LimitsTable {
     pub download: Option<RateSchedule>,
     pub upload_idle: Option<RateSchedule>,
     pub download_idle: Option<RateSchedule>,
+    pub upload_lan: Option<RateSchedule>,
+    pub download_lan: Option<RateSchedule>,
     pub cpu_active: Option<Percent>,
     pub cpu_idle: Option<Percent>,
     pub battery_min: Option<Percent>,
     pub skip_wifi: Vec<String>,
     pub skip_interfaces: Vec<String>,
+    pub skip_metered: bool,
     pub proxy: Option<WebUrl>,
 }
 

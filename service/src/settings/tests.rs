@@ -55,6 +55,9 @@ cpu-idle = 80
 battery-min = 20
 skip-wifi = ["Tethering"]
 skip-interfaces = ["wwan0"]
+skip-metered = true
+upload-lan = "unlimited"
+download-lan = "unlimited"
 proxy = "http://proxy:8080"
 [notify]
 on = "failure"
@@ -339,8 +342,8 @@ fn what_is_wrong_is_said_with_its_place() {
             ":2:1: 'monthly-usage' is not supported yet",
         ),
         (
-            "[limits]\nupload='1M'\ncpu-idle=80",
-            ":3:1: 'cpu-idle' is not supported yet",
+            "[maintenance]\nlight='1d'",
+            ":1:2: 'maintenance' is not supported yet",
         ),
         (
             &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\nmax-generations=3"),

@@ -51,8 +51,11 @@ impl Http {
             let identity = reqwest::Identity::from_pem(&file(path)?);
             builder = builder.identity(identity.map_err(|e| unusable("cert", &e))?);
         }
-        if let Some(url) = address.get("proxy") {
-            builder = builder.proxy(reqwest::Proxy::all(url).map_err(|e| unusable("proxy", &e))?);
+        let proxy = |url: &str| reqwest::Proxy::all(url).map_err(|e| unusable("proxy", &e));
+        match (address.get("proxy"), &link.proxy) {
+            (Some(url), _) => builder = builder.proxy(proxy(url)?),
+            (None, Some(url)) => builder = builder.proxy(proxy(url)?.no_proxy(reqwest::NoProxy::from_env())),
+            (None, None) => {}
         }
         let client = builder.build();
         Ok(Http {

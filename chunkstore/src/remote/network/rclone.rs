@@ -79,6 +79,9 @@ impl Rclone {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        if let Some(proxy) = &self.link.proxy {
+            command.env("HTTP_PROXY", proxy).env("HTTPS_PROXY", proxy);
+        }
         child::detach(&mut command);
         let mut child = child::start_async(command).map_err(|e| not_started(RCLONE, e))?;
         let Some(said) = child.stderr.take() else {
@@ -97,7 +100,12 @@ impl Rclone {
             while said.read(&mut sink).await.is_ok_and(|n| n > 0) {}
         });
         let address = Address::of_loopback(port, USER, password);
-        let server = WebDav::new(&address, &self.link).map_err(|e| Fault::lasting(ErrorKind::Other, e))?;
+        // The server that it is here is never behind the proxy.
+        let link = Link {
+            proxy: None,
+            ..self.link.clone()
+        };
+        let server = WebDav::new(&address, &link).map_err(|e| Fault::lasting(ErrorKind::Other, e))?;
         Ok(Running {
             child,
             server: Arc::new(server),

@@ -8,6 +8,7 @@ pub mod notify;
 pub mod remotes;
 pub mod retention;
 pub mod runs;
+pub mod schedule;
 pub mod snapshots;
 pub mod space;
 

@@ -260,8 +260,8 @@ pub fn would_run(lang: Lang, set: &str, cause: &str, is_held: bool, from: &str, 
         ),
         true => say!(
             lang,
-            "Would run set {set} ({cause}, but runs are paused): {from} to {to}",
-            "セット {set} ({cause}、ただし休止中) を実行します: {from} → {to}"
+            "Would run set {set} ({cause}, but held back by a pause or by [limits]): {from} to {to}",
+            "セット {set} ({cause}、ただし休止か [limits] により保留中) を実行します: {from} → {to}"
         ),
     }
 }
@@ -359,39 +359,6 @@ pub fn behind(lang: Lang, name: &str, behind: Option<u64>) -> String {
             let behind = count(lang, behind, Noun::Snapshot);
             say!(lang, "{name} (behind by {behind})", "{name} ({behind}遅れ)")
         }
-    }
-}
-
-pub fn installed(lang: Lang, dir: &str, dry_run: bool) -> String {
-    match dry_run {
-        true => say!(
-            lang,
-            "Would write dedup.service and dedup.timer to {dir} and start the timer",
-            "dedup.service と dedup.timer を {dir} に書き、タイマーを開始します"
-        ),
-        false => say!(
-            lang,
-            "Wrote dedup.service and dedup.timer to {dir}, and started the timer\n\
-             It runs while you are logged in; 'loginctl enable-linger' makes it run always",
-            "dedup.service と dedup.timer を {dir} に書き、タイマーを開始しました\n\
-             ログインしている間だけ動きます。'loginctl enable-linger' で常に動くようになります"
-        ),
-    }
-}
-
-pub fn removed(lang: Lang, is_there: bool, dry_run: bool) -> String {
-    match (is_there, dry_run) {
-        (false, _) => say!(lang, "No timer is installed", "タイマーは入っていません"),
-        (true, true) => say!(
-            lang,
-            "Would stop and remove dedup.timer and dedup.service",
-            "dedup.timer と dedup.service を止めて削除します"
-        ),
-        (true, false) => say!(
-            lang,
-            "Stopped and removed dedup.timer and dedup.service",
-            "dedup.timer と dedup.service を止めて削除しました"
-        ),
     }
 }
 
