@@ -12,7 +12,7 @@ CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup build test fuzz torture demo bench bench-gate bench-scale bench-link bench-peers install
+.PHONY: help setup build test fuzz torture demo bench bench-gate bench-scale bench-link bench-peers console-shots install
 
 help:
 	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
@@ -26,6 +26,7 @@ help:
 	@echo 'make bench-scale        how time and memory grow: docs/benchmarks/growth.md is written anew'
 	@echo 'make bench-link         how much of a long, thin wire is used: docs/benchmarks/link.md is written anew'
 	@echo 'make bench-peers        compare with restic, rustic, borg, bupstash, kopia; docs/benchmarks is written anew'
+	@echo 'make console-shots      walk through the console in a browser; the pictures in docs/console are taken anew'
 	@echo 'make install [PREFIX=]  copy the program to $(PREFIX)/bin'
 
 setup:
@@ -79,6 +80,10 @@ bench-peers: build
 	benches/peers/install.sh
 	DEDUP='$(DEDUP)' benches/peers/run.py --data '$(PEERS_DATA)' --rounds $(PEERS_ROUNDS) --workloads $(PEERS_WORKLOADS) --json '$(PEERS_DATA)/figures.json'
 	benches/peers/report.py '$(PEERS_DATA)/figures.json' docs/benchmarks
+
+# Chromium from the system, Playwright and axe-core into the cache.
+console-shots: build
+	DEDUP='$(DEDUP)' scripts/console.sh
 
 install: build
 	install -D -s -m 755 '$(DEDUP)' '$(DESTDIR)$(PREFIX)/bin/dedup'

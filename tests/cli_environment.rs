@@ -76,8 +76,8 @@ fn a_wrong_setting_stops_every_command() {
             "dedup.toml:3:9: 'quota': 'much' is not a size",
         ),
         (
-            "[console]\nlisten = '127.0.0.1:4280'\n",
-            "dedup.toml:2:1: 'listen' is not supported yet",
+            "[console]\nlisten = '4280'\n",
+            "dedup.toml:2:10: 'listen': '4280' is not an address and port",
         ),
         (
             "[limits]\nupload = 'fast'\n",

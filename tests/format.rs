@@ -254,6 +254,7 @@ fn entry(name: &[u8], kind: Kind, size: usize, content: Content) -> Entry {
             ino: 100 + u64::from(name[0]),
             nlink: if kind == Kind::Dir { 2 } else { 1 },
             xattrs: Arc::new([]),
+            flags: 0,
         },
         kind,
         content,

@@ -14,7 +14,7 @@ use service::paths::SnapshotSpec;
 use service::prune::{self, Collection};
 use service::removal::Retention;
 use service::resolve::{NewSecretOptions, RepositoryOptions};
-use service::restore::{self, Overwrite, Permissions};
+use service::restore::{self, Overwrite, Patterns, Permissions, RestorePlace};
 use service::retain::{Bucket, Count, Policy, Rule};
 use service::run::CancelToken;
 use service::secret::{Hidden, PasswordPrompt};
@@ -74,9 +74,11 @@ impl Place {
         restore::Request {
             spec: SnapshotSpec::parse(&[], false),
             among: Among::default(),
-            target: target.to_path_buf(),
-            include: Vec::new(),
-            exclude: Vec::new(),
+            target: RestorePlace::Folder(target.to_path_buf()),
+            include: Patterns::default(),
+            exclude: Patterns::default(),
+            deleted_since: None,
+            delete: false,
             overwrite: Overwrite::Always,
             permissions: Permissions::Original,
             also: Vec::new(),

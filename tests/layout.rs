@@ -79,14 +79,15 @@ fn files_say_what_they_are() {
     none("no module doc", silent.map(|(path, _)| path).collect());
 }
 
-/// `chunkstore` <- `engine` <- `service` <- `cli` <- `tests`, and beside them `benches` and `fuzz`: who may name whom among its dependencies.
+/// `chunkstore` <- `engine` <- `service` <- `console` <- `cli` <- `tests`, and beside them `benches` and `fuzz`: who may name whom among its dependencies.
 #[test]
 fn crates_see_only_those_below() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("chunkstore", &[][..]),
         ("engine", &["chunkstore"]),
         ("service", &["dedup-engine"]),
-        ("cli", &["dedup-service"]),
+        ("console", &["dedup-service"]),
+        ("cli", &["dedup-console", "dedup-service"]),
         ("tests", &["chunkstore", "dedup-engine", "dedup-service", "dedup"]),
         ("benches", &["chunkstore", "dedup-engine"]),
         ("fuzz", &["chunkstore", "dedup-engine", "dedup-service"]),
@@ -97,6 +98,7 @@ fn crates_see_only_those_below() {
         "dedup-engine",
         "service",
         "dedup-service",
+        "dedup-console",
         "dedup",
         "dedup-tests",
     ];
@@ -135,10 +137,11 @@ fn every_test_file_is_listed() {
 
 /// Paths of this repository in a text, with the item after `::` where one is named. Patterns are passed over.
 fn mentions(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    const FOLDERS: [&str; 10] = [
+    const FOLDERS: [&str; 11] = [
         "chunkstore/",
         "engine/",
         "service/",
+        "console/",
         "cli/",
         "tests/",
         "docs/",
@@ -287,6 +290,21 @@ fn faces_and_service_keep_apart() {
         named("cli/src/", &["chunkstore", "engine::", ".store.", ".store\n"]),
     );
     none(
+        "the console reaches past service, or knows a terminal",
+        named(
+            "console/src/",
+            &[
+                "chunkstore",
+                "engine::",
+                ".store.",
+                ".store\n",
+                "clap",
+                "println!",
+                "std::process",
+            ],
+        ),
+    );
+    none(
         "service knows a face",
         named(
             "service/src/",
@@ -333,7 +351,7 @@ fn types_have_names_of_their_own() {
     let mut places: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for (path, source) in files("rs") {
         let folder = path.split('/').next().unwrap_or_default();
-        let is_ours = ["chunkstore", "engine", "service", "cli"].contains(&folder);
+        let is_ours = ["chunkstore", "engine", "service", "console", "cli"].contains(&folder);
         for name in types(&source).filter(|_| is_ours && !is_test_module(&path)) {
             let key = (folder.to_string(), name.to_string());
             places.entry(key).or_default().push(path.clone());
@@ -355,7 +373,13 @@ fn types_have_names_of_their_own() {
 /// A child that is started elsewhere would be given our secrets, and could outlive us.
 #[test]
 fn children_are_started_in_one_place() {
-    let ours = ["chunkstore/src/", "engine/src/", "service/src/", "cli/src/"];
+    let ours = [
+        "chunkstore/src/",
+        "engine/src/",
+        "service/src/",
+        "console/src/",
+        "cli/src/",
+    ];
     let started = files("rs").into_iter().filter(|(path, source)| {
         let lines: Vec<&str> = source.lines().take(body(source)).collect();
         let is_ours = ours.iter().any(|folder| path.starts_with(folder)) && !is_test_module(path);
@@ -404,7 +428,13 @@ fn the_system_is_asked_in_its_rooms() {
         let word = WORDS.into_iter().find(|word| code.contains(word));
         word.or((path != SIGNALS && code.contains("signal_hook")).then_some("signal_hook"))
     };
-    let crates = ["chunkstore/src/", "engine/src/", "service/src/", "cli/src/"];
+    let crates = [
+        "chunkstore/src/",
+        "engine/src/",
+        "service/src/",
+        "console/src/",
+        "cli/src/",
+    ];
     let sources = files("rs");
     let ours = sources.iter().filter(|(path, _)| {
         let is_in = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
@@ -430,4 +460,41 @@ fn these_tests_find_what_they_look_for() {
     assert_eq!(body("a\nb\n#[cfg(test)]\nmod tests {\n}\n"), 2);
     let found: Vec<_> = mentions("see `docs/x.md`. engine/src/a.rs::b, cli/src/<x>.rs other/y").collect();
     assert_eq!(found, [("docs/x.md", None), ("engine/src/a.rs", Some("b"))]);
+}
+
+/// What a browser loads comes from the program: no page, style or script names another place, and nothing is inline.
+#[test]
+fn pages_need_nothing_from_elsewhere() {
+    let mut wrong = Vec::new();
+    for (extension, words) in [
+        (
+            "html",
+            &[
+                "://",
+                "<style",
+                " style=",
+                " onclick=",
+                " onload=",
+                "javascript:",
+                "|safe",
+            ][..],
+        ),
+        ("css", &["://", "@import", "url("]),
+        (
+            "js",
+            &["http://", "https://", "eval(", "innerHTML", "new Function"],
+        ),
+    ] {
+        for (path, text) in files(extension) {
+            // htmx itself, whose settings in `frame.html` forbid it to evaluate anything.
+            if !path.starts_with("console/") || path.ends_with("htmx.min.js") {
+                continue;
+            }
+            let found = words.iter().filter(|word| text.contains(**word));
+            wrong.extend(found.map(|word| format!("{path}: {word}")));
+        }
+    }
+    none("not from the program itself", wrong);
+    let frame = std::fs::read_to_string(root().join("console/templates/frame.html")).unwrap();
+    assert!(frame.contains("\"allowEval\":false") && frame.contains("\"includeIndicatorStyles\":false"));
 }

@@ -115,6 +115,7 @@ fn settings_survive_a_power_cut() {
         name: "new".to_string(),
         url: "/new".to_string(),
         keys: Vec::new(),
+        quota: None,
     };
     for at in 0..=4 {
         for lose_names in [true, false] {

@@ -37,6 +37,9 @@ pub enum Error {
     NewerFormat(Feature),
     #[error("{object}: no space")]
     NoSpace { object: Object },
+    /// A quota leaves no room for another pack. Bytes.
+    #[error("over quota ({used} of {quota})")]
+    OverQuota { used: u64, quota: u64 },
     #[error("{operation:?} {object}: {source}")]
     Remote {
         operation: Operation,

@@ -2,7 +2,9 @@
 //! ([`service::resolve`]), no work; a value that can be judged alone is parsed here, so that it is a usage error.
 
 pub mod backup;
+pub mod browse;
 pub mod forget;
+pub mod init;
 pub mod keys;
 pub mod program;
 pub mod remotes;
@@ -13,17 +15,21 @@ pub mod snapshot;
 pub mod values;
 
 pub use backup::BackupArgs;
+pub use browse::{
+    Archive, DiffArgs, DumpArgs, FindArgs, LsArgs, MountArgs, Overwrite, Permissions, RestoreArgs, SortKey,
+    VersionsArgs,
+};
 use clap::{Arg, ArgAction, Args, CommandFactory, Id, Parser, Subcommand, ValueEnum};
 pub use forget::ForgetArgs;
+pub use init::{Chunker, InitArgs};
 use jiff::Span;
 pub use keys::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
 pub use program::{BenchArgs, CacheCommand, CompletionsArgs, HelpArgs, StatsArgs, StatsMode};
 use retention::KeepArgs;
 use service::rates::RateSchedule;
 use service::resolve::RepositoryOptions;
-use snapshot::{ChoiceArgs, FilterArgs};
+use snapshot::FilterArgs;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use values::{GroupBy, MaxUnused, Subset, TagList};
 
 /// Content-addressed, deduplicating, encrypted backup
@@ -148,14 +154,20 @@ pub enum Command {
     Backup(Box<BackupArgs>),
     /// Run configured sets: by name, all, or those that are due
     Run(runs::RunArgs),
-    /// Show each set's last and next run, and what is overdue; opens no repository
-    Status,
+    /// Show each set's last and next run, what is overdue, and what the destinations take up
+    Status(runs::StatusArgs),
+    /// Check whether backups can be relied on, and say what to do if not
+    Doctor,
+    /// Write a ZIP of logs, settings and history for somebody who looks for a fault; secrets are blanked
+    SupportBundle(program::SupportBundleArgs),
     /// Manage sets
     #[command(subcommand)]
     Set(runs::SetCommand),
     /// Show when sets run, and have the operating system look for what is due
     #[command(subcommand)]
     Schedule(runs::ScheduleCommand),
+    /// Open the console: a local web page to watch, browse and restore
+    Console(program::ConsoleArgs),
     /// Run what is due, every minute, until it is stopped: where no scheduler may be given an entry
     #[command(after_help = AGENT_HELP)]
     Agent,
@@ -180,10 +192,14 @@ pub enum Command {
     Ls(LsArgs),
     /// Search for files in snapshots
     Find(FindArgs),
-    /// Show what changed between two snapshots
+    /// List the versions of a file in all snapshots, and restore them side by side
+    Versions(VersionsArgs),
+    /// Show what changed between two snapshots, or since one
     Diff(DiffArgs),
     /// Write a file of a snapshot to standard output, or a directory as an archive
     Dump(DumpArgs),
+    /// Show all snapshots as directories, read-only, until they are unmounted
+    Mount(MountArgs),
     /// Restore files from a snapshot
     Restore(RestoreArgs),
     /// Remove snapshots by id or by a policy; the next prune frees their data
@@ -192,6 +208,10 @@ pub enum Command {
     Undelete(UndeleteArgs),
     /// Change the tags of snapshots
     Tag(TagArgs),
+    /// Keep snapshots from being removed, by policies and by their ids
+    Protect(ProtectArgs),
+    /// Let snapshots be removed again
+    Unprotect(ProtectArgs),
     /// Apply a retention policy, if one is given, then free the data that no snapshot needs
     Prune(PruneArgs),
     /// Check the repository for damage
@@ -224,7 +244,9 @@ pub enum Command {
     #[command(hide = true)]
     Unlock,
     /// Print the version
-    Version,
+    Version(program::VersionArgs),
+    /// Print the version and the licences of what this program is built from
+    About,
     /// Explain a command, 'env' or 'exit-codes'
     Help(HelpArgs),
 }
@@ -235,35 +257,19 @@ const AGENT_HELP: &str = "Start it with your session, or let a supervisor keep i
 impl Command {
     /// It must work whatever is wrong with the settings: it uses none, and helps to put them right.
     pub fn only_explains(&self) -> bool {
-        matches!(
-            self,
-            Command::Help(_) | Command::Version | Command::Completions(_)
-        )
+        match self {
+            Command::Version(args) => !args.check,
+            command => matches!(
+                command,
+                Command::Help(_) | Command::About | Command::Completions(_)
+            ),
+        }
     }
-}
 
-#[derive(Args, Clone, Debug)]
-pub struct InitArgs {
-    /// Create no recovery phrase: without the password or key file nothing can be restored
-    #[arg(long)]
-    pub no_recovery: bool,
-    /// With --json: create a recovery phrase and print it (by default it isn't, as the output of programs is often kept)
-    #[arg(long, requires = "json", conflicts_with = "no_recovery")]
-    pub print_recovery_phrase: bool,
-    /// How files are cut into chunks; it can't be changed later
-    #[arg(long, value_enum, default_value_t = Chunker::Default)]
-    pub chunker: Chunker,
-    /// Store this much parity with each pack, such as 5%; damage of up to that share can be repaired
-    #[arg(long, value_name = "N%", value_parser = repair::percent)]
-    pub parity: Option<u8>,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Chunker {
-    /// 128 KiB to 2 MiB, about 512 KiB
-    Default,
-    /// 16 to 256 KiB, about 64 KiB: for databases and disk images; more memory and requests
-    Fine,
+    /// It finds out what is wrong, and so goes on without the settings if they are of no use.
+    pub fn diagnoses(&self) -> bool {
+        matches!(self, Command::Doctor | Command::SupportBundle(_))
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -279,139 +285,6 @@ pub struct SnapshotsArgs {
     /// Only the newest N of each host and set of paths, or of each group
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub latest: Option<u32>,
-}
-
-#[derive(Args, Clone, Debug)]
-#[command(override_usage = "dedup ls [OPTIONS] [SNAPSHOT[:SUBPATH]] [PATH]...")]
-pub struct LsArgs {
-    /// Snapshot (default: latest, or the newest that holds the paths), and the paths to list (default: all)
-    #[arg(value_name = "SNAPSHOT|PATH")]
-    pub args: Vec<OsString>,
-    #[command(flatten)]
-    pub choice: ChoiceArgs,
-    /// Show mode, owner, size and time
-    #[arg(short, long)]
-    pub long: bool,
-    /// With paths: also list everything below their directories
-    #[arg(long)]
-    pub recursive: bool,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct FindArgs {
-    /// Names, paths or patterns to look for
-    #[arg(value_name = "PATTERN", required = true)]
-    pub patterns: Vec<String>,
-    /// Ignore case
-    #[arg(short, long)]
-    pub ignore_case: bool,
-    /// Show mode, owner, size and time
-    #[arg(short, long)]
-    pub long: bool,
-    /// Only files modified at TIME or later
-    #[arg(short = 'O', long, value_name = "TIME")]
-    pub oldest: Option<String>,
-    /// Only files modified at TIME or before
-    #[arg(short = 'N', long, value_name = "TIME")]
-    pub newest: Option<String>,
-    /// Only in this snapshot (may be given several times)
-    #[arg(short, long, value_name = "SNAPSHOT")]
-    pub snapshot: Vec<String>,
-    #[command(flatten)]
-    pub filter: FilterArgs,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct DiffArgs {
-    /// The snapshot before
-    #[arg(value_name = "SNAPSHOT[:SUBPATH]")]
-    pub before: OsString,
-    /// The snapshot after
-    #[arg(value_name = "SNAPSHOT[:SUBPATH]")]
-    pub after: OsString,
-    /// Also show files of which only metadata changed
-    #[arg(long)]
-    pub metadata: bool,
-}
-
-#[derive(Args, Clone, Debug)]
-#[command(override_usage = "dedup dump [OPTIONS] [SNAPSHOT[:SUBPATH]] [PATH]")]
-pub struct DumpArgs {
-    /// Snapshot (default: the newest that holds the path), and the file or directory
-    #[arg(value_name = "SNAPSHOT|PATH", required = true, num_args = 1..=2)]
-    pub args: Vec<OsString>,
-    #[command(flatten)]
-    pub choice: ChoiceArgs,
-    /// The form in which a directory is written
-    #[arg(short, long, value_enum, default_value_t = Archive::Tar)]
-    pub archive: Archive,
-    /// Write to FILE instead of standard output; a regular file is replaced only when the new one is complete
-    #[arg(short, long, value_name = "FILE")]
-    pub target: Option<PathBuf>,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Archive {
-    Tar,
-}
-
-#[derive(Args, Clone, Debug)]
-#[command(override_usage = "dedup restore [OPTIONS] --target <DIR> [SNAPSHOT[:SUBPATH]] [PATH]...")]
-#[command(
-    after_help = "Each source keeps its whole path below the target (TARGET/home/u/docs); with \
-    SNAPSHOT:SUBPATH the content of SUBPATH lands directly in it. The first argument is a snapshot if it looks like \
-    one: write ./cafe for a path of that name."
-)]
-pub struct RestoreArgs {
-    /// Snapshot (default: latest, or the newest that holds the paths), and the paths to restore (default: all)
-    #[arg(value_name = "SNAPSHOT|PATH")]
-    pub args: Vec<OsString>,
-    /// Where to put the files
-    #[arg(short, long, value_name = "DIR")]
-    pub target: PathBuf,
-    #[command(flatten)]
-    pub choice: ChoiceArgs,
-    /// Restore only what matches PATTERN (may be given several times)
-    #[arg(short, long, value_name = "PATTERN")]
-    pub include: Vec<String>,
-    /// Don't restore what matches PATTERN (may be given several times)
-    #[arg(short, long, value_name = "PATTERN")]
-    pub exclude: Vec<String>,
-    /// What to do where a file is already there
-    #[arg(long, value_enum, default_value_t = Overwrite::Always)]
-    pub overwrite: Overwrite,
-    /// Permissions of restored files: as saved, or as for new files here
-    #[arg(long, value_enum, default_value_t = Permissions::Original)]
-    pub permissions: Permissions,
-    /// Read what is lost or damaged from this replica, or everything if the first can't be reached (may be given several times)
-    #[arg(long, value_name = "NAME|URL")]
-    pub also: Vec<String>,
-    /// Read every file back and compare it, including those that were already equal
-    #[arg(long)]
-    pub verify: bool,
-    /// Show what would be done; write nothing
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Overwrite {
-    /// Replace it unless it is equal
-    Always,
-    /// Replace it if size or modification time differ and it is not equal
-    IfChanged,
-    /// Replace it if the saved one was modified later
-    IfNewer,
-    /// Leave it as it is
-    Never,
-    /// Leave it, and restore under another name
-    Rename,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Permissions {
-    Original,
-    Current,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -441,6 +314,16 @@ pub struct TagArgs {
     pub set: Vec<TagList>,
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Show what would be done; change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ProtectArgs {
+    /// Snapshots
+    #[arg(value_name = "SNAPSHOT", required = true)]
+    pub snapshots: Vec<String>,
     /// Show what would be done; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,

@@ -19,6 +19,7 @@ use jiff::Zoned;
 use service::catalogue::{Cause, Lang};
 use service::env::Env;
 use service::limits::upkeep::GivenRates;
+use service::log::LogLevel;
 use service::resolve::RepositoryOptions;
 use service::settings::Settings;
 use service::{Context, Failure, Status, machine, platform};
@@ -86,11 +87,18 @@ fn lang(option: Option<&str>) -> Lang {
 
 fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
     let env = Env::of_process();
+    let mut unusable_settings = None;
     let settings = match cli.command.only_explains() {
         true => Settings::default(),
         false => {
             machine::check_environment(&env)?;
-            let settings = Settings::read(&env)?;
+            let settings = Settings::read(&env).or_else(|failure| match cli.command.diagnoses() {
+                true => {
+                    unusable_settings = Some(failure);
+                    Ok(Settings::default())
+                }
+                false => Err(failure),
+            })?;
             limits::prepare()?;
             settings
         }
@@ -98,6 +106,7 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
     let global = cli.global;
     let options = RepositoryOptions::from(&global);
     let mut context = Context::new(env, settings, options, Zoned::now(), signals::cancel_token());
+    context.unusable_settings = unusable_settings;
     context.lang = global.lang.as_deref().and_then(Lang::from_code);
     context.rates = GivenRates {
         upload: global.limit_upload.clone(),
@@ -109,8 +118,29 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
         lang,
     };
     let done = call(&terminal, &cli.command);
+    if !cli.command.only_explains() {
+        note(&terminal, &done);
+    }
     terminal.context.tighten();
     done
+}
+
+/// What the log records of a command: its name, and how it ended.
+fn note(terminal: &Terminal, done: &Result<Status, Failure>) {
+    let log = terminal.context.log();
+    // Options and paths are private.
+    let known = args::parser();
+    let mut given = std::env::args_os().skip(1);
+    let command = given.find_map(|arg| known.find_subcommand(&arg).map(|one| one.get_name().to_string()));
+    let fields = serde_json::json!({ "command": command });
+    match done {
+        Ok(status) => {
+            let mut fields = fields;
+            fields["status"] = status.word().into();
+            log.add(LogLevel::Debug, "command-ended", fields);
+        }
+        Err(failure) => log.failure("command-failed", failure, fields),
+    }
 }
 
 /// The one place where commands are distinguished.
@@ -119,10 +149,13 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Init(args) => cmd::init::run(terminal, args),
         Command::Backup(args) => cmd::backup::run(terminal, args),
         Command::Run(args) => cmd::run::run(terminal, args),
+        Command::Status(args) => cmd::status::run(terminal, args),
+        Command::Doctor => cmd::doctor::run(terminal),
+        Command::SupportBundle(args) => cmd::doctor::support_bundle(terminal, args),
         Command::Agent => cmd::agent::run(terminal),
-        Command::Status => cmd::status::run(terminal),
         Command::Set(command) => cmd::status::set(terminal, command),
         Command::Schedule(command) => cmd::schedule::run(terminal, command),
+        Command::Console(args) => cmd::console::run(terminal, args),
         Command::Notify(command) => cmd::notify::run(terminal, command),
         Command::Config(command) => cmd::config::run(terminal, command),
         Command::History(args) => cmd::history::run(terminal, args),
@@ -132,12 +165,16 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Snapshots(args) => cmd::snapshots::run(terminal, args),
         Command::Ls(args) => cmd::ls::run(terminal, args),
         Command::Find(args) => cmd::find::run(terminal, args),
+        Command::Versions(args) => cmd::versions::run(terminal, args),
         Command::Diff(args) => cmd::diff::run(terminal, args),
         Command::Dump(args) => cmd::dump::run(terminal, args),
+        Command::Mount(args) => cmd::mount::run(terminal, args),
         Command::Restore(args) => cmd::restore::run(terminal, args),
         Command::Forget(args) => cmd::forget::run(terminal, args),
         Command::Undelete(args) => cmd::undelete::run(terminal, args),
         Command::Tag(args) => cmd::tag::run(terminal, args),
+        Command::Protect(args) => cmd::tag::protect(terminal, args, true),
+        Command::Unprotect(args) => cmd::tag::protect(terminal, args, false),
         Command::Prune(args) => cmd::prune::run(terminal, args),
         Command::Check(args) => cmd::check::run(terminal, args),
         Command::Repair(command) => cmd::repair::run(terminal, command),
@@ -151,7 +188,8 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Bench(args) => cmd::bench::run(terminal, args),
         Command::Completions(args) => cmd::completions::run(args),
         Command::Unlock => Ok(Status::Completed),
-        Command::Version => cmd::version::run(terminal.json()),
+        Command::Version(args) => cmd::version::run(terminal, args),
+        Command::About => cmd::version::about(terminal),
         Command::Help(args) => cmd::help::run(args),
     }
 }

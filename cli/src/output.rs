@@ -129,7 +129,8 @@ impl Lines {
         self.failure.map_or(Ok(()), Err)
     }
 
-    fn flush(&mut self) {
+    /// Shows what was written so far.
+    pub fn flush(&mut self) {
         if !self.closed {
             let flushed = self.out.flush();
             self.note(ended(flushed));

@@ -85,7 +85,7 @@ impl Watcher {
         let during = activity.word();
         let shape = match activity {
             // Reports what it does as it does it.
-            Activity::Tag => Shape::Nothing,
+            Activity::Tag | Activity::Mount => Shape::Nothing,
             _ => shape(global, std::io::stderr().is_terminal()),
         };
         let interval = match shape {

@@ -1,8 +1,10 @@
-//! Part of a generation as a tar stream: `dump` for directories. What tar can't hold is reported and left out; damage
-//! ends it, since half a member can't be taken back.
+//! Part of a generation as a tar stream, with attributes, ACLs and holes: `dump` for directories. What tar can't hold is
+//! reported and left out; damage ends it, since half a member can't be taken back.
+
+mod zip;
 
 use crate::dump::{Contents, failed};
-use crate::entry::{Content, Entry, Kind};
+use crate::entry::{Content, Entry, Extent, Kind};
 use crate::error::Result;
 use crate::fsmeta::device_numbers;
 use crate::list;
@@ -12,12 +14,12 @@ use crate::problem::{RestoreProblem, Warning};
 use crate::repo::Repo;
 use crate::restore::ChunkSource;
 use crate::tar::{self, Member, Type};
-use std::collections::{BTreeMap, HashMap};
+use crate::trees;
+use chunkstore::frame::Decoder;
+use std::collections::HashMap;
 use std::io::Write;
+pub use zip::zip;
 
-/// Directories that wait for their turn: beyond this they are written at once, and a reader that sets a directory's
-/// times as soon as it meets the next one sets them too early.
-const DIRS_MAX: usize = 1 << 20;
 /// Multiply linked files that are remembered, so that memory stays bounded; the links of others are files of their own.
 const LINKS_MAX: usize = 1 << 20;
 
@@ -35,71 +37,32 @@ pub fn tar(
         contents: Contents::new(&source, out, monitor)?,
         monitor,
         links: HashMap::new(),
-        dirs: BTreeMap::new(),
     };
     list::entries(source.reader(), manifest, Some(path), true, &mut |path, entry| {
-        writer.dirs_up_to(Some(parent(path)))?;
-        match entry.kind {
-            Kind::Dir => writer.wait(path, entry),
-            _ => writer.member(path, entry),
-        }
+        writer.member(path, entry)
     })?;
-    writer.dirs_up_to(None)?;
     tar::end(writer.contents.out)
         .and_then(|()| writer.contents.out.flush())
         .map_err(failed)
 }
+
+/// Bytes of holes from which a file is written as one with holes, and stretches of data that such a file may have.
+const HOLES_MIN: u64 = 64 << 10;
+const MAP_MAX: usize = 1 << 18;
 
 struct Archive<'a> {
     contents: Contents<'a>,
     monitor: &'a dyn Monitor,
     /// First path of each multiply linked file, by device and inode.
     links: HashMap<(u64, u64), Vec<u8>>,
-    /// A generation lists all directories of one directory before what is in the first of them, and readers
-    /// of archives expect each with its content: by [`turn`].
-    dirs: BTreeMap<Vec<u8>, (Vec<u8>, Entry)>,
-}
-
-/// Path of the directory that holds this one; the root's is the root.
-fn parent(path: &[u8]) -> &[u8] {
-    let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-    path.get(..slash).unwrap_or_default()
-}
-
-/// Sorts directories in the order in which generations list what is in them (see [`crate::entry::cmp_dirs`]).
-fn turn(path: &[u8]) -> Vec<u8> {
-    path.iter()
-        .map(|byte| if *byte == b'/' { 0 } else { *byte })
-        .collect()
 }
 
 impl Archive<'_> {
-    fn wait(&mut self, path: &[u8], entry: &Entry) -> Result<()> {
-        if self.dirs.len() >= DIRS_MAX {
-            self.dirs_up_to(None)?;
-        }
-        self.dirs.insert(turn(path), (path.to_vec(), entry.clone()));
-        Ok(())
-    }
-
-    /// Writes the directories whose turn has come now that something in `dir` comes; at the end all.
-    fn dirs_up_to(&mut self, dir: Option<&[u8]>) -> Result<()> {
-        let until = dir.map(turn);
-        while let Some(next) = self.dirs.first_entry() {
-            if until.as_ref().is_some_and(|until| next.key() > until) {
-                break;
-            }
-            let (path, entry) = next.remove();
-            self.member(&path, &entry)?;
-        }
-        Ok(())
-    }
-
     fn member(&mut self, path: &[u8], entry: &Entry) -> Result<()> {
         let meta = &entry.meta;
         let lost = entry.trouble.is_some() && entry.content == Content::None && meta.size > 0;
         if lost || entry.kind == Kind::Socket {
-            self.left_out(path, lost);
+            leave_out(self.monitor, path, lost);
             return Ok(());
         }
         let mut member = Member {
@@ -108,15 +71,21 @@ impl Archive<'_> {
             gid: meta.gid,
             user: &meta.user,
             group: &meta.group,
+            xattrs: &meta.xattrs,
             ..Member::file(path, 0, meta.mtime)
         };
+        let mut holes = None;
         match &entry.kind {
             Kind::File => match self.first_link(path, entry) {
                 Some(first) => {
                     (member.kind, member.link) = (Type::HardLink, &first);
+                    member.xattrs = &[];
                     return member.write(self.contents.out).map_err(failed);
                 }
-                None => member.size = meta.size,
+                None => {
+                    member.size = meta.size;
+                    holes = self.holes(entry)?;
+                }
             },
             Kind::Dir => member.kind = Type::Dir,
             Kind::Symlink { target } => (member.kind, member.link) = (Type::Symlink, target),
@@ -129,16 +98,50 @@ impl Archive<'_> {
             Kind::Fifo => member.kind = Type::Fifo,
             Kind::Socket => return Ok(()),
         }
+        let mut map = Vec::new();
+        if let Some(data) = &holes {
+            map = tar::hole_map(data);
+            let stored: u64 = data.iter().map(|(_, len)| len).sum();
+            (member.with_holes, member.size) = (Some(meta.size), map.len() as u64 + stored);
+        }
+        let size = member.size;
         member.write(self.contents.out).map_err(failed)?;
         if entry.kind == Kind::File {
             let shown = format!("/{}", path.escape_ascii());
+            self.contents.out.write_all(&map).map_err(failed)?;
+            self.contents.skips_zeros = holes.is_some();
             self.contents.write(&shown, entry)?;
-            self.contents
-                .out
-                .write_all(tar::padding(meta.size))
-                .map_err(failed)?;
+            let padding = tar::padding(size);
+            self.contents.out.write_all(padding).map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// Where the data of a file is that has holes worth a map.
+    fn holes(&self, entry: &Entry) -> Result<Option<Vec<(u64, u64)>>> {
+        let (mut data, mut at, mut zeros): (Vec<(u64, u64)>, u64, u64) = (Vec::new(), 0, 0);
+        let mut decoder = Decoder::new()?;
+        let reader = self.contents.source().reader();
+        trees::for_each_extent(reader, &mut decoder, &entry.content, &mut |extent| {
+            let len = extent.len();
+            let is_full = data.len() >= MAP_MAX;
+            let continues = data.last().is_some_and(|(from, known)| from + known == at);
+            match (extent, data.last_mut()) {
+                (Extent::Zero { .. }, _) => zeros = zeros.saturating_add(len),
+                (Extent::Chunk { .. }, Some((_, known))) if continues => *known += len,
+                // So many that the map itself would not be small, and is not used.
+                (Extent::Chunk { .. }, _) if is_full => {}
+                (Extent::Chunk { .. }, _) => data.push((at, len)),
+            }
+            at = at.saturating_add(len);
+            Ok(())
+        })?;
+        if zeros < HOLES_MIN || data.len() >= MAP_MAX || at != entry.meta.size {
+            return Ok(None);
+        }
+        // It ends where the file does, also in a hole.
+        data.push((at, 0));
+        Ok(Some(data))
     }
 
     fn first_link(&mut self, path: &[u8], entry: &Entry) -> Option<Vec<u8>> {
@@ -154,13 +157,14 @@ impl Archive<'_> {
         }
         None
     }
+}
 
-    fn left_out(&self, path: &[u8], lost: bool) {
-        let path = [b"/", path].concat();
-        let what = match lost {
-            true => ProblemKind::Restore(RestoreProblem::NotInArchive),
-            false => ProblemKind::Warning(Warning::SocketNotArchived),
-        };
-        self.monitor.problem(&Problem { path, what });
-    }
+/// What can't be in the archive, or was not to be had when it was backed up.
+fn leave_out(monitor: &dyn Monitor, path: &[u8], lost: bool) {
+    let path = [b"/", path].concat();
+    let what = match lost {
+        true => ProblemKind::Restore(RestoreProblem::NotInArchive),
+        false => ProblemKind::Warning(Warning::NotArchived),
+    };
+    monitor.problem(&Problem { path, what });
 }

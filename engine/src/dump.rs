@@ -74,6 +74,8 @@ pub(crate) struct Contents<'d> {
     chunk: Vec<u8>,
     /// The bundle that `chunk` holds: the next file is often in it too.
     bundle: Option<ChunkId>,
+    /// Runs of zeros are passed over.
+    pub(crate) skips_zeros: bool,
     /// A small file that could not be had from its bundle as a whole.
     small: Vec<u8>,
     /// Bytes so far, and in all where that is known, for the progress.
@@ -94,10 +96,15 @@ impl<'d> Contents<'d> {
             decoder: Decoder::new()?,
             chunk: Vec::new(),
             bundle: None,
+            skips_zeros: false,
             small: Vec::new(),
             done: 0,
             size: 0,
         })
+    }
+
+    pub(crate) fn source(&self) -> &'d ChunkSource<'d> {
+        self.source
     }
 
     /// Writes all of a regular file, exactly as many bytes as its entry has; `shown` names it in errors.
@@ -138,6 +145,7 @@ impl<'d> Contents<'d> {
                 self.out.write_all(&self.chunk).map_err(failed)?;
                 self.wrote(len.into())
             }
+            Extent::Zero { len } if self.skips_zeros => self.wrote(len),
             Extent::Zero { mut len } => {
                 while len > 0 {
                     let step = len.min(ZEROS.len() as u64);

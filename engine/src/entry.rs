@@ -51,6 +51,8 @@ pub struct Meta {
     pub nlink: u64,
     /// Sorted by name.
     pub xattrs: Arc<[Xattr]>,
+    /// Flags of the inode (`FS_*_FL` of Linux), as far as somebody sets them: immutable, append-only, no-dump and others.
+    pub flags: u32,
 }
 
 /// A piece of a chunked file, in file order.

@@ -12,12 +12,14 @@ pub mod entry;
 pub mod error;
 pub mod facts;
 pub mod filter;
+pub mod find;
 pub mod forget;
 pub mod fsmeta;
 mod generations;
 pub mod heal;
 pub mod key;
 pub mod list;
+pub mod live;
 pub mod manifest;
 pub mod monitor;
 pub mod order;
@@ -39,8 +41,12 @@ pub mod tar;
 pub mod tree;
 pub mod trees;
 pub mod units;
+pub mod usage;
+pub mod versions;
+pub mod view;
 pub mod walk;
 pub mod when;
+pub mod zip;
 
 /// How far a collection of garbage goes.
 pub use chunkstore::sweep::{Policy as GcPolicy, Unused};

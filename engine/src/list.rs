@@ -1,19 +1,16 @@
-//! What generations hold, path by path: listings, search across generations, and what changed between two.
+//! What a generation holds, path by path: listings, and what changed between two.
 
 use crate::entry::{Entry, Kind, join};
-use crate::error::{Error, NamedSnapshot, PatternFault, PatternKind, Result, Usage};
-use crate::manifest::{Manifest, Snapshot};
-use crate::repo::Repo;
-use crate::tree::{self, Change, Differs};
+use crate::error::{Error, NamedSnapshot, Result};
+use crate::manifest::Manifest;
+use crate::tree::{self, Change, Cursor, Differs};
 use crate::trees::cursor;
-use chunkstore::ChunkId;
 use chunkstore::reader::Reader;
-use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
-use std::collections::HashMap;
+use chunkstore::{ChunkId, Place};
+use std::collections::VecDeque;
 
-/// Segments whose matches are remembered, and matches remembered in all, so that memory stays bounded.
-const MEMO_SEGMENTS: usize = 64 << 10;
-const MEMO_MATCHES: usize = 16 << 10;
+/// Entries of one directory that a listing reads ahead, so that memory stays bounded in a very wide one.
+const AHEAD: usize = 8 << 10;
 
 /// `path` without `/` at its ends, as generations have it; empty for the root.
 pub fn relative(path: &[u8]) -> &[u8] {
@@ -25,8 +22,9 @@ pub fn relative(path: &[u8]) -> &[u8] {
     &path[start..end]
 }
 
-/// Calls `each` with the paths (relative to `/`) of a generation and their entries, in the order of the stream: all,
-/// or the one at `path` and, where it is a directory, what is in it (and below it if `recursive`).
+/// Calls `each` with the paths (relative to `/`) of a generation and their entries: all, or the one at `path` and, where
+/// it is a directory, what is in it (and below it if `recursive`). A directory comes before what is in it, and all of
+/// that before the next name.
 ///
 /// [`Error::NoSuchPath`] where there is nothing.
 pub fn entries(
@@ -48,14 +46,18 @@ pub fn entries(
             return Ok(());
         }
     }
-    cursor.under(top)?;
-    while let Some(item) = cursor.next()? {
+    let mut open = vec![DirReader::of(top)];
+    while let Some(listing) = open.last_mut() {
+        let Some(entry) = listing.next(&mut cursor)? else {
+            open.pop();
+            continue;
+        };
         found = true;
-        if !recursive && *item.dir != *top {
-            // A directory's own listing comes before those of its subdirectories.
-            break;
+        let path = join(&listing.dir, &entry.name);
+        each(&path, &entry)?;
+        if recursive && entry.kind == Kind::Dir {
+            open.push(DirReader::of(&path));
         }
-        each(&join(&item.dir, &item.entry.name), &item.entry)?;
     }
     if found {
         Ok(())
@@ -64,6 +66,58 @@ pub fn entries(
             path: String::from_utf8_lossy(top).into_owned(),
             snapshot: NamedSnapshot::This,
         })
+    }
+}
+
+/// Calls `each` with all paths and entries in the order in which they are stored: a directory's whole listing before
+/// those of its subdirectories.
+pub fn in_stored_order(
+    reader: &Reader<'_>,
+    manifest: &Manifest,
+    each: &mut dyn FnMut(&[u8], &Entry) -> Result<()>,
+) -> Result<()> {
+    let mut cursor = cursor(reader, &manifest.root()?)?;
+    while let Some(item) = cursor.next()? {
+        each(&join(&item.dir, &item.entry.name), &item.entry)?;
+    }
+    Ok(())
+}
+
+/// What is still to come of one directory.
+struct DirReader {
+    dir: Vec<u8>,
+    ahead: VecDeque<Entry>,
+    /// Where reading goes on, while there is more: behind this name.
+    from: Option<Vec<u8>>,
+}
+
+impl DirReader {
+    fn of(dir: &[u8]) -> DirReader {
+        DirReader {
+            dir: dir.to_vec(),
+            ahead: VecDeque::new(),
+            from: Some(Vec::new()),
+        }
+    }
+
+    fn next<L>(&mut self, cursor: &mut Cursor<L>) -> Result<Option<Entry>>
+    where
+        L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>,
+    {
+        if self.ahead.is_empty()
+            && let Some(from) = self.from.take()
+        {
+            // Forward where the directories below were read meanwhile or are empty: then nothing is loaded twice.
+            cursor.seek(&self.dir, &from)?;
+            while cursor.peek_key().is_some_and(|(dir, _)| dir == self.dir) {
+                if self.ahead.len() == AHEAD {
+                    self.from = self.ahead.back().map(|last| [&last.name, &b"\0"[..]].concat());
+                    break;
+                }
+                self.ahead.extend(cursor.next()?.map(|item| item.entry));
+            }
+        }
+        Ok(self.ahead.pop_front())
     }
 }
 
@@ -92,125 +146,6 @@ pub fn may_hold(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result
         Ok(found) => Ok(found.is_some()),
         Err(Error::Store(e)) if e.concerns_one_object() => Ok(true),
         Err(e) => Err(e),
-    }
-}
-
-/// What a search looks for.
-#[derive(Clone, Debug)]
-pub struct FindQuery {
-    globs: GlobSet,
-    patterns: Vec<String>,
-}
-
-impl FindQuery {
-    /// Any of these globs. `*` and `?` stay within a component, `**` does not. One without `/` is compared with names,
-    /// one with `/` with whole paths.
-    pub fn new(patterns: &[String], ignore_case: bool) -> Result<FindQuery> {
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            let bad = |e: globset::Error| {
-                Error::Usage(Usage::Pattern {
-                    kind: PatternKind::Find,
-                    pattern: pattern.clone(),
-                    fault: PatternFault::Glob(e.kind().to_string()),
-                })
-            };
-            let glob = match pattern.strip_prefix('/') {
-                Some(anchored) => anchored.to_string(),
-                None => format!("**/{pattern}"),
-            };
-            let glob = GlobBuilder::new(&glob)
-                .literal_separator(true)
-                .backslash_escape(true)
-                .case_insensitive(ignore_case)
-                .build();
-            set.add(glob.map_err(bad)?);
-        }
-        let globs = set.build().map_err(|e| {
-            Error::Usage(Usage::Patterns {
-                kind: PatternKind::Find,
-                detail: e.to_string(),
-            })
-        })?;
-        let patterns = patterns.to_vec();
-        Ok(FindQuery { globs, patterns })
-    }
-
-    /// The patterns, in the order given.
-    pub fn patterns(&self) -> &[String] {
-        &self.patterns
-    }
-
-    /// The numbers of those that match `path`.
-    pub fn matching(&self, path: &[u8]) -> Vec<usize> {
-        self.globs.matches_candidate(&Candidate::from_bytes(path))
-    }
-
-    /// `path` is relative to `/`.
-    pub fn matches(&self, path: &[u8]) -> bool {
-        self.globs.is_match_candidate(&Candidate::from_bytes(path))
-    }
-}
-
-/// Called for a match: the snapshot, its path relative to `/`, its entry.
-pub type OnMatch<'a> = dyn FnMut(&Snapshot, &[u8], &Entry) -> Result<()> + 'a;
-
-/// Calls `each` with every match in every one of `snapshots`. Segments that generations share are read once.
-pub fn find(
-    repo: &Repo,
-    reader: &Reader<'_>,
-    snapshots: &[Snapshot],
-    wanted: &FindQuery,
-    each: &mut OnMatch<'_>,
-) -> Result<()> {
-    let mut memo = Memo::default();
-    for snapshot in snapshots {
-        let mut cursor = cursor(reader, &repo.manifest(snapshot.id)?.root()?)?;
-        let mut matches = Vec::new();
-        let mut current = None;
-        loop {
-            repo.run().cancel().check()?;
-            if let Some(ahead) = cursor.segment_ahead()? {
-                let id = ahead.segment.id;
-                if let Some(known) = memo.segments.get(&id) {
-                    known
-                        .iter()
-                        .try_for_each(|(path, entry)| each(snapshot, path, entry))?;
-                    cursor.skip_piece();
-                    continue;
-                }
-                current = Some(id);
-            }
-            let Some(item) = cursor.next()? else { break };
-            let path = join(&item.dir, &item.entry.name);
-            if wanted.matches(&path) {
-                each(snapshot, &path, &item.entry)?;
-                matches.push((path, item.entry));
-            }
-            if item.pos.last
-                && let Some(id) = current.take()
-            {
-                memo.add(id, std::mem::take(&mut matches));
-            }
-        }
-    }
-    Ok(())
-}
-
-type Match = (Vec<u8>, Entry);
-
-#[derive(Default)]
-struct Memo {
-    segments: HashMap<ChunkId, Vec<Match>>,
-    matches: usize,
-}
-
-impl Memo {
-    fn add(&mut self, id: ChunkId, matches: Vec<Match>) {
-        if self.segments.len() < MEMO_SEGMENTS && self.matches + matches.len() <= MEMO_MATCHES {
-            self.matches += matches.len();
-            self.segments.insert(id, matches);
-        }
     }
 }
 
@@ -261,7 +196,7 @@ pub struct Side {
 }
 
 impl Side {
-    fn add(&mut self, entry: &Entry) {
+    pub(crate) fn add(&mut self, entry: &Entry) {
         match entry.kind {
             Kind::File => {
                 self.files += 1;
@@ -371,12 +306,13 @@ pub fn diff(
     Ok(summary)
 }
 
-fn is_at_or_below(path: &[u8], above: &[u8]) -> bool {
+pub(crate) fn is_at_or_below(path: &[u8], above: &[u8]) -> bool {
     let rest = path.strip_prefix(above);
     above.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-fn one(
+/// Counts one path, and tells of it if it differs.
+pub(crate) fn one(
     summary: &mut DiffSummary,
     path: &[u8],
     old: Option<&Entry>,

@@ -261,6 +261,11 @@ impl Manifest {
         }
     }
 
+    /// Whether its paths and metadata are those of the operating system that this runs on.
+    pub fn is_of_this_system(&self) -> bool {
+        self.system == SYSTEM
+    }
+
     pub fn time(&self) -> Timestamp {
         let whole = Timestamp::from_second(self.time_secs).unwrap_or(Timestamp::UNIX_EPOCH);
         whole

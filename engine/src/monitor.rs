@@ -45,6 +45,8 @@ pub enum EntryChange {
     Restored,
     /// Left as it is by a restore.
     Skipped,
+    /// Removed from the target by a restore, as the snapshot does not hold it.
+    Deleted,
 }
 
 pub trait Monitor: Send + Sync {

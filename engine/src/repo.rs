@@ -224,6 +224,11 @@ impl Repo {
         &mut self.run
     }
 
+    /// The same for all replicas.
+    pub fn id(&self) -> RepoId {
+        *self.store.id()
+    }
+
     /// Where it is, as it may be printed.
     pub fn location(&self) -> String {
         self.store.remote().location()

@@ -1,7 +1,10 @@
 //! The tar format (POSIX.1-2001 "pax"), writing only: headers for what [`Entry`](crate::entry::Entry) can be. What does
-//! not fit the old fields (long or unusual names, large numbers, fractions of seconds) goes into a pax header before.
+//! not fit the old fields (long or unusual names, large numbers, fractions of seconds) goes into a pax header before, and
+//! so do extended attributes, ACLs and the maps of files with holes, with the keys that GNU tar and star gave them.
 
-use crate::entry::Time;
+mod acl;
+
+use crate::entry::{Time, Xattr};
 use std::io::{self, Write};
 
 const BLOCK: usize = 512;
@@ -49,6 +52,9 @@ pub struct Member<'a> {
     pub link: &'a [u8],
     /// Major and minor number of a device.
     pub device: (u32, u32),
+    pub xattrs: &'a [Xattr],
+    /// Bytes of the file with its holes, where the content is a map of them ([`hole_map`]) and then what is between them.
+    pub with_holes: Option<u64>,
 }
 
 impl<'a> Member<'a> {
@@ -66,6 +72,8 @@ impl<'a> Member<'a> {
             mtime,
             link: b"",
             device: (0, 0),
+            xattrs: &[],
+            with_holes: None,
         }
     }
 
@@ -91,6 +99,18 @@ impl<'a> Member<'a> {
         large("gid", self.gid.into(), 7);
         if self.mtime.nanos != 0 || !(0..1 << 33).contains(&self.mtime.secs) {
             record(&mut records, "mtime", decimal(self.mtime).as_bytes());
+        }
+        if let Some(size) = self.with_holes {
+            record(&mut records, "GNU.sparse.major", b"1");
+            record(&mut records, "GNU.sparse.minor", b"0");
+            record(&mut records, "GNU.sparse.name", self.path);
+            record(&mut records, "GNU.sparse.realsize", size.to_string().as_bytes());
+        }
+        for xattr in self.xattrs {
+            match acl::text(xattr) {
+                Some((key, text)) => record(&mut records, key, text.as_bytes()),
+                None => record(&mut records, &xattr_key(&xattr.name), &xattr.value),
+            }
         }
         if !records.is_empty() {
             let name = b"pax-header";
@@ -142,14 +162,41 @@ impl Fields<'_> {
     }
 }
 
+/// The key of an extended attribute; what would end a key is escaped as GNU tar escapes it.
+fn xattr_key(name: &[u8]) -> Vec<u8> {
+    let mut key = b"SCHILY.xattr.".to_vec();
+    for byte in name {
+        match byte {
+            b'%' => key.extend_from_slice(b"%25"),
+            b'=' => key.extend_from_slice(b"%3D"),
+            byte => key.push(*byte),
+        }
+    }
+    key
+}
+
+/// Where the data of a file with holes is, as offset and length: what its content begins with (GNU tar's format 1.0).
+pub fn hole_map(data: &[(u64, u64)]) -> Vec<u8> {
+    let mut map = format!("{}\n", data.len()).into_bytes();
+    for (offset, len) in data {
+        map.extend_from_slice(format!("{offset}\n{len}\n").as_bytes());
+    }
+    let end = map.len() as u64;
+    map.extend_from_slice(padding(end));
+    map
+}
+
 /// `LENGTH KEY=VALUE\n`, the length counting itself.
-fn record(to: &mut Vec<u8>, key: &str, value: &[u8]) {
+fn record(to: &mut Vec<u8>, key: impl AsRef<[u8]>, value: &[u8]) {
+    let key = key.as_ref();
     let rest = key.len() + value.len() + 3;
     let mut len = rest + 1;
     while rest + len.to_string().len() != len {
         len += 1;
     }
-    to.extend_from_slice(format!("{len} {key}=").as_bytes());
+    to.extend_from_slice(format!("{len} ").as_bytes());
+    to.extend_from_slice(key);
+    to.push(b'=');
     to.extend_from_slice(value);
     to.push(b'\n');
 }

@@ -68,6 +68,7 @@ fn entries(bytes: &[u8]) -> Vec<(&'static str, Entry)> {
                 u64::from(bytes[3] % 4)
             },
             xattrs: Arc::default(),
+            flags: 0,
         };
         let entry = Entry {
             name: pick(&NAMES, bytes[1]).into(),

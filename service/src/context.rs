@@ -7,6 +7,7 @@ use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::limits::surroundings::Machine;
 use crate::limits::upkeep::{GivenRates, Upkeep};
+use crate::log::Log;
 use crate::machine;
 use crate::resolve::{self, Location, RepositoryOptions};
 use crate::secret::{self, PasswordPrompt, SecretSource};
@@ -16,8 +17,9 @@ use engine::repo::Repo;
 use engine::run::{CancelToken, Link, LocalDirs, RunContext};
 use engine::{Error, StoreError, cache, key};
 use jiff::Zoned;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
 /// How often a password is asked for.
@@ -34,7 +36,10 @@ pub struct Context {
     pub lang: Option<Lang>,
     /// Rates that were asked for; otherwise the settings decide.
     pub rates: GivenRates,
+    /// The settings file is of no use, and the settings are the defaults: for who says so, and what else is wrong.
+    pub unusable_settings: Option<Failure>,
     local: OnceLock<LocalFiles>,
+    log: OnceLock<Log>,
     upkeep: Upkeep,
     cancel: CancelToken,
 }
@@ -61,7 +66,9 @@ impl Context {
             now,
             lang: None,
             rates: GivenRates::default(),
+            unusable_settings: None,
             local: OnceLock::new(),
+            log: OnceLock::new(),
             upkeep: Upkeep::default(),
             cancel,
         }
@@ -112,6 +119,8 @@ impl Context {
                 local: self.upkeep.local(limits),
                 proxy: limits.proxy.as_ref().map(|proxy| proxy.0.clone()),
                 cancel: self.cancel.clone(),
+                // Only what adds data is held to them.
+                ..Link::default()
             },
             host: machine::host(None, &self.env)?,
             user: String::new(),
@@ -119,6 +128,20 @@ impl Context {
             threads: None,
             cpu: self.upkeep.cpu().clone(),
         })
+    }
+
+    /// The same for what adds data to repositories: none of them grows beyond its quota.
+    pub fn run_within_quotas(&self) -> Result<RunContext, Failure> {
+        let mut run = self.run()?;
+        let mut quotas = BTreeMap::new();
+        for remote in &self.settings.remotes {
+            if let Some(quota) = remote.quota {
+                quotas.insert(remote.url.clone(), quota);
+                quotas.insert(resolve::absolute(&remote.url)?, quota);
+            }
+        }
+        run.link.quotas = Arc::new(quotas);
+        Ok(run)
     }
 
     /// Ends what is done from here, at its next safe point.
@@ -129,6 +152,11 @@ impl Context {
     /// What the machine says of itself.
     pub fn machine(&self) -> Machine {
         Machine::of(&self.env)
+    }
+
+    /// Where this machine's log is written.
+    pub fn log(&self) -> &Log {
+        self.log.get_or_init(|| Log::of(self))
     }
 
     /// Gives local files that were made since then to their owner only, too.
@@ -144,6 +172,14 @@ impl Context {
     /// The repository that was asked for.
     pub fn location(&self) -> Result<Location, Failure> {
         resolve::location(&self.options, &self.env, &self.settings)
+    }
+
+    /// What the repository that was asked for is called: the remote's name, or its URL without passwords.
+    pub fn repository_name(&self) -> Option<String> {
+        // Which one it is says the job, if that is wrong.
+        let url = self.location().ok()?.url;
+        let named = self.settings.remotes.iter().find(|remote| remote.url == url);
+        Some(named.map_or_else(|| engine::repo::shown(&url), |remote| remote.name.clone()))
     }
 
     /// A remote beside it, by name or URL.

@@ -62,7 +62,8 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         dry_run: request.dry_run,
         level: request.level,
     };
-    let to = context.open(face)?;
+    let to = context.location()?;
+    let to = context.open_while(&to, &context.run_within_quotas()?, face, &mut || Ok(()))?;
     let keys = resolve::opening_source(&request.opening, &context.env, &source)?;
     let from = context.open_with(&source, keys, face)?;
     let all = listing::read(context, &from, face)?;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Every variable that is read, as `dedup help env` prints it. A variable that is empty counts as not set.
-pub const VARIABLES: [(&str, &str); 31] = [
+pub const VARIABLES: [(&str, &str); 32] = [
     ("DEDUP_REPOSITORY", "where the repository is (--repo)"),
     (
         "DEDUP_REPOSITORY_FILE",
@@ -64,6 +64,10 @@ pub const VARIABLES: [(&str, &str); 31] = [
         "local state that is no cache (default: $XDG_STATE_HOME/dedup)",
     ),
     ("DEDUP_HOST", "this machine's name in snapshots (backup --host)"),
+    (
+        "DEDUP_LOG",
+        "what is logged: off, error, warning, info or debug (default: info)",
+    ),
     (
         "DEDUP_PROGRESS_FPS",
         "how often a second progress is drawn, at most 60 (default: 10)",
@@ -146,6 +150,13 @@ impl Env {
             vars: BTreeMap::new(),
             home: Some(home.to_path_buf()),
         }
+    }
+
+    /// Every variable.
+    pub fn all(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.vars
+            .iter()
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
     /// `None` for what is not set or empty.

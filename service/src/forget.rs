@@ -139,6 +139,23 @@ pub fn accept_loss(
     request: &LossRequest,
     face: &dyn Face,
 ) -> Result<Vec<SessionId>, Failure> {
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Delete)),
+        face,
+        |face| perform_loss(context, request, face),
+        |lost, row| {
+            row.snapshots = lost.len() as u64;
+            Status::Completed
+        },
+    )
+}
+
+fn perform_loss(
+    context: &Context,
+    request: &LossRequest,
+    face: &dyn Face,
+) -> Result<Vec<SessionId>, Failure> {
     let repo = context.open(face)?;
     let mut lost = repo.survey()?.lost?;
     let wanted = &request.snapshots;
@@ -182,6 +199,25 @@ pub fn give_up(
     face: &dyn Face,
     each: &mut dyn FnMut(&GivenUp) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Delete)),
+        face,
+        |face| perform_give_up(context, request, face, each),
+        |given_up, row| {
+            row.snapshots = *given_up;
+            Status::Completed
+        },
+    )
+    .map(drop)
+}
+
+fn perform_give_up(
+    context: &Context,
+    request: &GiveUpRequest,
+    face: &dyn Face,
+    each: &mut dyn FnMut(&GivenUp) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
     let repo = context.open(face)?;
     let (_, damaged) = repo.snapshots()?;
     let mut chosen = Vec::new();
@@ -203,6 +239,7 @@ pub fn give_up(
         let snapshots = chosen.len() as u64;
         confirm(face, request.yes, &Question::GiveUp { snapshots })?;
     }
+    let given_up = chosen.len() as u64;
     for id in chosen {
         let kept_at = match request.dry_run {
             true => None,
@@ -210,5 +247,5 @@ pub fn give_up(
         };
         each(&GivenUp { id, kept_at })?;
     }
-    Ok(())
+    Ok(given_up)
 }

@@ -4,9 +4,12 @@ use crate::catalogue::{Action, Cause, SetupWarning};
 use crate::context::Context;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::key_file::KeyFile;
 use crate::resolve::{self, Location};
 use crate::secret::{self, Credential, PasswordPrompt, SecretSource};
+use crate::status::Status;
 use engine::repo;
 pub use engine::repo::Bounds;
 use engine::run::RunContext;
@@ -45,6 +48,16 @@ struct Keys {
 }
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    recorded(
+        context,
+        Some(JobInfo::of(JobKind::Init)),
+        face,
+        |face| perform(context, request, face),
+        |_, _| Status::Completed,
+    )
+}
+
+fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let location = context.location()?;
     check_vacant(&context.run()?, &location)?;
     let keys = keys(context, request, &location, face)?;

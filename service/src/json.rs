@@ -91,7 +91,7 @@ pub fn change(path: &[u8], kind: &Kind, change: EntryChange, size: u64) -> Value
         EntryChange::New | EntryChange::Modified | EntryChange::Unchanged | EntryChange::Removed => {
             "data_size"
         }
-        EntryChange::Restored | EntryChange::Skipped => "size",
+        EntryChange::Restored | EntryChange::Skipped | EntryChange::Deleted => "size",
     };
     object[field] = json!(size);
     object

@@ -4,9 +4,12 @@ use crate::catalogue::{Action, Cause, Question};
 use crate::context::Context;
 use crate::face::{Face, confirm};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::key_file::{self, KeyFile};
 use crate::resolve::{self, NewSecretOptions};
 use crate::secret::{self, Credential, PasswordPrompt};
+use crate::status::Status;
 use crate::text;
 use engine::key;
 pub use engine::key::{SlotInfo, SlotKind, forget_kept};
@@ -66,11 +69,24 @@ fn put(repo: &Repo, new: &NewKey) -> Result<AddedKey, Failure> {
     })
 }
 
+/// A change with its row in the history.
+fn noted<R>(
+    context: &Context,
+    kind: JobKind,
+    face: &dyn Face,
+    change: impl FnOnce(&dyn Face) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    let completed = |_: &R, _: &mut HistoryRow| Status::Completed;
+    recorded(context, Some(JobInfo::of(kind)), face, change, completed)
+}
+
 /// Adds a password or key file.
 pub fn add(context: &Context, options: &NewSecretOptions, face: &dyn Face) -> Result<AddedKey, Failure> {
-    let repo = context.open(face)?;
-    let new = new_key(context, options, face)?;
-    put(&repo, &new)
+    noted(context, JobKind::KeyAdd, face, |face| {
+        let repo = context.open(face)?;
+        let new = new_key(context, options, face)?;
+        put(&repo, &new)
+    })
 }
 
 /// Every slot, damaged ones too.
@@ -111,6 +127,12 @@ pub struct RemovedKey {
 
 /// Removes the slot whose id begins with `slot`.
 pub fn remove(context: &Context, slot: &str, yes: bool, face: &dyn Face) -> Result<RemovedKey, Failure> {
+    noted(context, JobKind::KeyRemove, face, |face| {
+        remove_slot(context, slot, yes, face)
+    })
+}
+
+fn remove_slot(context: &Context, slot: &str, yes: bool, face: &dyn Face) -> Result<RemovedKey, Failure> {
     let repo = context.open(face)?;
     let slots = key::list(&repo)?;
     let slot = find(&slots, slot)?;
@@ -126,6 +148,12 @@ pub fn remove(context: &Context, slot: &str, yes: bool, face: &dyn Face) -> Resu
 
 /// Replaces the slot that the repository was opened with.
 pub fn replace(context: &Context, options: &NewSecretOptions, face: &dyn Face) -> Result<AddedKey, Failure> {
+    noted(context, JobKind::KeyReplace, face, |face| {
+        replace_slot(context, options, face)
+    })
+}
+
+fn replace_slot(context: &Context, options: &NewSecretOptions, face: &dyn Face) -> Result<AddedKey, Failure> {
     let repo = context.open(face)?;
     let slots = key::list(&repo)?;
     let old = slots.iter().find(|slot| slot.current);
@@ -157,6 +185,12 @@ pub fn export(context: &Context, file: &Path, face: &dyn Face) -> Result<usize, 
 
 /// Makes a recovery phrase and shows it, this once.
 pub fn recovery(context: &Context, face: &dyn Face) -> Result<AddedKey, Failure> {
+    noted(context, JobKind::KeyRecovery, face, |face| {
+        make_phrase(context, face)
+    })
+}
+
+fn make_phrase(context: &Context, face: &dyn Face) -> Result<AddedKey, Failure> {
     let repo = context.open(face)?;
     let phrase = key::new_phrase().map_err(Error::from)?;
     let secret = key::parse_phrase(&phrase).map_err(Error::from)?;

@@ -17,10 +17,12 @@ pub mod json;
 pub mod key_file;
 pub mod limits;
 pub mod listing;
+pub mod log;
 pub mod machine;
 pub mod notify;
 pub mod paths;
 pub mod rates;
+pub mod redact;
 pub mod removal;
 pub mod resolve;
 pub mod schedule;
@@ -29,15 +31,21 @@ pub mod secret;
 pub mod settings;
 pub mod status;
 pub mod text;
+pub mod usage;
 
 // The jobs.
 pub mod backup;
+pub mod bundle;
 pub mod check;
 pub mod copy;
+pub mod doctor;
 pub mod forget;
 pub mod heal;
+pub mod hosts;
 pub mod init;
 pub mod keys;
+pub mod live;
+pub mod mount;
 pub mod prune;
 pub mod remotes;
 pub mod repair;
@@ -46,6 +54,8 @@ pub mod restore;
 pub mod runs;
 pub mod tags;
 pub mod trash;
+pub mod update;
+pub mod versions;
 
 pub use context::Context;
 pub use face::Face;
@@ -55,7 +65,7 @@ pub use status::Status;
 /// Types of the engine that requests and reports are made of.
 pub use engine::{Error, RepoId, Result, SessionId, StoreError, error};
 /// Reading for faces that stream their output: listings, archives, single files.
-pub use engine::{archive, dump, list, repo, run, stats, storage};
+pub use engine::{archive, dump, find, list, repo, run, stats, storage};
 /// What concerns this machine rather than a repository.
 pub use engine::{bench, cache, platform};
 /// Snapshots and files, and how they are selected and formatted.

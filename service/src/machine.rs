@@ -119,6 +119,7 @@ pub fn check_environment(env: &Env) -> Result<(), Failure> {
     }
     env.text("DEDUP_HOST")?;
     progress_interval(env)?;
+    crate::log::level(env)?;
     key_cache(env)?;
     checkpoint(env).map(drop)
 }

@@ -9,7 +9,9 @@ use crate::history::record::recorded;
 use crate::history::{JobInfo, JobKind};
 use crate::listing;
 use crate::removal::{self, Decisions, Removed, Retention};
+use crate::resolve;
 use crate::status::Status;
+use crate::usage;
 pub use engine::Unused;
 use engine::prune as run;
 pub use engine::prune::PruneSummary;
@@ -131,8 +133,18 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     }
     if let Some(options) = &options {
         report.collected = Some(collect(&repo, options, request.yes, face)?);
+        if !request.dry_run {
+            note_usage(context)?;
+        }
     }
     Ok(report)
+}
+
+/// What is used after a collection, of the repository that was asked for.
+fn note_usage(context: &Context) -> Result<(), Failure> {
+    let url = resolve::absolute(&context.location()?.url)?;
+    usage::note_after(context, std::iter::once(url.as_str()), true);
+    Ok(())
 }
 
 /// What a dry run counts as removed.

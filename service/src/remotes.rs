@@ -75,6 +75,7 @@ pub fn add(context: &Context, request: &AddRequest, face: &dyn Face) -> Result<A
         name: request.name.clone(),
         url,
         keys: keys(context, &like)?,
+        quota: None,
     };
     let settings = edit::add_remote(&context.env, &remote)?;
     Ok(AddedRemote {

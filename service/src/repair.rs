@@ -3,6 +3,8 @@
 use crate::context::Context;
 use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::listing;
 use crate::status::Status;
 use engine::SessionId;
@@ -47,8 +49,29 @@ pub struct ParityReport {
     pub turned_on: bool,
 }
 
+/// A repair with its row in the history.
+fn noted<T>(
+    context: &Context,
+    dry_run: bool,
+    face: &dyn Face,
+    repair: impl FnOnce(&dyn Face) -> Result<Report<T>, Failure>,
+) -> Result<Report<T>, Failure> {
+    let job = (!dry_run).then(|| JobInfo::of(JobKind::Repair));
+    recorded(context, job, face, repair, |report, _| report.status())
+}
+
 /// Needs no password or key, unless new packs are to get parity.
 pub fn parity(
+    context: &Context,
+    request: ParityRequest,
+    face: &dyn Face,
+) -> Result<Report<ParityReport>, Failure> {
+    noted(context, request.dry_run, face, |face| {
+        repair_parity(context, request, face)
+    })
+}
+
+fn repair_parity(
     context: &Context,
     request: ParityRequest,
     face: &dyn Face,
@@ -77,6 +100,12 @@ pub fn parity(
 
 /// Lists packs again that no sound index segment lists.
 pub fn index(context: &Context, dry_run: bool, face: &dyn Face) -> Result<Report<IndexRepaired>, Failure> {
+    noted(context, dry_run, face, |face| {
+        repair_index(context, dry_run, face)
+    })
+}
+
+fn repair_index(context: &Context, dry_run: bool, face: &dyn Face) -> Result<Report<IndexRepaired>, Failure> {
     let options = options(dry_run);
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Repair)?;
@@ -99,6 +128,16 @@ pub fn packs(
     request: &PacksRequest,
     face: &dyn Face,
 ) -> Result<Report<PacksRepaired>, Failure> {
+    noted(context, request.dry_run, face, |face| {
+        repair_packs(context, request, face)
+    })
+}
+
+fn repair_packs(
+    context: &Context,
+    request: &PacksRequest,
+    face: &dyn Face,
+) -> Result<Report<PacksRepaired>, Failure> {
     let options = options(request.dry_run);
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Repair)?;
@@ -117,6 +156,16 @@ pub struct SnapshotsRequest {
 }
 
 pub fn snapshots(
+    context: &Context,
+    request: &SnapshotsRequest,
+    face: &dyn Face,
+) -> Result<Report<SnapshotsRepaired>, Failure> {
+    noted(context, request.dry_run, face, |face| {
+        repair_snapshots(context, request, face)
+    })
+}
+
+fn repair_snapshots(
     context: &Context,
     request: &SnapshotsRequest,
     face: &dyn Face,

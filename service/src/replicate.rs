@@ -99,7 +99,7 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         all: request.all,
         dry_run: request.dry_run,
     };
-    let first = context.open_at(&location, face)?;
+    let first = context.open_while(&location, &context.run_within_quotas()?, face, &mut || Ok(()))?;
     let step = Step::start(face, Activity::Replicate)?;
     let replicas = std::thread::scope(|scope| {
         let one = |target| {

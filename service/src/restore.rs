@@ -1,5 +1,8 @@
 //! The job `restore`: files back from one snapshot, which is read from the nearest replica that has it.
 
+mod deleted;
+mod place;
+
 use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step};
@@ -10,20 +13,27 @@ use crate::listing::{self, Among, Chosen};
 use crate::paths::{SnapshotSpec, absolute, from_root};
 use crate::resolve::{self, Location};
 use crate::status::Status;
+pub use deleted::Deleted;
+use engine::backup::OwnPlaces;
 use engine::repo::{self, Repo};
 use engine::restore as run;
-use engine::restore::Patterns;
-pub use engine::restore::{Overwrite, Permissions, Summary};
-use std::path::PathBuf;
+pub use engine::restore::{Overwrite, Patterns, Permissions, Summary};
+use jiff::Timestamp;
+pub use place::RestorePlace;
+use std::path::{Path, PathBuf};
 
 /// What to restore, where to, and what to do with what is there.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub spec: SnapshotSpec,
     pub among: Among,
-    pub target: PathBuf,
-    pub include: Vec<String>,
-    pub exclude: Vec<String>,
+    pub target: RestorePlace,
+    pub include: Patterns,
+    pub exclude: Patterns,
+    /// Also restore what was deleted since then, each file from the newest snapshot that holds it.
+    pub deleted_since: Option<Timestamp>,
+    /// Delete what is in the target and not in the snapshot.
+    pub delete: bool,
     pub overwrite: Overwrite,
     pub permissions: Permissions,
     /// Names or URLs of replicas to read from what the first has lost, or everything if it is away.
@@ -36,6 +46,9 @@ pub struct Request {
 pub struct Report {
     pub summary: Summary,
     pub snapshot: Chosen,
+    pub target: PathBuf,
+    /// What of it had been deleted before the snapshot was made.
+    pub deleted: Deleted,
     pub problems: ProblemCounts,
 }
 
@@ -46,17 +59,18 @@ impl Report {
 }
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    let target = request.target.folder(&context.env)?;
     let sources = request.spec.subpath.iter().chain(&request.spec.paths);
     let job = JobInfo {
         sources: sources.map(|path| path.to_string_lossy().into_owned()).collect(),
-        target: Some(shown_path(&request.target)),
+        target: Some(shown_path(&target)),
         ..JobInfo::of(JobKind::Restore)
     };
     recorded(
         context,
         (!request.dry_run).then_some(job),
         face,
-        |face| perform(context, request, face),
+        |face| perform(context, request, &target, face),
         |report, row| {
             row.files = report.summary.files_restored;
             row.bytes = report.summary.bytes_restored;
@@ -66,16 +80,41 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     )
 }
 
-fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
-    let options = options(request)?;
+fn perform(context: &Context, request: &Request, target: &Path, face: &dyn Face) -> Result<Report, Failure> {
+    let mut options = options(request, target)?;
     let (repo, snapshot) = nearest(context, request, face)?;
+    if request.target == RestorePlace::Original {
+        place::check_original(&snapshot.manifest)?;
+    }
+    if request.delete {
+        options.own = own_places(context, &repo)?;
+    }
     let step = Step::start(face, Activity::Restore)?;
-    let summary = run::run(&repo, &snapshot.manifest, &options, &step)?;
+    let mut summary = run::run(&repo, &snapshot.manifest, &options, &step)?;
+    let deleted = match request.deleted_since {
+        None => Deleted::default(),
+        Some(since) => deleted::restore(context, &repo, &snapshot, since, &options, &step)?,
+    };
+    deleted.add_to(&mut summary);
     repo.tell_damage(&step);
     Ok(Report {
         summary,
         snapshot,
+        target: target.to_path_buf(),
+        deleted,
         problems: step.finish(),
+    })
+}
+
+/// What is not deleted because it is the backup.
+pub(crate) fn own_places(context: &Context, repo: &Repo) -> Result<OwnPlaces, Failure> {
+    let dirs = context.dirs()?;
+    let named = context.settings.remotes.iter().map(|remote| remote.url.clone());
+    let urls: Vec<String> = named.chain([repo.location()]).collect();
+    let local = urls.iter().filter_map(|url| repo::local_path(url));
+    Ok(OwnPlaces {
+        repositories: local.map(Path::to_path_buf).collect(),
+        local: vec![dirs.cache, dirs.state],
     })
 }
 
@@ -126,24 +165,27 @@ fn others(context: &Context, places: &[(String, Location)], chosen: &str) -> Vec
     others
 }
 
-fn options(request: &Request) -> Result<run::RestoreOptions, Failure> {
-    let patterns = |list: &[String]| Patterns {
-        patterns: list.to_vec(),
-        ..Patterns::default()
-    };
-    if request.target.as_os_str().is_empty() {
+fn options(request: &Request, target: &Path) -> Result<run::RestoreOptions, Failure> {
+    if target.as_os_str().is_empty() {
         return Err(Cause::EmptyTarget.into());
     }
     let paths = request.spec.paths.iter().map(|path| absolute(path));
+    let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
+    let mut subpath = request.spec.subpath.as_deref().map(from_root);
+    if request.target == RestorePlace::Original && paths.is_empty() {
+        // It goes back where it was, not into the root.
+        paths.extend(subpath.take());
+    }
     Ok(run::RestoreOptions {
-        subpath: request.spec.subpath.as_deref().map(from_root),
-        paths: paths.collect::<Result<_, _>>()?,
-        exclude: patterns(&request.exclude),
-        include: patterns(&request.include),
+        subpath: subpath.filter(|_| request.target != RestorePlace::Original),
+        paths,
+        exclude: request.exclude.clone(),
+        include: request.include.clone(),
+        delete: request.delete,
         overwrite: request.overwrite,
         permissions: request.permissions,
         verify: request.verify,
         dry_run: request.dry_run,
-        ..run::RestoreOptions::new(&request.target)
+        ..run::RestoreOptions::new(target)
     })
 }

@@ -1,8 +1,10 @@
-//! The job `tag`: other tags on snapshots. A snapshot gets a new id by it.
+//! The jobs `tag`, `protect` and `unprotect`: what is said of snapshots. A snapshot gets a new id by it.
 
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Step};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::listing;
 use crate::status::Status;
 use engine::facts::SnapshotInfo;
@@ -19,11 +21,16 @@ pub struct Request {
     pub dry_run: bool,
 }
 
-/// What becomes of tags.
+/// What becomes of tags, or of the protection.
 #[derive(Clone, Debug)]
 pub enum TagChange {
-    Edit { add: Vec<String>, remove: Vec<String> },
+    Edit {
+        add: Vec<String>,
+        remove: Vec<String>,
+    },
     Replace(Vec<String>),
+    /// No policy removes what is protected, nor does anybody by its id.
+    Protect(bool),
 }
 
 impl TagChange {
@@ -35,6 +42,7 @@ impl TagChange {
                 kept.chain(add).collect()
             }
             TagChange::Replace(tags) => tags.iter().collect(),
+            TagChange::Protect(_) => tags.iter().collect(),
         };
         let mut result: Vec<String> = Vec::new();
         for tag in wanted {
@@ -46,7 +54,17 @@ impl TagChange {
     }
 }
 
-/// A snapshot whose tags were, or would be, changed.
+impl TagChange {
+    /// Whether a snapshot is protected afterwards.
+    fn protects(&self, is_protected: bool) -> bool {
+        match self {
+            TagChange::Protect(protect) => *protect,
+            TagChange::Edit { .. } | TagChange::Replace(_) => is_protected,
+        }
+    }
+}
+
+/// A snapshot of which something is, or would be, said anew.
 pub struct TaggedSnapshot<'a> {
     pub old: &'a SnapshotInfo,
     /// `None` in a dry run.
@@ -67,6 +85,24 @@ pub fn run(
     face: &dyn Face,
     each: &mut dyn FnMut(&TaggedSnapshot<'_>) -> Result<(), Failure>,
 ) -> Result<Report, Failure> {
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Tag)),
+        face,
+        |face| perform(context, request, face, each),
+        |report, row| {
+            row.snapshots = report.changed;
+            report.status
+        },
+    )
+}
+
+fn perform(
+    context: &Context,
+    request: &Request,
+    face: &dyn Face,
+    each: &mut dyn FnMut(&TaggedSnapshot<'_>) -> Result<(), Failure>,
+) -> Result<Report, Failure> {
     let repo = context.open(face)?;
     let all = listing::read(context, &repo, face)?;
     let chosen = all.chosen(&request.snapshots, &request.filter)?;
@@ -78,7 +114,7 @@ pub fn run(
     for old in chosen {
         repo.run().cancel().check()?;
         let tags = request.change.apply(&old.tags);
-        if tags == old.tags {
+        if tags == old.tags && request.change.protects(old.protected) == old.protected {
             continue;
         }
         let new = match request.dry_run {
@@ -86,6 +122,7 @@ pub fn run(
             false => {
                 let change = |manifest: &mut engine::manifest::Manifest| {
                     manifest.tags = request.change.apply(&manifest.tags);
+                    manifest.protected = request.change.protects(manifest.protected);
                     true
                 };
                 match rewrite::run(&repo, old.id, &change, &Quiet) {

@@ -4,6 +4,8 @@ use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step};
 use crate::failure::Failure;
+use crate::history::record::recorded;
+use crate::history::{JobInfo, JobKind};
 use crate::status::Status;
 use engine::facts::SnapshotInfo;
 use engine::forget as run;
@@ -63,6 +65,19 @@ impl Report {
 }
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+    recorded(
+        context,
+        (!request.dry_run).then(|| JobInfo::of(JobKind::Undelete)),
+        face,
+        |face| perform(context, request, face),
+        |report, row| {
+            row.snapshots = report.snapshots.len() as u64;
+            report.status()
+        },
+    )
+}
+
+fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Undelete)?;
     let (trash, _) = read(&repo, &step)?;

@@ -406,6 +406,7 @@ fn entry(number: u64) -> Entry {
                 0 => Arc::new([xattr]),
                 _ => Arc::new([]),
             },
+            flags: 0,
         },
         kind: match number % 100 {
             1 => Kind::CharDevice { rdev: number },

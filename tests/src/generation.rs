@@ -246,6 +246,7 @@ fn entry(name: &str, kind: Kind, content: Content, size: usize) -> Entry {
             ino: 1,
             nlink: 1,
             xattrs: Arc::from([]),
+            flags: 0,
         },
         content,
         trouble: None,

@@ -1,8 +1,9 @@
-//! The network as one run uses it: its bandwidth, and the token that cancels it.
+//! Storage as one run uses it: its bandwidth, its quotas, and the token that cancels it.
 
 use super::address::Address;
 use crate::cancel::CancelToken;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -61,7 +62,7 @@ impl Bandwidth {
     }
 }
 
-/// What remotes on a network are opened with.
+/// What remotes are opened with.
 #[derive(Clone, Default)]
 pub struct Link {
     pub bandwidth: Bandwidth,
@@ -70,6 +71,8 @@ pub struct Link {
     /// The HTTP proxy of remotes whose address names none; it may hold a password.
     pub proxy: Option<String>,
     pub cancel: CancelToken,
+    /// The most that a repository may take up in bytes, by its URL.
+    pub quotas: Arc<BTreeMap<String, u64>>,
 }
 
 impl fmt::Debug for Link {
@@ -77,6 +80,7 @@ impl fmt::Debug for Link {
         f.debug_struct("Link")
             .field("bandwidth", &self.bandwidth)
             .field("cancel", &self.cancel)
+            .field("quotas", &self.quotas)
             .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@ mod mem;
 pub mod multistatus;
 mod network;
 mod probe;
+mod quota;
 mod several;
 
 pub use address::shown;
@@ -18,6 +19,7 @@ pub use link::{Bandwidth, Link};
 pub use local::Local;
 pub use mem::Memory;
 pub use probe::{Probe, probe};
+pub use quota::total;
 pub use several::for_all;
 pub(crate) use several::join_concurrent;
 
@@ -302,8 +304,17 @@ fn scheme(url: &str) -> Option<&str> {
     (!scheme.contains('/') && scheme.len() > 1).then_some(scheme)
 }
 
-/// Opens a remote by URL: a path, `file:PATH`, or one on a network. For tests also `mem:`, a private, empty memory.
+/// Opens a remote by URL: a path, `file:PATH`, or one on a network. For tests also `mem:`, a private, empty memory. It
+/// obeys its quota, if the link has one for it.
 pub fn open(url: &str, link: &Link) -> Result<Arc<dyn Remote>> {
+    let remote = open_unlimited(url, link)?;
+    Ok(match link.quotas.get(url) {
+        Some(quota) => Arc::new(quota::Limited::new(remote, *quota)),
+        None => remote,
+    })
+}
+
+fn open_unlimited(url: &str, link: &Link) -> Result<Arc<dyn Remote>> {
     if let Some(path) = local_path(url) {
         return Ok(Arc::new(Local::new(path)));
     }

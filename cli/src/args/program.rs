@@ -48,7 +48,39 @@ pub struct CompletionsArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "It holds logs, settings, versions, history, and what 'doctor' finds. Passwords, keys, tokens and \
+    commands are blanked; names of machines, sets and sources are not. Look through it before you send it."
+)]
+pub struct SupportBundleArgs {
+    /// The file to write; it must not exist (default: dedup-support-DATE-TIME.zip in the current directory)
+    #[arg(value_name = "FILE.zip")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct VersionArgs {
+    /// Ask whether there is a newer version, at the URL of [update] in dedup.toml
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct HelpArgs {
     /// A command such as 'key add', or env, or exit-codes
     pub topic: Vec<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "The first start prints a link by which you choose the console's password. It listens on this machine \
+    only: see docs/console.md for another machine. Ctrl-C ends it; jobs that it started end at their next safe point."
+)]
+pub struct ConsoleArgs {
+    /// Address and port, or unix:/path of a socket (default: that of the settings, then 127.0.0.1:4280)
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Print a link by which a new password can be chosen
+    #[arg(long)]
+    pub reset_password: bool,
 }

@@ -30,6 +30,16 @@ pub struct RunArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Ask every remote how much it takes up; otherwise what this machine knows is shown, and nobody is contacted
+    #[arg(long, conflicts_with = "all_hosts")]
+    pub refresh: bool,
+    /// Show the newest snapshot of every machine, from the repositories alone
+    #[arg(long)]
+    pub all_hosts: bool,
+}
+
+#[derive(Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct HistoryArgs {
     #[command(subcommand)]
@@ -47,7 +57,8 @@ pub struct HistoryArgs {
     /// Only jobs of this set
     #[arg(long, value_name = "SET", conflicts_with = "id")]
     pub set: Option<String>,
-    /// Only jobs of this kind: backup, restore, delete, prune, check, replicate, copy or heal
+    /// Only jobs of this kind: backup, restore, delete, prune, check, replicate, copy, heal, repair, undelete, tag, init,
+    /// 'key add', 'key remove', 'key passwd' or 'key recovery'
     #[arg(long, value_name = "KIND", conflicts_with = "id")]
     pub kind: Option<String>,
     /// How many jobs to list, newest first

@@ -50,6 +50,7 @@ fn dump_to(
     match list::is_dir(&repo.reader(monitor), &chosen.manifest, path)? {
         true => match form {
             Archive::Tar => archive::tar(repo, &chosen.manifest, path, out, monitor),
+            Archive::Zip => archive::zip(repo, &chosen.manifest, path, out, monitor),
         },
         false => dump::file(repo, &chosen.manifest, path, out, monitor).map(|_| ()),
     }

@@ -1,14 +1,15 @@
 //! `ls`: the files of one generation.
 
-use crate::args::LsArgs;
+use crate::args::{LsArgs, SortKey};
 use crate::output::Lines;
+use crate::render::ncdu::Ncdu;
 use crate::render::text;
 use crate::terminal::Terminal;
-use serde_json::json;
-use service::entry::Entry;
+use serde_json::{Value, json};
+use service::entry::{Entry, Time};
 use service::error::NamedSnapshot;
 use service::json;
-use service::listing;
+use service::listing::{self, Chosen};
 use service::monitor::Quiet;
 use service::paths::{SnapshotSpec, absolute, from_root};
 use service::units::escape;
@@ -19,7 +20,7 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
     let spec = SnapshotSpec::parse(&args.args, args.choice.at.is_some());
     let mut paths: Vec<(Option<Vec<u8>>, bool)> = Vec::new();
     for path in &spec.paths {
-        paths.push((Some(absolute(path)?), args.recursive));
+        paths.push((Some(absolute(path)?), args.recursive || args.ncdu));
     }
     if paths.is_empty() {
         paths.push((spec.subpath.as_deref().map(from_root), true));
@@ -30,24 +31,11 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
     chosen.tell_age(&spec, terminal);
     let reader = repo.reader(&Quiet);
     let mut out = Lines::new();
-    // The snapshot comes first, once it is known to hold what was asked for.
-    let mut head = terminal.json().then(|| {
-        let tree = chosen.manifest.tree();
-        let mut snapshot = json::object("snapshot", json::snapshot(chosen.id, &chosen.manifest, tree));
-        snapshot["struct_type"] = json!("snapshot");
-        snapshot
-    });
+    let mut view = LsView::new(terminal, args, &chosen, paths.first());
     let mut list = || -> service::Result<()> {
         for (path, recursive) in &paths {
             let mut each = |path: &[u8], entry: &Entry| {
-                if let Some(head) = head.take() {
-                    out.object(&head);
-                }
-                match (terminal.json(), args.long) {
-                    (true, _) => out.object(&json::node(path, entry)),
-                    (false, true) => out.line(&text::long_entry(terminal.lang, path, entry)),
-                    (false, false) => out.line(&escape(&text::absolute(path))),
-                }
+                view.add(terminal, args, path, entry, &mut out);
                 out.go_on()
             };
             list::entries(&reader, &chosen.manifest, path.as_deref(), *recursive, &mut each)?;
@@ -61,9 +49,96 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
         },
         e => e,
     });
-    if let (Ok(()), Some(head)) = (&listed, head) {
-        out.object(&head);
+    if listed.is_ok() {
+        view.end(args, &mut out);
     }
     out.end(listed)?;
     Ok(chosen.status)
+}
+
+/// How entries are shown.
+struct LsView {
+    /// The snapshot comes first, once it is known to hold what was asked for.
+    head: Option<Value>,
+    ncdu: Option<Ncdu>,
+    /// Lines that wait until all can be sorted.
+    sorted: Option<Vec<(Key, String)>>,
+}
+
+/// What lines are sorted by: a number, such as a size, and then text.
+type Key = (i128, Vec<u8>, Vec<u8>);
+
+impl LsView {
+    fn new(
+        terminal: &Terminal,
+        args: &LsArgs,
+        chosen: &Chosen,
+        first: Option<&(Option<Vec<u8>>, bool)>,
+    ) -> LsView {
+        let head = || {
+            let tree = chosen.manifest.tree();
+            let mut snapshot = json::object("snapshot", json::snapshot(chosen.id, &chosen.manifest, tree));
+            snapshot["struct_type"] = json!("snapshot");
+            snapshot
+        };
+        let top = first.and_then(|(path, _)| path.as_deref()).unwrap_or_default();
+        LsView {
+            ncdu: args
+                .ncdu
+                .then(|| Ncdu::new(top, chosen.manifest.time(), &chosen.manifest.paths)),
+            head: (terminal.json() && !args.ncdu).then(head),
+            sorted: args.sort.map(|_| Vec::new()),
+        }
+    }
+
+    fn add(&mut self, terminal: &Terminal, args: &LsArgs, path: &[u8], entry: &Entry, out: &mut Lines) {
+        if let Some(ncdu) = &mut self.ncdu {
+            return ncdu.add(path, entry, out);
+        }
+        if let Some(head) = self.head.take() {
+            out.object(&head);
+        }
+        let line = match (terminal.json(), args.long) {
+            (true, _) => json::line(&json::node(path, entry)),
+            (false, true) => text::long_entry(terminal.lang, path, entry, args.human_readable),
+            (false, false) => escape(&text::absolute(path)),
+        };
+        match (&mut self.sorted, args.sort) {
+            (Some(sorted), Some(by)) => sorted.push((key(by, path, entry), line)),
+            _ => out.line(&line),
+        }
+    }
+
+    fn end(self, args: &LsArgs, out: &mut Lines) {
+        if let Some(head) = self.head {
+            out.object(&head);
+        }
+        if let Some(ncdu) = self.ncdu {
+            ncdu.end(out);
+        }
+        let mut sorted = self.sorted.unwrap_or_default();
+        sorted.sort_unstable();
+        if args.reverse {
+            sorted.reverse();
+        }
+        for (_, line) in &sorted {
+            out.line(line);
+        }
+    }
+}
+
+fn key(by: SortKey, path: &[u8], entry: &Entry) -> Key {
+    let time = |time: Time| i128::from(time.secs) * 1_000_000_000 + i128::from(time.nanos);
+    let path = path.to_vec();
+    match by {
+        SortKey::Name => (0, entry.name.clone(), path),
+        SortKey::Size => (entry.meta.size.into(), path, Vec::new()),
+        SortKey::Time => (time(entry.meta.mtime), path, Vec::new()),
+        SortKey::Ctime => (time(entry.meta.ctime), path, Vec::new()),
+        SortKey::Extension => {
+            let dot = entry.name.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0);
+            let extension = dot.and_then(|dot| entry.name.get(dot..)).unwrap_or_default();
+            (0, extension.to_ascii_lowercase(), path)
+        }
+    }
 }

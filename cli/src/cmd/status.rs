@@ -1,6 +1,6 @@
-//! `status` and `set list`: what is known of the sets, without opening a repository.
+//! `status` and `set list`: what is known of sets and remotes, and of every machine of a repository.
 
-use crate::args::runs::SetCommand;
+use crate::args::runs::{SetCommand, StatusArgs};
 use crate::output::{self, Lines};
 use crate::render::running;
 use crate::terminal::Terminal;
@@ -8,11 +8,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use service::catalogue::report::runs as report;
 use service::runs::status::{self, SetStatus};
-use service::{Failure, Status};
+use service::{Failure, Status, hosts};
 
-pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
+pub fn run(terminal: &Terminal, args: &StatusArgs) -> Result<Status, Failure> {
+    if args.all_hosts {
+        return all_hosts(terminal);
+    }
     let sets = status::sets(&terminal.context)?;
-    let remotes = status::remotes(&terminal.context)?;
+    let remotes = status::remotes(&terminal.context, args.refresh)?;
     let waiting = service::notify::waiting(&terminal.context)?;
     if terminal.json() {
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
@@ -32,12 +35,18 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
         let remotes = remotes.iter().map(|remote| {
             json!({
                 "name": remote.name,
-                // It is not asked.
-                "reachable": null,
+                // As last asked; null if it never was.
+                "reachable": remote.reachable,
+                "last_asked": text(remote.asked),
+                "error": remote.failure.as_ref().map(Failure::message),
                 "last_reached": text(remote.reached),
-                "used": null,
-                "quota": null,
+                "used": remote.used,
+                "quota": remote.quota,
+                "growth_per_week": remote.growth_per_week,
+                "full_at": text(remote.full_at),
                 "behind": remote.behind,
+                "last_check": text(remote.proofs.check),
+                "last_restore": text(remote.proofs.restore),
             })
         });
         output::object(&json!({
@@ -62,7 +71,9 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
         if terminal.talks() {
             out.line(&report::no_sets(terminal.lang));
         }
-        return out.finish().map(|()| Status::Completed);
+        if remotes.is_empty() {
+            return out.finish().map(|()| Status::Completed);
+        }
     }
     if let Some(until) = sets.first().and_then(|one| one.paused_until) {
         out.line(&report::paused(terminal.lang, until));
@@ -77,11 +88,50 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
         });
         shown.collect::<Vec<_>>().join(", ")
     };
-    out.line(running::status_table(terminal.lang, &sets, &destinations).trim_end());
+    if !sets.is_empty() {
+        out.line(running::status_table(terminal.lang, &sets, &destinations).trim_end());
+    }
+    if !remotes.is_empty() {
+        out.line("");
+        out.line(running::remotes(terminal.lang, &remotes).trim_end());
+    }
     for line in service::catalogue::report::notify::waiting(terminal.lang, &waiting) {
         out.line(&line);
     }
     out.finish().map(|()| Status::Completed)
+}
+
+/// Every machine of the repositories.
+fn all_hosts(terminal: &Terminal) -> Result<Status, Failure> {
+    let report = hosts::run(&terminal.context, terminal)?;
+    let now = terminal.context.now.timestamp();
+    let mut out = Lines::new();
+    if terminal.json() {
+        for one in &report.hosts {
+            out.object(&json!({
+                "message_type": "host",
+                "repository": one.repository,
+                "host": one.host,
+                "here": one.is_here,
+                "paths": service::json::names(&one.paths),
+                "tags": one.tags,
+                "snapshots": one.snapshots,
+                "newest": one.newest.to_string(),
+                "age_seconds": now.duration_since(one.newest).as_secs(),
+                "complete": one.is_complete(),
+                "errors": one.errors,
+                "last_complete": one.last_complete.map(|at| at.to_string()),
+            }));
+        }
+        out.object(&json!({ "message_type": "summary", "hosts": report.hosts.len() }));
+    } else if report.hosts.is_empty() {
+        if terminal.talks() {
+            out.line(&service::catalogue::report::status::no_snapshots(terminal.lang));
+        }
+    } else {
+        out.line(running::hosts(terminal.lang, &report.hosts, now).trim_end());
+    }
+    out.finish().map(|()| report.status)
 }
 
 pub fn set(terminal: &Terminal, command: &SetCommand) -> Result<Status, Failure> {

@@ -1,12 +1,13 @@
-//! `tag`: other tags on snapshots. A snapshot gets a new id by it.
+//! `tag`, `protect`, `unprotect`: what is said of snapshots. A snapshot gets a new id by it.
 
-use crate::args::TagArgs;
 use crate::args::values::TagList;
+use crate::args::{ProtectArgs, TagArgs};
 use crate::output;
 use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::catalogue::report::snapshots as say;
+use service::select::Filter;
 use service::tags::{self, Request, TagChange, TaggedSnapshot};
 use service::{Failure, Status};
 
@@ -51,6 +52,34 @@ fn tell(terminal: &Terminal, one: &TaggedSnapshot<'_>) -> Result<(), Failure> {
         new.as_deref(),
         &text::names(&one.tags),
     ))
+}
+
+pub fn protect(terminal: &Terminal, args: &ProtectArgs, protect: bool) -> Result<Status, Failure> {
+    let request = Request {
+        snapshots: args.snapshots.clone(),
+        filter: Filter::default(),
+        change: TagChange::Protect(protect),
+        dry_run: args.dry_run,
+    };
+    let mut each = |one: &TaggedSnapshot<'_>| {
+        if terminal.json() || !terminal.talks() {
+            return tell(terminal, one);
+        }
+        let (old, new) = (one.old.id.to_hex(), one.new.map(|id| id.to_hex()));
+        output::line(&say::protected(terminal.lang, &old, new.as_deref(), protect))
+    };
+    let report = tags::run(&terminal.context, &request, terminal, &mut each)?;
+    if terminal.json() {
+        output::object(&json!({
+            "message_type": "summary",
+            "changed_snapshots": report.changed,
+            "protected": protect,
+            "dry_run": args.dry_run,
+        }))?;
+    } else if terminal.talks() {
+        output::line(&say::tagged(terminal.lang, report.changed, args.dry_run))?;
+    }
+    Ok(report.status)
 }
 
 fn change(args: &TagArgs) -> TagChange {

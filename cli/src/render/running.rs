@@ -3,10 +3,13 @@
 use super::text::{self, grouped};
 use jiff::Timestamp;
 use service::catalogue::report::runs::{self as say, Field, row_status, what};
+use service::catalogue::report::space::per_week;
+use service::catalogue::report::status;
 use service::catalogue::{Lang, Noun, count};
 use service::history::{HistoryRow, files::FileStatus};
+use service::hosts::HostStatus;
 use service::runs::SetReport;
-use service::runs::status::SetStatus;
+use service::runs::status::{RemoteStatus, SetStatus};
 use service::text::{clock, padded, width};
 use service::units::{escape, format_bytes};
 use std::time::Duration;
@@ -59,6 +62,7 @@ pub fn job(lang: Lang, row: &HistoryRow) -> String {
         Some(sources.join(", ")).filter(|sources| !sources.is_empty()),
     );
     add(Field::Target, row.target.as_ref().map(shown));
+    add(Field::Repository, row.repository.as_ref().map(shown));
     add(Field::Files, Some(grouped(row.files)));
     add(Field::Size, Some(format_bytes(row.bytes)));
     let removed = (row.snapshots > 0).then(|| count(lang, row.snapshots, Noun::Snapshot));
@@ -165,4 +169,55 @@ pub fn status_table(
     });
     let head = say::status_columns(lang);
     text::table(&head, &[], &cells.collect::<Vec<_>>())
+}
+
+/// What the remotes take up, and when what is there was last proven.
+pub fn remotes(lang: Lang, remotes: &[RemoteStatus<'_>]) -> String {
+    let day =
+        |at: Option<Timestamp>| at.map_or_else(String::new, |at| text::time(at).chars().take(10).collect());
+    let size = |bytes: Option<u64>| bytes.map_or_else(String::new, format_bytes);
+    let cells = remotes.iter().map(|one| {
+        let mark = match (one.reachable, &one.failure) {
+            (Some(false), _) | (_, Some(_)) => "!",
+            (Some(true), None) => "+",
+            (None, None) => "-",
+        };
+        vec![
+            mark.to_string(),
+            escape(one.name.as_bytes()),
+            size(one.used),
+            size(one.quota),
+            one.growth_per_week
+                .map_or_else(String::new, |bytes| per_week(lang, bytes)),
+            day(one.full_at),
+            day(one.proofs.check),
+            day(one.proofs.restore),
+            status::asked(lang, one.asked, one.failure.as_ref()),
+        ]
+    });
+    let head = status::remote_columns(lang);
+    text::table(&head, &[2, 3], &cells.collect::<Vec<_>>())
+}
+
+/// The newest snapshot of each machine and its sources.
+pub fn hosts(lang: Lang, hosts: &[HostStatus], now: Timestamp) -> String {
+    let cells = hosts.iter().map(|one| {
+        let mark = if one.is_complete() { "+" } else { "!" };
+        let host = match one.is_here {
+            true => status::here(lang, &escape(one.host.as_bytes())),
+            false => escape(one.host.as_bytes()),
+        };
+        vec![
+            mark.to_string(),
+            host,
+            text::time(one.newest),
+            status::age(lang, now.duration_since(one.newest)),
+            status::whole(lang, one.partial, one.errors),
+            grouped(one.snapshots),
+            escape(one.repository.as_bytes()),
+            text::paths(&one.paths),
+        ]
+    });
+    let head = status::host_columns(lang);
+    text::table(&head, &[5], &cells.collect::<Vec<_>>())
 }

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use service::catalogue::report::backup::change as change_word;
 use service::catalogue::{Lang, faults};
-use service::entry::{Entry, Kind};
+use service::entry::{Entry, Kind, Time};
 use service::facts::SnapshotInfo;
 use service::monitor::EntryChange;
 use service::text::padded;
 pub use service::text::{absolute, entry_path, grouped, kind_letter, mode, short, time};
-use service::units::escape;
+use service::units::{escape, format_bytes};
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
@@ -68,21 +68,37 @@ pub fn snapshot_line(facts: &SnapshotInfo) -> String {
     format!("{id}  {}  {host}{tags}  {paths}", time(facts.time))
 }
 
-/// A line of `ls -l`: mode, owner, bytes, local time, path.
-pub fn long_entry(lang: Lang, path: &[u8], entry: &Entry) -> String {
+/// When a file was modified, in local time.
+pub fn file_time(modified: Time) -> String {
+    let at = Timestamp::new(modified.secs, modified.nanos.min(999_999_999).cast_signed());
+    at.map_or_else(|_| "?".to_string(), time)
+}
+
+/// Mode and owner.
+pub fn look(entry: &Entry) -> String {
     let meta = &entry.meta;
     let who = |name: &str, number: u32| match name.is_empty() {
         true => number.to_string(),
         false => escape(name.as_bytes()),
     };
-    let at = Timestamp::new(meta.mtime.secs, meta.mtime.nanos.min(999_999_999).cast_signed());
-    let mut line = format!(
-        "{} {:<8} {:<8} {:>13} {:<19} {}",
+    format!(
+        "{} {:<8} {:<8}",
         mode(kind_letter(&entry.kind), meta.mode),
         who(&meta.user, meta.uid),
         who(&meta.group, meta.gid),
-        meta.size,
-        at.map_or_else(|_| "?".to_string(), time),
+    )
+}
+
+/// A line of `ls -l`: mode, owner, size, local time, path.
+pub fn long_entry(lang: Lang, path: &[u8], entry: &Entry, human: bool) -> String {
+    let size = match human {
+        true => format_bytes(entry.meta.size),
+        false => entry.meta.size.to_string(),
+    };
+    let mut line = format!(
+        "{} {size:>13} {:<19} {}",
+        look(entry),
+        file_time(entry.meta.mtime),
         escape(&absolute(path))
     );
     if let Kind::Symlink { target } = &entry.kind {

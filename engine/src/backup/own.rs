@@ -17,6 +17,14 @@ pub struct OwnPlaces {
     pub local: Vec<PathBuf>,
 }
 
+impl OwnPlaces {
+    /// Devices and inodes of those that exist.
+    pub(crate) fn ids(&self) -> Vec<(u64, u64)> {
+        let places = self.repositories.iter().chain(&self.local);
+        places.filter_map(|place| id(&real(place))).collect()
+    }
+}
+
 /// What the walk must not enter. A source that is one of the repositories, or in one, is refused.
 pub(super) fn left_out(options: &BackupOptions) -> Result<LeftOut> {
     let own = &options.own;

@@ -56,7 +56,10 @@ impl BackupCounts {
                 | Kind::Socket,
                 _,
             )
-            | (_, EntryChange::Removed | EntryChange::Restored | EntryChange::Skipped) => return,
+            | (
+                _,
+                EntryChange::Removed | EntryChange::Restored | EntryChange::Skipped | EntryChange::Deleted,
+            ) => return,
         };
         counter.add(1);
     }

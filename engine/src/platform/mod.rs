@@ -3,11 +3,15 @@
 //! beside it (docs/decisions/0032-platform-rooms.md).
 
 pub mod errno;
+#[cfg(target_os = "linux")]
+mod fuse;
 pub mod handle;
+pub mod mount;
 #[cfg(test)]
 pub mod nobody;
 pub mod paths;
 pub mod process;
+pub mod space;
 
 #[cfg(unix)]
 mod unix;

@@ -20,6 +20,11 @@ pub fn owns(meta: &Metadata) -> bool {
     system::owns(meta)
 }
 
+/// The numbers of a file's user and group.
+pub fn owner_of(meta: &Metadata) -> (u32, u32) {
+    system::owner_of(meta)
+}
+
 /// Whether this process may make files in a folder.
 pub fn may_write_in(folder: &Path) -> bool {
     system::may_write_in(folder)

@@ -1,5 +1,6 @@
 //! Unix: the system calls behind the files beside this one. Another system gets a file with the same functions.
 
+use super::space::DiskSpace;
 use rustix::fs::{Access, FileType, OFlags, access};
 use rustix::process::{Resource, geteuid, getrlimit};
 use std::borrow::Cow;
@@ -87,8 +88,21 @@ pub(super) fn owns(meta: &Metadata) -> bool {
     geteuid().as_raw() == meta.uid()
 }
 
+pub(super) fn owner_of(meta: &Metadata) -> (u32, u32) {
+    (meta.uid(), meta.gid())
+}
+
 pub(super) fn may_write_in(folder: &Path) -> bool {
     access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+pub(super) fn space(path: &Path) -> io::Result<DiskSpace> {
+    let found = rustix::fs::statvfs(path)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(DiskSpace {
+        free: bytes(found.f_bavail),
+        total: bytes(found.f_blocks),
+    })
 }
 
 pub(super) fn address_space_limit() -> Option<u64> {

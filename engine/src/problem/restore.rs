@@ -51,6 +51,10 @@ pub enum RestoreProblem {
     },
     /// What was written of it could not be removed.
     NotRemoved(Box<RestoreProblem>),
+    /// The generation does not hold it, and it can't be deleted.
+    NotDeleted(Box<RestoreProblem>),
+    /// A directory so deep below another that is to be deleted.
+    TooDeep,
     /// What an earlier restore left can't be removed.
     LeftoverNotRemoved(Box<RestoreProblem>),
     /// Its permissions were changed for the restore and can't be put back.
@@ -91,6 +95,8 @@ pub enum MetaPart {
     Owner,
     Mode,
     Times,
+    /// Flags of the inode.
+    Flags,
     /// The list of extended attributes.
     Attributes,
     /// An extended attribute.

@@ -51,8 +51,8 @@ pub enum Warning {
     },
     /// Part of the previous snapshot can't be used: its files are read again.
     ParentDamaged(StoreError),
-    /// Sockets can't be in an archive.
-    SocketNotArchived,
+    /// An archive has no place for what it is.
+    NotArchived,
     /// This snapshot does not follow the one before.
     NotFollowing {
         before: SessionId,

@@ -54,6 +54,11 @@ impl Chooser {
                 self.unmatched.remove(number);
             }
         }
+        self.judge(above, path, is_dir)
+    }
+
+    /// The same about what the generation does not hold.
+    pub fn judge(&mut self, above: Choice, path: &[u8], is_dir: bool) -> Choice {
         let mut matches = |filter: &Filter| filter.leaves_out(&self.rules, path, is_dir, &mut self.scratch);
         Choice {
             excluded: above.excluded || matches(&self.exclude),

@@ -145,6 +145,11 @@ impl Stack {
         )
     }
 
+    /// The directory at hand is there.
+    pub fn is_made(&self) -> bool {
+        matches!(self.levels.last().map(|l| &l.state), Some(DirState::Made { .. }))
+    }
+
     /// Whether the directory at `path` is on the stack.
     pub fn is_inside(&self, path: &[u8]) -> bool {
         let at = self.levels.iter().any(|level| level.end == path.len());
@@ -349,8 +354,9 @@ impl Planner<'_, '_> {
             Place::Failed => return Ok(()),
         };
         match made {
-            Ok(DirState::Made { new, .. }) => {
+            Ok(DirState::Made { new, open }) => {
                 shared.counts.dirs.fetch_add(1, Relaxed);
+                self.empty(open.filter(|_| !new), &path, child.choice)?;
                 self.done(end, Some(child.name), child.record, new)?;
             }
             Ok(DirState::Absent) => {

@@ -17,7 +17,7 @@ pub(crate) struct ChunkSource<'a> {
 }
 
 impl<'a> ChunkSource<'a> {
-    pub fn new(repo: &'a Repo, monitor: &'a dyn Monitor) -> Self {
+    pub fn new(repo: &Repo, monitor: &'a dyn Monitor) -> Self {
         ChunkSource {
             reader: repo.reader(monitor),
         }

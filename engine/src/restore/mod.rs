@@ -8,8 +8,8 @@
 //!
 //! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
 //! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and what has its
-//! name is whole (I-19): `leftovers` has the names until then, and removes what runs that died have left. `opened` is for
-//! directories without permissions, `route` for deep ones. Nothing follows a symbolic link below the target, but for those above what was
+//! name is whole (I-19): `leftovers` has the names until then, and removes what runs that died have left. `locked` keeps back flags that would prevent all this. `extra` deletes what the
+//! generation does not hold. `opened` is for directories without permissions, `route` for deep ones. Nothing follows a symbolic link below the target, but for those above what was
 //! backed up where the target is `/`.
 
 mod choose;
@@ -17,12 +17,14 @@ mod content;
 mod crew;
 mod dirs;
 mod existing;
+mod extra;
 mod fault;
 mod fetch;
 mod finish;
 mod job;
 mod leftovers;
 mod links;
+mod locked;
 mod opened;
 mod plan;
 mod route;
@@ -37,7 +39,9 @@ mod write;
 pub(crate) use choose::normalize;
 pub(crate) use fetch::ChunkSource;
 pub(crate) use leftovers::is_leftover;
+pub(crate) use verify::file_holds;
 
+use crate::backup::OwnPlaces;
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Phase, Problem, ProblemKind};
@@ -99,12 +103,18 @@ pub struct RestoreOptions {
     pub subpath: Option<Vec<u8>>,
     /// Absolute: only these and what is below them. Empty: everything.
     pub paths: Vec<Vec<u8>>,
+    /// What `subpath` leads to gets this name, if it is no directory.
+    pub name: Option<Vec<u8>>,
     /// These and what is below them are not restored.
     pub exclude: Patterns,
     /// Where there are any: only these and what is below them.
     pub include: Patterns,
     pub overwrite: Overwrite,
     pub permissions: Permissions,
+    /// Delete what the target has, in directories that are restored, and the generation has not.
+    pub delete: bool,
+    /// Places of our own, which are not deleted.
+    pub own: OwnPlaces,
     /// Read everything back from the disk and compare before it gets its metadata.
     pub verify: bool,
     /// Count, write nothing.
@@ -120,10 +130,13 @@ impl RestoreOptions {
             target: target.into(),
             subpath: None,
             paths: Vec::new(),
+            name: None,
             exclude: Patterns::default(),
             include: Patterns::default(),
             overwrite: Overwrite::default(),
             permissions: Permissions::default(),
+            delete: false,
+            own: OwnPlaces::default(),
             verify: false,
             dry_run: false,
             #[cfg(test)]
@@ -148,6 +161,8 @@ pub struct Summary {
     pub bytes_unchanged: u64,
     /// Compared with what is recorded after they were read from the target.
     pub files_verified: u64,
+    /// Removed from the target, anything but directories.
+    pub files_deleted: u64,
     /// Made or reused.
     pub dirs: u64,
     /// Links, devices, FIFOs and sockets.
@@ -199,6 +214,7 @@ fn run_within(
     }
     // Last: what was removed just now lay in directories that may be closed again.
     finish::put_back(&shared);
+    shared.locked.end(&shared);
     planned?;
     if !options.dry_run {
         shared.sync_all()?;

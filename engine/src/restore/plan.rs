@@ -4,6 +4,7 @@ use super::choose::{Chooser, contains, normalize};
 use super::crew::{WAITING, WorkerPool, work};
 use super::dirs::{Above, Place, Stack};
 use super::existing::{ConflictDecision, decide};
+use super::extra::Extras;
 use super::fault::Fault;
 use super::job::{Action, EntrySlot, Failure};
 use super::links::{Link, Links};
@@ -41,6 +42,7 @@ pub(super) struct Planner<'r, 'a> {
     pub(super) window: Builder,
     pub(super) crew: WorkerPool<'r, 'a>,
     pub(super) links: Links,
+    pub(super) extras: Extras,
     /// Relative to `/`.
     sources: Vec<Vec<u8>>,
     path: Vec<u8>,
@@ -82,6 +84,7 @@ pub(super) fn restore(
             window: Builder::default(),
             crew: WorkerPool::new(shared, limits, tasks)?,
             links: Links::new(shared.source.reader().store().cache(), limits.links),
+            extras: Extras::new(shared.options, manifest),
             sources,
             path: Vec::new(),
         };
@@ -171,15 +174,18 @@ impl Planner<'_, '_> {
         L: FnMut(&ChunkId, Option<&ChunkPlace>) -> Result<Vec<u8>>,
     {
         match cursor.lookup(path) {
-            Ok(Some(item)) => {
+            Ok(Some(mut item)) => {
                 let is_dir = item.entry.kind == Kind::Dir;
+                if let Some(name) = self.shared.options.name.as_ref().filter(|_| !is_dir) {
+                    item.entry.name.clone_from(name);
+                }
                 self.entry(&item.dir, item.entry)?;
                 if !is_dir {
                     return Ok(());
                 }
             }
             Ok(None) => return Ok(()),
-            Err(e) if is_of_one_piece(&e) => {}
+            Err(e) if is_of_one_piece(&e) => self.extras.give_up(),
             Err(e) => return Err(e),
         }
         self.below(cursor, path)
@@ -196,6 +202,7 @@ impl Planner<'_, '_> {
             sought = Ok(());
             match next {
                 Ok(Some(item)) => {
+                    self.listed(&item.dir, &item.entry.name)?;
                     self.enter(&item.dir)?;
                     if self.stack.choice().excluded {
                         // Behind everything below this directory: no name has a byte between "/" (ordered first) and 1.
@@ -205,9 +212,12 @@ impl Planner<'_, '_> {
                     }
                     self.entry(&item.dir, item.entry)?;
                 }
-                Ok(None) => return Ok(()),
+                Ok(None) => return self.listed_all(),
                 Err(e) if is_of_one_piece(&e) => match cursor.skip_piece() {
-                    Some(piece) => self.lost(&piece, e)?,
+                    Some(piece) => {
+                        self.extras.give_up();
+                        self.lost(&piece, e)?;
+                    }
                     None => return Err(e),
                 },
                 Err(e) => return Err(e),
@@ -235,12 +245,17 @@ impl Planner<'_, '_> {
     }
 
     /// Whether there are sources below this directory and it is in none.
-    fn is_above_sources(&self, path: &[u8]) -> bool {
+    pub(super) fn is_above_sources(&self, path: &[u8]) -> bool {
         let leads = self.sources.iter().any(|source| {
             let rest = source.strip_prefix(path);
             matches!(rest, Some([b'/', ..]))
         });
         leads && !self.sources.iter().any(|source| contains(source, path))
+    }
+
+    /// Whether this is one of the sources.
+    pub(super) fn is_source(&self, path: &[u8]) -> bool {
+        self.sources.iter().any(|source| source == path)
     }
 
     fn entry(&mut self, dir: &DirPath, entry: Entry) -> Result<()> {
@@ -263,6 +278,9 @@ impl Planner<'_, '_> {
         };
         if is_dir {
             let path = join(dir, &entry.name);
+            if entry.trouble.is_some() {
+                self.extras.keep_all_in(&path);
+            }
             if choice.selected && !choice.excluded && entry.trouble.is_some() {
                 self.shared.warn(&path, Warning::IncompleteAtBackup);
             }
@@ -295,6 +313,7 @@ impl Planner<'_, '_> {
         let Some((name, action)) = self.decided(dir, &entry, slot.as_deref())? else {
             return Ok(());
         };
+        self.extras.put(&name, &entry.name);
         if entry.trouble.is_some() {
             shared.warn(&join(dir, &entry.name), Warning::ChangedAtBackup);
         }

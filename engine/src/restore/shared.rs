@@ -4,17 +4,16 @@ use super::fault::{Fault, RestoreOutcome};
 use super::fetch::ChunkSource;
 use super::job::{Failure, FileJob, Finished};
 use super::leftovers::{Dead, Temporaries};
+use super::locked::Locked;
 use super::opened::OpenTarget;
 use super::{Overwrite, Permissions, RestoreOptions, Summary};
 use crate::entry::{DirPath, Kind, Meta};
 use crate::error::{Error, Result};
-use crate::fsmeta::{
-    self, ApplyOptions, ApplyProblem, FileId, Owner, Owners, Target, TargetDir, TargetError,
-};
+use crate::fsmeta::{self, ApplyOptions, FileId, Owner, Owners, Target, TargetDir, TargetError};
 use crate::monitor::{EntryChange, Monitor, Problem, ProblemKind, Progress};
-use crate::platform::errno;
+use crate::platform::errno::{self, Reason};
 use crate::platform::paths::{from_bytes, to_bytes};
-use crate::problem::{RestoreProblem, Warning};
+use crate::problem::{MetaPart, RestoreProblem, Warning};
 use crate::run::RunContext;
 use chunkstore::descriptors;
 use chunkstore::error::{IoError, Operation};
@@ -37,6 +36,7 @@ pub(super) struct RestoreCounts {
     pub files_unchanged: AtomicU64,
     pub bytes_unchanged: AtomicU64,
     pub files_verified: AtomicU64,
+    pub files_deleted: AtomicU64,
     pub dirs: AtomicU64,
     pub others: AtomicU64,
     pub problems: AtomicU64,
@@ -66,6 +66,7 @@ pub(super) struct Shared<'a> {
     /// Written whole, and still to get their names.
     pub finished: Mutex<Vec<Finished>>,
     pub opened: OpenTarget,
+    pub locked: Locked,
     /// A directory on each file system that was written to.
     devices: Mutex<BTreeMap<u64, DirPath>>,
 }
@@ -100,6 +101,7 @@ impl<'a> Shared<'a> {
             dead: Dead::default(),
             finished: Mutex::default(),
             opened: OpenTarget::default(),
+            locked: Locked::default(),
             devices: Mutex::default(),
         })
     }
@@ -205,6 +207,11 @@ impl<'a> Shared<'a> {
         self.apply.privileged
     }
 
+    /// Attributes and flags are put back.
+    pub fn sets_attributes(&self) -> bool {
+        self.apply.xattrs
+    }
+
     /// Puts metadata back and reports what could not be.
     pub fn apply_meta(&self, path: &[u8], at: &fsmeta::At<'_>, kind: &Kind, meta: &Meta) {
         let apply = || match self.options.permissions {
@@ -226,7 +233,14 @@ impl<'a> Shared<'a> {
             Err(_) => return,
         };
         for problem in problems {
-            self.meta_problem(path, &problem);
+            self.meta_problem(path, &problem.part, problem.errno);
+        }
+        let locks = self.apply.xattrs && fsmeta::locks(meta.flags);
+        if locks && !self.locked.remember(path, kind, meta.flags) {
+            self.problem(
+                path,
+                RestoreProblem::Metadata(MetaPart::Flags, errno::NOT_PERMITTED),
+            );
         }
     }
 
@@ -241,17 +255,17 @@ impl<'a> Shared<'a> {
         meta
     }
 
-    fn meta_problem(&self, path: &[u8], problem: &ApplyProblem) {
-        if descriptors::is_exhaustion(problem.errno) {
+    pub fn meta_problem(&self, path: &[u8], part: &MetaPart, number: i32) {
+        if descriptors::is_exhaustion(number) {
             let path = from_bytes(path);
             return self.fail(chunkstore::Error::too_many_open(&*path).into());
         }
-        let (part, number) = (problem.part.clone(), problem.errno);
-        // What only root may give is no surprise to others.
-        let expected = !self.apply.privileged && problem.errno == errno::NOT_PERMITTED;
+        // What only root may give is no surprise to others, and no file system has every flag of another.
+        let expected = !self.apply.privileged && number == errno::NOT_PERMITTED
+            || *part == MetaPart::Flags && Reason::of(number) == Reason::NotSupported;
         match expected {
-            true => self.warn(path, Warning::Metadata(part, number)),
-            false => self.problem(path, RestoreProblem::Metadata(part, number)),
+            true => self.warn(path, Warning::Metadata(part.clone(), number)),
+            false => self.problem(path, RestoreProblem::Metadata(part.clone(), number)),
         }
     }
 
@@ -402,6 +416,7 @@ impl<'a> Shared<'a> {
             files_unchanged: get(&c.files_unchanged),
             bytes_unchanged: get(&c.bytes_unchanged),
             files_verified: get(&c.files_verified),
+            files_deleted: get(&c.files_deleted),
             dirs: get(&c.dirs),
             others: get(&c.others),
             chunks_from_others: 0,

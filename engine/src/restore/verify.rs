@@ -64,9 +64,14 @@ impl RestoreWorker<'_, '_> {
 
 /// Whether the file `name` holds exactly the entry's content. What can't be read does not.
 pub(super) fn holds(reader: &Reader<'_>, dir: &TargetDir, name: &[u8], entry: &Entry) -> Result<bool> {
-    let Ok(file) = dir.open_file(name) else {
-        return Ok(false);
-    };
+    match dir.open_file(name) {
+        Ok(file) => file_holds(reader, &file, entry),
+        Err(_) => Ok(false),
+    }
+}
+
+/// The same of an open file.
+pub(crate) fn file_holds(reader: &Reader<'_>, file: &File, entry: &Entry) -> Result<bool> {
     match fsmeta::stat_fd(file.as_fd()) {
         Ok((Kind::File, meta)) if meta.size == entry.meta.size => {}
         _ => return Ok(false),
@@ -74,10 +79,10 @@ pub(super) fn holds(reader: &Reader<'_>, dir: &TargetDir, name: &[u8], entry: &E
     let keys = reader.store().keys();
     let mut comparing = Comparing {
         keys,
-        file: &file,
+        file,
         at: 0,
         buffer: Vec::new(),
-        data: fsmeta::data_ranges(&file, entry.meta.size),
+        data: fsmeta::data_ranges(file, entry.meta.size),
         range: None,
     };
     if let Content::Bundled { len, hash, .. } = &entry.content {

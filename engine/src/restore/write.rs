@@ -11,7 +11,7 @@ use super::shared::{Shared, below};
 use super::window::{Builder, FilePart, Frame, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::{Result, StoreError};
-use crate::fsmeta::{AsFd, At, FileId, TargetDir, stat_fd};
+use crate::fsmeta::{AsFd, At, FileId, TargetDir, set_first_flags, stat_fd};
 use crate::monitor::EntryChange;
 use crate::problem::{Damage, RestoreProblem};
 use chunkstore::descriptors::{self, Permit};
@@ -280,6 +280,9 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         let create = || dir.create_file(job.working_name());
         let file = self.shared.change_in(&job.dir, &dir, create)?;
         *made = true;
+        if self.shared.sets_attributes() {
+            set_first_flags(&file, job.meta.flags);
+        }
         if reaches != job.meta.size {
             let changes = self.shared.writable()?.changes();
             changes

@@ -110,16 +110,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
     pub fn seek(&mut self, dir: &[u8], name: &[u8]) -> Result<()> {
         let key = (dir, name);
         let is_before = |first: (&[u8], &[u8])| cmp_keys(first, key).is_le();
-        let page = self.pages.partition_point(|page| is_before(page.span.first()));
-        let page = page.saturating_sub(1);
-        // A page that was passed over is current and has no segments listed.
-        if !self.pages.is_empty() && (self.page != Some(page) || self.segments.is_empty()) {
-            self.load_page(page)?;
-        }
-        let segment = self
-            .segments
-            .partition_point(|segment| is_before(segment.segment.first()))
-            .saturating_sub(1);
+        let segment = self.segment_at(key)?;
         let stays = |open: &OpenSegment| open.key().is_some_and(is_before);
         if segment + 1 != self.ahead || !self.open.as_ref().is_some_and(stays) {
             self.open = None;
@@ -143,6 +134,28 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
         Ok(())
     }
 
+    /// The number, among those listed, of the segment that `key` is in if it is in any; at most a page is loaded.
+    fn segment_at(&mut self, key: Key<'_>) -> Result<usize> {
+        let is_before = |first: Key<'_>| cmp_keys(first, key).is_le();
+        let page = self.pages.partition_point(|page| is_before(page.span.first()));
+        let page = page.saturating_sub(1);
+        // A page that was passed over is current and has no segments listed.
+        if !self.pages.is_empty() && (self.page != Some(page) || self.segments.is_empty()) {
+            self.load_page(page)?;
+        }
+        let after = self
+            .segments
+            .partition_point(|segment| is_before(segment.segment.first()));
+        Ok(after.saturating_sub(1))
+    }
+
+    /// The segment that the entry at `path` is in if there is one, unread. In every generation with that segment there the
+    /// answer is the same. Moves the cursor nowhere in particular.
+    pub fn segment_of(&mut self, path: &[u8]) -> Result<Option<ChunkId>> {
+        let at = self.segment_at(split(path))?;
+        Ok(self.segments.get(at).map(|segment| segment.segment.id))
+    }
+
     /// Leaves only what lies in the directory `path` and below it (all, for the empty path), and goes to its
     /// beginning. The directory's own entry is its parent's and not among it.
     pub fn under(&mut self, path: &[u8]) -> Result<()> {
@@ -157,10 +170,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
     /// [`Cursor::under`] began.
     pub fn lookup(&mut self, path: &[u8]) -> Result<Option<Item>> {
         self.scope = None;
-        let (dir, name) = match path.iter().rposition(|b| *b == b'/') {
-            Some(slash) => (&path[..slash], &path[slash + 1..]),
-            None => (&path[..0], path),
-        };
+        let (dir, name) = split(path);
         self.seek(dir, name)?;
         if self.peek_key() == Some((dir, name)) {
             self.next()
@@ -263,6 +273,14 @@ fn inline(segment: &SegmentRef) -> Arc<ParentSegment> {
 }
 
 type Key<'a> = (&'a [u8], &'a [u8]);
+
+/// The directory that `path` is in, and its name there.
+fn split(path: &[u8]) -> Key<'_> {
+    match path.iter().rposition(|b| *b == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&path[..0], path),
+    }
+}
 
 /// Whether `last` comes before the first of what follows.
 fn ends_before(last: Option<Key<'_>>, limit: Option<Key<'_>>) -> bool {

@@ -26,7 +26,7 @@ pub enum Change {
 pub struct Differs {
     /// Type, bytes, link target or device number.
     pub content: bool,
-    /// Mode, owner, mtime, time of birth, extended attributes, or trouble in reading it.
+    /// Mode, owner, mtime, time of birth, extended attributes, flags, or trouble in reading it.
     pub metadata: bool,
     /// Only where the system keeps it and when it last touched that: ctime, device, inode, links; or in which bundle
     /// the same bytes are.
@@ -62,7 +62,8 @@ fn same_bytes(old: &Content, new: &Content) -> bool {
 
 fn visible(meta: &Meta) -> impl PartialEq + '_ {
     let owner = (meta.uid, meta.gid, &meta.user, &meta.group);
-    (meta.mode, owner, meta.mtime, meta.btime, &meta.xattrs)
+    let attributes = (&meta.xattrs, meta.flags);
+    (meta.mode, owner, meta.mtime, meta.btime, attributes)
 }
 
 fn hidden(meta: &Meta) -> impl PartialEq {

@@ -133,6 +133,7 @@ pub(super) struct MetaEncoder<'a> {
     sizes: Sparse,
     xattrs: Dictionary<&'a [Xattr]>,
     xattr_rows: Sparse,
+    flags: Sparse,
     targets: Vec<u8>,
     rdevs: Vec<u8>,
     troubles: Sparse,
@@ -158,6 +159,7 @@ impl<'a> MetaEncoder<'a> {
             sizes: Sparse::default(),
             xattrs: Dictionary::new(),
             xattr_rows: Sparse::default(),
+            flags: Sparse::default(),
             targets: Vec::new(),
             rdevs: Vec::new(),
             troubles: Sparse::default(),
@@ -180,6 +182,9 @@ impl<'a> MetaEncoder<'a> {
         if !meta.xattrs.is_empty() {
             let row = self.xattrs.row(&meta.xattrs);
             put_varint(self.xattr_rows.at(at), row as u64);
+        }
+        if meta.flags != 0 {
+            put_varint(self.flags.at(at), meta.flags.into());
         }
         match &entry.kind {
             Kind::Symlink { target } => put_bytes(&mut self.targets, target),
@@ -261,6 +266,7 @@ impl<'a> MetaEncoder<'a> {
             let table = self.xattrs.put(|xattrs, out| put_xattrs(xattrs, out));
             sections.set(Section::Xattrs, [table, self.xattr_rows.out].concat());
         }
+        sections.set(Section::Flags, self.flags.out);
         sections.set(Section::Targets, self.targets);
         sections.set(Section::Rdevs, self.rdevs);
         sections.set(Section::Troubles, self.troubles.out);
@@ -286,6 +292,7 @@ pub(super) struct MetaDecoder<'a> {
     xattrs: Lookup<Arc<[Xattr]>>,
     xattr_rows: SparseReader<'a>,
     no_xattrs: Arc<[Xattr]>,
+    flags: SparseReader<'a>,
     targets: Reader<'a>,
     rdevs: Reader<'a>,
     troubles: SparseReader<'a>,
@@ -325,6 +332,7 @@ impl<'a> MetaDecoder<'a> {
             xattrs,
             xattr_rows: SparseReader::new(xattr_rows)?,
             no_xattrs: Arc::new([]),
+            flags: SparseReader::new(reader(Section::Flags))?,
             targets: reader(Section::Targets),
             rdevs: reader(Section::Rdevs),
             troubles: SparseReader::new(reader(Section::Troubles))?,
@@ -351,6 +359,8 @@ impl<'a> MetaDecoder<'a> {
         {
             meta.xattrs = found;
         }
+        let flags = self.flags.take(at, |reader| reader.u32().map(u64::from))?;
+        meta.flags = differing(flags, 0)? as u32;
         let trouble = self.troubles.take(at, read_trouble)?;
         self.at += 1;
         let entry = Entry {
@@ -401,6 +411,7 @@ impl<'a> MetaDecoder<'a> {
             ino: 0,
             nlink: 1,
             xattrs: self.no_xattrs.clone(),
+            flags: 0,
         };
         Ok((kind, meta))
     }
@@ -433,7 +444,13 @@ impl<'a> MetaDecoder<'a> {
         ] {
             column.end()?;
         }
-        for column in [&self.links, &self.sizes, &self.xattr_rows, &self.troubles] {
+        for column in [
+            &self.links,
+            &self.sizes,
+            &self.xattr_rows,
+            &self.flags,
+            &self.troubles,
+        ] {
             column.end()?;
         }
         self.attrs.end()?;

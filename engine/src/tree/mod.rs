@@ -24,7 +24,7 @@ mod sections;
 mod troubles;
 mod writer;
 
-pub use codec::{Run, decode, encode};
+pub use codec::{Run, decode, encode, names};
 pub use cursor::{Cursor, Item, ParentPos, ParentSegment};
 pub use diff::{Change, Differs, diff};
 pub use extents::{ExtentListWriter, open_extent_list};

@@ -31,9 +31,17 @@ pub(super) enum Section {
     Lists = 18,
     Contents = 19,
     Hashes = 20,
+    /// 21 to 27 are reserved (docs/format.md).
+    Flags = 28,
 }
 
-const SECTIONS: usize = 20;
+/// The highest tag.
+const SECTIONS: usize = 28;
+
+/// Whether this version writes sections of this tag.
+fn is_known(tag: usize) -> bool {
+    tag <= Section::Hashes as usize || tag == Section::Flags as usize
+}
 
 /// A segment's sections by tag; one that is not there is empty.
 #[derive(Default)]
@@ -82,7 +90,7 @@ impl<'a> Sections<&'a [u8]> {
         let mut last = 0;
         for slot in lens.iter_mut().take(count) {
             let tag = usize::from(reader.byte()?);
-            if tag > SECTIONS {
+            if !is_known(tag) {
                 return Err(newer(TreeFeature::Section(tag as u64)));
             }
             let len = reader.up_to(limits::PLAIN, (TreePart::Section, TreeFault::TooLong))?;

@@ -13,6 +13,7 @@ use crate::history::{DestinationRow, HistoryRow, JobInfo, JobKind, shown_path};
 use crate::machine;
 use crate::resolve::Location;
 use crate::status::Status;
+use crate::usage;
 use destinations::Destinations;
 pub use destinations::FollowerReport;
 use engine::backup as run;
@@ -200,10 +201,12 @@ pub(crate) fn perform(
     let own = RunContext {
         host: machine::host(request.host.as_deref(), &context.env)?,
         user: process::user_name(),
-        ..context.run()?
+        ..context.run_within_quotas()?
     };
     let mut stream = RunningInput::of(&request.input)?;
     let mut destinations = Destinations::new(context, location, &request.also)?;
+    let urls: Vec<String> = destinations.urls().map(String::from).collect();
+    let dry_run = request.dry_run;
     find_sources(context, &request.input, &destinations, &mut options)?;
     let mut input = Some(request.input);
     // Once, and again for each leader that goes away.
@@ -236,6 +239,9 @@ pub(crate) fn perform(
     repo.tell_damage(&step);
     let saved_at = opened.instead.clone();
     let replicas = opened.finish(followers, destinations.into_away(), done.snapshot)?;
+    if !dry_run {
+        usage::note_after(context, urls.iter().map(String::as_str), false);
+    }
     let lost_files = match done.parent.filter(|_| with_loss) {
         Some(parent) => LostFiles::between(&repo.manifest(parent)?.summary, &done.summary),
         None => None,

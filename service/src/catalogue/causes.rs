@@ -5,7 +5,7 @@ use super::Lang::{En, Ja};
 use super::parts::no_snapshot;
 use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
-use super::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
+use super::{Action, BrowseCause, CommandEnd, Expected, HookEnd, Unfit, UpdateFault, What};
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
 use crate::limits::Hindrance;
 use crate::runs::hooks::Hook;
@@ -54,6 +54,7 @@ causes! {
     /// What the engine or the storage reports.
     Engine { error: Arc<engine::Error> } [super::engine_status(error)] =>
         engine_error(En, error), engine_error(Ja, error);
+    Console { fault: super::ConsoleFault } [fault.status()] => fault.text(En), fault.text(Ja);
     /// Another cause, and what follows from it.
     Followed { cause: Box<Cause>, by: Box<Cause> } [cause.status()] =>
         format!("{}; {}", cause.text(En), by.text(En)),
@@ -69,6 +70,7 @@ causes! {
     System { action: Action, path: String, why: SystemError } [super::system_status(why)] =>
         format!("{}{}", action.text(En, path, why), remedy(En, why)),
         format!("{}{}", action.text(Ja, path, why), remedy(Ja, why));
+    Update { fault: UpdateFault } [fault.status()] => fault.text(En), fault.text(Ja);
     /// A library's message about a value, which has no translation here.
     Said { what: String } [BadSettings] => what.clone(), what.clone();
 
@@ -232,6 +234,8 @@ causes! {
     PathNowhere { path: String } [Failed] =>
         format!("{path} is in no snapshot; 'dedup find' searches all of them for a name"),
         format!("{path} はどのスナップショットにもありません。'dedup find' ですべてのスナップショットから名前で探せます");
+    /// What keeps a command from looking into snapshots.
+    Browse { cause: BrowseCause } [cause.status()] => cause.text(En), cause.text(Ja);
     PathsNotTogether [Failed] =>
         "no single snapshot holds all these paths; name fewer at a time",
         "これらのパスをすべて含むスナップショットはありません。一度に指定する数を減らしてください";

@@ -63,7 +63,7 @@ fn store_status(error: &StoreError) -> Status {
         StoreError::Missing { .. } | StoreError::Corrupt { .. } => Status::Damaged,
         StoreError::NoRepository { .. } => Status::NoRepository,
         StoreError::WrongKey => Status::WrongKey,
-        StoreError::NoSpace { .. } => Status::OutOfSpace,
+        StoreError::NoSpace { .. } | StoreError::OverQuota { .. } => Status::OutOfSpace,
         StoreError::Remote { source, .. } => storage_status(source.kind()),
         StoreError::Local { source, .. } => system_status(&source.clone().into()),
         StoreError::NoMemory { .. } => Status::OutOfMemory,
@@ -250,6 +250,11 @@ fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
         ),
         StoreError::NewerFormat(_) => newer(lang),
         StoreError::NoSpace { object } => no_space_advice(lang, object),
+        StoreError::OverQuota { .. } => say!(
+            lang,
+            "raise 'quota' in dedup.toml, or remove snapshots and run 'dedup prune'",
+            "dedup.toml の「quota」を増やすか、スナップショットを削除して 'dedup prune' を実行してください"
+        ),
         StoreError::Remote { source, .. } => storage_remedy(lang, source.kind(), error.is_foreign()),
         StoreError::Local { source, .. } if source.kind() == Kind::FileTooLarge => too_large(lang),
         StoreError::TooManyOpen { .. } | StoreError::Thread(_) | StoreError::NoMemory { .. } => {

@@ -4,7 +4,9 @@
 //! A text is a function (or a variant of [`Cause`]) that takes what it is about and gives one string for each language
 //! of [`Lang`]; one that a language lacks does not compile. JSON is always English: its readers are programs.
 
+mod browse_causes;
 mod causes;
+mod console;
 mod errors;
 pub mod faults;
 mod lang;
@@ -15,11 +17,14 @@ mod progress;
 mod questions;
 pub mod report;
 mod system;
+mod update;
 mod values;
 mod warnings;
 mod words;
 
+pub use browse_causes::BrowseCause;
 pub use causes::Cause;
+pub use console::ConsoleFault;
 pub use errors::object_advice;
 pub use errors::plain_error;
 #[cfg(test)]
@@ -35,6 +40,7 @@ pub use progress::{
 };
 pub use questions::Question;
 pub use system::SystemError;
+pub use update::UpdateFault;
 pub use values::{
     group_by_error, measured_run, period_name, policy_error, reason, unit_error, weakness, when_error,
 };

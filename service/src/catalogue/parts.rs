@@ -15,6 +15,7 @@ pub enum Action {
     Use,
     List,
     CreateKeyFile,
+    Mount,
     /// Make the path absolute.
     Locate,
 }
@@ -30,6 +31,7 @@ impl Action {
             (En, Action::Use) => format!("can't use {path}: {why}"),
             (En, Action::List) => format!("can't list {path}: {why}"),
             (En, Action::CreateKeyFile) => format!("can't create the key file {path}: {why}"),
+            (En, Action::Mount) => format!("can't mount on {path}: {why}"),
             (En, Action::Locate) => format!("can't locate {path}: {why}"),
             (Ja, Action::Read) => format!("{path} を読み取れません: {why}"),
             (Ja, Action::Write) => format!("{path} に書き込めません: {why}"),
@@ -38,6 +40,7 @@ impl Action {
             (Ja, Action::Use) => format!("{path} を使えません: {why}"),
             (Ja, Action::List) => format!("{path} の一覧を取得できません: {why}"),
             (Ja, Action::CreateKeyFile) => format!("鍵ファイル {path} を作れません: {why}"),
+            (Ja, Action::Mount) => format!("{path} にマウントできません: {why}"),
             (Ja, Action::Locate) => format!("{path} の場所が分かりません: {why}"),
         }
     }
@@ -140,6 +143,7 @@ impl Unfit {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expected {
     DrawingsPerSecond,
+    LogLevel,
     KeyCacheTime,
     Seconds,
     OpenFile,
@@ -148,6 +152,8 @@ pub enum Expected {
 impl Expected {
     pub(super) fn text(self, lang: Lang) -> &'static str {
         match (lang, self) {
+            (En, Expected::LogLevel) => "off, error, warning, info or debug",
+            (Ja, Expected::LogLevel) => "off、error、warning、info、debug のどれか",
             (En, Expected::DrawingsPerSecond) => "a number of updates a second from 0.001 to 60",
             (En, Expected::KeyCacheTime) => "a time such as 30m or 2h, a day at most, or 0s",
             (En, Expected::Seconds) => "a number of seconds",

@@ -26,6 +26,7 @@ macro_rules! nouns {
 }
 
 nouns! {
+    Channel => "channel", "channels", "送信先", "か所";
     Chunk => "chunk", "chunks", "チャンク", "個";
     DamagedPack => "damaged pack", "damaged packs", "破損したパック", "個";
     DamagedSegment => "damaged index segment", "damaged index segments", "破損した索引セグメント", "個";
@@ -53,6 +54,9 @@ nouns! {
     Snapshot => "snapshot", "snapshots", "スナップショット", "個";
     Thread => "thread", "threads", "スレッド", "個";
     UnreadableSnapshot => "unreadable snapshot", "unreadable snapshots", "読み取れないスナップショット", "個";
+    Value => "value", "values", "値", "個";
+    Version => "version", "versions", "版", "個";
+    Warning => "warning", "warnings", "注意", "件";
     WholePack => "whole pack", "whole packs", "丸ごとのパック", "個";
 }
 

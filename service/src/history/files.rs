@@ -160,7 +160,7 @@ impl BackupFiles {
                 }),
             };
         let reader = self.repo.reader(&Quiet);
-        list::entries(&reader, &self.new, None, true, &mut |path, entry| {
+        list::in_stored_order(&reader, &self.new, &mut |path, entry| {
             while let Some(one) = next.take_if(|one| one.status == FileStatus::Deleted) {
                 deleted(&one, each)?;
                 next = differing.next();

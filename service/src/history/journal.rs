@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Months that are kept.
 const MONTHS_MAX: usize = 25;
@@ -30,7 +31,15 @@ pub struct Journal {
 pub struct LiveRow {
     path: PathBuf,
     /// Holds the lock.
-    _file: File,
+    file: File,
+}
+
+impl LiveRow {
+    /// Shows that the job is alive, by the file's time.
+    pub fn show(&self) {
+        // Without it, only when a killed job ended is less exact.
+        let _ = self.file.set_modified(SystemTime::now());
+    }
 }
 
 impl Journal {
@@ -62,7 +71,7 @@ impl Journal {
                     let file = lock::open(&path)?;
                     // A process that checks whether it runs may hold it for a moment.
                     lock::lock(&file)?;
-                    return Ok((row, LiveRow { path, _file: file }));
+                    return Ok((row, LiveRow { path, file }));
                 }
             }
         }
@@ -115,6 +124,7 @@ impl Journal {
                 row.status = Status::Interrupted.word().to_string();
                 row.reason = Status::Interrupted.reason().map(String::from);
                 row.pid = 0;
+                row.end = last_sign_of_life(&file, &self.problems(&id)).map(|seen| seen.max(row.start));
                 self.append(&row)?;
             }
             std::fs::remove_file(&path)?;
@@ -159,6 +169,24 @@ impl Journal {
 
     pub fn is_asked_to_stop(&self, id: &str) -> bool {
         self.live().join(id).with_extension(STOP).exists()
+    }
+
+    /// Lines of this and the last month's file that can't be read: cut short by a crash, damaged, or not ours.
+    pub fn unreadable_lines(&self) -> u64 {
+        let months = super::read::months(&self.dir).unwrap_or_default();
+        let files = months
+            .iter()
+            .take(2)
+            .map(|month| self.dir.join(format!("{month}.jsonl")));
+        // What can't be opened is found by reading it.
+        let lines = files
+            .filter_map(|path| super::read::LinesBackwards::open(&path).ok())
+            .flatten();
+        let is_bad = |line: &io::Result<Vec<u8>>| {
+            let line = line.as_ref().ok();
+            line.is_some_and(|line| serde_json::from_slice::<HistoryRow>(line).is_err())
+        };
+        lines.filter(is_bad).count() as u64
     }
 
     /// The file of a job's problems.
@@ -224,6 +252,13 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// When a job that was killed was last seen: it touches its row from time to time, and writes its problems as they come.
+fn last_sign_of_life(live: &File, problems: &Path) -> Option<Timestamp> {
+    let live = live.metadata().and_then(|meta| meta.modified()).ok();
+    let problems = std::fs::metadata(problems).and_then(|meta| meta.modified()).ok();
+    Timestamp::try_from(live.max(problems)?).ok()
 }
 
 fn size(path: &Path) -> u64 {

@@ -14,6 +14,7 @@
 pub mod files;
 pub mod journal;
 pub mod problems;
+pub mod proofs;
 pub mod read;
 pub mod record;
 
@@ -45,10 +46,20 @@ pub enum JobKind {
     Replicate,
     Copy,
     Heal,
+    Repair,
+    Undelete,
+    Tag,
+    /// A repository that was made.
+    Init,
+    // Changes of what opens a repository.
+    KeyAdd,
+    KeyRemove,
+    KeyReplace,
+    KeyRecovery,
 }
 
 impl JobKind {
-    pub const ALL: [JobKind; 8] = [
+    pub const ALL: [JobKind; 16] = [
         JobKind::Backup,
         JobKind::Restore,
         JobKind::Delete,
@@ -57,6 +68,14 @@ impl JobKind {
         JobKind::Replicate,
         JobKind::Copy,
         JobKind::Heal,
+        JobKind::Repair,
+        JobKind::Undelete,
+        JobKind::Tag,
+        JobKind::Init,
+        JobKind::KeyAdd,
+        JobKind::KeyRemove,
+        JobKind::KeyReplace,
+        JobKind::KeyRecovery,
     ];
 
     pub fn word(self) -> &'static str {
@@ -69,6 +88,14 @@ impl JobKind {
             JobKind::Replicate => "replicate",
             JobKind::Copy => "copy",
             JobKind::Heal => "heal",
+            JobKind::Repair => "repair",
+            JobKind::Undelete => "undelete",
+            JobKind::Tag => "tag",
+            JobKind::Init => "init",
+            JobKind::KeyAdd => "key add",
+            JobKind::KeyRemove => "key remove",
+            JobKind::KeyReplace => "key passwd",
+            JobKind::KeyRecovery => "key recovery",
         }
     }
 }
@@ -87,9 +114,12 @@ pub struct HistoryRow {
     pub slot: Option<Timestamp>,
     #[serde(with = "moment")]
     pub start: Timestamp,
-    /// `None` while it runs, and if it was killed.
+    /// `None` while it runs. Of a job that was killed, when it was last seen.
     #[serde(with = "moment::optional")]
     pub end: Option<Timestamp>,
+    /// The remote's name, or its URL without passwords.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     pub sources: Vec<String>,
     /// Sources that are not named.
     #[serde(skip_serializing_if = "is_zero")]
@@ -172,6 +202,8 @@ pub struct JobInfo {
     pub slot: Option<Timestamp>,
     pub sources: Vec<String>,
     pub target: Option<String>,
+    /// Without one, the repository that was asked for.
+    pub repository: Option<String>,
 }
 
 impl JobInfo {
@@ -184,6 +216,7 @@ impl JobInfo {
             slot: None,
             sources: Vec::new(),
             target: None,
+            repository: None,
         }
     }
 
@@ -199,6 +232,7 @@ impl JobInfo {
             sources: self.sources.iter().take(SOURCES_MAX).cloned().collect(),
             more_sources: self.sources.len().saturating_sub(SOURCES_MAX) as u64,
             target: self.target.clone(),
+            repository: self.repository.clone(),
             status: Status::Running.word().to_string(),
             pid: u64::from(std::process::id()),
             ..HistoryRow::default()

@@ -8,6 +8,7 @@ use crate::catalogue::{Cause, Question, SetupWarning};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Watch};
 use crate::failure::Failure;
+use crate::log::{Log, LogLevel};
 use crate::removal::Decisions;
 use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
@@ -16,15 +17,20 @@ use engine::monitor::{EntryChange, Monitor, Phase, Problem, ProblemKind, Progres
 use engine::platform::errno::error;
 use engine::run::CancelToken;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often it is looked whether the job is asked to stop.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often a job shows that it is alive: so exactly is known when one was killed.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+/// Problems of a job that are in the log, too; the history has more.
+const PROBLEMS_LOGGED: u64 = 20;
 
 /// Runs a job and leaves its row, unless `job` is `None` (it changes nothing). `ending` completes the row of a job that
 /// came to its end, and contains its status.
@@ -47,6 +53,7 @@ pub fn recorded<R>(
 /// Records one job.
 pub struct Recorder<'a> {
     journal: Journal,
+    log: &'a Log,
     cancel: &'a CancelToken,
     /// Whether the job is to stop for another reason than that somebody asked for it.
     ends: &'a (dyn Fn() -> bool + Sync),
@@ -90,6 +97,10 @@ impl<'a> Recorder<'a> {
         let dirs = context.dirs()?;
         let journal = Journal::of(&dirs);
         let start = context.now.timestamp();
+        let job = &JobInfo {
+            repository: job.repository.clone().or_else(|| context.repository_name()),
+            ..job.clone()
+        };
         let (row, live, is_lost) = match journal.begin(job, start) {
             Ok((row, live)) => (row, Some(live), false),
             // If no state directory can be made, no one looks for a history; a command that needs one reports that.
@@ -97,7 +108,10 @@ impl<'a> Recorder<'a> {
             // The end of the job reports it.
             Err(_) => (job.row(start), None, false),
         };
+        let log = context.log();
+        log.add(LogLevel::Debug, "job-begins", facts(&row));
         Ok(Recorder {
+            log,
             tape: Tape {
                 journal: journal.clone(),
                 id: row.id.clone(),
@@ -169,6 +183,10 @@ impl<'a> Recorder<'a> {
             true => Ok(()),
             false => self.journal.end(&row, self.live.take()),
         };
+        self.note_end(&row, done.as_ref().err());
+        if !self.is_lost {
+            self.journal.note_proof(&row);
+        }
         if let Err(e) = written {
             face.notice(&Notice::Warning {
                 during: "history",
@@ -176,6 +194,18 @@ impl<'a> Recorder<'a> {
             });
         }
         Recorded { done, row, stopped }
+    }
+
+    fn note_end(&self, row: &HistoryRow, failure: Option<&Failure>) {
+        match failure {
+            Some(failure) if failure.status != Status::NotRun => {
+                self.log.failure("job-ended", failure, facts(row));
+            }
+            _ if row.status == Status::Completed.word() || row.status == Status::NotRun.word() => {
+                self.log.add(LogLevel::Info, "job-ended", facts(row));
+            }
+            _ => self.log.add(LogLevel::Warning, "job-ended", facts(row)),
+        }
     }
 
     fn watched<R>(
@@ -186,6 +216,7 @@ impl<'a> Recorder<'a> {
         let recording = RecordingFace {
             face,
             tape: &self.tape,
+            log: self.log,
         };
         std::thread::scope(|scope| {
             let look = std::thread::Builder::new().name("stop".to_string());
@@ -200,7 +231,14 @@ impl<'a> Recorder<'a> {
 
     fn look(&self) {
         let mut ended = lock(&self.tape.ended);
+        let mut shown = Instant::now();
         while !*ended {
+            if shown.elapsed() >= SIGN_OF_LIFE {
+                shown = Instant::now();
+                if let Some(live) = &self.live {
+                    live.show();
+                }
+            }
             if self.journal.is_asked_to_stop(&self.tape.id) {
                 self.tape.stopped.store(true, Relaxed);
                 self.cancel.cancel();
@@ -214,11 +252,14 @@ impl<'a> Recorder<'a> {
 }
 
 impl Tape {
-    fn problem(&self, problem: &Problem) {
-        lock(&self.log).add(&self.journal, &self.id, problem);
+    /// How many there were so far.
+    fn problem(&self, problem: &Problem) -> u64 {
         if let Some(reason) = reason(&problem.what) {
             lock(&self.reasons).insert(reason);
         }
+        let mut log = lock(&self.log);
+        log.add(&self.journal, &self.id, problem);
+        log.count
     }
 }
 
@@ -251,10 +292,30 @@ fn reason(what: &ProblemKind) -> Option<&'static str> {
     status.reason()
 }
 
+/// What the log says of a job.
+fn facts(row: &HistoryRow) -> Value {
+    json!({
+        "job": row.id,
+        "kind": row.kind,
+        "set": row.set,
+        "cause": row.cause,
+        "repository": row.repository,
+        "status": row.status,
+        "reason": row.reason,
+        "files": row.files,
+        "bytes": row.bytes,
+        "snapshots": row.snapshots,
+        "problems": row.problems,
+        "seconds": row.end.map(|end| end.duration_since(row.start).as_secs()),
+        "why": row.message,
+    })
+}
+
 /// Passes everything on to another face, and takes notes.
 struct RecordingFace<'a> {
     face: &'a dyn Face,
     tape: &'a Tape,
+    log: &'a Log,
 }
 
 impl Face for RecordingFace<'_> {
@@ -283,6 +344,7 @@ impl Face for RecordingFace<'_> {
     }
 
     fn notice(&self, notice: &Notice<'_>) {
+        self.log.notice(&self.tape.id, notice);
         self.face.notice(notice);
     }
 
@@ -290,6 +352,7 @@ impl Face for RecordingFace<'_> {
         Ok(Box::new(RecordingWatch {
             watch: self.face.start(activity)?,
             tape: self.tape,
+            log: self.log,
         }))
     }
 }
@@ -297,6 +360,7 @@ impl Face for RecordingFace<'_> {
 struct RecordingWatch<'a> {
     watch: Box<dyn Watch + 'a>,
     tape: &'a Tape,
+    log: &'a Log,
 }
 
 impl Watch for RecordingWatch<'_> {
@@ -321,7 +385,9 @@ impl Monitor for RecordingWatch<'_> {
     }
 
     fn problem(&self, problem: &Problem) {
-        self.tape.problem(problem);
+        if self.tape.problem(problem) <= PROBLEMS_LOGGED {
+            self.log.problem(&self.tape.id, problem);
+        }
         self.watch.problem(problem);
     }
 

@@ -135,6 +135,7 @@ fn killed_is_interrupted_once() {
         let interrupted = journal.row("latest").unwrap();
         assert_eq!(interrupted.status, "incomplete");
         assert_eq!(interrupted.reason.as_deref(), Some("interrupted"));
+        assert!(interrupted.end >= Some(start), "when it was last seen");
         assert_eq!(ids(&journal, 10), std::slice::from_ref(&row.id));
         assert!(!file.exists() && !journal.is_asked_to_stop(&row.id));
         // Killed between writing the row and removing this one.

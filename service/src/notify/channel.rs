@@ -146,6 +146,18 @@ pub(super) fn any_message(context: &Context) -> bool {
     notify.mail.is_some() || notify.webhook.is_some()
 }
 
+/// Channels by which somebody hears of failures.
+pub(crate) fn count(context: &Context) -> u64 {
+    let notify = &context.settings.notify;
+    let is_there = [
+        notify.mail.is_some(),
+        notify.webhook.is_some(),
+        notify.ping.is_some(),
+        notify.prometheus.is_some(),
+    ];
+    is_there.into_iter().filter(|there| *there).count() as u64
+}
+
 pub(super) fn ping(context: &Context) -> Option<PingUrl> {
     context.settings.notify.ping.as_ref().map(PingUrl::new)
 }

@@ -1,6 +1,6 @@
 //! What is worth a message: decided from the end of a run, or from how long a set has had no backup, and from what has
-//! been sent already. One message per run however many problems it had, none for a retry that fails in the same way,
-//! and one when the set works again.
+//! been sent already. One message per run however many problems it had, none for a retry that fails in the same way, and
+//! one when the set works again. Beside these, what backups take up, once a month.
 
 use crate::catalogue::Lang;
 use crate::catalogue::report::runs::row_status;
@@ -40,7 +40,22 @@ pub enum Event {
         /// There was never one.
         never: bool,
     },
+    /// What backups take up, once a month.
+    Usage {
+        remotes: Vec<UsedByRemote>,
+    },
     Test,
+}
+
+/// What one remote takes up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UsedByRemote {
+    pub name: String,
+    /// Bytes; `None` if it was never measured.
+    pub used: Option<u64>,
+    pub quota: Option<u64>,
+    pub growth_per_week: Option<i64>,
+    pub full_at: Option<Timestamp>,
 }
 
 impl Event {
@@ -50,6 +65,7 @@ impl Event {
             Event::Ended(ending) => &ending.row.status,
             Event::Recovered(_) => "recovered",
             Event::Overdue { .. } => "overdue",
+            Event::Usage { .. } => "usage",
             Event::Test => "test",
         }
     }
@@ -122,6 +138,29 @@ impl Told {
         self.overdue_said = Some(now.timestamp());
         let set = set.to_string();
         Some(Event::Overdue { set, since, never })
+    }
+}
+
+/// In which month usage was last said: `2026-11`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct SaidUsage {
+    month: String,
+}
+
+fn usage_file(dirs: &LocalDirs) -> PathBuf {
+    dirs.state.join("notify/usage.json")
+}
+
+/// Whether usage is to be said now: at the first look of a month, but not of that in which it was turned on. A clock that
+/// is set back does not make it said twice.
+pub(super) fn is_time_for_usage(dirs: &LocalDirs, now: &Zoned) -> bool {
+    let month = now.strftime("%Y-%m").to_string();
+    let said: Option<SaidUsage> = state::read(&usage_file(dirs)).ok().flatten();
+    match said {
+        Some(said) if said.month >= month => false,
+        // What can't be noted would be said at every look.
+        said => state::write(&usage_file(dirs), &SaidUsage { month }).is_ok() && said.is_some(),
     }
 }
 

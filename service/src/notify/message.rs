@@ -28,7 +28,7 @@ pub enum Level {
 /// What is sent, and kept until then, in the language of `lang`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Message {
-    /// `completed`, `incomplete`, `recovered`, `overdue` or `test`.
+    /// `completed`, `incomplete`, `recovered`, `overdue`, `usage` or `test`.
     pub event: String,
     pub level: Level,
     pub host: String,
@@ -62,7 +62,7 @@ pub(super) fn of(context: &Context, dirs: &LocalDirs, event: &Event) -> Message 
     let host = machine::host(None, &context.env).unwrap_or_default();
     let row = match event {
         Event::Ended(ending) | Event::Recovered(ending) => Some(&ending.row),
-        Event::Overdue { .. } | Event::Test => None,
+        Event::Overdue { .. } | Event::Usage { .. } | Event::Test => None,
     };
     let problems = row.map(|row| super::problems(dirs, row)).unwrap_or_default();
     put(super::language(context), &host, event, &problems)
@@ -77,7 +77,7 @@ pub(super) fn put(lang: Lang, host: &str, event: &Event, problems: &[ProblemRow]
             (Level::Info, Some(&ending.set), Some(&ending.row))
         }
         Event::Overdue { set, .. } => (Level::Warning, Some(set), None),
-        Event::Test => (Level::Info, None, None),
+        Event::Usage { .. } | Event::Test => (Level::Info, None, None),
     };
     let all = row.map_or(0, |row| row.problems);
     let mut listed: Vec<String> = problems

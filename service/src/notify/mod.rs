@@ -3,6 +3,7 @@
 //! ```text
 //! notify/sets/NAME.json     what has been sent about a set
 //! notify/queue/ID.json      a message that waits, for one recipient
+//! notify/usage.json         the month in which usage was last said
 //! notify/channels.json      what went wrong when the channels were last tried
 //! notify/lock               held while the queue is sent
 //! ```
@@ -30,14 +31,17 @@ use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::history::journal::Journal;
 use crate::history::problems::ProblemRow;
+use crate::log::LogLevel;
 use crate::runs::{SetReport, state};
 use crate::schedule::RunCause;
 use crate::settings::values::Language;
 use crate::status::Status;
+use crate::usage;
 use channel::ChannelKind;
 use engine::run::LocalDirs;
-use event::{Ending, Event, Told};
+use event::{Ending, Event, Told, UsedByRemote};
 use queue::Queue;
+use serde_json::json;
 
 /// Language of what is sent: `--lang`, or the settings', or that of the locale. A scheduler's environment often has none.
 pub fn language(context: &Context) -> Lang {
@@ -55,7 +59,7 @@ pub fn language(context: &Context) -> Lang {
 pub(crate) fn run_begins(context: &Context, set: &str, face: &dyn Face) {
     if let Some(ping) = channel::ping(context) {
         let done = ping.ping(set, web::Ping::Start, String::new());
-        warn_unsent(face, ChannelKind::Ping.word(), done, false);
+        warn_unsent((context, face), ChannelKind::Ping.word(), done, false);
     }
 }
 
@@ -64,7 +68,7 @@ pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, report: &SetReport,
     if report.row.is_some()
         && let Some(done) = prometheus::write(context, dirs)
     {
-        warn_unsent(face, ChannelKind::Prometheus.word(), done, false);
+        warn_unsent((context, face), ChannelKind::Prometheus.word(), done, false);
     }
     if !is_of_interest(report) {
         return;
@@ -77,7 +81,7 @@ pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, report: &SetReport,
             _ => web::Ping::Failure,
         };
         let done = ping.ping(&report.set, kind, text);
-        warn_unsent(face, ChannelKind::Ping.word(), done, false);
+        warn_unsent((context, face), ChannelKind::Ping.word(), done, false);
     }
     let mut told = event::load(dirs, &report.set);
     let before = told.clone();
@@ -97,6 +101,10 @@ pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, report: &SetReport,
 /// What the scheduler's look finds: sets that are overdue, and messages that wait.
 pub(crate) fn tick(context: &Context, dirs: &LocalDirs, face: &dyn Face) {
     let notify = &context.settings.notify;
+    if notify.monthly_usage && channel::any_message(context) && event::is_time_for_usage(dirs, &context.now) {
+        let remotes = used_by_remotes(context, dirs);
+        say(context, dirs, &Event::Usage { remotes }, face);
+    }
     if let Some(after) = &notify.overdue_after
         && channel::any_message(context)
     {
@@ -116,6 +124,21 @@ pub(crate) fn tick(context: &Context, dirs: &LocalDirs, face: &dyn Face) {
         }
     }
     send_waiting(context, dirs);
+}
+
+/// As last measured: a look contacts nobody.
+fn used_by_remotes(context: &Context, dirs: &LocalDirs) -> Vec<UsedByRemote> {
+    let remotes = context.settings.remotes.iter().map(|remote| {
+        let note = usage::noted(dirs, remote);
+        UsedByRemote {
+            name: remote.name.clone(),
+            used: note.used(),
+            quota: remote.quota,
+            growth_per_week: note.growth_per_week(),
+            full_at: usage::full_at(remote, &note),
+        }
+    });
+    remotes.collect()
 }
 
 /// Skips are rows of the history, and what somebody stopped or could not start is known to them.
@@ -167,10 +190,10 @@ fn say(context: &Context, dirs: &LocalDirs, event: &Event, face: &dyn Face) {
         let done = one
             .send(&message)
             .map_err(|unsent| format!("{}; {why}", unsent.why));
-        warn_unsent(face, &one.address().name(), done, false);
+        warn_unsent((context, face), &one.address().name(), done, false);
     }
     for unsent in queue.send(&outgoing, context.now.timestamp(), true) {
-        warn_unsent(face, &unsent.name, Err(unsent.why), true);
+        warn_unsent((context, face), &unsent.name, Err(unsent.why), true);
     }
 }
 
@@ -190,8 +213,10 @@ fn save(dirs: &LocalDirs, set: &str, told: &Told, face: &dyn Face) {
     }
 }
 
-fn warn_unsent(face: &dyn Face, channel: &str, done: Result<(), String>, waits: bool) {
+fn warn_unsent((context, face): (&Context, &dyn Face), channel: &str, done: Result<(), String>, waits: bool) {
     if let Err(why) = done {
+        let fields = json!({ "channel": channel, "why": why, "waits": waits });
+        context.log().add(LogLevel::Warning, "message-not-sent", fields);
         let channel = channel.to_string();
         warn(face, &SetupWarning::NotSent { channel, why, waits });
     }

@@ -1,4 +1,4 @@
-//! Metrics of every set, in the text format of Prometheus, for the textfile collector of its node exporter. Written anew
+//! Metrics of every set and remote, in the text format of Prometheus, for the textfile collector of its node exporter. Written anew
 //! whenever a run ends, and replaced whole, as the collector may read at any moment.
 
 use crate::context::Context;
@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::runs::state::{self, SetState};
 use crate::status::Status;
+use crate::usage;
 use engine::platform::files;
 use engine::run::LocalDirs;
 use jiff::Timestamp;
@@ -38,7 +39,39 @@ fn text(context: &Context, dirs: &LocalDirs) -> Result<String, Failure> {
             sets.push((set.to_string(), known));
         }
     }
-    Ok(metrics(&sets))
+    let remotes = context.settings.remotes.iter();
+    let remotes: Vec<_> = remotes
+        .map(|remote| {
+            (
+                remote.name.as_str(),
+                usage::noted(dirs, remote).used(),
+                remote.quota,
+            )
+        })
+        .collect();
+    Ok(metrics(&sets) + &sizes(&remotes))
+}
+
+/// What remotes take up, and may take up. Names of remotes need no escape.
+fn sizes(remotes: &[(&str, Option<u64>, Option<u64>)]) -> String {
+    let mut text = String::new();
+    let mut add = |name: &str, meaning: &str, value: fn(&(&str, Option<u64>, Option<u64>)) -> Option<u64>| {
+        text += &format!("# HELP {name} {meaning}\n# TYPE {name} gauge\n");
+        for one in remotes {
+            if let Some(bytes) = value(one) {
+                text += &format!("{name}{{remote=\"{}\"}} {bytes}\n", one.0);
+            }
+        }
+    };
+    add(
+        "dedup_remote_used_bytes",
+        "What the remote took up when it was last measured.",
+        |one| one.1,
+    );
+    add("dedup_remote_quota_bytes", "The quota of the remote.", |one| {
+        one.2
+    });
+    text
 }
 
 /// A metric of the last run; none where there is nothing to count.

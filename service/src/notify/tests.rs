@@ -1,7 +1,7 @@
 //! Tests of events, messages, the queue and the time limit, without any server.
 
 use super::channel::{Attempt, Channel, ChannelKind, Outgoing, Unsent, limited};
-use super::event::{Ending, Event, Told};
+use super::event::{Ending, Event, Told, UsedByRemote, is_time_for_usage};
 use super::message::{Level, Message, put};
 use super::queue::Queue;
 use crate::catalogue::Lang;
@@ -192,6 +192,56 @@ impl Channel for Fake {
                 }
             }
         }))
+    }
+}
+
+#[test]
+fn usage_once_a_month() {
+    let dir = tempfile::tempdir().unwrap();
+    let dirs = LocalDirs {
+        cache: dir.path().join("cache"),
+        state: dir.path().to_path_buf(),
+    };
+    let says = |text: &str| is_time_for_usage(&dirs, &at(text).to_zoned(TimeZone::UTC));
+    assert!(!says("2026-11-27T00:00:00Z"), "it was turned on just now");
+    assert!(!says("2026-11-30T23:59:00Z") && says("2026-12-01T00:00:00Z"));
+    assert!(!says("2026-12-01T00:05:00Z") && !says("2026-10-01T00:00:00Z"));
+    assert!(says("2027-02-03T00:00:00Z"), "the machine was off for a while");
+    // Where nothing can be noted it would be said at every look.
+    std::fs::remove_dir_all(dir.path().join("notify")).unwrap();
+    std::fs::write(dir.path().join("notify"), "").unwrap();
+    assert!(!says("2027-03-01T00:00:00Z") && !says("2027-04-01T00:00:00Z"));
+}
+
+#[test]
+fn usage_in_both_languages() {
+    let one = |name: &str, used, quota| UsedByRemote {
+        name: name.to_string(),
+        used,
+        quota,
+        growth_per_week: used.map(|_| 1 << 30),
+        full_at: quota.map(|_| at("2027-03-01T12:00:00Z")),
+    };
+    let remotes = vec![one("main", Some(3 << 30), Some(5 << 30)), one("far", None, None)];
+    let event = Event::Usage { remotes };
+    let en = put(Lang::En, "host", &event, &[]);
+    assert_eq!((en.event.as_str(), en.level), ("usage", Level::Info));
+    for word in [
+        "3.000 GiB of 5.000 GiB",
+        "+1.000 GiB a week",
+        "full on 2027-03-01",
+        "not measured yet",
+    ] {
+        assert!(en.text.contains(word), "{word}: {}", en.text);
+    }
+    let ja = put(Lang::Ja, "host", &event, &[]);
+    for word in [
+        "バックアップの使用容量",
+        "5.000 GiB のうち 3.000 GiB",
+        "週に +1.000 GiB",
+        "まだ測っていません",
+    ] {
+        assert!(ja.text.contains(word), "{word}: {}", ja.text);
     }
 }
 

@@ -116,6 +116,7 @@ pub fn run(
         now = Timestamp::now().to_zoned(now.time_zone().clone());
     }
     if request.which == WhichSets::Due && !request.dry_run {
+        state::note_tick(&dirs, context.now.timestamp());
         notify::tick(context, &dirs, face);
     }
     if request.which == WhichSets::Due && state::paused(&dirs, context.now.timestamp())?.is_some() {

@@ -1,6 +1,7 @@
 //! What this machine knows of each set's runs, and the lock that a run of a set holds.
 //!
 //! ```text
+//! runs/tick.json         when 'run --due' was last called
 //! runs/pause.json        until when nothing runs by itself
 //! runs/sets/NAME.json    what is known of a set
 //! runs/sets/NAME.lock    locked while the set runs
@@ -158,6 +159,29 @@ impl SetLock {
     pub fn none() -> SetLock {
         SetLock { _file: None }
     }
+}
+
+/// A look at what is due.
+#[derive(Serialize, Deserialize)]
+struct Tick {
+    #[serde(with = "moment")]
+    at: Timestamp,
+}
+
+fn tick_file(dirs: &LocalDirs) -> PathBuf {
+    dirs.state.join("runs/tick.json")
+}
+
+/// Notes that `run --due` was called. Not durably: it is called every few minutes, and costs next to nothing.
+pub(crate) fn note_tick(dirs: &LocalDirs, at: Timestamp) {
+    // Where it can't be kept, `doctor` says that nothing can.
+    let _ = to_bytes(&Tick { at }).map(|bytes| files::write_hint(&tick_file(dirs), &bytes));
+}
+
+/// When `run --due` was last called.
+pub fn last_tick(dirs: &LocalDirs) -> Option<Timestamp> {
+    // What can't be read is not known.
+    read::<Tick>(&tick_file(dirs)).ok().flatten().map(|tick| tick.at)
 }
 
 /// Until when nothing runs by itself.

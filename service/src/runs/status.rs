@@ -1,4 +1,5 @@
-//! What is known of each set without opening a repository: its last run, its next one, and whether it is overdue.
+//! What is known of each set and remote without opening a repository: last and next runs, what is overdue, usage, and
+//! when what is stored was last proven.
 
 use super::state::{self, SetState};
 use crate::catalogue::Action;
@@ -6,10 +7,11 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::history::journal::Journal;
+use crate::history::proofs::Proofs;
 use crate::schedule::{Verdict, slots, verdict};
-use crate::settings::Remote;
 use crate::settings::schedule::Schedule;
 use crate::settings::tables::SetTable;
+use crate::usage;
 use engine::replicate::noted;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
@@ -71,30 +73,49 @@ pub fn sets(context: &Context) -> Result<Vec<SetStatus<'_>>, Failure> {
     Ok(found)
 }
 
-/// What was last known of a remote; it is not asked.
+/// What is known of a remote.
 pub struct RemoteStatus<'a> {
     pub name: &'a str,
     /// Snapshots that it lacks; `None` for one that was never a replica.
     pub behind: Option<u64>,
+    /// When a backup or replication last reached it.
     pub reached: Option<Timestamp>,
+    /// When it was last asked what it takes up, and whether it answered.
+    pub asked: Option<Timestamp>,
+    pub reachable: Option<bool>,
+    /// Why it could not be asked just now.
+    pub failure: Option<Failure>,
+    /// Bytes.
+    pub used: Option<u64>,
+    pub quota: Option<u64>,
+    pub growth_per_week: Option<i64>,
+    /// When it will have reached its quota, or filled its disk.
+    pub full_at: Option<Timestamp>,
+    pub proofs: Proofs,
 }
 
-pub fn remotes(context: &Context) -> Result<Vec<RemoteStatus<'_>>, Failure> {
+/// Every remote. Without `refresh`, from this machine's notes; nobody is contacted.
+pub fn remotes(context: &Context, refresh: bool) -> Result<Vec<RemoteStatus<'_>>, Failure> {
     let dirs = context.dirs()?;
-    let status = |remote: &'_ Remote| {
-        let noted = noted(&dirs, &remote.url);
-        let reached = noted.filter(|noted| noted.reached > 0);
-        (
-            noted.map(|noted| noted.behind),
-            reached.and_then(|noted| Timestamp::from_second(noted.reached).ok()),
-        )
-    };
+    let journal = Journal::of(&dirs);
     let all = context.settings.remotes.iter().map(|remote| {
-        let (behind, reached) = status(remote);
+        let measured = refresh.then(|| usage::measure(context, remote));
+        let failure = measured.and_then(Result::err);
+        let known = noted(&dirs, &remote.url);
+        let reached = known.filter(|known| known.reached > 0);
+        let note = usage::noted(&dirs, remote);
         RemoteStatus {
             name: &remote.name,
-            behind,
-            reached,
+            behind: known.map(|known| known.behind),
+            reached: reached.and_then(|known| Timestamp::from_second(known.reached).ok()),
+            asked: note.asked,
+            reachable: note.reachable,
+            failure,
+            used: note.used(),
+            quota: remote.quota,
+            growth_per_week: note.growth_per_week(),
+            full_at: usage::full_at(remote, &note),
+            proofs: journal.proofs(&remote.name),
         }
     });
     Ok(all.collect())

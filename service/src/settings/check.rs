@@ -41,6 +41,7 @@ pub fn settings(path: &Path, text: &str, env: &Env) -> Result<Settings, Failure>
         limits: tables.limits,
         notify: tables.notify,
         console: tables.console,
+        update: tables.update,
     })
 }
 
@@ -157,6 +158,7 @@ impl File<'_> {
                 name: name.get_ref().0.clone(),
                 url: self.url(url)?,
                 keys: self.keys(table)?,
+                quota: table.quota.as_ref().map(|quota| quota.0),
             })
         };
         tables.0.iter().map(remote).collect()

@@ -88,6 +88,7 @@ mod tests {
             name: "b".to_string(),
             url: "/b".to_string(),
             keys: vec![SecretSource::KeyFile("/k".into())],
+            quota: None,
         };
         assert_eq!(add_remote(&env, &remote).unwrap(), file);
         remove_remote(&env, "b").unwrap();

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::secret::SecretSource;
 use crate::status::Status;
 use std::path::{Path, PathBuf};
-use tables::{ConsoleTable, LimitsTable, MaintenanceTable, Named, NotifyTable, SetTable};
+use tables::{ConsoleTable, LimitsTable, MaintenanceTable, Named, NotifyTable, SetTable, UpdateTable};
 pub use values::is_name;
 
 /// The fallback for users without a file of their own.
@@ -31,6 +31,8 @@ pub struct Remote {
     pub url: String,
     /// What opens it.
     pub keys: Vec<SecretSource>,
+    /// The most that it may take up, in bytes.
+    pub quota: Option<u64>,
 }
 
 /// The contents of the file.
@@ -45,6 +47,7 @@ pub struct Settings {
     pub limits: LimitsTable,
     pub notify: NotifyTable,
     pub console: ConsoleTable,
+    pub update: UpdateTable,
 }
 
 impl Settings {

@@ -76,7 +76,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("remotes.NAME.password-file", PATH, NONE, "\"~/.config/dedup/password\"", "File whose first line is the password. Cannot be combined with `password-command`."),
     key("remotes.NAME.password-command", COMMAND, NONE, "\"secret-tool lookup dedup main\"", "Command whose first line of output is the password."),
     key("remotes.NAME.key-file", PATH, NONE, "\"/etc/dedup/main.key\"", "Key file that opens the repository. Tried before the password."),
-    later("remotes.NAME.quota", SIZE, NONE, "\"500G\"", "Maximum size of the repository."),
+    key("remotes.NAME.quota", SIZE, NONE, "\"500G\"", "Maximum size of the repository. A backup ends before it would exceed this, with exit code 14; pruning is never refused."),
     later("remotes.NAME.append-only", YES_NO, "`false`", "true", "Never delete anything from this repository."),
     key("sets.NAME.sources", PATHS, "", "[\"~/Documents\", \"~/Pictures\"]", "Files and directories to back up."),
     key("sets.NAME.exclude", TEXTS, NONE, "[\"*.tmp\", \"!keep.tmp\"]", "Patterns to exclude; a leading `!` includes again."),
@@ -115,7 +115,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("notify.on", "`\"failure\"`, `\"always\"` or `\"never\"`", "`\"failure\"`", "\"failure\"", "Which runs send a message: those that did not complete, all, or none. One message per run, and one when a set works again."),
     key("notify.overdue-after", AGE, NONE, "\"3d\"", "Warn when the last backup of a set is older than this."),
     key("notify.overdue-again", AGE, NONE, "\"7d\"", "Repeat the warning once, so long after the first."),
-    later("notify.monthly-usage", YES_NO, "`false`", "true", "Send a report of storage usage every month."),
+    key("notify.monthly-usage", YES_NO, "`false`", "true", "Send a report of storage usage at the first look of each month."),
     key("notify.mail.server", "name or address of a host", "", "\"smtp.example.jp\"", "SMTP server."),
     key("notify.mail.port", "whole number from 1 to 65535", "`587`", "587", "SMTP port."),
     key("notify.mail.tls", "`\"starttls\"`, `\"implicit\"` or `\"none\"`", "`\"starttls\"`", "\"starttls\"", "How the connection is secured. `\"none\"` sends the password readably, too."),
@@ -127,8 +127,9 @@ pub const KEYS: &[KeyInfo] = &[
     key("notify.webhook.preset", "`\"json\"`, `\"ntfy\"`, `\"slack\"`, `\"discord\"` or `\"gotify\"`", "`\"json\"`", "\"ntfy\"", "What the receiver understands. `\"json\"` is an object with `event`, `level`, `host`, `set`, `title`, `text` and `run`."),
     key("notify.ping.url", "URL, `http` or `https`", "", "\"https://hc-ping.com/ping-key/{set}\"", "URL that is called when a run ends, with `/start` when it begins and `/fail` if it does not complete (healthchecks.io). `{set}` stands for the set's name."),
     key("notify.prometheus.textfile", PATH, "", "\"/var/lib/node_exporter/dedup.prom\"", "File for the textfile collector of Prometheus' node exporter."),
-    later("console.listen", "address and port", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Address and port that the console listens on."),
+    key("console.listen", "address and port, or `\"unix:/path\"`", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Where the console listens: an address of this machine alone, or a Unix socket. `--listen` overrides it."),
     key("console.lang", "`\"en\"` or `\"ja\"`", "the environment's", "\"ja\"", "Language of notifications, and of the console. `--lang` overrides it."),
+    key("update.url", "URL, `https`", NONE, "\"https://example.jp/dedup/version\"", "Where `dedup version --check` asks for the newest version: plain text such as `1.2.3`, or JSON with `version`. Nothing is asked without it."),
 ];
 
 /// The parts of a key's path; tiers are tables in an array.
@@ -200,7 +201,15 @@ mod tests {
     fn places() {
         assert_eq!(
             below(&[]),
-            ["remotes", "sets", "maintenance", "limits", "notify", "console"]
+            [
+                "remotes",
+                "sets",
+                "maintenance",
+                "limits",
+                "notify",
+                "console",
+                "update"
+            ]
         );
         assert_eq!(
             below(&["sets", "NAME", "retention", "tiers"]),
@@ -208,8 +217,8 @@ mod tests {
         );
         assert!(below(&["remotes", "NAME", "url"]).is_empty());
         assert!(is_supported(&["remotes"]) && is_supported(&["limits", "upload"]));
-        assert!(is_supported(&["notify", "mail"]) && !is_supported(&["notify", "monthly-usage"]));
-        assert!(!is_supported(&["maintenance"]) && !is_supported(&["remotes", "NAME", "quota"]));
+        assert!(is_supported(&["notify", "mail"]) && is_supported(&["notify", "monthly-usage"]));
+        assert!(!is_supported(&["maintenance"]) && is_supported(&["remotes", "NAME", "quota"]));
     }
 
     /// A field that no key describes would be refused; a key without a field, too.
@@ -229,6 +238,7 @@ mod tests {
             ("notify.ping", fields::of::<tables::PingTable>()),
             ("notify.prometheus", fields::of::<tables::PrometheusTable>()),
             ("console", fields::of::<tables::ConsoleTable>()),
+            ("update", fields::of::<tables::UpdateTable>()),
         ];
         let mut described = 0;
         for (place, fields) in rows {
@@ -252,7 +262,7 @@ mod tests {
         ];
         assert_eq!(
             described,
-            KEYS.len() + tables.len() + ["ping", "prometheus", "console"].len()
+            KEYS.len() + tables.len() + ["ping", "prometheus", "console", "update"].len()
         );
     }
 

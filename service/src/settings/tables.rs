@@ -28,6 +28,7 @@ pub struct Tables {
     pub limits: LimitsTable,
     pub notify: NotifyTable,
     pub console: ConsoleTable,
+    pub update: UpdateTable,
 }
 
 /// `[remotes.NAME]`: a repository.
@@ -197,6 +198,18 @@ pub struct PrometheusTable {
 pub struct ConsoleTable {
     pub listen: Option<Listen>,
     pub lang: Option<Language>,
+}
+
+/// `[update]`.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table"
+)]
+pub struct UpdateTable {
+    pub url: Option<WebUrl>,
 }
 
 /// Tables with names of the user's choice, in the file's order.

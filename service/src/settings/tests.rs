@@ -333,10 +333,7 @@ fn what_is_wrong_is_said_with_its_place() {
             "[console]\nlang='fr'",
             ":2:6: 'lang': 'fr' is not one of \"en\", \"ja\"",
         ),
-        (
-            "[console]\nlisten='127.0.0.1:4280'",
-            ":2:1: 'listen' is not supported yet",
-        ),
+        ("[console]\nlisten='unix:x'", ":2:8: 'listen': 'x'"),
         (
             "[notify]\nmonthly-usage=true",
             ":2:1: 'monthly-usage' is not supported yet",

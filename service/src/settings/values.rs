@@ -304,14 +304,27 @@ from_text!(MailAddress, "a string", |text| {
     }
 });
 
-/// Where the console listens: address and port.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Listen(pub SocketAddr);
+/// Where the console listens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Listen {
+    Address(SocketAddr),
+    /// A Unix socket: `unix:/path`.
+    Socket(AbsolutePath),
+}
 
-from_text!(Listen, "a string such as \"127.0.0.1:4280\"", |text| {
-    let address = text.parse().map(Listen);
-    address.map_err(|_| format!("'{text}' is not an address and port such as 127.0.0.1:4280"))
-});
+impl Listen {
+    pub fn parse(text: &str) -> Result<Listen, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return AbsolutePath::parse(path).map(Listen::Socket);
+        }
+        let address = text.parse().map(Listen::Address);
+        address.map_err(|_| {
+            format!("'{text}' is not an address and port such as 127.0.0.1:4280, or unix: and the path of a socket")
+        })
+    }
+}
+
+from_text!(Listen, "a string such as \"127.0.0.1:4280\"", Listen::parse);
 
 one_of! {
     /// When a message is sent.
@@ -364,7 +377,10 @@ mod tests {
         assert_eq!(read::<Period>("'1d'").unwrap(), Period(Bucket::DAY));
         assert!(matches!(read("'forever'"), Ok(Lasting::Forever)));
         assert!(matches!(read("'90d'"), Ok(Lasting::For(_))));
-        assert_eq!(read::<Listen>("'[::1]:80'").unwrap().0.port(), 80);
+        let address = "[::1]:80".parse().unwrap();
+        assert_eq!(read::<Listen>("'[::1]:80'").unwrap(), Listen::Address(address));
+        let socket = AbsolutePath::parse("/run/x").unwrap();
+        assert_eq!(read::<Listen>("'unix:/run/x'").unwrap(), Listen::Socket(socket));
         for url in ["'https://h'", "'http://h:8080/x?y=z'"] {
             assert!(read::<WebUrl>(url).is_ok(), "{url}");
         }
@@ -399,6 +415,7 @@ mod tests {
             says(read::<MailAddress>(mail).map(drop), "address of mail");
         }
         says(read::<Listen>("'4280'").map(drop), "address and port");
+        says(read::<Listen>("'unix:x'").map(drop), "");
         for path in ["'a/b'", "''", "'./a'"] {
             says(read::<AbsolutePath>(path).map(drop), "not an absolute path");
         }

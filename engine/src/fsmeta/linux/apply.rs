@@ -1,6 +1,7 @@
 //! Puts recorded metadata back on a restored object. The order matters: giving a file away clears its set-id bits, and
 //! every change but the last moves its times.
 
+use super::flags::{self, FlagsToSet};
 use super::xattr::{self, Object, magic_path};
 use super::{Owners, stat_fd};
 use crate::entry::{Kind, Meta, Time};
@@ -44,12 +45,16 @@ pub fn apply_meta(
     let mut problems = Problems(Vec::new());
     match Handle::open(at, kind) {
         Ok(handle) => {
+            unlock(&handle, options, &mut problems);
             let owner = apply_owner(&handle, meta, options, owners, &mut problems);
             apply_mode(&handle, kind, meta, owner, &mut problems);
             if options.xattrs {
                 apply_xattrs(&handle, meta, options, &mut problems);
             }
             apply_times(&handle, meta, &mut problems);
+            if options.xattrs {
+                apply_flags(&handle, kind, meta, &mut problems);
+            }
         }
         Err(errno) => problems.note(MetaPart::All, errno),
     }
@@ -134,6 +139,31 @@ impl Pinned<'_> {
             Pinned::Link(_, dir, name) => Object::named(*dir, name),
         }
     }
+}
+
+/// What is there already may be immutable. It gets that back with all that is recorded ([`super::set_flags`]).
+fn unlock(handle: &Handle<'_>, options: &ApplyOptions, problems: &mut Problems) {
+    if flags::locks(handle.now.flags) && options.privileged {
+        problems.check(MetaPart::Flags, flags::unlock(handle.pinned.fd()));
+    }
+}
+
+/// All but those that would keep it from getting its name.
+fn apply_flags(handle: &Handle<'_>, kind: &Kind, meta: &Meta, problems: &mut Problems) {
+    if !matches!(kind, Kind::File | Kind::Dir) || meta.flags == 0 && handle.now.flags == 0 {
+        return;
+    }
+    let which = FlagsToSet::Harmless;
+    let result = match &handle.pinned {
+        Pinned::Open(fd) => flags::set_flags(fd, meta.flags, which),
+        Pinned::Path(fd) => {
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            open_patiently(|| rustix::fs::open(magic_path(fd.as_fd()), flags, Mode::empty()))
+                .and_then(|file| flags::set_flags(&file, meta.flags, which))
+        }
+        Pinned::Link(..) => Ok(()),
+    };
+    problems.check(MetaPart::Flags, result);
 }
 
 /// Whether user and group are the recorded ones afterwards.

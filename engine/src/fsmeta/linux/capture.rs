@@ -1,6 +1,6 @@
 //! Metadata of a source's entry: the cheap part by one statx, the rest only for entries that changed.
 
-use super::{Owners, xattr};
+use super::{Owners, flags, xattr};
 use crate::entry::{Kind, Meta, Time, Trouble, Xattr};
 use crate::platform::errno::errno_of;
 use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp};
@@ -43,6 +43,7 @@ impl Blank {
             ino: 0,
             nlink: 0,
             xattrs: self.xattrs.clone(),
+            flags: 0,
         }
     }
 }
@@ -126,6 +127,7 @@ fn convert(stat: &Statx, blank: &Blank) -> io::Result<(Kind, Meta)> {
         dev: rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor),
         ino: stat.stx_ino,
         nlink: u64::from(stat.stx_nlink),
+        flags: flags::of(stat.stx_attributes),
         ..blank.meta()
     };
     Ok((kind, meta))
@@ -138,7 +140,7 @@ fn time(t: &StatxTimestamp) -> Time {
     }
 }
 
-/// Adds what [`stat`] leaves out: a link's target, names of owners, extended attributes. `opened` is the entry's own
+/// Adds what [`stat`] leaves out: a link's target, names of owners, extended attributes, flags that it does not tell. `opened` is the entry's own
 /// descriptor where it is open anyway; it saves resolving the name again.
 ///
 /// What could be read is kept also when something is returned.
@@ -157,6 +159,11 @@ pub fn complete(
         None => xattr::read_all(&xattr::Object::named(dir, name)),
     };
     meta.xattrs = xattrs.into();
+    if let Kind::File | Kind::Dir = kind
+        && let Some(all) = flags::read(dir, name, opened)
+    {
+        meta.flags = all;
+    }
     if let Kind::Symlink { target } = kind {
         match rustix::fs::readlinkat(dir, name, Vec::new()) {
             Ok(text) => *target = text.into_bytes(),

@@ -77,8 +77,10 @@ fn meta() -> impl Strategy<Value = Meta> {
         any::<u64>(),
         prop_oneof![4 => Just(1), 1 => any::<u64>()],
     );
+    let flags = prop_oneof![4 => Just(0), 1 => any::<u32>()];
+    let numbers = (numbers, flags);
     (ids, (time(), time(), option::of(time())), numbers, xattrs()).prop_map(
-        |((mode, uid, gid, user, group), (mtime, ctime, btime), (dev, ino, nlink), xattrs)| Meta {
+        |((mode, uid, gid, user, group), (mtime, ctime, btime), ((dev, ino, nlink), flags), xattrs)| Meta {
             mode,
             uid,
             gid,
@@ -92,6 +94,7 @@ fn meta() -> impl Strategy<Value = Meta> {
             ino,
             nlink,
             xattrs,
+            flags,
         },
     )
 }
@@ -233,6 +236,7 @@ pub(super) fn plain_entry(i: usize) -> Entry {
             ino: 5_000_000 + i as u64 + u64::from(word(24) % 7),
             nlink: 1,
             xattrs: Default::default(),
+            flags: 0,
         },
         content: Content::Bundled {
             bundle: ChunkId(blake3::hash(&(i as u64 / 100).to_le_bytes()).into()),

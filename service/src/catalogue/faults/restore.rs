@@ -20,6 +20,7 @@ pub(super) fn restore_problem(lang: Lang, problem: &RestoreProblem) -> String {
         | RestoreProblem::NothingFound { .. } => named(lang, problem),
         RestoreProblem::NothingBelow(why)
         | RestoreProblem::NotRemoved(why)
+        | RestoreProblem::NotDeleted(why)
         | RestoreProblem::LeftoverNotRemoved(why)
         | RestoreProblem::PermissionsNotPutBack(why) => followed(lang, problem, restore_problem(lang, why)),
         RestoreProblem::LinkInPlace
@@ -27,6 +28,7 @@ pub(super) fn restore_problem(lang: Lang, problem: &RestoreProblem) -> String {
         | RestoreProblem::DirectoryInPlace
         | RestoreProblem::FullDirectoryInPlace
         | RestoreProblem::DryRun
+        | RestoreProblem::TooDeep
         | RestoreProblem::NoRecord
         | RestoreProblem::RecordedSize
         | RestoreProblem::WrittenSize
@@ -96,6 +98,11 @@ fn followed(lang: Lang, problem: &RestoreProblem, why: String) -> String {
             "what was written of it could not be removed: {why}",
             "途中まで書き込んだものを削除できません: {why}"
         ),
+        RestoreProblem::NotDeleted(_) => say!(
+            lang,
+            "it is not in the snapshot and can't be deleted: {why}",
+            "スナップショットにありませんが、削除できません: {why}"
+        ),
         RestoreProblem::LeftoverNotRemoved(_) => say!(
             lang,
             "what an earlier restore left can't be removed: {why}",
@@ -131,6 +138,10 @@ fn plain(lang: Lang, problem: &RestoreProblem) -> &'static str {
             "同じ場所に、空ではないか削除できないディレクトリーがあります",
         ),
         RestoreProblem::DryRun => ("nothing is written in a dry run", "予行では何も書き込みません"),
+        RestoreProblem::TooDeep => (
+            "it holds too many levels of directories",
+            "ディレクトリーの階層が深すぎます",
+        ),
         RestoreProblem::NoRecord => (
             "the snapshot's record of this directory is lost: it gets no metadata",
             "このディレクトリーの記録が失われているため、メタデータを復元できません",
@@ -170,6 +181,7 @@ pub(super) fn metadata(lang: Lang, part: &MetaPart, errno: i32) -> String {
         MetaPart::Owner => say!(lang, "owner", "所有者"),
         MetaPart::Mode => say!(lang, "mode", "モード"),
         MetaPart::Times => say!(lang, "times", "日時"),
+        MetaPart::Flags => say!(lang, "flags (lsattr)", "フラグ (lsattr)"),
         MetaPart::Attributes => say!(lang, "extended attributes", "拡張属性"),
         MetaPart::Attribute(name) => {
             let name = name.escape_ascii();

@@ -7,6 +7,7 @@ use super::tree::tree_feature;
 use crate::catalogue::{Lang, say};
 use engine::StoreError;
 use engine::error::store::{Feature, IndexFault, Object, Operation, Refusal, Task, Unreadable};
+use engine::units::format_bytes;
 
 /// What happened and to what, without advice.
 pub fn store_error(lang: Lang, error: &StoreError) -> String {
@@ -18,6 +19,14 @@ pub fn store_error(lang: Lang, error: &StoreError) -> String {
         | StoreError::TooManyOpen { .. }
         | StoreError::Remote { .. }
         | StoreError::Local { .. } => of_object(lang, error),
+        StoreError::OverQuota { used, quota } => {
+            let (used, quota) = (format_bytes(*used), format_bytes(*quota));
+            say!(
+                lang,
+                "the quota is reached: {used} of {quota} are used, and the next pack would exceed it",
+                "容量制限に達しました: {quota} のうち {used} を使用中で、次のパックを保存すると超えます"
+            )
+        }
         StoreError::NoRepository { location } => say!(
             lang,
             "no repository at {location}",

@@ -35,7 +35,7 @@ pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
         Warning::BeingReplicated
         | Warning::SegmentIgnored
         | Warning::MountGone
-        | Warning::SocketNotArchived
+        | Warning::NotArchived
         | Warning::ForeignSlot
         | Warning::PackUnneeded
         | Warning::IncompleteAtBackup
@@ -215,9 +215,9 @@ fn plain(lang: Lang, warning: &Warning) -> &'static str {
             "a file system was mounted here, and the directory is gone",
             "ここにはファイルシステムがマウントされていましたが、ディレクトリーがなくなっています",
         ),
-        Warning::SocketNotArchived => (
-            "not in the archive: sockets can't be",
-            "ソケットはアーカイブに入れられません",
+        Warning::NotArchived => (
+            "not in the archive, which has no place for it",
+            "この種類のものはアーカイブに入れられません",
         ),
         Warning::ForeignSlot => (
             "no slot of this repository: left by an 'init' that was interrupted, or damaged",

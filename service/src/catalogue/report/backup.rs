@@ -130,12 +130,14 @@ pub fn change(lang: Lang, change: EntryChange) -> &'static str {
         (Lang::En, EntryChange::Removed) => "removed",
         (Lang::En, EntryChange::Restored) => "restored",
         (Lang::En, EntryChange::Skipped) => "skipped",
+        (Lang::En, EntryChange::Deleted) => "deleted",
         (Lang::Ja, EntryChange::New) => "新規",
         (Lang::Ja, EntryChange::Modified) => "変更",
         (Lang::Ja, EntryChange::Unchanged) => "変更なし",
         (Lang::Ja, EntryChange::Removed) => "削除",
         (Lang::Ja, EntryChange::Restored) => "復元",
         (Lang::Ja, EntryChange::Skipped) => "そのまま",
+        (Lang::Ja, EntryChange::Deleted) => "消去",
     }
 }
 
@@ -214,6 +216,36 @@ pub fn skipped_equal(lang: Lang, files: u64, bytes: u64, dry_run: bool) -> Strin
             "同じものを飛ばしました: {files} 個、{bytes}"
         ),
     }
+}
+
+/// What the target had and the snapshot has not.
+pub fn deleted(lang: Lang, files: u64, dry_run: bool) -> String {
+    let files = count(lang, files, Noun::File);
+    match dry_run {
+        true => say!(
+            lang,
+            "Would delete {files} that the snapshot does not hold",
+            "スナップショットにない{files}を削除します"
+        ),
+        false => say!(
+            lang,
+            "Deleted {files} that the snapshot does not hold",
+            "スナップショットにない{files}を削除しました"
+        ),
+    }
+}
+
+/// Files that were deleted before the snapshot was made, from those that still hold them.
+pub fn deleted_earlier(lang: Lang, files: u64, snapshots: u64) -> String {
+    let (files, snapshots) = (
+        count(lang, files, Noun::File),
+        count(lang, snapshots, Noun::Snapshot),
+    );
+    say!(
+        lang,
+        "Of these, {files} had been deleted and came from {snapshots} before it",
+        "そのうち{files}は削除されていたもので、それ以前の{snapshots}から取り出しました"
+    )
 }
 
 pub fn left_as_is(lang: Lang, files: u64, bytes: u64) -> String {

@@ -1,8 +1,13 @@
 //! What the commands report when they have ended, and what the console shows of the same: one file for each group of
 //! commands. Names and paths come here escaped, numbers and times in the form that is the same in every language.
 
+pub mod about;
 pub mod backup;
+pub mod browse;
+pub mod bundle;
+pub mod console;
 pub mod damage;
+pub mod doctor;
 pub mod keys;
 pub mod notify;
 pub mod remotes;
@@ -11,6 +16,7 @@ pub mod runs;
 pub mod schedule;
 pub mod snapshots;
 pub mod space;
+pub mod status;
 
 use super::{Lang, say};
 

@@ -4,7 +4,7 @@ use super::backup::behind_by;
 use super::runs::{row_status, status};
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::history::HistoryRow;
-use crate::notify::event::Event;
+use crate::notify::event::{Event, UsedByRemote};
 use crate::notify::queue::Waiting;
 use crate::text::{self, short};
 use engine::units::{escape, format_bytes};
@@ -36,6 +36,11 @@ pub fn title(lang: Lang, host: &str, event: &Event) -> String {
                 "[dedup] {host}: {set} は {since} からバックアップされていません"
             )
         }
+        Event::Usage { .. } => say!(
+            lang,
+            "[dedup] {host}: storage used by backups",
+            "[dedup] {host}: バックアップの使用容量"
+        ),
         Event::Test => say!(
             lang,
             "[dedup] {host}: test message",
@@ -77,6 +82,11 @@ pub fn facts(lang: Lang, host: &str, event: &Event) -> Vec<(String, String)> {
                 ),
             ]
         }
+        Event::Usage { remotes } => {
+            let remotes = remotes.iter();
+            let used = remotes.map(|one| (escape(one.name.as_bytes()), used(lang, one)));
+            std::iter::once(machine).chain(used).collect()
+        }
         Event::Test => vec![machine],
     }
 }
@@ -113,6 +123,26 @@ fn run(lang: Lang, row: &HistoryRow) -> Vec<(String, String)> {
     facts
 }
 
+/// `212.000 GiB of 500.000 GiB, +1.200 GiB a week, full on 2027-03-01`.
+fn used(lang: Lang, one: &UsedByRemote) -> String {
+    let Some(used) = one.used.map(format_bytes) else {
+        return say!(lang, "not measured yet", "まだ測っていません");
+    };
+    let mut parts = vec![match one.quota.map(format_bytes) {
+        Some(quota) => say!(lang, "{used} of {quota}", "{quota} のうち {used}"),
+        None => used,
+    }];
+    parts.extend(
+        one.growth_per_week
+            .map(|bytes| super::space::per_week(lang, bytes)),
+    );
+    parts.extend(one.full_at.map(|at| {
+        let day: String = text::time(at).chars().take(10).collect();
+        say!(lang, "full on {day}", "{day} にいっぱい")
+    }));
+    parts.join(lang.pick(", ", "、"))
+}
+
 /// What to do, or what this is about.
 pub fn advice(lang: Lang, event: &Event) -> String {
     match event {
@@ -134,6 +164,11 @@ pub fn advice(lang: Lang, event: &Event) -> String {
             lang,
             "'dedup status' shows the set's last run and its next one; 'dedup run {set}' backs it up now.",
             "'dedup status' で前回と次回の実行を確認できます。'dedup run {set}' ですぐにバックアップできます。"
+        ),
+        Event::Usage { .. } => say!(
+            lang,
+            "'dedup status --refresh' measures again; 'dedup prune' frees what is not needed any more.",
+            "'dedup status --refresh' で測り直せます。'dedup prune' で不要なデータを解放できます。"
         ),
         Event::Test => say!(
             lang,

@@ -19,7 +19,7 @@ fn translated<'a>(lang: Lang, word: &'a str, known: &[(&str, &'static str)]) -> 
     }
 }
 
-const KINDS: [(&str, &str); 8] = [
+const KINDS: [(&str, &str); 16] = [
     ("backup", "バックアップ"),
     ("restore", "復元"),
     ("delete", "削除"),
@@ -28,6 +28,14 @@ const KINDS: [(&str, &str); 8] = [
     ("replicate", "複製"),
     ("copy", "コピー"),
     ("heal", "修復"),
+    ("repair", "補修"),
+    ("undelete", "削除の取り消し"),
+    ("tag", "タグの変更"),
+    ("init", "作成"),
+    ("key add", "鍵の追加"),
+    ("key remove", "鍵の削除"),
+    ("key passwd", "鍵の交換"),
+    ("key recovery", "回復フレーズの作成"),
 ];
 
 const CAUSES: [(&str, &str); 4] = [
@@ -125,6 +133,7 @@ pub enum Field {
     End,
     Sources,
     Target,
+    Repository,
     Files,
     Size,
     Removed,
@@ -147,6 +156,7 @@ impl Field {
             Field::End => ("End", "終了"),
             Field::Sources => ("Sources", "対象"),
             Field::Target => ("Target", "復元先"),
+            Field::Repository => ("Repository", "リポジトリー"),
             Field::Files => ("Files", "ファイル"),
             Field::Size => ("Size", "大きさ"),
             Field::Removed => ("Removed", "削除"),

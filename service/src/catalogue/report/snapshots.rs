@@ -169,6 +169,25 @@ pub fn new_tags(lang: Lang, old: &str, new: Option<&str>, tags: &str) -> String 
     }
 }
 
+/// A snapshot that is, or would be, protected or not any more.
+pub fn protected(lang: Lang, old: &str, new: Option<&str>, protect: bool) -> String {
+    let old = short(old);
+    let state = match (lang, protect) {
+        (Lang::En, true) => "protected",
+        (Lang::En, false) => "not protected",
+        (Lang::Ja, true) => "保護",
+        (Lang::Ja, false) => "保護なし",
+    };
+    match new.map(short) {
+        None => format!("{old}: {state}"),
+        Some(new) => say!(
+            lang,
+            "{old} is now {new}: {state}",
+            "{old} は {new} になりました: {state}"
+        ),
+    }
+}
+
 pub fn trash_is_empty(lang: Lang, earlier_forms: u64) -> String {
     match earlier_forms {
         0 => say!(lang, "The trash is empty", "ゴミ箱は空です"),

@@ -197,3 +197,10 @@ pub fn run_columns(lang: Lang) -> [&'static str; 5] {
         Lang::Ja => ["内容", "時間", "速度", "上限", "達成率"],
     }
 }
+
+/// `+1.200 GiB a week`.
+pub fn per_week(lang: Lang, bytes: i64) -> String {
+    let sign = if bytes < 0 { "-" } else { "+" };
+    let size = format_bytes(bytes.unsigned_abs());
+    say!(lang, "{sign}{size} a week", "週に {sign}{size}")
+}

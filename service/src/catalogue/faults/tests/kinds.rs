@@ -114,7 +114,7 @@ fn engine_errors() {
 fn metadata() -> Vec<MetaPart> {
     every!(
         MetaPart;
-        All, Owner, Mode, Times, Attributes;
+        All, Owner, Mode, Times, Flags, Attributes;
         MetaPart::Attribute(_) => MetaPart::Attribute(b"x".to_vec()),
     )
 }
@@ -127,8 +127,8 @@ fn restore_problems() -> Vec<RestoreProblem> {
     };
     let mut all = every!(
         RestoreProblem;
-        LinkInPlace, OtherInPlace, DirectoryInPlace, FullDirectoryInPlace, DryRun, NoRecord, RecordedSize, WrittenSize,
-        ReadBack, NoContent, NotInSnapshot, NotInArchive;
+        LinkInPlace, OtherInPlace, DirectoryInPlace, FullDirectoryInPlace, DryRun, TooDeep, NoRecord, RecordedSize,
+        WrittenSize, ReadBack, NoContent, NotInSnapshot, NotInArchive;
         RestoreProblem::Io { .. } => RestoreProblem::Io { operation: Operation::Mkdir, error: io() },
         RestoreProblem::UnsafeName { .. } => name(NameFault::Slash),
         RestoreProblem::Replaced { .. } => RestoreProblem::Replaced { name: b"x".to_vec() },
@@ -137,6 +137,7 @@ fn restore_problems() -> Vec<RestoreProblem> {
         RestoreProblem::NothingBelow(_) => RestoreProblem::NothingBelow(dry()),
         RestoreProblem::LinkedNotRestored { .. } => RestoreProblem::LinkedNotRestored { first: b"x".to_vec() },
         RestoreProblem::NotRemoved(_) => RestoreProblem::NotRemoved(dry()),
+        RestoreProblem::NotDeleted(_) => RestoreProblem::NotDeleted(dry()),
         RestoreProblem::LeftoverNotRemoved(_) => RestoreProblem::LeftoverNotRemoved(dry()),
         RestoreProblem::PermissionsNotPutBack(_) => RestoreProblem::PermissionsNotPutBack(dry()),
         RestoreProblem::Metadata(..) => RestoreProblem::Metadata(MetaPart::Owner, 1),
@@ -198,7 +199,7 @@ fn warnings() -> Vec<Warning> {
     };
     let mut all = every!(
         Warning;
-        BeingReplicated, SegmentIgnored, MountGone, SocketNotArchived, ForeignSlot, PackUnneeded, IncompleteAtBackup,
+        BeingReplicated, SegmentIgnored, MountGone, NotArchived, ForeignSlot, PackUnneeded, IncompleteAtBackup,
         ChangedAtBackup;
         Warning::NotCopied(_) => Warning::NotCopied(missing()),
         Warning::NotReplicated { .. } => Warning::NotReplicated { origin: x(), error: missing() },

@@ -135,6 +135,7 @@ pub(super) fn errors() -> Vec<StoreError> {
         StoreError::RepositoryExists { .. } => StoreError::RepositoryExists { location: x() },
         StoreError::NewerFormat(_) => StoreError::NewerFormat(Feature::Codec(9)),
         StoreError::NoSpace { .. } => StoreError::NoSpace { object: object() },
+        StoreError::OverQuota { .. } => StoreError::OverQuota { used: 9, quota: 10 },
         StoreError::Remote { .. } =>
             StoreError::Remote { operation: Operation::Read, object: object(), source: io() },
         StoreError::Local { .. } =>

@@ -1,0 +1,248 @@
+//! The same for programs: JSON with the fields that the commands have under `--json`, one object with a list where a
+//! command prints lines. `docs/console-api.md` documents each address.
+
+use crate::browse::{self, Spot};
+use crate::guard::Visit;
+use crate::pages::home;
+use crate::reply::{answer, json as reply};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use service::catalogue::{Action, Cause, Lang};
+use service::face::Nobody;
+use service::history::HistoryRow;
+use service::history::files::{BackupFiles, FileStatus, PAGE};
+use service::history::journal::Journal;
+use service::history::read::HistoryQuery;
+use service::runs::{control, status as runs};
+use service::{Context, Failure, json, text};
+
+/// Rows that may be asked for at once.
+const ROWS_MAX: u64 = 1000;
+const ENTRIES: usize = 500;
+
+/// Every address, its method and what it gives: `docs/console-api.md` has a row for each.
+#[cfg(test)]
+pub const ADDRESSES: [(&str, &str); 11] = [
+    ("GET", "/api/status"),
+    ("GET", "/api/sets"),
+    ("GET", "/api/history"),
+    ("GET", "/api/history/{id}"),
+    ("GET", "/api/history/{id}/files"),
+    ("GET", "/api/snapshots"),
+    ("GET", "/api/entries"),
+    ("POST", "/api/run"),
+    ("POST", "/api/stop"),
+    ("POST", "/api/pause"),
+    ("POST", "/api/resume"),
+];
+
+async fn object(
+    visit: Visit,
+    make: impl FnOnce(&Visit, &Context) -> Result<Value, Failure> + Send + 'static,
+) -> Response {
+    answer(visit, move |visit, context, _| {
+        Ok(reply(StatusCode::OK, &make(visit, context)?))
+    })
+    .await
+}
+
+fn moment(at: Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+pub async fn status(visit: Visit) -> Response {
+    object(visit, |_, context| {
+        let sets = runs::sets(context)?;
+        let sets = sets.iter().map(|one| {
+            json!({
+                "name": one.name,
+                "running": one.running.is_some(),
+                "last_status": one.last.as_ref().map(|row| &row.status),
+                "last_reason": one.last.as_ref().and_then(|row| row.reason.as_ref()),
+                "last_run": one.last.as_ref().map(|row| row.start.to_string()),
+                "last_success": moment(one.last_success),
+                "next_run": moment(one.next_run),
+                "overdue": one.overdue,
+                "paused_until": moment(one.paused_until),
+            })
+        });
+        let remotes = runs::remotes(context)?;
+        let remotes = remotes.iter().map(|remote| {
+            json!({
+                "name": remote.name,
+                "last_reached": moment(remote.reached),
+                "behind": remote.behind,
+            })
+        });
+        Ok(json!({
+            "message_type": "summary",
+            "sets": sets.collect::<Vec<Value>>(),
+            "remotes": remotes.collect::<Vec<Value>>(),
+        }))
+    })
+    .await
+}
+
+pub async fn sets(visit: Visit) -> Response {
+    object(visit, |_, context| {
+        let sets = runs::sets(context)?;
+        let sets = sets.iter().map(|one| {
+            let sources: Vec<String> = one.set.sources.iter().map(ToString::to_string).collect();
+            let names = one.set.destinations.iter().map(|name| name.get_ref().0.as_str());
+            json!({
+                "message_type": "set",
+                "name": one.name,
+                "sources": sources,
+                "destinations": names.collect::<Vec<_>>(),
+                "priority": one.set.priority,
+                "schedule": one.schedule.to_string(),
+                "tags": one.set.tags,
+                "next_run": moment(one.next_run),
+            })
+        });
+        Ok(json!({ "message_type": "summary", "sets": sets.collect::<Vec<Value>>() }))
+    })
+    .await
+}
+
+fn row(row: &HistoryRow) -> Value {
+    json::object("history", row.for_programs())
+}
+
+pub async fn history(visit: Visit) -> Response {
+    object(visit, |visit, context| {
+        let text = |name| visit.query.text(name).map(String::from);
+        let page = Journal::of(&context.dirs()?).rows(&HistoryQuery {
+            limit: visit.query.number("limit").unwrap_or(100).clamp(1, ROWS_MAX) as usize,
+            id: String::new(),
+            set: text("set"),
+            kind: text("kind"),
+            status: text("status"),
+        })?;
+        Ok(json!({
+            "message_type": "summary",
+            "jobs": page.rows.iter().map(row).collect::<Vec<Value>>(),
+            "more": page.more,
+        }))
+    })
+    .await
+}
+
+pub async fn job(visit: Visit, id: String) -> Response {
+    object(visit, move |_, context| {
+        let journal = Journal::of(&context.dirs()?);
+        let found = journal.row(&id)?;
+        let kept = journal.problems_of(&found.id);
+        let kept = kept.map_err(|e| Failure::from(Cause::system(Action::Read, journal.dir(), e)))?;
+        let problems = kept.iter().map(|problem| {
+            let text = problem.text(Lang::En);
+            json::problem_object(&problem.item, problem.is_warning, text, &found.kind)
+        });
+        Ok(json!({
+            "message_type": "summary",
+            "job": row(&found),
+            "problems": problems.collect::<Vec<Value>>(),
+        }))
+    })
+    .await
+}
+
+pub async fn files(visit: Visit, id: String) -> Response {
+    object(visit, move |visit, context| {
+        let row = Journal::of(&context.dirs()?).row(&id)?;
+        let status = visit.query.text("status");
+        let known = FileStatus::ALL.map(FileStatus::word);
+        if status.is_some_and(|status| !known.contains(&status)) {
+            return Err(browse::bad("status"));
+        }
+        let page = visit.query.number("page").unwrap_or(1).max(1);
+        let first = (page - 1).saturating_mul(PAGE);
+        let files = BackupFiles::open(context, &row, &Nobody)?;
+        let (mut found, mut rows) = (0u64, Vec::new());
+        files.each(&mut |file| {
+            let is_wanted = match status {
+                Some(word) => file.status.word() == word,
+                None => file.status != FileStatus::Unchanged,
+            };
+            if is_wanted {
+                if (first..first.saturating_add(PAGE)).contains(&found) {
+                    rows.push(json!({
+                        "message_type": "file",
+                        "path": json::name(&text::absolute(file.path)),
+                        "status": file.status.word(),
+                        "size": file.size,
+                    }));
+                }
+                found += 1;
+            }
+            Ok(())
+        })?;
+        Ok(json!({
+            "message_type": "summary",
+            "rows": rows,
+            "files": found,
+            "page": page,
+            "pages": found.div_ceil(PAGE).max(1),
+            "compared": !files.is_first(),
+        }))
+    })
+    .await
+}
+
+pub async fn snapshots(visit: Visit) -> Response {
+    object(visit, |visit, context| {
+        let spot = Spot::of(&visit.query);
+        let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+        let listing = browse::snapshots(context, &repo)?;
+        let snapshots = listing.snapshots.iter();
+        let objects = snapshots.map(|one| json::snapshot(one.id, &one.manifest, one.tree));
+        Ok(json!({ "message_type": "summary", "snapshots": objects.collect::<Vec<Value>>() }))
+    })
+    .await
+}
+
+pub async fn entries(visit: Visit) -> Response {
+    object(visit, |visit, _| {
+        let spot = Spot::of(&visit.query);
+        let skip = usize::try_from(visit.query.number("skip").unwrap_or_default()).unwrap_or(usize::MAX);
+        let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+        let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
+        let (entries, more) = browse::folder(&repo, &manifest, &spot.path, (skip, ENTRIES))?;
+        let entries = entries.iter().map(|(path, entry)| json::node(path, entry));
+        Ok(json!({ "message_type": "summary", "entries": entries.collect::<Vec<Value>>(), "more": more }))
+    })
+    .await
+}
+
+fn done() -> Value {
+    json!({ "message_type": "summary" })
+}
+
+pub async fn run(visit: Visit) -> Response {
+    object(visit, |visit, _| home::run_set(visit).map(|()| done())).await
+}
+
+pub async fn stop(visit: Visit) -> Response {
+    object(visit, |visit, context| {
+        home::stop_job(visit, context).map(|()| done())
+    })
+    .await
+}
+
+pub async fn pause(visit: Visit) -> Response {
+    object(visit, |visit, context| {
+        let until = home::pause_for(visit, context)?;
+        Ok(json!({ "message_type": "summary", "paused_until": until.to_string() }))
+    })
+    .await
+}
+
+pub async fn resume(visit: Visit) -> Response {
+    object(visit, |_, context| {
+        let was_paused = control::resume(context)?;
+        Ok(json!({ "message_type": "summary", "was_paused": was_paused }))
+    })
+    .await
+}

@@ -1,0 +1,296 @@
+//! What a request must prove before anything looks at what it asks for, and what every answer says to the browser.
+//!
+//! The Host is one of this console's names (a page of another name that resolves to this machine is another site). A
+//! request that changes something comes from a page of this console: its Origin says so, and it brings the session's
+//! token. Everything but the door and the files of the pages needs a session.
+
+use crate::app::App;
+use crate::fields::Fields;
+use crate::live;
+use crate::reply::{self, Frame};
+use crate::sessions::Session;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use service::catalogue::Lang;
+use service::catalogue::report::console::Labels;
+use service::{Context, machine};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A form is no larger.
+const BODY_MAX: usize = 256 << 10;
+/// A path with its query is no longer.
+const TARGET_MAX: usize = 32 << 10;
+
+/// Headers of every answer. Scripts and styles come from this console alone, nothing is inline, and no other page may
+/// hold one of ours in a frame.
+const HEADERS: [(HeaderName, &str); 8] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+    (HeaderName::from_static("x-robots-tag"), "noindex"),
+];
+
+/// A request that may be answered.
+#[derive(Clone)]
+pub struct Visit {
+    pub app: Arc<App>,
+    pub session: Option<Arc<Session>>,
+    /// The secret of the session, which ends it.
+    pub session_id: String,
+    /// What the person chose.
+    pub chosen_lang: Option<Lang>,
+    pub theme: &'static str,
+    pub path: String,
+    pub raw_query: String,
+    /// It asks for a part of a page.
+    pub is_partial: bool,
+    pub query: Fields,
+    pub form: Fields,
+}
+
+impl Visit {
+    pub fn wants_json(&self) -> bool {
+        self.path.starts_with("/api/")
+    }
+
+    /// What the page around the answer needs; without a context, before anybody is logged in or where it can't be made.
+    pub fn frame_in(&self, context: Option<&Context>, lang: Lang, place: &'static str, title: &str) -> Frame {
+        let host = context.and_then(|context| machine::host(None, &context.env).ok());
+        let here = match self.raw_query.is_empty() {
+            true => self.path.clone(),
+            false => format!("{}?{}", self.path, self.raw_query),
+        };
+        Frame {
+            t: Labels(lang),
+            lang: lang.code(),
+            theme: self.theme,
+            csrf: self
+                .session
+                .as_ref()
+                .map(|session| session.csrf().to_string())
+                .unwrap_or_default(),
+            place,
+            title: title.to_string(),
+            host: host.unwrap_or_default(),
+            is_inside: self.session.is_some(),
+            here,
+            // Without one, the first event says how things stand.
+            mark: context
+                .and_then(|context| live::mark(&self.app, context).ok())
+                .unwrap_or_default(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Refusal {
+    /// Another name than this console's.
+    Host,
+    Method,
+    /// It comes from another site.
+    Origin,
+    /// A form without the session's token.
+    Token,
+    /// Not a form.
+    Kind,
+    TooLarge,
+    /// Nobody is logged in.
+    NoSession,
+}
+
+impl Refusal {
+    fn status(self) -> StatusCode {
+        match self {
+            Refusal::Host => StatusCode::MISDIRECTED_REQUEST,
+            Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::Origin | Refusal::Token => StatusCode::FORBIDDEN,
+            Refusal::Kind => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::NoSession => StatusCode::UNAUTHORIZED,
+        }
+    }
+}
+
+/// Around every route.
+pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let mut answer = match admitted(&app, request).await {
+        Ok(request) => next.run(request).await,
+        Err(found) => refused(&found.0, found.1),
+    };
+    let headers = answer.headers_mut();
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    answer
+}
+
+fn refused(visit: &Visit, refusal: Refusal) -> Response {
+    let lang = visit.chosen_lang.unwrap_or_else(|| visit.app.lang());
+    let t = Labels(lang);
+    let status = refusal.status();
+    if refusal == Refusal::NoSession && !visit.wants_json() {
+        // A part of a page can't become the door: the whole page has to.
+        if visit.is_partial {
+            let mut answer = reply::told(visit, lang, status, t.log_in(), String::new());
+            let to_the_door = HeaderValue::from_static("/login");
+            answer
+                .headers_mut()
+                .insert(HeaderName::from_static("hx-redirect"), to_the_door);
+            return answer;
+        }
+        return reply::see_other("/login");
+    }
+    if visit.wants_json() || visit.path == "/live" {
+        let message = status.canonical_reason().unwrap_or_default();
+        let error = serde_json::json!({ "message_type": "exit_error", "message": message });
+        return reply::json(status, &error);
+    }
+    reply::told(visit, lang, status, t.refused(), t.refused_text().to_string())
+}
+
+async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visit, Refusal)>> {
+    let (mut parts, body) = request.into_parts();
+    let mut visit = visit(app, &parts.headers, parts.uri.path(), parts.uri.query());
+    let host = parts
+        .headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host.unwrap_or_default();
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    if !app.hosts.have(host) || authority.is_some_and(|authority| authority != host) {
+        return Err(Box::new((visit, Refusal::Host)));
+    }
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    if target > TARGET_MAX {
+        return Err(Box::new((visit, Refusal::TooLarge)));
+    }
+    let changes = match parts.method {
+        Method::GET | Method::HEAD => false,
+        Method::POST => true,
+        _ => return Err(Box::new((visit, Refusal::Method))),
+    };
+    if !is_of_this_site(&parts.headers, host, changes) {
+        return Err(Box::new((visit, Refusal::Origin)));
+    }
+    if changes && !is_form(&parts.headers) {
+        return Err(Box::new((visit, Refusal::Kind)));
+    }
+    let path = visit.path.clone();
+    let is_door = matches!(path.as_str(), "/login" | "/start" | "/look") || path.starts_with("/assets/");
+    if visit.session.is_none() && !is_door {
+        return Err(Box::new((visit, Refusal::NoSession)));
+    }
+    if changes {
+        let Ok(bytes) = to_bytes(body, BODY_MAX).await else {
+            return Err(Box::new((visit, Refusal::TooLarge)));
+        };
+        visit.form = Fields::parse(&bytes);
+        let given = parts
+            .headers
+            .get("x-csrf-token")
+            .and_then(|given| given.to_str().ok());
+        let given = visit.form.text("csrf").or(given).unwrap_or_default();
+        if let Some(session) = &visit.session
+            && !is_door
+            && !session.is_genuine(given)
+        {
+            return Err(Box::new((visit, Refusal::Token)));
+        }
+    }
+    parts.extensions.insert(visit);
+    Ok(Request::from_parts(parts, axum::body::Body::empty()))
+}
+
+fn visit(app: &Arc<App>, headers: &HeaderMap, path: &str, query: Option<&str>) -> Visit {
+    let session_id = cookie(headers, &app.cookie).unwrap_or_default();
+    // What a page does by itself.
+    let is_idle = path == "/live" || headers.contains_key("x-dedup-idle");
+    let look = |name: &str| cookie(headers, &format!("{}-{name}", app.cookie));
+    let theme = match look("theme").as_deref() {
+        Some("light") => "light",
+        Some("dark") => "dark",
+        _ => "",
+    };
+    Visit {
+        app: app.clone(),
+        session: app.sessions.find(&session_id, is_idle, Instant::now()),
+        session_id,
+        chosen_lang: look("lang").and_then(|code| Lang::from_code(&code)),
+        theme,
+        path: path.to_string(),
+        raw_query: query.unwrap_or_default().to_string(),
+        is_partial: headers.contains_key("hx-request"),
+        query: Fields::parse(query.unwrap_or_default().as_bytes()),
+        form: Fields::default(),
+    }
+}
+
+/// The value of a cookie. Of two with one name neither counts: one was set by somebody else.
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let lines = headers.get_all(header::COOKIE).into_iter();
+    let pairs = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'));
+    let mut found = pairs.filter_map(|pair| {
+        let (known, value) = pair.trim().split_once('=')?;
+        (known == name).then(|| value.to_string())
+    });
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
+/// A change must come from a page of ours. Of other requests a browser says where they come from, too: only by opening a
+/// link may another site lead here.
+fn is_of_this_site(headers: &HeaderMap, host: &str, changes: bool) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let origin = text(header::ORIGIN);
+    let site = text(HeaderName::from_static("sec-fetch-site"));
+    let mode = text(HeaderName::from_static("sec-fetch-mode"));
+    let is_own_origin = |origin: &str| origin.strip_prefix("http://") == Some(host);
+    match (changes, origin, site) {
+        (_, Some(origin), _) if !is_own_origin(origin) => false,
+        (true, Some(_), site) => site.is_none_or(|site| site == "same-origin"),
+        (true, None, _) => false,
+        (false, _, Some("cross-site" | "same-site")) => mode == Some("navigate"),
+        (false, _, _) => true,
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    kind.trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}

@@ -1,0 +1,515 @@
+//! Jobs that were started here: each a thread of its own with a face that keeps its progress for whoever looks, in any
+//! number of pages. Their rows in the history are those of every other job; jobs that a command started are known by
+//! those rows alone.
+
+use crate::app::App;
+use service::catalogue::{Lang, Question, not_shown, phase, problem_line, share_done, time_left, units_done};
+use service::face::{Activity, Face, Notice, Watch};
+use service::monitor::{Monitor, Phase, Problem, Progress};
+use service::run::CancelToken;
+use service::runs::{self, WhichSets};
+use service::secret::{Hidden, PasswordPrompt};
+use service::{Context, Failure, Status, catalogue, restore, text, units};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Jobs that are remembered after they ended.
+const ENDED_MAX: usize = 20;
+/// What is kept of what a job said.
+const LINES_MAX: usize = 100;
+/// The rate is that of the last few seconds.
+const SAMPLES_MAX: usize = 16;
+const SAMPLE: Duration = Duration::from_millis(400);
+
+#[derive(Default)]
+pub struct Jobs {
+    all: Mutex<VecDeque<Arc<Job>>>,
+    ended: Condvar,
+    next: AtomicU64,
+}
+
+/// What was started.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What {
+    /// A run of this set.
+    Set(String),
+    /// A restore to this place.
+    Restore(String),
+}
+
+pub struct Job {
+    pub nr: u64,
+    pub what: What,
+    cancel: CancelToken,
+    live: Mutex<Live>,
+    files_done: AtomicU64,
+    files_total: AtomicU64,
+    bytes_done: AtomicU64,
+    bytes_total: AtomicU64,
+    errors: AtomicU64,
+    outcome: Mutex<Option<Outcome>>,
+}
+
+#[derive(Default)]
+struct Live {
+    phase: Option<Phase>,
+    current: Vec<u8>,
+    samples: VecDeque<(Instant, u64)>,
+    /// What it said, in each language.
+    lines: Vec<(String, String)>,
+    left_out: u64,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub status: Status,
+    pub failure: Option<Failure>,
+    pub restored: Vec<restore::Summary>,
+}
+
+/// How far a job is, for people.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Standing {
+    /// 0 to 100; `None` where the total is not known.
+    pub percent: Option<f64>,
+    /// `48,682 / 60,573 files`, `1.5 GiB of 3.5 GiB`.
+    pub done: String,
+    pub rate: String,
+    pub current: String,
+}
+
+impl Job {
+    pub fn outcome(&self) -> Option<Outcome> {
+        lock(&self.outcome).clone()
+    }
+
+    pub fn stop(&self) {
+        self.cancel.cancel();
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            files_done: self.files_done.load(Relaxed),
+            files_total: self.files_total.load(Relaxed),
+            bytes_done: self.bytes_done.load(Relaxed),
+            bytes_total: self.bytes_total.load(Relaxed),
+            errors: self.errors.load(Relaxed),
+        }
+    }
+
+    /// What it said so far.
+    pub fn lines(&self, lang: Lang) -> Vec<String> {
+        let live = lock(&self.live);
+        let lines = live.lines.iter().map(|(en, ja)| lang.pick(en, ja).clone());
+        let more = (live.left_out > 0).then(|| not_shown(lang, live.left_out));
+        lines.chain(more).collect()
+    }
+
+    pub fn standing(&self, lang: Lang, now: Instant) -> Standing {
+        let p = self.progress();
+        let mut live = lock(&self.live);
+        let done = units_done(&p);
+        if live
+            .samples
+            .back()
+            .is_none_or(|(at, _)| now.saturating_duration_since(*at) >= SAMPLE)
+        {
+            live.samples.push_back((now, done));
+            if live.samples.len() > SAMPLES_MAX {
+                live.samples.pop_front();
+            }
+        }
+        let rate = live.samples.front().map_or(0.0, |(at, before)| {
+            let secs = now.saturating_duration_since(*at).as_secs_f64();
+            if secs > 0.0 {
+                done.saturating_sub(*before) as f64 / secs
+            } else {
+                0.0
+            }
+        });
+        let left = time_left(&p, rate).map(text::clock);
+        let has_bytes = p.bytes_done | p.bytes_total > 0;
+        let rate = match has_bytes && rate >= 1.0 {
+            true => {
+                let rate = units::format_bytes(rate as u64);
+                catalogue::report::console::rate_and_left(lang, &rate, left.as_deref())
+            }
+            false => String::new(),
+        };
+        let percent = share_done(&p) * 100.0;
+        Standing {
+            percent: (p.files_total | p.bytes_total > 0).then_some(percent),
+            done: done_text(lang, live.phase, &p),
+            rate,
+            current: match live.current.is_empty() {
+                true => String::new(),
+                false => units::escape(&text::absolute(&live.current)),
+            },
+        }
+    }
+}
+
+fn done_text(lang: Lang, at: Option<Phase>, p: &Progress) -> String {
+    let mut parts = Vec::new();
+    if p.files_done | p.files_total == 0 && p.bytes_done == 0 {
+        parts.push(phase(lang, at).to_string());
+    }
+    if p.files_total > 0 {
+        parts.push(catalogue::report::console::of_files(
+            lang,
+            p.files_done,
+            p.files_total,
+        ));
+    } else if p.files_done > 0 {
+        parts.push(catalogue::count(lang, p.files_done, catalogue::Noun::File));
+    }
+    if p.bytes_total > 0 {
+        let (done, total) = (
+            units::format_bytes(p.bytes_done),
+            units::format_bytes(p.bytes_total),
+        );
+        parts.push(catalogue::report::console::of_bytes(lang, &done, &total));
+    } else if p.bytes_done > 0 {
+        parts.push(units::format_bytes(p.bytes_done));
+    }
+    parts.join(" · ")
+}
+
+impl Jobs {
+    fn begin(&self, what: What, cancel: CancelToken) -> Arc<Job> {
+        let job = Arc::new(Job {
+            nr: self.next.fetch_add(1, Relaxed) + 1,
+            what,
+            cancel,
+            live: Mutex::default(),
+            files_done: AtomicU64::new(0),
+            files_total: AtomicU64::new(0),
+            bytes_done: AtomicU64::new(0),
+            bytes_total: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            outcome: Mutex::default(),
+        });
+        let mut all = lock(&self.all);
+        all.push_back(job.clone());
+        while all.len() > ENDED_MAX {
+            let Some(old) = all.iter().position(|job| job.outcome().is_some()) else {
+                break;
+            };
+            all.remove(old);
+        }
+        job
+    }
+
+    pub fn find(&self, nr: u64) -> Option<Arc<Job>> {
+        lock(&self.all).iter().find(|job| job.nr == nr).cloned()
+    }
+
+    /// Those that have not ended.
+    pub fn running(&self) -> Vec<Arc<Job>> {
+        let all = lock(&self.all);
+        all.iter()
+            .filter(|job| job.outcome().is_none())
+            .cloned()
+            .collect()
+    }
+
+    /// The run of a set, if it was started here.
+    pub fn of_set(&self, set: &str) -> Option<Arc<Job>> {
+        let is_it = |job: &Arc<Job>| matches!(&job.what, What::Set(name) if name == set);
+        self.running().into_iter().find(is_it)
+    }
+
+    fn end(&self, job: &Job, outcome: Outcome) {
+        let _all = lock(&self.all);
+        *lock(&job.outcome) = Some(outcome);
+        self.ended.notify_all();
+    }
+
+    /// Until all jobs have ended, or for so long: their token is cancelled.
+    pub fn wait(&self, most: Duration) {
+        let is_running = |all: &mut VecDeque<Arc<Job>>| all.iter().any(|job| job.outcome().is_none());
+        // A poisoned lock is as good as a time that is up.
+        let _ = self.ended.wait_timeout_while(lock(&self.all), most, is_running);
+    }
+}
+
+/// Runs a set, unless it runs already.
+pub fn back_up(app: &Arc<App>, set: &str) -> Result<(), Failure> {
+    let cancel = app.cancel().child();
+    let context = app.context_with(cancel.clone())?;
+    context.settings.named_set(set)?;
+    if app.jobs.of_set(set).is_some() {
+        return Ok(());
+    }
+    let request = runs::Request {
+        which: WhichSets::Named(vec![set.to_string()]),
+        wait: false,
+        dry_run: false,
+    };
+    spawn(app, What::Set(set.to_string()), cancel, move |face| {
+        let mut failure = None;
+        let report = runs::run(&context, &request, face, &mut |done| {
+            failure = done.failure.clone();
+            Ok(())
+        });
+        context.tighten();
+        let report = report?;
+        Ok(Outcome {
+            status: report.status,
+            failure,
+            restored: Vec::new(),
+        })
+    })
+    .map(drop)
+}
+
+/// Restores one request after the other, each with its context; the number of the job.
+pub fn bring_back(
+    app: &Arc<App>,
+    target: String,
+    cancel: CancelToken,
+    requests: Vec<(Context, restore::Request)>,
+) -> Result<u64, Failure> {
+    spawn(app, What::Restore(target), cancel, move |face| {
+        let mut outcome = Outcome {
+            status: Status::Completed,
+            failure: None,
+            restored: Vec::new(),
+        };
+        for (context, request) in &requests {
+            match restore::run(context, request, face) {
+                Ok(report) => {
+                    outcome.status = outcome.status.max(report.status());
+                    outcome.restored.push(report.summary);
+                }
+                Err(failure) => {
+                    outcome.status = outcome.status.max(failure.status);
+                    let is_end = failure.status == Status::Interrupted;
+                    outcome.failure = outcome.failure.or(Some(failure));
+                    if is_end {
+                        break;
+                    }
+                }
+            }
+            context.tighten();
+        }
+        Ok(outcome)
+    })
+}
+
+fn spawn(
+    app: &Arc<App>,
+    what: What,
+    cancel: CancelToken,
+    run: impl FnOnce(&dyn Face) -> Result<Outcome, Failure> + Send + 'static,
+) -> Result<u64, Failure> {
+    let job = app.jobs.begin(what, cancel);
+    let nr = job.nr;
+    let (of_thread, shared) = (job.clone(), app.clone());
+    let work = move || {
+        let job = of_thread;
+        // A panic has been printed; the job has ended all the same.
+        let ending = Ending {
+            app: &shared,
+            job: &job,
+        };
+        let outcome = run(&Page { job: &job }).unwrap_or_else(|failure| Outcome {
+            status: failure.status,
+            failure: Some(failure),
+            restored: Vec::new(),
+        });
+        ending.app.jobs.end(&job, outcome);
+    };
+    let thread = std::thread::Builder::new().name("job".to_string());
+    match thread.spawn(work) {
+        Ok(_) => Ok(nr),
+        Err(e) => {
+            let failure = Failure::from(catalogue::Cause::NoThread { why: e.into() });
+            let outcome = Outcome {
+                status: failure.status,
+                failure: Some(failure.clone()),
+                restored: Vec::new(),
+            };
+            app.jobs.end(&job, outcome);
+            Err(failure)
+        }
+    }
+}
+
+/// A job whose thread is gone has ended.
+struct Ending<'a> {
+    app: &'a App,
+    job: &'a Job,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if self.job.outcome().is_none() {
+            let outcome = Outcome {
+                status: Status::Failed,
+                failure: None,
+                restored: Vec::new(),
+            };
+            self.app.jobs.end(self.job, outcome);
+        }
+    }
+}
+
+/// The face of a job: nobody is asked, and what is said is kept for the pages.
+struct Page<'a> {
+    job: &'a Arc<Job>,
+}
+
+fn say(job: &Job, en: String, ja: String) {
+    let mut live = lock(&job.live);
+    match live.lines.len() < LINES_MAX {
+        true => live.lines.push((en, ja)),
+        false => live.left_out += 1,
+    }
+}
+
+impl Face for Page<'_> {
+    fn password(&self, _: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
+        Ok(None)
+    }
+
+    fn can_confirm(&self) -> bool {
+        false
+    }
+
+    fn confirm(&self, _: &Question) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
+    fn can_show_phrase(&self) -> bool {
+        false
+    }
+
+    fn show_phrase(&self, _: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn notice(&self, notice: &Notice<'_>) {
+        let said = |lang| match notice {
+            Notice::PartFailed(failure) => failure.text(lang),
+            notice => catalogue::notice(lang, notice),
+        };
+        say(self.job, said(Lang::En), said(Lang::Ja));
+    }
+
+    fn start(&self, _: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
+        lock(&self.job.live).samples.clear();
+        Ok(Box::new(PageWatch(self.job.clone())))
+    }
+}
+
+struct PageWatch(Arc<Job>);
+
+impl Watch for PageWatch {
+    fn finish(self: Box<Self>) {
+        lock(&self.0.live).current.clear();
+    }
+}
+
+impl Monitor for PageWatch {
+    fn phase(&self, phase: Phase) {
+        let mut live = lock(&self.0.live);
+        live.phase = Some(phase);
+        live.samples.clear();
+    }
+
+    fn progress(&self, p: &Progress) {
+        self.0.files_done.store(p.files_done, Relaxed);
+        self.0.files_total.store(p.files_total, Relaxed);
+        self.0.bytes_done.store(p.bytes_done, Relaxed);
+        self.0.bytes_total.store(p.bytes_total, Relaxed);
+        self.0.errors.store(p.errors, Relaxed);
+    }
+
+    fn current(&self, path: &[u8]) {
+        // Called often: what is shown may be one path behind.
+        if let Ok(mut live) = self.0.live.try_lock() {
+            live.current.clear();
+            live.current.extend_from_slice(path);
+        }
+    }
+
+    fn problem(&self, problem: &Problem) {
+        let line = |lang| {
+            let text = catalogue::faults::problem(lang, problem);
+            problem_line(lang, &problem.path, problem.what.is_warning(), &text)
+        };
+        say(&self.0, line(Lang::En), line(Lang::Ja));
+    }
+
+    fn wants_totals(&self) -> bool {
+        true
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind it is whole whoever panicked.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(files: (u64, u64), bytes: (u64, u64)) -> Progress {
+        Progress {
+            files_done: files.0,
+            files_total: files.1,
+            bytes_done: bytes.0,
+            bytes_total: bytes.1,
+            errors: 0,
+        }
+    }
+
+    #[test]
+    fn a_page_sees_how_far_a_job_is() {
+        let jobs = Jobs::default();
+        let job = jobs.begin(What::Set("a".to_string()), CancelToken::new());
+        let watch = PageWatch(job.clone());
+        let start = Instant::now();
+        assert_eq!(job.standing(Lang::En, start).percent, None);
+        watch.phase(Phase::BackingUp);
+        watch.progress(&progress((1, 4), (0, 4 << 20)));
+        job.standing(Lang::En, start);
+        watch.current(b"home/\xff<x>");
+        watch.progress(&progress((2, 4), (1 << 20, 4 << 20)));
+        let standing = job.standing(Lang::En, start + Duration::from_secs(1));
+        assert_eq!(standing.percent, Some(25.0));
+        assert_eq!(standing.done, "2 / 4 files · 1.000 MiB of 4.000 MiB");
+        assert_eq!(standing.rate, "1.000 MiB/s, 0:04 left");
+        assert_eq!(standing.current, "/home/\\xff<x>");
+        assert!(jobs.of_set("a").is_some() && jobs.of_set("b").is_none());
+    }
+
+    #[test]
+    fn ended_jobs_are_forgotten_and_running_ones_are_not() {
+        let jobs = Jobs::default();
+        let first = jobs.begin(What::Set("a".to_string()), CancelToken::new());
+        for _ in 0..2 * ENDED_MAX {
+            let job = jobs.begin(What::Restore("/x".to_string()), CancelToken::new());
+            let outcome = Outcome {
+                status: Status::Completed,
+                failure: None,
+                restored: Vec::new(),
+            };
+            jobs.end(&job, outcome);
+        }
+        assert!(lock(&jobs.all).len() <= ENDED_MAX + 1);
+        assert!(jobs.find(first.nr).is_some());
+        let start = Instant::now();
+        jobs.wait(Duration::from_millis(20));
+        assert!(start.elapsed() >= Duration::from_millis(20), "one is running");
+    }
+}

@@ -1,0 +1,32 @@
+//! The console: a local web page where people watch, browse and restore. Pages are HTML made here, from the same jobs,
+//! reports and texts of `service` that the command line uses; a few lines of script keep them current.
+//!
+//! ```text
+//! listen (address) -> guard (Host, Origin, session, token) -> pages, api, live (events) -> service
+//!                     gate, sessions (who may enter)          jobs (what was started here)
+//! ```
+//!
+//! Nothing is kept here that `service` keeps: settings and history are read anew for each request, so that a change by a
+//! command or in a file shows at once. What is only in memory: sessions with their baskets, the progress of jobs that
+//! were started here, and repositories that were opened to be browsed (docs/decisions/0042-console.md).
+
+mod api;
+mod app;
+mod assets;
+mod browse;
+mod download;
+mod fields;
+mod gate;
+mod guard;
+mod jobs;
+mod listen;
+mod live;
+mod pages;
+mod reply;
+mod router;
+mod sessions;
+
+#[cfg(test)]
+mod tests;
+
+pub use listen::{Options, Started, serve};

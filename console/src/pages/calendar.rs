@@ -1,0 +1,108 @@
+//! The calendar of the snapshots: a month, in which each day leads to its newest one and shows how many it has.
+
+use super::restore::{link, local};
+use crate::browse::Spot;
+use crate::fields::encoded;
+use jiff::ToSpan;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use service::catalogue::Lang;
+use service::catalogue::report::console as texts;
+use service::facts::SnapshotInfo;
+use std::collections::BTreeMap;
+
+/// A month.
+pub struct Calendar {
+    pub title: String,
+    pub weekdays: Vec<&'static str>,
+    /// Empty days before the first.
+    pub weeks: Vec<Vec<Option<DayLink>>>,
+    pub previous: Option<String>,
+    pub next: Option<String>,
+}
+
+pub struct DayLink {
+    pub number: i8,
+    pub label: String,
+    /// 0 to 4.
+    pub density: u8,
+    pub to: Option<String>,
+    pub is_current: bool,
+}
+
+pub fn calendar(
+    lang: Lang,
+    newest: &[&SnapshotInfo],
+    month: Date,
+    current: Date,
+    spot: &Spot,
+    zone: &TimeZone,
+) -> Calendar {
+    let mut counts: BTreeMap<Date, u64> = BTreeMap::new();
+    for facts in newest {
+        *counts.entry(local(facts.time, zone).date()).or_default() += 1;
+    }
+    let first = month.first_of_month();
+    let to = |date: Date| {
+        let day = format!("day={date}&path={}", encoded(&spot.path));
+        format!("/restore?remote={}&{day}", encoded(spot.remote.as_bytes()))
+    };
+    let mut days: Vec<Option<DayLink>> = Vec::new();
+    days.resize_with(
+        usize::from(first.weekday().to_monday_zero_offset().unsigned_abs()),
+        || None,
+    );
+    for number in 1..=month.days_in_month() {
+        let Ok(date) = first.checked_add((i64::from(number) - 1).days()) else {
+            continue;
+        };
+        let count = counts.get(&date).copied().unwrap_or_default();
+        days.push(Some(DayLink {
+            number,
+            label: texts::snapshots_on(lang, &date.to_string(), count),
+            density: match count {
+                0 => 0,
+                1 => 1,
+                2..=3 => 2,
+                4..=9 => 3,
+                _ => 4,
+            },
+            to: (count > 0).then(|| to(date)),
+            is_current: date == current,
+        }));
+    }
+    while !days.len().is_multiple_of(7) {
+        days.push(None);
+    }
+    let mut weeks = Vec::new();
+    let mut days = days.into_iter().peekable();
+    while days.peek().is_some() {
+        weeks.push(days.by_ref().take(7).collect());
+    }
+    let turn = |date: Date| {
+        let month = date.strftime("%Y-%m").to_string();
+        format!("{}&month={month}", link("/restore", spot, &spot.path))
+    };
+    let is_before = counts.keys().next().is_some_and(|oldest| *oldest < first);
+    let is_after = counts
+        .keys()
+        .next_back()
+        .is_some_and(|newest| *newest > month.last_of_month());
+    let before = first.checked_sub(1.day()).ok().filter(|_| is_before);
+    let after = month
+        .last_of_month()
+        .checked_add(1.day())
+        .ok()
+        .filter(|_| is_after);
+    Calendar {
+        title: texts::month(lang, month.year(), month.month()),
+        weekdays: jiff::civil::Weekday::Monday
+            .cycle_forward()
+            .take(7)
+            .map(|day| texts::weekday(lang, day))
+            .collect(),
+        weeks,
+        previous: before.map(turn),
+        next: after.map(turn),
+    }
+}

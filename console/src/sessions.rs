@@ -1,0 +1,185 @@
+//! Who is logged in: sessions in memory, each with its token against forged forms and its basket. They end half an hour
+//! after the last request, twelve hours after they began, and with the process.
+
+use crate::gate::{is_same, token};
+use service::Failure;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+const IDLE: Duration = Duration::from_secs(30 * 60);
+const LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// At once; the one that was idle longest goes.
+const SESSIONS_MAX: usize = 64;
+/// Paths in one basket.
+pub const BASKET_MAX: usize = 500;
+
+/// Somebody who is logged in.
+pub struct Session {
+    /// What every form has to bring.
+    csrf: String,
+    began: Instant,
+    seen: Mutex<Instant>,
+    basket: Mutex<Vec<Picked>>,
+}
+
+/// A path that somebody wants back, as of a snapshot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Picked {
+    /// Name of the remote; empty for the default repository.
+    pub remote: String,
+    /// Its id.
+    pub snapshot: String,
+    /// When it was made, for people.
+    pub time: String,
+    /// From the root.
+    pub path: Vec<u8>,
+    pub is_dir: bool,
+}
+
+impl Session {
+    pub fn csrf(&self) -> &str {
+        &self.csrf
+    }
+
+    pub fn is_genuine(&self, token: &str) -> bool {
+        is_same(&self.csrf, token)
+    }
+
+    pub fn basket(&self) -> MutexGuard<'_, Vec<Picked>> {
+        lock(&self.basket)
+    }
+
+    /// False if the basket is full.
+    pub fn pick(&self, picked: Picked) -> bool {
+        let mut basket = self.basket();
+        if basket.contains(&picked) {
+            return true;
+        }
+        let has_room = basket.len() < BASKET_MAX;
+        if has_room {
+            basket.push(picked);
+        }
+        has_room
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        let idle = now.saturating_duration_since(*lock(&self.seen));
+        idle >= IDLE || now.saturating_duration_since(self.began) >= LONGEST
+    }
+}
+
+#[derive(Default)]
+pub struct Sessions(Mutex<HashMap<String, Arc<Session>>>);
+
+impl Sessions {
+    /// The secret of a new session, for its cookie.
+    pub fn begin(&self, now: Instant) -> Result<String, Failure> {
+        let id = token()?;
+        let session = Session {
+            csrf: token()?,
+            began: now,
+            seen: Mutex::new(now),
+            basket: Mutex::default(),
+        };
+        let mut all = lock(&self.0);
+        all.retain(|_, session| !session.is_over(now));
+        if all.len() >= SESSIONS_MAX {
+            let idlest = all.iter().min_by_key(|(_, session)| *lock(&session.seen));
+            if let Some(id) = idlest.map(|(id, _)| id.clone()) {
+                all.remove(&id);
+            }
+        }
+        all.insert(id.clone(), Arc::new(session));
+        Ok(id)
+    }
+
+    /// The session of a cookie. What a page does by itself (`is_idle`) does not prolong it.
+    pub fn find(&self, id: &str, is_idle: bool, now: Instant) -> Option<Arc<Session>> {
+        let mut all = lock(&self.0);
+        let session = all.get(id)?.clone();
+        if session.is_over(now) {
+            all.remove(id);
+            return None;
+        }
+        if !is_idle {
+            *lock(&session.seen) = now;
+        }
+        Some(session)
+    }
+
+    pub fn end(&self, id: &str) {
+        lock(&self.0).remove(id);
+    }
+
+    /// After a new password nobody is logged in.
+    pub fn end_all(&self) {
+        lock(&self.0).clear();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind it is whole whoever panicked.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_end() {
+        let sessions = Sessions::default();
+        let start = Instant::now();
+        let id = sessions.begin(start).unwrap();
+        let at = |minutes: u64| start + Duration::from_secs(minutes * 60);
+        assert!(sessions.find("", false, start).is_none());
+        assert!(sessions.find(&id, false, at(29)).is_some());
+        assert!(sessions.find(&id, true, at(58)).is_some());
+        assert!(
+            sessions.find(&id, false, at(59)).is_none(),
+            "a page that updates itself is idle"
+        );
+        assert!(sessions.find(&id, false, at(30)).is_none(), "it is gone for good");
+        let id = sessions.begin(start).unwrap();
+        for minutes in (0..12 * 60).step_by(20) {
+            assert!(sessions.find(&id, false, at(minutes)).is_some());
+        }
+        assert!(sessions.find(&id, false, at(12 * 60)).is_none());
+    }
+
+    #[test]
+    fn there_are_not_endlessly_many() {
+        let sessions = Sessions::default();
+        let start = Instant::now();
+        let first = sessions.begin(start).unwrap();
+        for nr in 1..=SESSIONS_MAX as u64 {
+            sessions.begin(start + Duration::from_secs(nr)).unwrap();
+        }
+        assert!(sessions.find(&first, false, start).is_none());
+        assert_eq!(lock(&sessions.0).len(), SESSIONS_MAX);
+        sessions.end_all();
+        assert!(lock(&sessions.0).is_empty());
+    }
+
+    #[test]
+    fn baskets() {
+        let sessions = Sessions::default();
+        let id = sessions.begin(Instant::now()).unwrap();
+        let session = sessions.find(&id, false, Instant::now()).unwrap();
+        let picked = |nr: usize| Picked {
+            remote: String::new(),
+            snapshot: "1f".to_string(),
+            time: String::new(),
+            path: format!("/{nr}").into_bytes(),
+            is_dir: false,
+        };
+        for nr in 0..BASKET_MAX {
+            assert!(session.pick(picked(nr)));
+        }
+        assert!(session.pick(picked(0)), "it is there already");
+        assert!(!session.pick(picked(BASKET_MAX)));
+        assert_eq!(session.basket().len(), BASKET_MAX);
+        assert!(session.is_genuine(&session.csrf().to_string()) && !session.is_genuine(""));
+    }
+}

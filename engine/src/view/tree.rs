@@ -1,0 +1,268 @@
+//! All snapshots as one tree of directories: names, entries and bytes by numbers of inodes, for whoever shows it as a file
+//! system. Nothing can be changed, so every answer holds for as long as the tree is shown.
+
+use super::layout::{LayoutEntry, ViewLayout};
+use super::{Seen, View};
+use crate::entry::{Content, Entry, Kind, Meta, Time, join};
+use crate::error::Error;
+use crate::facts::SnapshotInfo;
+use crate::fsmeta::Blank;
+use crate::problem::{Damage, Problem, ProblemKind, Unread};
+use crate::repo::Repo;
+use chunkstore::SessionId;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Inodes: from 1 on directories above snapshots, then links among them; with a snapshot's number in the upper bits what
+/// is in it, by its number there.
+const BITS: u32 = 40;
+/// The root of a snapshot.
+const ROOT: u64 = (1 << BITS) - 1;
+const LINKS: u64 = 1 << (BITS - 1);
+
+/// The top of the tree.
+pub const TOP: u64 = 1;
+
+/// Why there is no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoAnswer {
+    /// Nothing has this name, or this attribute.
+    Absent,
+    NotADirectory,
+    /// It has no bytes to be read.
+    NotAFile,
+    /// The number is of nothing.
+    Unknown,
+    /// It can't be read; the problem is told.
+    Failed,
+}
+
+pub type Answer<T> = std::result::Result<T, NoAnswer>;
+
+/// Something in the tree, by its number.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub inode: u64,
+    pub entry: Entry,
+}
+
+pub struct SnapshotTree {
+    view: View,
+    layout: ViewLayout,
+    /// Oldest first.
+    snapshots: Vec<SnapshotInfo>,
+    owner: (u32, u32),
+    tell: Box<dyn Fn(Problem) + Send + Sync>,
+}
+
+/// What an inode is.
+enum Inode {
+    Above(usize),
+    Link(usize),
+    Root(usize),
+    Inside(usize, Seen),
+}
+
+impl Inode {
+    /// Its path in the snapshot.
+    fn path(&self) -> Vec<u8> {
+        match self {
+            Inode::Inside(_, seen) => join(&seen.dir, &seen.entry.name),
+            Inode::Above(_) | Inode::Link(_) | Inode::Root(_) => Vec::new(),
+        }
+    }
+}
+
+fn inode(snapshot: usize, number: u64) -> u64 {
+    (snapshot as u64 + 1) << BITS | number
+}
+
+impl SnapshotTree {
+    /// `snapshots` oldest first. What no snapshot holds belongs to `owner`, user and group. `tell` hears of what can't be
+    /// read.
+    pub fn new(
+        repo: Arc<Repo>,
+        snapshots: Vec<SnapshotInfo>,
+        owner: (u32, u32),
+        tell: Box<dyn Fn(Problem) + Send + Sync>,
+    ) -> SnapshotTree {
+        SnapshotTree {
+            view: View::new(repo),
+            layout: ViewLayout::of(&snapshots),
+            snapshots,
+            owner,
+            tell,
+        }
+    }
+
+    pub fn node(&self, number: u64) -> Answer<Node> {
+        Ok(self.shown(self.inode(number)?))
+    }
+
+    /// What `name` leads to in a directory.
+    pub fn lookup(&self, parent: u64, name: &[u8]) -> Answer<Node> {
+        let inode = self.inode(parent)?;
+        let (snapshot, path) = match &inode {
+            Inode::Above(at) => {
+                let found = self.layout.dirs.get(*at).and_then(|dir| dir.get(name));
+                return found.map(|entry| self.named(entry, name)).ok_or(NoAnswer::Absent);
+            }
+            Inode::Link(_) => return Err(NoAnswer::NotADirectory),
+            Inode::Root(snapshot) | Inode::Inside(snapshot, _) => (*snapshot, inode.path()),
+        };
+        let found = self.view.lookup(self.id(snapshot)?, &path, name);
+        let found = found.map_err(|e| self.failed(&join(&path, name), e))?;
+        found
+            .map(|seen| self.shown(Inode::Inside(snapshot, seen)))
+            .ok_or(NoAnswer::Absent)
+    }
+
+    /// Calls `each` with what is in a directory and with where its successor is, from `place` on (0: the beginning), until
+    /// it says that this is enough.
+    pub fn list(
+        &self,
+        number: u64,
+        place: u64,
+        each: &mut dyn FnMut(u64, u64, &Entry) -> bool,
+    ) -> Answer<()> {
+        let directory = self.inode(number)?;
+        let snapshot = match &directory {
+            Inode::Above(at) => {
+                let names = self.layout.dirs.get(*at).into_iter().flatten();
+                let skip = usize::try_from(place).unwrap_or(usize::MAX);
+                for (n, (name, entry)) in names.enumerate().skip(skip) {
+                    let node = self.named(entry, name);
+                    if !each(n as u64 + 1, node.inode, &node.entry) {
+                        break;
+                    }
+                }
+                return Ok(());
+            }
+            Inode::Inside(_, seen) if seen.entry.kind != Kind::Dir => return Err(NoAnswer::NotADirectory),
+            Inode::Link(_) => return Err(NoAnswer::NotADirectory),
+            Inode::Root(snapshot) | Inode::Inside(snapshot, _) => *snapshot,
+        };
+        let path = directory.path();
+        let listed = self
+            .view
+            .list(self.id(snapshot)?, &path, place, &mut |number, entry| {
+                each(number + 1, inode(snapshot, number), entry)
+            });
+        listed.map_err(|e| self.failed(&path, e))
+    }
+
+    /// Up to `len` bytes of a file from `offset` on.
+    pub fn read(&self, number: u64, offset: u64, len: usize) -> Answer<Vec<u8>> {
+        match self.inode(number)? {
+            Inode::Inside(_, seen) => {
+                let read = self.view.read(&seen, offset, len);
+                read.map_err(|e| self.failed(&join(&seen.dir, &seen.entry.name), e))
+            }
+            Inode::Above(_) | Inode::Link(_) | Inode::Root(_) => Err(NoAnswer::NotAFile),
+        }
+    }
+
+    fn id(&self, snapshot: usize) -> Answer<SessionId> {
+        let facts = self.snapshots.get(snapshot);
+        facts.map(|facts| facts.id).ok_or(NoAnswer::Unknown)
+    }
+
+    fn failed(&self, path: &[u8], error: Error) -> NoAnswer {
+        let path = [b"/", path].concat();
+        match error {
+            Error::Store(e) if e.is_damage() => {
+                let what = ProblemKind::Damage(Damage::Needed(e));
+                (self.tell)(Problem { path, what });
+            }
+            Error::Store(e) => {
+                let what = ProblemKind::Unreadable(Unread::Needed(e));
+                (self.tell)(Problem { path, what });
+            }
+            // The end of the run, which is told as that.
+            _ => {}
+        }
+        NoAnswer::Failed
+    }
+
+    fn inode(&self, number: u64) -> Answer<Inode> {
+        let (above, within) = (number >> BITS, number & ROOT);
+        let Some(snapshot) = above.checked_sub(1) else {
+            let at = within.checked_sub(1).ok_or(NoAnswer::Unknown)?;
+            return Ok(match at.checked_sub(LINKS) {
+                Some(link) => Inode::Link(link as usize),
+                None => Inode::Above(at as usize),
+            });
+        };
+        let snapshot = snapshot as usize;
+        if within == ROOT {
+            return Ok(Inode::Root(snapshot));
+        }
+        let id = self.id(snapshot)?;
+        let seen = self.view.entry(id, within).map_err(|e| self.failed(b"", e))?;
+        seen.map(|seen| Inode::Inside(snapshot, seen))
+            .ok_or(NoAnswer::Unknown)
+    }
+
+    fn named(&self, entry: &LayoutEntry, name: &[u8]) -> Node {
+        let mut node = self.shown(match entry {
+            LayoutEntry::Dir(at) => Inode::Above(*at),
+            LayoutEntry::Snapshot(at) => Inode::Root(*at),
+            LayoutEntry::Link(at) => Inode::Link(*at),
+        });
+        node.entry.name = name.to_vec();
+        node
+    }
+
+    fn shown(&self, of: Inode) -> Node {
+        let newest = self.snapshots.last().map(|facts| facts.time);
+        match of {
+            Inode::Above(at) => Node {
+                inode: at as u64 + 1,
+                entry: self.made(Kind::Dir, newest),
+            },
+            Inode::Link(at) => Node {
+                inode: at as u64 + 1 + LINKS,
+                entry: self.made(
+                    Kind::Symlink {
+                        target: self.layout.links.get(at).cloned().unwrap_or_default(),
+                    },
+                    newest,
+                ),
+            },
+            Inode::Root(snapshot) => Node {
+                inode: inode(snapshot, ROOT),
+                entry: self.made(Kind::Dir, self.snapshots.get(snapshot).map(|facts| facts.time)),
+            },
+            Inode::Inside(snapshot, seen) => Node {
+                inode: inode(snapshot, seen.number),
+                entry: seen.entry,
+            },
+        }
+    }
+
+    /// Of what no snapshot holds.
+    fn made(&self, kind: Kind, at: Option<Timestamp>) -> Entry {
+        let time = at.map_or(Time::default(), |at| {
+            let second = at.as_second() - i64::from(at.subsec_nanosecond() < 0);
+            Time {
+                secs: second,
+                nanos: at.subsec_nanosecond().rem_euclid(1_000_000_000).unsigned_abs(),
+            }
+        });
+        Entry {
+            name: Vec::new(),
+            kind,
+            meta: Meta {
+                mode: 0o555,
+                uid: self.owner.0,
+                gid: self.owner.1,
+                mtime: time,
+                ctime: time,
+                nlink: 2,
+                ..Blank::default().meta()
+            },
+            content: Content::None,
+            trouble: None,
+        }
+    }
+}

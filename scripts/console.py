@@ -1,0 +1,334 @@
+"""Walks through the console in Chromium as somebody would who sees it for the first time, and takes the pictures in
+docs/console. Fails at the first step that does not work, and if axe-core finds anything on a page.
+
+DEDUP is the program, AXE the script of axe-core. An argument is the folder of the pictures.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+
+DEDUP = os.environ["DEDUP"]
+AXE = Path(os.environ["AXE"]).read_text()
+PASSWORD = "correct horse battery"
+PICTURES = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/console")
+WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+# What axe-core found, and pages that are wider than the window.
+FOUND = []
+
+
+def step(text):
+    print(f"  {text}", flush=True)
+
+
+class Home:
+    """A home with two repositories, two sets, and a month of history."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.env = {"HOME": folder, "PATH": os.environ["PATH"], "TZ": "Asia/Tokyo", "LANG": "C.UTF-8",
+                    "DEDUP_HOST": "office-pc3", "DEDUP_KEY_CACHE": "0s"}
+        documents = self.folder / "Documents"
+        for name, text in {
+            "letters/contract.txt": "The first contract\n" * 40,
+            "letters/invitation.txt": "You are invited\n" * 20,
+            "letters/old/1999.txt": "An old letter\n",
+            "budget 2026.csv": "month,amount\n" * 300,
+            "写真/富士山.jpg": "not really a picture" * 2000,
+            "photos/harbour.jpg": "nor this" * 9000,
+            "notes.md": "# Notes\n",
+        }.items():
+            path = documents / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        mail = self.folder / "Mail"
+        mail.mkdir()
+        for number in range(40):
+            (mail / f"message-{number:02}.eml").write_text(f"Subject: {number}\n" * 100)
+        self.run("init", "--no-recovery")
+        self.run("--repo", f"{folder}/second", "init", "--no-recovery", "--key-file", f"{folder}/second.key")
+
+    def run(self, *args, ok=(0,)):
+        done = subprocess.run([DEDUP, *args], env=self.env, cwd=self.folder, capture_output=True, text=True)
+        assert done.returncode in ok, (args, done.returncode, done.stdout, done.stderr)
+        return done.stdout
+
+    def settings(self, listen):
+        (self.folder / ".config/dedup/dedup.toml").write_text(f"""
+[remotes.main]
+url = "{self.folder}/.local/share/dedup/repository"
+key-file = "{self.folder}/.config/dedup/default.key"
+[remotes.usb]
+url = "{self.folder}/second"
+key-file = "{self.folder}/second.key"
+[sets.documents]
+sources = ["~/Documents"]
+exclude = ["*.tmp"]
+destinations = ["main"]
+schedule = "daily 12:30"
+priority = 10
+[sets.mail]
+sources = ["~/Mail"]
+destinations = ["usb"]
+schedule = "mon,thu 22:00"
+[console]
+listen = "{listen}"
+lang = "en"
+""")
+
+    def history(self):
+        """A month of rows: most good, some not."""
+        now = datetime.now(timezone.utc)
+        folder = self.folder / ".local/state/dedup/history"
+        folder.mkdir(parents=True, exist_ok=True)
+        for day in range(29, 0, -1):
+            start = (now - timedelta(days=day)).replace(hour=3, minute=30, second=7, microsecond=0)
+            row = {"id": start.strftime("%Y%m%d-%H%M%S-") + f"{day:04x}", "kind": "backup", "set": "documents",
+                   "cause": "regular", "start": start.isoformat().replace("+00:00", "Z"),
+                   "end": (start + timedelta(seconds=48)).isoformat().replace("+00:00", "Z"),
+                   "sources": [f"{self.folder}/Documents"], "files": 6, "bytes": 131072, "status": "completed",
+                   "snapshot": "00" * 16, "problems": 0, "destinations": [{"name": "main", "status": "completed"}]}
+            if day in (21, 20):
+                row.update(status="incomplete", reason="network", snapshot=None, message="storage not reachable",
+                           message_ja="保存先に接続できません")
+                row["destinations"][0].update(status="incomplete", reason="network")
+            if day == 13:
+                row.update(status="incomplete", reason="access denied", problems=1)
+            if day == 8:
+                row.update(status="not run", snapshot=None, destinations=[], message="runs are paused",
+                           message_ja="休止中です")
+            if day == 4:
+                continue
+            with open(folder / (start.strftime("%Y-%m") + ".jsonl"), "a") as file:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def console(home):
+    """The program, and what it printed first."""
+    began = time.monotonic()
+    program = subprocess.Popen([DEDUP, "console", "--json"], env=home.env, cwd=home.folder, stdout=subprocess.PIPE,
+                               text=True)
+    try:
+        told = json.loads(program.stdout.readline())
+        told["took"] = time.monotonic() - began
+        yield told, program
+        program.send_signal(signal.SIGINT)
+        assert program.wait(30) == 0
+    finally:
+        program.kill()
+
+
+def check_axe(page, where):
+    # Not by a tag, which the policy of the page forbids: by the debugger.
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    wrong = [(one["id"], one["help"], [node["target"] for node in one["nodes"]][:3]) for one in found["violations"]]
+    FOUND.extend(f"{where}: {one}" for one in wrong)
+
+
+def picture(page, name):
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    path = PICTURES / f"{name}.png"
+    page.screenshot(path=path)
+    # 256 colours are enough for text and a few tints.
+    Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def check_width(page, where):
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
+        FOUND.append(f"{where}: wider than the window")
+
+
+def wait_until_done(page, set_name):
+    expect(page.get_by_role("button", name=f"Back up now {set_name}")).to_be_visible(timeout=60_000)
+
+
+def first_visit(page, told):
+    step("first start: the link sets the password, and its code does not stay in the address")
+    page.goto(told["link"])
+    assert "#" not in page.url and told["link"].split("#")[1] not in page.content().split("<form")[0]
+    check_axe(page, "start")
+    picture(page, "start-en-light")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("The same again").fill(PASSWORD)
+    page.get_by_role("button", name="Set password").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Waiting for the first backup")
+    step("logging out and in")
+    page.get_by_role("button", name="Log out").click()
+    check_axe(page, "login")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page).to_have_title(re.compile("Home · office-pc3"))
+
+
+def walk(page, home, told):
+    step("Back up now, watched in two tabs")
+    other = page.context.new_page()
+    other.goto(told["url"])
+    page.get_by_role("button", name="Back up now documents").click()
+    wait_until_done(page, "documents")
+    page.get_by_role("button", name="Back up now mail").click()
+    wait_until_done(page, "mail")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Everything is backed up")
+    expect(other.get_by_role("heading", level=1)).to_contain_text("Everything is backed up")
+    step("a run by a command shows at once in both")
+    contract = home.folder / "Documents/letters/contract.txt"
+    before = contract.read_bytes()
+    contract.write_text("The second contract\n")
+    (home.folder / "Documents/notes.md").unlink()
+    home.run("run", "documents")
+    events = page.locator(".events li")
+    expect(events.first).to_contain_text("documents", timeout=20_000)
+    expect(events.first).to_contain_text("just now")
+    step("more tabs than a browser opens connections, and one that is loaded again")
+    tabs = [page.context.new_page() for _ in range(8)]
+    for tab in tabs:
+        tab.goto(told["url"])
+        expect(tab.get_by_role("heading", level=1)).to_contain_text("Everything is backed up")
+    other.reload()
+    home.run("run", "mail")
+    for tab in [other, *tabs]:
+        expect(tab.locator(".events li").first).to_contain_text("mail", timeout=20_000)
+        tab.close()
+    page.reload()
+    step("history: the last run's files")
+    page.get_by_role("link", name="History").first.click()
+    check_axe(page, "history")
+    page.get_by_role("row").filter(has_text="documents").get_by_role("link", name="backup").first.click()
+    page.get_by_role("link", name="Show files").click()
+    expect(page.locator("table.files")).to_contain_text("contract.txt")
+    expect(page.locator("table.files")).to_contain_text("notes.md")
+    check_axe(page, "job")
+    step("restore: the file as it was before, by the calendar and the basket")
+    page.get_by_role("link", name="Restore", exact=True).click()
+    check_axe(page, "restore")
+    page.get_by_role("button", name=re.compile("Open ")).first.click()
+    expect(page.locator(".tree .below li").first).to_be_visible()
+    page.locator(".moments a").first.click()
+    page.locator(".entries").get_by_role("link", name="letters/").click()
+    page.get_by_label(re.compile("Select .*contract.txt")).check()
+    page.get_by_role("button", name="Add to basket").click()
+    expect(page.locator(".basket li")).to_have_count(1)
+    with page.expect_download() as waited:
+        page.get_by_label(re.compile("Download .*contract.txt")).click()
+    assert Path(waited.value.path()).read_bytes() == before
+    page.get_by_role("link", name="Restore these").click()
+    check_axe(page, "target")
+    target = home.folder / "restored"
+    page.get_by_label("Folder", exact=True).fill(str(target))
+    page.get_by_role("button", name="See what would happen").click()
+    expect(page.get_by_role("status").first).to_contain_text("1 file")
+    assert not target.exists()
+    picture(page, "target-en-light")
+    page.get_by_role("button", name="Restore now").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Restore finished", timeout=30_000)
+    assert (target / "contract.txt").read_bytes() == before
+    check_axe(page, "restore job")
+    step("search: a file that was deleted comes back")
+    page.keyboard.press("/")
+    page.keyboard.type("notes")
+    page.keyboard.press("Enter")
+    check_axe(page, "search")
+    page.get_by_role("button", name="Restore these").first.click()
+    page.get_by_label("To where they were").check()
+    page.get_by_role("button", name="Restore now").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Restore finished", timeout=30_000)
+    assert (home.folder / "Documents/notes.md").read_text() == "# Notes\n"
+    step("pause and resume")
+    page.goto(told["url"])
+    page.get_by_text("Pause", exact=True).click()
+    page.get_by_role("button", name="4 hours").click()
+    expect(page.locator("form.note")).to_contain_text("Paused until")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("form.note")).to_have_count(0)
+    step("the strip by keyboard, and the list of keys")
+    page.locator(".strip").first.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".tip").first).to_contain_text("20")
+    page.locator("body").press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    check_axe(page, "keys")
+    page.keyboard.press("Escape")
+
+
+def pictures(page, home, told):
+    """Each page in both languages and both themes, and the phone's width."""
+    latest = json.loads(home.run("history", "--set", "documents", "--limit", "1", "--json").splitlines()[0])["id"]
+    pages = {"home": "", "restore": "restore", "history": "history", "job": f"history/{latest}?files=all",
+             "sets": "sets", "search": "search?q=contract"}
+    for lang in ("en", "ja"):
+        for theme in ("light", "dark"):
+            page.set_viewport_size(WIDE)
+            page.goto(told["url"])
+            # Without a choice it is the system's, which is light here.
+            shown = "[document.documentElement.lang, document.documentElement.dataset.theme || 'light']"
+            current = page.evaluate(shown)
+            if current[0] != lang:
+                page.locator("button[name=lang]").click()
+            if current[1] != theme:
+                page.locator(f"button[name=theme][value={theme}]").click()
+            for name, path in pages.items():
+                page.goto(told["url"] + path)
+                assert page.evaluate(shown) == [lang, theme]
+                check_axe(page, f"{name} {lang} {theme}")
+                check_width(page, name)
+                picture(page, f"{name}-{lang}-{theme}")
+                if theme == "light":
+                    page.set_viewport_size(PHONE)
+                    check_width(page, f"{name} on a phone")
+                    check_axe(page, f"{name} {lang} on a phone")
+                    picture(page, f"{name}-{lang}-phone")
+                    page.set_viewport_size(WIDE)
+
+
+@contextmanager
+def folder_of_me():
+    """A home whose path is the same in every picture."""
+    folder = Path(tempfile.gettempdir(), "me")
+    folder.mkdir(mode=0o700)
+    try:
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def main():
+    with folder_of_me() as folder:
+        home = Home(folder)
+        home.settings("127.0.0.1:0")
+        home.history()
+        with console(home) as (told, program), sync_playwright() as playwright:
+            step(f"started in {told['took'] * 1000:.0f} ms")
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+            context = browser.new_context(viewport=WIDE, color_scheme="light", timezone_id="Asia/Tokyo")
+            page = context.new_page()
+            said = []
+            page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: said.append(str(error)))
+            first_visit(page, told)
+            walk(page, home, told)
+            pictures(page, home, told)
+            memory = Path(f"/proc/{program.pid}/status").read_text()
+            step("memory: " + re.search(r"VmRSS:\s*(.*)", memory)[1])
+            assert not said, said
+            assert not FOUND, "\n".join(FOUND)
+            browser.close()
+    print("everything works")
+
+
+main()

@@ -1,0 +1,124 @@
+//! Why the console refuses to start, or refuses a request.
+
+use super::{Lang, SystemError, say};
+use crate::status::Status;
+
+/// What can be wrong with the console or with what it was asked.
+#[derive(Clone, Debug)]
+pub enum ConsoleFault {
+    /// Other machines could reach it there.
+    NotLoopback { address: String },
+    /// Not an address.
+    Address { text: String },
+    /// Nothing can listen there.
+    Listen { place: String, why: SystemError },
+    /// The web server stopped.
+    Serving { why: SystemError },
+    /// The system has no random numbers.
+    Random { why: String },
+    /// The password file holds something else.
+    PasswordFile { path: String },
+    /// The password could not be hashed.
+    Hash { why: String },
+    /// A page could not be made.
+    Page { why: String },
+    /// A path that is to be restored to must be absolute.
+    TargetNotAbsolute { path: String },
+    /// Nothing is in the basket.
+    EmptyBasket,
+    /// A value of a form or an address makes no sense.
+    BadRequest { name: &'static str },
+}
+
+impl ConsoleFault {
+    pub(super) fn status(&self) -> Status {
+        match self {
+            ConsoleFault::NotLoopback { .. }
+            | ConsoleFault::Address { .. }
+            | ConsoleFault::TargetNotAbsolute { .. }
+            | ConsoleFault::EmptyBasket
+            | ConsoleFault::BadRequest { .. } => Status::BadSettings,
+            ConsoleFault::Listen { .. }
+            | ConsoleFault::Serving { .. }
+            | ConsoleFault::Random { .. }
+            | ConsoleFault::PasswordFile { .. }
+            | ConsoleFault::Hash { .. }
+            | ConsoleFault::Page { .. } => Status::Failed,
+        }
+    }
+
+    pub(super) fn text(&self, lang: Lang) -> String {
+        match self {
+            ConsoleFault::NotLoopback { address } => say!(
+                lang,
+                "the console listens only on this machine, and other machines could reach {address}: use \
+                 127.0.0.1:PORT, [::1]:PORT or unix:/path (for another machine, an SSH tunnel)",
+                "コンソールはこのコンピューターだけで待ち受けます。{address} にはほかのコンピューターから接続できるため、\
+                 127.0.0.1:ポート、[::1]:ポート、unix:/パス のどれかを指定してください (ほかのコンピューターからは SSH \
+                 トンネルを使ってください)"
+            ),
+            ConsoleFault::Address { text } => say!(
+                lang,
+                "'{text}' is not an address and port such as 127.0.0.1:4280, or unix: and the path of a socket",
+                "「{text}」は 127.0.0.1:4280 のようなアドレスとポートでも、unix: とソケットのパスでもありません"
+            ),
+            ConsoleFault::Listen { place, why } => {
+                let (en, ja) = (why.text(Lang::En), why.text(Lang::Ja));
+                say!(
+                    lang,
+                    "can't listen on {place}: {en}; if another console runs there, use it, or choose another port with \
+                     --listen",
+                    "{place} で待ち受けできません: {ja}。別のコンソールが動いているならそれを使うか、--listen で別のポートを\
+                     指定してください"
+                )
+            }
+            ConsoleFault::Serving { why } => {
+                let (en, ja) = (why.text(Lang::En), why.text(Lang::Ja));
+                say!(
+                    lang,
+                    "the console stopped: {en}",
+                    "コンソールが停止しました: {ja}"
+                )
+            }
+            ConsoleFault::Random { why } => say!(
+                lang,
+                "the system has no random numbers: {why}",
+                "システムの乱数を使えません: {why}"
+            ),
+            ConsoleFault::PasswordFile { path } => say!(
+                lang,
+                "{path} does not hold a password of the console; 'dedup console --reset-password' sets a new one",
+                "{path} はコンソールのパスワードではありません。'dedup console --reset-password' で設定し直せます"
+            ),
+            ConsoleFault::Hash { why } => say!(
+                lang,
+                "the password can't be checked: {why}",
+                "パスワードを確認できません: {why}"
+            ),
+            ConsoleFault::Page { why } => {
+                say!(
+                    lang,
+                    "the page can't be shown: {why}",
+                    "ページを表示できません: {why}"
+                )
+            }
+            ConsoleFault::TargetNotAbsolute { path } => say!(
+                lang,
+                "'{path}' is not a whole path: write it from the root, such as /home/me/restored, or from your home \
+                 directory, such as ~/restored",
+                "「{path}」は完全なパスではありません。/home/me/restored のようにルートから、または ~/restored のように\
+                 ホームディレクトリーから書いてください"
+            ),
+            ConsoleFault::EmptyBasket => say!(
+                lang,
+                "nothing is selected: select files or folders to restore first",
+                "何も選択されていません。先に復元するファイルかフォルダーを選んでください"
+            ),
+            ConsoleFault::BadRequest { name } => say!(
+                lang,
+                "the value of '{name}' makes no sense; reload the page and try again",
+                "「{name}」の値が正しくありません。ページを読み込み直して、もう一度試してください"
+            ),
+        }
+    }
+}

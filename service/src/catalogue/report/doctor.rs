@@ -1,0 +1,497 @@
+//! What `doctor` found: for each finding what it means, and what to do.
+
+use super::runs::status;
+use crate::catalogue::{Lang, Noun, count, say, weakness};
+use crate::doctor::{Diagnosis, Finding, Mark, Report, SchedulerEntry};
+use crate::text::{grouped, time};
+use engine::platform::space::DiskSpace;
+use engine::units::{escape, format_bytes};
+use jiff::Timestamp;
+
+/// What a finding means, with what it is about.
+pub fn meaning(lang: Lang, finding: &Finding) -> String {
+    let text = what(lang, &finding.what);
+    let text = match &finding.subject {
+        Some(subject) => format!("{subject}: {text}"),
+        None => text,
+    };
+    escape(text.as_bytes())
+}
+
+fn what(lang: Lang, found: &Diagnosis) -> String {
+    match found {
+        Diagnosis::ThisVersion => {
+            let version = env!("CARGO_PKG_VERSION");
+            say!(lang, "dedup {version}", "dedup {version}")
+        }
+        Diagnosis::SettingsRead { .. }
+        | Diagnosis::SettingsWrong { .. }
+        | Diagnosis::StateKept { .. }
+        | Diagnosis::StateNotKept { .. }
+        | Diagnosis::CacheNotKept { .. }
+        | Diagnosis::HistoryDamaged { .. }
+        | Diagnosis::ClockIsRight
+        | Diagnosis::ClockBehind { .. }
+        | Diagnosis::ClockDiffers { .. } => of_machine(lang, found),
+        Diagnosis::NoSets
+        | Diagnosis::AllByHand
+        | Diagnosis::Ticking { .. }
+        | Diagnosis::NotTicking { .. }
+        | Diagnosis::Paused { .. }
+        | Diagnosis::MessagesGo { .. }
+        | Diagnosis::NoMessages
+        | Diagnosis::MessagesWait { .. } => of_runs(lang, found),
+        Diagnosis::SetIsFine { .. }
+        | Diagnosis::SetNeverRan
+        | Diagnosis::SetOverdue { .. }
+        | Diagnosis::SetFailed { .. } => of_set(lang, found),
+        Diagnosis::Space { disk } | Diagnosis::SpaceLow { disk } | Diagnosis::SpaceOut { disk } => {
+            room(lang, *disk)
+        }
+        Diagnosis::WithinQuota { used, quota }
+        | Diagnosis::QuotaNear { used, quota }
+        | Diagnosis::QuotaReached { used, quota } => {
+            let (used, quota) = (format_bytes(*used), format_bytes(*quota));
+            say!(
+                lang,
+                "{used} of the quota of {quota} are used",
+                "容量制限 {quota} のうち {used} を使用中です"
+            )
+        }
+        Diagnosis::FullSoon { at } => {
+            let at = day(*at);
+            say!(
+                lang,
+                "at the present growth it will be full on {at}",
+                "今の増え方では {at} にいっぱいになります"
+            )
+        }
+        Diagnosis::SnapshotsThere { .. }
+        | Diagnosis::SnapshotsGone { .. }
+        | Diagnosis::SnapshotsUnreadable { .. }
+        | Diagnosis::Checked { .. }
+        | Diagnosis::CheckedLongAgo { .. }
+        | Diagnosis::Restored { .. }
+        | Diagnosis::RestoredLongAgo { .. } => of_snapshots(lang, found),
+        _ => of_remote(lang, found),
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    time(at).chars().take(10).collect()
+}
+
+fn room(lang: Lang, disk: DiskSpace) -> String {
+    let (free, total) = (format_bytes(disk.free), format_bytes(disk.total));
+    say!(lang, "{free} free of {total}", "{total} のうち空きは {free} です")
+}
+
+fn of_machine(lang: Lang, found: &Diagnosis) -> String {
+    match found {
+        Diagnosis::SettingsRead { path: None, .. } => say!(
+            lang,
+            "there is no dedup.toml, so every setting has its default",
+            "dedup.toml がないため、すべての設定が既定値です"
+        ),
+        Diagnosis::SettingsRead {
+            path: Some(path),
+            remotes,
+            sets,
+        } => super::runs::settings_are_right(lang, Some(path), *remotes, *sets),
+        Diagnosis::SettingsWrong { failure } => {
+            let why = failure.text(lang);
+            say!(
+                lang,
+                "the settings are of no use, so nothing runs: {why}",
+                "設定に誤りがあるため、何も実行されません: {why}"
+            )
+        }
+        Diagnosis::StateKept { path } => say!(
+            lang,
+            "history and notes are kept in {path}",
+            "履歴と記録は {path} にあります"
+        ),
+        Diagnosis::StateNotKept { path, why } => {
+            let why = why.text(lang);
+            say!(
+                lang,
+                "can't write in {path}, so there is no history, and sets run too often or never: {why}",
+                "{path} に書き込めないため、履歴が残らず、セットの実行が多すぎたり抜けたりします: {why}"
+            )
+        }
+        Diagnosis::CacheNotKept { path } => say!(
+            lang,
+            "the cache {path} can't be written, so every run takes longer",
+            "キャッシュ {path} に書き込めないため、毎回の実行が遅くなります"
+        ),
+        Diagnosis::HistoryDamaged { lines } => {
+            let lines = grouped(*lines);
+            say!(
+                lang,
+                "lines of the history that can't be read and are passed over: {lines}",
+                "読み取れないため飛ばす履歴の行: {lines}"
+            )
+        }
+        Diagnosis::ClockBehind { seen } => {
+            let seen = time(*seen);
+            say!(
+                lang,
+                "the clock is behind: something happened at {seen} by it, which is still to come",
+                "時計が遅れています。この時計で {seen} に起きたことが、まだ先のことになっています"
+            )
+        }
+        Diagnosis::ClockDiffers { seconds } => {
+            let seconds = grouped(*seconds);
+            say!(
+                lang,
+                "the clock and that of the file system of the state directory differ by {seconds} seconds",
+                "この時計と、状態ディレクトリーのファイルシステムの時計が {seconds} 秒ずれています"
+            )
+        }
+        _ => say!(lang, "the clock is right", "時計は合っています"),
+    }
+}
+
+fn entry(lang: Lang, by: SchedulerEntry) -> &'static str {
+    match by {
+        SchedulerEntry::None => lang.pick(
+            "no entry of a scheduler was found",
+            "スケジューラーの登録は見つかりません",
+        ),
+        SchedulerEntry::UserTimer => {
+            lang.pick("a systemd timer of this user", "この利用者の systemd タイマー")
+        }
+        SchedulerEntry::UserTimerStopped => lang.pick(
+            "the systemd timer of this user is not started",
+            "この利用者の systemd タイマーは動いていません",
+        ),
+        SchedulerEntry::SystemTimer => {
+            lang.pick("a systemd timer of the system", "システムの systemd タイマー")
+        }
+        SchedulerEntry::Cron => lang.pick("a line for cron", "cron の行"),
+    }
+}
+
+fn of_runs(lang: Lang, found: &Diagnosis) -> String {
+    match found {
+        Diagnosis::NoSets => say!(
+            lang,
+            "there are no sets, so nothing is backed up by itself",
+            "セットがないため、自動では何もバックアップされません"
+        ),
+        Diagnosis::AllByHand => say!(
+            lang,
+            "no set has a schedule: each runs when somebody asks",
+            "スケジュールのあるセットはなく、求められたときだけ実行します"
+        ),
+        Diagnosis::Ticking { at, by } => {
+            let (at, by) = (time(*at), entry(lang, *by));
+            say!(
+                lang,
+                "'dedup run --due' was called at {at} ({by})",
+                "'dedup run --due' は {at} に呼ばれました ({by})"
+            )
+        }
+        Diagnosis::NotTicking { last, by } => {
+            let last = match last {
+                Some(at) => time(*at),
+                None => say!(lang, "never", "一度もなし"),
+            };
+            let by = entry(lang, *by);
+            say!(
+                lang,
+                "nothing calls 'dedup run --due', so no set runs by itself; last call: {last}; {by}",
+                "'dedup run --due' が呼ばれないため、セットは自動で実行されません (最後の呼び出し: {last}、{by})"
+            )
+        }
+        Diagnosis::Paused { until } => super::runs::paused(lang, *until),
+        Diagnosis::MessagesGo { channels } => {
+            let channels = count(lang, *channels, Noun::Channel);
+            say!(
+                lang,
+                "failures are reported by {channels}",
+                "失敗は{channels}で通知します"
+            )
+        }
+        Diagnosis::MessagesWait { messages } => {
+            let messages = count(lang, *messages, Noun::Message);
+            say!(lang, "not sent yet: {messages}", "未送信の{messages}があります")
+        }
+        _ => say!(
+            lang,
+            "nobody hears of a backup that fails",
+            "バックアップが失敗しても、誰にも通知しません"
+        ),
+    }
+}
+
+fn of_set(lang: Lang, found: &Diagnosis) -> String {
+    match found {
+        Diagnosis::SetIsFine { last_success } => {
+            let at = time(*last_success);
+            say!(
+                lang,
+                "last completed backup: {at}",
+                "最後に完了したバックアップ: {at}"
+            )
+        }
+        Diagnosis::SetOverdue { last_success } => {
+            let at = match last_success {
+                Some(at) => time(*at),
+                None => say!(lang, "never", "一度もなし"),
+            };
+            say!(
+                lang,
+                "overdue; last completed backup: {at}",
+                "期限を過ぎています (最後に完了したバックアップ: {at})"
+            )
+        }
+        Diagnosis::SetFailed { status: word, reason } => {
+            let status = status(lang, word, reason.as_deref());
+            say!(
+                lang,
+                "the last run did not complete: {status}",
+                "前回の実行は完了していません: {status}"
+            )
+        }
+        _ => say!(lang, "never ran", "まだ実行していません"),
+    }
+}
+
+fn of_remote(lang: Lang, found: &Diagnosis) -> String {
+    let snapshots = |n: u64| count(lang, n, Noun::Snapshot);
+    match found {
+        Diagnosis::RemoteFails { failure } => failure.text(lang),
+        Diagnosis::RemoteAsks => say!(
+            lang,
+            "it is there, but only somebody who types the password can open it",
+            "見つかりましたが、パスワードを入力する人がいないと開けません"
+        ),
+        Diagnosis::RemoteIsAnother => say!(
+            lang,
+            "another repository is here than the one this machine knows: another disk may be mounted",
+            "このコンピューターが知っているものとは別のリポジトリーです。別のディスクがマウントされていませんか"
+        ),
+        Diagnosis::RemoteBehind { snapshots: n } => {
+            let n = snapshots(*n);
+            say!(lang, "behind by {n}", "{n}遅れています")
+        }
+        Diagnosis::RemoteWeak { weakness: found } => {
+            let found = weakness(lang, *found);
+            say!(
+                lang,
+                "this storage is weak: {found}",
+                "この保存先には弱点があります: {found}"
+            )
+        }
+        Diagnosis::HasPhrase => say!(lang, "there is a recovery phrase", "回復フレーズがあります"),
+        Diagnosis::NoPhrase => say!(
+            lang,
+            "there is no recovery phrase: if the password or key is lost, so are the backups",
+            "回復フレーズがありません。パスワードや鍵をなくすと、バックアップは二度と読めません"
+        ),
+        Diagnosis::SlotsDamaged { slots } => {
+            let slots = count(lang, *slots, Noun::Key);
+            say!(lang, "damaged: {slots}", "破損した{slots}があります")
+        }
+        _ => say!(
+            lang,
+            "it can be reached, and opened without anybody",
+            "接続でき、人がいなくても開けます"
+        ),
+    }
+}
+
+fn of_snapshots(lang: Lang, found: &Diagnosis) -> String {
+    let snapshots = |n: u64| count(lang, n, Noun::Snapshot);
+    match found {
+        Diagnosis::SnapshotsThere { snapshots: n, newest } => {
+            let n = snapshots(*n);
+            match newest {
+                Some(at) => {
+                    let at = time(*at);
+                    say!(lang, "{n}, the newest of {at}", "{n}、最新は {at}")
+                }
+                None => n,
+            }
+        }
+        Diagnosis::SnapshotsGone { snapshots: n } => {
+            let n = snapshots(*n);
+            say!(
+                lang,
+                "gone, though nobody removed it: {n}",
+                "誰も削除していないのに失われています: {n}"
+            )
+        }
+        Diagnosis::SnapshotsUnreadable { snapshots: n } => count(lang, *n, Noun::UnreadableSnapshot),
+        Diagnosis::Checked { at } => {
+            let at = time(*at);
+            say!(lang, "last check: {at}", "最後の検査: {at}")
+        }
+        Diagnosis::CheckedLongAgo { at } => proof(lang, *at, "check", "検査"),
+        Diagnosis::Restored { at } => {
+            let at = time(*at);
+            say!(lang, "last restore: {at}", "最後の復元: {at}")
+        }
+        Diagnosis::RestoredLongAgo { at } => proof(lang, *at, "restore", "復元"),
+        _ => String::new(),
+    }
+}
+
+fn proof(lang: Lang, at: Option<Timestamp>, en: &str, ja: &str) -> String {
+    match at {
+        Some(at) => {
+            let at = time(at);
+            say!(
+                lang,
+                "the last {en} is long ago: {at}",
+                "最後の{ja}からだいぶたっています: {at}"
+            )
+        }
+        None => say!(
+            lang,
+            "no {en} from this machine is known",
+            "このコンピューターで{ja}をした記録がありません"
+        ),
+    }
+}
+
+/// What to do about it; nothing where all is well.
+pub fn advice(lang: Lang, finding: &Finding) -> Option<String> {
+    if finding.what.mark() == Mark::Good {
+        return None;
+    }
+    let name = escape(finding.subject.as_deref().unwrap_or_default().as_bytes());
+    Some(match &finding.what {
+        Diagnosis::SettingsWrong { .. } => lang
+            .pick("correct the file; 'dedup config check' reads it again", "ファイルを直してください。'dedup config check' で確かめられます")
+            .to_string(),
+        Diagnosis::NoSets => lang
+            .pick(
+                "add a table [sets.NAME] with sources and destinations to dedup.toml",
+                "dedup.toml に [sets.NAME] の表を作り、sources と destinations を書いてください",
+            )
+            .to_string(),
+        Diagnosis::NotTicking { .. } => lang
+            .pick(
+                "run 'dedup schedule install', or have a scheduler call 'dedup run --due' every five minutes",
+                "'dedup schedule install' を実行するか、スケジューラーから 5 分ごとに 'dedup run --due' を呼んでください",
+            )
+            .to_string(),
+        Diagnosis::Paused { .. } => lang
+            .pick("'dedup resume' ends the pause", "'dedup resume' で再開します")
+            .to_string(),
+        Diagnosis::SetNeverRan | Diagnosis::SetOverdue { .. } => say!(
+            lang,
+            "run 'dedup run {name}' to see whether it works",
+            "'dedup run {name}' で動くかどうか確かめてください"
+        ),
+        Diagnosis::SetFailed { .. } => say!(
+            lang,
+            "'dedup history latest' has the details of the last job; 'dedup run {name}' repeats it",
+            "詳しくは 'dedup history latest' を見てください。'dedup run {name}' でもう一度実行します"
+        ),
+        Diagnosis::ClockBehind { .. } | Diagnosis::ClockDiffers { .. } => lang
+            .pick(
+                "set the clock, for instance by switching time synchronization on",
+                "時刻の自動同期などで時計を合わせてください",
+            )
+            .to_string(),
+        Diagnosis::StateNotKept { .. } | Diagnosis::CacheNotKept { .. } => lang
+            .pick(
+                "make the directory writable and free some space, or set DEDUP_STATE_DIR and DEDUP_CACHE_DIR",
+                "ディレクトリーに書き込めるようにして空きを作るか、DEDUP_STATE_DIR と DEDUP_CACHE_DIR を設定してください",
+            )
+            .to_string(),
+        Diagnosis::HistoryDamaged { .. } => lang
+            .pick(
+                "nothing needs to be done; if there are more and more, check the disk",
+                "対処は要りません。増え続けるならディスクを調べてください",
+            )
+            .to_string(),
+        Diagnosis::NoMessages => lang
+            .pick(
+                "add [notify.mail] or another channel to dedup.toml and try it with 'dedup notify test'",
+                "dedup.toml に [notify.mail] などを書き、'dedup notify test' で試してください",
+            )
+            .to_string(),
+        Diagnosis::MessagesWait { .. } => lang
+            .pick(
+                "'dedup status' says why; 'dedup notify test' tries each channel",
+                "'dedup status' で理由を、'dedup notify test' で各送信先を確かめてください",
+            )
+            .to_string(),
+        found => return remote_advice(lang, found, &name),
+    })
+}
+
+fn remote_advice(lang: Lang, found: &Diagnosis, name: &str) -> Option<String> {
+    Some(match found {
+        Diagnosis::RemoteAsks => say!(
+            lang,
+            "give [remotes.{name}] a key-file, password-file or password-command",
+            "[remotes.{name}] に key-file、password-file、password-command のどれかを書いてください"
+        ),
+        Diagnosis::RemoteIsAnother => lang
+            .pick(
+                "mount the right disk, or correct the url in dedup.toml",
+                "正しいディスクをマウントするか、dedup.toml の url を直してください",
+            )
+            .to_string(),
+        Diagnosis::RemoteBehind { .. } => say!(
+            lang,
+            "the next run brings it up to date; 'dedup replicate {name}' does so now",
+            "次の実行で追いつきます。'dedup replicate {name}' ですぐに追いつかせます"
+        ),
+        Diagnosis::RemoteWeak { .. } => lang
+            .pick(
+                "collect garbage only while nobody else writes there (docs/remotes.md)",
+                "ほかに誰も書き込んでいないときだけ整理してください (docs/remotes.md)",
+            )
+            .to_string(),
+        Diagnosis::NoPhrase => say!(
+            lang,
+            "'dedup -r {name} key recovery' makes one: write it down and keep it elsewhere",
+            "'dedup -r {name} key recovery' で作り、書き写して別の場所に保管してください"
+        ),
+        Diagnosis::SlotsDamaged { .. } | Diagnosis::SnapshotsUnreadable { .. } | Diagnosis::SnapshotsGone { .. } => say!(
+            lang,
+            "'dedup -r {name} check' says what is hurt and what helps",
+            "'dedup -r {name} check' で被害と対処を確かめてください"
+        ),
+        Diagnosis::CheckedLongAgo { .. } => say!(
+            lang,
+            "run 'dedup -r {name} check --read-data-subset 5%'",
+            "'dedup -r {name} check --read-data-subset 5%' を実行してください"
+        ),
+        Diagnosis::RestoredLongAgo { .. } => say!(
+            lang,
+            "restore something you know: 'dedup -r {name} restore latest --target /tmp/proof PATH'",
+            "知っているものを復元してみてください: 'dedup -r {name} restore latest --target /tmp/proof PATH'"
+        ),
+        Diagnosis::SpaceLow { .. } | Diagnosis::SpaceOut { .. } => lang
+            .pick("free some space there", "そこに空きを作ってください")
+            .to_string(),
+        Diagnosis::QuotaNear { .. } | Diagnosis::QuotaReached { .. } | Diagnosis::FullSoon { .. } => lang
+            .pick(
+                "remove snapshots and run 'dedup prune', or make room and raise 'quota'",
+                "スナップショットを削除して 'dedup prune' を実行するか、容量を増やして「quota」を上げてください",
+            )
+            .to_string(),
+        // The failure says what helps.
+        _ => return None,
+    })
+}
+
+/// The last line.
+pub fn summary(lang: Lang, report: &Report) -> String {
+    let (problems, warnings) = (report.count(Mark::Problem), report.count(Mark::Warning));
+    match (problems, warnings) {
+        (0, 0) => say!(lang, "All is well", "すべて良好です"),
+        _ => {
+            let problems = count(lang, problems, Noun::Problem);
+            let warnings = count(lang, warnings, Noun::Warning);
+            say!(lang, "{problems}, {warnings}", "{problems}、{warnings}")
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! When a check or a restore last completed, for each repository: so that nobody has to search the history for it.
+//!
+//! `history/proofs.json` is only a note: without it, proofs begin anew.
+
+use super::HistoryRow;
+use super::journal::Journal;
+use super::moment;
+use crate::runs::state;
+use crate::status::Status;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Repositories that are kept; each has a name or a URL of its own.
+const PLACES_MAX: usize = 200;
+
+/// What was proven of one repository, and when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Proofs {
+    #[serde(with = "moment::optional")]
+    pub check: Option<Timestamp>,
+    /// A restore, or a drill, which restores for the sake of the proof.
+    #[serde(with = "moment::optional")]
+    pub restore: Option<Timestamp>,
+}
+
+type Places = BTreeMap<String, Proofs>;
+
+impl Journal {
+    fn proofs_file(&self) -> PathBuf {
+        self.dir().join("proofs.json")
+    }
+
+    fn all_proofs(&self) -> Places {
+        // What can't be read proves nothing.
+        state::read(&self.proofs_file())
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+    }
+
+    /// What was proven of a repository, by the name that its rows have.
+    pub fn proofs(&self, repository: &str) -> Proofs {
+        self.all_proofs().get(repository).copied().unwrap_or_default()
+    }
+
+    /// Notes a job that proves something.
+    pub(super) fn note_proof(&self, row: &HistoryRow) {
+        let (Some(repository), Some(end)) = (&row.repository, row.end) else {
+            return;
+        };
+        if row.status != Status::Completed.word() {
+            return;
+        }
+        let mut places = self.all_proofs();
+        let is_full = places.len() >= PLACES_MAX && !places.contains_key(repository);
+        if is_full && let Some(first) = places.keys().next().cloned() {
+            places.remove(&first);
+        }
+        let proofs = places.entry(repository.clone()).or_default();
+        match row.kind.as_str() {
+            "check" => proofs.check = Some(end),
+            "restore" | "drill" => proofs.restore = Some(end),
+            _ => return,
+        }
+        // Only a note: if it can't be kept, the row is still in the history.
+        let _ = state::write(&self.proofs_file(), &places);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{JobInfo, JobKind};
+    use engine::run::LocalDirs;
+
+    #[test]
+    fn only_what_completed_proves_something() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::of(&LocalDirs {
+            cache: dir.path().join("cache"),
+            state: dir.path().to_path_buf(),
+        });
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let ended = |kind: JobKind, place: Option<&str>, status, end: &str| {
+            let job = JobInfo {
+                repository: place.map(String::from),
+                ..JobInfo::of(kind)
+            };
+            let mut row = job.row(at(end));
+            row.ended(status, at(end));
+            journal.note_proof(&row);
+        };
+        let (first, second) = ("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z");
+        ended(JobKind::Check, Some("main"), Status::Completed, first);
+        ended(JobKind::Check, Some("main"), Status::Damaged, second);
+        ended(JobKind::Restore, Some("other"), Status::Completed, second);
+        ended(JobKind::Backup, Some("main"), Status::Completed, second);
+        ended(JobKind::Restore, None, Status::Completed, second);
+        let main = journal.proofs("main");
+        assert_eq!((main.check, main.restore), (Some(at(first)), None));
+        assert_eq!(journal.proofs("other").restore, Some(at(second)));
+        for nr in 0..300 {
+            ended(JobKind::Check, Some(&format!("m{nr}")), Status::Completed, first);
+        }
+        assert!(journal.all_proofs().len() <= PLACES_MAX);
+        assert_eq!(journal.proofs("m299").check, Some(at(first)));
+    }
+}

@@ -1,0 +1,170 @@
+//! Every machine of a repository: its newest snapshot of each of its sources, from the snapshots alone. Nothing else is
+//! kept there for this, so a machine that never completed a backup is not seen.
+
+use crate::context::Context;
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::listing;
+use crate::machine;
+use crate::resolve::Location;
+use crate::status::Status;
+use engine::RepoId;
+use engine::facts::SnapshotInfo;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// One machine's backups of the same sources.
+#[derive(Clone, Debug)]
+pub struct HostStatus {
+    /// The remote's name, or its URL without passwords.
+    pub repository: String,
+    pub host: String,
+    /// It is this one.
+    pub is_here: bool,
+    pub paths: Vec<Vec<u8>>,
+    pub tags: Vec<String>,
+    pub snapshots: u64,
+    pub newest: Timestamp,
+    /// A checkpoint of a backup that did not finish.
+    pub partial: bool,
+    /// Paths that could not be saved as they were.
+    pub errors: u64,
+    /// The newest snapshot of which all is whole.
+    pub last_complete: Option<Timestamp>,
+}
+
+impl HostStatus {
+    pub fn is_complete(&self) -> bool {
+        !self.partial && self.errors == 0
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Report {
+    /// By machine and sources.
+    pub hosts: Vec<HostStatus>,
+    /// The greatest of what was found at the repositories.
+    pub status: Status,
+}
+
+/// Of the repository that was asked for, or of each remote; replicas of one repository count once.
+pub fn run(context: &Context, face: &dyn Face) -> Result<Report, Failure> {
+    let mut report = Report::default();
+    let mut seen: Vec<RepoId> = Vec::new();
+    let places = places(context)?;
+    let several = places.len() > 1;
+    for (name, location) in places {
+        let opened = context.open_at(&location, face);
+        let repo = match opened {
+            Ok(repo) => repo,
+            // The others may have it.
+            Err(failure) if several => {
+                report.status = report.status.max(failure.status);
+                face.notice(&crate::face::Notice::PartFailed(&failure.of(name)));
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        let id = repo.id();
+        if seen.contains(&id) {
+            continue;
+        }
+        seen.push(id);
+        let all = listing::read(context, &repo, face)?;
+        report.status = report.status.max(all.status());
+        let here = machine::host(None, &context.env)?;
+        let mut groups: BTreeMap<(&str, &Vec<Vec<u8>>), Vec<(&SnapshotInfo, u64)>> = BTreeMap::new();
+        for (facts, snapshot) in all.facts.iter().zip(&all.snapshots) {
+            let errors = snapshot.manifest.summary.errors;
+            let group = groups.entry((&facts.host, &facts.paths)).or_default();
+            group.push((facts, errors));
+        }
+        for ((host, paths), members) in groups {
+            report
+                .hosts
+                .extend(of_group(&name, (host, paths), &members, host == here));
+        }
+    }
+    Ok(report)
+}
+
+fn places(context: &Context) -> Result<Vec<(String, Location)>, Failure> {
+    if context.options.names_repository() || context.settings.remotes.is_empty() {
+        let name = context.repository_name().unwrap_or_default();
+        return Ok(vec![(name, context.location()?)]);
+    }
+    let remotes = context.settings.remotes.iter();
+    remotes
+        .map(|remote| Ok((remote.name.clone(), context.remote(&remote.name)?)))
+        .collect()
+}
+
+fn of_group(
+    repository: &str,
+    (host, paths): (&str, &[Vec<u8>]),
+    members: &[(&SnapshotInfo, u64)],
+    is_here: bool,
+) -> Option<HostStatus> {
+    let by_time = |(facts, _): &&(&SnapshotInfo, u64)| (facts.at, facts.made.sequence);
+    // One whose time is still to come is not the newest of anything, unless there is no other.
+    let now = members.iter().filter(|(facts, _)| !facts.is_in_future());
+    let (newest, errors) = now
+        .max_by_key(by_time)
+        .or_else(|| members.iter().max_by_key(by_time))?;
+    let complete = members
+        .iter()
+        .filter(|(facts, errors)| !facts.partial && *errors == 0);
+    Some(HostStatus {
+        repository: repository.to_string(),
+        host: host.to_string(),
+        is_here,
+        paths: paths.to_vec(),
+        tags: newest.tags.clone(),
+        snapshots: members.len() as u64,
+        newest: newest.time,
+        partial: newest.partial,
+        errors: *errors,
+        last_complete: complete.map(|(facts, _)| facts.time).max(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(time: &str, partial: bool) -> SnapshotInfo {
+        let time: Timestamp = time.parse().unwrap();
+        SnapshotInfo {
+            id: engine::SessionId([1; 16]),
+            time,
+            at: time,
+            dated: engine::facts::Dated::Believed,
+            made: engine::facts::Made::default(),
+            host: "a".to_string(),
+            paths: vec![b"/x".to_vec()],
+            tags: Vec::new(),
+            protected: false,
+            partial,
+            original: None,
+        }
+    }
+
+    #[test]
+    fn the_newest_and_the_newest_that_is_whole() {
+        let (old, new, future) = (
+            facts("2026-11-01T00:00:00Z", false),
+            facts("2026-11-02T00:00:00Z", true),
+            SnapshotInfo {
+                dated: engine::facts::Dated::Future,
+                ..facts("2027-01-01T00:00:00Z", false)
+            },
+        );
+        let of = |members: &[(&SnapshotInfo, u64)]| of_group("main", ("a", &[]), members, true).unwrap();
+        let found = of(&[(&old, 0), (&new, 0)]);
+        assert!(found.newest == new.time && !found.is_complete() && found.last_complete == Some(old.time));
+        let found = of(&[(&old, 3), (&future, 0)]);
+        assert!(found.newest == old.time && found.errors == 3);
+        assert_eq!(of(&[(&future, 0)]).newest, future.time);
+        assert!(of_group("main", ("a", &[]), &[], false).is_none());
+    }
+}

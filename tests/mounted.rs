@@ -1,0 +1,234 @@
+//! The program mounts snapshots with the kernel's own FUSE. As root with /dev/fuse; elsewhere only the refusal is tested.
+
+use kit::program::{Home, Run};
+use kit::random::Random;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_dedup-under-test");
+
+/// A mounted repository; unmounted when it is dropped, whatever became of the test.
+struct Mounted {
+    child: Child,
+    at: PathBuf,
+}
+
+impl Mounted {
+    fn new(home: &Home, options: &[&str]) -> Mounted {
+        let at = home.path("mnt");
+        fs::create_dir_all(&at).unwrap();
+        let mut child = home
+            .command(&[&["mount", "mnt"][..], options].concat())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert!(line.contains("mounted"), "{line}");
+        Mounted { child, at }
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.at.join(below)
+    }
+
+    fn names(&self, below: &str) -> Vec<String> {
+        let names = fs::read_dir(self.path(below)).unwrap();
+        let mut names: Vec<String> = names
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The program's end after a signal.
+    fn stop(mut self, signal: &str) -> i32 {
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _gone = Command::new("umount")
+            .arg("-l")
+            .arg(&self.at)
+            .stderr(Stdio::null())
+            .status();
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn home() -> Home {
+    let home = Home::within(PROGRAM, "/dev/shm");
+    home.init();
+    home
+}
+
+fn can_mount() -> bool {
+    Path::new("/dev/fuse").exists() && fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+fn output(program: &str, args: &[&str], dir: &Path) -> String {
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{program} {args:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn sample(home: &Home) {
+    let mut noise = vec![0; 5_000_000];
+    Random::new(7).fill(&mut noise);
+    home.write("docs/large", &noise);
+    home.write("docs/a/small", "small");
+    home.write("docs/a/run", "#!/bin/sh");
+    fs::set_permissions(home.path("docs/a/run"), fs::Permissions::from_mode(0o4751)).unwrap();
+    symlink("small", home.path("docs/a/link")).unwrap();
+    fs::create_dir(home.path("docs/empty")).unwrap();
+    let docs = home.path("docs");
+    output(
+        "sh",
+        &[
+            "-c",
+            "mkfifo fifo; mknod dev c 1 300; truncate -s 3G holes; touch -d @-1000.5 old",
+        ],
+        &docs,
+    );
+    output(
+        "python3",
+        &[
+            "-c",
+            "import os; os.setxattr('a/small', 'user.note', b'n'); os.chown('old', 12, 34)",
+        ],
+        &docs,
+    );
+    for n in 0..3000 {
+        home.write(&format!("docs/many/{n:04}"), format!("{n}"));
+    }
+}
+
+#[test]
+fn snapshots_are_directories() {
+    if !can_mount() {
+        return;
+    }
+    let home = home();
+    sample(&home);
+    home.ok(&["backup", "docs", "--host", "one", "--tag", "t"]);
+    home.write("docs/a/small", "later");
+    home.ok(&["backup", "docs", "--host", "two"]);
+    let ids = home.snapshots();
+    let mounted = Mounted::new(&home, &[]);
+    assert_eq!(mounted.names(""), ["hosts", "ids", "snapshots", "tags"]);
+    let short = |n: usize| ids[n][..8].to_string();
+    let mut want = vec![short(0), short(1)];
+    want.sort();
+    assert_eq!(mounted.names("ids"), want);
+    assert_eq!(mounted.names("hosts"), ["one", "two"]);
+    assert_eq!(
+        (mounted.names("hosts/one").len(), mounted.names("snapshots").len()),
+        (2, 3)
+    );
+    assert_eq!(mounted.names("tags/t").len(), 2);
+    let docs = home.text("docs");
+    let of = |snapshot: &str, path: &str| mounted.path(&format!("{snapshot}{docs}{path}"));
+    let text = |path: PathBuf| fs::read_to_string(path).unwrap();
+    assert_eq!(text(of("hosts/one/latest", "/a/small")), "small");
+    assert_eq!(text(of("snapshots/latest", "/a/link")), "later");
+    assert_eq!(text(of(&format!("ids/{}", short(0)), "/many/2999")), "2999");
+    // Compared by rsync: every kind, permission, owner, time and attribute.
+    let from = format!("{}/", of("hosts/two/latest", "").display());
+    let (docs_path, whole) = (home.text("docs/"), home.path(""));
+    let options = [
+        "-aXS",
+        "--numeric-ids",
+        "--delete",
+        "-n",
+        "-i",
+        "--checksum",
+        "--exclude",
+        "holes",
+    ];
+    let differs = output("rsync", &[&options[..], &[&docs_path, &from]].concat(), &whole);
+    assert_eq!(differs, "", "rsync would change something");
+    let holes = fs::metadata(of("hosts/two/latest", "/holes")).unwrap();
+    assert_eq!((holes.len(), holes.blocks()), (3 << 30, 0));
+    // At random.
+    let (large, own) = (
+        fs::File::open(of("hosts/two/latest", "/large")).unwrap(),
+        fs::read(home.path("docs/large")).unwrap(),
+    );
+    let mut random = Random::new(3);
+    for _ in 0..50 {
+        let at = random.below(4_990_000);
+        let mut found = [0; 4096];
+        large.read_exact_at(&mut found, at).unwrap();
+        assert!(found[..] == own[at as usize..][..4096], "{at}");
+    }
+    let nowhere = fs::metadata(of("hosts/two/latest", "/nowhere")).unwrap_err();
+    assert_eq!(nowhere.kind(), std::io::ErrorKind::NotFound);
+    let written = fs::write(of("hosts/two/latest", "/a/small"), "x").unwrap_err();
+    assert_eq!(written.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+    drop(large);
+    assert_eq!(mounted.stop("-TERM"), 0);
+    assert!(fs::read_dir(home.path("mnt")).unwrap().next().is_none());
+}
+
+#[test]
+fn it_ends_when_somebody_unmounts_it() {
+    if !can_mount() {
+        return;
+    }
+    let home = home();
+    home.write("docs/a", "a");
+    home.ok(&["backup", "docs"]);
+    let mut mounted = Mounted::new(&home, &["--json"]);
+    assert_eq!(mounted.names("ids").len(), 1);
+    output("umount", &["mnt"], &home.path(""));
+    assert_eq!(mounted.child.wait().unwrap().code(), Some(0));
+}
+
+/// Damage is an input/output error of the one file, is told, and decides the exit code.
+#[test]
+fn damage_is_told() {
+    if !can_mount() {
+        return;
+    }
+    let home = home();
+    let mut noise = vec![0; 3_000_000];
+    Random::new(9).fill(&mut noise);
+    home.write("docs/large", &noise);
+    home.ok(&["backup", "docs"]);
+    let packs = home.objects("packs");
+    let largest = packs
+        .iter()
+        .max_by_key(|path| fs::metadata(path).unwrap().len())
+        .unwrap();
+    kit::program::hurt(largest);
+    let mounted = Mounted::new(&home, &[]);
+    let read = fs::read(mounted.path(&format!("snapshots/latest{}/large", home.text("docs"))));
+    assert_eq!(read.unwrap_err().raw_os_error(), Some(5));
+    assert_eq!(mounted.stop("-INT"), 13);
+}
+
+#[test]
+fn what_can_not_be_mounted() {
+    let home = home();
+    home.write("file", "f");
+    home.ends(1, &["mount", "nowhere"]);
+    let refused: Run = home.ends(1, &["mount", "file"]);
+    assert!(refused.err.contains("file"), "{}", refused.err);
+    home.ends(2, &["mount"]);
+}
