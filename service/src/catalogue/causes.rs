@@ -2,7 +2,7 @@
 //! text is one line with what happened, to what, and what to do.
 
 use super::Lang::{En, Ja};
-use super::parts::no_snapshot;
+use super::parts::{did_you_mean, in_file, no_snapshot};
 use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
 use super::{Action, BrowseCause, CommandEnd, Expected, HookEnd, Unfit, UpdateFault, What};
@@ -484,20 +484,5 @@ impl Cause {
             cause: Box::new(self),
             by: Box::new(by),
         }
-    }
-}
-
-fn in_file(name: &Option<String>, what: &str) -> String {
-    match name {
-        Some(name) => format!("{name}: {what}"),
-        None => what.to_string(),
-    }
-}
-
-fn did_you_mean(lang: Lang, near: &Option<String>) -> String {
-    match (lang, near) {
-        (_, None) => String::new(),
-        (En, Some(near)) => format!("; did you mean '{near}'?"),
-        (Ja, Some(near)) => format!("。「{near}」ではありませんか"),
     }
 }
