@@ -80,7 +80,8 @@ pub fn is_present(
     Ok(present)
 }
 
-/// A step through a tree of which parts may be damaged.
+/// A step through a tree of which parts may be damaged. Made for every entry, so nothing in it is boxed.
+#[allow(clippy::large_enum_variant)]
 pub enum TreeStep {
     Entry(Item),
     /// A piece that can't be read, and what is known of it.
