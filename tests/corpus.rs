@@ -166,7 +166,13 @@ fn keep_objects() {
                 let segment = IndexSegment::open(store.keys(), IndexId::from_hex(name.id()).unwrap(), &bytes);
                 keep("index_segment", &short, &segment.unwrap().encode());
             }
-            Kind::Session | Kind::Mark | Kind::Trash | Kind::Parity | Kind::Upgrade | Kind::Forgotten => {
+            Kind::Session
+            | Kind::Mark
+            | Kind::Trash
+            | Kind::Parity
+            | Kind::Upgrade
+            | Kind::Forgotten
+            | Kind::Overview => {
                 // The targets' own repository.
                 bytes[8..24].copy_from_slice(&[2; 16]);
                 keep("object", &short, &bytes);

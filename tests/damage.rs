@@ -156,7 +156,8 @@ fn missing_objects_are_found() {
             | Kind::Trash
             | Kind::Parity
             | Kind::Upgrade
-            | Kind::Forgotten => {
+            | Kind::Forgotten
+            | Kind::Overview => {
                 assert_eq!(report.num_errors, 0)
             }
         }

@@ -326,8 +326,9 @@ fn write_generation(machine: &Machine, remote: &Arc<dyn Remote>, source: &Path, 
 /// The golden repository is worth keeping only if everything occurs in it.
 fn covers_everything(machine: &Machine, remote: &Arc<dyn Remote>) {
     let mut size = 0;
-    // Parity is an option, and made of packs alone; lists of the forgotten are as small as marks.
-    let elsewhere = [Kind::Parity, Kind::Forgotten];
+    // Parity is an option, and made of packs alone; lists of the forgotten are as small as marks. Overviews are made of
+    // manifests, for repositories on a network.
+    let elsewhere = [Kind::Parity, Kind::Forgotten, Kind::Overview];
     for kind in Kind::ALL.into_iter().filter(|kind| !elsewhere.contains(kind)) {
         let objects = listed(&**remote, kind).unwrap();
         assert!(!objects.is_empty(), "no {kind:?}");

@@ -87,6 +87,10 @@ impl Golden {
                 let id = ListId::from_hex(name.id()).unwrap();
                 self.under(name, bytes, || store.forgotten_list(id).map(drop))
             }
+            Kind::Overview => {
+                let number = u64::from_str_radix(name.id(), 16).unwrap();
+                self.under(name, bytes, || store.read_overview(number).map(drop))
+            }
             Kind::Mark => {
                 let id = MarkId::from_hex(name.id()).unwrap();
                 self.under(name, bytes, || Mark::load(store, id).map(drop))

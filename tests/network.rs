@@ -3,6 +3,7 @@
 
 mod cluster;
 mod crowd;
+mod many_snapshots;
 mod outages;
 mod pages;
 mod replicas;

@@ -45,6 +45,7 @@ struct State {
 }
 
 impl CancelToken {
+    /// A token that nobody has cancelled.
     pub fn new() -> Self {
         Self::default()
     }
@@ -66,10 +67,12 @@ impl CancelToken {
         }))
     }
 
+    /// Cancels whatever obeys this token, and its children.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Relaxed);
     }
 
+    /// Whether it was cancelled.
     pub fn is_cancelled(&self) -> bool {
         let is_parent = || self.0.parent.as_ref().is_some_and(CancelToken::is_cancelled);
         let cancelled = self.0.cancelled.load(Relaxed) || is_parent();

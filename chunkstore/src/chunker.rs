@@ -7,15 +7,19 @@ use fastcdc::v2020::{Normalization, cut_gear, select_masks};
 /// Bounds of a chunk's plaintext, bytes. `avg` is what normalised chunking aims at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, minicbor::Encode, minicbor::Decode)]
 pub struct Bounds {
+    /// No chunk but the last of a file is smaller.
     #[n(0)]
     pub min: u32,
+    /// The size that chunks have on average, about.
     #[n(1)]
     pub avg: u32,
+    /// No chunk is larger.
     #[n(2)]
     pub max: u32,
 }
 
 impl Bounds {
+    /// For most data.
     pub const DEFAULT: Bounds = Bounds {
         min: 128 << 10,
         avg: 512 << 10,
@@ -42,6 +46,7 @@ impl Bounds {
     }
 }
 
+/// Cuts bytes into chunks by their content.
 pub struct Chunker {
     gear: Box<[u64; 256]>,
     gear_shifted: Box<[u64; 256]>,
@@ -50,6 +55,7 @@ pub struct Chunker {
 }
 
 impl Chunker {
+    /// Cuts by a key, so that the lengths of chunks tell nothing about known content.
     pub fn new(key: &[u8; 32], bounds: Bounds) -> Result<Self> {
         let bounds = bounds.check()?;
         let mut stream = blake3::Hasher::new_keyed(key).update(b"gear").finalize_xof();
@@ -69,6 +75,7 @@ impl Chunker {
         })
     }
 
+    /// The sizes of chunks.
     pub fn bounds(&self) -> Bounds {
         self.bounds
     }

@@ -15,17 +15,22 @@ const MAGIC: &[u8; 8] = b"DEDUPCFG";
 /// Elements of [`Config`].
 const ELEMENTS: u64 = 7;
 
+/// The part of `config` that can be read without a key.
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Clear {
+    /// The version of the format.
     #[n(0)]
     pub format: u8,
+    /// The id of the repository.
     #[n(1)]
     pub repo: RepoId,
+    /// The cryptographic algorithms.
     #[n(2)]
     pub suite: u8,
     /// A client that lacks one of these must not touch the repository.
     #[n(3)]
     pub required: Vec<String>,
+    /// Features that a program need not know.
     #[n(4)]
     pub optional: Vec<String>,
 }
@@ -36,6 +41,7 @@ pub struct Config {
     /// 1: FastCDC with a keyed gear table.
     #[n(0)]
     pub chunker: u8,
+    /// The sizes of chunks.
     #[n(1)]
     pub bounds: Bounds,
     /// Bytes at which a pack is closed.
@@ -59,6 +65,7 @@ pub struct Config {
 }
 
 impl Config {
+    /// Usual values for the rest. `created` is in seconds since 1970.
     pub fn new(bounds: Bounds, created: i64) -> Self {
         Config {
             chunker: 1,
@@ -133,6 +140,7 @@ pub fn clear(bytes: &[u8]) -> Result<Clear> {
     Ok(clear)
 }
 
+/// Opens the sealed part.
 pub fn open(bytes: &[u8], repo: &RepoId, key: &SealKey) -> Result<Config> {
     let wrong = |flaw| Error::corrupt("config", flaw);
     let (clear, sealed) = split(bytes)?;

@@ -19,66 +19,84 @@ use std::path::{Path, PathBuf};
 
 /// [`std::fmt::Display`] is for developers.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum Error {
+    /// The object is not there.
     #[error("{object}: missing")]
     Missing { object: Object },
+    /// The object was read, and is damaged.
     #[error("{object}: corrupt ({flaw:?})")]
     Corrupt { object: Object, flaw: Flaw },
     /// One object, while the storage gives others: nothing is known of its bytes.
     #[error("{object}: unreadable ({cause})")]
     Unreadable { object: Object, cause: Unreadable },
+    /// There is no repository at this location.
     #[error("no repository: {location}")]
     NoRepository { location: String },
+    /// There is a repository at this location already.
     #[error("repository exists: {location}")]
     RepositoryExists { location: String },
+    /// The secret opens none of the key slots.
     #[error("wrong key")]
     WrongKey,
+    /// A later version wrote it.
     #[error("newer format ({0:?})")]
     NewerFormat(Feature),
+    /// There is no room for the object.
     #[error("{object}: no space")]
     NoSpace { object: Object },
     /// A quota leaves no room for another pack. Bytes.
     #[error("over quota ({used} of {quota})")]
     OverQuota { used: u64, quota: u64 },
+    /// The storage of the repository failed.
     #[error("{operation:?} {object}: {source}")]
     Remote {
         operation: Operation,
         object: Object,
         source: IoError,
     },
+    /// A local file or directory failed.
     #[error("{operation:?} {}: {source}", path.display())]
     Local {
         operation: Operation,
         path: PathBuf,
         source: IoError,
     },
+    /// This process may open no more files.
     #[error("{object}: too many open files ({limit})")]
     TooManyOpen { object: Object, limit: usize },
+    /// No thread could be started.
     #[error("no thread: {0}")]
     Thread(IoError),
     /// The system gave no random numbers.
     #[error("no random numbers: {0}")]
     Random(IoError),
+    /// There is not enough memory.
     #[error("no memory ({task:?}, {needed} bytes)")]
     NoMemory { task: Task, needed: u64 },
+    /// The local index can't be used.
     #[error("local index ({0:?})")]
     Index(IndexFault),
+    /// A value that can't be used.
     #[error("invalid ({0:?})")]
     Invalid(Invalid),
     /// Garbage collection ended this session.
     #[error("fenced")]
     Fenced,
+    /// The run was cancelled.
     #[error("interrupted")]
     Interrupted,
     /// An earlier write failed.
     #[error("writer failed")]
     WriterFailed,
+    /// It was refused, and nothing was changed.
     #[error("refused ({0:?})")]
     Refused(Refusal),
 }
 
 /// Why an object can't be read while others can.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum Unreadable {
     #[error("{0}")]
     Io(IoError),
@@ -96,6 +114,7 @@ pub enum Unreadable {
 
 /// What failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum Operation {
     Chmod,
     Create,
@@ -142,6 +161,7 @@ pub enum Operation {
 
 /// What memory was needed for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum Task {
     DeriveKey,
     GatherPack,
@@ -149,6 +169,7 @@ pub enum Task {
 
 /// What is wrong with the local index, which is made anew from the repository.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum IndexFault {
     /// The words of the database.
     Database(String),
@@ -165,6 +186,7 @@ pub enum IndexFault {
     NoRoom,
 }
 
+/// A result whose error is [`Error`] unless stated otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What the database could not write, as far as its message tells.
@@ -188,12 +210,14 @@ fn file_of(said: &str) -> Option<&str> {
 }
 
 impl Error {
+    /// [`Error::Missing`] for this object.
     pub fn missing(object: impl Into<Object>) -> Self {
         Error::Missing {
             object: object.into(),
         }
     }
 
+    /// [`Error::Corrupt`] for this object.
     pub fn corrupt(object: impl Into<Object>, flaw: Flaw) -> Self {
         Error::Corrupt {
             object: object.into(),

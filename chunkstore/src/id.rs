@@ -12,8 +12,10 @@ macro_rules! id {
         pub struct $name(pub [u8; $len]);
 
         impl $name {
+            /// Bytes of an id.
             pub const LEN: usize = $len;
 
+            /// The bytes.
             pub fn as_bytes(&self) -> &[u8; $len] {
                 &self.0
             }
@@ -23,6 +25,7 @@ macro_rules! id {
                 bytes.try_into().ok().map(Self)
             }
 
+            /// The lower-case hexadecimal form.
             pub fn to_hex(self) -> String {
                 hex::encode(self.0)
             }

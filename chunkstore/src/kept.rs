@@ -18,6 +18,8 @@ const MOST: u64 = 512 << 20;
 /// Bytes kept between two looks at how many there are.
 const STEP: u64 = 32 << 20;
 
+const OVERVIEW: &str = "overview";
+
 /// A tree chunk's frame with what opening it needs.
 pub(crate) struct KeptFrame {
     pub codec: u8,
@@ -49,6 +51,21 @@ impl ObjectCache {
 
     pub fn keep_manifest(&self, id: SessionId, stored: &[u8]) {
         self.write(&manifest_name(id), &[stored]);
+    }
+
+    pub fn has_manifest(&self, id: SessionId) -> bool {
+        self.dir.join(manifest_name(id)).is_file()
+    }
+
+    /// The last overview that was kept, and its number.
+    pub fn overview(&self) -> Option<(u64, Vec<u8>)> {
+        let bytes = self.read(OVERVIEW)?;
+        let (number, stored) = bytes.split_first_chunk()?;
+        Some((u64::from_le_bytes(*number), stored.to_vec()))
+    }
+
+    pub fn keep_overview(&self, number: u64, stored: &[u8]) {
+        self.write(OVERVIEW, &[&number.to_le_bytes(), stored]);
     }
 
     pub fn frame(&self, id: &ChunkId) -> Option<KeptFrame> {

@@ -21,6 +21,7 @@ pub mod cap {
     pub const MANIFEST: usize = 16 << 20;
     pub const TRASH: usize = MANIFEST + CONTROL;
     pub const FORGOTTEN: usize = 32 << 20;
+    pub const OVERVIEW: usize = 16 << 20;
     pub const PACK: u64 = 80 << 20;
     pub const PARITY: usize = 96 << 20;
 }
@@ -203,6 +204,12 @@ impl<'a> Head<'a> {
 
     pub fn is(&self, what: Sealed) -> bool {
         self.what == what as u8
+    }
+
+    /// The sealed key of an object that has one of its own.
+    pub(crate) fn content_key(&self, object: &str) -> Result<&SealedSessionKey> {
+        let missing = || Error::corrupt(object, Flaw::NoSessionKey);
+        self.keys.first().ok_or_else(missing)
     }
 
     /// The body, once it is proven to be of this kind, name and repository.

@@ -37,6 +37,7 @@ enum Source<'a> {
     Lent(&'a LocalIndex),
 }
 
+/// Reads chunks, by the index if need be.
 pub struct Reader<'a> {
     store: Arc<Store>,
     source: Source<'a>,
@@ -46,6 +47,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// `progress` is told while the local index is rebuilt.
     pub fn new(store: Arc<Store>, progress: Box<IndexProgress<'a>>) -> Self {
         let source = Source::Own {
             index: Box::new(OnceLock::new()),
@@ -77,6 +79,7 @@ impl<'a> Reader<'a> {
         Reader { others, ..self }
     }
 
+    /// The other replicas that it reads from.
     pub fn others(&self) -> Option<&Others> {
         self.others.as_deref()
     }
@@ -92,6 +95,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The store that it reads.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
     }

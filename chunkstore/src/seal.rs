@@ -38,6 +38,7 @@ pub enum Sealed {
     ContentKey = 13,
     Upgrade = 14,
     Forgotten = 15,
+    Overview = 16,
 }
 
 /// A content key and its nonce key. Zeroed when dropped; has no `Debug`.

@@ -29,8 +29,11 @@ pub const STRETCHES_MAX: usize = 64;
 /// Kinds of slots, as stored; numbers are never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SlotKind {
+    /// A password.
     Password,
+    /// A key file.
     KeyFile,
+    /// A recovery phrase.
     Recovery,
 }
 
@@ -49,6 +52,7 @@ impl SlotKind {
             .find(|kind| kind.tag() == tag)
     }
 
+    /// Its name in the format.
     pub fn word(self) -> &'static str {
         match self {
             SlotKind::Password => "password",
@@ -61,15 +65,19 @@ impl SlotKind {
 /// Argon2id's cost: memory in KiB, passes, lanes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, minicbor::Encode, minicbor::Decode)]
 pub struct Cost {
+    /// Memory in KiB.
     #[n(0)]
     pub memory_kib: u32,
+    /// Passes over the memory.
     #[n(1)]
     pub passes: u32,
+    /// Lanes.
     #[n(2)]
     pub lanes: u32,
 }
 
 impl Cost {
+    /// For new slots.
     pub const DEFAULT: Cost = Cost {
         memory_kib: 256 << 10,
         passes: 3,
@@ -124,6 +132,7 @@ struct Fields {
 /// What people see of a slot; sealed, so that storage learns no names.
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Note {
+    /// What people know it by.
     #[n(0)]
     pub label: String,
     /// Seconds since 1970.
@@ -133,7 +142,9 @@ pub struct Note {
 
 /// A parsed slot object.
 pub struct Slot {
+    /// Its id.
     pub id: SlotId,
+    /// What opens it.
     pub kind: SlotKind,
     fields: Fields,
     /// Hash of the slot as it is stored, with an empty note.

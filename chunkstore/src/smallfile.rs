@@ -11,13 +11,18 @@ use crate::varint::{self, Bytes, Malformed};
 /// A small file that a generation refers to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SmallFile {
+    /// The chunk that it is part of.
     pub bundle: ChunkId,
+    /// Where it begins there.
     pub offset: u32,
+    /// Its length.
     pub len: u32,
+    /// The hash of its content.
     pub hash: ContentHash,
 }
 
 impl SmallFile {
+    /// Bytes of its form in the local index.
     pub const LEN: usize = 56;
 
     /// Bytes that sort as the files do.
@@ -31,6 +36,7 @@ impl SmallFile {
         out
     }
 
+    /// Reads the form in the local index.
     #[allow(clippy::big_endian_bytes)] // as above
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (bundle, rest) = bytes.split_first_chunk::<32>()?;
@@ -54,9 +60,13 @@ impl SmallFile {
 /// index segment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Part {
+    /// The number of its frame in the pack.
     pub at: u32,
+    /// Where it begins in the chunk.
     pub offset: u32,
+    /// Its length.
     pub len: u32,
+    /// The hash of its content.
     pub hash: ContentHash,
 }
 
@@ -64,6 +74,7 @@ impl Part {
     /// Bytes of a listed part at most: hash, number, offset, length.
     pub const STORED_MAX: usize = 16 + 3 * 5;
 
+    /// Its bytes, if the chunk is long enough.
     pub fn slice<'b>(&self, bundle: &'b [u8]) -> Option<&'b [u8]> {
         slice(bundle, self.offset, self.len)
     }

@@ -2,15 +2,18 @@
 //!
 //! Manifests are opaque bytes here; what they mean is the engine's.
 
+#[doc(hidden)]
 pub mod forgotten;
 mod index;
 mod packs;
 mod read;
 pub mod replica;
+#[doc(hidden)]
 pub mod session;
 mod slots;
 mod upgrades;
 
+#[doc(hidden)]
 pub use packs::write_segments;
 pub use slots::SlotInfo;
 
@@ -38,6 +41,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
+/// An opened repository.
 pub struct Store {
     pub(crate) remote: Arc<dyn Remote>,
     pub(crate) keys: Keys,
@@ -77,17 +81,24 @@ pub(crate) struct Opened {
 
 /// What lies under a session's name in `snapshots/`.
 pub enum SnapshotObject {
-    /// The manifest's body, and the hash of its stored bytes.
-    Manifest { body: Vec<u8>, hash: [u8; 32] },
+    /// A manifest.
+    Manifest {
+        /// The body.
+        body: Vec<u8>,
+        /// The hash of the stored bytes.
+        hash: [u8; 32],
+    },
     /// The session ended without a generation.
     Fence,
 }
 
 /// How a new repository is made.
 pub struct NewStore<'a> {
+    /// The sizes of chunks.
     pub bounds: Bounds,
     /// At least one, each with its label.
     pub secrets: &'a [(Secret, &'a str)],
+    /// How expensive guessing a password is made.
     pub cost: Cost,
     /// Seconds since 1970.
     pub now: i64,
@@ -216,22 +227,27 @@ impl Store {
         Ok(())
     }
 
+    /// The storage.
     pub fn remote(&self) -> &dyn Remote {
         &*self.remote
     }
 
+    /// The keys, made from the master key.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
+    /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
+    /// What cuts files into chunks.
     pub fn chunker(&self) -> &Chunker {
         &self.chunker
     }
 
+    /// The id of the repository.
     pub fn id(&self) -> &RepoId {
         self.keys.repo()
     }
@@ -346,18 +362,29 @@ impl Store {
         self.sessions_in(Kind::Snapshot)
     }
 
+    /// The same with the sizes that are listed.
+    pub fn slates_with_sizes(&self) -> Result<Vec<(SessionId, u64)>> {
+        self.sizes_in(Kind::Snapshot)
+    }
+
+    /// The names of all forgotten manifests.
     pub fn trashed(&self) -> Result<Vec<SessionId>> {
         self.sessions_in(Kind::Trash)
     }
 
     pub(crate) fn sessions_in(&self, kind: Kind) -> Result<Vec<SessionId>> {
-        let mut ids = Vec::new();
-        self.remote.list(kind, &mut |name, _| {
-            ids.extend(SessionId::from_hex(name.id()));
+        let listed = self.sizes_in(kind)?;
+        Ok(listed.into_iter().map(|(id, _)| id).collect())
+    }
+
+    fn sizes_in(&self, kind: Kind) -> Result<Vec<(SessionId, u64)>> {
+        let mut listed = Vec::new();
+        self.remote.list(kind, &mut |name, size| {
+            listed.extend(SessionId::from_hex(name.id()).map(|id| (id, size)));
             Ok(())
         })?;
-        ids.sort_unstable();
-        Ok(ids)
+        listed.sort_unstable();
+        Ok(listed)
     }
 
     pub(crate) fn marks(&self) -> Result<Vec<MarkId>> {
@@ -370,6 +397,7 @@ impl Store {
         Ok(ids)
     }
 
+    /// What is stored under a session's name in `snapshots/`.
     pub fn slate(&self, id: SessionId) -> Result<SnapshotObject> {
         let bytes = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
         self.open_slate(id, &bytes)
@@ -417,11 +445,9 @@ impl Store {
             head.open(Sealed::Fence, &self.keys.control.sessions, id.as_bytes(), &object)?;
             return Ok(SnapshotObject::Fence);
         }
-        let sealed = head
+        let key = self
             .keys
-            .first()
-            .ok_or_else(|| Error::corrupt(&object, Flaw::NoSessionKey))?;
-        let key = self.keys.open_key(KeyClass::Manifest, sealed)?;
+            .open_key(KeyClass::Manifest, head.content_key(&object)?)?;
         let body = head.open(Sealed::Manifest, &key, id.as_bytes(), &object)?;
         Ok(SnapshotObject::Manifest {
             body,

@@ -65,11 +65,14 @@ pub struct Policy {
     pub max_repack: u64,
 }
 
+/// How much unneeded data may stay.
 #[derive(Clone, Copy, Debug)]
 pub enum Unused {
     /// Percent of what stays.
     Percent(f64),
+    /// So many bytes.
     Bytes(u64),
+    /// Any amount.
     Unlimited,
 }
 

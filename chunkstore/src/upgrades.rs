@@ -92,6 +92,12 @@ pub(crate) fn highest(remote: &dyn Remote) -> Result<u64> {
     Ok(highest)
 }
 
+/// A name as associated data: the bytes that its digits stand for.
+pub(crate) fn bytes_of(name: &ObjectName) -> Vec<u8> {
+    // The digits are a number, so there is nothing that can't be decoded.
+    hex::decode(name.id()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

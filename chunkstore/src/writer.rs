@@ -41,6 +41,7 @@ const PACKS_WAITING: usize = 2;
 /// What a put did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Put {
+    /// The id of the chunk.
     pub id: ChunkId,
     /// Stored bytes, when the chunk was new.
     pub stored: Option<u32>,
@@ -49,9 +50,13 @@ pub struct Put {
 /// New chunks of a run and their bytes, before and after compression.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
+    /// Chunks.
     pub chunks: u64,
+    /// Their bytes.
     pub plain: u64,
+    /// Their bytes as stored.
     pub stored: u64,
+    /// Packs.
     pub packs: u64,
 }
 
@@ -75,6 +80,7 @@ enum Message {
     Flush(Sender<()>),
 }
 
+/// Stores chunks under a session, and publishes what refers to them.
 pub struct Writer {
     shared: Arc<WriterState>,
     session: Mutex<Option<Session>>,
@@ -213,6 +219,7 @@ impl Writer {
         })
     }
 
+    /// What the session may refer to.
     pub fn view(&self) -> &View {
         &self.shared.view
     }
@@ -300,6 +307,7 @@ impl Writer {
         self.shared.present(id)
     }
 
+    /// What was stored so far.
     pub fn written(&self) -> Written {
         Written {
             chunks: self.chunks.load(Relaxed),

@@ -19,7 +19,7 @@ pub use browse::{
     Archive, DiffArgs, DumpArgs, FindArgs, LsArgs, MountArgs, Overwrite, Permissions, RestoreArgs, SortKey,
     VersionsArgs,
 };
-use clap::{Arg, ArgAction, Args, CommandFactory, Id, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, Args, CommandFactory, Id, Parser, Subcommand};
 pub use forget::ForgetArgs;
 pub use init::{Chunker, InitArgs};
 use jiff::Span;

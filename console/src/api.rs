@@ -55,27 +55,9 @@ fn moment(at: Option<Timestamp>) -> Option<String> {
 pub async fn status(visit: Visit) -> Response {
     object(visit, |_, context| {
         let sets = runs::sets(context)?;
-        let sets = sets.iter().map(|one| {
-            json!({
-                "name": one.name,
-                "running": one.running.is_some(),
-                "last_status": one.last.as_ref().map(|row| &row.status),
-                "last_reason": one.last.as_ref().and_then(|row| row.reason.as_ref()),
-                "last_run": one.last.as_ref().map(|row| row.start.to_string()),
-                "last_success": moment(one.last_success),
-                "next_run": moment(one.next_run),
-                "overdue": one.overdue,
-                "paused_until": moment(one.paused_until),
-            })
-        });
-        let remotes = runs::remotes(context)?;
-        let remotes = remotes.iter().map(|remote| {
-            json!({
-                "name": remote.name,
-                "last_reached": moment(remote.reached),
-                "behind": remote.behind,
-            })
-        });
+        let sets = sets.iter().map(json::set_status);
+        let remotes = runs::remotes(context, false)?;
+        let remotes = remotes.iter().map(json::remote_status);
         Ok(json!({
             "message_type": "summary",
             "sets": sets.collect::<Vec<Value>>(),

@@ -9,26 +9,46 @@ pub type DirPath = Arc<[u8]>;
 /// Whole seconds since 1970 (may be negative) and 0..1_000_000_000 nanoseconds after them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Time {
+    /// Whole seconds since 1970 UTC; negative before that.
     pub secs: i64,
+    /// Nanoseconds in that second.
     pub nanos: u32,
 }
 
 /// What an entry is. Every `match` names all kinds, so that a new one shows where it must be handled.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Kind {
+    /// A regular file.
     File,
+    /// A directory.
     Dir,
-    Symlink { target: Vec<u8> },
-    CharDevice { rdev: u64 },
-    BlockDevice { rdev: u64 },
+    /// A symbolic link, and where it leads, as it is stored in the link.
+    Symlink {
+        /// Where it leads.
+        target: Vec<u8>,
+    },
+    /// A character device, by its number.
+    CharDevice {
+        /// The number.
+        rdev: u64,
+    },
+    /// A block device, by its number.
+    BlockDevice {
+        /// The number.
+        rdev: u64,
+    },
+    /// A FIFO.
     Fifo,
+    /// A socket.
     Socket,
 }
 
 /// One extended attribute; ACLs are the attributes the system keeps them in.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Xattr {
+    /// The name, with its namespace.
     pub name: Vec<u8>,
+    /// The value.
     pub value: Vec<u8>,
 }
 
@@ -37,17 +57,27 @@ pub struct Xattr {
 pub struct Meta {
     /// Permission, set-id and sticky bits (`0o7777`).
     pub mode: u32,
+    /// The owner's number.
     pub uid: u32,
+    /// The group's number.
     pub gid: u32,
+    /// The owner's name, empty if unknown.
     pub user: Arc<str>,
+    /// The group's name, empty if unknown.
     pub group: Arc<str>,
     /// Bytes of a regular file's content as it was read; 0 for all else.
     pub size: u64,
+    /// When the content changed last.
     pub mtime: Time,
+    /// When the entry itself changed last.
     pub ctime: Time,
+    /// When the entry was created, if the file system says so.
     pub btime: Option<Time>,
+    /// The device of the file system.
     pub dev: u64,
+    /// The inode. Entries with equal device and inode are hard links.
     pub ino: u64,
+    /// The number of hard links.
     pub nlink: u64,
     /// Sorted by name.
     pub xattrs: Arc<[Xattr]>,
@@ -59,13 +89,22 @@ pub struct Meta {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
     /// `len` plaintext bytes, the whole chunk.
-    Chunk { id: ChunkId, len: u32 },
+    Chunk {
+        /// The chunk.
+        id: ChunkId,
+        /// Its length.
+        len: u32,
+    },
     /// A hole or a run of zeros.
-    Zero { len: u64 },
+    Zero {
+        /// Its length.
+        len: u64,
+    },
 }
 
 #[allow(clippy::len_without_is_empty)] // an extent is never empty
 impl Extent {
+    /// The number of bytes.
     pub fn len(&self) -> u64 {
         match self {
             Extent::Chunk { len, .. } => u64::from(*len),
@@ -77,6 +116,7 @@ impl Extent {
 /// A run of extents stored as a tree chunk of its own, for files with very many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ExtentList {
+    /// The chunk with extents.
     pub id: ChunkId,
     /// Extents in the list.
     pub extents: u32,
@@ -91,12 +131,18 @@ pub enum Content {
     None,
     /// `len` bytes at `offset` of a bundle's plaintext; `hash` is the keyed hash of just these bytes.
     Bundled {
+        /// The chunk that contains the file.
         bundle: ChunkId,
+        /// Where the file begins in it.
         offset: u32,
+        /// The length of the file.
         len: u32,
+        /// The hash of the content.
         hash: ContentHash,
     },
+    /// In chunks of its own.
     Extents(Vec<Extent>),
+    /// In so many chunks that lists of them are chunks, too.
     Lists(Vec<ExtentList>),
 }
 
@@ -141,13 +187,22 @@ impl From<SmallFile> for Content {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trouble {
     /// Could not be opened or read; `errno` of the failed call. A directory's entries are missing.
-    Unreadable { errno: i32 },
+    Unreadable {
+        /// The error number.
+        errno: i32,
+    },
     /// Its name was listed and it could not be examined; kind and metadata are not known (kind says `File`).
-    Unknown { errno: i32 },
+    Unknown {
+        /// The error number.
+        errno: i32,
+    },
     /// It changed while it was read, three times; the content is what the last reading gave.
     Changed,
     /// Content is whole; extended attributes could not be read.
-    NoXattrs { errno: i32 },
+    NoXattrs {
+        /// The error number.
+        errno: i32,
+    },
 }
 
 impl Trouble {
@@ -173,13 +228,18 @@ impl Trouble {
     }
 }
 
+/// What a snapshot stores under one name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     /// One component: not empty, not `.` or `..`, no `/`, no NUL.
     pub name: Vec<u8>,
+    /// What it is.
     pub kind: Kind,
+    /// Its metadata.
     pub meta: Meta,
+    /// Where its content is stored.
     pub content: Content,
+    /// What went wrong when it was saved.
     pub trouble: Option<Trouble>,
 }
 

@@ -19,33 +19,58 @@ pub use chunkstore::error as store;
 /// [`std::fmt::Display`] is for developers.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Error {
+    /// The storage of the repository, or the local files that belong to it.
     #[error(transparent)]
     Store(StoreError),
+    /// The request is invalid.
     #[error("usage ({0:?})")]
     Usage(Usage),
+    /// The request was refused, and nothing was changed.
     #[error("refused ({0:?})")]
     Refused(Refusal),
+    /// No snapshot is called this.
     #[error("no snapshot: {0}")]
     NoSnapshot(String),
+    /// Several snapshots have an id that begins with this.
     #[error("ambiguous: {text} ({matches})")]
-    Ambiguous { text: String, matches: usize },
+    Ambiguous {
+        /// The beginning of an id.
+        text: String,
+        /// How many have it.
+        matches: usize,
+    },
+    /// There is no snapshot as old as was asked for.
     #[error("no snapshot by {at}: the oldest is {id}, {oldest}")]
     NoSnapshotAt {
+        /// The time that was asked for.
         at: jiff::Timestamp,
+        /// The oldest snapshot.
         id: SessionId,
+        /// When that one was made.
         oldest: jiff::Timestamp,
     },
+    /// The snapshot has nothing at this path.
     #[error("no such path: {path} ({snapshot:?})")]
-    NoSuchPath { path: String, snapshot: NamedSnapshot },
+    NoSuchPath {
+        /// The path.
+        path: String,
+        /// The snapshot.
+        snapshot: NamedSnapshot,
+    },
+    /// There is nothing to back up.
     #[error("no source ({0:?})")]
     NoSource(NoSource),
     /// A stream that was to be saved under this name ended without a byte.
     #[error("empty stream: {0}")]
     EmptyStream(String),
+    /// A local file or directory could not be used.
     #[error("{operation:?} {}: {source}", path.display())]
     Io {
+        /// What was tried.
         operation: Operation,
+        /// With what.
         path: PathBuf,
+        /// Why it failed.
         source: IoError,
     },
     /// What is written out, such as a dump, could not be.
@@ -53,10 +78,20 @@ pub enum Error {
     Output(IoError),
     /// The target of a restore can't be used.
     #[error("restore target {}: {problem:?}", path.display())]
-    Target { path: PathBuf, problem: RestoreProblem },
+    Target {
+        /// The target.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: RestoreProblem,
+    },
     /// What this machine must note could not be.
     #[error("no state: {}: {source}", path.display())]
-    NoState { path: PathBuf, source: IoError },
+    NoState {
+        /// The note.
+        path: PathBuf,
+        /// Why it could not be written.
+        source: IoError,
+    },
     /// What a checkpoint was based on is being collected: the backup starts again from the checkpoint.
     #[error("view changed")]
     ViewChanged,
@@ -69,6 +104,7 @@ pub enum Error {
     /// Generations that this machine made or saw are gone, and no one forgot them (I-9, I-17).
     #[error("lost: {0:?}")]
     Lost(Vec<SessionId>),
+    /// The run was cancelled.
     #[error("interrupted")]
     Interrupted,
     /// A follower did not end in its time.
@@ -91,7 +127,12 @@ pub enum NamedSnapshot {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NoSource {
     /// All are missing; the first of them.
-    Missing { path: PathBuf, errno: i32 },
+    Missing {
+        /// The path.
+        path: PathBuf,
+        /// The error number.
+        errno: i32,
+    },
     /// Each is missing, excluded, or empty where it was not before.
     NoneUsable,
     /// Nothing was found in them.
@@ -101,14 +142,19 @@ pub enum NoSource {
 /// Why an operation was refused. Nothing was changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
+    /// The snapshot is protected against being removed.
     Protected(SessionId),
     /// A snapshot that was to be given up as unreadable.
     Readable(SessionId),
+    /// A snapshot that was to be given up was published again meanwhile.
     PublishedAgain(SessionId),
     /// Part of this snapshot is gone or being removed.
     PartGone(SessionId),
+    /// The repository at this location is not a replica of the other one.
     NotAReplica {
+        /// Where it is.
         location: String,
+        /// Where the other one is.
         of: String,
     },
     /// They are replicas of one repository: replicated, not copied.
@@ -117,6 +163,7 @@ pub enum Refusal {
     KeyInUse,
     /// Another collection has moved what this one was about to read.
     AnotherCollection(StoreError),
+    /// The storage does not keep what a collection of garbage relies on.
     WeakStorage(Vec<Weakness>),
 }
 
@@ -149,4 +196,5 @@ impl From<StoreError> for Error {
     }
 }
 
+/// A result whose error is [`Error`] unless stated otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -9,16 +9,20 @@ use std::collections::BTreeMap;
 /// Where a snapshot stands among those of its machine, and what the clock showed when it was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Made {
+    /// The random id of the machine.
     pub machine: [u8; 16],
     /// The machine's count of manifests; 0 where it is not known.
     pub sequence: u64,
+    /// When the backup began.
     pub started: Timestamp,
+    /// When the backup ended.
     pub ended: Timestamp,
 }
 
 /// How far a snapshot's time is believed ([`crate::order`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Dated {
+    /// The clock agrees with the machine's other snapshots.
     #[default]
     Believed,
     /// The clock was wrong: it does not fit to the snapshots that this machine made before and after.
@@ -29,17 +33,25 @@ pub enum Dated {
 
 /// One snapshot.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct SnapshotInfo {
+    /// The id of the snapshot.
     pub id: SessionId,
     /// The one in its manifest.
     pub time: Timestamp,
     /// The time that it counts as, and how far the one in its manifest is believed.
     pub at: Timestamp,
+    /// How far its time is believed.
     pub dated: Dated,
+    /// When, and by which machine, it was made.
     pub made: Made,
+    /// The name of the machine.
     pub host: String,
+    /// The sources, as absolute paths in bytes.
     pub paths: Vec<Vec<u8>>,
+    /// Its tags.
     pub tags: Vec<String>,
+    /// It is not removed by policies or by mistake.
     pub protected: bool,
     /// A checkpoint of a backup that did not finish.
     pub partial: bool,
@@ -81,8 +93,11 @@ pub fn newest_first(a: &SnapshotInfo, b: &SnapshotInfo) -> Ordering {
 /// By what snapshots are distinguished before a policy looks at them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GroupKey {
+    /// By the name of the machine.
     Host,
+    /// By the sources.
     Paths,
+    /// By the tags.
     Tags,
 }
 
@@ -104,6 +119,7 @@ impl GroupKey {
     }
 }
 
+/// Text that names nothing to group by.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("can't group by '{0}'")]
 pub struct GroupByError(pub String);
@@ -111,8 +127,11 @@ pub struct GroupByError(pub String);
 /// Snapshots that agree in what they were grouped by; the rest is `None`. Paths and tags are sorted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Group<'a> {
+    /// The name of the machine they share.
     pub host: Option<String>,
+    /// The sources they share.
     pub paths: Option<Vec<Vec<u8>>>,
+    /// The tags they share.
     pub tags: Option<Vec<String>>,
     /// Newest first.
     pub members: Vec<&'a SnapshotInfo>,

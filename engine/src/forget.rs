@@ -26,18 +26,24 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 
+/// What becomes of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ForgetAction {
+    /// It stays.
     Keep,
+    /// It is removed.
     Remove,
 }
 
 /// What a policy does with one snapshot, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyDecision {
+    /// The snapshot.
     pub facts: SnapshotInfo,
+    /// What becomes of it.
     pub action: ForgetAction,
+    /// The rules that keep it, or why none does.
     pub reasons: Vec<RetentionReason>,
 }
 
@@ -125,6 +131,7 @@ pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
 /// A forgotten snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trashed {
+    /// The snapshot.
     pub facts: SnapshotInfo,
     /// Seconds since 1970.
     pub forgotten: i64,

@@ -4,8 +4,8 @@
 mod known;
 
 use crate::error::{Error, Result};
-use crate::manifest::{self, Manifest};
-use crate::repo::{Repo, Survey};
+use crate::manifest::Manifest;
+use crate::repo::{By, Repo, Survey};
 use chunkstore::remote::ObjectName;
 use chunkstore::store::{SnapshotObject, Store};
 use chunkstore::{Error as StoreError, SessionId, sweep};
@@ -104,18 +104,26 @@ fn forgotten(
 }
 
 impl Repo {
-    /// [`Repo::snapshots`], and what this machine misses among them (I-9, I-17).
+    /// As [`Repo::snapshots`], and what this machine misses among them (I-9, I-17).
     pub fn survey(&self) -> Result<Survey> {
+        self.survey_by(By::Manifests)
+    }
+
+    /// As [`Repo::outlines`], and what this machine misses among them (I-9, I-17).
+    pub fn survey_outlines(&self) -> Result<Survey> {
+        self.survey_by(By::Overview)
+    }
+
+    fn survey_by(&self, by: By) -> Result<Survey> {
+        // To be read before what it is compared with.
         let known = Known::read(self);
-        let slates = self.store.slates()?;
-        let (snapshots, unreadable) = manifest::list(&self.store, &slates)?;
-        let listed = slates.into_iter().collect();
+        let (listed, (snapshots, unreadable)) = self.read_listed(by)?;
         let bad = unreadable.iter().map(|(id, _)| *id);
         let there = snapshots.iter().map(|snapshot| snapshot.id).chain(bad).collect();
         // Trouble here keeps no one from what is there.
         let lost = known.and_then(|known| {
             let missing = known.missing(&self.store, &listed, None)?;
-            // Who only reads may have no place to write: then this machine goes on knowing what it knew.
+            // A reader may have no place to write: then this machine goes on knowing what it knew.
             let _ = known.update(self, &there, None, &missing);
             Ok(missing.lost)
         });

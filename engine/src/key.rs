@@ -4,6 +4,7 @@
 use crate::error::{Error, Refusal, Result};
 use crate::repo::Repo;
 use chunkstore::SlotId;
+#[doc(hidden)]
 pub use chunkstore::keyring::forget as forget_kept;
 use chunkstore::object::cap;
 use chunkstore::remote::ObjectName;
@@ -14,11 +15,13 @@ pub use chunkstore::slot::{
 pub use chunkstore::store::SlotInfo;
 
 /// Every slot, damaged ones too, in the order of their ids.
+#[doc(hidden)]
 pub fn list(repo: &Repo) -> Result<Vec<SlotInfo>> {
     Ok(repo.store.slots()?)
 }
 
 /// Adds a slot and proves that it opens.
+#[doc(hidden)]
 pub fn add(repo: &Repo, secret: &Secret, label: &str) -> Result<SlotId> {
     Ok(repo
         .store
@@ -26,6 +29,7 @@ pub fn add(repo: &Repo, secret: &Secret, label: &str) -> Result<SlotId> {
 }
 
 /// Removes a slot. The one that opened the repository is refused, and so is the last sound one.
+#[doc(hidden)]
 pub fn remove(repo: &Repo, id: SlotId) -> Result<()> {
     if id == repo.store.opened_with() {
         return Err(Error::Refused(Refusal::KeyInUse));
@@ -34,12 +38,14 @@ pub fn remove(repo: &Repo, id: SlotId) -> Result<()> {
 }
 
 /// Removes the slot that opened the repository, now that another secret has taken its place.
+#[doc(hidden)]
 pub fn retire(repo: &Repo) -> Result<()> {
     Ok(repo.store.remove_slot(repo.store.opened_with())?)
 }
 
 /// The configuration and every slot as they are stored (sealed; a secret is still needed), each under its name in
 /// the repository.
+#[doc(hidden)]
 pub fn export(repo: &Repo) -> Result<Vec<(String, Vec<u8>)>> {
     let remote = repo.store.remote();
     let config = ObjectName::config();

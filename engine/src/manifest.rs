@@ -1,18 +1,20 @@
 //! A generation's head object: who, when, what, and the root of its tree. CBOR with numbered fields, so that a later
 //! version can add one; bytes are sealed and published by `chunkstore`.
 
+mod listing;
+
+pub use listing::{Listed, Snapshot, load, problem};
+pub(crate) use listing::{Outlines, list, read_all};
+
 use crate::entry::Time;
 use crate::error::{Error, Result};
-use crate::facts::{Dated, Made, SnapshotInfo, newest_first};
-use crate::monitor::{Problem, ProblemKind};
+use crate::facts::{Dated, Made, SnapshotInfo};
 use crate::order;
-use crate::problem::Unread;
 use crate::tree::Root;
 use chunkstore::error::{Flaw, Object};
 use chunkstore::object::{Tail, cbor, from_cbor};
-use chunkstore::remote::{ObjectName, for_all};
+use chunkstore::remote::ObjectName;
 use chunkstore::session::View;
-use chunkstore::store::{SnapshotObject, Store};
 use chunkstore::{IndexId, SessionId};
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
@@ -20,21 +22,28 @@ use minicbor::{Decode, Encode};
 /// What a backup found and did. Counters end in their unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
 pub struct Summary {
+    /// Files that the parent does not have.
     #[n(0)]
     pub files_new: u64,
+    /// Files that changed since the parent.
     #[n(1)]
     pub files_changed: u64,
+    /// Files as in the parent.
     #[n(2)]
     pub files_unmodified: u64,
+    /// Directories that the parent does not have.
     #[n(3)]
     pub dirs_new: u64,
+    /// Directories that changed since the parent.
     #[n(4)]
     pub dirs_changed: u64,
+    /// Directories as in the parent.
     #[n(5)]
     pub dirs_unmodified: u64,
-    /// New data and tree chunks.
+    /// New data chunks.
     #[n(6)]
     pub data_blobs: u64,
+    /// New tree chunks.
     #[n(7)]
     pub tree_blobs: u64,
     /// Plaintext bytes of new chunks.
@@ -43,8 +52,10 @@ pub struct Summary {
     /// The same as stored.
     #[n(9)]
     pub data_added_packed: u64,
+    /// Files that were backed up.
     #[n(10)]
     pub total_files_processed: u64,
+    /// Their size in bytes.
     #[n(11)]
     pub total_bytes_processed: u64,
     /// Paths that are not what the source held.
@@ -52,17 +63,22 @@ pub struct Summary {
     pub errors: u64,
 }
 
+/// What defines a generation: who, when, what, and the root of its tree.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Manifest {
+    /// The name of the machine.
     #[n(0)]
     pub host: String,
+    /// The name of the user.
     #[n(1)]
     pub user: String,
     /// Sources as given, made absolute; raw bytes.
     #[cbor(n(2), with = "paths")]
     pub paths: Vec<Vec<u8>>,
+    /// Its tags.
     #[n(3)]
     pub tags: Vec<String>,
+    /// Its description; empty if there is none.
     #[n(4)]
     pub description: String,
     /// The generation's time: when the backup started, or `--time`.
@@ -73,13 +89,16 @@ pub struct Manifest {
     /// Start of the walk by this machine's clock: entries as young as this are read again next time.
     #[n(7)]
     walk_secs: i64,
+    /// How long the backup took.
     #[n(8)]
     pub seconds_taken: u64,
     /// A checkpoint of a backup that goes on, or did not.
     #[n(9)]
     pub partial: bool,
+    /// It is not removed by policies or by mistake.
     #[n(10)]
     pub protected: bool,
+    /// The generation that it was compared with.
     #[n(11)]
     pub parent: Option<SessionId>,
     /// The generation that this one restates (undelete, tag): its id then.
@@ -88,12 +107,16 @@ pub struct Manifest {
     /// I-17: machine, its count of manifests, and the hash of its previous one.
     #[cbor(n(13), with = "minicbor::bytes")]
     pub machine: [u8; 16],
+    /// The machine's count of manifests.
     #[n(14)]
     pub sequence: u64,
+    /// The hash of the machine's previous manifest.
     #[cbor(n(15), with = "minicbor::bytes")]
     pub previous: [u8; 32],
+    /// What the backup found and did.
     #[n(16)]
     pub summary: Summary,
+    /// The program that made it, with its version.
     #[n(17)]
     pub program: String,
     /// CBOR of the [`Root`].
@@ -126,17 +149,21 @@ const SYSTEM: u8 = 1;
 
 /// Unreadable directories that a manifest names; the summary counts all.
 pub const UNREADABLE_MAX: usize = 1000;
+/// Mounted file systems that a manifest names.
 pub const MOUNTS_MAX: usize = 1000;
+/// Missing paths that a manifest names.
 pub const MISSING_MAX: usize = 1000;
 
 /// A source, or a mounted file system below or above one, that was not there to be saved.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Missing {
+    /// Where it should have been, absolute.
     #[cbor(n(0), with = "minicbor::bytes")]
     pub path: Vec<u8>,
     /// The time of the last generation that held it whole, in seconds since 1970.
     #[n(1)]
     pub whole: i64,
+    /// What it was then.
     #[n(2)]
     pub held: Held,
 }
@@ -144,6 +171,7 @@ pub struct Missing {
 /// A directory on which a file system was mounted.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Mounted {
+    /// The directory, absolute.
     #[cbor(n(0), with = "minicbor::bytes")]
     pub path: Vec<u8>,
     /// [`Held::Directory`] where it was the one that the directory above is on, or else [`Held::Mount`].
@@ -221,17 +249,27 @@ mod list {
 
 /// What a backup records of itself when it publishes.
 pub struct Head {
+    /// The name of the machine.
     pub host: String,
+    /// The name of the user.
     pub user: String,
+    /// The sources, absolute.
     pub paths: Vec<Vec<u8>>,
+    /// Its tags.
     pub tags: Vec<String>,
+    /// Its description.
     pub description: String,
+    /// The time that it states.
     pub time: Timestamp,
+    /// When the walk began.
     pub walk: Time,
+    /// The id of the machine.
     pub machine: [u8; 16],
 }
 
 impl Manifest {
+    /// A manifest with this head, tree and summary.
+    #[doc(hidden)]
     pub fn new(head: &Head, root: &Root, summary: Summary) -> Self {
         Manifest {
             host: head.host.clone(),
@@ -266,6 +304,7 @@ impl Manifest {
         self.system == SYSTEM
     }
 
+    /// The time that it states.
     pub fn time(&self) -> Timestamp {
         let whole = Timestamp::from_second(self.time_secs).unwrap_or(Timestamp::UNIX_EPOCH);
         whole
@@ -293,15 +332,20 @@ impl Manifest {
         *blake3::hash(&self.root).as_bytes()
     }
 
+    /// The root of its tree.
+    #[doc(hidden)]
     pub fn root(&self) -> Result<Root> {
         Root::decode(&self.root).map_err(|e| Error::Store(e.of_object(Object::Manifest)))
     }
 
     /// The same generation with another tree.
+    #[doc(hidden)]
     pub fn set_root(&mut self, root: &Root) {
         self.root = cbor(root);
     }
 
+    /// As it is stored, before sealing.
+    #[doc(hidden)]
     pub fn encode(&self) -> Vec<u8> {
         let [counters, fields] = &self.tails;
         let mut body = cbor(self);
@@ -312,6 +356,8 @@ impl Manifest {
         fields.append_to(body, ELEMENTS)
     }
 
+    /// Reads the manifest of generation `id` from what [`Manifest::encode`] wrote.
+    #[doc(hidden)]
     pub fn decode(id: SessionId, body: &[u8]) -> Result<Self> {
         let mut manifest: Manifest = from_cbor(body).ok_or_else(|| {
             Error::Store(chunkstore::Error::corrupt(
@@ -324,6 +370,7 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// What selection and retention need to know of it.
     pub fn facts(&self, id: SessionId) -> SnapshotInfo {
         SnapshotInfo {
             id,
@@ -358,107 +405,20 @@ fn element(body: &[u8], n: usize) -> Option<std::ops::Range<usize>> {
     Some(start..decoder.position())
 }
 
-/// One generation as listed: its manifest without the root, so that long lists stay small.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    pub id: SessionId,
-    pub manifest: Manifest,
-    /// BLAKE3 of the stored manifest.
-    pub hash: [u8; 32],
-    /// [`Manifest::tree`].
-    pub tree: [u8; 32],
-}
-
-impl Snapshot {
-    pub fn facts(&self) -> SnapshotInfo {
-        self.manifest.facts(self.id)
-    }
-
-    pub fn short_id(&self) -> String {
-        self.id.to_hex()[..8].to_string()
-    }
-}
-
-impl From<&Snapshot> for SnapshotInfo {
-    fn from(snapshot: &Snapshot) -> SnapshotInfo {
-        snapshot.facts()
-    }
-}
-
-/// The manifest of one generation, root and all.
-pub fn load(store: &Store, id: SessionId) -> Result<Manifest> {
-    match store.recall(id)? {
-        SnapshotObject::Manifest { body, .. } => Manifest::decode(id, &body),
-        SnapshotObject::Fence => Err(Error::NoSnapshot(id.to_hex())),
-    }
-}
-
-/// Generations that can be read, oldest first, and the names of those that can't with why.
-pub type Listed = (Vec<Snapshot>, Vec<(SessionId, Error)>);
-
-/// All generations among these names, which were listed just now.
-pub fn list(store: &Store, ids: &[SessionId]) -> Result<Listed> {
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
-    let read = for_all(store.remote(), ids, |id| read_snapshot(store, *id));
-    for (id, read) in ids.iter().copied().zip(read) {
-        match read {
-            Ok(snapshot) => good.extend(snapshot),
-            // Forgotten between the listing and now.
-            Err(Error::Store(chunkstore::Error::Missing { .. })) => {}
-            // Damaged, of a newer version, on a bad sector, or somebody else's: the others can be used.
-            Err(Error::Store(e)) if e.is_object_local() || store.judge(e.clone()).is_unreadable() => {
-                bad.push((id, Error::Store(e)));
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    // Without a clock at hand nothing is in the future; a caller that has one asks `order` again.
-    let mut places: Vec<(SnapshotInfo, Snapshot)> = order::facts(&good, Timestamp::MAX)
-        .into_iter()
-        .zip(good)
-        .collect();
-    places.sort_by(|(a, _), (b, _)| newest_first(b, a));
-    let good = places.into_iter().map(|(_, snapshot)| snapshot).collect();
-    Ok((good, bad))
-}
-
-/// What to report of a manifest in the second part of [`Listed`].
-pub fn problem(id: SessionId, error: &Error) -> Problem {
-    let name = ObjectName::snapshot(id);
-    match error {
-        Error::Store(error) => Problem::of(name, error),
-        error => Problem::new(name, ProblemKind::Unreadable(Unread::Object(error.clone()))),
-    }
-}
-
-/// `None` for a fence.
-fn read_snapshot(store: &Store, id: SessionId) -> Result<Option<Snapshot>> {
-    match store.recall(id)? {
-        SnapshotObject::Fence => Ok(None),
-        SnapshotObject::Manifest { body, hash } => {
-            let manifest = Manifest::decode(id, &body)?;
-            let tree = manifest.tree();
-            let manifest = manifest.without_root();
-            Ok(Some(Snapshot {
-                id,
-                manifest,
-                hash,
-                tree,
-            }))
-        }
-    }
-}
-
 /// What this machine remembers of the last generation it published to a repository: I-17, and the view that lets
 /// the next run trust its references (I-4). Losing it costs a look-up per chunk.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub struct Remembered {
+    /// Its place in the machine's count of manifests.
     #[n(0)]
     pub sequence: u64,
+    /// The hash of its stored manifest.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub hash: [u8; 32],
+    /// Its id.
     #[n(2)]
     pub snapshot: Option<SessionId>,
+    /// The index segments of the view under which it was made.
     #[n(3)]
     pub segments: Vec<IndexId>,
     /// The fingerprint of the packs that were there, where it is known.
@@ -467,6 +427,7 @@ pub struct Remembered {
 }
 
 impl Remembered {
+    /// The view under which it was made.
     pub fn view(&self) -> View {
         View {
             segments: self.segments.clone(),

@@ -3,31 +3,48 @@
 use crate::entry::Kind;
 pub use crate::problem::{Lost, Problem, ProblemKind};
 use crate::run::CancelToken;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The long steps of a command; a caller shows one at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
+    /// The repository is being opened.
     OpeningRepository,
+    /// The local index is being rebuilt from the repository.
     LoadingIndex,
+    /// Files are being read and stored.
     BackingUp,
+    /// Files are being written.
     Restoring,
+    /// Restored files are being compared.
     Verifying,
+    /// A check reads everything but data.
     CheckingStructure,
+    /// A check reads data.
     ReadingData,
+    /// Snapshots are being read, to find what they need.
     FindingReferences,
+    /// Packs with unused data are being rewritten.
     Repacking,
+    /// Data is being transferred to a replica or another repository.
     Replicating,
+    /// What nobody needs is being deleted.
     Deleting,
 }
 
 /// Totals of the phase so far. A total of 0 is not known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Progress {
+    /// Files, or other items, that are done.
     pub files_done: u64,
+    /// Files, or other items, in all.
     pub files_total: u64,
+    /// Bytes that are done.
     pub bytes_done: u64,
+    /// Bytes in all.
     pub bytes_total: u64,
+    /// ProblemList so far.
     pub errors: u64,
 }
 
@@ -38,6 +55,7 @@ pub enum EntryChange {
     New,
     /// In the previous snapshot with other content or metadata.
     Modified,
+    /// As in the previous snapshot.
     Unchanged,
     /// In the previous snapshot, and not in this one.
     Removed,
@@ -49,12 +67,15 @@ pub enum EntryChange {
     Deleted,
 }
 
+/// Is told about an operation while it runs. Implementations must be quick and can't fail.
 pub trait Monitor: Send + Sync {
+    /// A step begins.
     fn phase(&self, phase: Phase);
     /// Called often from several threads: must be cheap.
     fn progress(&self, progress: &Progress);
     /// A path that is being worked on, for display. Called often.
     fn current(&self, path: &[u8]);
+    /// A path, or something in the repository, is not what it should be.
     fn problem(&self, problem: &Problem);
 
     /// Whether [`Monitor::entry`] is to be called for each entry.
@@ -68,6 +89,45 @@ pub trait Monitor: Send + Sync {
     /// Whether somebody looks at the progress, so that totals are worth counting ahead.
     fn wants_totals(&self) -> bool {
         false
+    }
+}
+
+/// Collects problems, and ignores all other events.
+#[derive(Debug, Default)]
+pub struct ProblemList {
+    seen: Mutex<(Vec<Problem>, u64)>,
+}
+
+impl ProblemList {
+    /// ProblemList that are collected; any further ones are only counted.
+    pub const MOST: usize = 1000;
+
+    /// Nothing collected yet.
+    pub fn new() -> ProblemList {
+        ProblemList::default()
+    }
+
+    /// The first [`ProblemList::MOST`] problems, in the order in which they were found.
+    pub fn list(&self) -> Vec<Problem> {
+        self.seen.lock().0.clone()
+    }
+
+    /// How many problems there were.
+    pub fn count(&self) -> u64 {
+        self.seen.lock().1
+    }
+}
+
+impl Monitor for ProblemList {
+    fn phase(&self, _: Phase) {}
+    fn progress(&self, _: &Progress) {}
+    fn current(&self, _: &[u8]) {}
+    fn problem(&self, problem: &Problem) {
+        let mut seen = self.seen.lock();
+        seen.1 += 1;
+        if seen.0.len() < ProblemList::MOST {
+            seen.0.push(problem.clone());
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub struct Problem {
     /// Absolute path or object name, raw bytes: callers escape it when they print. Empty if neither is to be printed
     /// before the text, which then names what it is about.
     pub path: Vec<u8>,
+    /// What is wrong with it.
     pub what: ProblemKind,
 }
 
@@ -34,6 +35,7 @@ impl Problem {
         Problem::new(object, what)
     }
 
+    /// A problem with an object of the repository.
     pub fn new(object: impl Into<Object>, what: ProblemKind) -> Problem {
         let path = match object.into() {
             Object::Named(name) => name.into_bytes(),
@@ -79,26 +81,33 @@ pub enum Lost {
     NotADirectory,
 }
 
+/// What is wrong with a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ProblemKind {
+    /// A source could not be saved as it is.
     Source(Trouble),
     /// A source that is not there at all.
     SourceMissing {
+        /// The error number.
         errno: i32,
     },
     /// What an earlier snapshot held of a source, or of a file system mounted below it, is not there.
     Lost {
+        /// In which way.
         how: Lost,
         /// The time of the last snapshot that held it whole, in seconds since 1970.
         whole: i64,
     },
     /// A source that is a symbolic link, a device or a FIFO, which is saved as one and not what it leads to.
     Bare {
+        /// It is a symbolic link.
         link: bool,
     },
     /// The source's entry can't be recorded: this part of it is over a limit.
     LeftOut {
+        /// The part.
         part: TreePart,
+        /// What is wrong with it.
         fault: TreeFault,
     },
     /// Restore could not write, or had no intact data for, this path.
@@ -141,9 +150,11 @@ pub enum Unread {
 /// Entries whose record can't be had.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LostEntries {
+    /// The number of entries.
     pub entries: u64,
     /// Those of them that are files.
     pub files: u64,
+    /// What is wrong with their record.
     pub error: StoreError,
 }
 
@@ -157,7 +168,12 @@ pub enum Damage {
     /// The record of this entry and those that follow.
     Entries(LostEntries),
     /// A chunk in this pack.
-    Chunk { id: ChunkId, error: StoreError },
+    Chunk {
+        /// The chunk.
+        id: ChunkId,
+        /// What is wrong with it.
+        error: StoreError,
+    },
     /// The object that the problem names; what is wrong was reported before.
     Known,
     /// The storage has it and does not list it.
@@ -167,17 +183,37 @@ pub enum Damage {
     /// A pack's own list is not what the index has.
     ListDiffers,
     /// Segments list this pack differently.
-    SegmentsDiffer { pack: PackId },
+    SegmentsDiffer {
+        /// The pack.
+        pack: PackId,
+    },
     /// A missing pack that holds chunks which are needed.
-    PackMissing { chunks: u64 },
+    PackMissing {
+        /// How many.
+        chunks: u64,
+    },
     /// Chunks that snapshots need and that no index segment lists.
-    Unlisted { chunks: u64 },
+    Unlisted {
+        /// How many.
+        chunks: u64,
+    },
     /// Small files in a chunk of this pack are not what it lists.
-    BundledFiles { files: u64, chunk: ChunkId },
+    BundledFiles {
+        /// How many.
+        files: u64,
+        /// The bundle.
+        chunk: ChunkId,
+    },
     /// Chunks in the damaged packs that are lost.
-    ChunksLost { chunks: u64 },
+    ChunksLost {
+        /// How many.
+        chunks: u64,
+    },
     /// Chunks that no replica has whole.
-    NowhereWhole { chunks: u64 },
+    NowhereWhole {
+        /// How many.
+        chunks: u64,
+    },
     /// A manifest that can't be mended, as chunks that it needs are lost.
     PartLost,
 }

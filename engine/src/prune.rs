@@ -16,6 +16,7 @@ use trash::expired_trash;
 use crate::error::{Error, Refusal, Result};
 use crate::generations::{Known, Listing};
 use crate::monitor::{Monitor, Phase, Problem};
+use crate::overview;
 use crate::references;
 use crate::repo::Repo;
 use chunkstore::index::{Inventory, LocalIndex};
@@ -33,8 +34,10 @@ use std::time::Duration;
 /// Readings of the repository's state that others may overtake.
 const TRIES: usize = 10;
 
+/// How a collection of garbage goes.
 #[derive(Clone, Debug)]
 pub struct PruneOptions {
+    /// How much is moved to free how much.
     pub gc: Policy,
     /// Seconds for which forgotten snapshots can be undeleted.
     pub keep_trash: u64,
@@ -49,6 +52,7 @@ pub struct PruneOptions {
 }
 
 impl PruneOptions {
+    /// Usual values for the rest.
     pub fn new(gc: Policy) -> Self {
         PruneOptions {
             gc,
@@ -123,6 +127,8 @@ fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Resul
     tell_unread(repo, &mut summary, monitor);
     summary.parity_removed = sweep::remove_orphaned_parity(store)?;
     summary.sessions_removed = sweep::remove_ended_sessions(store)?;
+    // A hint, which the next prune or backup replaces.
+    let _ = overview::tidy(repo);
     summary.pending = summary.marks_pending > 0;
     Ok(summary)
 }

@@ -4,8 +4,9 @@
 mod chain;
 
 use crate::error::{Error, Result};
-use crate::manifest::{self, Listed, Manifest, Snapshot};
+use crate::manifest::{self, Listed, Manifest, Outlines, Snapshot};
 use crate::monitor::{Monitor, Phase, Problem, Progress};
+use crate::overview;
 use crate::platform::{files, private};
 use crate::problem::Warning;
 use crate::run::{LocalDirs, RunContext};
@@ -22,6 +23,8 @@ use chunkstore::slot::{Cost, Secret};
 pub use chunkstore::store::replica::Made;
 use chunkstore::store::{NewStore, Store};
 use chunkstore::{RepoId, SessionId};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,9 +59,17 @@ impl Survey {
     }
 }
 
+/// How snapshots are listed.
+#[derive(Clone, Copy)]
+pub(crate) enum By {
+    Manifests,
+    Overview,
+}
+
 /// Damaged packs that are named one by one.
 const PACKS_TOLD: usize = 10;
 
+#[derive(Clone)]
 pub struct Repo {
     pub store: Arc<Store>,
     state: PathBuf,
@@ -219,6 +230,13 @@ impl Repo {
         &self.run
     }
 
+    /// The same repository for an operation that begins at `now`, as the next run would open it.
+    pub(crate) fn at(&self, now: Timestamp) -> Repo {
+        let mut repo = self.clone();
+        repo.run.now = now;
+        repo
+    }
+
     /// Changes the run, but for its cancel token and bandwidth, which the storage was opened with.
     pub fn run_mut(&mut self) -> &mut RunContext {
         &mut self.run
@@ -300,9 +318,28 @@ impl Repo {
         }
     }
 
-    /// Readable generations, oldest first, and those that can't be read.
+    /// Readable generations, oldest first, and those that can't be read. Each manifest is read, from the repository or
+    /// from the copy that this machine keeps.
     pub fn snapshots(&self) -> Result<Listed> {
-        manifest::list(&self.store, &self.store.slates()?)
+        Ok(self.read_listed(By::Manifests)?.1)
+    }
+
+    /// The same by an overview, which takes few requests ([`crate::overview`]): for whoever needs few manifests
+    /// themselves. That one of them is damaged shows when it is read.
+    pub fn outlines(&self) -> Result<Listed> {
+        Ok(self.read_listed(By::Overview)?.1)
+    }
+
+    /// The names that are listed, and what they stand for.
+    pub(crate) fn read_listed(&self, by: By) -> Result<(BTreeSet<SessionId>, Listed)> {
+        let listed = self.store.slates_with_sizes()?;
+        let outlines = match by {
+            By::Manifests => Outlines::new(),
+            By::Overview => overview::read(&self.store, &listed)?,
+        };
+        let ids: Vec<SessionId> = listed.into_iter().map(|(id, _)| id).collect();
+        let read = manifest::list(&self.store, &ids, &outlines)?;
+        Ok((ids.into_iter().collect(), read))
     }
 
     pub fn manifest(&self, id: SessionId) -> Result<Manifest> {

@@ -28,16 +28,22 @@ use std::num::NonZeroU32;
 pub enum Unit {
     /// Every snapshot is a period of its own.
     Each,
+    /// Seconds.
     Seconds,
+    /// Calendar days.
     Days,
+    /// ISO weeks.
     Weeks,
+    /// Calendar months.
     Months,
+    /// Calendar years.
     Years,
 }
 
 /// The calendar periods of which a rule keeps one snapshot each, in the policy's time zone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bucket {
+    /// The kind of period.
     pub unit: Unit,
     /// Units in a period, at least 1.
     pub n: u32,
@@ -54,6 +60,7 @@ impl Bucket {
         unit: Unit::Seconds,
         n: 3600,
     };
+    /// One calendar day.
     pub const DAY: Bucket = Bucket {
         unit: Unit::Days,
         n: 1,
@@ -63,10 +70,12 @@ impl Bucket {
         unit: Unit::Weeks,
         n: 1,
     };
+    /// One calendar month.
     pub const MONTH: Bucket = Bucket {
         unit: Unit::Months,
         n: 1,
     };
+    /// One calendar year.
     pub const YEAR: Bucket = Bucket {
         unit: Unit::Years,
         n: 1,
@@ -109,25 +118,41 @@ impl Bucket {
     }
 }
 
+/// How many periods a rule is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Count {
+    /// At most so many.
     Limited(u32),
+    /// All there are.
     Unlimited,
 }
 
 /// Between the tier before and the age `until` (without one: for ever), one snapshot of each `every`.
 #[derive(Clone, Debug)]
 pub struct Tier {
+    /// The age at which the tier ends.
     pub until: Option<Span>,
+    /// The periods of which one snapshot each is kept.
     pub every: Bucket,
 }
 
+/// A rule that keeps snapshots, or in one case takes away.
 #[derive(Clone, Debug)]
 pub enum Rule {
     /// The newest snapshot of each of the last `count` periods that have one.
-    Newest { bucket: Bucket, count: Count },
+    Newest {
+        /// The kind of period.
+        bucket: Bucket,
+        /// How many periods.
+        count: Count,
+    },
     /// One of each period as far back as `span` reaches from the newest snapshot.
-    Within { bucket: Bucket, span: Span },
+    Within {
+        /// The kind of period.
+        bucket: Bucket,
+        /// How far back.
+        span: Span,
+    },
     /// Whatever carries all of these tags.
     Tags(Vec<String>),
     /// By age, in ascending order.
@@ -148,6 +173,7 @@ impl Rule {
     }
 }
 
+/// Why rules are not a policy.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PolicyError {
     /// It keeps nothing.
@@ -168,6 +194,7 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Checks the rules.
     pub fn new(rules: Vec<Rule>) -> Result<Policy, PolicyError> {
         for rule in &rules {
             if let Rule::Tiers(tiers) = rule {
@@ -209,33 +236,44 @@ fn check_tiers(tiers: &[Tier]) -> Result<(), PolicyError> {
 /// What becomes of one snapshot, and why: the rules that keep it, or why none does.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decision {
+    /// The snapshot.
     pub id: SessionId,
+    /// Whether it stays.
     pub keep: bool,
+    /// The rules that keep it, or why none does.
     pub reasons: Vec<RetentionReason>,
 }
 
 /// Why a snapshot is kept or not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RetentionReason {
+    /// It is protected.
     Protected,
     /// Its time is in the future.
     Future,
     /// Incomplete, and no complete snapshot is as new.
     NewestPartial,
+    /// It has these tags.
     Tags(Vec<String>),
     /// The newest of its period, or the oldest of all, within this time of the newest snapshot.
     Period {
+        /// The kind of period.
         bucket: Bucket,
+        /// It is the oldest of all, rather than the newest of its period.
         oldest: bool,
+        /// The span, if the rule has one.
         within: Option<String>,
     },
     /// By a tier, up to this age.
     Tier {
+        /// The periods of the tier.
         every: Bucket,
+        /// The age at which the tier ends.
         until: Option<String>,
     },
     /// Incomplete, and a complete snapshot is as new.
     Superseded,
+    /// No rule keeps it.
     NoRule,
     /// The user named it.
     Named,

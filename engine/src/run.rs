@@ -5,20 +5,34 @@ pub use chunkstore::cancel::CancelToken;
 pub use chunkstore::remote::{Bandwidth, Link};
 use jiff::Timestamp;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where local files go: `cache` may be deleted at any moment, `state` should be kept.
 #[derive(Clone, Debug)]
 pub struct LocalDirs {
+    /// Copies of what is in repositories, which save requests. May be deleted at any moment.
     pub cache: PathBuf,
+    /// The machine's id and its notes on repositories, which should be kept.
     pub state: PathBuf,
+}
+
+impl LocalDirs {
+    /// Both below one directory, for a program that keeps them for itself.
+    pub fn below(dir: impl AsRef<Path>) -> LocalDirs {
+        LocalDirs {
+            cache: dir.as_ref().join("cache"),
+            state: dir.as_ref().join("state"),
+        }
+    }
 }
 
 /// Passed to whatever opens a repository. Everything that is opened with it obeys its cancel token and shares its
 /// bandwidth; two runs in one process have nothing in common but the machine.
 #[derive(Clone, Debug)]
 pub struct RunContext {
+    /// Where local files go.
     pub dirs: LocalDirs,
+    /// The cancel token of the run, and its bandwidth.
     pub link: Link,
     /// This machine's name in snapshots and sessions.
     pub host: String,
@@ -74,6 +88,7 @@ impl RunContext {
         self.cpu.rest(self.cancel());
     }
 
+    /// Ends everything that was opened with this run, at its next safe point.
     pub fn cancel(&self) -> &CancelToken {
         &self.link.cancel
     }

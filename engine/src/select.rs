@@ -23,10 +23,12 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether it lets all pass.
     pub fn is_empty(&self) -> bool {
         self.hosts.is_empty() && self.paths.is_empty() && self.tags.is_empty()
     }
 
+    /// Whether it lets this snapshot pass.
     pub fn lets_pass(&self, facts: &SnapshotInfo) -> bool {
         let host = self.hosts.is_empty() || self.hosts.contains(&facts.host);
         let paths = self.paths.iter().all(|path| facts.paths.contains(path));

@@ -15,6 +15,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             Sealed::Mark,
             Sealed::Trash,
             Sealed::Forgotten,
+            Sealed::Overview,
             Sealed::Manifest,
         ] {
             let opened = head.open(what, &SealKey::new([1; 32]), b"name", "object");

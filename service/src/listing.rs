@@ -8,15 +8,15 @@ use crate::failure::Failure;
 use crate::paths::{SnapshotSpec, absolute};
 use crate::status::Status;
 use crate::text;
-use engine::SessionId;
 use engine::facts::SnapshotInfo;
 use engine::list;
 use engine::manifest::{self, Manifest, Snapshot};
 use engine::monitor::Quiet;
 use engine::order;
 use engine::problem::{ClockWarning, Problem, ProblemKind, Warning};
-use engine::repo::Repo;
+use engine::repo::{Repo, Survey};
 use engine::select::{self, Filter, Wanted};
+use engine::{Error, SessionId};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -39,31 +39,52 @@ pub struct Among {
     pub filter: Filter,
 }
 
+/// All generations, each by its manifest: for jobs that go through many of them.
 pub fn read(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, Failure> {
-    let survey = repo.survey()?;
+    of(repo.survey()?, context, face)
+}
+
+/// The same with few requests, for jobs that read few of the manifests: damage to one shows when it is read.
+pub fn read_outlines(context: &Context, repo: &Repo, face: &dyn Face) -> Result<Listing, Failure> {
+    of(repo.survey_outlines()?, context, face)
+}
+
+fn of(survey: Survey, context: &Context, face: &dyn Face) -> Result<Listing, Failure> {
     if let Some(warning) = survey.warning() {
         warn(face, warning);
     }
     let snapshots = survey.snapshots;
     let (mut damaged, mut unread) = (0, 0);
     for (id, error) in survey.unreadable {
-        let problem = manifest::problem(id, &error);
-        match &problem.what {
-            ProblemKind::Unreadable(_) => unread += 1,
-            _ => damaged += 1,
+        match tell_unreadable(id, &error, face) {
+            Status::Damaged => damaged += 1,
+            _ => unread += 1,
         }
-        face.notice(&Notice::Listing(&problem));
     }
     let facts = order::facts(&snapshots, context.now.timestamp());
     tell_future(face, &facts);
-    let places = facts.iter().enumerate().map(|(place, facts)| (facts.id, place));
     Ok(Listing {
-        places: places.collect(),
+        places: places(&facts),
         facts,
         damaged,
         unread,
         snapshots,
     })
+}
+
+fn places(facts: &[SnapshotInfo]) -> HashMap<SessionId, usize> {
+    let places = facts.iter().enumerate().map(|(place, facts)| (facts.id, place));
+    places.collect()
+}
+
+/// Says why a manifest can't be read, and returns what that makes of a job that does without it.
+fn tell_unreadable(id: SessionId, error: &Error, face: &dyn Face) -> Status {
+    let problem = manifest::problem(id, error);
+    face.notice(&Notice::Listing(&problem));
+    match &problem.what {
+        ProblemKind::Unreadable(_) => Status::AccessDenied,
+        _ => Status::Damaged,
+    }
 }
 
 /// Snapshots whose time is still to come are not what `latest` means.
@@ -94,6 +115,17 @@ impl Listing {
             true => Ok(filter.matching(&self.facts)),
             false => Ok(select::choose_all(&self.facts, texts, filter)?),
         }
+    }
+
+    /// Leaves out a snapshot whose manifest turned out to be unreadable.
+    fn pass_over(&mut self, id: SessionId, error: &Error, face: &dyn Face) {
+        match tell_unreadable(id, error, face) {
+            Status::Damaged => self.damaged += 1,
+            _ => self.unread += 1,
+        }
+        self.snapshots.retain(|snapshot| snapshot.id != id);
+        self.facts.retain(|facts| facts.id != id);
+        self.places = places(&self.facts);
     }
 
     /// The status of a job that did what it could.
@@ -137,33 +169,43 @@ pub fn choose(
     among: &Among,
     face: &dyn Face,
 ) -> Result<Chosen, Failure> {
-    let all = read(context, repo, face)?;
-    let id = match select::choose(&all.facts, snapshot, &among.filter, among.at) {
-        Ok(facts) => facts.id,
-        // It may be among those that can't be read: then that is the answer.
-        Err(e) if all.damaged > 0 => {
-            return Err(Failure {
-                status: Status::Damaged,
-                ..Failure::from(e)
-            });
+    let mut all = read_outlines(context, repo, face)?;
+    loop {
+        let id = match select::choose(&all.facts, snapshot, &among.filter, among.at) {
+            Ok(facts) => facts.id,
+            // It may be among those that can't be read: then that is the answer.
+            Err(e) if all.damaged > 0 => {
+                return Err(Failure {
+                    status: Status::Damaged,
+                    ..Failure::from(e)
+                });
+            }
+            Err(e) => return Err(e.into()),
+        };
+        let by_id = matches!(Wanted::parse(snapshot), Some(Wanted::Id(_)));
+        let status = if by_id { Status::Completed } else { all.status() };
+        match repo.manifest(id) {
+            // Another one may be meant if this one can't be read.
+            Err(e) if !by_id && concerns_manifest(&e) => all.pass_over(id, &e, face),
+            manifest => return Ok(chosen(id, manifest?, status, false)),
         }
-        Err(e) => return Err(e.into()),
-    };
-    let by_id = matches!(Wanted::parse(snapshot), Some(Wanted::Id(_)));
-    let status = if by_id { Status::Completed } else { all.status() };
-    chosen(repo, id, status, false)
+    }
 }
 
-fn chosen(repo: &Repo, id: SessionId, status: Status, is_older: bool) -> Result<Chosen, Failure> {
-    let manifest = repo.manifest(id)?;
-    Ok(Chosen {
+/// Trouble with one manifest, while others can be read.
+fn concerns_manifest(error: &Error) -> bool {
+    matches!(error, Error::Store(e) if e.concerns_one_object())
+}
+
+fn chosen(id: SessionId, manifest: Manifest, status: Status, is_older: bool) -> Chosen {
+    Chosen {
         id,
         short: text::short(&id.to_hex()),
         time: text::time(manifest.time()),
         manifest,
         status,
         is_older,
-    })
+    }
 }
 
 /// The generation that a command is about: the one that was named, or else the newest that holds all the paths.
@@ -179,7 +221,8 @@ pub fn choose_for(
     }
     let paths = spec.paths.iter().map(|path| absolute(path));
     let paths = paths.collect::<Result<Vec<_>, _>>()?;
-    let all = read(context, repo, face)?;
+    let all = read_outlines(context, repo, face)?;
+    let mut status = all.status();
     let candidates = select::candidates(&all.facts, &among.filter, among.at);
     let reader = repo.reader(&Quiet);
     let mut is_anywhere = vec![false; paths.len()];
@@ -187,7 +230,13 @@ pub fn choose_for(
         if !paths.iter().any(|path| facts.may_hold(path)) {
             continue;
         }
-        let manifest = repo.manifest(facts.id)?;
+        let manifest = match repo.manifest(facts.id) {
+            Err(e) if concerns_manifest(&e) => {
+                status = status.max(tell_unreadable(facts.id, &e, face));
+                continue;
+            }
+            manifest => manifest?,
+        };
         let mut holds_all = true;
         for (path, is_anywhere) in paths.iter().zip(&mut is_anywhere) {
             let holds = facts.may_hold(path) && list::may_hold(&reader, &manifest, path)?;
@@ -195,7 +244,7 @@ pub fn choose_for(
             holds_all &= holds;
         }
         if holds_all {
-            return chosen(repo, facts.id, all.status(), number > 0);
+            return Ok(chosen(facts.id, manifest, status, number > 0));
         }
     }
     if candidates.is_empty() {
@@ -208,7 +257,7 @@ pub fn choose_for(
         .zip(&is_anywhere)
         .find(|(_, is_anywhere)| !**is_anywhere);
     Err(Failure {
-        status: all.status().max(Status::Failed),
+        status: status.max(Status::Failed),
         cause: match nowhere {
             Some((path, _)) => Cause::PathNowhere { path: shown(path) },
             None => Cause::PathsNotTogether,

@@ -116,7 +116,7 @@ fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Vec<Trashed>, u64), Failu
     for (id, error) in damaged {
         monitor.problem(&Problem::of(format!("trash/{id}"), &error));
     }
-    let (snapshots, _) = repo.snapshots()?;
+    let (snapshots, _) = repo.outlines()?;
     let same =
         |a: &SnapshotInfo, b: &SnapshotInfo| a.time == b.time && a.host == b.host && a.paths == b.paths;
     let restated: Vec<SnapshotInfo> = snapshots

@@ -46,6 +46,7 @@ fn one_of_each_kind(n: u8) -> Vec<ObjectName> {
         ObjectName::parity(PackId([n; 32])),
         ObjectName::upgrade(u64::from(n)),
         ObjectName::forgotten(ListId([n; 16])),
+        ObjectName::overview(u64::from(n)),
     ];
     assert!(names.iter().map(ObjectName::kind).eq(Kind::ALL));
     names

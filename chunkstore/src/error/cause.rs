@@ -51,6 +51,7 @@ impl Eq for IoError {}
 
 /// What lies in an [`io::Error`] that this program made.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum Cause {
     /// Words of a system, a server, a program or a library.
     Detail(String),
@@ -129,6 +130,7 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The cause in an error that this program made.
     pub fn of(error: &io::Error) -> Option<&Cause> {
         error.get_ref()?.downcast_ref()
     }
@@ -208,6 +210,7 @@ pub(crate) fn cleaned(error: &io::Error, clean: &dyn Fn(&str) -> String) -> io::
 }
 
 impl Cause {
+    /// As an error of that kind.
     pub fn into_io(self, kind: io::ErrorKind) -> io::Error {
         io::Error::new(kind, self)
     }
@@ -239,7 +242,9 @@ impl fmt::Display for Cause {
 /// Why the system refused an operation in a repository's directory: somebody else owns what is in the way.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Foreign {
+    /// What is in the way.
     pub place: Obstacle,
+    /// The number of its owner.
     pub owner: u32,
     /// Whom this process runs as.
     pub user: u32,

@@ -4,6 +4,7 @@ use super::Error;
 
 /// What is wrong with a damaged object.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum Flaw {
     /// It ends early.
     Truncated,
@@ -69,6 +70,7 @@ pub enum Flaw {
 
 /// Something that a later version has defined.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum Feature {
     RepositoryFormat(u64),
     CipherSuite(u64),
@@ -99,6 +101,7 @@ pub enum Feature {
 /// Something in a tree chunk that a later version has defined. Trees are the engine's; it reads them through chunks, whose
 /// errors say this.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum TreeFeature {
     EntryType(u64),
     ContentType(u64),
@@ -120,6 +123,7 @@ pub enum TreeFeature {
 
 /// A part of a tree chunk. Trees belong to the engine, which reports these for the chunks that it reads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum TreePart {
     /// A tree chunk as a whole.
     Piece,
@@ -148,6 +152,7 @@ pub enum TreePart {
 
 /// What is wrong with it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum TreeFault {
     Truncated,
     Empty,

@@ -5,6 +5,7 @@ use crate::slot::Cost;
 
 /// A value that can't be used. Nothing was changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum Invalid {
     ChunkerBounds {
         min: u32,
@@ -43,6 +44,7 @@ pub enum Invalid {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum ZstdCall {
     SetUp,
     Compress,
@@ -50,6 +52,7 @@ pub enum ZstdCall {
 
 /// What is wrong with a recovery phrase.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum PhraseFault {
     /// The word with this number, from 1, is not in the list.
     UnknownWord {
@@ -67,6 +70,7 @@ pub enum PhraseFault {
 
 /// What is wrong with a repository's URL.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum UrlFault {
     Empty,
     ControlCharacter,
@@ -124,6 +128,7 @@ pub enum UrlFault {
 
 /// Why an operation was refused. Nothing was changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum Refusal {
     /// A random name was taken.
     NameTaken,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// An object of the repository, or what else an error is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum Object {
     /// Its name in the repository, or that of a folder there.
     Named(String),

@@ -37,6 +37,7 @@ struct Schedule {
 }
 
 impl Bandwidth {
+    /// No limit.
     pub fn unlimited() -> Self {
         Self::default()
     }
@@ -65,11 +66,13 @@ impl Bandwidth {
 /// What remotes are opened with.
 #[derive(Clone, Default)]
 pub struct Link {
+    /// How much may be sent and received.
     pub bandwidth: Bandwidth,
     /// For servers in the local network, if they have limits of their own.
     pub local: Option<Bandwidth>,
     /// The HTTP proxy of remotes whose address names none; it may hold a password.
     pub proxy: Option<String>,
+    /// What ends requests.
     pub cancel: CancelToken,
     /// The most that a repository may take up in bytes, by its URL.
     pub quotas: Arc<BTreeMap<String, u64>>,

@@ -82,6 +82,7 @@ fn parent(path: &str) -> &str {
 }
 
 impl Local {
+    /// The directory need not exist.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Local {
             shared: Arc::new(LocalState {

@@ -18,6 +18,7 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// An empty one.
     pub fn new() -> Self {
         Self::default()
     }

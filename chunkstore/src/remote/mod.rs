@@ -4,10 +4,12 @@
 //! replaces an existing name, and of several racing publishers exactly one wins; what `barrier` covered survives a
 //! power cut; a listing that could not be completed is an error, never short (I-9).
 
+#[doc(hidden)]
 pub mod address;
 mod link;
 mod local;
 mod mem;
+#[doc(hidden)]
 pub mod multistatus;
 mod network;
 mod probe;
@@ -33,21 +35,35 @@ use std::sync::Arc;
 /// A kind of object, which is also its folder in the repository.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Kind {
+    /// What a repository is, and how it was created.
     Config,
+    /// A key slot.
     Key,
+    /// A pack.
     Pack,
+    /// An index segment.
     Index,
+    /// A session that is open.
     Session,
+    /// A manifest or a fence.
     Snapshot,
+    /// A mark, which condemns packs.
     Mark,
+    /// A forgotten manifest.
     Trash,
+    /// Parity of a pack.
     Parity,
+    /// What changed about a repository since it was created.
     Upgrade,
+    /// A list of forgotten generations.
     Forgotten,
+    /// An overview of the manifests.
+    Overview,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 11] = [
+    /// All kinds.
+    pub const ALL: [Kind; 12] = [
         Kind::Config,
         Kind::Key,
         Kind::Pack,
@@ -59,8 +75,10 @@ impl Kind {
         Kind::Parity,
         Kind::Upgrade,
         Kind::Forgotten,
+        Kind::Overview,
     ];
 
+    /// The folder of its objects.
     pub fn folder(self) -> &'static str {
         match self {
             Kind::Config => "config",
@@ -74,6 +92,7 @@ impl Kind {
             Kind::Parity => "parity",
             Kind::Upgrade => "upgrades",
             Kind::Forgotten => "forgotten",
+            Kind::Overview => "overviews",
         }
     }
 
@@ -81,7 +100,7 @@ impl Kind {
     pub fn name_len(self) -> usize {
         match self {
             Kind::Config => 0,
-            Kind::Upgrade => 16,
+            Kind::Upgrade | Kind::Overview => 16,
             Kind::Pack | Kind::Index | Kind::Parity => 64,
             Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash | Kind::Forgotten => 32,
         }
@@ -96,51 +115,66 @@ pub struct ObjectName {
 }
 
 impl ObjectName {
+    /// The one object of its kind.
     pub fn config() -> Self {
         ObjectName {
             kind: Kind::Config,
             id: String::new(),
         }
     }
+    /// A key slot.
     pub fn key(id: SlotId) -> Self {
         ObjectName {
             kind: Kind::Key,
             id: id.to_hex(),
         }
     }
+    /// A pack.
     pub fn pack(id: PackId) -> Self {
         ObjectName {
             kind: Kind::Pack,
             id: id.to_hex(),
         }
     }
+    /// An index segment.
     pub fn index(id: IndexId) -> Self {
         ObjectName {
             kind: Kind::Index,
             id: id.to_hex(),
         }
     }
+    /// A session.
     pub fn session(id: SessionId) -> Self {
         ObjectName {
             kind: Kind::Session,
             id: id.to_hex(),
         }
     }
+    /// A session's manifest or fence.
     pub fn snapshot(id: SessionId) -> Self {
         ObjectName {
             kind: Kind::Snapshot,
             id: id.to_hex(),
         }
     }
+    /// A mark.
     pub fn mark(id: MarkId) -> Self {
         ObjectName {
             kind: Kind::Mark,
             id: id.to_hex(),
         }
     }
+    /// An upgrade, by its number.
     pub fn upgrade(number: u64) -> Self {
         ObjectName {
             kind: Kind::Upgrade,
+            id: format!("{number:016x}"),
+        }
+    }
+    /// An overview, by its number.
+    pub fn overview(number: u64) -> Self {
+        ObjectName {
+            kind: Kind::Overview,
             id: format!("{number:016x}"),
         }
     }
@@ -151,12 +185,14 @@ impl ObjectName {
             id: id.to_hex(),
         }
     }
+    /// A list of forgotten generations.
     pub fn forgotten(id: ListId) -> Self {
         ObjectName {
             kind: Kind::Forgotten,
             id: id.to_hex(),
         }
     }
+    /// A forgotten manifest, by its session.
     pub fn trash(id: SessionId) -> Self {
         ObjectName {
             kind: Kind::Trash,
@@ -173,10 +209,12 @@ impl ObjectName {
         })
     }
 
+    /// Its kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
+    /// Its name within its kind.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -200,6 +238,7 @@ impl fmt::Display for ObjectName {
 /// What publishing found under the name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Published {
+    /// Nothing; now it is there.
     Created,
     /// The name was taken; nothing was changed. Its bytes may differ from ours.
     Exists,
@@ -207,6 +246,7 @@ pub enum Published {
 
 /// An object being written under no name yet. Dropped unpublished, it leaves nothing that counts.
 pub trait Staged: Send {
+    /// Appends bytes.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
     /// Makes the bytes durable and gives them their name, unless the name is taken. The *name* is durable after
     /// the next [`Remote::barrier`].
@@ -221,6 +261,7 @@ pub type AllEnded<'a> = dyn FnMut() -> Result<bool> + 'a;
 pub trait Remote: Send + Sync {
     /// Where this is, for messages; never holds a secret.
     fn location(&self) -> String;
+    /// Begins to write an object, which has no name yet.
     fn begin(&self) -> Result<Box<dyn Staged>>;
     /// Replaces `out` by up to `len` bytes from `offset`: fewer only where the object ends.
     /// [`Error::Missing`] where there is no such object.

@@ -286,7 +286,7 @@ impl Remote for Network {
 /// What is to happen to a request for this object when the process is asked to stop.
 fn work_on(name: &ObjectName) -> Work {
     match name.kind() {
-        Kind::Pack | Kind::Parity => Work::Bulk,
+        Kind::Pack | Kind::Parity | Kind::Overview => Work::Bulk,
         Kind::Config
         | Kind::Key
         | Kind::Index

@@ -13,8 +13,11 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 /// What opens a slot. Held in memory that is zeroed; has no `Debug`.
 #[derive(Clone)]
 pub enum Secret {
+    /// A password.
     Password(Password),
+    /// The key in a key file.
     KeyFile(Zeroizing<[u8; 32]>),
+    /// The key that a recovery phrase stands for.
     Phrase(Zeroizing<[u8; 32]>),
 }
 
@@ -27,6 +30,7 @@ pub struct Password {
 }
 
 impl Password {
+    /// The same password in every Unicode form of the text.
     pub fn new(text: &str) -> Self {
         // Form NFC has three times the bytes at most: it never grows, so that no copy is left behind.
         let mut normal = Zeroizing::new(String::with_capacity(3 * text.len()));
@@ -66,6 +70,7 @@ impl Password {
 impl ZeroizeOnDrop for Password {}
 
 impl Secret {
+    /// The kind of slot that it opens.
     pub fn kind(&self) -> SlotKind {
         match self {
             Secret::Password(_) => SlotKind::Password,
@@ -170,6 +175,7 @@ pub fn new_key_file() -> Result<(Zeroizing<String>, Secret)> {
     ))
 }
 
+/// The secret in the text of a key file.
 pub fn parse_key_file(text: &str) -> Result<Secret> {
     let wrong = || Error::Invalid(Invalid::KeyFile);
     let mut lines = text.lines().map(str::trim);

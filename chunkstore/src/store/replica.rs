@@ -26,6 +26,7 @@ fn folder_of(keys: &Keys, replica: Option<ReplicaId>) -> String {
 /// What became of the making of a replica.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Made {
+    /// It was made.
     New,
     /// There was one already.
     Before,

@@ -7,16 +7,20 @@ use crate::remote::ObjectName;
 use crate::slot::{self, Cost, Note, SLOT_MAX, Secret, Slot, SlotKind, read_slot, slot_ids};
 
 /// A key slot as people see it.
+#[non_exhaustive]
 pub struct SlotInfo {
+    /// Its id.
     pub id: SlotId,
     /// `None`: damaged, or of a kind this version does not know.
     pub kind: Option<SlotKind>,
+    /// Its label, and when it was made. `None` if the slot is damaged.
     pub note: Option<Note>,
     /// The one that opened this repository now.
     pub current: bool,
 }
 
 impl Store {
+    /// Adds a slot that `secret` opens, and proves that it does. `now` is in seconds since 1970.
     pub fn add_slot(&self, secret: &Secret, cost: Cost, label: &str, now: i64) -> Result<SlotId> {
         self.check_upgrades()?;
         let note = Note {
@@ -40,6 +44,7 @@ impl Store {
         }
     }
 
+    /// All slots, damaged ones too.
     pub fn slots(&self) -> Result<Vec<SlotInfo>> {
         let mut slots = Vec::new();
         for id in slot_ids(&*self.remote)? {

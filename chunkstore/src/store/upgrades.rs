@@ -5,16 +5,10 @@ use crate::error::{Error, Flaw, Refusal, Result};
 use crate::object::{self, cap};
 use crate::remote::{ObjectName, Published};
 use crate::seal::Sealed;
-use crate::upgrades::{Standing, check_required, highest};
+use crate::upgrades::{Standing, bytes_of, check_required, highest};
 
 /// Upgrades that others may publish between reading what holds and publishing ours.
 const TRIES: usize = 5;
-
-/// A name as associated data: the bytes that its digits stand for.
-fn bytes_of(name: &ObjectName) -> Vec<u8> {
-    // The digits are an upgrade's number, so there is nothing that can't be decoded.
-    hex::decode(name.id()).unwrap_or_default()
-}
 
 impl Store {
     /// What holds, as of the last look.

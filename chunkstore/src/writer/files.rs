@@ -11,7 +11,9 @@ use crate::smallfile::SmallFile;
 /// Something that may not be referenced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Absent {
+    /// A chunk.
     Chunk(ChunkId),
+    /// A small file.
     File(SmallFile),
 }
 
@@ -76,6 +78,7 @@ impl Writer {
         Ok(known)
     }
 
+    /// Notes where these files are, for later runs.
     pub fn remember_files(&self, files: &[(ContentHash, KnownFile)]) -> Result<()> {
         if self.dry {
             Ok(())

@@ -17,7 +17,7 @@ use service::{Failure, Status};
 pub fn run(terminal: &Terminal, args: &SnapshotsArgs) -> Result<Status, Failure> {
     let filter = args.filter.filter()?;
     let repo = terminal.open()?;
-    let all = listing::read(&terminal.context, &repo, terminal)?;
+    let all = listing::read_outlines(&terminal.context, &repo, terminal)?;
     let chosen = all.chosen(&args.snapshots, &filter)?;
     let latest = args.latest.map_or(usize::MAX, |n| n as usize);
     let keys = args.group_by.as_ref().map_or(&GroupKey::DEFAULT[..], |by| &by.0);

@@ -4,7 +4,6 @@ use crate::args::runs::{SetCommand, StatusArgs};
 use crate::output::{self, Lines};
 use crate::render::running;
 use crate::terminal::Terminal;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use service::catalogue::report::runs as report;
 use service::runs::status::{self, SetStatus};
@@ -18,37 +17,8 @@ pub fn run(terminal: &Terminal, args: &StatusArgs) -> Result<Status, Failure> {
     let remotes = status::remotes(&terminal.context, args.refresh)?;
     let waiting = service::notify::waiting(&terminal.context)?;
     if terminal.json() {
-        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
-        let sets = sets.iter().map(|one| {
-            json!({
-                "name": one.name,
-                "running": one.running.is_some(),
-                "last_status": one.last.as_ref().map(|row| &row.status),
-                "last_reason": one.last.as_ref().and_then(|row| row.reason.as_ref()),
-                "last_run": one.last.as_ref().map(|row| row.start.to_string()),
-                "last_success": text(one.last_success),
-                "next_run": text(one.next_run),
-                "overdue": one.overdue,
-                "paused_until": text(one.paused_until),
-            })
-        });
-        let remotes = remotes.iter().map(|remote| {
-            json!({
-                "name": remote.name,
-                // As last asked; null if it never was.
-                "reachable": remote.reachable,
-                "last_asked": text(remote.asked),
-                "error": remote.failure.as_ref().map(Failure::message),
-                "last_reached": text(remote.reached),
-                "used": remote.used,
-                "quota": remote.quota,
-                "growth_per_week": remote.growth_per_week,
-                "full_at": text(remote.full_at),
-                "behind": remote.behind,
-                "last_check": text(remote.proofs.check),
-                "last_restore": text(remote.proofs.restore),
-            })
-        });
+        let sets = sets.iter().map(service::json::set_status);
+        let remotes = remotes.iter().map(service::json::remote_status);
         output::object(&json!({
             "message_type": "summary",
             "sets": sets.collect::<Vec<Value>>(),

@@ -106,7 +106,7 @@ pub async fn part(visit: Visit) -> Response {
 
 fn home(visit: &Visit, context: &Context, lang: Lang) -> Result<Home, Failure> {
     let sets = status::sets(context)?;
-    let remotes = status::remotes(context)?;
+    let remotes = status::remotes(context, false)?;
     let journal = Journal::of(&context.dirs()?);
     let past = journal.rows(&HistoryQuery {
         limit: ROWS_MAX,

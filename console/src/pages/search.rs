@@ -11,7 +11,7 @@ use axum::response::Response;
 use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
 use service::entry::Kind;
-use service::list::{self, FindQuery};
+use service::find::{self, FindQuery};
 use service::monitor::Quiet;
 use service::{Context, Error, Failure, text};
 use std::collections::BTreeMap;
@@ -104,7 +104,7 @@ fn find(visit: &Visit, context: &Context, spot: &Spot, query: &str) -> Result<(V
     snapshots.reverse();
     let reader = repo.reader(&Quiet);
     let (mut found, mut has_more) = (Versions::new(), false);
-    let searched = list::find(
+    let searched = find::find(
         &repo,
         &reader,
         &snapshots,

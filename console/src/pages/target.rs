@@ -16,7 +16,7 @@ use service::face::Nobody;
 use service::listing::Among;
 use service::paths::SnapshotSpec;
 use service::platform::paths::from_bytes;
-use service::restore::{self, Overwrite, Permissions, Request};
+use service::restore::{self, Overwrite, Patterns, Permissions, Request, RestorePlace};
 use service::run::CancelToken;
 use service::{Context, Failure, Status};
 use std::path::{Path, PathBuf};
@@ -165,9 +165,11 @@ fn requests(
                     paths,
                 },
                 among: Among::default(),
-                target,
-                include: Vec::new(),
-                exclude: Vec::new(),
+                target: RestorePlace::Folder(target),
+                include: Patterns::default(),
+                exclude: Patterns::default(),
+                deleted_since: None,
+                delete: false,
                 overwrite: answers.overwrite()?,
                 permissions: answers.permissions()?,
                 also: Vec::new(),

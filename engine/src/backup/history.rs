@@ -2,7 +2,7 @@
 //! last (I-17).
 
 use super::BackupOptions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::facts::{SnapshotInfo, newest_first};
 use crate::manifest::{Head, Manifest, Remembered, Snapshot};
 use crate::monitor::{Monitor, Problem};
@@ -36,7 +36,12 @@ pub fn parents(
         if facts.partial && !chosen.is_empty() {
             continue;
         }
-        chosen.push((facts.id, repo.manifest(facts.id)?));
+        match repo.manifest(facts.id) {
+            Ok(manifest) => chosen.push((facts.id, manifest)),
+            // Nothing can be compared with it.
+            Err(Error::Store(e)) if e.concerns_one_object() => continue,
+            Err(e) => return Err(e),
+        }
         if !facts.partial {
             break;
         }

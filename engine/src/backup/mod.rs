@@ -25,11 +25,12 @@ pub(crate) use assemble::fill_places;
 pub use own::OwnPlaces;
 pub use parent::Ignore;
 
-use crate::entry::{Entry, Time};
+use crate::entry::Time;
 use crate::error::{Error, NoSource, Result};
 use crate::filter::{Filter, FilterOptions};
-use crate::manifest::{Head, Manifest, Summary};
+use crate::manifest::{Head, Summary};
 use crate::monitor::{Monitor, Phase};
+use crate::overview;
 use crate::platform::paths::to_bytes;
 use crate::repo::{Repo, index_progress};
 use crate::run::RunContext;
@@ -124,6 +125,7 @@ pub struct Stream<'a> {
 
 /// What a backup did.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct BackupReport {
     /// `None` in a dry run, or when nothing changed and that was to be skipped.
     pub snapshot: Option<SessionId>,
@@ -265,7 +267,7 @@ fn once(
     let is_stream = input.stream_name().is_some();
     let writer = open_session(repo, options, is_stream, monitor)?;
     let head = head(repo, options, input.stream_name());
-    let survey = repo.survey()?;
+    let survey = repo.survey_outlines()?;
     survey.tell_missing(monitor);
     tell_clock(repo, &survey.snapshots, options, monitor);
     let snapshots = &survey.snapshots;
@@ -342,7 +344,7 @@ fn once(
     let outcome = match input {
         Input::Stream(stream) => {
             let parent = parents.last().map(|(_, manifest)| manifest);
-            let known = streamed_before(&reader, parent, &stream.name)?;
+            let known = stdin::before(&reader, parent, &stream.name)?;
             stdin::store(&run, options, stream, known.as_ref(), assembler)
         }
         Input::Files(begun) => {
@@ -361,6 +363,10 @@ fn once(
         let _ = writer.flush();
     }
     let outcome = outcome?;
+    // A hint, made after the snapshot: without it, other machines need more requests.
+    let _ = outcome
+        .snapshot
+        .map(|_| overview::renew(repo, snapshots.iter().map(|one| one.id)));
     Ok(BackupReport {
         snapshot: outcome.snapshot,
         parent: parents.last().map(|(id, _)| *id),
@@ -369,19 +375,6 @@ fn once(
         left_out: run.left_out.into_inner(),
         elapsed: started.elapsed(),
     })
-}
-
-/// What the parent generation has under the name of a stream. Damage to it only means that nothing can be compared.
-fn streamed_before(reader: &Reader<'_>, parent: Option<&Manifest>, name: &[u8]) -> Result<Option<Entry>> {
-    let look = |manifest: &Manifest| -> Result<Option<Entry>> {
-        let name = name.strip_prefix(b"/").unwrap_or(name);
-        let found = trees::cursor(reader, &manifest.root()?)?.lookup(name)?;
-        Ok(found.map(|item| item.entry))
-    };
-    match parent.map(look).transpose() {
-        Err(Error::Store(e)) if e.concerns_one_object() => Ok(None),
-        found => found.map(Option::flatten),
-    }
 }
 
 /// Runs the three stages and reports the error that came first where several fail together.

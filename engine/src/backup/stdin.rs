@@ -7,13 +7,29 @@ use super::{BackupOptions, BackupRun, RunOutcome, Stream, WINDOW};
 use crate::entry::{Content, DirPath, Entry, Kind, Meta, Time};
 use crate::error::{Error, Result};
 use crate::fsmeta;
+use crate::manifest::Manifest;
 use crate::monitor::EntryChange;
 use crate::tree::ExtentListWriter;
+use crate::trees;
 use chunkstore::error::Operation;
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
+use chunkstore::reader::Reader;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::PathBuf;
+
+/// What the parent generation has under the name of a stream. Damage to it only means that nothing can be compared.
+pub fn before(reader: &Reader<'_>, parent: Option<&Manifest>, name: &[u8]) -> Result<Option<Entry>> {
+    let look = |manifest: &Manifest| -> Result<Option<Entry>> {
+        let name = name.strip_prefix(b"/").unwrap_or(name);
+        let found = trees::cursor(reader, &manifest.root()?)?.lookup(name)?;
+        Ok(found.map(|item| item.entry))
+    };
+    match parent.map(look).transpose() {
+        Err(Error::Store(e)) if e.concerns_one_object() => Ok(None),
+        found => found.map(Option::flatten),
+    }
+}
 
 pub fn store<'a>(
     run: &'a BackupRun<'a>,

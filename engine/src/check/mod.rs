@@ -35,11 +35,15 @@ const LISTED: usize = 1000;
 /// Which packs are read whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ReadData {
+    /// No data, only what says where it is.
     None,
+    /// All packs.
     All,
     /// The `n`-th (from 1) of `of` parts; all parts together are everything.
     Subset {
+        /// Which part, counted from 1.
         n: u64,
+        /// How many parts there are.
         of: u64,
     },
     /// A random choice of so many percent of the packs.
@@ -48,13 +52,16 @@ pub enum ReadData {
     Size(u64),
 }
 
+/// How a check goes.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckOptions {
+    /// Which data is read.
     pub read_data: ReadData,
 }
 
 /// A path that can't be restored whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DamagedPath {
     /// Snapshot's short id.
     pub snapshot: String,
@@ -64,15 +71,19 @@ pub struct DamagedPath {
     pub entries: u64,
 }
 
+/// What a check found.
 #[derive(Clone, Debug, Default, serde::Serialize)]
+#[non_exhaustive]
 pub struct CheckReport {
     /// Damages found; 0 for a sound repository.
     pub num_errors: u64,
+    /// Warnings: nothing that a snapshot needs is damaged.
     pub num_warnings: u64,
     /// Names of damaged objects, at most a thousand.
     pub broken_objects: Vec<String>,
     /// Objects that can't be read, of which nothing is known, and the names of the first thousand.
     pub num_unreadable: u64,
+    /// The names of the first thousand of them.
     pub unreadable_objects: Vec<String>,
     /// Those of them that are packs.
     pub packs_unreadable: u64,
@@ -90,13 +101,19 @@ pub struct CheckReport {
     pub suggest_repair_index: bool,
     /// There is something that is not needed and a collection removes.
     pub suggest_prune: bool,
+    /// Snapshots that were checked.
     pub snapshots: u64,
+    /// Snapshots in the trash that were checked.
     pub trash: u64,
     /// Manifests that can't be read, forgotten ones included.
     pub snapshots_unreadable: u64,
+    /// Index segments.
     pub index_segments: u64,
+    /// Entries in them.
     pub index_entries: u64,
+    /// Packs.
     pub packs: u64,
+    /// Their size in bytes.
     pub packs_size: u64,
     /// Packs in no index segment: of a backup that runs or was interrupted, or the index is not whole.
     pub packs_unlisted: u64,
@@ -104,15 +121,20 @@ pub struct CheckReport {
     pub packs_abandoned: u64,
     /// Distinct chunks that snapshots refer to, and how many of them are parts of trees, each of which was read.
     pub chunks: u64,
+    /// Those that are parts of trees.
     pub tree_chunks: u64,
+    /// Packs that were read whole.
     pub packs_read: u64,
+    /// Bytes of data that were read.
     pub bytes_read: u64,
     /// Damaged paths of all snapshots, and the first thousand of them.
     pub damaged_paths: u64,
+    /// The first thousand of them.
     #[serde(skip)]
     pub paths: Vec<DamagedPath>,
     /// The same for paths that could not be checked, since something that they need can't be read.
     pub unproven_paths: u64,
+    /// The first thousand of them.
     #[serde(skip)]
     pub unproven: Vec<DamagedPath>,
 }

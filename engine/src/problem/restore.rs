@@ -7,32 +7,42 @@ use chunkstore::error::{IoError, Operation};
 pub enum RestoreProblem {
     /// An operation in the target failed.
     Io {
+        /// What was tried.
         operation: Operation,
+        /// Why it failed.
         error: IoError,
     },
     /// A name that could lead out of its directory or can't be a file's name.
     UnsafeName {
+        /// The name.
         name: Vec<u8>,
+        /// What is wrong with it.
         fault: NameFault,
     },
     /// What the name led to is not what was created there: someone else changes the target at the same time.
     Replaced {
+        /// The name.
         name: Vec<u8>,
     },
     /// A link above what is restored belongs neither to root nor to the user who restores.
     ForeignLink {
+        /// The number of its owner.
         owner: u32,
     },
     /// A symbolic link, which is not followed, is in its place.
     LinkInPlace,
+    /// Something else is in its place, which is left there.
     OtherInPlace,
+    /// A directory is in its place, which is left there.
     DirectoryInPlace,
     /// A directory that is not empty, or can't be removed, is in its place.
     FullDirectoryInPlace,
     /// So many restored files are beside it already.
     TooManyBeside {
+        /// How many there are.
         most: u32,
     },
+    /// It would be restored, and nothing was written.
     DryRun,
     /// The record of this directory is lost.
     NoRecord,
@@ -44,9 +54,11 @@ pub enum RestoreProblem {
     WrittenSize,
     /// What was read back is not what was written.
     ReadBack,
+    /// The snapshot has no content for it.
     NoContent,
     /// A link to this path, which was not restored.
     LinkedNotRestored {
+        /// The first path of the file.
         first: Vec<u8>,
     },
     /// What was written of it could not be removed.
@@ -59,6 +71,7 @@ pub enum RestoreProblem {
     LeftoverNotRemoved(Box<RestoreProblem>),
     /// Its permissions were changed for the restore and can't be put back.
     PermissionsNotPutBack(Box<RestoreProblem>),
+    /// Metadata could not be put back: which, and the error number.
     Metadata(MetaPart, i32),
     /// Not in the snapshot: it could not be read when it was backed up, or its data was lost.
     NotInSnapshot,
@@ -66,10 +79,12 @@ pub enum RestoreProblem {
     NotInArchive,
     /// Nothing in the snapshot matches this include pattern.
     NoMatch {
+        /// The pattern.
         pattern: String,
     },
     /// The same of a search in several snapshots.
     NothingFound {
+        /// The pattern.
         pattern: String,
     },
 }
@@ -77,11 +92,15 @@ pub enum RestoreProblem {
 /// Why a name is not used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NameFault {
+    /// It is empty.
     Empty,
     /// `.` or `..`.
     Directory,
+    /// It has a `/`.
     Slash,
+    /// It has a zero byte.
     Nul,
+    /// It is too long.
     TooLong,
     /// It can't be where a symbolic link leads.
     LinkTarget,
@@ -92,8 +111,11 @@ pub enum NameFault {
 pub enum MetaPart {
     /// All: the object could not be opened for it.
     All,
+    /// Its owner and group.
     Owner,
+    /// Its permissions.
     Mode,
+    /// Its times.
     Times,
     /// Flags of the inode.
     Flags,

@@ -6,6 +6,7 @@ use chunkstore::SessionId;
 use jiff::Timestamp;
 use std::path::PathBuf;
 
+/// What may interest users, and harms nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Warning {
     /// This snapshot was not copied.
@@ -14,9 +15,12 @@ pub enum Warning {
     BeingReplicated,
     /// This snapshot was not replicated: this happened at its origin.
     NotReplicated {
+        /// Where it is.
         origin: String,
+        /// What happened.
         error: StoreError,
     },
+    /// The local cache can't be used, so everything is read from the repository.
     CacheNotUsed(StoreError),
     /// A damaged index segment, ignored by this run.
     SegmentIgnored,
@@ -26,27 +30,34 @@ pub enum Warning {
     PackSize(WrongSize),
     /// More packs of the wrong size than are named.
     MorePacks {
+        /// How many more.
         packs: usize,
     },
     /// Snapshots are gone, though no one removed them.
     SnapshotsGone(Vec<SessionId>),
     /// Whether snapshots are missing is not known.
     MissingUnknown(Box<Error>),
+    /// The clock of this machine, or of another one, may be wrong.
     Clock(ClockWarning),
     /// A machine with the same id made this snapshot.
     SameMachineId {
+        /// The snapshot.
         snapshot: SessionId,
+        /// The name of the other machine.
         host: String,
+        /// Where this machine's id is stored.
         machine_file: PathBuf,
     },
     /// A file system was mounted here, and the directory is gone.
     MountGone,
     /// More sources that are links, devices or FIFOs than are named.
     MoreBare {
+        /// How many more.
         sources: usize,
     },
     /// Files of a restore or dump that has not ended, which were not backed up.
     Unfinished {
+        /// How many.
         files: u64,
     },
     /// Part of the previous snapshot can't be used: its files are read again.
@@ -55,15 +66,19 @@ pub enum Warning {
     NotArchived,
     /// This snapshot does not follow the one before.
     NotFollowing {
+        /// The snapshot before.
         before: SessionId,
     },
     /// Two machines with one id made this snapshot and another.
     TwoMachines {
+        /// The other snapshot.
         other: SessionId,
     },
     /// Snapshots between others are gone.
     Gaps {
+        /// How many are gone.
         snapshots: u64,
+        /// Of which machine.
         host: String,
     },
     /// A key slot that is not this repository's, or damaged.
@@ -72,15 +87,19 @@ pub enum Warning {
     PackUnneeded,
     /// An earlier restore did not end: so many of its files were removed.
     RestoreLeftovers {
+        /// How many.
         files: u64,
     },
     /// The same of an earlier dump.
     DumpLeftovers {
+        /// How many.
         files: u64,
     },
     /// Chunks that came from another replica.
     FromReplica {
+        /// How many.
         chunks: u64,
+        /// The name of the replica.
         replica: String,
     },
     /// A directory that was not read completely when it was backed up.
@@ -100,16 +119,27 @@ pub enum ClockWarning {
     FutureTime(Timestamp),
     /// A snapshot is later than this machine's clock.
     Behind {
+        /// This machine's clock.
         now: Timestamp,
+        /// The snapshot.
         snapshot: SessionId,
+        /// When it was made.
         made: Timestamp,
     },
     /// The last snapshot is more than a year older than this machine's clock.
-    Ahead { now: Timestamp, snapshot: SessionId },
+    Ahead {
+        /// This machine's clock.
+        now: Timestamp,
+        /// The snapshot.
+        snapshot: SessionId,
+    },
     /// Snapshots whose recorded time is in the future: one of them, and how many more.
     MadeInFuture {
+        /// The snapshot.
         snapshot: SessionId,
+        /// The time that it states.
         time: Timestamp,
+        /// How many more.
         more: u64,
     },
 }

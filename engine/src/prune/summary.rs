@@ -6,25 +6,33 @@ use chunkstore::sweep::Plan;
 
 /// What a collection did, or with `dry_run` would do. Bytes are stored bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct PruneSummary {
+    /// Nothing was changed.
     pub dry_run: bool,
+    /// Snapshots that are kept.
     pub snapshots: u64,
     /// Forgotten snapshots that ended, and those that can still be undeleted.
     pub trash_discarded: u64,
+    /// Forgotten snapshots that can still be undeleted.
     pub trash_kept: u64,
     /// When the first of these can end, in seconds since 1970; 0 where there is none.
     pub trash_until: i64,
     /// Before the collection.
     pub packs_total: u64,
+    /// Stored bytes before the collection.
     pub bytes_total: u64,
     /// Bytes of chunks that snapshots need.
     pub bytes_needed: u64,
     /// The plan: packs that go as they are, packs whose needed part is moved first.
     pub packs_unneeded: u64,
+    /// Packs whose needed part is moved first.
     pub packs_repack: u64,
+    /// Bytes that are moved.
     pub bytes_moved: u64,
     /// Bytes that the plan frees once it is carried out.
     pub bytes_freed: u64,
+    /// Unneeded bytes that stay.
     pub bytes_kept_unused: u64,
     /// Packs that no index lists and that stay while a backup is running.
     pub packs_unlisted: u64,
@@ -34,12 +42,15 @@ pub struct PruneSummary {
     pub bytes_peak_extra: u64,
     /// What was deleted, of this plan and of earlier ones.
     pub packs_deleted: u64,
+    /// Bytes of the packs that were deleted.
     pub bytes_deleted: u64,
     /// The plan was carried out without moving anything, because the remote is full.
     pub no_space: bool,
     /// Marks that wait, and the running sessions that they wait for: a later run finishes them.
     pub pending: bool,
+    /// Marks that wait.
     pub marks_pending: u64,
+    /// Running sessions that they wait for.
     pub sessions_waited_for: u64,
     /// Ended sessions and abandoned writes that were tidied up.
     pub sessions_removed: u64,
@@ -47,6 +58,7 @@ pub struct PruneSummary {
     pub segments_removed: u64,
     /// Parity of packs that are gone.
     pub parity_removed: u64,
+    /// Abandoned writes that were removed.
     pub staged_removed: u64,
     /// Objects that could not be read: packs among them were kept as they are.
     pub objects_unreadable: u64,

@@ -87,7 +87,7 @@ impl Have {
     /// `ours` is all that the other has. Settles the order of all of them.
     fn read(repo: &Repo, ours: &mut Vec<SnapshotInfo>, now: Timestamp) -> Result<Have> {
         let mut have = Have::default();
-        let (snapshots, unreadable) = repo.snapshots()?;
+        let (snapshots, unreadable) = repo.outlines()?;
         // What they were is not known, so they count as being there.
         have.origins.extend(unreadable.iter().map(|(id, _)| *id));
         have.names.clone_from(&have.origins);
@@ -155,7 +155,7 @@ impl Have {
 
 /// What `to` lacks of the generations of `from`; with `all` also what it forgot.
 pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lacking> {
-    let (mut snapshots, _unreadable) = from.snapshots()?;
+    let (mut snapshots, _unreadable) = from.outlines()?;
     let mut facts: Vec<SnapshotInfo> = snapshots.iter().map(Snapshot::facts).collect();
     let have = Have::read(to, &mut facts, now)?;
     let owed = debts::of(to, from);

@@ -17,6 +17,7 @@ pub use note::{Noted, NotedPlace, note, note_leader, note_place, noted, noted_pl
 use crate::error::{Error, Refusal, Result, StoreError};
 use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::{self, Monitor, Phase, Problem};
+use crate::overview;
 use crate::platform::{lock, private};
 use crate::problem::Warning;
 use crate::references;
@@ -145,6 +146,8 @@ fn bring_wanted(
         session::fence(&to.store, session.id)?;
     }
     brought?;
+    // A hint for whoever reads the replica with an empty cache; without it, they need more requests.
+    let _ = overview::renew(to, replication.there);
     match done.behind {
         0 => debts::settle(to, from, &owed),
         _ => Ok(()),

@@ -147,6 +147,7 @@ impl RestoreOptions {
 
 /// What a restore did. `files` are regular files, each name of a linked one counted; `bytes` are their content.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Chosen, and then restored, skipped (left as they are in the target) or failed.
     pub total_files: u64,

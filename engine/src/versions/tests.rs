@@ -21,7 +21,7 @@ fn entry(content: u8, mtime: i64) -> Entry {
             bundle: ChunkId([mtime as u8; 32]),
             offset: 0,
             len: 3,
-            hash: ContentHash([content; 32]),
+            hash: ContentHash([content; 16]),
         },
         trouble: None,
     }

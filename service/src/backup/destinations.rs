@@ -260,7 +260,7 @@ impl Opened {
         if followers.is_empty() && away.is_empty() {
             return Ok(Vec::new());
         }
-        let snapshots = leader.snapshots()?.0.len() as u64;
+        let snapshots = leader.outlines()?.0.len() as u64;
         let left = |(one, failure): (Follower, Failure)| FollowerReport {
             behind: replicate::left_behind(leader, &one.url, published, u64::from(published.is_some())),
             name: one.name,

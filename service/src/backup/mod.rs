@@ -325,7 +325,7 @@ fn parent(context: &Context, repo: &Repo, given: Option<&str>) -> Result<Option<
     let Some(text) = given.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let (snapshots, _) = repo.snapshots()?;
+    let (snapshots, _) = repo.outlines()?;
     let facts = order::facts(&snapshots, context.now.timestamp());
     Ok(Some(select::choose(&facts, text, &Filter::default(), None)?.id))
 }
