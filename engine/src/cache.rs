@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::platform::{lock, private, process};
 use chunkstore::error::Operation;
+use chunkstore::id::is_hex;
 use chunkstore::opening;
 use std::fs::{DirEntry, File};
 use std::io;
@@ -119,7 +120,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 fn is_id(name: &str) -> bool {
-    name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    name.len() == 32 && is_hex(name.as_bytes())
 }
 
 fn failed(operation: Operation, path: &Path) -> impl FnOnce(io::Error) -> Error {

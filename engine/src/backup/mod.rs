@@ -62,7 +62,7 @@ use work::Worker;
 
 /// Jobs between dispatcher and assembler at most.
 const WINDOW: usize = 32;
-/// Runs that a garbage collection may overtake before the user is told to try later.
+/// Runs that a garbage collection may overtake before the user is asked to try later.
 const RESTARTS: usize = 3;
 
 pub struct BackupOptions {
@@ -84,7 +84,7 @@ pub struct BackupOptions {
     /// The generation's time; `None` is the start of the run.
     pub time: Option<Timestamp>,
     pub dry_run: bool,
-    /// Read everything, whatever an earlier generation says.
+    /// Read everything, whatever an earlier generation holds.
     pub force: bool,
     pub parent: Option<SessionId>,
     pub ignore: Ignore,

@@ -6,6 +6,7 @@ use super::job::Failure;
 use super::shared::Shared;
 use crate::entry::Kind;
 use crate::fsmeta::{AsFd, FlagsToSet, set_flags};
+use crate::platform::errno::errno_of;
 use crate::problem::{MetaPart, RestoreProblem};
 use parking_lot::Mutex;
 
@@ -65,5 +66,5 @@ fn set(shared: &Shared<'_>, path: &[u8], is_dir: bool, flags: u32) -> RestoreOut
             set_flags(&file, flags, FlagsToSet::All)
         }
     };
-    done.map_err(|errno| failed(errno.raw_os_error()))
+    done.map_err(|errno| failed(errno_of(&errno.into())))
 }

@@ -4,7 +4,7 @@
 //! What is answered may only hold back a run, or change its pace. Answers are bounded in time and number, and one that is
 //! missing or makes no sense is as good as none: the bus belongs to the system, but a run must not depend on it.
 
-use super::surroundings::Wanted;
+use super::Wanted;
 use crate::env::Env;
 use std::future::Future;
 use std::path::Path;

@@ -3,6 +3,7 @@
 //!
 //! All of it is found below one directory, so that a container can look at its host, and a test at files of its own.
 
+pub use super::Wanted;
 use super::bus::{self, Bus};
 use crate::env::Env;
 use std::fs::File;
@@ -13,15 +14,6 @@ use std::path::{Path, PathBuf};
 const FILE_MAX: u64 = 256 << 10;
 /// A machine has fewer batteries and mains.
 const SUPPLIES_MAX: usize = 64;
-
-/// What has to be known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Wanted {
-    pub battery: bool,
-    pub interfaces: bool,
-    pub network_manager: bool,
-    pub idle: bool,
-}
 
 /// What is known.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
