@@ -18,6 +18,7 @@ mod cli_repair;
 mod cli_run;
 mod cli_runs;
 mod cli_scheduler;
+mod cli_sets;
 mod cli_sources;
 mod cli_start;
 mod cli_week;

@@ -1,16 +1,19 @@
 //! `[limits]` as somebody meets them: a machine that runs on its battery, is in a train's network, or is used. Its `/sys`
 //! and `/proc` are files of the test's, and its D-Bus is a private one.
 
+mod bus;
+
 use crate::cli_runs::{YEARLY, history, known_for_long, state, words};
 use kit::generation::noise;
 use kit::program::{Home, Run, number, string};
 use kit::servers::Bus;
 use serde_json::{Value, json};
 use service::env::Env;
-use service::limits::surroundings::{Machine, Wanted};
+use service::limits::surroundings::Machine;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -193,10 +196,19 @@ fn slow(laptop: &Laptop) {
     }
 }
 
-/// Waits until a run has stored something.
+/// Bytes of the files below a folder. Some may have got another name meanwhile.
+fn size_of(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let size = |path: PathBuf| match path.is_dir() {
+        true => size_of(&path),
+        false => fs::metadata(path).map_or(0, |meta| meta.len()),
+    };
+    entries.map(|entry| size(entry.path())).sum()
+}
+
+/// Waits until a run has written some of its data.
 fn in_the_midst(home: &Home) {
-    let packs = || home.objects("packs").len() + home.objects("tmp").len();
-    while packs() == 0 {
+    while size_of(&home.repository()) < 4 << 20 {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -274,85 +286,6 @@ fn networks_that_are_not_to_be_used() {
     }
     // And then the server does not answer, which is another matter.
     laptop.ends(1, &["run", "--due"]);
-}
-
-#[test]
-fn what_the_bus_says() {
-    let laptop = Laptop::with_bus("");
-    let bus = laptop.bus.as_ref().unwrap();
-    let wanted = Wanted {
-        network_manager: true,
-        idle: true,
-        ..Wanted::default()
-    };
-    let look = || laptop.machine().look(wanted);
-    let nothing = look();
-    assert_eq!(
-        (nothing.is_idle, nothing.is_metered, nothing.wifi.len()),
-        (None, false, 0)
-    );
-    bus.idle(true);
-    bus.wifi("家".as_bytes());
-    bus.metered(1);
-    let all = look();
-    assert_eq!(
-        (all.is_idle, all.is_metered, &all.wifi[..]),
-        (Some(true), true, &["家".to_string()][..])
-    );
-    bus.idle(false);
-    bus.wifi(b"\xff\x00");
-    assert_eq!(look().is_idle, Some(false));
-    assert_eq!(look().wifi, ["\u{fffd}\0"]);
-    // Nobody is asked about what no setting is about.
-    let asked = bus.asked();
-    laptop.machine().look(Wanted::default());
-    assert_eq!(bus.asked(), asked);
-}
-
-#[test]
-fn a_bus_without_these_services_and_none_at_all() {
-    let mut laptop = Laptop::new("[limits]\nskip-metered = true\nskip-wifi = ['Train']\ncpu-idle = 90");
-    laptop.far();
-    laptop.plugged_in();
-    laptop.bus = Some(Bus::start(&laptop.home.path("."), false));
-    laptop.ends(1, &["run", "--due"]);
-    assert_eq!(laptop.home.snapshots().len(), 1);
-    laptop.bus = None;
-    laptop.ends(0, &["run", "docs"]);
-    // Nor one that is no bus.
-    let socket = laptop.home.text("not-a-bus");
-    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let mut command = laptop.command(&["run", "docs"]);
-    command.env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={socket}"));
-    Run::of(command.output().unwrap()).ends(0);
-    let mut command = laptop.command(&["run", "docs"]);
-    command.env("DBUS_SYSTEM_BUS_ADDRESS", "nonsense");
-    Run::of(command.output().unwrap()).ends(0);
-    assert_eq!(laptop.home.snapshots().len(), 4);
-}
-
-#[test]
-fn the_machine_is_kept_awake_during_a_run() {
-    let laptop = Laptop::with_bus("");
-    let bus = laptop.bus.as_ref().unwrap();
-    laptop.ends(0, &["run", "docs"]);
-    assert!(bus.inhibited().is_empty(), "not on its battery");
-    laptop.plugged_in();
-    laptop.ends(0, &["run", "docs"]);
-    let [what, who, why, mode] = bus.inhibited().remove(0);
-    assert_eq!(
-        [what.as_str(), &who, &why, &mode],
-        ["sleep:idle", "dedup", "A backup is running", "block"]
-    );
-    bus.wait_released();
-    bus.refuse("sleep:idle");
-    laptop.ends(0, &["--lang", "ja", "run", "docs"]);
-    let asked = bus.inhibited();
-    assert_eq!((asked.len(), asked[2][0].as_str()), (3, "idle"));
-    assert_eq!(asked[2][2], "バックアップを実行中です");
-    bus.refuse("idle");
-    laptop.ends(0, &["run", "docs"]);
-    assert_eq!(laptop.home.snapshots().len(), 4);
 }
 
 /// Seconds of processor time that a process has used.

@@ -351,6 +351,7 @@ fn write_example(remote: &Memory, cache: &Path) {
 fn manifest_of(root: &engine::tree::Root) -> Manifest {
     let time = jiff_time();
     let head = Head {
+        set: String::new(),
         host: "example".to_string(),
         user: "u".to_string(),
         paths: vec![b"/home".to_vec()],

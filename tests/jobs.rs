@@ -147,6 +147,7 @@ fn a_repository_lives_without_a_terminal() {
 
     let request = prune::Request {
         retention: Some(keep_last(1)),
+        of_sets: false,
         filter: Filter::default(),
         collection: Some(Collection::default()),
         yes: false,
@@ -281,6 +282,7 @@ fn a_person_is_asked_before_anything_begins() {
     assert_eq!((report.status(), report.removed.count), (Status::Completed, 1));
     let collect = prune::Request {
         retention: None,
+        of_sets: false,
         filter: Filter::default(),
         collection: Some(Collection::default()),
         yes: false,

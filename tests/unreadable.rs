@@ -297,7 +297,18 @@ fn one_object_that_a_server_does_not_deliver() {
         let _ = fs::remove_dir_all(home.path(".cache"));
         let _ = fs::remove_dir_all(home.path("out"));
         let from = format!("latest:{}", home.text("docs"));
-        let run = home.ends(1, &["-r", &url, "restore", &from, "--target", "out"]);
+        let key = home.text(".config/dedup/default.key");
+        let args = [
+            "-r",
+            &url,
+            "--key-file",
+            &key,
+            "restore",
+            &from,
+            "--target",
+            "out",
+        ];
+        let run = home.ends(1, &args);
         tells(&run, "the server answered 503");
         let restored: Vec<u64> = (1..=3)
             .filter(|seed| home.path(format!("out/{seed}")).exists())

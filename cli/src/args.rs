@@ -11,6 +11,7 @@ pub mod remotes;
 pub mod repair;
 pub mod retention;
 pub mod runs;
+pub mod sets;
 pub mod snapshot;
 pub mod values;
 
@@ -41,8 +42,10 @@ use values::{GroupBy, MaxUnused, Subset, TagList};
     disable_help_subcommand = true
 )]
 #[command(arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "To start: 'dedup init', then 'dedup backup DIR'.\n\
-    More: 'dedup help COMMAND', 'dedup help env', 'dedup help exit-codes'.")]
+#[command(
+    after_help = "To start: 'dedup setup', or 'dedup init', then 'dedup backup DIR'.\n\
+    More: 'dedup help COMMAND', 'dedup help env', 'dedup help exit-codes'."
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -110,6 +113,9 @@ pub struct Global {
     /// Open the repository with the recovery phrase in FILE
     #[arg(long, global = true, value_name = "FILE")]
     pub recovery_phrase_file: Option<OsString>,
+    /// Read the settings from NAME.toml instead of dedup.toml (default: DEDUP_PROFILE)
+    #[arg(short = 'P', long, global = true, value_name = "NAME")]
+    pub profile: Option<OsString>,
     /// Send at most RATE bytes a second to a repository on a network: 10M, or by the time of day 08:00=1M,18:00=unlimited
     #[arg(long, global = true, value_name = "RATE", value_parser = RateSchedule::parse)]
     pub limit_upload: Option<RateSchedule>,
@@ -160,9 +166,11 @@ pub enum Command {
     Doctor,
     /// Write a ZIP of logs, settings and history for somebody who looks for a fault; secrets are blanked
     SupportBundle(program::SupportBundleArgs),
-    /// Manage sets
+    /// Manage sets: what is backed up together, where and when
     #[command(subcommand)]
-    Set(runs::SetCommand),
+    Set(sets::SetCommand),
+    /// Set everything up by answering questions: what to back up, where, when, and who gets a mail if it fails
+    Setup,
     /// Show when sets run, and have the operating system look for what is due
     #[command(subcommand)]
     Schedule(runs::ScheduleCommand),
@@ -174,7 +182,7 @@ pub enum Command {
     /// Test the messages that are sent about runs
     #[command(subcommand)]
     Notify(runs::NotifyCommand),
-    /// Check and show the settings
+    /// Check, show and edit the settings
     #[command(subcommand)]
     Config(runs::ConfigCommand),
     /// List what this machine's jobs did: backups, restores, deletions
@@ -247,7 +255,7 @@ pub enum Command {
     Version(program::VersionArgs),
     /// Print the version and the licences of what this program is built from
     About,
-    /// Explain a command, 'env' or 'exit-codes'
+    /// Explain a command, 'env', 'excludes' or 'exit-codes'
     Help(HelpArgs),
 }
 
@@ -266,9 +274,14 @@ impl Command {
         }
     }
 
-    /// It finds out what is wrong, and so goes on without the settings if they are of no use.
+    /// It finds out what is wrong, or puts it right, and so goes on without the settings if they are of no use.
     pub fn diagnoses(&self) -> bool {
-        matches!(self, Command::Doctor | Command::SupportBundle(_))
+        match self {
+            Command::Doctor | Command::SupportBundle(_) => true,
+            Command::Config(command) => matches!(command, runs::ConfigCommand::Edit),
+            Command::Set(sets::SetCommand::Edit(args)) => args.source.is_empty() && args.keys.is_empty(),
+            _ => false,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use service::env::Env;
 use service::limits::upkeep::GivenRates;
 use service::log::LogLevel;
 use service::resolve::RepositoryOptions;
-use service::settings::Settings;
+use service::settings::{PROFILE, Settings};
 use service::{Context, Failure, Status, machine, platform};
 use std::io::Write;
 use std::process::ExitCode;
@@ -86,7 +86,10 @@ fn lang(option: Option<&str>) -> Lang {
 }
 
 fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
-    let env = Env::of_process();
+    let mut env = Env::of_process();
+    if let Some(profile) = &cli.global.profile {
+        env = env.with(PROFILE, profile);
+    }
     let mut unusable_settings = None;
     let settings = match cli.command.only_explains() {
         true => Settings::default(),
@@ -153,7 +156,8 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Doctor => cmd::doctor::run(terminal),
         Command::SupportBundle(args) => cmd::doctor::support_bundle(terminal, args),
         Command::Agent => cmd::agent::run(terminal),
-        Command::Set(command) => cmd::status::set(terminal, command),
+        Command::Set(command) => cmd::sets::run(terminal, command),
+        Command::Setup => cmd::setup::run(terminal),
         Command::Schedule(command) => cmd::schedule::run(terminal, command),
         Command::Console(args) => cmd::console::run(terminal, args),
         Command::Notify(command) => cmd::notify::run(terminal, command),

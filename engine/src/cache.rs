@@ -111,7 +111,10 @@ fn is_ours(name: &str) -> bool {
         "repositories",
         "remotes",
         "history",
+        "logs",
+        "notify",
         "runs",
+        "usage",
     ];
     is_id(name) || known.contains(&name)
 }

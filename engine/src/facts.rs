@@ -51,6 +51,8 @@ pub struct SnapshotInfo {
     pub paths: Vec<Vec<u8>>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// The set whose run made it, or empty.
+    pub set: String,
     /// It is not removed by policies or by mistake.
     pub protected: bool,
     /// A checkpoint of a backup that did not finish.
@@ -60,6 +62,25 @@ pub struct SnapshotInfo {
 }
 
 impl SnapshotInfo {
+    /// With nothing but an id and a time that is believed, for tests of other crates.
+    #[doc(hidden)]
+    pub fn plain(id: SessionId, time: Timestamp) -> SnapshotInfo {
+        SnapshotInfo {
+            id,
+            time,
+            at: time,
+            dated: Dated::Believed,
+            made: Made::default(),
+            host: String::new(),
+            paths: Vec::new(),
+            tags: Vec::new(),
+            set: String::new(),
+            protected: false,
+            partial: false,
+            original: None,
+        }
+    }
+
     /// Its time is still to come: then it is not the newest of anything, and no rule removes it.
     pub fn is_in_future(&self) -> bool {
         self.dated == Dated::Future
@@ -99,13 +120,15 @@ pub enum GroupKey {
     Paths,
     /// By the tags.
     Tags,
+    /// By the set whose run made them.
+    Set,
 }
 
 impl GroupKey {
     /// What is grouped by unless another grouping is asked for.
     pub const DEFAULT: [GroupKey; 2] = [GroupKey::Host, GroupKey::Paths];
 
-    /// Parses `host,paths,tags` or part of it; nothing is one group of all.
+    /// Parses `host,paths,tags,set` or part of it; nothing is one group of all.
     pub fn parse_list(text: &str) -> Result<Vec<GroupKey>, GroupByError> {
         let parts = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
         parts
@@ -113,6 +136,7 @@ impl GroupKey {
                 "host" | "hosts" => Ok(GroupKey::Host),
                 "path" | "paths" => Ok(GroupKey::Paths),
                 "tag" | "tags" => Ok(GroupKey::Tags),
+                "set" | "sets" => Ok(GroupKey::Set),
                 _ => Err(GroupByError(part.to_string())),
             })
             .collect()
@@ -133,6 +157,8 @@ pub struct Group<'a> {
     pub paths: Option<Vec<Vec<u8>>>,
     /// The tags they share.
     pub tags: Option<Vec<String>>,
+    /// The set they share.
+    pub set: Option<String>,
     /// Newest first.
     pub members: Vec<&'a SnapshotInfo>,
 }
@@ -150,14 +176,16 @@ pub fn group_by<'a>(list: &[&'a SnapshotInfo], keys: &[GroupKey]) -> Vec<Group<'
         let host = keys.contains(&GroupKey::Host).then(|| facts.host.clone());
         let paths = keys.contains(&GroupKey::Paths).then(|| sorted(&facts.paths));
         let tags = keys.contains(&GroupKey::Tags).then(|| sorted(&facts.tags));
-        groups.entry((host, paths, tags)).or_default().push(facts);
+        let set = keys.contains(&GroupKey::Set).then(|| facts.set.clone());
+        groups.entry((host, paths, tags, set)).or_default().push(facts);
     }
-    let group = |((host, paths, tags), mut members): (_, Vec<&'a SnapshotInfo>)| {
+    let group = |((host, paths, tags, set), mut members): (_, Vec<&'a SnapshotInfo>)| {
         members.sort_by(|a, b| newest_first(a, b));
         Group {
             host,
             paths,
             tags,
+            set,
             members,
         }
     };
@@ -179,6 +207,7 @@ mod tests {
             host: host.into(),
             paths: paths.iter().map(|p| p.as_bytes().to_vec()).collect(),
             tags: tags.iter().map(|t| t.to_string()).collect(),
+            set: tags.first().map(|t| t.to_string()).unwrap_or_default(),
             protected: false,
             partial: false,
             original: None,
@@ -200,6 +229,7 @@ mod tests {
         assert_eq!(group("host,paths"), [vec![2], vec![4], vec![3, 1]]);
         assert_eq!(group("host"), [vec![2], vec![4, 3, 1]]);
         assert_eq!(group("tags"), [vec![2], vec![1], vec![4, 3]]);
+        assert_eq!(group("set"), [vec![2], vec![4, 1], vec![3]]);
         assert_eq!(group(""), [vec![4, 3, 2, 1]]);
         assert_eq!(GroupKey::parse_list("host, path").unwrap(), GroupKey::DEFAULT);
         for text in ["hots", "host,", ",", "host;paths"] {

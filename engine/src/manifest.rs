@@ -134,13 +134,16 @@ pub struct Manifest {
     /// The operating system whose conventions its entries follow unless they name another: [`SYSTEM`].
     #[n(22)]
     pub system: u8,
+    /// The set of the settings whose run made it.
+    #[n(23)]
+    pub set: Option<String>,
     /// What a later version wrote after the summary's counters, and after all of these: written again where this is.
     #[cbor(skip)]
     tails: [Tail; 2],
 }
 
 /// Elements of a manifest and of its summary, and which one the summary is.
-const ELEMENTS: u64 = 23;
+const ELEMENTS: u64 = 24;
 const COUNTERS: u64 = 13;
 const SUMMARY: usize = 16;
 
@@ -253,6 +256,8 @@ pub struct Head {
     pub host: String,
     /// The name of the user.
     pub user: String,
+    /// The set whose run it is, or empty.
+    pub set: String,
     /// The sources, absolute.
     pub paths: Vec<Vec<u8>>,
     /// Its tags.
@@ -295,6 +300,7 @@ impl Manifest {
             mounts: Vec::new(),
             missing: Vec::new(),
             system: SYSTEM,
+            set: Some(head.set.clone()).filter(|set| !set.is_empty()),
             tails: Default::default(),
         }
     }
@@ -386,6 +392,7 @@ impl Manifest {
             host: self.host.clone(),
             paths: self.paths.clone(),
             tags: self.tags.clone(),
+            set: self.set.clone().unwrap_or_default(),
             protected: self.protected,
             partial: self.partial,
             original: self.original,
@@ -444,6 +451,7 @@ mod tests {
     #[test]
     fn what_a_later_version_appended_is_said_again() {
         let head = Head {
+            set: String::new(),
             host: "h".to_string(),
             user: "u".to_string(),
             paths: vec![b"/a".to_vec()],

@@ -144,6 +144,7 @@ mod tests {
                 host: String::new(),
                 paths: Vec::new(),
                 tags: Vec::new(),
+                set: String::new(),
                 protected: false,
                 partial: false,
                 original: None,

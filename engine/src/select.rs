@@ -20,12 +20,14 @@ pub struct Filter {
     pub paths: Vec<Vec<u8>>,
     /// All tags of any of these lists; an empty tag stands for "without tags".
     pub tags: Vec<Vec<String>>,
+    /// Made by a run of any of these sets.
+    pub sets: Vec<String>,
 }
 
 impl Filter {
     /// Whether it lets all pass.
     pub fn is_empty(&self) -> bool {
-        self.hosts.is_empty() && self.paths.is_empty() && self.tags.is_empty()
+        self.hosts.is_empty() && self.paths.is_empty() && self.tags.is_empty() && self.sets.is_empty()
     }
 
     /// Whether it lets this snapshot pass.
@@ -33,7 +35,8 @@ impl Filter {
         let host = self.hosts.is_empty() || self.hosts.contains(&facts.host);
         let paths = self.paths.iter().all(|path| facts.paths.contains(path));
         let tags = self.tags.is_empty() || self.tags.iter().any(|tags| facts.has_tags(tags));
-        host && paths && tags
+        let set = self.sets.is_empty() || self.sets.contains(&facts.set);
+        host && paths && tags && set
     }
 
     /// What passes, newest first.
@@ -180,6 +183,7 @@ mod tests {
             host: host.into(),
             paths: vec![b"/home".to_vec(), format!("/{host}").into_bytes()],
             tags: tags.iter().map(|t| t.to_string()).collect(),
+            set: String::new(),
             protected: false,
             partial: false,
             original: None,
@@ -312,6 +316,7 @@ mod tests {
                 .iter()
                 .map(|l| l.iter().map(|t| t.to_string()).collect())
                 .collect(),
+            sets: Vec::new(),
         };
         let rows: &[(Filter, &[u8])] = &[
             (by(&[], &[], &[]), &[0x34, 0xac, 0x12, 0xab]),

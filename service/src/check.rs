@@ -41,7 +41,8 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
     )
 }
 
-fn perform(context: &Context, request: Request, face: &dyn Face) -> Result<Report, Failure> {
+/// The same without a row in the history.
+pub(crate) fn perform(context: &Context, request: Request, face: &dyn Face) -> Result<Report, Failure> {
     let options = run::CheckOptions {
         read_data: request.read_data,
     };

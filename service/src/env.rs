@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Every variable that is read, as `dedup help env` prints it. A variable that is empty counts as not set.
-pub const VARIABLES: [(&str, &str); 32] = [
+pub const VARIABLES: [(&str, &str); 33] = [
     ("DEDUP_REPOSITORY", "where the repository is (--repo)"),
     (
         "DEDUP_REPOSITORY_FILE",
@@ -51,6 +51,10 @@ pub const VARIABLES: [(&str, &str); 32] = [
         "its password; also DEDUP_FROM_PASSWORD_FILE, _COMMAND and _FD",
     ),
     ("DEDUP_FROM_KEY_FILE", "its key file (--from-key-file)"),
+    (
+        "DEDUP_PROFILE",
+        "read the settings from NAME.toml instead of dedup.toml (--profile)",
+    ),
     (
         "DEDUP_CACHE_DIR",
         "the local cache (default: $XDG_CACHE_HOME/dedup)",
@@ -141,6 +145,22 @@ impl Env {
             vars: vars.collect(),
             home: Some(PathBuf::from("/home/u")),
         }
+    }
+
+    /// Directories alone: what no variable of ours says.
+    pub fn without_variables(env: &Env) -> Env {
+        let is_other = |name: &OsString| !name.to_string_lossy().starts_with("DEDUP_");
+        let vars = env.vars.clone().into_iter();
+        Env {
+            vars: vars.filter(|(name, _)| is_other(name)).collect(),
+            home: env.home.clone(),
+        }
+    }
+
+    /// With another value for a variable, which an option gave.
+    pub fn with(mut self, name: &str, value: &OsStr) -> Env {
+        self.vars.insert(name.into(), value.into());
+        self
     }
 
     /// With this home directory and no variables, for tests.

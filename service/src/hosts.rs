@@ -73,7 +73,7 @@ pub fn run(context: &Context, face: &dyn Face) -> Result<Report, Failure> {
         let all = listing::read(context, &repo, face)?;
         report.status = report.status.max(all.status());
         let here = machine::host(None, &context.env)?;
-        let mut groups: BTreeMap<(&str, &Vec<Vec<u8>>), Vec<(&SnapshotInfo, u64)>> = BTreeMap::new();
+        let mut groups = BTreeMap::<(&str, &[Vec<u8>]), Vec<(&SnapshotInfo, u64)>>::new();
         for (facts, snapshot) in all.facts.iter().zip(&all.snapshots) {
             let errors = snapshot.manifest.summary.errors;
             let group = groups.entry((&facts.host, &facts.paths)).or_default();
@@ -134,31 +134,19 @@ mod tests {
 
     fn facts(time: &str, partial: bool) -> SnapshotInfo {
         let time: Timestamp = time.parse().unwrap();
-        SnapshotInfo {
-            id: engine::SessionId([1; 16]),
-            time,
-            at: time,
-            dated: engine::facts::Dated::Believed,
-            made: engine::facts::Made::default(),
-            host: "a".to_string(),
-            paths: vec![b"/x".to_vec()],
-            tags: Vec::new(),
-            protected: false,
-            partial,
-            original: None,
-        }
+        let mut facts = SnapshotInfo::plain(engine::SessionId([1; 16]), time);
+        (facts.host, facts.paths, facts.partial) = ("a".to_string(), vec![b"/x".to_vec()], partial);
+        facts
     }
 
     #[test]
     fn the_newest_and_the_newest_that_is_whole() {
-        let (old, new, future) = (
+        let (old, new) = (
             facts("2026-11-01T00:00:00Z", false),
             facts("2026-11-02T00:00:00Z", true),
-            SnapshotInfo {
-                dated: engine::facts::Dated::Future,
-                ..facts("2027-01-01T00:00:00Z", false)
-            },
         );
+        let mut future = facts("2027-01-01T00:00:00Z", false);
+        future.dated = engine::facts::Dated::Future;
         let of = |members: &[(&SnapshotInfo, u64)]| of_group("main", ("a", &[]), members, true).unwrap();
         let found = of(&[(&old, 0), (&new, 0)]);
         assert!(found.newest == new.time && !found.is_complete() && found.last_complete == Some(old.time));

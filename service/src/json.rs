@@ -155,6 +155,9 @@ pub fn snapshot(id: SessionId, m: &Manifest, tree: [u8; 32]) -> Value {
     if !m.tags.is_empty() {
         object["tags"] = json!(m.tags);
     }
+    if let Some(set) = &m.set {
+        object["set"] = json!(set);
+    }
     if !m.description.is_empty() {
         object["description"] = json!(m.description);
     }
@@ -168,11 +171,15 @@ fn digits(bytes: &[u8]) -> String {
 
 /// What the members of a group have in common; what they were not grouped by is empty.
 pub fn group_key(group: &Group) -> Value {
-    json!({
+    let mut object = json!({
         "hostname": group.host.as_deref().unwrap_or_default(),
         "paths": group.paths.as_deref().map(names),
         "tags": group.tags,
-    })
+    });
+    if let Some(set) = &group.set {
+        object["set"] = json!(set);
+    }
+    object
 }
 
 /// How the backup that made it ended.

@@ -6,13 +6,15 @@ use crate::context::Context;
 use crate::face::{Activity, Face, Notice, ProblemCounts, Step, confirm_if_possible};
 use crate::failure::Failure;
 use crate::history::record::recorded;
-use crate::history::{JobInfo, JobKind};
+use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::listing;
+use crate::machine;
 use crate::removal::{self, Decisions, Removed, Retention};
 use crate::resolve;
 use crate::status::Status;
 use crate::usage;
 pub use engine::Unused;
+use engine::facts::GroupKey;
 use engine::prune as run;
 pub use engine::prune::PruneSummary;
 use engine::repo::Repo;
@@ -25,8 +27,10 @@ use std::sync::Arc;
 /// What is removed, and what is collected.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Without one, no snapshot is removed.
+    /// Without one, no snapshot is removed, but for those of sets.
     pub retention: Option<Retention>,
+    /// Without a policy: apply those that the settings have for sets that are saved here.
+    pub of_sets: bool,
     /// The snapshots that the policy is for.
     pub filter: Filter,
     /// Without one, the data of removed snapshots goes with a later prune.
@@ -75,6 +79,14 @@ pub struct CollectedGarbage {
 }
 
 impl Report {
+    /// Completes its row in the history, and returns its status.
+    pub(crate) fn note(&self, row: &mut HistoryRow) -> Status {
+        row.snapshots = self.removed.count;
+        let collected = self.collected.as_ref();
+        row.bytes = collected.map_or(0, |collected| collected.summary.bytes_deleted);
+        self.status()
+    }
+
     pub fn status(&self) -> Status {
         let collected = self.collected.as_ref().map(|done| done.problems.status());
         let removed = self.removed.status().max(self.listed);
@@ -83,7 +95,8 @@ impl Report {
 }
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
-    if request.retention.is_none() && request.collection.is_none() {
+    let has_policy = request.retention.is_some() || (request.of_sets && !of_sets(context)?.is_empty());
+    if !has_policy && request.collection.is_none() {
         return Err(Cause::NothingToPrune.into());
     }
     if request.retention.is_none() && !request.filter.is_empty() {
@@ -94,18 +107,40 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         (!request.dry_run).then(|| JobInfo::of(JobKind::Prune)),
         face,
         |face| perform(context, request, face),
-        |report, row| {
-            row.snapshots = report.removed.count;
-            row.bytes = report
-                .collected
-                .as_ref()
-                .map_or(0, |collected| collected.summary.bytes_deleted);
-            report.status()
-        },
+        Report::note,
     )
 }
 
-fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
+/// The policies of the sets that are saved in this repository, each for the snapshots that this machine made of its set.
+fn of_sets(context: &Context) -> Result<Vec<(Retention, Filter)>, Failure> {
+    let url = resolve::absolute(&context.location()?.url)?;
+    let settings = &context.settings;
+    let is_here = |name: &str| settings.remote(name).is_some_and(|remote| remote.url == url);
+    let host = machine::host(None, &context.env)?;
+    let mut policies = Vec::new();
+    for (name, set) in &settings.sets.0 {
+        let is_saved_here = set.destinations.iter().any(|name| is_here(&name.get_ref().0));
+        if let Some(policy) = set.retention.policy()?.filter(|_| is_saved_here) {
+            let retention = Retention {
+                policy,
+                // Its sources may have changed.
+                group_by: Vec::new(),
+                tags: Vec::new(),
+                allow_empty: false,
+            };
+            let filter = Filter {
+                hosts: vec![host.clone()],
+                sets: vec![name.get_ref().0.clone()],
+                ..Filter::default()
+            };
+            policies.push((retention, filter));
+        }
+    }
+    Ok(policies)
+}
+
+/// The same without a row in the history.
+pub(crate) fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let options = request.collection.as_ref();
     let options = options.map(|collection| options_of(context, collection, request.dry_run));
     let mut options = options.transpose()?;
@@ -115,16 +150,29 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         collected: None,
         listed: Status::Completed,
     };
-    if let Some(retention) = &request.retention {
+    let (policies, group_by) = match &request.retention {
+        Some(retention) => {
+            let group_by = retention.group_by.clone();
+            (vec![(retention.clone(), request.filter.clone())], group_by)
+        }
+        None if request.of_sets => (of_sets(context)?, vec![GroupKey::Set]),
+        None => (Vec::new(), Vec::new()),
+    };
+    if !policies.is_empty() {
         let all = listing::read(context, &repo, face)?;
+        let of =
+            |(retention, filter): &(Retention, Filter)| removal::by_policy(context, &all, retention, filter);
+        let each: Vec<_> = policies.iter().map(of).collect();
         let decisions = Decisions {
-            all: removal::by_policy(context, &all, retention, &request.filter),
-            group_by: retention.group_by.clone(),
+            all: each.concat(),
+            group_by,
             during: Activity::Prune,
             dry_run: request.dry_run,
         };
         face.decided(&decisions)?;
-        removal::check(&decisions.all, retention, face)?;
+        for ((retention, _), decided) in policies.iter().zip(&each) {
+            removal::check(decided, retention, face)?;
+        }
         if let Some(options) = &mut options {
             options.assume_gone = assumed(&decisions);
         }

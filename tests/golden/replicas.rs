@@ -359,6 +359,7 @@ fn write_pages(repo: &Repo) {
     let flushed = writer.flush().unwrap();
     let time = jiff::Timestamp::from_second(NOW).unwrap();
     let head = Head {
+        set: String::new(),
         host: "pages".to_string(),
         user: "tester".to_string(),
         paths: vec![b"/pages".to_vec()],

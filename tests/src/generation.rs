@@ -147,6 +147,7 @@ fn put_changed(
 /// What this machine's generations of everything begin with.
 pub fn head(repo: &Repo, time: Timestamp) -> Head {
     Head {
+        set: String::new(),
         host: "here".to_string(),
         user: "me".to_string(),
         paths: vec![b"/".to_vec()],

@@ -12,5 +12,6 @@ pub mod program;
 pub mod random;
 pub mod remotes;
 pub mod servers;
+pub mod terminal;
 pub mod tree;
 pub mod world;

@@ -67,7 +67,7 @@ pub struct VersionArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct HelpArgs {
-    /// A command such as 'key add', or env, or exit-codes
+    /// A command such as 'key add', or env, excludes or exit-codes
     pub topic: Vec<String>,
 }
 

@@ -98,13 +98,6 @@ pub struct StopArgs {
     pub no_wait: bool,
 }
 
-/// Sets of files that are backed up together, in dedup.toml.
-#[derive(Subcommand, Clone, Debug)]
-pub enum SetCommand {
-    /// List the sets, and when they run
-    List,
-}
-
 /// Messages about runs, by the channels of [notify] in dedup.toml.
 #[derive(Subcommand, Clone, Debug)]
 pub enum NotifyCommand {
@@ -134,6 +127,8 @@ pub enum ConfigCommand {
     Check,
     /// Show every setting that has a value, and where that comes from
     Show,
+    /// Edit the settings file; it is replaced only by one that is valid
+    Edit,
 }
 
 /// When sets run by themselves.

@@ -35,6 +35,7 @@ impl FilterArgs {
                 .map(|path| absolute(path))
                 .collect::<Result<_, _>>()?,
             tags: self.tag.iter().map(|list| list.0.clone()).collect(),
+            sets: Vec::new(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `config`: what the settings are and where they come from.
+//! `config`: what the settings are, where they come from, and their change in an editor.
 
 use crate::args::runs::ConfigCommand;
 use crate::output::{self, Lines};
@@ -14,6 +14,7 @@ pub fn run(terminal: &Terminal, command: &ConfigCommand) -> Result<Status, Failu
     match command {
         ConfigCommand::Check => check(terminal),
         ConfigCommand::Show => list(terminal),
+        ConfigCommand::Edit => super::edit::run(terminal),
     }
 }
 

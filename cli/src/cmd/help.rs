@@ -3,6 +3,7 @@
 use crate::args::{HelpArgs, parser};
 use crate::exit;
 use crate::output;
+use service::backup::standard;
 use service::catalogue::Cause;
 use service::env;
 use service::{Failure, Status};
@@ -14,6 +15,7 @@ pub fn run(args: &HelpArgs) -> Result<Status, Failure> {
 fn text(topic: &[String]) -> Result<String, Failure> {
     match topic {
         [one] if one == "env" => return Ok(env::help()),
+        [one] if one == "excludes" => return Ok(standard::help()),
         [one] if one == "exit-codes" => return Ok(exit::help()),
         _ => {}
     }
@@ -41,6 +43,7 @@ mod tests {
     fn topics() {
         assert!(help("").unwrap().contains("dedup help exit-codes"));
         assert!(help("env").unwrap().contains("DEDUP_PASSWORD_FD"));
+        assert!(help("excludes").unwrap().contains(".cache/*"));
         assert!(help("exit-codes").unwrap().contains("130"));
         assert!(help("key add").unwrap().contains("dedup key add"));
         assert!(help("list").unwrap().contains("dedup snapshots"));

@@ -1,4 +1,4 @@
-//! `prune`: a retention policy if one is given, then the collection of garbage, whose cost is stated first.
+//! `prune`: a retention policy, the one that is given or those of the sets, then the collection of garbage, whose cost is stated first.
 
 use crate::args::PruneArgs;
 use crate::args::values::MaxUnused;
@@ -14,6 +14,7 @@ pub fn run(terminal: &Terminal, args: &PruneArgs) -> Result<Status, Failure> {
     let request = Request {
         filter: args.filter.filter()?,
         retention: args.keep.retention()?,
+        of_sets: !args.gc_only,
         collection: (!args.no_gc).then(|| collection(args)),
         yes: args.ask.yes,
         dry_run: args.dry_run,

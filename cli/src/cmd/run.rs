@@ -6,6 +6,7 @@ use crate::render::running;
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use service::catalogue::report::runs as report;
+use service::maintenance;
 use service::runs::control::{self, StopRequest};
 use service::runs::{self, Request, SetReport, WhichSets};
 use service::{Failure, Status};
@@ -43,6 +44,9 @@ pub fn call(terminal: &Terminal, request: &Request) -> Result<Status, Failure> {
             (false, false) => tell(terminal, set),
         }
     })?;
+    for done in &report.maintenance {
+        tell_maintenance(terminal, done)?;
+    }
     if terminal.json() {
         output::object(&json!({
             "message_type": "summary",
@@ -60,6 +64,29 @@ pub fn call(terminal: &Terminal, request: &Request) -> Result<Status, Failure> {
         terminal.line(&report::nothing_due(terminal.lang))?;
     }
     Ok(report.status)
+}
+
+fn tell_maintenance(terminal: &Terminal, done: &maintenance::Report) -> Result<(), Failure> {
+    if let Some(failure) = &done.failure {
+        output::say(&crate::exit::line(failure, terminal.lang, terminal.json()));
+    }
+    let id = done.row.as_ref().map(|row| row.id.as_str());
+    if terminal.json() {
+        return output::object(&json!({
+            "message_type": "maintenance",
+            "remote": done.remote,
+            "kind": done.kind.word(),
+            "status": done.status.word(),
+            "reason": done.status.reason(),
+            "id": id,
+        }));
+    }
+    let (lang, kind) = (terminal.lang, done.kind.word());
+    let status = report::status(lang, done.status.word(), done.status.reason());
+    super::history::line(
+        terminal,
+        &report::maintained(lang, &done.remote, kind, &status, id),
+    )
 }
 
 fn tell(terminal: &Terminal, set: &SetReport) -> Result<(), Failure> {

@@ -53,7 +53,7 @@ fn list(terminal: &Terminal, count: usize) -> Result<Status, Failure> {
     out.finish().map(|()| Status::Completed)
 }
 
-fn program() -> Result<PathBuf, Failure> {
+pub fn program() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe();
     program.map_err(|e| Cause::ProgramUnknown { why: e.into() }.into())
 }

@@ -1,6 +1,6 @@
 //! `status` and `set list`: what is known of sets and remotes, and of every machine of a repository.
 
-use crate::args::runs::{SetCommand, StatusArgs};
+use crate::args::runs::StatusArgs;
 use crate::output::{self, Lines};
 use crate::render::running;
 use crate::terminal::Terminal;
@@ -104,13 +104,7 @@ fn all_hosts(terminal: &Terminal) -> Result<Status, Failure> {
     out.finish().map(|()| report.status)
 }
 
-pub fn set(terminal: &Terminal, command: &SetCommand) -> Result<Status, Failure> {
-    match command {
-        SetCommand::List => list(terminal),
-    }
-}
-
-fn list(terminal: &Terminal) -> Result<Status, Failure> {
+pub fn list_sets(terminal: &Terminal) -> Result<Status, Failure> {
     let sets = status::sets(&terminal.context)?;
     let mut out = Lines::new();
     if terminal.json() {

@@ -182,7 +182,7 @@ fn report(monitor: &dyn Monitor, slot: &BackupSlot) {
         EntryState::Same(entry, _) => (&entry.name, &entry.kind, EntryChange::Unchanged, entry.meta.size),
         EntryState::Drafted(entry, _, change) => (&entry.name, &entry.kind, *change, entry.meta.size),
         EntryState::Removed(name, kind) => (name, kind, EntryChange::Removed, 0),
-        EntryState::LeftOut | EntryState::Todo { .. } => return,
+        EntryState::LeftOut | EntryState::Todo { .. } | EntryState::Output { .. } => return,
     };
     monitor.entry(&join(&slot.dir, name), kind, change, size);
 }
@@ -202,7 +202,7 @@ fn push<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>>(
             tree.push(&slot.dir, entry)
         }
         EntryState::LeftOut | EntryState::Removed(..) => Ok(()),
-        EntryState::Todo { .. } => Err(lost()),
+        EntryState::Todo { .. } | EntryState::Output { .. } => Err(lost()),
     }
 }
 

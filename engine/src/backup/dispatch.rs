@@ -6,6 +6,7 @@
 use super::BackupRun;
 use super::expected::Expected;
 use super::job::{BackupJob, BackupSlot, EntryState};
+use super::outputs::{OUTPUTS, Outputs};
 use super::parent::{Parent, ParentEntry};
 use crate::entry::{Content, DirPath, Entry, Kind, join};
 use crate::error::{Error, NoSource, Result};
@@ -48,6 +49,7 @@ pub struct Dispatcher<'a, L> {
     /// Of the small files of the parent generation.
     presence: Presence,
     expected: Expected<'a>,
+    pub(super) outputs: Outputs,
     /// Something is expected in the directory at hand.
     looks_closely: bool,
     /// Somebody wants to know what became of each entry.
@@ -87,6 +89,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             decoder,
             presence,
             expected,
+            outputs: Outputs::default(),
             looks_closely: false,
             reports: run.monitor.wants_entries(),
             parent_id,
@@ -99,8 +102,13 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
     pub fn walk(&mut self, walk: &mut Walk) -> Result<()> {
         for batch in walk.by_ref() {
             self.run.repo.run().cancel().check()?;
+            if self.outputs.come_before(&batch.dir) {
+                self.store_outputs()?;
+            }
             self.batch(batch)?;
         }
+        self.put_outputs_dir(None)?;
+        self.store_outputs()?;
         self.removed(None)?;
         self.send()?;
         let missing = walk.missing_sources();
@@ -168,8 +176,15 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             self.listed(&batch.dir, batch.empty, batch.entries.is_empty())?;
         }
         self.looks_closely = self.expected.looks_into(&batch.dir);
+        let is_root = batch.dir.is_empty();
         for found in batch.entries {
+            if is_root {
+                self.put_outputs_dir(Some(&found.name))?;
+            }
             self.entry(&batch.dir, batch.handle.as_ref(), found)?;
+        }
+        if is_root && batch.last {
+            self.put_outputs_dir(None)?;
         }
         Ok(())
     }
@@ -329,6 +344,54 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
     fn references_present(&mut self, content: &Content) -> Result<bool> {
         let reading = (self.reader, &mut self.decoder);
         trees::is_present(self.run.writer, &mut self.presence, reading, content)
+    }
+
+    /// The folder of the outputs, before the entry of the root that comes after it, or last.
+    fn put_outputs_dir(&mut self, before: Option<&[u8]>) -> Result<()> {
+        if !self.outputs.wait_for_dir(before)? {
+            return Ok(());
+        }
+        let root = DirPath::from(&b""[..]);
+        let found = self.outputs.dir(&self.run.head);
+        self.removed(Some((&root, &found.name)))?;
+        let known = self.parent.take(&root, &found)?;
+        if self.looks_closely {
+            self.note(&root, &found, known.as_ref())?;
+        }
+        let change = match &known {
+            Some(known) if known.item.entry.kind == Kind::Dir => EntryChange::Unchanged,
+            Some(_) => EntryChange::Modified,
+            None => EntryChange::New,
+        };
+        self.run.counts.count(&Kind::Dir, change);
+        let state = EntryState::Drafted(Outputs::entry(found), None, change);
+        self.job.push(BackupSlot { dir: root, state });
+        Ok(())
+    }
+
+    /// The outputs, each a job of its own, so that nothing waits behind it.
+    fn store_outputs(&mut self) -> Result<()> {
+        let dir = DirPath::from(OUTPUTS);
+        let files = self.outputs.files(&self.run.head);
+        if files.is_empty() {
+            return Ok(());
+        }
+        self.listed(&dir, false, false)?;
+        for (found, output) in files {
+            self.removed(Some((&dir, &found.name)))?;
+            let known = self.parent.take(&dir, &found)?;
+            self.send()?;
+            self.todo = true;
+            let state = EntryState::Output {
+                entry: Outputs::entry(found),
+                output,
+                known: known.map(|known| Box::new(known.item.entry)),
+            };
+            let dir = dir.clone();
+            self.job.push(BackupSlot { dir, state });
+            self.send()?;
+        }
+        Ok(())
     }
 
     fn send(&mut self) -> Result<()> {

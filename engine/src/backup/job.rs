@@ -2,6 +2,7 @@
 //!
 //! The dispatcher fills jobs, a worker replaces `Todo` by drafts, the assembler takes them back in order.
 
+use super::outputs::Output;
 use crate::entry::{Content, DirPath, Entry, Kind};
 use crate::monitor::EntryChange;
 use crate::tree::ParentPos;
@@ -24,6 +25,13 @@ pub enum EntryState {
         /// `None`: it could not be opened.
         dir: Option<Arc<Lent>>,
         /// What the parent generation has there.
+        known: Option<Box<Entry>>,
+    },
+    /// A file whose content is what a command prints.
+    Output {
+        /// All but the content.
+        entry: Entry,
+        output: Output,
         known: Option<Box<Entry>>,
     },
     /// Done, but for a bundle that may still be open.

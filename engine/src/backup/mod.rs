@@ -11,6 +11,7 @@ mod expected;
 mod history;
 mod job;
 mod open;
+mod outputs;
 mod own;
 mod parent;
 mod read;
@@ -22,6 +23,7 @@ mod stream;
 mod work;
 
 pub(crate) use assemble::fill_places;
+pub use outputs::{OUTPUTS, Output};
 pub use own::OwnPlaces;
 pub use parent::Ignore;
 
@@ -50,7 +52,7 @@ use jiff::Timestamp;
 use parent::Parent;
 use parking_lot::Mutex;
 use run::{BackupCounts, BackupRun, Counter, Totals};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -77,6 +79,8 @@ pub struct BackupOptions {
     pub filter: FilterOptions,
     pub tags: Vec<String>,
     pub description: String,
+    /// The set whose run this is, or empty.
+    pub set: String,
     /// The generation's time; `None` is the start of the run.
     pub time: Option<Timestamp>,
     pub dry_run: bool,
@@ -88,6 +92,8 @@ pub struct BackupOptions {
     /// zstd's level.
     pub level: i32,
     pub checkpoint: Duration,
+    /// What commands print, as files beside the sources, each by its name.
+    pub outputs: BTreeMap<Vec<u8>, Output>,
     /// Further destinations: each is handed every pack that is made.
     pub intakes: Vec<Arc<Intake>>,
 }
@@ -104,6 +110,7 @@ impl BackupOptions {
             filter: FilterOptions::default(),
             tags: Vec::new(),
             description: String::new(),
+            set: String::new(),
             time: None,
             dry_run: false,
             force: false,
@@ -112,6 +119,7 @@ impl BackupOptions {
             skip_if_unchanged: false,
             level: LEVEL,
             checkpoint: Duration::from_secs(5 * 60),
+            outputs: BTreeMap::new(),
             intakes: Vec::new(),
         }
     }
@@ -396,6 +404,7 @@ where
     let missing = walk.missing_sources();
     if let Some((path, errno)) = missing.first()
         && missing.len() >= options.sources.len()
+        && options.outputs.is_empty()
     {
         let (path, errno) = (path.clone(), *errno);
         return Err(Error::NoSource(NoSource::Missing { path, errno }));
@@ -426,6 +435,7 @@ where
             to_assembler.clone(),
             rooms,
         )?;
+        dispatcher.outputs = outputs::Outputs::new(&options.outputs);
         let (failed, first_error) = (&failed, &first_error);
         if run.wants_totals() {
             // Without a thread there are no totals.
@@ -471,10 +481,12 @@ fn head(repo: &Repo, options: &BackupOptions, stream_name: Option<&[u8]>) -> Hea
             .sources
             .iter()
             .map(|path| to_bytes(path).into_owned())
+            .chain((!options.outputs.is_empty()).then(|| [b"/", OUTPUTS].concat()))
             .collect(),
     };
     Head {
         host: repo.run().host.clone(),
+        set: options.set.clone(),
         user: repo.run().user.clone(),
         paths,
         tags: options.tags.clone(),

@@ -257,7 +257,7 @@ impl Worker<'_> {
         self.in_chunks(|worker, extents| worker.chunks(&mut file, extents))
     }
 
-    fn chunks(
+    pub(super) fn chunks(
         &mut self,
         reader: &mut dyn io::Read,
         extents: &mut dyn FnMut(Extent) -> Result<()>,
@@ -267,7 +267,7 @@ impl Worker<'_> {
     }
 
     /// The content that `read` gives piece by piece, and its bytes.
-    fn in_chunks(
+    pub(super) fn in_chunks(
         &mut self,
         read: impl FnOnce(&mut Self, &mut dyn FnMut(Extent) -> Result<()>) -> Result<io::Result<u64>>,
     ) -> Result<io::Result<(Content, u64)>> {
@@ -300,7 +300,7 @@ fn goes_on(file: &File, size: u64) -> io::Result<bool> {
     }
 }
 
-fn unreadable(entry: &mut Entry, error: &io::Error) {
+pub(super) fn unreadable(entry: &mut Entry, error: &io::Error) {
     entry.trouble = Some(Trouble::Unreadable {
         errno: errno_of(error),
     });

@@ -70,7 +70,7 @@ pub(super) struct Small {
 }
 
 /// What became of an entry since the parent generation: one that was read again and is as it was is unmodified.
-fn change_since(known: Option<&Entry>, entry: &Entry, part: Option<&JobPart>) -> EntryChange {
+pub(super) fn change_since(known: Option<&Entry>, entry: &Entry, part: Option<&JobPart>) -> EntryChange {
     let Some(known) = known else {
         return EntryChange::New;
     };
@@ -172,6 +172,9 @@ impl<'a> Worker<'a> {
         self.surplus = u64::from(self.run.bundle_size) / 4;
         self.ahead.begin();
         for number in 0..job.slots.len() {
+            if matches!(job.slots[number].state, EntryState::Output { .. }) {
+                self.output(&mut job.slots[number])?;
+            }
             if !matches!(job.slots[number].state, EntryState::Todo { .. }) {
                 continue;
             }

@@ -10,6 +10,8 @@ pub enum Usage {
         /// Where it is in the snapshot.
         path: String,
     },
+    /// Outputs are saved in a folder of the root that the sources have, too.
+    OutputsThere,
     /// A name with which a file can't be made.
     NotAFileName {
         /// The name.

@@ -28,6 +28,7 @@ fn facts(line: &str, zone: &TimeZone) -> SnapshotInfo {
         host: "h".into(),
         paths: vec![b"/p".to_vec()],
         tags: tags.map(|t| t.to_string()).collect(),
+        set: String::new(),
         protected: words.contains(&"protected"),
         partial: words.contains(&"partial"),
         original: None,
@@ -645,6 +646,48 @@ fn tiers_and_generations() {
 }
 
 #[test]
+fn tiers_by_the_local_calendar() {
+    check(&[
+        Row {
+            what: "two days over a clock that goes forward are 47 hours, and months are local",
+            zone: "Europe/Berlin",
+            snapshots: &[
+                "01 2026-03-30T10:00:00Z", // 12:00
+                "02 2026-03-29T10:30:00Z", // 12:30, of 23 hours
+                "03 2026-03-28T11:30:00Z", // 12:30
+                "04 2026-03-28T10:30:00Z", // 11:30: over two days old, by the calendar
+                "05 2026-02-28T23:30:00Z", // 00:30 on March 1
+                "06 2026-02-28T22:30:00Z", // 23:30 on February 28
+            ],
+            rules: &["tiers 2d:daily :monthly"],
+            keep: &[
+                "01 daily snapshot up to 2d old",
+                "02 daily snapshot up to 2d old",
+                "03 daily snapshot up to 2d old",
+                "04 monthly snapshot of any age",
+                "06 monthly snapshot of any age",
+            ],
+        },
+        Row {
+            what: "a month before the end of March ends with February",
+            zone: "UTC",
+            snapshots: &[
+                "01 2026-03-31T12:00",
+                "02 2026-02-28T13:00",
+                "03 2026-02-28T11:00",
+                "04 2026-02-27T11:00",
+            ],
+            rules: &["tiers 1M:daily :monthly"],
+            keep: &[
+                "01 daily snapshot up to 1M old",
+                "02 daily snapshot up to 1M old",
+                "03 monthly snapshot of any age",
+            ],
+        },
+    ]);
+}
+
+#[test]
 fn policies_that_are_refused() {
     let err = |rules: &[&str]| Policy::new(rules.iter().map(|text| rule(text)).collect()).map(|_| ());
     assert_eq!(err(&[]), Err(PolicyError::Empty));
@@ -700,6 +743,7 @@ fn any_facts() -> impl Strategy<Value = Vec<SnapshotInfo>> {
             host: String::new(),
             paths: Vec::new(),
             tags: if tag { vec!["a".into()] } else { Vec::new() },
+            set: String::new(),
             protected,
             partial,
             original: None,

@@ -140,6 +140,7 @@ mod tests {
 
     fn snapshot(id: u8, secs: i64, host: &str, tags: &[&str]) -> SnapshotInfo {
         SnapshotInfo {
+            set: String::new(),
             id: SessionId([id; 16]),
             time: Timestamp::from_second(secs).unwrap(),
             at: Timestamp::from_second(secs).unwrap(),

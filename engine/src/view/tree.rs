@@ -60,7 +60,7 @@ enum Inode {
     Above(usize),
     Link(usize),
     Root(usize),
-    Inside(usize, Seen),
+    Inside(usize, Box<Seen>),
 }
 
 impl Inode {
@@ -113,7 +113,7 @@ impl SnapshotTree {
         let found = self.view.lookup(self.id(snapshot)?, &path, name);
         let found = found.map_err(|e| self.failed(&join(&path, name), e))?;
         found
-            .map(|seen| self.shown(Inode::Inside(snapshot, seen)))
+            .map(|seen| self.shown(Inode::Inside(snapshot, Box::new(seen))))
             .ok_or(NoAnswer::Absent)
     }
 
@@ -199,7 +199,7 @@ impl SnapshotTree {
         }
         let id = self.id(snapshot)?;
         let seen = self.view.entry(id, within).map_err(|e| self.failed(b"", e))?;
-        seen.map(|seen| Inode::Inside(snapshot, seen))
+        seen.map(|seen| Inode::Inside(snapshot, Box::new(seen)))
             .ok_or(NoAnswer::Unknown)
     }
 

@@ -2,9 +2,12 @@
 
 mod destinations;
 mod glob;
+mod outputs;
 mod sources;
+pub mod standard;
 mod stream;
 
+use crate::catalogue::SetCause;
 use crate::context::Context;
 use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
@@ -29,6 +32,9 @@ use engine::run::RunContext;
 use engine::select::{self, Filter};
 use engine::{SessionId, order};
 use jiff::{SignedDuration, Span, Timestamp};
+pub use outputs::CommandSource;
+use outputs::Commands;
+use sources::CollectedSources;
 pub use sources::SourceLists;
 use std::ffi::OsString;
 use std::path::Path;
@@ -44,6 +50,10 @@ pub struct Request {
     pub host: Option<String>,
     pub tags: Vec<String>,
     pub description: String,
+    /// The set whose run this is; empty for none.
+    pub set: String,
+    /// Leave out what the standard list names.
+    pub standard_excludes: bool,
     /// The snapshot's time; without one, now.
     pub time: Option<Timestamp>,
     pub dry_run: bool,
@@ -57,6 +67,8 @@ pub struct Request {
     pub read_special: bool,
     /// zstd's level.
     pub level: i32,
+    /// Commands whose output is saved beside files.
+    pub commands: Vec<CommandSource>,
     /// Names or URLs of replicas that get the snapshot too.
     pub also: Vec<String>,
     /// How long they may go on once it is saved.
@@ -72,6 +84,8 @@ impl Request {
             host: None,
             tags: Vec::new(),
             description: String::new(),
+            set: String::new(),
+            standard_excludes: false,
             time: None,
             dry_run: false,
             force: false,
@@ -81,6 +95,7 @@ impl Request {
             allow_empty: false,
             read_special: false,
             level: LEVEL,
+            commands: Vec::new(),
             also: Vec::new(),
             also_wait: Span::new().hours(1),
         }
@@ -95,6 +110,8 @@ pub struct Report {
     /// Where the snapshot is, if the repository that was asked for could not be reached.
     pub saved_at: Option<String>,
     pub replicas: Vec<FollowerReport>,
+    /// Commands whose output is not saved, and why.
+    pub failed_commands: Vec<SetCause>,
     /// Nearly all files of the snapshot before are gone from the source.
     pub lost_files: Option<LostFiles>,
 }
@@ -207,7 +224,9 @@ pub(crate) fn perform(
     let mut destinations = Destinations::new(context, location, &request.also)?;
     let urls: Vec<String> = destinations.urls().map(String::from).collect();
     let dry_run = request.dry_run;
-    find_sources(context, &request.input, &destinations, &mut options)?;
+    find_sources(context, &request, &destinations, &mut options)?;
+    let commands = Commands::new(&request.commands, context.cancel());
+    options.outputs = commands.outputs();
     let mut input = Some(request.input);
     // Once, and again for each leader that goes away.
     let (opened, followers, step, done) = loop {
@@ -249,6 +268,7 @@ pub(crate) fn perform(
     Ok(Report {
         backup: done,
         lost_files,
+        failed_commands: commands.failures(),
         problems: step.finish(),
         saved_at,
         replicas,
@@ -280,6 +300,7 @@ fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, F
         filter: request.filter.clone(),
         tags: request.tags.clone(),
         description: request.description.clone(),
+        set: request.set.clone(),
         time: request.time,
         dry_run: request.dry_run,
         force: request.force,
@@ -296,15 +317,23 @@ fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, F
 /// What is backed up of this machine, and what is not.
 fn find_sources(
     context: &Context,
-    input: &Input,
+    request: &Request,
     destinations: &Destinations,
     options: &mut run::BackupOptions,
 ) -> Result<(), Failure> {
-    if let Input::Files { paths, lists } = input {
-        let collected = sources::collect(paths, lists)?;
-        (options.sources, options.followed) = (collected.paths, collected.followed);
-        options.own = own_places(context, destinations)?;
+    let Input::Files { paths, lists } = &request.input else {
+        return Ok(());
+    };
+    let collected = match paths.is_empty() && !request.commands.is_empty() {
+        true => CollectedSources::default(),
+        false => sources::collect(paths, lists)?,
+    };
+    (options.sources, options.followed) = (collected.paths, collected.followed);
+    if request.standard_excludes {
+        let sources = options.sources.iter().map(|path| path.as_path());
+        standard::add_to(&mut options.filter, sources)?;
     }
+    options.own = own_places(context, destinations)?;
     Ok(())
 }
 

@@ -26,6 +26,7 @@ pub struct SourceLists {
     pub raw: Vec<PathBuf>,
 }
 
+#[derive(Default)]
 pub struct CollectedSources {
     pub paths: Vec<PathBuf>,
     /// Those that are links to directories, written with a slash at the end.

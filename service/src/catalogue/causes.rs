@@ -1,11 +1,13 @@
 //! Why a job failed, apart from what the engine reports: one variant for each cause, with its status and its text. The
-//! text is one line with what happened, to what, and what to do.
+//! text is one line that says what happened, to what, and what to do.
+
+mod wording;
 
 use super::Lang::{En, Ja};
 use super::parts::{did_you_mean, in_file, no_snapshot};
 use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
-use super::{Action, BrowseCause, CommandEnd, Expected, HookEnd, Unfit, UpdateFault, What};
+use super::{Action, BrowseCause, CommandEnd, Expected, HookEnd, SetCause, Unfit, UpdateFault, What};
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
 use crate::limits::Hindrance;
 use crate::runs::hooks::Hook;
@@ -70,8 +72,10 @@ causes! {
     System { action: Action, path: String, why: SystemError } [super::system_status(why)] =>
         format!("{}{}", action.text(En, path, why), remedy(En, why)),
         format!("{}{}", action.text(Ja, path, why), remedy(Ja, why));
+    /// Sets, profiles and edits of the settings.
+    Sets { what: SetCause } [what.status()] => what.text(En), what.text(Ja);
     Update { fault: UpdateFault } [fault.status()] => fault.text(En), fault.text(Ja);
-    /// A library's message about a value, which has no translation here.
+    /// What a library says of a value, which has no words of its own here.
     Said { what: String } [BadSettings] => what.clone(), what.clone();
 
     // Values.
@@ -462,27 +466,9 @@ causes! {
         format!("{path} is a directory"), format!("{path} はディレクトリーです");
     WritingJson { why: String } [Failed] => format!("writing JSON: {why}"), format!("JSON を書けません: {why}");
     NoHelp { topic: String } [BadSettings] =>
-        format!("there is no help on '{topic}': name a command, env or exit-codes"),
-        format!("「{topic}」のヘルプはありません。コマンド、env、exit-codes のどれかを指定してください");
+        format!("there is no help on '{topic}': name a command, env, excludes or exit-codes"),
+        format!("「{topic}」のヘルプはありません。コマンド、env、excludes、exit-codes のどれかを指定してください");
     CacheInUse { caches: Vec<String> } [Status::Busy] =>
         format!("the cache of {} is in use and was left", caches.join(", ")),
         format!("{} のキャッシュは使用中のため残しました", caches.join(", "));
-}
-
-impl Cause {
-    pub fn system(action: Action, path: &std::path::Path, error: impl Into<SystemError>) -> Cause {
-        Cause::System {
-            action,
-            path: path.display().to_string(),
-            why: error.into(),
-        }
-    }
-
-    /// This, and what follows from it.
-    pub fn followed_by(self, by: Cause) -> Cause {
-        Cause::Followed {
-            cause: Box::new(self),
-            by: Box::new(by),
-        }
-    }
 }

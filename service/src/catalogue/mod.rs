@@ -16,6 +16,7 @@ mod parts;
 mod progress;
 mod questions;
 pub mod report;
+mod set_causes;
 mod system;
 mod update;
 mod values;
@@ -39,6 +40,7 @@ pub use progress::{
     units_done, warning_prefix,
 };
 pub use questions::Question;
+pub use set_causes::SetCause;
 pub use system::SystemError;
 pub use update::UpdateFault;
 pub use values::{

@@ -15,6 +15,10 @@ pub enum Question {
         snapshots: u64,
     },
     CollectGarbage,
+    RemoveSet {
+        name: String,
+    },
+    EditAgain,
     /// `kind` is the word for the slot's kind, `id` the beginning of its id.
     RemoveKey {
         kind: &'static str,
@@ -42,6 +46,10 @@ impl Question {
                 say!(lang, "Give up {what} for good", "{what}を完全にあきらめますか")
             }
             Question::CollectGarbage => say!(lang, "Collect garbage", "不要なデータを回収しますか"),
+            Question::RemoveSet { name } => {
+                say!(lang, "Remove set '{name}'", "セット「{name}」を削除しますか")
+            }
+            Question::EditAgain => say!(lang, "Edit it again", "もう一度編集しますか"),
             Question::RemoveKey { kind, id } => {
                 say!(lang, "Remove {kind} {id}", "鍵 {id} ({kind}) を削除しますか")
             }

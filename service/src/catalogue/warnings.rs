@@ -24,6 +24,10 @@ pub enum SetupWarning {
         set: String,
         failure: Failure,
     },
+    /// A source of a set that is written down.
+    SourceNotThere {
+        path: String,
+    },
     /// A message about a run that did not arrive; `waits`: sending is tried again.
     NotSent {
         channel: String,
@@ -76,6 +80,11 @@ impl SetupWarning {
                     "セット「{set}」の実行の記録を残せないため ({why})、次の実行が早すぎるかもしれません"
                 )
             }
+            SetupWarning::SourceNotThere { path } => say!(
+                lang,
+                "{path} does not exist at the moment; while that is so, runs are incomplete",
+                "{path} は今ありません。このままでは実行しても未完了になります"
+            ),
             SetupWarning::NotSent { channel, why, waits } => {
                 let then = match (lang, waits) {
                     (_, false) => "",

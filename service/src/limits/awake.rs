@@ -22,11 +22,9 @@ impl Awake {
             return Awake { _held: None };
         }
         let why = awake_for_a_backup(lang);
-        let mut held = INHIBITED
-            .iter()
-            .map(|what| bus::inhibit(&machine.bus, what, &why));
+        let mut wishes = INHIBITED.iter();
         Awake {
-            _held: held.find_map(|held| held),
+            _held: wishes.find_map(|what| bus::inhibit(&machine.bus, what, &why)),
         }
     }
 }

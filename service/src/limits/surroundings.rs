@@ -76,10 +76,10 @@ impl Machine {
         let (mut charges, mut discharges) = (Vec::new(), false);
         for supply in supplies.iter().filter(is_own) {
             match of(supply, "type").as_deref() {
-                Some("Mains" | "USB" | "Wireless") => {
-                    if of(supply, "online").is_some_and(|online| online != "0") {
-                        return None;
-                    }
+                Some("Mains" | "USB" | "Wireless")
+                    if of(supply, "online").is_some_and(|online| online != "0") =>
+                {
+                    return None;
                 }
                 Some("Battery") if of(supply, "present").as_deref() != Some("0") => {
                     discharges |= of(supply, "status").as_deref() == Some("Discharging");

@@ -34,7 +34,7 @@ use crate::history::problems::ProblemRow;
 use crate::log::LogLevel;
 use crate::runs::{SetReport, state};
 use crate::schedule::RunCause;
-use crate::settings::values::Language;
+use crate::settings::values::{Language, NotifyOn};
 use crate::status::Status;
 use crate::usage;
 use channel::ChannelKind;
@@ -83,19 +83,33 @@ pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, report: &SetReport,
         let done = ping.ping(&report.set, kind, text);
         warn_unsent((context, face), ChannelKind::Ping.word(), done, false);
     }
-    let mut told = event::load(dirs, &report.set);
+    if !ended(context, dirs, ending, context.settings.notify.on, face) {
+        send_waiting(context, dirs);
+    }
+}
+
+/// Maintenance of a destination has ended. That it went well is nothing to say, unless it failed before.
+pub(crate) fn maintenance_ended(context: &Context, dirs: &LocalDirs, report: &SetReport, face: &dyn Face) {
+    if is_of_interest(report) {
+        let on = context.settings.notify.on.filter(|on| *on == NotifyOn::Never);
+        ended(context, dirs, ending(report), on, face);
+    }
+}
+
+/// Whether there was something to say.
+fn ended(context: &Context, dirs: &LocalDirs, ending: Ending, on: Option<NotifyOn>, face: &dyn Face) -> bool {
+    let set = ending.set.clone();
+    let mut told = event::load(dirs, &set);
     let before = told.clone();
-    let event = told.run_ended(context.settings.notify.on, ending);
+    let event = told.run_ended(on, ending);
     let has_event = event.is_some();
     if let Some(event) = event {
         say(context, dirs, &event, face);
     }
     if told != before {
-        save(dirs, &report.set, &told, face);
+        save(dirs, &set, &told, face);
     }
-    if !has_event {
-        send_waiting(context, dirs);
-    }
+    has_event
 }
 
 /// What the scheduler's look finds: sets that are overdue, and messages that wait.

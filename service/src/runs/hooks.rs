@@ -56,12 +56,17 @@ pub struct HookInfo<'a> {
     pub snapshot: Option<&'a str>,
 }
 
+/// How long each of a set's commands may take.
+pub fn limit(set: &SetTable) -> Duration {
+    set.run_timeout.map_or(TIMEOUT, |lapse| lapse.0)
+}
+
 /// Runs a hook if the set has one. `stop` ends it.
 pub fn run(hook: Hook, set: &SetTable, info: &HookInfo<'_>, stop: &dyn Fn() -> bool) -> Result<(), Failure> {
     let Some(text) = hook.command(set) else {
         return Ok(());
     };
-    let limit = set.run_timeout.map_or(TIMEOUT, |lapse| lapse.0);
+    let limit = limit(set);
     let failed = |end| Failure::from(Cause::HookFailed { hook, end });
     let ended = |end| failed(HookEnd::Command(end));
     let started = start(text, info).and_then(|child| wait(child, limit, stop));

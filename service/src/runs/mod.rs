@@ -19,6 +19,7 @@ use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::limits::watch::HindranceWatch;
+use crate::maintenance;
 use crate::notify;
 use crate::schedule::{DueRun, RunCause, Verdict, verdict};
 use crate::settings::schedule::Schedule;
@@ -65,11 +66,13 @@ pub struct SetReport {
     pub failure: Option<Failure>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// How many sets ran, were to run, or would have run.
     pub sets: u64,
     pub completed: u64,
+    /// What was done at their destinations afterwards.
+    pub maintenance: Vec<maintenance::Report>,
     pub status: Status,
 }
 
@@ -86,6 +89,7 @@ pub fn run(
     let dirs = context.dirs()?;
     let mut report = Report::default();
     let mut now = context.now.clone();
+    let mut reached: Vec<String> = Vec::new();
     for name in chosen(context, &request.which)? {
         if context.cancel().is_cancelled() {
             report.status = report.status.max(Status::Interrupted);
@@ -112,9 +116,17 @@ pub fn run(
                 notify::run_ended(context, &dirs, &done, face);
             }
             each(&done)?;
+            if done.backup.is_some() {
+                let names = run.set.destinations.iter().map(|name| &name.get_ref().0);
+                let new: Vec<_> = names.filter(|name| !reached.contains(name)).cloned().collect();
+                reached.extend(new);
+            }
         }
         now = Timestamp::now().to_zoned(now.time_zone().clone());
     }
+    report.maintenance = maintenance::run(context, &dirs, &reached, face);
+    let statuses = report.maintenance.iter().map(|done| done.status);
+    report.status = statuses.fold(report.status, Status::max);
     if request.which == WhichSets::Due && !request.dry_run {
         state::note_tick(&dirs, context.now.timestamp());
         notify::tick(context, &dirs, face);
@@ -252,11 +264,7 @@ impl SetRun<'_> {
             Verdict::Paused { until, run } => {
                 return Ok(Some(self.hold(state, run, Cause::RunsPaused { until })));
             }
-            Verdict::Due(run) => {
-                if let Some(why) = self.watch().found() {
-                    return Ok(Some(self.hold(state, run, Cause::HeldBack { why })));
-                }
-            }
+            Verdict::Due(_) => {}
         }
         // Between the first look and the lock another scheduler may have run it.
         let Some(_lock) = self.lock() else { return Ok(None) };
@@ -271,11 +279,13 @@ impl SetRun<'_> {
         Ok(self.begin(state, &found))
     }
 
+    /// The set's lock is held: what runs already is not said to be held back.
     fn begin(&self, state: SetState, found: &Verdict) -> Option<SetReport> {
-        match found {
-            Verdict::Due(run) => Some(self.execute(state, &Plan::due(run))),
-            _ => None,
-        }
+        let Verdict::Due(run) = found else { return None };
+        Some(match self.watch().found() {
+            Some(why) => self.hold(state, *run, Cause::HeldBack { why }),
+            None => self.execute(state, &Plan::due(run)),
+        })
     }
 
     /// What is known of the set, and whether it is due. A set or schedule that is new is noted.

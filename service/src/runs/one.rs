@@ -3,7 +3,7 @@
 use super::hooks::{self, Hook, HookInfo};
 use super::state::SetState;
 use super::{SetReport, SetRun, state};
-use crate::backup::{self, FilterOptions, Input, LostFiles, SourceLists};
+use crate::backup::{self, CommandSource, FilterOptions, Input, LostFiles, SourceLists};
 use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Face, Notice};
@@ -15,6 +15,7 @@ use crate::limits::awake::Awake;
 use crate::limits::online::Awaiting;
 use crate::resolve::RepositoryOptions;
 use crate::schedule::{DueRun, RunCause, slots};
+use crate::settings::values::Name;
 use crate::status::Status;
 use jiff::Timestamp;
 use std::ffi::OsString;
@@ -240,6 +241,17 @@ impl SetRun<'_> {
         }
     }
 
+    fn commands(&self) -> Vec<CommandSource> {
+        let limit = hooks::limit(self.set);
+        let commands = self.set.commands.0.iter();
+        let source = |(name, line): &(toml::Spanned<Name>, String)| CommandSource {
+            name: name.get_ref().0.clone(),
+            line: line.clone(),
+            limit,
+        };
+        commands.map(source).collect()
+    }
+
     fn request(&self, also: &[String]) -> Result<backup::Request, Failure> {
         let set = self.set;
         Ok(backup::Request {
@@ -250,7 +262,10 @@ impl SetRun<'_> {
                 ..FilterOptions::default()
             },
             tags: set.tags.clone(),
+            set: self.name.to_string(),
+            standard_excludes: set.standard_excludes.unwrap_or(true),
             also: also.to_vec(),
+            commands: self.commands(),
             ..backup::Request::new(Input::Files {
                 paths: self.sources()?.into_iter().map(PathBuf::into_os_string).collect(),
                 lists: SourceLists::default(),
@@ -296,6 +311,12 @@ impl SetRun<'_> {
         {
             face.notice(&Notice::PartFailed(&self.files_lost(lost)));
         }
+        let mut failures: Vec<Failure> = Vec::new();
+        for failed in made.iter().flat_map(|backup| &backup.failed_commands) {
+            let failure = Failure::from(failed.clone());
+            face.notice(&Notice::PartFailed(&failure));
+            failures.push(failure);
+        }
         let snapshot = made.as_ref().ok().and_then(|backup| backup.backup.snapshot);
         let snapshot = snapshot.map(|id| id.to_hex());
         let then = match status {
@@ -303,7 +324,6 @@ impl SetRun<'_> {
             Status::NotRun => None,
             _ => Some(Hook::Failed),
         };
-        let mut failures = Vec::new();
         // They clean up: a run that is stopped has them too, each with its time limit.
         for next in then.into_iter().chain([Hook::Finally]) {
             if let Err(failure) = hook(next, Some(status), snapshot.as_deref(), &|| false) {

@@ -118,6 +118,17 @@ pub fn save(dirs: &LocalDirs, set: &str, state: &SetState) -> Result<(), Failure
     write(&file(dirs, set, "json"), state)
 }
 
+/// Forgets a set that is no more.
+pub fn forget(dirs: &LocalDirs, set: &str) -> Result<(), Failure> {
+    let path = file(dirs, set, "json");
+    match std::fs::remove_file(&path) {
+        Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(Failure::system(Action::Write, &path, e))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn write(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
     files::atomic_write(path, &to_bytes(value)?).map_err(|e| Failure::system(Action::Write, path, e))
 }
@@ -149,9 +160,12 @@ pub struct SetLock {
 
 /// `None` if the set is running. Where no lock can be made, because nothing can be written, there is none.
 pub fn try_lock(dirs: &LocalDirs, set: &str) -> Result<Option<SetLock>, io::Error> {
-    let path = file(dirs, set, "lock");
-    private::create_dir_all(files::folder_of(&path))?;
-    let file = lock::open(&path)?;
+    try_lock_at(&file(dirs, set, "lock"))
+}
+
+pub(crate) fn try_lock_at(path: &Path) -> Result<Option<SetLock>, io::Error> {
+    private::create_dir_all(files::folder_of(path))?;
+    let file = lock::open(path)?;
     Ok(lock::try_lock(&file)?.then_some(SetLock { _file: Some(file) }))
 }
 

@@ -19,10 +19,11 @@ use std::process::Stdio;
 const ARGUMENTS: [&str; 3] = ["--quiet", "run", "--due"];
 
 /// Variables that say where things are, and hold no secret: the scheduler must find the same.
-const CARRIED: [&str; 8] = [
+const CARRIED: [&str; 9] = [
     "DEDUP_CACHE_DIR",
     "DEDUP_STATE_DIR",
     "DEDUP_HOST",
+    "DEDUP_PROFILE",
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",

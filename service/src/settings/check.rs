@@ -3,13 +3,12 @@
 
 use super::schema;
 use super::tables::{Named, RemoteTable, SetTable, Tables};
-use super::values::AbsolutePath;
+use super::values::{AbsolutePath, Lasting};
 use super::{Remote, Settings, nearest};
-use crate::catalogue::{Cause, What};
+use crate::catalogue::{Cause, SetCause, What};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
-use engine::retain::{Policy, Rule, Tier};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::ops::Range;
@@ -209,7 +208,8 @@ impl File<'_> {
     fn check_sets(&self, sets: &Named<SetTable>, remotes: &[Remote]) -> Result<(), Failure> {
         let names: Vec<&str> = remotes.iter().map(|remote| remote.name.as_str()).collect();
         for (name, set) in &sets.0 {
-            let lacking = match (set.sources.is_empty(), set.destinations.is_empty()) {
+            let has_none = set.sources.is_empty() && set.commands.0.is_empty();
+            let lacking = match (has_none, set.destinations.is_empty()) {
                 (true, _) => Some("sources"),
                 (_, true) => Some("destinations"),
                 _ => None,
@@ -231,13 +231,13 @@ impl File<'_> {
                     return Err(self.wrong(Some(destination.span()), unknown.of("'destinations'").cause));
                 }
             }
+            if let Some(kept) = &set.retention.deleted_files
+                && let Lasting::For(_) = kept.get_ref()
+            {
+                return Err(self.wrong(Some(kept.span()), SetCause::DeletedFiles.into()));
+            }
             if let Some(tiers) = &set.retention.tiers {
-                let each = tiers.get_ref().iter().map(|tier| Tier {
-                    until: tier.until.map(|age| age.0),
-                    every: tier.keep_every.0,
-                });
-                let policy = Policy::new(vec![Rule::Tiers(each.collect())]);
-                policy.map_err(|e| {
+                set.retention.policy().map_err(|e| {
                     let wrong = Failure::from(e).of("'tiers'");
                     self.wrong(Some(tiers.span()), wrong.cause)
                 })?;

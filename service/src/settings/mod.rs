@@ -3,6 +3,7 @@
 //! file, line, column and key, and suggest what may have been meant.
 
 pub mod cron;
+pub mod diff;
 pub mod edit;
 pub mod schedule;
 pub mod schema;
@@ -12,7 +13,7 @@ pub mod values;
 
 mod check;
 
-use crate::catalogue::{Action, Cause, What};
+use crate::catalogue::{Action, Cause, SetCause, What};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
@@ -21,8 +22,11 @@ use std::path::{Path, PathBuf};
 use tables::{ConsoleTable, LimitsTable, MaintenanceTable, Named, NotifyTable, SetTable, UpdateTable};
 pub use values::is_name;
 
-/// The fallback for users without a file of their own.
-const OF_THE_SYSTEM: &str = "/etc/dedup/dedup.toml";
+/// Where the fallback is for users without a file of their own.
+const OF_THE_SYSTEM: &str = "/etc/dedup";
+
+/// Which file of settings is read instead of `dedup.toml`.
+pub const PROFILE: &str = "DEDUP_PROFILE";
 
 /// A remote that has a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,20 +57,21 @@ pub struct Settings {
 impl Settings {
     /// Reads the user's file, or else the system's. Without either, everything has its default.
     pub fn read(env: &Env) -> Result<Settings, Failure> {
-        // Where there is no home directory there are no settings of the user's.
-        let own = own_file(env).ok();
-        for path in own.iter().map(PathBuf::as_path).chain([Path::new(OF_THE_SYSTEM)]) {
-            if !is_there(path) {
-                continue;
-            }
-            let bytes = std::fs::read(path);
-            let bytes = bytes.map_err(|e| Failure {
-                status: Status::BadSettings,
-                cause: Cause::system(Action::Read, path, e),
-            })?;
-            return Settings::from_bytes(path, &bytes, env);
-        }
-        Ok(Settings::default())
+        let Some(path) = places(env)?.into_iter().find(|path| is_there(path)) else {
+            return match env.get(PROFILE) {
+                Some(_) => Err(SetCause::NoProfile {
+                    path: file_in_use(env)?.display().to_string(),
+                }
+                .into()),
+                None => Ok(Settings::default()),
+            };
+        };
+        let bytes = std::fs::read(&path);
+        let bytes = bytes.map_err(|e| Failure {
+            status: Status::BadSettings,
+            cause: Cause::system(Action::Read, &path, e),
+        })?;
+        Settings::from_bytes(&path, &bytes, env)
     }
 
     /// `path` is for messages.
@@ -128,9 +133,42 @@ impl Settings {
     }
 }
 
-/// The user's file.
-fn own_file(env: &Env) -> Result<PathBuf, Failure> {
-    Ok(env.base("XDG_CONFIG_HOME", ".config")?.join("dedup/dedup.toml"))
+/// `dedup.toml`, or what it is called in the profile that was asked for.
+fn file_name(env: &Env) -> Result<String, Failure> {
+    match env.text(PROFILE)? {
+        None => Ok("dedup.toml".to_string()),
+        Some(name) if is_name(name) => Ok(format!("{name}.toml")),
+        Some(name) => {
+            let text = name.to_string();
+            Err(Failure::from(Cause::NotAName { text }).of("--profile"))
+        }
+    }
+}
+
+/// Where the file may be: the user's, and the system's. Where there is no home directory there are no settings of the
+/// user's.
+fn places(env: &Env) -> Result<Vec<PathBuf>, Failure> {
+    let name = file_name(env)?;
+    let own = env.base("XDG_CONFIG_HOME", ".config").ok();
+    let own = own.map(|base| base.join("dedup").join(&name));
+    Ok(own
+        .into_iter()
+        .chain([Path::new(OF_THE_SYSTEM).join(&name)])
+        .collect())
+}
+
+/// The file that is read, and so the one to change; the user's where there is none yet.
+pub fn file_in_use(env: &Env) -> Result<PathBuf, Failure> {
+    let own = || {
+        Ok(env
+            .base("XDG_CONFIG_HOME", ".config")?
+            .join("dedup")
+            .join(file_name(env)?))
+    };
+    match places(env)?.into_iter().find(|path| is_there(path)) {
+        Some(path) => Ok(path),
+        None => own(),
+    }
 }
 
 /// A file in a folder that can't be entered is not there for this user: `HOME` may be another's, or no folder.

@@ -81,6 +81,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.sources", PATHS, "", "[\"~/Documents\", \"~/Pictures\"]", "Files and directories to back up."),
     key("sets.NAME.exclude", TEXTS, NONE, "[\"*.tmp\", \"!keep.tmp\"]", "Patterns to exclude; a leading `!` includes again."),
     key("sets.NAME.exclude-extensions", TEXTS, NONE, "[\"iso\"]", "File name extensions to exclude."),
+    key("sets.NAME.standard-excludes", YES_NO, "`true`", "false", "Whether to leave out caches, trash, swap and temporary files (`dedup help excludes` lists the patterns). `exclude` comes after them, so `!PATTERN` takes one back."),
     key("sets.NAME.hidden", YES_NO, "`true`", "false", "Whether to back up hidden files."),
     key("sets.NAME.destinations", "array of names of remotes", "", "[\"main\"]", "Remotes that receive each snapshot. It is made at the first and replicated to the others."),
     key("sets.NAME.priority", "whole number", "`0`", "10", "Sets with a higher priority run first."),
@@ -91,14 +92,15 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.run-failed", COMMAND, NONE, "\"logger backup failed\"", "Runs after a backup that did not complete."),
     key("sets.NAME.run-finally", COMMAND, NONE, "\"umount /mnt/usb\"", "Runs last, whatever happened."),
     key("sets.NAME.run-timeout", TIME, "`\"1h\"`", "\"10m\"", "Time limit of each of these commands; one that takes longer is killed and has failed."),
-    later("sets.NAME.retention.tiers", "array of tables", NONE, "[{ until = \"7d\", keep-every = \"1h\" }, { keep-every = \"1M\" }]", "How many snapshots are kept by age, youngest tier first."),
-    later("sets.NAME.retention.tiers[].until", AGE, "for ever", "\"7d\"", "Age up to which the tier applies; only the last tier may omit it."),
-    later("sets.NAME.retention.tiers[].keep-every", "period, such as `\"1d\"`", "", "\"1h\"", "Keep one snapshot per period."),
-    later("sets.NAME.retention.deleted-files", "duration, or `\"forever\"`", "`\"forever\"`", "\"90d\"", "How long files that were deleted from the source are kept."),
-    later("sets.NAME.retention.max-generations", "whole number, at least 1", NONE, "1000", "Maximum number of snapshots."),
-    later("sets.NAME.retention.keep-tags", TEXTS, NONE, "[\"keep\"]", "Always keep snapshots with one of these tags."),
-    later("maintenance.light", AGE, NONE, "\"1d\"", "How often to apply retention and collect garbage."),
-    later("maintenance.full", AGE, NONE, "\"30d\"", "How often to check stored data as well."),
+    key("sets.NAME.commands.NAME", COMMAND, NONE, "\"pg_dump app\"", "Command whose output becomes the file `/commands/NAME` of each snapshot. If it fails, or takes longer than `run-timeout`, that file has no content and the run is incomplete. A set with commands may have no `sources`."),
+    key("sets.NAME.retention.tiers", "array of tables", NONE, "[{ until = \"7d\", keep-every = \"1h\" }, { keep-every = \"1M\" }]", "How many snapshots are kept by age, youngest tier first. `dedup prune` applies it to the snapshots that this machine made by running the set, and so does `[maintenance]`."),
+    key("sets.NAME.retention.tiers[].until", AGE, "for ever", "\"7d\"", "Age up to which the tier applies; only the last tier may omit it."),
+    key("sets.NAME.retention.tiers[].keep-every", "period, such as `\"1d\"`", "", "\"1h\"", "Keep one snapshot per period."),
+    key("sets.NAME.retention.deleted-files", "duration, or `\"forever\"`", "`\"forever\"`", "\"forever\"", "How long files that were deleted from the source are kept. A duration is not supported yet."),
+    key("sets.NAME.retention.max-generations", "whole number, at least 1", NONE, "1000", "Maximum number of snapshots: the oldest go first, but never those that have a tag to keep or are protected. Alone, it keeps the newest."),
+    key("sets.NAME.retention.keep-tags", TEXTS, NONE, "[\"keep\"]", "Always keep snapshots with one of these tags. Without `tiers` or `max-generations`, no snapshot is removed."),
+    key("maintenance.light", AGE, NONE, "\"1d\"", "How often `dedup run` applies the retention of the sets and collects garbage, at each destination of the sets it has run."),
+    key("maintenance.full", AGE, NONE, "\"30d\"", "Within which time all stored data is read and checked. `dedup run` does it in 30 parts, as many as are due, at each destination of the sets it has run."),
     key("limits.upload", RATE, "`\"unlimited\"`", "\"10M\"", "Upload rate limit for repositories on a network. `--limit-upload` overrides it."),
     key("limits.download", RATE, "`\"unlimited\"`", "\"10M\"", "Download rate limit for repositories on a network. `--limit-download` overrides it."),
     key("limits.upload-idle", RATE, "as `upload`", "\"unlimited\"", "Upload rate limit while nobody uses the machine."),
@@ -218,7 +220,7 @@ mod tests {
         assert!(below(&["remotes", "NAME", "url"]).is_empty());
         assert!(is_supported(&["remotes"]) && is_supported(&["limits", "upload"]));
         assert!(is_supported(&["notify", "mail"]) && is_supported(&["notify", "monthly-usage"]));
-        assert!(!is_supported(&["maintenance"]) && is_supported(&["remotes", "NAME", "quota"]));
+        assert!(is_supported(&["maintenance"]) && is_supported(&["remotes", "NAME", "quota"]));
     }
 
     /// A field that no key describes would be refused; a key without a field, too.
@@ -253,6 +255,7 @@ mod tests {
         let tables = [
             "remotes",
             "sets",
+            "commands",
             "retention",
             "maintenance",
             "limits",
@@ -260,8 +263,9 @@ mod tests {
             "mail",
             "webhook",
         ];
+        // `commands.NAME` is a key that no field has.
         assert_eq!(
-            described,
+            described + 1,
             KEYS.len() + tables.len() + ["ping", "prometheus", "console", "update"].len()
         );
     }

@@ -7,10 +7,12 @@ use super::values::{
     Percent, Period, Port, Size, WebUrl, WebhookPreset,
 };
 use crate::rates::RateSchedule;
+use engine::retain::{Bucket, Count, Policy, PolicyError, Rule, Tier};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 use toml::Spanned;
 
 /// The whole file.
@@ -60,6 +62,7 @@ pub struct SetTable {
     pub sources: Vec<AbsolutePath>,
     pub exclude: Vec<String>,
     pub exclude_extensions: Vec<String>,
+    pub standard_excludes: Option<bool>,
     pub hidden: Option<bool>,
     pub destinations: Vec<Spanned<Name>>,
     pub priority: i32,
@@ -70,6 +73,7 @@ pub struct SetTable {
     pub run_failed: Option<String>,
     pub run_finally: Option<String>,
     pub run_timeout: Option<Lapse>,
+    pub commands: Named<String>,
     pub retention: RetentionTable,
 }
 
@@ -83,9 +87,39 @@ pub struct SetTable {
 )]
 pub struct RetentionTable {
     pub tiers: Option<Spanned<Vec<TierTable>>>,
-    pub deleted_files: Option<Lasting>,
+    pub deleted_files: Option<Spanned<Lasting>>,
     pub max_generations: Option<Many>,
     pub keep_tags: Vec<String>,
+}
+
+impl RetentionTable {
+    /// `None` if it does not say how many are kept: tags alone would remove whatever has none.
+    pub fn policy(&self) -> Result<Option<Policy>, PolicyError> {
+        let mut rules = Vec::new();
+        if let Some(tiers) = &self.tiers {
+            let each = tiers.get_ref().iter().map(|tier| Tier {
+                until: tier.until.map(|age| age.0),
+                every: tier.keep_every.0,
+            });
+            rules.push(Rule::Tiers(each.collect()));
+        }
+        if let Some(most) = self.max_generations.and_then(|many| NonZeroU32::new(many.0)) {
+            if rules.is_empty() {
+                // Beside tags, a maximum alone would keep nothing else.
+                rules.push(Rule::Newest {
+                    bucket: Bucket::EACH,
+                    count: Count::Unlimited,
+                });
+            }
+            rules.push(Rule::MaxGenerations(most));
+        }
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let tags = self.keep_tags.iter().filter(|tag| !tag.is_empty());
+        rules.extend(tags.map(|tag| Rule::Tags(vec![tag.clone()])));
+        Policy::new(rules).map(Some)
+    }
 }
 
 /// Up to this age, one snapshot of each period.

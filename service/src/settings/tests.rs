@@ -31,6 +31,9 @@ run-after = "a"
 run-failed = "b"
 run-finally = "c"
 run-timeout = "10m"
+standard-excludes = false
+[sets.documents.commands]
+NAME = "pg_dump app"
 [sets.documents.retention]
 tiers = [
   { until = "7d", keep-every = "1h" },
@@ -38,7 +41,7 @@ tiers = [
   { until = "365d", keep-every = "1w" },
   { keep-every = "1M" },
 ]
-deleted-files = "90d"
+deleted-files = "forever"
 max-generations = 1000
 keep-tags = ["keep"]
 
@@ -82,6 +85,8 @@ textfile = "/var/lib/node_exporter/dedup.prom"
 [console]
 listen = "127.0.0.1:4280"
 lang = "ja"
+[update]
+url = "https://example.jp/dedup/version"
 "#;
 
 #[test]
@@ -126,7 +131,7 @@ fn remotes_and_what_opens_them() {
 #[test]
 fn everything_is_understood() {
     let failure = parse(EVERYTHING).unwrap_err();
-    let want = "/x/dedup.toml:5:1: 'quota' is not supported yet by this version of dedup";
+    let want = "/x/dedup.toml:8:1: 'append-only' is not supported yet by this version of dedup";
     assert!(failure.message().starts_with(want), "{}", failure.message());
     let key = |line: &str| line.split(['=', ' ']).next().unwrap_or_default().to_string();
     let written: Vec<String> = EVERYTHING.lines().map(key).collect();
@@ -335,16 +340,12 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         ("[console]\nlisten='unix:x'", ":2:8: 'listen': 'x'"),
         (
-            "[notify]\nmonthly-usage=true",
-            ":2:1: 'monthly-usage' is not supported yet",
-        ),
-        (
             "[maintenance]\nlight='1d'",
             ":1:2: 'maintenance' is not supported yet",
         ),
         (
-            &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\nmax-generations=3"),
-            ":6:9: 'retention' is not supported yet",
+            &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\ndeleted-files='90d'"),
+            ":7:15: only \"forever\" is supported yet",
         ),
         (
             &format!("{set}run-timeout='0s'"),

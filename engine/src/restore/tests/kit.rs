@@ -262,6 +262,7 @@ impl Kit {
         let root = tree.finish().unwrap();
         writer.flush().unwrap();
         let head = Head {
+            set: String::new(),
             host: String::new(),
             user: String::new(),
             paths: vec![b"/".to_vec()],

@@ -100,7 +100,8 @@ impl Remote for Wrapped {
                 self.pack_reads.fetch_add(1, Relaxed);
                 self.until_error.fetch_sub(1, Relaxed)
             }
-            _ => self.until_error.load(Relaxed).max(i64::from(!self.config_too)),
+            ObjectKind::Config if self.config_too => self.until_error.load(Relaxed),
+            _ => 1,
         };
         match left <= 0 {
             true => Err(self.error(name)),
@@ -158,10 +159,12 @@ fn a_remote_that_goes_away_ends_the_run() {
     ];
     for (verify, limits, others) in cases {
         for after in [0, 1, 2, 3, 5, 9, 20] {
-            let remote = Wrapped::new(&kit);
-            remote.until_error.store(after, Relaxed);
-            let remote = Arc::new(remote);
+            let remote = Arc::new(Wrapped {
+                config_too: true,
+                ..Wrapped::new(&kit)
+            });
             let mut repo = reopened(&kit, remote.clone());
+            remote.until_error.store(after, Relaxed);
             if others {
                 // One that is away, too: what is wrong is still reported by its cause.
                 let away = ("away".to_string(), "/nowhere/at/all".to_string());

@@ -316,6 +316,11 @@ fn usage(lang: Lang, usage: &Usage) -> String {
             "part {n} of {of}: count from 1 to {of}",
             "{of} 分割の {n} 番目: 1 から {of} までで指定してください"
         ),
+        Usage::OutputsThere => say!(
+            lang,
+            "the sources hold a folder /commands, where the output of the set's commands is saved: exclude or rename it",
+            "バックアップの対象に /commands がありますが、そこにはコマンドの出力を保存します。除外するか、名前を変えてください"
+        ),
         Usage::NotARegularFile { .. }
         | Usage::NotAFileName { .. }
         | Usage::OwnRepository { .. }

@@ -33,6 +33,7 @@ const NAMES: &[&str] = &[
     "azblob",
     "bucket",
     "check",
+    "commands",
     "dedup",
     "dump",
     "exclusive",

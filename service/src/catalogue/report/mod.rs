@@ -14,6 +14,8 @@ pub mod remotes;
 pub mod retention;
 pub mod runs;
 pub mod schedule;
+pub mod sets;
+pub mod setup;
 pub mod snapshots;
 pub mod space;
 pub mod status;

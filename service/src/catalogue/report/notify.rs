@@ -1,7 +1,7 @@
 //! Messages about unattended runs: mail, webhook and ping.
 
 use super::backup::behind_by;
-use super::runs::{row_status, status};
+use super::runs::{job_kind, row_status, status, what};
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::history::HistoryRow;
 use crate::notify::event::{Event, UsedByRemote};
@@ -12,6 +12,15 @@ use engine::units::{escape, format_bytes};
 /// The subject of a mail.
 pub fn title(lang: Lang, host: &str, event: &Event) -> String {
     match event {
+        Event::Ended(ending) | Event::Recovered(ending) if ending.row.target.is_some() => {
+            let (kind, what) = (job_kind(lang, &ending.row.kind), what(lang, &ending.row));
+            let status = row_status(lang, &ending.row);
+            say!(
+                lang,
+                "[dedup] {host}: {kind} of {what} {status}",
+                "[dedup] {host}: {what} の{kind}: {status}"
+            )
+        }
         Event::Ended(ending) => {
             let (set, status) = (&ending.set, row_status(lang, &ending.row));
             say!(
@@ -55,7 +64,11 @@ pub fn facts(lang: Lang, host: &str, event: &Event) -> Vec<(String, String)> {
     let set = |set: &str| (say!(lang, "Set", "セット"), set.to_string());
     match event {
         Event::Ended(ending) | Event::Recovered(ending) => {
-            let mut facts = vec![machine, set(&ending.set)];
+            let about = match &ending.row.target {
+                Some(remote) => (say!(lang, "Destination", "保存先"), escape(remote.as_bytes())),
+                None => set(&ending.set),
+            };
+            let mut facts = vec![machine, about];
             facts.extend(run(lang, &ending.row));
             let message = match &ending.failure {
                 Some(failure) => Some(failure.text(lang)),

@@ -260,6 +260,19 @@ pub fn set_end(lang: Lang, set: &str, status: &str, id: Option<&str>) -> String 
     }
 }
 
+/// Maintenance of a destination after runs.
+pub fn maintained(lang: Lang, remote: &str, kind: &str, status: &str, id: Option<&str>) -> String {
+    let kind = job_kind(lang, kind);
+    match id {
+        None => say!(lang, "{remote}, {kind}: {status}", "{remote} の{kind}: {status}"),
+        Some(id) => say!(
+            lang,
+            "{remote}, {kind}: {status}; 'dedup history {id}' has the details",
+            "{remote} の{kind}: {status}。詳しくは 'dedup history {id}'"
+        ),
+    }
+}
+
 pub fn would_run(lang: Lang, set: &str, cause: &str, is_held: bool, from: &str, to: &str) -> String {
     let cause = run_cause(lang, cause);
     match is_held {

@@ -62,6 +62,7 @@ pub struct InCommon {
     host: Option<String>,
     paths: Option<Vec<Vec<u8>>>,
     tags: Option<Vec<String>>,
+    set: Option<String>,
 }
 
 impl InCommon {
@@ -70,6 +71,7 @@ impl InCommon {
             host: group.host.clone(),
             paths: group.paths.clone(),
             tags: group.tags.clone(),
+            set: group.set.clone(),
         }
     }
 
@@ -92,6 +94,14 @@ impl InCommon {
                 true => say!(lang, "no tags", "タグなし"),
                 false => say!(lang, "tags {names}", "タグ {names}"),
             });
+        }
+        match self.set.as_deref() {
+            None => {}
+            Some("") => parts.push(say!(lang, "no set", "セットなし")),
+            Some(set) => {
+                let set = escape(set.as_bytes());
+                parts.push(say!(lang, "set {set}", "セット {set}"));
+            }
         }
         parts.join(lang.pick(", ", "、"))
     }

@@ -25,7 +25,7 @@ fn usages() -> Vec<Usage> {
     };
     let mut all = every!(
         Usage;
-        ParityPercent;
+        ParityPercent, OutputsThere;
         Usage::NotARegularFile { .. } => Usage::NotARegularFile { path: x() },
         Usage::NotAFileName { .. } => Usage::NotAFileName { name: x() },
         Usage::Pattern { .. } => pattern(PatternKind::Find, PatternFault::Empty),

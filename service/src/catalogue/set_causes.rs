@@ -1,0 +1,186 @@
+//! Why something about sets, profiles or edits of the settings failed.
+
+use super::parts::Unfit;
+use super::{Cause, CommandEnd, Lang, say};
+use crate::failure::Failure;
+use crate::status::Status;
+
+/// A variant of [`Cause`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SetCause {
+    NameTaken {
+        name: String,
+    },
+    NoSource,
+    /// Several remotes have names, or none.
+    NoDestination {
+        remotes: usize,
+    },
+    NothingToChange,
+    /// The file is not what it was when the change was made.
+    ChangedMeanwhile {
+        path: String,
+    },
+    /// Follows from another cause.
+    NothingWritten,
+    NoProfile {
+        path: String,
+    },
+    NoEditor,
+    Editor {
+        command: String,
+        why: CommandEnd,
+    },
+    /// An editor needs a terminal.
+    NobodyEdits,
+    /// `deleted-files` with a duration.
+    DeletedFiles,
+    /// The output of a set's command was not saved.
+    Command {
+        name: String,
+        why: CommandEnd,
+    },
+    CommandTimedOut {
+        name: String,
+        limit: String,
+    },
+    /// `setup` without a terminal.
+    NobodySetsUp,
+    SetupEnded,
+    CannotType {
+        why: Unfit,
+    },
+    /// The file that was restored to prove the backup is not what it was.
+    ProofDiffers {
+        path: String,
+    },
+}
+
+impl SetCause {
+    pub(super) fn status(&self) -> Status {
+        match self {
+            SetCause::Editor { .. } | SetCause::ProofDiffers { .. } => Status::Failed,
+            SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => Status::Incomplete,
+            SetCause::SetupEnded => Status::Interrupted,
+            _ => Status::BadSettings,
+        }
+    }
+
+    pub(super) fn text(&self, lang: Lang) -> String {
+        match self {
+            SetCause::NameTaken { name } => say!(
+                lang,
+                "there is already a set '{name}'; 'dedup set edit {name}' changes it",
+                "セット「{name}」はすでにあります。変更するには 'dedup set edit {name}' を使ってください"
+            ),
+            SetCause::NoSource => say!(
+                lang,
+                "a set needs at least one source: a file or directory to back up",
+                "セットには、バックアップするファイルかディレクトリーが 1 つ以上必要です"
+            ),
+            SetCause::NoDestination { remotes: 0 } => say!(
+                lang,
+                "there is no remote yet: 'dedup remote add NAME URL' names one, and --destination chooses it",
+                "保存先がまだありません。'dedup remote add NAME URL' で名前を付け、--destination で選んでください"
+            ),
+            SetCause::NoDestination { .. } => say!(
+                lang,
+                "several remotes have names: choose with --destination",
+                "保存先が複数あります。--destination で選んでください"
+            ),
+            SetCause::NothingToChange => say!(
+                lang,
+                "say what to change, or run it on a terminal to edit the settings file",
+                "変更する項目を指定するか、端末で実行して設定ファイルを編集してください"
+            ),
+            SetCause::ChangedMeanwhile { path } => say!(
+                lang,
+                "{path} was changed by somebody else meanwhile; nothing was written, so try again",
+                "{path} がその間に変更されました。何も書き込んでいません。もう一度試してください"
+            ),
+            SetCause::NothingWritten => say!(lang, "nothing was changed", "何も変更していません"),
+            SetCause::NoProfile { path } => say!(
+                lang,
+                "there is no such profile: {path} does not exist",
+                "そのプロファイルはありません。{path} がありません"
+            ),
+            SetCause::NoEditor => say!(
+                lang,
+                "no editor: set VISUAL or EDITOR",
+                "エディターがありません。VISUAL か EDITOR を設定してください"
+            ),
+            SetCause::Editor { command, why } => {
+                let why = why.text(lang);
+                say!(
+                    lang,
+                    "the editor '{command}' failed: {why}; nothing was changed",
+                    "エディター「{command}」が失敗しました: {why}。何も変更していません"
+                )
+            }
+            SetCause::NobodyEdits => say!(
+                lang,
+                "editing needs a terminal, and this is not a terminal: use 'dedup set edit' with options, or write the \
+                 file and run 'dedup config check'",
+                "端末ではないため、編集できません。'dedup set edit' にオプションを付けるか、ファイルを書いてから \
+                 'dedup config check' を実行してください"
+            ),
+            SetCause::DeletedFiles => say!(
+                lang,
+                "only \"forever\" is supported yet: this version can't drop deleted files from older snapshots",
+                "まだ \"forever\" しか使えません。この版では、削除されたファイルを古いスナップショットから除けません"
+            ),
+            SetCause::Command { name, why } => {
+                let why = why.text(lang);
+                say!(
+                    lang,
+                    "command '{name}' failed: {why}; the snapshot has nothing of its output",
+                    "コマンド「{name}」が失敗しました: {why}。スナップショットにその出力はありません"
+                )
+            }
+            SetCause::CommandTimedOut { name, limit } => say!(
+                lang,
+                "command '{name}' took longer than {limit} and was killed (run-timeout in the settings); the snapshot \
+                 has nothing of its output",
+                "コマンド「{name}」は {limit} を過ぎても終わらないため強制終了しました (設定の run-timeout)。\
+                 スナップショットにその出力はありません"
+            ),
+            SetCause::NobodySetsUp => say!(
+                lang,
+                "'dedup setup' asks questions, and this is not a terminal; use 'dedup init', 'dedup remote add', \
+                 'dedup set add' and 'dedup schedule install' instead",
+                "'dedup setup' は質問に答えながら進めますが、ここは端末ではありません。代わりに 'dedup init'、\
+                 'dedup remote add'、'dedup set add'、'dedup schedule install' を使ってください"
+            ),
+            SetCause::SetupEnded => say!(
+                lang,
+                "the setup was ended before it was complete; what was done so far is shown above",
+                "設定は途中で終わりました。そこまでに行ったことは上に表示しています"
+            ),
+            SetCause::CannotType { why } => {
+                let why = why.text(lang);
+                say!(
+                    lang,
+                    "can't read the answer: {why}",
+                    "答えを読み取れません: {why}"
+                )
+            }
+            SetCause::ProofDiffers { path } => say!(
+                lang,
+                "{path} was restored as a test and is not what it was: run 'dedup check --read-data'",
+                "試しに復元した {path} が元と一致しません。'dedup check --read-data' を実行してください"
+            ),
+        }
+    }
+}
+
+impl From<SetCause> for Cause {
+    fn from(what: SetCause) -> Cause {
+        Cause::Sets { what }
+    }
+}
+
+impl From<SetCause> for Failure {
+    fn from(what: SetCause) -> Failure {
+        Cause::from(what).into()
+    }
+}

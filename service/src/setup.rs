@@ -1,0 +1,325 @@
+//! What the guided start does between its questions: it judges answers, writes the settings, and proves the first backup by
+//! restoring a file. The questions are the interface's.
+
+use crate::catalogue::{Action, Cause, SetCause};
+use crate::context::Context;
+use crate::env::Env;
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::init::check_vacant;
+use crate::listing::{self, Among};
+use crate::machine;
+use crate::paths::SnapshotSpec;
+use crate::resolve::{self, Location};
+use crate::restore::{self, Overwrite, Patterns, Permissions, RestorePlace};
+use crate::secret::{Hidden, SecretSource};
+use crate::settings::edit::{self, KeyValue, KeyValues};
+use crate::settings::schedule::Schedule;
+use crate::settings::{Remote, Settings};
+use engine::entry::Kind;
+use engine::monitor::Quiet;
+use engine::platform::{files, paths::from_root};
+use engine::select::Filter;
+use engine::{Error, list};
+use std::ffi::OsString;
+use std::io::ErrorKind::AlreadyExists;
+use std::path::{Path, PathBuf};
+
+/// A file that is restored as a proof is no larger.
+const PROOF_MOST: u64 = 16 << 20;
+/// So many files of the snapshot are looked at for one that is as it was.
+const PROOF_CANDIDATES: usize = 100;
+
+/// Where backups are to go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SetupPlace {
+    /// A place that can be reached, is empty and can be written to, in its absolute form.
+    Vacant { url: String },
+    /// A remote of the settings.
+    Remote { name: String },
+    /// A repository without a name, and the key file that opens it.
+    Embedded { url: String, key: PathBuf },
+}
+
+/// Judges a place for backups.
+pub fn destination(context: &Context, text: &str) -> Result<SetupPlace, Failure> {
+    if context.settings.remote(text).is_some() {
+        let name = text.to_string();
+        return Ok(SetupPlace::Remote { name });
+    }
+    let text = match engine::repo::local_path(text) {
+        Some(_) if text.starts_with('~') => {
+            let path = context.env.expand(text.as_ref())?;
+            path.to_string_lossy().into_owned()
+        }
+        _ => text.to_string(),
+    };
+    let url = resolve::absolute(&text)?;
+    engine::repo::check_location(&url)?;
+    let remotes = &context.settings.remotes;
+    if let Some(known) = remotes.iter().find(|remote| remote.url == url) {
+        let name = known.name.clone();
+        return Ok(SetupPlace::Remote { name });
+    }
+    let usual = resolve::usual(&Env::without_variables(&context.env), &Settings::default())?;
+    let key = resolve::default_key(&context.env)?;
+    if url == usual.url && key.exists() && engine::repo::exists(&url, &context.run()?)? {
+        return Ok(SetupPlace::Embedded { url, key });
+    }
+    check_vacant(&context.run()?, &Location::of(&url))?;
+    if let Some(path) = engine::repo::local_path(&url) {
+        try_directory(path)?;
+    }
+    Ok(SetupPlace::Vacant { url })
+}
+
+/// Whether a directory can be made and written to.
+fn try_directory(path: &Path) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::system(Action::Use, path, e);
+    let is_new = !path.exists();
+    let probe = path.join(".dedup-setup");
+    files::create(&probe, b"").or_else(|e| match e.kind() {
+        // Of a setup that was killed.
+        AlreadyExists => Ok(()),
+        _ => Err(failed(e)),
+    })?;
+    std::fs::remove_file(&probe).map_err(failed)?;
+    if is_new {
+        // It is made again with the repository; one that stays harms nobody.
+        let _ = std::fs::remove_dir(path);
+    }
+    Ok(())
+}
+
+/// Whether a text is a schedule.
+pub fn check_schedule(text: &str) -> Result<(), Failure> {
+    let parsed = Schedule::parse(text);
+    parsed.map(drop).map_err(|what| Cause::Said { what }.into())
+}
+
+/// A name that no table of this kind has yet: `main`, then `main2`.
+pub fn free_name(wanted: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let names = std::iter::once(wanted.to_string()).chain((2..).map(|n| format!("{wanted}{n}")));
+    let mut free = names.filter(|name| !is_taken(name));
+    // There is always a next number.
+    free.next().unwrap_or_default()
+}
+
+/// What a set of this source is called: the name of its directory, or `home`.
+pub fn set_name(env: &Env, source: &str) -> String {
+    let path = env
+        .expand(source.as_ref())
+        .unwrap_or_else(|_| PathBuf::from(source));
+    if env.home().is_ok_and(|home| home == path) {
+        return "home".to_string();
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase());
+    let letters = name.unwrap_or_default();
+    let plain: String = letters
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    match plain.trim_matches(['-', '_']) {
+        "" => "files".to_string(),
+        name => name.to_string(),
+    }
+}
+
+/// Keeps a password in a file of its own, for its owner only, which runs that nobody watches read.
+pub fn keep_password(env: &Env, name: &str, password: &Hidden) -> Result<PathBuf, Failure> {
+    let folder = env.base("XDG_CONFIG_HOME", ".config")?.join("dedup");
+    let mut number = 1;
+    loop {
+        let path = match number {
+            1 => folder.join(format!("{name}.password")),
+            n => folder.join(format!("{name}{n}.password")),
+        };
+        match files::create(&path, format!("{}\n", password.expose()).as_bytes()) {
+            Err(e) if e.kind() == AlreadyExists => number += 1,
+            Err(e) => return Err(Failure::system(Action::Write, &path, e)),
+            Ok(()) => return Ok(path),
+        }
+    }
+}
+
+/// Where the key of a new remote goes.
+pub fn key_path(env: &Env, name: &str) -> Result<PathBuf, Failure> {
+    let folder = env.base("XDG_CONFIG_HOME", ".config")?.join("dedup");
+    let taken = |name: &str| folder.join(format!("{name}.key")).exists();
+    Ok(folder.join(format!("{}.key", free_name(name, taken))))
+}
+
+/// What the questions were answered with.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    pub remote: String,
+    /// What the remote is; nothing if it is in the settings already.
+    pub place: Option<(String, SecretSource)>,
+    pub set: String,
+    pub sources: Vec<String>,
+    pub schedule: String,
+}
+
+/// Writes a remote and a set into the settings.
+pub fn write(env: &Env, answers: &Answers) -> Result<PathBuf, Failure> {
+    if let Some((url, key)) = &answers.place {
+        let remote = Remote {
+            name: answers.remote.clone(),
+            url: url.clone(),
+            keys: vec![key.clone()],
+            quota: None,
+        };
+        edit::add_remote(env, &remote)?;
+    }
+    let keys: KeyValues = vec![
+        ("sources", KeyValue::Texts(answers.sources.clone())),
+        ("destinations", KeyValue::Texts(vec![answers.remote.clone()])),
+        ("schedule", KeyValue::Text(answers.schedule.clone())),
+    ];
+    let draft = edit::add_set(env, &answers.set, &keys)?;
+    draft.write(env)?;
+    Ok(draft.path)
+}
+
+/// Where mail goes to, and how.
+#[derive(Clone, Debug)]
+pub struct MailAnswers {
+    pub to: String,
+    pub server: String,
+    pub port: String,
+    pub tls: String,
+    pub user: String,
+    pub password_file: Option<PathBuf>,
+}
+
+/// Writes `[notify.mail]`.
+pub fn write_mail(env: &Env, mail: &MailAnswers) -> Result<(), Failure> {
+    let text = |text: &str| match text {
+        "" => KeyValue::Unset,
+        text => KeyValue::Text(text.to_string()),
+    };
+    let password = mail.password_file.as_ref().map(|path| path.to_string_lossy());
+    let port = mail.port.parse().map(KeyValue::Number);
+    let keys: KeyValues = vec![
+        ("server", text(&mail.server)),
+        ("port", port.unwrap_or_else(|_| text(&mail.port))),
+        ("tls", text(&mail.tls)),
+        ("user", text(&mail.user)),
+        ("password-file", text(&password.unwrap_or_default())),
+        ("from", text(&mail.to)),
+        ("to", KeyValue::Texts(vec![mail.to.clone()])),
+    ];
+    edit::set_table(env, &["notify", "mail"], &keys)?.write(env)
+}
+
+/// Takes `[notify.mail]` out again.
+pub fn remove_mail(env: &Env) -> Result<(), Failure> {
+    edit::remove_table(env, &["notify", "mail"])?.write(env)
+}
+
+/// The same context with the settings as they are now.
+pub fn with_new_settings(context: &Context) -> Result<Context, Failure> {
+    let env = context.env.clone();
+    let settings = Settings::read(&env)?;
+    let cancel = context.cancel().clone();
+    let mut new = Context::new(env, settings, Default::default(), context.now.clone(), cancel);
+    new.lang = context.lang;
+    Ok(new)
+}
+
+/// Restores one file of the newest snapshot of a set, whose source is as it was, and compares the two. `None` if there is
+/// no such file. `context` is about the repository.
+pub fn prove(context: &Context, set: &str, face: &dyn Face) -> Result<Option<PathBuf>, Failure> {
+    let among = Among {
+        at: None,
+        filter: Filter {
+            hosts: vec![machine::host(None, &context.env)?],
+            sets: vec![set.to_string()],
+            ..Filter::default()
+        },
+    };
+    let latest = SnapshotSpec::parse(&[], false);
+    let repo = context.open(face)?;
+    let chosen = listing::choose_for(context, &repo, &latest, &among, face)?;
+    let mut candidates = Vec::new();
+    let mut each = |path: &[u8], entry: &engine::entry::Entry| {
+        let is_fit = entry.kind == Kind::File && entry.trouble.is_none();
+        if is_fit && (1..=PROOF_MOST).contains(&entry.meta.size) {
+            candidates.push((from_root(path), entry.meta.size));
+        }
+        match candidates.len() {
+            PROOF_CANDIDATES => Err(Error::Interrupted),
+            _ => Ok(()),
+        }
+    };
+    let listed = list::entries(&repo.reader(&Quiet), &chosen.manifest, None, true, &mut each);
+    match listed {
+        // Enough were found.
+        Err(Error::Interrupted) if candidates.len() == PROOF_CANDIDATES => {}
+        listed => listed?,
+    }
+    let is_there = |(path, size): &(PathBuf, u64)| {
+        let meta = path.symlink_metadata();
+        meta.is_ok_and(|meta| meta.is_file() && meta.len() == *size)
+    };
+    let Some((path, _)) = candidates.into_iter().find(is_there) else {
+        return Ok(None);
+    };
+    let target = tempfile::tempdir().map_err(|e| Failure::system(Action::Create, &path, e))?;
+    let request = restore::Request {
+        spec: SnapshotSpec::parse(&[OsString::from(chosen.id.to_hex()), path.clone().into()], false),
+        among: Among::default(),
+        target: RestorePlace::Folder(target.path().to_path_buf()),
+        include: Patterns::default(),
+        exclude: Patterns::default(),
+        deleted_since: None,
+        delete: false,
+        overwrite: Overwrite::Always,
+        permissions: Permissions::Current,
+        also: Vec::new(),
+        verify: true,
+        dry_run: false,
+    };
+    restore::run(context, &request, face)?;
+    let restored = target.path().join(path.strip_prefix("/").unwrap_or(&path));
+    let read = |path: &Path| std::fs::read(path).map_err(|e| Failure::system(Action::Read, path, e));
+    match read(&restored)? == read(&path)? {
+        true => Ok(Some(path)),
+        false => {
+            let path = path.display().to_string();
+            Err(SetCause::ProofDiffers { path }.into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let env = Env::of(&[]);
+        for (source, want) in [
+            ("~", "home"),
+            ("/home/u", "home"),
+            ("~/Documents", "documents"),
+            ("/srv/my files", "my-files"),
+            ("/", "files"),
+            ("/写真", "files"),
+        ] {
+            assert_eq!(set_name(&env, source), want, "{source}");
+        }
+        assert_eq!(free_name("main", |_| false), "main");
+        assert_eq!(
+            free_name("main", |name| ["main", "main2"].contains(&name)),
+            "main3"
+        );
+        assert!(check_schedule("daily 12:30").is_ok() && check_schedule("sometimes").is_err());
+    }
+}

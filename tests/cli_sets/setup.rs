@@ -1,0 +1,172 @@
+//! The guided start, on a terminal, from a home with nothing in it.
+
+use kit::program::Home;
+use kit::servers::postbox::{Smtp, SmtpOptions};
+use std::fs;
+
+fn empty_home() -> Home {
+    let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    for n in 0..5 {
+        home.write(&format!("docs/letter{n}"), format!("dear {n}"));
+    }
+    home
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_use() {
+    let home = empty_home();
+    home.ends(2, &["setup"])
+        .says(&["not a terminal", "dedup init", "dedup set add"]);
+    assert!(!home.path(".config/dedup").exists());
+}
+
+#[test]
+fn from_nothing_to_a_proven_backup() {
+    let home = empty_home();
+    home.write("taken/letter", "mine");
+    let (docs, taken) = (home.text("docs"), home.text("taken"));
+    let run = home.on_terminal(
+        &[],
+        &["setup"],
+        &[
+            ("What should be backed up.*: $", "/no/such/place"),
+            (
+                "There is no /no/such/place(?s:.*)What should be backed up.*: $",
+                docs.as_str(),
+            ),
+            ("Anything else.*: $", ""),
+            ("Where should backups go.*: $", taken.as_str()),
+            ("holds other files(?s:.*)Where should backups go.*: $", ""),
+            ("What opens the backup.*: $", ""),
+            ("When.*: $", "whenever"),
+            ("'whenever'(?s:.*)When.*: $", "daily 12:30"),
+            ("Write these words down.*: ", ""),
+            (r"Word (\d+): $", "wrong"),
+            ("not the word(?s:.*)Write these words down.*: ", ""),
+            (r"Word (\d+): $", "{word}"),
+            (r"Word (\d+): $", "{word}"),
+            (r"Word (\d+): $", "{word}"),
+            ("Who gets a mail.*: $", ""),
+            ("Install a timer.*: $", "no"),
+        ],
+    );
+    assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
+    for words in [
+        "Right.",
+        "Set docs: completed",
+        "is the same as the original",
+        "crontab -e",
+        "All is set up",
+    ] {
+        assert!(run.out.contains(words), "no '{words}' in {}", run.out);
+    }
+    let text = fs::read_to_string(home.path(".config/dedup/dedup.toml")).unwrap();
+    for line in [
+        "[remotes.main]",
+        "[sets.docs]",
+        "schedule = \"daily 12:30\"",
+        "key-file = ",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert_eq!(home.ok(&["-r", "main", "snapshots", "--json"]).objects().len(), 1);
+    home.ok(&["config", "check"]);
+    home.ok(&["run", "docs"]);
+    let kinds = home.ok(&["history"]).out;
+    assert!(kinds.contains("restore"), "{kinds}");
+    // Another one beside it.
+    let run = home.on_terminal(
+        &[],
+        &["setup", "--lang", "ja"],
+        &[
+            ("何をバックアップ.*: $", docs.as_str()),
+            ("ほかにも.*: $", ""),
+            ("どこに保存.*: $", "second"),
+            ("バックアップを開く.*: $", "password"),
+            (": $", "sesame"),
+            (": $", "sesame"),
+            ("いつ実行.*: $", "manual"),
+            ("書き写して.*: ", ""),
+            (r"(\d+) 番目の単語: $", "{word}"),
+            (r"(\d+) 番目の単語: $", "{word}"),
+            (r"(\d+) 番目の単語: $", "{word}"),
+            ("失敗したとき.*: $", ""),
+        ],
+    );
+    assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
+    assert!(run.out.contains("元のファイルと同じ"), "{}", run.out);
+    let text = fs::read_to_string(home.path(".config/dedup/dedup.toml")).unwrap();
+    assert!(
+        text.contains("[remotes.main2]") && text.contains("[sets.docs2]"),
+        "{text}"
+    );
+    home.ok(&["run", "--all"]);
+}
+
+/// What is left early leaves nothing that is half done.
+#[test]
+fn left_in_the_middle() {
+    let home = empty_home();
+    let run = home.on_terminal(
+        &[],
+        &["setup"],
+        &[
+            ("What should be backed up.*: $", "~/docs"),
+            ("Anything else.*: $", ""),
+            ("Where should backups go.*: $", "repo"),
+            ("What opens the backup.*: $", "key"),
+            ("When.*: $", ""),
+            ("Write these words down.*: ", ""),
+            (r"Word (\d+): $", "\u{4}"),
+        ],
+    );
+    assert!(run.code != 0, "{}", run.out);
+    assert!(
+        !home.path("repo").exists() && !home.path(".config/dedup/main.key").exists(),
+        "{}",
+        run.out
+    );
+    assert!(!home.path(".config/dedup/dedup.toml").exists());
+}
+
+/// A repository that is there, and a mail server that is wrong at first.
+#[test]
+fn what_is_there_is_used() {
+    let home = empty_home();
+    home.init();
+    let smtp = Smtp::start(SmtpOptions::default());
+    let (port, docs) = (smtp.port.to_string(), home.text("docs"));
+    let run = home.on_terminal(
+        &[],
+        &["setup"],
+        &[
+            ("What should be backed up.*: $", docs.as_str()),
+            ("Anything else.*: $", ""),
+            ("Where should backups go.*: $", ""),
+            ("When.*: $", "manual"),
+            ("Who gets a mail.*: $", "a@example.jp"),
+            ("SMTP server.*: $", "localhost"),
+            ("Encryption.*: $", "none"),
+            ("Port.*: $", "1"),
+            ("User name.*: $", ""),
+            ("could not be sent(?s:.*)again.*: $", "yes"),
+            ("SMTP server.*: $", "localhost"),
+            ("Encryption.*: $", "none"),
+            ("Port.*: $", port.as_str()),
+            ("User name.*: $", ""),
+        ],
+    );
+    assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
+    assert!(
+        run.out.contains("A test mail was sent to a@example.jp"),
+        "{}",
+        run.out
+    );
+    assert_eq!(smtp.letters().len(), 1);
+    let text = fs::read_to_string(home.path(".config/dedup/dedup.toml")).unwrap();
+    assert!(
+        text.contains("default.key") && text.contains("[notify.mail]\nserver = \"localhost\""),
+        "{text}"
+    );
+    assert_eq!(home.snapshots().len(), 1);
+}
