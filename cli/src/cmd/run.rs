@@ -83,10 +83,7 @@ fn tell_maintenance(terminal: &Terminal, done: &maintenance::Report) -> Result<(
     }
     let (lang, kind) = (terminal.lang, done.kind.word());
     let status = report::status(lang, done.status.word(), done.status.reason());
-    super::history::line(
-        terminal,
-        &report::maintained(lang, &done.remote, kind, &status, id),
-    )
+    terminal.line(&report::maintained(lang, &done.remote, kind, &status, id))
 }
 
 fn tell(terminal: &Terminal, set: &SetReport) -> Result<(), Failure> {
