@@ -1,7 +1,7 @@
 //! The system's D-Bus: NetworkManager (is the network metered, which wireless networks), and logind (does somebody use the
 //! machine; stay awake).
 //!
-//! What is answered may only hold back a run, or change its pace. BusAnswers are bounded in time and number, and one that is
+//! What is answered may only hold back a run, or change its pace. Answers are bounded in time and number, and one that is
 //! missing or makes no sense is as good as none: the bus belongs to the system, but a run must not depend on it.
 
 use super::Wanted;
