@@ -44,11 +44,12 @@ use chunkstore::intake::Intake;
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, Place, SessionId, descriptors, threads};
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use dispatch::Dispatcher;
 use expected::Expected;
 use history::{newest_of_this_machine, parents, tell_clock};
 use jiff::Timestamp;
+use job::{BackupJob, BackupSlot};
 use parent::Parent;
 use parking_lot::Mutex;
 use run::{BackupCounts, BackupRun, Counter, Totals};
@@ -393,10 +394,7 @@ fn pipeline<'a, L>(
     parent: (Parent<L>, Option<SessionId>),
     expected: Expected<'a>,
     reader: &'a Reader<'a>,
-    assembler: impl FnOnce(
-        crossbeam_channel::Receiver<job::BackupJob>,
-        crossbeam_channel::Sender<Vec<job::BackupSlot>>,
-    ) -> Assembler<'a>,
+    assembler: impl FnOnce(Receiver<BackupJob>, Sender<Vec<BackupSlot>>) -> Assembler<'a>,
 ) -> Result<RunOutcome>
 where
     L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>> + Send,

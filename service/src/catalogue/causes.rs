@@ -1,5 +1,5 @@
 //! Why a job failed, apart from what the engine reports: one variant for each cause, with its status and its text. The
-//! text is one line with what happened, to what, and what to do.
+//! text is one line that says what happened, to what, and what to do.
 
 mod wording;
 
@@ -75,7 +75,7 @@ causes! {
     /// Sets, profiles and edits of the settings.
     Sets { what: SetCause } [what.status()] => what.text(En), what.text(Ja);
     Update { fault: UpdateFault } [fault.status()] => fault.text(En), fault.text(Ja);
-    /// A library's message about a value, which has no translation here.
+    /// What a library says of a value, which has no words of its own here.
     Said { what: String } [BadSettings] => what.clone(), what.clone();
 
     // Values.

@@ -45,16 +45,16 @@ impl Bus {
 }
 
 #[derive(Debug, Default)]
-pub struct Answers {
+pub struct BusAnswers {
     pub wifi: Vec<String>,
     pub is_metered: bool,
     pub is_idle: Option<bool>,
 }
 
-pub fn ask(bus: &Bus, wanted: Wanted) -> Answers {
+pub fn ask(bus: &Bus, wanted: Wanted) -> BusAnswers {
     let asked = within(PATIENCE, async {
         let connection = connect(bus).await?;
-        let mut answers = Answers::default();
+        let mut answers = BusAnswers::default();
         if wanted.network_manager && has_owner(&connection, NETWORK_MANAGER).await? {
             let manager = Object::manager(&connection);
             answers.is_metered = METERED.contains(&manager.get("Metered").await.unwrap_or(0));

@@ -48,7 +48,7 @@ impl Machine {
     pub fn look(&self, wanted: Wanted) -> Surroundings {
         let on_bus = match wanted.network_manager || wanted.idle {
             true => bus::ask(&self.bus, wanted),
-            false => bus::Answers::default(),
+            false => bus::BusAnswers::default(),
         };
         Surroundings {
             battery: wanted.battery.then(|| self.battery()).flatten(),
