@@ -171,7 +171,7 @@ impl Bus {
     }
 }
 
-fn wait_for(socket: &PathBuf, log: &Path) {
+fn wait_for(socket: &Path, log: &Path) {
     let started = Instant::now();
     while !socket.exists() {
         let said = || std::fs::read_to_string(log).unwrap_or_default();
