@@ -41,7 +41,7 @@ pub type Answer<T> = std::result::Result<T, NoAnswer>;
 
 /// Something in the tree, by its number.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct ShownEntry {
     pub inode: u64,
     pub entry: Entry,
 }
@@ -95,12 +95,12 @@ impl SnapshotTree {
         }
     }
 
-    pub fn node(&self, number: u64) -> Answer<Node> {
+    pub fn node(&self, number: u64) -> Answer<ShownEntry> {
         Ok(self.shown(self.inode(number)?))
     }
 
     /// What `name` leads to in a directory.
-    pub fn lookup(&self, parent: u64, name: &[u8]) -> Answer<Node> {
+    pub fn lookup(&self, parent: u64, name: &[u8]) -> Answer<ShownEntry> {
         let inode = self.inode(parent)?;
         let (snapshot, path) = match &inode {
             Inode::Above(at) => {
@@ -203,7 +203,7 @@ impl SnapshotTree {
             .ok_or(NoAnswer::Unknown)
     }
 
-    fn named(&self, entry: &LayoutEntry, name: &[u8]) -> Node {
+    fn named(&self, entry: &LayoutEntry, name: &[u8]) -> ShownEntry {
         let mut node = self.shown(match entry {
             LayoutEntry::Dir(at) => Inode::Above(*at),
             LayoutEntry::Snapshot(at) => Inode::Root(*at),
@@ -213,14 +213,14 @@ impl SnapshotTree {
         node
     }
 
-    fn shown(&self, of: Inode) -> Node {
+    fn shown(&self, of: Inode) -> ShownEntry {
         let newest = self.snapshots.last().map(|facts| facts.time);
         match of {
-            Inode::Above(at) => Node {
+            Inode::Above(at) => ShownEntry {
                 inode: at as u64 + 1,
                 entry: self.made(Kind::Dir, newest),
             },
-            Inode::Link(at) => Node {
+            Inode::Link(at) => ShownEntry {
                 inode: at as u64 + 1 + LINKS,
                 entry: self.made(
                     Kind::Symlink {
@@ -229,11 +229,11 @@ impl SnapshotTree {
                     newest,
                 ),
             },
-            Inode::Root(snapshot) => Node {
+            Inode::Root(snapshot) => ShownEntry {
                 inode: inode(snapshot, ROOT),
                 entry: self.made(Kind::Dir, self.snapshots.get(snapshot).map(|facts| facts.time)),
             },
-            Inode::Inside(snapshot, seen) => Node {
+            Inode::Inside(snapshot, seen) => ShownEntry {
                 inode: inode(snapshot, seen.number),
                 entry: seen.entry,
             },
