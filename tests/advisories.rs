@@ -1,4 +1,4 @@
-//! Known faults of what the program is built of: `advisories.toml` says which there are, cargo-deny whether one of them
+//! Known faults of what the program is built of: `advisories.toml` lists them, cargo-deny finds whether one of them
 //! is in what `Cargo.lock` names.
 
 use std::collections::BTreeSet;
@@ -78,7 +78,7 @@ fn database(below: &Path, advisories: &[String]) -> PathBuf {
     changed
 }
 
-/// What cargo-deny says offline; `None` where it is not installed.
+/// What cargo-deny reports offline; `None` if it is not installed.
 pub fn deny(args: &[&str]) -> Option<Output> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let run = |args: &[&str]| {

@@ -1,5 +1,5 @@
 //! The local cache in every state, at the beginning of a command and in the middle of it: it is a hint, so answers are the
-//! same, or the run ends and says why. Nothing is lost, and nothing is called damaged.
+//! same, or the run ends and reports why. Nothing is lost, and nothing is called damaged.
 
 use crate::cli_bad::Disk;
 use kit::generation::noise;
@@ -95,7 +95,7 @@ impl Template {
         assert!(copied.unwrap().success());
     }
 
-    /// The database's files, but for what is locked. Files and folders may go meanwhile.
+    /// The database's files, but for what is locked. Files and folders may disappear at any time.
     fn files(&self) -> Vec<PathBuf> {
         let (mut files, mut folders) = (Vec::new(), vec![self.home.path(".cache")]);
         while let Some(folder) = folders.pop() {

@@ -1,4 +1,4 @@
-//! Every cause of trouble against every command: the exit code, what is said, and that nothing is called damaged that is
+//! Every cause of trouble against every command: the exit code, the message, and that nothing is called damaged that is
 //! not. The table of expectations is the one in docs/reliability.md.
 
 mod table;
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dedup-under-test");
-/// Most cells wait for something: a timeout, or a descriptor that nobody gives back.
+/// Most cells wait for something: a timeout, or a descriptor that is never given back.
 const AT_ONCE: usize = 8;
 
 /// The columns: names of commands, and their arguments.
@@ -309,7 +309,7 @@ fn dying(cell: &mut Cell, name: &str, request: &str) {
     proxy.at(request, move || server.lock().unwrap().kill());
 }
 
-/// As a later version may write an object: its head says so, and this version can't open the rest.
+/// As a later version may write an object: its head declares it, and this version can't open the rest.
 fn newer(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     bytes[6] = 200;
@@ -388,7 +388,7 @@ fn each_cause_is_told_as_itself_by_each_command() {
     let names = COMMANDS.map(|(name, _)| name);
     let (rows, template) = (rows(&names), template(&program));
     let only = std::env::var("DEDUP_TEST_CAUSE").unwrap_or_default();
-    // To read all that people are told.
+    // To read all messages.
     let shows = std::env::var_os("DEDUP_TEST_SHOW").is_some();
     let cells: Vec<(&Row, &str, &[&str])> = rows
         .iter()

@@ -1,4 +1,4 @@
-//! What is shown and asked, and where nobody sees or answers: recovery phrases, policies, missing passwords.
+//! What is shown and asked, and what happens if no one sees or answers: recovery phrases, policies, missing passwords.
 
 use kit::program::Home;
 use std::fs;
@@ -65,7 +65,7 @@ fn a_phrase_that_nobody_saw_opens_nothing() {
         code == Some(1) && said.contains("closed") && slots(&home) == 2,
         "{said}"
     );
-    // The repository can be opened by its key file, and it is told that there is no phrase.
+    // The repository can be opened by its key file, and a message says that there is no phrase.
     let new = self::home();
     let (code, said) = closed(&new, "init");
     assert!(

@@ -29,7 +29,7 @@ fn no_repository() {
     home.ends(10, &["snapshots"])
         .says(&["no repository", "dedup init"]);
     home.ends(10, &["-r", "none", "snapshots"]).says(&["none"]);
-    // Told before any secret is read or asked for.
+    // Reported before any secret is read or asked for.
     home.ends(10, &["-r", "none", "-p", "no-such-file", "backup", "x"]);
     let json = home.ends(10, &["snapshots", "--json"]);
     assert_eq!(objects(&json.err)[0]["code"], 10);

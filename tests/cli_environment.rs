@@ -127,7 +127,7 @@ fn a_tilde_is_the_home_directory_everywhere() {
         .says(&["another user's home directory"]);
 }
 
-/// Who has written down what opens a remote is not asked for it when the repository is made there.
+/// A user whose settings name what opens a remote is not asked for it when the repository is made there.
 #[test]
 fn a_remote_is_made_with_what_the_settings_say_opens_it() {
     let home = home();
@@ -273,7 +273,7 @@ fn readers_need_no_place_to_write() {
             let (code, said) = shared.run(vars, args, *is_nobody);
             assert_eq!((code, said.as_str()), (0, ""), "{vars:?} {args:?}");
         }
-        // What must be noted is told to be where it can't.
+        // What must be noted is reported if it can't be.
         let backup = ["backup", "/etc/hostname"];
         let (code, said) = shared.run(vars, &backup, *is_nobody);
         assert!(

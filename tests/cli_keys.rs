@@ -34,7 +34,7 @@ fn passwords() {
         .ends(12)
         .says(&["wrong password or key"]);
     with("wrong", &["snapshots", "--json"]).ends(12);
-    // Nobody to ask.
+    // No one to ask.
     home.ends(2, &["-r", "repo", "snapshots"])
         .says(&["DEDUP_PASSWORD"]);
     let file = home.write("new password", format!("{NEW}\n"));
@@ -171,7 +171,7 @@ fn keys_are_found_by_their_beginning() {
     assert!(left[0]["current"] == true && left[0]["kind"] == "key-file");
 }
 
-/// Whoever removes the key in their hand locks themselves out.
+/// Removing the key in one's hand locks oneself out.
 #[test]
 fn the_key_that_opened_stays() {
     let home = home();

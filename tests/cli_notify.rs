@@ -175,7 +175,7 @@ fn what_cannot_be_sent_waits_and_is_sent_once() {
         let text = fs::read_to_string(path).unwrap();
         assert!(!text.contains("SECRET"), "{}", path.display());
     }
-    // A look of the scheduler keeps a pause; the next run with something to say does not.
+    // A look of the scheduler keeps a pause; the next run with something to send does not.
     *web.status.lock().unwrap() = 200;
     home.ok(&["run", "--due"]);
     assert_eq!(web.requests().len(), 1);
@@ -230,7 +230,7 @@ fn encrypted_and_with_a_password() {
         let letters = smtp.letters();
         assert_eq!(letters.len(), 1, "{tls}");
         assert!(letters[0].encrypted && letters[0].login.as_deref() == Some("backup:right"));
-        // A certificate that nobody vouches for gets neither password nor mail.
+        // A server with an untrusted certificate gets neither password nor mail.
         let tried = smtp.logins.lock().unwrap().len();
         home.ends(1, &["notify", "test"]);
         assert_eq!(smtp.logins.lock().unwrap().len(), tried);
@@ -416,7 +416,7 @@ fn what_each_receiver_understands() {
     home.ends(2, &["notify", "test"]).says(&["[notify.mail]"]);
 }
 
-/// Where no state can be kept the run fails, and that is said.
+/// If no state can be kept the run fails, and that is reported.
 #[test]
 fn without_a_state_directory_it_is_sent_all_the_same() {
     let web = Web::start();

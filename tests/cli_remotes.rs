@@ -1,4 +1,4 @@
-//! Several remotes as somebody uses them: names, replicas that follow a backup or catch up later, and what is said and
+//! Several remotes as a user has them: names, replicas that follow a backup or catch up later, and what is shown and
 //! which code it ends with when one of them is away.
 
 use kit::program::{Home, Run, hurt, number, string};
@@ -233,7 +233,7 @@ fn what_one_lost_comes_from_the_other() {
     for pack in home.objects("packs") {
         hurt(&pack);
     }
-    // It has a name, so it need not be said.
+    // It has a name, so it need not be given.
     let run = home.ok(&["restore", "--target", "out", "--json"]);
     assert!(number(&run.summary(), "chunks_from_others") > 0);
     assert!(run.err.contains("came from okinawa"), "{}", run.err);
@@ -268,7 +268,7 @@ fn what_one_lost_comes_from_the_other() {
     home.ends(10, &["restore", "--target", "out2"]);
     home.ok(&["restore", "--target", "out2", "--also", "okinawa"]);
     fs::rename(home.path("elsewhere"), home.repository()).unwrap();
-    // Nobody has it.
+    // No replica has it.
     for pack in home.objects("packs") {
         hurt(&pack);
     }
@@ -302,7 +302,8 @@ fn copies_into_a_repository_with_other_keys() {
             .contains("nothing was written")
     );
     let run = home.ok(&[&copy[..], &["--json"]].concat());
-    assert_eq!(number(&run.summary(), "snapshots"), 1);
+    let counts = ["snapshots", "damaged", "unreadable"].map(|name| number(&run.summary(), name));
+    assert_eq!(counts, [1, 0, 0]);
     assert!(home.ok(&copy).out.contains("Nothing to copy"));
     home.ok(&both(&to, &["check", "--read-data"]));
     home.ok(&both(&to, &["restore", "--target", "out"]));

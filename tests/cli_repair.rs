@@ -1,5 +1,5 @@
-//! `repair` as a user meets it: what it says, its exit codes, and that the way back from damage is the one that the
-//! README tells.
+//! `repair` as a user meets it: what it prints, its exit codes, and that the way back from damage is the one that the
+//! README describes.
 
 use crate::cli_bad::{data_packs, saved};
 use kit::program::{copy_program, hurt, number, string};
@@ -162,7 +162,7 @@ fn an_unreadable_snapshot_is_given_up() {
     let before = home.contents(&home.repository());
     home.ok(&["forget", "--unreadable", &ids[0], "--dry-run"]);
     assert_eq!(before, home.contents(&home.repository()));
-    // Nobody can be asked here.
+    // There is no one to ask here.
     home.ends(2, &["forget", "--unreadable", &ids[0]]);
     let run = home.ok(&["forget", "--unreadable", &ids[0][..8], "--yes", "--json"]);
     let kept = string(&run.objects()[0], "kept_at");
@@ -200,7 +200,7 @@ fn check_names_the_next_command() {
     }
 }
 
-/// What a user may not read is no damage: it is told whose it is, and the rest is read.
+/// What a user may not read is no damage: its owner is named, and the rest is read.
 #[test]
 fn an_object_of_another_user() {
     use std::os::unix::fs::{PermissionsExt, chown};

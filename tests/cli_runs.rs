@@ -1,4 +1,4 @@
-//! Sets as somebody runs them: by name, by schedule, paused, stopped, killed, and what the history says of it.
+//! Sets as a user runs them: by name, by schedule, paused, stopped, killed, and what the history shows of it.
 //!
 //! No clock is moved. What is known of a set is put so that a schedule of once a year is due.
 
@@ -64,7 +64,7 @@ pub fn words(rows: &[Value], field: &str) -> Vec<String> {
         .collect()
 }
 
-/// Starts a program and waits until the history says that it runs.
+/// Starts a program and waits until the history shows that it runs.
 fn start(home: &Home, args: &[&str]) -> (Child, String) {
     let mut command = home.command(args);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -232,7 +232,7 @@ fn a_pause_holds_until_it_ends() {
     assert_eq!(home.ok(&["resume", "--json"]).summary()["was_paused"], false);
     home.ok(&["run", "--due"]);
     assert_eq!(words(&history(&home), "status"), ["completed", "not run"]);
-    // Who asks is not held back.
+    // A run that was asked for is not held back.
     home.ok(&["pause", "1d"]);
     home.ok(&["run", "docs"]);
     assert_eq!(home.snapshots().len(), 2);

@@ -1,4 +1,4 @@
-//! What the program reads and what it says of it: files of the kernel, its own places, links and devices, streams,
+//! What the program reads and what it reports of it: files of the kernel, its own places, links and devices, streams,
 //! lists of files and patterns of any bytes.
 
 mod lists;
@@ -49,7 +49,7 @@ impl Drop for Unmount {
     }
 }
 
-/// Files of the kernel say that they have no bytes, or a page of them.
+/// Files of the kernel report that they have no bytes, or a page of them.
 #[test]
 fn files_whose_size_is_made_up() {
     let home = home();
@@ -226,7 +226,7 @@ fn what_is_read_again_and_equal_is_unmodified() {
     }
     home.write("docs/large", vec![7; 3 << 20]);
     home.ok(&["backup", "docs"]);
-    // All of it is too young to be told by its times.
+    // All of it is too young to be recognised by its times.
     let second = home.ok(&["backup", "docs", "--json"]).summary();
     assert_eq!(
         (

@@ -1,4 +1,4 @@
-//! The start as the documents tell it: two commands in a fresh home, then back again.
+//! The start as the documents describe it: two commands in a fresh home, then back again.
 
 use kit::oracle::{assert_same, walk};
 use kit::program::{Home, string};

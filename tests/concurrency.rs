@@ -159,7 +159,7 @@ fn is_busy(error: &Error) -> bool {
     matches!(error, Error::ViewChanged | Error::Store(StoreError::Fenced))
 }
 
-/// Sleeps now and then, as the seed says: most often not at all, sometimes long enough for anything to happen.
+/// Sleeps now and then, by the seed: most often not at all, sometimes long enough for anything to happen.
 fn jitter(seed: u64) -> impl Fn(Operation, Option<Kind>) + Send + Sync + 'static {
     let calls = AtomicU64::new(0);
     move |_, _| {
@@ -174,7 +174,7 @@ fn jitter(seed: u64) -> impl Fn(Operation, Option<Kind>) + Send + Sync + 'static
     }
 }
 
-/// Counts of what happened, so that a test can tell that something did.
+/// Counts of what happened, so that a test can check that something did.
 #[derive(Default)]
 struct Events {
     backups: AtomicU64,
@@ -374,7 +374,7 @@ fn a_backup_at_every_step_of_a_collection() {
     }
 }
 
-/// Around a checkpoint workers go on putting packs, which no segment lists yet. Nobody may take these for garbage.
+/// Around a checkpoint workers go on putting packs, which no segment lists yet. These must not be taken for garbage.
 #[test]
 fn packs_put_between_two_sessions_are_in_good_hands() {
     for pause in [20, 100, 400] {

@@ -41,7 +41,7 @@ fn local() {
     }
 }
 
-/// The kit's own remotes keep the contract as long as they are not told to break it.
+/// The kit's own remotes keep the contract unless a test has them break it.
 #[test]
 fn wrappers() {
     conformance(&|| Arc::new(Counting::new(Arc::new(Memory::new()))));
@@ -124,7 +124,7 @@ fn local_trouble_is_never_an_empty_listing() {
     assert!(not_a_folder.begin().is_err());
 }
 
-/// Whatever the clocks say: a lock tells who writes still, and where that can't be seen, the sessions do.
+/// Whatever the clocks: a lock shows who still writes, and where that can't be seen, the sessions do.
 #[test]
 fn local_sweeps_what_nobody_writes() {
     let dir = tempfile::tempdir().unwrap();
@@ -182,7 +182,7 @@ fn local_swept_while_writing_is_an_error() {
     assert_eq!(remote.size(&session(1)).unwrap(), None);
 }
 
-/// Two processes, as far as the remote can tell: nothing is shared but the directory.
+/// Two processes, as far as the remote knows: nothing is shared but the directory.
 #[test]
 fn local_rename_races_between_handles() {
     let dir = tempfile::tempdir().unwrap();

@@ -145,7 +145,7 @@ impl World {
         check::run(&repo, &options, &told).unwrap();
         let mut problems = told.problems();
         problems.retain(|problem| matches!(problem.what, ProblemKind::Damage { .. }));
-        // A crash right after `config` leaves the slots of a try before it; they open nothing and hurt nobody.
+        // A crash right after `config` leaves the slots of a try before it; they open nothing and do no harm.
         problems.retain(|problem| !(context.starts_with("init") && problem.path.starts_with(b"keys/")));
         assert!(problems.is_empty(), "{context}: {problems:?}");
     }
@@ -288,7 +288,7 @@ fn collection_of_an_abandoned_backup() {
     crash_everywhere("prune after a crash", &scene.world, &|world| world.prune());
 }
 
-/// Everything in turn, with a crash or two in each, as the seed says.
+/// Everything in turn, with a crash or two in each, by the seed.
 fn live_dangerously(seed: u64) {
     let mut scene = Scene::new(seed, 1);
     let mut random = Random::new(seed);

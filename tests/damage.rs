@@ -1,4 +1,4 @@
-//! Damage of every kind of object is found, named, and traced to the paths it hurts.
+//! Damage of every kind of object is found, named, and traced to the paths it affects.
 
 mod unread;
 
@@ -144,7 +144,7 @@ fn missing_objects_are_found() {
                 // One segment is of the trash alone.
                 hurt += u64::from(report.damaged_paths > 0);
             }
-            // Neighbours in the chain tell; of the first one nothing does, as when it was forgotten.
+            // Neighbours in the chain show it; of the first one nothing does, as when it was forgotten.
             Kind::Snapshot => {
                 let first = name.id() == scene.generations[0].to_hex();
                 assert_eq!(report.num_warnings, u64::from(!first), "{report:?}");

@@ -1,5 +1,5 @@
-//! Several destinations of one backup: every pack is made once and goes to all of them from memory, whoever stalls or
-//! fails holds nobody up, and each has everything in the end.
+//! Several destinations of one backup: every pack is made once and goes to all of them from memory, one that stalls or
+//! fails does not hold the others up, and each has everything in the end.
 
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use engine::backup::{self, BackupReport};
@@ -211,7 +211,7 @@ fn parity_reads_no_pack() {
     }
 }
 
-/// A gate that lets nobody through until it is opened.
+/// A gate that lets nothing through until it is opened.
 #[derive(Default)]
 struct Gate {
     is_open: Mutex<bool>,

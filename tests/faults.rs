@@ -1,4 +1,4 @@
-//! The kit's remotes do as they say, and the probe finds the ones that lie.
+//! The kit's remotes do what they claim, and the probe finds the ones that lie.
 
 use chunkstore::remote::{Kind, Local, Memory, ObjectName, Probe, Published, Remote, probe};
 use chunkstore::{Error, PackId, Result, SessionId};
@@ -237,7 +237,7 @@ fn every_crash_point_leaves_whole_objects() {
             let left = bury(&tmp);
             torn_leftovers += left;
             assert_eq!(remote.sweep_staged(&mut || Ok(false)).unwrap(), left);
-            // And whoever comes next can do the work.
+            // And the next one can do the work.
             some_work(&remote).unwrap();
             assert_eq!(listed(&remote, Kind::Pack).unwrap().len(), 3);
         }
@@ -245,8 +245,8 @@ fn every_crash_point_leaves_whole_objects() {
     assert!(torn_leftovers > 0, "a crash tidies nothing up");
 }
 
-/// The locks of a process go when it dies, and the dead of these tests are part of a living one: puts files that nobody
-/// holds in the place of theirs. Returns how many.
+/// The locks of a process go when it dies, and the dead of these tests are part of a living one: puts files that no
+/// process holds in the place of theirs. Returns how many.
 fn bury(tmp: &std::path::Path) -> u64 {
     let mut left = 0;
     for entry in std::fs::read_dir(tmp).into_iter().flatten() {

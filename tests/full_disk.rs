@@ -148,7 +148,7 @@ pub(crate) fn fill(path: &Path) {
     }
 }
 
-/// A killed backup left its session, all of the disk is taken, and still what nobody needs can be freed.
+/// A killed backup left its session, all of the disk is taken, and still what is not needed can be freed.
 #[test]
 fn a_collection_needs_no_free_byte() {
     let place = tempfile::tempdir().unwrap();

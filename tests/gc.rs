@@ -22,7 +22,7 @@ use std::time::Duration;
 
 const DAY: i64 = 86_400;
 
-/// Throws away all that nobody needs, at once.
+/// Throws away all that is not needed, at once.
 fn options() -> PruneOptions {
     let gc = Policy {
         max_unused: Unused::Bytes(0),
@@ -325,7 +325,7 @@ fn what_a_running_writer_has_listed_is_left_alone() {
     assert_sound(&repo, &[first, (id, of)], "published");
 }
 
-/// A writer that was declared dead wakes up: it can't publish, and what it still writes misleads nobody.
+/// A writer that was declared dead wakes up: it can't publish, and what it still writes misleads no one.
 #[test]
 fn a_fenced_writer_harms_nobody() {
     let story = Story::new();

@@ -48,7 +48,7 @@ fn secrets() -> [(Secret, &'static str); 3] {
     ]
 }
 
-/// All generations as text: what they say of themselves, and every entry.
+/// All generations as text: what they record of themselves, and every entry.
 fn describe(repo: &Repo) -> String {
     let mut text = String::new();
     let (snapshots, bad) = repo.snapshots().unwrap();

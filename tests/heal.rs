@@ -1,4 +1,4 @@
-//! Healing: whatever one replica lost comes from the other, only by adding; what nobody has is said to be lost.
+//! Healing: whatever one replica lost comes from the other, only by adding; what no replica has is reported as lost.
 
 use crate::replicas::{Pair, fork};
 use chunkstore::PackId;
@@ -78,7 +78,7 @@ const HURTS: [(&str, Hurt); 6] = [
     ("a pack and the index", lose_a_pack_and_the_index),
 ];
 
-/// Everything that hurts, at a storage that can put objects in the place of others and at one that can't.
+/// Every kind of damage, at a storage that can put objects in the place of others and at one that can't.
 #[test]
 fn what_one_has_lost_comes_from_the_other() {
     let pair = Pair::new(2);
@@ -239,7 +239,7 @@ fn hurt_at(memory: &Memory, name: &ObjectName, offset: u32) {
     memory.replace(name, &bytes).unwrap();
 }
 
-/// A damaged pack that no snapshot needs anything of: said so, and from then on no damage.
+/// A damaged pack that no snapshot needs anything of: reported as such, and from then on no damage.
 #[test]
 fn what_nobody_needs_is_said_to_be_unneeded() {
     let pair = Pair::new(1);

@@ -1,5 +1,5 @@
-//! Generations and the evidence for them: packs that are not what the index says (I-4), snapshots that are gone though
-//! nobody removed them (I-9, I-17), clocks that are wrong, and policies that leave nothing.
+//! Generations and the evidence for them: packs that are not what the index lists (I-4), snapshots that are gone though
+//! no one removed them (I-9, I-17), clocks that are wrong, and policies that leave nothing.
 
 mod packs;
 mod policies;
@@ -201,7 +201,7 @@ fn what_others_removed_is_not_missed() {
     let notes = Noting::default();
     scene.backup(false, &notes);
     assert_eq!(notes.problems(), []);
-    // Many such lists are merged, and say the same.
+    // Many such lists are merged, and contain the same.
     for n in 0..20 {
         fs::write(scene.source().join("changing"), format!("again {n}")).unwrap();
         let id = scene.backup(false, &Noting::default()).snapshot.unwrap();
@@ -257,7 +257,7 @@ fn two_backups_at_once_leave_nothing_to_say() {
     assert_eq!(home.snapshots().len(), 6);
 }
 
-/// Two machines with one id: said once, with what to do.
+/// Two machines with one id: reported once, with what to do.
 #[test]
 fn a_cloned_machine_is_told() {
     let scene = Scene::new();
@@ -275,7 +275,7 @@ fn a_cloned_machine_is_told() {
     assert_eq!(backup(&scene.machine, "alpha").problems(), []);
     assert!(warned(&backup(&clone, "gamma"), "clone"));
     assert_eq!(backup(&clone, "gamma").problems(), [], "once");
-    // As it says.
+    // As the message advises.
     fs::remove_file(clone.dirs().state.join("machine")).unwrap();
     assert!(warned(&backup(&scene.machine, "alpha"), "clone"));
     for _ in 0..2 {
@@ -324,7 +324,7 @@ fn a_time_that_is_still_to_come() {
     assert_eq!(dump(&home), "newest");
 }
 
-/// What a machine made last is the newest, whatever its clock says.
+/// What a machine made last is the newest, whatever its clock shows.
 #[test]
 fn a_clock_that_was_set_back() {
     let scene = Scene::new();

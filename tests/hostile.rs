@@ -53,7 +53,7 @@ impl Golden {
         }
     }
 
-    /// What whoever reads an object of this name says of these bytes.
+    /// What reading an object of this name makes of these bytes.
     fn read(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), Error> {
         let (store, keys) = (&self.store, self.store.keys());
         let session = || SessionId::from_hex(name.id()).unwrap();
@@ -186,7 +186,7 @@ fn a_bomb_is_refused_by_the_length_that_it_claims() {
     );
 }
 
-/// All of the above in a process of its own, by what the system says that it ever had.
+/// All of the above in a process of its own, by the most memory that the system recorded for it.
 #[test]
 fn hostile_bytes_need_little_memory() {
     let name = "hostile::all_of_it_in_one_process";

@@ -185,7 +185,7 @@ fn a_failure_has_the_status_of_its_cause() {
     assert_eq!(gone.status, Status::Incomplete);
 }
 
-/// Somebody who answers, and what was said to them.
+/// Someone who answers, and what was reported to them.
 #[derive(Default)]
 struct Person {
     passwords: Mutex<VecDeque<&'static str>>,

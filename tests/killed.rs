@@ -20,7 +20,7 @@ struct Victim {
     /// What each acknowledged generation must hold.
     acknowledged: BTreeMap<String, Tree>,
     order: VecDeque<String>,
-    /// How long the last run of each command took that nobody killed.
+    /// How long the last run of each command took that was not killed.
     took: BTreeMap<&'static str, Duration>,
     died: u64,
 }
@@ -89,7 +89,7 @@ impl Victim {
         }
     }
 
-    /// A generation counts from when the program has said that it is there.
+    /// A generation counts from when the program has reported it.
     fn backup(&mut self, mercy: bool) {
         let source = self.home.path("source");
         let tree = oracle::walk(&source);

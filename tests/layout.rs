@@ -1,6 +1,8 @@
 //! What CONTRIBUTING.md promises about the tree and no compiler checks: sizes, module docs, which crate may see which,
 //! and that documents speak of files, tests and invariants that exist.
 
+mod functions;
+mod modules;
 mod prose;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,6 +187,36 @@ fn what_is_mentioned_exists() {
         }
     }
     none("mentioned and not there", wrong);
+}
+
+/// What comments link to, as in [`none`], is in the code: nothing that was renamed or removed.
+#[test]
+fn links_in_comments_name_what_exists() {
+    let (mut words, mut links) = (BTreeSet::new(), Vec::new());
+    let sources = files("rs");
+    for (path, source) in &sources {
+        for line in source.lines() {
+            match line.trim_start().strip_prefix("//") {
+                None => words.extend(line.split(|c: char| !c.is_alphanumeric() && c != '_')),
+                Some(comment) => {
+                    let linked = comment.split("[`").skip(1);
+                    let linked = linked.filter_map(|rest| Some(rest.split_once("`]")?.0));
+                    links.extend(linked.map(|name| (path, name)));
+                }
+            }
+        }
+    }
+    assert!(links.len() > 100);
+    let is_there = |name: &str| {
+        let name = name.split_once('@').map_or(name, |(_, name)| name);
+        let name = name.trim_end_matches("()").trim_end_matches('!');
+        name.split("::").all(|part| words.contains(part))
+    };
+    let gone = links.into_iter().filter(|(_, name)| !is_there(name));
+    none(
+        "linked and not there",
+        gone.map(|(path, name)| format!("{path}: {name}")).collect(),
+    );
 }
 
 #[test]

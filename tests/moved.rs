@@ -1,5 +1,5 @@
-//! Small files that a collection takes out of bundles: the space comes back, every reader finds them, and nobody who only
-//! adds to a repository can make a collection delete what a generation needs.
+//! Small files that a collection takes out of bundles: the space comes back, every reader finds them, and no one who
+//! only adds to a repository can make a collection delete what a generation needs.
 
 mod attack;
 

@@ -47,7 +47,7 @@ fn brought_back_before_a_stalled_deletion(rule_left_out: Option<Rule>) -> bool {
         }
     });
     let collector = pair.second_on(Arc::new(hooked));
-    // What it says when it wakes up is of no interest: it may find its mark gone.
+    // What it reports when it wakes up is of no interest: it may find its mark gone.
     let _woken = machine::prune(&collector, NEVER);
     assert!(stalled.load(Ordering::SeqCst), "it never came to delete a pack");
     drop(collector);
@@ -58,7 +58,7 @@ fn brought_back_before_a_stalled_deletion(rule_left_out: Option<Rule>) -> bool {
     matches!(read, Ok(files) if files == *pair.generations.values().next().unwrap())
 }
 
-/// I-18: no name comes back, so whoever still deletes by an old one deletes nothing that anybody relies on.
+/// I-18: no name comes back, so a client that still deletes by an old one deletes nothing that is relied on.
 #[test]
 fn a_stalled_collector_deletes_nothing_that_was_brought_back() {
     assert!(brought_back_before_a_stalled_deletion(None));

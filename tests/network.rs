@@ -1,5 +1,5 @@
 //! Remotes on a network, against real servers: the suite that every remote passes, what the probe sees, and the whole
-//! program over each of them, also where the server goes away or lets nobody in.
+//! program over each of them, also if the server goes away or refuses logins.
 
 mod cluster;
 mod crowd;

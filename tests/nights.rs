@@ -80,7 +80,7 @@ impl Nights {
         (repo.manifest(id).unwrap(), problems)
     }
 
-    /// What a night tells of `disk`.
+    /// What a night reports of `disk`.
     #[track_caller]
     fn told(&self) -> Vec<ProblemKind> {
         let (manifest, problems) = self.night();
@@ -160,7 +160,7 @@ const ALL: [Is; 7] = [
     Is::Gone,
 ];
 
-/// A source that is a mounted disk in the first night, and then any of the states, three nights long. What is told
+/// A source that is a mounted disk in the first night, and then any of the states, three nights long. What is reported
 /// depends on what it is each night, and not on what it was since it was last whole.
 #[test]
 fn three_nights_of_a_disk_in_every_state() {
@@ -193,7 +193,7 @@ fn three_nights_of_a_disk_in_every_state() {
     };
     for number in 0..ALL.len() * ALL.len() * ALL.len() {
         let story = [number / 49, number / 7 % 7, number % 7].map(|at| ALL[at]);
-        // A third state would tell nothing more.
+        // A third state would show nothing more.
         if story[2] != story[0] && story[2] != story[1] {
             continue;
         }
@@ -308,7 +308,7 @@ fn what_is_accepted_is_the_new_truth() {
     fs::remove_file(nights.disk().join("precious")).unwrap();
     assert_eq!(lost(&nights.told()), Some(Lost::Empty));
     nights.skip_if_unchanged = true;
-    // Told also where nothing is saved, and the acceptance is saved though no file changed.
+    // Reported also if nothing is saved, and the acceptance is saved though no file changed.
     let (report, problems) = nights.of(&[&nights.disk(), &nights.other()]);
     assert!(report.unwrap().unchanged && lost(&of(&problems, &nights.disk())).is_some());
     nights.allow_empty = true;
@@ -427,7 +427,7 @@ fn a_comparison_leaves_out_what_could_not_be_looked_at() {
     assert_eq!(removed, [deleted]);
 }
 
-/// A mount point that went with its disk is told once: such directories are made and removed by the system.
+/// A mount point that went with its disk is reported once: such directories are made and removed by the system.
 #[test]
 fn a_mount_point_that_is_gone_itself() {
     let nights = Nights::new();

@@ -56,7 +56,7 @@ impl Bench {
         (report, self.remote.counts().since(&before))
     }
 
-    /// A backup that finds nothing changed. Above the source are directories that others may change meanwhile: then
+    /// A backup that finds nothing changed. Above the source are directories that others may change at that time: then
     /// another is made.
     fn unchanged(&self) -> Counts {
         for _ in 0..50 {
@@ -101,7 +101,7 @@ fn a_backup_without_changes() {
     );
     assert_eq!(calls(&counts, Operation::Read, Kind::Pack), 1, "one tree segment");
     // Keys, marks, index, generations; the packs, since an unchanged file relies on them; upgrades on opening, and beside the
-    // index under the session, since only then is it known that whoever publishes one waits for us.
+    // index under the session, since only then is it known that a collection that publishes one waits for us.
     assert_eq!(calls(&counts, Operation::List, Kind::Pack), 1);
     assert_eq!(counts.all(Operation::List).calls, 7);
     assert_eq!(counts.all(Operation::Size).calls, 0);
@@ -178,7 +178,7 @@ fn kept_copies_are_not_believed() {
     bench.backup(&bench.source());
     let config = chunkstore::remote::ObjectName::config();
     let stored = chunkstore::remote::Remote::get(&bench.remote, &config, 1 << 20).unwrap();
-    // Without `config` others can't open what would be stored: the next that stores something says so.
+    // Without `config` others can't open what would be stored: the next run that stores something reports that.
     chunkstore::remote::Remote::delete(&bench.remote, &config).unwrap();
     std::fs::write(bench.source().join("a new file"), "new").unwrap();
     let repo = bench.open(&bench.machine);

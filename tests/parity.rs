@@ -76,7 +76,8 @@ fn backups_and_collections_keep_every_pack_protected() {
     assert_eq!(check(&repo).num_errors, 0);
 }
 
-/// `config` is written once; an upgrade says what holds from now on, also to who opened the repository before.
+/// `config` is written once; an upgrade determines what holds from now on, also for clients that opened the repository
+/// before.
 #[test]
 fn parity_is_turned_on_for_a_repository_that_exists() {
     let remote = Memory::new();
@@ -130,7 +131,7 @@ fn parity_is_added_to_a_repository_that_has_none() {
     assert!(parity_on(&Memory::new(), &machine.run(), None, false, &Quiet).is_err());
 }
 
-/// Flips and bursts in every pack or its parity, put right by who has only the storage.
+/// Flips and bursts in every pack or its parity, put right with the storage alone.
 #[test]
 fn damage_is_found_and_put_right_without_a_key() {
     let (remote, machine) = protected(Some(4));
@@ -144,7 +145,7 @@ fn damage_is_found_and_put_right_without_a_key() {
             if !matches!(name.kind(), Kind::Pack | Kind::Parity) || random.chance(50) {
                 continue;
             }
-            // A pack and its parity may be hurt at once.
+            // A pack and its parity may be damaged at once.
             let mut bad = bytes.clone();
             let at = random.below(bytes.len() as u64) as usize;
             bad[at] ^= 1 << random.below(8);
@@ -169,7 +170,7 @@ fn damage_is_found_and_put_right_without_a_key() {
         );
         let packs = hurt.iter().filter(|name| name.kind() == Kind::Pack).count();
         assert_eq!(done.packs_repaired, packs as u64, "seed {seed}");
-        // What was hurt beside a hurt pack is seen to once that is whole.
+        // What was damaged beside a damaged pack is mended once that is whole.
         parity_on(&remote, &machine.run(), None, false, &Quiet).unwrap();
         assert!(contents(&remote).unwrap() == whole, "seed {seed}");
     }

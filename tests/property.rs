@@ -250,7 +250,7 @@ fn renamed_and_touched_files_are_not_stored_again() {
     assert_eq!(report.data_blobs, 0, "{report:?}");
 }
 
-/// Same size, same mtime: only the ctime tells, and within one tick not even that.
+/// Same size, same mtime: only the ctime shows it, and within one tick not even that.
 #[test]
 fn quiet_changes_are_seen() {
     let work = tempfile::tempdir().unwrap();

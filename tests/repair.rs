@@ -1,5 +1,5 @@
-//! Repair adds and nothing else (I-16): what is whole comes back, a later backup heals the rest, a successor says what
-//! is lost, and what was broken goes with an ordinary collection.
+//! Repair adds and nothing else (I-16): what is intact comes back, a later backup heals the rest, a successor lists
+//! what is lost, and what was broken goes with an ordinary collection.
 
 mod known_loss;
 
@@ -251,7 +251,7 @@ fn a_backup_heals_what_its_source_still_has() {
             report.paths.iter().all(|path| path.snapshot != short),
             "{report:?}"
         );
-        // With the old one gone the hurt packs are nobody's.
+        // With the old one gone nothing needs the damaged packs.
         forget::apply(&repo, &[first]).unwrap();
         let summary = prune(&repo, Duration::ZERO).unwrap();
         assert_eq!(summary.packs_deleted > 0, !missing);
@@ -271,7 +271,7 @@ fn restored(repo: &Repo, id: SessionId) -> Files {
         .collect()
 }
 
-/// The successor holds what is left and says what is not; the old one goes as any other does.
+/// The successor holds what is left and lists what is not; the old one goes as any other does.
 #[test]
 fn a_snapshot_that_lost_something_gets_a_successor() {
     for number in 0..Scene::new().packs().len() {
@@ -379,7 +379,7 @@ fn however_many_packs_are_hurt_all_are_repaired() {
     assert_eq!(check(&repo).num_errors, 0);
 }
 
-/// A chunk in two hurt packs comes from the one that has it whole.
+/// A chunk in two damaged packs comes from the one that has it intact.
 #[test]
 fn a_copy_in_another_hurt_pack_counts() {
     let (remote, machine) = (repository(), Machine::new("here"));

@@ -286,7 +286,7 @@ fn a_fenced_try_comes_under_another_name() {
     assert_eq!(pair.bring(), Replicated::default());
 }
 
-/// A collection at the replica, at every operation: one that waits for nobody, and takes what it can.
+/// A collection at the replica, at every operation: one that waits for no session, and takes what it can.
 #[test]
 fn a_hasty_collection_at_every_step() {
     let mut pair = Pair::new(2);
@@ -334,7 +334,7 @@ fn a_hasty_collection_at_every_step() {
     }
 }
 
-/// What the first replica lost can't come; the rest does, and it is said.
+/// What the first replica lost can't come; the rest does, and that is reported.
 #[test]
 fn a_hurt_generation_keeps_no_other() {
     let mut pair = Pair::new(2);
@@ -354,7 +354,7 @@ fn a_hurt_generation_keeps_no_other() {
     }
     let told = Noting::default();
     let done = bring(&pair.first(), &pair.second(), &told).unwrap();
-    assert_eq!((done.snapshots, done.behind, done.hurt), (1, 1, 1));
+    assert_eq!((done.snapshots, done.behind, done.damaged), (1, 1, 1));
     assert_eq!(told.problems().len(), 1);
     let newest = *pair
         .generations

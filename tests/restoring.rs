@@ -1,5 +1,5 @@
 //! The program restores: killed at random moments, without rights, without a cache, from a repository of which parts
-//! can't be read. Nothing is lost, and nothing is told that is not so.
+//! can't be read. Nothing is lost, and nothing false is reported.
 
 mod reading;
 mod rights;

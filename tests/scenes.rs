@@ -30,7 +30,8 @@ const NEVER: Duration = Duration::from_secs(3600);
 enum Plot {
     /// A generation was forgotten; a collection removes it while its machine backs up the same files again.
     Return,
-    /// Two machines stored the same chunks at once; a collection keeps one copy, and a repair takes just that for hurt.
+    /// Two machines stored the same chunks at once; a collection keeps one copy, and a repair takes just that for
+    /// damaged.
     Copies,
     /// Two files were stored in one bundle, and one of them was forgotten; a collection moves the other while its machine
     /// backs up both again.

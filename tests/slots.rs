@@ -1,4 +1,4 @@
-//! Key slots that somebody added or removes meanwhile: neither locks the owner out.
+//! Key slots that someone adds or removes at the same time: neither locks the owner out.
 
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use chunkstore::slot::{Cost, Secret};
@@ -49,7 +49,7 @@ fn a_slot_of_an_unknown_kind_is_passed_over_and_counts_for_nothing() {
     assert!(found[0].kind.is_none() && found[1].current);
     let refused = repo.store.remove_slot(repo.store.opened_with());
     assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
-    // Where it is the only one, it is not damage that is told.
+    // If it is the only one, the error is not damage.
     memory.delete(&own).unwrap();
     let failed = machine.open(Arc::new(memory)).map(drop).unwrap_err();
     assert!(

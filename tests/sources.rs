@@ -1,6 +1,7 @@
 //! Trouble with what is backed up: it never ends a run, never goes unsaid, and never passes for the whole (I-12).
 
 use chunkstore::chunker::Bounds;
+use chunkstore::platform::files::identity;
 use chunkstore::remote::{Memory, Remote};
 use chunkstore::simulation;
 use engine::backup::{self, BackupOptions, BackupReport};
@@ -92,7 +93,7 @@ fn what_may_not_be_read_is_told_and_read_once_it_may() {
     assert!(held.contains_key(&b"open"[..]) && held.contains_key(&b"file"[..]));
     assert!(!held.contains_key(&b"dir/inside"[..]));
     drop(repo);
-    // Nothing about the file changes but who reads it.
+    // Nothing about the file changes but its reader.
     let again = bench.backup(&Quiet).unwrap();
     assert_eq!(again.summary.errors, 0);
     let repo = bench.machine.open(bench.remote.clone()).unwrap();
@@ -100,7 +101,7 @@ fn what_may_not_be_read_is_told_and_read_once_it_may() {
     oracle::assert_same(&oracle::walk(&bench.source()), &held, "with all rights");
 }
 
-/// Files of the kernel that say they have 4096 bytes and fail when they are read.
+/// Files of the kernel that report 4096 bytes and fail when they are read.
 #[test]
 fn a_file_that_fails_while_it_is_read() {
     let source = Path::new("/sys/class/net/lo");
@@ -135,13 +136,13 @@ fn a_file_that_never_rests_is_flagged() {
     fs::write(&large, vec![1; 3_000_000]).unwrap();
     let told = Noting::default();
     for path in [&small, &large] {
-        simulation::set_restless(path, true).unwrap();
+        simulation::set_restless(identity(&fs::File::open(path).unwrap()).unwrap(), true);
     }
     let report = bench.backup(&told).unwrap();
     let changed = ProblemKind::Source(Trouble::Changed);
     for path in [&small, &large] {
         assert_eq!(problem_of(&told.problems(), path), changed);
-        simulation::set_restless(path, false).unwrap();
+        simulation::set_restless(identity(&fs::File::open(path).unwrap()).unwrap(), false);
     }
     assert_eq!(report.summary.errors, 2);
     // Some state of it is held, and the next backup, at rest, holds the real one.
@@ -291,7 +292,7 @@ fn a_source_that_is_not_there() {
     );
 }
 
-/// Everything is excluded: an error, and no generation that says so.
+/// Everything is excluded: an error, and no generation that claims so.
 #[test]
 fn a_source_that_is_left_out_altogether() {
     let bench = Bench::new();

@@ -130,7 +130,7 @@ fn what_a_later_version_needs_stops_everybody_before_anything_changes() {
     assert!(scene.stored() == before);
 }
 
-/// An upgrade that can't be read stops everything, too: what it says is not known.
+/// An upgrade that can't be read stops everything, too: its content is not known.
 #[test]
 fn a_damaged_upgrade_is_not_passed_over() {
     let scene = Scene::new();
@@ -208,7 +208,7 @@ fn collections_leave_no_fences() {
     assert_eq!(kit::remotes::listed(&scene.memory, Kind::Session).unwrap(), []);
 }
 
-/// The grace of the trash begins when it is first seen, whatever the clock of who forgot said.
+/// The grace of the trash begins when it is first seen, whatever the clock of the machine that forgot.
 #[test]
 fn a_wrong_clock_does_not_shorten_the_grace() {
     let scene = Scene::new();

@@ -1,6 +1,6 @@
 //! A request to stop one run, seen by whatever waits on its behalf: for a server, for bandwidth, between two steps.
 //!
-//! Whoever asked waits for the run to end, so little is done afterwards: transfers of whole packs get a moment to
+//! The user waits for the run to end, so little is done afterwards: transfers of whole packs get a moment to
 //! complete, and then what makes them count (an index segment, a fence) gets another. Service managers wait for some
 //! seconds at least before they kill.
 

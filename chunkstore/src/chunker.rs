@@ -1,5 +1,5 @@
 //! Where a large file is cut: FastCDC (Xia et al., IEEE TPDS 2020) with a gear table drawn from the repository's
-//! key, so that cut points tell nothing at a glance. It is not a proof against fingerprinting: docs/threat-model.md.
+//! key, so that cut points reveal nothing at a glance. It is not a proof against fingerprinting: docs/threat-model.md.
 
 use crate::error::{Error, Invalid, Result};
 use fastcdc::v2020::{Normalization, cut_gear, select_masks};

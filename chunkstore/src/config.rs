@@ -1,12 +1,13 @@
 //! The `config` object: what a client must know before it may touch a repository.
 //!
 //! `"DEDUPCFG" length(2) clear-CBOR sealed-CBOR`. The clear part is associated data of the sealed one. Features are
-//! names, so that an older version can say which one it lacks (I-15).
+//! names, so that an older version can name the one it lacks (I-15).
 
 use crate::chunker::Bounds;
 use crate::error::{Error, Feature, Flaw, Result};
 use crate::id::{ReplicaId, RepoId};
-use crate::object::{Tail, cbor, from_cbor};
+use crate::object::{Tail, cap, cbor, from_cbor};
+use crate::remote::{ObjectName, Remote};
 use crate::seal::{FORMAT_VERSION, SUITE, SealKey, Sealed, aad};
 use crate::upgrades::{Standing, check_required};
 
@@ -113,6 +114,16 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
     let (len, rest) = rest.split_first_chunk().ok_or_else(|| wrong(Flaw::Truncated))?;
     rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))
         .ok_or_else(|| wrong(Flaw::Truncated))
+}
+
+/// The bytes of `config` as they are stored.
+pub(crate) fn read_config(remote: &dyn Remote) -> Result<Vec<u8>> {
+    match remote.get(&ObjectName::config(), cap::CONTROL) {
+        Err(Error::Missing { .. }) => Err(Error::NoRepository {
+            location: remote.location(),
+        }),
+        bytes => bytes,
+    }
 }
 
 /// The clear part; refuses what this version may not touch.

@@ -1,5 +1,5 @@
-//! What can go wrong below the engine, as codes and values: the texts for people are made from them by whoever shows them.
-//! Repository errors end a run (I-11).
+//! What can go wrong below the engine, as codes and values: the caller that shows them makes texts for people from
+//! them. Repository errors end a run (I-11).
 
 mod cause;
 mod flaw;
@@ -189,7 +189,7 @@ pub enum IndexFault {
 /// A result whose error is [`Error`] unless stated otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What the database could not write, as far as it says so.
+/// What the database could not write, as far as its message tells.
 fn database_object(said: &str) -> Object {
     Object::LocalIndex(
         file_of(said)
@@ -198,7 +198,7 @@ fn database_object(said: &str) -> Object {
     )
 }
 
-/// What the system's words for it are, in which the database tells it.
+/// The system's own words for it, which the database repeats.
 const FILE_TOO_LARGE: &str = "File too large";
 
 /// The file that the database speaks of: "IO error: While appending to file: /a/b: File too large".
@@ -273,7 +273,7 @@ impl Error {
         }
     }
 
-    /// What the database said, which opens files and writes to disk as we do.
+    /// The message of the database, which opens files and writes to disk as we do.
     pub(crate) fn database(error: rocksdb::Error) -> Self {
         let said = error.into_string();
         match said {
@@ -329,7 +329,7 @@ impl Error {
         }
     }
 
-    /// The storage failed to read a sector. Whether what is stored there is lost, nobody knows yet.
+    /// The storage failed to read a sector. Whether what is stored there is lost is not known yet.
     pub fn is_bad_sector(&self) -> bool {
         matches!(self, Error::Remote { source, .. } if errors::is_device_error(source))
     }
@@ -339,7 +339,7 @@ impl Error {
         !matches!(self, Error::NewerFormat(_)) && self.is_object_local()
     }
 
-    /// This process or its machine lacks something, or is asked to stop: it says nothing of any object, and no other
+    /// This process or its machine lacks something, or is asked to stop: that concerns no single object, and no other
     /// object or replica would do better.
     pub fn is_of_this_process(&self) -> bool {
         matches!(
@@ -370,7 +370,7 @@ impl Error {
 mod tests {
     use super::*;
 
-    /// Of what is in the way, the object itself is told from a folder above it.
+    /// Of what is in the way, distinguishes the object itself from a folder above it.
     #[test]
     fn the_object_itself_is_in_the_way() {
         let foreign = |place| {
@@ -394,7 +394,7 @@ mod tests {
         }
     }
 
-    /// The database says the same thing three times.
+    /// The database has three forms for the same thing.
     #[test]
     fn a_full_disk_is_told_with_its_place() {
         let said = "IO error: No space left on device: While appending to file: /c/index/0/4.log: No space left on device";

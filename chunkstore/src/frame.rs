@@ -11,7 +11,7 @@ use crate::remote::{ObjectName, Remote};
 use crate::seal::{SealKey, frame_aad};
 use std::sync::Arc;
 
-/// zstd's level where nobody asks for another (docs/decisions/0011-level-three.md).
+/// zstd's level unless another is asked for (docs/decisions/0011-level-three.md).
 pub const LEVEL: i32 = 3;
 
 pub struct Encoder {

@@ -124,6 +124,11 @@ id!(
     16
 );
 
+/// Whether these are lower-case hexadecimal digits, as in the names of objects and temporary files.
+pub fn is_hex(text: &[u8]) -> bool {
+    text.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Fills `N` bytes from the operating system's generator.
 pub fn random<const N: usize>() -> Result<[u8; N], crate::Error> {
     let mut bytes = [0; N];

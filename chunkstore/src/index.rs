@@ -17,7 +17,6 @@ mod add;
 mod copies;
 mod files;
 mod locate;
-mod lodging;
 mod presence;
 
 pub use copies::{Moved, Presence};
@@ -27,15 +26,13 @@ use crate::descriptors::{self, Permit};
 use crate::error::{Error, IndexFault, Operation, Result};
 use crate::id::{ChunkId, ContentHash, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
+pub use crate::lodging::Room;
+use crate::lodging::{COPIES, FILES_LEAST, FILES_MOST, prepare_threads};
 use crate::pack::Class;
 use crate::place::Place;
 use crate::platform::lock;
 use crate::simulation;
 use crate::smallfile::Part;
-use crate::threads;
-use lodging::COPIES;
-pub(crate) use lodging::Lodging;
-pub use lodging::Room;
 use parking_lot::Mutex;
 use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, Options, SliceTransform, WriteBatch};
 use std::collections::{HashMap, HashSet};
@@ -48,12 +45,6 @@ const SCHEMA: &[u8] = b"dedup index 4";
 /// Segments from this size on are ingested as one sorted file.
 const BULK: usize = 4096;
 const CACHE_BYTES: usize = 24 << 20;
-/// Open files of one database: fewer than so many it does not bear, and more make nothing quicker.
-pub(crate) const FILES_LEAST: usize = 24;
-pub(crate) const FILES_MOST: usize = 512;
-/// Threads that the database library starts for the process with the first database. It ends the process where it gets
-/// none.
-const DB_THREADS: usize = 4;
 
 /// Where a chunk is, with what reading and checking it needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,8 +83,8 @@ pub struct LocalIndex {
 pub type Condemned = HashSet<PackId>;
 
 impl LocalIndex {
-    /// Opens the index in this room and brings it to exactly the `listed` segments, without what they list in packs that
-    /// are not `present`. `progress` is told (segments done, segments to do).
+    /// Opens the index in this room and brings it to exactly the `listed` segments, without what they list in packs
+    /// that are not `present`. `progress` is called with (segments done, segments to do).
     pub fn open(
         room: Room,
         repo: &RepoId,
@@ -189,8 +180,8 @@ impl LocalIndex {
     }
 }
 
-/// Throws away all copies of the index that nobody has open: they hold what was read of a segment before it was damaged,
-/// and who goes by them does not see the damage.
+/// Throws away all copies of the index that no process has open: they hold what was read of a segment before it was
+/// damaged, and who goes by them does not see the damage.
 pub fn discard(cache: &Path) -> Result<()> {
     let root = cache.join("index");
     for copy in 0..COPIES {
@@ -212,16 +203,6 @@ fn wipe(dir: &Path) -> Result<()> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::local(Operation::Remove, dir, e)),
         _ => Ok(()),
     }
-}
-
-/// To be called before a database is opened.
-pub(crate) fn prepare_threads() -> Result<()> {
-    static STARTED: AtomicBool = AtomicBool::new(false);
-    if !STARTED.load(Relaxed) {
-        threads::can_spawn(DB_THREADS)?;
-        STARTED.store(true, Relaxed);
-    }
-    Ok(())
 }
 
 fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {

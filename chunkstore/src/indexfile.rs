@@ -47,6 +47,21 @@ pub struct IndexSegment {
     pub parts: Vec<Part>,
 }
 
+/// The packs of one segment after the other: as many as it may have entries, and at least one.
+pub fn groups(mut lists: &[PackList]) -> impl Iterator<Item = &[PackList]> {
+    std::iter::from_fn(move || {
+        let mut entries = lists.first()?.rows();
+        let fits = |list: &&PackList| {
+            entries += list.rows();
+            entries <= ENTRIES_PER_SEGMENT
+        };
+        let more = lists[1..].iter().take_while(fits).count();
+        let (group, rest) = lists.split_at(1 + more);
+        lists = rest;
+        Some(group)
+    })
+}
+
 impl IndexSegment {
     pub fn of_packs(lists: &[PackList]) -> Self {
         let mut segment = IndexSegment::default();

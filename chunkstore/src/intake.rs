@@ -1,5 +1,5 @@
-//! How the packs of one backup reach the destinations beside the first: the writer offers each pack that it closes to an
-//! [`Intake`] per destination, and whoever works for that destination takes it from there ([`receive`]).
+//! How the packs of one backup reach the destinations beside the first: the writer offers each pack that it closes to
+//! an [`Intake`] per destination, and the thread that serves that destination takes it from there ([`receive`]).
 //!
 //! All destinations share one copy of a pack's bytes. Offering never waits: what a slow destination has not taken yet
 //! goes to its spool on disk, and what does not fit there is not offered to it at all. A pack that never arrives, for
@@ -15,6 +15,7 @@ mod spool;
 pub use receive::{Received, receive};
 pub use spool::SPOOL_BYTES;
 
+use crate::error::Result;
 use crate::pack::PackList;
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
@@ -31,12 +32,15 @@ const LEAST: usize = 2;
 const MOST: usize = 6;
 const LANES: usize = 4;
 
+/// Gets the bytes of each piece as it is there; an error ends the transfer.
+pub type OnProgress<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
+
 /// A pack on its way to a further destination. Clones share its bytes.
 #[derive(Clone)]
 pub struct HandedPack {
     pub list: Arc<PackList>,
     pub bytes: Bytes,
-    /// What [`crate::session::Owner::packs`] says of the session that made it.
+    /// [`crate::session::Owner::packs`] of the session that made it.
     pub under: Option<[u64; 2]>,
 }
 
@@ -120,7 +124,7 @@ impl Intake {
                 return self.add(&mut state, Waiting::InMemory(pack.clone()));
             }
         }
-        // Written without the lock: the destination goes on meanwhile.
+        // Written without the lock: the destination goes on in the meantime.
         let slot = self.spool.put(&pack.bytes);
         let mut state = self.state.lock();
         match slot {

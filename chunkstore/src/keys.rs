@@ -52,7 +52,7 @@ impl KeyClass {
 }
 
 /// A content key of one class as it is stored: `kind(1) author-tag(16) length(2) bytes`. Always of kind 0: reading
-/// another one says that it is of a newer format.
+/// another one means that it is of a newer format.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SealedSessionKey([u8; SealedSessionKey::LEN]);
 
@@ -243,7 +243,7 @@ impl Keys {
         &self.repo
     }
 
-    /// Tells repositories apart by their master key. Somebody who has only the storage can't make two with one
+    /// Distinguishes repositories by their master key. An attacker who has only the storage can't make two with one
     /// fingerprint, as he can with one id.
     pub fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
@@ -269,7 +269,7 @@ impl Keys {
         &self.tree_cuts
     }
 
-    /// `len` bytes that look like ciphertext to who has no key; the same for the same `salt`.
+    /// `len` bytes that look like ciphertext to anyone without the key; the same for the same `salt`.
     pub(crate) fn padding(&self, salt: &[u8], len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         blake3::Hasher::new_keyed(&self.padding)
@@ -388,7 +388,7 @@ mod tests {
         }
     }
 
-    /// Whoever has another secret than the author's can't pass a key off as his.
+    /// Someone with another secret than the author's can't pass a key off as the author's.
     #[test]
     fn the_author_tag_does_not_depend_on_where_the_key_lies() {
         let keys = keys(1);
@@ -400,7 +400,7 @@ mod tests {
         assert!(keys.open_key(KeyClass::Data, &sealed).is_ok());
     }
 
-    /// Who is given some of the keys opens and forges nothing that is sealed with the others.
+    /// A holder of some of the keys opens and forges nothing that is sealed with the others.
     #[test]
     fn each_purpose_has_a_key_of_its_own() {
         let keys = keys(1);

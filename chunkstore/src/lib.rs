@@ -13,8 +13,6 @@ pub mod compress;
 pub mod config;
 pub mod error;
 #[doc(hidden)]
-pub mod forgotten;
-#[doc(hidden)]
 pub mod frame;
 pub mod id;
 #[doc(hidden)]
@@ -28,6 +26,8 @@ mod kept;
 pub mod keys;
 #[doc(hidden)]
 pub mod live;
+#[doc(hidden)]
+pub mod lodging;
 #[doc(hidden)]
 pub mod object;
 #[doc(hidden)]
@@ -49,8 +49,6 @@ pub mod scratch;
 #[doc(hidden)]
 pub mod seal;
 #[doc(hidden)]
-pub mod session;
-#[doc(hidden)]
 pub mod simulation;
 pub mod slot;
 pub mod smallfile;
@@ -59,6 +57,7 @@ pub mod store;
 pub mod sweep;
 #[doc(hidden)]
 pub mod transfer;
+mod unlisted;
 #[doc(hidden)]
 pub mod upgrades;
 #[doc(hidden)]
@@ -70,3 +69,5 @@ pub use id::{ChunkId, ContentHash, IndexId, ListId, MarkId, PackId, ReplicaId, R
 pub use place::Place;
 pub use platform::{child, descriptors, keyring, private, threads};
 pub use smallfile::SmallFile;
+#[doc(hidden)]
+pub use store::{forgotten, session};

@@ -123,8 +123,8 @@ pub fn seal(
     Ok(out)
 }
 
-/// The same bytes with a head as this version writes it, with none or one sealed key, to tell damage to a head from a later
-/// version's.
+/// The same bytes with a head as this version writes it, with no or one sealed key, to distinguish damage to a head from
+/// a later version's.
 pub(crate) fn with_own_head(bytes: &[u8], has_key: bool) -> Vec<u8> {
     let mut own = bytes.to_vec();
     if let Some(head) = own.get_mut(..HEAD_LEN) {

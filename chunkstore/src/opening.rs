@@ -6,14 +6,14 @@
 //! with what is stored ([`Store::confirm_config`]), and each sixteenth opening asks for all. Without a note it is two
 //! round trips: `config` and the names of slots and upgrades, then the slots.
 
-use crate::config;
+use crate::config::{self, read_config};
 use crate::error::{Error, Flaw, Object, Result};
 use crate::id::{RepoId, SlotId};
 use crate::keys::MasterKey;
-use crate::object::{cap, cbor, from_cbor};
+use crate::object::{cbor, from_cbor};
 use crate::platform::files;
-use crate::remote::{Kind, ObjectName, Remote, for_all, join_concurrent};
-use crate::slot::{SLOT_MAX, STRETCHES_MAX, Secret, Slot, SlotKind};
+use crate::remote::{Remote, for_all, join_concurrent};
+use crate::slot::{STRETCHES_MAX, Secret, Slot, SlotKind, read_slot, slot_ids};
 use crate::store::{Opened, Store};
 use crate::upgrades;
 use parking_lot::Mutex;
@@ -50,13 +50,20 @@ pub struct Found {
     asked: Mutex<Option<Arc<Asked>>>,
 }
 
-/// What the remote says.
+/// What the remote contains.
 struct Asked {
     config: Vec<u8>,
     /// The highest upgrade.
     upgrade: u64,
-    /// Those that could not be read are asked for again when their turn comes, which says why.
+    /// Slots that could not be read are requested again when their turn comes, which then reports why.
     slots: Vec<(SlotId, Option<Vec<u8>>)>,
+}
+
+impl Store {
+    /// Opens the repository with the first slot that `secret` fits. `cache_root` gets a folder per repository.
+    pub fn open(remote: Arc<dyn Remote>, secret: &Secret, cache_root: &Path) -> Result<Self> {
+        Found::look(remote, cache_root)?.open(secret)
+    }
 }
 
 impl Found {
@@ -92,8 +99,8 @@ impl Found {
         })
     }
 
-    /// Opens it with the first slot that `secret` fits. A slot that is damaged never keeps another one from being tried;
-    /// if none is sound, that is what is said.
+    /// Opens it with the first slot that `secret` fits. A slot that is damaged never keeps another one from being
+    /// tried; if none is sound, that is the error.
     pub fn open(&self, secret: &Secret) -> Result<Store> {
         if let Some(store) = self.open_by_note(secret) {
             store.take_upgrade(self.upgrade)?;
@@ -112,7 +119,7 @@ impl Found {
         Ok(store)
     }
 
-    /// `None` where the note is of no use, whyever: then the remote is asked, and says what is wrong.
+    /// `None` if the note is of no use, for any reason: then the remote is asked, and reports what is wrong.
     fn open_by_note(&self, secret: &Secret) -> Option<Store> {
         let (note, slot) = self.noted.as_ref()?;
         let repo = config::clear(&note.config).ok()?.repo;
@@ -169,8 +176,8 @@ impl Asked {
             match slot {
                 Ok(slot) => {
                     sound += 1;
-                    // Whoever may add can add slots: those of other kinds cost nothing, and don't count. Only a password
-                    // is worth a bound, since a third of a second goes into each.
+                    // Anyone who may add objects can add slots: those of other kinds cost nothing, and don't count.
+                    // Only a password is worth a bound, since a third of a second goes into each.
                     if slot.kind == secret.kind() && slot.kind == SlotKind::Password {
                         stretches += 1;
                         if stretches > STRETCHES_MAX {
@@ -214,27 +221,4 @@ impl OpeningNote {
             let _ = files::write_hint(&OpeningNote::path(remote, cache_root), &cbor(self));
         }
     }
-}
-
-pub(crate) fn read_config(remote: &dyn Remote) -> Result<Vec<u8>> {
-    match remote.get(&ObjectName::config(), cap::CONTROL) {
-        Err(Error::Missing { .. }) => Err(Error::NoRepository {
-            location: remote.location(),
-        }),
-        bytes => bytes,
-    }
-}
-
-pub(crate) fn read_slot(remote: &dyn Remote, id: SlotId) -> Result<Vec<u8>> {
-    remote.get(&ObjectName::key(id), SLOT_MAX)
-}
-
-pub(crate) fn slot_ids(remote: &dyn Remote) -> Result<Vec<SlotId>> {
-    let mut ids = Vec::new();
-    remote.list(Kind::Key, &mut |name, _| {
-        ids.extend(SlotId::from_hex(name.id()));
-        Ok(())
-    })?;
-    ids.sort_unstable();
-    Ok(ids)
 }

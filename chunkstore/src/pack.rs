@@ -265,8 +265,8 @@ fn parse_header(
     Ok((class, keys, bytes.len() - rest.0.len()))
 }
 
-/// Reads a pack's own list of frames: header and footer only, two to four small reads. [`Error::NewerFormat`] is said only
-/// of a pack whose bytes are those of its name.
+/// Reads a pack's own list of frames: header and footer only, two to four small reads. [`Error::NewerFormat`] is
+/// returned only of a pack whose bytes are those of its name.
 pub fn read_list(remote: &dyn Remote, keys: &Keys, id: PackId) -> Result<PackList> {
     let object = ObjectName::pack(id);
     let wrong = |flaw| Error::corrupt(&object, flaw);
@@ -286,7 +286,7 @@ pub fn read_list(remote: &dyn Remote, keys: &Keys, id: PackId) -> Result<PackLis
     let mut footer = Vec::new();
     remote.read(&object, start as u64, footer_len, &mut footer)?;
     match open_list(keys, id, size, &head, &footer) {
-        // A header that was hurt can look like a later version's.
+        // A damaged header can look like a later version's.
         Err(newer @ Error::NewerFormat(_)) => {
             let bytes = remote.get(&object, cap::PACK as usize)?;
             match blake3::hash(&bytes).as_bytes() == id.as_bytes() {

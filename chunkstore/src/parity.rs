@@ -180,7 +180,7 @@ fn find_head(repo: &RepoId, pack: PackId, parity: &[u8]) -> Option<(ParityHeader
     Some((head, shards))
 }
 
-/// Refuses parity that a later version made. That both heads say so tells it from damage.
+/// Refuses parity that a later version made. That both heads say so distinguishes it from damage.
 fn refuse_newer(parity: &[u8]) -> Result<()> {
     let kind_at = |at: usize| {
         let head = parity.get(at..at.checked_add(12)?)?;

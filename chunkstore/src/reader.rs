@@ -1,7 +1,8 @@
 //! The read side: where a chunk is, and its verified plaintext. Holds no write verb.
 //!
 //! Trees are read by their place hints; the local index is opened only when a hint fails or there is none. It is
-//! made anew from the listing each time a reader starts, so a reader never depends on what an old cache says (I-6).
+//! made anew from the listing each time a reader starts, so a reader never depends on the content of an old cache
+//! (I-6).
 //!
 //! A reader may be given other replicas: what its own has lost, or holds damaged, then comes from them, chunk by chunk.
 
@@ -22,7 +23,7 @@ use others::Others;
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
 
-/// Told (segments done, segments to do) while the local index is brought up to date.
+/// Called with (segments done, segments to do) while the local index is brought up to date.
 pub type IndexProgress<'a> = dyn Fn(usize, usize) + Send + Sync + 'a;
 
 enum Source<'a> {
@@ -117,7 +118,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A collection may replace segments between the listing and the reading: then the listing is read again. A segment
-    /// that can't be read is left out: the others say where the rest is.
+    /// that can't be read is left out: the others list where the rest is.
     fn open_index(&self, told: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
         let mut tries = 0;
         loop {
@@ -250,7 +251,7 @@ impl<'a> Reader<'a> {
 /// Bytes asked for where the frame before was read just now: at first, and at most.
 const AHEAD: [usize; 2] = [256 << 10, 4 << 20];
 
-/// A stretch of a tree pack of a far remote. The frames of a generation lie one after the other, so who reads on is
+/// A stretch of a tree pack of a high-latency remote. The frames of a generation are adjacent, so sequential reading is
 /// given more at a time.
 #[derive(Default)]
 struct ReadAhead {

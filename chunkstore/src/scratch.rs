@@ -1,71 +1,11 @@
-//! Room on disk for one run: what would otherwise grow in memory. What a run that was killed left is removed by the next.
+//! Maps on disk for one run: what would otherwise grow in memory ([`crate::lodging`] says where they lie).
 
 use crate::descriptors::{self, Permit};
-use crate::error::{Error, IndexFault, Operation, Result};
-use crate::id::random;
-use crate::index::{FILES_LEAST, FILES_MOST, Lodging, Room, prepare_threads};
-use crate::platform::{lock, private};
+use crate::error::{Error, IndexFault, Result};
+pub use crate::lodging::ScratchDir;
+use crate::lodging::{FILES_LEAST, FILES_MOST, Lodging, Room, prepare_threads};
 use rocksdb::{BlockBasedOptions, DB, IteratorMode, Options, WriteBatch, WriteOptions};
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// Younger folders may be about to be locked.
-const SETTLED: Duration = Duration::from_mins(10);
-
-/// A folder of a run's own, removed when dropped.
-pub struct ScratchDir {
-    path: PathBuf,
-    /// Says that the run lives.
-    _lock: Option<File>,
-}
-
-impl ScratchDir {
-    /// Makes one below `cache`, or among the system's temporary files where that can't be.
-    pub fn new(cache: &Path) -> Result<Self> {
-        ScratchDir::below(cache).or_else(|e| ScratchDir::elsewhere().map_err(|_| e))
-    }
-
-    pub(crate) fn elsewhere() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("dedup-{}", hex::encode(random::<8>()?)));
-        private::create_dir(&path).map_err(|e| Error::local(Operation::Create, &path, e))?;
-        // Nobody else knows of it.
-        Ok(ScratchDir { path, _lock: None })
-    }
-
-    pub(crate) fn below(cache: &Path) -> Result<Self> {
-        let all = cache.join("scratch");
-        sweep(&all);
-        let path = all.join(hex::encode(random::<8>()?));
-        let made = private::create_dir_all(&all).and_then(|()| private::create_dir(&path));
-        made.map_err(|e| Error::local(Operation::Create, &path, e))?;
-        let lock = lock::try_lock_folder(&path).map_err(|e| Error::local(Operation::Lock, &path, e))?;
-        Ok(ScratchDir { path, _lock: lock })
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for ScratchDir {
-    fn drop(&mut self) {
-        // What stays behind is only disk space in a cache, and the next run's to remove.
-        let _ = fs::remove_dir_all(&self.path);
-    }
-}
-
-/// Removes what nobody holds. What can't be removed now may be another time.
-fn sweep(all: &Path) {
-    let Ok(folders) = fs::read_dir(all) else { return };
-    for folder in folders.flatten() {
-        let made = folder.metadata().and_then(|meta| meta.modified());
-        let settled = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > SETTLED));
-        if settled && matches!(lock::try_lock_folder(&folder.path()), Ok(Some(_))) {
-            let _ = fs::remove_dir_all(folder.path());
-        }
-    }
-}
 
 /// Where a map may be, each instead of the one before where that has no room for it.
 const LODGINGS: [Lodging; 3] = [Lodging::Scratch, Lodging::Temporary, Lodging::Memory];
@@ -238,6 +178,7 @@ fn failed(error: rocksdb::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{self, File};
 
     #[test]
     fn a_map_for_one_run() {

@@ -48,7 +48,7 @@ pub struct SealKey {
     nonce: [u8; 32],
 }
 
-/// Sealed bytes that don't open: wrong key, wrong name, or changed bytes; deliberately says no more.
+/// Sealed bytes that don't open: wrong key, wrong name, or changed bytes; deliberately without more detail.
 #[derive(Debug, PartialEq, Eq)]
 pub struct DoesNotOpen;
 

@@ -23,7 +23,7 @@ pub enum Rule {
     MarksFirst,
     /// What a parent refers to is looked up in the view, too (I-4).
     NoTrust,
-    /// Who is taken for dead is fenced first (I-8).
+    /// A session that is taken for dead is fenced first (I-8).
     Fence,
     /// A sweep waits for the sessions that were open (I-7).
     Wait,
@@ -35,7 +35,7 @@ pub enum Rule {
     MarkLast,
     /// What comes to a replica has a name that was never there (I-18).
     FreshNames,
-    /// That one file of a bundle was moved says nothing of the others (I-4, I-7).
+    /// That one file of a bundle was moved does not mean that the others were (I-4, I-7).
     EachFile,
 }
 
@@ -144,12 +144,11 @@ pub(crate) fn close(_: &Path) {}
 /// Called after a source was read: nothing, outside a simulation.
 #[cfg(not(feature = "simulation"))]
 #[inline(always)]
-pub fn source_was_read(_: &File) {}
+pub fn source_was_read(_: &File, _: fn(&File) -> std::io::Result<(u64, u64)>) {}
 
 #[cfg(feature = "simulation")]
 mod on {
     use super::{Arc, DB, File, Path, Rule};
-    use crate::platform::files::identity;
     use parking_lot::Mutex;
     use std::cell::{Cell, RefCell};
     use std::collections::{BTreeMap, BTreeSet};
@@ -166,20 +165,18 @@ mod on {
     static RESTLESS: Mutex<BTreeSet<(u64, u64)>> = Mutex::new(BTreeSet::new());
 
     /// From now on a file changes each time a backup reads it, or does so no more.
-    pub fn set_restless(path: &Path, restless: bool) -> std::io::Result<()> {
-        let file = identity(&File::open(path)?)?;
+    pub fn set_restless(identity: (u64, u64), restless: bool) {
         match restless {
-            true => RESTLESS.lock().insert(file),
-            false => RESTLESS.lock().remove(&file),
+            true => RESTLESS.lock().insert(identity),
+            false => RESTLESS.lock().remove(&identity),
         };
-        Ok(())
     }
 
-    pub fn source_was_read(file: &File) {
+    pub fn source_was_read(file: &File, identity: fn(&File) -> io::Result<(u64, u64)>) {
         static ROUND: AtomicU64 = AtomicU64::new(1);
         if identity(file).is_ok_and(|file| RESTLESS.lock().contains(&file)) {
             let round = Duration::from_secs(ROUND.fetch_add(1, Ordering::Relaxed));
-            // Where it can't be changed, the test that asked for it says so.
+            // If it can't be changed, the test that asked for it fails.
             let _changed = file.set_modified(SystemTime::UNIX_EPOCH + round);
         }
     }

@@ -9,6 +9,7 @@ use crate::error::{Error, Feature, Flaw, Invalid, Result};
 use crate::id::{RepoId, SlotId, random};
 use crate::keys::MasterKey;
 use crate::object::{cbor, from_cbor};
+use crate::remote::{Kind, ObjectName, Remote};
 use crate::seal::{SealKey, Sealed, aad};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -128,7 +129,7 @@ struct Fields {
     note: Vec<u8>,
 }
 
-/// What people are told about a slot; sealed, so that storage learns no names.
+/// What people see of a slot; sealed, so that storage learns no names.
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Note {
     /// What people know it by.
@@ -151,7 +152,7 @@ pub struct Slot {
 }
 
 /// The name of a slot: 64 random bits, and 64 that say which repository it is of. So a slot that an interrupted `init`
-/// left can be told from one that is damaged.
+/// left can be distinguished from one that is damaged.
 fn name_in(repo: &RepoId, random: &[u8; 8]) -> SlotId {
     let mut hasher = blake3::Hasher::new();
     hasher.update(repo.as_bytes()).update(random);
@@ -328,6 +329,20 @@ fn slot_aad(what: Sealed, repo: &RepoId, id: &SlotId, kind: SlotKind) -> Vec<u8>
     aad.extend_from_slice(id.as_bytes());
     aad.push(kind.tag());
     aad
+}
+
+pub(crate) fn read_slot(remote: &dyn Remote, id: SlotId) -> Result<Vec<u8>> {
+    remote.get(&ObjectName::key(id), SLOT_MAX)
+}
+
+pub(crate) fn slot_ids(remote: &dyn Remote) -> Result<Vec<SlotId>> {
+    let mut ids = Vec::new();
+    remote.list(Kind::Key, &mut |name, _| {
+        ids.extend(SlotId::from_hex(name.id()));
+        Ok(())
+    })?;
+    ids.sort_unstable();
+    Ok(ids)
 }
 
 #[cfg(test)]

@@ -2,34 +2,40 @@
 //!
 //! Manifests are opaque bytes here; what they mean is the engine's.
 
+#[doc(hidden)]
+pub mod forgotten;
 mod index;
 mod packs;
 mod read;
 pub mod replica;
+#[doc(hidden)]
+pub mod session;
 mod slots;
+mod upgrades;
 
+#[doc(hidden)]
+pub use packs::write_segments;
 pub use slots::SlotInfo;
 
 use crate::cancel::CancelToken;
 use crate::chunker::{Bounds, Chunker};
 use crate::config::{self, Config};
 use crate::error::{Error, Flaw, Object, Result};
-use crate::forgotten::Forgotten;
 use crate::id::{IndexId, MarkId, PackId, RepoId, SessionId, SlotId, random};
 use crate::index::{Inventory, LocalIndex, WrongSizes};
 use crate::indexfile::IndexSegment;
 use crate::kept::ObjectCache;
 use crate::keys::{KeyClass, Keys, MasterKey};
 use crate::object::{self, Head, cap};
-use crate::opening::{Found, slot_ids};
 use crate::parity;
 use crate::remote::{Kind, ObjectName, Published, Remote, join_concurrent};
 use crate::seal::Sealed;
-use crate::session::{self, View};
 use crate::simulation::{self, Rule};
-use crate::slot::{self, Cost, Note, Secret};
+use crate::slot::{self, Cost, Note, Secret, slot_ids};
 use crate::upgrades::Standing;
+use forgotten::Forgotten;
 use parking_lot::Mutex;
+use session::View;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -155,11 +161,6 @@ impl Store {
         }
     }
 
-    /// Opens the repository with the first slot that `secret` fits. `cache_root` gets a folder per repository.
-    pub fn open(remote: Arc<dyn Remote>, secret: &Secret, cache_root: &Path) -> Result<Self> {
-        Found::look(remote, cache_root)?.open(secret)
-    }
-
     pub(crate) fn new(
         remote: Arc<dyn Remote>,
         repo: RepoId,
@@ -168,7 +169,8 @@ impl Store {
     ) -> Result<Self> {
         let keys = Keys::new(&opened.master, repo);
         let config = config::open(&opened.config, &repo, &keys.control.config)?;
-        let standing = Standing::of(config::clear(&opened.config)?, config.parity);
+        let clear = config::clear(&opened.config)?;
+        let standing = Standing::of(clear.required, clear.optional, config.parity);
         let chunker = Chunker::new(keys.chunker(), config.bounds)?;
         let cache = cache_root.join(replica::folder(&keys, &config));
         Ok(Store {
@@ -216,7 +218,7 @@ impl Store {
         }
     }
 
-    /// The same once, if a kept copy was used: nobody shall rely on a repository that others can't open.
+    /// The same once, if a kept copy was used: no one shall rely on a repository that others can't open.
     fn confirm_config(&self) -> Result<()> {
         if self.opened.is_kept && !self.confirmed.load(Relaxed) {
             self.check_config()?;
@@ -255,9 +257,9 @@ impl Store {
         &self.cache
     }
 
-    /// The local index, brought to `view`, of what lies in the `present` packs, which were listed after the view was read:
-    /// for whoever makes new references or deletes (I-4, I-7). `progress` is told (segments done, to do) while it is
-    /// rebuilt.
+    /// The local index, brought to `view`, of what lies in the `present` packs, which were listed after the view was
+    /// read: for callers that make new references or delete (I-4, I-7). `progress` is called with (segments done, to
+    /// do) while it is rebuilt.
     pub fn index_of(
         &self,
         view: &View,
@@ -321,7 +323,7 @@ impl Store {
         self.damaged.lock().contains(id) || self.unreadable.lock().contains_key(id)
     }
 
-    /// Whether the index is to be read under a view of now: a segment was replaced meanwhile, or found damaged or
+    /// Whether the index is to be read under a new view: a segment was replaced in the meantime, or found damaged or
     /// unreadable. That is found once for each segment, so only the other is bounded here.
     pub(crate) fn changed_under(&self, error: &Error, tries: &mut usize) -> bool {
         match error {
@@ -401,8 +403,8 @@ impl Store {
         self.open_slate(id, &bytes)
     }
 
-    /// The same by the copy that this machine keeps of it, where the remote is far: for who wants to know what it says,
-    /// not for who proves, deletes, or asks whether it is still there.
+    /// The same from the copy that this machine keeps of it, if the remote has high latency: for callers that only read
+    /// it, not for who proves, deletes, or asks whether it is still there.
     pub fn recall(&self, id: SessionId) -> Result<SnapshotObject> {
         let Some(kept) = &self.kept else {
             return self.slate(id);
@@ -420,7 +422,7 @@ impl Store {
 
     pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
         match self.read_slate(id, bytes) {
-            // A head that was hurt can look like a later version's: then its seal holds for the head that we would write.
+            // A damaged head can look like a later version's: then its seal holds for the head that we would write.
             Err(newer @ Error::NewerFormat(_)) => {
                 // A manifest has a key, and a fence has none.
                 let is_own = |has_key| {

@@ -10,7 +10,8 @@
 //! on when it wakes up.
 //!
 //! Index segments may come to list packs that are gone: a fenced writer's or a second collector's late write. That
-//! harms nobody, because whoever makes new references or deletes counts only packs it listed after reading the marks.
+//! harms nothing, because a run that makes new references or deletes counts only packs it listed after reading the
+//! marks.
 
 mod confirm;
 mod fence;
@@ -19,10 +20,12 @@ mod plan;
 mod rebundle;
 pub(crate) mod repack;
 mod rescue;
+pub(crate) mod run;
 mod survivors;
 
+pub use crate::session::{FencePolicy, pending_marks};
 pub use confirm::Confirm;
-pub use fence::{FencePolicy, fence_stale_sessions};
+pub use fence::fence_stale_sessions;
 pub use needs::Needs;
 pub use plan::{Plan, plan};
 pub use repack::{move_out, repack};
@@ -37,10 +40,10 @@ use crate::live::LiveSet;
 use crate::object::cap;
 use crate::pack::PackList;
 use crate::platform::files;
-use crate::remote::{Kind, ObjectName};
+use crate::remote::{Kind, ObjectName, Remote, for_all};
 use crate::session::{Mark, View};
 use crate::simulation::{self, Rule};
-use crate::store::Store;
+use crate::store::{Store, write_segments};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use survivors::Survivors;
@@ -48,10 +51,12 @@ use survivors::Survivors;
 /// Segments smaller than this many entries are merged once there are more than [`SMALL_SEGMENTS`].
 const SMALL: usize = ENTRIES_PER_SEGMENT / 8;
 const SMALL_SEGMENTS: usize = 16;
+/// Segments that are read together; each takes some 7 MB of memory.
+const SEGMENTS_AT_ONCE: usize = 4;
 /// Packs that one mark names at most: half of what its size allows.
 const PACKS_PER_MARK: usize = cap::MARK / PackId::LEN / 2;
 
-/// How far a collection goes.
+/// Limits for one garbage collection.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// Unneeded bytes that may stay inside packs, and inside bundles, that are still needed.
@@ -83,49 +88,29 @@ pub struct Swept {
 
 /// Sessions that have neither published nor been fenced.
 pub fn open_sessions(store: &Store) -> Result<Vec<SessionId>> {
-    // Sessions first: one that ends meanwhile is then seen as ended.
+    // Sessions first: one that ends in between is then seen as ended.
     let sessions = store.sessions_in(Kind::Session)?;
     let ended: HashSet<SessionId> = store.slates()?.into_iter().collect();
     Ok(sessions.into_iter().filter(|id| !ended.contains(id)).collect())
 }
 
+/// Reads all segments of a view. Each reading of a collection asks the remote again: a segment that another collection
+/// has replaced is missing, which ends this one, and a copy of it would hide that.
 fn each_segment(
     store: &Store,
     view: &View,
     each: &mut dyn FnMut(IndexId, IndexSegment) -> Result<()>,
 ) -> Result<()> {
-    for id in &view.segments {
-        match store.segment(*id) {
-            Err(Error::Missing { .. }) if simulation::left_out(Rule::PacksLast) => {}
-            segment => each(*id, segment?)?,
+    for ids in view.segments.chunks(SEGMENTS_AT_ONCE) {
+        let segments = for_all(store.remote(), ids, |id| store.segment(*id));
+        for (id, segment) in ids.iter().zip(segments) {
+            match segment {
+                Err(Error::Missing { .. }) if simulation::left_out(Rule::PacksLast) => {}
+                segment => each(*id, segment?)?,
+            }
         }
     }
     Ok(())
-}
-
-/// Writes index segments for `lists`, which is emptied.
-pub fn write_segments(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
-    let mut group = Vec::new();
-    let mut entries = 0;
-    for list in lists.drain(..) {
-        if entries + list.rows() > ENTRIES_PER_SEGMENT && !group.is_empty() {
-            put_segment(store, &group)?;
-            group.clear();
-            entries = 0;
-        }
-        entries += list.rows();
-        group.push(list);
-    }
-    if group.is_empty() {
-        Ok(())
-    } else {
-        put_segment(store, &group)
-    }
-}
-
-fn put_segment(store: &Store, lists: &[PackList]) -> Result<()> {
-    let (id, bytes) = IndexSegment::of_packs(lists).seal(store.keys())?;
-    store.remote().put(&ObjectName::index(id), &bytes).map(drop)
 }
 
 /// G1: publishes the plan's mark, or marks if it condemns very many. From now on no new session refers to the packs.
@@ -145,19 +130,6 @@ pub fn condemn_packs(store: &Store, packs: &BTreeSet<PackId>) -> Result<Vec<Mark
 /// How many marks a plan takes.
 pub fn marks_of(plan: &Plan) -> u64 {
     plan.unneeded.union(&plan.repack).count().div_ceil(PACKS_PER_MARK) as u64
-}
-
-/// Marks that were not swept yet.
-pub fn pending_marks(store: &Store) -> Result<Vec<Mark>> {
-    let mut marks = Vec::new();
-    for id in store.marks()? {
-        match Mark::load(store, id) {
-            // Its collection ended between the listing and now.
-            Err(Error::Missing { .. }) => {}
-            mark => marks.push(mark?),
-        }
-    }
-    Ok(marks)
 }
 
 /// Remembers on this machine which sessions were open right after a mark was durable: only they can refer to its packs.
@@ -282,16 +254,18 @@ pub fn sweep(
     for group in &rewrite {
         sweeper.replace(group, &doomed)?;
     }
-    for mark in marks
-        .iter()
-        .filter(|mark| mark.packs.is_disjoint(&sweeper.swept.spared))
-    {
+    remove_marks(store, marks, &sweeper.swept.spared)?;
+    Ok((sweeper.swept, doubtful))
+}
+
+/// Removes the marks whose packs are all gone.
+fn remove_marks(store: &Store, marks: &[Mark], spared: &HashSet<PackId>) -> Result<()> {
+    for mark in marks.iter().filter(|mark| mark.packs.is_disjoint(spared)) {
         store.remote().delete(&ObjectName::mark(mark.id))?;
         // A note without its mark is a few bytes in a cache.
         let _ = std::fs::remove_file(waiting_path(store, mark.id));
     }
-    store.remote().barrier()?;
-    Ok((sweeper.swept, doubtful))
+    store.remote().barrier()
 }
 
 /// Condemned packs that hold one of these chunks.
@@ -385,9 +359,8 @@ impl Sweeper<'_> {
             }
         }
         write_segments(self.store, &mut lists)?;
-        for id in old {
-            remote.delete(&ObjectName::index(*id))?;
-        }
+        let old = old.iter().map(|id| ObjectName::index(*id)).collect();
+        delete_all(remote, old)?;
         remote.barrier()?;
         self.delete_unlisted()
     }
@@ -402,14 +375,22 @@ impl Sweeper<'_> {
         gone.sort_unstable();
         for pack in &gone {
             self.listed_in.remove(pack);
-            if let Some(size) = self.packs.get(pack) {
-                self.store.remote().delete(&ObjectName::pack(*pack))?;
-                self.swept.packs += 1;
-                self.swept.bytes += size;
-            }
         }
+        gone.retain(|pack| self.packs.contains_key(pack));
+        delete_all(
+            self.store.remote(),
+            gone.iter().map(|pack| ObjectName::pack(*pack)).collect(),
+        )?;
+        self.swept.packs += gone.len() as u64;
+        self.swept.bytes += gone.iter().filter_map(|pack| self.packs.get(pack)).sum::<u64>();
         self.store.remote().barrier()
     }
+}
+
+/// Deletes objects between which no order has to be kept, several at a time where the remote has high latency.
+fn delete_all(remote: &dyn Remote, names: Vec<ObjectName>) -> Result<()> {
+    let deleted = for_all(remote, &names, |name| remote.delete(name));
+    deleted.into_iter().collect()
 }
 
 /// Removes the index segments that were found damaged, once everything needed is listed by others. Returns how many.
@@ -425,17 +406,16 @@ pub fn remove_damaged_segments(store: &Store) -> Result<u64> {
 
 /// Removes parity whose pack is gone. Returns how many.
 pub fn remove_orphaned_parity(store: &Store) -> Result<u64> {
-    // Parity first: what was listed with its pack there, and without it now, was deleted meanwhile.
+    // Parity first: what was listed with its pack there, and without it now, was deleted in between.
     let parities = store.parities()?;
     if parities.is_empty() {
         return Ok(0);
     }
     let packs = store.packs()?;
-    let mut removed = 0;
-    for id in parities.keys().filter(|id| !packs.contains_key(id)) {
-        store.remote().delete(&ObjectName::parity(*id))?;
-        removed += 1;
-    }
+    let orphaned = parities.into_keys().filter(|id| !packs.contains_key(id));
+    let orphaned: Vec<ObjectName> = orphaned.map(ObjectName::parity).collect();
+    let removed = orphaned.len() as u64;
+    delete_all(store.remote(), orphaned)?;
     store.remote().barrier()?;
     Ok(removed)
 }
@@ -444,10 +424,10 @@ pub fn remove_orphaned_parity(store: &Store) -> Result<u64> {
 pub fn remove_ended_sessions(store: &Store) -> Result<u64> {
     let sessions = store.sessions_in(Kind::Session)?;
     let ended: HashSet<SessionId> = store.slates()?.into_iter().collect();
-    let mut removed = 0;
-    for id in sessions.iter().filter(|id| ended.contains(id)) {
-        store.remote().delete(&ObjectName::session(*id))?;
-        removed += 1;
+    let ended: Vec<&SessionId> = sessions.iter().filter(|id| ended.contains(id)).collect();
+    let names = ended.iter().map(|id| ObjectName::session(**id)).collect();
+    delete_all(store.remote(), names)?;
+    for id in &ended {
         let seen = store.cache().join("seen").join(id.to_hex());
         match std::fs::remove_file(&seen) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -457,5 +437,5 @@ pub fn remove_ended_sessions(store: &Store) -> Result<u64> {
         }
     }
     store.remote().barrier()?;
-    Ok(removed)
+    Ok(ended.len() as u64)
 }

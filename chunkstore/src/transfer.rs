@@ -14,13 +14,15 @@ use crate::frame::Decoder;
 use crate::id::PackId;
 use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::ENTRIES_PER_SEGMENT;
+use crate::intake::OnProgress;
 use crate::live::LiveSet;
 use crate::pack::{self, Frame, PackList};
 use crate::session::View;
 use crate::simulation::{self, Rule};
 use crate::smallfile::Part;
 use crate::store::Store;
-use crate::sweep::repack::{Mover, place};
+use crate::sweep::repack::Mover;
+use crate::sweep::run::place;
 use crate::threads;
 use crate::writer::Writer;
 use crossbeam_channel::{Sender, bounded};
@@ -33,9 +35,9 @@ mod carry;
 
 use carry::carry_pack;
 
-/// Packs on their way at a time at most; each is in memory meanwhile.
+/// Packs on their way at a time at most; each is in memory until it has arrived.
 const LANES: usize = 4;
-/// What header, footer and padding take of the smallest pack, and nobody wants.
+/// What header, footer and padding take of the smallest pack, which are not wanted.
 const PADDING: u64 = 8 << 10;
 /// Packs that wait for their index segment at most: so much is done again after a crash.
 const UNLISTED: usize = 32;
@@ -48,7 +50,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Reads what it has. A collection may replace segments meanwhile: then it is read again.
+    /// Reads what it has. A collection may replace segments in the meantime: then it is read again.
     pub fn open(store: Arc<Store>, progress: &mut dyn FnMut(usize, usize)) -> Result<Self> {
         let mut tries = 0;
         loop {
@@ -79,9 +81,6 @@ pub struct TransferStats {
     /// Chunks that the origin does not have either, or not whole.
     pub lost: u64,
 }
-
-/// Told the bytes of each piece as it is there; an error ends the transfer.
-pub type OnProgress<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
 
 /// What to ask the origin for, so that what is `lacking` is there: a small file's bundle, or the one that a collection
 /// moved it to there. Files that are asked for are named by the latter.
@@ -181,7 +180,7 @@ impl Transfer<'_> {
         wanted.saturating_mul(2).saturating_add(PADDING) >= size
     }
 
-    /// Brings whole packs, several at a time, and lists them. Returns those that are hurt at the origin.
+    /// Brings whole packs, several at a time, and lists them. Returns those that are damaged at the origin.
     fn packs(&mut self, packs: &[(PackId, Share)]) -> Result<BTreeSet<PackId>> {
         let lanes = self
             .origin
@@ -221,7 +220,7 @@ impl Transfer<'_> {
         listed.map(|()| arrivals.hurt)
     }
 
-    /// Brings what is wanted of other packs frame by frame; of `hurt` ones what is whole.
+    /// Brings what is wanted of other packs frame by frame; of `hurt` ones what is intact.
     fn frames(
         &mut self,
         part: &BTreeSet<PackId>,
@@ -307,7 +306,7 @@ impl Transfer<'_> {
         })
     }
 
-    /// Of a pack that does not say what is in it any more.
+    /// Of a pack whose own list can't be read any more.
     fn frames_by_index(&mut self, id: PackId, wanted: &mut LiveSet, mover: &mut Mover<'_>) -> Result<()> {
         let mut found = Vec::new();
         wanted.scan(&mut |ids| {

@@ -1,24 +1,21 @@
-//! What can change in a repository that exists: features, and whether new packs get parity. `config` is written once, so
-//! each change is an object of its own, `upgrades/<number>`, which says all that holds from then on. The highest counts.
+//! What can change in a repository that exists: features, and whether new packs get parity. `config` is written once,
+//! so each change is an object of its own, `upgrades/<number>`, which contains all that holds from then on. The highest
+//! counts.
 //!
 //! Everybody lists them before writing or deleting ([`crate::session::View::read`] does it beside the index), so that
-//! nobody works on by rules that no longer hold (I-15). A kept copy of `config` can't hide one. An upgrade that changes
+//! no one works by rules that no longer hold (I-15). A kept copy of `config` can't hide one. An upgrade that changes
 //! what may be deleted or referred to must wait for the sessions that were open when it became durable, as a mark does.
 
-use crate::error::{Error, Feature, Flaw, Refusal, Result};
-use crate::object::{self, Tail, cap, cbor, from_cbor};
-use crate::remote::{Kind, ObjectName, Published, Remote};
-use crate::seal::Sealed;
-use crate::store::Store;
+use crate::error::{Error, Feature, Flaw, Result};
+use crate::object::{Tail, cbor, from_cbor};
+use crate::remote::{Kind, ObjectName, Remote};
 
-/// Optional feature: new packs get parity. Who does not know it makes packs without, which is harmless.
+/// Optional feature: new packs get parity. A client that does not know it makes packs without, which is harmless.
 const PARITY: &str = "parity";
 /// Required features that this version knows.
 const KNOWN: &[&str] = &[];
 /// Elements of an upgrade.
 const ELEMENTS: u64 = 4;
-/// Upgrades that others may publish between reading what holds and publishing ours.
-const TRIES: usize = 5;
 
 /// What holds now.
 #[derive(Clone, Debug, Default, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -31,7 +28,7 @@ pub struct Standing {
     /// Percent of each new pack that its parity takes; `None`: it gets none.
     #[n(2)]
     pub parity: Option<u8>,
-    /// Seconds since 1970; 0 where `config` says it.
+    /// Seconds since 1970; 0 if it comes from `config`.
     #[n(3)]
     pub time: i64,
     /// What a later version wrote after these.
@@ -47,11 +44,11 @@ impl Standing {
         standing
     }
 
-    /// As `config` says it.
-    pub(crate) fn of(clear: crate::config::Clear, parity: Option<u8>) -> Self {
+    /// As `config` has it.
+    pub(crate) fn of(required: Vec<String>, optional: Vec<String>, parity: Option<u8>) -> Self {
         Standing {
-            required: clear.required,
-            optional: clear.optional,
+            required,
+            optional,
             parity,
             ..Standing::default()
         }
@@ -63,7 +60,7 @@ impl Standing {
         self.optional.extend(percent.map(|_| PARITY.to_string()));
     }
 
-    fn decode(number: u64, body: &[u8]) -> Result<Self> {
+    pub(crate) fn decode(number: u64, body: &[u8]) -> Result<Self> {
         let name = ObjectName::upgrade(number);
         let mut standing: Standing =
             from_cbor(body).ok_or_else(|| Error::corrupt(&name, Flaw::Undecodable))?;
@@ -72,7 +69,7 @@ impl Standing {
         Ok(standing)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         self.tail.append_to(cbor(self), ELEMENTS)
     }
 }
@@ -99,74 +96,6 @@ pub(crate) fn highest(remote: &dyn Remote) -> Result<u64> {
 pub(crate) fn bytes_of(name: &ObjectName) -> Vec<u8> {
     // The digits are a number, so there is nothing that can't be decoded.
     hex::decode(name.id()).unwrap_or_default()
-}
-
-impl Store {
-    /// What holds, as of the last look.
-    pub fn standing(&self) -> Standing {
-        self.standing.lock().1.clone()
-    }
-
-    /// Looks for upgrades, takes over the highest, and refuses what this version does not know. To be called before
-    /// anything is written or deleted that is not done under a [`crate::session::View`] of now.
-    pub fn check_upgrades(&self) -> Result<()> {
-        self.take_upgrade(highest(&*self.remote)?)
-    }
-
-    /// The same where the highest was listed already.
-    pub(crate) fn take_upgrade(&self, listed: u64) -> Result<()> {
-        // One that was there and is no more was removed by hand, or is hidden: what it said still holds.
-        if listed > self.standing.lock().0 {
-            let standing = self.read_upgrade(listed)?;
-            *self.standing.lock() = (listed, standing);
-        }
-        Ok(())
-    }
-
-    /// What one upgrade says.
-    pub fn read_upgrade(&self, number: u64) -> Result<Standing> {
-        let name = ObjectName::upgrade(number);
-        let bytes = self.remote.get(&name, cap::CONTROL)?;
-        let object = name.to_string();
-        let key = &self.keys.control.upgrades;
-        let body = object::open(Sealed::Upgrade, self.id(), key, &bytes_of(&name), &object, &bytes)?;
-        Standing::decode(number, &body)
-    }
-
-    /// Publishes an upgrade: what holds, as `change` makes it. `now` in seconds since 1970. Nothing is published where
-    /// nothing changes; false then.
-    pub fn upgrade(&self, now: i64, change: &dyn Fn(&mut Standing)) -> Result<bool> {
-        for _ in 0..TRIES {
-            self.check_upgrades()?;
-            let (before, old) = self.standing.lock().clone();
-            let mut new = old.clone();
-            change(&mut new);
-            check_required(&new.required)?;
-            if new == old {
-                return Ok(false);
-            }
-            new.time = now;
-            let last = || Error::corrupt(ObjectName::upgrade(before), Flaw::NoSuccessor);
-            let number = before.checked_add(1).ok_or_else(last)?;
-            if self.publish_upgrade(number, &new)? {
-                *self.standing.lock() = (number, new);
-                return Ok(true);
-            }
-        }
-        Err(Error::Refused(Refusal::FeaturesChanged))
-    }
-
-    /// Publishes what is to hold under a number; false where another one was quicker.
-    pub fn publish_upgrade(&self, number: u64, standing: &Standing) -> Result<bool> {
-        let (name, key) = (ObjectName::upgrade(number), &self.keys.control.upgrades);
-        let (id, body) = (bytes_of(&name), standing.encode());
-        let bytes = object::seal(Sealed::Upgrade, self.id(), key, None, &id, &body, 1024)?;
-        match self.remote.put(&name, &bytes)? {
-            Published::Created => Ok(true),
-            // I-13: equal bytes are our own, from a try whose reply was lost.
-            Published::Exists => Ok(self.remote.get(&name, cap::CONTROL)? == bytes),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub struct Malformed;
 /// Why a structure can't be read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Undecodable {
-    /// Nobody wrote it so.
+    /// No version writes it so.
     Malformed,
     /// It has something that a later version has defined (I-15): never damage, and never as good as absent.
     Newer(Feature),

@@ -1,5 +1,5 @@
-//! The write pipeline of one run: hash, claim, compress, seal, verify, append. Starts the one
-//! thread of this crate ([`commit`]).
+//! The write pipeline of one run: hash, claim, compress, seal, verify, append. A thread of its own publishes full packs
+//! and lists them ([`commit`]).
 //!
 //! Keeps I-1 (packs, then index segments, then the manifest), I-3 (every frame is opened again before it counts) and
 //! I-4 (an id is referenced only if it was in the view read under this session, or is put by it). After the first
@@ -7,11 +7,9 @@
 
 mod commit;
 mod files;
-mod unlisted;
 mod view;
 
 pub use files::Absent;
-pub(crate) use unlisted::Unlisted;
 
 use crate::error::{Error, Result};
 use crate::frame::Encoder;
@@ -24,14 +22,13 @@ use crate::session::{self, Owner, Session, View};
 use crate::simulation::{self, Rule};
 use crate::store::Store;
 use crate::threads;
+use crate::unlisted::CLAIMS_MAX;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-/// New chunks remembered before an index segment is written in the middle of a run: some 10 MB of memory.
-const CLAIMS_MAX: u64 = 128 << 10;
 const SHARDS: usize = 16;
 /// Bytes of packs in memory at most, where they are gathered ([`PackWriter`]), with those that wait for further
 /// destinations. Where these are many, each still has two.
@@ -90,7 +87,7 @@ pub struct Writer {
     /// Takes over when the current one ends with a checkpoint.
     next_session: Mutex<Option<Session>>,
     lanes: Vec<Mutex<Lane>>,
-    /// Held for reading by every put: whoever holds it for writing sees no chunk half stored.
+    /// Held for reading by every put: a thread that holds it for writing sees no chunk half stored.
     gate: RwLock<()>,
     committer: Option<Sender<Message>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -375,7 +372,7 @@ impl Writer {
     }
 
     /// Opens the session that the next checkpoint's publishing leaves open. It is there before the current one ends:
-    /// packs that are put meanwhile and that no segment lists yet would else be in nobody's care.
+    /// packs that are put in the meantime and that no segment lists yet would else be unprotected.
     pub fn open_next_session(&self) -> Result<()> {
         let next = Session::begin(&self.shared.store, &self.owner)?;
         *self.next_session.lock() = Some(next);
@@ -447,7 +444,8 @@ impl WriterState {
         }
     }
 
-    /// Remembers the first failure and stops the run; returns what the caller should report.
+    /// Stops the run after a failed put, and returns the error for its caller to report. What the committing thread fails
+    /// with is kept for the next put ([`WriterState::alive`]).
     fn fail(&self, error: Error) -> Error {
         self.failed.store(true, Relaxed);
         error
@@ -457,7 +455,7 @@ impl WriterState {
         &self.claims[usize::from(id.0[0]) % SHARDS]
     }
 
-    /// True when the chunk is nowhere yet and the caller must store it; at most one caller is told so.
+    /// True when the chunk is nowhere yet and the caller must store it; at most one caller gets true.
     fn claim(&self, id: &ChunkId) -> Result<bool> {
         let index = self.index(&mut |_, _| {})?;
         let mut claims = self.shard(id).lock();

@@ -50,14 +50,14 @@ pub fn main() -> ExitCode {
     match run(cli, lang) {
         Ok(status) => Code::from(status).into(),
         Err(failure) => {
-            // A closed standard error leaves nobody to tell; the code still says it.
+            // If standard error is closed, there is no one to report it to; the code still shows it.
             let _ = writeln!(std::io::stderr(), "{}", exit::line(&failure, lang, json));
             Code::from(failure.status).into()
         }
     }
 }
 
-/// Help and version come this way too, to standard output. A closed output leaves nobody to tell.
+/// Help and version come this way too, to standard output. If that is closed, there is no one to report it to.
 fn said_by_the_parser(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         let _ = error.print();
@@ -79,7 +79,7 @@ fn said_by_the_parser(error: &clap::Error) -> ExitCode {
     Code::Usage.into()
 }
 
-/// What was asked for, or else what the locale says.
+/// The language that was asked for, or else that of the locale.
 fn lang(option: Option<&str>) -> Lang {
     let given = option.and_then(Lang::from_code);
     given.unwrap_or_else(|| Lang::of_locale(&Env::of_process()))
@@ -128,10 +128,10 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
     done
 }
 
-/// What the log says of a command: its name, and how it ended.
+/// What the log records of a command: its name, and how it ended.
 fn note(terminal: &Terminal, done: &Result<Status, Failure>) {
     let log = terminal.context.log();
-    // Options and paths are nobody's business.
+    // Options and paths are private.
     let known = args::parser();
     let mut given = std::env::args_os().skip(1);
     let command = given.find_map(|arg| known.find_subcommand(&arg).map(|one| one.get_name().to_string()));
@@ -146,7 +146,7 @@ fn note(terminal: &Terminal, done: &Result<Status, Failure>) {
     }
 }
 
-/// The one place where commands are told apart.
+/// The one place where commands are distinguished.
 fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
     match command {
         Command::Init(args) => cmd::init::run(terminal, args),

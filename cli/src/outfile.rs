@@ -1,8 +1,8 @@
 //! A file that a command writes, at a place of the user's choice. A regular file appears there only when it is whole; a
 //! device, a FIFO or whatever else is there is opened and written through.
 //!
-//! Until it is whole it has a name of our own beside its final one, and is locked. So one that nobody holds locked belongs
-//! to a run that died; the next one that writes into the same folder removes it.
+//! Until it is whole it has a name of our own beside its final one, and is locked. So one that no process holds locked
+//! belongs to a run that died; the next one that writes into the same folder removes it.
 
 use crate::terminal::Terminal;
 use service::catalogue::{Action, Cause};
@@ -94,13 +94,13 @@ fn replace(
         durable.map_err(failed)
     });
     if written.is_err() {
-        // What is wrong is being said; what is left is part of a file at most.
+        // The error is being reported; what is left is part of a file at most.
         let _ = fs::remove_file(&temporary);
     }
     written
 }
 
-/// What is wrong with the output is told with its path.
+/// What is wrong with the output is reported with its path.
 fn named(target: &Path, error: Error) -> Failure {
     match error {
         Error::Output(source) => Cause::system(Action::Write, target, source).into(),

@@ -35,7 +35,7 @@ pub fn show(bytes: &[u8]) -> Result<(), Failure> {
     shown.map_err(|e| failed(e.into()))
 }
 
-/// A line to standard error; a closed one leaves nobody to tell.
+/// A line to standard error; if that is closed, there is no one to report it to.
 pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
@@ -98,7 +98,7 @@ impl Lines {
         }
     }
 
-    /// Nobody reads any more, or nothing can be written: the rest need not be made.
+    /// No one reads any more, or nothing can be written: the rest need not be made.
     pub fn closed(&self) -> bool {
         self.closed
     }
@@ -111,7 +111,7 @@ impl Lines {
         }
     }
 
-    /// Ends a listing: `result` is what the engine said, and where these lines ended it, theirs is the answer.
+    /// Ends a listing: `result` is the engine's, and if these lines ended it, theirs is the answer.
     pub fn end<T>(mut self, result: service::Result<T>) -> Result<Option<T>, Failure> {
         match result {
             Err(service::Error::Interrupted) if self.closed => {}

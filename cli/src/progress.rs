@@ -4,16 +4,15 @@
 
 use crate::args::Global;
 use crate::render::text;
-use crate::terminal::Terminal;
 use crate::{output, signals};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use service::Failure;
 use service::catalogue::{Lang, not_shown, problem as problem_line, progress_line, time_left, units_done};
 use service::entry::Kind;
 use service::face::{Activity, Watch};
 use service::json;
 use service::machine;
 use service::monitor::{EntryChange, Monitor, Phase, Problem, Progress};
+use service::{Context, Failure};
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -75,25 +74,30 @@ pub struct Watcher {
 
 impl Watcher {
     /// From here on the first Ctrl-C only asks the run to end.
-    pub fn start(terminal: &Terminal, activity: Activity) -> Result<Watcher, Failure> {
+    pub fn start(
+        global: &Global,
+        context: &Context,
+        lang: Lang,
+        activity: Activity,
+    ) -> Result<Watcher, Failure> {
         signals::catch()?;
-        let interval = machine::progress_interval(&terminal.context.env)?;
+        let interval = machine::progress_interval(&context.env)?;
         let during = activity.word();
         let shape = match activity {
-            // Says what it does as it does it.
+            // Reports what it does as it does it.
             Activity::Tag | Activity::Mount => Shape::Nothing,
-            _ => shape(&terminal.global, std::io::stderr().is_terminal()),
+            _ => shape(global, std::io::stderr().is_terminal()),
         };
         let interval = match shape {
-            Shape::Json if terminal.context.env.get("DEDUP_PROGRESS_FPS").is_none() => Duration::from_secs(1),
+            Shape::Json if context.env.get("DEDUP_PROGRESS_FPS").is_none() => Duration::from_secs(1),
             _ => interval,
         };
         let shared = Arc::new(Shared {
             shape,
-            json: terminal.json(),
+            json: global.json,
             during,
-            verbose: terminal.global.verbose,
-            lang: terminal.lang,
+            verbose: global.verbose,
+            lang,
             started: Instant::now(),
             figures: Figures::default(),
             current: Mutex::default(),
@@ -110,7 +114,7 @@ impl Watcher {
         };
         Ok(Watcher {
             shared,
-            // Without a thread nothing is shown meanwhile, and all at the end.
+            // Without a thread nothing is shown during the run, and all at the end.
             ticker: ticker.ok(),
         })
     }
@@ -168,7 +172,7 @@ impl Monitor for Watcher {
     }
 
     fn current(&self, path: &[u8]) {
-        // Whoever holds it has set a path just now: as good as this one.
+        // The thread that holds it has set a path just now: as good as this one.
         if let Ok(mut current) = self.shared.current.try_lock() {
             current.clear();
             current.extend_from_slice(path);
@@ -320,7 +324,7 @@ impl<'a> Ticker<'a> {
             }
             Shape::Json => {
                 let current = lock(&shared.current).clone();
-                // Nobody reads any more, or the disk is full: the summary will say so.
+                // No one reads any more, or the disk is full: the summary will report that.
                 let _ = output::line(&shared.status(rate, &current));
             }
             Shape::Lines | Shape::Nothing => {

@@ -28,7 +28,7 @@ pub fn outlive() -> io::Result<()> {
     Ok(())
 }
 
-/// From now on the first signal only sets a flag, so whoever calls this must ask [`interrupted`]. Not before secrets
+/// From now on the first signal only sets a flag, so the caller must check [`interrupted`]. Not before secrets
 /// were read: a prompt is left by Ctrl-C.
 pub fn catch() -> Result<(), Failure> {
     if CAUGHT.swap(true, Relaxed) {
@@ -74,13 +74,13 @@ impl StopSignal {
         Ok(StopSignal(receiver))
     }
 
-    /// Waits for so long. True as soon as somebody asks to stop.
+    /// Waits for so long. True as soon as a stop is requested.
     pub fn within(&self, time: Duration) -> bool {
         interrupted() || self.0.recv_timeout(time).is_ok()
     }
 }
 
-/// Whether whoever started this process had it ignore a signal. Where the system doesn't tell, it is not.
+/// Whether the parent process had it ignore a signal. If the system doesn't tell, it did not.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

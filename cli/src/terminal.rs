@@ -35,7 +35,15 @@ impl Terminal {
         !self.global.json && !self.global.quiet
     }
 
-    /// Opens the repository. One that isn't there is told before any secret is read or asked for.
+    /// Prints one line that is not part of an answer.
+    pub fn line(&self, text: &str) -> Result<(), Failure> {
+        match self.talks() {
+            true => output::line(text),
+            false => Ok(()),
+        }
+    }
+
+    /// Opens the repository. One that isn't there is reported before any secret is read or asked for.
     pub fn open(&self) -> Result<Repo, Failure> {
         self.context.open(self)
     }
@@ -43,7 +51,7 @@ impl Terminal {
 
 impl Face for Terminal {
     fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
-        // Standard input may be data; a run with neither is a scheduled one, where nobody could answer.
+        // Standard input may be data; a run with neither is a scheduled one, where no one could answer.
         if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
             return Ok(None);
         }
@@ -108,7 +116,12 @@ impl Face for Terminal {
     }
 
     fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
-        Ok(Box::new(Watcher::start(self, activity)?))
+        Ok(Box::new(Watcher::start(
+            &self.global,
+            &self.context,
+            self.lang,
+            activity,
+        )?))
     }
 }
 

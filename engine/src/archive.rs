@@ -1,5 +1,5 @@
-//! Part of a generation as a tar stream, with attributes, ACLs and holes: `dump` for directories. What can't be in one is said and left out; damage ends
-//! it, since half a member can't be taken back.
+//! Part of a generation as a tar stream, with attributes, ACLs and holes: `dump` for directories. What tar can't hold is
+//! reported and left out; damage ends it, since half a member can't be taken back.
 
 mod zip;
 

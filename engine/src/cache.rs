@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::platform::{lock, private, process};
 use chunkstore::error::Operation;
+use chunkstore::id::is_hex;
 use chunkstore::opening;
 use std::fs::{DirEntry, File};
 use std::io;
@@ -110,13 +111,16 @@ fn is_ours(name: &str) -> bool {
         "repositories",
         "remotes",
         "history",
+        "logs",
+        "notify",
         "runs",
+        "usage",
     ];
     is_id(name) || known.contains(&name)
 }
 
 fn is_id(name: &str) -> bool {
-    name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    name.len() == 32 && is_hex(name.as_bytes())
 }
 
 fn failed(operation: Operation, path: &Path) -> impl FnOnce(io::Error) -> Error {

@@ -50,9 +50,9 @@ pub struct Copy {
 pub struct Copied {
     pub snapshots: Vec<Copy>,
     /// Generations that could not be copied, since the source lost something of them.
-    pub hurt: u64,
+    pub damaged: u64,
     /// Those that were left out since something that they need can't be read.
-    pub unread: u64,
+    pub unreadable: u64,
     /// New chunks at the target, and their bytes before and after compression.
     pub chunks: u64,
     pub data_added: u64,
@@ -90,8 +90,8 @@ pub fn run(
             }
             Err(Error::Store(e)) if e.concerns_one_object() => {
                 match e.is_damage() {
-                    true => copied.hurt += 1,
-                    false => copied.unread += 1,
+                    true => copied.damaged += 1,
+                    false => copied.unreadable += 1,
                 }
                 let warning = Warning::NotCopied(e);
                 monitor.problem(&Problem::warning(ObjectName::snapshot(snapshot.id), warning));
@@ -161,6 +161,7 @@ fn copy(
         to,
         writer: &writer,
         source: &source,
+        target: &target,
         level: options.level,
         encoder: Encoder::new(options.level)?,
         decoder: Decoder::new()?,
@@ -244,6 +245,7 @@ struct Copier<'a> {
     to: &'a Repo,
     writer: &'a Writer,
     source: &'a ChunkSource<'a>,
+    target: &'a Reader<'a>,
     level: i32,
     encoder: Encoder,
     decoder: Decoder,
@@ -292,43 +294,10 @@ impl Copier<'_> {
         tree.finish()
     }
 
-    /// Whether all of it may be referred to (I-4).
+    /// Whether all of it may be referred to.
     fn is_present(&mut self, content: &Content) -> Result<bool> {
-        match content {
-            Content::None => Ok(true),
-            Content::Bundled { .. } => match content.small_file() {
-                Some(file) => Ok(self.writer.present_file(&mut self.presence, &file)?),
-                None => Ok(true),
-            },
-            Content::Extents(extents) => self.are_present(extents),
-            Content::Lists(lists) => {
-                for list in lists {
-                    if !self.writer.present(&list.id)? {
-                        return Ok(false);
-                    }
-                }
-                let reader = Reader::beside(self.to.store.clone(), self.writer, index_progress(self.monitor));
-                let mut present = true;
-                trees::for_each_extent(&reader, &mut self.decoder, content, &mut |extent| {
-                    if let Extent::Chunk { id, .. } = extent {
-                        present = present && self.writer.present(&id)?;
-                    }
-                    Ok(())
-                })?;
-                Ok(present)
-            }
-        }
-    }
-
-    fn are_present(&self, extents: &[Extent]) -> Result<bool> {
-        for extent in extents {
-            if let Extent::Chunk { id, .. } = extent
-                && !self.writer.present(id)?
-            {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let reading = (self.target, &mut self.decoder);
+        trees::is_present(self.writer, &mut self.presence, reading, content)
     }
 
     /// The same content under the target's keys.

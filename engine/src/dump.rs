@@ -10,6 +10,7 @@ use crate::trees;
 use chunkstore::ChunkId;
 use chunkstore::error::{Flaw, Object};
 use chunkstore::frame::Decoder;
+use chunkstore::id::is_hex;
 use std::io::Write;
 
 const TEMPORARY: &str = ".dedup-dump-";
@@ -21,8 +22,7 @@ pub fn temporary_name(process: u32, number: u32) -> String {
 
 /// Whether it is such a name.
 pub fn is_temporary(name: &[u8]) -> bool {
-    let hex =
-        |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let hex = |bytes: &[u8]| !bytes.is_empty() && is_hex(bytes);
     let Some(numbers) = name.strip_prefix(TEMPORARY.as_bytes()) else {
         return false;
     };
@@ -107,7 +107,7 @@ impl<'d> Contents<'d> {
         self.source
     }
 
-    /// Writes all of a regular file, exactly as many bytes as its entry says; `shown` names it in errors.
+    /// Writes all of a regular file, exactly as many bytes as its entry has; `shown` names it in errors.
     pub(crate) fn write(&mut self, shown: &str, entry: &Entry) -> Result<()> {
         let before = self.done;
         self.content(&entry.content)?;

@@ -1,5 +1,5 @@
-//! What ends a run, as codes and values. Trouble with single paths is not here: it is data ([`crate::problem::Problem`],
-//! I-12). Nor are texts for people: whoever shows an error makes them.
+//! Fatal errors, as codes and values. Problems with single paths are data ([`crate::problem::Problem`], I-12), not errors.
+//! Texts for people are made by the caller that shows an error.
 
 mod usage;
 
@@ -11,7 +11,7 @@ use chunkstore::SessionId;
 use chunkstore::error::{IoError, Object, Operation};
 use std::path::PathBuf;
 
-/// What lies under [`Error::Store`], for callers that tell its kinds apart.
+/// What lies under [`Error::Store`], for callers that distinguish its kinds.
 pub use chunkstore::Error as StoreError;
 /// What errors of the store are made of.
 pub use chunkstore::error as store;
@@ -101,7 +101,7 @@ pub enum Error {
     /// A listing lacks what is there (I-9).
     #[error("short listing: {0}")]
     ShortListing(Object),
-    /// Generations that this machine made or saw are gone, and nobody forgot them (I-9, I-17).
+    /// Generations that this machine made or saw are gone, and no one forgot them (I-9, I-17).
     #[error("lost: {0:?}")]
     Lost(Vec<SessionId>),
     /// The run was cancelled.

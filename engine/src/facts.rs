@@ -1,4 +1,4 @@
-//! What retention and selection know of a snapshot, and how snapshots are told apart. Made from manifests; no
+//! What retention and selection know of a snapshot, and how snapshots are distinguished. Made from manifests; no
 //! content, no clock.
 
 use chunkstore::SessionId;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// Where a snapshot stands among those of its machine, and what the clock said when it was made.
+/// Where a snapshot stands among those of its machine, and what the clock showed when it was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Made {
     /// The random id of the machine.
@@ -37,9 +37,9 @@ pub enum Dated {
 pub struct SnapshotInfo {
     /// The id of the snapshot.
     pub id: SessionId,
-    /// As it says itself.
+    /// The one in its manifest.
     pub time: Timestamp,
-    /// The time that it counts as, and how far the one that it says is believed.
+    /// The time that it counts as, and how far the one in its manifest is believed.
     pub at: Timestamp,
     /// How far its time is believed.
     pub dated: Dated,
@@ -111,7 +111,7 @@ pub fn newest_first(a: &SnapshotInfo, b: &SnapshotInfo) -> Ordering {
     older(b).cmp(&older(a)).then_with(|| a.id.cmp(&b.id))
 }
 
-/// By what snapshots are told apart before a policy looks at them.
+/// By what snapshots are distinguished before a policy looks at them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GroupKey {
     /// By the name of the machine.
@@ -125,7 +125,7 @@ pub enum GroupKey {
 }
 
 impl GroupKey {
-    /// What is grouped by unless told otherwise.
+    /// What is grouped by unless another grouping is asked for.
     pub const DEFAULT: [GroupKey; 2] = [GroupKey::Host, GroupKey::Paths];
 
     /// Parses `host,paths,tags,set` or part of it; nothing is one group of all.

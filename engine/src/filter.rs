@@ -27,7 +27,7 @@ const PATTERN_FILE_MAX: u64 = 16 << 20;
 
 const CACHEDIR_TAG: (&str, &[u8]) = ("CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55");
 
-/// What the user said. The default leaves out nothing.
+/// The user's options. The default leaves out nothing.
 #[derive(Clone, Debug)]
 pub struct FilterOptions {
     /// Globs: `*` and `?` stay within a component, `**` does not. A pattern that begins with `/` is anchored there,
@@ -36,7 +36,7 @@ pub struct FilterOptions {
     pub excludes: Vec<String>,
     /// As `excludes`, ASCII letters in either case. They come after `excludes` and the exclude files.
     pub iexcludes: Vec<String>,
-    /// Files of patterns, one a line; blank lines and those that begin with `#` say nothing.
+    /// Files of patterns, one per line; blank lines and those that begin with `#` are ignored.
     pub exclude_files: Vec<PathBuf>,
     pub iexclude_files: Vec<PathBuf>,
     /// Of a directory with a valid CACHEDIR.TAG, store only itself and the tag.
@@ -184,7 +184,7 @@ impl Filter {
     }
 
     /// Whether the patterns name this source itself. Other rules are not for what the user asked for by name, and
-    /// a pattern that matches a directory above a source says nothing about the source.
+    /// a pattern that matches a directory above a source does not apply to the source.
     pub fn leaves_out_source(&self, path: &[u8], is_dir: bool) -> bool {
         self.patterns.exclude(path, is_dir, &mut Vec::new())
     }
@@ -269,7 +269,7 @@ impl Tag {
     }
 }
 
-/// The innermost file with something to say decides.
+/// The innermost file with a matching rule decides.
 fn ignored(mut file: Option<&IgnoreFile>, path: &[u8], is_dir: bool) -> bool {
     if file.is_none() {
         return false;

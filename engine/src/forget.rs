@@ -173,7 +173,7 @@ pub fn undelete(repo: &Repo, id: SessionId, monitor: &dyn Monitor) -> Result<Ses
     };
     match store.slate(id) {
         // Forgetting it was cut short, or is under way elsewhere: it goes to its end first. Were the name left as it is,
-        // whoever still forgets it would take what came back.
+        // a client that still forgets it would take what came back.
         Ok(SnapshotObject::Manifest { .. }) => match store.forget(id, repo.run().now_secs()) {
             Ok(()) | Err(StoreError::Missing { .. }) => {}
             Err(e) => return Err(e.into()),
@@ -188,7 +188,7 @@ pub fn undelete(repo: &Repo, id: SessionId, monitor: &dyn Monitor) -> Result<Ses
             store.discard(&[prune::ended(id, &body)])?;
             Ok(new)
         }
-        // It was ended for good meanwhile, and what it needs with it.
+        // It was ended for good in the meantime, and what it needs with it.
         Err(Error::Store(e)) if e.is_damage() && !store.trashed()?.contains(&id) => {
             Err(Error::NoSnapshot(id.to_hex()))
         }

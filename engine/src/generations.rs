@@ -5,7 +5,7 @@ mod known;
 
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
-use crate::repo::Repo;
+use crate::repo::{By, Repo, Survey};
 use chunkstore::remote::ObjectName;
 use chunkstore::store::{SnapshotObject, Store};
 use chunkstore::{Error as StoreError, SessionId, sweep};
@@ -29,7 +29,7 @@ impl Listing {
         let known = Known::read(repo)?;
         let mut expected: BTreeSet<SessionId> = sweep::open_sessions(store)?.into_iter().collect();
         expected.extend(&known.trash);
-        // Snapshots first: what is forgotten meanwhile is then in the trash.
+        // Snapshots first: what is forgotten in between is then in the trash.
         let slates: BTreeSet<SessionId> = store.slates()?.into_iter().collect();
         let listing = Listing {
             trash: store.trashed()?.into_iter().collect(),
@@ -100,5 +100,37 @@ fn forgotten(
         Ok((body, _)) => each(id, Manifest::decode(id, &body)?),
         Err(StoreError::Missing { .. }) => Ok(()),
         Err(e) => Err(e.into()),
+    }
+}
+
+impl Repo {
+    /// As [`Repo::snapshots`], and what this machine misses among them (I-9, I-17).
+    pub fn survey(&self) -> Result<Survey> {
+        self.survey_by(By::Manifests)
+    }
+
+    /// As [`Repo::outlines`], and what this machine misses among them (I-9, I-17).
+    pub fn survey_outlines(&self) -> Result<Survey> {
+        self.survey_by(By::Overview)
+    }
+
+    fn survey_by(&self, by: By) -> Result<Survey> {
+        // To be read before what it is compared with.
+        let known = Known::read(self);
+        let (listed, (snapshots, unreadable)) = self.read_listed(by)?;
+        let bad = unreadable.iter().map(|(id, _)| *id);
+        let there = snapshots.iter().map(|snapshot| snapshot.id).chain(bad).collect();
+        // Trouble here keeps no one from what is there.
+        let lost = known.and_then(|known| {
+            let missing = known.missing(&self.store, &listed, None)?;
+            // A reader may have no place to write: then this machine goes on knowing what it knew.
+            let _ = known.update(self, &there, None, &missing);
+            Ok(missing.lost)
+        });
+        Ok(Survey {
+            snapshots,
+            unreadable,
+            lost,
+        })
     }
 }

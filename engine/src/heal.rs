@@ -41,7 +41,7 @@ const LISTED: usize = 1000;
 pub struct HealOptions {
     /// Read all stored data to find what is damaged, not only trees and what is missing.
     pub read_data: bool,
-    /// Only say what would be done.
+    /// Only report what would be done.
     pub dry_run: bool,
 }
 
@@ -112,17 +112,7 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
         }
     }
     let mut healed = Healed::default();
-    let how = repair::RepairOptions {
-        dry_run: options.dry_run,
-    };
-    let index = repair::index(repo, &how, &Hush(monitor))?;
-    healed.segments_damaged = index.segments_damaged;
-    healed.packs_listed = index.packs_listed;
-    for (id, error) in repo.store.unreadable_segments() {
-        healed.segments_unreadable += 1;
-        monitor.problem(&Problem::of(ObjectName::index(id), &error));
-    }
-    let is_unsure = index.packs_unreadable > 0 && healed.segments_unreadable > 0;
+    let is_unsure = mend_index(repo, options, &mut healed, monitor)?;
     let mut unread = BTreeSet::new();
     let mut hurt = match options.read_data {
         true => broken_packs(repo, &mut unread, monitor)?,
@@ -167,7 +157,27 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
     Ok(healed)
 }
 
-/// Reads what was brought, and all that leads to it: that everything is there again is said of what was seen.
+/// Repairs the index. Whether packs that can't be read may be listed in segments that can't be read.
+fn mend_index(
+    repo: &Repo,
+    options: &HealOptions,
+    healed: &mut Healed,
+    monitor: &dyn Monitor,
+) -> Result<bool> {
+    let how = repair::RepairOptions {
+        dry_run: options.dry_run,
+    };
+    let index = repair::index(repo, &how, &Hush(monitor))?;
+    healed.segments_damaged = index.segments_damaged;
+    healed.packs_listed = index.packs_listed;
+    for (id, error) in repo.store.unreadable_segments() {
+        healed.segments_unreadable += 1;
+        monitor.problem(&Problem::of(ObjectName::index(id), &error));
+    }
+    Ok(index.packs_unreadable > 0 && healed.segments_unreadable > 0)
+}
+
+/// Reads what was brought, and all that leads to it: that everything is there again is reported only after it was seen.
 fn verify(
     repo: &Repo,
     before: HashSet<PackId>,
@@ -192,7 +202,7 @@ fn verify(
     Ok(())
 }
 
-/// Packs that are there and not what their names say. Those that can't be read were told of, and are added to `unread`.
+/// Packs that are there and do not match their names. Those that can't be read were reported, and are added to `unread`.
 fn broken_packs(
     repo: &Repo,
     unread: &mut BTreeSet<PackId>,
@@ -274,7 +284,7 @@ impl Healing<'_> {
             };
             let body = match manifest {
                 Ok(Some(body)) => body,
-                // Forgotten or ended meanwhile.
+                // Forgotten or ended in the meantime.
                 Ok(None) | Err(StoreError::Missing { .. }) => continue,
                 Err(e) if e.is_hurt() && number < snapshots => {
                     known.damaged.push((id, e));
@@ -408,8 +418,8 @@ impl Healing<'_> {
         Ok(())
     }
 
-    /// From now on nobody refers to packs that stay damaged: what could not come is stored again by the next backup
-    /// that has it.
+    /// From now on nothing new refers to packs that stay damaged: what could not come is stored again by the next
+    /// backup that has it.
     fn condemn(&self, hurt: &HashSet<PackId>) -> Result<()> {
         if !self.options.dry_run {
             let new = hurt.difference(&self.writer.view().condemned).copied().collect();

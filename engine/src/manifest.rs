@@ -81,7 +81,7 @@ pub struct Manifest {
     /// Its description; empty if there is none.
     #[n(4)]
     pub description: String,
-    /// The generation's time: when the backup started, or what `--time` said.
+    /// The generation's time: when the backup started, or `--time`.
     #[n(5)]
     time_secs: i64,
     #[n(6)]
@@ -131,13 +131,13 @@ pub struct Manifest {
     /// What an earlier generation held, and this one does not because it could not be found, at most [`MISSING_MAX`].
     #[cbor(n(21), with = "list", has_nil)]
     pub missing: Vec<Missing>,
-    /// The operating system whose conventions its entries follow where they do not say otherwise: [`SYSTEM`].
+    /// The operating system whose conventions its entries follow unless they name another: [`SYSTEM`].
     #[n(22)]
     pub system: u8,
     /// The set of the settings whose run made it.
     #[n(23)]
     pub set: Option<String>,
-    /// What a later version wrote after the summary's counters, and after all of these: said again where this is.
+    /// What a later version wrote after the summary's counters, and after all of these: written again where this is.
     #[cbor(skip)]
     tails: [Tail; 2],
 }
@@ -250,7 +250,7 @@ mod list {
     }
 }
 
-/// What a backup says of itself when it publishes.
+/// What a backup records of itself when it publishes.
 pub struct Head {
     /// The name of the machine.
     pub host: String,

@@ -1,4 +1,4 @@
-//! How the engine tells a caller what happens while it happens. Implementations must be quick and never fail.
+//! How the engine reports to a caller what happens while it happens. Implementations must be quick and never fail.
 
 use crate::entry::Kind;
 pub use crate::problem::{Lost, Problem, ProblemKind};
@@ -146,7 +146,7 @@ pub(crate) fn sent(
     cancel.check()
 }
 
-/// Ignores every event.
+/// A monitor that ignores every event.
 pub struct Quiet;
 
 impl Monitor for Quiet {

@@ -1,12 +1,11 @@
 //! In what order generations were made, and which time each of them counts as. Clocks may be wrong, for one run or for
 //! good, and `--time` takes any time; what can't be wrong is the order in which a machine published its manifests, which
-//! it numbers (I-17). docs/decisions/0022-order-of-generations.md says why.
+//! it numbers (I-17). docs/decisions/0022-order-of-generations.md explains why.
 //!
 //! Along each machine's chain the clock should only go forward. The most generations for which it does are believed; one
 //! that breaks the order counts as made when the one before it was. A time that is still to come is never the newest.
 
 use crate::facts::{Dated, SnapshotInfo};
-use crate::manifest::Snapshot;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,8 +13,11 @@ use std::collections::{BTreeMap, HashSet};
 pub const SLACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is known of all these snapshots, which must be all that there are: the order needs the whole chains.
-pub fn facts(snapshots: &[Snapshot], now: Timestamp) -> Vec<SnapshotInfo> {
-    let mut facts: Vec<SnapshotInfo> = snapshots.iter().map(Snapshot::facts).collect();
+pub fn facts<'s, S>(snapshots: &'s [S], now: Timestamp) -> Vec<SnapshotInfo>
+where
+    SnapshotInfo: From<&'s S>,
+{
+    let mut facts: Vec<SnapshotInfo> = snapshots.iter().map(SnapshotInfo::from).collect();
     settle(&mut facts, now);
     facts
 }
@@ -55,7 +57,7 @@ fn settle_chain(all: &mut [SnapshotInfo], chain: &[usize], end: Timestamp) {
     let rising: Vec<usize> = longest_rising(&clocks).into_iter().map(|n| possible[n]).collect();
     let Some(&first) = rising.first() else { return };
     let rising: HashSet<usize> = rising.into_iter().collect();
-    // What the clock says at the next one that is believed.
+    // What the clock shows at the next one that is believed.
     let mut next = end;
     let mut nexts: Vec<Timestamp> = Vec::with_capacity(chain.len());
     for &i in chain.iter().rev() {
@@ -75,7 +77,7 @@ fn settle_chain(all: &mut [SnapshotInfo], chain: &[usize], end: Timestamp) {
             continue;
         }
         clock = clock.max(made.ended);
-        // A time that `--time` says had not come yet is not taken.
+        // A time given by `--time` that had not come yet is not taken.
         if all[i].time > later(made.started) {
             // Its machine counts seconds, and the one before may have been made within the same.
             all[i].at = anchor.max(made.started);
@@ -123,7 +125,8 @@ mod tests {
     const DAY: i64 = 86_400;
     const NOW: i64 = 20_000 * DAY;
 
-    /// Snapshots in the order in which one machine made them, by day of its clock; a second number is what `--time` said.
+    /// Snapshots in the order in which one machine made them, by day of its clock; a second number is the `--time`
+    /// given.
     fn chain(days: &[(i64, Option<i64>)]) -> Vec<SnapshotInfo> {
         let facts = |(nr, (clock, said)): (usize, &(i64, Option<i64>))| {
             let (made, said) = (at(clock * DAY), at(said.unwrap_or(*clock) * DAY));
@@ -279,7 +282,7 @@ mod tests {
             bucket,
             count: Count::Limited(n),
         };
-        // Ahead of now: kept, and in nobody's place.
+        // Ahead of now: kept, without taking the place of another.
         let future = settled(&[(400, NONE), (401, NONE), (30_000, NONE)]);
         assert_eq!(kept(&future, newest(Bucket::EACH, 1)), [2, 3]);
         assert_eq!(kept(&future, newest(Bucket::DAY, 2)), [1, 2, 3]);

@@ -1,5 +1,5 @@
-//! What is not as it should be with single paths and objects, as codes and values (I-12). Whoever shows a problem makes the
-//! text.
+//! What is not as it should be with single paths and objects, as codes and values (I-12). The caller that shows a
+//! problem makes the text.
 
 mod restore;
 mod warning;
@@ -17,8 +17,8 @@ use chunkstore::{ChunkId, PackId};
 /// A path that is not, or not wholly, what it should be. The run goes on (I-12).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
-    /// Absolute path or object name, raw bytes: callers escape it when they print. Empty where neither is to be said
-    /// before the text, which then says itself what it is about.
+    /// Absolute path or object name, raw bytes: callers escape it when they print. Empty if neither is to be printed
+    /// before the text, which then names what it is about.
     pub path: Vec<u8>,
     /// What is wrong with it.
     pub what: ProblemKind,
@@ -116,7 +116,7 @@ pub enum ProblemKind {
     Unreadable(Unread),
     /// Something in the repository is damaged or missing.
     Damage(Damage),
-    /// Worth saying, harmful to nothing.
+    /// Worth reporting, harmful to nothing.
     Warning(Warning),
 }
 
@@ -174,11 +174,11 @@ pub enum Damage {
         /// What is wrong with it.
         error: StoreError,
     },
-    /// The object that the problem names; what is wrong was told before.
+    /// The object that the problem names; what is wrong was reported before.
     Known,
     /// The storage has it and does not list it.
     NotListed,
-    /// A snapshot that is gone, though nobody removed it.
+    /// A snapshot that is gone, though no one removed it.
     SnapshotGone,
     /// A pack's own list is not what the index has.
     ListDiffers,

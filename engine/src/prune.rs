@@ -47,7 +47,7 @@ pub struct PruneOptions {
     pub assume_gone: BTreeSet<SessionId>,
     /// A session of another machine is fenced this long after it was first seen here.
     pub stale_after: Duration,
-    /// The caller vouches that nobody writes meanwhile: needed where the storage breaks promises.
+    /// The caller guarantees that no one writes in the meantime: needed where the storage breaks promises.
     pub exclusive: bool,
 }
 
@@ -270,7 +270,7 @@ impl<'a> Collection<'a> {
         }
         self.repo.run().cancel().check()?;
         let marks = sweep::condemn(self.store, &plan)?;
-        // After the marks are durable: whoever is not listed now sees them, or has published already.
+        // After the marks are durable: a session that is not listed now sees them, or has published already.
         let waiting = self.others(sweep::open_sessions(self.store)?);
         for mark in &marks {
             sweep::note_waiting(self.store, mark, &waiting, &made)?;
@@ -296,7 +296,7 @@ impl<'a> Collection<'a> {
         )?)
     }
 
-    /// G0. Packs in no segment are garbage only when nobody may be about to list them.
+    /// G0. Packs in no segment are garbage only if no session may be about to list them.
     fn plan<'s>(
         &self,
         state: &'s PruneState,
@@ -324,14 +324,8 @@ impl<'a> Collection<'a> {
         Ok((plan, needs))
     }
 
-    /// Sweeps those of the marks whose sessions have all ended. Returns what was found to be needed, for reuse.
-    fn finish(
-        &self,
-        marks: Vec<Mark>,
-        mut needed: Option<Needed>,
-        made: &mut HashSet<PackId>,
-        summary: &mut PruneSummary,
-    ) -> Result<Option<Needed>> {
+    /// Those of the marks whose sessions have all ended.
+    fn ready(&self, marks: Vec<Mark>, summary: &mut PruneSummary) -> Result<Vec<Mark>> {
         let mut ready = Vec::new();
         let mut waited_for = BTreeSet::new();
         for mark in marks {
@@ -344,12 +338,24 @@ impl<'a> Collection<'a> {
             }
         }
         summary.sessions_waited_for = summary.sessions_waited_for.max(waited_for.len() as u64);
+        Ok(ready)
+    }
+
+    /// Sweeps those of the marks whose sessions have all ended. Returns what was found to be needed, for reuse.
+    fn finish(
+        &self,
+        marks: Vec<Mark>,
+        mut needed: Option<Needed>,
+        made: &mut HashSet<PackId>,
+        summary: &mut PruneSummary,
+    ) -> Result<Option<Needed>> {
+        let mut ready = self.ready(marks, summary)?;
         let mut tries = 0;
         while !ready.is_empty() {
             self.repo.run().cancel().check()?;
             tries += 1;
             let mut state = self.read_state(needed.take(), BTreeSet::new())?;
-            // Somebody else may have finished one meanwhile.
+            // Another collection may have finished one in the meantime.
             ready.retain(|mark| mark.packs.is_subset(&state.view.condemned));
             self.monitor.phase(Phase::Deleting);
             let (view, index, packs) = (&state.view, &state.index, &state.packs);

@@ -31,7 +31,7 @@ pub fn collect(reader: &Reader<'_>, roots: &[Root], live: &mut LiveSet, monitor:
 
 /// Gives the plaintext of a tree chunk; the place is where it may lie.
 pub(crate) type Load<'a> = dyn Fn(&mut Decoder, &ChunkId, Option<&Place>) -> Result<Vec<u8>> + Sync + 'a;
-/// Told of a tree chunk that could not be read; an error ends the walk.
+/// Called for a tree chunk that could not be read; an error ends the walk.
 pub(crate) type OnDamage<'a> = dyn FnMut(ChunkId, Error) -> Result<()> + 'a;
 
 /// A walk over the distinct tree chunks of many generations.

@@ -4,7 +4,6 @@
 mod chain;
 
 use crate::error::{Error, Result};
-use crate::generations::Known;
 use crate::manifest::{self, Listed, Manifest, Outlines, Snapshot};
 use crate::monitor::{Monitor, Phase, Problem, Progress};
 use crate::overview;
@@ -36,17 +35,18 @@ pub struct Survey {
     pub snapshots: Vec<Snapshot>,
     /// Those that can't be read, and why.
     pub unreadable: Vec<(SessionId, Error)>,
-    /// Those that this machine made or saw, and that are gone though nobody forgot them; or why that can't be told.
+    /// Those that this machine made or saw, and that are gone though no one forgot them; or why that is not known.
     pub lost: Result<Vec<SessionId>>,
 }
 
 impl Survey {
-    /// What is to be said of what is missing.
+    /// What to report of what is missing.
     pub fn warning(&self) -> Option<Warning> {
         match &self.lost {
             Ok(lost) if lost.is_empty() => None,
             Ok(lost) => Some(Warning::SnapshotsGone(lost.clone())),
-            // The notes belong to another user, whose home this is. Whoever deletes stops at that; a reader needs none.
+            // The notes belong to another user, whose home this is. A job that deletes stops at that; a reader needs
+            // none.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => None,
             Err(e) => Some(Warning::MissingUnknown(Box::new(e.clone()))),
         }
@@ -61,7 +61,7 @@ impl Survey {
 
 /// How snapshots are listed.
 #[derive(Clone, Copy)]
-enum By {
+pub(crate) enum By {
     Manifests,
     Overview,
 }
@@ -118,7 +118,7 @@ pub fn local_path(location: &str) -> Option<&Path> {
     remote::local_path(location)
 }
 
-/// Whether a location can be opened, as far as can be said without contacting anybody.
+/// Whether a location can be opened, as far as is known without a connection.
 pub fn check_location(location: &str) -> Result<()> {
     Ok(remote::check(location)?)
 }
@@ -149,7 +149,7 @@ impl Repo {
     fn of(store: Store, run: &RunContext) -> Result<Repo> {
         let state = state_of(&run.dirs, &store.folder());
         let family = state_of(&run.dirs, &store.family());
-        // Where nothing can be kept, this run is a machine of its own. Whoever relies on more proves that it can be.
+        // If nothing can be kept, this run is a machine of its own. A job that relies on more proves that it can be.
         let machine = machine_id(&run.dirs.state).or_else(|_| random::<16>())?;
         Ok(Repo {
             store: Arc::new(store.cancelled_by(run.cancel().clone())),
@@ -168,7 +168,7 @@ impl Repo {
 
     fn look_on(remote: Arc<dyn remote::Remote>, run: &RunContext) -> Result<Found> {
         let store = opening::Found::look(remote, &run.dirs.cache)?;
-        // Whoever walks the sources while the repository is being opened must not meet half of this. Readers do without.
+        // A walk of the sources while the repository is being opened must not meet half of this. Readers do without.
         let _ = machine_id(&run.dirs.state);
         Ok(Found {
             store,
@@ -288,12 +288,12 @@ impl Repo {
         &self.state
     }
 
-    /// A reader that tells `monitor` while it has to rebuild the local index.
+    /// A reader that reports to `monitor` while it has to rebuild the local index.
     pub fn reader<'a>(&self, monitor: &'a dyn Monitor) -> Reader<'a> {
         Reader::new(self.store.clone(), index_progress(monitor)).or_from(self.others.clone())
     }
 
-    /// Tells what was found since the repository was opened and does no harm to what is read: a cache that can't be
+    /// Reports what was found since the repository was opened and does no harm to what is read: a cache that can't be
     /// used, damaged index segments (I-2), and packs of the wrong size (I-4).
     pub fn tell_damage(&self, monitor: &dyn Monitor) {
         if let Some(why) = self.store.cache_trouble() {
@@ -330,18 +330,8 @@ impl Repo {
         Ok(self.read_listed(By::Overview)?.1)
     }
 
-    /// As [`Repo::snapshots`], and what this machine misses among them (I-9, I-17).
-    pub fn survey(&self) -> Result<Survey> {
-        self.survey_by(By::Manifests)
-    }
-
-    /// As [`Repo::outlines`], and what this machine misses among them (I-9, I-17).
-    pub fn survey_outlines(&self) -> Result<Survey> {
-        self.survey_by(By::Overview)
-    }
-
     /// The names that are listed, and what they stand for.
-    fn read_listed(&self, by: By) -> Result<(BTreeSet<SessionId>, Listed)> {
+    pub(crate) fn read_listed(&self, by: By) -> Result<(BTreeSet<SessionId>, Listed)> {
         let listed = self.store.slates_with_sizes()?;
         let outlines = match by {
             By::Manifests => Outlines::new(),
@@ -350,26 +340,6 @@ impl Repo {
         let ids: Vec<SessionId> = listed.into_iter().map(|(id, _)| id).collect();
         let read = manifest::list(&self.store, &ids, &outlines)?;
         Ok((ids.into_iter().collect(), read))
-    }
-
-    fn survey_by(&self, by: By) -> Result<Survey> {
-        // To be read before what it is compared with.
-        let known = Known::read(self);
-        let (listed, (snapshots, unreadable)) = self.read_listed(by)?;
-        let bad = unreadable.iter().map(|(id, _)| *id);
-        let there = snapshots.iter().map(|snapshot| snapshot.id).chain(bad).collect();
-        // Trouble here keeps nobody from what is there.
-        let lost = known.and_then(|known| {
-            let missing = known.missing(&self.store, &listed, None)?;
-            // Who only reads may have no place to write: then this machine goes on knowing what it knew.
-            let _ = known.update(self, &there, None, &missing);
-            Ok(missing.lost)
-        });
-        Ok(Survey {
-            snapshots,
-            unreadable,
-            lost,
-        })
     }
 
     pub fn manifest(&self, id: SessionId) -> Result<Manifest> {

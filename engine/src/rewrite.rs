@@ -1,5 +1,6 @@
-//! A generation said anew: with other words about it (tags), or brought back from the trash. Manifests are write-once,
-//! so a new one is published by a session of its own, which proves first that everything is in its view (I-4).
+//! A generation published again: with other information (tags), or brought back from the trash. Manifests are
+//! write-once, so a new one is published by a session of its own, which proves first that everything is in its view
+//! (I-4).
 
 use crate::error::{Error, Refusal, Result};
 use crate::manifest::Manifest;
@@ -14,7 +15,7 @@ use chunkstore::{Error as StoreError, SessionId};
 /// Sessions that one restating may take.
 const TRIES: usize = 5;
 
-/// Publishes the generation `id` as `change` makes it, unless that says that nothing changed. Gives the
+/// Publishes the generation `id` as `change` makes it, unless that reports that nothing changed. Gives the
 /// new id.
 pub fn run(
     repo: &Repo,
@@ -31,7 +32,7 @@ pub fn run(
     // First: a crash between the two leaves both, and this machine knows the new one.
     follow(repo, id, new, hash)?;
     match repo.store.forget(id, repo.run().now_secs()) {
-        // Somebody else removed it meanwhile.
+        // Another client removed it in the meantime.
         Err(chunkstore::Error::Missing { .. }) => Ok(Some(new)),
         forgotten => forgotten.map(|()| Some(new)).map_err(Error::from),
     }

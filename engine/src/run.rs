@@ -47,7 +47,7 @@ pub struct RunContext {
 }
 
 impl RunContext {
-    /// A run that nobody cancels, with unlimited bandwidth.
+    /// A run that is never cancelled, with unlimited bandwidth.
     pub fn new(dirs: LocalDirs) -> Self {
         RunContext {
             dirs,

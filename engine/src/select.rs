@@ -2,8 +2,9 @@
 //! command that reads; retention has its own way ([`crate::retain`]).
 //!
 //! `latest` means the newest complete snapshot, in the order in which they were made ([`crate::order`]): one that is
-//! partial (its backup did not finish) or whose time is still to come stands in only where there is no other. An id means that snapshot whatever it is, and whatever the filters say; so does the id that it
-//! had before it was restated, undeleted or brought to a replica under another name.
+//! partial (its backup did not finish) or whose time is still to come stands in only if there is no other. An id means
+//! that snapshot whatever it is, and whatever the filters; so does the id that it had before it was restated, undeleted
+//! or brought to a replica under another name.
 
 use crate::error::{Error, Result, Usage};
 use crate::facts::{SnapshotInfo, newest_first};
@@ -335,7 +336,7 @@ mod tests {
             let got: Vec<u8> = filter.matching(&list).iter().map(|f| f.id.0[0]).collect();
             assert_eq!(got, *want, "{filter:?}");
         }
-        // An id is that snapshot, whatever the filter says.
+        // An id is that snapshot, whatever the filter.
         assert_eq!(id("ac", &by(&["a"], &[], &[]), None).unwrap(), 0xac);
         assert_eq!(id("latest", &by(&["a"], &[], &[]), None).unwrap(), 0x12);
     }

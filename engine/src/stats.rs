@@ -9,7 +9,7 @@ use chunkstore::pack::Class;
 use chunkstore::remote::ObjectName;
 use chunkstore::sweep;
 
-/// Names as restic has them where it has them; bytes unless the name says otherwise.
+/// Names as restic has them where it has them; bytes unless the name indicates otherwise.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Stats {
     pub snapshots_count: u64,
@@ -103,7 +103,8 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
     Ok(stats)
 }
 
-/// What is known to be lost is damage until nobody needs it. The check names it, and the manifests that can't be read.
+/// What is known to be lost is damage as long as it is needed. The check names it, and the manifests that can't be
+/// read.
 fn add_damage(repo: &Repo, stats: &mut Stats, monitor: &dyn Monitor) -> Result<()> {
     let options = check::CheckOptions {
         read_data: ReadData::None,

@@ -2,7 +2,7 @@
 //! garbage there for the first time, and noted on this machine.
 //!
 //! A collection of garbage beside writers rests on promises (docs/invariants.md) that not every storage keeps. Where one
-//! was seen not to, nothing is collected unless the caller vouches that nobody writes meanwhile.
+//! was seen not to, nothing is collected unless the caller guarantees that no one writes in the meantime.
 
 use crate::error::{Error, Refusal, Result};
 use crate::repo::{Repo, state_of, write_replacing};

@@ -109,7 +109,7 @@ impl<'a> Member<'a> {
         for xattr in self.xattrs {
             match acl::text(xattr) {
                 Some((key, text)) => record(&mut records, key, text.as_bytes()),
-                None => record(&mut records, &xattr_key(&xattr.name), &xattr.value),
+                None => record(&mut records, xattr_key(&xattr.name), &xattr.value),
             }
         }
         if !records.is_empty() {

@@ -1,7 +1,7 @@
 //! Points in time as people write them. `now` is an argument, so that one run has one "now" and tests have theirs.
 //!
 //! A text without a fraction of a second names a stretch: a day, a minute, a second. Where it is a *beginning*
-//! (`backup --time 2026-11-01`) its first instant is meant; where it says "as of" (`restore --at 2026-11-01`) its
+//! (`backup --time 2026-11-01`) its first instant is meant; where it means "as of" (`restore --at 2026-11-01`) its
 //! last one, so that `--at DAY` holds all that was saved on that day and a time copied from a listing finds its
 //! snapshot. `2h`, `3d ago` and `now` are instants in both.
 
@@ -9,7 +9,7 @@ use crate::units;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, Timestamp, ToSpan, Zoned};
 
-/// The text is no time; the message says what is one.
+/// The text is not a time; the message explains what is.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum WhenError {
     #[error("bad time: '{0}'")]

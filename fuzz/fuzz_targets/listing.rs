@@ -1,4 +1,4 @@
-//! What a WebDAV server says of a folder.
+//! What a WebDAV server answers about a folder.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -13,13 +13,13 @@ use crate::key_file;
 use crate::log;
 use crate::redact::{REMOVED, Redactor, is_secret_name};
 use crate::settings::show;
+use engine::entry::Time;
 use engine::platform::files;
+use engine::zip::{Crc32, ZipDirectory, ZipMember};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 /// Rows of the history, and jobs whose problems go in.
 const ROWS: usize = 1000;
@@ -68,7 +68,7 @@ pub fn run(context: &Context, file: Option<&Path>) -> Result<Report, Failure> {
         words::readme(Lang::En, &contents, removed) + "\n" + &words::readme(Lang::Ja, &contents, removed);
     parts.insert(0, ("README.txt".to_string(), readme));
     let failed = |e: io::Error| Failure::system(Action::Write, &path, e);
-    let bytes = zipped(&parts).map_err(failed)?;
+    let bytes = zipped(&parts, context.now_secs()).map_err(failed)?;
     files::create(&path, &bytes).map_err(|e| match e.kind() {
         io::ErrorKind::AlreadyExists => key_file::exists(&path),
         _ => Failure::system(Action::Write, &path, e),
@@ -237,16 +237,28 @@ fn end_of(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn zipped(parts: &[(String, String)]) -> io::Result<Vec<u8>> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .unix_permissions(0o600);
+fn zipped(parts: &[(String, String)], now: i64) -> io::Result<Vec<u8>> {
+    let (mut out, mut directory) = (Vec::new(), ZipDirectory::default());
     for (name, text) in parts {
-        zip.start_file(name.as_str(), options).map_err(io::Error::other)?;
-        zip.write_all(text.as_bytes())?;
+        let member = ZipMember {
+            path: name.as_bytes(),
+            // A file for its owner only.
+            mode: 0o100_600,
+            uid: 0,
+            gid: 0,
+            mtime: Time { secs: now, nanos: 0 },
+            size: text.len() as u64,
+        };
+        let mut crc = Crc32::default();
+        crc.update(text.as_bytes());
+        let offset = out.len() as u64;
+        out.extend_from_slice(&member.header()?);
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(&member.descriptor(crc.value()));
+        directory.add(&member, crc.value(), offset)?;
     }
-    Ok(zip.finish().map_err(io::Error::other)?.into_inner())
+    directory.end(out.len() as u64, &mut out)?;
+    Ok(out)
 }
 
 impl Redactor {

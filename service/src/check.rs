@@ -1,4 +1,4 @@
-//! The job `check`: what is damaged in the repository, and which files that hurts.
+//! The job `check`: what is damaged in the repository, and which files that affects.
 
 use crate::context::Context;
 use crate::face::{Activity, Face, ProblemCounts, Step};
@@ -11,7 +11,7 @@ pub use engine::check::{CheckReport, DamagedPath, ReadData};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// Which stored data is read, beside everything that says where it is.
+    /// Which stored data is read, beside everything that locates it.
     pub read_data: ReadData,
 }
 

@@ -89,13 +89,13 @@ impl Context {
         self.now.timestamp().as_second()
     }
 
-    /// Where local files go. They are made here, for their owner only. Whoever only reads can do without: then a
+    /// Where local files go. They are made here, for their owner only. A job that only reads can do without: then a
     /// directory that goes with this process is the cache.
     pub fn dirs(&self) -> Result<LocalDirs, Failure> {
         let cache = machine::or_nowhere(machine::cache_dir(&self.env)?, &self.env);
         let state = machine::or_nowhere(machine::state_dir(&self.env)?, &self.env);
         let made = self.local.get_or_init(|| {
-            // That this fails is told when something must be noted.
+            // That this fails is reported when something must be noted.
             let _ = cache::make_root(&state);
             let temporary = match is_usable(&cache) {
                 true => None,
@@ -159,7 +159,7 @@ impl Context {
         self.log.get_or_init(|| Log::of(self))
     }
 
-    /// Gives what was made of local files meanwhile to their owner only, too.
+    /// Gives local files that were made since then to their owner only, too.
     pub fn tighten(&self) {
         if let Some(LocalFiles { dirs, temporary }) = self.local.get() {
             if temporary.is_none() {
@@ -187,7 +187,7 @@ impl Context {
         resolve::remote(name_or_url, &self.env, &self.settings)
     }
 
-    /// Opens the repository. One that isn't there is told before any secret is read or asked for.
+    /// Opens the repository. One that isn't there is reported before any secret is read or asked for.
     pub fn open(&self, face: &dyn Face) -> Result<Repo, Failure> {
         self.open_at(&self.location()?, face)
     }

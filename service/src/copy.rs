@@ -16,7 +16,7 @@ use engine::select::{self, Filter};
 
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Name or URL; without one, the environment says it.
+    /// Name or URL; without one, the environment names it.
     pub from: Option<String>,
     pub opening: CopySourceOptions,
     /// Empty, with an empty filter: what is newer than what the target has.
@@ -37,7 +37,7 @@ pub struct Report {
 
 impl Report {
     pub fn status(&self) -> Status {
-        match (self.copied.hurt, self.copied.unread) {
+        match (self.copied.damaged, self.copied.unreadable) {
             (0, 0) => self.listed,
             (0, _) => self.listed.max(Status::Failed),
             _ => Status::Damaged,
@@ -88,7 +88,7 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     Ok(Report { copied, listed })
 }
 
-/// Where it is copied from: what was asked for, or what the environment says.
+/// Where it is copied from: what was asked for, or what the environment names.
 fn source(context: &Context, request: &Request) -> Result<Location, Failure> {
     let given = match &request.from {
         Some(text) => Some(text.as_str()),

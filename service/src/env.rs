@@ -219,7 +219,7 @@ impl Env {
         }
     }
 
-    /// `$variable`, or `below` the home directory. The XDG rules say that a relative path counts as not set.
+    /// `$variable`, or `below` the home directory. By the XDG rules a relative path counts as not set.
     pub fn base(&self, variable: &str, below: &str) -> Result<PathBuf, Failure> {
         let set = self
             .get(variable)

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Methods may be called from any thread. A closed terminal or connection is not an error.
 pub trait Face: Send + Sync {
-    /// Asks for a password; a new one is asked for twice. `None` if nobody can be asked.
+    /// Asks for a password; a new one is asked for twice. `None` if there is no one to ask.
     fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure>;
 
     /// Whether somebody can answer [`Face::confirm`].
@@ -31,7 +31,7 @@ pub trait Face: Send + Sync {
     /// Whether somebody would see a recovery phrase.
     fn can_show_phrase(&self) -> bool;
 
-    /// Shows a recovery phrase, once, before it becomes valid. An error means that nobody saw it.
+    /// Shows a recovery phrase, once, before it becomes valid. An error means that no one saw it.
     fn show_phrase(&self, phrase: &str) -> Result<(), Failure>;
 
     /// Reports something immediately.

@@ -53,7 +53,7 @@ impl Failure {
     }
 }
 
-/// Equal where a person could not tell them apart.
+/// Equal if a person could not distinguish them.
 impl PartialEq for Failure {
     fn eq(&self, other: &Failure) -> bool {
         self.status == other.status && self.message() == other.message()

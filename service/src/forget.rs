@@ -124,7 +124,7 @@ fn named(all: &Listing, texts: &[String], filter: &Filter) -> Result<Vec<PolicyD
     Ok(decisions.collect())
 }
 
-/// Snapshots that are no longer expected, though nobody removed them.
+/// Snapshots that are no longer expected, though no one removed them.
 #[derive(Clone, Debug)]
 pub struct LossRequest {
     /// The beginnings of ids; empty for all that are gone.

@@ -73,7 +73,7 @@ pub fn run(context: &Context, face: &dyn Face) -> Result<Report, Failure> {
         let all = listing::read(context, &repo, face)?;
         report.status = report.status.max(all.status());
         let here = machine::host(None, &context.env)?;
-        let mut groups: BTreeMap<(&str, &Vec<Vec<u8>>), Vec<(&SnapshotInfo, u64)>> = BTreeMap::new();
+        let mut groups = BTreeMap::<(&str, &[Vec<u8>]), Vec<(&SnapshotInfo, u64)>>::new();
         for (facts, snapshot) in all.facts.iter().zip(&all.snapshots) {
             let errors = snapshot.manifest.summary.errors;
             let group = groups.entry((&facts.host, &facts.paths)).or_default();

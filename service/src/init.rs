@@ -90,7 +90,7 @@ fn unused(failure: Failure, keys: &Keys) -> Failure {
     }
 }
 
-/// Whether this repository gets a recovery phrase: not one that nobody would see.
+/// Whether this repository gets a recovery phrase: not one that no one would see.
 fn wants_phrase(request: &Request, face: &dyn Face) -> bool {
     if request.recovery_phrase && !face.can_show_phrase() {
         face.notice(&Notice::Warning {

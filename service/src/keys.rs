@@ -194,7 +194,7 @@ fn make_phrase(context: &Context, face: &dyn Face) -> Result<AddedKey, Failure> 
     let repo = context.open(face)?;
     let phrase = key::new_phrase().map_err(Error::from)?;
     let secret = key::parse_phrase(&phrase).map_err(Error::from)?;
-    // A slot whose phrase nobody saw would be taken for one that somebody has.
+    // A slot whose phrase no one saw would be taken for one that someone has.
     face.show_phrase(&phrase)?;
     let added = key::add(&repo, &secret, "");
     let id = added.map_err(|e| Failure::from(e).with(Cause::PhraseOpensNothing))?;

@@ -1,4 +1,4 @@
-//! All generations of a repository, as every job that names some starts from. Those that can't be read are said and
+//! All generations of a repository, as every job that names some starts from. Those that can't be read are reported and
 //! decide the status; the others can be used.
 
 use crate::catalogue::Cause;
@@ -145,14 +145,14 @@ pub struct Chosen {
     /// For people and messages: the beginning of the id, and when it was made.
     pub short: String,
     pub time: String,
-    /// What else is known to be hurt: a manifest that can't be read might have been the one meant by `latest`.
+    /// What else is known to be damaged: a manifest that can't be read might have been the one meant by `latest`.
     pub status: Status,
     /// It is not what `latest` means.
     pub is_older: bool,
 }
 
 impl Chosen {
-    /// Says which snapshot was taken for a path that newer ones don't hold.
+    /// Names the snapshot that was taken for a path that newer ones don't hold.
     pub fn tell_age(&self, spec: &SnapshotSpec, face: &dyn Face) {
         if self.is_older && !spec.is_named {
             let (short, time) = (&self.short, &self.time);

@@ -1,4 +1,4 @@
-//! What the environment says of this machine: its directories, its name, and how a run behaves on it.
+//! What the environment determines of this machine: its directories, its name, and how a run behaves on it.
 
 use crate::catalogue::{Cause, Expected};
 use crate::env::Env;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The kernel keeps a key no longer.
 const KEY_CACHE_MOST: Duration = Duration::from_secs(24 * 3600);
 
-/// Below it nothing is ever there, and nobody can make anything.
+/// Below it nothing is ever there, and nothing can be made.
 pub const NOWHERE: &str = "/proc/nowhere";
 
 /// The directory of the local cache, absolute. It need not be there, nor be one that can be made.
@@ -40,7 +40,7 @@ fn directory(env: &Env, own: &str, xdg: &str, below: &str) -> Result<PathBuf, Fa
     }
 }
 
-/// A directory, unless it would be in a home directory that is not there: that is made by whoever gives it to a user.
+/// A directory, unless it would be in a home directory that is not there: that is made by whatever creates the user.
 pub fn or_nowhere(directory: PathBuf, env: &Env) -> PathBuf {
     match env.home() {
         Ok(home) if directory.starts_with(home) && !home.is_dir() => Path::new(NOWHERE).join("dedup"),
@@ -104,7 +104,7 @@ pub fn checkpoint(env: &Env) -> Result<Option<Duration>, Failure> {
         .ok_or_else(|| bad(name, text, Expected::Seconds))
 }
 
-/// Whether all that the environment says is valid. Looked at before a command begins, even one that needs nothing of it:
+/// Whether all of the environment is valid. Checked before a command begins, even one that needs nothing of it:
 /// what is wrong and passed over is something that somebody relies on.
 pub fn check_environment(env: &Env) -> Result<(), Failure> {
     for name in ["DEDUP_REPOSITORY", "DEDUP_FROM_REPOSITORY"] {

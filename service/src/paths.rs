@@ -47,7 +47,7 @@ pub fn from_root(path: &Path) -> Vec<u8> {
 pub struct SnapshotSpec {
     /// `latest`, `latest~N` or the beginning of an id.
     pub snapshot: String,
-    /// The user said which; otherwise `snapshot` is `latest`.
+    /// The user named one; otherwise `snapshot` is `latest`.
     pub is_named: bool,
     /// What stood behind the snapshot's colon.
     pub subpath: Option<PathBuf>,

@@ -48,7 +48,7 @@ pub struct Collection {
     pub max_unused: Unused,
     /// Rewrite at most so many bytes.
     pub max_repack: u64,
-    /// No backup runs meanwhile.
+    /// No backup runs at the same time.
     pub exclusive: bool,
 }
 
@@ -250,7 +250,7 @@ fn seconds(context: &Context, span: &Span) -> Result<u64, Failure> {
     Ok(seconds.max(0).cast_unsigned())
 }
 
-/// Where it must ask, it plans first and says what it would cost.
+/// If it must ask, it plans first and shows what it would cost.
 fn collect(
     repo: &Repo,
     options: &run::PruneOptions,

@@ -1,4 +1,4 @@
-//! Rates by the time of day: what `--limit-upload`, `--limit-download` and the keys of `[limits]` say.
+//! Rates by the time of day: `--limit-upload`, `--limit-download` and the keys of `[limits]`.
 
 use crate::catalogue::{Lang, unit_error};
 use jiff::civil::Time;
@@ -11,7 +11,7 @@ pub type Rate = Option<u64>;
 pub struct RateSchedule(Vec<(Time, Rate)>);
 
 impl RateSchedule {
-    /// `10M`, or `08:00=1M,18:00=unlimited`; what holds before the first time is what the last one says.
+    /// `10M`, or `08:00=1M,18:00=unlimited`; before the first time the last one applies.
     pub fn parse(text: &str) -> Result<RateSchedule, String> {
         if !text.contains('=') {
             return Ok(RateSchedule(vec![(Time::midnight(), rate(text)?)]));

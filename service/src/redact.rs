@@ -64,7 +64,7 @@ pub struct Redactor {
 impl Redactor {
     /// With what the environment, the settings, and the files that they name hold.
     pub fn of(context: &Context) -> Redactor {
-        let mut known = Known::default();
+        let mut known = Secrets::default();
         known.environment(context);
         known.files_of_environment(context);
         known.settings(&context.settings, &context.env);
@@ -79,7 +79,7 @@ impl Redactor {
 
     /// With the secrets of the environment only: no file is read for it.
     pub fn of_environment(context: &Context) -> Redactor {
-        let mut known = Known::default();
+        let mut known = Secrets::default();
         known.environment(context);
         known.redactor()
     }
@@ -225,9 +225,9 @@ pub fn is_secret_name(name: &str) -> bool {
 }
 
 #[derive(Default)]
-struct Known(BTreeSet<String>);
+struct Secrets(BTreeSet<String>);
 
-impl Known {
+impl Secrets {
     fn add(&mut self, secret: &str) {
         let secret = secret.trim();
         if secret.is_empty() {
@@ -236,7 +236,10 @@ impl Known {
         self.0.insert(secret.to_string());
         // As JSON has it.
         let quoted = serde_json::Value::from(secret).to_string();
-        self.0.insert(quoted.trim_matches('"').to_string());
+        let inner = quoted
+            .strip_prefix('"')
+            .and_then(|quoted| quoted.strip_suffix('"'));
+        self.0.insert(inner.unwrap_or_default().to_string());
     }
 
     fn add_text(&mut self, secret: Option<&OsStr>) {
@@ -400,7 +403,7 @@ mod tests {
 
     #[test]
     fn known_secrets_go_wherever_they_stand() {
-        let mut known = Known::default();
+        let mut known = Secrets::default();
         known.add("hunter2!");
         known.add("abc");
         known.add("say \"x\"");

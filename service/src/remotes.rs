@@ -188,7 +188,7 @@ fn state(
     Ok(match asked {
         Ok((behind, snapshots)) => {
             let reached = context.now_secs();
-            // What can't be noted is not told when this one is away, and harms nothing else.
+            // What can't be noted is not shown when this one is away, and harms nothing else.
             let _ = replicate::note(&dirs, &remote.url, &Noted { behind, reached });
             RemoteState::Replica { snapshots, behind }
         }

@@ -132,7 +132,7 @@ impl Removed {
     }
 }
 
-/// Asks, and moves what was decided to the trash. What can't be removed is said; the rest is removed.
+/// Asks, and moves what was decided to the trash. What can't be removed is reported; the rest is removed.
 pub(crate) fn remove(
     repo: &Repo,
     decisions: &Decisions,
@@ -157,7 +157,7 @@ pub(crate) fn remove(
                 removed.failed += 1;
                 face.notice(&Notice::PartFailed(&e.into()));
             }
-            // Somebody else removed it meanwhile.
+            // Someone else removed it in the meantime.
             Err(Error::Store(StoreError::Missing { .. }) | Error::NoSnapshot(_)) => {}
             Err(e) => return Err(e.into()),
         }

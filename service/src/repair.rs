@@ -77,7 +77,7 @@ fn repair_parity(
     face: &dyn Face,
 ) -> Result<Report<ParityReport>, Failure> {
     let location = context.location()?;
-    // First: what a backup makes meanwhile is given its own.
+    // First: what a backup makes from now on gets its own.
     let turned_on = match request.add {
         Some(percent) if request.new_packs && !request.dry_run => {
             run::parity_of_new_packs(&context.open(face)?, Some(percent))?

@@ -52,11 +52,11 @@ pub struct Report {
 }
 
 impl Report {
-    /// Damage first, then what one failure alone says, and else that it was done in part.
+    /// Damage first, then the status of a single failure, and else that it was done in part.
     pub fn status(&self) -> Status {
         let replicas = &self.replicas;
         let mut failures = replicas.iter().filter_map(|one| one.failure.as_ref());
-        if replicas.iter().any(|one| one.done.hurt > 0) {
+        if replicas.iter().any(|one| one.done.damaged > 0) {
             return Status::Damaged;
         }
         if replicas.iter().any(|one| one.done.unread > 0) {

@@ -1,9 +1,9 @@
 //! From options, environment and settings to the repository that a run is about and what opens it. An option beats its
 //! variable; an empty value clears (what follows is then as if neither were given); an invalid one is an error. `~/` at
 //! the beginning of a path is the home directory wherever it is given. Reads no secret ([`crate::secret`] does), so
-//! that a missing repository is told before a prompt.
+//! that a missing repository is reported before a prompt.
 //!
-//! Where nothing says which repository, it is the embedded one: `$XDG_DATA_HOME/dedup/repository`, opened by the key
+//! If nothing names a repository, it is the embedded one: `$XDG_DATA_HOME/dedup/repository`, opened by the key
 //! file `$XDG_CONFIG_HOME/dedup/default.key`, unless a password or another key was given.
 
 use crate::catalogue::{Action, Cause, Expected, What};
@@ -15,7 +15,7 @@ use crate::settings::{self, Settings};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// What a face was told about the repository and what opens it. An empty value takes back what the environment says.
+/// What a face was given about the repository and what opens it. An empty value overrides the environment.
 #[derive(Clone, Debug, Default)]
 pub struct RepositoryOptions {
     pub repo: Option<OsString>,
@@ -27,7 +27,7 @@ pub struct RepositoryOptions {
 }
 
 impl RepositoryOptions {
-    /// Whether they say which repository is meant.
+    /// Whether they name a repository.
     pub fn names_repository(&self) -> bool {
         filled(&self.repo).is_some() || filled(&self.repository_file).is_some()
     }
@@ -54,7 +54,7 @@ pub struct NewSecretOptions {
 pub struct Location {
     pub url: String,
     pub embedded: bool,
-    /// What the settings say opens it.
+    /// What opens it according to the settings.
     pub keys: Vec<SecretSource>,
 }
 
@@ -205,7 +205,7 @@ fn openers(
     }
 }
 
-/// What may open the repository that `copy` reads. The options and variables of the target say nothing of it.
+/// What may open the repository that `copy` reads. The options and variables of the target do not apply to it.
 pub fn opening_source(
     options: &CopySourceOptions,
     env: &Env,
@@ -231,8 +231,8 @@ pub fn opening_source(
 }
 
 /// What will open a repository that is made now: a key file, a password, or both. If neither was given, it is what the
-/// settings say of this remote, which later commands will open it with. Else the embedded one gets the default key file,
-/// and any other a password that is asked for.
+/// settings have for this remote, which later commands will open it with. Else the embedded one gets the default key
+/// file, and any other a password that is asked for.
 pub fn creating(
     options: &RepositoryOptions,
     env: &Env,

@@ -128,7 +128,7 @@ fn read_text(from: impl Read) -> Result<Zeroizing<String>, Unfit> {
         });
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| Unfit::NotUtf8)?;
-    // What editors put before a text to say that it is UTF-8.
+    // What editors put before a text to mark it as UTF-8.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Ok(Zeroizing::new(text.to_string()))
 }

@@ -17,7 +17,7 @@ pub enum Status {
     BadSettings,
     /// The destination cannot store a name.
     ForbiddenName,
-    /// Partly done; the problems say why.
+    /// Partly done; the problems explain why.
     Incomplete,
     /// Paused, or outside its window.
     NotRun,

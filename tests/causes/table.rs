@@ -1,4 +1,4 @@
-//! The table of causes and commands in docs/reliability.md, and what a run must say to be as it has it.
+//! The table of causes and commands in docs/reliability.md, and what a run must print to be as it has it.
 
 use kit::program::Run;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ pub struct Row {
     pub cause: String,
     /// By command, each that is allowed; commands that the cause does not concern are left out.
     pub codes: BTreeMap<String, Vec<i32>>,
-    /// What may be said with a code.
+    /// What may be printed with a code.
     phrases: Vec<(i32, String)>,
 }
 
@@ -31,14 +31,14 @@ impl Row {
         if let Some(line) = run.err.lines().find(|line| is_clumsy(line)) {
             return Some(format!("is clumsy: {line}"));
         }
-        // A success may say on standard output that no damage was found.
+        // A success may print on standard output that no damage was found.
         let out = if run.code == 0 { "" } else { &run.out };
         let blames = |text: &str| ["damage", "missing"].iter().any(|word| text.contains(word));
         (!self.is_damage() && (blames(&run.err) || blames(out))).then(|| "speaks of damage".to_string())
     }
 }
 
-/// Whether a message says a name twice, or what only a library's author understands.
+/// Whether a message has a name twice, or what only a library's author understands.
 fn is_clumsy(line: &str) -> bool {
     let mut names: Vec<&str> = line
         .split(|c: char| !c.is_ascii_hexdigit())

@@ -1,4 +1,4 @@
-//! What is said afterwards: the history, the files of a backup, the status, the settings.
+//! What is shown afterwards: the history, the files of a backup, the status, the settings.
 
 use super::{YEARLY, history, home, known_for_long, set, words};
 use kit::program::{Run, number, string};
@@ -108,7 +108,7 @@ fn files_of_a_backup_in_pages() {
         .says(&["made no snapshot"]);
 }
 
-/// The history is told about jobs and decides about none.
+/// The history records jobs and decides about none.
 #[test]
 fn a_history_that_cannot_be_written() {
     let home = home(&set(&format!("schedule = '{YEARLY}'")));

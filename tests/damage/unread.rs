@@ -49,7 +49,7 @@ fn each_object_that_cant_be_read_is_named_and_the_rest_is_checked() {
             assert_eq!(report.num_errors, 0, "{said}");
             assert_eq!(report.unreadable_objects, [name.to_string()], "{said}");
             assert_eq!(report.damaged_paths, 0, "{said}");
-            // The very paths that its loss would hurt.
+            // The very paths that its loss would affect.
             let lost = match name.kind() {
                 Kind::Pack | Kind::Index => scene.with(name, None, ReadData::All).paths,
                 _ => Vec::new(),

@@ -1,4 +1,4 @@
-//! Reads a repository of format 1 as docs/format.md says, with public crates only: no code of `chunkstore` or
+//! Reads a repository of format 1 as docs/format.md describes, with public crates only: no code of `chunkstore` or
 //! `engine`. Sections are named after the document's. It judges nothing: what does not fit panics.
 
 macro_rules! say {

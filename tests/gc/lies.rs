@@ -9,7 +9,7 @@ use engine::repo::Repo;
 use kit::generation::{self, foreign_writer, put_all, read_back};
 use kit::machine::Machine;
 
-/// Says of every chunk of the packs that were there `before` that it lies in one that is new, too.
+/// Lists every chunk of the packs that were there `before` in one that is new, too.
 fn lie(repo: &Repo, before: &Inventory, shift: u32) {
     let store = &repo.store;
     let segments = View::read(store).unwrap().segments;
@@ -44,7 +44,7 @@ fn lie(repo: &Repo, before: &Inventory, shift: u32) {
     store.remote().put(&ObjectName::index(id), &bytes).unwrap();
 }
 
-/// That a pack was proven as it was made says nothing of what others list in it.
+/// That a pack was proven as it was made proves nothing about what others list in it.
 #[test]
 fn what_others_list_in_new_packs_is_held_against_their_footers() {
     for shift in 0..3 {

@@ -95,7 +95,7 @@ fn a_collection_that_needs_a_short_pack_deletes_nothing() {
             read_data: ReadData::None,
         };
         assert!(check::run(&scene.open(), &options, &Quiet).unwrap().num_errors > 0);
-        // A backup stores it again, and then the hurt pack serves nobody.
+        // A backup stores it again, and then the damaged pack is of no use.
         let second = scene.backup(false, &Noting::default());
         engine::forget::apply(&scene.open(), &[first.snapshot.unwrap()]).unwrap();
         prune(&scene.open(), stale).unwrap();

@@ -1,4 +1,4 @@
-//! What a policy leaves, what a listing shows, and what a dry run says.
+//! What a policy leaves, what a listing shows, and what a dry run reports.
 
 use super::{home, two_snapshots};
 use kit::program::number;
@@ -22,7 +22,7 @@ fn a_policy_that_leaves_nothing_is_refused() {
     assert_eq!(home.snapshots().len(), 3);
     home.ok(&["forget", "--keep-tag", "kept", "--allow-empty", "--yes"]);
     assert_eq!(home.snapshots().len(), 1);
-    // A tag that nothing has is said also where the policy goes on.
+    // A tag that nothing has is also reported if the policy goes on.
     home.ok(&["forget", "--keep-tag", "typo", "--keep-last", "1", "--yes"])
         .says(&["typo"]);
 }

@@ -91,9 +91,9 @@ fn there_is_no_prose_below_service() {
                 "Too many authentication failures",
             ],
         ),
-        // The program that starts a child says it, in the child's place.
+        // The program that starts a child prints it, in the child's place.
         ("chunkstore/src/platform/linux.rs", &["can't start {}: {error}"]),
-        // Said by the compiler.
+        // Printed by the compiler.
         (
             "chunkstore/src/platform/mod.rs",
             &["chunkstore knows only Unix so far: add a file beside platform/unix.rs"],
@@ -106,7 +106,7 @@ fn there_is_no_prose_below_service() {
         ("chunkstore/src/simulation.rs", &["crashed.new"]),
         ("chunkstore/src/simulation/power.rs", &["the power is cut"]),
         ("engine/src/fsmeta/changes.rs", &["the process has ended"]),
-        // Said by the compiler.
+        // Printed by the compiler.
         (
             "engine/src/fsmeta/mod.rs",
             &["fsmeta knows Linux only so far: add a folder beside fsmeta/linux"],

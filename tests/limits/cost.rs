@@ -26,7 +26,7 @@ fn what_few_descriptors_cost() {
     let compare = |name: &str, args: &[&str], before: &dyn Fn()| {
         let mut shortest = [f64::INFINITY; 2];
         for _ in 0..ROUNDS {
-            // One after the other, so that a busy moment hurts both.
+            // One after the other, so that a busy moment affects both.
             for (limits, shortest) in [FEW_FILES, "-Sn 1024"].iter().zip(&mut shortest) {
                 before();
                 *shortest = shortest.min(seconds(limits, args));

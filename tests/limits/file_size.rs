@@ -11,7 +11,7 @@ use std::path::Path;
 /// In blocks of 512 bytes: not even a session fits, no pack, no file, none of the large ones.
 const BLOCKS: [u32; 6] = [0, 1, 8, 64, 128, 1024];
 
-/// A command under a limit fails by it, and says which file, or succeeds.
+/// A command under a limit fails because of it, and names the file, or succeeds.
 fn judge(run: &Run, codes: &[i32], names: &[&str], what: &str) {
     assert!(codes.contains(&run.code), "{what}: {run:?}");
     let said = format!("{}{}", run.err, if run.code == 0 { "" } else { &run.out });

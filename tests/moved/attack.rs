@@ -1,4 +1,5 @@
-//! What somebody who may only add to a repository tries, and what rots by itself: copies that are not what the index says.
+//! What an attacker who may only add to a repository tries, and what rots by itself: copies that are not what the index
+//! lists.
 
 use super::{Churn, NEVER};
 use chunkstore::frame::Decoder;
@@ -25,7 +26,7 @@ enum Lies {
     Instead,
 }
 
-/// Whoever may add to the index and to nothing else.
+/// An attacker who may add to the index and to nothing else.
 struct Attacker<'a> {
     repo: &'a Repo,
     segments: Vec<IndexSegment>,
@@ -52,7 +53,7 @@ impl<'a> Attacker<'a> {
             .unwrap();
     }
 
-    /// Says of every chunk and moved file that it lies at an offset of some other pack of its class.
+    /// Lists every chunk and moved file at an offset of some other pack of its class.
     fn lie(&self, shift: usize) {
         for segment in &self.segments {
             let mut lie = segment.clone();
@@ -264,7 +265,7 @@ fn what_a_footer_lists_comes_to_a_replica_only_if_it_is_so() {
         dry_run: false,
     };
     let mut done = replicate::Replicated::default();
-    // Files that nothing but a lie says the place of can't come.
+    // Files of which only a false entry gives the place can't come.
     let _ = replicate::run(&first, &replica, &options, &Quiet, &mut done);
     let (lies, honest) = count_parts(&replica);
     assert!(lies == 0 && honest > 0, "{lies} {honest}");

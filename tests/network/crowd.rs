@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const MACHINES: usize = 8;
 const BACKUPS: usize = 4;
-/// Of each machine; what is older is forgotten and collected meanwhile.
+/// Of each machine; what is older is forgotten and collected in the meantime.
 const KEPT: usize = 2;
 
 struct Machine {

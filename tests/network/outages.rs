@@ -1,5 +1,5 @@
-//! Servers that go away, let nobody in, or are not who they say: the exit code, the message, and that the next run
-//! goes on.
+//! Servers that go away, refuse logins, or are not who they claim to be: the exit code, the message, and that the next
+//! run goes on.
 
 use chunkstore::SessionId;
 use chunkstore::remote::{self, Link, ObjectName, Published};
@@ -182,7 +182,7 @@ fn credentials_that_are_revoked() {
     }
 }
 
-/// A certificate that nobody vouches for is refused at once, unless it is given as `ca`.
+/// An untrusted certificate is refused at once, unless it is given as `ca`.
 #[test]
 fn certificates() {
     let dir = tempfile::tempdir().unwrap();

@@ -291,7 +291,7 @@ fn not_everything_may_lead() {
         ],
     )
     .says(&["no replica of away"]);
-    // A machine that was never there can't tell whose replica the other one is.
+    // A machine that was never there can't know whose replica the other one is.
     home.write("elsewhere/docs/f", "x");
     let url = format!("{}?retry=1", server.url());
     home.ends(1, &["-r", &url, "backup", "docs", "--also", &main])

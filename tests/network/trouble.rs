@@ -1,4 +1,4 @@
-//! What stands between a client and its storage, and what storages say when they can't: proxies, certificates, wires
+//! What stands between a client and its storage, and what storages answer when they can't: proxies, certificates, wires
 //! that carry nothing any more, full buckets, clocks.
 
 use super::outages::{Site, interrupted_by};
@@ -94,7 +94,7 @@ fn a_bucket_over_its_quota() {
     assert_eq!(site.snapshots(), 3);
 }
 
-/// What servers say when they can't store anything.
+/// What servers answer when they can't store anything.
 #[test]
 fn a_full_bucket() {
     let Some(server) = Seaweed::start("a_full_bucket") else {
@@ -163,7 +163,7 @@ fn a_proxy() {
     assert!(forward.asked().0 > before);
 }
 
-/// Who is vouched for by an authority of one's own, on both sides, through a tunnel.
+/// Certificates of an authority of one's own, on both sides, through a tunnel.
 #[test]
 fn certificates_of_both_sides() {
     let dir = tempfile::tempdir().unwrap();

@@ -59,7 +59,7 @@ fn mounts_below_a_source() {
     let (_, problems) = nights.night();
     assert!(of(&problems, &inner).is_empty() && of(&problems, &outer).is_empty());
     assert_eq!(lost(&of(&problems, &bound)), Some(Lost::Empty));
-    // A service may see its directories as mounts which they are to nobody else.
+    // A service may see its directories as mounts, which they are to no one else.
     fs::write(bound.join("file"), "x").unwrap();
     assert_eq!(nights.night().1, []);
 }

@@ -1,4 +1,4 @@
-//! What `check` says of what a repair could not save, and of an index that is lost.
+//! What `check` reports of what a repair could not save, and of an index that is lost.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn what_was_given_up_is_known_to_be_lost() {
         .collect();
     assert!(!hurt.is_empty());
     forget::apply(&scene.repo, &hurt).unwrap();
-    // The trash still needs it; discarded, nobody does.
+    // The trash still needs it; once discarded, nothing does.
     prune(&scene.repo, Duration::ZERO).unwrap();
     scene.again();
     let report = check(&scene.repo);
@@ -47,7 +47,7 @@ fn what_was_given_up_is_known_to_be_lost() {
     assert_eq!(engine::stats::run(&scene.repo, &Quiet).unwrap().num_errors, 0);
 }
 
-/// Packs that no index lists are told from those of unfinished backups.
+/// Packs that no index lists are distinguished from those of unfinished backups.
 #[test]
 fn a_lost_index_is_not_an_unfinished_backup() {
     let mut scene = Scene::new();

@@ -1,4 +1,4 @@
-//! What a replica is behind by, whatever the clock said when the generations were made.
+//! What a replica is behind by, whatever the clock showed when the generations were made.
 
 use super::{NEVER, Pair};
 use engine::monitor::Quiet;

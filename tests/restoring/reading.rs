@@ -1,5 +1,5 @@
 //! From a repository of which parts can't be read, and without a place for a cache: what can be restored is, the rest is
-//! told by its cause, and nothing is called damaged that is not.
+//! reported by its cause, and nothing is called damaged that is not.
 
 use super::{Nobody, files, home, leftovers, noise, set_mode, within};
 use crate::cli_bad::Disk;
@@ -143,7 +143,7 @@ fn without_a_cache() {
             let vars = [("DEDUP_CACHE_DIR", cache.as_str()), ("TMPDIR", tmp)];
             let run = nobody.run(&vars, &["restore", "--target", "o"]);
             assert_eq!(run.code, 0, "{cache} {tmp}: {run:?}");
-            // One that can't be used is replaced for this run, which needs no word; one that fails later is told.
+            // One that can't be used is replaced for this run, without a message; one that fails later is reported.
             let warned = run.err.contains("the cache is not used");
             assert_eq!(warned, cache.ends_with("full"), "{cache} {tmp}: {}", run.err);
             assert_eq!(files(&within(home, "o", "src")), wanted, "{cache} {tmp}");

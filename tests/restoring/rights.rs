@@ -83,7 +83,7 @@ fn links_above_and_below_the_source() {
     home.ok(&["restore", "--target", "/", "hl/u/docs"]);
     assert_eq!(fs::read(home.path("real/u/docs/f")).unwrap(), b"1");
     assert!(fs::symlink_metadata(home.path("hl")).unwrap().is_symlink());
-    // In another target a link leads nobody knows where.
+    // In another target a link leads to an unknown place.
     fs::create_dir_all(within(&home, "o", "")).unwrap();
     fs::create_dir(home.path("elsewhere")).unwrap();
     symlink(home.path("elsewhere"), within(&home, "o", "hl")).unwrap();

@@ -286,7 +286,7 @@ fn drops_what_is_not_published(remote: &dyn Remote) {
     assert_eq!(nothing_left, 0);
 }
 
-/// Even one that is told that nobody writes.
+/// Even one that is assured that no one writes.
 fn a_sweep_harms_no_writer(remote: &dyn Remote) {
     // There is a repository.
     publish(remote, &session(250), b"bytes");

@@ -49,7 +49,7 @@ pub fn files(seeds: impl IntoIterator<Item = u64>, len: usize) -> Files {
         .collect()
 }
 
-/// A run of another machine, which this one can't tell dead from alive.
+/// A run of another machine, of which this one can't know whether it is dead or alive.
 pub fn foreign_writer(repo: &Repo) -> Writer {
     let owner = Owner {
         machine: ELSEWHERE,

@@ -100,7 +100,7 @@ impl Machine {
         self.home.path()
     }
 
-    /// Nobody cancels what this machine does.
+    /// What this machine does is never cancelled.
     pub fn run(&self) -> RunContext {
         RunContext {
             host: self.host.clone(),
@@ -233,7 +233,7 @@ pub fn prune_options(stale: Duration) -> prune::PruneOptions {
     options
 }
 
-/// Some seconds from now: a backup that is told so takes no file for too young to be trusted next time.
+/// Some seconds from now: a backup with this clock takes no file for too young to be trusted next time.
 pub fn settled_now() -> Timestamp {
     Timestamp::now() + SignedDuration::from_secs(10)
 }
@@ -259,7 +259,7 @@ pub fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
-/// Remembers the problems it is told.
+/// Remembers the problems that are reported to it.
 #[derive(Default)]
 pub struct Noting {
     problems: Mutex<Vec<Problem>>,

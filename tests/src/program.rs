@@ -171,7 +171,7 @@ impl Run {
         self
     }
 
-    /// Every word is in what was said of the error.
+    /// Every word is in the text of the error.
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Run {
         for word in words {
@@ -214,8 +214,8 @@ pub fn objects(text: &str) -> Vec<Value> {
     all
 }
 
-/// Copies a program. In a process of its own: a child that another test starts meanwhile inherits what this process has
-/// open for writing, and a program that is so can't be run.
+/// Copies a program. In a process of its own: a child that another test starts at that moment inherits what this
+/// process has open for writing, and a program that is so can't be run.
 #[track_caller]
 pub fn copy_program(from: impl AsRef<Path>, to: &Path) {
     let copied = Command::new("cp").arg(from.as_ref()).arg(to).status();

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 /// Longest start of a server on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
-/// A program that `scripts/servers.sh` installs. Where it is missing the test is skipped, and says so.
+/// A program that `scripts/servers.sh` installs. If it is missing the test is skipped, with a message.
 pub fn program(name: &str, test: &str) -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let servers = std::env::var_os("DEDUP_SERVERS").map(PathBuf::from);

@@ -371,7 +371,7 @@ impl TreeMaker {
         let bytes = self.bytes(piece);
         let at = self.random.below(len + 1);
         match self.random.below(6) {
-            // In place, with the times as they were: only the ctime tells.
+            // In place, with the times as they were: only the ctime shows it.
             0 | 1 if len > 0 => {
                 let before = fs::metadata(&path).unwrap();
                 let kept = bytes.len().min((len - at) as usize);

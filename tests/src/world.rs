@@ -187,7 +187,7 @@ impl World {
             return Ok(());
         };
         let new = match forget::undelete(&repo, id, &Quiet) {
-            // It came back, and nobody was told.
+            // It came back, without notice.
             Err(Error::NoSnapshot(_)) => None,
             new => Some(new?),
         };
@@ -284,7 +284,7 @@ impl World {
             check::run(&repo, &options, &told).unwrap();
             let mut problems = told.problems();
             problems.retain(|problem| matches!(problem.what, ProblemKind::Damage { .. }));
-            // Slots of a try to make a repository that ended before its `config` open nothing and hurt nobody.
+            // Slots of a try to make a repository that ended before its `config` open nothing and do no harm.
             problems.retain(|problem| !(context.contains("Init") && problem.path.starts_with(b"keys/")));
             assert!(problems.is_empty(), "{context}: {problems:?}");
         }

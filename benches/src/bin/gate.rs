@@ -107,7 +107,7 @@ fn small_files(at: &Path) -> Result<PathBuf> {
     Ok(at.to_path_buf())
 }
 
-/// What nobody who stores these bytes so can leave out.
+/// What can't be left out by any program that stores these bytes so.
 struct Parts {
     keys: Keys,
     seal: SealKey,

@@ -39,7 +39,7 @@ impl fmt::Display for IoError {
 
 impl std::error::Error for IoError {}
 
-/// The same failure, as far as it can be told.
+/// The same failure, as far as the two can be compared.
 impl PartialEq for IoError {
     fn eq(&self, other: &Self) -> bool {
         let same_kind = self.kind() == other.kind() && errors::number(self) == errors::number(other);

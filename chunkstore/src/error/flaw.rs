@@ -62,7 +62,7 @@ pub enum Flaw {
     },
     /// The parity does not give the bytes of the pack's name.
     ParityMismatch,
-    /// A part of a tree chunk that nobody writes so.
+    /// A part of a tree chunk that no version writes.
     Tree(TreePart, TreeFault),
     /// A file that was not, or not wholly, read when it was backed up, or whose data was lost.
     Incomplete,
@@ -121,7 +121,7 @@ pub enum TreeFeature {
     },
 }
 
-/// A part of a tree chunk. Trees are the engine's, which tells this of the chunks that it reads.
+/// A part of a tree chunk. Trees belong to the engine, which reports these for the chunks that it reads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[allow(missing_docs)] // the names say it
 pub enum TreePart {

@@ -1,7 +1,7 @@
 //! How index segments get into the database.
 //!
-//! The first good copy of a chunk wins: what is listed later is kept beside it, in `copies`, and displaces it only where
-//! the first lies in a condemned pack. So no segment can hide what another one says.
+//! The first good copy of a chunk wins: what is listed later is kept beside it, in `copies`, and displaces it only
+//! where the first lies in a condemned pack. So no segment can hide what another one lists.
 
 use super::{
     BULK, Condemned, LocalIndex, copy_key, entry_value, failed, family_options, part_row, record_key,
@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Chunks looked up at once.
 const LOOK_UPS: usize = 1024;
 
-/// What one entry says, as it is stored, and whether new references may rest on it.
+/// The content of one entry, as it is stored, and whether new references may rest on it.
 struct Said {
     value: [u8; 23],
     good: bool,
@@ -94,7 +94,7 @@ impl LocalIndex {
             .collect()
     }
 
-    /// Takes in what a segment says of one chunk, beside what is known of it.
+    /// Takes in what a segment lists of one chunk, beside what is known of it.
     fn add_chunk(
         &self,
         id: ChunkId,

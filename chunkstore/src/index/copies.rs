@@ -1,8 +1,8 @@
 //! All copies of a chunk, and where small files are that a collection has moved.
 //!
 //! A file that a tree places in a bundle is there if the bundle is, or if a pack lists the file under its hash
-//! ([`LocalIndex::contains_file`]). Whoever makes references, deletes, or looks for what is lost asks here and nowhere
-//! else. That one file of a bundle was moved says nothing of the others (I-4).
+//! ([`LocalIndex::contains_file`]). Code that makes references, deletes, or looks for losses asks here and nowhere
+//! else. That one file of a bundle was moved does not mean that the others were (I-4).
 
 use super::{Condemned, LocalIndex, Located, failed};
 use crate::error::{Error, IndexFault, Result};
@@ -213,8 +213,8 @@ impl LocalIndex {
         Ok(None)
     }
 
-    /// Calls `each` with the rows of a family whose keys begin with `prefix`, which is as long as the family's prefixes,
-    /// until it says false.
+    /// Calls `each` with the rows of a family whose keys begin with `prefix`, which is as long as the family's
+    /// prefixes, until it returns false.
     fn below(&self, family: &str, prefix: &[u8], each: &mut EachRow<'_>) -> Result<()> {
         let mut options = ReadOptions::default();
         options.set_prefix_same_as_start(true);

@@ -2,6 +2,7 @@ use super::*;
 use crate::compress::Codec;
 use crate::id::ContentHash;
 use crate::keys::SealedSessionKey;
+use crate::lodging::Lodging;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -244,7 +245,7 @@ fn small(bundle: u16, hash: u8) -> crate::SmallFile {
 fn every_copy_is_known_and_no_segment_hides_another_ones() {
     let dir = tempfile::tempdir().unwrap();
     let (id, mut lie) = segment(5, &[1, 2]);
-    // It says of pack 1 what is not so, and lists chunks there that are elsewhere.
+    // It makes a false claim about pack 1, and lists chunks there that are elsewhere.
     lie.packs[0].id = PackId([1; 32]);
     lie.packs[0].sealed_keys = vec![SealedSessionKey::dummy(66)];
     let listed = BTreeMap::from([segment(1, &[1, 3]), segment(7, &[2]), (id, lie)]);
@@ -347,7 +348,7 @@ fn without_a_cache() {
     }
 }
 
-/// A pack of another size than its segment says is read where nothing else is, and nothing new relies on it.
+/// A pack of another size than in its segment is read if nothing else is there, and nothing new relies on it.
 #[test]
 fn packs_of_the_wrong_size_are_readable_but_not_present() {
     let dir = tempfile::tempdir().unwrap();

@@ -2,14 +2,13 @@
 //! segment every now and then (I-1). It happens under a session of that destination, begun with the first pack, which
 //! keeps collections off what no generation refers to yet; the generation is published under it in the end.
 
-use super::{HandedPack, Intake};
+use super::{HandedPack, Intake, OnProgress};
 use crate::error::{Error, Result};
 use crate::pack::PackList;
 use crate::session::{Owner, Session};
 use crate::store::Store;
 use crate::threads;
-use crate::transfer::OnProgress;
-use crate::writer::Unlisted;
+use crate::unlisted::Unlisted;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What came.
 #[derive(Default)]
 pub struct Received {
-    /// Open, for whoever publishes what the packs are for; `None` if nothing came.
+    /// Open, for the caller that publishes what the packs are for; `None` if nothing came.
     pub session: Option<Session>,
     pub packs: u64,
     pub bytes: u64,
@@ -29,7 +28,7 @@ pub struct Received {
     pub failure: Option<Error>,
 }
 
-/// Takes packs until the intake is closed, or until something fails. `told` the bytes of each pack that is there; its
+/// Takes packs until the intake is closed, or until something fails. `told` gets the bytes of each stored pack; its
 /// error ends this.
 pub fn receive(to: &Store, owner: &Owner, intake: &Intake, told: &OnProgress<'_>) -> Received {
     let mut received = Received::default();

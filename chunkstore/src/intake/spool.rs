@@ -2,7 +2,7 @@
 //! sealed bytes only. Its name is removed as soon as it is open, so it is gone with the process, however that ends.
 
 use crate::id::PackId;
-use crate::scratch::ScratchDir;
+use crate::lodging::ScratchDir;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::fs::File;

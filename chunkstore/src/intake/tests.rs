@@ -20,7 +20,7 @@ fn pack(number: u8) -> HandedPack {
     }
 }
 
-/// One that nobody takes anything from, with room for two packs in memory and three on disk.
+/// One that nothing is taken from, with room for two packs in memory and three on disk.
 fn intake(cache: &Path) -> Intake {
     Intake::new(
         6,

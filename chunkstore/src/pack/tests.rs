@@ -78,7 +78,7 @@ fn what_a_later_version_writes_is_named() {
             matches!(parsed, Err(Error::NewerFormat(_))),
             "byte {at}: {parsed:?}"
         );
-        // Under the name of these bytes it is a pack of a later version, under another it is a hurt one.
+        // Under the name of these bytes it is a pack of a later version, under another it is a damaged one.
         let id = PackId(*blake3::hash(&newer).as_bytes());
         let (newer_remote, hurt) = (Memory::new(), Memory::new());
         newer_remote.put(&ObjectName::pack(id), &newer).unwrap();

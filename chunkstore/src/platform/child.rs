@@ -31,7 +31,7 @@ fn hide(command: &mut Command, names: impl Iterator<Item = OsString>) {
     }
 }
 
-/// The file that a program's name means, so that a missing one is told before anything is started.
+/// The file that a program's name means, so that a missing one is reported before anything is started.
 fn find(program: &OsStr, path: Option<&OsStr>) -> io::Result<PathBuf> {
     let named = Path::new(program);
     if named.components().count() > 1 {
@@ -50,7 +50,7 @@ pub fn start<T: Send + 'static>(start: impl FnOnce() -> io::Result<T> + Send + '
     let gone = || Cause::StarterEnded.into_io(io::ErrorKind::Other);
     let (answer, answered) = sync_channel(1);
     let task: Task = Box::new(move || {
-        // Whoever asked waits for it, or has ended.
+        // The thread that asked waits for it, or has ended.
         let _ = answer.send(start());
     });
     starter()?.send(task).map_err(|_| gone())?;
@@ -70,7 +70,7 @@ type Task = Box<dyn FnOnce() + Send>;
 
 fn starter() -> io::Result<SyncSender<Task>> {
     static STARTER: Mutex<Option<SyncSender<Task>>> = Mutex::new(None);
-    // It holds a sender or none, whoever panicked.
+    // It holds a sender or none, whichever thread panicked.
     let mut starter = STARTER.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(starter) = &*starter {
         return Ok(starter.clone());

@@ -24,9 +24,6 @@ const KEPT_MOST: usize = 1024;
 /// Where a system has no limit.
 const UNLIMITED: u64 = 1 << 20;
 
-#[cfg(unix)]
-pub use super::unix::open_patiently;
-
 const PATIENCE: Duration = Duration::from_secs(20);
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_millis(250);

@@ -5,6 +5,7 @@
 //! [`atomic_write`], [`rewrite`], [`create`]. What is in a cache is a hint that its readers verify (I-6), and no call
 //! waits for the disk: [`write_hint`].
 
+pub use super::folders::{folder_of, sync_folder};
 use super::{private, system};
 use crate::simulation::{self, LocalStep};
 use std::fs::{self, File, Permissions};
@@ -87,7 +88,7 @@ fn create_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     undo_unless(path, || fill(path, file, bytes).and_then(sync(path)))
 }
 
-/// Moves a file's time to now, which says that it is in use.
+/// Sets a file's time to now, which marks it as in use.
 pub(crate) fn touch(file: &File) -> io::Result<()> {
     file.set_modified(SystemTime::now())
 }
@@ -95,27 +96,6 @@ pub(crate) fn touch(file: &File) -> io::Result<()> {
 /// Two numbers that no other file of this machine has while this one exists.
 pub fn identity(file: &File) -> io::Result<(u64, u64)> {
     system::identity(file)
-}
-
-/// Makes the names in a folder durable. If this user may not open the folder or its file system can't sync it, the names
-/// are written in the file system's own time, and that is not an error.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
-    simulation::local_step(LocalStep::SyncFolder(folder), || {
-        match system::sync_folder(folder) {
-            Err(e) if matches!(e.kind(), PermissionDenied | InvalidInput | Unsupported) => Ok(()),
-            synced => synced,
-        }
-    })
-}
-
-/// The folder that a file is or will be in.
-pub fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) => Path::new("."),
-        None => path,
-    }
 }
 
 fn replace(path: &Path, bytes: &[u8], rights: &Rights) -> io::Result<()> {

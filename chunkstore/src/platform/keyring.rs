@@ -1,10 +1,10 @@
 //! What Argon2id made of a password, kept by the kernel from one run to the next: in the keyring of the user, in memory
 //! alone, for some time after the last use (keyrings(7)). A run that finds it there needs neither the third of a second
-//! nor the 256 MiB. Whoever can read it could as well read the password where it lay, which is why only passwords that
-//! lie somewhere are kept (docs/decisions/0020-kept-passwords.md).
+//! nor the 256 MiB. Anyone who can read it could as well read the password where it lay, which is why only passwords
+//! that lie somewhere are kept (docs/decisions/0020-kept-passwords.md).
 //!
 //! A hint, never more: where there is no such keyring, it is full, or what it holds does not prove itself, the password
-//! is stretched again. That is why nothing here says why it failed.
+//! is stretched again. That is why nothing here reports why it failed.
 
 #[cfg(target_os = "linux")]
 pub use linux::forget;
@@ -22,8 +22,8 @@ const LEN: usize = 96;
 #[cfg(target_os = "linux")]
 mod linux {
     use super::LEN;
-    use crate::id::SlotId;
     use linux_keyutils::{Key, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, KeySerialId, Permission};
+    use std::fmt::Display;
     use std::time::Duration;
     use subtle::ConstantTimeEq;
     use zeroize::Zeroizing;
@@ -41,7 +41,7 @@ mod linux {
     }
 
     /// What [`keep`] kept for this slot and this password; it is kept for so long from now on.
-    pub(crate) fn recall(slot: &SlotId, password: &str, time: Duration) -> Option<Zeroizing<[u8; 64]>> {
+    pub(crate) fn recall(slot: &impl Display, password: &str, time: Duration) -> Option<Zeroizing<[u8; 64]>> {
         let key = ring()?.search(&format!("{PREFIX}{slot}")).ok()?;
         let mut kept = Zeroizing::new([0; LEN]);
         if key.read(&mut *kept).ok()? != LEN {
@@ -58,7 +58,7 @@ mod linux {
     }
 
     /// Keeps what a password gave for a slot.
-    pub(crate) fn keep(slot: &SlotId, password: &str, keys: &[u8; 64], time: Duration) -> Option<()> {
+    pub(crate) fn keep(slot: &impl Display, password: &str, keys: &[u8; 64], time: Duration) -> Option<()> {
         let mut kept = Zeroizing::new([0; LEN]);
         kept[..64].copy_from_slice(keys);
         kept[64..].copy_from_slice(&tag(keys, password)?);
@@ -78,7 +78,7 @@ mod linux {
         bounded.ok()
     }
 
-    /// Forgets everything that is kept for this user, and says how many there were.
+    /// Forgets everything that is kept for this user, and returns how many there were.
     pub fn forget() -> usize {
         let Some(ring) = ring() else { return 0 };
         let all = std::fs::read_to_string("/proc/keys").unwrap_or_default();
@@ -95,15 +95,15 @@ mod linux {
 
 #[cfg(not(target_os = "linux"))]
 mod nowhere {
-    use crate::id::SlotId;
+    use std::fmt::Display;
     use std::time::Duration;
     use zeroize::Zeroizing;
 
-    pub(crate) fn recall(_: &SlotId, _: &str, _: Duration) -> Option<Zeroizing<[u8; 64]>> {
+    pub(crate) fn recall(_: &impl Display, _: &str, _: Duration) -> Option<Zeroizing<[u8; 64]>> {
         None
     }
 
-    pub(crate) fn keep(_: &SlotId, _: &str, _: &[u8; 64], _: Duration) -> Option<()> {
+    pub(crate) fn keep(_: &impl Display, _: &str, _: &[u8; 64], _: Duration) -> Option<()> {
         None
     }
 

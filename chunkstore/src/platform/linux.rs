@@ -47,7 +47,7 @@ fn become_child(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let error = Command::new(&path).arg0(&name).args(arguments).exec();
-    // A closed standard error leaves nobody to tell.
+    // If standard error is closed, there is no one to report it to.
     let _ = writeln!(std::io::stderr(), "can't start {}: {error}", path.display());
     ExitCode::from(127)
 }

@@ -27,7 +27,7 @@ pub fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// The same, and waits until nobody else has it locked.
+/// The same, but waits until no one else holds the lock.
 pub fn lock(file: &File) -> io::Result<()> {
     loop {
         match file.lock() {
@@ -41,12 +41,12 @@ pub fn lock(file: &File) -> io::Result<()> {
 /// Locks a folder that exists, as long as what is returned lives; `None` where another process has it locked. Where the
 /// system locks no folders, a file beside it is locked instead.
 pub fn try_lock_folder(folder: &Path) -> io::Result<Option<File>> {
-    system::try_lock_folder(folder)
+    patiently(|| system::try_lock_folder(folder))
 }
 
-/// Locks a file that was just made under a temporary name, so that nobody takes it for what a dead process left. False
-/// where somebody has done so already, and it must be made again under another name. Where the file system knows no locks
-/// nobody is ever taken for dead, and it is true.
+/// Locks a file that was just made under a temporary name, so that no one takes it for what a dead process left. False
+/// where somebody has done so already, and it must be made again under another name. Where the file system knows no
+/// locks nobody is ever taken for dead, and it is true.
 pub fn hold_new(file: &File) -> bool {
     let is_anothers = matches!(try_lock(file), Ok(false));
     !is_anothers && !system::is_unlinked(file).is_ok_and(|unlinked| unlinked)

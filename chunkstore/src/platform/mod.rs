@@ -6,8 +6,11 @@ pub mod child;
 pub mod descriptors;
 pub mod errors;
 pub mod files;
+mod folders;
 pub mod keyring;
 pub mod lock;
+#[cfg(unix)]
+pub mod opening;
 pub mod private;
 pub mod threads;
 

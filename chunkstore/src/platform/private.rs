@@ -1,6 +1,7 @@
-//! Files and folders for their owner only, whatever the umask says: the cache, and what a machine notes.
+//! Files and folders for their owner only, whatever the umask: the cache, and what a machine notes.
 
-use super::{files, system};
+use super::folders::{folder_of, sync_folder};
+use super::system;
 use crate::simulation::{self, LocalStep};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
@@ -17,7 +18,7 @@ pub fn create_dir_all(path: &Path) -> io::Result<()> {
     system::make_private_folder(builder.recursive(true)).create(path)?;
     for folder in new.into_iter().rev() {
         simulation::local_step(LocalStep::MakeFolder(folder), || Ok(()))?;
-        files::sync_folder(files::folder_of(folder))?;
+        sync_folder(folder_of(folder))?;
     }
     Ok(())
 }
@@ -37,7 +38,7 @@ pub fn tighten(path: &Path) -> io::Result<()> {
     system::tighten(path, &fs::symlink_metadata(path)?)
 }
 
-/// The same for everything below a folder too. What can't be changed, or is gone meanwhile, is passed over: it is
+/// The same for everything below a folder too. What can't be changed, or has gone in the meantime, is skipped: it is
 /// another user's, or another run's.
 pub fn tighten_all(path: &Path) {
     let Ok(meta) = fs::symlink_metadata(path) else {
@@ -60,6 +61,7 @@ pub fn tighten_all(path: &Path) {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::platform::files;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

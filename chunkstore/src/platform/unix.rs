@@ -1,19 +1,17 @@
 //! Unix: the system calls behind the files beside this one. Another system gets a file with the same functions.
 
-use super::descriptors::patiently;
 use crate::error::IoError;
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command};
 
 /// The folder that holds devices: it is always there, and none of its entries has the name of a database file.
 pub(super) const ALWAYS_THERE: &str = "/dev";
-/// Where programs are looked for if nothing says where.
+/// Where programs are looked for if PATH is not set.
 pub(super) const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// `EMFILE` and `ENFILE`.
@@ -50,12 +48,6 @@ pub(super) fn raise_descriptor_limit(most: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
-/// [`patiently`] for a system call, which is also repeated when a signal interrupts it.
-pub fn open_patiently(mut open: impl FnMut() -> rustix::io::Result<OwnedFd>) -> rustix::io::Result<OwnedFd> {
-    let opened = patiently(|| retry_on_intr(&mut open).map_err(io::Error::from));
-    opened.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
-}
-
 pub(super) fn make_private_folder(builder: &mut DirBuilder) -> &mut DirBuilder {
     builder.mode(0o700)
 }
@@ -75,12 +67,12 @@ pub(super) fn tighten(path: &Path, meta: &Metadata) -> io::Result<()> {
 
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    patiently(|| File::open(folder))?.sync_all()
+    File::open(folder)?.sync_all()
 }
 
 /// Locks a folder itself, as long as what is returned lives; `None` where somebody else has it locked.
 pub(super) fn try_lock_folder(folder: &Path) -> io::Result<Option<File>> {
-    let folder = patiently(|| File::open(folder))?;
+    let folder = File::open(folder)?;
     match folder.try_lock() {
         Ok(()) => Ok(Some(folder)),
         Err(TryLockError::WouldBlock) => Ok(None),

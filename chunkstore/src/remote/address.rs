@@ -1,4 +1,4 @@
-//! What a repository's URL says, and how it may be shown: everything but its secrets.
+//! What a repository's URL means, and how it may be shown: everything but its secrets.
 //!
 //! A password in a URL is used and never printed: messages show [`shown`], and texts that servers send back are
 //! cleaned of it ([`Address::cleaned`]).
@@ -249,7 +249,7 @@ fn parts_of(url: &str) -> Option<(&str, &str)> {
 
 /// A URL as it may be printed. What can't be taken apart is cut off before anything that could be a secret.
 pub fn shown(url: &str) -> String {
-    // As whoever takes it apart: these are left out of a URL, so a parameter's name can't hide behind them.
+    // As every parser of it does: these are left out of a URL, so a parameter's name can't hide behind them.
     if url.contains("://") && url.contains(['\t', '\n', '\r']) {
         return shown(&url.replace(['\t', '\n', '\r'], ""));
     }

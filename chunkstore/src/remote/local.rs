@@ -13,8 +13,9 @@ mod staged;
 use self::sharing::Sharing;
 use self::staged::StagedFile;
 use super::{AllEnded, Kind, ObjectName, Remote, Staged};
-use crate::descriptors::open_patiently;
 use crate::error::{Cause, Error, Object, Operation, Result};
+use crate::id::is_hex;
+use crate::platform::opening::open_patiently;
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -142,7 +143,8 @@ impl LocalState {
         }
     }
 
-    /// An operation on `object` at `path` failed. Where it was not permitted, the error says whose is what is in the way.
+    /// An operation on `object` at `path` failed. If it was not permitted, the error names the owner of what is in the
+    /// way.
     fn refused(&self, operation: Operation, object: impl Into<Object>, path: &str, error: Errno) -> Error {
         let foreign = match (error, self.root()) {
             (Errno::ACCESS | Errno::PERM, Ok(root)) => sharing::in_the_way(root, path),
@@ -227,7 +229,7 @@ impl LocalState {
             let Ok(prefix) = entry.file_name().to_str() else {
                 continue;
             };
-            if prefix.len() == 2 && is_lower_hex(prefix) {
+            if prefix.len() == 2 && is_hex(prefix.as_bytes()) {
                 self.list_folder(&format!("{packs}/{prefix}"), Kind::Pack, each)?;
             }
         }
@@ -349,7 +351,7 @@ impl Remote for Local {
                 return Err(self.shared.refused(Operation::Delete, name, parent(&path), e));
             }
         }
-        // Also where it was gone already: whoever removed it may not have made that durable.
+        // Also if it was gone already: the process that removed it may not have made that durable.
         self.shared.unsynced.lock().touch(parent(&name.path()), false);
         Ok(())
     }
@@ -439,10 +441,6 @@ fn sync_folder(folder: &File) -> io::Result<()> {
         Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(()),
         other => other.map_err(io::Error::from),
     }
-}
-
-fn is_lower_hex(text: &str) -> bool {
-    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub use several::for_all;
 pub(crate) use several::join_concurrent;
 
 use crate::error::{Error, Flaw, Refusal, Result, UrlFault};
-use crate::id::{IndexId, ListId, MarkId, PackId, SessionId, SlotId};
+use crate::id::{IndexId, ListId, MarkId, PackId, SessionId, SlotId, is_hex};
 use bytes::Bytes;
 use std::fmt;
 use std::path::Path;
@@ -202,7 +202,7 @@ impl ObjectName {
 
     /// `None` unless `id` is lower-case hexadecimal of the kind's length: what else lies in the folder is not ours.
     pub fn parse(kind: Kind, id: &str) -> Option<Self> {
-        let ours = id.len() == kind.name_len() && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let ours = id.len() == kind.name_len() && is_hex(id.as_bytes());
         ours.then(|| ObjectName {
             kind,
             id: id.to_string(),
@@ -274,13 +274,13 @@ pub trait Remote: Send + Sync {
     fn delete(&self, name: &ObjectName) -> Result<()>;
     /// Every publish and delete that returned before this call survives a power cut once it returns.
     fn barrier(&self) -> Result<()>;
-    /// Removes unpublished writes that nobody will publish any more; returns how many. Never touches named objects.
-    /// Where the storage can't tell by itself whether a writer lives, `all_ended` is asked after they were listed.
+    /// Removes unpublished writes that will never be published; returns how many. Never touches named objects.
+    /// If the storage itself can't know whether a writer lives, `all_ended` is asked after they were listed.
     fn sweep_staged(&self, all_ended: &mut AllEnded<'_>) -> Result<u64>;
 
-    /// Puts `bytes` in the place of a damaged object, all at once, and durably. Only for what is named by the hash of its
-    /// bytes, or made from what is, or that another replica has sealed under this name, so that nobody can have relied on
-    /// what was there (I-2, I-16).
+    /// Puts `bytes` in the place of a damaged object, all at once, and durably. Only for what is named by the hash of
+    /// its bytes, or made from what is, or that another replica has sealed under this name, so that no one can have
+    /// relied on what was there (I-2, I-16).
     fn replace(&self, name: &ObjectName, _: &[u8]) -> Result<()> {
         Err(Error::Refused(Refusal::NoReplace { object: name.into() }))
     }
@@ -369,7 +369,7 @@ fn open_unlimited(url: &str, link: &Link) -> Result<Arc<dyn Remote>> {
     }
 }
 
-/// Whether a URL can be opened, as far as can be said without contacting anybody.
+/// Whether a URL can be opened, as far as is known without a connection.
 pub fn check(url: &str) -> Result<()> {
     if local_path(url).is_some() {
         return Ok(());
@@ -411,7 +411,7 @@ mod tests {
                 "{url}"
             );
         }
-        // A repository in memory is gone with its process: nobody should be able to back up into one.
+        // A repository in memory is gone with its process: it must not be possible to back up into one.
         assert_eq!(
             open("mem:", &Link::default()).is_ok(),
             cfg!(feature = "simulation")

@@ -1,4 +1,4 @@
-//! What a WebDAV server says of a folder's members (RFC 4918, section 14.16).
+//! What a WebDAV server answers about a folder's members (RFC 4918, section 14.16).
 
 use percent_encoding::percent_decode_str;
 use quick_xml::events::Event;

@@ -54,7 +54,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// What a URL says. `None` for a scheme that is none of a network's.
+    /// What a URL means. `None` for a scheme that is not a network's.
     pub fn address(url: &str, scheme: &str) -> Result<Option<Address>> {
         let address = match scheme {
             "s3" | "gs" | "azblob" | "b2" => Address::parse(url, cloud::parameters(scheme))?,
@@ -68,7 +68,7 @@ impl Network {
         Ok(Some(address))
     }
 
-    /// Contacts nobody yet. `None` for a scheme that is none of a network's.
+    /// Makes no connection yet. `None` for a scheme that is not a network's.
     pub fn open(url: &str, scheme: &str, link: &Link) -> Result<Option<Network>> {
         let Some(address) = Network::address(url, scheme)? else {
             return Ok(None);
@@ -131,7 +131,7 @@ impl NetworkState {
             Err(fault) if fault.kind() == ErrorKind::AlreadyExists => Ok(Published::Exists),
             // No object is missing: it is the bucket, or the folder, that is.
             Err(Fault { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                // Not as `NotFound`, which would be told of the object.
+                // Not as `NotFound`, which would refer to the object.
                 let why = Cause::detailed(&self.cleaned(&source));
                 Err(Error::remote(
                     Operation::Write,
@@ -233,7 +233,7 @@ impl Remote for Network {
                 None => Ok(()),
             };
         }
-        // Whole before the first is told: a listing that breaks off is begun again, and never short (I-9).
+        // Complete before the first name is passed on: a listing that breaks off is begun again, and never short (I-9).
         let listed = self.shared.list(kind);
         let listed = listed.map_err(|fault| match fault.kind() {
             ErrorKind::NotFound => Error::remote(Operation::List, kind.folder(), fault.source),

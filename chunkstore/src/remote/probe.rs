@@ -182,7 +182,7 @@ impl Race {
     }
 }
 
-/// Starts the racers for one name; each tells how it went.
+/// Starts the racers for one name; each reports how it went.
 fn start<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     remote: &'env dyn Remote,

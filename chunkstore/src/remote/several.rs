@@ -68,7 +68,7 @@ mod tests {
     use crate::error::Result;
     use crate::remote::{AllEnded, Kind, Memory, ObjectName, Staged};
 
-    /// A memory that says how many requests do well at once.
+    /// A memory with a given number of requests that do well at once.
     struct Far(Memory, usize);
 
     impl Remote for Far {

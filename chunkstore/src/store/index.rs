@@ -1,11 +1,11 @@
 //! Opening the local index under a view and a listing of packs ([`crate::index`]), and packs whose size is wrong (I-4).
 
 use super::Store;
+use super::session::View;
 use crate::error::Result;
 use crate::id::{IndexId, PackId};
 use crate::index::{Inventory, LocalIndex, Room, WrongSizes};
 use crate::remote::{ObjectName, for_all};
-use crate::session::View;
 
 impl Store {
     pub(super) fn open_index(

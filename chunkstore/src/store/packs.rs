@@ -3,11 +3,11 @@
 use super::Store;
 use crate::error::Result;
 use crate::id::PackId;
+use crate::indexfile::{self, IndexSegment};
 use crate::keys::SealedSessionKey;
 use crate::pack::{Class, ClosedPack, PackList, PackWriter};
 use crate::parity;
 use crate::remote::{ObjectName, Published};
-use crate::sweep::write_segments;
 use bytes::Bytes;
 
 impl Store {
@@ -68,4 +68,13 @@ impl Store {
     fn parity(&self) -> Option<u8> {
         self.standing.lock().1.parity
     }
+}
+
+/// Writes index segments for `lists`, which is emptied.
+pub fn write_segments(store: &Store, lists: &mut Vec<PackList>) -> Result<()> {
+    let lists = std::mem::take(lists);
+    indexfile::groups(&lists).try_for_each(|group| {
+        let (id, bytes) = IndexSegment::of_packs(group).seal(store.keys())?;
+        store.remote().put(&ObjectName::index(id), &bytes).map(drop)
+    })
 }

@@ -2,25 +2,26 @@
 //! can't be read, and no such trouble is taken for damage.
 
 use super::Store;
+use super::session::View;
 use crate::error::{Error, IndexFault, Object, Result, Unreadable};
 use crate::id::{IndexId, PackId};
-use crate::index::{Inventory, LocalIndex, Lodging};
+use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::IndexSegment;
+use crate::lodging::Lodging;
 use crate::object::cap;
 use crate::remote::ObjectName;
-use crate::session::View;
 use std::collections::BTreeMap;
 use std::io::ErrorKind as Kind;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// So many objects in a row for which the storage does not answer, and it is taken to be down: each costs all the patience
-/// that the remote has.
+/// After so many objects in a row for which the storage does not answer it is taken to be down: each costs all the
+/// patience that the remote has.
 const OUTAGES: usize = 3;
 
 impl Store {
     /// The local index for one who only reads, brought to `view`, of the packs that are there: a fenced writer may list
-    /// some after they went. `progress` is told (segments done, to do) while it is rebuilt. What lies in packs that can't
-    /// be listed is in it, too, as reading them will tell.
+    /// some after they went. `progress` is called with (segments done, to do) while it is rebuilt. What lies in packs
+    /// that can't be listed is in it, too: reading them will show.
     pub(crate) fn index_to_read(
         &self,
         view: &View,
@@ -87,7 +88,7 @@ impl Store {
         self.cache_trouble.get()
     }
 
-    /// The result of reading one object; an error is told apart as [`Store::judge`] does.
+    /// The result of reading one object; an error is judged as [`Store::judge`] does.
     pub fn judged<T>(&self, read: Result<T>) -> Result<T> {
         match read {
             Err(e) => Err(self.judge(e)),
@@ -100,7 +101,7 @@ impl Store {
         }
     }
 
-    /// Tells an object that can't be read from a storage that can't be asked.
+    /// Distinguishes an object that can't be read from a storage that can't be reached.
     pub fn judge(&self, error: Error) -> Error {
         let Error::Remote { object, source, .. } = &error else {
             return error;

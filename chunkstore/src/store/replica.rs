@@ -2,13 +2,12 @@
 //! packs, sessions, marks, index and generations are every replica's own (I-10), under names of their own (I-18).
 
 use super::{Opened, SnapshotObject, Store};
-use crate::config::{self, Config};
+use crate::config::{self, Config, read_config};
 use crate::error::{Error, Refusal, Result};
 use crate::id::{ReplicaId, SessionId, random};
 use crate::keys::Keys;
-use crate::opening::{read_config, read_slot, slot_ids};
 use crate::remote::{ObjectName, Published, Remote};
-use crate::slot::Slot;
+use crate::slot::{Slot, read_slot, slot_ids};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,7 +54,7 @@ impl Store {
         for id in slot_ids(self.remote())? {
             let bytes = read_slot(self.remote(), id)?;
             match Slot::parse(id, &bytes) {
-                // Of a kind that is not for people: whoever has its secret can use it there, too.
+                // Of a kind that is not for people: a holder of its secret can use it there, too.
                 Ok(_) | Err(Error::NewerFormat(_)) => {}
                 // It opens nothing here either.
                 Err(e) if e.is_damage() => continue,

@@ -3,9 +3,8 @@
 use super::Store;
 use crate::error::{Error, Flaw, Refusal, Result};
 use crate::id::SlotId;
-use crate::opening::{read_slot, slot_ids};
 use crate::remote::ObjectName;
-use crate::slot::{self, Cost, Note, SLOT_MAX, Secret, Slot, SlotKind};
+use crate::slot::{self, Cost, Note, SLOT_MAX, Secret, Slot, SlotKind, read_slot, slot_ids};
 
 /// A key slot as people see it.
 #[non_exhaustive]
@@ -68,7 +67,7 @@ impl Store {
         Ok(slots)
     }
 
-    /// Removes a slot; refuses the last one that is sound, since nobody could open the repository again.
+    /// Removes a slot; refuses the last one that is sound, since the repository could never be opened again.
     pub fn remove_slot(&self, id: SlotId) -> Result<()> {
         self.check_upgrades()?;
         let last = || Error::Refused(Refusal::LastSlot);

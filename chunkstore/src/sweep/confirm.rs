@@ -1,11 +1,12 @@
-//! Proof that a copy is what the index says, before another copy is given up for it.
+//! Proof that a copy is what the index claims, before another copy is given up for it.
 //!
-//! An index segment may be wrong: whoever may write to the index can list any chunk anywhere, and a listed copy may have
-//! rotted since. So a copy counts as the one that stays only once its pack's own footer lists it, and it was read and
-//! compared with its id; a moved file only once its bytes were compared with its hash, too. What the footers of packs that
-//! this run made list was proven when it was written, and need not be read. What the index lists in them need not be so.
+//! An index segment may be wrong: anyone who may write to the index can list any chunk anywhere, and a listed copy may
+//! have rotted since. So a copy counts as the one that stays only once its pack's own footer lists it, and it was read
+//! and compared with its id; a moved file only once its bytes were compared with its hash, too. What the footers of
+//! packs that this run made list was proven when it was written, and need not be read. What the index lists in them
+//! need not be so.
 
-use super::repack::Run;
+use super::run::{Run, place};
 use crate::error::{Error, Result};
 use crate::frame::Decoder;
 use crate::id::{ChunkId, PackId};
@@ -46,7 +47,7 @@ impl<'a> Confirm<'a> {
         })
     }
 
-    /// A pack's own list of frames; none where it does not say, or is not there.
+    /// A pack's own list of frames; none if it can't be read, or the pack is not there.
     fn list(&mut self, pack: PackId) -> Result<Option<&PackList>> {
         if !self.lists.contains_key(&pack) {
             let list = match pack::read_list(self.store.remote(), self.store.keys(), pack) {
@@ -65,7 +66,7 @@ impl<'a> Confirm<'a> {
         Ok(self.lists.get(&pack).and_then(Option::as_ref))
     }
 
-    /// Whether the pack's footer says of the chunk what the index says.
+    /// Whether the pack's footer agrees with the index about the chunk.
     fn is_listed(&mut self, id: &ChunkId, at: &Located) -> Result<bool> {
         let Some(list) = self.list(at.place.pack)? else {
             return Ok(false);
@@ -76,7 +77,7 @@ impl<'a> Confirm<'a> {
         let Some(frame) = list.frames.get(number).filter(|frame| frame.id == *id) else {
             return Ok(false);
         };
-        let own = super::repack::place(list, frame)?;
+        let own = place(list, frame)?;
         Ok(own == at.place && list.class == at.class)
     }
 

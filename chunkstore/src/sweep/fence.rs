@@ -1,24 +1,14 @@
-//! G3: sessions that hold a collection up publish or are fenced; a clock says only when to try (I-8).
+//! G3: sessions that delay a collection publish or are fenced; a clock decides only when to try (I-8).
 
 use crate::error::{Error, Operation, Result};
 use crate::id::SessionId;
 use crate::platform::files;
-use crate::session;
+use crate::session::{self, FencePolicy};
 use crate::simulation::{self, Rule};
 use crate::store::{SnapshotObject, Store};
 use std::time::{Duration, SystemTime};
 
-/// Whose sessions may be fenced, and when to try (never whether it is safe, I-8).
-#[derive(Clone, Copy, Debug)]
-pub struct FencePolicy {
-    pub machine: [u8; 16],
-    /// A session that this machine first saw longer ago than this is fenced.
-    pub stale: Duration,
-    /// Fence nothing: only say who would stay open.
-    pub dry_run: bool,
-}
-
-/// G3: fences those of the `sessions` that are dead as far as can be told here; returns those that are still open.
+/// G3: fences those of the `sessions` that are dead as far as is known here; returns those that are still open.
 pub fn fence_stale_sessions(
     store: &Store,
     sessions: &[SessionId],

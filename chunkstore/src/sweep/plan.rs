@@ -17,7 +17,7 @@ const FEW: usize = 16;
 /// What a collection would do, with its cost. All sizes are stored bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Packs nobody needs.
+    /// Packs without anything that is needed.
     pub unneeded: HashSet<PackId>,
     /// Packs whose needed frames are moved first.
     pub repack: HashSet<PackId>,

@@ -45,7 +45,7 @@ impl<'a> Rebundler<'a> {
         })
     }
 
-    /// Takes these files out of a bundle. False, and nothing was taken, where one of them is not what its hash says: then
+    /// Takes these files out of a bundle. False, and nothing was taken, if one of them does not match its hash: then
     /// the bundle is to be kept as it is.
     pub fn add(&mut self, id: ChunkId, place: &Place, files: &[Part]) -> Result<bool> {
         let (remote, keys) = (self.store.remote(), self.store.keys());

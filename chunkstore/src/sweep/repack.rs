@@ -6,14 +6,14 @@
 use super::Needs;
 use super::needs::PackUse;
 use super::rebundle::Rebundler;
-use crate::compress::Codec;
-use crate::error::{Error, Flaw, Object, Result};
+use super::run::{Run, place};
+use crate::error::{Error, Object, Result};
 use crate::frame::Decoder;
 use crate::id::{ChunkId, PackId};
 use crate::indexfile::ENTRIES_PER_SEGMENT;
 use crate::keys::{Keys, SealedSessionKey};
 use crate::live::LiveSet;
-use crate::pack::{self, Class, Frame, PackList, PackWriter};
+use crate::pack::{self, Class, PackList};
 use crate::place::Place;
 use crate::remote::ObjectName;
 use crate::smallfile::{Part, parts_at};
@@ -21,15 +21,13 @@ use crate::store::Store;
 use crate::threads;
 use std::collections::HashSet;
 
-/// Bytes read at once.
-const READ: u64 = 4 << 20;
 /// Sealed keys of one new pack at most: it holds frames of as many sessions.
 const KEYS: usize = 256;
 /// Threads that open frames at most, each with a chunk in memory.
 const PROVERS: usize = 8;
 
-/// Moves what is needed of the `poor` packs into new, indexed packs: frames bytewise, and the needed files of bundles that
-/// are mostly dead into new bundles. `moved` is told bytes as they go. Returns the new packs.
+/// Moves what is needed of the `poor` packs into new, indexed packs: frames bytewise, and the needed files of bundles
+/// that are mostly dead into new bundles. `moved` is called with the bytes as they go. Returns the new packs.
 ///
 /// After [`Error::NoSpace`] nothing that could not be indexed is left behind.
 pub fn repack(
@@ -146,18 +144,6 @@ pub fn move_out(
     mover.ended(result).map(|()| mover.made)
 }
 
-pub(crate) fn place(list: &PackList, frame: &Frame) -> Result<Place> {
-    let key = list.sealed_keys.get(usize::from(frame.key));
-    Ok(Place {
-        pack: list.id,
-        offset: frame.offset,
-        stored_len: frame.stored_len,
-        plain_len: frame.plain_len,
-        codec: frame.codec as u8,
-        sealed_key: *key.ok_or_else(|| Error::corrupt(ObjectName::pack(list.id), Flaw::KeyNotListed))?,
-    })
-}
-
 /// Frames of the next new pack. Its header comes first and lists the keys, so they are gathered before it is begun.
 struct Batch {
     class: Class,
@@ -188,7 +174,7 @@ pub(crate) type ListPacks<'a> = dyn FnMut(&mut Vec<PackList>) -> Result<()> + 'a
 pub(crate) enum Proof {
     /// That it is as its writer sealed it.
     Seal,
-    /// That its content is that of its id, whoever sealed it.
+    /// That its content matches its id, whoever sealed it.
     Content,
 }
 
@@ -314,67 +300,12 @@ impl<'a> Mover<'a> {
         Ok(())
     }
 
-    /// Takes back new packs: no segment lists them, so nobody can have referred to them.
+    /// Takes back new packs: no segment lists them, so nothing can have referred to them.
     fn drop_unlisted(&mut self) -> Result<()> {
         for list in self.lists.drain(..) {
             self.to.remote().delete(&ObjectName::pack(list.id))?;
         }
         self.to.remote().barrier()
-    }
-}
-
-/// Frames that lie together in an old pack, and the bytes from the first to the last.
-#[derive(Default)]
-pub(super) struct Run<'a> {
-    frames: &'a [(ChunkId, Place)],
-    bytes: Vec<u8>,
-}
-
-impl<'a> Run<'a> {
-    /// Takes the next run off `rest`; false when there is none.
-    pub(super) fn read(&mut self, from: &Store, rest: &mut &'a [(ChunkId, Place)]) -> Result<bool> {
-        let Some((_, first)) = rest.first() else {
-            return Ok(false);
-        };
-        let end = |place: &Place| u64::from(place.offset) + u64::from(place.stored_len);
-        let start = u64::from(first.offset);
-        let fits = |(_, place): &&(ChunkId, Place)| place.pack == first.pack && end(place) - start <= READ;
-        let count = rest.iter().take_while(fits).count().max(1);
-        let (frames, later) = rest.split_at(count);
-        let len = frames.last().map_or(0, |(_, last)| end(last) - start);
-        let object = ObjectName::pack(first.pack);
-        from.remote()
-            .read(&object, start, len as usize, &mut self.bytes)?;
-        (self.frames, *rest) = (frames, later);
-        Ok(true)
-    }
-
-    pub(super) fn stored(&self, place: &Place) -> Result<&[u8]> {
-        let start = self.frames.first().map_or(0, |(_, first)| first.offset);
-        let at = (place.offset - start) as usize;
-        let stored = self.bytes.get(at..at + place.stored_len as usize);
-        stored.ok_or_else(|| Error::corrupt(ObjectName::pack(place.pack), Flaw::Truncated))
-    }
-
-    /// Copies the frames bytewise, and lists these parts of them.
-    fn append(&self, pack: &mut PackWriter, keys: &[SealedSessionKey], parts: &[Part]) -> Result<()> {
-        for (id, place) in self.frames {
-            let key = keys.iter().position(|key| *key == place.sealed_key);
-            let (Some(key), Some(codec)) = (key, Codec::from_tag(place.codec)) else {
-                return Err(Error::corrupt(ObjectName::pack(place.pack), Flaw::KeyNotListed));
-            };
-            let frame = Frame {
-                id: *id,
-                offset: 0,
-                stored_len: place.stored_len,
-                plain_len: place.plain_len,
-                codec,
-                key: key as u16,
-            };
-            let parts = parts_at(parts, pack.frames().len());
-            pack.append_bundle(frame, self.stored(place)?, parts)?;
-        }
-        Ok(())
     }
 }
 

@@ -1,9 +1,10 @@
-//! Brings what is whole in hurt packs to safety: copies it into new packs and indexes those. Deletes nothing (I-16).
+//! Rescues the intact content of damaged packs: copies it into new packs and indexes those. Deletes nothing (I-16).
 //!
-//! Frames are read one by one, so that one sector that can't be read costs one frame. Packs are taken one by one as well:
-//! memory does not grow with how much is hurt.
+//! Frames are read one by one, so that one sector that can't be read costs one frame. Packs are taken one by one as
+//! well: memory does not grow with the amount of damage.
 
-use super::repack::{Mover, Proof, place};
+use super::repack::{Mover, Proof};
+use super::run::place;
 use crate::error::Result;
 use crate::frame::Decoder;
 use crate::id::PackId;
@@ -14,7 +15,7 @@ use crate::smallfile::Part;
 use crate::store::Store;
 use std::collections::HashSet;
 
-/// What became of the frames of hurt packs. Those with a copy in a pack that is not hurt, which the index names, are not
+/// What became of the frames of damaged packs. Those with a copy in an intact pack, which the index names, are not
 /// counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rescued {
@@ -30,7 +31,7 @@ pub struct Rescue<'a> {
     index: &'a LocalIndex,
     /// No copy in one of these counts.
     hurt: &'a HashSet<PackId>,
-    /// Only says what is intact.
+    /// Only reports what is intact.
     dry: bool,
     mover: Mover<'a>,
     decoder: Decoder,
@@ -41,7 +42,7 @@ pub struct Rescue<'a> {
 }
 
 impl<'a> Rescue<'a> {
-    /// With `dry`, only says what is intact.
+    /// With `dry`, only reports what is intact.
     pub fn begin(
         store: &'a Store,
         index: &'a LocalIndex,
@@ -62,7 +63,7 @@ impl<'a> Rescue<'a> {
         })
     }
 
-    /// Copies the intact frames of one hurt pack. `moved` is told bytes as they go.
+    /// Copies the intact frames of one damaged pack. `moved` is called with the bytes as they go.
     pub fn pack(&mut self, list: &PackList, moved: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
         for (number, frame) in list.frames.iter().enumerate() {
             let parts = list.parts_of(number);
@@ -93,7 +94,7 @@ impl<'a> Rescue<'a> {
         Ok(())
     }
 
-    /// Whether the index knows a copy in a pack that is not hurt, and another place of each file that was moved into it.
+    /// Whether the index knows a copy in an intact pack, and another place of each file that was moved into it.
     fn is_elsewhere(&self, frame: &Frame, parts: &[Part]) -> Result<bool> {
         let copies = self.index.copies(&frame.id)?;
         if copies.iter().all(|at| self.hurt.contains(&at.place.pack)) {

@@ -1,15 +1,15 @@
 //! Packs that go to another replica whole. Their bytes prove themselves by the pack's name, and no frame is opened but for
 //! what the footer lists of moved files.
 
-use super::OnProgress;
 use crate::error::{Error, Flaw, Result};
 use crate::frame::Decoder;
 use crate::id::PackId;
+use crate::intake::OnProgress;
 use crate::object::cap;
 use crate::pack::{self, PackList};
 use crate::remote::ObjectName;
 use crate::store::Store;
-use crate::sweep::repack::place;
+use crate::sweep::run::place;
 use bytes::Bytes;
 
 /// The list of what the pack is at the target, and the bytes that were sent.

@@ -1,13 +1,14 @@
 //! The writer's other thread: publishes packs while the next ones fill, and then the index segments that list them
 //! (I-1).
 
-use super::{Message, Unlisted, WriterState};
+use super::{Message, WriterState};
 use crate::error::{Error, Result};
-use crate::indexfile::{ENTRIES_PER_SEGMENT, IndexSegment};
+use crate::indexfile::{self, IndexSegment};
 use crate::intake::HandedPack;
 use crate::pack::{ClosedPack, PackList};
 use crate::remote::ObjectName;
 use crate::threads;
+use crate::unlisted::Unlisted;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl Uploads<'_, '_> {
                 if let Err(e) = written {
                     self.fail(e);
                 }
-                // Nobody waits any more only when the writer is being dropped.
+                // No thread waits any more only when the writer is being dropped.
                 let _ = done.send(());
                 Ok(())
             }
@@ -190,15 +191,8 @@ impl WriterState {
             return Ok(());
         }
         self.store.remote().barrier()?;
-        let mut start = 0;
-        while start < lists.len() {
-            let mut end = start + 1;
-            let mut entries = lists[start].rows();
-            while end < lists.len() && entries + lists[end].rows() <= ENTRIES_PER_SEGMENT {
-                entries += lists[end].rows();
-                end += 1;
-            }
-            let segment = IndexSegment::of_packs(&lists[start..end]);
+        for group in indexfile::groups(lists) {
+            let segment = IndexSegment::of_packs(group);
             let (id, bytes) = segment.seal(self.store.keys())?;
             self.store.remote().put(&ObjectName::index(id), &bytes)?;
             self.segments.lock().insert(id);
@@ -209,7 +203,6 @@ impl WriterState {
                 }
                 self.claimed.fetch_sub(segment.entries.len() as u64, Relaxed);
             }
-            start = end;
         }
         lists.clear();
         Ok(())

@@ -1,4 +1,4 @@
-//! How a command is told which snapshots it is about: filters and a time.
+//! Which snapshots a command is about: filters and a time.
 
 use super::values::TagList;
 use clap::Args;

@@ -9,7 +9,7 @@ use service::retain::Count;
 use service::units::{self, UnitError};
 use std::str::FromStr;
 
-/// Not one of the values an option takes; the text says what they are, in English as the rest of a usage error.
+/// Not one of the values an option takes; the text lists what they are, in English as the rest of a usage error.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ValueError {
     #[error("write a number, or unlimited")]

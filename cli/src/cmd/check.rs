@@ -1,4 +1,4 @@
-//! `check`: what is damaged in the repository, and which files that hurts.
+//! `check`: what is damaged in the repository, and which files that affects.
 
 use crate::args::CheckArgs;
 use crate::args::values::Subset;

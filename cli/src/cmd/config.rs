@@ -18,7 +18,7 @@ pub fn run(terminal: &Terminal, command: &ConfigCommand) -> Result<Status, Failu
     }
 }
 
-/// Whatever is wrong was told when the settings were read, as before every command.
+/// Whatever is wrong was reported when the settings were read, as before every command.
 fn check(terminal: &Terminal) -> Result<Status, Failure> {
     let settings = &terminal.context.settings;
     let path = settings
@@ -35,10 +35,12 @@ fn check(terminal: &Terminal) -> Result<Status, Failure> {
         }))?,
         false => {
             let path = path.map(|path| escape(path.as_bytes()));
-            super::history::line(
-                terminal,
-                &report::settings_are_right(terminal.lang, path.as_deref(), remotes, sets),
-            )?;
+            terminal.line(&report::settings_are_right(
+                terminal.lang,
+                path.as_deref(),
+                remotes,
+                sets,
+            ))?;
         }
     }
     Ok(Status::Completed)

@@ -38,7 +38,7 @@ fn tell(terminal: &Terminal, args: &CopyArgs, copied: &Copied) -> Result<(), Fai
         out.object(&summary(args, copied));
     } else if terminal.talks() {
         out.line(&match copied.snapshots.len() as u64 {
-            0 => report::nothing_to_copy(lang, copied.hurt + copied.unread > 0),
+            0 => report::nothing_to_copy(lang, copied.damaged + copied.unreadable > 0),
             n => report::copy_summary(
                 lang,
                 n,
@@ -60,8 +60,8 @@ fn summary(args: &CopyArgs, copied: &Copied) -> Value {
         "message_type": "summary",
         "dry_run": args.dry_run,
         "snapshots": copied.snapshots.len(),
-        "hurt": copied.hurt,
-        "unread": copied.unread,
+        "damaged": copied.damaged,
+        "unreadable": copied.unreadable,
         "data_blobs": copied.chunks,
         "data_added": copied.data_added,
         "data_added_packed": copied.data_added_packed,

@@ -31,7 +31,7 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
         // What is not UTF-8 is refused by the check.
         draft.after = String::from_utf8_lossy(&bytes).into_owned();
         if !draft.is_change() {
-            super::history::line(terminal, &report::unchanged(terminal.lang))?;
+            terminal.line(&report::unchanged(terminal.lang))?;
             return Ok(Status::Completed);
         }
         let Err(failure) = draft.check(env) else { break };
@@ -42,7 +42,7 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
     }
     draft.write(env)?;
     let file = escape(draft.path.display().to_string().as_bytes());
-    super::history::line(terminal, &report::written(terminal.lang, &file))?;
+    terminal.line(&report::written(terminal.lang, &file))?;
     Ok(Status::Completed)
 }
 

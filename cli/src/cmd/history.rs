@@ -1,7 +1,7 @@
 //! `history`: the jobs of this machine, one of them, and its files.
 
 use crate::args::runs::{HistoryArgs, HistoryCommand};
-use crate::output::{self, Lines};
+use crate::output::Lines;
 use crate::render::{running, text};
 use crate::terminal::Terminal;
 use serde_json::json;
@@ -175,12 +175,4 @@ fn again(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Fai
         dry_run: false,
     };
     super::run::call(terminal, &request)
-}
-
-/// One line that is not part of an answer.
-pub fn line(terminal: &Terminal, text: &str) -> Result<(), Failure> {
-    match terminal.talks() {
-        true => output::line(text),
-        false => Ok(()),
-    }
 }

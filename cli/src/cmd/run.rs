@@ -29,7 +29,7 @@ pub fn run(terminal: &Terminal, args: &RunArgs) -> Result<Status, Failure> {
 }
 
 pub fn call(terminal: &Terminal, request: &Request) -> Result<Status, Failure> {
-    // Whoever interrupts a command of the set's own is to have those that clean up after it, too.
+    // A user who interrupts a command of the set is to have those that clean up after it, too.
     crate::signals::catch()?;
     if request.which == WhichSets::Due && !request.dry_run {
         service::platform::process::be_nice();
@@ -61,7 +61,7 @@ pub fn call(terminal: &Terminal, request: &Request) -> Result<Status, Failure> {
         && request.which == WhichSets::Due
     {
         // A scheduler asks every few minutes, and cron mails whatever is printed.
-        super::history::line(terminal, &report::nothing_due(terminal.lang))?;
+        terminal.line(&report::nothing_due(terminal.lang))?;
     }
     Ok(report.status)
 }
@@ -83,10 +83,7 @@ fn tell_maintenance(terminal: &Terminal, done: &maintenance::Report) -> Result<(
     }
     let (lang, kind) = (terminal.lang, done.kind.word());
     let status = report::status(lang, done.status.word(), done.status.reason());
-    super::history::line(
-        terminal,
-        &report::maintained(lang, &done.remote, kind, &status, id),
-    )
+    terminal.line(&report::maintained(lang, &done.remote, kind, &status, id))
 }
 
 fn tell(terminal: &Terminal, set: &SetReport) -> Result<(), Failure> {
@@ -154,7 +151,7 @@ pub fn pause(terminal: &Terminal, args: &PauseArgs) -> Result<Status, Failure> {
     let until = control::pause(&terminal.context, args.duration)?.timestamp();
     match terminal.json() {
         true => output::object(&json!({ "message_type": "summary", "paused_until": until.to_string() }))?,
-        false => super::history::line(terminal, &report::paused(terminal.lang, until))?,
+        false => terminal.line(&report::paused(terminal.lang, until))?,
     }
     Ok(Status::Completed)
 }
@@ -163,7 +160,7 @@ pub fn resume(terminal: &Terminal) -> Result<Status, Failure> {
     let was_paused = control::resume(&terminal.context)?;
     match terminal.json() {
         true => output::object(&json!({ "message_type": "summary", "was_paused": was_paused }))?,
-        false => super::history::line(terminal, &report::resumed(terminal.lang, was_paused))?,
+        false => terminal.line(&report::resumed(terminal.lang, was_paused))?,
     }
     Ok(Status::Completed)
 }
@@ -201,7 +198,7 @@ pub fn stop(terminal: &Terminal, args: &StopArgs) -> Result<Status, Failure> {
         }
     }
     out.finish()?;
-    // Who does not wait has what was asked for.
+    // A caller that does not wait has what was asked for.
     Ok(match args.no_wait {
         true => Status::Completed,
         false => report.status(),

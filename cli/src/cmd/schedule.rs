@@ -108,11 +108,8 @@ fn install(terminal: &Terminal, args: &ScheduleInstallArgs) -> Result<Status, Fa
         return Ok(Status::Completed);
     }
     let shown = escape(place.as_os_str().as_encoded_bytes());
-    super::history::line(
-        terminal,
-        &report::installed(terminal.lang, kind, &shown, args.dry_run),
-    )?;
-    super::history::line(terminal, &report::ticks(terminal.lang, lingers, &user))?;
+    terminal.line(&report::installed(terminal.lang, kind, &shown, args.dry_run))?;
+    terminal.line(&report::ticks(terminal.lang, lingers, &user))?;
     Ok(Status::Completed)
 }
 
@@ -128,10 +125,7 @@ fn remove(terminal: &Terminal, args: &ScheduleInstallArgs) -> Result<Status, Fai
             "removed": removed,
             "dry_run": args.dry_run,
         }))?,
-        false => super::history::line(
-            terminal,
-            &report::removed(terminal.lang, kind, removed, args.dry_run),
-        )?,
+        false => terminal.line(&report::removed(terminal.lang, kind, removed, args.dry_run))?,
     }
     Ok(Status::Completed)
 }

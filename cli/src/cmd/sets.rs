@@ -85,7 +85,7 @@ fn tell(
     match dry_run {
         // The diff is the answer.
         true => output::write(draft.diff().as_bytes()).map(drop)?,
-        false => super::history::line(terminal, told)?,
+        false => terminal.line(told)?,
     }
     Ok(Status::Completed)
 }

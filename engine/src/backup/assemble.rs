@@ -30,11 +30,11 @@ pub struct Assembler<'a> {
     pub remembered: Remembered,
     pub started: Instant,
     pub dry_run: bool,
-    /// Publish nothing when this is what would be said.
+    /// Publish nothing if the new generation would be the same as this.
     pub unless: Option<Unless>,
 }
 
-/// What a generation says of its sources: the tree with every byte of it, and what else the next run relies on.
+/// What a generation records of its sources: the tree with every byte of it, and what else the next run relies on.
 pub struct Unless {
     pub root: Root,
     pub mounts: Vec<Mounted>,
@@ -42,7 +42,7 @@ pub struct Unless {
 }
 
 impl Assembler<'_> {
-    /// Takes jobs until all stages have ended; then `whole` says whether the generation is to be published.
+    /// Takes jobs until all stages have ended; then `whole` decides whether the generation is to be published.
     pub fn assemble(mut self, whole: &mut dyn FnMut() -> Result<()>) -> Result<RunOutcome> {
         let run = self.run;
         let mut encoder = Encoder::new(run.level.max(TREE_LEVEL))?;
@@ -65,7 +65,7 @@ impl Assembler<'_> {
                     }
                     push(&mut tree, slot)?;
                 }
-                // The dispatcher has ended when nobody takes it.
+                // The dispatcher has ended if there is no receiver.
                 let _ = self.rooms.try_send(job.slots);
             }
             if !self.dry_run && last_checkpoint.elapsed() >= self.checkpoint {
@@ -77,15 +77,8 @@ impl Assembler<'_> {
         if let Err(e) = whole() {
             // Stopped by the user: what is there becomes a generation to restore from and to go on from.
             if matches!(e, Error::Interrupted) && !self.dry_run {
-                let published = tree.checkpoint().and_then(|root| match root.entries {
-                    0 => Ok(()),
-                    _ => self.publish(root, true).map(drop),
-                });
-                match published {
-                    // What is still to be sent takes too long: the next run does it.
-                    Ok(()) | Err(Error::Interrupted | Error::Store(chunkstore::Error::WriterFailed)) => {}
-                    Err(other) => return Err(other),
-                }
+                let checkpoint = tree.checkpoint();
+                self.publish_stopped(checkpoint)?;
             }
             return Err(e);
         }
@@ -107,6 +100,19 @@ impl Assembler<'_> {
             });
         }
         self.publish(root, false)
+    }
+
+    /// Publishes what a run that was stopped has come to, if it has come to anything.
+    fn publish_stopped(&mut self, checkpoint: Result<Root>) -> Result<()> {
+        let published = checkpoint.and_then(|root| match root.entries {
+            0 => Ok(()),
+            _ => self.publish(root, true).map(drop),
+        });
+        match published {
+            // What is still to be sent takes too long: the next run does it.
+            Ok(()) | Err(Error::Interrupted | Error::Store(chunkstore::Error::WriterFailed)) => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 
     fn says_the_same(&self, parent: &Unless, root: &Root) -> bool {

@@ -1,6 +1,6 @@
 //! First stage: the walk joined with the parent generation, cut into jobs. One thread; reads no file.
 //!
-//! Jobs end where a keyed hash of a file's name says so once enough bytes of small files have gathered, so two
+//! Jobs end where a keyed hash of a file's name matches once enough bytes of small files have gathered, so two
 //! machines that store the same tree for the first time make the same bundles.
 
 use super::BackupRun;
@@ -8,7 +8,7 @@ use super::expected::Expected;
 use super::job::{BackupJob, BackupSlot, EntryState};
 use super::outputs::{OUTPUTS, Outputs};
 use super::parent::{Parent, ParentEntry};
-use crate::entry::{Content, DirPath, Extent, Kind, join};
+use crate::entry::{Content, DirPath, Entry, Kind, join};
 use crate::error::{Error, NoSource, Result};
 use crate::fsmeta::{Trust, sizes_of};
 use crate::manifest::{Held, Mounted};
@@ -30,7 +30,7 @@ use std::sync::Arc;
 /// Entries of a job at most; with [`super::WINDOW`] this bounds what the pipeline holds.
 const ENTRIES: usize = 1024;
 
-/// Sources that are links or devices, and are told one by one.
+/// Sources that are links or devices, and are reported one by one.
 const BARE_TOLD: usize = 10;
 
 pub struct Dispatcher<'a, L> {
@@ -130,7 +130,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
         self.tell_leftovers(walk.leftovers());
         match there_is_nothing {
-            // What leads to the sources was found, and none of them: no generation is to say so.
+            // What leads to the sources was found, and none of them: no generation is to claim that.
             true => Err(Error::NoSource(NoSource::NoneUsable)),
             false => Ok(()),
         }
@@ -219,7 +219,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         Ok(())
     }
 
-    /// Whether what was examined says that the file is as it was: not where sizes and times are made up.
+    /// Whether examining a file shows that it is as it was: not where sizes and times are made up.
     fn can_be_told(&mut self, found: &Found, handle: Option<&Arc<Lent>>) -> bool {
         if found.kind != Kind::File {
             return true;
@@ -273,27 +273,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         if self.looks_closely || found.mount != Mount::None {
             self.note(dir, &found, known.as_ref())?;
         }
-        let mut earlier = None;
-        let mut state = None;
-        if let Some(ParentEntry {
-            item,
-            trusted,
-            unchanged,
-        }) = known
-        {
-            if unchanged
-                && self.can_be_told(&found, handle)
-                && (trusted || self.references_present(&item.entry.content)?)
-            {
-                let counts = &self.run.counts;
-                counts.bytes.add(item.entry.meta.size);
-                counts.files.add(u64::from(item.entry.kind == Kind::File));
-                counts.count(&item.entry.kind, EntryChange::Unchanged);
-                state = Some(EntryState::Same(item.entry, trusted.then_some(item.pos)));
-            } else {
-                earlier = Some(Box::new(item.entry));
-            }
-        }
+        let (state, earlier) = self.compare(known, &found, handle)?;
         let size = if found.kind == Kind::File {
             found.meta.size
         } else {
@@ -329,33 +309,41 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         Ok(())
     }
 
+    /// The entry as the parent has it, if it is taken over, or else for the worker to compare with.
+    fn compare(
+        &mut self,
+        known: Option<ParentEntry>,
+        found: &Found,
+        handle: Option<&Arc<Lent>>,
+    ) -> Result<(Option<EntryState>, Option<Box<Entry>>)> {
+        let Some(ParentEntry {
+            item,
+            trusted,
+            unchanged,
+        }) = known
+        else {
+            return Ok((None, None));
+        };
+        let is_same = unchanged
+            && self.can_be_told(found, handle)
+            && (trusted || self.references_present(&item.entry.content)?);
+        if !is_same {
+            return Ok((None, Some(Box::new(item.entry))));
+        }
+        let counts = &self.run.counts;
+        counts.bytes.add(item.entry.meta.size);
+        counts.files.add(u64::from(item.entry.kind == Kind::File));
+        counts.count(&item.entry.kind, EntryChange::Unchanged);
+        Ok((
+            Some(EntryState::Same(item.entry, trusted.then_some(item.pos))),
+            None,
+        ))
+    }
+
     /// I-4 for a parent that proves nothing by itself: every chunk and small file must be in this session's view.
     fn references_present(&mut self, content: &Content) -> Result<bool> {
-        let writer = self.run.writer;
-        match content {
-            Content::None => Ok(true),
-            Content::Bundled { .. } => match content.small_file() {
-                Some(file) => Ok(writer.present_file(&mut self.presence, &file)?),
-                None => Ok(true),
-            },
-            Content::Extents(_) | Content::Lists(_) => {
-                if let Content::Lists(lists) = content {
-                    for list in lists {
-                        if !writer.present(&list.id)? {
-                            return Ok(false);
-                        }
-                    }
-                }
-                let mut present = true;
-                trees::for_each_extent(self.reader, &mut self.decoder, content, &mut |extent| {
-                    if let Extent::Chunk { id, .. } = extent {
-                        present = present && writer.present(&id)?;
-                    }
-                    Ok(())
-                })?;
-                Ok(present)
-            }
-        }
+        let reading = (self.reader, &mut self.decoder);
+        trees::is_present(self.run.writer, &mut self.presence, reading, content)
     }
 
     /// The folder of the outputs, before the entry of the root that comes after it, or last.

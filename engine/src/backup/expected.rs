@@ -58,15 +58,15 @@ struct Expectation {
 enum ExpectedState {
     /// Not come to yet.
     Unseen,
-    /// A directory whose listing tells.
+    /// A directory whose listing shows it.
     Open,
     Found,
-    /// Not there, or not as it was: told, and remembered.
+    /// Not there, or not as it was: reported, and remembered.
     Missing,
 }
 
 impl<'a> Expected<'a> {
-    /// What `snapshots`, oldest first, say of the sources in `head`.
+    /// What `snapshots`, oldest first, hold of the sources in `head`.
     pub fn new(
         repo: &'a Repo,
         reader: &'a Reader<'a>,
@@ -98,7 +98,7 @@ impl<'a> Expected<'a> {
         expected
     }
 
-    /// Takes over what a generation says of those sources for which it is the newest.
+    /// Takes over what a generation holds of those sources for which it is the newest.
     fn learn(&mut self, snapshot: &Snapshot, sources: &BTreeSet<&[u8]>) {
         if sources.is_empty() {
             return;
@@ -182,7 +182,7 @@ impl<'a> Expected<'a> {
         }
     }
 
-    /// `path` could not be found or read, which is told already.
+    /// `path` could not be found or read, which has been reported.
     pub fn missing(&mut self, path: &[u8]) -> Result<()> {
         if self.paths.contains_key(path) {
             self.held(path)?;
@@ -193,7 +193,7 @@ impl<'a> Expected<'a> {
         Ok(())
     }
 
-    /// The walk is over: what it did not come to. Gives what is to be told of mount points that are gone themselves.
+    /// The walk is over: what it did not come to. Gives what to report of mount points that are gone themselves.
     pub fn end(&mut self, missing_sources: &[(PathBuf, i32)]) -> Result<Vec<Problem>> {
         for (path, _) in missing_sources {
             self.missing(relative(&to_bytes(path)))?;
@@ -227,7 +227,7 @@ impl<'a> Expected<'a> {
         Ok(problems)
     }
 
-    /// What the generation will say is missing.
+    /// What the generation will list as missing.
     pub fn list(&self) -> Vec<Missing> {
         let missing = |(path, expectation): (&Vec<u8>, &Expectation)| {
             (expectation.state == ExpectedState::Missing).then(|| Missing {
@@ -268,7 +268,7 @@ impl<'a> Expected<'a> {
             return Ok(held);
         }
         let held = match self.look_up(expectation.generation, path) {
-            // What can't be read proves nothing; that it is damaged is told where it matters.
+            // What can't be read proves nothing; that it is damaged is reported where it matters.
             Err(Error::Store(e)) if e.concerns_one_object() => Held::Entry,
             held => held?,
         };

@@ -25,7 +25,7 @@ pub fn parents(
     let facts = order::facts(snapshots, repo.run().now);
     let same = |facts: &&SnapshotInfo| facts.host == head.host && facts.paths == head.paths;
     let mut candidates: Vec<&SnapshotInfo> = facts.iter().filter(same).collect();
-    // A time that is still to come says nothing of what is newest, unless there is nothing else.
+    // A time that is still to come does not show what is newest, unless there is nothing else.
     candidates.sort_by(|a, b| {
         a.is_in_future()
             .cmp(&b.is_in_future())

@@ -44,7 +44,7 @@ pub enum EntryState {
 
 /// A file's place in a bundle whose id is known once it is full.
 pub struct JobPart {
-    pub bundle: Arc<BundleCell>,
+    pub bundle: Arc<ChunkCell>,
     pub offset: u32,
     pub len: u32,
     pub hash: ContentHash,
@@ -68,46 +68,53 @@ pub struct BackupJob {
     pub slots: Vec<BackupSlot>,
 }
 
-enum Cell {
+enum CellState {
     Open,
-    Sealed(ChunkId),
+    Stored(ChunkId),
     Failed,
 }
 
-/// The id of a bundle, once it has one. Dropped unsealed by its worker, it says so to who waits.
-pub struct BundleCell {
-    cell: Mutex<Cell>,
+/// The id of a chunk that another thread stores, such as a bundle of small files, once it has one. A cell that its thread
+/// gives up is failed, so that no one waits for it.
+pub struct ChunkCell {
+    state: Mutex<CellState>,
     done: Condvar,
 }
 
-impl BundleCell {
+impl ChunkCell {
     pub fn new() -> Arc<Self> {
-        Arc::new(BundleCell {
-            cell: Mutex::new(Cell::Open),
+        Arc::new(ChunkCell {
+            state: Mutex::new(CellState::Open),
             done: Condvar::new(),
         })
     }
 
-    pub fn seal(&self, id: ChunkId) {
-        *self.cell.lock() = Cell::Sealed(id);
+    pub fn is_open(&self) -> bool {
+        matches!(*self.state.lock(), CellState::Open)
+    }
+
+    pub fn fill(&self, id: ChunkId) {
+        *self.state.lock() = CellState::Stored(id);
         self.done.notify_all();
     }
 
+    /// Has no effect on a cell that is filled.
     pub fn fail(&self) {
-        let mut cell = self.cell.lock();
-        if let Cell::Open = *cell {
-            *cell = Cell::Failed;
+        let mut state = self.state.lock();
+        if let CellState::Open = *state {
+            *state = CellState::Failed;
         }
         self.done.notify_all();
     }
 
-    fn wait(&self) -> Option<ChunkId> {
-        let mut cell = self.cell.lock();
+    /// Waits for the id; `None` if the cell was given up.
+    pub fn wait(&self) -> Option<ChunkId> {
+        let mut state = self.state.lock();
         loop {
-            match *cell {
-                Cell::Open => self.done.wait(&mut cell),
-                Cell::Sealed(id) => return Some(id),
-                Cell::Failed => return None,
+            match *state {
+                CellState::Open => self.done.wait(&mut state),
+                CellState::Stored(id) => return Some(id),
+                CellState::Failed => return None,
             }
         }
     }

@@ -44,11 +44,12 @@ use chunkstore::intake::Intake;
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
 use chunkstore::{ChunkId, Place, SessionId, descriptors, threads};
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use dispatch::Dispatcher;
 use expected::Expected;
 use history::{newest_of_this_machine, parents, tell_clock};
 use jiff::Timestamp;
+use job::{BackupJob, BackupSlot};
 use parent::Parent;
 use parking_lot::Mutex;
 use run::{BackupCounts, BackupRun, Counter, Totals};
@@ -62,7 +63,7 @@ use work::Worker;
 
 /// Jobs between dispatcher and assembler at most.
 const WINDOW: usize = 32;
-/// Runs that a garbage collection may overtake before the user is told to try later.
+/// Runs that a garbage collection may overtake before the user is asked to try later.
 const RESTARTS: usize = 3;
 
 pub struct BackupOptions {
@@ -84,7 +85,7 @@ pub struct BackupOptions {
     /// The generation's time; `None` is the start of the run.
     pub time: Option<Timestamp>,
     pub dry_run: bool,
-    /// Read everything, whatever an earlier generation says.
+    /// Read everything, whatever an earlier generation holds.
     pub force: bool,
     pub parent: Option<SessionId>,
     pub ignore: Ignore,
@@ -393,10 +394,7 @@ fn pipeline<'a, L>(
     parent: (Parent<L>, Option<SessionId>),
     expected: Expected<'a>,
     reader: &'a Reader<'a>,
-    assembler: impl FnOnce(
-        crossbeam_channel::Receiver<job::BackupJob>,
-        crossbeam_channel::Sender<Vec<job::BackupSlot>>,
-    ) -> Assembler<'a>,
+    assembler: impl FnOnce(Receiver<BackupJob>, Sender<Vec<BackupSlot>>) -> Assembler<'a>,
 ) -> Result<RunOutcome>
 where
     L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>> + Send,

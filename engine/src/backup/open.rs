@@ -1,4 +1,4 @@
-//! Opening and examining a regular file that is about to be read; it may have become something else meanwhile.
+//! Opening and examining a regular file that is about to be read; it may have become something else in the meantime.
 
 use crate::entry::{Kind, Meta};
 use crate::fsmeta::{self, AsFd};
@@ -12,7 +12,7 @@ pub(super) fn stat_file(file: &File) -> io::Result<Meta> {
     Ok(meta)
 }
 
-/// Opens a regular file, and examines it before it is read; one that became something else meanwhile is as good as
+/// Opens a regular file, and examines it before it is read; one that has become something else is as good as
 /// unreadable.
 pub(super) fn open_file(dir: &DirHandle, name: &[u8]) -> io::Result<(File, Meta)> {
     let file = fsmeta::open_source(dir.as_fd(), name)?;

@@ -1,5 +1,5 @@
 //! Where this program keeps what it writes itself: the repositories of a run, its cache and its state. None of it is
-//! backed up, whatever the patterns say: a repository that holds itself would grow with every run.
+//! backed up, whatever the patterns: a repository that holds itself would grow with every run.
 
 use super::BackupOptions;
 use crate::entry::Kind;

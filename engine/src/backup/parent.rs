@@ -60,7 +60,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
 
     /// Adds a generation that takes over where the ones before end.
     pub fn then(&mut self, manifest: &Manifest, now: i64, cursor: Cursor<L>, trusted: bool) {
-        // A walk that says it was later than now was made with a wrong clock.
+        // A walk whose recorded time is later than now was made with a wrong clock.
         let racy_from = manifest.walk_secs().min(now) - RACY_SECS;
         self.generations.push(Generation {
             cursor,
@@ -85,7 +85,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Parent<L> {
     }
 
     /// The next entry before `key` that was not taken, and so is not in the source any more; before the end, without a
-    /// key. For whoever reports them: [`Parent::take`] passes over what is left.
+    /// key. For callers that report them: [`Parent::take`] passes over what is left.
     pub fn passed_over(&mut self, key: Option<(&[u8], &[u8])>) -> Result<Option<Item>> {
         if self.begun {
             // Where this generation takes over is known once something is asked for.

@@ -1,5 +1,5 @@
-//! How a worker reads one file: to its end, whatever its size was said to be, and again if it moved meanwhile. Files
-//! of the kernel and of some servers say that they have no bytes, or more than they have.
+//! How a worker reads one file: to its end, whatever its size was, and again if it changed while it was read. Files
+//! of the kernel and of some servers report that they have no bytes, or more than they have.
 
 use super::ahead::Opened;
 use super::open::{open_file, stat_file};
@@ -14,12 +14,13 @@ use crate::tree::ExtentListWriter;
 use crate::walk::{DirHandle, Found, Lent};
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
+use chunkstore::platform::files::identity;
 use chunkstore::simulation;
 use std::fs::File;
 use std::io;
 use std::time::Instant;
 
-/// A file that moves under the reader is read at most this often.
+/// How often a file that changes while it is read is read at most.
 const TRIES: usize = 3;
 
 impl Worker<'_> {
@@ -104,8 +105,8 @@ impl Worker<'_> {
         entry.trouble = entry.trouble.or(failed);
     }
 
-    /// Reads until the file did not move meanwhile, or says that it did. The inner error is the source's (I-12), the
-    /// outer one the repository's (I-11).
+    /// Reads until the file did not change while it was read, or reports that it did. The inner error is the source's
+    /// (I-12), the outer one the repository's (I-11).
     fn read_settled(
         &mut self,
         file: &File,
@@ -117,7 +118,7 @@ impl Worker<'_> {
         for attempt in 1..=TRIES {
             let start = self.arena.len();
             let read = self.read(file, before.size, entry)?;
-            simulation::source_was_read(file);
+            simulation::source_was_read(file, identity);
             let (bytes, after) = match read.and_then(|bytes| Ok((bytes, stat_file(file)?))) {
                 Ok(read) => read,
                 Err(e) => {
@@ -125,7 +126,7 @@ impl Worker<'_> {
                     return Ok(Err(e));
                 }
             };
-            // How many bytes there were says nothing: the file was read to its end, and its size need not be that.
+            // How many bytes there were does not matter: the file was read to its end, and its size need not be that.
             let settled =
                 after.size == before.size && after.mtime == before.mtime && after.ctime == before.ctime;
             if settled || attempt == TRIES {
@@ -178,7 +179,7 @@ impl Worker<'_> {
         }))
     }
 
-    /// Appends a small file's bytes to the arena. `None`, and nothing is appended, if it has more of them than it said
+    /// Appends a small file's bytes to the arena. `None`, and nothing is appended, if it has more of them than its size
     /// and than fit.
     fn read_small(&mut self, file: &File, size: u64) -> io::Result<Option<u64>> {
         let start = self.arena.len();
@@ -232,7 +233,7 @@ impl Worker<'_> {
                     Err(e) => return Ok(Err(e)),
                 }
                 if at < end {
-                    // Shorter than it was said to be: what is there has been read.
+                    // Shorter than its size was: what is there has been read.
                     return Ok(Ok(at));
                 }
             }
@@ -287,7 +288,7 @@ impl Worker<'_> {
     }
 }
 
-/// Whether a file has bytes past the size that it still says to have. One that grew is read again anyway.
+/// Whether a file has bytes past the size that it still reports. One that grew is read again anyway.
 fn goes_on(file: &File, size: u64) -> io::Result<bool> {
     loop {
         match read_at(file, &mut [0], size) {

@@ -1,16 +1,15 @@
 //! Chunks of large files, shared among the workers: the one that reads a file cuts it, and any worker with nothing
-//! else to do hashes, compresses and seals. Whoever reads takes back what nobody wants, so nothing waits on luck.
+//! else to do hashes, compresses and seals. The reader takes back what no worker has taken, so nothing depends on luck.
 //!
 //! Memory: [`QUEUED`] chunks in the queue and as many open results per file, in buffers that are used again.
 
 use super::BackupRun;
+use super::job::ChunkCell;
 use crate::entry::Extent;
 use crate::error::{Error, Result};
-use chunkstore::ChunkId;
 use chunkstore::frame::Encoder;
 use chunkstore::pack::Class;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -19,45 +18,13 @@ const QUEUED: usize = 4;
 
 pub struct ShareTask {
     data: Vec<u8>,
-    cell: Arc<SharedCell>,
-}
-
-enum ShareOutcome {
-    Open,
-    Stored(ChunkId),
-    Failed,
-}
-
-struct SharedCell {
-    outcome: Mutex<ShareOutcome>,
-    done: Condvar,
-}
-
-impl SharedCell {
-    fn is_open(&self) -> bool {
-        matches!(*self.outcome.lock(), ShareOutcome::Open)
-    }
-
-    fn wait(&self) -> Result<ChunkId> {
-        let mut outcome = self.outcome.lock();
-        loop {
-            match *outcome {
-                ShareOutcome::Open => self.done.wait(&mut outcome),
-                ShareOutcome::Stored(id) => return Ok(id),
-                ShareOutcome::Failed => return Err(Error::Store(chunkstore::Error::WriterFailed)),
-            }
-        }
-    }
+    cell: Arc<ChunkCell>,
 }
 
 impl Drop for ShareTask {
     /// A task that was never stored must not leave its reader waiting.
     fn drop(&mut self) {
-        let mut outcome = self.cell.outcome.lock();
-        if let ShareOutcome::Open = *outcome {
-            *outcome = ShareOutcome::Failed;
-        }
-        self.cell.done.notify_all();
+        self.cell.fail();
     }
 }
 
@@ -104,7 +71,7 @@ impl Share {
     ) -> Result<()> {
         run.repo.run().rest();
         let put = run.writer.put(lane, encoder, Class::Data, &task.data)?;
-        *task.cell.outcome.lock() = ShareOutcome::Stored(put.id);
+        task.cell.fill(put.id);
         // Keeps the buffer if there is room for it.
         let _ = self.spare.0.try_send(std::mem::take(&mut task.data));
         Ok(())
@@ -113,7 +80,7 @@ impl Share {
 
 enum Pending {
     Ready(Extent),
-    Waiting(Arc<SharedCell>, u32),
+    Waiting(Arc<ChunkCell>, u32),
 }
 
 /// The extents of one file in order, as their chunks get stored.
@@ -145,10 +112,7 @@ impl<'a, F: FnMut(Extent) -> Result<()>> Extents<'a, F> {
         let mut data = share.spare.1.try_recv().unwrap_or_else(|_| whole());
         data.clear();
         data.extend_from_slice(chunk);
-        let cell = Arc::new(SharedCell {
-            outcome: Mutex::new(ShareOutcome::Open),
-            done: Condvar::new(),
-        });
+        let cell = ChunkCell::new();
         self.pending
             .push_back(Pending::Waiting(cell.clone(), chunk.len() as u32));
         if let Err(full) = share.tasks.0.try_send(ShareTask { data, cell }) {
@@ -175,7 +139,7 @@ impl<'a, F: FnMut(Extent) -> Result<()>> Extents<'a, F> {
                     self.run.share.store(self.run, self.lane, encoder, task)?;
                 }
                 Extent::Chunk {
-                    id: cell.wait()?,
+                    id: cell.wait().ok_or(Error::Store(chunkstore::Error::WriterFailed))?,
                     len,
                 }
             }

@@ -64,6 +64,23 @@ pub fn store<'a>(
             unchanged: true,
         });
     }
+    let slots = slots(run, &stream.name, (content, size), change);
+    let (to_assembler, jobs) = bounded(1);
+    let (return_room, _rooms) = bounded(WINDOW);
+    to_assembler
+        .send(BackupJob { number: 0, slots })
+        .map_err(|_| Error::Store(chunkstore::Error::WriterFailed))?;
+    drop(to_assembler);
+    assembler(jobs, return_room).assemble(&mut || Ok(()))
+}
+
+/// The file of this name, with the directories above it.
+fn slots(
+    run: &BackupRun<'_>,
+    name: &[u8],
+    (content, size): (Content, u64),
+    change: EntryChange,
+) -> Vec<BackupSlot> {
     let now = run.head.time;
     let time = Time {
         secs: now.as_second(),
@@ -87,8 +104,7 @@ pub fn store<'a>(
     };
     let mut slots = Vec::new();
     let mut above: Vec<u8> = Vec::new();
-    let mut names = stream
-        .name
+    let mut names = name
         .split(|b| *b == b'/')
         .filter(|name| !name.is_empty())
         .peekable();
@@ -111,13 +127,7 @@ pub fn store<'a>(
         });
         above = crate::entry::join(&above, name);
     }
-    let (to_assembler, jobs) = bounded(1);
-    let (return_room, _rooms) = bounded(WINDOW);
-    to_assembler
-        .send(BackupJob { number: 0, slots })
-        .map_err(|_| Error::Store(chunkstore::Error::WriterFailed))?;
-    drop(to_assembler);
-    assembler(jobs, return_room).assemble(&mut || Ok(()))
+    slots
 }
 
 fn read(run: &BackupRun<'_>, stream: &mut Stream<'_>) -> Result<(Content, u64)> {

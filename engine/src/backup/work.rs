@@ -3,7 +3,7 @@
 
 use super::BackupRun;
 use super::ahead::{Ahead, Opened};
-use super::job::{BackupJob, BundleCell, EntryState, JobPart};
+use super::job::{BackupJob, ChunkCell, EntryState, JobPart};
 use crate::entry::{Content, Entry, Kind, Trouble, join};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, AsFd, Owners};
@@ -32,7 +32,7 @@ pub struct Worker<'a> {
     /// Nothing in the job was known before: then its bundle ends with it, whichever worker has it, so that two machines
     /// that store the same tree make the same bundles.
     all_new: bool,
-    /// Bytes that the job's small files may yet have beyond what they were said to have.
+    /// Bytes that the job's small files may yet have beyond their examined sizes.
     pub(super) surplus: u64,
     /// Window over a large file.
     pub(super) window: Vec<u8>,
@@ -41,7 +41,7 @@ pub struct Worker<'a> {
 /// Small files gathered for one chunk.
 struct Bundle {
     data: Vec<u8>,
-    cell: Arc<BundleCell>,
+    cell: Arc<ChunkCell>,
     files: Vec<(ContentHash, u32, u32)>,
 }
 
@@ -49,7 +49,7 @@ impl Bundle {
     fn new() -> Self {
         Bundle {
             data: Vec::new(),
-            cell: BundleCell::new(),
+            cell: ChunkCell::new(),
             files: Vec::new(),
         }
     }
@@ -191,24 +191,9 @@ impl<'a> Worker<'a> {
                 Some(dir) if found.special => self.special(found, dir)?,
                 dir => self.draft(found, dir.as_deref(), opened, number, &mut small)?,
             };
-            if let Err(e) = check_entry(&slot.dir, &entry) {
-                let CodecError::Damaged(part, fault) = e else {
-                    return Err(e.of_entry(&slot.dir, &entry.name));
-                };
-                let path = [b"/", &path[..]].concat();
-                let what = ProblemKind::LeftOut { part, fault };
-                self.run.problem(&Problem { path, what });
+            if !self.is_accepted(&path, &slot.dir, &entry)? {
                 small.retain(|file| file.slot != number);
-                slot.state = EntryState::LeftOut;
                 continue;
-            }
-            if let Some(trouble) = entry.trouble {
-                trouble.of_the_source(&path)?;
-                let path = [b"/", &path[..]].concat();
-                self.run.problem(&Problem {
-                    path,
-                    what: ProblemKind::Source(trouble),
-                });
             }
             if entry.kind == Kind::File {
                 self.run.counts.files.add(1);
@@ -227,6 +212,25 @@ impl<'a> Worker<'a> {
             }
         }
         Ok(job)
+    }
+
+    /// Whether an entry can be stored. Reports why not, and what its source reported of it.
+    fn is_accepted(&self, path: &[u8], dir: &[u8], entry: &Entry) -> Result<bool> {
+        let shown = || [b"/", path].concat();
+        if let Err(e) = check_entry(dir, entry) {
+            let CodecError::Damaged(part, fault) = e else {
+                return Err(e.of_entry(dir, &entry.name));
+            };
+            let (path, what) = (shown(), ProblemKind::LeftOut { part, fault });
+            self.run.problem(&Problem { path, what });
+            return Ok(false);
+        }
+        if let Some(trouble) = entry.trouble {
+            trouble.of_the_source(path)?;
+            let (path, what) = (shown(), ProblemKind::Source(trouble));
+            self.run.problem(&Problem { path, what });
+        }
+        Ok(true)
     }
 
     /// Examines and reads one entry. Small files end in the arena and are placed later, all at once.
@@ -378,9 +382,9 @@ impl<'a> Worker<'a> {
             })
             .collect();
         self.run.writer.remember_files(&known)?;
-        self.bundle.cell.seal(id);
+        self.bundle.cell.fill(id);
         self.bundle.data.clear();
-        self.bundle.cell = BundleCell::new();
+        self.bundle.cell = ChunkCell::new();
         Ok(())
     }
 }

@@ -39,7 +39,7 @@ pub struct BenchOptions {
     pub level: i32,
 }
 
-/// Bytes a second on one thread, but for what says otherwise.
+/// Bytes per second on one thread, unless noted otherwise.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Stages {
     pub read: f64,
@@ -197,7 +197,7 @@ impl Bench<'_> {
 
     fn repository(&self, at: &Path) -> Result<Repo> {
         let location = at.to_string_lossy();
-        // A key that nobody keeps: the repository is gone at the end.
+        // A key that is not kept: the repository is gone at the end.
         let (_, secret) = key::new_key_file()?;
         let run = RunContext {
             dirs: LocalDirs {

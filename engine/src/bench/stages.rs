@@ -24,24 +24,9 @@ impl Stages {
     pub(super) fn measure(bench: &Bench<'_>) -> Result<Stages> {
         let keys = Keys::new(&MasterKey::generate()?, RepoId([1; 16]));
         let chunker = Chunker::new(keys.chunker(), Bounds::DEFAULT)?;
-        let (words, random) = (text(1, MIB), noise(1, MIB));
+        let random = noise(1, MIB);
         let mut out = Vec::new();
-        let mut compressor = Compressor::new(bench.options.level)?;
-        let compress_text = bench.rate(MIB, || {
-            compressor.compress(&words, &mut out)?;
-            Ok(())
-        })?;
-        let compress_noise = bench.rate(MIB, || {
-            compressor.compress(&random, &mut out)?;
-            Ok(())
-        })?;
-        let codec = compressor.compress(&words, &mut out)?;
-        let ratio = out.len() as f64 / words.len() as f64;
-        let payload = std::mem::take(&mut out);
-        let mut decompressor = Decompressor::new()?;
-        let decompress = bench.rate(MIB, || {
-            Ok(decompressor.decompress(codec, &payload, MIB, &mut out)?)
-        })?;
+        let compression = compression(bench, &random)?;
         let key = SealKey::new([2; 32]);
         let mut sealed = Vec::new();
         let seal = bench.rate(MIB, || {
@@ -73,10 +58,10 @@ impl Stages {
             read,
             cut,
             hash,
-            compress_text,
-            compress_noise,
-            ratio,
-            decompress,
+            compress_text: compression.text,
+            compress_noise: compression.noise,
+            ratio: compression.ratio,
+            decompress: compression.back,
             seal,
             open,
             write,
@@ -85,6 +70,41 @@ impl Stages {
             examine,
         })
     }
+}
+
+/// Bytes a second, and what is left of a text.
+struct Compression {
+    text: f64,
+    noise: f64,
+    back: f64,
+    ratio: f64,
+}
+
+fn compression(bench: &Bench<'_>, random: &[u8]) -> Result<Compression> {
+    let words = text(1, MIB);
+    let mut out = Vec::new();
+    let mut compressor = Compressor::new(bench.options.level)?;
+    let text = bench.rate(MIB, || {
+        compressor.compress(&words, &mut out)?;
+        Ok(())
+    })?;
+    let noise = bench.rate(MIB, || {
+        compressor.compress(random, &mut out)?;
+        Ok(())
+    })?;
+    let codec = compressor.compress(&words, &mut out)?;
+    let ratio = out.len() as f64 / words.len() as f64;
+    let payload = std::mem::take(&mut out);
+    let mut decompressor = Decompressor::new()?;
+    let back = bench.rate(MIB, || {
+        Ok(decompressor.decompress(codec, &payload, MIB, &mut out)?)
+    })?;
+    Ok(Compression {
+        text,
+        noise,
+        back,
+        ratio,
+    })
 }
 
 impl Bench<'_> {

@@ -1,6 +1,6 @@
-//! Whether a generation is gone that nobody forgot (I-9, I-17): of those that this machine knows, that is damage. Machines
-//! also number their manifests and name the one before; a gap in a chain that no forgotten generation explains is a
-//! warning, since a replica or a copy may never have had what is missing there.
+//! Whether a generation is gone that no one forgot (I-9, I-17): of those that this machine knows, that is damage.
+//! Machines also number their manifests and name the one before; a gap in a chain that no forgotten generation explains
+//! is a warning, since a replica or a copy may never have had what is missing there.
 
 use super::Findings;
 use super::triage::Triage;

@@ -174,7 +174,7 @@ impl PackCheck<'_> {
         self.find(|findings| self.structure.hurt(findings, pack, why));
     }
 
-    /// Notes what was found, and tells of it at once.
+    /// Notes what was found, and reports it at once.
     fn find(&self, note: impl FnOnce(&mut Findings)) {
         let mut findings = self.findings.lock();
         note(&mut findings);
@@ -345,7 +345,7 @@ impl PackCheck<'_> {
                 self.parts(list, frame, plain);
                 Ok(())
             }
-            // What it says of itself is proven, so it is no newer form of anything.
+            // Its own list is proven, so it is no newer form of anything.
             Err(e) if e.is_object_local() => {
                 self.damage(list.id, of_chunk(&frame.id, &e));
                 self.bad(list.id, frame.id)
@@ -354,7 +354,7 @@ impl PackCheck<'_> {
         }
     }
 
-    /// Whether the files that were moved into this frame's bundle are what the pack says.
+    /// Whether the files that were moved into this frame's bundle match the pack's list.
     fn parts(&self, list: &PackList, frame: &Frame, plain: &[u8]) {
         let keys = self.store.keys();
         let number = list.frames.partition_point(|other| other.offset < frame.offset);

@@ -1,5 +1,5 @@
-//! The index segments, as they go into the check's own local index: what each says of its packs, and which are damaged or
-//! can't be read.
+//! The index segments, as they go into the check's own local index: what each lists of its packs, and which are damaged
+//! or can't be read.
 
 use super::Findings;
 use super::listed::{ListedPacks, frame_sum, part_sum};
@@ -11,7 +11,7 @@ use chunkstore::store::Store;
 use chunkstore::{Error as StoreError, IndexId, PackId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What index segments say of packs, taken in while the local index is made; a segment may come more than once.
+/// What index segments list of packs, taken in while the local index is made; a segment may come more than once.
 #[derive(Default)]
 pub(super) struct Ingest {
     listed: HashMap<PackId, ListedPacks>,
@@ -22,8 +22,8 @@ pub(super) struct Ingest {
 }
 
 impl Ingest {
-    /// Opens one segment and takes in what it says of its packs; an empty one stands in for one that is damaged or can't
-    /// be read.
+    /// Opens one segment and takes in what it lists of its packs; an empty one stands in for one that is damaged or
+    /// can't be read.
     pub fn segment(
         &mut self,
         store: &Store,
@@ -64,7 +64,7 @@ impl Ingest {
     }
 }
 
-/// What a segment says of each of its packs.
+/// What a segment lists of each of its packs.
 fn packs_of(segment: &IndexSegment) -> Vec<ListedPacks> {
     let mut here: Vec<ListedPacks> = segment
         .packs

@@ -1,4 +1,4 @@
-//! What a pack's own list and the index segments say of it, so that the two can be compared.
+//! What a pack's own list and the index segments record of it, so that the two can be compared.
 
 use chunkstore::ChunkId;
 use chunkstore::keys::SealedSessionKey;

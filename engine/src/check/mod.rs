@@ -2,10 +2,10 @@
 //! it was. Never stops at the first damage, nor at an object that can't be read, changes nothing, and runs beside writers
 //! and collections.
 //!
-//! [`structure`] reads everything but the data, [`presence`] looks for what that refers to, [`data`] streams packs, and
-//! [`paths`] goes through the generations again, only if something is damaged or could not be read, to say which files that
-//! hurts. [`triage`] tells the two apart. The local index is not trusted (I-6): a fresh
-//! one is made.
+//! [`structure`] reads everything but the data, [`presence`] looks for what that refers to ([`readings`] repeats both
+//! if others overtake them), [`data`] streams packs, and [`paths`] goes through the generations again, only if
+//! something is damaged or could not be read, to say which files that concerns. [`triage`] tells the two apart. The
+//! local index is not trusted (I-6): a fresh one is made.
 
 mod chain;
 mod data;
@@ -13,6 +13,7 @@ mod ingest;
 mod listed;
 mod paths;
 mod presence;
+mod readings;
 mod structure;
 mod triage;
 
@@ -66,7 +67,7 @@ pub struct DamagedPath {
     pub snapshot: String,
     /// Absolute, raw bytes. The first of several if `entries` is more than one.
     pub path: Vec<u8>,
-    /// Entries from this path on of which not even the names can be read; 1 where only this one is hurt.
+    /// Entries from this path on of which not even the names can be read; 1 if only this one is affected.
     pub entries: u64,
 }
 
@@ -90,7 +91,7 @@ pub struct CheckReport {
     pub unreadable_packs: BTreeSet<PackId>,
     /// Those of `broken_objects` that are packs, by id, as restic lists them.
     pub broken_packs: Vec<String>,
-    /// All hurt packs, to act on: damaged ones, and needed ones that are missing. Memory is that of the packs' names.
+    /// All hurt packs, to act on: damaged ones, and needed ones that are missing. Memory holds just the names of packs.
     #[serde(skip)]
     pub hurt_packs: BTreeSet<PackId>,
     /// Damaged packs that no snapshot needs anything of, and that are not condemned yet.
@@ -98,7 +99,7 @@ pub struct CheckReport {
     pub unneeded_packs: BTreeSet<PackId>,
     /// Packs that are in no index segment may hold what snapshots miss.
     pub suggest_repair_index: bool,
-    /// There is something that nobody needs and a collection removes.
+    /// There is something that is not needed and a collection removes.
     pub suggest_prune: bool,
     /// Snapshots that were checked.
     pub snapshots: u64,
@@ -138,7 +139,8 @@ pub struct CheckReport {
     pub unproven: Vec<DamagedPath>,
 }
 
-/// Checks. Damage is in the report and told to `monitor` as it is found; an error means that the check itself failed.
+/// Checks. Damage is in the report and reported to `monitor` as it is found; an error means that the check itself
+/// failed.
 pub fn run(repo: &Repo, options: &CheckOptions, monitor: &dyn Monitor) -> Result<CheckReport> {
     run_on(repo, options, None, monitor)
 }
@@ -151,10 +153,10 @@ pub(crate) fn run_on(
     monitor: &dyn Monitor,
 ) -> Result<CheckReport> {
     monitor.phase(Phase::CheckingStructure);
-    // Who reads all packs reads those that are condemned, too.
+    // A check that reads all packs reads those that are condemned, too.
     let reads_all = options.read_data == ReadData::All && only.is_none();
     let triage = Triage::new(&repo.store);
-    let (structure, mut findings) = structure::read(repo, &triage, !reads_all, monitor)?;
+    let (structure, mut findings) = readings::read(repo, &triage, !reads_all, monitor)?;
     let mut report = structure.report();
     for problem in std::mem::take(&mut findings.problems) {
         monitor.problem(&problem);
@@ -194,7 +196,7 @@ pub(crate) fn run_on(
 }
 
 /// Takes the packs that nothing needs from those that are hurt. Returns them, and how many damaged packs only wait for a
-/// collection: these harm nobody.
+/// collection: these do no harm.
 fn judge(
     triage: &Triage<'_>,
     structure: &Structure,
@@ -269,7 +271,7 @@ impl Findings {
         }
     }
 
-    /// Notes what [`Triage`] says of an object.
+    /// Notes what [`Triage`] found of an object.
     fn trouble(&mut self, object: impl Into<Object>, error: &StoreError) {
         let object = object.into();
         match error {

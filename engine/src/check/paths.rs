@@ -1,4 +1,4 @@
-//! Which paths of which snapshots damage hurts, and which can't be checked. Runs only when there is some; passes over
+//! Which paths of which snapshots damage affects, and which can't be checked. Runs only when there is some; passes over
 //! segments that are whole.
 
 use super::structure::{Structure, tree_chunk};
@@ -10,6 +10,7 @@ use crate::manifest;
 use crate::repo::Repo;
 use crate::run::CancelToken;
 use crate::tree::{Cursor, open_extent_list};
+use crate::trees::{self, TreeStep};
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
 use chunkstore::{ChunkId, Error as StoreError, Place, SessionId, SmallFile};
@@ -83,48 +84,21 @@ impl Search<'_> {
         whole: &mut LiveSet,
         cancel: &CancelToken,
     ) -> Result<()> {
-        // The segment at hand, while nothing in it was found hurt.
-        let mut clean = None;
-        loop {
-            cancel.check()?;
-            let ahead = cursor.segment_ahead().map(|ahead| ahead.map(|s| s.segment.id));
-            match ahead {
-                Ok(Some(id)) if whole.contains(&id)? => {
-                    cursor.skip_piece();
-                    continue;
-                }
-                Ok(Some(id)) => clean = Some(id),
-                Ok(None) => {}
-                Err(e) => {
-                    let state = State::of(e)?;
-                    self.piece(cursor.skip_piece(), state);
-                    continue;
-                }
-            }
-            let item = match cursor.next() {
-                Ok(Some(item)) => item,
-                Ok(None) => return Ok(()),
-                Err(e) => {
-                    let state = State::of(e)?;
-                    let skipped = cursor.skip_piece();
-                    if skipped.is_none() {
-                        return Ok(());
-                    }
-                    self.piece(skipped, state);
-                    continue;
+        trees::each_step(cursor, whole, cancel, &mut |step| {
+            let item = match step {
+                TreeStep::Entry(item) => item,
+                TreeStep::Unread(error, piece) => {
+                    let state = State::of(error)?;
+                    self.piece(piece, state);
+                    return Ok(false);
                 }
             };
             let state = self.entry(&item.entry)?;
             if state != State::Whole {
-                clean = None;
                 self.add(&join(&item.dir, &item.entry.name), 1, state);
             }
-            if item.pos.last
-                && let Some(id) = clean.take()
-            {
-                whole.insert(id)?;
-            }
-        }
+            Ok(state == State::Whole)
+        })
     }
 
     fn piece(&mut self, piece: Option<crate::tree::SegmentRef>, state: State) {

@@ -1,5 +1,5 @@
 //! Whether everything that generations refer to is there: in the index, in a pack that is there and long enough. What only
-//! condemned packs hold is read: a repair condemns what it had to give up, and that is lost until nobody needs it.
+//! condemned packs hold is read: a repair condemns what it had to give up, and that is lost as long as it is needed.
 
 use super::Findings;
 use super::structure::{Structure, of_chunk};
@@ -24,39 +24,74 @@ pub(super) fn check(
     read_condemned: bool,
     findings: &mut Findings,
 ) -> Result<()> {
-    let mut lost = LiveSet::new(store.cache())?;
-    let mut any_lost = false;
     let mut decoder = Decoder::new()?;
-    let Structure {
-        index,
-        packs,
-        condemned,
-        needed,
-        chunks,
-        ..
-    } = structure;
+    let mut lost = LiveSet::new(store.cache())?;
+    let mut read = |id: &ChunkId, at: &Located, findings: &mut Findings| match read_condemned {
+        true => read_condemned_frame(triage, &mut decoder, id, at, findings),
+        false => Ok(()),
+    };
+    let chunks_lost = check_chunks(structure, live, &mut lost, &mut read, findings)?;
+    let files_lost = check_files(structure, live, &mut lost, &mut read, findings)?;
+    if chunks_lost || files_lost {
+        findings.hurts_paths = true;
+        name_lost(store, triage, structure, &mut lost, findings)?;
+    }
+    Ok(())
+}
+
+/// Reads a frame that only a condemned pack holds, if that is asked for.
+type ReadCondemned<'a> = dyn FnMut(&ChunkId, &Located, &mut Findings) -> Result<(), StoreError> + 'a;
+
+/// Looks for the chunks that are needed whole. Whether some are lost.
+fn check_chunks(
+    structure: &mut Structure,
+    live: &mut LiveSet,
+    lost: &mut LiveSet,
+    read: &mut ReadCondemned<'_>,
+    findings: &mut Findings,
+) -> Result<bool> {
+    let mut any_lost = false;
     live.scan(&mut |ids| {
-        *chunks += ids.len() as u64;
-        for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
+        structure.chunks += ids.len() as u64;
+        for (id, located) in ids.iter().zip(structure.index.locate_sorted(ids)?) {
             let Some(located) = located else {
                 lost.insert(*id)?;
                 any_lost = true;
                 continue;
             };
             let pack = located.place.pack;
-            needed.insert(pack);
+            structure.needed.insert(pack);
             let end = u64::from(located.place.offset) + u64::from(located.place.stored_len);
             // A pack of the wrong size was named already.
-            if packs.get(&pack).is_some_and(|size| end > *size) {
+            if structure.packs.get(&pack).is_some_and(|size| end > *size) {
                 findings.bad.insert(*id)?;
                 findings.hurts_paths = true;
-            } else if read_condemned && located.class == Class::Data && condemned.contains(&pack) {
-                read_condemned_frame(triage, &mut decoder, id, &located, findings)?;
+            } else if located.class == Class::Data && structure.condemned.contains(&pack) {
+                read(id, &located, findings)?;
             }
         }
         Ok(())
     })?;
+    Ok(any_lost)
+}
+
+/// Looks for small files, in the bundles that trees name or where collections moved them. Whether some are lost.
+fn check_files(
+    structure: &mut Structure,
+    live: &mut LiveSet,
+    lost: &mut LiveSet,
+    read: &mut ReadCondemned<'_>,
+    findings: &mut Findings,
+) -> Result<bool> {
+    let Structure {
+        index,
+        condemned,
+        needed,
+        chunks,
+        ..
+    } = structure;
     let none = Condemned::new();
+    let mut any_lost = false;
     let mut presence = Presence::default();
     let bundle = &mut |id: &ChunkId| {
         *chunks += 1;
@@ -65,8 +100,8 @@ pub(super) fn check(
         };
         let pack = located.place.pack;
         needed.insert(pack);
-        if read_condemned && condemned.contains(&pack) {
-            read_condemned_frame(triage, &mut decoder, id, &located, findings)?;
+        if condemned.contains(&pack) {
+            read(id, &located, findings)?;
         }
         Ok(true)
     };
@@ -84,11 +119,7 @@ pub(super) fn check(
         Ok(())
     })?;
     needed.extend(moved);
-    if any_lost {
-        findings.hurts_paths = true;
-        name_lost(store, triage, structure, &mut lost, findings)?;
-    }
-    Ok(())
+    Ok(any_lost)
 }
 
 /// What a repair had to give up is in a condemned pack, and damaged.

@@ -1,16 +1,10 @@
-//! Everything but the data packs: control objects, index segments, packs' sizes, manifests, trees, and whether every
-//! reference leads somewhere.
-//!
-//! What others do meanwhile can look like damage (a segment replaced, a generation ended). So what is found is said
-//! only if the repository is still as it was listed, and otherwise looked for again.
+//! Everything but the data packs: control objects, index segments, packs' sizes, manifests and trees.
 
-use super::chain::{self, Chained};
-use super::ingest::Ingest;
+use super::chain::Chained;
 use super::listed::ListedPacks;
 use super::triage::Triage;
-use super::{CheckReport, Findings, presence};
+use super::{CheckReport, Findings};
 use crate::error::{Error, Result};
-use crate::generations::Known;
 use crate::manifest::Manifest;
 use crate::monitor::Monitor;
 use crate::problem::{Damage, Warning};
@@ -23,25 +17,22 @@ use chunkstore::index::{Condemned, Inventory, LocalIndex};
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, ObjectName};
-use chunkstore::session::{self, Mark, View};
+use chunkstore::session::{self, Mark};
 use chunkstore::slot::is_named_in;
 use chunkstore::store::{SnapshotObject, Store};
 use chunkstore::{ChunkId, Error as StoreError, IndexId, ListId, MarkId, PackId, Place, SessionId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Readings that others may overtake.
-const TRIES: usize = 3;
-
 /// Names that a reading started from; if they are the same afterwards, nothing went away under it.
 #[derive(Default, PartialEq, Eq)]
-struct ObjectNames {
-    slates: Vec<SessionId>,
-    trash: Vec<SessionId>,
-    segments: Vec<IndexId>,
+pub(super) struct ObjectNames {
+    pub slates: Vec<SessionId>,
+    pub trash: Vec<SessionId>,
+    pub segments: Vec<IndexId>,
 }
 
 impl ObjectNames {
-    fn read(store: &Store) -> Result<ObjectNames> {
+    pub fn read(store: &Store) -> Result<ObjectNames> {
         // Manifests before the index: what they refer to was indexed earlier (I-1).
         Ok(ObjectNames {
             slates: store.slates()?,
@@ -65,13 +56,13 @@ fn named(store: &Store, kind: Kind) -> Result<Vec<String>> {
 }
 
 pub(super) struct Structure {
-    names: ObjectNames,
+    pub names: ObjectNames,
     pub packs: Inventory,
     pub listed: HashMap<PackId, ListedPacks>,
     pub index: LocalIndex,
     pub condemned: Condemned,
     /// What generations refer to, once it is known.
-    live: Option<LiveSet>,
+    pub live: Option<LiveSet>,
     /// Packs that hold it, by the index.
     pub needed: HashSet<PackId>,
     /// Some manifest or tree chunk can't be read, so that more may be needed.
@@ -85,88 +76,40 @@ pub(super) struct Structure {
     tree_chunks: u64,
 }
 
-/// With `read_condemned`, what snapshots need and only condemned packs hold is read: a repair may have given it up.
-pub(super) fn read(
-    repo: &Repo,
-    triage: &Triage<'_>,
-    read_condemned: bool,
-    monitor: &dyn Monitor,
-) -> Result<(Structure, Findings)> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let known = Known::read_if_allowed(repo)?;
-        let names = ObjectNames::read(&repo.store)?;
-        let (structure, findings) = read_once(repo, triage, &known, names, read_condemned, monitor)?;
-        if findings.errors == 0 || tries == TRIES || ObjectNames::read(&repo.store)? == structure.names {
-            return Ok((structure, findings));
+impl Structure {
+    pub fn new(
+        names: ObjectNames,
+        packs: Inventory,
+        listed: HashMap<PackId, ListedPacks>,
+        index: LocalIndex,
+        condemned: Condemned,
+        entries: u64,
+    ) -> Structure {
+        Structure {
+            names,
+            packs,
+            listed,
+            index,
+            condemned,
+            live: None,
+            needed: HashSet::new(),
+            needs_more: false,
+            generations: Vec::new(),
+            unreadable: 0,
+            entries,
+            trash: 0,
+            chunks: 0,
+            tree_chunks: 0,
         }
     }
 }
 
-fn read_once(
-    repo: &Repo,
-    triage: &Triage<'_>,
-    known: &Known,
-    names: ObjectNames,
-    read_condemned: bool,
-    monitor: &dyn Monitor,
-) -> Result<(Structure, Findings)> {
-    let store = &*repo.store;
-    let mut findings = Findings::new(repo)?;
-    let condemned = control_objects(store, triage, &mut findings)?;
-    let mut packs = store.packs()?;
-    let mut ingest = Ingest::default();
-    let progress = crate::repo::index_progress(monitor);
-    let view = View {
-        segments: names.segments.clone(),
-        condemned,
-    };
-    let index = store.fresh_index(
-        &view,
-        &packs,
-        &mut |id| ingest.segment(store, triage, id),
-        &mut |done, total| progress(done, total),
-    )?;
-    let View { condemned, .. } = view;
-    let (listed, entries) = ingest.finish(triage, &mut findings);
-    store.ask_sizes(index.wrong_sizes(), &mut packs)?;
-    let mut structure = Structure {
-        names,
-        packs,
-        listed,
-        index,
-        condemned,
-        live: None,
-        needed: HashSet::new(),
-        needs_more: false,
-        generations: Vec::new(),
-        unreadable: 0,
-        entries,
-        trash: 0,
-        chunks: 0,
-        tree_chunks: 0,
-    };
-    let mut live = LiveSet::new(store.cache())?;
-    let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;
-    let ObjectNames { slates, trash, .. } = &structure.names;
-    chain::missing(repo, triage, known, slates, trash, &mut findings)?;
-    chain::check(repo, triage, &manifests, &mut findings)?;
-    presence::check(
-        store,
-        triage,
-        &mut structure,
-        &mut live,
-        read_condemned,
-        &mut findings,
-    )?;
-    structure.live = Some(live);
-    sizes(&structure, &mut findings);
-    Ok((structure, findings))
-}
-
 /// Config, slots, sessions and marks; gives the packs that marks condemn.
-fn control_objects(store: &Store, triage: &Triage<'_>, findings: &mut Findings) -> Result<Condemned> {
+pub(super) fn control_objects(
+    store: &Store,
+    triage: &Triage<'_>,
+    findings: &mut Findings,
+) -> Result<Condemned> {
     let config = ObjectName::config();
     if let Err(e) = triage.sound(&config, store.check_config())? {
         findings.trouble(config, &e);
@@ -187,7 +130,7 @@ fn control_objects(store: &Store, triage: &Triage<'_>, findings: &mut Findings) 
     {
         let name = ObjectName::forgotten(id);
         match triage.sound(&name, store.forgotten_list(id))? {
-            // Merged meanwhile.
+            // Merged in the meantime.
             Ok(_) | Err(StoreError::Missing { .. }) => {}
             Err(e) => findings.trouble(name, &e),
         }
@@ -229,7 +172,7 @@ fn slots(store: &Store, triage: &Triage<'_>, findings: &mut Findings) -> Result<
     Ok(())
 }
 
-fn sizes(structure: &Structure, findings: &mut Findings) {
+pub(super) fn sizes(structure: &Structure, findings: &mut Findings) {
     for (id, pack) in &structure.listed {
         if let Some(size) = structure.packs.get(id).filter(|size| **size != pack.size) {
             let flaw = Flaw::SizeMismatch {
@@ -243,7 +186,7 @@ fn sizes(structure: &Structure, findings: &mut Findings) {
 }
 
 /// Opens every manifest and reads every tree chunk once.
-fn generations(
+pub(super) fn generations(
     repo: &Repo,
     triage: &Triage<'_>,
     structure: &mut Structure,
@@ -326,7 +269,7 @@ fn note_tree_chunk(findings: &mut Findings, index: &LocalIndex, chunk: ChunkId, 
     findings.bad_chunk(chunk)
 }
 
-/// What is wrong with a chunk, to be said of its pack.
+/// What is wrong with a chunk, to be reported of its pack.
 pub(super) fn of_chunk(id: &ChunkId, error: &StoreError) -> Damage {
     Damage::Chunk {
         id: *id,
@@ -338,7 +281,7 @@ pub(super) fn of_chunk(id: &ChunkId, error: &StoreError) -> Damage {
 enum StructureReport {
     /// The hash is of the stored bytes, where it is not in the trash.
     Whole(Root, Box<Manifest>, Option<[u8; 32]>),
-    /// A fence, or it went meanwhile.
+    /// A fence, or it went in the meantime.
     Nothing,
     Trouble(StoreError),
 }
@@ -439,8 +382,8 @@ impl Structure {
         }
     }
 
-    /// Which of the `hurt` packs hold nothing that a generation needs: of whatever one refers to there is a copy in a pack
-    /// that is not hurt. None while some of what is needed can't be known.
+    /// Which of the `hurt` packs hold nothing that a generation needs: of everything that one refers to there is a copy
+    /// in an intact pack. None while some of what is needed can't be known.
     pub fn unneeded(&self, triage: &Triage<'_>, hurt: &BTreeSet<PackId>) -> Result<BTreeSet<PackId>> {
         let mut left = hurt.clone();
         left.retain(|id| !self.needed.contains(id));

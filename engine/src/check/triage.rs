@@ -1,5 +1,5 @@
-//! Tells three things apart: damage, which is proven; one object that can't be read, of which nothing is known, so that the
-//! rest is checked without it; and storage that can't be asked at all, which ends the check.
+//! Distinguishes three things: damage, which is proven; one object that can't be read, of which nothing is known, so
+//! that the rest is checked without it; and storage that can't be asked at all, which ends the check.
 
 use crate::error::Result;
 use chunkstore::error::{Object, Unreadable};
@@ -79,7 +79,7 @@ impl<'a> Triage<'a> {
         Ok(read)
     }
 
-    /// A frame, by where the index says that it is.
+    /// A frame, at its place in the index.
     pub fn frame(
         &self,
         decoder: &mut Decoder,

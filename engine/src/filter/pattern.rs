@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// Where characters begin that stand for bytes which are none: the last of those for private use.
 const RAW: u32 = 0x10_ff00;
 
-/// A pattern or path as text. Bytes that are not UTF-8 become characters that nobody uses, so that they match only
+/// A pattern or path as text. Bytes that are not UTF-8 become characters that are never used, so that they match only
 /// themselves.
 pub(super) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {

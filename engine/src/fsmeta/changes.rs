@@ -14,7 +14,7 @@ pub struct Changes {
     /// Components of paths that were walked on the way to directories.
     #[cfg(test)]
     pub walked: Option<std::sync::Arc<std::sync::atomic::AtomicU64>>,
-    /// Told of every change and sync.
+    /// Called for every change and sync.
     #[cfg(test)]
     pub watch: Option<std::sync::Arc<Watch>>,
 }

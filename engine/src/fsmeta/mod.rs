@@ -1,5 +1,6 @@
 //! Metadata of file-system objects, read for backup ([`stat`], [`complete`]) and put back for restore ([`Target`],
-//! [`apply_meta`]). Everything of the engine that depends on the operating system is in this folder.
+//! [`apply_meta`]). What each system's files have is in the folder of that system; other system calls of the engine are in
+//! [`crate::platform`].
 //!
 //! Upstream: `walk` (lists and stats), backup (opens, completes), restore (creates, applies). Source errors come back
 //! as data ([`Trouble`](crate::entry::Trouble), [`ApplyProblem`]) so that callers can record each path's (I-12).
@@ -40,10 +41,10 @@ pub enum TargetError {
     /// The name could lead out of its directory or can't be a file's name.
     #[error("unsafe name '{}' ({fault:?})", name.escape_ascii())]
     HostileName { name: Vec<u8>, fault: NameFault },
-    /// What the name led to is not what was created there: somebody else changes the target meanwhile.
+    /// What the name led to is not what was created there: someone else changes the target at the same time.
     #[error("replaced: '{}'", name.escape_ascii())]
     Replaced { name: Vec<u8> },
-    /// A link above what is restored belongs to neither root nor whoever restores.
+    /// A link above what is restored belongs neither to root nor to the user who restores.
     #[error("foreign link ({owner})")]
     ForeignLink { owner: u32 },
     #[error("{operation:?}: {source}")]
@@ -80,7 +81,7 @@ pub fn check_name(name: &[u8]) -> Result<(), TargetError> {
 /// Which owner [`apply_meta`] gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Owner {
-    /// Whoever restores.
+    /// The user who restores.
     Keep,
     /// The recorded numbers.
     Numeric,
@@ -104,7 +105,7 @@ pub struct ApplyProblem {
     pub errno: i32,
 }
 
-/// What a directory's listing says about a name before it is examined. Some file systems say nothing.
+/// What a directory's listing shows of a name before it is examined. Some file systems show nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hint {
     Dir,

@@ -1,4 +1,4 @@
-//! What this machine knows of a repository's generations, and what is gone though nobody forgot it (I-9, I-17).
+//! What this machine knows of a repository's generations, and what is gone though no one forgot it (I-9, I-17).
 //!
 //! A generation leaves in two steps: to the trash, and from there for good, when its name goes to a list that stays
 //! ([`chunkstore::forgotten`]). So one that this machine made or saw, and that is in neither place nor on a list, was

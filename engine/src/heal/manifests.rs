@@ -39,9 +39,9 @@ pub(super) struct KnownManifests {
 }
 
 impl Healing<'_> {
-    /// The generations of the damaged manifests, as other replicas have them. There they have other names. They say so
-    /// themselves where they came from here; what came here from elsewhere can be told if just as many generations are
-    /// lacking as manifests are damaged, and none is unreadable.
+    /// The generations of the damaged manifests, as other replicas have them. There they have other names. They record
+    /// that themselves if they came from here; what came here from elsewhere is recognised if just as many generations
+    /// are lacking as manifests are damaged, and none is unreadable.
     pub(super) fn spares(&mut self, known: KnownManifests) -> Result<Vec<Spare>> {
         let KnownManifests {
             origins,

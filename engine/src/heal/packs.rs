@@ -25,7 +25,7 @@ impl Healing<'_> {
         Ok(left)
     }
 
-    /// False where more than frames is damaged, nobody has them, or this storage replaces nothing.
+    /// False if more than frames is damaged, no replica has them, or this storage replaces nothing.
     fn put_pack(&mut self, id: PackId) -> Result<bool> {
         let (name, store) = (ObjectName::pack(id), &self.repo.store);
         let read = store.remote().get(&name, cap::PACK as usize);

@@ -9,7 +9,7 @@ use chunkstore::{ChunkId, PackId, SmallFile};
 use std::collections::HashSet;
 
 impl Healing<'_> {
-    /// What of `live` is in no pack that is there and sound. Returns those of the hurt packs that held some of it.
+    /// What of `live` is in no pack that is there and sound. Returns those of the damaged packs that held some of it.
     pub(super) fn add_wanted(
         &self,
         live: &mut LiveSet,

@@ -37,6 +37,12 @@ impl Snapshot {
     }
 }
 
+impl From<&Snapshot> for SnapshotInfo {
+    fn from(snapshot: &Snapshot) -> SnapshotInfo {
+        snapshot.facts()
+    }
+}
+
 /// The manifest of one generation, root and all.
 pub fn load(store: &Store, id: SessionId) -> Result<Manifest> {
     match store.recall(id)? {

@@ -76,14 +76,12 @@ fn errno(why: NoAnswer) -> Errno {
     }
 }
 
+/// Told of inode, place of the next, attributes and name; returns whether there is no more room.
+type EachName<'a> = dyn FnMut(u64, u64, &FileAttr, &[u8]) -> bool + 'a;
+
 impl Answers {
-    /// Calls `each` with inode, place of the next, attributes and name of what is in a directory, until its room is full.
-    fn list(
-        &self,
-        INodeNo(inode): INodeNo,
-        offset: u64,
-        each: &mut dyn FnMut(u64, u64, &FileAttr, &[u8]) -> bool,
-    ) -> Result<(), Errno> {
+    /// Calls `each` with what is in a directory, until there is no more room.
+    fn list(&self, INodeNo(inode): INodeNo, offset: u64, each: &mut EachName<'_>) -> Result<(), Errno> {
         let own = self.0.node(inode).map_err(errno)?;
         let attr = attr_of(inode, &own.entry);
         for (at, name) in [(0, &b"."[..]), (1, &b".."[..])] {

@@ -41,7 +41,7 @@ pub fn avoid_huge_pages() {
     system::avoid_huge_pages();
 }
 
-/// Whether nobody can see standard output. One that was closed is the null device from the start of the process on.
+/// Whether standard output goes nowhere. One that was closed is the null device from the start of the process on.
 pub fn output_leads_nowhere() -> bool {
     system::output_leads_nowhere()
 }

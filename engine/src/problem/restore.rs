@@ -19,12 +19,12 @@ pub enum RestoreProblem {
         /// What is wrong with it.
         fault: NameFault,
     },
-    /// What the name led to is not what was created there: somebody else changes the target meanwhile.
+    /// What the name led to is not what was created there: someone else changes the target at the same time.
     Replaced {
         /// The name.
         name: Vec<u8>,
     },
-    /// A link above what is restored belongs to neither root nor whoever restores.
+    /// A link above what is restored belongs neither to root nor to the user who restores.
     ForeignLink {
         /// The number of its owner.
         owner: u32,

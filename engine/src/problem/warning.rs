@@ -1,4 +1,4 @@
-//! What is worth saying and harms nothing.
+//! What is worth reporting and harms nothing.
 
 use super::{MetaPart, WrongSize};
 use crate::error::{Error, StoreError};
@@ -33,9 +33,9 @@ pub enum Warning {
         /// How many more.
         packs: usize,
     },
-    /// Snapshots are gone, though nobody removed them.
+    /// Snapshots are gone, though no one removed them.
     SnapshotsGone(Vec<SessionId>),
-    /// Whether snapshots are missing can't be told.
+    /// Whether snapshots are missing is not known.
     MissingUnknown(Box<Error>),
     /// The clock of this machine, or of another one, may be wrong.
     Clock(ClockWarning),
@@ -133,7 +133,7 @@ pub enum ClockWarning {
         /// The snapshot.
         snapshot: SessionId,
     },
-    /// Snapshots that say that they were made in the future: one of them, and how many more.
+    /// Snapshots whose recorded time is in the future: one of them, and how many more.
     MadeInFuture {
         /// The snapshot.
         snapshot: SessionId,

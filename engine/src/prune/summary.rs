@@ -1,4 +1,4 @@
-//! What a collection says of itself, before and after.
+//! What a collection reports, before and after.
 
 use chunkstore::index::Inventory;
 use chunkstore::store::Store;
@@ -38,7 +38,7 @@ pub struct PruneSummary {
     pub packs_unlisted: u64,
     /// Requests to the remote, about.
     pub requests: u64,
-    /// Bytes that the remote needs meanwhile beyond what it has now, about.
+    /// Bytes that the remote needs during the collection beyond what it has now, about.
     pub bytes_peak_extra: u64,
     /// What was deleted, of this plan and of earlier ones.
     pub packs_deleted: u64,

@@ -1,4 +1,4 @@
-//! Lists again the packs that no sound index segment lists, by what the packs say of themselves.
+//! Lists again the packs that no sound index segment lists, by the packs' own lists.
 
 use super::{RepairOptions, tell_of, under_session};
 use crate::error::Result;
@@ -8,8 +8,8 @@ use chunkstore::indexfile::ENTRIES_PER_SEGMENT;
 use chunkstore::pack::{self, PackList};
 use chunkstore::remote::ObjectName;
 use chunkstore::session::View;
-use chunkstore::store::Store;
-use chunkstore::{Error as StoreError, PackId, sweep};
+use chunkstore::store::{Store, write_segments};
+use chunkstore::{Error as StoreError, PackId};
 use std::collections::HashSet;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -21,7 +21,7 @@ pub struct IndexRepaired {
     /// Packs that no segment listed and that are listed now, and the chunks in them.
     pub packs_listed: u64,
     pub chunks_listed: u64,
-    /// Packs that do not say what is in them.
+    /// Packs whose own list can't be read.
     pub packs_unreadable: u64,
 }
 
@@ -82,12 +82,12 @@ fn list_unlisted(store: &Store, options: &RepairOptions, monitor: &dyn Monitor) 
 fn write(store: &Store, options: &RepairOptions, lists: &mut Vec<PackList>) -> Result<()> {
     match options.dry_run {
         true => lists.clear(),
-        false => sweep::write_segments(store, lists)?,
+        false => write_segments(store, lists)?,
     }
     Ok(())
 }
 
-/// The packs that sound segments list; tells of segments that are damaged or can't be read.
+/// The packs that sound segments list; reports segments that are damaged or can't be read.
 fn listed(store: &Store, view: &View, monitor: &dyn Monitor) -> Result<HashSet<PackId>> {
     let mut listed = HashSet::new();
     for id in &view.segments {

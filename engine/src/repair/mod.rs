@@ -1,10 +1,10 @@
 //! Mending, which only adds (I-16): index segments for packs that none lists ([`mod@index`]), copies of what is whole in
-//! hurt packs ([`mod@packs`]), and successors of snapshots that lost something ([`mod@snapshots`]). What is broken stays where
-//! it is until nobody needs it, and goes with an ordinary collection.
+//! damaged packs ([`mod@packs`]), and successors of snapshots that lost something ([`mod@snapshots`]). What is broken
+//! stays where it is as long as it is needed, and goes with an ordinary collection.
 //!
 //! [`mod@parity`] comes before all that: it puts damaged packs right from their parity, and needs no key.
 //!
-//! In this order each makes the next find more. A hurt pack is condemned by a mark, so that a backup which still has
+//! In this order each makes the next find more. A damaged pack is condemned by a mark, so that a backup which still has
 //! the data stores it again.
 
 mod index;
@@ -28,16 +28,16 @@ use chunkstore::session::Session;
 /// How to repair.
 #[derive(Clone, Debug)]
 pub struct RepairOptions {
-    /// Only say what would be done.
+    /// Only report what would be done.
     pub dry_run: bool,
 }
 
-/// Tells of damage that stays.
+/// Reports damage that stays.
 fn tell(monitor: &dyn Monitor, object: impl Into<Object>, damage: Damage) {
     monitor.problem(&Problem::new(object, ProblemKind::Damage(damage)));
 }
 
-/// Tells of an object that stays as it is: damaged, or not to be read.
+/// Reports an object that stays as it is: damaged, or not to be read.
 fn tell_of(monitor: &dyn Monitor, object: impl Into<Object>, error: &StoreError) {
     monitor.problem(&Problem::of(object, error));
 }
@@ -51,7 +51,7 @@ fn under_session<T>(repo: &Repo, options: &RepairOptions, work: impl FnOnce() ->
     let done = work();
     match session.abandon(&repo.store) {
         Err(e) if done.is_ok() => Err(e.into()),
-        // What went wrong first is what is told; a collection will end the session.
+        // The first error is the one to report; a collection will end the session.
         _ => done,
     }
 }

@@ -1,5 +1,5 @@
-//! Copies what is whole in hurt packs into new ones, and condemns the hurt: then a backup that still has what was lost
-//! stores it again, and a collection deletes the pack once nobody needs it.
+//! Copies what is intact in damaged packs into new ones, and condemns the damaged: then a backup that still has what
+//! was lost stores it again, and a collection deletes the pack once it is not needed any more.
 
 use super::{RepairOptions, tell, tell_of, under_session};
 use crate::check::{self, ReadData};
@@ -19,11 +19,11 @@ use std::sync::atomic::AtomicU64;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PacksRepaired {
-    /// Packs that were found hurt, or were named.
+    /// Packs that were found damaged, or were named.
     pub packs: u64,
     /// Those of them that no snapshot needs anything of: condemned, and a collection removes them.
     pub packs_unneeded: u64,
-    /// Those of them that are gone, or do not say what is in them and are in no index segment.
+    /// Those of them that are gone, or whose own list can't be read and that are in no index segment.
     pub packs_lost: u64,
     pub chunks_rescued: u64,
     pub bytes_rescued: u64,
@@ -31,7 +31,7 @@ pub struct PacksRepaired {
     pub chunks_lost: u64,
 }
 
-/// Rescues the packs with these ids (hexadecimal); where none is given, reads all to find the hurt ones.
+/// Rescues the packs with these ids (hexadecimal); if none is given, reads all to find the damaged ones.
 pub fn packs(
     repo: &Repo,
     ids: &[String],
@@ -101,7 +101,7 @@ fn rescue(
     if lost > 0 {
         tell(monitor, "packs", Damage::ChunksLost { chunks: lost });
     }
-    // Only once the copies are listed: from now on nobody refers to these packs anew.
+    // Only once the copies are listed: from now on nothing new refers to these packs.
     condemned.retain(|id| !view.condemned.contains(id));
     if !options.dry_run {
         sweep::condemn_packs(store, &condemned)?;
@@ -111,8 +111,8 @@ fn rescue(
 
 type OnList<'a> = dyn FnMut(PackId, Result<pack::PackList, StoreError>) -> Result<(), StoreError> + 'a;
 
-/// Calls `each` with the list of every hurt pack, as the index has it or else the pack; with why, where there is none.
-/// Holds the lists of one index segment at a time.
+/// Calls `each` with the list of every damaged pack, from the index or else the pack; with the reason, if there is
+/// none. Holds the lists of one index segment at a time.
 fn each_pack(
     store: &Store,
     view: &View,
@@ -124,7 +124,7 @@ fn each_pack(
     for id in &view.segments {
         let segment = match store.segment(*id) {
             Ok(segment) => segment,
-            // Told by what repairs the index.
+            // Reported by what repairs the index.
             Err(e) if e.is_hurt() => continue,
             Err(e) => return Err(e),
         };

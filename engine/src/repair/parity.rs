@@ -147,5 +147,5 @@ fn protect(
     Ok(())
 }
 
-/// Of parity that is made anew where it does not say how much it was.
+/// Of parity that is made anew if it is not known how much it was.
 const DEFAULT_PERCENT: u8 = 5;

@@ -1,4 +1,5 @@
-//! Gives each snapshot that lost something a successor that holds the rest and says what is missing. The old one stays.
+//! Gives each snapshot that lost something a successor that holds the rest and lists what is missing. The old one
+//! stays.
 //!
 //! Lost is what can't be read. What can be read and not be referred to anew (I-4), because its pack is condemned, is
 //! stored again.
@@ -13,7 +14,7 @@ use crate::monitor::{Monitor, Phase};
 use crate::platform::errno;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{SegmentRef, TreeWriter};
-use crate::trees;
+use crate::trees::{self, TreeStep};
 use chunkstore::frame::{Decoder, Encoder, LEVEL};
 use chunkstore::index::Presence;
 use chunkstore::live::LiveSet;
@@ -70,7 +71,7 @@ pub fn snapshots(
     let mut whole = LiveSet::new(repo.store.cache())?;
     let mut hurt = Vec::new();
     {
-        // Writes nothing: it only tells what could be referred to.
+        // Writes nothing: it only reports what could be referred to.
         let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, true)?;
         for snapshot in &all {
             let chosen = ids.is_empty() || ids.contains(&snapshot.id);
@@ -167,40 +168,18 @@ impl<'a> Mender<'a> {
     fn look(&mut self, manifest: &Manifest, whole: &mut LiveSet) -> Result<()> {
         let reader = Reader::beside(self.repo.store.clone(), self.writer, index_progress(self.monitor));
         let mut cursor = trees::cursor(&reader, &manifest.root()?)?;
-        let mut clean = None;
-        loop {
-            self.repo.run().cancel().check()?;
-            let ahead = cursor.segment_ahead().map(|ahead| ahead.map(|s| s.segment.id));
-            match ahead {
-                Ok(Some(id)) if whole.contains(&id)? => {
-                    cursor.skip_piece();
-                    continue;
-                }
-                Ok(Some(id)) => clean = Some(id),
-                Ok(None) => {}
-                Err(e) => {
-                    self.lose_piece(e, cursor.skip_piece())?;
-                    continue;
-                }
-            }
-            let item = match cursor.next() {
-                Ok(Some(item)) => item,
-                Ok(None) => return Ok(()),
-                Err(e) => {
-                    self.lose_piece(e, cursor.skip_piece())?;
-                    continue;
-                }
+        let cancel = self.repo.run().cancel().clone();
+        trees::each_step(&mut cursor, whole, &cancel, &mut |step| {
+            let item = match step {
+                TreeStep::Entry(item) => item,
+                TreeStep::Unread(error, piece) => return self.lose_piece(error, piece).map(|()| false),
             };
-            if self.is_lost(&item.entry.content)? {
-                clean = None;
+            let is_lost = self.is_lost(&item.entry.content)?;
+            if is_lost {
                 self.lose(&join(&item.dir, &item.entry.name), 1);
             }
-            if item.pos.last
-                && let Some(id) = clean.take()
-            {
-                whole.insert(id)?;
-            }
-        }
+            Ok(!is_lost)
+        })
     }
 
     /// Writes the generation's tree again without what is lost.

@@ -1,7 +1,8 @@
 //! What this machine owes a replica: generations that it made elsewhere and could not bring there at the time. Without this
 //! note a later generation would hide them, since what is older than the newest at a replica counts as forgotten there.
 //!
-//! Each says which replica has it. Losing the note harms nothing that is stored: `replicate --all` brings them as well.
+//! Each names the replica that has it. Losing the note harms nothing that is stored: `replicate --all` brings them as
+//! well.
 
 use crate::error::Result;
 use crate::repo::{Repo, state_of, write_replacing};

@@ -1,8 +1,8 @@
 //! Followers: the destinations of a backup beside the one that it is made at. Each has threads of its own, which take
 //! over the packs that the backup makes from memory ([`chunkstore::intake`]) and catch up with older generations
-//! meanwhile. In the end the new generation is brought: what it needs and is not there yet comes from the first.
+//! in the meantime. In the end the new generation is brought: what it needs and is not there yet comes from the first.
 //!
-//! Whatever becomes of a follower is a result, told at the end: it holds back neither the backup nor the others, and is
+//! What becomes of a follower is a result, reported at the end: it holds back neither the backup nor the others, and is
 //! given up when its time is over.
 
 use super::{
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked whether the user asked to stop.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long one that was told to stop has to do so: it ends between two packs.
+/// How long a follower that was asked to stop may take: it ends between two packs.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// A replica to follow a backup.
@@ -65,7 +65,7 @@ struct AtWork {
     run: RunContext,
     watch: Arc<FollowerWatch>,
     intake: Arc<Intake>,
-    /// Told what the backup has published.
+    /// Receives what the backup has published.
     published: Sender<Option<SessionId>>,
     ended: Receiver<Ended>,
 }
@@ -113,10 +113,10 @@ impl Followers {
                 published: wait,
             };
             let work = move || {
-                // Nobody takes it any more only when this one was given up.
+                // The receiver is gone only when this one was given up.
                 let _ = end.send(work.work());
             };
-            // Nobody joins it: one that was given up may be waiting for its storage.
+            // No thread joins it: one that was given up may be waiting for its storage.
             let _running = threads::spawn("follower", work)?;
             Ok(AtWork {
                 follower,
@@ -181,7 +181,7 @@ impl Followers {
 
 impl Drop for Followers {
     fn drop(&mut self) {
-        // Nobody will offer anything any more.
+        // Nothing more will be offered.
         self.at_work.iter().for_each(|one| one.intake.abandon());
     }
 }
@@ -255,7 +255,7 @@ pub fn left_behind(first: &Repo, url: &str, published: Option<SessionId>, snapsh
 /// Notes by how much a destination is behind, and that it is owed what was published, unless that is there.
 fn keep_account(first: &Repo, url: &str, behind: u64, reached: i64, published: Option<SessionId>) {
     let dirs = &first.run().dirs;
-    // A note that can't be kept is told by what can: the next listing asks the replica itself.
+    // A note that can't be kept is reported by what can: the next listing asks the replica itself.
     let _ = note(dirs, url, &Noted { behind, reached });
     if let (Some(snapshot), Some(place)) = (published, noted_place(dirs, url))
         && behind > 0
@@ -321,7 +321,7 @@ impl FollowerWork {
         // Unless it is found out what is lacking now, it is that.
         ended.done.behind = before.behind + 1;
         let (options, watch, mut new) = (&self.follow.options, &*self.watch, Replicated::default());
-        // Why packs did not come is no matter if what they hold comes now. If it does not, this says why.
+        // Why packs did not come does not matter if what they hold comes now. If it does not, this is the reason.
         let brought = run_after(&self.first, to, options, watch, session, &mut new);
         if brought.is_ok() || new.behind > 0 {
             ended.done.behind = new.behind;
@@ -363,12 +363,12 @@ impl Replicated {
         self.packs = before.packs + then.packs;
         self.chunks = before.chunks + then.chunks;
         self.bytes = before.bytes + then.bytes;
-        self.hurt = then.hurt;
+        self.damaged = then.damaged;
         self.unread = then.unread;
     }
 }
 
-/// What a follower tells, kept for the end; what it shows meanwhile is the backup's.
+/// What a follower reports, kept for the end; what is shown during the run is the backup's.
 #[derive(Default)]
 struct FollowerWatch {
     problems: Mutex<Vec<Problem>>,

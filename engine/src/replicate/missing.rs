@@ -5,8 +5,8 @@
 //! could not bring when it was made ([`super::debts`]). What else is older and not there was forgotten on purpose, by its
 //! own retention, and does not come back by itself.
 //!
-//! "Newer" is said of the generations of both sides together ([`crate::order`]): a replica that has only the older ones
-//! can't know yet which clock was wrong.
+//! "Newer" is meant among the generations of both sides together ([`crate::order`]): a replica that has only the older
+//! ones can't know yet which clock was wrong.
 
 use super::debts;
 use crate::error::{Result, StoreError};
@@ -62,7 +62,7 @@ impl Newest {
         }
     }
 
-    /// Whether `facts` is newer. Where the times hardly differ, the order in which its machine made them tells.
+    /// Whether `facts` is newer. If the times hardly differ, the order in which its machine made them decides.
     fn is_before(&self, facts: &SnapshotInfo) -> bool {
         let made = facts.made;
         let number = self.numbers.get(&made.machine).filter(|_| made.sequence > 0);
@@ -88,7 +88,7 @@ impl Have {
     fn read(repo: &Repo, ours: &mut Vec<SnapshotInfo>, now: Timestamp) -> Result<Have> {
         let mut have = Have::default();
         let (snapshots, unreadable) = repo.outlines()?;
-        // What they were can't be told, so they count as being there.
+        // What they were is not known, so they count as being there.
         have.origins.extend(unreadable.iter().map(|(id, _)| *id));
         have.names.clone_from(&have.origins);
         have.names.extend(snapshots.iter().map(|snapshot| snapshot.id));
@@ -96,7 +96,7 @@ impl Have {
         for id in repo.store.trashed()? {
             match repo.store.trash(id) {
                 Ok((body, _)) => theirs.push(Manifest::decode(id, &body)?.facts(id)),
-                // Ended meanwhile.
+                // Ended in the meantime.
                 Err(StoreError::Missing { .. }) => {}
                 Err(e) if e.is_damage() => {
                     have.trashed.insert(id);

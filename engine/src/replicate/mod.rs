@@ -3,7 +3,7 @@
 //! Each generation comes under a session of the replica that receives it, so that everything that holds of a backup
 //! there holds of this (I-1, I-4, I-7, I-8): its chunks are looked up in that session's view, what is not there is
 //! brought ([`chunkstore::transfer`]), and only then is the manifest published. Its name there is the session's, which
-//! was never there before (I-18); it says which generation it restates, as what comes back from the trash does.
+//! was never there before (I-18); it names the generation that it restates, as what comes back from the trash does.
 
 mod debts;
 mod followers;
@@ -43,7 +43,7 @@ const TRIES: usize = 3;
 pub struct ReplicateOptions {
     /// Bring also what the replica is not merely behind by: what it forgot, and what is older than what it has.
     pub all: bool,
-    /// Only say what would be brought.
+    /// Only report what would be brought.
     pub dry_run: bool,
 }
 
@@ -59,12 +59,12 @@ pub struct Replicated {
     /// Generations that are still lacking.
     pub behind: u64,
     /// Those of them that can't be brought, since the origin lost something of them.
-    pub hurt: u64,
+    pub damaged: u64,
     /// And those that can't be brought since something that they need can't be read at the origin.
     pub unread: u64,
 }
 
-/// Brings `to` up to `from`. After an error `done` says how far it came.
+/// Brings `to` up to `from`. After an error `done` shows how far it came.
 pub fn run(
     from: &Repo,
     to: &Repo,
@@ -156,7 +156,7 @@ fn bring_wanted(
 
 enum SnapshotOutcome {
     Came(TransferStats),
-    /// Forgotten at the origin meanwhile, or there by now.
+    /// Forgotten at the origin in the meantime, or there by now.
     Gone,
     /// Another run is bringing it.
     Busy,
@@ -204,11 +204,11 @@ impl Replication<'_> {
                         _ => e,
                     };
                     match &e {
-                        e if e.is_damage() => done.hurt += 1,
+                        e if e.is_damage() => done.damaged += 1,
                         e if e.concerns_one_object() => done.unread += 1,
                         _ => return Err(e.into()),
                     }
-                    self.tell_hurt(snapshot, &e);
+                    self.report_damaged(snapshot, &e);
                 }
                 Err(e) => return Err(e),
             }
@@ -222,7 +222,7 @@ impl Replication<'_> {
             tries += 1;
             let done = self.try_bring(snapshot, is_last);
             match done {
-                // What the origin's index says may be of before a collection.
+                // The origin's index may date from before a collection.
                 Err(Error::Store(e)) if e.is_damage() && tries < TRIES => self.origin = None,
                 // A collection took the session for dead: it was open for as long as a backup takes.
                 Err(Error::Store(StoreError::Fenced)) if tries < TRIES => {}
@@ -330,7 +330,7 @@ impl Replication<'_> {
         self.warn(snapshot, Warning::BeingReplicated);
     }
 
-    fn tell_hurt(&self, snapshot: &Snapshot, error: &StoreError) {
+    fn report_damaged(&self, snapshot: &Snapshot, error: &StoreError) {
         let origin = self.from.location();
         let error = error.clone();
         self.warn(snapshot, Warning::NotReplicated { origin, error });
@@ -343,13 +343,13 @@ impl Replication<'_> {
 }
 
 /// Adds what a generation at the replica has of pages and segments: they need not be read to know that what they refer
-/// to is there. Sound as the session's view has no marks, and the generation is read after it (I-4): whoever condemns
-/// anything now waits for this session.
+/// to is there. Sound as the session's view has no marks, and the generation is read after it (I-4): a collection that
+/// condemns anything now waits for this session.
 fn vouch(to: &Repo, parent: SessionId, root: &Root, reader: &Reader<'_>, live: &mut LiveSet) -> Result<()> {
-    // As it is stored there now: a kept copy would say nothing of that.
+    // As it is stored there now: a kept copy would not show that.
     let known = match to.store.stored_manifest(parent) {
         Ok(body) => Manifest::decode(parent, &body)?.root()?,
-        // Forgotten meanwhile, or damaged: it vouches for nothing.
+        // Forgotten in the meantime, or damaged: it proves nothing.
         Err(e) if e.is_object_local() => return Ok(()),
         Err(e) => return Err(e.into()),
     };

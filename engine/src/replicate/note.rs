@@ -1,6 +1,6 @@
-//! What this machine last saw of a replica: told where it can't be asked. Kept by its location, for the rest of what is
-//! kept of it goes by an id that only it can say. Losing a note harms nothing; without one, nothing can be done in the
-//! place of a replica that can't be reached.
+//! What this machine last saw of a replica: shown if it can't be asked. Kept by its location, since the rest of what is
+//! kept of it goes by an id that only the replica knows. Losing a note harms nothing; without one, nothing can be done
+//! in the place of a replica that can't be reached.
 
 use super::debts;
 use crate::error::Result;

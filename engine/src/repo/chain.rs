@@ -40,8 +40,8 @@ impl Repo {
         self.family.join("number")
     }
 
-    /// Waits until no other process of this machine publishes, at whichever replica: whoever holds this may number a
-    /// manifest and say what came before (I-17).
+    /// Waits until no other process of this machine publishes, at any replica: the holder of this may number a
+    /// manifest and name the one before it (I-17).
     pub(crate) fn turn(&self) -> Result<File> {
         let path = self.family.join("last.lock");
         let failed = |operation, source: io::Error| Error::io(operation, path.clone(), source);

@@ -63,7 +63,7 @@ pub(super) fn work(hands: &mut RestoreWorker<'_, '_>, tasks: &Receiver<PoolTask>
     }
 }
 
-/// Counts a task as done whatever becomes of it, so that nobody waits for a thread that died.
+/// Counts a task as done whatever becomes of it, so that no one waits for a thread that died.
 struct Done<'w>(&'w Window);
 
 impl Drop for Done<'_> {
@@ -107,7 +107,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
         }) {
             Ok(located) => located,
             Err(e) => {
-                builder.abandon(&mut self.hands);
+                self.hands.abandon(builder);
                 return Err(e);
             }
         };
@@ -172,7 +172,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
     /// What can be done only when all files of a window, and of those before it, are written.
     fn end(&mut self, window: &Arc<Window>) -> Result<()> {
         self.place(window)?;
-        // When a run ends early, files that it gave up have nothing more to say of their other names.
+        // When a run ends early, nothing more is reported of the other names of files that it gave up.
         let early = self.early;
         for link in window
             .links

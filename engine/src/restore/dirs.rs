@@ -59,7 +59,7 @@ enum DirState {
     },
     /// Would be made, in a dry run.
     Absent,
-    /// Could not be made. It was told, and nothing below it is tried.
+    /// Could not be made. That was reported, and nothing below it is tried.
     Failed,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct Stack {
     look: Option<Arc<Meta>>,
     /// For so many open directories, and for those of the route.
     room: Permit,
-    /// To those that were closed meanwhile.
+    /// To those that were closed in the meantime.
     route: Route,
 }
 

@@ -106,7 +106,7 @@ fn beside(dir: &TargetDir, entry: &Entry) -> RestoreOutcome<ConflictDecision> {
     Err(Fault::Path(RestoreProblem::TooManyBeside { most }))
 }
 
-/// As far as it can be told without reading content.
+/// As far as it is known without reading content.
 fn same_so_far(dir: &TargetDir, entry: &Entry, kind: &Kind, meta: &Meta) -> bool {
     let mut kind = kind.clone();
     if let Kind::Symlink { .. } = kind {
@@ -125,7 +125,7 @@ fn same_so_far(dir: &TargetDir, entry: &Entry, kind: &Kind, meta: &Meta) -> bool
     kind == entry.kind && (!file || meta.size == entry.meta.size && meta.mtime == entry.meta.mtime)
 }
 
-/// Files count as unchanged by their size and time only where the user said so.
+/// Files count as unchanged by their size and time only if the user asked for that.
 fn unchanged(
     shared: &Shared<'_>,
     dir: &TargetDir,

@@ -53,7 +53,7 @@ impl From<TargetError> for RestoreProblem {
 }
 
 impl Fault {
-    /// What to say of the path, or what ends the run.
+    /// What to report of the path, or what ends the run.
     pub fn apart(self) -> Result<Failure> {
         match self {
             Fault::Path(why) => Ok(Failure::Problem(why)),

@@ -1,23 +1,17 @@
-//! The last step of everything that was written: once it is on disk, it gets its name.
+//! The last step of everything that was written: once it is on disk, it gets its name. And of directories that had to
+//! be opened up: they get their permissions back.
 //!
 //! Names are given window by window, after one sync for all, so that at no moment, not even after a power failure, a
 //! name leads to less than the whole file.
 
-use super::fault::RestoreOutcome;
-use super::job::{Action, Failure, FileJob};
+use super::fault::{Fault, RestoreOutcome};
+use super::job::{Action, Failure, FileJob, Finished};
 use super::shared::Shared;
 use super::write::RestoreWorker;
 use crate::entry::DirPath;
 use crate::error::Result;
-use crate::fsmeta::FileId;
+use crate::problem::RestoreProblem;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// Complete under its temporary name.
-pub(super) struct Finished {
-    pub job: Arc<FileJob>,
-    pub id: FileId,
-}
 
 /// What was finished so far, written to disk. What can't be is removed.
 pub(super) fn on_disk(shared: &Shared<'_>, hands: &mut RestoreWorker<'_, '_>) -> Result<Vec<Finished>> {
@@ -34,6 +28,17 @@ pub(super) fn on_disk(shared: &Shared<'_>, hands: &mut RestoreWorker<'_, '_>) ->
                 hands.failed(job, Failure::Abandoned);
             }
             Err(e)
+        }
+    }
+}
+
+/// Gives directories that were opened up their permissions back.
+pub(super) fn put_back(shared: &Shared<'_>) {
+    for (path, mode) in shared.opened.take_all() {
+        let put_back = || -> RestoreOutcome<()> { Ok(shared.writable()?.dir(&path)?.set_mode(mode)?) };
+        if let Err(Fault::Path(why)) = put_back() {
+            let why = Box::new(why);
+            shared.problem_in_target(&path, RestoreProblem::PermissionsNotPutBack(why));
         }
     }
 }

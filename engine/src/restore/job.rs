@@ -28,7 +28,7 @@ pub(super) enum Failure {
     Damage(Damage),
     /// What the repository holds of it can't be read.
     Unreadable(Unread),
-    /// The run ends; the reason is told once, not for each file.
+    /// The run ends; the reason is reported once, not for each file.
     Abandoned,
 }
 
@@ -49,7 +49,7 @@ impl EntrySlot {
     }
 
     pub fn created(&self, id: FileId) {
-        // Only the one job that makes or keeps the file says so.
+        // Only the one job that makes or keeps the file reports it.
         let _first = self.created.set(id);
     }
 
@@ -156,4 +156,10 @@ impl FileJob {
     pub fn part_done(&self) -> bool {
         self.left.fetch_sub(1, AcqRel) == 1
     }
+}
+
+/// Complete under its temporary name.
+pub(super) struct Finished {
+    pub job: Arc<FileJob>,
+    pub id: FileId,
 }

@@ -3,7 +3,7 @@
 //! A run calls itself `.dedup-restore-` and eight random digits. While it writes, a file of that name lies in the target,
 //! locked, and holds the path of each directory before anything is written in it: its journal. What the run writes is
 //! called by the same name and a number, in the directory where it will stay, and is renamed when it is whole. So a
-//! journal that nobody holds locked belongs to a run that died, and it says where that run's files are.
+//! journal that no process holds locked belongs to a run that died, and it shows where that run's files are.
 
 use super::fault::{Fault, RestoreOutcome};
 use super::route::Route;
@@ -14,6 +14,7 @@ use crate::fsmeta::{Names, TargetDir, TargetError};
 use crate::platform::lock;
 use crate::problem::{RestoreProblem, Warning};
 use chunkstore::error::{Cause, Operation};
+use chunkstore::id::is_hex;
 use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -34,16 +35,15 @@ pub(crate) fn is_leftover(name: &[u8]) -> bool {
 
 /// The run that a name belongs to, and whether it is that run's journal.
 fn run_of(name: &[u8]) -> Option<(&[u8], bool)> {
-    let hex = |bytes: &[u8]| bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let digits = name.strip_prefix(PREFIX)?;
     let (run, rest) = digits.split_at_checked(RUN)?;
-    if !hex(run) {
+    if !is_hex(run) {
         return None;
     }
     let run = name.get(..PREFIX.len() + RUN)?;
     match rest {
         [] => Some((run, true)),
-        [b'-', number @ ..] if !number.is_empty() && hex(number) => Some((run, false)),
+        [b'-', number @ ..] if !number.is_empty() && is_hex(number) => Some((run, false)),
         _ => None,
     }
 }
@@ -91,7 +91,7 @@ impl Temporaries {
         self.is_left.store(true, Relaxed);
     }
 
-    /// The run has nothing more under such names, unless it has said so.
+    /// The run has nothing more under such names, unless it has reported that.
     pub fn end(&self) {
         let journal = self.journal.lock().take();
         if let Some(journal) = journal.filter(|_| !self.is_left.load(Relaxed)) {
@@ -173,7 +173,7 @@ impl Dead {
         let mut path = Vec::new();
         loop {
             path.clear();
-            // What can't be read of it says no more; directories that this run comes to are looked through, too.
+            // What can't be read of it shows no more; directories that this run comes to are looked through, too.
             match (&mut lines).take(PATH_MAX).read_until(0, &mut path) {
                 Ok(0) | Err(_) => return Ok(()),
                 Ok(_) => {}
@@ -247,7 +247,7 @@ pub(super) fn find(shared: &Shared<'_>) -> Result<()> {
     };
     match found().map_err(Fault::apart) {
         Err(Err(e)) => Err(e),
-        // What could not be opened now is told when something is to be written there.
+        // What could not be opened now is reported when something is to be written there.
         Ok(()) | Err(Ok(_)) => Ok(()),
     }
 }

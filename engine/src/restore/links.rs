@@ -23,8 +23,8 @@ pub(super) struct Link {
     pub size: u64,
 }
 
-/// Says which file a name shares with others. Device and inode do for one moment; that the rest is equal too keeps names
-/// apart that a busy file system gave the same number one after the other.
+/// Identifies the file that a name shares with others. Device and inode do for one moment; that the rest is equal too
+/// keeps names apart that a busy file system gave the same number one after the other.
 type Identity = [u8; 32];
 
 fn identity(entry: &Entry) -> Identity {
@@ -38,7 +38,7 @@ fn identity(entry: &Entry) -> Identity {
     *hasher.finalize().as_bytes()
 }
 
-/// Tells kinds and contents apart.
+/// Distinguishes kinds and contents.
 fn add_nature(hasher: &mut blake3::Hasher, kind: &Kind, content: &Content) {
     match kind {
         Kind::File => hasher.update(b"f"),
@@ -122,7 +122,7 @@ impl Links {
 
     fn remember(&mut self, identity: Identity, slot: Arc<EntrySlot>, left: u64) -> Result<()> {
         if self.known.len() >= self.bound {
-            // A slot that nobody else holds is settled: its file was made, or given up.
+            // A slot that no one else holds is settled: its file was made, or given up.
             let settled = self.known.extract_if(|_, (slot, _)| Arc::strong_count(slot) == 1);
             self.older
                 .write(settled.map(|(identity, (slot, left))| (identity, encode(&slot, left))))?;

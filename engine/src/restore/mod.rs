@@ -1,10 +1,10 @@
 //! From a generation to files below a target.
 //!
-//! `scope` and `choose` say what is wanted. `plan` (the calling thread) reads the tree in order, makes directories
-//! (`dirs`), decides about what is there already (`existing`) and fills windows of bounded size (`content`, `window`);
-//! `crew` hands a window's range reads to threads that open, verify and write (`write`), and ends windows in order: read
-//! back (`verify`), sync and names (`finish`), hard links (`links`), directories' metadata. Two windows are under way at a
-//! time and nothing else grows with the generation.
+//! `scope` and `choose` determine what is wanted. `plan` (the calling thread) reads the tree in order, makes
+//! directories (`dirs`), decides about what is there already (`existing`) and fills windows of bounded size (`content`,
+//! `window`); `crew` hands a window's range reads to threads that open, verify and write (`write`), and ends windows in
+//! order: read back (`verify`), sync and names (`finish`), hard links (`links`), directories' metadata. Two windows are
+//! under way at a time and nothing else grows with the generation.
 //!
 //! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
 //! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and what has its
@@ -197,7 +197,7 @@ fn run_within(
     limits.open = limits.open.min(files.count() / UNDER_WAY);
     monitor.phase(Phase::Restoring);
     let root = manifest.root()?;
-    // What the user got wrong is said before anything is made.
+    // Mistakes of the user are reported before anything is made.
     let chooser = Chooser::build(options)?;
     let source = ChunkSource::new(repo, monitor);
     let scope = Scope::find(&source, manifest, &root, options)?;
@@ -214,7 +214,7 @@ fn run_within(
         shared.dead.end(&shared);
     }
     // Last: what was removed just now lay in directories that may be closed again.
-    shared.opened.put_all_back(&shared);
+    finish::put_back(&shared);
     shared.locked.end(&shared);
     planned?;
     if !options.dry_run {

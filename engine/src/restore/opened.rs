@@ -1,11 +1,8 @@
 //! Directories that their owner may not write in, or not even read, and that a restore changes: they are opened up for
 //! as long as it takes and then get their permissions back.
 
-use super::fault::{Fault, RestoreOutcome};
-use super::shared::Shared;
 use crate::entry::join;
 use crate::fsmeta::{TargetDir, TargetError};
-use crate::problem::RestoreProblem;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
@@ -76,18 +73,12 @@ impl OpenTarget {
         }
     }
 
-    /// The run ends.
-    pub fn put_all_back(&self, shared: &Shared<'_>) {
+    /// The run ends: all of them, with the permissions that they had. The lowest come first, since those above may not
+    /// be entered afterwards.
+    pub fn take_all(&self) -> Vec<(Vec<u8>, u32)> {
         let modes = std::mem::take(&mut *self.modes.lock());
         let mut modes: Vec<(Vec<u8>, u32)> = modes.into_iter().collect();
-        // The lowest first: those above may not be entered afterwards.
         modes.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
-        for (path, mode) in modes {
-            let put_back = || -> RestoreOutcome<()> { Ok(shared.writable()?.dir(&path)?.set_mode(mode)?) };
-            if let Err(Fault::Path(why)) = put_back() {
-                let why = Box::new(why);
-                shared.problem_in_target(&path, RestoreProblem::PermissionsNotPutBack(why));
-            }
-        }
+        modes
     }
 }

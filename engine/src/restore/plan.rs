@@ -8,7 +8,7 @@ use super::extra::Extras;
 use super::fault::Fault;
 use super::job::{Action, EntrySlot, Failure};
 use super::links::{Link, Links};
-use super::scope::Scope;
+use super::scope::{Scope, is_of_one_piece};
 use super::shared::Shared;
 use super::window::{Builder, Limits};
 use super::write::RestoreWorker;
@@ -22,11 +22,6 @@ use crate::trees;
 use chunkstore::{ChunkId, Place as ChunkPlace, threads};
 use crossbeam_channel::bounded;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// A piece of the tree is damaged, missing or can't be read, and others may be had.
-pub(super) fn is_of_one_piece(error: &Error) -> bool {
-    matches!(error, Error::Store(e) if e.concerns_one_object())
-}
 
 /// Of the target itself.
 fn in_target(shared: &Shared<'_>, fault: Fault) -> Error {
@@ -125,7 +120,7 @@ impl Planner<'_, '_> {
             self.crew.end_all()
         });
         if ended.is_err() {
-            std::mem::take(&mut self.window).abandon(&mut self.crew.hands);
+            self.crew.hands.abandon(std::mem::take(&mut self.window));
             self.crew.wind_down();
         }
         ended
@@ -352,7 +347,7 @@ impl Planner<'_, '_> {
             Place::New | Place::Absent => Ok(ConflictDecision::create(entry)),
             Place::Existing(at) => decide(shared, at, entry, first),
             Place::Failed => {
-                // The reason was told already.
+                // The reason was reported already.
                 self.give_up(dir, entry, Failure::Abandoned);
                 return Ok(None);
             }

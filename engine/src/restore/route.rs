@@ -149,7 +149,7 @@ mod tests {
                 "/proc/self/fd/{}",
                 std::os::fd::AsRawFd::as_raw_fd(&dir.as_fd())
             ));
-            // Longer ones the system does not tell.
+            // Longer ones the system does not report.
             if let Ok(path) = path {
                 assert_eq!(path.strip_prefix(temporary.path()).unwrap().iter().count(), at);
             }

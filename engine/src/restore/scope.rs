@@ -1,7 +1,6 @@
-//! What part of a generation is restored, as the user's paths say.
+//! What part of a generation is restored, according to the user's paths.
 
 use super::choose::{contains, distinct, normalize};
-use super::plan::is_of_one_piece;
 use super::shared::absolute;
 use super::{ChunkSource, RestoreOptions};
 use crate::entry::Kind;
@@ -60,6 +59,11 @@ impl Scope {
             paths: (!whole).then_some(paths),
         })
     }
+}
+
+/// A piece of the tree is damaged, missing or can't be read, and others may be had.
+pub(super) fn is_of_one_piece(error: &Error) -> bool {
+    matches!(error, Error::Store(e) if e.concerns_one_object())
 }
 
 fn parent(path: &[u8]) -> &[u8] {

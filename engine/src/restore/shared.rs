@@ -2,8 +2,7 @@
 
 use super::fault::{Fault, RestoreOutcome};
 use super::fetch::ChunkSource;
-use super::finish::Finished;
-use super::job::{Failure, FileJob};
+use super::job::{Failure, FileJob, Finished};
 use super::leftovers::{Dead, Temporaries};
 use super::locked::Locked;
 use super::opened::OpenTarget;
@@ -270,7 +269,7 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Tells why a path was given up.
+    /// Reports why a path was given up.
     pub fn failed(&self, path: &[u8], failure: Failure) {
         match failure {
             Failure::Problem(why) => self.problem(path, why),

@@ -98,7 +98,7 @@ pub(crate) fn file_holds(reader: &Reader<'_>, file: &File, entry: &Entry) -> Res
     });
     match read {
         Ok(()) => Ok(same && comparing.at == entry.meta.size),
-        // Restoring it will tell.
+        // Restoring it will show.
         Err(Error::Store(e)) if e.is_damage() => Ok(false),
         Err(e) => Err(e),
     }

@@ -1,9 +1,7 @@
 //! What is restored at one go: a bounded stretch of the generation with its parts sorted by where they lie.
 
-use super::finish::Finished;
-use super::job::{Failure, FileJob};
+use super::job::{FileJob, Finished};
 use super::links::Link;
-use super::write::RestoreWorker;
 use crate::entry::{DirPath, Meta, Time};
 use crate::error::Result;
 use chunkstore::index::LocalIndex;
@@ -27,7 +25,7 @@ pub(super) struct Limits {
     pub bytes: u64,
     /// Bytes of names, link targets and attributes.
     pub text: usize,
-    /// Files that are written in several parts, and so are open meanwhile; fewer where descriptors are few.
+    /// Files that are written in several parts, and so stay open; fewer if descriptors are few.
     pub open: usize,
     /// Bytes of one read, unless a single frame is longer.
     pub read: u64,
@@ -163,14 +161,11 @@ impl Builder {
         }
     }
 
-    /// Gives up what is in it; nothing was begun but files that earlier windows had parts of.
-    pub fn abandon(self, hands: &mut RestoreWorker<'_, '_>) {
-        for part in &self.parts {
-            if let Some(job) = self.jobs.get(part.job as usize) {
-                job.fail(Failure::Abandoned);
-                hands.part_done(job, None);
-            }
-        }
+    /// The file that each part belongs to.
+    pub fn jobs_of_parts(&self) -> impl Iterator<Item = &Arc<FileJob>> {
+        self.parts
+            .iter()
+            .filter_map(|part| self.jobs.get(part.job as usize))
     }
 
     /// By chunk; files that share one by where they are in the tree, so that neighbours are written one after another.

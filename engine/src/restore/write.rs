@@ -1,6 +1,6 @@
 //! The hands of a restore: what one thread needs to read a range, open its frames and put their bytes into files.
 //!
-//! Everything is made under a temporary name, with nobody but its owner allowed to read it, and gets its metadata; its own
+//! Everything is made under a temporary name, readable only by its owner, and gets its metadata; its own
 //! name comes last ([`super::finish`]). What fails is removed again.
 
 use super::fault::{Fault, RestoreOutcome};
@@ -8,7 +8,7 @@ use super::job::{Action, Failure, FileJob};
 use super::links::Link;
 use super::route::Route;
 use super::shared::{Shared, below};
-use super::window::{FilePart, Frame, Read, Window};
+use super::window::{Builder, FilePart, Frame, Read, Window};
 use crate::entry::{DirPath, Kind, join};
 use crate::error::{Result, StoreError};
 use crate::fsmeta::{AsFd, At, FileId, TargetDir, set_first_flags, stat_fd};
@@ -76,6 +76,15 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
     pub fn reach(&mut self, path: &[u8]) -> RestoreOutcome<TargetDir> {
         let target = self.shared.writable()?;
         Ok(self.route.dir(target, below(path, self.shared.strip()))?)
+    }
+
+    /// Gives up what is in a window that is being filled; nothing was begun but files that earlier windows had parts
+    /// of.
+    pub fn abandon(&mut self, window: Builder) {
+        for job in window.jobs_of_parts() {
+            job.fail(Failure::Abandoned);
+            self.part_done(job, None);
+        }
     }
 
     /// Reads a range of a pack and puts its chunks where they belong.
@@ -157,7 +166,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
             let source = self.shared.source;
             let found = match &part.file {
                 Some(file) if !job.has_failed() && !self.shared.stopping() => {
-                    // Why the chunk can't be had is told, not why this does not help.
+                    // Why the chunk can't be had is reported, not why this does not help.
                     source.reader().file(&mut self.decoder, file, &mut bytes).is_ok()
                 }
                 _ => false,
@@ -219,7 +228,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         }
     }
 
-    /// A part's bytes, if they are what the entry says.
+    /// A part's bytes, if they match the entry.
     fn bytes_of<'c>(&self, part: &FilePart, chunk: &'c [u8]) -> Option<&'c [u8]> {
         let keys = self.shared.source.reader().store().keys();
         match part.file {
@@ -373,7 +382,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         Ok(())
     }
 
-    /// What can't be removed is said, lest half a file pass for a whole one.
+    /// What can't be removed is reported, lest half a file pass for a whole one.
     pub fn remove(&mut self, job: &FileJob) {
         let removed = self.dir(&job.dir).and_then(|dir| {
             let remove = || dir.remove(job.working_name());
@@ -449,7 +458,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
             .entry(&job.path(), &job.kind, EntryChange::Restored, job.meta.size);
     }
 
-    /// Counts and tells that the job is given up.
+    /// Counts and reports that the job is given up.
     pub fn failed(&self, job: &FileJob, failure: Failure) {
         if job.kind == Kind::File && failure != Failure::Abandoned {
             self.shared.counts.files_failed.fetch_add(1, Relaxed);

@@ -1,15 +1,7 @@
 //! Integers and slices of the piece formats. Every integer has one encoding: an overlong varint is damage.
 
 use super::fault::{CodecError, TreeFault, TreePart};
-
-/// LEB128, least significant group first.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
+pub(super) use chunkstore::varint::put as put_varint;
 
 /// Length, then the bytes.
 pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -110,7 +102,7 @@ impl<'a> Reader<'a> {
             .map_err(|_| CodecError::Damaged(TreePart::Integer, TreeFault::OutOfRange))
     }
 
-    /// A number that may not pass `max`; the caller says what a larger one would be.
+    /// A number that may not pass `max`; the caller names what a larger one would be.
     #[inline]
     pub(super) fn up_to(&mut self, max: usize, excess: Excess) -> Result<usize, CodecError> {
         match usize::try_from(self.varint()?) {

@@ -1,7 +1,7 @@
 //! Where segments, pages and extent lists end. Pure rules over what was seen since the last cut, so that equal
 //! stretches of two streams are cut equally whatever came before, and a change moves only the cuts around it.
 //!
-//! A segment ends after an entry whose keyed hash of directory and name says so: metadata and content don't matter,
+//! A segment ends after an entry whose keyed hash of directory and name matches: metadata and content don't matter,
 //! so a touched file never moves a cut by itself. The key keeps an observer from predicting piece boundaries.
 
 use super::limits;

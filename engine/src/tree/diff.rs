@@ -52,7 +52,7 @@ impl Differs {
 
 fn same_bytes(old: &Content, new: &Content) -> bool {
     match (old, new) {
-        // Where the bundle lies says nothing about the bytes.
+        // Where the bundle lies does not depend on the bytes.
         (Content::Bundled { len: a, hash: x, .. }, Content::Bundled { len: b, hash: y, .. }) => {
             (a, x) == (b, y)
         }

@@ -1,5 +1,5 @@
 //! A file's extents as they are read, in bounded memory: few stay in the entry, many become extent lists, each a
-//! tree chunk of its own cut where a chunk's id says so, so that an appended or patched image shares most lists.
+//! tree chunk of its own, cut where a chunk's id matches, so that an appended or patched image shares most lists.
 
 use super::fault::{TreeFault, TreePart};
 use super::limits;
@@ -84,7 +84,7 @@ impl<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>> ExtentListWriter<F> {
 }
 
 /// The extents of the list that an entry calls `list`, from its `plain` text. Damage when they are not as many or not
-/// as long as the entry says.
+/// as long as the entry's size.
 pub fn open_extent_list(list: &ExtentList, plain: &[u8]) -> Result<Vec<Extent>> {
     let extents = decode_extent_list(plain).map_err(|e| e.of(&list.id))?;
     let bytes: u64 = extents.iter().map(Extent::len).sum();

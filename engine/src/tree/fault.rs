@@ -14,7 +14,7 @@ pub enum CodecError {
 }
 
 impl CodecError {
-    /// The same, said of an object.
+    /// The same, about an object.
     pub fn of_object(self, object: impl Into<Object>) -> chunkstore::Error {
         match self {
             CodecError::Damaged(part, fault) => chunkstore::Error::corrupt(object, Flaw::Tree(part, fault)),
@@ -22,18 +22,18 @@ impl CodecError {
         }
     }
 
-    /// The same, said of the piece `id`.
+    /// The same, about the piece `id`.
     pub fn of(self, id: &ChunkId) -> crate::Error {
         self.of_object(Object::TreeChunk(*id)).into()
     }
 
-    /// The same, said of an entry that was to be stored.
+    /// The same, about an entry that was to be stored.
     pub fn of_entry(self, dir: &[u8], name: &[u8]) -> crate::Error {
         let path = Some(crate::entry::join(dir, name));
         self.of_stored(path)
     }
 
-    /// The same, said of something that was to be stored.
+    /// The same, about something that was to be stored.
     pub(super) fn of_stored(self, path: Option<Vec<u8>>) -> crate::Error {
         match self {
             CodecError::Damaged(part, fault) => {

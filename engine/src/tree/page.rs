@@ -197,7 +197,7 @@ fn array(d: &mut Decoder<'_>) -> Result<u64, PageFault> {
     d.array()?.ok_or(PageFault::Damaged)
 }
 
-/// Rows have exactly these elements: they are told apart by their bytes, so nothing in them can be passed over.
+/// Rows have exactly these elements: they are distinguished by their bytes, so nothing in them can be passed over.
 fn array_of(d: &mut Decoder<'_>, len: u64) -> Result<(), PageFault> {
     match array(d)? {
         found if found == len => Ok(()),
@@ -258,7 +258,7 @@ fn decode_row(
         plain_len: d.u32()?,
         place: decode_place(d, packs, keys)?,
     };
-    // The row says it once for both.
+    // The row has it once for both.
     if let Some(place) = &mut row.place {
         place.plain_len = row.plain_len;
     }

@@ -24,7 +24,7 @@ const PART: u8 = 2;
 const EXTENTS: u8 = 3;
 const LISTS: u8 = 4;
 
-// Which row of a table, in a run of extents or lists: `ROW + n` is row n, said only where `NEXT` is not.
+// Which row of a table, in a run of extents or lists: `ROW + n` is row n, written only where `NEXT` does not apply.
 const ZERO: u64 = 0;
 const NEXT: u64 = 1;
 const ROW: u64 = 2;

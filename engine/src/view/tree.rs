@@ -41,7 +41,7 @@ pub type Answer<T> = std::result::Result<T, NoAnswer>;
 
 /// Something in the tree, by its number.
 #[derive(Clone, Debug)]
-pub struct ShownEntry {
+pub struct ViewNode {
     pub inode: u64,
     pub entry: Entry,
 }
@@ -60,7 +60,7 @@ enum Inode {
     Above(usize),
     Link(usize),
     Root(usize),
-    Inside(usize, Seen),
+    Inside(usize, Box<Seen>),
 }
 
 impl Inode {
@@ -95,12 +95,12 @@ impl SnapshotTree {
         }
     }
 
-    pub fn node(&self, number: u64) -> Answer<ShownEntry> {
+    pub fn node(&self, number: u64) -> Answer<ViewNode> {
         Ok(self.shown(self.inode(number)?))
     }
 
     /// What `name` leads to in a directory.
-    pub fn lookup(&self, parent: u64, name: &[u8]) -> Answer<ShownEntry> {
+    pub fn lookup(&self, parent: u64, name: &[u8]) -> Answer<ViewNode> {
         let inode = self.inode(parent)?;
         let (snapshot, path) = match &inode {
             Inode::Above(at) => {
@@ -113,7 +113,7 @@ impl SnapshotTree {
         let found = self.view.lookup(self.id(snapshot)?, &path, name);
         let found = found.map_err(|e| self.failed(&join(&path, name), e))?;
         found
-            .map(|seen| self.shown(Inode::Inside(snapshot, seen)))
+            .map(|seen| self.shown(Inode::Inside(snapshot, Box::new(seen))))
             .ok_or(NoAnswer::Absent)
     }
 
@@ -199,11 +199,11 @@ impl SnapshotTree {
         }
         let id = self.id(snapshot)?;
         let seen = self.view.entry(id, within).map_err(|e| self.failed(b"", e))?;
-        seen.map(|seen| Inode::Inside(snapshot, seen))
+        seen.map(|seen| Inode::Inside(snapshot, Box::new(seen)))
             .ok_or(NoAnswer::Unknown)
     }
 
-    fn named(&self, entry: &LayoutEntry, name: &[u8]) -> ShownEntry {
+    fn named(&self, entry: &LayoutEntry, name: &[u8]) -> ViewNode {
         let mut node = self.shown(match entry {
             LayoutEntry::Dir(at) => Inode::Above(*at),
             LayoutEntry::Snapshot(at) => Inode::Root(*at),
@@ -213,14 +213,14 @@ impl SnapshotTree {
         node
     }
 
-    fn shown(&self, of: Inode) -> ShownEntry {
+    fn shown(&self, of: Inode) -> ViewNode {
         let newest = self.snapshots.last().map(|facts| facts.time);
         match of {
-            Inode::Above(at) => ShownEntry {
+            Inode::Above(at) => ViewNode {
                 inode: at as u64 + 1,
                 entry: self.made(Kind::Dir, newest),
             },
-            Inode::Link(at) => ShownEntry {
+            Inode::Link(at) => ViewNode {
                 inode: at as u64 + 1 + LINKS,
                 entry: self.made(
                     Kind::Symlink {
@@ -229,11 +229,11 @@ impl SnapshotTree {
                     newest,
                 ),
             },
-            Inode::Root(snapshot) => ShownEntry {
+            Inode::Root(snapshot) => ViewNode {
                 inode: inode(snapshot, ROOT),
                 entry: self.made(Kind::Dir, self.snapshots.get(snapshot).map(|facts| facts.time)),
             },
-            Inode::Inside(snapshot, seen) => ShownEntry {
+            Inode::Inside(snapshot, seen) => ViewNode {
                 inode: inode(snapshot, seen.number),
                 entry: seen.entry,
             },

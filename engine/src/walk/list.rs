@@ -1,12 +1,12 @@
 //! One step of the walk: lists a directory, or examines a part of a large one. Runs in helpers and in the consumer.
 
-use super::node::{DirHandle, Handles, Lent, Node, Way};
-use super::queue::{ListOutcome, Work};
+use super::node::{Handles, Lent, Node, Way};
 use super::sources::{LeftOut, Source};
+use super::step::{DirListing, ListOutcome, Visit, Work};
 use super::{BATCH, Batch, Found, Mount};
 use crate::dump::is_temporary;
-use crate::entry::{DirPath, Kind, Trouble, join};
-use crate::filter::{DirRules, Filter};
+use crate::entry::{DirPath, Kind, Meta, Trouble, join};
+use crate::filter::Filter;
 use crate::fsmeta::{AsFd, Blank, FollowLinks, Hint, Names, examine, is_gone, list_dir};
 use crate::platform::errno::{NOT_A_DIRECTORY, NOT_FOUND, errno_of};
 use crate::platform::paths::from_root;
@@ -19,39 +19,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// A directory with more entries than this is examined in parts, as the consumer comes to them.
 pub(super) const WHOLE_MAX: usize = 4096;
-
-/// A directory to be listed.
-pub(super) struct Visit {
-    pub(super) node: Arc<Node>,
-    /// All of it, or only what leads to sources.
-    pub(super) full: bool,
-    /// The file system that one-file-system keeps to.
-    pub(super) dev: u64,
-    /// The one that it is on.
-    pub(super) own_dev: u64,
-    /// Sources below this directory.
-    pub(super) sources: Option<Arc<Source>>,
-    /// Rules of the directory above.
-    pub(super) rules: DirRules,
-}
-
-/// A directory whose names are known.
-pub(super) struct DirListing {
-    visit: Visit,
-    dir: DirPath,
-    handle: Arc<DirHandle>,
-    names: Names,
-    rules: DirRules,
-    /// Parts not examined yet, and the directories found in those that were. Only for large directories.
-    open_parts: AtomicUsize,
-    found_dirs: Mutex<Vec<(usize, Vec<Visit>)>>,
-}
-
-impl DirListing {
-    pub(super) fn is_examined(&self) -> bool {
-        self.open_parts.load(Ordering::Acquire) == 0
-    }
-}
 
 /// What all steps share.
 pub(super) struct Lister {
@@ -199,7 +166,7 @@ impl Lister {
         };
         let mut then: Vec<Work> = starts.into_iter().map(part).collect();
         then.push(Work::Below(listing.clone()));
-        // An empty batch only where there is something to say.
+        // An empty batch only if there is something to report.
         let batches = if first.trouble.is_some() {
             vec![first]
         } else {
@@ -386,25 +353,13 @@ impl Lister {
         {
             (kind, meta, special) = (Kind::File, of_it, true);
         }
-        if is_dir {
-            let way = match source.followed {
-                true => Way::Linked,
-                false => Way::Listed,
-            };
-            to.dirs.push(Visit {
-                node: Node::new(Some(listing.visit.node.clone()), &source.name, way),
-                full: true,
-                dev: meta.dev,
-                own_dev: meta.dev,
-                sources: (!source.children.is_empty()).then(|| source.clone()),
-                rules: listing.rules.inherited(),
-            });
-        } else {
+        match is_dir {
+            true => to.dirs.push(named_dir(listing, source, &meta)),
             // A link is stored as a link, so what the user reaches through it has no place.
-            for below in &source.children {
+            false => source.children.iter().for_each(|below| {
                 let path = join(&scratch.path, &below.name);
                 self.note_missing(below, &path, NOT_A_DIRECTORY);
-            }
+            }),
         }
         if matches!(kind, Kind::Symlink { .. }) || is_special(&kind) {
             self.bare.lock().push((from_root(&scratch.path), kind.clone()));
@@ -477,6 +432,22 @@ fn is_empty(names: &Names) -> bool {
     match names.get(0) {
         None => true,
         Some((name, _)) => names.len() == 1 && name == b"lost+found",
+    }
+}
+
+/// A source that is a directory, to be listed.
+fn named_dir(listing: &DirListing, source: &Arc<Source>, meta: &Meta) -> Visit {
+    let way = match source.followed {
+        true => Way::Linked,
+        false => Way::Listed,
+    };
+    Visit {
+        node: Node::new(Some(listing.visit.node.clone()), &source.name, way),
+        full: true,
+        dev: meta.dev,
+        own_dev: meta.dev,
+        sources: (!source.children.is_empty()).then(|| source.clone()),
+        rules: listing.rules.inherited(),
     }
 }
 

@@ -11,6 +11,7 @@ mod list;
 mod node;
 mod queue;
 mod sources;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -24,14 +25,15 @@ use crate::filter::{DirRules, Filter};
 use crate::fsmeta::{Blank, stat_path};
 use chunkstore::error::Operation;
 use chunkstore::threads;
-use list::{Lister, Scratch, Visit};
+use list::{Lister, Scratch};
 use node::{Handles, Node, Way};
 use parking_lot::{Condvar, Mutex};
-use queue::{Queue, Top, Work};
+use queue::{Queue, Top};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use step::{Visit, Work};
 
 /// Most entries of a batch.
 pub const BATCH: usize = 512;
@@ -52,7 +54,7 @@ pub struct Batch {
     pub empty: bool,
 }
 
-/// An entry, as far as listing and examining tell: see [`crate::fsmeta::stat`].
+/// An entry, as far as it is known from listing and examining: see [`crate::fsmeta::stat`].
 #[derive(Clone, PartialEq, Debug)]
 pub struct Found {
     pub name: Vec<u8>,
@@ -63,7 +65,7 @@ pub struct Found {
     /// A directory of which only what leads to sources is listed.
     pub above: bool,
     pub mount: Mount,
-    /// A device or FIFO that is to be read like a file, which its kind says it is.
+    /// A device or FIFO that is to be read like a file; its kind is `File`.
     pub special: bool,
 }
 
@@ -78,7 +80,7 @@ pub enum Mount {
 }
 
 impl Mount {
-    /// `is_root` says whether a directory is a mount's root, where the system can tell; without, another device does.
+    /// `is_root`: whether a directory is a mount's root, if the system knows; otherwise another device shows it.
     fn of(is_root: Option<bool>, device: u64, above: u64) -> Mount {
         match is_root.unwrap_or(device != above) {
             false => Mount::None,
@@ -326,7 +328,7 @@ impl Shared {
     }
 }
 
-/// Tells the consumer when a helper unwinds.
+/// Notifies the consumer when a helper unwinds.
 struct Watch<'a>(&'a Shared);
 
 impl Drop for Watch<'_> {

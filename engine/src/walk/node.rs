@@ -31,7 +31,7 @@ impl AsFd for DirHandle {
     }
 }
 
-/// A directory for whoever opens names in it later: open, or opened again when it is needed.
+/// A directory in which names are opened later: open, or opened again when it is needed.
 pub struct Lent {
     handles: Arc<Handles>,
     node: Arc<Node>,

@@ -4,8 +4,8 @@
 //! is that of a recursive walk whoever does which step.
 
 use super::Batch;
-use super::list::{DirListing, Visit};
 use super::node::Lent;
+use super::step::{ListOutcome, Work};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -30,23 +30,6 @@ const EARLY_LEAD: Lead = Lead {
 /// Results whose directories stay open for the consumer; each takes a descriptor.
 const OPEN_STEPS: usize = LEAD.steps;
 
-pub(super) enum Work {
-    Dir(Visit),
-    /// Names from `start` on, one batch of them.
-    Part {
-        listing: Arc<DirListing>,
-        start: usize,
-    },
-    /// Directories found in the parts: known when all parts are done.
-    Below(Arc<DirListing>),
-}
-
-pub(super) struct ListOutcome {
-    pub(super) batches: Vec<Batch>,
-    /// What follows, in order.
-    pub(super) then: Vec<Work>,
-}
-
 enum QueueState {
     Todo(Work),
     Busy,
@@ -62,7 +45,7 @@ pub(super) enum Top {
     /// The walk is over.
     Empty,
     Ready(Vec<Batch>),
-    /// Somebody works on it, or nobody yet.
+    /// A thread works on it, or none has begun yet.
     NotReady,
 }
 
@@ -108,7 +91,7 @@ impl Queue {
         }
     }
 
-    /// The work that is due soonest and that nobody has begun, if results may run this far ahead. What is due next
+    /// The work that is due soonest and that no thread has begun, if results may run this far ahead. What is due next
     /// may always be begun.
     pub(super) fn begin(&mut self) -> Option<(u64, Work)> {
         let lead = self.lead();
@@ -140,7 +123,7 @@ impl Queue {
         self.ahead_entries += entries(&batches);
         if self.ahead_steps > OPEN_STEPS {
             let handles = batches.iter_mut().filter_map(|batch| batch.handle.as_mut());
-            // Nobody else has it yet.
+            // No one else has it yet.
             handles.filter_map(Arc::get_mut).for_each(Lent::close);
         }
         if let Some(item) = self.items.get_mut(at) {

@@ -93,7 +93,7 @@ impl Source {
     }
 }
 
-/// A source that is not there, and the number of the error that said so.
+/// A source that is not there, and the number of the error that reported it.
 pub(super) type MissingSource = (PathBuf, i32);
 
 /// The tree of the sources that exist, and those that don't with the reason's number.

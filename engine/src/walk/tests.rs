@@ -87,7 +87,7 @@ fn names(all: &BTreeMap<Vec<u8>, Vec<Found>>, dir: &[u8]) -> Option<Vec<String>>
     )
 }
 
-/// What the standard library says about a tree: path -> (kind letter, size, mode, mtime, inode, links).
+/// What the standard library reports of a tree: path -> (kind letter, size, mode, mtime, inode, links).
 type SnapshotInfo = BTreeMap<Vec<u8>, (char, u64, u32, i64, i64, u64, u64)>;
 
 fn naive(dir: &Path, prefix: &[u8], to: &mut SnapshotInfo) {

@@ -249,7 +249,7 @@ impl Opened {
         Ok(Followers::start(&self.leader, followers, follow)?)
     }
 
-    /// Waits for the followers, and notes who is behind.
+    /// Waits for the followers, and notes which are behind.
     pub fn finish(
         self,
         followers: Followers,

@@ -163,8 +163,8 @@ impl Report {
         self.status()
     }
 
-    /// The snapshot is saved; but who asked for several places and does not have them must not be told that all is
-    /// done.
+    /// The snapshot is saved; but a user who asked for several places and does not have them must not be told that all
+    /// is done.
     pub fn status(&self) -> Status {
         let is_behind = |one: &FollowerReport| one.behind > 0 || one.failure.is_some();
         let replicas = match self.replicas.iter().any(is_behind) {

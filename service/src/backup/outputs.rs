@@ -227,7 +227,7 @@ mod tests {
             line: line.to_string(),
             limit,
         };
-        let commands = Commands::new(&[source.clone()], cancel);
+        let commands = Commands::new(std::slice::from_ref(&source), cancel);
         let started = Running::start(&source, cancel, &commands.failures);
         let mut text = String::new();
         let read = started.and_then(|mut running| running.read_to_string(&mut text));

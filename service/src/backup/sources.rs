@@ -98,7 +98,7 @@ fn read_list(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// What editors put before a text to say that it is UTF-8.
+/// What editors put before a text to mark it as UTF-8.
 fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }

@@ -4,7 +4,7 @@
 mod wording;
 
 use super::Lang::{En, Ja};
-use super::parts::no_snapshot;
+use super::parts::{did_you_mean, in_file, no_snapshot};
 use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
 use super::{Action, BrowseCause, CommandEnd, Expected, HookEnd, SetCause, Unfit, UpdateFault, What};
@@ -18,7 +18,6 @@ use engine::units::UnitError;
 use engine::when::WhenError;
 use jiff::Timestamp;
 use std::sync::Arc;
-use wording::{did_you_mean, in_file};
 
 macro_rules! causes {
     ($(

@@ -181,6 +181,21 @@ fn advice(lang: Lang, error: &Error) -> Option<String> {
             "this happened several times in a row: run the command again when 'dedup prune' is done",
             "何度か繰り返しました。'dedup prune' が終わってからもう一度実行してください"
         ),
+        Error::Damaged(_) | Error::Lost(_) | Error::ShortListing(_) => loss_advice(lang, error),
+        Error::Interrupted => interrupted(lang),
+        Error::Usage(_)
+        | Error::Refused(_)
+        | Error::Target { .. }
+        | Error::Output(_)
+        | Error::NoSnapshotAt { .. }
+        | Error::Io { .. }
+        | Error::Late => return None,
+    })
+}
+
+/// What to do about generations that can't be read or are missing.
+fn loss_advice(lang: Lang, error: &Error) -> String {
+    match error {
         Error::Damaged(_) => say!(
             lang,
             "run 'dedup check' to see what is affected, and repair it first; 'dedup forget --unreadable' gives up a \
@@ -194,20 +209,12 @@ fn advice(lang: Lang, error: &Error) -> Option<String> {
              'dedup forget --lost'",
             "保存先がそれらを失ったか、過去の状態に戻されました。元に戻すか、'dedup forget --lost' で消失を受け入れてください"
         ),
-        Error::ShortListing(_) => say!(
+        _ => say!(
             lang,
             "try again, and if it happens again, don't trust this storage",
             "もう一度試し、繰り返すようならこの保存先を信用しないでください"
         ),
-        Error::Interrupted => interrupted(lang),
-        Error::Usage(_)
-        | Error::Refused(_)
-        | Error::Target { .. }
-        | Error::Output(_)
-        | Error::NoSnapshotAt { .. }
-        | Error::Io { .. }
-        | Error::Late => return None,
-    })
+    }
 }
 
 fn interrupted(lang: Lang) -> String {
@@ -225,20 +232,7 @@ fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
             "make it readable and run the command again",
             "読み取れるようにしてから、もう一度実行してください"
         ),
-        StoreError::Missing { object } | StoreError::Corrupt { object, .. } => {
-            match object.is_in("keys") || *object == Object::KeySlots {
-                true => say!(
-                    lang,
-                    "without a key nothing can be opened: unpack what 'dedup key export' saved, or use a replica",
-                    "鍵がないと何も開けません。'dedup key export' で保存したものを展開するか、レプリカを使ってください"
-                ),
-                false => say!(
-                    lang,
-                    "'dedup check' shows what else is damaged; the rest can be restored",
-                    "ほかの破損は 'dedup check' で調べられます。残りは復元できます"
-                ),
-            }
-        }
+        StoreError::Missing { object } | StoreError::Corrupt { object, .. } => damage_advice(lang, object),
         StoreError::NoRepository { .. } => say!(
             lang,
             "is a disk not mounted, or --repo wrong? 'dedup init' makes a new repository",
@@ -255,38 +249,17 @@ fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
             "このリポジトリーのどの鍵も開けませんでした"
         ),
         StoreError::NewerFormat(_) => newer(lang),
-        StoreError::NoSpace { object } if object.is_of_this_machine() => say!(
-            lang,
-            "free some space there and run the command again",
-            "そこに空きを作り、もう一度実行してください"
-        ),
+        StoreError::NoSpace { object } => no_space_advice(lang, object),
         StoreError::OverQuota { .. } => say!(
             lang,
             "raise 'quota' in dedup.toml, or remove snapshots and run 'dedup prune'",
             "dedup.toml の「quota」を増やすか、スナップショットを削除して 'dedup prune' を実行してください"
         ),
-        StoreError::NoSpace { .. } => say!(
-            lang,
-            "free some space and run the command again; 'dedup prune --gc-only' works on a full disk",
-            "空きを作り、もう一度実行してください。'dedup prune --gc-only' は空きがなくても動きます"
-        ),
         StoreError::Remote { source, .. } => storage_remedy(lang, source.kind(), error.is_foreign()),
         StoreError::Local { source, .. } if source.kind() == Kind::FileTooLarge => too_large(lang),
-        StoreError::TooManyOpen { .. } => say!(
-            lang,
-            "raise the limit on open files (ulimit -n), or run fewer programs at once",
-            "開けるファイル数の上限 (ulimit -n) を上げるか、同時に動かすプログラムを減らしてください"
-        ),
-        StoreError::Thread(_) => say!(
-            lang,
-            "raise the limit on processes (ulimit -u, a service's TasksMax), or run fewer programs at once",
-            "プロセス数の上限 (ulimit -u、サービスの TasksMax) を上げるか、同時に動かすプログラムを減らしてください"
-        ),
-        StoreError::NoMemory { .. } => say!(
-            lang,
-            "raise the limit on memory (ulimit -v), or run fewer programs at once",
-            "メモリーの上限 (ulimit -v) を上げるか、同時に動かすプログラムを減らしてください"
-        ),
+        StoreError::TooManyOpen { .. } | StoreError::Thread(_) | StoreError::NoMemory { .. } => {
+            limit_advice(lang, error)
+        }
         StoreError::Index(_) => say!(
             lang,
             "'dedup cache clear' removes it, and it is made again",
@@ -310,6 +283,58 @@ fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
             return None;
         }
     })
+}
+
+/// What to do about objects that are missing or damaged.
+fn damage_advice(lang: Lang, object: &Object) -> String {
+    match object.is_in("keys") || *object == Object::KeySlots {
+        true => say!(
+            lang,
+            "without a key nothing can be opened: unpack what 'dedup key export' saved, or use a replica",
+            "鍵がないと何も開けません。'dedup key export' で保存したものを展開するか、レプリカを使ってください"
+        ),
+        false => say!(
+            lang,
+            "'dedup check' shows what else is damaged; the rest can be restored",
+            "ほかの破損は 'dedup check' で調べられます。残りは復元できます"
+        ),
+    }
+}
+
+fn no_space_advice(lang: Lang, object: &Object) -> String {
+    match object.is_of_this_machine() {
+        true => say!(
+            lang,
+            "free some space there and run the command again",
+            "そこに空きを作り、もう一度実行してください"
+        ),
+        false => say!(
+            lang,
+            "free some space and run the command again; 'dedup prune --gc-only' works on a full disk",
+            "空きを作り、もう一度実行してください。'dedup prune --gc-only' は空きがなくても動きます"
+        ),
+    }
+}
+
+/// What to do about the limits of this machine.
+fn limit_advice(lang: Lang, error: &StoreError) -> String {
+    match error {
+        StoreError::TooManyOpen { .. } => say!(
+            lang,
+            "raise the limit on open files (ulimit -n), or run fewer programs at once",
+            "開けるファイル数の上限 (ulimit -n) を上げるか、同時に動かすプログラムを減らしてください"
+        ),
+        StoreError::Thread(_) => say!(
+            lang,
+            "raise the limit on processes (ulimit -u, a service's TasksMax), or run fewer programs at once",
+            "プロセス数の上限 (ulimit -u、サービスの TasksMax) を上げるか、同時に動かすプログラムを減らしてください"
+        ),
+        _ => say!(
+            lang,
+            "raise the limit on memory (ulimit -v), or run fewer programs at once",
+            "メモリーの上限 (ulimit -v) を上げるか、同時に動かすプログラムを減らしてください"
+        ),
+    }
 }
 
 fn newer(lang: Lang) -> String {

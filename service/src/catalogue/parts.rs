@@ -218,3 +218,19 @@ pub(super) fn no_snapshot(lang: Lang, hook: Hook) -> &'static str {
         (_, Hook::After | Hook::Failed | Hook::Finally) => "",
     }
 }
+
+/// With the name of the file that it is about.
+pub(super) fn in_file(name: &Option<String>, what: &str) -> String {
+    match name {
+        Some(name) => format!("{name}: {what}"),
+        None => what.to_string(),
+    }
+}
+
+pub(super) fn did_you_mean(lang: Lang, near: &Option<String>) -> String {
+    match (lang, near) {
+        (_, None) => String::new(),
+        (En, Some(near)) => format!("; did you mean '{near}'?"),
+        (Ja, Some(near)) => format!("。「{near}」ではありませんか"),
+    }
+}

@@ -51,7 +51,7 @@ pub fn share_done(progress: &Progress) -> f64 {
     }
 }
 
-/// At this rate, where that can be said.
+/// At this rate, if that is known.
 pub fn time_left(p: &Progress, rate: f64) -> Option<Duration> {
     let left = units_total(p).saturating_sub(units_done(p)) as f64;
     let known = left > 0.0 && rate > 0.0 && left / rate < 1e7;
@@ -120,7 +120,7 @@ pub fn listed_problem(lang: Lang, problem: &Problem) -> String {
     problem_line(lang, &problem.path, problem.what.is_warning(), &text)
 }
 
-/// One line about an item (empty: about the job as a whole), of which `text` says what is wrong.
+/// One line about an item (empty: about the job as a whole), where `text` is what is wrong with it.
 pub fn problem_line(lang: Lang, item: &[u8], is_warning: bool, text: &str) -> String {
     let what = escape(text.as_bytes());
     let warning = match is_warning {

@@ -1,4 +1,4 @@
-//! What the operating system says went wrong.
+//! What went wrong according to the operating system.
 
 use super::Lang;
 use super::faults::io_error;
@@ -32,7 +32,7 @@ impl SystemError {
     }
 }
 
-/// The common ones have names in each language; of the others, what the system says is better than nothing.
+/// The common ones have names in each language; for the others, the system's text is better than nothing.
 pub(super) fn text(lang: Lang, error: &io::Error) -> String {
     let said = error.to_string();
     let known = errno::number(error)
@@ -44,7 +44,7 @@ pub(super) fn text(lang: Lang, error: &io::Error) -> String {
     }
 }
 
-/// A message of a library says more than the kind of its error.
+/// A message of a library is more precise than the kind of its error.
 fn with_detail(known: &str, kind: ErrorKind, said: &str) -> String {
     match said.contains("(os error") || said == kind.to_string() {
         true => known.to_string(),

@@ -6,7 +6,7 @@ use engine::storage::Weakness;
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum SetupWarning {
-    /// Nobody would see a recovery phrase.
+    /// No one would see a recovery phrase.
     NoPhrase,
     WeakStorage {
         weakness: Weakness,

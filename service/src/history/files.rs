@@ -136,7 +136,7 @@ impl BackupFiles {
             send.send(differing).map_err(|_| Error::Interrupted)
         });
         match differing {
-            // Whoever reads has ended, and says why.
+            // The reader has ended, and reports why.
             Err(Error::Interrupted) => Ok(()),
             differing => differing.map(drop),
         }

@@ -69,7 +69,7 @@ impl Journal {
                 created => {
                     created?;
                     let file = lock::open(&path)?;
-                    // Whoever looks whether it runs may hold it for a moment.
+                    // A process that checks whether it runs may hold it for a moment.
                     lock::lock(&file)?;
                     return Ok((row, LiveRow { path, file }));
                 }
@@ -275,7 +275,7 @@ fn read_row(file: &mut File) -> Option<HistoryRow> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// A row as a line. One that would be too long says less.
+/// A row as a line. One that would be too long holds less.
 fn line(row: &HistoryRow) -> io::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(row)?;
     if bytes.len() >= ROW_MAX {

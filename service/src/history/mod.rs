@@ -6,10 +6,10 @@
 //! history/live/ID              the row of a job that runs, locked by its process
 //! ```
 //!
-//! A job that was killed leaves its live row without a lock: whoever looks next moves it to the month's file as
-//! "interrupted". [`journal`] writes, [`read`] reads, [`record`] wraps a job, [`files`] lists a backup's files from its
-//! snapshot, [`words`] has what people read. History is told about jobs and never decides about them: if it can't be written, the job goes on and the
-//! user is warned.
+//! A job that was killed leaves its live row without a lock: the next process that looks moves it to the month's file
+//! as "interrupted". [`journal`] writes, [`read`] reads, [`record`] wraps a job, [`files`] lists a backup's files from
+//! its snapshot, [`words`] has what people read. History is told about jobs and never decides about them: if it can't
+//! be written, the job goes on and the user is warned.
 
 pub mod files;
 pub mod journal;
@@ -266,7 +266,7 @@ pub fn shown_path(path: &std::path::Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// `20261127-031459-4f2a`: when it began, in UTC, so that ids sort and say in which month's file they are.
+/// `20261127-031459-4f2a`: when it began, in UTC, so that ids sort and show which month's file they are in.
 fn new_id(start: Timestamp) -> String {
     let at = start
         .to_zoned(TimeZone::UTC)

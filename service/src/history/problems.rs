@@ -16,7 +16,7 @@ pub const PROBLEMS_MAX: u64 = 1000;
 const FILES_MAX: usize = 1000;
 const LINE_MAX: u64 = 16 << 10;
 
-/// A problem on disk: what was said of it at the time, in each language, since the codes of another version may mean
+/// A problem on disk: its text at the time, in each language, since the codes of another version may mean
 /// nothing to this one.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

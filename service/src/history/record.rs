@@ -33,7 +33,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 const PROBLEMS_LOGGED: u64 = 20;
 
 /// Runs a job and leaves its row, unless `job` is `None` (it changes nothing). `ending` completes the row of a job that
-/// came to its end, and says its status.
+/// came to its end, and contains its status.
 pub fn recorded<R>(
     context: &Context,
     job: Option<JobInfo>,
@@ -62,7 +62,7 @@ pub struct Recorder<'a> {
     tape: Tape,
     live: Option<LiveRow>,
     row: HistoryRow,
-    /// Nothing can be kept, and nobody looks for it.
+    /// Nothing can be kept, and no one looks for it.
     is_lost: bool,
 }
 
@@ -103,9 +103,9 @@ impl<'a> Recorder<'a> {
         };
         let (row, live, is_lost) = match journal.begin(job, start) {
             Ok((row, live)) => (row, Some(live), false),
-            // Where no state directory can be made, nobody looks for a history; who needs one says so.
+            // If no state directory can be made, no one looks for a history; a command that needs one reports that.
             Err(_) if !dirs.state.is_dir() => (job.row(start), None, true),
-            // The end of the job says so.
+            // The end of the job reports it.
             Err(_) => (job.row(start), None, false),
         };
         let log = context.log();
@@ -150,7 +150,7 @@ impl<'a> Recorder<'a> {
             }
             done => done,
         };
-        // Nothing was done, and who asked has been told.
+        // Nothing was done, and the caller knows that.
         if row.set.is_none() && matches!(&done, Err(failure) if failure.status == Status::BadSettings) {
             self.journal.withdraw(self.live.take());
             let stopped = false;
@@ -264,7 +264,7 @@ impl Tape {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Numbers and flags are right whoever panicked.
+    // Numbers and flags are right whichever thread panicked.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

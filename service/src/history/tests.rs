@@ -276,7 +276,7 @@ fn a_job_is_stopped_from_elsewhere() {
     assert!(journal.running().unwrap().is_empty());
 }
 
-/// What programs read is in English, and always says of which set.
+/// What programs read is in English, and always names the set.
 #[test]
 fn rows_for_programs() {
     let mut row = HistoryRow::default();

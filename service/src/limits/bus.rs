@@ -4,7 +4,7 @@
 //! What is answered may only hold back a run, or change its pace. Answers are bounded in time and number, and one that is
 //! missing or makes no sense is as good as none: the bus belongs to the system, but a run must not depend on it.
 
-use super::surroundings::Wanted;
+use super::Wanted;
 use crate::env::Env;
 use std::future::Future;
 use std::path::Path;
@@ -45,16 +45,16 @@ impl Bus {
 }
 
 #[derive(Debug, Default)]
-pub struct Answers {
+pub struct BusAnswers {
     pub wifi: Vec<String>,
     pub is_metered: bool,
     pub is_idle: Option<bool>,
 }
 
-pub fn ask(bus: &Bus, wanted: Wanted) -> Answers {
+pub fn ask(bus: &Bus, wanted: Wanted) -> BusAnswers {
     let asked = within(PATIENCE, async {
         let connection = connect(bus).await?;
-        let mut answers = Answers::default();
+        let mut answers = BusAnswers::default();
         if wanted.network_manager && has_owner(&connection, NETWORK_MANAGER).await? {
             let manager = Object::manager(&connection);
             answers.is_metered = METERED.contains(&manager.get("Metered").await.unwrap_or(0));

@@ -21,7 +21,16 @@ pub mod upkeep;
 pub mod watch;
 
 use crate::settings::tables::LimitsTable;
-use surroundings::{Surroundings, Wanted};
+use surroundings::Surroundings;
+
+/// What has to be known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wanted {
+    pub battery: bool,
+    pub interfaces: bool,
+    pub network_manager: bool,
+    pub idle: bool,
+}
 
 /// Why a run waits that is due.
 #[derive(Clone, PartialEq, Eq, Debug)]

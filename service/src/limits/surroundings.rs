@@ -3,6 +3,7 @@
 //!
 //! All of it is found below one directory, so that a container can look at its host, and a test at files of its own.
 
+pub use super::Wanted;
 use super::bus::{self, Bus};
 use crate::env::Env;
 use std::fs::File;
@@ -13,15 +14,6 @@ use std::path::{Path, PathBuf};
 const FILE_MAX: u64 = 256 << 10;
 /// A machine has fewer batteries and mains.
 const SUPPLIES_MAX: usize = 64;
-
-/// What has to be known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Wanted {
-    pub battery: bool,
-    pub interfaces: bool,
-    pub network_manager: bool,
-    pub idle: bool,
-}
 
 /// What is known.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -56,7 +48,7 @@ impl Machine {
     pub fn look(&self, wanted: Wanted) -> Surroundings {
         let on_bus = match wanted.network_manager || wanted.idle {
             true => bus::ask(&self.bus, wanted),
-            false => bus::Answers::default(),
+            false => bus::BusAnswers::default(),
         };
         Surroundings {
             battery: wanted.battery.then(|| self.battery()).flatten(),
@@ -84,10 +76,10 @@ impl Machine {
         let (mut charges, mut discharges) = (Vec::new(), false);
         for supply in supplies.iter().filter(is_own) {
             match of(supply, "type").as_deref() {
-                Some("Mains" | "USB" | "Wireless") => {
-                    if of(supply, "online").is_some_and(|online| online != "0") {
-                        return None;
-                    }
+                Some("Mains" | "USB" | "Wireless")
+                    if of(supply, "online").is_some_and(|online| online != "0") =>
+                {
+                    return None;
                 }
                 Some("Battery") if of(supply, "present").as_deref() != Some("0") => {
                     discharges |= of(supply, "status").as_deref() == Some("Discharging");

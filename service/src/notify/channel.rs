@@ -167,7 +167,7 @@ pub(super) fn limited(limit: Duration, attempt: Attempt) -> Result<(), Unsent> {
     let (done, ended) = mpsc::sync_channel(1);
     let thread = std::thread::Builder::new().name("notify".to_string());
     let thread = thread.spawn(move || {
-        // Nobody waits any more if the time is up.
+        // The receiver is gone if the time is up.
         let _ = done.send(attempt());
     });
     match thread {

@@ -1,5 +1,5 @@
 //! What is worth a message: decided from the end of a run, or from how long a set has had no backup, and from what has
-//! been said already. One message per run however many problems it had, none for a retry that fails in the same way, and
+//! been sent already. One message per run however many problems it had, none for a retry that fails in the same way, and
 //! one when the set works again. Beside these, what backups take up, once a month.
 
 use crate::catalogue::Lang;
@@ -27,7 +27,7 @@ pub struct Ending {
     pub row: HistoryRow,
 }
 
-/// Something to say.
+/// Something to send a message about.
 #[derive(Clone, Debug)]
 pub enum Event {
     Ended(Ending),
@@ -71,17 +71,17 @@ impl Event {
     }
 }
 
-/// What has been said of a set.
+/// What has been sent about a set.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Told {
-    /// Status and reason of the failure that was said last, if no run has completed since.
+    /// Status and reason of the failure that was sent last, if no run has completed since.
     pub failing: Option<String>,
-    /// How often it was said that there was no backup since a moment.
+    /// How often a message said that there was no backup since a moment.
     pub overdue: u32,
     #[serde(with = "moment::optional")]
     pub since: Option<Timestamp>,
-    /// When that was last said.
+    /// When the last one was sent.
     #[serde(with = "moment::optional")]
     pub overdue_said: Option<Timestamp>,
 }
@@ -107,7 +107,7 @@ impl Told {
         (!is_repetition).then_some(Event::Ended(ending))
     }
 
-    /// Whether to say that there was no backup since a moment, which may be the one since when the set is known.
+    /// Whether to report that there was no backup since a moment, which may be the one since when the set is known.
     pub fn overdue(
         &mut self,
         set: &str,
@@ -168,7 +168,7 @@ fn file(dirs: &LocalDirs, set: &str) -> PathBuf {
     dirs.state.join("notify/sets").join(format!("{set}.json"))
 }
 
-/// Saying something twice is better than not saying it: what can't be read was not said.
+/// Sending something twice is better than not sending it: what can't be read was not sent.
 pub(super) fn load(dirs: &LocalDirs, set: &str) -> Told {
     state::read(&file(dirs, set)).ok().flatten().unwrap_or_default()
 }

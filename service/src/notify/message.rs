@@ -45,7 +45,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Says that others before it were given up.
+    /// Adds that others before it were given up.
     pub(super) fn add_dropped(&mut self, messages: u64) {
         let lang = Lang::from_code(&self.lang).unwrap_or_default();
         let note = words::dropped(lang, messages);

@@ -1,14 +1,14 @@
 //! Who hears of what: mail, a webhook, a ping and a file for Prometheus (`[notify]` of the settings).
 //!
 //! ```text
-//! notify/sets/NAME.json     what has been said of a set
+//! notify/sets/NAME.json     what has been sent about a set
 //! notify/queue/ID.json      a message that waits, for one recipient
 //! notify/usage.json         the month in which usage was last said
 //! notify/channels.json      what went wrong when the channels were last tried
 //! notify/lock               held while the queue is sent
 //! ```
 //!
-//! [`event`] decides whether there is something to say, [`message`] puts it into words, [`queue`] keeps it until it is
+//! [`event`] decides whether there is something to send, [`message`] puts it into words, [`queue`] keeps it until it is
 //! sent, [`channel`] sends it: [`mail`], [`web`]. [`prometheus`] writes metrics, which are a state and not a message.
 //! Nothing here fails a backup: what can't be sent is a warning of the run, waits in the queue and is tried again by the
 //! next runs.
@@ -124,7 +124,7 @@ pub(crate) fn tick(context: &Context, dirs: &LocalDirs, face: &dyn Face) {
     {
         let again = notify.overdue_again.as_ref().map(|age| age.0);
         for set in context.settings.set_names() {
-            // A state that can't be read is told by the run.
+            // A state that can't be read is reported by the run.
             let Ok(Some(known)) = state::load(dirs, set) else {
                 continue;
             };
@@ -211,7 +211,7 @@ fn say(context: &Context, dirs: &LocalDirs, event: &Event, face: &dyn Face) {
     }
 }
 
-/// Quietly: what goes wrong was told when the message was new, and `dedup status` shows it.
+/// Quietly: failures were reported when the message was new, and `dedup status` shows them.
 fn send_waiting(context: &Context, dirs: &LocalDirs) {
     let queue = Queue::of(dirs);
     if queue.is_empty() {

@@ -52,10 +52,13 @@ fn text(context: &Context, dirs: &LocalDirs) -> Result<String, Failure> {
     Ok(metrics(&sets) + &sizes(&remotes))
 }
 
+/// Name of a remote, what it takes up, and what it may take up.
+type RemoteSize<'a> = (&'a str, Option<u64>, Option<u64>);
+
 /// What remotes take up, and may take up. Names of remotes need no escape.
-fn sizes(remotes: &[(&str, Option<u64>, Option<u64>)]) -> String {
+fn sizes(remotes: &[RemoteSize<'_>]) -> String {
     let mut text = String::new();
-    let mut add = |name: &str, meaning: &str, value: fn(&(&str, Option<u64>, Option<u64>)) -> Option<u64>| {
+    let mut add = |name: &str, meaning: &str, value: fn(&RemoteSize<'_>) -> Option<u64>| {
         text += &format!("# HELP {name} {meaning}\n# TYPE {name} gauge\n");
         for one in remotes {
             if let Some(bytes) = value(one) {

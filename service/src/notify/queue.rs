@@ -157,8 +157,9 @@ impl Queue {
         let _ = state::write(&self.dir.join("channels.json"), known);
     }
 
-    /// Sends what waits, oldest first, and says whom it could not reach. `is_new`: there is something new to say, which is
-    /// tried at once; otherwise recipients that failed have a pause. Another process that is sending does it alone.
+    /// Sends what waits, oldest first, and returns whom it could not reach. `is_new`: there is something new to send,
+    /// which is tried at once; otherwise recipients that failed have a pause. Another process that is sending does it
+    /// alone.
     pub fn send(&self, channels: &[Outgoing], now: Timestamp, is_new: bool) -> Vec<Failed> {
         let lock = lock::open(&self.dir.join("lock"));
         let locked = lock.and_then(|file| Ok(lock::try_lock(&file)?.then_some(file)));
@@ -196,7 +197,7 @@ impl Queue {
         failed: &mut Vec<(Address, Unsent)>,
         (now, is_new): (Timestamp, bool),
     ) {
-        // A file that makes no sense, or is for nobody any more, will never be sent.
+        // A file that can't be read, or has no recipient any more, will never be sent.
         let waits = match read(path) {
             Ok(Some(waits)) => waits,
             Ok(None) => return drop(fs::remove_file(path)),

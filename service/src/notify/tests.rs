@@ -37,7 +37,7 @@ fn ending(status: Status, is_retry: bool) -> Ending {
     }
 }
 
-/// Status, whether it is a retry, and what is said of it.
+/// Status, whether it is a retry, and what is sent about it.
 type Week = [(Status, bool, &'static str)];
 
 #[test]
@@ -171,7 +171,7 @@ fn a_message_in_both_languages() {
     }
 }
 
-/// Sends to a list; who is named in `bad` can't be reached.
+/// Sends to a list; those named in `bad` can't be reached.
 #[derive(Clone, Default)]
 struct Fake {
     sent: Arc<Mutex<Vec<String>>>,
@@ -322,7 +322,7 @@ fn a_recipient_that_is_refused_keeps_nothing_from_others() {
         (*bad.tried.lock().unwrap(), good.sent.lock().unwrap().len()),
         (1, 2)
     );
-    // Who is taken out of the settings gets nothing any more.
+    // An address that is taken out of the settings gets nothing any more.
     queue.send(&channels[1..], now, true);
     assert!(queue.is_empty() && queue.waiting().channels.is_empty());
 }

@@ -55,7 +55,7 @@ impl Channel for Webhook {
             WebhookPreset::Slack => Body::Json(json!({ "text": slack(text) })),
             WebhookPreset::Discord => Body::Json(json!({
                 "content": shortened(text, |kept| kept.chars().count() <= DISCORD_MOST),
-                // A name like @everyone calls nobody.
+                // A name like @everyone notifies no one.
                 "allowed_mentions": { "parse": [] },
             })),
             WebhookPreset::Gotify => Body::Json(json!({
@@ -103,7 +103,7 @@ pub(super) enum Ping {
     Start,
     Success,
     Failure,
-    /// Says something and changes nothing.
+    /// Sends a message that changes nothing.
     Log,
 }
 
@@ -149,7 +149,7 @@ fn post(url: Url, body: Body) -> Result<(), Unsent> {
     let client = Client::builder()
         .user_agent(concat!("dedup/", env!("CARGO_PKG_VERSION")))
         .timeout(LIMIT)
-        // What moves elsewhere is to be moved in the settings: a redirected POST may become a GET that says nothing.
+        // A redirect is to be followed in the settings: a redirected POST may become a GET without content.
         .redirect(Policy::none())
         .build()
         .map_err(|e| Unsent::down(e.without_url().to_string()))?;

@@ -53,8 +53,9 @@ fn user_folder(env: &Env, variable: &str, usual: &str) -> Result<PathBuf, Failur
 }
 
 fn named(list: &str, variable: &str, home: &Path) -> Option<PathBuf> {
-    let lines = list.lines().filter_map(|line| line.trim().split_once('='));
-    let value = lines.filter(|(name, _)| *name == variable).last()?.1;
+    // The last one counts, as for a shell.
+    let mut lines = list.lines().rev().filter_map(|line| line.trim().split_once('='));
+    let value = lines.find(|(name, _)| *name == variable)?.1;
     let value = value.trim().strip_prefix('"')?.strip_suffix('"')?;
     match value.strip_prefix("$HOME") {
         Some(below) => Some(home.join(below.trim_start_matches('/'))),

@@ -1,4 +1,4 @@
-//! `pause`, `resume` and `stop`: what holds back or ends runs, told through files, so that it survives a restart and
+//! `pause`, `resume` and `stop`: what holds back or ends runs, passed on in files, so that it survives a restart and
 //! reaches a job of another process, but none that has ended and whose number another process has now.
 
 use super::state::{self, Pause};

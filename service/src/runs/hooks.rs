@@ -10,11 +10,11 @@ use std::io;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a command may take if the settings do not say.
+/// How long a command may take unless the settings set it.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 /// How often it is looked whether it has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// `EX_TEMPFAIL`: a command before the backup that ends with it says "not now" (a disk that is not plugged in).
+/// `EX_TEMPFAIL`: a command before the backup that ends with it means "not now" (a disk that is not plugged in).
 const NOT_NOW: i32 = 75;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,7 +47,7 @@ impl Hook {
     }
 }
 
-/// What a command is told of its run, in its environment.
+/// What a command learns of its run, in its environment.
 pub struct HookInfo<'a> {
     pub set: &'a str,
     pub cause: &'a str,

@@ -1,10 +1,10 @@
 //! Runs of sets: the job `run`, by name, all, or those that are due. One run of a set at a time on a machine. What a run
-//! leaves: a row in the history, and what is known of the set ([`state`]), from which [`crate::schedule`] says what is due
-//! next.
+//! leaves: a row in the history, and what is known of the set ([`state`]), from which [`crate::schedule`] decides what
+//! is due next.
 //!
-//! A due run notes its slot durably before it begins, so that nobody runs it twice; one that was killed is found by its
-//! lock, which is free, and counts as failed. What stops a run softly (a pause, a command that says "not now") gives the
-//! slot back.
+//! A due run notes its slot durably before it begins, so that it never runs twice; one that was killed is found by its
+//! lock, which is free, and counts as failed. What stops a run softly (a pause, a command that means "not now") gives
+//! the slot back.
 
 pub mod control;
 pub mod hooks;
@@ -40,7 +40,7 @@ pub struct Request {
     pub which: WhichSets,
     /// Wait for a set that is running, instead of leaving it out.
     pub wait: bool,
-    /// Only say what would run.
+    /// Only report what would run.
     pub dry_run: bool,
 }
 
@@ -270,7 +270,7 @@ impl SetRun<'_> {
         let Some(_lock) = self.lock() else { return Ok(None) };
         let (mut state, found) = self.look(false)?;
         if state.running.is_some() {
-            // Nobody holds the lock: it was killed.
+            // No process holds the lock: it was killed.
             state.found_dead(self.now.timestamp());
             self.save(&state);
             let (state, found) = self.look(false)?;
@@ -298,7 +298,7 @@ impl SetRun<'_> {
         let is_changed = state.brought_up(&schedule, at);
         let paused = state::paused(self.dirs, at)?;
         let mut past = state.past();
-        // One that was killed is retried; whether it still runs, the lock tells.
+        // One that was killed is retried; the lock shows whether it still runs.
         if let Some(attempt @ 1..) = state.running {
             past.failed = Some(crate::schedule::FailedAttempts {
                 attempts: attempt,

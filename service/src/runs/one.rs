@@ -210,7 +210,7 @@ impl SetRun<'_> {
 
     /// A row about a run that did not take place.
     pub(super) fn skipped(&self, plan: &Plan, why: &Failure) -> HistoryRow {
-        // A path that can't be expanded is told by the run.
+        // A path that can't be expanded is reported by the run.
         let info = self.info(plan).unwrap_or_else(|_| JobInfo {
             set: Some(self.name.to_string()),
             ..JobInfo::of(JobKind::Backup)

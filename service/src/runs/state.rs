@@ -79,7 +79,7 @@ impl SetState {
         is_changed
     }
 
-    /// Forgets what the clock says is still to come.
+    /// Forgets what is still to come by the clock.
     pub fn set_back(&mut self, now: Timestamp) {
         self.since = now;
         self.slot = None;
@@ -96,7 +96,7 @@ impl SetState {
         }
     }
 
-    /// The run that this says is running is not: its process was killed.
+    /// The run that is recorded here as running is not: its process was killed.
     pub fn found_dead(&mut self, now: Timestamp) {
         match self.running.take() {
             Some(0) | None => {}

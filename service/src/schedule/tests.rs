@@ -729,7 +729,7 @@ fn new_and_changed_schedules_begin_with_their_next_slot() {
     }
 }
 
-/// Whoever follows what it is told to the minute runs each slot once, whatever the schedule.
+/// A scheduler that follows it to the minute runs each slot once, whatever the schedule.
 #[test]
 fn each_slot_once() {
     let zone = zone(BERLIN);

@@ -100,7 +100,7 @@ impl File<'_> {
                 }
             };
             place.push(part);
-            // A table where a value should be is said by the value's type.
+            // A table where a value should be is reported by the value's type.
             if !schema::below(place).is_empty() {
                 for table in tables_in(value.get_ref()) {
                     self.check_keys(table, place)?;
@@ -267,7 +267,7 @@ impl File<'_> {
     }
 }
 
-/// What the parser says, which has no words of its own here.
+/// The parser's message, which has no translation here.
 fn said(message: &str) -> Cause {
     let what = in_one_line(message);
     Cause::Said { what }

@@ -1,5 +1,5 @@
 //! When a set runs by itself: `daily 12:30`, `mon,thu 22:00`, `every 15m mon..fri 09:00-18:00`, `cron 0 3 * * *`,
-//! `manual`. This is only what is written; [`crate::schedule`] says when that is due.
+//! `manual`. This is only what is written; [`crate::schedule`] decides when that is due.
 
 use super::cron::Cron;
 use super::values::from_text;

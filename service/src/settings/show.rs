@@ -17,7 +17,7 @@ pub struct ShownSetting {
     pub line: Option<usize>,
 }
 
-/// What the file says, in its order, and then the defaults of the keys that have one place only and are not in it.
+/// The content of the file, in its order, and then the defaults of the keys that have one place only and are not in it.
 pub fn effective(file: Option<&Path>) -> Result<Vec<ShownSetting>, Failure> {
     let text = match file {
         Some(path) => std::fs::read_to_string(path).map_err(|e| Failure::system(Action::Read, path, e))?,

@@ -280,7 +280,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
 
 #[cfg(test)]
 pub(super) mod fields {
-    //! The names of a type's fields, as serde was told them.
+    //! The names of a type's fields, as serde knows them.
 
     use serde::de::value::Error;
     use serde::de::{Deserialize, Deserializer, Error as _, Visitor};

@@ -85,6 +85,8 @@ textfile = "/var/lib/node_exporter/dedup.prom"
 [console]
 listen = "127.0.0.1:4280"
 lang = "ja"
+[update]
+url = "https://example.jp/dedup/version"
 "#;
 
 #[test]
@@ -129,7 +131,7 @@ fn remotes_and_what_opens_them() {
 #[test]
 fn everything_is_understood() {
     let failure = parse(EVERYTHING).unwrap_err();
-    let want = "/x/dedup.toml:5:1: 'quota' is not supported yet by this version of dedup";
+    let want = "/x/dedup.toml:8:1: 'append-only' is not supported yet by this version of dedup";
     assert!(failure.message().starts_with(want), "{}", failure.message());
     let key = |line: &str| line.split(['=', ' ']).next().unwrap_or_default().to_string();
     let written: Vec<String> = EVERYTHING.lines().map(key).collect();
@@ -337,10 +339,6 @@ fn what_is_wrong_is_said_with_its_place() {
             ":2:6: 'lang': 'fr' is not one of \"en\", \"ja\"",
         ),
         ("[console]\nlisten='unix:x'", ":2:8: 'listen': 'x'"),
-        (
-            "[notify]\nmonthly-usage=true",
-            ":2:1: 'monthly-usage' is not supported yet",
-        ),
         (
             "[maintenance]\nlight='1d'",
             ":1:2: 'maintenance' is not supported yet",

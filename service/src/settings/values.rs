@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A value that is written as a string. `$parse` makes it of the text, or says why it can't.
+/// A value that is written as a string. `$parse` makes it from the text, or explains why it can't.
 macro_rules! from_text {
     ($name:ty, $expecting:literal, $parse:expr) => {
         impl<'de> Deserialize<'de> for $name {
@@ -347,7 +347,7 @@ one_of! {
 mod tests {
     use super::*;
 
-    /// What reading `text` as the value of a key says.
+    /// The result of reading `text` as the value of a key.
     fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
         #[derive(serde::Deserialize)]
         struct One<T> {

@@ -110,7 +110,7 @@ impl Repository<'_> {
         assert!(padding == want, "padding");
     }
 
-    /// The index says the same as the footers of the packs that are there.
+    /// The index lists the same as the footers of the packs that are there.
     pub fn index(&mut self) {
         let mut listed = BTreeSet::new();
         for (path, bytes) in self.objects.iter().filter(|(path, _)| path.starts_with("index/")) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 impl Repository<'_> {
-    /// Tells of the entries of segment `id`, and adds each path and its bytes to `files`.
+    /// Describes the entries of segment `id`, and adds each path and its bytes to `files`.
     pub fn segment(&mut self, id: &[u8], files: &mut Vec<(Vec<u8>, Vec<u8>)>) {
         let plain = self.chunk(true, id);
         let mut reader = Bytes(&plain);

@@ -1,4 +1,4 @@
-//! Counts what a remote is asked to do, so that a test can say how many requests an operation may cost.
+//! Counts what a remote is asked to do, so that a test can limit how many requests an operation may cost.
 
 use chunkstore::Result;
 use chunkstore::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};

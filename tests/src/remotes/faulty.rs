@@ -67,7 +67,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// Counts an operation and says how it is to fail, if it is.
+    /// Counts an operation and returns how it is to fail, if it is.
     fn next(&mut self, mutating: bool) -> Option<(Extent, io::Error)> {
         if self.crashed {
             return Some((Extent::Nothing, io::Error::other("crashed before")));
@@ -149,7 +149,7 @@ impl Faulty {
         self.plan().crashed
     }
 
-    /// Listings of `kind` lack `missing` of their objects, and say nothing of it.
+    /// Listings of `kind` lack `missing` of their objects, without a sign of it.
     pub fn shorten(&self, kind: Kind, missing: usize) {
         self.plan().shortened.insert(kind, missing);
     }
@@ -171,8 +171,8 @@ impl Faulty {
         };
     }
 
-    /// Takes back the publishes and deletes that no barrier has covered, but for names that `kept` says made it to
-    /// the disk by chance. Returns how many were taken back. To be called when nobody is using the remote.
+    /// Takes back the publishes and deletes that no barrier has covered, but for names that by `kept` made it to
+    /// the disk by chance. Returns how many were taken back. To be called when the remote is not in use.
     pub fn power_cut(&self, kept: &mut dyn FnMut(&ObjectName) -> bool) -> Result<usize> {
         let unsynced = std::mem::take(&mut self.plan().unsynced);
         let mut lost = 0;
@@ -189,7 +189,7 @@ impl Faulty {
         Ok(lost)
     }
 
-    /// Runs one operation as planned. `work` is told to do half where that means something to it.
+    /// Runs one operation as planned. `work` does half of it if that means something to it.
     fn run<T>(
         &self,
         operation: Operation,
@@ -230,7 +230,7 @@ impl Faulty {
     }
 
     fn barrier_and_note(&self) -> Result<()> {
-        // What others change meanwhile is not covered.
+        // What others change in the meantime is not covered.
         let covered = self.plan().unsynced.len();
         self.inner.barrier()?;
         let mut plan = self.plan();

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lie {
-    /// Every create replaces and says that it won, like a server that ignores `If-None-Match`.
+    /// Every create replaces and reports that it won, like a server that ignores `If-None-Match`.
     Replaces,
     /// Looks whether the name is free and then writes: right unless two do so at once.
     ChecksThenWrites,
-    /// Says `Exists` and replaces all the same.
+    /// Answers `Exists` and replaces all the same.
     ReplacesAndSaysExists,
     /// A new object can't be read the first time.
     ReadsLate,
@@ -24,7 +24,7 @@ pub enum Lie {
     IgnoresRanges,
     /// Deleting is refused.
     RefusesDelete,
-    /// Deleting says yes and does nothing.
+    /// Deleting reports success and does nothing.
     KeepsDeleted,
 }
 

@@ -27,7 +27,7 @@ pub enum Fault {
     TooMany,
     /// 403.
     Forbidden,
-    /// 412: the name is said to be taken. An earlier try of the same request had won.
+    /// 412: the answer is that the name is taken. An earlier try of the same request had won.
     Precondition,
     /// 409: somebody else is at the same name.
     Conflict,

@@ -1,5 +1,5 @@
-//! A remote for several actors of which one moves at a time, in an order that a seed determines: whoever is about to
-//! do what others could see waits here for its turn. What an actor does between two turns nobody else disturbs, so a
+//! A remote for several actors of which one moves at a time, in an order that a seed determines: an actor that is about
+//! to do what others could see waits here for its turn. What an actor does between two turns is not disturbed, so a
 //! seed gives the same run again, as long as each actor comes here with one thread at a time.
 //!
 //! Reads of packs, and bytes under no name yet, are no turns: helper threads do these side by side. A pack that
@@ -22,7 +22,7 @@ enum Status {
 struct State {
     actors: Vec<Status>,
     random: Random,
-    /// Percent: how often who has the turn keeps it.
+    /// Percent: how often the actor that has the turn keeps it.
     keep: u64,
     /// One who gets few turns: a process that hangs.
     slow: usize,

@@ -19,7 +19,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Made by the program `openssl`. Where it is missing the test is skipped, and says so.
+    /// Made by the program `openssl`. If it is missing the test is skipped, with a message.
     pub fn new(folder: &Path, test: &str) -> Option<Certificate> {
         let (path, key) = (folder.join("cert.pem"), folder.join("key.pem"));
         let made = Command::new("openssl")
@@ -122,7 +122,7 @@ pub struct SmtpOptions {
     pub login: Option<(&'static str, &'static str)>,
     /// Refuses mail to this address.
     pub refuses: Option<&'static str>,
-    /// Takes connections and says nothing.
+    /// Takes connections and answers nothing.
     pub hangs: bool,
 }
 

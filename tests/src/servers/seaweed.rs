@@ -94,7 +94,7 @@ impl Seaweed {
         format!("s3://{KEY}:{SECRET}@test/p{prefix}?endpoint=http://127.0.0.1:{port}")
     }
 
-    /// What the server's own shell says to a command.
+    /// What the server's own shell answers to a command.
     pub fn shell(&self, command: &str) -> String {
         shell(&self.weed, [self.ports[0], self.ports[1]], command)
     }
@@ -127,7 +127,7 @@ pub(super) fn make_bucket(weed: &Path, master: [u16; 2]) {
     }
 }
 
-/// What the servers' own shell says to a command.
+/// What the servers' own shell answers to a command.
 fn shell(weed: &Path, [port, grpc]: [u16; 2], command: &str) -> String {
     let mut shell = Command::new(weed)
         .args(["shell", &format!("-master=127.0.0.1:{port}.{grpc}")])

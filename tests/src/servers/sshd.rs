@@ -64,7 +64,7 @@ impl Sshd {
         std::fs::copy(self.path("user.pub"), self.path("authorized")).unwrap();
     }
 
-    /// Lets nobody in any more.
+    /// Refuses all logins from now on.
     pub fn revoke(&self) {
         std::fs::write(self.path("authorized"), "").unwrap();
     }

@@ -1,4 +1,4 @@
-//! Whose new objects are. They belong to whoever the repository's folder says: to its group where that is shared, and to
+//! Who owns new objects. They get the owner of the repository's folder: its group where that is shared, and
 //! its owner where root works in somebody else's repository, as far as the system allows
 //! (docs/decisions/0023-whose-objects.md).
 
@@ -22,7 +22,7 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
-    /// Of a new repository: nobody else's.
+    /// Of a new repository: no other user's.
     pub const PRIVATE: Sharing = Sharing {
         folder: OWNER_FOLDER,
         file: OWNER_FILE,
@@ -68,7 +68,7 @@ impl Sharing {
         }
         let owner = self.owner.map(Uid::from_raw);
         let _ = rustix::fs::fchown(&made, owner, self.group.map(Gid::from_raw));
-        // After the owner, whose change takes set-group-ID away; and whatever the umask says.
+        // After the owner, whose change takes set-group-ID away; and whatever the umask.
         let _ = rustix::fs::fchmod(&made, Mode::from_raw_mode(mode));
     }
 }

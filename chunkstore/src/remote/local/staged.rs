@@ -1,12 +1,13 @@
 //! Unpublished writes of a [`super::Local`]: from the temporary name to the final one, or to nothing.
 //!
-//! Keeps I-2 (bytes are synced before they get a name) and the exclusive creation that I-8 and I-10 stand on. The writer
-//! holds a lock on its file for as long as it lives, so that a sweep takes only what nobody will publish, whatever the
-//! clocks say.
+//! Keeps I-2 (bytes are synced before they get a name) and the exclusive creation that I-8 and I-10 stand on. The
+//! writer holds a lock on its file for as long as it lives, so that a sweep takes only what no process will publish,
+//! whatever the clocks say.
 
-use super::{LocalState, ROOT, STAGING, failed, is_lower_hex, parent};
-use crate::descriptors::open_patiently;
+use super::{LocalState, ROOT, STAGING, failed, parent};
 use crate::error::{Cause, Error, Operation, Result};
+use crate::id::is_hex;
+use crate::platform::opening::open_patiently;
 use crate::remote::{AllEnded, ObjectName, Published, Staged};
 use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -237,12 +238,12 @@ enum StagedWriter {
     Gone,
     /// Alive, or not a file of ours.
     Keeps,
-    /// Only the sessions can tell.
+    /// Only the sessions show it.
     Unknown,
 }
 
-/// Removes the unpublished writes whose writers are gone: those that nobody holds locked where locks can be relied on,
-/// and elsewhere those that were there before every other session had ended.
+/// Removes the unpublished writes whose writers are gone: those that no process holds locked where locks can be relied
+/// on, and elsewhere those that were there before every other session had ended.
 pub(super) fn sweep(dir: &mut Dir, all_ended: &mut AllEnded<'_>) -> Result<u64> {
     let relies_on_locks = locks_are_seen(dir.fd().map_err(|e| failed(Operation::List, STAGING, e))?);
     let mut doubtful = Vec::new();
@@ -250,7 +251,10 @@ pub(super) fn sweep(dir: &mut Dir, all_ended: &mut AllEnded<'_>) -> Result<u64> 
     while let Some(entry) = dir.read() {
         let entry = entry.map_err(|e| failed(Operation::List, STAGING, e))?;
         let name = entry.file_name();
-        let of_length = |len| name.to_str().is_ok_and(|n| n.len() == len && is_lower_hex(n));
+        let of_length = |len| {
+            name.to_str()
+                .is_ok_and(|n| n.len() == len && is_hex(n.as_bytes()))
+        };
         let own = of_length(OWN_NAME);
         if !own && !of_length(SERVED_NAME) {
             continue;

@@ -1,7 +1,7 @@
 //! Object stores through one library: S3 and what speaks it, Google, Azure, Backblaze.
 //!
 //! Creation is exclusive where the store offers a conditional write. Elsewhere it looks before it writes, which two
-//! writers can both do at once: the probe tells such a store apart.
+//! writers can both do at once: the probe recognises such a store.
 
 use super::fault::{Fault, Outcome};
 use super::http::Http;
@@ -73,7 +73,7 @@ impl Cloud {
     }
 
     /// Below the library's own check of lengths: there what ends with its object counts as cut short. What really is
-    /// shorter than its answer said is found by the transport.
+    /// shorter than its answer announced is found by the transport.
     pub async fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
         let (service, context) = (self.operator.base_service(), self.operator.base_context());
         let reader = service.read(context, &name.path(), OpRead::new())?;

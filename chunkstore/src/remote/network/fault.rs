@@ -5,7 +5,7 @@ use crate::error::Cause;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
-/// A failed request. The kind of `source` says what happened: not found, denied, exists, no space, timed out.
+/// A failed request. The kind of `source` is what happened: not found, denied, exists, no space, timed out.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub source: io::Error,
@@ -13,7 +13,7 @@ pub(super) struct Fault {
     pub passing: bool,
 }
 
-/// Codes by which servers say that there is no room, whatever the status.
+/// Codes by which servers report that there is no room, whatever the status.
 const FULL: [&str; 6] = [
     "QuotaExceeded",
     "InsufficientStorage",
@@ -23,7 +23,7 @@ const FULL: [&str; 6] = [
     "no space left",
 ];
 
-/// Codes by which servers say that a signature is of another time.
+/// Codes by which servers report that a signature is of another time.
 const SKEWED: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
 
 pub(super) type Outcome<T> = Result<T, Fault>;
@@ -59,7 +59,7 @@ pub(super) fn not_started(program: &'static str, error: io::Error) -> Fault {
     }
 }
 
-/// How libraries begin to say that something below them failed, which says why.
+/// How the messages of libraries begin when something below them failed, which has the reason.
 const WRAPPERS: [&str; 4] = [
     "error sending request",
     "client error",
@@ -67,7 +67,7 @@ const WRAPPERS: [&str; 4] = [
     "http request failed",
 ];
 
-/// An error with all that caused it, each said once, and without layers that only pass it on.
+/// An error with all that caused it, each named once, and without layers that only pass it on.
 pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
     let mut cause = Some(error);
@@ -85,12 +85,12 @@ pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     said.join(": ")
 }
 
-/// Whether a server's answer says that there is no room.
+/// Whether a server's answer means that there is no room.
 pub(super) fn says_full(text: &str) -> bool {
     FULL.iter().any(|code| text.contains(code))
 }
 
-/// What this program itself told the library, whose requests it sends.
+/// What this program itself reported to the library, whose requests it sends.
 fn own_cause(error: &opendal::Error) -> Option<Cause> {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -127,7 +127,7 @@ impl From<opendal::Error> for Fault {
             None if skewed => Cause::ClockSkew { detail: text },
             None => Cause::Detail(text),
         };
-        // Of two who create one name at once a server may tell the loser to try again.
+        // When two create one name at once, a server may ask the loser to try again.
         let passing = error.is_temporary() || kind == ErrorKind::ResourceBusy;
         Fault {
             passing: passing && kind != ErrorKind::StorageFull,

@@ -1,4 +1,4 @@
-//! HTTP for everything that speaks it: TLS and proxies as the address says, rates, and a watch on every transfer.
+//! HTTP for everything that speaks it: TLS and proxies according to the address, rates, and a watch on every transfer.
 //!
 //! A transfer may take as long as it needs, but not stand still: one that moved no byte for the time the address
 //! gives is ended, and tried again like any failure that may pass.
@@ -125,16 +125,17 @@ fn stalled(stall: Duration) -> Fault {
     )
 }
 
-/// How resolvers say that a name is not known.
+/// How resolvers report that a name is not known.
 const UNKNOWN_HOST: [&str; 2] = ["Name or service not known", "Name does not resolve"];
 
-/// A wrong certificate stays wrong, and so does a name that nobody knows; all else that keeps a request from its answer may pass.
+/// A wrong certificate stays wrong, and so does an unknown name; all else that keeps a request from its answer may
+/// pass.
 fn failed(error: &reqwest::Error) -> Fault {
     let place = error.url().filter(|_| error.is_connect());
     let place = place.and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
     let detail = causes(error);
     let is_certificate = detail.contains("certificate");
-    // That there is no such host; that nobody could be asked is told otherwise.
+    // There is no such host; that no resolver could be reached has another message.
     let is_unknown_host = UNKNOWN_HOST.iter().any(|said| detail.contains(said));
     let cause = match place {
         Some((host, port)) => Cause::NotConnected {

@@ -20,7 +20,7 @@ const RCLONE: &str = "rclone";
 const USER: &str = "dedup";
 /// Longest start.
 const START: Duration = Duration::from_secs(60);
-/// Lines that rclone may say before it says where it listens.
+/// Lines that rclone may print before the one with its address.
 const LINES: usize = 100;
 
 pub(super) struct Rclone {
@@ -113,7 +113,7 @@ impl Rclone {
     }
 }
 
-/// The port that rclone chose, from what it says at its start.
+/// The port that rclone chose, from what it prints at its start.
 async fn listens(said: &mut BufReader<ChildStderr>) -> Outcome<u16> {
     let mut last = String::new();
     for _ in 0..LINES {

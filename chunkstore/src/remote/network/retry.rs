@@ -105,7 +105,7 @@ impl RetryingClient {
     /// Calls `request` with the number of the try, from 0. Once cancelled, it waits no more.
     pub fn send<T>(&self, work: Work, mut request: impl FnMut(u32) -> Outcome<T>) -> Outcome<T> {
         let mut tries = 0;
-        // For how long the storage has been away, as far as this request can tell.
+        // For how long the storage has been away, as far as this request knows.
         let mut away = Duration::ZERO;
         loop {
             let slot = self.slot(work).ok_or_else(runtime::interrupted)?;

@@ -235,7 +235,7 @@ impl Sftp {
         Ok(())
     }
 
-    /// The protocol has no word for a full disk either; OpenSSH tells how much room there is.
+    /// The protocol has no code for a full disk either; OpenSSH reports how much room there is.
     async fn is_full(&self, connection: &Connection, len: usize) -> bool {
         let room = connection.ask(|sftp| sftp.statvfs(self.root.as_str())).await;
         room.is_ok_and(|room| room.blocks_avail.saturating_mul(room.fragment_size) < len as u64)

@@ -5,12 +5,13 @@
 
 use super::fault::{Fault, Outcome};
 use crate::error::Cause;
+use crate::id::is_hex;
 use std::io::ErrorKind;
 
 pub(super) const FOLDER: &str = "tmp";
 const RANDOM: usize = 17;
 
-/// A path nobody else has.
+/// A path that no other process uses.
 pub(super) fn name() -> Outcome<String> {
     let random = crate::id::random::<RANDOM>();
     let random = random.map_err(|e| Fault::lasting(ErrorKind::Other, e.to_string()))?;
@@ -19,7 +20,7 @@ pub(super) fn name() -> Outcome<String> {
 
 /// Whether this is the name of such a write.
 pub(super) fn is_ours(name: &str) -> bool {
-    name.len() == 2 * RANDOM && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    name.len() == 2 * RANDOM && is_hex(name.as_bytes())
 }
 
 /// An unpublished write is not there any more: a sweep took it for a leftover. The bytes are still here, so all of it is

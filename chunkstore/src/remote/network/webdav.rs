@@ -1,5 +1,5 @@
 //! WebDAV, as RFC 4918 has it: bytes go to a random name in `tmp/` and are then moved with `Overwrite: F`, which never
-//! replaces (I-2). A server may lock what others are moving there: then it says so, and the move is tried again.
+//! replaces (I-2). A server may lock what others are moving there: then it reports that, and the move is tried again.
 
 use super::fault::{Fault, Outcome, says_full};
 use super::http::Http;
@@ -27,7 +27,7 @@ const PATH: AsciiSet = NON_ALPHANUMERIC
 const LISTED_AT_ONCE: usize = 8;
 /// Of one listing: some million entries.
 const LISTING_MAX: usize = 1 << 30;
-/// Of what a server says of an error.
+/// Bytes of a server's error message at most.
 const COMPLAINT_MAX: usize = 500;
 const PROPERTIES: &str = r#"<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/></prop></propfind>"#;
 
@@ -111,7 +111,7 @@ impl WebDav {
         )
         .await?;
         let mut moved = self.rename(temporary, path, replacing).await?;
-        // Some servers say of a missing folder that it is forbidden.
+        // Some servers answer "forbidden" for a missing folder.
         if lacks_folder(&moved) || moved.status() == StatusCode::FORBIDDEN {
             self.make_folders(path.rsplit_once('/').map_or("", |(folder, _)| folder))
                 .await?;
@@ -308,7 +308,7 @@ fn objects(kind: Kind, folder: &str, members: Vec<Member>, found: &mut Vec<(Obje
     }
 }
 
-/// How a server says that the folder above is missing; some say that the file is.
+/// How a server reports that the folder above is missing; some report that the file is.
 fn lacks_folder(answer: &Response) -> bool {
     matches!(answer.status(), StatusCode::CONFLICT | StatusCode::NOT_FOUND)
 }

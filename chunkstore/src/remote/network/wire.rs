@@ -29,7 +29,7 @@ impl Wire {
         })
     }
 
-    /// Stores an object whole, under a name that nobody has: a taken one is a fault of that kind.
+    /// Stores an object whole, under a name that is free: a taken one is a fault of that kind.
     pub async fn create(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
         match self {
             Wire::Cloud(cloud) => cloud.create(name, bytes).await,

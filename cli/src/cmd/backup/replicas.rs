@@ -1,4 +1,4 @@
-//! What is said of the replicas that followed a backup.
+//! What is printed about the replicas that followed a backup.
 
 use crate::output;
 use crate::terminal::Terminal;
@@ -10,7 +10,7 @@ use service::json;
 use service::monitor::Problem;
 use service::units::escape;
 
-/// Says what went wrong, on standard error.
+/// Reports what went wrong, on standard error.
 pub fn tell_problems(terminal: &Terminal, replicas: &[FollowerReport]) {
     for one in replicas {
         for problem in &one.problems {

@@ -7,7 +7,7 @@ use super::{Owners, stat_fd};
 use crate::entry::{Kind, Meta, Time};
 use crate::fsmeta::{ApplyOptions, ApplyProblem, Owner, check_name};
 use crate::problem::MetaPart;
-use chunkstore::descriptors::open_patiently;
+use chunkstore::platform::opening::open_patiently;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -193,7 +193,7 @@ fn apply_owner(
             owners.gid_of(&meta.group).unwrap_or(meta.gid),
         ),
     };
-    // All ones means "leave it" to the kernel and is nobody's number.
+    // All ones means "leave it" to the kernel and is no user's number.
     if uid == u32::MAX || gid == u32::MAX {
         problems.note(MetaPart::Owner, Errno::INVAL);
         return Given {
@@ -230,7 +230,7 @@ fn apply_owner(
 
 fn apply_mode(handle: &Handle<'_>, kind: &Kind, meta: &Meta, given: Given, problems: &mut Problems) {
     let mut mode = meta.mode & 0o7777;
-    // On a directory these bits grant nothing to whoever runs something.
+    // On a directory these bits grant nothing to those who run something.
     if *kind != Kind::Dir {
         if !given.user {
             mode &= !0o4000;

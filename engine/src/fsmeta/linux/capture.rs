@@ -66,7 +66,7 @@ pub fn stat(
     examine(dir, name, follow, blank).map(|(kind, meta, _)| (kind, meta))
 }
 
-/// As [`stat`], and whether a file system is mounted there; `None` where the system can't tell (before Linux 5.8).
+/// As [`stat`], and whether a file system is mounted there; `None` if the system can't tell (before Linux 5.8).
 pub fn examine(
     dir: BorrowedFd<'_>,
     name: &[u8],

@@ -2,7 +2,7 @@
 
 use super::read::open_source;
 use super::xattr::magic_path;
-use chunkstore::descriptors::open_patiently;
+use chunkstore::platform::opening::open_patiently;
 use rustix::fs::{IFlags, Mode, OFlags, StatxAttributes, ioctl_getflags, ioctl_setflags};
 use rustix::io::Errno;
 use std::io;

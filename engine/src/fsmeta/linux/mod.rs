@@ -28,12 +28,12 @@ use std::io;
 /// What is open, and whatever has it open. On another system its handles have these names.
 pub use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Whether `error` says that the name is not there any more.
+/// Whether `error` means that the name is not there any more.
 pub fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
 
-/// Whether `error` says that the file can only be read from front to back.
+/// Whether `error` means that the file can only be read from front to back.
 pub fn cannot_seek(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::SPIPE)
 }

@@ -92,7 +92,7 @@ pub fn list_dir(dir: BorrowedFd<'_>, buffer: &mut Vec<u8>, names: &mut Names) ->
 }
 
 /// Where `file` has data in `0..size`: ascending, not touching, not empty. One range for everything where the file
-/// system can't tell. Moves the file's position: read with `pread`.
+/// system doesn't know. Moves the file's position: read with `pread`.
 pub fn data_ranges<F: AsFd>(file: F, size: u64) -> DataRanges<F> {
     DataRanges { file, size, at: 0 }
 }

@@ -8,7 +8,7 @@ pub fn sync_fs(dir: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::syncfs(dir)?)
 }
 
-/// Permission bits that new files of this process do not get. Where the system doesn't tell: all but the owner's.
+/// Permission bits that new files of this process do not get. If the system doesn't tell: all but the owner's.
 pub fn umask() -> u32 {
     // umask(2) can only be read by changing it, which other threads would notice.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -17,7 +17,7 @@ pub fn umask() -> u32 {
         .unwrap_or(0o077)
 }
 
-/// How far the sizes that a file system reports can be relied on to tell an unchanged file.
+/// How far the sizes that a file system reports can be relied on to recognise an unchanged file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trust {
     /// On a disk or in memory.

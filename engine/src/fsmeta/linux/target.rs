@@ -1,6 +1,6 @@
 //! Where a restore writes. Every call names one checked component below an open directory, and directories are opened
 //! without following links, so nothing can be created outside the target: not by hostile names in a generation, and
-//! not by somebody who swaps directories for links meanwhile.
+//! not by someone who swaps directories for links in the meantime.
 //!
 //! The exception are links above what was backed up when the target is `/`: they are the user's own, and a backup goes
 //! through them ([`TargetDir::follow`]).
@@ -10,8 +10,8 @@ use super::{Blank, FollowLinks, list_dir, stat, stat_fd, sync_fs};
 use crate::entry::{Kind, Meta};
 use crate::fsmeta::{Changes, Names, TargetError, check_name};
 use crate::problem::NameFault;
-use chunkstore::descriptors::open_patiently;
 use chunkstore::error::{IoError, Operation};
+use chunkstore::platform::opening::open_patiently;
 use parking_lot::RwLock;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
@@ -22,7 +22,7 @@ use std::path::Path;
 
 type Result<T> = std::result::Result<T, TargetError>;
 
-/// Device and inode: tells whether a name still leads to the object that was created there.
+/// Device and inode: show whether a name still leads to the object that was created there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FileId {
     pub dev: u64,
@@ -140,7 +140,7 @@ impl TargetDir {
     }
 
     /// The directory that the link `name` leads to. Only for what lies above that which is restored, and only through
-    /// links of root or of whoever restores: another user's link could lead anywhere.
+    /// links of root or of the user who restores: another user's link could lead anywhere.
     pub fn follow(&self, name: &[u8]) -> Result<TargetDir> {
         check_name(name)?;
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -460,7 +460,7 @@ fn without_root_what_is_possible_is_done_and_the_rest_told() {
     let attribute = MetaPart::Attribute(b"trusted.x".to_vec());
     assert_eq!(parts, [MetaPart::Owner, MetaPart::Mode, attribute]);
     let (_, got) = record(target.root(), b"f");
-    // It must not run with the rights of whoever restored it.
+    // It must not run with the rights of the user who restored it.
     assert_eq!((got.mode, got.uid, got.mtime), (0o2755, NOBODY, want.mtime));
     assert_eq!(&got.xattrs[..], [xattr("user.x", b"2")]);
 }

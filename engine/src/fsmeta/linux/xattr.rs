@@ -1,7 +1,7 @@
 //! Extended attributes of any kind of object, within bounds (I-14). POSIX ACLs are attributes here.
 //!
 //! There is no call that takes a directory descriptor and a name before Linux 6.13, so objects that are not open are
-//! reached through `/proc/self/fd`, which keeps to the descriptor whatever happens to the path meanwhile.
+//! reached through `/proc/self/fd`, which keeps to the descriptor whatever happens to the path.
 
 use crate::entry::Xattr;
 use rustix::fs::XattrFlags;

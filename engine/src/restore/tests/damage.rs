@@ -1,4 +1,4 @@
-//! Whatever is lost in the repository: what is hurt is named, everything else is restored, no byte is wrong.
+//! Whatever is lost in the repository: what is damaged is named, everything else is restored, no byte is wrong.
 
 use super::kit::{Kit, Recorder, assert_same, facts, file_names, noise, tiny};
 use crate::dump;
@@ -495,7 +495,7 @@ fn reading_back_finds_what_changed() {
 
 #[test]
 fn undamaged_after_all() {
-    // The helpers above break what they say and nothing else: mending it mends everything.
+    // The helpers above break what they name and nothing else: mending it mends everything.
     let kit = Kit::new();
     fs::write(kit.source().join("file"), noise(1, 50_000)).unwrap();
     let manifest = kit.backup();

@@ -154,7 +154,7 @@ impl Life {
             Windows::Tiny => tiny(),
             Windows::Usual => Limits::default(),
         };
-        // What a dead one says nobody hears.
+        // No one hears what a dead one reports.
         let recorder = super::kit::Recorder::default();
         run_within(&story.kit.repo, &story.new, &options, &recorder, limits).is_ok()
     }

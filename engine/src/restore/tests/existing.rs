@@ -28,7 +28,7 @@ fn set_time(path: &Path, secs: u64) {
     file.set_modified(time).unwrap();
 }
 
-/// A file, changed in the target in the way each name says; all recorded at time 1000.
+/// A file, changed in the target in the way its name describes; all recorded at time 1000.
 fn versions(kit: &Kit) {
     for name in ["same", "older", "newer", "touched", "size", "gone", "mode"] {
         let path = kit.source().join(name);

@@ -409,7 +409,8 @@ fn many_empty_directories_and_a_deep_one() {
     assert_eq!(file_names(&kit.restored()).len(), 501);
 }
 
-/// Without root's rights: owners stay, what only root may give is a warning, and modes keep nobody out meanwhile.
+/// Without root's rights: owners stay, what only root may give is a warning, and modes keep no one out during the
+/// restore.
 #[test]
 fn as_somebody_else() {
     crate::platform::nobody::as_nobody(|| {

@@ -51,7 +51,7 @@ pub fn tiny() -> Limits {
     }
 }
 
-/// Keeps what it is told; asks to stop after so many calls of `current`.
+/// Keeps what is reported to it; asks to stop after so many calls of `current`.
 pub struct Recorder {
     pub problems: Mutex<Vec<Problem>>,
     pub last: Mutex<Progress>,
@@ -367,7 +367,7 @@ pub fn plain_meta(size: u64) -> Meta {
     }
 }
 
-/// What can be told of an object in a tree; for hard links, the first path of the object.
+/// What can be observed of an object in a tree; for hard links, the first path of the object.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fact {
     pub kind: Kind,

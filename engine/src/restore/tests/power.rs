@@ -1,6 +1,6 @@
 //! Power failures in a restore. Of what was changed since the last sync anything may be there afterwards: names come and
 //! go in order, as with a journal of metadata, or each for itself; and the bytes and metadata of a file may be old or new
-//! or torn, whatever its name says. What has its own name is whole all the same, and the next restore makes the rest good.
+//! or torn, whatever its name. What has its own name is whole all the same, and the next restore completes the rest.
 
 use super::deaths::{Life, MODES, Story};
 use super::kit::seeds;

@@ -166,7 +166,7 @@ fn a_remote_that_goes_away_ends_the_run() {
             let mut repo = reopened(&kit, remote.clone());
             remote.until_error.store(after, Relaxed);
             if others {
-                // One that is away, too: what is wrong is still told by its cause.
+                // One that is away, too: what is wrong is still reported by its cause.
                 let away = ("away".to_string(), "/nowhere/at/all".to_string());
                 repo = repo.or_from(vec![away]);
             }

@@ -1,4 +1,4 @@
-//! A segment, a list and a page say exactly what was put in, and nothing else passes for one.
+//! A segment, a list and a page decode to exactly what was put in, and nothing else passes for one.
 
 use super::*;
 use chunkstore::error::{TreeFault, TreeFeature, TreePart};
@@ -100,7 +100,7 @@ proptest! {
         cut in option::of(any::<Index>()),
     ) {
         let mut plain = encode(&runs(&stream));
-        // The beginning says how all else is read, so half the flips go there.
+        // The beginning determines how all else is read, so half the flips go there.
         for (i, (at, value)) in flips.iter().enumerate() {
             let within = if i % 2 == 0 { plain.len().min(60) } else { plain.len() };
             plain[at.index(within)] ^= value;

@@ -1,7 +1,6 @@
-//! What causes are made with, and what their texts have in common.
+//! What causes are made with.
 
 use super::Cause;
-use crate::catalogue::Lang::{self, En, Ja};
 use crate::catalogue::{Action, SystemError};
 
 impl Cause {
@@ -19,20 +18,5 @@ impl Cause {
             cause: Box::new(self),
             by: Box::new(by),
         }
-    }
-}
-
-pub(super) fn in_file(name: &Option<String>, what: &str) -> String {
-    match name {
-        Some(name) => format!("{name}: {what}"),
-        None => what.to_string(),
-    }
-}
-
-pub(super) fn did_you_mean(lang: Lang, near: &Option<String>) -> String {
-    match (lang, near) {
-        (_, None) => String::new(),
-        (En, Some(near)) => format!("; did you mean '{near}'?"),
-        (Ja, Some(near)) => format!("。「{near}」ではありませんか"),
     }
 }

@@ -153,7 +153,7 @@ fn short(id: SessionId) -> String {
     text::short(&id.to_hex())
 }
 
-/// What is said of snapshots that are gone though nobody removed them.
+/// The text for snapshots that are gone though no one removed them.
 pub(super) fn lost_snapshots(lang: Lang, ids: &[SessionId]) -> String {
     let mut names: Vec<String> = ids.iter().take(3).map(|id| short(*id)).collect();
     if ids.len() > names.len() {

@@ -1,4 +1,4 @@
-//! Why an operation of a system, a storage or a program failed. What others say stays in their own words.
+//! Why an operation of a system, a storage or a program failed. Messages of others stay in their own words.
 
 use super::object::joined;
 use super::store::store_error;
@@ -13,7 +13,7 @@ pub(crate) fn io_error(lang: Lang, error: &io::Error) -> String {
     }
 }
 
-/// What the system says of an error number: "permission denied".
+/// The system's text for an error number: "permission denied".
 pub(super) fn errno(lang: Lang, errno: i32) -> String {
     let said = system::text(lang, &::engine::platform::errno::error(errno));
     let said = said.split(" (os error").next().unwrap_or_default();

@@ -35,7 +35,7 @@ pub(super) fn object(lang: Lang, object: &Object) -> String {
     }
 }
 
-/// A name and what Japanese says after it: a space separates the two scripts.
+/// A name and what follows it in Japanese: a space separates the two scripts.
 pub(super) fn joined(name: &str, rest: &str) -> String {
     let space = if name.ends_with(|last: char| last.is_ascii()) {
         " "
@@ -45,7 +45,7 @@ pub(super) fn joined(name: &str, rest: &str) -> String {
     format!("{name}{space}{rest}")
 }
 
-/// "read packs/ab", "packs/ab を読み取れません"; to be said before the reason.
+/// "read packs/ab", "packs/ab を読み取れません"; to be put before the reason.
 pub(super) fn attempt(lang: Lang, operation: Operation, what: &str) -> String {
     match lang {
         En => format!("{} {what}", english(operation)),
@@ -145,7 +145,7 @@ fn japanese(operation: Operation) -> (&'static str, &'static str, &'static str) 
     }
 }
 
-/// What is wrong with it, to be said after its name.
+/// What is wrong with it, to be put after its name.
 pub(super) fn flaw(lang: Lang, object: &Object, flaw: &Flaw) -> String {
     match flaw {
         Flaw::TooLarge { cap } => say!(lang, "larger than {cap} bytes", "{cap} バイトより大きいです"),

@@ -1,4 +1,4 @@
-//! What is not as it should be with a path or an object, to be said after its name.
+//! What is not as it should be with a path or an object, to be put after its name.
 
 use super::engine_error;
 use super::io::errno;

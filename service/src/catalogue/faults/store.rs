@@ -145,7 +145,7 @@ fn no_memory(lang: Lang, task: Task, needed: u64) -> String {
     }
 }
 
-/// What is wrong with this object, to be said after its name. Of another one, the name of that is in it.
+/// What is wrong with this object, to be put after its name. Of another one, the name of that is in it.
 pub(super) fn about(lang: Lang, error: &StoreError, name: &[u8]) -> String {
     let is_it = |object: &Object| object.to_string().as_bytes() == name;
     let unread = |why: String| say!(lang, "can't be read: {why}", "読み取れません: {why}");
@@ -190,7 +190,7 @@ pub(super) fn unreadable(lang: Lang, cause: &Unreadable) -> String {
     }
 }
 
-/// What a newer version has, to be said after "it needs".
+/// What a newer version has, to be put after "it needs".
 pub(super) fn feature(lang: Lang, feature: &Feature) -> String {
     match feature {
         Feature::RepositoryFormat(format) => {

@@ -1,4 +1,4 @@
-//! What is worth saying and harms nothing, to be said after "warning:" and the name of what it is about.
+//! What is worth reporting and harms nothing, to be put after "warning:" and the name of what it is about.
 
 use super::engine::lost_snapshots;
 use super::engine_error;

@@ -220,7 +220,7 @@ fn listed_again(lang: Lang, segments: u64, packs: u64) -> Option<String> {
     }
 }
 
-/// What can be said in the end, and no more.
+/// The final result, and no more than is known.
 fn heal_verdict(lang: Lang, h: &Healed, read_data: bool, dry_run: bool) -> String {
     match (h.is_whole(), h.was_whole()) {
         (true, true) => say!(

@@ -14,7 +14,7 @@ pub fn phrase_heading(lang: Lang) -> String {
     )
 }
 
-/// What a prompt for a password says, and what a second one.
+/// The prompt for a password, and the second one.
 pub fn password_prompt(lang: Lang, is_new: bool) -> (&'static str, Option<&'static str>) {
     match (lang, is_new) {
         (Lang::En, false) => ("Password: ", None),

@@ -1,4 +1,4 @@
-//! What the commands report when they have ended, and what the console says of the same: one file for each group of
+//! What the commands report when they have ended, and what the console shows of the same: one file for each group of
 //! commands. Names and paths come here escaped, numbers and times in the form that is the same in every language.
 
 pub mod about;

@@ -1,4 +1,4 @@
-//! Messages about runs that nobody watches: mail, webhook and ping.
+//! Messages about unattended runs: mail, webhook and ping.
 
 use super::backup::behind_by;
 use super::runs::{job_kind, row_status, status, what};
@@ -191,7 +191,7 @@ pub fn advice(lang: Lang, event: &Event) -> String {
     }
 }
 
-/// What `notify test` says of a channel, and why it failed.
+/// What `notify test` reports of a channel, and why it failed.
 pub fn tested(lang: Lang, name: &str, why: Option<&str>) -> String {
     match why {
         None => say!(lang, "{name}: sent", "{name}: 送信しました"),
@@ -203,7 +203,7 @@ pub fn tested(lang: Lang, name: &str, why: Option<&str>) -> String {
     }
 }
 
-/// What `status` says of messages that wait: nothing where none does.
+/// What `status` shows of messages that wait: nothing if there are none.
 pub fn waiting(lang: Lang, waiting: &Waiting) -> Vec<String> {
     let mut lines = Vec::new();
     if waiting.messages > 0 {

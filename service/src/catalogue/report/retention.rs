@@ -76,7 +76,7 @@ pub fn given_up(lang: Lang, id: &str, kept_at: Option<&str>) -> String {
     }
 }
 
-/// Everything that `prune` says in the end, a line each.
+/// Everything that `prune` reports in the end, a line each.
 pub fn pruned(lang: Lang, removed: u64, summary: Option<&PruneSummary>, dry_run: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if removed > 0 {

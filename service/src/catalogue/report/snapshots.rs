@@ -75,7 +75,7 @@ impl InCommon {
         }
     }
 
-    /// Empty where they were not told apart.
+    /// Empty if they were not distinguished.
     pub fn text(&self, lang: Lang) -> String {
         let mut parts = Vec::new();
         if let Some(host) = &self.host {

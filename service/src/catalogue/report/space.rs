@@ -6,7 +6,7 @@ use engine::stats::Stats;
 use engine::storage::Weakness;
 use engine::units::format_bytes;
 
-/// Rows of names and values; `storage` says how sound the storage is.
+/// Rows of names and values; `storage` describes how sound the storage is.
 pub fn stats(lang: Lang, s: &Stats, storage: &str) -> Vec<(String, String)> {
     let files = |files: u64, bytes: u64| {
         let (files, bytes) = (count(lang, files, Noun::File), format_bytes(bytes));
@@ -48,7 +48,7 @@ pub fn stats(lang: Lang, s: &Stats, storage: &str) -> Vec<(String, String)> {
         ),
         (say!(lang, "The storage is", "保存先の状態"), storage.to_string()),
     ];
-    let more = [
+    rows.extend(counted_if_any([
         (
             s.num_errors,
             say!(lang, "Errors ('dedup check')", "エラー ('dedup check')"),
@@ -57,12 +57,14 @@ pub fn stats(lang: Lang, s: &Stats, storage: &str) -> Vec<(String, String)> {
             s.snapshots_unreadable,
             say!(lang, "Unreadable snapshots", "読み取れないスナップショット"),
         ),
-    ];
-    rows.extend(
-        more.into_iter()
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, name)| (name, grouped(n))),
-    );
+    ]));
+    rows.extend(upkeep(lang, s));
+    rows
+}
+
+/// Rows of what waits for 'prune'.
+fn upkeep(lang: Lang, s: &Stats) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
     if s.trash_count > 0 {
         let entries = grouped(s.trash_count);
         rows.push((
@@ -74,7 +76,7 @@ pub fn stats(lang: Lang, s: &Stats, storage: &str) -> Vec<(String, String)> {
             ),
         ));
     }
-    let more = [
+    rows.extend(counted_if_any([
         (
             s.open_sessions_count,
             say!(lang, "Open sessions", "開いているセッション"),
@@ -83,13 +85,14 @@ pub fn stats(lang: Lang, s: &Stats, storage: &str) -> Vec<(String, String)> {
             s.condemned_packs_count,
             say!(lang, "Packs to be deleted", "削除待ちのパック"),
         ),
-    ];
-    rows.extend(
-        more.into_iter()
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, name)| (name, grouped(n))),
-    );
+    ]));
     rows
+}
+
+/// Rows for the numbers that are not zero.
+fn counted_if_any(rows: [(u64, String); 2]) -> impl Iterator<Item = (String, String)> {
+    let rows = rows.into_iter().filter(|(n, _)| *n > 0);
+    rows.map(|(n, name)| (name, grouped(n)))
 }
 
 /// What was seen of the storage when this machine tried it out; `None` where it never did.

@@ -21,16 +21,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
-/// Of what `ssh` says before it gives up.
+/// Bytes at most of what `ssh` prints before it gives up.
 const COMPLAINT_MAX: usize = 2000;
-/// What it says when trying again can't help.
+/// What it prints when trying again can't help.
 const DENIED: [&str; 4] = [
     "Permission denied",
     "Host key verification failed",
     "REMOTE HOST IDENTIFICATION HAS CHANGED",
     "Too many authentication failures",
 ];
-/// How this program says so through the library's errors.
+/// How this program reports it through the library's errors.
 const NAME_IS_TAKEN: &str = "name-taken";
 const CLOSED: &str = "connection-closed";
 const SSH: &str = "ssh";
@@ -140,7 +140,7 @@ impl Connection {
     }
 }
 
-/// The pipes to and from `ssh`; tells when it has closed them.
+/// The pipes to and from `ssh`; signals when it has closed them.
 struct Watched<P> {
     pipe: P,
     gone: Arc<Notify>,

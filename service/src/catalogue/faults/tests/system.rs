@@ -1,4 +1,4 @@
-//! What the system, storages and programs say, and the values of `catalogue::values`.
+//! Messages of the system, of storages and programs, and the values of `catalogue::values`.
 
 use super::{every, in_each_language, io, missing, x};
 use crate::catalogue::faults::io::io_error;

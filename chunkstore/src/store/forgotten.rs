@@ -1,15 +1,15 @@
-//! Which generations were forgotten for good: lists that stay in the repository, so that every machine can tell a
-//! generation that somebody forgot from one that the storage has lost (I-9, I-17).
+//! Which generations were forgotten for good: lists that stay in the repository, so that every machine can distinguish
+//! a generation that somebody forgot from one that the storage has lost (I-9, I-17).
 //!
 //! A generation's name leaves the trash only after a list that holds it is durable. Lists are merged now and then: the
 //! new one is durable before those that it replaces go, so that at every moment some list names each of them.
 
+use super::Store;
 use crate::error::{Error, Flaw, Refusal, Result};
 use crate::id::{ListId, SessionId, random};
 use crate::object::{self, cap, cbor, from_cbor};
 use crate::remote::{Kind, ObjectName, Published, for_all};
 use crate::seal::Sealed;
-use crate::store::Store;
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
 
@@ -112,7 +112,7 @@ impl Store {
         }
     }
 
-    /// One list. [`Error::Missing`] where another merged it meanwhile.
+    /// One list. [`Error::Missing`] if another client merged it in the meantime.
     pub fn forgotten_list(&self, id: ListId) -> Result<Vec<Forgotten>> {
         let name = ObjectName::forgotten(id);
         let bytes = self.remote.get(&name, cap::FORGOTTEN)?;
@@ -131,7 +131,7 @@ impl Store {
         Ok(ids)
     }
 
-    /// Read again where a list went away meanwhile: what it named is in another one by then.
+    /// Read again if a list went away in between: what it named is in another one by then.
     fn forgotten_lists(&self) -> Result<Lists> {
         for _ in 1..TRIES {
             match self.try_forgotten_lists() {

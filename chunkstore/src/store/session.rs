@@ -4,6 +4,7 @@
 //! Order is everything here: the session exists before the marks are read, and the marks are read before the index.
 //! docs/invariants.md has the argument.
 
+use super::{SnapshotObject, Store};
 use crate::descriptors;
 use crate::error::{Error, Flaw, Invalid, Operation, Refusal, Result};
 use crate::id::{IndexId, MarkId, PackId, SessionId, random};
@@ -14,13 +15,12 @@ use crate::platform::{files, lock, private};
 use crate::remote::{Kind, ObjectName, Published, join_concurrent};
 use crate::seal::{SealKey, Sealed};
 use crate::simulation::{self, Rule};
-use crate::store::{SnapshotObject, Store};
-use crate::sweep::FencePolicy;
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::Duration;
 
-/// Who a session belongs to: for people, and so that a machine can tell that its own process is gone.
+/// Who a session belongs to: for people, and so that a machine can see that its own process is gone.
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Owner {
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -32,8 +32,8 @@ pub struct Owner {
     /// Seconds since 1970, by the owner's clock; never used for safety.
     #[n(3)]
     pub started: i64,
-    /// Tells the packs that the session puts from others ([`packs_under`]), of data and of trees; `None` where it did not
-    /// say.
+    /// Distinguishes the packs of this session from others ([`packs_under`]), for data and for trees; `None` if it was
+    /// not recorded.
     #[n(4)]
     pub packs: Option<[u64; 2]>,
 }
@@ -64,7 +64,8 @@ impl View {
             return Ok(View { segments, condemned });
         }
         let condemned = View::read_marks(store)?;
-        // Whoever goes on to write or delete does so by what holds now: an upgrade costs no round trip of its own.
+        // What is written or deleted after this follows the rules that hold now: an upgrade costs no round trip of its
+        // own.
         let listed = || View::list_segments(store);
         let (segments, known) = join_concurrent(store.remote(), listed, || store.check_upgrades());
         known?;
@@ -75,16 +76,8 @@ impl View {
     }
 
     fn read_marks(store: &Store) -> Result<Condemned> {
-        let mut condemned = Condemned::new();
-        for id in store.marks()? {
-            match Mark::load(store, id) {
-                Ok(mark) => condemned.extend(mark.packs),
-                // Its collection ended between the listing and now.
-                Err(Error::Missing { .. }) => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(condemned)
+        let marks = pending_marks(store)?;
+        Ok(marks.into_iter().flat_map(|mark| mark.packs).collect())
     }
 
     fn list_segments(store: &Store) -> Result<Vec<IndexId>> {
@@ -118,7 +111,7 @@ pub struct Session {
 impl Session {
     /// Creates the session object; only then may a view be read under it.
     pub fn begin(store: &Store, owner: &Owner) -> Result<Session> {
-        // Never a name that was there before: whoever still removes what it named would remove this (I-18).
+        // Never a name that was there before: a client that still removes what it named would remove this (I-18).
         let id = SessionId(random()?);
         let taken = || Error::Refused(Refusal::NameTaken);
         let dir = store.cache().join("sessions");
@@ -185,7 +178,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // A leftover lock file is harmless: whoever looks finds it unlocked.
+        // A leftover lock file is harmless: it is found unlocked.
         let _ = std::fs::remove_file(&self.lock);
     }
 }
@@ -230,7 +223,7 @@ pub fn fence_over(store: &Store, id: SessionId) -> Result<bool> {
     }
 }
 
-/// Who holds a session; `None` when it has been removed meanwhile.
+/// Who holds a session; `None` if it has been removed in the meantime.
 pub fn owner(store: &Store, id: SessionId) -> Result<Option<Owner>> {
     let object = ObjectName::session(id);
     let bytes = match store.remote.get(&object, cap::CONTROL) {
@@ -253,6 +246,16 @@ pub fn held_here(store: &Store, id: SessionId) -> bool {
     }
 }
 
+/// Whose sessions may be fenced, and when to try (never whether it is safe, I-8).
+#[derive(Clone, Copy, Debug)]
+pub struct FencePolicy {
+    pub machine: [u8; 16],
+    /// A session that this machine first saw longer ago than this is fenced.
+    pub stale: Duration,
+    /// Fence nothing: only report who would stay open.
+    pub dry_run: bool,
+}
+
 /// Whether a session is one of this machine's that its process has left; `None` where it has ended.
 pub(crate) fn is_left(store: &Store, id: SessionId, patience: &FencePolicy) -> Result<Option<bool>> {
     match owner(store, id) {
@@ -260,11 +263,24 @@ pub(crate) fn is_left(store: &Store, id: SessionId, patience: &FencePolicy) -> R
         Ok(None) => end_lost(store, id).map(|()| None),
         Ok(Some(owner)) => Ok(Some(owner.machine == patience.machine && !held_here(store, id))),
         Err(e) => match store.judge(e) {
-            // Whose it is can't be told: it has the time that any other machine's has.
+            // Its owner is unknown: it has the time that any other machine's has.
             e if e.is_damage() || e.is_unreadable() => Ok(Some(false)),
             e => Err(e),
         },
     }
+}
+
+/// Marks that were not swept yet.
+pub fn pending_marks(store: &Store) -> Result<Vec<Mark>> {
+    let mut marks = Vec::new();
+    for id in store.marks()? {
+        match Mark::load(store, id) {
+            // Its collection ended between the listing and now.
+            Err(Error::Missing { .. }) => {}
+            mark => marks.push(mark?),
+        }
+    }
+    Ok(marks)
 }
 
 /// The packs that one garbage collection has condemned: readable, but not to be referenced anew.
@@ -324,7 +340,7 @@ pub fn trashed_since(store: &Store, id: SessionId, now: i64) -> i64 {
     if let Some(seen) = noted.and_then(|bytes| Some(i64::from_le_bytes(bytes.try_into().ok()?))) {
         return seen;
     }
-    // One that can't be written is one that was lost: whoever needs the cache for more says why.
+    // One that can't be written counts as lost: what else needs the cache reports why.
     let _ = files::write_hint(&path, &now.to_le_bytes());
     now
 }

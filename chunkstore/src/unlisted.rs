@@ -1,6 +1,5 @@
 //! Packs that are there and in no index segment yet, and when to list them.
 
-use super::CLAIMS_MAX;
 use crate::pack::PackList;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,9 @@ const UNLISTED_SOON: Duration = Duration::from_secs(2);
 const UNLISTED_LATE: Duration = Duration::from_secs(60);
 /// And after so many bytes, however fast they went.
 const UNLISTED_BYTES: u64 = 4 << 30;
+
+/// New chunks remembered before an index segment is written in the middle of a run: some 10 MB of memory.
+pub(crate) const CLAIMS_MAX: u64 = 128 << 10;
 
 pub(crate) struct Unlisted {
     lists: Vec<PackList>,

@@ -1,0 +1,85 @@
+//! Reads the structure of a repository and looks for what it refers to.
+//!
+//! What others do in the meantime can look like damage (a segment replaced, a generation ended). So findings count only
+//! if the repository is still as it was listed; otherwise everything is read again.
+
+use super::Findings;
+use super::chain;
+use super::ingest::Ingest;
+use super::presence;
+use super::structure::{ObjectNames, Structure, control_objects, generations, sizes};
+use super::triage::Triage;
+use crate::error::Result;
+use crate::generations::Known;
+use crate::monitor::Monitor;
+use crate::repo::Repo;
+use chunkstore::live::LiveSet;
+use chunkstore::session::View;
+
+/// Readings that others may overtake.
+const TRIES: usize = 3;
+
+/// With `read_condemned`, what snapshots need and only condemned packs hold is read: a repair may have given it up.
+pub(super) fn read(
+    repo: &Repo,
+    triage: &Triage<'_>,
+    read_condemned: bool,
+    monitor: &dyn Monitor,
+) -> Result<(Structure, Findings)> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let known = Known::read_if_allowed(repo)?;
+        let names = ObjectNames::read(&repo.store)?;
+        let (structure, findings) = read_once(repo, triage, &known, names, read_condemned, monitor)?;
+        if findings.errors == 0 || tries == TRIES || ObjectNames::read(&repo.store)? == structure.names {
+            return Ok((structure, findings));
+        }
+    }
+}
+
+fn read_once(
+    repo: &Repo,
+    triage: &Triage<'_>,
+    known: &Known,
+    names: ObjectNames,
+    read_condemned: bool,
+    monitor: &dyn Monitor,
+) -> Result<(Structure, Findings)> {
+    let store = &*repo.store;
+    let mut findings = Findings::new(repo)?;
+    let condemned = control_objects(store, triage, &mut findings)?;
+    let mut packs = store.packs()?;
+    let mut ingest = Ingest::default();
+    let progress = crate::repo::index_progress(monitor);
+    let view = View {
+        segments: names.segments.clone(),
+        condemned,
+    };
+    let index = store.fresh_index(
+        &view,
+        &packs,
+        &mut |id| ingest.segment(store, triage, id),
+        &mut |done, total| progress(done, total),
+    )?;
+    let View { condemned, .. } = view;
+    let (listed, entries) = ingest.finish(triage, &mut findings);
+    store.ask_sizes(index.wrong_sizes(), &mut packs)?;
+    let mut structure = Structure::new(names, packs, listed, index, condemned, entries);
+    let mut live = LiveSet::new(store.cache())?;
+    let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;
+    let ObjectNames { slates, trash, .. } = &structure.names;
+    chain::missing(repo, triage, known, slates, trash, &mut findings)?;
+    chain::check(repo, triage, &manifests, &mut findings)?;
+    presence::check(
+        store,
+        triage,
+        &mut structure,
+        &mut live,
+        read_condemned,
+        &mut findings,
+    )?;
+    structure.live = Some(live);
+    sizes(&structure, &mut findings);
+    Ok((structure, findings))
+}
