@@ -174,7 +174,7 @@ fn a_hurt_generation_keeps_no_other() {
         }
     }
     let copied = scene.copy(false);
-    assert_eq!((copied.snapshots.len(), copied.hurt), (1, 1));
+    assert_eq!((copied.snapshots.len(), copied.damaged), (1, 1));
 }
 
 #[test]

@@ -373,7 +373,9 @@ impl Sweeper<'_> {
             .map(|(pack, _)| *pack)
             .collect();
         gone.sort_unstable();
-        gone.iter().for_each(|pack| drop(self.listed_in.remove(pack)));
+        for pack in &gone {
+            self.listed_in.remove(pack);
+        }
         gone.retain(|pack| self.packs.contains_key(pack));
         delete_all(
             self.store.remote(),
