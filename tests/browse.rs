@@ -391,7 +391,7 @@ fn protected_snapshots_stay() {
     );
     home.ok(&["prune", "--keep-last", "1", "--yes"]);
     assert_eq!(home.snapshots().len(), 2);
-    home.ends(1, &["forget", &id]).says(&["protected"]);
+    home.ends(3, &["forget", &id]).says(&["protected"]);
     // Other tags leave it protected.
     home.ok(&["tag", "--add", "x", &id]);
     let tagged = home.ok(&["snapshots", "--json"]).objects();

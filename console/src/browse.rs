@@ -152,13 +152,16 @@ pub fn entry(repo: &Repo, manifest: &Manifest, path: &[u8]) -> Result<Option<Ent
     }
 }
 
+/// With its path.
+pub type FoundEntry = (Vec<u8>, Entry);
+
 /// So many entries of a folder after the first `skip`, and whether there are more.
 pub fn folder(
     repo: &Repo,
     manifest: &Manifest,
     path: &[u8],
     (skip, most): (usize, usize),
-) -> Result<(Vec<(Vec<u8>, Entry)>, bool), Failure> {
+) -> Result<(Vec<FoundEntry>, bool), Failure> {
     let reader = repo.reader(&Quiet);
     let (mut found, mut seen, mut has_more) = (Vec::new(), 0, false);
     let top = list::relative(path).to_vec();

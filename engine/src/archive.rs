@@ -74,19 +74,17 @@ impl Archive<'_> {
             xattrs: &meta.xattrs,
             ..Member::file(path, 0, meta.mtime)
         };
+        if let Some(first) = self.first_link(path, entry) {
+            (member.kind, member.link) = (Type::HardLink, &first);
+            member.xattrs = &[];
+            return member.write(self.contents.out).map_err(failed);
+        }
         let mut holes = None;
         match &entry.kind {
-            Kind::File => match self.first_link(path, entry) {
-                Some(first) => {
-                    (member.kind, member.link) = (Type::HardLink, &first);
-                    member.xattrs = &[];
-                    return member.write(self.contents.out).map_err(failed);
-                }
-                None => {
-                    member.size = meta.size;
-                    holes = self.holes(entry)?;
-                }
-            },
+            Kind::File => {
+                member.size = meta.size;
+                holes = self.holes(entry)?;
+            }
             Kind::Dir => member.kind = Type::Dir,
             Kind::Symlink { target } => (member.kind, member.link) = (Type::Symlink, target),
             Kind::CharDevice { rdev } => {
@@ -145,7 +143,7 @@ impl Archive<'_> {
     }
 
     fn first_link(&mut self, path: &[u8], entry: &Entry) -> Option<Vec<u8>> {
-        if entry.meta.nlink < 2 {
+        if entry.meta.nlink < 2 || entry.kind == Kind::Dir {
             return None;
         }
         let key = (entry.meta.dev, entry.meta.ino);

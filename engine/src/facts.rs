@@ -62,25 +62,6 @@ pub struct SnapshotInfo {
 }
 
 impl SnapshotInfo {
-    /// With nothing but an id and a time that is believed, for tests of other crates.
-    #[doc(hidden)]
-    pub fn plain(id: SessionId, time: Timestamp) -> SnapshotInfo {
-        SnapshotInfo {
-            id,
-            time,
-            at: time,
-            dated: Dated::Believed,
-            made: Made::default(),
-            host: String::new(),
-            paths: Vec::new(),
-            tags: Vec::new(),
-            set: String::new(),
-            protected: false,
-            partial: false,
-            original: None,
-        }
-    }
-
     /// Its time is still to come: then it is not the newest of anything, and no rule removes it.
     pub fn is_in_future(&self) -> bool {
         self.dated == Dated::Future

@@ -5,7 +5,7 @@ use crate::backup::OwnPlaces;
 use crate::entry::{Content, DirPath, Entry, Kind, Trouble, join};
 use crate::error::Result;
 use crate::filter::{Filter, FilterOptions};
-use crate::fsmeta::{self, AsFd, Owners};
+use crate::fsmeta::{self, AsFd, CHEAP_FLAGS, Owners};
 use crate::list::{DiffSummary, Row, is_at_or_below, one, relative};
 use crate::manifest::Manifest;
 use crate::monitor::{Monitor, Problem, ProblemKind};
@@ -257,6 +257,7 @@ impl LiveDiff<'_> {
         let (was, is) = (&old.meta, &new.meta);
         let untouched = std::mem::discriminant(&old.kind) == std::mem::discriminant(&new.kind)
             && (was.size, was.mtime, was.ctime, was.ino) == (is.size, is.mtime, is.ctime, is.ino)
+            && was.flags & CHEAP_FLAGS == is.flags & CHEAP_FLAGS
             && old.trouble.is_none();
         if untouched && !self.options.content {
             return Ok((new, Differs::default()));
@@ -290,7 +291,7 @@ impl LiveDiff<'_> {
         }
         let (was, is) = (&old.meta, &new.meta);
         let metadata = (was.mode, was.uid, was.gid, was.mtime) != (is.mode, is.uid, is.gid, is.mtime)
-            || was.xattrs != is.xattrs;
+            || (&was.xattrs, was.flags) != (&is.xattrs, is.flags);
         let differs = Differs {
             content,
             metadata,

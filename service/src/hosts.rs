@@ -73,11 +73,11 @@ pub fn run(context: &Context, face: &dyn Face) -> Result<Report, Failure> {
         let all = listing::read(context, &repo, face)?;
         report.status = report.status.max(all.status());
         let here = machine::host(None, &context.env)?;
-        let mut groups = BTreeMap::<(&str, &[Vec<u8>]), Vec<(&SnapshotInfo, u64)>>::new();
+        let mut groups: BTreeMap<(&str, &Vec<Vec<u8>>), Vec<Member>> = BTreeMap::new();
         for (facts, snapshot) in all.facts.iter().zip(&all.snapshots) {
             let errors = snapshot.manifest.summary.errors;
             let group = groups.entry((&facts.host, &facts.paths)).or_default();
-            group.push((facts, errors));
+            group.push(Member::of(facts, errors));
         }
         for ((host, paths), members) in groups {
             report
@@ -99,21 +99,45 @@ fn places(context: &Context) -> Result<Vec<(String, Location)>, Failure> {
         .collect()
 }
 
+/// What counts of one snapshot.
+#[derive(Clone, Debug)]
+struct Member {
+    time: Timestamp,
+    /// The time that it counts as, and its number on its machine.
+    at: (Timestamp, u64),
+    is_in_future: bool,
+    partial: bool,
+    errors: u64,
+    tags: Vec<String>,
+}
+
+impl Member {
+    fn of(facts: &SnapshotInfo, errors: u64) -> Member {
+        Member {
+            time: facts.time,
+            at: (facts.at, facts.made.sequence),
+            is_in_future: facts.is_in_future(),
+            partial: facts.partial,
+            errors,
+            tags: facts.tags.clone(),
+        }
+    }
+}
+
 fn of_group(
     repository: &str,
     (host, paths): (&str, &[Vec<u8>]),
-    members: &[(&SnapshotInfo, u64)],
+    members: &[Member],
     is_here: bool,
 ) -> Option<HostStatus> {
-    let by_time = |(facts, _): &&(&SnapshotInfo, u64)| (facts.at, facts.made.sequence);
     // One whose time is still to come is not the newest of anything, unless there is no other.
-    let now = members.iter().filter(|(facts, _)| !facts.is_in_future());
-    let (newest, errors) = now
-        .max_by_key(by_time)
-        .or_else(|| members.iter().max_by_key(by_time))?;
+    let now = members.iter().filter(|member| !member.is_in_future);
+    let newest = now
+        .max_by_key(|member| member.at)
+        .or_else(|| members.iter().max_by_key(|member| member.at))?;
     let complete = members
         .iter()
-        .filter(|(facts, errors)| !facts.partial && *errors == 0);
+        .filter(|member| !member.partial && member.errors == 0);
     Some(HostStatus {
         repository: repository.to_string(),
         host: host.to_string(),
@@ -123,8 +147,8 @@ fn of_group(
         snapshots: members.len() as u64,
         newest: newest.time,
         partial: newest.partial,
-        errors: *errors,
-        last_complete: complete.map(|(facts, _)| facts.time).max(),
+        errors: newest.errors,
+        last_complete: complete.map(|member| member.time).max(),
     })
 }
 
@@ -132,27 +156,33 @@ fn of_group(
 mod tests {
     use super::*;
 
-    fn facts(time: &str, partial: bool) -> SnapshotInfo {
+    fn member(time: &str, partial: bool, errors: u64) -> Member {
         let time: Timestamp = time.parse().unwrap();
-        let mut facts = SnapshotInfo::plain(engine::SessionId([1; 16]), time);
-        (facts.host, facts.paths, facts.partial) = ("a".to_string(), vec![b"/x".to_vec()], partial);
-        facts
+        Member {
+            time,
+            at: (time, 0),
+            is_in_future: false,
+            partial,
+            errors,
+            tags: Vec::new(),
+        }
     }
 
     #[test]
     fn the_newest_and_the_newest_that_is_whole() {
-        let (old, new) = (
-            facts("2026-11-01T00:00:00Z", false),
-            facts("2026-11-02T00:00:00Z", true),
-        );
-        let mut future = facts("2027-01-01T00:00:00Z", false);
-        future.dated = engine::facts::Dated::Future;
-        let of = |members: &[(&SnapshotInfo, u64)]| of_group("main", ("a", &[]), members, true).unwrap();
-        let found = of(&[(&old, 0), (&new, 0)]);
+        let old = member("2026-11-01T00:00:00Z", false, 0);
+        let new = member("2026-11-02T00:00:00Z", true, 0);
+        let hurt = member("2026-11-01T00:00:00Z", false, 3);
+        let future = Member {
+            is_in_future: true,
+            ..member("2027-01-01T00:00:00Z", false, 0)
+        };
+        let of = |members: &[Member]| of_group("main", ("a", &[]), members, true).unwrap();
+        let found = of(&[old.clone(), new.clone()]);
         assert!(found.newest == new.time && !found.is_complete() && found.last_complete == Some(old.time));
-        let found = of(&[(&old, 3), (&future, 0)]);
-        assert!(found.newest == old.time && found.errors == 3);
-        assert_eq!(of(&[(&future, 0)]).newest, future.time);
+        let found = of(&[hurt.clone(), future.clone()]);
+        assert!(found.newest == hurt.time && found.errors == 3);
+        assert_eq!(of(std::slice::from_ref(&future)).newest, future.time);
         assert!(of_group("main", ("a", &[]), &[], false).is_none());
     }
 }

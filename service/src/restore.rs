@@ -14,7 +14,10 @@ use crate::paths::{SnapshotSpec, absolute, from_root};
 use crate::resolve::{self, Location};
 use crate::status::Status;
 pub use deleted::Deleted;
+use deleted::Lenient;
 use engine::backup::OwnPlaces;
+use engine::monitor::{Monitor, Problem, ProblemKind};
+use engine::problem::RestoreProblem;
 use engine::repo::{self, Repo};
 use engine::restore as run;
 pub use engine::restore::{Overwrite, Patterns, Permissions, Summary};
@@ -90,11 +93,7 @@ fn perform(context: &Context, request: &Request, target: &Path, face: &dyn Face)
         options.own = own_places(context, &repo)?;
     }
     let step = Step::start(face, Activity::Restore)?;
-    let mut summary = run::run(&repo, &snapshot.manifest, &options, &step)?;
-    let deleted = match request.deleted_since {
-        None => Deleted::default(),
-        Some(since) => deleted::restore(context, &repo, &snapshot, since, &options, &step)?,
-    };
+    let (mut summary, deleted) = restore(context, &repo, &snapshot, request.deleted_since, &options, &step)?;
     deleted.add_to(&mut summary);
     repo.tell_damage(&step);
     Ok(Report {
@@ -104,6 +103,34 @@ fn perform(context: &Context, request: &Request, target: &Path, face: &dyn Face)
         deleted,
         problems: step.finish(),
     })
+}
+
+/// What the snapshot holds, and what had been deleted before.
+fn restore(
+    context: &Context,
+    repo: &Repo,
+    snapshot: &Chosen,
+    since: Option<Timestamp>,
+    options: &run::RestoreOptions,
+    step: &Step<'_>,
+) -> Result<(Summary, Deleted), Failure> {
+    let Some(since) = since else {
+        let summary = run::run(repo, &snapshot.manifest, options, step)?;
+        return Ok((summary, Deleted::default()));
+    };
+    let lenient = Lenient::new(step);
+    let mut summary = run::run(repo, &snapshot.manifest, options, &lenient)?;
+    let mut unmatched = lenient.unmatched();
+    summary.problems = summary.problems.saturating_sub(unmatched.len() as u64);
+    let deleted = deleted::restore(context, repo, snapshot, since, options, &mut unmatched, step)?;
+    for pattern in unmatched {
+        summary.problems += 1;
+        step.problem(&Problem {
+            path: Vec::new(),
+            what: ProblemKind::Restore(RestoreProblem::NoMatch { pattern }),
+        });
+    }
+    Ok((summary, deleted))
 }
 
 /// What is not deleted because it is the backup.

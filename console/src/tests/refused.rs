@@ -118,6 +118,9 @@ fn other_hosts() {
     });
 }
 
+/// What it is, its origin, what the browser says of the site, content type and token.
+type ForeignForm<'a> = (&'a str, Option<&'a str>, Option<&'a str>, &'a str, &'a str);
+
 /// Forms of other sites (CSRF), with everything right but one thing.
 #[test]
 fn forms_of_other_sites() {
@@ -127,7 +130,7 @@ fn forms_of_other_sites() {
         let csrf = console.csrf(&session);
         let good = format!("http://{HOST}");
         let kind = "application/x-www-form-urlencoded";
-        let rows: [(&str, Option<&str>, Option<&str>, &str, &str); 12] = [
+        let rows: [ForeignForm<'_>; 12] = [
             (
                 "an origin elsewhere",
                 Some("http://evil.example"),

@@ -56,7 +56,11 @@ impl Session {
     }
 
     pub fn end(self) -> io::Result<()> {
-        self.0.umount_and_join()
+        match self.is_over() {
+            // Whoever unmounted it was quicker; unmounting again could end another mount in its place.
+            true => self.0.join(),
+            false => self.0.umount_and_join(),
+        }
     }
 }
 

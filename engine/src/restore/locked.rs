@@ -5,7 +5,7 @@ use super::fault::{Fault, RestoreOutcome};
 use super::job::Failure;
 use super::shared::Shared;
 use crate::entry::Kind;
-use crate::fsmeta::{AsFd, FlagsToSet, set_flags};
+use crate::fsmeta::{AsFd, set_flags};
 use crate::platform::errno::errno_of;
 use crate::problem::{MetaPart, RestoreProblem};
 use parking_lot::Mutex;
@@ -52,9 +52,8 @@ impl Locked {
 }
 
 fn set(shared: &Shared<'_>, path: &[u8], is_dir: bool, flags: u32) -> RestoreOutcome<()> {
-    let failed = |errno: i32| Fault::Path(RestoreProblem::Metadata(MetaPart::Flags, errno));
     let done = match is_dir {
-        true => set_flags(shared.dir(path)?.as_fd(), flags, FlagsToSet::All),
+        true => set_flags(shared.dir(path)?.as_fd(), flags),
         false => {
             let slash = path.iter().rposition(|b| *b == b'/');
             let (dir, name) = match slash {
@@ -63,8 +62,8 @@ fn set(shared: &Shared<'_>, path: &[u8], is_dir: bool, flags: u32) -> RestoreOut
             };
             let dir = shared.dir(dir.unwrap_or_default())?;
             let file = dir.open_file(name.unwrap_or_default())?;
-            set_flags(&file, flags, FlagsToSet::All)
+            set_flags(&file, flags)
         }
     };
-    done.map_err(|errno| failed(errno_of(&errno.into())))
+    done.map_err(|e| Fault::Path(RestoreProblem::Metadata(MetaPart::Flags, errno_of(&e))))
 }

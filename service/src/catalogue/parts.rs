@@ -219,6 +219,7 @@ pub(super) fn no_snapshot(lang: Lang, hook: Hook) -> &'static str {
     }
 }
 
+/// With the name of the file that it is about.
 pub(super) fn in_file(name: &Option<String>, what: &str) -> String {
     match name {
         Some(name) => format!("{name}: {what}"),

@@ -14,6 +14,8 @@ use engine::problem::RestoreProblem;
 use engine::repo::Repo;
 use engine::restore::{self as run, Overwrite, RestoreOptions, Summary};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 /// Deleted files between two snapshots that are gathered, so that memory stays bounded.
 const PATHS_MAX: usize = 1 << 20;
@@ -36,13 +38,15 @@ impl Deleted {
     }
 }
 
-/// `options` are those of the restore of `chosen`. Nothing is replaced: newer files come first, and stay.
+/// `options` are those of the restore of `chosen`, in which the patterns in `unmatched` matched nothing: those that do so
+/// everywhere are left there. Nothing is replaced: newer files come first, and stay.
 pub(super) fn restore(
     context: &Context,
     repo: &Repo,
     chosen: &Chosen,
     since: Timestamp,
     options: &RestoreOptions,
+    unmatched: &mut BTreeSet<String>,
     step: &Step<'_>,
 ) -> Result<Deleted, Failure> {
     // What can't be listed was said when the snapshot was chosen.
@@ -62,7 +66,10 @@ pub(super) fn restore(
             ..options.clone()
         };
         let manifest = repo.manifest(older)?;
-        let summary = run::run(repo, &manifest, &options, &Lenient(step))?;
+        let lenient = Lenient::new(step);
+        let summary = run::run(repo, &manifest, &options, &lenient)?;
+        let here = lenient.unmatched();
+        unmatched.retain(|pattern| here.contains(pattern));
         done.files += summary.files_restored;
         done.bytes += summary.bytes_restored;
         done.snapshots += u64::from(summary.files_restored > 0);
@@ -138,38 +145,60 @@ fn lost(
     Ok(paths)
 }
 
-/// Passes everything on, but that a pattern matches nothing: it may match in another snapshot.
-struct Lenient<'a>(&'a Step<'a>);
+/// Passes everything on, but keeps patterns that match nothing: they may match in another snapshot.
+pub(super) struct Lenient<'a> {
+    step: &'a Step<'a>,
+    unmatched: Mutex<BTreeSet<String>>,
+}
+
+impl<'a> Lenient<'a> {
+    pub fn new(step: &'a Step<'a>) -> Self {
+        Lenient {
+            step,
+            unmatched: Mutex::default(),
+        }
+    }
+
+    /// Patterns that matched nothing.
+    pub fn unmatched(self) -> BTreeSet<String> {
+        self.unmatched
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Monitor for Lenient<'_> {
     fn phase(&self, phase: Phase) {
-        self.0.phase(phase);
+        self.step.phase(phase);
     }
 
     fn progress(&self, progress: &Progress) {
-        self.0.progress(progress);
+        self.step.progress(progress);
     }
 
     fn current(&self, path: &[u8]) {
-        self.0.current(path);
+        self.step.current(path);
     }
 
     fn problem(&self, problem: &Problem) {
         match &problem.what {
-            ProblemKind::Restore(RestoreProblem::NoMatch { .. }) => {}
-            _ => self.0.problem(problem),
+            ProblemKind::Restore(RestoreProblem::NoMatch { pattern }) => {
+                let mut unmatched = self.unmatched.lock().unwrap_or_else(PoisonError::into_inner);
+                unmatched.insert(pattern.clone());
+            }
+            _ => self.step.problem(problem),
         }
     }
 
     fn wants_entries(&self) -> bool {
-        self.0.wants_entries()
+        self.step.wants_entries()
     }
 
     fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
-        self.0.entry(path, kind, change, size);
+        self.step.entry(path, kind, change, size);
     }
 
     fn wants_totals(&self) -> bool {
-        self.0.wants_totals()
+        self.step.wants_totals()
     }
 }

@@ -5,7 +5,7 @@ use super::Process;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -171,7 +171,7 @@ impl Bus {
     }
 }
 
-fn wait_for(socket: &PathBuf, log: &Path) {
+fn wait_for(socket: &Path, log: &Path) {
     let started = Instant::now();
     while !socket.exists() {
         let said = || std::fs::read_to_string(log).unwrap_or_default();

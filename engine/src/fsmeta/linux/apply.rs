@@ -155,11 +155,11 @@ fn apply_flags(handle: &Handle<'_>, kind: &Kind, meta: &Meta, problems: &mut Pro
     }
     let which = FlagsToSet::Harmless;
     let result = match &handle.pinned {
-        Pinned::Open(fd) => flags::set_flags(fd, meta.flags, which),
+        Pinned::Open(fd) => flags::set(fd, meta.flags, which),
         Pinned::Path(fd) => {
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
             open_patiently(|| rustix::fs::open(magic_path(fd.as_fd()), flags, Mode::empty()))
-                .and_then(|file| flags::set_flags(&file, meta.flags, which))
+                .and_then(|file| flags::set(&file, meta.flags, which))
         }
         Pinned::Link(..) => Ok(()),
     };

@@ -5,6 +5,7 @@ use super::xattr::magic_path;
 use chunkstore::platform::opening::open_patiently;
 use rustix::fs::{IFlags, Mode, OFlags, StatxAttributes, ioctl_getflags, ioctl_setflags};
 use rustix::io::Errno;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// `FS_NOCOMP_FL` and `FS_DAX_FL`.
@@ -28,6 +29,13 @@ const KEPT: IFlags = IFlags::APPEND
     .union(IFlags::UNRM)
     .union(NO_COMPRESSION)
     .union(DAX);
+
+/// Those that statx(2) tells, which cost nothing.
+pub const CHEAP_FLAGS: u32 = IFlags::COMPRESSED
+    .union(IFlags::IMMUTABLE)
+    .union(IFlags::APPEND)
+    .union(IFlags::NODUMP)
+    .bits();
 
 /// While one of these is set nothing else can be changed, not even a name.
 const LOCKS: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
@@ -68,15 +76,19 @@ pub(super) fn unlock(fd: BorrowedFd<'_>) -> Result<(), Errno> {
 
 /// Which of the recorded flags are put back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FlagsToSet {
+pub(super) enum FlagsToSet {
     /// Those that leave it changeable.
     Harmless,
     /// All, last of all.
     All,
 }
 
-/// Puts flags back on an open file or directory. Those that it can't have are left out and the first failure is given.
-pub fn set_flags(file: impl AsFd, flags: u32, which: FlagsToSet) -> Result<(), Errno> {
+/// Puts all flags back on an open file or directory. Those that it can't have are left out and the first failure is given.
+pub fn set_flags(file: impl AsFd, flags: u32) -> io::Result<()> {
+    Ok(set(file, flags, FlagsToSet::All)?)
+}
+
+pub(super) fn set(file: impl AsFd, flags: u32, which: FlagsToSet) -> Result<(), Errno> {
     let wanted = IFlags::from_bits_retain(flags) & KEPT;
     let wanted = match which {
         FlagsToSet::Harmless => wanted.difference(LOCKS),

@@ -13,7 +13,7 @@ mod xattr;
 
 pub use apply::{At, apply_meta};
 pub use capture::{Blank, FollowLinks, complete, examine, stat, stat_fd, stat_path};
-pub use flags::{FlagsToSet, locks, set_first_flags, set_flags};
+pub use flags::{CHEAP_FLAGS, locks, set_first_flags, set_flags};
 pub use owners::Owners;
 pub use read::{
     DataRanges, advise_done, advise_sequential, advise_soon, data_ranges, list_dir, open_ancestor, open_dir,
