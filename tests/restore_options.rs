@@ -78,7 +78,8 @@ fn patterns_of_every_form() {
     }
     home.ends(3, &["restore", &docs, "-t", "none", "--iinclude", "nosuch"])
         .says(&["nosuch"]);
-    home.ends(2, &["restore", &docs, "-t", "none", "--include-file", "missing"]);
+    home.ends(1, &["restore", &docs, "-t", "none", "--include-file", "missing"])
+        .says(&["pattern file missing", "No such file"]);
 }
 
 #[test]
