@@ -152,7 +152,7 @@ fn a_newer_overview_is_left_alone() {
     scene.memory.replace(&name, &newer).unwrap();
     scene.machine.lose_cache();
     scene.backups(20);
-    assert_eq!(scene.overviews(), [name.clone()]);
+    assert_eq!(scene.overviews(), std::slice::from_ref(&name));
     assert_eq!(scene.remote.get(&name, 1 << 24).unwrap(), newer);
     assert_eq!(scene.cold().0, scene.all());
 }
