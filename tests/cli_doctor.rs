@@ -67,7 +67,7 @@ fn a_machine_that_is_well() {
         ("schedule", "no set has a schedule"),
         ("set", "last completed backup"),
         ("clock", "right"),
-        ("remote", "without anybody"),
+        ("remote", "unattended"),
         ("recovery", "recovery phrase"),
         ("snapshots", "1 snapshot"),
         ("check", "last check"),

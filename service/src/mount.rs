@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// How often it is looked whether to end.
 const LOOK: Duration = Duration::from_millis(100);
-/// Problems that wait to be told; of more, who meets them again hears.
+/// Problems that wait to be reported; more are reported when they are met again.
 const PROBLEMS: usize = 256;
 
 /// Where, and which snapshots.

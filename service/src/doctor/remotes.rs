@@ -1,4 +1,4 @@
-//! Where backups are: whether each place can be reached and opened without anybody, what else opens it, what is there,
+//! Where backups are: whether each place can be reached and opened unattended, what else opens it, what is there,
 //! and when that was last proven.
 
 use super::{Diagnosis, Finding, machine};

@@ -146,7 +146,7 @@ pub(super) fn any_message(context: &Context) -> bool {
     notify.mail.is_some() || notify.webhook.is_some()
 }
 
-/// Channels by which somebody hears of failures.
+/// Channels that report failures to somebody.
 pub(crate) fn count(context: &Context) -> u64 {
     let notify = &context.settings.notify;
     let is_there = [

@@ -1,4 +1,4 @@
-//! Who hears of what: mail, a webhook, a ping and a file for Prometheus (`[notify]` of the settings).
+//! Who is told of what: mail, a webhook, a ping and a file for Prometheus (`[notify]` of the settings).
 //!
 //! ```text
 //! notify/sets/NAME.json     what has been sent about a set

@@ -167,7 +167,7 @@ pub struct LimitsTable {
     pub proxy: Option<WebUrl>,
 }
 
-/// `[notify]`: who hears of what.
+/// `[notify]`: who is told of what.
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(
     rename_all = "kebab-case",

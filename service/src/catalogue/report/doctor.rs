@@ -148,7 +148,7 @@ fn of_machine(lang: Lang, found: &Diagnosis) -> String {
                 "この時計と、状態ディレクトリーのファイルシステムの時計が {seconds} 秒ずれています"
             )
         }
-        _ => say!(lang, "the clock is right", "時計は合っています"),
+        _ => say!(lang, "the clock agrees with files and snapshots", "時計は合っています"),
     }
 }
 
@@ -219,7 +219,7 @@ fn of_runs(lang: Lang, found: &Diagnosis) -> String {
         }
         _ => say!(
             lang,
-            "nobody hears of a backup that fails",
+            "no notifications are set up: nobody is told when a backup fails",
             "バックアップが失敗しても、誰にも通知しません"
         ),
     }
@@ -296,7 +296,7 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
         }
         _ => say!(
             lang,
-            "it can be reached, and opened without anybody",
+            "it can be reached, and opened unattended",
             "接続でき、人がいなくても開けます"
         ),
     }
