@@ -66,7 +66,7 @@ fn a_machine_that_is_well() {
         ("settings", "1 remote"),
         ("schedule", "no set has a schedule"),
         ("set", "last completed backup"),
-        ("clock", "right"),
+        ("clock", "agrees"),
         ("remote", "unattended"),
         ("recovery", "recovery phrase"),
         ("snapshots", "1 snapshot"),

@@ -1,5 +1,5 @@
 //! How the packs of one backup reach the destinations beside the first: the writer offers each pack that it closes to
-//! an [`Intake`] per destination, and the thread that serves that destination takes it from there ([`receive`]).
+//! an [`Intake`] per destination, and the thread that serves that destination takes it from there (`receive`).
 //!
 //! All destinations share one copy of a pack's bytes. Offering never waits: what a slow destination has not taken yet
 //! goes to its spool on disk, and what does not fit there is not offered to it at all. A pack that never arrives, for

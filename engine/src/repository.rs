@@ -40,7 +40,7 @@ use std::path::Path;
 /// use the repository at the same time.
 ///
 /// Operations take a [`Monitor`], which is told about progress and about problems with single files:
-/// [`Quiet`](crate::monitor::Quiet) ignores them, [`ProblemList`](crate::monitor::ProblemList) collects the problems. Such a
+/// [`Quiet`] ignores them, [`ProblemList`](crate::monitor::ProblemList) collects the problems. Such a
 /// problem does not end an operation; what does is returned as an [`Error`].
 ///
 /// ```

@@ -60,7 +60,7 @@ pub struct SupportBundleArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct VersionArgs {
-    /// Ask whether there is a newer version, at the URL of [update] in dedup.toml
+    /// Ask whether there is a newer version, at the URL that dedup.toml has under 'update'
     #[arg(long)]
     pub check: bool,
 }

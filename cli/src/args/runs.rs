@@ -98,7 +98,7 @@ pub struct StopArgs {
     pub no_wait: bool,
 }
 
-/// Messages about runs, by the channels of [notify] in dedup.toml.
+/// Messages about runs, by the channels that dedup.toml has under 'notify'.
 #[derive(Subcommand, Clone, Debug)]
 pub enum NotifyCommand {
     /// Send a test message through every channel; exit code 1 if one fails

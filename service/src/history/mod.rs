@@ -8,7 +8,7 @@
 //!
 //! A job that was killed leaves its live row without a lock: the next process that looks moves it to the month's file
 //! as "interrupted". [`journal`] writes, [`read`] reads, [`record`] wraps a job, [`files`] lists a backup's files from
-//! its snapshot, [`words`] has what people read. History is told about jobs and never decides about them: if it can't
+//! its snapshot. History is told about jobs and never decides about them: if it can't
 //! be written, the job goes on and the user is warned.
 
 pub mod files;

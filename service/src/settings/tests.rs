@@ -340,10 +340,6 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         ("[console]\nlisten='unix:x'", ":2:8: 'listen': 'x'"),
         (
-            "[maintenance]\nlight='1d'",
-            ":1:2: 'maintenance' is not supported yet",
-        ),
-        (
             &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\ndeleted-files='90d'"),
             ":7:15: only \"forever\" is supported yet",
         ),

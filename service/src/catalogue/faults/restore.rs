@@ -181,7 +181,7 @@ pub(super) fn metadata(lang: Lang, part: &MetaPart, errno: i32) -> String {
         MetaPart::Owner => say!(lang, "owner", "所有者"),
         MetaPart::Mode => say!(lang, "mode", "モード"),
         MetaPart::Times => say!(lang, "times", "日時"),
-        MetaPart::Flags => say!(lang, "flags (lsattr)", "フラグ (lsattr)"),
+        MetaPart::Flags => say!(lang, "flags (lsattr)", "ファイルフラグ"),
         MetaPart::Attributes => say!(lang, "extended attributes", "拡張属性"),
         MetaPart::Attribute(name) => {
             let name = name.escape_ascii();
