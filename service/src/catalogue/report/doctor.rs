@@ -223,7 +223,7 @@ fn of_runs(lang: Lang, found: &Diagnosis) -> String {
         }
         _ => say!(
             lang,
-            "no notifications are set up: nobody is told when a backup fails",
+            "nobody is told when a backup fails",
             "バックアップが失敗しても、誰にも通知しません"
         ),
     }
