@@ -148,11 +148,7 @@ fn of_machine(lang: Lang, found: &Diagnosis) -> String {
                 "この時計と、状態ディレクトリーのファイルシステムの時計が {seconds} 秒ずれています"
             )
         }
-        _ => say!(
-            lang,
-            "the clock agrees with files and snapshots",
-            "時計は合っています"
-        ),
+        _ => say!(lang, "the clock agrees with snapshots", "時計は合っています"),
     }
 }
 
