@@ -58,8 +58,15 @@ struct Place {
 
 struct Added {
     segment: PathBuf,
-    /// The largest is of data.
+    /// The largest first. It is of data, and there may be another for each thread.
     packs: Vec<PathBuf>,
+}
+
+impl Added {
+    /// The pack of trees: the smallest.
+    fn trees(&self) -> PathBuf {
+        self.packs.last().unwrap().clone()
+    }
 }
 
 impl Place {
@@ -222,7 +229,7 @@ fn a_collection_without_a_tree_deletes_nothing() {
     let Some(mut place) = Place::new() else { return };
     place.backup(&[file("a", 1), file("b", 2)]);
     place.backup(&[file("a", 1), file("c", 3)]);
-    let trees = place.added[1].packs[1].clone();
+    let trees = place.added[1].trees();
     place.lose_cache();
     close(&trees);
     let packs = place.home().objects("packs");
@@ -244,7 +251,7 @@ fn healing_goes_on_without_what_cant_be_read() {
     place.run(&["replicate"]).ends(0);
     let closed = [
         place.added[0].segment.clone(),
-        place.added[1].packs[1].clone(),
+        place.added[1].trees(),
         new_objects(place.home(), "snapshots", &[]).swap_remove(0),
     ];
     for object in closed {
