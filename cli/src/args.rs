@@ -160,11 +160,11 @@ pub enum Command {
     Backup(Box<BackupArgs>),
     /// Run configured sets: by name, all, or those that are due
     Run(runs::RunArgs),
-    /// Show each set's last and next run, what is overdue, and what the destinations take up
+    /// Show each set's last and next run, what is overdue, and how full the destinations are
     Status(runs::StatusArgs),
     /// Check whether backups can be relied on, and say what to do if not
     Doctor,
-    /// Write a ZIP of logs, settings and history for somebody who looks for a fault; secrets are blanked
+    /// Write a ZIP of logs, settings and history that helps to find a fault; secrets are blanked
     SupportBundle(program::SupportBundleArgs),
     /// Manage sets: what is backed up together, where and when
     #[command(subcommand)]
@@ -176,7 +176,7 @@ pub enum Command {
     Schedule(runs::ScheduleCommand),
     /// Open the console: a local web page to watch, browse and restore
     Console(program::ConsoleArgs),
-    /// Run what is due, every minute, until it is stopped: where no scheduler may be given an entry
+    /// Run what is due, every minute, until stopped: for machines without a usable scheduler
     #[command(after_help = AGENT_HELP)]
     Agent,
     /// Test the messages that are sent about runs
@@ -187,7 +187,7 @@ pub enum Command {
     Config(runs::ConfigCommand),
     /// List what this machine's jobs did: backups, restores, deletions
     History(runs::HistoryArgs),
-    /// Let nothing run by itself for a while; what runs by itself now ends at its next safe point
+    /// Pause scheduled runs for a while; one that is running ends at its next safe point
     Pause(runs::PauseArgs),
     /// End a pause
     Resume,

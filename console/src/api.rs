@@ -7,7 +7,6 @@ use crate::pages::home;
 use crate::reply::{answer, json as reply};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use service::catalogue::{Action, Cause, Lang};
 use service::face::Nobody;
@@ -16,7 +15,7 @@ use service::history::files::{BackupFiles, FileStatus, PAGE};
 use service::history::journal::Journal;
 use service::history::read::HistoryQuery;
 use service::runs::{control, status as runs};
-use service::{Context, Failure, json, text};
+use service::{Context, Failure, json, objects, text};
 
 /// Rows that may be asked for at once.
 const ROWS_MAX: u64 = 1000;
@@ -48,16 +47,12 @@ async fn object(
     .await
 }
 
-fn moment(at: Option<Timestamp>) -> Option<String> {
-    at.map(|at| at.to_string())
-}
-
 pub async fn status(visit: Visit) -> Response {
     object(visit, |_, context| {
         let sets = runs::sets(context)?;
-        let sets = sets.iter().map(json::set_status);
+        let sets = sets.iter().map(objects::set_status);
         let remotes = runs::remotes(context, false)?;
-        let remotes = remotes.iter().map(json::remote_status);
+        let remotes = remotes.iter().map(objects::remote_status);
         Ok(json!({
             "message_type": "summary",
             "sets": sets.collect::<Vec<Value>>(),
@@ -70,20 +65,7 @@ pub async fn status(visit: Visit) -> Response {
 pub async fn sets(visit: Visit) -> Response {
     object(visit, |_, context| {
         let sets = runs::sets(context)?;
-        let sets = sets.iter().map(|one| {
-            let sources: Vec<String> = one.set.sources.iter().map(ToString::to_string).collect();
-            let names = one.set.destinations.iter().map(|name| name.get_ref().0.as_str());
-            json!({
-                "message_type": "set",
-                "name": one.name,
-                "sources": sources,
-                "destinations": names.collect::<Vec<_>>(),
-                "priority": one.set.priority,
-                "schedule": one.schedule.to_string(),
-                "tags": one.set.tags,
-                "next_run": moment(one.next_run),
-            })
-        });
+        let sets = sets.iter().map(objects::set);
         Ok(json!({ "message_type": "summary", "sets": sets.collect::<Vec<Value>>() }))
     })
     .await

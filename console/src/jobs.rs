@@ -3,12 +3,11 @@
 //! those rows alone.
 
 use crate::app::App;
-use service::catalogue::{Lang, Question, not_shown, phase, problem_line, share_done, time_left, units_done};
+use service::catalogue::{Lang, not_shown, phase, problem_line, share_done, time_left, units_done};
 use service::face::{Activity, Face, Notice, Watch};
 use service::monitor::{Monitor, Phase, Problem, Progress};
 use service::run::CancelToken;
 use service::runs::{self, WhichSets};
-use service::secret::{Hidden, PasswordPrompt};
 use service::{Context, Failure, Status, catalogue, restore, text, units};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -376,26 +375,6 @@ fn say(job: &Job, en: String, ja: String) {
 }
 
 impl Face for Page<'_> {
-    fn password(&self, _: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
-        Ok(None)
-    }
-
-    fn can_confirm(&self) -> bool {
-        false
-    }
-
-    fn confirm(&self, _: &Question) -> Result<bool, Failure> {
-        Ok(false)
-    }
-
-    fn can_show_phrase(&self) -> bool {
-        false
-    }
-
-    fn show_phrase(&self, _: &str) -> Result<(), Failure> {
-        Ok(())
-    }
-
     fn notice(&self, notice: &Notice<'_>) {
         let said = |lang| match notice {
             Notice::PartFailed(failure) => failure.text(lang),

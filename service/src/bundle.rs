@@ -2,7 +2,7 @@
 //! what `doctor` found. Secrets are blanked in all of it ([`crate::redact`]), commands as a whole, for nobody can tell
 //! what in them is secret.
 
-use crate::catalogue::report::{bundle as words, doctor as doctor_words};
+use crate::catalogue::report::bundle as words;
 use crate::catalogue::{Action, Lang};
 use crate::context::Context;
 use crate::doctor;
@@ -11,6 +11,7 @@ use crate::history::journal::Journal;
 use crate::history::read::HistoryQuery;
 use crate::key_file;
 use crate::log;
+use crate::objects;
 use crate::redact::{REMOVED, Redactor, is_secret_name};
 use crate::settings::show;
 use engine::entry::Time;
@@ -173,13 +174,7 @@ fn is_secret_key(key: &str) -> bool {
 fn found_by_doctor(context: &Context) -> Result<String, Failure> {
     let mut text = String::new();
     doctor::run(context, &mut |finding| {
-        let object = json!({
-            "check": finding.what.item().word(),
-            "subject": finding.subject,
-            "mark": finding.what.mark().word(),
-            "message": doctor_words::meaning(Lang::En, finding),
-        });
-        let _ = writeln!(text, "{object}");
+        let _ = writeln!(text, "{}", objects::finding(finding));
         Ok(())
     })?;
     Ok(text)

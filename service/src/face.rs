@@ -13,15 +13,22 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Methods may be called from any thread. A closed terminal or connection is not an error.
+/// The methods that ask somebody answer for an unattended job unless they are overridden.
 pub trait Face: Send + Sync {
     /// Asks for a password; a new one is asked for twice. `None` if there is no one to ask.
-    fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure>;
+    fn password(&self, _: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
+        Ok(None)
+    }
 
     /// Whether somebody can answer [`Face::confirm`].
-    fn can_confirm(&self) -> bool;
+    fn can_confirm(&self) -> bool {
+        false
+    }
 
     /// Asks a yes-or-no question.
-    fn confirm(&self, question: &Question) -> Result<bool, Failure>;
+    fn confirm(&self, _: &Question) -> Result<bool, Failure> {
+        Ok(false)
+    }
 
     /// Shows the decisions of a policy before anything is removed. An error cancels the removal.
     fn decided(&self, _: &Decisions) -> Result<(), Failure> {
@@ -29,10 +36,14 @@ pub trait Face: Send + Sync {
     }
 
     /// Whether somebody would see a recovery phrase.
-    fn can_show_phrase(&self) -> bool;
+    fn can_show_phrase(&self) -> bool {
+        false
+    }
 
     /// Shows a recovery phrase, once, before it becomes valid. An error means that no one saw it.
-    fn show_phrase(&self, phrase: &str) -> Result<(), Failure>;
+    fn show_phrase(&self, _: &str) -> Result<(), Failure> {
+        Err(Cause::NobodySeesPhrase.into())
+    }
 
     /// Reports something immediately.
     fn notice(&self, notice: &Notice<'_>);
@@ -122,26 +133,6 @@ pub enum Notice<'a> {
 pub struct Nobody;
 
 impl Face for Nobody {
-    fn password(&self, _: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
-        Ok(None)
-    }
-
-    fn can_confirm(&self) -> bool {
-        false
-    }
-
-    fn confirm(&self, _: &Question) -> Result<bool, Failure> {
-        Ok(false)
-    }
-
-    fn can_show_phrase(&self) -> bool {
-        false
-    }
-
-    fn show_phrase(&self, _: &str) -> Result<(), Failure> {
-        Err(Cause::NobodySeesPhrase.into())
-    }
-
     fn notice(&self, _: &Notice<'_>) {}
 
     fn start(&self, _: Activity) -> Result<Box<dyn Watch + '_>, Failure> {

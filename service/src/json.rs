@@ -3,8 +3,6 @@
 
 use crate::catalogue::report::backup::change as change_word;
 use crate::catalogue::{Lang, SetupWarning, faults, share_done};
-use crate::failure::Failure;
-use crate::runs::status::{RemoteStatus, SetStatus};
 use crate::text;
 use engine::SessionId;
 use engine::entry::{Entry, Kind, Time};
@@ -282,45 +280,6 @@ fn times(mut summary: Map<String, Value>, start: i64, seconds: u64) -> Value {
         json!(at(start.saturating_add_unsigned(seconds))),
     );
     Value::Object(summary)
-}
-
-/// A set in `status`.
-pub fn set_status(one: &SetStatus<'_>) -> Value {
-    let last = one.last.as_ref();
-    json!({
-        "name": one.name,
-        "running": one.running.is_some(),
-        "last_status": last.map(|row| &row.status),
-        "last_reason": last.and_then(|row| row.reason.as_ref()),
-        "last_run": last.map(|row| row.start.to_string()),
-        "last_success": moment(one.last_success),
-        "next_run": moment(one.next_run),
-        "overdue": one.overdue,
-        "paused_until": moment(one.paused_until),
-    })
-}
-
-/// A destination in `status`.
-pub fn remote_status(remote: &RemoteStatus<'_>) -> Value {
-    json!({
-        "name": remote.name,
-        // As last asked; null if it never was.
-        "reachable": remote.reachable,
-        "last_asked": moment(remote.asked),
-        "error": remote.failure.as_ref().map(Failure::message),
-        "last_reached": moment(remote.reached),
-        "used": remote.used,
-        "quota": remote.quota,
-        "growth_per_week": remote.growth_per_week,
-        "full_at": moment(remote.full_at),
-        "behind": remote.behind,
-        "last_check": moment(remote.proofs.check),
-        "last_restore": moment(remote.proofs.restore),
-    })
-}
-
-fn moment(at: Option<Timestamp>) -> Option<String> {
-    at.map(|at| at.to_string())
 }
 
 #[cfg(test)]

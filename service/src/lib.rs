@@ -21,6 +21,7 @@ pub mod log;
 pub mod machine;
 pub mod maintenance;
 pub mod notify;
+pub mod objects;
 pub mod paths;
 pub mod rates;
 pub mod redact;

@@ -9,7 +9,7 @@
 //!
 //! It is done after backups only, so that nothing is opened when nothing is due. Each job leaves a row in the history.
 
-use crate::catalogue::{Cause, Question, SetupWarning};
+use crate::catalogue::SetupWarning;
 use crate::check::{self, ReadData};
 use crate::context::Context;
 use crate::face::{Activity, Face, Notice, Watch};
@@ -18,7 +18,6 @@ use crate::history::record::{Recorded, Recorder};
 use crate::history::{HistoryRow, JobInfo, JobKind, moment};
 use crate::notify;
 use crate::prune::{self, Collection};
-use crate::removal::Decisions;
 use crate::resolve::RepositoryOptions;
 use crate::runs::SetReport;
 use crate::runs::state::{read, try_lock_at, write};
@@ -311,26 +310,6 @@ struct Unattended<'a>(&'a dyn Face);
 impl Face for Unattended<'_> {
     fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
         self.0.password(prompt)
-    }
-
-    fn can_confirm(&self) -> bool {
-        false
-    }
-
-    fn confirm(&self, _: &Question) -> Result<bool, Failure> {
-        Ok(false)
-    }
-
-    fn decided(&self, _: &Decisions) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn can_show_phrase(&self) -> bool {
-        false
-    }
-
-    fn show_phrase(&self, _: &str) -> Result<(), Failure> {
-        Err(Cause::NobodySeesPhrase.into())
     }
 
     fn notice(&self, notice: &Notice<'_>) {

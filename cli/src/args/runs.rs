@@ -31,7 +31,7 @@ pub struct RunArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
-    /// Ask every remote how much it takes up; otherwise what this machine knows is shown, and nobody is contacted
+    /// Ask every remote how much it takes up, instead of showing what this machine last measured
     #[arg(long, conflicts_with = "all_hosts")]
     pub refresh: bool,
     /// Show the newest snapshot of every machine, from the repositories alone
@@ -123,7 +123,7 @@ pub enum NotifyChannel {
 /// The settings.
 #[derive(Subcommand, Clone, Debug)]
 pub enum ConfigCommand {
-    /// Say whether the settings are right
+    /// Check the settings for errors
     Check,
     /// Show every setting that has a value, and where that comes from
     Show,

@@ -4,16 +4,15 @@ use crate::args::program::SupportBundleArgs;
 use crate::output::{self, Lines};
 use crate::terminal::Terminal;
 use serde_json::json;
-use service::catalogue::Lang;
 use service::catalogue::report::{bundle as bundle_words, doctor as words};
 use service::doctor::{Finding, Mark};
-use service::{Failure, Status, bundle, doctor};
+use service::{Failure, Status, bundle, doctor, objects};
 
 pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
     let mut out = Lines::new();
     let report = doctor::run(&terminal.context, &mut |finding| {
         match terminal.json() {
-            true => out.object(&object(finding)),
+            true => out.object(&objects::finding(finding)),
             false => lines(terminal, finding, &mut out),
         }
         // Each as it is found: a remote may take its time.
@@ -31,17 +30,6 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
         false => out.line(&words::summary(terminal.lang, &report)),
     }
     out.finish().map(|()| report.status())
-}
-
-fn object(finding: &Finding) -> serde_json::Value {
-    json!({
-        "message_type": "finding",
-        "check": finding.what.item().word(),
-        "subject": finding.subject,
-        "mark": finding.what.mark().word(),
-        "message": words::meaning(Lang::En, finding),
-        "advice": words::advice(Lang::En, finding),
-    })
 }
 
 /// What is well is left out with --quiet.

@@ -7,7 +7,7 @@ use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use service::catalogue::report::runs as report;
 use service::runs::status::{self, SetStatus};
-use service::{Failure, Status, hosts};
+use service::{Failure, Status, hosts, objects};
 
 pub fn run(terminal: &Terminal, args: &StatusArgs) -> Result<Status, Failure> {
     if args.all_hosts {
@@ -17,8 +17,8 @@ pub fn run(terminal: &Terminal, args: &StatusArgs) -> Result<Status, Failure> {
     let remotes = status::remotes(&terminal.context, args.refresh)?;
     let waiting = service::notify::waiting(&terminal.context)?;
     if terminal.json() {
-        let sets = sets.iter().map(service::json::set_status);
-        let remotes = remotes.iter().map(service::json::remote_status);
+        let sets = sets.iter().map(objects::set_status);
+        let remotes = remotes.iter().map(objects::remote_status);
         output::object(&json!({
             "message_type": "summary",
             "sets": sets.collect::<Vec<Value>>(),
@@ -83,7 +83,7 @@ fn all_hosts(terminal: &Terminal) -> Result<Status, Failure> {
                 "repository": one.repository,
                 "host": one.host,
                 "here": one.is_here,
-                "paths": service::json::names(&one.paths),
+                "paths": objects::names(&one.paths),
                 "tags": one.tags,
                 "snapshots": one.snapshots,
                 "newest": one.newest.to_string(),
@@ -109,18 +109,7 @@ pub fn list_sets(terminal: &Terminal) -> Result<Status, Failure> {
     let mut out = Lines::new();
     if terminal.json() {
         for one in &sets {
-            let sources: Vec<String> = one.set.sources.iter().map(ToString::to_string).collect();
-            let names = one.set.destinations.iter().map(|name| name.get_ref().0.as_str());
-            out.object(&json!({
-                "message_type": "set",
-                "name": one.name,
-                "sources": sources,
-                "destinations": names.collect::<Vec<_>>(),
-                "priority": one.set.priority,
-                "schedule": one.schedule.to_string(),
-                "tags": one.set.tags,
-                "next_run": one.next_run.map(|at| at.to_string()),
-            }));
+            out.object(&objects::set(one));
         }
         out.object(&json!({ "message_type": "summary", "sets": sets.len() }));
     } else if sets.is_empty() {

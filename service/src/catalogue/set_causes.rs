@@ -133,7 +133,7 @@ impl SetCause {
                 let why = why.text(lang);
                 say!(
                     lang,
-                    "command '{name}' failed: {why}; the snapshot has nothing of its output",
+                    "command '{name}' failed: {why}; the snapshot has none of its output",
                     "コマンド「{name}」が失敗しました: {why}。スナップショットにその出力はありません"
                 )
             }

@@ -8,7 +8,7 @@ use engine::units::{escape, format_bytes};
 pub fn readme(lang: Lang, files: &[(String, u64)], removed: u64) -> String {
     let mut text = say!(
         lang,
-        "This is what 'dedup support-bundle' gathered on one machine, for somebody who looks for a fault.\n",
+        "'dedup support-bundle' collected this on one machine, to help find a fault.\n",
         "これは、不具合を調べる人のために 'dedup support-bundle' が 1 台のコンピューターで集めたものです。\n"
     );
     for (name, bytes) in files {

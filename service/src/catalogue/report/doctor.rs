@@ -102,7 +102,7 @@ fn of_machine(lang: Lang, found: &Diagnosis) -> String {
             let why = failure.text(lang);
             say!(
                 lang,
-                "the settings are of no use, so nothing runs: {why}",
+                "the settings can't be used, so nothing runs: {why}",
                 "設定に誤りがあるため、何も実行されません: {why}"
             )
         }
@@ -128,7 +128,7 @@ fn of_machine(lang: Lang, found: &Diagnosis) -> String {
             let lines = grouped(*lines);
             say!(
                 lang,
-                "lines of the history that can't be read and are passed over: {lines}",
+                "unreadable lines of the history, which are skipped: {lines}",
                 "読み取れないため飛ばす履歴の行: {lines}"
             )
         }
@@ -136,7 +136,7 @@ fn of_machine(lang: Lang, found: &Diagnosis) -> String {
             let seen = time(*seen);
             say!(
                 lang,
-                "the clock is behind: something happened at {seen} by it, which is still to come",
+                "the clock is behind: this machine noted something at {seen}, which is still in the future",
                 "時計が遅れています。この時計で {seen} に起きたことが、まだ先のことになっています"
             )
         }
@@ -176,12 +176,12 @@ fn of_runs(lang: Lang, found: &Diagnosis) -> String {
     match found {
         Diagnosis::NoSets => say!(
             lang,
-            "there are no sets, so nothing is backed up by itself",
+            "there are no sets, so there are no scheduled backups",
             "セットがないため、自動では何もバックアップされません"
         ),
         Diagnosis::AllByHand => say!(
             lang,
-            "no set has a schedule: each runs when somebody asks",
+            "no set has a schedule: sets run only when you start them",
             "スケジュールのあるセットはなく、求められたときだけ実行します"
         ),
         Diagnosis::Ticking { at, by } => {
@@ -264,12 +264,12 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
         Diagnosis::RemoteFails { failure } => failure.text(lang),
         Diagnosis::RemoteAsks => say!(
             lang,
-            "it is there, but only somebody who types the password can open it",
+            "it can be reached, but opening it needs a typed password, so scheduled runs fail",
             "見つかりましたが、パスワードを入力する人がいないと開けません"
         ),
         Diagnosis::RemoteIsAnother => say!(
             lang,
-            "another repository is here than the one this machine knows: another disk may be mounted",
+            "this is not the repository that this machine knows: another disk may be mounted",
             "このコンピューターが知っているものとは別のリポジトリーです。別のディスクがマウントされていませんか"
         ),
         Diagnosis::RemoteBehind { snapshots: n } => {
@@ -319,7 +319,7 @@ fn of_snapshots(lang: Lang, found: &Diagnosis) -> String {
             let n = snapshots(*n);
             say!(
                 lang,
-                "gone, though nobody removed it: {n}",
+                "missing, although nobody removed it: {n}",
                 "誰も削除していないのに失われています: {n}"
             )
         }
@@ -344,7 +344,7 @@ fn proof(lang: Lang, at: Option<Timestamp>, en: &str, ja: &str) -> String {
             let at = time(at);
             say!(
                 lang,
-                "the last {en} is long ago: {at}",
+                "the last {en} was long ago: {at}",
                 "最後の{ja}からだいぶたっています: {at}"
             )
         }

@@ -43,12 +43,12 @@ pub fn ticks(lang: Lang, lingers: Option<bool>, user: &str) -> String {
     match lingers {
         Some(true) => say!(
             lang,
-            "It runs always, because lingering is on for {user}",
+            "It also runs while you are logged out, because lingering is on for {user}",
             "{user} の linger が有効なので、常に動きます"
         ),
         Some(false) => say!(
             lang,
-            "It runs while you are logged in; 'loginctl enable-linger {user}' makes it run always",
+            "It runs while you are logged in; with 'loginctl enable-linger {user}' also while you are logged out",
             "ログインしている間だけ動きます。'loginctl enable-linger {user}' で常に動くようになります"
         ),
         None => say!(
