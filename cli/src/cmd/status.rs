@@ -83,7 +83,7 @@ fn all_hosts(terminal: &Terminal) -> Result<Status, Failure> {
                 "repository": one.repository,
                 "host": one.host,
                 "here": one.is_here,
-                "paths": objects::names(&one.paths),
+                "paths": service::json::names(&one.paths),
                 "tags": one.tags,
                 "snapshots": one.snapshots,
                 "newest": one.newest.to_string(),
