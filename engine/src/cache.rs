@@ -107,6 +107,7 @@ fn ours(root: &Path) -> io::Result<Option<()>> {
 fn is_ours(name: &str) -> bool {
     let known = [
         opening::NOTES,
+        "console",
         "machine",
         "repositories",
         "remotes",

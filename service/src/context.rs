@@ -19,6 +19,7 @@ use engine::{Error, StoreError, cache, key};
 use jiff::Zoned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
@@ -40,6 +41,8 @@ pub struct Context {
     pub unusable_settings: Option<Failure>,
     local: OnceLock<LocalFiles>,
     log: OnceLock<Log>,
+    /// A repository may have been opened, here or by a job, and files made in its cache.
+    is_cache_used: Arc<AtomicBool>,
     upkeep: Upkeep,
     cancel: CancelToken,
 }
@@ -69,6 +72,7 @@ impl Context {
             unusable_settings: None,
             local: OnceLock::new(),
             log: OnceLock::new(),
+            is_cache_used: Arc::default(),
             upkeep: Upkeep::default(),
             cancel,
         }
@@ -81,6 +85,7 @@ impl Context {
         context.lang = self.lang;
         context.rates = self.rates.clone();
         context.upkeep = self.upkeep.clone();
+        context.is_cache_used = self.is_cache_used.clone();
         context
     }
 
@@ -111,6 +116,7 @@ impl Context {
     /// What repositories are opened with.
     pub fn run(&self) -> Result<RunContext, Failure> {
         let limits = &self.settings.limits;
+        self.is_cache_used.store(true, Relaxed);
         self.upkeep.begin(limits, &self.rates, self.machine());
         Ok(RunContext {
             dirs: self.dirs()?,
@@ -162,7 +168,8 @@ impl Context {
     /// Gives local files that were made since then to their owner only, too.
     pub fn tighten(&self) {
         if let Some(LocalFiles { dirs, temporary }) = self.local.get() {
-            if temporary.is_none() {
+            // Looking through the cache is not for a run that finds nothing due.
+            if temporary.is_none() && self.is_cache_used.load(Relaxed) {
                 cache::tighten(&dirs.cache);
             }
             cache::tighten(&dirs.state);
