@@ -134,7 +134,7 @@ fn remotes_that_are_gone_or_others_or_ask() {
         .filter(|line| !line.starts_with("key-file"))
         .collect::<Vec<_>>();
     home.write(".config/dedup/dedup.toml", text.join("\n"));
-    assert!(the_mark(&home, 3, "remote").1.contains("types the password"));
+    assert!(the_mark(&home, 3, "remote").1.contains("needs a typed password"));
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn lingering_is_told() {
         .next()
         .unwrap();
     home.write(&format!("machine/var/lib/systemd/linger/{name}"), "");
-    assert!(install("en").contains("It runs always"));
+    assert!(install("en").contains("while you are logged out, because"));
     assert!(install("ja").contains("常に動きます"));
 }
 
