@@ -69,7 +69,7 @@ pub use status::Status;
 /// Types of the engine that requests and reports are made of.
 pub use engine::{Error, RepoId, Result, SessionId, StoreError, error};
 /// Reading for faces that stream their output: listings, archives, single files.
-pub use engine::{archive, dump, find, list, repo, run, stats, storage};
+pub use engine::{archive, deleted, dump, find, list, repo, run, stats, storage};
 /// What concerns this machine rather than a repository.
 pub use engine::{bench, cache, platform};
 /// Snapshots and files, and how they are selected and formatted.

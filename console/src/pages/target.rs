@@ -1,6 +1,6 @@
 //! Where what is in the basket goes, what that would do, and the restore itself.
 
-use super::restore::{BasketRow, basket};
+use super::basket::{BasketRow, basket};
 use super::{shown, size};
 use crate::browse;
 use crate::guard::Visit;
