@@ -5,8 +5,8 @@
 use super::document::{Builder, Document};
 use super::sheets;
 use super::unzip::Archive;
-use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 /// One part of a document, decompressed.
 pub(super) const PART_MAX: usize = 24 << 20;
@@ -83,9 +83,12 @@ pub(super) fn walk(xml: &str, each: &mut dyn FnMut(Piece<'_>) -> bool) -> bool {
 
 /// The value of an attribute, whatever its prefix.
 pub(super) fn attribute(start: &BytesStart<'_>, name: &str) -> Option<String> {
-    let found = start.attributes().with_checks(false).flatten();
-    let mut found = found.filter(|one| one.key.local_name().as_ref() == name);
-    Some(found.next()?.unescape_value().ok()?.into_owned())
+    let mut all = start.attributes();
+    // That each is there once is not checked: the first counts.
+    let mut found = all.with_checks(false).flatten();
+    let found = found.find(|one| one.key.local_name().as_ref() == name)?;
+    let value = found.normalized_value(XmlVersion::Implicit1_0).ok()?;
+    Some(value.into_owned())
 }
 
 fn word(zip: &Archive<'_>) -> Option<Document> {

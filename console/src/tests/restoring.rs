@@ -130,7 +130,7 @@ fn the_versions_of_a_file() {
             .console
             .get_as(&ja, &past.at("/restore/versions", 0, LETTER))
             .await;
-        past.says(&page, &["世代 4 個に 2 版", "削除されています"]);
+        past.says(&page, &["スナップショット 4 個に 2 版", "削除されています"]);
     });
 }
 

@@ -112,7 +112,7 @@ pub fn deleted_between(lang: Lang, last: &str, first: &str) -> String {
     say!(
         lang,
         "Deleted: it is in the snapshot of {last}, and no longer in that of {first}.",
-        "削除されています。{last} の世代にはあり、{first} の世代からはありません。"
+        "削除されています。{last} の世代にはあり、{first} の世代にはありません。"
     )
 }
 
