@@ -291,13 +291,15 @@ fn summary(lang: Lang, s: &DiffSummary) -> Vec<String> {
     let line = |which: Side, side: &list::Side| {
         report::compared(lang, which, side.files, side.dirs, side.others, side.bytes)
     };
-    let mut lines = vec![
-        line(Side::Added, &s.added),
-        line(Side::Removed, &s.removed),
-        report::changed_files(lang, s.changed_files),
+    let sides = [
+        (Side::Added, &s.added),
+        (Side::Removed, &s.removed),
+        (Side::Missing, &s.missing),
     ];
-    if s.missing != list::Side::default() {
-        lines.push(line(Side::Missing, &s.missing));
+    let found = sides.into_iter().filter(|(_, side)| **side != list::Side::default());
+    let mut lines: Vec<String> = found.map(|(which, side)| line(which, side)).collect();
+    if s.changed_files > 0 {
+        lines.push(report::changed_files(lang, s.changed_files));
     }
     lines
 }

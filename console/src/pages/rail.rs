@@ -202,7 +202,7 @@ impl Rail<'_> {
             } else {
                 String::new()
             },
-            held: texts::held_by(lang, holdings.len() as u64, &time(first), &time(last)),
+            held: texts::held_by(lang, holdings.len() as u64, &time(last), &time(first)),
             holdings: named.map(|holding| self.holding(holding)).collect(),
             more_holdings: match more {
                 0 => String::new(),

@@ -33,6 +33,7 @@ labels! {
     download_zip => "Download as ZIP", "ZIP でダウンロード";
 
     // Versions.
+    restore_this => "Restore this…", "これを復元する…";
     preview => "Preview", "プレビュー";
     in_newest => "newest snapshot", "最新の世代";
     compare_with_now => "Compare with now", "今のファイルと比べる";
