@@ -296,7 +296,9 @@ fn summary(lang: Lang, s: &DiffSummary) -> Vec<String> {
         (Side::Removed, &s.removed),
         (Side::Missing, &s.missing),
     ];
-    let found = sides.into_iter().filter(|(_, side)| **side != list::Side::default());
+    let found = sides
+        .into_iter()
+        .filter(|(_, side)| **side != list::Side::default());
     let mut lines: Vec<String> = found.map(|(which, side)| line(which, side)).collect();
     if s.changed_files > 0 {
         lines.push(report::changed_files(lang, s.changed_files));

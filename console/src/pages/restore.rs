@@ -67,7 +67,6 @@ struct Found {
     has_hidden: bool,
     gone: Vec<DeletedRow>,
     has_more_gone: bool,
-    versions: String,
     changes: String,
 }
 
@@ -210,7 +209,6 @@ fn found(
         has_hidden: page.has_hidden,
         gone,
         has_more_gone,
-        versions: spot.link("/restore/versions", &spot.path),
         changes: spot.link("/restore/changes", &spot.path),
     }))
 }
