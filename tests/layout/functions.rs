@@ -6,7 +6,7 @@ use super::{body, files, is_test_module, none};
 const LINES_MAX: usize = 60;
 
 /// Functions that are still to be split; none may be added.
-const STILL_LONG: [(&str, &str); 21] = [
+const STILL_LONG: [(&str, &str); 20] = [
     ("service/src/catalogue/set_causes.rs", "text"),
     ("service/src/catalogue/warnings.rs", "text"),
     ("service/src/runs/one.rs", "hooked"),
@@ -15,7 +15,6 @@ const STILL_LONG: [(&str, &str); 21] = [
     ("engine/src/list.rs", "diff"),
     ("console/src/pages/calendar.rs", "calendar"),
     ("console/src/pages/home.rs", "destination_view"),
-    ("console/src/pages/restore.rs", "found"),
     ("console/src/pages/target.rs", "requests"),
     ("console/src/pages/target.rs", "restore_job"),
     ("console/src/router.rs", "router"),

@@ -111,23 +111,17 @@ fn changes(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Fai
             spot.link("/restore/changes", &spot.path)
         )
     };
-    let choices = of_host.iter().filter(|facts| facts.id != here.id).take(CHOICES);
-    let mut notes = Vec::new();
-    notes.extend(pair.is_none().then_some(t.no_earlier()));
-    notes.extend(compared.is_incomplete.then_some(t.not_all_compared()));
-    notes.extend((pair.is_some() && compared.rows.is_empty()).then_some(t.no_changes()));
+    let notes = [
+        pair.is_none().then_some(t.no_earlier()),
+        compared.is_incomplete.then_some(t.not_all_compared()),
+        (pair.is_some() && compared.rows.is_empty()).then_some(t.no_changes()),
+    ];
     reply::page(&ChangesPage {
         f: visit.frame_in(Some(context), lang, "restore", t.what_changed()),
         path: shown(&spot.path),
         coded: encoded(&spot.path),
         back: spot.link("/restore", &spot.path),
-        choices: choices
-            .map(|facts| SnapshotChoice {
-                id: facts.id.to_hex(),
-                words: text::time(facts.time),
-                is_chosen: other.flatten() == Some(facts.id),
-            })
-            .collect(),
+        choices: choices(&of_host, here, other.flatten()),
         is_own,
         is_now: with == "now",
         title: match &pair {
@@ -145,10 +139,25 @@ fn changes(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Fai
         older: compared.has_more.then(|| turn(skip.saturating_add(ROWS))),
         rows: compared.rows,
         metadata,
-        notes,
+        notes: notes.into_iter().flatten().collect(),
         remote: spot.remote.clone(),
         snapshot: spot.snapshot.clone(),
     })
+}
+
+/// Snapshots that `here` can be compared with.
+fn choices(
+    of_host: &[&SnapshotInfo],
+    here: &SnapshotInfo,
+    chosen: Option<service::SessionId>,
+) -> Vec<SnapshotChoice> {
+    let others = of_host.iter().filter(|facts| facts.id != here.id);
+    let choices = others.take(CHOICES).map(|facts| SnapshotChoice {
+        id: facts.id.to_hex(),
+        words: text::time(facts.time),
+        is_chosen: chosen == Some(facts.id),
+    });
+    choices.collect()
 }
 
 /// The one that `here` is compared with.

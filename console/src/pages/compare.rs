@@ -21,6 +21,7 @@ use service::versions::{VersionChange, Versions};
 use service::{Context, Failure, dump, machine, monitor::Quiet, text};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A text of more bytes is not compared line by line.
@@ -67,6 +68,19 @@ struct Side {
     is_there: bool,
     /// Its text, if it has one.
     text: Option<String>,
+}
+
+impl Side {
+    /// It has no such file.
+    fn nothing(title: String) -> Side {
+        Side {
+            title,
+            mtime: None,
+            size: 0,
+            is_there: false,
+            text: Some(String::new()),
+        }
+    }
 }
 
 pub async fn page(visit: Visit) -> Response {
@@ -142,13 +156,7 @@ fn of_snapshot(
 ) -> Result<Side, Failure> {
     let title = texts::as_of(lang, &text::time(manifest.time()));
     let Some(entry) = entry else {
-        return Ok(Side {
-            title,
-            mtime: None,
-            size: 0,
-            is_there: false,
-            text: Some(String::new()),
-        });
+        return Ok(Side::nothing(title));
     };
     let text = match preview::is_office(entry) {
         true => preview::read_document(repo, manifest, &spot.path, lang)?.map(|document| plain(&document)),
@@ -205,31 +213,9 @@ fn with_now(
         Err(e) => return Err(refused(e)),
     };
     let Some(found) = found else {
-        let there = Side {
-            title,
-            mtime: None,
-            size: 0,
-            is_there: false,
-            text: Some(String::new()),
-        };
-        return Ok((this, there, None));
+        return Ok((this, Side::nothing(title), None));
     };
-    let is_office = preview::is_office(entry);
-    let most = if is_office {
-        preview::DOCUMENT_MAX
-    } else {
-        TEXT_MAX
-    };
-    let mut bytes = Vec::new();
-    let file = File::open(&path).map_err(refused)?;
-    file.take(most as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(refused)?;
-    let text = match bytes.len() <= most {
-        true if is_office => preview::document_of(&bytes, lang).map(|document| plain(&document)),
-        true => words::string(&bytes),
-        false => None,
-    };
+    let text = text_on_disk(&path, entry, lang).map_err(refused)?;
     let same = found.len() == entry.meta.size && is_same(repo, manifest, spot, entry)?;
     let mtime = found
         .modified()
@@ -249,6 +235,18 @@ fn with_now(
         text,
     };
     Ok((this, there, Some(change)))
+}
+
+/// The text of a file on the disk, if it has one and is not too large.
+fn text_on_disk(path: &Path, entry: &Entry, lang: Lang) -> io::Result<Option<String>> {
+    if preview::is_office(entry) {
+        let document = preview::document_of(path, lang)?;
+        return Ok(document.map(|document| plain(&document)));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    file.take(TEXT_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(words::string(&bytes).filter(|_| bytes.len() <= TEXT_MAX))
 }
 
 /// Compares what is read of the snapshot with the file, piece by piece.

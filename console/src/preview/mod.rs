@@ -27,6 +27,9 @@ use service::entry::{Entry, Kind};
 use service::manifest::Manifest;
 use service::repo::Repo;
 use service::{Failure, text};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of a text that are shown.
@@ -344,9 +347,16 @@ pub fn read_document(
     Ok(office::read(&bytes, &|nr| texts::slide(lang, nr)))
 }
 
-/// The same of bytes that are at hand.
-pub fn document_of(bytes: &[u8], lang: Lang) -> Option<Document> {
-    office::read(bytes, &|nr| texts::slide(lang, nr))
+/// The same of a file on the disk.
+pub fn document_of(path: &Path, lang: Lang) -> io::Result<Option<Document>> {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    file.take(DOCUMENT_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > DOCUMENT_MAX {
+        return Ok(None);
+    }
+    Ok(office::read(&bytes, &|nr| texts::slide(lang, nr)))
 }
 
 #[cfg(test)]

@@ -32,6 +32,10 @@ labels! {
     still_here => "In this snapshot", "この世代にあるもの";
     download_zip => "Download as ZIP", "ZIP でダウンロード";
 
+    // Where to.
+    target_desktop => "To the desktop", "デスクトップ";
+    target_downloads => "To the downloads", "ダウンロード";
+
     // Versions.
     restore_this => "Restore this…", "これを復元する…";
     preview => "Preview", "プレビュー";
