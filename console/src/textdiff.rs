@@ -9,7 +9,7 @@ pub const LINES_MAX: usize = 20_000;
 const CONTEXT: usize = 3;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sign {
+pub enum LineSign {
     Same,
     Removed,
     Added,
@@ -20,7 +20,7 @@ pub enum Sign {
 /// A line of the comparison, with its number in the old and in the new text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Line<'t> {
-    pub sign: Sign,
+    pub sign: LineSign,
     pub old: Option<usize>,
     pub new: Option<usize>,
     pub text: &'t str,
@@ -42,9 +42,9 @@ pub fn diff<'t>(old: &'t str, new: &'t str) -> Option<Vec<Line<'t>>> {
         .count();
     let middle_a = rest_a.get(..rest_a.len() - end)?;
     let middle_b = rest_b.get(..rest_b.len() - end)?;
-    let mut signs = vec![Sign::Same; start];
+    let mut signs = vec![LineSign::Same; start];
     signs.extend(script(middle_a, middle_b)?);
-    signs.resize(signs.len() + end, Sign::Same);
+    signs.resize(signs.len() + end, LineSign::Same);
     Some(with_context(&numbered(&signs, &a, &b)))
 }
 
@@ -54,7 +54,7 @@ fn lines(text: &str) -> Vec<&str> {
 }
 
 /// Same, removed and added in the order of a diff.
-fn script(a: &[&str], b: &[&str]) -> Option<Vec<Sign>> {
+fn script(a: &[&str], b: &[&str]) -> Option<Vec<LineSign>> {
     let (n, m) = (a.len(), b.len());
     let most = (n + m).min(EDITS_MAX);
     // How far each diagonal reaches, for each number of edits; a diagonal k has its place at k + offset.
@@ -83,7 +83,7 @@ fn script(a: &[&str], b: &[&str]) -> Option<Vec<Sign>> {
     None
 }
 
-fn walk_back(trace: &[Vec<usize>], offset: usize, (n, m): (usize, usize), edits: usize) -> Vec<Sign> {
+fn walk_back(trace: &[Vec<usize>], offset: usize, (n, m): (usize, usize), edits: usize) -> Vec<LineSign> {
     let (mut x, mut y) = (n, m);
     let mut signs = Vec::new();
     for edit in (0..=edits).rev() {
@@ -108,11 +108,15 @@ fn walk_back(trace: &[Vec<usize>], offset: usize, (n, m): (usize, usize), edits:
             (_, false) => (back_x + 1, back_y),
         };
         while x > edit_x && y > edit_y {
-            signs.push(Sign::Same);
+            signs.push(LineSign::Same);
             (x, y) = (x - 1, y - 1);
         }
         if edit > 0 {
-            signs.push(if goes_down { Sign::Added } else { Sign::Removed });
+            signs.push(if goes_down {
+                LineSign::Added
+            } else {
+                LineSign::Removed
+            });
         }
         (x, y) = (back_x, back_y);
     }
@@ -120,13 +124,13 @@ fn walk_back(trace: &[Vec<usize>], offset: usize, (n, m): (usize, usize), edits:
     signs
 }
 
-fn numbered<'t>(signs: &[Sign], a: &[&'t str], b: &[&'t str]) -> Vec<Line<'t>> {
+fn numbered<'t>(signs: &[LineSign], a: &[&'t str], b: &[&'t str]) -> Vec<Line<'t>> {
     let (mut x, mut y) = (0, 0);
     let lines = signs.iter().map(|sign| {
         let (old, new) = match sign {
-            Sign::Added => (None, Some(y)),
-            Sign::Removed => (Some(x), None),
-            Sign::Same | Sign::Gap => (Some(x), Some(y)),
+            LineSign::Added => (None, Some(y)),
+            LineSign::Removed => (Some(x), None),
+            LineSign::Same | LineSign::Gap => (Some(x), Some(y)),
         };
         x += usize::from(old.is_some());
         y += usize::from(new.is_some());
@@ -148,7 +152,7 @@ fn numbered<'t>(signs: &[Sign], a: &[&'t str], b: &[&'t str]) -> Vec<Line<'t>> {
 fn with_context<'t>(all: &[Line<'t>]) -> Vec<Line<'t>> {
     let mut is_near = vec![false; all.len()];
     for (at, line) in all.iter().enumerate() {
-        if line.sign != Sign::Same {
+        if line.sign != LineSign::Same {
             let around = at.saturating_sub(CONTEXT)..(at + CONTEXT + 1).min(all.len());
             is_near
                 .get_mut(around)
@@ -161,9 +165,9 @@ fn with_context<'t>(all: &[Line<'t>]) -> Vec<Line<'t>> {
     for (line, near) in all.iter().zip(is_near) {
         match (near, shown.last()) {
             (true, _) => shown.push(*line),
-            (false, Some(last)) if last.sign == Sign::Gap => {}
+            (false, Some(last)) if last.sign == LineSign::Gap => {}
             (false, _) => shown.push(Line {
-                sign: Sign::Gap,
+                sign: LineSign::Gap,
                 old: None,
                 new: None,
                 text: "",
@@ -181,10 +185,10 @@ mod tests {
     fn shown(old: &str, new: &str) -> String {
         let lines = diff(old, new).unwrap();
         let lines = lines.iter().map(|line| match line.sign {
-            Sign::Same => format!(" {}", line.text),
-            Sign::Removed => format!("-{}", line.text),
-            Sign::Added => format!("+{}", line.text),
-            Sign::Gap => "…".to_string(),
+            LineSign::Same => format!(" {}", line.text),
+            LineSign::Removed => format!("-{}", line.text),
+            LineSign::Added => format!("+{}", line.text),
+            LineSign::Gap => "…".to_string(),
         });
         lines.collect::<Vec<_>>().join("\n")
     }
@@ -217,9 +221,9 @@ mod tests {
         assert_eq!(
             numbers,
             [
-                (Sign::Removed, Some(1), None),
-                (Sign::Same, Some(2), Some(1)),
-                (Sign::Added, None, Some(2)),
+                (LineSign::Removed, Some(1), None),
+                (LineSign::Same, Some(2), Some(1)),
+                (LineSign::Added, None, Some(2)),
             ]
         );
     }
@@ -238,14 +242,17 @@ mod tests {
             let (a, b) = (lines(&old), lines(&new));
             let signs = script(&a, &b).unwrap();
             let all = numbered(&signs, &a, &b);
-            let of = |wanted: Sign| {
+            let of = |wanted: LineSign| {
                 let lines = all
                     .iter()
-                    .filter(|line| line.sign == wanted || line.sign == Sign::Same);
+                    .filter(|line| line.sign == wanted || line.sign == LineSign::Same);
                 lines.map(|line| line.text).collect::<Vec<_>>()
             };
-            assert_eq!((of(Sign::Removed), of(Sign::Added)), (a.clone(), b.clone()));
-            let edits = signs.iter().filter(|sign| **sign != Sign::Same).count();
+            assert_eq!(
+                (of(LineSign::Removed), of(LineSign::Added)),
+                (a.clone(), b.clone())
+            );
+            let edits = signs.iter().filter(|sign| **sign != LineSign::Same).count();
             assert_eq!(edits, a.len() + b.len() - 2 * common(&a, &b));
         }
     }

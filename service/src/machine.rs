@@ -64,7 +64,10 @@ pub fn host(option: Option<&str>, env: &Env) -> Result<String, Failure> {
 /// A folder of the desktop (`DESKTOP`, `DOWNLOAD`), which in other languages has another name, if it is there.
 pub fn desktop_folder(env: &Env, key: &str, english: &str) -> Option<PathBuf> {
     let home = env.home().ok()?;
-    let file = env.base("XDG_CONFIG_HOME", ".config").ok()?.join("user-dirs.dirs");
+    let file = env
+        .base("XDG_CONFIG_HOME", ".config")
+        .ok()?
+        .join("user-dirs.dirs");
     // Without that file it has its English name.
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let start = format!("XDG_{key}_DIR=\"");
@@ -178,7 +181,10 @@ mod tests {
         let text = "# by a program\nXDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n";
         std::fs::write(home.path().join(".config/user-dirs.dirs"), text).unwrap();
         assert_eq!(folder("DESKTOP", "Desktop"), None, "it is switched off");
-        assert_eq!(folder("DOWNLOAD", "Downloads"), Some(home.path().join("ダウンロード")));
+        assert_eq!(
+            folder("DOWNLOAD", "Downloads"),
+            Some(home.path().join("ダウンロード"))
+        );
     }
 
     #[test]

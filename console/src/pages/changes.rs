@@ -124,13 +124,9 @@ fn changes(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Fai
         choices: choices(&of_host, here, other.flatten()),
         is_own,
         is_now: with == "now",
-        title: match &pair {
-            None => text::time(here.time),
-            Some(pair) => {
-                let new = pair.new.map(|facts| text::time(facts.time));
-                texts::from_to(lang, &text::time(pair.old.time), new.as_deref())
-            }
-        },
+        title: pair
+            .as_ref()
+            .map_or_else(|| text::time(here.time), |pair| title(lang, pair)),
         summary: match pair.is_some() {
             true => summary(lang, &compared.summary),
             false => Vec::new(),
@@ -143,6 +139,11 @@ fn changes(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Fai
         remote: spot.remote.clone(),
         snapshot: spot.snapshot.clone(),
     })
+}
+
+fn title(lang: Lang, pair: &Pair<'_>) -> String {
+    let new = pair.new.map(|facts| text::time(facts.time));
+    texts::from_to(lang, &text::time(pair.old.time), new.as_deref())
 }
 
 /// Snapshots that `here` can be compared with.

@@ -8,7 +8,7 @@ use crate::guard::Visit;
 use crate::preview::document::{Block, Document};
 use crate::preview::{self, words};
 use crate::reply::{self, Frame, answer};
-use crate::textdiff::{self, Sign};
+use crate::textdiff::{self, LineSign};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::report::console::{self as texts, Labels};
@@ -305,7 +305,7 @@ fn lines(lang: Lang, old: &Side, new: &Side, change: Option<VersionChange>) -> (
     };
     if lines
         .iter()
-        .all(|line| matches!(line.sign, Sign::Gap | Sign::Same))
+        .all(|line| matches!(line.sign, LineSign::Gap | LineSign::Same))
     {
         return (Vec::new(), t.same_text());
     }
@@ -317,10 +317,10 @@ fn lines(lang: Lang, old: &Side, new: &Side, change: Option<VersionChange>) -> (
     let number = |nr: Option<usize>| nr.map(|nr| nr.to_string()).unwrap_or_default();
     let shown = lines.iter().take(LINES_SHOWN).map(|line| {
         let (class, sign) = match line.sign {
-            Sign::Same => ("same", " "),
-            Sign::Removed => ("removed", "−"),
-            Sign::Added => ("added", "+"),
-            Sign::Gap => ("gap", "⋯"),
+            LineSign::Same => ("same", " "),
+            LineSign::Removed => ("removed", "−"),
+            LineSign::Added => ("added", "+"),
+            LineSign::Gap => ("gap", "⋯"),
         };
         LineView {
             class,
