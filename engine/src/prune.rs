@@ -128,7 +128,7 @@ fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Resul
     summary.parity_removed = sweep::remove_orphaned_parity(store)?;
     summary.sessions_removed = sweep::remove_ended_sessions(store)?;
     // A hint, which the next prune or backup replaces.
-    let _ = overview::tidy(repo);
+    let _ = overview::tidy(&repo.store);
     summary.pending = summary.marks_pending > 0;
     Ok(summary)
 }

@@ -147,7 +147,7 @@ fn bring_wanted(
     }
     brought?;
     // A hint for whoever reads the replica with an empty cache; without it, they need more requests.
-    let _ = overview::renew(to, replication.there);
+    let _ = overview::renew(&to.store, replication.there);
     match done.behind {
         0 => debts::settle(to, from, &owed),
         _ => Ok(()),

@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::job::{Action, Failure, FileJob};
+use super::leftovers::temporary_name;
 use super::plan::Planner;
 use super::window::FilePart;
 use crate::entry::{Content, DirPath, Entry, Extent};
@@ -24,7 +25,7 @@ impl Planner<'_, '_> {
     ) -> Result<()> {
         let temporary = match action {
             Action::Keep { .. } => Ok(Vec::new()),
-            Action::Create | Action::Replace => self.shared.temporaries.name(self.shared, dir),
+            Action::Create | Action::Replace => temporary_name(self.shared, dir),
         };
         let temporary = match temporary.map_err(Fault::apart) {
             Ok(temporary) => temporary,

@@ -8,20 +8,21 @@
 //!
 //! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
 //! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and what has its
-//! name is whole (I-19): `leftovers` has the names until then, and removes what runs that died have left. `locked` keeps back flags that would prevent all this. `extra` deletes what the
-//! generation does not hold. `opened` is for directories without permissions, `route` for deep ones. Nothing follows a symbolic link below the target, but for those above what was
-//! backed up where the target is `/`.
+//! name is whole (I-19): `journal` has the names until then, and `leftovers` removes what runs that died have left. `locked`
+//! keeps back flags that would prevent all this. `plan/extra` deletes what the generation does not hold. `opened` is for
+//! directories without permissions, `route` for deep ones. Nothing follows a symbolic link below the target, but for those
+//! above what was backed up where the target is `/`.
 
 mod choose;
 mod content;
 mod crew;
 mod dirs;
 mod existing;
-mod extra;
 mod fault;
 mod fetch;
 mod finish;
 mod job;
+mod journal;
 mod leftovers;
 mod links;
 mod locked;
@@ -38,7 +39,7 @@ mod write;
 
 pub(crate) use choose::normalize;
 pub(crate) use fetch::ChunkSource;
-pub(crate) use leftovers::is_leftover;
+pub(crate) use journal::is_leftover;
 pub(crate) use verify::file_holds;
 
 use crate::backup::OwnPlaces;
@@ -211,11 +212,11 @@ fn run_within(
     let planned = plan::restore(&shared, manifest, &root, &scope, chooser, limits);
     shared.temporaries.end();
     if planned.is_ok() {
-        shared.dead.end(&shared);
+        leftovers::end(&shared);
     }
     // Last: what was removed just now lay in directories that may be closed again.
     finish::put_back(&shared);
-    shared.locked.end(&shared);
+    finish::lock(&shared);
     planned?;
     if !options.dry_run {
         shared.sync_all()?;

@@ -1,10 +1,12 @@
 //! The planner: reads the tree in order, decides about each entry and fills windows.
 
+mod dirs;
+mod extra;
+
 use super::choose::{Chooser, contains, normalize};
 use super::crew::{WAITING, WorkerPool, work};
 use super::dirs::{Above, Place, Stack};
 use super::existing::{ConflictDecision, decide};
-use super::extra::Extras;
 use super::fault::Fault;
 use super::job::{Action, EntrySlot, Failure};
 use super::links::{Link, Links};
@@ -21,6 +23,7 @@ use crate::tree::{Cursor, Root};
 use crate::trees;
 use chunkstore::{ChunkId, Place as ChunkPlace, threads};
 use crossbeam_channel::bounded;
+use extra::Extras;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Of the target itself.
@@ -42,7 +45,7 @@ pub(super) struct Planner<'r, 'a> {
     pub(super) window: Builder,
     pub(super) crew: WorkerPool<'r, 'a>,
     pub(super) links: Links,
-    pub(super) extras: Extras,
+    extras: Extras,
     /// Relative to `/`.
     sources: Vec<Vec<u8>>,
     path: Vec<u8>,

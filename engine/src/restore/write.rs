@@ -5,6 +5,7 @@
 
 use super::fault::{Fault, RestoreOutcome};
 use super::job::{Action, Failure, FileJob};
+use super::leftovers::temporary_name;
 use super::links::Link;
 use super::route::Route;
 use super::shared::{Shared, below};
@@ -434,7 +435,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         match link.action {
             Action::Create | Action::Keep { .. } => Ok(put(&link.name)?),
             Action::Replace => {
-                let temporary = shared.temporaries.name(shared, &link.dir)?;
+                let temporary = temporary_name(shared, &link.dir)?;
                 put(&temporary)?;
                 if let Err(e) = to.rename(&temporary, &link.name) {
                     discard(&to, &temporary);

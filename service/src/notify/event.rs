@@ -6,8 +6,8 @@ use crate::catalogue::Lang;
 use crate::catalogue::report::runs::row_status;
 use crate::failure::Failure;
 use crate::history::{HistoryRow, moment};
-use crate::runs::state;
 use crate::settings::values::NotifyOn;
+use crate::state_file;
 use engine::run::LocalDirs;
 use jiff::{Span, Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
@@ -156,11 +156,11 @@ fn usage_file(dirs: &LocalDirs) -> PathBuf {
 /// is set back does not make it said twice.
 pub(super) fn is_time_for_usage(dirs: &LocalDirs, now: &Zoned) -> bool {
     let month = now.strftime("%Y-%m").to_string();
-    let said: Option<SaidUsage> = state::read(&usage_file(dirs)).ok().flatten();
+    let said: Option<SaidUsage> = state_file::read(&usage_file(dirs)).ok().flatten();
     match said {
         Some(said) if said.month >= month => false,
         // What can't be noted would be said at every look.
-        said => state::write(&usage_file(dirs), &SaidUsage { month }).is_ok() && said.is_some(),
+        said => state_file::write(&usage_file(dirs), &SaidUsage { month }).is_ok() && said.is_some(),
     }
 }
 
@@ -170,9 +170,12 @@ fn file(dirs: &LocalDirs, set: &str) -> PathBuf {
 
 /// Sending something twice is better than not sending it: what can't be read was not sent.
 pub(super) fn load(dirs: &LocalDirs, set: &str) -> Told {
-    state::read(&file(dirs, set)).ok().flatten().unwrap_or_default()
+    state_file::read(&file(dirs, set))
+        .ok()
+        .flatten()
+        .unwrap_or_default()
 }
 
 pub(super) fn save(dirs: &LocalDirs, set: &str, told: &Told) -> Result<(), Failure> {
-    state::write(&file(dirs, set), told)
+    state_file::write(&file(dirs, set), told)
 }

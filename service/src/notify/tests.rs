@@ -1,9 +1,10 @@
 //! Tests of events, messages, the queue and the time limit, without any server.
 
-use super::channel::{Attempt, Channel, ChannelKind, Outgoing, Unsent, limited};
+use super::channel::{Attempt, Channel, ChannelKind, Unsent, limited};
 use super::event::{Ending, Event, Told, UsedByRemote, is_time_for_usage};
 use super::message::{Level, Message, put};
 use super::queue::Queue;
+use super::recipients::Outgoing;
 use crate::catalogue::Lang;
 use crate::history::HistoryRow;
 use crate::history::problems::ProblemRow;

@@ -1,8 +1,8 @@
 //! What is not as it should be with a path or an object, to be put after its name.
 
 use super::engine_error;
-use super::io::errno;
 use super::restore::restore_problem;
+use super::store::io::errno;
 use super::store::{about, missing, store_error};
 use super::tree::tree_fault;
 use super::warning::warning;
