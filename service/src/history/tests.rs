@@ -1,7 +1,8 @@
 //! Rows that are written, read, cut short, killed and expired.
 
 use super::journal::Journal;
-use super::read::{HistoryQuery, LinesBackwards};
+use super::lines::LinesBackwards;
+use super::read::HistoryQuery;
 use super::record::{Recorded, Recorder};
 use super::*;
 use crate::catalogue::Lang;

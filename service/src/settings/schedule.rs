@@ -253,7 +253,7 @@ mod tests {
             "cron */0 * * * *",
             "hourly",
         ] {
-            let why = Schedule::parse(text).unwrap_err();
+            let why = Schedule::parse(text).unwrap_err().to_string();
             assert!(why.contains("not a schedule"), "{text}: {why}");
         }
     }
