@@ -141,7 +141,7 @@ pub(crate) fn tidy(store: &Store) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let there: HashSet<SessionId> = store.slates()?.into_iter().collect();
+    let there: HashSet<SessionId> = store.snapshot_ids()?.into_iter().collect();
     match rows.iter().any(|row| !there.contains(&row.id)) {
         true => write(store),
         false => Ok(()),
@@ -149,7 +149,7 @@ pub(crate) fn tidy(store: &Store) -> Result<()> {
 }
 
 fn write(store: &Store) -> Result<()> {
-    let listed = store.slates_with_sizes()?;
+    let listed = store.snapshot_ids_with_sizes()?;
     let outlines = read(store, &listed)?;
     let ids: Vec<SessionId> = listed.iter().map(|(id, _)| *id).collect();
     let mut good: Vec<(u64, SessionId, Option<Snapshot>)> = Vec::new();

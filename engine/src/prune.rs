@@ -470,7 +470,7 @@ impl<'a> Collection<'a> {
             references::collect(&reader, &[manifest.root()?], &mut live, self.monitor)
         })?;
         let known = Known::read(self.repo)?;
-        let missing = known.missing(self.store, &listing.slates, Some(&listing.trash))?;
+        let missing = known.missing(self.store, &listing.snapshot_ids, Some(&listing.trash))?;
         known.update(self.repo, &there, Some(&listing.trash), &missing)?;
         Ok(Needed {
             listing,

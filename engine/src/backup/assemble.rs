@@ -23,7 +23,7 @@ pub struct Assembler<'a> {
     pub run: &'a BackupRun<'a>,
     pub jobs: Receiver<BackupJob>,
     /// Back to the dispatcher, for the next job.
-    pub rooms: Sender<Vec<BackupSlot>>,
+    pub free_slots: Sender<Vec<BackupSlot>>,
     /// Time between checkpoints.
     pub checkpoint: Duration,
     pub parent: Option<SessionId>,
@@ -67,7 +67,7 @@ impl Assembler<'_> {
                     push(&mut tree, slot)?;
                 }
                 // The dispatcher has ended if there is no receiver.
-                let _ = self.rooms.try_send(job.slots);
+                let _ = self.free_slots.try_send(job.slots);
             }
             if !self.dry_run && last_checkpoint.elapsed() >= self.checkpoint {
                 let root = tree.checkpoint()?;

@@ -283,10 +283,10 @@ fn once(
     let parent = before.parent(repo, &reader, &writer, options)?;
     let skip_if_like = before.skip_if_like(options)?;
     monitor.phase(Phase::BackingUp);
-    let assembler = |jobs, rooms| Assembler {
+    let assembler = |jobs, free_slots| Assembler {
         run: &run,
         jobs,
-        rooms,
+        free_slots,
         checkpoint: options.checkpoint,
         parent: before.parent_id(),
         remembered: before.remembered.clone(),

@@ -52,10 +52,10 @@ where
     check_sources_exist(&walk, options)?;
     let (to_workers, for_workers) = bounded(WINDOW);
     let (to_assembler, for_assembler) = bounded(WINDOW);
-    let (return_room, rooms) = bounded(WINDOW);
+    let (return_slots, free_slots) = bounded(WINDOW);
     for _ in 0..WINDOW {
         // The channel holds exactly this many.
-        let _ = return_room.try_send(Vec::new());
+        let _ = return_slots.try_send(Vec::new());
     }
     let first_error = FirstError::default();
     let failed = |e: Error| {
@@ -70,7 +70,7 @@ where
             reader,
             to_workers,
             to_assembler.clone(),
-            rooms,
+            free_slots,
         )?;
         dispatcher.outputs = outputs::Outputs::new(&options.outputs);
         if run.wants_totals() {
@@ -87,7 +87,7 @@ where
         start_workers(scope, run, &for_workers, &to_assembler, failed)?;
         drop((to_assembler, for_workers));
         let mut ended_well = || first_error.take().map_or(Ok(()), Err);
-        let assembled = assembler(for_assembler, return_room).assemble(&mut ended_well);
+        let assembled = assembler(for_assembler, return_slots).assemble(&mut ended_well);
         if assembled.is_err() {
             run.stop.store(true, Relaxed);
         }

@@ -56,7 +56,7 @@ impl Planner<'_, '_> {
             };
             if holes != job.meta.size && !job.is_kept() {
                 let why = Failure::Problem(RestoreProblem::RecordedSize);
-                self.crew.hands.failed(&job, why);
+                self.pool.worker.failed(&job, why);
             } else {
                 self.window.add_loose(job);
             }
@@ -104,7 +104,7 @@ impl Planner<'_, '_> {
                 }
             },
         };
-        self.crew.hands.part_done(job, None);
+        self.pool.worker.part_done(job, None);
         end
     }
 }
@@ -135,7 +135,7 @@ impl Feed<'_, '_, '_> {
             return Ok(());
         }
         let planner = &mut *self.planner;
-        if self.number.is_some() && planner.window.is_full(&planner.crew.limits) {
+        if self.number.is_some() && planner.window.is_full(&planner.pool.limits) {
             planner.shared.check()?;
             planner.rotate()?;
             self.number = None;

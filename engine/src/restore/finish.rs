@@ -16,7 +16,7 @@ use crate::problem::{MetaPart, RestoreProblem};
 use std::collections::BTreeMap;
 
 /// What was finished so far, written to disk. What can't be is removed.
-pub(super) fn on_disk(shared: &Shared<'_>, hands: &mut RestoreWorker<'_, '_>) -> Result<Vec<Finished>> {
+pub(super) fn on_disk(shared: &Shared<'_>, worker: &mut RestoreWorker<'_, '_>) -> Result<Vec<Finished>> {
     let finished = std::mem::take(&mut *shared.finished.lock());
     let mut devices: BTreeMap<u64, DirPath> = BTreeMap::new();
     for Finished { job, id } in &finished {
@@ -26,8 +26,8 @@ pub(super) fn on_disk(shared: &Shared<'_>, hands: &mut RestoreWorker<'_, '_>) ->
         Ok(()) => Ok(finished),
         Err(e) => {
             for Finished { job, .. } in &finished {
-                hands.remove(job);
-                hands.failed(job, Failure::Abandoned);
+                worker.remove(job);
+                worker.failed(job, Failure::Abandoned);
             }
             Err(e)
         }

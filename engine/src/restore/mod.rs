@@ -2,7 +2,7 @@
 //!
 //! `scope` and `choose` determine what is wanted. `plan` (the calling thread) reads the tree in order, makes
 //! directories (`dirs`), decides about what is there already (`existing`) and fills windows of bounded size (`content`,
-//! `window`); `crew` hands a window's range reads to threads that open, verify and write (`write`), and ends windows in
+//! `window`); `pool` hands a window's range reads to threads that open, verify and write (`write`), and ends windows in
 //! order: read back (`verify`), sync and names (`finish`), hard links (`links`), directories' metadata. Two windows are
 //! under way at a time and nothing else grows with the generation.
 //!
@@ -15,7 +15,6 @@
 
 mod choose;
 mod content;
-mod crew;
 mod dirs;
 mod existing;
 mod fault;
@@ -28,6 +27,7 @@ mod links;
 mod locked;
 mod opened;
 mod plan;
+mod pool;
 mod route;
 mod scope;
 mod shared;
@@ -50,7 +50,7 @@ use crate::problem::Warning;
 use crate::repo::Repo;
 use choose::Chooser;
 use chunkstore::descriptors;
-use crew::UNDER_WAY;
+use pool::UNDER_WAY;
 use scope::Scope;
 use serde::Serialize;
 use shared::Shared;

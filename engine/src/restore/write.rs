@@ -1,4 +1,4 @@
-//! The hands of a restore: what one thread needs to read a range, open its frames and put their bytes into files.
+//! The workers of a restore: what one thread needs to read a range, open its frames and put their bytes into files.
 //!
 //! Everything is made under a temporary name, readable only by its owner, and gets its metadata; its own
 //! name comes last ([`super::finish`]). What fails is removed again.
@@ -244,7 +244,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
 
     /// Writes into the job's file, which the first to come creates.
     fn put(&mut self, job: &FileJob, at: u64, bytes: &[u8]) -> RestoreOutcome<Option<Arc<File>>> {
-        let file = match job.whole {
+        let file = match job.in_one_part {
             true => Arc::new(self.create(job, at + bytes.len() as u64)?),
             false => {
                 let mut state = job.state();

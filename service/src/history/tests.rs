@@ -226,7 +226,7 @@ fn problems_are_kept_and_are_the_reason() {
     let context = context(dir.path());
     let lost = ProblemKind::Lost {
         how: Lost::Unmounted,
-        whole: 7,
+        last_complete: 7,
     };
     let unreadable = ProblemKind::Source(engine::entry::Trouble::Unreadable { errno: 13 });
     let reason = |what: &[ProblemKind]| run(&context, what).1.reason.unwrap_or_default();

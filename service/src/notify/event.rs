@@ -74,7 +74,7 @@ impl Event {
 /// What has been sent about a set.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Told {
+pub struct SentState {
     /// Status and reason of the failure that was sent last, if no run has completed since.
     pub failing: Option<String>,
     /// How often a message said that there was no backup since a moment.
@@ -86,12 +86,12 @@ pub struct Told {
     pub overdue_said: Option<Timestamp>,
 }
 
-impl Told {
+impl SentState {
     pub fn run_ended(&mut self, on: Option<NotifyOn>, ending: Ending) -> Option<Event> {
         let on = on.unwrap_or(NotifyOn::Failure);
         if ending.completed {
             let was_bad = self.failing.is_some() || self.overdue > 0;
-            *self = Told::default();
+            *self = SentState::default();
             return match (was_bad, on) {
                 (_, NotifyOn::Never) | (false, NotifyOn::Failure) => None,
                 (true, _) => Some(Event::Recovered(ending)),
@@ -169,13 +169,13 @@ fn file(dirs: &LocalDirs, set: &str) -> PathBuf {
 }
 
 /// Sending something twice is better than not sending it: what can't be read was not sent.
-pub(super) fn load(dirs: &LocalDirs, set: &str) -> Told {
+pub(super) fn load(dirs: &LocalDirs, set: &str) -> SentState {
     state_file::read(&file(dirs, set))
         .ok()
         .flatten()
         .unwrap_or_default()
 }
 
-pub(super) fn save(dirs: &LocalDirs, set: &str, told: &Told) -> Result<(), Failure> {
-    state_file::write(&file(dirs, set), told)
+pub(super) fn save(dirs: &LocalDirs, set: &str, sent: &SentState) -> Result<(), Failure> {
+    state_file::write(&file(dirs, set), sent)
 }

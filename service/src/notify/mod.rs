@@ -40,7 +40,7 @@ use crate::status::Status;
 use crate::usage;
 use channel::ChannelKind;
 use engine::run::LocalDirs;
-use event::{Ending, Event, Told, UsedByRemote};
+use event::{Ending, Event, SentState, UsedByRemote};
 use jiff::Timestamp;
 use queue::Queue;
 use serde_json::json;
@@ -113,15 +113,15 @@ pub(crate) fn maintenance_ended(context: &Context, dirs: &LocalDirs, end: &RunEn
 /// Whether there was something to say.
 fn ended(context: &Context, dirs: &LocalDirs, ending: Ending, on: Option<NotifyOn>, face: &dyn Face) -> bool {
     let set = ending.set.clone();
-    let mut told = event::load(dirs, &set);
-    let before = told.clone();
-    let event = told.run_ended(on, ending);
+    let mut sent = event::load(dirs, &set);
+    let before = sent.clone();
+    let event = sent.run_ended(on, ending);
     let has_event = event.is_some();
     if let Some(event) = event {
         say(context, dirs, &event, face);
     }
-    if told != before {
-        save(dirs, &set, &told, face);
+    if sent != before {
+        save(dirs, &set, &sent, face);
     }
     has_event
 }
@@ -145,12 +145,12 @@ pub(crate) fn tick(context: &Context, dirs: &LocalDirs, face: &dyn Face) {
             let Ok(Some(known)) = run_state::load(dirs, set) else {
                 continue;
             };
-            let mut told = event::load(dirs, set);
+            let mut sent = event::load(dirs, set);
             let since = known.last_success.unwrap_or(known.since);
             let never = known.last_success.is_none();
-            if let Some(event) = told.overdue(set, (since, never), (after.0, again), &context.now) {
+            if let Some(event) = sent.overdue(set, (since, never), (after.0, again), &context.now) {
                 say(context, dirs, &event, face);
-                save(dirs, set, &told, face);
+                save(dirs, set, &sent, face);
             }
         }
     }
@@ -238,8 +238,8 @@ fn send_waiting(context: &Context, dirs: &LocalDirs) {
     queue.send(&recipients::all(context), context.now.timestamp(), false);
 }
 
-fn save(dirs: &LocalDirs, set: &str, told: &Told, face: &dyn Face) {
-    if let Err(failure) = event::save(dirs, set, told) {
+fn save(dirs: &LocalDirs, set: &str, sent: &SentState, face: &dyn Face) {
+    if let Err(failure) = event::save(dirs, set, sent) {
         let set = set.to_string();
         warn(face, &SetupWarning::NotNoted { set, failure });
     }
