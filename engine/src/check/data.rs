@@ -265,7 +265,7 @@ impl PackCheck<'_> {
         let name = ObjectName::pack(id);
         let mut hasher = blake3::Hasher::new();
         let mut frames = list.map_or(&[][..], |list| &list.frames).iter().peekable();
-        let mut offset = 0u64;
+        let (mut offset, mut is_sound) = (0u64, true);
         worker.carry.clear();
         loop {
             let mut piece = std::mem::take(&mut worker.piece);
@@ -289,11 +289,11 @@ impl PackCheck<'_> {
                 }
                 let rest = &piece[(from.max(start) - start) as usize..(end - start) as usize];
                 if worker.carry.is_empty() {
-                    self.frame(&mut worker.decoder, &mut worker.plain, list, frame, rest)?;
+                    is_sound &= self.frame(&mut worker.decoder, &mut worker.plain, list, frame, rest)?;
                 } else {
                     worker.carry.extend_from_slice(rest);
                     let carry = std::mem::take(&mut worker.carry);
-                    self.frame(&mut worker.decoder, &mut worker.plain, list, frame, &carry)?;
+                    is_sound &= self.frame(&mut worker.decoder, &mut worker.plain, list, frame, &carry)?;
                     worker.carry = carry;
                     worker.carry.clear();
                 }
@@ -306,7 +306,8 @@ impl PackCheck<'_> {
                 break;
             }
         }
-        if hasher.finalize().as_bytes() != id.as_bytes() {
+        // Where a frame is damaged, the pack's name can't fit either: that is the same damage.
+        if is_sound && hasher.finalize().as_bytes() != id.as_bytes() {
             let mismatch = StoreError::corrupt(name, Flaw::HashMismatch);
             self.damage(id, Damage::Object(mismatch));
         }
@@ -324,6 +325,7 @@ impl PackCheck<'_> {
         });
     }
 
+    /// Whether a frame is sound; what is wrong with it is reported.
     fn frame(
         &self,
         decoder: &mut Decoder,
@@ -331,8 +333,8 @@ impl PackCheck<'_> {
         list: Option<&PackList>,
         frame: &Frame,
         stored: &[u8],
-    ) -> Result<()> {
-        let Some(list) = list else { return Ok(()) };
+    ) -> Result<bool> {
+        let Some(list) = list else { return Ok(true) };
         let keys = self.store.keys();
         let opened = match list.sealed_keys.get(usize::from(frame.key)) {
             Some(sealed) => keys
@@ -343,12 +345,13 @@ impl PackCheck<'_> {
         match opened {
             Ok(()) => {
                 self.parts(list, frame, plain);
-                Ok(())
+                Ok(true)
             }
             // Its own list is proven, so it is no newer form of anything.
             Err(e) if e.is_object_local() => {
                 self.damage(list.id, of_chunk(&frame.id, &e));
-                self.bad(list.id, frame.id)
+                self.bad(list.id, frame.id)?;
+                Ok(false)
             }
             Err(e) => Err(e.into()),
         }

@@ -228,14 +228,14 @@ pub(crate) fn perform(
     find_sources(context, &request, &destinations, &mut options)?;
     let commands = Commands::new(&request.commands, context.cancel());
     options.outputs = commands.outputs();
-    let running = Running {
+    let attempts = BackupAttempts {
         context,
         own: &own,
         face,
         parent: request.parent,
         also_wait: request.also_wait,
     };
-    let saved = running.save_at_first(&mut destinations, &mut options, stream, request.input)?;
+    let saved = attempts.save_at_first(&mut destinations, &mut options, stream, request.input)?;
     let Saved {
         opened,
         followers,
@@ -264,7 +264,7 @@ pub(crate) fn perform(
 }
 
 /// What the attempts of one backup share.
-struct Running<'a> {
+struct BackupAttempts<'a> {
     context: &'a Context,
     own: &'a RunContext,
     face: &'a dyn Face,
@@ -280,7 +280,7 @@ struct Saved<'a> {
     done: BackupReport,
 }
 
-impl<'a> Running<'a> {
+impl<'a> BackupAttempts<'a> {
     /// Saves it at the first destination that can be reached: once, and again for each that goes away meanwhile.
     fn save_at_first(
         &self,
