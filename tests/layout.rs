@@ -489,7 +489,11 @@ fn pages_need_nothing_from_elsewhere() {
             if !path.starts_with("console/") || path.ends_with("htmx.min.js") {
                 continue;
             }
-            let found = words.iter().filter(|word| text.contains(**word));
+            // The frame of a preview has no origin, so it can load nothing: its style has a nonce.
+            let is_frame = path.ends_with("preview_frame.html");
+            let found = words
+                .iter()
+                .filter(|word| text.contains(**word) && !(is_frame && **word == "<style"));
             wrong.extend(found.map(|word| format!("{path}: {word}")));
         }
     }

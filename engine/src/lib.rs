@@ -24,6 +24,8 @@ pub mod check;
 pub mod copy;
 mod cpu;
 #[doc(hidden)]
+pub mod deleted;
+#[doc(hidden)]
 pub mod dump;
 pub mod entry;
 pub mod error;
