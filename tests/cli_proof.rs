@@ -378,7 +378,7 @@ fn a_policy_on_another_day() {
         shown.out
     );
     let drawn = home.ok(&["forget", "--keep-daily", "3", "--dry-run"]).out;
-    assert!(drawn.contains("3/4") && drawn.contains("|."), "{drawn}");
+    assert!(drawn.contains("3/4") && drawn.contains("|+ "), "{drawn}");
     home.ok(&["prune", "--keep-last", "1", "--simulate", "2026-01-02"]);
     assert_eq!(home.snapshots().len(), 4, "nothing was removed");
     home.ends(2, &["forget", "--keep-last", "1", "--simulate", "someday"]);

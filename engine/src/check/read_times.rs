@@ -2,7 +2,7 @@
 //! not read for some time, and stop where it likes. A file among the machine's notes on the replica:
 //!
 //! ```text
-//! "dedup read 1\n" · time of the listing(8) · entries, sorted by pack · BLAKE3 of everything before(32)
+//! "DDUPREAD" · 1 · time of the listing(8) · entries, sorted by pack · BLAKE3 of everything before(32)
 //! entry: pack id(32) · 1 if it was read, or 0 · time(8)
 //! ```
 //!
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const MAGIC: &[u8] = b"dedup read 1\n";
+const MAGIC: &[u8] = b"DDUPREAD\x01";
 const ENTRY: usize = 32 + 1 + 8;
 const HASH: usize = 32;
 /// How much work is lost at most when the process is killed.
