@@ -93,7 +93,7 @@ fn further(members: &[&SnapshotInfo], now: Timestamp, day: Timestamp) -> Vec<Sna
 /// An id that no session gets, which are random.
 fn numbered(number: u64) -> SessionId {
     let mut id = [0; 16];
-    id[8..].copy_from_slice(&number.to_be_bytes());
+    id[..8].copy_from_slice(&number.to_le_bytes());
     SessionId(id)
 }
 

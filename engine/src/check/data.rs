@@ -71,6 +71,9 @@ pub(super) fn read(
     Ok((job.packs.len() as u64, job.done.load(Relaxed)))
 }
 
+/// A pack and its size.
+type SizedPack = (PackId, u64);
+
 /// Packs to read.
 pub(super) struct ChosenPacks {
     /// In the order in which they are read, with their sizes.
@@ -116,7 +119,7 @@ fn due(packs: Vec<(PackId, u64)>, limit: Option<DueLimit>, all: u64) -> Result<C
 }
 
 /// About so many bytes from the front, and the rest.
-fn split(mut packs: Vec<(PackId, u64)>, most: u64) -> (Vec<(PackId, u64)>, Vec<(PackId, u64)>) {
+fn split(mut packs: Vec<SizedPack>, most: u64) -> (Vec<SizedPack>, Vec<SizedPack>) {
     let rest = packs.split_off(within(&packs, most));
     (packs, rest)
 }
