@@ -311,13 +311,17 @@ fn dates_of_proofs_are_kept_and_shown() {
         home.text(".local/share/dedup/repository"),
         home.text(".config/dedup/default.key"),
     );
+    // Nobody listens there, so messages wait.
+    let web = "[notify.webhook]\nurl = 'http://127.0.0.1:1/'\n";
     let set = format!(
         "[sets.a]\nsources = ['{}']\ndestinations = ['main']\n",
         home.text("docs")
     );
     home.write(
         ".config/dedup/dedup.toml",
-        format!("[remotes.main]\nurl = '{repo}'\nkey-file = '{key}'\n{set}[maintenance]\nfull = '30d'\n"),
+        format!(
+            "[remotes.main]\nurl = '{repo}'\nkey-file = '{key}'\n{set}[maintenance]\nfull = '30d'\n{web}"
+        ),
     );
     let status = || home.ok(&["status", "--json"]).summary()["remotes"][0].clone();
     assert!(status()["last_drill"].is_null() && status()["read_since"].is_null());
@@ -346,6 +350,10 @@ fn dates_of_proofs_are_kept_and_shown() {
         run.out
     );
     assert!(status()["failed_drill"].is_string());
+    let waiting = home.contents(&home.path(".local/state/dedup/notify"));
+    let says =
+        |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).contains("drill of main incomplete (damage found)");
+    assert!(waiting.values().any(says), "no message");
     assert!(home.ok(&["status"]).out.contains("FAILED"));
     assert!(home.ends(3, &["doctor"]).out.contains("the drill of"));
 }

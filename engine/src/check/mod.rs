@@ -246,7 +246,9 @@ fn run_within(
             monitor,
         );
         // What was read before an error was read.
-        if let Err(e) = times.save() {
+        let saved = times.save();
+        // Without a place for notes, only a check that goes by them is worse off.
+        if let (Err(e), ReadData::Due { .. }) = (saved, options.read_data) {
             monitor.problem(&Problem::general(Warning::ReadNotNoted(Box::new(e))));
         }
         (report.packs_read, report.bytes_read) = read?;

@@ -38,7 +38,13 @@ impl DrillFolder {
                 },
             }
         }
-        let nowhere = || Error::io(Operation::CreateFolder, "", io::Error::from(io::ErrorKind::NotFound));
+        let nowhere = || {
+            Error::io(
+                Operation::CreateFolder,
+                "",
+                io::Error::from(io::ErrorKind::NotFound),
+            )
+        };
         Err(failure.unwrap_or_else(nowhere))
     }
 
