@@ -76,8 +76,10 @@ fn read_once(
     let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;
     match known {
         Some(known) => {
-            let ObjectNames { slates, trash, .. } = &structure.names;
-            chain::missing(repo, triage, known, slates, trash, &mut findings)?;
+            let ObjectNames {
+                snapshot_ids, trash, ..
+            } = &structure.names;
+            chain::missing(repo, triage, known, snapshot_ids, trash, &mut findings)?;
             chain::check(repo, triage, &manifests, &mut findings)?;
         }
         // Other snapshots may need what these do not.

@@ -6,7 +6,7 @@
 use super::HistoryRow;
 use super::journal::Journal;
 use super::moment;
-use crate::runs::state;
+use crate::state_file;
 use crate::status::Status;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ impl Journal {
 
     fn all_proofs(&self) -> Places {
         // What can't be read proves nothing.
-        state::read(&self.proofs_file())
+        state_file::read(&self.proofs_file())
             .ok()
             .flatten()
             .unwrap_or_default()
@@ -95,7 +95,7 @@ impl Journal {
         }
         change(places.entry(repository.to_string()).or_default());
         // Only a note: if it can't be kept, the row is still in the history.
-        let _ = state::write(&self.proofs_file(), &places);
+        let _ = state_file::write(&self.proofs_file(), &places);
     }
 }
 
