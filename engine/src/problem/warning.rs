@@ -108,6 +108,8 @@ pub enum Warning {
     ChangedAtBackup,
     /// No snapshot has these tags, which a policy keeps.
     NoSuchTags(Vec<String>),
+    /// What a check has read could not be noted: a later one reads it again.
+    ReadNotNoted(Box<Error>),
     /// Metadata that this user may not put back.
     Metadata(MetaPart, i32),
 }

@@ -17,6 +17,7 @@ pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
         Warning::SegmentUnread(error) => segment_unread(lang, error),
         Warning::ParentDamaged(error) => parent_damaged(lang, error),
         Warning::MissingUnknown(error) => missing_unknown(lang, error),
+        Warning::ReadNotNoted(error) => read_not_noted(lang, error),
         Warning::SnapshotsGone(ids) => snapshots_gone(lang, ids),
         Warning::Metadata(part, errno) => metadata(lang, part, *errno),
         Warning::Clock(warning) => clock_warning(lang, warning),
@@ -67,6 +68,15 @@ fn cache_not_used(lang: Lang, error: &StoreError) -> String {
         lang,
         "the cache is not used: {why}",
         "キャッシュを使いません: {why}"
+    )
+}
+
+fn read_not_noted(lang: Lang, error: &Error) -> String {
+    let why = engine_error(lang, error);
+    say!(
+        lang,
+        "what was read can't be noted, so a later check with --max-age reads it again: {why}",
+        "読み取った範囲を記録できないため、次の --max-age 付きの検査でもう一度読み取ります: {why}"
     )
 }
 
