@@ -12,6 +12,9 @@ use crate::remote::link::Link;
 use crate::remote::{Kind, ObjectName};
 use bytes::Bytes;
 
+/// An object in a listing and its size; `None` where the name is taken by something that is no file.
+pub(super) type Listed = (ObjectName, Option<u64>);
+
 pub(super) enum Wire {
     Cloud(Cloud),
     Rclone(Rclone),
@@ -68,7 +71,7 @@ impl Wire {
         }
     }
 
-    pub async fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
+    pub async fn list(&self, kind: Kind) -> Outcome<Vec<Listed>> {
         match self {
             Wire::Cloud(cloud) => cloud.list(kind).await,
             Wire::Rclone(rclone) => rclone.server().await?.list(kind).await,
