@@ -129,16 +129,12 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
     let owner = repo.owner();
     let writer = Writer::begin(repo.store.clone(), owner, 1, options.dry_run)?;
     let index = writer.index(&mut |done, total| progress(done, total))?;
-    // What a listing shows needs no reading.
-    for id in index.wrong_sizes().keys() {
-        match repo.store.unreadable_pack(id) {
-            None => drop(hurt.insert(*id)),
-            Some(error) if unread.insert(*id) => {
-                monitor.problem(&Problem::of(ObjectName::pack(*id), &error));
-            }
-            Some(_) => {}
-        }
-    }
+    add_wrong_sizes(
+        repo,
+        index.wrong_sizes().keys(),
+        (&mut hurt, &mut unread),
+        monitor,
+    );
     let mut healing = Healing {
         repo,
         origins: &origins,
@@ -226,6 +222,24 @@ fn broken_packs(
     let packs = report.hurt_packs.into_iter().chain(report.unneeded_packs);
     let there = repo.store.packs()?;
     Ok(packs.filter(|id| there.contains_key(id)).collect())
+}
+
+/// What a listing shows needs no reading: packs of a wrong size are damaged, unless they can't be examined.
+fn add_wrong_sizes<'p>(
+    repo: &Repo,
+    packs: impl Iterator<Item = &'p PackId>,
+    (hurt, unread): (&mut BTreeSet<PackId>, &mut BTreeSet<PackId>),
+    monitor: &dyn Monitor,
+) {
+    for id in packs {
+        match repo.store.unreadable_pack(id) {
+            None => drop(hurt.insert(*id)),
+            Some(error) if unread.insert(*id) => {
+                monitor.problem(&Problem::of(ObjectName::pack(*id), &error));
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 struct Healing<'a> {

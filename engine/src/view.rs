@@ -12,7 +12,7 @@ mod recent;
 pub mod tree;
 
 use self::chunks::Chunks;
-use self::file::{EachExtent, ExtentMap, Extents, OpenFile};
+use self::file::{EachExtent, ExtentMap, FileExtents, OpenFile};
 use crate::entry::{Content, DirPath, Entry, Extent, ExtentList, Kind, cmp_dirs};
 use crate::error::{Error, Result};
 use crate::monitor::Quiet;
@@ -189,12 +189,12 @@ impl View {
         let wanted = offset..offset + len as u64;
         self.open_ahead(file, &file.follow(&wanted));
         match file.content {
-            Extents::Few => {
+            FileExtents::Few => {
                 let bytes = self.small(&file.seen.entry.content)?;
                 let part = bytes.get(offset as usize..).unwrap_or_default();
                 out.extend_from_slice(part.get(..len).unwrap_or(part));
             }
-            Extents::All(_) | Extents::Lists(_) => {
+            FileExtents::All(_) | FileExtents::Lists(_) => {
                 self.each_extent(file, &wanted, &mut |extent, part| {
                     self.extent(extent, part, &mut out)
                 })?;
@@ -224,9 +224,9 @@ impl View {
 
     fn each_extent(&self, file: &OpenFile, wanted: &Range<u64>, each: &mut EachExtent<'_>) -> Result<()> {
         match &file.content {
-            Extents::Few => Ok(()),
-            Extents::All(extents) => extents.each(wanted, each),
-            Extents::Lists(lists) => {
+            FileExtents::Few => Ok(()),
+            FileExtents::All(extents) => extents.each(wanted, each),
+            FileExtents::Lists(lists) => {
                 let first = lists.partition_point(|(start, _)| *start <= wanted.start);
                 let here = lists.iter().skip(first.saturating_sub(1));
                 for (start, list) in here.take_while(|(start, _)| *start < wanted.end) {

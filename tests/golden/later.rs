@@ -25,8 +25,8 @@ use std::time::Duration;
 const SOURCE: &str = "/tmp/dedup-golden-later/source";
 const HOUR: Duration = Duration::from_secs(3600);
 const LARGEST: u64 = 120_000;
-/// After so many generations a backup writes an overview.
-const GENERATIONS: usize = 16;
+/// After so many generations a backup has written an overview.
+const GENERATIONS: usize = 17;
 const SETS: [&str; 2] = ["documents", "letters"];
 /// Names and flags: no dump; immutable; append-only and no copy on write.
 const FLAGS: [(&str, u32); 4] = [

@@ -112,8 +112,8 @@ fn generations(entries: u64, count: u64, dir: &Path) -> Done {
             Ok((put.id, writer.place(&put.id)?.map(|located| located.place)))
         });
         for (number, (path, mut entry)) in (0u64..).zip(tree(entries)) {
-            // Whole directories at a time, as people work.
-            let changed = number / 100 % count;
+            // Neighbours, as people work.
+            let changed = number * count / entries.max(1);
             if changed <= generation && entry.kind == Kind::File {
                 entry.meta.mtime.secs += 1 + changed as i64;
             }

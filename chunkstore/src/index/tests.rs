@@ -299,7 +299,10 @@ fn a_file_is_there_by_its_bundle_or_by_itself() {
     assert!(!index.contains_file(&longer, &none).unwrap());
     let moved = index.moved(&ContentHash([4; 16])).unwrap();
     assert_eq!((moved[0].bundle, moved[0].offset), (small(8, 4).bundle, 5));
-    same_together(&index, &[small(6, 4), longer, small(6, 5), small(6, 3), small(6, 4)]);
+    same_together(
+        &index,
+        &[small(6, 4), longer, small(6, 5), small(6, 3), small(6, 4)],
+    );
     drop(index);
     let bulk: Vec<u16> = (0..9000).collect();
     let hashes: Vec<u8> = (0..9000).map(|n| (n % 256) as u8).collect();

@@ -8,6 +8,7 @@
 mod cloud;
 mod fault;
 mod http;
+mod listed;
 mod rclone;
 mod retry;
 mod runtime;

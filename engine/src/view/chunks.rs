@@ -72,7 +72,7 @@ impl Chunks {
         let (send, wanted) = bounded(WAITING);
         for _ in 0..self.threads {
             let (cache, wanted) = (self.cache.clone(), wanted.clone());
-            let _unstarted = threads::spawn("read ahead", move || cache.open_all(&wanted));
+            let _unstarted = threads::spawn("ahead", move || cache.open_all(&wanted));
         }
         send
     }

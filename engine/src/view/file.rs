@@ -14,12 +14,12 @@ const AHEAD: [u64; 2] = [1 << 20, 12 << 20];
 /// A regular file of a snapshot.
 pub struct OpenFile {
     pub(super) seen: Seen,
-    pub(super) content: Extents,
+    pub(super) content: FileExtents,
     reading: Mutex<Reading>,
 }
 
 /// What a file consists of.
-pub(super) enum Extents {
+pub(super) enum FileExtents {
     /// Of nothing, or a part of a bundle.
     Few,
     All(ExtentMap),
@@ -48,8 +48,8 @@ pub(super) type EachExtent<'a> = dyn FnMut(&Extent, Range<usize>) -> Result<()> 
 impl OpenFile {
     pub(super) fn new(mut seen: Seen) -> OpenFile {
         let content = match &mut seen.entry.content {
-            Content::None | Content::Bundled { .. } => Extents::Few,
-            Content::Extents(extents) => Extents::All(ExtentMap::new(0, std::mem::take(extents))),
+            Content::None | Content::Bundled { .. } => FileExtents::Few,
+            Content::Extents(extents) => FileExtents::All(ExtentMap::new(0, std::mem::take(extents))),
             Content::Lists(lists) => {
                 let mut start = 0u64;
                 let place = |list: ExtentList| {
@@ -57,7 +57,7 @@ impl OpenFile {
                     start = start.saturating_add(place.1.bytes);
                     place
                 };
-                Extents::Lists(std::mem::take(lists).into_iter().map(place).collect())
+                FileExtents::Lists(std::mem::take(lists).into_iter().map(place).collect())
             }
         };
         OpenFile {

@@ -55,7 +55,7 @@ pub type Look = dyn Fn() -> Option<Vec<SnapshotInfo>> + Send + Sync;
 
 pub struct SnapshotTree {
     view: View,
-    above: RwLock<Above>,
+    above: RwLock<AboveSnapshots>,
     look: Box<Look>,
     owner: (u32, u32),
     tell: Box<dyn Fn(Problem) + Send + Sync>,
@@ -63,7 +63,7 @@ pub struct SnapshotTree {
 
 /// What is above the snapshots.
 #[derive(Default)]
-struct Above {
+struct AboveSnapshots {
     layout: ViewLayout,
     /// By number; those that are gone stay, for who has them open.
     snapshots: Vec<SnapshotInfo>,
@@ -71,7 +71,7 @@ struct Above {
     newest: Option<Timestamp>,
 }
 
-impl Above {
+impl AboveSnapshots {
     /// `listed` oldest first.
     fn renew(&mut self, listed: &[SnapshotInfo]) {
         let mut known: HashMap<SessionId, usize> = HashMap::new();
@@ -122,7 +122,7 @@ impl SnapshotTree {
         look: Box<Look>,
         tell: Box<dyn Fn(Problem) + Send + Sync>,
     ) -> SnapshotTree {
-        let mut above = Above::default();
+        let mut above = AboveSnapshots::default();
         above.renew(snapshots);
         SnapshotTree {
             view: View::new(repo),
@@ -262,7 +262,7 @@ impl SnapshotTree {
             .ok_or(NoAnswer::Unknown)
     }
 
-    fn named(&self, above: &Above, entry: &LayoutEntry, name: &[u8]) -> ViewNode {
+    fn named(&self, above: &AboveSnapshots, entry: &LayoutEntry, name: &[u8]) -> ViewNode {
         let inode = match entry {
             LayoutEntry::Dir(at) => Inode::Above(*at),
             LayoutEntry::Snapshot(at) => Inode::Root(*at),
@@ -273,7 +273,7 @@ impl SnapshotTree {
         node
     }
 
-    fn shown(&self, above: &Above, of: Inode) -> ViewNode {
+    fn shown(&self, above: &AboveSnapshots, of: Inode) -> ViewNode {
         let newest = above.newest;
         match of {
             Inode::Above(at) => ViewNode {

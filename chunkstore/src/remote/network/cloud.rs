@@ -5,7 +5,7 @@
 
 use super::fault::{Fault, Outcome};
 use super::http::Http;
-use super::wire::Listed;
+use super::listed::Listed;
 use crate::error::{Cause, Result, UrlFault};
 use crate::remote::address::{Address, invalid};
 use crate::remote::link::Link;

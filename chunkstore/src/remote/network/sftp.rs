@@ -6,8 +6,8 @@ mod connection;
 
 use self::connection::{Connection, fault};
 use super::fault::{Fault, Outcome};
+use super::listed::Listed;
 use super::temporary;
-use super::wire::Listed;
 use crate::error::{Cause, Result, UrlFault};
 use crate::remote::address::{Address, invalid};
 use crate::remote::link::Direction::{Download, Upload};

@@ -3,8 +3,8 @@
 
 use super::fault::{Fault, Outcome, says_full};
 use super::http::Http;
+use super::listed::Listed;
 use super::temporary;
-use super::wire::Listed;
 use crate::error::{Cause, Result};
 use crate::remote::address::Address;
 use crate::remote::link::Link;

@@ -3,6 +3,7 @@
 
 use super::cloud::Cloud;
 use super::fault::Outcome;
+use super::listed::Listed;
 use super::rclone::Rclone;
 use super::sftp::Sftp;
 use super::webdav::WebDav;
@@ -11,9 +12,6 @@ use crate::remote::address::Address;
 use crate::remote::link::Link;
 use crate::remote::{Kind, ObjectName};
 use bytes::Bytes;
-
-/// An object in a listing and its size; `None` where the name is taken by something that is no file.
-pub(super) type Listed = (ObjectName, Option<u64>);
 
 pub(super) enum Wire {
     Cloud(Cloud),
