@@ -109,14 +109,14 @@ pub fn transfer(
     writer: &Writer,
     wanted: &mut LiveSet,
     careful: bool,
-    told: &OnProgress<'_>,
+    on_progress: &OnProgress<'_>,
 ) -> Result<TransferStats> {
     let mut transfer = Transfer {
         origin,
         to,
         writer,
         careful,
-        told,
+        on_progress,
         brought: TransferStats::default(),
     };
     let by_pack = transfer.by_pack(wanted)?;
@@ -134,7 +134,7 @@ struct Transfer<'a> {
     to: &'a Store,
     writer: &'a Writer,
     careful: bool,
-    told: &'a OnProgress<'a>,
+    on_progress: &'a OnProgress<'a>,
     brought: TransferStats,
 }
 
@@ -198,7 +198,7 @@ impl Transfer<'_> {
             origin: self.origin,
             to: self.to,
             renews: !simulation::left_out(Rule::FreshNames),
-            told: self.told,
+            on_progress: self.on_progress,
         };
         let mut arrivals = Arrivals {
             careful: self.careful,
@@ -240,8 +240,8 @@ impl Transfer<'_> {
         }
         let (from, writer) = (&*self.origin.store, self.writer);
         let mut mover = Mover::between(from, self.to, Box::new(|lists| writer.adopt(lists)))?;
-        let told = self.told;
-        let moved = &mut |bytes| told(bytes);
+        let on_progress = self.on_progress;
+        let moved = &mut |bytes| on_progress(bytes);
         let done = part
             .union(hurt)
             .try_for_each(|id| self.frames_of(*id, self.careful || hurt.contains(id), wanted, &mut mover))
@@ -320,7 +320,7 @@ impl Transfer<'_> {
         self.brought.chunks += 1;
         self.brought.bytes += u64::from(frame.stored_len);
         mover.add(list.class, (frame.id, place, parts), &mut |bytes| {
-            (self.told)(bytes)
+            (self.on_progress)(bytes)
         })
     }
 
@@ -355,7 +355,7 @@ impl Transfer<'_> {
                     let here = moved.iter().filter(|(to, _)| to.frame == at.place.offset);
                     let parts: Vec<Part> = here.map(|(_, part)| *part).collect();
                     mover.add(at.class, (chunk, at.place, &parts), &mut |bytes| {
-                        (self.told)(bytes)
+                        (self.on_progress)(bytes)
                     })?;
                 }
                 Err(e) if e.is_object_local() => self.brought.lost += 1,
@@ -375,7 +375,7 @@ struct Courier<'a> {
     to: &'a Store,
     /// Always, but to see what happens otherwise.
     renews: bool,
-    told: &'a OnProgress<'a>,
+    on_progress: &'a OnProgress<'a>,
 }
 
 impl Courier<'_> {
@@ -397,8 +397,8 @@ impl Courier<'_> {
 
     /// The pack's list, and the bytes that were sent.
     fn carry(&self, id: PackId) -> Result<(PackList, u64)> {
-        (self.told)(0)?;
-        let carried = carry_pack(&self.origin.store, self.to, id, self.renews, self.told);
+        (self.on_progress)(0)?;
+        let carried = carry_pack(&self.origin.store, self.to, id, self.renews, self.on_progress);
         carried.map_err(|e| match &e {
             // Of the origin: the other operations are the target's.
             Error::Remote {

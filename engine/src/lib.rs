@@ -24,6 +24,8 @@ pub mod check;
 pub mod copy;
 mod cpu;
 #[doc(hidden)]
+pub mod deleted;
+#[doc(hidden)]
 pub mod dump;
 pub mod entry;
 pub mod error;
@@ -47,6 +49,8 @@ pub mod live;
 #[doc(hidden)]
 pub mod manifest;
 pub mod monitor;
+#[doc(hidden)]
+pub mod mount;
 #[doc(hidden)]
 pub mod order;
 mod overview;
