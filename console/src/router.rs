@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::guard::{Visit, guard};
 use crate::pages::{basket, changes, compare, door, history, home, rail, restore, search, sets, target};
-use crate::{api, assets, download, live, preview, reply};
+use crate::{api, assets, download, live, pages, preview, reply};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -92,7 +92,7 @@ fn versions() -> Router {
         .route("/restore/versions", get(|Extension(v): Asked| rail::page(v)))
         .route("/restore/compare", get(|Extension(v): Asked| compare::page(v)))
         .route("/restore/changes", get(|Extension(v): Asked| changes::page(v)))
-        .route("/preview", get(|Extension(v): Asked| preview::page(v)))
+        .route("/preview", get(|Extension(v): Asked| pages::preview::page(v)))
         .route("/preview/frame", get(|Extension(v): Asked| preview::frame(v)))
         .route("/basket/download", get(|Extension(v): Asked| download::basket(v)))
 }

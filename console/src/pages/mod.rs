@@ -7,6 +7,7 @@ pub mod compare;
 pub mod door;
 pub mod history;
 pub mod home;
+pub mod preview;
 pub mod rail;
 pub mod restore;
 pub mod rows;
@@ -16,9 +17,11 @@ pub mod storage;
 pub mod strip;
 pub mod target;
 
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use service::catalogue::report::console as texts;
 use service::catalogue::{Lang, report::runs};
+use service::entry::Time;
 use service::history::HistoryRow;
 use service::text;
 use service::units::{escape, format_bytes};
@@ -150,6 +153,15 @@ pub fn size(bytes: u64) -> String {
         Some((whole, _)) => format!("{whole} {unit}"),
         None => exact,
     }
+}
+
+/// When a file was changed, as far as calendars go.
+pub fn stamp(time: Time) -> Option<Timestamp> {
+    Timestamp::new(time.secs, 0).ok()
+}
+
+pub fn local(at: Timestamp, zone: &TimeZone) -> Zoned {
+    at.to_zoned(zone.clone())
 }
 
 /// A name or a path as pages show it.
