@@ -15,6 +15,7 @@ use crate::monitor::Monitor;
 use crate::repo::Repo;
 use chunkstore::SessionId;
 use chunkstore::live::LiveSet;
+use chunkstore::remote::ObjectName;
 use chunkstore::session::View;
 
 /// Readings that others may overtake.
@@ -71,6 +72,14 @@ fn read_once(
     let View { condemned, .. } = view;
     let (listed, entries) = ingest.finish(triage, &mut findings);
     store.ask_sizes(index.wrong_sizes(), &mut packs)?;
+    for id in index.wrong_sizes().keys() {
+        // Its size is not known, and nothing in it will be read.
+        if let Some(error) = store.unreadable_pack(id) {
+            findings.trouble(ObjectName::pack(*id), &error);
+            triage.note_unreadable(*id, error);
+            packs.remove(id);
+        }
+    }
     let mut structure = Structure::new(names, packs, listed, index, condemned, entries);
     let mut live = LiveSet::new(store.cache())?;
     let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;

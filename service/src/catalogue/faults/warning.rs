@@ -14,7 +14,7 @@ pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
         Warning::NotCopied(error) => not_copied(lang, error),
         Warning::NotReplicated { origin, error } => not_replicated(lang, origin, error),
         Warning::CacheNotUsed(error) => cache_not_used(lang, error),
-        Warning::SegmentUnread(error) => segment_unread(lang, error),
+        Warning::Unread(error) => unread(lang, error),
         Warning::ParentDamaged(error) => parent_damaged(lang, error),
         Warning::MissingUnknown(error) => missing_unknown(lang, error),
         Warning::ReadNotNoted(error) => read_not_noted(lang, error),
@@ -80,7 +80,7 @@ fn read_not_noted(lang: Lang, error: &Error) -> String {
     )
 }
 
-fn segment_unread(lang: Lang, error: &StoreError) -> String {
+fn unread(lang: Lang, error: &StoreError) -> String {
     let why = match error {
         StoreError::Unreadable { cause, .. } => super::store::unreadable(lang, cause),
         error => store_error(lang, error),

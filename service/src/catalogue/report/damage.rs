@@ -266,6 +266,16 @@ fn heal_verdict(lang: Lang, h: &Healed, read_data: bool, dry_run: bool) -> Strin
             "All that was found lost or damaged is there again",
             "見つかった欠けや破損はすべて元に戻りました"
         ),
+        (false, _) if h.chunks_unread > 0 => {
+            let chunks = count(lang, h.chunks_unread, Noun::Chunk);
+            say!(
+                lang,
+                "Could not bring {chunks}: part of another replica, which may hold them, can't be read. Run 'dedup heal' \
+                 again once everything can be read",
+                "{chunks}を取り寄せられませんでした。読み取れなかったレプリカの一部にあるかもしれません。読み取れるようにしてから、\
+                 もう一度 'dedup heal' を実行してください"
+            )
+        }
         (false, _) if !h.is_lacking() => {
             let objects = count(lang, h.unreadable(), Noun::Object);
             say!(

@@ -212,7 +212,7 @@ fn warnings() -> Vec<Warning> {
         Warning::NotCopied(_) => Warning::NotCopied(missing()),
         Warning::NotReplicated { .. } => Warning::NotReplicated { origin: x(), error: missing() },
         Warning::CacheNotUsed(_) => Warning::CacheNotUsed(missing()),
-        Warning::SegmentUnread(_) => Warning::SegmentUnread(missing()),
+        Warning::Unread(_) => Warning::Unread(missing()),
         Warning::PackSize(_) => Warning::PackSize(WrongSize { indexed: 9, listed: 5 }),
         Warning::MorePacks { .. } => Warning::MorePacks { packs: 9 },
         Warning::SnapshotsGone(_) => Warning::SnapshotsGone(vec![session(); 5]),
