@@ -26,6 +26,8 @@ mod cpu;
 #[doc(hidden)]
 pub mod deleted;
 #[doc(hidden)]
+pub mod drill;
+#[doc(hidden)]
 pub mod dump;
 pub mod entry;
 pub mod error;
@@ -75,6 +77,8 @@ pub mod retain;
 pub mod rewrite;
 pub mod run;
 pub mod select;
+#[doc(hidden)]
+pub mod simulate;
 #[doc(hidden)]
 pub mod stats;
 #[doc(hidden)]

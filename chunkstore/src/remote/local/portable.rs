@@ -11,7 +11,7 @@ use crate::platform::{files, lock, private};
 use crate::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,26 +76,22 @@ impl PortableState {
         }
     }
 
-    /// The same where no directory at all is how "no repository here" looks.
-    fn missing(&self, operation: Operation, name: &ObjectName) -> Result<()> {
+    /// Why an object could not be opened or examined: `None` where it does not exist, below a root that does, or where no
+    /// directory at all is how "no repository here" looks.
+    fn why_not(&self, operation: Operation, name: &ObjectName, error: io::Error) -> Option<Error> {
+        if error.kind() != io::ErrorKind::NotFound {
+            return Some(failed(operation, name, error));
+        }
+        if fs::symlink_metadata(self.of(name)).is_ok_and(|meta| meta.is_symlink()) {
+            return Some(not_a_file(operation, name, Cause::BrokenLink));
+        }
         match self.check_root(operation) {
             Err(Error::Remote { source, .. })
                 if source.kind() == io::ErrorKind::NotFound && name.kind() == Kind::Config =>
             {
-                Ok(())
+                None
             }
-            checked => checked,
-        }
-    }
-
-    /// Something else under an object's name is never passed over: it hides an object (I-9).
-    fn object_size(&self, name: &ObjectName, meta: &Metadata) -> Result<u64> {
-        match meta.is_file() {
-            true => Ok(meta.len()),
-            false => {
-                let why = Cause::NotARegularFile.into_io(io::ErrorKind::InvalidData);
-                Err(failed(Operation::Stat, name, why))
-            }
+            checked => checked.err(),
         }
     }
 
@@ -122,12 +118,10 @@ impl PortableState {
             let Some(name) = parsed.filter(|name| self.of(name) == entry.path()) else {
                 continue;
             };
-            match fs::metadata(entry.path()) {
-                Ok(meta) => match self.object_size(&name, &meta) {
-                    // Whoever reads it is told why that can't be done, and goes on with the others.
-                    Err(_) if kind != Kind::Pack => each(name, 0)?,
-                    size => each(name, size?)?,
-                },
+            let found = fs::metadata(entry.path()).or_else(|_| fs::symlink_metadata(entry.path()));
+            match found {
+                // Whoever asks for what is no file gets the error, and goes on with the others.
+                Ok(meta) => each(name, if meta.is_file() { meta.len() } else { 0 })?,
                 // Deleted since the folder was read.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => return Err(failed(Operation::List, name, e)),
@@ -161,16 +155,15 @@ impl Remote for PortableLocal {
 
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
-        let mut file = match File::open(self.shared.of(name)) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.shared.missing(Operation::Read, name)?;
-                return Err(Error::missing(name));
-            }
-            Err(e) => return Err(failed(Operation::Read, name, e)),
-        };
+        let opened = File::open(self.shared.of(name));
+        let mut file = opened.map_err(|e| {
+            let why = self.shared.why_not(Operation::Read, name, e);
+            why.unwrap_or_else(|| Error::missing(name))
+        })?;
         let meta = file.metadata().map_err(|e| failed(Operation::Stat, name, e))?;
-        self.shared.object_size(name, &meta)?;
+        if !meta.is_file() {
+            return Err(not_a_file(Operation::Read, name, Cause::NotARegularFile));
+        }
         let read = file
             .seek(SeekFrom::Start(offset))
             .and_then(|_| file.take(len as u64).read_to_end(out));
@@ -182,11 +175,12 @@ impl Remote for PortableLocal {
 
     fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
         match fs::metadata(self.shared.of(name)) {
-            Ok(meta) => self.shared.object_size(name, &meta).map(Some),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.shared.missing(Operation::Stat, name).map(|()| None)
-            }
-            Err(e) => Err(failed(Operation::Stat, name, e)),
+            Ok(meta) if meta.is_file() => Ok(Some(meta.len())),
+            Ok(_) => Err(not_a_file(Operation::Stat, name, Cause::NotARegularFile)),
+            Err(e) => self
+                .shared
+                .why_not(Operation::Stat, name, e)
+                .map_or(Ok(None), Err),
         }
     }
 
@@ -415,4 +409,9 @@ impl Drop for PortableStaged {
 
 fn failed(operation: Operation, object: impl Into<Object>, source: impl Into<io::Error>) -> Error {
     Error::remote(operation, object, source.into())
+}
+
+/// An object's name is taken by something that can't be read as one. It is there, so it never counts as missing (I-9).
+fn not_a_file(operation: Operation, name: &ObjectName, cause: Cause) -> Error {
+    failed(operation, name, cause.into_io(io::ErrorKind::InvalidData))
 }
