@@ -45,6 +45,8 @@ pub mod list;
 #[doc(hidden)]
 pub mod live;
 #[doc(hidden)]
+pub mod machines;
+#[doc(hidden)]
 pub mod manifest;
 pub mod monitor;
 #[doc(hidden)]
@@ -71,6 +73,8 @@ pub mod retain;
 pub mod rewrite;
 pub mod run;
 pub mod select;
+#[doc(hidden)]
+pub mod snapshots;
 #[doc(hidden)]
 pub mod stats;
 #[doc(hidden)]

@@ -6,6 +6,7 @@ use service::backup::LEVEL;
 use service::catalogue::{Lang, group_by_error, unit_error};
 use service::facts::{GroupByError, GroupKey};
 use service::retain::Count;
+use service::settings::values::SourceSnapshot;
 use service::units::{self, UnitError};
 use std::str::FromStr;
 
@@ -22,6 +23,8 @@ pub enum ValueError {
     MinutesOrMonths,
     #[error("write auto, fastest, better, max, or a number from 1 to 19")]
     Compression,
+    #[error("write auto, required or off")]
+    SourceSnapshot,
     #[error("{}", unit_error(Lang::En, .0))]
     Unit(#[from] UnitError),
     #[error("{}", group_by_error(Lang::En, .0))]
@@ -43,6 +46,16 @@ pub fn count(text: &str) -> Result<Count, ValueError> {
     match text {
         "unlimited" | "-1" => Ok(Count::Unlimited),
         n => n.parse().map(Count::Limited).map_err(|_| ValueError::Count),
+    }
+}
+
+/// When sources are read in a snapshot of their file system.
+pub fn source_snapshot(text: &str) -> Result<SourceSnapshot, ValueError> {
+    match text {
+        "auto" => Ok(SourceSnapshot::Auto),
+        "required" => Ok(SourceSnapshot::Required),
+        "off" => Ok(SourceSnapshot::Off),
+        _ => Err(ValueError::SourceSnapshot),
     }
 }
 

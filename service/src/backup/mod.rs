@@ -7,18 +7,19 @@ mod sources;
 pub mod standard;
 mod stream;
 
-use crate::catalogue::SetCause;
+use crate::catalogue::{SetCause, SetupWarning};
 use crate::context::Context;
-use crate::face::{Activity, Face, ProblemCounts, Step};
+use crate::face::{Activity, Face, Notice, ProblemCounts, Step};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{DestinationRow, HistoryRow, JobInfo, JobKind, shown_path};
 use crate::machine;
 use crate::resolve::Location;
+use crate::settings::values::SourceSnapshot;
 use crate::status::Status;
 use crate::usage;
 use destinations::Destinations;
-pub use destinations::FollowerReport;
+pub use destinations::{FollowerReport, OpenRepository};
 use engine::backup as run;
 pub use engine::backup::BackupReport;
 pub use engine::backup::Ignore;
@@ -30,6 +31,7 @@ use engine::platform::process;
 use engine::repo::{self, Repo};
 use engine::run::RunContext;
 use engine::select::{self, Filter};
+use engine::snapshots::SourceSnapshots;
 use engine::{SessionId, order};
 use jiff::{SignedDuration, Span, Timestamp};
 pub use outputs::CommandSource;
@@ -46,6 +48,8 @@ use stream::RunningInput;
 pub struct Request {
     pub input: Input,
     pub filter: FilterOptions,
+    /// Whether sources are read in a snapshot of their file system.
+    pub source_snapshot: SourceSnapshot,
     /// This machine's name in the snapshot; without one, the environment's or the system's.
     pub host: Option<String>,
     pub tags: Vec<String>,
@@ -81,6 +85,7 @@ impl Request {
         Request {
             input,
             filter: FilterOptions::default(),
+            source_snapshot: SourceSnapshot::Off,
             host: None,
             tags: Vec::new(),
             description: String::new(),
@@ -107,6 +112,7 @@ impl Request {
 pub struct Report {
     pub backup: BackupReport,
     pub problems: ProblemCounts,
+    pub(crate) repository: OpenRepository,
     /// Where the snapshot is, if the repository that was asked for could not be reached.
     pub saved_at: Option<String>,
     pub replicas: Vec<FollowerReport>,
@@ -216,22 +222,30 @@ pub(crate) fn perform(
 ) -> Result<Report, Failure> {
     let mut options = options(context, &request)?;
     let own = RunContext {
-        host: machine::host(request.host.as_deref(), &context.env)?,
+        host: context.host(request.host.as_deref())?,
         user: process::user_name(),
         ..context.run_within_quotas()?
     };
     let mut stream = RunningInput::of(&request.input)?;
-    let mut destinations = Destinations::new(context, location, &request.also)?;
+    let mut destinations = Destinations::new(context, location, &request.also, !request.set.is_empty())?;
     let urls: Vec<String> = destinations.urls().map(String::from).collect();
     let dry_run = request.dry_run;
     find_sources(context, &request, &destinations, &mut options)?;
     let commands = Commands::new(&request.commands, context.cancel());
     options.outputs = commands.outputs();
+    let mode = match stream.is_none() && !dry_run {
+        true => request.source_snapshot,
+        false => SourceSnapshot::Off,
+    };
+    let mut frozen = None;
     let mut input = Some(request.input);
     // Once, and again for each leader that goes away.
     let (opened, followers, step, done) = loop {
         let mut begun = None;
         let mut opened = destinations.open((context, &own), face, &mut || {
+            if frozen.is_none() && mode != SourceSnapshot::Off {
+                frozen = Some(freeze(mode, &mut options, face)?);
+            }
             begun = stream.is_none().then(|| run::begin(&options, &own)).transpose()?;
             Ok(())
         })?;
@@ -254,9 +268,11 @@ pub(crate) fn perform(
             }
         }
     };
+    // Nothing is read any more.
+    drop(frozen);
     let repo = opened.leader.clone();
     repo.tell_damage(&step);
-    let saved_at = opened.instead.clone();
+    let (saved_at, repository) = (opened.instead.clone(), opened.repository());
     let replicas = opened.finish(followers, destinations.into_away(), done.snapshot)?;
     if !dry_run {
         usage::note_after(context, urls.iter().map(String::as_str), false);
@@ -270,6 +286,7 @@ pub(crate) fn perform(
         lost_files,
         failed_commands: commands.failures(),
         problems: step.finish(),
+        repository,
         saved_at,
         replicas,
     })
@@ -312,6 +329,27 @@ fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, F
         checkpoint: machine::checkpoint(&context.env)?.unwrap_or(options.checkpoint),
         ..options
     })
+}
+
+/// Makes snapshots of what the sources are on, in which the backup reads them.
+fn freeze(
+    mode: SourceSnapshot,
+    options: &mut run::BackupOptions,
+    face: &dyn Face,
+) -> Result<SourceSnapshots, Failure> {
+    let snapshots = SourceSnapshots::take(&options.sources, &options.followed);
+    for why in &snapshots.without {
+        let why = why.clone();
+        match mode {
+            SourceSnapshot::Required => return Err(SetCause::NoSourceSnapshot { why }.into()),
+            SourceSnapshot::Auto | SourceSnapshot::Off => face.notice(&Notice::Warning {
+                during: "backup",
+                warning: &SetupWarning::NoSourceSnapshot { why },
+            }),
+        }
+    }
+    options.grafts = snapshots.grafts();
+    Ok(snapshots)
 }
 
 /// What is backed up of this machine, and what is not.

@@ -17,6 +17,7 @@ mod progress;
 mod questions;
 pub mod report;
 mod set_causes;
+mod source_snapshots;
 mod system;
 mod update;
 mod values;
@@ -41,6 +42,7 @@ pub use progress::{
 };
 pub use questions::Question;
 pub use set_causes::SetCause;
+use source_snapshots::no_source_snapshot;
 pub use system::SystemError;
 pub use update::UpdateFault;
 pub use values::{

@@ -161,6 +161,8 @@ pub enum Diagnosis {
         weakness: Weakness,
     },
     HasPhrase,
+    /// Nobody typed words of it back.
+    PhraseUnconfirmed,
     NoPhrase,
     SlotsDamaged {
         slots: u64,
@@ -247,6 +249,7 @@ impl Diagnosis {
             | HistoryDamaged { .. }
             | RemoteBehind { .. }
             | RemoteWeak { .. }
+            | PhraseUnconfirmed
             | NoPhrase
             | CheckedLongAgo { .. }
             | RestoredLongAgo { .. }
@@ -291,7 +294,7 @@ impl Diagnosis {
             | RemoteIsAnother
             | RemoteBehind { .. }
             | RemoteWeak { .. } => CheckedItem::Remote,
-            HasPhrase | NoPhrase | SlotsDamaged { .. } => CheckedItem::Recovery,
+            HasPhrase | PhraseUnconfirmed | NoPhrase | SlotsDamaged { .. } => CheckedItem::Recovery,
             SnapshotsThere { .. } | SnapshotsGone { .. } | SnapshotsUnreadable { .. } => {
                 CheckedItem::Snapshots
             }

@@ -1,6 +1,7 @@
 //! The ways a message can go, as the settings have them: one [`Outgoing`] for each recipient, so that one who can't be
 //! reached does not keep the message from the others, or bring it to them twice.
 
+use super::desktop::Desktop;
 use super::mail::Mail;
 use super::message::Message;
 use super::web::{PingUrl, Webhook};
@@ -15,23 +16,26 @@ pub(super) const LIMIT: Duration = Duration::from_secs(20);
 pub enum ChannelKind {
     Mail,
     Webhook,
+    Desktop,
     Ping,
     Prometheus,
 }
 
 impl ChannelKind {
-    pub const ALL: [ChannelKind; 4] = [
+    pub const ALL: [ChannelKind; 5] = [
         ChannelKind::Mail,
         ChannelKind::Webhook,
+        ChannelKind::Desktop,
         ChannelKind::Ping,
         ChannelKind::Prometheus,
     ];
 
-    /// Its table in the settings.
+    /// Its table, or key, in the settings.
     pub fn word(self) -> &'static str {
         match self {
             ChannelKind::Mail => "mail",
             ChannelKind::Webhook => "webhook",
+            ChannelKind::Desktop => "desktop",
             ChannelKind::Ping => "ping",
             ChannelKind::Prometheus => "prometheus",
         }
@@ -138,12 +142,19 @@ pub(super) fn all(context: &Context) -> Vec<Outgoing> {
             channel: Box::new(Webhook::new(table)),
         });
     }
+    if notify.desktop {
+        found.push(Outgoing {
+            kind: ChannelKind::Desktop,
+            to: None,
+            channel: Box::new(Desktop::new(&context.env)),
+        });
+    }
     found
 }
 
 pub(super) fn any_message(context: &Context) -> bool {
     let notify = &context.settings.notify;
-    notify.mail.is_some() || notify.webhook.is_some()
+    notify.mail.is_some() || notify.webhook.is_some() || notify.desktop
 }
 
 /// Channels that report failures to somebody.
@@ -152,6 +163,7 @@ pub(crate) fn count(context: &Context) -> u64 {
     let is_there = [
         notify.mail.is_some(),
         notify.webhook.is_some(),
+        notify.desktop,
         notify.ping.is_some(),
         notify.prometheus.is_some(),
     ];

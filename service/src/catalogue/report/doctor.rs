@@ -284,7 +284,16 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
                 "この保存先には弱点があります: {found}"
             )
         }
-        Diagnosis::HasPhrase => say!(lang, "there is a recovery phrase", "回復フレーズがあります"),
+        Diagnosis::HasPhrase => say!(
+            lang,
+            "there is a recovery phrase, and somebody has typed words of it back",
+            "回復フレーズがあり、書き写しも確認済みです"
+        ),
+        Diagnosis::PhraseUnconfirmed => say!(
+            lang,
+            "there is a recovery phrase, but whether anybody has written it down was never confirmed",
+            "回復フレーズがありますが、書き写されたかどうかは確認されていません"
+        ),
         Diagnosis::NoPhrase => say!(
             lang,
             "there is no recovery phrase: if the password or key is lost, so are the backups",
@@ -449,6 +458,12 @@ fn remote_advice(lang: Lang, found: &Diagnosis, name: &str) -> Option<String> {
                 "ほかに誰も書き込んでいないときだけ整理してください (docs/remotes.md)",
             )
             .to_string(),
+        Diagnosis::PhraseUnconfirmed => say!(
+            lang,
+            "if you have it, all is well; 'dedup -r {name} key recovery' on a terminal makes another one and asks for some of \
+             its words",
+            "手元にあれば問題ありません。端末で 'dedup -r {name} key recovery' を実行すると、新しいフレーズを作り、書き写しを確認します"
+        ),
         Diagnosis::NoPhrase => say!(
             lang,
             "'dedup -r {name} key recovery' makes one: write it down and keep it elsewhere",
