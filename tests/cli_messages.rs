@@ -1,4 +1,5 @@
-//! Messages on the desktop, over a private D-Bus, and the monthly report of usage by mail.
+//! Messages on the desktop, over a private D-Bus, the monthly report of usage by mail, and a set whose first destination holds
+//! another repository than before.
 
 use kit::program::{Home, Run, number};
 use kit::servers::Bus;
@@ -90,4 +91,36 @@ fn usage_is_mailed_once_a_month() {
     assert!(text.contains("main"), "{text}");
     home.ok(&["run", "--due"]);
     assert_eq!(smtp.letters().len(), before + 2, "once a month");
+}
+
+/// The wrong disk is mounted where the repository was: the run says so, and saves nothing there.
+#[test]
+fn another_repository_at_the_first_destination() {
+    let smtp = Smtp::start(SmtpOptions::default());
+    let home = home(&format!(
+        "[notify.mail]\nserver = 'localhost'\nport = {}\ntls = 'none'\nfrom = 'backup@example.jp'\n\
+         to = ['a@example.jp']\n",
+        smtp.port
+    ));
+    home.ok(&["run", "docs"]);
+    fs::rename(home.repository(), home.path("away")).unwrap();
+    let key = home.text(".config/dedup/default.key");
+    home.ok(&["init", "--key-file", &key, "--no-recovery"]);
+    for _ in 0..2 {
+        home.ends(2, &["run", "docs"])
+            .says(&["another repository", "main"]);
+    }
+    assert!(home.snapshots().is_empty());
+    let row = &home.ok(&["history", "--json", "--kind", "backup"]).objects()[0];
+    assert_eq!(
+        (&row["status"], &row["reason"]),
+        (&"incomplete".into(), &"bad settings".into())
+    );
+    let [letter] = smtp.letters().try_into().ok().unwrap();
+    assert!(letter.data.contains("docs"), "{}", letter.data);
+    // Whoever is asked may say that it is meant.
+    let asked = home.on_terminal(&[], &["run", "docs"], &[("Another repository", "yes")]);
+    assert_eq!(asked.code, 0, "{}", asked.out);
+    home.ok(&["run", "docs"]);
+    assert_eq!(home.snapshots().len(), 2);
 }

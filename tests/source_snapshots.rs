@@ -75,6 +75,7 @@ fn held(home: &Home, source: &str) -> Child {
         source,
         &fifo,
     ];
+    let before = snapshots(home);
     let child = home
         .command(&args)
         .stdout(Stdio::piped())
@@ -82,7 +83,8 @@ fn held(home: &Home, source: &str) -> Child {
         .spawn()
         .unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !snapshots(home).iter().any(|path| path.join("src/b").exists()) {
+    let is_new = |path: &PathBuf| !before.contains(path) && path.join("src/b").exists();
+    while !snapshots(home).iter().any(is_new) {
         assert!(Instant::now() < deadline, "no snapshot was made");
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -89,7 +89,7 @@ fn a_bare_machine_takes_over_with_url_and_key() {
     let before = bare.ok(&["-r", "main", "snapshots", "--json"]).objects();
     let run = bare.ok(&["run", "docs", "--json"]);
     let report = rows(&run, "set").pop().unwrap();
-    assert_eq!(number(&report, "files_unmodified"), 1, "{report}");
+    assert_eq!(number(&report["backup"], "files_unmodified"), 1, "{report}");
     let after = bare.ok(&["-r", "main", "snapshots", "--json"]).objects();
     assert_eq!((before.len(), after.len()), (1, 2));
     assert_eq!(after[1]["hostname"], "alpha");
@@ -225,6 +225,31 @@ fn records_follow_the_runs() {
     run_as(&old, "alpha", &["run", "docs", "--dry-run"]).ends(0);
     run_as(&old, "alpha", &["-r", "main", "check"]).ends(0);
     assert_eq!(count(), 5);
+}
+
+/// Whether anybody has the recovery phrase is known in the repository: to every machine.
+#[test]
+fn a_recovery_phrase_is_confirmed_by_typing_words_of_it() {
+    let home = home();
+    home.init();
+    let says = |home: &Home, words: &str| {
+        let found = home.run(&["doctor"]).out;
+        assert!(found.contains(words), "{found}");
+    };
+    says(&home, "nobody has confirmed");
+    let steps = [
+        ("Write these words down.*: ", ""),
+        (r"Word (\d+): $", "{word}"),
+        (r"Word (\d+): $", "{word}"),
+        (r"Word (\d+): $", "{word}"),
+    ];
+    let made = home.on_terminal(&[], &["key", "recovery"], &steps);
+    assert_eq!(made.code, 0, "{}", made.out);
+    says(&home, "it was typed back");
+    // The same for a machine that knows nothing.
+    let elsewhere = [("DEDUP_STATE_DIR", "other"), ("DEDUP_CACHE_DIR", "other-cache")];
+    let found = home.run_with(&elsewhere, &["doctor"]).out;
+    assert!(found.contains("it was typed back"), "{found}");
 }
 
 // What is stored, and what becomes of it.

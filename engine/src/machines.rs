@@ -81,7 +81,7 @@ pub struct SetRecord {
     #[n(2)]
     pub status: String,
     #[n(3)]
-    pub reason: Option<String>,
+    pub detail: Option<String>,
     #[n(4)]
     pub last_success: Option<i64>,
     #[n(5)]
@@ -110,7 +110,7 @@ impl RecordContent {
                 .map(|text| Ok(RecordContent::Settings(text))),
             2 => from_cbor(&content).map(|state| Ok(RecordContent::State(state))),
             other => {
-                let feature = Feature::Named(format!("machine record {other}"));
+                let feature = Feature::RecordSubject(other);
                 Some(Err(Error::Store(chunkstore::Error::NewerFormat(feature))))
             }
         }
@@ -120,7 +120,7 @@ impl RecordContent {
     fn is_news_after(&self, last: &RecordContent) -> bool {
         match (self, last) {
             (RecordContent::State(now), RecordContent::State(last)) => {
-                let outcome = |set: &SetRecord| (set.name.clone(), set.status.clone(), set.reason.clone());
+                let outcome = |set: &SetRecord| (set.name.clone(), set.status.clone(), set.detail.clone());
                 !now.sets.iter().map(outcome).eq(last.sets.iter().map(outcome))
             }
             (now, last) => now != last,

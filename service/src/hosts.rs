@@ -146,7 +146,7 @@ fn states(repository: &str, repo: &Repo) -> Result<Vec<RecordedState>, Failure> 
         let sets = state.sets.into_iter().map(|set| RecordedSet {
             name: set.name,
             status: set.status,
-            reason: set.reason,
+            reason: set.detail,
             last_run: moment(set.last_run),
             last_success: moment(set.last_success),
             next_run: moment(set.next_run),

@@ -30,28 +30,9 @@ pub struct Request {
 /// What this machine still needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Needed {
-    /// A file that opens a remote.
-    KeyFile {
+    ForRemote {
         remote: String,
-        path: PathBuf,
-    },
-    PasswordFile {
-        remote: String,
-        path: PathBuf,
-    },
-    /// A command that prints a remote's password; whether it does here is not known.
-    PasswordCommand {
-        remote: String,
-        command: String,
-    },
-    /// A remote that nothing in the settings opens.
-    Password {
-        remote: String,
-    },
-    /// A directory that holds no repository here.
-    Repository {
-        remote: String,
-        url: String,
+        what: RemoteNeed,
     },
     /// No remote is at the URL from which the settings came.
     OtherPlace {
@@ -68,6 +49,28 @@ pub enum Needed {
     Source {
         set: String,
         path: PathBuf,
+    },
+}
+
+/// What a remote needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RemoteNeed {
+    /// A file that opens it.
+    KeyFile {
+        path: PathBuf,
+    },
+    PasswordFile {
+        path: PathBuf,
+    },
+    /// A command that prints its password; whether it does here is not known.
+    PasswordCommand {
+        command: String,
+    },
+    /// Nothing in the settings opens it.
+    Password,
+    /// Its directory holds no repository here.
+    Repository {
+        url: String,
     },
 }
 
@@ -214,41 +217,37 @@ fn needed(context: &Context, settings: &Settings, text: &str, url: &str) -> Vec<
 }
 
 fn needed_for(context: &Context, remote: &Remote, needed: &mut Vec<Needed>) {
-    let name = || remote.name.clone();
     let expanded = |path: &Path| {
         context
             .env
             .expand(path.as_os_str())
             .unwrap_or_else(|_| path.into())
     };
+    let mut need = |what: RemoteNeed| {
+        let remote = remote.name.clone();
+        needed.push(Needed::ForRemote { remote, what });
+    };
     for key in &remote.keys {
         match key {
-            SecretSource::KeyFile(path) if is_missing(&expanded(path)) => needed.push(Needed::KeyFile {
-                remote: name(),
-                path: expanded(path),
-            }),
-            SecretSource::PasswordFile(path) if is_missing(&expanded(path)) => {
-                needed.push(Needed::PasswordFile {
-                    remote: name(),
-                    path: expanded(path),
-                })
+            SecretSource::KeyFile(path) if is_missing(&expanded(path)) => {
+                need(RemoteNeed::KeyFile { path: expanded(path) });
             }
-            SecretSource::PasswordCommand(command) => needed.push(Needed::PasswordCommand {
-                remote: name(),
+            SecretSource::PasswordFile(path) if is_missing(&expanded(path)) => {
+                need(RemoteNeed::PasswordFile { path: expanded(path) });
+            }
+            SecretSource::PasswordCommand(command) => need(RemoteNeed::PasswordCommand {
                 command: command.to_string_lossy().into_owned(),
             }),
             _ => {}
         }
     }
     if remote.keys.is_empty() {
-        needed.push(Needed::Password { remote: name() });
+        need(RemoteNeed::Password);
     }
     let is_elsewhere = |path: &Path| is_missing(&expanded(path).join("config"));
     if repo::local_path(&remote.url).is_some_and(is_elsewhere) {
-        needed.push(Needed::Repository {
-            remote: name(),
-            url: repo::shown(&remote.url),
-        });
+        let url = repo::shown(&remote.url);
+        need(RemoteNeed::Repository { url });
     }
 }
 

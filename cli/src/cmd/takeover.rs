@@ -6,7 +6,7 @@ use crate::terminal::Terminal;
 use serde_json::json;
 use service::catalogue::Lang;
 use service::catalogue::report::{nothing_changed, takeover as say};
-use service::takeover::{self, Needed, Report, Request};
+use service::takeover::{self, Needed, RemoteNeed, Report, Request};
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &TakeoverArgs) -> Result<Status, Failure> {
@@ -51,24 +51,20 @@ fn tell(terminal: &Terminal, report: &Report, dry_run: bool) -> Result<(), Failu
 
 fn tell_programs(report: &Report, dry_run: bool) -> Result<(), Failure> {
     for needed in &report.needed {
-        let (kind, name) = match needed {
-            Needed::KeyFile { remote, .. } => ("key-file", remote),
-            Needed::PasswordFile { remote, .. } => ("password-file", remote),
-            Needed::PasswordCommand { remote, .. } => ("password-command", remote),
-            Needed::Password { remote } => ("password", remote),
-            Needed::Repository { remote, .. } => ("repository", remote),
-            Needed::OtherPlace { url } => ("remote", url),
-            Needed::MailPassword { .. } => ("mail-password", &report.host),
-            Needed::Secret { key, .. } => ("secret", key),
-            Needed::Source { set, .. } => ("source", set),
+        let (kind, name, path) = match needed {
+            Needed::ForRemote { remote, what } => match what {
+                RemoteNeed::KeyFile { path } => ("key-file", remote, Some(path)),
+                RemoteNeed::PasswordFile { path } => ("password-file", remote, Some(path)),
+                RemoteNeed::PasswordCommand { .. } => ("password-command", remote, None),
+                RemoteNeed::Password => ("password", remote, None),
+                RemoteNeed::Repository { .. } => ("repository", remote, None),
+            },
+            Needed::OtherPlace { url } => ("remote", url, None),
+            Needed::MailPassword { path } => ("mail-password", &report.host, Some(path)),
+            Needed::Secret { key, .. } => ("secret", key, None),
+            Needed::Source { set, path } => ("source", set, Some(path)),
         };
-        let path = match needed {
-            Needed::KeyFile { path, .. }
-            | Needed::PasswordFile { path, .. }
-            | Needed::MailPassword { path }
-            | Needed::Source { path, .. } => Some(path.to_string_lossy()),
-            _ => None,
-        };
+        let path = path.map(|path| path.to_string_lossy());
         output::object(&json!({
             "message_type": "needed",
             "kind": kind,

@@ -43,7 +43,7 @@ pub use chunkstore::frame::LEVEL;
 use chunkstore::intake::Intake;
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, Place, SessionId, descriptors, threads};
+use chunkstore::{ChunkId, Place, SessionId, threads};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use dispatch::Dispatcher;
 use expected::Expected;
@@ -52,7 +52,7 @@ use jiff::Timestamp;
 use job::{BackupJob, BackupSlot};
 use parent::Parent;
 use parking_lot::Mutex;
-use run::{BackupCounts, BackupRun, Counter, Totals};
+use run::{BackupCounts, BackupRun, Counter, Totals, threads_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
@@ -234,11 +234,6 @@ fn start_walk(options: &BackupOptions, run: &RunContext) -> Result<Walk> {
         grafts: options.grafts.clone(),
     };
     Walk::start(&sources, filter, threads_of(run).min(4))
-}
-
-/// Threads that read and store: as many as have the descriptors they need.
-fn threads_of(run: &RunContext) -> usize {
-    descriptors::threads(run.threads(64))
 }
 
 /// Opens the session. A stream can be read but once, so there the index is opened first, as often as it takes.

@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::manifest::{Head, MOUNTS_MAX, Missing, Mounted, Summary, UNREADABLE_MAX};
 use crate::monitor::{EntryChange, Monitor, Problem, Progress};
 use crate::repo::Repo;
+use crate::run::RunContext;
 use chunkstore::chunker::Chunker;
+use chunkstore::descriptors;
 use chunkstore::keys::Keys;
 use chunkstore::writer::{Writer, Written};
 use parking_lot::Mutex;
@@ -213,4 +215,9 @@ impl BackupRun<'_> {
             errors: c.errors.get(),
         }
     }
+}
+
+/// Threads that read and store: as many as have the descriptors they need.
+pub(super) fn threads_of(run: &RunContext) -> usize {
+    descriptors::threads(run.threads(64))
 }

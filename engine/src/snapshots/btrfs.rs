@@ -76,9 +76,9 @@ fn paths_below<'a>(own: &'a [u8], listed: &'a [u8]) -> impl Iterator<Item = &'a 
 fn run(args: &[&OsStr]) -> Result<Vec<u8>, ToolError> {
     let words = std::iter::once(PROGRAM.into()).chain(args.iter().map(|arg| arg.to_string_lossy()));
     let words: Vec<_> = words.collect();
-    let failed = |why: String| ToolError {
+    let failed = |stderr: String| ToolError {
         command: words.join(" "),
-        why,
+        stderr,
     };
     let mut command = child::command(PROGRAM).map_err(|e| failed(e.to_string()))?;
     command.args(args).stdin(std::process::Stdio::null());

@@ -6,7 +6,7 @@
 //! its owner, since old permissions would otherwise show in it, and it stays, so that making a snapshot does not change the
 //! directory above. [`Walk`](crate::walk::Walk) never enters it.
 //!
-//! What differs between file systems is in [`SnapshotTool`]; only btrfs has one so far (docs/decisions/0053).
+//! What differs between file systems is in [`SnapshotTool`]; only btrfs has one so far (docs/decisions/0053-source-snapshots.md).
 
 mod btrfs;
 mod mounts;
@@ -47,7 +47,7 @@ const TOOLS: &[SnapshotTool] = &[btrfs::TOOL];
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ToolError {
     pub command: String,
-    pub why: String,
+    pub stderr: String,
 }
 
 /// Why a source can't be read from a snapshot.
@@ -94,7 +94,7 @@ impl NoSnapshot {
 }
 
 /// A snapshot that exists. Dropping it deletes it.
-struct Snapshot {
+struct HeldSnapshot {
     tool: &'static SnapshotTool,
     /// Of which subvolume.
     root: PathBuf,
@@ -103,7 +103,7 @@ struct Snapshot {
     _lock: File,
 }
 
-impl Drop for Snapshot {
+impl Drop for HeldSnapshot {
     fn drop(&mut self) {
         // The next run deletes what can't be deleted now.
         if (self.tool.delete)(&self.path).is_ok() {
@@ -116,7 +116,7 @@ impl Drop for Snapshot {
 #[derive(Default)]
 pub struct SourceSnapshots {
     grafts: Grafts,
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<HeldSnapshot>,
     /// Sources that are read where they are, and why.
     pub without: Vec<NoSnapshot>,
 }
@@ -281,7 +281,7 @@ fn place_of(
 }
 
 /// Makes a snapshot of a subvolume, once what dead runs left there is gone.
-fn make(tool: &'static SnapshotTool, root: &Path, source: &Path) -> Result<Snapshot, NoSnapshot> {
+fn make(tool: &'static SnapshotTool, root: &Path, source: &Path) -> Result<HeldSnapshot, NoSnapshot> {
     let folder = root.join(crate::platform::paths::from_bytes(SNAPSHOTS_FOLDER));
     private::create_dir_all(&folder).map_err(NoSnapshot::io(&folder))?;
     remove_leftovers(tool, &folder);
@@ -293,7 +293,7 @@ fn make(tool: &'static SnapshotTool, root: &Path, source: &Path) -> Result<Snaps
     lock::try_lock(&lock).map_err(NoSnapshot::io(&lock_path))?;
     let made = (tool.create)(root, &path);
     match made {
-        Ok(()) => Ok(Snapshot {
+        Ok(()) => Ok(HeldSnapshot {
             tool,
             root: root.to_path_buf(),
             path,

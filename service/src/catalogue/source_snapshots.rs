@@ -2,7 +2,7 @@
 
 use super::{Lang, SystemError, say};
 use crate::status::Status;
-use engine::snapshots::NoSnapshot;
+use engine::snapshots::{NoSnapshot, ToolError};
 use engine::units::escape;
 use std::path::Path;
 
@@ -62,15 +62,7 @@ pub(super) fn no_source_snapshot(lang: Lang, why: &NoSnapshot) -> String {
                 "{source} のスナップショットを作れません。下にサブボリュームが多すぎます"
             )
         }
-        NoSnapshot::Tool { source, error } => {
-            let source = shown(source);
-            let (command, why) = (escape(error.command.as_bytes()), escape(error.why.as_bytes()));
-            say!(
-                lang,
-                "no snapshot of {source}: '{command}' failed: {why}",
-                "{source} のスナップショットを作れません。'{command}' が失敗しました: {why}"
-            )
-        }
+        NoSnapshot::Tool { source, error } => tool_failed(lang, source, error),
         NoSnapshot::Io { path, error } => {
             let path = shown(path);
             let why = SystemError::from(error.clone()).text(lang);
@@ -81,4 +73,15 @@ pub(super) fn no_source_snapshot(lang: Lang, why: &NoSnapshot) -> String {
             )
         }
     }
+}
+
+fn tool_failed(lang: Lang, source: &Path, error: &ToolError) -> String {
+    let source = shown(source);
+    let command = escape(error.command.as_bytes());
+    let why = escape(error.stderr.as_bytes());
+    say!(
+        lang,
+        "no snapshot of {source}: '{command}' failed: {why}",
+        "{source} のスナップショットを作れません。'{command}' が失敗しました: {why}"
+    )
 }

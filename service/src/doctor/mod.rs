@@ -235,6 +235,7 @@ impl Diagnosis {
             | StateKept { .. }
             | RemoteOpens
             | HasPhrase
+            | PhraseUnconfirmed
             | SnapshotsThere { .. }
             | Checked { .. }
             | Restored { .. }
@@ -249,7 +250,6 @@ impl Diagnosis {
             | HistoryDamaged { .. }
             | RemoteBehind { .. }
             | RemoteWeak { .. }
-            | PhraseUnconfirmed
             | NoPhrase
             | CheckedLongAgo { .. }
             | RestoredLongAgo { .. }

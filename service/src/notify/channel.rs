@@ -1,7 +1,6 @@
 //! The ways a message can go, as the settings have them: one [`Outgoing`] for each recipient, so that one who can't be
 //! reached does not keep the message from the others, or bring it to them twice.
 
-use super::desktop::Desktop;
 use super::mail::Mail;
 use super::message::Message;
 use super::web::{PingUrl, Webhook};
@@ -83,7 +82,6 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    #[cfg(test)]
     pub fn new(kind: ChannelKind, to: Option<&str>, channel: Box<dyn Channel>) -> Outgoing {
         let to = to.map(String::from);
         Outgoing { kind, to, channel }
@@ -124,7 +122,7 @@ impl Address {
     }
 }
 
-/// Everybody who gets messages.
+/// Everybody who gets messages by mail or webhook.
 pub(super) fn all(context: &Context) -> Vec<Outgoing> {
     let notify = &context.settings.notify;
     let mut found = Vec::new();
@@ -140,13 +138,6 @@ pub(super) fn all(context: &Context) -> Vec<Outgoing> {
             kind: ChannelKind::Webhook,
             to: None,
             channel: Box::new(Webhook::new(table)),
-        });
-    }
-    if notify.desktop {
-        found.push(Outgoing {
-            kind: ChannelKind::Desktop,
-            to: None,
-            channel: Box::new(Desktop::new(&context.env)),
         });
     }
     found

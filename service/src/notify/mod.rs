@@ -38,7 +38,8 @@ use crate::schedule::RunCause;
 use crate::settings::values::{Language, NotifyOn};
 use crate::status::Status;
 use crate::usage;
-use channel::ChannelKind;
+use channel::{ChannelKind, Outgoing};
+use desktop::Desktop;
 use engine::run::LocalDirs;
 use event::{Ending, Event, Told, UsedByRemote};
 use queue::Queue;
@@ -54,6 +55,16 @@ pub fn language(context: &Context) -> Lang {
         .lang
         .or(of_settings)
         .unwrap_or_else(|| Lang::of_locale(&context.env))
+}
+
+/// Everybody who gets messages.
+fn outgoing(context: &Context) -> Vec<Outgoing> {
+    let mut all = channel::all(context);
+    if context.settings.notify.desktop {
+        let desktop = Box::new(Desktop::new(&context.env));
+        all.push(Outgoing::new(ChannelKind::Desktop, None, desktop));
+    }
+    all
 }
 
 /// A run of a set begins.
@@ -188,7 +199,7 @@ fn ending(report: &SetReport) -> Ending {
 
 /// Puts a message for every recipient into the queue, and sends it.
 fn say(context: &Context, dirs: &LocalDirs, event: &Event, face: &dyn Face) {
-    let outgoing = channel::all(context);
+    let outgoing = outgoing(context);
     if outgoing.is_empty() {
         return;
     }
@@ -218,7 +229,7 @@ fn send_waiting(context: &Context, dirs: &LocalDirs) {
     if queue.is_empty() {
         return;
     }
-    queue.send(&channel::all(context), context.now.timestamp(), false);
+    queue.send(&outgoing(context), context.now.timestamp(), false);
 }
 
 fn save(dirs: &LocalDirs, set: &str, told: &Told, face: &dyn Face) {
@@ -258,7 +269,7 @@ pub fn test(context: &Context, only: Option<ChannelKind>) -> Result<Vec<TestRepo
     let is_wanted = |kind: ChannelKind| only.is_none_or(|only| only == kind);
     let message = message::of(context, &dirs, &Event::Test);
     let mut reports = Vec::new();
-    for one in channel::all(context) {
+    for one in outgoing(context) {
         if is_wanted(one.kind()) {
             let done = one.send(&message).map_err(|unsent| unsent.why);
             reports.push(TestReport {

@@ -136,14 +136,28 @@ pub fn run(
     }
     let statuses = report.maintenance.iter().map(|done| done.status);
     report.status = statuses.fold(report.status, Status::max);
-    if request.which == WhichSets::Due && !request.dry_run {
-        state::note_tick(&dirs, context.now.timestamp());
-        notify::tick(context, &dirs, face);
-    }
-    if request.which == WhichSets::Due && state::paused(&dirs, context.now.timestamp())?.is_some() {
-        report.status = report.status.max(Status::NotRun);
+    if request.which == WhichSets::Due {
+        looked(context, &dirs, request.dry_run, &mut report, face)?;
     }
     Ok(report)
+}
+
+/// What follows from a look at what is due.
+fn looked(
+    context: &Context,
+    dirs: &LocalDirs,
+    dry_run: bool,
+    report: &mut Report,
+    face: &dyn Face,
+) -> Result<(), Failure> {
+    if !dry_run {
+        state::note_tick(dirs, context.now.timestamp());
+        notify::tick(context, dirs, face);
+    }
+    if state::paused(dirs, context.now.timestamp())?.is_some() {
+        report.status = report.status.max(Status::NotRun);
+    }
+    Ok(())
 }
 
 fn chosen<'a>(context: &'a Context, which: &'a WhichSets) -> Result<Vec<&'a str>, Failure> {

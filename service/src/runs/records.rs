@@ -125,7 +125,7 @@ fn state(context: &Context, name: &str) -> Result<MachineState, Failure> {
             .as_ref()
             .map(|row| row.status.clone())
             .unwrap_or_default(),
-        reason: set.last.as_ref().and_then(|row| row.reason.clone()),
+        detail: set.last.as_ref().and_then(|row| row.reason.clone()),
         last_success: secs(set.last_success),
         next_run: secs(set.next_run),
     });

@@ -269,7 +269,7 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
         ),
         Diagnosis::RemoteIsAnother => say!(
             lang,
-            "this is not the repository that this machine knows: another disk may be mounted",
+            "this is another repository than the one that this machine knows: another disk may be mounted",
             "このコンピューターが知っているものとは別のリポジトリーです。別のディスクがマウントされていませんか"
         ),
         Diagnosis::RemoteBehind { snapshots: n } => {
@@ -284,16 +284,8 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
                 "この保存先には弱点があります: {found}"
             )
         }
-        Diagnosis::HasPhrase => say!(
-            lang,
-            "there is a recovery phrase, and somebody has typed words of it back",
-            "回復フレーズがあり、書き写しも確認済みです"
-        ),
-        Diagnosis::PhraseUnconfirmed => say!(
-            lang,
-            "there is a recovery phrase, but whether anybody has written it down was never confirmed",
-            "回復フレーズがありますが、書き写されたかどうかは確認されていません"
-        ),
+        Diagnosis::HasPhrase => phrase(lang, true),
+        Diagnosis::PhraseUnconfirmed => phrase(lang, false),
         Diagnosis::NoPhrase => say!(
             lang,
             "there is no recovery phrase: if the password or key is lost, so are the backups",
@@ -361,6 +353,21 @@ fn proof(lang: Lang, at: Option<Timestamp>, en: &str, ja: &str) -> String {
             lang,
             "no {en} from this machine is known",
             "このコンピューターで{ja}をした記録がありません"
+        ),
+    }
+}
+
+fn phrase(lang: Lang, is_confirmed: bool) -> String {
+    match is_confirmed {
+        true => say!(
+            lang,
+            "there is a recovery phrase, and it was typed back",
+            "回復フレーズがあり、書き写しも確認済みです"
+        ),
+        false => say!(
+            lang,
+            "there is a recovery phrase; nobody has confirmed that it was written down ('dedup key recovery' on a terminal asks)",
+            "回復フレーズがあります。書き写しは未確認です (端末で 'dedup key recovery' を実行すると確認します)"
         ),
     }
 }
@@ -458,12 +465,6 @@ fn remote_advice(lang: Lang, found: &Diagnosis, name: &str) -> Option<String> {
                 "ほかに誰も書き込んでいないときだけ整理してください (docs/remotes.md)",
             )
             .to_string(),
-        Diagnosis::PhraseUnconfirmed => say!(
-            lang,
-            "if you have it, all is well; 'dedup -r {name} key recovery' on a terminal makes another one and asks for some of \
-             its words",
-            "手元にあれば問題ありません。端末で 'dedup -r {name} key recovery' を実行すると、新しいフレーズを作り、書き写しを確認します"
-        ),
         Diagnosis::NoPhrase => say!(
             lang,
             "'dedup -r {name} key recovery' makes one: write it down and keep it elsewhere",

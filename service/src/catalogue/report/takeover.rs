@@ -2,7 +2,7 @@
 
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::redact::REMOVED;
-use crate::takeover::{Needed, Report};
+use crate::takeover::{Needed, RemoteNeed, Report};
 use crate::text::time;
 use engine::units::escape;
 use std::path::Path;
@@ -52,43 +52,7 @@ pub fn still_needed(lang: Lang) -> String {
 /// One thing that this machine lacks.
 pub fn needed(lang: Lang, needed: &Needed) -> String {
     match needed {
-        Needed::KeyFile { remote, path } => {
-            let path = shown(path);
-            say!(
-                lang,
-                "{path}: the key file of remote '{remote}'",
-                "{path}: 保存先「{remote}」の鍵ファイル"
-            )
-        }
-        Needed::PasswordFile { remote, path } => {
-            let path = shown(path);
-            say!(
-                lang,
-                "{path}: the password of remote '{remote}'",
-                "{path}: 保存先「{remote}」のパスワード"
-            )
-        }
-        Needed::PasswordCommand { remote, command } => {
-            let command = escape(command.as_bytes());
-            say!(
-                lang,
-                "the password that '{command}' prints for remote '{remote}'",
-                "保存先「{remote}」のために '{command}' が出力するパスワード"
-            )
-        }
-        Needed::Password { remote } => say!(
-            lang,
-            "a key-file, password-file or password-command for remote '{remote}', unless somebody types its password",
-            "保存先「{remote}」の key-file、password-file、password-command のいずれか (パスワードを手で入力しない場合)"
-        ),
-        Needed::Repository { remote, url } => {
-            let url = escape(url.as_bytes());
-            say!(
-                lang,
-                "{url}: there is no repository for remote '{remote}'; mount it there, or change its url",
-                "{url}: 保存先「{remote}」のリポジトリーがありません。そこにマウントするか、url を変えてください"
-            )
-        }
+        Needed::ForRemote { remote, what } => needed_for(lang, remote, what),
         Needed::OtherPlace { url } => {
             let url = escape(url.as_bytes());
             say!(
@@ -119,6 +83,48 @@ pub fn needed(lang: Lang, needed: &Needed) -> String {
                 lang,
                 "{path}: a source of set '{set}'; 'dedup restore' can bring it back",
                 "{path}: セット「{set}」の対象。'dedup restore' で復元できます"
+            )
+        }
+    }
+}
+
+fn needed_for(lang: Lang, remote: &str, what: &RemoteNeed) -> String {
+    match what {
+        RemoteNeed::KeyFile { path } => {
+            let path = shown(path);
+            say!(
+                lang,
+                "{path}: the key file of remote '{remote}'",
+                "{path}: 保存先「{remote}」の鍵ファイル"
+            )
+        }
+        RemoteNeed::PasswordFile { path } => {
+            let path = shown(path);
+            say!(
+                lang,
+                "{path}: the password of remote '{remote}'",
+                "{path}: 保存先「{remote}」のパスワード"
+            )
+        }
+        RemoteNeed::PasswordCommand { command } => {
+            let command = escape(command.as_bytes());
+            say!(
+                lang,
+                "the password that '{command}' prints for remote '{remote}'",
+                "保存先「{remote}」のために '{command}' が出力するパスワード"
+            )
+        }
+        RemoteNeed::Password => say!(
+            lang,
+            "a key-file, password-file or password-command for remote '{remote}', unless somebody types its password",
+            "保存先「{remote}」の key-file、password-file、password-command のいずれか (パスワードを手で入力しない場合)"
+        ),
+        RemoteNeed::Repository { url } => {
+            let url = escape(url.as_bytes());
+            say!(
+                lang,
+                "{url}: there is no repository for remote '{remote}'; mount it there, or change its url",
+                "{url}: 保存先「{remote}」のリポジトリーがありません。そこにマウントするか、url を変えてください"
             )
         }
     }
