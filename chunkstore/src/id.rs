@@ -153,10 +153,10 @@ impl RecordName {
     pub fn from_hex(id: &str) -> Option<RecordName> {
         let mut bytes = [0; 16];
         hex::decode_to_slice(id, &mut bytes).ok()?;
-        let (series, number) = bytes.split_first_chunk()?;
+        let (series, _) = bytes.split_first_chunk()?;
         Some(RecordName {
             series: *series,
-            number: u64::from_be_bytes(number.try_into().ok()?),
+            number: u64::from_str_radix(id.get(16..)?, 16).ok()?,
         })
     }
 

@@ -6,8 +6,7 @@ use crate::terminal::Terminal;
 use service::Failure;
 use service::catalogue::report::setup as say;
 use service::catalogue::{Question, SetCause};
-use service::face::{Activity, Face, Notice, Watch};
-use service::removal::Decisions;
+use service::face::{Activity, Decisions, Face, Notice, Watch};
 use service::secret::{Hidden, PasswordPrompt};
 use std::io::{self, BufRead, Write};
 

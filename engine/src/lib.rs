@@ -50,6 +50,8 @@ pub mod machines;
 pub mod manifest;
 pub mod monitor;
 #[doc(hidden)]
+pub mod mount;
+#[doc(hidden)]
 pub mod order;
 mod overview;
 #[doc(hidden)]

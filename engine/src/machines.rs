@@ -279,10 +279,10 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
         let (old, kept) = names.split_at(names.len().saturating_sub(KEPT));
         old.iter().try_for_each(|name| store.delete_record(*name))?;
         match newest_of(store, kept) {
-            (Some(record), unreadable) if unreadable.is_empty() => {
-                if repo.run().now.duration_since(record.time) >= RETIRED {
-                    retired.push((record.host, kept.to_vec()));
-                }
+            (Some(record), unreadable)
+                if unreadable.is_empty() && repo.run().now.duration_since(record.time) >= RETIRED =>
+            {
+                retired.push((record.host, kept.to_vec()));
             }
             // What can't be read may be needed.
             _ => {}

@@ -49,6 +49,43 @@ impl ConsoleFault {
 
     pub(super) fn text(&self, lang: Lang) -> String {
         match self {
+            ConsoleFault::Page { why } => {
+                say!(
+                    lang,
+                    "the page can't be shown: {why}",
+                    "ページを表示できません: {why}"
+                )
+            }
+            ConsoleFault::TargetNotAbsolute { path } => say!(
+                lang,
+                "'{path}' is not a whole path: write it from the root, such as /home/me/restored, or from your home \
+                 directory, such as ~/restored",
+                "「{path}」は完全なパスではありません。/home/me/restored のようにルートから、または ~/restored のように\
+                 ホームディレクトリーから書いてください"
+            ),
+            ConsoleFault::EmptyBasket => say!(
+                lang,
+                "nothing is selected: select files or folders to restore first",
+                "何も選択されていません。先に復元するファイルかフォルダーを選んでください"
+            ),
+            ConsoleFault::BadRequest { name } => say!(
+                lang,
+                "the value of '{name}' makes no sense; reload the page and try again",
+                "「{name}」の値が正しくありません。ページを読み込み直して、もう一度試してください"
+            ),
+            ConsoleFault::NotLoopback { .. }
+            | ConsoleFault::Address { .. }
+            | ConsoleFault::Listen { .. }
+            | ConsoleFault::Serving { .. }
+            | ConsoleFault::Random { .. }
+            | ConsoleFault::PasswordFile { .. }
+            | ConsoleFault::Hash { .. } => self.of_start(lang),
+        }
+    }
+
+    /// Why the console does not start, or does not go on.
+    fn of_start(&self, lang: Lang) -> String {
+        match self {
             ConsoleFault::NotLoopback { address } => say!(
                 lang,
                 "the console listens only on this machine, and other machines could reach {address}: use \
@@ -95,30 +132,7 @@ impl ConsoleFault {
                 "the password can't be checked: {why}",
                 "パスワードを確認できません: {why}"
             ),
-            ConsoleFault::Page { why } => {
-                say!(
-                    lang,
-                    "the page can't be shown: {why}",
-                    "ページを表示できません: {why}"
-                )
-            }
-            ConsoleFault::TargetNotAbsolute { path } => say!(
-                lang,
-                "'{path}' is not a whole path: write it from the root, such as /home/me/restored, or from your home \
-                 directory, such as ~/restored",
-                "「{path}」は完全なパスではありません。/home/me/restored のようにルートから、または ~/restored のように\
-                 ホームディレクトリーから書いてください"
-            ),
-            ConsoleFault::EmptyBasket => say!(
-                lang,
-                "nothing is selected: select files or folders to restore first",
-                "何も選択されていません。先に復元するファイルかフォルダーを選んでください"
-            ),
-            ConsoleFault::BadRequest { name } => say!(
-                lang,
-                "the value of '{name}' makes no sense; reload the page and try again",
-                "「{name}」の値が正しくありません。ページを読み込み直して、もう一度試してください"
-            ),
+            other => format!("{other:?}"),
         }
     }
 }

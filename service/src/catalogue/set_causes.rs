@@ -1,12 +1,11 @@
 //! Why something about sets, profiles or edits of the settings failed.
 
 use super::parts::Unfit;
-use super::{Cause, CommandEnd, Lang, no_source_snapshot, say, source_snapshots};
-use crate::failure::Failure;
+use super::{CommandEnd, Lang, no_source_snapshot, say, source_snapshots};
 use crate::status::Status;
 use engine::snapshots::NoSnapshot;
 
-/// A variant of [`Cause`].
+/// A variant of [`super::Cause`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SetCause {
     NameTaken {
@@ -84,8 +83,8 @@ impl SetCause {
             SetCause::Editor { .. } | SetCause::ProofDiffers { .. } | SetCause::NoSettingsOf { .. } => {
                 Status::Failed
             }
-            SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => Status::Incomplete,
             SetCause::NoSourceSnapshot { why } => source_snapshots::status(why),
+            SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => Status::Incomplete,
             SetCause::SetupEnded => Status::Interrupted,
             _ => Status::BadSettings,
         }
@@ -113,6 +112,37 @@ impl SetCause {
                 "several remotes have names: choose with --destination",
                 "保存先が複数あります。--destination で選んでください"
             ),
+            SetCause::NoProfile { path } => say!(
+                lang,
+                "there is no such profile: {path} does not exist",
+                "そのプロファイルはありません。{path} がありません"
+            ),
+            SetCause::DeletedFiles => say!(
+                lang,
+                "only \"forever\" is supported yet: this version can't drop deleted files from older snapshots",
+                "まだ \"forever\" しか使えません。この版では、削除されたファイルを古いスナップショットから除けません"
+            ),
+            SetCause::NothingToChange { .. }
+            | SetCause::ChangedMeanwhile { .. }
+            | SetCause::NothingWritten { .. }
+            | SetCause::NoEditor { .. }
+            | SetCause::Editor { .. }
+            | SetCause::NobodyEdits { .. } => self.of_edit(lang),
+            SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => self.of_run(lang),
+            SetCause::NobodySetsUp { .. }
+            | SetCause::SetupEnded { .. }
+            | SetCause::CannotType { .. }
+            | SetCause::ProofDiffers { .. } => self.of_setup(lang),
+            SetCause::NoSourceSnapshot { why } => no_source_snapshot(lang, why),
+            SetCause::OtherRepository { .. }
+            | SetCause::NoSettingsOf { .. }
+            | SetCause::RecordedSettings { .. } => self.of_places(lang),
+        }
+    }
+
+    /// What keeps the settings from being edited.
+    fn of_edit(&self, lang: Lang) -> String {
+        match self {
             SetCause::NothingToChange => say!(
                 lang,
                 "say what to change, or run it on a terminal to edit the settings file",
@@ -124,11 +154,6 @@ impl SetCause {
                 "{path} がその間に変更されました。何も書き込んでいません。もう一度試してください"
             ),
             SetCause::NothingWritten => say!(lang, "nothing was changed", "何も変更していません"),
-            SetCause::NoProfile { path } => say!(
-                lang,
-                "there is no such profile: {path} does not exist",
-                "そのプロファイルはありません。{path} がありません"
-            ),
             SetCause::NoEditor => say!(
                 lang,
                 "no editor: set VISUAL or EDITOR",
@@ -149,11 +174,37 @@ impl SetCause {
                 "端末ではないため、編集できません。'dedup set edit' にオプションを付けるか、ファイルを書いてから \
                  'dedup config check' を実行してください"
             ),
-            SetCause::DeletedFiles => say!(
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// What a run of a set lacks.
+    fn of_places(&self, lang: Lang) -> String {
+        match self {
+            SetCause::OtherRepository { name, url } => say!(
                 lang,
-                "only \"forever\" is supported yet: this version can't drop deleted files from older snapshots",
-                "まだ \"forever\" しか使えません。この版では、削除されたファイルを古いスナップショットから除けません"
+                "{url} holds another repository than the one that was at '{name}' before: another disk may be mounted; mount the \
+                 right one or correct the url, or, if this is meant, run the set on a terminal and say so",
+                "{url} にあるのは、以前「{name}」にあったものとは別のリポジトリーです。別のディスクがマウントされていませんか。\
+                 正しいディスクをマウントするか url を直してください。これでよければ、端末でセットを実行して確認に答えてください"
             ),
+            SetCause::NoSettingsOf {
+                host,
+                has_snapshots,
+                hosts,
+                near,
+            } => no_settings_of(lang, (host, *has_snapshots), hosts, near.as_deref()),
+            SetCause::RecordedSettings { host } => say!(
+                lang,
+                "these are the settings that {host} recorded, and this version cannot use them; nothing was written",
+                "{host} が記録した設定ですが、この版では使えません。何も書き込んでいません"
+            ),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn of_run(&self, lang: Lang) -> String {
+        match self {
             SetCause::Command { name, why } => {
                 let why = why.text(lang);
                 say!(
@@ -169,6 +220,13 @@ impl SetCause {
                 "コマンド「{name}」は {limit} を過ぎても終わらないため強制終了しました (設定の run-timeout)。\
                  スナップショットにその出力はありません"
             ),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// What keeps the guided start from its end.
+    fn of_setup(&self, lang: Lang) -> String {
+        match self {
             SetCause::NobodySetsUp => say!(
                 lang,
                 "'dedup setup' asks questions, and this is not a terminal; use 'dedup init', 'dedup remote add', \
@@ -194,25 +252,7 @@ impl SetCause {
                 "{path} was restored as a test and is not what it was: run 'dedup check --read-data'",
                 "試しに復元した {path} が元と一致しません。'dedup check --read-data' を実行してください"
             ),
-            SetCause::NoSourceSnapshot { why } => no_source_snapshot(lang, why),
-            SetCause::OtherRepository { name, url } => say!(
-                lang,
-                "{url} holds another repository than the one that was at '{name}' before: another disk may be mounted; mount the \
-                 right one or correct the url, or, if this is meant, run the set on a terminal and say so",
-                "{url} にあるのは、以前「{name}」にあったものとは別のリポジトリーです。別のディスクがマウントされていませんか。\
-                 正しいディスクをマウントするか url を直してください。これでよければ、端末でセットを実行して確認に答えてください"
-            ),
-            SetCause::NoSettingsOf {
-                host,
-                has_snapshots,
-                hosts,
-                near,
-            } => no_settings_of(lang, (host, *has_snapshots), hosts, near.as_deref()),
-            SetCause::RecordedSettings { host } => say!(
-                lang,
-                "these are the settings that {host} recorded, and this version cannot use them; nothing was written",
-                "{host} が記録した設定ですが、この版では使えません。何も書き込んでいません"
-            ),
+            other => format!("{other:?}"),
         }
     }
 }
@@ -249,16 +289,4 @@ fn no_settings_of(
         text += &say!(lang, "; did you mean {near}?", "。{near} ではありませんか");
     }
     text
-}
-
-impl From<SetCause> for Cause {
-    fn from(what: SetCause) -> Cause {
-        Cause::Sets { what }
-    }
-}
-
-impl From<SetCause> for Failure {
-    fn from(what: SetCause) -> Failure {
-        Cause::from(what).into()
-    }
 }

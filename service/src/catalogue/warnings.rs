@@ -67,24 +67,6 @@ impl SetupWarning {
                     "保存先を試せませんでした: {why}"
                 )
             }
-            SetupWarning::NotInHistory { dir, why } => {
-                let why = why.text(lang);
-                say!(
-                    lang,
-                    "this run is not in the history: can't write in {dir}: {why}; is the state directory \
-                     (DEDUP_STATE_DIR) full or read-only?",
-                    "この実行を履歴に残せません。{dir} に書き込めません: {why}。状態ディレクトリー (DEDUP_STATE_DIR) が\
-                     いっぱいか、読み取り専用ではありませんか"
-                )
-            }
-            SetupWarning::NotNoted { set, failure } => {
-                let why = failure.text(lang);
-                say!(
-                    lang,
-                    "set '{set}': what is known of its runs can't be kept ({why}), so it may run again too early",
-                    "セット「{set}」の実行の記録を残せないため ({why})、次の実行が早すぎるかもしれません"
-                )
-            }
             SetupWarning::SourceNotThere { path } => say!(
                 lang,
                 "{path} does not exist at the moment; while that is so, runs are incomplete",
@@ -106,6 +88,32 @@ impl SetupWarning {
                     "{channel} で通知できませんでした: {why}{then}"
                 )
             }
+            SetupWarning::NotInHistory { .. } | SetupWarning::NotNoted { .. } => self.of_notes(lang),
+        }
+    }
+
+    /// What this machine could not note for later.
+    fn of_notes(&self, lang: Lang) -> String {
+        match self {
+            SetupWarning::NotInHistory { dir, why } => {
+                let why = why.text(lang);
+                say!(
+                    lang,
+                    "this run is not in the history: can't write in {dir}: {why}; is the state directory \
+                     (DEDUP_STATE_DIR) full or read-only?",
+                    "この実行を履歴に残せません。{dir} に書き込めません: {why}。状態ディレクトリー (DEDUP_STATE_DIR) が\
+                     いっぱいか、読み取り専用ではありませんか"
+                )
+            }
+            SetupWarning::NotNoted { set, failure } => {
+                let why = failure.text(lang);
+                say!(
+                    lang,
+                    "set '{set}': what is known of its runs can't be kept ({why}), so it may run again too early",
+                    "セット「{set}」の実行の記録を残せないため ({why})、次の実行が早すぎるかもしれません"
+                )
+            }
+            other => format!("{other:?}"),
         }
     }
 }
