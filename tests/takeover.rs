@@ -457,8 +457,15 @@ fn a_prune_neither_loses_nor_leaks_records() {
     prune(now());
     assert_eq!(scene.names().len(), 10);
     assert_eq!(scene.settings().0.as_deref(), Some("# 14\n"));
+    // A damaged one goes once a later one has taken its place.
+    let old = scene.names()[4].clone();
+    let mut bytes = scene.memory.get(&old, 1 << 20).unwrap();
+    bytes[500] ^= 1;
+    scene.memory.replace(&old, &bytes).unwrap();
+    prune(now());
+    assert!(scene.names().len() == 9 && !scene.names().contains(&old));
     prune(now().checked_add(SignedDuration::from_hours(24 * 360)).unwrap());
-    assert_eq!(scene.names().len(), 10, "not a year old");
+    assert_eq!(scene.names().len(), 9, "not a year old");
     prune(now().checked_add(SignedDuration::from_hours(24 * 366)).unwrap());
     assert_eq!(scene.names().len(), 0, "no snapshot is left of it");
 }

@@ -271,6 +271,20 @@ fn add(store: &Store, series: [u8; 8], names: &[RecordName], body: &[u8]) -> Res
     Ok(true)
 }
 
+/// Deletes damaged records of a series that a later one has replaced: they would be damage for as long as they are kept.
+fn remove_damaged(store: &Store, names: &[RecordName]) -> Result<()> {
+    let found = for_all(store.remote(), names, |name| read(store, *name));
+    let newest = found.iter().rposition(Result::is_ok).unwrap_or_default();
+    for (name, found) in names.iter().zip(&found).take(newest) {
+        if let Err(Error::Store(e)) = found
+            && e.is_damage()
+        {
+            store.delete_record(*name)?;
+        }
+    }
+    Ok(())
+}
+
 /// Deletes records that later ones have replaced, and those of machines that are no more.
 pub(crate) fn tidy(repo: &Repo) -> Result<()> {
     let store = &*repo.store;
@@ -278,6 +292,7 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
     for names in listed(store)?.into_values() {
         let (old, kept) = names.split_at(names.len().saturating_sub(KEPT));
         old.iter().try_for_each(|name| store.delete_record(*name))?;
+        remove_damaged(store, kept)?;
         match newest_of(store, kept) {
             (Some(record), unreadable)
                 if unreadable.is_empty() && repo.run().now.duration_since(record.time) >= RETIRED =>
