@@ -24,6 +24,10 @@ pub mod check;
 pub mod copy;
 mod cpu;
 #[doc(hidden)]
+pub mod deleted;
+#[doc(hidden)]
+pub mod drill;
+#[doc(hidden)]
 pub mod dump;
 pub mod entry;
 pub mod error;
@@ -75,6 +79,8 @@ pub mod retain;
 pub mod rewrite;
 pub mod run;
 pub mod select;
+#[doc(hidden)]
+pub mod simulate;
 #[doc(hidden)]
 pub mod snapshots;
 #[doc(hidden)]

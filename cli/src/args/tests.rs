@@ -21,7 +21,7 @@ fn commands() {
     };
     let want = "init backup run status doctor support-bundle set setup schedule console agent notify config history pause resume \
         stop takeover snapshots ls find versions diff dump mount restore forget undelete tag protect unprotect prune check \
-        repair remote replicate heal copy key stats cache bench completions unlock version about help";
+        drill repair remote replicate heal copy key stats cache bench completions unlock version about help";
     assert_eq!(names(&command).join(" "), want);
     let key = command.find_subcommand("key").unwrap();
     assert_eq!(names(key).join(" "), "add list remove passwd export recovery");
@@ -122,6 +122,11 @@ fn what_is_accepted() {
         "check",
         "check --read-data",
         "check --read-data-subset 1/7",
+        "check --max-age 30d",
+        "check latest --max-age 30d --read-data-subset 5G",
+        "drill",
+        "drill documents --sample 5%",
+        "drill latest --sample 50 --scratch /tmp",
         "key add --new-password-file f",
         "key list",
         "key remove abc --yes",
@@ -174,6 +179,9 @@ fn what_is_refused() {
         "prune --max-repack 1X",
         "prune abc",
         "check --read-data --read-data-subset 10%",
+        "check --read-data --max-age 30d",
+        "drill --sample 0",
+        "drill a b",
         "check --read-data-subset 0/7",
         "tag abc",
         "protect",

@@ -274,15 +274,7 @@ fn once(
     let writer = open_session(repo, options, is_stream, monitor)?;
     let head = head(repo, options, input.stream_name());
     let before = Before::find(repo, options, &head, monitor)?;
-    let workers = threads_of(repo.run());
-    let run = BackupRun::new(
-        (repo, &writer),
-        monitor,
-        head,
-        before.totals(),
-        workers,
-        options.level,
-    );
+    let run = BackupRun::new((repo, &writer), monitor, head, before.totals(), options.level);
     let reader = Reader::beside(repo.store.clone(), &writer, index_progress(monitor));
     let parent = before.parent(repo, &reader, &writer, options)?;
     let skip_if_like = before.skip_if_like(options)?;

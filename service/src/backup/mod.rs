@@ -238,7 +238,7 @@ pub(crate) fn perform(
         true => request.source_snapshot,
         false => SourceSnapshot::Off,
     };
-    let running = Running {
+    let attempts = BackupAttempts {
         context,
         own: &own,
         face,
@@ -246,7 +246,7 @@ pub(crate) fn perform(
         also_wait: request.also_wait,
         source_snapshot,
     };
-    let saved = running.save_at_first(&mut destinations, &mut options, stream, request.input)?;
+    let saved = attempts.save_at_first(&mut destinations, &mut options, stream, request.input)?;
     let Saved {
         opened,
         followers,
@@ -276,7 +276,7 @@ pub(crate) fn perform(
 }
 
 /// What the attempts of one backup share.
-struct Running<'a> {
+struct BackupAttempts<'a> {
     context: &'a Context,
     own: &'a RunContext,
     face: &'a dyn Face,
@@ -293,7 +293,7 @@ struct Saved<'a> {
     done: BackupReport,
 }
 
-impl<'a> Running<'a> {
+impl<'a> BackupAttempts<'a> {
     /// Saves it at the first destination that can be reached: once, and again for each that goes away meanwhile.
     fn save_at_first(
         &self,

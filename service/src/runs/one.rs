@@ -15,6 +15,7 @@ use crate::limits::online::Awaiting;
 use crate::resolve::RepositoryOptions;
 use crate::run_state::{self, SetState};
 use crate::schedule::{DueRun, RunCause, slots};
+use crate::settings::tables::SetTable;
 use crate::settings::values::{Name, SourceSnapshot};
 use crate::status::Status;
 use jiff::Timestamp;
@@ -254,12 +255,7 @@ impl SetRun<'_> {
     fn request(&self, also: &[String]) -> Result<backup::Request, Failure> {
         let set = self.set;
         Ok(backup::Request {
-            filter: FilterOptions {
-                excludes: set.exclude.clone(),
-                exclude_extensions: set.exclude_extensions.clone(),
-                hidden: set.hidden.unwrap_or(true),
-                ..FilterOptions::default()
-            },
+            filter: filter_of(set),
             tags: set.tags.clone(),
             set: self.name.to_string(),
             standard_excludes: set.standard_excludes.unwrap_or(true),
@@ -360,5 +356,15 @@ impl SetRun<'_> {
             }
         }
         failures
+    }
+}
+
+/// What a set leaves out, but for the standard list.
+pub(crate) fn filter_of(set: &SetTable) -> FilterOptions {
+    FilterOptions {
+        excludes: set.exclude.clone(),
+        exclude_extensions: set.exclude_extensions.clone(),
+        hidden: set.hidden.unwrap_or(true),
+        ..FilterOptions::default()
     }
 }
