@@ -116,6 +116,7 @@ fn every_command() {
         &["stats"],
         &["check", "--read-data"],
         &["undelete"],
+        &["purge", "b", "--dry-run"],
         &["prune", "--dry-run"],
         &["prune", "--yes", "--keep-last", "1", "--keep-trash", "0s"],
         &["key", "add", "--new-key-file", "second.key"],

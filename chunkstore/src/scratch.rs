@@ -151,7 +151,17 @@ impl Scratch {
         self.keys_with(&[], each)
     }
 
-    /// The same for those that begin with `prefix`.
+    /// Calls `each` with the keys in order, and their values.
+    pub fn rows(&self, each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+        let Some((db, ..)) = &self.db else { return Ok(()) };
+        for row in db.iterator(IteratorMode::Start) {
+            let (key, value) = row.map_err(failed)?;
+            each(&key, &value)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with the keys that begin with `prefix`, in order.
     pub fn keys_with(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let Some((db, ..)) = &self.db else { return Ok(()) };
         for row in db.iterator(IteratorMode::From(prefix, rocksdb::Direction::Forward)) {

@@ -13,7 +13,7 @@ use service::entry::Kind;
 use service::manifest::Manifest;
 use service::monitor::Quiet;
 use service::repo::Repo;
-use service::{Context, Error, Failure, archive, dump};
+use service::{Context, Failure, archive, dump};
 use std::io::{self, Write};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -38,15 +38,12 @@ fn start(visit: &Visit, _: &Context) -> Result<Response, Failure> {
         None if spot.path == b"/" => (b"snapshot.tar".to_vec(), None, true),
         Some(_) | None => return Ok(StatusCode::NOT_FOUND.into_response()),
     };
-    let (send, receive) = mpsc::channel(AHEAD);
+    let (pieces, body) = Pieces::new();
     let thread = std::thread::Builder::new().name("download".to_string());
     let path = spot.path;
-    let spawned = thread.spawn(move || write(&repo, &manifest, &path, is_dir, send));
+    let spawned = thread.spawn(move || write(&repo, &manifest, &path, is_dir, pieces));
     spawned.map_err(|e| service::catalogue::Cause::NoThread { why: e.into() })?;
-    let body = stream::unfold(receive, |mut receive| async {
-        receive.recv().await.map(|piece| (piece, receive))
-    });
-    let mut answer = Body::from_stream(body).into_response();
+    let mut answer = body.into_response();
     let headers = answer.headers_mut();
     let kind = HeaderValue::from_static("application/octet-stream");
     headers.insert(header::CONTENT_TYPE, kind);
@@ -70,29 +67,41 @@ fn disposition(name: &[u8]) -> HeaderValue {
     HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
-fn write(repo: &Arc<Repo>, manifest: &Manifest, path: &[u8], is_dir: bool, send: mpsc::Sender<Piece>) {
-    let mut out = Pieces {
-        send,
-        waiting: Vec::new(),
-    };
+fn write(repo: &Arc<Repo>, manifest: &Manifest, path: &[u8], is_dir: bool, mut out: Pieces) {
     let written = match is_dir {
         true => archive::tar(repo, manifest, path, &mut out, &Quiet),
         false => dump::file(repo, manifest, path, &mut out, &Quiet).map(drop),
     };
-    let ended = written.and_then(|()| out.flush().map_err(|e| Error::Output(e.into())));
-    if ended.is_err() {
-        // The connection breaks off, which is how a browser learns that the file is not whole. If the reader is gone,
-        // nobody is to be told.
-        let _ = out.send.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
-    }
+    out.end(written.is_ok());
 }
 
 type Piece = io::Result<Bytes>;
 
 /// Gathers what is written into pieces for the connection.
-struct Pieces {
+pub(crate) struct Pieces {
     send: mpsc::Sender<Piece>,
     waiting: Vec<u8>,
+}
+
+impl Pieces {
+    /// Writes to a body, which is given with it.
+    pub(crate) fn new() -> (Pieces, Body) {
+        let (send, receive) = mpsc::channel(AHEAD);
+        let body = stream::unfold(receive, |mut receive| async {
+            receive.recv().await.map(|piece: Piece| (piece, receive))
+        });
+        let waiting = Vec::new();
+        (Pieces { send, waiting }, Body::from_stream(body))
+    }
+
+    /// Sends what is left. Where what was to be written could not be, the connection breaks off, which is how a client learns
+    /// that it has not got the whole.
+    pub(crate) fn end(mut self, is_whole: bool) {
+        if !is_whole || self.flush().is_err() {
+            // If the reader is gone, nobody is to be told.
+            let _ = self.send.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+    }
 }
 
 impl Write for Pieces {

@@ -141,6 +141,21 @@ pub struct MountArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "The directories are those of 'dedup mount'. The address that is printed holds a token, which is made anew at \
+    each start and lets whoever knows it read all snapshots; a client that asks for a user and a password gets it as \
+    the password, with any user. Symbolic links and special files are not shown. Snapshots that are made meanwhile are \
+    not shown either. Runs until Ctrl-C."
+)]
+pub struct ServeArgs {
+    /// Where to listen, on this machine alone (default: 127.0.0.1:4281; port 0 chooses a free one)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+#[derive(Args, Clone, Debug)]
 #[command(override_usage = "dedup dump [OPTIONS] [SNAPSHOT[:SUBPATH]] [PATH]")]
 pub struct DumpArgs {
     /// Snapshot (default: the newest that holds the path), and the file or directory

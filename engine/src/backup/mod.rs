@@ -22,14 +22,14 @@ mod stdin;
 mod stream;
 mod work;
 
-pub(crate) use assemble::fill_places;
+pub(crate) use assemble::{fill_places, same_tree};
 pub use outputs::{OUTPUTS, Output};
 pub use own::OwnPlaces;
 pub use parent::Ignore;
 
 use crate::entry::Time;
 use crate::error::{Error, NoSource, Result};
-use crate::filter::{Filter, FilterOptions};
+use crate::filter::{FilterOptions, RuleHits};
 use crate::manifest::{Head, Summary};
 use crate::monitor::{Monitor, Phase};
 use crate::overview;
@@ -37,7 +37,7 @@ use crate::platform::paths::to_bytes;
 use crate::repo::{Repo, index_progress};
 use crate::run::RunContext;
 use crate::trees;
-use crate::walk::{self, Sources, Walk};
+use crate::walk::{self, Walk};
 use assemble::{Assembler, Unless};
 pub use chunkstore::frame::LEVEL;
 use chunkstore::intake::Intake;
@@ -53,6 +53,7 @@ use job::{BackupJob, BackupSlot};
 use parent::Parent;
 use parking_lot::Mutex;
 use run::{BackupCounts, BackupRun, Counter, Totals};
+use scan::start_walk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
@@ -143,6 +144,8 @@ pub struct BackupReport {
     pub unchanged: bool,
     /// Places of our own that were left out, absolute.
     pub left_out: Vec<Vec<u8>>,
+    /// What each rule of the filter left out.
+    pub excluded: Vec<RuleHits>,
     pub elapsed: Duration,
 }
 
@@ -219,17 +222,6 @@ impl Input<'_, '_> {
             Input::Stream(stream) => Some(&stream.name),
         }
     }
-}
-
-fn start_walk(options: &BackupOptions, run: &RunContext) -> Result<Walk> {
-    let filter = Filter::build(options.filter.clone())?;
-    let sources = Sources {
-        paths: options.sources.clone(),
-        followed: options.followed.clone(),
-        read_special: options.read_special,
-        left_out: own::left_out(options)?,
-    };
-    Walk::start(&sources, filter, threads_of(run).min(4))
 }
 
 /// Threads that read and store: as many as have the descriptors they need.
@@ -312,6 +304,7 @@ fn once(
         mounts: Mutex::default(),
         missing: Mutex::default(),
         left_out: Mutex::default(),
+        excluded: Mutex::default(),
     };
     let reader = Reader::beside(repo.store.clone(), &writer, index_progress(monitor));
     let is_last = |id: SessionId| remembered.snapshot == Some(id);
@@ -382,6 +375,7 @@ fn once(
         summary: run.summary(),
         unchanged: outcome.unchanged,
         left_out: run.left_out.into_inner(),
+        excluded: run.excluded.into_inner(),
         elapsed: started.elapsed(),
     })
 }

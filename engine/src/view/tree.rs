@@ -95,6 +95,11 @@ impl SnapshotTree {
         }
     }
 
+    /// Whether this is the number of something that no snapshot holds.
+    pub fn is_above(number: u64) -> bool {
+        number >> BITS == 0
+    }
+
     pub fn node(&self, number: u64) -> Answer<ViewNode> {
         Ok(self.shown(self.inode(number)?))
     }

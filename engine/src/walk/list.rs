@@ -6,7 +6,7 @@ use super::step::{DirListing, ListOutcome, Visit, Work};
 use super::{BATCH, Batch, Found, Mount};
 use crate::dump::is_temporary;
 use crate::entry::{DirPath, Kind, Meta, Trouble, join};
-use crate::filter::Filter;
+use crate::filter::{Exclusion, Filter};
 use crate::fsmeta::{AsFd, Blank, FollowLinks, Hint, Names, examine, is_gone, list_dir};
 use crate::platform::errno::{NOT_A_DIRECTORY, NOT_FOUND, errno_of};
 use crate::platform::paths::from_root;
@@ -25,6 +25,7 @@ pub(super) struct Lister {
     pub(super) filter: Filter,
     pub(super) left_out: LeftOut,
     pub(super) read_special: bool,
+    pub(super) tells_excluded: bool,
     /// What of `left_out` was come to.
     pub(super) met: Mutex<Vec<PathBuf>>,
     /// Sources of which only a link or a node is saved.
@@ -50,6 +51,7 @@ struct Examined {
     found: Vec<Found>,
     dirs: Vec<Visit>,
     blank: Blank,
+    excluded: Vec<(Vec<u8>, Exclusion)>,
 }
 
 impl Lister {
@@ -118,8 +120,9 @@ impl Lister {
         loop {
             let end = (start + BATCH).min(total);
             let examined = self.examine(listing, start, end, scratch);
-            dirs.extend(examined.dirs);
-            batches.push(self.batch(listing, examined.found, end == total));
+            let (batch, found) = self.batch_of(listing, examined, end == total);
+            dirs.extend(found);
+            batches.push(batch);
             if let Some(batch) = batches.last_mut() {
                 batch.empty = trouble.is_none() && listing.visit.full && is_empty(&listing.names);
             }
@@ -143,12 +146,13 @@ impl Lister {
     fn part(&self, listing: &DirListing, start: usize, scratch: &mut Scratch) -> ListOutcome {
         let end = (start + BATCH).min(listing.names.len());
         let examined = self.examine(listing, start, end, scratch);
-        if !examined.dirs.is_empty() {
-            listing.found_dirs.lock().push((start, examined.dirs));
+        let (batch, dirs) = self.batch_of(listing, examined, end == listing.names.len());
+        if !dirs.is_empty() {
+            listing.found_dirs.lock().push((start, dirs));
         }
         listing.open_parts.fetch_sub(1, Ordering::AcqRel);
         ListOutcome {
-            batches: vec![self.batch(listing, examined.found, end == listing.names.len())],
+            batches: vec![batch],
             then: Vec::new(),
         }
     }
@@ -175,6 +179,15 @@ impl Lister {
         ListOutcome { batches, then }
     }
 
+    /// What was examined, and the directories in it that are entered.
+    fn batch_of(&self, listing: &DirListing, examined: Examined, last: bool) -> (Batch, Vec<Visit>) {
+        let batch = Batch {
+            excluded: examined.excluded,
+            ..self.batch(listing, examined.found, last)
+        };
+        (batch, examined.dirs)
+    }
+
     fn batch(&self, listing: &DirListing, entries: Vec<Found>, last: bool) -> Batch {
         Batch {
             dir: listing.dir.clone(),
@@ -187,6 +200,7 @@ impl Lister {
             trouble: None,
             last,
             empty: false,
+            excluded: Vec::new(),
         }
     }
 
@@ -202,6 +216,7 @@ impl Lister {
             trouble: Some(Trouble::Unreadable { errno }),
             last: true,
             empty: false,
+            excluded: Vec::new(),
         };
         ListOutcome {
             batches: vec![batch],
@@ -215,6 +230,7 @@ impl Lister {
             found: Vec::with_capacity(end.saturating_sub(start)),
             dirs: Vec::new(),
             blank: Blank::default(),
+            excluded: Vec::new(),
         };
         scratch.path.clear();
         scratch.path.extend_from_slice(&listing.dir);
@@ -249,12 +265,8 @@ impl Lister {
         scratch: &mut Scratch,
         to: &mut Examined,
     ) -> bool {
-        let mut left_out = |is_dir| {
-            self.filter
-                .leaves_out(&listing.rules, &scratch.path, is_dir, &mut scratch.matches)
-        };
         let by_name = !(self.filter.keeps_all_names() && listing.rules.is_empty());
-        if by_name && hint != Hint::Unknown && left_out(hint == Hint::Dir) {
+        if by_name && hint != Hint::Unknown && self.is_excluded(listing, hint == Hint::Dir, scratch, to) {
             return false;
         }
         let (kind, meta, mount) = match examine(listing.handle.as_fd(), name, FollowLinks::No, &to.blank) {
@@ -269,7 +281,12 @@ impl Lister {
             }
         };
         let is_dir = kind == Kind::Dir;
-        if by_name && hint == Hint::Unknown && left_out(is_dir) || self.filter.too_large(&kind, &meta) {
+        if by_name && hint == Hint::Unknown && self.is_excluded(listing, is_dir, scratch, to) {
+            return false;
+        }
+        let handle = listing.handle.as_fd();
+        if let Some(exclusion) = self.filter.excluding_by_meta(handle, name, &kind, &meta) {
+            self.note_excluded(exclusion, scratch, to);
             return false;
         }
         if is_dir && self.left_out.names(&scratch.path, &meta) {
@@ -299,6 +316,31 @@ impl Lister {
             });
         }
         enter
+    }
+
+    /// Whether the filter leaves out the name whose path is in `scratch`.
+    fn is_excluded(
+        &self,
+        listing: &DirListing,
+        is_dir: bool,
+        scratch: &mut Scratch,
+        to: &mut Examined,
+    ) -> bool {
+        let matches = &mut scratch.matches;
+        let exclusion = self
+            .filter
+            .excluding(&listing.rules, &scratch.path, is_dir, matches);
+        exclusion.is_some_and(|exclusion| {
+            self.note_excluded(exclusion, scratch, to);
+            true
+        })
+    }
+
+    fn note_excluded(&self, exclusion: Exclusion, scratch: &Scratch, to: &mut Examined) {
+        self.filter.count(&exclusion);
+        if self.tells_excluded {
+            to.excluded.push((scratch.path.clone(), exclusion));
+        }
     }
 
     /// A name that is a source or leads to some; its path is in `scratch`.
@@ -342,7 +384,8 @@ impl Lister {
             }
         };
         let is_dir = kind == Kind::Dir;
-        if self.filter.leaves_out_source(&scratch.path, is_dir) {
+        if let Some(exclusion) = self.filter.excluding_source(&scratch.path, is_dir) {
+            self.note_excluded(exclusion, scratch, to);
             self.excluded.lock().push(from_root(&scratch.path));
             return false;
         }

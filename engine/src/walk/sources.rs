@@ -34,6 +34,8 @@ pub struct Sources {
     pub read_special: bool,
     /// Directories that are not entered, whatever patterns say.
     pub left_out: LeftOut,
+    /// Say in each batch what the filter left out, and why.
+    pub tells_excluded: bool,
 }
 
 impl Sources {

@@ -8,6 +8,12 @@ use crate::status::Status;
 pub enum ConsoleFault {
     /// Other machines could reach it there.
     NotLoopback { address: String },
+    /// The same for `serve`.
+    ServeNotLoopback { address: String },
+    /// Not an address, for `serve`.
+    ServeAddress { text: String },
+    /// Nothing can listen there, for `serve`.
+    ServeListen { place: String, why: SystemError },
     /// Not an address.
     Address { text: String },
     /// Nothing can listen there.
@@ -34,11 +40,14 @@ impl ConsoleFault {
     pub(super) fn status(&self) -> Status {
         match self {
             ConsoleFault::NotLoopback { .. }
+            | ConsoleFault::ServeNotLoopback { .. }
+            | ConsoleFault::ServeAddress { .. }
             | ConsoleFault::Address { .. }
             | ConsoleFault::TargetNotAbsolute { .. }
             | ConsoleFault::EmptyBasket
             | ConsoleFault::BadRequest { .. } => Status::BadSettings,
             ConsoleFault::Listen { .. }
+            | ConsoleFault::ServeListen { .. }
             | ConsoleFault::Serving { .. }
             | ConsoleFault::Random { .. }
             | ConsoleFault::PasswordFile { .. }
@@ -57,6 +66,27 @@ impl ConsoleFault {
                  127.0.0.1:ポート、[::1]:ポート、unix:/パス のどれかを指定してください (ほかのコンピューターからは SSH \
                  トンネルを使ってください)"
             ),
+            ConsoleFault::ServeNotLoopback { address } => say!(
+                lang,
+                "'dedup serve' listens only on this machine, since it has no TLS, and other machines could reach \
+                 {address}: use 127.0.0.1:PORT or [::1]:PORT (for another machine, an SSH tunnel)",
+                "'dedup serve' は TLS を使わないため、このコンピューターだけで待ち受けます。{address} にはほかのコンピューターから\
+                 接続できるため、127.0.0.1:ポート か [::1]:ポート を指定してください (ほかのコンピューターからは SSH トンネルを\
+                 使ってください)"
+            ),
+            ConsoleFault::ServeAddress { text } => say!(
+                lang,
+                "'{text}' is not an address and port such as 127.0.0.1:4281",
+                "「{text}」は 127.0.0.1:4281 のようなアドレスとポートではありません"
+            ),
+            ConsoleFault::ServeListen { place, why } => {
+                let (en, ja) = (why.text(Lang::En), why.text(Lang::Ja));
+                say!(
+                    lang,
+                    "can't listen on {place}: {en}; choose another port with --listen",
+                    "{place} で待ち受けできません: {ja}。--listen で別のポートを指定してください"
+                )
+            }
             ConsoleFault::Address { text } => say!(
                 lang,
                 "'{text}' is not an address and port such as 127.0.0.1:4280, or unix: and the path of a socket",

@@ -258,6 +258,8 @@ impl SetRun<'_> {
             filter: FilterOptions {
                 excludes: set.exclude.clone(),
                 exclude_extensions: set.exclude_extensions.clone(),
+                ignore_files: set.ignore_files.clone(),
+                exclude_if_xattr: set.exclude_if_xattr.clone(),
                 hidden: set.hidden.unwrap_or(true),
                 ..FilterOptions::default()
             },
