@@ -117,6 +117,7 @@ fn every_command() {
         &["check", "--read-data"],
         &["undelete"],
         &["purge", "b", "--dry-run"],
+        &["space"],
         &["prune", "--dry-run"],
         &["prune", "--yes", "--keep-last", "1", "--keep-trash", "0s"],
         &["key", "add", "--new-key-file", "second.key"],

@@ -57,7 +57,10 @@ fn a_path_goes_from_all_snapshots() {
     home.ends(1, &["purge", &path, "--yes"]);
 
     let row = home.ok(&["history", "--json"]).objects();
-    let row = row.iter().find(|row| row["kind"] == "delete").unwrap();
+    let row = row
+        .iter()
+        .find(|row| row["kind"] == "delete" && row["snapshots"] == 3)
+        .unwrap();
     assert_eq!(
         (number(row, "snapshots"), &row["sources"][0]),
         (3, &path.as_str().into())

@@ -13,7 +13,7 @@ use crate::manifest::{Manifest, Snapshot};
 use crate::monitor::Monitor;
 use crate::prune;
 use crate::repo::{Repo, index_progress};
-use crate::rewrite::{self, Made, Restated};
+use crate::rewrite::{self, Remade, Restated};
 use crate::tree::{Root, TreeWriter};
 use crate::trees::cursor;
 use chunkstore::frame::{Encoder, LEVEL};
@@ -32,7 +32,7 @@ pub type IsNamed<'a> = dyn Fn(&[u8]) -> bool + 'a;
 
 /// What a generation holds of the paths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct PurgeCount {
     /// Files, directories and all else.
     pub entries: u64,
     /// Regular files, and their bytes.
@@ -40,7 +40,7 @@ pub struct Held {
     pub bytes: u64,
 }
 
-impl Held {
+impl PurgeCount {
     fn count(&mut self, entry: &Entry) {
         self.entries += 1;
         if entry.kind == Kind::File {
@@ -49,7 +49,7 @@ impl Held {
         }
     }
 
-    pub fn add(&mut self, other: &Held) {
+    pub fn add(&mut self, other: &PurgeCount) {
         self.entries = self.entries.saturating_add(other.entries);
         self.files = self.files.saturating_add(other.files);
         self.bytes = self.bytes.saturating_add(other.bytes);
@@ -80,7 +80,7 @@ pub struct Purge<'a> {
     options: PurgeOptions,
     /// Segments that hold nothing of the paths.
     clean: LiveSet,
-    counted: HashMap<ChunkId, Held>,
+    counted: HashMap<ChunkId, PurgeCount>,
 }
 
 impl<'a> Purge<'a> {
@@ -96,10 +96,10 @@ impl<'a> Purge<'a> {
     }
 
     /// What the generation `id` holds of the paths.
-    pub fn held(&mut self, reader: &Reader<'_>, id: SessionId) -> Result<Held> {
+    pub fn held(&mut self, reader: &Reader<'_>, id: SessionId) -> Result<PurgeCount> {
         let mut cursor = cursor(reader, &self.repo.manifest(id)?.root()?)?;
         let mut paths = Paths::new(self.named);
-        let (mut held, mut part, mut current) = (Held::default(), Held::default(), None);
+        let (mut held, mut part, mut current) = (PurgeCount::default(), PurgeCount::default(), None);
         loop {
             self.repo.run().cancel().check()?;
             if let Some(ahead) = cursor.segment_ahead()? {
@@ -130,7 +130,7 @@ impl<'a> Purge<'a> {
         Ok(held)
     }
 
-    fn note(&mut self, segment: ChunkId, part: Held) -> Result<()> {
+    fn note(&mut self, segment: ChunkId, part: PurgeCount) -> Result<()> {
         if part.entries == 0 {
             self.clean.insert(segment)?;
         } else if self.counted.len() < MEMO_SEGMENTS {
@@ -177,16 +177,16 @@ impl<'a> Purge<'a> {
         id: SessionId,
         others: &[&Snapshot],
         monitor: &dyn Monitor,
-    ) -> Result<Made<Option<(SessionId, [u8; 32])>>> {
+    ) -> Result<Remade<Option<(SessionId, [u8; 32])>>> {
         let mut manifest = self.repo.manifest(id)?;
         let mut root = self.tree(writer, &manifest.root()?, monitor)?;
         if root.entries == 0 {
-            return Ok(Made::Nothing(None));
+            return Ok(Remade::Nothing(None));
         }
         for other in others {
             let known = self.repo.manifest(other.id)?;
             if says_the_same(&known, &manifest) && same_tree(&known.root()?, &root) {
-                return Ok(Made::Nothing(Some((other.id, other.hash))));
+                return Ok(Remade::Nothing(Some((other.id, other.hash))));
             }
         }
         let flushed = writer.flush()?;
@@ -198,7 +198,7 @@ impl<'a> Purge<'a> {
         manifest.unreadable_dirs.retain(|path| stays(path));
         manifest.mounts.retain(|mount| stays(&mount.path));
         manifest.missing.retain(|missing| stays(&missing.path));
-        Ok(Made::Manifest(Box::new(manifest), flushed))
+        Ok(Remade::Manifest(Box::new(manifest), flushed))
     }
 
     /// Writes a tree again without the paths. Segments that hold nothing of them are taken over as they are.

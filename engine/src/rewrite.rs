@@ -53,7 +53,7 @@ pub(crate) struct Published {
 }
 
 /// What is to be published, made under a writer's session.
-pub(crate) enum Made<T> {
+pub(crate) enum Remade<T> {
     /// This manifest. Everything that the writer put for it was flushed.
     Manifest(Box<Manifest>, Flushed),
     /// Nothing after all.
@@ -73,8 +73,8 @@ pub(crate) fn publish(
     manifest: &Manifest,
     monitor: &dyn Monitor,
 ) -> Result<Published> {
-    let make = |writer: &Writer| -> Result<Made<Never>> {
-        Ok(Made::Manifest(Box::new(manifest.clone()), writer.flush()?))
+    let make = |writer: &Writer| -> Result<Remade<Never>> {
+        Ok(Remade::Manifest(Box::new(manifest.clone()), writer.flush()?))
     };
     match publish_made(repo, id, &make, monitor)? {
         Restated::Published(published) => Ok(published),
@@ -89,15 +89,15 @@ enum Never {}
 pub(crate) fn publish_made<T>(
     repo: &Repo,
     id: SessionId,
-    make: &dyn Fn(&Writer) -> Result<Made<T>>,
+    make: &dyn Fn(&Writer) -> Result<Remade<T>>,
     monitor: &dyn Monitor,
 ) -> Result<Restated<T>> {
     repo.prove_state()?;
     let once = || -> Result<_> {
         let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, false)?;
         let (manifest, flushed) = match make(&writer)? {
-            Made::Manifest(manifest, flushed) => (manifest, flushed),
-            Made::Nothing(instead) => return Ok(Restated::Nothing(instead)),
+            Remade::Manifest(manifest, flushed) => (manifest, flushed),
+            Remade::Nothing(instead) => return Ok(Restated::Nothing(instead)),
         };
         prove_present(repo, &writer, &manifest, id, monitor)?;
         let (id, hash) = writer.publish(flushed, &manifest.encode())?;

@@ -13,8 +13,8 @@ use engine::facts::SnapshotInfo;
 use engine::find::FindQuery;
 use engine::manifest::Snapshot;
 use engine::monitor::{Monitor, Quiet};
-pub use engine::purge::{Held, Purged};
 use engine::purge::{IsNamed, Purge, PurgeOptions};
+pub use engine::purge::{PurgeCount, Purged};
 use engine::repo::Repo;
 use engine::{Error, SessionId, StoreError};
 use std::collections::BTreeSet;
@@ -38,7 +38,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct PurgedSnapshot<'a> {
     pub old: &'a SnapshotInfo,
-    pub held: Held,
+    pub held: PurgeCount,
     /// `None` in a dry run.
     pub done: Option<Purged>,
 }
@@ -52,7 +52,7 @@ pub struct Report {
     pub protected: u64,
     pub failed: u64,
     /// Of all snapshots that were changed.
-    pub held: Held,
+    pub held: PurgeCount,
     /// Patterns that nothing matched.
     pub unmatched: Vec<String>,
     /// Snapshots that were removed before, or have been now, and may hold the paths until a prune ends them.
@@ -153,7 +153,7 @@ fn query(paths: &[String]) -> Result<FindQuery, Failure> {
     Ok(FindQuery::new(&trimmed, false)?)
 }
 
-fn question(request: &Request, found: &[(SnapshotInfo, Held)]) -> Question {
+fn question(request: &Request, found: &[(SnapshotInfo, PurgeCount)]) -> Question {
     let changed = found
         .iter()
         .filter(|(facts, _)| request.force_protected || !facts.protected);
@@ -199,7 +199,7 @@ impl<'a> PurgeJob<'a> {
                 emptied: 0,
                 protected: 0,
                 failed: 0,
-                held: Held::default(),
+                held: PurgeCount::default(),
                 unmatched: Vec::new(),
                 in_trash: 0,
                 elsewhere: remotes.filter(|name| Some(name) != this.as_ref()).collect(),
@@ -209,7 +209,7 @@ impl<'a> PurgeJob<'a> {
     }
 
     /// The snapshots that hold any of the paths, of those that were not looked into before.
-    fn search(&mut self, snapshots: &[Snapshot]) -> Result<Vec<(SnapshotInfo, Held)>, Failure> {
+    fn search(&mut self, snapshots: &[Snapshot]) -> Result<Vec<(SnapshotInfo, PurgeCount)>, Failure> {
         let step = Step::start(self.face, Activity::Purge)?;
         let reader = self.repo.reader(&step);
         let mut found = Vec::new();
@@ -249,7 +249,7 @@ impl<'a> PurgeJob<'a> {
 
     fn remove(
         &mut self,
-        found: Vec<(SnapshotInfo, Held)>,
+        found: Vec<(SnapshotInfo, PurgeCount)>,
         all: &[Snapshot],
         each: &mut dyn FnMut(&PurgedSnapshot<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {

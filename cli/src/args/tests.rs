@@ -20,8 +20,8 @@ fn commands() {
             .collect::<Vec<_>>()
     };
     let want = "init backup run status doctor support-bundle set setup schedule console agent notify config history pause resume \
-        stop snapshots ls find versions diff dump mount restore forget undelete tag protect unprotect prune check repair \
-        remote replicate heal copy key stats cache bench completions unlock version about help";
+        stop snapshots ls find versions diff dump mount serve restore forget undelete tag protect unprotect purge prune check repair \
+        remote replicate heal copy key stats space cache bench completions unlock version about help";
     assert_eq!(names(&command).join(" "), want);
     let key = command.find_subcommand("key").unwrap();
     assert_eq!(names(key).join(" "), "add list remove passwd export recovery");

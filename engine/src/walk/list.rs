@@ -42,16 +42,17 @@ pub(super) struct Lister {
 #[derive(Default)]
 pub(super) struct Scratch {
     listing: Vec<u8>,
-    path: Vec<u8>,
-    matches: Vec<usize>,
+    pub(super) path: Vec<u8>,
+    pub(super) matches: Vec<usize>,
 }
 
 /// What examining a run of names gives.
-struct Examined {
-    found: Vec<Found>,
-    dirs: Vec<Visit>,
+pub(super) struct Examined {
+    pub(super) found: Vec<Found>,
+    pub(super) dirs: Vec<Visit>,
     blank: Blank,
-    excluded: Vec<(Vec<u8>, Exclusion)>,
+    /// What the filter leaves out, if that is to be told.
+    pub(super) excluded: Vec<(Vec<u8>, Exclusion)>,
 }
 
 impl Lister {
@@ -179,16 +180,7 @@ impl Lister {
         ListOutcome { batches, then }
     }
 
-    /// What was examined, and the directories in it that are entered.
-    fn batch_of(&self, listing: &DirListing, examined: Examined, last: bool) -> (Batch, Vec<Visit>) {
-        let batch = Batch {
-            excluded: examined.excluded,
-            ..self.batch(listing, examined.found, last)
-        };
-        (batch, examined.dirs)
-    }
-
-    fn batch(&self, listing: &DirListing, entries: Vec<Found>, last: bool) -> Batch {
+    pub(super) fn batch(&self, listing: &DirListing, entries: Vec<Found>, last: bool) -> Batch {
         Batch {
             dir: listing.dir.clone(),
             handle: Some(Arc::new(Lent::new(
@@ -281,12 +273,9 @@ impl Lister {
             }
         };
         let is_dir = kind == Kind::Dir;
-        if by_name && hint == Hint::Unknown && self.is_excluded(listing, is_dir, scratch, to) {
-            return false;
-        }
-        let handle = listing.handle.as_fd();
-        if let Some(exclusion) = self.filter.excluding_by_meta(handle, name, &kind, &meta) {
-            self.note_excluded(exclusion, scratch, to);
+        if by_name && hint == Hint::Unknown && self.is_excluded(listing, is_dir, scratch, to)
+            || self.is_excluded_by_meta(listing, name, (&kind, &meta), scratch, to)
+        {
             return false;
         }
         if is_dir && self.left_out.names(&scratch.path, &meta) {
@@ -316,31 +305,6 @@ impl Lister {
             });
         }
         enter
-    }
-
-    /// Whether the filter leaves out the name whose path is in `scratch`.
-    fn is_excluded(
-        &self,
-        listing: &DirListing,
-        is_dir: bool,
-        scratch: &mut Scratch,
-        to: &mut Examined,
-    ) -> bool {
-        let matches = &mut scratch.matches;
-        let exclusion = self
-            .filter
-            .excluding(&listing.rules, &scratch.path, is_dir, matches);
-        exclusion.is_some_and(|exclusion| {
-            self.note_excluded(exclusion, scratch, to);
-            true
-        })
-    }
-
-    fn note_excluded(&self, exclusion: Exclusion, scratch: &Scratch, to: &mut Examined) {
-        self.filter.count(&exclusion);
-        if self.tells_excluded {
-            to.excluded.push((scratch.path.clone(), exclusion));
-        }
     }
 
     /// A name that is a source or leads to some; its path is in `scratch`.

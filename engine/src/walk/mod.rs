@@ -7,6 +7,7 @@
 //! Order: the whole listing of a directory, by byte order of names, then its directories in that order, each with all
 //! beneath it. Directories so come in the order of [`cmp_dirs`](crate::entry::cmp_dirs).
 
+mod excluding;
 mod list;
 mod node;
 mod queue;
