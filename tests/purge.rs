@@ -151,7 +151,7 @@ fn purge(repo: &Repo, options: PurgeOptions) -> Result<Vec<(SessionId, Purged)>>
 fn ended_everywhere(seed: u64, options: PurgeOptions) {
     let context = format!("seed {seed}, {options:?}");
     simulation::seed(Some(*blake3::hash(context.as_bytes()).as_bytes()));
-    let scene = Scene::new(seed, 4);
+    let scene = Scene::new(seed, 3);
     for at in 0.. {
         let mut crashes = 0;
         for (way, (when, power)) in WAYS.into_iter().enumerate() {
@@ -188,7 +188,7 @@ fn ended_everywhere(seed: u64, options: PurgeOptions) {
 
 #[test]
 fn ended_at_every_change() {
-    for seed in seeds(2) {
+    for seed in seeds(1) {
         for end_now in [false, true] {
             ended_everywhere(
                 seed,

@@ -97,6 +97,9 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
             (beside(facts.map(Holder::Snapshot).collect(), &holdings), holdings)
         }
     };
+    // A directory itself is no more than an entry.
+    let own = path.clone().map(Holder::Path);
+    rows.retain(|(holder, bytes)| *bytes > 0 || Some(holder) != own.as_ref());
     rows.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     drop(reader);
     Ok(Report {

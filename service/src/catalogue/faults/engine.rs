@@ -350,7 +350,7 @@ fn path_usage(lang: Lang, usage: &Usage) -> String {
         Usage::NotAnAttribute { text } => say!(
             lang,
             "'{text}' is not NAME or NAME=VALUE of an extended attribute",
-            "「{text}」は拡張属性の NAME または NAME=VALUE ではありません"
+            "「{text}」は拡張属性の名前でも、名前と値を = でつないだものでもありません"
         ),
         Usage::NotAFileName { name } => say!(
             lang,

@@ -61,7 +61,7 @@ pub fn all_of(lang: Lang, path: &str, bytes: u64) -> String {
 
 /// The commands that follow from it.
 pub fn advice_on_path(lang: Lang, path: &str) -> String {
-    let path = escape(path.as_bytes());
+    let path = quoted(path);
     say!(
         lang,
         "To save it no longer: 'dedup backup --exclude {path}' or 'dedup set edit'. To remove it from all snapshots: \
@@ -69,6 +69,16 @@ pub fn advice_on_path(lang: Lang, path: &str) -> String {
         "今後バックアップしないようにするには 'dedup backup --exclude {path}' か 'dedup set edit' を、すべてのスナップショットから\
          取り除くには 'dedup purge {path}' のあと 'dedup prune' を実行してください"
     )
+}
+
+/// As a shell takes it.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    let path = escape(path.as_bytes());
+    match path.chars().all(is_plain) {
+        true => path,
+        false => format!("'{}'", path.replace('\'', "'\\''")),
+    }
 }
 
 pub fn advice_on_snapshot(lang: Lang, id: &str) -> String {
@@ -85,4 +95,16 @@ pub fn advice_on_sets(lang: Lang) -> String {
         "To keep fewer snapshots of a set, change its retention: 'dedup set edit'; then 'dedup prune'",
         "セットのスナップショットを減らすには 'dedup set edit' で保持の規則を変更し、'dedup prune' を実行してください"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_can_be_pasted() {
+        assert_eq!(quoted("/home/u/文書"), "/home/u/文書");
+        assert_eq!(quoted("/a b"), "'/a b'");
+        assert_eq!(quoted("/it's"), "'/it'\\''s'");
+    }
 }
