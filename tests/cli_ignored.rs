@@ -34,6 +34,14 @@ fn ignore_files_are_obeyed() {
     let home = home();
     home.ok(&["backup", "docs", "--ignore-file", ".dedupignore"]);
     assert_eq!(files(&home), ["a.c", "big.iso", "keep.o", "y"]);
+    // What was left out is no change since.
+    let changes = home
+        .ok(&["diff", "latest", "--ignore-file", ".dedupignore", "--json"])
+        .objects();
+    assert!(
+        changes.iter().all(|row| row["message_type"] != "change"),
+        "{changes:?}"
+    );
     let both = ["--ignore-file", ".dedupignore", "--ignore-file", ".gitignore"];
     home.ok(&[&["backup", "docs"], &both[..]].concat());
     assert_eq!(files(&home), ["a.c", "big.iso", "keep.o"]);

@@ -12,6 +12,9 @@ const LODGINGS: [Lodging; 3] = [Lodging::Scratch, Lodging::Temporary, Lodging::M
 /// Bytes of keys and values that go to another place together.
 const MOVED: usize = 1 << 20;
 
+/// Called with a key and its value.
+pub type OnRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
 /// A map.
 pub struct Scratch {
     /// Opened when first written to: most stay empty. Closed before its folder goes, with what it may keep open.
@@ -152,7 +155,7 @@ impl Scratch {
     }
 
     /// Calls `each` with the keys in order, and their values.
-    pub fn rows(&self, each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    pub fn rows(&self, each: &mut OnRow<'_>) -> Result<()> {
         let Some((db, ..)) = &self.db else { return Ok(()) };
         for row in db.iterator(IteratorMode::Start) {
             let (key, value) = row.map_err(failed)?;

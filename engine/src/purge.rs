@@ -156,9 +156,9 @@ impl<'a> Purge<'a> {
                 rewrite::follow(self.repo, id, &published)?;
                 Purged::Replaced(published.id)
             }
-            Restated::Nothing(Some((other, hash))) => {
-                rewrite::follow_other(self.repo, id, hash)?;
-                Purged::Replaced(other)
+            Restated::Nothing(Some(other)) => {
+                rewrite::follow_other(self.repo, id, other.hash)?;
+                Purged::Replaced(other.id)
             }
             Restated::Nothing(None) => Purged::Emptied,
         };
@@ -169,15 +169,14 @@ impl<'a> Purge<'a> {
         Ok(purged)
     }
 
-    /// The generation without the paths; or which other one is that already, with the hash of its manifest; or that
-    /// nothing is left of it.
+    /// The generation without the paths; or which other one is that already; or that nothing is left of it.
     fn make(
         &self,
         writer: &Writer,
         id: SessionId,
         others: &[&Snapshot],
         monitor: &dyn Monitor,
-    ) -> Result<Remade<Option<(SessionId, [u8; 32])>>> {
+    ) -> Result<Remade<Option<OtherForm>>> {
         let mut manifest = self.repo.manifest(id)?;
         let mut root = self.tree(writer, &manifest.root()?, monitor)?;
         if root.entries == 0 {
@@ -186,7 +185,10 @@ impl<'a> Purge<'a> {
         for other in others {
             let known = self.repo.manifest(other.id)?;
             if says_the_same(&known, &manifest) && same_tree(&known.root()?, &root) {
-                return Ok(Remade::Nothing(Some((other.id, other.hash))));
+                return Ok(Remade::Nothing(Some(OtherForm {
+                    id: other.id,
+                    hash: other.hash,
+                })));
             }
         }
         let flushed = writer.flush()?;
@@ -229,6 +231,13 @@ impl<'a> Purge<'a> {
             Err(e) => Err(e.into()),
         }
     }
+}
+
+/// A generation that is the same without the paths, published by an earlier try.
+struct OtherForm {
+    id: SessionId,
+    /// Of its stored manifest.
+    hash: [u8; 32],
 }
 
 /// Whether two forms of one generation differ in nothing but perhaps their trees.

@@ -115,6 +115,12 @@ pub struct DiffArgs {
     /// Read patterns to exclude from FILE, one per line
     #[arg(long, value_name = "FILE", conflicts_with = "after")]
     pub exclude_file: Vec<PathBuf>,
+    /// Leave out what files of this name list, such as .dedupignore (may be given several times)
+    #[arg(long, value_name = "NAME", conflicts_with = "after")]
+    pub ignore_file: Vec<String>,
+    /// Leave out what has this extended attribute (may be given several times)
+    #[arg(long, value_name = "NAME[=VALUE]", conflicts_with = "after")]
+    pub exclude_if_xattr: Vec<String>,
     /// Read all files on this machine, also those whose size and times say that they are unchanged
     #[arg(long, conflicts_with = "after")]
     pub content: bool,

@@ -88,7 +88,7 @@ fn what_is_accepted() {
         "find *.txt -i -l -s latest -O 2026-01-01 -N 2h",
         "diff latest~1 latest:/a --metadata",
         "diff latest",
-        "diff latest:/a -e *.o --content",
+        "diff latest:/a -e *.o --ignore-file .dedupignore --exclude-if-xattr user.skip --content",
         "ls -l --human-readable --sort size --reverse",
         "ls --ncdu",
         "find * --larger-than 1M --smaller-than 2G --by-snapshot",

@@ -191,13 +191,11 @@ fn find(tree: &SnapshotTree, path: &[u8]) -> Result<ViewNode, Response> {
     }
 }
 
-/// Calls `each` with what is in a directory: its path, its number and what it is.
-fn children(
-    tree: &SnapshotTree,
-    path: &[u8],
-    node: &ViewNode,
-    each: &mut dyn FnMut(&[u8], u64, &Entry) -> io::Result<()>,
-) -> bool {
+/// Called with a path, the number of what is there, and what it is.
+type OnChild<'a> = dyn FnMut(&[u8], u64, &Entry) -> io::Result<()> + 'a;
+
+/// Calls `each` with what is in a directory.
+fn children(tree: &SnapshotTree, path: &[u8], node: &ViewNode, each: &mut OnChild<'_>) -> bool {
     let mut written = Ok(());
     let listed = tree.list(node.inode, 0, &mut |_, inode, entry| {
         let child = match path {
