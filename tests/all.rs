@@ -34,6 +34,7 @@ mod damage;
 mod destinations;
 mod faults;
 mod flips;
+mod folders;
 mod format;
 mod full_disk;
 mod gc;

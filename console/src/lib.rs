@@ -26,9 +26,11 @@ mod jobs;
 mod listen;
 mod live;
 mod pages;
+mod preview;
 mod reply;
 mod router;
 mod sessions;
+mod textdiff;
 
 #[cfg(test)]
 mod tests;

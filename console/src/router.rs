@@ -2,8 +2,8 @@
 
 use crate::app::App;
 use crate::guard::{Visit, guard};
-use crate::pages::{door, history, home, restore, search, sets, target};
-use crate::{api, assets, download, live, reply};
+use crate::pages::{basket, changes, compare, door, history, home, rail, restore, search, sets, target};
+use crate::{api, assets, download, live, preview, reply};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -40,8 +40,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/stop", post(|Extension(v): Asked| home::stop(v)))
         .route("/pause", post(|Extension(v): Asked| home::pause(v)))
         .route("/resume", post(|Extension(v): Asked| home::resume(v)))
-        .route("/basket/add", post(|Extension(v): Asked| restore::add(v)))
-        .route("/basket/remove", post(|Extension(v): Asked| restore::remove(v)))
+        .route("/basket/add", post(|Extension(v): Asked| basket::add(v)))
+        .route("/basket/remove", post(|Extension(v): Asked| basket::remove(v)))
         .route("/restore/preview", post(|Extension(v): Asked| target::preview(v)))
         .route("/restore/go", post(|Extension(v): Asked| target::go(v)));
     let doors = Router::new()
@@ -78,11 +78,23 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/pause", post(|Extension(v): Asked| api::pause(v)))
         .route("/api/resume", post(|Extension(v): Asked| api::resume(v)));
     pages
+        .merge(versions())
         .merge(changes)
         .merge(doors)
         .merge(api)
         .fallback(|Extension(v): Asked| nowhere(v))
         .layer(middleware::from_fn_with_state(app, guard))
+}
+
+/// One file or folder at several moments, and what is in it.
+fn versions() -> Router {
+    Router::new()
+        .route("/restore/versions", get(|Extension(v): Asked| rail::page(v)))
+        .route("/restore/compare", get(|Extension(v): Asked| compare::page(v)))
+        .route("/restore/changes", get(|Extension(v): Asked| changes::page(v)))
+        .route("/preview", get(|Extension(v): Asked| preview::page(v)))
+        .route("/preview/frame", get(|Extension(v): Asked| preview::frame(v)))
+        .route("/basket/download", get(|Extension(v): Asked| download::basket(v)))
 }
 
 async fn nowhere(visit: Visit) -> Response {

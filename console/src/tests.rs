@@ -2,6 +2,7 @@
 
 mod kit;
 mod refused;
+mod restoring;
 
 use crate::api;
 use kit::{Console, PASSWORD, body, run};

@@ -26,6 +26,8 @@ pub mod check;
 pub mod copy;
 mod cpu;
 #[doc(hidden)]
+pub mod deleted;
+#[doc(hidden)]
 pub mod dump;
 pub mod entry;
 pub mod error;
@@ -49,6 +51,8 @@ pub mod live;
 #[doc(hidden)]
 pub mod manifest;
 pub mod monitor;
+#[doc(hidden)]
+pub mod mount;
 #[doc(hidden)]
 pub mod order;
 mod overview;

@@ -58,7 +58,7 @@ pub fn run(context: &Context, file: Option<&Path>) -> Result<Report, Failure> {
         // Before anything takes its time.
         return Err(key_file::exists(&path));
     }
-    let redactor = Redactor::of(context);
+    let redactor = Redactor::of(&context.env, &context.settings, &context.options);
     let mut parts = gathered(context, &redactor)?;
     let contents: Vec<(String, u64)> = parts
         .iter()

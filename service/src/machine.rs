@@ -3,7 +3,6 @@
 use crate::catalogue::{Cause, Expected};
 use crate::env::Env;
 use crate::failure::Failure;
-use crate::resolve::descriptor;
 use engine::platform::process::host_name;
 use engine::units::parse_span;
 use std::path::{Path, PathBuf};
@@ -61,6 +60,27 @@ pub fn host(option: Option<&str>, env: &Env) -> Result<String, Failure> {
     Ok(name)
 }
 
+/// A folder of the desktop (`DESKTOP`, `DOWNLOAD`), which in other languages has another name, if it is there.
+pub fn desktop_folder(env: &Env, key: &str, english: &str) -> Option<PathBuf> {
+    let home = env.home().ok()?;
+    let file = env
+        .base("XDG_CONFIG_HOME", ".config")
+        .ok()?
+        .join("user-dirs.dirs");
+    // Without that file it has its English name.
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let start = format!("XDG_{key}_DIR=\"");
+    let mut lines = text.lines().map(str::trim);
+    let named = lines.find_map(|line| line.strip_prefix(&start)?.strip_suffix('"'));
+    let path = match named.map(|named| (named, named.strip_prefix("$HOME/"))) {
+        Some((_, Some(below))) => home.join(below),
+        Some((named, None)) => PathBuf::from(named),
+        None => home.join(english),
+    };
+    // One that is switched off is the home directory itself.
+    (path.is_absolute() && path != home && path.is_dir()).then_some(path)
+}
+
 /// Time between two drawings of progress.
 pub fn progress_interval(env: &Env) -> Result<Duration, Failure> {
     let Some(text) = env.text("DEDUP_PROGRESS_FPS")? else {
@@ -104,26 +124,6 @@ pub fn checkpoint(env: &Env) -> Result<Option<Duration>, Failure> {
         .ok_or_else(|| bad(name, text, Expected::Seconds))
 }
 
-/// Whether all of the environment is valid. Checked before a command begins, even one that needs nothing of it:
-/// what is wrong and passed over is something that somebody relies on.
-pub fn check_environment(env: &Env) -> Result<(), Failure> {
-    for name in ["DEDUP_REPOSITORY", "DEDUP_FROM_REPOSITORY"] {
-        if let Some(url) = env.text(name)? {
-            let checked = engine::repo::check_location(url);
-            checked.map_err(|e| Failure::from(e).of(name))?;
-        }
-    }
-    for name in ["DEDUP_PASSWORD", "DEDUP_NEW_PASSWORD", "DEDUP_FROM_PASSWORD"] {
-        env.text(name)?;
-        descriptor(env, &format!("{name}_FD"))?;
-    }
-    env.text("DEDUP_HOST")?;
-    progress_interval(env)?;
-    crate::log::level(env)?;
-    key_cache(env)?;
-    checkpoint(env).map(drop)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +146,24 @@ mod tests {
         assert_eq!(host(None, &env).unwrap(), "env");
         assert_eq!(host(Some(""), &env).unwrap(), host_name());
         assert_eq!(host(None, &Env::of(&[])).unwrap(), host_name());
+    }
+
+    #[test]
+    fn folders_of_the_desktop() {
+        let home = tempfile::tempdir().unwrap();
+        let env = Env::at(home.path());
+        let folder = |key, english| desktop_folder(&env, key, english);
+        assert_eq!(folder("DESKTOP", "Desktop"), None, "it is not there");
+        let make = |name: &str| std::fs::create_dir_all(home.path().join(name)).unwrap();
+        ["Desktop", "Downloads", "ダウンロード", ".config"].map(make);
+        assert_eq!(folder("DESKTOP", "Desktop"), Some(home.path().join("Desktop")));
+        let text = "# by a program\nXDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n";
+        std::fs::write(home.path().join(".config/user-dirs.dirs"), text).unwrap();
+        assert_eq!(folder("DESKTOP", "Desktop"), None, "it is switched off");
+        assert_eq!(
+            folder("DOWNLOAD", "Downloads"),
+            Some(home.path().join("ダウンロード"))
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::shown;
 use crate::status::Status;
 use engine::monitor::Monitor;
-use engine::platform::mount::{MountError, mount};
+use engine::mount::{MountError, mount};
 use engine::platform::process::owner_of;
 use engine::select::Filter;
 use std::io;
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 /// How often it is looked whether to end.
 const LOOK: Duration = Duration::from_millis(100);
+
 /// Where, and which snapshots.
 #[derive(Clone, Debug)]
 pub struct Request {

@@ -17,7 +17,7 @@ use engine::platform::paths::from_bytes;
 use engine::repo::Repo;
 use engine::restore as run;
 use engine::select::Filter;
-pub use engine::versions::{PathHistory, Version, VersionChange, Versions};
+pub use engine::versions::{Holding, PathHistory, Version, VersionChange, Versions, versions as of_path};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::{HashMap, HashSet};

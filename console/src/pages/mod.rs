@@ -1,12 +1,18 @@
 //! The pages, one file each, and what they share: how times, sizes and states are shown.
 
+pub mod basket;
 pub mod calendar;
+pub mod changes;
+pub mod compare;
 pub mod door;
 pub mod history;
 pub mod home;
+pub mod rail;
 pub mod restore;
+pub mod rows;
 pub mod search;
 pub mod sets;
+pub mod storage;
 pub mod strip;
 pub mod target;
 

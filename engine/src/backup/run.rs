@@ -113,7 +113,39 @@ pub struct BackupRun<'a> {
     pub(super) excluded: Mutex<Vec<RuleHits>>,
 }
 
-impl BackupRun<'_> {
+impl<'a> BackupRun<'a> {
+    /// `totals` are those of the previous snapshot.
+    pub(super) fn new(
+        (repo, writer): (&'a Repo, &'a Writer),
+        monitor: &'a dyn Monitor,
+        head: Head,
+        totals: Option<(u64, u64)>,
+        level: i32,
+    ) -> Self {
+        let (config, workers) = (repo.store.config(), super::threads_of(repo.run()));
+        BackupRun {
+            repo,
+            writer,
+            monitor,
+            head,
+            counts: BackupCounts::default(),
+            reading: (0..=workers).map(|_| Counter::default()).collect(),
+            totals: Totals::of(totals),
+            small_file: config.small_file(),
+            bundle_size: config.bundle_size,
+            level,
+            tree_lane: workers,
+            share: Share::new(),
+            stop: AtomicBool::new(false),
+            walked: AtomicBool::new(false),
+            unreadable: Mutex::default(),
+            mounts: Mutex::default(),
+            missing: Mutex::default(),
+            left_out: Mutex::default(),
+            excluded: Mutex::default(),
+        }
+    }
+
     pub(super) fn writer_keys(&self) -> &Keys {
         self.repo.store.keys()
     }

@@ -58,22 +58,31 @@ impl ConsoleFault {
 
     pub(super) fn text(&self, lang: Lang) -> String {
         match self {
-            ConsoleFault::NotLoopback { address } => say!(
+            ConsoleFault::Page { why } => {
+                say!(
+                    lang,
+                    "the page can't be shown: {why}",
+                    "ページを表示できません: {why}"
+                )
+            }
+            ConsoleFault::TargetNotAbsolute { path } => say!(
                 lang,
-                "the console listens only on this machine, and other machines could reach {address}: use \
-                 127.0.0.1:PORT, [::1]:PORT or unix:/path (for another machine, an SSH tunnel)",
-                "コンソールはこのコンピューターだけで待ち受けます。{address} にはほかのコンピューターから接続できるため、\
-                 127.0.0.1:ポート、[::1]:ポート、unix:/パス のどれかを指定してください (ほかのコンピューターからは SSH \
-                 トンネルを使ってください)"
+                "'{path}' is not a whole path: write it from the root, such as /home/me/restored, or from your home \
+                 directory, such as ~/restored",
+                "「{path}」は完全なパスではありません。/home/me/restored のようにルートから、または ~/restored のように\
+                 ホームディレクトリーから書いてください"
             ),
-            ConsoleFault::ServeNotLoopback { address } => say!(
+            ConsoleFault::EmptyBasket => say!(
                 lang,
-                "'dedup serve' listens only on this machine, since it has no TLS, and other machines could reach \
-                 {address}: use 127.0.0.1:PORT or [::1]:PORT (for another machine, an SSH tunnel)",
-                "'dedup serve' は TLS を使わないため、このコンピューターだけで待ち受けます。{address} にはほかのコンピューターから\
-                 接続できるため、127.0.0.1:ポート か [::1]:ポート を指定してください (ほかのコンピューターからは SSH トンネルを\
-                 使ってください)"
+                "nothing is selected: select files or folders to restore first",
+                "何も選択されていません。先に復元するファイルかフォルダーを選んでください"
             ),
+            ConsoleFault::BadRequest { name } => say!(
+                lang,
+                "the value of '{name}' makes no sense; reload the page and try again",
+                "「{name}」の値が正しくありません。ページを読み込み直して、もう一度試してください"
+            ),
+            ConsoleFault::ServeNotLoopback { address } => serve_not_loopback(lang, address),
             ConsoleFault::ServeAddress { text } => say!(
                 lang,
                 "'{text}' is not an address and port such as 127.0.0.1:4281",
@@ -87,6 +96,27 @@ impl ConsoleFault {
                     "{place} で待ち受けできません: {ja}。--listen で別のポートを指定してください"
                 )
             }
+            ConsoleFault::NotLoopback { .. }
+            | ConsoleFault::Address { .. }
+            | ConsoleFault::Listen { .. }
+            | ConsoleFault::Serving { .. }
+            | ConsoleFault::Random { .. }
+            | ConsoleFault::PasswordFile { .. }
+            | ConsoleFault::Hash { .. } => self.of_start(lang),
+        }
+    }
+
+    /// Why the console does not start, or does not go on.
+    fn of_start(&self, lang: Lang) -> String {
+        match self {
+            ConsoleFault::NotLoopback { address } => say!(
+                lang,
+                "the console listens only on this machine, and other machines could reach {address}: use \
+                 127.0.0.1:PORT, [::1]:PORT or unix:/path (for another machine, an SSH tunnel)",
+                "コンソールはこのコンピューターだけで待ち受けます。{address} にはほかのコンピューターから接続できるため、\
+                 127.0.0.1:ポート、[::1]:ポート、unix:/パス のどれかを指定してください (ほかのコンピューターからは SSH \
+                 トンネルを使ってください)"
+            ),
             ConsoleFault::Address { text } => say!(
                 lang,
                 "'{text}' is not an address and port such as 127.0.0.1:4280, or unix: and the path of a socket",
@@ -125,30 +155,17 @@ impl ConsoleFault {
                 "the password can't be checked: {why}",
                 "パスワードを確認できません: {why}"
             ),
-            ConsoleFault::Page { why } => {
-                say!(
-                    lang,
-                    "the page can't be shown: {why}",
-                    "ページを表示できません: {why}"
-                )
-            }
-            ConsoleFault::TargetNotAbsolute { path } => say!(
-                lang,
-                "'{path}' is not a whole path: write it from the root, such as /home/me/restored, or from your home \
-                 directory, such as ~/restored",
-                "「{path}」は完全なパスではありません。/home/me/restored のようにルートから、または ~/restored のように\
-                 ホームディレクトリーから書いてください"
-            ),
-            ConsoleFault::EmptyBasket => say!(
-                lang,
-                "nothing is selected: select files or folders to restore first",
-                "何も選択されていません。先に復元するファイルかフォルダーを選んでください"
-            ),
-            ConsoleFault::BadRequest { name } => say!(
-                lang,
-                "the value of '{name}' makes no sense; reload the page and try again",
-                "「{name}」の値が正しくありません。ページを読み込み直して、もう一度試してください"
-            ),
+            other => format!("{other:?}"),
         }
     }
+}
+
+fn serve_not_loopback(lang: Lang, address: &str) -> String {
+    say!(
+        lang,
+        "'dedup serve' listens only on this machine, since it has no TLS, and other machines could reach {address}: use \
+         127.0.0.1:PORT or [::1]:PORT (for another machine, an SSH tunnel)",
+        "'dedup serve' は TLS を使わないため、このコンピューターだけで待ち受けます。{address} にはほかのコンピューターから接続できる\
+         ため、127.0.0.1:ポート か [::1]:ポート を指定してください (ほかのコンピューターからは SSH トンネルを使ってください)"
+    )
 }

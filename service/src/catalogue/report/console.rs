@@ -1,8 +1,10 @@
 //! The pages of the console: labels in [`Labels`], sentences with values in functions.
 
 mod labels;
+mod restoring;
 
 pub use labels::Labels;
+pub use restoring::*;
 
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::settings::schedule::{Days, Schedule};
