@@ -14,6 +14,7 @@ mod cli_keys;
 mod cli_limits;
 mod cli_manage;
 mod cli_notify;
+mod cli_proof;
 mod cli_purge;
 mod cli_remotes;
 mod cli_repair;

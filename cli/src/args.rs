@@ -32,7 +32,8 @@ use service::rates::RateSchedule;
 use service::resolve::RepositoryOptions;
 use snapshot::FilterArgs;
 use std::ffi::OsString;
-use values::{GroupBy, MaxUnused, Subset, TagList};
+use std::path::PathBuf;
+use values::{GroupBy, MaxUnused, SampleSize, Subset, TagList};
 
 /// Content-addressed, deduplicating, encrypted backup
 #[derive(Parser, Debug)]
@@ -229,6 +230,8 @@ pub enum Command {
     Prune(PruneArgs),
     /// Check the repository for damage
     Check(CheckArgs),
+    /// Prove that files can be restored: restore some, compare them with the backup and with the originals, remove them
+    Drill(DrillArgs),
     /// Repair what 'check' found, as far as possible; never deletes anything
     #[command(subcommand)]
     Repair(repair::RepairCommand),
@@ -278,6 +281,15 @@ impl Command {
                 command,
                 Command::Help(_) | Command::About | Command::Completions(_)
             ),
+        }
+    }
+
+    /// The day for which it is to show what a policy would keep.
+    pub fn simulated_day(&self) -> Option<&str> {
+        match self {
+            Command::Forget(args) => args.keep.simulate.as_deref(),
+            Command::Prune(args) => args.keep.simulate.as_deref(),
+            _ => None,
         }
     }
 
@@ -390,12 +402,32 @@ pub struct AskArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
+    /// Check only what these snapshots need (default: all)
+    #[arg(value_name = "SNAPSHOT")]
+    pub snapshots: Vec<String>,
     /// Also read all stored data
-    #[arg(long, conflicts_with = "read_data_subset")]
+    #[arg(long, conflicts_with_all = ["read_data_subset", "max_age"])]
     pub read_data: bool,
     /// Read part of the stored data: 1/7 (the first of seven), 10%, or 50G
     #[arg(long, value_name = "PART")]
     pub read_data_subset: Option<Subset>,
+    /// Read the data that this machine has not read for so long, such as 30d, the longest ago first; with
+    /// --read-data-subset at most so much of it
+    #[arg(long, value_name = "DURATION", value_parser = values::span)]
+    pub max_age: Option<Span>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct DrillArgs {
+    /// Set or snapshot to restore completely (default: a sample of each set's newest snapshot, or else of the newest)
+    #[arg(value_name = "SET|SNAPSHOT")]
+    pub what: Option<String>,
+    /// Restore a random sample: so many files, a share of all files such as 5%, or about so many bytes such as 2G
+    #[arg(long, value_name = "N|SIZE|PERCENT")]
+    pub sample: Option<SampleSize>,
+    /// Restore into a new folder below DIR, which is removed afterwards (default: below the cache or state directory)
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
 }
 
 #[cfg(test)]

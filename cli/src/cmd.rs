@@ -11,6 +11,7 @@ pub mod console;
 pub mod copy;
 pub mod diff;
 pub mod doctor;
+pub mod drill;
 pub mod dump;
 pub mod edit;
 pub mod find;

@@ -23,7 +23,7 @@ use service::limits::upkeep::GivenRates;
 use service::log::LogLevel;
 use service::resolve::RepositoryOptions;
 use service::settings::{PROFILE, Settings};
-use service::{Context, Failure, Status, platform};
+use service::{Context, Failure, Status, platform, when};
 use std::io::Write;
 use std::process::ExitCode;
 use terminal::Terminal;
@@ -94,6 +94,8 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
         upload: global.limit_upload.clone(),
         download: global.limit_download.clone(),
     };
+    let day = cli.command.simulated_day();
+    context.simulate = day.map(|text| when::as_of(text, &context.now)).transpose()?;
     let terminal = Terminal {
         global,
         context,
@@ -162,6 +164,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Purge(args) => cmd::purge::run(terminal, args),
         Command::Prune(args) => cmd::prune::run(terminal, args),
         Command::Check(args) => cmd::check::run(terminal, args),
+        Command::Drill(args) => cmd::drill::run(terminal, args),
         Command::Repair(command) => cmd::repair::run(terminal, command),
         Command::Space(args) => cmd::space::run(terminal, args),
         Command::Stats(args) => cmd::stats::run(terminal, args),

@@ -28,6 +28,8 @@ mod cpu;
 #[doc(hidden)]
 pub mod deleted;
 #[doc(hidden)]
+pub mod drill;
+#[doc(hidden)]
 pub mod dump;
 pub mod entry;
 pub mod error;
@@ -79,6 +81,8 @@ pub mod retain;
 pub mod rewrite;
 pub mod run;
 pub mod select;
+#[doc(hidden)]
+pub mod simulate;
 #[doc(hidden)]
 pub mod stats;
 #[doc(hidden)]

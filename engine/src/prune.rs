@@ -443,7 +443,7 @@ impl<'a> Collection<'a> {
             Some(earlier) if earlier.listing == listing && earlier.skipped == *skip => earlier,
             _ => self.find_needed(listing, skip, &index)?,
         };
-        sweep::all_present(&index, &mut needed.live)?;
+        sweep::all_present(self.store, &index, &mut needed.live)?;
         Ok(PruneState {
             view: view.clone(),
             packs,

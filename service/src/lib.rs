@@ -46,6 +46,7 @@ pub mod cache;
 pub mod check;
 pub mod copy;
 pub mod doctor;
+pub mod drill;
 pub mod forget;
 pub mod heal;
 pub mod hosts;

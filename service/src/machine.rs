@@ -155,7 +155,9 @@ mod tests {
         let folder = |key, english| desktop_folder(&env, key, english);
         assert_eq!(folder("DESKTOP", "Desktop"), None, "it is not there");
         let make = |name: &str| std::fs::create_dir_all(home.path().join(name)).unwrap();
-        ["Desktop", "Downloads", "ダウンロード", ".config"].map(make);
+        ["Desktop", "Downloads", "ダウンロード", ".config"]
+            .into_iter()
+            .for_each(make);
         assert_eq!(folder("DESKTOP", "Desktop"), Some(home.path().join("Desktop")));
         let text = "# by a program\nXDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n";
         std::fs::write(home.path().join(".config/user-dirs.dirs"), text).unwrap();

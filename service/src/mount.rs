@@ -1,4 +1,5 @@
-//! The job `mount`: all snapshots as directories, until they are unmounted or the job is asked to end.
+//! The job `mount`: all snapshots as directories, also those that come meanwhile, until they are unmounted or the job is
+//! asked to end.
 
 use crate::catalogue::{Action, BrowseCause, Cause};
 use crate::context::Context;

@@ -70,6 +70,9 @@ pub fn remote_status(remote: &RemoteStatus<'_>) -> Value {
         "behind": remote.behind,
         "last_check": moment(remote.proofs.check),
         "last_restore": moment(remote.proofs.restore),
+        "last_drill": moment(remote.proofs.drill),
+        "failed_drill": moment(remote.proofs.failed_drill),
+        "read_since": moment(remote.proofs.read),
     })
 }
 

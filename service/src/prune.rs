@@ -170,7 +170,8 @@ pub(crate) fn perform(context: &Context, request: &Request, face: &dyn Face) -> 
             dry_run: request.dry_run,
         };
         face.decided(&decisions)?;
-        for ((retention, _), decided) in policies.iter().zip(&each) {
+        let checked = policies.iter().zip(&each).filter(|_| context.simulate.is_none());
+        for ((retention, _), decided) in checked {
             removal::check(decided, retention, face)?;
         }
         if let Some(options) = &mut options {

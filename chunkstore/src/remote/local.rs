@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
+use std::ffi::CStr;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -202,15 +203,9 @@ impl LocalState {
             let Some(name) = parsed.filter(|name| parent(&name.path()) == folder) else {
                 continue;
             };
-            let stat = dir
-                .fd()
-                .and_then(|fd| rustix::fs::statat(fd, entry.file_name(), AtFlags::empty()));
-            match stat {
-                Ok(stat) => match self.object_size(&name, &stat) {
-                    // Whoever reads it is told why that can't be done, and goes on with the others.
-                    Err(_) if kind != Kind::Pack => each(name, 0)?,
-                    size => each(name, size?)?,
-                },
+            match dir.fd().and_then(|fd| examine(fd, entry.file_name())) {
+                // Whoever asks for what is no file gets the error, and goes on with the others.
+                Ok(stat) => each(name, object_size(&stat).unwrap_or(0))?,
                 // Deleted since the folder was read.
                 Err(Errno::NOENT) => {}
                 Err(e) => return Err(failed(Operation::List, name, e)),
@@ -236,14 +231,21 @@ impl LocalState {
         Ok(())
     }
 
-    /// Something else under an object's name is never passed over: it hides an object (I-9). Of a pack the size counts
-    /// (I-4), so that a listing ends there.
-    fn object_size(&self, name: &ObjectName, stat: &Stat) -> Result<u64> {
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            let why = Cause::NotARegularFile.into_io(io::ErrorKind::InvalidData);
-            return Err(failed(Operation::Stat, name, why));
+    /// Why an object could not be opened or examined: `None` where it does not exist, below a root that does.
+    fn why_not(
+        &self,
+        root: BorrowedFd<'_>,
+        operation: Operation,
+        name: &ObjectName,
+        errno: Errno,
+    ) -> Option<Error> {
+        match errno {
+            Errno::NOENT if !is_link(root, &name.path()) => self.check_root(root, operation).err(),
+            Errno::NOENT | Errno::LOOP => Some(not_a_file(operation, name, Cause::BrokenLink)),
+            // How a socket refuses to be opened.
+            Errno::NXIO => Some(not_a_file(operation, name, Cause::NotARegularFile)),
+            errno => Some(self.refused(operation, name, &name.path(), errno)),
         }
-        Ok(u64::try_from(stat.st_size).unwrap_or(0))
     }
 
     fn open_object(&self, name: &ObjectName) -> Result<(File, u64)> {
@@ -259,16 +261,17 @@ impl LocalState {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = match open_below(root, &name.path(), flags) {
             Ok(file) => file,
-            Err(Errno::NOENT) => {
-                return self
-                    .check_root(root, Operation::Read)
-                    .and_then(|()| Err(missing()));
+            Err(e) => {
+                return Err(self
+                    .why_not(root, Operation::Read, name, e)
+                    .unwrap_or_else(missing));
             }
-            Err(e) => return Err(self.refused(Operation::Read, name, &name.path(), e)),
         };
         let stat = rustix::fs::fstat(&file).map_err(|e| failed(Operation::Stat, name, e))?;
-        let size = self.object_size(name, &stat)?;
-        Ok((File::from(file), size))
+        match object_size(&stat) {
+            Some(size) => Ok((File::from(file), size)),
+            None => Err(not_a_file(Operation::Read, name, Cause::NotARegularFile)),
+        }
     }
 
     /// Syncs a folder or, where it has been removed since, the nearest one above it that is left.
@@ -321,9 +324,14 @@ impl Remote for Local {
             _ => self.shared.existing_root(Operation::Stat)?,
         };
         match rustix::fs::statat(root, name.path(), AtFlags::empty()) {
-            Ok(stat) => self.shared.object_size(name, &stat).map(Some),
-            Err(Errno::NOENT) => self.shared.check_root(root, Operation::Stat).map(|()| None),
-            Err(e) => Err(self.shared.refused(Operation::Stat, name, &name.path(), e)),
+            Ok(stat) => match object_size(&stat) {
+                None => Err(not_a_file(Operation::Stat, name, Cause::NotARegularFile)),
+                size => Ok(size),
+            },
+            Err(e) => match self.shared.why_not(root, Operation::Stat, name, e) {
+                None => Ok(None),
+                Some(why) => Err(why),
+            },
         }
     }
 
@@ -410,6 +418,28 @@ impl Remote for Local {
 
 fn failed(operation: Operation, object: impl Into<Object>, source: impl Into<io::Error>) -> Error {
     Error::remote(operation, object, source.into())
+}
+
+/// An object's name is taken by something that can't be read as one. It is there, so it never counts as missing (I-9).
+fn not_a_file(operation: Operation, name: &ObjectName, cause: Cause) -> Error {
+    failed(operation, name, cause.into_io(io::ErrorKind::InvalidData))
+}
+
+/// The size of a regular file, `None` of anything else.
+fn object_size(stat: &Stat) -> Option<u64> {
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    is_file.then(|| u64::try_from(stat.st_size).unwrap_or(0))
+}
+
+/// A directory entry, or what it links to. A link that can't be followed is examined itself.
+fn examine(folder: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<Stat> {
+    rustix::fs::statat(folder, name, AtFlags::empty())
+        .or_else(|_| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW))
+}
+
+fn is_link(root: BorrowedFd<'_>, path: &str) -> bool {
+    let stat = rustix::fs::statat(root, path, AtFlags::SYMLINK_NOFOLLOW);
+    stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
 }
 
 fn open_below(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {

@@ -131,9 +131,9 @@ pub struct DiffArgs {
 
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Snapshots are directories below ids/, snapshots/ (by time), hosts/HOST/ and tags/TAG/; each but \
-    ids/ has a link 'latest'. Runs until it is unmounted, by umount or Ctrl-C; snapshots that are made meanwhile are not \
-    shown. Needs FUSE."
+    after_help = "Snapshots are directories below ids/, snapshots/ (by time), hosts/HOST/, sets/SET/ and tags/TAG/; each \
+    but ids/ has a link 'latest'. Runs until it is unmounted, by umount or Ctrl-C; snapshots that are made meanwhile \
+    appear. Needs FUSE."
 )]
 pub struct MountArgs {
     /// An existing directory
@@ -150,8 +150,7 @@ pub struct MountArgs {
 #[command(
     after_help = "The directories are those of 'dedup mount'. The address that is printed holds a token, which is made anew at \
     each start and lets whoever knows it read all snapshots; a client that asks for a user and a password gets it as \
-    the password, with any user. Symbolic links and special files are not shown. Snapshots that are made meanwhile are \
-    not shown either. Runs until Ctrl-C."
+    the password, with any user. Symbolic links and special files are not shown. Runs until Ctrl-C."
 )]
 pub struct ServeArgs {
     /// Where to listen, on this machine alone (default: 127.0.0.1:4281; port 0 chooses a free one)

@@ -20,7 +20,7 @@ fn commands() {
             .collect::<Vec<_>>()
     };
     let want = "init backup run status doctor support-bundle set setup schedule console agent notify config history pause resume \
-        stop snapshots ls find versions diff dump mount serve restore forget undelete tag protect unprotect purge prune check repair \
+        stop snapshots ls find versions diff dump mount serve restore forget undelete tag protect unprotect purge prune check drill repair \
         remote replicate heal copy key stats space cache bench completions unlock version about help";
     assert_eq!(names(&command).join(" "), want);
     let key = command.find_subcommand("key").unwrap();
@@ -122,6 +122,11 @@ fn what_is_accepted() {
         "check",
         "check --read-data",
         "check --read-data-subset 1/7",
+        "check --max-age 30d",
+        "check latest --max-age 30d --read-data-subset 5G",
+        "drill",
+        "drill documents --sample 5%",
+        "drill latest --sample 50 --scratch /tmp",
         "key add --new-password-file f",
         "key list",
         "key remove abc --yes",
@@ -181,6 +186,9 @@ fn what_is_refused() {
         "space --by user",
         "space /a --by set",
         "check --read-data --read-data-subset 10%",
+        "check --read-data --max-age 30d",
+        "drill --sample 0",
+        "drill a b",
         "check --read-data-subset 0/7",
         "tag abc",
         "protect",

@@ -138,6 +138,32 @@ impl FromStr for Subset {
     }
 }
 
+/// How much a drill restores.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SampleSize {
+    Files(u64),
+    /// So many hundredths of a per cent of the files.
+    Share(u32),
+    Bytes(u64),
+}
+
+impl FromStr for SampleSize {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            let files = text.parse().ok().filter(|&files| files > 0);
+            return files.map(SampleSize::Files).ok_or(ValueFault::Sample);
+        }
+        match text.parse() {
+            Ok(Subset::Share(share)) => Ok(SampleSize::Share(share)),
+            Ok(Subset::Bytes(bytes)) => Ok(SampleSize::Bytes(bytes)),
+            Ok(Subset::Part { .. }) | Err(ValueFault::Subset) => Err(ValueFault::Sample),
+            Err(e) => Err(e),
+        }
+    }
+}
+
 /// By what snapshots are grouped; an empty text is one group of all.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GroupBy(pub Vec<GroupKey>);
@@ -257,6 +283,16 @@ mod tests {
             "", "0/7", "8/7", "1/0", "/", "1/", "a/b", "+1/7", "0%", "101%", "0", "some",
         ] {
             assert_eq!(text.parse::<Subset>(), Err(ValueFault::Subset), "{text}");
+        }
+    }
+
+    #[test]
+    fn samples() {
+        assert_eq!("50".parse(), Ok(SampleSize::Files(50)));
+        assert_eq!("2.5%".parse(), Ok(SampleSize::Share(250)));
+        assert_eq!("2G".parse(), Ok(SampleSize::Bytes(2 << 30)));
+        for text in ["", "0", "0%", "1/7", "x", "-1", "1.5"] {
+            assert!(text.parse::<SampleSize>().is_err(), "{text}");
         }
     }
 

@@ -191,7 +191,12 @@ pub fn remotes(lang: Lang, remotes: &[RemoteStatus<'_>]) -> String {
                 .map_or_else(String::new, |bytes| per_week(lang, bytes)),
             day(one.full_at),
             day(one.proofs.check),
+            day(one.proofs.read),
             day(one.proofs.restore),
+            match one.proofs.failed_drill {
+                Some(at) => status::failed_drill(lang, &day(Some(at))),
+                None => day(one.proofs.drill),
+            },
             status::asked(lang, one.asked, one.failure.as_ref()),
         ]
     });

@@ -180,7 +180,7 @@ fn find(tree: &SnapshotTree, path: &[u8]) -> Result<ViewNode, Response> {
         node = tree.lookup(parent, name).map_err(refused)?;
         // Above the snapshots, `latest` leads to a name in the same directory.
         if let Kind::Symlink { target } = &node.entry.kind
-            && SnapshotTree::is_above(node.inode)
+            && SnapshotTree::may_change(node.inode)
         {
             node = tree.lookup(parent, target).map_err(refused)?;
         }
@@ -202,7 +202,7 @@ fn children(tree: &SnapshotTree, path: &[u8], node: &ViewNode, each: &mut OnChil
             b"" => entry.name.clone(),
             path => [path, b"/", &entry.name].concat(),
         };
-        let is_latest = matches!(entry.kind, Kind::Symlink { .. }) && SnapshotTree::is_above(inode);
+        let is_latest = matches!(entry.kind, Kind::Symlink { .. }) && SnapshotTree::may_change(inode);
         if is_latest {
             let dir = Entry {
                 kind: Kind::Dir,

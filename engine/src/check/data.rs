@@ -3,9 +3,10 @@
 //! pieces a thread.
 
 use super::listed::ListedPacks;
+use super::read_times::ReadTimes;
 use super::structure::{Structure, of_chunk};
 use super::triage::Triage;
-use super::{CheckOptions, Findings, ReadData};
+use super::{DueLimit, Findings, ReadData};
 use crate::error::{Error, Result, Usage};
 use crate::monitor::{Monitor, Progress};
 use crate::problem::Damage;
@@ -28,18 +29,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// Bytes read at once.
 const PIECE: usize = 4 << 20;
 
-/// Reads the packs that the options choose, of `only` these if given; returns how many and their bytes.
+/// Reads packs, and notes those that are sound; returns how many and their bytes.
 pub(super) fn read(
     repo: &Repo,
     triage: &Triage<'_>,
     structure: &Structure,
-    options: &CheckOptions,
-    only: Option<&HashSet<PackId>>,
-    findings: &mut Findings,
+    packs: Vec<(PackId, u64)>,
+    (findings, times): (&mut Findings, &mut ReadTimes),
     monitor: &dyn Monitor,
 ) -> Result<(u64, u64)> {
-    let mut packs = choose(structure, options.read_data)?;
-    packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
     let job = PackCheck {
         run: repo.run(),
         store: &repo.store,
@@ -52,6 +50,7 @@ pub(super) fn read(
         done: AtomicU64::new(0),
         stop: AtomicBool::new(false),
         findings: Mutex::new(findings),
+        times: Mutex::new(times),
         unlistable: Mutex::default(),
         parities: repo.store.parities()?,
     };
@@ -72,23 +71,90 @@ pub(super) fn read(
     Ok((job.packs.len() as u64, job.done.load(Relaxed)))
 }
 
-/// Packs to read, in the order of their names.
-fn choose(structure: &Structure, what: ReadData) -> Result<Vec<(PackId, u64)>> {
+/// A pack and its size.
+type SizedPack = (PackId, u64);
+
+/// Packs to read.
+pub(super) struct ChosenPacks {
+    /// In the order in which they are read, with their sizes.
+    pub packs: Vec<(PackId, u64)>,
+    /// Packs that are due and not chosen, and their bytes.
+    pub left: (u64, u64),
+}
+
+/// The packs that are to be read, of `only` these if given.
+pub(super) fn choose(
+    structure: &Structure,
+    what: ReadData,
+    only: Option<&HashSet<PackId>>,
+    times: &ReadTimes,
+) -> Result<ChosenPacks> {
     let mut packs: Vec<(PackId, u64)> = structure.packs.iter().map(|(id, size)| (*id, *size)).collect();
     packs.sort_unstable();
+    if let ReadData::Due { since, limit } = what {
+        let all = packs.iter().map(|(_, size)| size).sum();
+        packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
+        return due(times.due(packs, since), limit, all);
+    }
+    let mut packs = chosen(packs, what)?;
+    packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
+    let left = (0, 0);
+    Ok(ChosenPacks { packs, left })
+}
+
+/// What is read of the packs that are due; `all` are the bytes of all packs.
+fn due(packs: Vec<(PackId, u64)>, limit: Option<DueLimit>, all: u64) -> Result<ChosenPacks> {
+    let bytes = |packs: &[(PackId, u64)]| packs.iter().map(|(_, size)| size).sum::<u64>();
+    let (packs, rest) = match limit {
+        None => (packs, Vec::new()),
+        Some(DueLimit::Subset { n, of }) => {
+            let is_in = part(n, of)?;
+            packs.into_iter().partition(|(id, _)| is_in(id))
+        }
+        Some(DueLimit::Size(most)) => split(packs, most),
+        Some(DueLimit::Percent(percent)) => split(packs, (all as f64 * percent / 100.0).ceil() as u64),
+    };
+    let left = (rest.len() as u64, bytes(&rest));
+    Ok(ChosenPacks { packs, left })
+}
+
+/// About so many bytes from the front, and the rest.
+fn split(mut packs: Vec<SizedPack>, most: u64) -> (Vec<SizedPack>, Vec<SizedPack>) {
+    let rest = packs.split_off(within(&packs, most));
+    (packs, rest)
+}
+
+/// So many packs from the front have about so many bytes; the one that exceeds them counts.
+fn within(packs: &[(PackId, u64)], most: u64) -> usize {
+    let mut sum = 0;
+    let fits = |(_, size): &&(PackId, u64)| {
+        let before = sum;
+        sum += size;
+        before < most
+    };
+    packs.iter().take_while(fits).count()
+}
+
+/// Whether a pack is in the `n`-th of so many parts.
+fn part(n: u64, of: u64) -> Result<impl Fn(&PackId) -> bool> {
+    if n == 0 || n > of {
+        return Err(Error::Usage(Usage::Part { n, of }));
+    }
+    Ok(move |id: &PackId| {
+        let digits = id.0[..8].iter();
+        let part = digits.fold(0, |rest, byte| (rest * 256 + u128::from(*byte)) % u128::from(of));
+        part == u128::from(n - 1)
+    })
+}
+
+/// Packs in the order of their names, of those that are not chosen by what was read when.
+fn chosen(mut packs: Vec<(PackId, u64)>, what: ReadData) -> Result<Vec<(PackId, u64)>> {
     let keep = match what {
-        ReadData::None => 0,
+        ReadData::None | ReadData::Due { .. } => 0,
         ReadData::All => packs.len(),
         ReadData::Subset { n, of } => {
-            if n == 0 || n > of {
-                return Err(Error::Usage(Usage::Part { n, of }));
-            }
-            let part = |id: &PackId| {
-                id.0[..8]
-                    .iter()
-                    .fold(0, |rest, byte| (rest * 256 + u128::from(*byte)) % u128::from(of))
-            };
-            packs.retain(|(id, _)| part(id) == u128::from(n - 1));
+            let is_in = part(n, of)?;
+            packs.retain(|(id, _)| is_in(id));
             packs.len()
         }
         ReadData::Percent(percent) => {
@@ -97,15 +163,7 @@ fn choose(structure: &Structure, what: ReadData) -> Result<Vec<(PackId, u64)>> {
         }
         ReadData::Size(bytes) => {
             shuffle(&mut packs)?;
-            let mut sum = 0;
-            packs
-                .iter()
-                .take_while(|(_, size)| {
-                    let before = sum;
-                    sum += size;
-                    before < bytes
-                })
-                .count()
+            within(&packs, bytes)
         }
     };
     packs.truncate(keep);
@@ -132,6 +190,7 @@ struct PackCheck<'a> {
     done: AtomicU64,
     stop: AtomicBool,
     findings: Mutex<&'a mut Findings>,
+    times: Mutex<&'a mut ReadTimes>,
     /// Packs whose own list can't be read: their frames are checked by the index.
     unlistable: Mutex<HashSet<PackId>>,
     /// Packs that have parity.
@@ -166,8 +225,27 @@ impl PackCheck<'_> {
                 self.stop.store(true, Relaxed);
             }
             checked?;
+            self.note(*id);
         }
         Ok(())
+    }
+
+    /// Notes that a pack was read, unless it could not be.
+    fn note(&self, id: PackId) {
+        let (is_hurt, is_unread) = {
+            let found = self.findings.lock();
+            let is_hurt = found.hurt_packs.contains(&id) || found.abandoned.contains(&id);
+            (
+                is_hurt,
+                found.unreadable.contains(&ObjectName::pack(id).to_string()),
+            )
+        };
+        let mut times = self.times.lock();
+        if is_hurt || !is_unread {
+            times.note(id, !is_hurt);
+        }
+        // That it can't be saved is reported in the end.
+        let _ = times.keep();
     }
 
     fn damage(&self, pack: PackId, why: Damage) {

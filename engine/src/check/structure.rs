@@ -43,6 +43,15 @@ impl ObjectNames {
                 .collect(),
         })
     }
+
+    /// The same without all snapshots but these.
+    pub fn only(mut self, snapshots: Option<&[SessionId]>) -> ObjectNames {
+        if let Some(wanted) = snapshots {
+            self.snapshot_ids.retain(|id| wanted.contains(id));
+            self.trash.clear();
+        }
+        self
+    }
 }
 
 fn named(store: &Store, kind: Kind) -> Result<Vec<String>> {

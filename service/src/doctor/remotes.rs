@@ -208,16 +208,25 @@ fn proofs(context: &Context, name: &str) -> Vec<Finding> {
     let Proofs {
         check: checked,
         restore: restored,
+        drill,
+        failed_drill,
+        read,
     } = proofs.unwrap_or_default();
-    let found = [
-        match checked.filter(|at| is_recent(at, CHECK_AGE)) {
-            Some(at) => Diagnosis::Checked { at },
-            None => Diagnosis::CheckedLongAgo { at: checked },
-        },
-        match restored.filter(|at| is_recent(at, RESTORE_AGE)) {
-            Some(at) => Diagnosis::Restored { at },
-            None => Diagnosis::RestoredLongAgo { at: restored },
-        },
-    ];
+    let mut found = vec![match checked.filter(|at| is_recent(at, CHECK_AGE)) {
+        Some(at) => Diagnosis::Checked { at },
+        None => Diagnosis::CheckedLongAgo { at: checked },
+    }];
+    found.extend(read.map(|since| match is_recent(&since, CHECK_AGE) {
+        true => Diagnosis::AllRead { since },
+        false => Diagnosis::ReadLongAgo { since },
+    }));
+    found.push(match restored.filter(|at| is_recent(at, RESTORE_AGE)) {
+        Some(at) => Diagnosis::Restored { at },
+        None => Diagnosis::RestoredLongAgo { at: restored },
+    });
+    found.extend(match failed_drill {
+        Some(at) => Some(Diagnosis::DrillFailed { at }),
+        None => drill.map(|at| Diagnosis::Drilled { at }),
+    });
     found.into_iter().map(|what| Finding::of(name, what)).collect()
 }

@@ -102,7 +102,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.retention.max-generations", "whole number, at least 1", NONE, "1000", "Maximum number of snapshots: the oldest go first, but never those that have a tag to keep or are protected. Alone, it keeps the newest."),
     key("sets.NAME.retention.keep-tags", TEXTS, NONE, "[\"keep\"]", "Always keep snapshots with one of these tags. Without `tiers` or `max-generations`, no snapshot is removed."),
     key("maintenance.light", AGE, NONE, "\"1d\"", "How often `dedup run` applies the retention of the sets and collects garbage, at each destination of the sets it has run."),
-    key("maintenance.full", AGE, NONE, "\"30d\"", "Within which time all stored data is read and checked. `dedup run` does it in 30 parts, as many as are due, at each destination of the sets it has run."),
+    key("maintenance.full", AGE, NONE, "\"30d\"", "Within which time all stored data is read and checked. `dedup run` does it in 30 parts, as many as are due, at each destination of the sets it has run. Once in that time it also runs a drill there: it restores some files, compares and removes them."),
     key("limits.upload", RATE, "`\"unlimited\"`", "\"10M\"", "Upload rate limit for repositories on a network. `--limit-upload` overrides it."),
     key("limits.download", RATE, "`\"unlimited\"`", "\"10M\"", "Download rate limit for repositories on a network. `--limit-download` overrides it."),
     key("limits.upload-idle", RATE, "as `upload`", "\"unlimited\"", "Upload rate limit while nobody uses the machine."),

@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod console;
 pub mod damage;
 pub mod doctor;
+pub mod drill;
 pub mod keys;
 pub mod notify;
 pub mod purge;
