@@ -40,6 +40,7 @@ pub mod space;
 pub mod stats;
 pub mod status;
 pub mod tag;
+pub mod takeover;
 pub mod undelete;
 pub mod version;
 pub mod versions;

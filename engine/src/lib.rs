@@ -51,6 +51,8 @@ pub mod list;
 #[doc(hidden)]
 pub mod live;
 #[doc(hidden)]
+pub mod machines;
+#[doc(hidden)]
 pub mod manifest;
 pub mod monitor;
 #[doc(hidden)]
@@ -83,6 +85,8 @@ pub mod run;
 pub mod select;
 #[doc(hidden)]
 pub mod simulate;
+#[doc(hidden)]
+pub mod snapshots;
 #[doc(hidden)]
 pub mod stats;
 #[doc(hidden)]

@@ -66,6 +66,7 @@ pub mod setup;
 pub mod shown;
 pub mod space;
 pub mod tags;
+pub mod takeover;
 pub mod trash;
 pub mod update;
 pub mod versions;

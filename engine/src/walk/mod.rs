@@ -8,6 +8,7 @@
 //! beneath it. Directories so come in the order of [`cmp_dirs`](crate::entry::cmp_dirs).
 
 mod excluding;
+mod grafts;
 mod list;
 mod node;
 mod queue;
@@ -16,6 +17,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use grafts::Grafts;
 pub use node::{DirHandle, Lent};
 pub(crate) use sources::check_sources;
 pub use sources::{LeftOut, Sources};
@@ -35,6 +37,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use step::{Visit, Work};
+
+/// The folder in which snapshots of a file system are while a backup reads them. It is never backed up.
+pub const SNAPSHOTS_FOLDER: &[u8] = b".dedup-snapshots";
 
 /// Most entries of a batch.
 pub const BATCH: usize = 512;
@@ -170,7 +175,7 @@ impl Walk {
                 tells_excluded: sources.tells_excluded,
                 met: Mutex::default(),
                 bare: Mutex::default(),
-                handles: Arc::new(Handles::new(list_root)),
+                handles: Arc::new(Handles::new(list_root, sources.grafts.clone())),
                 missing: Mutex::new(missing),
                 excluded: Mutex::new(Vec::new()),
                 leftovers: AtomicU64::new(0),

@@ -1,5 +1,6 @@
 //! The user's source paths as one tree, so that all sources are one walk and nested ones are met once.
 
+use super::grafts::Grafts;
 use crate::entry::Meta;
 use crate::error::{Error, Result, Usage};
 use crate::fsmeta::stat_path;
@@ -36,6 +37,8 @@ pub struct Sources {
     pub left_out: LeftOut,
     /// Say in each batch what the filter left out, and why.
     pub tells_excluded: bool,
+    /// Directories that are read elsewhere.
+    pub grafts: Arc<Grafts>,
 }
 
 impl Sources {
