@@ -190,7 +190,7 @@ fn plain(document: &Document) -> String {
     lines
 }
 
-/// The file at the same path on this which must have made the snapshot.
+/// The file at the same path on this machine, which must have made the snapshot.
 fn with_now(
     context: &Context,
     lang: Lang,
