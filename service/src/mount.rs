@@ -99,7 +99,7 @@ fn look(repo: Arc<Repo>, filter: Filter) -> Box<Look> {
         true => LISTED_FAR,
         false => LISTED_NEAR,
     };
-    let seen = Mutex::new((Instant::now(), repo.store.slates().unwrap_or_default()));
+    let seen = Mutex::new((Instant::now(), repo.store.snapshot_ids().unwrap_or_default()));
     Box::new(move || {
         // Somebody else is looking.
         let mut seen = seen.try_lock().ok()?;
@@ -108,7 +108,7 @@ fn look(repo: Arc<Repo>, filter: Filter) -> Box<Look> {
             return None;
         }
         *when = Instant::now();
-        let now = repo.store.slates().ok().filter(|now| now != names)?;
+        let now = repo.store.snapshot_ids().ok().filter(|now| now != names)?;
         let (snapshots, _unreadable) = repo.outlines().ok()?;
         *names = now;
         let facts = order::facts(&snapshots, Timestamp::now());

@@ -18,7 +18,7 @@ mod several;
 
 pub use address::shown;
 pub use link::{Bandwidth, Link};
-pub use local::Local;
+pub use local::{Local, PortableLocal};
 pub use mem::Memory;
 pub use probe::{Probe, probe};
 pub use quota::total;
