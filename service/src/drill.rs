@@ -143,7 +143,7 @@ fn chosen(
     request: &Request,
     face: &dyn Face,
 ) -> Result<Vec<(Option<String>, Chosen)>, Failure> {
-    let host = machine::host(None, &context.env)?;
+    let host = machine::host(None, &context.env, context.settings.host.as_deref())?;
     let of_set = |name: &str| Among {
         at: None,
         filter: Filter {
