@@ -328,8 +328,8 @@ fn write_generation(machine: &Machine, remote: &Arc<dyn Remote>, source: &Path, 
 fn covers_everything(machine: &Machine, remote: &Arc<dyn Remote>) {
     let mut size = 0;
     // Parity is an option, and made of packs alone; lists of the forgotten are as small as marks. Overviews are in
-    // repositories on a network only.
-    let elsewhere = [Kind::Parity, Kind::Forgotten, Kind::Overview];
+    // repositories on a network only, and records of machines are made by runs of sets.
+    let elsewhere = [Kind::Parity, Kind::Forgotten, Kind::Overview, Kind::Machine];
     for kind in Kind::ALL.into_iter().filter(|kind| !elsewhere.contains(kind)) {
         let objects = listed(&**remote, kind).unwrap();
         assert!(!objects.is_empty(), "no {kind:?}");

@@ -277,6 +277,10 @@ fn every_byte_is_that_of_the_file() {
             );
         }
     }
+    // Those who read ahead end with it.
+    let large = mounted.path(&format!("snapshots/latest{}/large", home.text("docs")));
+    assert_eq!(fs::read(large).unwrap().len(), noise.len());
+    assert_eq!(mounted.stop("-TERM"), 0);
 }
 
 /// Damage is an input/output error of the one file, is told, and decides the exit code.

@@ -22,6 +22,7 @@ pub mod cap {
     pub const TRASH: usize = MANIFEST + CONTROL;
     pub const FORGOTTEN: usize = 32 << 20;
     pub const OVERVIEW: usize = 16 << 20;
+    pub const RECORD: usize = 1 << 20;
     pub const PACK: u64 = 80 << 20;
     pub const PARITY: usize = 96 << 20;
 }

@@ -194,6 +194,9 @@ pub enum Command {
     Resume,
     /// Stop running backups at their next safe point
     Stop(runs::StopArgs),
+    /// Take the place of another machine: write the settings that it recorded in the repository
+    #[command(after_help = TAKEOVER_HELP)]
+    Takeover(TakeoverArgs),
     /// List snapshots
     #[command(visible_aliases = ["list", "generations"])]
     Snapshots(SnapshotsArgs),
@@ -262,6 +265,9 @@ pub enum Command {
     Help(HelpArgs),
 }
 
+const TAKEOVER_HELP: &str = "A machine records its settings at the destinations of its sets whenever it runs them; secrets \
+    are not recorded. On a new machine, say where the repository is and what opens it:\n\n    \
+    dedup -r URL --key-file FILE takeover HOST\n\nIt lists what this machine still needs: keys, passwords, sources.";
 const AGENT_HELP: &str = "Start it with your session, or let a supervisor keep it running. SIGTERM ends it, and a run at its next safe \
     point. Beside a timer it does no harm: no run begins twice.";
 
@@ -295,6 +301,18 @@ impl Command {
             _ => false,
         }
     }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct TakeoverArgs {
+    /// The machine, as its snapshots are named
+    #[arg(value_name = "HOST")]
+    pub host: String,
+    #[command(flatten)]
+    pub ask: AskArgs,
+    /// Show the settings and what is missing; change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -37,6 +37,7 @@ pub mod snapshots;
 pub mod stats;
 pub mod status;
 pub mod tag;
+pub mod takeover;
 pub mod undelete;
 pub mod version;
 pub mod versions;

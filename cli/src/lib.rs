@@ -7,6 +7,7 @@ pub mod exit;
 pub mod limits;
 pub mod outfile;
 pub mod output;
+pub mod phrase;
 pub mod progress;
 pub mod render;
 pub mod signals;
@@ -147,6 +148,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Pause(args) => cmd::run::pause(terminal, args),
         Command::Resume => cmd::run::resume(terminal),
         Command::Stop(args) => cmd::run::stop(terminal, args),
+        Command::Takeover(args) => cmd::takeover::run(terminal, args),
         Command::Snapshots(args) => cmd::snapshots::run(terminal, args),
         Command::Ls(args) => cmd::ls::run(terminal, args),
         Command::Find(args) => cmd::find::run(terminal, args),

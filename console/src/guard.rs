@@ -77,7 +77,7 @@ impl Visit {
 
     /// What the page around the answer needs; without a context, before anybody is logged in or where it can't be made.
     pub fn frame_in(&self, context: Option<&Context>, lang: Lang, place: &'static str, title: &str) -> Frame {
-        let host = context.and_then(|context| machine::host(None, &context.env).ok());
+        let host = context.and_then(|context| machine::host(None, &context.env, None).ok());
         let here = match self.raw_query.is_empty() {
             true => self.path.clone(),
             false => format!("{}?{}", self.path, self.raw_query),

@@ -49,6 +49,8 @@ pub mod list;
 #[doc(hidden)]
 pub mod live;
 #[doc(hidden)]
+pub mod machines;
+#[doc(hidden)]
 pub mod manifest;
 pub mod monitor;
 #[doc(hidden)]
@@ -79,6 +81,8 @@ pub mod run;
 pub mod select;
 #[doc(hidden)]
 pub mod simulate;
+#[doc(hidden)]
+pub mod snapshots;
 #[doc(hidden)]
 pub mod stats;
 #[doc(hidden)]

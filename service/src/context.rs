@@ -133,12 +133,17 @@ impl Context {
                 // Only what adds data is held to them.
                 ..Link::default()
             },
-            host: machine::host(None, &self.env)?,
+            host: self.host(None)?,
             user: String::new(),
             now: self.now.timestamp(),
             threads: None,
             cpu: self.upkeep.cpu().clone(),
         })
+    }
+
+    /// The name that this machine has in snapshots.
+    pub fn host(&self, option: Option<&str>) -> Result<String, Failure> {
+        machine::host(option, &self.env, self.settings.host.as_deref())
     }
 
     /// The same for what adds data to repositories: none of them grows beyond its quota.

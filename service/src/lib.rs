@@ -63,6 +63,7 @@ pub mod runs;
 pub mod sets;
 pub mod setup;
 pub mod tags;
+pub mod takeover;
 pub mod trash;
 pub mod update;
 pub mod versions;

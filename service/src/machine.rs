@@ -47,11 +47,12 @@ pub fn or_nowhere(directory: PathBuf, env: &Env) -> PathBuf {
     }
 }
 
-/// The name that this machine has in snapshots.
-pub fn host(option: Option<&str>, env: &Env) -> Result<String, Failure> {
+/// The name that this machine has in snapshots: as an option, the environment or the settings (`named`) say, or else the
+/// system's.
+pub fn host(option: Option<&str>, env: &Env, named: Option<&str>) -> Result<String, Failure> {
     let given = match option {
         Some(name) => Some(name).filter(|name| !name.is_empty()),
-        None => env.text("DEDUP_HOST")?,
+        None => env.text("DEDUP_HOST")?.or(named),
     };
     let name = given.map_or_else(host_name, String::from);
     if name.is_empty() {
@@ -142,10 +143,12 @@ mod tests {
     #[test]
     fn names_of_this_machine() {
         let env = Env::of(&[("DEDUP_HOST", "env")]);
-        assert_eq!(host(Some("option"), &env).unwrap(), "option");
-        assert_eq!(host(None, &env).unwrap(), "env");
-        assert_eq!(host(Some(""), &env).unwrap(), host_name());
-        assert_eq!(host(None, &Env::of(&[])).unwrap(), host_name());
+        let named = Some("settings");
+        assert_eq!(host(Some("option"), &env, named).unwrap(), "option");
+        assert_eq!(host(None, &env, named).unwrap(), "env");
+        assert_eq!(host(Some(""), &env, named).unwrap(), host_name());
+        assert_eq!(host(None, &Env::of(&[]), named).unwrap(), "settings");
+        assert_eq!(host(None, &Env::of(&[]), None).unwrap(), host_name());
     }
 
     #[test]

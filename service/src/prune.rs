@@ -8,7 +8,6 @@ use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::listing;
-use crate::machine;
 use crate::removal::{self, Removed, Retention};
 use crate::resolve;
 use crate::status::Status;
@@ -116,7 +115,7 @@ fn of_sets(context: &Context) -> Result<Vec<(Retention, Filter)>, Failure> {
     let url = resolve::absolute(&context.location()?.url)?;
     let settings = &context.settings;
     let is_here = |name: &str| settings.remote(name).is_some_and(|remote| remote.url == url);
-    let host = machine::host(None, &context.env)?;
+    let host = context.host(None)?;
     let mut policies = Vec::new();
     for (name, set) in &settings.sets.0 {
         let is_saved_here = set.destinations.iter().any(|name| is_here(&name.get_ref().0));

@@ -154,11 +154,12 @@ fn nothing_that_the_document_defines_is_missing_in_the_golden_repositories() {
         assert!(numbers.len() >= least, "{what}: {numbers:?}");
         defined.extend(numbers.into_iter().map(|number| format!("{what} {number}")));
     };
-    add(
-        "type",
-        table("| path | name is | type | sealed under | cap, bytes |", 3),
-        14,
+    let mut types = table("| path | name is | type | sealed under | cap, bytes |", 3);
+    assert!(
+        types.remove(&17),
+        "records of machines are made by runs of sets (`tests/takeover.rs`)"
     );
+    add("type", types, 14);
     add("slot", table("| kind | secret | 64 bytes |", 1), 3);
     add("section", table("| tag | section | content |", 1), 21);
     // Content keys are in other objects.
@@ -185,7 +186,10 @@ fn nothing_that_the_document_defines_is_missing_in_the_golden_repositories() {
     }
     let missing: Vec<_> = defined.difference(&met).collect();
     assert!(missing.is_empty(), "{missing:?}");
-    for kind in ObjectKind::ALL {
+    for kind in ObjectKind::ALL
+        .into_iter()
+        .filter(|kind| *kind != ObjectKind::Machine)
+    {
         let count: usize = ALL
             .iter()
             .map(|name| listed(&Local::new(place(name)), kind).unwrap().len())

@@ -322,7 +322,8 @@ fn work_on(name: &ObjectName) -> Work {
         | Kind::Mark
         | Kind::Trash
         | Kind::Forgotten
-        | Kind::Upgrade => Work::Closing,
+        | Kind::Upgrade
+        | Kind::Machine => Work::Closing,
     }
 }
 

@@ -116,6 +116,7 @@ pub struct NotifyTestArgs {
 pub enum NotifyChannel {
     Mail,
     Webhook,
+    Desktop,
     Ping,
     Prometheus,
 }

@@ -6,6 +6,7 @@ use service::backup::LEVEL;
 use service::catalogue::ValueFault;
 use service::facts::GroupKey;
 use service::retain::Count;
+use service::settings::values::SourceSnapshot;
 use service::units::{self, UnitError};
 use std::str::FromStr;
 
@@ -24,6 +25,20 @@ pub fn count(text: &str) -> Result<Count, ValueFault> {
     match text {
         "unlimited" | "-1" => Ok(Count::Unlimited),
         n => n.parse().map(Count::Limited).map_err(|_| ValueFault::Count),
+    }
+}
+
+/// When sources are read in a snapshot of their file system.
+pub fn source_snapshot(text: &str) -> Result<SourceSnapshot, ValueFault> {
+    match text {
+        "auto" => Ok(SourceSnapshot::Auto),
+        "required" => Ok(SourceSnapshot::Required),
+        "off" => Ok(SourceSnapshot::Off),
+        _ => Err(ValueFault::NotOneOf {
+            word: text.to_string(),
+            known: SourceSnapshot::WORDS,
+            near: None,
+        }),
     }
 }
 

@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-pub(super) struct Comparison<'a> {
+pub(super) struct DrillComparison<'a> {
     repo: &'a Repo,
     reader: &'a Reader<'a>,
     manifest: &'a Manifest,
@@ -46,20 +46,20 @@ enum LiveFile {
     Changed,
 }
 
-impl<'a> Comparison<'a> {
+impl<'a> DrillComparison<'a> {
     pub fn new(
         repo: &'a Repo,
         reader: &'a Reader<'a>,
         manifest: &'a Manifest,
         folder: &Path,
         told: &'a Told<'a>,
-    ) -> Result<Comparison<'a>> {
+    ) -> Result<DrillComparison<'a>> {
         let target = Target::open(folder).map_err(|e| Error::Target {
             path: folder.to_path_buf(),
             problem: e.into(),
         })?;
         let is_ours = manifest.host == repo.run().host;
-        Ok(Comparison {
+        Ok(DrillComparison {
             repo,
             reader,
             manifest,
@@ -325,7 +325,7 @@ mod tests {
         let compared = || {
             let problems = ProblemList::new();
             let told = Told::new(&problems);
-            let mut comparison = Comparison::new(&repo, &reader, &manifest, &folder, &told).unwrap();
+            let mut comparison = DrillComparison::new(&repo, &reader, &manifest, &folder, &told).unwrap();
             comparison.all(None).unwrap();
             let found = comparison.found;
             drop(comparison);
@@ -343,7 +343,7 @@ mod tests {
         );
         // A live file of which everything but the content is as it was.
         let told = Told::new(&Quiet);
-        let comparison = Comparison::new(&repo, &reader, &manifest, &folder, &told).unwrap();
+        let comparison = DrillComparison::new(&repo, &reader, &manifest, &folder, &told).unwrap();
         let (path, a) = entry_at(&reader, &manifest, &source.join("a"));
         let (_, b) = entry_at(&reader, &manifest, &source.join("b"));
         let other = Entry {

@@ -15,7 +15,7 @@ use crate::monitor::{EntryChange, Monitor, Phase, Problem, ProblemKind, Progress
 use crate::problem::{RestoreProblem, Warning};
 use crate::repo::Repo;
 use crate::restore::{self, RestoreOptions};
-use compare::Comparison;
+use compare::DrillComparison;
 use parking_lot::Mutex;
 use scratch::DrillFolder;
 use serde::Serialize;
@@ -106,7 +106,7 @@ pub fn run(
     restoring.paths = chosen.paths.iter().flatten().map(|path| absolute(path)).collect();
     let compared = restore::run(repo, manifest, &restoring, &told).and_then(|_| {
         monitor.phase(Phase::Verifying);
-        let mut comparison = Comparison::new(repo, &reader, manifest, folder.path(), &told)?;
+        let mut comparison = DrillComparison::new(repo, &reader, manifest, folder.path(), &told)?;
         comparison.expect(chosen.files, chosen.bytes);
         comparison.all(chosen.paths.as_deref())?;
         Ok(comparison.found)

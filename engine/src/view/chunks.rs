@@ -10,6 +10,7 @@ use chunkstore::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 
 /// Chunks that are kept, of some 512 KiB each.
 const KEPT: usize = 64;
@@ -20,8 +21,14 @@ pub(super) struct Chunks {
     cache: Arc<ChunkCache>,
     /// How many threads open chunks ahead.
     threads: usize,
-    /// What they are to open, once there are any.
-    ahead: OnceLock<Sender<ChunkId>>,
+    /// Once there are any.
+    ahead: OnceLock<OpeningAhead>,
+}
+
+/// Threads, and what they are to open.
+struct OpeningAhead {
+    wanted: Sender<ChunkId>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 struct ChunkCache {
@@ -58,27 +65,43 @@ impl Chunks {
 
     /// Has a chunk opened in the meantime, unless it is here or on its way, or more wait than can be kept up with.
     pub fn want(&self, id: &ChunkId) {
-        if self.cache.recent.lock().holds(id) {
-            return;
-        }
         let ahead = self.ahead.get_or_init(|| self.start());
-        if ahead.try_send(*id).is_ok() {
-            self.cache.recent.lock().get_or(id, Default::default);
+        let mut recent = self.cache.recent.lock();
+        if !recent.holds(id) && ahead.wanted.try_send(*id).is_ok() {
+            recent.get_or(id, Default::default);
         }
     }
 
-    /// They end when this is dropped. One that can't be started is not missed: the reader opens what was not opened ahead.
-    fn start(&self) -> Sender<ChunkId> {
+    /// One that can't be started is not missed: the reader opens what was not opened ahead.
+    fn start(&self) -> OpeningAhead {
         let (send, wanted) = bounded(WAITING);
-        for _ in 0..self.threads {
+        let threads = (0..self.threads).filter_map(|_| {
             let (cache, wanted) = (self.cache.clone(), wanted.clone());
-            let _unstarted = threads::spawn("ahead", move || cache.open_all(&wanted));
+            threads::spawn("ahead", move || cache.open_all(&wanted)).ok()
+        });
+        OpeningAhead {
+            wanted: send,
+            threads: threads.collect(),
         }
-        send
     }
 
     pub fn with_decoder<T>(&self, run: impl FnOnce(&mut Decoder) -> Result<T>) -> Result<T> {
         self.cache.with_decoder(run)
+    }
+}
+
+impl Drop for Chunks {
+    /// Waits for the threads: what they read with must not go before they have ended.
+    fn drop(&mut self) {
+        // So nothing that waits is opened any more.
+        self.cache.recent.lock().clear();
+        if let Some(OpeningAhead { wanted, threads }) = self.ahead.take() {
+            drop(wanted);
+            for thread in threads {
+                // A panic has been printed by its thread.
+                let _ended = thread.join();
+            }
+        }
     }
 }
 

@@ -30,6 +30,10 @@ impl<K: Eq + Clone, V: Clone> Recent<K, V> {
         self.items.iter().any(|(known, _)| known == key)
     }
 
+    pub fn clear(&mut self) {
+        self.items.clear();
+    }
+
     pub fn put(&mut self, key: K, value: V) {
         self.items.retain(|(known, _)| *known != key);
         self.items.truncate(self.room.saturating_sub(1));

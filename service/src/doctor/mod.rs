@@ -163,6 +163,8 @@ pub enum Diagnosis {
         weakness: Weakness,
     },
     HasPhrase,
+    /// Nobody typed words of it back.
+    PhraseUnconfirmed,
     NoPhrase,
     SlotsDamaged {
         slots: u64,
@@ -250,6 +252,7 @@ impl Diagnosis {
             | StateKept { .. }
             | RemoteOpens
             | HasPhrase
+            | PhraseUnconfirmed
             | SnapshotsThere { .. }
             | Checked { .. }
             | Restored { .. }
@@ -312,7 +315,7 @@ impl Diagnosis {
             | RemoteIsAnother
             | RemoteBehind { .. }
             | RemoteWeak { .. } => CheckedItem::Remote,
-            HasPhrase | NoPhrase | SlotsDamaged { .. } => CheckedItem::Recovery,
+            HasPhrase | PhraseUnconfirmed | NoPhrase | SlotsDamaged { .. } => CheckedItem::Recovery,
             SnapshotsThere { .. } | SnapshotsGone { .. } | SnapshotsUnreadable { .. } => {
                 CheckedItem::Snapshots
             }

@@ -48,6 +48,11 @@ pub trait Face: Send + Sync {
         Err(Cause::NobodySeesPhrase.into())
     }
 
+    /// Whether [`Face::show_phrase`] also makes sure that the phrase was written down: it asks for some of its words.
+    fn confirms_phrase(&self) -> bool {
+        false
+    }
+
     /// Reports something immediately.
     fn notice(&self, notice: &Notice<'_>);
 

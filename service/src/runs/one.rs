@@ -16,7 +16,7 @@ use crate::resolve::RepositoryOptions;
 use crate::run_state::{self, SetState};
 use crate::schedule::{DueRun, RunCause, slots};
 use crate::settings::tables::SetTable;
-use crate::settings::values::Name;
+use crate::settings::values::{Name, SourceSnapshot};
 use crate::status::Status;
 use jiff::Timestamp;
 use std::ffi::OsString;
@@ -233,8 +233,7 @@ impl SetRun<'_> {
 
     /// The first leads, the others follow.
     fn destinations(&self) -> Result<(String, Vec<String>), Failure> {
-        let names = self.set.destinations.iter().map(|name| name.get_ref().0.clone());
-        let mut names: Vec<String> = names.collect();
+        let mut names = self.destination_names();
         match names.is_empty() {
             // The settings were checked.
             true => Err(Cause::NoSets.into()),
@@ -260,6 +259,7 @@ impl SetRun<'_> {
             tags: set.tags.clone(),
             set: self.name.to_string(),
             standard_excludes: set.standard_excludes.unwrap_or(true),
+            source_snapshot: set.source_snapshot.unwrap_or(SourceSnapshot::Off),
             also: also.to_vec(),
             commands: self.commands(),
             ..backup::Request::new(Input::Files {

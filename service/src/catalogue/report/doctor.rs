@@ -292,7 +292,7 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
         ),
         Diagnosis::RemoteIsAnother => say!(
             lang,
-            "this is not the repository that this machine knows: another disk may be mounted",
+            "this is another repository than the one that this machine knows: another disk may be mounted",
             "このコンピューターが知っているものとは別のリポジトリーです。別のディスクがマウントされていませんか"
         ),
         Diagnosis::RemoteBehind { snapshots: n } => {
@@ -307,7 +307,8 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
                 "この保存先には弱点があります: {found}"
             )
         }
-        Diagnosis::HasPhrase => say!(lang, "there is a recovery phrase", "回復フレーズがあります"),
+        Diagnosis::HasPhrase => phrase(lang, true),
+        Diagnosis::PhraseUnconfirmed => phrase(lang, false),
         Diagnosis::NoPhrase => say!(
             lang,
             "there is no recovery phrase: if the password or key is lost, so are the backups",
@@ -321,6 +322,21 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
             lang,
             "it can be reached, and opened unattended",
             "接続でき、人がいなくても開けます"
+        ),
+    }
+}
+
+fn phrase(lang: Lang, is_confirmed: bool) -> String {
+    match is_confirmed {
+        true => say!(
+            lang,
+            "there is a recovery phrase, and it was typed back",
+            "回復フレーズがあり、書き写しも確認済みです"
+        ),
+        false => say!(
+            lang,
+            "there is a recovery phrase; nobody has confirmed that it was written down ('dedup key recovery' on a terminal asks)",
+            "回復フレーズがあります。書き写しは未確認です (端末で 'dedup key recovery' を実行すると確認します)"
         ),
     }
 }

@@ -20,6 +20,7 @@ pub mod setup;
 pub mod snapshots;
 pub mod space;
 pub mod status;
+pub mod takeover;
 
 use super::{Lang, say};
 

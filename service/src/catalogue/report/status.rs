@@ -77,6 +77,32 @@ pub fn host_columns(lang: Lang) -> [&'static str; 8] {
     }
 }
 
+/// Of what machines recorded about their sets.
+pub fn recorded_columns(lang: Lang) -> [&'static str; 8] {
+    match lang {
+        En => [
+            "",
+            "Machine",
+            "Set",
+            "Last run",
+            "Started",
+            "Last success",
+            "Next run",
+            "Reported",
+        ],
+        Ja => [
+            "",
+            "コンピューター",
+            "セット",
+            "最後の実行",
+            "開始",
+            "最後の成功",
+            "次の実行",
+            "記録",
+        ],
+    }
+}
+
 pub fn here(lang: Lang, host: &str) -> String {
     say!(lang, "{host} (this one)", "{host} (これ)")
 }
