@@ -74,9 +74,8 @@ fn files_are_short() {
 
 #[test]
 fn files_say_what_they_are() {
-    let silent = files("rs")
-        .into_iter()
-        .filter(|(path, source)| !is_test_module(path) && !source.starts_with("//! "));
+    let is_silent = |(path, source): &(String, String)| !is_test_module(path) && !source.starts_with("//! ");
+    let silent = files("rs").into_iter().filter(is_silent);
     none("no module doc", silent.map(|(path, _)| path).collect());
 }
 
@@ -214,10 +213,8 @@ fn links_in_comments_name_what_exists() {
         name.split("::").all(|part| words.contains(part))
     };
     let gone = links.into_iter().filter(|(_, name)| !is_there(name));
-    none(
-        "linked and not there",
-        gone.map(|(path, name)| format!("{path}: {name}")).collect(),
-    );
+    let gone = gone.map(|(path, name)| format!("{path}: {name}"));
+    none("linked and not there", gone.collect());
 }
 
 #[test]

@@ -82,10 +82,9 @@ fn read_once(
     let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;
     match known {
         Some(known) => {
-            let ObjectNames {
-                snapshot_ids, trash, ..
-            } = &structure.names;
-            chain::missing(repo, triage, known, snapshot_ids, trash, &mut findings)?;
+            let names = &structure.names;
+            let (ids, trash) = (&names.snapshot_ids, &names.trash);
+            chain::missing(repo, triage, known, ids, trash, &mut findings)?;
             chain::check(repo, triage, &manifests, &mut findings)?;
         }
         // Other snapshots may need what these do not.
