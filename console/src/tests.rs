@@ -2,6 +2,8 @@
 
 mod kit;
 mod refused;
+mod setting_up;
+mod setup_refused;
 
 use crate::api;
 use kit::{Console, PASSWORD, body, run};

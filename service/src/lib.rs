@@ -41,6 +41,7 @@ pub mod bundle;
 pub mod check;
 pub mod copy;
 pub mod doctor;
+pub mod estimate;
 pub mod forget;
 pub mod heal;
 pub mod hosts;

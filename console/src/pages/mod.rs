@@ -1,14 +1,21 @@
 //! The pages, one file each, and what they share: how times, sizes and states are shown.
 
 pub mod calendar;
+pub mod destinations;
 pub mod door;
 pub mod history;
 pub mod home;
+pub mod keys;
+pub mod machines;
 pub mod restore;
 pub mod search;
+pub mod set;
 pub mod sets;
+pub mod settings;
 pub mod strip;
+pub mod support;
 pub mod target;
+pub mod upkeep;
 
 use jiff::{Timestamp, Zoned};
 use service::catalogue::report::console as texts;

@@ -28,6 +28,16 @@ pub enum ConsoleFault {
     EmptyBasket,
     /// A value of a form or an address makes no sense.
     BadRequest { name: &'static str },
+    /// A repository is there, and nothing was given that opens it.
+    NothingOpens,
+    /// A set is saved at the destination that is to be removed.
+    DestinationInUse { name: String, set: String },
+    /// The file of tokens holds something else.
+    TokenFile { path: String },
+    /// There is a token of this name.
+    TokenTaken { name: String },
+    NoToken { name: String },
+    TooManyTokens,
 }
 
 impl ConsoleFault {
@@ -37,8 +47,14 @@ impl ConsoleFault {
             | ConsoleFault::Address { .. }
             | ConsoleFault::TargetNotAbsolute { .. }
             | ConsoleFault::EmptyBasket
+            | ConsoleFault::NothingOpens
+            | ConsoleFault::DestinationInUse { .. }
+            | ConsoleFault::TokenTaken { .. }
+            | ConsoleFault::NoToken { .. }
+            | ConsoleFault::TooManyTokens
             | ConsoleFault::BadRequest { .. } => Status::BadSettings,
-            ConsoleFault::Listen { .. }
+            ConsoleFault::TokenFile { .. }
+            | ConsoleFault::Listen { .. }
             | ConsoleFault::Serving { .. }
             | ConsoleFault::Random { .. }
             | ConsoleFault::PasswordFile { .. }
@@ -118,6 +134,34 @@ impl ConsoleFault {
                 lang,
                 "the value of '{name}' makes no sense; reload the page and try again",
                 "「{name}」の値が正しくありません。ページを読み込み直して、もう一度試してください"
+            ),
+            ConsoleFault::NothingOpens => say!(
+                lang,
+                "a repository is there already: give the key file or password that opens it",
+                "すでにリポジトリーがあります。開くための鍵ファイルかパスワードを指定してください"
+            ),
+            ConsoleFault::DestinationInUse { name, set } => say!(
+                lang,
+                "the set '{set}' saves at '{name}': choose another destination for it first",
+                "セット「{set}」が「{name}」に保存しています。先に別の保存先を選んでください"
+            ),
+            ConsoleFault::TokenFile { path } => say!(
+                lang,
+                "{path} does not hold tokens of the console; remove it, and make the tokens anew",
+                "{path} はコンソールのトークンのファイルではありません。削除して、トークンを作り直してください"
+            ),
+            ConsoleFault::TokenTaken { name } => say!(
+                lang,
+                "there is already a token '{name}': revoke it first, or choose another name",
+                "トークン「{name}」はすでにあります。先に取り消すか、別の名前にしてください"
+            ),
+            ConsoleFault::NoToken { name } => {
+                say!(lang, "there is no token '{name}'", "トークン「{name}」はありません")
+            }
+            ConsoleFault::TooManyTokens => say!(
+                lang,
+                "there are too many tokens: revoke those that are not used",
+                "トークンが多すぎます。使っていないものを取り消してください"
             ),
         }
     }
