@@ -272,18 +272,33 @@ fn tokens_and_sets_by_page_and_command() {
         stream.read_to_string(&mut text).unwrap();
         (text.split(' ').nth(1).unwrap().parse::<u16>().unwrap(), text)
     };
-    let token = home.ok(&["console", "--new-token", "grafana"]).out.trim().to_string();
-    home.ends(2, &["console", "--new-token", "grafana"]).says(&["grafana"]);
+    let token = home
+        .ok(&["console", "--new-token", "grafana"])
+        .out
+        .trim()
+        .to_string();
+    home.ends(2, &["console", "--new-token", "grafana"])
+        .says(&["grafana"]);
     assert_eq!(with(&token, "/api/status").0, 200);
     let (status, metrics) = with(&token, "/metrics");
-    assert!(status == 200 && metrics.contains("# TYPE dedup_last_files gauge"), "{metrics}");
+    assert!(
+        status == 200 && metrics.contains("# TYPE dedup_last_files gauge"),
+        "{metrics}"
+    );
     assert_eq!(with(&token, "/").0, 303, "no page");
     assert_eq!(with("dedup_00", "/metrics").0, 401);
     let kept = home.path(".local/state/dedup/console/tokens.json");
     assert!(!fs::read_to_string(&kept).unwrap().contains(&token));
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
     let page = console.ask("GET", "/sets/edit/docs", "").body;
-    let mark = page.split("name=\"mark\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_string();
+    let mark = page
+        .split("name=\"mark\" value=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_string();
     let csrf = console.csrf();
     let fields = format!(
         "csrf={csrf}&mark={mark}&was=docs&sources=~/docs&hidden=on&standard-excludes=on&destination=main&tags=a\
@@ -298,7 +313,10 @@ fn tokens_and_sets_by_page_and_command() {
     let again = console.ask("POST", "/sets/save", &fields);
     assert_eq!(again.status, 409, "the command was faster: {}", again.body);
     home.ok(&["set", "edit", "docs", "--priority", "7"]);
-    assert_eq!(fs::read_to_string(home.path(".config/dedup/dedup.toml")).unwrap(), by_page);
+    assert_eq!(
+        fs::read_to_string(home.path(".config/dedup/dedup.toml")).unwrap(),
+        by_page
+    );
     home.ok(&["console", "--revoke-token", "grafana"]);
     assert_eq!(with(&token, "/api/status").0, 401);
 }

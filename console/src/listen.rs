@@ -74,10 +74,9 @@ pub fn serve(
     let app = runtime.block_on(async {
         let door = open(&place).await?;
         let (shown, hosts, cookie) = described(&door)?;
-        let app = Arc::new(App {
-            licences: options.licences,
-            ..App::new(context, hosts, cookie)?
-        });
+        let mut app = App::new(context, hosts, cookie)?;
+        app.licences = options.licences;
+        let app = Arc::new(app);
         let link = match options.reset_password || !app.gate.has_password()? {
             // What follows the hash sign stays in the browser: neither a log nor a proxy sees it.
             true => Some(format!("{shown}start#{}", app.gate.new_link(Instant::now())?)),

@@ -77,7 +77,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/stop", post(|Extension(v): Asked| api::stop(v)))
         .route("/api/pause", post(|Extension(v): Asked| api::pause(v)))
         .route("/api/resume", post(|Extension(v): Asked| api::resume(v)))
-        .route("/api/openapi.json", get(|Extension(v): Asked| support::openapi(v)));
+        .route(
+            "/api/openapi.json",
+            get(|Extension(v): Asked| support::openapi(v)),
+        );
     pages
         .merge(changes)
         .merge(doors)

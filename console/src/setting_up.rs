@@ -28,7 +28,10 @@ fn sets() -> Router {
         .route("/sets/click", post(|Extension(v): Asked| set::click(v)))
         .route("/sets/save", post(|Extension(v): Asked| set::save(v)))
         .route("/sets/remove", post(|Extension(v): Asked| set::remove(v)))
-        .route("/sets/answer/files", post(|Extension(v): Asked| answers::files(v)))
+        .route(
+            "/sets/answer/files",
+            post(|Extension(v): Asked| answers::files(v)),
+        )
         .route(
             "/sets/answer/schedule",
             post(|Extension(v): Asked| answers::schedule(v)),
@@ -37,15 +40,27 @@ fn sets() -> Router {
             "/sets/answer/retention",
             post(|Extension(v): Asked| answers::retention(v)),
         )
-        .route("/sets/answer/change", post(|Extension(v): Asked| answers::change(v)))
+        .route(
+            "/sets/answer/change",
+            post(|Extension(v): Asked| answers::change(v)),
+        )
 }
 
 fn places() -> Router {
     Router::new()
         .route("/destinations", get(|Extension(v): Asked| destinations::list(v)))
-        .route("/destinations/new", get(|Extension(v): Asked| destinations::new(v)))
-        .route("/destinations/test", post(|Extension(v): Asked| destinations::test(v)))
-        .route("/destinations/add", post(|Extension(v): Asked| destinations::add(v)))
+        .route(
+            "/destinations/new",
+            get(|Extension(v): Asked| destinations::new(v)),
+        )
+        .route(
+            "/destinations/test",
+            post(|Extension(v): Asked| destinations::test(v)),
+        )
+        .route(
+            "/destinations/add",
+            post(|Extension(v): Asked| destinations::add(v)),
+        )
         .route(
             "/destinations/measure",
             post(|Extension(v): Asked| destinations::measure(v)),
@@ -71,21 +86,33 @@ fn machine() -> Router {
         .route("/settings", get(|Extension(v): Asked| settings::page(v)))
         .route("/settings/save", post(|Extension(v): Asked| settings::save(v)))
         .route("/settings/test", post(|Extension(v): Asked| settings::test(v)))
-        .route("/settings/password", post(|Extension(v): Asked| settings::password(v)))
+        .route(
+            "/settings/password",
+            post(|Extension(v): Asked| settings::password(v)),
+        )
         .route(
             "/settings/file",
             get(|Extension(v): Asked| settings::file(v)).post(|Extension(v): Asked| settings::save_file(v)),
         )
-        .route("/settings/tokens/add", post(|Extension(v): Asked| settings::add_token(v)))
+        .route(
+            "/settings/tokens/add",
+            post(|Extension(v): Asked| settings::add_token(v)),
+        )
         .route(
             "/settings/tokens/revoke",
             post(|Extension(v): Asked| settings::revoke_token(v)),
         )
         .route("/settings/keys", get(|Extension(v): Asked| keys::page(v)))
         .route("/settings/keys/check", post(|Extension(v): Asked| keys::check(v)))
-        .route("/settings/keys/recovery", post(|Extension(v): Asked| keys::recovery(v)))
+        .route(
+            "/settings/keys/recovery",
+            post(|Extension(v): Asked| keys::recovery(v)),
+        )
         .route("/settings/logs", get(|Extension(v): Asked| support::logs(v)))
-        .route("/settings/bundle", get(|Extension(v): Asked| support::support_bundle(v)))
+        .route(
+            "/settings/bundle",
+            get(|Extension(v): Asked| support::support_bundle(v)),
+        )
         .route("/settings/about", get(|Extension(v): Asked| support::about(v)))
         .route("/metrics", get(|Extension(v): Asked| support::metrics(v)))
 }

@@ -180,12 +180,22 @@ mod tests {
         }
         let kept = std::fs::read_to_string(&tokens.file).unwrap();
         assert!(!kept.contains(&made.secret) && kept.contains(&made.token.hash));
-        assert!(tokens.add("cron", false, now).err().unwrap().message().contains("cron"));
+        assert!(
+            tokens
+                .add("cron", false, now)
+                .err()
+                .unwrap()
+                .message()
+                .contains("cron")
+        );
         assert!(tokens.add("a b", false, now).is_err());
         tokens.revoke("grafana").unwrap();
         assert!(tokens.find(&made.secret).unwrap().is_none());
         assert!(tokens.revoke("grafana").is_err());
         files::atomic_write(&tokens.file, b"[{}]").unwrap();
-        assert!(tokens.find(&other.secret).is_err(), "a file that is none is not an empty one");
+        assert!(
+            tokens.find(&other.secret).is_err(),
+            "a file that is none is not an empty one"
+        );
     }
 }

@@ -189,7 +189,9 @@ impl Look {
                 return;
             }
             // One that is gone meanwhile.
-            let Ok(meta) = path.symlink_metadata() else { continue };
+            let Ok(meta) = path.symlink_metadata() else {
+                continue;
+            };
             let rule = match (above, is_source) {
                 (None, false) => self.left_out_by(&path, meta.is_dir()),
                 (above, _) => above,
@@ -334,10 +336,17 @@ mod tests {
         assert_eq!(of(pattern("*.tmp")), (1, 20));
         assert_eq!(of(pattern("build")), (1, 40));
         assert_eq!(of(pattern("nothing")), (0, 0));
-        assert_eq!((of(ExcludeRule::Hidden), of(ExcludeRule::Extensions)), ((1, 30), (1, 50)));
+        assert_eq!(
+            (of(ExcludeRule::Hidden), of(ExcludeRule::Extensions)),
+            ((1, 30), (1, 50))
+        );
         assert_eq!(of(ExcludeRule::Standard), (1, 60));
         assert_eq!((some.files, some.bytes), (3, 10 + 43 + 5));
-        let build = some.left_out.iter().find(|one| one.rule == pattern("build")).unwrap();
+        let build = some
+            .left_out
+            .iter()
+            .find(|one| one.rule == pattern("build"))
+            .unwrap();
         assert_eq!(build.examples, [dir.path().join("d/build")]);
     }
 
@@ -345,7 +354,11 @@ mod tests {
     fn it_stops() {
         let dir = tree();
         let few = Bounds { entries: 3, ..BOUNDS };
-        assert!(run(&Env::of(&[]), &wanted(dir.path(), &[]), few).unwrap().is_partial);
+        assert!(
+            run(&Env::of(&[]), &wanted(dir.path(), &[]), few)
+                .unwrap()
+                .is_partial
+        );
         let bad = run(&Env::of(&[]), &wanted(dir.path(), &["[a"]), BOUNDS);
         assert!(bad.unwrap_err().message().contains("[a"));
     }

@@ -87,7 +87,10 @@ fn row(visit: &Visit, context: &Context, lang: Lang, one: &RemoteStatus<'_>) -> 
         (None, None) if one.reached.is_none() => (Sign::Idle, t.not_used_yet().to_string()),
         _ => (Sign::Good, t.reachable().to_string()),
     };
-    let url = context.settings.remote(one.name).map(|remote| repo::shown(&remote.url));
+    let url = context
+        .settings
+        .remote(one.name)
+        .map(|remote| repo::shown(&remote.url));
     DestinationRow {
         name: one.name.to_string(),
         url: shown(url.unwrap_or_default().as_bytes()),
@@ -104,9 +107,11 @@ fn row(visit: &Visit, context: &Context, lang: Lang, one: &RemoteStatus<'_>) -> 
             .growth_per_week
             .map(|bytes| space::per_week(lang, bytes))
             .unwrap_or_default(),
-        full_at: one
-            .full_at
-            .map(|at| at.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d").to_string()),
+        full_at: one.full_at.map(|at| {
+            at.to_zoned(now.time_zone().clone())
+                .strftime("%Y-%m-%d")
+                .to_string()
+        }),
         checked: ago(one.proofs.check),
         restored: ago(one.proofs.restore),
         sets: sets_at(context, one.name),
@@ -121,7 +126,10 @@ pub async fn measure(visit: Visit) -> Response {
         let name = visit.form.text("remote").ok_or_else(|| bad("remote"))?;
         let remote = context.settings.named(name)?;
         let told = match usage::measure(context, remote) {
-            Ok(note) => (Sign::Good, texts::answered(lang, name, &size(note.used().unwrap_or_default()))),
+            Ok(note) => (
+                Sign::Good,
+                texts::answered(lang, name, &size(note.used().unwrap_or_default())),
+            ),
             Err(failure) => (Sign::Bad, shown(failure.of(name).text(lang).as_bytes())),
         };
         page(visit, context, lang, Some(told))
@@ -182,7 +190,12 @@ fn new_page(
     reply::html(
         status,
         &NewPage {
-            f: visit.frame_in(Some(context), lang, "destinations", Labels(lang).add_destination()),
+            f: visit.frame_in(
+                Some(context),
+                lang,
+                "destinations",
+                Labels(lang).add_destination(),
+            ),
             typed,
             first: context.settings.remotes.first().map(|remote| remote.name.clone()),
             is_tested: is_good,
@@ -250,7 +263,9 @@ pub async fn test(visit: Visit) -> Response {
         let t = Labels(lang);
         let typed = Typed::of(visit);
         let told = match look(context, &typed) {
-            Ok(Place::Vacant(_)) if typed.is_replica(context) => (Sign::Good, t.place_for_replica().to_string()),
+            Ok(Place::Vacant(_)) if typed.is_replica(context) => {
+                (Sign::Good, t.place_for_replica().to_string())
+            }
             Ok(Place::Vacant(_)) => (Sign::Good, t.place_vacant().to_string()),
             Ok(Place::Repository(..)) => (Sign::Good, t.place_has_repository().to_string()),
             Err(failure) => (Sign::Bad, shown(failure.text(lang).as_bytes())),
@@ -356,7 +371,12 @@ pub async fn remove_page(visit: Visit, name: String) -> Response {
         let sets = sets_at(context, &name);
         let place = shown(repo::shown(&remote.url).as_bytes());
         reply::page(&RemovePage {
-            f: visit.frame_in(Some(context), lang, "destinations", Labels(lang).remove_destination()),
+            f: visit.frame_in(
+                Some(context),
+                lang,
+                "destinations",
+                Labels(lang).remove_destination(),
+            ),
             lines: texts::removing_destination(lang, &name, &place, context.settings.remotes.len() == 1),
             sets,
             name,

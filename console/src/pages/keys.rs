@@ -70,7 +70,10 @@ fn remote(visit: &Visit, lang: Lang, name: &str) -> Remote {
     let listed = at(visit, name).and_then(|context| {
         let slots = keys::list(&context, &Nobody)?;
         let has_phrase = slots.iter().any(|slot| slot.kind == Some(SlotKind::Recovery));
-        Ok((slots.iter().map(|slot| row(&context, lang, slot)).collect(), has_phrase))
+        Ok((
+            slots.iter().map(|slot| row(&context, lang, slot)).collect(),
+            has_phrase,
+        ))
     });
     let (rows, has_phrase, failed) = match listed {
         Ok((rows, has_phrase)) => (rows, has_phrase, None),
@@ -104,7 +107,10 @@ fn show(
 }
 
 pub async fn page(visit: Visit) -> Response {
-    answer(visit, |visit, context, lang| show(visit, context, lang, (StatusCode::OK, None), None)).await
+    answer(visit, |visit, context, lang| {
+        show(visit, context, lang, (StatusCode::OK, None), None)
+    })
+    .await
 }
 
 /// Whether the phrase that was typed opens the repository.
@@ -115,9 +121,11 @@ pub async fn check(visit: Visit) -> Response {
         let t = Labels(lang);
         let (status, sign, told) = match keys::check_phrase(&at(visit, name)?, &phrase) {
             Ok(()) => (StatusCode::OK, Sign::Good, t.phrase_right().to_string()),
-            Err(failure) if is_wrong(&failure) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, Sign::Bad, t.phrase_wrong().to_string())
-            }
+            Err(failure) if is_wrong(&failure) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Sign::Bad,
+                t.phrase_wrong().to_string(),
+            ),
             Err(failure) => (
                 reply::status_of(&failure),
                 Sign::Bad,

@@ -192,7 +192,13 @@ pub fn show(
             tables: tables.collect(),
             diff: diff_lines(&said.diff),
             told: said.told,
-            tokens: visit.app.tokens.list()?.iter().map(|one| token_row(context, one)).collect(),
+            tokens: visit
+                .app
+                .tokens
+                .list()?
+                .iter()
+                .map(|one| token_row(context, one))
+                .collect(),
             secret: said.secret,
             settings: settings_path(context),
         },
@@ -277,7 +283,10 @@ fn key_values(visit: &Visit, info: &TableInfo, draft: &Draft) -> KeyValues {
 pub async fn save(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
         let word = visit.form.text("table").unwrap_or_default();
-        let info = TABLES.iter().find(|info| info.word == word).ok_or_else(|| bad("table"))?;
+        let info = TABLES
+            .iter()
+            .find(|info| info.word == word)
+            .ok_or_else(|| bad("table"))?;
         let before = Draft::open(&context.env)?;
         if visit.form.text("mark") != Some(&before.mark()) {
             return refused_as_changed(visit, context, lang);
@@ -318,7 +327,9 @@ pub async fn save(visit: Visit) -> Response {
 
 fn refused_as_changed(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Failure> {
     let path = settings_path(context);
-    let failure = Failure::from(service::catalogue::Cause::from(SetCause::ChangedMeanwhile { path }));
+    let failure = Failure::from(service::catalogue::Cause::from(SetCause::ChangedMeanwhile {
+        path,
+    }));
     let said = Said::line(Sign::Bad, failure.text(lang));
     show(visit, context, lang, StatusCode::CONFLICT, said)
 }
@@ -457,7 +468,9 @@ pub async fn save_file(visit: Visit) -> Response {
         let (status, sign, told) = match (&checked, is_current) {
             (_, false) => {
                 let path = settings_path(context);
-                let failure = Failure::from(service::catalogue::Cause::from(SetCause::ChangedMeanwhile { path }));
+                let failure = Failure::from(service::catalogue::Cause::from(SetCause::ChangedMeanwhile {
+                    path,
+                }));
                 (StatusCode::CONFLICT, Sign::Bad, failure.text(lang))
             }
             (Err(failure), _) => (StatusCode::UNPROCESSABLE_ENTITY, Sign::Bad, failure.text(lang)),

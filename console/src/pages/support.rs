@@ -51,7 +51,10 @@ fn log_page(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Fa
     for file in log::log_files(&folder) {
         // One that is gone meanwhile has no lines.
         let text = end_of(&file).unwrap_or_default();
-        let newest_first = text.lines().rev().filter_map(|line| line_of(context, line, least));
+        let newest_first = text
+            .lines()
+            .rev()
+            .filter_map(|line| line_of(context, line, least));
         lines.extend(newest_first.take(LINES_MAX - lines.len()));
     }
     let levels = LogLevel::ALL.iter().filter(|level| **level != LogLevel::Off);
@@ -73,25 +76,35 @@ fn end_of(path: &Path) -> std::io::Result<String> {
     // The first line may be a part of one.
     Ok(match skip {
         0 => text,
-        _ => text.split_once('\n').map(|(_, rest)| rest.to_string()).unwrap_or_default(),
+        _ => text
+            .split_once('\n')
+            .map(|(_, rest)| rest.to_string())
+            .unwrap_or_default(),
     })
 }
 
 fn line_of(context: &Context, line: &str, least: LogLevel) -> Option<LogLine> {
     let row: Value = serde_json::from_str(line).ok()?;
     let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-    let level = LogLevel::ALL.into_iter().find(|level| level.word() == text("level"))?;
+    let level = LogLevel::ALL
+        .into_iter()
+        .find(|level| level.word() == text("level"))?;
     if level > least {
         return None;
     }
     let time = text("time").parse::<jiff::Timestamp>();
     let time = time.map(|at| at.to_zoned(context.now.time_zone().clone()));
     let known = ["time", "level", "pid", "event"];
-    let rest = row.as_object()?.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-    let rest = rest.filter(|(_, value)| !value.is_null()).map(|(name, value)| match value {
-        Value::String(text) => format!("{name}: {text}"),
-        value => format!("{name}: {value}"),
-    });
+    let rest = row
+        .as_object()?
+        .iter()
+        .filter(|(name, _)| !known.contains(&name.as_str()));
+    let rest = rest
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| match value {
+            Value::String(text) => format!("{name}: {text}"),
+            value => format!("{name}: {value}"),
+        });
     Some(LogLine {
         time: time.map_or(String::new(), |at| at.strftime("%m-%d %H:%M:%S").to_string()),
         level: level.word().to_string(),

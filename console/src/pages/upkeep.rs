@@ -33,7 +33,11 @@ fn wanted(word: &str) -> Option<Upkeep> {
 pub async fn start(visit: Visit) -> Response {
     answer(visit, |visit, context, _| {
         let remote = visit.form.text("remote").ok_or_else(|| bad("remote"))?;
-        let kind = visit.form.text("kind").and_then(wanted).ok_or_else(|| bad("kind"))?;
+        let kind = visit
+            .form
+            .text("kind")
+            .and_then(wanted)
+            .ok_or_else(|| bad("kind"))?;
         context.settings.named(remote)?;
         if let Some(running) = visit.app.jobs.of_remote(remote) {
             return Ok(see_other(&format!("/destinations/job/{}", running.nr)));
@@ -124,7 +128,10 @@ impl UpkeepPage {
 }
 
 pub async fn job(visit: Visit, nr: u64) -> Response {
-    answer(visit, move |visit, context, lang| shown_job(visit, context, lang, nr)).await
+    answer(visit, move |visit, context, lang| {
+        shown_job(visit, context, lang, nr)
+    })
+    .await
 }
 
 fn shown_job(visit: &Visit, context: &Context, lang: Lang, nr: u64) -> Result<Response, Failure> {

@@ -13,7 +13,11 @@ fn settings(console: &Console) -> String {
 /// The value of a hidden field.
 fn hidden(page: &Answer, name: &str) -> String {
     let start = format!("name=\"{name}\" value=\"");
-    let after = page.text.split(&start).nth(1).unwrap_or_else(|| panic!("{name}: {}", page.text));
+    let after = page
+        .text
+        .split(&start)
+        .nth(1)
+        .unwrap_or_else(|| panic!("{name}: {}", page.text));
     after.split('"').next().unwrap().to_string()
 }
 
@@ -46,7 +50,9 @@ fn pages() {
             "/settings/about",
         ] {
             for lang in ["en", "ja"] {
-                let page = console.get_as(&format!("{session}; dedup-test-lang={lang}"), path).await;
+                let page = console
+                    .get_as(&format!("{session}; dedup-test-lang={lang}"), path)
+                    .await;
                 assert_eq!(page.status, 200, "{path}: {}", page.text);
                 assert!(page.text.contains(&format!("<html lang=\"{lang}\"")), "{path}");
                 for word in ["<style", " style=", "onclick", "javascript:"] {
@@ -83,21 +89,43 @@ fn a_set_is_added_changed_and_removed() {
             ("every", "1M"),
         ];
         let files = console.change(&session, "/sets/answer/files", &fields).await;
-        assert!(files.text.contains("1 file, 8 B") && files.text.contains("<td class=\"path\">sub</td>"), "{}", files.text);
+        assert!(
+            files.text.contains("1 file, 8 B") && files.text.contains("<td class=\"path\">sub</td>"),
+            "{}",
+            files.text
+        );
         let when = console.change(&session, "/sets/answer/schedule", &fields).await;
         assert!(when.text.contains("every day at 12:30"), "{}", when.text);
         assert_eq!(when.text.matches("<li>").count(), 10);
         let change = console.change(&session, "/sets/answer/change", &fields).await;
-        for part in ["+[sets.papers]", "+tiers = [", "dedup set add papers", "--exclude sub", "No option changes"] {
+        for part in [
+            "+[sets.papers]",
+            "+tiers = [",
+            "dedup set add papers",
+            "--exclude sub",
+            "No option changes",
+        ] {
             assert!(change.text.contains(part), "{part}: {}", change.text);
         }
         let picture = console.change(&session, "/sets/answer/retention", &fields).await;
-        assert!(picture.text.contains("<svg") && picture.text.contains(" stay"), "{}", picture.text);
+        assert!(
+            picture.text.contains("<svg") && picture.text.contains(" stay"),
+            "{}",
+            picture.text
+        );
         let saved = console.change(&session, "/sets/save", &fields).await;
         assert_eq!(saved.location, "/sets", "{}", saved.text);
-        assert!(settings(&console).contains("[sets.papers]\nsources = ["), "{}", settings(&console));
+        assert!(
+            settings(&console).contains("[sets.papers]\nsources = ["),
+            "{}",
+            settings(&console)
+        );
         let page = console.get_as(&session, "/sets/edit/papers").await;
-        assert!(page.text.contains("value=\"daily 12:30\"") && page.text.contains("value=\"1M\""), "{}", page.text);
+        assert!(
+            page.text.contains("value=\"daily 12:30\"") && page.text.contains("value=\"1M\""),
+            "{}",
+            page.text
+        );
         let mark = hidden(&page, "mark");
         let fields = [
             ("mark", mark.as_str()),
@@ -111,10 +139,19 @@ fn a_set_is_added_changed_and_removed() {
         let saved = console.change(&session, "/sets/save", &fields).await;
         assert_eq!(saved.location, "/sets", "{}", saved.text);
         let text = settings(&console);
-        assert!(text.contains("mon 08:00") && !text.contains("tiers") && !text.contains("exclude"), "{text}");
+        assert!(
+            text.contains("mon 08:00") && !text.contains("tiers") && !text.contains("exclude"),
+            "{text}"
+        );
         let list = console.get_as(&session, "/sets").await;
-        assert!(list.text.contains("papers") && list.text.contains("on Mon at 08:00"), "{}", list.text);
-        console.change(&session, "/sets/remove", &[("name", "papers")]).await;
+        assert!(
+            list.text.contains("papers") && list.text.contains("on Mon at 08:00"),
+            "{}",
+            list.text
+        );
+        console
+            .change(&session, "/sets/remove", &[("name", "papers")])
+            .await;
         assert!(!settings(&console).contains("papers") && settings(&console).contains("docs"));
     });
 }
@@ -150,15 +187,28 @@ fn a_set_that_is_not_valid() {
             fields.push((field, value));
             let answer = console.change(&session, "/sets/save", &fields).await;
             assert_eq!(answer.status, 422, "{field}: {}", answer.text);
-            assert!(answer.text.contains(&format!("id=\"{field}-wrong\"")), "{field}: {}", answer.text);
+            assert!(
+                answer.text.contains(&format!("id=\"{field}-wrong\"")),
+                "{field}: {}",
+                answer.text
+            );
             assert_eq!(settings(&console), before, "{field}");
         }
         let tiers = [good.as_slice(), &[("until", "7d"), ("every", "often")]].concat();
         let answer = console.change(&session, "/sets/save", &tiers).await;
         assert!(answer.text.contains("id=\"tiers-wrong\""), "{}", answer.text);
-        let taken = [("mark", mark.as_str()), ("name", "docs"), ("sources", "/x"), ("destination", "main")];
+        let taken = [
+            ("mark", mark.as_str()),
+            ("name", "docs"),
+            ("sources", "/x"),
+            ("destination", "main"),
+        ];
         let answer = console.change(&session, "/sets/save", &taken).await;
-        assert!(answer.status == 422 && answer.text.contains("id=\"name-wrong\""), "{}", answer.text);
+        assert!(
+            answer.status == 422 && answer.text.contains("id=\"name-wrong\""),
+            "{}",
+            answer.text
+        );
         assert_eq!(settings(&console), before);
     });
 }
@@ -184,13 +234,27 @@ fn a_file_that_was_changed_meanwhile_is_not_overwritten() {
             ("destination", "main"),
         ];
         let said = console.change(&session, "/sets/answer/change", &fields).await;
-        assert!(said.text.contains("was changed after this page was opened"), "{}", said.text);
+        assert!(
+            said.text.contains("was changed after this page was opened"),
+            "{}",
+            said.text
+        );
         let answer = console.change(&session, "/sets/save", &fields).await;
-        assert!(answer.status == 409 && answer.text.contains("changed"), "{}", answer.text);
+        assert!(
+            answer.status == 409 && answer.text.contains("changed"),
+            "{}",
+            answer.text
+        );
         let table = [("mark", mark.as_str()), ("table", "limits"), ("upload", "1M")];
-        assert_eq!(console.change(&session, "/settings/save", &table).await.status, 409);
+        assert_eq!(
+            console.change(&session, "/settings/save", &table).await.status,
+            409
+        );
         let text = [("mark", mark.as_str()), ("text", ""), ("write", "yes")];
-        assert_eq!(console.change(&session, "/settings/file", &text).await.status, 409);
+        assert_eq!(
+            console.change(&session, "/settings/file", &text).await.status,
+            409
+        );
         assert_eq!(settings(&console), other);
     });
 }
@@ -203,12 +267,24 @@ fn folders_are_ticked() {
         let docs = console.path("docs");
         let (docs, sub) = (docs.to_str().unwrap(), console.path("docs/sub"));
         let click = async |fields: &[(&str, &str)]| console.change(&session, "/sets/click", fields).await;
-        let open = [("sources", docs), ("open", docs), ("toggle", sub.to_str().unwrap())];
+        let open = [
+            ("sources", docs),
+            ("open", docs),
+            ("toggle", sub.to_str().unwrap()),
+        ];
         let page = click(&open).await;
         let pattern = format!("{}/", sub.display());
-        assert!(page.status == 200 && page.text.contains(&pattern), "{}", page.text);
+        assert!(
+            page.status == 200 && page.text.contains(&pattern),
+            "{}",
+            page.text
+        );
         let page = click(&[("sources", docs), ("unfold", docs)]).await;
-        assert!(page.text.contains(&format!("name=\"open\" value=\"{docs}\"")), "{}", page.text);
+        assert!(
+            page.text.contains(&format!("name=\"open\" value=\"{docs}\"")),
+            "{}",
+            page.text
+        );
     });
 }
 
@@ -222,12 +298,19 @@ fn destinations_are_tested_added_and_removed() {
         let place = place.to_str().unwrap();
         let fields = [("name", "usb"), ("url", place), ("kind", "replica")];
         let tested = console.change(&session, "/destinations/test", &fields).await;
-        assert!(tested.status == 200 && tested.text.contains("a replica will be made"), "{}", tested.text);
+        assert!(
+            tested.status == 200 && tested.text.contains("a replica will be made"),
+            "{}",
+            tested.text
+        );
         assert!(!console.path("second").exists(), "a test makes nothing");
         fs::write(console.path("file"), "x").unwrap();
         let file = console.path("file/in");
         let bad = [("name", "bad"), ("url", file.to_str().unwrap()), ("kind", "own")];
-        assert_eq!(console.change(&session, "/destinations/test", &bad).await.status, 422);
+        assert_eq!(
+            console.change(&session, "/destinations/test", &bad).await.status,
+            422
+        );
         let added = console.change(&session, "/destinations/add", &fields).await;
         assert_eq!(added.location, "/destinations", "{}", added.text);
         assert!(settings(&console).contains("[remotes.usb]"));
@@ -237,14 +320,24 @@ fn destinations_are_tested_added_and_removed() {
         assert_eq!(added.location, "/destinations", "{}", added.text);
         assert!(console.path("config/dedup/own.key").exists());
         let again = console.change(&session, "/destinations/add", &own).await;
-        assert!(again.status == 422 && again.text.contains("own"), "{}", again.text);
-        let measured = console.change(&session, "/destinations/measure", &[("remote", "main")]).await;
+        assert!(
+            again.status == 422 && again.text.contains("own"),
+            "{}",
+            again.text
+        );
+        let measured = console
+            .change(&session, "/destinations/measure", &[("remote", "main")])
+            .await;
         assert!(measured.text.contains("main answered"), "{}", measured.text);
         let used = console.get_as(&session, "/destinations/remove/main").await;
         assert!(used.text.contains("/sets/edit/docs"), "{}", used.text);
-        let refused = console.change(&session, "/destinations/remove", &[("name", "main")]).await;
+        let refused = console
+            .change(&session, "/destinations/remove", &[("name", "main")])
+            .await;
         assert!(refused.status == 400 && settings(&console).contains("[remotes.main]"));
-        console.change(&session, "/destinations/remove", &[("name", "usb")]).await;
+        console
+            .change(&session, "/destinations/remove", &[("name", "usb")])
+            .await;
         assert!(!settings(&console).contains("[remotes.usb]") && console.path("second").exists());
     });
 }
@@ -256,12 +349,20 @@ fn the_first_destination() {
         let console = Console::new("");
         let session = console.log_in().await;
         let place = console.path("first");
-        let fields = [("name", "main"), ("url", place.to_str().unwrap()), ("kind", "own")];
+        let fields = [
+            ("name", "main"),
+            ("url", place.to_str().unwrap()),
+            ("kind", "own"),
+        ];
         let added = console.change(&session, "/destinations/add", &fields).await;
         assert_eq!(added.location, "/destinations", "{}", added.text);
         assert!(settings(&console).contains("[remotes.main]") && console.path("first").exists());
         let keys = console.get_as(&session, "/settings/keys").await;
-        assert!(keys.text.contains("key file") && keys.text.contains("no recovery phrase"), "{}", keys.text);
+        assert!(
+            keys.text.contains("key file") && keys.text.contains("no recovery phrase"),
+            "{}",
+            keys.text
+        );
     });
 }
 
@@ -283,11 +384,20 @@ fn a_destination_is_checked_and_pruned() {
         assert_eq!(console.rows()[0].kind, "check");
         let rows = console.rows().len();
         let preview = job("prune-preview").await;
-        assert!(preview.contains("Prune now") && console.rows().len() == rows, "{preview}");
+        assert!(
+            preview.contains("Prune now") && console.rows().len() == rows,
+            "{preview}"
+        );
         let pruned = job("prune").await;
-        assert!(!pruned.contains("Prune now") && console.rows()[0].kind == "prune", "{pruned}");
+        assert!(
+            !pruned.contains("Prune now") && console.rows()[0].kind == "prune",
+            "{pruned}"
+        );
         let healed = job("heal").await;
-        assert!(healed.contains("class=\"note bad\""), "there is no other: {healed}");
+        assert!(
+            healed.contains("class=\"note bad\""),
+            "there is no other: {healed}"
+        );
     });
 }
 
@@ -296,17 +406,43 @@ fn a_recovery_phrase_is_typed_back() {
     run(async {
         let console = Console::with_sets().await;
         let session = console.log_in().await;
-        let made = console.change(&session, "/settings/keys/recovery", &[("remote", "main")]).await;
+        let made = console
+            .change(&session, "/settings/keys/recovery", &[("remote", "main")])
+            .await;
         let list = made.text.split("<ol class=\"phrase\">").nth(1).unwrap();
         let list = list.split("</ol>").next().unwrap();
-        let words: Vec<&str> = list.split("<code>").skip(1).map(|word| word.split('<').next().unwrap()).collect();
+        let words: Vec<&str> = list
+            .split("<code>")
+            .skip(1)
+            .map(|word| word.split('<').next().unwrap())
+            .collect();
         assert_eq!(words.len(), 24, "{}", made.text);
         let right = words.join("  ");
-        let checked = console.change(&session, "/settings/keys/check", &[("remote", "main"), ("phrase", &right)]).await;
-        assert!(checked.status == 200 && checked.text.contains("The phrase is right"), "{}", checked.text);
+        let checked = console
+            .change(
+                &session,
+                "/settings/keys/check",
+                &[("remote", "main"), ("phrase", &right)],
+            )
+            .await;
+        assert!(
+            checked.status == 200 && checked.text.contains("The phrase is right"),
+            "{}",
+            checked.text
+        );
         let other = [&words[1..], &words[..1]].concat().join(" ");
-        let checked = console.change(&session, "/settings/keys/check", &[("remote", "main"), ("phrase", &other)]).await;
-        assert!(checked.status == 422 && !checked.text.contains(&other), "{}", checked.text);
+        let checked = console
+            .change(
+                &session,
+                "/settings/keys/check",
+                &[("remote", "main"), ("phrase", &other)],
+            )
+            .await;
+        assert!(
+            checked.status == 422 && !checked.text.contains(&other),
+            "{}",
+            checked.text
+        );
         let later = console.get_as(&session, "/settings/keys").await;
         assert!(!later.text.contains("class=\"phrase\""), "it is shown once");
     });
@@ -323,11 +459,29 @@ fn settings_are_saved_table_by_table() {
             let fields = [&[("mark", mark.as_str())], fields].concat();
             console.change(&session, "/settings/save", &fields).await
         };
-        let saved = save(&[("table", "limits"), ("upload", "10M"), ("skip-metered", "yes"), ("skip-wifi", "Cafe, Train")]).await;
-        assert!(saved.status == 200 && saved.text.contains("+upload = "), "{}", saved.text);
-        assert!(settings(&console).contains("skip-wifi = [\"Cafe\", \"Train\"]"), "{}", settings(&console));
+        let saved = save(&[
+            ("table", "limits"),
+            ("upload", "10M"),
+            ("skip-metered", "yes"),
+            ("skip-wifi", "Cafe, Train"),
+        ])
+        .await;
+        assert!(
+            saved.status == 200 && saved.text.contains("+upload = "),
+            "{}",
+            saved.text
+        );
+        assert!(
+            settings(&console).contains("skip-wifi = [\"Cafe\", \"Train\"]"),
+            "{}",
+            settings(&console)
+        );
         let bad = save(&[("table", "limits"), ("upload", "10M"), ("cpu-active", "900")]).await;
-        assert!(bad.status == 422 && bad.text.contains("from 1 to 100"), "{}", bad.text);
+        assert!(
+            bad.status == 422 && bad.text.contains("from 1 to 100"),
+            "{}",
+            bad.text
+        );
         let saved = save(&[("table", "limits")]).await;
         assert!(!settings(&console).contains("skip-metered"), "{}", saved.text);
         let half = save(&[("table", "mail"), ("server", "smtp.example.jp")]).await;
@@ -335,9 +489,17 @@ fn settings_are_saved_table_by_table() {
         let place = console.path("dedup.prom");
         save(&[("table", "prometheus"), ("textfile", place.to_str().unwrap())]).await;
         let test = console.change(&session, "/settings/test", &[]).await;
-        assert!(test.text.contains("prometheus: sent") && place.exists(), "{}", test.text);
+        assert!(
+            test.text.contains("prometheus: sent") && place.exists(),
+            "{}",
+            test.text
+        );
         save(&[("table", "prometheus")]).await;
-        assert!(!settings(&console).contains("prometheus"), "{}", settings(&console));
+        assert!(
+            !settings(&console).contains("prometheus"),
+            "{}",
+            settings(&console)
+        );
         save(&[("table", "console"), ("lang", "ja")]).await;
         let page = console.get_as(&session, "/settings").await;
         assert!(page.text.contains("<html lang=\"ja\""));
@@ -352,10 +514,20 @@ fn the_file_as_text() {
         let page = console.get_as(&session, "/settings/file").await;
         let mark = hidden(&page, "mark");
         let new = format!("# mine\r\n{}", settings(&console).replace("docs]", "papers]"));
-        let look = console.change(&session, "/settings/file", &[("mark", &mark), ("text", &new)]).await;
-        assert!(look.status == 200 && look.text.contains("+# mine") && look.text.contains("not saved yet"), "{}", look.text);
+        let look = console
+            .change(&session, "/settings/file", &[("mark", &mark), ("text", &new)])
+            .await;
+        assert!(
+            look.status == 200 && look.text.contains("+# mine") && look.text.contains("not saved yet"),
+            "{}",
+            look.text
+        );
         assert!(!settings(&console).contains("papers"));
-        let bad = [("mark", mark.as_str()), ("text", "[sets.a]\nsauces = []"), ("write", "yes")];
+        let bad = [
+            ("mark", mark.as_str()),
+            ("text", "[sets.a]\nsauces = []"),
+            ("write", "yes"),
+        ];
         let bad = console.change(&session, "/settings/file", &bad).await;
         assert!(bad.status == 422 && bad.text.contains("sauces"), "{}", bad.text);
         let good = [("mark", mark.as_str()), ("text", &new), ("write", "yes")];
@@ -371,20 +543,48 @@ fn tokens_metrics_and_support() {
         let console = Console::with_sets().await;
         let session = console.log_in().await;
         console.back_up(&session, "docs").await;
-        let made = console.change(&session, "/settings/tokens/add", &[("name", "grafana")]).await;
-        let token = made.text.split("<code id=\"token\">").nth(1).unwrap().split('<').next().unwrap();
+        let made = console
+            .change(&session, "/settings/tokens/add", &[("name", "grafana")])
+            .await;
+        let token = made
+            .text
+            .split("<code id=\"token\">")
+            .nth(1)
+            .unwrap()
+            .split('<')
+            .next()
+            .unwrap();
         assert_eq!(console.app.tokens.find(token).unwrap().unwrap().name, "grafana");
         let later = console.get_as(&session, "/settings").await;
-        assert!(later.text.contains("grafana") && !later.text.contains(token), "it is shown once");
+        assert!(
+            later.text.contains("grafana") && !later.text.contains(token),
+            "it is shown once"
+        );
         let metrics = console.get_as(&session, "/metrics").await;
-        assert!(metrics.text.contains("dedup_last_completed{set=\"docs\"} 1"), "{}", metrics.text);
-        assert!(metrics.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
-        let gone = console.change(&session, "/settings/tokens/revoke", &[("name", "grafana")]).await;
+        assert!(
+            metrics.text.contains("dedup_last_completed{set=\"docs\"} 1"),
+            "{}",
+            metrics.text
+        );
+        assert!(
+            metrics.headers["content-type"]
+                .to_str()
+                .unwrap()
+                .starts_with("text/plain")
+        );
+        let gone = console
+            .change(&session, "/settings/tokens/revoke", &[("name", "grafana")])
+            .await;
         assert_eq!(gone.location, "/settings#tokens");
         assert!(console.app.tokens.list().unwrap().is_empty());
         let bundle = console.get_as(&session, "/settings/bundle").await;
         assert!(bundle.status == 200 && bundle.text.starts_with("PK"));
-        assert!(bundle.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
+        assert!(
+            bundle.headers["content-disposition"]
+                .to_str()
+                .unwrap()
+                .starts_with("attachment")
+        );
         let logs = console.get_as(&session, "/settings/logs?level=debug").await;
         assert!(logs.text.contains("job-"), "{}", logs.text);
     });
@@ -420,7 +620,8 @@ fn the_description_for_programs() {
             }
             let address = format!("{}?{place}", path.replace("{id}", &row.id));
             let answer = console.get_as(&session, &address).await.json();
-            let schema = &api["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+            let schema =
+                &api["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
             fits(&api, schema, &answer, path);
         }
     });
@@ -429,7 +630,12 @@ fn the_description_for_programs() {
 fn fits(api: &Value, schema: &Value, value: &Value, at: &str) {
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.rsplit('/').next().unwrap();
-        return fits(api, &api["components"]["schemas"][name], value, &format!("{at} {name}"));
+        return fits(
+            api,
+            &api["components"]["schemas"][name],
+            value,
+            &format!("{at} {name}"),
+        );
     }
     let is_open = schema["additionalProperties"] == true || schema["properties"].is_null();
     for (name, value) in value.as_object().into_iter().flatten() {

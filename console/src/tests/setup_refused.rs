@@ -38,7 +38,10 @@ const CHANGES: [(&str, &str); 21] = [
     ("/destinations/job", "remote=main&kind=prune"),
     ("/settings/save", "table=limits&upload=1M"),
     ("/settings/test", ""),
-    ("/settings/password", "current=correct+horse+battery&password=another+horse&again=another+horse"),
+    (
+        "/settings/password",
+        "current=correct+horse+battery&password=another+horse&again=another+horse",
+    ),
     ("/settings/file", "text=&write=yes"),
     ("/settings/tokens/add", "name=x"),
     ("/settings/tokens/revoke", "name=x"),
@@ -52,7 +55,11 @@ fn state(console: &Console) -> (String, Vec<String>, usize) {
     let settings = fs::read_to_string(console.path("config/dedup/dedup.toml")).unwrap();
     let tokens = console.app.tokens.list().unwrap();
     let keys = fs::read_dir(console.path("data/dedup/repository/keys")).map_or(0, Iterator::count);
-    (settings, tokens.into_iter().map(|token| token.name).collect(), keys)
+    (
+        settings,
+        tokens.into_iter().map(|token| token.name).collect(),
+        keys,
+    )
 }
 
 #[test]
@@ -66,7 +73,10 @@ fn nothing_is_shown_or_changed_without_a_session() {
                 let answer = console.get_as(cookie, path).await;
                 let is_refused = answer.status == 401 || answer.location == "/login";
                 assert!(is_refused, "{path} with {cookie}: {}", answer.status);
-                assert!(!answer.text.contains("csrf") && !answer.text.contains("docs"), "{path}");
+                assert!(
+                    !answer.text.contains("csrf") && !answer.text.contains("docs"),
+                    "{path}"
+                );
             }
         }
         for (path, fields) in CHANGES {
@@ -112,7 +122,10 @@ fn forms_of_other_sites() {
             }
             let read = console.get_as(&session, path).await;
             let is_page = ["/settings/file", "/settings/bundle"].contains(&path);
-            assert!(is_page || [404, 405].contains(&read.status), "a link can't change anything: {path}");
+            assert!(
+                is_page || [404, 405].contains(&read.status),
+                "a link can't change anything: {path}"
+            );
         }
         for path in READS {
             let foreign = get(path)
@@ -141,16 +154,30 @@ fn tokens_open_only_what_they_are_for() {
         };
         assert_eq!(ask(&reads, "/api/status", "Bearer").await, 200);
         assert_eq!(ask(&reads, "/metrics", "bearer").await, 200);
-        for wrong in ["", "dedup_", &reads[..reads.len() - 1], &format!("{reads}0"), "dedup_00"] {
+        for wrong in [
+            "",
+            "dedup_",
+            &reads[..reads.len() - 1],
+            &format!("{reads}0"),
+            "dedup_00",
+        ] {
             assert_eq!(ask(wrong, "/api/status", "Bearer").await, 401, "{wrong}");
         }
         assert_eq!(ask(&reads, "/api/status", "Basic").await, 401);
         // No page, whatever the token may do.
-        for path in READS.into_iter().filter(|path| *path != "/metrics").chain(["/", "/sets", "/live"]) {
+        for path in READS
+            .into_iter()
+            .filter(|path| *path != "/metrics")
+            .chain(["/", "/sets", "/live"])
+        {
             for token in [&reads, &writes] {
                 let request = get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
                 let answer = console.send(request.body(Body::empty()).unwrap()).await;
-                assert!(answer.status == 401 || answer.location == "/login", "{path}: {}", answer.status);
+                assert!(
+                    answer.status == 401 || answer.location == "/login",
+                    "{path}: {}",
+                    answer.status
+                );
             }
         }
         let change = async |token: &str, origin: Option<&str>| {
@@ -161,7 +188,10 @@ fn tokens_open_only_what_they_are_for() {
             if let Some(origin) = origin {
                 request = request.header(header::ORIGIN, origin);
             }
-            console.send(request.body(Body::from("for=1h")).unwrap()).await.status
+            console
+                .send(request.body(Body::from("for=1h")).unwrap())
+                .await
+                .status
         };
         assert_eq!(change(&reads, None).await, 403);
         assert_eq!(change(&writes, Some("http://evil.example")).await, 403);
@@ -171,7 +201,10 @@ fn tokens_open_only_what_they_are_for() {
             .header(header::COOKIE, &session)
             .header(header::AUTHORIZATION, "Bearer dedup_00");
         assert_eq!(console.send(both.body(Body::empty()).unwrap()).await.status, 401);
-        for address in [format!("/api/status?token={reads}"), format!("/metrics?token={reads}")] {
+        for address in [
+            format!("/api/status?token={reads}"),
+            format!("/metrics?token={reads}"),
+        ] {
             assert_eq!(console.get(&address).await.status, 401, "{address}");
         }
         let other = Request::get("/metrics")
@@ -240,7 +273,10 @@ fn names_and_paths_are_only_that() {
         // A value can't become a line of its own.
         let line = [
             ("table", "limits"),
-            ("proxy", "http://h\"\n[sets.evil]\nrun-before = \"touch /tmp/x\"\nx=\""),
+            (
+                "proxy",
+                "http://h\"\n[sets.evil]\nrun-before = \"touch /tmp/x\"\nx=\"",
+            ),
             ("mark", &mark(&console)),
         ];
         let answer = console.change(&session, "/settings/save", &line).await;
@@ -252,15 +288,25 @@ fn names_and_paths_are_only_that() {
         for (path, fields) in [
             ("/destinations/job", [("remote", "/etc"), ("kind", "check")]),
             ("/destinations/job", [("remote", "main"), ("kind", "forget")]),
-            ("/destinations/measure", [("remote", "s3://x?endpoint=http://127.0.0.1:1"), ("kind", "")]),
+            (
+                "/destinations/measure",
+                [("remote", "s3://x?endpoint=http://127.0.0.1:1"), ("kind", "")],
+            ),
             ("/settings/keys/check", [("remote", "/etc"), ("phrase", "x")]),
-            ("/settings/keys/recovery", [("remote", "file:///etc"), ("phrase", "")]),
+            (
+                "/settings/keys/recovery",
+                [("remote", "file:///etc"), ("phrase", "")],
+            ),
             ("/settings/save", [("table", "sets"), ("docs", "x")]),
             ("/destinations/remove", [("name", "nobody"), ("x", "")]),
             ("/sets/remove", [("name", "nobody"), ("x", "")]),
         ] {
             let answer = console.change(&session, path, &fields).await;
-            assert!([400, 404].contains(&answer.status), "{path} {fields:?}: {}", answer.status);
+            assert!(
+                [400, 404].contains(&answer.status),
+                "{path} {fields:?}: {}",
+                answer.status
+            );
         }
     });
 }
@@ -278,16 +324,32 @@ fn another_password_needs_the_one_before() {
         let session = console.log_in().await;
         let another = [("password", "another horse"), ("again", "another horse")];
         let with = |current: &'static str| [[("current", current)].as_slice(), &another].concat();
-        let wrong = console.change(&session, "/settings/password", &with("guess")).await;
+        let wrong = console
+            .change(&session, "/settings/password", &with("guess"))
+            .await;
         assert_eq!(wrong.status, 403);
-        let early = console.change(&session, "/settings/password", &with(PASSWORD)).await;
+        let early = console
+            .change(&session, "/settings/password", &with(PASSWORD))
+            .await;
         assert_eq!(early.status, 429);
         tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
         let short = [("current", PASSWORD), ("password", "short"), ("again", "short")];
-        assert_eq!(console.change(&session, "/settings/password", &short).await.status, 403);
-        let done = console.change(&session, "/settings/password", &with(PASSWORD)).await;
+        assert_eq!(
+            console
+                .change(&session, "/settings/password", &short)
+                .await
+                .status,
+            403
+        );
+        let done = console
+            .change(&session, "/settings/password", &with(PASSWORD))
+            .await;
         assert_eq!(done.location, "/login", "{}", done.text);
-        assert_eq!(console.get_as(&session, "/").await.location, "/login", "all are logged out");
+        assert_eq!(
+            console.get_as(&session, "/").await.location,
+            "/login",
+            "all are logged out"
+        );
         let old = console.post("/login", &[("password", PASSWORD)]).await;
         assert_eq!(old.status, 403);
         let body = form(&[("password", "another horse")]);

@@ -7,36 +7,66 @@ use crate::status::Status;
 #[derive(Clone, Debug)]
 pub enum ConsoleFault {
     /// Other machines could reach it there.
-    NotLoopback { address: String },
+    NotLoopback {
+        address: String,
+    },
     /// Not an address.
-    Address { text: String },
+    Address {
+        text: String,
+    },
     /// Nothing can listen there.
-    Listen { place: String, why: SystemError },
+    Listen {
+        place: String,
+        why: SystemError,
+    },
     /// The web server stopped.
-    Serving { why: SystemError },
+    Serving {
+        why: SystemError,
+    },
     /// The system has no random numbers.
-    Random { why: String },
+    Random {
+        why: String,
+    },
     /// The password file holds something else.
-    PasswordFile { path: String },
+    PasswordFile {
+        path: String,
+    },
     /// The password could not be hashed.
-    Hash { why: String },
+    Hash {
+        why: String,
+    },
     /// A page could not be made.
-    Page { why: String },
+    Page {
+        why: String,
+    },
     /// A path that is to be restored to must be absolute.
-    TargetNotAbsolute { path: String },
+    TargetNotAbsolute {
+        path: String,
+    },
     /// Nothing is in the basket.
     EmptyBasket,
     /// A value of a form or an address makes no sense.
-    BadRequest { name: &'static str },
+    BadRequest {
+        name: &'static str,
+    },
     /// A repository is there, and nothing was given that opens it.
     NothingOpens,
     /// A set is saved at the destination that is to be removed.
-    DestinationInUse { name: String, set: String },
+    DestinationInUse {
+        name: String,
+        set: String,
+    },
     /// The file of tokens holds something else.
-    TokenFile { path: String },
+    TokenFile {
+        path: String,
+    },
     /// There is a token of this name.
-    TokenTaken { name: String },
-    NoToken { name: String },
+    TokenTaken {
+        name: String,
+    },
+    NoToken {
+        name: String,
+    },
     TooManyTokens,
 }
 
@@ -156,7 +186,11 @@ impl ConsoleFault {
                 "トークン「{name}」はすでにあります。先に取り消すか、別の名前にしてください"
             ),
             ConsoleFault::NoToken { name } => {
-                say!(lang, "there is no token '{name}'", "トークン「{name}」はありません")
+                say!(
+                    lang,
+                    "there is no token '{name}'",
+                    "トークン「{name}」はありません"
+                )
             }
             ConsoleFault::TooManyTokens => say!(
                 lang,

@@ -96,17 +96,32 @@ impl SetForm {
         };
         list("sources", &from.sources, &self.sources);
         list("exclude", &from.exclude, &self.exclude);
-        list("exclude-extensions", &from.exclude_extensions, &self.exclude_extensions);
+        list(
+            "exclude-extensions",
+            &from.exclude_extensions,
+            &self.exclude_extensions,
+        );
         list("destinations", &from.destinations, &self.destinations);
         list("tags", &from.tags, &self.tags);
         let flags = [
-            ("standard-excludes", from.standard_excludes, self.standard_excludes),
+            (
+                "standard-excludes",
+                from.standard_excludes,
+                self.standard_excludes,
+            ),
             ("hidden", from.hidden, self.hidden),
         ];
         for (key, old, new) in flags {
             if old != new {
                 // On is the default.
-                keys.push((key, if new { KeyValue::Unset } else { KeyValue::Flag(false) }));
+                keys.push((
+                    key,
+                    if new {
+                        KeyValue::Unset
+                    } else {
+                        KeyValue::Flag(false)
+                    },
+                ));
             }
         }
         if from.priority != self.priority {
@@ -129,14 +144,28 @@ impl SetForm {
                 until.into_iter().chain([("keep-every", every.clone())]).collect()
             };
             let tables = KeyValue::Tables(self.tiers.iter().map(table).collect());
-            keys.push(("tiers", if self.tiers.is_empty() { KeyValue::Unset } else { tables }));
+            keys.push((
+                "tiers",
+                if self.tiers.is_empty() {
+                    KeyValue::Unset
+                } else {
+                    tables
+                },
+            ));
         }
         if from.max_generations != self.max_generations {
             keys.push(("max-generations", number(&self.max_generations)));
         }
         if from.keep_tags != self.keep_tags {
             let tags = KeyValue::Texts(self.keep_tags.clone());
-            keys.push(("keep-tags", if self.keep_tags.is_empty() { KeyValue::Unset } else { tags }));
+            keys.push((
+                "keep-tags",
+                if self.keep_tags.is_empty() {
+                    KeyValue::Unset
+                } else {
+                    tags
+                },
+            ));
         }
         keys
     }
@@ -172,7 +201,10 @@ pub fn values(draft: &Draft, table: &[&str], keys: &[&str]) -> Vec<String> {
 
 /// The command that changes a set in the same way. It has no options for the retention.
 pub fn command(name: &str, is_new: bool, keys: &KeyValues) -> String {
-    let mut words = vec!["dedup set".to_string(), if is_new { "add" } else { "edit" }.to_string()];
+    let mut words = vec![
+        "dedup set".to_string(),
+        if is_new { "add" } else { "edit" }.to_string(),
+    ];
     words.push(quoted(name));
     for (key, value) in keys {
         let option = match *key {
@@ -182,7 +214,11 @@ pub fn command(name: &str, is_new: bool, keys: &KeyValues) -> String {
             "tags" => "--tag",
             "exclude" => "--exclude",
             "standard-excludes" | "hidden" => {
-                let no = if *value == KeyValue::Flag(false) { "no-" } else { "" };
+                let no = if *value == KeyValue::Flag(false) {
+                    "no-"
+                } else {
+                    ""
+                };
                 words.push(format!("--{no}{key}"));
                 continue;
             }
@@ -258,7 +294,9 @@ fn text(item: &Item) -> String {
 
 fn texts(item: &Item) -> Vec<String> {
     let values = item.as_array().into_iter().flatten();
-    values.filter_map(|value| value.as_str().map(String::from)).collect()
+    values
+        .filter_map(|value| value.as_str().map(String::from))
+        .collect()
 }
 
 fn tiers(item: &Item) -> Vec<(String, String)> {
@@ -308,8 +346,14 @@ mod tests {
         let (_dir, env) = home(FILE);
         let before = SetForm::of(&Draft::open(&env).unwrap(), "docs").unwrap();
         assert_eq!(before.schedule, "every 15m mon..fri");
-        assert_eq!(before.tiers, [("7d".into(), "1h".into()), (String::new(), "1M".into())]);
-        assert_eq!((before.priority.as_str(), before.max_generations.as_str()), ("3", "9"));
+        assert_eq!(
+            before.tiers,
+            [("7d".into(), "1h".into()), (String::new(), "1M".into())]
+        );
+        assert_eq!(
+            (before.priority.as_str(), before.max_generations.as_str()),
+            ("3", "9")
+        );
         let none = before.changes(&before);
         assert!(none.0.is_empty() && none.1.is_empty());
         let draft = save_set(&env, "docs", false, &none).unwrap();
@@ -324,14 +368,23 @@ mod tests {
         let changes = after.changes(&before);
         let draft = save_set(&env, "docs", false, &changes).unwrap();
         draft.check(&env).unwrap();
-        assert!(draft.after.contains("sources = ['~/d', '/x y'] # mine"), "{}", draft.after);
         assert!(
-            draft.after.contains("tiers = [{ until = \"30d\", keep-every = \"1d\" }] # tiers"),
+            draft.after.contains("sources = ['~/d', '/x y'] # mine"),
+            "{}",
+            draft.after
+        );
+        assert!(
+            draft
+                .after
+                .contains("tiers = [{ until = \"30d\", keep-every = \"1d\" }] # tiers"),
             "{}",
             draft.after
         );
         assert!(!draft.after.contains("priority") && !draft.after.contains("max-generations"));
-        assert_eq!(command("docs", false, &changes.0), "dedup set edit docs --no-hidden --priority ''");
+        assert_eq!(
+            command("docs", false, &changes.0),
+            "dedup set edit docs --no-hidden --priority ''"
+        );
     }
 
     #[test]
@@ -369,16 +422,64 @@ mod tests {
         };
         let form = || before.clone();
         let text = || "x".to_string();
-        assert_eq!(field(SetForm { schedule: text(), ..form() }), "schedule");
-        assert_eq!(field(SetForm { priority: text(), ..form() }), "priority");
-        assert_eq!(field(SetForm { sources: vec![text()], ..form() }), "sources");
-        assert_eq!(field(SetForm { sources: Vec::new(), ..form() }), "sources");
-        assert_eq!(field(SetForm { destinations: vec![text()], ..form() }), "destinations");
-        assert_eq!(field(SetForm { run_timeout: text(), ..form() }), "run-timeout");
-        assert_eq!(field(SetForm { max_generations: "0".into(), ..form() }), "max-generations");
+        assert_eq!(
+            field(SetForm {
+                schedule: text(),
+                ..form()
+            }),
+            "schedule"
+        );
+        assert_eq!(
+            field(SetForm {
+                priority: text(),
+                ..form()
+            }),
+            "priority"
+        );
+        assert_eq!(
+            field(SetForm {
+                sources: vec![text()],
+                ..form()
+            }),
+            "sources"
+        );
+        assert_eq!(
+            field(SetForm {
+                sources: Vec::new(),
+                ..form()
+            }),
+            "sources"
+        );
+        assert_eq!(
+            field(SetForm {
+                destinations: vec![text()],
+                ..form()
+            }),
+            "destinations"
+        );
+        assert_eq!(
+            field(SetForm {
+                run_timeout: text(),
+                ..form()
+            }),
+            "run-timeout"
+        );
+        assert_eq!(
+            field(SetForm {
+                max_generations: "0".into(),
+                ..form()
+            }),
+            "max-generations"
+        );
         let tiers = vec![("7d".into(), "1h".into()), ("1d".into(), "1h".into())];
         assert_eq!(field(SetForm { tiers, ..form() }), "tiers");
-        assert_eq!(field(SetForm { tiers: vec![(text(), "1h".into())], ..form() }), "until");
+        assert_eq!(
+            field(SetForm {
+                tiers: vec![(text(), "1h".into())],
+                ..form()
+            }),
+            "until"
+        );
         let taken = save_set(&env, "docs", true, &form().changes(&SetForm::default())).unwrap_err();
         assert_eq!(fault(&taken).0.unwrap(), "name");
     }

@@ -153,7 +153,11 @@ fn files_found(lang: Lang, found: &Estimate) -> FilesFound {
     let missing = missing.map(|path| texts::source_missing(lang, &shown(path.as_bytes())));
     let notes = missing
         .chain((found.unreadable > 0).then(|| texts::unreadable_folders(lang, found.unreadable)))
-        .chain(found.is_partial.then(|| texts::look_stopped(lang, BOUNDS.time.as_secs())));
+        .chain(
+            found
+                .is_partial
+                .then(|| texts::look_stopped(lang, BOUNDS.time.as_secs())),
+        );
     let rows = found.left_out.iter().map(|one| {
         let examples = one.examples.iter().map(|path| shown(&to_bytes(path)));
         let rule = match &one.rule {
@@ -227,7 +231,10 @@ fn retention_found(visit: &Visit, context: &Context, lang: Lang) -> Result<Pictu
     let schedule = set.schedule.clone().unwrap_or(Schedule::Manual);
     let days = visit.form.number("days").unwrap_or_default().min(DAYS_MAX);
     let span = jiff::Span::new().days(days.cast_signed());
-    let at = context.now.checked_add(span).unwrap_or_else(|_| context.now.clone());
+    let at = context
+        .now
+        .checked_add(span)
+        .unwrap_or_else(|_| context.now.clone());
     let snapshots = match typed.is_new {
         true => Vec::new(),
         // Where the repository can't be opened now, the picture is of what the schedule would make.
@@ -247,7 +254,9 @@ fn of_set(visit: &Visit, context: &Context, typed: &Typed) -> Result<Vec<Snapsho
     let host = machine::host(None, &context.env)?;
     let listing = browse::snapshots(context, &repo)?;
     let own = listing.facts.into_iter();
-    Ok(own.filter(|facts| facts.set == typed.name && facts.host == host).collect())
+    Ok(own
+        .filter(|facts| facts.set == typed.name && facts.host == host)
+        .collect())
 }
 
 pub async fn change(visit: Visit) -> Response {

@@ -56,7 +56,9 @@ fn items(fields: &Fields, name: &str, ends: fn(char) -> bool) -> Vec<String> {
 
 fn texts(fields: &Fields, name: &str) -> Vec<String> {
     let values = fields.all(name).take(ITEMS_MAX);
-    values.map(|value| String::from_utf8_lossy(value).trim().to_string()).collect()
+    values
+        .map(|value| String::from_utf8_lossy(value).trim().to_string())
+        .collect()
 }
 
 impl Typed {
@@ -79,7 +81,9 @@ impl Typed {
             run_failed: text("run-failed"),
             run_finally: text("run-finally"),
             run_timeout: text("run-timeout"),
-            tiers: tiers.filter(|(until, every)| !until.is_empty() || !every.is_empty()).collect(),
+            tiers: tiers
+                .filter(|(until, every)| !until.is_empty() || !every.is_empty())
+                .collect(),
             max_generations: text("max-generations"),
             keep_tags: words(fields, "keep-tags"),
         };
@@ -198,7 +202,10 @@ mod tests {
         assert_eq!((typed.form.destinations.len(), typed.form.tags.len()), (2, 2));
         assert_eq!(
             typed.form.tiers,
-            [("7d".to_string(), "1h".to_string()), (String::new(), "1M".to_string())]
+            [
+                ("7d".to_string(), "1h".to_string()),
+                (String::new(), "1M".to_string())
+            ]
         );
         assert_eq!(typed.open, [PathBuf::from("/home")]);
     }

@@ -87,7 +87,9 @@ impl SetFormPage {
 
     fn elsewhere(&self) -> Vec<&Wrong> {
         let wrong = self.wrong.iter();
-        wrong.filter(|one| !FIELDS.contains(&one.field.as_str())).collect()
+        wrong
+            .filter(|one| !FIELDS.contains(&one.field.as_str()))
+            .collect()
     }
 }
 
@@ -225,7 +227,9 @@ pub async fn save(visit: Visit) -> Response {
 /// Writes the form, unless it is not valid or the file is not the one that the form was made of.
 fn store(context: &Context, typed: &Typed) -> Result<(), (StatusCode, Failure)> {
     let invalid = |failure| (StatusCode::UNPROCESSABLE_ENTITY, failure);
-    let mark = service::settings::edit::Draft::open(&context.env).map_err(invalid)?.mark();
+    let mark = service::settings::edit::Draft::open(&context.env)
+        .map_err(invalid)?
+        .mark();
     if mark != typed.mark {
         let path = settings_path(context);
         return Err((StatusCode::CONFLICT, SetCause::ChangedMeanwhile { path }.into()));

@@ -60,18 +60,24 @@ pub fn picture(
         false => now.clone(),
     };
     let slots = slots(schedule, &from, at);
-    let imagined = (1..).zip(slots).map(|(nr, slot)| SnapshotInfo::imagined(nr, slot));
+    let imagined = (1..)
+        .zip(slots)
+        .map(|(nr, slot)| SnapshotInfo::imagined(nr, slot));
     all.extend(imagined);
     let group: Vec<&SnapshotInfo> = all.iter().collect();
     let kept = kept(policy, &group, at);
     let oldest = all.iter().map(|facts| facts.at).min();
     let scale = Scale::new(at.timestamp(), oldest);
-    let marks = all.iter().zip(&kept).enumerate().map(|(place, (facts, stays))| Mark {
-        x: scale.x(facts.at),
-        stays: *stays,
-        is_imagined: place >= real,
-        label: label(facts.at, at),
-    });
+    let marks = all
+        .iter()
+        .zip(&kept)
+        .enumerate()
+        .map(|(place, (facts, stays))| Mark {
+            x: scale.x(facts.at),
+            stays: *stays,
+            is_imagined: place >= real,
+            label: label(facts.at, at),
+        });
     let stay = kept.iter().filter(|stays| **stays).count() as u64;
     Picture {
         marks: marks.collect(),
@@ -93,7 +99,9 @@ fn kept(policy: Option<&Policy>, group: &[&SnapshotInfo], at: &Zoned) -> Vec<boo
     };
     let decided = retain::decide(group, policy, at.time_zone(), at.timestamp());
     let keeps: std::collections::HashMap<_, _> = decided.iter().map(|one| (one.id, one.keep)).collect();
-    let stays = group.iter().map(|facts| keeps.get(&facts.id).copied().unwrap_or(true));
+    let stays = group
+        .iter()
+        .map(|facts| keeps.get(&facts.id).copied().unwrap_or(true));
     stays.collect()
 }
 
@@ -141,7 +149,10 @@ struct Scale {
 impl Scale {
     fn new(at: Timestamp, oldest: Option<Timestamp>) -> Scale {
         let age = oldest.map_or(0.0, |oldest| at.duration_since(oldest).as_secs_f64() / DAY);
-        Scale { at, most: age.max(7.0) }
+        Scale {
+            at,
+            most: age.max(7.0),
+        }
     }
 
     fn place(&self, days: f64) -> f64 {
@@ -173,7 +184,8 @@ mod tests {
 
     fn at(text: &str) -> Zoned {
         let time: jiff::civil::DateTime = text.parse().unwrap();
-        time.to_zoned(jiff::tz::TimeZone::get("Asia/Tokyo").unwrap()).unwrap()
+        time.to_zoned(jiff::tz::TimeZone::get("Asia/Tokyo").unwrap())
+            .unwrap()
     }
 
     fn policy() -> Policy {
@@ -198,7 +210,11 @@ mod tests {
         let some = picture(Lang::En, Some(&policy()), &daily, &[], (&now, &now));
         let stay = some.marks.iter().filter(|mark| mark.stays).count();
         assert!((40..=46).contains(&stay), "{}: {}", stay, some.summary);
-        assert!(some.summary.starts_with(&format!("{stay} of")), "{}", some.summary);
+        assert!(
+            some.summary.starts_with(&format!("{stay} of")),
+            "{}",
+            some.summary
+        );
         let often = Schedule::parse("every 15m").unwrap();
         assert!(picture(Lang::En, None, &often, &[], (&now, &now)).marks.len() <= IMAGINED_MAX);
     }

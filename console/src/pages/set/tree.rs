@@ -69,7 +69,10 @@ fn markers(env: &Env, picked: &Picked) -> Vec<Marker> {
     });
     let excluded = picked.exclude.iter().filter_map(|text| {
         let path = folder_of(text)?;
-        Some(Marker { path, is_saved: false })
+        Some(Marker {
+            path,
+            is_saved: false,
+        })
     });
     // Of the two at one place the source counts.
     excluded.chain(sources).collect()
@@ -169,7 +172,12 @@ impl Tree<'_> {
                 entry.file_type().is_ok_and(|kind| kind.is_dir()) && entry.file_name().to_str().is_some()
             });
             names = dirs.map(|entry| entry.file_name()).collect();
-            names.sort_by_key(|name| (name.as_encoded_bytes().starts_with(b"."), name.to_ascii_lowercase()));
+            names.sort_by_key(|name| {
+                (
+                    name.as_encoded_bytes().starts_with(b"."),
+                    name.to_ascii_lowercase(),
+                )
+            });
             more = names.len() > FOLDERS_MAX;
             names.truncate(FOLDERS_MAX);
         }
@@ -204,7 +212,10 @@ mod tests {
     #[test]
     fn three_states() {
         let env = Env::of(&[]);
-        let some = picked(&["~/docs", "/home/u/docs/old/letters", "/srv"], &["*.tmp", "/home/u/docs/old/"]);
+        let some = picked(
+            &["~/docs", "/home/u/docs/old/letters", "/srv"],
+            &["*.tmp", "/home/u/docs/old/"],
+        );
         for (path, want) in [
             ("/", Tick::Mixed),
             ("/home/u", Tick::Mixed),
@@ -227,7 +238,10 @@ mod tests {
         let one = click(&picked(&[], &["*.tmp"]), "/home/u/docs");
         assert_eq!(one, picked(&["~/docs"], &["*.tmp"]));
         let without = click(&one, "/home/u/docs/[old] *");
-        assert_eq!(without, picked(&["~/docs"], &["*.tmp", "/home/u/docs/\\[old\\] \\*/"]));
+        assert_eq!(
+            without,
+            picked(&["~/docs"], &["*.tmp", "/home/u/docs/\\[old\\] \\*/"])
+        );
         assert_eq!(tick(&env, &without, Path::new("/home/u/docs/[old] *")), Tick::Off);
         assert_eq!(click(&without, "/home/u/docs/[old] *"), one, "and back again");
         assert_eq!(click(&without, "/home/u/docs"), one, "mixed becomes whole");

@@ -214,7 +214,11 @@ pub fn source_missing(lang: Lang, path: &str) -> String {
 
 pub fn unreadable_folders(lang: Lang, folders: u64) -> String {
     let folders = count(lang, folders, Noun::Folder);
-    say!(lang, "{folders} could not be looked into.", "{folders}を調べられませんでした。")
+    say!(
+        lang,
+        "{folders} could not be looked into.",
+        "{folders}を調べられませんでした。"
+    )
 }
 
 pub fn look_stopped(lang: Lang, seconds: u64) -> String {
@@ -230,9 +234,10 @@ pub fn exclude_rule(lang: Lang, rule: &ExcludeRule) -> &'static str {
     match rule {
         ExcludeRule::Extensions => lang.pick("file name extensions", "拡張子"),
         ExcludeRule::Hidden => lang.pick("hidden files", "隠しファイル"),
-        ExcludeRule::Standard | ExcludeRule::Pattern(_) => {
-            lang.pick("caches, trash and temporary files", "キャッシュ、ごみ箱、一時ファイル")
-        }
+        ExcludeRule::Standard | ExcludeRule::Pattern(_) => lang.pick(
+            "caches, trash and temporary files",
+            "キャッシュ、ごみ箱、一時ファイル",
+        ),
     }
 }
 
@@ -298,7 +303,11 @@ pub fn test_failed(lang: Lang, channel: &str, why: &str) -> String {
 
 /// Printed by the command.
 pub fn token_revoked(lang: Lang, name: &str) -> String {
-    say!(lang, "Token '{name}' is revoked", "トークン「{name}」を取り消しました")
+    say!(
+        lang,
+        "Token '{name}' is revoked",
+        "トークン「{name}」を取り消しました"
+    )
 }
 
 /// What a key is, from the word for its kind.
@@ -331,7 +340,10 @@ pub fn setting_label(lang: Lang, table: &str, key: &str) -> &'static str {
     let (en, ja) = match (table, key) {
         ("limits", key) => limit_label(key),
         ("notify", "on") => ("Which runs send a message", "どの実行で通知するか"),
-        ("notify", "overdue-after") => ("Warn when the last backup is older than (3d)", "最後のバックアップがこれより古ければ警告 (3d)"),
+        ("notify", "overdue-after") => (
+            "Warn when the last backup is older than (3d)",
+            "最後のバックアップがこれより古ければ警告 (3d)",
+        ),
         ("notify", "overdue-again") => ("Warn once more after (7d)", "もう一度警告するまで (7d)"),
         ("notify", "monthly-usage") => ("Report storage usage each month", "毎月、使用量を知らせる"),
         ("mail", "server") => ("SMTP server", "SMTP サーバー"),
@@ -342,10 +354,19 @@ pub fn setting_label(lang: Lang, table: &str, key: &str) -> &'static str {
         ("mail", "from") => ("Sender address", "差出人"),
         ("mail", "to") => ("Recipients, with commas between", "宛先 (コンマ区切り)"),
         ("webhook", "preset") => ("What the receiver understands", "受け取る側の形式"),
-        ("ping", "url") => ("URL; {set} stands for the set", "URL ({set} はセットの名前になります)"),
+        ("ping", "url") => (
+            "URL; {set} stands for the set",
+            "URL ({set} はセットの名前になります)",
+        ),
         ("prometheus", _) => ("File", "ファイル"),
-        ("console", "lang") => ("Language of notifications and of this console", "通知とコンソールの言語"),
-        ("console", "listen") => ("Address to listen on (after a restart)", "待ち受けるアドレス (再起動後)"),
+        ("console", "lang") => (
+            "Language of notifications and of this console",
+            "通知とコンソールの言語",
+        ),
+        ("console", "listen") => (
+            "Address to listen on (after a restart)",
+            "待ち受けるアドレス (再起動後)",
+        ),
         _ => ("URL", "アドレス (URL)"),
     };
     lang.pick(en, ja)
@@ -353,18 +374,45 @@ pub fn setting_label(lang: Lang, table: &str, key: &str) -> &'static str {
 
 fn limit_label(key: &str) -> (&'static str, &'static str) {
     match key {
-        "upload" => ("Upload rate (10M, unlimited, or 08:00=1M,18:00=unlimited)", "アップロードの速度 (10M、unlimited、08:00=1M,18:00=unlimited など)"),
+        "upload" => (
+            "Upload rate (10M, unlimited, or 08:00=1M,18:00=unlimited)",
+            "アップロードの速度 (10M、unlimited、08:00=1M,18:00=unlimited など)",
+        ),
         "download" => ("Download rate", "ダウンロードの速度"),
-        "upload-idle" => ("Upload rate while nobody uses the machine", "誰も使っていないときのアップロードの速度"),
-        "download-idle" => ("Download rate while nobody uses the machine", "誰も使っていないときのダウンロードの速度"),
+        "upload-idle" => (
+            "Upload rate while nobody uses the machine",
+            "誰も使っていないときのアップロードの速度",
+        ),
+        "download-idle" => (
+            "Download rate while nobody uses the machine",
+            "誰も使っていないときのダウンロードの速度",
+        ),
         "upload-lan" => ("Upload rate in the local network", "LAN でのアップロードの速度"),
         "download-lan" => ("Download rate in the local network", "LAN でのダウンロードの速度"),
-        "cpu-active" => ("Processors in use while somebody works, %", "作業中に使う CPU (%)"),
-        "cpu-idle" => ("Processors in use while nobody works, %", "誰も使っていないときに使う CPU (%)"),
-        "battery-min" => ("Do not run on a battery below, %", "電池の残量がこれ未満なら実行しない (%)"),
-        "skip-wifi" => ("Do not run in these wireless networks", "次の Wi-Fi では実行しない"),
-        "skip-interfaces" => ("Do not run over these interfaces", "次のインターフェースでは実行しない"),
-        "skip-metered" => ("Do not run while the network is metered", "従量制の接続では実行しない"),
+        "cpu-active" => (
+            "Processors in use while somebody works, %",
+            "作業中に使う CPU (%)",
+        ),
+        "cpu-idle" => (
+            "Processors in use while nobody works, %",
+            "誰も使っていないときに使う CPU (%)",
+        ),
+        "battery-min" => (
+            "Do not run on a battery below, %",
+            "電池の残量がこれ未満なら実行しない (%)",
+        ),
+        "skip-wifi" => (
+            "Do not run in these wireless networks",
+            "次の Wi-Fi では実行しない",
+        ),
+        "skip-interfaces" => (
+            "Do not run over these interfaces",
+            "次のインターフェースでは実行しない",
+        ),
+        "skip-metered" => (
+            "Do not run while the network is metered",
+            "従量制の接続では実行しない",
+        ),
         _ => ("HTTP proxy", "HTTP プロキシ"),
     }
 }
