@@ -1,26 +1,24 @@
 """What is left of a month of edits: a tree of source files is backed up 40 times, 5 % of the files edited in between; then
 generations are forgotten and the space that stays is measured, beside what a fresh backup of the last one takes.
 
-    python3 benches/churn.py --dedup PATH [--restic PATH] [--files N] [--generations N] [--work DIR]
+    DEDUP=PATH benches/churn.py [--tools A,B] [--files N] [--generations N] [--work DIR]
 
 The tree is made by a seed, so that every run has the same bytes: text whose words are as unevenly frequent as those of
-source code, files from a few lines to a few hundred KiB. Prints a table in Markdown. Times are of whole commands.
+source code, files from a few lines to a few hundred KiB. Prints a table in Markdown. Times are of whole commands, and
+`peers/tools.py` says what each tool is made to do; its restores are compared with the source, as `peers/run.py` does.
 """
 
 import argparse
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 
-ENVIRONMENT = {
-    "DEDUP_PASSWORD": "churn",
-    "RESTIC_PASSWORD": "churn",
-    "RESTIC_PROGRESS_FPS": "0",
-}
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers"))
+
+import tools
+from run import differences, size_of
 
 
 class Tree:
@@ -64,108 +62,87 @@ class Tree:
         return sum(os.path.getsize(os.path.join(self.root, path)) for path in self.paths)
 
 
-class Tool:
-    def __init__(self, name, program, work):
-        self.name, self.program = name, program
-        self.repository = os.path.join(work, "repository-" + name)
-        self.home = os.path.join(work, "home-" + name)
+def done(what, step):
+    """A step's figures, or the end of everything."""
+    if not step["ok"]:
+        sys.exit(f"{what}: exit code {step['code']}")
+    return step
 
-    def run(self, *arguments):
-        environment = dict(os.environ, HOME=self.home, XDG_CACHE_HOME=self.home, XDG_STATE_HOME=self.home, **ENVIRONMENT)
-        os.makedirs(self.home, exist_ok=True)
-        began = time.monotonic()
-        done = subprocess.run([self.program, "-r", self.repository, *arguments], env=environment, capture_output=True)
-        if done.returncode != 0:
-            sys.exit(f"{self.name} {' '.join(arguments)}: {done.stderr.decode()}{done.stdout.decode()}")
-        return time.monotonic() - began
 
-    def init(self):
-        self.run("init", *(["--no-recovery"] if self.name == "dedup" else []))
+def stored(tool):
+    """Bytes in the repository, but for the space that dedup keeps so that a full disk can be pruned."""
+    reserve = os.path.join(tool.repo, "reserve")
+    return size_of(tool.repo) - (os.path.getsize(reserve) if os.path.exists(reserve) else 0)
 
-    def backup(self, source):
-        return self.run("backup", source)
 
-    def keep(self, last, unused):
-        arguments = ["--keep-last", str(last), "--max-unused", unused]
-        if self.name == "dedup":
-            return self.run("prune", *arguments, "--keep-trash", "0s", "--yes")
-        return self.run("forget", "--prune", *arguments)
-
-    def restore(self, target):
+def restored(tool, source, target):
+    """The quickest of three restores; each is compared with the source."""
+    steps = []
+    for _ in range(3):
         shutil.rmtree(target, ignore_errors=True)
-        snapshot = ["latest"] if self.name == "restic" else []
-        return self.run("restore", *snapshot, "--target", target)
-
-    def stored(self):
-        total = 0
-        for folder, _, files in os.walk(self.repository):
-            total += sum(os.path.getsize(os.path.join(folder, file)) for file in files if file != "reserve")
-        return total
-
-    def fresh(self, source, work):
-        """Another repository, of the newest files only."""
-        shutil.rmtree(os.path.join(work, "fresh"), ignore_errors=True)
-        other = Tool(self.name, self.program, os.path.join(work, "fresh"))
-        os.makedirs(other.home)
-        other.init()
-        other.backup(source)
-        return other
+        os.makedirs(target)
+        steps.append(done(f"{tool.name}: restore", tool.restore(source, target)))
+        if found := differences(source, tool.restored(source, target)):
+            sys.exit(f"{tool.name} restored something else: {found[:3]}")
+    return {"wall": min(step["wall"] for step in steps), "cpu": min(step["cpu"] for step in steps)}
 
 
-def mebibytes(size):
-    return f"{size / 1e6:.1f}"
-
-
-def measure(tool, arguments, work):
+def measure(kind, arguments, work):
     """Rows of what is stored, and times."""
     source = os.path.join(work, "source")
     shutil.rmtree(source, ignore_errors=True)
     tree = Tree(source, arguments.files, 7)
-    tool.init()
-    times = {"backups": tool.backup(source)}
+    tool = kind(work, work)
+    tool.begin()
+    done(f"{tool.name}: init", tool.init())
+    backups = [done(f"{tool.name}: backup", tool.backup(source))]
     for _ in range(arguments.generations - 1):
         tree.edit(0.05)
-        times["backups"] += tool.backup(source)
-    rows = [("all", tool.stored())]
+        backups.append(done(f"{tool.name}: backup", tool.backup(source)))
+    times = {"backups": sum(step["wall"] for step in backups)}
+    rows = [("all", stored(tool))]
     for last in (10, 3, 1):
-        times[f"prune to {last}"] = tool.keep(last, "5%")
-        rows.append((f"keep {last}", tool.stored()))
-    times["prune to nothing unused"] = tool.keep(1, "0")
-    rows.append(("keep 1, nothing unused", tool.stored()))
-    fresh = tool.fresh(source, work)
-    rows.append(("a fresh backup of the last", fresh.stored()))
+        times[f"prune to {last}"] = done(f"{tool.name}: prune", tool.prune(last, 5))["wall"]
+        rows.append((f"keep {last}", stored(tool)))
+    times["prune to nothing unused"] = done(f"{tool.name}: prune", tool.prune(1, 0))["wall"]
+    rows.append(("keep 1, nothing unused", stored(tool)))
+    fresh = kind(os.path.join(work, "fresh"), os.path.join(work, "fresh"))
+    fresh.begin()
+    done(f"{tool.name}: init", fresh.init())
+    done(f"{tool.name}: backup", fresh.backup(source))
+    rows.append(("a fresh backup of the last", stored(fresh)))
     target = os.path.join(work, "target")
-    times["restore"] = min(tool.restore(target) for _ in range(3))
-    times["restore of the fresh one"] = min(fresh.restore(target) for _ in range(3))
-    return tree.size(), rows, times
+    for name, of in (("restore", tool), ("restore of the fresh one", fresh)):
+        step = restored(of, source, target)
+        times[name] = step["wall"]
+        times[f"{name}, processor"] = step["cpu"]
+    for path in (tool.repo, fresh.repo, target):
+        shutil.rmtree(path, ignore_errors=True)
+    return tool.version(), tree.size(), rows, times
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dedup", required=True)
-    parser.add_argument("--restic")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tools", default="dedup,bupstash,restic")
     parser.add_argument("--files", type=int, default=5031)
     parser.add_argument("--generations", type=int, default=40)
     parser.add_argument("--work", default=None)
     arguments = parser.parse_args()
     work = arguments.work or tempfile.mkdtemp(prefix="churn-")
     os.makedirs(work, exist_ok=True)
-    tools = [Tool("dedup", arguments.dedup, work)]
-    if arguments.restic:
-        tools.append(Tool("restic", arguments.restic, work))
-    found = [measure(tool, arguments, work) for tool in tools]
-    print(f"{arguments.files} files, {mebibytes(found[0][0])} MB, {arguments.generations} generations; MB stored:\n")
-    print("| | " + " | ".join(tool.name for tool in tools) + " |")
-    print("|---" * (len(tools) + 1) + "|")
-    for number, (what, _) in enumerate(found[0][1]):
-        print(f"| {what} | " + " | ".join(mebibytes(rows[number][1]) for _, rows, _ in found) + " |")
-    print("\nSeconds:\n")
-    print("| | " + " | ".join(tool.name for tool in tools) + " |")
-    print("|---" * (len(tools) + 1) + "|")
-    for what in found[0][2]:
-        print(f"| {what} | " + " | ".join(f"{times[what]:.2f}" for _, _, times in found) + " |")
+    wanted = arguments.tools.split(",")
+    kinds = [kind for kind in tools.ALL if kind.name in wanted and kind(work, work).exe]
+    found = [measure(kind, arguments, work) for kind in kinds]
+    heading = "| | " + " | ".join(version for version, *_ in found) + " |\n" + "|---" * (len(kinds) + 1) + "|"
+    print(f"{arguments.files} files, {found[0][1] / 1e6:.1f} MB, {arguments.generations} generations; MB stored:\n\n{heading}")
+    for number, (what, _) in enumerate(found[0][2]):
+        print(f"| {what} | " + " | ".join(f"{rows[number][1] / 1e6:.1f}" for *_, rows, _ in found) + " |")
+    print(f"\nSeconds:\n\n{heading}")
+    for what in found[0][3]:
+        print(f"| {what} | " + " | ".join(f"{times[what]:.2f}" for *_, times in found) + " |")
     if not arguments.work:
         shutil.rmtree(work)
 
 
-main()
+if __name__ == "__main__":
+    main()

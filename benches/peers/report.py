@@ -86,12 +86,13 @@ def table(figures, workload):
 def markdown(figures):
     kept = figures.kept
     machine = kept["machine"]
+    rounds = "from the only round" if kept["rounds"] == 1 else f"the median of {kept['rounds']} rounds"
     lines = [
         "# Comparison with other backup programs",
         "",
         "This document is for users who choose a backup program and for contributors who work on speed. `make bench-peers` runs the comparison and writes it.",
         "",
-        f"Every figure is the median of {kept['rounds']} rounds of one run, in which the tools take turns on the same data. `benches/peers/run.py` and"
+        f"Every figure is {rounds} of one run, in which the tools take turns on the same data. `benches/peers/run.py` and"
         " `benches/peers/tools.py` define the measurements and what each tool does. All tools encrypt, compress with zstd level 3, and verify as they do by"
         " default (dedup opens every new frame again before it is stored). Every restore was compared with its source byte by byte.",
         "",

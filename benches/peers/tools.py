@@ -88,6 +88,10 @@ class Tool:
     def check(self):
         return self.call("check", "--read-data")
 
+    def prune(self, last=1, unused=0):
+        """Keeps the newest `last` generations, and at most `unused` percent of bytes that none of them needs."""
+        raise NotImplementedError
+
     def backups_with_password(self, source):
         """For a tool that opens with a key file otherwise: by the name of each step."""
         return {}
@@ -121,8 +125,8 @@ class Dedup(Tool):
     def restore(self, source, target):
         return self.call("restore", "--target", target)
 
-    def prune(self):
-        return self.call("prune", "--keep-last", "1", "--keep-trash", "0s", "--max-unused", "0", "--yes")
+    def prune(self, last=1, unused=0):
+        return self.call("prune", "--keep-last", str(last), "--keep-trash", "0s", "--max-unused", f"{unused}%", "--yes")
 
 
 class Restic(Tool):
@@ -137,8 +141,8 @@ class Restic(Tool):
     def restore(self, source, target):
         return self.call("restore", "latest", "--target", target)
 
-    def prune(self):
-        return self.call("forget", "--keep-last", "1", "--prune", "--max-unused", "0")
+    def prune(self, last=1, unused=0):
+        return self.call("forget", "--keep-last", str(last), "--prune", "--max-unused", f"{unused}%")
 
 
 class Rustic(Tool):
@@ -156,8 +160,8 @@ class Rustic(Tool):
     def restored(self, source, target):
         return target
 
-    def prune(self):
-        return self.call("forget", "--keep-last", "1", "--prune", "--instant-delete", "--max-unused", "0B", "--keep-pack", "0s")
+    def prune(self, last=1, unused=0):
+        return self.call("forget", "--keep-last", str(last), "--prune", "--instant-delete", "--max-unused", f"{unused}%", "--keep-pack", "0s")
 
 
 class Borg(Tool):
@@ -179,8 +183,8 @@ class Borg(Tool):
     def check(self):
         return self.call("check", "--verify-data")
 
-    def prune(self):
-        return together(self.call("prune", "--keep-last", "1"), self.call("compact", "--threshold", "0"))
+    def prune(self, last=1, unused=0):
+        return together(self.call("prune", "--keep-last", str(last)), self.call("compact", "--threshold", str(unused)))
 
 
 class Bupstash(Tool):
@@ -189,6 +193,7 @@ class Bupstash(Tool):
 
     def settings(self):
         self.key = os.path.join(self.work, "key")
+        self.oldest = 1
         self.env.update(BUPSTASH_REPOSITORY=self.repo, BUPSTASH_KEY=self.key)
 
     def init(self):
@@ -207,8 +212,10 @@ class Bupstash(Tool):
     def check(self):
         return None
 
-    def prune(self):
-        removed = [self.call("rm", f"name=x{number}") for number in range(1, self.made)]
+    def prune(self, last=1, unused=0):
+        first = self.made - last + 1
+        removed = [self.call("rm", f"name=x{number}") for number in range(self.oldest, first)]
+        self.oldest = max(self.oldest, first)
         return together(*removed, self.call("gc"))
 
 
@@ -234,10 +241,10 @@ class Kopia(Tool):
     def check(self):
         return self.call("snapshot", "verify", "--verify-files-percent=100")
 
-    def prune(self):
+    def prune(self, last=1, unused=0):
         keep = [f"--keep-{unit}=0" for unit in ("hourly", "daily", "weekly", "monthly", "annual")]
         return together(
-            self.call("policy", "set", "--global", "--keep-latest=1", *keep),
+            self.call("policy", "set", "--global", f"--keep-latest={last}", *keep),
             self.call("snapshot", "expire", "--all", "--delete"),
             self.call("maintenance", "run", "--full", "--safety=none"),
         )
