@@ -7,8 +7,8 @@ use axum::extract::Path;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 
-type Asked = Extension<Visit>;
-type Name = Path<String>;
+type Visited = Extension<Visit>;
+type Named = Path<String>;
 
 pub fn routes() -> Router {
     sets().merge(places()).merge(machine())
@@ -16,103 +16,113 @@ pub fn routes() -> Router {
 
 fn sets() -> Router {
     Router::new()
-        .route("/sets/new", get(|Extension(v): Asked| set::new(v)))
+        .route("/sets/new", get(|Extension(v): Visited| set::new(v)))
         .route(
             "/sets/edit/{name}",
-            get(|Extension(v): Asked, Path(n): Name| set::edit(v, n)),
+            get(|Extension(v): Visited, Path(n): Named| set::edit(v, n)),
         )
         .route(
             "/sets/remove/{name}",
-            get(|Extension(v): Asked, Path(n): Name| set::remove_page(v, n)),
+            get(|Extension(v): Visited, Path(n): Named| set::remove_page(v, n)),
         )
-        .route("/sets/click", post(|Extension(v): Asked| set::click(v)))
-        .route("/sets/save", post(|Extension(v): Asked| set::save(v)))
-        .route("/sets/remove", post(|Extension(v): Asked| set::remove(v)))
+        .route("/sets/click", post(|Extension(v): Visited| set::click(v)))
+        .route("/sets/save", post(|Extension(v): Visited| set::save(v)))
+        .route("/sets/remove", post(|Extension(v): Visited| set::remove(v)))
         .route(
             "/sets/answer/files",
-            post(|Extension(v): Asked| answers::files(v)),
+            post(|Extension(v): Visited| answers::files(v)),
         )
         .route(
             "/sets/answer/schedule",
-            post(|Extension(v): Asked| answers::schedule(v)),
+            post(|Extension(v): Visited| answers::schedule(v)),
         )
         .route(
             "/sets/answer/retention",
-            post(|Extension(v): Asked| answers::retention(v)),
+            post(|Extension(v): Visited| answers::retention(v)),
         )
         .route(
             "/sets/answer/change",
-            post(|Extension(v): Asked| answers::change(v)),
+            post(|Extension(v): Visited| answers::change(v)),
         )
 }
 
 fn places() -> Router {
     Router::new()
-        .route("/destinations", get(|Extension(v): Asked| destinations::list(v)))
+        .route(
+            "/destinations",
+            get(|Extension(v): Visited| destinations::list(v)),
+        )
         .route(
             "/destinations/new",
-            get(|Extension(v): Asked| destinations::new(v)),
+            get(|Extension(v): Visited| destinations::new(v)),
         )
         .route(
             "/destinations/test",
-            post(|Extension(v): Asked| destinations::test(v)),
+            post(|Extension(v): Visited| destinations::test(v)),
         )
         .route(
             "/destinations/add",
-            post(|Extension(v): Asked| destinations::add(v)),
+            post(|Extension(v): Visited| destinations::add(v)),
         )
         .route(
             "/destinations/measure",
-            post(|Extension(v): Asked| destinations::measure(v)),
+            post(|Extension(v): Visited| destinations::measure(v)),
         )
         .route(
             "/destinations/remove/{name}",
-            get(|Extension(v): Asked, Path(n): Name| destinations::remove_page(v, n)),
+            get(|Extension(v): Visited, Path(n): Named| destinations::remove_page(v, n)),
         )
         .route(
             "/destinations/remove",
-            post(|Extension(v): Asked| destinations::remove(v)),
+            post(|Extension(v): Visited| destinations::remove(v)),
         )
-        .route("/destinations/job", post(|Extension(v): Asked| upkeep::start(v)))
+        .route(
+            "/destinations/job",
+            post(|Extension(v): Visited| upkeep::start(v)),
+        )
         .route(
             "/destinations/job/{nr}",
-            get(|Extension(v): Asked, Path(nr): Path<u64>| upkeep::job(v, nr)),
+            get(|Extension(v): Visited, Path(nr): Path<u64>| upkeep::job(v, nr)),
         )
-        .route("/machines", get(|Extension(v): Asked| machines::list(v)))
+        .route("/machines", get(|Extension(v): Visited| machines::list(v)))
 }
 
 fn machine() -> Router {
     Router::new()
-        .route("/settings", get(|Extension(v): Asked| settings::page(v)))
-        .route("/settings/save", post(|Extension(v): Asked| settings::save(v)))
-        .route("/settings/test", post(|Extension(v): Asked| settings::test(v)))
+        .route("/settings", get(|Extension(v): Visited| settings::page(v)))
+        .route("/settings/save", post(|Extension(v): Visited| settings::save(v)))
+        .route("/settings/test", post(|Extension(v): Visited| settings::test(v)))
         .route(
             "/settings/password",
-            post(|Extension(v): Asked| settings::password(v)),
+            post(|Extension(v): Visited| settings::password(v)),
         )
         .route(
             "/settings/file",
-            get(|Extension(v): Asked| settings::file(v)).post(|Extension(v): Asked| settings::save_file(v)),
+            get(|Extension(v): Visited| settings::file(v))
+                .post(|Extension(v): Visited| settings::save_file(v)),
         )
         .route(
             "/settings/tokens/add",
-            post(|Extension(v): Asked| settings::add_token(v)),
+            post(|Extension(v): Visited| settings::add_token(v)),
         )
         .route(
             "/settings/tokens/revoke",
-            post(|Extension(v): Asked| settings::revoke_token(v)),
+            post(|Extension(v): Visited| settings::revoke_token(v)),
         )
-        .route("/settings/keys", get(|Extension(v): Asked| keys::page(v)))
-        .route("/settings/keys/check", post(|Extension(v): Asked| keys::check(v)))
+        .route("/settings/keys", get(|Extension(v): Visited| keys::page(v)))
+        .route(
+            "/settings/keys/check",
+            post(|Extension(v): Visited| keys::check(v)),
+        )
         .route(
             "/settings/keys/recovery",
-            post(|Extension(v): Asked| keys::recovery(v)),
+            post(|Extension(v): Visited| keys::recovery(v)),
         )
-        .route("/settings/logs", get(|Extension(v): Asked| support::logs(v)))
+        .route("/settings/logs", get(|Extension(v): Visited| support::logs(v)))
         .route(
             "/settings/bundle",
-            get(|Extension(v): Asked| support::support_bundle(v)),
+            get(|Extension(v): Visited| support::support_bundle(v)),
         )
-        .route("/settings/about", get(|Extension(v): Asked| support::about(v)))
-        .route("/metrics", get(|Extension(v): Asked| support::metrics(v)))
+        .route("/settings/about", get(|Extension(v): Visited| support::about(v)))
+        .route("/metrics", get(|Extension(v): Visited| support::metrics(v)))
 }

@@ -20,7 +20,7 @@ const CACHE_MARK: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
 /// What is looked at.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct WantedFiles {
     pub sources: Vec<String>,
     pub exclude: Vec<String>,
     pub exclude_extensions: Vec<String>,
@@ -30,7 +30,7 @@ pub struct Wanted {
 
 /// How far the look goes.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct LookBounds {
     pub time: Duration,
     pub entries: u64,
 }
@@ -69,7 +69,7 @@ pub struct Estimate {
 }
 
 /// Looks at the sources.
-pub fn run(env: &Env, wanted: &Wanted, bounds: Bounds) -> Result<Estimate, Failure> {
+pub fn run(env: &Env, wanted: &WantedFiles, bounds: LookBounds) -> Result<Estimate, Failure> {
     let mut sources = Vec::new();
     let mut estimate = Estimate::default();
     for text in &wanted.sources {
@@ -82,9 +82,9 @@ pub fn run(env: &Env, wanted: &Wanted, bounds: Bounds) -> Result<Estimate, Failu
     sources.sort();
     // One that lies in another is seen with it.
     sources.dedup_by(|next, before| next.starts_with(&*before));
-    let rules = Rules::new(wanted, &sources)?;
+    let rules = ExcludeRules::new(wanted, &sources)?;
     estimate.left_out = rules.patterns.iter().map(|(_, text)| of_pattern(text)).collect();
-    let mut look = Look {
+    let mut look = SourceLook {
         rules,
         estimate,
         scratch: Vec::new(),
@@ -111,7 +111,7 @@ fn none_yet(rule: ExcludeRule) -> LeftOut {
     }
 }
 
-struct Rules {
+struct ExcludeRules {
     /// All that holds.
     all: Filter,
     /// The user's patterns alone, which say whose doing it is.
@@ -123,8 +123,8 @@ struct Rules {
     standard: bool,
 }
 
-impl Rules {
-    fn new(wanted: &Wanted, sources: &[PathBuf]) -> Result<Rules, Failure> {
+impl ExcludeRules {
+    fn new(wanted: &WantedFiles, sources: &[PathBuf]) -> Result<ExcludeRules, Failure> {
         let own = Filter::build(FilterOptions {
             excludes: wanted.exclude.clone(),
             ..FilterOptions::default()
@@ -140,7 +140,7 @@ impl Rules {
         }
         let patterns = own.choosing().map(|(nr, text)| (nr, text.to_string())).collect();
         let plain = |text: &String| text.trim_start_matches('.').to_ascii_lowercase();
-        Ok(Rules {
+        Ok(ExcludeRules {
             all: Filter::build(options)?,
             own,
             patterns,
@@ -161,8 +161,8 @@ impl Rules {
 }
 
 /// A walk over the sources.
-struct Look {
-    rules: Rules,
+struct SourceLook {
+    rules: ExcludeRules,
     estimate: Estimate,
     scratch: Vec<usize>,
     seen: u64,
@@ -170,7 +170,7 @@ struct Look {
     until: Instant,
 }
 
-impl Look {
+impl SourceLook {
     fn is_over(&mut self) -> bool {
         self.seen += 1;
         let is_late = self.seen.is_multiple_of(STRIDE) && Instant::now() >= self.until;
@@ -278,7 +278,7 @@ fn has_cache_mark(folder: &Path) -> bool {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds {
+    const BOUNDS: LookBounds = LookBounds {
         time: Duration::from_secs(60),
         entries: 1000,
     };
@@ -303,9 +303,9 @@ mod tests {
         dir
     }
 
-    fn wanted(dir: &Path, exclude: &[&str]) -> Wanted {
+    fn wanted(dir: &Path, exclude: &[&str]) -> WantedFiles {
         let text = |below: &str| dir.join(below).to_str().unwrap().to_string();
-        Wanted {
+        WantedFiles {
             sources: vec![text("d"), text("other"), text("d/build"), text("none")],
             exclude: exclude.iter().map(|text| (*text).to_string()).collect(),
             exclude_extensions: Vec::new(),
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!((all.files, all.bytes), (8, 10 + 20 + 30 + 40 + 50 + 43 + 60 + 5));
         assert_eq!(all.missing, [dir.path().join("none").to_str().unwrap()]);
         assert!(all.left_out.is_empty() && !all.is_partial);
-        let some = Wanted {
+        let some = WantedFiles {
             exclude_extensions: vec!["iso".into()],
             standard_excludes: true,
             hidden: false,
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn it_stops() {
         let dir = tree();
-        let few = Bounds { entries: 3, ..BOUNDS };
+        let few = LookBounds { entries: 3, ..BOUNDS };
         assert!(
             run(&Env::of(&[]), &wanted(dir.path(), &[]), few)
                 .unwrap()

@@ -139,7 +139,7 @@ pub async fn measure(visit: Visit) -> Response {
 
 /// What was typed to add a destination.
 #[derive(Clone, Debug, Default)]
-struct Typed {
+struct TypedDestination {
     name: String,
     url: String,
     /// `replica` of the first destination, or a repository of its `own`.
@@ -149,9 +149,9 @@ struct Typed {
 
 #[derive(Template)]
 #[template(path = "destination_new.html")]
-struct NewPage {
+struct DestinationNewPage {
     f: Frame,
-    typed: Typed,
+    typed: TypedDestination,
     /// What it would be a copy of.
     first: Option<String>,
     told: Option<(Sign, String)>,
@@ -159,10 +159,10 @@ struct NewPage {
     is_tested: bool,
 }
 
-impl Typed {
-    fn of(visit: &Visit) -> Typed {
+impl TypedDestination {
+    fn of(visit: &Visit) -> TypedDestination {
         let text = |name| visit.form.text(name).unwrap_or_default().trim().to_string();
-        Typed {
+        TypedDestination {
             name: text("name"),
             url: text("url"),
             kind: text("kind"),
@@ -179,7 +179,7 @@ fn new_page(
     visit: &Visit,
     context: &Context,
     lang: Lang,
-    typed: Typed,
+    typed: TypedDestination,
     told: Option<(Sign, String)>,
 ) -> Result<Response, Failure> {
     let is_good = told.as_ref().is_some_and(|(sign, _)| *sign == Sign::Good);
@@ -189,7 +189,7 @@ fn new_page(
     };
     reply::html(
         status,
-        &NewPage {
+        &DestinationNewPage {
             f: visit.frame_in(
                 Some(context),
                 lang,
@@ -207,10 +207,10 @@ fn new_page(
 pub async fn new(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
         let name = setup::free_name("main", |name| context.settings.remote(name).is_some());
-        let typed = Typed {
+        let typed = TypedDestination {
             name,
             kind: "replica".to_string(),
-            ..Typed::default()
+            ..TypedDestination::default()
         };
         new_page(visit, context, lang, typed, None)
     })
@@ -218,13 +218,13 @@ pub async fn new(visit: Visit) -> Response {
 }
 
 /// What is at an address.
-enum Place {
+enum FoundPlace {
     Vacant(String),
     /// A repository, and what opens it if that is known.
     Repository(String, Option<SecretSource>),
 }
 
-fn look(context: &Context, typed: &Typed) -> Result<Place, Failure> {
+fn look(context: &Context, typed: &TypedDestination) -> Result<FoundPlace, Failure> {
     if !is_name(&typed.name) {
         let text = typed.name.clone();
         return Err(Cause::NotAName { text }.into());
@@ -240,12 +240,14 @@ fn look(context: &Context, typed: &Typed) -> Result<Place, Failure> {
         return Err(bad("url"));
     }
     match setup::destination(context, &typed.url) {
-        Ok(SetupPlace::Vacant { url }) => Ok(Place::Vacant(url)),
-        Ok(SetupPlace::Embedded { url, key }) => Ok(Place::Repository(url, Some(SecretSource::KeyFile(key)))),
+        Ok(SetupPlace::Vacant { url }) => Ok(FoundPlace::Vacant(url)),
+        Ok(SetupPlace::Embedded { url, key }) => {
+            Ok(FoundPlace::Repository(url, Some(SecretSource::KeyFile(key))))
+        }
         Ok(SetupPlace::Remote { name }) => Err(taken(&name, &typed.url)),
         Err(failure) if is_repository(&failure) => {
             let url = context.remote(&typed.url)?.url;
-            Ok(Place::Repository(url, None))
+            Ok(FoundPlace::Repository(url, None))
         }
         Err(failure) => Err(failure),
     }
@@ -261,13 +263,13 @@ fn is_repository(failure: &Failure) -> bool {
 pub async fn test(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
         let t = Labels(lang);
-        let typed = Typed::of(visit);
+        let typed = TypedDestination::of(visit);
         let told = match look(context, &typed) {
-            Ok(Place::Vacant(_)) if typed.is_replica(context) => {
+            Ok(FoundPlace::Vacant(_)) if typed.is_replica(context) => {
                 (Sign::Good, t.place_for_replica().to_string())
             }
-            Ok(Place::Vacant(_)) => (Sign::Good, t.place_vacant().to_string()),
-            Ok(Place::Repository(..)) => (Sign::Good, t.place_has_repository().to_string()),
+            Ok(FoundPlace::Vacant(_)) => (Sign::Good, t.place_vacant().to_string()),
+            Ok(FoundPlace::Repository(..)) => (Sign::Good, t.place_has_repository().to_string()),
             Err(failure) => (Sign::Bad, shown(failure.text(lang).as_bytes())),
         };
         new_page(visit, context, lang, typed, Some(told))
@@ -277,7 +279,7 @@ pub async fn test(visit: Visit) -> Response {
 
 pub async fn add(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
-        let typed = Typed::of(visit);
+        let typed = TypedDestination::of(visit);
         let password = visit.form.text("password").map(Hidden::new);
         match create(context, &typed, password) {
             Ok(()) => Ok(see_other("/destinations")),
@@ -290,13 +292,13 @@ pub async fn add(visit: Visit) -> Response {
     .await
 }
 
-fn create(context: &Context, typed: &Typed, password: Option<Hidden>) -> Result<(), Failure> {
+fn create(context: &Context, typed: &TypedDestination, password: Option<Hidden>) -> Result<(), Failure> {
     let place = look(context, typed)?;
     if let (true, Some(first)) = (typed.is_replica(context), context.settings.remotes.first()) {
         let request = AddRequest {
             name: typed.name.clone(),
             url: match &place {
-                Place::Vacant(url) | Place::Repository(url, _) => url.clone(),
+                FoundPlace::Vacant(url) | FoundPlace::Repository(url, _) => url.clone(),
             },
             like: Some(first.name.clone()),
         };
@@ -311,14 +313,14 @@ fn create(context: &Context, typed: &Typed, password: Option<Hidden>) -> Result<
         (None, _) => None,
     };
     let (url, key) = match place {
-        Place::Vacant(url) => {
+        FoundPlace::Vacant(url) => {
             let key = match given {
                 Some(key) => key,
                 None => SecretSource::KeyFile(setup::key_path(&context.env, &typed.name)?),
             };
             (url.clone(), made(context, &url, key)?)
         }
-        Place::Repository(url, known) => {
+        FoundPlace::Repository(url, known) => {
             let key = given.or(known).ok_or(Cause::Console {
                 fault: ConsoleFault::NothingOpens,
             })?;
@@ -358,7 +360,7 @@ fn made(context: &Context, url: &str, key: SecretSource) -> Result<SecretSource,
 
 #[derive(Template)]
 #[template(path = "destination_remove.html")]
-struct RemovePage {
+struct DestinationRemovePage {
     f: Frame,
     name: String,
     sets: Vec<String>,
@@ -370,7 +372,7 @@ pub async fn remove_page(visit: Visit, name: String) -> Response {
         let remote = context.settings.named(&name)?;
         let sets = sets_at(context, &name);
         let place = shown(repo::shown(&remote.url).as_bytes());
-        reply::page(&RemovePage {
+        reply::page(&DestinationRemovePage {
             f: visit.frame_in(
                 Some(context),
                 lang,

@@ -22,7 +22,7 @@ use std::time::Instant;
 
 /// What a key takes.
 #[derive(Clone, Copy)]
-enum Kind {
+enum KeyKind {
     Text,
     Number,
     YesNo,
@@ -35,10 +35,10 @@ enum Kind {
 struct TableInfo {
     word: &'static str,
     path: &'static [&'static str],
-    keys: &'static [(&'static str, Kind)],
+    keys: &'static [(&'static str, KeyKind)],
 }
 
-use Kind::{Choice, List, Number, Text, YesNo};
+use KeyKind::{Choice, List, Number, Text, YesNo};
 
 const TABLES: [TableInfo; 7] = [
     TableInfo {
@@ -416,7 +416,7 @@ pub async fn revoke_token(visit: Visit) -> Response {
 
 #[derive(Template)]
 #[template(path = "settings_file.html")]
-struct FilePage {
+struct SettingsFilePage {
     f: Frame,
     mark: String,
     text: String,
@@ -442,7 +442,7 @@ fn file_page(
 ) -> Result<Response, Failure> {
     reply::html(
         status,
-        &FilePage {
+        &SettingsFilePage {
             f: visit.frame_in(Some(context), lang, "settings", Labels(lang).edit_as_text()),
             mark: match visit.form.text("mark") {
                 Some(mark) if status != StatusCode::OK => mark.to_string(),

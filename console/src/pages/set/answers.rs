@@ -1,7 +1,7 @@
 //! What the form of a set answers while somebody types: what is in the sources and what each rule leaves out, when it
 //! runs, what the retention leaves, and the change of the file with the command that makes the same.
 
-use super::form::{Typed, wrong};
+use super::form::{TypedSet, wrong};
 use super::retention::{Picture, picture};
 use crate::browse;
 use crate::guard::Visit;
@@ -12,7 +12,7 @@ use axum::response::Response;
 use jiff::Zoned;
 use service::catalogue::Lang;
 use service::catalogue::report::console as texts;
-use service::estimate::{self, Bounds, Estimate, ExcludeRule, Wanted};
+use service::estimate::{self, Estimate, ExcludeRule, LookBounds, WantedFiles};
 use service::facts::SnapshotInfo;
 use service::platform::paths::to_bytes;
 use service::runs::status::next_slots;
@@ -24,7 +24,7 @@ use std::time::Duration;
 /// Runs that are told ahead.
 const RUNS: usize = 10;
 /// How long the sources are looked at.
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: LookBounds = LookBounds {
     time: Duration::from_secs(3),
     entries: 500_000,
 };
@@ -113,9 +113,9 @@ fn frame(visit: &Visit, lang: Lang) -> Frame {
     visit.frame_in(None, lang, "sets", "")
 }
 
-fn wanted(typed: &Typed) -> Wanted {
+fn wanted(typed: &TypedSet) -> WantedFiles {
     let form = &typed.form;
-    Wanted {
+    WantedFiles {
         sources: form.sources.clone(),
         exclude: form.exclude.clone(),
         exclude_extensions: form.exclude_extensions.clone(),
@@ -125,8 +125,8 @@ fn wanted(typed: &Typed) -> Wanted {
 }
 
 /// The settings take any text as a pattern; one that is none would fail each run.
-pub fn check_patterns(context: &Context, typed: &Typed) -> Result<(), Failure> {
-    let nothing = Wanted {
+pub fn check_patterns(context: &Context, typed: &TypedSet) -> Result<(), Failure> {
+    let nothing = WantedFiles {
         sources: Vec::new(),
         ..wanted(typed)
     };
@@ -136,7 +136,7 @@ pub fn check_patterns(context: &Context, typed: &Typed) -> Result<(), Failure> {
 
 pub async fn files(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
-        let typed = Typed::of(&visit.form);
+        let typed = TypedSet::of(&visit.form);
         let found = estimate::run(&context.env, &wanted(&typed), BOUNDS);
         reply::page(&FilesAnswer {
             f: frame(visit, lang),
@@ -180,7 +180,7 @@ fn files_found(lang: Lang, found: &Estimate) -> FilesFound {
     }
 }
 
-fn schedule_of(typed: &Typed) -> Result<Schedule, String> {
+fn schedule_of(typed: &TypedSet) -> Result<Schedule, String> {
     match typed.form.schedule.as_str() {
         "" => Ok(Schedule::Manual),
         text => Schedule::parse(text),
@@ -189,7 +189,7 @@ fn schedule_of(typed: &Typed) -> Result<Schedule, String> {
 
 pub async fn schedule(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
-        let typed = Typed::of(&visit.form);
+        let typed = TypedSet::of(&visit.form);
         let found = schedule_of(&typed).map(|schedule| {
             let words = texts::schedule(lang, &schedule);
             (words, next_runs(lang, &schedule, &context.now))
@@ -224,7 +224,7 @@ pub async fn retention(visit: Visit) -> Response {
 }
 
 fn retention_found(visit: &Visit, context: &Context, lang: Lang) -> Result<Picture, Failure> {
-    let typed = Typed::of(&visit.form);
+    let typed = TypedSet::of(&visit.form);
     let change = typed.change(context)?;
     let set = change.settings.named_set(&typed.name)?;
     let policy = set.retention.policy()?;
@@ -245,7 +245,7 @@ fn retention_found(visit: &Visit, context: &Context, lang: Lang) -> Result<Pictu
 }
 
 /// The snapshots that this machine made of the set, at its first destination.
-fn of_set(visit: &Visit, context: &Context, typed: &Typed) -> Result<Vec<SnapshotInfo>, Failure> {
+fn of_set(visit: &Visit, context: &Context, typed: &TypedSet) -> Result<Vec<SnapshotInfo>, Failure> {
     let first = typed.form.destinations.first();
     let repo = visit
         .app
@@ -261,7 +261,7 @@ fn of_set(visit: &Visit, context: &Context, typed: &Typed) -> Result<Vec<Snapsho
 
 pub async fn change(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
-        let typed = Typed::of(&visit.form);
+        let typed = TypedSet::of(&visit.form);
         let found = typed.change(context).map(|change| ChangeFound {
             diff: diff_lines(&change.draft.diff()),
             command: change.command,

@@ -1,6 +1,6 @@
 //! The form of a set: from fields to values, and from values to a draft of the settings file.
 
-use super::tree::Picked;
+use super::tree::TickedPaths;
 use crate::fields::Fields;
 use service::catalogue::{Cause, Lang};
 use service::settings::edit::{Draft, KeyValues, save_set};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 const ITEMS_MAX: usize = 500;
 
 /// What was typed, and about which set.
-pub struct Typed {
+pub struct TypedSet {
     pub name: String,
     pub is_new: bool,
     /// Which text of the file the page was made of.
@@ -61,8 +61,8 @@ fn texts(fields: &Fields, name: &str) -> Vec<String> {
         .collect()
 }
 
-impl Typed {
-    pub fn of(fields: &Fields) -> Typed {
+impl TypedSet {
+    pub fn of(fields: &Fields) -> TypedSet {
         let text = |name| fields.text(name).unwrap_or_default().trim().to_string();
         let was = text("was");
         let tiers = texts(fields, "until").into_iter().zip(texts(fields, "every"));
@@ -87,7 +87,7 @@ impl Typed {
             max_generations: text("max-generations"),
             keep_tags: words(fields, "keep-tags"),
         };
-        Typed {
+        TypedSet {
             is_new: was.is_empty(),
             name: if was.is_empty() { text("name") } else { was },
             mark: text("mark"),
@@ -97,7 +97,7 @@ impl Typed {
     }
 
     /// A set of the settings, or a new one.
-    pub fn from_settings(context: &Context, name: Option<&str>) -> Result<Typed, Failure> {
+    pub fn from_settings(context: &Context, name: Option<&str>) -> Result<TypedSet, Failure> {
         let draft = Draft::open(&context.env)?;
         let form = match name {
             Some(name) => {
@@ -114,7 +114,7 @@ impl Typed {
             },
         };
         let home = context.env.home().ok();
-        Ok(Typed {
+        Ok(TypedSet {
             name: name.unwrap_or_default().to_string(),
             is_new: name.is_none(),
             mark: draft.mark(),
@@ -123,8 +123,8 @@ impl Typed {
         })
     }
 
-    pub fn picked(&self) -> Picked {
-        Picked {
+    pub fn picked(&self) -> TickedPaths {
+        TickedPaths {
             sources: self.form.sources.clone(),
             exclude: self.form.exclude.clone(),
         }
@@ -195,7 +195,7 @@ mod tests {
             b"was=&name=+docs+&sources=~/a%0D%0A%0D%0A+/b&exclude=*.tmp&hidden=on&destination=x&destination=y\
             &tags=a,+b&until=7d&every=1h&until=&every=&until=&every=1M&max-generations=5&open=/home",
         );
-        let typed = Typed::of(&fields);
+        let typed = TypedSet::of(&fields);
         assert!(typed.is_new && typed.name == "docs");
         assert_eq!(typed.form.sources, ["~/a", "/b"]);
         assert!(typed.form.hidden && !typed.form.standard_excludes);

@@ -12,7 +12,7 @@ use crate::reply::{self, Frame, answer, see_other};
 use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use form::{Typed, Wrong, wrong};
+use form::{TypedSet, Wrong, wrong};
 use service::catalogue::report::console::Labels;
 use service::catalogue::report::sets as report;
 use service::catalogue::{Lang, SetCause};
@@ -29,9 +29,9 @@ const TIERS_LEAST: usize = 4;
 #[template(path = "set_form.html")]
 struct SetFormPage {
     f: Frame,
-    typed: Typed,
+    typed: TypedSet,
     tiers: Vec<(String, String)>,
-    destinations: Vec<Choice>,
+    destinations: Vec<DestinationChoice>,
     folders: Vec<FolderView>,
     wrong: Vec<Wrong>,
     /// The fields that an answer of the tree changes elsewhere on the page.
@@ -43,13 +43,13 @@ struct SetFormPage {
 #[template(path = "set_sources.html")]
 struct SourcesPart {
     f: Frame,
-    typed: Typed,
+    typed: TypedSet,
     folders: Vec<FolderView>,
     wrong: Vec<Wrong>,
     is_part: bool,
 }
 
-struct Choice {
+struct DestinationChoice {
     name: String,
     is_chosen: bool,
 }
@@ -103,7 +103,7 @@ fn page(
     visit: &Visit,
     context: &Context,
     lang: Lang,
-    typed: Typed,
+    typed: TypedSet,
     (status, wrong): (StatusCode, Vec<Wrong>),
 ) -> Result<Response, Failure> {
     let t = Labels(lang);
@@ -137,14 +137,14 @@ pub fn settings_path(context: &Context) -> String {
 }
 
 /// Those of the set in their order, then the others.
-fn destinations(context: &Context, form: &SetForm) -> Vec<Choice> {
-    let chosen = form.destinations.iter().map(|name| Choice {
+fn destinations(context: &Context, form: &SetForm) -> Vec<DestinationChoice> {
+    let chosen = form.destinations.iter().map(|name| DestinationChoice {
         name: name.clone(),
         is_chosen: true,
     });
     let remotes = context.settings.remotes.iter();
     let others = remotes.filter(|remote| !form.destinations.contains(&remote.name));
-    let others = others.map(|remote| Choice {
+    let others = others.map(|remote| DestinationChoice {
         name: remote.name.clone(),
         is_chosen: false,
     });
@@ -153,7 +153,7 @@ fn destinations(context: &Context, form: &SetForm) -> Vec<Choice> {
 
 pub async fn new(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
-        let typed = Typed::from_settings(context, None)?;
+        let typed = TypedSet::from_settings(context, None)?;
         page(visit, context, lang, typed, (StatusCode::OK, Vec::new()))
     })
     .await
@@ -161,7 +161,7 @@ pub async fn new(visit: Visit) -> Response {
 
 pub async fn edit(visit: Visit, name: String) -> Response {
     answer(visit, move |visit, context, lang| {
-        let typed = Typed::from_settings(context, Some(&name))?;
+        let typed = TypedSet::from_settings(context, Some(&name))?;
         page(visit, context, lang, typed, (StatusCode::OK, Vec::new()))
     })
     .await
@@ -170,7 +170,7 @@ pub async fn edit(visit: Visit, name: String) -> Response {
 /// A click in the tree: a folder is opened, closed, ticked or unticked. Without script the whole page comes back.
 pub async fn click(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
-        let mut typed = Typed::of(&visit.form);
+        let mut typed = TypedSet::of(&visit.form);
         let path = |name| visit.form.text(name).map(PathBuf::from);
         if let Some(at) = path("unfold") {
             typed.open.push(at);
@@ -212,7 +212,7 @@ fn is_plain(path: &Path) -> bool {
 
 pub async fn save(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
-        let typed = Typed::of(&visit.form);
+        let typed = TypedSet::of(&visit.form);
         match store(context, &typed) {
             Ok(()) => Ok(see_other("/sets")),
             Err((status, failure)) => {
@@ -225,7 +225,7 @@ pub async fn save(visit: Visit) -> Response {
 }
 
 /// Writes the form, unless it is not valid or the file is not the one that the form was made of.
-fn store(context: &Context, typed: &Typed) -> Result<(), (StatusCode, Failure)> {
+fn store(context: &Context, typed: &TypedSet) -> Result<(), (StatusCode, Failure)> {
     let invalid = |failure| (StatusCode::UNPROCESSABLE_ENTITY, failure);
     let mark = service::settings::edit::Draft::open(&context.env)
         .map_err(invalid)?
@@ -244,7 +244,7 @@ fn store(context: &Context, typed: &Typed) -> Result<(), (StatusCode, Failure)> 
 
 #[derive(Template)]
 #[template(path = "set_remove.html")]
-struct RemovePage {
+struct SetRemovePage {
     f: Frame,
     name: String,
     what: String,
@@ -254,7 +254,7 @@ struct RemovePage {
 pub async fn remove_page(visit: Visit, name: String) -> Response {
     answer(visit, move |visit, context, lang| {
         let draft = sets::remove(context, &name)?;
-        reply::page(&RemovePage {
+        reply::page(&SetRemovePage {
             f: visit.frame_in(Some(context), lang, "sets", Labels(lang).remove_set()),
             what: report::removed_when_asked(lang),
             diff: draft.diff(),

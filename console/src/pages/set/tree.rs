@@ -17,7 +17,7 @@ const DEPTH_MAX: usize = 8;
 
 /// What is saved, and what in it is not.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Picked {
+pub struct TickedPaths {
     pub sources: Vec<String>,
     pub exclude: Vec<String>,
 }
@@ -62,7 +62,7 @@ struct Marker {
     is_saved: bool,
 }
 
-fn markers(env: &Env, picked: &Picked) -> Vec<Marker> {
+fn markers(env: &Env, picked: &TickedPaths) -> Vec<Marker> {
     let sources = picked.sources.iter().filter_map(|text| {
         let path = env.expand(OsStr::new(text)).ok()?;
         Some(Marker { path, is_saved: true })
@@ -93,7 +93,7 @@ fn folder_of(pattern: &str) -> Option<PathBuf> {
     Some(PathBuf::from(plain))
 }
 
-pub fn tick(env: &Env, picked: &Picked, path: &Path) -> Tick {
+pub fn tick(env: &Env, picked: &TickedPaths, path: &Path) -> Tick {
     tick_of(&markers(env, picked), path)
 }
 
@@ -110,7 +110,7 @@ fn tick_of(markers: &[Marker], path: &Path) -> Tick {
 }
 
 /// Ticks a folder, or unticks one that is ticked as a whole.
-pub fn toggle(env: &Env, picked: &Picked, path: &Path) -> Picked {
+pub fn toggle(env: &Env, picked: &TickedPaths, path: &Path) -> TickedPaths {
     let was_on = tick(env, picked, path) == Tick::On;
     let is_below = |at: Option<PathBuf>| at.is_some_and(|at| at.starts_with(path));
     let mut next = picked.clone();
@@ -140,7 +140,7 @@ fn written(env: &Env, path: &Path) -> String {
 }
 
 /// The home directory and the root, with what is open, one below the other.
-pub fn folders(env: &Env, picked: &Picked, open: &[PathBuf]) -> Vec<FolderView> {
+pub fn folders(env: &Env, picked: &TickedPaths, open: &[PathBuf]) -> Vec<FolderView> {
     let open = open.get(..OPEN_MAX.min(open.len())).unwrap_or_default();
     let tree = Tree {
         markers: markers(env, picked),
@@ -201,9 +201,9 @@ impl Tree<'_> {
 mod tests {
     use super::*;
 
-    fn picked(sources: &[&str], exclude: &[&str]) -> Picked {
+    fn picked(sources: &[&str], exclude: &[&str]) -> TickedPaths {
         let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_string()).collect();
-        Picked {
+        TickedPaths {
             sources: list(sources),
             exclude: list(exclude),
         }
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn clicks() {
         let env = Env::of(&[]);
-        let click = |from: &Picked, path: &str| toggle(&env, from, Path::new(path));
+        let click = |from: &TickedPaths, path: &str| toggle(&env, from, Path::new(path));
         let one = click(&picked(&[], &["*.tmp"]), "/home/u/docs");
         assert_eq!(one, picked(&["~/docs"], &["*.tmp"]));
         let without = click(&one, "/home/u/docs/[old] *");

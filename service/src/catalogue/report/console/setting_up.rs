@@ -22,6 +22,8 @@ macro_rules! labels {
 labels! {
     machines => "Machines", "コンピューター";
     settings => "Settings", "設定";
+    key_destinations => "Go to Destinations", "保存先へ";
+    key_settings => "Go to Settings", "設定へ";
     save => "Save", "保存";
     saved => "Saved. This was changed:", "保存しました。変更した箇所:";
     cancel => "Cancel", "キャンセル";
@@ -31,6 +33,8 @@ labels! {
 
     // A set.
     add_set => "Add a set", "セットを追加";
+    set_what => "A set says which folders are backed up, where to and when.",
+        "セットには、どのフォルダーを、どこへ、いつバックアップするかを決めます。";
     edit_set => "Edit", "編集";
     remove_set => "Remove set", "セットを削除";
     set_name => "Name of the set", "セットの名前";
