@@ -9,6 +9,7 @@ use crate::browse::bad;
 use crate::guard::Visit;
 use crate::pages::shown;
 use crate::reply::{self, Frame, answer, see_other};
+use answers::{DiffLine, diff_lines};
 use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -248,7 +249,7 @@ struct SetRemovePage {
     f: Frame,
     name: String,
     what: String,
-    diff: String,
+    diff: Vec<DiffLine>,
 }
 
 pub async fn remove_page(visit: Visit, name: String) -> Response {
@@ -257,7 +258,7 @@ pub async fn remove_page(visit: Visit, name: String) -> Response {
         reply::page(&SetRemovePage {
             f: visit.frame_in(Some(context), lang, "sets", Labels(lang).remove_set()),
             what: report::removed_when_asked(lang),
-            diff: draft.diff(),
+            diff: diff_lines(&draft.diff()),
             name,
         })
     })

@@ -169,7 +169,8 @@ impl Scale {
         let ages = [1.0, 7.0, 30.0, 90.0, 365.0, 1095.0, 3650.0].into_iter();
         let shown = ages.filter(|days| *days <= self.most + 1.0);
         let tick = |days: f64| AgeTick {
-            x: format!("{:.1}", self.place(days)),
+            // Half of a word must not be cut off.
+            x: format!("{:.1}", self.place(days).clamp(16.0, WIDTH - 16.0)),
             words: texts::age_tick(lang, days as u64),
         };
         shown.map(tick).collect()
