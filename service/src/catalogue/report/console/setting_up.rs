@@ -94,8 +94,8 @@ labels! {
         one; a set then saves there.",
         "保存先は、別のディスクのフォルダー、SFTP サーバー、クラウドストレージなどです。追加すると、セットがそこへ保存します。";
     remove_destination => "Remove destination", "保存先を削除";
-    used => "Used", "使用量";
-    not_measured => "not measured yet", "まだ測っていません";
+    space_used => "Used", "使用量";
+    never_measured => "not measured yet", "まだ測っていません";
     full_about => "full about", "満杯になる見込み";
     last_check => "Last check", "最後の検査";
     last_restore => "Last restore", "最後の復元";
