@@ -189,11 +189,7 @@ fn refused(visit: &Visit, refusal: Refusal) -> Response {
 async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visit, Refusal)>> {
     let (mut parts, body) = request.into_parts();
     let mut visit = visit(app, &parts.headers, parts.uri.path(), parts.uri.query());
-    let host = parts
-        .headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let host = host.unwrap_or_default();
+    let host = text_of(&parts.headers, "host");
     let authority = parts.uri.authority().map(|authority| authority.as_str());
     if !app.hosts.have(host) || authority.is_some_and(|authority| authority != host) {
         return Err(Box::new((visit, Refusal::Host)));
@@ -232,11 +228,8 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visi
             return Err(Box::new((visit, Refusal::TooLarge)));
         };
         visit.form = Fields::parse(&bytes);
-        let given = parts
-            .headers
-            .get("x-csrf-token")
-            .and_then(|given| given.to_str().ok());
-        let given = visit.form.text("csrf").or(given).unwrap_or_default();
+        let given = text_of(&parts.headers, "x-csrf-token");
+        let given = visit.form.text("csrf").unwrap_or(given);
         if let Some(session) = &visit.session
             && !is_door
             && !session.is_genuine(given)
@@ -272,6 +265,12 @@ async fn by_token(
     }
     parts.extensions.insert(visit);
     Ok(Request::from_parts(parts, Body::empty()))
+}
+
+/// Empty without such a header.
+fn text_of<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    let value = headers.get(name).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
 }
 
 /// The token of `Authorization: Bearer`.
