@@ -179,7 +179,7 @@ fn keep_objects() {
             }
             Kind::Snapshot => {
                 let id = SessionId::from_hex(name.id()).unwrap();
-                if let SnapshotObject::Manifest { body, .. } = store.slate(id).unwrap() {
+                if let SnapshotObject::Manifest { body, .. } = store.snapshot_object(id).unwrap() {
                     keep("manifest", &short, &body);
                     let root = Manifest::decode(id, &body).unwrap().root().unwrap();
                     keep("root", &short, &cbor(&root));

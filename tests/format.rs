@@ -119,11 +119,11 @@ fn the_library_reads_the_example() {
     let store = open(example(), cache.path());
     let reader = Reader::new(store.clone(), Box::new(|_, _| {}));
     let (mut manifests, mut fences, mut seen) = (0, 0, Vec::new());
-    for id in store.slates().unwrap() {
+    for id in store.snapshot_ids().unwrap() {
         let Owner { packs, .. } = session::owner(&store, id).unwrap().unwrap();
         let said = Owner { packs, ..owner() };
         assert_eq!(session::owner(&store, id).unwrap().unwrap(), said);
-        let SnapshotObject::Manifest { .. } = store.slate(id).unwrap() else {
+        let SnapshotObject::Manifest { .. } = store.snapshot_object(id).unwrap() else {
             assert_eq!(packs, None);
             fences += 1;
             continue;

@@ -184,7 +184,10 @@ fn a_collection_needs_no_free_byte() {
         ));
         let summary = prune(&repo, Duration::from_secs(3600)).unwrap();
         assert!(summary.packs_deleted > 0, "{round}: {summary:?}");
-        assert!(matches!(repo.store.slate(dead_id), Ok(SnapshotObject::Fence)));
+        assert!(matches!(
+            repo.store.snapshot_object(dead_id),
+            Ok(SnapshotObject::Fence)
+        ));
         fs::remove_file(&room).unwrap();
         // With room again, the next one fills the reserve up.
         prune(&repo, Duration::ZERO).unwrap();

@@ -77,7 +77,7 @@ impl Golden {
             Kind::Index => IndexSegment::open(keys, IndexId::from_hex(name.id()).unwrap(), bytes).map(drop),
             Kind::Parity => parity::verify(store.id(), pack(), bytes),
             Kind::Session => self.under(name, bytes, || session::owner(store, session()).map(drop)),
-            Kind::Snapshot => self.under(name, bytes, || store.slate(session()).map(drop)),
+            Kind::Snapshot => self.under(name, bytes, || store.snapshot_object(session()).map(drop)),
             Kind::Trash => self.under(name, bytes, || store.trash(session()).map(drop)),
             Kind::Upgrade => {
                 let number = u64::from_str_radix(name.id(), 16).unwrap();

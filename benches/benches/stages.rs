@@ -3,7 +3,7 @@
 use chunkstore::chunker::{Bounds, Chunker};
 use chunkstore::compress::{Codec, Compressor, Decompressor};
 use chunkstore::frame::{Decoder, Encoder};
-use chunkstore::index::{Condemned, LocalIndex, Room};
+use chunkstore::index::{Condemned, DatabaseDir, LocalIndex};
 use chunkstore::keys::{Keys, MasterKey};
 use chunkstore::pack::{Class, Frame, PackWriter};
 use chunkstore::remote::Memory;
@@ -148,7 +148,7 @@ fn lookup(c: &mut Criterion) {
     let repo = RepoId([1; 16]);
     let none = Condemned::new();
     let index = LocalIndex::open(
-        fail(Room::cached(dir.path())),
+        fail(DatabaseDir::cached(dir.path())),
         &repo,
         &listed,
         &none,

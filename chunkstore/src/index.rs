@@ -22,12 +22,12 @@ mod presence;
 pub use copies::{Moved, Presence};
 pub use presence::{WrongSize, WrongSizes, fingerprint, trace};
 
+pub use crate::dbdir::DatabaseDir;
+use crate::dbdir::{COPIES, FILES_LEAST, FILES_MOST, prepare_threads};
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, IndexFault, Operation, Result};
 use crate::id::{ChunkId, ContentHash, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
-pub use crate::lodging::Room;
-use crate::lodging::{COPIES, FILES_LEAST, FILES_MOST, prepare_threads};
 use crate::pack::Class;
 use crate::place::Place;
 use crate::platform::lock;
@@ -66,7 +66,7 @@ pub type Inventory = HashMap<PackId, u64>;
 
 pub struct LocalIndex {
     db: Arc<DB>,
-    room: Room,
+    home: DatabaseDir,
     /// Notes on small files that are not in the database yet.
     fresh: Mutex<files::Fresh>,
     /// No segment was ingested yet, so no chunk need be looked up.
@@ -83,10 +83,10 @@ pub struct LocalIndex {
 pub type Condemned = HashSet<PackId>;
 
 impl LocalIndex {
-    /// Opens the index in this room and brings it to exactly the `listed` segments, without what they list in packs
+    /// Opens the index there and brings it to exactly the `listed` segments, without what they list in packs
     /// that are not `present`. `progress` is called with (segments done, segments to do).
     pub fn open(
-        room: Room,
+        home: DatabaseDir,
         repo: &RepoId,
         listed: &[IndexId],
         condemned: &Condemned,
@@ -96,7 +96,7 @@ impl LocalIndex {
     ) -> Result<Self> {
         let listed_set: HashSet<IndexId> = listed.iter().copied().collect();
         let files = descriptors::hold(FILES_LEAST, FILES_MOST);
-        let opened = match open_db(&room, repo, files.count()) {
+        let opened = match open_db(&home, repo, files.count()) {
             // What stands there may be sound.
             Err(e @ (Error::TooManyOpen { .. } | Error::Thread(_))) => return Err(e),
             opened => opened.ok(),
@@ -108,17 +108,17 @@ impl LocalIndex {
         let db = match usable {
             Some(db) => db,
             None => {
-                if let Some(dir) = room.dir() {
+                if let Some(dir) = home.dir() {
                     wipe(dir)?;
                 }
-                open_db(&room, repo, files.count())?
+                open_db(&home, repo, files.count())?
             }
         };
         let mut index = LocalIndex {
             wrong: presence::wrong_sizes(&db)?,
             seen: present.map(fingerprint),
             db,
-            room,
+            home,
             fresh: Mutex::default(),
             empty: AtomicBool::new(false),
             _files: files,
@@ -205,15 +205,15 @@ fn wipe(dir: &Path) -> Result<()> {
     }
 }
 
-fn open_db(room: &Room, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
-    let dir = room.database();
+fn open_db(home: &DatabaseDir, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
+    let dir = home.database();
     if let Some(db) = simulation::still_open(dir) {
         return Ok(db);
     }
     prepare_threads()?;
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let mut options = table_options(&cache);
-    if let Some(env) = room.env() {
+    if let Some(env) = home.env() {
         options.set_env(env);
     }
     options.create_if_missing(true);

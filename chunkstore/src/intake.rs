@@ -17,6 +17,7 @@ pub use spool::SPOOL_BYTES;
 
 use crate::error::Result;
 use crate::pack::PackList;
+use crate::parity::SharedParity;
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use spool::{Spool, SpooledPack};
@@ -40,6 +41,8 @@ pub type OnProgress<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
 pub struct HandedPack {
     pub list: Arc<PackList>,
     pub bytes: Bytes,
+    /// Not kept where the pack has to wait on disk: it is made again then.
+    pub parity: Arc<SharedParity>,
     /// [`crate::session::Owner::packs`] of the session that made it.
     pub under: Option<[u64; 2]>,
 }
@@ -151,7 +154,12 @@ impl Intake {
             };
             // One that can't be read back as it was is as good as one that was never offered.
             if let Some(bytes) = self.spool.take(slot, &list.id) {
-                return Some(HandedPack { list, bytes, under });
+                return Some(HandedPack {
+                    list,
+                    bytes,
+                    parity: Arc::default(),
+                    under,
+                });
             }
             self.state.lock().missed += 1;
         }

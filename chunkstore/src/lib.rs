@@ -11,6 +11,8 @@ pub mod chunker;
 #[doc(hidden)]
 pub mod compress;
 pub mod config;
+#[doc(hidden)]
+pub mod dbdir;
 pub mod error;
 #[doc(hidden)]
 pub mod frame;
@@ -26,8 +28,6 @@ mod kept;
 pub mod keys;
 #[doc(hidden)]
 pub mod live;
-#[doc(hidden)]
-pub mod lodging;
 #[doc(hidden)]
 pub mod object;
 #[doc(hidden)]

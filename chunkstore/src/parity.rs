@@ -11,6 +11,8 @@ use crate::index::Inventory;
 use crate::object::cap;
 use crate::remote::{Kind, ObjectName, Remote};
 use crate::seal::FORMAT_VERSION;
+use bytes::Bytes;
+use parking_lot::Mutex;
 use reed_solomon_simd as code;
 use std::borrow::Cow;
 
@@ -142,8 +144,16 @@ impl ParityHeader {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has made parity.
+    pub(crate) static ENCODED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 /// The parity object of a pack whose bytes these are.
 pub fn encode(repo: &RepoId, pack: PackId, bytes: &[u8], percent: u8) -> Result<Vec<u8>> {
+    #[cfg(test)]
+    ENCODED.with(|encoded| encoded.set(encoded.get() + 1));
     if !(1..=PERCENT_MAX).contains(&percent) || bytes.is_empty() || bytes.len() as u64 > cap::PACK {
         return Err(Error::Invalid(Invalid::Parity {
             percent,
@@ -275,15 +285,37 @@ pub fn protect(remote: &dyn Remote, repo: &RepoId, pack: PackId, percent: u8) ->
     if blake3::hash(&bytes).as_bytes() != pack.as_bytes() {
         return Err(Error::corrupt(&name, Flaw::HashMismatch));
     }
-    store(remote, repo, pack, &bytes, percent)
+    store(remote, pack, encode(repo, pack, &bytes, percent)?.into())
 }
 
-/// The same for a pack whose bytes are at hand.
-pub fn store(remote: &dyn Remote, repo: &RepoId, pack: PackId, bytes: &[u8], percent: u8) -> Result<u64> {
-    let parity = encode(repo, pack, bytes, percent)?;
+/// Stores the parity of a pack.
+pub fn store(remote: &dyn Remote, pack: PackId, parity: Bytes) -> Result<u64> {
     let len = parity.len() as u64;
-    remote.publish(&ObjectName::parity(pack), parity.into())?;
+    remote.publish(&ObjectName::parity(pack), parity)?;
     Ok(len)
+}
+
+/// The parity of a pack that goes to several destinations: made by the first of them that needs it, for all.
+#[derive(Default)]
+pub struct SharedParity(Mutex<Option<(u8, Bytes)>>);
+
+impl SharedParity {
+    /// The parity object of the pack whose bytes these are. Who comes meanwhile waits for it, which is quicker than making
+    /// another. A destination with another percentage than the first gets one of its own.
+    pub fn get(&self, repo: &RepoId, pack: PackId, bytes: &[u8], percent: u8) -> Result<Bytes> {
+        let mut made = self.0.lock();
+        match &*made {
+            Some((of, parity)) if *of == percent => Ok(parity.clone()),
+            known => {
+                let is_first = known.is_none();
+                let parity = Bytes::from(encode(repo, pack, bytes, percent)?);
+                if is_first {
+                    *made = Some((percent, parity.clone()));
+                }
+                Ok(parity)
+            }
+        }
+    }
 }
 
 /// The packs that have parity, and its bytes.

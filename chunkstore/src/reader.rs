@@ -102,16 +102,16 @@ impl<'a> Reader<'a> {
 
     /// The local index, opened when first asked for.
     pub fn index(&self) -> Result<&LocalIndex> {
-        let mut told = |done, total| (self.progress)(done, total);
+        let mut progress = |done, total| (self.progress)(done, total);
         match &self.source {
-            Source::Writer(writer) => writer.index(&mut told),
+            Source::Writer(writer) => writer.index(&mut progress),
             Source::Lent(index) => Ok(index),
             Source::Own { index, opening, .. } => {
                 let _one = opening.lock();
                 if let Some(index) = index.get() {
                     return Ok(index);
                 }
-                let opened = self.open_index(&mut told)?;
+                let opened = self.open_index(&mut progress)?;
                 Ok(index.get_or_init(|| opened))
             }
         }
@@ -119,10 +119,10 @@ impl<'a> Reader<'a> {
 
     /// A collection may replace segments between the listing and the reading: then the listing is read again. A segment
     /// that can't be read is left out: the others list where the rest is.
-    fn open_index(&self, told: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
+    fn open_index(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<LocalIndex> {
         let mut tries = 0;
         loop {
-            match self.store.index_to_read(&View::read(&self.store)?, told) {
+            match self.store.index_to_read(&View::read(&self.store)?, progress) {
                 Err(e) if self.store.changed_under(&e, &mut tries) => {}
                 opened => return opened,
             }

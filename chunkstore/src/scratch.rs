@@ -1,21 +1,25 @@
-//! Maps on disk for one run: what would otherwise grow in memory ([`crate::lodging`] says where they lie).
+//! Maps on disk for one run: what would otherwise grow in memory ([`crate::place`] says where they lie).
 
+pub use crate::dbdir::ScratchDir;
+use crate::dbdir::{DatabaseDir, DatabasePlace, FILES_LEAST, FILES_MOST, prepare_threads};
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, IndexFault, Result};
-pub use crate::lodging::ScratchDir;
-use crate::lodging::{FILES_LEAST, FILES_MOST, Lodging, Room, prepare_threads};
 use rocksdb::{BlockBasedOptions, DB, IteratorMode, Options, WriteBatch, WriteOptions};
 use std::path::{Path, PathBuf};
 
 /// Where a map may be, each instead of the one before where that has no room for it.
-const LODGINGS: [Lodging; 3] = [Lodging::Scratch, Lodging::Temporary, Lodging::Memory];
+const PLACES: [DatabasePlace; 3] = [
+    DatabasePlace::Scratch,
+    DatabasePlace::Temporary,
+    DatabasePlace::Memory,
+];
 /// Bytes of keys and values that go to another place together.
 const MOVED: usize = 1 << 20;
 
 /// A map.
 pub struct Scratch {
     /// Opened when first written to: most stay empty. Closed before its folder goes, with what it may keep open.
-    db: Option<(DB, Room, Permit)>,
+    db: Option<(DB, DatabaseDir, Permit)>,
     cache: PathBuf,
     /// Places that turned out to have no room.
     full: usize,
@@ -37,15 +41,15 @@ impl Scratch {
         self.db.is_none()
     }
 
-    fn open(&self) -> Result<(DB, Room, Permit)> {
-        let lodging = LODGINGS.get(self.full).unwrap_or(&Lodging::Memory);
-        let room = lodging.find(&self.cache)?;
+    fn open(&self) -> Result<(DB, DatabaseDir, Permit)> {
+        let place = PLACES.get(self.full).unwrap_or(&DatabasePlace::Memory);
+        let home = place.find(&self.cache)?;
         let files = descriptors::hold(FILES_LEAST, FILES_MOST);
         prepare_threads()?;
         let mut table = BlockBasedOptions::default();
         table.set_ribbon_filter(10.0);
         let mut options = Options::default();
-        if let Some(env) = room.env() {
+        if let Some(env) = home.env() {
             options.set_env(env);
         }
         options.create_if_missing(true);
@@ -56,8 +60,8 @@ impl Scratch {
         options.set_max_open_files(files.count() as i32);
         options.set_stats_dump_period_sec(0);
         options.set_stats_persist_period_sec(0);
-        let db = DB::open(&options, room.database()).map_err(failed)?;
-        Ok((db, room, files))
+        let db = DB::open(&options, home.database()).map_err(failed)?;
+        Ok((db, home, files))
     }
 
     fn db(&mut self) -> Result<&DB> {
@@ -90,7 +94,7 @@ impl Scratch {
     }
 
     fn may_move_on(&self, error: &Error) -> bool {
-        error.is_about_room() && self.full + 1 < LODGINGS.len()
+        error.is_about_room() && self.full + 1 < PLACES.len()
     }
 
     /// Goes on at the next place, with all that is here: what was written can be read, also where there is no more room.
@@ -207,17 +211,17 @@ mod tests {
         let mut map = Scratch::new(cache.path());
         let row = |n: u32| (n.to_le_bytes(), vec![n as u8; 1000]);
         let mut written = 0;
-        for places in 1..=LODGINGS.len() {
+        for places in 1..=PLACES.len() {
             map.write((written..written + 3000).map(row)).unwrap();
             written += 3000;
-            let (_, room, _) = map.db.as_ref().unwrap();
-            assert_eq!(room.dir().is_some(), places < LODGINGS.len());
+            let (_, home, _) = map.db.as_ref().unwrap();
+            assert_eq!(home.dir().is_some(), places < PLACES.len());
             for n in (0..written).step_by(97) {
                 assert_eq!(map.get(&row(n).0).unwrap(), Some(row(n).1), "{places}");
             }
             let full = Error::NoSpace { object: "x".into() };
-            assert_eq!(map.may_move_on(&full), places < LODGINGS.len());
-            if places < LODGINGS.len() {
+            assert_eq!(map.may_move_on(&full), places < PLACES.len());
+            if places < PLACES.len() {
                 map.move_on().unwrap();
             }
         }

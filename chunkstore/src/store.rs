@@ -358,12 +358,12 @@ impl Store {
     }
 
     /// All names under `snapshots/`: manifests and fences.
-    pub fn slates(&self) -> Result<Vec<SessionId>> {
+    pub fn snapshot_ids(&self) -> Result<Vec<SessionId>> {
         self.sessions_in(Kind::Snapshot)
     }
 
     /// The same with the sizes that are listed.
-    pub fn slates_with_sizes(&self) -> Result<Vec<(SessionId, u64)>> {
+    pub fn snapshot_ids_with_sizes(&self) -> Result<Vec<(SessionId, u64)>> {
         self.sizes_in(Kind::Snapshot)
     }
 
@@ -398,35 +398,35 @@ impl Store {
     }
 
     /// What is stored under a session's name in `snapshots/`.
-    pub fn slate(&self, id: SessionId) -> Result<SnapshotObject> {
+    pub fn snapshot_object(&self, id: SessionId) -> Result<SnapshotObject> {
         let bytes = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
-        self.open_slate(id, &bytes)
+        self.open_snapshot_object(id, &bytes)
     }
 
     /// The same from the copy that this machine keeps of it, if the remote has high latency: for callers that only read
     /// it, not for who proves, deletes, or asks whether it is still there.
     pub fn recall(&self, id: SessionId) -> Result<SnapshotObject> {
         let Some(kept) = &self.kept else {
-            return self.slate(id);
+            return self.snapshot_object(id);
         };
         if let Some(bytes) = kept.manifest(id)
-            && let Ok(slate) = self.open_slate(id, &bytes)
+            && let Ok(object) = self.open_snapshot_object(id, &bytes)
         {
-            return Ok(slate);
+            return Ok(object);
         }
         let bytes = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
-        let slate = self.open_slate(id, &bytes)?;
+        let object = self.open_snapshot_object(id, &bytes)?;
         kept.keep_manifest(id, &bytes);
-        Ok(slate)
+        Ok(object)
     }
 
-    pub(crate) fn open_slate(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
-        match self.read_slate(id, bytes) {
+    pub(crate) fn open_snapshot_object(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
+        match self.read_snapshot_object(id, bytes) {
             // A damaged head can look like a later version's: then its seal holds for the head that we would write.
             Err(newer @ Error::NewerFormat(_)) => {
                 // A manifest has a key, and a fence has none.
                 let is_own = |has_key| {
-                    self.read_slate(id, &object::with_own_head(bytes, has_key))
+                    self.read_snapshot_object(id, &object::with_own_head(bytes, has_key))
                         .is_ok()
                 };
                 match is_own(true) || is_own(false) {
@@ -434,11 +434,11 @@ impl Store {
                     false => Err(newer),
                 }
             }
-            slate => slate,
+            object => object,
         }
     }
 
-    fn read_slate(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
+    fn read_snapshot_object(&self, id: SessionId, bytes: &[u8]) -> Result<SnapshotObject> {
         let object = format!("snapshots/{id}");
         let head = Head::parse(self.id(), &object, bytes)?;
         if head.is(Sealed::Fence) {
@@ -458,7 +458,7 @@ impl Store {
     /// Moves a manifest to the trash: it no longer counts as a generation, and still protects its chunks.
     pub fn forget(&self, id: SessionId, now: i64) -> Result<()> {
         let manifest = self.remote.get(&ObjectName::snapshot(id), cap::MANIFEST)?;
-        if let SnapshotObject::Fence = self.open_slate(id, &manifest)? {
+        if let SnapshotObject::Fence = self.open_snapshot_object(id, &manifest)? {
             return Err(Error::Missing {
                 object: ObjectName::snapshot(id).into(),
             });
@@ -475,7 +475,7 @@ impl Store {
     /// A forgotten manifest's body and when it was forgotten (seconds since 1970).
     pub fn trash(&self, id: SessionId) -> Result<(Vec<u8>, i64)> {
         let (manifest, forgotten) = session::get_trash(self, id)?;
-        match self.open_slate(id, &manifest)? {
+        match self.open_snapshot_object(id, &manifest)? {
             SnapshotObject::Manifest { body, .. } => Ok((body, forgotten)),
             SnapshotObject::Fence => Err(Error::corrupt(ObjectName::trash(id), Flaw::NoManifest)),
         }

@@ -90,7 +90,7 @@ pub struct Swept {
 pub fn open_sessions(store: &Store) -> Result<Vec<SessionId>> {
     // Sessions first: one that ends in between is then seen as ended.
     let sessions = store.sessions_in(Kind::Session)?;
-    let ended: HashSet<SessionId> = store.slates()?.into_iter().collect();
+    let ended: HashSet<SessionId> = store.snapshot_ids()?.into_iter().collect();
     Ok(sessions.into_iter().filter(|id| !ended.contains(id)).collect())
 }
 
@@ -423,7 +423,7 @@ pub fn remove_orphaned_parity(store: &Store) -> Result<u64> {
 /// Removes the session objects of ended sessions, and this machine's notes about them. Returns how many.
 pub fn remove_ended_sessions(store: &Store) -> Result<u64> {
     let sessions = store.sessions_in(Kind::Session)?;
-    let ended: HashSet<SessionId> = store.slates()?.into_iter().collect();
+    let ended: HashSet<SessionId> = store.snapshot_ids()?.into_iter().collect();
     let ended: Vec<&SessionId> = sessions.iter().filter(|id| ended.contains(id)).collect();
     let names = ended.iter().map(|id| ObjectName::session(**id)).collect();
     delete_all(store.remote(), names)?;

@@ -107,13 +107,13 @@ pub fn transfer(
     writer: &Writer,
     wanted: &mut LiveSet,
     careful: bool,
-    told: &OnProgress<'_>,
+    on_progress: &OnProgress<'_>,
 ) -> Result<TransferStats> {
     let mut transfer = Transfer {
         origin,
         to,
         writer,
-        told,
+        on_progress,
         brought: TransferStats::default(),
     };
     let by_pack = transfer.by_pack(wanted)?;
@@ -130,7 +130,7 @@ struct Transfer<'a> {
     origin: &'a Origin,
     to: &'a Store,
     writer: &'a Writer,
-    told: &'a OnProgress<'a>,
+    on_progress: &'a OnProgress<'a>,
     brought: TransferStats,
 }
 
@@ -194,7 +194,7 @@ impl Transfer<'_> {
             origin: self.origin,
             to: self.to,
             renews: !simulation::left_out(Rule::FreshNames),
-            told: self.told,
+            on_progress: self.on_progress,
         };
         let mut arrivals = Arrivals::default();
         std::thread::scope(|scope| {
@@ -233,8 +233,8 @@ impl Transfer<'_> {
         }
         let (from, writer) = (&*self.origin.store, self.writer);
         let mut mover = Mover::between(from, self.to, Box::new(|lists| writer.adopt(lists)))?;
-        let told = self.told;
-        let moved = &mut |bytes| told(bytes);
+        let on_progress = self.on_progress;
+        let moved = &mut |bytes| on_progress(bytes);
         let done = part
             .union(hurt)
             .try_for_each(|id| self.frames_of(*id, careful || hurt.contains(id), wanted, &mut mover))
@@ -302,7 +302,7 @@ impl Transfer<'_> {
         self.brought.chunks += 1;
         self.brought.bytes += u64::from(frame.stored_len);
         mover.add(list.class, (frame.id, place, parts), &mut |bytes| {
-            (self.told)(bytes)
+            (self.on_progress)(bytes)
         })
     }
 
@@ -337,7 +337,7 @@ impl Transfer<'_> {
                     let here = moved.iter().filter(|(to, _)| to.frame == at.place.offset);
                     let parts: Vec<Part> = here.map(|(_, part)| *part).collect();
                     mover.add(at.class, (chunk, at.place, &parts), &mut |bytes| {
-                        (self.told)(bytes)
+                        (self.on_progress)(bytes)
                     })?;
                 }
                 Err(e) if e.is_object_local() => self.brought.lost += 1,
@@ -357,7 +357,7 @@ struct Courier<'a> {
     to: &'a Store,
     /// Always, but to see what happens otherwise.
     renews: bool,
-    told: &'a OnProgress<'a>,
+    on_progress: &'a OnProgress<'a>,
 }
 
 impl Courier<'_> {
@@ -379,8 +379,8 @@ impl Courier<'_> {
 
     /// The pack's list, and the bytes that were sent.
     fn carry(&self, id: PackId) -> Result<(PackList, u64)> {
-        (self.told)(0)?;
-        carry_pack(&self.origin.store, self.to, id, self.renews, self.told)
+        (self.on_progress)(0)?;
+        carry_pack(&self.origin.store, self.to, id, self.renews, self.on_progress)
     }
 }
 

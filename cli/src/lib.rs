@@ -11,18 +11,19 @@ pub mod progress;
 pub mod render;
 pub mod signals;
 pub mod terminal;
+mod usage;
 
 use args::{Cli, Command};
 use clap::FromArgMatches;
 use exit::Code;
 use jiff::Zoned;
-use service::catalogue::{Cause, Lang};
+use service::catalogue::Lang;
 use service::env::Env;
 use service::limits::upkeep::GivenRates;
 use service::log::LogLevel;
 use service::resolve::RepositoryOptions;
 use service::settings::{PROFILE, Settings};
-use service::{Context, Failure, Status, machine, platform};
+use service::{Context, Failure, Status, platform};
 use std::io::Write;
 use std::process::ExitCode;
 use terminal::Terminal;
@@ -43,7 +44,7 @@ pub fn main() -> ExitCode {
     let parsed = args::parser().try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return said_by_the_parser(&error),
+        Err(error) => return usage::report(&error, lang),
     };
     let json = cli.global.json;
     let lang = lang(cli.global.lang.as_deref());
@@ -55,28 +56,6 @@ pub fn main() -> ExitCode {
             Code::from(failure.status).into()
         }
     }
-}
-
-/// Help and version come this way too, to standard output. If that is closed, there is no one to report it to.
-fn said_by_the_parser(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        let _ = error.print();
-        return Code::Ok.into();
-    }
-    // The options were not understood, so this one is looked for as it stands.
-    if std::env::args_os().any(|arg| arg == "--json") {
-        let text = error.render().to_string();
-        let message = text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
-        let what = message.to_string();
-        output::say(&exit::line(&Cause::Said { what }.into(), Lang::En, true));
-    } else {
-        let _ = error.print();
-    }
-    Code::Usage.into()
 }
 
 /// The language that was asked for, or else that of the locale.
@@ -94,7 +73,7 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
     let settings = match cli.command.only_explains() {
         true => Settings::default(),
         false => {
-            machine::check_environment(&env)?;
+            service::context::check_environment(&env)?;
             let settings = Settings::read(&env).or_else(|failure| match cli.command.diagnoses() {
                 true => {
                     unusable_settings = Some(failure);

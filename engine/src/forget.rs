@@ -99,9 +99,9 @@ pub fn end_unreadable(repo: &Repo, id: SessionId) -> Result<PathBuf> {
     let name = ObjectName::snapshot(id);
     let kept = repo.state().join("unreadable").join(id.to_hex());
     let read = store
-        .slate(id)
+        .snapshot_object(id)
         .map_err(Error::from)
-        .and_then(|slate| match slate {
+        .and_then(|object| match object {
             SnapshotObject::Manifest { body, .. } => Manifest::decode(id, &body).map(drop),
             SnapshotObject::Fence => Ok(()),
         });
@@ -171,7 +171,7 @@ pub fn undelete(repo: &Repo, id: SessionId, monitor: &dyn Monitor) -> Result<Ses
         Err(StoreError::Missing { .. }) => return Err(Error::NoSnapshot(id.to_hex())),
         trash => trash?,
     };
-    match store.slate(id) {
+    match store.snapshot_object(id) {
         // Forgetting it was cut short, or is under way elsewhere: it goes to its end first. Were the name left as it is,
         // a client that still forgets it would take what came back.
         Ok(SnapshotObject::Manifest { .. }) => match store.forget(id, repo.run().now_secs()) {

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 /// Names of what counts: manifests and fences, and what is in the trash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
-    pub slates: BTreeSet<SessionId>,
+    pub snapshot_ids: BTreeSet<SessionId>,
     pub trash: BTreeSet<SessionId>,
 }
 
@@ -30,17 +30,18 @@ impl Listing {
         let mut expected: BTreeSet<SessionId> = sweep::open_sessions(store)?.into_iter().collect();
         expected.extend(&known.trash);
         // Snapshots first: what is forgotten in between is then in the trash.
-        let slates: BTreeSet<SessionId> = store.slates()?.into_iter().collect();
+        let snapshot_ids: BTreeSet<SessionId> = store.snapshot_ids()?.into_iter().collect();
         let listing = Listing {
             trash: store.trashed()?.into_iter().collect(),
-            slates,
+            snapshot_ids,
         };
         for id in expected {
-            if !listing.slates.contains(&id) && !listing.trash.contains(&id) {
+            if !listing.snapshot_ids.contains(&id) && !listing.trash.contains(&id) {
                 refuse_short_listing(store, id)?;
             }
         }
-        let MissingSnapshots { lost, .. } = known.missing(store, &listing.slates, Some(&listing.trash))?;
+        let MissingSnapshots { lost, .. } =
+            known.missing(store, &listing.snapshot_ids, Some(&listing.trash))?;
         match lost.is_empty() {
             true => Ok(listing),
             false => Err(Error::Lost(lost)),
@@ -54,8 +55,8 @@ impl Listing {
         skip: &BTreeSet<SessionId>,
         each: &mut dyn FnMut(SessionId, Manifest) -> Result<()>,
     ) -> Result<()> {
-        for id in self.slates.difference(skip).copied() {
-            match store.slate(id) {
+        for id in self.snapshot_ids.difference(skip).copied() {
+            match store.snapshot_object(id) {
                 Ok(SnapshotObject::Fence) => {}
                 Ok(SnapshotObject::Manifest { body, .. }) => each(id, Manifest::decode(id, &body)?)?,
                 // Forgotten since: its place is the trash now.
@@ -74,7 +75,7 @@ impl Listing {
 fn refuse_short_listing(store: &Store, id: SessionId) -> Result<()> {
     // A session may have ended since: then a listing of now shows it. Or it was forgotten while we look.
     let snapshot = ObjectName::snapshot(id);
-    if still_there(store, &snapshot, &|| Ok(store.slates()?.contains(&id)))? {
+    if still_there(store, &snapshot, &|| Ok(store.snapshot_ids()?.contains(&id)))? {
         return Err(Error::ShortListing(snapshot.into()));
     }
     let trash = ObjectName::trash(id);

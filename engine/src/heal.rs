@@ -271,12 +271,12 @@ impl Healing<'_> {
 
     fn own_references(&mut self, live: &mut LiveSet, known: &mut KnownManifests) -> Result<()> {
         let store = &self.repo.store;
-        let mut ids = store.slates()?;
+        let mut ids = store.snapshot_ids()?;
         let snapshots = ids.len();
         ids.extend(store.trashed()?);
         for (number, id) in ids.into_iter().enumerate() {
             let manifest = match number < snapshots {
-                true => store.slate(id).map(|slate| match slate {
+                true => store.snapshot_object(id).map(|object| match object {
                     SnapshotObject::Manifest { body, .. } => Some(body),
                     SnapshotObject::Fence => None,
                 }),
@@ -390,11 +390,12 @@ impl Healing<'_> {
             let found = match self.options.dry_run {
                 true => self.would_bring(wanted, origin)?,
                 false => {
-                    let told =
+                    let on_progress =
                         |bytes| monitor::sent(self.monitor, self.repo.run().cancel(), &self.bytes, bytes);
                     let store = &self.repo.store;
                     let mut asked = transfer::wanted(origin, wanted)?;
-                    let brought = transfer::transfer(origin, store, self.writer, &mut asked, true, &told)?;
+                    let brought =
+                        transfer::transfer(origin, store, self.writer, &mut asked, true, &on_progress)?;
                     self.healed.bytes += brought.bytes;
                     let mut still = LiveSet::new(store.cache())?;
                     self.add_wanted(wanted, hurt, &mut still)?;

@@ -48,6 +48,8 @@ pub mod live;
 pub mod manifest;
 pub mod monitor;
 #[doc(hidden)]
+pub mod mount;
+#[doc(hidden)]
 pub mod order;
 mod overview;
 #[doc(hidden)]

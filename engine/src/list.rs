@@ -239,28 +239,28 @@ pub fn diff(
     path: Option<&[u8]>,
     each: &mut dyn FnMut(Row<'_>) -> Result<()>,
 ) -> Result<DiffSummary> {
-    let missing = new.missing.iter().map(|missing| &missing.path);
-    let unknown: Vec<&[u8]> = missing
-        .chain(&new.unreadable_dirs)
-        .map(|path| relative(path))
-        .collect();
+    let mut comparison = Comparison {
+        unknown: new
+            .missing
+            .iter()
+            .map(|missing| &missing.path)
+            .chain(&new.unreadable_dirs)
+            .map(|path| relative(path))
+            .collect(),
+        summary: DiffSummary::default(),
+        each,
+    };
     let mut old = cursor(reader, &old.root()?)?;
     let mut new = cursor(reader, &new.root()?)?;
     let top = relative(path.unwrap_or_default());
-    let mut summary = DiffSummary::default();
-    let is_unknown = |path: &[u8]| unknown.iter().any(|above| is_at_or_below(path, above));
     if !top.is_empty() {
-        let (was, is) = (old.lookup(top)?, new.lookup(top)?);
-        let was = was.map(|item| item.entry);
-        let is = is.map(|item| item.entry);
+        let was = old.lookup(top)?.map(|item| item.entry);
+        let is = new.lookup(top)?.map(|item| item.entry);
         let differs = match (&was, &is) {
             (Some(was), Some(is)) => Differs::between(was, is),
             _ => Differs::default(),
         };
-        match (&was, &is) {
-            (Some(was), None) if is_unknown(top) => summary.missing.add(was),
-            _ => one(&mut summary, top, was.as_ref(), is.as_ref(), differs, each)?,
-        }
+        comparison.pair(top, was.as_ref(), is.as_ref(), differs)?;
         old.under(top)?;
         new.under(top)?;
     }
@@ -268,29 +268,11 @@ pub fn diff(
         match change? {
             Change::Added(item) => {
                 let path = join(&item.dir, &item.entry.name);
-                one(
-                    &mut summary,
-                    &path,
-                    None,
-                    Some(&item.entry),
-                    Differs::default(),
-                    each,
-                )?;
+                comparison.pair(&path, None, Some(&item.entry), Differs::default())?;
             }
             Change::Removed(item) => {
                 let path = join(&item.dir, &item.entry.name);
-                if is_unknown(&path) {
-                    summary.missing.add(&item.entry);
-                    continue;
-                }
-                one(
-                    &mut summary,
-                    &path,
-                    Some(&item.entry),
-                    None,
-                    Differs::default(),
-                    each,
-                )?;
+                comparison.pair(&path, Some(&item.entry), None, Differs::default())?;
             }
             Change::Changed {
                 dir,
@@ -299,11 +281,37 @@ pub fn diff(
                 differs,
             } => {
                 let path = join(&dir, &new.name);
-                one(&mut summary, &path, Some(&old), Some(&new), differs, each)?;
+                comparison.pair(&path, Some(&old), Some(&new), differs)?;
             }
         }
     }
-    Ok(summary)
+    Ok(comparison.summary)
+}
+
+/// Two generations that are being compared.
+struct Comparison<'a> {
+    /// Where the new generation could not look.
+    unknown: Vec<&'a [u8]>,
+    summary: DiffSummary,
+    each: &'a mut dyn FnMut(Row<'_>) -> Result<()>,
+}
+
+impl Comparison<'_> {
+    fn pair(
+        &mut self,
+        path: &[u8],
+        old: Option<&Entry>,
+        new: Option<&Entry>,
+        differs: Differs,
+    ) -> Result<()> {
+        match (old, new) {
+            (Some(old), None) if self.unknown.iter().any(|above| is_at_or_below(path, above)) => {
+                self.summary.missing.add(old);
+                Ok(())
+            }
+            _ => one(&mut self.summary, path, old, new, differs, self.each),
+        }
+    }
 }
 
 pub(crate) fn is_at_or_below(path: &[u8], above: &[u8]) -> bool {

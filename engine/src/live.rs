@@ -13,10 +13,11 @@ use crate::platform::errno::errno_of;
 use crate::platform::paths::from_root;
 use crate::restore::file_holds;
 use crate::run::RunContext;
-use crate::tree::{Differs, cmp_keys};
+use crate::tree::{Cursor, Differs, cmp_keys};
 use crate::trees::cursor;
 use crate::walk::{Found, LeftOut, Lent, Sources, Walk};
 use chunkstore::reader::Reader;
+use chunkstore::{ChunkId, Place};
 use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,26 +45,12 @@ pub fn diff(
     each: &mut dyn FnMut(Row<'_>) -> Result<()>,
 ) -> Result<DiffSummary> {
     let top = relative(options.path.as_deref().unwrap_or_default());
-    let sources = Sources {
-        left_out: LeftOut {
-            ids: options.own.ids(),
-            paths: Vec::new(),
-        },
-        ..Sources::of(&sources(manifest, top))
-    };
-    let walk = Walk::start(&sources, Filter::build(options.filter.clone())?, run.threads(4))?;
     let mut comparing = LiveDiff {
         reader,
         options,
         monitor,
         owners: Owners::default(),
-        live: LiveEntries {
-            walk,
-            dir: Arc::from(&b""[..]),
-            handle: None,
-            entries: Vec::new().into_iter(),
-            unread: Vec::new(),
-        },
+        live: LiveEntries::start(manifest, options, top, run)?,
         summary: DiffSummary::default(),
     };
     let mut recorded = cursor(reader, &manifest.root()?)?;
@@ -73,34 +60,7 @@ pub fn diff(
         comparing.top(top, own, each)?;
         recorded.under(top)?;
     }
-    let mut live = comparing.next_below(top);
-    loop {
-        run.cancel().check()?;
-        let order = match (recorded.peek_key(), &live) {
-            (None, None) => break,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(key), Some((dir, found))) => cmp_keys(key, (dir, &found.name)),
-        };
-        let old = match order {
-            Ordering::Greater => None,
-            Ordering::Less | Ordering::Equal => recorded.next()?,
-        };
-        let new = match order {
-            Ordering::Less => None,
-            Ordering::Greater | Ordering::Equal => live.take(),
-        };
-        let dir = new.as_ref().map(|(dir, _)| dir.clone());
-        let Some(dir) = dir.or_else(|| old.as_ref().map(|item| item.dir.clone())) else {
-            break;
-        };
-        let advances = new.is_some();
-        let (old, new) = (old.map(|item| item.entry), new.map(|(_, found)| found));
-        comparing.pair(&dir, old, new, each)?;
-        if advances {
-            live = comparing.next_below(top);
-        }
-    }
+    comparing.merge(&mut recorded, top, run, each)?;
     Ok(comparing.summary)
 }
 
@@ -141,6 +101,29 @@ struct LiveEntries {
 }
 
 impl LiveEntries {
+    fn start(
+        manifest: &Manifest,
+        options: &LiveOptions,
+        top: &[u8],
+        run: &RunContext,
+    ) -> Result<LiveEntries> {
+        let sources = Sources {
+            left_out: LeftOut {
+                ids: options.own.ids(),
+                paths: Vec::new(),
+            },
+            ..Sources::of(&sources(manifest, top))
+        };
+        let filter = Filter::build(options.filter.clone())?;
+        Ok(LiveEntries {
+            walk: Walk::start(&sources, filter, run.threads(4))?,
+            dir: Arc::from(&b""[..]),
+            handle: None,
+            entries: Vec::new().into_iter(),
+            unread: Vec::new(),
+        })
+    }
+
     fn next(&mut self) -> Option<(DirPath, Found)> {
         loop {
             if let Some(found) = self.entries.next() {
@@ -166,12 +149,53 @@ struct LiveDiff<'a> {
 }
 
 impl LiveDiff<'_> {
+    /// Compares what is recorded with what is there, both in the same order.
+    fn merge<L>(
+        &mut self,
+        recorded: &mut Cursor<L>,
+        top: &[u8],
+        run: &RunContext,
+        each: &mut dyn FnMut(Row<'_>) -> Result<()>,
+    ) -> Result<()>
+    where
+        L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>,
+    {
+        let mut live = self.next_below(top);
+        loop {
+            run.cancel().check()?;
+            let order = match (recorded.peek_key(), &live) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(key), Some((dir, found))) => cmp_keys(key, (dir, &found.name)),
+            };
+            let old = match order {
+                Ordering::Greater => None,
+                Ordering::Less | Ordering::Equal => recorded.next()?,
+            };
+            let new = match order {
+                Ordering::Less => None,
+                Ordering::Greater | Ordering::Equal => live.take(),
+            };
+            let dir = new.as_ref().map(|(dir, _)| dir.clone());
+            let Some(dir) = dir.or_else(|| old.as_ref().map(|item| item.dir.clone())) else {
+                return Ok(());
+            };
+            let advances = new.is_some();
+            let (old, new) = (old.map(|item| item.entry), new.map(|(_, found)| found));
+            self.pair(&dir, old, new, each)?;
+            if advances {
+                live = self.next_below(top);
+            }
+        }
+    }
+
     /// The next one that is at `top` or below it.
     fn next_below(&mut self, top: &[u8]) -> Option<(DirPath, Found)> {
         loop {
-            let told = self.live.unread.len();
+            let known = self.live.unread.len();
             let next = self.live.next();
-            for (dir, trouble) in self.live.unread.get(told..).unwrap_or_default() {
+            for (dir, trouble) in self.live.unread.get(known..).unwrap_or_default() {
                 self.tell(dir, *trouble);
             }
             let (dir, found) = next?;

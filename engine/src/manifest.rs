@@ -165,7 +165,7 @@ pub struct Missing {
     pub path: Vec<u8>,
     /// The time of the last generation that held it whole, in seconds since 1970.
     #[n(1)]
-    pub whole: i64,
+    pub last_complete: i64,
     /// What it was then.
     #[n(2)]
     pub held: Held,

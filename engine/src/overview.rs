@@ -8,7 +8,6 @@
 
 use crate::error::{Error, Result};
 use crate::manifest::{self, Manifest, Outlines, Snapshot};
-use crate::repo::Repo;
 use chunkstore::SessionId;
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::overview::BODY_MAX;
@@ -121,8 +120,7 @@ pub(crate) fn read(store: &Store, listed: &[(SessionId, u64)]) -> Result<Outline
 
 /// Writes an overview if many of these `snapshots`, which are there, are in none. Only of a repository on a network: one
 /// nearby is read as quickly without.
-pub(crate) fn renew(repo: &Repo, snapshots: impl IntoIterator<Item = SessionId>) -> Result<()> {
-    let store = &repo.store;
+pub(crate) fn renew(store: &Store, snapshots: impl IntoIterator<Item = SessionId>) -> Result<()> {
     let ids: HashSet<SessionId> = snapshots.into_iter().collect();
     if !store.is_kept() || ids.len() < EVERY {
         return Ok(());
@@ -138,13 +136,12 @@ pub(crate) fn renew(repo: &Repo, snapshots: impl IntoIterator<Item = SessionId>)
 }
 
 /// Replaces an overview that names snapshots which are gone: what was said of them shall not stay longer than they.
-pub(crate) fn tidy(repo: &Repo) -> Result<()> {
-    let store = &repo.store;
+pub(crate) fn tidy(store: &Store) -> Result<()> {
     let rows = rows(store.newest_overview()?);
     if rows.is_empty() {
         return Ok(());
     }
-    let there: HashSet<SessionId> = store.slates()?.into_iter().collect();
+    let there: HashSet<SessionId> = store.snapshot_ids()?.into_iter().collect();
     match rows.iter().any(|row| !there.contains(&row.id)) {
         true => write(store),
         false => Ok(()),
@@ -152,7 +149,7 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
 }
 
 fn write(store: &Store) -> Result<()> {
-    let listed = store.slates_with_sizes()?;
+    let listed = store.snapshot_ids_with_sizes()?;
     let outlines = read(store, &listed)?;
     let ids: Vec<SessionId> = listed.iter().map(|(id, _)| *id).collect();
     let mut good: Vec<(u64, SessionId, Option<Snapshot>)> = Vec::new();

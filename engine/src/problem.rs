@@ -96,7 +96,7 @@ pub enum ProblemKind {
         /// In which way.
         how: Lost,
         /// The time of the last snapshot that held it whole, in seconds since 1970.
-        whole: i64,
+        last_complete: i64,
     },
     /// A source that is a symbolic link, a device or a FIFO, which is saved as one and not what it leads to.
     Bare {

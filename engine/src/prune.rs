@@ -128,7 +128,7 @@ fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Resul
     summary.parity_removed = sweep::remove_orphaned_parity(store)?;
     summary.sessions_removed = sweep::remove_ended_sessions(store)?;
     // A hint, which the next prune or backup replaces.
-    let _ = overview::tidy(repo);
+    let _ = overview::tidy(&repo.store);
     summary.pending = summary.marks_pending > 0;
     Ok(summary)
 }
@@ -470,7 +470,7 @@ impl<'a> Collection<'a> {
             references::collect(&reader, &[manifest.root()?], &mut live, self.monitor)
         })?;
         let known = Known::read(self.repo)?;
-        let missing = known.missing(self.store, &listing.slates, Some(&listing.trash))?;
+        let missing = known.missing(self.store, &listing.snapshot_ids, Some(&listing.trash))?;
         known.update(self.repo, &there, Some(&listing.trash), &missing)?;
         Ok(Needed {
             listing,

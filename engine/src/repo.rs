@@ -332,7 +332,7 @@ impl Repo {
 
     /// The names that are listed, and what they stand for.
     pub(crate) fn read_listed(&self, by: By) -> Result<(BTreeSet<SessionId>, Listed)> {
-        let listed = self.store.slates_with_sizes()?;
+        let listed = self.store.snapshot_ids_with_sizes()?;
         let outlines = match by {
             By::Manifests => Outlines::new(),
             By::Overview => overview::read(&self.store, &listed)?,

@@ -92,7 +92,7 @@ pub enum TreeStep {
 /// is intact; segments of which all entries are are added to `whole`. An error of `each` ends this.
 pub fn each_step<L>(
     cursor: &mut Cursor<L>,
-    whole: &mut LiveSet,
+    proven: &mut LiveSet,
     cancel: &CancelToken,
     each: &mut dyn FnMut(TreeStep) -> Result<bool>,
 ) -> Result<()>
@@ -105,7 +105,7 @@ where
         cancel.check()?;
         let ahead = cursor.segment_ahead().map(|ahead| ahead.map(|s| s.segment.id));
         let next = match ahead {
-            Ok(Some(id)) if whole.contains(&id)? => {
+            Ok(Some(id)) if proven.contains(&id)? => {
                 cursor.skip_piece();
                 continue;
             }
@@ -133,7 +133,7 @@ where
             clean = None;
         }
         if is_last && let Some(id) = clean.take() {
-            whole.insert(id)?;
+            proven.insert(id)?;
         }
     }
 }

@@ -82,7 +82,7 @@ pub struct Bundle {
 
 /// Makes a bundle.
 pub fn made(context: &Context) -> Result<Bundle, Failure> {
-    let redactor = Redactor::of(context);
+    let redactor = Redactor::of(&context.env, &context.settings, &context.options);
     let mut parts = gathered(context, &redactor)?;
     let contents: Vec<(String, u64)> = parts
         .iter()

@@ -2,15 +2,17 @@
 //! repository.
 
 use crate::catalogue::Lang;
+use crate::credential;
 use crate::env::Env;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::limits::surroundings::Machine;
 use crate::limits::upkeep::{GivenRates, Upkeep};
-use crate::log::Log;
+use crate::log::{self, Log, LogLevel};
 use crate::machine;
+use crate::redact::Redactor;
 use crate::resolve::{self, Location, RepositoryOptions};
-use crate::secret::{self, PasswordPrompt, SecretSource};
+use crate::secret::{PasswordPrompt, SecretSource};
 use crate::settings::Settings;
 use engine::platform::process;
 use engine::repo::Repo;
@@ -162,7 +164,12 @@ impl Context {
 
     /// Where this machine's log is written.
     pub fn log(&self) -> &Log {
-        self.log.get_or_init(|| Log::of(self))
+        self.log.get_or_init(|| {
+            // A value that makes no sense was refused when the program started.
+            let level = log::level(&self.env).unwrap_or(LogLevel::Info);
+            let redactor = Redactor::of_environment(&self.env);
+            Log::new(self.dirs().ok().as_ref(), level, redactor)
+        })
     }
 
     /// Gives local files that were made since then to their owner only, too.
@@ -249,8 +256,8 @@ impl Context {
                 1 => {}
                 _ => face.notice(&Notice::WrongPassword),
             }
-            let secret = secret::read(&source, PasswordPrompt::Known, face)?;
-            let secret = self.kept(&source, secret::unlocking(&secret)?)?;
+            let secret = credential::read(&source, PasswordPrompt::Known, face)?;
+            let secret = self.kept(&source, credential::unlocking(&secret)?)?;
             if !std::mem::replace(&mut begun, true) {
                 begin()?;
             }
@@ -297,4 +304,24 @@ fn temporary_dir(env: &Env) -> Option<TempDir> {
             .tempdir_in(place)
             .ok()
     })
+}
+
+/// Whether all of the environment is valid. Checked before a command begins, even one that needs nothing of it:
+/// what is wrong and passed over is something that somebody relies on.
+pub fn check_environment(env: &Env) -> Result<(), Failure> {
+    for name in ["DEDUP_REPOSITORY", "DEDUP_FROM_REPOSITORY"] {
+        if let Some(url) = env.text(name)? {
+            let checked = engine::repo::check_location(url);
+            checked.map_err(|e| Failure::from(e).of(name))?;
+        }
+    }
+    for name in ["DEDUP_PASSWORD", "DEDUP_NEW_PASSWORD", "DEDUP_FROM_PASSWORD"] {
+        env.text(name)?;
+        resolve::descriptor(env, &format!("{name}_FD"))?;
+    }
+    env.text("DEDUP_HOST")?;
+    machine::progress_interval(env)?;
+    log::level(env)?;
+    machine::key_cache(env)?;
+    machine::checkpoint(env).map(drop)
 }

@@ -3,13 +3,13 @@
 
 use crate::catalogue::{Cause, Question};
 use crate::context::Context;
-use crate::face::{Activity, Face, confirm};
+use crate::face::{Activity, Decisions, Face, confirm};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{JobInfo, JobKind};
 use crate::listing::{self, Listing};
 use crate::prune::{self, CollectedGarbage};
-use crate::removal::{self, Decisions, ForgetAction, PolicyDecision, Removed, Retention};
+use crate::removal::{self, ForgetAction, PolicyDecision, Removed, Retention};
 use crate::status::Status;
 use engine::SessionId;
 use engine::facts::GroupKey;

@@ -2,13 +2,14 @@
 
 use crate::catalogue::{Action, Cause, SetupWarning};
 use crate::context::Context;
+use crate::credential::{self, Credential};
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{JobInfo, JobKind};
 use crate::key_file::KeyFile;
 use crate::resolve::{self, Location};
-use crate::secret::{self, Credential, PasswordPrompt, SecretSource};
+use crate::secret::{PasswordPrompt, SecretSource};
 use crate::status::Status;
 use engine::repo;
 pub use engine::repo::Bounds;
@@ -161,7 +162,7 @@ fn keys(context: &Context, request: &Request, location: &Location, face: &dyn Fa
         .into_iter()
         .partition(|source| matches!(source, SecretSource::KeyFile(_)));
     for source in &others {
-        if let Credential::Password(password) = secret::read(source, PasswordPrompt::First, face)? {
+        if let Credential::Password(password) = credential::read(source, PasswordPrompt::First, face)? {
             keys.password = Some(key::Secret::Password(key::Password::new(password.expose())));
         }
     }

@@ -1,8 +1,8 @@
 //! Files that hold a secret or what it seals: made new, for the owner only, and on the disk before anything relies on them.
 
 use crate::catalogue::{Action, Cause};
+use crate::credential;
 use crate::failure::Failure;
-use crate::secret;
 use engine::key;
 use engine::platform::files;
 use std::io;
@@ -27,7 +27,7 @@ impl KeyFile {
                 made: true,
             }),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(KeyFile {
-                secret: secret::read_key_file(&path)?,
+                secret: credential::read_key_file(&path)?,
                 path,
                 made: false,
             }),

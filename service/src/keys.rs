@@ -2,13 +2,14 @@
 
 use crate::catalogue::{Action, Cause, Question};
 use crate::context::Context;
+use crate::credential::{self, Credential};
 use crate::face::{Face, confirm};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::key_file::{self, KeyFile};
 use crate::resolve::{self, NewSecretOptions};
-use crate::secret::{self, Credential, Hidden, PasswordPrompt};
+use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
 use crate::text;
 use engine::key;
@@ -37,7 +38,7 @@ struct NewKey {
 
 fn new_key(context: &Context, options: &NewSecretOptions, face: &dyn Face) -> Result<NewKey, Failure> {
     let source = resolve::new_secret(options, &context.env)?;
-    match secret::read(&source, PasswordPrompt::New, face)? {
+    match credential::read(&source, PasswordPrompt::New, face)? {
         Credential::Password(password) => Ok(NewKey {
             secret: key::Secret::Password(key::Password::new(password.expose())),
             file: None,
@@ -192,7 +193,7 @@ pub fn recovery(context: &Context, face: &dyn Face) -> Result<AddedKey, Failure>
 
 /// Whether somebody has the right phrase: it is tried, and nothing else is done with what it opens.
 pub fn check_phrase(context: &Context, phrase: &Hidden) -> Result<(), Failure> {
-    let secret = secret::unlocking(&Credential::Phrase(phrase.clone()))?;
+    let secret = credential::unlocking(&Credential::Phrase(phrase.clone()))?;
     let found = Repo::look(&context.location()?.url, &context.run()?)?;
     Ok(found.open(&secret).map(drop)?)
 }

@@ -1,5 +1,5 @@
 //! Everything a user can ask for, independent of the interface: settings ([`settings`]), environment ([`mod@env`]),
-//! finding and opening a repository ([`resolve`], [`secret`], [`context`]), and one job per request. A job takes a
+//! finding and opening a repository ([`resolve`], [`credential`], [`context`]), and one job per request. A job takes a
 //! [`Context`], a typed request and a [`Face`], and returns a typed report or a [`Failure`]. Both have a [`Status`].
 //!
 //! `service` sits between `engine`, which knows no settings and no language, and the faces (command line, console),
@@ -9,6 +9,7 @@
 
 pub mod catalogue;
 pub mod context;
+pub mod credential;
 pub mod env;
 pub mod face;
 pub mod failure;
@@ -27,17 +28,21 @@ pub mod rates;
 pub mod redact;
 pub mod removal;
 pub mod resolve;
+pub mod run_state;
 pub mod schedule;
 pub mod scheduler;
 pub mod secret;
 pub mod settings;
+pub mod state_file;
 pub mod status;
 pub mod text;
 pub mod usage;
 
 // The jobs.
 pub mod backup;
+pub mod bench;
 pub mod bundle;
+pub mod cache;
 pub mod check;
 pub mod copy;
 pub mod doctor;
@@ -67,11 +72,11 @@ pub use face::Face;
 pub use failure::Failure;
 pub use status::Status;
 
+/// What concerns this machine rather than a repository.
+pub use engine::platform;
 /// Types of the engine that requests and reports are made of.
 pub use engine::{Error, RepoId, Result, SessionId, StoreError, error};
 /// Reading for faces that stream their output: listings, archives, single files.
 pub use engine::{archive, dump, find, list, repo, run, stats, storage};
-/// What concerns this machine rather than a repository.
-pub use engine::{bench, cache, platform};
 /// Snapshots and files, and how they are selected and formatted.
 pub use engine::{entry, facts, manifest, monitor, order, problem, retain, select, units, when};

@@ -10,12 +10,11 @@
 //! A line has `time`, `level`, `pid`, `event` and what belongs to the event. It holds no secret, and no path but those
 //! that a problem is about. Writing it never fails a job: what can't be written is dropped.
 
-use crate::catalogue::{Cause, Lang};
-use crate::context::Context;
+use crate::catalogue::{Cause, Lang, faults};
 use crate::env::Env;
 use crate::face::Notice;
 use crate::failure::Failure;
-use crate::history::problems::ProblemRow;
+use crate::json;
 use crate::machine;
 use crate::redact::Redactor;
 use engine::monitor::Problem;
@@ -81,16 +80,10 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn of(context: &Context) -> Log {
-        Log {
-            dir: dir(&context.dirs().unwrap_or_else(|_| LocalDirs {
-                cache: PathBuf::from(machine::NOWHERE),
-                state: PathBuf::from(machine::NOWHERE),
-            })),
-            // A value that makes no sense was refused when the program started.
-            level: level(&context.env).unwrap_or(LogLevel::Info),
-            redactor: Redactor::of_environment(context),
-        }
+    /// In these directories; without them, nothing is kept.
+    pub fn new(dirs: Option<&LocalDirs>, level: LogLevel, redactor: Redactor) -> Log {
+        let dir = dirs.map_or_else(|| Path::new(machine::NOWHERE).join("logs"), dir);
+        Log { dir, level, redactor }
     }
 
     pub fn add(&self, level: LogLevel, event: &str, fields: Value) {
@@ -131,8 +124,8 @@ impl Log {
 
     /// A problem with one path.
     pub(crate) fn problem(&self, job: &str, problem: &Problem) {
-        let row = ProblemRow::from(problem);
-        let fields = json!({ "job": job, "item": row.item, "message": row.en });
+        let (item, message) = (json::name(&problem.path), faults::problem(Lang::En, problem));
+        let fields = json!({ "job": job, "item": item, "message": message });
         self.add(LogLevel::Warning, "problem", fields);
     }
 

@@ -3,7 +3,6 @@
 use crate::catalogue::{Cause, Expected};
 use crate::env::Env;
 use crate::failure::Failure;
-use crate::resolve::descriptor;
 use engine::platform::process::host_name;
 use engine::units::parse_span;
 use std::path::{Path, PathBuf};
@@ -102,26 +101,6 @@ pub fn checkpoint(env: &Env) -> Result<Option<Duration>, Failure> {
     let secs = text.parse::<f64>().ok().filter(|secs| (0.0..=1e9).contains(secs));
     secs.map(|secs| Some(Duration::from_secs_f64(secs)))
         .ok_or_else(|| bad(name, text, Expected::Seconds))
-}
-
-/// Whether all of the environment is valid. Checked before a command begins, even one that needs nothing of it:
-/// what is wrong and passed over is something that somebody relies on.
-pub fn check_environment(env: &Env) -> Result<(), Failure> {
-    for name in ["DEDUP_REPOSITORY", "DEDUP_FROM_REPOSITORY"] {
-        if let Some(url) = env.text(name)? {
-            let checked = engine::repo::check_location(url);
-            checked.map_err(|e| Failure::from(e).of(name))?;
-        }
-    }
-    for name in ["DEDUP_PASSWORD", "DEDUP_NEW_PASSWORD", "DEDUP_FROM_PASSWORD"] {
-        env.text(name)?;
-        descriptor(env, &format!("{name}_FD"))?;
-    }
-    env.text("DEDUP_HOST")?;
-    progress_interval(env)?;
-    crate::log::level(env)?;
-    key_cache(env)?;
-    checkpoint(env).map(drop)
 }
 
 #[cfg(test)]

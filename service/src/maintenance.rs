@@ -19,11 +19,10 @@ use crate::history::{HistoryRow, JobInfo, JobKind, moment};
 use crate::notify;
 use crate::prune::{self, Collection};
 use crate::resolve::RepositoryOptions;
-use crate::runs::SetReport;
-use crate::runs::state::{read, try_lock_at, write};
 use crate::schedule::RunCause;
 use crate::secret::{Hidden, PasswordPrompt};
 use crate::settings::values::Age;
+use crate::state_file::{read, try_lock, write};
 use crate::status::Status;
 use engine::run::LocalDirs;
 use engine::select::Filter;
@@ -132,17 +131,15 @@ pub(crate) fn run(context: &Context, dirs: &LocalDirs, remotes: &[String], face:
 
 /// Says of a failure, or that it is over, as of a set's run.
 fn tell(context: &Context, dirs: &LocalDirs, report: &Report, face: &dyn Face) {
-    let row = report.row.clone();
-    let ended = SetReport {
+    let ended = notify::RunEnd {
         // No set is called so.
-        set: format!("{}.{}", report.kind.word(), report.remote),
+        set: &format!("{}.{}", report.kind.word(), report.remote),
         // The same failure is said once.
         cause: RunCause::Retry,
         start: context.now.timestamp(),
         status: report.status,
-        row,
-        backup: None,
-        failure: report.failure.clone(),
+        row: report.row.as_ref(),
+        failure: report.failure.as_ref(),
     };
     notify::maintenance_ended(context, dirs, &ended, face);
 }
@@ -179,7 +176,7 @@ impl RemoteMaintenance<'_> {
             return Vec::new();
         }
         // Where no lock can be made there is none; two at once do no harm.
-        let Ok(Some(_lock)) = try_lock_at(&self.file("lock")) else {
+        let Ok(Some(_lock)) = try_lock(&self.file("lock")) else {
             return Vec::new();
         };
         let mut known = look();

@@ -8,7 +8,7 @@ use crate::listing;
 use crate::status::Status;
 use engine::facts::SnapshotInfo;
 use engine::monitor::{Monitor, Problem};
-use engine::platform::mount::{MountError, mount};
+use engine::mount::{MountError, mount};
 use engine::platform::process::owner_of;
 use engine::select::Filter;
 use engine::view::tree::SnapshotTree;

@@ -3,13 +3,13 @@
 
 use crate::catalogue::{Cause, Question};
 use crate::context::Context;
-use crate::face::{Activity, Face, Notice, ProblemCounts, Step, confirm_if_possible};
+use crate::face::{Activity, Decisions, Face, Notice, ProblemCounts, Step, confirm_if_possible};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::listing;
 use crate::machine;
-use crate::removal::{self, Decisions, Removed, Retention};
+use crate::removal::{self, Removed, Retention};
 use crate::resolve;
 use crate::status::Status;
 use crate::usage;

@@ -1,6 +1,6 @@
 //! Rates by the time of day: `--limit-upload`, `--limit-download` and the keys of `[limits]`.
 
-use crate::catalogue::{Lang, unit_error};
+use crate::catalogue::ValueFault;
 use jiff::civil::Time;
 
 /// Bytes in a second; `None` is no bound.
@@ -12,19 +12,23 @@ pub struct RateSchedule(Vec<(Time, Rate)>);
 
 impl RateSchedule {
     /// `10M`, or `08:00=1M,18:00=unlimited`; before the first time the last one applies.
-    pub fn parse(text: &str) -> Result<RateSchedule, String> {
+    pub fn parse(text: &str) -> Result<RateSchedule, ValueFault> {
         if !text.contains('=') {
             return Ok(RateSchedule(vec![(Time::midnight(), rate(text)?)]));
         }
         let mut rates = Vec::new();
         for part in text.split(',') {
-            let wrong = || format!("'{part}' is not like 08:00=1M or 18:00=unlimited");
+            let wrong = || ValueFault::RatePart {
+                part: part.to_string(),
+            };
             let (time, of) = part.trim().split_once('=').ok_or_else(wrong)?;
             rates.push((time_of_day(time).ok_or_else(wrong)?, rate(of)?));
         }
         rates.sort_unstable();
         match rates.windows(2).find(|two| two[0].0 == two[1].0) {
-            Some(two) => Err(format!("{} is given twice", two[0].0.strftime("%H:%M"))),
+            Some(two) => Err(ValueFault::RateTwice {
+                time: two[0].0.strftime("%H:%M").to_string(),
+            }),
             None => Ok(RateSchedule(rates)),
         }
     }
@@ -47,13 +51,13 @@ fn time_of_day(text: &str) -> Option<Time> {
 }
 
 /// At 0 nothing could be moved.
-fn rate(text: &str) -> Result<Rate, String> {
+fn rate(text: &str) -> Result<Rate, ValueFault> {
     if text.eq_ignore_ascii_case("unlimited") {
         return Ok(None);
     }
     match engine::units::parse_size(text) {
-        Ok(0) => Err("at least 1 byte a second".to_string()),
-        size => size.map(Some).map_err(|e| unit_error(Lang::En, &e)),
+        Ok(0) => Err(ValueFault::RateZero),
+        size => Ok(Some(size?)),
     }
 }
 
@@ -101,7 +105,7 @@ mod tests {
             ("08:00=1M,08:00=2M", "twice"),
             ("08:00=1M,", "''"),
         ] {
-            let said = RateSchedule::parse(text).unwrap_err();
+            let said = RateSchedule::parse(text).unwrap_err().to_string();
             assert!(said.contains(word), "{text}: {said}");
         }
     }

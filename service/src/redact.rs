@@ -1,8 +1,8 @@
 //! Takes secrets out of text that leaves this machine or is kept in logs: values that are known to be secret wherever
 //! they stand, and what looks like a secret: passwords and query values in URLs, and values of names such as `token=`.
 
-use crate::context::Context;
 use crate::env::Env;
+use crate::resolve::RepositoryOptions;
 use crate::secret::SecretSource;
 use crate::settings::Settings;
 use std::collections::BTreeSet;
@@ -63,24 +63,23 @@ pub struct Redactor {
 
 impl Redactor {
     /// With what the environment, the settings, and the files that they name hold.
-    pub fn of(context: &Context) -> Redactor {
+    pub fn of(env: &Env, settings: &Settings, options: &RepositoryOptions) -> Redactor {
         let mut known = Secrets::default();
-        known.environment(context);
-        known.files_of_environment(context);
-        known.settings(&context.settings, &context.env);
-        let options = &context.options;
+        known.environment(env);
+        known.files_of_environment(env);
+        known.settings(settings, env);
         known.add_text(options.password_command.as_deref());
         let files = [&options.password_file, &options.recovery_phrase_file];
         for file in files.into_iter().flatten() {
-            known.first_line_in(file, &context.env);
+            known.first_line_in(file, env);
         }
         known.redactor()
     }
 
     /// With the secrets of the environment only: no file is read for it.
-    pub fn of_environment(context: &Context) -> Redactor {
+    pub fn of_environment(env: &Env) -> Redactor {
         let mut known = Secrets::default();
-        known.environment(context);
+        known.environment(env);
         known.redactor()
     }
 
@@ -246,8 +245,8 @@ impl Secrets {
         self.add(&secret.unwrap_or_default().to_string_lossy());
     }
 
-    fn environment(&mut self, context: &Context) {
-        for (name, value) in context.env.all() {
+    fn environment(&mut self, env: &Env) {
+        for (name, value) in env.all() {
             let name = name.to_string_lossy();
             if is_secret_name(&name) {
                 self.add(&value.to_string_lossy());
@@ -256,10 +255,10 @@ impl Secrets {
         }
     }
 
-    fn files_of_environment(&mut self, context: &Context) {
-        for (name, value) in context.env.all() {
+    fn files_of_environment(&mut self, env: &Env) {
+        for (name, value) in env.all() {
             if name.to_string_lossy().ends_with("PASSWORD_FILE") {
-                self.first_line_in(value, &context.env);
+                self.first_line_in(value, env);
             }
         }
     }

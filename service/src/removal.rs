@@ -3,11 +3,11 @@
 use crate::catalogue::report::snapshots::InCommon;
 use crate::catalogue::{Cause, Question};
 use crate::context::Context;
-use crate::face::{Activity, Face, Notice, confirm_if_possible};
+use crate::face::{Decisions, Face, Notice, confirm_if_possible};
 use crate::failure::Failure;
 use crate::listing::{self, Listing};
 use crate::status::Status;
-use engine::facts::{Group, GroupKey, SnapshotInfo, group_by};
+use engine::facts::{GroupKey, SnapshotInfo, group_by};
 use engine::forget;
 pub use engine::forget::{ForgetAction, PolicyDecision};
 use engine::problem::Warning;
@@ -15,7 +15,7 @@ use engine::repo::Repo;
 use engine::retain::Policy;
 use engine::select::Filter;
 use engine::{Error, SessionId, StoreError};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 /// Which snapshots are kept, of those that have something in common.
 #[derive(Clone, Debug)]
@@ -27,40 +27,6 @@ pub struct Retention {
     pub tags: Vec<Vec<String>>,
     /// It may leave nothing of a group.
     pub allow_empty: bool,
-}
-
-/// What becomes of each snapshot, and why.
-#[derive(Debug)]
-pub struct Decisions {
-    pub all: Vec<PolicyDecision>,
-    pub group_by: Vec<GroupKey>,
-    pub during: Activity,
-    pub dry_run: bool,
-}
-
-impl Decisions {
-    /// Those that go.
-    pub fn removals(&self) -> impl Iterator<Item = &PolicyDecision> {
-        self.all.iter().filter(|d| d.action == ForgetAction::Remove)
-    }
-
-    /// The ids of those that go.
-    pub(crate) fn removed_ids(&self) -> BTreeSet<SessionId> {
-        self.removals().map(|gone| gone.facts.id).collect()
-    }
-
-    /// What the snapshots that were decided on have in common, and each group's decisions, newest first.
-    pub fn groups<'a>(&'a self) -> Vec<(Group<'a>, Vec<&'a PolicyDecision>)> {
-        let facts: Vec<&SnapshotInfo> = self.all.iter().map(|d| &d.facts).collect();
-        let with_members = |group: Group<'a>| {
-            let members = group.members.iter();
-            let members = members.filter_map(|facts| self.all.iter().find(|d| d.facts.id == facts.id));
-            let members = members.collect();
-            (group, members)
-        };
-        let groups = group_by(&facts, &self.group_by);
-        groups.into_iter().map(with_members).collect()
-    }
 }
 
 /// What a policy decides on the snapshots that pass the filter.

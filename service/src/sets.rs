@@ -5,7 +5,7 @@ use crate::catalogue::{Cause, Question, SetCause, SetupWarning, What};
 use crate::context::Context;
 use crate::face::{Face, Notice, confirm_if_possible};
 use crate::failure::Failure;
-use crate::runs::state;
+use crate::run_state;
 use crate::settings::edit::{self, Draft, KeyValue, KeyValues};
 use crate::settings::is_name;
 use crate::settings::values::AbsolutePath;
@@ -59,7 +59,7 @@ pub fn write_removal(
     };
     confirm_if_possible(face, yes, &question)?;
     draft.write(&context.env)?;
-    state::forget(&context.dirs()?, name)
+    run_state::forget(&context.dirs()?, name)
 }
 
 /// A source that is not there may be on a disk that is not plugged in, or be misspelt.
@@ -93,6 +93,6 @@ pub fn source(text: &OsStr) -> Result<String, Failure> {
     })?;
     let path = path.into_os_string().into_string();
     let path = path.map_err(|_| Cause::NotUtf8 { what: What::Path })?;
-    AbsolutePath::parse(&path).map_err(|what| Cause::Said { what })?;
+    AbsolutePath::parse(&path).map_err(|fault| Cause::Value { fault })?;
     Ok(path)
 }

@@ -17,10 +17,12 @@ use crate::settings::edit::{self, KeyValue, KeyValues};
 use crate::settings::schedule::Schedule;
 use crate::settings::{Remote, Settings};
 use engine::entry::Kind;
+use engine::manifest::Manifest;
 use engine::monitor::Quiet;
 use engine::platform::{files, paths::from_root};
+use engine::repo::Repo;
 use engine::select::Filter;
-use engine::{Error, list};
+use engine::{Error, SessionId, list};
 use std::ffi::OsString;
 use std::io::ErrorKind::AlreadyExists;
 use std::path::{Path, PathBuf};
@@ -94,7 +96,7 @@ fn try_directory(path: &Path) -> Result<(), Failure> {
 /// Whether a text is a schedule.
 pub fn check_schedule(text: &str) -> Result<(), Failure> {
     let parsed = Schedule::parse(text);
-    parsed.map(drop).map_err(|what| Cause::Said { what }.into())
+    parsed.map(drop).map_err(|fault| Cause::Value { fault }.into())
 }
 
 /// A name that no table of this kind has yet: `main`, then `main2`.
@@ -247,6 +249,24 @@ pub fn prove(context: &Context, set: &str, face: &dyn Face) -> Result<Option<Pat
     let latest = SnapshotSpec::parse(&[], false);
     let repo = context.open(face)?;
     let chosen = listing::choose_for(context, &repo, &latest, &among, face)?;
+    let Some(path) = unchanged_file(&repo, &chosen.manifest)? else {
+        return Ok(None);
+    };
+    let target = tempfile::tempdir().map_err(|e| Failure::system(Action::Create, &path, e))?;
+    restore_file(context, (chosen.id, &path), target.path(), face)?;
+    let restored = target.path().join(path.strip_prefix("/").unwrap_or(&path));
+    let read = |path: &Path| std::fs::read(path).map_err(|e| Failure::system(Action::Read, path, e));
+    match read(&restored)? == read(&path)? {
+        true => Ok(Some(path)),
+        false => {
+            let path = path.display().to_string();
+            Err(SetCause::ProofDiffers { path }.into())
+        }
+    }
+}
+
+/// A file of a snapshot that is on this machine and has the same size.
+fn unchanged_file(repo: &Repo, manifest: &Manifest) -> Result<Option<PathBuf>, Failure> {
     let mut candidates = Vec::new();
     let mut each = |path: &[u8], entry: &engine::entry::Entry| {
         let is_fit = entry.kind == Kind::File && entry.trouble.is_none();
@@ -258,7 +278,7 @@ pub fn prove(context: &Context, set: &str, face: &dyn Face) -> Result<Option<Pat
             _ => Ok(()),
         }
     };
-    let listed = list::entries(&repo.reader(&Quiet), &chosen.manifest, None, true, &mut each);
+    let listed = list::entries(&repo.reader(&Quiet), manifest, None, true, &mut each);
     match listed {
         // Enough were found.
         Err(Error::Interrupted) if candidates.len() == PROOF_CANDIDATES => {}
@@ -268,14 +288,20 @@ pub fn prove(context: &Context, set: &str, face: &dyn Face) -> Result<Option<Pat
         let meta = path.symlink_metadata();
         meta.is_ok_and(|meta| meta.is_file() && meta.len() == *size)
     };
-    let Some((path, _)) = candidates.into_iter().find(is_there) else {
-        return Ok(None);
-    };
-    let target = tempfile::tempdir().map_err(|e| Failure::system(Action::Create, &path, e))?;
+    Ok(candidates.into_iter().find(is_there).map(|(path, _)| path))
+}
+
+/// Restores one file below `target`, and reads it back.
+fn restore_file(
+    context: &Context,
+    (id, path): (SessionId, &Path),
+    target: &Path,
+    face: &dyn Face,
+) -> Result<(), Failure> {
     let request = restore::Request {
-        spec: SnapshotSpec::parse(&[OsString::from(chosen.id.to_hex()), path.clone().into()], false),
+        spec: SnapshotSpec::parse(&[OsString::from(id.to_hex()), path.into()], false),
         among: Among::default(),
-        target: RestorePlace::Folder(target.path().to_path_buf()),
+        target: RestorePlace::Folder(target.to_path_buf()),
         include: Patterns::default(),
         exclude: Patterns::default(),
         deleted_since: None,
@@ -286,16 +312,7 @@ pub fn prove(context: &Context, set: &str, face: &dyn Face) -> Result<Option<Pat
         verify: true,
         dry_run: false,
     };
-    restore::run(context, &request, face)?;
-    let restored = target.path().join(path.strip_prefix("/").unwrap_or(&path));
-    let read = |path: &Path| std::fs::read(path).map_err(|e| Failure::system(Action::Read, path, e));
-    match read(&restored)? == read(&path)? {
-        true => Ok(Some(path)),
-        false => {
-            let path = path.display().to_string();
-            Err(SetCause::ProofDiffers { path }.into())
-        }
-    }
+    restore::run(context, &request, face).map(drop)
 }
 
 #[cfg(test)]

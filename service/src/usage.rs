@@ -11,8 +11,8 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::history::moment;
 use crate::resolve;
-use crate::runs::state;
 use crate::settings::Remote;
+use crate::state_file;
 use crate::status::Status;
 use engine::repo;
 use engine::run::LocalDirs;
@@ -125,7 +125,7 @@ fn file(dirs: &LocalDirs, remote: &str) -> PathBuf {
 pub fn noted(dirs: &LocalDirs, remote: &Remote) -> UsageNote {
     let place = repo::shown(&remote.url);
     // What can't be read is not known.
-    let known: Option<UsageNote> = state::read(&file(dirs, &remote.name)).ok().flatten();
+    let known: Option<UsageNote> = state_file::read(&file(dirs, &remote.name)).ok().flatten();
     known
         .filter(|known| known.place == place)
         .unwrap_or_else(|| UsageNote {
@@ -149,7 +149,7 @@ pub fn measure(context: &Context, remote: &Remote) -> Result<UsageNote, Failure>
         Err(failure) => note.reachable = Some(failure.status != Status::Network),
     }
     // A note that can't be kept is only missed later.
-    let _ = state::write(&file(&dirs, &remote.name), &note);
+    let _ = state_file::write(&file(&dirs, &remote.name), &note);
     used.map(|_| note)
 }
 

@@ -382,7 +382,7 @@ fn write_pages(repo: &Repo) {
     });
     manifest.missing.push(Missing {
         path: b"/pages/gone".to_vec(),
-        whole: NOW - 1,
+        last_complete: NOW - 1,
         held: Held::Directory,
     });
     writer.publish(flushed, &manifest.encode()).unwrap();

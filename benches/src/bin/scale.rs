@@ -7,7 +7,7 @@
 
 use chunkstore::chunker::Bounds;
 use chunkstore::frame::Encoder;
-use chunkstore::index::{Condemned, LocalIndex, Room};
+use chunkstore::index::{Condemned, DatabaseDir, LocalIndex};
 use chunkstore::indexfile::ENTRIES_PER_SEGMENT;
 use chunkstore::keys::{Keys, MasterKey};
 use chunkstore::pack::Class;
@@ -172,7 +172,7 @@ fn moved(count: u64, dir: &Path) -> Done {
     let started = Instant::now();
     let (listed, none) = (numbered(segments), Condemned::new());
     let index = LocalIndex::open(
-        Room::cached(dir)?,
+        DatabaseDir::cached(dir)?,
         &repo,
         &listed,
         &none,
@@ -217,7 +217,7 @@ fn chunks(count: u64, dir: &Path) -> Done {
     let repo = RepoId([3; 16]);
     let none = Condemned::new();
     let index = LocalIndex::open(
-        Room::cached(dir)?,
+        DatabaseDir::cached(dir)?,
         &repo,
         &listed,
         &none,

@@ -52,7 +52,7 @@ impl LocalIndex {
                 )?;
             }
         }
-        match self.room.dir().filter(|_| firsts.len() >= BULK) {
+        match self.home.dir().filter(|_| firsts.len() >= BULK) {
             Some(dir) => {
                 let rows = firsts.iter().map(|(id, value)| (id.0, *value));
                 self.ingest_sorted(dir, "chunks", &id, rows)?;
@@ -160,7 +160,7 @@ impl LocalIndex {
                 part_row(part, entry, &records[entry.pack as usize])
             })
             .collect();
-        let Some(dir) = self.room.dir().filter(|_| rows.len() >= BULK) else {
+        let Some(dir) = self.home.dir().filter(|_| rows.len() >= BULK) else {
             let parts = self.cf("parts")?;
             rows.iter()
                 .for_each(|(key, value)| batch.put_cf(parts, key, value));

@@ -134,16 +134,16 @@ impl LocalIndex {
             let Some(hash) = key.get(..16).and_then(ContentHash::from_slice) else {
                 continue;
             };
-            let told = match last {
-                Some((same, told)) if same == hash => {
-                    if !told {
+            let is_reported = match last {
+                Some((same, is_reported)) if same == hash => {
+                    if !is_reported {
                         each(hash)?;
                     }
                     true
                 }
                 _ => false,
             };
-            last = Some((hash, told));
+            last = Some((hash, is_reported));
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ impl LocalIndex {
 
     fn keep(&self, fresh: Fresh) -> Result<()> {
         // Notes on small files are for the next run, which finds nothing of what is in memory.
-        let Some(dir) = self.room.dir().filter(|_| !fresh.is_empty()) else {
+        let Some(dir) = self.home.dir().filter(|_| !fresh.is_empty()) else {
             return Ok(());
         };
         let mut files: Vec<(ContentHash, KnownFile)> = fresh.into_iter().collect();

@@ -1,8 +1,8 @@
 use super::*;
 use crate::compress::Codec;
+use crate::dbdir::DatabasePlace;
 use crate::id::ContentHash;
 use crate::keys::SealedSessionKey;
-use crate::lodging::Lodging;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ fn open(
         Ok(segments[&id].clone())
     };
     let index = LocalIndex::open(
-        Room::cached(dir).unwrap(),
+        DatabaseDir::cached(dir).unwrap(),
         &REPO,
         &listed,
         condemned,
@@ -134,8 +134,8 @@ fn bulk_segments_reopening_deletion_and_garbage() {
     assert_eq!(loads, 1);
     let (second, _) = open(dir.path(), &listed, &Condemned::new());
     assert_ne!(
-        second.room.dir(),
-        index.room.dir(),
+        second.home.dir(),
+        index.home.dir(),
         "another process gets a copy of its own"
     );
     drop((index, second));
@@ -156,7 +156,7 @@ fn bulk_segments_reopening_deletion_and_garbage() {
             .unwrap(),
         [Some(file), None]
     );
-    let path = index.room.dir().unwrap().to_path_buf();
+    let path = index.home.dir().unwrap().to_path_buf();
     drop(index);
     for entry in std::fs::read_dir(&path).unwrap() {
         std::fs::write(entry.unwrap().path(), b"garbage").unwrap();
@@ -185,7 +185,7 @@ fn what_segments_say_of_absent_packs_does_not_count() {
         });
         let none = Condemned::new();
         let index = LocalIndex::open(
-            Room::cached(dir.path()).unwrap(),
+            DatabaseDir::cached(dir.path()).unwrap(),
             &REPO,
             &listed,
             &none,
@@ -320,15 +320,15 @@ fn what_is_left_out_of_a_segment_takes_its_moved_files_along() {
 #[test]
 fn without_a_cache() {
     let cache = Path::new("/proc/nosuch");
-    assert!(Lodging::Cache.find(cache).is_err());
+    assert!(DatabasePlace::Cache.find(cache).is_err());
     let many: Vec<u16> = (0..10_000).collect();
     let (id, segment) = segment(1, &many);
-    for lodging in [Lodging::Temporary, Lodging::Memory] {
-        let room = lodging.find(cache).unwrap();
-        let dir = room.dir().map(Path::to_path_buf);
+    for place in [DatabasePlace::Temporary, DatabasePlace::Memory] {
+        let home = place.find(cache).unwrap();
+        let dir = home.dir().map(Path::to_path_buf);
         let mut load = |_| Ok(segment.clone());
         let index = LocalIndex::open(
-            room,
+            home,
             &REPO,
             &[id],
             &Condemned::new(),
@@ -339,12 +339,12 @@ fn without_a_cache() {
         .unwrap();
         for entry in segment.entries.iter().step_by(999) {
             let located = index.locate(&entry.id).unwrap().unwrap();
-            assert_eq!(located.place.offset, entry.offset, "{lodging:?}");
+            assert_eq!(located.place.offset, entry.offset, "{place:?}");
         }
         assert!(dir.as_deref().is_none_or(Path::exists));
-        assert_eq!(dir.is_some(), lodging == Lodging::Temporary);
+        assert_eq!(dir.is_some(), place == DatabasePlace::Temporary);
         drop(index);
-        assert!(dir.is_none_or(|dir| !dir.exists()), "{lodging:?}");
+        assert!(dir.is_none_or(|dir| !dir.exists()), "{place:?}");
     }
 }
 
@@ -364,7 +364,7 @@ fn packs_of_the_wrong_size_are_readable_but_not_present() {
         let none = &none;
         let (mut told, at) = (|_: usize, _: usize| {}, dir.path());
         let index = LocalIndex::open(
-            Room::cached(at).unwrap(),
+            DatabaseDir::cached(at).unwrap(),
             &REPO,
             &listed,
             none,

@@ -30,9 +30,9 @@ pub struct Received {
 
 /// Takes packs until the intake is closed, or until something fails. `told` gets the bytes of each stored pack; its
 /// error ends this.
-pub fn receive(to: &Store, owner: &Owner, intake: &Intake, told: &OnProgress<'_>) -> Received {
+pub fn receive(to: &Store, owner: &Owner, intake: &Intake, on_progress: &OnProgress<'_>) -> Received {
     let mut received = Received::default();
-    if let Err(e) = receive_all(to, owner, intake, told, &mut received) {
+    if let Err(e) = receive_all(to, owner, intake, on_progress, &mut received) {
         intake.abandon();
         received.failure = Some(e);
     }
@@ -43,7 +43,7 @@ fn receive_all(
     to: &Store,
     owner: &Owner,
     intake: &Intake,
-    told: &OnProgress<'_>,
+    on_progress: &OnProgress<'_>,
     received: &mut Received,
 ) -> Result<()> {
     let Some(first) = intake.take() else {
@@ -66,7 +66,7 @@ fn receive_all(
             let (send, next) = (send.clone(), &next);
             let work = move || {
                 while let Some(pack) = next() {
-                    let stored = store(to, &pack, told);
+                    let stored = store(to, &pack, on_progress);
                     let failed = stored.is_err();
                     if send.send(stored).is_err() || failed {
                         return;
@@ -90,10 +90,10 @@ fn receive_all(
     })
 }
 
-fn store(to: &Store, pack: &HandedPack, told: &OnProgress<'_>) -> Result<Arc<PackList>> {
-    told(0)?;
-    to.publish_bytes(pack.list.id, &pack.bytes)?;
-    told(pack.list.size)?;
+fn store(to: &Store, pack: &HandedPack, on_progress: &OnProgress<'_>) -> Result<Arc<PackList>> {
+    on_progress(0)?;
+    to.publish_bytes(pack.list.id, &pack.bytes, &pack.parity)?;
+    on_progress(pack.list.size)?;
     Ok(pack.list.clone())
 }
 

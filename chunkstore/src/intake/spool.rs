@@ -1,8 +1,8 @@
 //! Room on disk for the packs that one destination has not taken yet: one file of a fixed number of slots. It holds
 //! sealed bytes only. Its name is removed as soon as it is open, so it is gone with the process, however that ends.
 
+use crate::dbdir::ScratchDir;
 use crate::id::PackId;
-use crate::lodging::ScratchDir;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::fs::File;

@@ -1,6 +1,14 @@
 use super::*;
+use crate::chunker::Bounds;
+use crate::compress::Codec;
+use crate::config::Config;
+use crate::id::ChunkId;
 use crate::id::PackId;
-use crate::pack::Class;
+use crate::pack::{Class, Frame};
+use crate::parity;
+use crate::remote::{Memory, ObjectName, Remote};
+use crate::slot::{Cost, Secret};
+use crate::store::{NewStore, Store};
 
 const SIZE: usize = 1000;
 
@@ -16,6 +24,7 @@ fn pack(number: u8) -> HandedPack {
             parts: Vec::new(),
         }),
         bytes,
+        parity: Arc::default(),
         under: Some([1, 2]),
     }
 }
@@ -99,4 +108,59 @@ fn destinations_share_a_bounded_memory() {
             assert_eq!(intake.lanes(1), 1);
         }
     }
+}
+
+/// A pack for two destinations with parity: it is made for the first that needs it, and both have the same.
+#[test]
+fn parity_is_made_once_for_all_destinations() {
+    let (first, second, cache) = (Memory::new(), Memory::new(), tempfile::tempdir().unwrap());
+    let secret = Secret::KeyFile(zeroize::Zeroizing::new([9; 32]));
+    let new = NewStore {
+        bounds: Bounds::DEFAULT,
+        secrets: &[(secret.clone(), "test")],
+        cost: Cost::FLOOR,
+        now: 1,
+    };
+    let config = Config {
+        parity: Some(10),
+        ..Config::new(new.bounds, 1)
+    };
+    Store::create_with(&first, &new, &config).unwrap();
+    let leader = Store::open(Arc::new(first.clone()), &secret, cache.path()).unwrap();
+    leader.make_replica(&second, 1).unwrap();
+    let follower = leader
+        .open_replica(Arc::new(second.clone()), cache.path())
+        .unwrap();
+    let sealed = leader.keys().new_session().unwrap().tree.sealed;
+    let mut writer = leader.begin_pack(Class::Tree, vec![sealed]).unwrap();
+    let frame = Frame {
+        id: ChunkId([1; 32]),
+        offset: 0,
+        stored_len: 0,
+        plain_len: 9,
+        codec: Codec::Zstd,
+        key: 0,
+    };
+    writer.append(frame, &[7; 4000]).unwrap();
+    let closed = writer.finish(leader.keys()).unwrap();
+    let handed = HandedPack {
+        list: Arc::new(closed.list.clone()),
+        bytes: closed.bytes.clone().unwrap(),
+        parity: closed.parity.clone(),
+        under: None,
+    };
+    let made = || parity::ENCODED.with(std::cell::Cell::get);
+    let before = made();
+    follower
+        .publish_bytes(handed.list.id, &handed.bytes, &handed.parity)
+        .unwrap();
+    leader.publish_pack(closed).unwrap();
+    assert_eq!(made() - before, 1);
+    let name = ObjectName::parity(handed.list.id);
+    let parities = [&first, &second].map(|remote| remote.get(&name, 1 << 20).unwrap());
+    assert!(parities[0] == parities[1] && !parities[0].is_empty());
+    parity::verify(leader.id(), handed.list.id, &parities[0]).unwrap();
+    // Another percentage is another object.
+    let more = handed.parity.get(leader.id(), handed.list.id, &handed.bytes, 50);
+    assert!(more.unwrap().len() > parities[0].len() && made() - before == 2);
 }

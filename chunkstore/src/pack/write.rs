@@ -5,10 +5,12 @@ use super::{Class, FRAME_MAX, Frame, PackList, TAIL_LEN, header, tail};
 use crate::error::{Error, Result, Task};
 use crate::id::{PackId, RepoId, random};
 use crate::keys::{Keys, SealedSessionKey};
+use crate::parity::SharedParity;
 use crate::remote::{ObjectName, Published, Remote, Staged};
 use crate::seal::OVERHEAD;
 use crate::smallfile::Part;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// What is gathered grows by so much at a time, so that little memory is taken that is not used.
 const GROWTH: usize = 4 << 20;
@@ -33,6 +35,8 @@ pub struct ClosedPack {
     staged: Option<Box<dyn Staged>>,
     /// Its bytes, if they were gathered. A clone shares them.
     pub bytes: Option<Bytes>,
+    /// Its parity, once a destination needed it.
+    pub parity: Arc<SharedParity>,
     pub list: PackList,
 }
 
@@ -135,6 +139,7 @@ impl PackWriter {
         Ok(ClosedPack {
             staged: self.staged,
             bytes: self.gathered.map(Bytes::from),
+            parity: Arc::default(),
             list,
         })
     }

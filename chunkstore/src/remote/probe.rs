@@ -132,15 +132,15 @@ fn races(remote: &dyn Remote, names: &[ObjectName]) -> Result<bool> {
     let mut races: Vec<Race> = names.iter().map(|_| Race::default()).collect();
     let starts: Vec<AtomicUsize> = names.iter().map(|_| AtomicUsize::new(RACERS.into())).collect();
     let one_winner_each = std::thread::scope(|scope| {
-        let (tell, told) = mpsc::channel();
+        let (send, outcomes) = mpsc::channel();
         for (number, name) in names.iter().enumerate() {
-            let tell = tell.clone();
+            let send = send.clone();
             start(scope, remote, name, &starts[number], move |racer, result| {
                 // Only a receiver that has seen enough is gone.
-                let _ = tell.send((number, racer, result));
+                let _ = send.send((number, racer, result));
             });
             while races[number].winners.is_empty() && races[number].answers < RACERS.into() {
-                let Ok((number, racer, result)) = told.recv() else {
+                let Ok((number, racer, result)) = outcomes.recv() else {
                     break;
                 };
                 races[number].note(racer, result)?;
@@ -149,8 +149,9 @@ fn races(remote: &dyn Remote, names: &[ObjectName]) -> Result<bool> {
                 return Ok(false);
             }
         }
-        drop(tell);
-        told.iter()
+        drop(send);
+        outcomes
+            .iter()
             .try_for_each(|(number, racer, result)| races[number].note(racer, result))
             .map(|()| races.iter().all(|race| race.winners.len() == 1))
     })?;
@@ -191,7 +192,7 @@ fn start<'scope, 'env>(
     tell: impl Fn(u8, Result<Published>) + Clone + Send + 'scope,
 ) {
     for racer in 0..RACERS {
-        let told = tell.clone();
+        let report = tell.clone();
         let started = std::thread::Builder::new().spawn_scoped(scope, move || {
             let staged = remote.begin().and_then(|mut staged| {
                 staged.write(&[racer; LEN])?;
@@ -202,7 +203,7 @@ fn start<'scope, 'env>(
             while missing.load(Ordering::SeqCst) > 0 {
                 std::thread::yield_now();
             }
-            told(racer, staged.and_then(|staged| staged.publish(name)));
+            report(racer, staged.and_then(|staged| staged.publish(name)));
         });
         if let Err(e) = started {
             missing.fetch_sub(1, Ordering::SeqCst);

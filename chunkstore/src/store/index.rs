@@ -4,7 +4,7 @@ use super::Store;
 use super::session::View;
 use crate::error::Result;
 use crate::id::{IndexId, PackId};
-use crate::index::{Inventory, LocalIndex, Room, WrongSizes};
+use crate::index::{DatabaseDir, Inventory, LocalIndex, WrongSizes};
 use crate::remote::{ObjectName, for_all};
 
 impl Store {
@@ -17,8 +17,8 @@ impl Store {
         let mut open = |present| {
             let mut load = |id: IndexId| self.segment(id);
             let (segments, condemned) = (&view.segments, &view.condemned);
-            let (room, id) = (Room::cached(&self.cache)?, self.id());
-            LocalIndex::open(room, id, segments, condemned, present, &mut load, &mut *progress)
+            let (home, id) = (DatabaseDir::cached(&self.cache)?, self.id());
+            LocalIndex::open(home, id, segments, condemned, present, &mut load, &mut *progress)
         };
         let mut index = open(present)?;
         if let Some(present) = present.filter(|_| !index.wrong_sizes().is_empty()) {

@@ -6,7 +6,7 @@ use crate::id::PackId;
 use crate::indexfile::{self, IndexSegment};
 use crate::keys::SealedSessionKey;
 use crate::pack::{Class, ClosedPack, PackList, PackWriter};
-use crate::parity;
+use crate::parity::{self, SharedParity};
 use crate::remote::{ObjectName, Published};
 use bytes::Bytes;
 
@@ -22,10 +22,10 @@ impl Store {
 
     /// Publishes a pack, and its parity where the repository has that.
     pub(crate) fn publish_pack(&self, pack: ClosedPack) -> Result<PackList> {
-        let bytes = pack.bytes.clone();
+        let (bytes, parity) = (pack.bytes.clone(), pack.parity.clone());
         let list = pack.publish(&*self.remote)?;
         match bytes {
-            Some(bytes) => self.protect(list.id, &bytes)?,
+            Some(bytes) => self.protect(list.id, &bytes, &parity)?,
             // The repository was given parity after the pack was begun.
             None => {
                 if let Some(percent) = self.parity() {
@@ -36,12 +36,12 @@ impl Store {
         Ok(list)
     }
 
-    /// Publishes a pack whose bytes are at hand, and its parity.
-    pub(crate) fn publish_bytes(&self, id: PackId, bytes: &Bytes) -> Result<()> {
+    /// Publishes a pack whose bytes are at hand, and its parity, which other destinations may get too.
+    pub(crate) fn publish_bytes(&self, id: PackId, bytes: &Bytes, parity: &SharedParity) -> Result<()> {
         // "Exists" means the same bytes: the name is their hash.
         let (Published::Created | Published::Exists) =
             self.remote.publish(&ObjectName::pack(id), bytes.clone())?;
-        self.protect(id, bytes)
+        self.protect(id, bytes, parity)
     }
 
     /// Lists new packs in index segments, once their names are durable (I-1).
@@ -53,11 +53,12 @@ impl Store {
         write_segments(self, &mut lists)
     }
 
-    fn protect(&self, id: PackId, bytes: &[u8]) -> Result<()> {
-        match self.parity() {
-            Some(percent) => parity::store(&*self.remote, self.id(), id, bytes, percent).map(drop),
-            None => Ok(()),
-        }
+    fn protect(&self, id: PackId, bytes: &[u8], shared: &SharedParity) -> Result<()> {
+        let Some(percent) = self.parity() else {
+            return Ok(());
+        };
+        let parity = shared.get(self.id(), id, bytes, percent)?;
+        parity::store(&*self.remote, id, parity).map(drop)
     }
 
     /// Whether the bytes of packs are needed once more when they are closed.

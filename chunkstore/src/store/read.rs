@@ -3,11 +3,11 @@
 
 use super::Store;
 use super::session::View;
+use crate::dbdir::DatabasePlace;
 use crate::error::{Error, IndexFault, Object, Result, Unreadable};
 use crate::id::{IndexId, PackId};
 use crate::index::{Inventory, LocalIndex};
 use crate::indexfile::IndexSegment;
-use crate::lodging::Lodging;
 use crate::object::cap;
 use crate::remote::ObjectName;
 use std::collections::BTreeMap;
@@ -32,9 +32,13 @@ impl Store {
             Err(Error::Unreadable { .. }) => None,
             Err(e) => return Err(e),
         };
-        let lodgings = [Lodging::Cache, Lodging::Temporary, Lodging::Memory];
+        let places = [
+            DatabasePlace::Cache,
+            DatabasePlace::Temporary,
+            DatabasePlace::Memory,
+        ];
         let load = &mut |id| self.segment(id);
-        self.index_in(lodgings, view, present.as_ref(), load, progress)
+        self.index_in(places, view, present.as_ref(), load, progress)
     }
 
     /// An index of this run's own, for one who trusts nothing that was read before. `load` may be asked for a segment
@@ -46,26 +50,30 @@ impl Store {
         load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<LocalIndex> {
-        let lodgings = [Lodging::Scratch, Lodging::Temporary, Lodging::Memory];
-        self.index_in(lodgings, view, Some(present), load, progress)
+        let places = [
+            DatabasePlace::Scratch,
+            DatabasePlace::Temporary,
+            DatabasePlace::Memory,
+        ];
+        self.index_in(places, view, Some(present), load, progress)
     }
 
     /// The index at the first of these places that can hold it.
     fn index_in(
         &self,
-        lodgings: [Lodging; 3],
+        places: [DatabasePlace; 3],
         view: &View,
         present: Option<&Inventory>,
         load: &mut dyn FnMut(IndexId) -> Result<IndexSegment>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<LocalIndex> {
         let mut trouble = None;
-        for lodging in lodgings {
+        for place in places {
             let mut of_a_segment = false;
             let mut load = |id: IndexId| load(id).inspect_err(|_| of_a_segment = true);
             let (segments, condemned) = (&view.segments, &view.condemned);
-            let opened = lodging.find(&self.cache).and_then(|room| {
-                LocalIndex::open(room, self.id(), segments, condemned, present, &mut load, progress)
+            let opened = place.find(&self.cache).and_then(|home| {
+                LocalIndex::open(home, self.id(), segments, condemned, present, &mut load, progress)
             });
             match opened {
                 Err(e) if !of_a_segment => {

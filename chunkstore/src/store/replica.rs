@@ -114,7 +114,7 @@ impl Store {
 
     /// A manifest's body, as it is stored here now; [`Error::Missing`] for a fence.
     pub fn stored_manifest(&self, id: SessionId) -> Result<Vec<u8>> {
-        match self.slate(id)? {
+        match self.snapshot_object(id)? {
             SnapshotObject::Manifest { body, .. } => Ok(body),
             SnapshotObject::Fence => Err(Error::missing(ObjectName::snapshot(id))),
         }

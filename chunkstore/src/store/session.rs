@@ -156,7 +156,7 @@ impl Session {
             // I-13: the reply to an earlier try may have been lost; equal bytes are our own success.
             let found = store.remote.get(&name, cap::MANIFEST)?;
             if found != bytes {
-                store.open_slate(self.id, &found)?;
+                store.open_snapshot_object(self.id, &found)?;
                 return Err(Error::Fenced);
             }
         }
@@ -188,10 +188,10 @@ pub fn fence(store: &Store, id: SessionId) -> Result<bool> {
     let bytes = seal_control(store, Sealed::Fence, id.as_bytes(), &[])?;
     match store.remote.put(&ObjectName::snapshot(id), &bytes)? {
         Published::Created => Ok(true),
-        Published::Exists => match store.slate(id) {
+        Published::Exists => match store.snapshot_object(id) {
             // Published, and forgotten since.
             Err(Error::Missing { .. }) => Ok(false),
-            slate => Ok(matches!(slate?, SnapshotObject::Fence)),
+            object => Ok(matches!(object?, SnapshotObject::Fence)),
         },
     }
 }

@@ -16,7 +16,7 @@ pub fn fence_stale_sessions(
 ) -> Result<Vec<SessionId>> {
     let mut open = Vec::new();
     for id in sessions {
-        match store.slate(*id) {
+        match store.snapshot_object(*id) {
             Ok(SnapshotObject::Manifest { .. } | SnapshotObject::Fence) => continue,
             Err(Error::Missing { .. }) => {}
             Err(e) => return Err(e),

@@ -7,6 +7,7 @@ use crate::id::PackId;
 use crate::intake::OnProgress;
 use crate::object::cap;
 use crate::pack::{self, PackList};
+use crate::parity::SharedParity;
 use crate::remote::ObjectName;
 use crate::store::Store;
 use crate::sweep::run::place;
@@ -18,7 +19,7 @@ pub(super) fn carry_pack(
     to: &Store,
     id: PackId,
     renews: bool,
-    told: &OnProgress<'_>,
+    on_progress: &OnProgress<'_>,
 ) -> Result<(PackList, u64)> {
     let name = ObjectName::pack(id);
     let bytes = from.remote().get(&name, cap::PACK as usize)?;
@@ -32,8 +33,8 @@ pub(super) fn carry_pack(
         false => (list, bytes),
     };
     let len = bytes.len() as u64;
-    to.publish_bytes(list.id, &Bytes::from(bytes))?;
-    told(len)?;
+    to.publish_bytes(list.id, &Bytes::from(bytes), &SharedParity::default())?;
+    on_progress(len)?;
     Ok((list, len))
 }
 

@@ -174,6 +174,7 @@ impl WriterState {
         let handed = HandedPack {
             list: Arc::new(pack.list.clone()),
             bytes: bytes.clone(),
+            parity: pack.parity.clone(),
             under: self.under,
         };
         self.intakes.iter().for_each(|intake| intake.offer(&handed));

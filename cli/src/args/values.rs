@@ -3,51 +3,32 @@
 
 use jiff::Span;
 use service::backup::LEVEL;
-use service::catalogue::{Lang, group_by_error, unit_error};
-use service::facts::{GroupByError, GroupKey};
+use service::catalogue::ValueFault;
+use service::facts::GroupKey;
 use service::retain::Count;
 use service::units::{self, UnitError};
 use std::str::FromStr;
 
-/// Not one of the values an option takes; the text lists what they are, in English as the rest of a usage error.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum ValueError {
-    #[error("write a number, or unlimited")]
-    Count,
-    #[error("write a size such as 2G, a share such as 5%, or unlimited")]
-    MaxUnused,
-    #[error("write a part such as 1/7 (the first of seven), a share such as 10%, or a size such as 50G")]
-    Subset,
-    #[error("m means minutes: write M for months, or hours before the minutes (0h30m) if minutes are meant")]
-    MinutesOrMonths,
-    #[error("write auto, fastest, better, max, or a number from 1 to 19")]
-    Compression,
-    #[error("{}", unit_error(Lang::En, .0))]
-    Unit(#[from] UnitError),
-    #[error("{}", group_by_error(Lang::En, .0))]
-    GroupBy(#[from] GroupByError),
-}
-
 /// Bytes.
-pub fn size(text: &str) -> Result<u64, ValueError> {
+pub fn size(text: &str) -> Result<u64, ValueFault> {
     Ok(units::parse_size(text)?)
 }
 
 /// A duration.
-pub fn span(text: &str) -> Result<Span, ValueError> {
+pub fn span(text: &str) -> Result<Span, ValueFault> {
     Ok(units::parse_span(text)?)
 }
 
 /// How many: `-1` and `unlimited` are without end.
-pub fn count(text: &str) -> Result<Count, ValueError> {
+pub fn count(text: &str) -> Result<Count, ValueFault> {
     match text {
         "unlimited" | "-1" => Ok(Count::Unlimited),
-        n => n.parse().map(Count::Limited).map_err(|_| ValueError::Count),
+        n => n.parse().map(Count::Limited).map_err(|_| ValueFault::Count),
     }
 }
 
 /// zstd's level by name or number.
-pub fn compression(text: &str) -> Result<i32, ValueError> {
+pub fn compression(text: &str) -> Result<i32, ValueFault> {
     match text {
         "auto" => Ok(LEVEL),
         "fastest" => Ok(1),
@@ -57,15 +38,15 @@ pub fn compression(text: &str) -> Result<i32, ValueError> {
             .parse()
             .ok()
             .filter(|n| (1..=19).contains(n))
-            .ok_or(ValueError::Compression),
+            .ok_or(ValueFault::Compression),
     }
 }
 
 /// A span for `--keep-within*`. Elsewhere `m` is often months, and a policy of minutes where months were meant would
 /// remove nearly everything: minutes need hours before them.
-pub fn keep_span(text: &str) -> Result<Span, ValueError> {
+pub fn keep_span(text: &str) -> Result<Span, ValueFault> {
     if text.contains('m') && !text.contains('h') {
-        return Err(ValueError::MinutesOrMonths);
+        return Err(ValueFault::MinutesOrMonths);
     }
     Ok(units::parse_span(text)?)
 }
@@ -98,19 +79,19 @@ pub enum MaxUnused {
 }
 
 impl FromStr for MaxUnused {
-    type Err = ValueError;
+    type Err = ValueFault;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
         if text == "unlimited" {
             return Ok(MaxUnused::Unlimited);
         }
         if text.ends_with('%') {
-            return percent(text).map(MaxUnused::Share).ok_or(ValueError::MaxUnused);
+            return percent(text).map(MaxUnused::Share).ok_or(ValueFault::MaxUnused);
         }
         units::parse_size(text)
             .map(MaxUnused::Bytes)
             .map_err(|e| match e {
-                UnitError::Size(_) => ValueError::MaxUnused,
+                UnitError::Size(_) => ValueFault::MaxUnused,
                 e => e.into(),
             })
     }
@@ -128,9 +109,9 @@ pub enum Subset {
 }
 
 impl FromStr for Subset {
-    type Err = ValueError;
+    type Err = ValueFault;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
         let natural = |s: &str| {
             s.bytes()
                 .all(|b| b.is_ascii_digit())
@@ -140,17 +121,17 @@ impl FromStr for Subset {
         if let Some((part, of)) = text.split_once('/') {
             return match (natural(part), natural(of)) {
                 (Some(part), Some(of)) if 1 <= part && part <= of => Ok(Subset::Part { part, of }),
-                _ => Err(ValueError::Subset),
+                _ => Err(ValueFault::Subset),
             };
         }
         if text.ends_with('%') {
             return percent(text)
                 .filter(|&share| share > 0)
                 .map(Subset::Share)
-                .ok_or(ValueError::Subset);
+                .ok_or(ValueFault::Subset);
         }
         match units::parse_size(text) {
-            Ok(0) | Err(UnitError::Size(_)) => Err(ValueError::Subset),
+            Ok(0) | Err(UnitError::Size(_)) => Err(ValueFault::Subset),
             Ok(bytes) => Ok(Subset::Bytes(bytes)),
             Err(e) => Err(e.into()),
         }
@@ -162,9 +143,9 @@ impl FromStr for Subset {
 pub struct GroupBy(pub Vec<GroupKey>);
 
 impl FromStr for GroupBy {
-    type Err = ValueError;
+    type Err = ValueFault;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
         Ok(GroupBy(GroupKey::parse_list(text)?))
     }
 }
@@ -194,7 +175,7 @@ mod tests {
         assert_eq!(count("-1"), Ok(Count::Unlimited));
         assert_eq!(count("unlimited"), Ok(Count::Unlimited));
         for text in ["", "-2", "x", "1.5", "99999999999", "all"] {
-            assert_eq!(count(text), Err(ValueError::Count), "{text}");
+            assert_eq!(count(text), Err(ValueFault::Count), "{text}");
         }
     }
 
@@ -205,7 +186,7 @@ mod tests {
             (Ok(3), Ok(19), Ok(7))
         );
         for text in ["", "0", "20", "-1", "off", "x"] {
-            assert_eq!(compression(text), Err(ValueError::Compression), "{text}");
+            assert_eq!(compression(text), Err(ValueFault::Compression), "{text}");
         }
     }
 
@@ -214,14 +195,14 @@ mod tests {
         for text in ["6m", "1y6m", "1y6m3d"] {
             assert_eq!(
                 keep_span(text).map(|_| ()),
-                Err(ValueError::MinutesOrMonths),
+                Err(ValueFault::MinutesOrMonths),
                 "{text}"
             );
         }
         for text in ["6M", "0h6m", "2h30m", "1y2M3d", "90s"] {
             assert!(keep_span(text).is_ok(), "{text}");
         }
-        assert!(matches!(keep_span("soon"), Err(ValueError::Unit(_))));
+        assert!(matches!(keep_span("soon"), Err(ValueFault::Unit(_))));
     }
 
     #[test]
@@ -253,11 +234,11 @@ mod tests {
             "42949672.99%",
             "many",
         ] {
-            assert_eq!(text.parse::<MaxUnused>(), Err(ValueError::MaxUnused), "{text}");
+            assert_eq!(text.parse::<MaxUnused>(), Err(ValueFault::MaxUnused), "{text}");
         }
         assert!(matches!(
             "99999P".parse::<MaxUnused>(),
-            Err(ValueError::Unit(UnitError::SizeTooLarge(_)))
+            Err(ValueFault::Unit(UnitError::SizeTooLarge(_)))
         ));
     }
 
@@ -275,7 +256,7 @@ mod tests {
         for text in [
             "", "0/7", "8/7", "1/0", "/", "1/", "a/b", "+1/7", "0%", "101%", "0", "some",
         ] {
-            assert_eq!(text.parse::<Subset>(), Err(ValueError::Subset), "{text}");
+            assert_eq!(text.parse::<Subset>(), Err(ValueFault::Subset), "{text}");
         }
     }
 

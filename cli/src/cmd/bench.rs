@@ -5,48 +5,28 @@ use crate::output;
 use crate::render::text;
 use crate::terminal::Terminal;
 use serde_json::json;
-use service::bench::{self, BenchOptions, BenchReport};
+use service::bench::{self, BenchReport, Request};
 use service::catalogue::report::space::{self as say, Stage};
-use service::catalogue::{Action, Cause, Lang, measured_run};
-use service::face::{Activity, Step};
-use service::machine;
+use service::catalogue::{Lang, measured_run};
 use service::units::format_bytes;
 use service::{Failure, Status};
-use std::io;
 
 pub fn run(terminal: &Terminal, args: &BenchArgs) -> Result<Status, Failure> {
-    let on = match &args.scratch {
-        Some(dir) => dir.clone(),
-        None => machine::cache_dir(&terminal.context.env)?,
-    };
-    // Goes with everything in it, however this ends.
-    let scratch = std::fs::create_dir_all(&on)
-        .and_then(|()| tempfile::Builder::new().prefix("bench-").tempdir_in(&on))
-        .map_err(|e| failed(&on, e))?;
-    let watcher = Step::start(terminal, Activity::Bench)?;
-    let options = BenchOptions {
-        scratch: scratch.path().to_path_buf(),
+    let request = Request {
+        scratch: args.scratch.clone(),
         size: args.size,
-        run: terminal.context.run()?,
         level: args.compression,
     };
-    let report = bench::run(&options, &watcher);
-    let code = watcher.finish().status();
-    let report = report?;
-    scratch.close().map_err(|e| failed(&on, e))?;
+    let report = bench::run(&terminal.context, &request, terminal)?;
     match terminal.json() {
         true => {
-            let mut object = json!(report);
+            let mut object = json!(report.bench);
             object["message_type"] = json!("summary");
             output::object(&object)?;
         }
-        false => output::write(tell(terminal.lang, &report).as_bytes()).map(|_| ())?,
+        false => output::write(tell(terminal.lang, &report.bench).as_bytes()).map(|_| ())?,
     }
-    Ok(code)
-}
-
-fn failed(dir: &std::path::Path, source: io::Error) -> Failure {
-    Cause::system(Action::Use, dir, source).into()
+    Ok(report.status)
 }
 
 fn per_second(rate: f64) -> String {

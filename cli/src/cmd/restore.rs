@@ -110,9 +110,10 @@ fn tell(lang: Lang, done: &Report, args: &RestoreArgs) -> Result<(), Failure> {
     if args.verify && !args.dry_run {
         lines.push(report::verified(lang, s.files_verified));
     }
-    let problems = problems.paths + problems.unreadable + problems.damage;
-    if problems > 0 {
-        lines.push(report::not_all_restored(lang, problems));
+    let all = problems.paths + problems.unreadable + problems.damage;
+    if all > 0 {
+        let (damage, unreadable) = (problems.damage, problems.unreadable);
+        lines.push(report::not_all_restored(lang, all, damage, unreadable));
     }
     output::write((lines.join("\n") + "\n").as_bytes()).map(|_| ())
 }

@@ -6,7 +6,8 @@ use crate::render::running;
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use service::catalogue::report::runs as report;
-use service::runs::status::{self, SetStatus};
+use service::notify::queue::Waiting;
+use service::runs::status::{self, RemoteStatus, SetStatus};
 use service::{Failure, Status, hosts, objects};
 
 pub fn run(terminal: &Terminal, args: &StatusArgs) -> Result<Status, Failure> {
@@ -16,33 +17,49 @@ pub fn run(terminal: &Terminal, args: &StatusArgs) -> Result<Status, Failure> {
     let sets = status::sets(&terminal.context)?;
     let remotes = status::remotes(&terminal.context, args.refresh)?;
     let waiting = service::notify::waiting(&terminal.context)?;
-    if terminal.json() {
-        let sets = sets.iter().map(objects::set_status);
-        let remotes = remotes.iter().map(objects::remote_status);
-        output::object(&json!({
-            "message_type": "summary",
-            "sets": sets.collect::<Vec<Value>>(),
-            "remotes": remotes.collect::<Vec<Value>>(),
-            "notifications": {
-                "waiting": waiting.messages,
-                "dropped": waiting.dropped,
-                "failing": waiting.channels.iter().map(|trouble| json!({
-                    "name": trouble.address.name(),
-                    "failed": trouble.failed.to_string(),
-                    "tries": trouble.tries,
-                    "error": trouble.why,
-                })).collect::<Vec<Value>>(),
-            },
-        }))?;
-        return Ok(Status::Completed);
+    match terminal.json() {
+        true => object(&sets, &remotes, &waiting)?,
+        false => text(terminal, &sets, &remotes, &waiting)?,
     }
+    Ok(Status::Completed)
+}
+
+fn object(sets: &[SetStatus<'_>], remotes: &[RemoteStatus<'_>], waiting: &Waiting) -> Result<(), Failure> {
+    let sets = sets.iter().map(objects::set_status);
+    let remotes = remotes.iter().map(objects::remote_status);
+    let failing = waiting.channels.iter().map(|trouble| {
+        json!({
+            "name": trouble.address.name(),
+            "failed": trouble.failed.to_string(),
+            "tries": trouble.tries,
+            "error": trouble.why,
+        })
+    });
+    output::object(&json!({
+        "message_type": "summary",
+        "sets": sets.collect::<Vec<Value>>(),
+        "remotes": remotes.collect::<Vec<Value>>(),
+        "notifications": {
+            "waiting": waiting.messages,
+            "dropped": waiting.dropped,
+            "failing": failing.collect::<Vec<Value>>(),
+        },
+    }))
+}
+
+fn text(
+    terminal: &Terminal,
+    sets: &[SetStatus<'_>],
+    remotes: &[RemoteStatus<'_>],
+    waiting: &Waiting,
+) -> Result<(), Failure> {
     let mut out = Lines::new();
     if sets.is_empty() {
         if terminal.talks() {
             out.line(&report::no_sets(terminal.lang));
         }
         if remotes.is_empty() {
-            return out.finish().map(|()| Status::Completed);
+            return out.finish();
         }
     }
     if let Some(until) = sets.first().and_then(|one| one.paused_until) {
@@ -59,16 +76,16 @@ pub fn run(terminal: &Terminal, args: &StatusArgs) -> Result<Status, Failure> {
         shown.collect::<Vec<_>>().join(", ")
     };
     if !sets.is_empty() {
-        out.line(running::status_table(terminal.lang, &sets, &destinations).trim_end());
+        out.line(running::status_table(terminal.lang, sets, &destinations).trim_end());
     }
     if !remotes.is_empty() {
         out.line("");
-        out.line(running::remotes(terminal.lang, &remotes).trim_end());
+        out.line(running::remotes(terminal.lang, remotes).trim_end());
     }
-    for line in service::catalogue::report::notify::waiting(terminal.lang, &waiting) {
+    for line in service::catalogue::report::notify::waiting(terminal.lang, waiting) {
         out.line(&line);
     }
-    out.finish().map(|()| Status::Completed)
+    out.finish()
 }
 
 /// Every machine of the repositories.

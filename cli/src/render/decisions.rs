@@ -8,9 +8,10 @@ use service::Failure;
 use service::catalogue::report::retention::decision;
 use service::catalogue::report::snapshots::{columns, group as group_heading, reasons_column};
 use service::catalogue::{Lang, reason};
+use service::face::Decisions;
 use service::json;
 use service::listing::Listing;
-use service::removal::{Decisions, ForgetAction, PolicyDecision};
+use service::removal::{ForgetAction, PolicyDecision};
 use service::units::escape;
 
 /// One line for each snapshot.

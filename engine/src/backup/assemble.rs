@@ -23,7 +23,7 @@ pub struct Assembler<'a> {
     pub run: &'a BackupRun<'a>,
     pub jobs: Receiver<BackupJob>,
     /// Back to the dispatcher, for the next job.
-    pub rooms: Sender<Vec<BackupSlot>>,
+    pub free_slots: Sender<Vec<BackupSlot>>,
     /// Time between checkpoints.
     pub checkpoint: Duration,
     pub parent: Option<SessionId>,
@@ -31,19 +31,20 @@ pub struct Assembler<'a> {
     pub started: Instant,
     pub dry_run: bool,
     /// Publish nothing if the new generation would be the same as this.
-    pub unless: Option<Unless>,
+    pub skip_if_like: Option<RecordedSources>,
 }
 
 /// What a generation records of its sources: the tree with every byte of it, and what else the next run relies on.
-pub struct Unless {
+pub struct RecordedSources {
     pub root: Root,
     pub mounts: Vec<Mounted>,
     pub missing: Vec<Missing>,
 }
 
 impl Assembler<'_> {
-    /// Takes jobs until all stages have ended; then `whole` decides whether the generation is to be published.
-    pub fn assemble(mut self, whole: &mut dyn FnMut() -> Result<()>) -> Result<RunOutcome> {
+    /// Takes jobs until all stages have ended; then `ended_well` decides whether the generation is
+    /// to be published.
+    pub fn assemble(mut self, ended_well: &mut dyn FnMut() -> Result<()>) -> Result<RunOutcome> {
         let run = self.run;
         let mut encoder = Encoder::new(run.level.max(TREE_LEVEL))?;
         let lane = run.tree_lane;
@@ -66,7 +67,7 @@ impl Assembler<'_> {
                     push(&mut tree, slot)?;
                 }
                 // The dispatcher has ended if there is no receiver.
-                let _ = self.rooms.try_send(job.slots);
+                let _ = self.free_slots.try_send(job.slots);
             }
             if !self.dry_run && last_checkpoint.elapsed() >= self.checkpoint {
                 let root = tree.checkpoint()?;
@@ -74,7 +75,7 @@ impl Assembler<'_> {
                 last_checkpoint = Instant::now();
             }
         }
-        if let Err(e) = whole() {
+        if let Err(e) = ended_well() {
             // Stopped by the user: what is there becomes a generation to restore from and to go on from.
             if matches!(e, Error::Interrupted) && !self.dry_run {
                 let checkpoint = tree.checkpoint();
@@ -90,7 +91,7 @@ impl Assembler<'_> {
             return Err(Error::NoSource(NoSource::Nothing));
         }
         if self
-            .unless
+            .skip_if_like
             .as_ref()
             .is_some_and(|parent| self.says_the_same(parent, &root))
         {
@@ -115,7 +116,7 @@ impl Assembler<'_> {
         }
     }
 
-    fn says_the_same(&self, parent: &Unless, root: &Root) -> bool {
+    fn says_the_same(&self, parent: &RecordedSources, root: &Root) -> bool {
         same_tree(&parent.root, root)
             && *self.run.mounts.lock() == parent.mounts
             && *self.run.missing.lock() == parent.missing

@@ -40,7 +40,7 @@ pub struct Dispatcher<'a, L> {
     pub to_workers: Sender<BackupJob>,
     pub to_assembler: Sender<BackupJob>,
     /// Room for a job's slots; as many as may be on their way, since the assembler gives them back.
-    pub rooms: Receiver<Vec<BackupSlot>>,
+    pub free_slots: Receiver<Vec<BackupSlot>>,
     job: Vec<BackupSlot>,
     small_bytes: u64,
     todo: bool,
@@ -71,7 +71,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         reader: &'a Reader<'a>,
         to_workers: Sender<BackupJob>,
         to_assembler: Sender<BackupJob>,
-        rooms: Receiver<Vec<BackupSlot>>,
+        free_slots: Receiver<Vec<BackupSlot>>,
     ) -> Result<Self> {
         let decoder = Decoder::new()?;
         let (job, small_bytes, todo, number, presence, mounts, trust, last_trust) = Default::default();
@@ -81,7 +81,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             reader,
             to_workers,
             to_assembler,
-            rooms,
+            free_slots,
             job,
             small_bytes,
             todo,
@@ -400,10 +400,10 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
         // A closed channel means that another stage failed; its error is the one to report.
         let stopped = || Error::Store(chunkstore::Error::WriterFailed);
-        let room = self.rooms.recv().map_err(|_| stopped())?;
+        let free = self.free_slots.recv().map_err(|_| stopped())?;
         let job = BackupJob {
             number: self.number,
-            slots: std::mem::replace(&mut self.job, room),
+            slots: std::mem::replace(&mut self.job, free),
         };
         self.number += 1;
         self.small_bytes = 0;

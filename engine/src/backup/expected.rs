@@ -46,7 +46,7 @@ pub(super) struct Expected<'a> {
 
 struct Expectation {
     /// When it was last held whole, seconds since 1970.
-    whole: i64,
+    last_complete: i64,
     /// What was there; `None` where the tree of `generation` must be asked.
     held: Option<Held>,
     generation: SessionId,
@@ -84,9 +84,10 @@ impl<'a> Expected<'a> {
             empty_sources: 0,
         };
         let mut sources: BTreeSet<&[u8]> = head.paths.iter().map(|path| relative(path)).collect();
-        let whole = |snapshot: &&Snapshot| !snapshot.manifest.partial && snapshot.manifest.host == head.host;
+        let is_complete =
+            |snapshot: &&Snapshot| !snapshot.manifest.partial && snapshot.manifest.host == head.host;
         let mut looked_at = 0;
-        for snapshot in snapshots.iter().rev().filter(whole) {
+        for snapshot in snapshots.iter().rev().filter(is_complete) {
             if sources.is_empty() || looked_at > PATHS_LOOKED_AT {
                 break;
             }
@@ -105,9 +106,9 @@ impl<'a> Expected<'a> {
         }
         let manifest = &snapshot.manifest;
         let time = manifest.time().as_second();
-        let mut add = |path: &[u8], whole, held| {
+        let mut add = |path: &[u8], last_complete, held| {
             let expectation = Expectation {
-                whole,
+                last_complete,
                 held,
                 generation: snapshot.id,
                 is_source: sources.contains(path),
@@ -120,7 +121,7 @@ impl<'a> Expected<'a> {
         for missing in &manifest.missing {
             let path = relative(&missing.path);
             if is_near(path, sources) {
-                add(path, missing.whole, Some(missing.held));
+                add(path, missing.last_complete, Some(missing.held));
             }
         }
         for mount in &manifest.mounts {
@@ -232,7 +233,7 @@ impl<'a> Expected<'a> {
         let missing = |(path, expectation): (&Vec<u8>, &Expectation)| {
             (expectation.state == ExpectedState::Missing).then(|| Missing {
                 path: [b"/", &path[..]].concat(),
-                whole: expectation.whole,
+                last_complete: expectation.last_complete,
                 held: expectation.held.unwrap_or(Held::Entry),
             })
         };
@@ -252,11 +253,11 @@ impl<'a> Expected<'a> {
             return Ok(None);
         }
         expectation.state = ExpectedState::Missing;
-        let whole = expectation.whole;
+        let last_complete = expectation.last_complete;
         self.empty_sources += usize::from(expectation.is_source && how == Lost::Empty);
         Ok(Some(Problem {
             path: [b"/", path].concat(),
-            what: ProblemKind::Lost { how, whole },
+            what: ProblemKind::Lost { how, last_complete },
         }))
     }
 

@@ -1,7 +1,7 @@
 //! From sources to a generation: walk, join with the parent, read, put, assemble, publish.
 //!
-//! `dispatch` (one thread) -> `work` (one thread a core) -> `assemble` (the calling thread), with bounded channels and
-//! a window of jobs between them, so memory does not grow with the number of files. Trouble with a path is counted
+//! `dispatch` (one thread) -> `work` (one thread a core) -> `assemble` (the calling thread): `pipeline` runs them with
+//! bounded channels and a window of jobs between them, so memory does not grow with the number of files. Trouble with a path is counted
 //! and recorded (I-12); trouble with the repository ends the run (I-11).
 
 mod ahead;
@@ -14,6 +14,7 @@ mod open;
 mod outputs;
 mod own;
 mod parent;
+mod pipeline;
 mod read;
 mod run;
 mod scan;
@@ -28,7 +29,7 @@ pub use own::OwnPlaces;
 pub use parent::Ignore;
 
 use crate::entry::Time;
-use crate::error::{Error, NoSource, Result};
+use crate::error::{Error, Result};
 use crate::filter::{Filter, FilterOptions};
 use crate::manifest::{Head, Summary};
 use crate::monitor::{Monitor, Phase};
@@ -36,30 +37,22 @@ use crate::overview;
 use crate::platform::paths::to_bytes;
 use crate::repo::{Repo, index_progress};
 use crate::run::RunContext;
-use crate::trees;
 use crate::walk::{self, Sources, Walk};
-use assemble::{Assembler, Unless};
+use assemble::Assembler;
 pub use chunkstore::frame::LEVEL;
 use chunkstore::intake::Intake;
 use chunkstore::reader::Reader;
 use chunkstore::writer::Writer;
-use chunkstore::{ChunkId, Place, SessionId, descriptors, threads};
-use crossbeam_channel::{Receiver, Sender, bounded};
-use dispatch::Dispatcher;
+use chunkstore::{SessionId, descriptors};
 use expected::Expected;
-use history::{newest_of_this_machine, parents, tell_clock};
+use history::Before;
 use jiff::Timestamp;
-use job::{BackupJob, BackupSlot};
-use parent::Parent;
-use parking_lot::Mutex;
-use run::{BackupCounts, BackupRun, Counter, Totals};
+use run::BackupRun;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use work::Worker;
 
 /// Jobs between dispatcher and assembler at most.
 const WINDOW: usize = 32;
@@ -276,94 +269,41 @@ fn once(
     let is_stream = input.stream_name().is_some();
     let writer = open_session(repo, options, is_stream, monitor)?;
     let head = head(repo, options, input.stream_name());
-    let survey = repo.survey_outlines()?;
-    survey.tell_missing(monitor);
-    tell_clock(repo, &survey.snapshots, options, monitor);
-    let snapshots = &survey.snapshots;
-    let parents = if options.force {
-        Vec::new()
-    } else {
-        parents(repo, snapshots, options, &head)?
-    };
-    let remembered = newest_of_this_machine(repo, snapshots, monitor)?;
-    let totals = parents.last().map(|(_, manifest)| {
-        (
-            manifest.summary.total_files_processed,
-            manifest.summary.total_bytes_processed,
-        )
-    });
-    let threads = threads_of(repo.run());
-    let run = BackupRun {
-        repo,
-        writer: &writer,
+    let before = Before::find(repo, options, &head, monitor)?;
+    let workers = threads_of(repo.run());
+    let run = BackupRun::new(
+        (repo, &writer),
         monitor,
         head,
-        counts: BackupCounts::default(),
-        reading: (0..=threads).map(|_| Counter::default()).collect(),
-        totals: Totals::of(totals),
-        small_file: repo.store.config().small_file(),
-        bundle_size: repo.store.config().bundle_size,
-        level: options.level,
-        tree_lane: threads,
-        share: share::Share::new(),
-        stop: AtomicBool::new(false),
-        walked: AtomicBool::new(false),
-        unreadable: Mutex::default(),
-        mounts: Mutex::default(),
-        missing: Mutex::default(),
-        left_out: Mutex::default(),
-    };
+        before.totals(),
+        workers,
+        options.level,
+    );
     let reader = Reader::beside(repo.store.clone(), &writer, index_progress(monitor));
-    let is_last = |id: SessionId| remembered.snapshot == Some(id);
-    let trusted_view =
-        parents.iter().any(|(id, _)| is_last(*id)) && writer.trusts(&remembered.view(), remembered.packs)?;
-    let mut parent = Parent::new(options.ignore);
-    for (id, manifest) in &parents {
-        let trusted = trusted_view && is_last(*id);
-        parent.then(
-            manifest,
-            repo.run().now_secs(),
-            trees::cursor(&reader, &manifest.root()?)?,
-            trusted,
-        );
-    }
-    if parents.iter().any(|(id, _)| !(trusted_view && is_last(*id))) {
-        reader.index()?;
-    }
-    let unless = match parents.last() {
-        Some((_, manifest)) if options.skip_if_unchanged && !manifest.partial => Some(Unless {
-            root: manifest.root()?,
-            mounts: manifest.mounts.clone(),
-            missing: manifest.missing.clone(),
-        }),
-        _ => None,
-    };
+    let parent = before.parent(repo, &reader, &writer, options)?;
+    let skip_if_like = before.skip_if_like(options)?;
     monitor.phase(Phase::BackingUp);
-    let assembler = |jobs, rooms| Assembler {
+    let assembler = |jobs, free_slots| Assembler {
         run: &run,
         jobs,
-        rooms,
+        free_slots,
         checkpoint: options.checkpoint,
-        parent: parents.last().map(|(id, _)| *id),
-        remembered: remembered.clone(),
+        parent: before.parent_id(),
+        remembered: before.remembered.clone(),
         started,
         dry_run: options.dry_run,
-        unless,
+        skip_if_like,
     };
     let outcome = match input {
         Input::Stream(stream) => {
-            let parent = parents.last().map(|(_, manifest)| manifest);
-            let known = stdin::before(&reader, parent, &stream.name)?;
+            let known = stdin::before(&reader, before.manifest(), &stream.name)?;
             stdin::store(&run, options, stream, known.as_ref(), assembler)
         }
         Input::Files(begun) => {
             let walk = begun.map_or_else(|| start_walk(options, repo.run()), Ok)?;
-            let only = match parents.as_slice() {
-                [(id, _)] => Some(*id),
-                _ => None,
-            };
-            let expected = Expected::new(repo, &reader, snapshots, &run.head, options.allow_empty);
-            pipeline(&run, options, walk, (parent, only), expected, &reader, assembler)
+            let parent = (parent, before.only_parent_id());
+            let expected = Expected::new(repo, &reader, &before.snapshots, &run.head, options.allow_empty);
+            pipeline::run(&run, options, walk, parent, expected, &reader, assembler)
         }
     };
     if let Err(Error::Interrupted) = &outcome {
@@ -375,100 +315,14 @@ fn once(
     // A hint, made after the snapshot: without it, other machines need more requests.
     let _ = outcome
         .snapshot
-        .map(|_| overview::renew(repo, snapshots.iter().map(|one| one.id)));
+        .map(|_| overview::renew(&repo.store, before.snapshots.iter().map(|one| one.id)));
     Ok(BackupReport {
         snapshot: outcome.snapshot,
-        parent: parents.last().map(|(id, _)| *id),
+        parent: before.parent_id(),
         summary: run.summary(),
         unchanged: outcome.unchanged,
         left_out: run.left_out.into_inner(),
         elapsed: started.elapsed(),
-    })
-}
-
-/// Runs the three stages and reports the error that came first where several fail together.
-fn pipeline<'a, L>(
-    run: &'a BackupRun<'a>,
-    options: &BackupOptions,
-    mut walk: Walk,
-    parent: (Parent<L>, Option<SessionId>),
-    expected: Expected<'a>,
-    reader: &'a Reader<'a>,
-    assembler: impl FnOnce(Receiver<BackupJob>, Sender<Vec<BackupSlot>>) -> Assembler<'a>,
-) -> Result<RunOutcome>
-where
-    L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>> + Send,
-{
-    let missing = walk.missing_sources();
-    if let Some((path, errno)) = missing.first()
-        && missing.len() >= options.sources.len()
-        && options.outputs.is_empty()
-    {
-        let (path, errno) = (path.clone(), *errno);
-        return Err(Error::NoSource(NoSource::Missing { path, errno }));
-    }
-    let (to_workers, for_workers) = bounded(WINDOW);
-    let (to_assembler, for_assembler) = bounded(WINDOW);
-    let (return_room, rooms) = bounded(WINDOW);
-    for _ in 0..WINDOW {
-        // The channel holds exactly this many.
-        let _ = return_room.try_send(Vec::new());
-    }
-    let first_error: Mutex<Option<Error>> = Mutex::new(None);
-    let failed = |e: Error| {
-        run.stop.store(true, Relaxed);
-        let mut first = first_error.lock();
-        let vague = |e: &Error| matches!(e, Error::Store(chunkstore::Error::WriterFailed));
-        if first.as_ref().is_none_or(|known| vague(known) && !vague(&e)) {
-            *first = Some(e);
-        }
-    };
-    std::thread::scope(|scope| {
-        let mut dispatcher = Dispatcher::new(
-            run,
-            parent,
-            expected,
-            reader,
-            to_workers,
-            to_assembler.clone(),
-            rooms,
-        )?;
-        dispatcher.outputs = outputs::Outputs::new(&options.outputs);
-        let (failed, first_error) = (&failed, &first_error);
-        if run.wants_totals() {
-            // Without a thread there are no totals.
-            let _ = threads::spawn_in(scope, "scan", || scan::count(run, options));
-        }
-        let walk = &mut walk;
-        threads::spawn_in(scope, "dispatch", move || {
-            // Its error is known before its channels close: else what came through them would pass for the whole.
-            dispatcher.walk(walk).unwrap_or_else(failed);
-            run.walked.store(true, Relaxed);
-            drop(dispatcher);
-        })?;
-        for lane in 0..run.tree_lane {
-            let worker = Worker::new(run, lane)?;
-            let (jobs, done) = (for_workers.clone(), to_assembler.clone());
-            let work = move || worker.work(&jobs, &done).unwrap_or_else(failed);
-            match threads::spawn_in(scope, "worker", work) {
-                // One does what several would.
-                Err(_) if lane > 0 => break,
-                started => drop(started?),
-            }
-        }
-        drop((to_assembler, for_workers));
-        let mut whole = || match first_error.lock().take() {
-            Some(e) => Err(e),
-            None => Ok(()),
-        };
-        let assembled = assembler(for_assembler, return_room).assemble(&mut whole);
-        if assembled.is_err() {
-            run.stop.store(true, Relaxed);
-        }
-        match (first_error.lock().take(), assembled) {
-            (Some(first), Err(Error::Store(chunkstore::Error::WriterFailed))) => Err(first),
-            (_, assembled) => assembled,
-        }
     })
 }
 

@@ -2,14 +2,10 @@
 //! the engine starts nothing, it is handed what to read. A stream that ends in an error is a file that could not be read:
 //! it has no content, and the others go on (I-12).
 
-use super::job::{BackupSlot, EntryState};
-use super::read::unreadable;
-use super::work::{Worker, change_since};
-use crate::entry::{Content, Entry, Kind, Meta, Time, cmp_dirs, join};
+use crate::entry::{Content, Entry, Kind, Meta, Time, cmp_dirs};
 use crate::error::{Error, Result, Usage};
 use crate::fsmeta;
 use crate::manifest::Head;
-use crate::monitor::{Problem, ProblemKind};
 use crate::walk::{Found, Mount};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,6 +24,10 @@ pub struct Output(Arc<Begin>);
 impl Output {
     pub fn new(begin: impl Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync + 'static) -> Output {
         Output(Arc::new(begin))
+    }
+
+    pub(super) fn begin(&self) -> io::Result<Box<dyn Read + Send>> {
+        (self.0)()
     }
 }
 
@@ -114,58 +114,5 @@ fn found(name: &[u8], kind: Kind, mode: u32, head: &Head) -> Found {
         above: false,
         mount: Mount::None,
         special: true,
-    }
-}
-
-impl Worker<'_> {
-    /// Reads an output to its end.
-    pub(super) fn output(&mut self, slot: &mut BackupSlot) -> Result<()> {
-        let state = std::mem::replace(&mut slot.state, EntryState::LeftOut);
-        let EntryState::Output {
-            mut entry,
-            output,
-            known,
-        } = state
-        else {
-            slot.state = state;
-            return Ok(());
-        };
-        let path = join(&slot.dir, &entry.name);
-        self.run.monitor.current(&path);
-        let read = match (output.0)() {
-            Ok(mut stream) => {
-                let read = self.in_chunks(|worker, extents| worker.chunks(&mut *stream, extents))?;
-                self.run.large_file_done(self.lane);
-                read
-            }
-            Err(e) => Err(e),
-        };
-        match read {
-            Ok((content, bytes)) => (entry.content, entry.meta.size) = (content, bytes),
-            Err(e) => {
-                unreadable(&mut entry, &e);
-                let trouble = entry.trouble.into_iter();
-                for trouble in trouble {
-                    let path = [b"/", &path[..]].concat();
-                    let what = ProblemKind::Source(trouble);
-                    self.run.problem(&Problem { path, what });
-                }
-            }
-        }
-        self.run.counts.files.add(1);
-        self.run.counts.bytes.add(entry.meta.size);
-        let mut change = change_since(known.as_deref(), &entry, None);
-        // The times are of each run: the same bytes are what makes it the same.
-        if let Some(known) = &known
-            && known.kind == Kind::File
-            && (known.trouble, &known.content) == (entry.trouble, &entry.content)
-            && known.meta.size == entry.meta.size
-        {
-            change = crate::monitor::EntryChange::Unchanged;
-        }
-        self.run.counts.count(&Kind::File, change);
-        slot.state = EntryState::Drafted(entry, None, change);
-        self.run.progress();
-        Ok(())
     }
 }

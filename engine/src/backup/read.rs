@@ -2,12 +2,14 @@
 //! of the kernel and of some servers report that they have no bytes, or more than they have.
 
 use super::ahead::Opened;
+use super::job::{BackupSlot, EntryState};
 use super::open::{open_file, stat_file};
 use super::stream::{RangeReader, chunk_stream};
-use super::work::{Small, Worker};
-use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble};
+use super::work::{Small, Worker, change_since};
+use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble, join};
 use crate::error::Result;
 use crate::fsmeta::{self, AsFd};
+use crate::monitor::{EntryChange, Problem, ProblemKind};
 use crate::platform::errno::errno_of;
 use crate::platform::handle::read_at;
 use crate::tree::ExtentListWriter;
@@ -44,6 +46,57 @@ impl Worker<'_> {
             return Ok(());
         }
         self.complete(dir, &file, entry);
+        Ok(())
+    }
+
+    /// Reads what a command prints to its end.
+    pub(super) fn output(&mut self, slot: &mut BackupSlot) -> Result<()> {
+        let state = std::mem::replace(&mut slot.state, EntryState::LeftOut);
+        let EntryState::Output {
+            mut entry,
+            output,
+            known,
+        } = state
+        else {
+            slot.state = state;
+            return Ok(());
+        };
+        let path = join(&slot.dir, &entry.name);
+        self.run.monitor.current(&path);
+        let read = match output.begin() {
+            Ok(mut stream) => {
+                let read = self.in_chunks(|worker, extents| worker.chunks(&mut *stream, extents))?;
+                self.run.large_file_done(self.lane);
+                read
+            }
+            Err(e) => Err(e),
+        };
+        match read {
+            Ok((content, bytes)) => (entry.content, entry.meta.size) = (content, bytes),
+            Err(e) => {
+                unreadable(&mut entry, &e);
+                let trouble = entry.trouble.into_iter();
+                for trouble in trouble {
+                    let path = [b"/", &path[..]].concat();
+                    let what = ProblemKind::Source(trouble);
+                    self.run.problem(&Problem { path, what });
+                }
+            }
+        }
+        self.run.counts.files.add(1);
+        self.run.counts.bytes.add(entry.meta.size);
+        let mut change = change_since(known.as_deref(), &entry, None);
+        // The times are of each run: the same bytes are what makes it the same.
+        if let Some(known) = &known
+            && known.kind == Kind::File
+            && (known.trouble, &known.content) == (entry.trouble, &entry.content)
+            && known.meta.size == entry.meta.size
+        {
+            change = EntryChange::Unchanged;
+        }
+        self.run.counts.count(&Kind::File, change);
+        slot.state = EntryState::Drafted(entry, None, change);
+        self.run.progress();
         Ok(())
     }
 

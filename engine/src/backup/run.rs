@@ -110,7 +110,39 @@ pub struct BackupRun<'a> {
     pub(super) left_out: Mutex<Vec<Vec<u8>>>,
 }
 
-impl BackupRun<'_> {
+impl<'a> BackupRun<'a> {
+    /// A run with as many workers; `totals` are those of the previous snapshot.
+    pub(super) fn new(
+        (repo, writer): (&'a Repo, &'a Writer),
+        monitor: &'a dyn Monitor,
+        head: Head,
+        totals: Option<(u64, u64)>,
+        workers: usize,
+        level: i32,
+    ) -> Self {
+        let config = repo.store.config();
+        BackupRun {
+            repo,
+            writer,
+            monitor,
+            head,
+            counts: BackupCounts::default(),
+            reading: (0..=workers).map(|_| Counter::default()).collect(),
+            totals: Totals::of(totals),
+            small_file: config.small_file(),
+            bundle_size: config.bundle_size,
+            level,
+            tree_lane: workers,
+            share: Share::new(),
+            stop: AtomicBool::new(false),
+            walked: AtomicBool::new(false),
+            unreadable: Mutex::default(),
+            mounts: Mutex::default(),
+            missing: Mutex::default(),
+            left_out: Mutex::default(),
+        }
+    }
+
     pub(super) fn writer_keys(&self) -> &Keys {
         self.repo.store.keys()
     }

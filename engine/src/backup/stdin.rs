@@ -66,12 +66,12 @@ pub fn store<'a>(
     }
     let slots = slots(run, &stream.name, (content, size), change);
     let (to_assembler, jobs) = bounded(1);
-    let (return_room, _rooms) = bounded(WINDOW);
+    let (return_slots, _free_slots) = bounded(WINDOW);
     to_assembler
         .send(BackupJob { number: 0, slots })
         .map_err(|_| Error::Store(chunkstore::Error::WriterFailed))?;
     drop(to_assembler);
-    assembler(jobs, return_room).assemble(&mut || Ok(()))
+    assembler(jobs, return_slots).assemble(&mut || Ok(()))
 }
 
 /// The file of this name, with the directories above it.

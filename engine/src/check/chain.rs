@@ -40,12 +40,15 @@ pub(super) fn missing(
     repo: &Repo,
     triage: &Triage<'_>,
     known: &Known,
-    slates: &[SessionId],
+    snapshot_ids: &[SessionId],
     trash: &[SessionId],
     findings: &mut Findings,
 ) -> Result<()> {
-    let (slates, trash) = (slates.iter().copied().collect(), trash.iter().copied().collect());
-    let lost = match known.missing(&repo.store, &slates, Some(&trash)) {
+    let (snapshot_ids, trash) = (
+        snapshot_ids.iter().copied().collect(),
+        trash.iter().copied().collect(),
+    );
+    let lost = match known.missing(&repo.store, &snapshot_ids, Some(&trash)) {
         Err(Error::ShortListing(object)) => {
             findings.damage(object, Damage::NotListed);
             return Ok(());

@@ -149,7 +149,7 @@ struct CheckWorker {
 
 impl PackCheck<'_> {
     fn work(&self) -> Result<()> {
-        let mut hands = CheckWorker {
+        let mut worker = CheckWorker {
             decoder: Decoder::new()?,
             piece: Vec::new(),
             carry: Vec::new(),
@@ -161,7 +161,7 @@ impl PackCheck<'_> {
             }
             self.run.rest();
             self.store.cancel().check()?;
-            let checked = self.pack(&mut hands, *id).and_then(|()| self.parity(*id));
+            let checked = self.pack(&mut worker, *id).and_then(|()| self.parity(*id));
             if checked.is_err() {
                 self.stop.store(true, Relaxed);
             }
@@ -183,7 +183,7 @@ impl PackCheck<'_> {
         }
     }
 
-    fn pack(&self, hands: &mut CheckWorker, id: PackId) -> Result<()> {
+    fn pack(&self, worker: &mut CheckWorker, id: PackId) -> Result<()> {
         let (remote, keys) = (self.store.remote(), self.store.keys());
         let list = match self.triage.pack(id, || pack::read_list(remote, keys, id))? {
             Ok(list) => Some(list),
@@ -199,7 +199,7 @@ impl PackCheck<'_> {
         if let Some(list) = &list {
             self.compare(list);
         }
-        let read = self.stream(hands, id, list.as_ref()).or_else(flatten)?;
+        let read = self.stream(worker, id, list.as_ref()).or_else(flatten)?;
         match self.triage.pack(id, || read)? {
             Err(StoreError::Missing { .. }) if self.collected(id)? => Ok(()),
             Err(e) => {
@@ -258,7 +258,7 @@ impl PackCheck<'_> {
     /// Reads all bytes: hashes them and opens the frames of `list` as they complete.
     fn stream(
         &self,
-        hands: &mut CheckWorker,
+        worker: &mut CheckWorker,
         id: PackId,
         list: Option<&PackList>,
     ) -> Result<Result<(), StoreError>> {
@@ -266,9 +266,9 @@ impl PackCheck<'_> {
         let mut hasher = blake3::Hasher::new();
         let mut frames = list.map_or(&[][..], |list| &list.frames).iter().peekable();
         let mut offset = 0u64;
-        hands.carry.clear();
+        worker.carry.clear();
         loop {
-            let mut piece = std::mem::take(&mut hands.piece);
+            let mut piece = std::mem::take(&mut worker.piece);
             if let Err(e) = self.store.remote().read(&name, offset, PIECE, &mut piece) {
                 return Ok(Err(e));
             }
@@ -283,25 +283,25 @@ impl PackCheck<'_> {
                 if end > offset {
                     let at = from.max(start);
                     if at < offset {
-                        hands.carry.extend_from_slice(&piece[(at - start) as usize..]);
+                        worker.carry.extend_from_slice(&piece[(at - start) as usize..]);
                     }
                     break;
                 }
                 let rest = &piece[(from.max(start) - start) as usize..(end - start) as usize];
-                if hands.carry.is_empty() {
-                    self.frame(&mut hands.decoder, &mut hands.plain, list, frame, rest)?;
+                if worker.carry.is_empty() {
+                    self.frame(&mut worker.decoder, &mut worker.plain, list, frame, rest)?;
                 } else {
-                    hands.carry.extend_from_slice(rest);
-                    let carry = std::mem::take(&mut hands.carry);
-                    self.frame(&mut hands.decoder, &mut hands.plain, list, frame, &carry)?;
-                    hands.carry = carry;
-                    hands.carry.clear();
+                    worker.carry.extend_from_slice(rest);
+                    let carry = std::mem::take(&mut worker.carry);
+                    self.frame(&mut worker.decoder, &mut worker.plain, list, frame, &carry)?;
+                    worker.carry = carry;
+                    worker.carry.clear();
                 }
                 frames.next();
             }
             self.progress(piece.len() as u64);
             let ended = piece.len() < PIECE;
-            hands.piece = piece;
+            worker.piece = piece;
             if ended {
                 break;
             }

@@ -22,7 +22,7 @@ pub(super) fn find(
     findings: &Findings,
     report: &mut CheckReport,
 ) -> Result<()> {
-    let mut whole = LiveSet::new(repo.store.cache())?;
+    let mut proven = LiveSet::new(repo.store.cache())?;
     for id in &structure.generations {
         let manifest = match manifest::load(&repo.store, *id) {
             Ok(manifest) => manifest,
@@ -41,7 +41,7 @@ pub(super) fn find(
             decoder: Decoder::new()?,
         };
         let mut cursor = Cursor::new(&manifest.root()?, load);
-        search.generation(&mut cursor, &mut whole, repo.run().cancel())?;
+        search.generation(&mut cursor, &mut proven, repo.run().cancel())?;
     }
     Ok(())
 }
@@ -81,10 +81,10 @@ impl Search<'_> {
     fn generation(
         &mut self,
         cursor: &mut Cursor<impl FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>>,
-        whole: &mut LiveSet,
+        proven: &mut LiveSet,
         cancel: &CancelToken,
     ) -> Result<()> {
-        trees::each_step(cursor, whole, cancel, &mut |step| {
+        trees::each_step(cursor, proven, cancel, &mut |step| {
             let item = match step {
                 TreeStep::Entry(item) => item,
                 TreeStep::Unread(error, piece) => {

@@ -68,8 +68,10 @@ fn read_once(
     let mut structure = Structure::new(names, packs, listed, index, condemned, entries);
     let mut live = LiveSet::new(store.cache())?;
     let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;
-    let ObjectNames { slates, trash, .. } = &structure.names;
-    chain::missing(repo, triage, known, slates, trash, &mut findings)?;
+    let ObjectNames {
+        snapshot_ids, trash, ..
+    } = &structure.names;
+    chain::missing(repo, triage, known, snapshot_ids, trash, &mut findings)?;
     chain::check(repo, triage, &manifests, &mut findings)?;
     presence::check(
         store,

@@ -26,7 +26,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 /// Names that a reading started from; if they are the same afterwards, nothing went away under it.
 #[derive(Default, PartialEq, Eq)]
 pub(super) struct ObjectNames {
-    pub slates: Vec<SessionId>,
+    pub snapshot_ids: Vec<SessionId>,
     pub trash: Vec<SessionId>,
     pub segments: Vec<IndexId>,
 }
@@ -35,7 +35,7 @@ impl ObjectNames {
     pub fn read(store: &Store) -> Result<ObjectNames> {
         // Manifests before the index: what they refer to was indexed earlier (I-1).
         Ok(ObjectNames {
-            slates: store.slates()?,
+            snapshot_ids: store.snapshot_ids()?,
             trash: store.trashed()?,
             segments: named(store, Kind::Index)?
                 .iter()
@@ -210,13 +210,13 @@ pub(super) fn generations(
         |decoder: &mut Decoder, id: &ChunkId, _: Option<&Place>| tree_chunk(triage, index, decoder, id);
     let mut walk = Walk::new(&load, whole, live, (monitor, repo.run().cancel()))?;
     for (id, forgotten) in names
-        .slates
+        .snapshot_ids
         .iter()
         .map(|id| (*id, false))
         // One whose forgetting was interrupted is in both, and is one generation.
         .chain(names.trash.iter().map(|id| (*id, true)))
     {
-        let twice = forgotten && names.slates.binary_search(&id).is_ok() && generations.contains(&id);
+        let twice = forgotten && names.snapshot_ids.binary_search(&id).is_ok() && generations.contains(&id);
         let (root, manifest, hash) = match generation(store, triage, id, forgotten)? {
             StructureReport::Whole(root, manifest, hash) => (root, *manifest, hash),
             StructureReport::Nothing => continue,
@@ -296,7 +296,7 @@ fn generation_name(id: SessionId, forgotten: bool) -> ObjectName {
 fn generation(store: &Store, triage: &Triage<'_>, id: SessionId, forgotten: bool) -> Result<StructureReport> {
     let read = match forgotten {
         true => store.trash(id).map(|(body, _)| Some((body, None))),
-        false => store.slate(id).map(|slate| match slate {
+        false => store.snapshot_object(id).map(|object| match object {
             SnapshotObject::Manifest { body, hash } => Some((body, Some(hash))),
             SnapshotObject::Fence => None,
         }),

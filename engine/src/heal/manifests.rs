@@ -53,7 +53,7 @@ impl Healing<'_> {
         }
         let mut lacking = BTreeMap::<SessionId, Manifest>::new();
         for origin in self.origins {
-            for id in origin.store.slates()? {
+            for id in origin.store.snapshot_ids()? {
                 let manifest = match origin.store.stored_manifest(id) {
                     Ok(body) => Manifest::decode(id, &body)?,
                     Err(e) if e.is_hurt() => continue,

@@ -3,10 +3,7 @@
 //! beside it (docs/decisions/0032-platform-rooms.md).
 
 pub mod errno;
-#[cfg(target_os = "linux")]
-mod fuse;
 pub mod handle;
-pub mod mount;
 #[cfg(test)]
 pub mod nobody;
 pub mod paths;

@@ -81,14 +81,14 @@ fn rescue(
     // What it lists would count as lost.
     store.index_is_read()?;
     let bytes = AtomicU64::new(0);
-    let mut told = |more| monitor::sent(monitor, store.cancel(), &bytes, more);
+    let mut on_progress = |more| monitor::sent(monitor, store.cancel(), &bytes, more);
     let mut rescue = Rescue::begin(store, &index, hurt, options.dry_run)?;
     // Also without a rescue all that is unneeded is condemned.
     let mut condemned = unneeded;
     let result = each_pack(store, &view, &present, hurt, &mut |id, list| match list {
         Ok(list) => {
             condemned.insert(id);
-            rescue.pack(&list, &mut told)
+            rescue.pack(&list, &mut on_progress)
         }
         Err(e) => {
             done.packs_lost += 1;
@@ -96,7 +96,7 @@ fn rescue(
             Ok(())
         }
     });
-    let Rescued { chunks, bytes, lost } = rescue.finish(result, &mut told)?;
+    let Rescued { chunks, bytes, lost } = rescue.finish(result, &mut on_progress)?;
     (done.chunks_rescued, done.bytes_rescued, done.chunks_lost) = (chunks, bytes, lost);
     if lost > 0 {
         tell(monitor, "packs", Damage::ChunksLost { chunks: lost });

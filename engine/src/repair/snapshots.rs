@@ -68,7 +68,7 @@ pub fn snapshots(
         .filter(|snapshot| snapshot.manifest.tags.iter().any(|tag| tag == TAG))
         .filter_map(|snapshot| snapshot.manifest.original)
         .collect();
-    let mut whole = LiveSet::new(repo.store.cache())?;
+    let mut proven = LiveSet::new(repo.store.cache())?;
     let mut hurt = Vec::new();
     {
         // Writes nothing: it only reports what could be referred to.
@@ -81,7 +81,7 @@ pub fn snapshots(
             done.snapshots += 1;
             let manifest = repo.manifest(snapshot.id)?;
             let mut mender = Mender::new(repo, &writer, snapshot.id, monitor)?;
-            mender.look(&manifest, &mut whole)?;
+            mender.look(&manifest, &mut proven)?;
             if mender.lost_entries > 0 {
                 hurt.push((manifest, mender.report()));
             }
@@ -165,11 +165,11 @@ impl<'a> Mender<'a> {
     }
 
     /// Goes through a generation and notes what is lost; passes over segments in `whole`, and adds to them.
-    fn look(&mut self, manifest: &Manifest, whole: &mut LiveSet) -> Result<()> {
+    fn look(&mut self, manifest: &Manifest, proven: &mut LiveSet) -> Result<()> {
         let reader = Reader::beside(self.repo.store.clone(), self.writer, index_progress(self.monitor));
         let mut cursor = trees::cursor(&reader, &manifest.root()?)?;
         let cancel = self.repo.run().cancel().clone();
-        trees::each_step(&mut cursor, whole, &cancel, &mut |step| {
+        trees::each_step(&mut cursor, proven, &cancel, &mut |step| {
             let item = match step {
                 TreeStep::Entry(item) => item,
                 TreeStep::Unread(error, piece) => return self.lose_piece(error, piece).map(|()| false),

@@ -334,9 +334,9 @@ impl FollowerWork {
     fn receive_beside_older(&self, to: &Repo, done: &mut Replicated) -> Result<(Result<()>, Received)> {
         let options = &self.follow.options;
         let owner = to.owner();
-        let told = |_| self.run.cancel().check();
+        let on_progress = |_| self.run.cancel().check();
         std::thread::scope(|scope| {
-            let receive = || intake::receive(&to.store, &owner, &self.intake, &told);
+            let receive = || intake::receive(&to.store, &owner, &self.intake, &on_progress);
             let receiving = threads::spawn_in(scope, "receive", receive)?;
             let older = run(&self.first, to, options, &*self.watch, done);
             if older.is_err() {

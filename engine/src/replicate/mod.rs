@@ -147,7 +147,7 @@ fn bring_wanted(
     }
     brought?;
     // A hint for whoever reads the replica with an empty cache; without it, they need more requests.
-    let _ = overview::renew(to, replication.there);
+    let _ = overview::renew(&to.store, replication.there);
     match done.behind {
         0 => debts::settle(to, from, &owed),
         _ => Ok(()),
@@ -279,7 +279,7 @@ impl Replication<'_> {
     /// there, which costs a manifest and does no harm.
     fn came_meanwhile(&mut self, origin: SessionId) -> Result<bool> {
         let store = &self.to.store;
-        for id in store.slates()? {
+        for id in store.snapshot_ids()? {
             if !self.there.insert(id) {
                 continue;
             }
@@ -296,11 +296,11 @@ impl Replication<'_> {
     /// Makes everything that the generation refers to present under the writer's session.
     fn bring_chunks(&mut self, manifest: &Manifest, writer: &Writer) -> Result<TransferStats> {
         let progress = index_progress(self.monitor);
-        let mut told = |done, total| progress(done, total);
-        writer.index(&mut told)?;
+        let mut on_progress = |done, total| progress(done, total);
+        writer.index(&mut on_progress)?;
         let origin = match self.origin.take() {
             Some(origin) => origin,
-            None => Origin::open(self.from.store.clone(), &mut told)?,
+            None => Origin::open(self.from.store.clone(), &mut on_progress)?,
         };
         let origin = self.origin.insert(origin);
         let reader = Reader::with_index(self.from.store.clone(), &origin.index);
@@ -320,8 +320,8 @@ impl Replication<'_> {
         })?;
         let mut wanted = transfer::wanted(origin, &mut lacking)?;
         self.monitor.phase(Phase::Replicating);
-        let told = |bytes| monitor::sent(self.monitor, self.to.run().cancel(), &self.bytes, bytes);
-        let brought = transfer::transfer(origin, &self.to.store, writer, &mut wanted, false, &told)?;
+        let on_bytes = |bytes| monitor::sent(self.monitor, self.to.run().cancel(), &self.bytes, bytes);
+        let brought = transfer::transfer(origin, &self.to.store, writer, &mut wanted, false, &on_bytes)?;
         writer.absent(&mut lacking, &mut |absent| Err(StoreError::missing(absent)))?;
         Ok(brought)
     }

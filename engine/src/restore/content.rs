@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::job::{Action, Failure, FileJob};
+use super::leftovers::temporary_name;
 use super::plan::Planner;
 use super::window::FilePart;
 use crate::entry::{Content, DirPath, Entry, Extent};
@@ -24,7 +25,7 @@ impl Planner<'_, '_> {
     ) -> Result<()> {
         let temporary = match action {
             Action::Keep { .. } => Ok(Vec::new()),
-            Action::Create | Action::Replace => self.shared.temporaries.name(self.shared, dir),
+            Action::Create | Action::Replace => temporary_name(self.shared, dir),
         };
         let temporary = match temporary.map_err(Fault::apart) {
             Ok(temporary) => temporary,
@@ -55,7 +56,7 @@ impl Planner<'_, '_> {
             };
             if holes != job.meta.size && !job.is_kept() {
                 let why = Failure::Problem(RestoreProblem::RecordedSize);
-                self.crew.hands.failed(&job, why);
+                self.pool.worker.failed(&job, why);
             } else {
                 self.window.add_loose(job);
             }
@@ -103,7 +104,7 @@ impl Planner<'_, '_> {
                 }
             },
         };
-        self.crew.hands.part_done(job, None);
+        self.pool.worker.part_done(job, None);
         end
     }
 }
@@ -134,7 +135,7 @@ impl Feed<'_, '_, '_> {
             return Ok(());
         }
         let planner = &mut *self.planner;
-        if self.number.is_some() && planner.window.is_full(&planner.crew.limits) {
+        if self.number.is_some() && planner.window.is_full(&planner.pool.limits) {
             planner.shared.check()?;
             planner.rotate()?;
             self.number = None;

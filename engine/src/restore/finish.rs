@@ -1,5 +1,5 @@
 //! The last step of everything that was written: once it is on disk, it gets its name. And of directories that had to
-//! be opened up: they get their permissions back.
+//! be opened up: they get their permissions back; last of all, what nobody may change is locked.
 //!
 //! Names are given window by window, after one sync for all, so that at no moment, not even after a power failure, a
 //! name leads to less than the whole file.
@@ -10,11 +10,13 @@ use super::shared::Shared;
 use super::write::RestoreWorker;
 use crate::entry::DirPath;
 use crate::error::Result;
-use crate::problem::RestoreProblem;
+use crate::fsmeta::{AsFd, set_flags};
+use crate::platform::errno::errno_of;
+use crate::problem::{MetaPart, RestoreProblem};
 use std::collections::BTreeMap;
 
 /// What was finished so far, written to disk. What can't be is removed.
-pub(super) fn on_disk(shared: &Shared<'_>, hands: &mut RestoreWorker<'_, '_>) -> Result<Vec<Finished>> {
+pub(super) fn on_disk(shared: &Shared<'_>, worker: &mut RestoreWorker<'_, '_>) -> Result<Vec<Finished>> {
     let finished = std::mem::take(&mut *shared.finished.lock());
     let mut devices: BTreeMap<u64, DirPath> = BTreeMap::new();
     for Finished { job, id } in &finished {
@@ -24,8 +26,8 @@ pub(super) fn on_disk(shared: &Shared<'_>, hands: &mut RestoreWorker<'_, '_>) ->
         Ok(()) => Ok(finished),
         Err(e) => {
             for Finished { job, .. } in &finished {
-                hands.remove(job);
-                hands.failed(job, Failure::Abandoned);
+                worker.remove(job);
+                worker.failed(job, Failure::Abandoned);
             }
             Err(e)
         }
@@ -41,6 +43,42 @@ pub(super) fn put_back(shared: &Shared<'_>) {
             shared.problem_in_target(&path, RestoreProblem::PermissionsNotPutBack(why));
         }
     }
+}
+
+/// Sets the flags of what nobody may change from now on, what is lowest first.
+pub(super) fn lock(shared: &Shared<'_>) {
+    for (path, is_dir, flags) in shared.locked.take_all() {
+        match set_flags_of(shared, &path, is_dir, flags) {
+            Ok(()) => {}
+            Err(Fault::Path(RestoreProblem::Metadata(part, errno))) => {
+                shared.meta_problem(&path, &part, errno);
+            }
+            Err(fault) => match fault.apart() {
+                Ok(failure) => shared.failed(&path, failure),
+                Err(e) => {
+                    shared.fail(e);
+                    shared.failed(&path, Failure::Abandoned);
+                }
+            },
+        }
+    }
+}
+
+fn set_flags_of(shared: &Shared<'_>, path: &[u8], is_dir: bool, flags: u32) -> RestoreOutcome<()> {
+    let done = match is_dir {
+        true => set_flags(shared.dir(path)?.as_fd(), flags),
+        false => {
+            let slash = path.iter().rposition(|b| *b == b'/');
+            let (dir, name) = match slash {
+                Some(slash) => (path.get(..slash), path.get(slash + 1..)),
+                None => (path.get(..0), Some(path)),
+            };
+            let dir = shared.dir(dir.unwrap_or_default())?;
+            let file = dir.open_file(name.unwrap_or_default())?;
+            set_flags(&file, flags)
+        }
+    };
+    done.map_err(|e| Fault::Path(RestoreProblem::Metadata(MetaPart::Flags, errno_of(&e))))
 }
 
 impl RestoreWorker<'_, '_> {

@@ -70,7 +70,7 @@ pub(super) struct FileJob {
     /// Where later links find it.
     pub slot: Option<Arc<EntrySlot>>,
     /// All bytes come from one part: created, written and finished in one visit.
-    pub whole: bool,
+    pub in_one_part: bool,
     /// Parts that are not done, and one more while parts are being added.
     left: AtomicU64,
     state: Mutex<JobState>,
@@ -87,7 +87,7 @@ pub(super) struct JobState {
 
 impl FileJob {
     /// Takes the entry's metadata; its content is turned into parts by the caller.
-    pub fn new(dir: DirPath, name: Vec<u8>, entry: Entry, action: Action, whole: bool) -> FileJob {
+    pub fn new(dir: DirPath, name: Vec<u8>, entry: Entry, action: Action, in_one_part: bool) -> FileJob {
         FileJob {
             dir,
             name,
@@ -96,7 +96,7 @@ impl FileJob {
             action,
             temporary: Vec::new(),
             slot: None,
-            whole,
+            in_one_part,
             left: AtomicU64::new(1),
             state: Mutex::default(),
         }

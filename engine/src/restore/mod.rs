@@ -2,31 +2,32 @@
 //!
 //! `scope` and `choose` determine what is wanted. `plan` (the calling thread) reads the tree in order, makes
 //! directories (`dirs`), decides about what is there already (`existing`) and fills windows of bounded size (`content`,
-//! `window`); `crew` hands a window's range reads to threads that open, verify and write (`write`), and ends windows in
+//! `window`); `pool` hands a window's range reads to threads that open, verify and write (`write`), and ends windows in
 //! order: read back (`verify`), sync and names (`finish`), hard links (`links`), directories' metadata. Two windows are
 //! under way at a time and nothing else grows with the generation.
 //!
 //! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
 //! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and what has its
-//! name is whole (I-19): `leftovers` has the names until then, and removes what runs that died have left. `locked` keeps back flags that would prevent all this. `extra` deletes what the
-//! generation does not hold. `opened` is for directories without permissions, `route` for deep ones. Nothing follows a symbolic link below the target, but for those above what was
-//! backed up where the target is `/`.
+//! name is whole (I-19): `journal` has the names until then, and `leftovers` removes what runs that died have left. `locked`
+//! keeps back flags that would prevent all this. `plan/extra` deletes what the generation does not hold. `opened` is for
+//! directories without permissions, `route` for deep ones. Nothing follows a symbolic link below the target, but for those
+//! above what was backed up where the target is `/`.
 
 mod choose;
 mod content;
-mod crew;
 mod dirs;
 mod existing;
-mod extra;
 mod fault;
 mod fetch;
 mod finish;
 mod job;
+mod journal;
 mod leftovers;
 mod links;
 mod locked;
 mod opened;
 mod plan;
+mod pool;
 mod route;
 mod scope;
 mod shared;
@@ -38,7 +39,7 @@ mod write;
 
 pub(crate) use choose::normalize;
 pub(crate) use fetch::ChunkSource;
-pub(crate) use leftovers::is_leftover;
+pub(crate) use journal::is_leftover;
 pub(crate) use verify::file_holds;
 
 use crate::backup::OwnPlaces;
@@ -49,7 +50,7 @@ use crate::problem::Warning;
 use crate::repo::Repo;
 use choose::Chooser;
 use chunkstore::descriptors;
-use crew::UNDER_WAY;
+use pool::UNDER_WAY;
 use scope::Scope;
 use serde::Serialize;
 use shared::Shared;
@@ -211,11 +212,11 @@ fn run_within(
     let planned = plan::restore(&shared, manifest, &root, &scope, chooser, limits);
     shared.temporaries.end();
     if planned.is_ok() {
-        shared.dead.end(&shared);
+        leftovers::end(&shared);
     }
     // Last: what was removed just now lay in directories that may be closed again.
     finish::put_back(&shared);
-    shared.locked.end(&shared);
+    finish::lock(&shared);
     planned?;
     if !options.dry_run {
         shared.sync_all()?;

@@ -1,13 +1,15 @@
 //! The planner: reads the tree in order, decides about each entry and fills windows.
 
+mod dirs;
+mod extra;
+
 use super::choose::{Chooser, contains, normalize};
-use super::crew::{WAITING, WorkerPool, work};
 use super::dirs::{Above, Place, Stack};
 use super::existing::{ConflictDecision, decide};
-use super::extra::Extras;
 use super::fault::Fault;
 use super::job::{Action, EntrySlot, Failure};
 use super::links::{Link, Links};
+use super::pool::{WAITING, WorkerPool, work};
 use super::scope::{Scope, is_of_one_piece};
 use super::shared::Shared;
 use super::window::{Builder, Limits};
@@ -21,6 +23,7 @@ use crate::tree::{Cursor, Root};
 use crate::trees;
 use chunkstore::{ChunkId, Place as ChunkPlace, threads};
 use crossbeam_channel::bounded;
+use extra::Extras;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Of the target itself.
@@ -40,9 +43,9 @@ pub(super) struct Planner<'r, 'a> {
     pub(super) chooser: Chooser,
     pub(super) stack: Stack,
     pub(super) window: Builder,
-    pub(super) crew: WorkerPool<'r, 'a>,
+    pub(super) pool: WorkerPool<'r, 'a>,
     pub(super) links: Links,
-    pub(super) extras: Extras,
+    extras: Extras,
     /// Relative to `/`.
     sources: Vec<Vec<u8>>,
     path: Vec<u8>,
@@ -68,8 +71,8 @@ pub(super) fn restore(
             false => shared.threads(),
         };
         for number in 0..count {
-            let (mut hands, queue) = (RestoreWorker::new(shared)?, queue.clone());
-            let started = threads::spawn_in(scope_of_threads, "restore", move || work(&mut hands, &queue));
+            let (mut worker, queue) = (RestoreWorker::new(shared)?, queue.clone());
+            let started = threads::spawn_in(scope_of_threads, "restore", move || work(&mut worker, &queue));
             match started {
                 // One does what several would.
                 Err(_) if number > 0 => break,
@@ -82,7 +85,7 @@ pub(super) fn restore(
             chooser,
             stack,
             window: Builder::default(),
-            crew: WorkerPool::new(shared, limits, tasks)?,
+            pool: WorkerPool::new(shared, limits, tasks)?,
             links: Links::new(shared.source.reader().store().cache(), limits.links),
             extras: Extras::new(shared.options, manifest),
             sources,
@@ -117,22 +120,22 @@ impl Planner<'_, '_> {
     fn end(mut self, planned: Result<()>) -> Result<()> {
         let ended = planned.and_then(|()| {
             self.rotate()?;
-            self.crew.end_all()
+            self.pool.end_all()
         });
         if ended.is_err() {
-            self.crew.hands.abandon(std::mem::take(&mut self.window));
-            self.crew.wind_down();
+            self.pool.worker.abandon(std::mem::take(&mut self.window));
+            self.pool.wind_down();
         }
         ended
     }
 
     /// Hands over what was planned.
     pub(super) fn rotate(&mut self) -> Result<()> {
-        self.crew.submit(std::mem::take(&mut self.window))
+        self.pool.submit(std::mem::take(&mut self.window))
     }
 
     pub(super) fn rotate_if_full(&mut self) -> Result<()> {
-        match self.window.is_full(&self.crew.limits) {
+        match self.window.is_full(&self.pool.limits) {
             true => self.rotate(),
             false => Ok(()),
         }

@@ -3,7 +3,7 @@
 use super::fault::{Fault, RestoreOutcome};
 use super::fetch::ChunkSource;
 use super::job::{Failure, FileJob, Finished};
-use super::leftovers::{Dead, Temporaries};
+use super::journal::{DeadRuns, Temporaries};
 use super::locked::Locked;
 use super::opened::OpenTarget;
 use super::{Overwrite, Permissions, RestoreOptions, Summary};
@@ -62,7 +62,7 @@ pub(super) struct Shared<'a> {
     failure: Mutex<Option<Error>>,
     failed: AtomicBool,
     pub temporaries: Temporaries,
-    pub dead: Dead,
+    pub dead: DeadRuns,
     /// Written whole, and still to get their names.
     pub finished: Mutex<Vec<Finished>>,
     pub opened: OpenTarget,
@@ -98,7 +98,7 @@ impl<'a> Shared<'a> {
             failure: Mutex::new(None),
             failed: AtomicBool::new(false),
             temporaries: Temporaries::default(),
-            dead: Dead::default(),
+            dead: DeadRuns::default(),
             finished: Mutex::default(),
             opened: OpenTarget::default(),
             locked: Locked::default(),

@@ -122,7 +122,7 @@ impl Builder {
     /// A file of which parts follow; gives its number in this window.
     pub fn add_job(&mut self, job: &Arc<FileJob>) -> u32 {
         self.count(&job.dir, job.text());
-        self.open += usize::from(!job.whole);
+        self.open += usize::from(!job.in_one_part);
         self.jobs.push(job.clone());
         // Bounded by the limit of entries.
         (self.jobs.len() - 1) as u32

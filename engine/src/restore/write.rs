@@ -1,10 +1,11 @@
-//! The hands of a restore: what one thread needs to read a range, open its frames and put their bytes into files.
+//! The workers of a restore: what one thread needs to read a range, open its frames and put their bytes into files.
 //!
 //! Everything is made under a temporary name, readable only by its owner, and gets its metadata; its own
 //! name comes last ([`super::finish`]). What fails is removed again.
 
 use super::fault::{Fault, RestoreOutcome};
 use super::job::{Action, Failure, FileJob};
+use super::leftovers::temporary_name;
 use super::links::Link;
 use super::route::Route;
 use super::shared::{Shared, below};
@@ -243,7 +244,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
 
     /// Writes into the job's file, which the first to come creates.
     fn put(&mut self, job: &FileJob, at: u64, bytes: &[u8]) -> RestoreOutcome<Option<Arc<File>>> {
-        let file = match job.whole {
+        let file = match job.in_one_part {
             true => Arc::new(self.create(job, at + bytes.len() as u64)?),
             false => {
                 let mut state = job.state();
@@ -434,7 +435,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         match link.action {
             Action::Create | Action::Keep { .. } => Ok(put(&link.name)?),
             Action::Replace => {
-                let temporary = shared.temporaries.name(shared, &link.dir)?;
+                let temporary = temporary_name(shared, &link.dir)?;
                 put(&temporary)?;
                 if let Err(e) = to.rename(&temporary, &link.name) {
                     discard(&to, &temporary);

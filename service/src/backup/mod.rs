@@ -17,8 +17,8 @@ use crate::machine;
 use crate::resolve::Location;
 use crate::status::Status;
 use crate::usage;
-use destinations::Destinations;
 pub use destinations::FollowerReport;
+use destinations::{Destinations, Opened};
 use engine::backup as run;
 pub use engine::backup::BackupReport;
 pub use engine::backup::Ignore;
@@ -27,6 +27,7 @@ pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
 use engine::manifest::Summary;
 use engine::platform::process;
+use engine::replicate::Followers;
 use engine::repo::{self, Repo};
 use engine::run::RunContext;
 use engine::select::{self, Filter};
@@ -220,40 +221,27 @@ pub(crate) fn perform(
         user: process::user_name(),
         ..context.run_within_quotas()?
     };
-    let mut stream = RunningInput::of(&request.input)?;
+    let stream = RunningInput::of(&request.input)?;
     let mut destinations = Destinations::new(context, location, &request.also)?;
     let urls: Vec<String> = destinations.urls().map(String::from).collect();
     let dry_run = request.dry_run;
     find_sources(context, &request, &destinations, &mut options)?;
     let commands = Commands::new(&request.commands, context.cancel());
     options.outputs = commands.outputs();
-    let mut input = Some(request.input);
-    // Once, and again for each leader that goes away.
-    let (opened, followers, step, done) = loop {
-        let mut begun = None;
-        let mut opened = destinations.open((context, &own), face, &mut || {
-            begun = stream.is_none().then(|| run::begin(&options, &own)).transpose()?;
-            Ok(())
-        })?;
-        options.parent = parent(context, &opened.leader, request.parent.as_deref())?;
-        if let (Some(stream), Some(input)) = (&mut stream, input.take()) {
-            stream.start(input)?;
-        }
-        let step = Step::start(face, Activity::Backup)?;
-        let followers = opened.start(request.also_wait)?;
-        options.intakes = followers.intakes();
-        match save(&opened.leader, &options, begun, stream.as_mut(), &step) {
-            Ok(done) => break (opened, followers, step, done),
-            Err(e) => {
-                followers.give_up();
-                match stream {
-                    None => destinations.failed(e.into())?,
-                    // It can't be read twice.
-                    Some(_) => return Err(destinations.explain(e.into())),
-                }
-            }
-        }
+    let running = Running {
+        context,
+        own: &own,
+        face,
+        parent: request.parent,
+        also_wait: request.also_wait,
     };
+    let saved = running.save_at_first(&mut destinations, &mut options, stream, request.input)?;
+    let Saved {
+        opened,
+        followers,
+        step,
+        done,
+    } = saved;
     let repo = opened.leader.clone();
     repo.tell_damage(&step);
     let saved_at = opened.instead.clone();
@@ -273,6 +261,71 @@ pub(crate) fn perform(
         saved_at,
         replicas,
     })
+}
+
+/// What the attempts of one backup share.
+struct Running<'a> {
+    context: &'a Context,
+    own: &'a RunContext,
+    face: &'a dyn Face,
+    parent: Option<String>,
+    also_wait: Span,
+}
+
+/// A backup that is saved at one destination, while the others still follow.
+struct Saved<'a> {
+    opened: Opened,
+    followers: Followers,
+    step: Step<'a>,
+    done: BackupReport,
+}
+
+impl<'a> Running<'a> {
+    /// Saves it at the first destination that can be reached: once, and again for each that goes away meanwhile.
+    fn save_at_first(
+        &self,
+        destinations: &mut Destinations,
+        options: &mut run::BackupOptions,
+        mut stream: Option<RunningInput>,
+        input: Input,
+    ) -> Result<Saved<'a>, Failure> {
+        let mut input = Some(input);
+        loop {
+            let mut begun = None;
+            let mut opened = destinations.open((self.context, self.own), self.face, &mut || {
+                begun = stream
+                    .is_none()
+                    .then(|| run::begin(options, self.own))
+                    .transpose()?;
+                Ok(())
+            })?;
+            options.parent = parent(self.context, &opened.leader, self.parent.as_deref())?;
+            if let (Some(stream), Some(input)) = (&mut stream, input.take()) {
+                stream.start(input)?;
+            }
+            let step = Step::start(self.face, Activity::Backup)?;
+            let followers = opened.start(self.also_wait)?;
+            options.intakes = followers.intakes();
+            match save(&opened.leader, options, begun, stream.as_mut(), &step) {
+                Ok(done) => {
+                    return Ok(Saved {
+                        opened,
+                        followers,
+                        step,
+                        done,
+                    });
+                }
+                Err(e) => {
+                    followers.give_up();
+                    match stream {
+                        None => destinations.failed(e.into())?,
+                        // It can't be read twice.
+                        Some(_) => return Err(destinations.explain(e.into())),
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn save(

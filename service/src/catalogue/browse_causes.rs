@@ -1,7 +1,6 @@
 //! What keeps a command from looking into snapshots, or from restoring to where it should.
 
-use super::{Cause, Lang, SystemError, say};
-use crate::failure::Failure;
+use super::{Lang, SystemError, say};
 use crate::status::Status;
 use crate::text::grouped;
 
@@ -93,11 +92,5 @@ impl BrowseCause {
                 )
             }
         }
-    }
-}
-
-impl From<BrowseCause> for Failure {
-    fn from(cause: BrowseCause) -> Failure {
-        Cause::Browse { cause }.into()
     }
 }

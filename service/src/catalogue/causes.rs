@@ -7,7 +7,10 @@ use super::Lang::{En, Ja};
 use super::parts::{did_you_mean, in_file, no_snapshot};
 use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
-use super::{Action, BrowseCause, CommandEnd, Expected, HookEnd, SetCause, Unfit, UpdateFault, What};
+use super::value_faults::japanese_type;
+use super::{
+    Action, BrowseCause, CommandEnd, Expected, HookEnd, SetCause, Texts, Unfit, UpdateFault, ValueFault, What,
+};
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
 use crate::limits::Hindrance;
 use crate::runs::hooks::Hook;
@@ -79,6 +82,7 @@ causes! {
     Said { what: String } [BadSettings] => what.clone(), what.clone();
 
     // Values.
+    Value { fault: ValueFault } [BadSettings] => fault.text(En), fault.text(Ja);
     Unit { error: UnitError } [BadSettings] => unit_error(En, error), unit_error(Ja, error);
     When { error: WhenError } [BadSettings] => when_error(En, error), when_error(Ja, error);
     Policy { error: PolicyError } [BadSettings] => policy_error(En, error), policy_error(Ja, error);
@@ -428,8 +432,11 @@ causes! {
         format!("不明な項目「{name}」です{} (ここに書ける項目: {})", did_you_mean(Ja, near), known.join(", "));
     WrongType { key: String, wanted: String, found: String } [BadSettings] =>
         format!("'{key}' must be {wanted} (found {found})"),
-        format!("「{key}」の種類が違います (必要: {wanted}、実際: {found})");
-    BadValue { key: String, why: String } [BadSettings] => format!("'{key}': {why}"), format!("「{key}」: {why}");
+        format!("「{key}」の種類が違います (必要: {}、実際: {})", japanese_type(wanted), japanese_type(found));
+    BadValue { key: String, why: Texts } [BadSettings] =>
+        format!("'{key}': {}", why.en), format!("「{key}」: {}", why.ja);
+    /// The parser's own words.
+    Syntax { what: String } [BadSettings] => what.clone(), format!("TOML として読めません: {what}");
     NoField { key: String, field: String } [BadSettings] =>
         format!("[{key}] has no '{field}', which is required"),
         format!("[{key}] に必要な「{field}」がありません");

@@ -95,6 +95,88 @@ impl ConsoleFault {
 
     pub(super) fn text(&self, lang: Lang) -> String {
         match self {
+            ConsoleFault::Page { why } => {
+                say!(
+                    lang,
+                    "the page can't be shown: {why}",
+                    "ページを表示できません: {why}"
+                )
+            }
+            ConsoleFault::TargetNotAbsolute { path } => say!(
+                lang,
+                "'{path}' is not a whole path: write it from the root, such as /home/me/restored, or from your home \
+                 directory, such as ~/restored",
+                "「{path}」は完全なパスではありません。/home/me/restored のようにルートから、または ~/restored のように\
+                 ホームディレクトリーから書いてください"
+            ),
+            ConsoleFault::EmptyBasket => say!(
+                lang,
+                "nothing is selected: select files or folders to restore first",
+                "何も選択されていません。先に復元するファイルかフォルダーを選んでください"
+            ),
+            ConsoleFault::BadRequest { name } => say!(
+                lang,
+                "the value of '{name}' makes no sense; reload the page and try again",
+                "「{name}」の値が正しくありません。ページを読み込み直して、もう一度試してください"
+            ),
+            ConsoleFault::NotLoopback { .. }
+            | ConsoleFault::Address { .. }
+            | ConsoleFault::Listen { .. }
+            | ConsoleFault::Serving { .. }
+            | ConsoleFault::Random { .. }
+            | ConsoleFault::PasswordFile { .. }
+            | ConsoleFault::Hash { .. } => self.of_start(lang),
+            ConsoleFault::NothingOpens
+            | ConsoleFault::DestinationInUse { .. }
+            | ConsoleFault::TokenFile { .. }
+            | ConsoleFault::TokenTaken { .. }
+            | ConsoleFault::NoToken { .. }
+            | ConsoleFault::TooManyTokens => self.of_setup(lang),
+        }
+    }
+
+    /// Why something can't be set up.
+    fn of_setup(&self, lang: Lang) -> String {
+        match self {
+            ConsoleFault::NothingOpens => say!(
+                lang,
+                "a repository is there already: give the key file or password that opens it",
+                "すでにリポジトリーがあります。開くための鍵ファイルかパスワードを指定してください"
+            ),
+            ConsoleFault::DestinationInUse { name, set } => say!(
+                lang,
+                "the set '{set}' saves at '{name}': choose another destination for it first",
+                "セット「{set}」が「{name}」に保存しています。先に別の保存先を選んでください"
+            ),
+            ConsoleFault::TokenFile { path } => say!(
+                lang,
+                "{path} does not hold tokens of the console; remove it, and make the tokens anew",
+                "{path} はコンソールのトークンのファイルではありません。削除して、トークンを作り直してください"
+            ),
+            ConsoleFault::TokenTaken { name } => say!(
+                lang,
+                "there is already a token '{name}': revoke it first, or choose another name",
+                "トークン「{name}」はすでにあります。先に取り消すか、別の名前にしてください"
+            ),
+            ConsoleFault::NoToken { name } => {
+                say!(
+                    lang,
+                    "there is no token '{name}'",
+                    "トークン「{name}」はありません"
+                )
+            }
+            ConsoleFault::TooManyTokens => say!(
+                lang,
+                "there are too many tokens: revoke those that are not used",
+                "トークンが多すぎます。使っていないものを取り消してください"
+            ),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// Why the console does not start, or does not go on.
+    fn of_start(&self, lang: Lang) -> String {
+        match self {
             ConsoleFault::NotLoopback { address } => say!(
                 lang,
                 "the console listens only on this machine, and other machines could reach {address}: use \
@@ -141,62 +223,7 @@ impl ConsoleFault {
                 "the password can't be checked: {why}",
                 "パスワードを確認できません: {why}"
             ),
-            ConsoleFault::Page { why } => {
-                say!(
-                    lang,
-                    "the page can't be shown: {why}",
-                    "ページを表示できません: {why}"
-                )
-            }
-            ConsoleFault::TargetNotAbsolute { path } => say!(
-                lang,
-                "'{path}' is not a whole path: write it from the root, such as /home/me/restored, or from your home \
-                 directory, such as ~/restored",
-                "「{path}」は完全なパスではありません。/home/me/restored のようにルートから、または ~/restored のように\
-                 ホームディレクトリーから書いてください"
-            ),
-            ConsoleFault::EmptyBasket => say!(
-                lang,
-                "nothing is selected: select files or folders to restore first",
-                "何も選択されていません。先に復元するファイルかフォルダーを選んでください"
-            ),
-            ConsoleFault::BadRequest { name } => say!(
-                lang,
-                "the value of '{name}' makes no sense; reload the page and try again",
-                "「{name}」の値が正しくありません。ページを読み込み直して、もう一度試してください"
-            ),
-            ConsoleFault::NothingOpens => say!(
-                lang,
-                "a repository is there already: give the key file or password that opens it",
-                "すでにリポジトリーがあります。開くための鍵ファイルかパスワードを指定してください"
-            ),
-            ConsoleFault::DestinationInUse { name, set } => say!(
-                lang,
-                "the set '{set}' saves at '{name}': choose another destination for it first",
-                "セット「{set}」が「{name}」に保存しています。先に別の保存先を選んでください"
-            ),
-            ConsoleFault::TokenFile { path } => say!(
-                lang,
-                "{path} does not hold tokens of the console; remove it, and make the tokens anew",
-                "{path} はコンソールのトークンのファイルではありません。削除して、トークンを作り直してください"
-            ),
-            ConsoleFault::TokenTaken { name } => say!(
-                lang,
-                "there is already a token '{name}': revoke it first, or choose another name",
-                "トークン「{name}」はすでにあります。先に取り消すか、別の名前にしてください"
-            ),
-            ConsoleFault::NoToken { name } => {
-                say!(
-                    lang,
-                    "there is no token '{name}'",
-                    "トークン「{name}」はありません"
-                )
-            }
-            ConsoleFault::TooManyTokens => say!(
-                lang,
-                "there are too many tokens: revoke those that are not used",
-                "トークンが多すぎます。使っていないものを取り消してください"
-            ),
+            other => format!("{other:?}"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the engine and the storage report: the status that a job gets by it, what happened, and what to do about it.
 
 use super::Lang::{self, En, Ja};
+use super::storage_advice::{newer, storage_remedy, too_large};
 use super::{SystemError, faults, say};
 use crate::machine::NOWHERE;
 use crate::status::Status;
@@ -126,14 +127,6 @@ pub fn remedy(lang: Lang, why: &SystemError) -> String {
         },
         _ => String::new(),
     }
-}
-
-fn too_large(lang: Lang) -> String {
-    say!(
-        lang,
-        "raise the limit on the size of files (ulimit -f), or use a file system that holds larger ones",
-        "ファイルの大きさの上限 (ulimit -f) を上げるか、大きなファイルを置けるファイルシステムを使ってください"
-    )
 }
 
 /// What to do about an error.
@@ -333,73 +326,6 @@ fn limit_advice(lang: Lang, error: &StoreError) -> String {
             lang,
             "raise the limit on memory (ulimit -v), or run fewer programs at once",
             "メモリーの上限 (ulimit -v) を上げるか、同時に動かすプログラムを減らしてください"
-        ),
-    }
-}
-
-fn newer(lang: Lang) -> String {
-    say!(lang, "install a newer dedup", "新しい版の dedup を入れてください")
-}
-
-/// What to do about one object that can't be read, while others are used.
-pub fn object_advice(lang: Lang, error: &StoreError) -> Option<String> {
-    match error {
-        StoreError::Remote { source, .. } => Some(storage_remedy(lang, source.kind(), error.is_foreign())),
-        StoreError::NewerFormat(_) => Some(newer(lang)),
-        _ => None,
-    }
-}
-
-/// What to do about storage that refused something.
-fn storage_remedy(lang: Lang, kind: Kind, is_foreign: bool) -> String {
-    match kind {
-        Kind::PermissionDenied if is_foreign => say!(
-            lang,
-            "give it to the owner of the repository's folder with 'chown', or run dedup as the user it belongs to",
-            "'chown' でリポジトリーのフォルダーの所有者に渡すか、それを所有する利用者として dedup を実行してください"
-        ),
-        Kind::PermissionDenied => say!(
-            lang,
-            "check the user, keys and passwords for this storage, and what they are allowed to do there",
-            "この保存先の利用者、鍵、パスワードと、それらに許されている操作を確かめてください"
-        ),
-        Kind::ReadOnlyFilesystem => say!(
-            lang,
-            "the storage is mounted read-only: mount it writable",
-            "保存先が読み取り専用でマウントされています。書き込めるようにマウントしてください"
-        ),
-        Kind::FileTooLarge => too_large(lang),
-        Kind::Unsupported => say!(
-            lang,
-            "install the program, or put it where PATH finds it",
-            "プログラムを入れるか、PATH で見つかる場所に置いてください"
-        ),
-        Kind::InvalidInput | Kind::NotADirectory => say!(
-            lang,
-            "check the repository's URL and the settings of its storage",
-            "リポジトリーの URL と保存先の設定を確かめてください"
-        ),
-        Kind::HostUnreachable | Kind::AddrNotAvailable => say!(
-            lang,
-            "check the host's name in the URL, and the network",
-            "URL のホスト名とネットワークを確かめてください"
-        ),
-        Kind::TimedOut
-        | Kind::NetworkUnreachable
-        | Kind::NetworkDown
-        | Kind::NotConnected
-        | Kind::StaleNetworkFileHandle
-        | Kind::ConnectionAborted
-        | Kind::ConnectionRefused
-        | Kind::ConnectionReset => say!(
-            lang,
-            "check the network and the server and run the command again; what is already stored is safe",
-            "ネットワークとサーバーを確かめ、もう一度実行してください。すでに保存したものは無事です"
-        ),
-        _ => say!(
-            lang,
-            "run the command again; what is already stored is safe",
-            "もう一度実行してください。すでに保存したものは無事です"
         ),
     }
 }

@@ -12,13 +12,17 @@ pub mod faults;
 mod lang;
 mod limits;
 mod notices;
+mod os_error;
 mod parts;
 mod progress;
 mod questions;
 pub mod report;
 mod set_causes;
+mod storage_advice;
 mod system;
 mod update;
+mod usage;
+mod value_faults;
 mod values;
 mod warnings;
 mod words;
@@ -26,7 +30,6 @@ mod words;
 pub use browse_causes::BrowseCause;
 pub use causes::Cause;
 pub use console::ConsoleFault;
-pub use errors::object_advice;
 pub use errors::plain_error;
 #[cfg(test)]
 pub(crate) use errors::storage_status;
@@ -34,6 +37,7 @@ pub(crate) use errors::{engine_error, engine_status, output_status, remedy, syst
 pub use lang::Lang;
 pub use limits::{awake_for_a_backup, hindrance};
 pub use notices::notice;
+use parts::did_you_mean;
 pub use parts::{Action, CommandEnd, Expected, HookEnd, Unfit, What};
 pub use progress::{
     listed_problem, not_shown, phase, problem, problem_line, progress_line, share_done, time_left,
@@ -41,8 +45,11 @@ pub use progress::{
 };
 pub use questions::Question;
 pub use set_causes::SetCause;
+pub use storage_advice::object_advice;
 pub use system::SystemError;
 pub use update::UpdateFault;
+pub use usage::{UsageFault, usage_error};
+pub use value_faults::{Texts, ValueFault};
 pub use values::{
     group_by_error, measured_run, period_name, policy_error, reason, unit_error, weakness, when_error,
 };

@@ -1,11 +1,10 @@
 //! Why something about sets, profiles or edits of the settings failed.
 
 use super::parts::Unfit;
-use super::{Cause, CommandEnd, Lang, say};
-use crate::failure::Failure;
+use super::{CommandEnd, Lang, say};
 use crate::status::Status;
 
-/// A variant of [`Cause`].
+/// A variant of [`super::Cause`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SetCause {
     NameTaken {
@@ -88,6 +87,33 @@ impl SetCause {
                 "several remotes have names: choose with --destination",
                 "保存先が複数あります。--destination で選んでください"
             ),
+            SetCause::NoProfile { path } => say!(
+                lang,
+                "there is no such profile: {path} does not exist",
+                "そのプロファイルはありません。{path} がありません"
+            ),
+            SetCause::DeletedFiles => say!(
+                lang,
+                "only \"forever\" is supported yet: this version can't drop deleted files from older snapshots",
+                "まだ \"forever\" しか使えません。この版では、削除されたファイルを古いスナップショットから除けません"
+            ),
+            SetCause::NothingToChange { .. }
+            | SetCause::ChangedMeanwhile { .. }
+            | SetCause::NothingWritten { .. }
+            | SetCause::NoEditor { .. }
+            | SetCause::Editor { .. }
+            | SetCause::NobodyEdits { .. } => self.of_edit(lang),
+            SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => self.of_run(lang),
+            SetCause::NobodySetsUp { .. }
+            | SetCause::SetupEnded { .. }
+            | SetCause::CannotType { .. }
+            | SetCause::ProofDiffers { .. } => self.of_setup(lang),
+        }
+    }
+
+    /// What keeps the settings from being edited.
+    fn of_edit(&self, lang: Lang) -> String {
+        match self {
             SetCause::NothingToChange => say!(
                 lang,
                 "say what to change, or run it on a terminal to edit the settings file",
@@ -99,11 +125,6 @@ impl SetCause {
                 "{path} がその間に変更されました。何も書き込んでいません。もう一度試してください"
             ),
             SetCause::NothingWritten => say!(lang, "nothing was changed", "何も変更していません"),
-            SetCause::NoProfile { path } => say!(
-                lang,
-                "there is no such profile: {path} does not exist",
-                "そのプロファイルはありません。{path} がありません"
-            ),
             SetCause::NoEditor => say!(
                 lang,
                 "no editor: set VISUAL or EDITOR",
@@ -124,11 +145,13 @@ impl SetCause {
                 "端末ではないため、編集できません。'dedup set edit' にオプションを付けるか、ファイルを書いてから \
                  'dedup config check' を実行してください"
             ),
-            SetCause::DeletedFiles => say!(
-                lang,
-                "only \"forever\" is supported yet: this version can't drop deleted files from older snapshots",
-                "まだ \"forever\" しか使えません。この版では、削除されたファイルを古いスナップショットから除けません"
-            ),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// What a run of a set lacks.
+    fn of_run(&self, lang: Lang) -> String {
+        match self {
             SetCause::Command { name, why } => {
                 let why = why.text(lang);
                 say!(
@@ -144,6 +167,13 @@ impl SetCause {
                 "コマンド「{name}」は {limit} を過ぎても終わらないため強制終了しました (設定の run-timeout)。\
                  スナップショットにその出力はありません"
             ),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// What keeps the guided start from its end.
+    fn of_setup(&self, lang: Lang) -> String {
+        match self {
             SetCause::NobodySetsUp => say!(
                 lang,
                 "'dedup setup' asks questions, and this is not a terminal; use 'dedup init', 'dedup remote add', \
@@ -169,18 +199,7 @@ impl SetCause {
                 "{path} was restored as a test and is not what it was: run 'dedup check --read-data'",
                 "試しに復元した {path} が元と一致しません。'dedup check --read-data' を実行してください"
             ),
+            other => format!("{other:?}"),
         }
-    }
-}
-
-impl From<SetCause> for Cause {
-    fn from(what: SetCause) -> Cause {
-        Cause::Sets { what }
-    }
-}
-
-impl From<SetCause> for Failure {
-    fn from(what: SetCause) -> Failure {
-        Cause::from(what).into()
     }
 }

@@ -62,6 +62,30 @@ impl SetupWarning {
                     "保存先を試せませんでした: {why}"
                 )
             }
+            SetupWarning::SourceNotThere { path } => say!(
+                lang,
+                "{path} does not exist at the moment; while that is so, runs are incomplete",
+                "{path} は今ありません。このままでは実行しても未完了になります"
+            ),
+            SetupWarning::NotSent { channel, why, waits } => {
+                let then = match (lang, waits) {
+                    (_, false) => "",
+                    (Lang::En, true) => "; the next runs try again",
+                    (Lang::Ja, true) => "。次回以降の実行で再送します",
+                };
+                say!(
+                    lang,
+                    "could not notify by {channel}: {why}{then}",
+                    "{channel} で通知できませんでした: {why}{then}"
+                )
+            }
+            SetupWarning::NotInHistory { .. } | SetupWarning::NotNoted { .. } => self.of_notes(lang),
+        }
+    }
+
+    /// What this machine could not note for later.
+    fn of_notes(&self, lang: Lang) -> String {
+        match self {
             SetupWarning::NotInHistory { dir, why } => {
                 let why = why.text(lang);
                 say!(
@@ -80,23 +104,7 @@ impl SetupWarning {
                     "セット「{set}」の実行の記録を残せないため ({why})、次の実行が早すぎるかもしれません"
                 )
             }
-            SetupWarning::SourceNotThere { path } => say!(
-                lang,
-                "{path} does not exist at the moment; while that is so, runs are incomplete",
-                "{path} は今ありません。このままでは実行しても未完了になります"
-            ),
-            SetupWarning::NotSent { channel, why, waits } => {
-                let then = match (lang, waits) {
-                    (_, false) => "",
-                    (Lang::En, true) => "; the next runs try again",
-                    (Lang::Ja, true) => "。次回以降の実行で再送します",
-                };
-                say!(
-                    lang,
-                    "could not notify by {channel}: {why}{then}",
-                    "{channel} で通知できませんでした: {why}{then}"
-                )
-            }
+            other => format!("{other:?}"),
         }
     }
 }

@@ -5,8 +5,9 @@ use crate::context::Context;
 use crate::history::journal::Journal;
 use crate::history::read::HistoryQuery;
 use crate::machine;
-use crate::notify::{self, channel};
-use crate::runs::{state, status};
+use crate::notify::{self, recipients};
+use crate::run_state;
+use crate::runs::status;
 use crate::status::Status;
 use crate::usage;
 use engine::platform::{files, process, space};
@@ -109,7 +110,7 @@ pub(super) fn sets(context: &Context) -> Vec<Finding> {
 
 pub(super) fn notifications(context: &Context) -> Diagnosis {
     let waiting = notify::waiting(context).unwrap_or_default();
-    let channels = channel::count(context);
+    let channels = recipients::count(context);
     match (waiting.messages, channels) {
         (0, 0) => Diagnosis::NoMessages,
         (0, channels) => Diagnosis::MessagesGo { channels },
@@ -131,7 +132,7 @@ pub(super) fn newest_known(context: &Context) -> Option<Timestamp> {
         let note = usage::noted(&dirs, remote);
         note.asked
     });
-    jobs.chain(samples).chain(state::last_tick(&dirs)).max()
+    jobs.chain(samples).chain(run_state::last_tick(&dirs)).max()
 }
 
 /// `newest`: the latest moment that is known of.

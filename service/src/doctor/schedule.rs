@@ -3,7 +3,7 @@
 use super::{Diagnosis, Finding};
 use crate::context::Context;
 use crate::env::Env;
-use crate::runs::state;
+use crate::run_state;
 use crate::scheduler::systemd::{TIMER, unit_dir};
 use crate::settings::schedule::Schedule;
 use engine::platform::child;
@@ -52,10 +52,10 @@ pub(super) fn findings(context: &Context) -> Vec<Finding> {
         return Vec::new();
     };
     let now = context.now.timestamp();
-    let last = state::last_tick(&dirs);
+    let last = run_state::last_tick(&dirs);
     let mut findings = vec![judge(last, entry(&context.env), now).into()];
     // What can't be read does not pause.
-    if let Some(until) = state::paused(&dirs, now).ok().flatten() {
+    if let Some(until) = run_state::paused(&dirs, now).ok().flatten() {
         findings.push(Diagnosis::Paused { until }.into());
     }
     findings

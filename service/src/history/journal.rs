@@ -1,7 +1,7 @@
 //! Writes history. Rows are appended whole and survive a power cut; one process writes at a time. What is older than two
 //! years is removed.
 
-use super::read::last_ids;
+use super::lines::{LinesBackwards, ROW_MAX, last_ids, months};
 use super::{HistoryRow, JobInfo, month_of};
 use crate::status::Status;
 use engine::platform::{files, lock, private};
@@ -16,8 +16,6 @@ use std::time::SystemTime;
 const MONTHS_MAX: usize = 25;
 /// The oldest months go when history is larger than this.
 const BYTES_MAX: u64 = 256 << 20;
-/// No row is longer.
-pub(super) const ROW_MAX: usize = 64 << 10;
 const LIVE: &str = "live";
 const STOP: &str = "stop";
 
@@ -173,14 +171,14 @@ impl Journal {
 
     /// Lines of this and the last month's file that can't be read: cut short by a crash, damaged, or not ours.
     pub fn unreadable_lines(&self) -> u64 {
-        let months = super::read::months(&self.dir).unwrap_or_default();
-        let files = months
-            .iter()
+        let files = months(&self.dir)
+            .unwrap_or_default()
+            .into_iter()
             .take(2)
             .map(|month| self.dir.join(format!("{month}.jsonl")));
         // What can't be opened is found by reading it.
         let lines = files
-            .filter_map(|path| super::read::LinesBackwards::open(&path).ok())
+            .filter_map(|path| LinesBackwards::open(&path).ok())
             .flatten();
         let is_bad = |line: &io::Result<Vec<u8>>| {
             let line = line.as_ref().ok();
@@ -236,7 +234,7 @@ impl Journal {
 
     /// Removes the oldest months.
     fn expire(&self) -> io::Result<()> {
-        let mut months = super::read::months(&self.dir)?;
+        let mut months = months(&self.dir)?;
         let mut bytes = 0;
         for month in &months {
             bytes += size(&self.dir.join(format!("{month}.jsonl")));

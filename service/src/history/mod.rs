@@ -13,6 +13,7 @@
 
 pub mod files;
 pub mod journal;
+mod lines;
 pub mod problems;
 pub mod proofs;
 pub mod read;

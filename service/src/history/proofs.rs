@@ -5,7 +5,7 @@
 use super::HistoryRow;
 use super::journal::Journal;
 use super::moment;
-use crate::runs::state;
+use crate::state_file;
 use crate::status::Status;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ impl Journal {
 
     fn all_proofs(&self) -> Places {
         // What can't be read proves nothing.
-        state::read(&self.proofs_file())
+        state_file::read(&self.proofs_file())
             .ok()
             .flatten()
             .unwrap_or_default()
@@ -66,7 +66,7 @@ impl Journal {
             _ => return,
         }
         // Only a note: if it can't be kept, the row is still in the history.
-        let _ = state::write(&self.proofs_file(), &places);
+        let _ = state_file::write(&self.proofs_file(), &places);
     }
 }
 

@@ -6,10 +6,9 @@ use super::problems::ProblemLog;
 use super::{HistoryRow, JobInfo};
 use crate::catalogue::{Cause, Question, SetupWarning};
 use crate::context::Context;
-use crate::face::{Activity, Face, Notice, Watch};
+use crate::face::{Activity, Decisions, Face, Notice, Watch};
 use crate::failure::Failure;
 use crate::log::{Log, LogLevel};
-use crate::removal::Decisions;
 use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
 use engine::entry::{Kind, Trouble};
@@ -144,10 +143,9 @@ impl<'a> Recorder<'a> {
         let mut row = std::mem::take(&mut self.row);
         row.files = self.tape.files.load(Relaxed);
         row.bytes = self.tape.bytes.load(Relaxed);
+        let stopped = self.tape.stopped.load(Relaxed);
         let done = match done {
-            Err(failure) if failure.status == Status::Interrupted && self.tape.stopped.load(Relaxed) => {
-                Err(Cause::JobStopped.into())
-            }
+            Err(failure) if failure.status == Status::Interrupted && stopped => Err(Cause::JobStopped.into()),
             done => done,
         };
         // Nothing was done, and the caller knows that.
@@ -163,12 +161,18 @@ impl<'a> Recorder<'a> {
                 failure.status
             }
         };
-        let stopped = self.tape.stopped.load(Relaxed);
         if status == Status::NotRun && !self.keeps_skips {
             self.journal.withdraw(self.live.take());
             row.id.clear();
             return Recorded { done, row, stopped };
         }
+        self.complete(&mut row, status);
+        self.keep(&row, done.as_ref().err(), face);
+        Recorded { done, row, stopped }
+    }
+
+    /// Adds what is known of a job that has ended.
+    fn complete(&self, row: &mut HistoryRow, status: Status) {
         let own_reason = row.reason.take();
         row.ended(status, Timestamp::now());
         row.problems = lock(&self.tape.log).count;
@@ -177,15 +181,18 @@ impl<'a> Recorder<'a> {
         if let (Status::Incomplete, [reason]) = (status, &reasons.iter().collect::<Vec<_>>()[..]) {
             row.reason = Some(reason.to_string());
         }
-        drop(reasons);
-        row.reason = own_reason.or(row.reason);
+        row.reason = own_reason.or(row.reason.take());
+    }
+
+    /// Writes the row into the history and the log.
+    fn keep(&mut self, row: &HistoryRow, failure: Option<&Failure>, face: &dyn Face) {
         let written = match self.is_lost {
             true => Ok(()),
-            false => self.journal.end(&row, self.live.take()),
+            false => self.journal.end(row, self.live.take()),
         };
-        self.note_end(&row, done.as_ref().err());
+        self.note_end(row, failure);
         if !self.is_lost {
-            self.journal.note_proof(&row);
+            self.journal.note_proof(row);
         }
         if let Err(e) = written {
             face.notice(&Notice::Warning {
@@ -193,7 +200,6 @@ impl<'a> Recorder<'a> {
                 warning: &not_kept(self.journal.dir(), e),
             });
         }
-        Recorded { done, row, stopped }
     }
 
     fn note_end(&self, row: &HistoryRow, failure: Option<&Failure>) {

@@ -1,7 +1,8 @@
 //! Rows that are written, read, cut short, killed and expired.
 
 use super::journal::Journal;
-use super::read::{HistoryQuery, LinesBackwards};
+use super::lines::LinesBackwards;
+use super::read::HistoryQuery;
 use super::record::{Recorded, Recorder};
 use super::*;
 use crate::catalogue::Lang;
@@ -225,7 +226,7 @@ fn problems_are_kept_and_are_the_reason() {
     let context = context(dir.path());
     let lost = ProblemKind::Lost {
         how: Lost::Unmounted,
-        whole: 7,
+        last_complete: 7,
     };
     let unreadable = ProblemKind::Source(engine::entry::Trouble::Unreadable { errno: 13 });
     let reason = |what: &[ProblemKind]| run(&context, what).1.reason.unwrap_or_default();

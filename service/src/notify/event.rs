@@ -6,8 +6,8 @@ use crate::catalogue::Lang;
 use crate::catalogue::report::runs::row_status;
 use crate::failure::Failure;
 use crate::history::{HistoryRow, moment};
-use crate::runs::state;
 use crate::settings::values::NotifyOn;
+use crate::state_file;
 use engine::run::LocalDirs;
 use jiff::{Span, Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,7 @@ impl Event {
 /// What has been sent about a set.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Told {
+pub struct SentState {
     /// Status and reason of the failure that was sent last, if no run has completed since.
     pub failing: Option<String>,
     /// How often a message said that there was no backup since a moment.
@@ -86,12 +86,12 @@ pub struct Told {
     pub overdue_said: Option<Timestamp>,
 }
 
-impl Told {
+impl SentState {
     pub fn run_ended(&mut self, on: Option<NotifyOn>, ending: Ending) -> Option<Event> {
         let on = on.unwrap_or(NotifyOn::Failure);
         if ending.completed {
             let was_bad = self.failing.is_some() || self.overdue > 0;
-            *self = Told::default();
+            *self = SentState::default();
             return match (was_bad, on) {
                 (_, NotifyOn::Never) | (false, NotifyOn::Failure) => None,
                 (true, _) => Some(Event::Recovered(ending)),
@@ -156,11 +156,11 @@ fn usage_file(dirs: &LocalDirs) -> PathBuf {
 /// is set back does not make it said twice.
 pub(super) fn is_time_for_usage(dirs: &LocalDirs, now: &Zoned) -> bool {
     let month = now.strftime("%Y-%m").to_string();
-    let said: Option<SaidUsage> = state::read(&usage_file(dirs)).ok().flatten();
+    let said: Option<SaidUsage> = state_file::read(&usage_file(dirs)).ok().flatten();
     match said {
         Some(said) if said.month >= month => false,
         // What can't be noted would be said at every look.
-        said => state::write(&usage_file(dirs), &SaidUsage { month }).is_ok() && said.is_some(),
+        said => state_file::write(&usage_file(dirs), &SaidUsage { month }).is_ok() && said.is_some(),
     }
 }
 
@@ -169,10 +169,13 @@ fn file(dirs: &LocalDirs, set: &str) -> PathBuf {
 }
 
 /// Sending something twice is better than not sending it: what can't be read was not sent.
-pub(super) fn load(dirs: &LocalDirs, set: &str) -> Told {
-    state::read(&file(dirs, set)).ok().flatten().unwrap_or_default()
+pub(super) fn load(dirs: &LocalDirs, set: &str) -> SentState {
+    state_file::read(&file(dirs, set))
+        .ok()
+        .flatten()
+        .unwrap_or_default()
 }
 
-pub(super) fn save(dirs: &LocalDirs, set: &str, told: &Told) -> Result<(), Failure> {
-    state::write(&file(dirs, set), told)
+pub(super) fn save(dirs: &LocalDirs, set: &str, sent: &SentState) -> Result<(), Failure> {
+    state_file::write(&file(dirs, set), sent)
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`event`] decides whether there is something to send, [`message`] puts it into words, [`queue`] keeps it until it is
-//! sent, [`channel`] sends it: [`mail`], [`web`]. [`prometheus`] writes metrics, which are a state and not a message.
+//! sent for each of its [`recipients`], a [`channel`] sends it: [`mail`], [`web`]. [`prometheus`] writes metrics, which are a state and not a message.
 //! Nothing here fails a backup: what can't be sent is a warning of the run, waits in the queue and is tried again by the
 //! next runs.
 
@@ -19,6 +19,7 @@ mod mail;
 pub mod message;
 mod prometheus;
 pub mod queue;
+pub mod recipients;
 mod web;
 
 #[cfg(test)]
@@ -32,14 +33,15 @@ use crate::history::HistoryRow;
 use crate::history::journal::Journal;
 use crate::history::problems::ProblemRow;
 use crate::log::LogLevel;
-use crate::runs::{SetReport, state};
+use crate::run_state;
 use crate::schedule::RunCause;
 use crate::settings::values::{Language, NotifyOn};
 use crate::status::Status;
 use crate::usage;
 use channel::ChannelKind;
 use engine::run::LocalDirs;
-use event::{Ending, Event, Told, UsedByRemote};
+use event::{Ending, Event, SentState, UsedByRemote};
+use jiff::Timestamp;
 use queue::Queue;
 use serde_json::json;
 
@@ -57,30 +59,42 @@ pub fn language(context: &Context) -> Lang {
 
 /// A run of a set begins.
 pub(crate) fn run_begins(context: &Context, set: &str, face: &dyn Face) {
-    if let Some(ping) = channel::ping(context) {
+    if let Some(ping) = recipients::ping(context) {
         let done = ping.ping(set, web::Ping::Start, String::new());
         warn_unsent((context, face), ChannelKind::Ping.word(), done, false);
     }
 }
 
+/// How a run of a set, or the maintenance of a destination, ended.
+#[derive(Clone, Copy)]
+pub(crate) struct RunEnd<'a> {
+    pub set: &'a str,
+    pub cause: RunCause,
+    pub start: Timestamp,
+    pub status: Status,
+    /// Its row in the history, if it has one.
+    pub row: Option<&'a HistoryRow>,
+    pub failure: Option<&'a Failure>,
+}
+
 /// A run of a set has ended.
-pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, report: &SetReport, face: &dyn Face) {
-    if report.row.is_some()
+pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, end: &RunEnd<'_>, face: &dyn Face) {
+    if end.row.is_some()
         && let Some(done) = prometheus::write(context, dirs)
     {
         warn_unsent((context, face), ChannelKind::Prometheus.word(), done, false);
     }
-    if !is_of_interest(report) {
+    if !is_of_interest(end) {
         return;
     }
-    let ending = ending(report);
-    if let Some(ping) = channel::ping(context) {
+    let ending = ending(end);
+    if let Some(ping) = recipients::ping(context) {
         let text = message::of(context, dirs, &Event::Ended(ending.clone())).text;
-        let kind = match report.status {
+        let kind = match end.status {
             Status::Completed => web::Ping::Success,
             _ => web::Ping::Failure,
         };
-        let done = ping.ping(&report.set, kind, text);
+        let done = ping.ping(end.set, kind, text);
         warn_unsent((context, face), ChannelKind::Ping.word(), done, false);
     }
     if !ended(context, dirs, ending, context.settings.notify.on, face) {
@@ -89,25 +103,25 @@ pub(crate) fn run_ended(context: &Context, dirs: &LocalDirs, report: &SetReport,
 }
 
 /// Maintenance of a destination has ended. That it went well is nothing to say, unless it failed before.
-pub(crate) fn maintenance_ended(context: &Context, dirs: &LocalDirs, report: &SetReport, face: &dyn Face) {
-    if is_of_interest(report) {
+pub(crate) fn maintenance_ended(context: &Context, dirs: &LocalDirs, end: &RunEnd<'_>, face: &dyn Face) {
+    if is_of_interest(end) {
         let on = context.settings.notify.on.filter(|on| *on == NotifyOn::Never);
-        ended(context, dirs, ending(report), on, face);
+        ended(context, dirs, ending(end), on, face);
     }
 }
 
 /// Whether there was something to say.
 fn ended(context: &Context, dirs: &LocalDirs, ending: Ending, on: Option<NotifyOn>, face: &dyn Face) -> bool {
     let set = ending.set.clone();
-    let mut told = event::load(dirs, &set);
-    let before = told.clone();
-    let event = told.run_ended(on, ending);
+    let mut sent = event::load(dirs, &set);
+    let before = sent.clone();
+    let event = sent.run_ended(on, ending);
     let has_event = event.is_some();
     if let Some(event) = event {
         say(context, dirs, &event, face);
     }
-    if told != before {
-        save(dirs, &set, &told, face);
+    if sent != before {
+        save(dirs, &set, &sent, face);
     }
     has_event
 }
@@ -115,25 +129,28 @@ fn ended(context: &Context, dirs: &LocalDirs, ending: Ending, on: Option<NotifyO
 /// What the scheduler's look finds: sets that are overdue, and messages that wait.
 pub(crate) fn tick(context: &Context, dirs: &LocalDirs, face: &dyn Face) {
     let notify = &context.settings.notify;
-    if notify.monthly_usage && channel::any_message(context) && event::is_time_for_usage(dirs, &context.now) {
+    if notify.monthly_usage
+        && recipients::any_message(context)
+        && event::is_time_for_usage(dirs, &context.now)
+    {
         let remotes = used_by_remotes(context, dirs);
         say(context, dirs, &Event::Usage { remotes }, face);
     }
     if let Some(after) = &notify.overdue_after
-        && channel::any_message(context)
+        && recipients::any_message(context)
     {
         let again = notify.overdue_again.as_ref().map(|age| age.0);
         for set in context.settings.set_names() {
             // A state that can't be read is reported by the run.
-            let Ok(Some(known)) = state::load(dirs, set) else {
+            let Ok(Some(known)) = run_state::load(dirs, set) else {
                 continue;
             };
-            let mut told = event::load(dirs, set);
+            let mut sent = event::load(dirs, set);
             let since = known.last_success.unwrap_or(known.since);
             let never = known.last_success.is_none();
-            if let Some(event) = told.overdue(set, (since, never), (after.0, again), &context.now) {
+            if let Some(event) = sent.overdue(set, (since, never), (after.0, again), &context.now) {
                 say(context, dirs, &event, face);
-                save(dirs, set, &told, face);
+                save(dirs, set, &sent, face);
             }
         }
     }
@@ -156,38 +173,39 @@ fn used_by_remotes(context: &Context, dirs: &LocalDirs) -> Vec<UsedByRemote> {
 }
 
 /// Skips are rows of the history, and what somebody stopped or could not start is known to them.
-fn is_of_interest(report: &SetReport) -> bool {
+fn is_of_interest(end: &RunEnd<'_>) -> bool {
     !matches!(
-        report.status,
+        end.status,
         Status::NotRun | Status::Running | Status::Interrupted | Status::Busy
     )
 }
 
-fn ending(report: &SetReport) -> Ending {
-    let row = report.row.clone().unwrap_or_else(|| {
+fn ending(end: &RunEnd<'_>) -> Ending {
+    let set = end.set.to_string();
+    let row = end.row.cloned().unwrap_or_else(|| {
         let mut row = HistoryRow {
-            set: Some(report.set.clone()),
-            start: report.start,
+            set: Some(set.clone()),
+            start: end.start,
             ..HistoryRow::default()
         };
-        row.ended(report.status, report.start);
-        if let Some(failure) = &report.failure {
+        row.ended(end.status, end.start);
+        if let Some(failure) = end.failure {
             row.tell(failure);
         }
         row
     });
     Ending {
-        set: report.set.clone(),
-        completed: report.status == Status::Completed,
-        is_retry: report.cause == RunCause::Retry,
-        failure: report.failure.clone(),
+        set,
+        completed: end.status == Status::Completed,
+        is_retry: end.cause == RunCause::Retry,
+        failure: end.failure.cloned(),
         row,
     }
 }
 
 /// Puts a message for every recipient into the queue, and sends it.
 fn say(context: &Context, dirs: &LocalDirs, event: &Event, face: &dyn Face) {
-    let outgoing = channel::all(context);
+    let outgoing = recipients::all(context);
     if outgoing.is_empty() {
         return;
     }
@@ -217,11 +235,11 @@ fn send_waiting(context: &Context, dirs: &LocalDirs) {
     if queue.is_empty() {
         return;
     }
-    queue.send(&channel::all(context), context.now.timestamp(), false);
+    queue.send(&recipients::all(context), context.now.timestamp(), false);
 }
 
-fn save(dirs: &LocalDirs, set: &str, told: &Told, face: &dyn Face) {
-    if let Err(failure) = event::save(dirs, set, told) {
+fn save(dirs: &LocalDirs, set: &str, sent: &SentState, face: &dyn Face) {
+    if let Err(failure) = event::save(dirs, set, sent) {
         let set = set.to_string();
         warn(face, &SetupWarning::NotNoted { set, failure });
     }
@@ -257,7 +275,7 @@ pub fn test(context: &Context, only: Option<ChannelKind>) -> Result<Vec<TestRepo
     let is_wanted = |kind: ChannelKind| only.is_none_or(|only| only == kind);
     let message = message::of(context, &dirs, &Event::Test);
     let mut reports = Vec::new();
-    for one in channel::all(context) {
+    for one in recipients::all(context) {
         if is_wanted(one.kind()) {
             let done = one.send(&message).map_err(|unsent| unsent.why);
             reports.push(TestReport {
@@ -267,7 +285,7 @@ pub fn test(context: &Context, only: Option<ChannelKind>) -> Result<Vec<TestRepo
             });
         }
     }
-    if let Some(ping) = channel::ping(context).filter(|_| is_wanted(ChannelKind::Ping)) {
+    if let Some(ping) = recipients::ping(context).filter(|_| is_wanted(ChannelKind::Ping)) {
         let set = context
             .settings
             .set_names()

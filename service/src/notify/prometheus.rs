@@ -4,7 +4,7 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::history::HistoryRow;
-use crate::runs::state::{self, SetState};
+use crate::run_state::{self, SetState};
 use crate::status::Status;
 use crate::usage;
 use engine::platform::files;
@@ -35,7 +35,7 @@ fn put(path: &Path, text: &str) -> std::io::Result<()> {
 pub(super) fn text(context: &Context, dirs: &LocalDirs) -> Result<String, Failure> {
     let mut sets = Vec::new();
     for set in context.settings.set_names() {
-        if let Some(known) = state::load(dirs, set)? {
+        if let Some(known) = run_state::load(dirs, set)? {
             sets.push((set.to_string(), known));
         }
     }

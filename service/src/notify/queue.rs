@@ -1,10 +1,11 @@
 //! Messages that wait to be sent: one file each, for one recipient, readable by their owner only. Sent oldest first; one
 //! that is on its way when the process is killed is sent again, since twice is better than never.
 
-use super::channel::{Address, Outgoing, Unsent};
+use super::channel::{Address, Unsent};
 use super::message::Message;
+use super::recipients::Outgoing;
 use crate::history::moment;
-use crate::runs::state;
+use crate::state_file;
 use engine::platform::{files, lock, private};
 use engine::run::LocalDirs;
 use jiff::{SignedDuration, Timestamp};
@@ -148,13 +149,13 @@ impl Queue {
     }
 
     fn known(&self) -> Known {
-        let known = state::read(&self.dir.join("channels.json"));
+        let known = state_file::read(&self.dir.join("channels.json"));
         known.ok().flatten().unwrap_or_default()
     }
 
     /// It only paces and explains; without it messages are tried more often.
     fn note(&self, known: &Known) {
-        let _ = state::write(&self.dir.join("channels.json"), known);
+        let _ = state_file::write(&self.dir.join("channels.json"), known);
     }
 
     /// Sends what waits, oldest first, and returns whom it could not reach. `is_new`: there is something new to send,

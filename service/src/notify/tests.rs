@@ -1,9 +1,10 @@
 //! Tests of events, messages, the queue and the time limit, without any server.
 
-use super::channel::{Attempt, Channel, ChannelKind, Outgoing, Unsent, limited};
-use super::event::{Ending, Event, Told, UsedByRemote, is_time_for_usage};
+use super::channel::{Attempt, Channel, ChannelKind, Unsent, limited};
+use super::event::{Ending, Event, SentState, UsedByRemote, is_time_for_usage};
 use super::message::{Level, Message, put};
 use super::queue::Queue;
+use super::recipients::Outgoing;
 use crate::catalogue::Lang;
 use crate::history::HistoryRow;
 use crate::history::problems::ProblemRow;
@@ -74,9 +75,9 @@ fn one_word_for_each_run() {
         (Some(Never), &[(Network, false, ""), (Completed, false, "")]),
     ];
     for (on, runs) in weeks {
-        let mut told = Told::default();
+        let mut sent = SentState::default();
         for (nr, (status, is_retry, want)) in runs.iter().enumerate() {
-            let event = told.run_ended(on, ending(*status, *is_retry));
+            let event = sent.run_ended(on, ending(*status, *is_retry));
             let got = event.as_ref().map_or("", Event::word);
             assert_eq!(got, *want, "{on:?} {nr}");
         }
@@ -85,11 +86,11 @@ fn one_word_for_each_run() {
 
 #[test]
 fn overdue_twice_and_then_recovered() {
-    let mut told = Told::default();
+    let mut sent = SentState::default();
     let limits = (Span::new().days(3), Some(Span::new().days(7)));
     let mut look = |since: &str, now: &str| {
         let now = at(now).to_zoned(TimeZone::UTC);
-        told.overdue("docs", (at(since), false), limits, &now).is_some()
+        sent.overdue("docs", (at(since), false), limits, &now).is_some()
     };
     let since = "2026-11-01T12:00:00Z";
     assert!(!look(since, "2026-11-04T11:59:00Z"));
@@ -106,12 +107,12 @@ fn overdue_twice_and_then_recovered() {
     // Another backup, and then none again.
     let since = "2027-12-01T12:00:00Z";
     assert!(!look(since, "2027-12-02T12:00:00Z") && look(since, "2027-12-05T12:00:00Z"));
-    let event = told.run_ended(None, ending(Status::Completed, false));
+    let event = sent.run_ended(None, ending(Status::Completed, false));
     assert_eq!(event.as_ref().map(Event::word), Some("recovered"));
-    assert_eq!(told, Told::default());
+    assert_eq!(sent, SentState::default());
     // Without a second time there is one warning.
     let now = at("2028-12-01T12:00:00Z").to_zoned(TimeZone::UTC);
-    let mut look = || told.overdue("docs", (at(since), false), (Span::new().days(3), None), &now);
+    let mut look = || sent.overdue("docs", (at(since), false), (Span::new().days(3), None), &now);
     assert!(look().is_some() && look().is_none());
 }
 

@@ -1,13 +1,13 @@
 //! `pause`, `resume` and `stop`: what holds back or ends runs, passed on in files, so that it survives a restart and
 //! reaches a job of another process, but none that has ended and whose number another process has now.
 
-use super::state::{self, Pause};
 use crate::catalogue::{Action, Cause};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::history::JobKind;
 use crate::history::journal::Journal;
+use crate::run_state::{self, Pause};
 use crate::status::Status;
 use jiff::{Span, Timestamp, Zoned};
 use std::time::{Duration, Instant};
@@ -26,15 +26,15 @@ pub fn pause(context: &Context, span: Span) -> Result<Zoned, Failure> {
         from: context.now.timestamp(),
         until: until.timestamp(),
     };
-    state::pause(&context.dirs()?, &pause)?;
+    run_state::pause(&context.dirs()?, &pause)?;
     Ok(until)
 }
 
 /// Ends a pause. False if there was none.
 pub fn resume(context: &Context) -> Result<bool, Failure> {
     let dirs = context.dirs()?;
-    let was_paused = state::paused(&dirs, context.now.timestamp())?.is_some();
-    state::resume(&dirs)?;
+    let was_paused = run_state::paused(&dirs, context.now.timestamp())?.is_some();
+    run_state::resume(&dirs)?;
     Ok(was_paused)
 }
 
@@ -110,5 +110,5 @@ pub fn stop(context: &Context, request: &StopRequest) -> Result<StopReport, Fail
 
 /// When the pause ends that is in force.
 pub fn paused_until(context: &Context) -> Result<Option<Timestamp>, Failure> {
-    state::paused(&context.dirs()?, context.now.timestamp())
+    run_state::paused(&context.dirs()?, context.now.timestamp())
 }

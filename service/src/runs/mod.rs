@@ -1,5 +1,5 @@
 //! Runs of sets: the job `run`, by name, all, or those that are due. One run of a set at a time on a machine. What a run
-//! leaves: a row in the history, and what is known of the set ([`state`]), from which [`crate::schedule`] decides what
+//! leaves: a row in the history, and what is known of the set ([`crate::run_state`]), from which [`crate::schedule`] decides what
 //! is due next.
 //!
 //! A due run notes its slot durably before it begins, so that it never runs twice; one that was killed is found by its
@@ -9,7 +9,6 @@
 pub mod control;
 pub mod hooks;
 pub mod one;
-pub mod state;
 pub mod status;
 
 use crate::backup;
@@ -21,14 +20,15 @@ use crate::history::HistoryRow;
 use crate::limits::watch::HindranceWatch;
 use crate::maintenance;
 use crate::notify;
+use crate::run_state::{self, SetState};
 use crate::schedule::{DueRun, RunCause, Verdict, verdict};
 use crate::settings::schedule::Schedule;
 use crate::settings::tables::SetTable;
+use crate::state_file::FileLock;
 use crate::status::Status;
 use engine::run::LocalDirs;
 use jiff::{Timestamp, Zoned};
 use one::Plan;
-use state::{SetLock, SetState};
 use std::time::Duration;
 
 /// How often it is looked whether a set that runs elsewhere has ended.
@@ -64,6 +64,19 @@ pub struct SetReport {
     pub row: Option<HistoryRow>,
     pub backup: Option<backup::Report>,
     pub failure: Option<Failure>,
+}
+
+impl SetReport {
+    fn end(&self) -> notify::RunEnd<'_> {
+        notify::RunEnd {
+            set: &self.set,
+            cause: self.cause,
+            start: self.start,
+            status: self.status,
+            row: self.row.as_ref(),
+            failure: self.failure.as_ref(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -113,7 +126,7 @@ pub fn run(
             report.status = report.status.max(done.status);
             if !request.dry_run {
                 // Before it is shown: a terminal that is gone must not keep the message back.
-                notify::run_ended(context, &dirs, &done, face);
+                notify::run_ended(context, &dirs, &done.end(), face);
             }
             each(&done)?;
             if done.backup.is_some() {
@@ -128,10 +141,10 @@ pub fn run(
     let statuses = report.maintenance.iter().map(|done| done.status);
     report.status = statuses.fold(report.status, Status::max);
     if request.which == WhichSets::Due && !request.dry_run {
-        state::note_tick(&dirs, context.now.timestamp());
+        run_state::note_tick(&dirs, context.now.timestamp());
         notify::tick(context, &dirs, face);
     }
-    if request.which == WhichSets::Due && state::paused(&dirs, context.now.timestamp())?.is_some() {
+    if request.which == WhichSets::Due && run_state::paused(&dirs, context.now.timestamp())?.is_some() {
         report.status = report.status.max(Status::NotRun);
     }
     Ok(report)
@@ -225,7 +238,7 @@ impl SetRun<'_> {
                 None => std::thread::sleep(LOOK),
             }
         };
-        let known = state::load(self.dirs, self.name);
+        let known = run_state::load(self.dirs, self.name);
         let known = known.unwrap_or_else(|failure| {
             self.warn_of(failure);
             None
@@ -292,11 +305,11 @@ impl SetRun<'_> {
     fn look(&self, dry_run: bool) -> Result<(SetState, Verdict), Failure> {
         let at = self.now.timestamp();
         let schedule = self.schedule().to_string();
-        let known = state::load(self.dirs, self.name)?;
+        let known = run_state::load(self.dirs, self.name)?;
         let is_new = known.is_none();
         let mut state = known.unwrap_or_else(|| SetState::new(&schedule, at));
         let is_changed = state.brought_up(&schedule, at);
-        let paused = state::paused(self.dirs, at)?;
+        let paused = run_state::paused(self.dirs, at)?;
         let mut past = state.past();
         // One that was killed is retried; the lock shows whether it still runs.
         if let Some(attempt @ 1..) = state.running {
@@ -316,7 +329,7 @@ impl SetRun<'_> {
         ) {
             (true, _, _) | (false, false, false) => {}
             // Without this nothing would ever be due.
-            (false, true, _) => state::save(self.dirs, self.name, &state)?,
+            (false, true, _) => run_state::save(self.dirs, self.name, &state)?,
             (false, false, true) => self.save(&state),
         }
         Ok((state, found))
@@ -349,19 +362,19 @@ impl SetRun<'_> {
     }
 
     /// `None` if it runs elsewhere.
-    fn lock(&self) -> Option<SetLock> {
-        match state::try_lock(self.dirs, self.name) {
+    fn lock(&self) -> Option<FileLock> {
+        match run_state::try_lock(self.dirs, self.name) {
             Ok(lock) => lock,
             // The backup matters more than that there is only one.
             Err(e) => {
                 self.warn_of(Cause::system(Action::Use, &self.dirs.state, e).into());
-                Some(SetLock::none())
+                Some(FileLock::none())
             }
         }
     }
 
     fn save(&self, state: &SetState) {
-        if let Err(failure) = state::save(self.dirs, self.name, state) {
+        if let Err(failure) = run_state::save(self.dirs, self.name, state) {
             self.warn_of(failure);
         }
     }

@@ -1,8 +1,7 @@
 //! One run of one set: its commands around one backup to all its destinations, its row, and what is known of it then.
 
 use super::hooks::{self, Hook, HookInfo};
-use super::state::SetState;
-use super::{SetReport, SetRun, state};
+use super::{SetReport, SetRun};
 use crate::backup::{self, CommandSource, FilterOptions, Input, LostFiles, SourceLists};
 use crate::catalogue::Cause;
 use crate::context::Context;
@@ -14,6 +13,7 @@ use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::limits::awake::Awake;
 use crate::limits::online::Awaiting;
 use crate::resolve::RepositoryOptions;
+use crate::run_state::{self, SetState};
 use crate::schedule::{DueRun, RunCause, slots};
 use crate::settings::values::Name;
 use crate::status::Status;
@@ -159,7 +159,7 @@ impl SetRun<'_> {
         let held = || {
             let watch = watch.as_ref()?;
             // What can't be read does not pause.
-            let paused = state::paused(self.dirs, Timestamp::now()).ok().flatten();
+            let paused = run_state::paused(self.dirs, Timestamp::now()).ok().flatten();
             let paused = paused.map(|until| Cause::RunsPaused { until });
             paused.or_else(|| watch.found().map(|why| Cause::HeldBack { why }))
         };
@@ -273,6 +273,22 @@ impl SetRun<'_> {
         })
     }
 
+    fn hook(
+        &self,
+        hook: Hook,
+        plan: &Plan,
+        (status, snapshot): (Option<Status>, Option<&str>),
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), Failure> {
+        let info = HookInfo {
+            set: self.name,
+            cause: plan.cause.word(),
+            status,
+            snapshot,
+        };
+        hooks::run(hook, self.set, &info, stop)
+    }
+
     /// The backup with the commands before and after it.
     fn hooked(
         &self,
@@ -282,19 +298,11 @@ impl SetRun<'_> {
         face: &dyn Face,
     ) -> Result<Made, Failure> {
         let stop = || context.cancel().is_cancelled();
-        let hook = |hook: Hook, status: Option<Status>, snapshot: Option<&str>, stop: &dyn Fn() -> bool| {
-            let info = HookInfo {
-                set: self.name,
-                cause: plan.cause.word(),
-                status,
-                snapshot,
-            };
-            hooks::run(hook, self.set, &info, stop)
-        };
         let network = (plan.cause != RunCause::Manual && self.uses_network())
             .then(|| Awaiting::network(&context.machine(), context.cancel()));
         let _awake = Awake::hold(&context.machine(), crate::notify::language(context));
-        let made = hook(Hook::Before, None, None, &stop).and_then(|()| {
+        let before = self.hook(Hook::Before, plan, (None, None), &stop);
+        let made = before.and_then(|()| {
             let location = context.location()?;
             let backup = || backup::perform(context, &location, self.request(also)?, true, face);
             match &network {
@@ -302,38 +310,55 @@ impl SetRun<'_> {
                 None => backup(),
             }
         });
-        let status = match &made {
-            Ok(backup) => backup.status(),
-            Err(failure) => failure.status,
+        let mut failures = match &made {
+            Ok(backup) => self.shortcomings(backup, face),
+            Err(_) => Vec::new(),
         };
-        if let Ok(backup) = &made
-            && let Some(lost) = backup.lost_files
-        {
+        failures.extend(self.hooks_after(plan, &made, face));
+        Ok(Made {
+            backup: made?,
+            failures,
+        })
+    }
+
+    /// Reports what a backup that was made lacks; the commands of the set that failed are returned.
+    fn shortcomings(&self, backup: &backup::Report, face: &dyn Face) -> Vec<Failure> {
+        if let Some(lost) = backup.lost_files {
             face.notice(&Notice::PartFailed(&self.files_lost(lost)));
         }
-        let mut failures: Vec<Failure> = Vec::new();
-        for failed in made.iter().flat_map(|backup| &backup.failed_commands) {
-            let failure = Failure::from(failed.clone());
-            face.notice(&Notice::PartFailed(&failure));
-            failures.push(failure);
-        }
-        let snapshot = made.as_ref().ok().and_then(|backup| backup.backup.snapshot);
-        let snapshot = snapshot.map(|id| id.to_hex());
+        let failed = backup.failed_commands.iter().cloned().map(Failure::from);
+        let failed: Vec<Failure> = failed.collect();
+        failed
+            .iter()
+            .for_each(|failure| face.notice(&Notice::PartFailed(failure)));
+        failed
+    }
+
+    /// Runs the commands that follow a backup, and returns those that failed. They clean up: a run that is stopped has them
+    /// too, each with its time limit.
+    fn hooks_after(
+        &self,
+        plan: &Plan,
+        made: &Result<backup::Report, Failure>,
+        face: &dyn Face,
+    ) -> Vec<Failure> {
+        let (status, snapshot) = match made {
+            Ok(made) => (made.status(), made.backup.snapshot.map(|id| id.to_hex())),
+            Err(failure) => (failure.status, None),
+        };
         let then = match status {
             Status::Completed => Some(Hook::After),
             Status::NotRun => None,
             _ => Some(Hook::Failed),
         };
-        // They clean up: a run that is stopped has them too, each with its time limit.
+        let mut failures = Vec::new();
         for next in then.into_iter().chain([Hook::Finally]) {
-            if let Err(failure) = hook(next, Some(status), snapshot.as_deref(), &|| false) {
+            let about = (Some(status), snapshot.as_deref());
+            if let Err(failure) = self.hook(next, plan, about, &|| false) {
                 face.notice(&Notice::PartFailed(&failure));
                 failures.push(failure);
             }
         }
-        Ok(Made {
-            backup: made?,
-            failures,
-        })
+        failures
     }
 }

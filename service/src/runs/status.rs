@@ -1,13 +1,13 @@
 //! What is known of each set and remote without opening a repository: last and next runs, what is overdue, usage, and
 //! when what is stored was last proven.
 
-use super::state::{self, SetState};
 use crate::catalogue::Action;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::history::journal::Journal;
 use crate::history::proofs::Proofs;
+use crate::run_state::{self, SetState};
 use crate::schedule::{Verdict, slots, verdict};
 use crate::settings::schedule::Schedule;
 use crate::settings::tables::SetTable;
@@ -41,12 +41,12 @@ pub fn sets(context: &Context) -> Result<Vec<SetStatus<'_>>, Failure> {
     let _ = journal.settle();
     let running = journal.running();
     let running = running.map_err(|e| Failure::system(Action::Read, journal.dir(), e))?;
-    let paused_until = state::paused(&dirs, at)?;
+    let paused_until = run_state::paused(&dirs, at)?;
     let mut found = Vec::new();
     for name in context.settings.set_names() {
         let set = context.settings.named_set(name)?;
         let schedule = set.schedule.clone().unwrap_or(Schedule::Manual);
-        let known = state::load(&dirs, name)?;
+        let known = run_state::load(&dirs, name)?;
         let mut known = known.unwrap_or_else(|| SetState::new(&schedule.to_string(), at));
         known.brought_up(&schedule.to_string(), at);
         let next_run = match verdict(&schedule, &known.past(), None, &context.now) {

@@ -5,7 +5,7 @@ use super::schema;
 use super::tables::{Named, RemoteTable, SetTable, Tables};
 use super::values::{AbsolutePath, Lasting};
 use super::{Remote, Settings, nearest};
-use crate::catalogue::{Cause, SetCause, What};
+use crate::catalogue::{Cause, Lang, SetCause, Texts, What};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
@@ -118,7 +118,7 @@ impl File<'_> {
         let message = error.message();
         let bad = |key: &str| Cause::BadValue {
             key: key.to_string(),
-            why: in_one_line(message),
+            why: Texts::of_message(&in_one_line(message)),
         };
         let cause = match (key, message.strip_prefix("invalid type: ")) {
             (Some(key), Some(found)) => match found.split_once(", expected ").map(in_words) {
@@ -165,17 +165,17 @@ impl File<'_> {
 
     /// A directory must not depend on where the program is started.
     fn url(&self, url: &Spanned<String>) -> Result<String, Failure> {
-        let invalid = |why: String| {
+        let invalid = |why: Texts| {
             let key = "url".to_string();
             self.wrong(Some(url.span()), Cause::BadValue { key, why })
         };
         let text = url.get_ref();
         if engine::repo::local_path(text).is_none() || text.starts_with("file:") {
-            engine::repo::check_location(text).map_err(|e| invalid(Failure::from(e).message()))?;
+            engine::repo::check_location(text).map_err(|e| invalid(texts(&Failure::from(e))))?;
             return Ok(text.clone());
         }
-        let path = AbsolutePath::parse(text).map_err(invalid)?;
-        let path = path.expand(self.env).map_err(|e| invalid(e.message()))?;
+        let path = AbsolutePath::parse(text).map_err(|fault| invalid(fault.into()))?;
+        let path = path.expand(self.env).map_err(|e| invalid(texts(&e)))?;
         path.into_os_string()
             .into_string()
             .map_err(|_| self.wrong(Some(url.span()), Cause::NotUtf8 { what: What::Path }))
@@ -270,7 +270,14 @@ impl File<'_> {
 /// The parser's message, which has no translation here.
 fn said(message: &str) -> Cause {
     let what = in_one_line(message);
-    Cause::Said { what }
+    Cause::Syntax { what }
+}
+
+fn texts(failure: &Failure) -> Texts {
+    Texts {
+        en: failure.text(Lang::En),
+        ja: failure.text(Lang::Ja),
+    }
 }
 
 fn in_one_line(message: &str) -> String {

@@ -52,7 +52,7 @@ impl Draft {
         let wrong = |cause: Cause| Failure::from(cause).of(draft.path.display().to_string());
         let mut document: DocumentMut = draft.before.parse().map_err(|e: toml_edit::TomlError| {
             let what = e.message().to_string();
-            wrong(Cause::Said { what })
+            wrong(Cause::Syntax { what })
         })?;
         change(&mut document)?;
         draft.after = document.to_string();

@@ -3,12 +3,10 @@
 
 use super::cron::Cron;
 use super::values::from_text;
+use crate::catalogue::ValueFault;
 use jiff::civil::{Time, Weekday};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
-
-const FORMS: &str = "write \"daily 12:30\", \"mon,thu 22:00\", \"every 15m mon..fri 09:00-18:00\", \
-    \"cron 0 3 * * *\" or \"manual\"";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Schedule {
@@ -65,8 +63,10 @@ impl Days {
 }
 
 impl Schedule {
-    pub fn parse(text: &str) -> Result<Schedule, String> {
-        let wrong = || format!("'{text}' is not a schedule: {FORMS}");
+    pub fn parse(text: &str) -> Result<Schedule, ValueFault> {
+        let wrong = || ValueFault::Schedule {
+            text: text.to_string(),
+        };
         let words: Vec<&str> = text.split_whitespace().collect();
         match words[..] {
             ["manual"] => Ok(Schedule::Manual),
@@ -253,7 +253,7 @@ mod tests {
             "cron */0 * * * *",
             "hourly",
         ] {
-            let why = Schedule::parse(text).unwrap_err();
+            let why = Schedule::parse(text).unwrap_err().to_string();
             assert!(why.contains("not a schedule"), "{text}: {why}");
         }
     }

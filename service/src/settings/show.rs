@@ -29,7 +29,7 @@ pub fn effective(file: Option<&Path>) -> Result<Vec<ShownSetting>, Failure> {
 fn of_text(text: &str) -> Result<Vec<ShownSetting>, Failure> {
     // It was checked before, but may have been changed since.
     let document = DeTable::parse(text).map_err(|e| {
-        Failure::from(Cause::Said {
+        Failure::from(Cause::Syntax {
             what: e.message().to_string(),
         })
     })?;

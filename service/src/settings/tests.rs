@@ -1,4 +1,5 @@
 use super::*;
+use crate::catalogue::Lang;
 use crate::status::Status;
 
 fn parse(text: &str) -> Result<Settings, Failure> {
@@ -358,6 +359,40 @@ fn what_is_wrong_is_said_with_its_place() {
             failure.message()
         );
         assert!(!failure.message().contains('\n'), "{}", failure.message());
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_in_japanese() {
+    let rows = [
+        (
+            "[limits]\nupload='fast'",
+            "「upload」: 「fast」はサイズではありません",
+        ),
+        (
+            "[console]\nlang='fr'",
+            "「lang」: 「fr」は \"en\", \"ja\" のどれでもありません",
+        ),
+        ("[notify]\non='failures'", "「failure」ではありませんか"),
+        (
+            "[limits]\ncpu-idle=101",
+            "101 は 1 から 100 までの整数ではありません",
+        ),
+        (
+            "[limits]\ncpu-idle='x'",
+            "必要: 1 から 100 までの整数、実際: 文字列",
+        ),
+        ("[remotes.a]\nurl=1", "必要: 文字列、実際: 整数 `1`"),
+        ("[remotes.a]\nurl='/x'\nquota=5", "\"500G\" のような文字列"),
+        ("[remotes.a]\nurl='a/b'", "「a/b」は絶対パスでも"),
+        ("[remotes.a]\nurl='ftp://h/x'", "「url」: "),
+        ("[maintenance]\nlight='6m'", "m は分です"),
+        ("[remotes.a\n", "TOML として読めません"),
+    ];
+    for (text, want) in rows {
+        let said = parse(text).unwrap_err().text(Lang::Ja);
+        assert!(said.contains(want), "{text}\n{said}");
+        assert!(!said.contains("{\"en\""), "{said}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Types of values in the settings file. Each is validated as it is parsed, so that an error has the line and column of
 //! the value.
 
-use crate::catalogue::{Lang, policy_error, unit_error};
+use crate::catalogue::ValueFault;
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::rates::RateSchedule;
@@ -29,8 +29,8 @@ macro_rules! from_text {
                     }
 
                     fn visit_str<E: Error>(self, text: &str) -> Result<$name, E> {
-                        let parse: fn(&str) -> Result<$name, String> = $parse;
-                        parse(text).map_err(E::custom)
+                        let parse: fn(&str) -> Result<$name, ValueFault> = $parse;
+                        parse(text).map_err(|fault| E::custom(fault.message()))
                     }
                 }
                 deserializer.deserialize_str(Text)
@@ -60,13 +60,12 @@ macro_rules! one_of {
     };
 }
 
-fn not_one_of(word: &str, known: &[&str]) -> String {
-    let list: Vec<String> = known.iter().map(|known| format!("\"{known}\"")).collect();
-    format!(
-        "'{word}' is not one of {}{}",
-        list.join(", "),
-        nearest(word, known).map_or_else(String::new, |near| format!("; did you mean '{near}'?"))
-    )
+fn not_one_of(word: &str, known: &'static [&'static str]) -> ValueFault {
+    ValueFault::NotOneOf {
+        word: word.to_string(),
+        known,
+        near: nearest(word, known),
+    }
 }
 
 /// Letters, digits, `-` and `_`: what is called so is looked up before it is taken for a path.
@@ -81,9 +80,9 @@ pub fn is_name(text: &str) -> bool {
 
 from_text!(Name, "a name", |text| match is_name(text) {
     true => Ok(Name(text.to_string())),
-    false => Err(format!(
-        "'{text}' can't be a name: write letters, digits, - and _"
-    )),
+    false => Err(ValueFault::Name {
+        text: text.to_string()
+    }),
 });
 
 /// A path that does not depend on where the program is started: absolute, or below the home directory.
@@ -91,13 +90,15 @@ from_text!(Name, "a name", |text| match is_name(text) {
 pub struct AbsolutePath(String);
 
 impl AbsolutePath {
-    pub fn parse(text: &str) -> Result<AbsolutePath, String> {
+    pub fn parse(text: &str) -> Result<AbsolutePath, ValueFault> {
         if text == "~" || text.starts_with("~/") || PathBuf::from(text).is_absolute() {
             return Ok(AbsolutePath(text.to_string()));
         }
-        Err(match text.starts_with('~') {
-            true => format!("'{text}': another user's home directory is not looked up, write the whole path"),
-            false => format!("'{text}' is not an absolute path, or one that begins with ~/"),
+        let is_of_other = text.starts_with('~');
+        let text = text.to_string();
+        Err(match is_of_other {
+            true => ValueFault::OtherUsersHome { text },
+            false => ValueFault::NotAbsolute { text },
         })
     }
 
@@ -120,7 +121,7 @@ from_text!(AbsolutePath, "a string", AbsolutePath::parse);
 pub struct Size(pub u64);
 
 from_text!(Size, "a string such as \"500G\"", |text| {
-    parse_size(text).map(Size).map_err(|e| unit_error(Lang::En, &e))
+    Ok(Size(parse_size(text)?))
 });
 
 /// A calendar span of some length: `3d`.
@@ -130,16 +131,16 @@ pub struct Age(pub Span);
 from_text!(Age, "a string such as \"3d\"", |text| age(text).map(Age));
 
 /// Elsewhere `m` is often months, and minutes where months were meant would remove nearly everything.
-fn age(text: &str) -> Result<Span, String> {
+fn age(text: &str) -> Result<Span, ValueFault> {
     if text.contains('m') && !text.contains('h') {
-        let why =
-            "m means minutes: write M for months, or hours before the minutes (0h30m) if minutes are meant";
-        return Err(why.to_string());
+        return Err(ValueFault::MinutesOrMonths);
     }
-    let span = parse_span(text).map_err(|e| unit_error(Lang::En, &e))?;
+    let span = parse_span(text)?;
     match span.is_positive() {
         true => Ok(span),
-        false => Err(format!("'{text}' is no time at all")),
+        false => Err(ValueFault::NoTime {
+            text: text.to_string(),
+        }),
     }
 }
 
@@ -148,13 +149,13 @@ fn age(text: &str) -> Result<Span, String> {
 pub struct Lapse(pub Duration);
 
 from_text!(Lapse, "a string such as \"10m\"", |text| {
-    let span = parse_span(text).map_err(|e| e.to_string())?;
+    let span = parse_span(text)?;
     let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours());
     let exact = exact.ok().and_then(|exact| Duration::try_from(exact).ok());
     let exact = exact.filter(|time| !time.is_zero());
-    exact
-        .map(Lapse)
-        .ok_or_else(|| format!("'{text}' is not a time from 1s on, in days at most"))
+    exact.map(Lapse).ok_or_else(|| ValueFault::Lapse {
+        text: text.to_string(),
+    })
 });
 
 /// How long: a span, or without end.
@@ -178,9 +179,7 @@ from_text!(
 pub struct Period(pub Bucket);
 
 from_text!(Period, "a string such as \"1d\"", |text| {
-    Bucket::every(&age(text)?)
-        .map(Period)
-        .map_err(|e| policy_error(Lang::En, &e))
+    Bucket::every(&age(text)?).map(Period).map_err(ValueFault::Policy)
 });
 
 from_text!(
@@ -246,10 +245,10 @@ impl Visitor<'_> for WholeNumber {
     fn visit_i64<E: Error>(self, number: i64) -> Result<i64, E> {
         match (self.least..=self.most).contains(&number) {
             true => Ok(number),
-            false => Err(E::custom(format!(
-                "{number} is not a whole number from {} to {}",
-                self.least, self.most
-            ))),
+            false => {
+                let WholeNumber { least, most } = self;
+                Err(E::custom(ValueFault::NotWithin { number, least, most }.message()))
+            }
         }
     }
 
@@ -272,7 +271,7 @@ from_text!(WebUrl, "a string", |text| {
     let is_host = !host.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
     match is_host {
         true => Ok(WebUrl(text.to_string())),
-        false => Err("write a URL that begins with https:// or http:// and names a host".to_string()),
+        false => Err(ValueFault::WebUrl),
     }
 });
 
@@ -284,7 +283,9 @@ from_text!(Host, "a string", |text| {
     let plain = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
     match !text.is_empty() && text.chars().all(plain) {
         true => Ok(Host(text.to_string())),
-        false => Err(format!("'{text}' is not the name of a host")),
+        false => Err(ValueFault::Host {
+            text: text.to_string(),
+        }),
     }
 });
 
@@ -298,9 +299,9 @@ from_text!(MailAddress, "a string", |text| {
         Some((user, host)) if !user.is_empty() && !host.is_empty() && !text.contains(bad) => {
             Ok(MailAddress(text.to_string()))
         }
-        _ => Err(format!(
-            "'{text}' is not an address of mail such as user@example.jp"
-        )),
+        _ => Err(ValueFault::MailAddress {
+            text: text.to_string(),
+        }),
     }
 });
 
@@ -313,13 +314,13 @@ pub enum Listen {
 }
 
 impl Listen {
-    pub fn parse(text: &str) -> Result<Listen, String> {
+    pub fn parse(text: &str) -> Result<Listen, ValueFault> {
         if let Some(path) = text.strip_prefix("unix:") {
             return AbsolutePath::parse(path).map(Listen::Socket);
         }
         let address = text.parse().map(Listen::Address);
-        address.map_err(|_| {
-            format!("'{text}' is not an address and port such as 127.0.0.1:4280, or unix: and the path of a socket")
+        address.map_err(|_| ValueFault::Listen {
+            text: text.to_string(),
         })
     }
 }
@@ -346,6 +347,7 @@ one_of! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::Texts;
 
     /// The result of reading `text` as the value of a key.
     fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
@@ -354,7 +356,8 @@ mod tests {
             x: T,
         }
         let read: Result<One<T>, toml::de::Error> = toml::from_str(&format!("x = {text}"));
-        read.map(|one| one.x).map_err(|e| e.message().to_string())
+        read.map(|one| one.x)
+            .map_err(|e| Texts::of_message(e.message()).en)
     }
 
     #[test]
@@ -412,7 +415,7 @@ mod tests {
             says(read::<WebUrl>(url).map(drop), "https://");
         }
         for mail in ["'a'", "'@h'", "'a@'", "'a b@h'", "'A <a@h>'"] {
-            says(read::<MailAddress>(mail).map(drop), "address of mail");
+            says(read::<MailAddress>(mail).map(drop), "email address");
         }
         says(read::<Listen>("'4280'").map(drop), "address and port");
         says(read::<Listen>("'unix:x'").map(drop), "");

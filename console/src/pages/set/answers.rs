@@ -10,7 +10,7 @@ use crate::reply::{self, Frame, answer};
 use askama::Template;
 use axum::response::Response;
 use jiff::Zoned;
-use service::catalogue::Lang;
+use service::catalogue::{Lang, ValueFault};
 use service::catalogue::report::console as texts;
 use service::estimate::{self, Estimate, ExcludeRule, LookBounds, WantedFiles};
 use service::facts::SnapshotInfo;
@@ -180,7 +180,7 @@ fn files_found(lang: Lang, found: &Estimate) -> FilesFound {
     }
 }
 
-fn schedule_of(typed: &TypedSet) -> Result<Schedule, String> {
+fn schedule_of(typed: &TypedSet) -> Result<Schedule, ValueFault> {
     match typed.form.schedule.as_str() {
         "" => Ok(Schedule::Manual),
         text => Schedule::parse(text),
@@ -194,6 +194,7 @@ pub async fn schedule(visit: Visit) -> Response {
             let words = texts::schedule(lang, &schedule);
             (words, next_runs(lang, &schedule, &context.now))
         });
+        let found = found.map_err(|fault| fault.text(lang));
         reply::page(&ScheduleAnswer {
             f: frame(visit, lang),
             found,

@@ -455,7 +455,7 @@ fn reading_back_finds_what_changed() {
     let recorder = Recorder::default();
     let source = ChunkSource::new(&kit.repo, &recorder);
     let shared = Shared::new(&source, &options, b"", (&recorder, kit.repo.run())).unwrap();
-    let mut hands = RestoreWorker::new(&shared).unwrap();
+    let mut worker = RestoreWorker::new(&shared).unwrap();
     let mut builder = Builder::default();
     for name in ["intact", "altered", "shorter", "gone"] {
         let mut entry = kit.craft_entry(name);
@@ -476,7 +476,7 @@ fn reading_back_finds_what_changed() {
     }
     let located = builder.locate(source.index().unwrap()).unwrap();
     let window = builder.build(located, &Limits::default());
-    window.reads.iter().for_each(|read| hands.read(&window, read));
+    window.reads.iter().for_each(|read| worker.read(&window, read));
     let path = |name: &str| kit.target().join(name);
     let file = fs::File::options().write(true).open(path("altered")).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, b"!", 500).unwrap();
@@ -484,9 +484,9 @@ fn reading_back_finds_what_changed() {
     file.set_len(899).unwrap();
     fs::remove_file(path("gone")).unwrap();
     fs::write(path("gone"), &bytes[1..]).unwrap();
-    hands.check(&window, 0..4);
-    for finished in on_disk(&shared, &mut hands).unwrap() {
-        hands.place(&finished);
+    worker.check(&window, 0..4);
+    for finished in on_disk(&shared, &mut worker).unwrap() {
+        worker.place(&finished);
     }
     assert_eq!(recorder.hurt(), set(["/altered", "/gone", "/shorter"]));
     assert_eq!(file_names(&kit.target()), set(["intact"]));

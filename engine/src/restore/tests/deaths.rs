@@ -6,7 +6,7 @@ use super::kit::{Fact, Kit, SnapshotInfo, assert_same, facts, noise, seeds, tiny
 use crate::entry::Kind;
 use crate::fsmeta::{Changes, End, How};
 use crate::manifest::Manifest;
-use crate::restore::leftovers::is_leftover;
+use crate::restore::journal::is_leftover;
 use crate::restore::window::Limits;
 use crate::restore::{Overwrite, RestoreOptions, run_within};
 use std::fs;

@@ -1,7 +1,8 @@
 //! What causes are made with.
 
 use super::Cause;
-use crate::catalogue::{Action, SystemError};
+use crate::catalogue::{Action, BrowseCause, SetCause, SystemError};
+use crate::failure::Failure;
 
 impl Cause {
     pub fn system(action: Action, path: &std::path::Path, error: impl Into<SystemError>) -> Cause {
@@ -18,5 +19,23 @@ impl Cause {
             cause: Box::new(self),
             by: Box::new(by),
         }
+    }
+}
+
+impl From<SetCause> for Cause {
+    fn from(what: SetCause) -> Cause {
+        Cause::Sets { what }
+    }
+}
+
+impl From<SetCause> for Failure {
+    fn from(what: SetCause) -> Failure {
+        Cause::from(what).into()
+    }
+}
+
+impl From<BrowseCause> for Failure {
+    fn from(cause: BrowseCause) -> Failure {
+        Cause::Browse { cause }.into()
     }
 }

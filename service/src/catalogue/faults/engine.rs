@@ -1,8 +1,8 @@
 //! What ended a job.
 
-use super::io::{errno, io_error};
-use super::object::{attempt, joined, object};
 use super::restore::restore_problem;
+use super::store::io::{errno, io_error};
+use super::store::object::{attempt, joined, object};
 use super::store::store_error;
 use crate::catalogue::{Lang, say, weakness};
 use crate::text;

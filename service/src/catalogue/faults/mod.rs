@@ -6,8 +6,6 @@
 
 mod engine;
 mod invalid;
-mod io;
-mod object;
 mod problem;
 mod restore;
 mod store;
@@ -18,6 +16,6 @@ mod url;
 mod warning;
 
 pub use self::engine::engine_error;
-pub(crate) use self::io::io_error;
 pub use self::problem::{listed_problem, problem, trouble};
+pub(crate) use self::store::io::io_error;
 pub use self::store::store_error;

@@ -1,8 +1,8 @@
 //! What is not as it should be with a path or an object, to be put after its name.
 
 use super::engine_error;
-use super::io::errno;
 use super::restore::restore_problem;
+use super::store::io::errno;
 use super::store::{about, missing, store_error};
 use super::tree::tree_fault;
 use super::warning::warning;
@@ -20,7 +20,7 @@ pub fn problem(lang: Lang, problem: &Problem) -> String {
     match &problem.what {
         ProblemKind::Source(trouble) => self::trouble(lang, *trouble),
         ProblemKind::SourceMissing { errno } => left_out(lang, &self::errno(lang, *errno)),
-        ProblemKind::Lost { how, whole } => lost(lang, *how, *whole),
+        ProblemKind::Lost { how, last_complete } => lost(lang, *how, *last_complete),
         ProblemKind::Bare { link: true } => say!(
             lang,
             "only the symbolic link itself is saved; for the directory that it leads to, write a slash after it",
@@ -85,14 +85,14 @@ pub fn listed_problem(lang: Lang, problem: &Problem) -> String {
     }
 }
 
-fn lost(lang: Lang, how: Lost, whole: i64) -> String {
+fn lost(lang: Lang, how: Lost, last_complete: i64) -> String {
     let (en, ja) = match how {
         Lost::Empty => ("empty", "空です"),
         Lost::Unmounted => ("not a mounted file system any more", "マウントされていません"),
         Lost::NotADirectory => ("not a directory any more", "ディレクトリーではなくなりました"),
     };
     let found = lang.pick(en, ja);
-    let then = Timestamp::from_second(whole).map(text::time);
+    let then = Timestamp::from_second(last_complete).map(text::time);
     let then = then.unwrap_or_else(|_| say!(lang, "before", "以前"));
     say!(
         lang,

@@ -1,7 +1,7 @@
 //! What keeps a path from being restored.
 
-use super::io::io_error;
-use super::object::operation;
+use super::store::io::io_error;
+use super::store::object::operation;
 use crate::catalogue::{Lang, say};
 use ::engine::problem::{MetaPart, NameFault, RestoreProblem};
 

@@ -266,12 +266,33 @@ pub fn verified(lang: Lang, files: u64) -> String {
     )
 }
 
-pub fn not_all_restored(lang: Lang, problems: u64) -> String {
+/// That not everything was restored, and what to do: which of the problems are damage of the repository, and which only
+/// could not be read.
+pub fn not_all_restored(lang: Lang, problems: u64, damage: u64, unreadable: u64) -> String {
     let problems = count(lang, problems, Noun::Problem);
+    let then = match (damage, unreadable) {
+        (0, 0) => lang.pick(
+            "when their causes are gone, run the command again with '--overwrite if-changed': it leaves what is restored \
+             already",
+            "原因を取り除いてから、'--overwrite if-changed' を付けてもう一度実行してください。復元済みのものは飛ばします",
+        ),
+        (0, _) => lang.pick(
+            "when the repository can be read again, run the command again with '--overwrite if-changed': it leaves what \
+             is restored already",
+            "リポジトリーを読み取れるようになったら、'--overwrite if-changed' を付けてもう一度実行してください。\
+             復元済みのものは飛ばします",
+        ),
+        (_, _) => lang.pick(
+            "'dedup heal' repairs the repository from a replica, and 'dedup versions PATH' shows other snapshots that \
+             hold a file",
+            "レプリカがあれば 'dedup heal' でリポジトリーを修復できます。'dedup versions PATH' で、そのファイルのある\
+             ほかのスナップショットを探せます",
+        ),
+    };
     say!(
         lang,
-        "{problems}: the paths named above were not restored, or not completely",
-        "{problems}: 上に示したパスは復元できなかったか、一部だけです"
+        "{problems}: the paths named above were not restored, or not completely; {then}",
+        "{problems}: 上に示したパスは復元できなかったか、一部だけです。{then}"
     )
 }
 

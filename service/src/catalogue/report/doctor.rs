@@ -132,6 +132,12 @@ fn of_machine(lang: Lang, found: &Diagnosis) -> String {
                 "読み取れないため飛ばす履歴の行: {lines}"
             )
         }
+        _ => of_clock(lang, found),
+    }
+}
+
+fn of_clock(lang: Lang, found: &Diagnosis) -> String {
+    match found {
         Diagnosis::ClockBehind { seen } => {
             let seen = time(*seen);
             say!(
@@ -362,66 +368,59 @@ pub fn advice(lang: Lang, finding: &Finding) -> Option<String> {
         return None;
     }
     let name = escape(finding.subject.as_deref().unwrap_or_default().as_bytes());
-    Some(match &finding.what {
-        Diagnosis::SettingsWrong { .. } => lang
-            .pick("correct the file; 'dedup config check' reads it again", "ファイルを直してください。'dedup config check' で確かめられます")
-            .to_string(),
-        Diagnosis::NoSets => lang
-            .pick(
-                "add a table [sets.NAME] with sources and destinations to dedup.toml",
-                "dedup.toml に [sets.NAME] の表を作り、sources と destinations を書いてください",
-            )
-            .to_string(),
-        Diagnosis::NotTicking { .. } => lang
-            .pick(
-                "run 'dedup schedule install', or have a scheduler call 'dedup run --due' every five minutes",
-                "'dedup schedule install' を実行するか、スケジューラーから 5 分ごとに 'dedup run --due' を呼んでください",
-            )
-            .to_string(),
-        Diagnosis::Paused { .. } => lang
-            .pick("'dedup resume' ends the pause", "'dedup resume' で再開します")
-            .to_string(),
-        Diagnosis::SetNeverRan | Diagnosis::SetOverdue { .. } => say!(
+    let fixed = machine_advice(&finding.what).map(|(en, ja)| lang.pick(en, ja).to_string());
+    fixed.or_else(|| match &finding.what {
+        Diagnosis::SetNeverRan | Diagnosis::SetOverdue { .. } => Some(say!(
             lang,
             "run 'dedup run {name}' to see whether it works",
             "'dedup run {name}' で動くかどうか確かめてください"
-        ),
-        Diagnosis::SetFailed { .. } => say!(
+        )),
+        Diagnosis::SetFailed { .. } => Some(say!(
             lang,
             "'dedup history latest' has the details of the last job; 'dedup run {name}' repeats it",
             "詳しくは 'dedup history latest' を見てください。'dedup run {name}' でもう一度実行します"
+        )),
+        found => remote_advice(lang, found, &name),
+    })
+}
+
+/// What to do on this machine, in each language.
+fn machine_advice(found: &Diagnosis) -> Option<(&'static str, &'static str)> {
+    Some(match found {
+        Diagnosis::SettingsWrong { .. } => (
+            "correct the file; 'dedup config check' reads it again",
+            "ファイルを直してください。'dedup config check' で確かめられます",
         ),
-        Diagnosis::ClockBehind { .. } | Diagnosis::ClockDiffers { .. } => lang
-            .pick(
-                "set the clock, for instance by switching time synchronization on",
-                "時刻の自動同期などで時計を合わせてください",
-            )
-            .to_string(),
-        Diagnosis::StateNotKept { .. } | Diagnosis::CacheNotKept { .. } => lang
-            .pick(
-                "make the directory writable and free some space, or set DEDUP_STATE_DIR and DEDUP_CACHE_DIR",
-                "ディレクトリーに書き込めるようにして空きを作るか、DEDUP_STATE_DIR と DEDUP_CACHE_DIR を設定してください",
-            )
-            .to_string(),
-        Diagnosis::HistoryDamaged { .. } => lang
-            .pick(
-                "nothing needs to be done; if there are more and more, check the disk",
-                "対処は要りません。増え続けるならディスクを調べてください",
-            )
-            .to_string(),
-        Diagnosis::NoMessages => lang
-            .pick(
-                "add [notify.mail] or another channel to dedup.toml and try it with 'dedup notify test'",
-                "dedup.toml に [notify.mail] などを書き、'dedup notify test' で試してください",
-            )
-            .to_string(),
-        Diagnosis::MessagesWait { .. } => lang
-            .pick(
-                "'dedup status' says why; 'dedup notify test' tries each channel",
-                "'dedup status' で理由を、'dedup notify test' で各送信先を確かめてください",
-            )
-            .to_string(),
-        found => return remote_advice(lang, found, &name),
+        Diagnosis::NoSets => (
+            "add a table [sets.NAME] with sources and destinations to dedup.toml",
+            "dedup.toml に [sets.NAME] の表を作り、sources と destinations を書いてください",
+        ),
+        Diagnosis::NotTicking { .. } => (
+            "run 'dedup schedule install', or have a scheduler call 'dedup run --due' every five minutes",
+            "'dedup schedule install' を実行するか、スケジューラーから 5 分ごとに 'dedup run --due' を呼んでください",
+        ),
+        Diagnosis::Paused { .. } => ("'dedup resume' ends the pause", "'dedup resume' で再開します"),
+        Diagnosis::ClockBehind { .. } | Diagnosis::ClockDiffers { .. } => (
+            "set the clock, for instance by switching time synchronization on",
+            "時刻の自動同期などで時計を合わせてください",
+        ),
+        Diagnosis::StateNotKept { .. } | Diagnosis::CacheNotKept { .. } => (
+            "make the directory writable and free some space, or set DEDUP_STATE_DIR and DEDUP_CACHE_DIR",
+            "ディレクトリーに書き込めるようにして空きを作るか、DEDUP_STATE_DIR と DEDUP_CACHE_DIR を設定してください",
+        ),
+        Diagnosis::HistoryDamaged { .. } => (
+            "nothing needs to be done; if there are more and more, check the disk",
+            "対処は要りません。増え続けるならディスクを調べてください",
+        ),
+        Diagnosis::NoMessages => (
+            "add [notify.mail] or another channel to dedup.toml and try it with 'dedup notify test'",
+            "dedup.toml に [notify.mail] などを書き、'dedup notify test' で試してください",
+        ),
+        Diagnosis::MessagesWait { .. } => (
+            "'dedup status' says why; 'dedup notify test' tries each channel",
+            "'dedup status' で理由を、'dedup notify test' で各送信先を確かめてください",
+        ),
+        _ => return None,
     })
 }
 

@@ -238,12 +238,15 @@ fn troubles() -> Vec<Trouble> {
 }
 
 fn kinds() -> Vec<ProblemKind> {
-    let lost = |how| ProblemKind::Lost { how, whole: 0 };
+    let lost = |how| ProblemKind::Lost {
+        how,
+        last_complete: 0,
+    };
     let mut all = every!(
         ProblemKind;;
         ProblemKind::Source(_) => ProblemKind::Source(Trouble::Changed),
         ProblemKind::SourceMissing { .. } => ProblemKind::SourceMissing { errno: 2 },
-        ProblemKind::Lost { .. } => ProblemKind::Lost { how: Lost::Empty, whole: i64::MAX },
+        ProblemKind::Lost { .. } => ProblemKind::Lost { how: Lost::Empty, last_complete: i64::MAX },
         ProblemKind::Bare { link: true } => ProblemKind::Bare { link: true },
         ProblemKind::Bare { link: false } => ProblemKind::Bare { link: false },
         ProblemKind::LeftOut { .. } => ProblemKind::LeftOut { part: TreePart::Path, fault: TreeFault::TooLong },

@@ -3,7 +3,7 @@
 use super::{chunk, every, in_each_language, io, missing, x};
 use crate::catalogue::Lang;
 use crate::catalogue::faults::invalid::invalid;
-use crate::catalogue::faults::object::{attempt, flaw, operation};
+use crate::catalogue::faults::store::object::{attempt, flaw, operation};
 use crate::catalogue::faults::store::{about, feature, store_error};
 use crate::catalogue::faults::tree::{tree_fault, tree_feature};
 use engine::error::store::{
@@ -178,7 +178,7 @@ fn store_errors() {
 fn flaws_of_objects() {
     for object in objects().into_iter().chain(["parity/x".into()]) {
         in_each_language(&flaws(), |lang, flaw| {
-            super::super::object::flaw(lang, &object, flaw)
+            super::super::store::object::flaw(lang, &object, flaw)
         });
     }
     let path = Object::Path("/x".into());
@@ -213,7 +213,7 @@ fn trees_and_features() {
 fn operations_on_objects() {
     in_each_language(&operations(), |lang, operation| attempt(lang, *operation, "x"));
     in_each_language(&operations(), |lang, operation| {
-        super::super::object::operation(lang, *operation)
+        super::super::store::object::operation(lang, *operation)
     });
     let read = |what| attempt(Lang::Ja, Operation::Read, what);
     assert_eq!(read("keys/x"), "keys/x を読み取れません");

@@ -1,7 +1,7 @@
 //! Messages of the system, of storages and programs, and the values of `catalogue::values`.
 
 use super::{every, in_each_language, io, missing, x};
-use crate::catalogue::faults::io::io_error;
+use crate::catalogue::faults::io_error;
 use crate::catalogue::values;
 use engine::bench::MeasuredRun;
 use engine::error::store::{Cause, Foreign, Obstacle};
@@ -57,7 +57,9 @@ fn system_errors() {
     let numbers = [
         1, 2, 5, 6, 11, 13, 17, 19, 20, 21, 23, 24, 26, 27, 28, 30, 31, 36, 39, 40, 61, 75, 95, 110, 111,
     ];
-    in_each_language(&numbers, |lang, number| super::super::io::errno(lang, *number));
+    in_each_language(&numbers, |lang, number| {
+        super::super::store::io::errno(lang, *number)
+    });
 }
 
 #[test]

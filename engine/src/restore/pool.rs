@@ -1,4 +1,4 @@
-//! Windows under way: hands their tasks to threads over a bounded channel and ends them in order.
+//! Windows under way: worker their tasks to threads over a bounded channel and ends them in order.
 
 use super::fault::RestoreOutcome;
 use super::finish::on_disk;
@@ -38,26 +38,26 @@ enum PoolWork {
 }
 
 /// What a thread does until there are no more tasks.
-pub(super) fn work(hands: &mut RestoreWorker<'_, '_>, tasks: &Receiver<PoolTask>) {
+pub(super) fn work(worker: &mut RestoreWorker<'_, '_>, tasks: &Receiver<PoolTask>) {
     for PoolTask { window, work } in tasks {
         let _done = Done(&window);
         match work {
             PoolWork::Read(number) => {
                 if let Some(read) = window.reads.get(number) {
-                    hands.read(&window, read);
+                    worker.read(&window, read);
                 }
             }
             PoolWork::Loose(range) => {
                 let jobs = window.loose.get(range).unwrap_or_default();
-                jobs.iter().for_each(|job| hands.loose(job));
+                jobs.iter().for_each(|job| worker.loose(job));
             }
-            PoolWork::Check(parts) => hands.check(&window, parts),
+            PoolWork::Check(parts) => worker.check(&window, parts),
             PoolWork::Place(range) => {
                 let finished = window.finished.get().and_then(|all| all.get(range));
                 finished
                     .unwrap_or_default()
                     .iter()
-                    .for_each(|finished| hands.place(finished));
+                    .for_each(|finished| worker.place(finished));
             }
         }
     }
@@ -73,7 +73,7 @@ impl Drop for Done<'_> {
 }
 
 pub(super) struct WorkerPool<'r, 'a> {
-    pub hands: RestoreWorker<'r, 'a>,
+    pub worker: RestoreWorker<'r, 'a>,
     pub limits: Limits,
     tasks: Sender<PoolTask>,
     under_way: VecDeque<Arc<Window>>,
@@ -84,7 +84,7 @@ pub(super) struct WorkerPool<'r, 'a> {
 impl<'r, 'a> WorkerPool<'r, 'a> {
     pub fn new(shared: &'r Shared<'a>, limits: Limits, tasks: Sender<PoolTask>) -> Result<Self> {
         Ok(WorkerPool {
-            hands: RestoreWorker::new(shared)?,
+            worker: RestoreWorker::new(shared)?,
             limits,
             tasks,
             under_way: VecDeque::new(),
@@ -93,7 +93,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
     }
 
     fn shared(&self) -> &'r Shared<'a> {
-        self.hands.shared
+        self.worker.shared
     }
 
     /// Hands a window over, once there is room for it.
@@ -107,14 +107,14 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
         }) {
             Ok(located) => located,
             Err(e) => {
-                self.hands.abandon(builder);
+                self.worker.abandon(builder);
                 return Err(e);
             }
         };
         let window = Arc::new(builder.build(located, &self.limits));
         self.under_way.push_back(window.clone());
         for parts in &window.lost {
-            self.hands.missing(&window, parts.clone());
+            self.worker.missing(&window, parts.clone());
         }
         let loose = batches(window.loose.len()).map(PoolWork::Loose);
         let reads = (0..window.reads.len()).map(PoolWork::Read);
@@ -179,7 +179,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
             .iter()
             .filter(|link| !early || link.slot.id().is_some())
         {
-            self.hands.link(link);
+            self.worker.link(link);
         }
         for dir in &window.dirs {
             self.end_dir(dir);
@@ -189,7 +189,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
 
     /// Gives names to what is finished so far.
     fn place(&mut self, window: &Arc<Window>) -> Result<()> {
-        let finished = on_disk(self.hands.shared, &mut self.hands)?;
+        let finished = on_disk(self.worker.shared, &mut self.worker)?;
         let count = finished.len();
         // Each window ends once.
         let _first = window.finished.set(finished);
@@ -205,7 +205,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
             None => path.to_vec(),
         };
         if let Err(fault) = self.try_end_dir(dir, &path) {
-            self.hands.blame(&path, fault);
+            self.worker.blame(&path, fault);
         }
     }
 
@@ -214,7 +214,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
         let in_target = below(path, shared.strip());
         let Some(look) = &dir.look else {
             return match shared.opened.has(in_target) {
-                true => Ok(shared.opened.put_back(in_target, &self.hands.reach(path)?)?),
+                true => Ok(shared.opened.put_back(in_target, &self.worker.reach(path)?)?),
                 false => Ok(()),
             };
         };
@@ -222,7 +222,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
             mtime: dir.mtime,
             ..(**look).clone()
         };
-        let opened = self.hands.reach(path)?;
+        let opened = self.worker.reach(path)?;
         shared.opened.forget(in_target);
         shared.apply_meta(path, &At::Fd(opened.as_fd()), &Kind::Dir, &meta);
         Ok(())
@@ -245,7 +245,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
             if self.shared().options.verify {
                 for (_, job) in window.jobs_of(0..window.parts.len()) {
                     job.fail(Failure::Abandoned);
-                    self.hands.part_done(job, None);
+                    self.worker.part_done(job, None);
                 }
             }
             if let Err(e) = self.end(&window) {

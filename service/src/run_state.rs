@@ -7,21 +7,18 @@
 //! runs/sets/NAME.lock    locked while the set runs
 //! ```
 
-use crate::catalogue::{Action, Cause};
+use crate::catalogue::Action;
 use crate::failure::Failure;
 use crate::history::HistoryRow;
 use crate::history::moment;
 use crate::schedule::{FailedAttempts, Past};
-use engine::platform::{files, lock, private};
+use crate::state_file::{FileLock, read, try_lock as try_lock_file, write, write_hint};
 use engine::run::LocalDirs;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
-/// A state file is no larger.
-const STATE_MAX: u64 = 64 << 10;
 /// How far the clock may be set back without ending a pause.
 const SET_BACK: SignedDuration = SignedDuration::from_mins(5);
 
@@ -129,50 +126,13 @@ pub fn forget(dirs: &LocalDirs, set: &str) -> Result<(), Failure> {
     }
 }
 
-pub(crate) fn write(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
-    files::atomic_write(path, &to_bytes(value)?).map_err(|e| Failure::system(Action::Write, path, e))
-}
-
-fn to_bytes(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    let bytes = serde_json::to_vec_pretty(value);
-    bytes.map_err(|e| Failure::from(Cause::WritingJson { why: e.to_string() }))
-}
-
 fn file(dirs: &LocalDirs, set: &str, extension: &str) -> PathBuf {
     dirs.state.join("runs/sets").join(format!("{set}.{extension}"))
 }
 
-/// A file that does not make sense is as good as none: it is only this machine's note.
-pub(crate) fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, Failure> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(STATE_MAX).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(e) => Err(Failure::system(Action::Read, path, e)),
-    }
-}
-
-/// Held while a set runs.
-pub struct SetLock {
-    _file: Option<File>,
-}
-
 /// `None` if the set is running. Where no lock can be made, because nothing can be written, there is none.
-pub fn try_lock(dirs: &LocalDirs, set: &str) -> Result<Option<SetLock>, io::Error> {
-    try_lock_at(&file(dirs, set, "lock"))
-}
-
-pub(crate) fn try_lock_at(path: &Path) -> Result<Option<SetLock>, io::Error> {
-    private::create_dir_all(files::folder_of(path))?;
-    let file = lock::open(path)?;
-    Ok(lock::try_lock(&file)?.then_some(SetLock { _file: Some(file) }))
-}
-
-impl SetLock {
-    pub fn none() -> SetLock {
-        SetLock { _file: None }
-    }
+pub fn try_lock(dirs: &LocalDirs, set: &str) -> Result<Option<FileLock>, io::Error> {
+    try_lock_file(&file(dirs, set, "lock"))
 }
 
 /// A look at what is due.
@@ -189,7 +149,7 @@ fn tick_file(dirs: &LocalDirs) -> PathBuf {
 /// Notes that `run --due` was called. Not durably: it is called every few minutes, and costs next to nothing.
 pub(crate) fn note_tick(dirs: &LocalDirs, at: Timestamp) {
     // Where it can't be kept, `doctor` says that nothing can.
-    let _ = to_bytes(&Tick { at }).map(|bytes| files::write_hint(&tick_file(dirs), &bytes));
+    let _ = write_hint(&tick_file(dirs), &Tick { at });
 }
 
 /// When `run --due` was last called.
@@ -241,6 +201,7 @@ fn pause_file(dirs: &LocalDirs) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

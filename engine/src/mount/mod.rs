@@ -1,11 +1,12 @@
-//! Shows snapshots as a file system of this machine, read-only.
+//! Shows snapshots as a file system of this machine, read-only. [`crate::view`] has the tree; each system's way to show it
+//! is a file here.
+
+#[cfg(target_os = "linux")]
+mod fuse;
 
 use crate::view::tree::SnapshotTree;
 use std::io;
 use std::path::Path;
-
-#[cfg(target_os = "linux")]
-use super::fuse as shown;
 
 /// Why nothing is shown.
 #[derive(Debug)]
@@ -16,13 +17,13 @@ pub enum MountError {
 }
 
 /// A tree that is shown. Dropping it unmounts it as far as that can be done.
-pub struct MountedTree(#[cfg(target_os = "linux")] shown::Session);
+pub struct MountedTree(#[cfg(target_os = "linux")] fuse::Session);
 
 /// Shows the tree in the place of an empty directory: to this user, or also to others as far as recorded permissions let
 /// them.
 #[cfg(target_os = "linux")]
 pub fn mount(tree: SnapshotTree, at: &Path, others: bool) -> Result<MountedTree, MountError> {
-    shown::start(tree, at, others).map(MountedTree)
+    fuse::start(tree, at, others).map(MountedTree)
 }
 
 #[cfg(not(target_os = "linux"))]

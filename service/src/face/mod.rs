@@ -1,9 +1,12 @@
 //! What a job needs from its caller: someone to ask, and somewhere to report progress. The command line and the console
 //! each implement [`Face`]; a scheduled run uses [`Nobody`].
 
+mod decisions;
+
+pub use decisions::Decisions;
+
 use crate::catalogue::{Cause, Question, SetupWarning};
 use crate::failure::Failure;
-use crate::removal::Decisions;
 use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
 use engine::entry::Kind;

@@ -1,21 +1,21 @@
 //! Why an operation of a system, a storage or a program failed. Messages of others stay in their own words.
 
 use super::object::joined;
-use super::store::store_error;
-use crate::catalogue::{Lang, say, system};
+use super::store_error;
+use crate::catalogue::{Lang, os_error, say};
 use engine::error::store::{Cause, Foreign, Obstacle};
 use std::io;
 
 pub(crate) fn io_error(lang: Lang, error: &io::Error) -> String {
     match Cause::of(error) {
         Some(cause) => self::cause(lang, cause),
-        None => system::text(lang, error),
+        None => os_error::text(lang, error),
     }
 }
 
 /// The system's text for an error number: "permission denied".
-pub(super) fn errno(lang: Lang, errno: i32) -> String {
-    let said = system::text(lang, &::engine::platform::errno::error(errno));
+pub(in crate::catalogue::faults) fn errno(lang: Lang, errno: i32) -> String {
+    let said = os_error::text(lang, &::engine::platform::errno::error(errno));
     let said = said.split(" (os error").next().unwrap_or_default();
     let mut chars = said.chars();
     match chars.next() {
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(errno(Lang::En, 13), "permission denied");
         assert_eq!(
             errno(Lang::Ja, 13),
-            system::text(Lang::Ja, &io::ErrorKind::PermissionDenied.into())
+            os_error::text(Lang::Ja, &io::ErrorKind::PermissionDenied.into())
         );
     }
 }

@@ -22,7 +22,7 @@ pub(crate) const FILES_MOST: usize = 512;
 const DB_THREADS: usize = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lodging {
+pub(crate) enum DatabasePlace {
     /// A copy that the next run finds again.
     Cache,
     /// A folder in the cache that only this run has.
@@ -31,8 +31,8 @@ pub(crate) enum Lodging {
     Memory,
 }
 
-/// Room for one process's index.
-pub enum Room {
+/// The place of one process's index.
+pub enum DatabaseDir {
     /// A copy in the cache, held locked.
     Copy {
         dir: PathBuf,
@@ -43,29 +43,29 @@ pub enum Room {
     Memory(Env),
 }
 
-impl Lodging {
-    pub(crate) fn find(self, cache: &Path) -> Result<Room> {
+impl DatabasePlace {
+    pub(crate) fn find(self, cache: &Path) -> Result<DatabaseDir> {
         match self {
-            Lodging::Cache => free_copy(cache),
-            Lodging::Scratch => Ok(Room::Temporary(ScratchDir::new(cache)?)),
-            Lodging::Temporary => Ok(Room::Temporary(ScratchDir::elsewhere()?)),
-            Lodging::Memory => Ok(Room::Memory(Env::mem_env().map_err(Error::database)?)),
+            DatabasePlace::Cache => free_copy(cache),
+            DatabasePlace::Scratch => Ok(DatabaseDir::Temporary(ScratchDir::new(cache)?)),
+            DatabasePlace::Temporary => Ok(DatabaseDir::Temporary(ScratchDir::elsewhere()?)),
+            DatabasePlace::Memory => Ok(DatabaseDir::Memory(Env::mem_env().map_err(Error::database)?)),
         }
     }
 }
 
-impl Room {
+impl DatabaseDir {
     /// This process's copy below `cache`, which the next run finds again.
-    pub fn cached(cache: &Path) -> Result<Room> {
-        Lodging::Cache.find(cache)
+    pub fn cached(cache: &Path) -> Result<DatabaseDir> {
+        DatabasePlace::Cache.find(cache)
     }
 
     /// The directory on disk; in memory there is none.
     pub(crate) fn dir(&self) -> Option<&Path> {
         match self {
-            Room::Copy { dir, .. } => Some(dir),
-            Room::Temporary(dir) => Some(dir.path()),
-            Room::Memory(_) => None,
+            DatabaseDir::Copy { dir, .. } => Some(dir),
+            DatabaseDir::Temporary(dir) => Some(dir.path()),
+            DatabaseDir::Memory(_) => None,
         }
     }
 
@@ -77,21 +77,21 @@ impl Room {
 
     pub(crate) fn env(&self) -> Option<&Env> {
         match self {
-            Room::Memory(env) => Some(env),
-            Room::Copy { .. } | Room::Temporary(_) => None,
+            DatabaseDir::Memory(env) => Some(env),
+            DatabaseDir::Copy { .. } | DatabaseDir::Temporary(_) => None,
         }
     }
 }
 
 /// The first copy of the index that no other process holds.
-fn free_copy(cache: &Path) -> Result<Room> {
+fn free_copy(cache: &Path) -> Result<DatabaseDir> {
     let root = cache.join("index");
     private::create_dir_all(&root).map_err(|e| Error::local(Operation::Create, &root, e))?;
     for copy in 0..COPIES {
         let path = root.join(format!("{copy}.lock"));
         let file = lock::open(&path).map_err(|e| Error::local(Operation::Open, &path, e))?;
         if lock::try_lock(&file).map_err(|e| Error::local(Operation::Lock, &path, e))? {
-            return Ok(Room::Copy {
+            return Ok(DatabaseDir::Copy {
                 dir: root.join(copy.to_string()),
                 _lock: file,
             });

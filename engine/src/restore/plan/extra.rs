@@ -4,14 +4,7 @@
 //! where the backup itself could not look. Never on another file system, which the backup may have left out, nor what this
 //! program keeps for itself. Patterns hold for it as for what is restored.
 
-use super::RestoreOptions;
-use super::choose::Choice;
-use super::dirs::Place;
-use super::fault::{Fault, RestoreOutcome};
-use super::job::Failure;
-use super::leftovers::is_leftover;
-use super::plan::Planner;
-use super::shared::below;
+use super::Planner;
 use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
 use crate::fsmeta::{AsFd, TargetDir, stat_fd};
@@ -19,6 +12,13 @@ use crate::list::relative;
 use crate::manifest::Manifest;
 use crate::monitor::EntryChange;
 use crate::problem::RestoreProblem;
+use crate::restore::RestoreOptions;
+use crate::restore::choose::Choice;
+use crate::restore::dirs::Place;
+use crate::restore::fault::{Fault, RestoreOutcome};
+use crate::restore::job::Failure;
+use crate::restore::journal::is_leftover;
+use crate::restore::shared::below;
 use chunkstore::error::Operation;
 use std::collections::BTreeSet;
 use std::io;
@@ -133,9 +133,9 @@ impl Planner<'_, '_> {
         choice: Choice,
         names: &[Vec<u8>],
     ) -> Result<()> {
-        let whole_root = path.is_empty() && !self.is_source(path);
+        let is_root = path.is_empty() && !self.is_source(path);
         if !self.extras.wanted
-            || whole_root
+            || is_root
             || self.is_above_sources(path)
             || self
                 .extras
@@ -174,13 +174,13 @@ impl Planner<'_, '_> {
                 is_empty = false;
                 continue;
             }
-            let whole = join(path, name);
-            match self.delete(dir, device, (path, name), &whole, choice, depth) {
+            let full = join(path, name);
+            match self.delete(dir, device, (path, name), &full, choice, depth) {
                 Ok(gone) => is_empty &= gone,
                 Err(fault) => {
                     is_empty = false;
                     let failure = fault.apart().map_err(Fault::Fatal)?;
-                    self.not_deleted(&whole, failure);
+                    self.not_deleted(&full, failure);
                 }
             }
         }
@@ -193,17 +193,17 @@ impl Planner<'_, '_> {
         dir: &TargetDir,
         device: u64,
         (path, name): (&[u8], &[u8]),
-        whole: &[u8],
+        full: &[u8],
         above: Choice,
         depth: usize,
     ) -> RestoreOutcome<bool> {
         let shared = self.shared;
         let (kind, meta) = match dir.stat(name) {
             Err(e) if e.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(true),
-            found => found?,
+            stat => stat?,
         };
         let is_dir = kind == Kind::Dir;
-        let choice = self.chooser.judge(above, whole, is_dir);
+        let choice = self.chooser.judge(above, full, is_dir);
         let stays = meta.dev != device || self.extras.own.contains(&(meta.dev, meta.ino));
         if choice.excluded || stays {
             return Ok(false);
@@ -217,12 +217,12 @@ impl Planner<'_, '_> {
                 true => dir.open_dir(name)?,
                 false => shared.opened.enter(within, dir, name)?,
             };
-            let is_empty = self.delete_in(&inner, whole, choice, &[], depth + 1)?;
+            let is_empty = self.delete_in(&inner, full, choice, &[], depth + 1)?;
             if !is_empty || !choice.selected {
                 return Ok(false);
             }
             if !shared.options.dry_run {
-                shared.opened.forget(below(whole, shared.strip()));
+                shared.opened.forget(below(full, shared.strip()));
                 shared.opened.change(within, dir, || dir.remove_dir(name))?;
             }
         } else if !choice.selected {
@@ -233,7 +233,7 @@ impl Planner<'_, '_> {
             }
             shared.counts.files_deleted.fetch_add(1, Relaxed);
         }
-        shared.entry(whole, &kind, EntryChange::Deleted, meta.size);
+        shared.entry(full, &kind, EntryChange::Deleted, meta.size);
         Ok(true)
     }
 

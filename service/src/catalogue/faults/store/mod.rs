@@ -1,13 +1,16 @@
 //! What happened in the repository's storage.
 
+pub(super) mod io;
+pub(super) mod object;
+
 use super::invalid::invalid;
-use super::io::io_error;
-use super::object::{attempt, flaw, joined, object};
 use super::tree::tree_feature;
 use crate::catalogue::{Lang, say};
 use engine::StoreError;
 use engine::error::store::{Feature, IndexFault, Object, Operation, Refusal, Task, Unreadable};
 use engine::units::format_bytes;
+use io::io_error;
+use object::{attempt, flaw, joined, object};
 
 /// What happened and to what, without advice.
 pub fn store_error(lang: Lang, error: &StoreError) -> String {
@@ -39,6 +42,28 @@ pub fn store_error(lang: Lang, error: &StoreError) -> String {
         ),
         StoreError::WrongKey => say!(lang, "wrong password or key", "パスワードか鍵が違います"),
         StoreError::NewerFormat(feature) => newer(lang, feature),
+        StoreError::Thread(_)
+        | StoreError::Random(_)
+        | StoreError::NoMemory { .. }
+        | StoreError::Index(_) => of_machine(lang, error),
+        StoreError::Invalid(invalid) => self::invalid(lang, invalid),
+        StoreError::Fenced => say!(
+            lang,
+            "this session was ended by garbage collection",
+            "ガベージコレクションがこのセッションを終了させました"
+        ),
+        StoreError::Interrupted => say!(lang, "interrupted", "中断されました"),
+        StoreError::WriterFailed => say!(lang, "an earlier write failed", "前の書き込みに失敗しました"),
+        StoreError::Refused(refusal) => {
+            let why = self::refusal(lang, refusal);
+            say!(lang, "refused: {why}", "拒否しました: {why}")
+        }
+    }
+}
+
+/// What this machine lacks.
+fn of_machine(lang: Lang, error: &StoreError) -> String {
+    match error {
         StoreError::Thread(error) => {
             let why = io_error(lang, error);
             say!(
@@ -60,18 +85,7 @@ pub fn store_error(lang: Lang, error: &StoreError) -> String {
             let why = index_fault(lang, fault);
             say!(lang, "local index: {why}", "ローカル索引: {why}")
         }
-        StoreError::Invalid(invalid) => self::invalid(lang, invalid),
-        StoreError::Fenced => say!(
-            lang,
-            "this session was ended by garbage collection",
-            "ガベージコレクションがこのセッションを終了させました"
-        ),
-        StoreError::Interrupted => say!(lang, "interrupted", "中断されました"),
-        StoreError::WriterFailed => say!(lang, "an earlier write failed", "前の書き込みに失敗しました"),
-        StoreError::Refused(refusal) => {
-            let why = self::refusal(lang, refusal);
-            say!(lang, "refused: {why}", "拒否しました: {why}")
-        }
+        other => format!("{other:?}"),
     }
 }
 
@@ -107,7 +121,7 @@ fn of_object(lang: Lang, error: &StoreError) -> String {
         } => {
             let path = path.display().to_string();
             let what = match operation {
-                Operation::WriteIndex if path.is_empty() => super::object::operation(lang, *operation),
+                Operation::WriteIndex if path.is_empty() => self::object::operation(lang, *operation),
                 operation => attempt(lang, *operation, &path),
             };
             format!("{what}: {}", io_error(lang, source))

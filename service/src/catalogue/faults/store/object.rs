@@ -1,12 +1,12 @@
 //! Objects by their names, what was done to them, and what is wrong with them.
 
-use super::store::store_error;
-use super::tree::tree_fault;
+use super::super::tree::tree_fault;
+use super::store_error;
 use crate::catalogue::Lang::{self, En, Ja};
 use crate::catalogue::say;
 use engine::error::store::{Flaw, Object, Operation};
 
-pub(super) fn object(lang: Lang, object: &Object) -> String {
+pub(in crate::catalogue::faults) fn object(lang: Lang, object: &Object) -> String {
     match object {
         Object::Named(name) => name.clone(),
         Object::Path(path) => path.display().to_string(),
@@ -36,7 +36,7 @@ pub(super) fn object(lang: Lang, object: &Object) -> String {
 }
 
 /// A name and what follows it in Japanese: a space separates the two scripts.
-pub(super) fn joined(name: &str, rest: &str) -> String {
+pub(in crate::catalogue::faults) fn joined(name: &str, rest: &str) -> String {
     let space = if name.ends_with(|last: char| last.is_ascii()) {
         " "
     } else {
@@ -46,7 +46,7 @@ pub(super) fn joined(name: &str, rest: &str) -> String {
 }
 
 /// "read packs/ab", "packs/ab を読み取れません"; to be put before the reason.
-pub(super) fn attempt(lang: Lang, operation: Operation, what: &str) -> String {
+pub(in crate::catalogue::faults) fn attempt(lang: Lang, operation: Operation, what: &str) -> String {
     match lang {
         En => format!("{} {what}", english(operation)),
         Ja => {
@@ -58,7 +58,7 @@ pub(super) fn attempt(lang: Lang, operation: Operation, what: &str) -> String {
 }
 
 /// The same where it is known what it was done to.
-pub(super) fn operation(lang: Lang, operation: Operation) -> String {
+pub(in crate::catalogue::faults) fn operation(lang: Lang, operation: Operation) -> String {
     match lang {
         En => english(operation).to_string(),
         Ja => match japanese(operation) {
@@ -146,7 +146,7 @@ fn japanese(operation: Operation) -> (&'static str, &'static str, &'static str) 
 }
 
 /// What is wrong with it, to be put after its name.
-pub(super) fn flaw(lang: Lang, object: &Object, flaw: &Flaw) -> String {
+pub(in crate::catalogue::faults) fn flaw(lang: Lang, object: &Object, flaw: &Flaw) -> String {
     match flaw {
         Flaw::TooLarge { cap } => say!(lang, "larger than {cap} bytes", "{cap} バイトより大きいです"),
         Flaw::SizeMismatch { indexed, found } => say!(

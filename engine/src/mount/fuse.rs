@@ -1,7 +1,7 @@
 //! Linux: answers what the kernel asks of a file system in user space (FUSE). The device is opened and mounted by ourselves
 //! where the rights suffice, and by fusermount3 otherwise.
 
-use super::mount::MountError;
+use super::MountError;
 use crate::entry::{Content, Entry, Extent, Kind, Time};
 use crate::fsmeta::device_numbers;
 use crate::view::tree::{NoAnswer, SnapshotTree};

@@ -1,0 +1,180 @@
+//! The names that a restore uses until what it writes is whole, and its journal of the directories that have such names.
+//!
+//! A run calls itself `.dedup-restore-` and eight random digits. While it writes, a file of that name lies in the target,
+//! locked, and holds the path of each directory before anything is written in it: its journal. What the run writes is
+//! called by the same name and a number, in the directory where it will stay, and is renamed when it is whole. So a
+//! journal that no process holds locked belongs to a run that died, and it shows where that run's files are (`leftovers`).
+
+use crate::entry::DirPath;
+use crate::fsmeta::{Changes, TargetDir, TargetError};
+use crate::platform::lock;
+use chunkstore::error::{Cause, Operation};
+use chunkstore::id::is_hex;
+use parking_lot::Mutex;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+const PREFIX: &[u8] = b".dedup-restore-";
+/// Digits of a run's own part.
+const RUN: usize = 8;
+/// Longest path in a journal: longer ones can't be opened as a whole by anybody.
+const PATH_MAX: u64 = 1 << 20;
+
+/// Whether this is the name of a restore's journal, or one that a restore uses until what it writes is whole.
+pub(crate) fn is_leftover(name: &[u8]) -> bool {
+    run_of(name).is_some()
+}
+
+/// The run that a name belongs to, and whether it is that run's journal.
+pub(super) fn run_of(name: &[u8]) -> Option<(&[u8], bool)> {
+    let digits = name.strip_prefix(PREFIX)?;
+    let (run, rest) = digits.split_at_checked(RUN)?;
+    if !is_hex(run) {
+        return None;
+    }
+    let run = name.get(..PREFIX.len() + RUN)?;
+    match rest {
+        [] => Some((run, true)),
+        [b'-', number @ ..] if !number.is_empty() && is_hex(number) => Some((run, false)),
+        _ => None,
+    }
+}
+
+/// The names of one run, and its journal.
+#[derive(Default)]
+pub(super) struct Temporaries {
+    number: AtomicU64,
+    /// Something could not be removed.
+    is_left: AtomicBool,
+    journal: Mutex<Option<Journal>>,
+}
+
+/// The journal of a run.
+pub(super) struct Journal {
+    run: Vec<u8>,
+    file: File,
+    /// Where it lies.
+    home: TargetDir,
+    /// The directory that was noted last.
+    last: Option<DirPath>,
+}
+
+impl Temporaries {
+    /// A name for something that will be written in the directory `dir` of the generation, which the journal calls `path`.
+    /// The first name needs a journal: `begin` makes it.
+    pub fn name<E: From<TargetError>>(
+        &self,
+        (dir, path): (&DirPath, &[u8]),
+        changes: &Changes,
+        begin: impl FnOnce() -> Result<Journal, E>,
+    ) -> Result<Vec<u8>, E> {
+        let mut journal = self.journal.lock();
+        let journal = match &mut *journal {
+            Some(journal) => journal,
+            none => none.insert(begin()?),
+        };
+        if journal.last.as_ref() != Some(dir) {
+            journal.note(path, changes)?;
+            journal.last = Some(dir.clone());
+        }
+        let number = self.number.fetch_add(1, Relaxed);
+        Ok([&journal.run, format!("-{number:x}").as_bytes()].concat())
+    }
+
+    /// Something stays under such a name: the journal must stay, too.
+    pub fn leave(&self) {
+        self.is_left.store(true, Relaxed);
+    }
+
+    /// The run has nothing more under such names, unless it has reported that.
+    pub fn end(&self) {
+        let journal = self.journal.lock().take();
+        if let Some(journal) = journal.filter(|_| !self.is_left.load(Relaxed)) {
+            // What can't be removed now is removed by the next restore.
+            let _left = journal.home.remove(&journal.run);
+        }
+    }
+}
+
+impl Journal {
+    /// Makes a journal of a random name in `home`; `create` creates the file.
+    pub fn begin(
+        home: TargetDir,
+        create: impl Fn(&TargetDir, &[u8]) -> Result<File, TargetError>,
+    ) -> Result<Journal, TargetError> {
+        loop {
+            let random = chunkstore::id::random::<{ RUN / 2 }>().map_err(|e| TargetError::Io {
+                operation: Operation::Create,
+                source: Cause::from(e).into_io(io::ErrorKind::Other).into(),
+            })?;
+            let run = [PREFIX, hex::encode(random).as_bytes()].concat();
+            let file = create(&home, &run)?;
+            if lock::hold_new(&file) {
+                return Ok(Journal {
+                    run,
+                    file,
+                    home,
+                    last: None,
+                });
+            }
+        }
+    }
+
+    fn note(&mut self, path: &[u8], changes: &Changes) -> Result<(), TargetError> {
+        let line = [path, b"\0"].concat();
+        let written = changes.make(|| self.file.write_all(&line));
+        written.map_err(|e| TargetError::Io {
+            operation: Operation::Write,
+            source: e.into(),
+        })
+    }
+}
+
+/// A run that died: its journal, held locked until its files are gone.
+pub(super) struct DeadRun {
+    pub run: Vec<u8>,
+    pub journal: File,
+    /// Where the journal lies.
+    pub home: TargetDir,
+}
+
+impl DeadRun {
+    /// The run of this journal in `home`, if it has died.
+    pub fn find(home: &TargetDir, run: &[u8]) -> Result<Option<DeadRun>, TargetError> {
+        let Ok(journal) = home.open_to_lock(run) else {
+            return Ok(None);
+        };
+        let is_dead = journal.metadata().is_ok_and(|meta| meta.is_file())
+            && matches!(lock::try_lock(&journal), Ok(true));
+        if !is_dead {
+            return Ok(None);
+        }
+        Ok(Some(DeadRun {
+            run: run.to_vec(),
+            journal,
+            home: home.try_clone()?,
+        }))
+    }
+
+    /// The directories that the journal names, as far as it can be read.
+    pub fn dirs(&self) -> impl Iterator<Item = Vec<u8>> {
+        let mut lines = BufReader::new(&self.journal);
+        std::iter::from_fn(move || {
+            let mut path = Vec::new();
+            // What can't be read of it shows no more; directories that this run comes to are looked through, too.
+            match (&mut lines).take(PATH_MAX).read_until(0, &mut path) {
+                Ok(0) | Err(_) => None,
+                Ok(_) => Some(path),
+            }
+        })
+        .filter_map(|mut path| (path.pop() == Some(0)).then_some(path))
+    }
+}
+
+/// Runs that died, and how many of their files this run has removed.
+#[derive(Default)]
+pub(super) struct DeadRuns {
+    pub found: Mutex<Vec<DeadRun>>,
+    pub removed: AtomicU64,
+}
