@@ -65,7 +65,7 @@ impl SnapshotInfo {
     /// A snapshot that nobody made, to try a policy out. `nr` distinguishes it from others.
     pub fn imagined(nr: u64, at: Timestamp) -> SnapshotInfo {
         SnapshotInfo {
-            id: SessionId(u128::from(nr).to_be_bytes()),
+            id: SessionId(u128::from(nr).to_le_bytes()),
             time: at,
             at,
             dated: Dated::Believed,
